@@ -1,0 +1,66 @@
+//! The ten checks of stsgrade: pure functions from a recorded timeline to verdicts.
+//!
+//! Every `.rs` file beside this one is one check, and [`CHECKS`] is the registry, the order, the
+//! rubric and the source of the generated documents at once. The words that checks share are in
+//! [`model`], the explanations that reports quote in [`mistakes`].
+//!
+//! Architecture invariant: nothing here does I/O, reads a clock, draws a random number or can fail.
+
+pub mod mistakes;
+pub mod model;
+
+mod dns_resolution;
+mod identity_persistence;
+mod ordered_scale_down;
+mod ordered_scale_up;
+mod persistent_storage;
+mod pod_naming;
+mod pvc_retention;
+mod pvc_reuse;
+mod sequential_creation;
+mod storage_content;
+
+use model::{Timeline, Verdict};
+
+/// One success criterion of the lab (its section 3.3), as a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// Stable name.
+    pub id: &'static str,
+    /// Number in the lab, from 1.
+    pub test: u8,
+    /// Title in the lab.
+    pub title: &'static str,
+    /// The lab's own words for success.
+    pub asked: &'static str,
+    /// Why it matters.
+    pub why: &'static str,
+    /// How to win the points, when no mistake of the catalogue explains the loss.
+    pub remedy: &'static str,
+    /// The kubectl command by which a student sees it, `SET` and `NS` standing for the names.
+    pub see: &'static str,
+    /// Points for passing.
+    pub points: u32,
+    /// The rule: total, and a function of the timeline alone.
+    pub judge: fn(&Timeline) -> Verdict,
+}
+
+/// The ten checks in the lab's order.
+pub const CHECKS: [Check; 10] = [
+    pod_naming::CHECK,
+    sequential_creation::CHECK,
+    persistent_storage::CHECK,
+    storage_content::CHECK,
+    dns_resolution::CHECK,
+    identity_persistence::CHECK,
+    ordered_scale_up::CHECK,
+    ordered_scale_down::CHECK,
+    pvc_retention::CHECK,
+    pvc_reuse::CHECK,
+];
+
+/// Judges a timeline by every check.
+#[must_use]
+pub fn judge(timeline: &Timeline) -> [Verdict; 10] {
+    CHECKS.map(|check| (check.judge)(timeline))
+}

@@ -1,0 +1,27 @@
+//! The catalogue of mistakes: the words in which reports, `explain` and lint say what went wrong.
+
+/// A mistake: why points are lost, and the lines to change.
+#[derive(Clone, Copy, Debug)]
+pub struct Mistake {
+    /// Stable name.
+    pub id: &'static str,
+    /// In a few words.
+    pub title: &'static str,
+    /// What happens, and why it costs the points.
+    pub explanation: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+    /// The lines as they are in the mistake.
+    pub before: &'static str,
+    /// The lines as they should be.
+    pub after: &'static str,
+}
+
+/// Every mistake.
+pub const MISTAKES: &[Mistake] = &[];
+
+/// A mistake by its id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static Mistake> {
+    MISTAKES.iter().find(|it| it.id == id)
+}

@@ -1,0 +1,3 @@
+//! Episodes.
+/// x
+#[derive(Debug)] pub struct Episode;

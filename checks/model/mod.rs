@@ -1,0 +1,19 @@
+//! The words that checks share: observations, the timeline that they fold into, and verdicts.
+
+pub mod object;
+pub mod observation;
+pub mod obstacle;
+pub mod verdict;
+pub mod when;
+pub mod content;
+mod episode;
+mod timeline;
+mod rest;
+
+pub use observation::{Observation, Seq, What};
+pub use obstacle::{Fault, Obstacle};
+pub use timeline::{ClaimLife, Incarnation, SetLife, Timeline};
+pub use episode::Episode;
+pub use rest::Wait;
+pub use verdict::{Criterion, Outcome, Standing, Verdict};
+pub use when::{Truth, When};

@@ -1,0 +1,155 @@
+//! Rest: when the set is where it was asked to be. The driver's waits and the judge share these questions.
+
+use super::{
+    observation::Seq,
+    obstacle::{self, Obstacle},
+    timeline::{Incarnation, Timeline},
+};
+
+/// The answer to "is it there yet?".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// It is.
+    Done,
+    /// Not yet; what is awaited, in words.
+    Going(String),
+    /// It will not be: waiting on does not help.
+    Stuck(Obstacle),
+}
+
+/// A span in which the set stood where `spec.replicas` asked it to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// Its first line.
+    pub from: Seq,
+    /// The first line at which it was over; `None` while it lasts.
+    pub until: Option<Seq>,
+    /// `spec.replicas` in it.
+    pub replicas: i32,
+    /// The pods that the set owned at its beginning, by ordinal: name and UID.
+    pub pods: Vec<(String, String)>,
+}
+
+impl Rest {
+    pub(super) fn now(timeline: &Timeline, from: Seq) -> Self {
+        Self {
+            from,
+            until: None,
+            replicas: timeline.set().map_or(0, |set| set.spec.replicas.unwrap_or(1)),
+            pods: timeline.owned().map(|it| (it.name().to_owned(), it.uid().to_owned())).collect(),
+        }
+    }
+}
+
+impl Timeline {
+    /// Whether the set is where it was asked to be: see [`Timeline::at_rest`].
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.going().is_none()
+    }
+
+    /// Settled: all pods that `spec.replicas` asks for are Ready at once, no other pod of the set is
+    /// left, and no rollout is under way.
+    #[must_use]
+    pub fn at_rest(&self) -> Wait {
+        self.unless_stuck(self.going())
+    }
+
+    /// The pod that took over from the incarnation `old` (a UID) is Ready.
+    #[must_use]
+    pub fn succeeded(&self, old: &str) -> Wait {
+        let Some(before) = self.incarnation(old) else { return Wait::Going("the pod that is to be replaced".to_owned()) };
+        let what = match self.live(before.ordinal) {
+            _ if before.is_alive() => Some(format!("{} to be gone", before.name())),
+            None => Some(format!("a new {}", before.name())),
+            Some(new) if !new.is_ready() => Some(format!("the new {} to be Ready", new.name())),
+            Some(_) => None,
+        };
+        self.unless_stuck(what)
+    }
+
+    /// All pods of the ordinals below `start + replicas` are Ready, as `spec.replicas` asks.
+    #[must_use]
+    pub fn risen(&self, replicas: i32) -> Wait {
+        let start = self.start();
+        let what = (start..start.saturating_add(replicas)).find_map(|ordinal| self.lacking(ordinal));
+        self.unless_stuck(what)
+    }
+
+    /// No pod of the ordinals from `start + replicas` on is left.
+    #[must_use]
+    pub fn fallen(&self, replicas: i32) -> Wait {
+        let end = self.start().saturating_add(replicas);
+        match self.owned().filter(|it| it.ordinal >= end).last() {
+            None => Wait::Done,
+            Some(left) => Wait::Going(format!("{} to be gone", left.name())),
+        }
+    }
+
+    /// What an ordinal still lacks to be Ready, in words.
+    fn lacking(&self, ordinal: i32) -> Option<String> {
+        let name = format!("{}-{ordinal}", self.set().map_or("", |set| &set.name));
+        match self.live(ordinal) {
+            None => Some(format!("{name} to be created")),
+            Some(pod) if pod.asked_to_go.is_some() => Some(format!("{name} to be gone")),
+            Some(pod) if !pod.is_ready() => Some(format!("{name} to be Ready")),
+            Some(pod) if !pod.runs() => Some(format!("{name} to run")),
+            Some(_) => None,
+        }
+    }
+
+    /// What is missing for rest, in words; `None` at rest.
+    fn going(&self) -> Option<String> {
+        let Some(set) = self.set().filter(|set| set.gone.is_none()) else { return Some("a StatefulSet".to_owned()) };
+        if set.asked_to_go.is_some() {
+            return Some(format!("{} is being deleted", set.name));
+        }
+        let replicas = set.spec.replicas.unwrap_or(1);
+        if replicas == 0 {
+            return Some(format!("{} has 0 replicas", set.name));
+        }
+        let start = self.start();
+        let end = start.saturating_add(replicas);
+        if let Some(what) = (start..end).find_map(|ordinal| self.lacking(ordinal)) {
+            return Some(what);
+        }
+        if let Some(extra) = self.owned().find(|it| !(start..end).contains(&it.ordinal)) {
+            return Some(format!("{} to be gone", extra.name()));
+        }
+        self.rollout()
+    }
+
+    /// The pod that a rolling update has yet to replace, in words.
+    ///
+    /// OnDelete and partitions may stay mixed for ever, and are at rest.
+    fn rollout(&self) -> Option<String> {
+        let set = self.set()?;
+        if set.status.observed_generation < set.generation {
+            return Some(format!("the controller to see {}'s newest spec", set.name));
+        }
+        if set.spec.update_strategy.r#type == "OnDelete" || set.status.update_revision.is_empty() {
+            return None;
+        }
+        let partition = set.spec.update_strategy.rolling_update.as_ref().map_or(0, |it| it.partition);
+        let first = self.start().saturating_add(partition);
+        self.owned()
+            .filter(|it| it.ordinal >= first)
+            .find(|it| it.pod.metadata.labels.get("controller-revision-hash").is_some_and(|revision| *revision != set.status.update_revision))
+            .map(|it| format!("{} to be updated", it.name()))
+    }
+
+    fn unless_stuck(&self, what: Option<String>) -> Wait {
+        match what {
+            None => Wait::Done,
+            Some(what) => obstacle::find(self, false).map_or(Wait::Going(what), Wait::Stuck),
+        }
+    }
+}
+
+impl Incarnation {
+    /// Whether its containers all run now: Ready is true for a moment at every start of a container without a readiness probe.
+    fn runs(&self) -> bool {
+        let statuses = &self.pod.status.container_statuses;
+        statuses.iter().all(|it| it.state.running.is_some())
+    }
+}

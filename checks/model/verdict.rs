@@ -1,0 +1,138 @@
+//! Verdicts: criteria with their standing; outcomes and points are derived from them, never stored.
+
+use serde::Serialize;
+
+use super::{obstacle::Obstacle, observation::Seq};
+
+/// What a check comes to. The order is the gravity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Every criterion is met.
+    Pass,
+    /// Something could not be seen, through no fault of the submission.
+    Inconclusive,
+    /// The submission does not do it.
+    Fail,
+}
+
+impl Outcome {
+    /// `P`, `I` or `F`, as in a fixture's first line.
+    #[must_use]
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Pass => 'P',
+            Self::Inconclusive => 'I',
+            Self::Fail => 'F',
+        }
+    }
+}
+
+/// How one criterion stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Shown to be so.
+    Met,
+    /// Shown not to be so.
+    Broken {
+        /// What the lab asks.
+        expected: String,
+        /// What was seen.
+        actual: String,
+    },
+    /// An obstacle kept it from being reached.
+    Blocked(Obstacle),
+    /// Nobody has done what would show it.
+    NotShown {
+        /// The next thing to try.
+        next: String,
+    },
+    /// It happened, or not, out of sight.
+    Unseen {
+        /// Why it could not be seen.
+        why: String,
+    },
+}
+
+impl Standing {
+    /// Broken, with both sides.
+    pub fn broken(expected: impl Into<String>, actual: impl Into<String>) -> Self {
+        Self::Broken { expected: expected.into(), actual: actual.into() }
+    }
+
+    /// Unseen, and why.
+    pub fn unseen(why: impl Into<String>) -> Self {
+        Self::Unseen { why: why.into() }
+    }
+
+    /// What this standing alone makes of a check.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Met => Outcome::Pass,
+            Self::Broken { .. } => Outcome::Fail,
+            Self::Blocked(obstacle) => obstacle.fault.outcome(),
+            Self::NotShown { .. } | Self::Unseen { .. } => Outcome::Inconclusive,
+        }
+    }
+}
+
+/// One part of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Criterion {
+    /// Stable name of the rule within the check.
+    pub id: &'static str,
+    /// What must be so, about which object.
+    pub text: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// The mistake that explains it, where one is known.
+    pub mistake: Option<&'static str>,
+    /// The lines of the recording that show it.
+    pub cites: Vec<Seq>,
+}
+
+/// What a check says: its criteria, in the order in which a student reads them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The parts.
+    pub criteria: Vec<Criterion>,
+}
+
+impl Verdict {
+    /// The gravest standing; without any criterion nothing was shown.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.criteria.iter().map(|it| it.standing.outcome()).max().unwrap_or(Outcome::Inconclusive)
+    }
+
+    /// The obstacle that keeps this check from being decided, if one does.
+    #[must_use]
+    pub fn blocked_by(&self) -> Option<&Obstacle> {
+        let outcome = self.outcome();
+        self.criteria.iter().find_map(|it| match &it.standing {
+            Standing::Blocked(obstacle) if obstacle.fault.outcome() == outcome => Some(obstacle),
+            _ => None,
+        })
+    }
+
+    /// Adds a criterion.
+    pub fn push(&mut self, id: &'static str, text: impl Into<String>, standing: Standing, cites: impl IntoIterator<Item = Seq>) -> &mut Criterion {
+        let mut cites: Vec<Seq> = cites.into_iter().collect();
+        cites.sort_unstable();
+        cites.dedup();
+        self.criteria.push(Criterion { id, text: text.into(), standing, mistake: None, cites });
+        let last = self.criteria.len() - 1;
+        &mut self.criteria[last]
+    }
+}
+
+impl Criterion {
+    /// Names the mistake that explains this criterion when it is broken.
+    pub fn because(&mut self, mistake: &'static str) -> &mut Self {
+        if matches!(self.standing, Standing::Broken { .. }) {
+            self.mistake = Some(mistake);
+        }
+        self
+    }
+}

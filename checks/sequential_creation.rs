@@ -1,0 +1,4 @@
+//! x
+use crate::{Check, model::{Timeline, Verdict}};
+pub(crate) const CHECK: Check = Check { id: "sequential_creation", test: 2, title: "x", asked: "", why: "", remedy: "", see: "", points: 10, judge };
+fn judge(_timeline: &Timeline) -> Verdict { Verdict::default() }

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// cgroupHierarchies lists the mount points of all cgroup hierarchies: one with cgroup v2, a dozen with
+// v1. Both are handled alike: the cluster gets one cgroup in each, which the components see as the
+// root. So all that they and the containers make lies below it, and is removed with it.
+func cgroupHierarchies() []string {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil
+	}
+	var points []string
+	for line := range strings.Lines(string(mounts)) {
+		before, after, _ := strings.Cut(line, " - ")
+		if fields := strings.Fields(before); len(fields) > 4 && strings.HasPrefix(after, "cgroup") {
+			points = append(points, fields[4])
+		}
+	}
+	return points
+}
+
+func isCgroupV2(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "cgroup.controllers"))
+	return err == nil
+}
+
+// onlyCgroupV2 tells whether the machine has no v1 hierarchy left.
+func onlyCgroupV2() bool { return isCgroupV2("/sys/fs/cgroup") }
+
+// makeCgroups makes the slot's cgroup in each hierarchy.
+func (s slot) makeCgroups() error {
+	for _, hierarchy := range cgroupHierarchies() {
+		if isCgroupV2(hierarchy) {
+			delegateControllers(hierarchy)
+		}
+		top := filepath.Join(hierarchy, s.cgroup())
+		if err := os.MkdirAll(top, 0o755); err != nil {
+			return err
+		}
+		// A new v1 cpuset is empty and takes no process until it is given processors and memory.
+		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+			all, err := os.ReadFile(filepath.Join(hierarchy, file))
+			if err == nil && len(bytes.TrimSpace(all)) > 0 {
+				if err := os.WriteFile(filepath.Join(top, file), all, 0); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// joinCgroups moves this process into the slot's cgroup of each hierarchy.
+func (s slot) joinCgroups() error {
+	for _, hierarchy := range cgroupHierarchies() {
+		if err := os.WriteFile(filepath.Join(hierarchy, s.cgroup(), "cgroup.procs"), []byte("0"), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleCgroups prepares the root cgroup, as the node sees it, for the containers' cgroups below it. Cgroup v2
+// gives controllers only to the children of a cgroup that has no process of its own, so init and node move down.
+func settleCgroups() error {
+	for _, hierarchy := range cgroupHierarchies() {
+		if !isCgroupV2(hierarchy) {
+			continue
+		}
+		own := filepath.Join(hierarchy, "components")
+		if err := os.MkdirAll(own, 0o755); err != nil {
+			return err
+		}
+		for _, pid := range []string{"1", "0"} {
+			if err := os.WriteFile(filepath.Join(own, "cgroup.procs"), []byte(pid), 0); err != nil {
+				return err
+			}
+		}
+		delegateControllers(hierarchy)
+	}
+	return nil
+}
+
+// delegateControllers lets the children of a v2 cgroup use what controllers it has. One that cannot be given is
+// not fatal: the kubelet names those that it misses.
+func delegateControllers(dir string) {
+	controllers, _ := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	for _, controller := range strings.Fields(string(controllers)) {
+		os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0)
+	}
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// A component is one program of the node: how it is started, and whether it still runs.
+type component struct {
+	name string
+	args []string
+	log  string
+
+	mu      sync.Mutex
+	cmd     *exec.Cmd
+	gone    chan struct{} // closed when the process has ended
+	exit    error         // how it ended, once gone is closed
+	stopped bool          // it ended because stop was called
+}
+
+// components lists what runs, in the order of the data's way: the store first, the node last.
+func (s slot) components() map[string]*component {
+	ip := s.innerIP().String()
+	client := func(name string) string { return s.in("config/" + name + ".kubeconfig") }
+	list := []*component{
+		{name: "etcd", args: []string{s.node(), "etcd",
+			"--data-dir=/var/lib/etcd",
+			"--listen-client-urls=http://" + etcdAddress, "--advertise-client-urls=http://" + etcdAddress,
+			"--listen-peer-urls=http://127.0.0.1:2380",
+			"--unsafe-no-fsync", // its disk is memory: there is nothing to survive for
+		}},
+		{name: "containerd", args: []string{"containerd", "--config=" + s.in("config/containerd.toml")}},
+		{name: "kube-apiserver", args: []string{s.node(), "kube-apiserver",
+			"--etcd-servers=http://" + etcdAddress,
+			"--bind-address=0.0.0.0", "--secure-port=6443", "--advertise-address=" + ip,
+			"--service-cluster-ip-range=" + serviceNetwork,
+			"--tls-cert-file=" + s.in("pki/server.crt"), "--tls-private-key-file=" + s.in("pki/server.key"),
+			"--client-ca-file=" + s.in("pki/ca.crt"),
+			"--kubelet-client-certificate=" + s.in("pki/kubelet-client.crt"), "--kubelet-client-key=" + s.in("pki/kubelet-client.key"),
+			"--kubelet-preferred-address-types=InternalIP",
+			"--service-account-key-file=" + s.in("pki/accounts.key"), "--service-account-signing-key-file=" + s.in("pki/accounts.key"),
+			"--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+			"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+			"--allow-privileged=true", "--event-ttl=1h",
+		}},
+		{name: "kube-controller-manager", args: []string{s.node(), "kube-controller-manager",
+			"--kubeconfig=" + client("kube-controller-manager"),
+			"--authentication-kubeconfig=" + client("kube-controller-manager"), "--authorization-kubeconfig=" + client("kube-controller-manager"),
+			"--leader-elect=false",
+			"--service-account-private-key-file=" + s.in("pki/accounts.key"), "--root-ca-file=" + s.in("pki/ca.crt"),
+			"--use-service-account-credentials=true",
+			"--cluster-signing-cert-file=" + s.in("pki/ca.crt"), "--cluster-signing-key-file=" + s.in("pki/ca.key"),
+			"--kube-api-qps=1000", "--kube-api-burst=2000",
+			"--concurrent-statefulset-syncs=20", "--concurrent-resource-quota-syncs=20", "--concurrent-namespace-syncs=20",
+			"--concurrent-gc-syncs=20", "--concurrent-endpoint-syncs=20", "--concurrent-service-endpoint-syncs=20",
+			// A machine that is busy building must not make the only node unready.
+			"--node-monitor-grace-period=5m",
+		}},
+		{name: "kube-scheduler", args: []string{s.node(), "kube-scheduler",
+			"--config=" + s.in("config/kube-scheduler.yaml"),
+			"--authentication-kubeconfig=" + client("kube-scheduler"), "--authorization-kubeconfig=" + client("kube-scheduler"),
+		}},
+		{name: "kubelet", args: []string{s.node(), "kubelet",
+			"--config=" + s.in("config/kubelet.yaml"), "--kubeconfig=" + client("kubelet"),
+			"--hostname-override=" + nodeName, "--node-ip=" + ip,
+		}},
+		{name: "kube-proxy", args: []string{s.node(), "kube-proxy", "--config=" + s.in("config/kube-proxy.yaml"), "--hostname-override=" + nodeName}},
+	}
+	byName := map[string]*component{}
+	for _, c := range list {
+		c.log = s.in("log/" + c.name + ".log")
+		byName[c.name] = c
+	}
+	return byName
+}
+
+// start runs the component. Its log is appended to, so that a restart keeps what came before.
+func (c *component) start() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	log, err := os.OpenFile(c.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(c.args[0], c.args[1:]...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w", c.name, err)
+	}
+	gone := make(chan struct{})
+	c.cmd, c.gone, c.stopped = cmd, gone, false
+	go func() {
+		err := cmd.Wait()
+		c.mu.Lock()
+		c.exit = err
+		expected := c.stopped
+		c.mu.Unlock()
+		close(gone)
+		if !expected {
+			say("%s died (%v):\n%s", c.name, cmd.ProcessState, c.excerpt())
+		}
+	}()
+	return nil
+}
+
+// stop kills the component and waits for its end. It dies as in a crash: a graceful stop would first
+// wait for its clients, which is not what a test of a lost API server wants.
+func (c *component) stop() error {
+	c.mu.Lock()
+	cmd, gone := c.cmd, c.gone
+	if cmd == nil || c.stopped {
+		c.mu.Unlock()
+		return fmt.Errorf("%s does not run", c.name)
+	}
+	c.stopped = true
+	c.mu.Unlock()
+	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-gone
+	return nil
+}
+
+// alive returns nil as long as the component runs.
+func (c *component) alive() error {
+	c.mu.Lock()
+	gone := c.gone
+	c.mu.Unlock()
+	if gone == nil {
+		return nil // not started yet
+	}
+	select {
+	case <-gone:
+		return fmt.Errorf("%s has ended", c.name)
+	default:
+		return nil
+	}
+}
+
+// telling matches log lines that say what went wrong: klog's errors, etcd's and containerd's, and Go's panics.
+var telling = regexp.MustCompile(`^[EF]\d{4} |"level":"(error|fatal|panic)"|level=(error|fatal)|^panic:|^Error:|^fatal error`)
+
+// excerpt returns the last lines of the log that matter, or just the last ones.
+func (c *component) excerpt() string { return excerpt(c.log) }
+
+func excerpt(path string) string {
+	const most = 12
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "    " + err.Error()
+	}
+	var all, bad []string
+	for line := range bytes.Lines(content) {
+		text := strings.TrimRight(string(line), "\n")
+		if len(text) > 400 {
+			text = text[:400] + "…"
+		}
+		all = append(all, "    "+text)
+		if telling.MatchString(text) {
+			bad = append(bad, "    "+text)
+		}
+	}
+	chosen := bad
+	if len(chosen) == 0 {
+		chosen = all
+	}
+	return strings.Join(chosen[max(0, len(chosen)-most):], "\n")
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+const (
+	nodeName         = "node-1"
+	containerdSocket = "/run/containerd.sock"
+	registryAddress  = "127.0.0.1:5000"
+	volumesDir       = "/var/lib/stsgrade/volumes"
+)
+
+// containerd: CNI and images from the state folder only, every registry answered by ours (registry.go).
+//
+// restrict_oom_score_adj: a machine without CAP_SYS_RESOURCE (many containers and sandboxes) may not lower an
+// OOM score; runc would fail with "can't get final child's PID from pipe". disable_apparmor: containerd would
+// load a profile into the machine's kernel and leave it there.
+const containerdConfig = `version = 2
+root = "/var/lib/containerd"
+state = "/run/containerd"
+[grpc]
+  address = "` + containerdSocket + `"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "` + pauseImage + `"
+  restrict_oom_score_adj = true
+  disable_apparmor = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "` + insideState + `/config/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "overlayfs"
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "` + insideState + `/config/registry"
+`
+
+const hostsConfig = `server = "http://` + registryAddress + `"
+`
+
+// Pods are routed one by one (ptp) and not bridged: the answer of a pod on the same bridge would bypass the
+// node, and so kube-proxy's translation of Service addresses, unless br_netfilter is loaded.
+const cniConfig = `{"cniVersion": "0.4.0", "name": "stsgrade", "plugins": [{"type": "ptp", "ipMasq": false,
+  "ipam": {"type": "host-local", "dataDir": "/run/ipam", "ranges": [[{"subnet": "` + podNetwork + `"}]],
+           "routes": [{"dst": "0.0.0.0/0"}]}}]}
+`
+
+// kubelet: many pods at once, so the limits that spare a production node are lifted (maxPods and all QPS).
+//
+// cgroupsPerQOS is off, and enforceNodeAllocatable with it: containers are limited each, and that is enough here.
+// No eviction for a full disk, since the disk is memory; the threshold for memory must be above zero.
+// resolvConf keeps the machine's own search domains out of the pods.
+const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+authentication: {anonymous: {enabled: false}, webhook: {enabled: false}, x509: {clientCAFile: ` + insideState + `/pki/ca.crt}}
+authorization: {mode: AlwaysAllow}
+cgroupDriver: cgroupfs
+cgroupsPerQOS: false
+enforceNodeAllocatable: []
+failSwapOn: false
+clusterDomain: cluster.local
+clusterDNS: ["` + dnsIP + `"]
+resolvConf: ` + insideState + `/config/resolv.conf
+containerRuntimeEndpoint: unix://` + containerdSocket + `
+volumePluginDir: /var/lib/kubelet/volume-plugins
+evictionHard: {imagefs.available: "0%", nodefs.available: "0%", nodefs.inodesFree: "0%", memory.available: "1Mi"}
+imageGCHighThresholdPercent: 100
+maxPods: 250
+kubeAPIQPS: 1000
+kubeAPIBurst: 2000
+eventRecordQPS: 0
+registryPullQPS: 0
+serializeImagePulls: false
+`
+
+// Kubernetes 1.35 and later refuse cgroup v1 unless they are told.
+const kubeletCgroupV1 = `failCgroupV1: false
+`
+
+// kube-proxy: nftables mode keeps all in one table. The conntrack settings belong to the machine, not to us.
+const proxyConfig = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+mode: nftables
+clientConnection: {kubeconfig: ` + insideState + `/config/kube-proxy.kubeconfig, qps: 1000, burst: 2000}
+clusterCIDR: ` + podNetwork + `
+conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
+nftables: {minSyncPeriod: 50ms}
+`
+
+const schedulerConfig = `apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+leaderElection: {leaderElect: false}
+clientConnection: {kubeconfig: ` + insideState + `/config/kube-scheduler.kubeconfig, qps: 1000, burst: 2000}
+`
+
+func (s slot) writeConfig() error {
+	kubelet := kubeletConfig
+	if !onlyCgroupV2() {
+		kubelet += kubeletCgroupV1
+	}
+	for name, content := range map[string]string{
+		"containerd.toml":              containerdConfig,
+		"registry/_default/hosts.toml": hostsConfig,
+		"cni/10-stsgrade.conflist":     cniConfig,
+		"kubelet.yaml":                 kubelet,
+		"kube-proxy.yaml":              proxyConfig,
+		"kube-scheduler.yaml":          schedulerConfig,
+		"resolv.conf":                  "nameserver " + dnsIP + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(s.in("config"), name), []byte(content), 0o600); err != nil {
+			return fmt.Errorf("writing the configuration: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+)
+
+// Inside the private network namespace nobody else's addresses count: these are the same in each run.
+const (
+	podNetwork     = "10.88.0.0/16"
+	serviceNetwork = "10.96.0.0/16"
+	serviceIP      = "10.96.0.1"
+	dnsIP          = "10.96.0.10"
+	innerLink      = "node0"
+)
+
+// connect makes the veth pair between this machine and the network namespace of process pid.
+func (s slot) connect(pid int) error {
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name = s.veth()
+	pair := &netlink.Veth{LinkAttrs: attributes, PeerName: innerLink, PeerNamespace: netlink.NsPid(pid)}
+	if err := netlink.LinkAdd(pair); err != nil {
+		return fmt.Errorf("making the network link %s: %w", s.veth(), err)
+	}
+	if err := netlink.AddrAdd(pair, &netlink.Addr{IPNet: network(s.outerIP())}); err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(pair)
+}
+
+// setUpNetwork waits for the inner end of the veth pair and configures the namespace.
+//
+// There is no default route: nothing leaves the cluster, and what tries fails at once instead of hanging. The
+// route for services leads nowhere; it only lets the node's own packets to them reach kube-proxy's rules.
+func (s slot) setUpNetwork() error {
+	loopback, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	if err := netlink.LinkSetUp(loopback); err != nil {
+		return err
+	}
+	var link netlink.Link
+	err = await("the network link", 10*time.Second, nil, func() (err error) {
+		link, err = netlink.LinkByName(innerLink)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: network(s.innerIP())}); err != nil {
+		return err
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		return err
+	}
+	_, services, err := net.ParseCIDR(serviceNetwork)
+	if err != nil {
+		return err
+	}
+	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: services, Scope: netlink.SCOPE_LINK}); err != nil {
+		return err
+	}
+	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0)
+}
+
+// cutTable drops everything that passes the veth pair, in both directions: a client outside sees its connections
+// fall silent, as when a cable is pulled, while everything inside goes on.
+const cutTable = "table inet stsgrade_cut"
+
+func cut() error {
+	return nft("add " + cutTable + "\ndelete " + cutTable + "\n" + cutTable + ` {
+	chain in { type filter hook input priority -200; iifname ` + innerLink + ` drop; }
+	chain out { type filter hook output priority -200; oifname ` + innerLink + ` drop; }
+}`)
+}
+
+func heal() error { return nft("add " + cutTable + "\ndelete " + cutTable) }
+
+func nft(rules string) error {
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(rules + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("nft: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+)
+
+const (
+	etcdAddress = "127.0.0.1:2379"
+
+	// startLimit is for each thing that is awaited. A machine that is busy with a build is slow.
+	startLimit = 2 * time.Minute
+)
+
+// node is the running cluster, as seen from inside.
+type node struct {
+	slot
+	components map[string]*component
+	config     *rest.Config
+	client     kubernetes.Interface
+	begun      time.Time
+}
+
+// nodeMain brings the cluster up, tells run that it is ready by a byte on descriptor 3, and then serves ctl.
+func nodeMain(s slot) error {
+	n := &node{slot: s, components: s.components(), begun: time.Now()}
+	if err := n.start(context.Background()); err != nil {
+		return err
+	}
+	ready := os.NewFile(3, "ready")
+	if _, err := ready.Write([]byte{1}); err != nil {
+		return err
+	}
+	ready.Close()
+	select {} // until init is killed
+}
+
+// start starts everything, as much at once as the dependencies allow, and waits until it works.
+func (n *node) start(ctx context.Context) error {
+	if err := n.prepare(); err != nil {
+		return err
+	}
+	// The API server takes longest, so it starts at once; it waits for etcd by itself.
+	for _, name := range []string{"etcd", "kube-apiserver", "containerd"} {
+		if err := n.components[name].start(); err != nil {
+			return err
+		}
+	}
+	imported := make(chan error, 1)
+	go func() { imported <- n.startRuntime() }()
+	if err := n.awaitAPI(); err != nil {
+		return err
+	}
+	say("API server ready after %s", since(n.begun))
+	for _, name := range []string{"kube-controller-manager", "kube-scheduler", "kube-proxy"} {
+		if err := n.components[name].start(); err != nil {
+			return err
+		}
+	}
+	if err := <-imported; err != nil {
+		return err
+	}
+	if err := n.components["kubelet"].start(); err != nil {
+		return err
+	}
+	if err := n.populate(ctx); err != nil {
+		return err
+	}
+	go runProvisioner(ctx, n.client)
+	if err := n.serveControl(); err != nil {
+		return err
+	}
+	return n.awaitWorking(ctx)
+}
+
+// prepare does what needs no component: cgroups, network, clients, the registry.
+func (n *node) prepare() error {
+	if err := settleCgroups(); err != nil {
+		return fmt.Errorf("cgroups: %w", err)
+	}
+	if err := n.setUpNetwork(); err != nil {
+		return fmt.Errorf("network: %w", err)
+	}
+	if err := os.MkdirAll(volumesDir, 0o755); err != nil {
+		return err
+	}
+	var err error
+	if n.config, err = clientcmd.BuildConfigFromFlags("", n.in("config/admin.kubeconfig")); err != nil {
+		return err
+	}
+	n.config.QPS, n.config.Burst = 1000, 2000
+	if n.client, err = kubernetes.NewForConfig(n.config); err != nil {
+		return err
+	}
+	// The provisioner's library logs by klog.
+	log, err := os.Create(n.in("log/provisioner.log"))
+	if err != nil {
+		return err
+	}
+	klog.LogToStderr(false)
+	klog.SetOutput(log)
+	log, err = os.Create(n.in("log/registry.log"))
+	if err != nil {
+		return err
+	}
+	if err := serveRegistry(n.build+"/images", log); err != nil {
+		return fmt.Errorf("registry: %w", err)
+	}
+	return nil
+}
+
+// startRuntime waits for containerd and imports the images, so that pods need not pull them.
+func (n *node) startRuntime() error {
+	err := n.await("containerd", "containerd", func() error {
+		connection, err := net.Dial("unix", containerdSocket)
+		if err == nil {
+			connection.Close()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	out, err := exec.Command("ctr", "--address="+containerdSocket, "--namespace=k8s.io", "images", "import", n.build+"/images.tar").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("importing the images: %w: %s\ncontainerd's log:\n%s", err, out, n.components["containerd"].excerpt())
+	}
+	say("images imported after %s", since(n.begun))
+	return nil
+}
+
+// awaitAPI waits until the API server and all of its start-up hooks are done, RBAC's roles among them.
+func (n *node) awaitAPI() error {
+	return n.await("the API server", "kube-apiserver", func() error {
+		if err := n.components["etcd"].alive(); err != nil {
+			return err
+		}
+		body, err := n.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(context.Background()).Raw()
+		if err != nil && len(body) > 0 {
+			return fmt.Errorf("%w: %s", err, body)
+		}
+		return err
+	})
+}
+
+func (n *node) populate(ctx context.Context) error {
+	ttl := os.Getenv("STSGRADE_CLUSTER_DNS_TTL")
+	if ttl == "" {
+		ttl = "5"
+	}
+	client, err := dynamic.NewForConfig(n.config)
+	if err != nil {
+		return err
+	}
+	// The namespace kube-system is made by the API server itself, a moment after it is ready.
+	return n.await("the first objects", "kube-apiserver", func() error { return createObjects(ctx, client, ttl) })
+}
+
+// awaitWorking waits for all that a pod needs: a node that takes it, a service account, and names that resolve
+// through the Service, which shows CoreDNS, its pod and kube-proxy at work.
+func (n *node) awaitWorking(ctx context.Context) error {
+	if err := n.await("the node", "kubelet", func() error { return nodeReady(ctx, n.client) }); err != nil {
+		return err
+	}
+	say("node ready after %s", since(n.begun))
+	err := n.await("the default service account", "kube-controller-manager", func() error {
+		_, err := n.client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := n.await("DNS", "kube-proxy", func() error { return resolve(ctx) }); err != nil {
+		return err
+	}
+	say("DNS ready after %s", since(n.begun))
+	return nil
+}
+
+// resolve asks the cluster's DNS for the name that every cluster has.
+func resolve(ctx context.Context) error {
+	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, dnsIP+":53")
+	}}
+	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	_, err := resolver.LookupHost(ctx, "kubernetes.default.svc.cluster.local.")
+	return err
+}
+
+// await waits for what a component is to bring, and adds the component's log to a failure.
+func (n *node) await(what, name string, ready func() error) error {
+	c := n.components[name]
+	err := await(what, startLimit, c.alive, ready)
+	if err != nil {
+		return fmt.Errorf("%w\n%s's log:\n%s", err, name, c.excerpt())
+	}
+	return nil
+}
+

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+)
+
+// objects.yaml is what a new cluster holds beyond what Kubernetes itself makes: storage classes and CoreDNS.
+//
+//go:embed objects.yaml
+var objects string
+
+// resources maps the kinds of objects.yaml to their resources: asking the API server would take a second.
+var resources = map[string]schema.GroupVersionResource{
+	"ServiceAccount":     {Version: "v1", Resource: "serviceaccounts"},
+	"ConfigMap":          {Version: "v1", Resource: "configmaps"},
+	"Service":            {Version: "v1", Resource: "services"},
+	"ClusterRole":        {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterroles"},
+	"ClusterRoleBinding": {Group: "rbac.authorization.k8s.io", Version: "v1", Resource: "clusterrolebindings"},
+	"Deployment":         {Group: "apps", Version: "v1", Resource: "deployments"},
+	"StorageClass":       {Group: "storage.k8s.io", Version: "v1", Resource: "storageclasses"},
+}
+
+// createObjects creates what objects.yaml has. Repeated, it creates what is missing.
+func createObjects(ctx context.Context, client dynamic.Interface, dnsTTL string) error {
+	text := strings.ReplaceAll(objects, "$TTL", dnsTTL)
+	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
+	for {
+		object := &unstructured.Unstructured{}
+		if err := decoder.Decode(object); err != nil {
+			if err.Error() == "EOF" {
+				return nil
+			}
+			return err
+		}
+		resource, known := resources[object.GetKind()]
+		if !known {
+			return fmt.Errorf("no resource known for kind %s", object.GetKind())
+		}
+		var target dynamic.ResourceInterface = client.Resource(resource)
+		if namespace := object.GetNamespace(); namespace != "" {
+			target = client.Resource(resource).Namespace(namespace)
+		}
+		if _, err := target.Create(ctx, object, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("creating %s %s: %w", object.GetKind(), object.GetName(), err)
+		}
+	}
+}
+
+// nodeReady returns nil once pods can be scheduled to the node.
+func nodeReady(ctx context.Context, client kubernetes.Interface) error {
+	node, err := client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	if len(node.Spec.Taints) > 0 {
+		return fmt.Errorf("it has the taint %s", node.Spec.Taints[0].Key)
+	}
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			if condition.Status == corev1.ConditionTrue {
+				return nil
+			}
+			return fmt.Errorf("%s: %s", condition.Reason, condition.Message)
+		}
+	}
+	return fmt.Errorf("it has no condition Ready")
+}
+
+// scaleDNS sets CoreDNS's replicas and returns at once.
+func scaleDNS(ctx context.Context, client kubernetes.Interface, replicas int) error {
+	patch := fmt.Sprintf(`{"spec": {"replicas": %d}}`, replicas)
+	_, err := client.AppsV1().Deployments("kube-system").Patch(ctx, "coredns", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	return err
+}
+
+// dnsPods counts CoreDNS's pods, those that are on their way out included.
+func dnsPods(ctx context.Context, client kubernetes.Interface) (int, error) {
+	pods, err := client.CoreV1().Pods("kube-system").List(ctx, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
+	if err != nil {
+		return 0, err
+	}
+	return len(pods.Items), nil
+}
+
+// setDefaultClass makes the class "standard" the default one, or not.
+func setDefaultClass(ctx context.Context, client kubernetes.Interface, isDefault bool) error {
+	value := "null"
+	if isDefault {
+		value = `"true"`
+	}
+	patch := fmt.Sprintf(`{"metadata": {"annotations": {"storageclass.kubernetes.io/is-default-class": %s}}}`, value)
+	_, err := client.StorageV1().StorageClasses().Patch(ctx, "standard", types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	return err
+}
