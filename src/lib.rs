@@ -1,1 +1,6 @@
-//! x
+//! The shell around the checks: talks to the cluster, keeps recordings, prints reports.
+//!
+//! Architecture invariant: only `cluster` is async and knows kube, only `main.rs` exits, only
+//! `report` writes the report. What is judged, and how, is the business of the crate `checks`.
+
+pub mod untrusted;

@@ -1,0 +1,83 @@
+//! Text that comes from a cluster or a file, made harmless for terminals and logs.
+
+use std::fmt::Write as _;
+
+/// The most characters that one piece of untrusted text may take where it is shown.
+pub const LONGEST: usize = 600;
+
+/// Escapes what could move a cursor, hide or reorder text: control characters, bidirectional
+/// overrides and isolates, zero-width and other format characters, line and paragraph separators.
+///
+/// The result is one line. Nothing is cut: see [`show`].
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if is_harmful(c) => {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Escapes as [`escape`] does and cuts at `most` characters, with an ellipsis for the rest.
+#[must_use]
+pub fn clip(text: &str, most: usize) -> String {
+    let mut rest = text.chars();
+    let head: String = rest.by_ref().take(most).collect();
+    let mut out = escape(&head);
+    if rest.next().is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// Escapes as [`escape`] does and cuts at [`LONGEST`] characters.
+#[must_use]
+pub fn show(text: &str) -> String {
+    clip(text, LONGEST)
+}
+
+const fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{clip, escape, show};
+
+    #[test]
+    fn ordinary_text_of_any_script_stays() {
+        for text in ["web-1 was added 2.1 s before", "größer", "日本語", "👍🏽", ""] {
+            assert_eq!(escape(text), text);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_spelt() {
+        assert_eq!(escape("a\x1b[31mb\x07\0\u{9b}c"), "a\\u{1b}[31mb\\u{7}\\u{0}\\u{9b}c");
+        assert_eq!(escape("one\ntwo\r\n\tthree"), "one\\ntwo\\r\\n\\tthree");
+    }
+
+    #[test]
+    fn bidirectional_and_invisible_characters_are_spelt() {
+        assert_eq!(escape("\u{202e}evil\u{2069}\u{200b}\u{feff}\u{2028}\u{2029}"), "\\u{202e}evil\\u{2069}\\u{200b}\\u{feff}\\u{2028}\\u{2029}");
+    }
+
+    #[test]
+    fn long_text_is_cut_at_a_character() {
+        assert_eq!(clip("äöü", 2), "äö…");
+        assert_eq!(clip("äöü", 3), "äöü");
+        assert_eq!(show(&"x".repeat(10_000)).chars().count(), super::LONGEST + 1);
+    }
+}
