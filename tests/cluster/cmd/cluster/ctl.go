@@ -23,15 +23,21 @@ var verbs = map[string]func(n *node, ctx context.Context, argument string) ([]by
 	"cut":  func(*node, context.Context, string) ([]byte, error) { return nil, cut() },
 	"heal": func(*node, context.Context, string) ([]byte, error) { return nil, heal() },
 
-	"stop-api":  func(n *node, _ context.Context, _ string) ([]byte, error) { return nil, n.components["kube-apiserver"].stop() },
+	"stop-api": func(n *node, _ context.Context, _ string) ([]byte, error) {
+		return nil, n.components["kube-apiserver"].stop()
+	},
 	"start-api": func(n *node, _ context.Context, _ string) ([]byte, error) { return nil, n.startAPI() },
 	"forget":    func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.forget(ctx) },
 
 	"dns-down": func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.dnsDown(ctx) },
 	"dns-up":   func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.dnsUp(ctx) },
 
-	"default-class":    func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, setDefaultClass(ctx, n.client, true) },
-	"no-default-class": func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, setDefaultClass(ctx, n.client, false) },
+	"default-class": func(n *node, ctx context.Context, _ string) ([]byte, error) {
+		return nil, setDefaultClass(ctx, n.client, true)
+	},
+	"no-default-class": func(n *node, ctx context.Context, _ string) ([]byte, error) {
+		return nil, setDefaultClass(ctx, n.client, false)
+	},
 
 	"logs": func(n *node, _ context.Context, component string) ([]byte, error) { return n.logs(component) },
 }

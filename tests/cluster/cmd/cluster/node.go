@@ -208,4 +208,3 @@ func (n *node) await(what, name string, ready func() error) error {
 	}
 	return nil
 }
-

@@ -29,7 +29,9 @@ const (
 	lockDir = "/run/lock"
 )
 
-func (s slot) lockPath() string   { return filepath.Join(lockDir, "stsgrade-cluster-"+strconv.Itoa(s.number)) }
+func (s slot) lockPath() string {
+	return filepath.Join(lockDir, "stsgrade-cluster-"+strconv.Itoa(s.number))
+}
 func (s slot) veth() string       { return "stsgrade" + strconv.Itoa(s.number) }
 func (s slot) cgroup() string     { return "stsgrade-cluster-" + strconv.Itoa(s.number) }
 func (s slot) outerIP() net.IP    { return net.IPv4(10, 89, byte(s.number), 1).To4() }

@@ -16,7 +16,8 @@ import (
 )
 
 func main() {
-	// The order in which a query passes through the plugins: upstream's plugin.cfg, shortened.
-	dnsserver.Directives = []string{"errors", "health", "ready", "cache", "loadbalance", "template", "kubernetes"}
+	// The order in which a query passes through the plugins. Upstream asks template before kubernetes;
+	// here it answers what kubernetes does not know.
+	dnsserver.Directives = []string{"errors", "health", "ready", "cache", "loadbalance", "kubernetes", "template"}
 	coremain.Run()
 }
