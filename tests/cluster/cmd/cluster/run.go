@@ -40,7 +40,7 @@ func run(args []string) int {
 		return exitCluster
 	}
 	defer s.release()
-	defer s.clean()
+	defer func() { s.clean() }() // with the state folder that s has by then
 	s.build = build
 
 	start := time.Now()
