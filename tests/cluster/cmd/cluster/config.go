@@ -37,6 +37,8 @@ state = "/run/containerd"
 `
 
 const hostsConfig = `server = "http://` + registryAddress + `"
+[host."http://` + registryAddress + `"]
+  capabilities = ["pull", "resolve"]
 `
 
 // Pods are routed one by one (ptp) and not bridged: the answer of a pod on the same bridge would bypass the
