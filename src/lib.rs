@@ -3,4 +3,7 @@
 //! Architecture invariant: only `cluster` is async and knows kube, only `main.rs` exits, only
 //! `report` writes the report. What is judged, and how, is the business of the crate `checks`.
 
+pub mod exit;
+pub mod report;
+pub mod terminal;
 pub mod untrusted;

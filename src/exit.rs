@@ -1,0 +1,87 @@
+//! Every exit code, and the one rule that chooses among the graded ones.
+
+use crate::report::Score;
+
+/// What a run of stsgrade tells its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Graded and every check passed, or `--fail-under` was reached, or `--exit-zero` was given.
+    Good = 0,
+    /// Graded, and points were lost.
+    Lost = 1,
+    /// Wrong usage; clap's own.
+    Usage = 2,
+    /// Graded, and undecided points decide it: nothing failed, or `--fail-under` could still be reached.
+    Undecided = 3,
+    /// Could not grade: no cluster, no permission, somebody else is grading, a recording that cannot be read.
+    CouldNot = 4,
+    /// Graded, but the namespace is not as it was found.
+    NotRestored = 5,
+    /// Stopped by Ctrl-C before there was a report.
+    Interrupted = 130,
+    /// Stopped by SIGTERM before there was a report.
+    Terminated = 143,
+}
+
+impl Exit {
+    /// The exit code of a graded submission; without a threshold all points are wanted.
+    #[must_use]
+    pub fn of(score: Score, fail_under: Option<u32>, exit_zero: bool) -> Self {
+        let wanted = fail_under.unwrap_or(score.possible);
+        if exit_zero || score.earned >= wanted {
+            Self::Good
+        } else if score.earned + score.undecided >= wanted {
+            Self::Undecided
+        } else {
+            Self::Lost
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// The table for `--help`.
+pub const HELP: &str = "\
+Exit codes:
+  0    every check passed (or --fail-under is reached, or --exit-zero)
+  1    points were lost
+  2    wrong usage
+  3    undecided points decide it: nothing failed, grade again
+  4    could not grade; the message names the next step
+  5    graded, but not restored; the message says how to finish
+  130  interrupted before the report (143 by SIGTERM)";
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+    use crate::report::Score;
+
+    #[track_caller]
+    fn check(earned: u32, undecided: u32, fail_under: Option<u32>, expected: Exit) {
+        let score = Score { earned, possible: 100, undecided };
+        assert_eq!(Exit::of(score, fail_under, false), expected);
+        assert_eq!(Exit::of(score, fail_under, true), Exit::Good);
+    }
+
+    #[test]
+    fn all_points_are_wanted_by_default() {
+        check(100, 0, None, Exit::Good);
+        check(90, 0, None, Exit::Lost);
+        check(90, 10, None, Exit::Undecided);
+        check(80, 10, None, Exit::Lost);
+        check(0, 100, None, Exit::Undecided);
+    }
+
+    #[test]
+    fn a_threshold_that_undecided_points_could_reach_is_undecided() {
+        check(60, 0, Some(60), Exit::Good);
+        check(50, 10, Some(60), Exit::Undecided);
+        check(40, 10, Some(60), Exit::Lost);
+        check(0, 0, Some(0), Exit::Good);
+    }
+}

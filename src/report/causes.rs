@@ -1,0 +1,134 @@
+//! Why points are missing: losses that have one cause are named once.
+
+use checks::{
+    CHECKS, Check,
+    mistakes::{self, Mistake},
+    model::{Criterion, Fault, Outcome, Standing, Verdict},
+};
+use serde::Serialize;
+
+use super::Row;
+use crate::untrusted::{clip, show};
+
+/// Characters of one line of a container's log.
+const LOG_LINE: usize = 300;
+
+/// Something that cost points, or left them undecided.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cause {
+    /// A mistake's id, an obstacle's, or the id of the check itself.
+    pub id: &'static str,
+    /// The submission's: the points are lost. The cluster's, or nobody knows: they are undecided.
+    pub fault: Fault,
+    /// What happened.
+    pub explanation: String,
+    /// What to do.
+    pub remedy: String,
+    /// Which tests it cost.
+    pub tests: Vec<u8>,
+    /// Their points.
+    pub points: u32,
+    /// In a few words.
+    #[serde(skip)]
+    pub title: String,
+    /// The stuck container's last lines.
+    #[serde(skip)]
+    pub log: Vec<String>,
+    /// The lines to change, where the catalogue knows them.
+    #[serde(skip)]
+    pub mistake: Option<&'static Mistake>,
+}
+
+/// What makes two losses one.
+#[derive(PartialEq, Eq)]
+enum Key {
+    Mistake(&'static str),
+    Obstacle(&'static str, String),
+    Unseen(String),
+    NotShown(String),
+    Check(&'static str),
+}
+
+/// The causes of all that did not pass, dearest first; tells each row which is its own.
+pub(super) fn find(verdicts: &[Verdict; 10], rows: &mut [Row]) -> Vec<Cause> {
+    let mut found: Vec<(Key, Cause)> = vec![];
+    for ((check, verdict), row) in CHECKS.iter().zip(verdicts).zip(rows.iter()) {
+        if row.outcome == Outcome::Pass {
+            continue;
+        }
+        let (key, cause) = cause(check, decisive(verdict), row.outcome);
+        let place = found.iter().position(|(known, it)| *known == key && it.fault == cause.fault).unwrap_or_else(|| {
+            found.push((key, cause));
+            found.len() - 1
+        });
+        let cause = &mut found[place].1;
+        cause.tests.push(check.test);
+        cause.points += check.points;
+    }
+    let mut causes: Vec<Cause> = found.into_iter().map(|(_, cause)| cause).collect();
+    causes.sort_by(|a, b| b.points.cmp(&a.points).then_with(|| a.tests.cmp(&b.tests)));
+    for row in rows {
+        row.cause = causes.iter().position(|cause| cause.tests.contains(&row.test));
+    }
+    causes
+}
+
+/// The first criterion that stands as gravely as the whole verdict.
+fn decisive(verdict: &Verdict) -> Option<&Criterion> {
+    let outcome = verdict.outcome();
+    verdict.criteria.iter().find(|it| it.standing.outcome() == outcome)
+}
+
+fn cause(check: &Check, decisive: Option<&Criterion>, outcome: Outcome) -> (Key, Cause) {
+    let bare = |id, title: String, explanation: String, remedy: String| Cause {
+        id,
+        fault: if outcome == Outcome::Fail { Fault::Submission } else { Fault::Cluster },
+        explanation,
+        remedy,
+        tests: vec![],
+        points: 0,
+        title,
+        log: vec![],
+        mistake: None,
+    };
+    let Some(criterion) = decisive else {
+        let why = "the recording shows nothing of it";
+        return (Key::Unseen(why.to_owned()), bare(check.id, why.to_owned(), sentence(why), AGAIN.to_owned()));
+    };
+    match (&criterion.standing, criterion.mistake.and_then(mistakes::find)) {
+        (Standing::Broken { .. }, Some(mistake)) => {
+            let known = bare(mistake.id, mistake.title.to_owned(), mistake.explanation.to_owned(), mistake.remedy.to_owned());
+            (Key::Mistake(mistake.id), Cause { mistake: Some(mistake), ..known })
+        }
+        (Standing::Broken { actual, .. }, None) => (Key::Check(check.id), bare(check.id, clip(actual, 120), sentence(&show(actual)), check.remedy.to_owned())),
+        (Standing::Blocked(obstacle), _) => {
+            let told = format!("{}: {}", show(&obstacle.who), show(&obstacle.why));
+            let known = bare(obstacle.id, clip(&told, 100), told, obstacle.remedy.to_owned());
+            let log = obstacle.log.iter().map(|line| clip(line, LOG_LINE)).collect();
+            (Key::Obstacle(obstacle.id, obstacle.who.clone()), Cause { log, ..known })
+        }
+        (Standing::Unseen { why }, _) => (Key::Unseen(why.clone()), bare(check.id, clip(why, 120), sentence(&show(why)), AGAIN.to_owned())),
+        (Standing::NotShown { next }, _) => {
+            let title = "nobody did what would show it".to_owned();
+            (Key::NotShown(next.clone()), bare(check.id, title, "Nobody did what would show it.".to_owned(), sentence(&show(next))))
+        }
+        (Standing::Met, _) => (Key::Check(check.id), bare(check.id, check.title.to_owned(), String::new(), check.remedy.to_owned())),
+    }
+}
+
+/// What to do about something that happened out of sight.
+const AGAIN: &str = "Grade again. If it stays so, ask whoever runs the cluster.";
+
+/// A fragment as a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    // A name keeps its case: `web-1 was added …`.
+    let is_name = text.split_whitespace().next().is_some_and(|word| word.contains(|c: char| !c.is_alphabetic()));
+    let mut out = if is_name { first.to_string() } else { first.to_uppercase().collect() };
+    out.push_str(chars.as_str());
+    if !out.ends_with(['.', '!', '?', '…', ':']) {
+        out.push('.');
+    }
+    out
+}

@@ -1,0 +1,242 @@
+//! The report: what was judged, as data, ready for any format.
+//!
+//! Everything that a cluster or a file said is escaped and bounded here, once, so that no format can
+//! forget it. Nothing here reads a clock or the environment: the same recording gives the same report.
+
+mod causes;
+pub mod json;
+pub mod text;
+
+use checks::{
+    CHECKS,
+    model::{Criterion, Fault, Obstacle, Outcome, Seq, Standing, Timeline, Verdict},
+};
+use serde::Serialize;
+
+use crate::untrusted::show;
+
+pub use causes::Cause;
+
+/// The version of stsgrade that judges.
+pub const TOOL: &str = env!("CARGO_PKG_VERSION");
+
+/// Version of the JSON report.
+pub const VERSION: u32 = 1;
+
+/// What the report says about the recording beside what is in the timeline.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// `sha256:…` of the recording's judged part.
+    pub digest: String,
+    /// The cluster's version.
+    pub cluster: String,
+    /// When the recording began, as the header has it.
+    pub started_at: String,
+    /// The namespace of the header, for a recording that ends before it names its subject.
+    pub namespace: String,
+}
+
+/// A judged recording.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Always `stsgrade-report`.
+    pub format: &'static str,
+    /// Always [`VERSION`].
+    pub version: u32,
+    /// [`TOOL`].
+    pub tool: &'static str,
+    /// The namespace that was graded.
+    pub namespace: String,
+    /// The StatefulSet that was graded, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stateful_set: Option<String>,
+    /// Its governing Service, as it names it.
+    #[serde(skip)]
+    pub service: Option<String>,
+    /// The sum.
+    pub score: Score,
+    /// The ten checks in the lab's order.
+    pub checks: Vec<Row>,
+    /// Why points are missing, the dearest first.
+    pub causes: Vec<Cause>,
+    /// What was judged.
+    pub recording: Recording,
+    /// What it cost the cluster; absent where the recording ends before it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+}
+
+/// Points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Score {
+    /// For checks that passed.
+    pub earned: u32,
+    /// For all checks.
+    pub possible: u32,
+    /// For checks that could not be decided: neither won nor lost.
+    pub undecided: u32,
+}
+
+/// One check and what became of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// The check's stable name.
+    pub id: &'static str,
+    /// Its number in the lab.
+    pub test: u8,
+    /// Its title in the lab.
+    pub title: &'static str,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Points won.
+    pub points: u32,
+    /// Points for passing.
+    pub possible: u32,
+    /// What kept it from being reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_by: Option<BlockedBy>,
+    /// Its parts.
+    pub criteria: Vec<Part>,
+    /// The place in [`Report::causes`] of what cost its points.
+    #[serde(skip)]
+    pub cause: Option<usize>,
+}
+
+/// An obstacle.
+#[derive(Clone, Debug, Serialize)]
+pub struct BlockedBy {
+    /// The object that is stuck.
+    pub who: String,
+    /// Whose fault.
+    pub fault: Fault,
+    /// The cluster's own words.
+    pub why: String,
+    /// Lines of the recording.
+    pub evidence: Vec<Seq>,
+}
+
+/// A criterion.
+#[derive(Clone, Debug, Serialize)]
+pub struct Part {
+    /// Stable name within the check.
+    pub id: &'static str,
+    /// What must be so.
+    pub text: String,
+    /// How it stands, in a word.
+    pub standing: &'static str,
+    /// What the lab asks, where it is broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was seen instead, what stands in the way, why nothing could be seen, or what to do to see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual: Option<String>,
+    /// The mistake that explains it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mistake: Option<&'static str>,
+    /// Lines of the recording.
+    pub evidence: Vec<Seq>,
+    /// What this part alone makes of the check.
+    #[serde(skip)]
+    pub outcome: Outcome,
+}
+
+/// Which recording was judged.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recording {
+    /// `sha256:…`.
+    pub digest: String,
+    /// The cluster's version.
+    pub cluster: String,
+    /// When it began, by the clock of the machine that recorded.
+    pub started_at: String,
+}
+
+/// What a grade cost.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cost {
+    /// API requests, watches included.
+    pub requests: u64,
+    /// Watch events received.
+    pub watch_events: u64,
+    /// Milliseconds from the start of the recording to the end of its judged part.
+    pub wall_ms: u64,
+}
+
+impl Report {
+    /// Judges the timeline and says so.
+    #[must_use]
+    pub fn of(source: &Source, timeline: &Timeline) -> Self {
+        Self::new(source, timeline, &checks::judge(timeline))
+    }
+
+    /// Puts verdicts, in the order of [`CHECKS`], into words.
+    #[must_use]
+    pub fn new(source: &Source, timeline: &Timeline, verdicts: &[Verdict; 10]) -> Self {
+        let mut rows: Vec<Row> = CHECKS.iter().zip(verdicts).map(|(check, verdict)| row(check, verdict)).collect();
+        let causes = causes::find(verdicts, &mut rows);
+        let namespace = if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
+        let sum = |outcome: Option<Outcome>| rows.iter().filter(|row| outcome.is_none_or(|it| it == row.outcome)).map(|row| row.possible).sum();
+        Self {
+            format: "stsgrade-report",
+            version: VERSION,
+            tool: TOOL,
+            namespace: show(namespace),
+            stateful_set: timeline.set().map(|set| show(&set.name)),
+            service: timeline.set().map(|set| show(&set.spec.service_name)),
+            score: Score { earned: sum(Some(Outcome::Pass)), possible: sum(None), undecided: sum(Some(Outcome::Inconclusive)) },
+            checks: rows,
+            causes,
+            recording: Recording { digest: show(&source.digest), cluster: show(&source.cluster), started_at: show(&source.started_at) },
+            cost: timeline.end().map(|end| Cost { requests: end.what.requests, watch_events: end.what.watch_events, wall_ms: end.what.wall_ms }),
+        }
+    }
+
+    /// The ten letters, as in a fixture's first line.
+    #[must_use]
+    pub fn letters(&self) -> String {
+        self.checks.iter().map(|row| row.outcome.letter()).collect()
+    }
+}
+
+fn row(check: &checks::Check, verdict: &Verdict) -> Row {
+    let outcome = verdict.outcome();
+    Row {
+        id: check.id,
+        test: check.test,
+        title: check.title,
+        outcome,
+        points: if outcome == Outcome::Pass { check.points } else { 0 },
+        possible: check.points,
+        blocked_by: verdict.blocked_by().map(blocked_by),
+        criteria: verdict.criteria.iter().map(part).collect(),
+        cause: None,
+    }
+}
+
+fn blocked_by(obstacle: &Obstacle) -> BlockedBy {
+    BlockedBy { who: show(&obstacle.who), fault: obstacle.fault, why: show(&obstacle.why), evidence: obstacle.evidence.clone() }
+}
+
+fn part(criterion: &Criterion) -> Part {
+    let (standing, expected, actual) = match &criterion.standing {
+        Standing::Met => ("met", None, None),
+        Standing::Broken { expected, actual } => ("broken", Some(show(expected)), Some(show(actual))),
+        Standing::Blocked(obstacle) => ("blocked", None, Some(format!("{}: {}", show(&obstacle.who), show(&obstacle.why)))),
+        Standing::NotShown { next } => ("notShown", None, Some(show(next))),
+        Standing::Unseen { why } => ("unseen", None, Some(show(why))),
+    };
+    Part {
+        id: criterion.id,
+        text: show(&criterion.text),
+        standing,
+        expected,
+        actual,
+        mistake: criterion.mistake,
+        evidence: criterion.cites.clone(),
+        outcome: criterion.standing.outcome(),
+    }
+}

@@ -1,0 +1,282 @@
+//! The report for a person: the score, why points are missing, every check, and how to win the rest.
+
+use std::io::{self, Write};
+
+use checks::{
+    CHECKS, Check,
+    model::{Fault, Outcome},
+};
+
+use super::{Cause, Part, Report, Row, causes::sentence};
+use crate::terminal::{Ink, Look};
+
+/// The parts of one check that are spelt out; the rest are counted.
+const PARTS: usize = 3;
+
+/// The width of the labels before the details of a check.
+const LABEL: usize = 12;
+
+/// Writes the report.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page { look, out };
+    page.score(report)?;
+    page.causes(report)?;
+    page.table(report)?;
+    for (row, check) in report.checks.iter().zip(&CHECKS).filter(|(row, _)| row.outcome != Outcome::Pass) {
+        page.detail(report, row, check)?;
+    }
+    page.footer(report)
+}
+
+struct Page<'o> {
+    look: Look,
+    out: &'o mut dyn Write,
+}
+
+impl Page<'_> {
+    fn score(&mut self, report: &Report) -> io::Result<()> {
+        let score = report.score;
+        let ink = if score.earned == score.possible { Ink::Good } else { Ink::Strong };
+        let points = self.look.paint(ink, &format!("{} of {} points", score.earned, score.possible));
+        if score.undecided == 0 {
+            writeln!(self.out, "{points}")?;
+        } else {
+            let undecided = format!("{} undecided, through no fault of yours", score.undecided);
+            writeln!(self.out, "{points}, {}", self.look.paint(Ink::Unsure, &undecided))?;
+            if let Some(cause) = report.causes.iter().find(|it| it.fault == Fault::Cluster) {
+                self.wrapped("", &format!("To decide them: {}", cause.remedy), "")?;
+            }
+        }
+        let set = report.stateful_set.as_ref().map_or_else(|| "no StatefulSet".to_owned(), |name| format!("StatefulSet {name}"));
+        self.wrapped("", &format!("{set} in namespace {}", report.namespace), "")
+    }
+
+    fn causes(&mut self, report: &Report) -> io::Result<()> {
+        for (fault, verb) in [(Fault::Submission, ["costs", "cost"]), (Fault::Cluster, ["leaves undecided", "leave undecided"])] {
+            let those: Vec<(usize, &Cause)> = report.causes.iter().enumerate().filter(|(_, it)| it.fault == fault).collect();
+            if those.is_empty() {
+                continue;
+            }
+            let points: u32 = those.iter().map(|(_, it)| it.points).sum();
+            let (noun, verb) = if those.len() == 1 { ("cause", verb[0]) } else { ("causes", verb[1]) };
+            writeln!(self.out, "\n{} {noun} {verb} {points} points:", those.len())?;
+            for (place, cause) in those {
+                let noun = if cause.tests.len() == 1 { "test" } else { "tests" };
+                let number = format!("{:>3}. ", place + 1);
+                self.wrapped(&number, &format!("{}: {noun} {} ({})", cause.title, numbers(&cause.tests), cause.points), "     ")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, report: &Report) -> io::Result<()> {
+        let title = report.checks.iter().map(|row| row.title.len()).max().unwrap_or(0);
+        writeln!(self.out, "\n  {:>2}  {:<title$}  {:<12}  {:>6}", "#", "Check", "Outcome", "Points")?;
+        for row in &report.checks {
+            let outcome = self.look.paint(ink(row.outcome), &format!("{:<12}", word(row.outcome)));
+            let points = format!("{}/{}", row.points, row.possible);
+            let cause = row.cause.map(|place| format!("  cause {}", place + 1)).unwrap_or_default();
+            writeln!(self.out, "  {:>2}  {:<title$}  {outcome}  {points:>6}{cause}", row.test, row.title)?;
+        }
+        Ok(())
+    }
+
+    fn detail(&mut self, report: &Report, row: &Row, check: &Check) -> io::Result<()> {
+        let heading = format!("Test {}: {}", row.test, row.title);
+        writeln!(self.out, "\n{}, {}", self.look.paint(Ink::Strong, &heading), self.look.paint(ink(row.outcome), word(row.outcome)))?;
+        self.labelled("Asked", check.asked)?;
+        self.parts(row)?;
+        if let Some((place, cause)) = row.cause.and_then(|place| Some((place, report.causes.get(place)?))) {
+            if cause.tests.first() == Some(&row.test) {
+                self.explain(row, cause)?;
+            } else {
+                let first = cause.tests.first().copied().unwrap_or_default();
+                self.labelled("Why", &format!("Cause {}, as in test {first}.", place + 1))?;
+            }
+        }
+        self.command("See it", &fill(check.see, report))
+    }
+
+    /// What was checked and what was seen: of what decides the check, the first few.
+    fn parts(&mut self, row: &Row) -> io::Result<()> {
+        let decisive: Vec<&Part> = row.criteria.iter().filter(|it| it.outcome == row.outcome).collect();
+        for part in decisive.iter().take(PARTS) {
+            self.labelled("Checked", &part.text)?;
+            let seen = match part.standing {
+                "blocked" => "Blocked by",
+                "unseen" => "Unseen",
+                "notShown" => "To do",
+                _ => "Seen",
+            };
+            if let Some(expected) = part.expected.as_ref().filter(|it| **it != part.text) {
+                self.labelled("Expected", expected)?;
+            }
+            if let Some(actual) = &part.actual {
+                self.labelled(seen, &format!("{actual}{}", lines(&part.evidence)))?;
+            }
+        }
+        match decisive.len().saturating_sub(PARTS) {
+            0 => Ok(()),
+            more => self.labelled("", &format!("… and {more} more like this.")),
+        }
+    }
+
+    /// The cause in full, where it is met first.
+    fn explain(&mut self, row: &Row, cause: &Cause) -> io::Result<()> {
+        let told = row.criteria.iter().any(|part| {
+            part.outcome == row.outcome && part.actual.as_ref().is_some_and(|actual| sentence(actual) == cause.explanation || *actual == cause.explanation)
+        });
+        if !told {
+            self.labelled("Why", &cause.explanation)?;
+        }
+        for (place, line) in cause.log.iter().enumerate() {
+            let label = if place == 0 { "Its log" } else { "" };
+            self.labelled(label, &format!("| {line}"))?;
+        }
+        if !cause.remedy.is_empty() {
+            self.labelled("To do", &cause.remedy)?;
+        }
+        let Some(mistake) = cause.mistake else { return Ok(()) };
+        let before = mistake.before.lines().map(|line| (Ink::Bad, "- ", line));
+        let after = mistake.after.lines().map(|line| (Ink::Good, "+ ", line));
+        for (place, (ink, sign, line)) in before.chain(after).enumerate() {
+            let label = if place == 0 { "Change" } else { "" };
+            writeln!(self.out, "  {label:<LABEL$}{}", self.look.paint(ink, &format!("{sign}{line}")))?;
+        }
+        Ok(())
+    }
+
+    fn footer(&mut self, report: &Report) -> io::Result<()> {
+        let recording = &report.recording;
+        writeln!(self.out, "\nstsgrade {}, cluster {}, recorded {}", report.tool, recording.cluster, recording.started_at)?;
+        writeln!(self.out, "recording {}", recording.digest)
+    }
+
+    fn labelled(&mut self, label: &str, text: &str) -> io::Result<()> {
+        self.wrapped(&format!("  {label:<LABEL$}"), text, &" ".repeat(LABEL + 2))
+    }
+
+    /// A command to copy: broken only where a shell goes on reading.
+    fn command(&mut self, label: &str, command: &str) -> io::Result<()> {
+        let room = self.look.width.saturating_sub(LABEL + 4).max(20);
+        let lines = command.lines().flat_map(|line| fold(line, room));
+        for (place, line) in lines.enumerate() {
+            let label = if place == 0 { label } else { "" };
+            writeln!(self.out, "  {label:<LABEL$}{line}")?;
+        }
+        Ok(())
+    }
+
+    fn wrapped(&mut self, first: &str, text: &str, further: &str) -> io::Result<()> {
+        let options = textwrap::Options::new(self.look.width).initial_indent(first).subsequent_indent(further);
+        for line in textwrap::wrap(text, options) {
+            writeln!(self.out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// Where in the recording it stands.
+fn lines(evidence: &[u64]) -> String {
+    const SHOWN: usize = 4;
+    if evidence.is_empty() {
+        return String::new();
+    }
+    let shown: Vec<String> = evidence.iter().take(SHOWN).map(u64::to_string).collect();
+    let more = if evidence.len() > SHOWN { " …" } else { "" };
+    format!(" [seq {}{more}]", shown.join(" "))
+}
+
+fn numbers(tests: &[u8]) -> String {
+    tests.iter().map(u8::to_string).collect::<Vec<_>>().join(" ")
+}
+
+const fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "fail",
+        Outcome::Inconclusive => "undecided",
+    }
+}
+
+const fn ink(outcome: Outcome) -> Ink {
+    match outcome {
+        Outcome::Pass => Ink::Good,
+        Outcome::Fail => Ink::Bad,
+        Outcome::Inconclusive => Ink::Unsure,
+    }
+}
+
+/// The command with the names of this namespace in it, where these are harmless in a shell.
+fn fill(command: &str, report: &Report) -> String {
+    let name =
+        |name: Option<&str>| name.filter(|it| !it.is_empty() && it.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))).map(str::to_owned);
+    let names = [("NS", name(Some(&report.namespace))), ("SET", name(report.stateful_set.as_deref())), ("SERVICE", name(report.service.as_deref()))];
+    let mut out = String::with_capacity(command.len());
+    let mut word = String::new();
+    for c in command.chars().map(Some).chain([None]) {
+        if let Some(c) = c.filter(|c| c.is_ascii_alphanumeric() || *c == '_') {
+            word.push(c);
+            continue;
+        }
+        let known = names.iter().find(|(placeholder, _)| *placeholder == word).and_then(|(_, name)| name.as_deref());
+        out.push_str(known.unwrap_or(&word));
+        word.clear();
+        out.extend(c);
+    }
+    out
+}
+
+/// Breaks a command at spaces outside of quotes, with the backslash that lets it be pasted.
+fn fold(command: &str, room: usize) -> Vec<String> {
+    let mut words: Vec<String> = vec![];
+    let mut quote = None;
+    let mut open = false;
+    for c in command.chars() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(q), c) if q == c => quote = None,
+            _ => {}
+        }
+        if c == ' ' && quote.is_none() {
+            open = false;
+        } else if open {
+            if let Some(word) = words.last_mut() {
+                word.push(c);
+            }
+        } else {
+            open = true;
+            words.push(c.to_string());
+        }
+    }
+    let mut lines: Vec<String> = vec![];
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() + 3 <= room => {
+                line.push(' ');
+                line.push_str(&word);
+            }
+            Some(line) => {
+                line.push_str(" \\");
+                lines.push(format!("  {word}"));
+            }
+            None => lines.push(word),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fold;
+
+    #[test]
+    fn a_command_is_broken_where_it_can_be_pasted() {
+        assert_eq!(fold("kubectl get pods", 40), ["kubectl get pods"]);
+        assert_eq!(fold("kubectl get pods -w -n statefulset-lab", 24), ["kubectl get pods -w \\", "  -n statefulset-lab"]);
+        assert_eq!(fold("sh -c 'a long thing in quotes'", 12), ["sh -c \\", "  'a long thing in quotes'"]);
+    }
+}

@@ -1,0 +1,67 @@
+//! What the terminal at the other end can show.
+
+use std::io::IsTerminal;
+
+/// The narrowest width that text is laid out for.
+const NARROWEST: usize = 40;
+
+/// The widest: longer lines are hard to read.
+const WIDEST: usize = 99;
+
+/// The width where nobody says otherwise.
+pub const WIDTH: usize = 80;
+
+/// Width and colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Columns.
+    pub width: usize,
+    /// Colour is wanted.
+    pub colour: bool,
+}
+
+/// What a colour means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// Passed.
+    Good,
+    /// Lost.
+    Bad,
+    /// Undecided.
+    Unsure,
+    /// A heading.
+    Strong,
+}
+
+impl Look {
+    /// For a file or a pipe: 80 columns without colour.
+    pub const PLAIN: Self = Self { width: WIDTH, colour: false };
+
+    /// For standard output as it is.
+    #[must_use]
+    pub fn of_stdout() -> Self {
+        if !std::io::stdout().is_terminal() {
+            return Self::PLAIN;
+        }
+        let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0));
+        Self { width: width.clamp(NARROWEST, WIDEST), colour: colour_wanted() }
+    }
+
+    /// The text in that colour, if colour is wanted.
+    #[must_use]
+    pub fn paint(self, ink: Ink, text: &str) -> String {
+        let code = match ink {
+            Ink::Good => "32",
+            Ink::Bad => "31",
+            Ink::Unsure => "33",
+            Ink::Strong => "1",
+        };
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// See <https://no-color.org>.
+fn colour_wanted() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|it| !it.is_empty());
+    !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|it| it != "dumb")
+}
