@@ -7,3 +7,5 @@ pub mod exit;
 pub mod report;
 pub mod terminal;
 pub mod untrusted;
+pub mod recording;
+pub mod cluster;

@@ -1,0 +1,167 @@
+//! From a kubeconfig to a cluster that answers.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use kube::{
+    Client, Config,
+    client::ClientBuilder,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde::Deserialize;
+
+use super::{
+    error::{Failure, Tried},
+    requests::{CountLayer, Requests, Tries},
+};
+
+/// How long the first answer may take.
+const FIRST_ANSWER: Duration = Duration::from_secs(15);
+
+/// Which cluster and namespace, as the user says. What is `None` comes from the kubeconfig, as with kubectl.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`.
+    pub context: Option<String>,
+    /// `-n`; `None`: the lab's own, `statefulset-lab`.
+    pub namespace: Option<String>,
+}
+
+/// The namespace that the lab asks for.
+pub const LAB_NAMESPACE: &str = "statefulset-lab";
+
+/// A cluster that has answered. Cheap to clone; clones count into the same numbers.
+#[derive(Clone)]
+pub struct Cluster {
+    /// kube's client; every request through it is counted and, where that is safe, repeated.
+    pub client: Client,
+    /// The namespace that is worked on.
+    pub namespace: String,
+    /// The context's own namespace, which kubectl would use.
+    pub own_namespace: String,
+    /// Name of the context; `in-cluster` inside a pod.
+    pub context: String,
+    /// Address of the API server.
+    pub server: String,
+    /// Its version (`v1.34.4`).
+    pub version: String,
+    /// The requests made so far.
+    pub requests: Arc<Requests>,
+    /// The watch events received so far.
+    pub watch_events: Arc<AtomicU64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    git_version: String,
+}
+
+impl Cluster {
+    /// Finds the cluster and asks for its version, once.
+    ///
+    /// # Errors
+    /// No or no usable kubeconfig, no such context, no server, no trust, no credentials.
+    pub async fn connect(options: &Options) -> Result<Self, Failure> {
+        let (mut config, context) = configuration(options).await?;
+        config.default_retry = false;
+        config.connect_timeout = Some(Duration::from_secs(10));
+        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let own_namespace = config.default_namespace.clone();
+        let requests = Arc::new(Requests::default());
+        let tried = Tried { verb: "get", resource: "version", server: &server, ..Tried::default() };
+        let builder = ClientBuilder::try_from(config).map_err(|error| Failure::of(&error, &tried))?;
+        let client = builder.with_layer(&CountLayer(Arc::clone(&requests))).build();
+        let version = version(&client, &tried).await?;
+        Ok(Self {
+            client,
+            namespace: options.namespace.clone().unwrap_or_else(|| LAB_NAMESPACE.to_owned()),
+            own_namespace,
+            context,
+            server,
+            version,
+            requests,
+            watch_events: Arc::default(),
+        })
+    }
+
+    /// The same cluster through an existing client: for tests, and for many namespaces at once.
+    #[must_use]
+    pub fn with(client: Client, namespace: &str) -> Self {
+        Self {
+            client,
+            namespace: namespace.to_owned(),
+            own_namespace: namespace.to_owned(),
+            context: String::new(),
+            server: String::new(),
+            version: String::new(),
+            requests: Arc::default(),
+            watch_events: Arc::default(),
+        }
+    }
+
+    /// The same connection, working on another namespace.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self.clone() }
+    }
+
+    /// What an error of a request means; `resource` as in [`Tried`], an empty name for a collection.
+    #[must_use]
+    pub fn failure(&self, error: &kube::Error, verb: &str, resource: &str, name: &str) -> Failure {
+        Failure::of(error, &Tried { verb, resource, name, namespace: &self.namespace, server: &self.server })
+    }
+
+    /// Watch events received so far.
+    #[must_use]
+    pub fn watch_events(&self) -> u64 {
+        self.watch_events.load(Ordering::Relaxed)
+    }
+}
+
+async fn configuration(options: &Options) -> Result<(Config, String), Failure> {
+    let chosen = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
+    let read = match &options.kubeconfig {
+        Some(path) => Kubeconfig::read_from(path),
+        None => Kubeconfig::read(),
+    };
+    let kubeconfig = match read {
+        Ok(kubeconfig) => kubeconfig,
+        // Inside a pod there is no kubeconfig, but a service account.
+        Err(error) if options.kubeconfig.is_none() && options.context.is_none() => {
+            return Config::incluster().map(|config| (config, "in-cluster".to_owned())).map_err(|_| Failure::of_kubeconfig(&error));
+        }
+        Err(error) => return Err(Failure::of_kubeconfig(&error)),
+    };
+    let known: Vec<String> = kubeconfig.contexts.iter().map(|it| it.name.clone()).collect();
+    let name = options.context.clone().or_else(|| kubeconfig.current_context.clone()).unwrap_or_default();
+    if !name.is_empty() && !known.contains(&name) {
+        return Err(Failure::unknown_context(&name, &known));
+    }
+    let config = Config::from_custom_kubeconfig(kubeconfig, &chosen).await.map_err(|error| Failure::of_kubeconfig(&error))?;
+    Ok((config, name))
+}
+
+async fn version(client: &Client, tried: &Tried<'_>) -> Result<String, Failure> {
+    let mut request = http::Request::new(vec![]);
+    *request.uri_mut() = http::Uri::from_static("/version");
+    // Whoever starts the tool before the cluster should hear so at once.
+    request.extensions_mut().insert(Tries(1));
+    match tokio::time::timeout(FIRST_ANSWER, client.request::<Version>(request)).await {
+        Ok(Ok(version)) => Ok(crate::untrusted::clip(&version.git_version, 40)),
+        Ok(Err(error)) => Err(Failure::of(&error, tried)),
+        Err(_) => Err(Failure::new(
+            "no_answer",
+            format!("the API server at {} does not answer", crate::untrusted::show(tried.server)),
+            "Check that the cluster runs and that this machine can reach it (network, VPN, firewall).",
+        )),
+    }
+}

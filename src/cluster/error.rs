@@ -1,0 +1,310 @@
+//! What can go wrong between us and a cluster: what failed, on which object, why, and what to do next.
+
+use std::{error::Error as StdError, fmt, io};
+
+use kube::{
+    client::AuthError,
+    config::KubeconfigError,
+    core::Status,
+};
+
+use crate::untrusted::show;
+
+/// A job that cannot go on. Every text in it is safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Failure {
+    /// Stable name of the case.
+    pub id: &'static str,
+    /// What failed and why, in one line, without a full stop.
+    pub what: String,
+    /// More on why, a line each.
+    pub detail: Vec<String>,
+    /// What to do next, a sentence.
+    pub next: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&self.what)
+    }
+}
+
+/// What was tried when it failed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tried<'a> {
+    /// Kubernetes' verb (`list`, `patch`, `create`, `get`, `delete`, …).
+    pub verb: &'a str,
+    /// Plural, with its group and subresource where it has them (`statefulsets.apps/scale`).
+    pub resource: &'a str,
+    /// Name of the object; empty for a collection.
+    pub name: &'a str,
+    /// Namespace; empty for what has none.
+    pub namespace: &'a str,
+    /// Address of the API server.
+    pub server: &'a str,
+}
+
+impl fmt::Display for Tried<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{} {}", self.verb, self.resource)?;
+        if !self.name.is_empty() {
+            write!(to, " {}", show(self.name))?;
+        }
+        if !self.namespace.is_empty() {
+            write!(to, " in namespace {}", show(self.namespace))?;
+        }
+        Ok(())
+    }
+}
+
+impl Failure {
+    /// A failure with its next step.
+    pub fn new(id: &'static str, what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { id, what: what.into(), detail: vec![], next: next.into() }
+    }
+
+    /// Adds a line on why. It is escaped.
+    #[must_use]
+    pub fn because(mut self, why: impl AsRef<str>) -> Self {
+        let why = show(why.as_ref());
+        if !why.is_empty() && !self.what.contains(&why) {
+            self.detail.push(why);
+        }
+        self
+    }
+
+    /// What a request's error means.
+    #[must_use]
+    pub fn of(error: &kube::Error, tried: &Tried<'_>) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::of_status(status, tried),
+            kube::Error::Auth(error) => Self::of_auth(error),
+            kube::Error::InferKubeconfig(error) => Self::of_kubeconfig(error),
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::new(
+                "not_kubernetes",
+                format!("{} did not answer as a Kubernetes API server does", at(tried)),
+                "Check the server's address in the kubeconfig, and that no proxy stands in between.",
+            )
+            .because(error.to_string()),
+            other => Self::of_connection(other, tried),
+        }
+    }
+
+    /// What an API server's refusal means.
+    #[must_use]
+    pub fn of_status(status: &Status, tried: &Tried<'_>) -> Self {
+        let what = |said: &str| format!("{said}: {tried}");
+        let namespace = show(tried.namespace);
+        let failure = match status.code {
+            401 => Self::new(
+                "credentials",
+                format!("{} does not accept the credentials of this context (401)", at(tried)),
+                "They are wrong or expired. Log in again, or get a new kubeconfig from whoever runs the cluster.",
+            ),
+            403 if is_terminating(status) => Self::new(
+                "namespace_terminating",
+                format!("namespace {namespace} is being deleted"),
+                format!("Wait until `kubectl get namespace {namespace}` no longer finds it, and try again."),
+            ),
+            403 => Self::new(
+                "forbidden",
+                what("not permitted"),
+                format!("Ask whoever runs the cluster for the Role that `stsgrade rbac -n {namespace}` prints."),
+            ),
+            404 if is_namespace(status) => Self::missing_namespace(tried.namespace),
+            404 => Self::new("not_found", what("not found"), "See what is there with `kubectl get`, and check the name and the namespace."),
+            408 | 504 => Self::new("timeout", what("the API server did not answer in time"), "The cluster is overloaded or its storage is slow. Try again later."),
+            409 => Self::new("conflict", what("somebody else changed it at the same time"), "Make sure that nobody else works in this namespace, and try again."),
+            422 => Self::new("invalid", what("refused as invalid"), "Correct what the message names."),
+            429 => Self::new("busy", what("the API server has too much to do (429)"), "Try again in a minute."),
+            500.. => Self::new("server_error", what(&format!("the API server failed ({})", status.code)), "Try again; if it stays, show this to whoever runs the cluster."),
+            _ => Self::new("refused", what("the API server refused"), "Correct what the message names."),
+        };
+        failure.because(&status.message)
+    }
+
+    /// The namespace does not exist.
+    #[must_use]
+    pub fn missing_namespace(namespace: &str) -> Self {
+        let namespace = show(namespace);
+        Self::new(
+            "no_namespace",
+            format!("namespace {namespace} does not exist"),
+            format!("Create it (`kubectl create namespace {namespace}`) and apply your manifests, or name another with `-n`."),
+        )
+    }
+
+    /// Something was awaited and did not come in its time.
+    #[must_use]
+    pub fn timed_out(what: &str, seconds: u64) -> Self {
+        Self::new("timeout", format!("{} did not come within {seconds} s", show(what)), "Try again, with a longer `--timeout` if the cluster is slow.")
+    }
+
+    /// What a kubeconfig that cannot be used means.
+    #[must_use]
+    pub fn of_kubeconfig(error: &KubeconfigError) -> Self {
+        const NEXT: &str = "Point KUBECONFIG or `--kubeconfig` to your cluster's kubeconfig; `kubectl config view` shows what kubectl uses.";
+        match error {
+            KubeconfigError::FindPath => Self::new("no_kubeconfig", "there is no kubeconfig", NEXT),
+            KubeconfigError::ReadConfig(why, path) if why.kind() == io::ErrorKind::NotFound => {
+                Self::new("no_kubeconfig", format!("there is no kubeconfig at {}", show(&path.display().to_string())), NEXT)
+            }
+            KubeconfigError::ReadConfig(why, path) => {
+                Self::new("bad_kubeconfig", format!("cannot read the kubeconfig {}: {why}", show(&path.display().to_string())), NEXT)
+            }
+            KubeconfigError::CurrentContextNotSet => Self::new(
+                "no_context",
+                "the kubeconfig names no current context",
+                "Choose one with `kubectl config use-context NAME` or `--context NAME`; `kubectl config get-contexts` lists them.",
+            ),
+            KubeconfigError::LoadContext(name) => Self::unknown_context(name, &[]),
+            other => Self::new("bad_kubeconfig", "the kubeconfig cannot be used", NEXT).because(chain(other)),
+        }
+    }
+
+    /// The kubeconfig has no such context.
+    #[must_use]
+    pub fn unknown_context(name: &str, known: &[String]) -> Self {
+        let next = if known.is_empty() {
+            "See `kubectl config get-contexts` for those that there are.".to_owned()
+        } else {
+            format!("There are: {}.", show(&known.join(", ")))
+        };
+        Self::new("unknown_context", format!("the kubeconfig has no context {}", show(name)), next)
+    }
+
+    fn of_auth(error: &AuthError) -> Self {
+        match error {
+            AuthError::AuthExecStart(why) if why.kind() == io::ErrorKind::NotFound => Self::new(
+                "no_credential_plugin",
+                "the credential plugin that the kubeconfig names is not installed",
+                "Install it (the kubeconfig's `users[].user.exec.command` names it) and see that it is in PATH.",
+            ),
+            AuthError::AuthExecStart(why) => Self::new("credential_plugin", format!("the credential plugin cannot be started: {why}"), "Mend or reinstall it."),
+            AuthError::AuthExecRun { cmd, out } => Self::new(
+                "credential_plugin",
+                format!("the credential plugin {} failed ({})", show(cmd), out.status),
+                "Run it by hand, or log in again as your cluster's guide says.",
+            )
+            .because(String::from_utf8_lossy(&out.stderr).trim()),
+            other => Self::new("credentials", "the credentials of this context cannot be used", "Log in again, or get a new kubeconfig.").because(chain(other)),
+        }
+    }
+
+    fn of_connection(error: &(dyn StdError + 'static), tried: &Tried<'_>) -> Self {
+        let words = chain(error);
+        let auth = links(error).find_map(|it| match it.downcast_ref::<kube::Error>() {
+            Some(kube::Error::Auth(auth)) => Some(auth),
+            _ => it.downcast_ref::<AuthError>(),
+        });
+        if let Some(auth) = auth {
+            return Self::of_auth(auth);
+        }
+        let server = at(tried);
+        let failure = match fault(error, &words) {
+            Fault::Refused => Self::new(
+                "no_server",
+                format!("nothing answers at {server}: connection refused"),
+                "Start the cluster (`minikube start`, `kind create cluster`, …), or choose another with `--context`.",
+            ),
+            Fault::Name => Self::new(
+                "no_server_name",
+                format!("the name of {server} cannot be resolved"),
+                "Check the server's address in the kubeconfig, your network, and whether a VPN is needed.",
+            ),
+            Fault::Tls => Self::new(
+                "tls",
+                format!("no trusted connection to {server}"),
+                "The certificate does not fit the kubeconfig: get a fresh kubeconfig for this cluster, and check this machine's clock.",
+            ),
+            Fault::Timeout => Self::new(
+                "no_answer",
+                format!("{server} does not answer"),
+                "Check that the cluster runs and that this machine can reach it (network, VPN, firewall).",
+            ),
+            Fault::Broken => Self::new("connection_lost", format!("the connection to {server} broke"), "Check that the cluster still runs, and try again."),
+            Fault::Other => Self::new("connection", format!("cannot talk to {server}"), "Check with `kubectl get --raw /version` that kubectl can."),
+        };
+        failure.because(words)
+    }
+}
+
+/// Kinds of trouble on the way to the server.
+enum Fault {
+    Refused,
+    Name,
+    Tls,
+    Timeout,
+    Broken,
+    Other,
+}
+
+fn fault(error: &(dyn StdError + 'static), words: &str) -> Fault {
+    let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if has(&["invalid peer certificate", "received fatal alert", "received corrupt message", "bad certificate", "peer is incompatible"]) {
+        return Fault::Tls;
+    }
+    if has(&["dns error", "failed to lookup address"]) {
+        return Fault::Name;
+    }
+    let kind = links(error).filter_map(|it| it.downcast_ref::<io::Error>()).map(io::Error::kind).find(|it| *it != io::ErrorKind::Other);
+    match kind {
+        Some(io::ErrorKind::ConnectionRefused) => Fault::Refused,
+        Some(io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => Fault::Timeout,
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => Fault::Broken,
+        _ if has(&["connection closed", "IncompleteMessage", "broken pipe"]) => Fault::Broken,
+        _ => Fault::Other,
+    }
+}
+
+/// Whether nothing was listening: the request was surely not carried out.
+pub(crate) fn is_refused(error: &(dyn StdError + 'static)) -> bool {
+    matches!(fault(error, &chain(error)), Fault::Refused)
+}
+
+/// Whether the connection broke, so that nobody knows whether the request was carried out.
+pub(crate) fn is_broken(error: &(dyn StdError + 'static)) -> bool {
+    matches!(fault(error, &chain(error)), Fault::Broken | Fault::Timeout)
+}
+
+/// The errors from the outermost to the first cause.
+///
+/// An `io::Error` hides what it wraps from `source()`, which tells only the wrapped one's source.
+fn links<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |it| cause(*it)).take(16)
+}
+
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match wrapped {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+/// The whole chain in one line, each link once.
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut line = String::new();
+    for link in links(error) {
+        let words = link.to_string();
+        if !line.contains(&words) {
+            if !line.is_empty() {
+                line.push_str(": ");
+            }
+            line.push_str(&words);
+        }
+    }
+    line
+}
+
+fn at(tried: &Tried<'_>) -> String {
+    if tried.server.is_empty() { "the API server".to_owned() } else { format!("the API server at {}", show(tried.server)) }
+}
+
+fn is_namespace(status: &Status) -> bool {
+    status.details.as_ref().is_some_and(|details| details.kind == "namespaces")
+}
+
+fn is_terminating(status: &Status) -> bool {
+    status.message.contains("because it is being terminated")
+}

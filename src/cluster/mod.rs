@@ -1,0 +1,11 @@
+//! The cluster: everything that is async, and everything that knows kube.
+
+pub mod connect;
+pub mod error;
+pub mod journal;
+mod requests;
+
+pub use connect::{Cluster, Options};
+pub use error::{Failure, Tried};
+pub use journal::{Awaiting, Journal, Waited};
+pub use requests::{Call, Requests, Tries};

@@ -1,0 +1,227 @@
+//! The layer that every API request goes through: it counts, and tries again where that is safe.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use http::{Method, Request, Response, StatusCode, header::RETRY_AFTER};
+use kube::client::Body;
+use tower::{BoxError, Layer, Service, ServiceExt as _, buffer::Buffer};
+
+use super::error::{is_broken, is_refused};
+
+/// Kinds of API calls, as a report counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Call {
+    /// Reading one thing.
+    Get,
+    /// Reading a collection.
+    List,
+    /// Opening a watch.
+    Watch,
+    /// Running a command in a container.
+    Exec,
+    /// Making something (reviews of permissions among them).
+    Create,
+    /// Changing or applying something.
+    Patch,
+    /// Deleting something.
+    Delete,
+}
+
+impl Call {
+    /// Every kind, in the order of [`Requests::by_call`].
+    pub const ALL: [Self; 7] = [Self::Get, Self::List, Self::Watch, Self::Exec, Self::Create, Self::Patch, Self::Delete];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Exec => "exec",
+            Self::Create => "create",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        }
+    }
+
+    fn of(method: &Method, path: &str, query: &str) -> Self {
+        if path.ends_with("/exec") || path.ends_with("/attach") {
+            return Self::Exec;
+        }
+        match *method {
+            Method::POST => Self::Create,
+            Method::PUT | Method::PATCH => Self::Patch,
+            Method::DELETE => Self::Delete,
+            _ if query.split('&').any(|it| it == "watch=true" || it == "watch=1") => Self::Watch,
+            _ if is_collection(path) => Self::List,
+            _ => Self::Get,
+        }
+    }
+}
+
+/// Whether a path names a collection: `/api/v1/namespaces/x/pods`, `/apis/g/v/things`.
+fn is_collection(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();
+    let rest = match parts.as_slice() {
+        ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] => rest,
+        _ => return false,
+    };
+    matches!(rest, [_] | ["namespaces", _, _])
+}
+
+/// How many requests went to the API server, repeated ones included.
+#[derive(Debug, Default)]
+pub struct Requests([AtomicU64; Call::ALL.len()]);
+
+impl Requests {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(|it| it.load(Ordering::Relaxed)).sum()
+    }
+
+    /// By kind of call.
+    #[must_use]
+    pub fn by_call(&self) -> [(Call, u64); Call::ALL.len()] {
+        Call::ALL.map(|call| (call, self.0[call as usize].load(Ordering::Relaxed)))
+    }
+
+    fn count(&self, call: Call) {
+        self.0[call as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How often a request is tried, where the usual number is not wanted: an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Tries(pub u32);
+
+/// Few tries, in seconds: 0.2 + 0.4 + 0.8 + 1.6 s of waiting in all.
+const TRIES: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// A server may ask for a longer pause than ours, but not for more than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Puts [`Counted`] around kube's own stack.
+pub(crate) struct CountLayer(pub(crate) Arc<Requests>);
+
+type Inner<B> = Buffer<Request<Body>, BoxFuture<'static, Result<Response<B>, BoxError>>>;
+
+/// Counts every try and repeats those that failed for the moment.
+pub(crate) struct Counted<B> {
+    inner: Inner<B>,
+    requests: Arc<Requests>,
+}
+
+impl<S, B> Layer<S> for CountLayer
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError> + Send + 'static,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+{
+    type Service = Counted<B>;
+
+    fn layer(&self, service: S) -> Counted<B> {
+        Counted { inner: Buffer::new(service.boxed(), 1024), requests: Arc::clone(&self.0) }
+    }
+}
+
+impl<B: Send + 'static> Service<Request<Body>> for Counted<B> {
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // Each try waits for its own turn at the inner service.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(send(self.inner.clone(), Arc::clone(&self.requests), request))
+    }
+}
+
+async fn send<B: Send + 'static>(mut inner: Inner<B>, requests: Arc<Requests>, request: Request<Body>) -> Result<Response<B>, BoxError> {
+    let call = Call::of(request.method(), request.uri().path(), request.uri().query().unwrap_or(""));
+    // The recorder reopens watches itself, with the position that it has reached.
+    let usual = if call == Call::Watch { 1 } else { TRIES };
+    let tries = request.extensions().get::<Tries>().map_or(usual, |it| it.0);
+    let mut pause = FIRST_PAUSE;
+    let mut request = request;
+    for _ in 1..tries {
+        let Some(again) = copy(&request) else { break };
+        requests.count(call);
+        let result = inner.ready().await?.call(request).await;
+        let Some(asked) = retry(call, &result) else { return result };
+        tokio::time::sleep(asked.max(pause).min(LONGEST_PAUSE)).await;
+        pause *= 2;
+        request = again;
+    }
+    requests.count(call);
+    inner.ready().await?.call(request).await
+}
+
+/// Whether to try again, and how long the server asks to wait.
+fn retry<B>(call: Call, result: &Result<Response<B>, BoxError>) -> Option<Duration> {
+    let repeatable = !matches!(call, Call::Create | Call::Exec);
+    match result {
+        Ok(response) => {
+            let again = match response.status() {
+                // Not carried out, whatever it was.
+                StatusCode::TOO_MANY_REQUESTS => true,
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => repeatable,
+                _ => false,
+            };
+            let asked = response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok()).unwrap_or(0);
+            again.then(|| Duration::from_secs(asked))
+        }
+        Err(error) => (is_refused(error.as_ref()) || repeatable && is_broken(error.as_ref())).then_some(Duration::ZERO),
+    }
+}
+
+fn copy(request: &Request<Body>) -> Option<Request<Body>> {
+    let mut again = Request::new(request.body().try_clone()?);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.version_mut() = request.version();
+    *again.headers_mut() = request.headers().clone();
+    *again.extensions_mut() = request.extensions().clone();
+    Some(again)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::Call;
+
+    /// A call counted under the wrong name makes the cost table lie, and a watch that is taken for a
+    /// list is repeated from a stale position.
+    #[test]
+    fn calls_are_told_apart() {
+        let of = |method: Method, uri: &str| {
+            let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+            Call::of(&method, path, query)
+        };
+        assert_eq!(of(Method::GET, "/api/v1/namespaces/a/pods?limit=500"), Call::List);
+        assert_eq!(of(Method::GET, "/api/v1/namespaces/a/pods?watch=true&x=1"), Call::Watch);
+        assert_eq!(of(Method::GET, "/api/v1/namespaces/a/pods/web-0"), Call::Get);
+        assert_eq!(of(Method::GET, "/api/v1/namespaces/a"), Call::Get);
+        assert_eq!(of(Method::GET, "/apis/apps/v1/namespaces/a/statefulsets"), Call::List);
+        assert_eq!(of(Method::GET, "/apis/apps/v1/namespaces/a/statefulsets/web/scale"), Call::Get);
+        assert_eq!(of(Method::GET, "/apis/storage.k8s.io/v1/storageclasses"), Call::List);
+        assert_eq!(of(Method::GET, "/version"), Call::Get);
+        assert_eq!(of(Method::GET, "/api/v1/namespaces/a/pods/web-0/exec?command=sh"), Call::Exec);
+        assert_eq!(of(Method::PATCH, "/apis/apps/v1/namespaces/a/statefulsets/web/scale"), Call::Patch);
+        assert_eq!(of(Method::DELETE, "/api/v1/namespaces/a/pods/web-0"), Call::Delete);
+        assert_eq!(of(Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"), Call::Create);
+    }
+}
