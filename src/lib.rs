@@ -9,3 +9,4 @@ pub mod terminal;
 pub mod untrusted;
 pub mod recording;
 pub mod cluster;
+pub mod plan;

@@ -2,6 +2,8 @@
 
 pub mod connect;
 pub mod error;
+mod exec;
+mod frames;
 pub mod journal;
 mod requests;
 

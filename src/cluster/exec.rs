@@ -1,0 +1,179 @@
+//! Commands in containers: bounded in time and size, and their output cut into records.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, api::AttachParams, core::Status};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::{Cluster, error::chain};
+
+/// The most that is kept of an output; the rest is drained and dropped, so that the command can end.
+const KEPT: usize = 2 << 20;
+
+/// What a command said.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Output {
+    /// Standard output, exactly.
+    pub(crate) stdout: Vec<u8>,
+    /// The beginning of standard error.
+    pub(crate) stderr: String,
+    /// The exit status, where the server told it.
+    pub(crate) exit: Option<i32>,
+}
+
+/// Where a command runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) pod: &'a str,
+    pub(crate) container: &'a str,
+}
+
+/// Runs a command and waits for its end.
+///
+/// # Errors
+/// In plain words, why the command could not be run or was not done in time.
+pub(crate) async fn exec(cluster: &Cluster, place: Place<'_>, command: &[String], within: Duration) -> Result<Output, String> {
+    let work = async {
+        match attempt(cluster, place, command).await {
+            Err(Refusal::NotYet(_)) => attempt(cluster, place, command).await,
+            other => other,
+        }
+    };
+    match tokio::time::timeout(within, work).await {
+        Ok(Ok(output)) => Ok(output),
+        Ok(Err(Refusal::NotYet(why) | Refusal::Final(why))) => Err(why),
+        Err(_) => Err(format!("not done within {} s", within.as_secs())),
+    }
+}
+
+/// A shell script's command line: comments and indentation are not worth sending.
+pub(crate) fn script(text: &str, arguments: impl IntoIterator<Item = String>) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+    ["sh".to_owned(), "-c".to_owned(), lines.join("\n"), "stsgrade".to_owned()].into_iter().chain(arguments).collect()
+}
+
+/// 128 random bits in hexadecimal: a word that no file or answer can contain.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub(crate) fn random_word() -> Result<String, String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| format!("no random numbers: {error}"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Cuts an output into its records `WORD:key:value`. Values are exact bytes.
+pub(crate) fn records<'a>(output: &'a [u8], word: &str) -> Vec<(&'a str, &'a [u8])> {
+    let word = word.as_bytes();
+    let mut marks: Vec<usize> = vec![];
+    let mut at = 0;
+    while let Some(found) = output.get(at..).and_then(|rest| rest.windows(word.len()).position(|it| it == word)) {
+        marks.push(at + found);
+        at += found + word.len();
+    }
+    let ends = marks.iter().skip(1).copied().chain([output.len()]);
+    marks
+        .iter()
+        .zip(ends)
+        .filter_map(|(mark, end)| {
+            let rest = output.get(mark + word.len()..end)?.strip_prefix(b":")?;
+            let colon = rest.iter().position(|it| *it == b':')?;
+            Some((std::str::from_utf8(rest.get(..colon)?).ok()?, rest.get(colon + 1..)?))
+        })
+        .collect()
+}
+
+enum Refusal {
+    /// A container that has just become Ready is often not found for a moment.
+    NotYet(String),
+    Final(String),
+}
+
+async fn attempt(cluster: &Cluster, place: Place<'_>, command: &[String]) -> Result<Output, Refusal> {
+    let api: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let how = AttachParams { max_stdout_buf_size: Some(64 << 10), ..AttachParams::default().container(place.container).stdin(false) };
+    let mut process = api.exec(place.pod, command.to_vec(), &how).await.map_err(|error| refusal(&error))?;
+    let (Some(stdout), Some(stderr), Some(status)) = (process.stdout(), process.stderr(), process.take_status()) else {
+        return Err(Refusal::Final("the connection has no streams".to_owned()));
+    };
+    // Both at once: a stream that nobody reads stalls the other.
+    let (stdout, stderr, status) = tokio::join!(drain(stdout, KEPT), drain(stderr, 4 << 10), status);
+    let stderr = String::from_utf8_lossy(&stderr).into_owned();
+    let Some(status) = status else { return Err(Refusal::Final("the connection broke before the command ended".to_owned())) };
+    match status.status.as_deref() {
+        Some("Success") => Ok(Output { stdout, stderr, exit: Some(0) }),
+        _ if status.reason.as_deref() == Some("NonZeroExitCode") => {
+            let causes = status.details.and_then(|details| details.causes).unwrap_or_default();
+            let exit = causes.iter().find(|cause| cause.reason.as_deref() == Some("ExitCode")).and_then(|cause| cause.message.as_deref()?.parse().ok());
+            Ok(Output { stdout, stderr, exit })
+        }
+        _ => Err(of_message(status.message.as_deref().unwrap_or("the server gave no reason"))),
+    }
+}
+
+async fn drain(mut from: impl AsyncRead + Unpin, keep: usize) -> Vec<u8> {
+    let mut kept = vec![];
+    let mut buffer = vec![0; 16 << 10];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        let room = keep.saturating_sub(kept.len()).min(count);
+        kept.extend_from_slice(buffer.get(..room).unwrap_or_default());
+    }
+    kept
+}
+
+fn refusal(error: &kube::Error) -> Refusal {
+    match error {
+        kube::Error::Api(status) => of_status(status),
+        other => Refusal::Final(chain(other)),
+    }
+}
+
+fn of_status(status: &Status) -> Refusal {
+    match status.code {
+        403 => Refusal::Final("no permission to run commands in pods (pods/exec)".to_owned()),
+        404 => Refusal::Final("the pod is gone".to_owned()),
+        _ => of_message(&status.message),
+    }
+}
+
+fn of_message(message: &str) -> Refusal {
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if has(&["executable file not found", "no such file or directory", "starting container process caused"]) {
+        return Refusal::Final("there is no shell in the image".to_owned());
+    }
+    let words = message.chars().take(300).collect();
+    if has(&["container not found", "error dialing backend", "not running"]) { Refusal::NotYet(words) } else { Refusal::Final(words) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Refusal, of_message, random_word, records, script};
+
+    #[test]
+    fn records_are_exact() {
+        let output = b"noise@@:mount:0@@:file:a:b\n\nc@@:body:\xff\0x\n@@:end:";
+        let expected: Vec<(&str, &[u8])> = vec![("mount", b"0"), ("file", b"a:b\n\nc"), ("body", b"\xff\0x\n"), ("end", b"")];
+        assert_eq!(records(output, "@@"), expected);
+        assert!(records(b"", "@@").is_empty());
+        assert!(records(b"@@", "@@").is_empty());
+    }
+
+    #[test]
+    fn words_differ() {
+        assert_eq!(random_word().map(|it| it.len()), Ok(32));
+        assert_ne!(random_word(), random_word());
+    }
+
+    #[test]
+    fn comments_are_not_sent() {
+        assert_eq!(script("# why\necho\n\n#x\necho $1 # y\n", ["a".to_owned()]), ["sh", "-c", "echo\necho $1 # y", "stsgrade", "a"]);
+    }
+
+    #[test]
+    fn refusals_in_plain_words() {
+        let no_shell = r#"Internal error occurred: error executing command in container: failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: exec: "sh": executable file not found in $PATH: unknown"#;
+        assert!(matches!(of_message(no_shell), Refusal::Final(why) if why == "there is no shell in the image"));
+        assert!(matches!(of_message(r#"container not found ("web")"#), Refusal::NotYet(_)));
+    }
+}

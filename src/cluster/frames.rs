@@ -1,0 +1,272 @@
+//! What the inspection script says, as observations of files and canaries.
+
+use checks::model::observation::{File, Token};
+use sha2::{Digest as _, Sha256};
+
+use super::exec::records;
+
+/// The most bytes of one file that are kept.
+pub(super) const KEPT: usize = 16 << 10;
+
+/// The canaries' names begin with it, 32 hexadecimal digits follow.
+pub(crate) const CANARY: &str = ".stsgrade-";
+
+/// What one run of the script told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// One for each mount that was asked for, in order.
+    pub(super) mounts: Vec<Mount>,
+    /// The pod's `/etc/resolv.conf`.
+    pub(super) resolver: String,
+    /// The tools that the image has, of those that can ask DNS.
+    pub(super) tools: Vec<String>,
+    /// The script came to its end.
+    pub(super) whole: bool,
+}
+
+/// What was found below one mount.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Mount {
+    pub(super) files: Vec<File>,
+    /// Files that are not in `files`, or whose content was not read for want of room.
+    pub(super) left_out: u64,
+    pub(super) error: Option<String>,
+    /// The canaries that were there.
+    pub(super) canaries: Vec<Token>,
+    /// Whether our own canary was written; the error says why not.
+    pub(super) written: Option<Result<String, String>>,
+}
+
+/// Reads the script's output.
+pub(super) fn parse(output: &[u8], word: &str) -> Told {
+    let mut told = Told::default();
+    for (key, value) in records(output, word) {
+        let text = || String::from_utf8_lossy(value).into_owned();
+        match key {
+            "mount" => told.mounts.push(Mount::default()),
+            "resolv" => told.resolver = text(),
+            "tools" => told.tools = text().split_whitespace().map(str::to_owned).collect(),
+            "end" => told.whole = true,
+            _ => {
+                if let Some(mount) = told.mounts.last_mut() {
+                    mount.take(key, value);
+                }
+            }
+        }
+    }
+    for mount in &mut told.mounts {
+        mount.finish();
+    }
+    told
+}
+
+impl Mount {
+    fn take(&mut self, key: &str, value: &[u8]) {
+        let text = String::from_utf8_lossy(value).into_owned();
+        let file = self.files.last_mut();
+        match (key, file) {
+            ("file", _) => self.files.push(File { path: text, ..File::default() }),
+            ("size", Some(file)) => file.size = text.parse().unwrap_or(0),
+            ("mtime", Some(file)) => file.mtime = text.parse().ok(),
+            ("without", Some(file)) => file.without = Some(text),
+            ("body", Some(file)) => body(file, value),
+            ("canary", _) if is_canary(&text) => self.canaries.push(Token { file: text, token: String::new() }),
+            ("token", _) => {
+                if let Some(canary) = self.canaries.last_mut().filter(|it| it.token.is_empty()) {
+                    // The script ends the lines that it reads.
+                    canary.token = text.trim_end_matches('\n').chars().take(300).collect();
+                }
+            }
+            ("error", _) => self.error = Some(text),
+            ("closed", _) => self.left_out += 1,
+            ("listed", _) => self.left_out += text.parse::<u64>().unwrap_or(0).saturating_sub(self.files.len() as u64),
+            ("wrote", _) => self.written = Some(Ok(text)),
+            ("unwritten", _) => self.written = Some(Err(plain(&text))),
+            _ => {}
+        }
+    }
+
+    fn finish(&mut self) {
+        self.left_out += self.files.iter().filter(|it| it.without.as_deref() == Some("left out")).count() as u64;
+        self.canaries.sort();
+    }
+}
+
+fn body(file: &mut File, bytes: &[u8]) {
+    let kept = bytes.get(..KEPT).unwrap_or(bytes);
+    file.cut = bytes.len() > KEPT;
+    file.size = file.size.max(bytes.len() as u64);
+    if kept.is_empty() && file.size > 0 {
+        file.without = Some("unreadable".to_owned());
+        return;
+    }
+    file.digest = Some(digest(kept));
+    match text(kept, file.cut) {
+        Some(text) => file.content = Some(text),
+        None => file.without = Some("binary".to_owned()),
+    }
+}
+
+/// The bytes as text, unless they are none. A cut may go through a character.
+fn text(bytes: &[u8], cut: bool) -> Option<String> {
+    if bytes.contains(&0) {
+        return None;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text.to_owned()),
+        Err(error) if cut && error.error_len().is_none() => std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok().map(str::to_owned),
+        Err(_) => None,
+    }
+}
+
+/// `sha256:…`.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+/// Whether a file name is one of ours.
+pub(crate) fn is_canary(name: &str) -> bool {
+    name.strip_prefix(CANARY).is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|it| it.is_ascii_hexdigit()))
+}
+
+/// A shell's complaint without its own name and line number.
+fn plain(complaint: &str) -> String {
+    let words = complaint.trim();
+    let known = ["Read-only file system", "Permission denied", "No space left on device", "Disk quota exceeded", "Input/output error"];
+    known.iter().find(|it| words.to_ascii_lowercase().contains(&it.to_ascii_lowercase())).map_or_else(|| words.chars().take(200).collect(), |it| it.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix, path::Path, process::Command};
+
+    use checks::model::observation::File;
+
+    use super::{KEPT, Told, parse, plain};
+    use crate::cluster::exec::script;
+
+    const WORD: &str = "0123456789abcdef0123456789abcdef";
+    const NAME: &str = ".stsgrade-0123456789abcdef0123456789abcde0";
+    const SHELLS: [&[&str]; 3] = [&["sh"], &["busybox", "sh"], &["bash", "--posix"]];
+
+    fn run(shell: &[&str], path: Option<&str>, folder: &Path, canary: &str, first: &[&str]) -> Told {
+        let mut arguments = vec![WORD, folder.to_str().unwrap(), "6", canary, "web-1/token"];
+        let count = first.len().to_string();
+        arguments.push(&count);
+        arguments.extend(first);
+        let line = script(include_str!("inspect.sh"), arguments.into_iter().map(str::to_owned));
+        let mut command = Command::new(which(shell[0]));
+        command.args(&shell[1..]).args(&line[1..]);
+        if let Some(path) = path {
+            command.env("PATH", path);
+        }
+        let output = command.output().unwrap();
+        parse(&output.stdout, WORD)
+    }
+
+    fn which(name: &str) -> String {
+        ["/bin", "/usr/bin"].iter().map(|folder| format!("{folder}/{name}")).find(|it| Path::new(it).exists()).unwrap_or_else(|| name.to_owned())
+    }
+
+    fn hostile() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("sub/lost+found")).unwrap();
+        fs::create_dir_all(at("lost+found/x")).unwrap();
+        fs::write(at("lost+found/x/y"), "not theirs").unwrap();
+        fs::write(at("id"), "web-1\n").unwrap();
+        fs::write(at("no newline"), "grün\\n \t*").unwrap();
+        fs::write(at("two\nlines : $(id) `id` *"), "\n\na\n\n").unwrap();
+        fs::write(at(".hidden"), "h").unwrap();
+        fs::write(at("-n"), "-n").unwrap();
+        fs::write(at("empty"), "").unwrap();
+        fs::write(at("binary"), b"\0\xff\xfe").unwrap();
+        fs::write(at("large"), "x".repeat(20_000)).unwrap();
+        fs::write(at("sub/lost+found/deep"), "deep").unwrap();
+        unix::fs::symlink("/etc/passwd", at("link")).unwrap();
+        unix::fs::symlink("..", at("sub/up")).unwrap();
+        assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+        folder
+    }
+
+    fn found<'a>(told: &'a Told, path: &str) -> &'a File {
+        told.mounts[0].files.iter().find(|it| it.path == path).unwrap_or_else(|| panic!("{path} is not in {told:?}"))
+    }
+
+    #[test]
+    fn every_shell_tells_the_same() {
+        for shell in SHELLS {
+            let folder = hostile();
+            let told = run(shell, None, folder.path(), "", &["sub/lost+found/deep", "gone"]);
+            assert!(told.whole, "{shell:?}");
+            assert_eq!(told.mounts[0].files[0].path, "sub/lost+found/deep", "{shell:?}");
+            let mut names: Vec<&str> = told.mounts[0].files.iter().map(|it| it.path.as_str()).collect();
+            names.sort_unstable();
+            let expected = ["-n", ".hidden", "binary", "empty", "id", "large", "no newline", "sub/lost+found/deep", "two\nlines : $(id) `id` *"];
+            assert_eq!(names, expected, "{shell:?}");
+            assert_eq!(found(&told, "id").content.as_deref(), Some("web-1\n"));
+            assert_eq!(found(&told, "no newline").content.as_deref(), Some("grün\\n \t*"));
+            assert_eq!(found(&told, "two\nlines : $(id) `id` *").content.as_deref(), Some("\n\na\n\n"));
+            assert_eq!(found(&told, "empty").content.as_deref(), Some(""));
+            assert_eq!(found(&told, "binary").without.as_deref(), Some("binary"));
+            assert!(found(&told, "id").mtime.is_some());
+            let large = found(&told, "large");
+            assert_eq!((large.size, large.cut, large.content.as_ref().map(String::len)), (20_000, true, Some(KEPT)));
+            assert_eq!(told.mounts[0].left_out, 0);
+        }
+    }
+
+    #[test]
+    fn a_shell_alone_is_enough() {
+        let nothing = tempfile::tempdir().unwrap();
+        for shell in [&["dash"][..], &["bash", "--posix"]] {
+            let folder = hostile();
+            let told = run(shell, nothing.path().to_str(), folder.path(), NAME, &["id"]);
+            assert!(told.whole, "{shell:?}");
+            assert_eq!(found(&told, "no newline").content.as_deref(), Some("grün\\n \t*"));
+            assert_eq!(found(&told, "two\nlines : $(id) `id` *").content.as_deref(), Some("\n\na\n\n"));
+            assert_eq!(found(&told, "large").content.as_ref().map(String::len), Some(KEPT), "{shell:?}");
+            assert_eq!(told.mounts[0].files.len(), 9);
+            assert_eq!(told.mounts[0].written, Some(Ok(NAME.to_owned())));
+        }
+    }
+
+    #[test]
+    fn canaries_are_written_and_found() {
+        for shell in SHELLS {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(".stsgrade-notes"), "a student's").unwrap();
+            assert_eq!(run(shell, None, folder.path(), NAME, &[]).mounts[0].written, Some(Ok(NAME.to_owned())));
+            let again = run(shell, None, folder.path(), "", &[]);
+            let seen: Vec<_> = again.mounts[0].canaries.iter().map(|it| (it.file.as_str(), it.token.as_str())).collect();
+            assert_eq!(seen, [(NAME, "web-1/token")], "{shell:?}");
+            assert_eq!(again.mounts[0].files.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(), [".stsgrade-notes"]);
+        }
+    }
+
+    #[test]
+    fn many_files_are_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        for i in 0..250 {
+            fs::write(folder.path().join(format!("{i:03}")), "x").unwrap();
+        }
+        let told = run(&["sh"], None, folder.path(), "", &["249"]);
+        assert_eq!(told.mounts[0].files.len(), 200);
+        assert_eq!(told.mounts[0].files.iter().filter(|it| it.content.is_some()).count(), 40);
+        assert_eq!(told.mounts[0].files[0].content.as_deref(), Some("x"));
+        assert_eq!(told.mounts[0].left_out, 50 + 160);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        let told = run(&["sh"], None, Path::new("/nowhere"), NAME, &[]);
+        assert_eq!(told.mounts[0].error.as_deref(), Some("the mount is not a folder"));
+        assert!(matches!(&told.mounts[0].written, Some(Err(_))));
+        assert_eq!(plain("sh: 3: cannot create /data/x: Read-only file system"), "read-only file system");
+    }
+
+    #[test]
+    fn an_output_that_was_cut_is_not_whole() {
+        assert!(!parse(b"0123456789abcdef0123456789abcdef:mount:0", WORD).whole);
+    }
+}

@@ -1,0 +1,255 @@
+//! Which step comes next: a pure function of what is known and of how the steps so far ended.
+//!
+//! The tour asks [`next`] after each step, so that every fallback is a case here and nowhere else.
+
+use checks::model::observation::StepName;
+
+/// How many pods the tour adds, and how many at least a fall must remove to show an order.
+const EXTRA: i32 = 2;
+
+/// What is known of the set before the tour changes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// N: the replicas that the submission asks for.
+    pub replicas: i32,
+    /// The first ordinal.
+    pub start: i32,
+    /// The recording saw the set's creation, so that a rise from 0 is already shown.
+    pub creation_witnessed: bool,
+    /// `whenScaled: Delete`: going down takes the claims with it.
+    pub deletes_claims: bool,
+    /// Ordinals from N on have claims already: they are somebody's data.
+    pub claims_beyond: bool,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Wait until the set is settled.
+    Observe,
+    /// Read files, ask DNS, write canaries.
+    Inspect,
+    /// Delete the pod of an ordinal and wait for its successor.
+    Replace {
+        /// Its ordinal.
+        ordinal: i32,
+    },
+    /// Set `spec.replicas` and wait.
+    Scale {
+        /// What it is for: `ScaleUp`, `ScaleDown` or `Restart`.
+        name: StepName,
+        /// The replicas to ask for.
+        to: i32,
+    },
+}
+
+impl Step {
+    /// Its name in the recording.
+    #[must_use]
+    pub const fn name(self) -> StepName {
+        match self {
+            Self::Observe => StepName::Observe,
+            Self::Inspect => StepName::Inspect,
+            Self::Replace { .. } => StepName::Replace,
+            Self::Scale { name, .. } => name,
+        }
+    }
+}
+
+/// How a step ended, as far as the plan cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// As hoped.
+    Done,
+    /// The cluster has no room for the pods beyond N: a quota, a full node, no volume.
+    NoRoom,
+    /// A pod does not come up, so that nothing can be added any more; removing still works.
+    Broken,
+    /// Nothing more can be shown: interrupted, refused, somebody else's change, a pod that does not go.
+    Over,
+}
+
+/// A step that was tried, and how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Performed {
+    /// The step.
+    pub step: Step,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// The next step of the tour; `None` when all that can be shown was shown.
+#[must_use]
+pub fn next(facts: &Facts, performed: &[Performed]) -> Option<Step> {
+    let Some(last) = performed.last() else { return Some(Step::Observe) };
+    if last.ended == Ended::Over {
+        return None;
+    }
+    match last.step {
+        // A set that never settled is not touched.
+        Step::Observe => (last.ended == Ended::Done).then_some(Step::Inspect),
+        Step::Inspect => Some(Step::Replace { ordinal: facts.start + i32::from(facts.replicas > 1) }),
+        Step::Replace { .. } => after_replacing(facts, last.ended),
+        Step::Scale { name: StepName::ScaleUp, .. } => after_rising(facts, last.ended),
+        Step::Scale { name: StepName::ScaleDown, to } => after_falling(facts, performed, to),
+        Step::Scale { .. } => after_restarting(facts, performed),
+    }
+}
+
+/// The most steps that are still ahead on the normal path, for announcing the worst case.
+#[must_use]
+pub fn normal_path(facts: &Facts) -> Vec<Step> {
+    let mut performed: Vec<Performed> = vec![];
+    while let Some(step) = next(facts, &performed) {
+        performed.push(Performed { step, ended: Ended::Done });
+    }
+    performed.into_iter().map(|it| it.step).collect()
+}
+
+const fn up(to: i32) -> Option<Step> {
+    Some(Step::Scale { name: StepName::ScaleUp, to })
+}
+
+const fn down(to: i32) -> Option<Step> {
+    Some(Step::Scale { name: StepName::ScaleDown, to })
+}
+
+const fn restart(to: i32) -> Option<Step> {
+    Some(Step::Scale { name: StepName::Restart, to })
+}
+
+fn after_replacing(facts: &Facts, ended: Ended) -> Option<Step> {
+    match ended {
+        // Going down would take the submission's own claims.
+        _ if facts.deletes_claims && (ended != Ended::Done || facts.claims_beyond) => None,
+        Ended::Done => up(facts.replicas + EXTRA),
+        _ => down(0),
+    }
+}
+
+fn after_rising(facts: &Facts, ended: Ended) -> Option<Step> {
+    let n = facts.replicas;
+    match ended {
+        _ if facts.deletes_claims => down(n),
+        // From 1, coming back adds at least two pods, so that one way down and one way up show all.
+        Ended::NoRoom if n > EXTRA => down(1),
+        Ended::Done if facts.creation_witnessed => down(n),
+        _ => down(0),
+    }
+}
+
+fn after_falling(facts: &Facts, performed: &[Performed], to: i32) -> Option<Step> {
+    let n = facts.replicas;
+    let fell = performed.last().is_some_and(|it| it.ended == Ended::Done);
+    let rise = performed.iter().find(|it| it.step.name() == StepName::ScaleUp).map(|it| it.ended);
+    match rise {
+        _ if !fell => None,
+        // The replacement is broken, so would be whatever starts now.
+        None => None,
+        Some(Ended::Done) if to == n => restart(n + EXTRA),
+        // What did not come up beyond N would not now either.
+        Some(_) if to == n => None,
+        Some(_) => restart(n),
+    }
+}
+
+/// Without room for more pods, the way from 1 shows no rise from 0: one more round does.
+fn after_restarting(facts: &Facts, performed: &[Performed]) -> Option<Step> {
+    let done = performed.last().is_some_and(|it| it.ended == Ended::Done);
+    let fell_to_one_only = performed.iter().any(|it| it.step == Step::Scale { name: StepName::ScaleDown, to: 1 })
+        && !performed.iter().any(|it| it.step == Step::Scale { name: StepName::ScaleDown, to: 0 });
+    (done && fell_to_one_only && !facts.creation_witnessed).then_some(Step::Scale { name: StepName::ScaleDown, to: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ended, Facts, Performed, Step, next, normal_path};
+
+    const STOOD: Facts = Facts { replicas: 3, start: 0, creation_witnessed: false, deletes_claims: false, claims_beyond: false };
+    const WITNESSED: Facts = Facts { creation_witnessed: true, ..STOOD };
+    const DELETES: Facts = Facts { deletes_claims: true, ..STOOD };
+
+    /// Runs the plan; the step whose words are `at` ends as given, all others as hoped.
+    fn path(facts: &Facts, at: &str, ended: Ended) -> String {
+        let mut performed: Vec<Performed> = vec![];
+        while let Some(step) = next(facts, &performed) {
+            assert!(performed.len() < 12, "the plan does not end: {performed:?}");
+            performed.push(Performed { step, ended: if words(step) == at { ended } else { Ended::Done } });
+        }
+        performed.iter().map(|it| words(it.step)).collect::<Vec<_>>().join(" ")
+    }
+
+    fn words(step: Step) -> String {
+        match step {
+            Step::Observe => "observe".to_owned(),
+            Step::Inspect => "inspect".to_owned(),
+            Step::Replace { ordinal } => format!("replace:{ordinal}"),
+            Step::Scale { name, to } => format!("{name:?}:{to}").to_lowercase(),
+        }
+    }
+
+    #[track_caller]
+    fn check(facts: &Facts, at: &str, ended: Ended, expected: &str) {
+        assert_eq!(path(facts, at, ended), expected);
+    }
+
+    #[test]
+    fn a_set_that_stood_goes_to_zero_and_back() {
+        check(&STOOD, "", Ended::Done, "observe inspect replace:1 scaleup:5 scaledown:0 restart:3");
+        assert_eq!(normal_path(&STOOD).len(), 6);
+    }
+
+    #[test]
+    fn a_witnessed_creation_needs_only_the_extra_pods() {
+        check(&WITNESSED, "", Ended::Done, "observe inspect replace:1 scaleup:5 scaledown:3 restart:5");
+    }
+
+    #[test]
+    fn ordinals_need_not_start_at_zero() {
+        check(&Facts { start: 5, ..WITNESSED }, "", Ended::Done, "observe inspect replace:6 scaleup:5 scaledown:3 restart:5");
+        check(&Facts { replicas: 1, ..WITNESSED }, "", Ended::Done, "observe inspect replace:0 scaleup:3 scaledown:1 restart:3");
+    }
+
+    #[test]
+    fn no_room_beyond_n() {
+        let ended = Ended::NoRoom;
+        check(&WITNESSED, "scaleup:5", ended, "observe inspect replace:1 scaleup:5 scaledown:1 restart:3");
+        check(&STOOD, "scaleup:5", ended, "observe inspect replace:1 scaleup:5 scaledown:1 restart:3 scaledown:0 restart:3");
+        check(&Facts { replicas: 2, ..WITNESSED }, "scaleup:4", ended, "observe inspect replace:1 scaleup:4 scaledown:0 restart:2");
+    }
+
+    #[test]
+    fn a_set_that_never_settles_is_not_touched() {
+        check(&STOOD, "observe", Ended::Broken, "observe");
+        check(&WITNESSED, "observe", Ended::NoRoom, "observe");
+    }
+
+    #[test]
+    fn a_broken_replacement_leaves_only_the_way_down() {
+        check(&WITNESSED, "replace:1", Ended::Broken, "observe inspect replace:1 scaledown:0");
+        check(&STOOD, "replace:1", Ended::NoRoom, "observe inspect replace:1 scaledown:0");
+    }
+
+    #[test]
+    fn a_broken_pod_beyond_n_goes_to_zero() {
+        check(&WITNESSED, "scaleup:5", Ended::Broken, "observe inspect replace:1 scaleup:5 scaledown:0 restart:3");
+    }
+
+    #[test]
+    fn claims_that_go_with_the_pods() {
+        check(&DELETES, "", Ended::Done, "observe inspect replace:1 scaleup:5 scaledown:3 restart:5");
+        check(&Facts { claims_beyond: true, ..DELETES }, "", Ended::Done, "observe inspect replace:1");
+        check(&DELETES, "replace:1", Ended::Broken, "observe inspect replace:1");
+        check(&DELETES, "scaleup:5", Ended::NoRoom, "observe inspect replace:1 scaleup:5 scaledown:3");
+        check(&DELETES, "scaleup:5", Ended::Broken, "observe inspect replace:1 scaleup:5 scaledown:3");
+    }
+
+    #[test]
+    fn what_cannot_go_on_ends() {
+        for at in ["observe", "inspect", "replace:1", "scaleup:5", "scaledown:0", "restart:3"] {
+            assert!(path(&STOOD, at, Ended::Over).ends_with(at), "{at}");
+        }
+        check(&STOOD, "scaledown:0", Ended::Broken, "observe inspect replace:1 scaleup:5 scaledown:0");
+        check(&STOOD, "restart:3", Ended::Broken, "observe inspect replace:1 scaleup:5 scaledown:0 restart:3");
+    }
+}
