@@ -1,4 +1,149 @@
-//! x
-use crate::{Check, model::{Timeline, Verdict}};
-pub(crate) const CHECK: Check = Check { id: "dns_resolution", test: 5, title: "x", asked: "", why: "", remedy: "", see: "", points: 10, judge };
-fn judge(_timeline: &Timeline) -> Verdict { Verdict::default() }
+//! Each pod has a stable DNS name.
+
+use crate::{
+    Check,
+    model::{Incarnation, Seq, ServiceLife, Standing, Timeline, Verdict, observation::Lookup},
+};
+
+pub(crate) const CHECK: Check = Check {
+    id: "dns_resolution",
+    test: 5,
+    title: "DNS Resolution",
+    asked: "Each pod has a stable DNS name that resolves to its IP. Headless Service: choose your own name.",
+    why: "Members of a system find each other by names that outlive the pods' addresses.",
+    remedy: "Make a headless Service (`clusterIP: None`) that selects the pods, and name it in `spec.serviceName`.",
+    see: "kubectl get svc,endpointslices -n NS, and from a pod: nslookup SET-0.SERVICE.NS.svc.cluster.local",
+    points: 10,
+    judge,
+};
+
+/// Seconds within which a name must follow the pod, by the slowest usual cache.
+const SETTLES_WITHIN: u64 = 35;
+
+/// Passes when the set's headless Service selects its pods and the cluster's DNS gives each pod's address, also after a replacement.
+fn judge(timeline: &Timeline) -> Verdict {
+    let mut verdict = Verdict::default();
+    if timeline.set().is_none() {
+        verdict.push("governing_service", "a headless Service governs the set", timeline.missing("apply a headless Service and a StatefulSet"), []);
+        return verdict;
+    }
+    let Some(service) = governing_service(timeline, &mut verdict) else { return verdict };
+    for ordinal in timeline.ordinals() {
+        judge_name(timeline, &mut verdict, ordinal);
+    }
+    judge_service_name(timeline, &mut verdict, service);
+    judge_after_replacement(timeline, &mut verdict);
+    verdict
+}
+
+/// The Service that `serviceName` names, where it is headless and selects the pods.
+fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Option<&'t ServiceLife> {
+    let set = timeline.set()?;
+    let wanted = &set.spec.service_name;
+    let text = "serviceName names an existing headless Service";
+    let cites = [set.changed.by];
+    let Some(service) = timeline.service(wanted) else {
+        let headless: Vec<&str> = timeline.services().filter(|it| it.is_headless()).map(|it| it.service.metadata.name.as_str()).collect();
+        let actual = if wanted.is_empty() { "serviceName is empty".to_owned() } else { format!("there is no Service {wanted:?}") };
+        let (actual, mistake) = if headless.is_empty() { (actual, "no_service") } else { (format!("{actual}, but {}", headless.join(", ")), "wrong_service_name") };
+        verdict.push("governing_service", text, Standing::broken("a headless Service by the name in spec.serviceName", actual), cites).because(mistake);
+        return None;
+    };
+    if !service.is_headless() {
+        let actual = format!("Service {wanted} has the cluster IP {} (its pods' names resolve all the same, but constraint 3.2 asks for a headless one)", service.spec().cluster_ip);
+        verdict.push("governing_service", text, Standing::broken("clusterIP: None", actual), [service.added.by, set.changed.by]).because("service_not_headless");
+        return None;
+    }
+    verdict.push("governing_service", text, Standing::Met, [service.added.by, set.changed.by]);
+    let selector = &service.spec().selector;
+    let labels = &set.spec.template.metadata.labels;
+    let matches = !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value));
+    let text = format!("the selector of Service {wanted} matches the pods");
+    if !matches {
+        verdict.push("selector", text, Standing::broken(pairs(labels), pairs(selector)), [service.added.by]).because("selector_mismatch");
+        return None;
+    }
+    verdict.push("selector", text, Standing::Met, [service.added.by]);
+    Some(service)
+}
+
+fn pairs(labels: &std::collections::BTreeMap<String, String>) -> String {
+    if labels.is_empty() {
+        return "no labels".to_owned();
+    }
+    labels.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>().join(", ")
+}
+
+fn judge_name(timeline: &Timeline, verdict: &mut Verdict, ordinal: i32) {
+    let name = format!("{}-{ordinal}", timeline.set().map_or("", |set| &set.name));
+    let text = format!("{name}'s DNS name gives its address");
+    let lives = timeline.lane(ordinal);
+    if !lives.iter().any(|it| it.ready.is_some()) {
+        verdict.push("pod_name", text, timeline.missing("wait until all pods are Ready"), []);
+        return;
+    }
+    // Any life's right answer shows that the name works; what was asked too early says nothing.
+    let right = lives.iter().find_map(|life| timeline.right_answer(life));
+    let (standing, cites) = match right {
+        Some(seq) => (Standing::Met, vec![seq]),
+        None => lives.iter().rev().find_map(|life| wrong_answer(timeline, life)).unwrap_or_else(|| (Standing::unseen(unasked(timeline)), vec![])),
+    };
+    verdict.push("pod_name", text, standing, cites);
+}
+
+/// The last answer about a life, as a standing.
+fn wrong_answer(timeline: &Timeline, life: &Incarnation) -> Option<(Standing, Vec<Seq>)> {
+    let last = timeline.lookups_of(life.uid()).last()?;
+    let Lookup { name, addresses, error, .. } = &last.what;
+    let answer = error.clone().unwrap_or_else(|| if addresses.is_empty() { "no address".to_owned() } else { addresses.join(", ") });
+    let asked_after = last.what.began.saturating_sub(life.ready_at) / 1_000_000_000;
+    let trouble = error.as_deref().is_some_and(|it| !it.contains("NXDOMAIN") && !it.contains("no address"));
+    let standing = if trouble || asked_after < SETTLES_WITHIN && life.gone.is_some() {
+        Standing::unseen(format!("{name} was last asked {asked_after} s after {} was Ready: {answer}", life.name()))
+    } else {
+        Standing::broken(format!("{name} gives {}", life.addresses.join(", ")), answer)
+    };
+    Some((standing, vec![life.added.by, last.seq]))
+}
+
+fn unasked(timeline: &Timeline) -> String {
+    let why = timeline.lookup_trouble().unwrap_or("nobody asked the cluster's DNS");
+    format!("the name could not be asked: {why}")
+}
+
+fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &ServiceLife) {
+    let name = &service.service.metadata.name;
+    let text = format!("Service {name}'s own DNS name gives all pods' addresses");
+    let asked: Vec<_> = timeline.lookups_of_service(name).collect();
+    let Some(last) = asked.last() else {
+        verdict.push("service_name", text, Standing::unseen(unasked(timeline)), []);
+        return;
+    };
+    let wanted: Vec<&Incarnation> = timeline.ordinals().filter_map(|it| timeline.representative(it)).collect();
+    // Each life has its own addresses: the answer must hold one of every ordinal that stood then.
+    let holds_all = |lookup: &Lookup| wanted.iter().all(|pod| timeline.lane(pod.ordinal).iter().any(|life| life.addresses.iter().any(|it| lookup.addresses.contains(it))));
+    let standing = if let Some(right) = asked.iter().find(|it| holds_all(&it.what)) {
+        verdict.push("service_name", text, Standing::Met, [right.seq]);
+        return;
+    } else if let Some(error) = last.what.error.as_ref().filter(|it| !it.contains("NXDOMAIN") && !it.contains("no address")) {
+        Standing::unseen(format!("{} was answered: {error}", last.what.name))
+    } else {
+        let addresses: Vec<&str> = wanted.iter().flat_map(|it| it.addresses.last()).map(String::as_str).collect();
+        Standing::broken(format!("{} gives {}", last.what.name, addresses.join(", ")), last.what.error.clone().unwrap_or_else(|| last.what.addresses.join(", ")))
+    };
+    verdict.push("service_name", text, standing, [last.seq]);
+}
+
+/// After a replacement that became Ready, the name must give a later life's address.
+fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict) {
+    let asked = timeline.replacements().into_iter().filter(|(old, new)| new.ready.is_some() && timeline.lookups_of(old.uid()).next().is_some());
+    let Some((old, new)) = asked.last() else { return };
+    let text = format!("{}'s DNS name gives the new address after the pod was replaced", old.name());
+    let later: Vec<&Incarnation> = timeline.lane(new.ordinal).iter().filter(|it| it.added.by >= new.added.by).collect();
+    let right = later.iter().find_map(|life| timeline.right_answer(life));
+    let (standing, cites) = match right {
+        Some(seq) => (Standing::Met, vec![new.added.by, seq]),
+        None => later.iter().rev().find_map(|life| wrong_answer(timeline, life)).unwrap_or_else(|| (Standing::unseen("the new address was not asked for"), vec![])),
+    };
+    verdict.push("new_address", text, standing, cites);
+}

@@ -1,4 +1,36 @@
-//! x
-use crate::{Check, model::{Timeline, Verdict}};
-pub(crate) const CHECK: Check = Check { id: "ordered_scale_down", test: 8, title: "x", asked: "", why: "", remedy: "", see: "", points: 10, judge };
-fn judge(_timeline: &Timeline) -> Verdict { Verdict::default() }
+//! Pods are removed one at a time, highest ordinal first.
+
+use crate::{
+    Check,
+    model::{Timeline, Verdict},
+};
+
+pub(crate) const CHECK: Check = Check {
+    id: "ordered_scale_down",
+    test: 8,
+    title: "Ordered Scaling Down",
+    asked: "When you scale down, pods are deleted in reverse order (highest ordinal first).",
+    why: "The newest replicas hold the least, so they go first, and never two at once.",
+    remedy: "Leave `podManagementPolicy` at its default, OrderedReady.",
+    see: "kubectl scale statefulset SET -n NS --replicas=1, with kubectl get pods -n NS -w beside it",
+    points: 10,
+    judge,
+};
+
+/// Passes when, in every fall of at least two pods, each is asked to go only after the one above it is gone, and one fall was seen whole.
+fn judge(timeline: &Timeline) -> Verdict {
+    let mut verdict = Verdict::default();
+    let mut whole = false;
+    for fall in timeline.falls().filter(|it| it.pods.len() >= 2) {
+        whole |= fall.whole;
+        for pair in fall.pods.windows(2) {
+            let [upper, lower] = pair else { continue };
+            let (standing, cites) = timeline.gone_before_next(upper, lower);
+            verdict.push("gone_before_next", format!("{} is gone before {} is asked to go", upper.name(), lower.name()), standing, cites).because(timeline.policy_mistake());
+        }
+    }
+    if !whole {
+        verdict.push("scaled_down", "at least two pods were seen to be removed", timeline.missing("scale the set down by two while stsgrade watches"), []);
+    }
+    verdict
+}

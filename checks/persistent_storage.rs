@@ -1,4 +1,99 @@
-//! x
-use crate::{Check, model::{Timeline, Verdict}};
-pub(crate) const CHECK: Check = Check { id: "persistent_storage", test: 3, title: "x", asked: "", why: "", remedy: "", see: "", points: 10, judge };
-fn judge(_timeline: &Timeline) -> Verdict { Verdict::default() }
+//! Each pod has a claim of its own, with a predictable name.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Check,
+    model::{Incarnation, Seq, SetLife, Standing, Timeline, Verdict, quantity},
+};
+
+pub(crate) const CHECK: Check = Check {
+    id: "persistent_storage",
+    test: 3,
+    title: "Persistent Storage",
+    asked: "Each pod has its own PVC with a predictable name pattern. Each pod must have its own persistent volume (at least 50Mi).",
+    why: "Data that belongs to one member must follow that member, and no other.",
+    remedy: "Add `volumeClaimTemplates` with `storage: 50Mi` or more, and mount the template's volume in the container.",
+    see: "kubectl get pvc -n NS",
+    points: 10,
+    judge,
+};
+
+/// Passes when each pod mounts a Bound claim made from a template, on a volume of its own, of at least 50Mi.
+fn judge(timeline: &Timeline) -> Verdict {
+    let mut verdict = Verdict::default();
+    let Some(set) = timeline.set() else {
+        verdict.push("own_claim", "each pod has its own claim", timeline.missing("apply a StatefulSet with volumeClaimTemplates"), []);
+        return verdict;
+    };
+    let mut volumes: BTreeMap<&str, String> = BTreeMap::new();
+    for ordinal in timeline.ordinals() {
+        let name = format!("{}-{ordinal}", set.name);
+        let Some(pod) = timeline.representative(ordinal).filter(|pod| pod.ready.is_some()) else {
+            verdict.push("own_claim", format!("{name} has its own claim"), timeline.missing("wait until all pods are Ready"), []);
+            continue;
+        };
+        let claims = own_claims(timeline, &mut verdict, set, pod);
+        judge_size(timeline, &mut verdict, pod, &claims);
+        for claim in &claims {
+            let Some(life) = timeline.claim(claim).last() else { continue };
+            judge_volume(timeline, &mut verdict, pod, claim, &mut volumes);
+            judge_canaries(timeline, &mut verdict, pod, claim, life.added.by);
+        }
+    }
+    verdict
+}
+
+/// The claims of the pod that were made for it from the set's templates.
+fn own_claims(timeline: &Timeline, verdict: &mut Verdict, set: &SetLife, pod: &Incarnation) -> Vec<String> {
+    let mounted: Vec<String> = pod.claims().into_iter().map(|(_, claim)| claim).collect();
+    let templates = set.spec.volume_claim_templates.iter().map(|it| format!("{}-{}", it.metadata.name, pod.name()));
+    let own: Vec<String> = templates.filter(|it| mounted.contains(it)).collect();
+    let expected = format!("{} mounts a claim made for it from volumeClaimTemplates", pod.name());
+    let standing = match (own.is_empty(), mounted.first()) {
+        (false, _) => Standing::Met,
+        (true, Some(other)) => Standing::broken(&expected, format!("it mounts claim {other}, which was not made for it alone")),
+        (true, None) => Standing::broken(&expected, "it mounts no claim"),
+    };
+    let mistake = match mounted.first() {
+        None => timeline.unclaimed_mistake(pod),
+        Some(_) if pod.spec().volumes.iter().any(|it| it.ephemeral.is_some()) => "ephemeral_volume",
+        Some(_) => "shared_claim",
+    };
+    verdict.push("own_claim", expected.clone(), standing, [pod.added.by]).because(mistake);
+    own
+}
+
+fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation, claims: &[String]) {
+    const LEAST: u128 = 50 * 1024 * 1024;
+    let requests: Vec<&str> = claims.iter().filter_map(|it| timeline.claim(it).last()?.claim.spec.as_ref()?.resources.requests.get("storage").map(String::as_str)).collect();
+    if requests.is_empty() {
+        return;
+    }
+    let enough = requests.iter().any(|it| quantity::bytes(it).is_some_and(|bytes| bytes >= LEAST));
+    let standing = if enough { Standing::Met } else { Standing::broken("a claim that requests at least 50Mi", requests.join(", ")) };
+    let cites: Vec<Seq> = claims.iter().filter_map(|it| Some(timeline.claim(it).last()?.added.by)).collect();
+    verdict.push("size", format!("{}'s claim requests at least 50Mi", pod.name()), standing, cites).because("too_small");
+}
+
+/// Bound, to a volume that is no other pod's.
+fn judge_volume<'t>(timeline: &'t Timeline, verdict: &mut Verdict, pod: &Incarnation, claim: &str, volumes: &mut BTreeMap<&'t str, String>) {
+    let Some(life) = timeline.claim(claim).last() else { return };
+    let volume = life.volume();
+    let standing = if volume.is_empty() {
+        timeline.missing("wait until the claim is Bound")
+    } else if let Some(other) = volumes.get(volume) {
+        Standing::broken(format!("claim {claim} is Bound to a volume of its own"), format!("volume {volume} is {other}'s too"))
+    } else {
+        volumes.insert(volume, pod.name().to_owned());
+        Standing::Met
+    };
+    verdict.push("own_volume", format!("claim {claim} is Bound to a volume of its own"), standing, [life.added.by]);
+}
+
+/// No other pod's canary may be visible on the claim.
+fn judge_canaries(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation, claim: &str, added: Seq) {
+    let Some((seq, stranger)) = timeline.foreign_canary(pod.name(), claim) else { return };
+    let standing = Standing::broken(format!("what is written on claim {claim} is on it alone"), format!("what {stranger} wrote on its own claim is there too"));
+    verdict.push("not_shared", format!("claim {claim} shows no other pod's files"), standing, [added, seq]).because("shared_storage");
+}

@@ -1,4 +1,82 @@
-//! x
-use crate::{Check, model::{Timeline, Verdict}};
-pub(crate) const CHECK: Check = Check { id: "pvc_retention", test: 9, title: "x", asked: "", why: "", remedy: "", see: "", points: 10, judge };
-fn judge(_timeline: &Timeline) -> Verdict { Verdict::default() }
+//! Claims stay when their pods go.
+
+use crate::{
+    Check,
+    model::{ClaimLife, Episode, Incarnation, Seq, Standing, Timeline, Verdict},
+};
+
+pub(crate) const CHECK: Check = Check {
+    id: "pvc_retention",
+    test: 9,
+    title: "PVC Retention",
+    asked: "When you scale down, PVCs are NOT automatically deleted.",
+    why: "Scaling down must never lose data: whoever scales down by mistake wants it back.",
+    remedy: "Leave `persistentVolumeClaimRetentionPolicy.whenScaled` at Retain, and keep the data on claims.",
+    see: "kubectl scale statefulset SET -n NS --replicas=1, then kubectl get pvc -n NS",
+    points: 10,
+    judge,
+};
+
+/// Passes when every claim of the removed pods stays until its ordinal rises again, the set is deleted or the record ends.
+fn judge(timeline: &Timeline) -> Verdict {
+    let mut verdict = Verdict::default();
+    if let Some(set) = timeline.set() {
+        let standing = if timeline.deletes_when_scaled() { Standing::broken("whenScaled: Retain (the default)", "whenScaled: Delete") } else { Standing::Met };
+        verdict.push("retain", "the set keeps its claims when it is scaled down", standing, [set.changed.by]).because("when_scaled_delete");
+    }
+    let mut whole = false;
+    for fall in timeline.falls() {
+        whole |= fall.whole;
+        for pod in fall.pods.iter().filter(|it| it.gone.is_some()) {
+            judge_pod(timeline, &mut verdict, &fall, pod);
+        }
+    }
+    if !whole {
+        verdict.push("scaled_down", "pods were seen to be removed", timeline.missing("scale the set down while stsgrade watches"), []);
+    } else if timeline.end().is_none() {
+        verdict.push("to_the_end", "the claims stayed to the end", Standing::unseen("the recording stops before its end"), [timeline.last()]);
+    }
+    verdict
+}
+
+fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, fall: &Episode<'_>, pod: &Incarnation) {
+    let claims = pod.claims();
+    if claims.is_empty() {
+        let standing = Standing::broken("a claim that stays", format!("{} mounts no claim, its data went with it", pod.name()));
+        verdict.push("claim_stays", format!("{}'s claim stays", pod.name()), standing, [pod.added.by]).because(timeline.unclaimed_mistake(pod));
+    }
+    let until = until(timeline, fall, pod);
+    for (_, name) in claims {
+        let asked = pod.asked_to_go.map_or(pod.added.by, |when| when.by);
+        let text = format!("claim {name} stays when {} goes", pod.name());
+        let Some(life) = timeline.claim_at(&name, asked) else {
+            verdict.push("claim_stays", text, Standing::unseen(format!("claim {name} was not seen")), []);
+            continue;
+        };
+        let mistake = if pod.spec().volumes.iter().any(|it| it.ephemeral.is_some()) { "ephemeral_volume" } else { "when_scaled_delete" };
+        let (standing, cites) = stays(life, &name, until);
+        verdict.push("claim_stays", text, standing, cites).because(mistake);
+    }
+}
+
+/// The line up to which a removed pod's claims must stay.
+fn until(timeline: &Timeline, fall: &Episode<'_>, pod: &Incarnation) -> Seq {
+    let rises = timeline.set().into_iter().flat_map(|set| &set.scales);
+    let back = rises.filter(|it| it.when.by > fall.scale.when.by && it.to > it.from && pod.ordinal - timeline.start() < it.to).map(|it| it.when.by).min();
+    let set_gone = timeline.set().and_then(|set| set.asked_to_go).map(|when| when.by);
+    back.unwrap_or(Seq::MAX).min(set_gone.unwrap_or(Seq::MAX))
+}
+
+fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
+    let within = |when: &crate::model::When| when.by <= until;
+    let doomed = life.doomed.filter(within);
+    let deleted = life.gone.or(life.asked_to_go).filter(within).or(life.asked_to_go.filter(within));
+    let cites: Vec<Seq> = doomed.into_iter().chain(deleted).map(|when| when.by).chain([life.added.by]).collect();
+    let standing = match (doomed, deleted) {
+        (Some(_), Some(_)) => Standing::broken(format!("claim {name} stays"), "it was deleted with its pod"),
+        (Some(_), None) => Standing::broken(format!("claim {name} stays"), "it was handed to its pod, to be deleted with it"),
+        (None, Some(_)) => Standing::unseen(format!("somebody else deleted claim {name}")),
+        (None, None) => Standing::Met,
+    };
+    (standing, cites)
+}

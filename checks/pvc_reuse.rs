@@ -1,4 +1,37 @@
-//! x
-use crate::{Check, model::{Timeline, Verdict}};
-pub(crate) const CHECK: Check = Check { id: "pvc_reuse", test: 10, title: "x", asked: "", why: "", remedy: "", see: "", points: 10, judge };
-fn judge(_timeline: &Timeline) -> Verdict { Verdict::default() }
+//! Pods that come back after scaling are on their old claims, with the old content.
+
+use crate::{
+    Check,
+    model::{Timeline, Verdict},
+};
+
+pub(crate) const CHECK: Check = Check {
+    id: "pvc_reuse",
+    test: 10,
+    title: "PVC Reuse",
+    asked: "When you scale back up, pods reattach to their original PVCs (original content is still there).",
+    why: "The claim keeps a member's data while the member is away.",
+    remedy: "Keep the data on a claim from `volumeClaimTemplates`, and write the identity only where it is not there yet.",
+    see: "kubectl scale statefulset SET -n NS --replicas=1, then back to 3, and kubectl exec SET-2 -n NS -- cat the file",
+    points: 10,
+    judge,
+};
+
+/// Passes when every pod that came back in a rise is on the claims that its ordinal had, with the original content.
+fn judge(timeline: &Timeline) -> Verdict {
+    let mut verdict = Verdict::default();
+    let mut shown = false;
+    for (old, new) in timeline.returns() {
+        if new.ready.is_none() {
+            let standing = timeline.missing("wait until the pod is Ready");
+            verdict.push("came_back", format!("{} came back", new.name()), standing, [new.added.by]);
+            continue;
+        }
+        shown = true;
+        timeline.judge_return(&mut verdict, old, new);
+    }
+    if !shown && verdict.criteria.is_empty() {
+        verdict.push("came_back", "pods that were removed came back", timeline.missing("scale the set down and up again while stsgrade watches"), []);
+    }
+    verdict
+}

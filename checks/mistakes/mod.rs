@@ -1,5 +1,9 @@
 //! The catalogue of mistakes: the words in which reports, `explain` and lint say what went wrong.
 
+mod catalogue;
+
+pub use catalogue::MISTAKES;
+
 /// A mistake: why points are lost, and the lines to change.
 #[derive(Clone, Copy, Debug)]
 pub struct Mistake {
@@ -16,9 +20,6 @@ pub struct Mistake {
     /// The lines as they should be.
     pub after: &'static str,
 }
-
-/// Every mistake.
-pub const MISTAKES: &[Mistake] = &[];
 
 /// A mistake by its id.
 #[must_use]

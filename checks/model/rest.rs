@@ -2,8 +2,9 @@
 
 use super::{
     observation::Seq,
-    obstacle::{self, Obstacle},
+    obstacle::{self, Fault, Obstacle},
     timeline::{Incarnation, Timeline},
+    verdict::Standing,
 };
 
 /// The answer to "is it there yet?".
@@ -53,6 +54,35 @@ impl Timeline {
     #[must_use]
     pub fn at_rest(&self) -> Wait {
         self.unless_stuck(self.going())
+    }
+
+    /// The first span in which the submission as it stands had all its replicas Ready, and none of
+    /// those pods' containers ended by its own command later.
+    #[must_use]
+    pub fn settled(&self) -> Option<&Rest> {
+        let since = self.since();
+        let lasting = |rest: &&Rest| {
+            let ended = |uid: &str| self.incarnation(uid).is_some_and(|pod| pod.ended.is_some_and(|ended| ended > rest.from) && !pod.is_ready() && pod.asked_to_go.is_none());
+            !rest.pods.iter().any(|(_, uid)| ended(uid))
+        };
+        self.rests().iter().filter(|rest| rest.replicas == self.replicas() && rest.until.is_none_or(|until| until >= since)).find(lasting)
+    }
+
+    /// The incarnation that the structural checks look at for an ordinal: the one that was there when
+    /// the set had settled, or the newest one.
+    #[must_use]
+    pub fn representative(&self, ordinal: i32) -> Option<&Incarnation> {
+        let settled = self.settled().and_then(|rest| rest.pods.iter().filter_map(|(_, uid)| self.incarnation(uid)).find(|pod| pod.ordinal == ordinal));
+        settled.or_else(|| self.lane(ordinal).last())
+    }
+
+    /// How a criterion stands that nothing has shown: because something is in the way, or because
+    /// nobody tried. `next` is the next thing to try.
+    #[must_use]
+    pub fn missing(&self, next: &str) -> Standing {
+        let blamed = self.obstacles().iter().find(|it| it.fault == Fault::Submission).or_else(|| self.obstacle()).cloned();
+        let nothing = || self.set().is_none().then(|| obstacle::find(self, false)).flatten();
+        blamed.or_else(nothing).map_or_else(|| Standing::NotShown { next: next.to_owned() }, Standing::Blocked)
     }
 
     /// The pod that took over from the incarnation `old` (a UID) is Ready.

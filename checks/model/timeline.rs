@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use super::{
     object::{EndpointSlice, Event, Object, OwnerReference, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec, StatefulSet, StatefulSetSpec, StatefulSetStatus},
-    observation::{Asked, Canary, Change, Diagnosis, End, Gap, Kind, Lookup, Observation, Phase, Read, Seq, StepName, StorageClass, Subject, What},
+    observation::{Asked, Canary, Change, Diagnosis, End, Gap, Kind, Lookup, Observation, Phase, Read, Seq, StepName, StorageClass, Subject, What, Why},
     obstacle::{self, Obstacle},
     rest::Rest,
     when::When,
@@ -289,7 +289,7 @@ impl Timeline {
             What::End(end) => {
                 self.end = Some(note(end.clone()));
                 if self.obstacles.is_empty() && !self.is_at_rest() {
-                    self.obstacles.extend(obstacle::find(self, true));
+                    self.obstacles.extend(obstacle::find(self, end.why == Why::Timeout));
                 }
             }
             What::Unknown => {}

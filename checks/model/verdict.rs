@@ -128,9 +128,9 @@ impl Verdict {
 }
 
 impl Criterion {
-    /// Names the mistake that explains this criterion when it is broken.
+    /// Names the mistake that explains this criterion when it is broken; empty where none is known.
     pub fn because(&mut self, mistake: &'static str) -> &mut Self {
-        if matches!(self.standing, Standing::Broken { .. }) {
+        if matches!(self.standing, Standing::Broken { .. }) && !mistake.is_empty() {
             self.mistake = Some(mistake);
         }
         self

@@ -1,0 +1,42 @@
+//! Names: what the cluster's DNS answered, and whose canaries stand where.
+
+use super::{
+    observation::{Lookup, Seq},
+    timeline::{Incarnation, Noted, Timeline},
+};
+
+impl Timeline {
+    /// The answered questions for a pod's name in one of its lives, oldest first.
+    pub fn lookups_of<'t>(&'t self, uid: &'t str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> {
+        self.answered().filter(move |it| it.what.of.as_ref().is_some_and(|of| of.uid == uid))
+    }
+
+    /// The answered questions for a Service's own name, oldest first.
+    pub fn lookups_of_service<'t>(&'t self, service: &'t str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> {
+        self.answered().filter(move |it| it.what.of.is_none() && it.what.service == service)
+    }
+
+    fn answered(&self) -> impl DoubleEndedIterator<Item = &Noted<Lookup>> {
+        let since = self.since();
+        self.lookups.iter().filter(move |it| it.what.unasked.is_none() && it.seq >= since)
+    }
+
+    /// The line at which a life's name gave that life's addresses and no other.
+    #[must_use]
+    pub fn right_answer(&self, life: &Incarnation) -> Option<Seq> {
+        let right = |lookup: &Lookup| !lookup.addresses.is_empty() && lookup.addresses.iter().all(|it| life.addresses.contains(it));
+        self.lookups_of(life.uid()).find(|it| right(&it.what)).map(|it| it.seq)
+    }
+
+    /// Why names could not be asked, when they could not.
+    pub(crate) fn lookup_trouble(&self) -> Option<&str> {
+        self.lookups.iter().rev().find_map(|it| it.what.unasked.as_deref())
+    }
+
+    /// A canary on the pod's claim that another pod wrote on another claim: the line and that pod's name.
+    pub(crate) fn foreign_canary(&self, pod: &str, claim: &str) -> Option<(Seq, &str)> {
+        let wrote = |token| self.canaries.iter().find(|it| it.what.wrote.as_ref() == Some(token) && it.what.pod.name != pod && it.what.claim != claim);
+        let seen = self.canaries.iter().filter(|it| it.what.claim == claim);
+        seen.flat_map(|it| it.what.saw.iter().flatten().map(move |token| (it.seq, token))).find_map(|(seq, token)| Some((seq, wrote(token)?.what.pod.name.as_str())))
+    }
+}

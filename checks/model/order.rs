@@ -1,0 +1,88 @@
+//! Order: what checks 2, 7 and 8 ask of the pods that an episode moved.
+
+use super::{
+    episode::Episode,
+    observation::Seq,
+    timeline::{Incarnation, Timeline},
+    verdict::{Standing, Verdict},
+    when::Truth,
+};
+
+impl Timeline {
+    /// Adds the criteria of one rise: the pod below the first one, and each pod after it, is Ready before the next is added.
+    pub(crate) fn judge_rise(&self, verdict: &mut Verdict, rise: &Episode<'_>) {
+        let below = rise.pods.first().and_then(|first| self.lane(first.ordinal - 1).iter().rfind(|it| it.added.by < first.added.by && rise.scale.from > 0));
+        let chain: Vec<&Incarnation> = below.into_iter().chain(rise.pods.iter().copied()).collect();
+        for pair in chain.windows(2) {
+            let [from, next] = pair else { continue };
+            let (standing, cites) = self.ready_before_next(from, next);
+            verdict.push("ready_before_next", format!("{} is Ready before {} is added", from.name(), next.name()), standing, cites).because(self.policy_mistake());
+        }
+    }
+
+    /// Adds the criterion of checks 2 and 7 that the set asks for the order at all.
+    pub(crate) fn judge_policy(&self, verdict: &mut Verdict) {
+        let Some(set) = self.set() else { return };
+        let policy = &set.spec.pod_management_policy;
+        let ordered = policy.is_empty() || policy == "OrderedReady";
+        let standing = if ordered { Standing::Met } else { Standing::broken("podManagementPolicy: OrderedReady (the default)", format!("podManagementPolicy: {policy}")) };
+        verdict.push("ordered_ready", "the set asks for ordered pods", standing, [set.changed.by]).because("parallel");
+    }
+
+    /// What a broken order is to be explained by.
+    pub(crate) fn policy_mistake(&self) -> &'static str {
+        if self.set().is_some_and(|set| set.spec.pod_management_policy == "Parallel") { "parallel" } else { "" }
+    }
+
+    /// Whether an ordinal was Ready, in any incarnation since its first addition `from`, before `next` was added; with the line that shows it.
+    pub(crate) fn was_ready_before(&self, from: &Incarnation, next: &Incarnation) -> (Truth, Seq) {
+        let lives = self.lane(from.ordinal).iter().filter(|it| it.added.by >= from.added.by);
+        let answers = lives.filter_map(|it| it.ready).map(|ready| (ready.precedes(next.added), ready.by));
+        answers.min_by_key(|(truth, _)| match truth {
+            Truth::Yes => 0,
+            Truth::Unknown => 1,
+            Truth::No => 2,
+        })
+        .unwrap_or((Truth::No, from.added.by))
+    }
+
+    /// How a pod and its successor in a rise stand: the former Ready before the latter is added.
+    pub(crate) fn ready_before_next(&self, from: &Incarnation, next: &Incarnation) -> (Standing, [Seq; 2]) {
+        let (truth, seen) = self.was_ready_before(from, next);
+        let (first, second) = (from.name(), next.name());
+        let standing = match truth {
+            Truth::Yes => Standing::Met,
+            Truth::Unknown => Standing::unseen(format!("the watch on pods has a gap between {first} becoming Ready and {second} being added")),
+            Truth::No => Standing::broken(format!("{first} is Ready before {second} is added"), match from.ready {
+                Some(_) => format!("{second} was added {} before {first} was Ready", seconds(from.ready_at, next.added_at)),
+                None => format!("{second} was added, and {first} was not Ready"),
+            }),
+        };
+        (standing, [seen, next.added.by])
+    }
+
+    /// How two neighbours in a fall stand: the lower one is asked to go only when the upper one is gone.
+    pub(crate) fn gone_before_next(&self, upper: &Incarnation, lower: &Incarnation) -> (Standing, Vec<Seq>) {
+        let (first, second) = (upper.name(), lower.name());
+        let Some(asked) = lower.asked_to_go else { return (Standing::unseen(format!("{second} was not seen to be asked to go")), vec![]) };
+        let truth = upper.gone.map_or(Truth::No, |gone| gone.precedes(asked));
+        let standing = match truth {
+            Truth::Yes => Standing::Met,
+            Truth::Unknown => Standing::unseen(format!("the watch on pods has a gap between {first} going away and the request to delete {second}")),
+            Truth::No => Standing::broken(format!("{first} is gone before {second} is asked to go"), match upper.gone {
+                Some(_) => format!("{second} was asked to go {} before {first} was gone", seconds(upper.gone_at, lower.asked_to_go_at)),
+                None => format!("{second} was asked to go while {first} was still there"),
+            }),
+        };
+        (standing, upper.gone.map(|gone| gone.by).into_iter().chain([asked.by]).collect())
+    }
+}
+
+/// The time between two moments, as a report writes it.
+pub(crate) fn seconds(later: u64, earlier: u64) -> String {
+    let tenths = later.abs_diff(earlier) / 100_000_000;
+    if tenths == 0 {
+        return format!("{} ms", later.abs_diff(earlier) / 1_000_000);
+    }
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}

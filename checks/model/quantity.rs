@@ -1,0 +1,47 @@
+//! Kubernetes quantities, as far as sizes of storage need them.
+
+/// Bytes of a quantity such as `50Mi`, `0.1Gi`, `100M`, `52428800` or `5e7`.
+///
+/// `None` where it is no quantity. Rounded up to whole bytes, as the API server does.
+/// Source: <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>.
+#[must_use]
+pub fn bytes(quantity: &str) -> Option<u128> {
+    const SUFFIXES: [(&str, u32, i32); 14] = [
+        ("Ki", 2, 10), ("Mi", 2, 20), ("Gi", 2, 30), ("Ti", 2, 40), ("Pi", 2, 50), ("Ei", 2, 60),
+        ("m", 10, -3), ("k", 10, 3), ("M", 10, 6), ("G", 10, 9), ("T", 10, 12), ("P", 10, 15), ("E", 10, 18), ("", 10, 0),
+    ];
+    let quantity = quantity.strip_prefix('+').unwrap_or(quantity);
+    let end = quantity.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(quantity.len());
+    let (number, suffix) = quantity.split_at(end);
+    let (base, power) = match suffix.strip_prefix(['e', 'E']).filter(|it| !it.is_empty()) {
+        Some(exponent) => (10, exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?),
+        None => SUFFIXES.iter().find(|(it, _, _)| *it == suffix).map(|(_, base, power)| (*base, *power))?,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() || fraction.len() > 18 {
+        return None;
+    }
+    let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
+    let below = 10u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let scale = u128::from(base).checked_pow(power.unsigned_abs())?;
+    if power >= 0 { Some(digits.checked_mul(scale)?.div_ceil(below)) } else { Some(digits.div_ceil(below.checked_mul(scale)?)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+
+    #[test]
+    fn sizes_in_all_forms() {
+        let mi50 = 50 * 1024 * 1024;
+        for (text, expected) in [
+            ("50Mi", mi50), ("52428800", mi50), ("51200Ki", mi50), ("50M", 50_000_000), ("0.05Gi", 53_687_092), ("5e7", 50_000_000), ("1E", 10u128.pow(18)),
+            ("52428800000m", mi50), ("+1Gi", 1 << 30), (".5k", 500),
+        ] {
+            assert_eq!(bytes(text), Some(expected), "{text}");
+        }
+        for text in ["", "Mi", "50mb", "fifty", "1.2.3", "-", "9999999999999999999999999999999999999999Ei", "1e999999"] {
+            assert_eq!(bytes(text), None, "{text}");
+        }
+    }
+}
