@@ -87,11 +87,10 @@ func settleCgroups() error {
 	return nil
 }
 
-// delegateControllers lets the children of a v2 cgroup use what controllers it has. One that cannot be given is
-// not fatal: the kubelet names those that it misses.
+// delegateControllers lets the children of a v2 cgroup use the controllers that a kubelet needs. One that cannot be
+// given is not fatal: the kubelet names those that it misses.
 func delegateControllers(dir string) {
-	controllers, _ := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
-	for _, controller := range strings.Fields(string(controllers)) {
+	for _, controller := range []string{"cpu", "cpuset", "memory", "pids", "io"} {
 		os.WriteFile(filepath.Join(dir, "cgroup.subtree_control"), []byte("+"+controller), 0)
 	}
 }

@@ -17,7 +17,9 @@ import (
 // It is used at a run's own end and by the next run for one that was killed. What is already gone is fine.
 func (s slot) clean() {
 	if link, err := netlink.LinkByName(s.veth()); err == nil {
-		if err := netlink.LinkDel(link); err != nil {
+		err := netlink.LinkDel(link)
+		// The kernel removes it too, a moment after the namespace at its other end is gone.
+		if _, gone := netlink.LinkByName(s.veth()); err != nil && gone == nil {
 			say("cannot remove the network link %s: %v", s.veth(), err)
 		}
 	}

@@ -20,7 +20,6 @@ type component struct {
 	mu      sync.Mutex
 	cmd     *exec.Cmd
 	gone    chan struct{} // closed when the process has ended
-	exit    error         // how it ended, once gone is closed
 	stopped bool          // it ended because stop was called
 }
 
@@ -97,15 +96,14 @@ func (c *component) start() error {
 	gone := make(chan struct{})
 	c.cmd, c.gone, c.stopped = cmd, gone, false
 	go func() {
-		err := cmd.Wait()
+		cmd.Wait() // how it ended is in ProcessState
 		c.mu.Lock()
-		c.exit = err
 		expected := c.stopped
 		c.mu.Unlock()
-		close(gone)
 		if !expected {
-			say("%s died (%v):\n%s", c.name, cmd.ProcessState, c.excerpt())
+			say("%s died (%v); its log says:\n%s", c.name, cmd.ProcessState, c.excerpt())
 		}
+		close(gone) // last, so that whoever waits for it adds to a message that is already there
 	}()
 	return nil
 }

@@ -36,6 +36,7 @@ state = "/run/containerd"
     config_path = "` + insideState + `/config/registry"
 `
 
+// As "server" too: after its hosts, containerd asks the server, which is the true registry unless it is named.
 const hostsConfig = `server = "http://` + registryAddress + `"
 [host."http://` + registryAddress + `"]
   capabilities = ["pull", "resolve"]

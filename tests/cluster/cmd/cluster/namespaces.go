@@ -23,13 +23,9 @@ const (
 //
 // The caller's goroutine must be locked to the main thread: the kernel watches the thread, not the process.
 func (s slot) startInit(ready *os.File) (*exec.Cmd, error) {
-	log, err := os.Create(s.in("log/cluster.log"))
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
 	cmd := exec.Command("/proc/self/exe", "init", strconv.Itoa(s.number), s.state, s.build)
-	cmd.Stdout, cmd.Stderr = log, os.Stderr
+	cmd.Args[0] = "stsgrade-cluster" // for those who read ps
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr // standard output belongs to CMD
 	cmd.ExtraFiles = []*os.File{ready}
 	// Nothing of the caller's environment: a proxy set there would catch the components' own connections.
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
@@ -56,6 +52,7 @@ func initMain(s slot) error {
 		return err
 	}
 	node := exec.Command("/proc/self/exe", "node", strconv.Itoa(s.number), insideState, insideBuild)
+	node.Args[0] = "stsgrade-cluster"
 	node.Stdout, node.Stderr = os.Stdout, os.Stderr
 	node.ExtraFiles = []*os.File{os.NewFile(3, "ready")}
 	// A cgroup namespace starts at the cgroup that its creator is in: joinCgroups made that the slot's own.

@@ -149,9 +149,6 @@ func (n *node) startRuntime() error {
 // awaitAPI waits until the API server and all of its start-up hooks are done, RBAC's roles among them.
 func (n *node) awaitAPI() error {
 	return n.await("the API server", "kube-apiserver", func() error {
-		if err := n.components["etcd"].alive(); err != nil {
-			return err
-		}
 		body, err := n.client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(context.Background()).Raw()
 		if err != nil && len(body) > 0 {
 			return fmt.Errorf("%w: %s", err, body)
@@ -187,8 +184,8 @@ func (n *node) awaitWorking(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.await("DNS", "kube-proxy", func() error { return resolve(ctx) }); err != nil {
-		return err
+	if err := n.await("DNS", "kubelet", func() error { return resolve(ctx) }); err != nil {
+		return fmt.Errorf("%w\nCoreDNS: %s", err, describeDNS(ctx, n.client))
 	}
 	say("DNS ready after %s", since(n.begun))
 	return nil
@@ -205,12 +202,21 @@ func resolve(ctx context.Context) error {
 	return err
 }
 
-// await waits for what a component is to bring, and adds the component's log to a failure.
+// await waits for what a component is to bring, and adds the component's log to a failure. It ends early when
+// any component ends, whose log is then printed already.
 func (n *node) await(what, name string, ready func() error) error {
-	c := n.components[name]
-	err := await(what, startLimit, c.alive, ready)
-	if err != nil {
-		return fmt.Errorf("%w\n%s's log:\n%s", err, name, c.excerpt())
+	err := await(what, startLimit, n.alive, ready)
+	if err != nil && n.alive() == nil {
+		return fmt.Errorf("%w\nthe log of %s says:\n%s", err, name, n.components[name].excerpt())
+	}
+	return err
+}
+
+func (n *node) alive() error {
+	for _, c := range n.components {
+		if err := c.alive(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

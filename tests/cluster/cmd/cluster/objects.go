@@ -95,6 +95,28 @@ func dnsPods(ctx context.Context, client kubernetes.Interface) (int, error) {
 	return len(pods.Items), nil
 }
 
+// describeDNS says in what state CoreDNS's pods are, for a message.
+func describeDNS(ctx context.Context, client kubernetes.Interface) string {
+	pods, err := client.CoreV1().Pods("kube-system").List(ctx, metav1.ListOptions{LabelSelector: "k8s-app=kube-dns"})
+	if err != nil {
+		return err.Error()
+	}
+	var states []string
+	for _, pod := range pods.Items {
+		for _, condition := range pod.Status.Conditions {
+			if condition.Status != corev1.ConditionTrue {
+				states = append(states, fmt.Sprintf("not %s: %s %s", condition.Type, condition.Reason, condition.Message))
+			}
+		}
+		for _, container := range pod.Status.ContainerStatuses {
+			if waiting := container.State.Waiting; waiting != nil {
+				states = append(states, waiting.Reason+" "+waiting.Message)
+			}
+		}
+	}
+	return fmt.Sprintf("%d pods; %s", len(pods.Items), strings.Join(states, "; "))
+}
+
 // setDefaultClass makes the class "standard" the default one, or not.
 func setDefaultClass(ctx context.Context, client kubernetes.Interface, isDefault bool) error {
 	value := "null"
