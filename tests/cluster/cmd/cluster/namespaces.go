@@ -24,7 +24,7 @@ const (
 // The caller's goroutine must be locked to the main thread: the kernel watches the thread, not the process.
 func (s slot) startInit(ready *os.File) (*exec.Cmd, error) {
 	cmd := exec.Command("/proc/self/exe", "init", strconv.Itoa(s.number), s.state, s.build)
-	cmd.Args[0] = "stsgrade-cluster" // for those who read ps
+	cmd.Args[0] = "stsgrade-cluster"              // for those who read ps
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr // standard output belongs to CMD
 	cmd.ExtraFiles = []*os.File{ready}
 	// Nothing of the caller's environment: a proxy set there would catch the components' own connections.
