@@ -3,6 +3,8 @@
 //! Architecture invariant: only `cluster` is async and knows kube, only `main.rs` exits, only
 //! `report` writes the report. What is judged, and how, is the business of the crate `checks`.
 
+pub mod cli;
+pub mod commands;
 pub mod exit;
 pub mod report;
 pub mod terminal;

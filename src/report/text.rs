@@ -88,20 +88,21 @@ impl Page<'_> {
         let heading = format!("Test {}: {}", row.test, row.title);
         writeln!(self.out, "\n{}, {}", self.look.paint(Ink::Strong, &heading), self.look.paint(ink(row.outcome), word(row.outcome)))?;
         self.labelled("Asked", check.asked)?;
-        self.parts(row)?;
-        if let Some((place, cause)) = row.cause.and_then(|place| Some((place, report.causes.get(place)?))) {
-            if cause.tests.first() == Some(&row.test) {
-                self.explain(row, cause)?;
-            } else {
-                let first = cause.tests.first().copied().unwrap_or_default();
-                self.labelled("Why", &format!("Cause {}, as in test {first}.", place + 1))?;
-            }
+        let cause = row.cause.and_then(|place| Some((place, report.causes.get(place)?)));
+        let told = cause.and_then(|(_, cause)| cause.tests.first()).copied().filter(|first| *first != row.test);
+        self.parts(row, told.is_some())?;
+        match (cause, told) {
+            (Some((place, _)), Some(first)) => self.labelled("Why", &format!("Cause {}, as in test {first}.", place + 1))?,
+            (Some((_, cause)), None) => self.explain(row, cause)?,
+            (None, _) => {}
         }
-        self.command("See it", &fill(check.see, report))
+        self.labelled("See it", &fill(check.see, report))
     }
 
     /// What was checked and what was seen: of what decides the check, the first few.
-    fn parts(&mut self, row: &Row) -> io::Result<()> {
+    ///
+    /// An obstacle that another test has `told` of is not told again.
+    fn parts(&mut self, row: &Row, told: bool) -> io::Result<()> {
         let decisive: Vec<&Part> = row.criteria.iter().filter(|it| it.outcome == row.outcome).collect();
         for part in decisive.iter().take(PARTS) {
             self.labelled("Checked", &part.text)?;
@@ -114,7 +115,7 @@ impl Page<'_> {
             if let Some(expected) = part.expected.as_ref().filter(|it| **it != part.text) {
                 self.labelled("Expected", expected)?;
             }
-            if let Some(actual) = &part.actual {
+            if let Some(actual) = part.actual.as_ref().filter(|_| !(told && part.standing == "blocked")) {
                 self.labelled(seen, &format!("{actual}{}", lines(&part.evidence)))?;
             }
         }
@@ -159,21 +160,9 @@ impl Page<'_> {
         self.wrapped(&format!("  {label:<LABEL$}"), text, &" ".repeat(LABEL + 2))
     }
 
-    /// A command to copy: broken only where a shell goes on reading.
-    fn command(&mut self, label: &str, command: &str) -> io::Result<()> {
-        let room = self.look.width.saturating_sub(LABEL + 4).max(20);
-        let lines = command.lines().flat_map(|line| fold(line, room));
-        for (place, line) in lines.enumerate() {
-            let label = if place == 0 { label } else { "" };
-            writeln!(self.out, "  {label:<LABEL$}{line}")?;
-        }
-        Ok(())
-    }
-
     fn wrapped(&mut self, first: &str, text: &str, further: &str) -> io::Result<()> {
-        let options = textwrap::Options::new(self.look.width).initial_indent(first).subsequent_indent(further);
-        for line in textwrap::wrap(text, options) {
-            writeln!(self.out, "{}", line.trim_end())?;
+        for line in self.look.wrap(first, text, further) {
+            writeln!(self.out, "{line}")?;
         }
         Ok(())
     }
@@ -228,55 +217,4 @@ fn fill(command: &str, report: &Report) -> String {
         out.extend(c);
     }
     out
-}
-
-/// Breaks a command at spaces outside of quotes, with the backslash that lets it be pasted.
-fn fold(command: &str, room: usize) -> Vec<String> {
-    let mut words: Vec<String> = vec![];
-    let mut quote = None;
-    let mut open = false;
-    for c in command.chars() {
-        match (quote, c) {
-            (None, '\'' | '"') => quote = Some(c),
-            (Some(q), c) if q == c => quote = None,
-            _ => {}
-        }
-        if c == ' ' && quote.is_none() {
-            open = false;
-        } else if open {
-            if let Some(word) = words.last_mut() {
-                word.push(c);
-            }
-        } else {
-            open = true;
-            words.push(c.to_string());
-        }
-    }
-    let mut lines: Vec<String> = vec![];
-    for word in words {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + word.chars().count() + 3 <= room => {
-                line.push(' ');
-                line.push_str(&word);
-            }
-            Some(line) => {
-                line.push_str(" \\");
-                lines.push(format!("  {word}"));
-            }
-            None => lines.push(word),
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fold;
-
-    #[test]
-    fn a_command_is_broken_where_it_can_be_pasted() {
-        assert_eq!(fold("kubectl get pods", 40), ["kubectl get pods"]);
-        assert_eq!(fold("kubectl get pods -w -n statefulset-lab", 24), ["kubectl get pods -w \\", "  -n statefulset-lab"]);
-        assert_eq!(fold("sh -c 'a long thing in quotes'", 12), ["sh -c \\", "  'a long thing in quotes'"]);
-    }
 }

@@ -1,0 +1,285 @@
+//! The command line: flags as kubectl's where kubectl has them.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::exit;
+
+/// Grades the Kubernetes lab "StatefulSets Deep Dive" against a live namespace.
+#[derive(Debug, Parser)]
+#[command(name = "stsgrade", version, about = ABOUT, max_term_width = 99, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const ABOUT: &str = "\
+Grades the Kubernetes lab \"StatefulSets Deep Dive\" against a live namespace.
+
+It runs the ten tests of the lab's section 3 on the StatefulSet in the namespace, records what
+the cluster does, judges the recording, and puts everything back as it was.";
+
+const EXAMPLES: &str = "\
+Examples:
+  stsgrade grade                        grade what stands in namespace statefulset-lab
+  stsgrade grade -n my-lab -f lab.yaml  apply lab.yaml to namespace my-lab first
+  stsgrade judge recording.jsonl        judge a kept recording again, without a cluster
+  stsgrade explain 6                    what test 6 asks, and how to pass it
+";
+
+const GRADE: &str = "\
+Pods are deleted and the set is scaled up and down in the course of it. Afterwards the replicas
+are as they were found, and nothing that the grading made is left. What -f applied stays, unless
+--cleanup is given. Every grade keeps its recording; its path is printed.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the ten tests against a namespace and report the score.
+    #[command(after_help = GRADE)]
+    Grade(Grade),
+    /// Record what happens in a namespace, changing nothing, until stopped (Ctrl-C).
+    Record(Record),
+    /// Judge a recording again: no cluster is needed, and the report is the same.
+    Judge(Judge),
+    /// Put back what an interrupted grade left behind.
+    Restore(Restore),
+    /// List the ten checks and their points.
+    List(List),
+    /// Explain a check (by number or name) or a mistake that a report names.
+    Explain(Explain),
+    /// Print the Role that grading needs, ready for `kubectl apply -f -`.
+    Rbac(Rbac),
+}
+
+/// Which cluster, and which namespace of it.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct Target {
+    /// The namespace to work in [default: statefulset-lab].
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// The kubeconfig's context to use, instead of its current one.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig to use, instead of $KUBECONFIG or ~/.kube/config.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+}
+
+/// What the report looks like, and what its score means to the caller.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Report")]
+pub struct Reporting {
+    /// The report's format: text or json.
+    #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub output: Format,
+    /// Write the report to FILE too; until it is finished, the file says so.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Exit with 0 from N points on.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub fail_under: Option<u32>,
+    /// Exit with 0 whatever the score is, as long as there is one.
+    #[arg(long, conflicts_with = "fail_under")]
+    pub exit_zero: bool,
+}
+
+/// Formats of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Formats of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For documents.
+    Markdown,
+}
+
+/// `stsgrade grade`.
+#[derive(Clone, Debug, Args)]
+pub struct Grade {
+    /// Manifests to apply first: a file, a folder, or - for standard input.
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Vec<PathBuf>,
+    /// The StatefulSet to grade, where several stand.
+    #[arg(long, value_name = "NAME")]
+    pub statefulset: Option<String>,
+    /// Keep the recording in FILE, instead of the state folder.
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Give up after this time, restoring included (90s, 10m, 1h).
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Take over from another grader that holds the namespace.
+    #[arg(long)]
+    pub force: bool,
+    /// With -f: remove all that was applied and claimed when done.
+    #[arg(long, requires = "filename")]
+    pub cleanup: bool,
+    /// With -f: make a missing namespace without Pod Security, because the manifests are trusted.
+    #[arg(long, requires = "filename")]
+    pub trust: bool,
+    /// Image with a shell, by which pods without one are inspected.
+    #[arg(long, value_name = "IMAGE")]
+    pub probe_image: Option<String>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub target: Target,
+    /// Which report.
+    #[command(flatten)]
+    pub reporting: Reporting,
+}
+
+/// `stsgrade record`.
+#[derive(Clone, Debug, Args)]
+pub struct Record {
+    /// The StatefulSet to record, where several stand.
+    #[arg(long, value_name = "NAME")]
+    pub statefulset: Option<String>,
+    /// Where to keep the recording, instead of the state folder.
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Stop after this time (90s, 10m, 1h).
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `stsgrade judge`.
+#[derive(Clone, Debug, Args)]
+pub struct Judge {
+    /// The recording, or - for standard input.
+    pub recording: PathBuf,
+    /// Which report.
+    #[command(flatten)]
+    pub reporting: Reporting,
+}
+
+/// `stsgrade restore`.
+#[derive(Clone, Debug, Args)]
+pub struct Restore {
+    /// Restore even if the grader that left it may still be at work.
+    #[arg(long)]
+    pub force: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `stsgrade list`.
+#[derive(Clone, Debug, Args)]
+pub struct List {
+    /// The list's format: text, json or markdown.
+    #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = ListFormat::Text, value_name = "FORMAT")]
+    pub output: ListFormat,
+}
+
+/// `stsgrade explain`.
+#[derive(Clone, Debug, Args)]
+pub struct Explain {
+    /// A test's number, a check's name, or a mistake's (`stsgrade list` names them all).
+    #[arg(value_name = "CHECK|MISTAKE")]
+    pub topic: String,
+}
+
+/// `stsgrade rbac`.
+#[derive(Clone, Debug, Args)]
+pub struct Rbac {
+    /// The namespace that is to be graded.
+    #[arg(short, long, value_name = "NAME", default_value = "statefulset-lab")]
+    pub namespace: String,
+    /// Include what `grade -f` needs.
+    #[arg(long)]
+    pub apply: bool,
+    /// Include what `--probe-image` needs.
+    #[arg(long)]
+    pub probe_image: bool,
+    /// Bind it to this user, instead of a service account `stsgrade`.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// Wrong usage, or a wish for help or the version: all to be printed as they are.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let mut command = Cli::command().after_help(format!("{EXAMPLES}\n{}", exit::HELP));
+    if is_plugin(args.first()) {
+        command = command.name("kubectl-stsgrade").bin_name("kubectl stsgrade");
+    }
+    Cli::from_arg_matches(&command.try_get_matches_from(args)?)
+}
+
+/// Whether kubectl called us as its plugin.
+fn is_plugin(program: Option<&OsString>) -> bool {
+    program.and_then(|it| PathBuf::from(it).file_stem().map(|it| it.to_string_lossy().starts_with("kubectl-"))).unwrap_or(false)
+}
+
+/// A time as kubectl writes it: `90s`, `10m`, `1h`, `1m30s`; a bare number means seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a time such as 90s, 10m or 1h30m".to_owned();
+    let mut seconds: u64 = 0;
+    let mut number = String::new();
+    for c in text.chars() {
+        let unit = match c {
+            '0'..='9' => {
+                number.push(c);
+                continue;
+            }
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => return Err(wrong()),
+        };
+        let count: u64 = number.parse().map_err(|_| wrong())?;
+        seconds = count.checked_mul(unit).and_then(|it| it.checked_add(seconds)).ok_or_else(wrong)?;
+        number.clear();
+    }
+    if !number.is_empty() {
+        seconds = number.parse::<u64>().ok().filter(|_| seconds == 0).ok_or_else(wrong)?;
+    }
+    if seconds == 0 || seconds > 7 * 24 * 3600 { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, duration, parse};
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_as_kubectl_writes_them() {
+        for (text, seconds) in [("90s", 90), ("10m", 600), ("1h30m", 5400), ("45", 45)] {
+            assert_eq!(duration(text).map(|it| it.as_secs()), Ok(seconds), "{text}");
+        }
+        for text in ["", "0", "m", "5x", "1m30", "-1s", "99999999999999999999h", "9000h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn as_a_plugin_it_calls_itself_so() {
+        let help = parse(["/usr/bin/kubectl-stsgrade", "judge", "--help"].map(Into::into)).unwrap_err().to_string();
+        assert!(help.contains("Usage: kubectl stsgrade judge"), "{help}");
+    }
+}

@@ -1,0 +1,120 @@
+//! `stsgrade explain`: what a check asks, what a mistake is, and what to do.
+
+use checks::{
+    CHECKS, Check,
+    mistakes::{self, MISTAKES, Mistake},
+    model::{Fault, obstacle},
+};
+
+use super::{show, tell};
+use crate::{
+    cli::Explain,
+    exit::Exit,
+    terminal::{Ink, Look},
+    untrusted::clip,
+};
+
+/// How alike a word must be to be suggested.
+const ALIKE: f64 = 0.7;
+
+pub(super) fn run(args: &Explain) -> Exit {
+    let topic = args.topic.trim().to_ascii_lowercase().replace('-', "_");
+    let page = Page { look: Look::of_stdout(), out: String::new() };
+    if let Some(check) = find(&topic) {
+        return show(page.check(check).as_bytes());
+    }
+    if let Some(mistake) = mistakes::find(&topic).or_else(|| mistakes::find(args.topic.trim())) {
+        return show(page.mistake(mistake).as_bytes());
+    }
+    if let Some((id, fault, remedy)) = obstacle::rows().find(|(id, ..)| *id == topic) {
+        return show(page.obstacle(id, fault, remedy).as_bytes());
+    }
+    tell(&unknown(&args.topic, &topic));
+    Exit::Usage
+}
+
+fn find(topic: &str) -> Option<&'static Check> {
+    CHECKS.iter().find(|it| it.id == topic || topic.strip_prefix("test").unwrap_or(topic).trim_start_matches(['_', ' ']) == it.test.to_string())
+}
+
+fn unknown(asked: &str, topic: &str) -> String {
+    let ids = CHECKS.iter().map(|it| it.id).chain(MISTAKES.iter().map(|it| it.id)).chain(obstacle::rows().map(|(id, ..)| id));
+    let mut near: Vec<(f64, &str)> = ids
+        .map(|id| {
+            let alike = strsim::jaro_winkler(topic, id);
+            let part = topic.len() > 2 && id.contains(topic);
+            (if part { alike.max(0.9) } else { alike }, id)
+        })
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+    let mut out = format!("error: there is no check and no mistake named {:?}\n", clip(asked, 60));
+    if near.is_empty() {
+        out.push_str("next:  `stsgrade list` names them all.\n");
+    } else {
+        let names: Vec<&str> = near.iter().take(4).map(|(_, id)| *id).collect();
+        out.push_str(&format!("next:  did you mean {}? `stsgrade list` names them all.\n", names.join(", ")));
+    }
+    out
+}
+
+struct Page {
+    look: Look,
+    out: String,
+}
+
+impl Page {
+    fn check(mut self, check: &Check) -> String {
+        let heading = format!("Test {}: {}", check.test, check.title);
+        self.line(&format!("{} ({}), {} points", self.look.paint(Ink::Strong, &heading), check.id, check.points));
+        self.part("Asked", check.asked);
+        self.part("Why", check.why);
+        self.part("To pass", check.remedy);
+        self.part("See it", check.see);
+        self.part("Rule", &format!("checks/{}.rs", check.id));
+        self.out
+    }
+
+    fn mistake(mut self, mistake: &Mistake) -> String {
+        self.line(&format!("{} ({})", self.look.paint(Ink::Strong, mistake.title), mistake.id));
+        self.part("Why", mistake.explanation);
+        self.part("To do", mistake.remedy);
+        let before = mistake.before.lines().map(|line| (Ink::Bad, format!("- {line}")));
+        let after = mistake.after.lines().map(|line| (Ink::Good, format!("+ {line}")));
+        self.lines("Change", before.chain(after));
+        self.out
+    }
+
+    fn obstacle(mut self, id: &str, fault: Fault, remedy: &str) -> String {
+        self.line(&self.look.paint(Ink::Strong, id));
+        let whose = match fault {
+            Fault::Submission => "An obstacle of the submission's own making: the tests that it keeps from being reached are lost.",
+            Fault::Cluster => "An obstacle that is not the submission's fault: the tests that it keeps from being reached are undecided.",
+        };
+        self.part("What", whose);
+        self.part("To do", remedy);
+        self.out
+    }
+
+    fn line(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    fn part(&mut self, label: &str, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let first = format!("  {label:<9} ");
+        for line in self.look.wrap(&first, text, "            ") {
+            self.line(&line);
+        }
+    }
+
+    fn lines(&mut self, label: &str, lines: impl Iterator<Item = (Ink, String)>) {
+        for (place, (ink, line)) in lines.enumerate() {
+            let label = if place == 0 { label } else { "" };
+            self.line(&format!("  {label:<9} {}", self.look.paint(ink, &line)));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `stsgrade judge`: a recording, judged again without a cluster.
+
+use super::{deliver, fail, reserve, tell};
+use crate::{
+    cli::Judge,
+    cluster::Failure,
+    exit::Exit,
+    recording::{self, Folded, ReadError, Reader},
+    report::{Report, Source},
+};
+
+pub(super) fn run(args: &Judge) -> Exit {
+    if let Err(failure) = reserve(&args.reporting) {
+        return fail(&failure, args.reporting.output);
+    }
+    let folded = match Reader::open(&args.recording).and_then(recording::fold) {
+        Ok(folded) => folded,
+        Err(error) => return fail(&unreadable(&error), args.reporting.output),
+    };
+    tell(&remarks(&folded));
+    deliver(&report(&folded), &args.reporting)
+}
+
+/// The report on a recording: the live grade and the judge make it alike.
+pub(super) fn report(folded: &Folded) -> Report {
+    let header = &folded.header;
+    let source =
+        Source { digest: folded.digest.clone(), cluster: header.cluster.clone(), started_at: header.started_at.clone(), namespace: header.namespace.clone() };
+    Report::of(&source, &folded.timeline)
+}
+
+/// Why the recording cannot be read.
+pub(super) fn unreadable(error: &ReadError) -> Failure {
+    Failure::new(error.id(), error.to_string(), error.next())
+}
+
+/// What a reader of the report should know of the recording.
+fn remarks(folded: &Folded) -> String {
+    let mut out = String::new();
+    if folded.torn {
+        out.push_str("note: the recording was cut off before its end; what it shows until there is judged\n");
+    }
+    if folded.unknown > 0 {
+        out.push_str(&format!("note: {} observations of a newer version were skipped\n", folded.unknown));
+    }
+    out
+}

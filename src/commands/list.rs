@@ -1,0 +1,91 @@
+//! `stsgrade list`: the checks and their points.
+
+use std::fmt::Write as _;
+
+use checks::{CHECKS, Check, mistakes::MISTAKES};
+use serde::Serialize;
+
+use super::show;
+use crate::{
+    cli::{List, ListFormat},
+    exit::Exit,
+    terminal::Look,
+};
+
+#[derive(Serialize)]
+struct Page {
+    format: &'static str,
+    version: u32,
+    checks: Vec<Row>,
+    mistakes: Vec<Named>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    id: &'static str,
+    test: u8,
+    title: &'static str,
+    points: u32,
+    asked: &'static str,
+    why: &'static str,
+}
+
+#[derive(Serialize)]
+struct Named {
+    id: &'static str,
+    title: &'static str,
+}
+
+pub(super) fn run(args: &List) -> Exit {
+    let page = match args.output {
+        ListFormat::Text => text(Look::of_stdout()),
+        ListFormat::Markdown => markdown(),
+        ListFormat::Json => match serde_json::to_string_pretty(&page()) {
+            Ok(page) => page + "\n",
+            Err(_) => return Exit::CouldNot,
+        },
+    };
+    show(page.as_bytes())
+}
+
+fn page() -> Page {
+    let row = |it: &Check| Row { id: it.id, test: it.test, title: it.title, points: it.points, asked: it.asked, why: it.why };
+    Page {
+        format: "stsgrade-checks",
+        version: 1,
+        checks: CHECKS.iter().map(row).collect(),
+        mistakes: MISTAKES.iter().map(|it| Named { id: it.id, title: it.title }).collect(),
+    }
+}
+
+// Writing to a String cannot fail, so the results below say nothing.
+
+fn text(look: Look) -> String {
+    let mut out = String::new();
+    let title = CHECKS.iter().map(|it| it.title.len()).max().unwrap_or(0);
+    let _ = writeln!(out, "{:>4}  {:<title$}  {:>6}  Name", "Test", "Title", "Points");
+    for it in &CHECKS {
+        let _ = writeln!(out, "{:>4}  {:<title$}  {:>6}  {}", it.test, it.title, it.points, it.id);
+    }
+    let sum: u32 = CHECKS.iter().map(|it| it.points).sum();
+    let _ = writeln!(out, "{:>4}  {:<title$}  {sum:>6}", "", "");
+    if !MISTAKES.is_empty() {
+        let _ = writeln!(out, "\nMistakes that a report may name:");
+        for it in MISTAKES {
+            for line in look.wrap("  ", &format!("{}: {}", it.id, it.title), "      ") {
+                let _ = writeln!(out, "{line}");
+            }
+        }
+    }
+    let _ = writeln!(out, "\n`stsgrade explain NAME` tells more of each.");
+    out
+}
+
+fn markdown() -> String {
+    let mut out = String::from("| test | title | points | asks | rule |\n|---:|---|---:|---|---|\n");
+    for it in &CHECKS {
+        let asked = it.asked.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
+        let _ = writeln!(out, "| {} | {} | {} | {asked} | [`{id}`](checks/{id}.rs) |", it.test, it.title, it.points, id = it.id);
+    }
+    out
+}
