@@ -147,3 +147,49 @@ fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict) {
     };
     verdict.push("new_address", text, standing, cites);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+
+    fn set_with(change: impl FnOnce(&mut crate::model::object::Service)) -> History {
+        History::new().service_with(change).set(Change::Added).subject().up(0).up(1).up(2).inspect().end()
+    }
+
+    #[test]
+    fn right_answers_pass() {
+        History::created().down(1).up(1).inspect_one(1).end().assert("dns_resolution", Pass, &[]);
+    }
+
+    #[test]
+    fn the_service_must_exist_be_headless_and_select_the_pods() {
+        History::new().set(Change::Added).subject().up(0).up(1).up(2).end().assert("dns_resolution", Fail, &["no_service"]);
+        set_with(|service| service.metadata.name = "other".to_owned()).assert("dns_resolution", Fail, &["wrong_service_name"]);
+        set_with(|service| service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.1.1".to_owned())).assert("dns_resolution", Fail, &["service_not_headless"]);
+        set_with(|service| service.spec.iter_mut().for_each(|it| it.selector.clear())).assert("dns_resolution", Fail, &["selector_mismatch"]);
+    }
+
+    #[test]
+    fn an_answer_for_the_old_address_is_not_yet_and_a_later_life_proves_the_name() {
+        let stale = History::created().down(1).up(1).lookup_with(1, |it| it.addresses = vec!["10.88.1.11".to_owned()]);
+        stale.clone().down(1).end().assert("dns_resolution", Inconclusive, &[]);
+        stale.down(1).up(1).lookup(1).end().assert("dns_resolution", Pass, &[]);
+    }
+
+    #[test]
+    fn a_name_that_never_resolves_fails() {
+        let mut history = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).lookup(0).lookup(2);
+        history = history.lookup_with(1, |it| {
+            it.error = Some("NXDOMAIN".to_owned());
+            it.began += 60_000_000_000;
+        });
+        history.end().assert("dns_resolution", Fail, &[]);
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_the_clusters_trouble() {
+        let history = History::new().service().set(Change::Added).subject().up(0).up(1).up(2);
+        let asked = [0, 1, 2].into_iter().fold(history, |history, ordinal| history.lookup_with(ordinal, |it| it.error = Some("timed out".to_owned())));
+        asked.end().assert("dns_resolution", Inconclusive, &[]);
+    }
+}

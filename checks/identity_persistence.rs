@@ -41,3 +41,66 @@ fn judge(timeline: &Timeline) -> Verdict {
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+
+    fn replaced(writes: fn(i32, Option<&str>, u32) -> Option<String>) -> History {
+        let mut history = History::new();
+        history.writes = writes;
+        history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().down(1).up(1).inspect_one(1).end()
+    }
+
+    #[test]
+    fn appending_and_guarding_pass() {
+        replaced(|ordinal, there, start| Some(format!("{}web-{ordinal} {start}\n", there.unwrap_or_default()))).assert("identity_persistence", Pass, &[]);
+        replaced(|ordinal, there, start| Some(there.map_or_else(|| format!("web-{ordinal} {start}\n"), str::to_owned))).assert("identity_persistence", Pass, &[]);
+    }
+
+    #[test]
+    fn rewriting_the_very_same_passes() {
+        replaced(|ordinal, _, _| Some(format!("web-{ordinal}\n"))).assert("identity_persistence", Pass, &[]);
+    }
+
+    #[test]
+    fn a_new_date_over_the_old_one_fails() {
+        // The behaviour of the lab's Section 1 manifest.
+        replaced(|ordinal, _, start| Some(format!("Pod: web-{ordinal}\nDate: {start}{ordinal}\n"))).assert("identity_persistence", Fail, &["overwritten_at_start"]);
+    }
+
+    #[test]
+    fn a_line_of_its_own_that_survives_a_rewrite_passes() {
+        replaced(|ordinal, there, start| {
+            let first = there.and_then(|it| it.lines().next()).map_or_else(|| format!("web-{ordinal} token {}", [831, 422, 977][usize::try_from(ordinal).unwrap_or(0)]), str::to_owned);
+            Some(format!("{first}\nstarts: {start}\n"))
+        })
+        .assert("identity_persistence", Pass, &[]);
+    }
+
+    #[test]
+    fn no_identity_is_judged_by_the_canary_alone() {
+        replaced(|_, _, _| None).assert("identity_persistence", Pass, &[]);
+    }
+
+    #[test]
+    fn a_missing_canary_fails_only_where_nothing_else_proves_the_content() {
+        let mut history = History::new();
+        history.writes = |_, _, _| None;
+        let mut wiped = history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().down(1).up(1).inspect_one(1).end();
+        for line in wiped.lines.iter_mut().rev().take(5) {
+            if let crate::model::What::Canary(canary) = &mut line.what {
+                if let Some(saw) = &mut canary.saw {
+                    saw.clear();
+                }
+            }
+        }
+        wiped.assert("identity_persistence", Fail, &["wiped_at_start"]);
+    }
+
+    #[test]
+    fn a_replacement_that_nobody_could_read_is_unseen() {
+        let unread = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).down(1).up(1).end();
+        unread.assert("identity_persistence", Inconclusive, &[]);
+    }
+}

@@ -34,3 +34,33 @@ fn judge(timeline: &Timeline) -> Verdict {
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History};
+
+    #[test]
+    fn highest_first_passes() {
+        History::created().scale(1).down(2).down(1).end().assert("ordered_scale_down", Pass, &[]);
+    }
+
+    #[test]
+    fn both_at_once_fail() {
+        History::created().scale(1).asked_to_go(2).asked_to_go(1).gone(2).gone(1).end().assert("ordered_scale_down", Fail, &[]);
+    }
+
+    #[test]
+    fn lowest_first_fails() {
+        History::created().scale(1).down(1).down(2).end().assert("ordered_scale_down", Fail, &[]);
+    }
+
+    #[test]
+    fn deleting_the_set_is_no_scaling() {
+        History::created().asked_to_go(0).asked_to_go(1).gone(0).gone(1).end().assert("ordered_scale_down", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn a_fall_that_is_not_finished_shows_nothing() {
+        History::created().scale(1).down(2).asked_to_go(1).end().assert("ordered_scale_down", Inconclusive, &[]);
+    }
+}

@@ -31,3 +31,30 @@ fn judge(timeline: &Timeline) -> Verdict {
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History};
+
+    #[test]
+    fn one_after_the_other_passes() {
+        History::created().scale(5).up(3).up(4).end().assert("ordered_scale_up", Pass, &[]);
+    }
+
+    #[test]
+    fn a_rise_of_one_pod_shows_no_order() {
+        History::created().scale(4).up(3).end().assert("ordered_scale_up", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn two_at_once_fail() {
+        History::created().scale(5).claim(3).claim(4).add(3).add(4).ready(3).ready(4).end().assert("ordered_scale_up", Fail, &[]);
+    }
+
+    #[test]
+    fn before_the_pod_below_is_ready_fails() {
+        let history = History::created().down(2).add(2).scale(5).claim(3).add(3).ready(2).ready(3).up(4).end();
+        // web-2 was Ready once in its first life, but the one that stands was not.
+        history.assert("ordered_scale_up", Fail, &[]);
+    }
+}

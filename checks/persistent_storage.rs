@@ -97,3 +97,60 @@ fn judge_canaries(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation,
     let standing = Standing::broken(format!("what is written on claim {claim} is on it alone"), format!("what {stranger} wrote on its own claim is there too"));
     verdict.push("not_shared", format!("claim {claim} shows no other pod's files"), standing, [added, seq]).because("shared_storage");
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Outcome::{Fail, Pass}, history::History, object::{ClaimSource, Present, Volume}, observation::{Canary, Change, Token, What}};
+
+    fn with_volume(volume: Volume) -> History {
+        let mut history = History::new();
+        history.spec.volume_claim_templates.clear();
+        history.spec.template.spec.volumes = vec![Volume { name: "data".to_owned(), ..volume }];
+        history.service().set(Change::Added).subject().up(0).up(1).up(2).end()
+    }
+
+    #[test]
+    fn a_claim_of_its_own_passes() {
+        History::created().end().assert("persistent_storage", Pass, &[]);
+    }
+
+    #[test]
+    fn other_volumes_fail() {
+        with_volume(Volume { empty_dir: Some(Present {}), ..Default::default() }).assert("persistent_storage", Fail, &["empty_dir"]);
+        with_volume(Volume { host_path: Some(Present {}), ..Default::default() }).assert("persistent_storage", Fail, &["host_path"]);
+        let shared = ClaimSource { claim_name: "data".to_owned(), read_only: false };
+        with_volume(Volume { persistent_volume_claim: Some(shared), ..Default::default() }).assert("persistent_storage", Fail, &["shared_claim"]);
+    }
+
+    #[test]
+    fn a_small_claim_fails() {
+        let mut history = History::created();
+        for ordinal in 0..3 {
+            history = history.claim_line(ordinal, Change::Modified, |claim| {
+                if let Some(spec) = &mut claim.spec {
+                    spec.resources.requests.insert("storage".to_owned(), "50M".to_owned());
+                }
+            });
+        }
+        history.end().assert("persistent_storage", Fail, &["too_small"]);
+    }
+
+    #[test]
+    fn one_storage_behind_two_claims_fails() {
+        let history = History::created();
+        let foreign = history.lines.iter().find_map(|it| match &it.what {
+            What::Canary(Canary { wrote: Some(token), .. }) => Some(token.clone()),
+            _ => None,
+        });
+        let saw: Vec<Token> = foreign.into_iter().collect();
+        let claim = "data-web-1".to_owned();
+        history.push(What::Canary(Canary { claim, saw: Some(saw), ..Default::default() })).end().assert("persistent_storage", Fail, &["shared_storage"]);
+    }
+
+    #[test]
+    fn a_template_that_nobody_mounts_fails() {
+        let mut history = History::new();
+        history.spec.template.spec.containers[0].volume_mounts.clear();
+        history.service().set(Change::Added).subject().up(0).up(1).up(2).end().assert("persistent_storage", Fail, &["not_mounted"]);
+    }
+}

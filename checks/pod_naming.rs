@@ -39,3 +39,38 @@ fn judge(timeline: &Timeline) -> Verdict {
     verdict.push("three_replicas", "there are at least 3 replicas", standing, [set.changed.by]).because("too_few_replicas");
     verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+
+    #[test]
+    fn three_named_pods_pass() {
+        History::created().end().assert("pod_naming", Pass, &[]);
+    }
+
+    #[test]
+    fn two_replicas_fail() {
+        let mut history = History::new();
+        history.spec.replicas = Some(2);
+        history.service().set(Change::Added).subject().up(0).up(1).end().assert("pod_naming", Fail, &["too_few_replicas"]);
+    }
+
+    #[test]
+    fn ordinals_may_start_elsewhere_and_have_two_digits() {
+        let mut history = History::new();
+        history.spec.ordinals = Some(crate::model::object::Ordinals { start: 9 });
+        history.service().set(Change::Added).subject().up(9).up(10).up(11).end().assert("pod_naming", Pass, &[]);
+    }
+
+    #[test]
+    fn a_pod_that_is_not_there_yet_is_open() {
+        History::new().service().set(Change::Added).subject().up(0).up(1).end().assert("pod_naming", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn a_pod_that_another_set_owns_is_not_ours() {
+        let history = History::new().service().set(Change::Added).subject().up(0).up(1).claim(2).add_as(2, Change::Added, |pod| pod.metadata.owner_references[0].uid = "other".to_owned()).ready(2);
+        history.end().assert("pod_naming", Inconclusive, &[]);
+    }
+}

@@ -80,3 +80,39 @@ fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
     };
     (standing, cites)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, object::OwnerReference, observation::Change};
+
+    #[test]
+    fn claims_that_stay_pass() {
+        History::created().scale(1).down(2).down(1).end().assert("pvc_retention", Pass, &[]);
+    }
+
+    #[test]
+    fn a_claim_handed_to_its_pod_fails_before_it_is_gone() {
+        let owned = |claim: &mut crate::model::object::PersistentVolumeClaim| claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
+        let history = History::created().scale(1).claim_line(2, Change::Modified, owned).down(2).down(1).end();
+        history.assert("pvc_retention", Fail, &["when_scaled_delete"]);
+    }
+
+    #[test]
+    fn a_claim_that_somebody_else_deletes_is_unseen() {
+        History::created().scale(1).down(2).down(1).claim_line(2, Change::Deleted, |_| {}).end().assert("pvc_retention", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn a_claim_that_goes_after_its_pod_came_back_costs_nothing() {
+        let history = History::created().scale(1).down(2).down(1).scale(3).up(1).up(2).claim_line(2, Change::Deleted, |_| {}).end();
+        history.assert("pvc_retention", Pass, &[]);
+    }
+
+    #[test]
+    fn pods_without_claims_fail() {
+        let mut history = History::new();
+        history.spec.volume_claim_templates.clear();
+        let history = history.service().set(Change::Added).subject().up(0).up(1).up(2).scale(1).down(2).down(1).end();
+        history.assert("pvc_retention", Fail, &["no_volume"]);
+    }
+}

@@ -35,3 +35,25 @@ fn judge(timeline: &Timeline) -> Verdict {
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+
+    #[test]
+    fn the_old_claims_with_the_old_content_pass() {
+        History::toured().assert("pvc_reuse", Pass, &[]);
+    }
+
+    #[test]
+    fn new_content_fails() {
+        let mut history = History::new();
+        history.writes = |ordinal, _, start| Some(format!("web-{ordinal} {start}\n"));
+        history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().tour().assert("pvc_reuse", Fail, &["overwritten_at_start"]);
+    }
+
+    #[test]
+    fn pods_that_are_new_are_no_return() {
+        History::created().scale(5).up(3).up(4).end().assert("pvc_reuse", Inconclusive, &[]);
+    }
+}

@@ -31,3 +31,52 @@ fn judge(timeline: &Timeline) -> Verdict {
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+
+    #[test]
+    fn one_after_the_other_passes() {
+        History::created().end().assert("sequential_creation", Pass, &[]);
+    }
+
+    #[test]
+    fn all_at_once_fails_by_parallel() {
+        let mut history = History::new();
+        history.spec.pod_management_policy = "Parallel".to_owned();
+        let history = history.service().set(Change::Added).subject().claim(0).claim(1).claim(2).add(0).add(1).add(2).ready(0).ready(1).ready(2).end();
+        history.assert("sequential_creation", Fail, &["parallel"]);
+    }
+
+    #[test]
+    fn parallel_fails_even_where_nothing_was_seen() {
+        let mut history = History::new();
+        history.spec.pod_management_policy = "Parallel".to_owned();
+        history.service().set(Change::Listed).subject().listed(0).listed(1).listed(2).end().assert("sequential_creation", Fail, &["parallel"]);
+    }
+
+    #[test]
+    fn a_pod_re_made_after_a_failure_is_not_a_new_one() {
+        let history = History::new().service().set(Change::Added).subject().claim(0).add(0).down(0).up(0).up(1).up(2).end();
+        history.assert("sequential_creation", Pass, &[]);
+    }
+
+    #[test]
+    fn a_pod_that_was_ready_once_before_counts() {
+        // kubernetes#41889: the controller acts on its cache, so the next pod may come just after the one before went unready again.
+        let history = History::new().service().set(Change::Added).subject().up(0).unready(0).claim(1).add(1).ready(0).ready(1).up(2).end();
+        history.assert("sequential_creation", Pass, &[]);
+    }
+
+    #[test]
+    fn adopted_pods_show_nothing() {
+        let orphan = |history: History, ordinal| history.claim(ordinal).add_as(ordinal, Change::Added, |pod| pod.metadata.owner_references.clear()).ready(ordinal);
+        let owner = |pod: &mut crate::model::object::Pod| {
+            pod.metadata.owner_references = vec![crate::model::object::OwnerReference { kind: "StatefulSet".to_owned(), uid: "set".to_owned(), controller: true, ..Default::default() }];
+        };
+        let history = [0, 1, 2].into_iter().fold(History::new().service(), orphan).set(Change::Added).subject();
+        let adopted = [0, 1, 2].into_iter().fold(history, |history, ordinal| history.pod(ordinal, Change::Modified, owner));
+        adopted.end().assert("sequential_creation", Inconclusive, &[]);
+    }
+}

@@ -79,3 +79,54 @@ fn found_nothing(portrait: &Portrait<'_>, name: &str) -> (Standing, &'static str
     }
     (Standing::broken(expected, format!("{}: nothing in it tells this pod from the others", written.join(", "))), "same_content")
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+
+    fn wrote(writes: fn(i32, Option<&str>, u32) -> Option<String>) -> History {
+        let mut history = History::new();
+        history.writes = writes;
+        history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().end()
+    }
+
+    #[test]
+    fn what_tells_the_writer() {
+        let told: [fn(i32, Option<&str>, u32) -> Option<String>; 7] = [
+            |ordinal, _, _| Some(format!("web-{ordinal}")),
+            |ordinal, _, _| Some(format!("I am web-{ordinal}, of web-0 web-1 web-2\n")),
+            |ordinal, _, _| Some(format!("server-id={}\n", ordinal + 100)),
+            |ordinal, _, _| Some(format!("ordinal {ordinal} started 12:30:0{ordinal}\n")),
+            |ordinal, _, _| Some(format!("10.88.1.{} is me\n", ordinal + 10)),
+            |ordinal, _, _| Some(if ordinal == 0 { "web-0 leads\n".to_owned() } else { format!("web-{ordinal} follows web-0\n") }),
+            |ordinal, _, _| Some(format!("Pod: web-{ordinal}\nDate: Mon Nov 23 03:54:1{ordinal} UTC 2026\n")),
+        ];
+        for writes in told {
+            wrote(writes).assert("storage_content", Pass, &[]);
+        }
+    }
+
+    #[test]
+    fn what_does_not() {
+        let untold: [fn(i32, Option<&str>, u32) -> Option<String>; 5] = [
+            |_, _, _| Some("hello\n".to_owned()),
+            |ordinal, _, _| Some(format!("Mon Nov 23 03:54:1{ordinal} UTC 2026\n")),
+            |_, _, _| Some("web-0 web-1 web-2\n".to_owned()),
+            |ordinal, _, _| Some(format!("members web-0 web-1 web-2 at 12:30:0{ordinal}\n")),
+            |ordinal, _, _| Some(format!("{}\n", ["a91f3c", "7bd2e0", "04c8aa"][usize::try_from(ordinal).unwrap_or(0)])),
+        ];
+        for writes in untold {
+            wrote(writes).assert("storage_content", Fail, &["same_content"]);
+        }
+    }
+
+    #[test]
+    fn an_empty_claim_fails() {
+        wrote(|_, _, _| None).assert("storage_content", Fail, &["nothing_written"]);
+    }
+
+    #[test]
+    fn unread_files_are_unseen() {
+        History::new().service().set(Change::Added).subject().up(0).up(1).up(2).end().assert("storage_content", Inconclusive, &[]);
+    }
+}

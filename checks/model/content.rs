@@ -368,7 +368,7 @@ fn is_clock(word: &str) -> bool {
 fn is_volatile(word: &str) -> bool {
     let hex = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_hexdigit());
     let uuid = word.len() == 36 && word.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && word.split('-').all(hex);
-    let hash = word.len() >= 8 && hex(word) && word.bytes().any(|it| it.is_ascii_alphabetic()) && word.bytes().any(|it| it.is_ascii_digit());
+    let hash = word.len() >= 6 && hex(word) && word.bytes().any(|it| it.is_ascii_alphabetic()) && word.bytes().any(|it| it.is_ascii_digit());
     let date_parts = |separator| word.split(separator).filter(|it| (1..=4).contains(&it.len()) && it.bytes().all(|it| it.is_ascii_digit())).count() >= 3;
     let stamped = word.len() >= 10 && word.bytes().take(4).all(|it| it.is_ascii_digit()) && word.as_bytes().get(4) == Some(&b'-');
     let long = word.len() > 9 && word.bytes().all(|it| it.is_ascii_digit() || it == b'.');

@@ -7,10 +7,14 @@ pub mod verdict;
 pub mod when;
 pub mod content;
 mod episode;
+#[cfg(test)]
+pub(crate) mod history;
 mod names;
 mod order;
 pub mod quantity;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod rest;
 

@@ -24,13 +24,18 @@ impl Timeline {
             verdict.push("same_claim", format!("{} is on the claim that it had before", new.name()), standing, [old.added.by, new.added.by]).because(self.unclaimed_mistake(old));
             return;
         }
+        let mut same = true;
         for (_, claim) in &claims {
-            self.judge_claim(verdict, old, new, claim);
+            same &= self.judge_claim(verdict, old, new, claim);
         }
-        self.judge_content(verdict, old, new);
+        // On another claim the old content cannot be: one loss, told once.
+        if same {
+            self.judge_content(verdict, old, new);
+        }
     }
 
-    fn judge_claim(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation, claim: &str) {
+    /// Adds the criterion of one claim; whether it is not broken.
+    fn judge_claim(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation, claim: &str) -> bool {
         let before = old.asked_to_go.or(old.ready).map_or(old.added.by, |when| when.by);
         let after = new.ready.map_or_else(|| self.last(), |when| when.by);
         let (first, second) = (self.claim_at(claim, before), self.claim_at(claim, after));
@@ -44,7 +49,9 @@ impl Timeline {
             _ => Standing::unseen(format!("claim {claim} was not seen")),
         };
         let cites = first.into_iter().chain(second).map(|life| life.added.by).chain([new.added.by]);
+        let same = !matches!(standing, Standing::Broken { .. });
         verdict.push("same_claim", text, standing, cites).because(self.lost_claim_mistake(new));
+        same
     }
 
     fn lost_claim_mistake(&self, pod: &Incarnation) -> &'static str {
