@@ -197,12 +197,19 @@ impl Journal {
         self.0.silence.subscribe()
     }
 
-    pub(super) fn set_silence(&self, silence: Option<Silence>) {
+    /// The API server did not answer; told again, the first time stands.
+    pub(super) fn note_silence(&self, silence: Silence) {
         self.0.silence.send_if_modified(|known| {
-            let is_new = known.is_some() != silence.is_some();
-            *known = silence;
+            let is_new = known.is_none();
+            let since = known.as_ref().map_or(silence.since, |it| it.since);
+            *known = Some(Silence { since, ..silence });
             is_new
         });
+    }
+
+    /// The API server answers again.
+    pub(super) fn end_silence(&self) {
+        self.0.silence.send_if_modified(|known| known.take().is_some());
     }
 
     /// `sha256:…` of what is judged; final once the end is pushed.

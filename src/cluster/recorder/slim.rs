@@ -1,0 +1,138 @@
+//! Keeping lines small, and saying nothing twice.
+
+use std::collections::BTreeMap;
+
+use checks::model::{
+    object::{Metadata, Object},
+    observation::{Change, Kind},
+};
+
+/// The objects of one kind as their last lines showed them, by UID.
+#[derive(Default)]
+pub(super) struct Known(BTreeMap<String, Object>);
+
+impl Known {
+    /// What to write for an object that was seen: nothing, when it says what its line before said.
+    ///
+    /// The resourceVersion does not count, and neither do fields that are not recorded: most changes
+    /// of an object are of those. The spec is left out when it is as in the line before.
+    pub(super) fn line(&mut self, change: Change, mut object: Object) -> Option<Object> {
+        slim(&mut object);
+        let uid = object.metadata().uid.clone();
+        let mut plain = object.clone();
+        metadata_mut(&mut plain).resource_version.clear();
+        let before = match change {
+            Change::Deleted => self.0.remove(&uid),
+            _ => self.0.insert(uid, plain.clone()),
+        };
+        // A list stands for itself: it may follow a gap.
+        if let Some(before) = before.filter(|_| change != Change::Listed) {
+            if change == Change::Modified && before == plain {
+                return None;
+            }
+            drop_same_spec(&mut object, &before);
+        }
+        Some(object)
+    }
+
+    /// Forgets what is not in a new list, and gives its UIDs.
+    pub(super) fn vanished(&mut self, listed: &[Object]) -> Vec<String> {
+        let there: std::collections::BTreeSet<&str> = listed.iter().map(|it| it.metadata().uid.as_str()).collect();
+        let gone: Vec<String> = self.0.keys().filter(|uid| !there.contains(uid.as_str())).cloned().collect();
+        for uid in &gone {
+            self.0.remove(uid);
+        }
+        gone
+    }
+}
+
+/// Takes away what no question is asked of.
+fn slim(object: &mut Object) {
+    if !matches!(object.kind(), Kind::Pod | Kind::EndpointSlice | Kind::Service) {
+        metadata_mut(object).labels.clear();
+    }
+    if let Object::StatefulSet(set) = object
+        && let Some(spec) = &mut set.spec
+    {
+        for template in &mut spec.volume_claim_templates {
+            template.status = Default::default();
+        }
+    }
+}
+
+fn drop_same_spec(object: &mut Object, before: &Object) {
+    match (object, before) {
+        (Object::StatefulSet(it), Object::StatefulSet(before)) if it.spec == before.spec => it.spec = None,
+        (Object::Pod(it), Object::Pod(before)) if it.spec == before.spec => it.spec = None,
+        (Object::PersistentVolumeClaim(it), Object::PersistentVolumeClaim(before)) if it.spec == before.spec => it.spec = None,
+        (Object::Service(it), Object::Service(before)) if it.spec == before.spec => it.spec = None,
+        _ => {}
+    }
+}
+
+fn metadata_mut(object: &mut Object) -> &mut Metadata {
+    match object {
+        Object::StatefulSet(it) => &mut it.metadata,
+        Object::Pod(it) => &mut it.metadata,
+        Object::PersistentVolumeClaim(it) => &mut it.metadata,
+        Object::Service(it) => &mut it.metadata,
+        Object::EndpointSlice(it) => &mut it.metadata,
+        Object::Event(it) => &mut it.metadata,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::{
+        object::{Metadata, Object, Pod, PodSpec},
+        observation::Change,
+    };
+
+    use super::Known;
+
+    fn pod(version: &str, phase: &str, node: &str) -> Object {
+        let mut pod = Pod { metadata: Metadata { uid: "u".to_owned(), resource_version: version.to_owned(), ..Metadata::default() }, ..Pod::default() };
+        pod.status.phase = phase.to_owned();
+        pod.spec = Some(PodSpec { node_name: node.to_owned(), ..PodSpec::default() });
+        Object::Pod(pod)
+    }
+
+    fn spec(line: Option<Object>) -> Option<PodSpec> {
+        match line {
+            Some(Object::Pod(pod)) => pod.spec,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Catches a spec that is lost (never written after it changed) and one that is written each time.
+    #[test]
+    fn a_spec_is_written_when_it_differs_from_the_line_before() {
+        let mut known = Known::default();
+        assert!(spec(known.line(Change::Added, pod("1", "Pending", ""))).is_some());
+        assert_eq!(spec(known.line(Change::Modified, pod("2", "Pending", "node"))).unwrap().node_name, "node");
+        assert!(spec(known.line(Change::Modified, pod("3", "Running", "node"))).is_none());
+        assert!(spec(known.line(Change::Deleted, pod("4", "Running", "node"))).is_none());
+        assert!(spec(known.line(Change::Added, pod("5", "Running", "node"))).is_some(), "a new life begins with its spec");
+    }
+
+    /// Catches changes of fields that are not recorded filling the file, and deletions being swallowed.
+    #[test]
+    fn what_says_nothing_new_is_not_written() {
+        let mut known = Known::default();
+        known.line(Change::Listed, pod("1", "Running", "node"));
+        assert!(known.line(Change::Modified, pod("2", "Running", "node")).is_none());
+        assert!(known.line(Change::Modified, pod("3", "Failed", "node")).is_some());
+        assert!(known.line(Change::Modified, pod("4", "Running", "node")).is_some(), "back again is news");
+        assert!(known.line(Change::Listed, pod("4", "Running", "node")).is_some());
+        assert!(known.line(Change::Deleted, pod("5", "Running", "node")).is_some());
+    }
+
+    #[test]
+    fn what_a_new_list_lacks_has_vanished_once() {
+        let mut known = Known::default();
+        known.line(Change::Listed, pod("1", "Running", "node"));
+        assert_eq!(known.vanished(&[pod("9", "x", "")]), Vec::<String>::new());
+        assert_eq!(known.vanished(&[]), ["u"]);
+        assert_eq!(known.vanished(&[]), Vec::<String>::new());
+    }
+}

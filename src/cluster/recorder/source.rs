@@ -1,0 +1,156 @@
+//! Where observations come from: raw lists and watches of one kind, read into our own small structs.
+
+use std::time::Duration;
+
+use checks::model::{
+    object::{EndpointSlice, Event, Object, PersistentVolumeClaim, Pod, Service, StatefulSet},
+    observation::Kind,
+};
+use futures::{StreamExt as _, stream::BoxStream};
+use kube::core::{Status, WatchEvent};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::cluster::Cluster;
+
+/// How long the server may take to answer a list, or to begin a watch.
+const ANSWER: Duration = Duration::from_secs(30);
+/// After how many seconds the server ends a watch, for it to be resumed.
+const WATCH_SECONDS: u32 = 290;
+/// A list comes in pages of one resourceVersion.
+const PAGE: u32 = 500;
+
+/// What a watch tells, of any kind.
+pub(super) type Told = Result<WatchEvent<Object>, kube::Error>;
+/// A watch that is open.
+pub(super) type Stream = BoxStream<'static, Told>;
+
+/// A whole list and the position at which a watch goes on from exactly it.
+pub(super) struct Listed {
+    pub(super) objects: Vec<Object>,
+    pub(super) position: String,
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Page<T> {
+    metadata: PageMetadata,
+    items: Option<Vec<T>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageMetadata {
+    resource_version: String,
+    #[serde(default)]
+    r#continue: String,
+}
+
+/// A kind's place in the API: the group's path and the plural.
+const fn place(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::StatefulSet => ("apis/apps/v1", "statefulsets"),
+        Kind::Pod => ("api/v1", "pods"),
+        Kind::PersistentVolumeClaim => ("api/v1", "persistentvolumeclaims"),
+        Kind::Service => ("api/v1", "services"),
+        Kind::EndpointSlice => ("apis/discovery.k8s.io/v1", "endpointslices"),
+        Kind::Event => ("api/v1", "events"),
+    }
+}
+
+/// The resource as RBAC names it, with its group.
+pub(super) const fn resource(kind: Kind) -> &'static str {
+    match kind {
+        Kind::StatefulSet => "statefulsets.apps",
+        Kind::EndpointSlice => "endpointslices.discovery.k8s.io",
+        _ => place(kind).1,
+    }
+}
+
+/// Lists all objects of a kind.
+pub(super) async fn list(cluster: &Cluster, kind: Kind) -> Result<Listed, kube::Error> {
+    match kind {
+        Kind::StatefulSet => list_of(cluster, kind, Object::StatefulSet as fn(StatefulSet) -> Object).await,
+        Kind::Pod => list_of(cluster, kind, Object::Pod as fn(Pod) -> Object).await,
+        Kind::PersistentVolumeClaim => list_of(cluster, kind, Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object).await,
+        Kind::Service => list_of(cluster, kind, Object::Service as fn(Service) -> Object).await,
+        Kind::EndpointSlice => list_of(cluster, kind, Object::EndpointSlice as fn(EndpointSlice) -> Object).await,
+        Kind::Event => list_of(cluster, kind, Object::Event as fn(Event) -> Object).await,
+    }
+}
+
+/// Opens a watch of a kind that begins right after `position`.
+pub(super) async fn watch(cluster: &Cluster, kind: Kind, position: &str) -> Result<Stream, kube::Error> {
+    match kind {
+        Kind::StatefulSet => watch_of(cluster, kind, position, Object::StatefulSet as fn(StatefulSet) -> Object).await,
+        Kind::Pod => watch_of(cluster, kind, position, Object::Pod as fn(Pod) -> Object).await,
+        Kind::PersistentVolumeClaim => watch_of(cluster, kind, position, Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object).await,
+        Kind::Service => watch_of(cluster, kind, position, Object::Service as fn(Service) -> Object).await,
+        Kind::EndpointSlice => watch_of(cluster, kind, position, Object::EndpointSlice as fn(EndpointSlice) -> Object).await,
+        Kind::Event => watch_of(cluster, kind, position, Object::Event as fn(Event) -> Object).await,
+    }
+}
+
+/// Whether the server says that a position, or a page's continuation, is too old.
+pub(super) fn is_expired(status: &Status) -> bool {
+    status.code == 410 || status.reason == "Expired" || status.reason == "Gone"
+}
+
+async fn list_of<T: DeserializeOwned>(cluster: &Cluster, kind: Kind, wrap: fn(T) -> Object) -> Result<Listed, kube::Error> {
+    let mut objects = vec![];
+    let mut rest = String::new();
+    loop {
+        let query = if rest.is_empty() { format!("limit={PAGE}") } else { format!("limit={PAGE}&continue={}", encoded(&rest)) };
+        let request = request(cluster, kind, &query)?;
+        let page = in_time(cluster.client.request::<Page<T>>(request)).await?;
+        objects.extend(page.items.into_iter().flatten().map(wrap));
+        rest = page.metadata.r#continue;
+        if rest.is_empty() {
+            return Ok(Listed { objects, position: page.metadata.resource_version });
+        }
+    }
+}
+
+async fn watch_of<T>(cluster: &Cluster, kind: Kind, position: &str, wrap: fn(T) -> Object) -> Result<Stream, kube::Error>
+where
+    T: Clone + DeserializeOwned + Send + 'static,
+{
+    let query = format!("watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={}", encoded(position));
+    let events = in_time(cluster.client.request_events::<T>(request(cluster, kind, &query)?)).await?;
+    Ok(wrapped(events, wrap).boxed())
+}
+
+fn wrapped<T>(events: impl futures::Stream<Item = Result<WatchEvent<T>, kube::Error>>, wrap: fn(T) -> Object) -> impl futures::Stream<Item = Told> {
+    events.map(move |told| {
+        told.map(|event| match event {
+            WatchEvent::Added(it) => WatchEvent::Added(wrap(it)),
+            WatchEvent::Modified(it) => WatchEvent::Modified(wrap(it)),
+            WatchEvent::Deleted(it) => WatchEvent::Deleted(wrap(it)),
+            WatchEvent::Bookmark(it) => WatchEvent::Bookmark(it),
+            WatchEvent::Error(it) => WatchEvent::Error(it),
+        })
+    })
+}
+
+fn request(cluster: &Cluster, kind: Kind, query: &str) -> Result<http::Request<Vec<u8>>, kube::Error> {
+    let (group, plural) = place(kind);
+    let uri = format!("/{group}/namespaces/{}/{plural}?{query}", cluster.namespace);
+    http::Request::get(uri).body(vec![]).map_err(kube::Error::HttpError)
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+    tokio::time::timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(kube::Error::ReadEvents(std::io::ErrorKind::TimedOut.into())))
+}
+
+/// A value of a query, with everything but letters, digits and `-._~` percent-encoded.
+fn encoded(value: &str) -> String {
+    use std::fmt::Write as _;
+    value.bytes().fold(String::with_capacity(value.len()), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
