@@ -12,3 +12,4 @@ pub mod untrusted;
 pub mod recording;
 pub mod cluster;
 pub mod plan;
+pub mod record;

@@ -243,3 +243,6 @@ impl Drop for Shown<'_> {
         self.0.send_replace(None);
     }
 }
+
+#[cfg(test)]
+mod tests;

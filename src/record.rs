@@ -1,0 +1,94 @@
+//! `stsgrade record`: watches a namespace and changes nothing, until it is stopped.
+
+use std::time::Duration;
+
+use checks::model::{
+    What,
+    observation::{End, Reference, Subject, Why},
+};
+
+use crate::{
+    cluster::{Cluster, Failure, Journal, Recorder},
+    untrusted::show,
+};
+
+/// What a passive recording came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Lines written, the header not counted.
+    pub lines: u64,
+    /// Watch events received.
+    pub watch_events: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Records until `stop` resolves (a signal), and ends the recording.
+///
+/// `statefulset` names the set that is to be judged later; without it, it is the first that stands
+/// alone in the namespace. `ready` is called once everything that follows is witnessed.
+///
+/// # Errors
+/// The cluster cannot be reached, what has to be watched may not be, or several sets stand there
+/// and none was named.
+pub async fn record(
+    cluster: &Cluster,
+    journal: &Journal,
+    statefulset: Option<&str>,
+    stop: impl Future<Output = ()>,
+    ready: impl FnOnce(),
+) -> Result<Recorded, Failure> {
+    let recorder = Recorder::start(cluster, journal).await?;
+    if statefulset.is_none() {
+        one_set_at_most(journal, &cluster.namespace)?;
+    }
+    ready();
+    tokio::select! {
+        () = stop => {}
+        () = name_subject(cluster, journal, statefulset) => {}
+    }
+    recorder.stop().await;
+    if journal.with(|timeline| timeline.namespace().is_empty()) {
+        journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), ..Subject::default() }));
+    }
+    let took = journal.started().elapsed();
+    let lines = journal.push(What::End(End {
+        why: Why::Complete,
+        detail: None,
+        requests: cluster.requests.total(),
+        watch_events: cluster.watch_events(),
+        wall_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+    }));
+    Ok(Recorded { lines, watch_events: cluster.watch_events(), took })
+}
+
+/// Writes down which set is meant as soon as that is known, and never ends.
+async fn name_subject(cluster: &Cluster, journal: &Journal, statefulset: Option<&str>) {
+    let mut lines = journal.lines();
+    loop {
+        lines.mark_unchanged();
+        let found = journal.with(|timeline| {
+            let mut sets = timeline.sets().filter(|it| statefulset.is_none_or(|name| it.name == name));
+            sets.next().map(|it| Reference { name: it.name.clone(), uid: it.uid.clone() })
+        });
+        if let Some(set) = found {
+            journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), stateful_set: Some(set), others: vec![] }));
+            return std::future::pending().await;
+        }
+        if lines.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+fn one_set_at_most(journal: &Journal, namespace: &str) -> Result<(), Failure> {
+    let names: Vec<String> = journal.with(|timeline| timeline.sets().map(|it| it.name.clone()).collect());
+    if names.len() < 2 {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "several_sets",
+        format!("namespace {} holds several StatefulSets: {}", show(namespace), show(&names.join(", "))),
+        "Say which one is meant with `--statefulset NAME`.",
+    ))
+}
