@@ -130,9 +130,11 @@ func (s slot) runCommand(args []string, signals <-chan os.Signal) int {
 		defer terminal.Close()
 		if group, err := unix.IoctlGetInt(int(terminal.Fd()), unix.TIOCGPGRP); err == nil && group == unix.Getpgrp() {
 			attributes.Foreground, attributes.Ctty = true, int(terminal.Fd())
-			// Takes the terminal back at the end. A background process that does so is stopped, unless it ignores SIGTTOU.
-			signal.Ignore(syscall.SIGTTOU)
-			defer unix.IoctlSetPointerInt(int(terminal.Fd()), unix.TIOCSPGRP, group)
+			defer func() {
+				// Takes the terminal back. A background process that does so is stopped, unless it ignores SIGTTOU.
+				signal.Ignore(syscall.SIGTTOU)
+				unix.IoctlSetPointerInt(int(terminal.Fd()), unix.TIOCSPGRP, group)
+			}()
 		}
 	}
 	process, err := os.StartProcess(path, args, &os.ProcAttr{
@@ -159,8 +161,8 @@ func (s slot) runCommand(args []string, signals <-chan os.Signal) int {
 			say("waiting for %s: %v", args[0], err)
 			return exitCannotRun
 		case status.Stopped():
-			// Ctrl-Z stops CMD alone, and no shell would know how to wake it.
-			process.Signal(syscall.SIGCONT)
+			// Ctrl-Z stops CMD's group alone, and no shell would know how to wake it.
+			syscall.Kill(-process.Pid, syscall.SIGCONT)
 		case status.Signaled():
 			return exitSignalBase + int(status.Signal())
 		default:
