@@ -136,8 +136,8 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
 
 /// After a replacement that became Ready, the name must give a later life's address.
 fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict) {
-    let asked = timeline.replacements().into_iter().filter(|(old, new)| new.ready.is_some() && timeline.lookups_of(old.uid()).next().is_some());
-    let Some((old, new)) = asked.last() else { return };
+    let mut asked = timeline.replacements().into_iter().filter(|(old, new)| new.ready.is_some() && timeline.lookups_of(old.uid()).next().is_some());
+    let Some((old, new)) = asked.next_back() else { return };
     let text = format!("{}'s DNS name gives the new address after the pod was replaced", old.name());
     let later: Vec<&Incarnation> = timeline.lane(new.ordinal).iter().filter(|it| it.added.by >= new.added.by).collect();
     let right = later.iter().find_map(|life| timeline.right_answer(life));

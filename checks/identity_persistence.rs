@@ -44,9 +44,9 @@ fn judge(timeline: &Timeline) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::{History, Writes}, observation::Change};
 
-    fn replaced(writes: fn(i32, Option<&str>, u32) -> Option<String>) -> History {
+    fn replaced(writes: Writes) -> History {
         let mut history = History::new();
         history.writes = writes;
         history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().down(1).up(1).inspect_one(1).end()
@@ -90,9 +90,7 @@ mod tests {
         let mut wiped = history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().down(1).up(1).inspect_one(1).end();
         for line in wiped.lines.iter_mut().rev().take(5) {
             if let crate::model::What::Canary(canary) = &mut line.what {
-                if let Some(saw) = &mut canary.saw {
-                    saw.clear();
-                }
+                canary.saw.iter_mut().for_each(Vec::clear);
             }
         }
         wiped.assert("identity_persistence", Fail, &["wiped_at_start"]);

@@ -82,9 +82,9 @@ fn found_nothing(portrait: &Portrait<'_>, name: &str) -> (Standing, &'static str
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::{History, Writes}, observation::Change};
 
-    fn wrote(writes: fn(i32, Option<&str>, u32) -> Option<String>) -> History {
+    fn wrote(writes: Writes) -> History {
         let mut history = History::new();
         history.writes = writes;
         history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().end()
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn what_tells_the_writer() {
-        let told: [fn(i32, Option<&str>, u32) -> Option<String>; 7] = [
+        let told: [Writes; 7] = [
             |ordinal, _, _| Some(format!("web-{ordinal}")),
             |ordinal, _, _| Some(format!("I am web-{ordinal}, of web-0 web-1 web-2\n")),
             |ordinal, _, _| Some(format!("server-id={}\n", ordinal + 100)),
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_does_not() {
-        let untold: [fn(i32, Option<&str>, u32) -> Option<String>; 5] = [
+        let untold: [Writes; 5] = [
             |_, _, _| Some("hello\n".to_owned()),
             |ordinal, _, _| Some(format!("Mon Nov 23 03:54:1{ordinal} UTC 2026\n")),
             |_, _, _| Some("web-0 web-1 web-2\n".to_owned()),

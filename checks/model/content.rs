@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     observation::{File, Read, Seq},
-    timeline::{Incarnation, Noted, Timeline},
+    lives::{Incarnation, Noted},
+    timeline::Timeline,
 };
 
 /// Files larger than this are not searched for numbers: in enough data every number occurs.

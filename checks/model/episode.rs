@@ -5,7 +5,8 @@
 
 use super::{
     observation::Seq,
-    timeline::{Incarnation, Scale, Timeline},
+    lives::{Incarnation, Scale},
+    timeline::Timeline,
 };
 
 /// One change of `spec.replicas` and the pods that it moved.

@@ -11,9 +11,12 @@ use crate::{
             PersistentVolumeClaimStatus, Pod, PodIp, PodSpec, PodStatus, Resources, RetentionPolicy, Running, Service, ServiceSpec, StatefulSet, StatefulSetSpec, Terminated, Volume,
             VolumeMount,
         },
-        observation::{Asked, Canary, Change, End, File, Gap, Kind, Lookup, Phase, Read, Reference, Step, StepName, Subject, Token},
+        observation::{Canary, Change, End, File, Gap, Kind, Lookup, Phase, Read, Reference, Step, StepName, Subject, Token},
     },
 };
+
+/// What a pod's container writes to its claim: from the ordinal, what is there already, and how often it was started.
+pub(crate) type Writes = fn(i32, Option<&str>, u32) -> Option<String>;
 
 /// A recording that is being made up, a second per line.
 #[derive(Clone, Debug)]
@@ -21,8 +24,8 @@ pub(crate) struct History {
     pub(crate) lines: Vec<Observation>,
     /// What the set's spec says; change it before the line that is to show it.
     pub(crate) spec: StatefulSetSpec,
-    /// What pods write when they start on a claim that holds this: (ordinal, what is there, how often the pod was started).
-    pub(crate) writes: fn(i32, Option<&str>, u32) -> Option<String>,
+    /// What pods write when they start.
+    pub(crate) writes: Writes,
     pods: BTreeMap<i32, Pod>,
     claims: BTreeMap<String, PersistentVolumeClaim>,
     files: BTreeMap<String, String>,
@@ -112,10 +115,6 @@ impl History {
 
     pub(crate) fn step(self, name: StepName) -> Self {
         self.push(What::Step(Step { name, phase: Phase::Begin, asked: None, answer: None }))
-    }
-
-    pub(crate) fn asked(self, name: StepName, asked: Asked) -> Self {
-        self.push(What::Step(Step { name, phase: Phase::Begin, asked: Some(asked), answer: None }))
     }
 
     pub(crate) fn done(self, name: StepName) -> Self {

@@ -9,6 +9,8 @@ pub mod content;
 mod episode;
 #[cfg(test)]
 pub(crate) mod history;
+mod fold;
+mod lives;
 mod names;
 mod order;
 pub mod quantity;
@@ -18,9 +20,10 @@ mod tests;
 mod timeline;
 mod rest;
 
+pub use lives::{ClaimLife, Incarnation, Noted, Scale, ServiceLife, SetLife, StepLife};
 pub use observation::{Observation, Seq, What};
 pub use obstacle::{Fault, Obstacle};
-pub use timeline::{ClaimLife, Incarnation, Noted, Scale, ServiceLife, SetLife, StepLife, Timeline};
+pub use timeline::Timeline;
 pub use episode::Episode;
 pub use rest::{Rest, Wait};
 pub use verdict::{Criterion, Outcome, Standing, Verdict};

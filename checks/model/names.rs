@@ -2,7 +2,8 @@
 
 use super::{
     observation::{Lookup, Seq},
-    timeline::{Incarnation, Noted, Timeline},
+    lives::{Incarnation, Noted},
+    timeline::Timeline,
 };
 
 impl Timeline {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::observation::Kind;
 
 /// An object of one of the watched kinds.
+#[expect(clippy::large_enum_variant, reason = "one line is held at a time")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Object {
     /// `apps/v1` StatefulSet.

@@ -24,6 +24,7 @@ pub struct Observation {
 }
 
 /// The fact that a line holds.
+#[expect(clippy::large_enum_variant, reason = "one line is held at a time")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// Which StatefulSet is graded, or that there is none.

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::{
     object::{ContainerStatus, PersistentVolumeClaim},
     observation::{Diagnosis, Seq},
-    timeline::{Incarnation, Timeline},
+    lives::Incarnation,
+    timeline::Timeline,
     verdict::Outcome,
 };
 
@@ -280,7 +281,7 @@ fn has_any(text: &str, words: &[&str]) -> bool {
 
 fn image_unreachable(facts: &Facts<'_>) -> Option<Sight> {
     let (words, evidence) = facts.pull_trouble()?;
-    reachability(&words).then(|| Sight { why: words, evidence })
+    reachability(&words).then_some(Sight { why: words, evidence })
 }
 
 /// Words by which a registry, or the way to it, fails, as opposed to the image's name.
@@ -295,7 +296,7 @@ fn reachability(words: &str) -> bool {
 fn image_missing(facts: &Facts<'_>) -> Option<Sight> {
     let (words, evidence) = facts.pull_trouble()?;
     let missing = ["not found", "manifest unknown", "pull access denied", "invalid reference", "invalidimagename", "couldn't parse", "errimageneverpull", "repository does not exist", "insufficient_scope", "unauthorized"];
-    (has_any(&words, &missing) && !reachability(&words)).then(|| Sight { why: words, evidence })
+    (has_any(&words, &missing) && !reachability(&words)).then_some(Sight { why: words, evidence })
 }
 
 fn config_error(facts: &Facts<'_>) -> Option<Sight> {

@@ -3,7 +3,8 @@
 use super::{
     episode::Episode,
     observation::Seq,
-    timeline::{Incarnation, Timeline},
+    lives::Incarnation,
+    timeline::Timeline,
     verdict::{Standing, Verdict},
     when::Truth,
 };

@@ -3,7 +3,8 @@
 use super::{
     observation::Seq,
     obstacle::{self, Fault, Obstacle},
-    timeline::{Incarnation, Timeline},
+    lives::Incarnation,
+    timeline::Timeline,
     verdict::Standing,
 };
 

@@ -5,7 +5,8 @@
 use super::{
     content::{Gallery, Kept, Portrait, Text},
     observation::{Canary, Seq},
-    timeline::{ClaimLife, Incarnation, Noted, Timeline},
+    lives::{ClaimLife, Incarnation, Noted},
+    timeline::Timeline,
     verdict::{Standing, Verdict},
 };
 

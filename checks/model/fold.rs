@@ -1,0 +1,333 @@
+//! The fold: how a line of the recording changes the timeline.
+
+use super::{
+    lives::{ClaimLife, Incarnation, Noted, Scale, ServiceLife, SetLife, StepLife},
+    object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet, StatefulSetSpec},
+    observation::{Change, Gap, Kind, Observation, Phase, Seq, Step, What, Why},
+    obstacle,
+    rest::Rest,
+    timeline::{Home, Timeline},
+    when::When,
+};
+
+impl Timeline {
+    /// Folds a whole recording.
+    #[must_use]
+    pub fn of(observations: &[Observation]) -> Self {
+        let mut timeline = Self::default();
+        for observation in observations {
+            timeline.push(observation);
+        }
+        timeline
+    }
+
+    /// Takes in one more line. What follows the end of the judged part is ignored.
+    pub fn push(&mut self, observation: &Observation) {
+        if self.end.is_some() {
+            return;
+        }
+        let (seq, at) = (observation.seq, observation.at);
+        self.last = seq;
+        self.now = at;
+        let note = |what| Noted { seq, at, what };
+        match &observation.what {
+            What::Subject(subject) => self.subject = Some((seq, subject.clone())),
+            What::Object(change, object) => {
+                self.object(seq, at, *change, object);
+                self.note_rest(seq);
+            }
+            What::Gap(gap) => self.gap(seq, at, gap),
+            What::Step(step) => self.step(seq, step),
+            What::Read(read) => self.reads.push(Noted { seq, at, what: read.clone() }),
+            What::Canary(canary) => self.canaries.push(Noted { seq, at, what: canary.clone() }),
+            What::Lookup(lookup) => self.lookups.push(Noted { seq, at, what: lookup.clone() }),
+            What::Diagnosis(diagnosis) => self.diagnoses.push(Noted { seq, at, what: diagnosis.clone() }),
+            What::End(end) => {
+                self.end = Some(note(end.clone()));
+                if self.obstacles.is_empty() && !self.is_at_rest() {
+                    self.obstacles.extend(obstacle::find(self, end.why == Why::Timeout));
+                }
+            }
+            What::Unknown => {}
+        }
+    }
+
+    /// When a line of this kind tells of something new.
+    fn when(&self, kind: Kind, seq: Seq, change: Change) -> When {
+        let after = match change {
+            Change::Listed => self.gaps.get(&kind).copied().flatten(),
+            _ => Some(seq - 1),
+        };
+        When { after, by: seq }
+    }
+
+    fn object(&mut self, seq: Seq, at: u64, change: Change, object: &Object) {
+        let when = self.when(object.kind(), seq, change);
+        match object {
+            Object::StatefulSet(it) => self.stateful_set(when, change, it),
+            Object::Pod(it) => self.pod(when, at, change, it),
+            Object::PersistentVolumeClaim(it) => self.persistent_volume_claim(when, change, it),
+            Object::Service(it) => self.service_line(when, change, it),
+            Object::EndpointSlice(it) => {
+                if change == Change::Deleted {
+                    self.slices.remove(&it.metadata.uid);
+                } else {
+                    self.slices.insert(it.metadata.uid.clone(), it.clone());
+                }
+            }
+            Object::Event(it) => {
+                if change != Change::Deleted && (it.r#type == "Warning" || it.involved_object.kind == "PersistentVolumeClaim") {
+                    self.events.retain(|(_, known)| known.metadata.uid != it.metadata.uid);
+                    self.events.push((seq, it.clone()));
+                }
+            }
+        }
+    }
+
+    fn stateful_set(&mut self, when: When, change: Change, it: &StatefulSet) {
+        let lives = self.sets.entry(it.metadata.name.clone()).or_default();
+        if lives.last().is_none_or(|life| life.uid != it.metadata.uid) {
+            if let Some(life) = lives.last_mut() {
+                life.gone.get_or_insert(when);
+            }
+            let spec = it.spec.clone().unwrap_or_default();
+            let replicas = spec.replicas.unwrap_or(1);
+            let scales = if change == Change::Added { vec![Scale { from: 0, to: replicas, when }] } else { vec![] };
+            lives.push(SetLife {
+                name: it.metadata.name.clone(),
+                uid: it.metadata.uid.clone(),
+                spec,
+                status: it.status.clone(),
+                generation: it.metadata.generation,
+                added: when,
+                changed: when,
+                submitted: replicas,
+                scales,
+                asked_to_go: None,
+                gone: None,
+            });
+        }
+        let Some(life) = lives.last_mut() else { return };
+        if let Some(spec) = &it.spec {
+            let (from, to) = (life.spec.replicas.unwrap_or(1), spec.replicas.unwrap_or(1));
+            let same_but_replicas = StatefulSetSpec { replicas: life.spec.replicas, ..spec.clone() } == life.spec;
+            if from != to {
+                life.scales.push(Scale { from, to, when });
+            }
+            if !same_but_replicas {
+                life.changed = when;
+                life.submitted = to;
+            }
+            life.spec = spec.clone();
+        }
+        life.status = it.status.clone();
+        life.generation = it.metadata.generation;
+        if it.metadata.deletion_timestamp.is_some() || change == Change::Deleted {
+            life.asked_to_go.get_or_insert(when);
+        }
+        if change == Change::Deleted {
+            life.gone.get_or_insert(when);
+        }
+    }
+
+    fn pod(&mut self, when: When, at: u64, change: Change, it: &Pod) {
+        let uid = &it.metadata.uid;
+        let owner = controller(&it.metadata.owner_references).filter(|owner| owner.kind == "StatefulSet").map_or("", |owner| &owner.uid);
+        let ordinal = ordinal_of(&it.metadata.name);
+        let known = self.homes.get(uid).map(|home| home.set == owner);
+        match known {
+            Some(true) => {}
+            Some(false) => self.rehome(uid, owner),
+            None => {
+                let fresh = Incarnation {
+                    pod: it.clone(),
+                    ordinal,
+                    added: when,
+                    added_at: at,
+                    adopted: false,
+                    ready: None,
+                    ready_at: 0,
+                    asked_to_go: None,
+                    asked_to_go_at: 0,
+                    gone: None,
+                    gone_at: 0,
+                    ended: None,
+                    running_at: None,
+                    addresses: vec![],
+                };
+                self.homes.insert(uid.clone(), Home { set: owner.to_owned(), ordinal });
+                if owner.is_empty() {
+                    self.strays.insert(uid.clone(), fresh);
+                } else {
+                    let lane = self.lanes.entry(owner.to_owned()).or_default().entry(ordinal).or_default();
+                    // Two pods of one name never stand at once: the earlier one went unseen.
+                    if let Some(before) = lane.last_mut() {
+                        before.go(when, at);
+                    }
+                    lane.push(fresh);
+                }
+            }
+        }
+        if let Some(life) = self.incarnation_mut(uid) {
+            life.take(when, at, change, it);
+        }
+    }
+
+    fn rehome(&mut self, uid: &str, owner: &str) {
+        let Some(home) = self.homes.get_mut(uid) else { return };
+        let taken = if home.set.is_empty() {
+            self.strays.remove(uid)
+        } else {
+            self.lanes.get_mut(&home.set).and_then(|lanes| lanes.get_mut(&home.ordinal)).and_then(|lane| {
+                let place = lane.iter().position(|it| it.uid() == uid)?;
+                Some(lane.remove(place))
+            })
+        };
+        let Some(mut life) = taken else { return };
+        owner.clone_into(&mut home.set);
+        life.adopted = true;
+        if owner.is_empty() {
+            self.strays.insert(uid.to_owned(), life);
+        } else {
+            self.lanes.entry(owner.to_owned()).or_default().entry(life.ordinal).or_default().push(life);
+        }
+    }
+
+    fn incarnation_mut(&mut self, uid: &str) -> Option<&mut Incarnation> {
+        let home = self.homes.get(uid)?;
+        if home.set.is_empty() {
+            return self.strays.get_mut(uid);
+        }
+        self.lanes.get_mut(&home.set)?.get_mut(&home.ordinal)?.iter_mut().find(|it| it.uid() == uid)
+    }
+
+    fn persistent_volume_claim(&mut self, when: When, change: Change, it: &PersistentVolumeClaim) {
+        let lives = self.claims.entry(it.metadata.name.clone()).or_default();
+        if lives.last().is_none_or(|life| life.uid() != it.metadata.uid) {
+            if let Some(life) = lives.last_mut() {
+                life.gone.get_or_insert(when);
+            }
+            lives.push(ClaimLife { claim: it.clone(), added: when, doomed: None, asked_to_go: None, gone: None });
+        }
+        let Some(life) = lives.last_mut() else { return };
+        let spec = it.spec.clone().or_else(|| life.claim.spec.take());
+        life.claim = PersistentVolumeClaim { spec, ..it.clone() };
+        if it.metadata.owner_references.iter().any(|owner| owner.kind == "Pod") {
+            life.doomed.get_or_insert(when);
+        }
+        if it.metadata.deletion_timestamp.is_some() || change == Change::Deleted {
+            life.asked_to_go.get_or_insert(when);
+        }
+        if change == Change::Deleted {
+            life.gone.get_or_insert(when);
+        }
+    }
+
+    fn service_line(&mut self, when: When, change: Change, it: &Service) {
+        let lives = self.services.entry(it.metadata.name.clone()).or_default();
+        if lives.last().is_none_or(|life| life.service.metadata.uid != it.metadata.uid) {
+            if let Some(life) = lives.last_mut() {
+                life.gone.get_or_insert(when);
+            }
+            lives.push(ServiceLife { service: it.clone(), added: when, changed: None, gone: None });
+        }
+        let Some(life) = lives.last_mut() else { return };
+        if it.spec.is_some() && it.spec != life.service.spec {
+            life.changed = Some(when);
+        }
+        let spec = it.spec.clone().or_else(|| life.service.spec.take());
+        life.service = Service { spec, ..it.clone() };
+        if change == Change::Deleted {
+            life.gone.get_or_insert(when);
+        }
+    }
+
+    fn gap(&mut self, seq: Seq, at: u64, gap: &Gap) {
+        self.gaps.insert(gap.kind, gap.last_sure);
+        let when = When { after: gap.last_sure, by: seq };
+        for uid in &gap.vanished {
+            match gap.kind {
+                Kind::Pod => {
+                    if let Some(life) = self.incarnation_mut(uid) {
+                        life.go(when, at);
+                    }
+                }
+                Kind::PersistentVolumeClaim => {
+                    for life in self.claims.values_mut().flatten().filter(|life| life.uid() == uid) {
+                        life.asked_to_go.get_or_insert(when);
+                        life.gone.get_or_insert(when);
+                    }
+                }
+                Kind::StatefulSet => {
+                    for life in self.sets.values_mut().flatten().filter(|life| life.uid == *uid) {
+                        life.asked_to_go.get_or_insert(when);
+                        life.gone.get_or_insert(when);
+                    }
+                }
+                Kind::Service => {
+                    for life in self.services.values_mut().flatten().filter(|life| life.service.metadata.uid == *uid) {
+                        life.gone.get_or_insert(when);
+                    }
+                }
+                Kind::EndpointSlice => {
+                    self.slices.remove(uid);
+                }
+                Kind::Event => {}
+            }
+        }
+    }
+
+    fn step(&mut self, seq: Seq, step: &Step) {
+        if step.phase == Phase::Begin {
+            match self.steps.last_mut().filter(|last| last.name == step.name && last.end.is_none()) {
+                Some(open) => open.asked.extend(step.asked.clone().map(|asked| (seq, asked))),
+                None => self.steps.push(StepLife {
+                    name: step.name,
+                    begin: seq,
+                    asked: step.asked.clone().map(|asked| (seq, asked)).into_iter().collect(),
+                    end: None,
+                }),
+            }
+            return;
+        }
+        if let Some(open) = self.steps.iter_mut().rev().find(|it| it.name == step.name && it.end.is_none()) {
+            open.end = Some((seq, step.phase, step.answer.clone()));
+        }
+        if matches!(step.phase, Phase::Stuck | Phase::TimedOut) {
+            let found = obstacle::find(self, step.phase == Phase::TimedOut);
+            if let Some(found) = found.filter(|found| self.obstacles.iter().all(|known| (known.id, &known.who) != (found.id, &found.who))) {
+                self.obstacles.push(found);
+            }
+        }
+    }
+
+    fn note_rest(&mut self, seq: Seq) {
+        match self.rests.last() {
+            Some(rest) if rest.until.is_none() => {
+                let over = !self.is_at_rest();
+                if let Some(rest) = self.rests.last_mut().filter(|_| over) {
+                    rest.until = Some(seq);
+                }
+            }
+            _ => {
+                if self.is_at_rest() {
+                    let rest = Rest::now(self, seq);
+                    self.rests.push(rest);
+                }
+            }
+        }
+    }
+}
+
+/// The owner that manages the object.
+pub(super) fn controller(owners: &[OwnerReference]) -> Option<&OwnerReference> {
+    owners.iter().find(|owner| owner.controller)
+}
+
+/// The number behind the last hyphen of a pod's name; -1 where there is none.
+pub(super) fn ordinal_of(name: &str) -> i32 {
+    name.rsplit_once('-')
+        .filter(|(_, digits)| digits.bytes().all(|it| it.is_ascii_digit()))
+        .and_then(|(_, digits)| digits.parse().ok())
+        .unwrap_or(-1)
+}

@@ -1,0 +1,263 @@
+//! Lives: what the timeline keeps of each object from its beginning to its end.
+
+use std::sync::LazyLock;
+
+use super::{
+    object::{PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec, StatefulSetSpec, StatefulSetStatus},
+    observation::{Asked, Change, Phase, Seq, StepName},
+    when::When,
+};
+
+/// An observation's content with its place in the recording.
+#[derive(Clone, Debug)]
+pub struct Noted<T> {
+    /// Its line.
+    pub seq: Seq,
+    /// Its time, in nanoseconds since the recording began.
+    pub at: u64,
+    /// What it says.
+    pub what: T,
+}
+
+/// One life (UID) of a StatefulSet.
+#[derive(Clone, Debug)]
+pub struct SetLife {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// The newest spec.
+    pub spec: StatefulSetSpec,
+    /// The newest status.
+    pub status: StatefulSetStatus,
+    /// The newest generation of the spec.
+    pub generation: i64,
+    /// When it was created.
+    pub added: When,
+    /// When anything but `spec.replicas` last changed; its creation where nothing has.
+    pub changed: When,
+    /// `spec.replicas` at that moment.
+    pub submitted: i32,
+    /// Every change of `spec.replicas`, the witnessed creation (from 0) among them.
+    pub scales: Vec<Scale>,
+    /// When its deletion was requested.
+    pub asked_to_go: Option<When>,
+    /// When it went away.
+    pub gone: Option<When>,
+}
+
+/// One change of `spec.replicas`, as the set's own watch showed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale {
+    /// Before.
+    pub from: i32,
+    /// After.
+    pub to: i32,
+    /// When.
+    pub when: When,
+}
+
+/// One pod UID's life.
+#[derive(Clone, Debug)]
+pub struct Incarnation {
+    /// The newest object, its spec always there.
+    pub pod: Pod,
+    /// The number at the end of its name; -1 where there is none.
+    pub ordinal: i32,
+    /// When it was created.
+    pub added: When,
+    /// When that was, in nanoseconds since the recording began, as far as it was watched.
+    pub added_at: u64,
+    /// First seen without the owner that it has now.
+    pub adopted: bool,
+    /// When it was first Ready.
+    pub ready: Option<When>,
+    /// That moment, in nanoseconds since the recording began.
+    pub ready_at: u64,
+    /// When its deletion was first requested.
+    pub asked_to_go: Option<When>,
+    /// That moment, in nanoseconds since the recording began.
+    pub asked_to_go_at: u64,
+    /// When it went away.
+    pub gone: Option<When>,
+    /// That moment, in nanoseconds since the recording began.
+    pub gone_at: u64,
+    /// The last line at which a container of it was seen to have ended while nobody had asked the pod to go.
+    pub ended: Option<Seq>,
+    /// When its containers were first seen running, in nanoseconds since the recording began.
+    pub running_at: Option<u64>,
+    /// The addresses that it had.
+    pub addresses: Vec<String>,
+}
+
+impl Incarnation {
+    /// `metadata.name`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.pod.metadata.name
+    }
+
+    /// `metadata.uid`.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.pod.metadata.uid
+    }
+
+    /// Its spec.
+    #[must_use]
+    pub fn spec(&self) -> &PodSpec {
+        static NONE: LazyLock<PodSpec> = LazyLock::new(PodSpec::default);
+        self.pod.spec.as_ref().unwrap_or(&NONE)
+    }
+
+    /// Whether it is Ready at the moment, and not on its way out.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.is_alive() && self.asked_to_go.is_none() && condition_true(&self.pod, "Ready")
+    }
+
+    /// Whether it still exists.
+    #[must_use]
+    pub const fn is_alive(&self) -> bool {
+        self.gone.is_none()
+    }
+
+    /// The claims that its containers mount, by volume: `(volume, claim)`, in the volumes' order.
+    ///
+    /// Generic ephemeral volumes are claims too, named `<pod>-<volume>`.
+    #[must_use]
+    pub fn claims(&self) -> Vec<(String, String)> {
+        let spec = self.spec();
+        let mounted = |volume: &str| spec.containers.iter().chain(&spec.init_containers).any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume));
+        spec.volumes
+            .iter()
+            .filter(|volume| mounted(&volume.name))
+            .filter_map(|volume| match (&volume.persistent_volume_claim, &volume.ephemeral) {
+                (Some(source), _) => Some((volume.name.clone(), source.claim_name.clone())),
+                (None, Some(_)) => Some((volume.name.clone(), format!("{}-{}", self.name(), volume.name))),
+                (None, None) => None,
+            })
+            .collect()
+    }
+}
+
+/// One life (UID) of a claim.
+#[derive(Clone, Debug)]
+pub struct ClaimLife {
+    /// The newest object, its spec always there.
+    pub claim: PersistentVolumeClaim,
+    /// When it was created.
+    pub added: When,
+    /// When it was first seen with a pod as owner, which dooms it.
+    pub doomed: Option<When>,
+    /// When its deletion was first requested.
+    pub asked_to_go: Option<When>,
+    /// When it went away.
+    pub gone: Option<When>,
+}
+
+impl ClaimLife {
+    /// `metadata.name`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.claim.metadata.name
+    }
+
+    /// `metadata.uid`.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.claim.metadata.uid
+    }
+
+    /// Name of the volume that it is bound to; empty while it is not.
+    #[must_use]
+    pub fn volume(&self) -> &str {
+        self.claim.spec.as_ref().map_or("", |spec| &spec.volume_name)
+    }
+}
+
+/// One life (UID) of a Service.
+#[derive(Clone, Debug)]
+pub struct ServiceLife {
+    /// The newest object, its spec always there.
+    pub service: Service,
+    /// When it was created.
+    pub added: When,
+    /// When its spec last changed after its creation.
+    pub changed: Option<When>,
+    /// When it went away.
+    pub gone: Option<When>,
+}
+
+impl ServiceLife {
+    /// Its spec.
+    #[must_use]
+    pub fn spec(&self) -> &ServiceSpec {
+        static NONE: LazyLock<ServiceSpec> = LazyLock::new(ServiceSpec::default);
+        self.service.spec.as_ref().unwrap_or(&NONE)
+    }
+
+    /// Whether it has no cluster IP by its own will.
+    #[must_use]
+    pub fn is_headless(&self) -> bool {
+        self.spec().cluster_ip == "None"
+    }
+}
+
+/// A step of the tour.
+#[derive(Clone, Debug)]
+pub struct StepLife {
+    /// Which.
+    pub name: StepName,
+    /// Its first line.
+    pub begin: Seq,
+    /// What the grader asked for in it.
+    pub asked: Vec<(Seq, Asked)>,
+    /// How it ended, and what was said then.
+    pub end: Option<(Seq, Phase, Option<String>)>,
+}
+
+impl Incarnation {
+    pub(super) fn take(&mut self, when: When, at: u64, change: Change, it: &Pod) {
+        let spec = it.spec.clone().or_else(|| self.pod.spec.take());
+        self.pod = Pod { spec, ..it.clone() };
+        for address in it.status.pod_ips.iter().map(|it| &it.ip).chain(std::iter::once(&it.status.pod_ip)) {
+            if !address.is_empty() && !self.addresses.contains(address) {
+                self.addresses.push(address.clone());
+            }
+        }
+        if it.metadata.deletion_timestamp.is_some() && self.asked_to_go.is_none() {
+            self.asked_to_go = Some(when);
+            self.asked_to_go_at = at;
+        }
+        let statuses = &it.status.container_statuses;
+        if self.running_at.is_none() && !statuses.is_empty() && statuses.iter().all(|it| it.state.running.is_some()) {
+            self.running_at = Some(at);
+        }
+        if self.asked_to_go.is_none() && statuses.iter().any(|it| it.state.terminated.is_some() || it.state.waiting.is_some() && it.restart_count > 0) {
+            self.ended = Some(when.by);
+        }
+        if change == Change::Deleted {
+            self.go(when, at);
+        } else if self.ready.is_none() && condition_true(it, "Ready") {
+            self.ready = Some(when);
+            self.ready_at = at;
+        }
+    }
+
+    pub(super) fn go(&mut self, when: When, at: u64) {
+        if self.asked_to_go.is_none() {
+            self.asked_to_go = Some(when);
+            self.asked_to_go_at = at;
+        }
+        if self.gone.is_none() {
+            self.gone = Some(when);
+            self.gone_at = at;
+        }
+    }
+}
+
+/// Whether a condition is `True`.
+pub(super) fn condition_true(pod: &Pod, which: &str) -> bool {
+    pod.status.conditions.iter().any(|it| it.r#type == which && it.status == "True")
+}
