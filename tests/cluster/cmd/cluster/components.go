@@ -60,6 +60,8 @@ func (s slot) components() map[string]*component {
 			"--concurrent-gc-syncs=20", "--concurrent-endpoint-syncs=20", "--concurrent-service-endpoint-syncs=20",
 			// A machine that is busy building must not make the only node unready.
 			"--node-monitor-grace-period=5m",
+			// The taint of a new node goes at the latest one such period after it is ready: 5 s by default.
+			"--node-monitor-period=1s",
 		}},
 		{name: "kube-scheduler", args: []string{s.node(), "kube-scheduler",
 			"--config=" + s.in("config/kube-scheduler.yaml"),
