@@ -95,6 +95,10 @@ shift 5
 p mount $i
 i=$((i + 1)) left=131072 reads=0 listed=0 seen=0 first=//
 if [ ! -d "$d" ]; then p error 'the mount is not a folder'; elif [ ! -r "$d" ] || [ ! -x "$d" ]; then p error 'the folder may not be read'; fi
+# Before looking: of two pods that share a claim, at least one then sees the other's.
+if [ -n "$canary" ]; then
+e=$({ printf %s "$token" >"$d/$canary"; } 2>&1) && p wrote "$canary" || p unwritten "$e"
+fi
 while [ $k -gt 0 ]; do
 one "$d/$1" "$1"
 first="$first$1//"
@@ -104,9 +108,6 @@ done
 [ $depth -gt 0 ] && walk "$d" '' $depth
 p listed $listed
 p seen $seen
-if [ -n "$canary" ]; then
-e=$({ printf %s "$token" >"$d/$canary"; } 2>&1) && p wrote "$canary" || p unwritten "$e"
-fi
 done
 p resolv
 [ -r /etc/resolv.conf ] && slowly </etc/resolv.conf

@@ -1,15 +1,26 @@
 //! The cluster: everything that is async, and everything that knows kube.
 
+mod answers;
+pub mod apply;
 pub mod connect;
+mod diagnose;
+mod dns;
 pub mod error;
 mod exec;
 mod frames;
+mod inspect;
+pub mod interrupt;
 pub mod journal;
+mod mounts;
+pub mod pace;
 pub mod recorder;
 mod requests;
+mod settled;
+mod tour;
 
 pub use connect::{Cluster, Options};
 pub use error::{Failure, Tried};
+pub use interrupt::{Interrupt, Signal};
 pub use journal::{Awaiting, Journal, Waited};
 pub use recorder::Recorder;
 pub use requests::{Call, Requests, Tries};

@@ -1,0 +1,177 @@
+//! What the tools that ask DNS print, as addresses or refusals.
+
+use std::net::IpAddr;
+
+use super::exec::records;
+
+/// The answer to one question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It resolves to these, sorted.
+    Addresses(Vec<String>),
+    /// The server says that there is nothing (`NXDOMAIN`).
+    Nothing(String),
+    /// The server did not really answer: this says nothing about the name.
+    Silence(String),
+}
+
+/// What one run of the asking script told: by which tool, and the answers by name, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) by: String,
+    pub(super) answers: Vec<(String, Answer)>,
+}
+
+/// Reads the script's output.
+pub(super) fn parse(output: &[u8], word: &str) -> Told {
+    let mut told = Told::default();
+    let mut said = String::new();
+    let mut name = String::new();
+    for (key, value) in records(output, word) {
+        let text = String::from_utf8_lossy(value).into_owned();
+        match key {
+            "by" => told.by = text,
+            "name" => name = text,
+            "said" => said = text,
+            "code" => {
+                let answer = answer(&told.by, &said, text.trim() == "0");
+                told.answers.push((std::mem::take(&mut name), answer));
+            }
+            _ => {}
+        }
+    }
+    told
+}
+
+/// Reads what a tool printed.
+fn answer(tool: &str, said: &str, success: bool) -> Answer {
+    let mut addresses = match tool {
+        "nslookup" => nslookup(said),
+        "dig" => said.lines().filter(|line| !line.starts_with(';')).filter_map(dig).collect(),
+        "host" => said.lines().filter_map(|line| line.split_once(" address ").and_then(|(_, rest)| address(rest))).collect(),
+        "getent" if success => said.lines().filter_map(address).collect(),
+        _ => vec![],
+    };
+    addresses.sort();
+    addresses.dedup();
+    if addresses.is_empty() { refusal(said) } else { Answer::Addresses(addresses) }
+}
+
+/// All three formats name the server first: addresses count from the line with the name on.
+///
+/// busybox up to 1.28 writes `Address 1: 10.0.0.1 host.name`, later ones and BIND's `Address: 10.0.0.1`.
+fn nslookup(said: &str) -> Vec<String> {
+    said.lines()
+        .skip_while(|line| !line.starts_with("Name:"))
+        .filter_map(|line| line.strip_prefix("Address").and_then(|rest| rest.split_once(':')).and_then(|(_, rest)| address(rest)))
+        .collect()
+}
+
+/// `NAME TTL IN A ADDRESS`.
+fn dig(line: &str) -> Option<String> {
+    let mut fields = line.split_whitespace().skip(3);
+    matches!(fields.next(), Some("A" | "AAAA")).then(|| fields.next().and_then(address)).flatten()
+}
+
+fn address(text: &str) -> Option<String> {
+    text.split_whitespace().next()?.parse::<IpAddr>().ok().map(|it| it.to_string())
+}
+
+fn refusal(said: &str) -> Answer {
+    let has = |words: &[&str]| words.iter().any(|word| said.to_ascii_lowercase().contains(word));
+    if has(&["nxdomain"]) {
+        return Answer::Nothing("NXDOMAIN".to_owned());
+    }
+    if has(&["timed out", "no servers could be reached", "connection refused", "try again", "unreachable", "servfail", "server failure", "status: refused"]) {
+        let line = said.lines().map(str::trim).filter(|line| !line.is_empty()).find(|line| !line.starts_with("Server:") && !line.starts_with("Address"));
+        return Answer::Silence(line.unwrap_or("no answer").chars().take(200).collect());
+    }
+    if has(&["can't resolve", "does not resolve", "name or service not known", "no answer", "can't find", "status: noerror", "has no"]) || said.trim().is_empty() {
+        return Answer::Nothing("no address".to_owned());
+    }
+    Answer::Silence(said.trim().lines().last().unwrap_or("no answer").chars().take(200).collect())
+}
+
+/// What a pod's `/etc/resolv.conf` tells: the server, and the cluster's domain.
+pub(super) fn resolver(text: &str) -> (Option<String>, Option<String>) {
+    let server = settings(text, "nameserver").find_map(address);
+    let searched = settings(text, "search").flat_map(str::split_whitespace);
+    let domain = searched.into_iter().find_map(|it| it.strip_prefix("svc.")).map(|it| it.trim_end_matches('.').to_owned());
+    (server, domain)
+}
+
+fn settings<'t>(text: &'t str, key: &'static str) -> impl Iterator<Item = &'t str> {
+    text.lines().filter_map(move |line| line.trim().strip_prefix(key).filter(|rest| rest.starts_with([' ', '\t'])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, answer, parse, resolver};
+
+    fn addresses(list: &[&str]) -> Answer {
+        Answer::Addresses(list.iter().map(|it| (*it).to_owned()).collect())
+    }
+
+    fn nothing(why: &str) -> Answer {
+        Answer::Nothing(why.to_owned())
+    }
+
+    #[test]
+    fn busybox_before_1_29() {
+        let said = "Server:    10.96.0.10\nAddress 1: 10.96.0.10 kube-dns.kube-system.svc.cluster.local\n\nName:      web-0.web.lab.svc.cluster.local.\nAddress 1: 10.244.0.5 web-0.web.lab.svc.cluster.local\n";
+        assert_eq!(answer("nslookup", said, true), addresses(&["10.244.0.5"]));
+        let said = "Server:    10.96.0.10\nAddress 1: 10.96.0.10 kube-dns.kube-system.svc.cluster.local\n\nnslookup: can't resolve 'web-9.web.lab.svc.cluster.local.'\n";
+        assert_eq!(answer("nslookup", said, false), nothing("no address"));
+    }
+
+    #[test]
+    fn busybox_since_1_29() {
+        let said = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n\nName:\tweb.lab.svc.cluster.local\nAddress: 10.244.0.7\nName:\tweb.lab.svc.cluster.local\nAddress: 10.244.0.5\n\n";
+        assert_eq!(answer("nslookup", said, true), addresses(&["10.244.0.5", "10.244.0.7"]));
+        let said = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n** server can't find web-9.web.lab.svc.cluster.local.: NXDOMAIN\n\n** server can't find web-9.web.lab.svc.cluster.local.: NXDOMAIN\n\n";
+        assert_eq!(answer("nslookup", said, false), nothing("NXDOMAIN"));
+        let said = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n*** Can't find web.lab.svc.cluster.local.: No answer\n";
+        assert_eq!(answer("nslookup", said, false), nothing("no address"));
+    }
+
+    #[test]
+    fn bind() {
+        let said = "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10#53\n\nName:\tweb-0.web.lab.svc.cluster.local\nAddress: 10.244.0.5\nName:\tweb-0.web.lab.svc.cluster.local\nAddress: fd00::5\n\n";
+        assert_eq!(answer("nslookup", said, true), addresses(&["10.244.0.5", "fd00::5"]));
+        assert!(matches!(answer("nslookup", ";; connection timed out; no servers could be reached\n", false), Answer::Silence(_)));
+        let said = ";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 1\n;web-0.web.lab.svc.cluster.local. IN A\nweb-0.web.lab.svc.cluster.local. 5 IN A 10.244.0.5\n";
+        assert_eq!(answer("dig", said, true), addresses(&["10.244.0.5"]));
+        assert_eq!(answer("dig", ";; ->>HEADER<<- opcode: QUERY, status: NXDOMAIN, id: 1\n", true), nothing("NXDOMAIN"));
+        assert_eq!(answer("host", "Using domain server:\nName: 10.96.0.10\nAddress: 10.96.0.10#53\nAliases:\n\nweb-0.web.lab has address 10.244.0.5\n", true), addresses(&["10.244.0.5"]));
+        assert_eq!(answer("host", "Host x not found: 3(NXDOMAIN)\n", false), nothing("NXDOMAIN"));
+    }
+
+    #[test]
+    fn getent() {
+        let said = "10.244.0.5      STREAM web-0.web.lab.svc.cluster.local\n10.244.0.5      DGRAM\n10.244.0.5      RAW\n";
+        assert_eq!(answer("getent", said, true), addresses(&["10.244.0.5"]));
+        assert_eq!(answer("getent", "", false), nothing("no address"));
+    }
+
+    #[test]
+    fn a_server_that_fails_says_nothing_of_the_name() {
+        for said in ["nslookup: can't resolve 'x': Try again\n", "** server can't find x: SERVFAIL\n", ";; connection timed out; no servers could be reached\n", "segfault"] {
+            assert!(matches!(answer("nslookup", said, false), Answer::Silence(_)), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_whole_run() {
+        let output = b"@@:by:getent@@:name:a.@@:said:10.0.0.1 STREAM a\n@@:code:0@@:name:b.@@:said:@@:code:2@@:end:";
+        let told = parse(output, "@@");
+        assert_eq!(told.by, "getent");
+        assert_eq!(told.answers, [("a.".to_owned(), addresses(&["10.0.0.1"])), ("b.".to_owned(), nothing("no address"))]);
+    }
+
+    #[test]
+    fn resolver_settings() {
+        let text = "search lab.svc.k8s.example svc.k8s.example k8s.example\nnameserver 10.96.0.10\noptions ndots:5\n";
+        assert_eq!(resolver(text), (Some("10.96.0.10".to_owned()), Some("k8s.example".to_owned())));
+        assert_eq!(resolver("# nothing\n"), (None, None));
+    }
+}

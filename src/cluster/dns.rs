@@ -1,0 +1,403 @@
+//! Asking the cluster's DNS for the pods' names, beside the tour.
+//!
+//! Asking too early makes DNS servers remember that there is nothing, so a name is asked only once the
+//! EndpointSlices of the governing Service carry the pod's address. A wrong answer is "not yet" for as
+//! long as servers usually remember. Any later incarnation's answer will do after a replacement, so
+//! that nothing waits for this but the end.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use checks::model::{
+    Incarnation, Timeline, What,
+    observation::{Lookup, Reference},
+};
+use k8s_openapi::api::core::v1::Service;
+use kube::Api;
+use tokio::sync::watch;
+
+use super::{
+    Cluster, Journal,
+    answers::{Answer, parse},
+    exec::{Place, exec, random_word, script},
+    inspect::{Desk, Inspector},
+    mounts::reference,
+};
+
+/// How long after the EndpointSlice carries it a name may still be answered wrongly: a little more than
+/// the longest time that kubeadm clusters remember.
+const PATIENCE: Duration = Duration::from_secs(35);
+/// Between two questions for one name.
+const PAUSE: Duration = Duration::from_millis(1700);
+/// How long EndpointSlices may take, after which it is asked all the same.
+const SLICES: Duration = Duration::from_secs(5);
+/// One exec's whole time.
+const WITHIN: Duration = Duration::from_secs(12);
+/// The tools, best first; `getent` can only ask the pod's own resolver.
+const TOOLS: [&str; 4] = ["nslookup", "dig", "host", "getent"];
+
+/// Asks names, beside the tour.
+pub(super) struct Names<'a> {
+    cluster: &'a Cluster,
+    journal: &'a Journal,
+    inspector: &'a Inspector<'a>,
+    state: Mutex<State>,
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    /// When asking was allowed: the set has settled, or will not.
+    open: Option<u64>,
+    /// The ordinal whose pod is replaced and the UID that it had.
+    replaced: Option<(i32, String)>,
+    /// Since when a pod (UID) is carried.
+    carried: BTreeMap<String, u64>,
+    /// By ordinal: the UIDs whose name gave the right answer.
+    right: BTreeMap<i32, BTreeSet<String>>,
+    /// By name and UID: how often it was asked, and not before when again.
+    asked: BTreeMap<(String, String), (u32, u64)>,
+    service_right: bool,
+    /// The cluster's DNS server by its Service, where no pod could tell it: asked once.
+    kube_dns: Option<Option<String>>,
+}
+
+/// A name to ask.
+#[derive(Clone, Debug)]
+struct Question {
+    name: String,
+    /// Its pod, absent for the Service's own name.
+    of: Option<Reference>,
+    ordinal: i32,
+    /// The addresses that make the answer right.
+    expected: Vec<String>,
+}
+
+/// Who asks, whom.
+#[derive(Clone, Debug)]
+struct Asker {
+    pod: Reference,
+    container: String,
+    server: Option<String>,
+    tools: Vec<&'static str>,
+}
+
+/// How a name stands.
+enum Standing {
+    /// Nothing is to be asked (any more).
+    Settled,
+    /// To be asked, no sooner than this moment.
+    From(u64),
+    /// Not carried yet.
+    Uncarried,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(cluster: &'a Cluster, journal: &'a Journal, inspector: &'a Inspector<'a>) -> Self {
+        Self { cluster, journal, inspector, state: Mutex::default(), changed: watch::Sender::new(0) }
+    }
+
+    /// From now on names may be asked.
+    pub(super) fn open(&self) {
+        self.state().open.get_or_insert(self.journal.now());
+        self.changed.send_modify(|it| *it += 1);
+    }
+
+    /// The pod `old` of this ordinal is about to be replaced: its successor's name is asked, too.
+    pub(super) fn replacing(&self, ordinal: i32, old: &str) {
+        self.state().replaced = Some((ordinal, old.to_owned()));
+    }
+
+    /// Waits until every name is answered rightly or has had its time.
+    pub(super) async fn finished(&self, within: Duration) {
+        let mut changed = self.changed.subscribe();
+        let mut lines = self.journal.lines();
+        let wait = async {
+            loop {
+                changed.mark_unchanged();
+                lines.mark_unchanged();
+                let now = self.journal.now();
+                let settled = self.journal.with(|timeline| self.standings(timeline, now).iter().all(|(_, it)| matches!(it, Standing::Settled)));
+                if settled {
+                    return;
+                }
+                tokio::select! { _ = changed.changed() => (), _ = lines.changed() => (), () = tokio::time::sleep(PAUSE) => () }
+            }
+        };
+        let _ = tokio::time::timeout(within, wait).await;
+    }
+
+    /// Asks whatever becomes due. It never ends by itself.
+    pub(super) async fn attend(&self) -> Infallible {
+        let mut lines = self.journal.lines();
+        let mut changed = self.changed.subscribe();
+        let mut inspected = self.inspector.changes();
+        loop {
+            lines.mark_unchanged();
+            changed.mark_unchanged();
+            inspected.mark_unchanged();
+            let (questions, next) = self.due();
+            if !questions.is_empty() && self.round(questions).await {
+                self.changed.send_modify(|it| *it += 1);
+                continue;
+            }
+            tokio::select! {
+                _ = lines.changed() => (),
+                _ = changed.changed() => (),
+                _ = inspected.changed() => (),
+                () = tokio::time::sleep(next), if next < Duration::MAX => (),
+            }
+        }
+    }
+
+    /// What to ask now, and how long until more may be due.
+    fn due(&self) -> (Vec<Question>, Duration) {
+        let now = self.journal.now();
+        let standings = self.journal.with(|timeline| self.standings(timeline, now));
+        let opened = self.state().open.unwrap_or(now);
+        let waits = standings.iter().any(|(_, it)| matches!(it, Standing::Uncarried));
+        // All in one exec, if what is missing is only a moment away.
+        if waits && now < opened.saturating_add(nanoseconds(Duration::from_secs(2))) {
+            return (vec![], Duration::from_millis(500));
+        }
+        let mut next = if waits { Duration::from_millis(500) } else { Duration::MAX };
+        let mut questions = vec![];
+        for (question, standing) in standings {
+            match standing {
+                Standing::From(at) if at <= now => questions.push(question),
+                Standing::From(at) => next = next.min(Duration::from_nanos(at - now)),
+                _ => {}
+            }
+        }
+        (questions, next)
+    }
+
+    /// Every name that matters, and how it stands.
+    fn standings(&self, timeline: &Timeline, now: u64) -> Vec<(Question, Standing)> {
+        let mut state = self.state();
+        let (Some(opened), Some(set)) = (state.open, timeline.set()) else { return vec![] };
+        let service = set.spec.service_name.clone();
+        if service.is_empty() {
+            return vec![];
+        }
+        let carries = can_carry(timeline);
+        let domain = self.domain();
+        let suffix = format!("{service}.{}.svc.{domain}.", self.cluster.namespace);
+        let slices = timeline.slices(&service).next().is_some();
+        let mut standings = vec![];
+        let (mut all, mut latest) = (vec![], opened);
+        let mut complete = true;
+        for ordinal in timeline.ordinals() {
+            let Some(pod) = timeline.live(ordinal).filter(|pod| pod.is_ready()) else {
+                complete = false;
+                continue;
+            };
+            let question = Question { name: format!("{}.{suffix}", pod.name()), of: Some(reference(pod)), ordinal, expected: addresses(pod) };
+            all.extend(question.expected.clone());
+            let assumed = (!slices).then(|| pod.ready_at.max(opened).saturating_add(nanoseconds(SLICES))).filter(|at| *at <= now);
+            if is_carried(timeline, &service, pod) {
+                state.carried.entry(pod.uid().to_owned()).or_insert(now);
+            } else if let Some(at) = assumed {
+                state.carried.entry(pod.uid().to_owned()).or_insert(at);
+            }
+            let since = state.carried.get(pod.uid()).copied();
+            latest = latest.max(since.unwrap_or(0));
+            complete &= since.is_some() || !carries;
+            let standing = if state.is_answered(ordinal) { Standing::Settled } else { state.standing(&question, since, carries, now) };
+            standings.push((question, standing));
+        }
+        if state.service_right || standings.is_empty() {
+            return standings;
+        }
+        let question = Question { name: suffix, of: None, ordinal: 0, expected: all };
+        let standing = if complete { state.standing(&question, carries.then_some(latest), carries, now) } else { Standing::Settled };
+        standings.push((question, standing));
+        standings
+    }
+
+    /// One exec per asker; false when nobody can ask yet.
+    async fn round(&self, questions: Vec<Question>) -> bool {
+        let askers = self.askers().await;
+        if askers.is_empty() {
+            if !self.inspector.is_idle() {
+                return false;
+            }
+            let why = self.inspector.trouble().unwrap_or_else(|| format!("no pod of the set has a tool that asks DNS ({})", TOOLS.join(", ")));
+            self.give_up(&questions, &Reference::default(), &why, self.journal.now());
+            return true;
+        }
+        let mut by_asker: BTreeMap<usize, Vec<Question>> = BTreeMap::new();
+        for question in questions {
+            // A pod's own hosts file answers for its own name.
+            let other = askers.iter().position(|it| question.of.as_ref().is_none_or(|of| of.uid != it.pod.uid));
+            by_asker.entry(other.unwrap_or(0)).or_default().push(question);
+        }
+        let asking = by_asker.into_iter().filter_map(|(place, questions)| Some(self.ask(askers.get(place)?, questions)));
+        futures::future::join_all(asking).await;
+        true
+    }
+
+    async fn ask(&self, asker: &Asker, questions: Vec<Question>) {
+        let began = self.journal.now();
+        let told = async {
+            let word = random_word()?;
+            let mut arguments = vec![word.clone(), asker.server.clone().unwrap_or_default(), asker.tools.join(" ")];
+            arguments.extend(questions.iter().map(|it| it.name.clone()));
+            let command = script(include_str!("dns.sh"), arguments);
+            let output = exec(self.cluster, Place { pod: &asker.pod.name, container: &asker.container }, &command, WITHIN).await?;
+            Ok::<_, String>(parse(&output.stdout, &word))
+        };
+        let told = match told.await {
+            Ok(told) => told,
+            Err(why) => return self.give_up(&questions, &asker.pod, &why, began),
+        };
+        let server = asker.server.clone().filter(|_| told.by != "getent");
+        for question in &questions {
+            let answer = told.answers.iter().find(|(name, _)| *name == question.name).map_or_else(|| Answer::Silence("no answer".to_owned()), |(_, it)| it.clone());
+            self.note(question, &answer);
+            let (addresses, error, unasked) = match answer {
+                Answer::Addresses(addresses) => (addresses, None, None),
+                Answer::Nothing(why) => (vec![], Some(why), None),
+                Answer::Silence(why) => (vec![], None, Some(why)),
+            };
+            self.push(question, Lookup { from: asker.pod.clone(), server: server.clone(), by: told.by.clone(), began, addresses, error, unasked, ..Lookup::default() });
+        }
+    }
+
+    fn give_up(&self, questions: &[Question], from: &Reference, why: &str, began: u64) {
+        for question in questions {
+            self.note(question, &Answer::Silence(why.to_owned()));
+            self.push(question, Lookup { from: from.clone(), began, unasked: Some(why.to_owned()), ..Lookup::default() });
+        }
+    }
+
+    fn push(&self, question: &Question, lookup: Lookup) {
+        let service = self.journal.with(|timeline| timeline.set().map(|set| set.spec.service_name.clone()).unwrap_or_default());
+        self.journal.push(What::Lookup(Lookup { name: question.name.clone(), of: question.of.clone(), service, ..lookup }));
+    }
+
+    fn note(&self, question: &Question, answer: &Answer) {
+        let again = self.journal.now().saturating_add(nanoseconds(PAUSE));
+        let mut state = self.state();
+        let asked = state.asked.entry(question.key()).or_default();
+        *asked = (asked.0 + 1, again);
+        let Answer::Addresses(given) = answer else { return };
+        match &question.of {
+            Some(of) if *given == question.expected => {
+                state.right.entry(question.ordinal).or_default().insert(of.uid.clone());
+            }
+            None if question.expected.iter().all(|it| given.contains(it)) => state.service_right = true,
+            _ => {}
+        }
+    }
+
+    /// The pods that can ask, best first: those that nothing is about to happen to.
+    async fn askers(&self) -> Vec<Asker> {
+        let desks = self.inspector.desks();
+        let replaced = self.state().replaced.as_ref().map(|(ordinal, _)| *ordinal);
+        let mut able: Vec<(bool, bool, i32, Reference, Desk)> = self.journal.with(|timeline| {
+            let of = |pod: &Incarnation| {
+                let desk = desks.get(pod.uid())?.clone();
+                let to_be_replaced = replaced.unwrap_or_else(|| timeline.start() + 1) == pod.ordinal;
+                Some((!uses_cluster_dns(pod), to_be_replaced, pod.ordinal, reference(pod), desk))
+            };
+            timeline.owned().filter(|pod| pod.is_ready()).filter_map(of).collect()
+        });
+        able.sort_by_key(|(foreign, to_be_replaced, ordinal, ..)| (*foreign, *to_be_replaced, *ordinal));
+        let mut server = able.iter().find(|it| !it.0).and_then(|it| it.4.server.clone());
+        if server.is_none() && !able.is_empty() {
+            server = self.kube_dns().await;
+        }
+        let asker = |(foreign, _, _, pod, desk): (bool, bool, i32, Reference, Desk)| {
+            let may = |tool: &&str| desk.tools.iter().any(|it| it == tool) && if *tool == "getent" { !foreign } else { server.is_some() };
+            let tools: Vec<&'static str> = TOOLS.into_iter().filter(may).collect();
+            (!tools.is_empty()).then(|| Asker { pod, container: desk.container, server: server.clone(), tools })
+        };
+        able.into_iter().filter_map(asker).collect()
+    }
+
+    /// The DNS server's address by its Service, where that may be read.
+    async fn kube_dns(&self) -> Option<String> {
+        let known = self.state().kube_dns.clone();
+        if let Some(known) = known {
+            return known;
+        }
+        let api: Api<Service> = Api::namespaced(self.cluster.client.clone(), "kube-system");
+        let found = api.get("kube-dns").await.ok().and_then(|it| it.spec?.cluster_ip);
+        self.state().kube_dns = Some(found.clone());
+        found
+    }
+
+    fn domain(&self) -> String {
+        self.inspector.desks().into_values().find_map(|it| it.domain).unwrap_or_else(|| "cluster.local".to_owned())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Question {
+    fn key(&self) -> (String, String) {
+        (self.name.clone(), self.of.as_ref().map(|it| it.uid.clone()).unwrap_or_default())
+    }
+}
+
+impl State {
+    /// Whether an ordinal's name has shown all that it has to.
+    fn is_answered(&self, ordinal: i32) -> bool {
+        let Some(right) = self.right.get(&ordinal) else { return false };
+        match &self.replaced {
+            Some((replaced, old)) if *replaced == ordinal => right.iter().any(|uid| uid != old),
+            _ => !right.is_empty(),
+        }
+    }
+
+    fn standing(&self, question: &Question, carried: Option<u64>, can_carry: bool, now: u64) -> Standing {
+        let (asked, again) = self.asked.get(&question.key()).copied().unwrap_or_default();
+        match carried {
+            Some(since) if asked > 0 && now > since.saturating_add(nanoseconds(PATIENCE)) => Standing::Settled,
+            Some(_) => Standing::From(again),
+            // Nothing will ever carry it: asked once, so that the report can show the answer.
+            None if !can_carry && asked == 0 => Standing::From(0),
+            None if !can_carry => Standing::Settled,
+            None => Standing::Uncarried,
+        }
+    }
+}
+
+/// Whether the governing Service exists and selects the set's pods.
+fn can_carry(timeline: &Timeline) -> bool {
+    let (Some(set), Some(service)) = (timeline.set(), timeline.governing_service()) else { return false };
+    let labels = &set.spec.template.metadata.labels;
+    let selector = &service.spec().selector;
+    !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+fn is_carried(timeline: &Timeline, service: &str, pod: &Incarnation) -> bool {
+    let endpoints = || timeline.slices(service).flat_map(|it| &it.endpoints);
+    endpoints().any(|it| it.target_ref.as_ref().is_some_and(|to| to.uid == pod.uid()) && it.conditions.ready != Some(false))
+}
+
+/// Whether a pod's resolver settings are the cluster's, not its author's.
+fn uses_cluster_dns(pod: &Incarnation) -> bool {
+    let spec = pod.spec();
+    let policy = spec.dns_policy.as_str();
+    spec.dns_config.is_none() && (policy == "ClusterFirstWithHostNet" || policy == "ClusterFirst" && !spec.host_network)
+}
+
+fn addresses(pod: &Incarnation) -> Vec<String> {
+    let status = &pod.pod.status;
+    let mut list: Vec<String> = status.pod_ips.iter().map(|it| it.ip.clone()).chain([status.pod_ip.clone()]).filter(|it| !it.is_empty()).collect();
+    list.sort();
+    list.dedup();
+    list
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

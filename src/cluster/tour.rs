@@ -1,0 +1,307 @@
+//! The tour: performs the plan's steps against the API and waits for what they bring about.
+//!
+//! Waits ask the timeline and never the cluster. What somebody else changes meanwhile is named, and
+//! never fought.
+
+use std::time::{Duration, Instant};
+
+use checks::model::{
+    Fault, Obstacle, Timeline, Wait, What,
+    observation::{Asked, Phase, Reference, StepName, Why},
+};
+use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams, Preconditions},
+};
+use serde_json::json;
+
+use super::{
+    Cluster, Failure, Journal, Waited,
+    diagnose::Diagnostician,
+    dns::Names,
+    inspect::Inspector,
+    interrupt::Interrupt,
+    mounts::reference,
+    pace::Pace,
+    settled::{Baseline, claims_gone, facts, someone_else},
+};
+use crate::plan::{self, Ended, Performed, Step};
+
+/// The longest that the tour waits for inspections before it removes what they read.
+const INSPECTING: Duration = Duration::from_secs(25);
+/// The longest that the tour waits at its end for DNS servers to forget.
+const FORGETTING: Duration = Duration::from_secs(36);
+/// How long the controller may stand still before the set is touched, where claims go with the pods.
+const STALL: Duration = Duration::from_secs(5);
+
+/// Obstacles that mean that there is no room for pods beyond N.
+const NO_ROOM: [&str; 6] = ["quota", "no_room", "claim_pending", "no_default_class", "volume_not_mounted", "evicted"];
+
+/// All that one tour needs.
+pub(super) struct Tour<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) journal: &'a Journal,
+    pub(super) inspector: &'a Inspector<'a>,
+    pub(super) names: &'a Names<'a>,
+    pub(super) diagnostician: &'a Diagnostician<'a>,
+    pub(super) interrupt: &'a Interrupt,
+    /// When the tour must be over, restoring not included.
+    pub(super) deadline: Option<Instant>,
+}
+
+/// Why a tour ended, for the recording's last line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) why: Why,
+    pub(super) detail: Option<String>,
+}
+
+/// How a wait within the tour ended.
+enum Waiting {
+    Done,
+    Stuck(Obstacle),
+    TimedOut(String),
+    /// Somebody else changed the set, or the API server refused.
+    Refused(String),
+    Interrupted,
+    /// The whole time is over.
+    OutOfTime(String),
+}
+
+impl Tour<'_> {
+    /// Performs the plan; `settled` is called once, when the set has settled and before anything is changed.
+    ///
+    /// # Errors
+    /// What `settled` fails with.
+    pub(super) async fn run(&self, settled: impl AsyncFnOnce() -> Result<(), Failure>) -> Result<Outcome, Failure> {
+        let mut outcome = Outcome::default();
+        let mut performed = vec![Performed { step: Step::Observe, ended: self.observe(&mut outcome).await }];
+        let Some((facts, baseline)) = self.journal.with(|timeline| Some((facts(timeline)?, Baseline::of(timeline)?))) else { return Ok(outcome) };
+        if performed.iter().all(|it| it.ended == Ended::Done) {
+            settled().await?;
+        }
+        self.names.open();
+        let visit = Visit { tour: self, baseline };
+        while let Some(step) = plan::next(&facts, &performed) {
+            let ended = match step {
+                Step::Observe => Ended::Over,
+                Step::Inspect => visit.inspect(&mut outcome).await,
+                Step::Replace { ordinal } => visit.replace(ordinal, &mut outcome).await,
+                Step::Scale { name, to } => visit.scale(name, to, &mut outcome).await,
+            };
+            performed.push(Performed { step, ended });
+        }
+        if outcome.why != Why::Interrupted && outcome.why != Why::Timeout {
+            self.last_looks(&mut outcome).await;
+        }
+        Ok(outcome)
+    }
+
+    /// What is still to be read or asked when the last step is done.
+    async fn last_looks(&self, outcome: &mut Outcome) {
+        let looks = async {
+            self.all_inspected().await;
+            self.names.finished(self.left(FORGETTING)).await;
+        };
+        tokio::select! {
+            () = looks => (),
+            () = self.interrupt.first() => *outcome = Outcome { why: Why::Interrupted, detail: None },
+        }
+    }
+
+    async fn observe(&self, outcome: &mut Outcome) -> Ended {
+        self.begin(StepName::Observe, None);
+        let budget = self.journal.with(|timeline| timeline.set().map_or(Duration::from_secs(60), |set| Pace::of(&set.spec).settle(set.spec.replicas.unwrap_or(1))));
+        let waiting = self.wait(budget, Timeline::at_rest).await;
+        self.end(StepName::Observe, waiting, outcome).await
+    }
+
+    async fn all_inspected(&self) {
+        let pods: Vec<String> = self.journal.with(|timeline| timeline.owned().map(|pod| pod.uid().to_owned()).collect());
+        self.inspector.finished(&pods, self.left(INSPECTING)).await;
+    }
+
+    fn begin(&self, name: StepName, asked: Option<Asked>) {
+        self.push(name, Phase::Begin, asked, None);
+    }
+
+    fn push(&self, name: StepName, phase: Phase, asked: Option<Asked>, answer: Option<String>) {
+        self.journal.push(What::Step(checks::model::observation::Step { name, phase, asked, answer }));
+    }
+
+    /// A budget, but no more than is left of the whole time.
+    fn left(&self, budget: Duration) -> Duration {
+        self.deadline.map_or(budget, |deadline| budget.min(deadline.saturating_duration_since(Instant::now())))
+    }
+
+    async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> Wait) -> Waiting {
+        let left = self.left(budget);
+        let waited = tokio::select! {
+            waited = self.journal.wait(left, ask) => waited,
+            () = self.interrupt.first() => return Waiting::Interrupted,
+        };
+        match waited {
+            Waited::Done => Waiting::Done,
+            Waited::Stuck(obstacle) => Waiting::Stuck(obstacle),
+            Waited::TimedOut { awaited } if left < budget => Waiting::OutOfTime(awaited),
+            Waited::TimedOut { awaited } => Waiting::TimedOut(awaited),
+        }
+    }
+
+    /// Writes the step's end, and says what the plan makes of it.
+    async fn end(&self, name: StepName, waiting: Waiting, outcome: &mut Outcome) -> Ended {
+        let (phase, answer, why) = match waiting {
+            Waiting::Done => {
+                self.push(name, Phase::Done, None, None);
+                return Ended::Done;
+            }
+            Waiting::Stuck(obstacle) => (Phase::Stuck, Some(obstacle.why), Why::Obstacle),
+            Waiting::TimedOut(awaited) => (Phase::TimedOut, Some(awaited), Why::Obstacle),
+            Waiting::OutOfTime(awaited) => (Phase::TimedOut, Some(awaited), Why::Timeout),
+            Waiting::Refused(why) => (Phase::Refused, Some(why), Why::Obstacle),
+            Waiting::Interrupted => (Phase::Interrupted, None, Why::Interrupted),
+        };
+        let was_awaited = matches!(phase, Phase::Stuck | Phase::TimedOut);
+        if was_awaited {
+            // Before the step's end, because the end is where the obstacle is named.
+            self.diagnostician.explain().await;
+        }
+        self.push(name, phase, None, answer.clone());
+        if outcome.why == Why::Complete || why != Why::Obstacle {
+            *outcome = Outcome { why, detail: answer };
+        }
+        if !was_awaited || why == Why::Timeout || name == StepName::ScaleDown {
+            return Ended::Over;
+        }
+        let obstacle = self.journal.with(|timeline| timeline.obstacles().last().map(|it| (it.id, it.fault)));
+        match obstacle {
+            Some(("still_terminating" | "set_deleted" | "zero_replicas", _)) => Ended::Over,
+            Some((id, Fault::Cluster)) if NO_ROOM.contains(&id) => Ended::NoRoom,
+            _ => Ended::Broken,
+        }
+    }
+}
+
+/// A tour from the moment on at which the set had settled.
+struct Visit<'t> {
+    tour: &'t Tour<'t>,
+    baseline: Baseline,
+}
+
+impl Visit<'_> {
+    async fn inspect(&self, outcome: &mut Outcome) -> Ended {
+        let tour = self.tour;
+        tour.begin(StepName::Inspect, None);
+        let waiting = tokio::select! {
+            () = tour.all_inspected() => Waiting::Done,
+            () = tour.interrupt.first() => Waiting::Interrupted,
+        };
+        tour.end(StepName::Inspect, waiting, outcome).await
+    }
+
+    async fn replace(&self, ordinal: i32, outcome: &mut Outcome) -> Ended {
+        let tour = self.tour;
+        let name = StepName::Replace;
+        let Some((old, budget)) = tour.journal.with(|timeline| Some((reference(timeline.live(ordinal)?), Pace::of(&timeline.set()?.spec).replace()))) else {
+            tour.begin(name, None);
+            return tour.end(name, Waiting::Refused("the pod is gone already: somebody else removed it".to_owned()), outcome).await;
+        };
+        tour.names.replacing(ordinal, &old.uid);
+        tour.begin(name, Some(Asked::Delete(old.clone())));
+        let waiting = match self.delete(&old).await {
+            Err(why) => Waiting::Refused(why),
+            Ok(()) => self.wait(budget, None, |timeline| timeline.succeeded(&old.uid)).await,
+        };
+        tour.end(name, waiting, outcome).await
+    }
+
+    async fn scale(&self, name: StepName, to: i32, outcome: &mut Outcome) -> Ended {
+        let tour = self.tour;
+        let (now, pace) = tour.journal.with(|timeline| {
+            let now = timeline.set().and_then(|set| set.spec.replicas).unwrap_or(1);
+            (now, timeline.set().map(|set| Pace::of(&set.spec)))
+        });
+        let Some(pace) = pace else { return Ended::Over };
+        if to < now {
+            // What is about to go must have been read.
+            tour.all_inspected().await;
+        }
+        tour.begin(name, Some(Asked::Replicas(to)));
+        let seen = tour.journal.with(|timeline| timeline.set().map_or(0, |set| set.scales.len()));
+        let waiting = match self.ask_replicas(to).await {
+            Err(why) => Waiting::Refused(why),
+            Ok(()) if to < now => self.wait(pace.fall(now - to), Some((seen, to)), |timeline| fallen(timeline, to)).await,
+            Ok(()) => {
+                self.unstall(now, to).await;
+                self.wait(pace.rise(to - now), Some((seen, to)), |timeline| timeline.risen(to)).await
+            }
+        };
+        tour.end(name, waiting, outcome).await
+    }
+
+    /// Waits, unless somebody else changes the set.
+    async fn wait(&self, budget: Duration, scaled: Option<(usize, i32)>, ask: impl Fn(&Timeline) -> Wait) -> Waiting {
+        const FOREIGN: &str = "somebody_else";
+        let ask = |timeline: &Timeline| match someone_else(timeline, &self.baseline, scaled) {
+            Some(why) => Wait::Stuck(Obstacle { id: FOREIGN, who: self.baseline.set.name.clone(), fault: Fault::Cluster, why, log: vec![], remedy: "", evidence: vec![] }),
+            None => ask(timeline),
+        };
+        match self.tour.wait(budget, ask).await {
+            Waiting::Stuck(obstacle) if obstacle.id == FOREIGN => Waiting::Refused(obstacle.why),
+            other => other,
+        }
+    }
+
+    async fn delete(&self, pod: &Reference) -> Result<(), String> {
+        let cluster = self.tour.cluster;
+        let api: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+        let preconditions = Preconditions { uid: Some(pod.uid.clone()), resource_version: None };
+        // Its own grace period: a shorter one loses what an app writes at SIGTERM.
+        let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        api.delete(&pod.name, &how).await.map(|_| ()).map_err(|error| cluster.failure(&error, "delete", "pods", &pod.name).to_string())
+    }
+
+    async fn ask_replicas(&self, replicas: i32) -> Result<(), String> {
+        let cluster = self.tour.cluster;
+        ask_replicas(cluster, &self.baseline.set.name, replicas).await.map_err(|failure| failure.to_string())
+    }
+
+    /// Touches the set if it stands still after its claims went: the controller was seen to miss that.
+    async fn unstall(&self, from: i32, to: i32) {
+        let tour = self.tour;
+        if to <= from || !self.baseline.deletes_claims {
+            return;
+        }
+        let first = tour.journal.with(Timeline::start).saturating_add(from);
+        let started = |timeline: &Timeline| if timeline.live(first).is_some() { Wait::Done } else { Wait::Going("the first new pod".to_owned()) };
+        let waited = tour.journal.wait_quietly(tour.left(STALL), started).await;
+        if waited != Waited::Done {
+            let api: Api<StatefulSet> = Api::namespaced(tour.cluster.client.clone(), &tour.cluster.namespace);
+            for value in [json!("touched"), json!(null)] {
+                let touch = json!({"metadata": {"annotations": {"stsgrade/touch": value}}});
+                // If this fails, the wait that follows names what is missing.
+                let _ = api.patch(&self.baseline.set.name, &PatchParams::default(), &Patch::Merge(touch)).await;
+            }
+        }
+    }
+}
+
+/// No pod from there on is left, nor any claim of theirs that goes with it.
+fn fallen(timeline: &Timeline, to: i32) -> Wait {
+    match timeline.fallen(to) {
+        Wait::Done => claims_gone(timeline, to),
+        other => other,
+    }
+}
+
+/// Sets `spec.replicas` through the `scale` subresource.
+///
+/// # Errors
+/// The API server refuses, or cannot be reached.
+pub(super) async fn ask_replicas(cluster: &Cluster, set: &str, replicas: i32) -> Result<(), Failure> {
+    let api: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+    let answer = api.patch_scale(set, &PatchParams::default(), &patch).await;
+    answer.map(|_| ()).map_err(|error| cluster.failure(&error, "patch", "statefulsets.apps/scale", set))
+}
