@@ -151,7 +151,7 @@ var telling = regexp.MustCompile(`^[EF]\d{4} |"level":"(error|fatal|panic)"|leve
 func (c *component) excerpt() string { return excerpt(c.log) }
 
 func excerpt(path string) string {
-	const most = 12
+	const most = 8
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return "    " + err.Error()

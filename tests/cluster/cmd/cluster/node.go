@@ -199,6 +199,9 @@ func resolve(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
 	_, err := resolver.LookupHost(ctx, "kubernetes.default.svc.cluster.local.")
+	if failed := (*net.DNSError)(nil); errors.As(err, &failed) {
+		return fmt.Errorf("%s: %s", dnsIP, failed.Err) // the error itself would name a server of resolv.conf
+	}
 	return err
 }
 

@@ -19,7 +19,8 @@ func since(start time.Time) string {
 // await polls ready until it returns nil; at the deadline it fails with the last reason ready gave.
 // alive, where given, ends the wait early: nothing comes up once its component is dead.
 func await(what string, limit time.Duration, alive func() error, ready func() error) error {
-	deadline := time.Now().Add(limit)
+	const patience = 10 * time.Second
+	deadline, remark := time.Now().Add(limit), time.Now().Add(patience)
 	for {
 		err := ready()
 		if err == nil {
@@ -32,6 +33,10 @@ func await(what string, limit time.Duration, alive func() error, ready func() er
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%s did not come up in %s: %w", what, limit, err)
+		}
+		if time.Now().After(remark) {
+			say("still waiting for %s: %v", what, err)
+			remark = time.Now().Add(patience)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

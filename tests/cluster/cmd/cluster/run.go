@@ -32,6 +32,14 @@ func run(args []string) int {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 
+	path, err := exec.LookPath(args[0])
+	if err != nil {
+		say("%v", err)
+		if errors.Is(err, fs.ErrPermission) {
+			return exitCannotRun
+		}
+		return exitNotFound
+	}
 	build, err := buildDir()
 	if err != nil {
 		say("%v", err)
@@ -63,7 +71,7 @@ func run(args []string) int {
 		return exitCluster
 	}
 	say("up after %s", since(start))
-	return s.runCommand(args, signals)
+	return s.runCommand(path, args, signals)
 }
 
 type interruption struct{ signal syscall.Signal }
@@ -115,15 +123,10 @@ func (s *slot) bringUp(signals <-chan os.Signal) (*exec.Cmd, error) {
 //
 // CMD gets a process group of its own, in the foreground if this one is, so that a signal reaches it exactly once:
 // what the terminal sends goes to CMD, and what is sent to this process is passed on.
-func (s slot) runCommand(args []string, signals <-chan os.Signal) int {
-	path, err := exec.LookPath(args[0])
-	if err != nil {
-		say("%v", err)
-		if errors.Is(err, fs.ErrPermission) {
-			return exitCannotRun
-		}
-		return exitNotFound
-	}
+func (s slot) runCommand(path string, args []string, signals <-chan os.Signal) int {
+	os.Setenv("KUBECONFIG", s.in("kubeconfig"))
+	os.Setenv("STSGRADE_CLUSTER", s.state)
+	os.Setenv("STSGRADE_CLUSTER_CTL", filepath.Join(s.build, "bin", "cluster"))
 	attributes := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	terminal, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err == nil {
@@ -138,8 +141,7 @@ func (s slot) runCommand(args []string, signals <-chan os.Signal) int {
 		}
 	}
 	process, err := os.StartProcess(path, args, &os.ProcAttr{
-		Env: append(os.Environ(), "KUBECONFIG="+s.in("kubeconfig"), "STSGRADE_CLUSTER="+s.state,
-			"STSGRADE_CLUSTER_CTL="+filepath.Join(s.build, "bin", "cluster")),
+		Env:   os.Environ(),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 		Sys:   attributes,
 	})
