@@ -13,3 +13,4 @@ pub mod recording;
 pub mod cluster;
 pub mod plan;
 pub mod record;
+pub mod submission;

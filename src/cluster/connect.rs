@@ -69,8 +69,17 @@ impl Cluster {
     /// Finds the cluster and asks for its version, once.
     ///
     /// # Errors
-    /// No or no usable kubeconfig, no such context, no server, no trust, no credentials.
+    /// A name that cannot be a namespace's, no or no usable kubeconfig, no such context, no server, no trust, no credentials.
     pub async fn connect(options: &Options) -> Result<Self, Failure> {
+        let namespace = options.namespace.clone().unwrap_or_else(|| LAB_NAMESPACE.to_owned());
+        // It becomes part of paths.
+        if namespace.is_empty() || namespace.len() > 63 || !namespace.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-') {
+            return Err(Failure::new(
+                "bad_namespace",
+                format!("{:?} cannot be a namespace", crate::untrusted::show(&namespace)),
+                "A namespace's name has lowercase letters, digits and hyphens.",
+            ));
+        }
         let (mut config, context) = configuration(options).await?;
         config.default_retry = false;
         config.connect_timeout = Some(Duration::from_secs(10));
@@ -83,7 +92,7 @@ impl Cluster {
         let version = version(&client, &tried).await?;
         Ok(Self {
             client,
-            namespace: options.namespace.clone().unwrap_or_else(|| LAB_NAMESPACE.to_owned()),
+            namespace,
             own_namespace,
             context,
             server,

@@ -1,0 +1,253 @@
+//! Applying a submission, as kubectl's server-side apply does.
+
+use checks::model::observation::Reference;
+use futures::StreamExt as _;
+use http::{Method, Request, StatusCode};
+use kube::{client::Body, core::Status};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Cluster, Failure, Tried};
+use crate::{
+    submission::{Applied, Manifest, Submission},
+    untrusted::show,
+};
+
+/// Who applies, in `metadata.managedFields`.
+const MANAGER: &str = "fieldManager=stsgrade&fieldValidation=Strict";
+/// How long a new namespace may take to get its default service account.
+const NAMESPACE_SECONDS: u32 = 20;
+
+/// What was applied so far: what a clean-up has to remove.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The objects that did not exist before.
+    pub created: Vec<(Applied, Reference)>,
+    /// The objects that stood already.
+    pub configured: Vec<(Applied, Reference)>,
+}
+
+impl Report {
+    /// In words: `service/web created, statefulset/web configured`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let say = |done: &[(Applied, Reference)], what: &str| -> Vec<String> {
+            done.iter().map(|(kind, it)| format!("{}/{} {what}", kind.names().0.to_lowercase(), it.name)).collect()
+        };
+        [say(&self.created, "created"), say(&self.configured, "configured")].concat().join(", ")
+    }
+}
+
+/// Makes the namespace when it is missing, with Pod Security `baseline`; true when it did.
+///
+/// Whoever may not look at namespaces is taken to have been given one.
+///
+/// # Errors
+/// It is missing and cannot be made, or it is being deleted.
+pub async fn ensure_namespace(cluster: &Cluster) -> Result<bool, Failure> {
+    let path = format!("/api/v1/namespaces/{}", cluster.namespace);
+    let failure = |error: &kube::Error, verb| {
+        Failure::of(error, &Tried { verb, resource: "namespaces", name: &cluster.namespace, namespace: &cluster.namespace, server: &cluster.server })
+    };
+    match send(cluster, Method::GET, &path, "", None).await {
+        Ok((_, it)) if it.pointer("/metadata/deletionTimestamp").is_some() => {
+            let name = show(&cluster.namespace);
+            return Err(Failure::new(
+                "namespace_terminating",
+                format!("namespace {name} is being deleted"),
+                format!("Wait until `kubectl get namespace {name}` no longer finds it, and try again."),
+            ));
+        }
+        Ok(_) => return Ok(false),
+        Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(false),
+        Err(kube::Error::Api(status)) if status.is_not_found() => {}
+        Err(error) => return Err(failure(&error, "get")),
+    }
+    let labels = json!({"pod-security.kubernetes.io/enforce": "baseline", "app.kubernetes.io/managed-by": "stsgrade"});
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace, "labels": labels}});
+    match send(cluster, Method::POST, "/api/v1/namespaces?fieldManager=stsgrade", "application/json", Some(&namespace)).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.is_already_exists() => return Ok(false),
+        Err(error) => return Err(failure(&error, "create")),
+    }
+    await_service_account(cluster).await?;
+    Ok(true)
+}
+
+/// Applies all objects in their order, and notes each in `report` as soon as it stands.
+///
+/// # Errors
+/// The API server refuses one; those before it stand and are in `report`.
+pub async fn apply(cluster: &Cluster, submission: &Submission, report: &mut Report) -> Result<(), Failure> {
+    for manifest in &submission.objects {
+        let (is_new, uid) = apply_one(cluster, manifest).await?;
+        let done = if is_new { &mut report.created } else { &mut report.configured };
+        done.push((manifest.kind, Reference { name: manifest.name.clone(), uid }));
+    }
+    Ok(())
+}
+
+/// Without it the API server refuses every pod, and the set's controller waits long before it tries again.
+async fn await_service_account(cluster: &Cluster) -> Result<(), Failure> {
+    #[derive(Clone, Deserialize)]
+    struct Anything {}
+    let query = format!("watch=true&fieldSelector=metadata.name%3Ddefault&timeoutSeconds={NAMESPACE_SECONDS}");
+    let request = Request::get(format!("/api/v1/namespaces/{}/serviceaccounts?{query}", cluster.namespace)).body(vec![]).map_err(kube::Error::HttpError);
+    let watch = async {
+        let mut events = std::pin::pin!(cluster.client.request_events::<Anything>(request?).await?);
+        Ok(events.next().await.is_some())
+    };
+    match watch.await {
+        Ok(true) => Ok(()),
+        // Whoever may make namespaces but not look into them has to hope.
+        Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(()),
+        Ok(false) => Err(Failure::timed_out(&format!("the default service account of namespace {}", cluster.namespace), NAMESPACE_SECONDS.into())),
+        Err(error) => Err(cluster.failure(&error, "watch", "serviceaccounts", "default")),
+    }
+}
+
+/// Whether it is new, and its UID.
+async fn apply_one(cluster: &Cluster, manifest: &Manifest) -> Result<(bool, String), Failure> {
+    let path = object_path(cluster, manifest.kind, &manifest.name);
+    let server_side = format!("{path}?{MANAGER}&force=true");
+    let mut answer = send(cluster, Method::PATCH, &server_side, "application/apply-patch+yaml", Some(&manifest.value)).await;
+    if answer.as_ref().is_err_and(is_too_strict) {
+        answer = create_or_merge(cluster, manifest, &path).await;
+    }
+    match answer {
+        Ok((status, object)) => {
+            let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+            Ok((status == StatusCode::CREATED, uid.to_owned()))
+        }
+        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => Err(refused(cluster, manifest, &path, &status).await),
+        Err(error) => Err(cluster.failure(&error, "patch", manifest.kind.names().2, &manifest.name).because(&manifest.place)),
+    }
+}
+
+/// Server-side apply refuses what `kubectl apply` takes (a variable that is set twice), and words
+/// unknown fields worse.
+fn is_too_strict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.message.contains("typed patch object"))
+}
+
+async fn create_or_merge(cluster: &Cluster, manifest: &Manifest, path: &str) -> Result<(StatusCode, Value), kube::Error> {
+    let collection = path.rsplit_once('/').map_or(path, |(collection, _)| collection);
+    match send(cluster, Method::POST, &format!("{collection}?{MANAGER}"), "application/json", Some(&manifest.value)).await {
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            send(cluster, Method::PATCH, &format!("{path}?{MANAGER}"), "application/merge-patch+json", Some(&manifest.value)).await
+        }
+        other => other,
+    }
+}
+
+/// What the API server refuses about a manifest, in words for its author.
+async fn refused(cluster: &Cluster, manifest: &Manifest, path: &str, status: &Status) -> Failure {
+    let (kind, _, _) = manifest.kind.names();
+    let name = show(&manifest.name);
+    let standing = send(cluster, Method::GET, path, "", None).await.map(|(_, it)| it).ok().filter(|_| status.code == 422);
+    let fields = standing.as_ref().map(|it| unchangeable(manifest.kind, &manifest.value, it)).unwrap_or_default();
+    let causes = status.details.iter().flat_map(|it| &it.causes).map(|it| if it.field.is_empty() { it.message.clone() } else { format!("{}: {}", it.field, it.message) });
+    if !fields.is_empty() || status.message.contains("immutable") || status.message.contains("updates to statefulset spec") {
+        let what = if fields.is_empty() { "a field that cannot be changed".to_owned() } else { fields.join(", ") };
+        let keeps = if manifest.kind == Applied::StatefulSet { " (the claims and their data stay)" } else { "" };
+        // A set that takes its claims along must leave its pods behind instead.
+        let takes_claims = standing.as_ref().and_then(|it| it.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted")).is_some_and(|it| it == "Delete");
+        let orphan = if takes_claims { " --cascade=orphan" } else { "" };
+        return Failure::new(
+            "immutable_field",
+            format!("{kind} {name} stands already, and {what} cannot be changed in place"),
+            format!("Run `kubectl delete {} {name} -n {}{orphan}`{keeps}, and grade again.", kind.to_lowercase(), show(&cluster.namespace)),
+        )
+        .because(&manifest.place)
+        .because(&status.message);
+    }
+    let failure = Failure::new("manifest_refused", format!("the API server refuses {kind} {name}"), "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same.")
+        .because(&manifest.place);
+    let mut causes = causes.peekable();
+    if causes.peek().is_none() { failure.because(&status.message) } else { causes.take(8).fold(failure, Failure::because) }
+}
+
+/// The fields that differ and cannot be changed on a standing object.
+fn unchangeable(kind: Applied, wanted: &Value, standing: &Value) -> Vec<String> {
+    let differs = |pointer: &str| wanted.pointer(pointer).is_some_and(|it| standing.pointer(pointer) != Some(it));
+    let named = |pointers: &[&str]| -> Vec<String> { pointers.iter().filter(|it| differs(it)).map(|it| it.trim_start_matches('/').replace('/', ".")).collect() };
+    match kind {
+        Applied::StatefulSet => {
+            let mut fields = named(&["/spec/serviceName", "/spec/podManagementPolicy", "/spec/selector"]);
+            fields.extend(claim_templates(wanted, standing));
+            fields
+        }
+        Applied::Deployment => named(&["/spec/selector"]),
+        Applied::Service => named(&["/spec/clusterIP"]),
+        Applied::PersistentVolumeClaim => named(&["/spec/storageClassName", "/spec/accessModes", "/spec/volumeName", "/spec/resources/requests/storage"]),
+        _ => vec![],
+    }
+}
+
+/// What differs between the templates of claims; the server adds fields, so only what is asked for counts.
+fn claim_templates(wanted: &Value, standing: &Value) -> Vec<String> {
+    let templates = |it: &Value| it.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array).cloned().unwrap_or_default();
+    let (wanted, standing) = (templates(wanted), templates(standing));
+    let name = |it: &Value| it.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if wanted.iter().map(name).ne(standing.iter().map(name)) {
+        return vec!["spec.volumeClaimTemplates".to_owned()];
+    }
+    let fields = ["/spec/accessModes", "/spec/storageClassName", "/spec/resources"];
+    let pairs = wanted.iter().zip(&standing);
+    pairs
+        .flat_map(|(wanted, standing)| {
+            let differing = fields.into_iter().filter(|it| wanted.pointer(it).is_some_and(|field| standing.pointer(it) != Some(field)));
+            differing.map(|it| format!("spec.volumeClaimTemplates[{}]{}", show(&name(wanted)), it.replace('/', "."))).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The path of an object in the cluster's namespace.
+fn object_path(cluster: &Cluster, kind: Applied, name: &str) -> String {
+    let (_, version, plural) = kind.names();
+    let group = if version.contains('/') { "apis" } else { "api" };
+    format!("/{group}/{version}/namespaces/{}/{plural}/{name}", cluster.namespace)
+}
+
+/// One request; the status code tells created from changed, which kube's own calls hide.
+async fn send(cluster: &Cluster, method: Method, path: &str, content: &str, body: Option<&Value>) -> Result<(StatusCode, Value), kube::Error> {
+    let bytes = body.map(serde_json::to_vec).transpose().map_err(kube::Error::SerdeError)?.unwrap_or_default();
+    let mut request = Request::builder().method(method).uri(path);
+    if body.is_some() {
+        request = request.header(http::header::CONTENT_TYPE, content);
+    }
+    let request = request.body(Body::from(bytes)).map_err(kube::Error::HttpError)?;
+    let response = cluster.client.send(request).await?;
+    let code = response.status();
+    let bytes = response.into_body().collect_bytes().await?;
+    if code.is_success() {
+        return serde_json::from_slice(&bytes).map(|it| (code, it)).map_err(kube::Error::SerdeError);
+    }
+    let said = serde_json::from_slice::<Status>(&bytes).unwrap_or_else(|_| Status::failure(&show(&String::from_utf8_lossy(&bytes)), "").with_code(code.as_u16()));
+    Err(kube::Error::Api(Box::new(said)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Applied, unchangeable};
+
+    /// Catches a 422 whose words name eight fields that were not changed and not the one that was.
+    #[test]
+    fn the_field_that_cannot_change_is_named() {
+        let set = |service: &str, size: &str, template: &str| {
+            json!({"spec": {"serviceName": service, "replicas": 3, "volumeClaimTemplates": [
+                {"metadata": {"name": template}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}}]}})
+        };
+        let mut standing = set("web", "1Gi", "data");
+        // The server's own additions are no changes.
+        standing["spec"]["podManagementPolicy"] = json!("OrderedReady");
+        standing["spec"]["volumeClaimTemplates"][0]["spec"]["volumeMode"] = json!("Filesystem");
+        let differ = |wanted| unchangeable(Applied::StatefulSet, &wanted, &standing);
+        assert_eq!(differ(set("web", "1Gi", "data")), Vec::<String>::new());
+        assert_eq!(differ(set("db", "1Gi", "data")), ["spec.serviceName"]);
+        assert_eq!(differ(set("web", "2Gi", "data")), ["spec.volumeClaimTemplates[data].spec.resources"]);
+        assert_eq!(differ(set("web", "1Gi", "disk")), ["spec.volumeClaimTemplates"]);
+    }
+}
