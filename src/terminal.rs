@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 /// The narrowest width that text is laid out for.
-const NARROWEST: usize = 40;
+const NARROWEST: usize = 60;
 
 /// The widest: longer lines are hard to read.
 const WIDEST: usize = 99;

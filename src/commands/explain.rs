@@ -10,6 +10,7 @@ use super::{show, tell};
 use crate::{
     cli::Explain,
     exit::Exit,
+    report::text::change,
     terminal::{Ink, Look},
     untrusted::clip,
 };
@@ -79,9 +80,10 @@ impl Page {
         self.line(&format!("{} ({})", self.look.paint(Ink::Strong, mistake.title), mistake.id));
         self.part("Why", mistake.explanation);
         self.part("To do", mistake.remedy);
-        let before = mistake.before.lines().map(|line| (Ink::Bad, format!("- {line}")));
-        let after = mistake.after.lines().map(|line| (Ink::Good, format!("+ {line}")));
-        self.lines("Change", before.chain(after));
+        self.line("  Change");
+        for line in change(mistake, self.look) {
+            self.line(&line);
+        }
         self.out
     }
 
@@ -108,13 +110,6 @@ impl Page {
         let first = format!("  {label:<9} ");
         for line in self.look.wrap(&first, text, "            ") {
             self.line(&line);
-        }
-    }
-
-    fn lines(&mut self, label: &str, lines: impl Iterator<Item = (Ink, String)>) {
-        for (place, (ink, line)) in lines.enumerate() {
-            let label = if place == 0 { label } else { "" };
-            self.line(&format!("  {label:<9} {}", self.look.paint(ink, &line)));
         }
     }
 }

@@ -49,7 +49,7 @@ enum Key {
     Check(&'static str),
 }
 
-/// The causes of all that did not pass, dearest first; tells each row which is its own.
+/// The causes of all that did not pass, what is lost before what is undecided, dearest first; tells each row which is its own.
 pub(super) fn find(verdicts: &[Verdict; 10], rows: &mut [Row]) -> Vec<Cause> {
     let mut found: Vec<(Key, Cause)> = vec![];
     for ((check, verdict), row) in CHECKS.iter().zip(verdicts).zip(rows.iter()) {
@@ -66,7 +66,8 @@ pub(super) fn find(verdicts: &[Verdict; 10], rows: &mut [Row]) -> Vec<Cause> {
         cause.points += check.points;
     }
     let mut causes: Vec<Cause> = found.into_iter().map(|(_, cause)| cause).collect();
-    causes.sort_by(|a, b| b.points.cmp(&a.points).then_with(|| a.tests.cmp(&b.tests)));
+    let order = |it: &Cause| (it.fault == Fault::Cluster, std::cmp::Reverse(it.points), it.tests.clone());
+    causes.sort_by_key(order);
     for row in rows {
         row.cause = causes.iter().position(|cause| cause.tests.contains(&row.test));
     }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use checks::{
     CHECKS, Check,
+    mistakes::Mistake,
     model::{Fault, Outcome},
 };
 
@@ -55,14 +56,15 @@ impl Page<'_> {
     }
 
     fn causes(&mut self, report: &Report) -> io::Result<()> {
-        for (fault, verb) in [(Fault::Submission, ["costs", "cost"]), (Fault::Cluster, ["leaves undecided", "leave undecided"])] {
+        for (fault, verb) in [(Fault::Submission, ["costs", "cost"]), (Fault::Cluster, ["leaves", "leave"])] {
             let those: Vec<(usize, &Cause)> = report.causes.iter().enumerate().filter(|(_, it)| it.fault == fault).collect();
             if those.is_empty() {
                 continue;
             }
             let points: u32 = those.iter().map(|(_, it)| it.points).sum();
             let (noun, verb) = if those.len() == 1 { ("cause", verb[0]) } else { ("causes", verb[1]) };
-            writeln!(self.out, "\n{} {noun} {verb} {points} points:", those.len())?;
+            let undecided = if fault == Fault::Cluster { " undecided" } else { "" };
+            writeln!(self.out, "\n{} {noun} {verb} {points} points{undecided}:", those.len())?;
             for (place, cause) in those {
                 let noun = if cause.tests.len() == 1 { "test" } else { "tests" };
                 let number = format!("{:>3}. ", place + 1);
@@ -109,13 +111,12 @@ impl Page<'_> {
             let seen = match part.standing {
                 "blocked" => "Blocked by",
                 "unseen" => "Unseen",
-                "notShown" => "To do",
                 _ => "Seen",
             };
             if let Some(expected) = part.expected.as_ref().filter(|it| **it != part.text) {
                 self.labelled("Expected", expected)?;
             }
-            if let Some(actual) = part.actual.as_ref().filter(|_| !(told && part.standing == "blocked")) {
+            if let Some(actual) = part.actual.as_ref().filter(|_| !(told && part.standing == "blocked") && part.standing != "notShown") {
                 self.labelled(seen, &format!("{actual}{}", lines(&part.evidence)))?;
             }
         }
@@ -141,11 +142,9 @@ impl Page<'_> {
             self.labelled("To do", &cause.remedy)?;
         }
         let Some(mistake) = cause.mistake else { return Ok(()) };
-        let before = mistake.before.lines().map(|line| (Ink::Bad, "- ", line));
-        let after = mistake.after.lines().map(|line| (Ink::Good, "+ ", line));
-        for (place, (ink, sign, line)) in before.chain(after).enumerate() {
-            let label = if place == 0 { "Change" } else { "" };
-            writeln!(self.out, "  {label:<LABEL$}{}", self.look.paint(ink, &format!("{sign}{line}")))?;
+        writeln!(self.out, "  Change")?;
+        for line in change(mistake, self.look) {
+            writeln!(self.out, "{line}")?;
         }
         Ok(())
     }
@@ -166,6 +165,15 @@ impl Page<'_> {
         }
         Ok(())
     }
+}
+
+/// The lines to change, as a difference. They are a manifest's: never broken, only moved to the left together.
+#[must_use]
+pub fn change(mistake: &Mistake, look: Look) -> Vec<String> {
+    let signed = |ink, sign, text: &'static str| text.lines().map(move |line| (ink, sign, line));
+    let lines: Vec<_> = signed(Ink::Bad, '-', mistake.before).chain(signed(Ink::Good, '+', mistake.after)).collect();
+    let indent = lines.iter().map(|(.., line)| line.len() - line.trim_start().len()).min().unwrap_or(0);
+    lines.iter().map(|(ink, sign, line)| format!("    {}", look.paint(*ink, &format!("{sign} {}", &line[indent..])))).collect()
 }
 
 /// Where in the recording it stands.

@@ -1,0 +1,210 @@
+//! The binary as its users meet it: what it prints where, and how it exits.
+
+use std::{fs, io::Write, path::Path, process::Stdio};
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// A namespace in which nothing was done: 0 of 100.
+const NOTHING: &str = r#"{"format":"stsgrade-recording","version":1,"minor":0,"tool":"0.1.0","cluster":"v1.36.0","namespace":"statefulset-lab","startedAt":"2026-01-01T00:00:00Z"}
+{"seq":1,"at":0,"subject":{"namespace":"statefulset-lab"}}
+{"seq":2,"at":1000000,"end":{"why":"complete","requests":9,"watchEvents":0,"wallMs":1}}
+"#;
+
+/// The binary without anything of this machine's environment.
+fn stsgrade(home: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stsgrade"));
+    command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin").current_dir(home.path());
+    command
+}
+
+/// What one run did: exit status, then both streams.
+#[track_caller]
+fn run(args: &[&str], files: &[(&str, &[u8])]) -> String {
+    let home = TempDir::new().unwrap();
+    for (name, content) in files {
+        fs::write(home.path().join(name), content).unwrap();
+    }
+    let output = stsgrade(&home).args(args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&home.path().display().to_string(), "[HOME]");
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    assert!(!out.contains('\x1b') && !err.contains('\x1b'), "colour in a pipe");
+    format!("exit {}\n---- stdout\n{out}---- stderr\n{err}", output.status.code().unwrap())
+}
+
+#[track_caller]
+fn judge(recording: &[u8]) -> String {
+    run(&["judge", "recording.jsonl"], &[("recording.jsonl", recording)])
+}
+
+#[test]
+fn help() {
+    insta::assert_snapshot!(run(&["--help"], &[]));
+}
+
+#[test]
+fn help_of_grade() {
+    insta::assert_snapshot!(run(&["grade", "--help"], &[]));
+}
+
+#[test]
+fn wrong_usage() {
+    insta::assert_snapshot!(run(&["grade", "--fail-under", "101"], &[]));
+    insta::assert_snapshot!(run(&["grad"], &[]));
+    insta::assert_snapshot!(run(&[], &[]));
+}
+
+#[test]
+fn list() {
+    insta::assert_snapshot!(run(&["list"], &[]));
+    insta::assert_snapshot!(run(&["list", "-o", "markdown"], &[]));
+    let json = run(&["list", "-o", "json"], &[]);
+    let page = json.split("---- stdout\n").nth(1).unwrap().split("---- stderr").next().unwrap();
+    let page: serde_json::Value = serde_json::from_str(page).unwrap();
+    assert_eq!(page["checks"].as_array().unwrap().len(), 10);
+}
+
+#[test]
+fn explain() {
+    insta::assert_snapshot!(run(&["explain", "6"], &[]));
+    insta::assert_snapshot!(run(&["explain", "overwritten_at_start"], &[]));
+    insta::assert_snapshot!(run(&["explain", "container_ends"], &[]));
+    insta::assert_snapshot!(run(&["explain", "overwriten"], &[]));
+    insta::assert_snapshot!(run(&["explain", "\u{1b}[31m"], &[]));
+    assert_eq!(run(&["explain", "6"], &[]), run(&["explain", "identity-persistence"], &[]));
+}
+
+#[test]
+fn every_check_and_mistake_is_explained() {
+    let ids = checks::CHECKS.iter().map(|it| it.id).chain(checks::mistakes::MISTAKES.iter().map(|it| it.id));
+    for id in ids.chain(checks::model::obstacle::rows().map(|(id, ..)| id)) {
+        let told = run(&["explain", id], &[]);
+        assert!(told.starts_with("exit 0"), "{told}");
+        assert!(told.lines().all(|line| line.chars().count() <= if line.starts_with("    ") { 99 } else { 80 }), "{told}");
+    }
+}
+
+#[test]
+fn judge_of_nothing_done() {
+    insta::assert_snapshot!(judge(NOTHING.as_bytes()));
+}
+
+#[test]
+fn judge_reads_standard_input() {
+    let home = TempDir::new().unwrap();
+    let piped = stsgrade(&home).args(["judge", "-"]).write_stdin(NOTHING).output().unwrap();
+    fs::write(home.path().join("recording.jsonl"), NOTHING).unwrap();
+    let named = stsgrade(&home).args(["judge", "recording.jsonl"]).output().unwrap();
+    assert_eq!(piped, named);
+}
+
+#[test]
+fn judge_is_the_same_in_any_surroundings() {
+    let home = TempDir::new().unwrap();
+    let plain = stsgrade(&home).args(["judge", "-"]).write_stdin(NOTHING).output().unwrap();
+    let elsewhere = stsgrade(&home)
+        .args(["judge", "-"])
+        .envs([("LC_ALL", "tr_TR.UTF-8"), ("TZ", "Pacific/Kiritimati"), ("COLUMNS", "33"), ("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")])
+        .write_stdin(NOTHING)
+        .output()
+        .unwrap();
+    assert_eq!(plain, elsewhere);
+}
+
+#[test]
+fn judge_of_a_torn_recording() {
+    let torn = &NOTHING.as_bytes()[..NOTHING.len() - 40];
+    let told = judge(torn);
+    assert!(told.contains("cut off before its end"), "{told}");
+}
+
+#[test]
+fn judge_of_what_is_no_recording() {
+    insta::assert_snapshot!(judge(b""));
+    insta::assert_snapshot!(judge(b"\x7fELF\0\0\xff\xfe\n"));
+    insta::assert_snapshot!(judge(b"apiVersion: v1\nkind: Service\n"));
+    insta::assert_snapshot!(judge(NOTHING.replace("\"version\":1", "\"version\":2").as_bytes()));
+    insta::assert_snapshot!(judge(NOTHING.replace("\"subject\"", "\"subject").as_bytes()));
+    insta::assert_snapshot!(judge(NOTHING.replace("\"seq\":2", "\"seq\":7").as_bytes()));
+    insta::assert_snapshot!(run(&["judge", "missing.jsonl"], &[]));
+    insta::assert_snapshot!(run(&["judge", "."], &[]));
+    insta::assert_snapshot!(run(&["judge", "missing.jsonl", "-o", "json"], &[]));
+}
+
+#[test]
+fn a_newer_minor_version_is_read() {
+    let newer = NOTHING.replace("\"minor\":0", "\"minor\":9").replace("{\"seq\":2,", "{\"seq\":2,\"at\":5,\"oracle\":{}}\n{\"seq\":3,");
+    let told = judge(newer.as_bytes());
+    assert!(told.contains("1 observations of a newer version were skipped"), "{told}");
+    assert!(told.starts_with("exit 1"), "{told}");
+}
+
+#[test]
+fn json_has_the_shape_of_version_1() {
+    let home = TempDir::new().unwrap();
+    let output = stsgrade(&home).args(["judge", "-", "-o", "json"]).write_stdin(NOTHING).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["format"], "stsgrade-report");
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["score"], serde_json::json!({"earned": 0, "possible": 100, "undecided": 0}));
+    assert!(report.get("statefulSet").is_none(), "absent where there is none");
+    assert_eq!(report["cost"], serde_json::json!({"requests": 9, "watchEvents": 0, "wallMs": 1}));
+    assert!(report["recording"]["digest"].as_str().unwrap().starts_with("sha256:"));
+}
+
+#[test]
+fn exit_codes_follow_the_score() {
+    for (args, code) in [(&[][..], 1), (&["--exit-zero"], 0), (&["--fail-under", "0"], 0), (&["--fail-under", "10"], 1)] {
+        let home = TempDir::new().unwrap();
+        stsgrade(&home).args(["judge", "-"]).args(args).write_stdin(NOTHING).assert().code(code);
+    }
+}
+
+#[test]
+fn the_report_file_is_replaced_as_a_whole() {
+    let home = TempDir::new().unwrap();
+    let report = home.path().join("report.txt");
+    fs::write(&report, "old").unwrap();
+    stsgrade(&home).args(["judge", "missing.jsonl", "--report", "report.txt"]).assert().code(4);
+    assert_eq!(fs::read_to_string(&report).unwrap(), "not finished\n");
+    let output = stsgrade(&home).args(["judge", "-", "--report", "report.txt"]).write_stdin(NOTHING).output().unwrap();
+    assert_eq!(fs::read(&report).unwrap(), output.stdout);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "nothing else is left");
+    stsgrade(&home).args(["judge", "-", "--report", "no/such/folder"]).write_stdin(NOTHING).assert().code(4);
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let home = TempDir::new().unwrap();
+    fs::write(home.path().join("recording.jsonl"), NOTHING).unwrap();
+    for args in [&["judge", "recording.jsonl"][..], &["list"], &["--help"], &["explain", "6"]] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stsgrade"));
+        let mut child = command.current_dir(home.path()).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.code() < Some(2), "{args:?}: {}", output.status);
+    }
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    if !Path::new("/dev/full").exists() {
+        return;
+    }
+    let home = TempDir::new().unwrap();
+    fs::write(home.path().join("recording.jsonl"), NOTHING).unwrap();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output =
+        std::process::Command::new(env!("CARGO_BIN_EXE_stsgrade")).current_dir(home.path()).args(["judge", "recording.jsonl"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("failed to write"));
+}
+
+/// A kubeconfig for a server that nobody runs.
+fn kubeconfig(server: &str) -> Vec<u8> {
+    let mut text = vec![];
+    writeln!(text, "apiVersion: v1\nkind: Config\ncurrent-context: lab\nclusters:\n- name: c\n  cluster:\n    server: {server}").unwrap();
+    writeln!(text, "contexts:\n- name: lab\n  context: {{cluster: c, user: u}}\nusers:\n- name: u\n  user: {{}}").unwrap();
+    text
+}

@@ -1,0 +1,205 @@
+//! Every fixture, judged again: its folder and its first line say what must come of it.
+//!
+//! `fixtures/pass/<case>/`, `fixtures/fail/<first failing check>/<case>/` and
+//! `fixtures/inconclusive/<why>/<case>/` each hold a `submission.yaml`, whose first line a person
+//! wrote, and the `recording.jsonl` that `tests/record-fixtures` made of it on a real cluster.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use checks::{CHECKS, mistakes::MISTAKES};
+use stsgrade::{
+    recording::{self, Reader},
+    report::{Report, Source},
+};
+
+/// What a case may hold; the last two are for `tests/record-fixtures`.
+const FILES: [&str; 4] = ["submission.yaml", "recording.jsonl", "before.yaml", "recipe"];
+
+/// A fixture: where it is, and what its folder says of it.
+struct Case {
+    folder: PathBuf,
+    name: String,
+    kind: Kind,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Kind {
+    Pass,
+    Fail(String),
+    Inconclusive,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// The names in a folder, sorted; anything that is not a folder is a stray.
+fn folders(path: &Path, wrong: &mut Vec<String>) -> Vec<String> {
+    let mut names = vec![];
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if entry.path().is_dir() {
+            names.push(name);
+        } else {
+            wrong.push(format!("stray file {}", entry.path().display()));
+        }
+    }
+    names.sort();
+    names
+}
+
+/// All cases, and what is wrong with the tree itself.
+fn cases() -> (Vec<Case>, Vec<String>) {
+    let (mut cases, mut wrong) = (vec![], vec![]);
+    let mut add = |folder: PathBuf, kind: &Kind| {
+        let name = folder.strip_prefix(root()).unwrap().display().to_string();
+        cases.push(Case { folder, name, kind: kind.clone() });
+    };
+    for top in folders(&root(), &mut wrong) {
+        let path = root().join(&top);
+        match top.as_str() {
+            "pass" => folders(&path, &mut wrong).iter().for_each(|case| add(path.join(case), &Kind::Pass)),
+            "fail" | "inconclusive" => {
+                for group in folders(&path, &mut wrong) {
+                    let kind = if top == "fail" { Kind::Fail(group.clone()) } else { Kind::Inconclusive };
+                    let inner = folders(&path.join(&group), &mut wrong);
+                    if inner.is_empty() {
+                        wrong.push(format!("no case in {top}/{group}"));
+                    }
+                    inner.iter().for_each(|case| add(path.join(&group).join(case), &kind));
+                }
+            }
+            _ => wrong.push(format!("stray folder {top}")),
+        }
+    }
+    (cases, wrong)
+}
+
+/// Judges a case's recording.
+fn judged(case: &Case) -> Result<Report, String> {
+    let folded = Reader::open(&case.folder.join("recording.jsonl")).and_then(recording::fold).map_err(|error| error.to_string())?;
+    let header = folded.header;
+    let source = Source { digest: folded.digest, cluster: header.cluster, started_at: header.started_at, namespace: header.namespace };
+    Ok(Report::of(&source, &folded.timeline))
+}
+
+/// The ten letters of the first line.
+fn expected(case: &Case) -> Result<String, String> {
+    let text = fs::read_to_string(case.folder.join("submission.yaml")).map_err(|error| format!("submission.yaml: {error}"))?;
+    let letters = text.lines().next().and_then(|line| line.strip_prefix("# expect: ")).unwrap_or_default().trim().to_owned();
+    if letters.len() == 10 && letters.chars().all(|c| "PFI".contains(c)) {
+        Ok(letters)
+    } else {
+        Err("line 1 is not `# expect: ` and ten of P, F and I".to_owned())
+    }
+}
+
+/// Whether the folder says what the letters say.
+fn belongs(kind: &Kind, letters: &str) -> bool {
+    match kind {
+        Kind::Pass => letters == "PPPPPPPPPP",
+        Kind::Fail(check) => letters.find('F').is_some_and(|place| CHECKS[place].id == check),
+        Kind::Inconclusive => !letters.contains('F') && letters.contains('I'),
+    }
+}
+
+fn problems(case: &Case) -> Vec<String> {
+    let mut wrong: Vec<String> = fs::read_dir(&case.folder)
+        .unwrap()
+        .flatten()
+        .map(|it| it.file_name().into_string().unwrap())
+        .filter(|name| !FILES.contains(&name.as_str()))
+        .map(|name| format!("stray {name}"))
+        .collect();
+    match (expected(case), judged(case)) {
+        (Ok(expected), Ok(report)) => {
+            if expected != report.letters() {
+                wrong.push(format!("expected {expected}, judged {}", report.letters()));
+            }
+            if !belongs(&case.kind, &expected) {
+                wrong.push(format!("{expected} does not belong in this folder"));
+            }
+        }
+        (expected, judged) => wrong.extend(expected.err().into_iter().chain(judged.err())),
+    }
+    wrong.iter().map(|it| format!("{}: {it}", case.name)).collect()
+}
+
+#[test]
+fn every_case_is_judged_as_its_first_line_says() {
+    let (cases, mut wrong) = cases();
+    assert!(!cases.is_empty(), "no fixtures");
+    wrong.extend(cases.iter().flat_map(problems));
+    assert!(wrong.is_empty(), "{} problems (record with tests/cluster/run tests/record-fixtures):\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_check_has_a_case_that_fails_it() {
+    let (cases, _) = cases();
+    let failed: BTreeSet<&str> = cases.iter().filter_map(|case| judged(case).ok()).flat_map(|report| failing(&report)).collect();
+    let missing: Vec<&str> = CHECKS.iter().map(|it| it.id).filter(|id| !failed.contains(id)).collect();
+    assert!(missing.is_empty(), "no fixture fails {}", missing.join(", "));
+    let unknown: Vec<&str> = cases
+        .iter()
+        .filter_map(|case| if let Kind::Fail(check) = &case.kind { Some(check.as_str()) } else { None })
+        .filter(|check| CHECKS.iter().all(|it| it.id != *check))
+        .collect();
+    assert!(unknown.is_empty(), "no such check: {}", unknown.join(", "));
+}
+
+fn failing(report: &Report) -> Vec<&'static str> {
+    report.checks.iter().filter(|row| row.outcome == checks::model::Outcome::Fail).map(|row| row.id).collect()
+}
+
+#[test]
+fn every_mistake_has_a_case_that_makes_it() {
+    let (cases, _) = cases();
+    let made: BTreeSet<&str> = cases
+        .iter()
+        .filter_map(|case| judged(case).ok())
+        .flat_map(|report| report.checks)
+        .flat_map(|row| row.criteria)
+        .filter_map(|part| part.mistake)
+        .collect();
+    let missing: Vec<&str> = MISTAKES.iter().map(|it| it.id).filter(|id| !made.contains(id)).collect();
+    assert!(missing.is_empty(), "no fixture makes {}", missing.join(", "));
+}
+
+#[test]
+fn every_verdict_is_as_it_was() {
+    let (cases, _) = cases();
+    for case in cases {
+        let Ok(report) = judged(&case) else { continue };
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path("snapshots/fixtures");
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.bind(|| insta::assert_snapshot!(case.name.replace('/', "-"), verdicts(&report)));
+    }
+}
+
+/// All criteria, a line each.
+fn verdicts(report: &Report) -> String {
+    let mut out = format!("{}\n", report.letters());
+    for row in &report.checks {
+        writeln!(out, "\n{} {:?}", row.id, row.outcome).unwrap();
+        for part in &row.criteria {
+            let mistake = part.mistake.map(|it| format!(" [{it}]")).unwrap_or_default();
+            writeln!(out, "  {} {}{mistake}: {} {:?}", part.standing, part.id, part.text, part.evidence).unwrap();
+            for (what, words) in [("expected", &part.expected), ("actual", &part.actual)] {
+                if let Some(words) = words {
+                    writeln!(out, "    {what}: {words}").unwrap();
+                }
+            }
+        }
+    }
+    for cause in &report.causes {
+        writeln!(out, "\ncause {} {:?}: tests {:?}, {} points", cause.id, cause.fault, cause.tests, cause.points).unwrap();
+    }
+    out
+}

@@ -1,0 +1,135 @@
+//! One sample report through every format, in the words that a student reads.
+
+use checks::model::{Fault, Obstacle, Standing, Timeline, Verdict};
+use stsgrade::{
+    report::{Report, Source, json, text},
+    terminal::Look,
+};
+
+/// Every standing once, hostile words among them.
+fn sample() -> Report {
+    let pass = |text: &str| {
+        let mut verdict = Verdict::default();
+        verdict.push("sample", text, Standing::Met, [1]);
+        verdict
+    };
+    let overwritten = |text: &str| {
+        let mut verdict = pass("web-1 has the claim that it had");
+        let actual = "the file index.html of web-1 says \"Pod: web-1 04:12:09\" 31.2 s after the start";
+        verdict.push("content", text, Standing::broken("\"Pod: web-1 04:11:38\", as before", actual), [31, 47]).because("overwritten_at_start");
+        verdict
+    };
+    let broken = |count: u64| {
+        let mut verdict = Verdict::default();
+        for pod in 1..=count {
+            let actual = format!("web-{pod} was added 2.1 s before web-{} was Ready", pod - 1);
+            verdict.push(
+                "order",
+                format!("web-{pod} is added after web-{} is Ready", pod - 1),
+                Standing::broken("one at a time, in order", actual),
+                [pod, pod + 1, 90, 91, 92],
+            );
+        }
+        verdict
+    };
+    let blocked = |fault| {
+        let obstacle = Obstacle {
+            id: "container_ends",
+            who: "web-1".to_owned(),
+            fault,
+            why: "container app ended with exit status 1 for the fifth time\u{1b}[2J".to_owned(),
+            log: vec!["mkdir: can't create directory '/data/id': File exists".to_owned(), "\u{202e}::set-env name=X::y".to_owned()],
+            remedy: "The container's command ends, so the pod never stays Ready. A start-up command must also work on a volume that is not empty any more.",
+            evidence: vec![61],
+        };
+        let mut verdict = Verdict::default();
+        verdict.push("reached", "pods were seen to be added", Standing::Blocked(obstacle), []);
+        verdict
+    };
+    let mut unseen = pass("web-0 is Ready");
+    unseen.push("dns", "web-0.web resolves", Standing::unseen("no container of the set has a shell to ask from"), []);
+    let mut not_shown = Verdict::default();
+    not_shown.push("fall", "pods were seen to be removed", Standing::NotShown { next: "scale the set down while it is recorded".to_owned() }, []);
+    let verdicts = [
+        pass("web-0, web-1 and web-2 are there"),
+        broken(5),
+        pass("each pod has its own claim"),
+        pass("each pod's content names it"),
+        unseen,
+        overwritten("web-1's original content is there"),
+        blocked(Fault::Submission),
+        not_shown,
+        pass("every claim stayed"),
+        overwritten("web-2's original content is there"),
+    ];
+    let source = Source {
+        digest: "sha256:0000".to_owned(),
+        cluster: "v1.36.0".to_owned(),
+        started_at: "2026-01-01T00:00:00Z".to_owned(),
+        namespace: "statefulset-lab".to_owned(),
+    };
+    Report::new(&source, &Timeline::default(), &verdicts)
+}
+
+fn as_text(look: Look) -> String {
+    let mut out = vec![];
+    text::write(&sample(), look, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn text_at_80_columns() {
+    let text = as_text(Look::PLAIN);
+    // Lines of a manifest are never broken, and still stay below 100.
+    let is_code = |line: &str| line.starts_with("    - ") || line.starts_with("    + ");
+    assert!(text.lines().all(|line| line.chars().count() <= if is_code(line) { 99 } else { 80 }), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn text_is_bounded_at_any_width() {
+    for width in [60, 72, 99] {
+        let text = as_text(Look { width, colour: false });
+        // The table, code and digests are not prose.
+        let is_prose = |line: &&str| !line.contains("/10") && !line.starts_with(['r', 's']) && !line.starts_with("    - ") && !line.starts_with("    + ");
+        let longest = text.lines().filter(is_prose).map(|line| line.chars().count()).max();
+        assert!(longest <= Some(width), "{width}: {text}");
+    }
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    let coloured = as_text(Look { colour: true, ..Look::PLAIN });
+    assert!(coloured.contains('\x1b'));
+    let bare = ["0", "1", "31", "32", "33"].iter().fold(coloured, |text, code| text.replace(&format!("\x1b[{code}m"), ""));
+    assert_eq!(bare, as_text(Look::PLAIN));
+}
+
+#[test]
+fn json() {
+    let mut out = vec![];
+    json::write(&sample(), &mut out).unwrap();
+    insta::assert_snapshot!(String::from_utf8(out).unwrap());
+}
+
+#[test]
+fn nothing_hostile_gets_through() {
+    let mut out = vec![];
+    json::write(&sample(), &mut out).unwrap();
+    for text in [String::from_utf8(out).unwrap(), as_text(Look::PLAIN)] {
+        assert!(!text.contains(['\x1b', '\u{202e}']), "{text}");
+    }
+}
+
+#[test]
+fn each_loss_has_one_cause_and_the_points_add_up() {
+    let report = sample();
+    let lost: u32 = report.causes.iter().map(|it| it.points).sum();
+    assert_eq!(lost, report.score.possible - report.score.earned);
+    let mut tests: Vec<u8> = report.causes.iter().flat_map(|it| it.tests.clone()).collect();
+    tests.sort_unstable();
+    assert_eq!(tests, [2, 5, 6, 7, 8, 10]);
+    assert_eq!(report.causes[0].id, "overwritten_at_start");
+    assert_eq!(report.causes[0].tests, [6, 10]);
+    assert_eq!(report.letters(), "PFPPIFFIPF");
+}

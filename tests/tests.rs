@@ -1,0 +1,7 @@
+//! All integration tests that need no cluster, in one binary.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cli;
+mod fixtures;
+mod report;
