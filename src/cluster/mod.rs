@@ -8,13 +8,17 @@ mod dns;
 pub mod error;
 mod exec;
 mod frames;
+pub mod grade;
 mod inspect;
 pub mod interrupt;
 pub mod journal;
+mod lease;
 mod mounts;
 pub mod pace;
+pub mod preflight;
 pub mod recorder;
 mod requests;
+pub mod restore;
 mod settled;
 mod tour;
 

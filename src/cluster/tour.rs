@@ -77,10 +77,14 @@ impl Tour<'_> {
     pub(super) async fn run(&self, settled: impl AsyncFnOnce() -> Result<(), Failure>) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::default();
         let mut performed = vec![Performed { step: Step::Observe, ended: self.observe(&mut outcome).await }];
-        let Some((facts, baseline)) = self.journal.with(|timeline| Some((facts(timeline)?, Baseline::of(timeline)?))) else { return Ok(outcome) };
         if performed.iter().all(|it| it.ended == Ended::Done) {
             settled().await?;
+            // Finishing what a dead grade left moves the set.
+            if !self.journal.with(Timeline::is_at_rest) {
+                performed = vec![Performed { step: Step::Observe, ended: self.observe(&mut outcome).await }];
+            }
         }
+        let Some((facts, baseline)) = self.journal.with(|timeline| Some((facts(timeline)?, Baseline::of(timeline)?))) else { return Ok(outcome) };
         self.names.open();
         let visit = Visit { tour: self, baseline };
         while let Some(step) = plan::next(&facts, &performed) {

@@ -1,0 +1,318 @@
+//! One grade, from the first question to the last write: preflight, recorder, tour, restoring.
+//!
+//! It has two phases, because the report is printed as soon as it can be judged: [`Grade::run`] ends
+//! with the recording's `End` line, [`Grade::restore`] puts everything back after it.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use checks::model::{
+    Timeline, Wait, What,
+    observation::{End, Phase, StepName, Subject, Why},
+};
+use futures::FutureExt as _;
+
+use super::{
+    Cluster, Failure, Interrupt, Journal, Recorder,
+    apply::{Report, apply, ensure_namespace},
+    diagnose::Diagnostician,
+    dns::Names,
+    inspect::Inspector,
+    lease::{self, Held, RENEWAL, RestorePoint},
+    pace::Pace,
+    preflight::{self, Allowed, Standing},
+    restore::{Restored, Restorer, close, finish_found},
+    settled::facts,
+    tour::{Outcome, Tour},
+};
+use crate::{
+    plan::{self, Step},
+    submission::{Applied, Submission},
+};
+
+/// What is asked of a grade.
+#[derive(Clone, Debug, Default)]
+pub struct GradeRequest {
+    /// `--statefulset`: which set, where several stand.
+    pub statefulset: Option<String>,
+    /// `--timeout`: bounds the whole, restoring included.
+    pub timeout: Option<Duration>,
+    /// `-f`: what is applied first.
+    pub submission: Option<Submission>,
+    /// `--probe-image`: reads where the image has no shell.
+    pub probe_image: Option<String>,
+    /// `--force`: takes over from a grader that still seems to be at work.
+    pub force: bool,
+}
+
+/// What is said before anything is changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// The set.
+    pub set: String,
+    /// What will be changed, in order, a line each.
+    pub changes: Vec<String>,
+    /// The longest that it takes where every pod is Ready in seconds but ignores SIGTERM.
+    pub worst: Duration,
+    /// What a dead grade had left, and was finished first.
+    pub finished_first: bool,
+}
+
+/// A grade whose judged part is recorded.
+pub struct Grade<'a> {
+    cluster: &'a Cluster,
+    journal: &'a Journal,
+    interrupt: &'a Interrupt,
+    recorder: Recorder,
+    /// The lock, from the first change on.
+    held: Option<Held>,
+    /// What to go back to, once the set has settled.
+    point: Option<RestorePoint>,
+    finished_first: bool,
+    applied: Report,
+    why: Why,
+}
+
+impl<'a> Grade<'a> {
+    /// Looks, tours and ends the judged part of the recording.
+    ///
+    /// # Errors
+    /// It could not be graded: no permission, several sets, somebody else is grading, an autoscaler. Then
+    /// nothing was changed, or everything was put back.
+    pub async fn run(cluster: &'a Cluster, journal: &'a Journal, request: &GradeRequest, interrupt: &'a Interrupt, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<Self, Failure> {
+        if request.submission.is_some() {
+            ensure_namespace(cluster).await?;
+        }
+        let allowed = preflight::permissions(cluster).await?;
+        let recorder = Recorder::start(cluster, journal).await?;
+        let mut grade = Self { cluster, journal, interrupt, recorder, held: None, point: None, finished_first: false, applied: Report::default(), why: Why::Complete };
+        match grade.until_the_end(&allowed, request, announce).await {
+            Ok(outcome) => {
+                grade.end(outcome);
+                Ok(grade)
+            }
+            Err(failure) => {
+                if let Some(held) = &grade.held {
+                    close(cluster, held, &Restored::default()).await;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// What `-f` applied: what a clean-up has to remove.
+    #[must_use]
+    pub const fn applied(&self) -> &Report {
+        &self.applied
+    }
+
+    /// Why the judged part ended.
+    #[must_use]
+    pub const fn why(&self) -> Why {
+        self.why
+    }
+
+    /// Puts everything back, and ends the recording.
+    pub async fn restore(self) -> Restored {
+        let Self { cluster, journal, interrupt, recorder, held, point, .. } = self;
+        let mut restored = Restored::default();
+        if let Some(held) = &held {
+            if let Some(point) = &point {
+                let restorer = Restorer { cluster, journal, point, held };
+                restored = tokio::select! {
+                    restored = restorer.run(interrupt) => restored,
+                    () = renew(cluster, held) => Restored::default(),
+                };
+            }
+            close(cluster, held, &restored).await;
+        }
+        recorder.stop().await;
+        journal.flush();
+        restored
+    }
+
+    async fn until_the_end(&mut self, allowed: &Allowed, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<Outcome, Failure> {
+        let (cluster, journal) = (self.cluster, self.journal);
+        if let Some(submission) = &request.submission {
+            self.lock(request.force).await?;
+            self.apply(submission).await?;
+        }
+        let named = request.statefulset.as_deref().or_else(|| only_set(request.submission.as_ref()));
+        let mut standing = journal.with(Standing::of);
+        standing.add(self.applied.created.iter().chain(&self.applied.configured).filter(|(kind, _)| *kind == Applied::StatefulSet).map(|(_, it)| it));
+        let subject = preflight::subject(cluster, allowed, standing, named).await?;
+        journal.push(What::Subject(subject.clone()));
+        if subject.stateful_set.is_none() {
+            return Ok(Outcome { why: Why::Obstacle, detail: Some("the namespace holds no StatefulSet".to_owned()) });
+        }
+        match AssertUnwindSafe(self.tour(allowed, &subject, request, announce)).catch_unwind().await {
+            Ok(outcome) => outcome,
+            // Restoring and reporting go on with what was seen.
+            Err(_) => Ok(Outcome { why: Why::Obstacle, detail: Some("stsgrade itself failed; please report this as a bug".to_owned()) }),
+        }
+    }
+
+    async fn apply(&mut self, submission: &Submission) -> Result<(), Failure> {
+        let step = |phase, answer| What::Step(checks::model::observation::Step { name: StepName::Apply, phase, asked: None, answer });
+        self.journal.push(step(Phase::Begin, None));
+        let answer = apply(self.cluster, submission, &mut self.applied).await;
+        match &answer {
+            Ok(()) => self.journal.push(step(Phase::Done, Some(self.applied.words()))),
+            Err(failure) => self.journal.push(step(Phase::Refused, Some(failure.to_string()))),
+        };
+        answer
+    }
+
+    async fn tour(&mut self, allowed: &Allowed, subject: &Subject, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<Outcome, Failure> {
+        let (cluster, journal, interrupt) = (self.cluster, self.journal, self.interrupt);
+        let name = subject.stateful_set.as_ref().map(|it| it.name.as_str()).unwrap_or_default();
+        preflight::no_autoscaler(cluster, allowed, name).await?;
+        let inspector = Inspector::new(cluster, journal);
+        let names = Names::new(cluster, journal, &inspector);
+        let diagnostician = Diagnostician::new(cluster, journal);
+        let deadline = request.timeout.map(|timeout| journal.started() + timeout.saturating_sub(journal.with(reserve)));
+        let tour = Tour { cluster, journal, inspector: &inspector, names: &names, diagnostician: &diagnostician, interrupt, deadline };
+        let (locked, lock) = tokio::sync::watch::channel(self.held.clone());
+        let settled = async || {
+            self.lock_with_restore_point(request.force).await?;
+            locked.send_replace(self.held.clone());
+            announce(&journal.with(|timeline| announcement(timeline, self.finished_first)));
+            inspector.open();
+            Ok(())
+        };
+        tokio::select! {
+            outcome = tour.run(settled) => outcome,
+            _ = inspector.attend() => Ok(Outcome::default()),
+            _ = names.attend() => Ok(Outcome::default()),
+            _ = diagnostician.attend() => Ok(Outcome::default()),
+            () = renew_once_held(cluster, lock) => Ok(Outcome::default()),
+        }
+    }
+
+    /// Takes the Lease, before anything is applied.
+    async fn lock(&mut self, force: bool) -> Result<(), Failure> {
+        self.take(force, || None).await
+    }
+
+    /// Takes the Lease with the restore point in it, or adds that, before the set is changed.
+    async fn lock_with_restore_point(&mut self, force: bool) -> Result<(), Failure> {
+        let (cluster, journal) = (self.cluster, self.journal);
+        match &self.held {
+            Some(held) => held.write(cluster, &journal.with(restore_point)).await?,
+            // What a dead grade left is finished before the point is taken.
+            None => self.take(force, || Some(journal.with(restore_point))).await?,
+        }
+        self.point = Some(journal.with(restore_point));
+        Ok(())
+    }
+
+    /// What a dead grade left is finished first.
+    async fn take(&mut self, force: bool, point: impl Fn() -> Option<RestorePoint>) -> Result<(), Failure> {
+        loop {
+            match lease::take(self.cluster, point().as_ref()).await? {
+                Ok(held) => {
+                    self.held = Some(held);
+                    return Ok(());
+                }
+                Err(found) if found.lives && !force || self.finished_first => return Err(found.failure(self.cluster)),
+                Err(found) => {
+                    let restored = finish_found(self.cluster, &found, self.interrupt).await?;
+                    if let Some(first) = restored.left.first() {
+                        let what = format!("an earlier grade left something that could not be put back: {first}");
+                        return Err(Failure::new("not_restored", what, "Put it back by hand, and delete the Lease: `kubectl delete lease stsgrade`."));
+                    }
+                    self.finished_first = true;
+                    self.catch_up(found.point.as_ref()).await;
+                }
+            }
+        }
+    }
+
+    /// Our own watches may show later than the answers what finishing an earlier grade has changed.
+    async fn catch_up(&self, point: Option<&RestorePoint>) {
+        let Some(point) = point else { return };
+        let shown = |timeline: &Timeline| match timeline.sets().find(|set| set.uid == point.uid).and_then(|set| set.spec.replicas) {
+            Some(replicas) if replicas != point.replicas => Wait::Going("the replicas as found".to_owned()),
+            _ => Wait::Done,
+        };
+        let _ = self.journal.wait_quietly(Duration::from_secs(5), shown).await;
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        let (cluster, journal) = (self.cluster, self.journal);
+        self.why = outcome.why;
+        journal.push(What::End(End {
+            why: outcome.why,
+            detail: outcome.detail,
+            requests: cluster.requests.total(),
+            watch_events: cluster.watch_events(),
+            wall_ms: u64::try_from(journal.started().elapsed().as_millis()).unwrap_or(u64::MAX),
+        }));
+    }
+}
+
+/// The set that a submission means, if it has just one.
+fn only_set(submission: Option<&Submission>) -> Option<&str> {
+    let mut names = submission?.statefulsets();
+    let first = names.next()?;
+    names.next().is_none().then_some(first)
+}
+
+fn restore_point(timeline: &Timeline) -> RestorePoint {
+    let claims = timeline.claims().map(|it| it.name().to_owned()).collect();
+    timeline.set().map_or_else(RestorePoint::default, |set| RestorePoint { set: set.name.clone(), uid: set.uid.clone(), replicas: set.spec.replicas.unwrap_or(1), claims })
+}
+
+/// How much of the whole time restoring may need.
+fn reserve(timeline: &Timeline) -> Duration {
+    timeline.set().map_or(Duration::ZERO, |set| Pace::of(&set.spec).worst_removal(2) + Duration::from_secs(15))
+}
+
+async fn renew_once_held(cluster: &Cluster, mut lock: tokio::sync::watch::Receiver<Option<Held>>) {
+    let held = lock.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
+    match held {
+        Some(held) => renew(cluster, &held).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Renews the Lease for as long as it is polled.
+async fn renew(cluster: &Cluster, held: &Held) {
+    let mut every = tokio::time::interval_at(tokio::time::Instant::now() + RENEWAL, RENEWAL);
+    loop {
+        every.tick().await;
+        // It lasts for several renewals: one that fails is made good by the next.
+        let _ = held.renew(cluster).await;
+    }
+}
+
+fn announcement(timeline: &Timeline, finished_first: bool) -> Announcement {
+    let set = timeline.set().map(|set| (set.name.clone(), Pace::of(&set.spec)));
+    let (Some((set, pace)), Some(facts)) = (set, facts(timeline)) else {
+        return Announcement { set: String::new(), changes: vec![], worst: Duration::ZERO, finished_first };
+    };
+    let path = plan::normal_path(&facts);
+    let (mut now, mut removals) = (facts.replicas, 0);
+    let mut changes = vec![];
+    for step in path {
+        match step {
+            Step::Observe | Step::Inspect => {}
+            Step::Replace { ordinal } => {
+                removals += 1;
+                changes.push(format!("delete pod {set}-{ordinal}, which comes back"));
+            }
+            Step::Scale { to, .. } => {
+                removals += (now - to).max(0);
+                changes.push(format!("scale {set} from {now} to {to}"));
+                now = to;
+            }
+        }
+    }
+    if now != facts.replicas {
+        removals += now - facts.replicas;
+        changes.push(format!("scale {set} back from {now} to {}", facts.replicas));
+    }
+    changes.push("write a small file on each pod's volumes, and remove it at the end".to_owned());
+    // A few seconds for each pod that comes, as on a small cluster with the images at hand.
+    let worst = pace.worst_removal(removals) + Duration::from_secs(30);
+    Announcement { set, changes, worst, finished_first }
+}

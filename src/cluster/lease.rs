@@ -1,0 +1,194 @@
+//! One Lease per namespace: the lock against a second grader, and the restore point.
+//!
+//! It is written before the first change and holds what is needed to put everything back after a
+//! crash. Anybody who may write Leases can forge it, so it is not trusted when it is read: see
+//! [`super::restore`].
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+};
+use kube::{
+    Api,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Cluster, Failure, preflight::LEASE};
+use crate::untrusted::show;
+
+const RESOURCE: &str = "leases.coordination.k8s.io";
+const ANNOTATION: &str = "stsgrade/restore-point";
+/// Not renewed for so long, a Lease is a dead grader's.
+const LIVES: i32 = 60;
+/// How often it is renewed.
+pub(super) const RENEWAL: Duration = Duration::from_secs(20);
+
+/// What is needed to put everything back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct RestorePoint {
+    /// Name of the set.
+    pub(super) set: String,
+    /// Its UID.
+    pub(super) uid: String,
+    /// `spec.replicas` as found.
+    pub(super) replicas: i32,
+    /// The claims that existed.
+    pub(super) claims: Vec<String>,
+}
+
+/// The lock, while we hold it.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    uid: String,
+    /// When it was written, by the server's clock.
+    pub(super) since: Timestamp,
+}
+
+/// The Lease that a grade left, or holds.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) held: Held,
+    /// Absent when it is not readable, or was never written: then nothing had been changed.
+    pub(super) point: Option<RestorePoint>,
+    /// Who holds it.
+    pub(super) holder: String,
+    /// Since when, as far as it says.
+    pub(super) started: String,
+    /// It was renewed within its time.
+    pub(super) lives: bool,
+}
+
+impl Found {
+    /// Why we may not go on while it stands.
+    pub(super) fn failure(&self, cluster: &Cluster) -> Failure {
+        let (holder, started, namespace) = (show(&self.holder), show(&self.started), show(&cluster.namespace));
+        Failure::new(
+            "locked",
+            format!("someone else is grading namespace {namespace}: {holder}, since {started}"),
+            format!("Wait until it is done. If it is dead, its lock ends by itself after {LIVES} s, or use `--force` at once."),
+        )
+    }
+}
+
+/// Writes the Lease; `Ok(Err(…))` when there is one already.
+///
+/// # Errors
+/// The API server refuses, or cannot be reached.
+pub(super) async fn take(cluster: &Cluster, point: Option<&RestorePoint>) -> Result<Result<Held, Box<Found>>, Failure> {
+    let now = MicroTime(Timestamp::now());
+    let annotations = point.map(|point| [(ANNOTATION.to_owned(), text(point))].into());
+    let lease = Lease {
+        metadata: ObjectMeta { name: Some(LEASE.to_owned()), annotations, ..ObjectMeta::default() },
+        spec: Some(LeaseSpec {
+            holder_identity: Some(identity()),
+            lease_duration_seconds: Some(LIVES),
+            acquire_time: Some(now.clone()),
+            renew_time: Some(now),
+            ..LeaseSpec::default()
+        }),
+    };
+    match api(cluster).create(&PostParams::default(), &lease).await {
+        Ok(lease) => Ok(Ok(held(&lease))),
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => match find(cluster).await? {
+            Some(found) => Ok(Err(Box::new(found))),
+            None => Err(Failure::new("locked", "another grader has just ended", "Try again.")),
+        },
+        Err(error) => Err(cluster.failure(&error, "create", RESOURCE, LEASE)),
+    }
+}
+
+/// The Lease that stands in the namespace, if one does.
+///
+/// # Errors
+/// The API server refuses, or cannot be reached.
+pub(super) async fn find(cluster: &Cluster) -> Result<Option<Found>, Failure> {
+    let lease = api(cluster).get_opt(LEASE).await.map_err(|error| cluster.failure(&error, "get", RESOURCE, LEASE))?;
+    Ok(lease.map(|lease| found(&lease)))
+}
+
+fn found(lease: &Lease) -> Found {
+    let spec = lease.spec.clone().unwrap_or_default();
+    let annotation = lease.metadata.annotations.as_ref().and_then(|it| it.get(ANNOTATION));
+    let renewed = spec.renew_time.map(|it| it.0);
+    let lives = Duration::from_secs(u64::try_from(spec.lease_duration_seconds.unwrap_or(0).clamp(0, 10 * LIVES)).unwrap_or(0));
+    Found {
+        held: held(lease),
+        point: annotation.and_then(|it| serde_json::from_str(it).ok()),
+        holder: spec.holder_identity.unwrap_or_default(),
+        started: spec.acquire_time.map(|it| it.0.to_string()).unwrap_or_default(),
+        // Two machines' clocks may differ: what was renewed in the future lives.
+        lives: renewed.is_some_and(|it| Timestamp::now().as_second() < it.as_second().saturating_add(i64::try_from(lives.as_secs()).unwrap_or(0))),
+    }
+}
+
+fn held(lease: &Lease) -> Held {
+    let since = lease.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |it| it.0);
+    Held { uid: lease.metadata.uid.clone().unwrap_or_default(), since }
+}
+
+impl Held {
+    /// Adds the restore point, before the first change.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub(super) async fn write(&self, cluster: &Cluster, point: &RestorePoint) -> Result<(), Failure> {
+        self.patch(cluster, json!({"metadata": {"uid": self.uid, "annotations": {ANNOTATION: text(point)}}, "spec": {"renewTime": MicroTime(Timestamp::now())}})).await
+    }
+
+    /// Says that we are still at it.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub(super) async fn renew(&self, cluster: &Cluster) -> Result<(), Failure> {
+        self.patch(cluster, json!({"metadata": {"uid": self.uid}, "spec": {"renewTime": MicroTime(Timestamp::now())}})).await
+    }
+
+    /// Lets whoever comes next finish what is left.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub(super) async fn leave(&self, cluster: &Cluster) -> Result<(), Failure> {
+        self.patch(cluster, json!({"metadata": {"uid": self.uid}, "spec": {"leaseDurationSeconds": 1}})).await
+    }
+
+    /// Takes it away.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub(super) async fn release(&self, cluster: &Cluster) -> Result<(), Failure> {
+        let preconditions = Preconditions { uid: Some(self.uid.clone()), resource_version: None };
+        let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        match api(cluster).delete(LEASE, &how).await {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            Err(error) => Err(cluster.failure(&error, "delete", RESOURCE, LEASE)),
+        }
+    }
+
+    async fn patch(&self, cluster: &Cluster, patch: serde_json::Value) -> Result<(), Failure> {
+        let answer = api(cluster).patch(LEASE, &PatchParams::default(), &Patch::Merge(patch)).await;
+        answer.map(|_| ()).map_err(|error| cluster.failure(&error, "patch", RESOURCE, LEASE))
+    }
+}
+
+fn api(cluster: &Cluster) -> Api<Lease> {
+    Api::namespaced(cluster.client.clone(), &cluster.namespace)
+}
+
+fn text(point: &RestorePoint) -> String {
+    // A struct of strings and numbers always has a JSON form.
+    serde_json::to_string(point).unwrap_or_default()
+}
+
+/// Who grades, for the message that a second grader gets.
+fn identity() -> String {
+    let who = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    format!("{who}@{} (process {})", host.trim(), std::process::id())
+}

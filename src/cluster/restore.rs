@@ -1,0 +1,244 @@
+//! Putting everything back as it was found: replicas, canaries, and the claims that the grade caused.
+//!
+//! It works from a restore point that may have been forged, so it does only what a grade could have
+//! made necessary: a claim is deleted only if it is of an ordinal beyond the replicas as found, from the
+//! set's templates, not listed and newer than the Lease.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use checks::model::{
+    Timeline, Wait, What,
+    observation::{Phase, Reference, Step, StepName},
+};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{
+    Api,
+    api::{DeleteParams, Preconditions},
+};
+
+use super::{
+    Cluster, Failure, Interrupt, Journal, Recorder, Waited,
+    exec::{Place, exec, random_word, records, script},
+    lease::{self, Found, Held, RestorePoint},
+    mounts::{Mounted, choose, reference},
+    pace::Pace,
+    tour::ask_replicas,
+};
+use crate::recording::Header;
+
+/// The most that anybody's set is scaled back to.
+const MOST_REPLICAS: i32 = 1000;
+/// How many ordinals beyond the replicas as found a grade uses.
+const BEYOND: i32 = 2;
+/// For a claim to go once nothing uses it.
+const CLAIMS_GO: Duration = Duration::from_secs(60);
+/// For the pods that hold canaries to come up again.
+const WITHIN: Duration = Duration::from_secs(15);
+
+/// What restoring came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// What is left, a line each; empty when everything is as it was found.
+    pub left: Vec<String>,
+}
+
+/// Finishes what a grade that died left behind. `Ok(None)`: there is nothing to finish.
+///
+/// # Errors
+/// No connection or permission, or the grader is still at work and `force` is not given.
+pub async fn finish(cluster: &Cluster, force: bool, interrupt: &Interrupt) -> Result<Option<Restored>, Failure> {
+    let Some(found) = lease::find(cluster).await? else { return Ok(None) };
+    if found.lives && !force {
+        return Err(found.failure(cluster));
+    }
+    finish_found(cluster, &found, interrupt).await.map(Some)
+}
+
+/// As [`finish`], for a Lease that was found.
+pub(super) async fn finish_found(cluster: &Cluster, found: &Found, interrupt: &Interrupt) -> Result<Restored, Failure> {
+    let Some(point) = &found.point else {
+        found.held.release(cluster).await?;
+        return Ok(Restored::default());
+    };
+    let journal = Journal::unkept(&Header::now(&cluster.version, &cluster.namespace, crate::recording::Asked::default()));
+    let recorder = Recorder::start(cluster, &journal).await?;
+    let exists = journal.with(|timeline| timeline.sets().any(|set| set.uid == point.uid));
+    let restored = if exists {
+        let subject = checks::model::observation::Subject {
+            namespace: cluster.namespace.clone(),
+            stateful_set: Some(Reference { name: point.set.clone(), uid: point.uid.clone() }),
+            others: vec![],
+        };
+        journal.push(What::Subject(subject));
+        Restorer { cluster, journal: &journal, point, held: &found.held }.run(interrupt).await
+    } else {
+        // Another set of that name is none of the grade's business.
+        Restored::default()
+    };
+    recorder.stop().await;
+    close(cluster, &found.held, &restored).await;
+    Ok(restored)
+}
+
+/// Takes the Lease away, or leaves it to whoever finishes the job.
+pub(super) async fn close(cluster: &Cluster, held: &Held, restored: &Restored) {
+    // It ends by itself if this fails.
+    let _ = if restored.left.is_empty() { held.release(cluster).await } else { held.leave(cluster).await };
+}
+
+/// Restores one set.
+pub(super) struct Restorer<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) journal: &'a Journal,
+    pub(super) point: &'a RestorePoint,
+    pub(super) held: &'a Held,
+}
+
+impl Restorer<'_> {
+    /// Restores, verified on the watches; a second interrupt stops it.
+    pub(super) async fn run(&self, interrupt: &Interrupt) -> Restored {
+        self.step(Phase::Begin, None);
+        let mut left = BTreeSet::new();
+        let interrupted = tokio::select! {
+            () = self.all(&mut left) => false,
+            () = interrupt.second() => true,
+        };
+        if interrupted {
+            left = self.journal.with(|timeline| self.outstanding(timeline));
+        }
+        let phase = if interrupted { Phase::Interrupted } else if left.is_empty() { Phase::Done } else { Phase::TimedOut };
+        let left: Vec<String> = left.into_iter().collect();
+        self.step(phase, (!left.is_empty()).then(|| left.join("; ")));
+        Restored { left }
+    }
+
+    fn step(&self, phase: Phase, answer: Option<String>) {
+        self.journal.push(What::Step(Step { name: StepName::Restore, phase, asked: None, answer }));
+    }
+
+    async fn all(&self, left: &mut BTreeSet<String>) {
+        let replicas = self.point.replicas.clamp(0, MOST_REPLICAS);
+        let now = self.journal.with(|timeline| timeline.set().filter(|set| set.uid == self.point.uid && set.gone.is_none()).map(|set| set.spec.replicas.unwrap_or(1)));
+        // The decisive write first: all else can be done later, or by hand. It is sent again even
+        // where it looks needless, because the newest change may not have been seen yet.
+        if now.is_some() && let Err(failure) = ask_replicas(self.cluster, &self.point.set, replicas).await {
+            left.insert(format!("replicas of {}: {failure}", self.point.set));
+        }
+        let (claims, canaries) = tokio::join!(self.claims(replicas), self.canaries(replicas));
+        left.extend(claims);
+        left.extend(canaries);
+    }
+
+    /// What still differs, when there is no time to do anything about it.
+    fn outstanding(&self, timeline: &Timeline) -> BTreeSet<String> {
+        let mut left = BTreeSet::new();
+        if let Some(set) = timeline.set().filter(|set| set.spec.replicas.unwrap_or(1) != self.point.replicas) {
+            left.insert(format!("{} has {} replicas, not {}", set.name, set.spec.replicas.unwrap_or(1), self.point.replicas));
+        }
+        left.extend(self.caused(timeline, self.point.replicas).into_iter().map(|(name, _)| format!("claim {name}")));
+        left.insert("perhaps files named .stsgrade-… on the pods' claims".to_owned());
+        left
+    }
+
+    /// Deletes the claims that the grade caused, once their pods are gone; what is left of them.
+    async fn claims(&self, replicas: i32) -> Vec<String> {
+        let (pace, beyond) = self.journal.with(|timeline| {
+            let first = timeline.start().saturating_add(replicas);
+            (timeline.set().map(|set| Pace::of(&set.spec)), timeline.owned().filter(|pod| pod.ordinal >= first).count())
+        });
+        let Some(pace) = pace else { return vec![] };
+        let budget = pace.fall(i32::try_from(beyond).unwrap_or(i32::MAX));
+        if let Waited::TimedOut { awaited } = self.journal.wait(budget, |timeline| timeline.fallen(replicas)).await {
+            return vec![format!("waited in vain for {awaited}")];
+        }
+        let caused = self.journal.with(|timeline| self.caused(timeline, replicas));
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
+        let mut left = vec![];
+        for (name, uid) in &caused {
+            let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
+            let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+            match api.delete(name, &how).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                Err(error) => left.push(self.cluster.failure(&error, "delete", "persistentvolumeclaims", name).to_string()),
+            }
+        }
+        let gone = |timeline: &Timeline| {
+            let stays = caused.iter().find(|(name, uid)| timeline.claim(name).last().is_some_and(|it| it.uid() == uid && it.gone.is_none()));
+            stays.map_or(Wait::Done, |(name, _)| Wait::Going(format!("claim {name} to be gone")))
+        };
+        if left.is_empty() && let Waited::TimedOut { awaited } = self.journal.wait(CLAIMS_GO, gone).await {
+            left.push(format!("waited in vain for {awaited}"));
+        }
+        left
+    }
+
+    /// The claims (name, UID) that only the grade can have caused, and that are still there.
+    fn caused(&self, timeline: &Timeline, replicas: i32) -> Vec<(String, String)> {
+        let first = timeline.start().saturating_add(replicas);
+        let names = (first..first.saturating_add(BEYOND)).flat_map(|ordinal| super::settled::claim_names(timeline, ordinal));
+        names
+            .filter(|name| !self.point.claims.contains(name))
+            .filter_map(|name| {
+                let life = timeline.claim(&name).last().filter(|it| it.gone.is_none() && self.is_newer(it.claim.metadata.creation_timestamp.as_deref()))?;
+                Some((name.clone(), life.uid().to_owned()))
+            })
+            .collect()
+    }
+
+    /// Whether something was created since the Lease was, by the server's clock.
+    fn is_newer(&self, created: Option<&str>) -> bool {
+        created.and_then(|it| it.parse::<jiff::Timestamp>().ok()).is_some_and(|it| it.as_second() >= self.held.since.as_second())
+    }
+
+    /// Removes our files from the claims of the pods as found; what is left of them.
+    async fn canaries(&self, replicas: i32) -> Vec<String> {
+        let Some(pace) = self.journal.with(|timeline| timeline.set().map(|set| Pace::of(&set.spec))) else { return vec![] };
+        let start = self.journal.with(Timeline::start);
+        // One after the other, as they come up.
+        let mut left = vec![];
+        for ordinal in start..start.saturating_add(replicas) {
+            let ready = |timeline: &Timeline| match timeline.live(ordinal).filter(|pod| pod.is_ready()) {
+                Some(_) => Wait::Done,
+                None => match timeline.risen(ordinal - start + 1) {
+                    Wait::Done => Wait::Going("a pod".to_owned()),
+                    other => other,
+                },
+            };
+            if self.journal.wait_quietly(pace.rise(1), ready).await != Waited::Done {
+                left.push(format!("files named .stsgrade-… on the claims of ordinal {ordinal}, whose pod does not come up"));
+                break;
+            }
+            let Some((pod, mounted)) = self.journal.with(|timeline| timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))) else { continue };
+            left.extend(self.remove_canaries(&pod, mounted).await);
+        }
+        left
+    }
+
+    async fn remove_canaries(&self, pod: &Reference, mut mounted: Vec<Mounted>) -> Vec<String> {
+        let mut left = vec![];
+        while let Some((container, mounts)) = choose(&mounted, &BTreeSet::new()) {
+            let paths: Vec<String> = mounts.iter().map(|it| it.path.clone()).collect();
+            match self.remove(pod, &container, paths).await {
+                Ok(files) => left.extend(files.into_iter().map(|file| format!("{file} in pod {}", pod.name))),
+                // Where there is no shell now there was none to write with either.
+                Err(why) if why.contains("no shell") || why.contains("no permission") => {}
+                Err(why) => left.push(format!("perhaps files named .stsgrade-… in pod {}: {why}", pod.name)),
+            }
+            mounted.retain(|it| mounts.iter().all(|mount| mount.claim != it.claim));
+        }
+        left
+    }
+
+    /// The canaries that would not go.
+    async fn remove(&self, pod: &Reference, container: &str, paths: Vec<String>) -> Result<Vec<String>, String> {
+        let word = random_word()?;
+        let command = script(include_str!("restore.sh"), [word.clone()].into_iter().chain(paths));
+        let output = exec(self.cluster, Place { pod: &pod.name, container }, &command, WITHIN).await?;
+        let records = records(&output.stdout, &word);
+        if !records.iter().any(|(key, _)| *key == "end") {
+            return Err("the answer was cut off".to_owned());
+        }
+        Ok(records.iter().filter(|(key, _)| *key == "left").map(|(_, file)| String::from_utf8_lossy(file).into_owned()).collect())
+    }
+}
