@@ -9,7 +9,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
-pub use read::{Folded, Reader, ReadError, fold};
+pub use read::{Folded, ReadError, Reader, fold};
 pub use write::{CreateError, Writer, state_file};
 
 /// What line 1 says that the file is.

@@ -188,7 +188,9 @@ impl SubmissionError {
             Self::TooLarge { .. } | Self::NotText { .. } | Self::Directory { .. } | Self::Nothing { .. } => {
                 "Name the YAML or JSON files with your Service and StatefulSet.".to_owned()
             }
-            Self::Syntax { .. } | Self::NotAnObject { .. } => "Correct the manifest; `kubectl apply --dry-run=client -f FILE` reads it the same way.".to_owned(),
+            Self::Syntax { .. } | Self::NotAnObject { .. } => {
+                "Correct the manifest; `kubectl apply --dry-run=client -f FILE` reads it the same way.".to_owned()
+            }
             Self::Kind { .. } => format!("Take it out of the submission. Applied are: {}.", Applied::ALL.map(|it| it.names().0).join(", ")),
             Self::Namespace { namespace, .. } => format!("Take `namespace: {namespace}` out of its metadata, or grade there with `-n {namespace}`."),
         }

@@ -146,12 +146,17 @@ async fn refused(cluster: &Cluster, manifest: &Manifest, path: &str, status: &St
     let name = show(&manifest.name);
     let standing = send(cluster, Method::GET, path, "", None).await.map(|(_, it)| it).ok().filter(|_| status.code == 422);
     let fields = standing.as_ref().map(|it| unchangeable(manifest.kind, &manifest.value, it)).unwrap_or_default();
-    let causes = status.details.iter().flat_map(|it| &it.causes).map(|it| if it.field.is_empty() { it.message.clone() } else { format!("{}: {}", it.field, it.message) });
+    let causes = status
+        .details
+        .iter()
+        .flat_map(|it| &it.causes)
+        .map(|it| if it.field.is_empty() { it.message.clone() } else { format!("{}: {}", it.field, it.message) });
     if !fields.is_empty() || status.message.contains("immutable") || status.message.contains("updates to statefulset spec") {
         let what = if fields.is_empty() { "a field that cannot be changed".to_owned() } else { fields.join(", ") };
         let keeps = if manifest.kind == Applied::StatefulSet { " (the claims and their data stay)" } else { "" };
         // A set that takes its claims along must leave its pods behind instead.
-        let takes_claims = standing.as_ref().and_then(|it| it.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted")).is_some_and(|it| it == "Delete");
+        let takes_claims =
+            standing.as_ref().and_then(|it| it.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted")).is_some_and(|it| it == "Delete");
         let orphan = if takes_claims { " --cascade=orphan" } else { "" };
         return Failure::new(
             "immutable_field",
@@ -161,8 +166,12 @@ async fn refused(cluster: &Cluster, manifest: &Manifest, path: &str, status: &St
         .because(&manifest.place)
         .because(&status.message);
     }
-    let failure = Failure::new("manifest_refused", format!("the API server refuses {kind} {name}"), "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same.")
-        .because(&manifest.place);
+    let failure = Failure::new(
+        "manifest_refused",
+        format!("the API server refuses {kind} {name}"),
+        "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same.",
+    )
+    .because(&manifest.place);
     let mut causes = causes.peekable();
     if causes.peek().is_none() { failure.because(&status.message) } else { causes.take(8).fold(failure, Failure::because) }
 }
@@ -170,7 +179,8 @@ async fn refused(cluster: &Cluster, manifest: &Manifest, path: &str, status: &St
 /// The fields that differ and cannot be changed on a standing object.
 fn unchangeable(kind: Applied, wanted: &Value, standing: &Value) -> Vec<String> {
     let differs = |pointer: &str| wanted.pointer(pointer).is_some_and(|it| standing.pointer(pointer) != Some(it));
-    let named = |pointers: &[&str]| -> Vec<String> { pointers.iter().filter(|it| differs(it)).map(|it| it.trim_start_matches('/').replace('/', ".")).collect() };
+    let named =
+        |pointers: &[&str]| -> Vec<String> { pointers.iter().filter(|it| differs(it)).map(|it| it.trim_start_matches('/').replace('/', ".")).collect() };
     match kind {
         Applied::StatefulSet => {
             let mut fields = named(&["/spec/serviceName", "/spec/podManagementPolicy", "/spec/selector"]);
@@ -223,7 +233,8 @@ async fn send(cluster: &Cluster, method: Method, path: &str, content: &str, body
     if code.is_success() {
         return serde_json::from_slice(&bytes).map(|it| (code, it)).map_err(kube::Error::SerdeError);
     }
-    let said = serde_json::from_slice::<Status>(&bytes).unwrap_or_else(|_| Status::failure(&show(&String::from_utf8_lossy(&bytes)), "").with_code(code.as_u16()));
+    let said =
+        serde_json::from_slice::<Status>(&bytes).unwrap_or_else(|_| Status::failure(&show(&String::from_utf8_lossy(&bytes)), "").with_code(code.as_u16()));
     Err(kube::Error::Api(Box::new(said)))
 }
 

@@ -90,16 +90,7 @@ impl Cluster {
         let builder = ClientBuilder::try_from(config).map_err(|error| Failure::of(&error, &tried))?;
         let client = builder.with_layer(&CountLayer(Arc::clone(&requests))).build();
         let version = version(&client, &tried).await?;
-        Ok(Self {
-            client,
-            namespace,
-            own_namespace,
-            context,
-            server,
-            version,
-            requests,
-            watch_events: Arc::default(),
-        })
+        Ok(Self { client, namespace, own_namespace, context, server, version, requests, watch_events: Arc::default() })
     }
 
     /// The same cluster through an existing client: for tests, and for many namespaces at once.

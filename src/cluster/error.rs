@@ -2,11 +2,7 @@
 
 use std::{error::Error as StdError, fmt, io};
 
-use kube::{
-    client::AuthError,
-    config::KubeconfigError,
-    core::Status,
-};
+use kube::{client::AuthError, config::KubeconfigError, core::Status};
 
 use crate::untrusted::show;
 
@@ -106,18 +102,24 @@ impl Failure {
                 format!("namespace {namespace} is being deleted"),
                 format!("Wait until `kubectl get namespace {namespace}` no longer finds it, and try again."),
             ),
-            403 => Self::new(
-                "forbidden",
-                what("not permitted"),
-                format!("Ask whoever runs the cluster for the Role that `stsgrade rbac -n {namespace}` prints."),
-            ),
+            403 => {
+                Self::new("forbidden", what("not permitted"), format!("Ask whoever runs the cluster for the Role that `stsgrade rbac -n {namespace}` prints."))
+            }
             404 if is_namespace(status) => Self::missing_namespace(tried.namespace),
             404 => Self::new("not_found", what("not found"), "See what is there with `kubectl get`, and check the name and the namespace."),
-            408 | 504 => Self::new("timeout", what("the API server did not answer in time"), "The cluster is overloaded or its storage is slow. Try again later."),
-            409 => Self::new("conflict", what("somebody else changed it at the same time"), "Make sure that nobody else works in this namespace, and try again."),
+            408 | 504 => {
+                Self::new("timeout", what("the API server did not answer in time"), "The cluster is overloaded or its storage is slow. Try again later.")
+            }
+            409 => {
+                Self::new("conflict", what("somebody else changed it at the same time"), "Make sure that nobody else works in this namespace, and try again.")
+            }
             422 => Self::new("invalid", what("refused as invalid"), "Correct what the message names."),
             429 => Self::new("busy", what("the API server has too much to do (429)"), "Try again in a minute."),
-            500.. => Self::new("server_error", what(&format!("the API server failed ({})", status.code)), "Try again; if it stays, show this to whoever runs the cluster."),
+            500.. => Self::new(
+                "server_error",
+                what(&format!("the API server failed ({})", status.code)),
+                "Try again; if it stays, show this to whoever runs the cluster.",
+            ),
             _ => Self::new("refused", what("the API server refused"), "Correct what the message names."),
         };
         failure.because(&status.message)
@@ -183,7 +185,7 @@ impl Failure {
             AuthError::AuthExecStart(why) => Self::new("credential_plugin", format!("the credential plugin cannot be started: {why}"), "Mend or reinstall it."),
             AuthError::AuthExecRun { cmd, out } => Self::new(
                 "credential_plugin",
-                format!("the credential plugin {} failed ({})", show(cmd), out.status),
+                format!("the credential plugin {} failed ({})", show(plugin(cmd)), out.status),
                 "Run it by hand, or log in again as your cluster's guide says.",
             )
             .because(String::from_utf8_lossy(&out.stderr).trim()),
@@ -204,7 +206,7 @@ impl Failure {
         let failure = match fault(error, &words) {
             Fault::Refused => Self::new(
                 "no_server",
-                format!("nothing answers at {server}: connection refused"),
+                format!("nothing answers at {}: connection refused", address(tried)),
                 "Start the cluster (`minikube start`, `kind create cluster`, …), or choose another with `--context`.",
             ),
             Fault::Name => Self::new(
@@ -297,6 +299,15 @@ pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
     line
 }
 
+/// The command itself: kube puts the plugin's environment before it.
+fn plugin(command: &str) -> &str {
+    command.rsplit_once("}\" ").map_or(command, |(_, rest)| rest)
+}
+
+fn address(tried: &Tried<'_>) -> String {
+    if tried.server.is_empty() { "the API server's address".to_owned() } else { show(tried.server) }
+}
+
 fn at(tried: &Tried<'_>) -> String {
     if tried.server.is_empty() { "the API server".to_owned() } else { format!("the API server at {}", show(tried.server)) }
 }
@@ -307,4 +318,65 @@ fn is_namespace(status: &Status) -> bool {
 
 fn is_terminating(status: &Status) -> bool {
     status.message.contains("because it is being terminated")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use kube::core::Status;
+
+    use super::{Failure, Tried, chain, is_broken, is_refused, plugin};
+
+    const TRIED: Tried<'_> = Tried { verb: "list", resource: "pods", name: "", namespace: "lab", server: "https://s:6443" };
+
+    fn api(code: u16, reason: &str, message: &str) -> Failure {
+        Failure::of(&kube::Error::Api(Box::new(Status::failure(message, reason).with_code(code))), &TRIED)
+    }
+
+    fn service(error: io::Error) -> Failure {
+        // As hyper does: the io::Error is inside an error of its own, which is inside an io::Error.
+        Failure::of(&kube::Error::Service(Box::new(io::Error::other(error))), &TRIED)
+    }
+
+    /// Catches a next step that belongs to another trouble.
+    #[test]
+    fn each_trouble_has_its_own_name() {
+        assert_eq!(api(401, "Unauthorized", "Unauthorized").id, "credentials");
+        assert_eq!(api(403, "Forbidden", "pods is forbidden").id, "forbidden");
+        assert_eq!(api(403, "Forbidden", "unable to create new content in namespace lab because it is being terminated").id, "namespace_terminating");
+        assert_eq!(api(404, "NotFound", "x").id, "not_found");
+        assert_eq!(api(504, "Timeout", "x").id, "timeout");
+        assert_eq!(api(500, "InternalError", "x").id, "server_error");
+        assert_eq!(service(io::ErrorKind::ConnectionRefused.into()).id, "no_server");
+        assert_eq!(service(io::ErrorKind::ConnectionReset.into()).id, "connection_lost");
+        assert_eq!(service(io::ErrorKind::TimedOut.into()).id, "no_answer");
+        assert_eq!(service(io::Error::other("invalid peer certificate: UnknownIssuer")).id, "tls");
+        assert_eq!(service(io::Error::other("dns error")).id, "no_server_name");
+        assert_eq!(service(io::Error::other("?")).id, "connection");
+    }
+
+    /// Catches a server's message that takes over the terminal, and one that is shown twice.
+    #[test]
+    fn what_the_server_says_is_escaped_and_said_once() {
+        let failure = api(403, "Forbidden", "\u{1b}[2J no");
+        assert_eq!(failure.what, "not permitted: list pods in namespace lab");
+        assert_eq!(failure.detail, ["\\u{1b}[2J no"]);
+        let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert_eq!(chain(&refused), "connection refused");
+    }
+
+    /// Catches a change that is sent twice although the first may have been carried out.
+    #[test]
+    fn refused_and_broken_are_told_apart() {
+        let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert!(is_refused(&refused) && !is_broken(&refused));
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert!(!is_refused(&reset) && is_broken(&reset));
+    }
+
+    #[test]
+    fn a_plugin_is_named_without_its_environment() {
+        assert_eq!(plugin("KUBERNETES_EXEC_INFO=\"{\\\"spec\\\":{}}\" \"aws\" \"eks\""), "\"aws\" \"eks\"");
+    }
 }

@@ -26,11 +26,7 @@ use self::{
     slim::Known,
     source::{Listed, Stream, Told},
 };
-use super::{
-    Cluster, Failure, Journal,
-    error::chain,
-    journal::Silence,
-};
+use super::{Cluster, Failure, Journal, error::chain, journal::Silence};
 use crate::untrusted::show;
 
 /// The server sends a bookmark about once a minute: a watch that is silent for longer is dead.
@@ -126,8 +122,7 @@ enum Ended {
 
 impl Feed {
     fn begin(cluster: &Cluster, journal: &Journal, kind: Kind, list: Listed) -> Self {
-        let mut feed =
-            Self { cluster: cluster.clone(), journal: journal.clone(), kind, known: Known::default(), position: String::new(), last: None };
+        let mut feed = Self { cluster: cluster.clone(), journal: journal.clone(), kind, known: Known::default(), position: String::new(), last: None };
         feed.take_list(list);
         feed
     }

@@ -109,7 +109,9 @@ impl ReadError {
         match self {
             Self::Open { .. } | Self::Read { .. } => "Check the path and that you may read the file.",
             Self::Newer { .. } => "Judge it with the version of stsgrade that recorded it, or a newer one.",
-            Self::Empty { .. } | Self::Binary { .. } | Self::NotARecording { .. } => "Name the file that `stsgrade grade` or `stsgrade record` wrote; `grade` prints its path.",
+            Self::Empty { .. } | Self::Binary { .. } | Self::NotARecording { .. } => {
+                "Name the file that `stsgrade grade` or `stsgrade record` wrote; `grade` prints its path."
+            }
             Self::Broken { .. } | Self::NotDense { .. } => "The file was changed or damaged after it was recorded. Use an intact copy, or grade again.",
         }
     }

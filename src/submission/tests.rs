@@ -54,7 +54,10 @@ fn only_the_target_and_the_lab_s_own_namespace_are_taken() {
 fn other_kinds_are_refused_by_name() {
     let text = object("v1", "Service", "s", "") + &object("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "evil\\e", "");
     assert_eq!(error(&text), "a.yaml, document 2, line 6: ClusterRoleBinding evil\\e is not applied: this grader applies no objects of this kind");
-    assert_eq!(error(&object("apps/v1beta1", "StatefulSet", "web", "")), "a.yaml, document 1, line 1: StatefulSet web is not applied: its apiVersion is apps/v1, not apps/v1beta1");
+    assert_eq!(
+        error(&object("apps/v1beta1", "StatefulSet", "web", "")),
+        "a.yaml, document 1, line 1: StatefulSet web is not applied: its apiVersion is apps/v1, not apps/v1beta1"
+    );
     // A kind of our names in somebody's own group.
     assert!(error(&object("evil.io/v1", "Service", "s", "")).ends_with("its apiVersion is v1, not evil.io/v1"));
 }
@@ -94,7 +97,8 @@ fn the_digest_is_of_the_bytes() {
 /// Catches a manifest written by `kubectl get -o yaml` being refused for what the server itself added.
 #[test]
 fn what_the_server_fills_in_is_taken_out() {
-    let text = object("v1", "Service", "s", "  uid: u\n  resourceVersion: '7'\n  managedFields: [{manager: x}]\n  labels: {a: b}\nstatus: {loadBalancer: {}}\n");
+    let text =
+        object("v1", "Service", "s", "  uid: u\n  resourceVersion: '7'\n  managedFields: [{manager: x}]\n  labels: {a: b}\nstatus: {loadBalancer: {}}\n");
     let value = read(&[("a.yaml", &text)]).unwrap().objects.remove(0).value;
     assert_eq!(value, serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "target", "labels": {"a": "b"}}}));
 }

@@ -90,7 +90,11 @@ impl Server {
     async fn lines(&self, until: fn(&What) -> bool) -> Vec<What> {
         let (journal, recorder) = self.start().await;
         let mut pushed = journal.lines();
-        let seen = async { while !self.recorded().iter().any(until) { pushed.changed().await.unwrap() } };
+        let seen = async {
+            while !self.recorded().iter().any(until) {
+                pushed.changed().await.unwrap()
+            }
+        };
         tokio::time::timeout(Duration::from_secs(600), seen).await.unwrap();
         recorder.unwrap().stop().await;
         self.recorded()
@@ -121,7 +125,9 @@ fn reply(answer: Answer) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
 }
 
 fn pod(name: &str, version: u32, phase: &str) -> String {
-    format!(r#"{{"kind":"Pod","metadata":{{"name":"{name}","uid":"uid-{name}","resourceVersion":"{version}","managedFields":[{{"manager":"x"}}]}},"spec":{{"nodeName":"n"}},"status":{{"phase":"{phase}"}}}}"#)
+    format!(
+        r#"{{"kind":"Pod","metadata":{{"name":"{name}","uid":"uid-{name}","resourceVersion":"{version}","managedFields":[{{"manager":"x"}}]}},"spec":{{"nodeName":"n"}},"status":{{"phase":"{phase}"}}}}"#
+    )
 }
 
 fn list(version: &str, rest: &str, items: &[String]) -> String {
@@ -202,11 +208,7 @@ async fn a_watch_that_ends_is_resumed_where_it_was() {
 /// Catches a connection that died without a word being waited on for ever.
 #[tokio::test(start_paused = true)]
 async fn a_silent_watch_is_given_up() {
-    let server = Server::new([
-        Whole(200, list("5", "", &[])),
-        Open(vec![bookmark(7)]),
-        Open(vec![event("ADDED", &pod("web-0", 8, "Pending"))]),
-    ]);
+    let server = Server::new([Whole(200, list("5", "", &[])), Open(vec![bookmark(7)]), Open(vec![event("ADDED", &pod("web-0", 8, "Pending"))])]);
     server.lines(|it| is(it, Change::Added, "web-0")).await;
     assert_eq!(server.asked(), ["limit=500", "watch 5", "watch 7"]);
 }
@@ -226,10 +228,7 @@ async fn an_event_that_cannot_be_read_is_a_gap() {
 /// Catches a second page that is lost, or watched from the first page's position.
 #[tokio::test(start_paused = true)]
 async fn a_list_comes_in_pages() {
-    let server = Server::new([
-        Whole(200, list("5", "a/+=", &[pod("web-0", 3, "Running")])),
-        Whole(200, list("5", "", &[pod("web-1", 4, "Running")])),
-    ]);
+    let server = Server::new([Whole(200, list("5", "a/+=", &[pod("web-0", 3, "Running")])), Whole(200, list("5", "", &[pod("web-1", 4, "Running")]))]);
     let lines = server.lines(|it| is(it, Change::Listed, "web-1")).await;
     assert_eq!(short(&lines), ["Listed web-0 Running", "Listed web-1 Running"]);
     assert_eq!(server.asked(), ["limit=500", "limit=500&continue=a%2F%2B%3D", "watch 5"]);
