@@ -198,30 +198,4 @@ fn copy(request: &Request<Body>) -> Option<Request<Body>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::Method;
-
-    use super::Call;
-
-    /// A call counted under the wrong name makes the cost table lie, and a watch that is taken for a
-    /// list is repeated from a stale position.
-    #[test]
-    fn calls_are_told_apart() {
-        let of = |method: Method, uri: &str| {
-            let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
-            Call::of(&method, path, query)
-        };
-        assert_eq!(of(Method::GET, "/api/v1/namespaces/a/pods?limit=500"), Call::List);
-        assert_eq!(of(Method::GET, "/api/v1/namespaces/a/pods?watch=true&x=1"), Call::Watch);
-        assert_eq!(of(Method::GET, "/api/v1/namespaces/a/pods/web-0"), Call::Get);
-        assert_eq!(of(Method::GET, "/api/v1/namespaces/a"), Call::Get);
-        assert_eq!(of(Method::GET, "/apis/apps/v1/namespaces/a/statefulsets"), Call::List);
-        assert_eq!(of(Method::GET, "/apis/apps/v1/namespaces/a/statefulsets/web/scale"), Call::Get);
-        assert_eq!(of(Method::GET, "/apis/storage.k8s.io/v1/storageclasses"), Call::List);
-        assert_eq!(of(Method::GET, "/version"), Call::Get);
-        assert_eq!(of(Method::GET, "/api/v1/namespaces/a/pods/web-0/exec?command=sh"), Call::Exec);
-        assert_eq!(of(Method::PATCH, "/apis/apps/v1/namespaces/a/statefulsets/web/scale"), Call::Patch);
-        assert_eq!(of(Method::DELETE, "/api/v1/namespaces/a/pods/web-0"), Call::Delete);
-        assert_eq!(of(Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"), Call::Create);
-    }
-}
+mod tests;
