@@ -31,8 +31,8 @@ Examples:
 
 const GRADE: &str = "\
 Pods are deleted and the set is scaled up and down in the course of it. Afterwards the replicas
-are as they were found, and nothing that the grading made is left. What -f applied stays, unless
---cleanup is given. Every grade keeps its recording; its path is printed.";
+are as they were found, and nothing that the grading made is left. What -f applied stays. Every
+grade keeps its recording; its path is printed.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -125,12 +125,6 @@ pub struct Grade {
     /// Take over from another grader that holds the namespace.
     #[arg(long)]
     pub force: bool,
-    /// With -f: remove all that was applied and claimed when done.
-    #[arg(long, requires = "filename")]
-    pub cleanup: bool,
-    /// With -f: make a missing namespace without Pod Security, because the manifests are trusted.
-    #[arg(long, requires = "filename")]
-    pub trust: bool,
     /// Image with a shell, by which pods without one are inspected.
     #[arg(long, value_name = "IMAGE")]
     pub probe_image: Option<String>,
@@ -203,14 +197,11 @@ pub struct Rbac {
     #[arg(short, long, value_name = "NAME", default_value = "statefulset-lab")]
     pub namespace: String,
     /// Include what `grade -f` needs.
-    #[arg(long)]
-    pub apply: bool,
-    /// Include what `--probe-image` needs.
-    #[arg(long)]
-    pub probe_image: bool,
-    /// Bind it to this user, instead of a service account `stsgrade`.
-    #[arg(long, value_name = "NAME")]
-    pub user: Option<String>,
+    #[arg(short, long, value_name = "FILE", num_args = 0..=1)]
+    pub filename: Option<Option<PathBuf>>,
+    /// Include what `grade --probe-image` needs.
+    #[arg(long, value_name = "IMAGE", num_args = 0..=1)]
+    pub probe_image: Option<Option<String>>,
 }
 
 /// Reads the command line.

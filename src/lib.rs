@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod commands;
 pub mod exit;
+pub mod progress;
 pub mod report;
 pub mod terminal;
 pub mod untrusted;

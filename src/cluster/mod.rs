@@ -5,6 +5,7 @@ pub mod apply;
 pub mod connect;
 mod diagnose;
 mod dns;
+pub mod elsewhere;
 pub mod error;
 mod exec;
 mod frames;

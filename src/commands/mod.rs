@@ -1,8 +1,12 @@
 //! The commands, and what they all do alike: streams and exit codes.
 
 mod explain;
+mod grade;
 mod judge;
 mod list;
+mod live;
+mod record;
+mod restore;
 
 use std::{
     ffi::OsString,
@@ -13,7 +17,7 @@ use std::{
 
 use crate::{
     cli::{self, Command, Format, Reporting},
-    cluster::Failure,
+    cluster::{Failure, preflight::rbac_yaml},
     exit::Exit,
     report::{Report, json, text},
     terminal::Look,
@@ -33,7 +37,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Judge(args) => judge::run(&args),
-        Command::Grade(_) | Command::Record(_) | Command::Restore(_) | Command::Rbac(_) => Exit::CouldNot,
+        Command::Grade(args) => grade::run(&args),
+        Command::Record(args) => record::run(&args),
+        Command::Restore(args) => restore::run(&args),
+        Command::Rbac(args) => show(rbac_yaml(&args.namespace, args.filename.is_some(), args.probe_image.is_some()).as_bytes()),
     }
 }
 

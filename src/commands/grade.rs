@@ -1,0 +1,166 @@
+//! `stsgrade grade`: the tour on the cluster, its report, and then everything put back.
+
+use std::{path::Path, time::Duration};
+
+use super::{
+    deliver, fail,
+    live::{Early, begin, block_on, connect, listen, stopped, whereabouts},
+    reserve,
+};
+use crate::{
+    cli::{self, Format},
+    cluster::{
+        Cluster, Failure, Journal, Signal, elsewhere,
+        grade::{Announcement, Grade, GradeRequest},
+        restore::Restored,
+    },
+    exit::Exit,
+    progress::Progress,
+    recording::{Asked, Header},
+    report::{Report, Source},
+    submission::Submission,
+    untrusted::show,
+};
+
+pub(super) fn run(args: &cli::Grade) -> Exit {
+    let format = args.reporting.output;
+    if let Err(failure) = reserve(&args.reporting) {
+        return fail(&failure, format);
+    }
+    let submission = match read(args) {
+        Ok(submission) => submission,
+        Err(failure) => return fail(&failure, format),
+    };
+    block_on(async { grade(args, submission).await.unwrap_or_else(|early| early.exit(format)) })
+}
+
+/// What `-f` names: read, and refused, before any cluster is asked.
+fn read(args: &cli::Grade) -> Result<Option<Submission>, Failure> {
+    if args.filename.is_empty() {
+        return Ok(None);
+    }
+    let target = args.target.namespace.as_deref().unwrap_or(crate::cluster::connect::LAB_NAMESPACE);
+    Submission::read(&args.filename, target).map(Some).map_err(|error| Failure::new("submission", error.to_string(), error.next()))
+}
+
+async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit, Early> {
+    let interrupt = listen()?;
+    let progress = Progress::to_stderr();
+    let cluster = connect(&args.target, &interrupt).await?;
+    progress.say(&whereabouts(&cluster));
+    let (header, journal, path) = begin(&cluster, args.save.as_deref(), asked(args, submission.as_ref()))?;
+    progress.say(&format!("recording to {}", show(&path.display().to_string())));
+    if let Some(submission) = &submission {
+        progress.say(&format!("about to apply {} to namespace {}", contents(submission), show(&cluster.namespace)));
+    }
+    let request =
+        GradeRequest { statefulset: args.statefulset.clone(), timeout: args.timeout, submission, probe_image: args.probe_image.clone(), force: args.force };
+    let announce = |it: &Announcement| announcement(it).iter().for_each(|line| progress.say(line));
+    let graded = tokio::select! {
+        graded = Grade::run(&cluster, &journal, &request, &interrupt, &announce) => graded,
+        () = progress.follow(&journal) => Err(Failure::new("progress", "the journal ended", "Report this as a bug.")),
+    };
+    progress.clear();
+    let graded = match (graded, interrupt.asked()) {
+        (Err(_), Some(signal)) => return Err(Early::Stopped(signal)),
+        (graded, _) => graded?,
+    };
+    if let Some(signal) = interrupt.asked() {
+        return Ok(end_early(args, &cluster, graded, &journal, &progress, signal, &path).await);
+    }
+    let exit = report(args, &cluster, &header, &journal, &progress).await;
+    if let Some(trouble) = journal.trouble() {
+        progress.say(&format!("warning: the recording in {} is not complete: {}", show(&path.display().to_string()), show(&trouble)));
+    }
+    Ok(if put_back(&cluster, graded, &journal, &progress).await { exit } else { Exit::NotRestored })
+}
+
+/// Prints the report as soon as it can be judged: restoring goes on after it.
+async fn report(args: &cli::Grade, cluster: &Cluster, header: &Header, journal: &Journal, progress: &Progress) -> Exit {
+    journal.flush();
+    let source =
+        Source { digest: journal.digest(), cluster: header.cluster.clone(), started_at: header.started_at.clone(), namespace: header.namespace.clone() };
+    let report = journal.judged(|timeline| Report::of(&source, timeline));
+    let exit = deliver(&report, &args.reporting);
+    if report.stateful_set.is_none()
+        && args.target.namespace.is_none()
+        && let Some(name) = elsewhere::in_own_namespace(cluster).await
+    {
+        let own = show(&cluster.own_namespace);
+        progress.say(&format!("note: namespace {own}, the context's own, holds StatefulSet {}: `stsgrade grade -n {own}` grades it", show(&name)));
+    }
+    exit
+}
+
+/// Restores, without a report: whoever stopped it will run it again.
+async fn end_early(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, journal: &Journal, progress: &Progress, signal: Signal, path: &Path) -> Exit {
+    progress.say("interrupted: putting everything back (once more to stop at once)");
+    let whole = put_back(cluster, graded, journal, progress).await;
+    progress.say(&format!("what was recorded until then: stsgrade judge {}", show(&path.display().to_string())));
+    if args.reporting.output == Format::Json {
+        let failure = Failure::new("interrupted", "interrupted before the report", "Run it again.");
+        fail(&failure, Format::Json);
+    }
+    if whole { stopped(signal) } else { Exit::NotRestored }
+}
+
+/// Puts everything back; false when something is left, which it names.
+async fn put_back(cluster: &Cluster, graded: Grade<'_>, journal: &Journal, progress: &Progress) -> bool {
+    let restored = tokio::select! {
+        restored = graded.restore() => restored,
+        () = progress.follow(journal) => Restored::default(),
+    };
+    progress.clear();
+    let lines = leftovers(&restored, cluster);
+    lines.iter().for_each(|line| progress.say(line));
+    if lines.is_empty() {
+        progress.say("everything is as it was found");
+    }
+    lines.is_empty()
+}
+
+/// What is left, and how to finish.
+pub(super) fn leftovers(restored: &Restored, cluster: &Cluster) -> Vec<String> {
+    if restored.left.is_empty() {
+        return vec![];
+    }
+    let mut lines = vec!["error: not everything could be put back:".to_owned()];
+    lines.extend(restored.left.iter().map(|it| format!("  {}", show(it))));
+    lines.push(format!("next:  stsgrade restore -n {}", show(&cluster.namespace)));
+    lines
+}
+
+fn asked(args: &cli::Grade, submission: Option<&Submission>) -> Asked {
+    Asked {
+        command: "grade".to_owned(),
+        statefulset: args.statefulset.clone(),
+        filename: submission.is_some(),
+        manifests: submission.map(|it| it.digest.clone()),
+        probe_image: args.probe_image.clone(),
+        timeout_seconds: args.timeout.map(|it| it.as_secs()),
+        cleanup: false,
+    }
+}
+
+/// `Service/web, StatefulSet/web`.
+fn contents(submission: &Submission) -> String {
+    const SHOWN: usize = 8;
+    let names: Vec<String> = submission.objects.iter().take(SHOWN).map(|it| format!("{}/{}", it.kind.names().0, show(&it.name))).collect();
+    let more = submission.objects.len().saturating_sub(SHOWN);
+    if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
+}
+
+fn announcement(it: &Announcement) -> Vec<String> {
+    let mut lines = vec![];
+    if it.finished_first {
+        lines.push("an earlier grade was interrupted; what it had left has been put back first".to_owned());
+    }
+    lines.push(format!("grading StatefulSet {}, which will take at most about {}:", show(&it.set), minutes(it.worst)));
+    lines.extend(it.changes.iter().map(|it| format!("  - {}", show(it))));
+    lines
+}
+
+/// `90 s`, or `4 min`.
+fn minutes(time: Duration) -> String {
+    if time.as_secs() < 120 { format!("{} s", time.as_secs()) } else { format!("{} min", time.as_secs().div_ceil(60)) }
+}

@@ -1,0 +1,46 @@
+//! `stsgrade record`: what happens in a namespace, without changing anything.
+
+use super::live::{Early, begin, block_on, connect, listen, whereabouts};
+use crate::{
+    cli::{Format, Record},
+    cluster::Failure,
+    exit::Exit,
+    progress::Progress,
+    record,
+    recording::Asked,
+    untrusted::show,
+};
+
+pub(super) fn run(args: &Record) -> Exit {
+    block_on(async { work(args).await.unwrap_or_else(|early| early.exit(Format::Text)) })
+}
+
+async fn work(args: &Record) -> Result<Exit, Early> {
+    let interrupt = listen()?;
+    let progress = Progress::to_stderr();
+    let cluster = connect(&args.target, &interrupt).await?;
+    progress.say(&whereabouts(&cluster));
+    let asked =
+        Asked { command: "record".to_owned(), statefulset: args.statefulset.clone(), timeout_seconds: args.timeout.map(|it| it.as_secs()), ..Asked::default() };
+    let (_, journal, path) = begin(&cluster, args.save.as_deref(), asked)?;
+    let path = show(&path.display().to_string());
+    let stop = async {
+        match args.timeout {
+            Some(timeout) => tokio::select! {
+                () = interrupt.first() => {}
+                () = tokio::time::sleep(timeout) => {}
+            },
+            None => interrupt.first().await,
+        }
+    };
+    let ready = || progress.say(&format!("recording to {path}; nothing is changed; Ctrl-C ends it"));
+    let recorded = record::record(&cluster, &journal, args.statefulset.as_deref(), stop, ready).await?;
+    journal.flush();
+    if let Some(trouble) = journal.trouble() {
+        return Err(
+            Failure::new("recording_file", format!("the recording in {path} is not complete: {}", show(&trouble)), "Make room, and record again.").into()
+        );
+    }
+    progress.say(&format!("{} lines in {} s; next: stsgrade judge {path}", recorded.lines, recorded.took.as_secs()));
+    Ok(Exit::Good)
+}
