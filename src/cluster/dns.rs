@@ -31,8 +31,11 @@ use super::{
 /// How long after the EndpointSlice carries it a name may still be answered wrongly: a little more than
 /// the longest time that kubeadm clusters remember.
 const PATIENCE: Duration = Duration::from_secs(35);
-/// Between two questions for one name.
+/// Between two questions for one name; it grows up to the second.
 const PAUSE: Duration = Duration::from_millis(1700);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// Questions that are due within this time go together.
+const TOGETHER: Duration = Duration::from_millis(500);
 /// How long EndpointSlices may take, after which it is asked all the same.
 const SLICES: Duration = Duration::from_secs(5);
 /// One exec's whole time.
@@ -112,8 +115,18 @@ impl<'a> Names<'a> {
         self.state().replaced = Some((ordinal, old.to_owned()));
     }
 
+    /// Waits until every name was asked once, as far as it may be: a name that is asked while its pod goes
+    /// is remembered as missing.
+    pub(super) async fn asked(&self, within: Duration) {
+        self.wait(within, |state, question, standing| matches!(standing, Standing::Settled) || state.asked.contains_key(&question.key())).await;
+    }
+
     /// Waits until every name is answered rightly or has had its time.
     pub(super) async fn finished(&self, within: Duration) {
+        self.wait(within, |_, _, standing| matches!(standing, Standing::Settled)).await;
+    }
+
+    async fn wait(&self, within: Duration, is_enough: impl Fn(&State, &Question, &Standing) -> bool) {
         let mut changed = self.changed.subscribe();
         let mut lines = self.journal.lines();
         let wait = async {
@@ -121,8 +134,9 @@ impl<'a> Names<'a> {
                 changed.mark_unchanged();
                 lines.mark_unchanged();
                 let now = self.journal.now();
-                let settled = self.journal.with(|timeline| self.standings(timeline, now).iter().all(|(_, it)| matches!(it, Standing::Settled)));
-                if settled {
+                let standings = self.journal.with(|timeline| self.standings(timeline, now));
+                let enough = standings.iter().all(|(question, standing)| is_enough(&self.state(), question, standing));
+                if enough {
                     return;
                 }
                 tokio::select! { _ = changed.changed() => (), _ = lines.changed() => (), () = tokio::time::sleep(PAUSE) => () }
@@ -164,16 +178,23 @@ impl<'a> Names<'a> {
         if waits && now < opened.saturating_add(nanoseconds(Duration::from_secs(2))) {
             return (vec![], Duration::from_millis(500));
         }
+        // The pods that can ask are known once they are inspected.
+        if !self.inspector.is_idle() && self.inspector.desks().len() < 2 {
+            return (vec![], Duration::from_millis(500));
+        }
         let mut next = if waits { Duration::from_millis(500) } else { Duration::MAX };
         let mut questions = vec![];
         for (question, standing) in standings {
             match standing {
-                Standing::From(at) if at <= now => questions.push(question),
+                Standing::From(at) if at <= now.saturating_add(nanoseconds(TOGETHER)) => questions.push((at, question)),
                 Standing::From(at) => next = next.min(Duration::from_nanos(at - now)),
                 _ => {}
             }
         }
-        (questions, next)
+        if let Some(soonest) = questions.iter().map(|(at, _)| *at).min().filter(|at| *at > now) {
+            return (vec![], next.min(Duration::from_nanos(soonest - now)));
+        }
+        (questions.into_iter().map(|(_, question)| question).collect(), next)
     }
 
     /// Every name that matters, and how it stands.
@@ -281,10 +302,11 @@ impl<'a> Names<'a> {
     }
 
     fn note(&self, question: &Question, answer: &Answer) {
-        let again = self.journal.now().saturating_add(nanoseconds(PAUSE));
+        let now = self.journal.now();
         let mut state = self.state();
         let asked = state.asked.entry(question.key()).or_default();
-        *asked = (asked.0 + 1, again);
+        let pause = (PAUSE + PAUSE / 4 * asked.0).min(LONGEST_PAUSE);
+        *asked = (asked.0 + 1, now.saturating_add(nanoseconds(pause)));
         let Answer::Addresses(given) = answer else { return };
         match &question.of {
             Some(of) if *given == question.expected => {

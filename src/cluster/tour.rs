@@ -32,6 +32,8 @@ use crate::plan::{self, Ended, Performed, Step};
 const INSPECTING: Duration = Duration::from_secs(25);
 /// The longest that the tour waits at its end for DNS servers to forget.
 const FORGETTING: Duration = Duration::from_secs(36);
+/// The longest that the tour waits for the first round of questions to the DNS server.
+const FIRST_ANSWERS: Duration = Duration::from_secs(4);
 /// How long the controller may stand still before the set is touched, where claims go with the pods.
 const STALL: Duration = Duration::from_secs(5);
 
@@ -198,7 +200,7 @@ impl Visit<'_> {
         let tour = self.tour;
         tour.begin(StepName::Inspect, None);
         let waiting = tokio::select! {
-            () = tour.all_inspected() => Waiting::Done,
+            () = async { tour.all_inspected().await; tour.names.asked(tour.left(FIRST_ANSWERS)).await } => Waiting::Done,
             () = tour.interrupt.first() => Waiting::Interrupted,
         };
         tour.end(StepName::Inspect, waiting, outcome).await
