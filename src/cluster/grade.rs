@@ -3,7 +3,7 @@
 //! It has two phases, because the report is printed as soon as it can be judged: [`Grade::run`] ends
 //! with the recording's `End` line, [`Grade::restore`] puts everything back after it.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
 
 use checks::model::{
     Timeline, Wait, What,
@@ -67,6 +67,8 @@ pub struct Grade<'a> {
     held: Option<Held>,
     /// What to go back to, once the set has settled.
     point: Option<RestorePoint>,
+    /// The pods that canaries were written for; `None` when nobody knows.
+    marked: Option<BTreeSet<String>>,
     finished_first: bool,
     applied: Report,
     why: Why,
@@ -84,7 +86,7 @@ impl<'a> Grade<'a> {
         }
         let allowed = preflight::permissions(cluster).await?;
         let recorder = Recorder::start(cluster, journal).await?;
-        let mut grade = Self { cluster, journal, interrupt, recorder, held: None, point: None, finished_first: false, applied: Report::default(), why: Why::Complete };
+        let mut grade = Self { cluster, journal, interrupt, recorder, held: None, point: None, marked: None, finished_first: false, applied: Report::default(), why: Why::Complete };
         match grade.until_the_end(&allowed, request, announce).await {
             Ok(outcome) => {
                 grade.end(outcome);
@@ -113,11 +115,11 @@ impl<'a> Grade<'a> {
 
     /// Puts everything back, and ends the recording.
     pub async fn restore(self) -> Restored {
-        let Self { cluster, journal, interrupt, recorder, held, point, .. } = self;
+        let Self { cluster, journal, interrupt, recorder, held, point, marked, .. } = self;
         let mut restored = Restored::default();
         if let Some(held) = &held {
             if let Some(point) = &point {
-                let restorer = Restorer { cluster, journal, point, held };
+                let restorer = Restorer { cluster, journal, point, held, marked };
                 restored = tokio::select! {
                     restored = restorer.run(interrupt) => restored,
                     () = renew(cluster, held) => Restored::default(),
@@ -172,20 +174,23 @@ impl<'a> Grade<'a> {
         let deadline = request.timeout.map(|timeout| journal.started() + timeout.saturating_sub(journal.with(reserve)));
         let tour = Tour { cluster, journal, inspector: &inspector, names: &names, diagnostician: &diagnostician, interrupt, deadline };
         let (locked, lock) = tokio::sync::watch::channel(self.held.clone());
-        let settled = async || {
+        let created = self.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name);
+        let prepare = async || {
             self.lock_with_restore_point(request.force).await?;
             locked.send_replace(self.held.clone());
             announce(&journal.with(|timeline| announcement(timeline, self.finished_first)));
             inspector.open();
             Ok(())
         };
-        tokio::select! {
-            outcome = tour.run(settled) => outcome,
+        let outcome = tokio::select! {
+            outcome = tour.run(created, prepare) => outcome,
             _ = inspector.attend() => Ok(Outcome::default()),
             _ = names.attend() => Ok(Outcome::default()),
             _ = diagnostician.attend() => Ok(Outcome::default()),
             () = renew_once_held(cluster, lock) => Ok(Outcome::default()),
-        }
+        };
+        self.marked = Some(inspector.marked());
+        outcome
     }
 
     /// Takes the Lease, before anything is applied.

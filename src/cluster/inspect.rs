@@ -93,6 +93,10 @@ struct Job {
     running_at: u64,
     ready_at: u64,
     first_life: bool,
+    /// Its start was watched, so that `running_at` is true.
+    witnessed: bool,
+    /// When the node's clock says that its containers started, in seconds since the epoch.
+    started: Option<i64>,
     /// A running container, where no claim tells which.
     any_container: Option<String>,
 }
@@ -111,6 +115,11 @@ impl<'a> Inspector<'a> {
     /// What is known of the pods that were inspected, by UID.
     pub(super) fn desks(&self) -> BTreeMap<String, Desk> {
         self.state().desks.clone()
+    }
+
+    /// The names of the pods for which a canary was written, or may have been.
+    pub(super) fn marked(&self) -> BTreeSet<String> {
+        self.state().canaries.iter().map(|(_, pod)| pod.clone()).collect()
     }
 
     /// Tells of each change of what is known here.
@@ -205,7 +214,7 @@ impl<'a> Inspector<'a> {
     }
 
     async fn inspect(&self, job: Job) {
-        let seen = self.read(&job).await;
+        let (seen, written) = self.read(&job).await;
         let now = self.journal.now();
         let has_identity = self.journal.with(|timeline| timeline.has_identity(&job.pod.uid));
         let mut state = self.state();
@@ -215,19 +224,17 @@ impl<'a> Inspector<'a> {
         life.finished = !seen || has_identity || !patient;
         life.again = now.saturating_add(nanoseconds(PAUSE));
         if life.finished && job.first_life && has_identity {
-            // A container that ran before the recording began took nobody knows how long.
-            let took = Duration::from_nanos(now.saturating_sub(job.running_at));
-            state.delay = state.delay.max(took.min(PATIENCE));
+            state.delay = state.delay.max(job.delay(now, &written));
         }
         drop(state);
         self.changed.send_modify(|it| *it += 1);
     }
 
-    /// Reads all of a pod's claims; whether another look could see more.
-    async fn read(&self, job: &Job) -> bool {
+    /// Reads all of a pod's claims; whether that worked, and when the files there were written.
+    async fn read(&self, job: &Job) -> (bool, Vec<i64>) {
         let mut left = job.mounted.clone();
         let mut without_shell: BTreeSet<String> = BTreeSet::new();
-        let mut seen = false;
+        let (mut seen, mut written) = (false, vec![]);
         if left.is_empty() {
             self.look_around(job).await;
         }
@@ -243,12 +250,13 @@ impl<'a> Inspector<'a> {
                 Err(why) => self.note_failure(job, &container, &mounts, &why, began),
                 Ok(told) => {
                     seen = true;
+                    written.extend(told.mounts.iter().flat_map(|it| &it.files).filter(|it| it.size > 0).filter_map(|it| it.mtime));
                     self.note(job, &container, &mounts, told, began);
                 }
             }
             left.retain(|it| mounts.iter().all(|mount| mount.claim != it.claim));
         }
-        seen
+        (seen, written)
     }
 
     /// A pod without claims can still ask DNS.
@@ -354,9 +362,27 @@ impl<'a> Inspector<'a> {
     }
 }
 
+impl Job {
+    /// How long after the container's start the content was written, at most.
+    ///
+    /// By when we saw it, and by the node's clock, which tells start and writing in whole seconds.
+    fn delay(&self, now: u64, written: &[i64]) -> Duration {
+        let took = Duration::from_nanos(now.saturating_sub(self.running_at)).min(PATIENCE);
+        let after = |at: &i64| u64::try_from(at - self.started?).ok().map(Duration::from_secs).filter(|it| *it <= PATIENCE);
+        let told = written.iter().filter_map(after).max();
+        match (self.witnessed, told) {
+            (true, Some(told)) => took.min(told + Duration::from_secs(1)),
+            (true, None) => took,
+            (false, told) => told.unwrap_or_default(),
+        }
+    }
+}
+
 fn job(pod: &Incarnation, first_life: bool) -> Job {
     let any_container = pod.spec().containers.iter().find(|it| runs(pod, &it.name)).map(|it| it.name.clone());
-    Job { pod: reference(pod), mounted: Mounted::of(pod), running_at: pod.running_at.unwrap_or(0), ready_at: pod.ready_at, first_life, any_container }
+    let starts = pod.pod.status.container_statuses.iter().filter_map(|it| it.state.running.as_ref()?.started_at.as_deref()?.parse::<jiff::Timestamp>().ok());
+    let started = starts.map(|it| it.as_second()).max();
+    Job { pod: reference(pod), mounted: Mounted::of(pod), running_at: pod.running_at.unwrap_or(0), ready_at: pod.ready_at, first_life, witnessed: pod.added.after.is_some(), started, any_container }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

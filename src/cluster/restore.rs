@@ -70,7 +70,7 @@ pub(super) async fn finish_found(cluster: &Cluster, found: &Found, interrupt: &I
             others: vec![],
         };
         journal.push(What::Subject(subject));
-        Restorer { cluster, journal: &journal, point, held: &found.held }.run(interrupt).await
+        Restorer { cluster, journal: &journal, point, held: &found.held, marked: None }.run(interrupt).await
     } else {
         // Another set of that name is none of the grade's business.
         Restored::default()
@@ -92,6 +92,8 @@ pub(super) struct Restorer<'a> {
     pub(super) journal: &'a Journal,
     pub(super) point: &'a RestorePoint,
     pub(super) held: &'a Held,
+    /// The pods that canaries were written for; `None` when nobody knows.
+    pub(super) marked: Option<BTreeSet<String>>,
 }
 
 impl Restorer<'_> {
@@ -198,6 +200,10 @@ impl Restorer<'_> {
         // One after the other, as they come up.
         let mut left = vec![];
         for ordinal in start..start.saturating_add(replicas) {
+            let name = format!("{}-{ordinal}", self.point.set);
+            if self.marked.as_ref().is_some_and(|marked| !marked.contains(&name)) {
+                continue;
+            }
             let ready = |timeline: &Timeline| match timeline.live(ordinal).filter(|pod| pod.is_ready()) {
                 Some(_) => Wait::Done,
                 None => match timeline.risen(ordinal - start + 1) {
@@ -205,9 +211,12 @@ impl Restorer<'_> {
                     other => other,
                 },
             };
-            if self.journal.wait_quietly(pace.rise(1), ready).await != Waited::Done {
-                left.push(format!("files named .stsgrade-… on the claims of ordinal {ordinal}, whose pod does not come up"));
-                break;
+            // Pods that this grade has seen fail will not come up now either.
+            let failed = self.journal.judged(|timeline| timeline.obstacles().iter().any(|it| it.who == name));
+            let budget = if failed { Duration::from_secs(5) } else { pace.rise(1) };
+            if self.journal.wait_quietly(budget, ready).await != Waited::Done {
+                left.push(format!("perhaps files named .stsgrade-… on the claims of {name}, which does not come up"));
+                continue;
             }
             let Some((pod, mounted)) = self.journal.with(|timeline| timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))) else { continue };
             left.extend(self.remove_canaries(&pod, mounted).await);

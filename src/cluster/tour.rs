@@ -32,6 +32,8 @@ use crate::plan::{self, Ended, Performed, Step};
 const INSPECTING: Duration = Duration::from_secs(25);
 /// The longest that the tour waits at its end for DNS servers to forget.
 const FORGETTING: Duration = Duration::from_secs(36);
+/// For the watch to show what was applied.
+const APPEARING: Duration = Duration::from_secs(10);
 /// The longest that the tour waits for the first round of questions to the DNS server.
 const FIRST_ANSWERS: Duration = Duration::from_secs(4);
 /// How long the controller may stand still before the set is touched, where claims go with the pods.
@@ -72,18 +74,25 @@ enum Waiting {
 }
 
 impl Tour<'_> {
-    /// Performs the plan; `settled` is called once, when the set has settled and before anything is changed.
+    /// Performs the plan; `prepare` is called once, before anything is changed.
+    ///
+    /// A set that was created just now is inspected from its first pod on. One that stood is not
+    /// touched before it has settled.
     ///
     /// # Errors
-    /// What `settled` fails with.
-    pub(super) async fn run(&self, settled: impl AsyncFnOnce() -> Result<(), Failure>) -> Result<Outcome, Failure> {
+    /// What `prepare` fails with.
+    pub(super) async fn run(&self, created: bool, prepare: impl AsyncFnOnce() -> Result<(), Failure>) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::default();
-        let mut performed = vec![Performed { step: Step::Observe, ended: self.observe(&mut outcome).await }];
-        if performed.iter().all(|it| it.ended == Ended::Done) {
-            settled().await?;
+        let mut prepare = Some(prepare);
+        if created && self.appears().await && let Some(prepare) = prepare.take() {
+            prepare().await?;
+        }
+        let mut performed = vec![self.observe(&mut outcome).await];
+        if performed.iter().all(|it| it.ended == Ended::Done) && let Some(prepare) = prepare {
+            prepare().await?;
             // Finishing what a dead grade left moves the set.
             if !self.journal.with(Timeline::is_at_rest) {
-                performed = vec![Performed { step: Step::Observe, ended: self.observe(&mut outcome).await }];
+                performed = vec![self.observe(&mut outcome).await];
             }
         }
         let Some((facts, baseline)) = self.journal.with(|timeline| Some((facts(timeline)?, Baseline::of(timeline)?))) else { return Ok(outcome) };
@@ -104,6 +113,12 @@ impl Tour<'_> {
         Ok(outcome)
     }
 
+    /// Waits for the watch to show the set that was applied.
+    async fn appears(&self) -> bool {
+        let shown = |timeline: &Timeline| if timeline.set().is_some() { Wait::Done } else { Wait::Going("the StatefulSet".to_owned()) };
+        self.journal.wait_quietly(self.left(APPEARING), shown).await == Waited::Done
+    }
+
     /// What is still to be read or asked when the last step is done.
     async fn last_looks(&self, outcome: &mut Outcome) {
         let looks = async {
@@ -116,11 +131,11 @@ impl Tour<'_> {
         }
     }
 
-    async fn observe(&self, outcome: &mut Outcome) -> Ended {
+    async fn observe(&self, outcome: &mut Outcome) -> Performed {
         self.begin(StepName::Observe, None);
         let budget = self.journal.with(|timeline| timeline.set().map_or(Duration::from_secs(60), |set| Pace::of(&set.spec).settle(set.spec.replicas.unwrap_or(1))));
         let waiting = self.wait(budget, Timeline::at_rest).await;
-        self.end(StepName::Observe, waiting, outcome).await
+        Performed { step: Step::Observe, ended: self.end(StepName::Observe, waiting, outcome).await }
     }
 
     async fn all_inspected(&self) {
