@@ -193,14 +193,26 @@ impl History {
 
     /// Its container starts, writes what it writes, and the pod is Ready.
     pub(crate) fn ready(mut self, ordinal: i32) -> Self {
+        let start = self.start(ordinal);
+        let address = format!("10.88.{start}.{}", ordinal + 10);
+        self.pod(ordinal, Change::Modified, |pod| make_ready(pod, &address))
+    }
+
+    /// Its container starts once more in the same pod, which is Ready again at the same address.
+    pub(crate) fn restarted(mut self, ordinal: i32) -> Self {
+        self.start(ordinal);
+        let address = self.pods[&ordinal].status.pod_ip.clone();
+        self.pod(ordinal, Change::Modified, |pod| make_ready(pod, &address))
+    }
+
+    fn start(&mut self, ordinal: i32) -> u32 {
         let start = self.starts.entry(ordinal).or_default();
         *start += 1;
         let claim = format!("data-{SET}-{ordinal}");
         if let Some(text) = (self.writes)(ordinal, self.files.get(&claim).map(String::as_str), *start) {
             self.files.insert(claim, text);
         }
-        let address = format!("10.88.{}.{}", *start, ordinal + 10);
-        self.pod(ordinal, Change::Modified, |pod| make_ready(pod, &address))
+        *start
     }
 
     /// A pod that was there, Ready, when the recording began.

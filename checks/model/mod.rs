@@ -13,6 +13,8 @@ mod fold;
 mod lives;
 mod names;
 mod order;
+#[cfg(test)]
+mod property;
 pub mod quantity;
 mod storage;
 #[cfg(test)]

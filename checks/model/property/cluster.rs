@@ -1,0 +1,614 @@
+//! A small model of the StatefulSet controller and the kubelet, and of the people and graders who use them.
+//!
+//! It writes the lines of what truly happens, in the order in which it happens, and remembers why.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Case, Chance, Command, Mutation, Start, Tour};
+use crate::model::{
+    history::{History, Writes},
+    object::{Object, OwnerReference, Pod},
+    observation::{Asked, Change, Lookup, Phase, Reference, Step, StepName, What},
+};
+
+/// One pod, from its creation to its end. Places are those of the true lines.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    pub(super) uid: String,
+    pub(super) ordinal: i32,
+    pub(super) added: usize,
+    pub(super) readies: Vec<usize>,
+    pub(super) asked: Option<usize>,
+    pub(super) gone: Option<usize>,
+    /// The change of replicas that made it, for a pod that was not there before.
+    pub(super) risen: Option<usize>,
+    /// Which claim of its name it is on, and which text was on that when its container had started.
+    pub(super) claim: u32,
+    pub(super) text: u32,
+    pub(super) read: bool,
+    address: String,
+}
+
+/// One change of replicas.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scaling {
+    pub(super) from: i32,
+    pub(super) to: i32,
+    pub(super) at: usize,
+    pub(super) in_tour: bool,
+}
+
+/// The controller's addition of a pod that a change of replicas asked for, and the pod below it since that was added.
+#[derive(Debug)]
+pub(super) struct Addition {
+    pub(super) scaling: usize,
+    pub(super) below: usize,
+    pub(super) next: usize,
+}
+
+/// The controller's request that a pod go, and the one above it that was to go by the same change.
+#[derive(Debug)]
+pub(super) struct Removal {
+    pub(super) scaling: usize,
+    pub(super) upper: usize,
+    pub(super) lower: usize,
+}
+
+/// What the mutation did to a claim.
+#[derive(Debug, Default)]
+pub(super) struct Claimed {
+    pub(super) ordinal: i32,
+    pub(super) doomed: Option<usize>,
+    pub(super) deleted: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Standing {
+    life: usize,
+    ready: bool,
+    terminating: bool,
+    failed: bool,
+    broken: bool,
+}
+
+#[derive(Debug)]
+struct Fall {
+    scaling: usize,
+    standing: Vec<(i32, usize)>,
+}
+
+/// The cluster, and what it remembers of what it did.
+pub(super) struct Cluster<'c> {
+    case: &'c Case,
+    chance: Chance,
+    history: Option<History>,
+    replicas: i32,
+    pods: BTreeMap<i32, Standing>,
+    claims: BTreeMap<i32, u32>,
+    texts: BTreeMap<i32, u32>,
+    doomed: BTreeSet<i32>,
+    /// Ordinals that are wanted anew, by the change that wants them.
+    fresh: BTreeMap<i32, usize>,
+    fall: Option<Fall>,
+    broken_starts: u32,
+    armed: bool,
+    in_tour: bool,
+    writes: Writes,
+    /// The line at which the recording begins.
+    pub(super) cut: usize,
+    recording: bool,
+    pub(super) lives: Vec<Life>,
+    pub(super) scalings: Vec<Scaling>,
+    pub(super) additions: Vec<Addition>,
+    pub(super) removals: Vec<Removal>,
+    pub(super) claimed: Option<Claimed>,
+    /// Where the mutation struck.
+    pub(super) struck: Option<usize>,
+    pub(super) struck_in_tour: bool,
+    /// Places before which everything that happened had been seen.
+    pub(super) barriers: Vec<usize>,
+    /// Where the tour begins.
+    pub(super) toured: usize,
+}
+
+const APPENDS: Writes = |ordinal, there, start| Some(format!("{}web-{ordinal} start {start}\n", there.unwrap_or_default()));
+const GUARDS: Writes = |ordinal, there, start| Some(there.map_or_else(|| format!("web-{ordinal} since {start}\n"), str::to_owned));
+const LOSES: Writes = |ordinal, _, start| Some(format!("web-{ordinal} again {start}\n"));
+const HELLO: Writes = |_, _, _| Some("hello\n".to_owned());
+
+impl<'c> Cluster<'c> {
+    /// Everything that happens in a case.
+    pub(super) fn run(case: &'c Case) -> Self {
+        let mut chance = Chance::new(case.seed);
+        let writes = if case.mutation == Some(Mutation::NotTelling) { HELLO } else { chance.of(&[APPENDS, GUARDS]) };
+        let mut history = History::new();
+        history.writes = writes;
+        history.spec.replicas = Some(case.replicas);
+        let mut cluster = Self {
+            case,
+            chance,
+            history: Some(history.service()),
+            replicas: case.replicas,
+            pods: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            doomed: BTreeSet::new(),
+            fresh: BTreeMap::new(),
+            fall: None,
+            broken_starts: 0,
+            armed: false,
+            in_tour: false,
+            writes,
+            cut: 0,
+            recording: false,
+            lives: vec![],
+            scalings: vec![],
+            additions: vec![],
+            removals: vec![],
+            claimed: None,
+            struck: None,
+            struck_in_tour: false,
+            barriers: vec![],
+            toured: 0,
+        };
+        cluster.begin();
+        for (place, command) in case.commands.iter().enumerate() {
+            cluster.before(place);
+            cluster.obey(*command);
+        }
+        cluster.before(case.commands.len());
+        cluster.tour();
+        cluster
+    }
+
+    /// The true lines.
+    pub(super) fn lines(&self) -> &[crate::model::Observation] {
+        self.history.as_ref().map_or(&[], |it| &it.lines)
+    }
+
+    /// The latest life before `new` of its ordinal that was Ready, which is what `new` is compared with.
+    pub(super) fn earlier(&self, new: usize) -> Option<usize> {
+        (0..new).rfind(|it| self.lives[*it].ordinal == self.lives[new].ordinal && !self.lives[*it].readies.is_empty())
+    }
+
+    /// The change of replicas that brought `new` back, after `old` had gone for one; `None` where it replaced `old`.
+    pub(super) fn brought_back(&self, old: usize, new: usize) -> Option<usize> {
+        (old + 1..=new).filter(|it| self.lives[*it].ordinal == self.lives[new].ordinal).find_map(|it| self.lives[it].risen)
+    }
+
+    fn now(&self) -> usize {
+        self.lines().len()
+    }
+
+    fn act(&mut self, act: impl FnOnce(History) -> History) {
+        self.history = self.history.take().map(act);
+    }
+
+    fn barrier(&mut self) {
+        self.barriers.push(self.now());
+    }
+
+    fn before(&mut self, place: usize) {
+        if !self.recording && place >= self.case.recorded_from {
+            self.cut = if self.case.recorded_from == 0 { 0 } else { self.now() };
+            self.recording = true;
+            self.act(History::subject);
+            if self.chance.one_in(2) {
+                self.inspect();
+            }
+        }
+        self.armed = self.recording && place >= self.case.armed_from;
+    }
+
+    fn strikes(&self, mutation: Mutation) -> bool {
+        self.armed && self.struck.is_none() && self.case.mutation == Some(mutation)
+    }
+
+    fn strike(&mut self) {
+        self.struck = Some(self.now());
+        self.struck_in_tour = self.in_tour;
+    }
+
+    fn begin(&mut self) {
+        let orphans = if let Start::Orphans(many) = self.case.start { many.min(self.case.replicas) } else { 0 };
+        for ordinal in 0..orphans {
+            self.create(ordinal);
+            self.ready(ordinal);
+        }
+        self.scalings.push(Scaling { from: 0, to: self.replicas, at: self.now(), in_tour: false });
+        self.act(|it| it.set(Change::Added));
+        for ordinal in 0..orphans {
+            self.act(|it| it.pod(ordinal, Change::Modified, |pod| pod.metadata.owner_references = vec![owner()]));
+        }
+        self.fresh = (orphans..self.replicas).map(|ordinal| (ordinal, 0)).collect();
+        self.before(0);
+        if self.case.start == Start::Settled {
+            self.settle();
+            self.inspect();
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Scale(to) => self.scale(to),
+            Command::Delete(ordinal) => {
+                self.by_hand(ordinal, |it| it.remove(ordinal, None));
+            }
+            Command::Evict(ordinal) => self.by_hand(ordinal, |it| {
+                let evicted = |pod: &mut Pod| {
+                    pod.status.conditions.clear();
+                    pod.status.phase = "Failed".to_owned();
+                    pod.status.reason = "Evicted".to_owned();
+                };
+                it.act(|history| history.pod(ordinal, Change::Modified, evicted));
+                it.with(ordinal, |pod| (pod.ready, pod.failed) = (false, true));
+            }),
+            Command::Crash(ordinal) => self.crash(ordinal, false),
+            Command::Break(ordinal) => self.crash(ordinal, true),
+            Command::Late(ordinal) => {
+                // The controller acts on its cache: it has not seen yet that the pod is not Ready any more (kubernetes#41889).
+                if self.pods.get(&ordinal).is_some_and(|it| it.ready && !it.terminating) {
+                    self.crash(ordinal, false);
+                    self.sync(Some(ordinal));
+                }
+            }
+            Command::Peek(ordinal) => self.peek(ordinal),
+            Command::Inspect => self.inspect(),
+            Command::Wait(ticks) => (0..ticks).for_each(|_| {
+                self.tick();
+            }),
+            Command::Settle => self.settle(),
+        }
+    }
+
+    /// The normal path, after which each property has been shown.
+    fn tour(&mut self) {
+        let wanted = self.case.replicas;
+        self.scale(wanted);
+        self.settle();
+        self.barrier();
+        self.in_tour = true;
+        self.toured = self.now();
+        self.inspect();
+        let uid = self.pods.get(&1).map(|it| self.lives[it.life].uid.clone()).unwrap_or_default();
+        self.asks(StepName::Replace, Asked::Delete(Reference { name: "web-1".to_owned(), uid }));
+        self.remove(1, None);
+        self.arrive();
+        let (up, down) = match self.case.tour {
+            Tour::Nothing => (wanted + 2, 0),
+            Tour::Two => (wanted + 2, wanted),
+            Tour::One => (wanted, 1),
+        };
+        let back = if self.case.tour == Tour::Nothing { wanted } else { up };
+        for (name, to) in [(StepName::ScaleUp, up), (StepName::ScaleDown, down), (StepName::Restart, back)] {
+            if to != self.replicas {
+                self.asks(name, Asked::Replicas(to));
+                self.scale(to);
+                self.arrive();
+            }
+        }
+        self.act(History::end);
+    }
+
+    fn arrive(&mut self) {
+        self.settle();
+        self.barrier();
+        self.inspect();
+    }
+
+    fn asks(&mut self, name: StepName, asked: Asked) {
+        self.act(|it| it.push(What::Step(Step { name, phase: Phase::Begin, asked: Some(asked), answer: None })));
+    }
+
+    fn settle(&mut self) {
+        self.pods.values_mut().for_each(|it| it.broken = false);
+        while self.tick() {}
+    }
+
+    /// One thing happens, if anything is left to happen.
+    fn tick(&mut self) -> bool {
+        if self.chance.one_in(16) {
+            self.act(|it| it.set(Change::Modified));
+        }
+        if self.chance.one_in(2) { self.sync(None) || self.kubelet() } else { self.kubelet() || self.sync(None) }
+    }
+
+    fn kubelet(&mut self) -> bool {
+        let busy = self.pods.iter().filter(|(_, it)| it.terminating || !it.ready && !it.failed && !it.broken);
+        let busy: Vec<(i32, bool)> = busy.map(|(ordinal, it)| (*ordinal, it.terminating)).collect();
+        if busy.is_empty() {
+            return false;
+        }
+        let (ordinal, terminating) = self.chance.of(&busy);
+        if terminating { self.gone(ordinal) } else { self.ready(ordinal) }
+        true
+    }
+
+    /// One turn of the controller, for ordered pods: at most one thing is done.
+    fn sync(&mut self, unnoticed: Option<i32>) -> bool {
+        for ordinal in 0..self.replicas {
+            let Some(pod) = self.pods.get(&ordinal) else {
+                self.create(ordinal);
+                return true;
+            };
+            if pod.failed && !pod.terminating {
+                self.gone(ordinal);
+                return true;
+            }
+            if (pod.terminating || !pod.ready) && unnoticed != Some(ordinal) {
+                return !pod.terminating && self.create_early(ordinal + 1);
+            }
+        }
+        let condemned: Vec<i32> = self.pods.keys().rev().copied().filter(|it| *it >= self.replicas).collect();
+        let unhealthy = |it: &Standing| !it.ready || it.terminating;
+        let first_unhealthy = condemned.iter().rev().find(|it| unhealthy(&self.pods[it])).copied();
+        let Some(highest) = condemned.first().copied() else { return false };
+        if self.pods[&highest].terminating || unhealthy(&self.pods[&highest]) && first_unhealthy != Some(highest) {
+            return false;
+        }
+        self.condemn(highest, condemned.get(1).copied());
+        true
+    }
+
+    /// The mutation of checks 2 and 7: a pod is added although the one below was never Ready.
+    fn create_early(&mut self, next: i32) -> bool {
+        let (Some(scaling), false) = (self.fresh.get(&next).copied(), next >= self.replicas) else { return false };
+        let Scaling { from, to, at, .. } = self.scalings[scaling];
+        let wanted = self.strikes(Mutation::EarlyFromNothing) && from == 0 || self.strikes(Mutation::Early) && from > 0 && to - from >= 2;
+        let below = self.below(next, scaling);
+        let never_ready = self.lives[below..].iter().all(|it| it.ordinal != next - 1 || it.readies.is_empty());
+        if !wanted || at < self.cut || !never_ready || self.lives[below].added < self.cut {
+            return false;
+        }
+        self.strike();
+        self.create(next);
+        true
+    }
+
+    /// The highest condemned pod is asked to go; the mutation of check 8 has the one below go with it, or first.
+    fn condemn(&mut self, highest: i32, lower: Option<i32>) {
+        let both = |fall: &Fall, lower: i32| [highest, lower].iter().all(|ordinal| fall.standing.iter().any(|it| it.0 == *ordinal));
+        let fall = self.fall.as_ref().filter(|fall| self.scalings[fall.scaling].at >= self.cut);
+        let lower = lower.filter(|lower| fall.is_some_and(|fall| both(fall, *lower)) && !self.pods[lower].terminating);
+        let in_fall = fall.map(|it| it.scaling);
+        match lower {
+            Some(lower) if self.strikes(Mutation::Overlap) => {
+                self.strike();
+                self.remove(highest, in_fall);
+                self.remove(lower, in_fall);
+            }
+            Some(lower) if self.strikes(Mutation::Inverted) => {
+                self.strike();
+                self.remove(lower, in_fall);
+            }
+            _ => {
+                if self.strikes(Mutation::Doomed) && in_fall.is_some() {
+                    self.strike();
+                    self.claimed = Some(Claimed { ordinal: highest, doomed: Some(self.now()), deleted: None });
+                    self.act(|it| it.claim_line(highest, Change::Modified, |claim| claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..owner() }]));
+                    self.doomed.insert(highest);
+                }
+                self.remove(highest, self.fall.as_ref().map(|it| it.scaling));
+            }
+        }
+    }
+
+    fn below(&self, next: i32, scaling: usize) -> usize {
+        let risen = self.lives.iter().position(|it| it.ordinal == next - 1 && it.risen == Some(scaling));
+        risen.or_else(|| Some(self.pods.get(&(next - 1))?.life)).unwrap_or_default()
+    }
+
+    fn create(&mut self, ordinal: i32) {
+        let scaling = self.fresh.remove(&ordinal);
+        if self.claims.contains_key(&ordinal) && scaling.is_some_and(|it| self.scalings[it].at >= self.cut) && self.strikes(Mutation::NewClaim) {
+            self.strike();
+            self.claimed = Some(Claimed { ordinal, doomed: None, deleted: Some(self.now()) });
+            self.delete_claim(ordinal);
+        }
+        if !self.claims.contains_key(&ordinal) {
+            let number = self.lives.len() as u32 + 1;
+            self.claims.insert(ordinal, number);
+            self.texts.insert(ordinal, number * 2);
+            self.act(|it| it.claim(ordinal));
+            if ordinal == 1 && self.case.mutation == Some(Mutation::SharedVolume) {
+                self.act(|it| it.claim_line(1, Change::Modified, |claim| claim.spec.iter_mut().for_each(|it| it.volume_name = "pv-1".to_owned())));
+            }
+        }
+        let life = self.lives.len();
+        self.lives.push(Life { ordinal, added: self.now(), risen: scaling, claim: self.claims[&ordinal], ..Life::default() });
+        let orphan = self.scalings.is_empty();
+        self.act(|it| it.add_as(ordinal, Change::Added, |pod| if orphan { pod.metadata.owner_references.clear() }));
+        if let Some(What::Object(_, Object::Pod(pod))) = self.lines().last().map(|it| &it.what) {
+            let uid = pod.metadata.uid.clone();
+            self.lives[life].uid = uid;
+        }
+        if let Some(scaling) = scaling.filter(|it| ordinal > 0 && (ordinal > self.scalings[*it].from || self.scalings[*it].from > 0)) {
+            self.additions.push(Addition { scaling, below: self.below(ordinal, scaling), next: life });
+        }
+        self.pods.insert(ordinal, Standing { life, ready: false, terminating: false, failed: false, broken: false });
+    }
+
+    fn ready(&mut self, ordinal: i32) {
+        let life = self.pods[&ordinal].life;
+        let place = self.now();
+        if self.lives[life].readies.is_empty() {
+            self.loses_text(ordinal, life);
+            self.act(|it| it.ready(ordinal));
+            let writes = self.writes;
+            self.history.iter_mut().for_each(|it| it.writes = writes);
+            self.lives[life].text = self.texts[&ordinal];
+            if let Some(What::Object(_, Object::Pod(pod))) = self.lines().last().map(|it| &it.what) {
+                let address = pod.status.pod_ip.clone();
+                self.lives[life].address = address;
+            }
+        } else {
+            self.act(|it| it.restarted(ordinal));
+        }
+        self.lives[life].readies.push(place);
+        self.with(ordinal, |it| it.ready = true);
+        if self.recording && (self.case.eager || self.struck == Some(place)) {
+            self.peek(ordinal);
+        }
+    }
+
+    /// The mutation of checks 6 and 10: the container writes over what was there.
+    fn loses_text(&mut self, ordinal: i32, life: usize) {
+        let Some(old) = self.earlier(life).filter(|it| self.lives[*it].read && self.lives[*it].claim == self.lives[life].claim) else { return };
+        let mutation = match self.brought_back(old, life) {
+            None => Mutation::LostAtReplacement,
+            Some(scaling) if self.scalings[scaling].at >= self.cut => Mutation::LostAtReturn,
+            Some(_) => return,
+        };
+        if self.strikes(mutation) {
+            self.strike();
+            self.texts.entry(ordinal).and_modify(|it| *it += 1);
+            self.history.iter_mut().for_each(|it| it.writes = LOSES);
+        }
+    }
+
+    fn remove(&mut self, ordinal: i32, fall: Option<usize>) {
+        let Some(pod) = self.pods.get(&ordinal) else { return };
+        let (life, failed) = (pod.life, pod.failed);
+        let place = self.now();
+        self.lives[life].asked.get_or_insert(place);
+        if let Some(fall) = self.fall.as_ref().filter(|it| Some(it.scaling) == fall) {
+            let upper = fall.standing.iter().filter(|it| it.0 > ordinal).min_by_key(|it| it.0);
+            self.removals.extend(upper.map(|upper| Removal { scaling: fall.scaling, upper: upper.1, lower: life }));
+        }
+        if failed {
+            return self.gone(ordinal);
+        }
+        self.act(|it| it.asked_to_go(ordinal));
+        self.with(ordinal, |it| it.terminating = true);
+    }
+
+    fn gone(&mut self, ordinal: i32) {
+        let place = self.now();
+        self.act(|it| it.gone(ordinal));
+        let Some(pod) = self.pods.remove(&ordinal) else { return };
+        self.lives[pod.life].asked.get_or_insert(place);
+        self.lives[pod.life].gone = Some(place);
+        if self.doomed.remove(&ordinal) {
+            let place = self.now();
+            self.claimed.iter_mut().for_each(|it| it.deleted = Some(place));
+            self.delete_claim(ordinal);
+        }
+    }
+
+    fn delete_claim(&mut self, ordinal: i32) {
+        self.claims.remove(&ordinal);
+        self.act(|it| it.claim_line(ordinal, Change::Deleted, |_| {}));
+    }
+
+    fn scale(&mut self, to: i32) {
+        let from = self.replicas;
+        if from == to {
+            return;
+        }
+        let scaling = self.scalings.len();
+        self.scalings.push(Scaling { from, to, at: self.now(), in_tour: self.in_tour });
+        self.act(|it| it.scale(to));
+        self.replicas = to;
+        if to > from {
+            let stands = |ordinal: &i32| self.pods.get(ordinal).is_some_and(|it| !it.terminating);
+            let fresh: Vec<i32> = (from..to).filter(|it| !stands(it)).collect();
+            self.fresh.extend(fresh.into_iter().map(|it| (it, scaling)));
+            self.fall = None;
+        } else {
+            self.fresh.retain(|ordinal, _| *ordinal < to);
+            let standing = self.pods.iter().filter(|(ordinal, _)| **ordinal >= to).map(|(ordinal, it)| (*ordinal, it.life)).collect();
+            self.fall = Some(Fall { scaling, standing });
+        }
+    }
+
+    /// Somebody does something to a pod; never to one that a fall may be about to remove, which nobody could tell apart.
+    fn by_hand(&mut self, ordinal: i32, act: impl FnOnce(&mut Self)) {
+        let falling = self.pods.keys().any(|it| *it >= self.replicas);
+        if falling || !self.pods.get(&ordinal).is_some_and(|it| !it.terminating && !it.failed) {
+            return;
+        }
+        // A person's next command is slower than the watches.
+        self.barrier();
+        act(self);
+        self.barrier();
+    }
+
+    fn crash(&mut self, ordinal: i32, for_good: bool) {
+        if !self.pods.get(&ordinal).is_some_and(|it| !it.terminating && !it.failed) {
+            return;
+        }
+        self.broken_starts += 1;
+        let starts = i32::try_from(self.broken_starts).unwrap_or(1);
+        if self.chance.one_in(3) { self.act(|it| it.unready(ordinal)) } else { self.act(|it| it.crashed(ordinal, starts)) }
+        self.with(ordinal, |it| (it.ready, it.broken) = (false, for_good));
+    }
+
+    fn with(&mut self, ordinal: i32, change: impl FnOnce(&mut Standing)) {
+        if let Some(pod) = self.pods.get_mut(&ordinal) {
+            change(pod);
+        }
+    }
+
+    /// A pod's files are read, and its name asked for.
+    fn peek(&mut self, ordinal: i32) {
+        if !self.recording || !self.pods.get(&ordinal).is_some_and(|it| it.ready && !it.terminating) {
+            return;
+        }
+        let life = self.pods[&ordinal].life;
+        self.lives[life].read = true;
+        if ordinal == 1 && self.case.mutation == Some(Mutation::SharedCanary) {
+            self.see_a_stranger();
+        }
+        self.act(|it| it.read(ordinal).canary(ordinal));
+        if self.chance.one_in(6) && !self.in_tour {
+            self.act(|it| it.lookup_with(ordinal, |lookup| lookup.error = Some("NXDOMAIN".to_owned())));
+            if self.chance.one_in(2) {
+                return;
+            }
+        }
+        let late = 100_000_000_000;
+        let first = self.lives.iter().find(|it| it.ordinal == ordinal).map(|it| it.address.clone()).unwrap_or_default();
+        match self.case.mutation {
+            Some(Mutation::WrongAnswer) if ordinal == 1 => self.act(|it| {
+                it.lookup_with(ordinal, |lookup| {
+                    lookup.addresses = vec!["10.99.0.1".to_owned()];
+                    lookup.began += late;
+                })
+            }),
+            Some(Mutation::StaleAnswer) if ordinal == 1 => self.act(|it| {
+                it.lookup_with(ordinal, |lookup| {
+                    lookup.addresses = vec![first];
+                    lookup.began += late;
+                })
+            }),
+            _ => self.act(|it| it.lookup(ordinal)),
+        }
+    }
+
+    fn see_a_stranger(&mut self) {
+        let wrote = self.lines().iter().find_map(|it| match &it.what {
+            What::Canary(canary) if canary.claim == "data-web-0" => canary.wrote.clone(),
+            _ => None,
+        });
+        let canary = crate::model::observation::Canary { claim: "data-web-1".to_owned(), saw: Some(wrote.into_iter().collect()), ..Default::default() };
+        self.act(|it| it.push(What::Canary(canary)));
+    }
+
+    fn inspect(&mut self) {
+        let ordinals: Vec<i32> = self.pods.keys().copied().collect();
+        ordinals.into_iter().for_each(|it| self.peek(it));
+        let mut addresses: Vec<String> = self.pods.values().filter(|it| it.ready).map(|it| self.lives[it.life].address.clone()).collect();
+        if self.case.mutation == Some(Mutation::ServiceNameShort) {
+            addresses.pop();
+            addresses.retain(|it| !it.ends_with(".11"));
+        }
+        let lookup = Lookup { name: "web.lab.svc.cluster.local.".to_owned(), service: "web".to_owned(), addresses, ..Lookup::default() };
+        if self.recording {
+            self.act(|it| it.push(What::Lookup(lookup)));
+        }
+    }
+}
+
+fn owner() -> OwnerReference {
+    OwnerReference { kind: "StatefulSet".to_owned(), name: "web".to_owned(), uid: "set".to_owned(), controller: true }
+}

@@ -1,0 +1,238 @@
+//! What each check may say of a case, from what truly happened and what of it was told.
+//!
+//! It knows nothing of timelines: it asks what the model did, and whether a recorder could know it.
+
+use super::{Case, Cluster, Delivery, Mutation, delivery::Hole};
+use crate::model::{
+    Outcome, Seq, What,
+    object::{Object, Pod},
+    observation::Kind,
+};
+
+/// The outcomes that a check may come to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowed(u8);
+
+const PASS: Allowed = Allowed(1);
+const OPEN: Allowed = Allowed(2);
+const FAIL: Allowed = Allowed(4);
+
+impl Allowed {
+    pub(super) const fn holds(self, outcome: Outcome) -> bool {
+        let one = match outcome {
+            Outcome::Pass => PASS,
+            Outcome::Inconclusive => OPEN,
+            Outcome::Fail => FAIL,
+        };
+        self.0 & one.0 != 0
+    }
+
+    const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl std::fmt::Debug for Allowed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let letters = [(PASS, 'P'), (OPEN, 'I'), (FAIL, 'F')];
+        letters.iter().filter(|(one, _)| self.0 & one.0 != 0).try_for_each(|(_, letter)| write!(f, "{letter}"))
+    }
+}
+
+/// What one test may come to: the gravest of what its facts come to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Facts {
+    /// A violation that every recorder of these lines knows of.
+    broken: bool,
+    /// One that a recorder may know of, or take for no violation, or not be sure of.
+    perhaps_broken: bool,
+    /// Something that no recorder of these lines can know.
+    hidden: bool,
+    /// Something that it need not know.
+    perhaps_hidden: bool,
+}
+
+impl Facts {
+    const fn allowed(self) -> Allowed {
+        let grave = if self.broken { return FAIL } else if self.hidden { OPEN } else if self.perhaps_hidden { PASS.or(OPEN) } else { PASS };
+        if self.perhaps_broken { grave.or(OPEN).or(FAIL) } else { grave }
+    }
+}
+
+/// What is to be expected of the ten checks; test 1 is first.
+pub(super) fn expected(case: &Case, cluster: &Cluster<'_>, delivery: &Delivery) -> [Allowed; 10] {
+    let mut oracle = Oracle { case, cluster, delivery, tests: [Facts::default(); 11] };
+    oracle.structure();
+    oracle.additions();
+    oracle.removals();
+    oracle.returns();
+    oracle.retention();
+    oracle.lost_sight();
+    std::array::from_fn(|place| oracle.tests[place + 1].allowed())
+}
+
+struct Oracle<'a> {
+    case: &'a Case,
+    cluster: &'a Cluster<'a>,
+    delivery: &'a Delivery,
+    tests: [Facts; 11],
+}
+
+impl Oracle<'_> {
+    /// Tests 1, 3, 4 and 5: what is wrong from the beginning stays wrong and is seen in the tour.
+    fn structure(&mut self) {
+        let test = match self.case.mutation {
+            Some(Mutation::TooFew) => 1,
+            Some(Mutation::SharedVolume | Mutation::SharedCanary) => 3,
+            Some(Mutation::NotTelling) => 4,
+            Some(Mutation::WrongAnswer | Mutation::StaleAnswer | Mutation::ServiceNameShort) => 5,
+            _ => return,
+        };
+        self.tests[test].broken = true;
+    }
+
+    /// Tests 2 and 7: was each pod's predecessor Ready before it was added?
+    fn additions(&mut self) {
+        for addition in &self.cluster.additions {
+            let scaling = self.cluster.scalings[addition.scaling];
+            let test = match scaling.from {
+                0 => 2,
+                from if scaling.to - from >= 2 => 7,
+                _ => continue,
+            };
+            let next = &self.cluster.lives[addition.next];
+            if scaling.at < self.cluster.cut || next.added < self.cluster.cut {
+                continue;
+            }
+            let below = || self.cluster.lives[addition.below..].iter().filter(|it| it.ordinal == next.ordinal - 1);
+            let known = self.is_known(addition.next) && self.is_known(addition.below);
+            if below().flat_map(|it| &it.readies).any(|ready| *ready < next.added) {
+                let seen = below().flat_map(|it| self.seen_ready(&it.uid)).any(|seen| seen <= self.not_before(next.added));
+                self.unless(seen, test, known && scaling.in_tour);
+            } else {
+                let begun = self.not_before(self.cluster.lives[addition.below].added);
+                let watched = self.hole(Kind::Pod).is_none_or(|hole| hole.listed <= begun || self.by(next.added) <= hole.last_sure);
+                self.tests[test].broken |= watched;
+                self.unless(watched, test, known);
+            }
+        }
+    }
+
+    /// Test 8: was the pod above gone before each was asked to go?
+    fn removals(&mut self) {
+        for removal in &self.cluster.removals {
+            let scaling = self.cluster.scalings[removal.scaling];
+            if scaling.at < self.cluster.cut {
+                continue;
+            }
+            let (upper, lower) = (&self.cluster.lives[removal.upper], &self.cluster.lives[removal.lower]);
+            let asked = lower.asked.unwrap_or_default();
+            let known = self.is_known(removal.upper) && self.is_known(removal.lower);
+            if let Some(gone) = upper.gone.filter(|gone| *gone < asked) {
+                let seen = self.by(gone) <= self.not_before(asked);
+                self.unless(seen, 8, known && scaling.in_tour);
+            } else {
+                let watched = upper.gone.is_none_or(|gone| self.by(asked) <= self.not_before(gone));
+                self.tests[8].broken |= watched;
+                self.unless(watched, 8, known);
+            }
+        }
+    }
+
+    /// Tests 6 and 10: is each pod that came back on the claim, and does it find the text, that it had before?
+    fn returns(&mut self) {
+        for new in 0..self.cluster.lives.len() {
+            let Some(old) = self.cluster.earlier(new).filter(|_| !self.cluster.lives[new].readies.is_empty()) else { continue };
+            let test = match self.cluster.brought_back(old, new) {
+                Some(scaling) if self.cluster.scalings[scaling].at >= self.cluster.cut => 10,
+                _ => 6,
+            };
+            let (before, after) = (&self.cluster.lives[old], &self.cluster.lives[new]);
+            if before.gone.is_some_and(|gone| gone < self.cluster.cut) {
+                continue;
+            }
+            let known = self.is_known(old) && self.is_known(new) && self.seen_ready(&after.uid).next().is_some();
+            let read = before.read && after.read;
+            let broken = before.claim != after.claim || read && before.text != after.text;
+            self.tests[test].broken |= broken && known;
+            self.unless(known && (read || broken), test, false);
+        }
+    }
+
+    /// Test 9: does each claim stay until its ordinal is wanted again?
+    fn retention(&mut self) {
+        let Some(claimed) = &self.cluster.claimed else { return };
+        let begun = claimed.doomed.or(claimed.deleted).unwrap_or_default();
+        let covers = |from: i32, to: i32| (from..to).contains(&claimed.ordinal);
+        let wanted = |it: &&super::cluster::Scaling| covers(it.from, it.to) && (claimed.doomed.is_none() || it.at > begun);
+        let again = if claimed.doomed.is_some() { self.cluster.scalings.iter().find(wanted) } else { self.cluster.scalings.iter().filter(|it| it.at < begun).rfind(wanted) };
+        let until = again.map_or(Seq::MAX, |it| self.by(it.at));
+        // A list that comes after the claim went shows nothing of who doomed it.
+        let doom_told = claimed.doomed.filter(|doomed| self.told(*doomed) || self.hole(Kind::PersistentVolumeClaim).is_some_and(|hole| claimed.deleted.is_none_or(|it| it > hole.last)));
+        let facts = &mut self.tests[9];
+        if doom_told.is_some_and(|it| by(self.delivery, it) <= until) {
+            facts.broken = true;
+        } else if claimed.deleted.is_some_and(|it| by(self.delivery, it) <= until) {
+            facts.hidden = true;
+        }
+    }
+
+    /// What a gap may have swallowed whole.
+    fn lost_sight(&mut self) {
+        let Some(hole) = self.delivery.gap else { return };
+        let swallowed = |place: usize| place >= hole.first && place <= hole.last;
+        let tests: &[usize] = match hole.kind {
+            Kind::Pod if self.cluster.lives.iter().any(|it| swallowed(it.added) && it.gone.is_some_and(swallowed)) => &[2, 6, 7, 8, 9, 10],
+            Kind::PersistentVolumeClaim => &[6, 9, 10],
+            Kind::StatefulSet if self.cluster.scalings.iter().any(|it| swallowed(it.at)) => &[2, 6, 7, 8, 9, 10],
+            _ => &[],
+        };
+        for test in tests {
+            self.tests[*test].perhaps_hidden = true;
+        }
+    }
+
+    /// What was not seen costs its test the decision, surely or perhaps.
+    fn unless(&mut self, seen: bool, test: usize, surely: bool) {
+        self.tests[test].hidden |= !seen && surely;
+        self.tests[test].perhaps_hidden |= !seen;
+    }
+
+    fn hole(&self, kind: Kind) -> Option<Hole> {
+        self.delivery.gap.filter(|it| it.kind == kind)
+    }
+
+    fn told(&self, place: usize) -> bool {
+        self.delivery.told.get(place).is_some_and(Option::is_some)
+    }
+
+    /// The first line at which something had surely happened.
+    fn by(&self, place: usize) -> Seq {
+        by(self.delivery, place)
+    }
+
+    /// The last line at which it surely had not happened.
+    fn not_before(&self, place: usize) -> Seq {
+        self.delivery.told[place].map_or_else(|| self.delivery.gap.map_or(0, |hole| if place >= hole.first { hole.last_sure } else { 0 }), |seq| seq - 1)
+    }
+
+    fn is_known(&self, life: usize) -> bool {
+        let uid = &self.cluster.lives[life].uid;
+        self.pod_lines().any(|(_, pod)| pod.metadata.uid == *uid)
+    }
+
+    fn seen_ready(&self, uid: &str) -> impl Iterator<Item = Seq> {
+        self.pod_lines().filter(move |(_, pod)| pod.metadata.uid == uid && !pod.status.conditions.is_empty()).map(|(seq, _)| seq)
+    }
+
+    fn pod_lines(&self) -> impl Iterator<Item = (Seq, &Pod)> {
+        self.delivery.lines.iter().filter_map(|it| match &it.what {
+            What::Object(_, Object::Pod(pod)) => Some((it.seq, pod)),
+            _ => None,
+        })
+    }
+}
+
+fn by(delivery: &Delivery, place: usize) -> Seq {
+    delivery.told[place].unwrap_or_else(|| delivery.gap.map_or(0, |hole| if place >= hole.first { hole.listed } else { 0 }))
+}
