@@ -208,3 +208,44 @@ fn kubeconfig(server: &str) -> Vec<u8> {
     writeln!(text, "contexts:\n- name: lab\n  context: {{cluster: c, user: u}}\nusers:\n- name: u\n  user: {{}}").unwrap();
     text
 }
+
+/// A grade that cannot reach anything: how it ends, with the HOME of the machine out of sight.
+#[track_caller]
+fn grade(kubeconfig: Option<&[u8]>, args: &[&str]) -> String {
+    let args: Vec<&str> = ["grade", "--save", "recording.jsonl"].iter().chain(args).copied().collect();
+    let files: Vec<(&str, &[u8])> = kubeconfig.iter().map(|content| ("config", *content)).collect();
+    let args: Vec<&str> = if kubeconfig.is_some() { args.into_iter().chain(["--kubeconfig", "config"]).collect() } else { args };
+    run(&args, &files)
+}
+
+#[test]
+fn no_cluster() {
+    insta::assert_snapshot!(grade(None, &[]));
+    insta::assert_snapshot!(grade(Some(b"not: [a kubeconfig"), &[]));
+    insta::assert_snapshot!(grade(Some(&kubeconfig("https://127.0.0.1:1")), &[]));
+    insta::assert_snapshot!(grade(Some(&kubeconfig("https://127.0.0.1:1")), &["--context", "elsewhere"]));
+    insta::assert_snapshot!(grade(Some(&kubeconfig("http://127.0.0.1:1")), &["-o", "json"]));
+}
+
+#[test]
+fn every_command_says_that_there_is_no_cluster() {
+    for args in [&["grade"][..], &["record"], &["restore"]] {
+        let told = run(args, &[]);
+        assert!(told.starts_with("exit 4\n"), "{args:?}: {told}");
+        assert!(told.contains("\nnext:  "), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn a_submission_is_refused_before_any_cluster_is_asked() {
+    let refuse = |content: &[u8]| run(&["grade", "-f", "lab.yaml"], &[("lab.yaml", content)]);
+    insta::assert_snapshot!(refuse(b"kind: [Service\n"));
+    insta::assert_snapshot!(refuse(b"apiVersion: v1\nkind: Node\nmetadata:\n  name: node-1\n"));
+    insta::assert_snapshot!(run(&["grade", "-f", "missing.yaml"], &[]));
+}
+
+#[test]
+fn rbac() {
+    insta::assert_snapshot!(run(&["rbac"], &[]));
+    insta::assert_snapshot!(run(&["rbac", "-n", "my-lab", "-f", "--probe-image"], &[]));
+}

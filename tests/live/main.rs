@@ -1,1 +1,84 @@
-fn main() {}
+//! Grades real submissions on the real cluster of `KUBECONFIG`:
+//! `tests/cluster/run cargo test --features live --test live`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod lab;
+
+use lab::Lab;
+
+/// The submissions of which a recording says what comes of them.
+const APPEND: &str = "fixtures/pass/append/submission.yaml";
+const OVERWRITE: &str = "fixtures/fail/identity_persistence/overwrite/submission.yaml";
+
+#[tokio::test]
+async fn a_grade_scores_100_and_again_and_leaves_nothing() {
+    Lab::run("live-again", async |lab| {
+        let first = lab.grade(&["-f", APPEND]).await;
+        assert_eq!((first.status, first.score()), (0, 100), "{}", first.told());
+        lab.left_nothing(&["data-web-0", "data-web-1", "data-web-2"]).await;
+        let again = lab.grade(&[]).await;
+        assert_eq!((again.status, again.score()), (0, 100), "{}", again.told());
+        lab.left_nothing(&["data-web-0", "data-web-1", "data-web-2"]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_judge_prints_the_same_report_byte_for_byte() {
+    Lab::run("live-judge", async |lab| {
+        for format in ["text", "json"] {
+            let live = lab.grade(&["-f", OVERWRITE, "-o", format]).await;
+            assert_eq!(live.status, 1, "{}", live.told());
+            let judged = lab.judge(format).await;
+            assert_eq!((judged.status, judged.out), (live.status, live.out));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn six_side_by_side_score_as_each_does_alone() {
+    let one = async |place: usize| {
+        let (submission, score) = if place.is_multiple_of(2) { (APPEND, 100) } else { (OVERWRITE, 80) };
+        Lab::run(&format!("live-beside-{place}"), async |lab| {
+            let graded = lab.grade(&["-f", submission]).await;
+            assert_eq!(graded.score(), score, "{}", graded.told());
+        })
+        .await;
+    };
+    futures::future::join_all((0..6).map(one)).await;
+}
+
+#[tokio::test]
+async fn an_empty_namespace_scores_nothing() {
+    Lab::run("live-empty", async |lab| {
+        let graded = lab.grade(&[]).await;
+        assert_eq!((graded.status, graded.score()), (1, 0), "{}", graded.told());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_grade_that_is_stopped_puts_everything_back() {
+    Lab::run("live-stopped", async |lab| {
+        assert_eq!(lab.grade(&["-f", APPEND]).await.status, 0);
+        let stopped = lab.stop_when("scale up", &[]).await;
+        assert_eq!(stopped.status, 130, "{}", stopped.told());
+        assert_eq!(lab.replicas("web").await, 3);
+        lab.left_nothing(&["data-web-0", "data-web-1", "data-web-2"]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_killed_grade_left_is_put_back_by_restore() {
+    Lab::run("live-killed", async |lab| {
+        assert_eq!(lab.grade(&["-f", APPEND]).await.status, 0);
+        lab.kill_when("scale down", &[]).await;
+        let restored = lab.stsgrade("restore", &["--force"]).await;
+        assert_eq!(restored.status, 0, "{}", restored.told());
+        assert_eq!(lab.replicas("web").await, 3);
+        lab.left_nothing(&["data-web-0", "data-web-1", "data-web-2"]).await;
+    })
+    .await;
+}
