@@ -13,7 +13,7 @@ use std::{
 };
 
 use checks::model::{
-    Incarnation, Timeline, What,
+    Incarnation, ServiceLife, Timeline, What,
     observation::{Lookup, Reference},
 };
 use k8s_openapi::api::core::v1::Service;
@@ -65,6 +65,7 @@ struct State {
     /// By name and UID: how often it was asked, and not before when again.
     asked: BTreeMap<(String, String), (u32, u64)>,
     service_right: bool,
+    nobody_can_ask: bool,
     /// The cluster's DNS server by its Service, where no pod could tell it: asked once.
     kube_dns: Option<Option<String>>,
 }
@@ -219,7 +220,7 @@ impl<'a> Names<'a> {
             };
             let question = Question { name: format!("{}.{suffix}", pod.name()), of: Some(reference(pod)), ordinal, expected: addresses(pod) };
             all.extend(question.expected.clone());
-            let assumed = (!slices).then(|| pod.ready_at.max(opened).saturating_add(nanoseconds(SLICES))).filter(|at| *at <= now);
+            let assumed = (carries && !slices).then(|| pod.ready_at.max(opened).saturating_add(nanoseconds(SLICES))).filter(|at| *at <= now);
             if is_carried(timeline, &service, pod) {
                 state.carried.entry(pod.uid().to_owned()).or_insert(now);
             } else if let Some(at) = assumed {
@@ -234,7 +235,9 @@ impl<'a> Names<'a> {
         if state.service_right || standings.is_empty() {
             return standings;
         }
-        let question = Question { name: suffix, of: None, ordinal: 0, expected: all };
+        // A Service with an address of its own answers with that one.
+        let expected = if timeline.governing_service().is_none_or(ServiceLife::is_headless) { all } else { vec![] };
+        let question = Question { name: suffix, of: None, ordinal: 0, expected };
         let standing = if complete { state.standing(&question, carries.then_some(latest), carries, now) } else { Standing::Settled };
         standings.push((question, standing));
         standings
@@ -249,6 +252,8 @@ impl<'a> Names<'a> {
             }
             let why = self.inspector.trouble().unwrap_or_else(|| format!("no pod of the set has a tool that asks DNS ({})", TOOLS.join(", ")));
             self.give_up(&questions, &Reference::default(), &why, self.journal.now());
+            // Pods that come later are of the same making.
+            self.state().nobody_can_ask = true;
             return true;
         }
         let mut by_asker: BTreeMap<usize, Vec<Question>> = BTreeMap::new();
@@ -382,6 +387,7 @@ impl State {
     fn standing(&self, question: &Question, carried: Option<u64>, can_carry: bool, now: u64) -> Standing {
         let (asked, again) = self.asked.get(&question.key()).copied().unwrap_or_default();
         match carried {
+            _ if self.nobody_can_ask => Standing::Settled,
             Some(since) if asked > 0 && now > since.saturating_add(nanoseconds(PATIENCE)) => Standing::Settled,
             Some(_) => Standing::From(again),
             // Nothing will ever carry it: asked once, so that the report can show the answer.

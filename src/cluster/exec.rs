@@ -11,6 +11,11 @@ use super::{Cluster, error::chain};
 /// The most that is kept of an output; the rest is drained and dropped, so that the command can end.
 const KEPT: usize = 2 << 20;
 
+/// With these words begins the error of a command that took too long.
+pub(super) const NOT_IN_TIME: &str = "not done within";
+/// The error of a command whose end nobody saw.
+pub(super) const BROKE: &str = "the connection broke before the command ended";
+
 /// What a command said.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Output {
@@ -43,7 +48,7 @@ pub(crate) async fn exec(cluster: &Cluster, place: Place<'_>, command: &[String]
     match tokio::time::timeout(within, work).await {
         Ok(Ok(output)) => Ok(output),
         Ok(Err(Refusal::NotYet(why) | Refusal::Final(why))) => Err(why),
-        Err(_) => Err(format!("not done within {} s", within.as_secs())),
+        Err(_) => Err(format!("{NOT_IN_TIME} {} s", within.as_secs())),
     }
 }
 
@@ -100,7 +105,7 @@ async fn attempt(cluster: &Cluster, place: Place<'_>, command: &[String]) -> Res
     // Both at once: a stream that nobody reads stalls the other.
     let (stdout, stderr, status) = tokio::join!(drain(stdout, KEPT), drain(stderr, 4 << 10), status);
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
-    let Some(status) = status else { return Err(Refusal::Final("the connection broke before the command ended".to_owned())) };
+    let Some(status) = status else { return Err(Refusal::Final(BROKE.to_owned())) };
     match status.status.as_deref() {
         Some("Success") => Ok(Output { stdout, stderr, exit: Some(0) }),
         _ if status.reason.as_deref() == Some("NonZeroExitCode") => {

@@ -21,15 +21,17 @@ use tokio::sync::watch;
 use super::{
     Cluster, Journal,
     answers::resolver,
-    exec::{Place, exec, random_word, script},
+    exec::{BROKE, NOT_IN_TIME, Place, exec, random_word, script},
     frames::{self, CANARY, Told},
     mounts::{Mounted, choose, reference, runs},
 };
 
 /// How long a first life is looked at again for content that is not there yet.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Between two looks at a first life.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The same once one first life showed nothing in all that time.
+const PATIENCE_WHEN_BARREN: Duration = Duration::from_secs(2);
+/// Between the first two looks at a first life; it grows by itself each time.
+const PAUSE: Duration = Duration::from_millis(700);
 /// What later lives get on top of the time that the content took to appear on the first.
 const MARGIN: Duration = Duration::from_secs(1);
 /// One exec's whole time.
@@ -68,8 +70,14 @@ struct State {
     lives: BTreeMap<String, Life>,
     /// By claim: the files of its first reading.
     first_files: BTreeMap<String, Vec<String>>,
+    /// The claims whose first life was read to its end.
+    known_claims: BTreeSet<String>,
+    /// A first life showed no identity content in all its time: others will not either.
+    barren: bool,
     /// Claims and pod names for which a canary was tried.
-    canaries: BTreeSet<(String, String)>,
+    asked: BTreeSet<(String, String)>,
+    /// Pod names for which a canary was written, or may have been.
+    marked: BTreeSet<String>,
     /// The longest that identity content took to appear after a container's start.
     delay: Duration,
     desks: BTreeMap<String, Desk>,
@@ -84,6 +92,7 @@ struct Life {
     finished: bool,
     /// When to look again, in nanoseconds of the journal's clock.
     again: u64,
+    reads: u32,
 }
 
 /// A pod to be read.
@@ -119,7 +128,12 @@ impl<'a> Inspector<'a> {
 
     /// The names of the pods for which a canary was written, or may have been.
     pub(super) fn marked(&self) -> BTreeSet<String> {
-        self.state().canaries.iter().map(|(_, pod)| pod.clone()).collect()
+        self.state().marked.clone()
+    }
+
+    /// A pod's canaries have been removed.
+    pub(super) fn unmark(&self, pod: &str) {
+        self.state().marked.remove(pod);
     }
 
     /// Tells of each change of what is known here.
@@ -194,7 +208,7 @@ impl<'a> Inspector<'a> {
             let ready = timeline.owned().filter(|pod| pod.is_ready());
             let mut jobs = vec![];
             for pod in ready {
-                let first_life = pod.claims().iter().all(|(_, claim)| !state.first_files.contains_key(claim));
+                let first_life = pod.claims().iter().all(|(_, claim)| !state.known_claims.contains(claim));
                 let delay = nanoseconds(state.delay + MARGIN);
                 let life = state.lives.entry(pod.uid().to_owned()).or_default();
                 let soonest = if first_life { 0 } else { pod.running_at.unwrap_or(now) + delay }.max(life.again);
@@ -218,13 +232,20 @@ impl<'a> Inspector<'a> {
         let now = self.journal.now();
         let has_identity = self.journal.with(|timeline| timeline.has_identity(&job.pod.uid));
         let mut state = self.state();
+        let patience = if state.barren { PATIENCE_WHEN_BARREN } else { PATIENCE };
+        let patient = job.first_life && now < job.ready_at.saturating_add(nanoseconds(patience));
         let life = state.lives.entry(job.pod.uid.clone()).or_default();
         life.reading = false;
-        let patient = job.first_life && now < job.ready_at.saturating_add(nanoseconds(PATIENCE));
+        life.reads += 1;
         life.finished = !seen || has_identity || !patient;
-        life.again = now.saturating_add(nanoseconds(PAUSE));
-        if life.finished && job.first_life && has_identity {
-            state.delay = state.delay.max(job.delay(now, &written));
+        life.again = now.saturating_add(nanoseconds(PAUSE * life.reads));
+        if life.finished && job.first_life {
+            state.known_claims.extend(job.mounted.iter().map(|it| it.claim.clone()));
+            if has_identity {
+                state.delay = state.delay.max(job.delay(now, &written));
+            } else {
+                state.barren |= seen;
+            }
         }
         drop(state);
         self.changed.send_modify(|it| *it += 1);
@@ -274,7 +295,7 @@ impl<'a> Inspector<'a> {
 
     /// The canary to write on a claim: one for each claim and pod name, ever.
     fn ask(&self, pod: &Reference, mount: &Mounted) -> Option<Token> {
-        if !self.state().canaries.insert((mount.claim.clone(), pod.name.clone())) {
+        if !self.state().asked.insert((mount.claim.clone(), pod.name.clone())) {
             return None;
         }
         let (file, token) = (random_word().ok()?, random_word().ok()?);
@@ -317,7 +338,10 @@ impl<'a> Inspector<'a> {
                     state.first_files.entry(mount.claim.clone()).or_insert(first);
                 }
                 let (wrote, error) = match found.written {
-                    Some(Ok(file)) => (Some(file), None),
+                    Some(Ok(file)) => {
+                        state.marked.insert(job.pod.name.clone());
+                        (Some(file), None)
+                    }
                     Some(Err(why)) => (None, Some(why)),
                     None => (None, None),
                 };
@@ -341,7 +365,16 @@ impl<'a> Inspector<'a> {
     }
 
     fn note_failure(&self, job: &Job, container: &str, mounts: &[Mounted], why: &str, began: u64) {
-        self.state().trouble = Some(why.to_owned());
+        {
+            let mut state = self.state();
+            state.trouble = Some(why.to_owned());
+            if why.contains(NOT_IN_TIME) || why.contains(BROKE) {
+                // Nobody knows how far the script came.
+                state.marked.insert(job.pod.name.clone());
+            } else {
+                state.asked.retain(|(_, pod)| *pod != job.pod.name);
+            }
+        }
         for mount in mounts {
             let error = Some(why.to_owned());
             self.journal.push(What::Canary(Canary { pod: job.pod.clone(), claim: mount.claim.clone(), error: error.clone(), ..Canary::default() }));

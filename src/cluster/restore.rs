@@ -211,43 +211,44 @@ impl Restorer<'_> {
                     other => other,
                 },
             };
-            // Pods that this grade has seen fail will not come up now either.
-            let failed = self.journal.judged(|timeline| timeline.obstacles().iter().any(|it| it.who == name));
+            // A set that this grade has seen fail will hardly come up now.
+            let failed = self.journal.judged(|timeline| timeline.obstacle().is_some());
             let budget = if failed { Duration::from_secs(5) } else { pace.rise(1) };
             if self.journal.wait_quietly(budget, ready).await != Waited::Done {
                 left.push(format!("perhaps files named .stsgrade-… on the claims of {name}, which does not come up"));
                 continue;
             }
             let Some((pod, mounted)) = self.journal.with(|timeline| timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))) else { continue };
-            left.extend(self.remove_canaries(&pod, mounted).await);
+            left.extend(remove_canaries(self.cluster, &pod, mounted).await);
         }
         left
     }
+}
 
-    async fn remove_canaries(&self, pod: &Reference, mut mounted: Vec<Mounted>) -> Vec<String> {
-        let mut left = vec![];
-        while let Some((container, mounts)) = choose(&mounted, &BTreeSet::new()) {
-            let paths: Vec<String> = mounts.iter().map(|it| it.path.clone()).collect();
-            match self.remove(pod, &container, paths).await {
-                Ok(files) => left.extend(files.into_iter().map(|file| format!("{file} in pod {}", pod.name))),
-                // Where there is no shell now there was none to write with either.
-                Err(why) if why.contains("no shell") || why.contains("no permission") => {}
-                Err(why) => left.push(format!("perhaps files named .stsgrade-… in pod {}: {why}", pod.name)),
-            }
-            mounted.retain(|it| mounts.iter().all(|mount| mount.claim != it.claim));
+/// Removes our files from one pod's claims; what is left of them.
+pub(super) async fn remove_canaries(cluster: &Cluster, pod: &Reference, mut mounted: Vec<Mounted>) -> Vec<String> {
+    let mut left = vec![];
+    while let Some((container, mounts)) = choose(&mounted, &BTreeSet::new()) {
+        let paths: Vec<String> = mounts.iter().map(|it| it.path.clone()).collect();
+        match remove(cluster, pod, &container, paths).await {
+            Ok(files) => left.extend(files.into_iter().map(|file| format!("{file} in pod {}", pod.name))),
+            // Where there is no shell now there was none to write with either.
+            Err(why) if why.contains("no shell") || why.contains("no permission") => {}
+            Err(why) => left.push(format!("perhaps files named .stsgrade-… in pod {}: {why}", pod.name)),
         }
-        left
+        mounted.retain(|it| mounts.iter().all(|mount| mount.claim != it.claim));
     }
+    left
+}
 
-    /// The canaries that would not go.
-    async fn remove(&self, pod: &Reference, container: &str, paths: Vec<String>) -> Result<Vec<String>, String> {
-        let word = random_word()?;
-        let command = script(include_str!("restore.sh"), [word.clone()].into_iter().chain(paths));
-        let output = exec(self.cluster, Place { pod: &pod.name, container }, &command, WITHIN).await?;
-        let records = records(&output.stdout, &word);
-        if !records.iter().any(|(key, _)| *key == "end") {
-            return Err("the answer was cut off".to_owned());
-        }
-        Ok(records.iter().filter(|(key, _)| *key == "left").map(|(_, file)| String::from_utf8_lossy(file).into_owned()).collect())
+/// The canaries that would not go.
+async fn remove(cluster: &Cluster, pod: &Reference, container: &str, paths: Vec<String>) -> Result<Vec<String>, String> {
+    let word = random_word()?;
+    let command = script(include_str!("restore.sh"), [word.clone()].into_iter().chain(paths));
+    let output = exec(cluster, Place { pod: &pod.name, container }, &command, WITHIN).await?;
+    let records = records(&output.stdout, &word);
+    if !records.iter().any(|(key, _)| *key == "end") {
+        return Err("the answer was cut off".to_owned());
     }
+    Ok(records.iter().filter(|(key, _)| *key == "left").map(|(_, file)| String::from_utf8_lossy(file).into_owned()).collect())
 }

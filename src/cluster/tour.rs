@@ -22,8 +22,9 @@ use super::{
     dns::Names,
     inspect::Inspector,
     interrupt::Interrupt,
-    mounts::reference,
+    mounts::{Mounted, reference},
     pace::Pace,
+    restore::remove_canaries,
     settled::{Baseline, claims_gone, facts, someone_else},
 };
 use crate::plan::{self, Ended, Performed, Step};
@@ -248,6 +249,9 @@ impl Visit<'_> {
             // What is about to go must have been read.
             tour.all_inspected().await;
         }
+        if to == 0 && tour.journal.with(|timeline| timeline.obstacle().is_some()) {
+            self.clean().await;
+        }
         tour.begin(name, Some(Asked::Replicas(to)));
         let seen = tour.journal.with(|timeline| timeline.set().map_or(0, |set| set.scales.len()));
         let waiting = match self.ask_replicas(to).await {
@@ -271,6 +275,21 @@ impl Visit<'_> {
         match self.tour.wait(budget, ask).await {
             Waiting::Stuck(obstacle) if obstacle.id == FOREIGN => Waiting::Refused(obstacle.why),
             other => other,
+        }
+    }
+
+    /// Removes the canaries while their pods still run: a set that is broken may not bring them back.
+    async fn clean(&self) {
+        let tour = self.tour;
+        let marked = tour.inspector.marked();
+        let pods: Vec<_> = tour.journal.with(|timeline| {
+            let broken = timeline.obstacles().last().is_some_and(|it| timeline.ordinals().any(|ordinal| timeline.live(ordinal).is_some_and(|pod| pod.name() == it.who)));
+            timeline.owned().filter(|pod| broken && pod.is_ready() && marked.contains(pod.name())).map(|pod| (reference(pod), Mounted::of(pod))).collect()
+        });
+        for (pod, mounted) in pods {
+            if remove_canaries(tour.cluster, &pod, mounted).await.is_empty() {
+                tour.inspector.unmark(&pod.name);
+            }
         }
     }
 
