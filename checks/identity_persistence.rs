@@ -29,7 +29,11 @@ fn judge(timeline: &Timeline) -> Verdict {
     for (old, new) in replacements {
         let text = format!("{} came back under its name", old.name());
         if new.ready.is_none() {
-            verdict.push("came_back", text, timeline.missing("wait until the new pod is Ready"), [new.added.by]);
+            let standing = timeline.missing("wait until the new pod is Ready");
+            // One that had to go before it was Ready shows nothing, unless it could not get there.
+            if new.asked_to_go.is_none() || matches!(standing, Standing::Blocked(_)) {
+                verdict.push("came_back", text, standing, [new.added.by]);
+            }
             continue;
         }
         shown = true;

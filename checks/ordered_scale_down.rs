@@ -21,11 +21,10 @@ pub(crate) const CHECK: Check = Check {
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let mut whole = false;
-    for fall in timeline.falls().filter(|it| it.pods.len() >= 2) {
-        whole |= fall.whole;
-        for pair in fall.pods.windows(2) {
-            let [upper, lower] = pair else { continue };
-            let (standing, cites) = timeline.gone_before_next(upper, lower);
+    for fall in timeline.falls() {
+        for (upper, lower) in fall.neighbours() {
+            whole |= fall.whole;
+            let (standing, cites) = timeline.gone_before_next(&fall, upper, lower);
             verdict.push("gone_before_next", format!("{} is gone before {} is asked to go", upper.name(), lower.name()), standing, cites).because(timeline.policy_mistake());
         }
     }

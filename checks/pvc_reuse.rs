@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Timeline, Verdict},
+    model::{Standing, Timeline, Verdict},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -24,7 +24,10 @@ fn judge(timeline: &Timeline) -> Verdict {
     for (old, new) in timeline.returns() {
         if new.ready.is_none() {
             let standing = timeline.missing("wait until the pod is Ready");
-            verdict.push("came_back", format!("{} came back", new.name()), standing, [new.added.by]);
+            // One that had to go before it was Ready shows nothing, unless it could not get there.
+            if new.asked_to_go.is_none() || matches!(standing, Standing::Blocked(_)) {
+                verdict.push("came_back", format!("{} came back", new.name()), standing, [new.added.by]);
+            }
             continue;
         }
         shown = true;

@@ -4,7 +4,7 @@
 //! pods are matched per ordinal, by their place in the ordinal's lane.
 
 use super::{
-    observation::Seq,
+    observation::{Asked, Seq},
     lives::{Incarnation, Scale},
     timeline::Timeline,
 };
@@ -18,6 +18,8 @@ pub struct Episode<'t> {
     pub pods: Vec<&'t Incarnation>,
     /// Every pod that it was to move was moved, and seen to be, before the next change.
     pub whole: bool,
+    /// The line since which what happens may be its doing.
+    pub from: Seq,
 }
 
 impl Timeline {
@@ -43,26 +45,30 @@ impl Timeline {
     /// Pods that went and came back while `spec.replicas` wanted them all along: old and new.
     #[must_use]
     pub fn replacements(&self) -> Vec<(&Incarnation, &Incarnation)> {
-        let risen: Vec<&str> = self.rises().flat_map(|it| it.pods).map(Incarnation::uid).collect();
         let since = self.since();
-        let pairs = self.lanes().flat_map(|(_, lane)| lane.windows(2)).filter_map(|pair| match pair {
-            [old, new] => Some((old, new)),
-            _ => None,
-        });
-        pairs.filter(|(_, new)| new.added.by >= since && !new.adopted && !risen.contains(&new.uid())).collect()
+        self.comings().filter(|(_, new, risen)| !risen && new.added.by >= since && !new.adopted).map(|(old, new, _)| (old, new)).collect()
     }
 
     /// Pods that came back in a rise: the incarnation that their ordinal had before, and the new one.
     #[must_use]
     pub fn returns(&self) -> Vec<(&Incarnation, &Incarnation)> {
-        let risen = self.rises().flat_map(|it| it.pods);
-        risen
-            .filter_map(|new| {
-                let lane = self.lane(new.ordinal);
-                let place = lane.iter().position(|it| it.uid() == new.uid())?;
-                Some((lane[..place].last()?, new))
-            })
-            .collect()
+        self.comings().filter(|(.., risen)| *risen).map(|(old, new, _)| (old, new)).collect()
+    }
+
+    /// Per ordinal, each pod that was Ready with the next one that was, or with the last, and whether a rise brought that.
+    ///
+    /// One that was never Ready, and made again, is neither: nothing could be seen of it.
+    fn comings(&self) -> impl Iterator<Item = (&Incarnation, &Incarnation, bool)> {
+        let risen: Vec<&str> = self.rises().flat_map(|it| it.pods).map(Incarnation::uid).collect();
+        self.lanes().flat_map(move |(_, lane)| {
+            let lived = |place: &usize| lane[*place].ready.is_some() || self.portrait(&lane[*place]).is_some();
+            let mut places: Vec<usize> = (0..lane.len()).filter(lived).collect();
+            if !places.is_empty() && places.last() != Some(&(lane.len() - 1)) {
+                places.push(lane.len() - 1);
+            }
+            let back = |old: usize, new: usize| lane[old + 1..=new].iter().any(|it| risen.contains(&it.uid()));
+            places.windows(2).filter_map(|pair| if let [old, new] = *pair { Some((&lane[old], &lane[new], back(old, new))) } else { None }).collect::<Vec<_>>()
+        })
     }
 
     /// The line of the nearest other change that covers an ordinal, before or after the one at `place`.
@@ -76,36 +82,61 @@ impl Timeline {
         Some(self.set()?.scales.get(place + 1)?.when.by)
     }
 
-    /// An ordinal's part in a rise is its first addition: one re-made after a failure is not a new one, an adopted one none at all.
+    /// An ordinal's part in a rise is its first addition: one re-made after a failure is not a new one.
+    ///
+    /// An adopted pod is none, nor one that takes the place of a pod that stood when the change came.
     fn rise(&self, place: usize, scale: Scale) -> Episode<'_> {
         let ordinals = (self.start() + scale.from)..(self.start() + scale.to);
+        let now = scale.when.by;
         let pods: Vec<&Incarnation> = ordinals
             .clone()
             .filter_map(|ordinal| {
                 let after = self.neighbour(place, ordinal, false).unwrap_or(0);
                 let before = self.neighbour(place, ordinal, true).unwrap_or(Seq::MAX);
-                let additions = self.lane(ordinal).iter().filter(|it| !it.adopted && it.added.after.is_some());
-                additions.into_iter().find(|it| it.added.by > after && it.added.by < before)
+                let earlier = |it: &Incarnation| it.adopted || it.added.after.is_none() || it.added.by <= after;
+                let stays = |it: &Incarnation| it.added.by < now && it.asked_to_go.is_none_or(|asked| asked.by > now);
+                if self.lane(ordinal).iter().any(|it| earlier(it) && stays(it)) {
+                    return None;
+                }
+                let additions = self.lane(ordinal).iter().filter(|it| !earlier(it) && it.added.by < before);
+                additions.into_iter().find(|it| it.gone.is_none_or(|gone| gone.by > now))
             })
             .collect();
         let next = self.next_change(place).unwrap_or(Seq::MAX);
         let whole = pods.len() == ordinals.len() && ordinals.clone().all(|ordinal| self.lane(ordinal).iter().any(|it| it.added.by >= first_of(&pods, ordinal) && it.ready.is_some_and(|ready| ready.by < next)));
-        Episode { scale, pods, whole }
+        Episode { scale, pods, whole, from: self.asked_at(place) }
     }
 
     /// An ordinal's part in a fall is the incarnation that stood when the change came.
     fn fall(&self, place: usize, scale: Scale) -> Episode<'_> {
         let bottom = self.start() + scale.to;
+        let from = self.asked_at(place);
         let next = self.next_change(place).unwrap_or(Seq::MAX);
-        let standing: Vec<&Incarnation> = {
-            let lanes = self.lanes().filter(|(ordinal, _)| *ordinal >= bottom);
-            let stood = lanes.filter_map(|(_, lane)| lane.iter().rfind(|it| it.added.by < scale.when.by && it.gone.is_none_or(|gone| gone.by >= scale.when.by)));
-            stood.collect()
-        };
-        let mut pods: Vec<&Incarnation> = standing.iter().filter(|it| it.asked_to_go.is_some_and(|asked| asked.by < next)).copied().collect();
+        let lanes = self.lanes().filter(|(ordinal, _)| *ordinal >= bottom);
+        let stood = lanes.filter_map(|(_, lane)| lane.iter().rfind(|it| it.added.by < scale.when.by && it.gone.is_none_or(|gone| gone.by > from)));
+        let mut pods: Vec<&Incarnation> = stood.collect();
         pods.sort_by_key(|it| std::cmp::Reverse(it.ordinal));
-        let whole = !standing.is_empty() && standing.iter().all(|it| it.gone.is_some_and(|gone| gone.by < next));
-        Episode { scale, pods, whole }
+        let whole = !pods.is_empty() && pods.iter().all(|it| it.gone.is_some_and(|gone| gone.by < next));
+        // Where one was asked to go, all above it were to go before.
+        let reached = pods.iter().rposition(|it| it.asked_to_go.is_some_and(|asked| asked.by < next)).map_or(0, |last| last + 1);
+        pods.truncate(reached);
+        Episode { scale, pods, whole, from }
+    }
+
+    /// The line since which what happens may be the doing of a change: the grader's own request, where the set's line was later.
+    fn asked_at(&self, place: usize) -> Seq {
+        let Some(set) = self.set() else { return 0 };
+        let scale = set.scales[place];
+        let before = place.checked_sub(1).and_then(|it| set.scales.get(it)).map_or(0, |it| it.when.by);
+        let asked = self.steps().iter().flat_map(|it| &it.asked).rfind(|(seq, asked)| (before..scale.when.by).contains(seq) && *asked == Asked::Replicas(scale.to));
+        asked.map_or(scale.when.by, |(seq, _)| *seq)
+    }
+}
+
+impl<'t> Episode<'t> {
+    /// In a fall, each pod with the one above it, where the change may be why it was asked to go.
+    pub fn neighbours(&self) -> impl Iterator<Item = (&'t Incarnation, &'t Incarnation)> {
+        self.pods.windows(2).filter_map(|pair| if let [upper, lower] = *pair { Some((upper, lower)) } else { None }).filter(|(_, lower)| lower.asked_to_go.is_some_and(|asked| asked.by > self.from))
     }
 }
 

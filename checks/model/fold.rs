@@ -146,6 +146,7 @@ impl Timeline {
                     added_at: at,
                     adopted: false,
                     ready: None,
+                    unwatched: None,
                     ready_at: 0,
                     asked_to_go: None,
                     asked_to_go_at: 0,
@@ -249,6 +250,7 @@ impl Timeline {
             match gap.kind {
                 Kind::Pod => {
                     if let Some(life) = self.incarnation_mut(uid) {
+                        life.miss(when);
                         life.go(when, at);
                     }
                 }

@@ -72,6 +72,8 @@ pub struct Incarnation {
     pub adopted: bool,
     /// When it was first Ready.
     pub ready: Option<When>,
+    /// While it had not been seen Ready, it stood in a gap, from the line `after` on: it may have been Ready there.
+    pub unwatched: Option<When>,
     /// That moment, in nanoseconds since the recording began.
     pub ready_at: u64,
     /// When its deletion was first requested.
@@ -240,8 +242,17 @@ impl Incarnation {
         if change == Change::Deleted {
             self.go(when, at);
         } else if self.ready.is_none() && condition_true(it, "Ready") {
-            self.ready = Some(when);
+            self.ready = Some(When { after: self.unwatched.map_or(when.after, |gap| gap.after), ..when });
             self.ready_at = at;
+        } else if change == Change::Listed {
+            self.miss(when);
+        }
+    }
+
+    /// It stood in a gap, and may have been Ready in it.
+    pub(super) fn miss(&mut self, gap: When) {
+        if self.ready.is_none() {
+            self.unwatched.get_or_insert(gap);
         }
     }
 

@@ -450,27 +450,34 @@ impl TryFrom<Line> for Observation {
     type Error = &'static str;
 
     fn try_from(line: Line) -> Result<Self, Self::Error> {
-        let mut facts = [
-            line.subject.map(What::Subject),
-            line.gap.map(What::Gap),
-            line.step.map(What::Step),
-            line.read.map(What::Read),
-            line.canary.map(What::Canary),
-            line.lookup.map(What::Lookup),
-            line.diagnosis.map(What::Diagnosis),
-            line.end.map(What::End),
-            match (line.change, line.object) {
-                (Some(change), Some(object)) => Some(What::Object(change, object)),
-                (None, None) => None,
-                _ => return Err("an object needs both `change` and `object`"),
-            },
-        ]
-        .into_iter()
-        .flatten();
-        let what = facts.next().unwrap_or(What::Unknown);
-        if facts.next().is_some() {
+        let held = [
+            line.subject.is_some(),
+            line.object.is_some(),
+            line.gap.is_some(),
+            line.step.is_some(),
+            line.read.is_some(),
+            line.canary.is_some(),
+            line.lookup.is_some(),
+            line.diagnosis.is_some(),
+            line.end.is_some(),
+        ];
+        if held.into_iter().filter(|it| *it).count() > 1 {
             return Err("a line holds one observation, this one holds several");
         }
+        let what = match (line.change, line.object) {
+            (Some(change), Some(object)) => What::Object(change, object),
+            (None, None) => None
+                .or_else(|| line.subject.map(What::Subject))
+                .or_else(|| line.gap.map(What::Gap))
+                .or_else(|| line.step.map(What::Step))
+                .or_else(|| line.read.map(What::Read))
+                .or_else(|| line.canary.map(What::Canary))
+                .or_else(|| line.lookup.map(What::Lookup))
+                .or_else(|| line.diagnosis.map(What::Diagnosis))
+                .or_else(|| line.end.map(What::End))
+                .unwrap_or(What::Unknown),
+            _ => return Err("an object needs both `change` and `object`"),
+        };
         Ok(Self { seq: line.seq, at: line.at, what })
     }
 }

@@ -113,7 +113,7 @@ const ROWS: &[Row] = &[
         remedy: "`storageClassName: \"\"` asks for a volume made by hand, and there is none. Leave the field out to get the default class." },
     Row { id: "no_default_class", fault: Cluster, speaks: AtOnce, sees: no_default_class,
         remedy: "The cluster has no default StorageClass. Ask for one, or name an existing class in `storageClassName`." },
-    Row { id: "claim_missing", fault: Submission, speaks: AtOnce, sees: claim_missing,
+    Row { id: "claim_missing", fault: Submission, speaks: OutOfTime, sees: claim_missing,
         remedy: "The pod names a claim that does not exist. Let `volumeClaimTemplates` make one for each pod." },
     Row { id: "claim_pending", fault: Cluster, speaks: OutOfTime, sees: claim_pending,
         remedy: "The cluster did not provide the volume. Nothing is wrong with your manifest: grade again when it does." },
@@ -391,7 +391,7 @@ fn no_default_class(facts: &Facts<'_>) -> Option<Sight> {
 }
 
 fn claim_missing(facts: &Facts<'_>) -> Option<Sight> {
-    let message = facts.unschedulable().filter(|it| it.contains("persistentvolumeclaim") && it.contains("not found"))?;
+    let message = facts.unschedulable().filter(|it| it.contains("persistentvolumeclaim") && it.contains("not found") && !it.contains("ephemeral volume controller"))?;
     sight(message, [facts.pod?.added.by])
 }
 

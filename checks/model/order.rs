@@ -6,19 +6,25 @@ use super::{
     lives::Incarnation,
     timeline::Timeline,
     verdict::{Standing, Verdict},
-    when::Truth,
+    when::{Truth, When},
 };
 
 impl Timeline {
     /// Adds the criteria of one rise: the pod below the first one, and each pod after it, is Ready before the next is added.
     pub(crate) fn judge_rise(&self, verdict: &mut Verdict, rise: &Episode<'_>) {
-        let below = rise.pods.first().and_then(|first| self.lane(first.ordinal - 1).iter().rfind(|it| it.added.by < first.added.by && rise.scale.from > 0));
-        let chain: Vec<&Incarnation> = below.into_iter().chain(rise.pods.iter().copied()).collect();
-        for pair in chain.windows(2) {
-            let [from, next] = pair else { continue };
+        for next in &rise.pods {
+            let Some(from) = self.below(rise, next) else { continue };
             let (standing, cites) = self.ready_before_next(from, next);
             verdict.push("ready_before_next", format!("{} is Ready before {} is added", from.name(), next.name()), standing, cites).because(self.policy_mistake());
         }
+    }
+
+    /// The pod that had to be Ready before `next`: the one below it that stood then, since the same rise added it, if that did.
+    fn below<'t>(&'t self, rise: &Episode<'t>, next: &Incarnation) -> Option<&'t Incarnation> {
+        let added = rise.pods.iter().find(|it| it.ordinal == next.ordinal - 1).copied();
+        // What stood is told by the pods' own stream: the set's line may be late, and the rise given a later pod than it added.
+        let stood = || self.lane(next.ordinal - 1).iter().rfind(|it| it.added.by < next.added.by && it.gone.is_none_or(|gone| gone.by > next.added.by));
+        added.filter(|it| it.added.by < next.added.by).or_else(stood).or(added)
     }
 
     /// Adds the criterion of checks 2 and 7 that the set asks for the order at all.
@@ -38,7 +44,8 @@ impl Timeline {
     /// Whether an ordinal was Ready, in any incarnation since its first addition `from`, before `next` was added; with the line that shows it.
     pub(crate) fn was_ready_before(&self, from: &Incarnation, next: &Incarnation) -> (Truth, Seq) {
         let lives = self.lane(from.ordinal).iter().filter(|it| it.added.by >= from.added.by);
-        let answers = lives.filter_map(|it| it.ready).map(|ready| (ready.precedes(next.added), ready.by));
+        let unseen = |it: &Incarnation| it.unwatched.map(|gap| When { by: Seq::MAX, ..gap });
+        let answers = lives.filter_map(|it| it.ready.or_else(|| unseen(it)).map(|ready| (ready.precedes(next.added), ready.by.min(next.added.by))));
         answers.min_by_key(|(truth, _)| match truth {
             Truth::Yes => 0,
             Truth::Unknown => 1,
@@ -63,10 +70,14 @@ impl Timeline {
     }
 
     /// How two neighbours in a fall stand: the lower one is asked to go only when the upper one is gone.
-    pub(crate) fn gone_before_next(&self, upper: &Incarnation, lower: &Incarnation) -> (Standing, Vec<Seq>) {
+    pub(crate) fn gone_before_next(&self, fall: &Episode<'_>, upper: &Incarnation, lower: &Incarnation) -> (Standing, Vec<Seq>) {
         let (first, second) = (upper.name(), lower.name());
         let Some(asked) = lower.asked_to_go else { return (Standing::unseen(format!("{second} was not seen to be asked to go")), vec![]) };
-        let truth = upper.gone.map_or(Truth::No, |gone| gone.precedes(asked));
+        let truth = match upper.gone.map_or(Truth::No, |gone| gone.precedes(asked)) {
+            // Asked in a gap in which the fall began, perhaps before that, and then by somebody else.
+            Truth::No if asked.after.is_none_or(|after| after < fall.from) => Truth::Unknown,
+            truth => truth,
+        };
         let standing = match truth {
             Truth::Yes => Standing::Met,
             Truth::Unknown => Standing::unseen(format!("the watch on pods has a gap between {first} going away and the request to delete {second}")),

@@ -190,6 +190,10 @@ impl<'c> Cluster<'c> {
 
     fn before(&mut self, place: usize) {
         if !self.recording && place >= self.case.recorded_from {
+            // What is graded is the set as it stands when the recording begins.
+            if self.case.recorded_from > 0 {
+                self.scale(self.case.replicas);
+            }
             self.cut = if self.case.recorded_from == 0 { 0 } else { self.now() };
             self.recording = true;
             self.act(History::subject);
