@@ -6,7 +6,7 @@
 use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
 
 use checks::model::{
-    Timeline, Wait, What,
+    Timeline, What,
     observation::{End, Phase, StepName, Subject, Why},
 };
 use futures::FutureExt as _;
@@ -85,8 +85,10 @@ impl<'a> Grade<'a> {
             ensure_namespace(cluster).await?;
         }
         let allowed = preflight::permissions(cluster).await?;
+        // Before the first list: what a dead grade left is not what the submission asks for.
+        let finished_first = finish_first(cluster, request.force, interrupt).await?;
         let recorder = Recorder::start(cluster, journal).await?;
-        let mut grade = Self { cluster, journal, interrupt, recorder, held: None, point: None, marked: None, finished_first: false, applied: Report::default(), why: Why::Complete };
+        let mut grade = Self { cluster, journal, interrupt, recorder, held: None, point: None, marked: None, finished_first, applied: Report::default(), why: Why::Complete };
         match grade.until_the_end(&allowed, request, announce).await {
             Ok(outcome) => {
                 grade.end(outcome);
@@ -135,7 +137,7 @@ impl<'a> Grade<'a> {
     async fn until_the_end(&mut self, allowed: &Allowed, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<Outcome, Failure> {
         let (cluster, journal) = (self.cluster, self.journal);
         if let Some(submission) = &request.submission {
-            self.lock(request.force).await?;
+            self.lock().await?;
             self.apply(submission).await?;
         }
         let named = request.statefulset.as_deref().or_else(|| only_set(request.submission.as_ref()));
@@ -176,7 +178,7 @@ impl<'a> Grade<'a> {
         let (locked, lock) = tokio::sync::watch::channel(self.held.clone());
         let created = self.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name);
         let prepare = async || {
-            self.lock_with_restore_point(request.force).await?;
+            self.lock_with_restore_point().await?;
             locked.send_replace(self.held.clone());
             announce(&journal.with(|timeline| announcement(timeline, self.finished_first)));
             inspector.open();
@@ -194,52 +196,24 @@ impl<'a> Grade<'a> {
     }
 
     /// Takes the Lease, before anything is applied.
-    async fn lock(&mut self, force: bool) -> Result<(), Failure> {
-        self.take(force, || None).await
-    }
-
-    /// Takes the Lease with the restore point in it, or adds that, before the set is changed.
-    async fn lock_with_restore_point(&mut self, force: bool) -> Result<(), Failure> {
-        let (cluster, journal) = (self.cluster, self.journal);
-        match &self.held {
-            Some(held) => held.write(cluster, &journal.with(restore_point)).await?,
-            // What a dead grade left is finished before the point is taken.
-            None => self.take(force, || Some(journal.with(restore_point))).await?,
-        }
-        self.point = Some(journal.with(restore_point));
+    async fn lock(&mut self) -> Result<(), Failure> {
+        let taken = lease::take(self.cluster, None).await?;
+        self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
         Ok(())
     }
 
-    /// What a dead grade left is finished first.
-    async fn take(&mut self, force: bool, point: impl Fn() -> Option<RestorePoint>) -> Result<(), Failure> {
-        loop {
-            match lease::take(self.cluster, point().as_ref()).await? {
-                Ok(held) => {
-                    self.held = Some(held);
-                    return Ok(());
-                }
-                Err(found) if found.lives && !force || self.finished_first => return Err(found.failure(self.cluster)),
-                Err(found) => {
-                    let restored = finish_found(self.cluster, &found, self.interrupt).await?;
-                    if let Some(first) = restored.left.first() {
-                        let what = format!("an earlier grade left something that could not be put back: {first}");
-                        return Err(Failure::new("not_restored", what, "Put it back by hand, and delete the Lease: `kubectl delete lease stsgrade`."));
-                    }
-                    self.finished_first = true;
-                    self.catch_up(found.point.as_ref()).await;
-                }
+    /// Takes the Lease with the restore point in it, or adds that, before the set is changed.
+    async fn lock_with_restore_point(&mut self) -> Result<(), Failure> {
+        let point = self.journal.with(restore_point);
+        match &self.held {
+            Some(held) => held.write(self.cluster, &point).await?,
+            None => {
+                let taken = lease::take(self.cluster, Some(&point)).await?;
+                self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
             }
         }
-    }
-
-    /// Our own watches may show later than the answers what finishing an earlier grade has changed.
-    async fn catch_up(&self, point: Option<&RestorePoint>) {
-        let Some(point) = point else { return };
-        let shown = |timeline: &Timeline| match timeline.sets().find(|set| set.uid == point.uid).and_then(|set| set.spec.replicas) {
-            Some(replicas) if replicas != point.replicas => Wait::Going("the replicas as found".to_owned()),
-            _ => Wait::Done,
-        };
-        let _ = self.journal.wait_quietly(Duration::from_secs(5), shown).await;
+        self.point = Some(point);
+        Ok(())
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -253,6 +227,18 @@ impl<'a> Grade<'a> {
             wall_ms: u64::try_from(journal.started().elapsed().as_millis()).unwrap_or(u64::MAX),
         }));
     }
+}
+
+/// Finishes what a dead grade left; whether there was one.
+async fn finish_first(cluster: &Cluster, force: bool, interrupt: &Interrupt) -> Result<bool, Failure> {
+    let Some(found) = lease::find(cluster).await? else { return Ok(false) };
+    if found.lives && !force {
+        return Err(found.failure(cluster));
+    }
+    let restored = finish_found(cluster, &found, interrupt).await?;
+    let Some(first) = restored.left.first() else { return Ok(true) };
+    let what = format!("an earlier grade left something that could not be put back: {first}");
+    Err(Failure::new("not_restored", what, "Put it back by hand, and delete the Lease: `kubectl delete lease stsgrade`."))
 }
 
 /// The set that a submission means, if it has just one.

@@ -8,8 +8,6 @@ use crate::plan::Facts;
 #[derive(Clone, Debug)]
 pub(super) struct Baseline {
     pub(super) set: Reference,
-    /// `spec.replicas` then.
-    pub(super) replicas: i32,
     /// The line of its last change other than of replicas.
     changed: u64,
     /// `whenScaled: Delete`.
@@ -21,7 +19,6 @@ impl Baseline {
         let set = timeline.set()?;
         Some(Self {
             set: Reference { name: set.name.clone(), uid: set.uid.clone() },
-            replicas: set.spec.replicas.unwrap_or(1),
             changed: set.changed.by,
             deletes_claims: deletes_claims(timeline),
         })
@@ -71,7 +68,7 @@ pub(super) fn someone_else(timeline: &Timeline, before: &Baseline, scaled: Optio
     }
     let (seen, asked) = scaled?;
     let since = set.scales.get(seen..).unwrap_or_default();
-    let foreign = since.iter().map(|it| it.to).skip_while(|to| *to == asked).next().or_else(|| since.get(1).map(|it| it.to));
+    let foreign = since.iter().map(|it| it.to).find(|to| *to != asked).or_else(|| since.get(1).map(|it| it.to));
     foreign.map(|to| format!("somebody else scaled {} to {to} while it was asked to have {asked} (an autoscaler?)", set.name))
 }
 

@@ -91,10 +91,6 @@ impl Tour<'_> {
         let mut performed = vec![self.observe(&mut outcome).await];
         if performed.iter().all(|it| it.ended == Ended::Done) && let Some(prepare) = prepare {
             prepare().await?;
-            // Finishing what a dead grade left moves the set.
-            if !self.journal.with(Timeline::is_at_rest) {
-                performed = vec![self.observe(&mut outcome).await];
-            }
         }
         let Some((facts, baseline)) = self.journal.with(|timeline| Some((facts(timeline)?, Baseline::of(timeline)?))) else { return Ok(outcome) };
         self.names.open();
