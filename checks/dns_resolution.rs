@@ -134,18 +134,24 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
     verdict.push("service_name", text, standing, [last.seq]);
 }
 
-/// After a replacement that became Ready, the name must give a later life's address.
+/// After a replacement that became Ready, the name must give a later life's address: never anything else, and once at least.
 fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict) {
-    let mut asked = timeline.replacements().into_iter().filter(|(old, new)| new.ready.is_some() && timeline.lookups_of(old.uid()).next().is_some());
-    let Some((old, new)) = asked.next_back() else { return };
-    let text = format!("{}'s DNS name gives the new address after the pod was replaced", old.name());
+    let asked = timeline.replacements().into_iter().filter(|(old, new)| new.ready.is_some() && timeline.lookups_of(old.uid()).next().is_some());
+    let judged = asked.map(|(old, new)| (old, new_address(timeline, new))).max_by_key(|(_, (standing, _))| match standing {
+        Standing::Broken { .. } => 2,
+        Standing::Met => 1,
+        _ => 0,
+    });
+    let Some((old, (standing, cites))) = judged else { return };
+    verdict.push("new_address", format!("{}'s DNS name gives the new address after the pod was replaced", old.name()), standing, cites);
+}
+
+fn new_address(timeline: &Timeline, new: &Incarnation) -> (Standing, Vec<Seq>) {
     let later: Vec<&Incarnation> = timeline.lane(new.ordinal).iter().filter(|it| it.added.by >= new.added.by).collect();
-    let right = later.iter().find_map(|life| timeline.right_answer(life));
-    let (standing, cites) = match right {
-        Some(seq) => (Standing::Met, vec![new.added.by, seq]),
-        None => later.iter().rev().find_map(|life| wrong_answer(timeline, life)).unwrap_or_else(|| (Standing::unseen("the new address was not asked for"), vec![])),
-    };
-    verdict.push("new_address", text, standing, cites);
+    if let Some(seq) = later.iter().find_map(|life| timeline.right_answer(life)) {
+        return (Standing::Met, vec![new.added.by, seq]);
+    }
+    later.iter().rev().find_map(|life| wrong_answer(timeline, life)).unwrap_or_else(|| (Standing::unseen("the new address was not asked for"), vec![]))
 }
 
 #[cfg(test)]

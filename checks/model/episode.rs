@@ -14,12 +14,14 @@ use super::{
 pub struct Episode<'t> {
     /// The change.
     pub scale: Scale,
-    /// The pods that it moved: upwards by rising ordinal, downwards by falling ordinal.
+    /// Upwards, the pods that it added, by rising ordinal; downwards, those that it was to remove, by falling ordinal.
     pub pods: Vec<&'t Incarnation>,
     /// Every pod that it was to move was moved, and seen to be, before the next change.
     pub whole: bool,
     /// The line since which what happens may be its doing.
     pub from: Seq,
+    /// The line of the next change, which supersedes it.
+    pub until: Seq,
 }
 
 impl Timeline {
@@ -104,23 +106,29 @@ impl Timeline {
             .collect();
         let next = self.next_change(place).unwrap_or(Seq::MAX);
         let whole = pods.len() == ordinals.len() && ordinals.clone().all(|ordinal| self.lane(ordinal).iter().any(|it| it.added.by >= first_of(&pods, ordinal) && it.ready.is_some_and(|ready| ready.by < next)));
-        Episode { scale, pods, whole, from: self.asked_at(place) }
+        Episode { scale, pods, whole, from: self.asked_at(place), until: next }
     }
 
-    /// An ordinal's part in a fall is the incarnation that stood when the change came.
+    /// An ordinal's part in a fall is the incarnation that stood when the change came; where the set's
+    /// line or the pods' were late, one that had just gone, or had yet to be seen.
     fn fall(&self, place: usize, scale: Scale) -> Episode<'_> {
         let bottom = self.start() + scale.to;
         let from = self.asked_at(place);
         let next = self.next_change(place).unwrap_or(Seq::MAX);
+        let now = scale.when.by;
+        let moved = |(ordinal, lane): (i32, &'_ [Incarnation])| -> Option<usize> {
+            let stood = lane.iter().rposition(|it| it.added.by < now && it.gone.is_none_or(|gone| gone.by >= now));
+            let after = self.neighbour(place, ordinal, false).unwrap_or(0);
+            let before = self.neighbour(place, ordinal, true).unwrap_or(Seq::MAX);
+            let went = || lane.iter().rposition(|it| it.added.by < now && it.gone.is_some_and(|gone| gone.by > after));
+            let came = || lane.iter().position(|it| (now..before).contains(&it.added.by));
+            stood.or_else(|| (ordinal < self.start() + scale.from).then(|| went().or_else(came)).flatten())
+        };
         let lanes = self.lanes().filter(|(ordinal, _)| *ordinal >= bottom);
-        let stood = lanes.filter_map(|(_, lane)| lane.iter().rfind(|it| it.added.by < scale.when.by && it.gone.is_none_or(|gone| gone.by > from)));
-        let mut pods: Vec<&Incarnation> = stood.collect();
+        let mut pods: Vec<&Incarnation> = lanes.filter_map(|(ordinal, lane)| lane.get(moved((ordinal, lane))?)).collect();
         pods.sort_by_key(|it| std::cmp::Reverse(it.ordinal));
         let whole = !pods.is_empty() && pods.iter().all(|it| it.gone.is_some_and(|gone| gone.by < next));
-        // Where one was asked to go, all above it were to go before.
-        let reached = pods.iter().rposition(|it| it.asked_to_go.is_some_and(|asked| asked.by < next)).map_or(0, |last| last + 1);
-        pods.truncate(reached);
-        Episode { scale, pods, whole, from }
+        Episode { scale, pods, whole, from, until: next }
     }
 
     /// The line since which what happens may be the doing of a change: the grader's own request, where the set's line was later.
@@ -134,9 +142,10 @@ impl Timeline {
 }
 
 impl<'t> Episode<'t> {
-    /// In a fall, each pod with the one above it, where the change may be why it was asked to go.
+    /// In a fall, each pod with the one above it that was there, where the change may be why it was asked to go.
     pub fn neighbours(&self) -> impl Iterator<Item = (&'t Incarnation, &'t Incarnation)> {
-        self.pods.windows(2).filter_map(|pair| if let [upper, lower] = *pair { Some((upper, lower)) } else { None }).filter(|(_, lower)| lower.asked_to_go.is_some_and(|asked| asked.by > self.from))
+        let pairs = self.pods.windows(2).filter_map(|pair| if let [upper, lower] = *pair { Some((upper, lower)) } else { None });
+        pairs.filter(|(upper, lower)| lower.asked_to_go.is_some_and(|asked| asked.by > self.from && asked.by < self.until && upper.added.by < asked.by))
     }
 }
 

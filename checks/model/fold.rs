@@ -55,7 +55,7 @@ impl Timeline {
     /// When a line of this kind tells of something new.
     fn when(&self, kind: Kind, seq: Seq, change: Change) -> When {
         let after = match change {
-            Change::Listed => self.gaps.get(&kind).copied().flatten(),
+            Change::Listed => self.gaps.get(&kind).copied(),
             _ => Some(seq - 1),
         };
         When { after, by: seq }
@@ -244,8 +244,10 @@ impl Timeline {
     }
 
     fn gap(&mut self, seq: Seq, at: u64, gap: &Gap) {
-        self.gaps.insert(gap.kind, gap.last_sure);
-        let when = When { after: gap.last_sure, by: seq };
+        // Without a line before the gap, the first list was empty: what is found now came after the recording's beginning.
+        let after = gap.last_sure.unwrap_or(0);
+        self.gaps.insert(gap.kind, after);
+        let when = When { after: Some(after), by: seq };
         for uid in &gap.vanished {
             match gap.kind {
                 Kind::Pod => {

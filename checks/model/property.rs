@@ -170,6 +170,8 @@ impl Case {
 
     /// The same fault with as little around it as can be found.
     fn shrunk(mut self) -> Self {
+        let first = |case: &Self| case.fault().and_then(|it| it.lines().next().map(str::to_owned));
+        let told = first(&self);
         let mut smaller = true;
         while smaller {
             smaller = false;
@@ -182,7 +184,7 @@ impl Case {
                 tries.push(less);
             }
             let before = (self.commands.len(), self.gap, self.lag);
-            if let Some(less) = tries.into_iter().find(|it| (it.commands.len(), it.gap, it.lag) != before && it.fault().is_some()) {
+            if let Some(less) = tries.into_iter().find(|it| (it.commands.len(), it.gap, it.lag) != before && first(it) == told) {
                 self = less;
                 smaller = true;
             }

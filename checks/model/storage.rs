@@ -11,10 +11,11 @@ use super::{
 };
 
 impl Timeline {
-    /// The life of a claim that stood at a line.
+    /// The life of a claim that stood at a line; the first one, where the claims' own stream came later.
     #[must_use]
     pub fn claim_at(&self, name: &str, seq: Seq) -> Option<&ClaimLife> {
-        self.claim(name).iter().rfind(|life| life.added.by <= seq)
+        let lives = self.claim(name);
+        lives.iter().rfind(|life| life.added.by <= seq).or(lives.first())
     }
 
     /// Adds the criteria of a pod that came back: the same claims, and the original content.
@@ -38,7 +39,8 @@ impl Timeline {
     /// Adds the criterion of one claim; whether it is not broken.
     fn judge_claim(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation, claim: &str) -> bool {
         let before = old.asked_to_go.or(old.ready).map_or(old.added.by, |when| when.by);
-        let after = new.ready.map_or_else(|| self.last(), |when| when.by);
+        // A claim outlives the pod that mounts it, so the claim of its last moment is that of its first.
+        let after = new.asked_to_go.map_or_else(|| self.last(), |when| when.by);
         let (first, second) = (self.claim_at(claim, before), self.claim_at(claim, after));
         let mounted = new.claims().iter().any(|(_, it)| it == claim);
         let text = format!("{} is on claim {claim} as before", new.name());

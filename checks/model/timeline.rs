@@ -32,7 +32,7 @@ pub struct Timeline {
     pub(super) steps: Vec<StepLife>,
     pub(super) rests: Vec<Rest>,
     pub(super) obstacles: Vec<Obstacle>,
-    pub(super) gaps: BTreeMap<Kind, Option<Seq>>,
+    pub(super) gaps: BTreeMap<Kind, Seq>,
     pub(super) end: Option<Noted<End>>,
     pub(super) last: Seq,
     pub(super) now: u64,
