@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -21,6 +22,14 @@ const provisionerName = "stsgrade.dev/volumes"
 type volumes struct{}
 
 func (volumes) Provision(_ context.Context, options controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
+	if only := options.StorageClass.Parameters["accessModes"]; only != "" {
+		for _, mode := range options.PVC.Spec.AccessModes {
+			if string(mode) != only {
+				// In the words of local-path-provisioner.
+				return nil, controller.ProvisioningFinished, fmt.Errorf("NodePath only supports %s and ReadWriteOncePod (1.22+) access modes", only)
+			}
+		}
+	}
 	path := filepath.Join(volumesDir, options.PVName)
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return nil, controller.ProvisioningFinished, err
