@@ -32,6 +32,8 @@ const MOST_REPLICAS: i32 = 1000;
 const BEYOND: i32 = 2;
 /// For a claim to go once nothing uses it.
 const CLAIMS_GO: Duration = Duration::from_secs(60);
+/// For the watch to show what was written.
+const SHOWN: Duration = Duration::from_secs(5);
 /// For the pods that hold canaries to come up again.
 const WITHIN: Duration = Duration::from_secs(15);
 
@@ -126,6 +128,12 @@ impl Restorer<'_> {
         if now.is_some() && let Err(failure) = ask_replicas(self.cluster, &self.point.set, replicas).await {
             left.insert(format!("replicas of {}: {failure}", self.point.set));
         }
+        // A set that is still shown with 0 replicas looks as if no pod would ever come.
+        let shown = |timeline: &Timeline| match timeline.set() {
+            Some(set) if set.spec.replicas.unwrap_or(1) != replicas => Wait::Going("the replicas as found".to_owned()),
+            _ => Wait::Done,
+        };
+        let _ = self.journal.wait_quietly(SHOWN, shown).await;
         let (claims, canaries) = tokio::join!(self.claims(replicas), self.canaries(replicas));
         left.extend(claims);
         left.extend(canaries);
