@@ -96,12 +96,9 @@ impl Timeline {
                 let after = self.neighbour(place, ordinal, false).unwrap_or(0);
                 let before = self.neighbour(place, ordinal, true).unwrap_or(Seq::MAX);
                 let earlier = |it: &Incarnation| it.adopted || it.added.after.is_none() || it.added.by <= after;
-                let stays = |it: &Incarnation| it.added.by < now && it.asked_to_go.is_none_or(|asked| asked.by > now);
-                if self.lane(ordinal).iter().any(|it| earlier(it) && stays(it)) {
-                    return None;
-                }
-                let additions = self.lane(ordinal).iter().filter(|it| !earlier(it) && it.added.by < before);
-                additions.into_iter().find(|it| it.gone.is_none_or(|gone| gone.by > now))
+                let stays = |it: &Incarnation| it.asked_to_go.is_none_or(|asked| asked.after.is_some_and(|after| after >= now));
+                let mut there = self.lane(ordinal).iter().filter(|it| it.added.by < before && it.gone.is_none_or(|gone| gone.by > now));
+                there.find(|it| !earlier(it) || stays(it)).filter(|it| !earlier(it))
             })
             .collect();
         let next = self.next_change(place).unwrap_or(Seq::MAX);
@@ -145,7 +142,7 @@ impl<'t> Episode<'t> {
     /// In a fall, each pod with the one above it that was there, where the change may be why it was asked to go.
     pub fn neighbours(&self) -> impl Iterator<Item = (&'t Incarnation, &'t Incarnation)> {
         let pairs = self.pods.windows(2).filter_map(|pair| if let [upper, lower] = *pair { Some((upper, lower)) } else { None });
-        pairs.filter(|(upper, lower)| lower.asked_to_go.is_some_and(|asked| asked.by > self.from && asked.by < self.until && upper.added.by < asked.by))
+        pairs.filter(|(upper, lower)| lower.asked_to_go.is_some_and(|asked| asked.by > self.from && asked.after.is_none_or(|after| after < self.until) && upper.added.by < asked.by))
     }
 }
 

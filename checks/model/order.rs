@@ -74,8 +74,8 @@ impl Timeline {
         let (first, second) = (upper.name(), lower.name());
         let Some(asked) = lower.asked_to_go else { return (Standing::unseen(format!("{second} was not seen to be asked to go")), vec![]) };
         let truth = match upper.gone.map_or(Truth::No, |gone| gone.precedes(asked)) {
-            // Asked in a gap in which the fall began, perhaps before that, and then by somebody else.
-            Truth::No if asked.after.is_none_or(|after| after < fall.from) => Truth::Unknown,
+            // Asked in a gap in which the fall began or ended, perhaps outside it, and then by somebody else.
+            Truth::No if asked.after.is_none_or(|after| after < fall.from) || asked.by >= fall.until => Truth::Unknown,
             truth => truth,
         };
         let standing = match truth {

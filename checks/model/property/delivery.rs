@@ -91,7 +91,11 @@ fn swallowed(case: &Case, cluster: &Cluster<'_>, chance: &mut Chance) -> Option<
     let kind = case.gap?;
     let truth = cluster.lines();
     let length = 1 + chance.below(10);
-    let places: Vec<usize> = (cluster.cut..truth.len()).filter(|it| kind_of(&truth[*it]) == Some(kind)).collect();
+    let mut places: Vec<usize> = (cluster.cut..truth.len()).filter(|it| kind_of(&truth[*it]) == Some(kind)).collect();
+    // Nobody begins before having seen the set that is graded: its replicas are the submission's.
+    if kind == Kind::StatefulSet && cluster.cut == 0 {
+        places.remove(0);
+    }
     let near = cluster.struck.filter(|_| chance.one_in(2)).and_then(|struck| places.iter().position(|it| *it >= struck));
     let start = match near {
         Some(near) => near.saturating_sub(chance.below(length + 2)),

@@ -107,6 +107,8 @@ impl Oracle<'_> {
             if scaling.at < self.cluster.cut || next.added < self.cluster.cut {
                 continue;
             }
+            // A rise whose pods were not all seen to be Ready shows nothing by itself.
+            self.unless(self.seen_ready(&next.uid).next().is_some() || next.readies.is_empty(), test, false);
             let below = || self.cluster.lives[addition.below..].iter().filter(|it| it.ordinal == next.ordinal - 1);
             let known = self.is_known(addition.next) && self.is_known(addition.below);
             if below().flat_map(|it| &it.readies).any(|ready| *ready < next.added) {
@@ -136,10 +138,12 @@ impl Oracle<'_> {
                 self.unless(seen, 8, known && scaling.in_tour);
             } else {
                 let watched = upper.gone.is_none_or(|gone| self.by(asked) <= self.not_before(gone));
-                // What was asked before the change was told may have been somebody else's doing.
-                let since = self.told(scaling.at) && (scaling.in_tour || self.by(scaling.at) <= self.not_before(asked));
-                self.violated(watched, &[8], if since && self.is_plain(true) { &[] } else { &[8] });
-                self.unless(watched && since, 8, known && since);
+                // What was asked before the change was told, or after the next one, may have been somebody else's doing.
+                let from = self.by(scaling.at - usize::from(scaling.in_tour));
+                let until = self.cluster.scalings.get(removal.scaling + 1).map_or(Seq::MAX, |it| self.by(it.at));
+                let within = from <= self.not_before(asked) && self.by(asked) <= until;
+                self.violated(watched, &[8], if within && self.is_plain(true) { &[] } else { &[8] });
+                self.unless(watched, 8, known && within);
             }
         }
     }
@@ -170,19 +174,33 @@ impl Oracle<'_> {
     /// Test 9: does each claim stay until its ordinal is wanted again?
     fn retention(&mut self) {
         let Some(claimed) = &self.cluster.claimed else { return };
-        let begun = claimed.doomed.or(claimed.deleted).unwrap_or_default();
-        let covers = |from: i32, to: i32| (from..to).contains(&claimed.ordinal);
-        let wanted = |it: &&super::cluster::Scaling| covers(it.from, it.to) && (claimed.doomed.is_none() || it.at > begun);
-        let again = if claimed.doomed.is_some() { self.cluster.scalings.iter().find(wanted) } else { self.cluster.scalings.iter().filter(|it| it.at < begun).rfind(wanted) };
+        let Some(doomed) = claimed.doomed else {
+            // Deleted for a pod that was wanted again, which costs nothing here, unless the line that wants it is late.
+            self.tests[9].perhaps_hidden |= self.case.lag > 0;
+            return;
+        };
+        let again = self.cluster.scalings.iter().find(|it| it.at > doomed && (it.from..it.to).contains(&claimed.ordinal));
         let until = again.map_or(Seq::MAX, |it| self.by(it.at));
         // A list that comes after the claim went shows nothing of who doomed it.
-        let doom_told = claimed.doomed.filter(|doomed| self.told(*doomed) || self.hole(Kind::PersistentVolumeClaim).is_some_and(|hole| claimed.deleted.is_none_or(|it| it > hole.last)));
-        let facts = &mut self.tests[9];
-        if doom_told.is_some_and(|it| by(self.delivery, it) <= until) {
-            facts.broken = true;
-        } else if claimed.deleted.is_some_and(|it| by(self.delivery, it) <= until) {
-            facts.hidden = true;
+        let stood = || self.hole(Kind::PersistentVolumeClaim).is_some_and(|hole| claimed.deleted.is_none_or(|it| it > hole.last));
+        let broken = (self.told(doomed) || stood()) && self.by(doomed) <= until;
+        let hidden = claimed.deleted.is_some_and(|it| self.by(it) <= until);
+        if !self.is_plain(self.cluster.struck_in_tour) || !self.is_in_sight(claimed.ordinal, doomed) {
+            self.tests[9].perhaps_broken = true;
+        } else if broken || hidden {
+            self.tests[9].broken |= broken;
+            self.tests[9].hidden |= hidden;
         }
+    }
+
+    /// Whether the ordinal's pods, and its claim before that place, were told of at all.
+    fn is_in_sight(&self, ordinal: i32, before: usize) -> bool {
+        let lives = self.cluster.lives.iter().enumerate();
+        let name = format!("data-web-{ordinal}");
+        let claim = |line: &crate::model::Observation| matches!(&line.what, What::Object(_, Object::PersistentVolumeClaim(it)) if it.metadata.name == name);
+        let places = self.cluster.lines()[..before].iter().enumerate().filter(|(_, line)| claim(line));
+        lives.filter(|(_, it)| it.ordinal == ordinal && it.gone.is_none_or(|gone| gone >= self.cluster.cut)).all(|(life, _)| self.is_known(life))
+            && places.into_iter().any(|(place, _)| place < self.cluster.cut || self.told(place))
     }
 
     /// What a gap may have swallowed whole.
