@@ -125,9 +125,6 @@ pub struct Grade {
     /// Take over from another grader that holds the namespace.
     #[arg(long)]
     pub force: bool,
-    /// Image with a shell, by which pods without one are inspected.
-    #[arg(long, value_name = "IMAGE")]
-    pub probe_image: Option<String>,
     /// Which cluster.
     #[command(flatten)]
     pub target: Target,
@@ -199,9 +196,6 @@ pub struct Rbac {
     /// Include what `grade -f` needs.
     #[arg(short, long, value_name = "FILE", num_args = 0..=1)]
     pub filename: Option<Option<PathBuf>>,
-    /// Include what `grade --probe-image` needs.
-    #[arg(long, value_name = "IMAGE", num_args = 0..=1)]
-    pub probe_image: Option<Option<String>>,
 }
 
 /// Reads the command line.
