@@ -77,7 +77,7 @@ pub(super) async fn connect(target: &Target, interrupt: &Interrupt) -> Result<Cl
 
 /// Where we are, before anything is done.
 pub(super) fn whereabouts(cluster: &Cluster) -> String {
-    format!("context {}, cluster {} ({}), namespace {}", show(&cluster.context), show(&cluster.server), show(&cluster.version), show(&cluster.namespace))
+    format!("context {}, cluster {} ({})\nnamespace {}", show(&cluster.context), show(&cluster.server), show(&cluster.version), show(&cluster.namespace))
 }
 
 /// Begins the recording, and tells where it is kept.

@@ -152,7 +152,7 @@ impl Page<'_> {
     fn footer(&mut self, report: &Report) -> io::Result<()> {
         let recording = &report.recording;
         writeln!(self.out, "\nstsgrade {}, cluster {}, recorded {}", report.tool, recording.cluster, recording.started_at)?;
-        writeln!(self.out, "recording {}", recording.digest)
+        writeln!(self.out, "digest {}", recording.digest)
     }
 
     fn labelled(&mut self, label: &str, text: &str) -> io::Result<()> {
