@@ -336,7 +336,10 @@ impl<'c> Cluster<'c> {
                 return true;
             };
             if pod.failed && !pod.terminating {
+                // Before and after an evicted pod is cleaned up, the watches catch up.
+                self.barrier();
                 self.gone(ordinal);
+                self.barrier();
                 return true;
             }
             if (pod.terminating || !pod.ready) && unnoticed != Some(ordinal) {
