@@ -117,6 +117,14 @@ pub const MISTAKES: &[Mistake] = &[
         after: "      resources:\n        requests:\n          storage: 100Mi",
     },
     Mistake {
+        id: "wrong_access_mode",
+        title: "an access mode that the StorageClass does not offer",
+        explanation: "The claims ask for ReadWriteMany, for many nodes at once, which most StorageClasses cannot give. Each claim has one pod only: ReadWriteOnce is enough.",
+        remedy: "Ask for ReadWriteOnce. The field cannot be changed in place: delete the StatefulSet and its claims, and apply it again.",
+        before: "      accessModes: [ReadWriteMany]",
+        after: "      accessModes: [ReadWriteOnce]",
+    },
+    Mistake {
         id: "when_scaled_delete",
         title: "whenScaled: Delete",
         explanation: "The set asks for its claims to be deleted when it is scaled down. The data is lost, and a pod that comes back starts on a new, empty claim.",

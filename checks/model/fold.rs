@@ -76,7 +76,7 @@ impl Timeline {
                 }
             }
             Object::Event(it) => {
-                if change != Change::Deleted && (it.r#type == "Warning" || it.involved_object.kind == "PersistentVolumeClaim") {
+                if change != Change::Deleted && (it.r#type == "Warning" || it.involved_object.kind == "PersistentVolumeClaim" || matches!(it.reason.as_str(), "Pulling" | "Pulled")) {
                     self.events.retain(|(_, known)| known.metadata.uid != it.metadata.uid);
                     self.events.push((seq, it.clone()));
                 }

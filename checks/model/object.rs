@@ -272,6 +272,8 @@ objects! {
         volume_mounts: Vec<VolumeMount>,
         /// How it tells that it is Ready.
         readiness_probe: Option<Probe>,
+        /// How it tells that it lives.
+        liveness_probe: Option<Probe>,
         /// How it tells that it has started.
         startup_probe: Option<Probe>,
         /// CPU and memory.

@@ -180,9 +180,9 @@ impl Timeline {
         self.events.iter().filter(move |(_, it)| it.involved_object.uid == uid && it.r#type == "Warning").map(|(seq, it)| (*seq, it))
     }
 
-    /// What the events say of a claim, warnings or not, oldest first.
-    pub(crate) fn claim_words(&self, uid: &str) -> impl Iterator<Item = (Seq, String)> {
-        self.events.iter().filter(move |(_, it)| it.involved_object.uid == uid).map(|(seq, it)| (*seq, it.message.clone()))
+    /// What the events say of a claim or of a pod's pulls, warnings or not, oldest first.
+    pub(crate) fn words(&self, uid: &str) -> impl Iterator<Item = (Seq, &Event)> {
+        self.events.iter().filter(move |(_, it)| it.involved_object.uid == uid).map(|(seq, it)| (*seq, it))
     }
 
     /// The StorageClasses of the cluster, where they could be read.

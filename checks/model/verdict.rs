@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{obstacle::Obstacle, observation::Seq};
+use crate::mistakes;
 
 /// What a check comes to. The order is the gravity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -121,7 +122,11 @@ impl Verdict {
         let mut cites: Vec<Seq> = cites.into_iter().collect();
         cites.sort_unstable();
         cites.dedup();
-        self.criteria.push(Criterion { id, text: text.into(), standing, mistake: None, cites });
+        let mistake = match &standing {
+            Standing::Blocked(obstacle) => mistakes::find(obstacle.id).map(|it| it.id),
+            _ => None,
+        };
+        self.criteria.push(Criterion { id, text: text.into(), standing, mistake, cites });
         let last = self.criteria.len() - 1;
         &mut self.criteria[last]
     }

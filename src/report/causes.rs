@@ -106,7 +106,7 @@ fn cause(check: &Check, decisive: Option<&Criterion>, outcome: Outcome) -> (Key,
             let told = format!("{}: {}", show(&obstacle.who), show(&obstacle.why));
             let known = bare(obstacle.id, clip(&told, 100), told, obstacle.remedy.to_owned());
             let log = obstacle.log.iter().map(|line| clip(line, LOG_LINE)).collect();
-            (Key::Obstacle(obstacle.id, obstacle.who.clone()), Cause { log, ..known })
+            (Key::Obstacle(obstacle.id, obstacle.who.clone()), Cause { log, mistake: mistakes::find(obstacle.id), ..known })
         }
         (Standing::Unseen { why }, _) => (Key::Unseen(why.clone()), bare(check.id, clip(why, 120), sentence(&show(why)), AGAIN.to_owned())),
         (Standing::NotShown { next }, _) => {

@@ -1,0 +1,132 @@
+//! What the rows of the table look at: one ordinal that is not where it should be.
+
+use crate::model::{
+    lives::Incarnation,
+    object::{ContainerStatus, PersistentVolumeClaim, Terminated},
+    observation::{Diagnosis, Seq},
+    timeline::Timeline,
+};
+
+/// What a row looks at.
+pub(super) struct Facts<'t> {
+    pub(super) timeline: &'t Timeline,
+    /// The ordinal that is not where it should be.
+    ordinal: i32,
+    /// Its pod, where there is one that nobody has asked to go.
+    pub(super) pod: Option<&'t Incarnation>,
+    /// Its pod, where it has been asked to go.
+    pub(super) leaving: Option<&'t Incarnation>,
+    pub(super) out_of_time: bool,
+}
+
+/// What is said of a claim that is not Bound.
+pub(super) struct Pending<'t> {
+    pub(super) claim: &'t PersistentVolumeClaim,
+    /// The last warning, or the last word of all.
+    pub(super) said: String,
+    pub(super) evidence: Vec<Seq>,
+}
+
+impl<'t> Facts<'t> {
+    pub(super) fn of(timeline: &'t Timeline, ordinal: i32, out_of_time: bool) -> Self {
+        let live = timeline.live(ordinal);
+        Self { timeline, ordinal, pod: live.filter(|it| it.asked_to_go.is_none()), leaving: live.filter(|it| it.asked_to_go.is_some()), out_of_time }
+    }
+
+    /// Whether there is a pod, staying or leaving.
+    pub(super) fn is_there(&self) -> bool {
+        self.pod.or(self.leaving).is_some()
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.pod.or(self.leaving).map_or_else(|| format!("{}-{}", self.timeline.set().map_or("", |set| &set.name), self.ordinal), |pod| pod.name().to_owned())
+    }
+
+    /// Whether the submission itself asks for this ordinal, not only the tour.
+    pub(super) fn is_the_submissions(&self) -> bool {
+        self.timeline.ordinals().contains(&self.ordinal)
+    }
+
+    pub(super) fn statuses(&self) -> impl Iterator<Item = &'t ContainerStatus> {
+        self.pod.into_iter().flat_map(|pod| pod.pod.status.init_container_statuses.iter().chain(&pod.pod.status.container_statuses))
+    }
+
+    /// Containers that were started again and do not run now, with how they ended.
+    ///
+    /// A restart from before, of a container that runs now, says nothing.
+    pub(super) fn crashing(&self) -> impl Iterator<Item = (&'t ContainerStatus, &'t Terminated)> {
+        let ended_in_sight = self.out_of_time && self.pod.is_some_and(|pod| pod.ended.is_some());
+        self.statuses().filter(move |it| it.restart_count > 0 && (it.state.running.is_none() || ended_in_sight)).filter_map(|it| {
+            let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;
+            Some((it, ended))
+        })
+    }
+
+    pub(super) fn is_init(&self, container: &str) -> bool {
+        self.pod.is_some_and(|pod| pod.spec().init_containers.iter().any(|it| it.name == container))
+    }
+
+    /// The newest warning about the pod that `is` it.
+    pub(super) fn warning(&self, is: impl Fn(&str, &str) -> bool) -> Option<(Seq, &'t str, &'t str)> {
+        let pod = self.pod?;
+        let (seq, event) = self.timeline.warnings(pod.uid()).rfind(|(_, it)| is(&it.reason, &it.message))?;
+        Some((seq, &event.reason, &event.message))
+    }
+
+    /// The last that was said of the pod, if that is the pulling of an image.
+    pub(super) fn pulling(&self) -> Option<(Seq, &'t str)> {
+        let pod = self.pod?;
+        self.timeline.words(pod.uid()).last().filter(|(_, it)| it.reason == "Pulling").map(|(seq, it)| (seq, it.message.as_str()))
+    }
+
+    /// The claims of the pod that are not Bound, with what is said of them.
+    pub(super) fn pending_claims(&self) -> impl Iterator<Item = Pending<'t>> {
+        let timeline = self.timeline;
+        self.pod.into_iter().flat_map(Incarnation::claims).filter_map(move |(_, name)| {
+            let life = timeline.claim(&name).last().filter(|it| it.gone.is_none() && it.claim.status.phase == "Pending")?;
+            let last = timeline.warnings(life.uid()).next_back().or_else(|| timeline.words(life.uid()).last());
+            let (said, evidence) = last.map_or_else(Default::default, |(seq, it)| (it.message.clone(), vec![seq]));
+            Some(Pending { claim: &life.claim, said, evidence: evidence.into_iter().chain([life.added.by]).collect() })
+        })
+    }
+
+    /// What the scheduler said, when it found no node.
+    pub(super) fn unschedulable(&self) -> Option<&'t str> {
+        let conditions = &self.pod?.pod.status.conditions;
+        conditions.iter().find(|it| it.r#type == "PodScheduled" && it.status == "False").map(|it| it.message.as_str())
+    }
+
+    /// Why the set could not create its pod, or the pod's claim.
+    ///
+    /// What was said before the set was last changed may have been mended by that change.
+    pub(super) fn failed_create(&self) -> Option<(&'t str, Seq)> {
+        if self.is_there() {
+            return None;
+        }
+        let set = self.timeline.set()?;
+        let changed = set.scales.last().map_or(0, |it| it.when.by).max(set.changed.by);
+        let name = format!("Pod {} in ", self.name());
+        let failed = |seq: Seq, reason: &str, message: &str| reason == "FailedCreate" && message.contains(&name) && (self.out_of_time || seq > changed);
+        self.timeline.warnings(&set.uid).rfind(|(seq, it)| failed(*seq, &it.reason, &it.message)).map(|(seq, it)| (it.message.as_str(), seq))
+    }
+
+    /// The last lines of a container, as they were last read.
+    pub(super) fn log(&self, container: &str) -> Vec<String> {
+        self.logs(container).next_back().map(|(_, lines)| lines.to_vec()).unwrap_or_default()
+    }
+
+    /// The last lines of a container, oldest reading first.
+    pub(super) fn logs(&self, container: &str) -> impl DoubleEndedIterator<Item = (Seq, &'t [String])> {
+        let uid = self.pod.map_or("", Incarnation::uid);
+        self.timeline.diagnoses.iter().filter_map(move |it| match &it.what {
+            Diagnosis::Logs { pod, lines, container: of, .. } if pod.uid == uid && of == container => Some((it.seq, lines.as_slice())),
+            _ => None,
+        })
+    }
+
+    /// For how many seconds the pod's containers have run.
+    pub(super) fn running_for(&self) -> u64 {
+        let since = self.pod.and_then(|pod| pod.running_at);
+        since.map_or(0, |since| self.timeline.now().saturating_sub(since) / 1_000_000_000)
+    }
+}

@@ -1,0 +1,362 @@
+//! Each row, by what a real cluster (1.34) said in its case.
+
+use super::Fault::{self, Cluster, Submission};
+use crate::model::{
+    Wait,
+    history::History,
+    object::{Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object, ObjectReference, Pod, Probe, Running, Terminated, Waiting},
+    observation::{Change, Diagnosis, Phase, Reference, StepName, What},
+};
+
+/// The first pod of a set of three, Pending, on a Bound claim; UIDs `set`, `claim-1`, `pod-2`.
+fn first_pod() -> History {
+    first_pod_of(|_| {})
+}
+
+fn first_pod_of(with: impl FnOnce(&mut Container)) -> History {
+    let mut history = History::new();
+    with(&mut history.spec.template.spec.containers[0]);
+    history.service().set(Change::Added).subject().claim(0).add(0)
+}
+
+/// What is seen at once, while the wait goes on.
+fn at_once(history: &History) -> Option<(&'static str, Fault)> {
+    match history.timeline().at_rest() {
+        Wait::Stuck(obstacle) => Some((obstacle.id, obstacle.fault)),
+        _ => None,
+    }
+}
+
+/// What is seen when the time has run out.
+fn in_the_end(history: &History) -> Option<(&'static str, Fault)> {
+    let ended = history.clone().step(StepName::Observe).ended(StepName::Observe, Phase::TimedOut);
+    ended.timeline().obstacle().map(|it| (it.id, it.fault))
+}
+
+#[track_caller]
+fn stops(history: &History, id: &'static str, fault: Fault) {
+    assert_eq!(at_once(history), Some((id, fault)));
+}
+
+#[track_caller]
+fn waits(history: &History, id: &'static str, fault: Fault) {
+    assert_eq!((at_once(history), in_the_end(history)), (None, Some((id, fault))));
+}
+
+fn event(history: History, kind: &str, uid: &str, r#type: &str, reason: &str, message: &str) -> History {
+    let involved_object = ObjectReference { kind: kind.to_owned(), name: String::new(), uid: uid.to_owned() };
+    let metadata = Metadata { uid: format!("{uid} {reason} {message}"), ..Default::default() };
+    let event = Event { metadata, involved_object, reason: reason.to_owned(), message: message.to_owned(), r#type: r#type.to_owned(), ..Default::default() };
+    history.push(What::Object(Change::Added, Object::Event(event)))
+}
+
+fn warned(history: History, reason: &str, message: &str) -> History {
+    event(history, "Pod", "pod-2", "Warning", reason, message)
+}
+
+fn refused(message: &str) -> History {
+    let history = History::new().service().set(Change::Added).subject().claim(0);
+    event(history, "StatefulSet", "set", "Warning", "FailedCreate", message)
+}
+
+fn container(state: ContainerState, with: impl FnOnce(&mut ContainerStatus)) -> impl FnOnce(&mut Pod) {
+    let mut status = ContainerStatus { name: "app".to_owned(), state, ..Default::default() };
+    with(&mut status);
+    |pod| pod.status.container_statuses = vec![status]
+}
+
+fn waiting(history: History, reason: &str, message: &str) -> History {
+    let state = ContainerState { waiting: Some(Waiting { reason: reason.to_owned(), message: message.to_owned() }), ..Default::default() };
+    history.pod(0, Change::Modified, container(state, |_| {}))
+}
+
+fn ended(history: History, restarts: i32, how: Terminated) -> History {
+    let state = ContainerState { waiting: Some(Waiting { reason: "CrashLoopBackOff".to_owned(), message: "back-off".to_owned() }), ..Default::default() };
+    history.pod(
+        0,
+        Change::Modified,
+        container(state, |status| {
+            status.restart_count = restarts;
+            status.last_state.terminated = Some(how);
+        }),
+    )
+}
+
+fn exit(code: i32) -> Terminated {
+    Terminated { exit_code: code, reason: if code == 0 { "Completed" } else { "Error" }.to_owned(), ..Default::default() }
+}
+
+fn running(history: History, with: impl FnOnce(&mut ContainerStatus)) -> History {
+    let state = ContainerState { running: Some(Running::default()), ..Default::default() };
+    let status = container(state, with);
+    history.pod(0, Change::Modified, |pod| {
+        pod.status.phase = "Running".to_owned();
+        status(pod);
+    })
+}
+
+fn log(history: History, lines: &[&str]) -> History {
+    let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
+    let lines = lines.iter().map(|it| (*it).to_owned()).collect();
+    history.push(What::Diagnosis(Diagnosis::Logs { pod, container: "app".to_owned(), previous: false, lines }))
+}
+
+fn unschedulable(history: History, message: &str) -> History {
+    let condition = Condition { r#type: "PodScheduled".to_owned(), status: "False".to_owned(), message: message.to_owned(), ..Default::default() };
+    history.pod(0, Change::Modified, |pod| pod.status.conditions = vec![condition])
+}
+
+fn pending(class: Option<&str>, modes: &[&str], message: &str) -> History {
+    let history = History::new().service().set(Change::Added).subject().claim(0).claim_line(0, Change::Modified, |claim| {
+        claim.status.phase = "Pending".to_owned();
+        if let Some(spec) = &mut claim.spec {
+            spec.storage_class_name = class.map(str::to_owned);
+            spec.access_modes = modes.iter().map(|it| (*it).to_owned()).collect();
+        }
+    });
+    let history = event(history.add(0), "PersistentVolumeClaim", "claim-1", "Warning", "ProvisioningFailed", message);
+    let told = "Waiting for a volume to be created either by the external provisioner 'stsgrade.dev/volumes' or manually by the system administrator.";
+    event(history, "PersistentVolumeClaim", "claim-1", "Normal", "ExternalProvisioning", told)
+}
+
+#[test]
+fn images_that_do_not_exist() {
+    let gone = "failed to pull and unpack image \"docker.io/library/busybocks:1.36\": failed to resolve reference \"docker.io/library/busybocks:1.36\": docker.io/library/busybocks:1.36: not found";
+    stops(&waiting(first_pod(), "ErrImagePull", gone), "image_missing", Submission);
+    stops(
+        &waiting(first_pod(), "ErrImageNeverPull", "Container image \"busybocks:1.36\" is not present with pull policy of Never"),
+        "image_missing",
+        Submission,
+    );
+    let invalid = "Failed to apply default image tag \"BusyBox:1.36\": couldn't parse image name \"BusyBox:1.36\": invalid reference format: repository name (library/BusyBox) must be lowercase";
+    stops(&waiting(first_pod(), "InvalidImageName", invalid), "image_missing", Submission);
+    let backing_off = warned(waiting(first_pod(), "ImagePullBackOff", "Back-off pulling image"), "Failed", &format!("Failed to pull image: {gone}"));
+    stops(&backing_off, "image_missing", Submission);
+}
+
+#[test]
+fn an_image_s_own_name_is_no_trouble_of_the_registry() {
+    let history = first_pod_of(|it| it.image = "lab/refused-timeout:429".to_owned());
+    stops(&waiting(history, "ErrImagePull", "docker.io/lab/refused-timeout:429: not found"), "image_missing", Submission);
+}
+
+#[test]
+fn registries_that_do_not_answer() {
+    for said in [
+        "failed to resolve reference \"docker.io/limited/busybox:1.36\": pulling from host 127.0.0.1:5000 failed with status code [manifests 1.36]: 429 Too Many Requests",
+        "failed to do request: Head \"http://127.0.0.1:1/v2/down/busybox/manifests/1.36\": dial tcp 127.0.0.1:1: connect: connection refused",
+        "failed to do request: Head \"https://registry.example/v2/\": dial tcp: lookup registry.example: no such host",
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "unexpected status from HEAD request to https://registry.example/v2/app/manifests/1: 503 Service Unavailable",
+    ] {
+        waits(&waiting(first_pod(), "ErrImagePull", said), "image_unreachable", Cluster);
+    }
+    let mounting = "MountVolume.SetUp failed for volume \"kube-api-access-k6nfx\" : failed to sync configmap cache: timed out waiting for the condition";
+    let silent = warned(waiting(first_pod(), "ContainerCreating", ""), "FailedMount", mounting);
+    waits(&silent, "volume_not_mounted", Cluster);
+    let silent = event(silent, "Pod", "pod-2", "Normal", "Pulling", "Pulling image \"silent/busybox:1.36\"");
+    waits(&silent, "image_unreachable", Cluster);
+}
+
+#[test]
+fn containers_that_cannot_be_made() {
+    for said in [
+        "configmap \"web-config\" not found",
+        "couldn't find key password in Secret lab/web",
+        "container has runAsNonRoot and image will run as root (pod: \"web-0_lab(536bc0e9)\", container: app)",
+    ] {
+        stops(&waiting(first_pod(), "CreateContainerConfigError", said), "config_error", Submission);
+    }
+    waits(&waiting(first_pod(), "CreateContainerConfigError", "failed to sync configmap cache: timed out waiting for the condition"), "never_ready", Cluster);
+    let missing = warned(
+        waiting(first_pod(), "ContainerCreating", ""),
+        "FailedMount",
+        "MountVolume.SetUp failed for volume \"config\" : configmap \"web-config\" not found",
+    );
+    stops(&missing, "config_error", Submission);
+}
+
+#[test]
+fn commands_that_are_not_there() {
+    let said = |what: &str| {
+        format!(
+            "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: {what}: unknown"
+        )
+    };
+    let start_error = |message: &str| Terminated { exit_code: 128, reason: "StartError".to_owned(), message: message.to_owned(), ..Default::default() };
+    stops(&ended(first_pod(), 1, start_error(&said("exec: \"bash\": executable file not found in $PATH"))), "config_error", Submission);
+    stops(
+        &ended(first_pod(), 1, start_error(&said("exec: \"/usr/local/bin/serve\": stat /usr/local/bin/serve: no such file or directory"))),
+        "config_error",
+        Submission,
+    );
+    assert_eq!(at_once(&ended(first_pod(), 1, start_error(&said("unable to apply cgroup configuration: no such file or directory")))), None);
+}
+
+#[test]
+fn containers_that_end() {
+    let twice = |before: &[&str], last: &[&str], code| {
+        let history = log(ended(first_pod(), 1, exit(code)), before);
+        log(ended(history, 2, exit(code)), last)
+    };
+    stops(&twice(&["at 10:00: no config"], &["at 10:01: no config"], 1), "container_ends", Submission);
+    stops(&twice(&[], &[], 0), "container_ends", Submission);
+    for unclear in [twice(&["step 1"], &["step 2 fails"], 1), twice(&[], &[], 1), twice(&["connection refused"], &["connection refused"], 1)] {
+        waits(&unclear, "container_ends", Submission);
+        stops(&ended(unclear, 4, exit(1)), "container_ends", Submission);
+    }
+}
+
+#[test]
+fn only_the_ended_container_s_words_are_told() {
+    let history = log(ended(first_pod(), 4, exit(1)), &["cannot read /etc/app.conf"]);
+    let other = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
+    let history =
+        history.push(What::Diagnosis(Diagnosis::Logs { pod: other, container: "helper".to_owned(), previous: false, lines: vec!["all is well".to_owned()] }));
+    let Wait::Stuck(obstacle) = history.timeline().at_rest() else { panic!("not stuck") };
+    assert_eq!((obstacle.log, obstacle.why.as_str()), (vec!["cannot read /etc/app.conf".to_owned()], "container app ends (exit status 1), started 5 times"));
+}
+
+#[test]
+fn restarts_of_long_ago_say_nothing() {
+    let history = running(first_pod(), |status| {
+        status.restart_count = 7;
+        status.last_state.terminated = Some(exit(137));
+    });
+    waits(&history, "never_ready", Cluster);
+}
+
+#[test]
+fn memory() {
+    let killed = || Terminated { exit_code: 137, reason: "OOMKilled".to_owned(), ..Default::default() };
+    let limited = first_pod_of(|it| {
+        it.resources.limits.insert("memory".to_owned(), "16Mi".to_owned());
+    });
+    stops(&ended(limited, 2, killed()), "out_of_memory", Submission);
+    waits(&ended(first_pod(), 4, killed()), "node_out_of_memory", Cluster);
+}
+
+#[test]
+fn probes() {
+    let probe = || Some(Probe { period_seconds: 2, failure_threshold: 3, ..Default::default() });
+    let words = "Readiness probe failed: dial tcp 10.88.0.24:8080: connect: connection refused";
+    let unready = warned(running(first_pod_of(|it| it.readiness_probe = probe()), |_| {}), "Unhealthy", words);
+    waits(&unready, "never_ready", Cluster);
+    let for_long = (0..30).fold(unready, |history, _| warned(history, "Unhealthy", words));
+    waits(&for_long, "probe_fails", Submission);
+    let killed = ended(first_pod_of(|it| it.liveness_probe = probe()), 2, exit(137));
+    stops(&warned(killed, "Unhealthy", "Liveness probe failed: dial tcp 10.88.0.24:8080: connect: connection refused"), "liveness_fails", Submission);
+}
+
+#[test]
+fn claims_that_stay_pending() {
+    let once = &["ReadWriteOnce"];
+    stops(&pending(Some("fast"), once, "storageclass.storage.k8s.io \"fast\" not found"), "class_missing", Submission);
+    let none = "no persistent volumes available for this claim and no storage class is set";
+    stops(&pending(Some(""), once, none), "class_none", Submission);
+    stops(&pending(None, once, none), "no_default_class", Cluster);
+    let refused = "failed to provision volume with StorageClass \"once\": NodePath only supports ReadWriteOnce and ReadWriteOncePod (1.22+) access modes";
+    stops(&pending(Some("once"), &["ReadWriteMany"], refused), "wrong_access_mode", Submission);
+    waits(
+        &pending(Some("standard"), once, "failed to provision volume: rpc error: code = ResourceExhausted desc = not enough free space"),
+        "claim_pending",
+        Cluster,
+    );
+}
+
+#[test]
+fn a_claim_that_nobody_makes() {
+    let message = "0/1 nodes are available: persistentvolumeclaim \"web-data\" not found. not found";
+    let mut history = History::new();
+    history.spec.volume_claim_templates.clear();
+    let claim = crate::model::object::ClaimSource { claim_name: "web-data".to_owned(), read_only: false };
+    history.spec.template.spec.volumes =
+        vec![crate::model::object::Volume { name: "data".to_owned(), persistent_volume_claim: Some(claim), ..Default::default() }];
+    let history = history.service().set(Change::Added).subject().add(0);
+    stops(&unschedulable(history, message), "claim_missing", Submission);
+    // The scheduler may know of the set's own claim a moment later than the pod.
+    waits(&unschedulable(first_pod(), "0/1 nodes are available: persistentvolumeclaim \"data-web-0\" not found. not found"), "no_room", Cluster);
+}
+
+#[test]
+fn nodes_that_cannot_take_the_pod() {
+    let selector = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
+    stops(&unschedulable(first_pod(), selector), "placement_impossible", Submission);
+    let spread = "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.";
+    stops(&unschedulable(first_pod(), spread), "placement_impossible", Submission);
+    let too_large = "0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
+    stops(&unschedulable(first_pod(), too_large), "placement_impossible", Submission);
+    let reserved = "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 2 node(s) didn't match Pod's node affinity/selector. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.";
+    stops(&unschedulable(first_pod(), reserved), "placement_impossible", Submission);
+}
+
+#[test]
+fn nodes_that_have_no_room_now() {
+    for message in [
+        "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+        "0/1 nodes are available: 1 Too many pods. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+        "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
+        "0/2 nodes are available: 1 Insufficient memory, 1 node(s) didn't match Pod's node affinity/selector. preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.",
+        "0/1 nodes are available: 1 node(s) had volume node affinity conflict. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
+    ] {
+        waits(&unschedulable(first_pod(), message), "no_room", Cluster);
+    }
+}
+
+#[test]
+fn pods_that_are_refused() {
+    let create = |why: &str| refused(&format!("create Pod web-0 in StatefulSet web failed error: pods \"web-0\" is forbidden: {why}"));
+    stops(&create("exceeded quota: three, requested: pods=1, used: pods=3, limited: pods=3"), "quota", Cluster);
+    stops(
+        &create("violates PodSecurity \"baseline:latest\": privileged (container \"app\" must not set securityContext.privileged=true)"),
+        "pod_refused",
+        Submission,
+    );
+    stops(&create("error looking up service account lab/worker: serviceaccount \"worker\" not found"), "pod_refused", Submission);
+    waits(&create("error looking up service account lab/default: serviceaccount \"default\" not found"), "never_ready", Cluster);
+    // What was refused before the last change may have been mended by it, and web-10 is not web-1.
+    assert_eq!(at_once(&create("violates PodSecurity").scale(4)), None);
+    assert_eq!(at_once(&refused("create Pod web-01 in StatefulSet web failed error: pods \"web-01\" is forbidden: violates PodSecurity")), None);
+}
+
+#[test]
+fn init_containers_that_do_not_end() {
+    let mut history = History::new();
+    history.spec.template.spec.init_containers = vec![Container { name: "init".to_owned(), ..Default::default() }];
+    let state = ContainerState { running: Some(Running::default()), ..Default::default() };
+    let status = ContainerStatus { name: "init".to_owned(), state, ..Default::default() };
+    let history =
+        history.service().set(Change::Added).subject().claim(0).add(0).pod(0, Change::Modified, |pod| pod.status.init_container_statuses = vec![status]);
+    let history = (0..70).fold(history, |history, _| event(history, "Pod", "other", "Normal", "Started", ""));
+    waits(&history, "init_never_ends", Submission);
+    let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
+    let lines = vec!["nslookup: can't resolve 'db'".to_owned()];
+    let waiting = history.push(What::Diagnosis(Diagnosis::Logs { pod, container: "init".to_owned(), previous: false, lines }));
+    waits(&waiting, "never_ready", Cluster);
+}
+
+#[test]
+fn a_broken_pod_of_an_earlier_template() {
+    let mut history = log(ended(first_pod(), 4, exit(1)), &["no config"]).pod(0, Change::Modified, |pod| {
+        pod.metadata.labels.insert("controller-revision-hash".to_owned(), "web-1".to_owned());
+    });
+    history.spec.min_ready_seconds = 1;
+    let mut history = history.set(Change::Modified);
+    if let Some(What::Object(_, Object::StatefulSet(set))) = history.lines.last_mut().map(|it| &mut it.what) {
+        set.status.update_revision = "web-2".to_owned();
+    }
+    stops(&history, "outdated_pod", Cluster);
+}
+
+#[test]
+fn what_the_node_does() {
+    let evicted = first_pod().pod(0, Change::Modified, |pod| {
+        pod.status.phase = "Failed".to_owned();
+        pod.status.reason = "Evicted".to_owned();
+        pod.status.message = "The node was low on resource: memory.".to_owned();
+    });
+    waits(&evicted, "evicted", Cluster);
+    let stays = waiting(first_pod(), "ErrImagePull", "docker.io/library/busybocks:1.36: not found").asked_to_go(0);
+    waits(&stays, "still_terminating", Cluster);
+    waits(&waiting(first_pod(), "ContainerCreating", ""), "never_ready", Cluster);
+}
