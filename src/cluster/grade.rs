@@ -173,7 +173,7 @@ impl<'a> Grade<'a> {
         let inspector = Inspector::new(cluster, journal);
         let names = Names::new(cluster, journal, &inspector);
         let diagnostician = Diagnostician::new(cluster, journal);
-        let deadline = request.timeout.map(|timeout| journal.started() + timeout.saturating_sub(journal.with(reserve)));
+        let deadline = request.timeout.map(|timeout| journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2)));
         let tour = Tour { cluster, journal, inspector: &inspector, names: &names, diagnostician: &diagnostician, interrupt, deadline };
         let (locked, lock) = tokio::sync::watch::channel(self.held.clone());
         let created = self.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name);
@@ -253,7 +253,7 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
     timeline.set().map_or_else(RestorePoint::default, |set| RestorePoint { set: set.name.clone(), uid: set.uid.clone(), replicas: set.spec.replicas.unwrap_or(1), claims })
 }
 
-/// How much of the whole time restoring may need.
+/// How much of the whole time restoring may need; no more than half of it is kept for that.
 fn reserve(timeline: &Timeline) -> Duration {
     timeline.set().map_or(Duration::ZERO, |set| Pace::of(&set.spec).worst_removal(2) + Duration::from_secs(15))
 }
