@@ -7,6 +7,7 @@ use super::{
     observation::{Asked, Seq},
     lives::{Incarnation, Scale},
     timeline::Timeline,
+    when::Truth,
 };
 
 /// One change of `spec.replicas` and the pods that it moved.
@@ -139,10 +140,15 @@ impl Timeline {
 }
 
 impl<'t> Episode<'t> {
-    /// In a fall, each pod with the one above it that was there, where the change may be why it was asked to go.
+    /// In a fall, each pod that the change may be why it was asked to go, with the nearest one above it
+    /// that was still there then; where none was, with the nearest one.
     pub fn neighbours(&self) -> impl Iterator<Item = (&'t Incarnation, &'t Incarnation)> {
-        let pairs = self.pods.windows(2).filter_map(|pair| if let [upper, lower] = *pair { Some((upper, lower)) } else { None });
-        pairs.filter(|(upper, lower)| lower.asked_to_go.is_some_and(|asked| asked.by > self.from && asked.after.is_none_or(|after| after < self.until) && upper.added.by < asked.by))
+        self.pods.iter().enumerate().filter_map(|(place, lower)| {
+            let asked = lower.asked_to_go.filter(|asked| asked.by > self.from && asked.after.is_none_or(|after| after < self.until))?;
+            let above = || self.pods[..place].iter().rev().filter(|upper| upper.added.by < asked.by);
+            let there = above().find(|upper| upper.gone.is_none_or(|gone| gone.precedes(asked) != Truth::Yes));
+            Some((*there.or_else(|| above().next())?, *lower))
+        })
     }
 }
 

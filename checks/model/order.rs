@@ -51,7 +51,14 @@ impl Timeline {
             Truth::Unknown => 1,
             Truth::No => 2,
         })
-        .unwrap_or((Truth::No, from.added.by))
+        .map(|(truth, seen)| (self.unless_hidden(truth, from, next), seen))
+        .unwrap_or((self.unless_hidden(Truth::No, from, next), from.added.by))
+    }
+
+    /// Where `next` was found by the list after a gap, an earlier pod below it may have come and gone in that.
+    fn unless_hidden(&self, truth: Truth, from: &Incarnation, next: &Incarnation) -> Truth {
+        let watched = next.added.after.is_some_and(|after| after + 1 == next.added.by);
+        if truth == Truth::No && !watched && from.added.by > next.added.by { Truth::Unknown } else { truth }
     }
 
     /// How a pod and its successor in a rise stand: the former Ready before the latter is added.

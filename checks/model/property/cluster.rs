@@ -173,7 +173,7 @@ impl<'c> Cluster<'c> {
 
     /// The change of replicas that brought `new` back, after `old` had gone for one; `None` where it replaced `old`.
     pub(super) fn brought_back(&self, old: usize, new: usize) -> Option<usize> {
-        (old + 1..=new).filter(|it| self.lives[*it].ordinal == self.lives[new].ordinal).find_map(|it| self.lives[it].risen)
+        (old + 1..=new).filter(|it| self.lives[*it].ordinal == self.lives[new].ordinal).filter_map(|it| self.lives[it].risen).last()
     }
 
     fn now(&self) -> usize {
