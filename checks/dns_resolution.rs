@@ -12,7 +12,7 @@ pub(crate) const CHECK: Check = Check {
     asked: "Each pod has a stable DNS name that resolves to its IP. Headless Service: choose your own name.",
     why: "Members of a system find each other by names that outlive the pods' addresses.",
     remedy: "Make a headless Service (`clusterIP: None`) that selects the pods, and name it in `spec.serviceName`.",
-    see: "kubectl get svc,endpointslices -n NS, and from a pod: nslookup SET-0.SERVICE.NS.svc.cluster.local",
+    see: "kubectl get svc,endpointslices -n NS\nkubectl exec SET-0 -n NS -- nslookup SET-1.SERVICE.NS.svc.cluster.local",
     points: 10,
     judge,
 };

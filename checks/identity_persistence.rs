@@ -12,7 +12,7 @@ pub(crate) const CHECK: Check = Check {
     asked: "When you delete a pod, the replacement pod gets the same name, reattaches to the same PVC, and the persistent volume contains the original content (not new content).",
     why: "A member of a distributed system that comes back must be the one that went.",
     remedy: "Keep the data on a claim from `volumeClaimTemplates`, and write the identity only where it is not there yet.",
-    see: "kubectl delete pod SET-1 -n NS, then kubectl exec SET-1 -n NS -- cat the file, and compare it with before",
+    see: "kubectl exec SET-1 -n NS -- cat /data/id    # your file\nkubectl delete pod SET-1 -n NS\nkubectl exec SET-1 -n NS -- cat /data/id    # the same?",
     points: 10,
     judge,
 };

@@ -12,7 +12,7 @@ pub(crate) const CHECK: Check = Check {
     asked: "When you scale up, new pods are created sequentially in order.",
     why: "A new member joins a system whose older members are all there.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become Ready.",
-    see: "kubectl scale statefulset SET -n NS --replicas=5, with kubectl get pods -n NS -w beside it",
+    see: "kubectl scale statefulset SET -n NS --replicas=5\nkubectl get pods -n NS -w",
     points: 10,
     judge,
 };

@@ -12,7 +12,7 @@ pub(crate) const CHECK: Check = Check {
     asked: "When you scale down, PVCs are NOT automatically deleted.",
     why: "Scaling down must never lose data: whoever scales down by mistake wants it back.",
     remedy: "Leave `persistentVolumeClaimRetentionPolicy.whenScaled` at Retain, and keep the data on claims.",
-    see: "kubectl scale statefulset SET -n NS --replicas=1, then kubectl get pvc -n NS",
+    see: "kubectl scale statefulset SET -n NS --replicas=1\nkubectl get pvc -n NS",
     points: 10,
     judge,
 };

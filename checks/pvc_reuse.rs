@@ -12,7 +12,7 @@ pub(crate) const CHECK: Check = Check {
     asked: "When you scale back up, pods reattach to their original PVCs (original content is still there).",
     why: "The claim keeps a member's data while the member is away.",
     remedy: "Keep the data on a claim from `volumeClaimTemplates`, and write the identity only where it is not there yet.",
-    see: "kubectl scale statefulset SET -n NS --replicas=1, then back to 3, and kubectl exec SET-2 -n NS -- cat the file",
+    see: "kubectl scale statefulset SET -n NS --replicas=1\nkubectl scale statefulset SET -n NS --replicas=3\nkubectl exec SET-2 -n NS -- cat /data/id    # your file, as before?",
     points: 10,
     judge,
 };

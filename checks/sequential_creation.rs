@@ -12,7 +12,7 @@ pub(crate) const CHECK: Check = Check {
     asked: "When you create the StatefulSet, pods are created one at a time in order (0, then 1, then 2).",
     why: "The first pod is often the one that the others join: it must be Ready before they start.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become Ready.",
-    see: "kubectl scale statefulset SET -n NS --replicas=0, then --replicas=3, with kubectl get pods -n NS -w beside it",
+    see: "kubectl scale statefulset SET -n NS --replicas=0\nkubectl scale statefulset SET -n NS --replicas=3\nkubectl get pods -n NS -w",
     points: 10,
     judge,
 };

@@ -15,7 +15,7 @@ pub(crate) const CHECK: Check = Check {
     asked: "Each pod has unique, identifiable content in its persistent volume that proves which pod wrote it.",
     why: "Only content that names its writer can prove, later, that the right volume came back.",
     remedy: "Let the container write its host name to the claim when it first starts: `[ -f /data/id ] || hostname > /data/id`.",
-    see: "kubectl exec SET-0 -n NS -- cat the file, and the same for SET-1 and SET-2",
+    see: "kubectl exec SET-0 -n NS -- ls -la /data    # your mountPath\nkubectl exec SET-0 -n NS -- cat /data/id    # your file",
     points: 10,
     judge,
 };

@@ -153,8 +153,8 @@ pub const MISTAKES: &[Mistake] = &[
         title: "the start-up command overwrote the file",
         explanation: "The volume came back, but not what was on it: `>` empties the file at every start of the container, so the new pod wrote new content over the original.",
         remedy: "Write only where nothing is there yet (`[ -f file ] ||`), or append (`>>`).",
-        before: "      date > /usr/share/nginx/html/index.html",
-        after: "      [ -f /usr/share/nginx/html/index.html ] || date > /usr/share/nginx/html/index.html",
+        before: "      hostname > /data/id; date >> /data/id",
+        after: "      [ -f /data/id ] || { hostname > /data/id; date >> /data/id; }",
     },
     Mistake {
         id: "wiped_at_start",

@@ -71,7 +71,9 @@ impl Page {
         self.part("Asked", check.asked);
         self.part("Why", check.why);
         self.part("To pass", check.remedy);
-        self.part("See it", check.see);
+        for (place, command) in check.see.lines().enumerate() {
+            self.part(if place == 0 { "See it" } else { "" }, command);
+        }
         self.part("Rule", &format!("checks/{}.rs", check.id));
         self.out
     }

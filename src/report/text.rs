@@ -98,7 +98,7 @@ impl Page<'_> {
             (Some((_, cause)), None) => self.explain(row, cause)?,
             (None, _) => {}
         }
-        self.labelled("See it", &fill(check.see, report))
+        self.commands(&fill(check.see, report))
     }
 
     /// What was checked and what was seen: of what decides the check, the first few.
@@ -157,6 +157,16 @@ impl Page<'_> {
 
     fn labelled(&mut self, label: &str, text: &str) -> io::Result<()> {
         self.wrapped(&format!("  {label:<LABEL$}"), text, &" ".repeat(LABEL + 2))
+    }
+
+    /// Commands to paste: never broken; those that still lack a name are left out.
+    fn commands(&mut self, text: &str) -> io::Result<()> {
+        let whole = text.lines().filter(|line| !line.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| matches!(word, "NS" | "SET" | "SERVICE")));
+        for (place, line) in whole.enumerate() {
+            let label = if place == 0 { "See it" } else { "" };
+            writeln!(self.out, "  {label:<LABEL$}{line}")?;
+        }
+        Ok(())
     }
 
     fn wrapped(&mut self, first: &str, text: &str, further: &str) -> io::Result<()> {
