@@ -125,6 +125,9 @@ pub struct Grade {
     /// Take over from another grader that holds the namespace.
     #[arg(long)]
     pub force: bool,
+    /// Image with a shell, by which pods without one are inspected.
+    #[arg(long, value_name = "IMAGE")]
+    pub probe_image: Option<String>,
     /// Which cluster.
     #[command(flatten)]
     pub target: Target,
@@ -166,6 +169,9 @@ pub struct Restore {
     /// Restore even if the grader that left it may still be at work.
     #[arg(long)]
     pub force: bool,
+    /// Image with a shell, as the grade had it: where the pods have none.
+    #[arg(long, value_name = "IMAGE")]
+    pub probe_image: Option<String>,
     /// Which cluster.
     #[command(flatten)]
     pub target: Target,
@@ -196,6 +202,9 @@ pub struct Rbac {
     /// Include what `grade -f` needs.
     #[arg(short, long, value_name = "FILE", num_args = 0..=1)]
     pub filename: Option<Option<PathBuf>>,
+    /// Include what `grade --probe-image` needs.
+    #[arg(long, value_name = "IMAGE", num_args = 0..=1)]
+    pub probe_image: Option<Option<String>>,
 }
 
 /// Reads the command line.

@@ -247,5 +247,5 @@ fn a_submission_is_refused_before_any_cluster_is_asked() {
 #[test]
 fn rbac() {
     insta::assert_snapshot!(run(&["rbac"], &[]));
-    insta::assert_snapshot!(run(&["rbac", "-n", "my-lab", "-f"], &[]));
+    insta::assert_snapshot!(run(&["rbac", "-n", "my-lab", "-f", "--probe-image"], &[]));
 }

@@ -37,15 +37,15 @@ pub struct Text<'t> {
     pub cut: bool,
 }
 
-/// How an original file fared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How an original file fared, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kept {
     /// It is there, whole or with more behind it, or a line of it that is nobody else's.
     Yes,
-    /// Nothing of it is left.
-    No,
     /// It could not be seen.
     Unseen,
+    /// Nothing of it is left.
+    No,
 }
 
 impl Timeline {
@@ -63,22 +63,22 @@ impl Timeline {
         self.reads.iter().rfind(|it| it.what.pod.uid == uid).and_then(|it| Some((it.seq, it.what.error.as_deref()?)))
     }
 
-    /// What a pod's claims held by the newest reading of each claim; `None` when there was none.
+    /// What a pod's claims held by the newest reading of each mount of a claim; `None` when there was none.
     #[must_use]
     pub fn portrait<'t>(&'t self, pod: &'t Incarnation) -> Option<Portrait<'t>> {
-        let mut newest: BTreeMap<&str, &Noted<Read>> = BTreeMap::new();
+        let mut newest: BTreeMap<Mount<'_>, &Noted<Read>> = BTreeMap::new();
         for read in self.readings(pod.uid()) {
-            newest.insert(&read.what.claim, read);
+            newest.insert(mount_of(&read.what), read);
         }
         Self::portrait_of(pod, newest.values().copied())
     }
 
-    /// What a pod's claims held by the first reading of each claim that found anything.
+    /// What a pod's claims held by the first reading of each mount of a claim that found anything.
     #[must_use]
     pub fn first_portrait<'t>(&'t self, pod: &'t Incarnation) -> Option<Portrait<'t>> {
-        let mut first: BTreeMap<&str, &Noted<Read>> = BTreeMap::new();
+        let mut first: BTreeMap<Mount<'_>, &Noted<Read>> = BTreeMap::new();
         for read in self.readings(pod.uid()) {
-            let known = first.entry(&read.what.claim).or_insert(read);
+            let known = first.entry(mount_of(&read.what)).or_insert(read);
             if known.what.files.iter().all(|it| it.size == 0) {
                 *known = read;
             }
@@ -128,6 +128,13 @@ impl Timeline {
             lone_text || !gallery.identity(place).is_empty()
         })
     }
+}
+
+/// A claim may be mounted by several of its folders: the claim, and where.
+type Mount<'t> = (&'t str, &'t str);
+
+fn mount_of(read: &Read) -> Mount<'_> {
+    (&read.claim, &read.mount_path)
 }
 
 fn text_of<'t>(claim: &'t str, file: &'t File) -> Option<Text<'t>> {
@@ -251,9 +258,13 @@ impl<'t> Gallery<'t> {
     /// How an original file of the pod at `place` fared in what was read later.
     #[must_use]
     pub fn kept(&self, place: usize, original: &Text<'_>, now: &Portrait<'_>) -> Kept {
-        let Some(after) = now.texts.iter().find(|it| it.path == original.path && it.claim == original.claim) else {
-            return if now.hidden > 0 { Kept::Unseen } else { Kept::No };
-        };
+        let same = |it: &&Text<'_>| it.path == original.path && it.claim == original.claim;
+        let fates = now.texts.iter().filter(same).map(|after| self.kept_in(place, original, after));
+        // Two folders of a claim may hold files of one name.
+        fates.min().unwrap_or(if now.hidden > 0 { Kept::Unseen } else { Kept::No })
+    }
+
+    fn kept_in(&self, place: usize, original: &Text<'_>, after: &Text<'_>) -> Kept {
         let length = if original.cut || after.cut { original.content.len().min(after.content.len()) } else { original.content.len() };
         let same_start = original.content.as_bytes().get(..length).is_some_and(|start| after.content.as_bytes().starts_with(start));
         if same_start || self.keeps_a_line(place, original, after) {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::exec::records;
+use super::{exec::records, wire};
 
 /// The answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub(super) struct Told {
     pub(super) answers: Vec<(String, Answer)>,
 }
 
-/// Reads the script's output.
-pub(super) fn parse(output: &[u8], word: &str) -> Told {
+/// Reads the script's output; `names` were asked, in this order.
+pub(super) fn parse(output: &[u8], word: &str, names: &[String]) -> Told {
     let mut told = Told::default();
     let mut said = String::new();
     let mut name = String::new();
@@ -33,6 +33,8 @@ pub(super) fn parse(output: &[u8], word: &str) -> Told {
             "by" => told.by = text,
             "name" => name = text,
             "said" => said = text,
+            "hex" => told.answers = wire::answers(names, &wire::bytes_of(value)),
+            "bytes" => told.answers = wire::answers(names, value),
             "code" => {
                 let answer = answer(&told.by, &said, text.trim() == "0");
                 told.answers.push((std::mem::take(&mut name), answer));
@@ -86,7 +88,9 @@ fn refusal(said: &str) -> Answer {
         let line = said.lines().map(str::trim).filter(|line| !line.is_empty()).find(|line| !line.starts_with("Server:") && !line.starts_with("Address"));
         return Answer::Silence(line.unwrap_or("no answer").chars().take(200).collect());
     }
-    if has(&["can't resolve", "does not resolve", "name or service not known", "no answer", "can't find", "status: noerror", "has no"]) || said.trim().is_empty() {
+    if has(&["can't resolve", "does not resolve", "name or service not known", "no answer", "can't find", "status: noerror", "has no"])
+        || said.trim().is_empty()
+    {
         return Answer::Nothing("no address".to_owned());
     }
     Answer::Silence(said.trim().lines().last().unwrap_or("no answer").chars().take(200).collect())
@@ -142,7 +146,10 @@ mod tests {
         let said = ";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 1\n;web-0.web.lab.svc.cluster.local. IN A\nweb-0.web.lab.svc.cluster.local. 5 IN A 10.244.0.5\n";
         assert_eq!(answer("dig", said, true), addresses(&["10.244.0.5"]));
         assert_eq!(answer("dig", ";; ->>HEADER<<- opcode: QUERY, status: NXDOMAIN, id: 1\n", true), nothing("NXDOMAIN"));
-        assert_eq!(answer("host", "Using domain server:\nName: 10.96.0.10\nAddress: 10.96.0.10#53\nAliases:\n\nweb-0.web.lab has address 10.244.0.5\n", true), addresses(&["10.244.0.5"]));
+        assert_eq!(
+            answer("host", "Using domain server:\nName: 10.96.0.10\nAddress: 10.96.0.10#53\nAliases:\n\nweb-0.web.lab has address 10.244.0.5\n", true),
+            addresses(&["10.244.0.5"])
+        );
         assert_eq!(answer("host", "Host x not found: 3(NXDOMAIN)\n", false), nothing("NXDOMAIN"));
     }
 
@@ -155,7 +162,12 @@ mod tests {
 
     #[test]
     fn a_server_that_fails_says_nothing_of_the_name() {
-        for said in ["nslookup: can't resolve 'x': Try again\n", "** server can't find x: SERVFAIL\n", ";; connection timed out; no servers could be reached\n", "segfault"] {
+        for said in [
+            "nslookup: can't resolve 'x': Try again\n",
+            "** server can't find x: SERVFAIL\n",
+            ";; connection timed out; no servers could be reached\n",
+            "segfault",
+        ] {
             assert!(matches!(answer("nslookup", said, false), Answer::Silence(_)), "{said}");
         }
     }
@@ -163,7 +175,7 @@ mod tests {
     #[test]
     fn a_whole_run() {
         let output = b"@@:by:getent@@:name:a.@@:said:10.0.0.1 STREAM a\n@@:code:0@@:name:b.@@:said:@@:code:2@@:end:";
-        let told = parse(output, "@@");
+        let told = parse(output, "@@", &[]);
         assert_eq!(told.by, "getent");
         assert_eq!(told.answers, [("a.".to_owned(), addresses(&["10.0.0.1"])), ("b.".to_owned(), nothing("no address"))]);
     }

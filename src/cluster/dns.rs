@@ -5,6 +5,8 @@
 //! long as servers usually remember. Any later incarnation's answer will do after a replacement, so
 //! that nothing waits for this but the end.
 
+mod ask;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
@@ -12,21 +14,10 @@ use std::{
     time::Duration,
 };
 
-use checks::model::{
-    Incarnation, ServiceLife, Timeline, What,
-    observation::{Lookup, Reference},
-};
-use k8s_openapi::api::core::v1::Service;
-use kube::Api;
+use checks::model::{Incarnation, ServiceLife, Timeline, observation::Reference};
 use tokio::sync::watch;
 
-use super::{
-    Cluster, Journal,
-    answers::{Answer, parse},
-    exec::{Place, exec, random_word, script},
-    inspect::{Desk, Inspector},
-    mounts::reference,
-};
+use super::{Cluster, Journal, answers::Answer, inspect::Inspector, mounts::reference, probe::Probe};
 
 /// How long after the EndpointSlice carries it a name may still be answered wrongly: a little more than
 /// the longest time that kubeadm clusters remember.
@@ -38,16 +29,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const TOGETHER: Duration = Duration::from_millis(500);
 /// How long EndpointSlices may take, after which it is asked all the same.
 const SLICES: Duration = Duration::from_secs(5);
-/// One exec's whole time.
-const WITHIN: Duration = Duration::from_secs(12);
-/// The tools, best first; `getent` can only ask the pod's own resolver.
-const TOOLS: [&str; 4] = ["nslookup", "dig", "host", "getent"];
 
 /// Asks names, beside the tour.
 pub(super) struct Names<'a> {
     cluster: &'a Cluster,
     journal: &'a Journal,
     inspector: &'a Inspector<'a>,
+    probe: Option<&'a Probe<'a>>,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
 }
@@ -66,6 +54,12 @@ struct State {
     asked: BTreeMap<(String, String), (u32, u64)>,
     service_right: bool,
     nobody_can_ask: bool,
+    /// Other pods (by UID) that turned out to have no tool.
+    unable: BTreeSet<String>,
+    /// The probe image has no tool either, or cannot be run.
+    no_probe: bool,
+    /// Why the last of those could not.
+    trouble: Option<String>,
     /// The cluster's DNS server by its Service, where no pod could tell it: asked once.
     kube_dns: Option<Option<String>>,
 }
@@ -81,15 +75,6 @@ struct Question {
     expected: Vec<String>,
 }
 
-/// Who asks, whom.
-#[derive(Clone, Debug)]
-struct Asker {
-    pod: Reference,
-    container: String,
-    server: Option<String>,
-    tools: Vec<&'static str>,
-}
-
 /// How a name stands.
 enum Standing {
     /// Nothing is to be asked (any more).
@@ -101,8 +86,8 @@ enum Standing {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(cluster: &'a Cluster, journal: &'a Journal, inspector: &'a Inspector<'a>) -> Self {
-        Self { cluster, journal, inspector, state: Mutex::default(), changed: watch::Sender::new(0) }
+    pub(super) fn new(cluster: &'a Cluster, journal: &'a Journal, inspector: &'a Inspector<'a>, probe: Option<&'a Probe<'a>>) -> Self {
+        Self { cluster, journal, inspector, probe, state: Mutex::default(), changed: watch::Sender::new(0) }
     }
 
     /// From now on names may be asked.
@@ -243,69 +228,6 @@ impl<'a> Names<'a> {
         standings
     }
 
-    /// One exec per asker; false when nobody can ask yet.
-    async fn round(&self, questions: Vec<Question>) -> bool {
-        let askers = self.askers().await;
-        if askers.is_empty() {
-            if !self.inspector.is_idle() {
-                return false;
-            }
-            let why = self.inspector.trouble().unwrap_or_else(|| format!("no pod of the set has a tool that asks DNS ({})", TOOLS.join(", ")));
-            self.give_up(&questions, &Reference::default(), &why, self.journal.now());
-            // Pods that come later are of the same making.
-            self.state().nobody_can_ask = true;
-            return true;
-        }
-        let mut by_asker: BTreeMap<usize, Vec<Question>> = BTreeMap::new();
-        for question in questions {
-            // A pod's own hosts file answers for its own name.
-            let other = askers.iter().position(|it| question.of.as_ref().is_none_or(|of| of.uid != it.pod.uid));
-            by_asker.entry(other.unwrap_or(0)).or_default().push(question);
-        }
-        let asking = by_asker.into_iter().filter_map(|(place, questions)| Some(self.ask(askers.get(place)?, questions)));
-        futures::future::join_all(asking).await;
-        true
-    }
-
-    async fn ask(&self, asker: &Asker, questions: Vec<Question>) {
-        let began = self.journal.now();
-        let told = async {
-            let word = random_word()?;
-            let mut arguments = vec![word.clone(), asker.server.clone().unwrap_or_default(), asker.tools.join(" ")];
-            arguments.extend(questions.iter().map(|it| it.name.clone()));
-            let command = script(include_str!("dns.sh"), arguments);
-            let output = exec(self.cluster, Place { pod: &asker.pod.name, container: &asker.container }, &command, WITHIN).await?;
-            Ok::<_, String>(parse(&output.stdout, &word))
-        };
-        let told = match told.await {
-            Ok(told) => told,
-            Err(why) => return self.give_up(&questions, &asker.pod, &why, began),
-        };
-        let server = asker.server.clone().filter(|_| told.by != "getent");
-        for question in &questions {
-            let answer = told.answers.iter().find(|(name, _)| *name == question.name).map_or_else(|| Answer::Silence("no answer".to_owned()), |(_, it)| it.clone());
-            self.note(question, &answer);
-            let (addresses, error, unasked) = match answer {
-                Answer::Addresses(addresses) => (addresses, None, None),
-                Answer::Nothing(why) => (vec![], Some(why), None),
-                Answer::Silence(why) => (vec![], None, Some(why)),
-            };
-            self.push(question, Lookup { from: asker.pod.clone(), server: server.clone(), by: told.by.clone(), began, addresses, error, unasked, ..Lookup::default() });
-        }
-    }
-
-    fn give_up(&self, questions: &[Question], from: &Reference, why: &str, began: u64) {
-        for question in questions {
-            self.note(question, &Answer::Silence(why.to_owned()));
-            self.push(question, Lookup { from: from.clone(), began, unasked: Some(why.to_owned()), ..Lookup::default() });
-        }
-    }
-
-    fn push(&self, question: &Question, lookup: Lookup) {
-        let service = self.journal.with(|timeline| timeline.set().map(|set| set.spec.service_name.clone()).unwrap_or_default());
-        self.journal.push(What::Lookup(Lookup { name: question.name.clone(), of: question.of.clone(), service, ..lookup }));
-    }
-
     fn note(&self, question: &Question, answer: &Answer) {
         let now = self.journal.now();
         let mut state = self.state();
@@ -320,43 +242,6 @@ impl<'a> Names<'a> {
             None if question.expected.iter().all(|it| given.contains(it)) => state.service_right = true,
             _ => {}
         }
-    }
-
-    /// The pods that can ask, best first: those that nothing is about to happen to.
-    async fn askers(&self) -> Vec<Asker> {
-        let desks = self.inspector.desks();
-        let replaced = self.state().replaced.as_ref().map(|(ordinal, _)| *ordinal);
-        let mut able: Vec<(bool, bool, i32, Reference, Desk)> = self.journal.with(|timeline| {
-            let of = |pod: &Incarnation| {
-                let desk = desks.get(pod.uid())?.clone();
-                let to_be_replaced = replaced.unwrap_or_else(|| timeline.start() + 1) == pod.ordinal;
-                Some((!uses_cluster_dns(pod), to_be_replaced, pod.ordinal, reference(pod), desk))
-            };
-            timeline.owned().filter(|pod| pod.is_ready()).filter_map(of).collect()
-        });
-        able.sort_by_key(|(foreign, to_be_replaced, ordinal, ..)| (*foreign, *to_be_replaced, *ordinal));
-        let mut server = able.iter().find(|it| !it.0).and_then(|it| it.4.server.clone());
-        if server.is_none() && !able.is_empty() {
-            server = self.kube_dns().await;
-        }
-        let asker = |(foreign, _, _, pod, desk): (bool, bool, i32, Reference, Desk)| {
-            let may = |tool: &&str| desk.tools.iter().any(|it| it == tool) && if *tool == "getent" { !foreign } else { server.is_some() };
-            let tools: Vec<&'static str> = TOOLS.into_iter().filter(may).collect();
-            (!tools.is_empty()).then(|| Asker { pod, container: desk.container, server: server.clone(), tools })
-        };
-        able.into_iter().filter_map(asker).collect()
-    }
-
-    /// The DNS server's address by its Service, where that may be read.
-    async fn kube_dns(&self) -> Option<String> {
-        let known = self.state().kube_dns.clone();
-        if let Some(known) = known {
-            return known;
-        }
-        let api: Api<Service> = Api::namespaced(self.cluster.client.clone(), "kube-system");
-        let found = api.get("kube-dns").await.ok().and_then(|it| it.spec?.cluster_ip);
-        self.state().kube_dns = Some(found.clone());
-        found
     }
 
     fn domain(&self) -> String {

@@ -13,6 +13,8 @@ const KEPT: usize = 2 << 20;
 
 /// With these words begins the error of a command that took too long.
 pub(super) const NOT_IN_TIME: &str = "not done within";
+/// The error of a command for which there is no shell.
+pub(super) const NO_SHELL: &str = "there is no shell in the image";
 /// The error of a command whose end nobody saw.
 pub(super) const BROKE: &str = "the connection broke before the command ended";
 
@@ -145,7 +147,7 @@ fn of_status(status: &Status) -> Refusal {
 fn of_message(message: &str) -> Refusal {
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if has(&["executable file not found", "no such file or directory", "starting container process caused"]) {
-        return Refusal::Final("there is no shell in the image".to_owned());
+        return Refusal::Final(NO_SHELL.to_owned());
     }
     let words = message.chars().take(300).collect();
     if has(&["container not found", "error dialing backend", "not running"]) { Refusal::NotYet(words) } else { Refusal::Final(words) }
@@ -153,7 +155,7 @@ fn of_message(message: &str) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Refusal, of_message, random_word, records, script};
+    use super::{NO_SHELL, Refusal, of_message, random_word, records, script};
 
     #[test]
     fn records_are_exact() {
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     fn refusals_in_plain_words() {
         let no_shell = r#"Internal error occurred: error executing command in container: failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: exec: "sh": executable file not found in $PATH: unknown"#;
-        assert!(matches!(of_message(no_shell), Refusal::Final(why) if why == "there is no shell in the image"));
+        assert!(matches!(of_message(no_shell), Refusal::Final(why) if why == NO_SHELL));
         assert!(matches!(of_message(r#"container not found ("web")"#), Refusal::NotYet(_)));
     }
 }

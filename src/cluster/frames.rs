@@ -133,7 +133,10 @@ pub(crate) fn is_canary(name: &str) -> bool {
 fn plain(complaint: &str) -> String {
     let words = complaint.trim();
     let known = ["Read-only file system", "Permission denied", "No space left on device", "Disk quota exceeded", "Input/output error"];
-    known.iter().find(|it| words.to_ascii_lowercase().contains(&it.to_ascii_lowercase())).map_or_else(|| words.chars().take(200).collect(), |it| it.to_lowercase())
+    known
+        .iter()
+        .find(|it| words.to_ascii_lowercase().contains(&it.to_ascii_lowercase()))
+        .map_or_else(|| words.chars().take(200).collect(), |it| it.to_lowercase())
 }
 
 #[cfg(test)]
@@ -150,7 +153,7 @@ mod tests {
     const SHELLS: [&[&str]; 3] = [&["sh"], &["busybox", "sh"], &["bash", "--posix"]];
 
     fn run(shell: &[&str], path: Option<&str>, folder: &Path, canary: &str, first: &[&str]) -> Told {
-        let mut arguments = vec![WORD, folder.to_str().unwrap(), "6", canary, "web-1/token"];
+        let mut arguments = vec![WORD, "400", folder.to_str().unwrap(), "6", canary, "web-1/token"];
         let count = first.len().to_string();
         arguments.push(&count);
         arguments.extend(first);
@@ -247,14 +250,14 @@ mod tests {
     #[test]
     fn many_files_are_bounded() {
         let folder = tempfile::tempdir().unwrap();
-        for i in 0..250 {
+        for i in 0..550 {
             fs::write(folder.path().join(format!("{i:03}")), "x").unwrap();
         }
-        let told = run(&["sh"], None, folder.path(), "", &["249"]);
-        assert_eq!(told.mounts[0].files.len(), 200);
-        assert_eq!(told.mounts[0].files.iter().filter(|it| it.content.is_some()).count(), 40);
+        let told = run(&["sh"], None, folder.path(), "", &["549"]);
+        assert_eq!(told.mounts[0].files.len(), 500);
+        assert_eq!(told.mounts[0].files.iter().filter(|it| it.content.is_some()).count(), 400);
         assert_eq!(told.mounts[0].files[0].content.as_deref(), Some("x"));
-        assert_eq!(told.mounts[0].left_out, 50 + 160);
+        assert_eq!(told.mounts[0].left_out, 50 + 100);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::{
     inspect::Inspector,
     lease::{self, Held, RENEWAL, RestorePoint},
     pace::Pace,
+    probe::Probe,
     preflight::{self, Allowed, Standing},
     restore::{Restored, Restorer, close, finish_found},
     settled::facts,
@@ -72,6 +73,7 @@ pub struct Grade<'a> {
     finished_first: bool,
     applied: Report,
     why: Why,
+    probe_image: Option<String>,
 }
 
 impl<'a> Grade<'a> {
@@ -86,9 +88,9 @@ impl<'a> Grade<'a> {
         }
         let allowed = preflight::permissions(cluster).await?;
         // Before the first list: what a dead grade left is not what the submission asks for.
-        let finished_first = finish_first(cluster, request.force, interrupt).await?;
+        let finished_first = finish_first(cluster, request, interrupt).await?;
         let recorder = Recorder::start(cluster, journal).await?;
-        let mut grade = Self { cluster, journal, interrupt, recorder, held: None, point: None, marked: None, finished_first, applied: Report::default(), why: Why::Complete };
+        let mut grade = Self { cluster, journal, interrupt, recorder, held: None, point: None, marked: None, finished_first, applied: Report::default(), why: Why::Complete, probe_image: request.probe_image.clone() };
         match grade.until_the_end(&allowed, request, announce).await {
             Ok(outcome) => {
                 grade.end(outcome);
@@ -117,11 +119,12 @@ impl<'a> Grade<'a> {
 
     /// Puts everything back, and ends the recording.
     pub async fn restore(self) -> Restored {
-        let Self { cluster, journal, interrupt, recorder, held, point, marked, .. } = self;
+        let Self { cluster, journal, interrupt, recorder, held, point, marked, probe_image, .. } = self;
+        let probe = probe_image.as_deref().map(|image| Probe::new(cluster, image));
         let mut restored = Restored::default();
         if let Some(held) = &held {
             if let Some(point) = &point {
-                let restorer = Restorer { cluster, journal, point, held, marked };
+                let restorer = Restorer { cluster, journal, point, held, marked, probe: probe.as_ref() };
                 restored = tokio::select! {
                     restored = restorer.run(interrupt) => restored,
                     () = renew(cluster, held) => Restored::default(),
@@ -170,8 +173,9 @@ impl<'a> Grade<'a> {
         let (cluster, journal, interrupt) = (self.cluster, self.journal, self.interrupt);
         let name = subject.stateful_set.as_ref().map(|it| it.name.as_str()).unwrap_or_default();
         preflight::no_autoscaler(cluster, allowed, name).await?;
-        let inspector = Inspector::new(cluster, journal);
-        let names = Names::new(cluster, journal, &inspector);
+        let probe = request.probe_image.as_deref().map(|image| Probe::new(cluster, image));
+        let inspector = Inspector::new(cluster, journal, probe.as_ref());
+        let names = Names::new(cluster, journal, &inspector, probe.as_ref());
         let diagnostician = Diagnostician::new(cluster, journal);
         let deadline = request.timeout.map(|timeout| journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2)));
         let tour = Tour { cluster, journal, inspector: &inspector, names: &names, diagnostician: &diagnostician, interrupt, deadline };
@@ -204,7 +208,8 @@ impl<'a> Grade<'a> {
 
     /// Takes the Lease with the restore point in it, or adds that, before the set is changed.
     async fn lock_with_restore_point(&mut self) -> Result<(), Failure> {
-        let point = self.journal.with(restore_point);
+        let mut point = self.journal.with(restore_point);
+        point.probed = self.probe_image.is_some();
         match &self.held {
             Some(held) => held.write(self.cluster, &point).await?,
             None => {
@@ -230,12 +235,12 @@ impl<'a> Grade<'a> {
 }
 
 /// Finishes what a dead grade left; whether there was one.
-async fn finish_first(cluster: &Cluster, force: bool, interrupt: &Interrupt) -> Result<bool, Failure> {
+async fn finish_first(cluster: &Cluster, request: &GradeRequest, interrupt: &Interrupt) -> Result<bool, Failure> {
     let Some(found) = lease::find(cluster).await? else { return Ok(false) };
-    if found.lives && !force {
+    if found.lives && !request.force {
         return Err(found.failure(cluster));
     }
-    let restored = finish_found(cluster, &found, interrupt).await?;
+    let restored = finish_found(cluster, &found, request.probe_image.as_deref(), interrupt).await?;
     let Some(first) = restored.left.first() else { return Ok(true) };
     let what = format!("an earlier grade left something that could not be put back: {first}");
     Err(Failure::new("not_restored", what, "Put it back by hand, and delete the Lease: `kubectl delete lease stsgrade`."))
@@ -250,7 +255,7 @@ fn only_set(submission: Option<&Submission>) -> Option<&str> {
 
 fn restore_point(timeline: &Timeline) -> RestorePoint {
     let claims = timeline.claims().map(|it| it.name().to_owned()).collect();
-    timeline.set().map_or_else(RestorePoint::default, |set| RestorePoint { set: set.name.clone(), uid: set.uid.clone(), replicas: set.spec.replicas.unwrap_or(1), claims })
+    timeline.set().map_or_else(RestorePoint::default, |set| RestorePoint { set: set.name.clone(), uid: set.uid.clone(), replicas: set.spec.replicas.unwrap_or(1), claims, probed: false })
 }
 
 /// How much of the whole time restoring may need; no more than half of it is kept for that.

@@ -4,6 +4,8 @@
 //! life until identity content is there, on later lives no sooner than that took, plus a second.
 //! Nothing that fails here ends the grade: what could not be seen is written down as such.
 
+mod reading;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
@@ -11,19 +13,14 @@ use std::{
     time::Duration,
 };
 
-use checks::model::{
-    Incarnation, Timeline, What,
-    observation::{Canary, Read, Reference, Token},
-};
+use checks::model::{Incarnation, Timeline, observation::Reference};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::watch;
 
 use super::{
     Cluster, Journal,
-    answers::resolver,
-    exec::{BROKE, NOT_IN_TIME, Place, exec, random_word, script},
-    frames::{self, CANARY, Told},
-    mounts::{Mounted, choose, reference, runs},
+    mounts::{Mounted, reference, runs},
+    probe::Probe,
 };
 
 /// How long a first life is looked at again for content that is not there yet.
@@ -34,14 +31,8 @@ const PATIENCE_WHEN_BARREN: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(700);
 /// What later lives get on top of the time that the content took to appear on the first.
 const MARGIN: Duration = Duration::from_secs(1);
-/// One exec's whole time.
-const WITHIN: Duration = Duration::from_secs(10);
-/// How deep folders are looked into.
-const DEPTH: &str = "6";
 /// So many pods are enough to ask DNS from.
 const ENOUGH_DESKS: usize = 3;
-/// How many files of the first reading are asked for by name at the next.
-const NAMED: usize = 20;
 
 /// What an inspection told of a pod, for asking DNS from it.
 #[derive(Clone, Debug, Default)]
@@ -52,12 +43,16 @@ pub(super) struct Desk {
     pub(super) server: Option<String>,
     /// The cluster's domain by its search list.
     pub(super) domain: Option<String>,
+    /// Seen by a container of our own, which has ended since.
+    pub(super) is_guest: bool,
 }
 
 /// Reads and writes on claims, beside the tour.
 pub(super) struct Inspector<'a> {
     cluster: &'a Cluster,
     journal: &'a Journal,
+    /// Where no container of a pod has a shell.
+    probe: Option<&'a Probe<'a>>,
     state: Mutex<State>,
     /// Counts what has changed in the state.
     changed: watch::Sender<u64>,
@@ -68,8 +63,8 @@ struct State {
     /// Nothing is touched before the restore point is written.
     open: bool,
     lives: BTreeMap<String, Life>,
-    /// By claim: the files of its first reading.
-    first_files: BTreeMap<String, Vec<String>>,
+    /// By claim and mount: the files of its first reading.
+    first_files: BTreeMap<(String, String), Vec<String>>,
     /// The claims whose first life was read to its end.
     known_claims: BTreeSet<String>,
     /// A first life showed no identity content in all its time: others will not either.
@@ -111,8 +106,8 @@ struct Job {
 }
 
 impl<'a> Inspector<'a> {
-    pub(super) fn new(cluster: &'a Cluster, journal: &'a Journal) -> Self {
-        Self { cluster, journal, state: Mutex::default(), changed: watch::Sender::new(0) }
+    pub(super) fn new(cluster: &'a Cluster, journal: &'a Journal, probe: Option<&'a Probe<'a>>) -> Self {
+        Self { cluster, journal, probe, state: Mutex::default(), changed: watch::Sender::new(0) }
     }
 
     /// From now on pods may be read and written to.
@@ -251,145 +246,6 @@ impl<'a> Inspector<'a> {
         self.changed.send_modify(|it| *it += 1);
     }
 
-    /// Reads all of a pod's claims; whether that worked, and when the files there were written.
-    async fn read(&self, job: &Job) -> (bool, Vec<i64>) {
-        let mut left = job.mounted.clone();
-        let mut without_shell: BTreeSet<String> = BTreeSet::new();
-        let (mut seen, mut written) = (false, vec![]);
-        if left.is_empty() {
-            self.look_around(job).await;
-        }
-        while let Some((container, mounts)) = choose(&left, &without_shell) {
-            let began = self.journal.now();
-            let asked: Vec<_> = mounts.iter().map(|mount| self.ask(&job.pod, mount)).collect();
-            let told = self.run(&job.pod.name, &container, &mounts, &asked).await;
-            match told {
-                Err(why) if why.contains("no shell") && left.iter().any(|it| it.has_other(&without_shell, &container)) => {
-                    without_shell.insert(container);
-                    continue;
-                }
-                Err(why) => self.note_failure(job, &container, &mounts, &why, began),
-                Ok(told) => {
-                    seen = true;
-                    written.extend(told.mounts.iter().flat_map(|it| &it.files).filter(|it| it.size > 0).filter_map(|it| it.mtime));
-                    self.note(job, &container, &mounts, told, began);
-                }
-            }
-            left.retain(|it| mounts.iter().all(|mount| mount.claim != it.claim));
-        }
-        (seen, written)
-    }
-
-    /// A pod without claims can still ask DNS.
-    async fn look_around(&self, job: &Job) {
-        let Some(container) = &job.any_container else { return };
-        if self.state().desks.len() >= ENOUGH_DESKS {
-            return;
-        }
-        let began = self.journal.now();
-        match self.run(&job.pod.name, container, &[], &[]).await {
-            Ok(told) => self.note(job, container, &[], told, began),
-            Err(why) => self.note_failure(job, container, &[], &why, began),
-        }
-    }
-
-    /// The canary to write on a claim: one for each claim and pod name, ever.
-    fn ask(&self, pod: &Reference, mount: &Mounted) -> Option<Token> {
-        if !self.state().asked.insert((mount.claim.clone(), pod.name.clone())) {
-            return None;
-        }
-        let (file, token) = (random_word().ok()?, random_word().ok()?);
-        Some(Token { file: format!("{CANARY}{file}"), token: format!("{} {token}", pod.name) })
-    }
-
-    async fn run(&self, pod: &str, container: &str, mounts: &[Mounted], asked: &[Option<Token>]) -> Result<Told, String> {
-        let word = random_word()?;
-        let mut arguments = vec![word.clone()];
-        for (mount, canary) in mounts.iter().zip(asked) {
-            let first = self.state().first_files.get(&mount.claim).cloned().unwrap_or_default();
-            let canary = canary.clone().unwrap_or_default();
-            let named = first.len().to_string();
-            arguments.extend([mount.path.clone(), DEPTH.to_owned(), canary.file, canary.token, named]);
-            arguments.extend(first);
-        }
-        let command = script(include_str!("inspect.sh"), arguments);
-        let output = exec(self.cluster, Place { pod, container }, &command, WITHIN).await?;
-        let told = frames::parse(&output.stdout, &word);
-        if told.mounts.is_empty() && !told.whole {
-            let said = output.stderr.trim().chars().take(200).collect::<String>();
-            return Err(format!("the shell in the image told nothing (exit status {:?}) {said}", output.exit).trim().to_owned());
-        }
-        Ok(told)
-    }
-
-    fn note(&self, job: &Job, container: &str, mounts: &[Mounted], told: Told, began: u64) {
-        let (server, domain) = resolver(&told.resolver);
-        let desk = Desk { container: container.to_owned(), tools: told.tools, server, domain };
-        let mut notes = vec![];
-        {
-            let mut state = self.state();
-            let known = state.desks.entry(job.pod.uid.clone()).or_default();
-            if known.tools.len() <= desk.tools.len() {
-                *known = desk;
-            }
-            for (mount, found) in mounts.iter().zip(told.mounts) {
-                let first: Vec<String> = found.files.iter().filter(|it| it.size > 0 && it.path.len() <= 200).map(|it| it.path.clone()).take(NAMED).collect();
-                if !first.is_empty() {
-                    state.first_files.entry(mount.claim.clone()).or_insert(first);
-                }
-                let (wrote, error) = match found.written {
-                    Some(Ok(file)) => {
-                        state.marked.insert(job.pod.name.clone());
-                        (Some(file), None)
-                    }
-                    Some(Err(why)) => (None, Some(why)),
-                    None => (None, None),
-                };
-                let wrote = wrote.and_then(|file| found.canaries.iter().find(|it| it.file == file).cloned());
-                notes.push(What::Canary(Canary { pod: job.pod.clone(), claim: mount.claim.clone(), wrote, saw: Some(found.canaries), error }));
-                notes.push(What::Read(Read {
-                    pod: job.pod.clone(),
-                    container: container.to_owned(),
-                    claim: mount.claim.clone(),
-                    mount_path: mount.path.clone(),
-                    began,
-                    files: found.files,
-                    left_out: found.left_out,
-                    error: found.error.or_else(|| (!told.whole).then(|| "the answer was cut off".to_owned())),
-                }));
-            }
-        }
-        for note in notes {
-            self.journal.push(note);
-        }
-    }
-
-    fn note_failure(&self, job: &Job, container: &str, mounts: &[Mounted], why: &str, began: u64) {
-        {
-            let mut state = self.state();
-            state.trouble = Some(why.to_owned());
-            if why.contains(NOT_IN_TIME) || why.contains(BROKE) {
-                // Nobody knows how far the script came.
-                state.marked.insert(job.pod.name.clone());
-            } else {
-                state.asked.retain(|(_, pod)| *pod != job.pod.name);
-            }
-        }
-        for mount in mounts {
-            let error = Some(why.to_owned());
-            self.journal.push(What::Canary(Canary { pod: job.pod.clone(), claim: mount.claim.clone(), error: error.clone(), ..Canary::default() }));
-            self.journal.push(What::Read(Read {
-                pod: job.pod.clone(),
-                container: container.to_owned(),
-                claim: mount.claim.clone(),
-                mount_path: mount.path.clone(),
-                began,
-                error,
-                ..Read::default()
-            }));
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -415,7 +271,16 @@ fn job(pod: &Incarnation, first_life: bool) -> Job {
     let any_container = pod.spec().containers.iter().find(|it| runs(pod, &it.name)).map(|it| it.name.clone());
     let starts = pod.pod.status.container_statuses.iter().filter_map(|it| it.state.running.as_ref()?.started_at.as_deref()?.parse::<jiff::Timestamp>().ok());
     let started = starts.map(|it| it.as_second()).max();
-    Job { pod: reference(pod), mounted: Mounted::of(pod), running_at: pod.running_at.unwrap_or(0), ready_at: pod.ready_at, first_life, witnessed: pod.added.after.is_some(), started, any_container }
+    Job {
+        pod: reference(pod),
+        mounted: Mounted::of(pod),
+        running_at: pod.running_at.unwrap_or(0),
+        ready_at: pod.ready_at,
+        first_life,
+        witnessed: pod.added.after.is_some(),
+        started,
+        any_container,
+    }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

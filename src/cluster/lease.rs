@@ -40,6 +40,8 @@ pub(super) struct RestorePoint {
     pub(super) replicas: i32,
     /// The claims that existed.
     pub(super) claims: Vec<String>,
+    /// Files may have been written by a container of our own (`--probe-image`).
+    pub(super) probed: bool,
 }
 
 /// The lock, while we hold it.

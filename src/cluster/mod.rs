@@ -17,11 +17,13 @@ mod lease;
 mod mounts;
 pub mod pace;
 pub mod preflight;
+mod probe;
 pub mod recorder;
 mod requests;
 pub mod restore;
 mod settled;
 mod tour;
+mod wire;
 
 pub use connect::{Cluster, Options};
 pub use error::{Failure, Tried};

@@ -4,60 +4,110 @@ use std::collections::BTreeSet;
 
 use checks::model::{
     Incarnation,
-    object::{Container, ContainerStatus},
+    object::{ContainerStatus, VolumeMount},
     observation::Reference,
 };
 
-/// A claim where one of a pod's running containers mounts it.
+/// A view of a claim: the whole of it, or one folder where nothing mounts the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mounted {
     /// The claim's name.
     pub(super) claim: String,
+    /// Its volume in the pod.
+    pub(super) volume: String,
     /// The containers that mount it and where, best first.
-    ways: Vec<(String, String)>,
+    ways: Vec<Way>,
     /// Where the chosen container mounts it.
     pub(super) path: String,
+    /// The claim's first view: the one that canaries are written and looked for by.
+    pub(super) is_first: bool,
+    /// Some container mounts more of the claim than its views show together.
+    pub(super) is_partial: bool,
+}
+
+/// One mount in one running container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Way {
+    container: String,
+    path: String,
+    /// The folder of the volume; empty: all of it.
+    folder: String,
+    read_only: bool,
 }
 
 impl Mounted {
-    /// The claims of a pod that a running container mounts.
+    /// What a pod's running containers mount of its claims.
     pub(super) fn of(pod: &Incarnation) -> Vec<Self> {
+        pod.claims().into_iter().flat_map(|(volume, claim)| Self::of_claim(pod, &volume, &claim)).collect()
+    }
+
+    fn of_claim(pod: &Incarnation, volume: &str, claim: &str) -> Vec<Self> {
         let spec = pod.spec();
-        let sidecars = spec.init_containers.iter().filter(|it| it.restart_policy == "Always");
-        let running: Vec<&Container> = spec.containers.iter().chain(sidecars).filter(|it| runs(pod, &it.name)).collect();
-        let claims = pod.claims();
-        let ways = |volume: &str| {
-            let mut ways: Vec<(bool, String, String)> = vec![];
-            for container in &running {
-                for mount in container.volume_mounts.iter().filter(|it| it.name == volume) {
-                    let is_worse = mount.read_only || !mount.sub_path.is_empty() || !mount.sub_path_expr.is_empty();
-                    ways.push((is_worse, container.name.clone(), mount.mount_path.clone()));
+        let all = || spec.containers.iter().chain(&spec.init_containers);
+        let (mut ways, mut folders): (Vec<Way>, BTreeSet<String>) = Default::default();
+        for container in all() {
+            for mount in container.volume_mounts.iter().filter(|it| it.name == volume) {
+                let folder = folder(mount);
+                folders.insert(folder.clone());
+                if runs(pod, &container.name) {
+                    ways.push(Way { container: container.name.clone(), path: mount.mount_path.clone(), folder, read_only: mount.read_only });
                 }
             }
-            ways.sort_by_key(|(is_worse, ..)| *is_worse);
-            ways.into_iter().map(|(_, container, path)| (container, path)).collect::<Vec<_>>()
+        }
+        // One view of everything, if there is one; its folders are but a substitute where its container has no shell.
+        ways.sort_by_key(|way| (!way.folder.is_empty(), way.read_only));
+        let whole = ways.first().is_some_and(|way| way.folder.is_empty());
+        let seen: BTreeSet<String> = ways.iter().map(|way| way.folder.clone()).collect();
+        let is_partial = !whole && folders != seen;
+        let views: Vec<Vec<Way>> =
+            if whole { vec![ways] } else { seen.iter().map(|folder| ways.iter().filter(|way| way.folder == *folder).cloned().collect()).collect() };
+        let view = |(place, ways): (usize, Vec<Way>)| Self {
+            claim: claim.to_owned(),
+            volume: volume.to_owned(),
+            ways,
+            path: String::new(),
+            is_first: place == 0,
+            is_partial,
         };
-        claims.into_iter().map(|(volume, claim)| Self { claim, ways: ways(&volume), path: String::new() }).filter(|it| !it.ways.is_empty()).collect()
+        views.into_iter().filter(|it| !it.is_empty()).enumerate().map(view).collect()
+    }
+
+    /// Whether two are views of the same.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.claim == other.claim && self.ways == other.ways
     }
 
     /// Whether a container other than this one, and with a shell as far as is known, mounts it too.
     pub(super) fn has_other(&self, without_shell: &BTreeSet<String>, container: &str) -> bool {
-        self.ways.iter().any(|(name, _)| name != container && !without_shell.contains(name))
+        self.ways.iter().any(|way| way.container != container && !without_shell.contains(&way.container))
     }
 }
 
-/// The next container to ask, and the claims that are best read through it.
+/// The next container to ask, and the views that are best read through it.
 pub(super) fn choose(left: &[Mounted], without_shell: &BTreeSet<String>) -> Option<(String, Vec<Mounted>)> {
-    let best = |it: &Mounted| it.ways.iter().find(|(name, _)| !without_shell.contains(name)).or_else(|| it.ways.first()).cloned();
-    let (container, _) = best(left.first()?)?;
+    let best = |it: &Mounted| it.ways.iter().find(|way| !without_shell.contains(&way.container)).or_else(|| it.ways.first()).cloned();
+    let Way { container, .. } = best(left.first()?)?;
     let together = left
         .iter()
         .filter_map(|it| {
-            let (name, path) = best(it)?;
-            (name == container).then(|| Mounted { path, ..it.clone() })
+            let way = best(it)?;
+            let is_partial = it.is_partial || it.ways.first().is_some_and(|best| best.folder.is_empty() && !way.folder.is_empty());
+            (way.container == container).then(|| Mounted { path: way.path, is_partial, ..it.clone() })
         })
         .collect();
     Some((container, together))
+}
+
+/// The claims behind these views, each mounted once and whole: folders cannot be mounted by such a container.
+pub(super) fn as_guest(closed: &[Mounted]) -> Vec<Mounted> {
+    let mut known = BTreeSet::new();
+    let claims = closed.iter().filter(|it| known.insert(it.claim.clone())).enumerate();
+    claims.map(|(place, it)| Mounted { path: format!("/stsgrade/{place}"), is_first: true, is_partial: false, ..it.clone() }).collect()
+}
+
+/// The folder of its volume that a mount shows; empty: all of it.
+fn folder(mount: &VolumeMount) -> String {
+    if mount.sub_path.is_empty() { mount.sub_path_expr.clone() } else { mount.sub_path.clone() }
 }
 
 /// A pod by name and UID.
@@ -76,11 +126,7 @@ pub(super) fn runs(pod: &Incarnation, container: &str) -> bool {
 mod tests {
     use std::collections::BTreeSet;
 
-    use checks::model::{
-        Observation, Timeline, What,
-        object::Object,
-        observation::Change,
-    };
+    use checks::model::{Observation, Timeline, What, object::Object, observation::Change};
 
     use super::{Mounted, choose};
 
@@ -116,5 +162,34 @@ mod tests {
         let (container, _) = choose(&left, &BTreeSet::from(["web".to_owned()])).unwrap();
         assert_eq!(container, "reader");
         assert!(!left[1].has_other(&BTreeSet::new(), "shipper"));
+    }
+
+    fn of_mounts(main: &str, other: &str) -> Vec<Mounted> {
+        mounted(&format!(
+            r#"{{"metadata": {{"name": "web-0", "uid": "1"}},
+            "spec": {{"volumes": [{{"name": "data", "persistentVolumeClaim": {{"claimName": "data-web-0"}}}}],
+                "initContainers": [{{"name": "setup", "volumeMounts": [{other}]}}],
+                "containers": [{{"name": "web", "volumeMounts": [{main}]}}]}},
+            "status": {{"containerStatuses": [{{"name": "web", "state": {{"running": {{"startedAt": "x"}}}}}}]}}}}"#
+        ))
+    }
+
+    #[test]
+    fn each_folder_of_a_claim_is_a_view() {
+        let two = r#"{"name": "data", "mountPath": "/html", "subPath": "html"}, {"name": "data", "mountPath": "/log", "subPathExpr": "$(POD)/log"}"#;
+        let left = of_mounts(two, "");
+        let (_, together) = choose(&left, &BTreeSet::new()).unwrap();
+        let seen: Vec<_> = together.iter().map(|it| (it.path.as_str(), it.is_first, it.is_partial)).collect();
+        assert_eq!(seen, [("/log", true, false), ("/html", false, false)]);
+        assert!(!left[0].is_same(&left[1]));
+        let whole = format!(r#"{two}, {{"name": "data", "mountPath": "/all", "readOnly": true}}"#);
+        let (_, together) = choose(&of_mounts(&whole, ""), &BTreeSet::new()).unwrap();
+        assert_eq!(together.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(), ["/all"]);
+    }
+
+    #[test]
+    fn what_only_an_ended_container_mounted_is_not_seen() {
+        let left = of_mounts(r#"{"name": "data", "mountPath": "/html", "subPath": "html"}"#, r#"{"name": "data", "mountPath": "/data"}"#);
+        assert!(left[0].is_partial);
     }
 }

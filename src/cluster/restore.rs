@@ -18,10 +18,11 @@ use kube::{
 
 use super::{
     Cluster, Failure, Interrupt, Journal, Recorder, Waited,
-    exec::{Place, exec, random_word, records, script},
+    exec::{NO_SHELL, Place, exec, random_word, records, script},
     lease::{self, Found, Held, RestorePoint},
-    mounts::{Mounted, choose, reference},
+    mounts::{Mounted, as_guest, choose, reference},
     pace::Pace,
+    probe::Probe,
     tour::ask_replicas,
 };
 use crate::recording::Header;
@@ -48,16 +49,16 @@ pub struct Restored {
 ///
 /// # Errors
 /// No connection or permission, or the grader is still at work and `force` is not given.
-pub async fn finish(cluster: &Cluster, force: bool, interrupt: &Interrupt) -> Result<Option<Restored>, Failure> {
+pub async fn finish(cluster: &Cluster, force: bool, probe_image: Option<&str>, interrupt: &Interrupt) -> Result<Option<Restored>, Failure> {
     let Some(found) = lease::find(cluster).await? else { return Ok(None) };
     if found.lives && !force {
         return Err(found.failure(cluster));
     }
-    finish_found(cluster, &found, interrupt).await.map(Some)
+    finish_found(cluster, &found, probe_image, interrupt).await.map(Some)
 }
 
 /// As [`finish`], for a Lease that was found.
-pub(super) async fn finish_found(cluster: &Cluster, found: &Found, interrupt: &Interrupt) -> Result<Restored, Failure> {
+pub(super) async fn finish_found(cluster: &Cluster, found: &Found, probe_image: Option<&str>, interrupt: &Interrupt) -> Result<Restored, Failure> {
     let Some(point) = &found.point else {
         found.held.release(cluster).await?;
         return Ok(Restored::default());
@@ -72,7 +73,9 @@ pub(super) async fn finish_found(cluster: &Cluster, found: &Found, interrupt: &I
             others: vec![],
         };
         journal.push(What::Subject(subject));
-        Restorer { cluster, journal: &journal, point, held: &found.held, marked: None }.run(interrupt).await
+        // The image is the caller's: the one of a Lease might be anybody's.
+        let probe = probe_image.map(|image| Probe::new(cluster, image));
+        Restorer { cluster, journal: &journal, point, held: &found.held, marked: None, probe: probe.as_ref() }.run(interrupt).await
     } else {
         // Another set of that name is none of the grade's business.
         Restored::default()
@@ -96,6 +99,8 @@ pub(super) struct Restorer<'a> {
     pub(super) held: &'a Held,
     /// The pods that canaries were written for; `None` when nobody knows.
     pub(super) marked: Option<BTreeSet<String>>,
+    /// Where no container of a pod has a shell.
+    pub(super) probe: Option<&'a Probe<'a>>,
 }
 
 impl Restorer<'_> {
@@ -227,36 +232,59 @@ impl Restorer<'_> {
                 continue;
             }
             let Some((pod, mounted)) = self.journal.with(|timeline| timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))) else { continue };
-            left.extend(remove_canaries(self.cluster, &pod, mounted).await);
+            let stays = remove_by_any(self.cluster, self.probe, &pod, mounted).await;
+            // Without a shell there was none to write with either, but for a container of our own.
+            left.extend(stays.into_iter().filter(|it| self.point.probed || !it.contains(NO_SHELL)));
         }
         left
     }
 }
 
-/// Removes our files from one pod's claims; what is left of them.
-pub(super) async fn remove_canaries(cluster: &Cluster, pod: &Reference, mut mounted: Vec<Mounted>) -> Vec<String> {
-    let mut left = vec![];
-    while let Some((container, mounts)) = choose(&mounted, &BTreeSet::new()) {
-        let paths: Vec<String> = mounts.iter().map(|it| it.path.clone()).collect();
-        match remove(cluster, pod, &container, paths).await {
-            Ok(files) => left.extend(files.into_iter().map(|file| format!("{file} in pod {}", pod.name))),
-            // Where there is no shell now there was none to write with either.
-            Err(why) if why.contains("no shell") || why.contains("no permission") => {}
-            Err(why) => left.push(format!("perhaps files named .stsgrade-… in pod {}: {why}", pod.name)),
+/// Removes our files from one pod's claims by the pod's own containers; what is left of them.
+pub(super) async fn remove_canaries(cluster: &Cluster, pod: &Reference, mounted: Vec<Mounted>) -> Vec<String> {
+    remove_by_any(cluster, None, pod, mounted).await
+}
+
+/// As [`remove_canaries`], by a container of our own where there is no shell.
+async fn remove_by_any(cluster: &Cluster, probe: Option<&Probe<'_>>, pod: &Reference, mut mounted: Vec<Mounted>) -> Vec<String> {
+    let (mut left, mut closed) = (vec![], vec![]);
+    let mut without_shell: BTreeSet<String> = BTreeSet::new();
+    let perhaps = |why: &str| format!("perhaps files named .stsgrade-… in pod {}: {why}", pod.name);
+    while let Some((container, mounts)) = choose(&mounted, &without_shell) {
+        match remove(cluster, pod, &container, &mounts).await {
+            Ok(files) => left.extend(files),
+            Err(why) if why.contains(NO_SHELL) && mounted.iter().any(|it| it.has_other(&without_shell, &container)) => {
+                without_shell.insert(container);
+                continue;
+            }
+            Err(why) if why.contains(NO_SHELL) && probe.is_some() => closed.extend(mounts.iter().cloned()),
+            Err(why) if why.contains("no permission") => {}
+            Err(why) => left.push(perhaps(&why)),
         }
-        mounted.retain(|it| mounts.iter().all(|mount| mount.claim != it.claim));
+        mounted.retain(|it| !mounts.iter().any(|mount| mount.is_same(it)));
+    }
+    let Some(probe) = probe.filter(|_| !closed.is_empty()) else { return left };
+    let mounts = as_guest(&closed);
+    match probe.enter(pod, &mounts).await {
+        Ok(guest) => {
+            left.extend(remove(cluster, pod, guest.container(), &mounts).await.unwrap_or_else(|why| vec![perhaps(&why)]));
+            probe.leave(guest).await;
+        }
+        Err(why) => left.push(perhaps(&why)),
     }
     left
 }
 
 /// The canaries that would not go.
-async fn remove(cluster: &Cluster, pod: &Reference, container: &str, paths: Vec<String>) -> Result<Vec<String>, String> {
+async fn remove(cluster: &Cluster, pod: &Reference, container: &str, mounts: &[Mounted]) -> Result<Vec<String>, String> {
     let word = random_word()?;
+    let paths = mounts.iter().map(|it| it.path.clone());
     let command = script(include_str!("restore.sh"), [word.clone()].into_iter().chain(paths));
     let output = exec(cluster, Place { pod: &pod.name, container }, &command, WITHIN).await?;
     let records = records(&output.stdout, &word);
     if !records.iter().any(|(key, _)| *key == "end") {
         return Err("the answer was cut off".to_owned());
     }
-    Ok(records.iter().filter(|(key, _)| *key == "left").map(|(_, file)| String::from_utf8_lossy(file).into_owned()).collect())
+    let left = records.iter().filter(|(key, _)| *key == "left");
+    Ok(left.map(|(_, file)| format!("{} in pod {}", String::from_utf8_lossy(file), pod.name)).collect())
 }

@@ -54,7 +54,7 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
         progress.say(&format!("about to apply {} to namespace {}", contents(submission), show(&cluster.namespace)));
     }
     let request =
-        GradeRequest { statefulset: args.statefulset.clone(), timeout: args.timeout, submission, probe_image: None, force: args.force };
+        GradeRequest { statefulset: args.statefulset.clone(), timeout: args.timeout, submission, probe_image: args.probe_image.clone(), force: args.force };
     let announce = |it: &Announcement| announcement(it).iter().for_each(|line| progress.say(line));
     let graded = tokio::select! {
         graded = Grade::run(&cluster, &journal, &request, &interrupt, &announce) => graded,
@@ -136,7 +136,7 @@ fn asked(args: &cli::Grade, submission: Option<&Submission>) -> Asked {
         statefulset: args.statefulset.clone(),
         filename: submission.is_some(),
         manifests: submission.map(|it| it.digest.clone()),
-        probe_image: None,
+        probe_image: args.probe_image.clone(),
         timeout_seconds: args.timeout.map(|it| it.as_secs()),
         cleanup: false,
     }

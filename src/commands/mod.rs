@@ -40,7 +40,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Grade(args) => grade::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),
-        Command::Rbac(args) => show(rbac_yaml(&args.namespace, args.filename.is_some(), false).as_bytes()),
+        Command::Rbac(args) => show(rbac_yaml(&args.namespace, args.filename.is_some(), args.probe_image.is_some()).as_bytes()),
     }
 }
 

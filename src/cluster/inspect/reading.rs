@@ -1,0 +1,228 @@
+//! One look at what lies on a pod's claims: through which container, and what is written down of it.
+
+use std::collections::BTreeSet;
+
+use checks::model::{
+    What,
+    observation::{Canary, Read, Reference, Token},
+};
+
+use super::{Desk, ENOUGH_DESKS, Inspector, Job};
+use crate::cluster::{
+    answers::resolver,
+    exec::{BROKE, NO_SHELL, NOT_IN_TIME, Place, exec, random_word, script},
+    frames::{self, CANARY, Mount, Told},
+    mounts::{Mounted, as_guest, choose},
+    probe::{GUEST, Probe},
+};
+
+/// One exec's whole time.
+const WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+/// How deep folders are looked into.
+const DEPTH: &str = "6";
+/// How many files of the first reading are asked for by name at the next.
+const NAMED: usize = 20;
+/// How many files of a mount are read.
+const MANY: u32 = 400;
+/// The same in a container that is not done with so many in time.
+const FEW: u32 = 40;
+
+/// What was seen of a pod's claims: anything, and when its files were written.
+#[derive(Default)]
+struct Sight {
+    seen: bool,
+    written: Vec<i64>,
+}
+
+impl Sight {
+    fn add(&mut self, inspector: &Inspector<'_>, job: &Job, container: &str, mounts: &[Mounted], told: Told, began: u64) {
+        self.seen = true;
+        self.written.extend(told.mounts.iter().flat_map(|it| &it.files).filter(|it| it.size > 0).filter_map(|it| it.mtime));
+        inspector.note(job, container, mounts, told, began);
+    }
+}
+
+impl Inspector<'_> {
+    /// Reads all of a pod's claims; whether that worked, and when the files there were written.
+    pub(super) async fn read(&self, job: &Job) -> (bool, Vec<i64>) {
+        let mut left = job.mounted.clone();
+        let mut without_shell: BTreeSet<String> = BTreeSet::new();
+        let mut closed: Vec<Mounted> = vec![];
+        let mut sight = Sight::default();
+        if left.is_empty() {
+            self.look_around(job).await;
+        }
+        while let Some((container, mounts)) = choose(&left, &without_shell) {
+            let began = self.journal.now();
+            match self.look(job, &container, &mounts).await {
+                Err(why) if why.contains(NO_SHELL) && left.iter().any(|it| it.has_other(&without_shell, &container)) => {
+                    without_shell.insert(container);
+                    continue;
+                }
+                Err(why) if why.contains(NO_SHELL) && self.probe.is_some() => closed.extend(mounts.iter().cloned()),
+                Err(why) => self.note_failure(job, &container, &mounts, &why, began),
+                Ok(told) => sight.add(self, job, &container, &mounts, told, began),
+            }
+            left.retain(|it| !mounts.iter().any(|mount| mount.is_same(it)));
+        }
+        if let Some(probe) = self.probe.filter(|_| !closed.is_empty()) {
+            self.read_as_guest(probe, job, &closed, &mut sight).await;
+        }
+        (sight.seen, sight.written)
+    }
+
+    /// Reads by a container of our own, where no container of the pod has a shell.
+    async fn read_as_guest(&self, probe: &Probe<'_>, job: &Job, closed: &[Mounted], sight: &mut Sight) {
+        let began = self.journal.now();
+        let mounts = as_guest(closed);
+        let guest = match probe.enter(&job.pod, &mounts).await {
+            Ok(guest) => guest,
+            Err(why) => return self.note_failure(job, "", &mounts, &why, began),
+        };
+        match self.look(job, guest.container(), &mounts).await {
+            Ok(told) => sight.add(self, job, guest.container(), &mounts, told, began),
+            Err(why) => self.note_failure(job, guest.container(), &mounts, &why, began),
+        }
+        probe.leave(guest).await;
+    }
+
+    /// Looks at these views, at fewer files where the container is too slow for many.
+    async fn look(&self, job: &Job, container: &str, mounts: &[Mounted]) -> Result<Told, String> {
+        let asked: Vec<_> = mounts.iter().map(|mount| self.ask(&job.pod, mount)).collect();
+        let looked = match self.run(&job.pod.name, container, mounts, &asked, MANY).await {
+            Err(why) if why.contains(NOT_IN_TIME) => {
+                self.state().marked.insert(job.pod.name.clone());
+                self.run(&job.pod.name, container, mounts, &asked, FEW).await
+            }
+            looked => looked,
+        };
+        if looked.as_ref().is_err_and(|why| !is_unsure(why)) {
+            // Nothing was written: another way may be.
+            let mut state = self.state();
+            for (mount, _) in mounts.iter().zip(&asked).filter(|(_, asked)| asked.is_some()) {
+                state.asked.remove(&(mount.claim.clone(), job.pod.name.clone()));
+            }
+        }
+        looked
+    }
+
+    /// A pod without claims can still ask DNS.
+    async fn look_around(&self, job: &Job) {
+        let Some(container) = &job.any_container else { return };
+        if self.state().desks.len() >= ENOUGH_DESKS {
+            return;
+        }
+        let began = self.journal.now();
+        match self.run(&job.pod.name, container, &[], &[], 0).await {
+            Ok(told) => self.note(job, container, &[], told, began),
+            Err(why) => self.note_failure(job, container, &[], &why, began),
+        }
+    }
+
+    /// The canary to write on a claim: one for each claim and pod name, ever.
+    fn ask(&self, pod: &Reference, mount: &Mounted) -> Option<Token> {
+        if !mount.is_first || !self.state().asked.insert((mount.claim.clone(), pod.name.clone())) {
+            return None;
+        }
+        let (file, token) = (random_word().ok()?, random_word().ok()?);
+        Some(Token { file: format!("{CANARY}{file}"), token: format!("{} {token}", pod.name) })
+    }
+
+    async fn run(&self, pod: &str, container: &str, mounts: &[Mounted], asked: &[Option<Token>], files: u32) -> Result<Told, String> {
+        let word = random_word()?;
+        let mut arguments = vec![word.clone(), files.to_string()];
+        for (mount, canary) in mounts.iter().zip(asked) {
+            let first = self.state().first_files.get(&(mount.claim.clone(), mount.path.clone())).cloned().unwrap_or_default();
+            let canary = canary.clone().unwrap_or_default();
+            let named = first.len().to_string();
+            arguments.extend([mount.path.clone(), DEPTH.to_owned(), canary.file, canary.token, named]);
+            arguments.extend(first);
+        }
+        let command = script(include_str!("../inspect.sh"), arguments);
+        let output = exec(self.cluster, Place { pod, container }, &command, WITHIN).await?;
+        let told = frames::parse(&output.stdout, &word);
+        if told.mounts.is_empty() && !told.whole {
+            let said = output.stderr.trim().chars().take(200).collect::<String>();
+            return Err(format!("the shell in the image told nothing (exit status {:?}) {said}", output.exit).trim().to_owned());
+        }
+        Ok(told)
+    }
+
+    fn note(&self, job: &Job, container: &str, mounts: &[Mounted], told: Told, began: u64) {
+        let (server, domain) = resolver(&told.resolver);
+        self.seat(&job.pod.uid, Desk { container: container.to_owned(), tools: told.tools, server, domain, is_guest: container.starts_with(GUEST) });
+        let cut_off = (!told.whole).then(|| "the answer was cut off".to_owned());
+        for (mount, found) in mounts.iter().zip(told.mounts) {
+            if mount.is_first {
+                let canary = self.canary(job, mount, &found);
+                self.journal.push(What::Canary(canary));
+            }
+            let first: Vec<String> = found.files.iter().filter(|it| it.size > 0 && it.path.len() <= 200).map(|it| it.path.clone()).take(NAMED).collect();
+            if !first.is_empty() {
+                self.state().first_files.entry((mount.claim.clone(), mount.path.clone())).or_insert(first);
+            }
+            self.journal.push(What::Read(Read {
+                pod: job.pod.clone(),
+                container: container.to_owned(),
+                claim: mount.claim.clone(),
+                mount_path: mount.path.clone(),
+                began,
+                files: found.files,
+                left_out: found.left_out + u64::from(mount.is_partial),
+                error: found.error.or_else(|| cut_off.clone()),
+            }));
+        }
+    }
+
+    /// Keeps what was learnt for asking DNS, unless a container with more tools is known.
+    fn seat(&self, pod: &str, desk: Desk) {
+        let mut state = self.state();
+        let known = state.desks.entry(pod.to_owned()).or_default();
+        if known.tools.len() <= desk.tools.len() {
+            *known = desk;
+        }
+    }
+
+    fn canary(&self, job: &Job, mount: &Mounted, found: &Mount) -> Canary {
+        let (wrote, error) = match &found.written {
+            Some(Ok(file)) => {
+                self.state().marked.insert(job.pod.name.clone());
+                (found.canaries.iter().find(|it| it.file == *file).cloned(), None)
+            }
+            Some(Err(why)) => (None, Some(why.clone())),
+            None => (None, None),
+        };
+        Canary { pod: job.pod.clone(), claim: mount.claim.clone(), wrote, saw: Some(found.canaries.clone()), error }
+    }
+
+    fn note_failure(&self, job: &Job, container: &str, mounts: &[Mounted], why: &str, began: u64) {
+        {
+            let mut state = self.state();
+            state.trouble = Some(why.to_owned());
+            if is_unsure(why) {
+                // Nobody knows how far the script came.
+                state.marked.insert(job.pod.name.clone());
+            }
+        }
+        for mount in mounts {
+            let error = Some(why.to_owned());
+            if mount.is_first {
+                self.journal.push(What::Canary(Canary { pod: job.pod.clone(), claim: mount.claim.clone(), error: error.clone(), ..Canary::default() }));
+            }
+            self.journal.push(What::Read(Read {
+                pod: job.pod.clone(),
+                container: container.to_owned(),
+                claim: mount.claim.clone(),
+                mount_path: mount.path.clone(),
+                began,
+                error,
+                ..Read::default()
+            }));
+        }
+    }
+}
+
+/// Whether something may have been written all the same.
+fn is_unsure(why: &str) -> bool {
+    why.contains(NOT_IN_TIME) || why.contains(BROKE)
+}
