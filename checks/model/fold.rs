@@ -2,7 +2,7 @@
 
 use super::{
     lives::{ClaimLife, Incarnation, Noted, Scale, ServiceLife, SetLife, StepLife},
-    object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet, StatefulSetSpec},
+    object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
     observation::{Change, Gap, Kind, Observation, Phase, Seq, Step, What, Why},
     obstacle,
     rest::Rest,
@@ -23,29 +23,36 @@ impl Timeline {
 
     /// Takes in one more line. What follows the end of the judged part is ignored.
     pub fn push(&mut self, observation: &Observation) {
+        if self.end.is_none() {
+            self.take(observation.clone());
+        }
+    }
+
+    /// As [`Timeline::push`], for a line that nobody else needs: nothing of it is copied.
+    pub fn take(&mut self, observation: Observation) {
         if self.end.is_some() {
             return;
         }
-        let (seq, at) = (observation.seq, observation.at);
+        let Observation { seq, at, what } = observation;
         self.last = seq;
         self.now = at;
-        let note = |what| Noted { seq, at, what };
-        match &observation.what {
-            What::Subject(subject) => self.subject = Some((seq, subject.clone())),
+        match what {
+            What::Subject(subject) => self.subject = Some((seq, subject)),
             What::Object(change, object) => {
-                self.object(seq, at, *change, object);
+                self.object(seq, at, change, object);
                 self.note_rest(seq);
             }
-            What::Gap(gap) => self.gap(seq, at, gap),
+            What::Gap(gap) => self.gap(seq, at, &gap),
             What::Step(step) => self.step(seq, step),
-            What::Read(read) => self.reads.push(Noted { seq, at, what: read.clone() }),
-            What::Canary(canary) => self.canaries.push(Noted { seq, at, what: canary.clone() }),
-            What::Lookup(lookup) => self.lookups.push(Noted { seq, at, what: lookup.clone() }),
-            What::Diagnosis(diagnosis) => self.diagnoses.push(Noted { seq, at, what: diagnosis.clone() }),
+            What::Read(read) => self.reads.push(Noted { seq, at, what: read }),
+            What::Canary(canary) => self.canaries.push(Noted { seq, at, what: canary }),
+            What::Lookup(lookup) => self.lookups.push(Noted { seq, at, what: lookup }),
+            What::Diagnosis(diagnosis) => self.diagnoses.push(Noted { seq, at, what: diagnosis }),
             What::End(end) => {
-                self.end = Some(note(end.clone()));
+                let timed_out = end.why == Why::Timeout;
+                self.end = Some(Noted { seq, at, what: end });
                 if self.obstacles.is_empty() && !self.is_at_rest() {
-                    self.obstacles.extend(obstacle::find(self, end.why == Why::Timeout));
+                    self.obstacles.extend(obstacle::find(self, timed_out));
                 }
             }
             What::Unknown => {}
@@ -61,7 +68,7 @@ impl Timeline {
         When { after, by: seq }
     }
 
-    fn object(&mut self, seq: Seq, at: u64, change: Change, object: &Object) {
+    fn object(&mut self, seq: Seq, at: u64, change: Change, object: Object) {
         let when = self.when(object.kind(), seq, change);
         match object {
             Object::StatefulSet(it) => self.stateful_set(when, change, it),
@@ -72,19 +79,19 @@ impl Timeline {
                 if change == Change::Deleted {
                     self.slices.remove(&it.metadata.uid);
                 } else {
-                    self.slices.insert(it.metadata.uid.clone(), it.clone());
+                    self.slices.insert(it.metadata.uid.clone(), it);
                 }
             }
             Object::Event(it) => {
                 if change != Change::Deleted && (it.r#type == "Warning" || it.involved_object.kind == "PersistentVolumeClaim" || matches!(it.reason.as_str(), "Pulling" | "Pulled")) {
                     self.events.retain(|(_, known)| known.metadata.uid != it.metadata.uid);
-                    self.events.push((seq, it.clone()));
+                    self.events.push((seq, it));
                 }
             }
         }
     }
 
-    fn stateful_set(&mut self, when: When, change: Change, it: &StatefulSet) {
+    fn stateful_set(&mut self, when: When, change: Change, mut it: StatefulSet) {
         let lives = self.sets.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.uid != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
@@ -108,9 +115,10 @@ impl Timeline {
             });
         }
         let Some(life) = lives.last_mut() else { return };
-        if let Some(spec) = &it.spec {
+        if let Some(spec) = it.spec.take() {
             let (from, to) = (life.spec.replicas.unwrap_or(1), spec.replicas.unwrap_or(1));
-            let same_but_replicas = StatefulSetSpec { replicas: life.spec.replicas, ..spec.clone() } == life.spec;
+            life.spec.replicas = spec.replicas;
+            let same_but_replicas = spec == life.spec;
             if from != to {
                 life.scales.push(Scale { from, to, when });
             }
@@ -118,9 +126,9 @@ impl Timeline {
                 life.changed = when;
                 life.submitted = to;
             }
-            life.spec = spec.clone();
+            life.spec = spec;
         }
-        life.status = it.status.clone();
+        life.status = it.status;
         life.generation = it.metadata.generation;
         if it.metadata.deletion_timestamp.is_some() || change == Change::Deleted {
             life.asked_to_go.get_or_insert(when);
@@ -130,7 +138,7 @@ impl Timeline {
         }
     }
 
-    fn pod(&mut self, when: When, at: u64, change: Change, it: &Pod) {
+    fn pod(&mut self, when: When, at: u64, change: Change, it: Pod) {
         let uid = &it.metadata.uid;
         let owner = controller(&it.metadata.owner_references).filter(|owner| owner.kind == "StatefulSet").map_or("", |owner| &owner.uid);
         let ordinal = ordinal_of(&it.metadata.name);
@@ -169,7 +177,7 @@ impl Timeline {
                 }
             }
         }
-        if let Some(life) = self.incarnation_mut(uid) {
+        if let Some(life) = self.incarnation_mut(&it.metadata.uid) {
             life.take(when, at, change, it);
         }
     }
@@ -202,7 +210,7 @@ impl Timeline {
         self.lanes.get_mut(&home.set)?.get_mut(&home.ordinal)?.iter_mut().find(|it| it.uid() == uid)
     }
 
-    fn persistent_volume_claim(&mut self, when: When, change: Change, it: &PersistentVolumeClaim) {
+    fn persistent_volume_claim(&mut self, when: When, change: Change, it: PersistentVolumeClaim) {
         let lives = self.claims.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.uid() != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
@@ -211,8 +219,9 @@ impl Timeline {
             lives.push(ClaimLife { claim: it.clone(), added: when, doomed: None, asked_to_go: None, gone: None });
         }
         let Some(life) = lives.last_mut() else { return };
-        let spec = it.spec.clone().or_else(|| life.claim.spec.take());
-        life.claim = PersistentVolumeClaim { spec, ..it.clone() };
+        let spec = it.spec.or_else(|| life.claim.spec.take());
+        life.claim = PersistentVolumeClaim { spec, ..it };
+        let it = &life.claim;
         if it.metadata.owner_references.iter().any(|owner| owner.kind == "Pod") {
             life.doomed.get_or_insert(when);
         }
@@ -224,7 +233,7 @@ impl Timeline {
         }
     }
 
-    fn service_line(&mut self, when: When, change: Change, it: &Service) {
+    fn service_line(&mut self, when: When, change: Change, it: Service) {
         let lives = self.services.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.service.metadata.uid != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
@@ -236,8 +245,8 @@ impl Timeline {
         if it.spec.is_some() && it.spec != life.service.spec {
             life.changed = Some(when);
         }
-        let spec = it.spec.clone().or_else(|| life.service.spec.take());
-        life.service = Service { spec, ..it.clone() };
+        let spec = it.spec.or_else(|| life.service.spec.take());
+        life.service = Service { spec, ..it };
         if change == Change::Deleted {
             life.gone.get_or_insert(when);
         }
@@ -281,21 +290,21 @@ impl Timeline {
         }
     }
 
-    fn step(&mut self, seq: Seq, step: &Step) {
+    fn step(&mut self, seq: Seq, step: Step) {
         if step.phase == Phase::Begin {
             match self.steps.last_mut().filter(|last| last.name == step.name && last.end.is_none()) {
-                Some(open) => open.asked.extend(step.asked.clone().map(|asked| (seq, asked))),
+                Some(open) => open.asked.extend(step.asked.map(|asked| (seq, asked))),
                 None => self.steps.push(StepLife {
                     name: step.name,
                     begin: seq,
-                    asked: step.asked.clone().map(|asked| (seq, asked)).into_iter().collect(),
+                    asked: step.asked.map(|asked| (seq, asked)).into_iter().collect(),
                     end: None,
                 }),
             }
             return;
         }
         if let Some(open) = self.steps.iter_mut().rev().find(|it| it.name == step.name && it.end.is_none()) {
-            open.end = Some((seq, step.phase, step.answer.clone()));
+            open.end = Some((seq, step.phase, step.answer));
         }
         if matches!(step.phase, Phase::Stuck | Phase::TimedOut) {
             let found = obstacle::find(self, step.phase == Phase::TimedOut);

@@ -220,9 +220,10 @@ pub struct StepLife {
 }
 
 impl Incarnation {
-    pub(super) fn take(&mut self, when: When, at: u64, change: Change, it: &Pod) {
-        let spec = it.spec.clone().or_else(|| self.pod.spec.take());
-        self.pod = Pod { spec, ..it.clone() };
+    pub(super) fn take(&mut self, when: When, at: u64, change: Change, it: Pod) {
+        let spec = it.spec.or_else(|| self.pod.spec.take());
+        self.pod = Pod { spec, ..it };
+        let it = &self.pod;
         for address in it.status.pod_ips.iter().map(|it| &it.ip).chain(std::iter::once(&it.status.pod_ip)) {
             if !address.is_empty() && !self.addresses.contains(address) {
                 self.addresses.push(address.clone());

@@ -10,6 +10,7 @@ mod episode;
 #[cfg(test)]
 pub(crate) mod history;
 mod fold;
+mod line;
 mod lives;
 mod names;
 mod order;

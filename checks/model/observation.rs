@@ -12,8 +12,7 @@ use super::object::Object;
 pub type Seq = u64;
 
 /// One line of the recording.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Line", into = "Line")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// Dense number of the line.
     pub seq: Seq,
@@ -380,106 +379,6 @@ pub enum Why {
     Timeout,
     /// An obstacle stood in the way.
     Obstacle,
-}
-
-/// The line as it is written: exactly one of the optional fields is there.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Line {
-    seq: Seq,
-    at: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    subject: Option<Subject>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    change: Option<Change>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    object: Option<Object>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    gap: Option<Gap>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    step: Option<Step>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    read: Option<Read>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    canary: Option<Canary>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lookup: Option<Lookup>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    diagnosis: Option<Diagnosis>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    end: Option<End>,
-}
-
-impl From<Observation> for Line {
-    fn from(observation: Observation) -> Self {
-        let Observation { seq, at, what } = observation;
-        let mut line = Self {
-            seq,
-            at,
-            subject: None,
-            change: None,
-            object: None,
-            gap: None,
-            step: None,
-            read: None,
-            canary: None,
-            lookup: None,
-            diagnosis: None,
-            end: None,
-        };
-        match what {
-            What::Subject(subject) => line.subject = Some(subject),
-            What::Object(change, object) => {
-                line.change = Some(change);
-                line.object = Some(object);
-            }
-            What::Gap(gap) => line.gap = Some(gap),
-            What::Step(step) => line.step = Some(step),
-            What::Read(read) => line.read = Some(read),
-            What::Canary(canary) => line.canary = Some(canary),
-            What::Lookup(lookup) => line.lookup = Some(lookup),
-            What::Diagnosis(diagnosis) => line.diagnosis = Some(diagnosis),
-            What::End(end) => line.end = Some(end),
-            What::Unknown => {}
-        }
-        line
-    }
-}
-
-impl TryFrom<Line> for Observation {
-    type Error = &'static str;
-
-    fn try_from(line: Line) -> Result<Self, Self::Error> {
-        let held = [
-            line.subject.is_some(),
-            line.object.is_some(),
-            line.gap.is_some(),
-            line.step.is_some(),
-            line.read.is_some(),
-            line.canary.is_some(),
-            line.lookup.is_some(),
-            line.diagnosis.is_some(),
-            line.end.is_some(),
-        ];
-        if held.into_iter().filter(|it| *it).count() > 1 {
-            return Err("a line holds one observation, this one holds several");
-        }
-        let what = match (line.change, line.object) {
-            (Some(change), Some(object)) => What::Object(change, object),
-            (None, None) => None
-                .or_else(|| line.subject.map(What::Subject))
-                .or_else(|| line.gap.map(What::Gap))
-                .or_else(|| line.step.map(What::Step))
-                .or_else(|| line.read.map(What::Read))
-                .or_else(|| line.canary.map(What::Canary))
-                .or_else(|| line.lookup.map(What::Lookup))
-                .or_else(|| line.diagnosis.map(What::Diagnosis))
-                .or_else(|| line.end.map(What::End))
-                .unwrap_or(What::Unknown),
-            _ => return Err("an object needs both `change` and `object`"),
-        };
-        Ok(Self { seq: line.seq, at: line.at, what })
-    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

@@ -109,10 +109,11 @@ impl Journal {
             state.seq = observation.seq;
             state.writer.push(&observation);
             state.judged.push(&observation);
+            let seq = observation.seq;
             if !matches!(observation.what, What::End(_)) {
-                state.live.push(&observation);
+                state.live.take(observation);
             }
-            observation.seq
+            seq
         };
         self.0.pushed.send_modify(|last| *last = seq.max(*last));
         seq

@@ -114,7 +114,7 @@ async fn put_back(cluster: &Cluster, graded: Grade<'_>, journal: &Journal, progr
     let lines = leftovers(&restored, cluster);
     lines.iter().for_each(|line| progress.say(line));
     if lines.is_empty() {
-        progress.say("everything is as it was found");
+        progress.say(&format!("everything is as it was found ({} API requests)", cluster.requests.total()));
     }
     lines.is_empty()
 }

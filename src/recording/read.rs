@@ -153,7 +153,7 @@ pub struct Folded {
 pub fn fold(mut reader: Reader) -> Result<Folded, ReadError> {
     let mut timeline = Timeline::default();
     while let Some(observation) = reader.next()? {
-        timeline.push(&observation);
+        timeline.take(observation);
     }
     Ok(Folded { timeline, digest: reader.digest(), unknown: reader.unknown, torn: reader.torn, header: reader.header })
 }
