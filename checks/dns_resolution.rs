@@ -86,7 +86,7 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, ordinal: i32) {
     let right = lives.iter().find_map(|life| timeline.right_answer(life));
     let (standing, cites) = match right {
         Some(seq) => (Standing::Met, vec![seq]),
-        None => lives.iter().rev().find_map(|life| wrong_answer(timeline, life)).unwrap_or_else(|| (Standing::unseen(unasked(timeline)), vec![])),
+        None => lives.iter().rev().find_map(|life| wrong_answer(timeline, life)).unwrap_or_else(|| (unasked(timeline), vec![])),
     };
     verdict.push("pod_name", text, standing, cites);
 }
@@ -106,9 +106,12 @@ fn wrong_answer(timeline: &Timeline, life: &Incarnation) -> Option<(Standing, Ve
     Some((standing, vec![life.added.by, last.seq]))
 }
 
-fn unasked(timeline: &Timeline) -> String {
-    let why = timeline.lookup_trouble().unwrap_or("nobody asked the cluster's DNS");
-    format!("the name could not be asked: {why}")
+/// Why a name was never asked: what stood in the way of the set, or of the asking.
+fn unasked(timeline: &Timeline) -> Standing {
+    match (timeline.lookup_trouble(), timeline.missing("")) {
+        (None, blocked @ Standing::Blocked(_)) => blocked,
+        (why, _) => Standing::unseen(format!("the name could not be asked: {}", why.unwrap_or("nobody asked the cluster's DNS"))),
+    }
 }
 
 fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &ServiceLife) {
@@ -116,7 +119,7 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
     let text = format!("Service {name}'s own DNS name gives all pods' addresses");
     let asked: Vec<_> = timeline.lookups_of_service(name).collect();
     let Some(last) = asked.last() else {
-        verdict.push("service_name", text, Standing::unseen(unasked(timeline)), []);
+        verdict.push("service_name", text, unasked(timeline), []);
         return;
     };
     let wanted: Vec<&Incarnation> = timeline.ordinals().filter_map(|it| timeline.representative(it)).collect();

@@ -54,6 +54,9 @@ fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, gallery: &Gallery<'
     };
     let portrait = &gallery.portraits[place];
     let (standing, mistake) = if gallery.identity(place).is_empty() { found_nothing(portrait, &name) } else { (Standing::Met, "") };
+    // Where the claims lie on one storage, every pod writes its name, and all names are everywhere.
+    let shared = || pod.claims().iter().any(|(_, claim)| timeline.foreign_canary(pod.name(), claim).is_some());
+    let mistake = if mistake == "same_content" && shared() { "shared_storage" } else { mistake };
     let cites: Vec<Seq> = portrait.reads.clone();
     verdict.push(id, text, standing, cites).because(mistake);
 }

@@ -2,7 +2,8 @@
 //!
 //! `fixtures/pass/<case>/`, `fixtures/fail/<first failing check>/<case>/` and
 //! `fixtures/inconclusive/<why>/<case>/` each hold a `submission.yaml`, whose first line a person
-//! wrote, and the `recording.jsonl` that `tests/record-fixtures` made of it on a real cluster.
+//! wrote, and the `recording.jsonl` that `tests/record-fixtures` made of it on a real cluster. What
+//! fails has a `mended.yaml` beside it: the remedy applied by hand, which the live tests grade.
 
 use std::{
     collections::BTreeSet,
@@ -19,6 +20,8 @@ use stsgrade::{
 
 /// What a case may hold; the last two are for `tests/record-fixtures`.
 const FILES: [&str; 4] = ["submission.yaml", "recording.jsonl", "before.yaml", "recipe"];
+/// What a failing case holds besides.
+const MENDED: &str = "mended.yaml";
 
 /// A fixture: where it is, and what its folder says of it.
 struct Case {
@@ -109,13 +112,17 @@ fn belongs(kind: &Kind, letters: &str) -> bool {
 }
 
 fn problems(case: &Case) -> Vec<String> {
+    let fails = matches!(case.kind, Kind::Fail(_));
     let mut wrong: Vec<String> = fs::read_dir(&case.folder)
         .unwrap()
         .flatten()
         .map(|it| it.file_name().into_string().unwrap())
-        .filter(|name| !FILES.contains(&name.as_str()))
+        .filter(|name| !FILES.contains(&name.as_str()) && !(fails && name == MENDED))
         .map(|name| format!("stray {name}"))
         .collect();
+    if fails && !case.folder.join(MENDED).exists() {
+        wrong.push(format!("no {MENDED}, which shows that the remedy brings all points"));
+    }
     match (expected(case), judged(case)) {
         (Ok(expected), Ok(report)) => {
             if expected != report.letters() {

@@ -211,6 +211,13 @@ const ROWS: &[Row] = &[
         remedy: "The cluster did not provide the volume. Nothing is wrong with your manifest: grade again when it does.",
     },
     Row {
+        id: "no_room_for_more",
+        fault: Cluster,
+        speaks: AtOnce,
+        sees: sees::no_room_for_more,
+        remedy: "The cluster has no room for more pods than the submission asks for. Nothing is wrong with your manifest.",
+    },
+    Row {
         id: "no_room",
         fault: Cluster,
         speaks: OutOfTime,

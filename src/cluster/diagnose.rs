@@ -55,7 +55,7 @@ impl<'a> Diagnostician<'a> {
         let mut lines = self.journal.lines();
         loop {
             lines.mark_unchanged();
-            let crashing = self.journal.with(|timeline| self.patients(timeline, |pod, it| pod.asked_to_go.is_none() && it.restart_count > 0 && it.state.running.is_none()));
+            let crashing = self.journal.with(|timeline| self.patients(timeline, |pod, it| pod.asked_to_go.is_none() && has_ended(pod, it)));
             for patient in crashing {
                 self.logs(&patient).await;
             }
@@ -69,7 +69,10 @@ impl<'a> Diagnostician<'a> {
     pub(super) async fn explain(&self) {
         let (patients, pending) = self.journal.with(|timeline| {
             let unwell = |pod: &Incarnation, it: &ContainerStatus| !pod.is_ready() && (it.restart_count > 0 || it.state.running.is_some() && !it.ready);
-            let pending = timeline.owned().flat_map(Incarnation::claims).any(|(_, claim)| timeline.claim(&claim).last().is_some_and(|it| it.claim.status.phase == "Pending"));
+            let pending = timeline
+                .owned()
+                .flat_map(Incarnation::claims)
+                .any(|(_, claim)| timeline.claim(&claim).last().is_some_and(|it| it.claim.status.phase == "Pending"));
             (self.patients(timeline, unwell), pending)
         });
         for patient in patients.iter().take(4) {
@@ -97,7 +100,13 @@ impl<'a> Diagnostician<'a> {
 
     async fn logs(&self, patient: &Patient) {
         let api: Api<Pod> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
-        let how = LogParams { container: Some(patient.container.clone()), previous: patient.previous, tail_lines: Some(LINES), limit_bytes: Some(64 << 10), ..LogParams::default() };
+        let how = LogParams {
+            container: Some(patient.container.clone()),
+            previous: patient.previous,
+            tail_lines: Some(LINES),
+            limit_bytes: Some(64 << 10),
+            ..LogParams::default()
+        };
         let said = tokio::time::timeout(WITHIN, api.logs(&patient.pod.name, &how)).await;
         let diagnosis = match said {
             Ok(Ok(text)) => Diagnosis::Logs { pod: patient.pod.clone(), container: patient.container.clone(), previous: patient.previous, lines: lines(&text) },
@@ -112,7 +121,8 @@ impl<'a> Diagnostician<'a> {
         let how = ListParams::default();
         let diagnosis = match tokio::time::timeout(WITHIN, api.list(&how)).await {
             Ok(Ok(list)) => {
-                let is_default = |it: &storage::v1::StorageClass| DEFAULT_CLASS.iter().any(|key| it.annotations().get(*key).is_some_and(|value| value == "true"));
+                let is_default =
+                    |it: &storage::v1::StorageClass| DEFAULT_CLASS.iter().any(|key| it.annotations().get(*key).is_some_and(|value| value == "true"));
                 Diagnosis::StorageClasses { classes: list.iter().map(|it| StorageClass { name: it.name_any(), is_default: is_default(it) }).collect() }
             }
             Ok(Err(error)) => Diagnosis::Unavailable { what: "StorageClasses".to_owned(), why: error.to_string() },
@@ -120,6 +130,13 @@ impl<'a> Diagnostician<'a> {
         };
         self.journal.push(What::Diagnosis(diagnosis));
     }
+}
+
+/// It has ended otherwise than an init container should.
+fn has_ended(pod: &Incarnation, container: &ContainerStatus) -> bool {
+    let is_init = pod.spec().init_containers.iter().any(|it| it.name == container.name);
+    let ended = container.state.terminated.as_ref().is_some_and(|it| it.exit_code != 0 || !is_init);
+    ended || container.restart_count > 0 && container.state.waiting.is_some()
 }
 
 fn unavailable(pod: &str, why: &str) -> Diagnosis {

@@ -41,7 +41,7 @@ const FIRST_ANSWERS: Duration = Duration::from_secs(4);
 const STALL: Duration = Duration::from_secs(5);
 
 /// Obstacles that mean that there is no room for pods beyond N.
-const NO_ROOM: [&str; 6] = ["quota", "no_room", "claim_pending", "no_default_class", "volume_not_mounted", "evicted"];
+const NO_ROOM: [&str; 7] = ["quota", "no_room", "no_room_for_more", "claim_pending", "no_default_class", "volume_not_mounted", "evicted"];
 
 /// All that one tour needs.
 pub(super) struct Tour<'a> {

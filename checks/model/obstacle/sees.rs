@@ -362,6 +362,12 @@ pub(super) fn placement_impossible(facts: &Facts<'_>) -> Option<Sight> {
     (all && reasons.iter().any(|it| template(it))).then(|| Sight { why: message.to_owned(), container: None, evidence: vec![pod.added.by] })
 }
 
+/// What the tour alone asks for is not waited for: it has a way without.
+pub(super) fn no_room_for_more(facts: &Facts<'_>) -> Option<Sight> {
+    let message = facts.unschedulable().filter(|_| !facts.is_the_submissions())?;
+    has_any(message, &["insufficient ", "too many pods", "affinity", "topology spread"]).then(|| sight(message, [facts.pod?.added.by])).flatten()
+}
+
 pub(super) fn no_room(facts: &Facts<'_>) -> Option<Sight> {
     sight(facts.unschedulable()?, [facts.pod?.added.by])
 }

@@ -304,6 +304,14 @@ fn nodes_that_have_no_room_now() {
 }
 
 #[test]
+fn pods_beyond_what_was_submitted_are_not_waited_for() {
+    let message = "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.";
+    let condition = Condition { r#type: "PodScheduled".to_owned(), status: "False".to_owned(), message: message.to_owned(), ..Default::default() };
+    let history = History::created().scale(5).claim(3).add(3).pod(3, Change::Modified, |pod| pod.status.conditions = vec![condition]);
+    stops(&history, "no_room_for_more", Cluster);
+}
+
+#[test]
 fn pods_that_are_refused() {
     let create = |why: &str| refused(&format!("create Pod web-0 in StatefulSet web failed error: pods \"web-0\" is forbidden: {why}"));
     stops(&create("exceeded quota: three, requested: pods=1, used: pods=3, limited: pods=3"), "quota", Cluster);
