@@ -22,7 +22,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     timeline.judge_policy(&mut verdict);
     let mut whole = false;
-    for rise in timeline.rises().filter(|it| it.scale.from == 0 && it.pods.len() >= 2) {
+    for rise in timeline.rises().filter(|it| it.scale.from == 0 && it.scale.to >= 2) {
         whole |= rise.whole;
         timeline.judge_rise(&mut verdict, &rise);
     }

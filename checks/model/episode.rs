@@ -114,18 +114,17 @@ impl Timeline {
         let from = self.asked_at(place);
         let next = self.next_change(place).unwrap_or(Seq::MAX);
         let now = scale.when.by;
-        let moved = |(ordinal, lane): (i32, &'_ [Incarnation])| -> Option<usize> {
-            let stood = lane.iter().rposition(|it| it.added.by < now && it.gone.is_none_or(|gone| gone.by >= now));
+        let mut pods: Vec<&Incarnation> = vec![];
+        for (ordinal, lane) in self.lanes().filter(|(ordinal, _)| *ordinal >= bottom) {
             let after = self.neighbour(place, ordinal, false).unwrap_or(0);
-            let before = self.neighbour(place, ordinal, true).unwrap_or(Seq::MAX);
-            let went = || lane.iter().rposition(|it| it.added.by < now && it.gone.is_some_and(|gone| gone.by > after));
-            let came = || lane.iter().position(|it| (now..before).contains(&it.added.by));
-            stood.or_else(|| (ordinal < self.start() + scale.from).then(|| went().or_else(came)).flatten())
-        };
-        let lanes = self.lanes().filter(|(ordinal, _)| *ordinal >= bottom);
-        let mut pods: Vec<&Incarnation> = lanes.filter_map(|(ordinal, lane)| lane.get(moved((ordinal, lane))?)).collect();
-        pods.sort_by_key(|it| std::cmp::Reverse(it.ordinal));
+            let stood = lane.iter().rfind(|it| it.added.by < now && it.gone.is_none_or(|gone| gone.by >= now));
+            let went = || lane.iter().rfind(|it| ordinal < self.start() + scale.from && it.added.by < now && it.gone.is_some_and(|gone| gone.by > after));
+            pods.extend(stood.or_else(went));
+        }
         let whole = !pods.is_empty() && pods.iter().all(|it| it.gone.is_some_and(|gone| gone.by < next));
+        // Added while it was not wanted: it was there before, or the next change is told of late.
+        pods.extend(self.lanes().filter(|(ordinal, _)| *ordinal >= bottom).flat_map(|(_, lane)| lane).filter(|it| (now..next).contains(&it.added.by)));
+        pods.sort_by_key(|it| std::cmp::Reverse(it.ordinal));
         Episode { scale, pods, whole, from, until: next }
     }
 

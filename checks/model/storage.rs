@@ -48,6 +48,10 @@ impl Timeline {
         let standing = match (first, second) {
             _ if !mounted => Standing::broken(expected(), format!("{} does not mount it any more", new.name())),
             (Some(first), Some(second)) if first.uid() == second.uid() && first.volume() == second.volume() => Standing::Met,
+            // While a pod mounts a claim, that stays: if it may have gone before the pod came, the pod may have been on the second one.
+            (Some(first), Some(_)) if first.gone.is_some_and(|gone| gone.after.is_none_or(|after| after < old.added.by)) => {
+                Standing::unseen(format!("the watch on claims has a gap in which claim {claim} was deleted, before or after {} was added", old.name()))
+            }
             (Some(_), Some(second)) => Standing::broken(expected(), format!("a new claim of that name (UID {}), the first one was deleted", second.uid())),
             _ => Standing::unseen(format!("claim {claim} was not seen")),
         };

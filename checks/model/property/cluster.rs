@@ -46,7 +46,7 @@ pub(super) struct Addition {
     pub(super) next: usize,
 }
 
-/// The controller's request that a pod go, and the one above it that was to go by the same change.
+/// The controller's request that a pod go, and one above it that was to go by the same change.
 #[derive(Debug)]
 pub(super) struct Removal {
     pub(super) scaling: usize,
@@ -479,8 +479,8 @@ impl<'c> Cluster<'c> {
         let place = self.now();
         self.lives[life].asked.get_or_insert(place);
         if let Some(fall) = self.fall.as_ref().filter(|it| Some(it.scaling) == fall) {
-            let upper = fall.standing.iter().filter(|it| it.0 > ordinal).min_by_key(|it| it.0);
-            self.removals.extend(upper.map(|upper| Removal { scaling: fall.scaling, upper: upper.1, lower: life }));
+            let above = fall.standing.iter().filter(|it| it.0 > ordinal);
+            self.removals.extend(above.map(|upper| Removal { scaling: fall.scaling, upper: upper.1, lower: life }));
         }
         if failed {
             return self.gone(ordinal);

@@ -108,7 +108,7 @@ impl Oracle<'_> {
                 continue;
             }
             // A rise whose pods were not all seen to be Ready shows nothing by itself.
-            self.unless(self.seen_ready(&next.uid).next().is_some() || next.readies.is_empty(), test, false);
+            self.unless(next.readies.first().is_none_or(|ready| self.told(*ready)), test, false);
             let below = || self.cluster.lives[addition.below..].iter().filter(|it| it.ordinal == next.ordinal - 1);
             let known = self.is_known(addition.next) && self.is_known(addition.below) && self.is_plain(scaling.in_tour);
             if below().flat_map(|it| &it.readies).any(|ready| *ready < next.added) {
@@ -135,14 +135,14 @@ impl Oracle<'_> {
             let known = self.is_known(removal.upper) && self.is_known(removal.lower) && self.is_plain(scaling.in_tour);
             if let Some(gone) = upper.gone.filter(|gone| *gone < asked) {
                 let seen = self.by(gone) <= self.not_before(asked);
-                self.unless(seen, 8, known && scaling.in_tour);
+                self.unless(seen && self.is_plain(scaling.in_tour || self.delivery.gap.is_none()), 8, known && scaling.in_tour);
             } else {
                 let watched = upper.gone.is_none_or(|gone| self.by(asked) <= self.not_before(gone));
                 // What was asked before the change was told, or after the next one, may have been somebody else's doing.
                 let from = self.by(scaling.at - usize::from(scaling.in_tour));
                 let until = self.cluster.scalings.get(removal.scaling + 1).map_or(Seq::MAX, |it| self.by(it.at));
                 let within = from <= self.not_before(asked) && self.by(asked) <= until;
-                self.violated(watched, &[8], if within && self.is_plain(true) { &[] } else { &[8] });
+                self.violated(watched, &[8], if within && self.is_plain(scaling.in_tour || self.delivery.gap.is_none()) { &[] } else { &[8] });
                 self.unless(watched, 8, known && within);
             }
         }
@@ -167,7 +167,9 @@ impl Oracle<'_> {
             // Asked to go in a gap that is open to both sides of a change: whether by that, nobody knows.
             let asked_unseen = before.asked.is_some_and(|asked| asked >= self.cluster.cut && !self.told(asked));
             let in_doubt = |hole: Hole| self.cluster.scalings.iter().any(|it| (hole.last_sure..=hole.listed).contains(&self.by(it.at)));
-            let open = asked_unseen && self.delivery.gap.is_some_and(in_doubt);
+            // Which claim a pod was on that the first list showed, and the claim not long after, nobody knows either.
+            let claim_unseen = before.claim != after.claim && before.added < self.cluster.cut && self.hole(Kind::PersistentVolumeClaim).is_some();
+            let open = asked_unseen && self.delivery.gap.is_some_and(in_doubt) || claim_unseen;
             let plain = !open && self.is_plain(after.added >= self.cluster.toured) && (before.claim == after.claim || self.is_in_sight(after.ordinal, before.gone.unwrap_or_default()));
             self.violated(broken, &[test], if plain && known { &[] } else { &[6, 10] });
             for test in if plain { vec![test] } else { vec![6, 10] } {
