@@ -6,14 +6,21 @@ use futures::FutureExt as _;
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     coordination::v1::Lease,
-    core::v1::{Namespace, PersistentVolumeClaim, Pod},
+    core::v1::{Namespace, PersistentVolumeClaim, Pod, Service},
 };
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{DeleteParams, ListParams, ObjectMeta, PostParams},
+    api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
 };
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Child,
+    sync::RwLock,
+};
 
+/// Held by each test for reading, and for writing by one that disturbs the whole cluster.
+static CLUSTER: RwLock<()> = RwLock::const_new(());
 /// The longest that any command may take.
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -46,6 +53,17 @@ impl Ran {
 impl Lab {
     /// Runs a test in a new namespace. Where it fails, every pod's state is printed before all is removed.
     pub(crate) async fn run(namespace: &str, test: impl AsyncFnOnce(&Self)) {
+        let _beside_others = CLUSTER.read().await;
+        Self::run_now(namespace, test).await;
+    }
+
+    /// Runs a test that disturbs the whole cluster, while no other runs.
+    pub(crate) async fn run_alone(namespace: &str, test: impl AsyncFnOnce(&Self)) {
+        let _alone = CLUSTER.write().await;
+        Self::run_now(namespace, test).await;
+    }
+
+    async fn run_now(namespace: &str, test: impl AsyncFnOnce(&Self)) {
         let client = Client::try_default().await.unwrap();
         let lab = Self { client, namespace: namespace.to_owned(), folder: tempfile::tempdir().unwrap() };
         let namespaces: Api<Namespace> = Api::all(lab.client.clone());
@@ -105,6 +123,84 @@ impl Lab {
         Ran { status: output.status.code().unwrap_or(-1), out: String::from_utf8(output.stdout).unwrap(), err }
     }
 
+    /// Begins to record, and returns as soon as all that follows is witnessed.
+    pub(crate) async fn record(&self) -> Child {
+        let save = self.recording();
+        let mut child = self.command("record", &["--save", save.to_str().unwrap()]).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains("recording") {
+                break;
+            }
+        }
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        child
+    }
+
+    /// Ends a recording as Ctrl-C does.
+    pub(crate) async fn stop(&self, mut child: Child) {
+        let pid = child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-s", "INT", &pid]).status().unwrap().success());
+        child.wait().await.unwrap();
+    }
+
+    /// Waits until the recording has a line with all these words.
+    pub(crate) async fn told(&self, words: &[&str]) {
+        let deadline = tokio::time::Instant::now() + LONGEST;
+        loop {
+            let text = std::fs::read_to_string(self.recording()).unwrap_or_default();
+            if text.lines().any(|line| words.iter().all(|word| line.contains(word))) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "the recording never told of {words:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The ten letters of the recording.
+    pub(crate) async fn letters(&self) -> String {
+        let judged = self.judge("json").await;
+        let report: serde_json::Value = serde_json::from_str(&judged.out).unwrap_or_else(|_| panic!("{}", judged.told()));
+        let outcomes = report["checks"].as_array().unwrap().iter().map(|check| check["outcome"].as_str().unwrap());
+        outcomes.map(|it| it[..1].to_uppercase()).collect()
+    }
+
+    /// A headless Service and a set of three, made by another client than the grader.
+    pub(crate) async fn create_set(&self, policy: &str) {
+        let services: Api<Service> = Api::namespaced(self.client.clone(), &self.namespace);
+        let service = json!({"metadata": {"name": "web"}, "spec": {"clusterIP": "None", "selector": {"app": "web"}, "ports": [{"port": 80}]}});
+        services.create(&PostParams::default(), &serde_json::from_value(service).unwrap()).await.unwrap();
+        let script = "trap 'exit 0' TERM; hostname >> /data/id; sleep 1000000 & wait";
+        let container =
+            json!({"name": "app", "image": "busybox:1.36", "command": ["sh", "-c", script], "volumeMounts": [{"name": "data", "mountPath": "/data"}]});
+        let claim = json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "100Mi"}}}});
+        let template = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
+        let set = json!({"metadata": {"name": "web"}, "spec": {"serviceName": "web", "replicas": 3, "podManagementPolicy": policy,
+            "selector": {"matchLabels": {"app": "web"}}, "template": template, "volumeClaimTemplates": [claim]}});
+        let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
+        sets.create(&PostParams::default(), &serde_json::from_value(set).unwrap()).await.unwrap();
+    }
+
+    /// Scales the set, and waits until it is so.
+    pub(crate) async fn scale(&self, replicas: i32) {
+        let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
+        sets.patch_scale("web", &PatchParams::default(), &Patch::Merge(json!({"spec": {"replicas": replicas}}))).await.unwrap();
+        self.stands(replicas).await;
+    }
+
+    /// Waits until so many pods, and no others, are Ready.
+    pub(crate) async fn stands(&self, replicas: i32) {
+        let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
+        for _ in 0..1200 {
+            let status = sets.get("web").await.unwrap().status.unwrap_or_default();
+            if status.replicas == replicas && status.ready_replicas.unwrap_or(0) == replicas {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("it never had {replicas} pods");
+    }
+
     pub(crate) async fn replicas(&self, set: &str) -> i32 {
         let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
         sets.get(set).await.unwrap().spec.replicas.unwrap()
@@ -154,6 +250,12 @@ impl Lab {
             eprintln!("{}/{}: {} {}", self.namespace, pod.name_any(), status.phase.unwrap_or_default(), containers.join("; "));
         }
     }
+}
+
+/// Disturbs the cluster, or mends it: a verb of `tests/cluster/ctl`.
+pub(crate) async fn ctl(verb: &str) {
+    let status = tokio::process::Command::new("tests/cluster/ctl").current_dir(env!("CARGO_MANIFEST_DIR")).arg(verb).status().await.unwrap();
+    assert!(status.success(), "ctl {verb}: {status}");
 }
 
 async fn done(command: &mut tokio::process::Command) -> Ran {

@@ -2,7 +2,9 @@
 //! `tests/cluster/run cargo test --features live --test live`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod gaps;
 mod lab;
+mod mended;
 
 use lab::Lab;
 
