@@ -10,6 +10,7 @@ use checks::model::{
     Timeline, Wait, What,
     observation::{Phase, Reference, Step, StepName},
 };
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{
     Api,
@@ -168,16 +169,16 @@ impl Restorer<'_> {
         }
         let caused = self.journal.with(|timeline| self.caused(timeline, replicas));
         let api: Api<PersistentVolumeClaim> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
-        let mut left = vec![];
-        for (name, uid) in &caused {
+        let delete = async |(name, uid): &(String, String)| {
             let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
             let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
             match api.delete(name, &how).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(status)) if status.code == 404 => {}
-                Err(error) => left.push(self.cluster.failure(&error, "delete", "persistentvolumeclaims", name).to_string()),
+                Ok(_) => None,
+                Err(kube::Error::Api(status)) if status.code == 404 => None,
+                Err(error) => Some(self.cluster.failure(&error, "delete", "persistentvolumeclaims", name).to_string()),
             }
-        }
+        };
+        let mut left: Vec<String> = join_all(caused.iter().map(delete)).await.into_iter().flatten().collect();
         let gone = |timeline: &Timeline| {
             let stays = caused.iter().find(|(name, uid)| timeline.claim(name).last().is_some_and(|it| it.uid() == uid && it.gone.is_none()));
             stays.map_or(Wait::Done, |(name, _)| Wait::Going(format!("claim {name} to be gone")))
@@ -210,33 +211,31 @@ impl Restorer<'_> {
     async fn canaries(&self, replicas: i32) -> Vec<String> {
         let Some(pace) = self.journal.with(|timeline| timeline.set().map(|set| Pace::of(&set.spec))) else { return vec![] };
         let start = self.journal.with(Timeline::start);
-        // One after the other, as they come up.
-        let mut left = vec![];
-        for ordinal in start..start.saturating_add(replicas) {
-            let name = format!("{}-{ordinal}", self.point.set);
-            if self.marked.as_ref().is_some_and(|marked| !marked.contains(&name)) {
-                continue;
-            }
-            let ready = |timeline: &Timeline| match timeline.live(ordinal).filter(|pod| pod.is_ready()) {
-                Some(_) => Wait::Done,
-                None => match timeline.risen(ordinal - start + 1) {
-                    Wait::Done => Wait::Going("a pod".to_owned()),
-                    other => other,
-                },
-            };
-            // A set that this grade has seen fail will hardly come up now.
-            let failed = self.journal.judged(|timeline| timeline.obstacle().is_some());
-            let budget = if failed { Duration::from_secs(5) } else { pace.rise(1) };
-            if self.journal.wait_quietly(budget, ready).await != Waited::Done {
-                left.push(format!("perhaps files named .stsgrade-… on the claims of {name}, which does not come up"));
-                continue;
-            }
-            let Some((pod, mounted)) = self.journal.with(|timeline| timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))) else { continue };
-            let stays = remove_by_any(self.cluster, self.probe, &pod, mounted).await;
-            // Without a shell there was none to write with either, but for a container of our own.
-            left.extend(stays.into_iter().filter(|it| self.point.probed || !it.contains(NO_SHELL)));
+        // A set that this grade has seen fail will hardly come up now.
+        let failed = self.journal.judged(|timeline| timeline.obstacle().is_some());
+        let ours = |ordinal: &i32| self.marked.as_ref().is_none_or(|marked| marked.contains(&format!("{}-{ordinal}", self.point.set)));
+        // They come up one after the other.
+        let budget = |count: i32| if failed { Duration::from_secs(5) * count.unsigned_abs() } else { pace.rise(count) };
+        let pods = (start..start.saturating_add(replicas)).filter(ours).map(|ordinal| self.canaries_of(ordinal, start, budget(ordinal - start + 1)));
+        join_all(pods).await.concat()
+    }
+
+    /// Removes our files from the claims of one pod, once it is Ready; what is left of them.
+    async fn canaries_of(&self, ordinal: i32, start: i32, budget: Duration) -> Vec<String> {
+        let ready = |timeline: &Timeline| match timeline.live(ordinal).filter(|pod| pod.is_ready()) {
+            Some(_) => Wait::Done,
+            None => match timeline.risen(ordinal - start + 1) {
+                Wait::Done => Wait::Going("a pod".to_owned()),
+                other => other,
+            },
+        };
+        if self.journal.wait_quietly(budget, ready).await != Waited::Done {
+            return vec![format!("perhaps files named .stsgrade-… on the claims of {}-{ordinal}, which does not come up", self.point.set)];
         }
-        left
+        let Some((pod, mounted)) = self.journal.with(|timeline| timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))) else { return vec![] };
+        let stays = remove_by_any(self.cluster, self.probe, &pod, mounted).await;
+        // Without a shell there was none to write with either, but for a container of our own.
+        stays.into_iter().filter(|it| self.point.probed || !it.contains(NO_SHELL)).collect()
     }
 }
 
