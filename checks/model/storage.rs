@@ -8,6 +8,7 @@ use super::{
     lives::{ClaimLife, Incarnation, Noted},
     timeline::Timeline,
     verdict::{Standing, Verdict},
+    when::When,
 };
 
 impl Timeline {
@@ -48,8 +49,8 @@ impl Timeline {
         let standing = match (first, second) {
             _ if !mounted => Standing::broken(expected(), format!("{} does not mount it any more", new.name())),
             (Some(first), Some(second)) if first.uid() == second.uid() && first.volume() == second.volume() => Standing::Met,
-            // While a pod mounts a claim, that stays: if it may have gone before the pod came, the pod may have been on the second one.
-            (Some(first), Some(_)) if first.gone.is_some_and(|gone| gone.after.is_none_or(|after| after < old.added.by)) => {
+            // A claim outlives the pods that mount it: the old pod was on the second one only if that may have taken the first one's place before.
+            (Some(first), Some(second)) if first.gone.is_some_and(|gone| may_precede(gone, old.added.by)) && may_precede(second.added, before) => {
                 Standing::unseen(format!("the watch on claims has a gap in which claim {claim} was deleted, before or after {} was added", old.name()))
             }
             (Some(_), Some(second)) => Standing::broken(expected(), format!("a new claim of that name (UID {}), the first one was deleted", second.uid())),
@@ -163,6 +164,11 @@ impl Timeline {
         let standing = if back { Standing::Met } else { Standing::broken("the file that the grader wrote before", "it is not there any more") };
         (standing, Some(seen.seq))
     }
+}
+
+/// Whether something may have happened before a line, because a gap of its kind was open then.
+fn may_precede(when: When, line: Seq) -> bool {
+    when.after.is_none_or(|after| after < line)
 }
 
 fn unreadable(timeline: &Timeline, pod: &Incarnation, when: &str) -> Standing {

@@ -1,14 +1,16 @@
-//! A small model of the StatefulSet controller and the kubelet, and of the people and graders who use them.
+//! A small model of the StatefulSet controller and the kubelet; what people do to them is in `people`.
 //!
 //! It writes the lines of what truly happens, in the order in which it happens, and remembers why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod people;
+
 use super::{Case, Chance, Command, Mutation, Start, Tour};
 use crate::model::{
     history::{History, Writes},
-    object::{Object, OwnerReference, Pod},
-    observation::{Asked, Change, Lookup, Phase, Reference, Step, StepName, What},
+    object::{Object, OwnerReference},
+    observation::{Change, What},
 };
 
 /// One pod, from its creation to its end. Places are those of the true lines.
@@ -230,78 +232,6 @@ impl<'c> Cluster<'c> {
             self.settle();
             self.inspect();
         }
-    }
-
-    fn obey(&mut self, command: Command) {
-        match command {
-            Command::Scale(to) => self.scale(to),
-            Command::Delete(ordinal) => {
-                self.by_hand(ordinal, |it| it.remove(ordinal, None));
-            }
-            Command::Evict(ordinal) => self.by_hand(ordinal, |it| {
-                let evicted = |pod: &mut Pod| {
-                    pod.status.conditions.clear();
-                    pod.status.phase = "Failed".to_owned();
-                    pod.status.reason = "Evicted".to_owned();
-                };
-                it.act(|history| history.pod(ordinal, Change::Modified, evicted));
-                it.with(ordinal, |pod| (pod.ready, pod.failed) = (false, true));
-            }),
-            Command::Crash(ordinal) => self.crash(ordinal, false),
-            Command::Break(ordinal) => self.crash(ordinal, true),
-            Command::Late(ordinal) => {
-                // The controller acts on its cache: it has not seen yet that the pod is not Ready any more (kubernetes#41889).
-                if self.pods.get(&ordinal).is_some_and(|it| it.ready && !it.terminating) {
-                    self.crash(ordinal, false);
-                    self.sync(Some(ordinal));
-                }
-            }
-            Command::Peek(ordinal) => self.peek(ordinal),
-            Command::Inspect => self.inspect(),
-            Command::Wait(ticks) => (0..ticks).for_each(|_| {
-                self.tick();
-            }),
-            Command::Settle => self.settle(),
-        }
-    }
-
-    /// The normal path, after which each property has been shown.
-    fn tour(&mut self) {
-        let wanted = self.case.replicas;
-        self.scale(wanted);
-        self.settle();
-        self.barrier();
-        self.in_tour = true;
-        self.toured = self.now();
-        self.inspect();
-        let uid = self.pods.get(&1).map(|it| self.lives[it.life].uid.clone()).unwrap_or_default();
-        self.asks(StepName::Replace, Asked::Delete(Reference { name: "web-1".to_owned(), uid }));
-        self.remove(1, None);
-        self.arrive();
-        let (up, down) = match self.case.tour {
-            Tour::Nothing => (wanted + 2, 0),
-            Tour::Two => (wanted + 2, wanted),
-            Tour::One => (wanted, 1),
-        };
-        let back = if self.case.tour == Tour::Nothing { wanted } else { up };
-        for (name, to) in [(StepName::ScaleUp, up), (StepName::ScaleDown, down), (StepName::Restart, back)] {
-            if to != self.replicas {
-                self.asks(name, Asked::Replicas(to));
-                self.scale(to);
-                self.arrive();
-            }
-        }
-        self.act(History::end);
-    }
-
-    fn arrive(&mut self) {
-        self.settle();
-        self.barrier();
-        self.inspect();
-    }
-
-    fn asks(&mut self, name: StepName, asked: Asked) {
-        self.act(|it| it.push(What::Step(Step { name, phase: Phase::Begin, asked: Some(asked), answer: None })));
     }
 
     fn settle(&mut self) {
@@ -528,92 +458,12 @@ impl<'c> Cluster<'c> {
         }
     }
 
-    /// Somebody does something to a pod; never to one that a fall may be about to remove, which nobody could tell apart.
-    fn by_hand(&mut self, ordinal: i32, act: impl FnOnce(&mut Self)) {
-        let falling = self.pods.keys().any(|it| *it >= self.replicas);
-        if falling || !self.pods.get(&ordinal).is_some_and(|it| !it.terminating && !it.failed) {
-            return;
-        }
-        // A person's next command is slower than the watches.
-        self.barrier();
-        act(self);
-        self.barrier();
-    }
-
-    fn crash(&mut self, ordinal: i32, for_good: bool) {
-        if !self.pods.get(&ordinal).is_some_and(|it| !it.terminating && !it.failed) {
-            return;
-        }
-        self.broken_starts += 1;
-        let starts = i32::try_from(self.broken_starts).unwrap_or(1);
-        if self.chance.one_in(3) { self.act(|it| it.unready(ordinal)) } else { self.act(|it| it.crashed(ordinal, starts)) }
-        self.with(ordinal, |it| (it.ready, it.broken) = (false, for_good));
-    }
-
     fn with(&mut self, ordinal: i32, change: impl FnOnce(&mut Standing)) {
         if let Some(pod) = self.pods.get_mut(&ordinal) {
             change(pod);
         }
     }
 
-    /// A pod's files are read, and its name asked for.
-    fn peek(&mut self, ordinal: i32) {
-        if !self.recording || !self.pods.get(&ordinal).is_some_and(|it| it.ready && !it.terminating) {
-            return;
-        }
-        let life = self.pods[&ordinal].life;
-        self.lives[life].read = true;
-        if ordinal == 1 && self.case.mutation == Some(Mutation::SharedCanary) {
-            self.see_a_stranger();
-        }
-        self.act(|it| it.read(ordinal).canary(ordinal));
-        if self.chance.one_in(6) && !self.in_tour {
-            self.act(|it| it.lookup_with(ordinal, |lookup| lookup.error = Some("NXDOMAIN".to_owned())));
-            if self.chance.one_in(2) {
-                return;
-            }
-        }
-        let late = 100_000_000_000;
-        let first = self.lives.iter().find(|it| it.ordinal == ordinal).map(|it| it.address.clone()).unwrap_or_default();
-        match self.case.mutation {
-            Some(Mutation::WrongAnswer) if ordinal == 1 => self.act(|it| {
-                it.lookup_with(ordinal, |lookup| {
-                    lookup.addresses = vec!["10.99.0.1".to_owned()];
-                    lookup.began += late;
-                })
-            }),
-            Some(Mutation::StaleAnswer) if ordinal == 1 => self.act(|it| {
-                it.lookup_with(ordinal, |lookup| {
-                    lookup.addresses = vec![first];
-                    lookup.began += late;
-                })
-            }),
-            _ => self.act(|it| it.lookup(ordinal)),
-        }
-    }
-
-    fn see_a_stranger(&mut self) {
-        let wrote = self.lines().iter().find_map(|it| match &it.what {
-            What::Canary(canary) if canary.claim == "data-web-0" => canary.wrote.clone(),
-            _ => None,
-        });
-        let canary = crate::model::observation::Canary { claim: "data-web-1".to_owned(), saw: Some(wrote.into_iter().collect()), ..Default::default() };
-        self.act(|it| it.push(What::Canary(canary)));
-    }
-
-    fn inspect(&mut self) {
-        let ordinals: Vec<i32> = self.pods.keys().copied().collect();
-        ordinals.into_iter().for_each(|it| self.peek(it));
-        let mut addresses: Vec<String> = self.pods.values().filter(|it| it.ready).map(|it| self.lives[it.life].address.clone()).collect();
-        if self.case.mutation == Some(Mutation::ServiceNameShort) {
-            addresses.pop();
-            addresses.retain(|it| !it.ends_with(".11"));
-        }
-        let lookup = Lookup { name: "web.lab.svc.cluster.local.".to_owned(), service: "web".to_owned(), addresses, ..Lookup::default() };
-        if self.recording {
-            self.act(|it| it.push(What::Lookup(lookup)));
-        }
-    }
 }
 
 fn owner() -> OwnerReference {

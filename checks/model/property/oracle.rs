@@ -27,6 +27,11 @@ impl Allowed {
         self.0 & one.0 != 0
     }
 
+    /// Whether it may come to this and nothing else.
+    pub(super) const fn is_just(self, outcome: Outcome) -> bool {
+        self.holds(outcome) && self.0.count_ones() == 1
+    }
+
     const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
@@ -167,8 +172,8 @@ impl Oracle<'_> {
             // Asked to go in a gap that is open to both sides of a change: whether by that, nobody knows.
             let asked_unseen = before.asked.is_some_and(|asked| asked >= self.cluster.cut && !self.told(asked));
             let in_doubt = |hole: Hole| self.cluster.scalings.iter().any(|it| (hole.last_sure..=hole.listed).contains(&self.by(it.at)));
-            // Which claim a pod was on that the first list showed, and the claim not long after, nobody knows either.
-            let claim_unseen = before.claim != after.claim && before.added < self.cluster.cut && self.hole(Kind::PersistentVolumeClaim).is_some();
+            // Where claims were last seen before the pod was, nobody knows which one it was on.
+            let claim_unseen = before.claim != after.claim && self.hole(Kind::PersistentVolumeClaim).is_some_and(|hole| before.added < self.cluster.cut || hole.last_sure < self.by(before.added));
             let open = asked_unseen && self.delivery.gap.is_some_and(in_doubt) || claim_unseen;
             let plain = !open && self.is_plain(after.added >= self.cluster.toured) && (before.claim == after.claim || self.is_in_sight(after.ordinal, before.gone.unwrap_or_default()));
             self.violated(broken, &[test], if plain && known { &[] } else { &[6, 10] });
