@@ -42,7 +42,12 @@ exit
 ;;
 nc)
 p bytes
-{ printf "$raw"; sleep 2; } | nc -w 2 "$s" 53 2>/dev/null
+# Some wait for the server to hang up, which may take long.
+{ printf "$raw"; sleep 2; } | nc -w 2 "$s" 53 2>/dev/null &
+n=$!
+sleep 2
+kill $n 2>/dev/null
+wait $n
 p end
 exit
 ;;
