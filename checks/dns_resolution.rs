@@ -42,7 +42,7 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
     let wanted = &set.spec.service_name;
     let text = "serviceName names an existing headless Service";
     let cites = [set.changed.by];
-    let Some(service) = timeline.service(wanted) else {
+    let Some(service) = timeline.governing_service() else {
         let headless: Vec<&str> = timeline.services().filter(|it| it.is_headless()).map(|it| it.service.metadata.name.as_str()).collect();
         let actual = if wanted.is_empty() { "serviceName is empty".to_owned() } else { format!("there is no Service {wanted:?}") };
         let (actual, mistake) = if headless.is_empty() { (actual, "no_service") } else { (format!("{actual}, but {}", headless.join(", ")), "wrong_service_name") };

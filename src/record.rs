@@ -1,4 +1,4 @@
-//! `stsgrade record`: watches a namespace and changes nothing, until it is stopped.
+//! `stsgrade record`: watches a namespace, reads files and asks names, and changes nothing, until it is stopped.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use checks::model::{
 };
 
 use crate::{
-    cluster::{Cluster, Failure, Journal, Recorder},
+    cluster::{Cluster, Failure, Journal, Recorder, witness::witness},
     untrusted::show,
 };
 
@@ -45,7 +45,10 @@ pub async fn record(
     ready();
     tokio::select! {
         () = stop => {}
-        () = name_subject(cluster, journal, statefulset) => {}
+        never = async {
+            name_subject(cluster, journal, statefulset).await;
+            witness(cluster, journal).await
+        } => match never {},
     }
     recorder.stop().await;
     if journal.with(|timeline| timeline.namespace().is_empty()) {
@@ -62,7 +65,7 @@ pub async fn record(
     Ok(Recorded { lines, watch_events: cluster.watch_events(), took })
 }
 
-/// Writes down which set is meant as soon as that is known, and never ends.
+/// Writes down which set is meant as soon as that is known.
 async fn name_subject(cluster: &Cluster, journal: &Journal, statefulset: Option<&str>) {
     let mut lines = journal.lines();
     loop {
@@ -73,7 +76,7 @@ async fn name_subject(cluster: &Cluster, journal: &Journal, statefulset: Option<
         });
         if let Some(set) = found {
             journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), stateful_set: Some(set), others: vec![] }));
-            return std::future::pending().await;
+            return;
         }
         if lines.changed().await.is_err() {
             return std::future::pending().await;

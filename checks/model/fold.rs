@@ -51,7 +51,9 @@ impl Timeline {
             What::End(end) => {
                 let timed_out = end.why == Why::Timeout;
                 self.end = Some(Noted { seq, at, what: end });
-                if self.obstacles.is_empty() && !self.is_at_rest() {
+                // Who worked by hand and cleaned up at the end has put nothing in the way.
+                let cleaned_up = self.steps.is_empty() && self.set().is_some_and(|set| set.asked_to_go.is_some());
+                if self.obstacles.is_empty() && !cleaned_up && !self.is_at_rest() {
                     self.obstacles.extend(obstacle::find(self, timed_out));
                 }
             }

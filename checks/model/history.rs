@@ -108,6 +108,20 @@ impl History {
         self.push(What::Object(change, Object::StatefulSet(set)))
     }
 
+    pub(crate) fn set_gone(self) -> Self {
+        self.set(Change::Deleted)
+    }
+
+    /// The Service goes as it was last seen.
+    pub(crate) fn service_gone(self) -> Self {
+        let service = self.lines.iter().rev().find_map(|it| match &it.what {
+            What::Object(_, Object::Service(service)) => Some(service.clone()),
+            _ => None,
+        });
+        let Some(service) = service else { panic!("no Service") };
+        self.push(What::Object(Change::Deleted, Object::Service(service)))
+    }
+
     pub(crate) fn scale(mut self, replicas: i32) -> Self {
         self.spec.replicas = Some(replicas);
         self.set(Change::Modified)

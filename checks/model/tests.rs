@@ -110,3 +110,21 @@ fn a_change_that_is_superseded_shows_nothing_by_itself() {
     assert_eq!(history.verdict("ordered_scale_up").outcome(), Inconclusive);
     assert_eq!(history.verdict("ordered_scale_down").outcome(), Inconclusive);
 }
+
+#[test]
+fn who_cleans_up_at_the_end_loses_nothing() {
+    let mut worked = History::toured();
+    worked.lines.pop();
+    let mut cleaned = worked.service_gone().set_gone();
+    for ordinal in 0..5 {
+        cleaned = cleaned.down(ordinal);
+    }
+    for ordinal in 0..5 {
+        cleaned = cleaned.claim_line(ordinal, Change::Deleted, |_| {});
+    }
+    assert_eq!(cleaned.clone().end().letters(), "PPPPPPPPPP");
+    // What was never shown stays to be tried, and nobody is blamed for the clean-up.
+    let unshown = History::created().set_gone().down(0).down(1).down(2).end();
+    assert_eq!(unshown.letters(), "PPPPPIIIII");
+    assert!(unshown.verdict("ordered_scale_up").blocked_by().is_none());
+}

@@ -164,10 +164,14 @@ impl Timeline {
         self.services.values().filter_map(|lives| lives.last()).filter(|it| it.gone.is_none())
     }
 
-    /// The Service that `spec.serviceName` names, while it exists.
+    /// The Service that `spec.serviceName` names: while it exists, and, once the set itself is gone, as it was.
+    ///
+    /// Who cleans up at the end removes both, in any order.
     #[must_use]
     pub fn governing_service(&self) -> Option<&ServiceLife> {
-        self.service(&self.set()?.spec.service_name)
+        let set = self.set()?;
+        let newest = self.services.get(&set.spec.service_name)?.last()?;
+        (newest.gone.is_none() || set.asked_to_go.is_some()).then_some(newest)
     }
 
     /// The EndpointSlices of a Service now.

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use checks::model::{Incarnation, ServiceLife, Timeline, observation::Reference};
+use checks::model::{Incarnation, Seq, ServiceLife, Timeline, observation::Reference};
 use tokio::sync::watch;
 
 use super::{Cluster, Journal, answers::Answer, inspect::Inspector, mounts::reference, probe::Probe};
@@ -36,6 +36,8 @@ pub(super) struct Names<'a> {
     journal: &'a Journal,
     inspector: &'a Inspector<'a>,
     probe: Option<&'a Probe<'a>>,
+    /// Every life of every ordinal is asked for: nobody says which pod will be replaced.
+    each_life: bool,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
 }
@@ -46,6 +48,8 @@ struct State {
     open: Option<u64>,
     /// The ordinal whose pod is replaced and the UID that it had.
     replaced: Option<(i32, String)>,
+    /// The line since which evidence counts: what was asked before the submission changed is asked again.
+    since: Seq,
     /// Since when a pod (UID) is carried.
     carried: BTreeMap<String, u64>,
     /// By ordinal: the UIDs whose name gave the right answer.
@@ -87,7 +91,12 @@ enum Standing {
 
 impl<'a> Names<'a> {
     pub(super) fn new(cluster: &'a Cluster, journal: &'a Journal, inspector: &'a Inspector<'a>, probe: Option<&'a Probe<'a>>) -> Self {
-        Self { cluster, journal, inspector, probe, state: Mutex::default(), changed: watch::Sender::new(0) }
+        Self { cluster, journal, inspector, probe, each_life: false, state: Mutex::default(), changed: watch::Sender::new(0) }
+    }
+
+    /// One that asks for each life of each pod.
+    pub(super) fn of_each_life(cluster: &'a Cluster, journal: &'a Journal, inspector: &'a Inspector<'a>) -> Self {
+        Self { each_life: true, ..Self::new(cluster, journal, inspector, None) }
     }
 
     /// From now on names may be asked.
@@ -187,6 +196,10 @@ impl<'a> Names<'a> {
     fn standings(&self, timeline: &Timeline, now: u64) -> Vec<(Question, Standing)> {
         let mut state = self.state();
         let (Some(opened), Some(set)) = (state.open, timeline.set()) else { return vec![] };
+        if timeline.since() > state.since {
+            let open = state.open;
+            *state = State { open, since: timeline.since(), replaced: state.replaced.take(), ..State::default() };
+        }
         let service = set.spec.service_name.clone();
         if service.is_empty() {
             return vec![];
@@ -214,7 +227,7 @@ impl<'a> Names<'a> {
             let since = state.carried.get(pod.uid()).copied();
             latest = latest.max(since.unwrap_or(0));
             complete &= since.is_some() || !carries;
-            let standing = if state.is_answered(ordinal) { Standing::Settled } else { state.standing(&question, since, carries, now) };
+            let standing = if state.is_answered(ordinal, pod.uid(), self.each_life) { Standing::Settled } else { state.standing(&question, since, carries, now) };
             standings.push((question, standing));
         }
         if state.service_right || standings.is_empty() {
@@ -261,9 +274,10 @@ impl Question {
 
 impl State {
     /// Whether an ordinal's name has shown all that it has to.
-    fn is_answered(&self, ordinal: i32) -> bool {
+    fn is_answered(&self, ordinal: i32, now: &str, each_life: bool) -> bool {
         let Some(right) = self.right.get(&ordinal) else { return false };
         match &self.replaced {
+            _ if each_life => right.contains(now),
             Some((replaced, old)) if *replaced == ordinal => right.iter().any(|uid| uid != old),
             _ => !right.is_empty(),
         }

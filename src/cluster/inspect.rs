@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use checks::model::{Incarnation, Timeline, observation::Reference};
+use checks::model::{Incarnation, Seq, Timeline, observation::Reference};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::watch;
 
@@ -53,6 +53,8 @@ pub(super) struct Inspector<'a> {
     journal: &'a Journal,
     /// Where no container of a pod has a shell.
     probe: Option<&'a Probe<'a>>,
+    /// Whether canaries are written; a recording of somebody's own work changes nothing.
+    writes: bool,
     state: Mutex<State>,
     /// Counts what has changed in the state.
     changed: watch::Sender<u64>,
@@ -62,6 +64,8 @@ pub(super) struct Inspector<'a> {
 struct State {
     /// Nothing is touched before the restore point is written.
     open: bool,
+    /// The line since which evidence counts: what was read before the submission changed is read again.
+    since: Seq,
     lives: BTreeMap<String, Life>,
     /// By claim and mount: the files of its first reading.
     first_files: BTreeMap<(String, String), Vec<String>>,
@@ -107,7 +111,12 @@ struct Job {
 
 impl<'a> Inspector<'a> {
     pub(super) fn new(cluster: &'a Cluster, journal: &'a Journal, probe: Option<&'a Probe<'a>>) -> Self {
-        Self { cluster, journal, probe, state: Mutex::default(), changed: watch::Sender::new(0) }
+        Self { cluster, journal, probe, writes: true, state: Mutex::default(), changed: watch::Sender::new(0) }
+    }
+
+    /// One that only reads.
+    pub(super) fn reading(cluster: &'a Cluster, journal: &'a Journal) -> Self {
+        Self { writes: false, ..Self::new(cluster, journal, None) }
     }
 
     /// From now on pods may be read and written to.
@@ -200,6 +209,10 @@ impl<'a> Inspector<'a> {
             return (vec![], next);
         }
         let jobs = self.journal.with(|timeline| {
+            if timeline.since() > state.since {
+                state.since = timeline.since();
+                state.lives.retain(|_, life| life.reading);
+            }
             let ready = timeline.owned().filter(|pod| pod.is_ready());
             let mut jobs = vec![];
             for pod in ready {

@@ -23,6 +23,7 @@ mod requests;
 pub mod restore;
 mod settled;
 mod tour;
+pub mod witness;
 mod wire;
 
 pub use connect::{Cluster, Options};

@@ -121,7 +121,7 @@ impl Inspector<'_> {
 
     /// The canary to write on a claim: one for each claim and pod name, ever.
     fn ask(&self, pod: &Reference, mount: &Mounted) -> Option<Token> {
-        if !mount.is_first || !self.state().asked.insert((mount.claim.clone(), pod.name.clone())) {
+        if !self.writes || !mount.is_first || !self.state().asked.insert((mount.claim.clone(), pod.name.clone())) {
             return None;
         }
         let (file, token) = (random_word().ok()?, random_word().ok()?);
