@@ -31,8 +31,8 @@ Examples:
 
 const GRADE: &str = "\
 Pods are deleted and the set is scaled up and down in the course of it. Afterwards the replicas
-are as they were found, and nothing that the grading made is left. What -f applied stays. Every
-grade keeps its recording; its path is printed.";
+are as they were found, and nothing that the grading made is left. What -f applied stays, unless
+--cleanup is given. Every grade keeps its recording; its path is printed.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -122,6 +122,12 @@ pub struct Grade {
     /// Give up after this time, restoring included (90s, 10m, 1h).
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
+    /// Remove all that -f made in the end, claims included; what stood before stays.
+    #[arg(long, requires = "filename")]
+    pub cleanup: bool,
+    /// Let -f make its namespace without the Pod Security level baseline.
+    #[arg(long, requires = "filename")]
+    pub trust: bool,
     /// Take over from another grader that holds the namespace.
     #[arg(long)]
     pub force: bool,

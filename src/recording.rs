@@ -10,6 +10,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub use read::{Folded, ReadError, Reader, fold};
+pub(crate) use write::state_folder;
 pub use write::{CreateError, Writer, state_file};
 
 /// What line 1 says that the file is.

@@ -38,13 +38,15 @@ impl Report {
     }
 }
 
-/// Makes the namespace when it is missing, with Pod Security `baseline`; true when it did.
+/// Makes the namespace when it is missing, and gives its UID when it did.
+///
+/// Its Pod Security level is `baseline`, unless what comes into it is trusted.
 ///
 /// Whoever may not look at namespaces is taken to have been given one.
 ///
 /// # Errors
 /// It is missing and cannot be made, or it is being deleted.
-pub async fn ensure_namespace(cluster: &Cluster) -> Result<bool, Failure> {
+pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Option<String>, Failure> {
     let path = format!("/api/v1/namespaces/{}", cluster.namespace);
     let failure = |error: &kube::Error, verb| {
         Failure::of(error, &Tried { verb, resource: "namespaces", name: &cluster.namespace, namespace: &cluster.namespace, server: &cluster.server })
@@ -58,20 +60,23 @@ pub async fn ensure_namespace(cluster: &Cluster) -> Result<bool, Failure> {
                 format!("Wait until `kubectl get namespace {name}` no longer finds it, and try again."),
             ));
         }
-        Ok(_) => return Ok(false),
-        Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(false),
+        Ok(_) => return Ok(None),
+        Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(None),
         Err(kube::Error::Api(status)) if status.is_not_found() => {}
         Err(error) => return Err(failure(&error, "get")),
     }
-    let labels = json!({"pod-security.kubernetes.io/enforce": "baseline", "app.kubernetes.io/managed-by": "stsgrade"});
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace, "labels": labels}});
-    match send(cluster, Method::POST, "/api/v1/namespaces?fieldManager=stsgrade", "application/json", Some(&namespace)).await {
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if status.is_already_exists() => return Ok(false),
-        Err(error) => return Err(failure(&error, "create")),
+    let mut labels = json!({"app.kubernetes.io/managed-by": "stsgrade"});
+    if !trust {
+        labels["pod-security.kubernetes.io/enforce"] = json!("baseline");
     }
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace, "labels": labels}});
+    let uid = match send(cluster, Method::POST, "/api/v1/namespaces?fieldManager=stsgrade", "application/json", Some(&namespace)).await {
+        Ok((_, made)) => made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        Err(kube::Error::Api(status)) if status.is_already_exists() => return Ok(None),
+        Err(error) => return Err(failure(&error, "create")),
+    };
     await_service_account(cluster).await?;
-    Ok(true)
+    Ok(Some(uid))
 }
 
 /// Applies all objects in their order, and notes each in `report` as soon as it stands.
@@ -213,14 +218,14 @@ fn claim_templates(wanted: &Value, standing: &Value) -> Vec<String> {
 }
 
 /// The path of an object in the cluster's namespace.
-fn object_path(cluster: &Cluster, kind: Applied, name: &str) -> String {
+pub(super) fn object_path(cluster: &Cluster, kind: Applied, name: &str) -> String {
     let (_, version, plural) = kind.names();
     let group = if version.contains('/') { "apis" } else { "api" };
     format!("/{group}/{version}/namespaces/{}/{plural}/{name}", cluster.namespace)
 }
 
 /// One request; the status code tells created from changed, which kube's own calls hide.
-async fn send(cluster: &Cluster, method: Method, path: &str, content: &str, body: Option<&Value>) -> Result<(StatusCode, Value), kube::Error> {
+pub(super) async fn send(cluster: &Cluster, method: Method, path: &str, content: &str, body: Option<&Value>) -> Result<(StatusCode, Value), kube::Error> {
     let bytes = body.map(serde_json::to_vec).transpose().map_err(kube::Error::SerdeError)?.unwrap_or_default();
     let mut request = Request::builder().method(method).uri(path);
     if body.is_some() {

@@ -59,6 +59,12 @@ impl Failure {
         Self { id, what: what.into(), detail: vec![], next: next.into() }
     }
 
+    /// Whether it may be gone in a moment: the server is away, or has too much to do.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self.id, "no_server" | "no_answer" | "connection_lost" | "connection" | "timeout" | "busy" | "server_error")
+    }
+
     /// Adds a line on why. It is escaped.
     #[must_use]
     pub fn because(mut self, why: impl AsRef<str>) -> Self {
@@ -101,6 +107,16 @@ impl Failure {
                 "namespace_terminating",
                 format!("namespace {namespace} is being deleted"),
                 format!("Wait until `kubectl get namespace {namespace}` no longer finds it, and try again."),
+            ),
+            403 if status.message.contains("violates PodSecurity") => Self::new(
+                "pod_security",
+                what("refused by the namespace's Pod Security level"),
+                "Take out of the pod what the message names. What needs it is graded in a new namespace with `--trust`, or in one with another level.",
+            ),
+            403 if status.message.contains("exceeded quota") => Self::new(
+                "quota",
+                what("the namespace's quota is used up"),
+                format!("Make room (`kubectl describe quota -n {namespace}`), or ask whoever runs the cluster for more."),
             ),
             403 => {
                 Self::new("forbidden", what("not permitted"), format!("Ask whoever runs the cluster for the Role that `stsgrade rbac -n {namespace}` prints."))

@@ -14,6 +14,7 @@ use futures::FutureExt as _;
 use super::{
     Cluster, Failure, Interrupt, Journal, Recorder,
     apply::{Report, apply, ensure_namespace},
+    cleanup::{self, Litter},
     diagnose::Diagnostician,
     dns::Names,
     inspect::Inspector,
@@ -39,6 +40,10 @@ pub struct GradeRequest {
     pub timeout: Option<Duration>,
     /// `-f`: what is applied first.
     pub submission: Option<Submission>,
+    /// `--cleanup`: what `-f` made is removed in the end.
+    pub cleanup: bool,
+    /// `--trust`: a namespace that has to be made gets no Pod Security level.
+    pub trust: bool,
     /// `--probe-image`: reads where the image has no shell.
     pub probe_image: Option<String>,
     /// `--force`: takes over from a grader that still seems to be at work.
@@ -71,7 +76,9 @@ pub struct Grade<'a> {
     /// The pods that canaries were written for; `None` when nobody knows.
     marked: Option<BTreeSet<String>>,
     finished_first: bool,
-    applied: Report,
+    /// What `-f` made.
+    litter: Litter,
+    cleanup: bool,
     why: Why,
     probe_image: Option<String>,
 }
@@ -83,32 +90,47 @@ impl<'a> Grade<'a> {
     /// It could not be graded: no permission, several sets, somebody else is grading, an autoscaler. Then
     /// nothing was changed, or everything was put back.
     pub async fn run(cluster: &'a Cluster, journal: &'a Journal, request: &GradeRequest, interrupt: &'a Interrupt, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<Self, Failure> {
-        if request.submission.is_some() {
-            ensure_namespace(cluster).await?;
+        let mut litter = Litter::default();
+        if let Some(submission) = &request.submission {
+            litter = Litter::of(submission, ensure_namespace(cluster, request.trust).await?);
         }
+        let failure = match Self::begin(cluster, journal, request, interrupt, litter.clone()).await {
+            Ok((mut grade, allowed)) => match grade.until_the_end(&allowed, request, announce).await {
+                Ok(outcome) => {
+                    grade.end(outcome);
+                    return Ok(grade);
+                }
+                Err(failure) => {
+                    if let Some(held) = &grade.held {
+                        close(cluster, held, &mut Restored::default()).await;
+                    }
+                    litter = grade.litter;
+                    failure
+                }
+            },
+            Err(failure) => failure,
+        };
+        let nothing_applied = litter.applied == Report::default();
+        let left = if request.cleanup || nothing_applied { cleanup::clean(cluster, journal, &litter, interrupt).await } else { vec![] };
+        Err(left.iter().fold(failure, |failure, line| failure.because(format!("left: {line}"))))
+    }
+
+    /// All that comes before the first change.
+    async fn begin(cluster: &'a Cluster, journal: &'a Journal, request: &GradeRequest, interrupt: &'a Interrupt, mut litter: Litter) -> Result<(Self, Allowed), Failure> {
         let allowed = preflight::permissions(cluster).await?;
         // Before the first list: what a dead grade left is not what the submission asks for.
         let finished_first = finish_first(cluster, request, interrupt).await?;
         let recorder = Recorder::start(cluster, journal).await?;
-        let mut grade = Self { cluster, journal, interrupt, recorder, held: None, point: None, marked: None, finished_first, applied: Report::default(), why: Why::Complete, probe_image: request.probe_image.clone() };
-        match grade.until_the_end(&allowed, request, announce).await {
-            Ok(outcome) => {
-                grade.end(outcome);
-                Ok(grade)
-            }
-            Err(failure) => {
-                if let Some(held) = &grade.held {
-                    close(cluster, held, &Restored::default()).await;
-                }
-                Err(failure)
-            }
-        }
+        litter.claims_before = journal.with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect());
+        let cleanup = request.cleanup;
+        let grade = Self { cluster, journal, interrupt, recorder, held: None, point: None, marked: None, finished_first, litter, cleanup, why: Why::Complete, probe_image: request.probe_image.clone() };
+        Ok((grade, allowed))
     }
 
-    /// What `-f` applied: what a clean-up has to remove.
+    /// Whether the namespace was made for this grade.
     #[must_use]
-    pub const fn applied(&self) -> &Report {
-        &self.applied
+    pub const fn made_namespace(&self) -> bool {
+        self.litter.namespace.is_some()
     }
 
     /// Why the judged part ended.
@@ -119,18 +141,24 @@ impl<'a> Grade<'a> {
 
     /// Puts everything back, and ends the recording.
     pub async fn restore(self) -> Restored {
-        let Self { cluster, journal, interrupt, recorder, held, point, marked, probe_image, .. } = self;
+        let Self { cluster, journal, interrupt, recorder, held, point, marked, litter, cleanup, probe_image, .. } = self;
         let probe = probe_image.as_deref().map(|image| Probe::new(cluster, image));
         let mut restored = Restored::default();
-        if let Some(held) = &held {
-            if let Some(point) = &point {
-                let restorer = Restorer { cluster, journal, point, held, marked, probe: probe.as_ref() };
-                restored = tokio::select! {
-                    restored = restorer.run(interrupt) => restored,
-                    () = renew(cluster, held) => Restored::default(),
-                };
+        let work = async {
+            // What is about to be removed need not be restored.
+            if let (Some(held), Some(point)) = (&held, point.as_ref().filter(|it| !(cleanup && litter.made(&it.set)))) {
+                restored = Restorer { cluster, journal, point, held, marked, probe: probe.as_ref() }.run(interrupt).await;
             }
-            close(cluster, held, &restored).await;
+            if cleanup {
+                restored.litter = cleanup::clean(cluster, journal, &litter, interrupt).await;
+            }
+        };
+        match &held {
+            None => work.await,
+            Some(held) => {
+                tokio::select! { () = work => (), () = renew(cluster, held) => () }
+                close(cluster, held, &mut restored).await;
+            }
         }
         recorder.stop().await;
         journal.flush();
@@ -145,7 +173,8 @@ impl<'a> Grade<'a> {
         }
         let named = request.statefulset.as_deref().or_else(|| only_set(request.submission.as_ref()));
         let mut standing = journal.with(Standing::of);
-        standing.add(self.applied.created.iter().chain(&self.applied.configured).filter(|(kind, _)| *kind == Applied::StatefulSet).map(|(_, it)| it));
+        let applied = &self.litter.applied;
+        standing.add(applied.created.iter().chain(&applied.configured).filter(|(kind, _)| *kind == Applied::StatefulSet).map(|(_, it)| it));
         let subject = preflight::subject(cluster, allowed, standing, named).await?;
         journal.push(What::Subject(subject.clone()));
         if subject.stateful_set.is_none() {
@@ -161,9 +190,9 @@ impl<'a> Grade<'a> {
     async fn apply(&mut self, submission: &Submission) -> Result<(), Failure> {
         let step = |phase, answer| What::Step(checks::model::observation::Step { name: StepName::Apply, phase, asked: None, answer });
         self.journal.push(step(Phase::Begin, None));
-        let answer = apply(self.cluster, submission, &mut self.applied).await;
+        let answer = apply(self.cluster, submission, &mut self.litter.applied).await;
         match &answer {
-            Ok(()) => self.journal.push(step(Phase::Done, Some(self.applied.words()))),
+            Ok(()) => self.journal.push(step(Phase::Done, Some(self.litter.applied.words()))),
             Err(failure) => self.journal.push(step(Phase::Refused, Some(failure.to_string()))),
         };
         answer
@@ -180,7 +209,7 @@ impl<'a> Grade<'a> {
         let deadline = request.timeout.map(|timeout| journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2)));
         let tour = Tour { cluster, journal, inspector: &inspector, names: &names, diagnostician: &diagnostician, interrupt, deadline };
         let (locked, lock) = tokio::sync::watch::channel(self.held.clone());
-        let created = self.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name);
+        let created = self.litter.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name);
         let prepare = async || {
             self.lock_with_restore_point().await?;
             locked.send_replace(self.held.clone());

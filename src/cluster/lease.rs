@@ -4,7 +4,7 @@
 //! crash. Anybody who may write Leases can forge it, so it is not trusted when it is read: see
 //! [`super::restore`].
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -18,11 +18,17 @@ use kube::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Cluster, Failure, preflight::LEASE};
+use super::{
+    Cluster, Failure,
+    alive::{self, Alive},
+    preflight::LEASE,
+};
 use crate::untrusted::show;
 
 const RESOURCE: &str = "leases.coordination.k8s.io";
 const ANNOTATION: &str = "stsgrade/restore-point";
+/// The id by which the grader's own machine knows whether it still runs.
+const GRADER: &str = "stsgrade/grader";
 /// Not renewed for so long, a Lease is a dead grader's.
 const LIVES: i32 = 60;
 /// How often it is renewed.
@@ -50,6 +56,8 @@ pub(super) struct Held {
     uid: String,
     /// When it was written, by the server's clock.
     pub(super) since: Timestamp,
+    /// Tells this machine that we are at work; absent for a Lease that was found.
+    _alive: Option<Arc<Alive>>,
 }
 
 /// The Lease that a grade left, or holds.
@@ -62,11 +70,19 @@ pub(super) struct Found {
     pub(super) holder: String,
     /// Since when, as far as it says.
     pub(super) started: String,
-    /// It was renewed within its time.
+    /// It was renewed within its time, and not by a process of this machine that is dead.
     pub(super) lives: bool,
+    grader: Option<String>,
 }
 
 impl Found {
+    /// What it left is put back.
+    pub(super) fn forget(&self) {
+        if let Some(id) = &self.grader {
+            alive::forget(id);
+        }
+    }
+
     /// Why we may not go on while it stands.
     pub(super) fn failure(&self, cluster: &Cluster) -> Failure {
         let (holder, started, namespace) = (show(&self.holder), show(&self.started), show(&cluster.namespace));
@@ -84,9 +100,11 @@ impl Found {
 /// The API server refuses, or cannot be reached.
 pub(super) async fn take(cluster: &Cluster, point: Option<&RestorePoint>) -> Result<Result<Held, Box<Found>>, Failure> {
     let now = MicroTime(Timestamp::now());
-    let annotations = point.map(|point| [(ANNOTATION.to_owned(), text(point))].into());
+    let alive = Alive::begin().map(Arc::new);
+    let point = point.map(|point| (ANNOTATION.to_owned(), text(point)));
+    let annotations = point.into_iter().chain(alive.as_ref().map(|it| (GRADER.to_owned(), it.id().to_owned()))).collect();
     let lease = Lease {
-        metadata: ObjectMeta { name: Some(LEASE.to_owned()), annotations, ..ObjectMeta::default() },
+        metadata: ObjectMeta { name: Some(LEASE.to_owned()), annotations: Some(annotations), ..ObjectMeta::default() },
         spec: Some(LeaseSpec {
             holder_identity: Some(identity()),
             lease_duration_seconds: Some(LIVES),
@@ -96,7 +114,7 @@ pub(super) async fn take(cluster: &Cluster, point: Option<&RestorePoint>) -> Res
         }),
     };
     match api(cluster).create(&PostParams::default(), &lease).await {
-        Ok(lease) => Ok(Ok(held(&lease))),
+        Ok(lease) => Ok(Ok(Held { _alive: alive, ..held(&lease) })),
         Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => match find(cluster).await? {
             Some(found) => Ok(Err(Box::new(found))),
             None => Err(Failure::new("locked", "another grader has just ended", "Try again.")),
@@ -116,22 +134,25 @@ pub(super) async fn find(cluster: &Cluster) -> Result<Option<Found>, Failure> {
 
 fn found(lease: &Lease) -> Found {
     let spec = lease.spec.clone().unwrap_or_default();
-    let annotation = lease.metadata.annotations.as_ref().and_then(|it| it.get(ANNOTATION));
+    let annotation = |name| lease.metadata.annotations.as_ref().and_then(|it| it.get(name));
+    let grader = annotation(GRADER).cloned();
     let renewed = spec.renew_time.map(|it| it.0);
     let lives = Duration::from_secs(u64::try_from(spec.lease_duration_seconds.unwrap_or(0).clamp(0, 10 * LIVES)).unwrap_or(0));
     Found {
         held: held(lease),
-        point: annotation.and_then(|it| serde_json::from_str(it).ok()),
+        point: annotation(ANNOTATION).and_then(|it| serde_json::from_str(it).ok()),
         holder: spec.holder_identity.unwrap_or_default(),
         started: spec.acquire_time.map(|it| it.0.to_string()).unwrap_or_default(),
         // Two machines' clocks may differ: what was renewed in the future lives.
-        lives: renewed.is_some_and(|it| Timestamp::now().as_second() < it.as_second().saturating_add(i64::try_from(lives.as_secs()).unwrap_or(0))),
+        lives: renewed.is_some_and(|it| Timestamp::now().as_second() < it.as_second().saturating_add(i64::try_from(lives.as_secs()).unwrap_or(0)))
+            && !grader.as_deref().is_some_and(alive::is_dead),
+        grader,
     }
 }
 
 fn held(lease: &Lease) -> Held {
     let since = lease.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |it| it.0);
-    Held { uid: lease.metadata.uid.clone().unwrap_or_default(), since }
+    Held { uid: lease.metadata.uid.clone().unwrap_or_default(), since, _alive: None }
 }
 
 impl Held {
@@ -140,7 +161,11 @@ impl Held {
     /// # Errors
     /// The API server refuses, or cannot be reached.
     pub(super) async fn write(&self, cluster: &Cluster, point: &RestorePoint) -> Result<(), Failure> {
-        self.patch(cluster, json!({"metadata": {"uid": self.uid, "annotations": {ANNOTATION: text(point)}}, "spec": {"renewTime": MicroTime(Timestamp::now())}})).await
+        self.patch(
+            cluster,
+            json!({"metadata": {"uid": self.uid, "annotations": {ANNOTATION: text(point)}}, "spec": {"renewTime": MicroTime(Timestamp::now())}}),
+        )
+        .await
     }
 
     /// Says that we are still at it.
@@ -191,6 +216,5 @@ fn text(point: &RestorePoint) -> String {
 /// Who grades, for the message that a second grader gets.
 fn identity() -> String {
     let who = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
-    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    format!("{who}@{} (process {})", host.trim(), std::process::id())
+    format!("{who}@{} (process {})", alive::host(), std::process::id())
 }

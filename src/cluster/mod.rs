@@ -1,7 +1,9 @@
 //! The cluster: everything that is async, and everything that knows kube.
 
+mod alive;
 mod answers;
 pub mod apply;
+mod cleanup;
 pub mod connect;
 mod diagnose;
 mod dns;
@@ -16,6 +18,7 @@ pub mod journal;
 mod lease;
 mod mounts;
 pub mod pace;
+mod patience;
 pub mod preflight;
 mod probe;
 pub mod recorder;

@@ -100,7 +100,7 @@ pub(super) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
     }
     let namespace = show(&cluster.namespace);
     let mut failure = Failure::new("forbidden", format!("this account may not do what a grade needs in namespace {namespace}"), "Ask whoever runs the cluster to add this Role:");
-    failure.detail = missing.iter().filter(|it| it.essential).map(|it| format!("missing: {} {}", it.verbs.join(", "), it.full_name())).collect();
+    failure.detail = missing.iter().filter(|it| it.essential).map(|it| format!("missing: {} {}", allowed.lacks(it).join(", "), it.full_name())).collect();
     failure.next = format!("{}\n\n{}", failure.next, role(&cluster.namespace, &missing));
     Err(failure)
 }
@@ -108,7 +108,12 @@ pub(super) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
 impl Allowed {
     /// The needs that are not wholly met.
     fn missing(&self, needs: &[Need]) -> Vec<Need> {
-        needs.iter().filter(|need| need.verbs.iter().any(|verb| !self.allows(need, verb))).copied().collect()
+        needs.iter().filter(|need| !self.lacks(need).is_empty()).copied().collect()
+    }
+
+    /// The verbs of a need that are not allowed.
+    fn lacks(&self, need: &Need) -> Vec<&'static str> {
+        need.verbs.iter().filter(|verb| !self.allows(need, verb)).copied().collect()
     }
 
     fn allows(&self, need: &Need, verb: &str) -> bool {

@@ -1,12 +1,13 @@
 //! The layer that every API request goes through: it counts, and tries again where that is safe.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
@@ -106,6 +107,11 @@ pub struct Tries(pub u32);
 
 /// Few tries, in seconds: 0.2 + 0.4 + 0.8 + 1.6 s of waiting in all.
 const TRIES: u32 = 5;
+/// The longest that one try may take until the server begins to answer: a connection whose packets are
+/// lost would otherwise hang for a quarter of an hour.
+const ANSWER: Duration = Duration::from_secs(10);
+/// After this time a request is not tried again.
+const LONGEST: Duration = Duration::from_secs(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// A server may ask for a longer pause than ours, but not for more than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -156,17 +162,24 @@ async fn send<B: Send + 'static>(mut inner: Inner<B>, requests: Arc<Requests>, r
     let tries = request.extensions().get::<Tries>().map_or(usual, |it| it.0);
     let mut pause = FIRST_PAUSE;
     let mut request = request;
+    let began = Instant::now();
     for _ in 1..tries {
         let Some(again) = copy(&request) else { break };
         requests.count(call);
-        let result = inner.ready().await?.call(request).await;
-        let Some(asked) = retry(call, &result) else { return result };
+        let result = try_once(&mut inner, request).await;
+        let Some(asked) = retry(call, &result).filter(|_| began.elapsed() < LONGEST) else { return result };
         tokio::time::sleep(asked.max(pause).min(LONGEST_PAUSE)).await;
         pause *= 2;
         request = again;
     }
     requests.count(call);
-    inner.ready().await?.call(request).await
+    try_once(&mut inner, request).await
+}
+
+async fn try_once<B: Send + 'static>(inner: &mut Inner<B>, request: Request<Body>) -> Result<Response<B>, BoxError> {
+    let answer = async { inner.ready().await?.call(request).await };
+    let silent = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", ANSWER.as_secs()));
+    tokio::time::timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(silent().into()))
 }
 
 /// Whether to try again, and how long the server asks to wait.

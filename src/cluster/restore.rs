@@ -7,8 +7,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use checks::model::{
-    Timeline, Wait, What,
-    observation::{Phase, Reference, Step, StepName},
+    Fault, Timeline, Wait, What,
+    observation::{Asked, Phase, Reference, Step, StepName},
 };
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -23,6 +23,7 @@ use super::{
     lease::{self, Found, Held, RestorePoint},
     mounts::{Mounted, as_guest, choose, reference},
     pace::Pace,
+    patience::AWAY,
     probe::Probe,
     tour::ask_replicas,
 };
@@ -44,6 +45,10 @@ const WITHIN: Duration = Duration::from_secs(15);
 pub struct Restored {
     /// What is left, a line each; empty when everything is as it was found.
     pub left: Vec<String>,
+    /// What can only go once the submission is mended: files on the volumes of a pod that does not come up.
+    pub stays: Vec<String>,
+    /// What `--cleanup` could not remove.
+    pub litter: Vec<String>,
 }
 
 /// Finishes what a grade that died left behind. `Ok(None)`: there is nothing to finish.
@@ -62,12 +67,13 @@ pub async fn finish(cluster: &Cluster, force: bool, probe_image: Option<&str>, i
 pub(super) async fn finish_found(cluster: &Cluster, found: &Found, probe_image: Option<&str>, interrupt: &Interrupt) -> Result<Restored, Failure> {
     let Some(point) = &found.point else {
         found.held.release(cluster).await?;
+        found.forget();
         return Ok(Restored::default());
     };
     let journal = Journal::unkept(&Header::now(&cluster.version, &cluster.namespace, crate::recording::Asked::default()));
     let recorder = Recorder::start(cluster, &journal).await?;
     let exists = journal.with(|timeline| timeline.sets().any(|set| set.uid == point.uid));
-    let restored = if exists {
+    let mut restored = if exists {
         let subject = checks::model::observation::Subject {
             namespace: cluster.namespace.clone(),
             stateful_set: Some(Reference { name: point.set.clone(), uid: point.uid.clone() }),
@@ -79,17 +85,35 @@ pub(super) async fn finish_found(cluster: &Cluster, found: &Found, probe_image: 
         Restorer { cluster, journal: &journal, point, held: &found.held, marked: None, probe: probe.as_ref() }.run(interrupt).await
     } else {
         // Another set of that name is none of the grade's business.
-        Restored::default()
+        Restored { stays: vec![gone(&point.set)], ..Restored::default() }
     };
     recorder.stop().await;
-    close(cluster, &found.held, &restored).await;
+    close(cluster, &found.held, &mut restored).await;
+    if restored.left.is_empty() {
+        found.forget();
+    }
     Ok(restored)
 }
 
 /// Takes the Lease away, or leaves it to whoever finishes the job.
-pub(super) async fn close(cluster: &Cluster, held: &Held, restored: &Restored) {
-    // It ends by itself if this fails.
-    let _ = if restored.left.is_empty() { held.release(cluster).await } else { held.leave(cluster).await };
+pub(super) async fn close(cluster: &Cluster, held: &Held, restored: &mut Restored) {
+    if !restored.left.is_empty() {
+        // It ends by itself if this fails.
+        let _ = held.leave(cluster).await;
+    } else if let Err(failure) = held.release(cluster).await {
+        restored.left.push(format!("Lease {}: {failure}", super::preflight::LEASE));
+    }
+}
+
+/// What is left where the set itself is not there any more.
+fn gone(set: &str) -> String {
+    format!("perhaps files named .stsgrade-… on the claims of {set}, which somebody else deleted; the next grade of a set with these claims removes them")
+}
+
+#[derive(Default)]
+struct Outcome {
+    left: BTreeSet<String>,
+    stays: Vec<String>,
 }
 
 /// Restores one set.
@@ -108,31 +132,47 @@ impl Restorer<'_> {
     /// Restores, verified on the watches; a second interrupt stops it.
     pub(super) async fn run(&self, interrupt: &Interrupt) -> Restored {
         self.step(Phase::Begin, None);
-        let mut left = BTreeSet::new();
+        let mut restored = Outcome::default();
         let interrupted = tokio::select! {
-            () = self.all(&mut left) => false,
+            () = self.all(&mut restored) => false,
             () = interrupt.second() => true,
         };
+        let Outcome { mut left, stays } = restored;
         if interrupted {
             left = self.journal.with(|timeline| self.outstanding(timeline));
         }
-        let phase = if interrupted { Phase::Interrupted } else if left.is_empty() { Phase::Done } else { Phase::TimedOut };
+        let phase = if interrupted {
+            Phase::Interrupted
+        } else if left.is_empty() {
+            Phase::Done
+        } else {
+            Phase::TimedOut
+        };
         let left: Vec<String> = left.into_iter().collect();
         self.step(phase, (!left.is_empty()).then(|| left.join("; ")));
-        Restored { left }
+        Restored { left, stays, litter: vec![] }
     }
 
     fn step(&self, phase: Phase, answer: Option<String>) {
         self.journal.push(What::Step(Step { name: StepName::Restore, phase, asked: None, answer }));
     }
 
-    async fn all(&self, left: &mut BTreeSet<String>) {
-        let replicas = self.point.replicas.clamp(0, MOST_REPLICAS);
-        let now = self.journal.with(|timeline| timeline.set().filter(|set| set.uid == self.point.uid && set.gone.is_none()).map(|set| set.spec.replicas.unwrap_or(1)));
+    async fn all(&self, outcome: &mut Outcome) {
+        let mut replicas = self.point.replicas.clamp(0, MOST_REPLICAS);
+        let stands =
+            self.journal.with(|timeline| timeline.set().is_some_and(|set| set.uid == self.point.uid && set.gone.is_none() && set.asked_to_go.is_none()));
+        if !stands {
+            outcome.stays.push(gone(&self.point.set));
+            outcome.left.extend(self.claims(replicas).await);
+            return;
+        }
+        if let Some(theirs) = self.journal.with(|timeline| self.foreign(timeline)) {
+            outcome.stays.push(format!("{} keeps {theirs} replicas, as somebody else asked for while it was graded", self.point.set));
+            replicas = theirs;
         // The decisive write first: all else can be done later, or by hand. It is sent again even
         // where it looks needless, because the newest change may not have been seen yet.
-        if now.is_some() && let Err(failure) = ask_replicas(self.cluster, &self.point.set, replicas).await {
-            left.insert(format!("replicas of {}: {failure}", self.point.set));
+        } else if let Err(failure) = ask_replicas(self.cluster, &self.point.set, replicas, AWAY).await {
+            outcome.left.insert(format!("replicas of {}: {failure}", self.point.set));
         }
         // A set that is still shown with 0 replicas looks as if no pod would ever come.
         let shown = |timeline: &Timeline| match timeline.set() {
@@ -140,9 +180,17 @@ impl Restorer<'_> {
             _ => Wait::Done,
         };
         let _ = self.journal.wait_quietly(SHOWN, shown).await;
-        let (claims, canaries) = tokio::join!(self.claims(replicas), self.canaries(replicas));
-        left.extend(claims);
-        left.extend(canaries);
+        let (claims, canaries) = tokio::join!(self.claims(replicas), self.canaries(replicas, &mut outcome.stays));
+        outcome.left.extend(claims);
+        outcome.left.extend(canaries);
+    }
+
+    /// The replicas that somebody else asked for last, during the tour: they are not fought.
+    fn foreign(&self, timeline: &Timeline) -> Option<i32> {
+        let last = timeline.set()?.scales.last()?.to;
+        let mut asked = timeline.steps().iter().flat_map(|step| &step.asked).peekable();
+        let is_theirs = asked.peek().is_some() && asked.all(|(_, it)| *it != Asked::Replicas(last)) && last != self.point.replicas;
+        is_theirs.then_some(last)
     }
 
     /// What still differs, when there is no time to do anything about it.
@@ -183,7 +231,9 @@ impl Restorer<'_> {
             let stays = caused.iter().find(|(name, uid)| timeline.claim(name).last().is_some_and(|it| it.uid() == uid && it.gone.is_none()));
             stays.map_or(Wait::Done, |(name, _)| Wait::Going(format!("claim {name} to be gone")))
         };
-        if left.is_empty() && let Waited::TimedOut { awaited } = self.journal.wait(CLAIMS_GO, gone).await {
+        if left.is_empty()
+            && let Waited::TimedOut { awaited } = self.journal.wait(CLAIMS_GO, gone).await
+        {
             left.push(format!("waited in vain for {awaited}"));
         }
         left
@@ -208,20 +258,35 @@ impl Restorer<'_> {
     }
 
     /// Removes our files from the claims of the pods as found; what is left of them.
-    async fn canaries(&self, replicas: i32) -> Vec<String> {
+    ///
+    /// A pod that the submission itself keeps from coming up keeps its files: `stays` tells, because
+    /// restoring again could do no more.
+    async fn canaries(&self, replicas: i32, stays: &mut Vec<String>) -> Vec<String> {
         let Some(pace) = self.journal.with(|timeline| timeline.set().map(|set| Pace::of(&set.spec))) else { return vec![] };
         let start = self.journal.with(Timeline::start);
         // A set that this grade has seen fail will hardly come up now.
-        let failed = self.journal.judged(|timeline| timeline.obstacle().is_some());
+        let failed = self.journal.judged(|timeline| timeline.obstacle().map(|it| it.fault));
         let ours = |ordinal: &i32| self.marked.as_ref().is_none_or(|marked| marked.contains(&format!("{}-{ordinal}", self.point.set)));
         // They come up one after the other.
-        let budget = |count: i32| if failed { Duration::from_secs(5) * count.unsigned_abs() } else { pace.rise(count) };
-        let pods = (start..start.saturating_add(replicas)).filter(ours).map(|ordinal| self.canaries_of(ordinal, start, budget(ordinal - start + 1)));
-        join_all(pods).await.concat()
+        let budget = |count: i32| if failed.is_some() { Duration::from_secs(5) * count.unsigned_abs() } else { pace.rise(count) };
+        let pods = (start..start.saturating_add(replicas))
+            .filter(ours)
+            .map(async |ordinal| (ordinal, self.canaries_of(ordinal, start, budget(ordinal - start + 1)).await));
+        let mut left = vec![];
+        for (ordinal, outcome) in join_all(pods).await {
+            let absent = format!("perhaps files named .stsgrade-… on the claims of {}-{ordinal}, which does not come up", self.point.set);
+            match outcome {
+                Ok(files) => left.extend(files),
+                Err(fault) if fault.or(failed) == Some(Fault::Submission) => stays.push(format!("{absent}; the next grade removes them")),
+                Err(_) => left.push(absent),
+            }
+        }
+        left
     }
 
-    /// Removes our files from the claims of one pod, once it is Ready; what is left of them.
-    async fn canaries_of(&self, ordinal: i32, start: i32, budget: Duration) -> Vec<String> {
+    /// Removes our files from the claims of one pod, once it is Ready; what is left of them, or whose fault
+    /// it is that the pod does not come up, if anybody knows.
+    async fn canaries_of(&self, ordinal: i32, start: i32, budget: Duration) -> Result<Vec<String>, Option<Fault>> {
         let ready = |timeline: &Timeline| match timeline.live(ordinal).filter(|pod| pod.is_ready()) {
             Some(_) => Wait::Done,
             None => match timeline.risen(ordinal - start + 1) {
@@ -229,13 +294,17 @@ impl Restorer<'_> {
                 other => other,
             },
         };
-        if self.journal.wait_quietly(budget, ready).await != Waited::Done {
-            return vec![format!("perhaps files named .stsgrade-… on the claims of {}-{ordinal}, which does not come up", self.point.set)];
+        match self.journal.wait_quietly(budget, ready).await {
+            Waited::Done => {}
+            Waited::Stuck(obstacle) => return Err(Some(obstacle.fault)),
+            Waited::TimedOut { .. } => return Err(None),
         }
-        let Some((pod, mounted)) = self.journal.with(|timeline| timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))) else { return vec![] };
+        let Some((pod, mounted)) = self.journal.with(|timeline| timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))) else {
+            return Ok(vec![]);
+        };
         let stays = remove_by_any(self.cluster, self.probe, &pod, mounted).await;
         // Without a shell there was none to write with either, but for a container of our own.
-        stays.into_iter().filter(|it| self.point.probed || !it.contains(NO_SHELL)).collect()
+        Ok(stays.into_iter().filter(|it| self.point.probed || !it.contains(NO_SHELL)).collect())
     }
 }
 

@@ -10,6 +10,8 @@ pub(super) struct Baseline {
     pub(super) set: Reference,
     /// The line of its last change other than of replicas.
     changed: u64,
+    /// What the controller calls the template: it changes with all of it, also with what is not recorded.
+    revision: String,
     /// `whenScaled: Delete`.
     pub(super) deletes_claims: bool,
 }
@@ -20,6 +22,7 @@ impl Baseline {
         Some(Self {
             set: Reference { name: set.name.clone(), uid: set.uid.clone() },
             changed: set.changed.by,
+            revision: set.status.update_revision.clone(),
             deletes_claims: deletes_claims(timeline),
         })
     }
@@ -63,7 +66,7 @@ pub(super) fn someone_else(timeline: &Timeline, before: &Baseline, scaled: Optio
     if set.asked_to_go.is_some() {
         return Some(format!("somebody else is deleting {}", set.name));
     }
-    if set.changed.by != before.changed {
+    if set.changed.by != before.changed || set.status.update_revision != before.revision && !before.revision.is_empty() {
         return Some(format!("somebody else changed {} while it was graded", set.name));
     }
     let (seen, asked) = scaled?;

@@ -24,6 +24,7 @@ use super::{
     interrupt::Interrupt,
     mounts::{Mounted, reference},
     pace::Pace,
+    patience::{AWAY, patiently},
     restore::remove_canaries,
     settled::{Baseline, claims_gone, facts, someone_else},
 };
@@ -227,7 +228,11 @@ impl Visit<'_> {
         };
         tour.names.replacing(ordinal, &old.uid);
         tour.begin(name, Some(Asked::Delete(old.clone())));
-        let waiting = match self.delete(&old).await {
+        let asked = tokio::select! {
+            asked = self.delete(&old) => asked,
+            () = tour.interrupt.first() => return tour.end(name, Waiting::Interrupted, outcome).await,
+        };
+        let waiting = match asked {
             Err(why) => Waiting::Refused(why),
             Ok(()) => self.wait(budget, None, |timeline| timeline.succeeded(&old.uid)).await,
         };
@@ -241,16 +246,29 @@ impl Visit<'_> {
             (now, timeline.set().map(|set| Pace::of(&set.spec)))
         });
         let Some(pace) = pace else { return Ended::Over };
-        if to < now {
-            // What is about to go must have been read.
-            tour.all_inspected().await;
-        }
-        if to == 0 && tour.journal.with(|timeline| timeline.obstacle().is_some()) {
-            self.clean().await;
+        let before = async {
+            if to < now {
+                // What is about to go must have been read.
+                tour.all_inspected().await;
+            }
+            if to == 0 && tour.journal.with(|timeline| timeline.obstacle().is_some()) {
+                self.clean().await;
+            }
+        };
+        tokio::select! {
+            () = before => (),
+            () = tour.interrupt.first() => {
+                *outcome = Outcome { why: Why::Interrupted, detail: None };
+                return Ended::Over;
+            }
         }
         tour.begin(name, Some(Asked::Replicas(to)));
         let seen = tour.journal.with(|timeline| timeline.set().map_or(0, |set| set.scales.len()));
-        let waiting = match self.ask_replicas(to).await {
+        let asked = tokio::select! {
+            asked = self.ask_replicas(to) => asked,
+            () = tour.interrupt.first() => return tour.end(name, Waiting::Interrupted, outcome).await,
+        };
+        let waiting = match asked {
             Err(why) => Waiting::Refused(why),
             Ok(()) if to < now => self.wait(pace.fall(now - to), Some((seen, to)), |timeline| fallen(timeline, to)).await,
             Ok(()) => {
@@ -295,12 +313,18 @@ impl Visit<'_> {
         let preconditions = Preconditions { uid: Some(pod.uid.clone()), resource_version: None };
         // Its own grace period: a shorter one loses what an app writes at SIGTERM.
         let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        api.delete(&pod.name, &how).await.map(|_| ()).map_err(|error| cluster.failure(&error, "delete", "pods", &pod.name).to_string())
+        let ask = async |again| match api.delete(&pod.name, &how).await {
+            Ok(_) => Ok(()),
+            // Deleted by the try whose answer was lost.
+            Err(kube::Error::Api(status)) if again && matches!(status.code, 404 | 409) => Ok(()),
+            Err(error) => Err(cluster.failure(&error, "delete", "pods", &pod.name)),
+        };
+        patiently(self.tour.left(AWAY), ask).await.map_err(|failure| failure.to_string())
     }
 
     async fn ask_replicas(&self, replicas: i32) -> Result<(), String> {
         let cluster = self.tour.cluster;
-        ask_replicas(cluster, &self.baseline.set.name, replicas).await.map_err(|failure| failure.to_string())
+        ask_replicas(cluster, &self.baseline.set.name, replicas, self.tour.left(AWAY)).await.map_err(|failure| failure.to_string())
     }
 
     /// Touches the set if it stands still after its claims went: the controller was seen to miss that.
@@ -311,7 +335,10 @@ impl Visit<'_> {
         }
         let first = tour.journal.with(Timeline::start).saturating_add(from);
         let started = |timeline: &Timeline| if timeline.live(first).is_some() { Wait::Done } else { Wait::Going("the first new pod".to_owned()) };
-        let waited = tour.journal.wait_quietly(tour.left(STALL), started).await;
+        let waited = tokio::select! {
+            waited = tour.journal.wait_quietly(tour.left(STALL), started) => waited,
+            () = tour.interrupt.first() => return,
+        };
         if waited != Waited::Done {
             let api: Api<StatefulSet> = Api::namespaced(tour.cluster.client.clone(), &tour.cluster.namespace);
             for value in [json!("touched"), json!(null)] {
@@ -331,13 +358,13 @@ fn fallen(timeline: &Timeline, to: i32) -> Wait {
     }
 }
 
-/// Sets `spec.replicas` through the `scale` subresource.
+/// Sets `spec.replicas` through the `scale` subresource; an API server may be away for a while.
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
-pub(super) async fn ask_replicas(cluster: &Cluster, set: &str, replicas: i32) -> Result<(), Failure> {
+pub(super) async fn ask_replicas(cluster: &Cluster, set: &str, replicas: i32, away: Duration) -> Result<(), Failure> {
     let api: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-    let answer = api.patch_scale(set, &PatchParams::default(), &patch).await;
-    answer.map(|_| ()).map_err(|error| cluster.failure(&error, "patch", "statefulsets.apps/scale", set))
+    let ask = async |_| api.patch_scale(set, &PatchParams::default(), &patch).await.map(|_| ()).map_err(|error| cluster.failure(&error, "patch", "statefulsets.apps/scale", set));
+    patiently(away, ask).await
 }

@@ -51,14 +51,28 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
     let (header, journal, path) = begin(&cluster, args.save.as_deref(), asked(args, submission.as_ref()))?;
     progress.say(&format!("recording to {}", show(&path.display().to_string())));
     if let Some(submission) = &submission {
-        progress.say(&format!("about to apply {} to namespace {}", contents(submission), show(&cluster.namespace)));
+        let then = if args.cleanup { ", and to remove it in the end" } else { "" };
+        progress.say(&format!("about to apply {} to namespace {}{then}", contents(submission), show(&cluster.namespace)));
     }
-    let request =
-        GradeRequest { statefulset: args.statefulset.clone(), timeout: args.timeout, submission, probe_image: args.probe_image.clone(), force: args.force };
+    let request = GradeRequest {
+        statefulset: args.statefulset.clone(),
+        timeout: args.timeout,
+        submission,
+        cleanup: args.cleanup,
+        trust: args.trust,
+        probe_image: args.probe_image.clone(),
+        force: args.force,
+    };
     let announce = |it: &Announcement| announcement(it).iter().for_each(|line| progress.say(line));
     let graded = tokio::select! {
         graded = Grade::run(&cluster, &journal, &request, &interrupt, &announce) => graded,
         () = progress.follow(&journal) => Err(Failure::new("progress", "the journal ended", "Report this as a bug.")),
+        () = interrupt.second() => {
+            progress.clear();
+            progress.say("error: stopped at once; what was changed may not be put back");
+            progress.say(&format!("next:  stsgrade restore -n {}", show(&cluster.namespace)));
+            return Ok(Exit::NotRestored);
+        }
     };
     progress.clear();
     let graded = match (graded, interrupt.asked()) {
@@ -69,10 +83,13 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
         return Ok(end_early(args, &cluster, graded, &journal, &progress, signal, &path).await);
     }
     let exit = report(args, &cluster, &header, &journal, &progress).await;
-    if let Some(trouble) = journal.trouble() {
-        progress.say(&format!("warning: the recording in {} is not complete: {}", show(&path.display().to_string()), show(&trouble)));
+    if graded.made_namespace() && !args.trust {
+        progress.say(&format!("note: namespace {} was made with Pod Security level baseline; `--trust` leaves that out", show(&cluster.namespace)));
     }
-    Ok(if put_back(&cluster, graded, &journal, &progress).await { exit } else { Exit::NotRestored })
+    if let Some(trouble) = journal.trouble() {
+        progress.say(&format!("warning: the recording {}", show(&trouble)));
+    }
+    Ok(if put_back(args, &cluster, graded, &journal, &progress).await { exit } else { Exit::NotRestored })
 }
 
 /// Prints the report as soon as it can be judged: restoring goes on after it.
@@ -95,7 +112,7 @@ async fn report(args: &cli::Grade, cluster: &Cluster, header: &Header, journal: 
 /// Restores, without a report: whoever stopped it will run it again.
 async fn end_early(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, journal: &Journal, progress: &Progress, signal: Signal, path: &Path) -> Exit {
     progress.say("interrupted: putting everything back (once more to stop at once)");
-    let whole = put_back(cluster, graded, journal, progress).await;
+    let whole = put_back(args, cluster, graded, journal, progress).await;
     progress.say(&format!("what was recorded until then: stsgrade judge {}", show(&path.display().to_string())));
     if args.reporting.output == Format::Json {
         let failure = Failure::new("interrupted", "interrupted before the report", "Run it again.");
@@ -105,29 +122,37 @@ async fn end_early(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, jour
 }
 
 /// Puts everything back; false when something is left, which it names.
-async fn put_back(cluster: &Cluster, graded: Grade<'_>, journal: &Journal, progress: &Progress) -> bool {
+async fn put_back(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, journal: &Journal, progress: &Progress) -> bool {
     let restored = tokio::select! {
         restored = graded.restore() => restored,
         () = progress.follow(journal) => Restored::default(),
     };
     progress.clear();
-    let lines = leftovers(&restored, cluster);
-    lines.iter().for_each(|line| progress.say(line));
-    if lines.is_empty() {
-        progress.say(&format!("everything is as it was found ({} API requests)", cluster.requests.total()));
+    let whole = tell_restored(&restored, cluster, progress);
+    if restored.left.is_empty() && !args.cleanup && !args.filename.is_empty() {
+        progress.say("what -f applied stays");
     }
-    lines.is_empty()
+    if !restored.litter.is_empty() {
+        progress.say("error: not everything that was applied could be removed:");
+        restored.litter.iter().for_each(|it| progress.say(&format!("  {}", show(it))));
+        progress.say(&format!("next:  kubectl delete -n {} -f FILE, and the claims", show(&cluster.namespace)));
+    } else if args.cleanup && whole {
+        progress.say("all that -f made is removed");
+    }
+    whole && restored.litter.is_empty()
 }
 
-/// What is left, and how to finish.
-pub(super) fn leftovers(restored: &Restored, cluster: &Cluster) -> Vec<String> {
-    if restored.left.is_empty() {
-        return vec![];
+/// Says what is left and how to finish; true when nothing is that restoring again could mend.
+pub(super) fn tell_restored(restored: &Restored, cluster: &Cluster, progress: &Progress) -> bool {
+    restored.stays.iter().for_each(|it| progress.say(&format!("warning: {}", show(it))));
+    if !restored.left.is_empty() {
+        progress.say("error: not everything could be put back:");
+        restored.left.iter().for_each(|it| progress.say(&format!("  {}", show(it))));
+        progress.say(&format!("next:  stsgrade restore -n {}", show(&cluster.namespace)));
+    } else if restored.stays.is_empty() {
+        progress.say(&format!("everything is as it was found ({} API requests)", cluster.requests.total()));
     }
-    let mut lines = vec!["error: not everything could be put back:".to_owned()];
-    lines.extend(restored.left.iter().map(|it| format!("  {}", show(it))));
-    lines.push(format!("next:  stsgrade restore -n {}", show(&cluster.namespace)));
-    lines
+    restored.left.is_empty()
 }
 
 fn asked(args: &cli::Grade, submission: Option<&Submission>) -> Asked {
@@ -138,7 +163,7 @@ fn asked(args: &cli::Grade, submission: Option<&Submission>) -> Asked {
         manifests: submission.map(|it| it.digest.clone()),
         probe_image: args.probe_image.clone(),
         timeout_seconds: args.timeout.map(|it| it.as_secs()),
-        cleanup: false,
+        cleanup: args.cleanup,
     }
 }
 

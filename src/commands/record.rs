@@ -38,7 +38,7 @@ async fn work(args: &Record) -> Result<Exit, Early> {
     journal.flush();
     if let Some(trouble) = journal.trouble() {
         return Err(
-            Failure::new("recording_file", format!("the recording in {path} is not complete: {}", show(&trouble)), "Make room, and record again.").into()
+            Failure::new("recording_file", format!("the recording {}", show(&trouble)), "Make room, and record again.").into()
         );
     }
     progress.say(&format!("{} lines in {} s; next: stsgrade judge {path}", recorded.lines, recorded.took.as_secs()));

@@ -1,7 +1,7 @@
 //! `stsgrade restore`: finishes what an interrupted grade left.
 
 use super::{
-    grade::leftovers,
+    grade::tell_restored,
     live::{Early, block_on, connect, listen, whereabouts},
 };
 use crate::{
@@ -24,11 +24,5 @@ async fn work(args: &Restore) -> Result<Exit, Early> {
         progress.say("there is nothing to put back");
         return Ok(Exit::Good);
     };
-    let lines = leftovers(&restored, &cluster);
-    lines.iter().for_each(|line| progress.say(line));
-    if !lines.is_empty() {
-        return Ok(Exit::NotRestored);
-    }
-    progress.say("everything is as it was found");
-    Ok(Exit::Good)
+    Ok(if tell_restored(&restored, &cluster, &progress) { Exit::Good } else { Exit::NotRestored })
 }

@@ -134,6 +134,19 @@ impl Drop for Writer {
     }
 }
 
+/// Where this tool keeps what outlives a run: `${XDG_STATE_HOME:-~/.local/state}/stsgrade`.
+///
+/// # Errors
+/// There is no home directory.
+pub(crate) fn state_folder() -> io::Result<PathBuf> {
+    let state = env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| env::home_dir().map(|home| home.join(".local/state")))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "neither XDG_STATE_HOME nor HOME is set"))?;
+    Ok(state.join("stsgrade"))
+}
+
 /// A new file in the state directory, for a grade that was not told where to keep its recording.
 ///
 /// `${XDG_STATE_HOME:-~/.local/state}/stsgrade/<time>-<namespace>-<random>.jsonl`
@@ -141,17 +154,13 @@ impl Drop for Writer {
 /// # Errors
 /// There is no home directory, or no random number.
 pub fn state_file(header: &Header) -> io::Result<PathBuf> {
-    let state = env::var_os("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| env::home_dir().map(|home| home.join(".local/state")))
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "neither XDG_STATE_HOME nor HOME is set"))?;
+    let state = state_folder()?;
     let mut random = [0; 3];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let keep = |text: &str| text.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-').collect::<String>();
     let time = keep(&header.started_at).replace('-', "");
     let [a, b, c] = random;
-    Ok(state.join("stsgrade").join(format!("{time}-{}-{a:02x}{b:02x}{c:02x}.jsonl", keep(&header.namespace))))
+    Ok(state.join(format!("{time}-{}-{a:02x}{b:02x}{c:02x}.jsonl", keep(&header.namespace))))
 }
 
 fn private_file(path: &Path) -> io::Result<File> {

@@ -26,22 +26,27 @@ const LONGEST: Duration = Duration::from_secs(600);
 
 /// One namespace and the recording that is made of it.
 pub(crate) struct Lab {
-    client: Client,
-    namespace: String,
-    folder: tempfile::TempDir,
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// What one run of the binary did.
 pub(crate) struct Ran {
     pub(crate) status: i32,
     pub(crate) out: String,
-    err: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
     /// The points that a report begins with.
     pub(crate) fn score(&self) -> u32 {
         self.out.split_whitespace().next().and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("no score: {}", self.told()))
+    }
+
+    /// Whether it said so.
+    pub(crate) fn says(&self, words: &str) -> bool {
+        self.err.contains(words) || self.out.contains(words)
     }
 
     /// All that it said.
@@ -64,8 +69,7 @@ impl Lab {
     }
 
     async fn run_now(namespace: &str, test: impl AsyncFnOnce(&Self)) {
-        let client = Client::try_default().await.unwrap();
-        let lab = Self { client, namespace: namespace.to_owned(), folder: tempfile::tempdir().unwrap() };
+        let lab = Self::unmade(namespace).await;
         let namespaces: Api<Namespace> = Api::all(lab.client.clone());
         let it = Namespace { metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() }, ..Namespace::default() };
         namespaces.create(&PostParams::default(), &it).await.unwrap();
@@ -77,6 +81,11 @@ impl Lab {
         if let Err(panic) = outcome {
             std::panic::resume_unwind(panic);
         }
+    }
+
+    /// A namespace that is not there yet.
+    pub(crate) async fn unmade(namespace: &str) -> Self {
+        Self { client: Client::try_default().await.unwrap(), namespace: namespace.to_owned(), folder: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) async fn grade(&self, args: &[&str]) -> Ran {
@@ -225,11 +234,11 @@ impl Lab {
         }
     }
 
-    fn recording(&self) -> PathBuf {
+    pub(crate) fn recording(&self) -> PathBuf {
         self.folder.path().join("recording.jsonl")
     }
 
-    fn command(&self, verb: &str, args: &[&str]) -> tokio::process::Command {
+    pub(crate) fn command(&self, verb: &str, args: &[&str]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_stsgrade"));
         command.current_dir(env!("CARGO_MANIFEST_DIR")).args([verb, "-n", &self.namespace]).args(args);
         command

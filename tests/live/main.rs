@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod gaps;
+mod guest;
 mod lab;
 mod mended;
+mod state;
 
 use lab::Lab;
 
@@ -77,7 +79,7 @@ async fn what_a_killed_grade_left_is_put_back_by_restore() {
     Lab::run("live-killed", async |lab| {
         assert_eq!(lab.grade(&["-f", APPEND]).await.status, 0);
         lab.kill_when("scale down", &[]).await;
-        let restored = lab.stsgrade("restore", &["--force"]).await;
+        let restored = lab.stsgrade("restore", &[]).await;
         assert_eq!(restored.status, 0, "{}", restored.told());
         assert_eq!(lab.replicas("web").await, 3);
         lab.left_nothing(&["data-web-0", "data-web-1", "data-web-2"]).await;

@@ -1,0 +1,153 @@
+//! Removing all that `-f` made, and only that: `--cleanup`.
+//!
+//! What stood before the grade stays, even where it was configured by it: an object is deleted by
+//! the UID that the API server gave when it was created, a claim only if the first list of claims did
+//! not show it. A namespace that this grade made goes with all that is in it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use checks::model::{Timeline, Wait, observation::Reference};
+use futures::future::join_all;
+use http::Method;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{
+    Api,
+    api::{DeleteParams, Preconditions},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Cluster, Interrupt, Journal, Waited,
+    apply::{Report, object_path, send},
+    pace::Pace,
+};
+use crate::{
+    submission::{Applied, Submission},
+    untrusted::show,
+};
+
+/// Between two looks at what is still going.
+const PAUSE: Duration = Duration::from_secs(1);
+/// For what no pod holds up.
+const BASE: Duration = Duration::from_secs(90);
+
+/// What a clean-up has to know.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Litter {
+    /// The claims that stood before anything was applied.
+    pub(super) claims_before: BTreeSet<String>,
+    /// For each set of the submission: its templates of claims.
+    templates: BTreeMap<String, Vec<String>>,
+    /// What was applied.
+    pub(super) applied: Report,
+    /// The UID of the namespace, if it was made for this grade.
+    pub(super) namespace: Option<String>,
+}
+
+impl Litter {
+    pub(super) fn of(submission: &Submission, namespace: Option<String>) -> Self {
+        let sets = submission.objects.iter().filter(|it| it.kind == Applied::StatefulSet);
+        let templates = sets.map(|set| {
+            let list = set.value.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+            let names = list.into_iter().flatten().filter_map(|it| it.pointer("/metadata/name")?.as_str().map(str::to_owned));
+            (set.name.clone(), names.collect())
+        });
+        Self { templates: templates.collect(), namespace, ..Self::default() }
+    }
+
+    /// Whether this set did not stand before: there is nothing to restore of it.
+    pub(super) fn made(&self, set: &str) -> bool {
+        self.namespace.is_some() || self.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == set)
+    }
+
+    /// The claims (name, UID) that the sets made here caused.
+    fn claims(&self, timeline: &Timeline) -> Vec<Reference> {
+        let is_caused = |name: &str| {
+            self.templates.iter().filter(|(set, _)| self.made(set)).any(|(set, templates)| {
+                templates.iter().any(|it| {
+                    let ordinal = name.strip_prefix(it.as_str()).and_then(|it| it.strip_prefix('-')?.strip_prefix(set.as_str())?.strip_prefix('-'));
+                    ordinal.is_some_and(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit()))
+                })
+            })
+        };
+        let claims = timeline.claims().filter(|it| it.gone.is_none() && is_caused(it.name()) && !self.claims_before.contains(it.name()));
+        claims.map(|it| Reference { name: it.name().to_owned(), uid: it.uid().to_owned() }).collect()
+    }
+}
+
+/// Removes it all, and waits until it is gone; what is left, a line each. A second interrupt ends it.
+pub(super) async fn clean(cluster: &Cluster, journal: &Journal, litter: &Litter, interrupt: &Interrupt) -> Vec<String> {
+    tokio::select! {
+        left = all(cluster, journal, litter) => left,
+        () = interrupt.second() => vec!["the clean-up was stopped: perhaps all that was applied".to_owned()],
+    }
+}
+
+async fn all(cluster: &Cluster, journal: &Journal, litter: &Litter) -> Vec<String> {
+    let grace = journal.with(|timeline| timeline.set().map_or(Duration::ZERO, |set| Pace::of(&set.spec).worst_removal(1)));
+    let deadline = Instant::now() + BASE + grace;
+    if let Some(uid) = &litter.namespace {
+        let path = format!("/api/v1/namespaces/{}", cluster.namespace);
+        return remove(cluster, &path, uid, deadline).await.map(|why| format!("namespace {}: {why}", show(&cluster.namespace))).into_iter().collect();
+    }
+    // Pods and what makes them first, what they use last; nothing of it waits for another.
+    let objects = litter.applied.created.iter().rev().map(async |(kind, it)| {
+        let (word, ..) = kind.names();
+        let left = remove(cluster, &object_path(cluster, *kind, &it.name), &it.uid, deadline).await;
+        left.map(|why| format!("{word} {}: {why}", show(&it.name)))
+    });
+    let mut left: Vec<String> = join_all(objects).await.into_iter().flatten().collect();
+    left.extend(claims(cluster, journal, litter, deadline).await);
+    left
+}
+
+/// Deletes the object of that UID and waits until it is gone; why it is not, if so.
+async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> Option<String> {
+    // In the foreground: when the set is gone, its pods are.
+    let how = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground", "preconditions": {"uid": uid}});
+    match send(cluster, Method::DELETE, path, "application/json", Some(&how)).await {
+        Ok(_) => {}
+        // Gone already, or another one of that name, which is none of our business.
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return None,
+        Err(error) => return Some(cluster.failure(&error, "delete", path, "").what),
+    }
+    while Instant::now() < deadline {
+        match send(cluster, Method::GET, path, "", None).await {
+            Ok((_, it)) if it.pointer("/metadata/uid").is_some_and(|it| it == uid) => tokio::time::sleep(PAUSE).await,
+            Ok(_) => return None,
+            Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => return None,
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    Some("it is asked to go, and still there".to_owned())
+}
+
+/// Deletes the claims that the sets made here caused; what is left of them.
+async fn claims(cluster: &Cluster, journal: &Journal, litter: &Litter, deadline: Instant) -> Vec<String> {
+    let caused = journal.with(|timeline| litter.claims(timeline));
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let deletions = caused.iter().map(async |claim| {
+        let preconditions = Preconditions { uid: Some(claim.uid.clone()), resource_version: None };
+        let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        match api.delete(&claim.name, &how).await {
+            Ok(_) => None,
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => None,
+            Err(error) => Some(cluster.failure(&error, "delete", "persistentvolumeclaims", &claim.name).what),
+        }
+    });
+    let mut left: Vec<String> = join_all(deletions).await.into_iter().flatten().collect();
+    let gone = |timeline: &Timeline| {
+        let stays = caused.iter().find(|claim| timeline.claim(&claim.name).last().is_some_and(|it| it.uid() == claim.uid && it.gone.is_none()));
+        stays.map_or(Wait::Done, |claim| Wait::Going(format!("claim {} to be gone", claim.name)))
+    };
+    let budget = deadline.saturating_duration_since(Instant::now()).max(PAUSE);
+    if left.is_empty()
+        && let Waited::TimedOut { awaited } = journal.wait(budget, gone).await
+    {
+        left.push(format!("waited in vain for {awaited}"));
+    }
+    left
+}

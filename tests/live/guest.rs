@@ -1,0 +1,170 @@
+//! A careful guest: whatever happens to a grade, the namespace is as it was.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::lab::Lab;
+
+/// Writes one file, once; obeys SIGTERM. What it wrote must survive everything.
+const STANDING: &str = "tests/live/standing.yaml";
+const CLAIMS: [&str; 3] = ["data-web-0", "data-web-1", "data-web-2"];
+
+/// The steps of a grade of a standing set, as progress names them: a kill comes at any of so many milliseconds after one begins.
+const MOMENTS: [(&str, u64); 7] = [
+    ("wait until", 1000),
+    ("read files", 1500),
+    ("replace", 4000),
+    ("scale up", 6000),
+    ("scale down", 8000),
+    ("bring the pods back", 6000),
+    ("put everything back", 1000),
+];
+/// This many at once: more would only wait for the processor.
+const TOGETHER: usize = 5;
+
+/// Ten grades are killed, or as many as `STSGRADE_KILLS` says; `STSGRADE_SEED` repeats a run.
+#[tokio::test]
+async fn a_killed_grade_is_put_back() {
+    let number = |name, or| std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(or);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let seed = number("STSGRADE_SEED", u64::try_from(now % 1_000_000).unwrap());
+    let kills = usize::try_from(number("STSGRADE_KILLS", 10)).unwrap();
+    println!("STSGRADE_SEED={seed}");
+    let rows = (0..TOGETHER.min(kills)).map(|row| async move {
+        Lab::run(&format!("live-kill-{row}"), async |lab| {
+            lab.apply(STANDING).await;
+            lab.settled("web", 3).await;
+            for kill in (row..kills).step_by(TOGETHER) {
+                let (moment, longest) = MOMENTS[kill % MOMENTS.len()];
+                let later = Duration::from_millis(random(seed, kill) % longest);
+                kill_and_compare(lab, moment, later, kill.is_multiple_of(2)).await;
+            }
+        })
+        .await;
+    });
+    futures::future::join_all(rows).await;
+}
+
+async fn kill_and_compare(lab: &Lab, moment: &str, later: Duration, by_restore: bool) {
+    let before = lab.state().await;
+    let killed = lab.kill_after(moment, later).await;
+    let what = if by_restore { "restore" } else { "grade" };
+    println!("{}: killed {} ms after {moment:?} ({}), then {what}", lab.name(), later.as_millis(), if killed { "at work" } else { "it had ended" });
+    let put_back = if by_restore { lab.stsgrade("restore", &[]).await } else { lab.grade(&[]).await };
+    assert_eq!(put_back.status, 0, "{what} after a kill {later:?} after {moment:?}: {}", put_back.told());
+    lab.settled("web", 3).await;
+    let after = lab.state().await;
+    assert_eq!(after, before, "{what} after a kill {later:?} after {moment:?}: {}", put_back.told());
+}
+
+/// The same numbers for the same seed, on any machine (splitmix64).
+fn random(seed: u64, place: usize) -> u64 {
+    let mut it = seed.wrapping_add((place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    it ^ (it >> 31)
+}
+
+#[tokio::test]
+async fn one_of_two_graders_says_who_the_other_is() {
+    Lab::run("live-two", async |lab| {
+        lab.apply(STANDING).await;
+        lab.settled("web", 3).await;
+        let first = lab.grade(&[]);
+        let second = async {
+            lab.locked().await;
+            lab.stsgrade("grade", &[]).await
+        };
+        let (first, second) = tokio::join!(first, second);
+        assert_eq!((first.status, first.score()), (0, 100), "{}", first.told());
+        assert_eq!(second.status, 4, "{}", second.told());
+        assert!(second.says("someone else is grading") && second.says("process ") && second.says("since 20"), "{}", second.told());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn signals_put_everything_back_at_once() {
+    Lab::run("live-signals", async |lab| {
+        lab.apply(STANDING).await;
+        lab.settled("web", 3).await;
+        for (signal, status, moment) in [("TERM", 143, "scale down"), ("INT", 130, "bring the pods back")] {
+            let before = lab.state().await;
+            let (ended, decisive) = lab.signal_and_measure(moment, signal, 3).await;
+            assert_eq!(ended.status, status, "{}", ended.told());
+            assert!(decisive < Duration::from_secs(1), "the replicas came back {decisive:?} after SIG{signal}: {}", ended.told());
+            lab.settled("web", 3).await;
+            assert_eq!(lab.state().await, before, "{}", ended.told());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_signal_stops_at_once_and_says_what_is_left() {
+    Lab::run("live-second", async |lab| {
+        lab.apply(STANDING).await;
+        lab.settled("web", 3).await;
+        let before = lab.state().await;
+        let began = Instant::now();
+        let ended = lab.signal_twice("scale up").await;
+        assert_eq!(ended.status, 5, "{}", ended.told());
+        assert!(ended.says("next:  stsgrade restore -n live-second"), "{}", ended.told());
+        assert!(began.elapsed() < Duration::from_secs(40));
+        let restored = lab.stsgrade("restore", &[]).await;
+        assert_eq!(restored.status, 0, "{}", restored.told());
+        lab.settled("web", 3).await;
+        assert_eq!(lab.state().await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_minimal_role_is_enough_and_each_verb_of_it_is_needed() {
+    Lab::run("live-role", async |lab| {
+        lab.apply(STANDING).await;
+        lab.settled("web", 3).await;
+        let kubeconfig = lab.as_guest().await;
+        let as_guest = ["--kubeconfig", kubeconfig.to_str().unwrap()];
+        let whole = lab.role().await;
+        for (rule, verb) in whole.iter().enumerate().flat_map(|(rule, it)| it.verbs.iter().map(move |verb| (rule, verb))) {
+            let resources = whole[rule].resources.clone().unwrap_or_default();
+            // Without these something stays unseen, and the grade goes on.
+            if resources.iter().any(|it| it.starts_with("pods/") || it == "events" || it == "endpointslices") {
+                continue;
+            }
+            let mut less = whole.clone();
+            less[rule].verbs.retain(|it| it != verb);
+            less.retain(|it| !it.verbs.is_empty());
+            lab.set_role(less).await;
+            let told = lab.refused(&as_guest).await;
+            for resource in &resources {
+                assert!(told.says(&format!("missing: {verb} {resource}")), "{verb} {resource}: {}", told.told());
+            }
+        }
+        lab.set_role(whole).await;
+        let graded = lab.grade(&as_guest).await;
+        assert_eq!((graded.status, graded.score()), (0, 100), "{}", graded.told());
+        lab.left_nothing(&CLAIMS).await;
+    })
+    .await;
+}
+
+/// All that a clean-up leaves is what stood before: also a claim that the submission's set took over.
+#[tokio::test]
+async fn cleanup_removes_what_was_applied_and_only_that() {
+    Lab::run("live-cleanup", async |lab| {
+        lab.claim("data-web-1").await;
+        let before = lab.state().await;
+        let graded = lab.grade(&["-f", STANDING, "--cleanup"]).await;
+        assert_eq!((graded.status, graded.score()), (0, 100), "{}", graded.told());
+        assert_eq!(lab.state().await.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+        let refused = lab.grade(&["-f", "tests/live/refused.yaml", "--cleanup"]).await;
+        assert_eq!(refused.status, 4, "{}", refused.told());
+        assert_eq!(lab.state().await.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    })
+    .await;
+    let lab = Lab::unmade("live-made").await;
+    let graded = lab.grade(&["-f", STANDING, "--cleanup"]).await;
+    assert_eq!((graded.status, graded.score()), (0, 100), "{}", graded.told());
+    assert!(!lab.exists().await);
+}

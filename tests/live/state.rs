@@ -1,0 +1,242 @@
+//! What a namespace holds, and what is done to it or to a grader there from outside.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    authentication::v1::{TokenRequest, TokenRequestSpec},
+    coordination::v1::Lease,
+    core::v1::{Namespace, PersistentVolumeClaim, Pod, Service, ServiceAccount},
+    rbac::v1::{PolicyRule, Role},
+};
+use kube::{
+    Api, ResourceExt as _,
+    api::{AttachParams, ListParams, ObjectMeta, PostParams},
+    config::Kubeconfig,
+};
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
+    process::Child,
+};
+
+use crate::lab::{Lab, Ran};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(200);
+/// The longest that a set may take to be whole again.
+const WHOLE: Duration = Duration::from_secs(180);
+
+impl Lab {
+    pub(crate) fn name(&self) -> &str {
+        &self.namespace
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub(crate) async fn exists(&self) -> bool {
+        let all: Api<Namespace> = Api::all(self.client.clone());
+        all.get_opt(&self.namespace).await.unwrap().is_some()
+    }
+
+    /// Creates what a file describes; nobody of the tool's takes part in it.
+    pub(crate) async fn apply(&self, file: &str) {
+        let text = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        self.create(&text).await;
+    }
+
+    async fn create(&self, text: &str) {
+        for document in text.split("\n---\n") {
+            let kind = document.lines().find_map(|it| it.strip_prefix("kind: ")).unwrap();
+            let (version, plural) = match kind {
+                "Service" => ("api/v1", "services"),
+                "StatefulSet" => ("apis/apps/v1", "statefulsets"),
+                "Role" => ("apis/rbac.authorization.k8s.io/v1", "roles"),
+                "RoleBinding" => ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+                other => panic!("{other}"),
+            };
+            let path = format!("/{version}/namespaces/{}/{plural}", self.namespace);
+            let request = http::Request::post(path).header("Content-Type", "application/yaml").body(document.as_bytes().to_vec()).unwrap();
+            self.client.request_text(request).await.unwrap();
+        }
+    }
+
+    /// Makes a claim that no set made.
+    pub(crate) async fn claim(&self, name: &str) {
+        let claim = json!({"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "100Mi"}}}});
+        let claim: PersistentVolumeClaim = serde_json::from_value(claim).unwrap();
+        self.api().create(&PostParams::default(), &claim).await.unwrap();
+    }
+
+    /// Waits until the set has just so many pods, all Ready.
+    pub(crate) async fn settled(&self, set: &str, replicas: usize) {
+        let pods: Api<Pod> = self.api();
+        let began = Instant::now();
+        loop {
+            let list = pods.list(&ListParams::default()).await.unwrap().items;
+            let is_ready = |pod: &Pod| {
+                let conditions = pod.status.as_ref().and_then(|it| it.conditions.as_ref());
+                pod.metadata.deletion_timestamp.is_none() && conditions.into_iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True")
+            };
+            if list.len() == replicas && list.iter().all(is_ready) {
+                return;
+            }
+            assert!(began.elapsed() < WHOLE, "{set} has {} pods", list.len());
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// All that `kubectl get sts,pods,pvc,svc,lease` shows but the pods' UIDs and every age, and what the claims hold.
+    pub(crate) async fn state(&self) -> BTreeMap<String, String> {
+        let all = ListParams::default();
+        let mut state = BTreeMap::new();
+        for it in self.api::<StatefulSet>().list(&all).await.unwrap() {
+            state.insert(format!("set {}", it.name_any()), json!([it.uid(), it.labels(), it.annotations(), it.spec]).to_string());
+        }
+        for it in self.api::<Service>().list(&all).await.unwrap() {
+            state.insert(format!("service {}", it.name_any()), json!([it.uid(), it.labels(), it.annotations(), it.spec]).to_string());
+        }
+        for it in self.api::<PersistentVolumeClaim>().list(&all).await.unwrap() {
+            state.insert(format!("claim {}", it.name_any()), json!([it.uid(), it.labels(), it.annotations(), it.spec]).to_string());
+        }
+        for it in self.api::<Lease>().list(&all).await.unwrap() {
+            state.insert(format!("lease {}", it.name_any()), String::new());
+        }
+        for it in self.api::<Pod>().list(&all).await.unwrap() {
+            let files = self.sh(&it.name_any(), "cd /data && for f in * .[!.]*; do [ -f \"$f\" ] && echo \"$f:\" && cat \"$f\"; done").await;
+            state.insert(format!("pod {}", it.name_any()), format!("{} {files}", json!([it.labels(), it.annotations()])));
+        }
+        state
+    }
+
+    async fn sh(&self, pod: &str, script: &str) -> String {
+        let mut exec = self.api::<Pod>().exec(pod, ["sh", "-c", script], &AttachParams::default().stderr(false)).await.unwrap();
+        let mut out = String::new();
+        exec.stdout().unwrap().read_to_string(&mut out).await.unwrap();
+        out
+    }
+
+    /// Begins a grade, and waits until it says `moment`; what it had said until then comes with it.
+    async fn begin(&self, moment: &str) -> (Child, tokio::task::JoinHandle<String>) {
+        let save = self.recording();
+        let mut command = self.command("grade", &["--save", save.to_str().unwrap()]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut err = String::new();
+        loop {
+            let line = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("it never said {moment:?}: {err}"));
+            err.push_str(&format!("{line}\n"));
+            if line.contains(" s  ") && line.contains(moment) {
+                break;
+            }
+        }
+        let rest = tokio::spawn(async move {
+            while let Some(line) = lines.next_line().await.unwrap() {
+                err.push_str(&format!("{line}\n"));
+            }
+            err
+        });
+        (child, rest)
+    }
+
+    /// Kills a grade some time after it says `moment`; whether it was still at work.
+    pub(crate) async fn kill_after(&self, moment: &str, later: Duration) -> bool {
+        let (mut child, _) = self.begin(moment).await;
+        tokio::time::sleep(later).await;
+        let at_work = child.try_wait().unwrap().is_none();
+        let _ = child.kill().await;
+        at_work
+    }
+
+    /// Sends a signal when a grade says `moment`: how it ended, and how long it took until the set was asked for `replicas` again.
+    pub(crate) async fn signal_and_measure(&self, moment: &str, signal: &str, replicas: i32) -> (Ran, Duration) {
+        let (child, rest) = self.begin(moment).await;
+        // The step is told before the API server is asked.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        send(&child, signal);
+        let began = Instant::now();
+        while self.replicas("web").await != replicas {
+            assert!(began.elapsed() < WHOLE);
+            tokio::time::sleep(LOOK / 10).await;
+        }
+        let decisive = began.elapsed();
+        (ended(child, rest).await, decisive)
+    }
+
+    /// Presses Ctrl-C twice.
+    pub(crate) async fn signal_twice(&self, moment: &str) -> Ran {
+        let (child, rest) = self.begin(moment).await;
+        for pause in [500, 100] {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            send(&child, "INT");
+        }
+        ended(child, rest).await
+    }
+
+    /// Waits until somebody grades here.
+    pub(crate) async fn locked(&self) {
+        let leases: Api<Lease> = self.api();
+        while leases.list(&ListParams::default()).await.unwrap().items.is_empty() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// A kubeconfig of an account that may do just what `stsgrade rbac` says.
+    pub(crate) async fn as_guest(&self) -> PathBuf {
+        let account = ServiceAccount { metadata: ObjectMeta { name: Some("stsgrade".to_owned()), ..ObjectMeta::default() }, ..ServiceAccount::default() };
+        let accounts: Api<ServiceAccount> = self.api();
+        accounts.create(&PostParams::default(), &account).await.unwrap();
+        self.create(&self.stsgrade("rbac", &[]).await.out).await;
+        let wish = TokenRequest { spec: Some(TokenRequestSpec::default()), ..TokenRequest::default() };
+        let token = accounts.create_token_request("stsgrade", &PostParams::default(), &wish).await.unwrap().status.unwrap().token;
+        let mut config = serde_json::to_value(Kubeconfig::read().unwrap()).unwrap();
+        for user in config["users"].as_array_mut().unwrap() {
+            user["user"] = json!({"token": token});
+        }
+        let path = self.folder.path().join("guest.json");
+        fs::write(&path, config.to_string()).unwrap();
+        path
+    }
+
+    pub(crate) async fn role(&self) -> Vec<PolicyRule> {
+        self.api::<Role>().get("stsgrade").await.unwrap().rules.unwrap()
+    }
+
+    pub(crate) async fn set_role(&self, rules: Vec<PolicyRule>) {
+        let roles: Api<Role> = self.api();
+        let mut role = roles.get("stsgrade").await.unwrap();
+        role.rules = Some(rules);
+        roles.replace("stsgrade", &PostParams::default(), &role).await.unwrap();
+        // The authorizer learns of it by a watch of its own.
+        tokio::time::sleep(LOOK).await;
+    }
+
+    /// A grade that must not begin.
+    pub(crate) async fn refused(&self, args: &[&str]) -> Ran {
+        let told = self.grade(args).await;
+        assert_eq!(told.status, 4, "{}", told.told());
+        told
+    }
+}
+
+fn send(child: &Child, signal: &str) {
+    let pid = child.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+}
+
+async fn ended(child: Child, rest: tokio::task::JoinHandle<String>) -> Ran {
+    let output = child.wait_with_output().await.unwrap();
+    Ran { status: output.status.code().unwrap_or(-1), out: String::from_utf8(output.stdout).unwrap(), err: rest.await.unwrap() }
+}
