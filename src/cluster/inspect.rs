@@ -130,6 +130,11 @@ impl<'a> Inspector<'a> {
         self.state().desks.clone()
     }
 
+    /// The means to enter pods, where no container of theirs has a shell.
+    pub(super) const fn probe(&self) -> Option<&'a Probe<'a>> {
+        self.probe
+    }
+
     /// The names of the pods for which a canary was written, or may have been.
     pub(super) fn marked(&self) -> BTreeSet<String> {
         self.state().marked.clone()

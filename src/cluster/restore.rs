@@ -302,19 +302,14 @@ impl Restorer<'_> {
         let Some((pod, mounted)) = self.journal.with(|timeline| timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))) else {
             return Ok(vec![]);
         };
-        let stays = remove_by_any(self.cluster, self.probe, &pod, mounted).await;
+        let stays = remove_canaries(self.cluster, self.probe, &pod, mounted).await;
         // Without a shell there was none to write with either, but for a container of our own.
         Ok(stays.into_iter().filter(|it| self.point.probed || !it.contains(NO_SHELL)).collect())
     }
 }
 
-/// Removes our files from one pod's claims by the pod's own containers; what is left of them.
-pub(super) async fn remove_canaries(cluster: &Cluster, pod: &Reference, mounted: Vec<Mounted>) -> Vec<String> {
-    remove_by_any(cluster, None, pod, mounted).await
-}
-
-/// As [`remove_canaries`], by a container of our own where there is no shell.
-async fn remove_by_any(cluster: &Cluster, probe: Option<&Probe<'_>>, pod: &Reference, mut mounted: Vec<Mounted>) -> Vec<String> {
+/// Removes our files from one pod's claims, by a container of our own where there is no shell; what is left of them.
+pub(super) async fn remove_canaries(cluster: &Cluster, probe: Option<&Probe<'_>>, pod: &Reference, mut mounted: Vec<Mounted>) -> Vec<String> {
     let (mut left, mut closed) = (vec![], vec![]);
     let mut without_shell: BTreeSet<String> = BTreeSet::new();
     let perhaps = |why: &str| format!("perhaps files named .stsgrade-… in pod {}: {why}", pod.name);

@@ -301,7 +301,7 @@ impl Visit<'_> {
             timeline.owned().filter(|pod| broken && pod.is_ready() && marked.contains(pod.name())).map(|pod| (reference(pod), Mounted::of(pod))).collect()
         });
         for (pod, mounted) in pods {
-            if remove_canaries(tour.cluster, &pod, mounted).await.is_empty() {
+            if remove_canaries(tour.cluster, tour.inspector.probe(), &pod, mounted).await.is_empty() {
                 tour.inspector.unmark(&pod.name);
             }
         }
