@@ -21,6 +21,7 @@ use crate::{
 mod chance;
 mod cluster;
 mod delivery;
+mod found;
 mod oracle;
 
 use chance::Chance;
@@ -242,7 +243,12 @@ fn short(lines: &[Observation]) -> String {
                     Object::Pod(it) => {
                         let ready = if it.status.conditions.is_empty() { "" } else { " ready" };
                         let going = if it.metadata.deletion_timestamp.is_some() { " going" } else { "" };
-                        format!("{}{}{ready}{going} {}", it.status.phase, it.status.reason, if it.metadata.owner_references.is_empty() { "(no owner)" } else { "" })
+                        format!(
+                            "{}{}{ready}{going} {}",
+                            it.status.phase,
+                            it.status.reason,
+                            if it.metadata.owner_references.is_empty() { "(no owner)" } else { "" }
+                        )
                     }
                     Object::PersistentVolumeClaim(it) if !it.metadata.owner_references.is_empty() => "doomed".to_owned(),
                     _ => String::new(),

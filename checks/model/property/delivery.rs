@@ -37,8 +37,9 @@ enum Item {
     List(usize, usize),
 }
 
-/// Streams: the set, pods, claims, other objects, what is read, what is asked of DNS, the grader's own doings.
+/// Streams: the set, pods, claims, other objects, what is read, what is asked of DNS, and the grader's own doings, which are never late.
 const STREAMS: usize = 7;
+const GRADER: usize = 6;
 
 struct Sender<'c> {
     truth: &'c [Observation],
@@ -60,24 +61,22 @@ impl Delivery {
         if cluster.cut > 0 {
             sender.first_lists(cluster.cut);
         }
-        let mut gone: Option<(Kind, usize, usize)> = None;
-        for place in cluster.cut..truth.len() {
-            let barrier = cluster.barriers.contains(&place) || matches!(truth[place].what, What::End(_));
-            let hidden = swallowed.is_some_and(|(kind, first, end)| (first..end).contains(&place) && kind_of(&truth[place]) == Some(kind));
-            if let Some((kind, first, last)) = gone.filter(|_| barrier || !hidden && swallowed.is_none_or(|(_, _, end)| place >= end)) {
+        let mut open: Option<(usize, usize)> = None;
+        for (place, line) in truth.iter().enumerate().skip(cluster.cut) {
+            let barrier = cluster.barriers.contains(&place) || matches!(line.what, What::End(_));
+            // A gap does not outlast what somebody waited for: it is listed again by then.
+            if let (Some((kind, ..)), Some((first, last))) = (swallowed, open.filter(|_| barrier || swallowed.is_some_and(|it| place >= it.2))) {
                 sender.queues[stream_of_kind(kind)].push_back((place, Item::List(first, last)));
-                gone = None;
+                open = None;
             }
             if barrier {
                 sender.flush(usize::MAX);
             }
-            // A gap does not outlast what somebody waited for: it was listed again by then.
-            if let (true, Some((kind, ..))) = (hidden && sender.out.gap.is_none(), swallowed) {
-                gone = Some((kind, gone.map_or(place, |it| it.1), place));
+            let hidden = swallowed.is_some_and(|(kind, first, end)| (first..end).contains(&place) && kind_of(line) == Some(kind));
+            if hidden && sender.out.gap.is_none() {
+                open = Some((open.map_or(place, |it| it.0), place));
             } else {
-                let lag = if sender.chance.one_in(3) { sender.chance.below(case.lag + 1) } else { 0 };
-                let lag = if stream_of(&truth[place].what) == 6 { 0 } else { lag };
-                sender.queues[stream_of(&truth[place].what)].push_back((place + lag, Item::True(place)));
+                sender.queue(place, case.lag);
             }
             sender.flush(place);
         }
@@ -126,11 +125,18 @@ fn stream_of(what: &What) -> usize {
         What::Object(_, object) => stream_of_kind(object.kind()),
         What::Read(_) | What::Canary(_) => 4,
         What::Lookup(_) => 5,
-        _ => 6,
+        _ => GRADER,
     }
 }
 
 impl Sender<'_> {
+    /// A true line is to be told, now or a few lines late.
+    fn queue(&mut self, place: usize, lag: usize) {
+        let stream = stream_of(&self.truth[place].what);
+        let lag = if stream < GRADER && self.chance.one_in(3) { self.chance.below(lag + 1) } else { 0 };
+        self.queues[stream].push_back((place + lag, Item::True(place)));
+    }
+
     /// Sends what is due, the streams in any order, each in its own.
     fn flush(&mut self, now: usize) {
         loop {
@@ -207,7 +213,11 @@ impl Sender<'_> {
         for line in sent {
             if let What::Object(change, object) = &line.what {
                 let uid = object.metadata().uid.clone();
-                if *change == Change::Deleted { known.remove(&uid) } else { known.insert(uid, ()) };
+                if *change == Change::Deleted {
+                    known.remove(&uid)
+                } else {
+                    known.insert(uid, ())
+                };
             }
         }
         let standing = self.standing(kind, last + 1);

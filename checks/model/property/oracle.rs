@@ -62,8 +62,15 @@ impl Facts {
         if self.perhaps_broken && !self.broken {
             return PASS.or(OPEN).or(FAIL);
         }
-        let grave = if self.broken { return FAIL } else if self.hidden { OPEN } else if self.perhaps_hidden { PASS.or(OPEN) } else { PASS };
-        grave
+        if self.broken {
+            FAIL
+        } else if self.hidden {
+            OPEN
+        } else if self.perhaps_hidden {
+            PASS.or(OPEN)
+        } else {
+            PASS
+        }
     }
 }
 
@@ -173,9 +180,12 @@ impl Oracle<'_> {
             let asked_unseen = before.asked.is_some_and(|asked| asked >= self.cluster.cut && !self.told(asked));
             let in_doubt = |hole: Hole| self.cluster.scalings.iter().any(|it| (hole.last_sure..=hole.listed).contains(&self.by(it.at)));
             // Where claims were last seen before the pod was, nobody knows which one it was on.
-            let claim_unseen = before.claim != after.claim && self.hole(Kind::PersistentVolumeClaim).is_some_and(|hole| before.added < self.cluster.cut || hole.last_sure < self.by(before.added));
+            let claim_unseen = before.claim != after.claim
+                && self.hole(Kind::PersistentVolumeClaim).is_some_and(|hole| before.added < self.cluster.cut || hole.last_sure < self.by(before.added));
             let open = asked_unseen && self.delivery.gap.is_some_and(in_doubt) || claim_unseen;
-            let plain = !open && self.is_plain(after.added >= self.cluster.toured) && (before.claim == after.claim || self.is_in_sight(after.ordinal, before.gone.unwrap_or_default()));
+            let plain = !open
+                && self.is_plain(after.added >= self.cluster.toured)
+                && (before.claim == after.claim || self.is_in_sight(after.ordinal, before.gone.unwrap_or_default()));
             self.violated(broken, &[test], if plain && known { &[] } else { &[6, 10] });
             for test in if plain { vec![test] } else { vec![6, 10] } {
                 self.unless(known && !open && (read || broken), test, false);

@@ -73,10 +73,13 @@ impl Cluster<'_> {
         self.act(History::end);
     }
 
+    /// What was asked for comes, and the pods that are new are looked at.
     fn arrive(&mut self) {
         self.settle();
         self.barrier();
-        self.inspect();
+        let new: Vec<i32> = self.pods.iter().filter(|(_, it)| !self.lives[it.life].read).map(|(ordinal, _)| *ordinal).collect();
+        new.into_iter().for_each(|it| self.peek(it));
+        self.look_up_service();
     }
 
     fn asks(&mut self, name: StepName, asked: Asked) {
@@ -101,7 +104,11 @@ impl Cluster<'_> {
         }
         self.broken_starts += 1;
         let starts = i32::try_from(self.broken_starts).unwrap_or(1);
-        if self.chance.one_in(3) { self.act(|it| it.unready(ordinal)) } else { self.act(|it| it.crashed(ordinal, starts)) }
+        if self.chance.one_in(3) {
+            self.act(|it| it.unready(ordinal))
+        } else {
+            self.act(|it| it.crashed(ordinal, starts))
+        }
         self.with(ordinal, |it| (it.ready, it.broken) = (false, for_good));
     }
 
@@ -145,6 +152,10 @@ impl Cluster<'_> {
     pub(super) fn inspect(&mut self) {
         let ordinals: Vec<i32> = self.pods.keys().copied().collect();
         ordinals.into_iter().for_each(|it| self.peek(it));
+        self.look_up_service();
+    }
+
+    fn look_up_service(&mut self) {
         let mut addresses: Vec<String> = self.pods.values().filter(|it| it.ready).map(|it| self.lives[it.life].address.clone()).collect();
         if self.case.mutation == Some(Mutation::ServiceNameShort) {
             addresses.pop();
