@@ -173,6 +173,8 @@ impl Restorer<'_> {
         // where it looks needless, because the newest change may not have been seen yet.
         } else if let Err(failure) = ask_replicas(self.cluster, &self.point.set, replicas, AWAY).await {
             outcome.left.insert(format!("replicas of {}: {failure}", self.point.set));
+            outcome.left.extend(self.journal.with(|timeline| self.outstanding(timeline)));
+            return;
         }
         // A set that is still shown with 0 replicas looks as if no pod would ever come.
         let shown = |timeline: &Timeline| match timeline.set() {
