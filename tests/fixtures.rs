@@ -117,7 +117,7 @@ fn problems(case: &Case) -> Vec<String> {
         .unwrap()
         .flatten()
         .map(|it| it.file_name().into_string().unwrap())
-        .filter(|name| !FILES.contains(&name.as_str()) && !(fails && name == MENDED))
+        .filter(|name| !(FILES.contains(&name.as_str()) || fails && name == MENDED))
         .map(|name| format!("stray {name}"))
         .collect();
     if fails && !case.folder.join(MENDED).exists() {
