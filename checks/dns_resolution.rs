@@ -139,7 +139,7 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
 
 /// After a replacement that became Ready, the name must give a later life's address: never anything else, and once at least.
 fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict) {
-    let asked = timeline.replacements().into_iter().filter(|(old, new)| new.ready.is_some() && timeline.lookups_of(old.uid()).next().is_some());
+    let asked = timeline.replacements().into_iter().filter(|(old, new)| new.ready.is_some() && timeline.crash_of(new).is_none() && timeline.lookups_of(old.uid()).next().is_some());
     let judged = asked.map(|(old, new)| (old, new_address(timeline, new))).max_by_key(|(_, (standing, _))| match standing {
         Standing::Broken { .. } => 2,
         Standing::Met => 1,

@@ -28,6 +28,10 @@ fn judge(timeline: &Timeline) -> Verdict {
     let mut shown = false;
     for (old, new) in replacements {
         let text = format!("{} came back under its name", old.name());
+        if let Some(obstacle) = timeline.crash_of(new) {
+            verdict.push("came_back", text, Standing::Blocked(obstacle.clone()), [new.added.by]);
+            continue;
+        }
         if new.ready.is_none() {
             let standing = timeline.missing("wait until the new pod is Ready");
             // One that had to go before it was Ready shows nothing, unless it could not get there.

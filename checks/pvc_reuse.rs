@@ -22,6 +22,10 @@ fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let mut shown = false;
     for (old, new) in timeline.returns() {
+        if let Some(obstacle) = timeline.crash_of(new) {
+            verdict.push("came_back", format!("{} came back", new.name()), Standing::Blocked(obstacle.clone()), [new.added.by]);
+            continue;
+        }
         if new.ready.is_none() {
             let standing = timeline.missing("wait until the pod is Ready");
             // One that had to go before it was Ready shows nothing, unless it could not get there.

@@ -86,6 +86,16 @@ impl Timeline {
         blamed.or_else(nothing).map_or_else(|| Standing::NotShown { next: next.to_owned() }, Standing::Blocked)
     }
 
+    /// The obstacle that a container of this pod is, because it ends: Ready for a moment at each start shows nothing.
+    ///
+    /// An obstacle is named once for all lives of a pod; another life is meant too where nobody could read it.
+    #[must_use]
+    pub fn crash_of(&self, pod: &Incarnation) -> Option<&Obstacle> {
+        let lived = |seq: &Seq| *seq >= pod.added.by && pod.gone.is_none_or(|gone| *seq <= gone.by);
+        let mut blamed = self.obstacles().iter().filter(|it| pod.ended.is_some() && it.fault == Fault::Submission && it.who == pod.name());
+        blamed.find(|it| it.evidence.iter().any(lived) || self.portrait(pod).is_none())
+    }
+
     /// The pod that took over from the incarnation `old` (a UID) is Ready.
     #[must_use]
     pub fn succeeded(&self, old: &str) -> Wait {

@@ -45,6 +45,14 @@ fn a_second_start_that_crashes_blocks_what_needs_it() {
 }
 
 #[test]
+fn ready_for_a_moment_at_each_start_is_not_coming_back() {
+    let moment = History::created().step(StepName::Replace).down(1).add(1).crashed(1, 1).restarted(1).done(StepName::Replace);
+    let stuck = moment.scale(5).step(StepName::ScaleUp).crashed(1, 4).ended(StepName::ScaleUp, Phase::Stuck);
+    let gone = stuck.scale(0).down(2).down(1).down(0).scale(3).up(0).add(1).restarted(1).crashed(1, 1).end();
+    assert_eq!(gone.letters(), "PPPPPFFPPF");
+}
+
+#[test]
 fn evidence_from_before_the_last_change_of_the_submission_counts_neither_way() {
     let mut history = History::created();
     history.spec.min_ready_seconds = 1;
