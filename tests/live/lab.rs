@@ -197,6 +197,51 @@ impl Lab {
         self.stands(replicas).await;
     }
 
+    /// Waits until the recording holds a reading of each of these pods as they stand.
+    pub(crate) async fn looked_at(&self, names: &[&str]) {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        for name in names {
+            let uid = pods.get(name).await.unwrap().uid().unwrap();
+            self.told(&["\"read\":", &uid]).await;
+        }
+    }
+
+    /// Waits until the recording holds an answer about each of these pods as they stand.
+    pub(crate) async fn asked_for(&self, names: &[&str]) {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        for name in names {
+            let pod = pods.get(name).await.unwrap();
+            let address = format!("\"addresses\":[\"{}\"]", pod.status.as_ref().unwrap().pod_ip.as_ref().unwrap());
+            self.told(&["\"lookup\":", &pod.uid().unwrap(), &address]).await;
+        }
+    }
+
+    /// Deletes a pod, and waits until another is Ready in its place.
+    pub(crate) async fn delete_pod(&self, name: &str) {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let old = pods.get(name).await.unwrap().uid();
+        pods.delete(name, &DeleteParams::default()).await.unwrap();
+        for _ in 0..1200 {
+            let new = pods.get_opt(name).await.unwrap().filter(|pod| pod.uid() != old);
+            let conditions = new.and_then(|pod| pod.status?.conditions).unwrap_or_default();
+            if conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{name} did not come back");
+    }
+
+    /// Deletes the set, its Service and all claims, as the lab's last section asks.
+    pub(crate) async fn clean_up(&self) {
+        let at_once = DeleteParams::default();
+        Api::<StatefulSet>::namespaced(self.client.clone(), &self.namespace).delete("web", &at_once).await.unwrap();
+        Api::<Service>::namespaced(self.client.clone(), &self.namespace).delete("web", &at_once).await.unwrap();
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), &self.namespace);
+        claims.delete_collection(&at_once, &ListParams::default()).await.unwrap();
+        self.told(&["\"deleted\"", "\"PersistentVolumeClaim\":"]).await;
+    }
+
     /// Waits until so many pods, and no others, are Ready.
     pub(crate) async fn stands(&self, replicas: i32) {
         let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
