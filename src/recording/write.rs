@@ -66,15 +66,12 @@ impl Writer {
         writer
     }
 
-    /// Appends one observation. What asks something of the cluster, and what was read, is on disk
-    /// when this returns; the rest follows with it.
+    /// Appends one observation, which is handed to the file when this returns: whoever kills the
+    /// grader loses no evidence, and whoever reads along sees it.
     pub fn push(&mut self, observation: &Observation) {
         self.line_of(observation);
-        let decisive = matches!(observation.what, What::Step(_) | What::Read(_) | What::Canary(_) | What::Gap(_) | What::End(_));
         self.ended |= matches!(observation.what, What::End(_));
-        if decisive {
-            self.flush();
-        }
+        self.flush();
     }
 
     /// Hands what is buffered to the file.
