@@ -1,0 +1,70 @@
+//! How long judging takes, against what no judge can do without: reading the bytes, and parsing their JSON.
+//!
+//! `cargo bench --bench judge`. A time says something about a machine; the ratios in one run say something about the judge.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
+
+use std::{fs, hint::black_box, io::Cursor, time::Duration};
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use stsgrade::{
+    recording::{Reader, fold},
+    report::{Report, Source},
+};
+
+const LINES: usize = 100_000;
+
+/// A fixture's recording, in which the last changes of its objects come again and again before the end.
+fn long_recording() -> Vec<u8> {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pass/append/recording.jsonl")).unwrap();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let header = lines.next().unwrap();
+    let (mut judged, mut end) = (vec![], None);
+    for line in lines {
+        if line.get("end").is_some() {
+            end = Some(line);
+            break;
+        }
+        judged.push(line);
+    }
+    let last = |path: &str| judged.iter().rfind(|line| line.pointer(path).is_some()).unwrap().clone();
+    let again = [last("/object/Pod/status"), last("/object/StatefulSet"), last("/object/PersistentVolumeClaim"), last("/object/EndpointSlice"), last("/read")];
+    let repeated = again.iter().cycle().take(LINES - judged.len() - 1).cloned();
+    let mut out = header.to_string();
+    for (seq, mut line) in judged.iter().cloned().chain(repeated).chain(end).enumerate() {
+        line["seq"] = Value::from(seq + 1);
+        line["at"] = Value::from((seq + 1) * 1_000_000);
+        out.push('\n');
+        out.push_str(&line.to_string());
+    }
+    out.push('\n');
+    out.into_bytes()
+}
+
+fn judge(recording: &[u8]) -> u32 {
+    let folded = fold(Reader::from(Box::new(Cursor::new(recording.to_vec())), "it").unwrap()).unwrap();
+    let header = &folded.header;
+    let source =
+        Source { digest: folded.digest.clone(), cluster: header.cluster.clone(), started_at: header.started_at.clone(), namespace: header.namespace.clone() };
+    Report::of(&source, &folded.timeline).score.earned
+}
+
+fn benchmark(criterion: &mut Criterion) {
+    let recording = long_recording();
+    assert_eq!(judge(&recording), 100);
+    let mut group = criterion.benchmark_group("100,000 observations");
+    group.throughput(Throughput::Bytes(recording.len() as u64)).sample_size(10).measurement_time(Duration::from_secs(10));
+    group.bench_function("judged", |bencher| bencher.iter(|| judge(black_box(&recording))));
+    group.bench_function("parsed into serde_json::Value", |bencher| {
+        bencher.iter(|| {
+            recording.split(|it| *it == b'\n').filter(|line| !line.is_empty()).for_each(|line| drop(black_box(serde_json::from_slice::<Value>(line).unwrap())))
+        });
+    });
+    group.bench_function("digested", |bencher| bencher.iter(|| Sha256::digest(black_box(&recording))));
+    group.finish();
+}
+
+criterion_group!(benches, benchmark);
+criterion_main!(benches);
