@@ -45,13 +45,19 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
     let Some(service) = timeline.governing_service() else {
         let headless: Vec<&str> = timeline.services().filter(|it| it.is_headless()).map(|it| it.service.metadata.name.as_str()).collect();
         let actual = if wanted.is_empty() { "serviceName is empty".to_owned() } else { format!("there is no Service {wanted:?}") };
-        let (actual, mistake) = if headless.is_empty() { (actual, "no_service") } else { (format!("{actual}, but {}", headless.join(", ")), "wrong_service_name") };
+        let (actual, mistake) =
+            if headless.is_empty() { (actual, "no_service") } else { (format!("{actual}, but {}", headless.join(", ")), "wrong_service_name") };
         verdict.push("governing_service", text, Standing::broken("a headless Service by the name in spec.serviceName", actual), cites).because(mistake);
         return None;
     };
     if !service.is_headless() {
-        let actual = format!("Service {wanted} has the cluster IP {} (its pods' names resolve all the same, but constraint 3.2 asks for a headless one)", service.spec().cluster_ip);
-        verdict.push("governing_service", text, Standing::broken("clusterIP: None", actual), [service.added.by, set.changed.by]).because("service_not_headless");
+        let actual = format!(
+            "Service {wanted} has the cluster IP {} (its pods' names resolve all the same, but constraint 3.2 asks for a headless one)",
+            service.spec().cluster_ip
+        );
+        verdict
+            .push("governing_service", text, Standing::broken("clusterIP: None", actual), [service.added.by, set.changed.by])
+            .because("service_not_headless");
         return None;
     }
     verdict.push("governing_service", text, Standing::Met, [service.added.by, set.changed.by]);
@@ -124,7 +130,8 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
     };
     let wanted: Vec<&Incarnation> = timeline.ordinals().filter_map(|it| timeline.representative(it)).collect();
     // Each life has its own addresses: the answer must hold one of every ordinal that stood then.
-    let holds_all = |lookup: &Lookup| wanted.iter().all(|pod| timeline.lane(pod.ordinal).iter().any(|life| life.addresses.iter().any(|it| lookup.addresses.contains(it))));
+    let holds_all =
+        |lookup: &Lookup| wanted.iter().all(|pod| timeline.lane(pod.ordinal).iter().any(|life| life.addresses.iter().any(|it| lookup.addresses.contains(it))));
     let standing = if let Some(right) = asked.iter().find(|it| holds_all(&it.what)) {
         verdict.push("service_name", text, Standing::Met, [right.seq]);
         return;
@@ -132,14 +139,20 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
         Standing::unseen(format!("{} was answered: {error}", last.what.name))
     } else {
         let addresses: Vec<&str> = wanted.iter().flat_map(|it| it.addresses.last()).map(String::as_str).collect();
-        Standing::broken(format!("{} gives {}", last.what.name, addresses.join(", ")), last.what.error.clone().unwrap_or_else(|| last.what.addresses.join(", ")))
+        Standing::broken(
+            format!("{} gives {}", last.what.name, addresses.join(", ")),
+            last.what.error.clone().unwrap_or_else(|| last.what.addresses.join(", ")),
+        )
     };
     verdict.push("service_name", text, standing, [last.seq]);
 }
 
 /// After a replacement that became Ready, the name must give a later life's address: never anything else, and once at least.
 fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict) {
-    let asked = timeline.replacements().into_iter().filter(|(old, new)| new.ready.is_some() && timeline.crash_of(new).is_none() && timeline.lookups_of(old.uid()).next().is_some());
+    let asked = timeline
+        .replacements()
+        .into_iter()
+        .filter(|(old, new)| new.ready.is_some() && timeline.crash_of(new).is_none() && timeline.lookups_of(old.uid()).next().is_some());
     let judged = asked.map(|(old, new)| (old, new_address(timeline, new))).max_by_key(|(_, (standing, _))| match standing {
         Standing::Broken { .. } => 2,
         Standing::Met => 1,
@@ -159,7 +172,11 @@ fn new_address(timeline: &Timeline, new: &Incarnation) -> (Standing, Vec<Seq>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+    use crate::model::{
+        Outcome::{Fail, Inconclusive, Pass},
+        history::History,
+        observation::Change,
+    };
 
     fn set_with(change: impl FnOnce(&mut crate::model::object::Service)) -> History {
         History::new().service_with(change).set(Change::Added).subject().up(0).up(1).up(2).inspect().end()
@@ -174,7 +191,11 @@ mod tests {
     fn the_service_must_exist_be_headless_and_select_the_pods() {
         History::new().set(Change::Added).subject().up(0).up(1).up(2).end().assert("dns_resolution", Fail, &["no_service"]);
         set_with(|service| service.metadata.name = "other".to_owned()).assert("dns_resolution", Fail, &["wrong_service_name"]);
-        set_with(|service| service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.1.1".to_owned())).assert("dns_resolution", Fail, &["service_not_headless"]);
+        set_with(|service| service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.1.1".to_owned())).assert(
+            "dns_resolution",
+            Fail,
+            &["service_not_headless"],
+        );
         set_with(|service| service.spec.iter_mut().for_each(|it| it.selector.clear())).assert("dns_resolution", Fail, &["selector_mismatch"]);
     }
 

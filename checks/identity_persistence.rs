@@ -52,7 +52,11 @@ fn judge(timeline: &Timeline) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::{History, Writes}, observation::Change};
+    use crate::model::{
+        Outcome::{Fail, Inconclusive, Pass},
+        history::{History, Writes},
+        observation::Change,
+    };
 
     fn replaced(writes: Writes) -> History {
         let mut history = History::new();
@@ -63,7 +67,11 @@ mod tests {
     #[test]
     fn appending_and_guarding_pass() {
         replaced(|ordinal, there, start| Some(format!("{}web-{ordinal} {start}\n", there.unwrap_or_default()))).assert("identity_persistence", Pass, &[]);
-        replaced(|ordinal, there, start| Some(there.map_or_else(|| format!("web-{ordinal} {start}\n"), str::to_owned))).assert("identity_persistence", Pass, &[]);
+        replaced(|ordinal, there, start| Some(there.map_or_else(|| format!("web-{ordinal} {start}\n"), str::to_owned))).assert(
+            "identity_persistence",
+            Pass,
+            &[],
+        );
     }
 
     #[test]
@@ -74,13 +82,19 @@ mod tests {
     #[test]
     fn a_new_date_over_the_old_one_fails() {
         // The behaviour of the lab's Section 1 manifest.
-        replaced(|ordinal, _, start| Some(format!("Pod: web-{ordinal}\nDate: {start}{ordinal}\n"))).assert("identity_persistence", Fail, &["overwritten_at_start"]);
+        replaced(|ordinal, _, start| Some(format!("Pod: web-{ordinal}\nDate: {start}{ordinal}\n"))).assert(
+            "identity_persistence",
+            Fail,
+            &["overwritten_at_start"],
+        );
     }
 
     #[test]
     fn a_line_of_its_own_that_survives_a_rewrite_passes() {
         replaced(|ordinal, there, start| {
-            let first = there.and_then(|it| it.lines().next()).map_or_else(|| format!("web-{ordinal} token {}", [831, 422, 977][usize::try_from(ordinal).unwrap_or(0)]), str::to_owned);
+            let first = there
+                .and_then(|it| it.lines().next())
+                .map_or_else(|| format!("web-{ordinal} token {}", [831, 422, 977][usize::try_from(ordinal).unwrap_or(0)]), str::to_owned);
             Some(format!("{first}\nstarts: {start}\n"))
         })
         .assert("identity_persistence", Pass, &[]);

@@ -25,7 +25,9 @@ fn judge(timeline: &Timeline) -> Verdict {
         for (upper, lower) in fall.neighbours() {
             whole |= fall.whole;
             let (standing, cites) = timeline.gone_before_next(&fall, upper, lower);
-            verdict.push("gone_before_next", format!("{} is gone before {} is asked to go", upper.name(), lower.name()), standing, cites).because(timeline.policy_mistake());
+            verdict
+                .push("gone_before_next", format!("{} is gone before {} is asked to go", upper.name(), lower.name()), standing, cites)
+                .because(timeline.policy_mistake());
         }
     }
     if !whole {
@@ -36,7 +38,10 @@ fn judge(timeline: &Timeline) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History};
+    use crate::model::{
+        Outcome::{Fail, Inconclusive, Pass},
+        history::History,
+    };
 
     #[test]
     fn highest_first_passes() {

@@ -34,7 +34,10 @@ fn judge(timeline: &Timeline) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History};
+    use crate::model::{
+        Outcome::{Fail, Inconclusive, Pass},
+        history::History,
+    };
 
     #[test]
     fn one_after_the_other_passes() {

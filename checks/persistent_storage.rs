@@ -66,7 +66,8 @@ fn own_claims(timeline: &Timeline, verdict: &mut Verdict, set: &SetLife, pod: &I
 
 fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation, claims: &[String]) {
     const LEAST: u128 = 50 * 1024 * 1024;
-    let requests: Vec<&str> = claims.iter().filter_map(|it| timeline.claim(it).last()?.claim.spec.as_ref()?.resources.requests.get("storage").map(String::as_str)).collect();
+    let requests: Vec<&str> =
+        claims.iter().filter_map(|it| timeline.claim(it).last()?.claim.spec.as_ref()?.resources.requests.get("storage").map(String::as_str)).collect();
     if requests.is_empty() {
         return;
     }
@@ -100,7 +101,12 @@ fn judge_canaries(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation,
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Pass}, history::History, object::{ClaimSource, Present, Volume}, observation::{Canary, Change, Token, What}};
+    use crate::model::{
+        Outcome::{Fail, Pass},
+        history::History,
+        object::{ClaimSource, Present, Volume},
+        observation::{Canary, Change, Token, What},
+    };
 
     fn with_volume(volume: Volume) -> History {
         let mut history = History::new();

@@ -42,7 +42,11 @@ fn judge(timeline: &Timeline) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+    use crate::model::{
+        Outcome::{Fail, Inconclusive, Pass},
+        history::History,
+        observation::Change,
+    };
 
     #[test]
     fn three_named_pods_pass() {
@@ -70,7 +74,15 @@ mod tests {
 
     #[test]
     fn a_pod_that_another_set_owns_is_not_ours() {
-        let history = History::new().service().set(Change::Added).subject().up(0).up(1).claim(2).add_as(2, Change::Added, |pod| pod.metadata.owner_references[0].uid = "other".to_owned()).ready(2);
+        let history = History::new()
+            .service()
+            .set(Change::Added)
+            .subject()
+            .up(0)
+            .up(1)
+            .claim(2)
+            .add_as(2, Change::Added, |pod| pod.metadata.owner_references[0].uid = "other".to_owned())
+            .ready(2);
         history.end().assert("pod_naming", Inconclusive, &[]);
     }
 }

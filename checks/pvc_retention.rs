@@ -83,7 +83,12 @@ fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, object::OwnerReference, observation::Change};
+    use crate::model::{
+        Outcome::{Fail, Inconclusive, Pass},
+        history::History,
+        object::OwnerReference,
+        observation::Change,
+    };
 
     #[test]
     fn claims_that_stay_pass() {
@@ -92,7 +97,9 @@ mod tests {
 
     #[test]
     fn a_claim_handed_to_its_pod_fails_before_it_is_gone() {
-        let owned = |claim: &mut crate::model::object::PersistentVolumeClaim| claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
+        let owned = |claim: &mut crate::model::object::PersistentVolumeClaim| {
+            claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }]
+        };
         let history = History::created().scale(1).claim_line(2, Change::Modified, owned).down(2).down(1).end();
         history.assert("pvc_retention", Fail, &["when_scaled_delete"]);
     }

@@ -45,7 +45,11 @@ fn judge(timeline: &Timeline) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+    use crate::model::{
+        Outcome::{Fail, Inconclusive, Pass},
+        history::History,
+        observation::Change,
+    };
 
     #[test]
     fn the_old_claims_with_the_old_content_pass() {

@@ -27,14 +27,23 @@ fn judge(timeline: &Timeline) -> Verdict {
         timeline.judge_rise(&mut verdict, &rise);
     }
     if !whole {
-        verdict.push("rise_from_nothing", "the pods were seen to be created from nothing", timeline.missing("scale the set to 0 and back up while stsgrade watches"), []);
+        verdict.push(
+            "rise_from_nothing",
+            "the pods were seen to be created from nothing",
+            timeline.missing("scale the set to 0 and back up while stsgrade watches"),
+            [],
+        );
     }
     verdict
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::History, observation::Change};
+    use crate::model::{
+        Outcome::{Fail, Inconclusive, Pass},
+        history::History,
+        observation::Change,
+    };
 
     #[test]
     fn one_after_the_other_passes() {
@@ -71,9 +80,11 @@ mod tests {
 
     #[test]
     fn adopted_pods_show_nothing() {
-        let orphan = |history: History, ordinal| history.claim(ordinal).add_as(ordinal, Change::Added, |pod| pod.metadata.owner_references.clear()).ready(ordinal);
+        let orphan =
+            |history: History, ordinal| history.claim(ordinal).add_as(ordinal, Change::Added, |pod| pod.metadata.owner_references.clear()).ready(ordinal);
         let owner = |pod: &mut crate::model::object::Pod| {
-            pod.metadata.owner_references = vec![crate::model::object::OwnerReference { kind: "StatefulSet".to_owned(), uid: "set".to_owned(), controller: true, ..Default::default() }];
+            pod.metadata.owner_references =
+                vec![crate::model::object::OwnerReference { kind: "StatefulSet".to_owned(), uid: "set".to_owned(), controller: true, ..Default::default() }];
         };
         let history = [0, 1, 2].into_iter().fold(History::new().service(), orphan).set(Change::Added).subject();
         let adopted = [0, 1, 2].into_iter().fold(history, |history, ordinal| history.pod(ordinal, Change::Modified, owner));

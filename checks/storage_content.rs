@@ -24,7 +24,12 @@ pub(crate) const CHECK: Check = Check {
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     if timeline.set().is_none() {
-        verdict.push("tells_its_pod", "each pod's content tells which pod wrote it", timeline.missing("apply a StatefulSet whose pods write to their claims"), []);
+        verdict.push(
+            "tells_its_pod",
+            "each pod's content tells which pod wrote it",
+            timeline.missing("apply a StatefulSet whose pods write to their claims"),
+            [],
+        );
         return verdict;
     }
     let gallery = Gallery::of(timeline, timeline.originals());
@@ -67,7 +72,13 @@ fn no_claim_of_its_own(timeline: &Timeline, pod: &Incarnation) -> Option<&'stati
     if claims.is_empty() {
         return Some(timeline.unclaimed_mistake(pod));
     }
-    let others: Vec<String> = timeline.ordinals().filter(|it| *it != pod.ordinal).filter_map(|it| timeline.representative(it)).flat_map(Incarnation::claims).map(|(_, claim)| claim).collect();
+    let others: Vec<String> = timeline
+        .ordinals()
+        .filter(|it| *it != pod.ordinal)
+        .filter_map(|it| timeline.representative(it))
+        .flat_map(Incarnation::claims)
+        .map(|(_, claim)| claim)
+        .collect();
     claims.iter().all(|(_, claim)| others.contains(claim)).then_some("shared_claim")
 }
 
@@ -85,7 +96,11 @@ fn found_nothing(portrait: &Portrait<'_>, name: &str) -> (Standing, &'static str
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Outcome::{Fail, Inconclusive, Pass}, history::{History, Writes}, observation::Change};
+    use crate::model::{
+        Outcome::{Fail, Inconclusive, Pass},
+        history::{History, Writes},
+        observation::Change,
+    };
 
     fn wrote(writes: Writes) -> History {
         let mut history = History::new();

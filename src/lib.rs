@@ -4,14 +4,14 @@
 //! `report` writes the report. What is judged, and how, is the business of the crate `checks`.
 
 pub mod cli;
+pub mod cluster;
 pub mod commands;
 pub mod exit;
+pub mod plan;
 pub mod progress;
+pub mod record;
+pub mod recording;
 pub mod report;
+pub mod submission;
 pub mod terminal;
 pub mod untrusted;
-pub mod recording;
-pub mod cluster;
-pub mod plan;
-pub mod record;
-pub mod submission;

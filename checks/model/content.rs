@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    observation::{File, Read, Seq},
     lives::{Incarnation, Noted},
+    observation::{File, Read, Seq},
     timeline::Timeline,
 };
 
@@ -108,9 +108,7 @@ impl Timeline {
     #[must_use]
     pub fn originals(&self) -> Vec<Portrait<'_>> {
         let since = self.since();
-        let first = |lane: &'_ [Incarnation]| -> Option<usize> {
-            (0..lane.len()).find(|place| self.readings(lane[*place].uid()).any(|it| it.seq >= since))
-        };
+        let first = |lane: &'_ [Incarnation]| -> Option<usize> { (0..lane.len()).find(|place| self.readings(lane[*place].uid()).any(|it| it.seq >= since)) };
         self.lanes().filter_map(|(_, lane)| self.portrait(&lane[first(lane)?])).collect()
     }
 
@@ -276,7 +274,13 @@ impl<'t> Gallery<'t> {
     /// Whether a line of the original that no other pod has, beyond names, ordinals, UIDs and addresses, is still there.
     fn keeps_a_line(&self, place: usize, original: &Text<'_>, after: &Text<'_>) -> bool {
         let Some(own) = self.portraits.get(place) else { return false };
-        let others: BTreeSet<String> = self.portraits.iter().enumerate().filter(|(other, _)| *other != place).flat_map(|(_, it)| it.lines().map(|line| anonymous(line, it.pod)).collect::<Vec<_>>()).collect();
+        let others: BTreeSet<String> = self
+            .portraits
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != place)
+            .flat_map(|(_, it)| it.lines().map(|line| anonymous(line, it.pod)).collect::<Vec<_>>())
+            .collect();
         let left: BTreeSet<&str> = after.content.lines().collect();
         let distinct = |line: &&str| !line.trim().is_empty() && !others.contains(&anonymous(line, own.pod)) && anonymous(line, own.pod) != "·";
         let alone = self.portraits.len() < 2;
@@ -400,7 +404,16 @@ mod tests {
 
     #[test]
     fn digits_of_times_and_hashes_are_no_numbers() {
-        for line in ["Mon Nov 23 03:54:11 UTC 2026", "2026-11-23T03:54:11Z", "2026-11-23 03:54", "1732334051", "deadbeef01", "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "10.88.1.5", "11/23/2026"] {
+        for line in [
+            "Mon Nov 23 03:54:11 UTC 2026",
+            "2026-11-23T03:54:11Z",
+            "2026-11-23 03:54",
+            "1732334051",
+            "deadbeef01",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+            "10.88.1.5",
+            "11/23/2026",
+        ] {
             assert_eq!(numbers_in(line).collect::<Vec<_>>(), Vec::<i64>::new(), "{line}");
         }
         assert_eq!(numbers_in("server-id=101 at 12:00:01").collect::<Vec<_>>(), [101]);

@@ -4,8 +4,8 @@
 //! pods are matched per ordinal, by their place in the ordinal's lane.
 
 use super::{
-    observation::{Asked, Seq},
     lives::{Incarnation, Scale},
+    observation::{Asked, Seq},
     timeline::Timeline,
     when::Truth,
 };
@@ -32,7 +32,9 @@ impl Timeline {
         let Some(set) = self.set() else { return vec![] };
         let since = self.since();
         let all = set.scales.iter().enumerate();
-        all.filter(|(_, scale)| scale.when.by >= since).map(|(place, scale)| if scale.to > scale.from { self.rise(place, *scale) } else { self.fall(place, *scale) }).collect()
+        all.filter(|(_, scale)| scale.when.by >= since)
+            .map(|(place, scale)| if scale.to > scale.from { self.rise(place, *scale) } else { self.fall(place, *scale) })
+            .collect()
     }
 
     /// The episodes that add pods.
@@ -103,7 +105,10 @@ impl Timeline {
             })
             .collect();
         let next = self.next_change(place).unwrap_or(Seq::MAX);
-        let whole = pods.len() == ordinals.len() && ordinals.clone().all(|ordinal| self.lane(ordinal).iter().any(|it| it.added.by >= first_of(&pods, ordinal) && it.ready.is_some_and(|ready| ready.by < next)));
+        let whole = pods.len() == ordinals.len()
+            && ordinals
+                .clone()
+                .all(|ordinal| self.lane(ordinal).iter().any(|it| it.added.by >= first_of(&pods, ordinal) && it.ready.is_some_and(|ready| ready.by < next)));
         Episode { scale, pods, whole, from: self.asked_at(place), until: next }
     }
 
@@ -133,7 +138,8 @@ impl Timeline {
         let Some(set) = self.set() else { return 0 };
         let scale = set.scales[place];
         let before = place.checked_sub(1).and_then(|it| set.scales.get(it)).map_or(0, |it| it.when.by);
-        let asked = self.steps().iter().flat_map(|it| &it.asked).rfind(|(seq, asked)| (before..scale.when.by).contains(seq) && *asked == Asked::Replicas(scale.to));
+        let asked =
+            self.steps().iter().flat_map(|it| &it.asked).rfind(|(seq, asked)| (before..scale.when.by).contains(seq) && *asked == Asked::Replicas(scale.to));
         asked.map_or(scale.when.by, |(seq, _)| *seq)
     }
 }

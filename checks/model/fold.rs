@@ -85,7 +85,9 @@ impl Timeline {
                 }
             }
             Object::Event(it) => {
-                if change != Change::Deleted && (it.r#type == "Warning" || it.involved_object.kind == "PersistentVolumeClaim" || matches!(it.reason.as_str(), "Pulling" | "Pulled")) {
+                if change != Change::Deleted
+                    && (it.r#type == "Warning" || it.involved_object.kind == "PersistentVolumeClaim" || matches!(it.reason.as_str(), "Pulling" | "Pulled"))
+                {
                     self.events.retain(|(_, known)| known.metadata.uid != it.metadata.uid);
                     self.events.push((seq, it));
                 }
@@ -296,12 +298,7 @@ impl Timeline {
         if step.phase == Phase::Begin {
             match self.steps.last_mut().filter(|last| last.name == step.name && last.end.is_none()) {
                 Some(open) => open.asked.extend(step.asked.map(|asked| (seq, asked))),
-                None => self.steps.push(StepLife {
-                    name: step.name,
-                    begin: seq,
-                    asked: step.asked.map(|asked| (seq, asked)).into_iter().collect(),
-                    end: None,
-                }),
+                None => self.steps.push(StepLife { name: step.name, begin: seq, asked: step.asked.map(|asked| (seq, asked)).into_iter().collect(), end: None }),
             }
             return;
         }
@@ -341,8 +338,5 @@ pub(super) fn controller(owners: &[OwnerReference]) -> Option<&OwnerReference> {
 
 /// The number behind the last hyphen of a pod's name; -1 where there is none.
 pub(super) fn ordinal_of(name: &str) -> i32 {
-    name.rsplit_once('-')
-        .filter(|(_, digits)| digits.bytes().all(|it| it.is_ascii_digit()))
-        .and_then(|(_, digits)| digits.parse().ok())
-        .unwrap_or(-1)
+    name.rsplit_once('-').filter(|(_, digits)| digits.bytes().all(|it| it.is_ascii_digit())).and_then(|(_, digits)| digits.parse().ok()).unwrap_or(-1)
 }

@@ -7,9 +7,9 @@ use crate::{
     model::{
         Observation, Outcome, Seq, Timeline, Verdict, What,
         object::{
-            ClaimSource, Condition, Container, ContainerState, ContainerStatus, Metadata, Object, OwnerReference, PersistentVolumeClaim, PersistentVolumeClaimSpec,
-            PersistentVolumeClaimStatus, Pod, PodIp, PodSpec, PodStatus, Resources, RetentionPolicy, Running, Service, ServiceSpec, StatefulSet, StatefulSetSpec, Terminated, Volume,
-            VolumeMount,
+            ClaimSource, Condition, Container, ContainerState, ContainerStatus, Metadata, Object, OwnerReference, PersistentVolumeClaim,
+            PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, Pod, PodIp, PodSpec, PodStatus, Resources, RetentionPolicy, Running, Service, ServiceSpec,
+            StatefulSet, StatefulSetSpec, Terminated, Volume, VolumeMount,
         },
         observation::{Canary, Change, End, File, Gap, Kind, Lookup, Phase, Read, Reference, Step, StepName, Subject, Token},
     },
@@ -41,10 +41,16 @@ impl History {
     /// Nothing yet, but a namespace and the spec of a good submission.
     pub(crate) fn new() -> Self {
         let labels = BTreeMap::from([("app".to_owned(), SET.to_owned())]);
-        let mut spec = StatefulSetSpec { replicas: Some(3), service_name: SET.to_owned(), pod_management_policy: "OrderedReady".to_owned(), ..Default::default() };
+        let mut spec =
+            StatefulSetSpec { replicas: Some(3), service_name: SET.to_owned(), pod_management_policy: "OrderedReady".to_owned(), ..Default::default() };
         spec.template.metadata.labels.clone_from(&labels);
-        spec.template.spec.containers = vec![Container { name: "app".to_owned(), volume_mounts: vec![VolumeMount { name: "data".to_owned(), mount_path: "/data".to_owned(), ..Default::default() }], ..Default::default() }];
-        spec.volume_claim_templates = vec![PersistentVolumeClaim { metadata: Metadata { name: "data".to_owned(), ..Default::default() }, ..Default::default() }];
+        spec.template.spec.containers = vec![Container {
+            name: "app".to_owned(),
+            volume_mounts: vec![VolumeMount { name: "data".to_owned(), mount_path: "/data".to_owned(), ..Default::default() }],
+            ..Default::default()
+        }];
+        spec.volume_claim_templates =
+            vec![PersistentVolumeClaim { metadata: Metadata { name: "data".to_owned(), ..Default::default() }, ..Default::default() }];
         Self {
             lines: vec![],
             spec,
@@ -154,7 +160,11 @@ impl History {
         let requests = BTreeMap::from([("storage".to_owned(), "100Mi".to_owned())]);
         let claim = PersistentVolumeClaim {
             metadata: Metadata { name: name.clone(), uid: format!("claim-{}", self.uids), ..Default::default() },
-            spec: Some(PersistentVolumeClaimSpec { volume_name: format!("pv-{}", self.uids), resources: Resources { requests, ..Default::default() }, ..Default::default() }),
+            spec: Some(PersistentVolumeClaimSpec {
+                volume_name: format!("pv-{}", self.uids),
+                resources: Resources { requests, ..Default::default() },
+                ..Default::default()
+            }),
             status: PersistentVolumeClaimStatus { phase: "Bound".to_owned(), ..Default::default() },
         };
         self.claims.insert(name, claim.clone());
@@ -187,7 +197,13 @@ impl History {
             let source = ClaimSource { claim_name: format!("{}-{SET}-{ordinal}", template.metadata.name), read_only: false };
             spec.volumes.push(Volume { name: template.metadata.name.clone(), persistent_volume_claim: Some(source), ..Default::default() });
         }
-        let metadata = Metadata { name: format!("{SET}-{ordinal}"), uid: format!("pod-{}", self.uids), owner_references: vec![owner], labels: self.spec.template.metadata.labels.clone(), ..Default::default() };
+        let metadata = Metadata {
+            name: format!("{SET}-{ordinal}"),
+            uid: format!("pod-{}", self.uids),
+            owner_references: vec![owner],
+            labels: self.spec.template.metadata.labels.clone(),
+            ..Default::default()
+        };
         let mut pod = Pod { metadata, spec: Some(spec), status: PodStatus { phase: "Pending".to_owned(), ..Default::default() } };
         with(&mut pod);
         self.pods.insert(ordinal, pod.clone());
@@ -283,7 +299,8 @@ impl History {
         let before = self.lines.clone();
         self = hidden(self);
         // Lines of other kinds are seen all the same.
-        let others: Vec<What> = self.lines[before.len()..].iter().filter(|it| !matches!(&it.what, What::Object(_, Object::Pod(_)))).map(|it| it.what.clone()).collect();
+        let others: Vec<What> =
+            self.lines[before.len()..].iter().filter(|it| !matches!(&it.what, What::Object(_, Object::Pod(_)))).map(|it| it.what.clone()).collect();
         self.lines = before;
         let vanished = known.into_iter().filter(|uid| self.pods.values().all(|it| it.metadata.uid != *uid)).collect();
         let listed: Vec<Pod> = self.pods.values().cloned().collect();
@@ -314,7 +331,12 @@ impl History {
         if self.spec.volume_claim_templates.is_empty() {
             return self;
         }
-        let files = self.files.get(&claim).map(|text| File { path: "id".to_owned(), size: text.len() as u64, content: Some(text.clone()), ..Default::default() }).into_iter().collect();
+        let files = self
+            .files
+            .get(&claim)
+            .map(|text| File { path: "id".to_owned(), size: text.len() as u64, content: Some(text.clone()), ..Default::default() })
+            .into_iter()
+            .collect();
         let pod = self.reference(ordinal);
         self.push(What::Read(Read { pod, claim, files, ..Default::default() }))
     }
@@ -339,7 +361,13 @@ impl History {
 
     pub(crate) fn lookup_with(self, ordinal: i32, with: impl FnOnce(&mut Lookup)) -> Self {
         let of = self.reference(ordinal);
-        let mut lookup = Lookup { name: format!("{}.web.lab.svc.cluster.local.", of.name), of: Some(of), service: SET.to_owned(), by: "nslookup".to_owned(), ..Default::default() };
+        let mut lookup = Lookup {
+            name: format!("{}.web.lab.svc.cluster.local.", of.name),
+            of: Some(of),
+            service: SET.to_owned(),
+            by: "nslookup".to_owned(),
+            ..Default::default()
+        };
         lookup.began = (self.lines.len() as u64 + 1) * 1_000_000_000;
         with(&mut lookup);
         self.push(What::Lookup(lookup))

@@ -1,8 +1,8 @@
 //! Names: what the cluster's DNS answered, and whose canaries stand where.
 
 use super::{
-    observation::{Lookup, Seq},
     lives::{Incarnation, Noted},
+    observation::{Lookup, Seq},
     timeline::Timeline,
 };
 
@@ -38,6 +38,7 @@ impl Timeline {
     pub(crate) fn foreign_canary(&self, pod: &str, claim: &str) -> Option<(Seq, &str)> {
         let wrote = |token| self.canaries.iter().find(|it| it.what.wrote.as_ref() == Some(token) && it.what.pod.name != pod && it.what.claim != claim);
         let seen = self.canaries.iter().filter(|it| it.what.claim == claim);
-        seen.flat_map(|it| it.what.saw.iter().flatten().map(move |token| (it.seq, token))).find_map(|(seq, token)| Some((seq, wrote(token)?.what.pod.name.as_str())))
+        seen.flat_map(|it| it.what.saw.iter().flatten().map(move |token| (it.seq, token)))
+            .find_map(|(seq, token)| Some((seq, wrote(token)?.what.pod.name.as_str())))
     }
 }

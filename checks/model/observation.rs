@@ -105,14 +105,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every watched kind.
-    pub const ALL: [Self; 6] = [
-        Self::StatefulSet,
-        Self::Pod,
-        Self::PersistentVolumeClaim,
-        Self::Service,
-        Self::EndpointSlice,
-        Self::Event,
-    ];
+    pub const ALL: [Self; 6] = [Self::StatefulSet, Self::Pod, Self::PersistentVolumeClaim, Self::Service, Self::EndpointSlice, Self::Event];
 }
 
 /// A break in one kind's stream. The list that follows it is recorded as `listed` lines.

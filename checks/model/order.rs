@@ -2,8 +2,8 @@
 
 use super::{
     episode::Episode,
-    observation::Seq,
     lives::Incarnation,
+    observation::Seq,
     timeline::Timeline,
     verdict::{Standing, Verdict},
     when::{Truth, When},
@@ -15,7 +15,9 @@ impl Timeline {
         for next in &rise.pods {
             let Some(from) = self.below(rise, next) else { continue };
             let (standing, cites) = self.ready_before_next(from, next);
-            verdict.push("ready_before_next", format!("{} is Ready before {} is added", from.name(), next.name()), standing, cites).because(self.policy_mistake());
+            verdict
+                .push("ready_before_next", format!("{} is Ready before {} is added", from.name(), next.name()), standing, cites)
+                .because(self.policy_mistake());
         }
     }
 
@@ -32,7 +34,8 @@ impl Timeline {
         let Some(set) = self.set() else { return };
         let policy = &set.spec.pod_management_policy;
         let ordered = policy.is_empty() || policy == "OrderedReady";
-        let standing = if ordered { Standing::Met } else { Standing::broken("podManagementPolicy: OrderedReady (the default)", format!("podManagementPolicy: {policy}")) };
+        let standing =
+            if ordered { Standing::Met } else { Standing::broken("podManagementPolicy: OrderedReady (the default)", format!("podManagementPolicy: {policy}")) };
         verdict.push("ordered_ready", "the set asks for ordered pods", standing, [set.changed.by]).because("parallel");
     }
 
@@ -46,13 +49,14 @@ impl Timeline {
         let lives = self.lane(from.ordinal).iter().filter(|it| it.added.by >= from.added.by);
         let unseen = |it: &Incarnation| it.unwatched.map(|gap| When { by: Seq::MAX, ..gap });
         let answers = lives.filter_map(|it| it.ready.or_else(|| unseen(it)).map(|ready| (ready.precedes(next.added), ready.by.min(next.added.by))));
-        answers.min_by_key(|(truth, _)| match truth {
-            Truth::Yes => 0,
-            Truth::Unknown => 1,
-            Truth::No => 2,
-        })
-        .map(|(truth, seen)| (self.unless_hidden(truth, from, next), seen))
-        .unwrap_or((self.unless_hidden(Truth::No, from, next), from.added.by))
+        answers
+            .min_by_key(|(truth, _)| match truth {
+                Truth::Yes => 0,
+                Truth::Unknown => 1,
+                Truth::No => 2,
+            })
+            .map(|(truth, seen)| (self.unless_hidden(truth, from, next), seen))
+            .unwrap_or((self.unless_hidden(Truth::No, from, next), from.added.by))
     }
 
     /// Where `next` was found by the list after a gap, an earlier pod below it may have come and gone in that.
@@ -68,10 +72,13 @@ impl Timeline {
         let standing = match truth {
             Truth::Yes => Standing::Met,
             Truth::Unknown => Standing::unseen(format!("the watch on pods has a gap between {first} becoming Ready and {second} being added")),
-            Truth::No => Standing::broken(format!("{first} is Ready before {second} is added"), match from.ready {
-                Some(_) => format!("{second} was added {} before {first} was Ready", seconds(from.ready_at, next.added_at)),
-                None => format!("{second} was added, and {first} was not Ready"),
-            }),
+            Truth::No => Standing::broken(
+                format!("{first} is Ready before {second} is added"),
+                match from.ready {
+                    Some(_) => format!("{second} was added {} before {first} was Ready", seconds(from.ready_at, next.added_at)),
+                    None => format!("{second} was added, and {first} was not Ready"),
+                },
+            ),
         };
         (standing, [seen, next.added.by])
     }
@@ -88,10 +95,13 @@ impl Timeline {
         let standing = match truth {
             Truth::Yes => Standing::Met,
             Truth::Unknown => Standing::unseen(format!("the watch on pods has a gap between {first} going away and the request to delete {second}")),
-            Truth::No => Standing::broken(format!("{first} is gone before {second} is asked to go"), match upper.gone {
-                Some(_) => format!("{second} was asked to go {} before {first} was gone", seconds(upper.gone_at, lower.asked_to_go_at)),
-                None => format!("{second} was asked to go while {first} was still there"),
-            }),
+            Truth::No => Standing::broken(
+                format!("{first} is gone before {second} is asked to go"),
+                match upper.gone {
+                    Some(_) => format!("{second} was asked to go {} before {first} was gone", seconds(upper.gone_at, lower.asked_to_go_at)),
+                    None => format!("{second} was asked to go while {first} was still there"),
+                },
+            ),
         };
         (standing, upper.gone.map(|gone| gone.by).into_iter().chain([asked.by]).collect())
     }

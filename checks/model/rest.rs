@@ -1,9 +1,9 @@
 //! Rest: when the set is where it was asked to be. The driver's waits and the judge share these questions.
 
 use super::{
+    lives::Incarnation,
     observation::Seq,
     obstacle::{self, Fault, Obstacle},
-    lives::Incarnation,
     timeline::Timeline,
     verdict::Standing,
 };
@@ -63,7 +63,9 @@ impl Timeline {
     pub fn settled(&self) -> Option<&Rest> {
         let since = self.since();
         let lasting = |rest: &&Rest| {
-            let ended = |uid: &str| self.incarnation(uid).is_some_and(|pod| pod.ended.is_some_and(|ended| ended > rest.from) && !pod.is_ready() && pod.asked_to_go.is_none());
+            let ended = |uid: &str| {
+                self.incarnation(uid).is_some_and(|pod| pod.ended.is_some_and(|ended| ended > rest.from) && !pod.is_ready() && pod.asked_to_go.is_none())
+            };
             !rest.pods.iter().any(|(_, uid)| ended(uid))
         };
         self.rests().iter().filter(|rest| rest.replicas == self.replicas() && rest.until.is_none_or(|until| until >= since)).find(lasting)

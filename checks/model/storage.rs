@@ -4,8 +4,8 @@
 
 use super::{
     content::{Gallery, Kept, Portrait, Text},
-    observation::{Canary, Seq},
     lives::{ClaimLife, Incarnation, Noted},
+    observation::{Canary, Seq},
     timeline::Timeline,
     verdict::{Standing, Verdict},
     when::When,
@@ -24,7 +24,9 @@ impl Timeline {
         let claims = old.claims();
         if claims.is_empty() {
             let standing = Standing::broken(format!("{} keeps its data on a claim", old.name()), "it mounts no claim: what it wrote went away with the pod");
-            verdict.push("same_claim", format!("{} is on the claim that it had before", new.name()), standing, [old.added.by, new.added.by]).because(self.unclaimed_mistake(old));
+            verdict
+                .push("same_claim", format!("{} is on the claim that it had before", new.name()), standing, [old.added.by, new.added.by])
+                .because(self.unclaimed_mistake(old));
             return;
         }
         let mut same = true;
@@ -147,7 +149,11 @@ impl Timeline {
             let wrote = self.canaries.iter().rfind(|it| it.what.pod.uid == old.uid() && it.what.claim == claim && it.what.wrote.is_some());
             let earlier = || self.canaries.iter().rfind(|it| it.what.claim == claim && it.what.wrote.is_some() && it.seq < new.added.by);
             let Some(wrote) = wrote.or_else(earlier) else {
-                let why = if hidden { "no file of it could be read as text, and no canary could be written" } else { "it held no content of its own, and no canary could be written" };
+                let why = if hidden {
+                    "no file of it could be read as text, and no canary could be written"
+                } else {
+                    "it held no content of its own, and no canary could be written"
+                };
                 verdict.push("original_content", format!("what {} held on claim {claim} is still there", old.name()), Standing::unseen(why), cites.to_vec());
                 continue;
             };

@@ -37,7 +37,15 @@ fn a_set_that_nobody_exercised_is_open() {
 
 #[test]
 fn a_second_start_that_crashes_blocks_what_needs_it() {
-    let crashed = History::created().step(StepName::Replace).down(1).add(1).crashed(1, 1).crashed(1, 2).crashed(1, 3).crashed(1, 4).ended(StepName::Replace, Phase::Stuck);
+    let crashed = History::created()
+        .step(StepName::Replace)
+        .down(1)
+        .add(1)
+        .crashed(1, 1)
+        .crashed(1, 2)
+        .crashed(1, 3)
+        .crashed(1, 4)
+        .ended(StepName::Replace, Phase::Stuck);
     let gone = crashed.scale(0).down(2).down(1).down(0).end();
     assert_eq!(gone.letters(), "PPPPPFFPPF");
     let verdict = gone.verdict("identity_persistence");
@@ -98,7 +106,8 @@ fn a_gap_costs_only_what_it_hides() {
 
 #[test]
 fn a_watched_violation_stays_one_whatever_gap_follows() {
-    let history = History::new().service().set(Change::Added).subject().claim(0).claim(1).add(0).add(1).ready(0).pods_gap(|it| it.ready(1)).up(2).inspect().tour();
+    let history =
+        History::new().service().set(Change::Added).subject().claim(0).claim(1).add(0).add(1).ready(0).pods_gap(|it| it.ready(1)).up(2).inspect().tour();
     assert_eq!(history.verdict("sequential_creation").outcome(), Fail);
     assert_eq!(history.verdict("ordered_scale_up").outcome(), Pass);
 }

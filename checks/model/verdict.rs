@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{obstacle::Obstacle, observation::Seq};
+use super::{observation::Seq, obstacle::Obstacle};
 use crate::mistakes;
 
 /// What a check comes to. The order is the gravity.

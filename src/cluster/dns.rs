@@ -227,7 +227,8 @@ impl<'a> Names<'a> {
             let since = state.carried.get(pod.uid()).copied();
             latest = latest.max(since.unwrap_or(0));
             complete &= since.is_some() || !carries;
-            let standing = if state.is_answered(ordinal, pod.uid(), self.each_life) { Standing::Settled } else { state.standing(&question, since, carries, now) };
+            let standing =
+                if state.is_answered(ordinal, pod.uid(), self.each_life) { Standing::Settled } else { state.standing(&question, since, carries, now) };
             standings.push((question, standing));
         }
         if state.service_right || standings.is_empty() {

@@ -20,8 +20,8 @@ use super::{
     inspect::Inspector,
     lease::{self, Held, RENEWAL, RestorePoint},
     pace::Pace,
-    probe::Probe,
     preflight::{self, Allowed, Standing},
+    probe::Probe,
     restore::{Restored, Restorer, close, finish_found},
     settled::facts,
     tour::{Outcome, Tour},
@@ -89,7 +89,13 @@ impl<'a> Grade<'a> {
     /// # Errors
     /// It could not be graded: no permission, several sets, somebody else is grading, an autoscaler. Then
     /// nothing was changed, or everything was put back.
-    pub async fn run(cluster: &'a Cluster, journal: &'a Journal, request: &GradeRequest, interrupt: &'a Interrupt, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<Self, Failure> {
+    pub async fn run(
+        cluster: &'a Cluster,
+        journal: &'a Journal,
+        request: &GradeRequest,
+        interrupt: &'a Interrupt,
+        announce: &(dyn Fn(&Announcement) + Sync),
+    ) -> Result<Self, Failure> {
         let mut litter = Litter::default();
         if let Some(submission) = &request.submission {
             litter = Litter::of(submission, ensure_namespace(cluster, request.trust).await?);
@@ -116,14 +122,33 @@ impl<'a> Grade<'a> {
     }
 
     /// All that comes before the first change.
-    async fn begin(cluster: &'a Cluster, journal: &'a Journal, request: &GradeRequest, interrupt: &'a Interrupt, mut litter: Litter) -> Result<(Self, Allowed), Failure> {
+    async fn begin(
+        cluster: &'a Cluster,
+        journal: &'a Journal,
+        request: &GradeRequest,
+        interrupt: &'a Interrupt,
+        mut litter: Litter,
+    ) -> Result<(Self, Allowed), Failure> {
         let allowed = preflight::permissions(cluster).await?;
         // Before the first list: what a dead grade left is not what the submission asks for.
         let finished_first = finish_first(cluster, request, interrupt).await?;
         let recorder = Recorder::start(cluster, journal).await?;
         litter.claims_before = journal.with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect());
         let cleanup = request.cleanup;
-        let grade = Self { cluster, journal, interrupt, recorder, held: None, point: None, marked: None, finished_first, litter, cleanup, why: Why::Complete, probe_image: request.probe_image.clone() };
+        let grade = Self {
+            cluster,
+            journal,
+            interrupt,
+            recorder,
+            held: None,
+            point: None,
+            marked: None,
+            finished_first,
+            litter,
+            cleanup,
+            why: Why::Complete,
+            probe_image: request.probe_image.clone(),
+        };
         Ok((grade, allowed))
     }
 
@@ -198,7 +223,13 @@ impl<'a> Grade<'a> {
         answer
     }
 
-    async fn tour(&mut self, allowed: &Allowed, subject: &Subject, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<Outcome, Failure> {
+    async fn tour(
+        &mut self,
+        allowed: &Allowed,
+        subject: &Subject,
+        request: &GradeRequest,
+        announce: &(dyn Fn(&Announcement) + Sync),
+    ) -> Result<Outcome, Failure> {
         let (cluster, journal, interrupt) = (self.cluster, self.journal, self.interrupt);
         let name = subject.stateful_set.as_ref().map(|it| it.name.as_str()).unwrap_or_default();
         preflight::no_autoscaler(cluster, allowed, name).await?;
@@ -284,7 +315,13 @@ fn only_set(submission: Option<&Submission>) -> Option<&str> {
 
 fn restore_point(timeline: &Timeline) -> RestorePoint {
     let claims = timeline.claims().map(|it| it.name().to_owned()).collect();
-    timeline.set().map_or_else(RestorePoint::default, |set| RestorePoint { set: set.name.clone(), uid: set.uid.clone(), replicas: set.spec.replicas.unwrap_or(1), claims, probed: false })
+    timeline.set().map_or_else(RestorePoint::default, |set| RestorePoint {
+        set: set.name.clone(),
+        uid: set.uid.clone(),
+        replicas: set.spec.replicas.unwrap_or(1),
+        claims,
+        probed: false,
+    })
 }
 
 /// How much of the whole time restoring may need; no more than half of it is kept for that.

@@ -26,8 +26,8 @@ mod requests;
 pub mod restore;
 mod settled;
 mod tour;
-pub mod witness;
 mod wire;
+pub mod witness;
 
 pub use connect::{Cluster, Options};
 pub use error::{Failure, Tried};

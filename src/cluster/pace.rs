@@ -68,7 +68,9 @@ impl Pace {
 }
 
 fn probing(container: &Container) -> i64 {
-    let probe = |probe: &Probe| i64::from(probe.initial_delay_seconds) + i64::from(probe.period_seconds.max(probe.timeout_seconds)) * i64::from(probe.failure_threshold.max(1));
+    let probe = |probe: &Probe| {
+        i64::from(probe.initial_delay_seconds) + i64::from(probe.period_seconds.max(probe.timeout_seconds)) * i64::from(probe.failure_threshold.max(1))
+    };
     container.startup_probe.as_ref().map_or(0, probe) + container.readiness_probe.as_ref().map_or(0, probe)
 }
 

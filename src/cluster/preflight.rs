@@ -99,7 +99,11 @@ pub(super) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
         return Ok(allowed);
     }
     let namespace = show(&cluster.namespace);
-    let mut failure = Failure::new("forbidden", format!("this account may not do what a grade needs in namespace {namespace}"), "Ask whoever runs the cluster to add this Role:");
+    let mut failure = Failure::new(
+        "forbidden",
+        format!("this account may not do what a grade needs in namespace {namespace}"),
+        "Ask whoever runs the cluster to add this Role:",
+    );
     failure.detail = missing.iter().filter(|it| it.essential).map(|it| format!("missing: {} {}", allowed.lacks(it).join(", "), it.full_name())).collect();
     failure.next = format!("{}\n\n{}", failure.next, role(&cluster.namespace, &missing));
     Err(failure)
@@ -144,7 +148,10 @@ fn covers(rule: &ResourceRule, need: &Need, verb: &str) -> bool {
     };
     let names = rule.resource_names.as_deref().unwrap_or_default();
     let named = names.is_empty() || need.name.is_some_and(|name| names.iter().any(|it| it == name));
-    named && has(&rule.verbs, verb) && has(rule.api_groups.as_deref().unwrap_or_default(), need.group) && rule.resources.as_deref().unwrap_or_default().iter().any(resource)
+    named
+        && has(&rule.verbs, verb)
+        && has(rule.api_groups.as_deref().unwrap_or_default(), need.group)
+        && rule.resources.as_deref().unwrap_or_default().iter().any(resource)
 }
 
 /// The Role and RoleBinding with which a grade works, ready for `kubectl apply -f -`.
@@ -192,14 +199,19 @@ pub(super) async fn subject(cluster: &Cluster, allowed: &Allowed, timeline_says:
     let names: Vec<&str> = sets.iter().map(|it| it.name.as_str()).collect();
     let chosen = match (named, sets.as_slice()) {
         (Some(name), _) => Some(sets.iter().find(|it| it.name == name).ok_or_else(|| {
-            let next = if names.is_empty() { "Apply it first, or leave `--statefulset` out.".to_owned() } else { format!("There are: {}.", show(&names.join(", "))) };
+            let next =
+                if names.is_empty() { "Apply it first, or leave `--statefulset` out.".to_owned() } else { format!("There are: {}.", show(&names.join(", "))) };
             Failure::new("no_such_statefulset", format!("there is no StatefulSet {} in namespace {namespace}", show(name)), next)
         })?),
         (None, []) => None,
         (None, [only]) => Some(only),
         (None, _) => {
             let what = format!("namespace {namespace} holds {} StatefulSets: {}", names.len(), show(&names.join(", ")));
-            return Err(Failure::new("several_statefulsets", what, "Name the one to grade with `--statefulset NAME`, or delete what is left over from the lab's other sections."));
+            return Err(Failure::new(
+                "several_statefulsets",
+                what,
+                "Name the one to grade with `--statefulset NAME`, or delete what is left over from the lab's other sections.",
+            ));
         }
     };
     let mut subject = Subject { namespace: cluster.namespace.clone(), stateful_set: chosen.cloned(), others: vec![] };
@@ -335,7 +347,12 @@ mod tests {
     #[test]
     fn the_role_reads_as_kubernetes_wants_it() {
         let yaml = rbac_yaml("lab", false, false);
-        assert!(yaml.contains("  - apiGroups: [\"coordination.k8s.io\"]\n    resources: [leases]\n    resourceNames: [stsgrade]\n    verbs: [get, patch, delete]\n"), "{yaml}");
+        assert!(
+            yaml.contains(
+                "  - apiGroups: [\"coordination.k8s.io\"]\n    resources: [leases]\n    resourceNames: [stsgrade]\n    verbs: [get, patch, delete]\n"
+            ),
+            "{yaml}"
+        );
         assert!(yaml.contains("  namespace: \"lab\"\n"), "{yaml}");
         assert!(!yaml.contains("secrets"));
         assert!(rbac_yaml("lab", true, true).contains("pods/ephemeralcontainers"));

@@ -86,11 +86,16 @@ impl Tour<'_> {
     pub(super) async fn run(&self, created: bool, prepare: impl AsyncFnOnce() -> Result<(), Failure>) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::default();
         let mut prepare = Some(prepare);
-        if created && self.appears().await && let Some(prepare) = prepare.take() {
+        if created
+            && self.appears().await
+            && let Some(prepare) = prepare.take()
+        {
             prepare().await?;
         }
         let mut performed = vec![self.observe(&mut outcome).await];
-        if performed.iter().all(|it| it.ended == Ended::Done) && let Some(prepare) = prepare {
+        if performed.iter().all(|it| it.ended == Ended::Done)
+            && let Some(prepare) = prepare
+        {
             prepare().await?;
         }
         let Some((facts, baseline)) = self.journal.with(|timeline| Some((facts(timeline)?, Baseline::of(timeline)?))) else { return Ok(outcome) };
@@ -131,7 +136,8 @@ impl Tour<'_> {
 
     async fn observe(&self, outcome: &mut Outcome) -> Performed {
         self.begin(StepName::Observe, None);
-        let budget = self.journal.with(|timeline| timeline.set().map_or(Duration::from_secs(60), |set| Pace::of(&set.spec).settle(set.spec.replicas.unwrap_or(1))));
+        let budget =
+            self.journal.with(|timeline| timeline.set().map_or(Duration::from_secs(60), |set| Pace::of(&set.spec).settle(set.spec.replicas.unwrap_or(1))));
         let waiting = self.wait(budget, Timeline::at_rest).await;
         Performed { step: Step::Observe, ended: self.end(StepName::Observe, waiting, outcome).await }
     }
@@ -283,7 +289,15 @@ impl Visit<'_> {
     async fn wait(&self, budget: Duration, scaled: Option<(usize, i32)>, ask: impl Fn(&Timeline) -> Wait) -> Waiting {
         const FOREIGN: &str = "somebody_else";
         let ask = |timeline: &Timeline| match someone_else(timeline, &self.baseline, scaled) {
-            Some(why) => Wait::Stuck(Obstacle { id: FOREIGN, who: self.baseline.set.name.clone(), fault: Fault::Cluster, why, log: vec![], remedy: "", evidence: vec![] }),
+            Some(why) => Wait::Stuck(Obstacle {
+                id: FOREIGN,
+                who: self.baseline.set.name.clone(),
+                fault: Fault::Cluster,
+                why,
+                log: vec![],
+                remedy: "",
+                evidence: vec![],
+            }),
             None => ask(timeline),
         };
         match self.tour.wait(budget, ask).await {
@@ -297,7 +311,8 @@ impl Visit<'_> {
         let tour = self.tour;
         let marked = tour.inspector.marked();
         let pods: Vec<_> = tour.journal.with(|timeline| {
-            let broken = timeline.obstacles().last().is_some_and(|it| timeline.ordinals().any(|ordinal| timeline.live(ordinal).is_some_and(|pod| pod.name() == it.who)));
+            let broken =
+                timeline.obstacles().last().is_some_and(|it| timeline.ordinals().any(|ordinal| timeline.live(ordinal).is_some_and(|pod| pod.name() == it.who)));
             timeline.owned().filter(|pod| broken && pod.is_ready() && marked.contains(pod.name())).map(|pod| (reference(pod), Mounted::of(pod))).collect()
         });
         for (pod, mounted) in pods {
@@ -365,6 +380,11 @@ fn fallen(timeline: &Timeline, to: i32) -> Wait {
 pub(super) async fn ask_replicas(cluster: &Cluster, set: &str, replicas: i32, away: Duration) -> Result<(), Failure> {
     let api: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-    let ask = async |_| api.patch_scale(set, &PatchParams::default(), &patch).await.map(|_| ()).map_err(|error| cluster.failure(&error, "patch", "statefulsets.apps/scale", set));
+    let ask = async |_| {
+        api.patch_scale(set, &PatchParams::default(), &patch)
+            .await
+            .map(|_| ())
+            .map_err(|error| cluster.failure(&error, "patch", "statefulsets.apps/scale", set))
+    };
     patiently(away, ask).await
 }

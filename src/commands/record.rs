@@ -37,9 +37,7 @@ async fn work(args: &Record) -> Result<Exit, Early> {
     let recorded = record::record(&cluster, &journal, args.statefulset.as_deref(), stop, ready).await?;
     journal.flush();
     if let Some(trouble) = journal.trouble() {
-        return Err(
-            Failure::new("recording_file", format!("the recording {}", show(&trouble)), "Make room, and record again.").into()
-        );
+        return Err(Failure::new("recording_file", format!("the recording {}", show(&trouble)), "Make room, and record again.").into());
     }
     progress.say(&format!("{} lines in {} s; next: stsgrade judge {path}", recorded.lines, recorded.took.as_secs()));
     Ok(Exit::Good)
