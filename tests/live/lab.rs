@@ -206,7 +206,7 @@ impl Lab {
         }
     }
 
-    /// Waits until the recording holds an answer about each of these pods as they stand.
+    /// Waits until the recording holds an answer about each of these pods as they stand, and about the Service.
     pub(crate) async fn asked_for(&self, names: &[&str]) {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         for name in names {
@@ -214,6 +214,7 @@ impl Lab {
             let address = format!("\"addresses\":[\"{}\"]", pod.status.as_ref().unwrap().pod_ip.as_ref().unwrap());
             self.told(&["\"lookup\":", &pod.uid().unwrap(), &address]).await;
         }
+        self.told(&[&format!("\"lookup\":{{\"name\":\"web.{}.svc.", self.namespace)]).await;
     }
 
     /// Deletes a pod, and waits until another is Ready in its place.
