@@ -197,8 +197,8 @@ impl Oracle<'_> {
     fn retention(&mut self) {
         let Some(claimed) = &self.cluster.claimed else { return };
         let Some(doomed) = claimed.doomed else {
-            // Deleted for a pod that was wanted again, which costs nothing here, unless the line that wants it is late.
-            self.tests[9].perhaps_hidden |= self.case.lag > 0;
+            // Deleted for a pod that was wanted again, which costs nothing here, unless that is not known.
+            self.tests[9].perhaps_hidden |= self.case.lag > 0 || !self.is_plain(self.cluster.struck_in_tour);
             return;
         };
         let again = self.cluster.scalings.iter().find(|it| it.at > doomed && (it.from..it.to).contains(&claimed.ordinal));
