@@ -266,9 +266,11 @@ pub(super) fn probe_fails(facts: &Facts<'_>) -> Option<Sight> {
     if facts.running_for() < asked + FAIR {
         return None;
     }
-    let (seq, _, message) = facts.warning(|reason, _| reason == "Unhealthy")?;
+    // The kubelet's events may be lost where the node is busy: they tell why, not that.
+    let event = facts.warning(|reason, _| reason == "Unhealthy");
+    let message = event.as_ref().map_or("its probe has not succeeded in all its time", |(_, _, message)| message);
     let why = format!("container {} runs but is not Ready: {message}", status.name);
-    sight(why, [seq, pod.added.by]).map(|it| Sight { container: Some(status.name.clone()), ..it })
+    sight(why, event.iter().map(|(seq, _, _)| *seq).chain([pod.added.by])).map(|it| Sight { container: Some(status.name.clone()), ..it })
 }
 
 /// One that waits for something in the network may wait for the cluster.

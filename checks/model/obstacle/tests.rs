@@ -244,6 +244,10 @@ fn probes() {
     waits(&unready, "never_ready", Cluster);
     let for_long = (0..30).fold(unready, |history, _| warned(history, "Unhealthy", words));
     waits(&for_long, "probe_fails", Submission);
+    // A busy node loses its events.
+    let told_nothing = running(first_pod_of(|it| it.readiness_probe = probe()), |_| {});
+    let told_nothing = (0..30).fold(told_nothing, |history, _| history.pod(0, Change::Modified, |_| {}));
+    waits(&told_nothing, "probe_fails", Submission);
     let killed = ended(first_pod_of(|it| it.liveness_probe = probe()), 2, exit(137));
     stops(&warned(killed, "Unhealthy", "Liveness probe failed: dial tcp 10.88.0.24:8080: connect: connection refused"), "liveness_fails", Submission);
 }
