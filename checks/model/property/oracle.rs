@@ -228,6 +228,9 @@ impl Oracle<'_> {
     /// What a gap may have swallowed whole.
     fn lost_sight(&mut self) {
         let Some(hole) = self.delivery.gap else { return };
+        // A change of replicas may lie on either side of what the gap swallowed.
+        let around = self.cluster.scalings.iter().any(|it| (hole.last_sure..=hole.listed).contains(&self.by(it.at)));
+        self.tests[8].perhaps_hidden |= hole.kind == Kind::Pod && around;
         let swallowed = |place: usize| place >= hole.first && place <= hole.last;
         let tests: &[usize] = match hole.kind {
             Kind::Pod if self.cluster.lives.iter().any(|it| swallowed(it.added) && it.gone.is_some_and(swallowed)) => &[2, 6, 7, 8, 9, 10],
