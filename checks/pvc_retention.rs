@@ -49,7 +49,7 @@ fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, fall: &Episode<'_>, pod
     for (_, name) in claims {
         let asked = pod.asked_to_go.map_or(pod.added.by, |when| when.by);
         let text = format!("claim {name} stays when {} goes", pod.name());
-        let Some(life) = timeline.claim_at(&name, asked) else {
+        let Some(life) = timeline.claim_of(pod, &name, asked) else {
             verdict.push("claim_stays", text, Standing::unseen(format!("claim {name} was not seen")), []);
             continue;
         };

@@ -12,11 +12,14 @@ use super::{
 };
 
 impl Timeline {
-    /// The life of a claim that stood at a line; the first one, where the claims' own stream came later.
+    /// The life of a claim that a pod mounted, as known at a line. A claim outlives the pods that mount it,
+    /// so one that was gone when the pod was added is not its own.
     #[must_use]
-    pub fn claim_at(&self, name: &str, seq: Seq) -> Option<&ClaimLife> {
-        let lives = self.claim(name);
-        lives.iter().rfind(|life| life.added.by <= seq).or(lives.first())
+    pub fn claim_of(&self, pod: &Incarnation, name: &str, seq: Seq) -> Option<&ClaimLife> {
+        let was_gone = |life: &&ClaimLife| life.gone.is_some_and(|gone| pod.added.after.is_some_and(|after| gone.by <= after));
+        let mut lives = self.claim(name).iter().filter(|life| !was_gone(life));
+        let first = lives.next()?;
+        Some(lives.rfind(|life| life.added.by <= seq).unwrap_or(first))
     }
 
     /// Adds the criteria of a pod that came back: the same claims, and the original content.
@@ -44,7 +47,7 @@ impl Timeline {
         let before = old.asked_to_go.or(old.ready).map_or(old.added.by, |when| when.by);
         // A claim outlives the pod that mounts it, so the claim of its last moment is that of its first.
         let after = new.asked_to_go.map_or_else(|| self.last(), |when| when.by);
-        let (first, second) = (self.claim_at(claim, before), self.claim_at(claim, after));
+        let (first, second) = (self.claim_of(old, claim, before), self.claim_of(new, claim, after));
         let mounted = new.claims().iter().any(|(_, it)| it == claim);
         let text = format!("{} is on claim {claim} as before", new.name());
         let expected = || format!("claim {claim}, the same as before");

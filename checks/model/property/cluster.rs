@@ -237,7 +237,14 @@ impl<'c> Cluster<'c> {
 
     fn settle(&mut self) {
         self.pods.values_mut().for_each(|it| it.broken = false);
-        while self.tick() {}
+        loop {
+            while self.tick() {}
+            // Two pods that are not Ready block a fall for ever, until somebody removes the one that was evicted.
+            let Some(ordinal) = self.pods.iter().rev().find_map(|(ordinal, it)| it.failed.then_some(*ordinal)) else { return };
+            self.barrier();
+            self.gone(ordinal);
+            self.barrier();
+        }
     }
 
     /// One thing happens, if anything is left to happen.

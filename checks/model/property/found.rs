@@ -2,6 +2,7 @@
 
 use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
+    Standing,
     history::History,
     object::{OwnerReference, Pod},
     observation::{Asked, Change, Gap, Kind, Phase, Step, StepName, What},
@@ -116,4 +117,14 @@ fn the_old_pod_may_have_been_on_the_second_claim_already() {
     let gap = Gap { kind: Kind::PersistentVolumeClaim, reason: "410 Gone".to_owned(), last_sure, vanished: vec!["claim-7".to_owned()] };
     let history = history.push(What::Gap(gap)).push(What::Object(Change::Listed, claim)).scale(4).add(3).ready(3).inspect_one(3).end();
     assert_ne!(history.verdict("pvc_reuse").outcome(), Fail);
+}
+
+#[test]
+fn a_claim_that_was_gone_is_not_that_of_a_later_pod() {
+    // The first web-3's claim is deleted; that of the second web-3 is told of after the pod is gone.
+    let history = History::created().scale(4).up(3).inspect_one(3).scale(3).down(3).claim_line(3, Change::Deleted, |_| {});
+    let history = history.scale(4).add(3).ready(3).inspect_one(3).scale(3).down(3).claim(3).scale(4).add(3).ready(3).inspect_one(3).end();
+    let told = history.verdict("pvc_reuse");
+    let blamed: Vec<&str> = told.criteria.iter().filter(|it| matches!(it.standing, Standing::Broken { .. })).map(|it| it.text.as_str()).collect();
+    assert_eq!(blamed, ["web-3 is on claim data-web-3 as before"], "that of the second one only");
 }
