@@ -1,7 +1,5 @@
 //! What a recording that lost its watches is judged as: a gap costs what it hides, and nothing else.
 
-use std::time::Duration;
-
 use crate::lab::{Lab, ctl};
 
 /// Each pod takes some seconds to be Ready.
@@ -14,10 +12,11 @@ async fn a_gap_between_ready_and_the_next_pod_leaves_open_which_came_first() {
     Lab::run_alone("live-gap-hides", async |lab| {
         let disturb = async {
             lab.told(&["\"added\"", "\"Pod\":", "\"name\":\"web-0\""]).await;
-            ctl("cut").await;
-            tokio::time::sleep(Duration::from_secs(9)).await;
-            ctl("forget").await;
-            ctl("heal").await;
+            ctl(&["cut"]).await;
+            // It is created when web-0 is Ready, and both are forgotten before anybody can look.
+            ctl(&["await-pod", "live-gap-hides/web-1"]).await;
+            ctl(&["forget"]).await;
+            ctl(&["heal"]).await;
         };
         let (graded, ()) = futures::join!(lab.grade(&["-f", SLOW]), disturb);
         lab.told(&GAP).await;
@@ -32,7 +31,7 @@ async fn a_gap_at_rest_costs_nothing() {
         let recording = lab.record().await;
         lab.create_set("OrderedReady").await;
         lab.stands(3).await;
-        ctl("forget").await;
+        ctl(&["forget"]).await;
         lab.told(&GAP).await;
         lab.looked_at(&["web-0", "web-1", "web-2"]).await;
         lab.scale(1).await;
@@ -51,7 +50,7 @@ async fn what_was_watched_stays_a_violation() {
         let recording = lab.record().await;
         lab.create_set("Parallel").await;
         lab.stands(3).await;
-        ctl("forget").await;
+        ctl(&["forget"]).await;
         lab.told(&GAP).await;
         lab.stop(recording).await;
         let letters = lab.letters().await;

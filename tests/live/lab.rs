@@ -307,10 +307,10 @@ impl Lab {
     }
 }
 
-/// Disturbs the cluster, or mends it: a verb of `tests/cluster/ctl`.
-pub(crate) async fn ctl(verb: &str) {
-    let status = tokio::process::Command::new("tests/cluster/ctl").current_dir(env!("CARGO_MANIFEST_DIR")).arg(verb).status().await.unwrap();
-    assert!(status.success(), "ctl {verb}: {status}");
+/// Disturbs the cluster, or mends it: a verb of `tests/cluster/ctl` and what it is for.
+pub(crate) async fn ctl(verb: &[&str]) {
+    let status = tokio::process::Command::new("tests/cluster/ctl").current_dir(env!("CARGO_MANIFEST_DIR")).args(verb).status().await.unwrap();
+    assert!(status.success(), "ctl {verb:?}: {status}");
 }
 
 async fn done(command: &mut tokio::process::Command) -> Ran {

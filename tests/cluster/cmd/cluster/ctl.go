@@ -15,6 +15,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // A control verb does one thing to the running cluster and returns when it is done. What it returns is printed.
@@ -28,6 +29,8 @@ var verbs = map[string]func(n *node, ctx context.Context, argument string) ([]by
 	},
 	"start-api": func(n *node, _ context.Context, _ string) ([]byte, error) { return nil, n.startAPI() },
 	"forget":    func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.forget(ctx) },
+
+	"await-pod": func(n *node, ctx context.Context, pod string) ([]byte, error) { return nil, n.awaitPod(ctx, pod) },
 
 	"dns-down": func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.dnsDown(ctx) },
 	"dns-up":   func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.dnsUp(ctx) },
@@ -129,6 +132,18 @@ func (n *node) forget(ctx context.Context) error {
 		return err
 	}
 	return n.awaitAPI()
+}
+
+// awaitPod waits until there is a pod NAMESPACE/NAME, as seen from inside: it works while clients outside are cut off.
+func (n *node) awaitPod(ctx context.Context, pod string) error {
+	namespace, name, found := strings.Cut(pod, "/")
+	if !found {
+		return fmt.Errorf("a pod is NAMESPACE/NAME, not %q", pod)
+	}
+	return await("pod "+pod, 2*time.Minute, ctx.Err, func() error {
+		_, err := n.client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+		return err
+	})
 }
 
 func (n *node) dnsDown(ctx context.Context) error {
