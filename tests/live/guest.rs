@@ -1,6 +1,6 @@
 //! A careful guest: whatever happens to a grade, the namespace is as it was.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::lab::Lab;
 
@@ -87,11 +87,11 @@ async fn signals_put_everything_back_at_once() {
     Lab::run("live-signals", async |lab| {
         lab.apply(STANDING).await;
         lab.settled("web", 3).await;
-        for (signal, status, moment) in [("TERM", 143, "scale down"), ("INT", 130, "bring the pods back")] {
+        for (signal, status, moment) in [("TERM", 143, "scale up"), ("INT", 130, "bring the pods back")] {
             let before = lab.state().await;
-            let (ended, decisive) = lab.signal_and_measure(moment, signal, 3).await;
+            let (ended, ready) = lab.signal_and_look(moment, signal, 3).await;
             assert_eq!(ended.status, status, "{}", ended.told());
-            assert!(decisive < Duration::from_secs(1), "the replicas came back {decisive:?} after SIG{signal}: {}", ended.told());
+            assert!(ready < 5, "it waited for the step to end: {}", ended.told());
             lab.settled("web", 3).await;
             assert_eq!(lab.state().await, before, "{}", ended.told());
         }
@@ -105,11 +105,9 @@ async fn a_second_signal_stops_at_once_and_says_what_is_left() {
         lab.apply(STANDING).await;
         lab.settled("web", 3).await;
         let before = lab.state().await;
-        let began = Instant::now();
         let ended = lab.signal_twice("scale up").await;
         assert_eq!(ended.status, 5, "{}", ended.told());
         assert!(ended.says("next:  stsgrade restore -n live-second"), "{}", ended.told());
-        assert!(began.elapsed() < Duration::from_secs(40));
         let restored = lab.stsgrade("restore", &[]).await;
         assert_eq!(restored.status, 0, "{}", restored.told());
         lab.settled("web", 3).await;

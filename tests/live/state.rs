@@ -1,7 +1,7 @@
 //! What a namespace holds, and what is done to it or to a grader there from outside.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::PathBuf,
     process::Stdio,
@@ -11,6 +11,7 @@ use std::{
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
     authentication::v1::{TokenRequest, TokenRequestSpec},
+    authorization::v1::LocalSubjectAccessReview,
     coordination::v1::Lease,
     core::v1::{Namespace, PersistentVolumeClaim, Pod, Service, ServiceAccount},
     rbac::v1::{PolicyRule, Role},
@@ -160,28 +161,37 @@ impl Lab {
         at_work
     }
 
-    /// Sends a signal when a grade says `moment`: how it ended, and how long it took until the set was asked for `replicas` again.
-    pub(crate) async fn signal_and_measure(&self, moment: &str, signal: &str, replicas: i32) -> (Ran, Duration) {
+    /// Sends a signal when a grade says `moment` and the set is asked for more than `replicas`: how it ended, and how many
+    /// pods of the set were Ready as soon as it was asked for `replicas` again.
+    pub(crate) async fn signal_and_look(&self, moment: &str, signal: &str, replicas: i32) -> (Ran, i32) {
         let (child, rest) = self.begin(moment).await;
-        // The step is told before the API server is asked.
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        self.asked_for_replicas(|it| it > replicas).await;
         send(&child, signal);
+        let set = self.asked_for_replicas(|it| it == replicas).await;
+        (ended(child, rest).await, set.status.and_then(|it| it.ready_replicas).unwrap_or(0))
+    }
+
+    /// Waits until the set is asked for such a number of replicas.
+    async fn asked_for_replicas(&self, such: impl Fn(i32) -> bool) -> StatefulSet {
         let began = Instant::now();
-        while self.replicas("web").await != replicas {
-            assert!(began.elapsed() < WHOLE);
+        loop {
+            let set = self.api::<StatefulSet>().get("web").await.unwrap();
+            if set.spec.replicas.is_some_and(&such) {
+                return set;
+            }
+            assert!(began.elapsed() < WHOLE, "the set was never asked for that many replicas");
             tokio::time::sleep(LOOK / 10).await;
         }
-        let decisive = began.elapsed();
-        (ended(child, rest).await, decisive)
     }
 
     /// Presses Ctrl-C twice.
     pub(crate) async fn signal_twice(&self, moment: &str) -> Ran {
         let (child, rest) = self.begin(moment).await;
-        for pause in [500, 100] {
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-            send(&child, "INT");
-        }
+        self.asked_for_replicas(|it| it > 3).await;
+        send(&child, "INT");
+        // It answers the first one by asking for three again; the second comes while it waits for the pods.
+        self.asked_for_replicas(|it| it == 3).await;
+        send(&child, "INT");
         ended(child, rest).await
     }
 
@@ -214,13 +224,30 @@ impl Lab {
         self.api::<Role>().get("stsgrade").await.unwrap().rules.unwrap()
     }
 
+    /// Changes what the guest may do, and waits until the authorizer, which learns of it by a watch of its own, knows.
     pub(crate) async fn set_role(&self, rules: Vec<PolicyRule>) {
         let roles: Api<Role> = self.api();
         let mut role = roles.get("stsgrade").await.unwrap();
-        role.rules = Some(rules);
+        let wanted = permissions(&rules);
+        let before = permissions(&role.rules.replace(rules).unwrap_or_default());
         roles.replace("stsgrade", &PostParams::default(), &role).await.unwrap();
-        // The authorizer learns of it by a watch of its own.
-        tokio::time::sleep(LOOK).await;
+        for permission in before.symmetric_difference(&wanted) {
+            let began = Instant::now();
+            while self.guest_may(permission).await != wanted.contains(permission) {
+                assert!(began.elapsed() < WHOLE, "the authorizer never learned of {permission:?}");
+                tokio::time::sleep(LOOK / 10).await;
+            }
+        }
+    }
+
+    async fn guest_may(&self, [group, resource, verb]: &[String; 3]) -> bool {
+        let (resource, subresource) = resource.split_once('/').map_or((resource.as_str(), None), |(one, other)| (one, Some(other)));
+        let asked = json!({"metadata": {"namespace": self.namespace}, "spec": {
+            "user": format!("system:serviceaccount:{}:stsgrade", self.namespace),
+            "resourceAttributes": {"namespace": self.namespace, "group": group, "resource": resource, "subresource": subresource, "verb": verb}}});
+        let reviews: Api<LocalSubjectAccessReview> = self.api();
+        let review = reviews.create(&PostParams::default(), &serde_json::from_value(asked).unwrap()).await.unwrap();
+        review.status.unwrap().allowed
     }
 
     /// A grade that must not begin.
@@ -229,6 +256,20 @@ impl Lab {
         assert_eq!(told.status, 4, "{}", told.told());
         told
     }
+}
+
+/// Group, resource and verb of each thing that is allowed.
+fn permissions(rules: &[PolicyRule]) -> BTreeSet<[String; 3]> {
+    let list = |of: &Option<Vec<String>>| of.clone().unwrap_or_default();
+    let mut all = BTreeSet::new();
+    for rule in rules {
+        for group in list(&rule.api_groups) {
+            for resource in list(&rule.resources) {
+                all.extend(rule.verbs.iter().map(|verb| [group.clone(), resource.clone(), verb.clone()]));
+            }
+        }
+    }
+    all
 }
 
 fn send(child: &Child, signal: &str) {
