@@ -12,14 +12,21 @@ use super::{
 };
 
 impl Timeline {
-    /// The life of a claim that a pod mounted, as known at a line. A claim outlives the pods that mount it,
-    /// so one that was gone when the pod was added is not its own.
+    /// The life of a claim that a pod mounted, as known at a line.
+    ///
+    /// A claim outlives the pods that mount it, so of several lives it is one that was there while the pod was. Where
+    /// claims or pods were told of too late for any to be so, nobody knows which.
     #[must_use]
     pub fn claim_of(&self, pod: &Incarnation, name: &str, seq: Seq) -> Option<&ClaimLife> {
-        let was_gone = |life: &&ClaimLife| life.gone.is_some_and(|gone| pod.added.after.is_some_and(|after| gone.by <= after));
-        let mut lives = self.claim(name).iter().filter(|life| !was_gone(life));
-        let first = lives.next()?;
-        Some(lives.rfind(|life| life.added.by <= seq).unwrap_or(first))
+        let lives = self.claim(name);
+        if let [only] = lives {
+            return Some(only);
+        }
+        let was_gone = |life: &ClaimLife| life.gone.is_some_and(|gone| pod.added.after.is_some_and(|after| gone.by <= after));
+        let is_later = |life: &ClaimLife| pod.gone.is_some_and(|gone| life.added.after.is_some_and(|after| gone.by <= after));
+        let mut meanwhile = lives.iter().filter(|life| !was_gone(life) && !is_later(life));
+        let first = meanwhile.next()?;
+        Some(meanwhile.rfind(|life| life.added.by <= seq).unwrap_or(first))
     }
 
     /// Adds the criteria of a pod that came back: the same claims, and the original content.

@@ -6,7 +6,7 @@ use super::{Case, Cluster, Delivery, Mutation, delivery::Hole};
 use crate::model::{
     Outcome, Seq, What,
     object::{Object, Pod},
-    observation::Kind,
+    observation::{Change, Kind},
 };
 
 /// The outcomes that a check may come to.
@@ -182,7 +182,8 @@ impl Oracle<'_> {
             // Where claims were last seen before the pod was, nobody knows which one it was on.
             let claim_unseen = before.claim != after.claim
                 && self.hole(Kind::PersistentVolumeClaim).is_some_and(|hole| before.added < self.cluster.cut || hole.last_sure < self.by(before.added));
-            let open = asked_unseen && self.delivery.gap.is_some_and(in_doubt) || claim_unseen;
+            let told_apart = !self.overlaps(before) || !self.overlaps(after);
+            let open = asked_unseen && self.delivery.gap.is_some_and(in_doubt) || claim_unseen || told_apart;
             let plain = !open
                 && self.is_plain(after.added >= self.cluster.toured)
                 && (before.claim == after.claim || self.is_in_sight(after.ordinal, before.gone.unwrap_or_default()));
@@ -191,6 +192,19 @@ impl Oracle<'_> {
                 self.unless(known && !open && (read || broken), test, false);
             }
         }
+    }
+
+    /// Whether the pod and its claim, as they were told of, were there at one time.
+    fn overlaps(&self, life: &super::cluster::Life) -> bool {
+        let claim = format!("claim-{}", life.claim);
+        let told = |uid: &str| {
+            let about = |line: &&crate::model::Observation| matches!(&line.what, What::Object(_, object) if object.metadata().uid == uid);
+            let lines = || self.delivery.lines.iter().filter(about);
+            let gone = lines().find(|line| matches!(line.what, What::Object(Change::Deleted, _))).map_or(Seq::MAX, |line| line.seq);
+            (lines().next().map_or(Seq::MAX, |line| line.seq), gone)
+        };
+        let ((claim_added, claim_gone), (pod_added, pod_gone)) = (told(&claim), told(&life.uid));
+        claim_added < pod_gone && pod_added < claim_gone
     }
 
     /// Test 9: does each claim stay until its ordinal is wanted again?
