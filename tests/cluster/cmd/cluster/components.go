@@ -23,6 +23,9 @@ type component struct {
 	stopped bool          // it ended because stop was called
 }
 
+// patience is how long a silent kubelet counts as alive: a machine that is busy building must not make the only node unready.
+const patience = "5m"
+
 // components lists what runs, in the order of the data's way: the store first, the node last.
 func (s slot) components() map[string]*component {
 	ip := s.innerIP().String()
@@ -58,8 +61,7 @@ func (s slot) components() map[string]*component {
 			"--kube-api-qps=1000", "--kube-api-burst=2000",
 			"--concurrent-statefulset-syncs=20", "--concurrent-resource-quota-syncs=20", "--concurrent-namespace-syncs=20",
 			"--concurrent-gc-syncs=20", "--concurrent-endpoint-syncs=20", "--concurrent-service-endpoint-syncs=20",
-			// A machine that is busy building must not make the only node unready.
-			"--node-monitor-grace-period=5m",
+			"--node-monitor-grace-period=" + patience,
 			// The taint of a new node goes at the latest one such period after it is ready: 5 s by default.
 			"--node-monitor-period=1s",
 		}},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 const (
@@ -67,6 +68,7 @@ clusterDNS: ["` + dnsIP + `"]
 resolvConf: ` + insideState + `/config/resolv.conf
 containerRuntimeEndpoint: unix://` + containerdSocket + `
 volumePluginDir: /var/lib/kubelet/volume-plugins
+evictionPressureTransitionPeriod: 1s
 evictionHard: {imagefs.available: "0%", nodefs.available: "0%", nodefs.inodesFree: "0%", memory.available: "1Mi"}
 imageGCHighThresholdPercent: 100
 maxPods: 250
@@ -97,10 +99,30 @@ leaderElection: {leaderElect: false}
 clientConnection: {kubeconfig: ` + insideState + `/config/kube-scheduler.kubeconfig, qps: 1000, burst: 2000}
 `
 
-func (s slot) writeConfig() error {
-	kubelet := kubeletConfig
+// kubeletSettings is the kubelet's configuration with one of its settings replaced, "FIELD: VALUE", or as it is.
+func kubeletSettings(replaced string) (string, error) {
+	all := kubeletConfig
 	if !onlyCgroupV2() {
-		kubelet += kubeletCgroupV1
+		all += kubeletCgroupV1
+	}
+	if replaced == "" {
+		return all, nil
+	}
+	field, _, _ := strings.Cut(replaced, ":")
+	lines := strings.Split(all, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, field+": ") {
+			lines[i] = replaced
+			return strings.Join(lines, "\n"), nil
+		}
+	}
+	return "", fmt.Errorf("the kubelet's configuration has no %q", field)
+}
+
+func (s slot) writeConfig() error {
+	kubelet, err := kubeletSettings("")
+	if err != nil {
+		return err
 	}
 	for name, content := range map[string]string{
 		"containerd.toml":              containerdConfig,

@@ -32,6 +32,12 @@ var verbs = map[string]func(n *node, ctx context.Context, argument string) ([]by
 
 	"await-pod": func(n *node, ctx context.Context, pod string) ([]byte, error) { return nil, n.awaitPod(ctx, pod) },
 
+	"node-lost": func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.nodeLost(ctx) },
+	"node-back": func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.nodeBack(ctx) },
+	"kubelet": func(n *node, ctx context.Context, setting string) ([]byte, error) {
+		return nil, n.reconfigureKubelet(ctx, setting)
+	},
+
 	"dns-down": func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.dnsDown(ctx) },
 	"dns-up":   func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.dnsUp(ctx) },
 

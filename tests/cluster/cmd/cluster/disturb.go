@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// nodeLost kills the kubelet and waits until the node controller, made impatient, has given the node up.
+func (n *node) nodeLost(ctx context.Context) error {
+	if err := n.components["kubelet"].stop(); err != nil {
+		return err
+	}
+	if err := n.setPatience("2s"); err != nil {
+		return err
+	}
+	return n.await("the node to be given up", "kube-controller-manager", func() error {
+		node, err := n.client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if status := readyCondition(node).Status; status == corev1.ConditionTrue {
+			return fmt.Errorf("it is Ready: %s", status)
+		}
+		return nil
+	})
+}
+
+// nodeBack starts the kubelet and waits until pods can be scheduled again.
+func (n *node) nodeBack(ctx context.Context) error {
+	if err := n.setPatience(patience); err != nil {
+		return err
+	}
+	if err := n.startKubelet(ctx); err != nil {
+		return err
+	}
+	return n.await("the node", "kubelet", func() error { return nodeReady(ctx, n.client) })
+}
+
+// setPatience restarts the controller manager with another time for which a silent kubelet counts as alive.
+func (n *node) setPatience(period string) error {
+	const flag = "--node-monitor-grace-period="
+	manager := n.components["kube-controller-manager"]
+	if err := manager.stop(); err != nil {
+		return err
+	}
+	for i, arg := range manager.args {
+		if strings.HasPrefix(arg, flag) {
+			manager.args[i] = flag + period
+		}
+	}
+	return manager.start()
+}
+
+// reconfigureKubelet restarts the kubelet with one setting, "FIELD: VALUE", replaced, or with its own for an empty one.
+func (n *node) reconfigureKubelet(ctx context.Context, setting string) error {
+	settings, err := kubeletSettings(setting)
+	if err != nil {
+		return err
+	}
+	if err := n.components["kubelet"].stop(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(n.in("config/kubelet.yaml"), []byte(settings), 0o600); err != nil {
+		return err
+	}
+	return n.startKubelet(ctx)
+}
+
+// startKubelet starts the kubelet and waits for its first report.
+func (n *node) startKubelet(ctx context.Context) error {
+	heartbeat := func() (time.Time, error) {
+		node, err := n.client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
+		if err != nil {
+			return time.Time{}, err
+		}
+		return readyCondition(node).LastHeartbeatTime.Time, nil
+	}
+	before, err := heartbeat()
+	if err != nil {
+		return err
+	}
+	kubelet := n.components["kubelet"]
+	if err := kubelet.start(); err != nil {
+		return err
+	}
+	return n.await("the kubelet's first report", "kubelet", func() error {
+		if now, err := heartbeat(); err != nil || !now.After(before) {
+			return fmt.Errorf("the last one is of %s (%v)", before, err)
+		}
+		return nil
+	})
+}
+
+func readyCondition(node *corev1.Node) *corev1.NodeCondition {
+	for i := range node.Status.Conditions {
+		if node.Status.Conditions[i].Type == corev1.NodeReady {
+			return &node.Status.Conditions[i]
+		}
+	}
+	node.Status.Conditions = append(node.Status.Conditions, corev1.NodeCondition{Type: corev1.NodeReady})
+	return &node.Status.Conditions[len(node.Status.Conditions)-1]
+}
