@@ -148,6 +148,13 @@ const ROWS: &[Row] = &[
         remedy: "The node removed the pod for its own reasons. Nothing is wrong with your manifest: grade again.",
     },
     Row {
+        id: "node_not_ready",
+        fault: Cluster,
+        speaks: OutOfTime,
+        sees: sees::node_not_ready,
+        remedy: "The cluster lost the node on which the pod runs. Nothing is wrong with your manifest: grade again when `kubectl get nodes` says Ready.",
+    },
+    Row {
         id: "probe_fails",
         fault: Submission,
         speaks: OutOfTime,

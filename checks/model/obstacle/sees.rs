@@ -248,6 +248,12 @@ pub(super) fn evicted(facts: &Facts<'_>) -> Option<Sight> {
     disrupted.and_then(|it| sight(format!("{}: {}", it.reason, it.message), [pod.added.by]))
 }
 
+/// The node controller has given the node up: whatever its pods say is old.
+pub(super) fn node_not_ready(facts: &Facts<'_>) -> Option<Sight> {
+    let (seq, reason, message) = facts.warning(|_, _| true).filter(|(_, reason, _)| *reason == "NodeNotReady")?;
+    sight(format!("{reason}: {message}"), [seq])
+}
+
 /// A probe that had its fair time: what it asks for itself, twice, and some more.
 pub(super) fn probe_fails(facts: &Facts<'_>) -> Option<Sight> {
     const FAIR: u64 = 20;
@@ -351,7 +357,14 @@ pub(super) fn claim_pending(facts: &Facts<'_>) -> Option<Sight> {
 pub(super) fn placement_impossible(facts: &Facts<'_>) -> Option<Sight> {
     // Of a node that nobody's pods are meant for.
     const RESERVED: [&str; 2] = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
-    const PICKY: [&str; 4] = ["didn't match pod's node affinity/selector", "affinity rules", "topology spread", "didn't match node selector"];
+    // "existing pods anti-affinity rules" are those of others.
+    const PICKY: [&str; 5] = [
+        "didn't match pod's node affinity/selector",
+        "didn't match pod affinity rules",
+        "didn't match pod anti-affinity rules",
+        "topology spread",
+        "didn't match node selector",
+    ];
     let pod = facts.pod.filter(|_| facts.is_the_submissions())?;
     let message = facts.unschedulable()?;
     // The scheduler calls preemption unhelpful for resources only where the request exceeds what the node has in all.

@@ -248,6 +248,7 @@ fn probes() {
     let told_nothing = running(first_pod_of(|it| it.readiness_probe = probe()), |_| {});
     let told_nothing = (0..30).fold(told_nothing, |history, _| history.pod(0, Change::Modified, |_| {}));
     waits(&told_nothing, "probe_fails", Submission);
+    waits(&warned(told_nothing, "NodeNotReady", "Node is not ready"), "node_not_ready", Cluster);
     let killed = ended(first_pod_of(|it| it.liveness_probe = probe()), 2, exit(137));
     stops(&warned(killed, "Unhealthy", "Liveness probe failed: dial tcp 10.88.0.24:8080: connect: connection refused"), "liveness_fails", Submission);
 }
@@ -301,6 +302,7 @@ fn nodes_that_have_no_room_now() {
         "0/1 nodes are available: 1 Too many pods. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
         "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
         "0/2 nodes are available: 1 Insufficient memory, 1 node(s) didn't match Pod's node affinity/selector. preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.",
+        "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
         "0/1 nodes are available: 1 node(s) had volume node affinity conflict. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
     ] {
         waits(&unschedulable(first_pod(), message), "no_room", Cluster);
