@@ -20,7 +20,7 @@ use super::{
     inspect::Inspector,
     lease::{self, Held, RENEWAL, RestorePoint},
     pace::Pace,
-    preflight::{self, Allowed, Standing},
+    preflight::{self, Allowed, Autoscaled, Standing},
     probe::Probe,
     restore::{Restored, Restorer, close, finish_found},
     settled::facts,
@@ -69,6 +69,7 @@ pub struct Grade<'a> {
     journal: &'a Journal,
     interrupt: &'a Interrupt,
     recorder: Recorder,
+    autoscaled: Vec<Autoscaled>,
     /// The lock, from the first change on.
     held: Option<Held>,
     /// What to go back to, once the set has settled.
@@ -132,7 +133,8 @@ impl<'a> Grade<'a> {
         let allowed = preflight::permissions(cluster).await?;
         // Before the first list: what a dead grade left is not what the submission asks for.
         let finished_first = finish_first(cluster, request, interrupt).await?;
-        let recorder = Recorder::start(cluster, journal).await?;
+        let (recorder, autoscaled) = tokio::join!(Recorder::start(cluster, journal), preflight::autoscaled(cluster, &allowed));
+        let recorder = recorder?;
         litter.claims_before = journal.with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect());
         let cleanup = request.cleanup;
         let grade = Self {
@@ -140,6 +142,7 @@ impl<'a> Grade<'a> {
             journal,
             interrupt,
             recorder,
+            autoscaled,
             held: None,
             point: None,
             marked: None,
@@ -205,7 +208,7 @@ impl<'a> Grade<'a> {
         if subject.stateful_set.is_none() {
             return Ok(Outcome { why: Why::Obstacle, detail: Some("the namespace holds no StatefulSet".to_owned()) });
         }
-        match AssertUnwindSafe(self.tour(allowed, &subject, request, announce)).catch_unwind().await {
+        match AssertUnwindSafe(self.tour(&subject, request, announce)).catch_unwind().await {
             Ok(outcome) => outcome,
             // Restoring and reporting go on with what was seen.
             Err(_) => Ok(Outcome { why: Why::Obstacle, detail: Some("stsgrade itself failed; please report this as a bug".to_owned()) }),
@@ -223,16 +226,10 @@ impl<'a> Grade<'a> {
         answer
     }
 
-    async fn tour(
-        &mut self,
-        allowed: &Allowed,
-        subject: &Subject,
-        request: &GradeRequest,
-        announce: &(dyn Fn(&Announcement) + Sync),
-    ) -> Result<Outcome, Failure> {
+    async fn tour(&mut self, subject: &Subject, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<Outcome, Failure> {
         let (cluster, journal, interrupt) = (self.cluster, self.journal, self.interrupt);
         let name = subject.stateful_set.as_ref().map(|it| it.name.as_str()).unwrap_or_default();
-        preflight::no_autoscaler(cluster, allowed, name).await?;
+        preflight::no_autoscaler(cluster, &self.autoscaled, name)?;
         let probe = request.probe_image.as_deref().map(|image| Probe::new(cluster, image));
         let inspector = Inspector::new(cluster, journal, probe.as_ref());
         let names = Names::new(cluster, journal, &inspector, probe.as_ref());

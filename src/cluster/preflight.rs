@@ -275,19 +275,31 @@ where
     list.into_iter().flatten().filter(|it| it.owner_references().is_empty()).map(|it| format!("{kind} {}", it.name_any())).collect()
 }
 
-/// Refuses a set that an autoscaler drives, where autoscalers may be listed.
+/// What is scaled by an autoscaler of the namespace: a kind and a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Autoscaled {
+    autoscaler: String,
+    kind: String,
+    name: String,
+}
+
+/// All that autoscalers drive, where they may be listed.
+pub(super) async fn autoscaled(cluster: &Cluster, allowed: &Allowed) -> Vec<Autoscaled> {
+    if !allowed.may_list("autoscaling", "horizontalpodautoscalers") {
+        return vec![];
+    }
+    let api: Api<HorizontalPodAutoscaler> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let Ok(list) = api.list(&ListParams::default()).await else { return vec![] };
+    list.into_iter().map(|it| Autoscaled { autoscaler: it.name_any(), kind: it.spec.scale_target_ref.kind, name: it.spec.scale_target_ref.name }).collect()
+}
+
+/// Refuses a set that an autoscaler drives.
 ///
 /// # Errors
 /// There is one.
-pub(super) async fn no_autoscaler(cluster: &Cluster, allowed: &Allowed, set: &str) -> Result<(), Failure> {
-    if !allowed.may_list("autoscaling", "horizontalpodautoscalers") {
-        return Ok(());
-    }
-    let api: Api<HorizontalPodAutoscaler> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let Ok(list) = api.list(&ListParams::default()).await else { return Ok(()) };
-    let drives = |it: &&HorizontalPodAutoscaler| it.spec.scale_target_ref.kind == "StatefulSet" && it.spec.scale_target_ref.name == set;
-    let Some(autoscaler) = list.iter().find(drives) else { return Ok(()) };
-    let (name, set, namespace) = (show(&autoscaler.name_any()), show(set), show(&cluster.namespace));
+pub(super) fn no_autoscaler(cluster: &Cluster, autoscaled: &[Autoscaled], set: &str) -> Result<(), Failure> {
+    let Some(found) = autoscaled.iter().find(|it| it.kind == "StatefulSet" && it.name == set) else { return Ok(()) };
+    let (name, set, namespace) = (show(&found.autoscaler), show(set), show(&cluster.namespace));
     Err(Failure::new(
         "autoscaler",
         format!("HorizontalPodAutoscaler {name} scales StatefulSet {set}: a grade would fight it"),
