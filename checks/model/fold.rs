@@ -85,6 +85,9 @@ impl Timeline {
                 }
             }
             Object::Event(it) => {
+                if it.reason == "Started" {
+                    self.said_to_run.insert(it.involved_object.uid.clone());
+                }
                 if change != Change::Deleted
                     && (it.r#type == "Warning" || it.involved_object.kind == "PersistentVolumeClaim" || matches!(it.reason.as_str(), "Pulling" | "Pulled"))
                 {

@@ -3,7 +3,7 @@
 //! The judge, the driver's waits and every live view ask this one type. It is never stored: it is
 //! folded again from the recording.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     lives::{ClaimLife, Incarnation, Noted, ServiceLife, SetLife, StepLife},
@@ -25,6 +25,8 @@ pub struct Timeline {
     pub(super) services: BTreeMap<String, Vec<ServiceLife>>,
     pub(super) slices: BTreeMap<String, EndpointSlice>,
     pub(super) events: Vec<(Seq, Event)>,
+    /// Pods (by UID) of which the kubelet said that it started a container.
+    pub(super) said_to_run: BTreeSet<String>,
     pub(super) reads: Vec<Noted<Read>>,
     pub(super) canaries: Vec<Noted<Canary>>,
     pub(super) lookups: Vec<Noted<Lookup>>,
@@ -182,6 +184,12 @@ impl Timeline {
     /// Warnings about an object, by UID, oldest first.
     pub fn warnings(&self, uid: &str) -> impl DoubleEndedIterator<Item = (Seq, &Event)> {
         self.events.iter().filter(move |(_, it)| it.involved_object.uid == uid && it.r#type == "Warning").map(|(seq, it)| (*seq, it))
+    }
+
+    /// Whether the kubelet says that it started a container of a pod (by UID): a hint when to look, and never evidence.
+    #[must_use]
+    pub fn is_said_to_run(&self, uid: &str) -> bool {
+        self.said_to_run.contains(uid)
     }
 
     /// What the events say of a claim or of a pod's pulls, warnings or not, oldest first.

@@ -1,5 +1,7 @@
 //! What the inspection script says, as observations of files and canaries.
 
+use std::time::Duration;
+
 use checks::model::observation::{File, Token};
 use sha2::{Digest as _, Sha256};
 
@@ -20,6 +22,10 @@ pub(super) struct Told {
     pub(super) resolver: String,
     /// The tools that the image has, of those that can ask DNS.
     pub(super) tools: Vec<String>,
+    /// How long the first process of the script's process namespace had run when the script began.
+    pub(super) age: Option<Duration>,
+    /// When that process was started, since the node was.
+    first: Option<Duration>,
     /// The script came to its end.
     pub(super) whole: bool,
 }
@@ -35,6 +41,14 @@ pub(super) struct Mount {
     pub(super) canaries: Vec<Token>,
     /// Whether our own canary was written; the error says why not.
     pub(super) written: Option<Result<String, String>>,
+    /// By path: when a file was last written, in nanoseconds since the epoch, where the image can tell.
+    pub(super) times: Vec<(String, i64)>,
+    /// When the first process was started, by the clock that times this mount's files, in nanoseconds.
+    pub(super) started: Option<i64>,
+    /// How long the node had run when the canary had just been written.
+    uptime: Option<Duration>,
+    /// When that was by the canary's own time, in nanoseconds.
+    now: Option<i64>,
 }
 
 /// Reads the script's output.
@@ -47,6 +61,8 @@ pub(super) fn parse(output: &[u8], word: &str) -> Told {
             "resolv" => told.resolver = text(),
             "tools" => told.tools = text().split_whitespace().map(str::to_owned).collect(),
             "end" => told.whole = true,
+            "uptime" if told.mounts.is_empty() => told.age = uptime(&text()),
+            "first" => told.first = started(&text()),
             _ => {
                 if let Some(mount) = told.mounts.last_mut() {
                     mount.take(key, value);
@@ -54,10 +70,32 @@ pub(super) fn parse(output: &[u8], word: &str) -> Told {
             }
         }
     }
+    let first = told.first;
+    told.age = told.age.zip(first).and_then(|(now, first)| now.checked_sub(first));
     for mount in &mut told.mounts {
-        mount.finish();
+        mount.finish(first);
     }
     told
+}
+
+/// The first number of `/proc/uptime`.
+fn uptime(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.trim().parse().ok()?).ok()
+}
+
+/// When a process was started, since the machine was, by its `/proc/PID/stat`: see proc(5).
+fn started(stat: &str) -> Option<Duration> {
+    // Its name may hold anything, and ends with the last parenthesis. A tick is 10 ms for every user space.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(19)?.parse::<u64>().ok().and_then(|ticks| ticks.checked_mul(10)).map(Duration::from_millis)
+}
+
+/// A time in nanoseconds: seconds, and the fraction's digits.
+fn nanoseconds(seconds: i64, fraction: &str) -> Option<i64> {
+    let digits = fraction.get(..fraction.len().min(9))?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
+    let nanos: i64 = is_number.then(|| format!("{digits:0<9}").parse().ok())??;
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
 }
 
 impl Mount {
@@ -68,6 +106,10 @@ impl Mount {
             ("file", _) => self.files.push(File { path: text, ..File::default() }),
             ("size", Some(file)) => file.size = text.parse().unwrap_or(0),
             ("mtime", Some(file)) => file.mtime = text.parse().ok(),
+            ("nanos", Some(file)) => {
+                let time = file.mtime.and_then(|it| nanoseconds(it, &text));
+                self.times.extend(time.map(|it| (file.path.clone(), it)));
+            }
             ("without", Some(file)) => file.without = Some(text),
             ("body", Some(file)) => body(file, value),
             ("canary", _) if is_canary(&text) => self.canaries.push(Token { file: text, token: String::new() }),
@@ -81,12 +123,16 @@ impl Mount {
             ("closed", _) => self.left_out += 1,
             ("listed", _) => self.left_out += text.parse::<u64>().unwrap_or(0).saturating_sub(self.files.len() as u64),
             ("wrote", _) => self.written = Some(Ok(text)),
+            ("uptime", _) => self.uptime = uptime(&text),
+            ("now", _) => self.now = text.split_once('.').and_then(|(seconds, fraction)| nanoseconds(seconds.parse().ok()?, fraction)),
             ("unwritten", _) => self.written = Some(Err(plain(&text))),
             _ => {}
         }
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self, first: Option<Duration>) {
+        let age = self.uptime.zip(first).and_then(|(now, first)| now.checked_sub(first));
+        self.started = self.now.zip(age).and_then(|(now, age)| now.checked_sub(i64::try_from(age.as_nanos()).ok()?));
         self.left_out += self.files.iter().filter(|it| it.without.as_deref() == Some("left out")).count() as u64;
         self.canaries.sort();
     }
@@ -141,11 +187,11 @@ fn plain(complaint: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix, path::Path, process::Command};
+    use std::{fs, os::unix, path::Path, process::Command, time::Duration};
 
     use checks::model::observation::File;
 
-    use super::{KEPT, Told, parse, plain};
+    use super::{KEPT, Told, nanoseconds, parse, plain, started};
     use crate::cluster::exec::script;
 
     const WORD: &str = "0123456789abcdef0123456789abcdef";
@@ -245,6 +291,33 @@ mod tests {
             assert_eq!(seen, [(NAME, "web-1/token")], "{shell:?}");
             assert_eq!(again.mounts[0].files.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(), [".stsgrade-notes"]);
         }
+    }
+
+    #[test]
+    fn the_containers_clocks_are_told() {
+        for shell in SHELLS {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("id"), "web-1\n").unwrap();
+            let told = run(shell, None, folder.path(), NAME, &[]);
+            let (mount, age) = (&told.mounts[0], i64::try_from(told.age.unwrap().as_nanos()).unwrap());
+            let (path, written) = mount.times.first().unwrap();
+            // The first process here is this machine's.
+            let after = written - mount.started.unwrap();
+            assert!(path == "id" && (age - after).abs() < 10_000_000_000, "{shell:?}: {after} of {age}");
+            assert_eq!(run(shell, None, folder.path(), "", &[]).mounts[0].started, None, "without a canary nobody knows the claim's clock");
+        }
+    }
+
+    #[test]
+    fn times_are_read_exactly() {
+        assert_eq!(nanoseconds(1_700_000_000, "943810896"), Some(1_700_000_000_943_810_896));
+        assert_eq!(nanoseconds(1, "5"), Some(1_500_000_000));
+        for bad in ["", "x", "-1", "1 2"] {
+            assert_eq!(nanoseconds(1, bad), None, "{bad:?}");
+        }
+        let hostile = "7 (a) S (b c) R 1 7 7 0 -1 4194560 803 66 0 0 0 0 0 0 20 0 1 0 1408444 2322432 384";
+        assert_eq!(started(hostile), Some(Duration::from_millis(14_084_440)));
+        assert_eq!(started("7 (a) S 1"), None);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Inspections: reading what lies on each pod's claims, and the canaries, beside the tour.
 //!
 //! The inspector watches the timeline and reads each life of each pod at the right time: on a first
-//! life until identity content is there, on later lives no sooner than that took, plus a second.
+//! life until identity content is there, on later lives no sooner than that took, plus a second (see [`age`]).
 //! Nothing that fails here ends the grade: what could not be seen is written down as such.
 
+mod age;
 mod reading;
 
 use std::{
@@ -17,6 +18,7 @@ use checks::model::{Incarnation, Seq, Timeline, observation::Reference};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::watch;
 
+use self::age::{Ripe, is_alone};
 use super::{
     Cluster, Journal,
     mounts::{Mounted, reference, runs},
@@ -79,6 +81,12 @@ struct State {
     marked: BTreeSet<String>,
     /// The longest that identity content took to appear after a container's start.
     delay: Duration,
+    /// That is not known by the containers' own clocks of all first lives.
+    is_rough: bool,
+    /// By pod UID and claim: when its container was started, by the clock that times the claim's files, in nanoseconds.
+    starts: BTreeMap<(String, String), i64>,
+    /// By pod UID: when the kubelet was heard to have started its container.
+    said: BTreeMap<String, u64>,
     desks: BTreeMap<String, Desk>,
     /// Why the last inspection that failed did.
     trouble: Option<String>,
@@ -95,12 +103,17 @@ struct Life {
 }
 
 /// A pod to be read.
+#[derive(Default)]
 struct Job {
     pod: Reference,
     mounted: Vec<Mounted>,
     running_at: u64,
     ready_at: u64,
     first_life: bool,
+    /// When a look counts, if it is a later one.
+    ripe: Ripe,
+    /// It runs but one container.
+    is_alone: bool,
     /// Its start was watched, so that `running_at` is true.
     witnessed: bool,
     /// When the node's clock says that its containers started, in seconds since the epoch.
@@ -218,13 +231,14 @@ impl<'a> Inspector<'a> {
                 state.since = timeline.since();
                 state.lives.retain(|_, life| life.reading);
             }
+            state.hear(timeline, now);
             let ready = timeline.owned().filter(|pod| pod.is_ready());
             let mut jobs = vec![];
             for pod in ready {
                 let first_life = pod.claims().iter().all(|(_, claim)| !state.known_claims.contains(claim));
-                let delay = nanoseconds(state.delay + MARGIN);
+                let ripe = state.ripe(pod, now);
                 let life = state.lives.entry(pod.uid().to_owned()).or_default();
-                let soonest = if first_life { 0 } else { pod.running_at.unwrap_or(now) + delay }.max(life.again);
+                let soonest = if first_life { 0 } else { ripe.soonest() }.max(life.again);
                 if life.finished || life.reading {
                     continue;
                 }
@@ -233,7 +247,7 @@ impl<'a> Inspector<'a> {
                     continue;
                 }
                 life.reading = true;
-                jobs.push(job(pod, first_life));
+                jobs.push(job(pod, first_life, ripe));
             }
             jobs
         });
@@ -241,23 +255,29 @@ impl<'a> Inspector<'a> {
     }
 
     async fn inspect(&self, job: Job) {
-        let (seen, written) = self.read(&job).await;
+        let began = self.journal.now();
+        let sight = self.read(&job).await;
         let now = self.journal.now();
         let has_identity = self.journal.with(|timeline| timeline.has_identity(&job.pod.uid));
         let mut state = self.state();
         let patience = if state.barren { PATIENCE_WHEN_BARREN } else { PATIENCE };
-        let patient = job.first_life && now < job.ready_at.saturating_add(nanoseconds(patience));
+        let patient = job.first_life && !has_identity && now < job.ready_at.saturating_add(nanoseconds(patience));
         let life = state.lives.entry(job.pod.uid.clone()).or_default();
         life.reading = false;
         life.reads += 1;
-        life.finished = !seen || has_identity || !patient;
-        life.again = now.saturating_add(nanoseconds(PAUSE * life.reads));
+        let later = now.saturating_add(nanoseconds(PAUSE * life.reads));
+        let again = if job.first_life { patient.then_some(later) } else { job.ripe.again(began, now, sight.age) };
+        life.finished = !sight.seen || again.is_none();
+        life.again = again.unwrap_or(later);
         if life.finished && job.first_life {
             state.known_claims.extend(job.mounted.iter().map(|it| it.claim.clone()));
             if has_identity {
-                state.delay = state.delay.max(job.delay(now, &written));
+                let (delay, exact) = job.delay(now, &sight);
+                state.delay = state.delay.max(delay);
+                state.is_rough |= !exact;
             } else {
-                state.barren |= seen;
+                state.barren |= sight.seen;
+                state.is_rough = true;
             }
         }
         drop(state);
@@ -269,23 +289,24 @@ impl<'a> Inspector<'a> {
     }
 }
 
-impl Job {
-    /// How long after the container's start the content was written, at most.
-    ///
-    /// By when we saw it, and by the node's clock, which tells start and writing in whole seconds.
-    fn delay(&self, now: u64, written: &[i64]) -> Duration {
-        let took = Duration::from_nanos(now.saturating_sub(self.running_at)).min(PATIENCE);
-        let after = |at: &i64| u64::try_from(at - self.started?).ok().map(Duration::from_secs).filter(|it| *it <= PATIENCE);
-        let told = written.iter().filter_map(after).max();
-        match (self.witnessed, told) {
-            (true, Some(told)) => took.min(told + Duration::from_secs(1)),
-            (true, None) => took,
-            (false, told) => told.unwrap_or_default(),
+impl State {
+    /// Notes which containers the kubelet says that it started: now, or a little before.
+    fn hear(&mut self, timeline: &Timeline, now: u64) {
+        for pod in timeline.owned().filter(|pod| is_alone(pod)) {
+            if !self.said.contains_key(pod.uid()) && timeline.is_said_to_run(pod.uid()) {
+                self.said.insert(pod.uid().to_owned(), now);
+            }
         }
+    }
+
+    /// When a look at a later life of this pod counts.
+    fn ripe(&self, pod: &Incarnation, now: u64) -> Ripe {
+        let said_at = self.said.get(pod.uid()).copied().filter(|_| !self.is_rough);
+        Ripe { running_at: pod.running_at.unwrap_or(now), said_at, age: self.delay + MARGIN }
     }
 }
 
-fn job(pod: &Incarnation, first_life: bool) -> Job {
+fn job(pod: &Incarnation, first_life: bool, ripe: Ripe) -> Job {
     let any_container = pod.spec().containers.iter().find(|it| runs(pod, &it.name)).map(|it| it.name.clone());
     let starts = pod.pod.status.container_statuses.iter().filter_map(|it| it.state.running.as_ref()?.started_at.as_deref()?.parse::<jiff::Timestamp>().ok());
     let started = starts.map(|it| it.as_second()).max();
@@ -295,6 +316,8 @@ fn job(pod: &Incarnation, first_life: bool) -> Job {
         running_at: pod.running_at.unwrap_or(0),
         ready_at: pod.ready_at,
         first_life,
+        ripe,
+        is_alone: is_alone(pod),
         witnessed: pod.added.after.is_some(),
         started,
         any_container,

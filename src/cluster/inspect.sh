@@ -20,11 +20,11 @@ has dd && C=dd
 has head && echo | head -c 1 >/dev/null 2>&1 && C=head
 S=
 if stat -c %s / >/dev/null 2>&1; then S=stat; elif ls -ldn / >/dev/null 2>&1; then S=ls; fi
-# Size and modification time, where the image can tell.
+# Size and modification time, where the image can tell: in seconds since the epoch and the nanoseconds on top.
 measure() {
-size= mtime=
+size= mtime= nanos=
 case $S in
-stat) set -- $(stat -c '%s %Y' "$1" 2>/dev/null); size=$1 mtime=$2 ;;
+stat) set -- $(stat -c '%s %Y %y' "$1" 2>/dev/null); size=$1 mtime=$2; case $4 in *.*) nanos=${4#*.} ;; esac ;;
 ls) set -f; set -- $(ls -ldn "$1" 2>/dev/null); set +f; size=$5 ;;
 esac
 case $size in '' | *[!0-9]*) size= ;; esac
@@ -67,8 +67,11 @@ measure "$1"
 p file "$2"
 [ -n "$size" ] && p size $size
 [ -n "$mtime" ] && p mtime $mtime
+[ -n "$nanos" ] && p nanos "$nanos"
 body "$1"
 }
+# How long the node has run, which tells the container's age beside when its first process was started.
+uptime() { [ -r /proc/uptime ] && read -r u f </proc/uptime && p uptime "$u"; }
 # What is mounted below a mount is not on the claim; the kernel knows best where (a space is \040 there).
 below() {
 others=//
@@ -100,6 +103,8 @@ fi
 esac
 done
 }
+uptime
+[ -r /proc/1/stat ] && p first && slowly </proc/1/stat
 i=0
 while [ $# -gt 4 ]; do
 d=$1 depth=$2 canary=$3 token=$4 k=$5
@@ -110,7 +115,15 @@ if [ ! -d "$d" ]; then p error 'the mount is not a folder'; elif [ ! -r "$d" ] |
 below "$d"
 # Before looking: of two pods that share a claim, at least one then sees the other's.
 if [ -n "$canary" ]; then
-e=$({ printf %s "$token" >"$d/$canary"; } 2>&1) && p wrote "$canary" || p unwritten "$e"
+if e=$({ printf %s "$token" >"$d/$canary"; } 2>&1); then
+p wrote "$canary"
+# What the time is for those who write there: a claim may be another machine's.
+uptime
+measure "$d/$canary"
+[ -n "$nanos" ] && p now "$mtime.$nanos"
+else
+p unwritten "$e"
+fi
 fi
 while [ $k -gt 0 ]; do
 one "$d/$1" "$1"

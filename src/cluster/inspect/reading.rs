@@ -7,7 +7,7 @@ use checks::model::{
     observation::{Canary, Read, Reference, Token},
 };
 
-use super::{Desk, ENOUGH_DESKS, Inspector, Job};
+use super::{Desk, ENOUGH_DESKS, Inspector, Job, age::Sight};
 use crate::cluster::{
     answers::resolver,
     exec::{BROKE, NO_SHELL, NOT_IN_TIME, Place, exec, random_word, script},
@@ -27,24 +27,9 @@ const MANY: u32 = 400;
 /// The same in a container that is not done with so many in time.
 const FEW: u32 = 40;
 
-/// What was seen of a pod's claims: anything, and when its files were written.
-#[derive(Default)]
-struct Sight {
-    seen: bool,
-    written: Vec<i64>,
-}
-
-impl Sight {
-    fn add(&mut self, inspector: &Inspector<'_>, job: &Job, container: &str, mounts: &[Mounted], told: Told, began: u64) {
-        self.seen = true;
-        self.written.extend(told.mounts.iter().flat_map(|it| &it.files).filter(|it| it.size > 0).filter_map(|it| it.mtime));
-        inspector.note(job, container, mounts, told, began);
-    }
-}
-
 impl Inspector<'_> {
-    /// Reads all of a pod's claims; whether that worked, and when the files there were written.
-    pub(super) async fn read(&self, job: &Job) -> (bool, Vec<i64>) {
+    /// Reads all of a pod's claims.
+    pub(super) async fn read(&self, job: &Job) -> Sight {
         let mut left = job.mounted.clone();
         let mut without_shell: BTreeSet<String> = BTreeSet::new();
         let mut closed: Vec<Mounted> = vec![];
@@ -61,14 +46,14 @@ impl Inspector<'_> {
                 }
                 Err(why) if why.contains(NO_SHELL) && self.probe.is_some() => closed.extend(mounts.iter().cloned()),
                 Err(why) => self.note_failure(job, &container, &mounts, &why, began),
-                Ok(told) => sight.add(self, job, &container, &mounts, told, began),
+                Ok(told) => self.take(&mut sight, job, &container, &mounts, told, began),
             }
             left.retain(|it| !mounts.iter().any(|mount| mount.is_same(it)));
         }
         if let Some(probe) = self.probe.filter(|_| !closed.is_empty()) {
             self.read_as_guest(probe, job, &closed, &mut sight).await;
         }
-        (sight.seen, sight.written)
+        sight
     }
 
     /// Reads by a container of our own, where no container of the pod has a shell.
@@ -80,7 +65,7 @@ impl Inspector<'_> {
             Err(why) => return self.note_failure(job, "", &mounts, &why, began),
         };
         match self.look(job, guest.container(), &mounts).await {
-            Ok(told) => sight.add(self, job, guest.container(), &mounts, told, began),
+            Ok(told) => self.take(sight, job, guest.container(), &mounts, told, began),
             Err(why) => self.note_failure(job, guest.container(), &mounts, &why, began),
         }
         probe.leave(guest).await;
@@ -146,6 +131,17 @@ impl Inspector<'_> {
             return Err(format!("the shell in the image told nothing (exit status {:?}) {said}", output.exit).trim().to_owned());
         }
         Ok(told)
+    }
+
+    fn take(&self, sight: &mut Sight, job: &Job, container: &str, mounts: &[Mounted], told: Told, began: u64) {
+        // When the container was started is learnt with the canary: the same claim tells it at later looks, too.
+        let started = |mount: &Mounted, told: Option<i64>| {
+            let key = (job.pod.uid.clone(), mount.claim.clone());
+            let mut state = self.state();
+            told.map(|it| *state.starts.entry(key.clone()).or_insert(it)).or_else(|| state.starts.get(&key).copied())
+        };
+        sight.add(job.is_alone && !container.starts_with(GUEST), mounts, &told, started);
+        self.note(job, container, mounts, told, began);
     }
 
     fn note(&self, job: &Job, container: &str, mounts: &[Mounted], told: Told, began: u64) {
