@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use super::{
     error::{Failure, Tried},
+    plugin::Plugin,
     requests::{CountLayer, Requests, Tries},
 };
 
@@ -81,6 +82,7 @@ impl Cluster {
             ));
         }
         let (mut config, context) = configuration(options).await?;
+        let plugin = Plugin::take(&mut config).await?;
         config.default_retry = false;
         config.connect_timeout = Some(Duration::from_secs(10));
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
@@ -88,7 +90,7 @@ impl Cluster {
         let requests = Arc::new(Requests::default());
         let tried = Tried { verb: "get", resource: "version", server: &server, ..Tried::default() };
         let builder = ClientBuilder::try_from(config).map_err(|error| Failure::of(&error, &tried))?;
-        let client = builder.with_layer(&CountLayer(Arc::clone(&requests))).build();
+        let client = builder.with_layer(&CountLayer { requests: Arc::clone(&requests), plugin }).build();
         let version = version(&client, &tried).await?;
         Ok(Self { client, namespace, own_namespace, context, server, version, requests, watch_events: Arc::default() })
     }

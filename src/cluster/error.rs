@@ -191,22 +191,9 @@ impl Failure {
         Self::new("unknown_context", format!("the kubeconfig has no context {}", show(name)), next)
     }
 
+    /// Credentials that kube itself cannot use; plugins are run by ourselves.
     fn of_auth(error: &AuthError) -> Self {
-        match error {
-            AuthError::AuthExecStart(why) if why.kind() == io::ErrorKind::NotFound => Self::new(
-                "no_credential_plugin",
-                "the credential plugin that the kubeconfig names is not installed",
-                "Install it (the kubeconfig's `users[].user.exec.command` names it) and see that it is in PATH.",
-            ),
-            AuthError::AuthExecStart(why) => Self::new("credential_plugin", format!("the credential plugin cannot be started: {why}"), "Mend or reinstall it."),
-            AuthError::AuthExecRun { cmd, out } => Self::new(
-                "credential_plugin",
-                format!("the credential plugin {} failed ({})", show(plugin(cmd)), out.status),
-                "Run it by hand, or log in again as your cluster's guide says.",
-            )
-            .because(String::from_utf8_lossy(&out.stderr).trim()),
-            other => Self::new("credentials", "the credentials of this context cannot be used", "Log in again, or get a new kubeconfig.").because(chain(other)),
-        }
+        Self::new("credentials", "the credentials of this context cannot be used", "Log in again, or get a new kubeconfig.").because(chain(error))
     }
 
     fn of_connection(error: &(dyn StdError + 'static), tried: &Tried<'_>) -> Self {
@@ -217,6 +204,10 @@ impl Failure {
         });
         if let Some(auth) = auth {
             return Self::of_auth(auth);
+        }
+        // A layer of our own has put it into words already.
+        if let Some(known) = links(error).find_map(|it| it.downcast_ref::<Self>()) {
+            return known.clone();
         }
         let server = at(tried);
         let failure = match fault(error, &words) {
@@ -305,19 +296,16 @@ pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut line = String::new();
     for link in links(error) {
         let words = link.to_string();
-        if !line.contains(&words) {
+        // kube's word for whatever failed on the way.
+        let words = words.strip_prefix("ServiceError: ").unwrap_or(&words);
+        if !line.contains(words) {
             if !line.is_empty() {
                 line.push_str(": ");
             }
-            line.push_str(&words);
+            line.push_str(words);
         }
     }
     line
-}
-
-/// The command itself: kube puts the plugin's environment before it.
-fn plugin(command: &str) -> &str {
-    command.rsplit_once("}\" ").map_or(command, |(_, rest)| rest)
 }
 
 fn address(tried: &Tried<'_>) -> String {
@@ -342,7 +330,7 @@ mod tests {
 
     use kube::core::Status;
 
-    use super::{Failure, Tried, chain, is_broken, is_refused, plugin};
+    use super::{Failure, Tried, chain, is_broken, is_refused};
 
     const TRIED: Tried<'_> = Tried { verb: "list", resource: "pods", name: "", namespace: "lab", server: "https://s:6443" };
 
@@ -389,10 +377,5 @@ mod tests {
         assert!(is_refused(&refused) && !is_broken(&refused));
         let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         assert!(!is_refused(&reset) && is_broken(&reset));
-    }
-
-    #[test]
-    fn a_plugin_is_named_without_its_environment() {
-        assert_eq!(plugin("KUBERNETES_EXEC_INFO=\"{\\\"spec\\\":{}}\" \"aws\" \"eks\""), "\"aws\" \"eks\"");
     }
 }

@@ -19,6 +19,7 @@ mod lease;
 mod mounts;
 pub mod pace;
 mod patience;
+mod plugin;
 pub mod preflight;
 mod probe;
 pub mod recorder;

@@ -15,7 +15,10 @@ use http::{Method, Request, Response, StatusCode, header::RETRY_AFTER};
 use kube::client::Body;
 use tower::{BoxError, Layer, Service, ServiceExt as _, buffer::Buffer};
 
-use super::error::{is_broken, is_refused};
+use super::{
+    error::{is_broken, is_refused},
+    plugin::Plugin,
+};
 
 /// Kinds of API calls, as a report counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,14 +120,20 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Puts [`Counted`] around kube's own stack.
-pub(crate) struct CountLayer(pub(crate) Arc<Requests>);
+pub(super) struct CountLayer {
+    /// Where they are counted.
+    pub(super) requests: Arc<Requests>,
+    /// Whose token they carry, where it is to be renewed.
+    pub(super) plugin: Option<Arc<Plugin>>,
+}
 
 type Inner<B> = Buffer<Request<Body>, BoxFuture<'static, Result<Response<B>, BoxError>>>;
 
 /// Counts every try and repeats those that failed for the moment.
-pub(crate) struct Counted<B> {
+pub(super) struct Counted<B> {
     inner: Inner<B>,
     requests: Arc<Requests>,
+    plugin: Option<Arc<Plugin>>,
 }
 
 impl<S, B> Layer<S> for CountLayer
@@ -136,7 +145,7 @@ where
     type Service = Counted<B>;
 
     fn layer(&self, service: S) -> Counted<B> {
-        Counted { inner: Buffer::new(service.boxed(), 1024), requests: Arc::clone(&self.0) }
+        Counted { inner: Buffer::new(service.boxed(), 1024), requests: Arc::clone(&self.requests), plugin: self.plugin.clone() }
     }
 }
 
@@ -150,8 +159,14 @@ impl<B: Send + 'static> Service<Request<Body>> for Counted<B> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(send(self.inner.clone(), Arc::clone(&self.requests), request))
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let (inner, requests, plugin) = (self.inner.clone(), Arc::clone(&self.requests), self.plugin.clone());
+        Box::pin(async move {
+            if let Some(plugin) = plugin {
+                plugin.authorize(&mut request).await?;
+            }
+            send(inner, requests, request).await
+        })
     }
 }
 

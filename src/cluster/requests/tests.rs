@@ -35,7 +35,7 @@ async fn send(request: http::request::Builder, does: &[Does]) -> (Result<u16, Bo
         }
     });
     let requests = Arc::new(Requests::default());
-    let mut layered = CountLayer(Arc::clone(&requests)).layer(service);
+    let mut layered = CountLayer { requests: Arc::clone(&requests), plugin: None }.layer(service);
     let began = tokio::time::Instant::now();
     let request = request.body(Body::from(b"{}".to_vec())).unwrap();
     let answer = layered.ready().await.unwrap().call(request).await;
