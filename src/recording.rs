@@ -20,6 +20,9 @@ pub const VERSION: u32 = 1;
 /// The minor version that this tool writes; newer ones are read, with what is unknown skipped.
 pub const MINOR: u32 = 0;
 
+/// A recording does not grow longer, in bytes: all of it that matters is held in memory.
+pub const LONGEST: u64 = 256 << 20;
+
 /// Line 1 of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -214,7 +214,7 @@ impl Timeline {
         if home.set.is_empty() {
             return self.strays.get_mut(uid);
         }
-        self.lanes.get_mut(&home.set)?.get_mut(&home.ordinal)?.iter_mut().find(|it| it.uid() == uid)
+        self.lanes.get_mut(&home.set)?.get_mut(&home.ordinal)?.iter_mut().rev().find(|it| it.uid() == uid)
     }
 
     fn persistent_volume_claim(&mut self, when: When, change: Change, it: PersistentVolumeClaim) {

@@ -131,7 +131,7 @@ impl Timeline {
         if home.set.is_empty() {
             return self.strays.get(uid);
         }
-        self.lanes.get(&home.set)?.get(&home.ordinal)?.iter().find(|it| it.uid() == uid)
+        self.lanes.get(&home.set)?.get(&home.ordinal)?.iter().rev().find(|it| it.uid() == uid)
     }
 
     /// Pods in the namespace that no StatefulSet owns, while they exist.

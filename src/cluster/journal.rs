@@ -222,7 +222,7 @@ impl Journal {
     /// Why the recording is not complete, if a write failed.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.state().writer.trouble().map(str::to_owned)
+        self.state().writer.trouble()
     }
 
     /// Puts everything that was pushed into the file.

@@ -10,7 +10,7 @@ use checks::model::{Observation, Seq, Timeline, What};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{FORMAT, Header, MINOR, VERSION, digest_text};
+use super::{FORMAT, Header, LONGEST, MINOR, VERSION, digest_text};
 use crate::untrusted::show;
 
 /// Longer lines are no recording's: contents of files are capped when they are written.
@@ -65,6 +65,14 @@ pub enum ReadError {
         /// Its version.
         version: u32,
     },
+    /// Judging it would fill the memory.
+    #[error("{file} goes on after {} MiB (line {line}): no recording of a lab is so long", LONGEST >> 20)]
+    TooLong {
+        /// The file.
+        file: String,
+        /// The first line that is too much.
+        line: u64,
+    },
     /// A line cannot be understood.
     #[error("{file} is broken at line {line}: {why}")]
     Broken {
@@ -99,6 +107,7 @@ impl ReadError {
             Self::Binary { .. } => "recording_binary",
             Self::NotARecording { .. } => "not_a_recording",
             Self::Newer { .. } => "recording_newer",
+            Self::TooLong { .. } => "recording_too_long",
             Self::Broken { .. } | Self::NotDense { .. } => "recording_broken",
         }
     }
@@ -112,6 +121,7 @@ impl ReadError {
             Self::Empty { .. } | Self::Binary { .. } | Self::NotARecording { .. } => {
                 "Name the file that `stsgrade grade` or `stsgrade record` wrote; `grade` prints its path."
             }
+            Self::TooLong { .. } => "Record the lab alone, not what goes on around it for days, and judge that.",
             Self::Broken { .. } | Self::NotDense { .. } => "The file was changed or damaged after it was recorded. Use an intact copy, or grade again.",
         }
     }
@@ -124,6 +134,8 @@ pub struct Reader {
     header: Header,
     line: Vec<u8>,
     number: u64,
+    /// How many bytes more it may have.
+    room: u64,
     hash: Sha256,
     torn: bool,
     ended: bool,
@@ -179,9 +191,13 @@ impl Reader {
     /// # Errors
     /// As [`Reader::open`].
     pub fn from(input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {
+        Self::within(LONGEST, input, file)
+    }
+
+    fn within(room: u64, input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {
         let header = Header::now("", "", super::Asked::default());
-        let mut reader =
-            Self { input, file: file.to_owned(), header, line: vec![], number: 0, hash: Sha256::new(), torn: false, ended: false, done: false, unknown: 0 };
+        let (file, hash) = (file.to_owned(), Sha256::new());
+        let mut reader = Self { input, file, header, line: vec![], number: 0, room, hash, torn: false, ended: false, done: false, unknown: 0 };
         reader.header = reader.read_header()?;
         Ok(reader)
     }
@@ -263,15 +279,16 @@ impl Reader {
 
     fn read_header(&mut self) -> Result<Header, ReadError> {
         let file = self.file.clone();
-        let whole = match self.read_line() {
-            Err(ReadError::Broken { .. }) => return Err(ReadError::Binary { file }),
+        let read = self.read_line();
+        if self.line.contains(&0) || read.is_ok() && std::str::from_utf8(&self.line).is_err() {
+            return Err(ReadError::Binary { file });
+        }
+        let whole = match read {
+            Err(ReadError::Broken { why, .. }) => return Err(ReadError::NotARecording { file, why: format!("its first line is not a header, {why}") }),
             other => other?,
         };
         if self.line.is_empty() && !whole {
             return Err(ReadError::Empty { file });
-        }
-        if self.line.contains(&0) || std::str::from_utf8(&self.line).is_err() {
-            return Err(ReadError::Binary { file });
         }
         let format: Format = match serde_json::from_slice(&self.line) {
             Ok(format) => format,
@@ -296,10 +313,12 @@ impl Reader {
             return Err(ReadError::Read { file: self.file.clone(), line: self.number, source });
         }
         self.number += 1;
+        let length = self.line.len() as u64;
+        self.room = self.room.checked_sub(length).ok_or_else(|| ReadError::TooLong { file: self.file.clone(), line: self.number })?;
         let whole = self.line.last() == Some(&b'\n');
         if whole {
             self.line.pop();
-        } else if self.line.len() as u64 == LONGEST_LINE {
+        } else if length == LONGEST_LINE {
             return Err(ReadError::Broken { file: self.file.clone(), line: self.number, why: "the line is too long".to_owned() });
         }
         Ok(whole)

@@ -10,7 +10,7 @@ use std::{
 use checks::model::{Observation, What};
 use sha2::{Digest, Sha256};
 
-use super::{Header, digest_text};
+use super::{Header, LONGEST, digest_text};
 
 /// The file for the recording could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -30,9 +30,11 @@ pub struct Writer {
     out: Box<dyn Write + Send>,
     path: Option<PathBuf>,
     line: Vec<u8>,
+    /// How many bytes more it may have.
+    pub(super) room: u64,
     hash: Sha256,
     ended: bool,
-    trouble: Option<String>,
+    trouble: Option<io::Error>,
 }
 
 impl Writer {
@@ -48,7 +50,7 @@ impl Writer {
         writer.flush();
         match writer.trouble.take() {
             None => Ok(writer),
-            Some(why) => Err(fail(io::Error::other(why))),
+            Some(source) => Err(fail(source)),
         }
     }
 
@@ -61,7 +63,7 @@ impl Writer {
     /// Writes to anything.
     #[must_use]
     pub fn to(out: Box<dyn Write + Send>, header: &Header) -> Self {
-        let mut writer = Self { out, path: None, line: Vec::with_capacity(4096), hash: Sha256::new(), ended: false, trouble: None };
+        let mut writer = Self { out, path: None, line: Vec::with_capacity(4096), room: LONGEST, hash: Sha256::new(), ended: false, trouble: None };
         writer.line_of(header);
         writer
     }
@@ -96,8 +98,9 @@ impl Writer {
 
     /// Why the recording is not complete, if a write failed.
     #[must_use]
-    pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+    pub fn trouble(&self) -> Option<String> {
+        let path = self.path.as_deref().map_or_else(|| "the recording".to_owned(), |path| path.display().to_string());
+        self.trouble.as_ref().map(|error| format!("{path} is not complete: {error}"))
     }
 
     fn line_of(&mut self, value: &impl serde::Serialize) {
@@ -112,15 +115,20 @@ impl Writer {
             self.hash.update(&self.line);
         }
         if self.trouble.is_none() {
-            let written = self.out.write_all(&self.line);
+            let written = match self.room.checked_sub(self.line.len() as u64) {
+                Some(room) => {
+                    self.room = room;
+                    self.out.write_all(&self.line)
+                }
+                None => Err(io::Error::other(format!("it has reached {} MiB", LONGEST >> 20))),
+            };
             self.note(written);
         }
     }
 
     fn note(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
-            let path = self.path.as_deref().map_or_else(|| "the recording".to_owned(), |path| path.display().to_string());
-            self.trouble.get_or_insert(format!("{path} is not complete: {error}"));
+            self.trouble.get_or_insert(error);
         }
     }
 }

@@ -62,7 +62,7 @@ fn write(disk: &Disk, facts: impl IntoIterator<Item = What>) -> (String, Option<
     for (seq, what) in (1..).zip(facts) {
         writer.push(&Observation { seq, at: seq * 10, what });
     }
-    (writer.digest(), writer.trouble().map(str::to_owned))
+    (writer.digest(), writer.trouble())
 }
 
 fn recording(facts: impl IntoIterator<Item = What>) -> (String, String) {
@@ -147,6 +147,24 @@ fn a_line_without_end_is_refused() {
     assert_eq!(found.to_string(), "FILE is broken at line 2: the line is too long");
     let zeros = Reader::from(Box::new(std::io::BufReader::new(std::io::repeat(0))), "FILE").err().unwrap();
     assert_eq!(zeros.to_string(), "FILE is a binary file, not a recording");
+    let text = Reader::from(Box::new(std::io::BufReader::new(std::io::repeat(b'a'))), "FILE").err().unwrap();
+    assert_eq!(text.to_string(), "FILE is not a recording: its first line is not a header, the line is too long");
+}
+
+/// Catches a recording that fills the memory line by line, and a limit that the writer does not keep to.
+#[test]
+fn a_recording_without_end_is_refused() {
+    let text = recording([subject(), gap(), gap()]).0;
+    let within = |room: usize| fold(Reader::within(room as u64, Box::new(Cursor::new(text.clone())), "FILE").unwrap());
+    assert!(within(text.len()).is_ok());
+    let told = within(text.len() - 1).unwrap_err().to_string();
+    assert_eq!(told, "FILE goes on after 256 MiB (line 4): no recording of a lab is so long");
+    let disk = Disk::new(usize::MAX);
+    let mut writer = Writer::to(Box::new(disk.clone()), &header());
+    writer.room = 0;
+    writer.push(&Observation { seq: 1, at: 1, what: subject() });
+    assert_eq!(writer.trouble().as_deref(), Some("the recording is not complete: it has reached 256 MiB"));
+    assert_eq!(disk.text().lines().count(), 1);
 }
 
 /// Catches a newer tool's recording being refused for what this one need not know.
