@@ -13,7 +13,7 @@ use checks::model::{
 
 use crate::{
     cluster::{Awaiting, Journal},
-    untrusted::{clip, show},
+    untrusted::{self, clip, show},
 };
 
 /// Between two looks at the clock, on a terminal.
@@ -40,6 +40,7 @@ impl Progress {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let erase = if std::mem::take(&mut *shown) { "\r\x1b[2K" } else { "" };
         // Where standard error is gone, there is nobody to tell.
+        let line = line.lines().map(untrusted::line).collect::<Vec<_>>().join("\n");
         let _ = writeln!(io::stderr().lock(), "{erase}{line}");
     }
 

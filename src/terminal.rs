@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use crate::untrusted;
+
 /// The narrowest width that text is laid out for.
 const NARROWEST: usize = 60;
 
@@ -53,7 +55,7 @@ impl Look {
     #[must_use]
     pub fn wrap(self, first: &str, text: &str, further: &str) -> Vec<String> {
         let options = textwrap::Options::new(self.width).initial_indent(first).subsequent_indent(further).word_splitter(textwrap::WordSplitter::NoHyphenation);
-        textwrap::wrap(text, options).iter().map(|line| line.trim_end().to_owned()).collect()
+        textwrap::wrap(text, options).iter().map(|line| untrusted::line(line.trim_end())).collect()
     }
 
     /// The text in that colour, if colour is wanted.

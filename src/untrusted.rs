@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 pub const LONGEST: usize = 600;
 
 /// Escapes what could move a cursor, hide or reorder text: control characters, bidirectional
-/// overrides and isolates, zero-width and other format characters, line and paragraph separators.
+/// overrides and isolates, zero-width and other invisible characters, line and paragraph separators.
+/// `##`, by which commands to some CI systems begin (`##[…]`, `##vso[…]`), is broken up.
 ///
 /// The result is one line. Nothing is cut: see [`show`].
 #[must_use]
@@ -21,10 +22,19 @@ pub fn escape(text: &str) -> String {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
             }
+            '#' if out.ends_with('#') => out.push_str("\\#"),
             c => out.push(c),
         }
     }
     out
+}
+
+/// A line of output, which no CI system takes for a command: one that begins with `::` does so behind a backslash.
+#[must_use]
+pub fn line(text: &str) -> String {
+    let rest = text.trim_start();
+    let (indent, slash) = (&text[..text.len() - rest.len()], if rest.starts_with("::") { "\\" } else { "" });
+    format!("{indent}{slash}{rest}")
 }
 
 /// Escapes as [`escape`] does and cuts at `most` characters, with an ellipsis for the rest.
@@ -48,13 +58,14 @@ pub fn show(text: &str) -> String {
 fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{clip, escape, show};
+    use super::{clip, escape, line, show};
 
     #[test]
     fn ordinary_text_of_any_script_stays() {
@@ -72,6 +83,14 @@ mod tests {
     #[test]
     fn bidirectional_and_invisible_characters_are_spelt() {
         assert_eq!(escape("\u{202e}evil\u{2069}\u{200b}\u{feff}\u{2028}\u{2029}"), "\\u{202e}evil\\u{2069}\\u{200b}\\u{feff}\\u{2028}\\u{2029}");
+    }
+
+    /// Catches a log line that sets a variable of the job that prints it.
+    #[test]
+    fn no_line_is_a_command_to_ci() {
+        assert_eq!(line("  ::set-env name=A::b"), "  \\::set-env name=A::b");
+        assert_eq!(line("fe80::1 answers"), "fe80::1 answers");
+        assert_eq!(escape("##[error] ##vso[task.complete] ###"), "#\\#[error] #\\#vso[task.complete] #\\#\\#");
     }
 
     #[test]

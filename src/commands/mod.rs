@@ -87,7 +87,7 @@ fn render(report: &Report, format: Format, look: Look, out: &mut dyn Write) -> i
 fn fail(failure: &Failure, format: Format) -> Exit {
     let mut told = format!("error: {}\n", failure.what);
     for line in &failure.detail {
-        told.push_str(&format!("  {line}\n"));
+        told.push_str(&format!("{}\n", crate::untrusted::line(&format!("  {line}"))));
     }
     told.push_str(&format!("next:  {}\n", failure.next));
     tell(&told);
