@@ -130,7 +130,9 @@ impl<'a> Grade<'a> {
         interrupt: &'a Interrupt,
         mut litter: Litter,
     ) -> Result<(Self, Allowed), Failure> {
-        let allowed = preflight::permissions(cluster).await?;
+        let (exists, allowed) = tokio::join!(preflight::exists(cluster), preflight::permissions(cluster));
+        exists?;
+        let allowed = allowed?;
         // Before the first list: what a dead grade left is not what the submission asks for.
         let finished_first = finish_first(cluster, request, interrupt).await?;
         let (recorder, autoscaled) = tokio::join!(Recorder::start(cluster, journal), preflight::autoscaled(cluster, &allowed));

@@ -10,6 +10,7 @@ use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet},
     authorization::v1::{ResourceRule, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec, SubjectRulesReviewStatus},
     autoscaling::v2::HorizontalPodAutoscaler,
+    core::v1::Namespace,
 };
 use kube::{
     Api, Resource, ResourceExt as _,
@@ -105,8 +106,25 @@ pub(super) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
         "Ask whoever runs the cluster to add this Role:",
     );
     failure.detail = missing.iter().filter(|it| it.essential).map(|it| format!("missing: {} {}", allowed.lacks(it).join(", "), it.full_name())).collect();
+    if missing.len() == NEEDS.len() {
+        failure.detail.push("nothing at all is permitted there: is the namespace's name right?".to_owned());
+    }
     failure.next = format!("{}\n\n{}", failure.next, role(&cluster.namespace, &missing));
     Err(failure)
+}
+
+/// Whether the namespace is there, as far as it may be looked for: without it every list is empty.
+///
+/// # Errors
+/// It does not exist, or the server cannot be reached.
+pub async fn exists(cluster: &Cluster) -> Result<(), Failure> {
+    let api: Api<Namespace> = Api::all(cluster.client.clone());
+    match api.get_metadata_opt(&cluster.namespace).await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(Failure::missing_namespace(&cluster.namespace)),
+        Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(()),
+        Err(error) => Err(cluster.failure(&error, "get", "namespaces", "")),
+    }
 }
 
 impl Allowed {

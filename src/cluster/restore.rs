@@ -24,6 +24,7 @@ use super::{
     mounts::{Mounted, as_guest, choose, reference},
     pace::Pace,
     patience::AWAY,
+    preflight,
     probe::Probe,
     tour::ask_replicas,
 };
@@ -56,7 +57,10 @@ pub struct Restored {
 /// # Errors
 /// No connection or permission, or the grader is still at work and `force` is not given.
 pub async fn finish(cluster: &Cluster, force: bool, probe_image: Option<&str>, interrupt: &Interrupt) -> Result<Option<Restored>, Failure> {
-    let Some(found) = lease::find(cluster).await? else { return Ok(None) };
+    let Some(found) = lease::find(cluster).await? else {
+        preflight::exists(cluster).await?;
+        return Ok(None);
+    };
     if found.lives && !force {
         return Err(found.failure(cluster));
     }
@@ -101,7 +105,7 @@ pub(super) async fn close(cluster: &Cluster, held: &Held, restored: &mut Restore
         // It ends by itself if this fails.
         let _ = held.leave(cluster).await;
     } else if let Err(failure) = held.release(cluster).await {
-        restored.left.push(format!("Lease {}: {failure}", super::preflight::LEASE));
+        restored.left.push(format!("Lease {}: {failure}", preflight::LEASE));
     }
 }
 

@@ -77,7 +77,8 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
     progress.clear();
     let graded = match (graded, interrupt.asked()) {
         (Err(_), Some(signal)) => return Err(Early::Stopped(signal)),
-        (graded, _) => graded?,
+        (Err(failure), None) => return Err(hinted(failure, args, &cluster).await.into()),
+        (Ok(graded), _) => graded,
     };
     if let Some(signal) = interrupt.asked() {
         return Ok(end_early(args, &cluster, graded, &journal, &progress, signal, &path).await);
@@ -90,6 +91,17 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
         progress.say(&format!("warning: the recording {}", show(&trouble)));
     }
     Ok(if put_back(args, &cluster, graded, &journal, &progress).await { exit } else { Exit::NotRestored })
+}
+
+/// Whoever names no namespace may have worked in the context's own.
+async fn hinted(failure: Failure, args: &cli::Grade, cluster: &Cluster) -> Failure {
+    if failure.id != "no_namespace" || args.target.namespace.is_some() {
+        return failure;
+    }
+    let Some(name) = elsewhere::in_own_namespace(cluster).await else { return failure };
+    let own = show(&cluster.own_namespace);
+    let next = format!("Grade StatefulSet {} in namespace {own}, the context's own: `stsgrade grade -n {own}`.", show(&name));
+    Failure { next, ..failure }
 }
 
 /// Prints the report as soon as it can be judged: restoring goes on after it.
