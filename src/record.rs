@@ -1,6 +1,6 @@
 //! `stsgrade record`: watches a namespace, reads files and asks names, and changes nothing, until it is stopped.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use checks::model::{
     What,
@@ -8,7 +8,7 @@ use checks::model::{
 };
 
 use crate::{
-    cluster::{Cluster, Failure, Journal, Recorder, witness::witness},
+    cluster::{Cluster, Failure, Journal, Recorder, recorder::answers, witness::witness},
     untrusted::show,
 };
 
@@ -21,7 +21,13 @@ pub struct Recorded {
     pub watch_events: u64,
     /// How long it took.
     pub took: Duration,
+    /// The API server was away when it was stopped: since how long, and what was said last. Then the recording has no
+    /// end, so that nobody judges what was not seen.
+    pub blind: Option<(Duration, String)>,
 }
+
+/// For a last answer of the API server, which shows that the watches were not silent for lack of a connection.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// Records until `stop` resolves (a signal), and ends the recording.
 ///
@@ -50,19 +56,40 @@ pub async fn record(
             witness(cluster, journal).await
         } => match never {},
     }
+    let blind = blind(cluster, journal).await;
     recorder.stop().await;
     if journal.with(|timeline| timeline.namespace().is_empty()) {
         journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), ..Subject::default() }));
     }
     let took = journal.started().elapsed();
+    let watch_events = cluster.watch_events();
+    if blind.is_some() {
+        return Ok(Recorded { lines: *journal.lines().borrow(), watch_events, took, blind });
+    }
     let lines = journal.push(What::End(End {
         why: Why::Complete,
         detail: None,
         requests: cluster.requests.total(),
-        watch_events: cluster.watch_events(),
+        watch_events,
         wall_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     }));
-    Ok(Recorded { lines, watch_events: cluster.watch_events(), took })
+    Ok(Recorded { lines, watch_events, took, blind })
+}
+
+/// Whether the API server is away now, or was until just now and the watches do not know yet what happened meanwhile.
+async fn blind(cluster: &Cluster, journal: &Journal) -> Option<(Duration, String)> {
+    let began = Instant::now();
+    let answer = answers(cluster, LAST_ANSWER).await;
+    let mut silence = journal.silence();
+    // Held until the watches go on, where they can.
+    let within = if answer.is_ok() { LAST_ANSWER } else { Duration::ZERO };
+    let over = tokio::time::timeout(within, silence.wait_for(Option::is_none)).await.is_ok();
+    let known = silence.borrow().clone().filter(|_| !over);
+    match (known, answer) {
+        (Some(known), _) => Some((known.since.elapsed(), known.why)),
+        (None, Err(why)) => Some((began.elapsed(), why)),
+        (None, Ok(())) => None,
+    }
 }
 
 /// Writes down which set is meant as soon as that is known.
@@ -90,7 +117,7 @@ fn one_set_at_most(journal: &Journal, namespace: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(
-        "several_sets",
+        "several_statefulsets",
         format!("namespace {} holds several StatefulSets: {}", show(namespace), show(&names.join(", "))),
         "Say which one is meant with `--statefulset NAME`.",
     ))

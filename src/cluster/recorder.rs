@@ -5,6 +5,7 @@
 //! forgotten that position (410), there is a gap: the kind is listed again, and the gap is written
 //! before the list. kube's own watcher would hide both, which is why it is not used here.
 
+mod pulse;
 mod slim;
 mod source;
 
@@ -20,7 +21,10 @@ use checks::model::{
 };
 use futures::{FutureExt as _, StreamExt as _, future::join_all};
 use kube::core::WatchEvent;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
 
 use self::{
     slim::Known,
@@ -28,6 +32,8 @@ use self::{
 };
 use super::{Cluster, Failure, Journal, error::chain, journal::Silence};
 use crate::untrusted::show;
+
+pub(crate) use pulse::answers;
 
 /// The server sends a bookmark about once a minute: a watch that is silent for longer is dead.
 const IDLE: Duration = Duration::from_secs(90);
@@ -40,6 +46,7 @@ const REFUSALS: u32 = 8;
 /// Records what happens in one namespace until it is stopped. Dropped, it stops at once.
 pub struct Recorder {
     stop: watch::Sender<bool>,
+    pulse: AbortHandle,
     tasks: JoinSet<()>,
 }
 
@@ -54,10 +61,11 @@ impl Recorder {
     /// The server cannot be reached, or one of the other kinds may not be listed or watched.
     pub async fn start(cluster: &Cluster, journal: &Journal) -> Result<Self, Failure> {
         let lists = join_all(Kind::ALL.map(|kind| source::list(cluster, kind))).await;
+        let reopen = watch::Sender::new(());
         let mut feeds = vec![];
         for (kind, list) in Kind::ALL.into_iter().zip(lists) {
             match list {
-                Ok(list) => feeds.push(Feed::begin(cluster, journal, kind, list)),
+                Ok(list) => feeds.push(Feed::begin(cluster, journal, kind, list, &reopen)),
                 Err(error) => go_without(cluster, journal, kind, &error, "list")?,
             }
         }
@@ -76,12 +84,14 @@ impl Recorder {
             };
             tasks.spawn(feed.run(stream, stopped.clone()));
         }
-        Ok(Self { stop, tasks })
+        let pulse = tasks.spawn(pulse::pulse(cluster.clone(), journal.clone(), reopen));
+        Ok(Self { stop, pulse, tasks })
     }
 
     /// Writes down what has already arrived, and ends.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
+        self.pulse.abort();
         while self.tasks.join_next().await.is_some() {}
     }
 }
@@ -106,6 +116,8 @@ struct Feed {
     position: String,
     /// The last line of this kind.
     last: Option<Seq>,
+    /// Told when the connection is taken to be dead.
+    reopen: watch::Receiver<()>,
 }
 
 /// Why a watch came to its end.
@@ -121,8 +133,9 @@ enum Ended {
 }
 
 impl Feed {
-    fn begin(cluster: &Cluster, journal: &Journal, kind: Kind, list: Listed) -> Self {
-        let mut feed = Self { cluster: cluster.clone(), journal: journal.clone(), kind, known: Known::default(), position: String::new(), last: None };
+    fn begin(cluster: &Cluster, journal: &Journal, kind: Kind, list: Listed, reopen: &watch::Sender<()>) -> Self {
+        let (cluster, journal, reopen) = (cluster.clone(), journal.clone(), reopen.subscribe());
+        let mut feed = Self { cluster, journal, kind, known: Known::default(), position: String::new(), last: None, reopen };
         feed.take_list(list);
         feed
     }
@@ -174,6 +187,7 @@ impl Feed {
     async fn follow(&mut self, mut stream: Stream, stopped: &mut watch::Receiver<bool>, trouble: &mut Trouble) -> Ended {
         // The server answers: it has begun the stream.
         self.journal.end_silence();
+        self.reopen.mark_unchanged();
         loop {
             let told = tokio::select! {
                 biased;
@@ -186,6 +200,7 @@ impl Feed {
                     }
                     return Ended::Stopped;
                 }
+                Ok(()) = self.reopen.changed() => return Ended::Over,
             };
             match told {
                 // Ended by the server, or idle: the position is known.

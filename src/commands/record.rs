@@ -3,7 +3,7 @@
 use super::live::{Early, begin, block_on, connect, listen, whereabouts};
 use crate::{
     cli::{Format, Record},
-    cluster::Failure,
+    cluster::{Failure, preflight::exists},
     exit::Exit,
     progress::Progress,
     record,
@@ -33,11 +33,25 @@ async fn work(args: &Record) -> Result<Exit, Early> {
             None => interrupt.first().await,
         }
     };
+    if let Err(failure) = exists(&cluster).await {
+        progress.say(&format!("note: {failure}; what will be made there is recorded"));
+    }
     let ready = || progress.say(&format!("recording to {path}; nothing is changed; Ctrl-C ends it"));
-    let recorded = record::record(&cluster, &journal, args.statefulset.as_deref(), stop, ready).await?;
+    let recorded = tokio::select! {
+        recorded = record::record(&cluster, &journal, args.statefulset.as_deref(), stop, ready) => recorded?,
+        () = progress.follow(&journal) => return Err(Failure::new("progress", "the journal ended", "Report this as a bug.").into()),
+    };
+    progress.clear();
     journal.flush();
     if let Some(trouble) = journal.trouble() {
         return Err(Failure::new("recording_file", format!("the recording {}", show(&trouble)), "Make room, and record again.").into());
+    }
+    if let Some((since, why)) = &recorded.blind {
+        progress.say(&format!(
+            "warning: the API server has not answered for {} s ({}): what happened since is not recorded, and the recording has no end",
+            since.as_secs(),
+            show(why)
+        ));
     }
     progress.say(&format!("{} lines in {} s; next: stsgrade judge {path}", recorded.lines, recorded.took.as_secs()));
     Ok(Exit::Good)

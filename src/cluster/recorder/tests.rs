@@ -42,6 +42,8 @@ struct Server {
     asked: Arc<Mutex<Vec<String>>>,
     /// Plurals that may not be read.
     forbidden: Vec<&'static str>,
+    /// The connection is dead: watches say nothing, and no other question is answered.
+    dead: bool,
     file: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -77,8 +79,9 @@ impl Server {
     async fn start(&self) -> (Journal, Result<Recorder, crate::cluster::Failure>) {
         let server = self.clone();
         let service = service_fn(move |request: Request<Body>| {
+            let is_lost = server.dead && request.uri().path() == "/version";
             let reply = reply(server.answer(&request));
-            async move { Ok::<_, Infallible>(reply) }
+            async move { if is_lost { std::future::pending().await } else { Ok::<_, Infallible>(reply) } }
         });
         let cluster = Cluster::with(Client::new(service, "lab"), "lab");
         let journal = Journal::start(Writer::to(Box::new(Kept(Arc::clone(&self.file))), &Header::now("v1", "lab", Asked::default())));
@@ -265,6 +268,23 @@ async fn a_server_that_does_not_answer_is_noticed() {
     assert!(why.contains("etcd is gone"), "{why}");
     silence.wait_for(Option::is_none).await.unwrap();
     recorder.unwrap().stop().await;
+}
+
+/// Catches a cable that is cut and noticed only when a bookmark is overdue, or never: nobody refuses, nobody answers.
+#[tokio::test(start_paused = true)]
+async fn a_dead_connection_is_noticed_and_the_watches_go_on_where_they_were() {
+    let answers = [Whole(200, list("5", "", &[])), Open(vec![bookmark(7)]), Open(vec![event("ADDED", &pod("web-0", 8, "Pending"))])];
+    let server = Server { dead: true, ..Server::new(answers) };
+    let (journal, recorder) = server.start().await;
+    let mut silence = journal.silence();
+    let why = silence.wait_for(Option::is_some).await.unwrap().clone().unwrap().why;
+    assert_eq!(why, "no answer within 10 s");
+    silence.wait_for(Option::is_none).await.unwrap();
+    recorder.unwrap().stop().await;
+    assert_eq!(
+        (short(&server.recorded()), server.asked()),
+        (vec!["Added web-0 Pending".to_owned()], ["limit=500", "watch 5", "watch 7"].map(str::to_owned).to_vec())
+    );
 }
 
 /// Catches events that had arrived before the stop and are thrown away.
