@@ -58,6 +58,18 @@ impl Litter {
         Self { templates: templates.collect(), namespace, ..Self::default() }
     }
 
+    /// What a clean-up would remove, as `kubectl delete` takes it: all that is to be applied, or all that was made.
+    pub(super) fn names(&self, cluster: &Cluster, submission: &Submission) -> Vec<String> {
+        if self.namespace.is_some() {
+            return vec![format!("namespace/{}", cluster.namespace)];
+        }
+        let name = |kind: Applied, name: &str| format!("{}/{name}", kind.names().0.to_lowercase());
+        if self.applied == Report::default() {
+            return submission.objects.iter().map(|it| name(it.kind, &it.name)).collect();
+        }
+        self.applied.created.iter().map(|(kind, it)| name(*kind, &it.name)).collect()
+    }
+
     /// Whether this set did not stand before: there is nothing to restore of it.
     pub(super) fn made(&self, set: &str) -> bool {
         self.namespace.is_some() || self.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == set)

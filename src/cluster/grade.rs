@@ -59,8 +59,8 @@ pub struct Announcement {
     pub changes: Vec<String>,
     /// The longest that it takes where every pod is Ready in seconds but ignores SIGTERM.
     pub worst: Duration,
-    /// What a dead grade had left, and was finished first.
-    pub finished_first: bool,
+    /// A dead grade had left something that was put back first; what stays of it all the same, a line each.
+    pub finished_first: Option<Vec<String>>,
 }
 
 /// A grade whose judged part is recorded.
@@ -76,7 +76,7 @@ pub struct Grade<'a> {
     point: Option<RestorePoint>,
     /// The pods that canaries were written for; `None` when nobody knows.
     marked: Option<BTreeSet<String>>,
-    finished_first: bool,
+    finished_first: Option<Vec<String>>,
     /// What `-f` made.
     litter: Litter,
     cleanup: bool,
@@ -198,8 +198,11 @@ impl<'a> Grade<'a> {
     async fn until_the_end(&mut self, allowed: &Allowed, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<Outcome, Failure> {
         let (cluster, journal) = (self.cluster, self.journal);
         if let Some(submission) = &request.submission {
-            self.lock().await?;
+            self.lock(submission).await?;
             self.apply(submission).await?;
+            if let Some(held) = self.held.as_ref().filter(|_| self.cleanup) {
+                held.note(cluster, &self.litter.names(cluster, submission)).await?;
+            }
         }
         let named = request.statefulset.as_deref().or_else(|| only_set(request.submission.as_ref()));
         let mut standing = journal.with(Standing::of);
@@ -243,7 +246,7 @@ impl<'a> Grade<'a> {
         let prepare = async || {
             self.lock_with_restore_point().await?;
             locked.send_replace(self.held.clone());
-            announce(&journal.with(|timeline| announcement(timeline, self.finished_first)));
+            announce(&journal.with(|timeline| announcement(timeline, self.finished_first.clone())));
             inspector.open();
             Ok(())
         };
@@ -259,8 +262,9 @@ impl<'a> Grade<'a> {
     }
 
     /// Takes the Lease, before anything is applied.
-    async fn lock(&mut self) -> Result<(), Failure> {
-        let taken = lease::take(self.cluster, None).await?;
+    async fn lock(&mut self, submission: &Submission) -> Result<(), Failure> {
+        let litter = if self.cleanup { self.litter.names(self.cluster, submission) } else { vec![] };
+        let taken = lease::take(self.cluster, None, &litter).await?;
         self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
         Ok(())
     }
@@ -272,7 +276,7 @@ impl<'a> Grade<'a> {
         match &self.held {
             Some(held) => held.write(self.cluster, &point).await?,
             None => {
-                let taken = lease::take(self.cluster, Some(&point)).await?;
+                let taken = lease::take(self.cluster, Some(&point), &[]).await?;
                 self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
             }
         }
@@ -293,14 +297,14 @@ impl<'a> Grade<'a> {
     }
 }
 
-/// Finishes what a dead grade left; whether there was one.
-async fn finish_first(cluster: &Cluster, request: &GradeRequest, interrupt: &Interrupt) -> Result<bool, Failure> {
-    let Some(found) = lease::find(cluster).await? else { return Ok(false) };
+/// Finishes what a dead grade left, if there was one; what stays of it all the same.
+async fn finish_first(cluster: &Cluster, request: &GradeRequest, interrupt: &Interrupt) -> Result<Option<Vec<String>>, Failure> {
+    let Some(found) = lease::find(cluster).await? else { return Ok(None) };
     if found.lives && !request.force {
         return Err(found.failure(cluster));
     }
     let restored = finish_found(cluster, &found, request.probe_image.as_deref(), interrupt).await?;
-    let Some(first) = restored.left.first() else { return Ok(true) };
+    let Some(first) = restored.left.first() else { return Ok(Some(restored.stays)) };
     let what = format!("an earlier grade left something that could not be put back: {first}");
     Err(Failure::new("not_restored", what, "Put it back by hand, and delete the Lease: `kubectl delete lease stsgrade`."))
 }
@@ -346,7 +350,7 @@ async fn renew(cluster: &Cluster, held: &Held) {
     }
 }
 
-fn announcement(timeline: &Timeline, finished_first: bool) -> Announcement {
+fn announcement(timeline: &Timeline, finished_first: Option<Vec<String>>) -> Announcement {
     let set = timeline.set().map(|set| (set.name.clone(), Pace::of(&set.spec)));
     let (Some((set, pace)), Some(facts)) = (set, facts(timeline)) else {
         return Announcement { set: String::new(), changes: vec![], worst: Duration::ZERO, finished_first };

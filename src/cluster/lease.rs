@@ -27,8 +27,12 @@ use crate::untrusted::show;
 
 const RESOURCE: &str = "leases.coordination.k8s.io";
 const ANNOTATION: &str = "stsgrade/restore-point";
+/// What `--cleanup` will have to remove, for whoever finds it undone.
+const LITTER: &str = "stsgrade/cleanup";
 /// The id by which the grader's own machine knows whether it still runs.
 const GRADER: &str = "stsgrade/grader";
+/// The most objects that are named.
+const MOST_NAMES: usize = 30;
 /// Not renewed for so long, a Lease is a dead grader's.
 const LIVES: i32 = 60;
 /// How often it is renewed.
@@ -66,6 +70,8 @@ pub(super) struct Found {
     pub(super) held: Held,
     /// Absent when it is not readable, or was never written: then nothing had been changed.
     pub(super) point: Option<RestorePoint>,
+    /// What a clean-up that was never made would have removed, as `kubectl delete` takes it.
+    pub(super) litter: Vec<String>,
     /// Who holds it.
     pub(super) holder: String,
     /// Since when, as far as it says.
@@ -98,11 +104,12 @@ impl Found {
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
-pub(super) async fn take(cluster: &Cluster, point: Option<&RestorePoint>) -> Result<Result<Held, Box<Found>>, Failure> {
+pub(super) async fn take(cluster: &Cluster, point: Option<&RestorePoint>, litter: &[String]) -> Result<Result<Held, Box<Found>>, Failure> {
     let now = MicroTime(Timestamp::now());
     let alive = Alive::begin().map(Arc::new);
     let point = point.map(|point| (ANNOTATION.to_owned(), text(point)));
-    let annotations = point.into_iter().chain(alive.as_ref().map(|it| (GRADER.to_owned(), it.id().to_owned()))).collect();
+    let litter = (!litter.is_empty()).then(|| (LITTER.to_owned(), litter.join(" ")));
+    let annotations = point.into_iter().chain(litter).chain(alive.as_ref().map(|it| (GRADER.to_owned(), it.id().to_owned()))).collect();
     let lease = Lease {
         metadata: ObjectMeta { name: Some(LEASE.to_owned()), annotations: Some(annotations), ..ObjectMeta::default() },
         spec: Some(LeaseSpec {
@@ -141,6 +148,7 @@ fn found(lease: &Lease) -> Found {
     Found {
         held: held(lease),
         point: annotation(ANNOTATION).and_then(|it| serde_json::from_str(it).ok()),
+        litter: annotation(LITTER).map(|it| names(it)).unwrap_or_default(),
         holder: spec.holder_identity.unwrap_or_default(),
         started: spec.acquire_time.map(|it| it.0.to_string()).unwrap_or_default(),
         // Two machines' clocks may differ: what was renewed in the future lives.
@@ -148,6 +156,12 @@ fn found(lease: &Lease) -> Found {
             && !grader.as_deref().is_some_and(alive::is_dead),
         grader,
     }
+}
+
+/// The names in it that are harmless in a shell.
+fn names(text: &str) -> Vec<String> {
+    let is_name = |it: &&str| it.starts_with(|c: char| c.is_ascii_lowercase()) && it.bytes().all(|c| c.is_ascii_alphanumeric() || b"-./".contains(&c));
+    text.split(' ').filter(is_name).take(MOST_NAMES).map(str::to_owned).collect()
 }
 
 fn held(lease: &Lease) -> Held {
@@ -166,6 +180,14 @@ impl Held {
             json!({"metadata": {"uid": self.uid, "annotations": {ANNOTATION: text(point)}}, "spec": {"renewTime": MicroTime(Timestamp::now())}}),
         )
         .await
+    }
+
+    /// Says what `--cleanup` will have to remove.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub(super) async fn note(&self, cluster: &Cluster, litter: &[String]) -> Result<(), Failure> {
+        self.patch(cluster, json!({"metadata": {"uid": self.uid, "annotations": {LITTER: litter.join(" ")}}})).await
     }
 
     /// Says that we are still at it.
@@ -217,4 +239,17 @@ fn text(point: &RestorePoint) -> String {
 fn identity() -> String {
     let who = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
     format!("{who}@{} (process {})", alive::host(), std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    /// Catches a forged Lease whose words somebody pastes into a shell.
+    #[test]
+    fn only_names_are_told_from_a_lease() {
+        assert_eq!(names("statefulset/web service/web-0.a"), ["statefulset/web", "service/web-0.a"]);
+        assert_eq!(names("a;b $(c) `d` -f --all \u{202e}x a\nb  "), Vec::<String>::new());
+        assert_eq!(names(&"a ".repeat(1000)).len(), super::MOST_NAMES);
+    }
 }

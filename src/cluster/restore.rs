@@ -23,15 +23,16 @@ use super::{
     lease::{self, Found, Held, RestorePoint},
     mounts::{Mounted, as_guest, choose, reference},
     pace::Pace,
-    patience::AWAY,
     preflight,
     probe::Probe,
     tour::ask_replicas,
 };
-use crate::recording::Header;
+use crate::{recording::Header, untrusted::show};
 
 /// The most that anybody's set is scaled back to.
 const MOST_REPLICAS: i32 = 1000;
+/// How long an API server may be away that is to put the replicas back: nobody else will do it.
+const BACK: Duration = Duration::from_secs(300);
 /// How many ordinals beyond the replicas as found a grade uses.
 const BEYOND: i32 = 2;
 /// For a claim to go once nothing uses it.
@@ -72,7 +73,7 @@ pub(super) async fn finish_found(cluster: &Cluster, found: &Found, probe_image: 
     let Some(point) = &found.point else {
         found.held.release(cluster).await?;
         found.forget();
-        return Ok(Restored::default());
+        return Ok(Restored { stays: litter(cluster, found), ..Restored::default() });
     };
     let journal = Journal::unkept(&Header::now(&cluster.version, &cluster.namespace, crate::recording::Asked::default()));
     let recorder = Recorder::start(cluster, &journal).await?;
@@ -92,6 +93,7 @@ pub(super) async fn finish_found(cluster: &Cluster, found: &Found, probe_image: 
         Restored { stays: vec![gone(&point.set)], ..Restored::default() }
     };
     recorder.stop().await;
+    restored.stays.extend(litter(cluster, found));
     close(cluster, &found.held, &mut restored).await;
     if restored.left.is_empty() {
         found.forget();
@@ -112,6 +114,18 @@ pub(super) async fn close(cluster: &Cluster, held: &Held, restored: &mut Restore
 /// What is left where the set itself is not there any more.
 fn gone(set: &str) -> String {
     format!("perhaps files named .stsgrade-… on the claims of {set}, which somebody else deleted; the next grade of a set with these claims removes them")
+}
+
+/// What the clean-up would have removed that the grade died before. A Lease may be forged, so it is only told.
+fn litter(cluster: &Cluster, found: &Found) -> Vec<String> {
+    if found.litter.is_empty() {
+        return vec![];
+    }
+    let namespace = show(&cluster.namespace);
+    let command = format!("kubectl delete -n {namespace} {}", found.litter.join(" "));
+    let has_set = found.litter.iter().any(|it| it.starts_with("statefulset/"));
+    let claims = if has_set { format!(", and the set's claims (`kubectl get pvc -n {namespace}` shows them)") } else { String::new() };
+    vec![format!("an interrupted `grade -f --cleanup` left what it had applied: remove it with `{command}`{claims}")]
 }
 
 #[derive(Default)]
@@ -175,7 +189,7 @@ impl Restorer<'_> {
             replicas = theirs;
         // The decisive write first: all else can be done later, or by hand. It is sent again even
         // where it looks needless, because the newest change may not have been seen yet.
-        } else if let Err(failure) = ask_replicas(self.cluster, &self.point.set, replicas, AWAY).await {
+        } else if let Err(failure) = ask_replicas(self.cluster, &self.point.set, replicas, BACK).await {
             outcome.left.insert(format!("replicas of {}: {failure}", self.point.set));
             outcome.left.extend(self.journal.with(|timeline| self.outstanding(timeline)));
             return;

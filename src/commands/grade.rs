@@ -189,8 +189,9 @@ fn contents(submission: &Submission) -> String {
 
 fn announcement(it: &Announcement) -> Vec<String> {
     let mut lines = vec![];
-    if it.finished_first {
+    if let Some(stays) = &it.finished_first {
         lines.push("an earlier grade was interrupted; what it had left has been put back first".to_owned());
+        lines.extend(stays.iter().map(|it| format!("warning: {}", show(it))));
     }
     lines.push(format!("grading StatefulSet {}, which will take at most about {}:", show(&it.set), minutes(it.worst)));
     lines.extend(it.changes.iter().map(|it| format!("  - {}", show(it))));
