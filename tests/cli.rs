@@ -6,13 +6,13 @@ use assert_cmd::Command;
 use tempfile::TempDir;
 
 /// A namespace in which nothing was done: 0 of 100.
-const NOTHING: &str = r#"{"format":"stsgrade-recording","version":1,"minor":0,"tool":"0.1.0","cluster":"v1.36.0","namespace":"statefulset-lab","startedAt":"2026-01-01T00:00:00Z"}
+pub(crate) const NOTHING: &str = r#"{"format":"stsgrade-recording","version":1,"minor":0,"tool":"0.1.0","cluster":"v1.36.0","namespace":"statefulset-lab","startedAt":"2026-01-01T00:00:00Z"}
 {"seq":1,"at":0,"subject":{"namespace":"statefulset-lab"}}
 {"seq":2,"at":1000000,"end":{"why":"complete","requests":9,"watchEvents":0,"wallMs":1}}
 "#;
 
 /// The binary without anything of this machine's environment.
-fn stsgrade(home: &TempDir) -> Command {
+pub(crate) fn stsgrade(home: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stsgrade"));
     command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin").current_dir(home.path());
     command
@@ -20,7 +20,7 @@ fn stsgrade(home: &TempDir) -> Command {
 
 /// What one run did: exit status, then both streams.
 #[track_caller]
-fn run(args: &[&str], files: &[(&str, &[u8])]) -> String {
+pub(crate) fn run(args: &[&str], files: &[(&str, &[u8])]) -> String {
     let home = TempDir::new().unwrap();
     for (name, content) in files {
         fs::write(home.path().join(name), content).unwrap();
@@ -201,8 +201,8 @@ fn a_full_disk_is_told() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("failed to write"));
 }
 
-/// A kubeconfig for a server that nobody runs.
-fn kubeconfig(server: &str) -> Vec<u8> {
+/// A kubeconfig for that server.
+pub(crate) fn kubeconfig(server: &str) -> Vec<u8> {
     let mut text = vec![];
     writeln!(text, "apiVersion: v1\nkind: Config\ncurrent-context: lab\nclusters:\n- name: c\n  cluster:\n    server: {server}").unwrap();
     writeln!(text, "contexts:\n- name: lab\n  context: {{cluster: c, user: u}}\nusers:\n- name: u\n  user: {{}}").unwrap();
@@ -211,7 +211,7 @@ fn kubeconfig(server: &str) -> Vec<u8> {
 
 /// A grade that cannot reach anything: how it ends, with the HOME of the machine out of sight.
 #[track_caller]
-fn grade(kubeconfig: Option<&[u8]>, args: &[&str]) -> String {
+pub(crate) fn grade(kubeconfig: Option<&[u8]>, args: &[&str]) -> String {
     let args: Vec<&str> = ["grade", "--save", "recording.jsonl"].iter().chain(args).copied().collect();
     let files: Vec<(&str, &[u8])> = kubeconfig.iter().map(|content| ("config", *content)).collect();
     let args: Vec<&str> = if kubeconfig.is_some() { args.into_iter().chain(["--kubeconfig", "config"]).collect() } else { args };

@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cli;
+mod errors;
+mod fake;
 mod fixtures;
+mod hostile;
 mod report;

@@ -233,14 +233,18 @@ impl Lab {
         panic!("{name} did not come back");
     }
 
-    /// Deletes the set, its Service and all claims, as the lab's last section asks.
+    /// Deletes the set, its Service and all claims, as the lab's last section asks, and waits until the recording says so.
     pub(crate) async fn clean_up(&self) {
+        self.delete_all().await;
+        self.told(&["\"deleted\"", "\"PersistentVolumeClaim\":"]).await;
+    }
+
+    pub(crate) async fn delete_all(&self) {
         let at_once = DeleteParams::default();
         Api::<StatefulSet>::namespaced(self.client.clone(), &self.namespace).delete("web", &at_once).await.unwrap();
         Api::<Service>::namespaced(self.client.clone(), &self.namespace).delete("web", &at_once).await.unwrap();
         let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), &self.namespace);
         claims.delete_collection(&at_once, &ListParams::default()).await.unwrap();
-        self.told(&["\"deleted\"", "\"PersistentVolumeClaim\":"]).await;
     }
 
     /// Waits until so many pods, and no others, are Ready.

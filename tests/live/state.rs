@@ -130,9 +130,9 @@ impl Lab {
     }
 
     /// Begins a grade, and waits until it says `moment`; what it had said until then comes with it.
-    async fn begin(&self, moment: &str) -> (Child, tokio::task::JoinHandle<String>) {
+    pub(crate) async fn begin(&self, moment: &str, args: &[&str]) -> (Child, tokio::task::JoinHandle<String>) {
         let save = self.recording();
-        let mut command = self.command("grade", &["--save", save.to_str().unwrap()]);
+        let mut command = self.command("grade", &[&["--save", save.to_str().unwrap()], args].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut err = String::new();
@@ -154,7 +154,7 @@ impl Lab {
 
     /// Kills a grade some time after it says `moment`; whether it was still at work.
     pub(crate) async fn kill_after(&self, moment: &str, later: Duration) -> bool {
-        let (mut child, _) = self.begin(moment).await;
+        let (mut child, _) = self.begin(moment, &[]).await;
         tokio::time::sleep(later).await;
         let at_work = child.try_wait().unwrap().is_none();
         let _ = child.kill().await;
@@ -164,7 +164,7 @@ impl Lab {
     /// Sends a signal when a grade says `moment` and the set is asked for more than `replicas`: how it ended, and how many
     /// pods of the set were Ready as soon as it was asked for `replicas` again.
     pub(crate) async fn signal_and_look(&self, moment: &str, signal: &str, replicas: i32) -> (Ran, i32) {
-        let (child, rest) = self.begin(moment).await;
+        let (child, rest) = self.begin(moment, &[]).await;
         self.asked_for_replicas(|it| it > replicas).await;
         send(&child, signal);
         let set = self.asked_for_replicas(|it| it == replicas).await;
@@ -186,7 +186,7 @@ impl Lab {
 
     /// Presses Ctrl-C twice.
     pub(crate) async fn signal_twice(&self, moment: &str) -> Ran {
-        let (child, rest) = self.begin(moment).await;
+        let (child, rest) = self.begin(moment, &[]).await;
         self.asked_for_replicas(|it| it > 3).await;
         send(&child, "INT");
         // It answers the first one by asking for three again; the second comes while it waits for the pods.
@@ -277,7 +277,7 @@ fn send(child: &Child, signal: &str) {
     assert!(std::process::Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
 }
 
-async fn ended(child: Child, rest: tokio::task::JoinHandle<String>) -> Ran {
+pub(crate) async fn ended(child: Child, rest: tokio::task::JoinHandle<String>) -> Ran {
     let output = child.wait_with_output().await.unwrap();
     Ran { status: output.status.code().unwrap_or(-1), out: String::from_utf8(output.stdout).unwrap(), err: rest.await.unwrap() }
 }
