@@ -19,7 +19,7 @@ use stsgrade::{
 };
 
 /// What a case may hold; the last two are for `tests/record-fixtures`.
-const FILES: [&str; 4] = ["submission.yaml", "recording.jsonl", "before.yaml", "recipe"];
+const FILES: [&str; 5] = ["submission.yaml", "recording.jsonl", "before.yaml", "later.yaml", "recipe"];
 /// What a failing case holds besides.
 const MENDED: &str = "mended.yaml";
 
