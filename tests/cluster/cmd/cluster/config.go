@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -63,7 +64,7 @@ cgroupDriver: cgroupfs
 cgroupsPerQOS: false
 enforceNodeAllocatable: []
 failSwapOn: false
-clusterDomain: cluster.local
+clusterDomain: $DOMAIN
 clusterDNS: ["` + dnsIP + `"]
 resolvConf: ` + insideState + `/config/resolv.conf
 containerRuntimeEndpoint: unix://` + containerdSocket + `
@@ -99,9 +100,14 @@ leaderElection: {leaderElect: false}
 clientConnection: {kubeconfig: ` + insideState + `/config/kube-scheduler.kubeconfig, qps: 1000, burst: 2000}
 `
 
+// domain is the cluster's DNS domain.
+func domain() string {
+	return cmp.Or(os.Getenv("STSGRADE_CLUSTER_DOMAIN"), "cluster.local")
+}
+
 // kubeletSettings is the kubelet's configuration with one of its settings replaced, "FIELD: VALUE", or as it is.
 func kubeletSettings(replaced string) (string, error) {
-	all := kubeletConfig
+	all := strings.ReplaceAll(kubeletConfig, "$DOMAIN", domain())
 	if !onlyCgroupV2() {
 		all += kubeletCgroupV1
 	}

@@ -158,16 +158,12 @@ func (n *node) awaitAPI() error {
 }
 
 func (n *node) populate(ctx context.Context) error {
-	ttl := os.Getenv("STSGRADE_CLUSTER_DNS_TTL")
-	if ttl == "" {
-		ttl = "5"
-	}
 	client, err := dynamic.NewForConfig(n.config)
 	if err != nil {
 		return err
 	}
 	// The namespace kube-system is made by the API server itself, a moment after it is ready.
-	return n.await("the first objects", "kube-apiserver", func() error { return createObjects(ctx, client, ttl) })
+	return n.await("the first objects", "kube-apiserver", func() error { return createObjects(ctx, client) })
 }
 
 // awaitWorking waits for all that a pod needs: a node that takes it, a service account, and names that resolve
@@ -198,7 +194,7 @@ func resolve(ctx context.Context) error {
 	}}
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
-	_, err := resolver.LookupHost(ctx, "kubernetes.default.svc.cluster.local.")
+	_, err := resolver.LookupHost(ctx, "kubernetes.default.svc."+domain()+".")
 	if failed := (*net.DNSError)(nil); errors.As(err, &failed) {
 		return fmt.Errorf("%s: %s", dnsIP, failed.Err) // the error itself would name a server of resolv.conf
 	}

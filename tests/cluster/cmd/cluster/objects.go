@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
+	"os"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,8 +36,9 @@ var resources = map[string]schema.GroupVersionResource{
 }
 
 // createObjects creates what objects.yaml has. Repeated, it creates what is missing.
-func createObjects(ctx context.Context, client dynamic.Interface, dnsTTL string) error {
-	text := strings.ReplaceAll(objects, "$TTL", dnsTTL)
+func createObjects(ctx context.Context, client dynamic.Interface) error {
+	ttl := cmp.Or(os.Getenv("STSGRADE_CLUSTER_DNS_TTL"), "5")
+	text := strings.NewReplacer("$TTL", ttl, "$DOMAIN", domain()).Replace(objects)
 	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
 	for {
 		object := &unstructured.Unstructured{}
