@@ -16,8 +16,10 @@ use crate::{
     untrusted::{self, clip, show},
 };
 
-/// Between two looks at the clock, on a terminal.
+/// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
+/// A wait that lasts longer gets a line of its own where there is no live line.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Progress of one piece of work.
 #[derive(Debug)]
@@ -51,15 +53,17 @@ impl Progress {
         loop {
             let quiet = silence.borrow_and_update().as_ref().map(|it| it.why.clone());
             self.news(journal, quiet).iter().for_each(|line| self.say(line));
+            let line = awaiting.borrow_and_update().as_ref().map(waiting);
             if self.live {
-                let line = awaiting.borrow_and_update().as_ref().map(waiting);
                 self.show(line.as_deref());
+            } else if let Some(line) = line.filter(|_| self.is_long(&awaiting.borrow())) {
+                self.say(&line);
             }
             let woken = tokio::select! {
                 it = lines.changed() => it,
                 it = awaiting.changed() => it,
                 it = silence.changed() => it,
-                _ = tick.tick(), if self.live => Ok(()),
+                _ = tick.tick() => Ok(()),
             };
             if woken.is_err() {
                 return;
@@ -70,6 +74,13 @@ impl Progress {
     /// Takes the live line away.
     pub fn clear(&self) {
         self.show(None);
+    }
+
+    /// Whether a wait has become a long one, which is told once.
+    fn is_long(&self, it: &Option<Awaiting>) -> bool {
+        let Some(it) = it.as_ref().filter(|it| it.since.elapsed() >= LONG) else { return false };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.long_wait.replace(it.since) != Some(it.since)
     }
 
     /// What was not told yet.
@@ -100,6 +111,8 @@ struct Told {
     asked: usize,
     ended: usize,
     silent: bool,
+    /// When the last long wait began that was told.
+    long_wait: Option<Instant>,
 }
 
 impl Told {

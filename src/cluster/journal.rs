@@ -147,6 +147,12 @@ impl Journal {
         waited
     }
 
+    /// Shows that something is awaited, until what it returns is dropped.
+    pub(super) fn awaits(&self, what: &str, at_most: Duration) -> impl Drop + '_ {
+        self.0.awaiting.send_replace(Some(Awaiting { what: what.to_owned(), since: Instant::now(), at_most }));
+        Shown(&self.0.awaiting)
+    }
+
     /// Waits as [`Journal::wait`] does, beside something else that is shown.
     pub async fn wait_quietly(&self, budget: Duration, ask: impl Fn(&Timeline) -> Wait) -> Waited {
         self.wait_telling(budget, ask, |_| ()).await

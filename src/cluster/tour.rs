@@ -126,6 +126,7 @@ impl Tour<'_> {
     async fn last_looks(&self, outcome: &mut Outcome) {
         let looks = async {
             self.all_inspected().await;
+            let _shown = self.journal.awaits("DNS to learn the new address", FORGETTING);
             self.names.finished(self.left(FORGETTING)).await;
         };
         tokio::select! {
