@@ -146,13 +146,13 @@ impl Timeline {
 
 impl<'t> Episode<'t> {
     /// In a fall, each pod that the change may be why it was asked to go, with the nearest one above it
-    /// that was still there then; where none was, with the nearest one.
+    /// that was still there then; where none was, with the nearest one that may have been.
     pub fn neighbours(&self) -> impl Iterator<Item = (&'t Incarnation, &'t Incarnation)> {
         self.pods.iter().enumerate().filter_map(|(place, lower)| {
             let asked = lower.asked_to_go.filter(|asked| asked.by > self.from && asked.after.is_none_or(|after| after < self.until))?;
             let above = || self.pods[..place].iter().rev().filter(|upper| upper.added.by < asked.by);
-            let there = above().find(|upper| upper.gone.is_none_or(|gone| gone.precedes(asked) != Truth::Yes));
-            Some((*there.or_else(|| above().next())?, *lower))
+            let gone = |truth: Truth| above().find(move |upper| upper.gone.map_or(Truth::No, |gone| gone.precedes(asked)) == truth);
+            Some((*gone(Truth::No).or_else(|| gone(Truth::Unknown)).or_else(|| gone(Truth::Yes))?, *lower))
         })
     }
 }

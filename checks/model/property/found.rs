@@ -129,3 +129,10 @@ fn a_claim_that_was_gone_is_not_that_of_a_later_pod() {
     let blamed: Vec<bool> = claims.map(|it| matches!(it.standing, Standing::Broken { .. })).collect();
     assert_eq!(blamed, [true, false], "the second pod's, not the third one's");
 }
+
+#[test]
+fn a_pod_that_surely_stood_counts_before_one_that_perhaps_did() {
+    // web-2 was asked to go by hand; it and web-1 vanish in a gap, after which web-3 is still there.
+    let history = History::created().scale(4).up(3).asked_to_go(2).scale(1).asked_to_go(3).pods_gap(|it| it.gone(2).down(1)).gone(3).end();
+    history.assert("ordered_scale_down", Fail, &[]);
+}
