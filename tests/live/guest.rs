@@ -87,11 +87,11 @@ async fn signals_put_everything_back_at_once() {
     Lab::run("live-signals", async |lab| {
         lab.apply(STANDING).await;
         lab.settled("web", 3).await;
-        for (signal, status, moment) in [("TERM", 143, "scale up"), ("INT", 130, "bring the pods back")] {
+        for (signal, status, moment, asked) in [("TERM", 143, "scale up", 5), ("INT", 130, "bring the pods back", 3)] {
             let before = lab.state().await;
-            let (ended, ready) = lab.signal_and_look(moment, signal, 3).await;
+            let (ended, ready) = lab.signal_and_look(moment, signal, asked, 3).await;
             assert_eq!(ended.status, status, "{}", ended.told());
-            assert!(ready < 5, "it waited for the step to end: {}", ended.told());
+            assert!(ready < asked, "it waited for the step to end: {}", ended.told());
             lab.settled("web", 3).await;
             assert_eq!(lab.state().await, before, "{}", ended.told());
         }

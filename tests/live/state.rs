@@ -161,11 +161,11 @@ impl Lab {
         at_work
     }
 
-    /// Sends a signal when a grade says `moment` and the set is asked for more than `replicas`: how it ended, and how many
-    /// pods of the set were Ready as soon as it was asked for `replicas` again.
-    pub(crate) async fn signal_and_look(&self, moment: &str, signal: &str, replicas: i32) -> (Ran, i32) {
+    /// Sends a signal when a grade says `moment` and the set is asked for `asked`: how it ended, and how many pods of the
+    /// set were Ready as soon as it was asked for `replicas` again.
+    pub(crate) async fn signal_and_look(&self, moment: &str, signal: &str, asked: i32, replicas: i32) -> (Ran, i32) {
         let (child, rest) = self.begin(moment, &[]).await;
-        self.asked_for_replicas(|it| it > replicas).await;
+        self.asked_for_replicas(|it| it == asked).await;
         send(&child, signal);
         let set = self.asked_for_replicas(|it| it == replicas).await;
         (ended(child, rest).await, set.status.and_then(|it| it.ready_replicas).unwrap_or(0))
@@ -244,7 +244,9 @@ impl Lab {
         let (resource, subresource) = resource.split_once('/').map_or((resource.as_str(), None), |(one, other)| (one, Some(other)));
         let asked = json!({"metadata": {"namespace": self.namespace}, "spec": {
             "user": format!("system:serviceaccount:{}:stsgrade", self.namespace),
-            "resourceAttributes": {"namespace": self.namespace, "group": group, "resource": resource, "subresource": subresource, "verb": verb}}});
+            "resourceAttributes": {"namespace": self.namespace, "group": group, "resource": resource, "subresource": subresource, "verb": verb,
+                // The one Lease that may be read, changed and deleted; a rule for all objects allows this one too.
+                "name": "stsgrade"}}});
         let reviews: Api<LocalSubjectAccessReview> = self.api();
         let review = reviews.create(&PostParams::default(), &serde_json::from_value(asked).unwrap()).await.unwrap();
         review.status.unwrap().allowed
