@@ -1,6 +1,10 @@
 //! What the commands that work on a cluster share: a runtime, the connection, signals, the recording's file.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
 
 use super::{fail, tell};
 use crate::{
@@ -69,10 +73,18 @@ pub(super) async fn unless_stopped<T>(interrupt: &Interrupt, work: impl Future<O
     }
 }
 
-/// Connects.
+/// Longer than a cluster takes to answer: then somebody wonders what is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connects; says so where it takes long.
 pub(super) async fn connect(target: &Target, interrupt: &Interrupt) -> Result<Cluster, Early> {
     let options = Options { kubeconfig: target.kubeconfig.clone(), context: target.context.clone(), namespace: target.namespace.clone() };
-    unless_stopped(interrupt, Cluster::connect(&options)).await
+    let mut connecting = pin!(unless_stopped(interrupt, Cluster::connect(&options)));
+    tokio::select! {
+        connected = &mut connecting => return connected,
+        () = tokio::time::sleep(PATIENCE) => tell("still connecting: the API server, or the kubeconfig's credential plugin, has not answered yet\n"),
+    }
+    connecting.await
 }
 
 /// Where we are, before anything is done.
