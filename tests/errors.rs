@@ -1,6 +1,11 @@
 //! What goes wrong between a user and a cluster, or a recording: what failed, why, and what to do next.
 
-use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, process::Stdio};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    process::Stdio,
+};
 
 use tempfile::TempDir;
 
@@ -100,6 +105,21 @@ fn no_trusted_connection() {
     assert!(told.starts_with("exit 4\n") && told.contains("error: no trusted connection to the API server at https://127.0.0.1:"), "{told}");
 }
 
+/// Catches a cluster behind a proxy that cannot be graded, and one that is told to be down where the proxy is.
+#[test]
+fn through_a_proxy() {
+    let through = |proxy: &str| {
+        let config = String::from_utf8(kubeconfig("http://cluster.invalid")).unwrap();
+        let config = config.replace("server: http://cluster.invalid", &format!("{{server: 'http://cluster.invalid', proxy-url: '{proxy}'}}"));
+        grade(Some(config.replace("cluster:\n    {", "cluster: {").as_bytes()), &["-n", "lab"])
+    };
+    let told = through(&serve(|_| status(401, "Unauthorized", "Unauthorized", "")));
+    assert!(told.starts_with("exit 4\n") && told.contains("does not accept the credentials of this context (401)"), "{told}");
+    let told = through("http://me:secret@127.0.0.1:1");
+    assert!(told.contains("it was asked through the proxy 127.0.0.1:1, as"), "{told}");
+    assert!(told.starts_with("exit 4\n") && !told.contains("secret"), "{told}");
+}
+
 /// A kubeconfig whose user is a plugin that does what the script says.
 fn with_plugin(home: &TempDir, script: &str) {
     let plugin = home.path().join("log-me-in");
@@ -127,20 +147,19 @@ fn a_credential_plugin_fails() {
     insta::assert_snapshot!(told(None));
 }
 
-/// Catches a plugin that hangs and takes Ctrl-C with it.
+/// Catches a plugin that hangs and takes Ctrl-C with it, and somebody who waits and does not know for what.
 #[test]
 fn a_credential_plugin_that_hangs_is_left_by_ctrl_c() {
     let home = TempDir::new().unwrap();
-    with_plugin(&home, "echo started > started; exec sleep 1000000");
+    with_plugin(&home, "exec sleep 1000000");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stsgrade"));
     command.current_dir(home.path()).env("HOME", home.path()).args(["grade", "--kubeconfig", "config"]);
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while !home.path().join("started").exists() {
-        std::thread::yield_now();
-    }
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().contains("the kubeconfig's credential plugin, has not answered yet"));
     assert!(std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(lines.next().unwrap().unwrap(), "interrupted");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
 /// Judges a file of 10 GiB, which takes no disk, with 1 GiB of address space.

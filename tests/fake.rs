@@ -1,7 +1,7 @@
 //! An API server that says what a test wants it to say.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     sync::Arc,
     thread,
@@ -30,6 +30,18 @@ fn reply(stream: TcpStream, answer: &dyn Fn(&str) -> (u16, String)) -> Option<()
     if is_tls {
         return write!(to, "HTTP/1.0 400 Bad Request\r\n\r\n").ok();
     }
+    let mut what = read_request(&mut from)?;
+    if what.starts_with("CONNECT ") {
+        // Asked as a proxy, it answers in the place of the server that is meant.
+        write!(to, "HTTP/1.1 200 OK\r\n\r\n").ok()?;
+        what = read_request(&mut from)?;
+    }
+    let (code, body) = answer(&what);
+    write!(to, "HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).ok()
+}
+
+/// The method and the path; the body is read and thrown away.
+fn read_request(from: &mut impl BufRead) -> Option<String> {
     let mut request = String::new();
     from.read_line(&mut request).ok()?;
     let mut length = 0;
@@ -45,9 +57,7 @@ fn reply(stream: TcpStream, answer: &dyn Fn(&str) -> (u16, String)) -> Option<()
         }
     }
     from.take(length).read_to_end(&mut vec![]).ok()?;
-    let what = request.rsplit_once(' ').map_or("", |(what, _)| what);
-    let (code, body) = answer(what);
-    write!(to, "HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).ok()
+    Some(request.rsplit_once(' ')?.0.to_owned())
 }
 
 /// What Kubernetes says when it refuses.

@@ -87,11 +87,16 @@ impl Cluster {
         config.connect_timeout = Some(Duration::from_secs(10));
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
         let own_namespace = config.default_namespace.clone();
+        // Without the name and password that may stand before the host.
+        let proxy = config.proxy_url.as_ref().and_then(|it| it.authority()).map(|it| it.as_str().rsplit('@').next().unwrap_or_default().to_owned());
         let requests = Arc::new(Requests::default());
         let tried = Tried { verb: "get", resource: "version", server: &server, ..Tried::default() };
         let builder = ClientBuilder::try_from(config).map_err(|error| Failure::of(&error, &tried))?;
         let client = builder.with_layer(&CountLayer { requests: Arc::clone(&requests), plugin }).build();
-        let version = version(&client, &tried).await?;
+        let version = version(&client, &tried).await.map_err(|failure| match proxy {
+            Some(proxy) => failure.because(format!("it was asked through the proxy {proxy}, as the kubeconfig's proxy-url or HTTPS_PROXY says")),
+            None => failure,
+        })?;
         Ok(Self { client, namespace, own_namespace, context, server, version, requests, watch_events: Arc::default() })
     }
 
