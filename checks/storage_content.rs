@@ -2,10 +2,7 @@
 
 use crate::{
     Check,
-    model::{
-        Incarnation, Seq, Standing, Timeline, Verdict,
-        content::{Gallery, Portrait},
-    },
+    model::{Incarnation, Seq, Standing, Timeline, Verdict, content::Portrait, gallery::Gallery},
 };
 
 pub(crate) const CHECK: Check = Check {

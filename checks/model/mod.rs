@@ -3,6 +3,7 @@
 pub mod content;
 mod episode;
 mod fold;
+pub mod gallery;
 #[cfg(test)]
 pub(crate) mod history;
 mod line;
@@ -22,6 +23,7 @@ mod tests;
 mod timeline;
 pub mod verdict;
 pub mod when;
+mod words;
 
 pub use episode::Episode;
 pub use lives::{ClaimLife, Incarnation, Noted, Scale, ServiceLife, SetLife, StepLife};

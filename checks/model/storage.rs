@@ -3,7 +3,8 @@
 //! Checks 6 and 10 ask the same questions, of a replaced pod and of a pod that a rise brought back.
 
 use super::{
-    content::{Gallery, Kept, Portrait, Text},
+    content::{Portrait, Text},
+    gallery::{Gallery, Kept},
     lives::{ClaimLife, Incarnation, Noted},
     observation::{Canary, Seq},
     timeline::Timeline,
