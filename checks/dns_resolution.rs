@@ -92,7 +92,7 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, ordinal: i32) {
     let right = lives.iter().find_map(|life| timeline.right_answer(life));
     let (standing, cites) = match right {
         Some(seq) => (Standing::Met, vec![seq]),
-        None => lives.iter().rev().find_map(|life| wrong_answer(timeline, life)).unwrap_or_else(|| (unasked(timeline), vec![])),
+        None => lives.iter().rev().find_map(|life| wrong_answer(timeline, life)).unwrap_or_else(|| (timeline.unasked(), vec![])),
     };
     verdict.push("pod_name", text, standing, cites);
 }
@@ -112,20 +112,12 @@ fn wrong_answer(timeline: &Timeline, life: &Incarnation) -> Option<(Standing, Ve
     Some((standing, vec![life.added.by, last.seq]))
 }
 
-/// Why a name was never asked: what stood in the way of the set, or of the asking.
-fn unasked(timeline: &Timeline) -> Standing {
-    match (timeline.lookup_trouble(), timeline.missing("")) {
-        (None, blocked @ Standing::Blocked(_)) => blocked,
-        (why, _) => Standing::unseen(format!("the name could not be asked: {}", why.unwrap_or("nobody asked the cluster's DNS"))),
-    }
-}
-
 fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &ServiceLife) {
     let name = &service.service.metadata.name;
     let text = format!("Service {name}'s own DNS name gives all pods' addresses");
     let asked: Vec<_> = timeline.lookups_of_service(name).collect();
     let Some(last) = asked.last() else {
-        verdict.push("service_name", text, unasked(timeline), []);
+        verdict.push("service_name", text, timeline.unasked(), []);
         return;
     };
     let wanted: Vec<&Incarnation> = timeline.ordinals().filter_map(|it| timeline.representative(it)).collect();
@@ -149,10 +141,7 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
 
 /// After a replacement that became Ready, the name must give a later life's address: never anything else, and once at least.
 fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict) {
-    let asked = timeline
-        .replacements()
-        .into_iter()
-        .filter(|(old, new)| new.ready.is_some() && timeline.crash_of(new).is_none() && timeline.lookups_of(old.uid()).next().is_some());
+    let asked = timeline.replacements().into_iter().filter(|(old, new)| timeline.is_back(new) && timeline.lookups_of(old.uid()).next().is_some());
     let judged = asked.map(|(old, new)| (old, new_address(timeline, new))).max_by_key(|(_, (standing, _))| match standing {
         Standing::Broken { .. } => 2,
         Standing::Met => 1,

@@ -25,26 +25,15 @@ fn judge(timeline: &Timeline) -> Verdict {
     if replacements.iter().any(|(old, _)| timeline.portrait(old).is_some()) {
         replacements.retain(|(old, _)| timeline.portrait(old).is_some());
     }
-    let mut shown = false;
     for (old, new) in replacements {
-        let text = format!("{} came back under its name", old.name());
-        if let Some(obstacle) = timeline.crash_of(new) {
-            verdict.push("came_back", text, Standing::Blocked(obstacle.clone()), [new.added.by]);
-            continue;
+        let Some(standing) = timeline.coming_back(new, "wait until the new pod is Ready") else { continue };
+        let is_back = standing == Standing::Met;
+        verdict.push("came_back", format!("{} came back under its name", old.name()), standing, [old.added.by, new.added.by]);
+        if is_back {
+            timeline.judge_return(&mut verdict, old, new);
         }
-        if new.ready.is_none() {
-            let standing = timeline.missing("wait until the new pod is Ready");
-            // One that had to go before it was Ready shows nothing, unless it could not get there.
-            if new.asked_to_go.is_none() || matches!(standing, Standing::Blocked(_)) {
-                verdict.push("came_back", text, standing, [new.added.by]);
-            }
-            continue;
-        }
-        shown = true;
-        verdict.push("came_back", text, Standing::Met, [old.added.by, new.added.by]);
-        timeline.judge_return(&mut verdict, old, new);
     }
-    if !shown && verdict.criteria.is_empty() {
+    if verdict.criteria.is_empty() {
         verdict.push("came_back", "a deleted pod comes back", timeline.missing("delete one pod while stsgrade watches"), []);
     }
     verdict

@@ -20,24 +20,15 @@ pub(crate) const CHECK: Check = Check {
 /// Passes when every pod that came back in a rise is on the claims that its ordinal had, with the original content.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut shown = false;
     for (old, new) in timeline.returns() {
-        if let Some(obstacle) = timeline.crash_of(new) {
-            verdict.push("came_back", format!("{} came back", new.name()), Standing::Blocked(obstacle.clone()), [new.added.by]);
-            continue;
+        let Some(standing) = timeline.coming_back(new, "wait until the pod is Ready") else { continue };
+        let is_back = standing == Standing::Met;
+        verdict.push("came_back", format!("{} came back", new.name()), standing, [old.added.by, new.added.by]);
+        if is_back {
+            timeline.judge_return(&mut verdict, old, new);
         }
-        if new.ready.is_none() {
-            let standing = timeline.missing("wait until the pod is Ready");
-            // One that had to go before it was Ready shows nothing, unless it could not get there.
-            if new.asked_to_go.is_none() || matches!(standing, Standing::Blocked(_)) {
-                verdict.push("came_back", format!("{} came back", new.name()), standing, [new.added.by]);
-            }
-            continue;
-        }
-        shown = true;
-        timeline.judge_return(&mut verdict, old, new);
     }
-    if !shown && verdict.criteria.is_empty() {
+    if verdict.criteria.is_empty() {
         verdict.push("came_back", "pods that were removed came back", timeline.missing("scale the set down and up again while stsgrade watches"), []);
     }
     verdict

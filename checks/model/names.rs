@@ -4,6 +4,7 @@ use super::{
     lives::{Incarnation, Noted},
     observation::{Lookup, Seq},
     timeline::Timeline,
+    verdict::Standing,
 };
 
 impl Timeline {
@@ -29,9 +30,13 @@ impl Timeline {
         self.lookups_of(life.uid()).find(|it| right(&it.what)).map(|it| it.seq)
     }
 
-    /// Why names could not be asked, when they could not.
-    pub(crate) fn lookup_trouble(&self) -> Option<&str> {
-        self.lookups.iter().rev().find_map(|it| it.what.unasked.as_deref())
+    /// How a name stands that was never asked: what stood in the way of the set, or of the asking.
+    pub(crate) fn unasked(&self) -> Standing {
+        let trouble = self.lookups.iter().rev().find_map(|it| it.what.unasked.as_deref());
+        match (trouble, self.missing("")) {
+            (None, blocked @ Standing::Blocked(_)) => blocked,
+            (why, _) => Standing::unseen(format!("the name could not be asked: {}", why.unwrap_or("nobody asked the cluster's DNS"))),
+        }
     }
 
     /// A canary on the pod's claim that another pod wrote on another claim: the line and that pod's name.

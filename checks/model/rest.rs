@@ -88,11 +88,25 @@ impl Timeline {
         blamed.or_else(nothing).map_or_else(|| Standing::NotShown { next: next.to_owned() }, Standing::Blocked)
     }
 
+    /// How the coming back of a pod stands; `None` where it had to go before it was Ready, which shows nothing, unless it
+    /// could not get there. `next` is the next thing to try.
+    pub(crate) fn coming_back(&self, new: &Incarnation, next: &str) -> Option<Standing> {
+        if self.is_back(new) {
+            return Some(Standing::Met);
+        }
+        let standing = self.crash_of(new).map_or_else(|| self.missing(next), |crash| Standing::Blocked(crash.clone()));
+        (new.asked_to_go.is_none() || matches!(standing, Standing::Blocked(_))).then_some(standing)
+    }
+
+    /// Whether a pod was Ready, and for more than the moment that each start of a container that ends is.
+    pub(crate) fn is_back(&self, new: &Incarnation) -> bool {
+        new.ready.is_some() && self.crash_of(new).is_none()
+    }
+
     /// The obstacle that a container of this pod is, because it ends: Ready for a moment at each start shows nothing.
     ///
     /// An obstacle is named once for all lives of a pod; another life is meant too where nobody could read it.
-    #[must_use]
-    pub fn crash_of(&self, pod: &Incarnation) -> Option<&Obstacle> {
+    pub(super) fn crash_of(&self, pod: &Incarnation) -> Option<&Obstacle> {
         let lived = |seq: &Seq| *seq >= pod.added.by && pod.gone.is_none_or(|gone| *seq <= gone.by);
         let mut blamed = self.obstacles().iter().filter(|it| pod.ended.is_some() && it.fault == Fault::Submission && it.who == pod.name());
         blamed.find(|it| it.evidence.iter().any(lived) || self.portrait(pod).is_none())
