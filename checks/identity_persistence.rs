@@ -43,7 +43,9 @@ fn judge(timeline: &Timeline) -> Verdict {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
+        What,
         history::{History, Writes},
+        object::Running,
         observation::Change,
     };
 
@@ -76,6 +78,54 @@ mod tests {
             Fail,
             &["overwritten_at_start"],
         );
+    }
+
+    /// Each start writes anew; the container starts and the file is written at these seconds of 05:36 on 2026-11-23.
+    fn rewritten(started: u32, written: [i64; 3]) -> History {
+        let mut history = History::new();
+        history.writes = |ordinal, _, start| Some(format!("web-{ordinal} {start}\n"));
+        history = history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect();
+        for ordinal in [1, 2] {
+            history = history.down(ordinal).claim(ordinal).add(ordinal).ready(ordinal).pod(ordinal, Change::Modified, |pod| {
+                let state = &mut pod.status.container_statuses[0].state;
+                state.running = Some(Running { started_at: Some(format!("2026-11-23T05:36:{started:02}Z")) });
+            });
+            history = history.inspect_one(ordinal);
+            for line in &mut history.lines {
+                if let What::Read(read) = &mut line.what
+                    && read.pod.name == format!("web-{ordinal}")
+                {
+                    let second = written[usize::try_from(ordinal).unwrap_or(0)];
+                    read.files.iter_mut().for_each(|it| it.mtime = Some(1_795_412_160 + second));
+                }
+            }
+        }
+        history.end()
+    }
+
+    #[test]
+    fn what_is_written_before_the_start_was_written_at_the_stop() {
+        for (written, mistake) in [
+            ([0, 19, 19], "overwritten_at_stop"),
+            ([0, 20, 20], "overwritten_at_start"),
+            ([0, 21, 22], "overwritten_at_start"),
+            // Within one second, another pod's file tells.
+            ([0, 20, 19], "overwritten_at_stop"),
+        ] {
+            rewritten(20, written).assert("identity_persistence", Fail, &[mistake]);
+        }
+        // Both happen, each is told.
+        rewritten(20, [0, 19, 21]).assert("identity_persistence", Fail, &["overwritten_at_stop", "overwritten_at_start"]);
+    }
+
+    #[test]
+    fn after_another_start_nobody_knows_which_one_wrote() {
+        let mut history = rewritten(20, [0, 19, 19]);
+        history.lines.pop();
+        for ordinal in [1, 2] {
+            history = history.pod(ordinal, Change::Modified, |pod| pod.status.container_statuses[0].restart_count = 1);
+        }
+        history.end().assert("identity_persistence", Fail, &["overwritten_at_start"]);
     }
 
     #[test]
@@ -111,5 +161,40 @@ mod tests {
     fn a_replacement_that_nobody_could_read_is_unseen() {
         let unread = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).down(1).up(1).end();
         unread.assert("identity_persistence", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn every_replacement_that_stays_must_be_ready() {
+        let one = History::created().down(1).up(1).inspect_one(1).down(2).add(2);
+        one.clone().end().assert("identity_persistence", Inconclusive, &[]);
+        one.down(2).end().assert("identity_persistence", Pass, &[]);
+    }
+
+    #[test]
+    fn what_was_replaced_before_anybody_looked_shows_nothing() {
+        let early = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).down(1).up(1);
+        early.clone().inspect().end().assert("identity_persistence", Inconclusive, &[]);
+        early.inspect().down(2).up(2).inspect_one(2).end().assert("identity_persistence", Pass, &[]);
+    }
+
+    #[test]
+    fn what_could_not_be_read_as_text_is_unseen() {
+        let binary = |read: &mut crate::model::observation::Read| {
+            read.files.iter_mut().for_each(|it| (it.content, it.without) = (None, Some("binary".to_owned())));
+        };
+        let mut after = replaced(|ordinal, there, _| Some(there.map_or_else(|| format!("web-{ordinal}"), str::to_owned)));
+        let last = after.lines.iter_mut().rev().find_map(|it| if let What::Read(read) = &mut it.what { Some(read) } else { None });
+        last.into_iter().for_each(binary);
+        after.assert("identity_persistence", Inconclusive, &[]);
+        // The canary tells, where there is one.
+        let mut before = replaced(|ordinal, _, _| Some(format!("web-{ordinal}")));
+        for line in &mut before.lines {
+            if let What::Read(read) = &mut line.what {
+                binary(read);
+            }
+        }
+        before.assert("identity_persistence", Pass, &[]);
+        before.lines.iter_mut().filter(|it| matches!(it.what, What::Canary(_))).for_each(|it| it.what = What::Unknown);
+        before.assert("identity_persistence", Inconclusive, &[]);
     }
 }

@@ -157,6 +157,14 @@ pub const MISTAKES: &[Mistake] = &[
         after: "      [ -f /data/id ] || { hostname > /data/id; date >> /data/id; }",
     },
     Mistake {
+        id: "overwritten_at_stop",
+        title: "the file is overwritten when the container stops",
+        explanation: "The volume came back, but not what was on it: before the new container had started, the file was written anew with `>`. That is what the old container does when it is told to stop (a `trap`, a preStop hook).",
+        remedy: "Append what is written when the container stops (`>>`), or write it to a file of its own.",
+        before: "      trap 'echo \"$(hostname) stopped\" > /data/id; exit 0' TERM",
+        after: "      trap 'echo \"$(hostname) stopped\" >> /data/id; exit 0' TERM",
+    },
+    Mistake {
         id: "wiped_at_start",
         title: "the start-up command wiped the volume",
         explanation: "The volume came back, but what was on it is gone: the container removes the files when it starts.",

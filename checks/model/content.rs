@@ -33,6 +33,8 @@ pub struct Text<'t> {
     pub content: &'t str,
     /// It goes on.
     pub cut: bool,
+    /// When it was last written, in seconds since the epoch by the node's clock, where the image can tell.
+    pub mtime: Option<i64>,
 }
 
 impl Timeline {
@@ -128,7 +130,7 @@ fn text_of<'t>(claim: &'t str, file: &'t File) -> Option<Text<'t>> {
         None if file.size == 0 && file.without.is_none() => "",
         None => return None,
     };
-    Some(Text { claim, path: &file.path, content, cut: file.cut })
+    Some(Text { claim, path: &file.path, content, cut: file.cut, mtime: file.mtime })
 }
 
 impl Portrait<'_> {

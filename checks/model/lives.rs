@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use super::{
-    object::{PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec, StatefulSetSpec, StatefulSetStatus},
+    object::{ContainerState, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec, StatefulSetSpec, StatefulSetStatus},
     observation::{Asked, Change, Phase, Seq, StepName},
+    stamp,
     when::When,
 };
 
@@ -122,6 +123,19 @@ impl Incarnation {
     #[must_use]
     pub const fn is_alive(&self) -> bool {
         self.gone.is_none()
+    }
+
+    /// When the first of its containers started, in seconds since the epoch by the node's clock; `None` where one was started
+    /// again since.
+    #[must_use]
+    pub fn first_start(&self) -> Option<i64> {
+        let statuses = || self.pod.status.init_container_statuses.iter().chain(&self.pod.status.container_statuses);
+        if statuses().any(|it| it.restart_count > 0) {
+            return None;
+        }
+        let running = |it: &ContainerState| it.running.as_ref().and_then(|it| it.started_at.clone());
+        let ended = |it: &ContainerState| it.terminated.as_ref().and_then(|it| it.started_at.clone());
+        statuses().filter_map(|it| running(&it.state).or_else(|| ended(&it.state))).filter_map(|it| stamp::epoch(&it)).min()
     }
 
     /// The claims that its containers mount, by volume: `(volume, claim)`, in the volumes' order.

@@ -17,6 +17,7 @@ mod order;
 mod property;
 pub mod quantity;
 mod rest;
+mod stamp;
 mod storage;
 #[cfg(test)]
 mod tests;

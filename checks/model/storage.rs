@@ -2,6 +2,8 @@
 //!
 //! Checks 6 and 10 ask the same questions, of a replaced pod and of a pod that a rise brought back.
 
+use std::cmp::Ordering;
+
 use super::{
     content::{Portrait, Text},
     gallery::{Gallery, Kept},
@@ -108,7 +110,7 @@ impl Timeline {
     fn judge_content(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation) {
         let text = format!("the content that {} had before is still there", new.name());
         let mut push = |standing, cites: Vec<Seq>| {
-            verdict.push("original_content", text.clone(), standing, cites).because("overwritten_at_start");
+            verdict.push("original_content", text.clone(), standing, cites).because(self.rewriting_mistake(old, new));
         };
         let Some(before) = self.portrait(old) else {
             return push(unreadable(self, old, "before"), vec![]);
@@ -133,6 +135,28 @@ impl Timeline {
             let actual = now.map_or_else(|| format!("{} is not there any more", original.path), |now| format!("{}: {}", now.path, excerpt(now.content)));
             push(Standing::broken(format!("{}: {}", original.path, excerpt(original.content)), actual), cites);
         }
+    }
+
+    /// Why a file was written over, as a mistake: what was last written before the new pod's containers started was so when the old one's stopped.
+    ///
+    /// Both times are whole seconds, so what happened within one of them is told by what other pods' files say.
+    fn rewriting_mistake(&self, old: &Incarnation, new: &Incarnation) -> &'static str {
+        let pairs = || self.replacements().into_iter().chain(self.returns());
+        let at_stop = match self.rewritten(old, new) {
+            Some(Ordering::Less) => true,
+            Some(Ordering::Equal) => pairs().any(|(old, new)| self.rewritten(old, new) == Some(Ordering::Less)),
+            _ => false,
+        };
+        if at_stop { "overwritten_at_stop" } else { "overwritten_at_start" }
+    }
+
+    /// When the first file of which nothing was kept was written, beside the first start of the new pod's containers.
+    fn rewritten(&self, old: &Incarnation, new: &Incarnation) -> Option<Ordering> {
+        let (before, after) = (self.portrait(old)?, self.portrait(new)?);
+        let started = new.first_start()?;
+        let same = |one: &Text<'_>, other: &Text<'_>| one.path == other.path && one.claim == other.claim;
+        let is_new = |now: &Text<'_>| before.texts.iter().any(|it| same(it, now) && !now.content.starts_with(it.content));
+        after.texts.iter().filter(|now| is_new(now)).filter_map(|now| now.mtime).map(|mtime| mtime.cmp(&started)).min()
     }
 
     /// The identity files of the pod at `place`, as first read and as last read in that life.
