@@ -89,7 +89,9 @@ impl Timeline {
                     self.said_to_run.insert(it.involved_object.uid.clone());
                 }
                 if change != Change::Deleted
-                    && (it.r#type == "Warning" || it.involved_object.kind == "PersistentVolumeClaim" || matches!(it.reason.as_str(), "Pulling" | "Pulled"))
+                    && (it.r#type == "Warning"
+                        || it.involved_object.kind == "PersistentVolumeClaim"
+                        || matches!(it.reason.as_str(), "Pulling" | "Pulled" | "Killing"))
                 {
                     self.events.retain(|(_, known)| known.metadata.uid != it.metadata.uid);
                     self.events.push((seq, it));

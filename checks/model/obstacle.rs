@@ -52,6 +52,13 @@ pub struct Obstacle {
     pub evidence: Vec<Seq>,
 }
 
+impl Obstacle {
+    /// Whether a container ends by what stands in the template, so that those of all pods made from it do.
+    pub(super) fn is_an_end(&self) -> bool {
+        self.fault == Fault::Submission && matches!(self.id, "out_of_memory" | "liveness_fails" | "container_ends")
+    }
+}
+
 /// When a row may speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Speaks {

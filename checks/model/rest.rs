@@ -105,11 +105,18 @@ impl Timeline {
 
     /// The obstacle that a container of this pod is, because it ends: Ready for a moment at each start shows nothing.
     ///
-    /// An obstacle is named once for all lives of a pod; another life is meant too where nobody could read it.
+    /// An obstacle is named once for all lives of a pod, and one that the template is to blame for once for all pods;
+    /// another life or pod is meant too where nobody could read it.
     pub(super) fn crash_of(&self, pod: &Incarnation) -> Option<&Obstacle> {
+        // The first start after an end comes at once, and may be all that is told of that.
+        if pod.ended.is_none() && pod.pod.status.container_statuses.iter().all(|it| it.restart_count == 0) {
+            return None;
+        }
         let lived = |seq: &Seq| *seq >= pod.added.by && pod.gone.is_none_or(|gone| *seq <= gone.by);
-        let mut blamed = self.obstacles().iter().filter(|it| pod.ended.is_some() && it.fault == Fault::Submission && it.who == pod.name());
-        blamed.find(|it| it.evidence.iter().any(lived) || self.portrait(pod).is_none())
+        let unread = self.portrait(pod).is_none();
+        let blamed = || self.obstacles().iter().filter(|it| it.fault == Fault::Submission);
+        let own = blamed().filter(|it| it.who == pod.name()).find(|it| unread || it.evidence.iter().any(lived));
+        own.or_else(|| blamed().find(|it| unread && it.is_an_end()))
     }
 
     /// The pod that took over from the incarnation `old` (a UID) is Ready.

@@ -213,6 +213,9 @@ fn may_precede(when: When, line: Seq) -> bool {
 }
 
 fn unreadable(timeline: &Timeline, pod: &Incarnation, when: &str) -> Standing {
+    if let Some(crash) = timeline.crash_of(pod) {
+        return Standing::Blocked(crash.clone());
+    }
     let why = timeline.unread(pod.uid()).map_or("nobody read them", |(_, why)| why);
     Standing::unseen(format!("{}'s files could not be read {when}: {why}", pod.name()))
 }

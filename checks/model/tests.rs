@@ -61,6 +61,25 @@ fn ready_for_a_moment_at_each_start_is_not_coming_back() {
 }
 
 #[test]
+fn a_template_that_ends_its_containers_is_told_of_one_pod_for_all() {
+    // web-0 is known to crash; web-1, replaced, was Ready for a moment, and nobody could read it.
+    let moment = History::created().step(StepName::Replace).down(1).add(1).restarted(1).crashed(1, 1).done(StepName::Replace);
+    let stuck = |history: History| history.step(StepName::ScaleUp).crashed(0, 4).ended(StepName::ScaleUp, Phase::Stuck).end();
+    let verdict = stuck(moment.clone().scale(5)).verdict("identity_persistence");
+    assert_eq!((verdict.outcome(), verdict.blocked_by().map(|it| (it.id, it.who.as_str()))), (Fail, Some(("container_ends", "web-0"))));
+    // Started again at once, it was never seen to have ended; what it held before cannot be told, either.
+    let again = History::created().scale(2).down(2).scale(3).up(2).pod(2, Change::Modified, |pod| pod.status.container_statuses[0].restart_count = 1);
+    let verdict = stuck(again.scale(2).down(2).scale(3).up(2).inspect_one(2)).verdict("pvc_reuse");
+    let blocked = verdict.criteria.iter().filter(|it| matches!(it.standing, super::Standing::Blocked(_)));
+    assert_eq!(blocked.map(|it| it.id).collect::<Vec<_>>(), ["came_back", "original_content"]);
+    // One that was read, or that has not ended, came back.
+    let read = moment.inspect_one(1).scale(5);
+    assert_eq!(stuck(read).verdict("identity_persistence").outcome(), Pass);
+    let unread = stuck(History::created().down(1).up(1).scale(5));
+    assert_eq!(unread.verdict("identity_persistence").outcome(), Inconclusive);
+}
+
+#[test]
 fn evidence_from_before_the_last_change_of_the_submission_counts_neither_way() {
     let mut history = History::created();
     history.spec.min_ready_seconds = 1;

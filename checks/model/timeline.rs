@@ -192,7 +192,7 @@ impl Timeline {
         self.said_to_run.contains(uid)
     }
 
-    /// What the events say of a claim or of a pod's pulls, warnings or not, oldest first.
+    /// What the events say of a claim, or of a pod's pulls and of why it was killed, warnings or not, oldest first.
     pub(crate) fn words(&self, uid: &str) -> impl Iterator<Item = (Seq, &Event)> {
         self.events.iter().filter(move |(_, it)| it.involved_object.uid == uid).map(|(seq, it)| (*seq, it))
     }

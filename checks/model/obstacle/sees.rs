@@ -168,16 +168,27 @@ pub(super) fn node_out_of_memory(facts: &Facts<'_>) -> Option<Sight> {
     killed_for_memory(facts, false)
 }
 
-/// The kubelet ends the container, not its own command.
+/// The kubelet ends the container, not its own command: it says so, or a signal ended it while the probe failed.
+///
+/// A container that ends by itself fails its probe, too, for the moment.
 pub(super) fn liveness_fails(facts: &Facts<'_>) -> Option<Sight> {
     const ENOUGH: i32 = 2;
-    let probed = |name: &str| {
-        facts.pod.is_some_and(|pod| pod.spec().containers.iter().any(|it| it.name == name && (it.liveness_probe.is_some() || it.startup_probe.is_some())))
+    const BY_SIGNAL: [i32; 2] = [137, 143];
+    let pod = facts.pod?;
+    let probed = |name: &str| pod.spec().containers.iter().any(|it| it.name == name && (it.liveness_probe.is_some() || it.startup_probe.is_some()));
+    let (status, ended) = facts.crashing().find(|(it, _)| it.restart_count >= ENOUGH && probed(&it.name))?;
+    let for_it = |message: &str| message.starts_with(&format!("Container {} failed ", status.name)) && has_any(message, &["liveness probe", "startup probe"]);
+    let killed = facts.timeline.words(pod.uid()).filter(|(_, it)| it.reason == "Killing" && for_it(&it.message)).last();
+    let failed = facts.warning(|reason, message| reason == "Unhealthy" && has_any(message, &["liveness", "startup"]));
+    let said = match (&killed, &failed) {
+        (None, Some((_, _, message))) if BY_SIGNAL.contains(&ended.exit_code) => message,
+        (Some(_), Some((_, _, message))) => message,
+        (Some((_, event)), None) => event.message.as_str(),
+        (None, _) => return None,
     };
-    let (status, _) = facts.crashing().find(|(it, _)| it.restart_count >= ENOUGH && probed(&it.name))?;
-    let (seq, _, message) = facts.warning(|reason, message| reason == "Unhealthy" && has_any(message, &["liveness", "startup"]))?;
-    let why = format!("container {} was ended {} times by the kubelet: {message}", status.name, status.restart_count);
-    sight(why, [seq]).map(|it| Sight { container: Some(status.name.clone()), ..it })
+    let why = format!("container {} was ended {} times by the kubelet: {said}", status.name, status.restart_count);
+    let evidence = killed.iter().map(|(seq, _)| *seq).chain(failed.iter().map(|(seq, ..)| *seq));
+    sight(why, evidence).map(|it| Sight { container: Some(status.name.clone()), ..it })
 }
 
 pub(super) fn container_ends(facts: &Facts<'_>) -> Option<Sight> {

@@ -254,6 +254,29 @@ fn probes() {
 }
 
 #[test]
+fn probes_that_end_their_container() {
+    let first = || first_pod_of(|it| it.liveness_probe = Some(Probe { period_seconds: 1, failure_threshold: 2, ..Default::default() }));
+    let killing = |history, message: &str| event(history, "Pod", "pod-2", "Normal", "Killing", message);
+    let failed = |history| warned(history, "Unhealthy", "Liveness probe failed: dial tcp 10.88.0.24:8080: connect: connection refused");
+    // A trap may end the container with any status: the kubelet says why it did so.
+    for told in [killing(ended(first(), 2, exit(0)), "Container app failed liveness probe, will be restarted"), failed(ended(first(), 2, exit(143)))] {
+        stops(&told, "liveness_fails", Submission);
+    }
+    let startup = killing(failed(ended(first(), 2, exit(0))), "Container app failed startup probe, will be restarted");
+    stops(&startup, "liveness_fails", Submission);
+    // What ends by itself fails its probe, too; and a helper's probe, or a rollout, is not the app's.
+    for other in [
+        failed(ended(first(), 4, exit(1))),
+        killing(ended(first(), 4, exit(137)), "Stopping container app"),
+        killing(ended(first(), 4, exit(1)), "Container helper failed liveness probe, will be restarted"),
+        failed(ended(first_pod(), 4, exit(137))),
+    ] {
+        stops(&other, "container_ends", Submission);
+    }
+    assert_eq!(at_once(&failed(ended(first(), 1, exit(137)))), None);
+}
+
+#[test]
 fn claims_that_stay_pending() {
     let once = &["ReadWriteOnce"];
     stops(&pending(Some("fast"), once, "storageclass.storage.k8s.io \"fast\" not found"), "class_missing", Submission);
