@@ -211,4 +211,53 @@ mod tests {
         let asked = [0, 1, 2].into_iter().fold(history, |history, ordinal| history.lookup_with(ordinal, |it| it.error = Some("timed out".to_owned())));
         asked.end().assert("dns_resolution", Inconclusive, &[]);
     }
+
+    #[test]
+    fn every_label_of_the_selector_must_match() {
+        let half = |service: &mut crate::model::object::Service| {
+            service.spec.iter_mut().for_each(|it| {
+                it.selector.insert("tier".to_owned(), "front".to_owned());
+            });
+        };
+        set_with(half).assert("dns_resolution", Fail, &["selector_mismatch"]);
+    }
+
+    #[test]
+    fn the_service_s_own_name_must_give_all_addresses() {
+        let asked = |with: &dyn Fn(&mut super::Lookup)| {
+            let mut history = History::created();
+            for line in &mut history.lines {
+                if let crate::model::What::Lookup(lookup) = &mut line.what
+                    && lookup.of.is_none()
+                {
+                    with(lookup);
+                }
+            }
+            history.end()
+        };
+        let error = |words: &'static str| {
+            move |it: &mut super::Lookup| {
+                it.addresses.clear();
+                it.error = Some(words.to_owned());
+            }
+        };
+        asked(&|it| it.addresses.truncate(1)).assert("dns_resolution", Fail, &[]);
+        asked(&|it| it.addresses.push("10.99.0.1".to_owned())).assert("dns_resolution", Pass, &[]);
+        asked(&error("NXDOMAIN")).assert("dns_resolution", Fail, &[]);
+        asked(&error("no address")).assert("dns_resolution", Fail, &[]);
+        asked(&error("timed out")).assert("dns_resolution", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn an_old_address_is_not_yet_only_for_so_long() {
+        let asked = |seconds: u64| {
+            let stale = History::created().down(1).up(1).lookup_with(1, |it| {
+                it.addresses = vec!["10.88.1.11".to_owned()];
+                it.began += (seconds - 1) * 1_000_000_000;
+            });
+            stale.down(1).end()
+        };
+        asked(34).assert("dns_resolution", Inconclusive, &[]);
+        asked(35).assert("dns_resolution", Fail, &[]);
+    }
 }

@@ -67,4 +67,12 @@ mod tests {
     fn a_fall_that_is_not_finished_shows_nothing() {
         History::created().scale(1).down(2).asked_to_go(1).end().assert("ordered_scale_down", Inconclusive, &[]);
     }
+
+    #[test]
+    fn a_pod_asked_to_go_around_the_change_may_have_been_asked_by_somebody_else() {
+        let around = History::created().pods_gap(|it| it.scale(1).asked_to_go(1));
+        around.gone(1).down(2).end().assert("ordered_scale_down", Inconclusive, &[]);
+        let after = History::created().scale(1).pod(0, crate::model::observation::Change::Modified, |_| {}).pods_gap(|it| it.asked_to_go(1));
+        after.gone(1).down(2).end().assert("ordered_scale_down", Fail, &[]);
+    }
 }

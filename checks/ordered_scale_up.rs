@@ -37,6 +37,7 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         history::History,
+        observation::Change,
     };
 
     #[test]
@@ -59,5 +60,16 @@ mod tests {
         let history = History::created().down(2).add(2).scale(5).claim(3).add(3).ready(2).ready(3).up(4).end();
         // web-2 was Ready once in its first life, but the one that stands was not.
         history.assert("ordered_scale_up", Fail, &[]);
+    }
+
+    #[test]
+    fn a_rise_whose_last_pod_is_not_ready_shows_nothing() {
+        History::created().scale(5).up(3).claim(4).add(4).end().assert("ordered_scale_up", Inconclusive, &[]);
+        // Nor where that pod was Ready before it was removed.
+        let mut standing = (0..5).fold(History::new().service(), History::listed);
+        standing.spec.replicas = Some(5);
+        let again = standing.set(Change::Listed).subject().scale(3).down(4).down(3).scale(5).up(3).add(4);
+        again.clone().end().assert("ordered_scale_up", Inconclusive, &[]);
+        again.ready(4).end().assert("ordered_scale_up", Pass, &[]);
     }
 }

@@ -102,7 +102,7 @@ fn judge_canaries(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation,
 #[cfg(test)]
 mod tests {
     use crate::model::{
-        Outcome::{Fail, Pass},
+        Outcome::{Fail, Inconclusive, Pass},
         history::History,
         object::{ClaimSource, Present, Volume},
         observation::{Canary, Change, Token, What},
@@ -158,5 +158,19 @@ mod tests {
         let mut history = History::new();
         history.spec.template.spec.containers[0].volume_mounts.clear();
         history.service().set(Change::Added).subject().up(0).up(1).up(2).end().assert("persistent_storage", Fail, &["not_mounted"]);
+    }
+
+    #[test]
+    fn a_claim_that_is_not_bound_is_open() {
+        let unbound = History::created().claim_line(1, Change::Modified, |claim| claim.spec.iter_mut().for_each(|it| it.volume_name.clear()));
+        unbound.end().assert("persistent_storage", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn one_volume_behind_two_claims_fails() {
+        let volume = |history: History, ordinal| {
+            history.claim_line(ordinal, Change::Modified, |claim| claim.spec.iter_mut().for_each(|it| it.volume_name = "pv".to_owned()))
+        };
+        volume(volume(History::created(), 1), 2).end().assert("persistent_storage", Fail, &[]);
     }
 }

@@ -122,4 +122,28 @@ mod tests {
         let history = history.service().set(Change::Added).subject().up(0).up(1).up(2).scale(1).down(2).down(1).end();
         history.assert("pvc_retention", Fail, &["no_volume"]);
     }
+
+    #[test]
+    fn a_claim_that_was_never_seen_is_unseen() {
+        History::created().scale(4).add(3).ready(3).scale(3).down(3).end().assert("pvc_retention", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn only_the_return_of_its_own_ordinal_frees_a_claim() {
+        let fallen = History::created().scale(1).down(2).down(1);
+        let gone = |history: History| history.claim_line(2, Change::Deleted, |_| {}).end();
+        gone(fallen.clone().scale(2).up(1)).assert("pvc_retention", Inconclusive, &[]);
+        gone(fallen.clone().scale(3).up(1).up(2)).assert("pvc_retention", Pass, &[]);
+        // The first return counts, whatever comes later.
+        let twice = fallen.scale(3).up(1).up(2).claim_line(2, Change::Deleted, |_| {}).scale(4).up(3).end();
+        twice.assert("pvc_retention", Pass, &[]);
+    }
+
+    #[test]
+    fn ordinals_may_start_elsewhere() {
+        let mut history = History::new();
+        history.spec.ordinals = Some(crate::model::object::Ordinals { start: 5 });
+        let fallen = history.service().set(Change::Added).subject().up(5).up(6).up(7).scale(1).down(7).down(6);
+        fallen.scale(3).up(6).up(7).claim_line(7, Change::Deleted, |_| {}).end().assert("pvc_retention", Pass, &[]);
+    }
 }

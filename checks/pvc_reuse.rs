@@ -58,4 +58,24 @@ mod tests {
     fn pods_that_are_new_are_no_return() {
         History::created().scale(5).up(3).up(4).end().assert("pvc_reuse", Inconclusive, &[]);
     }
+
+    #[test]
+    fn every_pod_that_stays_must_be_ready() {
+        let one = History::created().scale(1).down(2).down(1).scale(3).up(1).inspect_one(1).add(2);
+        one.clone().end().assert("pvc_reuse", Inconclusive, &[]);
+        // One that had to go before it was Ready shows nothing.
+        one.scale(2).down(2).end().assert("pvc_reuse", Pass, &[]);
+    }
+
+    #[test]
+    fn a_claim_that_somebody_made_anew_fails() {
+        let deleted = History::created().scale(2).down(2).claim_line(2, Change::Deleted, |_| {});
+        deleted.scale(3).up(2).inspect_one(2).end().assert("pvc_reuse", Fail, &[]);
+    }
+
+    #[test]
+    fn a_pod_that_does_not_mount_its_claim_any_more_fails() {
+        let back = History::created().scale(2).down(2).scale(3).add_as(2, Change::Added, |pod| pod.spec.iter_mut().for_each(|it| it.volumes.clear()));
+        back.ready(2).inspect_one(2).end().assert("pvc_reuse", Fail, &[]);
+    }
 }

@@ -90,4 +90,17 @@ mod tests {
         let adopted = [0, 1, 2].into_iter().fold(history, |history, ordinal| history.pod(ordinal, Change::Modified, owner));
         adopted.end().assert("sequential_creation", Inconclusive, &[]);
     }
+
+    #[test]
+    fn one_pod_alone_shows_no_order() {
+        let standing = History::new().service().set(Change::Listed).subject().listed(0).listed(1).listed(2);
+        standing.scale(0).down(2).down(1).down(0).scale(1).up(0).end().assert("sequential_creation", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn the_default_policy_need_not_be_named() {
+        let mut history = History::new();
+        history.spec.pod_management_policy.clear();
+        history.service().set(Change::Added).subject().up(0).up(1).up(2).end().assert("sequential_creation", Pass, &[]);
+    }
 }

@@ -95,8 +95,9 @@ fn found_nothing(portrait: &Portrait<'_>, name: &str) -> (Standing, &'static str
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
+        What,
         history::{History, Writes},
-        observation::Change,
+        observation::{Canary, Change},
     };
 
     fn wrote(writes: Writes) -> History {
@@ -143,5 +144,25 @@ mod tests {
     #[test]
     fn unread_files_are_unseen() {
         History::new().service().set(Change::Added).subject().up(0).up(1).up(2).end().assert("storage_content", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_unseen() {
+        let mut history = wrote(|_, _, _| Some("hello".to_owned()));
+        for line in &mut history.lines {
+            if let What::Read(read) = &mut line.what {
+                read.files.iter_mut().for_each(|it| (it.content, it.without) = (None, Some("binary".to_owned())));
+            }
+        }
+        history.assert("storage_content", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn names_on_one_storage_are_everywhere() {
+        let mut history = wrote(|_, _, _| Some("web-0 web-1 web-2\n".to_owned()));
+        history.lines.pop();
+        let wrote = history.lines.iter().find_map(|it| if let What::Canary(canary) = &it.what { canary.wrote.clone() } else { None });
+        let seen = Canary { claim: "data-web-1".to_owned(), saw: wrote.map(|it| vec![it]), ..Default::default() };
+        history.push(What::Canary(seen)).end().assert("storage_content", Fail, &["same_content", "shared_storage", "same_content"]);
     }
 }

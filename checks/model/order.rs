@@ -115,3 +115,13 @@ pub(crate) fn seconds(later: u64, earlier: u64) -> String {
     }
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn short_times_are_milliseconds() {
+        assert_eq!((seconds(99_000_000, 0), seconds(100_000_000, 0), seconds(2_500_000_000, 1_000_000_000)), ("99 ms".into(), "0.1 s".into(), "1.5 s".into()));
+    }
+}
