@@ -130,7 +130,7 @@ impl Cluster<'_> {
             }
         }
         let wrong = match self.case.mutation {
-            Some(Mutation::WrongAnswer) if ordinal == 1 => Some("10.99.0.1".to_owned()),
+            Some(Mutation::WrongAnswer) if ordinal == 0 => Some("10.99.0.1".to_owned()),
             Some(Mutation::StaleAnswer) if ordinal == 1 => self.lives.iter().find(|it| it.ordinal == ordinal).map(|it| it.address.clone()),
             _ => None,
         };
