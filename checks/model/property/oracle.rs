@@ -196,14 +196,18 @@ impl Oracle<'_> {
 
     /// Whether the pod and its claim, as they were told of, were there at one time.
     fn overlaps(&self, life: &super::cluster::Life) -> bool {
-        let claim = format!("claim-{}", life.claim);
+        let name = format!("data-web-{}", life.ordinal);
+        let made = self.cluster.lines()[..life.added].iter().rev().find_map(|line| match &line.what {
+            What::Object(Change::Added, Object::PersistentVolumeClaim(it)) if it.metadata.name == name => Some(it.metadata.uid.as_str()),
+            _ => None,
+        });
         let told = |uid: &str| {
             let about = |line: &&crate::model::Observation| matches!(&line.what, What::Object(_, object) if object.metadata().uid == uid);
             let lines = || self.delivery.lines.iter().filter(about);
             let gone = lines().find(|line| matches!(line.what, What::Object(Change::Deleted, _))).map_or(Seq::MAX, |line| line.seq);
             (lines().next().map_or(Seq::MAX, |line| line.seq), gone)
         };
-        let ((claim_added, claim_gone), (pod_added, pod_gone)) = (told(&claim), told(&life.uid));
+        let ((claim_added, claim_gone), (pod_added, pod_gone)) = (told(made.unwrap_or_default()), told(&life.uid));
         claim_added < pod_gone && pod_added < claim_gone
     }
 
