@@ -77,6 +77,8 @@ impl Lab {
         if outcome.is_err() {
             lab.show().await;
         }
+        // A test may have cut off the client that it began with.
+        let namespaces: Api<Namespace> = Api::all(Client::try_default().await.unwrap());
         namespaces.delete(namespace, &DeleteParams::default()).await.unwrap();
         if let Err(panic) = outcome {
             std::panic::resume_unwind(panic);

@@ -21,8 +21,8 @@ import (
 // A control verb does one thing to the running cluster and returns when it is done. What it returns is printed.
 var verbs = map[string]func(n *node, ctx context.Context, argument string) ([]byte, error){
 	// cut: clients outside the namespaces reach the API server no more; inside all goes on.
-	"cut":  func(*node, context.Context, string) ([]byte, error) { return nil, cut() },
-	"heal": func(*node, context.Context, string) ([]byte, error) { return nil, heal() },
+	"cut":  func(n *node, _ context.Context, _ string) ([]byte, error) { return nil, n.cut() },
+	"heal": func(n *node, _ context.Context, _ string) ([]byte, error) { return nil, n.heal() },
 
 	"stop-api": func(n *node, _ context.Context, _ string) ([]byte, error) {
 		return nil, n.components["kube-apiserver"].stop()
@@ -115,6 +115,9 @@ func (n *node) startAPI() error {
 func (n *node) forget(ctx context.Context) error {
 	api := n.components["kube-apiserver"]
 	if err := api.stop(); err != nil {
+		return err
+	}
+	if err := n.dropUnsent(ctx); err != nil {
 		return err
 	}
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{etcdAddress}, DialTimeout: 5 * time.Second})

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,14 +77,59 @@ func (s slot) setUpNetwork() error {
 // fall silent, as when a cable is pulled, while everything inside goes on.
 const cutTable = "table inet stsgrade_cut"
 
-func cut() error {
+func (n *node) cut() error {
+	n.isCut.Store(true)
 	return nft("add " + cutTable + "\ndelete " + cutTable + "\n" + cutTable + ` {
 	chain in { type filter hook input priority -200; iifname ` + innerLink + ` drop; }
 	chain out { type filter hook output priority -200; oifname ` + innerLink + ` drop; }
 }`)
 }
 
-func heal() error { return nft("add " + cutTable + "\ndelete " + cutTable) }
+func (n *node) heal() error {
+	n.isCut.Store(false)
+	return nft("add " + cutTable + "\ndelete " + cutTable)
+}
+
+// unsentTable ends what a dead API server's kernel still tries to send out, at its next attempt.
+const unsentTable = "table inet stsgrade_unsent"
+
+// dropUnsent makes sure that what a dead API server had sent into a cut cable never arrives. The kernel keeps
+// sending it after the process is gone, so that a client would get it all, in order, once the cable is healed.
+func (n *node) dropUnsent(ctx context.Context) error {
+	if !n.isCut.Load() {
+		return nil
+	}
+	if err := nft(unsentTable + " {\n\tchain out { type filter hook output priority -300; oifname " + innerLink + " tcp sport 6443 reject with tcp reset; }\n}"); err != nil {
+		return err
+	}
+	awaited := await("the end of what the API server had sent", time.Minute, ctx.Err, func() error {
+		sockets, err := unsent()
+		if err == nil && len(sockets) > 0 {
+			err = fmt.Errorf("%d connections are left: %s", len(sockets), strings.Join(sockets, ", "))
+		}
+		return err
+	})
+	return errors.Join(awaited, nft("delete "+unsentTable))
+}
+
+// unsent lists the connections of port 6443 that still have something to send, by their far ends.
+func unsent() ([]string, error) {
+	const port, established, finWait1, lastAck, closing = ":192B", "01", "04", "09", "0B"
+	var found []string
+	for _, path := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, line := range strings.Split(string(content), "\n") {
+			fields := strings.Fields(line)
+			if len(fields) > 3 && strings.HasSuffix(fields[1], port) && slices.Contains([]string{established, finWait1, lastAck, closing}, fields[3]) {
+				found = append(found, fields[2])
+			}
+		}
+	}
+	return found, nil
+}
 
 func nft(rules string) error {
 	cmd := exec.Command("nft", "-f", "-")

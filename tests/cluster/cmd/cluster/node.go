@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,6 +33,7 @@ type node struct {
 	config     *rest.Config
 	client     kubernetes.Interface
 	begun      time.Time
+	isCut      atomic.Bool // clients outside are cut off
 }
 
 // nodeMain brings the cluster up, tells run that it is ready by a byte on descriptor 3, and then serves ctl.
