@@ -15,7 +15,7 @@ use http::Method;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{
     Api,
-    api::{DeleteParams, Preconditions},
+    api::{DeleteParams, PartialObjectMeta, Preconditions},
 };
 use serde_json::{Value, json};
 
@@ -140,7 +140,7 @@ async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> 
 /// Deletes the claims that the sets made here caused; what is left of them.
 async fn claims(cluster: &Cluster, journal: &Journal, litter: &Litter, deadline: Instant) -> Vec<String> {
     let caused = journal.with(|timeline| litter.claims(timeline));
-    let api: Api<PersistentVolumeClaim> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let api: Api<PartialObjectMeta<PersistentVolumeClaim>> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let deletions = caused.iter().map(async |claim| {
         let preconditions = Preconditions { uid: Some(claim.uid.clone()), resource_version: None };
         let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };

@@ -11,5 +11,5 @@ pub async fn in_own_namespace(cluster: &Cluster) -> Option<String> {
         return None;
     }
     let api: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), &cluster.own_namespace);
-    api.list(&ListParams::default().limit(1)).await.ok()?.items.first().map(ResourceExt::name_any)
+    api.list_metadata(&ListParams::default().limit(1)).await.ok()?.items.first().map(ResourceExt::name_any)
 }

@@ -289,7 +289,7 @@ where
     K::DynamicType: Default,
 {
     let api: Api<K> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let list = api.list(&ListParams::default().limit(20)).await;
+    let list = api.list_metadata(&ListParams::default().limit(20)).await;
     list.into_iter().flatten().filter(|it| it.owner_references().is_empty()).map(|it| format!("{kind} {}", it.name_any())).collect()
 }
 

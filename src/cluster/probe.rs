@@ -11,8 +11,9 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ContainerState, Pod, SecurityContext};
 use kube::{
     Api,
-    api::{ListParams, Patch, PatchParams, WatchEvent, WatchParams},
+    api::{ApiResource, ListParams, Object, Patch, PatchParams, WatchEvent, WatchParams},
 };
+use serde::Deserialize;
 use serde_json::json;
 
 use super::{
@@ -40,6 +41,39 @@ pub(super) struct Probe<'a> {
     image: &'a str,
 }
 
+/// As much of a pod as is looked at here: the whole type would be a tenth of the program.
+type Seen = Object<Spec, Status>;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    containers: Vec<Holder>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Holder {
+    volume_mounts: Option<Vec<Mount>>,
+    security_context: Option<SecurityContext>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Mount {
+    name: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    ephemeral_container_statuses: Option<Vec<GuestStatus>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct GuestStatus {
+    name: String,
+    state: Option<ContainerState>,
+}
+
 /// A container of ours that runs in a pod.
 #[derive(Debug)]
 pub(super) struct Guest {
@@ -64,7 +98,7 @@ impl<'a> Probe<'a> {
     /// In plain words, why it could not be added or does not run.
     pub(super) async fn enter(&self, pod: &Reference, mounts: &[Mounted]) -> Result<Guest, String> {
         let container = format!("{GUEST}{}", random_word()?.get(..12).unwrap_or_default());
-        let api: Api<Pod> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
+        let api = self.pods();
         let failed = |error: &kube::Error| match error {
             kube::Error::Api(status) if status.code == 403 && !status.message.contains("PodSecurity") => {
                 "no permission to add a container to a pod (pods/ephemeralcontainers)".to_owned()
@@ -82,13 +116,18 @@ impl<'a> Probe<'a> {
             "securityContext": rights(&stands, mounts),
         });
         let patch = json!({"metadata": {"uid": pod.uid}, "spec": {"ephemeralContainers": [guest]}});
-        let patched = api.patch_ephemeral_containers(&pod.name, &PatchParams::default(), &Patch::Strategic(patch)).await.map_err(|error| failed(&error))?;
+        let patched =
+            api.patch_subresource("ephemeralcontainers", &pod.name, &PatchParams::default(), &Patch::Strategic(patch)).await.map_err(|error| failed(&error))?;
         let guest = Guest { pod: pod.clone(), container };
         let since = patched.metadata.resource_version.unwrap_or_default();
         self.until(&guest, &since, ENTERING, runs)
             .await
             .unwrap_or_else(|| Err(format!("the probe image's container does not run after {} s", ENTERING.as_secs())))?;
         Ok(guest)
+    }
+
+    fn pods(&self) -> Api<Seen> {
+        Api::namespaced_with(self.cluster.client.clone(), &self.cluster.namespace, &ApiResource::erase::<Pod>(&()))
     }
 
     /// Ends it, and waits until the kubelet has seen that.
@@ -108,7 +147,7 @@ impl<'a> Probe<'a> {
         within: Duration,
         says: impl Fn(&ContainerState) -> Option<Result<(), String>>,
     ) -> Option<Result<(), String>> {
-        let api: Api<Pod> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
+        let api = self.pods();
         let which = WatchParams::default().fields(&format!("metadata.name={}", guest.pod.name));
         let watching = async {
             let mut events = match api.watch(&which, since).await {
@@ -152,8 +191,8 @@ fn runs(state: &ContainerState) -> Option<Result<(), String>> {
 }
 
 /// The rights of the container that mounts the claims: what it may read and write, and no more.
-fn rights(pod: &Pod, mounts: &[Mounted]) -> Option<SecurityContext> {
-    let containers = &pod.spec.as_ref()?.containers;
+fn rights(pod: &Seen, mounts: &[Mounted]) -> Option<SecurityContext> {
+    let containers = &pod.spec.containers;
     let is_theirs = |volume: &str| mounts.iter().any(|it| it.volume == volume);
     let theirs = containers.iter().find(|it| it.volume_mounts.iter().flatten().any(|mount| is_theirs(&mount.name)));
     let rights = theirs.or(containers.first())?.security_context.clone()?;

@@ -14,7 +14,7 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{
     Api,
-    api::{DeleteParams, Preconditions},
+    api::{DeleteParams, PartialObjectMeta, Preconditions},
 };
 
 use super::{
@@ -236,7 +236,7 @@ impl Restorer<'_> {
             return vec![format!("waited in vain for {awaited}")];
         }
         let caused = self.journal.with(|timeline| self.caused(timeline, replicas));
-        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
+        let api: Api<PartialObjectMeta<PersistentVolumeClaim>> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
         let delete = async |(name, uid): &(String, String)| {
             let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
             let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };

@@ -12,7 +12,7 @@ use checks::model::{
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 use kube::{
     Api,
-    api::{DeleteParams, Patch, PatchParams, Preconditions},
+    api::{DeleteParams, PartialObjectMeta, Patch, PatchParams, Preconditions},
 };
 use serde_json::json;
 
@@ -325,7 +325,7 @@ impl Visit<'_> {
 
     async fn delete(&self, pod: &Reference) -> Result<(), String> {
         let cluster = self.tour.cluster;
-        let api: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+        let api: Api<PartialObjectMeta<Pod>> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
         let preconditions = Preconditions { uid: Some(pod.uid.clone()), resource_version: None };
         // Its own grace period: a shorter one loses what an app writes at SIGTERM.
         let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
@@ -360,7 +360,7 @@ impl Visit<'_> {
             for value in [json!("touched"), json!(null)] {
                 let touch = json!({"metadata": {"annotations": {"stsgrade/touch": value}}});
                 // If this fails, the wait that follows names what is missing.
-                let _ = api.patch(&self.baseline.set.name, &PatchParams::default(), &Patch::Merge(touch)).await;
+                let _ = api.patch_metadata(&self.baseline.set.name, &PatchParams::default(), &Patch::Merge(touch)).await;
             }
         }
     }
