@@ -85,6 +85,15 @@ func (n *node) startKubelet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Reports are told apart by their second.
+	if err := await("the next second", time.Minute, ctx.Err, func() error {
+		if now := time.Now(); now.Unix() <= before.Unix() {
+			return fmt.Errorf("it is %s", now)
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
 	kubelet := n.components["kubelet"]
 	if err := kubelet.start(); err != nil {
 		return err
