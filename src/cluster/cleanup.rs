@@ -9,19 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checks::model::{Timeline, Wait, observation::Reference};
+use checks::model::{Timeline, observation::Reference};
 use futures::future::join_all;
 use http::Method;
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::{
-    Api,
-    api::{DeleteParams, PartialObjectMeta, Preconditions},
-};
 use serde_json::{Value, json};
 
 use super::{
-    Cluster, Interrupt, Journal, Waited,
+    Cluster, Interrupt, Journal,
     apply::{Report, object_path, send},
+    deletion::remove_claims,
     pace::Pace,
 };
 use crate::{
@@ -75,7 +71,7 @@ impl Litter {
         self.namespace.is_some() || self.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == set)
     }
 
-    /// The claims (name, UID) that the sets made here caused.
+    /// The claims that the sets made here caused.
     fn claims(&self, timeline: &Timeline) -> Vec<Reference> {
         let is_caused = |name: &str| {
             self.templates.iter().filter(|(set, _)| self.made(set)).any(|(set, templates)| {
@@ -112,7 +108,8 @@ async fn all(cluster: &Cluster, journal: &Journal, litter: &Litter) -> Vec<Strin
         left.map(|why| format!("{word} {}: {why}", show(&it.name)))
     });
     let mut left: Vec<String> = join_all(objects).await.into_iter().flatten().collect();
-    left.extend(claims(cluster, journal, litter, deadline).await);
+    let caused = journal.with(|timeline| litter.claims(timeline));
+    left.extend(remove_claims(cluster, journal, &caused, deadline.saturating_duration_since(Instant::now()).max(PAUSE)).await);
     left
 }
 
@@ -135,31 +132,4 @@ async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> 
         }
     }
     Some("it is asked to go, and still there".to_owned())
-}
-
-/// Deletes the claims that the sets made here caused; what is left of them.
-async fn claims(cluster: &Cluster, journal: &Journal, litter: &Litter, deadline: Instant) -> Vec<String> {
-    let caused = journal.with(|timeline| litter.claims(timeline));
-    let api: Api<PartialObjectMeta<PersistentVolumeClaim>> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let deletions = caused.iter().map(async |claim| {
-        let preconditions = Preconditions { uid: Some(claim.uid.clone()), resource_version: None };
-        let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        match api.delete(&claim.name, &how).await {
-            Ok(_) => None,
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => None,
-            Err(error) => Some(cluster.failure(&error, "delete", "persistentvolumeclaims", &claim.name).what),
-        }
-    });
-    let mut left: Vec<String> = join_all(deletions).await.into_iter().flatten().collect();
-    let gone = |timeline: &Timeline| {
-        let stays = caused.iter().find(|claim| timeline.claim(&claim.name).last().is_some_and(|it| it.uid() == claim.uid && it.gone.is_none()));
-        stays.map_or(Wait::Done, |claim| Wait::Going(format!("claim {} to be gone", claim.name)))
-    };
-    let budget = deadline.saturating_duration_since(Instant::now()).max(PAUSE);
-    if left.is_empty()
-        && let Waited::TimedOut { awaited } = journal.wait(budget, gone).await
-    {
-        left.push(format!("waited in vain for {awaited}"));
-    }
-    left
 }

@@ -13,7 +13,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{Patch, PatchParams, PostParams},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -21,6 +21,7 @@ use serde_json::json;
 use super::{
     Cluster, Failure,
     alive::{self, Alive},
+    deletion::by_uid,
     preflight::LEASE,
 };
 use crate::untrusted::show;
@@ -211,9 +212,7 @@ impl Held {
     /// # Errors
     /// The API server refuses, or cannot be reached.
     pub(super) async fn release(&self, cluster: &Cluster) -> Result<(), Failure> {
-        let preconditions = Preconditions { uid: Some(self.uid.clone()), resource_version: None };
-        let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        match api(cluster).delete(LEASE, &how).await {
+        match api(cluster).delete(LEASE, &by_uid(&self.uid)).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(error) => Err(cluster.failure(&error, "delete", RESOURCE, LEASE)),

@@ -5,6 +5,7 @@ mod answers;
 pub mod apply;
 mod cleanup;
 pub mod connect;
+mod deletion;
 mod diagnose;
 mod dns;
 pub mod elsewhere;

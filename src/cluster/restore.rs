@@ -11,14 +11,10 @@ use checks::model::{
     observation::{Asked, Phase, Reference, Step, StepName},
 };
 use futures::future::join_all;
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::{
-    Api,
-    api::{DeleteParams, PartialObjectMeta, Preconditions},
-};
 
 use super::{
     Cluster, Failure, Interrupt, Journal, Recorder, Waited,
+    deletion::remove_claims,
     exec::{NO_SHELL, Place, exec, random_word, records, script},
     lease::{self, Found, Held, RestorePoint},
     mounts::{Mounted, as_guest, choose, reference},
@@ -219,7 +215,7 @@ impl Restorer<'_> {
         if let Some(set) = timeline.set().filter(|set| set.spec.replicas.unwrap_or(1) != self.point.replicas) {
             left.insert(format!("{} has {} replicas, not {}", set.name, set.spec.replicas.unwrap_or(1), self.point.replicas));
         }
-        left.extend(self.caused(timeline, self.point.replicas).into_iter().map(|(name, _)| format!("claim {name}")));
+        left.extend(self.caused(timeline, self.point.replicas).into_iter().map(|it| format!("claim {}", it.name)));
         left.insert("perhaps files named .stsgrade-… on the pods' claims".to_owned());
         left
     }
@@ -236,38 +232,18 @@ impl Restorer<'_> {
             return vec![format!("waited in vain for {awaited}")];
         }
         let caused = self.journal.with(|timeline| self.caused(timeline, replicas));
-        let api: Api<PartialObjectMeta<PersistentVolumeClaim>> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
-        let delete = async |(name, uid): &(String, String)| {
-            let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
-            let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-            match api.delete(name, &how).await {
-                Ok(_) => None,
-                Err(kube::Error::Api(status)) if status.code == 404 => None,
-                Err(error) => Some(self.cluster.failure(&error, "delete", "persistentvolumeclaims", name).to_string()),
-            }
-        };
-        let mut left: Vec<String> = join_all(caused.iter().map(delete)).await.into_iter().flatten().collect();
-        let gone = |timeline: &Timeline| {
-            let stays = caused.iter().find(|(name, uid)| timeline.claim(name).last().is_some_and(|it| it.uid() == uid && it.gone.is_none()));
-            stays.map_or(Wait::Done, |(name, _)| Wait::Going(format!("claim {name} to be gone")))
-        };
-        if left.is_empty()
-            && let Waited::TimedOut { awaited } = self.journal.wait(CLAIMS_GO, gone).await
-        {
-            left.push(format!("waited in vain for {awaited}"));
-        }
-        left
+        remove_claims(self.cluster, self.journal, &caused, CLAIMS_GO).await
     }
 
-    /// The claims (name, UID) that only the grade can have caused, and that are still there.
-    fn caused(&self, timeline: &Timeline, replicas: i32) -> Vec<(String, String)> {
+    /// The claims that only the grade can have caused, and that are still there.
+    fn caused(&self, timeline: &Timeline, replicas: i32) -> Vec<Reference> {
         let first = timeline.start().saturating_add(replicas);
         let names = (first..first.saturating_add(BEYOND)).flat_map(|ordinal| super::settled::claim_names(timeline, ordinal));
         names
             .filter(|name| !self.point.claims.contains(name))
             .filter_map(|name| {
                 let life = timeline.claim(&name).last().filter(|it| it.gone.is_none() && self.is_newer(it.claim.metadata.creation_timestamp.as_deref()))?;
-                Some((name.clone(), life.uid().to_owned()))
+                Some(Reference { uid: life.uid().to_owned(), name })
             })
             .collect()
     }

@@ -12,12 +12,13 @@ use checks::model::{
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 use kube::{
     Api,
-    api::{DeleteParams, PartialObjectMeta, Patch, PatchParams, Preconditions},
+    api::{PartialObjectMeta, Patch, PatchParams},
 };
 use serde_json::json;
 
 use super::{
     Cluster, Failure, Journal, Waited,
+    deletion::by_uid,
     diagnose::Diagnostician,
     dns::Names,
     inspect::Inspector,
@@ -326,9 +327,8 @@ impl Visit<'_> {
     async fn delete(&self, pod: &Reference) -> Result<(), String> {
         let cluster = self.tour.cluster;
         let api: Api<PartialObjectMeta<Pod>> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-        let preconditions = Preconditions { uid: Some(pod.uid.clone()), resource_version: None };
         // Its own grace period: a shorter one loses what an app writes at SIGTERM.
-        let how = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let how = by_uid(&pod.uid);
         let ask = async |again| match api.delete(&pod.name, &how).await {
             Ok(_) => Ok(()),
             // Deleted by the try whose answer was lost.
