@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Standing, Timeline, Verdict},
+    model::{Timeline, Verdict},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -26,12 +26,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         replacements.retain(|(old, _)| timeline.portrait(old).is_some());
     }
     for (old, new) in replacements {
-        let Some(standing) = timeline.coming_back(new, "wait until the new pod is Ready") else { continue };
-        let is_back = standing == Standing::Met;
-        verdict.push("came_back", format!("{} came back under its name", old.name()), standing, [old.added.by, new.added.by]);
-        if is_back {
-            timeline.judge_return(&mut verdict, old, new);
-        }
+        timeline.judge_return(&mut verdict, old, new, format!("{} came back under its name", old.name()), "wait until the new pod is Ready");
     }
     if verdict.criteria.is_empty() {
         verdict.push("came_back", "a deleted pod comes back", timeline.missing("delete one pod while stsgrade watches"), []);

@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Standing, Timeline, Verdict},
+    model::{Timeline, Verdict},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -21,12 +21,7 @@ pub(crate) const CHECK: Check = Check {
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     for (old, new) in timeline.returns() {
-        let Some(standing) = timeline.coming_back(new, "wait until the pod is Ready") else { continue };
-        let is_back = standing == Standing::Met;
-        verdict.push("came_back", format!("{} came back", new.name()), standing, [old.added.by, new.added.by]);
-        if is_back {
-            timeline.judge_return(&mut verdict, old, new);
-        }
+        timeline.judge_return(&mut verdict, old, new, format!("{} came back", new.name()), "wait until the pod is Ready");
     }
     if verdict.criteria.is_empty() {
         verdict.push("came_back", "pods that were removed came back", timeline.missing("scale the set down and up again while stsgrade watches"), []);

@@ -90,7 +90,7 @@ impl Timeline {
 
     /// How the coming back of a pod stands; `None` where it had to go before it was Ready, which shows nothing, unless it
     /// could not get there. `next` is the next thing to try.
-    pub(crate) fn coming_back(&self, new: &Incarnation, next: &str) -> Option<Standing> {
+    pub(super) fn coming_back(&self, new: &Incarnation, next: &str) -> Option<Standing> {
         if self.is_back(new) {
             return Some(Standing::Met);
         }

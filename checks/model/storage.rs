@@ -32,8 +32,19 @@ impl Timeline {
         Some(meanwhile.rfind(|life| life.added.by <= seq).unwrap_or(first))
     }
 
-    /// Adds the criteria of a pod that came back: the same claims, and the original content.
-    pub(crate) fn judge_return(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation) {
+    /// Adds the criteria of a pod that `new` is the return of: that it came back, in the words of `text`, and if so, to the
+    /// same claims with the original content. `next` is the next thing to try where it did not.
+    pub(crate) fn judge_return(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation, text: String, next: &str) {
+        let Some(standing) = self.coming_back(new, next) else { return };
+        let is_back = standing == Standing::Met;
+        verdict.push("came_back", text, standing, [old.added.by, new.added.by]);
+        if is_back {
+            self.judge_kept(verdict, old, new);
+        }
+    }
+
+    /// Adds the criteria of what a pod keeps: its claims, and the original content on them.
+    fn judge_kept(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation) {
         let claims = old.claims();
         if claims.is_empty() {
             let standing = Standing::broken(format!("{} keeps its data on a claim", old.name()), "it mounts no claim: what it wrote went away with the pod");
