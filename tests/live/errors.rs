@@ -19,11 +19,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::{
     lab::{Lab, Ran, ctl},
-    state::ended,
+    state::{CLAIMS, STANDING, ended},
 };
-
-const STANDING: &str = "tests/live/standing.yaml";
-const CLAIMS: [&str; 3] = ["data-web-0", "data-web-1", "data-web-2"];
 
 impl Lab {
     /// A grade with the administrator's kubeconfig, changed.
@@ -73,8 +70,7 @@ impl Write for Panics {
 #[tokio::test]
 async fn a_panic_in_the_tour_is_put_back() {
     Lab::run("live-panic", async |lab| {
-        lab.apply(STANDING).await;
-        lab.settled("web", 3).await;
+        lab.stand().await;
         let before = lab.state().await;
         let cluster = Cluster::with(lab.client.clone(), &lab.namespace);
         let kept = Arc::default();
@@ -97,8 +93,7 @@ async fn a_panic_in_the_tour_is_put_back() {
 #[tokio::test]
 async fn a_full_disk_ends_no_grade() {
     Lab::run("live-full", async |lab| {
-        lab.apply(STANDING).await;
-        lab.settled("web", 3).await;
+        lab.stand().await;
         let before = lab.state().await;
         // As if the disk were full after 32 KiB; the file is bounded, where a disk of its own would have to be mounted.
         let script = "trap '' XFSZ; ulimit -f 64; exec \"$@\"";
@@ -159,8 +154,7 @@ async fn a_set_that_does_not_come_up_again_is_a_warning() {
 #[tokio::test]
 async fn an_api_server_that_was_away_costs_no_restoring() {
     Lab::run_alone("live-away", async |lab| {
-        lab.apply(STANDING).await;
-        lab.settled("web", 3).await;
+        lab.stand().await;
         let before = lab.state().await;
         let (child, rest) = lab.begin("scale down", &[]).await;
         ctl(&["stop-api"]).await;
@@ -178,8 +172,7 @@ async fn an_api_server_that_was_away_costs_no_restoring() {
 #[tokio::test]
 async fn a_recording_that_is_stopped_behind_a_cut_cable_has_no_end() {
     Lab::run_alone("live-blind", async |lab| {
-        lab.apply(STANDING).await;
-        lab.settled("web", 3).await;
+        lab.stand().await;
         let save = lab.recording();
         let mut command = lab.command("record", &["--save", save.to_str().unwrap()]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();

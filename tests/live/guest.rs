@@ -2,11 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::lab::Lab;
-
-/// Writes one file, once; obeys SIGTERM. What it wrote must survive everything.
-const STANDING: &str = "tests/live/standing.yaml";
-const CLAIMS: [&str; 3] = ["data-web-0", "data-web-1", "data-web-2"];
+use crate::{
+    lab::Lab,
+    state::{CLAIMS, STANDING},
+};
 
 /// The steps of a grade of a standing set, as progress names them: a kill comes at any of so many milliseconds after one begins.
 const MOMENTS: [(&str, u64); 7] = [
@@ -31,8 +30,7 @@ async fn a_killed_grade_is_put_back() {
     println!("STSGRADE_SEED={seed}");
     let rows = (0..TOGETHER.min(kills)).map(|row| async move {
         Lab::run(&format!("live-kill-{row}"), async |lab| {
-            lab.apply(STANDING).await;
-            lab.settled("web", 3).await;
+            lab.stand().await;
             for kill in (row..kills).step_by(TOGETHER) {
                 let (moment, longest) = MOMENTS[kill % MOMENTS.len()];
                 let later = Duration::from_millis(random(seed, kill) % longest);
@@ -67,8 +65,7 @@ fn random(seed: u64, place: usize) -> u64 {
 #[tokio::test]
 async fn one_of_two_graders_says_who_the_other_is() {
     Lab::run("live-two", async |lab| {
-        lab.apply(STANDING).await;
-        lab.settled("web", 3).await;
+        lab.stand().await;
         let first = lab.grade(&[]);
         let second = async {
             lab.locked().await;
@@ -85,8 +82,7 @@ async fn one_of_two_graders_says_who_the_other_is() {
 #[tokio::test]
 async fn signals_put_everything_back_at_once() {
     Lab::run("live-signals", async |lab| {
-        lab.apply(STANDING).await;
-        lab.settled("web", 3).await;
+        lab.stand().await;
         for (signal, status, moment, asked) in [("TERM", 143, "scale up", 5), ("INT", 130, "bring the pods back", 3)] {
             let before = lab.state().await;
             let (ended, ready) = lab.signal_and_look(moment, signal, asked, 3).await;
@@ -102,8 +98,7 @@ async fn signals_put_everything_back_at_once() {
 #[tokio::test]
 async fn a_second_signal_stops_at_once_and_says_what_is_left() {
     Lab::run("live-second", async |lab| {
-        lab.apply(STANDING).await;
-        lab.settled("web", 3).await;
+        lab.stand().await;
         let before = lab.state().await;
         let ended = lab.signal_twice("scale up").await;
         assert_eq!(ended.status, 5, "{}", ended.told());
@@ -119,8 +114,7 @@ async fn a_second_signal_stops_at_once_and_says_what_is_left() {
 #[tokio::test]
 async fn the_minimal_role_is_enough_and_each_verb_of_it_is_needed() {
     Lab::run("live-role", async |lab| {
-        lab.apply(STANDING).await;
-        lab.settled("web", 3).await;
+        lab.stand().await;
         let kubeconfig = lab.as_guest().await;
         let as_guest = ["--kubeconfig", kubeconfig.to_str().unwrap()];
         let whole = lab.role().await;

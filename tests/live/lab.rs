@@ -105,35 +105,6 @@ impl Lab {
         done(&mut self.command(verb, args)).await
     }
 
-    /// Begins a grade, presses Ctrl-C when it says `word`, and waits for its end.
-    pub(crate) async fn stop_when(&self, word: &str, args: &[&str]) -> Ran {
-        self.signal_when(word, args, "INT").await
-    }
-
-    /// Begins a grade and kills it when it says `word`.
-    pub(crate) async fn kill_when(&self, word: &str, args: &[&str]) {
-        self.signal_when(word, args, "KILL").await;
-    }
-
-    async fn signal_when(&self, word: &str, args: &[&str], signal: &str) -> Ran {
-        let save = self.recording();
-        let mut command = self.command("grade", &[&["--save", save.to_str().unwrap()], args].concat());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let pid = child.id().unwrap().to_string();
-        let (mut err, mut sent) = (String::new(), false);
-        while let Some(line) = lines.next_line().await.unwrap() {
-            if !sent && line.contains(" s  ") && line.contains(word) {
-                sent = std::process::Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success();
-            }
-            err.push_str(&line);
-            err.push('\n');
-        }
-        let output = child.wait_with_output().await.unwrap();
-        assert!(sent, "it never said {word:?}: {err}");
-        Ran { status: output.status.code().unwrap_or(-1), out: String::from_utf8(output.stdout).unwrap(), err }
-    }
-
     /// Begins to record, and returns as soon as all that follows is witnessed.
     pub(crate) async fn record(&self) -> Child {
         let save = self.recording();

@@ -34,6 +34,11 @@ const LOOK: Duration = Duration::from_millis(200);
 /// The longest that a set may take to be whole again.
 const WHOLE: Duration = Duration::from_secs(180);
 
+/// A set of three that writes one file, once, and obeys SIGTERM. What it wrote must survive everything.
+pub(crate) const STANDING: &str = "tests/live/standing.yaml";
+/// Its claims.
+pub(crate) const CLAIMS: [&str; 3] = ["data-web-0", "data-web-1", "data-web-2"];
+
 impl Lab {
     pub(crate) fn name(&self) -> &str {
         &self.namespace
@@ -72,6 +77,12 @@ impl Lab {
             let request = http::Request::post(path).header("Content-Type", "application/yaml").body(document.as_bytes().to_vec()).unwrap();
             self.client.request_text(request).await.unwrap();
         }
+    }
+
+    /// Applies [`STANDING`], and waits until it is whole.
+    pub(crate) async fn stand(&self) {
+        self.apply(STANDING).await;
+        self.settled("web", 3).await;
     }
 
     /// Makes a claim that no set made.
@@ -150,6 +161,19 @@ impl Lab {
             err
         });
         (child, rest)
+    }
+
+    /// Begins a grade, presses Ctrl-C when it says `moment`, and waits for its end.
+    pub(crate) async fn stop_when(&self, moment: &str, args: &[&str]) -> Ran {
+        let (child, rest) = self.begin(moment, args).await;
+        send(&child, "INT");
+        ended(child, rest).await
+    }
+
+    /// Begins a grade and kills it when it says `moment`.
+    pub(crate) async fn kill_when(&self, moment: &str, args: &[&str]) {
+        let (mut child, _) = self.begin(moment, args).await;
+        child.kill().await.unwrap();
     }
 
     /// Kills a grade some time after it says `moment`; whether it was still at work.
