@@ -299,10 +299,7 @@ impl<'a> Grade<'a> {
 
 /// Finishes what a dead grade left, if there was one; what stays of it all the same.
 async fn finish_first(cluster: &Cluster, request: &GradeRequest, interrupt: &Interrupt) -> Result<Option<Vec<String>>, Failure> {
-    let Some(found) = lease::find(cluster).await? else { return Ok(None) };
-    if found.lives && !request.force {
-        return Err(found.failure(cluster));
-    }
+    let Some(found) = lease::find_left(cluster, request.force).await? else { return Ok(None) };
     let restored = finish_found(cluster, &found, request.probe_image.as_deref(), interrupt).await?;
     let Some(first) = restored.left.first() else { return Ok(Some(restored.stays)) };
     let what = format!("an earlier grade left something that could not be put back: {first}");

@@ -135,9 +135,20 @@ pub(super) async fn take(cluster: &Cluster, point: Option<&RestorePoint>, litter
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
-pub(super) async fn find(cluster: &Cluster) -> Result<Option<Found>, Failure> {
+async fn find(cluster: &Cluster) -> Result<Option<Found>, Failure> {
     let lease = api(cluster).get_opt(LEASE).await.map_err(|error| cluster.failure(&error, "get", RESOURCE, LEASE))?;
     Ok(lease.map(|lease| found(&lease)))
+}
+
+/// The Lease that a dead grader left, if one did; with `force`, also a live one's.
+///
+/// # Errors
+/// Its grader is still at work. The API server refuses, or cannot be reached.
+pub(super) async fn find_left(cluster: &Cluster, force: bool) -> Result<Option<Found>, Failure> {
+    match find(cluster).await? {
+        Some(found) if found.lives && !force => Err(found.failure(cluster)),
+        left => Ok(left),
+    }
 }
 
 fn found(lease: &Lease) -> Found {

@@ -54,13 +54,10 @@ pub struct Restored {
 /// # Errors
 /// No connection or permission, or the grader is still at work and `force` is not given.
 pub async fn finish(cluster: &Cluster, force: bool, probe_image: Option<&str>, interrupt: &Interrupt) -> Result<Option<Restored>, Failure> {
-    let Some(found) = lease::find(cluster).await? else {
+    let Some(found) = lease::find_left(cluster, force).await? else {
         preflight::exists(cluster).await?;
         return Ok(None);
     };
-    if found.lives && !force {
-        return Err(found.failure(cluster));
-    }
     finish_found(cluster, &found, probe_image, interrupt).await.map(Some)
 }
 
