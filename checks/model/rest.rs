@@ -106,17 +106,16 @@ impl Timeline {
     /// The obstacle that a container of this pod is, because it ends: Ready for a moment at each start shows nothing.
     ///
     /// An obstacle is named once for all lives of a pod, and one that the template is to blame for once for all pods;
-    /// another life or pod is meant too where nobody could read it.
+    /// another life or pod is meant too where nobody could read it: it was seen to end, or the tour was over before anybody tried.
     pub(super) fn crash_of(&self, pod: &Incarnation) -> Option<&Obstacle> {
         // The first start after an end comes at once, and may be all that is told of that.
-        if pod.ended.is_none() && pod.pod.status.container_statuses.iter().all(|it| it.restart_count == 0) {
-            return None;
-        }
+        let has_ended = pod.ended.is_some() || pod.pod.status.container_statuses.iter().any(|it| it.restart_count > 0);
         let lived = |seq: &Seq| *seq >= pod.added.by && pod.gone.is_none_or(|gone| *seq <= gone.by);
-        let unread = self.portrait(pod).is_none();
+        let is_read = self.portrait(pod).is_some();
         let blamed = || self.obstacles().iter().filter(|it| it.fault == Fault::Submission);
-        let own = blamed().filter(|it| it.who == pod.name()).find(|it| unread || it.evidence.iter().any(lived));
-        own.or_else(|| blamed().find(|it| unread && it.is_an_end()))
+        let own = blamed().filter(|it| has_ended && it.who == pod.name()).find(|it| !is_read || it.evidence.iter().any(lived));
+        let in_vain = !is_read && (has_ended || self.unread(pod.uid()).is_none());
+        own.or_else(|| blamed().find(|it| in_vain && it.is_an_end()))
     }
 
     /// The pod that took over from the incarnation `old` (a UID) is Ready.

@@ -1,6 +1,6 @@
 //! Commands in containers: bounded in time and size, and their output cut into records.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::AttachParams, core::Status};
@@ -11,12 +11,20 @@ use super::{Cluster, error::chain};
 /// The most that is kept of an output; the rest is drained and dropped, so that the command can end.
 const KEPT: usize = 2 << 20;
 
+/// How long a container that does not run at the moment is given to run again: one that ended once is started again at once.
+const AGAIN: Duration = Duration::from_secs(3);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// The exit status of a command that ended by SIGKILL.
+const KILLED: i32 = 137;
+
 /// With these words begins the error of a command that took too long.
 pub(super) const NOT_IN_TIME: &str = "not done within";
 /// The error of a command for which there is no shell.
 pub(super) const NO_SHELL: &str = "there is no shell in the image";
 /// The error of a command whose end nobody saw.
-pub(super) const BROKE: &str = "the connection broke before the command ended";
+pub(super) const BROKE: &str = "the container or the connection ended before the command did";
 
 /// What a command said.
 #[derive(Clone, Debug, Default)]
@@ -39,18 +47,33 @@ pub(crate) struct Place<'a> {
 /// Runs a command and waits for its end.
 ///
 /// # Errors
-/// In plain words, why the command could not be run or was not done in time.
+/// In plain words, why the command could not be run or was not done in time. A command that was cut off is begun again,
+/// so it must be one that may be.
 pub(crate) async fn exec(cluster: &Cluster, place: Place<'_>, command: &[String], within: Duration) -> Result<Output, String> {
-    let work = async {
-        match attempt(cluster, place, command).await {
-            Err(Refusal::NotYet(_)) => attempt(cluster, place, command).await,
-            other => other,
-        }
-    };
-    match tokio::time::timeout(within, work).await {
-        Ok(Ok(output)) => Ok(output),
-        Ok(Err(Refusal::NotYet(why) | Refusal::Final(why))) => Err(why),
+    match tokio::time::timeout(within, insist(cluster, place, command)).await {
+        Ok(outcome) => outcome,
         Err(_) => Err(format!("{NOT_IN_TIME} {} s", within.as_secs())),
+    }
+}
+
+/// Tries again for a while where the container, or the way to it, was not there.
+async fn insist(cluster: &Cluster, place: Place<'_>, command: &[String]) -> Result<Output, String> {
+    let since = Instant::now();
+    let mut was_begun = false;
+    loop {
+        let (why, is_final) = match attempt(cluster, place, command).await {
+            Ok(output) => return Ok(output),
+            Err(Refusal::Final(why)) => (why, true),
+            Err(Refusal::NotYet(why)) => (why, false),
+            Err(Refusal::Broke) => {
+                was_begun = true;
+                (String::new(), false)
+            }
+        };
+        if is_final || since.elapsed() >= AGAIN {
+            return Err(if was_begun { BROKE.to_owned() } else { why });
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -92,8 +115,11 @@ pub(crate) fn records<'a>(output: &'a [u8], word: &str) -> Vec<(&'a str, &'a [u8
 }
 
 enum Refusal {
-    /// A container that has just become Ready is often not found for a moment.
+    /// It was not begun, because the container does not run: one that has just become Ready is often not found for a moment,
+    /// one that has just ended is still told as running.
     NotYet(String),
+    /// It may have been begun, and was cut off.
+    Broke,
     Final(String),
 }
 
@@ -107,13 +133,14 @@ async fn attempt(cluster: &Cluster, place: Place<'_>, command: &[String]) -> Res
     // Both at once: a stream that nobody reads stalls the other.
     let (stdout, stderr, status) = tokio::join!(drain(stdout, KEPT), drain(stderr, 4 << 10), status);
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
-    let Some(status) = status else { return Err(Refusal::Final(BROKE.to_owned())) };
+    let Some(status) = status else { return Err(Refusal::Broke) };
     match status.status.as_deref() {
         Some("Success") => Ok(Output { stdout, stderr, exit: Some(0) }),
         _ if status.reason.as_deref() == Some("NonZeroExitCode") => {
             let causes = status.details.and_then(|details| details.causes).unwrap_or_default();
             let exit = causes.iter().find(|cause| cause.reason.as_deref() == Some("ExitCode")).and_then(|cause| cause.message.as_deref()?.parse().ok());
-            Ok(Output { stdout, stderr, exit })
+            // Nobody kills it but for the whole container.
+            if exit == Some(KILLED) { Err(Refusal::Broke) } else { Ok(Output { stdout, stderr, exit }) }
         }
         _ => Err(of_message(status.message.as_deref().unwrap_or("the server gave no reason"))),
     }
@@ -145,12 +172,18 @@ fn of_status(status: &Status) -> Refusal {
 }
 
 fn of_message(message: &str) -> Refusal {
+    // The kubelet's words, and those of containerd and runc.
+    const NOT_RUNNING: [&str; 7] =
+        ["container not found", "error dialing backend", "not running", "no running task", "in a stopped container", "setns", "task: not found"];
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let words = || message.chars().take(300).collect();
+    if has(&NOT_RUNNING) {
+        return Refusal::NotYet(words());
+    }
     if has(&["executable file not found", "no such file or directory", "starting container process caused"]) {
         return Refusal::Final(NO_SHELL.to_owned());
     }
-    let words = message.chars().take(300).collect();
-    if has(&["container not found", "error dialing backend", "not running"]) { Refusal::NotYet(words) } else { Refusal::Final(words) }
+    Refusal::Final(words())
 }
 
 #[cfg(test)]
@@ -181,6 +214,13 @@ mod tests {
     fn refusals_in_plain_words() {
         let no_shell = r#"Internal error occurred: error executing command in container: failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: exec: "sh": executable file not found in $PATH: unknown"#;
         assert!(matches!(of_message(no_shell), Refusal::Final(why) if why == NO_SHELL));
-        assert!(matches!(of_message(r#"container not found ("web")"#), Refusal::NotYet(_)));
+        for ended in [
+            r#"container not found ("web")"#,
+            "error executing command in container: failed to exec in container: failed to load task: no running task found: task c471 not found",
+            r#"failed to start exec "667f": OCI runtime exec failed: exec failed: cannot exec in a stopped container: unknown"#,
+            "OCI runtime exec failed: exec failed: unable to start container process: error executing setns process: open /proc/7/ns/ipc: no such file or directory",
+        ] {
+            assert!(matches!(of_message(ended), Refusal::NotYet(_)), "{ended}");
+        }
     }
 }

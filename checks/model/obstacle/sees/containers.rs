@@ -153,6 +153,8 @@ pub(in super::super) fn liveness_fails(facts: &Facts<'_>) -> Option<Sight> {
         (Some((_, event)), None) => event.message.as_str(),
         (None, _) => return None,
     };
+    // A command that failed without a word leaves nothing after the colon.
+    let said = said.trim_end().trim_end_matches(':');
     let why = format!("container {} was ended {} times by the kubelet: {said}", status.name, status.restart_count);
     let evidence = killed.iter().map(|(seq, _)| *seq).chain(failed.iter().map(|(seq, ..)| *seq));
     sight(why, evidence).map(|it| Sight { container: Some(status.name.clone()), ..it })
