@@ -22,7 +22,7 @@ pub(crate) const CHECK: Check = Check {
 /// Passes when each pod mounts a Bound claim made from a template, on a volume of its own, of at least 50Mi.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
-    let Some(set) = timeline.set() else {
+    let Some(set) = timeline.set().filter(|_| !timeline.ordinals().is_empty()) else {
         verdict.push("own_claim", "each pod has its own claim", timeline.missing("apply a StatefulSet with volumeClaimTemplates"), []);
         return verdict;
     };

@@ -20,7 +20,7 @@ pub(crate) const CHECK: Check = Check {
 /// Passes when, at rest, the pods that the set owns are exactly those its ordinals name, and at least three.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
-    let Some(set) = timeline.set() else {
+    let Some(set) = timeline.set().filter(|_| !timeline.ordinals().is_empty()) else {
         verdict.push("exact_names", "the set's pods are named by ordinal", timeline.missing("apply a StatefulSet"), []);
         return verdict;
     };

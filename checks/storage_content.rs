@@ -20,7 +20,7 @@ pub(crate) const CHECK: Check = Check {
 /// Passes when, on each pod's own claim, a file's content or path tells which pod wrote it.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
-    if timeline.set().is_none() {
+    if timeline.ordinals().is_empty() {
         verdict.push(
             "tells_its_pod",
             "each pod's content tells which pod wrote it",

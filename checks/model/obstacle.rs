@@ -264,14 +264,14 @@ const ROWS: &[Row] = &[
         fault: Cluster,
         speaks: OutOfTime,
         sees: sees::still_terminating,
-        remedy: "The pod did not go within its grace period. Grade again; if it stays, ask whoever runs the cluster.",
+        remedy: "The pod did not go in time. `kubectl describe pod` says what it waits for, `kubectl get pod -o yaml` which finalizers hold it. Grade again when it is gone.",
     },
     Row {
         id: "never_ready",
         fault: Cluster,
         speaks: OutOfTime,
         sees: sees::never_ready,
-        remedy: "It was not Ready in the time allowed. Grade again with a longer `--timeout`.",
+        remedy: "It was not Ready in the time allowed, and what keeps it is not known to be the manifest's fault. `kubectl describe pod` says more; if it only needs longer, grade again with a longer `--timeout`.",
     },
 ];
 

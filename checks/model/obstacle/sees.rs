@@ -172,16 +172,22 @@ pub(super) fn pod_refused(facts: &Facts<'_>) -> Option<Sight> {
 
 pub(super) fn still_terminating(facts: &Facts<'_>) -> Option<Sight> {
     let pod = facts.leaving?;
-    sight(format!("{} has been asked to stop and is still there", pod.name()), [pod.asked_to_go?.by])
+    let statuses = &pod.pod.status.container_statuses;
+    let has_ended = !statuses.is_empty() && statuses.iter().all(|it| it.state.terminated.is_some());
+    let held = if has_ended { ", though its containers have ended: a finalizer or the node holds it" } else { "" };
+    sight(format!("it has been asked to stop and is still there{held}"), [pod.asked_to_go?.by])
 }
 
 pub(super) fn never_ready(facts: &Facts<'_>) -> Option<Sight> {
     let Some(pod) = facts.pod else {
-        let why = facts.failed_create().map_or_else(|| format!("{} was not created", facts.name()), |(message, _)| message.to_owned());
+        let why = facts.failed_create().map_or_else(|| "it was not created".to_owned(), |(message, _)| message.to_owned());
         return sight(why, [facts.timeline.last()]);
     };
     let waiting = facts.statuses().find_map(|it| it.state.waiting.as_ref()).map(|it| format!(", {} {}", it.reason, it.message)).unwrap_or_default();
     let said = facts.warning(|_, _| true).map(|(_, reason, message)| format!(" ({reason}: {message})")).unwrap_or_default();
     let not_ready = if pod.pod.status.phase == "Running" { ", but not Ready" } else { "" };
-    sight(format!("{} is {}{not_ready}{}{said}", pod.name(), pod.pod.status.phase, waiting.trim_end()), [pod.added.by])
+    // A container that is not ready is told by its own state.
+    let gates = pod.pod.status.conditions.iter().find(|it| it.r#type == "Ready" && it.reason == "ReadinessGatesNotReady");
+    let gates = gates.map(|it| format!(": {}", it.message)).unwrap_or_default();
+    sight(format!("it is {}{not_ready}{gates}{}{said}", pod.pod.status.phase, waiting.trim_end()), [pod.added.by])
 }

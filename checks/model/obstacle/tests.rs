@@ -4,7 +4,9 @@ use super::Fault::{self, Cluster, Submission};
 use crate::model::{
     Wait,
     history::History,
-    object::{Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object, ObjectReference, Pod, Probe, Running, Terminated, Waiting},
+    object::{
+        Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object, ObjectReference, Pod, Probe, Running, Terminated, Volume, Waiting,
+    },
     observation::{Change, Diagnosis, Phase, Reference, StepName, What},
 };
 
@@ -168,12 +170,23 @@ fn containers_that_cannot_be_made() {
         stops(&waiting(first_pod(), "CreateContainerConfigError", said), "config_error", Submission);
     }
     waits(&waiting(first_pod(), "CreateContainerConfigError", "failed to sync configmap cache: timed out waiting for the condition"), "never_ready", Cluster);
-    let missing = warned(
-        waiting(first_pod(), "ContainerCreating", ""),
-        "FailedMount",
-        "MountVolume.SetUp failed for volume \"config\" : configmap \"web-config\" not found",
-    );
-    stops(&missing, "config_error", Submission);
+    let missing = "MountVolume.SetUp failed for volume \"config\" : configmap \"web-config\" not found";
+    stops(&not_mounted(missing), "config_error", Submission);
+    // The same of volumes that the cluster made: for a claim, and for every pod.
+    for made in [
+        "MountVolume.SetUp failed for volume \"pvc-91bcb3ea\" : hostPath type check failed: /volumes/pvc-91bcb3ea is not a directory",
+        "MountVolume.SetUp failed for volume \"pvc-91bcb3ea\" : secret \"storage\" not found",
+        "MountVolume.SetUp failed for volume \"kube-api-access-k6nfx\" : configmap \"kube-root-ca.crt\" not found",
+    ] {
+        waits(&not_mounted(made), "volume_not_mounted", Cluster);
+    }
+}
+
+/// The node cannot mount a volume of the first pod, whose template describes a volume `config` beside that of its claim.
+fn not_mounted(message: &str) -> History {
+    let mut history = History::new();
+    history.spec.template.spec.volumes.push(Volume { name: "config".to_owned(), ..Default::default() });
+    warned(waiting(history.service().set(Change::Added).subject().claim(0).add(0), "ContainerCreating", ""), "FailedMount", message)
 }
 
 #[test]
@@ -395,5 +408,35 @@ fn what_the_node_does() {
     waits(&evicted, "evicted", Cluster);
     let stays = waiting(first_pod(), "ErrImagePull", "docker.io/library/busybocks:1.36: not found").asked_to_go(0);
     waits(&stays, "still_terminating", Cluster);
+    assert!(!words(&stays).contains("finalizer"));
+    let ended = ended(first_pod(), 0, exit(0)).pod(0, Change::Modified, |pod| {
+        pod.status.container_statuses[0].state = ContainerState { terminated: Some(exit(0)), ..Default::default() };
+    });
+    assert!(words(&ended.asked_to_go(0)).contains("a finalizer or the node holds it"));
     waits(&waiting(first_pod(), "ContainerCreating", ""), "never_ready", Cluster);
+}
+
+/// What is told of a set when the time has run out.
+fn words(history: &History) -> String {
+    let ended = history.clone().step(StepName::Observe).ended(StepName::Observe, Phase::TimedOut);
+    ended.timeline().obstacle().map_or_else(String::new, |it| it.why.clone())
+}
+
+#[test]
+fn what_some_other_program_has_to_call_ready() {
+    let message = "corresponding condition of pod readiness gate \"example.com/checked\" does not exist.";
+    let gated = running(first_pod(), |_| {}).pod(0, Change::Modified, |pod| {
+        let (r#type, status, reason) = ("Ready".to_owned(), "False".to_owned(), "ReadinessGatesNotReady".to_owned());
+        pod.status.conditions = vec![Condition { r#type, status, reason, message: message.to_owned() }];
+    });
+    waits(&gated, "never_ready", Cluster);
+    assert!(words(&gated).contains(message));
+}
+
+#[test]
+fn a_set_that_asks_for_no_pods_blocks_every_test() {
+    let mut history = History::new();
+    history.spec.replicas = Some(0);
+    let asked = history.service().set(Change::Added).subject().end();
+    assert_eq!((asked.letters().as_str(), asked.timeline().obstacle().map(|it| it.id)), ("FFFFFFFFFF", Some("zero_replicas")));
 }

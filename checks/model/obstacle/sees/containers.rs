@@ -103,10 +103,20 @@ pub(in super::super) fn config_error(facts: &Facts<'_>) -> Option<Sight> {
     }
     let mounts_nothing = |reason: &str, message: &str| {
         let names_it = has_any(message, &["configmap \"", "secret \""]) && has_any(message, &["\" not found"]);
-        reason == "FailedMount" && !has_any(message, &PASSES) && (names_it || has_any(message, &["references non-existent", "hostpath type check failed"]))
+        reason == "FailedMount"
+            && !has_any(message, &PASSES)
+            && describes(facts, message)
+            && (names_it || has_any(message, &["references non-existent", "hostpath type check failed"]))
     };
     let (seq, reason, message) = facts.warning(mounts_nothing).filter(|_| is_creating(facts))?;
     sight(format!("{reason}: {message}"), [seq, pod.added.by])
+}
+
+/// Whether the template itself describes the volume that a message is about: what is behind a claim is the cluster's.
+fn describes(facts: &Facts<'_>, message: &str) -> bool {
+    let volumes = facts.timeline.set().map(|set| &set.spec.template.spec.volumes);
+    let own = volumes.into_iter().flatten().filter(|it| it.persistent_volume_claim.is_none() && it.ephemeral.is_none());
+    own.map(|it| format!("volume \"{}\"", it.name)).any(|it| message.contains(&it))
 }
 
 /// Whether the template itself limits the container's memory.
