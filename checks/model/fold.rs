@@ -95,6 +95,9 @@ impl Timeline {
                 {
                     self.events.retain(|(_, known)| known.metadata.uid != it.metadata.uid);
                     self.events.push((seq, it));
+                    if change == Change::Listed {
+                        self.old_news.insert(seq);
+                    }
                 }
             }
         }

@@ -25,6 +25,8 @@ pub struct Timeline {
     pub(super) services: BTreeMap<String, Vec<ServiceLife>>,
     pub(super) slices: BTreeMap<String, EndpointSlice>,
     pub(super) events: Vec<(Seq, Event)>,
+    /// The lines of Events that a list told of: they happened before.
+    pub(super) old_news: BTreeSet<Seq>,
     /// Pods (by UID) of which the kubelet said that it started a container.
     pub(super) said_to_run: BTreeSet<String>,
     pub(super) reads: Vec<Noted<Read>>,
@@ -184,6 +186,11 @@ impl Timeline {
     /// Warnings about an object, by UID, oldest first.
     pub fn warnings(&self, uid: &str) -> impl DoubleEndedIterator<Item = (Seq, &Event)> {
         self.events.iter().filter(move |(_, it)| it.involved_object.uid == uid && it.r#type == "Warning").map(|(seq, it)| (*seq, it))
+    }
+
+    /// Whether what an Event's line tells was said before anybody watched: it may have been mended since.
+    pub(crate) fn is_old_news(&self, seq: Seq) -> bool {
+        self.old_news.contains(&seq)
     }
 
     /// Whether the kubelet says that it started a container of a pod (by UID): a hint when to look, and never evidence.

@@ -3,7 +3,7 @@
 use crate::model::{
     lives::Incarnation,
     object::{ContainerStatus, PersistentVolumeClaim, Terminated},
-    observation::{Diagnosis, Seq},
+    observation::{Diagnosis, Seq, StepName},
     timeline::Timeline,
 };
 
@@ -98,13 +98,14 @@ impl<'t> Facts<'t> {
 
     /// Why the set could not create its pod, or the pod's claim.
     ///
-    /// What was said before the set was last changed may have been mended by that change.
+    /// What was said before the set was last changed, or the submission applied, may have been mended by that.
     pub(super) fn failed_create(&self) -> Option<(&'t str, Seq)> {
         if self.is_there() {
             return None;
         }
         let set = self.timeline.set()?;
-        let changed = set.scales.last().map_or(0, |it| it.when.by).max(set.changed.by);
+        let applied = self.timeline.steps.iter().find(|it| it.name == StepName::Apply).and_then(|it| it.end.as_ref()).map_or(0, |(seq, ..)| *seq);
+        let changed = set.scales.last().map_or(0, |it| it.when.by).max(set.changed.by).max(applied);
         let name = format!("Pod {} in ", self.name());
         let failed = |seq: Seq, reason: &str, message: &str| reason == "FailedCreate" && message.contains(&name) && (self.out_of_time || seq > changed);
         self.timeline.warnings(&set.uid).rfind(|(seq, it)| failed(*seq, &it.reason, &it.message)).map(|(seq, it)| (it.message.as_str(), seq))

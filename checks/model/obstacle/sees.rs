@@ -163,10 +163,13 @@ pub(super) fn quota(facts: &Facts<'_>) -> Option<Sight> {
 }
 
 pub(super) fn pod_refused(facts: &Facts<'_>) -> Option<Sight> {
-    // The namespace's own account comes a moment after the namespace.
-    const NOT_OURS: [&str; 4] = ["exceeded quota", "being terminated", "failed calling webhook", "serviceaccount \"default\" not found"];
+    // The namespace's own account comes a moment after the namespace, the count of what is used a moment after a quota.
+    const NOT_OURS: [&str; 5] =
+        ["exceeded quota", "status unknown for quota", "being terminated", "failed calling webhook", "serviceaccount \"default\" not found"];
     let refused = |message: &str| has_any(message, &["violates podsecurity", "is invalid", "forbidden", "denied the request"]) && !has_any(message, &NOT_OURS);
-    let (message, seq) = facts.failed_create().filter(|(message, _)| refused(message))?;
+    // What was not there may have been made since, and the controller tries again only after minutes.
+    let is_stale = |message: &str, seq: Seq| message.contains("not found") && facts.timeline.is_old_news(seq);
+    let (message, seq) = facts.failed_create().filter(|(message, seq)| refused(message) && !is_stale(message, *seq))?;
     sight(message, [seq])
 }
 

@@ -363,6 +363,15 @@ fn pods_that_are_refused() {
         Submission,
     );
     stops(&create("error looking up service account lab/worker: serviceaccount \"worker\" not found"), "pod_refused", Submission);
+    waits(&create("status unknown for quota: three, resources: pods"), "never_ready", Cluster);
+    // What an account that was made since was refused for, before anybody watched.
+    let mut before = create("error looking up service account lab/worker: serviceaccount \"worker\" not found");
+    if let Some(What::Object(change, Object::Event(_))) = before.lines.last_mut().map(|it| &mut it.what) {
+        *change = Change::Listed;
+    }
+    waits(&before, "never_ready", Cluster);
+    let applied = create("violates PodSecurity").step(StepName::Apply).done(StepName::Apply);
+    assert_eq!((at_once(&create("violates PodSecurity")), at_once(&applied)), (Some(("pod_refused", Submission)), None));
     waits(&create("error looking up service account lab/default: serviceaccount \"default\" not found"), "never_ready", Cluster);
     // What was refused before the last change may have been mended by it, and web-10 is not web-1.
     assert_eq!(at_once(&create("violates PodSecurity").scale(4)), None);
