@@ -173,6 +173,7 @@ impl Timeline {
                     gone: None,
                     gone_at: 0,
                     ended: None,
+                    told: when,
                     running_at: None,
                     addresses: vec![],
                 };

@@ -87,6 +87,8 @@ pub struct Incarnation {
     pub gone_at: u64,
     /// The last line at which a container of it was seen to have ended while nobody had asked the pod to go.
     pub ended: Option<Seq>,
+    /// When it was last told of.
+    pub told: When,
     /// When its containers were first seen running, in nanoseconds since the recording began.
     pub running_at: Option<u64>,
     /// The addresses that it had.
@@ -235,6 +237,7 @@ pub struct StepLife {
 
 impl Incarnation {
     pub(super) fn take(&mut self, when: When, at: u64, change: Change, it: Pod) {
+        self.told = when;
         let spec = it.spec.or_else(|| self.pod.spec.take());
         self.pod = Pod { spec, ..it };
         let it = &self.pod;

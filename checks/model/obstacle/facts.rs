@@ -51,15 +51,39 @@ impl<'t> Facts<'t> {
         self.pod.into_iter().flat_map(|pod| pod.pod.status.init_container_statuses.iter().chain(&pod.pod.status.container_statuses))
     }
 
+    /// The line at which the submission had been applied, if the grader did that.
+    fn applied(&self) -> Option<Seq> {
+        let step = self.timeline.steps.iter().find(|it| it.name == StepName::Apply)?;
+        step.end.as_ref().map(|(seq, ..)| *seq)
+    }
+
+    /// Whether the pod was watched to fare anew after a line. That it waits for its next start is no news.
+    fn has_news_since(&self, line: Seq) -> bool {
+        let is_news = |told: Seq| told > line && !self.timeline.is_old_news(told);
+        self.pod.is_some_and(|pod| {
+            let warned = || self.timeline.warnings(pod.uid()).any(|(seq, it)| is_news(seq) && it.reason != "BackOff");
+            pod.told.by > line && pod.told.after.is_some() || warned()
+        })
+    }
+
+    /// Whether what the pod lacks may have come since it was told, but for the kubelet to look again: it is not told when that comes.
+    pub(super) fn may_have_come(&self) -> bool {
+        !self.out_of_time && !self.has_news_since(self.applied().unwrap_or(0))
+    }
+
     /// Containers that were started again and do not run now, with how they ended.
     ///
-    /// A restart from before, of a container that runs now, says nothing.
+    /// A restart from before, of a container that runs now, says nothing; nor does one from before the submission was applied,
+    /// which may have brought what the next start finds.
     pub(super) fn crashing(&self) -> impl Iterator<Item = (&'t ContainerStatus, &'t Terminated)> {
         let ended_in_sight = self.out_of_time && self.pod.is_some_and(|pod| pod.ended.is_some());
-        self.statuses().filter(move |it| it.restart_count > 0 && (it.state.running.is_none() || ended_in_sight)).filter_map(|it| {
-            let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;
-            Some((it, ended))
-        })
+        let is_outdated = !self.out_of_time && self.applied().is_some_and(|it| !self.has_news_since(it));
+        self.statuses().filter(move |_| !is_outdated).filter(move |it| it.restart_count > 0 && (it.state.running.is_none() || ended_in_sight)).filter_map(
+            |it| {
+                let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;
+                Some((it, ended))
+            },
+        )
     }
 
     pub(super) fn is_init(&self, container: &str) -> bool {
@@ -104,8 +128,7 @@ impl<'t> Facts<'t> {
             return None;
         }
         let set = self.timeline.set()?;
-        let applied = self.timeline.steps.iter().find(|it| it.name == StepName::Apply).and_then(|it| it.end.as_ref()).map_or(0, |(seq, ..)| *seq);
-        let changed = set.scales.last().map_or(0, |it| it.when.by).max(set.changed.by).max(applied);
+        let changed = set.scales.last().map_or(0, |it| it.when.by).max(set.changed.by).max(self.applied().unwrap_or(0));
         let name = format!("Pod {} in ", self.name());
         let failed = |seq: Seq, reason: &str, message: &str| reason == "FailedCreate" && message.contains(&name) && (self.out_of_time || seq > changed);
         self.timeline.warnings(&set.uid).rfind(|(seq, it)| failed(*seq, &it.reason, &it.message)).map(|(seq, it)| (it.message.as_str(), seq))

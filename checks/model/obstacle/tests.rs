@@ -170,6 +170,15 @@ fn containers_that_cannot_be_made() {
         stops(&waiting(first_pod(), "CreateContainerConfigError", said), "config_error", Submission);
     }
     waits(&waiting(first_pod(), "CreateContainerConfigError", "failed to sync configmap cache: timed out waiting for the condition"), "never_ready", Cluster);
+    // What stood before anybody watched may have come since, and what a submission brings comes with it.
+    let message = "configmap \"web-config\" not found";
+    let before = waiting(first_pod(), "CreateContainerConfigError", message);
+    stops(&before, "config_error", Submission);
+    let listed = listed_last(before.clone());
+    waits(&listed, "config_error", Submission);
+    stops(&warned(listed, "Failed", &format!("Error: {message}")), "config_error", Submission);
+    let applied = before.step(StepName::Apply).done(StepName::Apply);
+    waits(&applied, "config_error", Submission);
     let missing = "MountVolume.SetUp failed for volume \"config\" : configmap \"web-config\" not found";
     stops(&not_mounted(missing), "config_error", Submission);
     // The same of volumes that the cluster made: for a claim, and for every pod.
@@ -180,6 +189,14 @@ fn containers_that_cannot_be_made() {
     ] {
         waits(&not_mounted(made), "volume_not_mounted", Cluster);
     }
+}
+
+/// The same, but its last line comes from a list.
+fn listed_last(mut history: History) -> History {
+    if let Some(What::Object(change, _)) = history.lines.last_mut().map(|it| &mut it.what) {
+        *change = Change::Listed;
+    }
+    history
 }
 
 /// The node cannot mount a volume of the first pod, whose template describes a volume `config` beside that of its claim.
@@ -228,6 +245,15 @@ fn only_the_ended_container_s_words_are_told() {
         history.push(What::Diagnosis(Diagnosis::Logs { pod: other, container: "helper".to_owned(), previous: false, lines: vec!["all is well".to_owned()] }));
     let Wait::Stuck(obstacle) = history.timeline().at_rest() else { panic!("not stuck") };
     assert_eq!((obstacle.log, obstacle.why.as_str()), (vec!["cannot read /etc/app.conf".to_owned()], "container app ends (exit status 1), started 5 times"));
+}
+
+#[test]
+fn what_ended_before_the_submission_was_applied_may_go_on_with_what_it_brought() {
+    let applied = ended(first_pod(), 7, exit(1)).step(StepName::Apply).done(StepName::Apply);
+    waits(&applied, "container_ends", Submission);
+    // That the next start is waited for is no news.
+    waits(&warned(applied.clone(), "BackOff", "Back-off restarting failed container app"), "container_ends", Submission);
+    stops(&ended(applied, 8, exit(1)), "container_ends", Submission);
 }
 
 #[test]
@@ -365,11 +391,8 @@ fn pods_that_are_refused() {
     stops(&create("error looking up service account lab/worker: serviceaccount \"worker\" not found"), "pod_refused", Submission);
     waits(&create("status unknown for quota: three, resources: pods"), "never_ready", Cluster);
     // What an account that was made since was refused for, before anybody watched.
-    let mut before = create("error looking up service account lab/worker: serviceaccount \"worker\" not found");
-    if let Some(What::Object(change, Object::Event(_))) = before.lines.last_mut().map(|it| &mut it.what) {
-        *change = Change::Listed;
-    }
-    waits(&before, "never_ready", Cluster);
+    let before = create("error looking up service account lab/worker: serviceaccount \"worker\" not found");
+    waits(&listed_last(before), "never_ready", Cluster);
     let applied = create("violates PodSecurity").step(StepName::Apply).done(StepName::Apply);
     assert_eq!((at_once(&create("violates PodSecurity")), at_once(&applied)), (Some(("pod_refused", Submission)), None));
     waits(&create("error looking up service account lab/default: serviceaccount \"default\" not found"), "never_ready", Cluster);

@@ -3,7 +3,7 @@
 use super::{has_any, is_creating, sight};
 use crate::model::{
     lives::Incarnation,
-    object::{ContainerStatus, Probe},
+    object::{ContainerStatus, Probe, Waiting},
     observation::Seq,
     obstacle::{Sight, facts::Facts},
 };
@@ -90,7 +90,8 @@ pub(in super::super) fn config_error(facts: &Facts<'_>) -> Option<Sight> {
     const NO_PROGRAM: [&str; 6] = ["exec: \"", "executable file", "exec /", "open executable", "exec format error", "chdir to cwd"];
     let pod = facts.pod?;
     let waiting = || facts.statuses().filter_map(|it| it.state.waiting.as_ref());
-    if let Some(it) = waiting().find(|it| it.reason == "CreateContainerConfigError" && !has_any(&it.message, &PASSES)) {
+    let lacks = |it: &&Waiting| it.reason == "CreateContainerConfigError" && !has_any(&it.message, &PASSES);
+    if let Some(it) = waiting().find(lacks).filter(|_| !facts.may_have_come()) {
         return sight(format!("{}: {}", it.reason, it.message), [pod.added.by]);
     }
     let started = facts.statuses().filter(|it| it.state.running.is_none()).flat_map(|it| {
@@ -108,7 +109,7 @@ pub(in super::super) fn config_error(facts: &Facts<'_>) -> Option<Sight> {
             && describes(facts, message)
             && (names_it || has_any(message, &["references non-existent", "hostpath type check failed"]))
     };
-    let (seq, reason, message) = facts.warning(mounts_nothing).filter(|_| is_creating(facts))?;
+    let (seq, reason, message) = facts.warning(mounts_nothing).filter(|_| is_creating(facts) && !facts.may_have_come())?;
     sight(format!("{reason}: {message}"), [seq, pod.added.by])
 }
 
