@@ -94,7 +94,14 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, ordinal: i32) {
         Some(seq) => (Standing::Met, vec![seq]),
         None => lives.iter().rev().find_map(|life| wrong_answer(timeline, life)).unwrap_or_else(|| (timeline.unasked(), vec![])),
     };
-    verdict.push("pod_name", text, standing, cites);
+    verdict.push("pod_name", text, standing, cites).because(shared_mistake(timeline, lives));
+}
+
+/// Why the name of a pod gave an address of its own and another that was never one of its lives', as a mistake.
+fn shared_mistake(timeline: &Timeline, lives: &[Incarnation]) -> &'static str {
+    let is_own = |address: &String| lives.iter().any(|life| life.addresses.contains(address));
+    let mut last = lives.iter().filter_map(|life| timeline.lookups_of(life.uid()).last()).map(|it| &it.what.addresses);
+    if last.any(|it| it.iter().any(is_own) && !it.iter().all(is_own)) { "name_of_two_pods" } else { "" }
 }
 
 /// The last answer about a life, as a standing.
@@ -148,7 +155,8 @@ fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict) {
         _ => 0,
     });
     let Some((old, (standing, cites))) = judged else { return };
-    verdict.push("new_address", format!("{}'s DNS name gives the new address after the pod was replaced", old.name()), standing, cites);
+    let mistake = shared_mistake(timeline, timeline.lane(old.ordinal));
+    verdict.push("new_address", format!("{}'s DNS name gives the new address after the pod was replaced", old.name()), standing, cites).because(mistake);
 }
 
 fn new_address(timeline: &Timeline, new: &Incarnation) -> (Standing, Vec<Seq>) {
@@ -193,6 +201,22 @@ mod tests {
         let stale = History::created().down(1).up(1).lookup_with(1, |it| it.addresses = vec!["10.88.1.11".to_owned()]);
         stale.clone().down(1).end().assert("dns_resolution", Inconclusive, &[]);
         stale.down(1).up(1).lookup(1).end().assert("dns_resolution", Pass, &[]);
+    }
+
+    #[test]
+    fn a_name_that_another_pod_has_too_fails() {
+        let answered = |addresses: [&str; 2]| {
+            let up = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).lookup(0).lookup(2);
+            let address = up.timeline().live(1).map(|it| it.pod.status.pod_ip.clone()).unwrap_or_default();
+            let asked = up.lookup_with(1, |it| {
+                it.addresses = addresses.map(|it| it.replace("OWN", &address)).to_vec();
+                it.began += 60_000_000_000;
+            });
+            asked.end()
+        };
+        answered(["10.88.9.9", "OWN"]).assert("dns_resolution", Fail, &["name_of_two_pods"]);
+        // Two wrong ones are nobody's sharing.
+        answered(["10.88.9.9", "10.88.9.8"]).assert("dns_resolution", Fail, &[]);
     }
 
     #[test]

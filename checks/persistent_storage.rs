@@ -50,14 +50,16 @@ fn own_claims(timeline: &Timeline, verdict: &mut Verdict, set: &SetLife, pod: &I
     let templates = set.spec.volume_claim_templates.iter().map(|it| format!("{}-{}", it.metadata.name, pod.name()));
     let own: Vec<String> = templates.filter(|it| mounted.contains(it)).collect();
     let expected = format!("{} mounts a claim made for it from volumeClaimTemplates", pod.name());
+    let is_ephemeral = pod.spec().volumes.iter().any(|it| it.ephemeral.is_some());
     let standing = match (own.is_empty(), mounted.first()) {
         (false, _) => Standing::Met,
+        (true, Some(other)) if is_ephemeral => Standing::broken(&expected, format!("it mounts claim {other}, which is made and deleted with the pod")),
         (true, Some(other)) => Standing::broken(&expected, format!("it mounts claim {other}, which was not made for it alone")),
         (true, None) => Standing::broken(&expected, "it mounts no claim"),
     };
     let mistake = match mounted.first() {
         None => timeline.unclaimed_mistake(pod),
-        Some(_) if pod.spec().volumes.iter().any(|it| it.ephemeral.is_some()) => "ephemeral_volume",
+        Some(_) if is_ephemeral => "ephemeral_volume",
         Some(_) => "shared_claim",
     };
     verdict.push("own_claim", expected.clone(), standing, [pod.added.by]).because(mistake);

@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Timeline, Verdict},
+    model::{Standing, Timeline, Verdict},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -27,12 +27,12 @@ fn judge(timeline: &Timeline) -> Verdict {
         timeline.judge_rise(&mut verdict, &rise);
     }
     if !whole {
-        verdict.push(
-            "rise_from_nothing",
-            "the pods were seen to be created from nothing",
-            timeline.missing("scale the set to 0 and back up while stsgrade watches"),
-            [],
-        );
+        let text = "the pods were seen to be created from nothing";
+        let standing = match timeline.missing("scale the set to 0 and back up while stsgrade watches") {
+            Standing::NotShown { .. } if timeline.ordinals().len() == 1 => Standing::broken("pods that come one after the other", "replicas: 1"),
+            other => other,
+        };
+        verdict.push("rise_from_nothing", text, standing, []).because("too_few_replicas");
     }
     verdict
 }
@@ -63,6 +63,13 @@ mod tests {
         let mut history = History::new();
         history.spec.pod_management_policy = "Parallel".to_owned();
         history.service().set(Change::Listed).subject().listed(0).listed(1).listed(2).end().assert("sequential_creation", Fail, &["parallel"]);
+    }
+
+    #[test]
+    fn one_pod_alone_has_no_order() {
+        let mut history = History::new();
+        history.spec.replicas = Some(1);
+        history.service().set(Change::Added).subject().up(0).end().assert("sequential_creation", Fail, &["too_few_replicas"]);
     }
 
     #[test]
