@@ -163,16 +163,26 @@ impl Tour<'_> {
     }
 
     async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> Wait) -> Waiting {
-        let left = self.left(budget);
-        let waited = tokio::select! {
-            waited = self.journal.wait(left, ask) => waited,
-            () = self.interrupt.first() => return Waiting::Interrupted,
-        };
-        match waited {
-            Waited::Done => Waiting::Done,
-            Waited::Stuck(obstacle) => Waiting::Stuck(obstacle),
-            Waited::TimedOut { awaited } if left < budget => Waiting::OutOfTime(awaited),
-            Waited::TimedOut { awaited } => Waiting::TimedOut(awaited),
+        let began = Instant::now();
+        loop {
+            let rest = budget.saturating_sub(began.elapsed());
+            let left = self.left(rest);
+            let waited = tokio::select! {
+                waited = self.journal.wait(left, &ask) => waited,
+                () = self.interrupt.first() => return Waiting::Interrupted,
+            };
+            match waited {
+                Waited::Done => return Waiting::Done,
+                Waited::Stuck(obstacle) => {
+                    self.diagnostician.explain().await;
+                    // The judge sees what was learnt meanwhile, too: by that it may still pass.
+                    if self.journal.with(|timeline| matches!(ask(timeline), Wait::Stuck(_))) {
+                        return Waiting::Stuck(obstacle);
+                    }
+                }
+                Waited::TimedOut { awaited } if left < rest => return Waiting::OutOfTime(awaited),
+                Waited::TimedOut { awaited } => return Waiting::TimedOut(awaited),
+            }
         }
     }
 
@@ -190,7 +200,7 @@ impl Tour<'_> {
             Waiting::Interrupted => (Phase::Interrupted, None, Why::Interrupted),
         };
         let was_awaited = matches!(phase, Phase::Stuck | Phase::TimedOut);
-        if was_awaited {
+        if phase == Phase::TimedOut {
             // Before the step's end, because the end is where the obstacle is named.
             self.diagnostician.explain().await;
         }

@@ -71,13 +71,17 @@ impl<'t> Facts<'t> {
         !self.out_of_time && !self.has_news_since(self.applied().unwrap_or(0))
     }
 
+    /// Whether the pod was last told of before the submission was applied, which may have brought what it lacked.
+    pub(super) fn is_outdated(&self) -> bool {
+        !self.out_of_time && self.applied().is_some_and(|it| !self.has_news_since(it))
+    }
+
     /// Containers that were started again and do not run now, with how they ended.
     ///
-    /// A restart from before, of a container that runs now, says nothing; nor does one from before the submission was applied,
-    /// which may have brought what the next start finds.
+    /// A restart from before, of a container that runs now, says nothing.
     pub(super) fn crashing(&self) -> impl Iterator<Item = (&'t ContainerStatus, &'t Terminated)> {
         let ended_in_sight = self.out_of_time && self.pod.is_some_and(|pod| pod.ended.is_some());
-        let is_outdated = !self.out_of_time && self.applied().is_some_and(|it| !self.has_news_since(it));
+        let is_outdated = self.is_outdated();
         self.statuses().filter(move |_| !is_outdated).filter(move |it| it.restart_count > 0 && (it.state.running.is_none() || ended_in_sight)).filter_map(
             |it| {
                 let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;

@@ -103,7 +103,7 @@ pub(super) fn wrong_access_mode(facts: &Facts<'_>) -> Option<Sight> {
 /// A claim that neither the set nor an ephemeral volume makes, and that nobody has made.
 pub(super) fn claim_missing(facts: &Facts<'_>) -> Option<Sight> {
     let pod = facts.pod?;
-    let message = facts.unschedulable().filter(|it| it.contains("persistentvolumeclaim") && it.contains("not found"))?;
+    let message = facts.unschedulable().filter(|it| it.contains("persistentvolumeclaim") && it.contains("not found") && !facts.is_outdated())?;
     let named = pod.spec().volumes.iter().filter_map(|it| it.persistent_volume_claim.as_ref()).map(|it| it.claim_name.as_str());
     let made = |claim: &str| {
         facts.timeline.set().is_some_and(|set| set.spec.volume_claim_templates.iter().any(|it| claim == format!("{}-{}", it.metadata.name, pod.name())))

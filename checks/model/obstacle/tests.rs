@@ -231,6 +231,8 @@ fn containers_that_end() {
     };
     stops(&twice(&["at 10:00: no config"], &["at 10:01: no config"], 1), "container_ends", Submission);
     stops(&twice(&[], &[], 0), "container_ends", Submission);
+    // Standard output and standard error are put together in the order in which they were heard.
+    stops(&twice(&["starting", "no config"], &["no config", "starting"], 1), "container_ends", Submission);
     for unclear in [twice(&["step 1"], &["step 2 fails"], 1), twice(&[], &[], 1), twice(&["connection refused"], &["connection refused"], 1)] {
         waits(&unclear, "container_ends", Submission);
         stops(&ended(unclear, 4, exit(1)), "container_ends", Submission);
@@ -254,6 +256,10 @@ fn what_ended_before_the_submission_was_applied_may_go_on_with_what_it_brought()
     // That the next start is waited for is no news.
     waits(&warned(applied.clone(), "BackOff", "Back-off restarting failed container app"), "container_ends", Submission);
     stops(&ended(applied, 8, exit(1)), "container_ends", Submission);
+    let denied = "pull access denied, repository does not exist or may require authorization";
+    let pulled = waiting(first_pod(), "ImagePullBackOff", denied).step(StepName::Apply).done(StepName::Apply);
+    waits(&pulled, "image_missing", Submission);
+    stops(&waiting(pulled, "ErrImagePull", denied), "image_missing", Submission);
 }
 
 #[test]

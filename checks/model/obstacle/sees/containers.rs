@@ -80,7 +80,8 @@ pub(in super::super) fn image_missing(facts: &Facts<'_>) -> Option<Sight> {
     ];
     let (words, evidence) = pull_trouble(facts)?;
     let said = nameless(&words, facts.pod?);
-    (has_any(&said, &MISSING) && !is_unreachable(&said)).then_some(Sight { why: words, container: None, evidence })
+    // With the submission may come what a private registry asks for.
+    (has_any(&said, &MISSING) && !is_unreachable(&said) && !facts.is_outdated()).then_some(Sight { why: words, container: None, evidence })
 }
 
 pub(in super::super) fn config_error(facts: &Facts<'_>) -> Option<Sight> {
@@ -196,10 +197,17 @@ fn is_enough(facts: &Facts<'_>, status: &ContainerStatus) -> bool {
     let [.., (_, before), (_, last)] = logs.as_slice() else { return false };
     let succeeds = [&status.state.terminated, &status.last_state.terminated].into_iter().flatten().all(|it| it.exit_code == 0);
     let telling = succeeds || !last.is_empty();
-    status.restart_count >= THIRD
-        && telling
-        && before.iter().map(|it| without_digits(it)).eq(last.iter().map(|it| without_digits(it)))
-        && !last.iter().any(|line| speaks_of_network(line))
+    status.restart_count >= THIRD && telling && are_alike(before, last) && !last.iter().any(|line| speaks_of_network(line))
+}
+
+/// Whether two starts had the same last words. What goes to standard output and to standard error comes in any order.
+fn are_alike(one: &[String], other: &[String]) -> bool {
+    let sorted = |lines: &[String]| {
+        let mut lines: Vec<String> = lines.iter().map(|it| without_digits(it)).collect();
+        lines.sort();
+        lines
+    };
+    sorted(one) == sorted(other)
 }
 
 /// A line as it would be at another time: dates, ports and process numbers differ at every start.
