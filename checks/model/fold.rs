@@ -6,7 +6,7 @@ use super::{
     observation::{Change, Gap, Kind, Observation, Phase, Seq, Step, What, Why},
     obstacle,
     rest::Rest,
-    timeline::{Home, Timeline},
+    timeline::{Heard, Home, Timeline},
     when::When,
 };
 
@@ -93,11 +93,9 @@ impl Timeline {
                         || it.involved_object.kind == "PersistentVolumeClaim"
                         || matches!(it.reason.as_str(), "Pulling" | "Pulled" | "Killing"))
                 {
-                    self.events.retain(|(_, known)| known.metadata.uid != it.metadata.uid);
-                    self.events.push((seq, it));
-                    if change == Change::Listed {
-                        self.old_news.insert(seq);
-                    }
+                    let known = self.events.iter().position(|known| known.event.metadata.uid == it.metadata.uid).map(|place| self.events.remove(place));
+                    let before = known.filter(|known| !known.listed).map(|known| known.seq);
+                    self.events.push(Heard { seq, event: it, listed: change == Change::Listed, before });
                 }
             }
         }

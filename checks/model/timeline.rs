@@ -24,9 +24,7 @@ pub struct Timeline {
     pub(super) claims: BTreeMap<String, Vec<ClaimLife>>,
     pub(super) services: BTreeMap<String, Vec<ServiceLife>>,
     pub(super) slices: BTreeMap<String, EndpointSlice>,
-    pub(super) events: Vec<(Seq, Event)>,
-    /// The lines of Events that a list told of: they happened before.
-    pub(super) old_news: BTreeSet<Seq>,
+    pub(super) events: Vec<Heard>,
     /// Pods (by UID) of which the kubelet said that it started a container.
     pub(super) said_to_run: BTreeSet<String>,
     pub(super) reads: Vec<Noted<Read>>,
@@ -40,6 +38,17 @@ pub struct Timeline {
     pub(super) end: Option<Noted<End>>,
     pub(super) last: Seq,
     pub(super) now: u64,
+}
+
+/// An Event, as it was last told.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) seq: Seq,
+    pub(super) event: Event,
+    /// By a list: it happened before.
+    pub(super) listed: bool,
+    /// The line by which the watch had told it once before.
+    pub(super) before: Option<Seq>,
 }
 
 /// Where a pod's incarnation is kept: the owning set's UID (empty for none) and the ordinal.
@@ -185,12 +194,19 @@ impl Timeline {
 
     /// Warnings about an object, by UID, oldest first.
     pub fn warnings(&self, uid: &str) -> impl DoubleEndedIterator<Item = (Seq, &Event)> {
-        self.events.iter().filter(move |(_, it)| it.involved_object.uid == uid && it.r#type == "Warning").map(|(seq, it)| (*seq, it))
+        self.events.iter().filter(move |it| it.event.involved_object.uid == uid && it.event.r#type == "Warning").map(|it| (it.seq, &it.event))
     }
 
     /// Whether what an Event's line tells was said before anybody watched: it may have been mended since.
     pub(crate) fn is_old_news(&self, seq: Seq) -> bool {
-        self.old_news.contains(&seq)
+        self.events.iter().any(|it| it.seq == seq && it.listed)
+    }
+
+    /// Whether a pod (by UID) was warned about anew after a line. Events come late, so what is told for the first time may have been before.
+    pub(crate) fn is_warned_anew(&self, uid: &str, line: Seq) -> bool {
+        // That it waits for its next start, or pull, is no news.
+        let warns = |it: &&Heard| it.event.involved_object.uid == uid && it.event.r#type == "Warning" && it.event.reason != "BackOff";
+        self.events.iter().filter(warns).any(|it| it.before.is_some_and(|before| before > line))
     }
 
     /// Whether the kubelet says that it started a container of a pod (by UID): a hint when to look, and never evidence.
@@ -201,7 +217,7 @@ impl Timeline {
 
     /// What the events say of a claim, or of a pod's pulls and of why it was killed, warnings or not, oldest first.
     pub(crate) fn words(&self, uid: &str) -> impl Iterator<Item = (Seq, &Event)> {
-        self.events.iter().filter(move |(_, it)| it.involved_object.uid == uid).map(|(seq, it)| (*seq, it))
+        self.events.iter().filter(move |it| it.event.involved_object.uid == uid).map(|it| (it.seq, &it.event))
     }
 
     /// The StorageClasses of the cluster, where they could be read.

@@ -57,13 +57,9 @@ impl<'t> Facts<'t> {
         step.end.as_ref().map(|(seq, ..)| *seq)
     }
 
-    /// Whether the pod was watched to fare anew after a line. That it waits for its next start is no news.
+    /// Whether the pod was watched to fare anew after a line.
     fn has_news_since(&self, line: Seq) -> bool {
-        let is_news = |told: Seq| told > line && !self.timeline.is_old_news(told);
-        self.pod.is_some_and(|pod| {
-            let warned = || self.timeline.warnings(pod.uid()).any(|(seq, it)| is_news(seq) && it.reason != "BackOff");
-            pod.told.by > line && pod.told.after.is_some() || warned()
-        })
+        self.pod.is_some_and(|pod| pod.told.by > line && pod.told.after.is_some() || self.timeline.is_warned_anew(pod.uid(), line))
     }
 
     /// Whether what the pod lacks may have come since it was told, but for the kubelet to look again: it is not told when that comes.

@@ -176,7 +176,10 @@ fn containers_that_cannot_be_made() {
     stops(&before, "config_error", Submission);
     let listed = listed_last(before.clone());
     waits(&listed, "config_error", Submission);
-    stops(&warned(listed, "Failed", &format!("Error: {message}")), "config_error", Submission);
+    // Events come late: what is told once may have been before.
+    let once = warned(listed, "Failed", &format!("Error: {message}"));
+    waits(&once, "config_error", Submission);
+    stops(&warned(once, "Failed", &format!("Error: {message}")), "config_error", Submission);
     let applied = before.step(StepName::Apply).done(StepName::Apply);
     waits(&applied, "config_error", Submission);
     let missing = "MountVolume.SetUp failed for volume \"config\" : configmap \"web-config\" not found";
