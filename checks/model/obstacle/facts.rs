@@ -69,7 +69,7 @@ impl<'t> Facts<'t> {
 
     /// Whether the pod was last told of before the submission was applied, which may have brought what it lacked.
     pub(super) fn is_outdated(&self) -> bool {
-        !self.out_of_time && self.applied().is_some_and(|it| !self.has_news_since(it))
+        self.applied().is_some() && self.may_have_come()
     }
 
     /// Containers that were started again and do not run now, with how they ended.
@@ -78,12 +78,11 @@ impl<'t> Facts<'t> {
     pub(super) fn crashing(&self) -> impl Iterator<Item = (&'t ContainerStatus, &'t Terminated)> {
         let ended_in_sight = self.out_of_time && self.pod.is_some_and(|pod| pod.ended.is_some());
         let is_outdated = self.is_outdated();
-        self.statuses().filter(move |_| !is_outdated).filter(move |it| it.restart_count > 0 && (it.state.running.is_none() || ended_in_sight)).filter_map(
-            |it| {
-                let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;
-                Some((it, ended))
-            },
-        )
+        let has_ended = move |it: &&ContainerStatus| it.restart_count > 0 && (it.state.running.is_none() || ended_in_sight) && !is_outdated;
+        self.statuses().filter(has_ended).filter_map(|it| {
+            let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;
+            Some((it, ended))
+        })
     }
 
     pub(super) fn is_init(&self, container: &str) -> bool {
