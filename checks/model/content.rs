@@ -39,8 +39,8 @@ pub struct Text<'t> {
 
 impl Timeline {
     /// The readings of one pod's claims that told something, oldest first.
-    fn readings<'t>(&'t self, uid: &'t str) -> impl DoubleEndedIterator<Item = &'t Noted<Read>> {
-        self.reads.iter().filter(move |it| it.what.pod.uid == uid && it.what.error.is_none())
+    fn readings<'t>(&'t self, uid: &str) -> impl DoubleEndedIterator<Item = &'t Noted<Read>> + use<'t> {
+        self.reads.of(uid).filter(|it| it.what.error.is_none())
     }
 
     /// Why a pod's files could not be read, when that was tried and none could.
@@ -49,7 +49,7 @@ impl Timeline {
         if self.readings(uid).next().is_some() {
             return None;
         }
-        self.reads.iter().rfind(|it| it.what.pod.uid == uid).and_then(|it| Some((it.seq, it.what.error.as_deref()?)))
+        self.reads.of(uid).next_back().and_then(|it| Some((it.seq, it.what.error.as_deref()?)))
     }
 
     /// What a pod's claims held by the newest reading of each mount of a claim; `None` when there was none.

@@ -3,12 +3,15 @@
 use super::{
     lives::{ClaimLife, Incarnation, Noted, Scale, ServiceLife, SetLife, StepLife},
     object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
-    observation::{Change, Gap, Kind, Observation, Phase, Seq, Step, What, Why},
+    observation::{Canary, Change, Diagnosis, Gap, Kind, Observation, Phase, Seq, Step, What, Why},
     obstacle,
     rest::Rest,
-    timeline::{Heard, Home, Timeline},
+    timeline::{Home, Timeline},
     when::When,
 };
+
+/// Steps that end without getting there are looked into up to this many: no tour has more.
+const MOST_STEPS: usize = 100;
 
 impl Timeline {
     /// Folds a whole recording.
@@ -44,10 +47,13 @@ impl Timeline {
             }
             What::Gap(gap) => self.gap(seq, at, &gap),
             What::Step(step) => self.step(seq, step),
-            What::Read(read) => self.reads.push(Noted { seq, at, what: read }),
-            What::Canary(canary) => self.canaries.push(Noted { seq, at, what: canary }),
-            What::Lookup(lookup) => self.lookups.push(Noted { seq, at, what: lookup }),
-            What::Diagnosis(diagnosis) => self.diagnoses.push(Noted { seq, at, what: diagnosis }),
+            What::Read(read) => self.reads.push(&read.pod.uid.clone(), Noted { seq, at, what: read }),
+            What::Canary(canary) => self.canary(Noted { seq, at, what: canary }),
+            What::Lookup(lookup) => {
+                let key = lookup.of.as_ref().map_or_else(|| Self::service_key(&lookup.service), |of| of.uid.clone());
+                self.lookups.push(&key, Noted { seq, at, what: lookup });
+            }
+            What::Diagnosis(diagnosis) => self.diagnosis(Noted { seq, at, what: diagnosis }),
             What::End(end) => {
                 let timed_out = end.why == Why::Timeout;
                 self.end = Some(Noted { seq, at, what: end });
@@ -59,6 +65,30 @@ impl Timeline {
             }
             What::Unknown => {}
         }
+    }
+
+    fn canary(&mut self, noted: Noted<Canary>) {
+        /// A token is random: more pods than a few that wrote the same one are no grader's.
+        const MOST_WRITERS: usize = 8;
+        if let Some(token) = &noted.what.wrote {
+            let writers = self.writers.entry(token.clone()).or_default();
+            if writers.len() < MOST_WRITERS {
+                writers.insert((noted.what.pod.name.clone(), noted.what.claim.clone()));
+            }
+        }
+        self.canaries.push(&noted.what.claim.clone(), noted);
+    }
+
+    fn diagnosis(&mut self, noted: Noted<Diagnosis>) {
+        let pod = match &noted.what {
+            Diagnosis::Logs { pod, .. } => pod.uid.clone(),
+            Diagnosis::StorageClasses { classes } => {
+                self.storage_classes = Some(classes.clone());
+                return;
+            }
+            Diagnosis::Unavailable { .. } => String::new(),
+        };
+        self.diagnoses.push(&pod, noted);
     }
 
     /// When a line of this kind tells of something new.
@@ -93,15 +123,14 @@ impl Timeline {
                         || it.involved_object.kind == "PersistentVolumeClaim"
                         || matches!(it.reason.as_str(), "Pulling" | "Pulled" | "Killing"))
                 {
-                    let known = self.events.iter().position(|known| known.event.metadata.uid == it.metadata.uid).map(|place| self.events.remove(place));
-                    let before = known.filter(|known| !known.listed).map(|known| known.seq);
-                    self.events.push(Heard { seq, event: it, listed: change == Change::Listed, before });
+                    self.events.push(seq, it, change == Change::Listed);
                 }
             }
         }
     }
 
     fn stateful_set(&mut self, when: When, change: Change, mut it: StatefulSet) {
+        self.names.insert(it.metadata.uid.clone(), it.metadata.name.clone());
         let lives = self.sets.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.uid != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
@@ -146,6 +175,11 @@ impl Timeline {
         if change == Change::Deleted {
             life.gone.get_or_insert(when);
         }
+        if life.gone.is_some() {
+            self.standing_sets.remove(&it.metadata.name);
+        } else {
+            self.standing_sets.insert(it.metadata.name);
+        }
     }
 
     fn pod(&mut self, when: When, at: u64, change: Change, it: Pod) {
@@ -175,21 +209,40 @@ impl Timeline {
                     running_at: None,
                     addresses: vec![],
                 };
-                self.homes.insert(uid.clone(), Home { set: owner.to_owned(), ordinal });
+                let mut home = Home { set: owner.to_owned(), ordinal, place: 0 };
                 if owner.is_empty() {
                     self.strays.insert(uid.clone(), fresh);
                 } else {
                     let lane = self.lanes.entry(owner.to_owned()).or_default().entry(ordinal).or_default();
+                    home.place = lane.len();
                     // Two pods of one name never stand at once: the earlier one went unseen.
-                    if let Some(before) = lane.last_mut() {
+                    let before = lane.last_mut().map(|before| {
                         before.go(when, at);
-                    }
+                        before.uid().to_owned()
+                    });
                     lane.push(fresh);
+                    before.into_iter().for_each(|before| self.note_standing(&before));
                 }
+                self.homes.insert(uid.clone(), home);
             }
         }
-        if let Some(life) = self.incarnation_mut(&it.metadata.uid) {
+        let uid = uid.clone();
+        if let Some(life) = self.incarnation_mut(&uid) {
             life.take(when, at, change, it);
+        }
+        self.note_standing(&uid);
+    }
+
+    /// Keeps the index of the pods that exist, after one of a set was told of.
+    fn note_standing(&mut self, uid: &str) {
+        let Some(home) = self.homes.get(uid).filter(|home| !home.set.is_empty()) else { return };
+        let Some(life) = self.incarnation(uid) else { return };
+        let (set, entry, is_alive) = (home.set.clone(), (life.ordinal, life.added.by, uid.to_owned()), life.is_alive());
+        let standing = self.standing.entry(set).or_default();
+        if is_alive {
+            standing.insert(entry);
+        } else {
+            standing.remove(&entry);
         }
     }
 
@@ -199,17 +252,22 @@ impl Timeline {
             self.strays.remove(uid)
         } else {
             self.lanes.get_mut(&home.set).and_then(|lanes| lanes.get_mut(&home.ordinal)).and_then(|lane| {
-                let place = lane.iter().position(|it| it.uid() == uid)?;
+                let place = lane[..lane.len().min(home.place + 1)].iter().rposition(|it| it.uid() == uid)?;
                 Some(lane.remove(place))
             })
         };
         let Some(mut life) = taken else { return };
+        if let Some(standing) = self.standing.get_mut(&home.set) {
+            standing.remove(&(life.ordinal, life.added.by, uid.to_owned()));
+        }
         owner.clone_into(&mut home.set);
         life.adopted = true;
         if owner.is_empty() {
             self.strays.insert(uid.to_owned(), life);
         } else {
-            self.lanes.entry(owner.to_owned()).or_default().entry(life.ordinal).or_default().push(life);
+            let lane = self.lanes.entry(owner.to_owned()).or_default().entry(life.ordinal).or_default();
+            home.place = lane.len();
+            lane.push(life);
         }
     }
 
@@ -218,10 +276,13 @@ impl Timeline {
         if home.set.is_empty() {
             return self.strays.get_mut(uid);
         }
-        self.lanes.get_mut(&home.set)?.get_mut(&home.ordinal)?.iter_mut().rev().find(|it| it.uid() == uid)
+        let lane = self.lanes.get_mut(&home.set)?.get_mut(&home.ordinal)?;
+        let end = lane.len().min(home.place + 1);
+        lane[..end].iter_mut().rev().find(|it| it.uid() == uid)
     }
 
     fn persistent_volume_claim(&mut self, when: When, change: Change, it: PersistentVolumeClaim) {
+        self.names.insert(it.metadata.uid.clone(), it.metadata.name.clone());
         let lives = self.claims.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.uid() != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
@@ -245,6 +306,7 @@ impl Timeline {
     }
 
     fn service_line(&mut self, when: When, change: Change, it: Service) {
+        self.names.insert(it.metadata.uid.clone(), it.metadata.name.clone());
         let lives = self.services.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.service.metadata.uid != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
@@ -269,27 +331,32 @@ impl Timeline {
         self.gaps.insert(gap.kind, after);
         let when = When { after: Some(after), by: seq };
         for uid in &gap.vanished {
+            let name = self.names.get(uid).map_or("", String::as_str);
             match gap.kind {
                 Kind::Pod => {
                     if let Some(life) = self.incarnation_mut(uid) {
                         life.miss(when);
                         life.go(when, at);
                     }
+                    self.note_standing(uid);
                 }
                 Kind::PersistentVolumeClaim => {
-                    for life in self.claims.values_mut().flatten().filter(|life| life.uid() == uid) {
+                    if let Some(life) = recent(self.claims.get_mut(name), |life| life.uid() == uid) {
                         life.asked_to_go.get_or_insert(when);
                         life.gone.get_or_insert(when);
                     }
                 }
                 Kind::StatefulSet => {
-                    for life in self.sets.values_mut().flatten().filter(|life| life.uid == *uid) {
+                    if let Some(life) = recent(self.sets.get_mut(name), |life| life.uid == *uid) {
                         life.asked_to_go.get_or_insert(when);
                         life.gone.get_or_insert(when);
                     }
+                    if self.sets.get(name).and_then(|lives| lives.last()).is_some_and(|life| life.gone.is_some()) {
+                        self.standing_sets.remove(name);
+                    }
                 }
                 Kind::Service => {
-                    for life in self.services.values_mut().flatten().filter(|life| life.service.metadata.uid == *uid) {
+                    if let Some(life) = recent(self.services.get_mut(name), |life| life.service.metadata.uid == *uid) {
                         life.gone.get_or_insert(when);
                     }
                 }
@@ -303,6 +370,7 @@ impl Timeline {
 
     fn step(&mut self, seq: Seq, step: Step) {
         if step.phase == Phase::Begin {
+            self.asked.extend(step.asked.clone().map(|asked| (seq, asked)));
             match self.steps.last_mut().filter(|last| last.name == step.name && last.end.is_none()) {
                 Some(open) => open.asked.extend(step.asked.map(|asked| (seq, asked))),
                 None => self.steps.push(StepLife { name: step.name, begin: seq, asked: step.asked.map(|asked| (seq, asked)).into_iter().collect(), end: None }),
@@ -312,7 +380,8 @@ impl Timeline {
         if let Some(open) = self.steps.iter_mut().rev().find(|it| it.name == step.name && it.end.is_none()) {
             open.end = Some((seq, step.phase, step.answer));
         }
-        if matches!(step.phase, Phase::Stuck | Phase::TimedOut) {
+        if matches!(step.phase, Phase::Stuck | Phase::TimedOut) && self.ended_early < MOST_STEPS {
+            self.ended_early += 1;
             let found = obstacle::find(self, step.phase == Phase::TimedOut);
             if let Some(found) = found.filter(|found| self.obstacles.iter().all(|known| (known.id, &known.who) != (found.id, &found.who))) {
                 self.obstacles.push(found);
@@ -336,6 +405,11 @@ impl Timeline {
             }
         }
     }
+}
+
+/// What vanished in a gap was there before: it is the last life of its name, or the one before a life that the gap's list brought.
+fn recent<T>(lives: Option<&mut Vec<T>>, is_it: impl Fn(&T) -> bool) -> Option<&mut T> {
+    lives?.iter_mut().rev().take(2).find(|life| is_it(life))
 }
 
 /// The owner that manages the object.

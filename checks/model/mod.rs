@@ -6,6 +6,7 @@ mod fold;
 pub mod gallery;
 #[cfg(test)]
 pub(crate) mod history;
+mod keyed;
 mod line;
 mod lives;
 mod names;
@@ -31,6 +32,6 @@ pub use lives::{ClaimLife, Incarnation, Noted, Scale, ServiceLife, SetLife, Step
 pub use observation::{Observation, Seq, What};
 pub use obstacle::{Fault, Obstacle};
 pub use rest::{Rest, Wait};
-pub use timeline::Timeline;
+pub use timeline::{MOST_REPLICAS, Timeline};
 pub use verdict::{Criterion, Outcome, Standing, Verdict};
 pub use when::{Truth, When};

@@ -9,18 +9,23 @@ use super::{
 
 impl Timeline {
     /// The answered questions for a pod's name in one of its lives, oldest first.
-    pub fn lookups_of<'t>(&'t self, uid: &'t str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> {
-        self.answered().filter(move |it| it.what.of.as_ref().is_some_and(|of| of.uid == uid))
+    pub fn lookups_of<'t>(&'t self, uid: &str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
+        self.answered(uid)
     }
 
     /// The answered questions for a Service's own name, oldest first.
-    pub fn lookups_of_service<'t>(&'t self, service: &'t str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> {
-        self.answered().filter(move |it| it.what.of.is_none() && it.what.service == service)
+    pub fn lookups_of_service<'t>(&'t self, service: &str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
+        self.answered(&Self::service_key(service))
     }
 
-    fn answered(&self) -> impl DoubleEndedIterator<Item = &Noted<Lookup>> {
+    /// What questions for a Service's own name are found by: no UID looks so.
+    pub(super) fn service_key(service: &str) -> String {
+        format!("service/{service}")
+    }
+
+    fn answered<'t>(&'t self, key: &str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
         let since = self.since();
-        self.lookups.iter().filter(move |it| it.what.unasked.is_none() && it.seq >= since)
+        self.lookups.of(key).filter(move |it| it.what.unasked.is_none() && it.seq >= since)
     }
 
     /// The line at which a life's name gave that life's addresses and no other.
@@ -41,9 +46,8 @@ impl Timeline {
 
     /// A canary on the pod's claim that another pod wrote on another claim: the line and that pod's name.
     pub(crate) fn foreign_canary(&self, pod: &str, claim: &str) -> Option<(Seq, &str)> {
-        let wrote = |token| self.canaries.iter().find(|it| it.what.wrote.as_ref() == Some(token) && it.what.pod.name != pod && it.what.claim != claim);
-        let seen = self.canaries.iter().filter(|it| it.what.claim == claim);
-        seen.flat_map(|it| it.what.saw.iter().flatten().map(move |token| (it.seq, token)))
-            .find_map(|(seq, token)| Some((seq, wrote(token)?.what.pod.name.as_str())))
+        let wrote = |token| self.writers.get(token)?.iter().find(|(writer, on)| writer != pod && on != claim).map(|(writer, _)| writer.as_str());
+        let mut seen = self.canaries.of(claim).flat_map(|it| it.what.saw.iter().flatten().map(move |token| (it.seq, token)));
+        seen.find_map(|(seq, token)| Some((seq, wrote(token)?)))
     }
 }

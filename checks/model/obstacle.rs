@@ -10,7 +10,11 @@ mod sees;
 use serde::Serialize;
 
 use self::facts::Facts;
-use super::{observation::Seq, timeline::Timeline, verdict::Outcome};
+use super::{
+    observation::Seq,
+    timeline::{MOST_REPLICAS, Timeline},
+    verdict::Outcome,
+};
 
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -306,6 +310,17 @@ pub(super) fn find(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
             log: vec![],
             remedy: "Set `spec.replicas` to 3 or more.",
             evidence: vec![set.changed.by],
+        });
+    }
+    if wanted > MOST_REPLICAS {
+        return Some(Obstacle {
+            id: "too_many_replicas",
+            who: set.name.clone(),
+            fault: Cluster,
+            why: format!("the StatefulSet asks for {wanted} replicas, and no more than {MOST_REPLICAS} are graded"),
+            log: vec![],
+            remedy: "Set `spec.replicas` to a number that the lab needs, 3 for example, and grade again.",
+            evidence: set.scales.last().map(|scale| scale.when.by).into_iter().chain([set.changed.by]).collect(),
         });
     }
     let start = timeline.start();

@@ -4,7 +4,7 @@ use super::{
     lives::Incarnation,
     observation::Seq,
     obstacle::{self, Fault, Obstacle},
-    timeline::Timeline,
+    timeline::{MOST_REPLICAS, Timeline},
     verdict::Standing,
 };
 
@@ -84,7 +84,8 @@ impl Timeline {
     #[must_use]
     pub fn missing(&self, next: &str) -> Standing {
         let blamed = self.obstacles().iter().find(|it| it.fault == Fault::Submission).or_else(|| self.obstacle()).cloned();
-        let nothing = || self.set().is_none().then(|| obstacle::find(self, false)).flatten();
+        let is_ungraded = self.set().is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MOST_REPLICAS));
+        let nothing = || is_ungraded.then(|| obstacle::find(self, false)).flatten();
         blamed.or_else(nothing).map_or_else(|| Standing::NotShown { next: next.to_owned() }, Standing::Blocked)
     }
 

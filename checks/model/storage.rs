@@ -192,8 +192,8 @@ impl Timeline {
     /// Where no file tells who wrote it, the grader's own file tells whether the volume is the same.
     fn judge_canaries(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation, hidden: bool, cites: &[Seq]) {
         for (_, claim) in old.claims() {
-            let wrote = self.canaries.iter().rfind(|it| it.what.pod.uid == old.uid() && it.what.claim == claim && it.what.wrote.is_some());
-            let earlier = || self.canaries.iter().rfind(|it| it.what.claim == claim && it.what.wrote.is_some() && it.seq < new.added.by);
+            let wrote = self.canaries.of(&claim).rfind(|it| it.what.pod.uid == old.uid() && it.what.wrote.is_some());
+            let earlier = || self.canaries.of(&claim).rfind(|it| it.what.wrote.is_some() && it.seq < new.added.by);
             let Some(wrote) = wrote.or_else(earlier) else {
                 let why = if hidden {
                     "no file of it could be read as text, and no canary could be written"
@@ -210,7 +210,7 @@ impl Timeline {
     }
 
     fn canary_back(&self, wrote: &Noted<Canary>, new: &Incarnation, claim: &str) -> (Standing, Option<Seq>) {
-        let seen = self.canaries.iter().rfind(|it| it.what.pod.uid == new.uid() && it.what.claim == claim && it.what.saw.is_some());
+        let seen = self.canaries.of(claim).rfind(|it| it.what.pod.uid == new.uid() && it.what.saw.is_some());
         let Some(seen) = seen else { return (Standing::unseen(format!("claim {claim} could not be looked at in the new {}", new.name())), None) };
         let back = wrote.what.wrote.iter().all(|token| seen.what.saw.iter().flatten().any(|it| it == token));
         let standing = if back { Standing::Met } else { Standing::broken("the file that the grader wrote before", "it is not there any more") };

@@ -141,8 +141,8 @@ impl<'t> Facts<'t> {
     /// The last lines of a container, oldest reading first.
     pub(super) fn logs(&self, container: &str) -> impl DoubleEndedIterator<Item = (Seq, &'t [String])> {
         let uid = self.pod.map_or("", Incarnation::uid);
-        self.timeline.diagnoses.iter().filter_map(move |it| match &it.what {
-            Diagnosis::Logs { pod, lines, container: of, .. } if pod.uid == uid && of == container => Some((it.seq, lines.as_slice())),
+        self.timeline.diagnoses.of(uid).filter_map(move |it| match &it.what {
+            Diagnosis::Logs { lines, container: of, .. } if of == container => Some((it.seq, lines.as_slice())),
             _ => None,
         })
     }

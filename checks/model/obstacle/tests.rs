@@ -2,7 +2,7 @@
 
 use super::Fault::{self, Cluster, Submission};
 use crate::model::{
-    Wait,
+    Outcome, Wait,
     history::History,
     object::{
         Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object, ObjectReference, Pod, Probe, Running, Terminated, Volume, Waiting,
@@ -480,4 +480,17 @@ fn a_set_that_asks_for_no_pods_blocks_every_test() {
     history.spec.replicas = Some(0);
     let asked = history.service().set(Change::Added).subject().end();
     assert_eq!((asked.letters().as_str(), asked.timeline().obstacle().map(|it| it.id)), ("FFFFFFFFFF", Some("zero_replicas")));
+}
+
+/// Catches a set whose pods nobody can wait for, and a judge that goes through a million ordinals.
+#[test]
+fn more_replicas_than_are_graded_leave_every_test_undecided() {
+    let mut history = History::new();
+    history.spec.replicas = Some(1_000_000);
+    let history = history.service().set(Change::Added).subject().up(0).up(1);
+    assert_eq!(at_once(&history), Some(("too_many_replicas", Cluster)));
+    for history in [history.clone(), history.end()] {
+        let outcomes = crate::judge(&history.timeline()).map(|it| it.outcome());
+        assert!(!outcomes.contains(&Outcome::Pass) && !outcomes.contains(&Outcome::Fail), "{outcomes:?}");
+    }
 }
