@@ -5,6 +5,7 @@
 mod yaml;
 
 use std::{
+    borrow::Cow,
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -277,10 +278,25 @@ fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, SubmissionError> {
     Ok(found)
 }
 
+/// A file's text, as kubectl takes it: UTF-16 where a byte order mark says so (PowerShell writes it), else UTF-8,
+/// in which bytes that are none (of Latin-1, mostly in comments) become U+FFFD.
+fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| -> Option<String> {
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        rest.is_empty().then(|| char::decode_utf16(pairs.iter().map(|it| unit(*it))).map(|it| it.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes).map(Cow::Owned),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes).map(Cow::Owned),
+        [0xef, 0xbb, 0xbf, rest @ ..] => Some(String::from_utf8_lossy(rest)),
+        _ => Some(String::from_utf8_lossy(bytes)),
+    }
+}
+
 /// The documents of a file, each with its place.
 fn parse(file: &str, bytes: &[u8]) -> Result<Vec<(String, Value)>, SubmissionError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| SubmissionError::NotText { file: file.to_owned() })?;
-    let text = text.trim_start_matches('\u{feff}');
+    let text = decode(bytes).filter(|it| !it.contains('\0')).ok_or_else(|| SubmissionError::NotText { file: file.to_owned() })?;
+    let text = text.as_ref();
     // What begins as JSON is JSON if it can be: YAML forbids the tabs that JSON may hold.
     if text.trim_start().starts_with('{') {
         let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();

@@ -85,6 +85,27 @@ fn what_is_no_manifest_says_so() {
     assert!(missing.to_string().starts_with("cannot read no such file: "));
 }
 
+/// Catches a manifest that kubectl takes being refused for how its text is encoded.
+#[test]
+fn text_is_decoded_as_kubectl_does() {
+    let text = format!("# größer\r\n{}", object("v1", "Service", "s", "  labels: {a: 'ü😀'}\n").replace('\n', "\r\n"));
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> { [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(bytes).collect() };
+    let bytes = |bytes: &[u8]| {
+        let folder = folder(&[]);
+        fs::write(folder.path().join("a.yaml"), bytes).unwrap();
+        Submission::read(&[folder.path().to_owned()], "target")
+    };
+    for encoded in [utf16(u16::to_le_bytes), utf16(u16::to_be_bytes), [b"\xef\xbb\xbf", text.as_bytes()].concat(), text.clone().into_bytes()] {
+        assert_eq!(bytes(&encoded).unwrap().objects[0].value["metadata"]["labels"]["a"], "ü😀");
+    }
+    let latin1: Vec<u8> = text.replace("ü😀", "x").chars().map(|it| u8::try_from(u32::from(it)).unwrap()).collect();
+    assert_eq!(bytes(&latin1).unwrap().objects[0].value["metadata"]["labels"]["a"], "x");
+    // An image, and UTF-16 that does not say so.
+    for other in [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), b"k\0i\0n\0d\0", b"\xff\xfea"] {
+        assert!(bytes(other).unwrap_err().to_string().ends_with("/a.yaml is not text"));
+    }
+}
+
 /// Catches a digest that depends on anything but the bytes.
 #[test]
 fn the_digest_is_of_the_bytes() {
