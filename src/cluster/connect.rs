@@ -9,19 +9,19 @@ use std::{
     time::Duration,
 };
 
-use kube::{
-    Client, Config,
-    client::ClientBuilder,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::{Client, client::ClientBuilder};
 use serde::Deserialize;
 
 use super::{
     error::{Failure, Tried},
+    kubeconfig::{configuration, has_p521_key, without_credentials},
     plugin::Plugin,
     requests::{CountLayer, Requests, Tries},
+    tls,
 };
 
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
 /// How long the first answer may take.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
 
@@ -81,19 +81,27 @@ impl Cluster {
                 "A namespace's name has lowercase letters, digits and hyphens.",
             ));
         }
-        let (mut config, context) = configuration(options).await?;
+        let (mut config, context) = configuration(options.kubeconfig.as_deref(), options.context.as_deref()).await?;
         let plugin = Plugin::take(&mut config).await?;
         config.default_retry = false;
-        config.connect_timeout = Some(Duration::from_secs(10));
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        config.connect_timeout = Some(CONNECT);
+        let server = without_credentials(config.cluster_url.to_string().trim_end_matches('/'));
         let own_namespace = config.default_namespace.clone();
         // Without the name and password that may stand before the host.
         let proxy = config.proxy_url.as_ref().and_then(|it| it.authority()).map(|it| it.as_str().rsplit('@').next().unwrap_or_default().to_owned());
         let requests = Arc::new(Requests::default());
         let tried = Tried { verb: "get", resource: "version", server: &server, ..Tried::default() };
-        let builder = ClientBuilder::try_from(config).map_err(|error| Failure::of(&error, &tried))?;
-        let client = builder.with_layer(&CountLayer { requests: Arc::clone(&requests), plugin }).build();
-        let version = version(&client, &tried).await.map_err(|failure| match proxy {
+        let layer = CountLayer { requests: Arc::clone(&requests), plugin };
+        let builder = ClientBuilder::try_from(config.clone()).map_err(|error| Failure::of_client(&error, has_p521_key(&config), &tried))?;
+        let mut client = builder.with_layer(&layer).build();
+        let mut answer = version(&client, &tried).await;
+        if answer.as_ref().is_err_and(|failure| failure.id == "tls")
+            && let Some(other) = tls::client(&config, &layer, CONNECT)
+            && let Ok(version) = version(&other, &tried).await
+        {
+            (client, answer) = (other, Ok(version));
+        }
+        let version = answer.map_err(|failure| match proxy {
             Some(proxy) => failure.because(format!("it was asked through the proxy {proxy}, as the kubeconfig's proxy-url or HTTPS_PROXY says")),
             None => failure,
         })?;
@@ -132,29 +140,6 @@ impl Cluster {
     pub fn watch_events(&self) -> u64 {
         self.watch_events.load(Ordering::Relaxed)
     }
-}
-
-async fn configuration(options: &Options) -> Result<(Config, String), Failure> {
-    let chosen = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
-    let read = match &options.kubeconfig {
-        Some(path) => Kubeconfig::read_from(path),
-        None => Kubeconfig::read(),
-    };
-    let kubeconfig = match read {
-        Ok(kubeconfig) => kubeconfig,
-        // Inside a pod there is no kubeconfig, but a service account.
-        Err(error) if options.kubeconfig.is_none() && options.context.is_none() => {
-            return Config::incluster().map(|config| (config, "in-cluster".to_owned())).map_err(|_| Failure::of_kubeconfig(&error));
-        }
-        Err(error) => return Err(Failure::of_kubeconfig(&error)),
-    };
-    let known: Vec<String> = kubeconfig.contexts.iter().map(|it| it.name.clone()).collect();
-    let name = options.context.clone().or_else(|| kubeconfig.current_context.clone()).unwrap_or_default();
-    if !name.is_empty() && !known.contains(&name) {
-        return Err(Failure::unknown_context(&name, &known));
-    }
-    let config = Config::from_custom_kubeconfig(kubeconfig, &chosen).await.map_err(|error| Failure::of_kubeconfig(&error))?;
-    Ok((config, name))
 }
 
 async fn version(client: &Client, tried: &Tried<'_>) -> Result<String, Failure> {

@@ -2,7 +2,11 @@
 
 use std::{error::Error as StdError, fmt, io};
 
-use kube::{client::AuthError, config::KubeconfigError, core::Status};
+use kube::{
+    client::{AuthError, RustlsTlsError},
+    config::KubeconfigError,
+    core::Status,
+};
 
 use crate::untrusted::show;
 
@@ -24,6 +28,9 @@ impl fmt::Display for Failure {
         to.write_str(&self.what)
     }
 }
+
+/// What helps where no kubeconfig can be used.
+const KUBECONFIG_NEXT: &str = "Point KUBECONFIG or `--kubeconfig` to your cluster's kubeconfig; `kubectl config view` shows what kubectl uses.";
 
 /// What was tried when it failed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -158,15 +165,43 @@ impl Failure {
         Self::new("timeout", format!("{} did not come within {seconds} s", show(what)), "Try again, with a longer `--timeout` if the cluster is slow.")
     }
 
+    /// There is no kubeconfig where it was looked for.
+    #[must_use]
+    pub fn no_kubeconfig(places: &str) -> Self {
+        Self::new("no_kubeconfig", format!("there is no kubeconfig at {}", show(places)), KUBECONFIG_NEXT)
+    }
+
+    /// What a configuration of which no client can be made means.
+    #[must_use]
+    pub fn of_client(error: &kube::Error, has_p521_key: bool, tried: &Tried<'_>) -> Self {
+        match error {
+            kube::Error::RustlsTls(RustlsTlsError::InvalidPrivateKey(why)) => {
+                let failure = if has_p521_key {
+                    Self::new(
+                        "client_key",
+                        "the client key of this context is on the curve P-521, which this tool cannot use, though kubectl can",
+                        "Ask for a client certificate whose key is RSA or on the curve P-256 or P-384.",
+                    )
+                } else {
+                    Self::new("client_key", "the client key of this context cannot be used", "Use an unencrypted RSA key, or one on the curve P-256 or P-384.")
+                };
+                failure.because(why.to_string())
+            }
+            kube::Error::RustlsTls(why) => {
+                Self::new("bad_kubeconfig", "the certificates of this context cannot be used", "Get a new kubeconfig from whoever runs the cluster.")
+                    .because(chain(why))
+            }
+            other => Self::of(other, tried),
+        }
+    }
+
     /// What a kubeconfig that cannot be used means.
     #[must_use]
     pub fn of_kubeconfig(error: &KubeconfigError) -> Self {
-        const NEXT: &str = "Point KUBECONFIG or `--kubeconfig` to your cluster's kubeconfig; `kubectl config view` shows what kubectl uses.";
+        const NEXT: &str = KUBECONFIG_NEXT;
         match error {
             KubeconfigError::FindPath => Self::new("no_kubeconfig", "there is no kubeconfig", NEXT),
-            KubeconfigError::ReadConfig(why, path) if why.kind() == io::ErrorKind::NotFound => {
-                Self::new("no_kubeconfig", format!("there is no kubeconfig at {}", show(&path.display().to_string())), NEXT)
-            }
+            KubeconfigError::ReadConfig(why, path) if why.kind() == io::ErrorKind::NotFound => Self::no_kubeconfig(&path.display().to_string()),
             KubeconfigError::ReadConfig(why, path) => {
                 Self::new("bad_kubeconfig", format!("cannot read the kubeconfig {}: {why}", show(&path.display().to_string())), NEXT)
             }

@@ -12,21 +12,20 @@ use std::{
 
 use http::{HeaderValue, Request, header::AUTHORIZATION};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::ByteString;
 use kube::{
     Config,
     client::Body,
     config::{AuthInfo, ExecConfig, ExecInteractiveMode},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::Command,
     sync::Mutex,
 };
 
-use super::Failure;
+use super::{Failure, kubeconfig::base64};
 use crate::untrusted::show;
 
 /// The longest that a plugin may take that can ask nobody.
@@ -106,7 +105,7 @@ impl Plugin {
 /// Runs it once.
 async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
     let name = name(exec);
-    let by_hand = format!("Run `{name}` by hand, or log in again as your cluster's guide says.");
+    let by_hand = format!("Run `{name}` by hand with the arguments of the kubeconfig, or log in again as your cluster's guide says.");
     let asks = exec.interactive_mode != Some(ExecInteractiveMode::Never) && io::stdin().is_terminal();
     let within = if asks { AT_TERMINAL } else { ALONE };
     let mut child = command(exec, asks).kill_on_drop(true).spawn().map_err(|error| not_started(exec, &error))?;
@@ -170,10 +169,9 @@ fn not_started(exec: &ExecConfig, error: &io::Error) -> Failure {
     Failure::new("no_credential_plugin", what, "Install it, and see that it is in PATH.").because(exec.install_hint.as_deref().unwrap_or_default().trim())
 }
 
-/// The command and its arguments.
+/// The command, without its arguments: they may hold a password or a token.
 fn name(exec: &ExecConfig) -> String {
-    let words: Vec<&str> = exec.command.iter().chain(exec.args.iter().flatten()).map(String::as_str).collect();
-    show(&words.join(" "))
+    show(exec.command.as_deref().unwrap_or_default())
 }
 
 fn expires(exec: &ExecConfig, status: &Status) -> Result<Option<Timestamp>, Failure> {
@@ -194,12 +192,8 @@ fn bearer(exec: &ExecConfig, token: &str) -> Result<HeaderValue, Failure> {
 
 /// As a kubeconfig holds it: in base64.
 fn put_certificate(auth: &mut AuthInfo, certificate: &str, key: &str) {
-    let encoded = |text: &str| match serde_json::to_value(ByteString(text.as_bytes().to_vec())) {
-        Ok(Value::String(it)) => Some(it),
-        _ => None,
-    };
-    auth.client_certificate_data = encoded(certificate);
-    auth.client_key_data = encoded(key).map(Into::into);
+    auth.client_certificate_data = Some(base64(certificate));
+    auth.client_key_data = Some(base64(key).into());
 }
 
 #[cfg(test)]
