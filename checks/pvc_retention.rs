@@ -61,8 +61,9 @@ fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, fall: &Episode<'_>, pod
 
 /// The line up to which a removed pod's claims must stay.
 fn until(timeline: &Timeline, fall: &Episode<'_>, pod: &Incarnation) -> Seq {
-    let rises = timeline.set().into_iter().flat_map(|set| &set.scales);
-    let back = rises.filter(|it| it.when.by > fall.scale.when.by && it.to > it.from && pod.ordinal - timeline.start() < it.to).map(|it| it.when.by).min();
+    let scales = timeline.set().map(|set| set.scales.as_slice()).unwrap_or_default();
+    let mut later = scales[scales.partition_point(|it| it.when.by <= fall.scale.when.by)..].iter();
+    let back = later.find(|it| it.to > it.from && pod.ordinal - timeline.start() < it.to).map(|it| it.when.by);
     let set_gone = timeline.set().and_then(|set| set.asked_to_go).map(|when| when.by);
     back.unwrap_or(Seq::MAX).min(set_gone.unwrap_or(Seq::MAX))
 }

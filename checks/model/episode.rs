@@ -3,12 +3,17 @@
 //! Pods and the set come on different watches, so an episode is never a window of line numbers: its
 //! pods are matched per ordinal, by their place in the ordinal's lane.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     lives::{Incarnation, Scale},
     observation::{Asked, Seq},
-    timeline::Timeline,
+    timeline::{MOST_REPLICAS, Timeline},
     when::Truth,
 };
+
+/// Changes to and from more replicas are not looked into: a tour asks for some more than the submission.
+const MOST_PODS: i32 = MOST_REPLICAS + 10;
 
 /// One change of `spec.replicas` and the pods that it moved.
 #[derive(Debug)]
@@ -31,9 +36,10 @@ impl Timeline {
     pub fn episodes(&self) -> Vec<Episode<'_>> {
         let Some(set) = self.set() else { return vec![] };
         let since = self.since();
+        let covering = self.covering();
         let all = set.scales.iter().enumerate();
         all.filter(|(_, scale)| scale.when.by >= since)
-            .map(|(place, scale)| if scale.to > scale.from { self.rise(place, *scale) } else { self.fall(place, *scale) })
+            .map(|(place, scale)| if scale.to > scale.from { self.rise(&covering, place, *scale) } else { self.fall(&covering, place, *scale) })
             .collect()
     }
 
@@ -64,23 +70,27 @@ impl Timeline {
     ///
     /// One that was never Ready, and made again, is neither: nothing could be seen of it.
     fn comings(&self) -> impl Iterator<Item = (&Incarnation, &Incarnation, bool)> {
-        let risen: Vec<&str> = self.rises().flat_map(|it| it.pods).map(Incarnation::uid).collect();
+        let risen: BTreeSet<&str> = self.rises().flat_map(|it| it.pods).map(Incarnation::uid).collect();
         self.lanes().flat_map(move |(_, lane)| {
             let lived = |place: &usize| lane[*place].ready.is_some() || self.portrait(&lane[*place]).is_some();
             let mut places: Vec<usize> = (0..lane.len()).filter(lived).collect();
             if !places.is_empty() && places.last() != Some(&(lane.len() - 1)) {
                 places.push(lane.len() - 1);
             }
-            let back = |old: usize, new: usize| lane[old + 1..=new].iter().any(|it| risen.contains(&it.uid()));
+            let back = |old: usize, new: usize| lane[old + 1..=new].iter().any(|it| risen.contains(it.uid()));
             places.windows(2).filter_map(|pair| if let [old, new] = *pair { Some((&lane[old], &lane[new], back(old, new))) } else { None }).collect::<Vec<_>>()
         })
     }
 
-    /// The line of the nearest other change that covers an ordinal, before or after the one at `place`.
-    fn neighbour(&self, place: usize, ordinal: i32, later: bool) -> Option<Seq> {
-        let scales = &self.set()?.scales;
-        let covers = |scale: &&Scale| (scale.from.min(scale.to)..scale.from.max(scale.to)).contains(&(ordinal - self.start()));
-        if later { scales[place + 1..].iter().find(covers) } else { scales[..place].iter().rfind(covers) }.map(|scale| scale.when.by)
+    /// By ordinal, the changes that cover it, by place and line.
+    fn covering(&self) -> Covering {
+        let mut covering = Covering::new();
+        for (place, scale) in self.set().into_iter().flat_map(|set| &set.scales).enumerate() {
+            for nth in scale.from.min(scale.to).max(0)..scale.from.max(scale.to).min(MOST_PODS) {
+                covering.entry(self.start().saturating_add(nth)).or_default().push((place, scale.when.by));
+            }
+        }
+        covering
     }
 
     fn next_change(&self, place: usize) -> Option<Seq> {
@@ -90,45 +100,49 @@ impl Timeline {
     /// An ordinal's part in a rise is its first addition: one re-made after a failure is not a new one.
     ///
     /// An adopted pod is none, nor one that takes the place of a pod that stood when the change came.
-    fn rise(&self, place: usize, scale: Scale) -> Episode<'_> {
-        let ordinals = (self.start() + scale.from)..(self.start() + scale.to);
+    fn rise(&self, covering: &Covering, place: usize, scale: Scale) -> Episode<'_> {
+        let ordinals = self.ordinals_from(scale.from.min(MOST_PODS)).start..self.ordinals_from(scale.to.min(MOST_PODS)).start;
         let now = scale.when.by;
         let pods: Vec<&Incarnation> = ordinals
             .clone()
             .filter_map(|ordinal| {
-                let after = self.neighbour(place, ordinal, false).unwrap_or(0);
-                let before = self.neighbour(place, ordinal, true).unwrap_or(Seq::MAX);
+                let after = change_before(covering, place, ordinal);
+                let before = change_after(covering, place, ordinal);
                 let earlier = |it: &Incarnation| it.adopted || it.added.after.is_none() || it.added.by <= after;
                 let stays = |it: &Incarnation| it.asked_to_go.is_none_or(|asked| asked.after.is_some_and(|after| after >= now));
-                let mut there = self.lane(ordinal).iter().filter(|it| it.added.by < before && it.gone.is_none_or(|gone| gone.by > now));
+                let mut there = left_after(self.lane(ordinal), now).iter().take_while(|it| it.added.by < before);
                 there.find(|it| !earlier(it) || stays(it)).filter(|it| !earlier(it))
             })
             .collect();
         let next = self.next_change(place).unwrap_or(Seq::MAX);
-        let whole = pods.len() == ordinals.len()
-            && ordinals
-                .clone()
-                .all(|ordinal| self.lane(ordinal).iter().any(|it| it.added.by >= first_of(&pods, ordinal) && it.ready.is_some_and(|ready| ready.by < next)));
+        let was_ready = |first: &&Incarnation| {
+            let since = added_since(self.lane(first.ordinal), first.added.by);
+            since.iter().take_while(|it| it.added.by < next).any(|it| it.ready.is_some_and(|ready| ready.by < next))
+        };
+        let whole = scale.to <= MOST_PODS && pods.len() == ordinals.len() && pods.iter().all(was_ready);
         Episode { scale, pods, whole, from: self.asked_at(place), until: next }
     }
 
     /// An ordinal's part in a fall is the incarnation that stood when the change came; where the set's
     /// line or the pods' were late, one that had just gone, or had yet to be seen.
-    fn fall(&self, place: usize, scale: Scale) -> Episode<'_> {
-        let bottom = self.start() + scale.to;
+    fn fall(&self, covering: &Covering, place: usize, scale: Scale) -> Episode<'_> {
+        let top = self.start().saturating_add(scale.from);
         let from = self.asked_at(place);
         let next = self.next_change(place).unwrap_or(Seq::MAX);
         let now = scale.when.by;
         let mut pods: Vec<&Incarnation> = vec![];
-        for (ordinal, lane) in self.lanes().filter(|(ordinal, _)| *ordinal >= bottom) {
-            let after = self.neighbour(place, ordinal, false).unwrap_or(0);
-            let stood = lane.iter().rfind(|it| it.added.by < now && it.gone.is_none_or(|gone| gone.by >= now));
-            let went = || lane.iter().rfind(|it| ordinal < self.start() + scale.from && it.added.by < now && it.gone.is_some_and(|gone| gone.by > after));
-            pods.extend(stood.or_else(went));
+        for ordinal in self.ordinals_from(scale.to) {
+            let after = change_before(covering, place, ordinal);
+            let Some(last) = added_before(self.lane(ordinal), now).last() else { continue };
+            let stood = last.gone.is_none_or(|gone| gone.by >= now);
+            let went = ordinal < top && last.gone.is_some_and(|gone| gone.by > after);
+            pods.extend((stood || went).then_some(last));
         }
         let whole = !pods.is_empty() && pods.iter().all(|it| it.gone.is_some_and(|gone| gone.by < next));
         // Added while it was not wanted: it was there before, or the next change is told of late.
-        pods.extend(self.lanes().filter(|(ordinal, _)| *ordinal >= bottom).flat_map(|(_, lane)| lane).filter(|it| (now..next).contains(&it.added.by)));
+        for ordinal in self.ordinals_from(scale.to) {
+            pods.extend(added_since(self.lane(ordinal), now).iter().take_while(|it| it.added.by < next));
+        }
         pods.sort_by_key(|it| std::cmp::Reverse(it.ordinal));
         Episode { scale, pods, whole, from, until: next }
     }
@@ -138,9 +152,14 @@ impl Timeline {
         let Some(set) = self.set() else { return 0 };
         let scale = set.scales[place];
         let before = place.checked_sub(1).and_then(|it| set.scales.get(it)).map_or(0, |it| it.when.by);
-        let asked =
-            self.steps().iter().flat_map(|it| &it.asked).rfind(|(seq, asked)| (before..scale.when.by).contains(seq) && *asked == Asked::Replicas(scale.to));
+        let earlier = &self.asked[..self.asked.partition_point(|(seq, _)| *seq < scale.when.by)];
+        let asked = earlier.iter().rev().take_while(|(seq, _)| *seq >= before).find(|(_, asked)| *asked == Asked::Replicas(scale.to));
         asked.map_or(scale.when.by, |(seq, _)| *seq)
+    }
+
+    /// The ordinals above the first `replicas` ones, as far as they are looked into.
+    fn ordinals_from(&self, replicas: i32) -> std::ops::Range<i32> {
+        self.start().saturating_add(replicas.max(0))..self.start().saturating_add(MOST_PODS)
     }
 }
 
@@ -157,6 +176,32 @@ impl<'t> Episode<'t> {
     }
 }
 
-fn first_of(pods: &[&Incarnation], ordinal: i32) -> Seq {
-    pods.iter().find(|it| it.ordinal == ordinal).map_or(Seq::MAX, |it| it.added.by)
+/// By ordinal, the changes that cover it, in order: place and line.
+type Covering = BTreeMap<i32, Vec<(usize, Seq)>>;
+
+/// The line of the last change that covers an ordinal before the one at `place`; 0 where there is none.
+fn change_before(covering: &Covering, place: usize, ordinal: i32) -> Seq {
+    let Some(changes) = covering.get(&ordinal) else { return 0 };
+    changes[..changes.partition_point(|(it, _)| *it < place)].last().map_or(0, |(_, line)| *line)
+}
+
+/// The line of the first change that covers an ordinal after the one at `place`.
+fn change_after(covering: &Covering, place: usize, ordinal: i32) -> Seq {
+    let Some(changes) = covering.get(&ordinal) else { return Seq::MAX };
+    changes.get(changes.partition_point(|(it, _)| *it <= place)).map_or(Seq::MAX, |(_, line)| *line)
+}
+
+/// The pods of a lane that were added before a line. One follows the other, so a lane is sorted by that.
+pub(super) fn added_before(lane: &[Incarnation], line: Seq) -> &[Incarnation] {
+    &lane[..lane.partition_point(|it| it.added.by < line)]
+}
+
+/// The pods of a lane that were added at a line or later.
+pub(super) fn added_since(lane: &[Incarnation], line: Seq) -> &[Incarnation] {
+    &lane[lane.partition_point(|it| it.added.by < line)..]
+}
+
+/// The pods of a lane that were not yet gone at a line.
+fn left_after(lane: &[Incarnation], line: Seq) -> &[Incarnation] {
+    &lane[lane.partition_point(|it| it.gone.is_some_and(|gone| gone.by <= line))..]
 }

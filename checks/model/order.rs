@@ -1,7 +1,7 @@
 //! Order: what checks 2, 7 and 8 ask of the pods that an episode moved.
 
 use super::{
-    episode::Episode,
+    episode::{Episode, added_before, added_since},
     lives::Incarnation,
     observation::Seq,
     timeline::Timeline,
@@ -25,7 +25,7 @@ impl Timeline {
     fn below<'t>(&'t self, rise: &Episode<'t>, next: &Incarnation) -> Option<&'t Incarnation> {
         let added = rise.pods.iter().find(|it| it.ordinal == next.ordinal - 1).copied();
         // What stood is told by the pods' own stream: the set's line may be late, and the rise given a later pod than it added.
-        let stood = || self.lane(next.ordinal - 1).iter().rfind(|it| it.added.by < next.added.by && it.gone.is_none_or(|gone| gone.by > next.added.by));
+        let stood = || added_before(self.lane(next.ordinal - 1), next.added.by).last().filter(|it| it.gone.is_none_or(|gone| gone.by > next.added.by));
         added.filter(|it| it.added.by < next.added.by).or_else(stood).or(added)
     }
 
@@ -46,7 +46,13 @@ impl Timeline {
 
     /// Whether an ordinal was Ready, in any incarnation since its first addition `from`, before `next` was added; with the line that shows it.
     pub(crate) fn was_ready_before(&self, from: &Incarnation, next: &Incarnation) -> (Truth, Seq) {
-        let lives = self.lane(from.ordinal).iter().filter(|it| it.added.by >= from.added.by);
+        let lives = added_since(self.lane(from.ordinal), from.added.by).iter();
+        // Those after the first one that came later than `next` were Ready later, too.
+        let mut later = 0;
+        let lives = lives.take_while(|it| {
+            later += usize::from(it.added.by > next.added.by);
+            later <= 1
+        });
         let unseen = |it: &Incarnation| it.unwatched.map(|gap| When { by: Seq::MAX, ..gap });
         let answers = lives.filter_map(|it| it.ready.or_else(|| unseen(it)).map(|ready| (ready.precedes(next.added), ready.by.min(next.added.by))));
         answers

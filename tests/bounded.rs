@@ -1,0 +1,258 @@
+//! Judging is linear in the recording, whatever is in it.
+//!
+//! A recording of a real grade is blown up with one kind of observation at a time. Times say something about a machine; what
+//! is compared is judging with merely reading the same lines, in the same run.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Cursor,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use stsgrade::{
+    recording::{Reader, fold},
+    report::{Report, Source},
+};
+
+/// How many lines are added. With so many, a quadratic judge takes tens of times as long as reading them.
+const LINES: u64 = 20_000;
+/// Judging folds each line and goes through what it made of them some ten times: that is a few times what reading takes.
+const MOST_TIMES_READING: u32 = 8;
+
+/// The recording's own objects, by which further ones are made.
+struct Sample {
+    header: String,
+    judged: Vec<Value>,
+    end: Value,
+}
+
+impl Sample {
+    fn read() -> Self {
+        let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pass/append/recording.jsonl")).unwrap();
+        let mut lines = text.lines();
+        let header = lines.next().unwrap().to_owned();
+        let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+        let end = lines.iter().position(|line| line.get("end").is_some()).unwrap();
+        Self { header, judged: lines[..end].to_vec(), end: lines[end].clone() }
+    }
+
+    /// The first line with something at a path.
+    fn first(&self, path: &str) -> Value {
+        self.judged.iter().find(|line| line.pointer(path).is_some()).unwrap().clone()
+    }
+
+    /// The last line about an object of this kind and name, with the spec that was last told.
+    fn last(&self, kind: &str, name: &str) -> Value {
+        let of = |line: &&Value| line["object"][kind]["metadata"]["name"] == name;
+        let mut line = self.judged.iter().rfind(of).unwrap().clone();
+        if let Some(spec) = self.judged.iter().filter(of).filter_map(|line| line["object"][kind].get("spec")).next_back() {
+            line["object"][kind]["spec"] = spec.clone();
+        }
+        line
+    }
+
+    /// A recording that goes on with these lines before its end.
+    fn with(&self, more: impl Iterator<Item = Value>) -> Vec<u8> {
+        let mut out = self.header.clone();
+        for (seq, mut line) in (1_u64..).zip(self.judged.iter().cloned().chain(more).chain([self.end.clone()])) {
+            line["seq"] = json!(seq);
+            line["at"] = json!(seq * 1_000_000);
+            write!(out, "\n{line}").unwrap();
+        }
+        out.push('\n');
+        out.into_bytes()
+    }
+}
+
+/// A line about an object that differs from `line` by name and UID.
+fn object(line: &Value, change: &str, name: &str, uid: &str) -> Value {
+    let mut line = line.clone();
+    line["change"] = json!(change);
+    for object in line["object"].as_object_mut().unwrap().values_mut() {
+        object["metadata"]["name"] = json!(name);
+        object["metadata"]["uid"] = json!(uid);
+    }
+    line
+}
+
+fn time(run: impl Fn()) -> Duration {
+    let begin = Instant::now();
+    run();
+    begin.elapsed()
+}
+
+fn reader(recording: &[u8]) -> Reader {
+    Reader::from(Box::new(Cursor::new(recording.to_vec())), "it").unwrap()
+}
+
+fn read(recording: &[u8]) {
+    let mut reader = reader(recording);
+    while reader.next().unwrap().is_some() {}
+}
+
+fn judge(recording: &[u8]) {
+    let folded = fold(reader(recording)).unwrap();
+    let header = &folded.header;
+    let source =
+        Source { digest: folded.digest.clone(), cluster: header.cluster.clone(), started_at: header.started_at.clone(), namespace: header.namespace.clone() };
+    drop(Report::of(&source, &folded.timeline));
+}
+
+/// Fails where judging takes many times as long as reading.
+#[track_caller]
+fn assert_bounded(what: &str, sample: &Sample, line: impl Fn(u64) -> Value) {
+    let recording = sample.with((0..LINES).map(line));
+    let reading = time(|| read(&recording));
+    let judging = time(|| judge(&recording));
+    eprintln!("{what}: read in {reading:?}, judged in {judging:?}");
+    assert!(judging < reading * MOST_TIMES_READING, "{what}: {LINES} lines were read in {reading:?} and judged in {judging:?}");
+}
+
+/// Two lines in turn: a pod comes, and goes.
+fn comes_and_goes(pod: &Value, number: u64, name: &str) -> Value {
+    let uid = format!("pod-{}", number / 2);
+    object(pod, if number.is_multiple_of(2) { "added" } else { "deleted" }, name, &uid)
+}
+
+#[test]
+fn pods() {
+    let sample = Sample::read();
+    let pod = sample.last("Pod", "web-1");
+    let mut stray = pod.clone();
+    stray["object"]["Pod"]["metadata"]["ownerReferences"] = json!([]);
+    assert_bounded("one pod, told again and again", &sample, |_| pod.clone());
+    assert_bounded("one ordinal, made anew each time", &sample, |n| comes_and_goes(&pod, n, "web-1"));
+    assert_bounded("a new ordinal each time", &sample, |n| comes_and_goes(&pod, n, &format!("web-{}", n / 2 + 5)));
+    assert_bounded("pods of nobody", &sample, |n| comes_and_goes(&stray, n, &format!("stray-{}", n / 2)));
+    assert_bounded("pods of nobody that stay", &sample, |n| object(&stray, "added", &format!("stray-{n}"), &format!("stray-{n}")));
+    assert_bounded("old lives of one ordinal, told again", &sample, |n| {
+        let number = if n < LINES / 2 { n } else { n - LINES / 2 };
+        object(&pod, "modified", "web-1", &format!("pod-{number}"))
+    });
+}
+
+#[test]
+fn sets() {
+    let sample = Sample::read();
+    let set = sample.last("StatefulSet", "web");
+    let mut subject = sample.first("/subject");
+    subject["subject"]["others"] = json!(["Deployment web"]);
+    let scaled = |replicas: u64| {
+        let mut line = set.clone();
+        line["object"]["StatefulSet"]["spec"]["replicas"] = json!(replicas);
+        line
+    };
+    let pod = sample.last("Pod", "web-2");
+    assert_bounded("a set that is scaled again and again", &sample, |n| scaled(3 + 2 * (n % 2)));
+    assert_bounded("a set that is scaled to all numbers", &sample, scaled);
+    assert_bounded("a set that is scaled, and its pods with it", &sample, |n| match n % 4 {
+        0 => scaled(2),
+        1 => object(&pod, "deleted", "web-2", &format!("pod-{}", n / 4)),
+        2 => scaled(3),
+        _ => object(&pod, "added", "web-2", &format!("pod-{}", n / 4 + 1)),
+    });
+    assert_bounded("a set whose template changes", &sample, |n| {
+        let mut line = set.clone();
+        line["object"]["StatefulSet"]["spec"]["template"]["metadata"]["labels"]["n"] = json!(n.to_string());
+        line
+    });
+    assert_bounded("many sets", &sample, |n| object(&set, "added", &format!("other-{n}"), &format!("other-{n}")));
+    assert_bounded("many sets that go", &sample, |n| {
+        object(&set, if n.is_multiple_of(2) { "added" } else { "deleted" }, &format!("other-{}", n / 2), &format!("other-{}", n / 2))
+    });
+    assert_bounded("many lives of one set", &sample, |n| object(&set, "added", "web", &format!("set-{n}")));
+    assert_bounded("many subjects", &sample, |_| subject.clone());
+}
+
+#[test]
+fn claims_services_and_slices() {
+    let sample = Sample::read();
+    let (claim, service, slice) = (sample.last("PersistentVolumeClaim", "data-web-1"), sample.last("Service", "web"), sample.first("/object/EndpointSlice"));
+    assert_bounded("many claims", &sample, |n| object(&claim, "added", &format!("claim-{n}"), &format!("claim-{n}")));
+    assert_bounded("many lives of one claim", &sample, |n| object(&claim, "added", "data-web-1", &format!("claim-{n}")));
+    assert_bounded("many Services", &sample, |n| object(&service, "added", &format!("service-{n}"), &format!("service-{n}")));
+    assert_bounded("a Service that changes", &sample, |n| {
+        let mut line = service.clone();
+        line["object"]["Service"]["spec"]["selector"]["n"] = json!(n.to_string());
+        line
+    });
+    assert_bounded("many EndpointSlices", &sample, |n| object(&slice, "added", &format!("slice-{n}"), &format!("slice-{n}")));
+    assert_bounded("gaps in which much vanished", &sample, |n| {
+        if n < LINES / 2 {
+            return object(&claim, "added", &format!("claim-{n}"), &format!("claim-{n}"));
+        }
+        json!({"gap": {"kind": "PersistentVolumeClaim", "reason": "expired", "vanished": [format!("claim-{}", n - LINES / 2)]}})
+    });
+    assert_bounded("gaps in which one name's lives vanished", &sample, |n| {
+        if n < LINES / 2 {
+            return object(&claim, "added", "claim", &format!("claim-{n}"));
+        }
+        json!({"gap": {"kind": "PersistentVolumeClaim", "reason": "expired", "vanished": [format!("claim-{}", n - LINES / 2)]}})
+    });
+}
+
+#[test]
+fn events() {
+    let sample = Sample::read();
+    let pod = sample.last("Pod", "web-1")["object"]["Pod"]["metadata"]["uid"].clone();
+    let event = |number: u64, about: Value| {
+        json!({"change": "added", "object": {"Event": {"metadata": {"name": format!("e-{number}"), "uid": format!("e-{number}")},
+            "involvedObject": {"kind": "Pod", "name": "web-1", "uid": about}, "reason": "FailedMount", "message": "no", "type": "Warning", "count": 1}}})
+    };
+    assert_bounded("many Events of one pod", &sample, |n| event(n, pod.clone()));
+    assert_bounded("many Events of many pods", &sample, |n| event(n, json!(format!("pod-{n}"))));
+    assert_bounded("one Event, told again and again", &sample, |_| event(1, pod.clone()));
+    assert_bounded("Events and steps that end in nothing", &sample, |n| match n % 4 {
+        0 => json!({"step": {"name": "observe", "phase": "begin", "asked": {"replicas": 3}}}),
+        1 => json!({"step": {"name": "observe", "phase": "stuck"}}),
+        _ => event(n, pod.clone()),
+    });
+}
+
+#[test]
+fn what_the_grader_did_and_read() {
+    let sample = Sample::read();
+    let (read, canary, lookup) = (sample.first("/read"), sample.first("/canary/wrote"), sample.first("/lookup/of"));
+    let about = |line: &Value, field: &str, number: u64| {
+        let mut line = line.clone();
+        line[field]["pod"]["uid"] = json!(format!("pod-{number}"));
+        line
+    };
+    assert_bounded("one pod's files, read again and again", &sample, |_| read.clone());
+    assert_bounded("many pods' files", &sample, |n| about(&read, "read", n));
+    assert_bounded("files that could not be read", &sample, |_| {
+        let mut line = read.clone();
+        line["read"]["error"] = json!("no shell");
+        line
+    });
+    assert_bounded("one canary, seen again and again", &sample, |_| canary.clone());
+    assert_bounded("many canaries on one claim", &sample, |n| {
+        let mut line = about(&canary, "canary", n);
+        line["canary"]["wrote"]["token"] = json!(n.to_string());
+        line["canary"]["saw"] = json!([{"file": "f", "token": n.to_string()}]);
+        line
+    });
+    assert_bounded("one name, asked again and again", &sample, |_| lookup.clone());
+    assert_bounded("one name that nobody answers", &sample, |_| {
+        let mut line = lookup.clone();
+        (line["lookup"]["addresses"], line["lookup"]["error"]) = (json!([]), json!("NXDOMAIN"));
+        line
+    });
+    assert_bounded("many pods' names", &sample, |n| {
+        let mut line = lookup.clone();
+        line["lookup"]["of"]["uid"] = json!(format!("pod-{n}"));
+        line
+    });
+    assert_bounded(
+        "many logs",
+        &sample,
+        |n| json!({"diagnosis": {"logs": {"pod": {"name": "web-1", "uid": format!("pod-{}", n % 2)}, "container": "app", "previous": false, "lines": ["no"]}}}),
+    );
+    assert_bounded(
+        "steps",
+        &sample,
+        |n| json!({"step": {"name": "scaleUp", "phase": if n % 2 == 0 { "begin" } else { "done" }, "asked": {"replicas": n % 9}}}),
+    );
+}
