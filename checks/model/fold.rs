@@ -288,7 +288,9 @@ impl Timeline {
             if let Some(life) = lives.last_mut() {
                 life.gone.get_or_insert(when);
             }
-            lives.push(ClaimLife { claim: it.clone(), added: when, doomed: None, asked_to_go: None, gone: None });
+            let is_new = change == Change::Added && it.status.phase != "Bound";
+            let names_its_volume = is_new && it.spec.as_ref().is_some_and(|spec| !spec.volume_name.is_empty());
+            lives.push(ClaimLife { claim: it.clone(), added: when, names_its_volume, doomed: None, asked_to_go: None, gone: None });
         }
         let Some(life) = lives.last_mut() else { return };
         let spec = it.spec.or_else(|| life.claim.spec.take());

@@ -140,13 +140,14 @@ impl Incarnation {
         statuses().filter_map(|it| running(&it.state).or_else(|| ended(&it.state))).filter_map(|it| stamp::epoch(&it)).min()
     }
 
-    /// The claims that its containers mount, by volume: `(volume, claim)`, in the volumes' order.
+    /// The claims that its containers mount, or have as raw devices, by volume: `(volume, claim)`, in the volumes' order.
     ///
     /// Generic ephemeral volumes are claims too, named `<pod>-<volume>`.
     #[must_use]
     pub fn claims(&self) -> Vec<(String, String)> {
         let spec = self.spec();
-        let mounted = |volume: &str| spec.containers.iter().chain(&spec.init_containers).any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume));
+        let containers = || spec.containers.iter().chain(&spec.init_containers);
+        let mounted = |volume: &str| containers().any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume)) || self.has_as_device(volume);
         spec.volumes
             .iter()
             .filter(|volume| mounted(&volume.name))
@@ -159,6 +160,15 @@ impl Incarnation {
     }
 }
 
+impl Incarnation {
+    /// Whether a container has a volume as a raw device: it holds no files.
+    #[must_use]
+    pub fn has_as_device(&self, volume: &str) -> bool {
+        let spec = self.spec();
+        spec.containers.iter().chain(&spec.init_containers).any(|it| it.volume_devices.iter().any(|device| device.name == volume))
+    }
+}
+
 /// One life (UID) of a claim.
 #[derive(Clone, Debug)]
 pub struct ClaimLife {
@@ -166,6 +176,8 @@ pub struct ClaimLife {
     pub claim: PersistentVolumeClaim,
     /// When it was created.
     pub added: When,
+    /// It was created with the name of the volume that it is to have, which is another's, or somebody's own.
+    pub names_its_volume: bool,
     /// When it was first seen with a pod as owner, which dooms it.
     pub doomed: Option<When>,
     /// When its deletion was first requested.

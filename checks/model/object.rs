@@ -270,6 +270,8 @@ objects! {
         restart_policy: String,
         /// Mounts.
         volume_mounts: Vec<VolumeMount>,
+        /// Volumes that it has as raw devices.
+        volume_devices: Vec<VolumeDevice>,
         /// How it tells that it is Ready.
         readiness_probe: Option<Probe>,
         /// How it tells that it lives.
@@ -290,6 +292,12 @@ objects! {
         failure_threshold: i32,
         /// Seconds that one may take.
         timeout_seconds: i32,
+    }
+
+    /// `volumeDevices[]`.
+    VolumeDevice {
+        /// Name of the volume.
+        name: String,
     }
 
     /// `volumeMounts[]`.

@@ -38,7 +38,21 @@ impl Report {
     }
 }
 
-/// Makes the namespace when it is missing, and gives its UID when it did.
+/// What is known of the namespace when it is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// Its UID, if it was made for this grade.
+    pub made: Option<String>,
+    /// It has the Pod Security level that a grader gave it.
+    pub has_our_level: bool,
+}
+
+/// The label with a namespace's Pod Security level, and the level that a namespace of ours gets.
+const LEVEL: (&str, &str) = ("pod-security.kubernetes.io/enforce", "baseline");
+/// The label by which a namespace of ours is known.
+const OURS: (&str, &str) = ("app.kubernetes.io/managed-by", "stsgrade");
+
+/// Makes the namespace when it is missing.
 ///
 /// Its Pod Security level is `baseline`, unless what comes into it is trusted.
 ///
@@ -46,7 +60,7 @@ impl Report {
 ///
 /// # Errors
 /// It is missing and cannot be made, or it is being deleted.
-pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Option<String>, Failure> {
+pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespace, Failure> {
     let path = format!("/api/v1/namespaces/{}", cluster.namespace);
     let failure = |error: &kube::Error, verb| {
         Failure::of(error, &Tried { verb, resource: "namespaces", name: &cluster.namespace, namespace: &cluster.namespace, server: &cluster.server })
@@ -60,23 +74,26 @@ pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Option<S
                 format!("Wait until `kubectl get namespace {name}` no longer finds it, and try again."),
             ));
         }
-        Ok(_) => return Ok(None),
-        Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(None),
+        Ok((_, it)) => {
+            let has = |(label, value): (&str, &str)| it["metadata"]["labels"][label] == value;
+            return Ok(Namespace { made: None, has_our_level: has(OURS) && has(LEVEL) });
+        }
+        Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(Namespace::default()),
         Err(kube::Error::Api(status)) if status.is_not_found() => {}
         Err(error) => return Err(failure(&error, "get")),
     }
-    let mut labels = json!({"app.kubernetes.io/managed-by": "stsgrade"});
+    let mut labels = json!({OURS.0: OURS.1});
     if !trust {
-        labels["pod-security.kubernetes.io/enforce"] = json!("baseline");
+        labels[LEVEL.0] = json!(LEVEL.1);
     }
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace, "labels": labels}});
     let uid = match send(cluster, Method::POST, "/api/v1/namespaces?fieldManager=stsgrade", "application/json", Some(&namespace)).await {
         Ok((_, made)) => made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        Err(kube::Error::Api(status)) if status.is_already_exists() => return Ok(None),
+        Err(kube::Error::Api(status)) if status.is_already_exists() => return Ok(Namespace::default()),
         Err(error) => return Err(failure(&error, "create")),
     };
     await_service_account(cluster).await?;
-    Ok(Some(uid))
+    Ok(Namespace { made: Some(uid), has_our_level: !trust })
 }
 
 /// Applies all objects in their order, and notes each in `report` as soon as it stands.

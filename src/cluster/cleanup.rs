@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     Cluster, Interrupt, Journal,
-    apply::{Report, object_path, send},
+    apply::{Namespace, Report, object_path, send},
     deletion::remove_claims,
     pace::Pace,
 };
@@ -41,17 +41,19 @@ pub(super) struct Litter {
     pub(super) applied: Report,
     /// The UID of the namespace, if it was made for this grade.
     pub(super) namespace: Option<String>,
+    /// The namespace has the Pod Security level that a grader gave it.
+    pub(super) has_our_level: bool,
 }
 
 impl Litter {
-    pub(super) fn of(submission: &Submission, namespace: Option<String>) -> Self {
+    pub(super) fn of(submission: &Submission, namespace: Namespace) -> Self {
         let sets = submission.objects.iter().filter(|it| it.kind == Applied::StatefulSet);
         let templates = sets.map(|set| {
             let list = set.value.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
             let names = list.into_iter().flatten().filter_map(|it| it.pointer("/metadata/name")?.as_str().map(str::to_owned));
             (set.name.clone(), names.collect())
         });
-        Self { templates: templates.collect(), namespace, ..Self::default() }
+        Self { templates: templates.collect(), namespace: namespace.made, has_our_level: namespace.has_our_level, ..Self::default() }
     }
 
     /// What a clean-up would remove, as `kubectl delete` takes it: all that is to be applied, or all that was made.

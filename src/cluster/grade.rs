@@ -225,7 +225,15 @@ impl<'a> Grade<'a> {
         self.journal.push(step(Phase::Begin, None));
         let answer = apply(self.cluster, submission, &mut self.litter.applied).await;
         match &answer {
-            Ok(()) => self.journal.push(step(Phase::Done, Some(self.litter.applied.words()))),
+            Ok(()) => {
+                // By this the judge knows whose level refuses a pod.
+                let level = if self.litter.has_our_level {
+                    "namespace/".to_owned() + &self.cluster.namespace + " with Pod Security level baseline, "
+                } else {
+                    String::new()
+                };
+                self.journal.push(step(Phase::Done, Some(level + &self.litter.applied.words())))
+            }
             Err(failure) => self.journal.push(step(Phase::Refused, Some(failure.to_string()))),
         };
         answer

@@ -43,7 +43,8 @@ const FIRST_ANSWERS: Duration = Duration::from_secs(4);
 const STALL: Duration = Duration::from_secs(5);
 
 /// Obstacles that mean that there is no room for pods beyond N.
-const NO_ROOM: [&str; 7] = ["quota", "no_room", "no_room_for_more", "claim_pending", "no_default_class", "volume_not_mounted", "evicted"];
+const NO_ROOM: [&str; 9] =
+    ["quota", "no_room", "no_room_for_more", "host_port_taken", "not_scheduled", "claim_pending", "no_default_class", "volume_not_mounted", "evicted"];
 
 /// All that one tour needs.
 pub(super) struct Tour<'a> {
@@ -213,7 +214,7 @@ impl Tour<'_> {
         }
         let obstacle = self.journal.with(|timeline| timeline.obstacles().last().map(|it| (it.id, it.fault)));
         match obstacle {
-            Some(("still_terminating" | "set_deleted" | "zero_replicas", _)) => Ended::Over,
+            Some(("still_terminating" | "still_stopping" | "set_deleted" | "zero_replicas", _)) => Ended::Over,
             Some((id, Fault::Cluster)) if NO_ROOM.contains(&id) => Ended::NoRoom,
             _ => Ended::Broken,
         }

@@ -22,6 +22,8 @@ pub(super) struct Facts<'t> {
 /// What is said of a claim that is not Bound.
 pub(super) struct Pending<'t> {
     pub(super) claim: &'t PersistentVolumeClaim,
+    /// It was created with the name of its volume.
+    pub(super) names_its_volume: bool,
     /// The last warning, or the last word of all.
     pub(super) said: String,
     pub(super) evidence: Vec<Seq>,
@@ -55,6 +57,13 @@ impl<'t> Facts<'t> {
     fn applied(&self) -> Option<Seq> {
         let step = self.timeline.steps.iter().find(|it| it.name == StepName::Apply)?;
         step.end.as_ref().map(|(seq, ..)| *seq)
+    }
+
+    /// Whether the namespace has the Pod Security level `baseline` because a grader gave it that.
+    pub(super) fn has_graders_level(&self) -> bool {
+        let step = self.timeline.steps.iter().find(|it| it.name == StepName::Apply);
+        let answer = step.and_then(|step| step.end.as_ref()).and_then(|(_, _, answer)| answer.as_deref());
+        answer.is_some_and(|it| it.starts_with("namespace/") && it.contains(" with Pod Security level baseline"))
     }
 
     /// Whether the pod was watched to fare anew after a line.
@@ -106,11 +115,27 @@ impl<'t> Facts<'t> {
     pub(super) fn pending_claims(&self) -> impl Iterator<Item = Pending<'t>> {
         let timeline = self.timeline;
         self.pod.into_iter().flat_map(Incarnation::claims).filter_map(move |(_, name)| {
-            let life = timeline.claim(&name).last().filter(|it| it.gone.is_none() && it.claim.status.phase == "Pending")?;
+            let life = timeline.claim(&name).last().filter(|it| it.gone.is_none() && matches!(it.claim.status.phase.as_str(), "Pending" | "Lost"))?;
             let last = timeline.warnings(life.uid()).next_back().or_else(|| timeline.words(life.uid()).last());
             let (said, evidence) = last.map_or_else(Default::default, |(seq, it)| (it.message.clone(), vec![seq]));
-            Some(Pending { claim: &life.claim, said, evidence: evidence.into_iter().chain([life.added.by]).collect() })
+            Some(Pending { claim: &life.claim, names_its_volume: life.names_its_volume, said, evidence: evidence.into_iter().chain([life.added.by]).collect() })
         })
+    }
+
+    /// How many other pods of the set are on a node.
+    pub(super) fn placed(&self) -> usize {
+        let others = self.timeline.owned().filter(|it| it.ordinal != self.ordinal && it.asked_to_go.is_none());
+        others.filter(|it| !it.spec().node_name.is_empty()).count()
+    }
+
+    /// For how many seconds a pod that has been asked to go has stopped, and how many it may take by its own spec.
+    pub(super) fn stopping_for(&self) -> Option<(u64, u64)> {
+        /// What Kubernetes takes where the spec says nothing.
+        const USUAL_GRACE_SECONDS: i64 = 30;
+        let pod = self.leaving?;
+        let allowed = pod.spec().termination_grace_period_seconds.unwrap_or(USUAL_GRACE_SECONDS);
+        let so_far = self.timeline.now().saturating_sub(pod.asked_to_go_at) / 1_000_000_000;
+        Some((so_far, u64::try_from(allowed).unwrap_or(0)))
     }
 
     /// What the scheduler said, when it found no node.

@@ -2,10 +2,13 @@
 //! kubelet, registries and provisioners really use.
 
 mod containers;
+mod scheduling;
 
 pub(super) use containers::{
-    config_error, container_ends, image_missing, image_unreachable, init_never_ends, liveness_fails, node_out_of_memory, out_of_memory, probe_fails,
+    config_error, container_ends, image_missing, image_name_invalid, image_never_pulled, image_unreachable, init_never_ends, liveness_fails,
+    node_out_of_memory, out_of_memory, probe_fails,
 };
+pub(super) use scheduling::{host_port, host_port_taken, no_room, no_room_for_more, node_named, not_scheduled, placement_impossible};
 
 use super::{
     Sight, blames_the_submission,
@@ -47,6 +50,14 @@ pub(super) fn evicted(facts: &Facts<'_>) -> Option<Sight> {
         return sight(format!("{}: {}", status.reason, status.message), [pod.added.by]);
     }
     disrupted.and_then(|it| sight(format!("{}: {}", it.reason, it.message), [pod.added.by]))
+}
+
+/// The kubelet ended the pod for a limit that the template itself sets.
+pub(super) fn storage_limit(facts: &Facts<'_>) -> Option<Sight> {
+    const LIMITS: [&str; 3] = ["exceeds the total limit of containers", "exceeded its local ephemeral storage limit", "usage of emptydir volume"];
+    let pod = facts.pod?;
+    let status = &pod.pod.status;
+    (status.reason == "Evicted" && has_any(&status.message, &LIMITS)).then(|| sight(format!("Evicted: {}", status.message), [pod.added.by])).flatten()
 }
 
 /// The node controller has given the node up: whatever its pods say is old.
@@ -100,6 +111,28 @@ pub(super) fn wrong_access_mode(facts: &Facts<'_>) -> Option<Sight> {
     })
 }
 
+/// A claim that was created for a volume by name, and does not get it.
+///
+/// Who copies a claim from a cluster (`kubectl get -o yaml`) copies the name of that claim's own volume with it.
+pub(super) fn volume_missing(facts: &Facts<'_>) -> Option<Sight> {
+    pending(facts, |it| {
+        let waits = it.claim.status.phase != "Lost" && !facts.out_of_time;
+        let volume = it.claim.spec.as_ref().map_or("", |it| &it.volume_name);
+        let told = if it.said.is_empty() { "no such volume is free for it" } else { &it.said };
+        (it.names_its_volume && !waits).then(|| format!("claim {} names volume {volume} and is {}: {told}", it.claim.metadata.name, it.claim.status.phase))
+    })
+}
+
+pub(super) fn volume_lost(facts: &Facts<'_>) -> Option<Sight> {
+    pending(facts, |it| (it.claim.status.phase == "Lost").then(|| format!("claim {} is Lost: {}", it.claim.metadata.name, it.said)))
+}
+
+/// What a template may ask of a claim, and provisioners do not give.
+pub(super) fn claim_impossible(facts: &Facts<'_>) -> Option<Sight> {
+    const WORDS: [&str; 4] = ["selector is not supported", "not support block volume", "block volumes are not supported", "volumemode"];
+    pending(facts, |it| has_any(&it.said, &WORDS).then(|| format!("claim {}: {}", it.claim.metadata.name, it.said)))
+}
+
 /// A claim that neither the set nor an ephemeral volume makes, and that nobody has made.
 pub(super) fn claim_missing(facts: &Facts<'_>) -> Option<Sight> {
     let pod = facts.pod?;
@@ -115,41 +148,10 @@ pub(super) fn claim_missing(facts: &Facts<'_>) -> Option<Sight> {
 pub(super) fn claim_pending(facts: &Facts<'_>) -> Option<Sight> {
     // A claim that waits for its pod to be scheduled is not what the pod waits for.
     const NORMAL: [&str; 2] = ["waiting for first consumer", "to be scheduled"];
-    pending(facts, |it| (!has_any(&it.said, &NORMAL)).then(|| format!("claim {} is Pending: {}", it.claim.metadata.name, it.said)))
-}
-
-/// No node can take the pod, for reasons that stand in the template alone.
-pub(super) fn placement_impossible(facts: &Facts<'_>) -> Option<Sight> {
-    // Of a node that nobody's pods are meant for.
-    const RESERVED: [&str; 2] = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
-    // "existing pods anti-affinity rules" are those of others.
-    const PICKY: [&str; 5] = [
-        "didn't match pod's node affinity/selector",
-        "didn't match pod affinity rules",
-        "didn't match pod anti-affinity rules",
-        "topology spread",
-        "didn't match node selector",
-    ];
-    let pod = facts.pod.filter(|_| facts.is_the_submissions())?;
-    let message = facts.unschedulable()?;
-    // The scheduler calls preemption unhelpful for resources only where the request exceeds what the node has in all.
-    let too_large =
-        |reason: &str| has_any(reason, &["insufficient "]) && message.contains("Preemption is not helpful") && !message.contains("No preemption victims");
-    let (_, rest) = message.split_once("available: ")?;
-    let reasons: Vec<&str> = rest.split(". ").next()?.split(", ").collect();
-    let template = |reason: &str| has_any(reason, &PICKY) || too_large(reason);
-    let all = reasons.iter().all(|it| template(it) || has_any(it, &RESERVED));
-    (all && reasons.iter().any(|it| template(it))).then(|| Sight { why: message.to_owned(), container: None, evidence: vec![pod.added.by] })
-}
-
-/// What the tour alone asks for is not waited for: it has a way without.
-pub(super) fn no_room_for_more(facts: &Facts<'_>) -> Option<Sight> {
-    let message = facts.unschedulable().filter(|_| !facts.is_the_submissions())?;
-    has_any(message, &["insufficient ", "too many pods", "affinity", "topology spread"]).then(|| sight(message, [facts.pod?.added.by])).flatten()
-}
-
-pub(super) fn no_room(facts: &Facts<'_>) -> Option<Sight> {
-    sight(facts.unschedulable()?, [facts.pod?.added.by])
+    pending(facts, |it| {
+        let told = if it.said.is_empty() { "nothing is said of why" } else { &it.said };
+        (!has_any(&it.said, &NORMAL)).then(|| format!("claim {} is {}: {told}", it.claim.metadata.name, it.claim.status.phase))
+    })
 }
 
 pub(super) fn volume_not_mounted(facts: &Facts<'_>) -> Option<Sight> {
@@ -162,6 +164,13 @@ pub(super) fn quota(facts: &Facts<'_>) -> Option<Sight> {
     sight(message, [seq])
 }
 
+/// The level that the grader itself gave the namespace refuses the pods.
+pub(super) fn pod_security(facts: &Facts<'_>) -> Option<Sight> {
+    let refused = |message: &str| facts.has_graders_level() && has_any(message, &["violates podsecurity \"baseline"]);
+    let (message, seq) = facts.failed_create().filter(|(message, _)| refused(message))?;
+    sight(message, [seq])
+}
+
 pub(super) fn pod_refused(facts: &Facts<'_>) -> Option<Sight> {
     // The namespace's own account comes a moment after the namespace, the count of what is used a moment after a quota.
     const NOT_OURS: [&str; 5] =
@@ -171,6 +180,18 @@ pub(super) fn pod_refused(facts: &Facts<'_>) -> Option<Sight> {
     let is_stale = |message: &str, seq: Seq| message.contains("not found") && facts.timeline.is_old_news(seq);
     let (message, seq) = facts.failed_create().filter(|(message, seq)| refused(message) && !is_stale(message, *seq))?;
     sight(message, [seq])
+}
+
+/// Time that the kubelet and the API server may take beside the pod's own.
+const STOPPING_SECONDS: u64 = 10;
+
+/// A pod that had less time than it may take.
+pub(super) fn still_stopping(facts: &Facts<'_>) -> Option<Sight> {
+    let (so_far, allowed) = facts.stopping_for()?;
+    if so_far >= allowed + STOPPING_SECONDS {
+        return None;
+    }
+    sight(format!("it was asked to stop {so_far} s before the time was over, and may take {allowed} s"), [facts.leaving?.asked_to_go?.by])
 }
 
 pub(super) fn still_terminating(facts: &Facts<'_>) -> Option<Sight> {

@@ -1,6 +1,9 @@
 //! Each row, by what a real cluster (1.34) said in its case.
 
-use super::Fault::{self, Cluster, Submission};
+use super::{
+    Fault::{self, Cluster, Submission},
+    rows,
+};
 use crate::model::{
     Outcome, Wait,
     history::History,
@@ -127,11 +130,11 @@ fn images_that_do_not_exist() {
     stops(&waiting(first_pod(), "ErrImagePull", gone), "image_missing", Submission);
     stops(
         &waiting(first_pod(), "ErrImageNeverPull", "Container image \"busybocks:1.36\" is not present with pull policy of Never"),
-        "image_missing",
+        "image_never_pulled",
         Submission,
     );
     let invalid = "Failed to apply default image tag \"BusyBox:1.36\": couldn't parse image name \"BusyBox:1.36\": invalid reference format: repository name (library/BusyBox) must be lowercase";
-    stops(&waiting(first_pod(), "InvalidImageName", invalid), "image_missing", Submission);
+    stops(&waiting(first_pod(), "InvalidImageName", invalid), "image_name_invalid", Submission);
     let backing_off = warned(waiting(first_pod(), "ImagePullBackOff", "Back-off pulling image"), "Failed", &format!("Failed to pull image: {gone}"));
     stops(&backing_off, "image_missing", Submission);
 }
@@ -351,7 +354,7 @@ fn a_claim_that_nobody_makes() {
     let history = history.service().set(Change::Added).subject().add(0);
     stops(&unschedulable(history, message), "claim_missing", Submission);
     // The scheduler may know of the set's own claim a moment later than the pod.
-    waits(&unschedulable(first_pod(), "0/1 nodes are available: persistentvolumeclaim \"data-web-0\" not found. not found"), "no_room", Cluster);
+    waits(&unschedulable(first_pod(), "0/1 nodes are available: persistentvolumeclaim \"data-web-0\" not found. not found"), "not_scheduled", Cluster);
 }
 
 #[test]
@@ -373,11 +376,128 @@ fn nodes_that_have_no_room_now() {
         "0/1 nodes are available: 1 Too many pods. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
         "0/2 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
         "0/2 nodes are available: 1 Insufficient memory, 1 node(s) didn't match Pod's node affinity/selector. preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.",
+        "0/1 nodes are available: 1 node(s) had untolerated taint(s). no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
         "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
-        "0/1 nodes are available: 1 node(s) had volume node affinity conflict. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
     ] {
         waits(&unschedulable(first_pod(), message), "no_room", Cluster);
     }
+}
+
+/// Catches words that nobody understood being told as "no room" and "nothing is wrong with your manifest".
+#[test]
+fn what_the_scheduler_says_beside_that_is_quoted() {
+    for message in [
+        "0/1 nodes are available: 1 node(s) had volume node affinity conflict. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
+        "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.",
+        "0/1 nodes are available: 1 the moon is in the wrong phase.",
+        "no nodes available to schedule pods",
+    ] {
+        let history = unschedulable(first_pod(), message);
+        waits(&history, "not_scheduled", Cluster);
+        assert_eq!(words(&history), message);
+    }
+    for (id, fault, remedy) in rows() {
+        let is_sure = matches!(id, "no_room" | "no_room_for_more");
+        assert!(fault == Submission || is_sure || !remedy.contains("Nothing is wrong with your manifest"), "{id} cannot know that");
+    }
+}
+
+/// The first pods of the set on a node each, the next one Pending by this message.
+fn no_node_for(ordinal: i32, message: &str) -> History {
+    let mut history = History::new().service().set(Change::Added).subject();
+    for placed in 0..ordinal {
+        history = history.up(placed).pod(placed, Change::Modified, |pod| pod.spec.get_or_insert_default().node_name = format!("node-{placed}"));
+    }
+    let condition = Condition { r#type: "PodScheduled".to_owned(), status: "False".to_owned(), message: message.to_owned(), ..Default::default() };
+    history.claim(ordinal).add(ordinal).pod(ordinal, Change::Modified, |pod| pod.status.conditions = vec![condition])
+}
+
+#[test]
+fn ports_of_the_node() {
+    let one = "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.";
+    let two = "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 2 node(s) didn't have free ports for the requested pod ports. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.";
+    stops(&no_node_for(1, one), "host_port", Submission);
+    stops(&no_node_for(2, two), "host_port", Submission);
+    // Somebody else's pod has the port of a node.
+    waits(&no_node_for(0, one), "host_port_taken", Cluster);
+    waits(&no_node_for(1, two), "host_port_taken", Cluster);
+    let beyond = no_node_for(2, one).pod(2, Change::Modified, |pod| pod.status.conditions.clear()).ready(2).scale(5).claim(3).add(3);
+    let condition = Condition { r#type: "PodScheduled".to_owned(), status: "False".to_owned(), message: one.to_owned(), ..Default::default() };
+    stops(&beyond.pod(3, Change::Modified, |pod| pod.status.conditions = vec![condition]), "no_room_for_more", Cluster);
+}
+
+#[test]
+fn nodes_that_the_template_names() {
+    let mut history = History::new();
+    history.spec.template.spec.node_name = "node-9".to_owned();
+    let history = history.service().set(Change::Added).subject().claim(0).add(0);
+    waits(&history, "node_named", Submission);
+    let collected = Condition {
+        r#type: "DisruptionTarget".to_owned(),
+        status: "True".to_owned(),
+        reason: "DeletionByPodGC".to_owned(),
+        message: "PodGC: node no longer exists".to_owned(),
+    };
+    stops(&history.clone().pod(0, Change::Modified, |pod| pod.status.conditions = vec![collected.clone()]), "node_named", Submission);
+    waits(&first_pod().pod(0, Change::Modified, |pod| pod.status.conditions = vec![collected]), "evicted", Cluster);
+    // A node that is there has the containers soon, ready or not.
+    waits(&waiting(history, "ContainerCreating", ""), "never_ready", Cluster);
+}
+
+#[test]
+fn claims_that_name_their_volume() {
+    let named = |phase: &str, change: Change| {
+        let mut history = History::new().service().set(Change::Added).subject().claim(0);
+        if let Some(What::Object(told, Object::PersistentVolumeClaim(claim))) = history.lines.last_mut().map(|it| &mut it.what) {
+            *told = change;
+            claim.status.phase = "Pending".to_owned();
+        }
+        history.claim_line(0, Change::Modified, |claim| claim.status.phase = phase.to_owned()).add(0)
+    };
+    waits(&named("Pending", Change::Added), "volume_missing", Submission);
+    stops(&named("Lost", Change::Added), "volume_missing", Submission);
+    // A claim that lost the volume that it had.
+    stops(&named("Lost", Change::Listed), "volume_lost", Cluster);
+    stops(&pending(Some("standard"), &["ReadWriteOnce"], "claim Selector is not supported"), "claim_impossible", Submission);
+}
+
+/// Catches a claim that is not looked at because no container mounts it as a folder.
+#[test]
+fn claims_that_are_devices() {
+    let mut history = History::new();
+    let container = &mut history.spec.template.spec.containers[0];
+    container.volume_mounts.clear();
+    container.volume_devices = vec![crate::model::object::VolumeDevice { name: "data".to_owned() }];
+    let history = history.service().set(Change::Added).subject().claim(0).claim_line(0, Change::Modified, |claim| claim.status.phase = "Pending".to_owned());
+    let told = "failed to provision volume: block volumes are not supported";
+    let history = event(history.add(0), "PersistentVolumeClaim", "claim-1", "Warning", "ProvisioningFailed", told);
+    stops(&history, "claim_impossible", Submission);
+}
+
+#[test]
+fn pods_that_exceed_a_limit_of_their_own() {
+    let evicted = |message: &str| {
+        first_pod().pod(0, Change::Modified, |pod| {
+            (pod.status.phase, pod.status.reason, pod.status.message) = ("Failed".to_owned(), "Evicted".to_owned(), message.to_owned());
+        })
+    };
+    stops(&evicted("Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "), "storage_limit", Submission);
+    waits(&evicted("The node was low on resource: ephemeral-storage."), "evicted", Cluster);
+}
+
+/// Catches a Fail that does not say that the grader's own namespace is why, and whose remedy is not the one word that helps.
+#[test]
+fn a_level_that_the_grader_set_is_told_as_such() {
+    let message = "create Pod web-0 in StatefulSet web failed error: pods \"web-0\" is forbidden: violates PodSecurity \"baseline:latest\": hostPort (container \"app\" uses hostPort 18080)";
+    let applied = |answer: &str| {
+        let mut history = History::new().step(StepName::Apply).ended(StepName::Apply, Phase::Done);
+        if let Some(What::Step(step)) = history.lines.last_mut().map(|it| &mut it.what) {
+            step.answer = Some(answer.to_owned());
+        }
+        event(history.service().set(Change::Added).subject().claim(0), "StatefulSet", "set", "Warning", "FailedCreate", message)
+    };
+    stops(&applied("namespace/lab with Pod Security level baseline, service/web created"), "pod_security", Submission);
+    stops(&applied("service/web created"), "pod_refused", Submission);
 }
 
 #[test]
@@ -448,12 +568,16 @@ fn what_the_node_does() {
     });
     waits(&evicted, "evicted", Cluster);
     let stays = waiting(first_pod(), "ErrImagePull", "docker.io/library/busybocks:1.36: not found").asked_to_go(0);
-    waits(&stays, "still_terminating", Cluster);
-    assert!(!words(&stays).contains("finalizer"));
+    // It may take its whole grace period.
+    waits(&stays, "still_stopping", Cluster);
+    let overdue = (0..50).fold(stays, |history, _| event(history, "Pod", "other", "Normal", "Started", ""));
+    waits(&overdue, "still_terminating", Cluster);
+    assert!(!words(&overdue).contains("finalizer"));
     let ended = ended(first_pod(), 0, exit(0)).pod(0, Change::Modified, |pod| {
         pod.status.container_statuses[0].state = ContainerState { terminated: Some(exit(0)), ..Default::default() };
     });
-    assert!(words(&ended.asked_to_go(0)).contains("a finalizer or the node holds it"));
+    let overdue = (0..50).fold(ended.asked_to_go(0), |history, _| event(history, "Pod", "other", "Normal", "Started", ""));
+    assert!(words(&overdue).contains("a finalizer or the node holds it"));
     waits(&waiting(first_pod(), "ContainerCreating", ""), "never_ready", Cluster);
 }
 

@@ -61,15 +61,25 @@ pub(in super::super) fn image_unreachable(facts: &Facts<'_>) -> Option<Sight> {
     is_unreachable(&nameless(&words, pod)).then_some(Sight { why: words, container: None, evidence })
 }
 
+/// No registry is asked for what is no name of an image.
+pub(in super::super) fn image_name_invalid(facts: &Facts<'_>) -> Option<Sight> {
+    let (words, evidence) = pull_trouble(facts)?;
+    let said = nameless(&words, facts.pod?);
+    let is_invalid = words.starts_with("InvalidImageName") || has_any(&said, &["invalid reference format", "couldn't parse image"]);
+    (is_invalid && !facts.is_outdated()).then_some(Sight { why: words, container: None, evidence })
+}
+
+/// No registry is asked where the template forbids it.
+pub(in super::super) fn image_never_pulled(facts: &Facts<'_>) -> Option<Sight> {
+    let (words, evidence) = pull_trouble(facts)?;
+    (words.starts_with("ErrImageNeverPull") && !facts.is_outdated()).then_some(Sight { why: words, container: None, evidence })
+}
+
 pub(in super::super) fn image_missing(facts: &Facts<'_>) -> Option<Sight> {
-    const MISSING: [&str; 14] = [
+    const MISSING: [&str; 10] = [
         "not found",
         "manifest unknown",
         "denied",
-        "invalid reference",
-        "invalidimagename",
-        "couldn't parse",
-        "errimageneverpull",
         "repository does not exist",
         "insufficient_scope",
         "unauthorized",
