@@ -1,6 +1,6 @@
 //! The binary as its users meet it: what it prints where, and how it exits.
 
-use std::{fs, io::Write, path::Path, process::Stdio};
+use std::{fs, io::Write, process::Stdio};
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -183,15 +183,14 @@ fn a_reader_that_leaves_is_no_error() {
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.code() < Some(2), "{args:?}: {}", output.status);
+        // No code: killed by a signal, which a shell tells.
+        assert!(matches!(output.status.code(), Some(0 | 1)), "{args:?}: {}", output.status);
     }
 }
 
 #[test]
+#[cfg(target_os = "linux")]
 fn a_full_disk_is_told() {
-    if !Path::new("/dev/full").exists() {
-        return;
-    }
     let home = TempDir::new().unwrap();
     fs::write(home.path().join("recording.jsonl"), NOTHING).unwrap();
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -140,7 +140,8 @@ fn problems(case: &Case) -> Vec<String> {
 #[test]
 fn every_case_is_judged_as_its_first_line_says() {
     let (cases, mut wrong) = cases();
-    assert!(!cases.is_empty(), "no fixtures");
+    let has = |kind: fn(&Kind) -> bool| cases.iter().any(|case| kind(&case.kind));
+    assert!(has(|it| *it == Kind::Pass) && has(|it| matches!(it, Kind::Fail(_))) && has(|it| *it == Kind::Inconclusive), "no fixtures");
     wrong.extend(cases.iter().flat_map(problems));
     assert!(wrong.is_empty(), "{} problems (record with tests/cluster/run tests/record-fixtures):\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -177,9 +178,15 @@ fn every_mistake_has_a_case_that_makes_it() {
     assert!(missing.is_empty(), "no fixture makes {}", missing.join(", "));
 }
 
+/// Catches a snapshot of a case that is gone, too: nothing would hold it to anything.
 #[test]
 fn every_verdict_is_as_it_was() {
     let (cases, _) = cases();
+    let snapshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/fixtures");
+    let kept: BTreeSet<String> = fs::read_dir(snapshots).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    let known = cases.iter().map(|case| format!("{}.snap", case.name.replace('/', "-"))).collect();
+    let stray: Vec<&String> = kept.difference(&known).filter(|it| it.ends_with(".snap")).collect();
+    assert!(stray.is_empty(), "snapshots without a case: {stray:?}");
     for case in cases {
         let Ok(report) = judged(&case) else { continue };
         let mut settings = insta::Settings::clone_current();

@@ -28,6 +28,8 @@ const LONG: usize = 5_000;
 const SHORT: usize = 50;
 /// In how many recordings each field is hostile alone.
 const OFTEN: usize = 4;
+/// What of the hostile words stays when they are made harmless: a page that has it told of them.
+const SHOWN: &str = "[2J";
 /// More than any report has, without the hostile words.
 const MOST_BYTES: usize = 150_000;
 /// Words by which a line is understood: changed, it is no recording any more.
@@ -129,20 +131,25 @@ const FREE: [&str; 13] = ["message", "content", "lines", "error", "answer", "det
 /// Catches a string that is shown as it came, whatever it is that is wrong with the submission.
 #[test]
 fn recordings_whose_every_word_is_hostile() {
-    for file in recordings() {
-        let lines = lines(&file);
+    let (recordings, mut told) = (recordings(), 0);
+    for file in &recordings {
+        let lines = lines(file);
         let some = hostile(&lines, &long(), |place| FREE.iter().any(|it| place.ends_with(it)));
         let all = if lines.len() < SHORT { hostile(&lines, HOSTILE, |_| true) } else { String::new() };
-        for page in printed(some).into_iter().chain(printed(all)) {
+        let pages = [printed(some), printed(all)].concat();
+        told += usize::from(pages.iter().any(|page| page.contains(SHOWN)));
+        for page in pages {
             assert_harmless(&file.display().to_string(), &page);
         }
     }
+    // Reports that never tell of the words would prove nothing.
+    assert!(told > recordings.len() / 2, "the words are told of only {told} of {} recordings", recordings.len());
 }
 
 /// Catches a single field that only shows when all others are as they should be.
 #[test]
 fn recordings_with_one_hostile_field_each() {
-    let mut known = BTreeMap::new();
+    let (mut known, mut told) = (BTreeMap::new(), BTreeSet::new());
     for file in recordings() {
         let lines = lines(&file);
         if lines.len() > SHORT {
@@ -162,10 +169,14 @@ fn recordings_with_one_hostile_field_each() {
                 continue;
             }
             for page in printed(hostile(&lines, &long(), |place| place == field)) {
+                if page.contains(SHOWN) {
+                    told.insert(field.clone());
+                }
                 assert_harmless(&format!("{}: {field}", file.display()), &page);
             }
         }
     }
+    assert!(told.len() > 10, "only these fields were told: {told:?}");
 }
 
 /// The words by which lines are understood, and what is no JSON at all.
@@ -232,6 +243,7 @@ fn hostile_manifests() {
 fn hostile_servers() {
     let evil = long();
     for refused in ["/version", "selfsubjectrulesreviews", "/leases", "/api/v1/namespaces/lab", "/pods", "/statefulsets"] {
+        let mut told = false;
         for code in [400, 401, 403, 404, 409, 410, 422, 500] {
             let evil = evil.clone();
             let server = serve(move |what: &str| match what {
@@ -247,8 +259,12 @@ fn hostile_servers() {
                 .replace("context: lab", &format!("context: {name}"));
             fs::write(home.path().join("config"), config).unwrap();
             let output = stsgrade(&home).args(["grade", "--kubeconfig", "config", "-n", "lab", "--save", "r.jsonl", "-o", "json"]).output().unwrap();
-            assert_harmless(refused, &String::from_utf8(output.stdout).unwrap());
-            assert_harmless(refused, &String::from_utf8(output.stderr).unwrap());
+            for page in [output.stdout, output.stderr] {
+                let page = String::from_utf8(page).unwrap();
+                told |= page.contains(SHOWN);
+                assert_harmless(refused, &page);
+            }
         }
+        assert!(told, "what the server says of {refused} is never told");
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bounded;
+mod ci;
 mod cli;
 mod errors;
 mod fake;
