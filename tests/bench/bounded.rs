@@ -1,7 +1,10 @@
-//! Judging is linear in the recording, whatever is in it.
+//! Whether judging is linear in the recording, whatever is in it.
 //!
-//! A recording of a real grade is blown up with one kind of observation at a time. Times say something about a machine; what
-//! is compared is judging with merely reading the same lines, in the same run.
+//! `cargo bench --bench bounded`. A recording of a real grade grows by many lines of one kind at a time. A time says something
+//! about a machine; what is compared is judging with merely reading the same lines, in the same run. Ends with a failure
+//! where judging takes many times as long, as a quadratic judge does.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
 
 use std::{
     fmt::Write as _,
@@ -19,7 +22,9 @@ use stsgrade::{
 /// How many lines are added. With so many, a quadratic judge takes tens of times as long as reading them.
 const LINES: u64 = 20_000;
 /// Judging folds each line and goes through what it made of them some ten times: that is a few times what reading takes.
-const MOST_TIMES_READING: u32 = 8;
+const MOST_TIMES_READING: f64 = 8.0;
+/// How often a pair is measured before judging counts as too slow.
+const ROUNDS: u32 = 3;
 
 /// The recording's own objects, by which further ones are made.
 struct Sample {
@@ -104,10 +109,18 @@ fn judge(recording: &[u8]) {
 #[track_caller]
 fn assert_bounded(what: &str, sample: &Sample, line: impl Fn(u64) -> Value) {
     let recording = sample.with((0..LINES).map(line));
-    let reading = time(|| read(&recording));
-    let judging = time(|| judge(&recording));
-    eprintln!("{what}: read in {reading:?}, judged in {judging:?}");
-    assert!(judging < reading * MOST_TIMES_READING, "{what}: {LINES} lines were read in {reading:?} and judged in {judging:?}");
+    let mut lowest = f64::INFINITY;
+    // Another process may take the processor from one of the two: the lowest of some ratios counts.
+    for _ in 0..ROUNDS {
+        let reading = time(|| read(&recording));
+        let judging = time(|| judge(&recording));
+        lowest = lowest.min(judging.as_secs_f64() / reading.as_secs_f64());
+        if lowest < MOST_TIMES_READING {
+            break;
+        }
+    }
+    println!("{lowest:6.2} times as long as reading: {what}");
+    assert!(lowest < MOST_TIMES_READING, "{what}: judging {LINES} lines takes {lowest:.1} times as long as reading them");
 }
 
 /// Two lines in turn: a pod comes, and goes.
@@ -116,7 +129,6 @@ fn comes_and_goes(pod: &Value, number: u64, name: &str) -> Value {
     object(pod, if number.is_multiple_of(2) { "added" } else { "deleted" }, name, &uid)
 }
 
-#[test]
 fn pods() {
     let sample = Sample::read();
     let pod = sample.last("Pod", "web-1");
@@ -133,7 +145,6 @@ fn pods() {
     });
 }
 
-#[test]
 fn sets() {
     let sample = Sample::read();
     let set = sample.last("StatefulSet", "web");
@@ -166,7 +177,6 @@ fn sets() {
     assert_bounded("many subjects", &sample, |_| subject.clone());
 }
 
-#[test]
 fn claims_services_and_slices() {
     let sample = Sample::read();
     let (claim, service, slice) = (sample.last("PersistentVolumeClaim", "data-web-1"), sample.last("Service", "web"), sample.first("/object/EndpointSlice"));
@@ -193,7 +203,6 @@ fn claims_services_and_slices() {
     });
 }
 
-#[test]
 fn events() {
     let sample = Sample::read();
     let pod = sample.last("Pod", "web-1")["object"]["Pod"]["metadata"]["uid"].clone();
@@ -211,7 +220,6 @@ fn events() {
     });
 }
 
-#[test]
 fn what_the_grader_did_and_read() {
     let sample = Sample::read();
     let (read, canary, lookup) = (sample.first("/read"), sample.first("/canary/wrote"), sample.first("/lookup/of"));
@@ -255,4 +263,12 @@ fn what_the_grader_did_and_read() {
         &sample,
         |n| json!({"step": {"name": "scaleUp", "phase": if n % 2 == 0 { "begin" } else { "done" }, "asked": {"replicas": n % 9}}}),
     );
+}
+
+fn main() {
+    pods();
+    sets();
+    claims_services_and_slices();
+    events();
+    what_the_grader_did_and_read();
 }
