@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Incarnation, Seq, ServiceLife, Standing, Timeline, Verdict, observation::Lookup},
+    model::{Incarnation, Part, Seq, ServiceLife, Standing, Timeline, Verdict, observation::Lookup},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -123,18 +123,22 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
     let name = &service.service.metadata.name;
     let text = format!("Service {name}'s own DNS name gives all pods' addresses");
     let asked: Vec<_> = timeline.lookups_of_service(name).collect();
-    let Some(last) = asked.last() else {
+    let changed = timeline.changed(Part::Template);
+    // What did not hold yet of pods of an earlier template says nothing; what did, does.
+    let last = asked.iter().rfind(|it| it.seq > changed);
+    let wanted: Vec<&Incarnation> = timeline.ordinals().filter_map(|it| timeline.representative(it)).collect();
+    // Each life has its own addresses: the answer must hold one of every ordinal that stood then.
+    let is_held = |life: &Incarnation, lookup: &Lookup| timeline.is_selected_alike(life) && life.addresses.iter().any(|it| lookup.addresses.contains(it));
+    let holds_all = |lookup: &Lookup| wanted.iter().all(|pod| timeline.lane(pod.ordinal).iter().any(|life| is_held(life, lookup)));
+    if let Some(right) = asked.iter().find(|it| holds_all(&it.what)) {
+        verdict.push("service_name", text, Standing::Met, [right.seq]);
+        return;
+    }
+    let Some(last) = last else {
         verdict.push("service_name", text, timeline.unasked(), []);
         return;
     };
-    let wanted: Vec<&Incarnation> = timeline.ordinals().filter_map(|it| timeline.representative(it)).collect();
-    // Each life has its own addresses: the answer must hold one of every ordinal that stood then.
-    let holds_all =
-        |lookup: &Lookup| wanted.iter().all(|pod| timeline.lane(pod.ordinal).iter().any(|life| life.addresses.iter().any(|it| lookup.addresses.contains(it))));
-    let standing = if let Some(right) = asked.iter().find(|it| holds_all(&it.what)) {
-        verdict.push("service_name", text, Standing::Met, [right.seq]);
-        return;
-    } else if let Some(error) = last.what.error.as_ref().filter(|it| !it.contains("NXDOMAIN") && !it.contains("no address")) {
+    let standing = if let Some(error) = last.what.error.as_ref().filter(|it| !it.contains("NXDOMAIN") && !it.contains("no address")) {
         Standing::unseen(format!("{} was answered: {error}", last.what.name))
     } else {
         let addresses: Vec<&str> = wanted.iter().flat_map(|it| it.addresses.last()).map(String::as_str).collect();

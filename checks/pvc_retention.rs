@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{ClaimLife, Episode, Incarnation, Seq, Standing, Timeline, Verdict},
+    model::{ClaimLife, Episode, Incarnation, Part, Seq, Standing, Timeline, Verdict},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -25,9 +25,10 @@ fn judge(timeline: &Timeline) -> Verdict {
         verdict.push("retain", "the set keeps its claims when it is scaled down", standing, [set.changed.by]).because("when_scaled_delete");
     }
     let mut whole = false;
-    for fall in timeline.falls() {
-        whole |= fall.whole;
-        for pod in fall.pods.iter().filter(|it| it.gone.is_some()) {
+    let changed = timeline.changed(Part::Retention);
+    for fall in timeline.falls().filter(|fall| fall.scale.when.by >= changed) {
+        for pod in fall.pods.iter().filter(|pod| pod.gone.is_some() && timeline.is_current(pod)) {
+            whole |= fall.whole;
             judge_pod(timeline, &mut verdict, &fall, pod);
         }
     }

@@ -93,12 +93,11 @@ impl Timeline {
         (!portrait.reads.is_empty()).then_some(portrait)
     }
 
-    /// For each ordinal, what the first of its incarnations that could be read held: the originals.
+    /// For each ordinal, what the first of its incarnations of the present template that could be read held: the originals.
     #[must_use]
     pub fn originals(&self) -> Vec<Portrait<'_>> {
-        let since = self.since();
-        let first = |lane: &'_ [Incarnation]| -> Option<usize> { (0..lane.len()).find(|place| self.readings(lane[*place].uid()).any(|it| it.seq >= since)) };
-        self.lanes().filter_map(|(_, lane)| self.portrait(&lane[first(lane)?])).collect()
+        let is_read = |pod: &&Incarnation| self.is_current(pod) && self.readings(pod.uid()).next().is_some();
+        self.lanes().filter_map(|(_, lane)| self.portrait(lane.iter().find(is_read)?)).collect()
     }
 
     /// Whether a pod's files already tell who wrote them, as far as can be said beside what other pods have shown so far.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    evidence::Part,
     lives::{Incarnation, Scale},
     observation::{Asked, Seq},
     timeline::{MOST_REPLICAS, Timeline},
@@ -31,15 +32,15 @@ pub struct Episode<'t> {
 }
 
 impl Timeline {
-    /// Every change of `spec.replicas` of the submission as it stands, in order.
+    /// Every change of `spec.replicas` since what decides the order of pods last changed, in order.
     #[must_use]
     pub fn episodes(&self) -> Vec<Episode<'_>> {
         let Some(set) = self.set() else { return vec![] };
-        let since = self.since();
+        let changed = self.changed(Part::Order);
         let covering = self.covering();
         let all = set.scales.iter().enumerate();
-        all.filter(|(_, scale)| scale.when.by >= since)
-            .map(|(place, scale)| if scale.to > scale.from { self.rise(&covering, place, *scale) } else { self.fall(&covering, place, *scale) })
+        all.filter(|(_, scale)| scale.when.by >= changed)
+            .map(|(place, scale)| if scale.to > scale.from { self.rise(&covering, place, scale.clone()) } else { self.fall(&covering, place, scale.clone()) })
             .collect()
     }
 
@@ -56,8 +57,7 @@ impl Timeline {
     /// Pods that went and came back while `spec.replicas` wanted them all along: old and new.
     #[must_use]
     pub fn replacements(&self) -> Vec<(&Incarnation, &Incarnation)> {
-        let since = self.since();
-        self.comings().filter(|(_, new, risen)| !risen && new.added.by >= since && !new.adopted).map(|(old, new, _)| (old, new)).collect()
+        self.comings().filter(|(_, new, risen)| !risen && !new.adopted).map(|(old, new, _)| (old, new)).collect()
     }
 
     /// Pods that came back in a rise: the incarnation that their ordinal had before, and the new one.
@@ -78,7 +78,14 @@ impl Timeline {
                 places.push(lane.len() - 1);
             }
             let back = |old: usize, new: usize| lane[old + 1..=new].iter().any(|it| risen.contains(it.uid()));
-            places.windows(2).filter_map(|pair| if let [old, new] = *pair { Some((&lane[old], &lane[new], back(old, new))) } else { None }).collect::<Vec<_>>()
+            let mut pairs = vec![];
+            for pair in places.windows(2) {
+                let [old, new] = *pair else { continue };
+                if self.are_comparable(&lane[old..=new]) {
+                    pairs.push((&lane[old], &lane[new], back(old, new)));
+                }
+            }
+            pairs
         })
     }
 
@@ -150,7 +157,7 @@ impl Timeline {
     /// The line since which what happens may be the doing of a change: the grader's own request, where the set's line was later.
     fn asked_at(&self, place: usize) -> Seq {
         let Some(set) = self.set() else { return 0 };
-        let scale = set.scales[place];
+        let scale = &set.scales[place];
         let before = place.checked_sub(1).and_then(|it| set.scales.get(it)).map_or(0, |it| it.when.by);
         let earlier = &self.asked[..self.asked.partition_point(|(seq, _)| *seq < scale.when.by)];
         let asked = earlier.iter().rev().take_while(|(seq, _)| *seq >= before).find(|(_, asked)| *asked == Asked::Replicas(scale.to));

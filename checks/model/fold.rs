@@ -1,7 +1,9 @@
 //! The fold: how a line of the recording changes the timeline.
 
+use std::sync::OnceLock;
+
 use super::{
-    lives::{ClaimLife, Incarnation, Noted, Scale, ServiceLife, SetLife, StepLife},
+    lives::{ClaimLife, Incarnation, Noted, ServiceLife, SetLife, StepLife},
     object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
     observation::{Canary, Change, Diagnosis, Gap, Kind, Observation, Phase, Seq, Step, What, Why},
     obstacle,
@@ -39,8 +41,12 @@ impl Timeline {
         let Observation { seq, at, what } = observation;
         self.last = seq;
         self.now = at;
+        self.least_settled = OnceLock::new();
         match what {
-            What::Subject(subject) => self.subject = Some((seq, subject)),
+            What::Subject(subject) => {
+                self.subject = Some((seq, subject));
+                self.note_rest(seq);
+            }
             What::Object(change, object) => {
                 self.object(seq, at, change, object);
                 self.note_rest(seq);
@@ -129,46 +135,17 @@ impl Timeline {
         }
     }
 
-    fn stateful_set(&mut self, when: When, change: Change, mut it: StatefulSet) {
+    fn stateful_set(&mut self, when: When, change: Change, it: StatefulSet) {
         self.names.insert(it.metadata.uid.clone(), it.metadata.name.clone());
         let lives = self.sets.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.uid != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
                 life.gone.get_or_insert(when);
             }
-            let spec = it.spec.clone().unwrap_or_default();
-            let replicas = spec.replicas.unwrap_or(1);
-            let scales = if change == Change::Added { vec![Scale { from: 0, to: replicas, when }] } else { vec![] };
-            lives.push(SetLife {
-                name: it.metadata.name.clone(),
-                uid: it.metadata.uid.clone(),
-                spec,
-                status: it.status.clone(),
-                generation: it.metadata.generation,
-                added: when,
-                changed: when,
-                submitted: replicas,
-                scales,
-                asked_to_go: None,
-                gone: None,
-            });
+            lives.push(SetLife::begin(when, change, &it));
         }
         let Some(life) = lives.last_mut() else { return };
-        if let Some(spec) = it.spec.take() {
-            let (from, to) = (life.spec.replicas.unwrap_or(1), spec.replicas.unwrap_or(1));
-            life.spec.replicas = spec.replicas;
-            let same_but_replicas = spec == life.spec;
-            if from != to {
-                life.scales.push(Scale { from, to, when });
-            }
-            if !same_but_replicas {
-                life.changed = when;
-                life.submitted = to;
-            }
-            life.spec = spec;
-        }
-        life.status = it.status;
-        life.generation = it.metadata.generation;
+        life.take(when, it.spec, it.status, &it.metadata);
         if it.metadata.deletion_timestamp.is_some() || change == Change::Deleted {
             life.asked_to_go.get_or_insert(when);
         }
@@ -392,20 +369,22 @@ impl Timeline {
     }
 
     fn note_rest(&mut self, seq: Seq) {
-        match self.rests.last() {
-            Some(rest) if rest.until.is_none() => {
-                let over = !self.is_at_rest();
-                if let Some(rest) = self.rests.last_mut().filter(|_| over) {
-                    rest.until = Some(seq);
-                }
+        let is_at_rest = self.is_at_rest();
+        let set = self.set().map(|set| set.uid.clone());
+        let open = self.rests.last_mut().filter(|rest| rest.until.is_none());
+        let goes_on = match open {
+            Some(rest) if is_at_rest && Some(&rest.set) == set.as_ref() => true,
+            Some(rest) => {
+                rest.until = Some(seq);
+                false
             }
-            _ => {
-                if self.is_at_rest() {
-                    let rest = Rest::now(self, seq);
-                    self.rests.push(rest);
-                }
-            }
+            None => false,
+        };
+        if is_at_rest && !goes_on {
+            let rest = Rest::now(self, seq);
+            self.rests.push(rest);
         }
+        self.least_settled = OnceLock::new();
     }
 }
 

@@ -32,6 +32,10 @@ pub(crate) struct History {
     canaries: BTreeMap<String, Vec<Token>>,
     starts: BTreeMap<i32, u32>,
     generation: i64,
+    /// The newest generation that the controller has seen.
+    observed: i64,
+    /// The controller's name for the template that pods are made from; empty where none is told.
+    pub(crate) revision: String,
     uids: u64,
 }
 
@@ -61,6 +65,8 @@ impl History {
             canaries: BTreeMap::new(),
             starts: BTreeMap::new(),
             generation: 1,
+            observed: 1,
+            revision: String::new(),
             uids: 0,
         }
     }
@@ -104,18 +110,50 @@ impl History {
         self.push(What::Object(Change::Added, Object::Service(service)))
     }
 
+    /// The set's line, with a status that is about this very generation.
     pub(crate) fn set(mut self, change: Change) -> Self {
-        if change == Change::Modified {
-            self.generation += 1;
-        }
+        self.generation += i64::from(change == Change::Modified);
+        self.observed = self.generation;
+        self.set_line(change)
+    }
+
+    /// The set's line when its spec has just changed: the controller has not seen that yet.
+    pub(crate) fn set_unobserved(mut self) -> Self {
+        self.generation += 1;
+        self.set_line(Change::Modified)
+    }
+
+    /// The controller has seen the newest spec, and names its template so.
+    pub(crate) fn observed_as(mut self, revision: &str) -> Self {
+        self.observed = self.generation;
+        revision.clone_into(&mut self.revision);
+        self.set_line(Change::Modified)
+    }
+
+    fn set_line(self, change: Change) -> Self {
         let metadata = Metadata { name: SET.to_owned(), uid: "set".to_owned(), generation: self.generation, ..Default::default() };
         let mut set = StatefulSet { metadata, spec: Some(self.spec.clone()), ..Default::default() };
-        set.status.observed_generation = self.generation;
+        set.status.observed_generation = self.observed;
+        set.status.update_revision.clone_from(&self.revision);
         self.push(What::Object(change, Object::StatefulSet(set)))
+    }
+
+    /// A rolling update: each pod is replaced, highest ordinal first.
+    pub(crate) fn rolled(self, replicas: i32) -> Self {
+        (0..replicas).rev().fold(self, |history, ordinal| history.down(ordinal).up(ordinal))
     }
 
     pub(crate) fn set_gone(self) -> Self {
         self.set(Change::Deleted)
+    }
+
+    /// The Service is changed in place: it is a good one, but for what `change` does.
+    pub(crate) fn service_changed(mut self, change: impl FnOnce(&mut Service)) -> Self {
+        self = self.service_with(change);
+        if let Some(What::Object(change, _)) = self.lines.last_mut().map(|it| &mut it.what) {
+            *change = Change::Modified;
+        }
+        self
     }
 
     /// The Service goes as it was last seen.
@@ -201,13 +239,21 @@ impl History {
             name: format!("{SET}-{ordinal}"),
             uid: format!("pod-{}", self.uids),
             owner_references: vec![owner],
-            labels: self.spec.template.metadata.labels.clone(),
+            labels: self.labels(),
             ..Default::default()
         };
         let mut pod = Pod { metadata, spec: Some(spec), status: PodStatus { phase: "Pending".to_owned(), ..Default::default() } };
         with(&mut pod);
         self.pods.insert(ordinal, pod.clone());
         self.push(What::Object(change, Object::Pod(pod)))
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.spec.template.metadata.labels.clone();
+        if !self.revision.is_empty() {
+            labels.insert("controller-revision-hash".to_owned(), self.revision.clone());
+        }
+        labels
     }
 
     /// The pod changes as `with` says.

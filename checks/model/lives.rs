@@ -3,9 +3,11 @@
 use std::sync::LazyLock;
 
 use super::{
-    object::{ContainerState, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec, StatefulSetSpec, StatefulSetStatus},
+    evidence::Changes,
+    object::{ContainerState, Metadata, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec, StatefulSet, StatefulSetSpec, StatefulSetStatus},
     observation::{Asked, Change, Phase, Seq, StepName},
     stamp,
+    version::Version,
     when::When,
 };
 
@@ -37,8 +39,14 @@ pub struct SetLife {
     pub added: When,
     /// When anything but `spec.replicas` last changed; its creation where nothing has.
     pub changed: When,
-    /// `spec.replicas` at that moment.
-    pub submitted: i32,
+    /// When the parts of it that evidence depends on last changed.
+    pub changes: Changes,
+    /// The controller's name for the template as it stands; `None` until it has named that.
+    pub revision: Option<String>,
+    /// When the generation last rose without a recorded reason: something that is not recorded changed.
+    pub(super) unexplained: Option<When>,
+    /// `spec.replicas` when it was first seen.
+    pub first_replicas: i32,
     /// Every change of `spec.replicas`, the witnessed creation (from 0) among them.
     pub scales: Vec<Scale>,
     /// When its deletion was requested.
@@ -48,7 +56,7 @@ pub struct SetLife {
 }
 
 /// One change of `spec.replicas`, as the set's own watch showed it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scale {
     /// Before.
     pub from: i32,
@@ -56,6 +64,8 @@ pub struct Scale {
     pub to: i32,
     /// When.
     pub when: When,
+    /// The set's resourceVersion on the line that showed it.
+    pub version: Version,
 }
 
 /// One pod UID's life.
@@ -301,4 +311,87 @@ impl Incarnation {
 /// Whether a condition is `True`.
 pub(super) fn condition_true(pod: &Pod, which: &str) -> bool {
     pod.status.conditions.iter().any(|it| it.r#type == which && it.status == "True")
+}
+
+impl SetLife {
+    pub(super) fn begin(when: When, change: Change, it: &StatefulSet) -> Self {
+        let spec = it.spec.clone().unwrap_or_default();
+        let replicas = spec.replicas.unwrap_or(1);
+        let version = Version::of(&it.metadata.resource_version);
+        let scales = if change == Change::Added { vec![Scale { from: 0, to: replicas, when, version }] } else { vec![] };
+        Self {
+            name: it.metadata.name.clone(),
+            uid: it.metadata.uid.clone(),
+            spec,
+            status: it.status.clone(),
+            generation: it.metadata.generation,
+            added: when,
+            changed: when,
+            changes: Changes::default(),
+            revision: None,
+            unexplained: None,
+            first_replicas: replicas,
+            scales,
+            asked_to_go: None,
+            gone: None,
+        }
+    }
+
+    /// Takes in what a line tells of it; a spec that is left out is as before.
+    pub(super) fn take(&mut self, when: When, spec: Option<StatefulSetSpec>, status: StatefulSetStatus, metadata: &Metadata) {
+        let is_explained = spec.is_some_and(|spec| self.take_spec(when, spec, &metadata.resource_version));
+        if metadata.generation > self.generation && !is_explained {
+            self.unexplained = Some(when);
+        }
+        self.generation = metadata.generation;
+        self.status = status;
+        self.take_revision(when);
+    }
+
+    /// Whether anything in the spec differs from before.
+    fn take_spec(&mut self, when: When, spec: StatefulSetSpec, version: &str) -> bool {
+        let (from, to) = (self.spec.replicas.unwrap_or(1), spec.replicas.unwrap_or(1));
+        self.spec.replicas = spec.replicas;
+        if from != to {
+            self.scales.push(Scale { from, to, when, version: Version::of(version) });
+        }
+        let before = std::mem::replace(&mut self.spec, spec);
+        let now = &self.spec;
+        if before == *now {
+            return from != to;
+        }
+        self.changed = when;
+        let order = |it: &StatefulSetSpec| (it.pod_management_policy.clone(), it.ordinals.clone(), it.min_ready_seconds);
+        if order(&before) != order(now) {
+            self.changes.order = Some(when);
+        }
+        if before.persistent_volume_claim_retention_policy != now.persistent_volume_claim_retention_policy {
+            self.changes.retention = Some(when);
+        }
+        let pods = |it: &StatefulSetSpec| {
+            let StatefulSetSpec { service_name, selector, template, template_digest, volume_claim_templates, .. } = it.clone();
+            (service_name, selector, template, template_digest, volume_claim_templates)
+        };
+        if pods(&before) != pods(now) {
+            self.changes.template = Some(when);
+            // The controller will name it anew, or give back the name of an earlier one that was the same.
+            self.revision = None;
+        }
+        true
+    }
+
+    /// The controller's name for the template tells of changes that are not recorded.
+    fn take_revision(&mut self, when: When) {
+        let newest = &self.status.update_revision;
+        if newest.is_empty() || self.status.observed_generation < self.generation || self.revision.as_ref() == Some(newest) {
+            return;
+        }
+        if self.revision.is_some() {
+            let when = self.unexplained.unwrap_or(when);
+            self.changes.template = Some(when);
+            self.changed = if when.by > self.changed.by { when } else { self.changed };
+        }
+        self.revision = Some(newest.clone());
+        self.unexplained = None;
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod content;
 mod episode;
+pub mod evidence;
 mod fold;
 pub mod gallery;
 #[cfg(test)]
@@ -24,14 +25,17 @@ mod storage;
 mod tests;
 mod timeline;
 pub mod verdict;
+mod version;
 pub mod when;
 mod words;
 
 pub use episode::Episode;
+pub use evidence::Part;
 pub use lives::{ClaimLife, Incarnation, Noted, Scale, ServiceLife, SetLife, StepLife};
 pub use observation::{Observation, Seq, What};
 pub use obstacle::{Fault, Obstacle};
 pub use rest::{Rest, Wait};
 pub use timeline::{MOST_REPLICAS, Timeline};
 pub use verdict::{Criterion, Outcome, Standing, Verdict};
+pub use version::Version;
 pub use when::{Truth, When};

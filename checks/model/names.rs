@@ -1,6 +1,7 @@
 //! Names: what the cluster's DNS answered, and whose canaries stand where.
 
 use super::{
+    evidence::Part,
     lives::{Incarnation, Noted},
     observation::{Lookup, Seq},
     timeline::Timeline,
@@ -10,7 +11,8 @@ use super::{
 impl Timeline {
     /// The answered questions for a pod's name in one of its lives, oldest first.
     pub fn lookups_of<'t>(&'t self, uid: &str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
-        self.answered(uid)
+        let is_current = self.incarnation(uid).is_some_and(|pod| self.is_current(pod));
+        self.answered(uid).filter(move |_| is_current)
     }
 
     /// The answered questions for a Service's own name, oldest first.
@@ -24,8 +26,8 @@ impl Timeline {
     }
 
     fn answered<'t>(&'t self, key: &str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
-        let since = self.since();
-        self.lookups.of(key).filter(move |it| it.what.unasked.is_none() && it.seq >= since)
+        let changed = self.changed(Part::Service);
+        self.lookups.of(key).filter(move |it| it.what.unasked.is_none() && it.seq > changed)
     }
 
     /// The line at which a life's name gave that life's addresses and no other.

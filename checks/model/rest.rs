@@ -28,6 +28,8 @@ pub struct Rest {
     pub until: Option<Seq>,
     /// `spec.replicas` in it.
     pub replicas: i32,
+    /// The UID of the set.
+    pub set: String,
     /// The pods that the set owned at its beginning, by ordinal: name and UID.
     pub pods: Vec<(String, String)>,
 }
@@ -38,6 +40,7 @@ impl Rest {
             from,
             until: None,
             replicas: timeline.set().map_or(0, |set| set.spec.replicas.unwrap_or(1)),
+            set: timeline.set().map_or_else(String::new, |set| set.uid.clone()),
             pods: timeline.owned().map(|it| (it.name().to_owned(), it.uid().to_owned())).collect(),
         }
     }
@@ -61,22 +64,22 @@ impl Timeline {
     /// those pods' containers ended by its own command later.
     #[must_use]
     pub fn settled(&self) -> Option<&Rest> {
-        let since = self.since();
-        let lasting = |rest: &&Rest| {
-            let ended = |uid: &str| {
-                self.incarnation(uid).is_some_and(|pod| pod.ended.is_some_and(|ended| ended > rest.from) && !pod.is_ready() && pod.asked_to_go.is_none())
-            };
-            !rest.pods.iter().any(|(_, uid)| ended(uid))
-        };
-        self.rests().iter().filter(|rest| rest.replicas == self.replicas() && rest.until.is_none_or(|until| until >= since)).find(lasting)
+        let replicas = self.replicas();
+        self.rests().iter().find(|rest| rest.replicas == replicas && self.is_of_now(rest) && self.lasts(rest))
+    }
+
+    /// Whether no container of a settled period's pods ended by its own command later.
+    pub(super) fn lasts(&self, rest: &Rest) -> bool {
+        let ended = |pod: &Incarnation| pod.ended.is_some_and(|ended| ended > rest.from) && !pod.is_ready() && pod.asked_to_go.is_none();
+        !rest.pods.iter().filter_map(|(_, uid)| self.incarnation(uid)).any(ended)
     }
 
     /// The incarnation that the structural checks look at for an ordinal: the one that was there when
-    /// the set had settled, or the newest one.
+    /// the set had settled, or the newest one of the template as it stands.
     #[must_use]
     pub fn representative(&self, ordinal: i32) -> Option<&Incarnation> {
         let settled = self.settled().and_then(|rest| rest.pods.iter().filter_map(|(_, uid)| self.incarnation(uid)).find(|pod| pod.ordinal == ordinal));
-        settled.or_else(|| self.lane(ordinal).last())
+        settled.or_else(|| self.lane(ordinal).iter().rfind(|pod| self.is_current(pod)))
     }
 
     /// How a criterion stands that nothing has shown: because something is in the way, or because
@@ -191,15 +194,10 @@ impl Timeline {
         if set.status.observed_generation < set.generation {
             return Some(format!("the controller to see {}'s newest spec", set.name));
         }
-        if set.spec.update_strategy.r#type == "OnDelete" || set.status.update_revision.is_empty() {
-            return None;
-        }
-        let partition = set.spec.update_strategy.rolling_update.as_ref().map_or(0, |it| it.partition);
-        let first = self.start().saturating_add(partition);
-        self.owned()
-            .filter(|it| it.ordinal >= first)
-            .find(|it| it.pod.metadata.labels.get("controller-revision-hash").is_some_and(|revision| *revision != set.status.update_revision))
-            .map(|it| format!("{} to be updated", it.name()))
+        // An adopted pod without a revision is replaced, too.
+        let outdated = |pod: &&Incarnation| !set.leaves_alone(pod.ordinal) && pod.revision() != Some(&set.status.update_revision);
+        let next = self.owned().find(outdated).filter(|_| !set.status.update_revision.is_empty());
+        next.map(|it| format!("{} to be updated", it.name()))
     }
 
     fn unless_stuck(&self, what: Option<String>) -> Wait {

@@ -3,7 +3,10 @@
 //! The judge, the driver's waits and every live view ask this one type. It is never stored: it is
 //! folded again from the recording.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use super::{
     keyed::{Events, Keyed},
@@ -59,6 +62,8 @@ pub struct Timeline {
     pub(super) end: Option<Noted<End>>,
     pub(super) last: Seq,
     pub(super) now: u64,
+    /// What was found out of it since the last line.
+    pub(super) least_settled: OnceLock<Option<i32>>,
 }
 
 /// Where a pod's incarnation is kept: the owning set's UID (empty for none) and the ordinal.
@@ -98,12 +103,6 @@ impl Timeline {
         self.standing_sets.iter().filter_map(|name| self.sets.get(name)?.last())
     }
 
-    /// N: the replicas of the submission, as it asked for them when it last changed.
-    #[must_use]
-    pub fn replicas(&self) -> i32 {
-        self.set().map_or(0, |set| set.submitted)
-    }
-
     /// The first ordinal.
     #[must_use]
     pub fn start(&self) -> i32 {
@@ -116,14 +115,6 @@ impl Timeline {
         let start = self.start();
         let replicas = if self.replicas() > MOST_REPLICAS { 0 } else { self.replicas() };
         start..start.saturating_add(replicas)
-    }
-
-    /// The line since which evidence counts: the last change of the submission.
-    #[must_use]
-    pub fn since(&self) -> Seq {
-        let Some(set) = self.set() else { return 0 };
-        let service = self.governing_service().and_then(|service| service.changed).map_or(0, |when| when.by);
-        set.changed.by.max(service)
     }
 
     /// An ordinal's incarnations in the graded set, in order.
