@@ -1,6 +1,9 @@
 //! Applying a submission, as kubectl's server-side apply does.
 
-use checks::model::observation::Reference;
+use checks::model::{
+    Version,
+    observation::{Kind, Reference},
+};
 use futures::StreamExt as _;
 use http::{Method, Request, StatusCode};
 use kube::{client::Body, core::Status};
@@ -25,6 +28,8 @@ pub struct Report {
     pub created: Vec<(Applied, Reference)>,
     /// The objects that stood already.
     pub configured: Vec<(Applied, Reference)>,
+    /// What the API server answered of those that are watched: the version at which the watch shows what was applied.
+    pub answered: Vec<(Kind, Version)>,
 }
 
 impl Report {
@@ -102,7 +107,8 @@ pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespac
 /// The API server refuses one; those before it stand and are in `report`.
 pub async fn apply(cluster: &Cluster, submission: &Submission, report: &mut Report) -> Result<(), Failure> {
     for manifest in &submission.objects {
-        let (is_new, uid) = apply_one(cluster, manifest).await?;
+        let (is_new, uid, version) = apply_one(cluster, manifest).await?;
+        report.answered.extend(watched(manifest.kind).map(|kind| (kind, version)));
         let done = if is_new { &mut report.created } else { &mut report.configured };
         done.push((manifest.kind, Reference { name: manifest.name.clone(), uid }));
     }
@@ -128,8 +134,19 @@ async fn await_service_account(cluster: &Cluster) -> Result<(), Failure> {
     }
 }
 
-/// Whether it is new, and its UID.
-async fn apply_one(cluster: &Cluster, manifest: &Manifest) -> Result<(bool, String), Failure> {
+/// The stream in which an applied object is told of.
+const fn watched(kind: Applied) -> Option<Kind> {
+    match kind {
+        Applied::StatefulSet => Some(Kind::StatefulSet),
+        Applied::Service => Some(Kind::Service),
+        Applied::PersistentVolumeClaim => Some(Kind::PersistentVolumeClaim),
+        Applied::Pod => Some(Kind::Pod),
+        _ => None,
+    }
+}
+
+/// Whether it is new, its UID and its version.
+async fn apply_one(cluster: &Cluster, manifest: &Manifest) -> Result<(bool, String, Version), Failure> {
     let path = object_path(cluster, manifest.kind, &manifest.name);
     let server_side = format!("{path}?{MANAGER}&force=true");
     let mut answer = send(cluster, Method::PATCH, &server_side, "application/apply-patch+yaml", Some(&manifest.value)).await;
@@ -138,8 +155,9 @@ async fn apply_one(cluster: &Cluster, manifest: &Manifest) -> Result<(bool, Stri
     }
     match answer {
         Ok((status, object)) => {
-            let uid = object.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
-            Ok((status == StatusCode::CREATED, uid.to_owned()))
+            let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let version = Version::of(text("/metadata/resourceVersion"));
+            Ok((status == StatusCode::CREATED, text("/metadata/uid").to_owned(), version))
         }
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => Err(refused(cluster, manifest, &path, &status).await),
         Err(error) => Err(cluster.failure(&error, "patch", manifest.kind.names().2, &manifest.name).because(&manifest.place)),

@@ -31,6 +31,11 @@ use crate::{
     submission::{Applied, Submission},
 };
 
+/// How long the watches may take to show what was applied: connections may break meanwhile.
+const SHOWN: Duration = Duration::from_secs(60);
+/// How long the watches may take to catch up before the judged part ends.
+const CATCHING_UP: Duration = Duration::from_secs(20);
+
 /// What is asked of a grade.
 #[derive(Clone, Debug, Default)]
 pub struct GradeRequest {
@@ -104,6 +109,7 @@ impl<'a> Grade<'a> {
         let failure = match Self::begin(cluster, journal, request, interrupt, litter.clone()).await {
             Ok((mut grade, allowed)) => match grade.until_the_end(&allowed, request, announce).await {
                 Ok(outcome) => {
+                    grade.catch_up(&outcome).await;
                     grade.end(outcome);
                     return Ok(grade);
                 }
@@ -200,6 +206,9 @@ impl<'a> Grade<'a> {
         if let Some(submission) = &request.submission {
             self.lock(submission).await?;
             self.apply(submission).await?;
+            if let Some(outcome) = self.await_shown(request).await {
+                return Ok(outcome);
+            }
             if let Some(held) = self.held.as_ref().filter(|_| self.cleanup) {
                 held.note(cluster, &self.litter.names(cluster, submission)).await?;
             }
@@ -239,6 +248,20 @@ impl<'a> Grade<'a> {
         answer
     }
 
+    /// Waits until the watches show every applied object as the API server answered it: what they show before is not the
+    /// submission. The outcome, where that did not come.
+    async fn await_shown(&self, request: &GradeRequest) -> Option<Outcome> {
+        let _shown = self.journal.awaits("the watches to show what was applied", SHOWN);
+        let within = request.timeout.map_or(SHOWN, |timeout| SHOWN.min(timeout / 2));
+        tokio::select! {
+            reached = self.recorder.positions().reached(&self.litter.applied.answered, within) => {
+                let why = format!("the watches did not show what was applied within {} s", within.as_secs());
+                (!reached).then_some(Outcome { why: Why::Obstacle, detail: Some(why) })
+            }
+            () = self.interrupt.first() => Some(Outcome { why: Why::Interrupted, detail: None }),
+        }
+    }
+
     async fn tour(&mut self, subject: &Subject, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<Outcome, Failure> {
         let (cluster, journal, interrupt) = (self.cluster, self.journal, self.interrupt);
         let name = subject.stateful_set.as_ref().map(|it| it.name.as_str()).unwrap_or_default();
@@ -248,7 +271,8 @@ impl<'a> Grade<'a> {
         let names = Names::new(cluster, journal, &inspector, probe.as_ref());
         let diagnostician = Diagnostician::new(cluster, journal);
         let deadline = request.timeout.map(|timeout| journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2)));
-        let tour = Tour { cluster, journal, inspector: &inspector, names: &names, diagnostician: &diagnostician, interrupt, deadline };
+        let positions = self.recorder.positions().clone();
+        let tour = Tour { cluster, journal, positions, inspector: &inspector, names: &names, diagnostician: &diagnostician, interrupt, deadline };
         let (locked, lock) = tokio::sync::watch::channel(self.held.clone());
         let created = self.litter.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name);
         let prepare = async || {
@@ -290,6 +314,19 @@ impl<'a> Grade<'a> {
         }
         self.point = Some(point);
         Ok(())
+    }
+
+    /// Lets the watches tell what has happened until now: what they have not told by the end is not judged.
+    async fn catch_up(&self, outcome: &Outcome) {
+        if outcome.why == Why::Interrupted {
+            return;
+        }
+        let _shown = self.journal.awaits("the watches to catch up", CATCHING_UP);
+        tokio::select! {
+            // What is not told by then stays unseen.
+            _ = self.recorder.catch_up(self.cluster, CATCHING_UP) => (),
+            () = self.interrupt.first() => (),
+        }
     }
 
     fn end(&mut self, outcome: Outcome) {

@@ -119,6 +119,11 @@ impl Journal {
         seq
     }
 
+    /// Lets everybody who waits ask again: something changed that no line tells.
+    pub(super) fn wake(&self) {
+        self.0.pushed.send_modify(|_| ());
+    }
+
     /// Asks the timeline as it is now. It goes on after the judged part's end.
     pub fn with<R>(&self, ask: impl FnOnce(&Timeline) -> R) -> R {
         ask(&self.state().live)

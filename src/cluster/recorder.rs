@@ -5,6 +5,7 @@
 //! forgotten that position (410), there is a gap: the kind is listed again, and the gap is written
 //! before the list. kube's own watcher would hide both, which is why it is not used here.
 
+pub(crate) mod position;
 mod pulse;
 mod slim;
 mod source;
@@ -27,6 +28,7 @@ use tokio::{
 };
 
 use self::{
+    position::Positions,
     slim::Known,
     source::{Listed, Stream, Told},
 };
@@ -48,6 +50,7 @@ pub struct Recorder {
     stop: watch::Sender<bool>,
     pulse: AbortHandle,
     tasks: JoinSet<()>,
+    positions: Positions,
 }
 
 impl Recorder {
@@ -62,10 +65,11 @@ impl Recorder {
     pub async fn start(cluster: &Cluster, journal: &Journal) -> Result<Self, Failure> {
         let lists = join_all(Kind::ALL.map(|kind| source::list(cluster, kind))).await;
         let reopen = watch::Sender::new(());
+        let positions = Positions::default();
         let mut feeds = vec![];
         for (kind, list) in Kind::ALL.into_iter().zip(lists) {
             match list {
-                Ok(list) => feeds.push(Feed::begin(cluster, journal, kind, list, &reopen)),
+                Ok(list) => feeds.push(Feed::begin(cluster, journal, kind, list, &reopen, &positions)),
                 Err(error) => go_without(cluster, journal, kind, &error, "list")?,
             }
         }
@@ -85,7 +89,25 @@ impl Recorder {
             tasks.spawn(feed.run(stream, stopped.clone()));
         }
         let pulse = tasks.spawn(pulse::pulse(cluster.clone(), journal.clone(), reopen));
-        Ok(Self { stop, pulse, tasks })
+        Ok(Self { stop, pulse, tasks, positions })
+    }
+
+    /// How far the watches have come.
+    pub(crate) const fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    /// Waits until the watches have told all that the cluster shows now; false when they have not in time, or the API server
+    /// cannot be asked.
+    pub(crate) async fn catch_up(&self, cluster: &Cluster, within: Duration) -> bool {
+        let began = Instant::now();
+        let of_kind = async |kind| {
+            let Ok(Ok(list)) = tokio::time::timeout(within, source::list(cluster, kind)).await else { return false };
+            self.positions.covers(kind, &list.objects, &list.position, within.saturating_sub(began.elapsed())).await
+        };
+        // What Events and EndpointSlices tell is no proof, and they may not be readable.
+        let kinds = [Kind::StatefulSet, Kind::Pod, Kind::PersistentVolumeClaim, Kind::Service];
+        join_all(kinds.map(of_kind)).await.into_iter().all(|caught_up| caught_up)
     }
 
     /// Writes down what has already arrived, and ends.
@@ -118,6 +140,7 @@ struct Feed {
     last: Option<Seq>,
     /// Told when the connection is taken to be dead.
     reopen: watch::Receiver<()>,
+    positions: Positions,
 }
 
 /// Why a watch came to its end.
@@ -133,9 +156,9 @@ enum Ended {
 }
 
 impl Feed {
-    fn begin(cluster: &Cluster, journal: &Journal, kind: Kind, list: Listed, reopen: &watch::Sender<()>) -> Self {
-        let (cluster, journal, reopen) = (cluster.clone(), journal.clone(), reopen.subscribe());
-        let mut feed = Self { cluster, journal, kind, known: Known::default(), position: String::new(), last: None, reopen };
+    fn begin(cluster: &Cluster, journal: &Journal, kind: Kind, list: Listed, reopen: &watch::Sender<()>, positions: &Positions) -> Self {
+        let (cluster, journal, reopen, positions) = (cluster.clone(), journal.clone(), reopen.subscribe(), positions.clone());
+        let mut feed = Self { cluster, journal, kind, known: Known::default(), position: String::new(), last: None, reopen, positions };
         feed.take_list(list);
         feed
     }
@@ -222,6 +245,7 @@ impl Feed {
             Ok(WatchEvent::Deleted(it)) => (Change::Deleted, it),
             Ok(WatchEvent::Bookmark(it)) => {
                 self.position = it.metadata.resource_version;
+                self.positions.bookmark(self.kind, &self.position);
                 return None;
             }
             // kube reads an event that it does not understand as a status that says nothing.
@@ -234,7 +258,9 @@ impl Feed {
         };
         self.cluster.watch_events.fetch_add(1, Ordering::Relaxed);
         self.position.clone_from(&object.metadata().resource_version);
-        self.write(change, object);
+        self.write(change, object.clone());
+        self.positions.told(self.kind, &object, change == Change::Deleted);
+        self.journal.wake();
         None
     }
 
@@ -260,10 +286,13 @@ impl Feed {
     }
 
     fn take_list(&mut self, list: Listed) {
+        let uids = list.objects.iter().map(|it| it.metadata().uid.clone()).collect();
         for object in list.objects {
             self.write(Change::Listed, object);
         }
         self.position = list.position;
+        self.positions.listed(self.kind, uids, &self.position);
+        self.journal.wake();
     }
 
     fn write(&mut self, change: Change, object: Object) {

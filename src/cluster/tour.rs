@@ -3,11 +3,14 @@
 //! Waits ask the timeline and never the cluster. What somebody else changes meanwhile is named, and
 //! never fought.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use checks::model::{
-    Fault, Obstacle, Timeline, Wait, What,
-    observation::{Asked, Phase, Reference, StepName, Why},
+    Fault, Obstacle, Timeline, Version, Wait, What,
+    observation::{Asked, Kind, Phase, Reference, StepName, Why},
 };
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 use kube::{
@@ -26,8 +29,9 @@ use super::{
     mounts::{Mounted, reference},
     pace::Pace,
     patience::{AWAY, patiently},
+    recorder::position::Positions,
     restore::remove_canaries,
-    settled::{Baseline, claims_gone, facts, someone_else},
+    settled::{Baseline, Scaled, claims_gone, facts, someone_else},
 };
 use crate::plan::{self, Ended, Performed, Step};
 
@@ -50,6 +54,7 @@ const NO_ROOM: [&str; 9] =
 pub(super) struct Tour<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) journal: &'a Journal,
+    pub(super) positions: Positions,
     pub(super) inspector: &'a Inspector<'a>,
     pub(super) names: &'a Names<'a>,
     pub(super) diagnostician: &'a Diagnostician<'a>,
@@ -102,7 +107,7 @@ impl Tour<'_> {
         }
         let Some((facts, baseline)) = self.journal.with(|timeline| Some((facts(timeline)?, Baseline::of(timeline)?))) else { return Ok(outcome) };
         self.names.open();
-        let visit = Visit { tour: self, baseline };
+        let visit = Visit { tour: self, baseline, asked: Mutex::default() };
         while let Some(step) = plan::next(&facts, &performed) {
             let ended = match step {
                 Step::Observe => Ended::Over,
@@ -225,6 +230,8 @@ impl Tour<'_> {
 struct Visit<'t> {
     tour: &'t Tour<'t>,
     baseline: Baseline,
+    /// The replicas that were asked for, in order.
+    asked: Mutex<Vec<Scaled>>,
 }
 
 impl Visit<'_> {
@@ -253,7 +260,7 @@ impl Visit<'_> {
         };
         let waiting = match asked {
             Err(why) => Waiting::Refused(why),
-            Ok(()) => self.wait(budget, None, |timeline| timeline.succeeded(&old.uid)).await,
+            Ok(()) => self.wait(budget, |timeline| timeline.succeeded(&old.uid)).await,
         };
         tour.end(name, waiting, outcome).await
     }
@@ -282,26 +289,25 @@ impl Visit<'_> {
             }
         }
         tour.begin(name, Some(Asked::Replicas(to)));
-        let seen = tour.journal.with(|timeline| timeline.set().map_or(0, |set| set.scales.len()));
         let asked = tokio::select! {
             asked = self.ask_replicas(to) => asked,
             () = tour.interrupt.first() => return tour.end(name, Waiting::Interrupted, outcome).await,
         };
         let waiting = match asked {
             Err(why) => Waiting::Refused(why),
-            Ok(()) if to < now => self.wait(pace.fall(now - to), Some((seen, to)), |timeline| fallen(timeline, to)).await,
-            Ok(()) => {
+            Ok(version) if to < now => self.wait(pace.fall(now - to), |timeline| self.shown(&version, fallen(timeline, to))).await,
+            Ok(version) => {
                 self.unstall(now, to).await;
-                self.wait(pace.rise(to - now), Some((seen, to)), |timeline| timeline.risen(to)).await
+                self.wait(pace.rise(to - now), |timeline| self.shown(&version, timeline.risen(to))).await
             }
         };
         tour.end(name, waiting, outcome).await
     }
 
     /// Waits, unless somebody else changes the set.
-    async fn wait(&self, budget: Duration, scaled: Option<(usize, i32)>, ask: impl Fn(&Timeline) -> Wait) -> Waiting {
+    async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> Wait) -> Waiting {
         const FOREIGN: &str = "somebody_else";
-        let ask = |timeline: &Timeline| match someone_else(timeline, &self.baseline, scaled) {
+        let ask = |timeline: &Timeline| match someone_else(timeline, &self.baseline, &self.asked.lock().unwrap_or_else(PoisonError::into_inner)) {
             Some(why) => Wait::Stuck(Obstacle {
                 id: FOREIGN,
                 who: self.baseline.set.name.clone(),
@@ -349,9 +355,23 @@ impl Visit<'_> {
         patiently(self.tour.left(AWAY), ask).await.map_err(|failure| failure.to_string())
     }
 
-    async fn ask_replicas(&self, replicas: i32) -> Result<(), String> {
+    /// Asks for replicas, and gives the set's version from then on.
+    async fn ask_replicas(&self, replicas: i32) -> Result<Version, String> {
         let cluster = self.tour.cluster;
-        ask_replicas(cluster, &self.baseline.set.name, replicas, self.tour.left(AWAY)).await.map_err(|failure| failure.to_string())
+        let answer = ask_replicas(cluster, &self.baseline.set.name, replicas, self.tour.left(AWAY)).await;
+        let version = answer.map_err(|failure| failure.to_string())?;
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(Scaled { to: replicas, version: version.clone() });
+        Ok(version)
+    }
+
+    /// Done only when the set's watch has told of the change, too: the judge matches pods with it.
+    fn shown(&self, version: &Version, wait: Wait) -> Wait {
+        match wait {
+            Wait::Done if !self.tour.positions.has_reached(Kind::StatefulSet, version) => {
+                Wait::Going(format!("the watch to show the new replicas of {}", self.baseline.set.name))
+            }
+            other => other,
+        }
     }
 
     /// Touches the set if it stands still after its claims went: the controller was seen to miss that.
@@ -385,17 +405,17 @@ fn fallen(timeline: &Timeline, to: i32) -> Wait {
     }
 }
 
-/// Sets `spec.replicas` through the `scale` subresource; an API server may be away for a while.
+/// Sets `spec.replicas` through the `scale` subresource, and gives the set's version from then on; an API server may be away for a while.
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
-pub(super) async fn ask_replicas(cluster: &Cluster, set: &str, replicas: i32, away: Duration) -> Result<(), Failure> {
+pub(super) async fn ask_replicas(cluster: &Cluster, set: &str, replicas: i32, away: Duration) -> Result<Version, Failure> {
     let api: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
     let ask = async |_| {
         api.patch_scale(set, &PatchParams::default(), &patch)
             .await
-            .map(|_| ())
+            .map(|scale| Version::of(scale.metadata.resource_version.as_deref().unwrap_or_default()))
             .map_err(|error| cluster.failure(&error, "patch", "statefulsets.apps/scale", set))
     };
     patiently(away, ask).await

@@ -3,13 +3,25 @@
 use std::collections::BTreeMap;
 
 use checks::model::{
-    object::{Metadata, Object},
+    object::{Metadata, Object, StatefulSet},
     observation::{Change, Kind},
 };
+use sha2::{Digest as _, Sha256};
 
 /// The objects of one kind as their last lines showed them, by UID.
-#[derive(Default)]
-pub(super) struct Known(BTreeMap<String, Object>);
+pub(super) struct Known {
+    objects: BTreeMap<String, Object>,
+    /// Mixed into digests: they are for comparing within this recording, and nobody can find out by them what they are of.
+    secret: Option<[u8; 32]>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        let mut secret = [0; 32];
+        let secret = getrandom::fill(&mut secret).is_ok().then_some(secret);
+        Self { objects: BTreeMap::new(), secret }
+    }
+}
 
 impl Known {
     /// What to write for an object that was seen: nothing, when it says what its line before said.
@@ -18,12 +30,13 @@ impl Known {
     /// of an object are of those. The spec is left out when it is as in the line before.
     pub(super) fn line(&mut self, change: Change, mut object: Object) -> Option<Object> {
         slim(&mut object);
+        self.hide_digest(&mut object);
         let uid = object.metadata().uid.clone();
         let mut plain = object.clone();
         metadata_mut(&mut plain).resource_version.clear();
         let before = match change {
-            Change::Deleted => self.0.remove(&uid),
-            _ => self.0.insert(uid, plain.clone()),
+            Change::Deleted => self.objects.remove(&uid),
+            _ => self.objects.insert(uid, plain.clone()),
         };
         // A list stands for itself: it may follow a gap.
         if let Some(before) = before.filter(|_| change != Change::Listed) {
@@ -35,12 +48,21 @@ impl Known {
         Some(object)
     }
 
+    fn hide_digest(&self, object: &mut Object) {
+        let Object::StatefulSet(StatefulSet { spec: Some(spec), .. }) = object else { return };
+        spec.template_digest = match &self.secret {
+            Some(secret) => digest(&[secret, spec.template_digest.as_bytes()]),
+            // Without a secret it could be guessed from.
+            None => String::new(),
+        };
+    }
+
     /// Forgets what is not in a new list, and gives its UIDs.
     pub(super) fn vanished(&mut self, listed: &[Object]) -> Vec<String> {
         let there: std::collections::BTreeSet<&str> = listed.iter().map(|it| it.metadata().uid.as_str()).collect();
-        let gone: Vec<String> = self.0.keys().filter(|uid| !there.contains(uid.as_str())).cloned().collect();
+        let gone: Vec<String> = self.objects.keys().filter(|uid| !there.contains(uid.as_str())).cloned().collect();
         for uid in &gone {
-            self.0.remove(uid);
+            self.objects.remove(uid);
         }
         gone
     }
@@ -58,6 +80,20 @@ fn slim(object: &mut Object) {
             template.status = Default::default();
         }
     }
+}
+
+/// SHA-256 of all parts, in hexadecimal.
+pub(super) fn digest(parts: &[&[u8]]) -> String {
+    use std::fmt::Write as _;
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn drop_same_spec(object: &mut Object, before: &Object) {

@@ -8,8 +8,13 @@ use checks::model::{
 };
 use futures::{StreamExt as _, stream::BoxStream};
 use kube::core::{Status, WatchEvent};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::Value;
 
+use super::slim::digest;
 use crate::cluster::Cluster;
 
 /// How long the server may take to answer a list, or to begin a watch.
@@ -69,7 +74,7 @@ pub(super) const fn resource(kind: Kind) -> &'static str {
 /// Lists all objects of a kind.
 pub(super) async fn list(cluster: &Cluster, kind: Kind) -> Result<Listed, kube::Error> {
     match kind {
-        Kind::StatefulSet => list_of(cluster, kind, Object::StatefulSet as fn(StatefulSet) -> Object).await,
+        Kind::StatefulSet => list_of(cluster, kind, Whole::digested as fn(Whole) -> Object).await,
         Kind::Pod => list_of(cluster, kind, Object::Pod as fn(Pod) -> Object).await,
         Kind::PersistentVolumeClaim => list_of(cluster, kind, Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object).await,
         Kind::Service => list_of(cluster, kind, Object::Service as fn(Service) -> Object).await,
@@ -81,7 +86,7 @@ pub(super) async fn list(cluster: &Cluster, kind: Kind) -> Result<Listed, kube::
 /// Opens a watch of a kind that begins right after `position`.
 pub(super) async fn watch(cluster: &Cluster, kind: Kind, position: &str) -> Result<Stream, kube::Error> {
     match kind {
-        Kind::StatefulSet => watch_of(cluster, kind, position, Object::StatefulSet as fn(StatefulSet) -> Object).await,
+        Kind::StatefulSet => watch_of(cluster, kind, position, Whole::digested as fn(Whole) -> Object).await,
         Kind::Pod => watch_of(cluster, kind, position, Object::Pod as fn(Pod) -> Object).await,
         Kind::PersistentVolumeClaim => watch_of(cluster, kind, position, Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object).await,
         Kind::Service => watch_of(cluster, kind, position, Object::Service as fn(Service) -> Object).await,
@@ -93,6 +98,32 @@ pub(super) async fn watch(cluster: &Cluster, kind: Kind, position: &str) -> Resu
 /// Whether the server says that a position, or a page's continuation, is too old.
 pub(super) fn is_expired(status: &Status) -> bool {
     status.code == 410 || status.reason == "Expired" || status.reason == "Gone"
+}
+
+/// A StatefulSet as the API server tells it, with a digest of its whole template: commands and environment are not recorded, but
+/// that they changed must be seen.
+#[derive(Clone)]
+struct Whole {
+    set: StatefulSet,
+    template_digest: String,
+}
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let told = Value::deserialize(deserializer)?;
+        let template = told.pointer("/spec/template").map(Value::to_string);
+        let template_digest = template.map(|it| digest(&[it.as_bytes()])).unwrap_or_default();
+        Ok(Self { set: StatefulSet::deserialize(told).map_err(D::Error::custom)?, template_digest })
+    }
+}
+
+impl Whole {
+    fn digested(mut self) -> Object {
+        if let Some(spec) = &mut self.set.spec {
+            spec.template_digest = self.template_digest;
+        }
+        Object::StatefulSet(self.set)
+    }
 }
 
 async fn list_of<T: DeserializeOwned>(cluster: &Cluster, kind: Kind, wrap: fn(T) -> Object) -> Result<Listed, kube::Error> {
@@ -153,4 +184,40 @@ fn encoded(value: &str) -> String {
         }
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::{
+        object::{Object, StatefulSet},
+        observation::Change,
+    };
+    use serde_json::json;
+
+    use super::{super::slim::Known, Whole};
+
+    fn recorded(known: &mut Known, env: &str) -> StatefulSet {
+        let container = json!({"name": "app", "image": "busybox", "command": ["sleep"], "env": [{"name": "PASSWORD", "value": env}]});
+        let template = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
+        let told = json!({"metadata": {"name": "web", "uid": "u"}, "spec": {"replicas": 3, "template": template}});
+        let whole: Whole = serde_json::from_value(told).unwrap();
+        match known.line(Change::Listed, whole.digested()) {
+            Some(Object::StatefulSet(set)) => set,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Catches a change of command or environment that leaves no trace, and one whose value could be found out.
+    #[test]
+    fn a_template_leaves_a_digest_and_nothing_more() {
+        let (mut known, mut another) = (Known::default(), Known::default());
+        let digest = |set: StatefulSet| set.spec.unwrap().template_digest;
+        let first = digest(recorded(&mut known, "hunter2"));
+        assert_eq!(first.len(), 64);
+        assert_eq!(digest(recorded(&mut known, "hunter2")), first, "the same template, the same digest");
+        assert_ne!(digest(recorded(&mut known, "hunter3")), first);
+        assert_ne!(digest(recorded(&mut another, "hunter2")), first, "of no use outside its recording");
+        let line = serde_json::to_string(&recorded(&mut known, "hunter2")).unwrap();
+        assert!(!line.contains("hunter2") && !line.contains("PASSWORD") && !line.contains("sleep"), "{line}");
+    }
 }

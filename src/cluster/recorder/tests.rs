@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use checks::model::{
-    Observation, What,
+    Observation, Version, What,
     object::Object,
     observation::{Change, Kind},
 };
@@ -76,14 +76,18 @@ impl Server {
         if query.contains("watch=true") { Open(vec![]) } else { Whole(200, list("1", "", &[])) }
     }
 
-    async fn start(&self) -> (Journal, Result<Recorder, crate::cluster::Failure>) {
+    fn cluster(&self) -> Cluster {
         let server = self.clone();
         let service = service_fn(move |request: Request<Body>| {
             let is_lost = server.dead && request.uri().path() == "/version";
             let reply = reply(server.answer(&request));
             async move { if is_lost { std::future::pending().await } else { Ok::<_, Infallible>(reply) } }
         });
-        let cluster = Cluster::with(Client::new(service, "lab"), "lab");
+        Cluster::with(Client::new(service, "lab"), "lab")
+    }
+
+    async fn start(&self) -> (Journal, Result<Recorder, crate::cluster::Failure>) {
+        let cluster = self.cluster();
         let journal = Journal::start(Writer::to(Box::new(Kept(Arc::clone(&self.file))), &Header::now("v1", "lab", Asked::default())));
         let recorder = Recorder::start(&cluster, &journal).await;
         (journal, recorder)
@@ -295,4 +299,34 @@ async fn what_has_arrived_is_written_before_it_stops() {
     let (_journal, recorder) = server.start().await;
     recorder.unwrap().stop().await;
     assert_eq!(server.recorded().len(), 100);
+}
+
+/// Catches a recording that ends, and a tour that begins, before a late watch has shown what the API server already answers.
+#[tokio::test(start_paused = true)]
+async fn a_late_watch_is_waited_for() {
+    let late = || {
+        Server::new([
+            Whole(200, list("5", "", &[pod("web-0", 4, "Running")])),
+            // Silent, until it is given up and resumed.
+            Open(vec![]),
+            Whole(200, list("9", "", &[pod("web-1", 8, "Pending")])),
+            Open(vec![event("DELETED", &pod("web-0", 7, "Running")), event("ADDED", &pod("web-1", 8, "Pending"))]),
+        ])
+    };
+    for (within, expected) in [(30, false), (120, true)] {
+        let server = late();
+        let recorder = server.start().await.1.unwrap();
+        assert_eq!(recorder.catch_up(&server.cluster(), Duration::from_secs(within)).await, expected);
+        assert_eq!(short(&server.recorded()).len() == 3, expected);
+        recorder.stop().await;
+    }
+    let server = late();
+    server.answers.lock().unwrap().remove(2);
+    let recorder = server.start().await.1.unwrap();
+    let applied = [(Kind::Pod, Version::of("8"))];
+    assert!(recorder.positions().reached(&[(Kind::Pod, Version::of("5"))], Duration::ZERO).await, "what the list showed");
+    assert!(!recorder.positions().reached(&applied, Duration::from_secs(30)).await);
+    assert!(recorder.positions().reached(&applied, Duration::from_secs(90)).await);
+    assert_eq!(short(&server.recorded()).len(), 3, "reached when it is written down");
+    recorder.stop().await;
 }
