@@ -62,5 +62,13 @@ pub const CHECKS: [Check; 10] = [
 /// Judges a timeline by every check.
 #[must_use]
 pub fn judge(timeline: &Timeline) -> [Verdict; 10] {
-    CHECKS.map(|check| (check.judge)(timeline))
+    let never_up = timeline.never_up();
+    CHECKS.map(|check| {
+        let mut verdict = (check.judge)(timeline);
+        // Whatever was Ready for a moment shows nothing then.
+        if let Some(standing) = never_up.as_ref().filter(|it| verdict.outcome() < it.outcome()) {
+            verdict.push("stays_up", "the containers of the set's pods stay up", standing.clone(), []);
+        }
+        verdict
+    })
 }

@@ -5,10 +5,11 @@ use std::sync::OnceLock;
 use super::{
     lives::{ClaimLife, Incarnation, Noted, ServiceLife, SetLife, StepLife},
     object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
-    observation::{Canary, Change, Diagnosis, Gap, Kind, Observation, Phase, Seq, Step, What, Why},
-    obstacle,
+    observation::{Canary, Change, Diagnosis, Gap, Kind, Observation, Phase, Seq, Step, StepName, What, Why},
+    obstacle::{self, Obstacle},
     rest::Rest,
-    timeline::{Home, Timeline},
+    timeline::{CrashLoop, Home, Timeline},
+    uptime::latest_stamp,
     when::When,
 };
 
@@ -52,7 +53,10 @@ impl Timeline {
                 self.note_rest(seq);
             }
             What::Gap(gap) => self.gap(seq, at, &gap),
-            What::Step(step) => self.step(seq, step),
+            What::Step(step) => {
+                self.step(seq, step);
+                self.note_rest(seq);
+            }
             What::Read(read) => self.reads.push(&read.pod.uid.clone(), Noted { seq, at, what: read }),
             What::Canary(canary) => self.canary(Noted { seq, at, what: canary }),
             What::Lookup(lookup) => {
@@ -62,6 +66,7 @@ impl Timeline {
             What::Diagnosis(diagnosis) => self.diagnosis(Noted { seq, at, what: diagnosis }),
             What::End(end) => {
                 let timed_out = end.why == Why::Timeout;
+                self.note_rest(seq);
                 self.end = Some(Noted { seq, at, what: end });
                 // Who worked by hand and cleaned up at the end has put nothing in the way.
                 let cleaned_up = self.steps.is_empty() && self.set().is_some_and(|set| set.asked_to_go.is_some());
@@ -95,6 +100,7 @@ impl Timeline {
             Diagnosis::Unavailable { .. } => String::new(),
         };
         self.diagnoses.push(&pod, noted);
+        self.note_crash_loop(&pod);
     }
 
     /// When a line of this kind tells of something new.
@@ -138,14 +144,18 @@ impl Timeline {
     fn stateful_set(&mut self, when: When, change: Change, it: StatefulSet) {
         self.names.insert(it.metadata.uid.clone(), it.metadata.name.clone());
         let lives = self.sets.entry(it.metadata.name.clone()).or_default();
+        let known = lives.len();
         if lives.last().is_none_or(|life| life.uid != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
                 life.gone.get_or_insert(when);
             }
             lives.push(SetLife::begin(when, change, &it));
         }
+        let mut is_another = lives.len() > known;
         let Some(life) = lives.last_mut() else { return };
+        let changed = life.changed;
         life.take(when, it.spec, it.status, &it.metadata);
+        is_another |= life.changed != changed;
         if it.metadata.deletion_timestamp.is_some() || change == Change::Deleted {
             life.asked_to_go.get_or_insert(when);
         }
@@ -156,6 +166,44 @@ impl Timeline {
             self.standing_sets.remove(&it.metadata.name);
         } else {
             self.standing_sets.insert(it.metadata.name);
+        }
+        if is_another {
+            self.forget_crash_loops();
+        }
+    }
+
+    /// What ended again and again before the submission changed may have been mended by that.
+    fn forget_crash_loops(&mut self) {
+        for known in std::mem::take(&mut self.crash_loops).into_values() {
+            self.obstacles.retain(|it| *it != known.obstacle);
+        }
+    }
+
+    /// A crash loop is an obstacle wherever it is seen, whatever was awaited then, and whoever was Ready for a moment.
+    fn note_crash_loop(&mut self, uid: &str) {
+        let is_known = self.set().is_some_and(|set| set.status.observed_generation >= set.generation);
+        let Some(pod) = self.incarnation(uid).filter(|_| is_known) else { return };
+        // Its last words may be told after its end.
+        let is_told = self.crash_loops.get(uid).is_some_and(|known| !known.obstacle.log.is_empty());
+        if is_told || !pod.may_be_in_a_crash_loop() {
+            return;
+        }
+        let Some((obstacle, container)) = obstacle::crash_loop(self, pod) else { return };
+        match self.crash_loops.get_mut(uid) {
+            Some(known) => {
+                self.obstacles.iter_mut().filter(|it| **it == known.obstacle).for_each(|it| it.clone_from(&obstacle));
+                known.obstacle = obstacle;
+            }
+            None => {
+                self.note_obstacle(obstacle.clone());
+                self.crash_loops.insert(uid.to_owned(), CrashLoop { seq: self.last, container, obstacle });
+            }
+        }
+    }
+
+    fn note_obstacle(&mut self, found: Obstacle) {
+        if self.obstacles.iter().all(|known| (known.id, &known.who) != (found.id, &found.who)) {
+            self.obstacles.push(found);
         }
     }
 
@@ -181,7 +229,8 @@ impl Timeline {
                     asked_to_go_at: 0,
                     gone: None,
                     gone_at: 0,
-                    ended: None,
+                    asked: None,
+                    runs: vec![],
                     told: when,
                     running_at: None,
                     addresses: vec![],
@@ -203,11 +252,13 @@ impl Timeline {
                 self.homes.insert(uid.clone(), home);
             }
         }
+        self.clock = self.clock.max(latest_stamp(&it).unwrap_or(0));
         let uid = uid.clone();
         if let Some(life) = self.incarnation_mut(&uid) {
             life.take(when, at, change, it);
         }
         self.note_standing(&uid);
+        self.note_crash_loop(&uid);
     }
 
     /// Keeps the index of the pods that exist, after one of a set was told of.
@@ -358,12 +409,14 @@ impl Timeline {
         }
         if let Some(open) = self.steps.iter_mut().rev().find(|it| it.name == step.name && it.end.is_none()) {
             open.end = Some((seq, step.phase, step.answer));
+            if step.name == StepName::Apply {
+                self.forget_crash_loops();
+            }
         }
         if matches!(step.phase, Phase::Stuck | Phase::TimedOut) && self.ended_early < MOST_STEPS {
             self.ended_early += 1;
-            let found = obstacle::find(self, step.phase == Phase::TimedOut);
-            if let Some(found) = found.filter(|found| self.obstacles.iter().all(|known| (known.id, &known.who) != (found.id, &found.who))) {
-                self.obstacles.push(found);
+            if let Some(found) = obstacle::find(self, step.phase == Phase::TimedOut) {
+                self.note_obstacle(found);
             }
         }
     }

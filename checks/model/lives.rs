@@ -7,6 +7,7 @@ use super::{
     object::{ContainerState, Metadata, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec, StatefulSet, StatefulSetSpec, StatefulSetStatus},
     observation::{Asked, Change, Phase, Seq, StepName},
     stamp,
+    uptime::{Circumstances, Runs},
     version::Version,
     when::When,
 };
@@ -95,8 +96,10 @@ pub struct Incarnation {
     pub gone: Option<When>,
     /// That moment, in nanoseconds since the recording began.
     pub gone_at: u64,
-    /// The last line at which a container of it was seen to have ended while nobody had asked the pod to go.
-    pub ended: Option<Seq>,
+    /// When that was by the server's clock, in seconds since the epoch, where that is told.
+    pub(super) asked: Option<i64>,
+    /// The runs of the containers that are meant to stay up.
+    pub(super) runs: Vec<Runs>,
     /// When it was last told of.
     pub told: When,
     /// When its containers were first seen running, in nanoseconds since the recording began.
@@ -272,13 +275,16 @@ impl Incarnation {
             self.asked_to_go = Some(when);
             self.asked_to_go_at = at;
         }
+        let asked = it.metadata.deletion_timestamp.as_deref().and_then(stamp::epoch);
+        self.asked = self.asked.or(asked.map(|it| it - self.pod.metadata.deletion_grace_period_seconds.unwrap_or(0)));
         let statuses = &it.status.container_statuses;
         if self.running_at.is_none() && !statuses.is_empty() && statuses.iter().all(|it| it.state.running.is_some()) {
             self.running_at = Some(at);
         }
-        if self.asked_to_go.is_none() && statuses.iter().any(|it| it.state.terminated.is_some() || it.state.waiting.is_some() && it.restart_count > 0) {
-            self.ended = Some(when.by);
-        }
+        let is_removed = !it.status.reason.is_empty() || condition_true(it, "DisruptionTarget");
+        let is_leaving = self.asked_to_go.is_some() || change == Change::Deleted;
+        self.take_runs(&Circumstances { seq: when.by, at, is_leaving, asked: self.asked, is_removed });
+        let it = &self.pod;
         if change == Change::Deleted {
             self.go(when, at);
         } else if self.ready.is_none() && condition_true(it, "Ready") {

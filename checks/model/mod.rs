@@ -24,6 +24,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod uptime;
 pub mod verdict;
 mod version;
 pub mod when;

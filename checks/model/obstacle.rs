@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use self::facts::Facts;
 use super::{
+    lives::Incarnation,
     observation::Seq,
     timeline::{MOST_REPLICAS, Timeline},
     verdict::Outcome,
@@ -57,9 +58,9 @@ pub struct Obstacle {
 }
 
 impl Obstacle {
-    /// Whether a container ends by what stands in the template, so that those of all pods made from it do.
-    pub(super) fn is_an_end(&self) -> bool {
-        self.fault == Fault::Submission && matches!(self.id, "out_of_memory" | "liveness_fails" | "container_ends")
+    /// Whether a container ends again and again by what stands in the template.
+    fn is_loop(&self) -> bool {
+        matches!(self.id, "out_of_memory" | "liveness_fails" | "container_ends")
     }
 }
 
@@ -408,8 +409,7 @@ pub(super) fn find(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
         });
     }
     let start = timeline.start();
-    let missing =
-        (start..start.saturating_add(wanted)).filter(|ordinal| timeline.live(*ordinal).is_none_or(|pod| !pod.is_ready() || pod.ended == Some(timeline.last())));
+    let missing = (start..start.saturating_add(wanted)).filter(|ordinal| timeline.live(*ordinal).is_none_or(|pod| !pod.is_ready() || !timeline.is_up(pod)));
     let leaving = timeline.owned().filter(|pod| pod.ordinal >= start.saturating_add(wanted)).map(|pod| pod.ordinal);
     let stuck: Vec<i32> = missing.chain(leaving).collect();
     // A pod that is there and broken explains more than one that is not there yet.
@@ -433,12 +433,25 @@ fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
     Some(Obstacle { id, who: format!("namespace {}", subject.namespace), fault: Submission, why, log: vec![], remedy, evidence: vec![*seq] })
 }
 
-/// The first row that recognises its case.
+/// The crash loop that a pod of the graded set is in, and the container that ends again and again.
+pub(super) fn crash_loop(timeline: &Timeline, pod: &Incarnation) -> Option<(Obstacle, String)> {
+    let facts = Facts::of(timeline, pod.ordinal, false);
+    facts.pod.filter(|it| it.uid() == pod.uid())?;
+    let (obstacle, container) = recognise(&facts)?;
+    Some((obstacle, container?)).filter(|(obstacle, _)| obstacle.is_loop())
+}
+
 fn ask(facts: &Facts<'_>) -> Option<Obstacle> {
+    recognise(facts).map(|(obstacle, _)| obstacle)
+}
+
+/// What the first row that recognises its case makes of it, and the container that it is about.
+fn recognise(facts: &Facts<'_>) -> Option<(Obstacle, Option<String>)> {
     ROWS.iter().filter(|row| facts.out_of_time || row.speaks == AtOnce).find_map(|row| {
         let sight = (row.sees)(facts)?;
         let log = sight.container.as_deref().map(|it| facts.log(it)).unwrap_or_default();
-        Some(Obstacle { id: row.id, who: facts.name(), fault: row.fault, why: sight.why, log, remedy: row.remedy, evidence: sight.evidence })
+        let found = Obstacle { id: row.id, who: facts.name(), fault: row.fault, why: sight.why, log, remedy: row.remedy, evidence: sight.evidence };
+        Some((found, sight.container))
     })
 }
 

@@ -60,18 +60,19 @@ impl Timeline {
         self.unless_stuck(self.going())
     }
 
-    /// The first span in which the submission as it stands had all its replicas Ready, and none of
-    /// those pods' containers ended by its own command later.
+    /// The first span in which the submission as it stands had all its replicas Ready, and those pods stayed
+    /// up: where a container of theirs ended by its own doing later, it came up again.
     #[must_use]
     pub fn settled(&self) -> Option<&Rest> {
         let replicas = self.replicas();
         self.rests().iter().find(|rest| rest.replicas == replicas && self.is_of_now(rest) && self.lasts(rest))
     }
 
-    /// Whether no container of a settled period's pods ended by its own command later.
+    /// Whether a settled period's pods stayed up: where a container of theirs ended by its own doing later, it came up again.
     pub(super) fn lasts(&self, rest: &Rest) -> bool {
-        let ended = |pod: &Incarnation| pod.ended.is_some_and(|ended| ended > rest.from) && !pod.is_ready() && pod.asked_to_go.is_none();
-        !rest.pods.iter().filter_map(|(_, uid)| self.incarnation(uid)).any(ended)
+        let stays = |pod: &Incarnation| pod.ended().is_none_or(|ended| ended <= rest.from) || self.is_up(pod);
+        let lasts = |pod: &Incarnation| stays(pod) && self.crash_of(pod).is_none() && self.outlasts_all(pod);
+        rest.pods.iter().all(|(_, uid)| self.incarnation(uid).is_some_and(lasts))
     }
 
     /// The incarnation that the structural checks look at for an ordinal: the one that was there when
@@ -92,34 +93,23 @@ impl Timeline {
         blamed.or_else(nothing).map_or_else(|| Standing::NotShown { next: next.to_owned() }, Standing::Blocked)
     }
 
-    /// How the coming back of a pod stands; `None` where it had to go before it was Ready, which shows nothing, unless it
+    /// How the coming back of a pod stands; `None` where it had to go before it was up, which shows nothing, unless it
     /// could not get there. `next` is the next thing to try.
     pub(super) fn coming_back(&self, new: &Incarnation, next: &str) -> Option<Standing> {
-        if self.is_back(new) {
-            return Some(Standing::Met);
+        if let Some(crash) = self.crash_of(new) {
+            return Some(Standing::Blocked(crash.clone()));
         }
-        let standing = self.crash_of(new).map_or_else(|| self.missing(next), |crash| Standing::Blocked(crash.clone()));
+        if new.ready.is_some() {
+            let short = || if new.asked_to_go.is_none() { self.undecided(new) } else { None };
+            return if self.is_back(new) { Some(Standing::Met) } else { short() };
+        }
+        let standing = self.missing(next);
         (new.asked_to_go.is_none() || matches!(standing, Standing::Blocked(_))).then_some(standing)
     }
 
-    /// Whether a pod was Ready, and for more than the moment that each start of a container that ends is.
+    /// Whether a pod was Ready, and up: for more than the moment that each start of a container that ends is.
     pub(crate) fn is_back(&self, new: &Incarnation) -> bool {
-        new.ready.is_some() && self.crash_of(new).is_none()
-    }
-
-    /// The obstacle that a container of this pod is, because it ends: Ready for a moment at each start shows nothing.
-    ///
-    /// An obstacle is named once for all lives of a pod, and one that the template is to blame for once for all pods;
-    /// another life or pod is meant too where nobody could read it: it was seen to end, or the tour was over before anybody tried.
-    pub(super) fn crash_of(&self, pod: &Incarnation) -> Option<&Obstacle> {
-        // The first start after an end comes at once, and may be all that is told of that.
-        let has_ended = pod.ended.is_some() || pod.pod.status.container_statuses.iter().any(|it| it.restart_count > 0);
-        let lived = |seq: &Seq| *seq >= pod.added.by && pod.gone.is_none_or(|gone| *seq <= gone.by);
-        let is_read = self.portrait(pod).is_some();
-        let blamed = || self.obstacles().iter().filter(|it| it.fault == Fault::Submission);
-        let own = blamed().filter(|it| has_ended && it.who == pod.name()).find(|it| !is_read || it.evidence.iter().any(lived));
-        let in_vain = !is_read && (has_ended || self.unread(pod.uid()).is_none());
-        own.or_else(|| blamed().find(|it| in_vain && it.is_an_end()))
+        new.ready.is_some() && self.is_up(new) && self.crash_of(new).is_none() && self.outlasts_all(new)
     }
 
     /// The pod that took over from the incarnation `old` (a UID) is Ready.
@@ -130,6 +120,7 @@ impl Timeline {
             _ if before.is_alive() => Some(format!("{} to be gone", before.name())),
             None => Some(format!("a new {}", before.name())),
             Some(new) if !new.is_ready() => Some(format!("the new {} to be Ready", new.name())),
+            Some(new) if !self.is_up(new) => Some(format!("the new {} to stay up", new.name())),
             Some(_) => None,
         };
         self.unless_stuck(what)
@@ -140,6 +131,15 @@ impl Timeline {
     pub fn risen(&self, replicas: i32) -> Wait {
         let start = self.start();
         let what = (start..start.saturating_add(replicas)).find_map(|ordinal| self.lacking(ordinal));
+        self.unless_stuck(what)
+    }
+
+    /// All pods that stand are up, and have outlasted whatever is known to end.
+    #[must_use]
+    pub fn stays_up(&self) -> Wait {
+        let restless =
+            |pod: &&Incarnation| pod.asked_to_go.is_none() && (pod.is_ready() || pod.ended().is_some()) && !(self.is_up(pod) && self.outlasts_all(pod));
+        let what = self.owned().find(restless).map(|pod| format!("{} to stay up", pod.name()));
         self.unless_stuck(what)
     }
 
@@ -160,7 +160,7 @@ impl Timeline {
             None => Some(format!("{name} to be created")),
             Some(pod) if pod.asked_to_go.is_some() => Some(format!("{name} to be gone")),
             Some(pod) if !pod.is_ready() => Some(format!("{name} to be Ready")),
-            Some(pod) if !pod.runs() => Some(format!("{name} to run")),
+            Some(pod) if !self.is_up(pod) => Some(format!("{name} to stay up")),
             Some(_) => None,
         }
     }
@@ -200,18 +200,15 @@ impl Timeline {
         next.map(|it| format!("{} to be updated", it.name()))
     }
 
+    /// The crash loop of a pod that is not up.
+    fn in_the_way(&self) -> Option<Obstacle> {
+        self.owned().filter(|pod| pod.asked_to_go.is_none() && !self.is_up(pod)).find_map(|pod| self.crash_of(pod)).cloned()
+    }
+
     fn unless_stuck(&self, what: Option<String>) -> Wait {
         match what {
             None => Wait::Done,
-            Some(what) => obstacle::find(self, false).map_or(Wait::Going(what), Wait::Stuck),
+            Some(what) => obstacle::find(self, false).or_else(|| self.in_the_way()).map_or(Wait::Going(what), Wait::Stuck),
         }
-    }
-}
-
-impl Incarnation {
-    /// Whether its containers all run now: Ready is true for a moment at every start of a container without a readiness probe.
-    fn runs(&self) -> bool {
-        let statuses = &self.pod.status.container_statuses;
-        statuses.iter().all(|it| it.state.running.is_some())
     }
 }

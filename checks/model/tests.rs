@@ -60,34 +60,64 @@ fn ready_for_a_moment_at_each_start_is_not_coming_back() {
     assert_eq!(gone.letters(), "PPPPPFFPPF");
 }
 
-#[test]
-fn a_template_that_ends_its_containers_is_told_of_one_pod_for_all() {
-    // web-0 is known to crash; web-1, replaced, was Ready for a moment, and nobody could read it.
-    let moment = History::created().step(StepName::Replace).down(1).add(1).restarted(1).crashed(1, 1).done(StepName::Replace);
-    let stuck = |history: History| history.step(StepName::ScaleUp).crashed(0, 4).ended(StepName::ScaleUp, Phase::Stuck).end();
-    let verdict = stuck(moment.clone().scale(5)).verdict("identity_persistence");
-    assert_eq!((verdict.outcome(), verdict.blocked_by().map(|it| (it.id, it.who.as_str()))), (Fail, Some(("container_ends", "web-0"))));
-    // Started again at once, it was never seen to have ended; what it held before cannot be told, either.
-    let again = History::created().scale(2).down(2).scale(3).up(2).pod(2, Change::Modified, |pod| pod.status.container_statuses[0].restart_count = 1);
-    let verdict = stuck(again.scale(2).down(2).scale(3).up(2).inspect_one(2)).verdict("pvc_reuse");
-    let blocked = verdict.criteria.iter().filter(|it| matches!(it.standing, super::Standing::Blocked(_)));
-    assert_eq!(blocked.map(|it| it.id).collect::<Vec<_>>(), ["came_back", "original_content"]);
-    // One that was read, or that has not ended, came back.
-    let read = moment.inspect_one(1).scale(5);
-    assert_eq!(stuck(read).verdict("identity_persistence").outcome(), Pass);
-    let mut unread = History::created().down(1).up(1).read(1).scale(5);
-    if let Some(What::Read(read)) = unread.lines.iter_mut().rev().map(|it| &mut it.what).find(|it| matches!(it, What::Read(_))) {
-        (read.files, read.error) = (vec![], Some("no permission to run commands in pods (pods/exec)".to_owned()));
-    }
-    assert_eq!(stuck(unread).verdict("identity_persistence").outcome(), Inconclusive);
+/// A container that runs for `seconds` and ends, again and again, as the watch shows it: a start, and an end, `starts` times.
+fn ends_after(history: History, ordinal: i32, seconds: u32, starts: std::ops::Range<i32>) -> History {
+    starts.fold(history, |history, start| {
+        let running = if start == 0 { history } else { history.runs(ordinal, start, 100 * start) };
+        (1..seconds).fold(running, |history, _| history.tick()).ends(ordinal, start, 100 * start, seconds)
+    })
 }
 
 #[test]
-fn a_pod_that_came_back_too_late_to_be_read_is_blocked_by_what_ended_the_tour() {
-    // web-0 ends the step in which web-1 is replaced; that comes up all the same, and has to go at once.
-    let stuck = History::created().step(StepName::Replace).down(1).add(1).crashed(0, 4).ended(StepName::Replace, Phase::Stuck).ready(1);
-    let gone = stuck.lookup_with(1, |it| it.addresses = vec!["10.88.1.11".to_owned()]).scale(0).down(2).down(1).down(0).end();
-    assert_eq!(gone.letters(), "PPPPPFFPPF");
+fn what_ends_again_and_again_has_never_come_up() {
+    // The whole tour is done within the first runs: each pod was Ready when it was asked for.
+    let mut toured = History::toured();
+    toured.lines.pop();
+    let letters = |history: History| history.end().letters();
+    assert_eq!(letters(ends_after(toured.clone(), 0, 5, 0..5)), "FFFFFFFFFF");
+    assert_eq!(letters(ends_after(toured.clone(), 2, 25, 0..5)), "FFFFFFFFFF", "one of three pods is enough");
+    // Ready again for a moment, and asked for nothing more.
+    assert_eq!(letters(ends_after(toured.clone(), 0, 5, 0..5).runs(0, 5, 500)), "FFFFFFFFFF");
+    // A pod that only a scaling asked for may end for its ordinal.
+    assert_eq!(letters(ends_after(toured.clone(), 4, 5, 0..5)), "PPPPPPPPPF");
+}
+
+#[test]
+fn a_few_starts_and_then_staying_is_fair() {
+    let mut toured = History::toured();
+    toured.lines.pop();
+    let tried = ends_after(toured, 0, 5, 0..2).runs(0, 2, 200);
+    // It has not run for longer than before: nobody knows.
+    let soon = (0..4).fold(tried.clone(), |history, _| history.tick());
+    assert_eq!(soon.end().letters(), "IIIIIIIIII");
+    let later = (0..8).fold(tried, |history, _| history.tick());
+    assert_eq!(later.end().letters(), "PPPPPPPPPP");
+}
+
+#[test]
+fn what_ends_only_when_it_comes_back_costs_what_needs_that() {
+    let replaced = ends_after(History::created().step(StepName::Replace).down(1).up(1).inspect_one(1).done(StepName::Replace), 1, 5, 0..5);
+    let gone = replaced.clone().scale(5).step(StepName::ScaleUp).ended(StepName::ScaleUp, Phase::Stuck).scale(0).down(2).down(1).down(0);
+    assert_eq!(gone.clone().end().letters(), "PPPPPFFPPF");
+    // Others that come back are up when they have run for longer.
+    let back = gone.scale(3).up(0).inspect_one(0);
+    assert_eq!(back.clone().end().verdict("pvc_reuse").outcome(), Inconclusive);
+    assert_eq!((0..8).fold(back, |history, _| history.tick()).end().verdict("pvc_reuse").outcome(), Pass);
+}
+
+#[test]
+fn a_pod_that_had_to_go_before_it_stayed_up_shows_nothing() {
+    let again = ends_after(History::created().down(1).up(1).inspect_one(1), 1, 5, 0..1).runs(1, 1, 100);
+    let gone = again.down(1).up(1).inspect_one(1);
+    assert_eq!(gone.end().letters(), "PPPPPPIIII");
+}
+
+#[test]
+fn evidence_of_a_crash_loop_from_before_the_last_change_counts_not() {
+    let mut crashing = ends_after(History::created(), 0, 5, 0..5);
+    crashing.spec.min_ready_seconds = 1;
+    let mended = crashing.set(Change::Modified).down(0).up(0).inspect().end();
+    assert_eq!(mended.letters(), "PIPPPPIIII");
 }
 
 #[test]

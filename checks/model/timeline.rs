@@ -58,12 +58,25 @@ pub struct Timeline {
     pub(super) ended_early: usize,
     pub(super) rests: Vec<Rest>,
     pub(super) obstacles: Vec<Obstacle>,
+    /// By the pod's UID.
+    pub(super) crash_loops: BTreeMap<String, CrashLoop>,
+    /// The latest stamp of any container, in seconds since the epoch: the nodes' clocks are not behind it.
+    pub(super) clock: i64,
     pub(super) gaps: BTreeMap<Kind, Seq>,
     pub(super) end: Option<Noted<End>>,
     pub(super) last: Seq,
     pub(super) now: u64,
     /// What was found out of it since the last line.
     pub(super) least_settled: OnceLock<Option<i32>>,
+}
+
+/// A container that ends again and again by what stands in the template.
+#[derive(Debug)]
+pub(super) struct CrashLoop {
+    /// The line at which it was known.
+    pub(super) seq: Seq,
+    pub(super) container: String,
+    pub(super) obstacle: Obstacle,
 }
 
 /// Where a pod's incarnation is kept: the owning set's UID (empty for none) and the ordinal.

@@ -126,7 +126,11 @@ impl Journal {
 
     /// Asks the timeline as it is now. It goes on after the judged part's end.
     pub fn with<R>(&self, ask: impl FnOnce(&Timeline) -> R) -> R {
-        ask(&self.state().live)
+        let mut state = self.state();
+        // How long a container has run is asked as of now, not as of the last line.
+        let now = self.now();
+        state.live.pass(now);
+        ask(&state.live)
     }
 
     /// Asks the timeline that is judged: once the end is pushed, nothing is added to it.
@@ -177,8 +181,11 @@ impl Journal {
                 Wait::Going(what) => what,
             };
             tell(&awaited);
+            let next = self.with(Timeline::next_up).map(|at| Duration::from_nanos(at.saturating_sub(self.now())));
             tokio::select! {
                 changed = pushed.changed() => if changed.is_err() { return self.timed_out(awaited) },
+                // Nothing is written down when a container has run for long enough.
+                () = tokio::time::sleep(next.unwrap_or_default()), if next.is_some() => (),
                 () = &mut deadline => return self.timed_out(awaited),
             }
         }

@@ -39,6 +39,10 @@ use crate::plan::{self, Ended, Performed, Step};
 const INSPECTING: Duration = Duration::from_secs(25);
 /// The longest that the tour waits at its end for DNS servers to forget.
 const FORGETTING: Duration = Duration::from_secs(36);
+/// The longest that the tour waits at its end for containers that have ended to stay up. Three runs of the same length, and the
+/// back-off between them, tell that a container ends again and again: enough for runs of a minute and a half. Where no container
+/// has ended, nothing is waited for.
+const STAYING: Duration = Duration::from_secs(300);
 /// For the watch to show what was applied.
 const APPEARING: Duration = Duration::from_secs(10);
 /// The longest that the tour waits for the first round of questions to the DNS server.
@@ -118,7 +122,7 @@ impl Tour<'_> {
             performed.push(Performed { step, ended });
         }
         if outcome.why != Why::Interrupted && outcome.why != Why::Timeout {
-            self.last_looks(&mut outcome).await;
+            self.last_looks(&mut outcome, performed.last().is_some_and(|it| it.ended == Ended::Done)).await;
         }
         Ok(outcome)
     }
@@ -129,16 +133,28 @@ impl Tour<'_> {
         self.journal.wait_quietly(self.left(APPEARING), shown).await == Waited::Done
     }
 
-    /// What is still to be read or asked when the last step is done.
-    async fn last_looks(&self, outcome: &mut Outcome) {
+    /// What is still to be read, asked or shown when the last step is over; `is_up` says that it brought what it was to bring.
+    async fn last_looks(&self, outcome: &mut Outcome, is_up: bool) {
         let looks = async {
             self.all_inspected().await;
             let _shown = self.journal.awaits("DNS to learn the new address", FORGETTING);
             self.names.finished(self.left(FORGETTING)).await;
         };
-        tokio::select! {
-            () = looks => (),
-            () = self.interrupt.first() => *outcome = Outcome { why: Why::Interrupted, detail: None },
+        let staying = async { if is_up { self.wait(STAYING, Timeline::stays_up).await } else { Waiting::Done } };
+        let waiting = tokio::select! {
+            (waiting, ()) = async { tokio::join!(staying, looks) } => waiting,
+            () = self.interrupt.first() => Waiting::Interrupted,
+        };
+        let (why, detail) = match waiting {
+            Waiting::Done => return,
+            Waiting::Stuck(obstacle) => (Why::Obstacle, Some(obstacle.why)),
+            Waiting::TimedOut(awaited) => (Why::Obstacle, Some(awaited)),
+            Waiting::OutOfTime(awaited) => (Why::Timeout, Some(awaited)),
+            Waiting::Refused(why) => (Why::Obstacle, Some(why)),
+            Waiting::Interrupted => (Why::Interrupted, None),
+        };
+        if outcome.why == Why::Complete || why != Why::Obstacle {
+            *outcome = Outcome { why, detail };
         }
     }
 

@@ -81,13 +81,12 @@ impl<'t> Facts<'t> {
         self.applied().is_some() && self.may_have_come()
     }
 
-    /// Containers that were started again and do not run now, with how they ended.
-    ///
-    /// A restart from before, of a container that runs now, says nothing.
+    /// Containers that were started again and do not run now, with how they ended; when the time has run out, those, too,
+    /// that run and have not outlasted what ended before.
     pub(super) fn crashing(&self) -> impl Iterator<Item = (&'t ContainerStatus, &'t Terminated)> {
-        let ended_in_sight = self.out_of_time && self.pod.is_some_and(|pod| pod.ended.is_some());
+        let is_restless = self.out_of_time && self.pod.is_some_and(|pod| !self.timeline.is_up(pod));
         let is_outdated = self.is_outdated();
-        let has_ended = move |it: &&ContainerStatus| it.restart_count > 0 && (it.state.running.is_none() || ended_in_sight) && !is_outdated;
+        let has_ended = move |it: &&ContainerStatus| it.restart_count > 0 && (it.state.running.is_none() || is_restless) && !is_outdated;
         self.statuses().filter(has_ended).filter_map(|it| {
             let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;
             Some((it, ended))

@@ -209,6 +209,9 @@ pub(super) fn never_ready(facts: &Facts<'_>) -> Option<Sight> {
     };
     let waiting = facts.statuses().find_map(|it| it.state.waiting.as_ref()).map(|it| format!(", {} {}", it.reason, it.message)).unwrap_or_default();
     let said = facts.warning(|_, _| true).map(|(_, reason, message)| format!(" ({reason}: {message})")).unwrap_or_default();
+    if let Some(why) = facts.timeline.restless(pod).filter(|_| pod.is_ready()) {
+        return sight(why, [pod.added.by].into_iter().chain(pod.ended()));
+    }
     let not_ready = if pod.pod.status.phase == "Running" { ", but not Ready" } else { "" };
     // A container that is not ready is told by its own state.
     let gates = pod.pod.status.conditions.iter().find(|it| it.r#type == "Ready" && it.reason == "ReadinessGatesNotReady");

@@ -93,7 +93,6 @@ pub(super) struct Cluster<'c> {
     /// Ordinals that are wanted anew, by the change that wants them.
     fresh: BTreeMap<i32, usize>,
     fall: Option<Fall>,
-    broken_starts: u32,
     armed: bool,
     in_tour: bool,
     writes: Writes,
@@ -138,7 +137,6 @@ impl<'c> Cluster<'c> {
             doomed: BTreeSet::new(),
             fresh: BTreeMap::new(),
             fall: None,
-            broken_starts: 0,
             armed: false,
             in_tour: false,
             writes,

@@ -146,7 +146,7 @@ fn killed_for_memory(facts: &Facts<'_>, by_its_own_limit: bool) -> Option<Sight>
         facts.crashing().find(|(it, ended)| it.restart_count >= ENOUGH && ended.reason == "OOMKilled" && is_limited(facts, &it.name) == by_its_own_limit)?;
     let limit = if by_its_own_limit { "at its own memory limit" } else { "though the template sets it no memory limit" };
     let why = format!("container {} was OOMKilled {limit}, {} times", status.name, status.restart_count + i32::from(status.state.terminated.is_some()));
-    sight(why, facts.pod?.ended).map(|it| Sight { container: Some(status.name.clone()), ..it })
+    sight(why, facts.pod?.ended()).map(|it| Sight { container: Some(status.name.clone()), ..it })
 }
 
 pub(in super::super) fn out_of_memory(facts: &Facts<'_>) -> Option<Sight> {
@@ -190,7 +190,7 @@ pub(in super::super) fn container_ends(facts: &Facts<'_>) -> Option<Sight> {
         !by_memory && !done && is_enough(facts, it)
     });
     let (status, ended) = found?;
-    let evidence = pod.ended.into_iter().chain(facts.logs(&status.name).next_back().map(|(seq, _)| seq)).collect();
+    let evidence = pod.ended().into_iter().chain(facts.logs(&status.name).next_back().map(|(seq, _)| seq)).collect();
     let signal = if ended.signal > 0 { format!(", signal {}", ended.signal) } else { String::new() };
     let why = format!("container {} ends (exit status {}{signal}), started {} times", status.name, ended.exit_code, status.restart_count + 1);
     Some(Sight { why, container: Some(status.name.clone()), evidence })
@@ -200,11 +200,15 @@ pub(in super::super) fn container_ends(facts: &Facts<'_>) -> Option<Sight> {
 fn is_enough(facts: &Facts<'_>, status: &ContainerStatus) -> bool {
     const FIFTH: i32 = 4;
     const THIRD: i32 = 2;
+    if status.state.running.is_some() {
+        // It may still stay, unless it had its tries.
+        return status.restart_count >= THIRD;
+    }
     if facts.out_of_time || status.restart_count >= FIFTH {
         return true;
     }
-    let logs: Vec<_> = facts.logs(&status.name).collect();
-    let [.., (_, before), (_, last)] = logs.as_slice() else { return false };
+    let mut logs = facts.logs(&status.name);
+    let (Some((_, last)), Some((_, before))) = (logs.next_back(), logs.next_back()) else { return false };
     let succeeds = [&status.state.terminated, &status.last_state.terminated].into_iter().flatten().all(|it| it.exit_code == 0);
     let telling = succeeds || !last.is_empty();
     status.restart_count >= THIRD && telling && are_alike(before, last) && !last.iter().any(|line| speaks_of_network(line))
