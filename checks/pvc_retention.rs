@@ -73,12 +73,13 @@ fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
     let within = |when: &crate::model::When| when.by <= until;
     let doomed = life.doomed.filter(within);
     let deleted = life.gone.or(life.asked_to_go).filter(within).or(life.asked_to_go.filter(within));
+    let by_somebody = life.deleted_by_somebody().filter(within);
     let cites: Vec<Seq> = doomed.into_iter().chain(deleted).map(|when| when.by).chain([life.added.by]).collect();
     let standing = match (doomed, deleted) {
+        _ if by_somebody.is_some() => Standing::claim_deleted(name),
         (Some(_), Some(_)) => Standing::broken(format!("claim {name} stays"), "it was deleted with its pod"),
         (Some(_), None) => Standing::broken(format!("claim {name} stays"), "it was handed to its pod, to be deleted with it"),
-        (None, Some(_)) => Standing::unseen(format!("somebody else deleted claim {name}")),
-        (None, None) => Standing::Met,
+        (None, _) => Standing::Met,
     };
     (standing, cites)
 }

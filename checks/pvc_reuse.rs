@@ -34,6 +34,7 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         history::History,
+        object::OwnerReference,
         observation::Change,
     };
 
@@ -63,9 +64,20 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_that_somebody_made_anew_fails() {
+    fn a_claim_that_somebody_deleted_shows_nothing() {
         let deleted = History::created().scale(2).down(2).claim_line(2, Change::Deleted, |_| {});
-        deleted.scale(3).up(2).inspect_one(2).end().assert("pvc_reuse", Fail, &[]);
+        // Its content is lost with it, by the same somebody.
+        deleted.scale(3).up(2).inspect_one(2).end().assert("pvc_reuse", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn a_claim_that_goes_with_its_pod_fails() {
+        let owned = |claim: &mut crate::model::object::PersistentVolumeClaim| {
+            claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
+        };
+        let doomed = History::created().scale(2).claim_line(2, Change::Modified, owned).down(2);
+        let anew = doomed.claim_line(2, Change::Deleted, |_| {}).scale(3).up(2).inspect_one(2);
+        anew.end().assert("pvc_reuse", Fail, &[]);
     }
 
     #[test]

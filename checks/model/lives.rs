@@ -212,6 +212,14 @@ impl ClaimLife {
         &self.claim.metadata.uid
     }
 
+    /// When somebody deleted it, or asked for that, as opposed to going with a pod that owned it.
+    ///
+    /// Nothing of a submission deletes a claim that no pod owns, so this shows nothing about it.
+    #[must_use]
+    pub fn deleted_by_somebody(&self) -> Option<When> {
+        if self.doomed.is_some() { None } else { self.asked_to_go.or(self.gone) }
+    }
+
     /// Name of the volume that it is bound to; empty while it is not.
     #[must_use]
     pub fn volume(&self) -> &str {

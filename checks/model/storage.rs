@@ -57,13 +57,13 @@ impl Timeline {
         for (_, claim) in &claims {
             same &= self.judge_claim(verdict, old, new, claim);
         }
-        // On another claim the old content cannot be: one loss, told once.
+        // On another claim the old content cannot be: told once.
         if same {
             self.judge_content(verdict, old, new);
         }
     }
 
-    /// Adds the criterion of one claim; whether it is not broken.
+    /// Adds the criterion of one claim; whether the content may be on it, as far as is known.
     fn judge_claim(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation, claim: &str) -> bool {
         let before = old.asked_to_go.or(old.ready).map_or(old.added.by, |when| when.by);
         // A claim outlives the pod that mounts it, so the claim of its last moment is that of its first.
@@ -74,6 +74,10 @@ impl Timeline {
         let expected = || format!("claim {claim}, the same as before");
         let standing = match (first, second) {
             _ if !mounted => Standing::broken(expected(), format!("{} does not mount it any more", new.name())),
+            (Some(first), Some(second)) if self.was_deleted_between(old, new, first, second) => Standing::claim_deleted(claim),
+            (Some(first), Some(_)) if is_found_later(first, old) => {
+                Standing::unseen(format!("claim {claim} was first seen when {} was gone: whether that one had it is not known", old.name()))
+            }
             (Some(first), Some(second)) if first.uid() == second.uid() && first.volume() == second.volume() => Standing::Met,
             // A claim outlives the pods that mount it: the old pod was on the second one only if that may have taken the first one's place before.
             (Some(first), Some(second)) if first.gone.is_some_and(|gone| may_precede(gone, old.added.by)) && may_precede(second.added, before) => {
@@ -83,9 +87,27 @@ impl Timeline {
             _ => Standing::unseen(format!("claim {claim} was not seen")),
         };
         let cites = first.into_iter().chain(second).map(|life| life.added.by).chain([new.added.by]);
-        let same = !matches!(standing, Standing::Broken { .. });
+        let is_unknown = mounted && (first.is_none() || second.is_none());
+        let same = standing == Standing::Met || is_unknown;
         verdict.push("same_claim", text, standing, cites).because(self.lost_claim_mistake(new));
         same
+    }
+
+    /// Whether somebody may have deleted the claim of `old` before `new` was added, where what is known of the pods' claims
+    /// are the lives `first` and `second`.
+    fn was_deleted_between(&self, old: &Incarnation, new: &Incarnation, first: &ClaimLife, second: &ClaimLife) -> bool {
+        if self.takes_claims_away(old) {
+            return false;
+        }
+        let is_other = first.uid() != second.uid() && first.deleted_by_somebody().is_some();
+        let deleted = self.claim(first.name()).iter().filter(|life| life.deleted_by_somebody().is_some());
+        let mut gone = deleted.filter_map(|life| life.gone);
+        is_other || gone.any(|gone| old.added.after.is_none_or(|after| gone.by > after) && may_precede(gone, new.added.by))
+    }
+
+    /// Whether a pod's claims go by what the submission asks for, when the pod goes or the set is scaled down.
+    fn takes_claims_away(&self, pod: &Incarnation) -> bool {
+        self.deletes_when_scaled() || pod.spec().volumes.iter().any(|it| it.ephemeral.is_some())
     }
 
     fn lost_claim_mistake(&self, pod: &Incarnation) -> &'static str {
@@ -221,6 +243,11 @@ impl Timeline {
 /// Whether something may have happened before a line, because a gap of its kind was open then.
 fn may_precede(when: When, line: Seq) -> bool {
     when.after.is_none_or(|after| after < line)
+}
+
+/// Whether a claim was first seen when the pod was gone: it may have been made since.
+fn is_found_later(claim: &ClaimLife, pod: &Incarnation) -> bool {
+    pod.gone.is_some_and(|gone| gone.by < claim.added.by)
 }
 
 fn unreadable(timeline: &Timeline, pod: &Incarnation, when: &str) -> Standing {

@@ -29,6 +29,9 @@ impl Outcome {
     }
 }
 
+/// What to do about something that happened out of sight.
+pub const AGAIN: &str = "Grade again. If it stays so, ask whoever runs the cluster.";
+
 /// How one criterion stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -52,6 +55,8 @@ pub enum Standing {
     Unseen {
         /// Why it could not be seen.
         why: String,
+        /// What to do so that it can be.
+        remedy: &'static str,
     },
 }
 
@@ -61,9 +66,20 @@ impl Standing {
         Self::Broken { expected: expected.into(), actual: actual.into() }
     }
 
-    /// Unseen, and why.
+    /// Unseen, and why, where only another grade can help.
     pub fn unseen(why: impl Into<String>) -> Self {
-        Self::Unseen { why: why.into() }
+        Self::unseen_with(why, AGAIN)
+    }
+
+    /// Unseen, why, and what to do so that it can be seen.
+    pub fn unseen_with(why: impl Into<String>, remedy: &'static str) -> Self {
+        Self::Unseen { why: why.into(), remedy }
+    }
+
+    /// How a criterion about a claim stands that somebody deleted.
+    pub(crate) fn claim_deleted(name: &str) -> Self {
+        const REMEDY: &str = "Let nobody delete claims in the namespace (a person, a script, a controller), and grade again.";
+        Self::unseen_with(format!("somebody else deleted claim {name}: what the set does with it cannot be seen"), REMEDY)
     }
 
     /// What this standing alone makes of a check.

@@ -3,7 +3,7 @@
 use checks::{
     CHECKS, Check,
     mistakes::{self, Mistake},
-    model::{Criterion, Fault, Outcome, Standing, Verdict},
+    model::{Criterion, Fault, Outcome, Standing, Verdict, verdict::AGAIN},
 };
 use serde::Serialize;
 
@@ -108,7 +108,7 @@ fn cause(check: &Check, decisive: Option<&Criterion>, outcome: Outcome) -> (Key,
             let log = obstacle.log.iter().map(|line| clip(line, LOG_LINE)).collect();
             (Key::Obstacle(obstacle.id, obstacle.who.clone()), Cause { log, mistake: mistakes::find(obstacle.id), ..known })
         }
-        (Standing::Unseen { why }, _) => (Key::Unseen(why.clone()), bare(check.id, clip(why, 120), sentence(&show(why)), AGAIN.to_owned())),
+        (Standing::Unseen { why, remedy }, _) => (Key::Unseen(why.clone()), bare(check.id, clip(why, 120), sentence(&show(why)), (*remedy).to_owned())),
         (Standing::NotShown { next }, _) => {
             let title = "nobody did what would show it".to_owned();
             (Key::NotShown(next.clone()), bare(check.id, title, "Nobody did what would show it.".to_owned(), sentence(&show(next))))
@@ -116,9 +116,6 @@ fn cause(check: &Check, decisive: Option<&Criterion>, outcome: Outcome) -> (Key,
         (Standing::Met, _) => (Key::Check(check.id), bare(check.id, check.title.to_owned(), String::new(), check.remedy.to_owned())),
     }
 }
-
-/// What to do about something that happened out of sight.
-const AGAIN: &str = "Grade again. If it stays so, ask whoever runs the cluster.";
 
 /// A fragment as a sentence.
 pub(super) fn sentence(text: &str) -> String {

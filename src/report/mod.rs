@@ -227,7 +227,7 @@ fn part(criterion: &Criterion) -> Part {
         Standing::Broken { expected, actual } => ("broken", Some(show(expected)), Some(show(actual))),
         Standing::Blocked(obstacle) => ("blocked", None, Some(format!("{}: {}", show(&obstacle.who), show(&obstacle.why)))),
         Standing::NotShown { next } => ("notShown", None, Some(show(next))),
-        Standing::Unseen { why } => ("unseen", None, Some(show(why))),
+        Standing::Unseen { why, .. } => ("unseen", None, Some(show(why))),
     };
     Part {
         id: criterion.id,

@@ -187,6 +187,17 @@ impl Oracle<'_> {
             let plain = !open
                 && self.is_plain(after.added >= self.cluster.toured)
                 && (before.claim == after.claim || self.is_in_sight(after.ordinal, before.gone.unwrap_or_default()));
+            // A claim that somebody deleted costs the decision and nothing else; so does one that nobody saw being handed to its pod.
+            let claimed = self.cluster.claimed.as_ref().filter(|it| before.claim != after.claim && it.ordinal == after.ordinal);
+            if let Some(claimed) = claimed.filter(|it| it.doomed.is_none_or(|doomed| !self.told(doomed))) {
+                let surely = claimed.doomed.is_none() && plain && known;
+                for test in [6, 10] {
+                    self.tests[test].perhaps_hidden = true;
+                    self.tests[test].perhaps_broken |= claimed.doomed.is_some();
+                }
+                self.tests[test].hidden |= surely;
+                continue;
+            }
             self.violated(broken, &[test], if plain && known { &[] } else { &[6, 10] });
             for test in if plain { vec![test] } else { vec![6, 10] } {
                 self.unless(known && !open && (read || broken), test, false);
