@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Incarnation, Part, Seq, ServiceLife, Standing, Timeline, Verdict, observation::Lookup},
+    model::{Incarnation, Noted, Part, Seq, ServiceLife, Standing, Timeline, Verdict, observation::Lookup},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -17,8 +17,8 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Seconds within which a name must follow the pod, by the slowest usual cache.
-const SETTLES_WITHIN: u64 = 35;
+/// What to do where a name was asked, or the record ended, too early.
+const LONGER: &str = "Grade again, and let the grade end by itself: without `--timeout`, or with a longer one.";
 
 /// Passes when the set's headless Service selects its pods and the cluster's DNS gives each pod's address, also after a replacement.
 fn judge(timeline: &Timeline) -> Verdict {
@@ -28,11 +28,12 @@ fn judge(timeline: &Timeline) -> Verdict {
         return verdict;
     }
     let Some(service) = governing_service(timeline, &mut verdict) else { return verdict };
+    let name = &service.service.metadata.name;
     for ordinal in timeline.ordinals() {
-        judge_name(timeline, &mut verdict, ordinal);
+        judge_name(timeline, &mut verdict, name, ordinal);
     }
     judge_service_name(timeline, &mut verdict, service);
-    judge_after_replacement(timeline, &mut verdict);
+    judge_after_replacement(timeline, &mut verdict, name);
     verdict
 }
 
@@ -80,7 +81,7 @@ fn pairs(labels: &std::collections::BTreeMap<String, String>) -> String {
     labels.iter().map(|(key, value)| format!("{key}: {value}")).collect::<Vec<_>>().join(", ")
 }
 
-fn judge_name(timeline: &Timeline, verdict: &mut Verdict, ordinal: i32) {
+fn judge_name(timeline: &Timeline, verdict: &mut Verdict, service: &str, ordinal: i32) {
     let name = format!("{}-{ordinal}", timeline.set().map_or("", |set| &set.name));
     let text = format!("{name}'s DNS name gives its address");
     let lives = timeline.lane(ordinal);
@@ -89,94 +90,144 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, ordinal: i32) {
         return;
     }
     // Any life's right answer shows that the name works; what was asked too early says nothing.
-    let right = lives.iter().find_map(|life| timeline.right_answer(life));
-    let (standing, cites) = match right {
-        Some(seq) => (Standing::Met, vec![seq]),
-        None => lives.iter().rev().find_map(|life| wrong_answer(timeline, life)).unwrap_or_else(|| (timeline.unasked(), vec![])),
-    };
-    verdict.push("pod_name", text, standing, cites).because(shared_mistake(timeline, lives));
+    if let Some(seq) = lives.iter().find_map(|life| timeline.right_answer(life)) {
+        verdict.push("pod_name", text, Standing::Met, [seq]);
+        return;
+    }
+    let answered = wrong_answer(timeline, service, lives);
+    let (standing, cites, mistake) = answered.unwrap_or_else(|| (timeline.unasked(), vec![], ""));
+    verdict.push("pod_name", text, standing, cites).because(mistake);
 }
 
-/// Why the name of a pod gave an address of its own and another that was never one of its lives', as a mistake.
-fn shared_mistake(timeline: &Timeline, lives: &[Incarnation]) -> &'static str {
+/// What the answers about a pod's name, none of which is right, say: how it stands, by which lines, and the mistake.
+fn wrong_answer(timeline: &Timeline, service: &str, lives: &[Incarnation]) -> Option<(Standing, Vec<Seq>, &'static str)> {
+    let last = lives.last()?;
+    if let Some(other) = timeline.namesake(service, last.name()) {
+        let actual = format!("the EndpointSlices of Service {service} give pod {} ({}) this name, too", other.pod, other.addresses.join(", "));
+        let expected = format!("only {} has this name", last.name());
+        return Some((Standing::broken(expected, actual), vec![last.added.by, other.seq], "name_of_two_pods"));
+    }
+    let asked = || lives.iter().rev().flat_map(|life| timeline.lookups_of(life.uid()).rev().map(move |it| (life, it)));
+    let counts = |(life, it): &(&Incarnation, &Noted<Lookup>)| !is_trouble(&it.what) && timeline.had_its_time(it, life) && !is_own(&it.what, life);
+    if let Some((life, it)) = asked().find(counts) {
+        let standing = Standing::broken(format!("{} gives {}", it.what.name, life.addresses.join(", ")), answer(&it.what));
+        return Some((standing, vec![life.added.by, it.seq], shared_mistake(&it.what, lives)));
+    }
+    let (life, it) = asked().next()?;
+    Some((too_early(timeline, life, it), vec![life.added.by, it.seq], ""))
+}
+
+/// Why an answer that is not right does not count.
+fn too_early(timeline: &Timeline, life: &Incarnation, asked: &Noted<Lookup>) -> Standing {
+    let said = answer(&asked.what);
+    if is_trouble(&asked.what) {
+        return Standing::unseen(said);
+    }
+    let Some(seconds) = timeline.carried_for(asked, life) else {
+        return Standing::unseen_with(format!("{said}, but the Service's EndpointSlices did not carry {} then", life.name()), LONGER);
+    };
+    if is_own(&asked.what, life) {
+        return Standing::unseen(format!("{said}, though another pod has this name, too"));
+    }
+    Standing::unseen_with(
+        format!("{said}, {seconds} s after the Service's EndpointSlices carried {}: DNS servers may repeat an older answer for 35 s", life.name()),
+        LONGER,
+    )
+}
+
+/// Whether the server did not really answer, or the tool did not really ask.
+fn is_trouble(lookup: &Lookup) -> bool {
+    lookup.error.as_deref().is_some_and(|it| !it.contains("NXDOMAIN") && !it.contains("no address"))
+}
+
+/// Whether all of the answer belongs to this pod.
+fn is_own(lookup: &Lookup, life: &Incarnation) -> bool {
+    !lookup.addresses.is_empty() && lookup.addresses.iter().all(|it| life.addresses.contains(it))
+}
+
+/// The answer, in words.
+fn answer(lookup: &Lookup) -> String {
+    match &lookup.error {
+        Some(error) => format!("{} was answered: {error}", lookup.name),
+        None if lookup.addresses.is_empty() => format!("{} gives no address", lookup.name),
+        None => format!("{} gives {}", lookup.name, lookup.addresses.join(", ")),
+    }
+}
+
+/// Why a name gave an address of its own pod and another that was never one of that, as a mistake.
+fn shared_mistake(lookup: &Lookup, lives: &[Incarnation]) -> &'static str {
     let is_own = |address: &String| lives.iter().any(|life| life.addresses.contains(address));
-    let mut last = lives.iter().filter_map(|life| timeline.lookups_of(life.uid()).last()).map(|it| &it.what.addresses);
-    if last.any(|it| it.iter().any(is_own) && !it.iter().all(is_own)) { "name_of_two_pods" } else { "" }
-}
-
-/// The last answer about a life, as a standing.
-fn wrong_answer(timeline: &Timeline, life: &Incarnation) -> Option<(Standing, Vec<Seq>)> {
-    let last = timeline.lookups_of(life.uid()).last()?;
-    let Lookup { name, addresses, error, .. } = &last.what;
-    let answer = error.clone().unwrap_or_else(|| if addresses.is_empty() { "no address".to_owned() } else { addresses.join(", ") });
-    let asked_after = last.what.began.saturating_sub(life.ready_at) / 1_000_000_000;
-    let trouble = error.as_deref().is_some_and(|it| !it.contains("NXDOMAIN") && !it.contains("no address"));
-    let standing = if trouble || asked_after < SETTLES_WITHIN && life.gone.is_some() {
-        Standing::unseen(format!("{name} was last asked {asked_after} s after {} was Ready: {answer}", life.name()))
-    } else {
-        Standing::broken(format!("{name} gives {}", life.addresses.join(", ")), answer)
-    };
-    Some((standing, vec![life.added.by, last.seq]))
+    let given = &lookup.addresses;
+    if given.iter().any(is_own) && !given.iter().all(is_own) { "name_of_two_pods" } else { "" }
 }
 
 fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &ServiceLife) {
     let name = &service.service.metadata.name;
     let text = format!("Service {name}'s own DNS name gives all pods' addresses");
-    let asked: Vec<_> = timeline.lookups_of_service(name).collect();
-    let changed = timeline.changed(Part::Template);
+    let asked: Vec<&Noted<Lookup>> = timeline.lookups_of_service(name).collect();
     // What did not hold yet of pods of an earlier template says nothing; what did, does.
-    let last = asked.iter().rfind(|it| it.seq > changed);
-    let wanted: Vec<&Incarnation> = timeline.ordinals().filter_map(|it| timeline.representative(it)).collect();
+    let changed = timeline.changed(Part::Template);
     // Each life has its own addresses: the answer must hold one of every ordinal that stood then.
-    let is_held = |life: &Incarnation, lookup: &Lookup| timeline.is_selected_alike(life) && life.addresses.iter().any(|it| lookup.addresses.contains(it));
-    let holds_all = |lookup: &Lookup| wanted.iter().all(|pod| timeline.lane(pod.ordinal).iter().any(|life| is_held(life, lookup)));
-    if let Some(right) = asked.iter().find(|it| holds_all(&it.what)) {
+    let lanes: Vec<&[Incarnation]> = timeline.ordinals().map(|it| timeline.lane(it)).collect();
+    let given = |lookup: &Lookup, life: &Incarnation| life.addresses.iter().any(|it| lookup.addresses.contains(it));
+    let shows = |lookup: &Lookup, life: &Incarnation| given(lookup, life) && timeline.is_selected_alike(life) && timeline.agrees(name, life);
+    let lacks = |lookup: &Lookup, lane: &[Incarnation]| !lane.iter().any(|life| shows(lookup, life));
+    if let Some(right) = asked.iter().find(|it| lanes.iter().all(|lane| !lacks(&it.what, lane))) {
         verdict.push("service_name", text, Standing::Met, [right.seq]);
         return;
     }
-    let Some(last) = last else {
+    let Some(last) = asked.iter().rfind(|it| it.seq > changed) else {
         verdict.push("service_name", text, timeline.unasked(), []);
         return;
     };
-    let standing = if let Some(error) = last.what.error.as_ref().filter(|it| !it.contains("NXDOMAIN") && !it.contains("no address")) {
-        Standing::unseen(format!("{} was answered: {error}", last.what.name))
-    } else {
-        let addresses: Vec<&str> = wanted.iter().flat_map(|it| it.addresses.last()).map(String::as_str).collect();
-        Standing::broken(
-            format!("{} gives {}", last.what.name, addresses.join(", ")),
-            last.what.error.clone().unwrap_or_else(|| last.what.addresses.join(", ")),
-        )
+    let due = |it: &Noted<Lookup>, lane: &[Incarnation]| lacks(&it.what, lane) && lane.iter().any(|life| timeline.had_its_time(it, life));
+    let later = asked.iter().rev().filter(|it| it.seq > changed && !is_trouble(&it.what));
+    let wrong = later.into_iter().find(|it| lanes.iter().any(|lane| due(it, lane)));
+    let (standing, seq) = match wrong {
+        Some(it) => {
+            let wanted: Vec<&str> = lanes.iter().filter_map(|lane| lane.last()?.addresses.last()).map(String::as_str).collect();
+            (Standing::broken(format!("{} gives {}", it.what.name, wanted.join(", ")), answer(&it.what)), it.seq)
+        }
+        None if is_trouble(&last.what) => (Standing::unseen(answer(&last.what)), last.seq),
+        None => {
+            let why = format!("{}, less than 35 s after the Service's EndpointSlices carried every pod", answer(&last.what));
+            (Standing::unseen_with(why, LONGER), last.seq)
+        }
     };
-    verdict.push("service_name", text, standing, [last.seq]);
+    verdict.push("service_name", text, standing, [seq]);
 }
 
 /// After a replacement that became Ready, the name must give a later life's address: never anything else, and once at least.
-fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict) {
+fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict, service: &str) {
     let asked = timeline.replacements().into_iter().filter(|(old, new)| timeline.is_back(new) && timeline.lookups_of(old.uid()).next().is_some());
-    let judged = asked.map(|(old, new)| (old, new_address(timeline, new))).max_by_key(|(_, (standing, _))| match standing {
+    let judged = asked.map(|(old, new)| (old, new_address(timeline, service, new))).max_by_key(|(_, (standing, ..))| match standing {
         Standing::Broken { .. } => 2,
         Standing::Met => 1,
         _ => 0,
     });
-    let Some((old, (standing, cites))) = judged else { return };
-    let mistake = shared_mistake(timeline, timeline.lane(old.ordinal));
+    let Some((old, (standing, cites, mistake))) = judged else { return };
     verdict.push("new_address", format!("{}'s DNS name gives the new address after the pod was replaced", old.name()), standing, cites).because(mistake);
 }
 
-fn new_address(timeline: &Timeline, new: &Incarnation) -> (Standing, Vec<Seq>) {
-    let later: Vec<&Incarnation> = timeline.lane(new.ordinal).iter().filter(|it| it.added.by >= new.added.by).collect();
+fn new_address(timeline: &Timeline, service: &str, new: &Incarnation) -> (Standing, Vec<Seq>, &'static str) {
+    let lane = timeline.lane(new.ordinal);
+    let later = lane.iter().position(|it| it.uid() == new.uid()).map_or(lane, |place| &lane[place..]);
     if let Some(seq) = later.iter().find_map(|life| timeline.right_answer(life)) {
-        return (Standing::Met, vec![new.added.by, seq]);
+        return (Standing::Met, vec![new.added.by, seq], "");
     }
-    later.iter().rev().find_map(|life| wrong_answer(timeline, life)).unwrap_or_else(|| (Standing::unseen("the new address was not asked for"), vec![]))
+    let unasked = || (Standing::unseen_with("the new address was not asked for", LONGER), vec![], "");
+    wrong_answer(timeline, service, later).unwrap_or_else(unasked)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Lookup;
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
+        What,
         history::History,
-        observation::Change,
+        object::{Endpoint, Object, ObjectReference, PodIp},
+        observation::{Change, Gap, Kind},
     };
 
     fn set_with(change: impl FnOnce(&mut crate::model::object::Service)) -> History {
@@ -203,34 +254,90 @@ mod tests {
     #[test]
     fn an_answer_for_the_old_address_is_not_yet_and_a_later_life_proves_the_name() {
         let stale = History::created().down(1).up(1).lookup_with(1, |it| it.addresses = vec!["10.88.1.11".to_owned()]);
+        // However the record ends, and whether the pod still lives or not.
+        stale.clone().assert("dns_resolution", Inconclusive, &[]);
+        stale.clone().end().assert("dns_resolution", Inconclusive, &[]);
         stale.clone().down(1).end().assert("dns_resolution", Inconclusive, &[]);
         stale.down(1).up(1).lookup(1).end().assert("dns_resolution", Pass, &[]);
     }
 
-    #[test]
-    fn a_name_that_another_pod_has_too_fails() {
-        let answered = |addresses: [&str; 2]| {
-            let up = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).lookup(0).lookup(2);
-            let address = up.timeline().live(1).map(|it| it.pod.status.pod_ip.clone()).unwrap_or_default();
-            let asked = up.lookup_with(1, |it| {
-                it.addresses = addresses.map(|it| it.replace("OWN", &address)).to_vec();
-                it.began += 60_000_000_000;
-            });
-            asked.end()
-        };
-        answered(["10.88.9.9", "OWN"]).assert("dns_resolution", Fail, &["name_of_two_pods"]);
-        // Two wrong ones are nobody's sharing.
-        answered(["10.88.9.9", "10.88.9.8"]).assert("dns_resolution", Fail, &[]);
+    /// Three pods, of which the second one's name is asked `seconds` after the EndpointSlice carried it.
+    fn asked_after(seconds: u64, with: impl FnOnce(&mut Lookup)) -> History {
+        let up = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).lookup(0).lookup(2);
+        let carried = up.lines.iter().find(|it| matches!(it.what, What::Object(_, Object::EndpointSlice(_)))).map_or(0, |it| it.at);
+        up.lookup_with(1, |it| {
+            it.began = carried + seconds * 1_000_000_000;
+            with(it);
+        })
+    }
+
+    fn nothing(it: &mut Lookup) {
+        it.error = Some("NXDOMAIN".to_owned());
     }
 
     #[test]
-    fn a_name_that_never_resolves_fails() {
-        let mut history = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).lookup(0).lookup(2);
-        history = history.lookup_with(1, |it| {
-            it.error = Some("NXDOMAIN".to_owned());
-            it.began += 60_000_000_000;
-        });
-        history.end().assert("dns_resolution", Fail, &[]);
+    fn a_wrong_answer_counts_when_servers_have_forgotten_the_older_one() {
+        asked_after(34, nothing).end().assert("dns_resolution", Inconclusive, &[]);
+        asked_after(35, nothing).end().assert("dns_resolution", Fail, &[]);
+        asked_after(35, |it| it.addresses = vec!["10.88.9.9".to_owned()]).end().assert("dns_resolution", Fail, &[]);
+        // A tool that crashed, or a server that did not answer, is no answer.
+        asked_after(90, |it| it.error = Some("Segmentation fault".to_owned())).end().assert("dns_resolution", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn a_wrong_answer_about_a_pod_that_the_slices_do_not_carry_does_not_count() {
+        let up = || History::new().service().set(Change::Added).subject().up(0).up(1).up(2).inspect_one(0).inspect_one(2);
+        let late = |it: &mut Lookup| (it.error, it.began) = (Some("NXDOMAIN".to_owned()), it.began + 60_000_000_000);
+        up().lookup_with(1, late).end().assert("dns_resolution", Fail, &[]);
+        up().unready(1).lookup_with(1, late).end().assert("dns_resolution", Inconclusive, &[]);
+        // A gap may hide that.
+        let gap = Gap { kind: Kind::EndpointSlice, reason: "410 Gone".to_owned(), last_sure: None, vanished: vec![] };
+        let hole = asked_after(60, nothing).push(What::Gap(gap));
+        hole.end().assert("dns_resolution", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn an_answer_that_the_slices_do_not_agree_with_shows_nothing() {
+        // The container's own tool tells the right address, but the Service has no endpoint of this pod.
+        let up = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).slice();
+        let Some(What::Object(_, Object::EndpointSlice(slice))) = up.lines.last().map(|it| it.what.clone()) else { panic!("no slice") };
+        let others = slice.endpoints.into_iter().filter(|it| it.hostname.as_deref() != Some("web-1")).collect();
+        let up = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).slice_of(others);
+        let forged = [0, 1, 2].into_iter().fold(up, History::lookup_as_it_is);
+        forged.end().assert("dns_resolution", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn a_name_that_another_pod_has_too_fails() {
+        asked_after(60, |it| it.addresses = vec!["10.88.9.9".to_owned(), "10.88.1.11".to_owned()]).end().assert("dns_resolution", Fail, &["name_of_two_pods"]);
+        // Two wrong ones are nobody's sharing.
+        asked_after(60, |it| it.addresses = vec!["10.88.9.9".to_owned(), "10.88.9.8".to_owned()]).end().assert("dns_resolution", Fail, &[]);
+    }
+
+    #[test]
+    fn a_name_that_the_slices_give_to_another_pod_too_fails_whatever_is_answered() {
+        let twin = |history: History| {
+            let target = ObjectReference { kind: "Pod".to_owned(), name: "twin-5f".to_owned(), uid: "twin".to_owned() };
+            let twin = Endpoint { addresses: vec!["10.88.7.7".to_owned()], hostname: Some("web-1".to_owned()), target_ref: Some(target), ..Default::default() };
+            let Some(What::Object(_, Object::EndpointSlice(slice))) = history.clone().slice().lines.last().map(|it| it.what.clone()) else {
+                panic!("no slice")
+            };
+            history.slice_of(slice.endpoints.into_iter().chain([twin]).collect())
+        };
+        let up = || History::new().service().set(Change::Added).subject().up(0).up(1).up(2);
+        let answered = |history: History| [0, 1, 2].into_iter().fold(history, History::lookup_as_it_is);
+        answered(twin(up())).end().assert("dns_resolution", Fail, &["name_of_two_pods"]);
+        // Once it is gone, the right answer counts.
+        answered(twin(up())).inspect().end().assert("dns_resolution", Pass, &[]);
+    }
+
+    #[test]
+    fn one_of_a_pod_s_ip_families_is_enough() {
+        let both = |history: History, ordinal: i32| {
+            history.up(ordinal).pod(ordinal, Change::Modified, |pod| pod.status.pod_ips.push(PodIp { ip: format!("fd00::{ordinal}") }))
+        };
+        let up = [0, 1, 2].into_iter().fold(History::new().service().set(Change::Added).subject(), both);
+        up.inspect().end().assert("dns_resolution", Pass, &[]);
     }
 
     #[test]
@@ -252,19 +359,20 @@ mod tests {
 
     #[test]
     fn the_service_s_own_name_must_give_all_addresses() {
-        let asked = |with: &dyn Fn(&mut super::Lookup)| {
+        let asked = |with: &dyn Fn(&mut Lookup)| {
             let mut history = History::created();
             for line in &mut history.lines {
-                if let crate::model::What::Lookup(lookup) = &mut line.what
+                if let What::Lookup(lookup) = &mut line.what
                     && lookup.of.is_none()
                 {
+                    lookup.began = line.at + 60_000_000_000;
                     with(lookup);
                 }
             }
             history.end()
         };
         let error = |words: &'static str| {
-            move |it: &mut super::Lookup| {
+            move |it: &mut Lookup| {
                 it.addresses.clear();
                 it.error = Some(words.to_owned());
             }
@@ -274,18 +382,10 @@ mod tests {
         asked(&error("NXDOMAIN")).assert("dns_resolution", Fail, &[]);
         asked(&error("no address")).assert("dns_resolution", Fail, &[]);
         asked(&error("timed out")).assert("dns_resolution", Inconclusive, &[]);
-    }
-
-    #[test]
-    fn an_old_address_is_not_yet_only_for_so_long() {
-        let asked = |seconds: u64| {
-            let stale = History::created().down(1).up(1).lookup_with(1, |it| {
-                it.addresses = vec!["10.88.1.11".to_owned()];
-                it.began += (seconds - 1) * 1_000_000_000;
-            });
-            stale.down(1).end()
+        let early = |it: &mut Lookup| {
+            it.began -= 60_000_000_000;
+            error("NXDOMAIN")(it);
         };
-        asked(34).assert("dns_resolution", Inconclusive, &[]);
-        asked(35).assert("dns_resolution", Fail, &[]);
+        asked(&early).assert("dns_resolution", Inconclusive, &[]);
     }
 }

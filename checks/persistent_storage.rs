@@ -36,7 +36,11 @@ fn judge(timeline: &Timeline) -> Verdict {
         let claims = own_claims(timeline, &mut verdict, set, pod);
         judge_size(timeline, &mut verdict, pod, &claims);
         for claim in &claims {
-            let Some(life) = timeline.claim(claim).last() else { continue };
+            let Some(life) = timeline.claim(claim).last() else {
+                let text = format!("claim {claim} is Bound to a volume of its own");
+                verdict.push("own_volume", text, Standing::unseen(format!("claim {claim} was not seen")), [pod.added.by]);
+                continue;
+            };
             judge_volume(timeline, &mut verdict, pod, claim, &mut volumes);
             judge_canaries(timeline, &mut verdict, pod, claim, life.added.by);
         }
@@ -74,7 +78,12 @@ fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation, cla
         return;
     }
     let enough = requests.iter().any(|it| quantity::bytes(it).is_some_and(|bytes| bytes >= LEAST));
-    let standing = if enough { Standing::Met } else { Standing::broken("a claim that requests at least 50Mi", requests.join(", ")) };
+    let unseen = claims.iter().find(|it| timeline.claim(it).is_empty());
+    let standing = match unseen {
+        _ if enough => Standing::Met,
+        Some(claim) => Standing::unseen(format!("claim {claim} was not seen")),
+        None => Standing::broken("a claim that requests at least 50Mi", requests.join(", ")),
+    };
     let cites: Vec<Seq> = claims.iter().filter_map(|it| Some(timeline.claim(it).last()?.added.by)).collect();
     verdict.push("size", format!("{}'s claim requests at least 50Mi", pod.name()), standing, cites).because("too_small");
 }

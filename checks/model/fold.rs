@@ -120,6 +120,7 @@ impl Timeline {
             Object::PersistentVolumeClaim(it) => self.persistent_volume_claim(when, change, it),
             Object::Service(it) => self.service_line(when, change, it),
             Object::EndpointSlice(it) => {
+                self.endpoints.take(seq, at, change, &it);
                 if change == Change::Deleted {
                     self.slices.remove(&it.metadata.uid);
                 } else {
@@ -360,6 +361,9 @@ impl Timeline {
         let after = gap.last_sure.unwrap_or(0);
         self.gaps.insert(gap.kind, after);
         let when = When { after: Some(after), by: seq };
+        if gap.kind == Kind::EndpointSlice {
+            self.endpoints.gap(seq);
+        }
         for uid in &gap.vanished {
             let name = self.names.get(uid).map_or("", String::as_str);
             match gap.kind {

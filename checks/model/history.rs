@@ -7,9 +7,9 @@ use crate::{
     model::{
         Observation, Outcome, Seq, Timeline, Verdict, What,
         object::{
-            ClaimSource, Condition, Container, ContainerState, ContainerStatus, Metadata, Object, OwnerReference, PersistentVolumeClaim,
-            PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, Pod, PodIp, PodSpec, PodStatus, Resources, RetentionPolicy, Running, Service, ServiceSpec,
-            StatefulSet, StatefulSetSpec, Terminated, Volume, VolumeMount,
+            ClaimSource, Condition, Container, ContainerState, ContainerStatus, Endpoint, EndpointSlice, Metadata, Object, ObjectReference, OwnerReference,
+            PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, Pod, PodIp, PodSpec, PodStatus, Resources, RetentionPolicy, Running,
+            Service, ServiceSpec, StatefulSet, StatefulSetSpec, Terminated, Volume, VolumeMount,
         },
         observation::{Canary, Change, End, File, Gap, Kind, Lookup, Phase, Read, Reference, Step, StepName, Subject, Token},
     },
@@ -387,7 +387,7 @@ impl History {
     /// All pods are read and asked for, and canaries written.
     pub(crate) fn inspect(self) -> Self {
         let ordinals: Vec<i32> = self.pods.keys().copied().collect();
-        let history = ordinals.into_iter().fold(self, Self::inspect_one);
+        let history = ordinals.into_iter().fold(self, Self::inspect_one).slice();
         let addresses = history.pods.values().map(|it| it.status.pod_ip.clone()).collect();
         history.push(What::Lookup(Lookup { name: "web.lab.svc.cluster.local.".to_owned(), service: SET.to_owned(), addresses, ..Default::default() }))
     }
@@ -434,7 +434,39 @@ impl History {
         self.lookup_with(ordinal, |it| it.addresses = vec![address])
     }
 
+    /// The Service's EndpointSlice as it is now: the pods that are Ready and stay, where that is not what was told last.
+    pub(crate) fn slice(self) -> Self {
+        let is_ready = |it: &&Pod| it.metadata.deletion_timestamp.is_none() && it.status.conditions.iter().any(|it| it.r#type == "Ready");
+        let endpoints = self.pods.values().filter(is_ready).map(|it| Endpoint {
+            addresses: vec![it.status.pod_ip.clone()],
+            hostname: Some(it.metadata.name.clone()),
+            target_ref: Some(ObjectReference { kind: "Pod".to_owned(), name: it.metadata.name.clone(), uid: it.metadata.uid.clone() }),
+            ..Default::default()
+        });
+        let endpoints = endpoints.collect();
+        self.slice_of(endpoints)
+    }
+
+    /// The Service's EndpointSlice with these endpoints.
+    pub(crate) fn slice_of(self, endpoints: Vec<Endpoint>) -> Self {
+        let labels = BTreeMap::from([("kubernetes.io/service-name".to_owned(), SET.to_owned())]);
+        let metadata = Metadata { name: SET.to_owned(), uid: "slice".to_owned(), labels, ..Default::default() };
+        let now = What::Object(Change::Modified, Object::EndpointSlice(EndpointSlice { metadata, endpoints, ..Default::default() }));
+        let last = self.lines.iter().rfind(|it| matches!(&it.what, What::Object(_, Object::EndpointSlice(_))));
+        if last.is_some_and(|it| it.what == now) { self } else { self.push(now) }
+    }
+
     pub(crate) fn lookup_with(self, ordinal: i32, with: impl FnOnce(&mut Lookup)) -> Self {
+        self.slice().asked(ordinal, with)
+    }
+
+    /// As [`History::lookup`], whatever the EndpointSlice says.
+    pub(crate) fn lookup_as_it_is(self, ordinal: i32) -> Self {
+        let address = self.pods[&ordinal].status.pod_ip.clone();
+        self.asked(ordinal, |it| it.addresses = vec![address])
+    }
+
+    fn asked(self, ordinal: i32, with: impl FnOnce(&mut Lookup)) -> Self {
         let of = self.reference(ordinal);
         let mut lookup = Lookup {
             name: format!("{}.web.lab.svc.cluster.local.", of.name),

@@ -1,6 +1,7 @@
 //! The words that checks share: observations, the timeline that they fold into, and verdicts.
 
 pub mod content;
+mod endpoints;
 mod episode;
 pub mod evidence;
 mod fold;

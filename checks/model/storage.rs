@@ -100,9 +100,12 @@ impl Timeline {
             return false;
         }
         let is_other = first.uid() != second.uid() && first.deleted_by_somebody().is_some();
-        let deleted = self.claim(first.name()).iter().filter(|life| life.deleted_by_somebody().is_some());
-        let mut gone = deleted.filter_map(|life| life.gone);
-        is_other || gone.any(|gone| old.added.after.is_none_or(|after| gone.by > after) && may_precede(gone, new.added.by))
+        // The lives of a name end in their order.
+        let lives = self.claim(first.name());
+        let after = old.added.after.unwrap_or(0);
+        let begin = lives.partition_point(|life| life.gone.is_some_and(|gone| gone.by <= after));
+        let meanwhile = lives[begin..].iter().take_while(|life| life.gone.is_some_and(|gone| may_precede(gone, new.added.by)));
+        is_other || meanwhile.into_iter().any(|life| life.deleted_by_somebody().is_some())
     }
 
     /// Whether a pod's claims go by what the submission asks for, when the pod goes or the set is scaled down.

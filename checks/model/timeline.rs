@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    endpoints::Endpoints,
     keyed::{Events, Keyed},
     lives::{ClaimLife, Incarnation, Noted, ServiceLife, SetLife, StepLife},
     object::{EndpointSlice, Event},
@@ -35,6 +36,7 @@ pub struct Timeline {
     pub(super) claims: BTreeMap<String, Vec<ClaimLife>>,
     pub(super) services: BTreeMap<String, Vec<ServiceLife>>,
     pub(super) slices: BTreeMap<String, EndpointSlice>,
+    pub(super) endpoints: Endpoints,
     /// The names of claims, sets and Services, by UID.
     pub(super) names: BTreeMap<String, String>,
     pub(super) events: Events,

@@ -196,7 +196,7 @@ impl Sender<'_> {
     }
 
     fn first_lists(&mut self, cut: usize) {
-        let mut kinds = vec![Kind::StatefulSet, Kind::Pod, Kind::PersistentVolumeClaim, Kind::Service];
+        let mut kinds = vec![Kind::StatefulSet, Kind::Pod, Kind::PersistentVolumeClaim, Kind::Service, Kind::EndpointSlice];
         while !kinds.is_empty() {
             let kind = kinds.swap_remove(self.chance.below(kinds.len()));
             for object in self.standing(kind, cut).into_values() {

@@ -160,9 +160,13 @@ impl Cluster<'_> {
             addresses.pop();
             addresses.retain(|it| !it.ends_with(".11"));
         }
-        let lookup = Lookup { name: "web.lab.svc.cluster.local.".to_owned(), service: "web".to_owned(), addresses, ..Lookup::default() };
+        let mut lookup = Lookup { name: "web.lab.svc.cluster.local.".to_owned(), service: "web".to_owned(), addresses, ..Lookup::default() };
         if self.recording {
-            self.act(|it| it.push(What::Lookup(lookup)));
+            self.act(|it| {
+                let it = it.slice();
+                lookup.began = (it.lines.len() as u64 + 1) * 1_000_000_000 + LATE;
+                it.push(What::Lookup(lookup))
+            });
         }
     }
 }
