@@ -71,14 +71,7 @@ pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespac
         Failure::of(error, &Tried { verb, resource: "namespaces", name: &cluster.namespace, namespace: &cluster.namespace, server: &cluster.server })
     };
     match send(cluster, Method::GET, &path, "", None).await {
-        Ok((_, it)) if it.pointer("/metadata/deletionTimestamp").is_some() => {
-            let name = show(&cluster.namespace);
-            return Err(Failure::new(
-                "namespace_terminating",
-                format!("namespace {name} is being deleted"),
-                format!("Wait until `kubectl get namespace {name}` no longer finds it, and try again."),
-            ));
-        }
+        Ok((_, it)) if it.pointer("/metadata/deletionTimestamp").is_some() => return Err(Failure::terminating_namespace(&cluster.namespace)),
         Ok((_, it)) => {
             let has = |(label, value): (&str, &str)| it["metadata"]["labels"][label] == value;
             return Ok(Namespace { made: None, has_our_level: has(OURS) && has(LEVEL) });

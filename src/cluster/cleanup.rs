@@ -5,7 +5,7 @@
 //! not show it. A namespace that this grade made goes with all that is in it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
@@ -19,6 +19,7 @@ use super::{
     apply::{Namespace, Report, object_path, send},
     deletion::remove_claims,
     pace::Pace,
+    terminating::SetNames,
 };
 use crate::{
     submission::{Applied, Submission},
@@ -35,8 +36,8 @@ const BASE: Duration = Duration::from_secs(90);
 pub(super) struct Litter {
     /// The claims that stood before anything was applied.
     pub(super) claims_before: BTreeSet<String>,
-    /// For each set of the submission: its templates of claims.
-    templates: BTreeMap<String, Vec<String>>,
+    /// The sets of the submission.
+    pub(super) sets: Vec<SetNames>,
     /// What was applied.
     pub(super) applied: Report,
     /// The UID of the namespace, if it was made for this grade.
@@ -48,12 +49,12 @@ pub(super) struct Litter {
 impl Litter {
     pub(super) fn of(submission: &Submission, namespace: Namespace) -> Self {
         let sets = submission.objects.iter().filter(|it| it.kind == Applied::StatefulSet);
-        let templates = sets.map(|set| {
+        let sets = sets.map(|set| {
             let list = set.value.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
             let names = list.into_iter().flatten().filter_map(|it| it.pointer("/metadata/name")?.as_str().map(str::to_owned));
-            (set.name.clone(), names.collect())
+            SetNames { name: set.name.clone(), templates: names.collect() }
         });
-        Self { templates: templates.collect(), namespace: namespace.made, has_our_level: namespace.has_our_level, ..Self::default() }
+        Self { sets: sets.collect(), namespace: namespace.made, has_our_level: namespace.has_our_level, ..Self::default() }
     }
 
     /// What a clean-up would remove, as `kubectl delete` takes it: all that is to be applied, or all that was made.
@@ -75,14 +76,7 @@ impl Litter {
 
     /// The claims that the sets made here caused.
     fn claims(&self, timeline: &Timeline) -> Vec<Reference> {
-        let is_caused = |name: &str| {
-            self.templates.iter().filter(|(set, _)| self.made(set)).any(|(set, templates)| {
-                templates.iter().any(|it| {
-                    let ordinal = name.strip_prefix(it.as_str()).and_then(|it| it.strip_prefix('-')?.strip_prefix(set.as_str())?.strip_prefix('-'));
-                    ordinal.is_some_and(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit()))
-                })
-            })
-        };
+        let is_caused = |name: &str| self.sets.iter().any(|set| self.made(&set.name) && set.owns_claim(name));
         let claims = timeline.claims().filter(|it| it.gone.is_none() && is_caused(it.name()) && !self.claims_before.contains(it.name()));
         claims.map(|it| Reference { name: it.name().to_owned(), uid: it.uid().to_owned() }).collect()
     }

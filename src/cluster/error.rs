@@ -110,11 +110,7 @@ impl Failure {
                 format!("{} does not accept the credentials of this context (401)", at(tried)),
                 "They are wrong or expired. Log in again, or get a new kubeconfig from whoever runs the cluster.",
             ),
-            403 if is_terminating(status) => Self::new(
-                "namespace_terminating",
-                format!("namespace {namespace} is being deleted"),
-                format!("Wait until `kubectl get namespace {namespace}` no longer finds it, and try again."),
-            ),
+            403 if is_terminating(status) => Self::terminating_namespace(tried.namespace),
             403 if status.message.contains("violates PodSecurity") => Self::new(
                 "pod_security",
                 what("refused by the namespace's Pod Security level"),
@@ -156,6 +152,17 @@ impl Failure {
             "no_namespace",
             format!("namespace {namespace} does not exist"),
             format!("Create it (`kubectl create namespace {namespace}`) and apply your manifests, or name another with `-n`."),
+        )
+    }
+
+    /// The namespace is being deleted.
+    #[must_use]
+    pub fn terminating_namespace(namespace: &str) -> Self {
+        let namespace = show(namespace);
+        Self::new(
+            "namespace_terminating",
+            format!("namespace {namespace} is being deleted"),
+            format!("Wait until `kubectl get namespace {namespace}` no longer finds it, create it again, apply your manifests, and try again."),
         )
     }
 

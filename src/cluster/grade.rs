@@ -23,7 +23,8 @@ use super::{
     preflight::{self, Allowed, Autoscaled, Standing},
     probe::Probe,
     restore::{Restored, Restorer, close, finish_found},
-    settled::facts,
+    settled::{facts, set_names},
+    terminating::nothing_terminating,
     tour::{Outcome, Tour},
 };
 use crate::{
@@ -204,6 +205,7 @@ impl<'a> Grade<'a> {
     async fn until_the_end(&mut self, allowed: &Allowed, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<Outcome, Failure> {
         let (cluster, journal) = (self.cluster, self.journal);
         if let Some(submission) = &request.submission {
+            nothing_terminating(cluster, journal, &self.litter.sets, self.interrupt).await?;
             self.lock(submission).await?;
             self.apply(submission).await?;
             if let Some(outcome) = self.await_shown(request).await {
@@ -222,6 +224,8 @@ impl<'a> Grade<'a> {
         if subject.stateful_set.is_none() {
             return Ok(Outcome { why: Why::Obstacle, detail: Some("the namespace holds no StatefulSet".to_owned()) });
         }
+        let set = journal.with(set_names);
+        nothing_terminating(cluster, journal, &[set], self.interrupt).await?;
         match AssertUnwindSafe(self.tour(&subject, request, announce)).catch_unwind().await {
             Ok(outcome) => outcome,
             // Restoring and reporting go on with what was seen.

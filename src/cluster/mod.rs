@@ -28,6 +28,7 @@ pub mod recorder;
 mod requests;
 pub mod restore;
 mod settled;
+mod terminating;
 mod tls;
 mod tour;
 mod wire;

@@ -2,6 +2,7 @@
 
 use checks::model::{Part, Timeline, Version, Wait, observation::Reference};
 
+use super::terminating::SetNames;
 use crate::plan::Facts;
 
 /// The set as it was when the tour began to change it.
@@ -47,6 +48,12 @@ pub(super) fn facts(timeline: &Timeline) -> Option<Facts> {
 pub(super) fn claim_names(timeline: &Timeline, ordinal: i32) -> Vec<String> {
     let Some(set) = timeline.set() else { return vec![] };
     set.spec.volume_claim_templates.iter().map(|it| format!("{}-{}-{ordinal}", it.metadata.name, set.name)).collect()
+}
+
+/// The graded set, as it names its claims.
+pub(super) fn set_names(timeline: &Timeline) -> SetNames {
+    let Some(set) = timeline.set() else { return SetNames::default() };
+    SetNames { name: set.name.clone(), templates: set.spec.volume_claim_templates.iter().map(|it| it.metadata.name.clone()).collect() }
 }
 
 /// Where claims go with the pods: whether they are gone from there on.

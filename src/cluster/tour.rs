@@ -32,6 +32,7 @@ use super::{
     recorder::position::Positions,
     restore::remove_canaries,
     settled::{Baseline, Scaled, claims_gone, facts, someone_else},
+    terminating::doomed_claim,
 };
 use crate::plan::{self, Ended, Performed, Step};
 
@@ -270,8 +271,12 @@ impl Visit<'_> {
         };
         tour.names.replacing(ordinal, &old.uid);
         tour.begin(name, Some(Asked::Delete(old.clone())));
+        let ask = async {
+            self.spares_claims(ordinal..ordinal + 1).await?;
+            self.delete(&old).await
+        };
         let asked = tokio::select! {
-            asked = self.delete(&old) => asked,
+            asked = ask => asked,
             () = tour.interrupt.first() => return tour.end(name, Waiting::Interrupted, outcome).await,
         };
         let waiting = match asked {
@@ -305,8 +310,15 @@ impl Visit<'_> {
             }
         }
         tour.begin(name, Some(Asked::Replicas(to)));
+        let ask = async {
+            if to < now {
+                let start = tour.journal.with(Timeline::start);
+                self.spares_claims(start.saturating_add(to)..i32::MAX).await?;
+            }
+            self.ask_replicas(to).await
+        };
         let asked = tokio::select! {
-            asked = self.ask_replicas(to) => asked,
+            asked = ask => asked,
             () = tour.interrupt.first() => return tour.end(name, Waiting::Interrupted, outcome).await,
         };
         let waiting = match asked {
@@ -354,6 +366,20 @@ impl Visit<'_> {
             if remove_canaries(tour.cluster, tour.inspector.probe(), &pod, mounted).await.is_empty() {
                 tour.inspector.unmark(&pod.name);
             }
+        }
+    }
+
+    /// Whether the claims of these ordinals' pods outlive the pods: a claim that is being deleted goes with its last pod.
+    async fn spares_claims(&self, ordinals: std::ops::Range<i32>) -> Result<(), String> {
+        let tour = self.tour;
+        let pods: Vec<(String, Vec<String>)> = tour.journal.with(|timeline| {
+            let going = timeline.owned().filter(|pod| ordinals.contains(&pod.ordinal));
+            going.map(|pod| (pod.name().to_owned(), pod.claims().into_iter().map(|(_, claim)| claim).collect())).collect()
+        });
+        match doomed_claim(tour.cluster, &pods, tour.left(AWAY)).await {
+            Ok(None) => Ok(()),
+            Ok(Some(why)) => Err(why),
+            Err(failure) => Err(failure.to_string()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{
     lab::Lab,
-    state::{CLAIMS, STANDING},
+    state::{CLAIMS, STANDING, ended},
 };
 
 /// The steps of a grade of a standing set, as progress names them: a kill comes at any of so many milliseconds after one begins.
@@ -83,14 +83,70 @@ async fn one_of_two_graders_says_who_the_other_is() {
 async fn signals_put_everything_back_at_once() {
     Lab::run("live-signals", async |lab| {
         lab.stand().await;
-        for (signal, status, moment, asked) in [("TERM", 143, "scale up", 5), ("INT", 130, "bring the pods back", 3)] {
+        // SIGHUP is what a closed terminal sends; at "scale down" the set has no pods.
+        for (signal, status, moment, asked) in
+            [("TERM", 143, "scale up", 5), ("HUP", 129, "scale down", 0), ("USR1", 138, "scale up", 5), ("INT", 130, "scale down", 0)]
+        {
             let before = lab.state().await;
             let (ended, ready) = lab.signal_and_look(moment, signal, asked, 3).await;
             assert_eq!(ended.status, status, "{}", ended.told());
-            assert!(ready < asked, "it waited for the step to end: {}", ended.told());
+            assert!(ready < 5, "it waited for the step to end: {}", ended.told());
             lab.settled("web", 3).await;
             assert_eq!(lab.state().await, before, "{}", ended.told());
         }
+    })
+    .await;
+}
+
+/// Catches a grade that deletes the pod of a claim that is being deleted, and so the claim with all that is on it.
+#[tokio::test]
+async fn a_claim_that_is_being_deleted_is_left_alone() {
+    Lab::run("live-doomed", async |lab| {
+        lab.stand().await;
+        lab.sh("web-1", "echo work > /data/work").await;
+        lab.delete_claim("data-web-1").await;
+        let before = lab.state().await;
+        for args in [&[][..], &["-f", STANDING]] {
+            let refused = lab.refused(args).await;
+            assert!(refused.says("persistentvolumeclaim data-web-1 is being deleted") && refused.says("kubectl cp"), "{}", refused.told());
+            assert_eq!(lab.state().await, before, "{}", refused.told());
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_claim_that_somebody_deletes_meanwhile_keeps_its_pod() {
+    for (place, (moment, args)) in [("read files", &[][..]), ("scale up", &[]), ("read files", &["-f", STANDING])].into_iter().enumerate() {
+        Lab::run(&format!("live-doomed-{place}"), async |lab| {
+            lab.stand().await;
+            // Once web-1 is replaced, only web-2 stays what it is until the set goes down.
+            let pod = if moment == "read files" { "web-1" } else { "web-2" };
+            lab.sh(pod, "echo work > /data/work").await;
+            let (child, rest) = lab.begin(moment, args).await;
+            lab.delete_claim(&format!("data-{pod}")).await;
+            let graded = ended(child, rest).await;
+            assert_eq!(graded.status, 3, "{}", graded.told());
+            assert!(graded.says(&format!("claim data-{pod} is being deleted by somebody")), "{}", graded.told());
+            lab.settled("web", 3).await;
+            assert_eq!(lab.sh(pod, "cat /data/work").await, "work\n", "{}", graded.told());
+            assert_eq!(lab.replicas("web").await, 3);
+        })
+        .await;
+    }
+}
+
+/// Catches a namespace that is on its way out and graded as if nothing had been done in it.
+#[tokio::test]
+async fn a_namespace_that_is_being_deleted_is_not_graded() {
+    Lab::run("live-going", async |lab| {
+        let kubeconfig = lab.as_guest().await;
+        lab.hold_and_delete().await;
+        for args in [&[][..], &["-f", STANDING], &["--kubeconfig", kubeconfig.to_str().unwrap()]] {
+            let refused = lab.refused(args).await;
+            assert!(refused.says("namespace live-going is being deleted"), "{args:?}: {}", refused.told());
+        }
+        lab.let_go().await;
     })
     .await;
 }

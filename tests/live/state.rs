@@ -13,12 +13,12 @@ use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
     authorization::v1::LocalSubjectAccessReview,
     coordination::v1::Lease,
-    core::v1::{Namespace, PersistentVolumeClaim, Pod, Service, ServiceAccount},
+    core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, Pod, Service, ServiceAccount},
     rbac::v1::{PolicyRule, Role},
 };
 use kube::{
     Api, ResourceExt as _,
-    api::{AttachParams, ListParams, ObjectMeta, PostParams},
+    api::{AttachParams, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     config::Kubeconfig,
 };
 use serde_json::json;
@@ -133,7 +133,8 @@ impl Lab {
         state
     }
 
-    async fn sh(&self, pod: &str, script: &str) -> String {
+    /// Runs a script in a pod, and gives what it printed.
+    pub(crate) async fn sh(&self, pod: &str, script: &str) -> String {
         let mut exec = self.api::<Pod>().exec(pod, ["sh", "-c", script], &AttachParams::default().stderr(false)).await.unwrap();
         let mut out = String::new();
         exec.stdout().unwrap().read_to_string(&mut out).await.unwrap();
@@ -217,6 +218,31 @@ impl Lab {
         self.asked_for_replicas(|it| it == 3).await;
         send(&child, "INT");
         ended(child, rest).await
+    }
+
+    /// Asks for a claim's deletion, as `kubectl delete pvc --wait=false` does.
+    pub(crate) async fn delete_claim(&self, name: &str) {
+        self.api::<PersistentVolumeClaim>().delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// Deletes the namespace, which a finalizer in it holds.
+    pub(crate) async fn hold_and_delete(&self) {
+        let stuck = json!({"metadata": {"name": "stuck", "finalizers": ["live.example/stuck"]}});
+        let maps: Api<ConfigMap> = self.api();
+        maps.create(&PostParams::default(), &serde_json::from_value(stuck).unwrap()).await.unwrap();
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces.delete(&self.namespace, &DeleteParams::default()).await.unwrap();
+        let began = Instant::now();
+        while namespaces.get(&self.namespace).await.unwrap().metadata.deletion_timestamp.is_none() {
+            assert!(began.elapsed() < WHOLE);
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Takes the finalizer away.
+    pub(crate) async fn let_go(&self) {
+        let patch = json!({"metadata": {"finalizers": null}});
+        self.api::<ConfigMap>().patch("stuck", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
     /// Waits until somebody grades here.
