@@ -4,24 +4,21 @@ use crate::report::Score;
 
 /// What a run of stsgrade tells its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// Graded and every check passed, or `--fail-under` was reached, or `--exit-zero` was given.
-    Good = 0,
+    Good,
     /// Graded, and points were lost.
-    Lost = 1,
+    Lost,
     /// Wrong usage; clap's own.
-    Usage = 2,
+    Usage,
     /// Graded, and undecided points decide it: nothing failed, or `--fail-under` could still be reached.
-    Undecided = 3,
+    Undecided,
     /// Could not grade: no cluster, no permission, somebody else is grading, a recording that cannot be read.
-    CouldNot = 4,
+    CouldNot,
     /// Graded, but the namespace is not as it was found.
-    NotRestored = 5,
-    /// Stopped by Ctrl-C before there was a report.
-    Interrupted = 130,
-    /// Stopped by SIGTERM before there was a report.
-    Terminated = 143,
+    NotRestored,
+    /// Stopped by the signal of that number before there was a report.
+    Stopped(u8),
 }
 
 impl Exit {
@@ -41,7 +38,16 @@ impl Exit {
     /// The number.
     #[must_use]
     pub const fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Good => 0,
+            Self::Lost => 1,
+            Self::Usage => 2,
+            Self::Undecided => 3,
+            Self::CouldNot => 4,
+            Self::NotRestored => 5,
+            // As a shell tells it.
+            Self::Stopped(signal) => 128_u8.saturating_add(signal),
+        }
     }
 }
 
@@ -54,7 +60,8 @@ Exit codes:
   3    undecided points decide it: nothing failed, grade again
   4    could not grade; the message names the next step
   5    graded, but not restored; the message says how to finish
-  130  interrupted before the report (143 by SIGTERM)";
+  128 + the signal's number: stopped before the report, and put back
+       (129 by a closed terminal, 130 by Ctrl-C, 143 by SIGTERM)";
 
 #[cfg(test)]
 mod tests {

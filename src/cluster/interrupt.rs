@@ -1,7 +1,12 @@
-//! Ctrl-C and SIGTERM: the first ends the waits, so that what was changed is put back; a second stops at once.
+//! Signals that ask a program to end: the first ends the waits, so that what was changed is put back; a second
+//! Ctrl-C, SIGQUIT or SIGTERM stops at once.
+//!
+//! Every signal that ends a program by default is caught, as far as a program can: a closed terminal must not leave a set
+//! with no pods. Not caught are SIGKILL, and the signals by which the processor reports a fault of the program itself.
 
-use std::{io, sync::Arc};
+use std::{io, os::raw::c_int, sync::Arc};
 
+use futures::{FutureExt as _, future::select_all};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -13,17 +18,55 @@ pub struct Interrupt(Arc<watch::Sender<Asked>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Asked {
-    times: u8,
     by: Option<Signal>,
+    /// How often by a signal that a person repeats who wants the program to stop at once.
+    insisted: u8,
 }
 
-/// By which signal.
+/// A signal, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub struct Signal(u8);
+
+impl Signal {
+    /// SIGHUP: the terminal was closed.
+    pub const HANGUP: Self = Self(1);
     /// SIGINT: Ctrl-C.
-    Interrupt,
+    pub const INTERRUPT: Self = Self(2);
+    /// SIGQUIT: Ctrl-\.
+    pub const QUIT: Self = Self(3);
     /// SIGTERM.
-    Terminate,
+    pub const TERMINATE: Self = Self(15);
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Whether somebody who sends it again wants the program to stop at once. A closed terminal sends SIGHUP more than once, and
+    /// no other signal is sent by a person who waits.
+    const fn insists(self) -> bool {
+        matches!(self, Self::INTERRUPT | Self::QUIT | Self::TERMINATE)
+    }
+}
+
+/// SIGXFSZ: a file became too large. The write that made it so fails, and that is told; nothing has to end.
+#[cfg(not(windows))]
+const FILE_SIZE: c_int = 25;
+
+/// The signals that end a program by default and can be caught. SIGPIPE is ignored: what cannot be printed ends nothing.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn ending() -> Vec<c_int> {
+    // HUP INT QUIT TRAP ABRT USR1 USR2 ALRM TERM STKFLT XCPU VTALRM PROF IO PWR SYS
+    let named = [1, 2, 3, 5, 6, 10, 12, 14, 15, 16, 24, 26, 27, 29, 30, 31];
+    // The real-time signals that the C library leaves to programs.
+    named.into_iter().chain(34..64).collect()
+}
+
+/// The same elsewhere: HUP INT QUIT TRAP ABRT SYS ALRM TERM XCPU VTALRM PROF USR1 USR2.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn ending() -> Vec<c_int> {
+    vec![1, 2, 3, 5, 6, 12, 14, 15, 24, 26, 27, 30, 31]
 }
 
 impl Interrupt {
@@ -33,20 +76,36 @@ impl Interrupt {
         Self(Arc::new(watch::Sender::new(Asked::default())))
     }
 
-    /// Listens for Ctrl-C and SIGTERM from now on.
+    /// Listens for all signals that end a program by default, from now on.
     ///
     /// # Errors
-    /// The system does not let us listen.
+    /// The system does not let us listen for Ctrl-C or SIGTERM.
     pub fn by_signals() -> io::Result<Self> {
-        let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let mut listeners = vec![];
+        let hangup_is_ignored = is_ignored(Signal::HANGUP);
+        for number in ending() {
+            let asked = Signal(u8::try_from(number).unwrap_or_default());
+            // `nohup` wants the program to go on when the terminal is closed.
+            if asked == Signal::HANGUP && hangup_is_ignored {
+                continue;
+            }
+            match signal(SignalKind::from_raw(number)) {
+                Ok(listener) => listeners.push((asked, listener)),
+                Err(error) if asked.insists() => return Err(error),
+                // A signal that this system does not have.
+                Err(_) => {}
+            }
+        }
+        // Listened to and not answered, so that it does not end the program.
+        let file_size = signal(SignalKind::from_raw(FILE_SIZE));
         let interrupt = Self::never();
         let heard = interrupt.clone();
         tokio::spawn(async move {
+            let _file_size = file_size;
             loop {
-                tokio::select! {
-                    _ = int.recv() => heard.ask(Signal::Interrupt),
-                    _ = term.recv() => heard.ask(Signal::Terminate),
-                }
+                let next = listeners.iter_mut().map(|(asked, listener)| async { (listener.recv().await, *asked) }.boxed());
+                let ((_, asked), ..) = select_all(next).await;
+                heard.ask(asked);
             }
         });
         Ok(interrupt)
@@ -54,7 +113,9 @@ impl Interrupt {
 
     /// Asks to stop, as a signal does.
     pub fn ask(&self, by: Signal) {
-        self.0.send_modify(|asked| *asked = Asked { times: asked.times.saturating_add(1), by: Some(asked.by.unwrap_or(by)) });
+        self.0.send_modify(|asked| {
+            *asked = Asked { by: Some(asked.by.unwrap_or(by)), insisted: asked.insisted.saturating_add(u8::from(by.insists())) };
+        });
     }
 
     /// By what it was asked first, if it was.
@@ -63,19 +124,54 @@ impl Interrupt {
         self.0.borrow().by
     }
 
-    /// Waits for the first time.
+    /// Waits for the first signal.
     pub async fn first(&self) {
-        self.times(1).await;
+        self.wait(|asked| asked.by.is_some()).await;
     }
 
-    /// Waits for the second time.
+    /// Waits until somebody insists.
     pub async fn second(&self) {
-        self.times(2).await;
+        self.wait(|asked| asked.insisted > 1).await;
     }
 
-    async fn times(&self, times: u8) {
-        let mut asked = self.0.subscribe();
-        // The sender lives as long as `self`, so this only ends when it is so.
-        let _ = asked.wait_for(|asked| asked.times >= times).await;
+    async fn wait(&self, such: impl FnMut(&Asked) -> bool) {
+        // `self` owns the sender, so `wait_for` returns only once it is so.
+        let _ = self.0.subscribe().wait_for(such).await;
+    }
+}
+
+/// Whether whoever started the program had it ignore a signal; known on Linux only.
+fn is_ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal.number() - 1)) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Interrupt, Signal, ending};
+
+    /// Catches a closed terminal, which sends SIGHUP twice, that is taken for somebody in a hurry.
+    #[test]
+    fn only_a_person_who_insists_stops_at_once() {
+        for (signals, insisted) in [
+            (vec![Signal::HANGUP, Signal::HANGUP, Signal(10)], 0),
+            (vec![Signal::TERMINATE, Signal::HANGUP], 1),
+            (vec![Signal::HANGUP, Signal::TERMINATE], 1),
+            (vec![Signal::INTERRUPT, Signal::INTERRUPT], 2),
+            (vec![Signal::INTERRUPT, Signal::TERMINATE], 2),
+        ] {
+            let interrupt = Interrupt::never();
+            signals.iter().for_each(|signal| interrupt.ask(*signal));
+            assert_eq!((interrupt.0.borrow().insisted, interrupt.asked()), (insisted, signals.first().copied()), "{signals:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_signal_is_listened_for() {
+        for number in ending() {
+            assert!(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(number)).is_ok(), "{number}");
+        }
+        assert!(Interrupt::by_signals().is_ok());
     }
 }

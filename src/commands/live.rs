@@ -44,10 +44,7 @@ impl Early {
 
 /// The exit code of a command that a signal ended.
 pub(super) const fn stopped(signal: Signal) -> Exit {
-    match signal {
-        Signal::Interrupt => Exit::Interrupted,
-        Signal::Terminate => Exit::Terminated,
-    }
+    Exit::Stopped(signal.number())
 }
 
 /// Runs asynchronous work to its end, on this thread.
@@ -60,7 +57,7 @@ pub(super) fn block_on(work: impl Future<Output = Exit>) -> Exit {
     }
 }
 
-/// Listens for Ctrl-C and SIGTERM.
+/// Listens for the signals that end a program.
 pub(super) fn listen() -> Result<Interrupt, Failure> {
     Interrupt::by_signals().map_err(|error| Failure::new("system", format!("failed to listen for signals: {error}"), "Run it again."))
 }
@@ -69,7 +66,7 @@ pub(super) fn listen() -> Result<Interrupt, Failure> {
 pub(super) async fn unless_stopped<T>(interrupt: &Interrupt, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Early> {
     tokio::select! {
         done = work => Ok(done?),
-        () = interrupt.first() => Err(Early::Stopped(interrupt.asked().unwrap_or(Signal::Interrupt))),
+        () = interrupt.first() => Err(Early::Stopped(interrupt.asked().unwrap_or(Signal::INTERRUPT))),
     }
 }
 
