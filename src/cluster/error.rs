@@ -69,7 +69,7 @@ impl Failure {
     /// Whether it may be gone in a moment: the server is away, or has too much to do.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        matches!(self.id, "no_server" | "no_answer" | "connection_lost" | "connection" | "timeout" | "busy" | "server_error")
+        matches!(self.id, "no_server" | "no_answer" | "connection_lost" | "connection" | "timeout" | "busy" | "server_error" | "lease_unsure")
     }
 
     /// Adds a line on why. It is escaped.

@@ -10,6 +10,7 @@ use checks::model::{
     observation::{End, Phase, StepName, Subject, Why},
 };
 use futures::FutureExt as _;
+use tokio::sync::watch;
 
 use super::{
     Cluster, Failure, Interrupt, Journal, Recorder,
@@ -18,18 +19,20 @@ use super::{
     diagnose::Diagnostician,
     dns::Names,
     inspect::Inspector,
-    lease::{self, Held, RENEWAL, RestorePoint},
+    lease::{self, Held, RestorePoint},
     pace::Pace,
     preflight::{self, Allowed, Autoscaled, Standing},
     probe::Probe,
     restore::{Restored, Restorer, close, finish_found},
     settled::{facts, set_names},
+    term::{self, Loss},
     terminating::nothing_terminating,
     tour::{Outcome, Tour},
 };
 use crate::{
     plan::{self, Step},
     submission::{Applied, Submission},
+    untrusted::show,
 };
 
 /// How long the watches may take to show what was applied: connections may break meanwhile.
@@ -78,8 +81,6 @@ pub struct Grade<'a> {
     autoscaled: Vec<Autoscaled>,
     /// The lock, from the first change on.
     held: Option<Held>,
-    /// What to go back to, once the set has settled.
-    point: Option<RestorePoint>,
     /// The pods that canaries were written for; `None` when nobody knows.
     marked: Option<BTreeSet<String>>,
     finished_first: Option<Vec<String>>,
@@ -102,12 +103,14 @@ impl<'a> Grade<'a> {
         request: &GradeRequest,
         interrupt: &'a Interrupt,
         announce: &(dyn Fn(&Announcement) + Sync),
+        say: &(dyn Fn(&str) + Sync),
     ) -> Result<Self, Failure> {
         let mut litter = Litter::default();
         if let Some(submission) = &request.submission {
             litter = Litter::of(submission, ensure_namespace(cluster, request.trust).await?);
         }
-        let failure = match Self::begin(cluster, journal, request, interrupt, litter.clone()).await {
+        let mut held = None;
+        let failure = match Self::begin(cluster, journal, request, interrupt, litter.clone(), say).await {
             Ok((mut grade, allowed)) => match grade.until_the_end(&allowed, request, announce).await {
                 Ok(outcome) => {
                     grade.catch_up(&outcome).await;
@@ -115,9 +118,7 @@ impl<'a> Grade<'a> {
                     return Ok(grade);
                 }
                 Err(failure) => {
-                    if let Some(held) = &grade.held {
-                        close(cluster, held, &mut Restored::default()).await;
-                    }
+                    held = grade.held;
                     litter = grade.litter;
                     failure
                 }
@@ -125,7 +126,18 @@ impl<'a> Grade<'a> {
             Err(failure) => failure,
         };
         let nothing_applied = litter.applied == Report::default();
-        let left = if request.cleanup || nothing_applied { cleanup::clean(cluster, journal, &litter, interrupt).await } else { vec![] };
+        let clean = async { if request.cleanup || nothing_applied { cleanup::clean(cluster, journal, &litter, interrupt).await } else { vec![] } };
+        let left = match &held {
+            None => clean.await,
+            Some(held) => {
+                let left = tokio::select! {
+                    left = clean => left,
+                    loss = held.keep() => vec![term::failure(&loss).to_string()],
+                };
+                close(held, &mut Restored::default()).await;
+                left
+            }
+        };
         Err(left.iter().fold(failure, |failure, line| failure.because(format!("left: {line}"))))
     }
 
@@ -136,12 +148,13 @@ impl<'a> Grade<'a> {
         request: &GradeRequest,
         interrupt: &'a Interrupt,
         mut litter: Litter,
+        say: &(dyn Fn(&str) + Sync),
     ) -> Result<(Self, Allowed), Failure> {
         let (exists, allowed) = tokio::join!(preflight::exists(cluster), preflight::permissions(cluster));
         exists?;
         let allowed = allowed?;
         // Before the first list: what a dead grade left is not what the submission asks for.
-        let finished_first = finish_first(cluster, request, interrupt).await?;
+        let finished_first = finish_first(cluster, journal, request, interrupt, say).await?;
         let (recorder, autoscaled) = tokio::join!(Recorder::start(cluster, journal), preflight::autoscaled(cluster, &allowed));
         let recorder = recorder?;
         litter.claims_before = journal.with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect());
@@ -153,7 +166,6 @@ impl<'a> Grade<'a> {
             recorder,
             autoscaled,
             held: None,
-            point: None,
             marked: None,
             finished_first,
             litter,
@@ -178,25 +190,36 @@ impl<'a> Grade<'a> {
 
     /// Puts everything back, and ends the recording.
     pub async fn restore(self) -> Restored {
-        let Self { cluster, journal, interrupt, recorder, held, point, marked, litter, cleanup, probe_image, .. } = self;
+        let Self { cluster, journal, interrupt, recorder, held, marked, litter, cleanup, probe_image, .. } = self;
         let probe = probe_image.as_deref().map(|image| Probe::new(cluster, image));
-        let mut restored = Restored::default();
+        let point = held.as_ref().and_then(Held::point).filter(|it| !it.uid.is_empty());
+        // What is about to be removed need not be restored.
+        let point = point.filter(|it| !(cleanup && litter.made(&it.set)));
         let work = async {
-            // What is about to be removed need not be restored.
-            if let (Some(held), Some(point)) = (&held, point.as_ref().filter(|it| !(cleanup && litter.made(&it.set)))) {
-                restored = Restorer { cluster, journal, point, held, marked, probe: probe.as_ref() }.run(interrupt).await;
+            let mut restored = Restored::default();
+            if let (Some(held), Some(point)) = (&held, &point) {
+                restored = Restorer { cluster, journal, held, marked, probe: probe.as_ref(), is_successor: false }.run(point, interrupt).await;
             }
             if cleanup {
                 restored.litter = cleanup::clean(cluster, journal, &litter, interrupt).await;
             }
+            restored
         };
-        match &held {
+        let restored = match &held {
             None => work.await,
             Some(held) => {
-                tokio::select! { () = work => (), () = renew(cluster, held) => () }
-                close(cluster, held, &mut restored).await;
+                let mut restored = Restored::default();
+                // One that was only not renewed in time may still be nobody's.
+                if held.take_again().await {
+                    tokio::select! { done = work => restored = done, _ = held.keep() => () }
+                }
+                match held.loss() {
+                    None => close(held, &mut restored).await,
+                    Some(loss) => restored.left.push(format!("{}; nothing was changed after that", term::failure(&loss))),
+                }
+                restored
             }
-        }
+        };
         recorder.stop().await;
         journal.flush();
         restored
@@ -212,7 +235,7 @@ impl<'a> Grade<'a> {
                 return Ok(outcome);
             }
             if let Some(held) = self.held.as_ref().filter(|_| self.cleanup) {
-                held.note(cluster, &self.litter.names(cluster, submission)).await?;
+                held.note(&self.litter.names(cluster, submission)).await?;
             }
         }
         let named = request.statefulset.as_deref().or_else(|| only_set(request.submission.as_ref()));
@@ -276,8 +299,9 @@ impl<'a> Grade<'a> {
         let diagnostician = Diagnostician::new(cluster, journal);
         let deadline = request.timeout.map(|timeout| journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2)));
         let positions = self.recorder.positions().clone();
-        let tour = Tour { cluster, journal, positions, inspector: &inspector, names: &names, diagnostician: &diagnostician, interrupt, deadline };
-        let (locked, lock) = tokio::sync::watch::channel(self.held.clone());
+        let (locked, lock) = watch::channel(self.held.clone());
+        let tour =
+            Tour { cluster, journal, positions, inspector: &inspector, names: &names, diagnostician: &diagnostician, interrupt, deadline, lock: lock.clone() };
         let created = self.litter.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name);
         let prepare = async || {
             self.lock_with_restore_point().await?;
@@ -291,7 +315,7 @@ impl<'a> Grade<'a> {
             _ = inspector.attend() => Ok(Outcome::default()),
             _ = names.attend() => Ok(Outcome::default()),
             _ = diagnostician.attend() => Ok(Outcome::default()),
-            () = renew_once_held(cluster, lock) => Ok(Outcome::default()),
+            loss = keep_once_held(lock) => Ok(Outcome { why: Why::Obstacle, detail: Some(term::failure(&loss).to_string()) }),
         };
         self.marked = Some(inspector.marked());
         outcome
@@ -310,13 +334,12 @@ impl<'a> Grade<'a> {
         let mut point = self.journal.with(restore_point);
         point.probed = self.probe_image.is_some();
         match &self.held {
-            Some(held) => held.write(self.cluster, &point).await?,
+            Some(held) => held.write(&point).await?,
             None => {
                 let taken = lease::take(self.cluster, Some(&point), &[]).await?;
                 self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
             }
         }
-        self.point = Some(point);
         Ok(())
     }
 
@@ -346,10 +369,27 @@ impl<'a> Grade<'a> {
     }
 }
 
-/// Finishes what a dead grade left, if there was one; what stays of it all the same.
-async fn finish_first(cluster: &Cluster, request: &GradeRequest, interrupt: &Interrupt) -> Result<Option<Vec<String>>, Failure> {
-    let Some(found) = lease::find_left(cluster, request.force).await? else { return Ok(None) };
-    let restored = finish_found(cluster, &found, request.probe_image.as_deref(), interrupt).await?;
+/// Finishes what a dead grade left, if there was one; what stays of it all the same. `--timeout` bounds this too.
+async fn finish_first(
+    cluster: &Cluster,
+    journal: &Journal,
+    request: &GradeRequest,
+    interrupt: &Interrupt,
+    say: &(dyn Fn(&str) + Sync),
+) -> Result<Option<Vec<String>>, Failure> {
+    let finish = async {
+        let Some(found) = lease::find_left(cluster, request.force, interrupt, say).await? else { return Ok(None) };
+        finish_found(cluster, &found, request.probe_image.as_deref(), interrupt).await.map(Some)
+    };
+    let left = request.timeout.map(|timeout| timeout.saturating_sub(journal.started().elapsed()));
+    let finished = match left {
+        None => finish.await,
+        Some(left) => tokio::time::timeout(left, finish).await.unwrap_or_else(|_| {
+            let what = "an earlier grade was interrupted, and putting back what it left took longer than `--timeout`";
+            Err(Failure::new("not_restored", what, format!("Run `stsgrade restore -n {}`, and grade again.", show(&cluster.namespace))))
+        }),
+    };
+    let Some(restored) = finished? else { return Ok(None) };
     let Some(first) = restored.left.first() else { return Ok(Some(restored.stays)) };
     let what = format!("an earlier grade left something that could not be put back: {first}");
     Err(Failure::new("not_restored", what, "Put it back by hand, and delete the Lease: `kubectl delete lease stsgrade`."))
@@ -369,7 +409,7 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
         uid: set.uid.clone(),
         replicas: set.spec.replicas.unwrap_or(1),
         claims,
-        probed: false,
+        ..RestorePoint::default()
     })
 }
 
@@ -378,21 +418,15 @@ fn reserve(timeline: &Timeline) -> Duration {
     timeline.set().map_or(Duration::ZERO, |set| Pace::of(&set.spec).worst_removal(2) + Duration::from_secs(15))
 }
 
-async fn renew_once_held(cluster: &Cluster, mut lock: tokio::sync::watch::Receiver<Option<Held>>) {
+/// Renews the Lease once there is one, until it is lost.
+async fn keep_once_held(mut lock: watch::Receiver<Option<Held>>) -> Loss {
     let held = lock.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
     match held {
-        Some(held) => renew(cluster, &held).await,
+        Some(held) => tokio::select! {
+            loss = held.keep() => loss,
+            loss = held.lost() => loss,
+        },
         None => std::future::pending().await,
-    }
-}
-
-/// Renews the Lease for as long as it is polled.
-async fn renew(cluster: &Cluster, held: &Held) {
-    let mut every = tokio::time::interval_at(tokio::time::Instant::now() + RENEWAL, RENEWAL);
-    loop {
-        every.tick().await;
-        // It lasts for several renewals: one that fails is made good by the next.
-        let _ = held.renew(cluster).await;
     }
 }
 

@@ -1,10 +1,14 @@
 //! One Lease per namespace: the lock against a second grader, and the restore point.
 //!
-//! It is written before the first change and holds what is needed to put everything back after a
-//! crash. Anybody who may write Leases can forge it, so it is not trusted when it is read: see
-//! [`super::restore`].
+//! It is written before the first change, says which replicas the tour is about to ask for before it asks, and is renewed all the
+//! time. A grader that finds it lost writes nothing more ([`Term`]). Whoever finds one that stands judges its holder dead by
+//! watching `renewTime` stand still for the whole duration, never by comparing two machines' clocks, and takes the Lease before
+//! it puts anything back. Anybody who may write Leases can forge one, so it is not trusted when it is read: see [`super::restore`].
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -16,13 +20,17 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    Cluster, Failure,
+    Cluster, Failure, Interrupt,
     alive::{self, Alive},
     deletion::by_uid,
+    exec::random_word,
+    patience::{AWAY, patiently},
     preflight::LEASE,
+    scale::Scaled,
+    term::{self, LEASE_SECONDS, Loss, Term},
 };
 use crate::untrusted::show;
 
@@ -30,14 +38,16 @@ const RESOURCE: &str = "leases.coordination.k8s.io";
 const ANNOTATION: &str = "stsgrade/restore-point";
 /// What `--cleanup` will have to remove, for whoever finds it undone.
 const LITTER: &str = "stsgrade/cleanup";
-/// The id by which the grader's own machine knows whether it still runs.
+/// The id of the grader that holds it; by it the grader's own machine knows whether it still runs.
 const GRADER: &str = "stsgrade/grader";
 /// The most objects that are named.
 const MOST_NAMES: usize = 30;
-/// Not renewed for so long, a Lease is a dead grader's.
-const LIVES: i32 = 60;
 /// How often it is renewed.
-pub(super) const RENEWAL: Duration = Duration::from_secs(20);
+const RENEWAL: Duration = Duration::from_secs(10);
+/// Between two tries of a renewal that failed, and between two looks at somebody else's Lease.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often an update is tried whose place in the Lease's history was another.
+const CONFLICTS: u32 = 5;
 
 /// What is needed to put everything back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,32 +63,73 @@ pub(super) struct RestorePoint {
     pub(super) claims: Vec<String>,
     /// Files may have been written by a container of our own (`--probe-image`).
     pub(super) probed: bool,
+    /// The replicas that the tour asked for last; absent while it has asked for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) asked: Option<i32>,
+    /// The replicas before that, until the API server has answered: either may stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<i32>,
+    /// `metadata.generation` of the set once `asked` stands: while it is the same, nobody else has changed the set's spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) generation: Option<i64>,
 }
 
-/// The lock, while we hold it.
-#[derive(Clone, Debug)]
-pub(super) struct Held {
+impl RestorePoint {
+    /// Whether a number of replicas is what the grade last asked for, or what it found where it had asked for nothing yet. Any
+    /// other is somebody else's.
+    pub(super) fn is_as_asked(&self, replicas: i32) -> bool {
+        replicas == self.asked.unwrap_or(self.replicas) || self.before == Some(replicas)
+    }
+
+    /// Whether the set is just as the grade last asked, and nobody has changed its spec since: what the set has made of that is the
+    /// grade's doing.
+    pub(super) fn is_untouched(&self, found: &Scaled) -> bool {
+        self.before.is_none() && self.asked == Some(found.replicas) && self.generation == Some(found.generation)
+    }
+}
+
+/// The lock, while we hold it. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Held(Arc<Inner>);
+
+struct Inner {
+    cluster: Cluster,
     uid: String,
-    /// When it was written, by the server's clock.
-    pub(super) since: Timestamp,
-    /// Tells this machine that we are at work; absent for a Lease that was found.
-    _alive: Option<Arc<Alive>>,
+    since: Timestamp,
+    /// Our id, as the Lease says it.
+    id: String,
+    term: Arc<Term>,
+    state: Mutex<State>,
+    /// One update at a time: each must know where the one before it left the Lease.
+    updating: tokio::sync::Mutex<()>,
+    /// Tells this machine that we are at work; absent where no file can be locked.
+    _alive: Option<Alive>,
+}
+
+struct State {
+    /// `metadata.resourceVersion` after our last update.
+    version: String,
+    point: Option<RestorePoint>,
+    /// The Lease does not say yet what `point` says.
+    is_new: bool,
 }
 
 /// The Lease that a grade left, or holds.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
-    pub(super) held: Held,
+    uid: String,
+    version: String,
+    since: Timestamp,
     /// Absent when it is not readable, or was never written: then nothing had been changed.
     pub(super) point: Option<RestorePoint>,
     /// What a clean-up that was never made would have removed, as `kubectl delete` takes it.
     pub(super) litter: Vec<String>,
-    /// Who holds it.
-    pub(super) holder: String,
+    /// Who holds it; empty: nobody.
+    holder: String,
     /// Since when, as far as it says.
-    pub(super) started: String,
-    /// It was renewed within its time, and not by a process of this machine that is dead.
-    pub(super) lives: bool,
+    started: String,
+    renewed: Option<Timestamp>,
+    duration: Duration,
     grader: Option<String>,
 }
 
@@ -96,9 +147,71 @@ impl Found {
         Failure::new(
             "locked",
             format!("someone else is grading namespace {namespace}: {holder}, since {started}"),
-            format!("Wait until it is done. If it is dead, its lock ends by itself after {LIVES} s, or use `--force` at once."),
+            format!("Wait until it is done. If it is dead, its lock ends by itself after {LEASE_SECONDS} s, or use `--force` at once."),
         )
     }
+
+    /// Nobody holds it, or a process of this machine did that is dead.
+    fn is_free(&self) -> bool {
+        self.holder.is_empty() || self.grader.as_deref().is_some_and(alive::is_dead)
+    }
+
+    /// Whether it was renewed, or taken, since it looked like `before`.
+    fn has_moved(&self, before: &Self) -> bool {
+        (&self.uid, &self.holder, &self.grader, self.renewed) != (&before.uid, &before.holder, &before.grader, before.renewed)
+    }
+
+    /// Takes it over, unless somebody has changed it since; `None` when it is gone.
+    ///
+    /// # Errors
+    /// Somebody was faster. The API server refuses, or cannot be reached.
+    pub(super) async fn take_over(&self, cluster: &Cluster) -> Result<Option<Held>, Failure> {
+        let (id, alive) = begin()?;
+        let point = self.point.clone();
+        let now = MicroTime(Timestamp::now());
+        let patch = json!({
+            "metadata": {"uid": self.uid, "resourceVersion": self.version, "annotations": {GRADER: id}},
+            "spec": {"holderIdentity": identity(), "leaseDurationSeconds": LEASE_SECONDS, "acquireTime": now, "renewTime": now},
+        });
+        let sent = term::now();
+        match api(cluster).patch(LEASE, &PatchParams::default(), &Patch::Merge(patch)).await {
+            Ok(lease) => Ok(Some(Held::new(cluster, &lease, id, alive, point, sent))),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(kube::Error::Api(status)) if status.code == 409 => match find(cluster).await? {
+                // The try whose answer was lost.
+                Some(found) if found.grader.as_ref() == Some(&id) => Ok(Some(found.held(cluster, id, alive, point, sent))),
+                Some(found) => Err(found.failure(cluster)),
+                None => Ok(None),
+            },
+            Err(error) => Err(cluster.failure(&error, "patch", RESOURCE, LEASE)),
+        }
+    }
+
+    fn held(&self, cluster: &Cluster, id: String, alive: Option<Alive>, point: Option<RestorePoint>, sent: Duration) -> Held {
+        let state = State { version: self.version.clone(), point, is_new: false };
+        let term = Arc::new(Term::new(sent));
+        cluster.requests.guard(&cluster.namespace, Arc::clone(&term));
+        Held(Arc::new(Inner {
+            cluster: cluster.clone(),
+            uid: self.uid.clone(),
+            since: self.since,
+            id,
+            term,
+            state: Mutex::new(state),
+            updating: tokio::sync::Mutex::default(),
+            _alive: alive,
+        }))
+    }
+}
+
+/// An id for this grade, and the sign that it is at work.
+fn begin() -> Result<(String, Option<Alive>), Failure> {
+    let alive = Alive::begin();
+    let id = match &alive {
+        Some(alive) => alive.id().to_owned(),
+        None => random_word().map_err(|why| Failure::new("system", why, "Run it again."))?,
+    };
+    Ok((id, alive))
 }
 
 /// Writes the Lease; `Ok(Err(…))` when there is one already.
@@ -106,35 +219,39 @@ impl Found {
 /// # Errors
 /// The API server refuses, or cannot be reached.
 pub(super) async fn take(cluster: &Cluster, point: Option<&RestorePoint>, litter: &[String]) -> Result<Result<Held, Box<Found>>, Failure> {
+    let (id, alive) = begin()?;
+    let mut annotations = std::collections::BTreeMap::from([(GRADER.to_owned(), id.clone())]);
+    annotations.extend(point.map(|point| (ANNOTATION.to_owned(), text(point))));
+    annotations.extend((!litter.is_empty()).then(|| (LITTER.to_owned(), litter.join(" "))));
     let now = MicroTime(Timestamp::now());
-    let alive = Alive::begin().map(Arc::new);
-    let point = point.map(|point| (ANNOTATION.to_owned(), text(point)));
-    let litter = (!litter.is_empty()).then(|| (LITTER.to_owned(), litter.join(" ")));
-    let annotations = point.into_iter().chain(litter).chain(alive.as_ref().map(|it| (GRADER.to_owned(), it.id().to_owned()))).collect();
     let lease = Lease {
         metadata: ObjectMeta { name: Some(LEASE.to_owned()), annotations: Some(annotations), ..ObjectMeta::default() },
         spec: Some(LeaseSpec {
             holder_identity: Some(identity()),
-            lease_duration_seconds: Some(LIVES),
+            lease_duration_seconds: i32::try_from(LEASE_SECONDS).ok(),
             acquire_time: Some(now.clone()),
             renew_time: Some(now),
             ..LeaseSpec::default()
         }),
     };
-    match api(cluster).create(&PostParams::default(), &lease).await {
-        Ok(lease) => Ok(Ok(Held { _alive: alive, ..held(&lease) })),
-        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => match find(cluster).await? {
-            Some(found) => Ok(Err(Box::new(found))),
-            None => Err(Failure::new("locked", "another grader has just ended", "Try again.")),
-        },
-        Err(error) => Err(cluster.failure(&error, "create", RESOURCE, LEASE)),
-    }
+    let create = async |again| {
+        let sent = term::now();
+        match api(cluster).create(&PostParams::default(), &lease).await {
+            Ok(lease) => Ok(Ok((found(&lease), sent))),
+            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => match find(cluster).await? {
+                // The try whose answer was lost.
+                Some(found) if again && found.grader.as_ref() == Some(&id) => Ok(Ok((found, sent))),
+                Some(found) => Ok(Err(Box::new(found))),
+                None => Err(Failure::new("locked", "another grader has just ended", "Try again.")),
+            },
+            Err(error) => Err(cluster.failure(&error, "create", RESOURCE, LEASE)),
+        }
+    };
+    let taken = patiently(AWAY, create).await?;
+    Ok(taken.map(|(found, sent)| found.held(cluster, id, alive, point.cloned(), sent)))
 }
 
 /// The Lease that stands in the namespace, if one does.
-///
-/// # Errors
-/// The API server refuses, or cannot be reached.
 async fn find(cluster: &Cluster) -> Result<Option<Found>, Failure> {
     let lease = api(cluster).get_opt(LEASE).await.map_err(|error| cluster.failure(&error, "get", RESOURCE, LEASE))?;
     Ok(lease.map(|lease| found(&lease)))
@@ -142,31 +259,51 @@ async fn find(cluster: &Cluster) -> Result<Option<Found>, Failure> {
 
 /// The Lease that a dead grader left, if one did; with `force`, also a live one's.
 ///
+/// Nobody knows at once whether a grader elsewhere is dead: its Lease is watched for as long as it lasts, and `say` says so.
+///
 /// # Errors
-/// Its grader is still at work. The API server refuses, or cannot be reached.
-pub(super) async fn find_left(cluster: &Cluster, force: bool) -> Result<Option<Found>, Failure> {
-    match find(cluster).await? {
-        Some(found) if found.lives && !force => Err(found.failure(cluster)),
-        left => Ok(left),
+/// Its grader is still at work. The API server refuses, or cannot be reached. The watching was interrupted.
+pub(super) async fn find_left(cluster: &Cluster, force: bool, interrupt: &Interrupt, say: &(dyn Fn(&str) + Sync)) -> Result<Option<Found>, Failure> {
+    let Some(first) = find(cluster).await? else { return Ok(None) };
+    if force || first.is_free() {
+        return Ok(Some(first));
+    }
+    let namespace = show(&cluster.namespace);
+    say(&format!("namespace {namespace} is locked by {}: watching for up to {} s whether it is at work", show(&first.holder), first.duration.as_secs()));
+    let began = term::now();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = interrupt.first() => return Err(first.failure(cluster)),
+        }
+        let is_over = term::now().saturating_sub(began) >= first.duration;
+        match find(cluster).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(found)) if found.is_free() => return Ok(Some(found)),
+            Ok(Some(found)) if found.has_moved(&first) => return Err(found.failure(cluster)),
+            Ok(Some(found)) if is_over => return Ok(Some(found)),
+            Err(failure) if !failure.may_pass() => return Err(failure),
+            _ => {}
+        }
     }
 }
 
 fn found(lease: &Lease) -> Found {
     let spec = lease.spec.clone().unwrap_or_default();
     let annotation = |name| lease.metadata.annotations.as_ref().and_then(|it| it.get(name));
-    let grader = annotation(GRADER).cloned();
-    let renewed = spec.renew_time.map(|it| it.0);
-    let lives = Duration::from_secs(u64::try_from(spec.lease_duration_seconds.unwrap_or(0).clamp(0, 10 * LIVES)).unwrap_or(0));
+    let seconds = spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
     Found {
-        held: held(lease),
+        uid: lease.metadata.uid.clone().unwrap_or_default(),
+        version: lease.metadata.resource_version.clone().unwrap_or_default(),
+        since: lease.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |it| it.0),
         point: annotation(ANNOTATION).and_then(|it| serde_json::from_str(it).ok()),
         litter: annotation(LITTER).map(|it| names(it)).unwrap_or_default(),
         holder: spec.holder_identity.unwrap_or_default(),
         started: spec.acquire_time.map(|it| it.0.to_string()).unwrap_or_default(),
-        // Two machines' clocks may differ: what was renewed in the future lives.
-        lives: renewed.is_some_and(|it| Timestamp::now().as_second() < it.as_second().saturating_add(i64::try_from(lives.as_secs()).unwrap_or(0)))
-            && !grader.as_deref().is_some_and(alive::is_dead),
-        grader,
+        renewed: spec.renew_time.map(|it| it.0),
+        // No grader asks for more.
+        duration: Duration::from_secs(seconds.min(LEASE_SECONDS)),
+        grader: annotation(GRADER).cloned(),
     }
 }
 
@@ -176,63 +313,225 @@ fn names(text: &str) -> Vec<String> {
     text.split(' ').filter(is_name).take(MOST_NAMES).map(str::to_owned).collect()
 }
 
-fn held(lease: &Lease) -> Held {
-    let since = lease.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |it| it.0);
-    Held { uid: lease.metadata.uid.clone().unwrap_or_default(), since, _alive: None }
-}
-
 impl Held {
+    fn new(cluster: &Cluster, lease: &Lease, id: String, alive: Option<Alive>, point: Option<RestorePoint>, sent: Duration) -> Self {
+        found(lease).held(cluster, id, alive, point, sent)
+    }
+
+    /// When it was created, by the API server's clock.
+    pub(super) fn since(&self) -> Timestamp {
+        self.0.since
+    }
+
+    /// What to go back to, once that is known.
+    pub(super) fn point(&self) -> Option<RestorePoint> {
+        self.state().point.clone()
+    }
+
+    /// Why it is lost, if it is.
+    pub(super) fn loss(&self) -> Option<Loss> {
+        self.0.term.loss()
+    }
+
+    /// Waits until it is lost.
+    pub(super) async fn lost(&self) -> Loss {
+        self.0.term.lost().await
+    }
+
     /// Adds the restore point, before the first change.
     ///
     /// # Errors
-    /// The API server refuses, or cannot be reached.
-    pub(super) async fn write(&self, cluster: &Cluster, point: &RestorePoint) -> Result<(), Failure> {
-        self.patch(
-            cluster,
-            json!({"metadata": {"uid": self.uid, "annotations": {ANNOTATION: text(point)}}, "spec": {"renewTime": MicroTime(Timestamp::now())}}),
-        )
-        .await
+    /// The Lease is lost. The API server refuses, or cannot be reached.
+    pub(super) async fn write(&self, point: &RestorePoint) -> Result<(), Failure> {
+        self.note_point(|known| *known = Some(point.clone()));
+        patiently(AWAY, async |_| self.update(json!({}), json!({})).await).await
     }
 
     /// Says what `--cleanup` will have to remove.
     ///
     /// # Errors
-    /// The API server refuses, or cannot be reached.
-    pub(super) async fn note(&self, cluster: &Cluster, litter: &[String]) -> Result<(), Failure> {
-        self.patch(cluster, json!({"metadata": {"uid": self.uid, "annotations": {LITTER: litter.join(" ")}}})).await
+    /// The Lease is lost. The API server refuses, or cannot be reached.
+    pub(super) async fn note(&self, litter: &[String]) -> Result<(), Failure> {
+        let annotations = json!({LITTER: litter.join(" ")});
+        patiently(AWAY, async |_| self.update(annotations.clone(), json!({})).await).await
     }
 
-    /// Says that we are still at it.
+    /// Says that so many replicas are about to be asked for, where the set has `before` and is at that generation. Until
+    /// [`Held::asked`], those before may stand as well.
     ///
     /// # Errors
-    /// The API server refuses, or cannot be reached.
-    pub(super) async fn renew(&self, cluster: &Cluster) -> Result<(), Failure> {
-        self.patch(cluster, json!({"metadata": {"uid": self.uid}, "spec": {"renewTime": MicroTime(Timestamp::now())}})).await
+    /// The Lease is lost. The API server refuses, or cannot be reached.
+    pub(super) async fn asking(&self, replicas: i32, before: &Scaled, within: Duration) -> Result<(), Failure> {
+        self.note_point(|known| {
+            if let Some(point) = known {
+                point.before = Some(before.replicas);
+                point.asked = Some(replicas);
+                point.generation = Some(before.generation + 1);
+            }
+        });
+        patiently(within, async |_| self.update(json!({}), json!({})).await).await
+    }
+
+    /// Says that the API server has taken them. If this fails, the next renewal says so.
+    pub(super) async fn asked(&self) {
+        self.note_point(|known| {
+            if let Some(point) = known {
+                point.before = None;
+            }
+        });
+        let _ = self.update(json!({}), json!({})).await;
+    }
+
+    /// Renews it for as long as it is polled, or until it is lost.
+    pub(super) async fn keep(&self) -> Loss {
+        let mut pause = RENEWAL;
+        loop {
+            tokio::time::sleep(pause).await;
+            let renewed = self.update(json!({}), json!({})).await;
+            if let Some(loss) = self.loss() {
+                return loss;
+            }
+            // It lasts for several renewals: one that fails is made good by the next.
+            pause = if renewed.is_ok() { RENEWAL } else { PAUSE };
+        }
+    }
+
+    /// Takes it again after it was not renewed in time, unless somebody else has changed it since; whether it is ours.
+    pub(super) async fn take_again(&self) -> bool {
+        match self.loss() {
+            None => return true,
+            Some(loss) if !loss.by_time => return false,
+            Some(_) => {}
+        }
+        let again = async |_| {
+            let sent = term::now();
+            match self.patch(json!({}), json!({"holderIdentity": identity()})).await {
+                Ok(lease) => {
+                    self.state().version = lease.metadata.resource_version.unwrap_or_default();
+                    self.0.term.begin_again(sent);
+                    Ok(())
+                }
+                Err(error) => Err(self.0.cluster.failure(&error, "patch", RESOURCE, LEASE)),
+            }
+        };
+        patiently(AWAY, again).await.is_ok()
     }
 
     /// Lets whoever comes next finish what is left.
     ///
     /// # Errors
-    /// The API server refuses, or cannot be reached.
-    pub(super) async fn leave(&self, cluster: &Cluster) -> Result<(), Failure> {
-        self.patch(cluster, json!({"metadata": {"uid": self.uid}, "spec": {"leaseDurationSeconds": 1}})).await
+    /// The Lease is lost. The API server refuses, or cannot be reached.
+    pub(super) async fn leave(&self) -> Result<(), Failure> {
+        let left = self.update(json!({}), json!({"holderIdentity": ""})).await;
+        self.0.cluster.requests.unguard(&self.0.cluster.namespace);
+        left
     }
 
     /// Takes it away.
     ///
     /// # Errors
-    /// The API server refuses, or cannot be reached.
-    pub(super) async fn release(&self, cluster: &Cluster) -> Result<(), Failure> {
-        match api(cluster).delete(LEASE, &by_uid(&self.uid)).await {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            Err(error) => Err(cluster.failure(&error, "delete", RESOURCE, LEASE)),
+    /// The Lease is lost. The API server refuses, or cannot be reached.
+    pub(super) async fn release(&self) -> Result<(), Failure> {
+        let _one = self.0.updating.lock().await;
+        if let Some(loss) = self.loss() {
+            return Err(term::failure(&loss));
         }
+        let cluster = &self.0.cluster;
+        let delete = async |_| {
+            let mut how = by_uid(&self.0.uid);
+            if let Some(preconditions) = &mut how.preconditions {
+                preconditions.resource_version = Some(self.state().version.clone());
+            }
+            match api(cluster).delete(LEASE, &how).await {
+                Ok(_) => Ok(()),
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+                Err(kube::Error::Api(status)) if status.code == 409 => match self.look_again().await? {
+                    // An update of ours whose answer was lost: once more.
+                    true => Err(Failure::new("busy", "the lock was changed by ourselves", "Try again.")),
+                    false => Err(self.loss().map_or_else(|| Failure::new("locked", "the lock is gone", "Try again."), |loss| term::failure(&loss))),
+                },
+                Err(error) => Err(cluster.failure(&error, "delete", RESOURCE, LEASE)),
+            }
+        };
+        let released = patiently(AWAY, delete).await;
+        cluster.requests.unguard(&cluster.namespace);
+        released
     }
 
-    async fn patch(&self, cluster: &Cluster, patch: serde_json::Value) -> Result<(), Failure> {
-        let answer = api(cluster).patch(LEASE, &PatchParams::default(), &Patch::Merge(patch)).await;
-        answer.map(|_| ()).map_err(|error| cluster.failure(&error, "patch", RESOURCE, LEASE))
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_point(&self, change: impl FnOnce(&mut Option<RestorePoint>)) {
+        let mut state = self.state();
+        let before = state.point.clone();
+        change(&mut state.point);
+        state.is_new |= state.point != before;
+    }
+
+    /// Renews it, with these changes and whatever it does not say yet of the restore point.
+    async fn update(&self, annotations: Value, spec: Value) -> Result<(), Failure> {
+        let _one = self.0.updating.lock().await;
+        for _ in 0..CONFLICTS {
+            if let Some(loss) = self.loss() {
+                return Err(term::failure(&loss));
+            }
+            let sent = term::now();
+            match self.patch(annotations.clone(), spec.clone()).await {
+                Ok(lease) => {
+                    self.state().version = lease.metadata.resource_version.unwrap_or_default();
+                    self.0.term.renew(sent);
+                    return Ok(());
+                }
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
+                    if !self.look_again().await? {
+                        break;
+                    }
+                }
+                Err(error) => return Err(self.0.cluster.failure(&error, "patch", RESOURCE, LEASE)),
+            }
+        }
+        let loss = self.loss().unwrap_or_else(|| Loss { why: "somebody changes it all the time".to_owned(), by_time: false });
+        self.0.term.lose(loss.clone());
+        Err(term::failure(&loss))
+    }
+
+    /// After a conflict: whether the Lease is still ours, changed by an update whose answer was lost. If not, it is lost.
+    async fn look_again(&self) -> Result<bool, Failure> {
+        let inner = &self.0;
+        let why = match find(&inner.cluster).await? {
+            Some(found) if found.uid == inner.uid && found.grader.as_ref() == Some(&inner.id) => {
+                let mut state = self.state();
+                state.version = found.version;
+                // Nobody knows which updates it holds.
+                state.is_new |= state.point.is_some();
+                return Ok(true);
+            }
+            Some(found) if found.holder.is_empty() => "somebody freed it".to_owned(),
+            Some(found) => format!("{} holds it now", show(&found.holder)),
+            None => "somebody deleted it".to_owned(),
+        };
+        inner.term.lose(Loss { why, by_time: false });
+        Ok(false)
+    }
+
+    /// One conditional write: refused where anybody has changed the Lease since our last one.
+    async fn patch(&self, mut annotations: Value, mut spec: Value) -> Result<Lease, kube::Error> {
+        let (version, point) = {
+            let state = self.state();
+            (state.version.clone(), state.point.clone().filter(|_| state.is_new))
+        };
+        if let Some(point) = &point {
+            annotations[ANNOTATION] = json!(text(point));
+        }
+        spec["renewTime"] = json!(MicroTime(Timestamp::now()));
+        let patch = json!({"metadata": {"uid": self.0.uid, "resourceVersion": version, "annotations": annotations}, "spec": spec});
+        let lease = api(&self.0.cluster).patch(LEASE, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        let mut state = self.state();
+        if state.point == point {
+            state.is_new = false;
+        }
+        Ok(lease)
     }
 }
 
@@ -253,7 +552,23 @@ fn identity() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use super::{RestorePoint, Scaled, names};
+
+    /// Catches a student's own scaling that is undone, and claims of theirs that are deleted.
+    #[test]
+    fn what_a_grade_asked_for_is_told_from_what_others_did() {
+        let found = |replicas, generation| Scaled { replicas, generation, ..Scaled::default() };
+        let new = RestorePoint { replicas: 3, ..RestorePoint::default() };
+        assert!(new.is_as_asked(3) && !new.is_as_asked(5));
+        assert!(!new.is_untouched(&found(3, 1)), "it has asked for nothing, so nothing is its doing");
+        let asking = RestorePoint { asked: Some(5), before: Some(3), generation: Some(2), ..new };
+        assert!(asking.is_as_asked(5) && asking.is_as_asked(3) && !asking.is_as_asked(4));
+        assert!(!asking.is_untouched(&found(5, 2)), "nobody knows whether the API server took it, or somebody else asked the same");
+        let asked = RestorePoint { before: None, ..asking };
+        assert!(asked.is_as_asked(5) && !asked.is_as_asked(3));
+        assert!(asked.is_untouched(&found(5, 2)));
+        assert!(!asked.is_untouched(&found(5, 4)), "somebody scaled it to 3 and back");
+    }
 
     /// Catches a forged Lease whose words somebody pastes into a shell.
     #[test]

@@ -1,9 +1,10 @@
 //! The layer that every API request goes through: it counts, and tries again where that is safe.
 
 use std::{
+    collections::BTreeMap,
     io,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll},
@@ -16,8 +17,10 @@ use kube::client::Body;
 use tower::{BoxError, Layer, Service, ServiceExt as _, buffer::Buffer};
 
 use super::{
+    Failure,
     error::{is_broken, is_refused},
     plugin::Plugin,
+    term::Term,
 };
 
 /// Kinds of API calls, as a report counts them.
@@ -57,6 +60,11 @@ impl Call {
         }
     }
 
+    /// Whether something may be different afterwards. A command in a container may write there.
+    const fn changes(self) -> bool {
+        matches!(self, Self::Exec | Self::Create | Self::Patch | Self::Delete)
+    }
+
     fn of(method: &Method, path: &str, query: &str) -> Self {
         if path.ends_with("/exec") || path.ends_with("/attach") {
             return Self::Exec;
@@ -82,25 +90,53 @@ fn is_collection(path: &str) -> bool {
     matches!(rest, [_] | ["namespaces", _, _])
 }
 
-/// How many requests went to the API server, repeated ones included.
+/// How many requests went to the API server, repeated ones included; and whether those that change something may be sent.
 #[derive(Debug, Default)]
-pub struct Requests([AtomicU64; Call::ALL.len()]);
+pub struct Requests {
+    counts: [AtomicU64; Call::ALL.len()],
+    /// By namespace: our Lease there, without which nothing is written to it.
+    terms: Mutex<BTreeMap<String, Arc<Term>>>,
+}
 
 impl Requests {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.iter().map(|it| it.load(Ordering::Relaxed)).sum()
+        self.counts.iter().map(|it| it.load(Ordering::Relaxed)).sum()
     }
 
     /// By kind of call.
     #[must_use]
     pub fn by_call(&self) -> [(Call, u64); Call::ALL.len()] {
-        Call::ALL.map(|call| (call, self.0[call as usize].load(Ordering::Relaxed)))
+        Call::ALL.map(|call| (call, self.counts[call as usize].load(Ordering::Relaxed)))
     }
 
     fn count(&self, call: Call) {
-        self.0[call as usize].fetch_add(1, Ordering::Relaxed);
+        self.counts[call as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// From now on nothing in the namespace is written unless its Lease is surely ours.
+    pub(super) fn guard(&self, namespace: &str, term: Arc<Term>) {
+        self.terms().insert(namespace.to_owned(), term);
+    }
+
+    /// The Lease is given back.
+    pub(super) fn unguard(&self, namespace: &str) {
+        self.terms().remove(namespace);
+    }
+
+    fn terms(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Term>>> {
+        self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a request may be sent now. The Lease itself is guarded by its own history.
+    fn check(&self, call: Call, path: &str) -> Result<(), Failure> {
+        if !call.changes() || path.contains("/leases") {
+            return Ok(());
+        }
+        let Some(namespace) = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next()) else { return Ok(()) };
+        let term = self.terms().get(namespace).cloned();
+        term.map_or(Ok(()), |term| term.check())
     }
 }
 
@@ -180,6 +216,7 @@ async fn send<B: Send + 'static>(mut inner: Inner<B>, requests: Arc<Requests>, r
     let began = Instant::now();
     for _ in 1..tries {
         let Some(again) = copy(&request) else { break };
+        requests.check(call, request.uri().path())?;
         requests.count(call);
         let result = try_once(&mut inner, request).await;
         let Some(asked) = retry(call, &result).filter(|_| began.elapsed() < LONGEST) else { return result };
@@ -187,6 +224,7 @@ async fn send<B: Send + 'static>(mut inner: Inner<B>, requests: Arc<Requests>, r
         pause *= 2;
         request = again;
     }
+    requests.check(call, request.uri().path())?;
     requests.count(call);
     try_once(&mut inner, request).await
 }

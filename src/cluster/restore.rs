@@ -1,14 +1,19 @@
 //! Putting everything back as it was found: replicas, canaries, and the claims that the grade caused.
 //!
-//! It works from a restore point that may have been forged, so it does only what a grade could have
-//! made necessary: a claim is deleted only if it is of an ordinal beyond the replicas as found, from the
-//! set's templates, not listed and newer than the Lease.
+//! It works from a restore point that may have been forged, and somebody may have worked here since it was written. So it does
+//! only what a grade has surely made necessary. The set is scaled back only while it has the replicas that the grade last asked
+//! for. A claim is deleted only if nobody has changed the set's spec since the grade asked, and it is of an ordinal beyond the
+//! replicas as found, from the set's templates, not listed, and newer than the Lease; where the grade is dead, also only if
+//! nobody is seen to have written on it. All else is somebody else's: it is named and left.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use checks::model::{
-    Fault, Timeline, Wait, What,
-    observation::{Asked, Phase, Reference, Step, StepName},
+    Fault, Incarnation, Timeline, Wait, What,
+    observation::{Phase, Reference, Step, StepName},
 };
 use futures::future::join_all;
 
@@ -21,12 +26,13 @@ use super::{
     pace::Pace,
     preflight,
     probe::Probe,
-    tour::ask_replicas,
+    scale::{self, Scaled},
+    term,
 };
 use crate::{recording::Header, untrusted::show};
 
-/// The most that anybody's set is scaled back to.
-const MOST_REPLICAS: i32 = 1000;
+/// The most replicas that a grade begins with.
+pub(super) const MOST_REPLICAS: i32 = 100;
 /// How long an API server may be away that is to put the replicas back: nobody else will do it.
 const BACK: Duration = Duration::from_secs(300);
 /// How many ordinals beyond the replicas as found a grade uses.
@@ -35,8 +41,14 @@ const BEYOND: i32 = 2;
 const CLAIMS_GO: Duration = Duration::from_secs(60);
 /// For the watch to show what was written.
 const SHOWN: Duration = Duration::from_secs(5);
-/// For the pods that hold canaries to come up again.
+/// For one command that removes canaries, or lists what was written.
 const WITHIN: Duration = Duration::from_secs(15);
+/// How long removing one pod's canaries is tried again.
+const REMOVING: Duration = Duration::from_secs(120);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_secs(1);
+/// What a container writes within so many seconds of its start is the start's doing.
+const AT_START: i64 = 2;
 
 /// What restoring came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,27 +63,58 @@ pub struct Restored {
 
 /// Finishes what a grade that died left behind. `Ok(None)`: there is nothing to finish.
 ///
+/// `say` hears what takes long.
+///
 /// # Errors
 /// No connection or permission, or the grader is still at work and `force` is not given.
-pub async fn finish(cluster: &Cluster, force: bool, probe_image: Option<&str>, interrupt: &Interrupt) -> Result<Option<Restored>, Failure> {
-    let Some(found) = lease::find_left(cluster, force).await? else {
+pub async fn finish(
+    cluster: &Cluster,
+    force: bool,
+    probe_image: Option<&str>,
+    interrupt: &Interrupt,
+    say: &(dyn Fn(&str) + Sync),
+) -> Result<Option<Restored>, Failure> {
+    let Some(found) = lease::find_left(cluster, force, interrupt, say).await? else {
         preflight::exists(cluster).await?;
         return Ok(None);
     };
     finish_found(cluster, &found, probe_image, interrupt).await.map(Some)
 }
 
-/// As [`finish`], for a Lease that was found.
+/// As [`finish`], for a Lease that was found: it is taken before anything is put back.
 pub(super) async fn finish_found(cluster: &Cluster, found: &Found, probe_image: Option<&str>, interrupt: &Interrupt) -> Result<Restored, Failure> {
-    let Some(point) = &found.point else {
-        found.held.release(cluster).await?;
-        found.forget();
-        return Ok(Restored { stays: litter(cluster, found), ..Restored::default() });
+    let Some(held) = found.take_over(cluster).await? else { return Ok(Restored::default()) };
+    let finished = tokio::select! {
+        finished = put_back(cluster, found, &held, probe_image, interrupt) => finished,
+        loss = held.keep() => Err(term::failure(&loss)),
     };
+    let mut restored = match finished {
+        Ok(restored) => restored,
+        Err(failure) => {
+            // It ends by itself if this fails.
+            let _ = held.leave().await;
+            return Err(failure);
+        }
+    };
+    restored.stays.extend(litter(cluster, found));
+    close(&held, &mut restored).await;
+    if restored.left.is_empty() {
+        found.forget();
+    }
+    Ok(restored)
+}
+
+async fn put_back(cluster: &Cluster, found: &Found, held: &Held, probe_image: Option<&str>, interrupt: &Interrupt) -> Result<Restored, Failure> {
+    // Nothing had been changed.
+    let Some(point) = &found.point else { return Ok(Restored::default()) };
+    if !(0..=MOST_REPLICAS).contains(&point.replicas) {
+        let stays = format!("the lock says that {} had {} replicas, with which no grade begins: nothing was changed", point.set, point.replicas);
+        return Ok(Restored { stays: vec![stays], ..Restored::default() });
+    }
     let journal = Journal::unkept(&Header::now(&cluster.version, &cluster.namespace, crate::recording::Asked::default()));
     let recorder = Recorder::start(cluster, &journal).await?;
     let exists = journal.with(|timeline| timeline.sets().any(|set| set.uid == point.uid));
-    let mut restored = if exists {
+    let restored = if exists {
         let subject = checks::model::observation::Subject {
             namespace: cluster.namespace.clone(),
             stateful_set: Some(Reference { name: point.set.clone(), uid: point.uid.clone() }),
@@ -80,26 +123,21 @@ pub(super) async fn finish_found(cluster: &Cluster, found: &Found, probe_image: 
         journal.push(What::Subject(subject));
         // The image is the caller's: the one of a Lease might be anybody's.
         let probe = probe_image.map(|image| Probe::new(cluster, image));
-        Restorer { cluster, journal: &journal, point, held: &found.held, marked: None, probe: probe.as_ref() }.run(interrupt).await
+        Restorer { cluster, journal: &journal, held, marked: None, probe: probe.as_ref(), is_successor: true }.run(point, interrupt).await
     } else {
         // Another set of that name is none of the grade's business.
         Restored { stays: vec![gone(&point.set)], ..Restored::default() }
     };
     recorder.stop().await;
-    restored.stays.extend(litter(cluster, found));
-    close(cluster, &found.held, &mut restored).await;
-    if restored.left.is_empty() {
-        found.forget();
-    }
     Ok(restored)
 }
 
 /// Takes the Lease away, or leaves it to whoever finishes the job.
-pub(super) async fn close(cluster: &Cluster, held: &Held, restored: &mut Restored) {
+pub(super) async fn close(held: &Held, restored: &mut Restored) {
     if !restored.left.is_empty() {
         // It ends by itself if this fails.
-        let _ = held.leave(cluster).await;
-    } else if let Err(failure) = held.release(cluster).await {
+        let _ = held.leave().await;
+    } else if let Err(failure) = held.release().await {
         restored.left.push(format!("Lease {}: {failure}", preflight::LEASE));
     }
 }
@@ -131,26 +169,27 @@ struct Outcome {
 pub(super) struct Restorer<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) journal: &'a Journal,
-    pub(super) point: &'a RestorePoint,
     pub(super) held: &'a Held,
     /// The pods that canaries were written for; `None` when nobody knows.
     pub(super) marked: Option<BTreeSet<String>>,
     /// Where no container of a pod has a shell.
     pub(super) probe: Option<&'a Probe<'a>>,
+    /// The grade was another process, and somebody may have worked here since it died.
+    pub(super) is_successor: bool,
 }
 
 impl Restorer<'_> {
     /// Restores, verified on the watches; a second interrupt stops it.
-    pub(super) async fn run(&self, interrupt: &Interrupt) -> Restored {
+    pub(super) async fn run(&self, point: &RestorePoint, interrupt: &Interrupt) -> Restored {
         self.step(Phase::Begin, None);
         let mut restored = Outcome::default();
         let interrupted = tokio::select! {
-            () = self.all(&mut restored) => false,
+            () = self.all(point, &mut restored) => false,
             () = interrupt.second() => true,
         };
         let Outcome { mut left, stays } = restored;
         if interrupted {
-            left = self.journal.with(|timeline| self.outstanding(timeline));
+            left = self.journal.with(|timeline| self.outstanding(timeline, point));
         }
         let phase = if interrupted {
             Phase::Interrupted
@@ -168,24 +207,37 @@ impl Restorer<'_> {
         self.journal.push(What::Step(Step { name: StepName::Restore, phase, asked: None, answer }));
     }
 
-    async fn all(&self, outcome: &mut Outcome) {
-        let mut replicas = self.point.replicas.clamp(0, MOST_REPLICAS);
-        let stands =
-            self.journal.with(|timeline| timeline.set().is_some_and(|set| set.uid == self.point.uid && set.gone.is_none() && set.asked_to_go.is_none()));
-        if !stands {
-            outcome.stays.push(gone(&self.point.set));
-            outcome.left.extend(self.claims(replicas).await);
+    async fn all(&self, point: &RestorePoint, outcome: &mut Outcome) {
+        let set = Reference { name: point.set.clone(), uid: point.uid.clone() };
+        // The set as it is now: the watch may not have shown the newest change yet.
+        let found = match scale::look(self.cluster, &set.name, BACK).await {
+            Ok(found) => found.filter(|it| it.uid == set.uid && !it.is_going),
+            Err(failure) => {
+                outcome.left.insert(format!("replicas of {}: {failure}", set.name));
+                outcome.left.extend(self.journal.with(|timeline| self.outstanding(timeline, point)));
+                return;
+            }
+        };
+        let Some(found) = found else {
+            outcome.stays.push(gone(&set.name));
             return;
-        }
-        if let Some(theirs) = self.journal.with(|timeline| self.foreign(timeline)) {
-            outcome.stays.push(format!("{} keeps {theirs} replicas, as somebody else asked for while it was graded", self.point.set));
-            replicas = theirs;
-        // The decisive write first: all else can be done later, or by hand. It is sent again even
-        // where it looks needless, because the newest change may not have been seen yet.
-        } else if let Err(failure) = ask_replicas(self.cluster, &self.point.set, replicas, BACK).await {
-            outcome.left.insert(format!("replicas of {}: {failure}", self.point.set));
-            outcome.left.extend(self.journal.with(|timeline| self.outstanding(timeline)));
-            return;
+        };
+        let (mut replicas, mut caused) = (point.replicas, vec![]);
+        if point.is_as_asked(found.replicas) {
+            // Before the pods go: what is on the claims can be seen only while they run.
+            caused = self.own_claims(point, &found, &mut outcome.stays).await;
+            // The decisive write first: all else can be done later, or by hand.
+            if let Err(failure) = self.scale_back(&set, &found, replicas).await {
+                outcome.left.insert(format!("replicas of {}: {failure}", set.name));
+                outcome.left.extend(self.journal.with(|timeline| self.outstanding(timeline, point)));
+                return;
+            }
+        } else {
+            replicas = found.replicas;
+            let asked = point.asked.unwrap_or(point.replicas);
+            outcome.stays.push(format!("{} keeps {replicas} replicas, as somebody else asked for: the grade had last asked for {asked}", set.name));
+            let theirs = self.journal.with(|timeline| self.unlisted(timeline, point));
+            outcome.stays.extend(theirs.iter().map(|it| format!("claim {} stays, because somebody else scaled the set since", it.name)));
         }
         // A set that is still shown with 0 replicas looks as if no pod would ever come.
         let shown = |timeline: &Timeline| match timeline.set() {
@@ -193,32 +245,35 @@ impl Restorer<'_> {
             _ => Wait::Done,
         };
         let _ = self.journal.wait_quietly(SHOWN, shown).await;
-        let (claims, canaries) = tokio::join!(self.claims(replicas), self.canaries(replicas, &mut outcome.stays));
+        let (claims, canaries) = tokio::join!(self.claims(replicas, &caused), self.canaries(point, replicas, &mut outcome.stays));
         outcome.left.extend(claims);
         outcome.left.extend(canaries);
     }
 
-    /// The replicas that somebody else asked for last, during the tour: they are not fought.
-    fn foreign(&self, timeline: &Timeline) -> Option<i32> {
-        let last = timeline.set()?.scales.last()?.to;
-        let mut asked = timeline.steps().iter().flat_map(|step| &step.asked).peekable();
-        let is_theirs = asked.peek().is_some() && asked.all(|(_, it)| *it != Asked::Replicas(last)) && last != self.point.replicas;
-        is_theirs.then_some(last)
+    /// Asks for the replicas as found, unless somebody has just asked for others.
+    async fn scale_back(&self, set: &Reference, found: &Scaled, replicas: i32) -> Result<(), Failure> {
+        if found.replicas == replicas {
+            return Ok(());
+        }
+        self.held.asking(replicas, found, BACK).await?;
+        scale::ask(self.cluster, set, found.replicas, replicas, BACK).await?;
+        self.held.asked().await;
+        Ok(())
     }
 
     /// What still differs, when there is no time to do anything about it.
-    fn outstanding(&self, timeline: &Timeline) -> BTreeSet<String> {
+    fn outstanding(&self, timeline: &Timeline, point: &RestorePoint) -> BTreeSet<String> {
         let mut left = BTreeSet::new();
-        if let Some(set) = timeline.set().filter(|set| set.spec.replicas.unwrap_or(1) != self.point.replicas) {
-            left.insert(format!("{} has {} replicas, not {}", set.name, set.spec.replicas.unwrap_or(1), self.point.replicas));
+        if let Some(set) = timeline.set().filter(|set| set.spec.replicas.unwrap_or(1) != point.replicas) {
+            left.insert(format!("{} has {} replicas, not {}", set.name, set.spec.replicas.unwrap_or(1), point.replicas));
         }
-        left.extend(self.caused(timeline, self.point.replicas).into_iter().map(|it| format!("claim {}", it.name)));
+        left.extend(self.unlisted(timeline, point).into_iter().map(|it| format!("claim {}", it.name)));
         left.insert("perhaps files named .stsgrade-… on the pods' claims".to_owned());
         left
     }
 
-    /// Deletes the claims that the grade caused, once their pods are gone; what is left of them.
-    async fn claims(&self, replicas: i32) -> Vec<String> {
+    /// Waits until the pods beyond are gone, and deletes the claims that the grade caused; what is left of them.
+    async fn claims(&self, replicas: i32, caused: &[Reference]) -> Vec<String> {
         let (pace, beyond) = self.journal.with(|timeline| {
             let first = timeline.start().saturating_add(replicas);
             (timeline.set().map(|set| Pace::of(&set.spec)), timeline.owned().filter(|pod| pod.ordinal >= first).count())
@@ -228,46 +283,91 @@ impl Restorer<'_> {
         if let Waited::TimedOut { awaited } = self.journal.wait(budget, |timeline| timeline.fallen(replicas)).await {
             return vec![format!("waited in vain for {awaited}")];
         }
-        let caused = self.journal.with(|timeline| self.caused(timeline, replicas));
-        remove_claims(self.cluster, self.journal, &caused, CLAIMS_GO).await
+        remove_claims(self.cluster, self.journal, caused, CLAIMS_GO).await
     }
 
-    /// The claims that only the grade can have caused, and that are still there.
-    fn caused(&self, timeline: &Timeline, replicas: i32) -> Vec<Reference> {
-        let first = timeline.start().saturating_add(replicas);
-        let names = (first..first.saturating_add(BEYOND)).flat_map(|ordinal| super::settled::claim_names(timeline, ordinal));
-        names
-            .filter(|name| !self.point.claims.contains(name))
-            .filter_map(|name| {
-                let life = timeline.claim(&name).last().filter(|it| it.gone.is_none() && self.is_newer(it.claim.metadata.creation_timestamp.as_deref()))?;
-                Some(Reference { uid: life.uid().to_owned(), name })
-            })
-            .collect()
+    /// The claims that are surely the grade's own: the set has made them because the grade asked for more pods, and nobody has
+    /// changed the set since, nor, as far as can be seen, written on them.
+    async fn own_claims(&self, point: &RestorePoint, found: &Scaled, stays: &mut Vec<String>) -> Vec<Reference> {
+        let mut own = vec![];
+        for claim in self.journal.with(|timeline| self.unlisted(timeline, point)) {
+            let why = if !point.is_untouched(found) {
+                Some("somebody else changed the set since".to_owned())
+            } else if self.is_successor {
+                self.used(&claim).await
+            } else {
+                None
+            };
+            match why {
+                None => own.push(claim),
+                Some(why) => stays
+                    .push(format!("claim {} stays, because {why}; if nothing of yours is on it, delete it: `kubectl delete pvc {}`", claim.name, claim.name)),
+            }
+        }
+        own
+    }
+
+    /// Why somebody may have used a claim since its pod was started, if so.
+    async fn used(&self, claim: &Reference) -> Option<String> {
+        let users: Vec<(Reference, Vec<Mounted>, Option<i64>, bool)> = self.journal.with(|timeline| {
+            let mounts = |pod: &Incarnation| pod.claims().iter().any(|(_, name)| *name == claim.name);
+            let is_own = |pod: &Incarnation| timeline.owned().any(|own| own.uid() == pod.uid());
+            let pods = timeline.pods().filter(|pod| mounts(pod));
+            pods.map(|pod| (reference(pod), Mounted::of(pod), last_start(pod), is_own(pod))).collect()
+        });
+        for (pod, mounted, started, is_own) in users {
+            if !is_own {
+                return Some(format!("pod {} uses it", pod.name));
+            }
+            let Some(started) = started else { continue };
+            let mounted: Vec<Mounted> = mounted.into_iter().filter(|it| it.claim == claim.name).collect();
+            match last_written(self.cluster, &pod, mounted).await {
+                Ok(None) => {}
+                Ok(Some(written)) if written <= started + AT_START => {}
+                Ok(Some(_)) => return Some(format!("something was written on it after {} had started", pod.name)),
+                Err(why) if why.contains(NO_SHELL) => {}
+                Err(why) => return Some(format!("nobody knows what is on it ({why})")),
+            }
+        }
+        None
+    }
+
+    /// The claims of the ordinals that a grade adds, which did not exist when it began, and are not newer than what it did.
+    fn unlisted(&self, timeline: &Timeline, point: &RestorePoint) -> Vec<Reference> {
+        let first = timeline.start().saturating_add(point.replicas);
+        let mut found = vec![];
+        for name in (first..first.saturating_add(BEYOND)).flat_map(|ordinal| super::settled::claim_names(timeline, ordinal)) {
+            let Some(life) = timeline.claim(&name).last().filter(|it| it.gone.is_none() && it.asked_to_go.is_none()) else { continue };
+            if !point.claims.contains(&name) && self.is_newer(life.claim.metadata.creation_timestamp.as_deref()) {
+                found.push(Reference { uid: life.uid().to_owned(), name });
+            }
+        }
+        found
     }
 
     /// Whether something was created since the Lease was, by the server's clock.
     fn is_newer(&self, created: Option<&str>) -> bool {
-        created.and_then(|it| it.parse::<jiff::Timestamp>().ok()).is_some_and(|it| it.as_second() >= self.held.since.as_second())
+        created.and_then(|it| it.parse::<jiff::Timestamp>().ok()).is_some_and(|it| it.as_second() >= self.held.since().as_second())
     }
 
     /// Removes our files from the claims of the pods as found; what is left of them.
     ///
     /// A pod that the submission itself keeps from coming up keeps its files: `stays` tells, because
     /// restoring again could do no more.
-    async fn canaries(&self, replicas: i32, stays: &mut Vec<String>) -> Vec<String> {
+    async fn canaries(&self, point: &RestorePoint, replicas: i32, stays: &mut Vec<String>) -> Vec<String> {
         let Some(pace) = self.journal.with(|timeline| timeline.set().map(|set| Pace::of(&set.spec))) else { return vec![] };
         let start = self.journal.with(Timeline::start);
         // A set that this grade has seen fail will hardly come up now.
         let failed = self.journal.judged(|timeline| timeline.obstacle().map(|it| it.fault));
-        let ours = |ordinal: &i32| self.marked.as_ref().is_none_or(|marked| marked.contains(&format!("{}-{ordinal}", self.point.set)));
+        let ours = |ordinal: &i32| self.marked.as_ref().is_none_or(|marked| marked.contains(&format!("{}-{ordinal}", point.set)));
         // They come up one after the other.
         let budget = |count: i32| if failed.is_some() { Duration::from_secs(5) * count.unsigned_abs() } else { pace.rise(count) };
         let pods = (start..start.saturating_add(replicas))
             .filter(ours)
-            .map(async |ordinal| (ordinal, self.canaries_of(ordinal, start, budget(ordinal - start + 1)).await));
+            .map(async |ordinal| (ordinal, self.canaries_of(point, ordinal, start, budget(ordinal - start + 1)).await));
         let mut left = vec![];
         for (ordinal, outcome) in join_all(pods).await {
-            let absent = format!("perhaps files named .stsgrade-… on the claims of {}-{ordinal}, which does not come up", self.point.set);
+            let absent = format!("perhaps files named .stsgrade-… on the claims of {}-{ordinal}, which does not come up", point.set);
             match outcome {
                 Ok(files) => left.extend(files),
                 Err(fault) if fault.or(failed) == Some(Fault::Submission) => stays.push(format!("{absent}; the next grade removes them")),
@@ -279,7 +379,7 @@ impl Restorer<'_> {
 
     /// Removes our files from the claims of one pod, once it is Ready; what is left of them, or whose fault
     /// it is that the pod does not come up, if anybody knows.
-    async fn canaries_of(&self, ordinal: i32, start: i32, budget: Duration) -> Result<Vec<String>, Option<Fault>> {
+    async fn canaries_of(&self, point: &RestorePoint, ordinal: i32, start: i32, budget: Duration) -> Result<Vec<String>, Option<Fault>> {
         let ready = |timeline: &Timeline| match timeline.live(ordinal).filter(|pod| pod.is_ready()) {
             Some(_) => Wait::Done,
             None => match timeline.risen(ordinal - start + 1) {
@@ -287,18 +387,48 @@ impl Restorer<'_> {
                 other => other,
             },
         };
-        match self.journal.wait_quietly(budget, ready).await {
-            Waited::Done => {}
-            Waited::Stuck(obstacle) => return Err(Some(obstacle.fault)),
-            Waited::TimedOut { .. } => return Err(None),
+        let began = Instant::now();
+        loop {
+            match self.journal.wait_quietly(budget, ready).await {
+                Waited::Done => {}
+                Waited::Stuck(obstacle) => return Err(Some(obstacle.fault)),
+                Waited::TimedOut { .. } => return Err(None),
+            }
+            let Some((pod, mounted)) = self.journal.with(|timeline| timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))) else {
+                continue;
+            };
+            let mut left = remove_canaries(self.cluster, self.probe, &pod, mounted).await;
+            // Without a shell there was none to write with either, but for a container of our own.
+            left.retain(|it| point.probed || !it.contains(NO_SHELL));
+            // A connection that was reset, a pod that was replaced at that moment: nobody else will do it.
+            let is_final = left.iter().all(|it| it.contains(NO_SHELL));
+            if is_final || began.elapsed() >= REMOVING || self.held.loss().is_some() {
+                return Ok(left);
+            }
+            tokio::time::sleep(AGAIN).await;
         }
-        let Some((pod, mounted)) = self.journal.with(|timeline| timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))) else {
-            return Ok(vec![]);
-        };
-        let stays = remove_canaries(self.cluster, self.probe, &pod, mounted).await;
-        // Without a shell there was none to write with either, but for a container of our own.
-        Ok(stays.into_iter().filter(|it| self.point.probed || !it.contains(NO_SHELL)).collect())
     }
+}
+
+/// When a pod's newest container started, in seconds since the epoch by its node's clock; `None` where none runs.
+fn last_start(pod: &Incarnation) -> Option<i64> {
+    let statuses = pod.pod.status.container_statuses.iter().filter_map(|it| it.state.running.as_ref()?.started_at.as_deref());
+    statuses.filter_map(|it| it.parse::<jiff::Timestamp>().ok()).map(|it| it.as_second()).max()
+}
+
+/// When a file on these mounts was last written, in seconds since the epoch by its node's clock; canaries do not count.
+async fn last_written(cluster: &Cluster, pod: &Reference, mounted: Vec<Mounted>) -> Result<Option<i64>, String> {
+    let Some((container, mounts)) = choose(&mounted, &BTreeSet::new()) else { return Ok(None) };
+    let word = random_word()?;
+    let paths = mounts.iter().map(|it| it.path.clone());
+    let command = script(include_str!("written.sh"), [word.clone()].into_iter().chain(paths));
+    let output = exec(cluster, Place { pod: &pod.name, container: &container }, &command, WITHIN).await?;
+    let records = records(&output.stdout, &word);
+    if !records.iter().any(|(key, value)| *key == "end" && *value == b"0") {
+        return Err("its files could not be listed".to_owned());
+    }
+    let times = records.iter().filter(|(key, _)| *key == "at").filter_map(|(_, time)| std::str::from_utf8(time).ok()?.trim().parse().ok());
+    Ok(times.max())
 }
 
 /// Removes our files from one pod's claims, by a container of our own where there is no shell; what is left of them.

@@ -18,6 +18,7 @@ use kube::{
     api::{PartialObjectMeta, Patch, PatchParams},
 };
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::{
     Cluster, Failure, Journal, Waited,
@@ -26,11 +27,13 @@ use super::{
     dns::Names,
     inspect::Inspector,
     interrupt::Interrupt,
+    lease::Held,
     mounts::{Mounted, reference},
     pace::Pace,
     patience::{AWAY, patiently},
     recorder::position::Positions,
     restore::remove_canaries,
+    scale,
     settled::{Baseline, Scaled, claims_gone, facts, someone_else},
     terminating::doomed_claim,
 };
@@ -66,6 +69,8 @@ pub(super) struct Tour<'a> {
     pub(super) interrupt: &'a Interrupt,
     /// When the tour must be over, restoring not included.
     pub(super) deadline: Option<Instant>,
+    /// The lock, once it is held.
+    pub(super) lock: watch::Receiver<Option<Held>>,
 }
 
 /// Why a tour ended, for the recording's last line.
@@ -397,11 +402,25 @@ impl Visit<'_> {
         patiently(self.tour.left(AWAY), ask).await.map_err(|failure| failure.to_string())
     }
 
-    /// Asks for replicas, and gives the set's version from then on.
+    /// Asks for replicas, and gives the set's version from then on. The Lease says what is asked for before the set does.
     async fn ask_replicas(&self, replicas: i32) -> Result<Version, String> {
-        let cluster = self.tour.cluster;
-        let answer = ask_replicas(cluster, &self.baseline.set.name, replicas, self.tour.left(AWAY)).await;
-        let version = answer.map_err(|failure| failure.to_string())?;
+        let (cluster, set, away) = (self.tour.cluster, &self.baseline.set, self.tour.left(AWAY));
+        let held = self.tour.lock.borrow().clone();
+        let Some((held, point)) = held.and_then(|held| held.point().map(|point| (held, point))) else {
+            return Err("there is no restore point".to_owned());
+        };
+        let ask = async {
+            let found = scale::look(cluster, &set.name, away).await?.unwrap_or_default();
+            if found.uid != set.uid || !point.is_as_asked(found.replicas) {
+                let asked = point.asked.unwrap_or(point.replicas);
+                return Err(scale::changed(set, asked, found.replicas));
+            }
+            held.asking(replicas, &found, away).await?;
+            let version = scale::ask(cluster, set, found.replicas, replicas, away).await?;
+            held.asked().await;
+            Ok(version)
+        };
+        let version = ask.await.map_err(|failure: Failure| failure.to_string())?;
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(Scaled { to: replicas, version: version.clone() });
         Ok(version)
     }
@@ -445,20 +464,4 @@ fn fallen(timeline: &Timeline, to: i32) -> Wait {
         Wait::Done => claims_gone(timeline, to),
         other => other,
     }
-}
-
-/// Sets `spec.replicas` through the `scale` subresource, and gives the set's version from then on; an API server may be away for a while.
-///
-/// # Errors
-/// The API server refuses, or cannot be reached.
-pub(super) async fn ask_replicas(cluster: &Cluster, set: &str, replicas: i32, away: Duration) -> Result<Version, Failure> {
-    let api: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
-    let ask = async |_| {
-        api.patch_scale(set, &PatchParams::default(), &patch)
-            .await
-            .map(|scale| Version::of(scale.metadata.resource_version.as_deref().unwrap_or_default()))
-            .map_err(|error| cluster.failure(&error, "patch", "statefulsets.apps/scale", set))
-    };
-    patiently(away, ask).await
 }

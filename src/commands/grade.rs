@@ -64,8 +64,9 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
         force: args.force,
     };
     let announce = |it: &Announcement| announcement(it).iter().for_each(|line| progress.say(line));
+    let say = |line: &str| progress.say(line);
     let graded = tokio::select! {
-        graded = Grade::run(&cluster, &journal, &request, &interrupt, &announce) => graded,
+        graded = Grade::run(&cluster, &journal, &request, &interrupt, &announce, &say) => graded,
         () = progress.follow(&journal) => Err(Failure::new("progress", "the journal ended", "Report this as a bug.")),
         () = interrupt.second() => {
             progress.clear();

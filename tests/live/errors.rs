@@ -77,7 +77,7 @@ async fn a_panic_in_the_tour_is_put_back() {
         let out = Panics { at: r#""step":{"name":"scaleUp","phase":"done""#, kept: Arc::clone(&kept) };
         let journal = Journal::start(Writer::to(Box::new(out), &Header::now("", &lab.namespace, Asked::default())));
         let interrupt = Interrupt::never();
-        let graded = Grade::run(&cluster, &journal, &GradeRequest::default(), &interrupt, &|_| ()).await.unwrap();
+        let graded = Grade::run(&cluster, &journal, &GradeRequest::default(), &interrupt, &|_| (), &|_| ()).await.unwrap();
         assert_eq!(lab.replicas("web").await, 5, "it got as far as that");
         let restored = graded.restore().await;
         assert!(restored.left.is_empty(), "{restored:?}");
