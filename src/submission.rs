@@ -2,10 +2,13 @@
 //!
 //! What may be applied, and into which namespace, is decided here, before anything is applied.
 
+mod error;
+mod foreign;
 mod yaml;
 
 use std::{
     borrow::Cow,
+    fmt,
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -16,8 +19,12 @@ use sha2::{Digest, Sha256};
 
 use crate::{recording::digest_text, untrusted::show};
 
+pub use error::SubmissionError;
+
 /// The namespace that the lab names, which stands for the target's.
 const LAB: &str = crate::cluster::connect::LAB_NAMESPACE;
+/// What errors call the standard input.
+const STDIN: &str = "standard input";
 /// No manifest is larger.
 const LARGEST_FILE: u64 = 1 << 20;
 /// No directory of manifests holds more.
@@ -86,8 +93,32 @@ pub struct Manifest {
     pub name: String,
     /// All of it, with the target namespace set.
     pub value: Value,
-    /// Where it stands: file, document, line.
-    pub place: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// Where something stands in the files of a submission.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it was named; safe to show.
+    pub file: String,
+    /// Which document of it, from 1; 0 for all of it.
+    pub document: usize,
+    /// Its line, from 1; 0 where that is not known.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&self.file)?;
+        if self.document > 0 {
+            write!(to, ", document {}", self.document)?;
+        }
+        if self.line > 0 {
+            write!(to, ", line {}", self.line)?;
+        }
+        Ok(())
+    }
 }
 
 /// What is graded, when it was handed in as files.
@@ -97,105 +128,6 @@ pub struct Submission {
     pub objects: Vec<Manifest>,
     /// `sha256:…` of the files' bytes.
     pub digest: String,
-}
-
-/// Manifests that cannot be taken.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmissionError {
-    /// A file or directory cannot be read.
-    #[error("cannot read {file}: {source}")]
-    Unreadable {
-        /// Which.
-        file: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file is larger than any manifest.
-    #[error("{file} is larger than 1 MiB, which no manifest is")]
-    TooLarge {
-        /// Which.
-        file: String,
-    },
-    /// A directory holds no manifests, or too many.
-    #[error("{directory} holds {found} files named *.yaml, *.yml or *.json; between 1 and {MOST_FILES} are taken")]
-    Directory {
-        /// Which.
-        directory: String,
-        /// How many.
-        found: usize,
-    },
-    /// It is not text.
-    #[error("{file} is not text")]
-    NotText {
-        /// Which.
-        file: String,
-    },
-    /// It is neither YAML nor JSON.
-    #[error("{place}: {why}")]
-    Syntax {
-        /// Where.
-        place: String,
-        /// Why.
-        why: String,
-    },
-    /// It is not a Kubernetes object.
-    #[error("{place}: not a Kubernetes object: {lacks}")]
-    NotAnObject {
-        /// Where.
-        place: String,
-        /// What is missing.
-        lacks: &'static str,
-    },
-    /// Its kind is not applied.
-    #[error("{place}: {kind} {name} is not applied: {why}")]
-    Kind {
-        /// Where.
-        place: String,
-        /// Its kind.
-        kind: String,
-        /// Its name.
-        name: String,
-        /// Why.
-        why: String,
-    },
-    /// It belongs somewhere else.
-    #[error("{place}: {kind} {name} belongs to namespace {namespace}, and {target} is graded")]
-    Namespace {
-        /// Where.
-        place: String,
-        /// Its kind.
-        kind: String,
-        /// Its name.
-        name: String,
-        /// Its namespace.
-        namespace: String,
-        /// The namespace that is graded.
-        target: String,
-    },
-    /// There is no object in any of the files.
-    #[error("there is no object in {files}")]
-    Nothing {
-        /// The files.
-        files: String,
-    },
-}
-
-impl SubmissionError {
-    /// What to do next.
-    #[must_use]
-    pub fn next(&self) -> String {
-        match self {
-            Self::Unreadable { .. } => "Check the path and that you may read it.".to_owned(),
-            Self::TooLarge { .. } | Self::NotText { .. } | Self::Directory { .. } | Self::Nothing { .. } => {
-                "Name the YAML or JSON files with your Service and StatefulSet.".to_owned()
-            }
-            Self::Syntax { .. } | Self::NotAnObject { .. } => {
-                "Correct the manifest; `kubectl apply --dry-run=client -f FILE` reads it the same way.".to_owned()
-            }
-            Self::Kind { .. } => format!("Take it out of the submission. Applied are: {}.", Applied::ALL.map(|it| it.names().0).join(", ")),
-            Self::Namespace { namespace, .. } => format!("Take `namespace: {namespace}` out of its metadata, or grade there with `-n {namespace}`."),
-        }
-    }
 }
 
 impl Submission {
@@ -237,7 +169,7 @@ enum Source {
 impl Source {
     fn read(self) -> Result<(String, Vec<u8>), SubmissionError> {
         let (file, input): (String, io::Result<Box<dyn Read>>) = match self {
-            Self::Stdin => ("standard input".to_owned(), Ok(Box::new(io::stdin()))),
+            Self::Stdin => (STDIN.to_owned(), Ok(Box::new(io::stdin()))),
             Self::File(path) => (show(&path.display().to_string()), File::open(&path).map(|it| Box::new(it) as Box<dyn Read>)),
         };
         let mut bytes = vec![];
@@ -253,6 +185,10 @@ impl Source {
 fn files(names: &[PathBuf]) -> Result<Vec<Source>, SubmissionError> {
     let mut files = vec![];
     for name in names {
+        let words = name.to_string_lossy();
+        if words.starts_with("http://") || words.starts_with("https://") {
+            return Err(SubmissionError::Url { url: show(&words) });
+        }
         if name == Path::new("-") {
             files.push(Source::Stdin);
         } else if name.is_dir() {
@@ -294,26 +230,32 @@ fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
 }
 
 /// The documents of a file, each with its place.
-fn parse(file: &str, bytes: &[u8]) -> Result<Vec<(String, Value)>, SubmissionError> {
+fn parse(file: &str, bytes: &[u8]) -> Result<Vec<(Place, Value)>, SubmissionError> {
     let text = decode(bytes).filter(|it| !it.contains('\0')).ok_or_else(|| SubmissionError::NotText { file: file.to_owned() })?;
     let text = text.as_ref();
+    let place = |document: usize, line: usize| Place { file: file.to_owned(), document, line };
     // What begins as JSON is JSON if it can be: YAML forbids the tabs that JSON may hold.
     if text.trim_start().starts_with('{') {
         let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
         if let Ok(values) = values {
-            return Ok((1..).zip(values).map(|(number, value)| (format!("{file}, document {number}"), value)).collect());
+            return Ok((1..).zip(values).map(|(number, value)| (place(number, 0), value)).collect());
         }
     }
-    let place = |document: usize, line: usize| format!("{file}, document {document}, line {line}");
     match yaml::documents(text) {
         Ok(documents) => Ok(documents.into_iter().map(|it| (place(it.number, it.line), it.value)).collect()),
-        Err(fault) => Err(SubmissionError::Syntax { place: place(fault.document, fault.line), why: show(&fault.why) }),
+        Err(fault) => Err(match foreign::template(file, text) {
+            Some(known) => SubmissionError::Foreign { place: Box::new(place(fault.document, fault.line)), what: known.what, next: known.next },
+            None => SubmissionError::Syntax { place: Box::new(place(fault.document, fault.line)), why: show(&fault.why) },
+        }),
     }
 }
 
 /// Takes one object, or each one of a list.
-fn take(mut value: Value, place: &str, target: &str, objects: &mut Vec<Manifest>) -> Result<(), SubmissionError> {
-    let lacks = |lacks| Err(SubmissionError::NotAnObject { place: place.to_owned(), lacks });
+fn take(mut value: Value, place: &Place, target: &str, objects: &mut Vec<Manifest>) -> Result<(), SubmissionError> {
+    let lacks = |lacks| Err(SubmissionError::NotAnObject { place: Box::new(place.clone()), lacks });
+    if let Some(known) = foreign::document(&place.file, &value).or_else(|| foreign::placeholder(&place.file, &value)) {
+        return Err(SubmissionError::Foreign { place: Box::new(place.clone()), what: known.what, next: known.next });
+    }
     let word = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     if !value.is_object() {
         return lacks("a mapping with apiVersion, kind and metadata");
@@ -329,7 +271,7 @@ fn take(mut value: Value, place: &str, target: &str, objects: &mut Vec<Manifest>
         let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else { return lacks("items") };
         return items.into_iter().try_for_each(|item| take(item, place, target, objects));
     }
-    let Some(Value::Object(metadata)) = value.get_mut("metadata") else { return lacks("metadata") };
+    let Some(Value::Object(metadata)) = value.get("metadata") else { return lacks("metadata") };
     let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let namespace = metadata.get("namespace").and_then(Value::as_str).filter(|it| !it.is_empty()).unwrap_or(target).to_owned();
     if name.is_empty() {
@@ -337,7 +279,7 @@ fn take(mut value: Value, place: &str, target: &str, objects: &mut Vec<Manifest>
     }
     let is_ours = |namespace: &str| namespace == LAB || namespace == target;
     let elsewhere = |namespace: &str| SubmissionError::Namespace {
-        place: place.to_owned(),
+        place: Box::new(place.clone()),
         kind: show(&kind),
         name: show(&name),
         namespace: show(namespace),
@@ -346,13 +288,10 @@ fn take(mut value: Value, place: &str, target: &str, objects: &mut Vec<Manifest>
     if (kind.as_str(), version.as_str()) == ("Namespace", "v1") {
         return if is_ours(&name) { Ok(()) } else { Err(elsewhere(&name)) };
     }
-    let refused = |why: String| SubmissionError::Kind { place: place.to_owned(), kind: show(&kind), name: show(&name), why };
-    let Some(known) = Applied::ALL.into_iter().find(|it| it.names().0 == kind) else {
-        return Err(refused("this grader applies no objects of this kind".to_owned()));
-    };
-    if known.names().1 != version {
-        return Err(refused(format!("its apiVersion is {}, not {}", known.names().1, show(&version))));
+    if let Some(foreign::Refused { field, why, next }) = foreign::kind(&version, &kind, &name, &value) {
+        return Err(SubmissionError::Kind { place: Box::new(place.clone()), kind: show(&kind), name: show(&name), field, why, next });
     }
+    let Some(known) = Applied::ALL.into_iter().find(|it| it.names().0 == kind) else { return lacks("a kind that is applied") };
     if !is_ours(&namespace) {
         return Err(elsewhere(&namespace));
     }
@@ -361,6 +300,7 @@ fn take(mut value: Value, place: &str, target: &str, objects: &mut Vec<Manifest>
     if !is_valid(&name) {
         return lacks("a metadata.name of lowercase letters, digits, - and .");
     }
+    let Some(Value::Object(metadata)) = value.get_mut("metadata") else { return lacks("metadata") };
     metadata.insert("namespace".to_owned(), Value::String(target.to_owned()));
     // A manifest that `kubectl get -o yaml` wrote carries what only the server may write.
     for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "managedFields"] {
@@ -369,7 +309,7 @@ fn take(mut value: Value, place: &str, target: &str, objects: &mut Vec<Manifest>
     if let Some(object) = value.as_object_mut() {
         object.remove("status");
     }
-    objects.push(Manifest { kind: known, name, value, place: place.to_owned() });
+    objects.push(Manifest { kind: known, name, value, place: place.clone() });
     Ok(())
 }
 

@@ -49,10 +49,25 @@ pub fn clip(text: &str, most: usize) -> String {
     out
 }
 
-/// Escapes as [`escape`] does and cuts at [`LONGEST`] characters.
+/// Escapes as [`escape`] does and takes what is more than `most` characters out of the middle, with an ellipsis for it.
+///
+/// What an API server says begins with the object and ends with the reason, and may quote whole structs between them.
+#[must_use]
+pub fn clip_middle(text: &str, most: usize) -> String {
+    let count = text.chars().count();
+    if count <= most {
+        return escape(text);
+    }
+    let head = most / 3;
+    let first: String = text.chars().take(head).collect();
+    let last: String = text.chars().skip(count - (most - head)).collect();
+    format!("{}…{}", escape(&first), escape(&last))
+}
+
+/// Escapes as [`escape`] does and leaves [`LONGEST`] characters, as [`clip_middle`] does.
 #[must_use]
 pub fn show(text: &str) -> String {
-    clip(text, LONGEST)
+    clip_middle(text, LONGEST)
 }
 
 fn is_harmful(c: char) -> bool {
@@ -65,7 +80,7 @@ fn is_harmful(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{clip, escape, line, show};
+    use super::{clip, clip_middle, escape, line, show};
 
     #[test]
     fn ordinary_text_of_any_script_stays() {
@@ -98,5 +113,14 @@ mod tests {
         assert_eq!(clip("äöü", 2), "äö…");
         assert_eq!(clip("äöü", 3), "äöü");
         assert_eq!(show(&"x".repeat(10_000)).chars().count(), super::LONGEST + 1);
+    }
+
+    /// Catches a message that is cut before its reason.
+    #[test]
+    fn long_text_keeps_its_beginning_and_its_end() {
+        assert_eq!(clip_middle("äöüabcdef", 6), "äö…cdef");
+        assert_eq!(clip_middle("äöüabc", 6), "äöüabc");
+        let said = format!("Service \"web\" is invalid: spec: Invalid value: {}: field is immutable", "x".repeat(10_000));
+        assert!(show(&said).starts_with("Service \"web\" is invalid") && show(&said).ends_with(": field is immutable"));
     }
 }

@@ -241,6 +241,9 @@ fn a_submission_is_refused_before_any_cluster_is_asked() {
     insta::assert_snapshot!(refuse(b"kind: [Service\n"));
     insta::assert_snapshot!(refuse(b"apiVersion: v1\nkind: Node\nmetadata:\n  name: node-1\n"));
     insta::assert_snapshot!(run(&["grade", "-f", "missing.yaml"], &[]));
+    // Programs are told where, and in which field.
+    let old = b"# mine\napiVersion: apps/v1beta1\nkind: StatefulSet\nmetadata:\n  name: web\n";
+    insta::assert_snapshot!(run(&["grade", "-o", "json", "-f", "lab.yaml"], &[("lab.yaml", old)]));
 }
 
 #[test]

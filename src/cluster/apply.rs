@@ -153,7 +153,10 @@ async fn apply_one(cluster: &Cluster, manifest: &Manifest) -> Result<(bool, Stri
             Ok((status == StatusCode::CREATED, text("/metadata/uid").to_owned(), version))
         }
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => Err(refused(cluster, manifest, &path, &status).await),
-        Err(error) => Err(cluster.failure(&error, "patch", manifest.kind.names().2, &manifest.name).because(&manifest.place)),
+        Err(error) => {
+            let failure = cluster.failure(&error, "patch", manifest.kind.names().2, &manifest.name);
+            Err(failure.because(manifest.place.to_string()).at(manifest.place.clone(), ""))
+        }
     }
 }
 
@@ -196,17 +199,29 @@ async fn refused(cluster: &Cluster, manifest: &Manifest, path: &str, status: &St
             format!("{kind} {name} stands already, and {what} cannot be changed in place"),
             format!("Run `kubectl delete {} {name} -n {}{orphan}`{keeps}, and grade again.", kind.to_lowercase(), show(&cluster.namespace)),
         )
-        .because(&manifest.place)
-        .because(&status.message);
+        .because(manifest.place.to_string())
+        .because(&status.message)
+        .at(manifest.place.clone(), &fields.join(", "));
     }
     let failure = Failure::new(
         "manifest_refused",
         format!("the API server refuses {kind} {name}"),
         "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same.",
     )
-    .because(&manifest.place);
+    .because(manifest.place.to_string())
+    .at(manifest.place.clone(), &refused_field(status));
     let mut causes = causes.peekable();
     if causes.peek().is_none() { failure.because(&status.message) } else { causes.take(8).fold(failure, Failure::because) }
+}
+
+/// The field that the API server names: of its causes, or in its words on fields that it does not know.
+fn refused_field(status: &Status) -> String {
+    let mut causes = status.details.iter().flat_map(|it| &it.causes).map(|it| it.field.as_str());
+    if let Some(field) = causes.find(|it| !it.is_empty()) {
+        return field.to_owned();
+    }
+    let quoted = ["unknown field \"", "duplicate field \"", "already set in map: \""].into_iter().find_map(|words| status.message.split_once(words));
+    quoted.and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default().to_owned()
 }
 
 /// The fields that differ and cannot be changed on a standing object.

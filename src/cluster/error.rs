@@ -8,7 +8,7 @@ use kube::{
     core::Status,
 };
 
-use crate::untrusted::show;
+use crate::{submission::Place, untrusted::show};
 
 /// A job that cannot go on. Every text in it is safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +21,8 @@ pub struct Failure {
     pub detail: Vec<String>,
     /// What to do next, a sentence.
     pub next: String,
+    /// Where in a submission it is, and in which field.
+    pub at: Option<Box<(Place, String)>>,
 }
 
 impl fmt::Display for Failure {
@@ -63,7 +65,7 @@ impl fmt::Display for Tried<'_> {
 impl Failure {
     /// A failure with its next step.
     pub fn new(id: &'static str, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { id, what: what.into(), detail: vec![], next: next.into() }
+        Self { id, what: what.into(), detail: vec![], next: next.into(), at: None }
     }
 
     /// Whether it may be gone in a moment: the server is away, or has too much to do.
@@ -72,7 +74,14 @@ impl Failure {
         matches!(self.id, "no_server" | "no_answer" | "connection_lost" | "connection" | "timeout" | "busy" | "server_error" | "lease_unsure")
     }
 
-    /// Adds a line on why. It is escaped.
+    /// Says where in a submission it is; the field may be empty.
+    #[must_use]
+    pub fn at(mut self, place: Place, field: &str) -> Self {
+        self.at = Some(Box::new((place, show(field))));
+        self
+    }
+
+    /// Adds a line on why. It is escaped, and cut in the middle where it is long: the reason comes last.
     #[must_use]
     pub fn because(mut self, why: impl AsRef<str>) -> Self {
         let why = show(why.as_ref());
@@ -262,6 +271,12 @@ impl Failure {
                 "no_server_name",
                 format!("the name of {server} cannot be resolved"),
                 "Check the server's address in the kubeconfig, your network, and whether a VPN is needed.",
+            ),
+            // What a server answers whose certificate is of a kind that this side did not offer to check.
+            Fault::Tls if words.contains("HandshakeFailure") || words.contains("UnsupportedSignatureAlgorithm") => Self::new(
+                "tls",
+                format!("no trusted connection to {server}: it has no algorithm in common with this tool"),
+                "Its certificate may be on the curve P-521, which this tool cannot use, though kubectl can: use one that is RSA, or on P-256 or P-384.",
             ),
             Fault::Tls => Self::new(
                 "tls",

@@ -83,7 +83,7 @@ impl Page {
         self.part("Why", mistake.explanation);
         self.part("To do", mistake.remedy);
         self.line("  Change");
-        for line in change(mistake, self.look) {
+        for line in change(mistake.before, mistake.after, self.look) {
             self.line(&line);
         }
         self.out

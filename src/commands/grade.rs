@@ -40,7 +40,13 @@ fn read(args: &cli::Grade) -> Result<Option<Submission>, Failure> {
         return Ok(None);
     }
     let target = args.target.namespace.as_deref().unwrap_or(crate::cluster::connect::LAB_NAMESPACE);
-    Submission::read(&args.filename, target).map(Some).map_err(|error| Failure::new("submission", error.to_string(), error.next()))
+    Submission::read(&args.filename, target).map(Some).map_err(|error| {
+        let failure = Failure::new("submission", error.to_string(), error.next());
+        match error.place() {
+            Some(place) => failure.at(place, error.field().unwrap_or_default()),
+            None => failure,
+        }
+    })
 }
 
 async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit, Early> {

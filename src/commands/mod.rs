@@ -69,8 +69,12 @@ fn reserve(reporting: &Reporting) -> Result<(), Failure> {
     let mut page = b"not finished\n".to_vec();
     if reporting.output == Format::Json {
         page.clear();
-        let problem =
-            json::Problem { id: "not_finished", what: "there is no report yet", next: "Wait for it; if stsgrade does not run any more, run it again." };
+        let problem = json::Problem {
+            id: "not_finished",
+            what: "there is no report yet",
+            next: "Wait for it; if stsgrade does not run any more, run it again.",
+            ..json::Problem::default()
+        };
         json::write_error(&problem, &mut page).map_err(|error| unwritable(path, &error))?;
     }
     replace(path, &page).map_err(|error| unwritable(path, &error))
@@ -93,7 +97,12 @@ fn fail(failure: &Failure, format: Format) -> Exit {
     tell(&told);
     if format == Format::Json {
         let mut page = vec![];
-        let problem = json::Problem { id: failure.id, what: &failure.what, next: &failure.next };
+        let mut problem = json::Problem { id: failure.id, what: &failure.what, next: &failure.next, detail: &failure.detail, ..json::Problem::default() };
+        if let Some((place, field)) = failure.at.as_deref() {
+            let known = |number: usize| Some(number).filter(|it| *it > 0);
+            (problem.file, problem.document, problem.line) = (Some(place.file.as_str()), known(place.document), known(place.line));
+            problem.field = Some(field.as_str()).filter(|it| !it.is_empty());
+        }
         if json::write_error(&problem, &mut page).and_then(|()| print(&page)).is_err() {
             return Exit::CouldNot;
         }

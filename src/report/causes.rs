@@ -1,14 +1,13 @@
 //! Why points are missing: losses that have one cause are named once.
 
 use checks::{
-    CHECKS, Check,
-    mistakes::{self, Mistake},
+    CHECKS, Check, mistakes,
     model::{Criterion, Fault, Outcome, Standing, Verdict, verdict::AGAIN},
 };
 use serde::Serialize;
 
 use super::Row;
-use crate::untrusted::{clip, show};
+use crate::untrusted::{clip, clip_middle, show};
 
 /// Characters of one line of a container's log.
 const LOG_LINE: usize = 300;
@@ -34,9 +33,9 @@ pub struct Cause {
     /// The stuck container's last lines.
     #[serde(skip)]
     pub log: Vec<String>,
-    /// The lines to change, where the catalogue knows them.
+    /// The lines as they are and as they should be, where that is known.
     #[serde(skip)]
-    pub mistake: Option<&'static Mistake>,
+    pub change: Option<(String, String)>,
 }
 
 /// What makes two losses one.
@@ -90,7 +89,7 @@ fn cause(check: &Check, decisive: Option<&Criterion>, outcome: Outcome) -> (Key,
         points: 0,
         title,
         log: vec![],
-        mistake: None,
+        change: None,
     };
     let Some(criterion) = decisive else {
         let why = "the recording shows nothing of it";
@@ -98,23 +97,34 @@ fn cause(check: &Check, decisive: Option<&Criterion>, outcome: Outcome) -> (Key,
     };
     match (&criterion.standing, criterion.mistake.and_then(mistakes::find)) {
         (Standing::Broken { .. }, Some(mistake)) => {
-            let known = bare(mistake.id, mistake.title.to_owned(), mistake.explanation.to_owned(), mistake.remedy.to_owned());
-            (Key::Mistake(mistake.id), Cause { mistake: Some(mistake), ..known })
+            let advice = criterion.advice.as_ref();
+            let remedy = advice.map_or_else(|| mistake.remedy.to_owned(), |it| show(&it.remedy));
+            let change = advice.map_or((mistake.before.to_owned(), mistake.after.to_owned()), |it| (harmless(&it.before), harmless(&it.after)));
+            let known = bare(mistake.id, mistake.title.to_owned(), mistake.explanation.to_owned(), remedy);
+            (Key::Mistake(mistake.id), Cause { change: Some(change), ..known })
         }
-        (Standing::Broken { actual, .. }, None) => (Key::Check(check.id), bare(check.id, clip(actual, 120), sentence(&show(actual)), check.remedy.to_owned())),
+        (Standing::Broken { actual, .. }, None) => {
+            (Key::Check(check.id), bare(check.id, clip_middle(actual, 120), sentence(&show(actual)), check.remedy.to_owned()))
+        }
         (Standing::Blocked(obstacle), _) => {
             let told = format!("{}: {}", show(&obstacle.who), show(&obstacle.why));
-            let known = bare(obstacle.id, clip(&told, 100), told, obstacle.remedy.to_owned());
+            let known = bare(obstacle.id, clip_middle(&told, 100), told, obstacle.remedy.to_owned());
             let log = obstacle.log.iter().map(|line| clip(line, LOG_LINE)).collect();
-            (Key::Obstacle(obstacle.id, obstacle.who.clone()), Cause { log, mistake: mistakes::find(obstacle.id), ..known })
+            let change = mistakes::find(obstacle.id).map(|it| (it.before.to_owned(), it.after.to_owned()));
+            (Key::Obstacle(obstacle.id, obstacle.who.clone()), Cause { log, change, ..known })
         }
-        (Standing::Unseen { why, remedy }, _) => (Key::Unseen(why.clone()), bare(check.id, clip(why, 120), sentence(&show(why)), (*remedy).to_owned())),
+        (Standing::Unseen { why, remedy }, _) => (Key::Unseen(why.clone()), bare(check.id, clip_middle(why, 120), sentence(&show(why)), (*remedy).to_owned())),
         (Standing::NotShown { next }, _) => {
             let title = "nobody did what would show it".to_owned();
             (Key::NotShown(next.clone()), bare(check.id, title, "Nobody did what would show it.".to_owned(), sentence(&show(next))))
         }
         (Standing::Met, _) => (Key::Check(check.id), bare(check.id, check.title.to_owned(), String::new(), check.remedy.to_owned())),
     }
+}
+
+/// Lines in a submission's own names, which may hold anything.
+fn harmless(lines: &str) -> String {
+    lines.lines().map(|line| clip(line, LOG_LINE)).collect::<Vec<_>>().join("\n")
 }
 
 /// A fragment as a sentence.

@@ -15,7 +15,7 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Why nothing could be graded.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Problem<'a> {
     /// Stable name.
     pub id: &'a str,
@@ -23,6 +23,21 @@ pub struct Problem<'a> {
     pub what: &'a str,
     /// What to do next.
     pub next: &'a str,
+    /// More on why, a line each.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub detail: &'a [String],
+    /// The file of the submission in which it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<&'a str>,
+    /// The document of that file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<usize>,
+    /// The line of that file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The field of the object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<&'a str>,
 }
 
 /// Writes what stands in for a report where nothing could be graded.

@@ -59,7 +59,7 @@ fn other_kinds_are_refused_by_name() {
         "a.yaml, document 1, line 1: StatefulSet web is not applied: its apiVersion is apps/v1, not apps/v1beta1"
     );
     // A kind of our names in somebody's own group.
-    assert!(error(&object("evil.io/v1", "Service", "s", "")).ends_with("its apiVersion is v1, not evil.io/v1"));
+    assert!(error(&object("evil.io/v1", "Service", "s", "")).ends_with("this grader applies no objects of this kind"));
 }
 
 #[test]
@@ -104,6 +104,66 @@ fn text_is_decoded_as_kubectl_does() {
     for other in [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), b"k\0i\0n\0d\0", b"\xff\xfea"] {
         assert!(bytes(other).unwrap_err().to_string().ends_with("/a.yaml is not text"));
     }
+}
+
+/// What is to be done about a file of this name and content.
+fn next(name: &str, text: &str) -> String {
+    let folder = folder(&[]);
+    let path = folder.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    let error = Submission::read(&[path], "target").unwrap_err();
+    format!("{error} => {}", error.next()).replace(&format!("{}/", folder.path().display()), "").replace(&folder.path().display().to_string(), ".")
+}
+
+/// Catches "not a Kubernetes object: metadata" and "correct the manifest" of files that are right, but another tool's.
+#[test]
+fn files_of_other_tools_are_named_with_what_helps() {
+    let kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n";
+    let expected = "this is a kustomization, not an object of a submission => Render it: `kubectl kustomize lab | stsgrade grade -f -`.";
+    assert_eq!(next("lab/k.yaml", kustomization), format!("lab/k.yaml, document 1, line 1: {expected}"));
+    assert_eq!(next("lab/kustomization.yaml", "resources: [a.yaml]\n"), format!("lab/kustomization.yaml, document 1, line 1: {expected}"));
+    let rendered = "not an object of a submission => Render the chart: `helm template web | stsgrade grade -f -`.";
+    assert_eq!(
+        next("web/templates/svc.yaml", "kind: Service\nmetadata:\n  name: {{ .Release.Name }}\n"),
+        format!("web/templates/svc.yaml, document 1, line 3: this is a Helm template that is not rendered, {rendered}")
+    );
+    assert!(next("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n").ends_with(rendered));
+    assert!(next("web/values.yaml", "replicas: 3\n").ends_with("`helm template web -f web/values.yaml | stsgrade grade -f -`."));
+    let quoted = object("apps/v1", "StatefulSet", "web", "spec:\n  replicas: \"{{ .Values.replicas }}\"\n");
+    assert!(next("web/templates/set.yaml", &quoted).ends_with(rendered));
+    assert!(next("a.yaml", "a: {{ x }}\n").contains("a template that is not rendered"));
+    assert!(next("a.yaml", &object("v1", "Service", "${NAME}", "")).ends_with("`envsubst < a.yaml | stsgrade grade -f -`."));
+    let kind = "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: control-plane}]\n";
+    assert!(next("kind.yaml", kind).contains("the configuration of a kind cluster, not an object of a submission => `kind create cluster --config kind.yaml`"));
+    assert!(next("c.yaml", "apiVersion: v1\nkind: Config\nclusters: []\n").contains("a kubeconfig"));
+    assert!(next("compose.yaml", "services: {web: {image: nginx}}\n").contains("a Compose file"));
+    let url = Submission::read(&[PathBuf::from("https://example.com/lab.yaml")], "target").unwrap_err();
+    assert_eq!(url.next(), "Fetch it: `curl -fsSL https://example.com/lab.yaml | stsgrade grade -f -`.");
+}
+
+/// Catches braces of a shell, a probe or a configuration being taken for a template's.
+#[test]
+fn braces_in_what_a_container_runs_are_its_own() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p\nspec:\n  containers:\n  - name: c\n    command: [\"{{ .x }}\"]\n    args: [\"${HOME}\"]\n---\n\
+                apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata: {page: \"{{ .Title }}\"}\n";
+    assert_eq!(read(&[("a.yaml", text)]).unwrap().objects.len(), 2);
+}
+
+/// Catches "take it out of the submission" of the StatefulSet itself.
+#[test]
+fn objects_that_are_not_applied_say_what_helps() {
+    let set = |version: &str, kind: &str, more: &str| next("a.yaml", &object(version, kind, "web", more)).split(" => ").last().unwrap_or_default().to_owned();
+    let selector = "spec: {selector: {matchLabels: {a: b}}}\n";
+    assert_eq!(set("apps/v1beta1", "StatefulSet", selector), "Write `apiVersion: apps/v1`.");
+    assert_eq!(set("v1", "StatefulSet", ""), "Write `apiVersion: apps/v1`, and give it a `spec.selector` with the labels of its template.");
+    assert_eq!(set("extensions/v1beta1", "Deployment", selector), "Write `apiVersion: apps/v1`.");
+    assert_eq!(set("policy/v1beta1", "PodDisruptionBudget", ""), "Write `apiVersion: policy/v1`.");
+    assert_eq!(set("apps/v1", "Statefulset", selector), "Write `apiVersion: apps/v1` and `kind: StatefulSet`.");
+    assert!(set("v1", "PersistentVolume", "").starts_with("PersistentVolume web belongs to the whole cluster. Apply it yourself"));
+    assert!(set("storage.k8s.io/v1", "StorageClass", "").contains("grade without `-f`"));
+    assert!(set("autoscaling/v2", "HorizontalPodAutoscaler", "").contains("nothing else may scale the set"));
+    assert!(set("serving.knative.dev/v1", "Service", "").starts_with("Take it out of the submission, or"));
 }
 
 /// Catches a digest that depends on anything but the bytes.

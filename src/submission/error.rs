@@ -1,0 +1,154 @@
+//! Why a submission cannot be taken, and what to do about it.
+
+use std::io;
+
+use super::{MOST_FILES, Place};
+
+/// Manifests that cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmissionError {
+    /// A file or directory cannot be read.
+    #[error("cannot read {file}: {source}")]
+    Unreadable {
+        /// Which.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is larger than any manifest.
+    #[error("{file} is larger than 1 MiB, which no manifest is")]
+    TooLarge {
+        /// Which.
+        file: String,
+    },
+    /// A directory holds no manifests, or too many.
+    #[error("{directory} holds {found} files named *.yaml, *.yml or *.json; between 1 and {MOST_FILES} are taken")]
+    Directory {
+        /// Which.
+        directory: String,
+        /// How many.
+        found: usize,
+    },
+    /// It is not text.
+    #[error("{file} is not text")]
+    NotText {
+        /// Which.
+        file: String,
+    },
+    /// It is neither YAML nor JSON.
+    #[error("{place}: {why}")]
+    Syntax {
+        /// Where.
+        place: Box<Place>,
+        /// Why.
+        why: String,
+    },
+    /// It belongs to another tool.
+    #[error("{place}: this is {what}, not an object of a submission")]
+    Foreign {
+        /// Where.
+        place: Box<Place>,
+        /// What it is.
+        what: String,
+        /// What to do.
+        next: String,
+    },
+    /// It is not a file.
+    #[error("{url} is a URL, and no file")]
+    Url {
+        /// Which.
+        url: String,
+    },
+    /// It is not a Kubernetes object.
+    #[error("{place}: not a Kubernetes object: {lacks}")]
+    NotAnObject {
+        /// Where.
+        place: Box<Place>,
+        /// What is missing.
+        lacks: &'static str,
+    },
+    /// Its kind is not applied.
+    #[error("{place}: {kind} {name} is not applied: {why}")]
+    Kind {
+        /// Where.
+        place: Box<Place>,
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// Which field says so.
+        field: &'static str,
+        /// Why.
+        why: String,
+        /// What to do.
+        next: String,
+    },
+    /// It belongs somewhere else.
+    #[error("{place}: {kind} {name} belongs to namespace {namespace}, and {target} is graded")]
+    Namespace {
+        /// Where.
+        place: Box<Place>,
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// Its namespace.
+        namespace: String,
+        /// The namespace that is graded.
+        target: String,
+    },
+    /// There is no object in any of the files.
+    #[error("there is no object in {files}")]
+    Nothing {
+        /// The files.
+        files: String,
+    },
+}
+
+impl SubmissionError {
+    /// What to do next.
+    #[must_use]
+    pub fn next(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => "Check the path and that you may read it.".to_owned(),
+            Self::TooLarge { .. } | Self::NotText { .. } | Self::Directory { .. } | Self::Nothing { .. } => {
+                "Name the YAML or JSON files with your Service and StatefulSet.".to_owned()
+            }
+            Self::Syntax { .. } | Self::NotAnObject { .. } => {
+                "Correct the manifest; `kubectl apply --dry-run=client -f FILE` reads it the same way.".to_owned()
+            }
+            Self::Foreign { next, .. } | Self::Kind { next, .. } => next.clone(),
+            Self::Url { url } => format!("Fetch it: `curl -fsSL {url} | stsgrade grade -f -`."),
+            Self::Namespace { namespace, .. } => format!("Take `namespace: {namespace}` out of its metadata, or grade there with `-n {namespace}`."),
+        }
+    }
+}
+
+impl SubmissionError {
+    /// Where it is, as far as that is known.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        let whole = |file: &String| Some(Place { file: file.clone(), ..Place::default() });
+        match self {
+            Self::Unreadable { file, .. } | Self::TooLarge { file } | Self::NotText { file } => whole(file),
+            Self::Directory { directory, .. } => whole(directory),
+            Self::Syntax { place, .. }
+            | Self::Foreign { place, .. }
+            | Self::NotAnObject { place, .. }
+            | Self::Kind { place, .. }
+            | Self::Namespace { place, .. } => Some(Place::clone(place)),
+            Self::Url { .. } | Self::Nothing { .. } => None,
+        }
+    }
+
+    /// The field that is wrong, where it is one.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::Kind { field, .. } => Some(field),
+            Self::NotAnObject { lacks, .. } if !lacks.contains(' ') => Some(lacks),
+            Self::Namespace { .. } => Some("metadata.namespace"),
+            _ => None,
+        }
+    }
+}
