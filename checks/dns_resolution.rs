@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Incarnation, Noted, Part, Seq, ServiceLife, Standing, Timeline, Verdict, observation::Lookup},
+    model::{Incarnation, Noted, Part, Seq, ServiceLife, SetLife, Standing, Timeline, Verdict, observation::Lookup, verdict::Advice},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -48,10 +48,22 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
         let actual = if wanted.is_empty() { "serviceName is empty".to_owned() } else { format!("there is no Service {wanted:?}") };
         let (actual, mistake) =
             if headless.is_empty() { (actual, "no_service") } else { (format!("{actual}, but {}", headless.join(", ")), "wrong_service_name") };
-        verdict.push("governing_service", text, Standing::broken("a headless Service by the name in spec.serviceName", actual), cites).because(mistake);
+        verdict
+            .push("governing_service", text, Standing::broken("a headless Service by the name in spec.serviceName", actual), cites)
+            .because(mistake)
+            .advise(name_instead(timeline, set));
         return None;
     };
     if !service.is_headless() {
+        if let Some(advice) = name_instead(timeline, set) {
+            let actual =
+                format!("Service {wanted} has the cluster IP {}, and the headless Service that selects the pods is another", service.spec().cluster_ip);
+            verdict
+                .push("governing_service", text, Standing::broken("a headless Service by the name in spec.serviceName", actual), cites)
+                .because("wrong_service_name")
+                .advise(Some(advice));
+            return None;
+        }
         let actual = format!(
             "Service {wanted} has the cluster IP {} (its pods' names resolve all the same, but constraint 3.2 asks for a headless one)",
             service.spec().cluster_ip
@@ -64,14 +76,45 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
     verdict.push("governing_service", text, Standing::Met, [service.added.by, set.changed.by]);
     let selector = &service.spec().selector;
     let labels = &set.spec.template.metadata.labels;
-    let matches = !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value));
     let text = format!("the selector of Service {wanted} matches the pods");
-    if !matches {
-        verdict.push("selector", text, Standing::broken(pairs(labels), pairs(selector)), [service.added.by]).because("selector_mismatch");
+    if !selects(service, set) {
+        let advice = name_instead(timeline, set).or_else(|| select_instead(service, set));
+        verdict.push("selector", text, Standing::broken(pairs(labels), pairs(selector)), [service.added.by]).because("selector_mismatch").advise(advice);
         return None;
     }
     verdict.push("selector", text, Standing::Met, [service.added.by]);
     Some(service)
+}
+
+/// Whether a Service selects the pods that the set's template describes.
+fn selects(service: &ServiceLife, set: &SetLife) -> bool {
+    let (selector, labels) = (&service.spec().selector, &set.spec.template.metadata.labels);
+    !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+/// What to do where another Service stands that would do as it is.
+fn name_instead(timeline: &Timeline, set: &SetLife) -> Option<Advice> {
+    let named = &set.spec.service_name;
+    let mut fitting = timeline.services().filter(|it| it.is_headless() && it.service.metadata.name != *named && selects(it, set));
+    let name = &fitting.next()?.service.metadata.name;
+    let remedy = format!(
+        "Write `serviceName: {name}`: this Service is headless and selects the pods. The field cannot be changed in place: delete the \
+         StatefulSet (its claims stay) and apply it again."
+    );
+    let before = if named.is_empty() { "spec:                    # no serviceName".to_owned() } else { format!("spec:\n  serviceName: {named}") };
+    Some(Advice { remedy, before, after: format!("spec:\n  serviceName: {name}") })
+}
+
+/// What to do where the Service's selector is not the pods' labels.
+fn select_instead(service: &ServiceLife, set: &SetLife) -> Option<Advice> {
+    let (name, labels) = (&service.service.metadata.name, &set.spec.template.metadata.labels);
+    if labels.is_empty() {
+        return None;
+    }
+    let lines = |labels: &std::collections::BTreeMap<String, String>| -> String { labels.iter().map(|(key, value)| format!("\n    {key}: {value}")).collect() };
+    let spec = |labels| format!("kind: Service\nmetadata:\n  name: {name}\nspec:\n  selector:{}", lines(labels));
+    let remedy = format!("Give the selector of Service {name} labels of the set's template: {}.", pairs(labels));
+    Some(Advice { remedy, before: spec(&service.spec().selector), after: spec(labels) })
 }
 
 fn pairs(labels: &std::collections::BTreeMap<String, String>) -> String {
@@ -237,6 +280,26 @@ mod tests {
     #[test]
     fn right_answers_pass() {
         History::created().down(1).up(1).inspect_one(1).end().assert("dns_resolution", Pass, &[]);
+    }
+
+    /// Catches a remedy that makes a Service headless although one that would do stands beside it.
+    #[test]
+    fn a_fitting_service_beside_the_named_one_is_to_be_named() {
+        let history = History::new().service_with(|service| service.metadata.name = "other".to_owned());
+        let history = history.service_with(|service| service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.0.7".to_owned()));
+        let history = history.set(Change::Added).subject().up(0).up(1).up(2).inspect().end();
+        history.assert("dns_resolution", Fail, &["wrong_service_name"]);
+        let verdict = super::judge(&history.timeline());
+        let advice = verdict.criteria[0].advice.as_ref().map(|it| it.after.as_str());
+        assert_eq!(advice, Some("spec:\n  serviceName: other"));
+        // One that selects other pods would not do.
+        let other = |service: &mut crate::model::object::Service| {
+            service.metadata.name = "other".to_owned();
+            service.spec.iter_mut().for_each(|it| it.selector.insert("app".to_owned(), "else".to_owned()).into_iter().for_each(drop));
+        };
+        let history = History::new().service_with(other);
+        let history = history.service_with(|service| service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.0.7".to_owned()));
+        history.set(Change::Added).subject().up(0).up(1).up(2).inspect().end().assert("dns_resolution", Fail, &["service_not_headless"]);
     }
 
     #[test]

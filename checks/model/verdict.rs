@@ -94,6 +94,17 @@ impl Standing {
     }
 }
 
+/// What to do about a criterion that is broken, in the submission's own names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Advice {
+    /// In a sentence or two.
+    pub remedy: String,
+    /// The lines as they are.
+    pub before: String,
+    /// The lines as they should be.
+    pub after: String,
+}
+
 /// One part of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Criterion {
@@ -105,6 +116,8 @@ pub struct Criterion {
     pub standing: Standing,
     /// The mistake that explains it, where one is known.
     pub mistake: Option<&'static str>,
+    /// What to do, in the submission's own names, where that says more than the mistake's own words.
+    pub advice: Option<Advice>,
     /// The lines of the recording that show it.
     pub cites: Vec<Seq>,
 }
@@ -142,7 +155,7 @@ impl Verdict {
             Standing::Blocked(obstacle) => mistakes::find(obstacle.id).map(|it| it.id),
             _ => None,
         };
-        self.criteria.push(Criterion { id, text: text.into(), standing, mistake, cites });
+        self.criteria.push(Criterion { id, text: text.into(), standing, mistake, advice: None, cites });
         let last = self.criteria.len() - 1;
         &mut self.criteria[last]
     }
@@ -154,6 +167,12 @@ impl Criterion {
         if matches!(self.standing, Standing::Broken { .. }) && !mistake.is_empty() {
             self.mistake = Some(mistake);
         }
+        self
+    }
+
+    /// Says what to do in the submission's own names.
+    pub fn advise(&mut self, advice: Option<Advice>) -> &mut Self {
+        self.advice = advice;
         self
     }
 }

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use checks::{
     CHECKS, Check,
-    mistakes::Mistake,
     model::{Fault, Outcome},
 };
 
@@ -141,9 +140,9 @@ impl Page<'_> {
         if !cause.remedy.is_empty() {
             self.labelled("To do", &cause.remedy)?;
         }
-        let Some(mistake) = cause.mistake else { return Ok(()) };
+        let Some((before, after)) = &cause.change else { return Ok(()) };
         writeln!(self.out, "  Change")?;
-        for line in change(mistake, self.look) {
+        for line in change(before, after, self.look) {
             writeln!(self.out, "{line}")?;
         }
         Ok(())
@@ -179,9 +178,11 @@ impl Page<'_> {
 
 /// The lines to change, as a difference. They are a manifest's: never broken, only moved to the left together.
 #[must_use]
-pub fn change(mistake: &Mistake, look: Look) -> Vec<String> {
-    let signed = |ink, sign, text: &'static str| text.lines().map(move |line| (ink, sign, line));
-    let lines: Vec<_> = signed(Ink::Bad, '-', mistake.before).chain(signed(Ink::Good, '+', mistake.after)).collect();
+pub fn change(before: &str, after: &str, look: Look) -> Vec<String> {
+    fn signed(ink: Ink, sign: char, text: &str) -> impl Iterator<Item = (Ink, char, &str)> {
+        text.lines().map(move |line| (ink, sign, line))
+    }
+    let lines: Vec<_> = signed(Ink::Bad, '-', before).chain(signed(Ink::Good, '+', after)).collect();
     let indent = lines.iter().map(|(.., line)| line.len() - line.trim_start().len()).min().unwrap_or(0);
     lines.iter().map(|(ink, sign, line)| format!("    {}", look.paint(*ink, &format!("{sign} {}", &line[indent..])))).collect()
 }

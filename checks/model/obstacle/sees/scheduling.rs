@@ -28,6 +28,11 @@ fn reasons(message: &str) -> Vec<&str> {
     rest.split(". ").next().unwrap_or_default().split(", ").collect()
 }
 
+/// The message without what it says of preempting other pods, which is the same for every reason.
+fn spoken(message: &str) -> &str {
+    [" no new claims to deallocate", " preemption: "].iter().fold(message, |said, tail| said.split_once(tail).map_or(said, |(head, _)| head))
+}
+
 /// Whether a request is larger than all that a node has.
 ///
 /// The scheduler calls preemption unhelpful for resources only where that is so.
@@ -45,7 +50,7 @@ pub(in super::super) fn placement_impossible(facts: &Facts<'_>) -> Option<Sight>
     let pod = facts.pod.filter(|_| facts.is_the_submissions())?;
     let message = facts.unschedulable()?;
     let is_chosen = |reason: &str| has_any(reason, &CHOSEN) || is_too_large(message, reason);
-    are_all(&reasons(message), |_| false, is_chosen).then(|| sight(message, [pod.added.by])).flatten()
+    are_all(&reasons(message), |_| false, is_chosen).then(|| sight(spoken(message), [pod.added.by])).flatten()
 }
 
 /// The set's own pods have the host port on every node that could take this one.
@@ -56,32 +61,32 @@ pub(in super::super) fn host_port(facts: &Facts<'_>) -> Option<Sight> {
     let is_chosen = |reason: &str| has_any(reason, &CHOSEN) || is_too_large(message, reason);
     let is_port = |reason: &str| has_any(reason, &[PORT]);
     let nodes: usize = reasons.iter().filter(|it| is_port(it)).filter_map(|it| it.split(' ').next()?.parse::<usize>().ok()).sum();
-    (are_all(&reasons, is_chosen, is_port) && facts.placed() >= nodes.max(1)).then(|| sight(message, [pod.added.by])).flatten()
+    (are_all(&reasons, is_chosen, is_port) && facts.placed() >= nodes.max(1)).then(|| sight(spoken(message), [pod.added.by])).flatten()
 }
 
 /// Pods of others have the host port.
 pub(in super::super) fn host_port_taken(facts: &Facts<'_>) -> Option<Sight> {
     let message = facts.unschedulable()?;
     let is_other = |reason: &str| has_any(reason, &CHOSEN) || has_any(reason, &PASSING);
-    are_all(&reasons(message), is_other, |it| has_any(it, &[PORT])).then(|| sight(message, [facts.pod?.added.by])).flatten()
+    are_all(&reasons(message), is_other, |it| has_any(it, &[PORT])).then(|| sight(spoken(message), [facts.pod?.added.by])).flatten()
 }
 
 /// What the tour alone asks for is not waited for: it has a way without.
 pub(in super::super) fn no_room_for_more(facts: &Facts<'_>) -> Option<Sight> {
     let message = facts.unschedulable().filter(|_| !facts.is_the_submissions())?;
-    has_any(message, &["insufficient ", "too many pods", "affinity", "topology spread", PORT]).then(|| sight(message, [facts.pod?.added.by])).flatten()
+    has_any(message, &["insufficient ", "too many pods", "affinity", "topology spread", PORT]).then(|| sight(spoken(message), [facts.pod?.added.by])).flatten()
 }
 
 /// No node has room, or is well, at the moment.
 pub(in super::super) fn no_room(facts: &Facts<'_>) -> Option<Sight> {
     let message = facts.unschedulable()?;
     let is_other = |reason: &str| has_any(reason, &CHOSEN);
-    are_all(&reasons(message), is_other, |it| has_any(it, &PASSING)).then(|| sight(message, [facts.pod?.added.by])).flatten()
+    are_all(&reasons(message), is_other, |it| has_any(it, &PASSING)).then(|| sight(spoken(message), [facts.pod?.added.by])).flatten()
 }
 
 /// Whatever else the scheduler says.
 pub(in super::super) fn not_scheduled(facts: &Facts<'_>) -> Option<Sight> {
-    sight(facts.unschedulable()?, [facts.pod?.added.by])
+    sight(spoken(facts.unschedulable()?), [facts.pod?.added.by])
 }
 
 /// The template names the node itself, so no scheduler looks for one: a node that is there has the containers soon.
