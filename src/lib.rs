@@ -12,6 +12,7 @@ pub mod progress;
 pub mod record;
 pub mod recording;
 pub mod report;
+pub mod secrets;
 pub mod submission;
 pub mod terminal;
 pub mod untrusted;

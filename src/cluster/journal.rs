@@ -11,7 +11,10 @@ use std::{
 use checks::model::{Observation, Obstacle, Seq, Timeline, Wait, What};
 use tokio::sync::watch;
 
-use crate::recording::{Header, Writer};
+use crate::{
+    recording::{Header, Writer},
+    secrets::mask_observation,
+};
 
 /// What is awaited: for a display of progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +104,8 @@ impl Journal {
     }
 
     /// Writes down one observation, as of now, and gives its number.
-    pub fn push(&self, what: What) -> Seq {
+    pub fn push(&self, mut what: What) -> Seq {
+        mask_observation(&mut what);
         let seq = {
             let mut state = self.state();
             // Under the lock, so that times never go backwards from line to line.

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{Failure, kubeconfig::base64};
-use crate::untrusted::show;
+use crate::{secrets::mask, untrusted::show};
 
 /// The longest that a plugin may take that can ask nobody.
 const ALONE: Duration = Duration::from_secs(60);
@@ -123,7 +123,7 @@ async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
     };
     if !status.success() {
         let failure = Failure::new("credential_plugin", format!("the credential plugin {name} failed ({status})"), by_hand);
-        return Err(failure.because(String::from_utf8_lossy(&err).trim()));
+        return Err(failure.because(mask(String::from_utf8_lossy(&err).trim())));
     }
     let printed = serde_json::from_slice::<Printed>(&out).ok().map(|it| it.status).filter(Status::holds_something);
     printed.ok_or_else(|| Failure::new("credential_plugin", format!("the credential plugin {name} printed no credential"), by_hand))
