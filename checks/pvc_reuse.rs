@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Timeline, Verdict},
+    model::{Standing, Timeline, Verdict},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -24,9 +24,35 @@ fn judge(timeline: &Timeline) -> Verdict {
         timeline.judge_return(&mut verdict, old, new, format!("{} came back", new.name()), "wait until the pod is Ready");
     }
     if verdict.criteria.is_empty() {
+        judge_lost(timeline, &mut verdict);
+    }
+    if verdict.criteria.is_empty() {
         verdict.push("came_back", "pods that were removed came back", timeline.missing("scale the set down and up again while stsgrade watches"), []);
     }
     verdict
+}
+
+/// Claims that were handed to the pods that went, to be deleted with them: nobody can come back to these, whether they are
+/// gone already or a finalizer keeps them for a while.
+fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
+    for fall in timeline.falls().filter(|fall| fall.whole) {
+        for pod in &fall.pods {
+            for (_, name) in pod.claims() {
+                let seq = pod.gone.map_or(pod.added.by, |gone| gone.by);
+                let Some(life) = timeline.claim_of(pod, &name, seq) else { continue };
+                let (Some(doomed), Some(asked)) = (life.doomed, life.asked_to_go) else { continue };
+                let actual = if life.gone.is_some() { "it was deleted with its pod" } else { "it is being deleted with its pod" };
+                verdict
+                    .push(
+                        "claim_there",
+                        format!("claim {name} is there for the next {}", pod.name()),
+                        Standing::broken(format!("claim {name} stays"), actual),
+                        [doomed.by, asked.by],
+                    )
+                    .because("when_scaled_delete");
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -48,6 +74,24 @@ mod tests {
         let mut history = History::new();
         history.writes = |ordinal, _, start| Some(format!("web-{ordinal} {start}\n"));
         history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().tour().assert("pvc_reuse", Fail, &["overwritten_at_start"]);
+    }
+
+    /// Catches a claim that never quite goes, because of a finalizer, leaving the test undecided for ever.
+    #[test]
+    fn claims_that_are_to_go_with_their_pods_are_lost() {
+        let condemned = |history: History, gone: bool| {
+            let owned = |claim: &mut crate::model::object::PersistentVolumeClaim| {
+                claim.metadata.owner_references = vec![crate::model::object::OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
+            };
+            let asked = |claim: &mut crate::model::object::PersistentVolumeClaim| claim.metadata.deletion_timestamp = Some("2026-11-23T05:00:00Z".to_owned());
+            let history = history.claim_line(2, Change::Modified, owned).down(2).claim_line(2, Change::Modified, asked);
+            if gone { history.claim_line(2, Change::Deleted, |_| {}) } else { history }
+        };
+        condemned(History::created().scale(2), false).end().assert("pvc_reuse", Fail, &["when_scaled_delete"]);
+        condemned(History::created().scale(2), true).end().assert("pvc_reuse", Fail, &["when_scaled_delete"]);
+        // Somebody's own deletion is not the set's doing.
+        let asked = |claim: &mut crate::model::object::PersistentVolumeClaim| claim.metadata.deletion_timestamp = Some("2026-11-23T05:00:00Z".to_owned());
+        History::created().scale(2).down(2).claim_line(2, Change::Modified, asked).end().assert("pvc_reuse", Inconclusive, &[]);
     }
 
     #[test]

@@ -54,6 +54,9 @@ const FIRST_ANSWERS: Duration = Duration::from_secs(4);
 /// How long the controller may stand still before the set is touched, where claims go with the pods.
 const STALL: Duration = Duration::from_secs(5);
 
+/// For claims to go, once their pods are gone.
+const CLAIMS_GOING: Duration = Duration::from_secs(20);
+
 /// Obstacles that mean that there is no room for pods beyond N.
 const NO_ROOM: [&str; 9] =
     ["quota", "no_room", "no_room_for_more", "host_port_taken", "not_scheduled", "claim_pending", "no_default_class", "volume_not_mounted", "evicted"];
@@ -328,7 +331,11 @@ impl Visit<'_> {
         };
         let waiting = match asked {
             Err(why) => Waiting::Refused(why),
-            Ok(version) if to < now => self.wait(pace.fall(now - to), |timeline| self.shown(&version, fallen(timeline, to))).await,
+            Ok(version) if to < now => match self.wait(pace.fall(now - to), |timeline| self.shown(&version, timeline.fallen(to))).await {
+                // Claims that go with their pods go in a moment, unless something holds them: that shows no more by being waited for.
+                Waiting::Done => self.wait(CLAIMS_GOING, |timeline| claims_gone(timeline, to)).await,
+                other => other,
+            },
             Ok(version) => {
                 self.unstall(now, to).await;
                 self.wait(pace.rise(to - now), |timeline| self.shown(&version, timeline.risen(to))).await
@@ -455,13 +462,5 @@ impl Visit<'_> {
                 let _ = api.patch_metadata(&self.baseline.set.name, &PatchParams::default(), &Patch::Merge(touch)).await;
             }
         }
-    }
-}
-
-/// No pod from there on is left, nor any claim of theirs that goes with it.
-fn fallen(timeline: &Timeline, to: i32) -> Wait {
-    match timeline.fallen(to) {
-        Wait::Done => claims_gone(timeline, to),
-        other => other,
     }
 }
