@@ -82,13 +82,20 @@ fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation, cla
     let standing = match unseen {
         _ if enough => Standing::Met,
         Some(claim) => Standing::unseen(format!("claim {claim} was not seen")),
-        None => Standing::broken("a claim that requests at least 50Mi", requests.join(", ")),
+        None => Standing::broken("a claim that requests at least 50Mi", sizes(&requests)),
     };
     let cites: Vec<Seq> = claims.iter().filter_map(|it| Some(timeline.claim(it).last()?.added.by)).collect();
     verdict.push("size", format!("{}'s claim requests at least 50Mi", pod.name()), standing, cites).because("too_small");
 }
 
 /// Bound, to a volume that is no other pod's.
+/// What is requested, with the one thing that is easily overlooked: `M` counts in thousands, `Mi` in 1024s.
+fn sizes(requests: &[&str]) -> String {
+    let is_decimal = |it: &&&str| it.ends_with('M') && quantity::bytes(it).is_some_and(|bytes| bytes >= 50_000_000);
+    let note = if requests.iter().any(|it| is_decimal(&it)) { ", which is less: Mi is 1,048,576 bytes, M only 1,000,000" } else { "" };
+    format!("{}{note}", requests.join(", "))
+}
+
 fn judge_volume<'t>(timeline: &'t Timeline, verdict: &mut Verdict, pod: &Incarnation, claim: &str, volumes: &mut BTreeMap<&'t str, String>) {
     let Some(life) = timeline.claim(claim).last() else { return };
     let volume = life.volume();
@@ -149,7 +156,15 @@ mod tests {
                 }
             });
         }
-        history.end().assert("persistent_storage", Fail, &["too_small"]);
+        let history = history.end();
+        history.assert("persistent_storage", Fail, &["too_small"]);
+    }
+
+    /// Catches "50M is less" of 10Mi.
+    #[test]
+    fn only_what_stands_there_is_spoken_of() {
+        assert_eq!(super::sizes(&["10Mi"]), "10Mi");
+        assert_eq!(super::sizes(&["50M"]), "50M, which is less: Mi is 1,048,576 bytes, M only 1,000,000");
     }
 
     #[test]

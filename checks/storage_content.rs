@@ -50,8 +50,8 @@ fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, gallery: &Gallery<'
         return;
     }
     let Some(place) = gallery.portraits.iter().position(|it| it.pod.ordinal == ordinal) else {
-        let why = timeline.unread(pod.uid()).map_or_else(|| "nobody has read its files".to_owned(), |(_, why)| why.to_owned());
-        verdict.push(id, text, Standing::unseen(format!("{name}'s files could not be read: {why}")), timeline.unread(pod.uid()).map(|(seq, _)| seq));
+        let (why, seen) = timeline.why_unread(pod);
+        verdict.push(id, text, Standing::unseen(format!("{name}'s files could not be read: {why}")), seen);
         return;
     };
     let portrait = &gallery.portraits[place];

@@ -47,7 +47,7 @@ pub const MISTAKES: &[Mistake] = &[
     Mistake {
         id: "too_few_replicas",
         title: "fewer than 3 replicas",
-        explanation: "The lab asks for at least 3 pods, and one pod alone has no order.",
+        explanation: "The lab asks for at least 3 pods.",
         remedy: "Set `spec.replicas` to 3 or more.",
         before: "spec:\n  replicas: 2",
         after: "spec:\n  replicas: 3",
@@ -86,8 +86,8 @@ pub const MISTAKES: &[Mistake] = &[
     },
     Mistake {
         id: "no_volume",
-        title: "no volume at all",
-        explanation: "The pods mount no volume, so what they write lives in the container and is lost with it.",
+        title: "no claim at all",
+        explanation: "The pods mount no claim, so nothing that is theirs alone keeps what they write.",
         remedy: "Add a volumeClaimTemplate and mount it in the container.",
         before: "    containers:\n    - name: app\n      image: busybox",
         after: "    containers:\n    - name: app\n      image: busybox\n      volumeMounts:\n      - name: data\n        mountPath: /data\n  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: 100Mi",
@@ -103,7 +103,7 @@ pub const MISTAKES: &[Mistake] = &[
     Mistake {
         id: "shared_claim",
         title: "one claim for all pods",
-        explanation: "A claim named under `volumes` is one claim for all pods: they overwrite each other's files, and no pod has storage of its own.",
+        explanation: "A claim named under `volumes` is one claim for all pods: no pod has storage of its own.",
         remedy: "Use `volumeClaimTemplates`, which makes one claim for each pod. The field cannot be changed in place: delete the StatefulSet and apply it again.",
         before: "    volumes:\n    - name: data\n      persistentVolumeClaim:\n        claimName: data",
         after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: 100Mi",
@@ -119,7 +119,7 @@ pub const MISTAKES: &[Mistake] = &[
     Mistake {
         id: "too_small",
         title: "less than 50Mi",
-        explanation: "The lab asks for at least 50Mi for each pod. 50M is less: 50Mi is 52,428,800 bytes.",
+        explanation: "The lab asks for at least 50Mi for each pod, which is 52,428,800 bytes.",
         remedy: "Request 50Mi or more. The field cannot be changed in place: delete the StatefulSet and its claims, and apply it again.",
         before: "      resources:\n        requests:\n          storage: 10Mi",
         after: "      resources:\n        requests:\n          storage: 100Mi",
@@ -127,7 +127,7 @@ pub const MISTAKES: &[Mistake] = &[
     Mistake {
         id: "wrong_access_mode",
         title: "an access mode that the StorageClass does not offer",
-        explanation: "The claims ask for ReadWriteMany, for many nodes at once, which most StorageClasses cannot give. Each claim has one pod only: ReadWriteOnce is enough.",
+        explanation: "The claims ask for an access mode for many nodes at once (ReadWriteMany, ReadOnlyMany), which this StorageClass cannot give. Each claim has one pod only: ReadWriteOnce is enough.",
         remedy: "Ask for ReadWriteOnce. The field cannot be changed in place: delete the StatefulSet and its claims, and apply it again.",
         before: "      accessModes: [ReadWriteMany]",
         after: "      accessModes: [ReadWriteOnce]",

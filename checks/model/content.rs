@@ -52,6 +52,22 @@ impl Timeline {
         self.reads.of(uid).next_back().and_then(|it| Some((it.seq, it.what.error.as_deref()?)))
     }
 
+    /// Why nothing is known of the files of a pod: why its own, or those of every pod that was tried, could not be read.
+    pub(crate) fn why_unread(&self, pod: &Incarnation) -> (String, Option<Seq>) {
+        if let Some((seq, why)) = self.unread(pod.uid()) {
+            return (why.to_owned(), Some(seq));
+        }
+        let device = pod.spec().volumes.iter().find(|it| it.persistent_volume_claim.is_some() && pod.has_as_device(&it.name));
+        if let Some(volume) = device {
+            return (format!("volume {} is a raw device (volumeDevices), which holds no files", volume.name), None);
+        }
+        let others = || self.reads.iter().all(|it| it.what.error.is_some());
+        match self.reads.iter().next_back().filter(|_| others()) {
+            Some(last) => (last.what.error.clone().unwrap_or_default(), Some(last.seq)),
+            None => ("it was not there for long enough, or stsgrade was not there in time".to_owned(), None),
+        }
+    }
+
     /// What a pod's claims held by the newest reading of each mount of a claim; `None` when there was none.
     #[must_use]
     pub fn portrait<'t>(&'t self, pod: &'t Incarnation) -> Option<Portrait<'t>> {

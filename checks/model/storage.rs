@@ -257,7 +257,7 @@ fn unreadable(timeline: &Timeline, pod: &Incarnation, when: &str) -> Standing {
     if let Some(crash) = timeline.crash_of(pod) {
         return Standing::Blocked(crash.clone());
     }
-    let why = timeline.unread(pod.uid()).map_or("nobody read them", |(_, why)| why);
+    let (why, _) = timeline.why_unread(pod);
     Standing::unseen(format!("{}'s files could not be read {when}: {why}", pod.name()))
 }
 
