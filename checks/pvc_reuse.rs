@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Standing, Timeline, Verdict},
+    model::{Part, Standing, Timeline, Verdict},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -35,12 +35,17 @@ fn judge(timeline: &Timeline) -> Verdict {
 /// Claims that were handed to the pods that went, to be deleted with them: nobody can come back to these, whether they are
 /// gone already or a finalizer keeps them for a while.
 fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
+    let changed = timeline.changed(Part::Retention);
     for fall in timeline.falls().filter(|fall| fall.whole) {
         for pod in &fall.pods {
             for (_, name) in pod.claims() {
                 let seq = pod.gone.map_or(pod.added.by, |gone| gone.by);
                 let Some(life) = timeline.claim_of(pod, &name, seq) else { continue };
                 let (Some(doomed), Some(asked)) = (life.doomed, life.asked_to_go) else { continue };
+                // What became of claims under an earlier retention policy says nothing of this one.
+                if asked.by <= changed {
+                    continue;
+                }
                 let actual = if life.gone.is_some() { "it was deleted with its pod" } else { "it is being deleted with its pod" };
                 verdict
                     .push(
