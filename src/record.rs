@@ -1,10 +1,13 @@
 //! `stsgrade record`: watches a namespace, reads files and asks names, and changes nothing, until it is stopped.
 
-use std::time::{Duration, Instant};
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use checks::model::{
     What,
-    observation::{End, Reference, Subject, Why},
+    observation::{End, Subject, Why},
 };
 
 use crate::{
@@ -28,15 +31,17 @@ pub struct Recorded {
 
 /// For a last answer of the API server, which shows that the watches were not silent for lack of a connection.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
+/// How long the watches may take to tell what has happened until the stop.
+const CATCHING_UP: Duration = Duration::from_secs(10);
 
 /// Records until `stop` resolves (a signal), and ends the recording.
 ///
 /// `statefulset` names the set that is to be judged later; without it, it is the first that stands
-/// alone in the namespace. `ready` is called once everything that follows is witnessed.
+/// alone in the namespace, and then whichever the work moves to. `ready` is called once everything that follows is witnessed.
 ///
 /// # Errors
 /// The cluster cannot be reached, what has to be watched may not be, or several sets stand there
-/// and none was named.
+/// and none was named, or the one that was named never appeared.
 pub async fn record(
     cluster: &Cluster,
     journal: &Journal,
@@ -51,14 +56,22 @@ pub async fn record(
     ready();
     tokio::select! {
         () = stop => {}
-        never = async {
-            name_subject(cluster, journal, statefulset).await;
-            witness(cluster, journal).await
-        } => match never {},
+        never = follow_subject(cluster, journal, statefulset) => match never {},
+        never = witness(cluster, journal) => match never {},
     }
     let blind = blind(cluster, journal).await;
+    if blind.is_none() {
+        // What the watches have not told by then is not recorded.
+        recorder.catch_up(cluster, CATCHING_UP).await;
+    }
     recorder.stop().await;
-    if journal.with(|timeline| timeline.namespace().is_empty()) {
+    let is_unnamed = journal.with(|timeline| timeline.namespace().is_empty());
+    if let Some(name) = statefulset.filter(|_| is_unnamed) {
+        let seen: Vec<String> = journal.with(|timeline| timeline.known_sets().map(str::to_owned).collect());
+        journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), ..Subject::default() }));
+        return Err(never_appeared(name, &cluster.namespace, &seen));
+    }
+    if is_unnamed {
         journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), ..Subject::default() }));
     }
     let took = journal.started().elapsed();
@@ -92,23 +105,29 @@ async fn blind(cluster: &Cluster, journal: &Journal) -> Option<(Duration, String
     }
 }
 
-/// Writes down which set is meant as soon as that is known.
-async fn name_subject(cluster: &Cluster, journal: &Journal, statefulset: Option<&str>) {
+/// Writes down which set is meant, as soon as that is known and whenever the work moves to another. It never ends by itself.
+async fn follow_subject(cluster: &Cluster, journal: &Journal, statefulset: Option<&str>) -> Infallible {
     let mut lines = journal.lines();
     loop {
         lines.mark_unchanged();
-        let found = journal.with(|timeline| {
-            let mut sets = timeline.sets().filter(|it| statefulset.is_none_or(|name| it.name == name));
-            sets.next().map(|it| Reference { name: it.name.clone(), uid: it.uid.clone() })
-        });
-        if let Some(set) = found {
+        if let Some(set) = journal.with(|timeline| timeline.work_moves_to(statefulset)) {
             journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), stateful_set: Some(set), others: vec![] }));
-            return;
         }
         if lines.changed().await.is_err() {
             return std::future::pending().await;
         }
     }
+}
+
+/// The error of a set that was named and never there; `seen` are those that were.
+#[must_use]
+pub fn never_appeared(name: &str, namespace: &str, seen: &[String]) -> Failure {
+    let what = format!("StatefulSet {} never appeared in namespace {} while it was recorded", show(name), show(namespace));
+    let next = match seen {
+        [] => "Record while you apply it, or check the namespace (`-n`).".to_owned(),
+        seen => format!("There were: {}. Record again with the right `--statefulset`, or without it.", show(&seen.join(", "))),
+    };
+    Failure::new("no_such_statefulset", what, next)
 }
 
 fn one_set_at_most(journal: &Journal, namespace: &str) -> Result<(), Failure> {

@@ -42,10 +42,11 @@ impl Timeline {
         let Observation { seq, at, what } = observation;
         self.last = seq;
         self.now = at;
+        self.times.push((seq, at));
         self.least_settled = OnceLock::new();
         match what {
             What::Subject(subject) => {
-                self.subject = Some((seq, subject));
+                self.choose(seq, subject);
                 self.note_rest(seq);
             }
             What::Object(change, object) => {

@@ -22,6 +22,7 @@ pub mod quantity;
 mod rest;
 mod stamp;
 mod storage;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod timeline;

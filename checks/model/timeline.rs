@@ -25,6 +25,7 @@ pub const MOST_REPLICAS: i32 = 100;
 #[derive(Debug, Default)]
 pub struct Timeline {
     pub(super) subject: Option<(Seq, Subject)>,
+    pub(super) left_subjects: Vec<String>,
     pub(super) sets: BTreeMap<String, Vec<SetLife>>,
     pub(super) lanes: BTreeMap<String, BTreeMap<i32, Vec<Incarnation>>>,
     pub(super) strays: BTreeMap<String, Incarnation>,
@@ -67,6 +68,8 @@ pub struct Timeline {
     pub(super) gaps: BTreeMap<Kind, Seq>,
     pub(super) end: Option<Noted<End>>,
     pub(super) last: Seq,
+    /// When each line was written, by place.
+    pub(super) times: Vec<(Seq, u64)>,
     pub(super) now: u64,
     /// What was found out of it since the last line.
     pub(super) least_settled: OnceLock<Option<i32>>,
@@ -281,6 +284,13 @@ impl Timeline {
     #[must_use]
     pub const fn last(&self) -> Seq {
         self.last
+    }
+
+    /// When a line was written, in nanoseconds since the recording began.
+    #[must_use]
+    pub fn time_of(&self, seq: Seq) -> Option<u64> {
+        let place = self.times.binary_search_by_key(&seq, |(seq, _)| *seq).ok()?;
+        Some(self.times[place].1)
     }
 
     /// The time of the last line, in nanoseconds since the recording began.

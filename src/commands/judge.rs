@@ -5,8 +5,10 @@ use crate::{
     cli::Judge,
     cluster::Failure,
     exit::Exit,
+    record::never_appeared,
     recording::{self, Folded, ReadError, Reader},
     report::{Report, Source},
+    untrusted::show,
 };
 
 pub(super) fn run(args: &Judge) -> Exit {
@@ -17,6 +19,9 @@ pub(super) fn run(args: &Judge) -> Exit {
         Ok(folded) => folded,
         Err(error) => return fail(&unreadable(&error), args.reporting.output),
     };
+    if let Some(failure) = unseen_subject(&folded) {
+        return fail(&failure, args.reporting.output);
+    }
     tell(&remarks(&folded));
     deliver(&report(&folded), &args.reporting)
 }
@@ -34,11 +39,24 @@ pub(super) fn unreadable(error: &ReadError) -> Failure {
     Failure::new(error.id(), error.to_string(), error.next())
 }
 
+/// Why there is nothing to judge, where a set was named that is nowhere in the recording.
+fn unseen_subject(folded: &Folded) -> Option<Failure> {
+    let name = folded.header.asked.statefulset.as_ref()?;
+    if folded.timeline.known_sets().any(|set| set == name) {
+        return None;
+    }
+    let seen: Vec<String> = folded.timeline.known_sets().map(str::to_owned).collect();
+    Some(never_appeared(name, &folded.header.namespace, &seen))
+}
+
 /// What a reader of the report should know of the recording.
 fn remarks(folded: &Folded) -> String {
     let mut out = String::new();
     if folded.torn {
         out.push_str("note: the recording was cut off before its end; what it shows until there is judged\n");
+    }
+    if let (Some(left), Some(set)) = (folded.timeline.left_subjects().last(), folded.timeline.set()) {
+        out.push_str(&format!("note: the work moved from StatefulSet {} to {}, which is judged\n", show(left), show(&set.name)));
     }
     if folded.unknown > 0 {
         out.push_str(&format!("note: {} observations of a newer version were skipped\n", folded.unknown));

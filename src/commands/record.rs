@@ -38,11 +38,12 @@ async fn work(args: &Record) -> Result<Exit, Early> {
     }
     let ready = || progress.say(&format!("recording to {path}; nothing is changed; Ctrl-C ends it"));
     let recorded = tokio::select! {
-        recorded = record::record(&cluster, &journal, args.statefulset.as_deref(), stop, ready) => recorded?,
+        recorded = record::record(&cluster, &journal, args.statefulset.as_deref(), stop, ready) => recorded,
         () = progress.follow(&journal) => return Err(Failure::new("progress", "the journal ended", "Report this as a bug.").into()),
     };
     progress.clear();
     journal.flush();
+    let recorded = recorded?;
     if let Some(trouble) = journal.trouble() {
         return Err(Failure::new("recording_file", format!("the recording {}", show(&trouble)), "Make room, and record again.").into());
     }
