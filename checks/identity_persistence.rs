@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Timeline, Verdict},
+    model::{Timeline, Verdict, Wanted},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -25,11 +25,15 @@ fn judge(timeline: &Timeline) -> Verdict {
     if replacements.iter().any(|(old, _)| timeline.portrait(old).is_some()) {
         replacements.retain(|(old, _)| timeline.portrait(old).is_some());
     }
+    let mut rounds = vec![];
     for (old, new) in replacements {
-        timeline.judge_return(&mut verdict, old, new, format!("{} came back under its name", old.name()), "wait until the new pod is Ready");
+        let mut round = Verdict::default();
+        timeline.judge_return(&mut round, old, new, format!("{} came back under its name", old.name()), "wait until the new pod is Ready");
+        rounds.push((new.ordinal, round));
     }
+    verdict.push_rounds(rounds);
     if verdict.criteria.is_empty() {
-        verdict.push("came_back", "a deleted pod comes back", timeline.missing("delete one pod while stsgrade watches"), []);
+        verdict.push("came_back", "a deleted pod comes back", timeline.unshown(Wanted::Replacement), []);
     }
     verdict
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Timeline, Verdict},
+    model::{Timeline, Verdict, Wanted},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -27,7 +27,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         timeline.judge_rise(&mut verdict, &rise);
     }
     if !whole {
-        verdict.push("scaled_up", "at least two pods were seen to be added", timeline.missing("scale the set up by two while stsgrade watches"), []);
+        verdict.push("scaled_up", "at least two pods were seen to be added", timeline.unshown(Wanted::Rise), []);
     }
     verdict
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{ClaimLife, Episode, Incarnation, Part, Seq, Standing, Timeline, Verdict},
+    model::{ClaimLife, Episode, Incarnation, Part, Seq, Standing, Timeline, Verdict, Wanted},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -25,15 +25,19 @@ fn judge(timeline: &Timeline) -> Verdict {
         verdict.push("retain", "the set keeps its claims when it is scaled down", standing, [set.changed.by]).because("when_scaled_delete");
     }
     let mut whole = false;
+    let mut rounds = vec![];
     let changed = timeline.changed(Part::Retention);
     for fall in timeline.falls().filter(|fall| fall.scale.when.by >= changed) {
         for pod in fall.pods.iter().filter(|pod| pod.gone.is_some() && timeline.is_current(pod)) {
             whole |= fall.whole;
-            judge_pod(timeline, &mut verdict, &fall, pod);
+            let mut round = Verdict::default();
+            judge_pod(timeline, &mut round, &fall, pod);
+            rounds.push((pod.ordinal, round));
         }
     }
+    verdict.push_rounds(rounds);
     if !whole {
-        verdict.push("scaled_down", "pods were seen to be removed", timeline.missing("scale the set down while stsgrade watches"), []);
+        verdict.push("scaled_down", "pods were seen to be removed", timeline.unshown(Wanted::Retention), []);
     } else if timeline.end().is_none() {
         verdict.push("to_the_end", "the claims stayed to the end", Standing::unseen("the recording stops before its end"), [timeline.last()]);
     }
@@ -110,6 +114,19 @@ mod tests {
     #[test]
     fn a_claim_that_somebody_else_deletes_is_unseen() {
         History::created().scale(1).down(2).down(1).claim_line(2, Change::Deleted, |_| {}).end().assert("pvc_retention", Inconclusive, &[]);
+    }
+
+    #[test]
+    fn a_later_whole_round_heals_one_that_somebody_spoilt() {
+        let spoilt = History::created().scale(1).down(2).down(1).claim_line(2, Change::Deleted, |_| {}).scale(3).up(1).up(2);
+        spoilt.clone().end().assert("pvc_retention", Inconclusive, &[]);
+        spoilt.clone().scale(2).down(2).end().assert("pvc_retention", Pass, &[]);
+        // A claim that went with its pod is no accident, whatever comes later.
+        let owned = |claim: &mut crate::model::object::PersistentVolumeClaim| {
+            claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }]
+        };
+        let broken = spoilt.scale(2).claim_line(2, Change::Modified, owned).down(2).claim_line(2, Change::Deleted, |_| {});
+        broken.scale(3).up(2).scale(2).down(2).end().assert("pvc_retention", Fail, &["when_scaled_delete"]);
     }
 
     #[test]

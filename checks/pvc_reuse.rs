@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Part, Standing, Timeline, Verdict},
+    model::{Part, Standing, Timeline, Verdict, Wanted},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -20,14 +20,18 @@ pub(crate) const CHECK: Check = Check {
 /// Passes when every pod that came back in a rise is on the claims that its ordinal had, with the original content.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
+    let mut rounds = vec![];
     for (old, new) in timeline.returns() {
-        timeline.judge_return(&mut verdict, old, new, format!("{} came back", new.name()), "wait until the pod is Ready");
+        let mut round = Verdict::default();
+        timeline.judge_return(&mut round, old, new, format!("{} came back", new.name()), "wait until the pod is Ready");
+        rounds.push((new.ordinal, round));
     }
+    verdict.push_rounds(rounds);
     if verdict.criteria.is_empty() {
         judge_lost(timeline, &mut verdict);
     }
     if verdict.criteria.is_empty() {
-        verdict.push("came_back", "pods that were removed came back", timeline.missing("scale the set down and up again while stsgrade watches"), []);
+        verdict.push("came_back", "pods that were removed came back", timeline.unshown(Wanted::Return), []);
     }
     verdict
 }
@@ -127,6 +131,17 @@ mod tests {
         let doomed = History::created().scale(2).claim_line(2, Change::Modified, owned).down(2);
         let anew = doomed.claim_line(2, Change::Deleted, |_| {}).scale(3).up(2).inspect_one(2);
         anew.end().assert("pvc_reuse", Fail, &[]);
+    }
+
+    #[test]
+    fn a_later_whole_round_heals_one_that_nobody_saw() {
+        let unread = History::created().scale(2).down(2).scale(3).up(2);
+        unread.clone().end().assert("pvc_reuse", Inconclusive, &[]);
+        let read = unread.inspect_one(2).scale(2).down(2).scale(3).up(2).inspect_one(2);
+        read.end().assert("pvc_reuse", Pass, &[]);
+        // Another pod's round does not tell of this one.
+        let other = History::created().scale(1).down(2).down(1).scale(3).up(1).up(2).inspect_one(1);
+        other.scale(1).down(2).down(1).scale(2).up(1).inspect_one(1).end().assert("pvc_reuse", Inconclusive, &[]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Standing, Timeline, Verdict},
+    model::{Standing, Timeline, Verdict, Wanted},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -28,7 +28,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     }
     if !whole {
         let text = "the pods were seen to be created from nothing";
-        let standing = match timeline.missing("scale the set to 0 and back up while stsgrade watches") {
+        let standing = match timeline.unshown(Wanted::RiseFromNothing) {
             Standing::NotShown { .. } if timeline.ordinals().len() == 1 => Standing::broken("pods that come one after the other", "replicas: 1"),
             other => other,
         };

@@ -213,7 +213,8 @@ fn verdicts(report: &Report) -> String {
         }
     }
     for cause in &report.causes {
-        writeln!(out, "\ncause {} {:?}: tests {:?}, {} points", cause.id, cause.fault, cause.tests, cause.points).unwrap();
+        let fault = cause.fault.map_or_else(|| "Nobody".to_owned(), |fault| format!("{fault:?}"));
+        writeln!(out, "\ncause {} {fault}: tests {:?}, {} points", cause.id, cause.tests, cause.points).unwrap();
     }
     out
 }

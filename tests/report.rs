@@ -49,7 +49,12 @@ fn sample() -> Report {
     let mut unseen = pass("web-0 is Ready");
     unseen.push("dns", "web-0.web resolves", Standing::unseen("no container of the set has a shell to ask from"), []);
     let mut not_shown = Verdict::default();
-    not_shown.push("fall", "pods were seen to be removed", Standing::NotShown { next: "scale the set down while it is recorded".to_owned() }, []);
+    not_shown.push(
+        "fall",
+        "pods were seen to be removed",
+        Standing::NotShown { why: "nobody scaled the set down".to_owned(), next: "scale the set down while it is recorded".to_owned() },
+        [],
+    );
     let verdicts = [
         pass("web-0, web-1 and web-2 are there"),
         broken(5),

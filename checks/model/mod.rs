@@ -26,6 +26,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod unshown;
 mod uptime;
 pub mod verdict;
 mod version;
@@ -39,6 +40,7 @@ pub use observation::{Observation, Seq, What};
 pub use obstacle::{Fault, Obstacle};
 pub use rest::{Rest, Wait};
 pub use timeline::{MOST_REPLICAS, Timeline};
+pub(crate) use unshown::Wanted;
 pub use verdict::{Criterion, Outcome, Standing, Verdict};
 pub use version::Version;
 pub use when::{Truth, When};

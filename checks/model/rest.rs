@@ -87,10 +87,15 @@ impl Timeline {
     /// nobody tried. `next` is the next thing to try.
     #[must_use]
     pub fn missing(&self, next: &str) -> Standing {
+        self.missing_because("that was not so before the recording ended", next)
+    }
+
+    /// As [`Timeline::missing`], where it is known why nothing has shown it.
+    pub(super) fn missing_because(&self, why: &str, next: &str) -> Standing {
         let blamed = self.obstacles().iter().find(|it| it.fault == Fault::Submission).or_else(|| self.obstacle()).cloned();
         let is_ungraded = self.set().is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MOST_REPLICAS));
         let nothing = || is_ungraded.then(|| obstacle::find(self, false)).flatten();
-        blamed.or_else(nothing).map_or_else(|| Standing::NotShown { next: next.to_owned() }, Standing::Blocked)
+        blamed.or_else(nothing).map_or_else(|| Standing::NotShown { why: why.to_owned(), next: next.to_owned() }, Standing::Blocked)
     }
 
     /// How the coming back of a pod stands; `None` where it had to go before it was up, which shows nothing, unless it

@@ -1,5 +1,7 @@
 //! Verdicts: criteria with their standing; outcomes and points are derived from them, never stored.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{observation::Seq, obstacle::Obstacle};
@@ -46,8 +48,10 @@ pub enum Standing {
     },
     /// An obstacle kept it from being reached.
     Blocked(Obstacle),
-    /// Nobody has done what would show it.
+    /// Nobody has done what would show it, or not so that it counts.
     NotShown {
+        /// Why it is not shown.
+        why: String,
         /// The next thing to try.
         next: String,
     },
@@ -158,6 +162,24 @@ impl Verdict {
         self.criteria.push(Criterion { id, text: text.into(), standing, mistake, advice: None, cites });
         let last = self.criteria.len() - 1;
         &mut self.criteria[last]
+    }
+
+    /// Adds what several rounds showed, each about the pod of one ordinal, oldest first.
+    ///
+    /// A round that shows nothing, for whatever reason, takes nothing from a later one of the same ordinal that shows all.
+    pub(crate) fn push_rounds(&mut self, rounds: Vec<(i32, Self)>) {
+        let mut shown: BTreeSet<i32> = BTreeSet::new();
+        let mut counting = vec![];
+        for (ordinal, round) in rounds.into_iter().rev() {
+            let outcome = round.outcome();
+            if outcome != Outcome::Inconclusive || !shown.contains(&ordinal) {
+                counting.push(round);
+            }
+            if outcome == Outcome::Pass {
+                shown.insert(ordinal);
+            }
+        }
+        self.criteria.extend(counting.into_iter().rev().flat_map(|round| round.criteria));
     }
 }
 

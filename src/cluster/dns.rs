@@ -56,7 +56,8 @@ struct State {
     right: BTreeMap<i32, BTreeSet<String>>,
     /// By name and UID: how often it was asked, and not before when again.
     asked: BTreeMap<(String, String), (u32, u64)>,
-    service_right: bool,
+    /// For how many pods the Service's own name was answered rightly.
+    service_right: i32,
     nobody_can_ask: bool,
     /// Other pods (by UID) that turned out to have no tool.
     unable: BTreeSet<String>,
@@ -74,6 +75,7 @@ struct Question {
     name: String,
     /// Its pod, absent for the Service's own name.
     of: Option<Reference>,
+    /// Its pod's; for the Service's own name, how many pods it must give.
     ordinal: i32,
     /// The addresses that make the answer right.
     expected: Vec<String>,
@@ -231,12 +233,14 @@ impl<'a> Names<'a> {
                 if state.is_answered(ordinal, pod.uid(), self.each_life) { Standing::Settled } else { state.standing(&question, since, carries, now) };
             standings.push((question, standing));
         }
-        if state.service_right || standings.is_empty() {
+        // Somebody may ask for more pods by hand: then it has to give those, too.
+        let pods = i32::try_from(timeline.ordinals().len()).unwrap_or(i32::MAX);
+        if state.service_right >= pods || standings.is_empty() {
             return standings;
         }
         // A Service with an address of its own answers with that one.
         let expected = if timeline.governing_service().is_none_or(ServiceLife::is_headless) { all } else { vec![] };
-        let question = Question { name: suffix, of: None, ordinal: 0, expected };
+        let question = Question { name: suffix, of: None, ordinal: pods, expected };
         let standing = if complete { state.standing(&question, carries.then_some(latest), carries, now) } else { Standing::Settled };
         standings.push((question, standing));
         standings
@@ -253,7 +257,7 @@ impl<'a> Names<'a> {
             Some(of) if *given == question.expected => {
                 state.right.entry(question.ordinal).or_default().insert(of.uid.clone());
             }
-            None if question.expected.iter().all(|it| given.contains(it)) => state.service_right = true,
+            None if question.expected.iter().all(|it| given.contains(it)) => state.service_right = state.service_right.max(question.ordinal),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use checks::{
     CHECKS, Check, mistakes,
-    model::{Criterion, Fault, Outcome, Standing, Verdict, verdict::AGAIN},
+    model::{Criterion, Fault, Outcome, Standing, Timeline, Verdict, verdict::AGAIN},
 };
 use serde::Serialize;
 
@@ -17,8 +17,10 @@ const LOG_LINE: usize = 300;
 pub struct Cause {
     /// A mistake's id, an obstacle's, or the id of the check itself.
     pub id: &'static str,
-    /// The submission's: the points are lost. The cluster's, or nobody knows: they are undecided.
-    pub fault: Fault,
+    /// The submission's: the points are lost. The cluster's, or nobody knows: they are undecided. Nobody's: what would decide them
+    /// has not been done yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
     /// What happened.
     pub explanation: String,
     /// What to do.
@@ -45,17 +47,18 @@ enum Key {
     Obstacle(&'static str, String),
     Unseen(String),
     NotShown(String),
+    NotDone,
     Check(&'static str),
 }
 
 /// The causes of all that did not pass, what is lost before what is undecided, dearest first; tells each row which is its own.
-pub(super) fn find(verdicts: &[Verdict; 10], rows: &mut [Row]) -> Vec<Cause> {
+pub(super) fn find(timeline: &Timeline, verdicts: &[Verdict; 10], rows: &mut [Row]) -> Vec<Cause> {
     let mut found: Vec<(Key, Cause)> = vec![];
     for ((check, verdict), row) in CHECKS.iter().zip(verdicts).zip(rows.iter()) {
         if row.outcome == Outcome::Pass {
             continue;
         }
-        let (key, cause) = cause(check, decisive(verdict), row.outcome);
+        let (key, cause) = cause(timeline, check, decisive(verdict), row.outcome);
         let place = found.iter().position(|(known, it)| *known == key && it.fault == cause.fault).unwrap_or_else(|| {
             found.push((key, cause));
             found.len() - 1
@@ -64,8 +67,17 @@ pub(super) fn find(verdicts: &[Verdict; 10], rows: &mut [Row]) -> Vec<Cause> {
         cause.tests.push(check.test);
         cause.points += check.points;
     }
+    if let Some((_, cause)) = found.iter_mut().find(|(key, _)| *key == Key::NotDone) {
+        let way = timeline.way_to_show(&cause.tests).join("; ");
+        cause.remedy = format!("While `stsgrade record` runs: {}. Leave each pod some seconds to be read.", show(&way));
+    }
     let mut causes: Vec<Cause> = found.into_iter().map(|(_, cause)| cause).collect();
-    let order = |it: &Cause| (it.fault == Fault::Cluster, std::cmp::Reverse(it.points), it.tests.clone());
+    let gravity = |it: &Cause| match it.fault {
+        Some(Fault::Submission) => 0,
+        Some(Fault::Cluster) => 1,
+        None => 2,
+    };
+    let order = |it: &Cause| (gravity(it), std::cmp::Reverse(it.points), it.tests.clone());
     causes.sort_by_key(order);
     for row in rows {
         row.cause = causes.iter().position(|cause| cause.tests.contains(&row.test));
@@ -79,10 +91,10 @@ fn decisive(verdict: &Verdict) -> Option<&Criterion> {
     verdict.criteria.iter().find(|it| it.standing.outcome() == outcome)
 }
 
-fn cause(check: &Check, decisive: Option<&Criterion>, outcome: Outcome) -> (Key, Cause) {
+fn cause(timeline: &Timeline, check: &Check, decisive: Option<&Criterion>, outcome: Outcome) -> (Key, Cause) {
     let bare = |id, title: String, explanation: String, remedy: String| Cause {
         id,
-        fault: if outcome == Outcome::Fail { Fault::Submission } else { Fault::Cluster },
+        fault: Some(if outcome == Outcome::Fail { Fault::Submission } else { Fault::Cluster }),
         explanation,
         remedy,
         tests: vec![],
@@ -114,10 +126,13 @@ fn cause(check: &Check, decisive: Option<&Criterion>, outcome: Outcome) -> (Key,
             (Key::Obstacle(obstacle.id, obstacle.who.clone()), Cause { log, change, ..known })
         }
         (Standing::Unseen { why, remedy }, _) => (Key::Unseen(why.clone()), bare(check.id, clip_middle(why, 120), sentence(&show(why)), (*remedy).to_owned())),
-        (Standing::NotShown { next }, _) => {
-            let title = "nobody did what would show it".to_owned();
-            (Key::NotShown(next.clone()), bare(check.id, title, "Nobody did what would show it.".to_owned(), sentence(&show(next))))
+        // Somebody who works by hand is told one way for all that is open.
+        (Standing::NotShown { .. }, _) if timeline.is_by_hand() => {
+            let explanation = "What would show it has not been done while it was recorded, or not so that it counts.";
+            let open = bare("not_shown", "not shown yet".to_owned(), explanation.to_owned(), String::new());
+            (Key::NotDone, Cause { fault: None, ..open })
         }
+        (Standing::NotShown { why, next }, _) => (Key::NotShown(next.clone()), bare(check.id, clip_middle(why, 120), sentence(&show(why)), sentence(&show(next)))),
         (Standing::Met, _) => (Key::Check(check.id), bare(check.id, check.title.to_owned(), String::new(), check.remedy.to_owned())),
     }
 }

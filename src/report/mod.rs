@@ -99,6 +99,9 @@ pub struct Row {
     pub blocked_by: Option<BlockedBy>,
     /// Its parts.
     pub criteria: Vec<Part>,
+    /// Of a test that passed by somebody's own work: by what, and when, that was shown.
+    #[serde(skip)]
+    pub shown: Option<String>,
     /// The place in [`Report::causes`] of what cost its points.
     #[serde(skip)]
     pub cause: Option<usize>,
@@ -129,7 +132,7 @@ pub struct Part {
     /// What the lab asks, where it is broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// What was seen instead, what stands in the way, why nothing could be seen, or what to do to see it.
+    /// What was seen instead, what stands in the way, why nothing could be seen, or why it is not shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actual: Option<String>,
     /// The mistake that explains it.
@@ -176,8 +179,8 @@ impl Report {
     /// Puts verdicts, in the order of [`CHECKS`], into words.
     #[must_use]
     pub fn new(source: &Source, timeline: &Timeline, verdicts: &[Verdict; 10]) -> Self {
-        let mut rows: Vec<Row> = CHECKS.iter().zip(verdicts).map(|(check, verdict)| row(check, verdict)).collect();
-        let causes = causes::find(verdicts, &mut rows);
+        let mut rows: Vec<Row> = CHECKS.iter().zip(verdicts).map(|(check, verdict)| row(timeline, check, verdict)).collect();
+        let causes = causes::find(timeline, verdicts, &mut rows);
         let namespace = if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
         let sum = |outcome: Option<Outcome>| rows.iter().filter(|row| outcome.is_none_or(|it| it == row.outcome)).map(|row| row.possible).sum();
         Self {
@@ -202,7 +205,7 @@ impl Report {
     }
 }
 
-fn row(check: &checks::Check, verdict: &Verdict) -> Row {
+fn row(timeline: &Timeline, check: &checks::Check, verdict: &Verdict) -> Row {
     let outcome = verdict.outcome();
     Row {
         id: check.id,
@@ -213,8 +216,19 @@ fn row(check: &checks::Check, verdict: &Verdict) -> Row {
         possible: check.points,
         blocked_by: verdict.blocked_by().map(blocked_by),
         criteria: verdict.criteria.iter().map(part).collect(),
+        shown: shown(timeline, verdict),
         cause: None,
     }
+}
+
+/// By what a test that passed was shown at last, and when.
+fn shown(timeline: &Timeline, verdict: &Verdict) -> Option<String> {
+    if !timeline.is_by_hand() || verdict.outcome() != Outcome::Pass {
+        return None;
+    }
+    let (seq, last) = verdict.criteria.iter().filter_map(|it| Some((*it.cites.last()?, it))).max_by_key(|(seq, _)| *seq)?;
+    let seconds = timeline.time_of(seq)? / 1_000_000_000;
+    Some(format!("{} ({}:{:02} after the beginning, seq {seq})", show(&last.text), seconds / 60, seconds % 60))
 }
 
 fn blocked_by(obstacle: &Obstacle) -> BlockedBy {
@@ -226,7 +240,7 @@ fn part(criterion: &Criterion) -> Part {
         Standing::Met => ("met", None, None),
         Standing::Broken { expected, actual } => ("broken", Some(show(expected)), Some(show(actual))),
         Standing::Blocked(obstacle) => ("blocked", None, Some(format!("{}: {}", show(&obstacle.who), show(&obstacle.why)))),
-        Standing::NotShown { next } => ("notShown", None, Some(show(next))),
+        Standing::NotShown { why, .. } => ("notShown", None, Some(show(why))),
         Standing::Unseen { why, .. } => ("unseen", None, Some(show(why))),
     };
     Part {

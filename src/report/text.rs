@@ -25,6 +25,7 @@ pub fn write(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
     page.score(report)?;
     page.causes(report)?;
     page.table(report)?;
+    page.shown(report)?;
     for (row, check) in report.checks.iter().zip(&CHECKS).filter(|(row, _)| row.outcome != Outcome::Pass) {
         page.detail(report, row, check)?;
     }
@@ -44,10 +45,25 @@ impl Page<'_> {
         if score.undecided == 0 {
             writeln!(self.out, "{points}")?;
         } else {
-            let undecided = format!("{} undecided, through no fault of yours", score.undecided);
-            writeln!(self.out, "{points}, {}", self.look.paint(Ink::Unsure, &undecided))?;
-            if let Some(cause) = report.causes.iter().find(|it| it.fault == Fault::Cluster) {
+            let not_done: u32 = report.causes.iter().filter(|it| it.fault.is_none()).map(|it| it.points).sum();
+            let hidden = score.undecided - not_done;
+            let mut parts = vec![];
+            if hidden > 0 {
+                parts.push(format!("{hidden} undecided, through no fault of yours"));
+            }
+            if not_done > 0 {
+                parts.push(format!("{not_done} not shown yet"));
+            }
+            let mut lines = parts.iter().map(|part| self.look.paint(Ink::Unsure, part));
+            writeln!(self.out, "{points}, {}", lines.next().unwrap_or_default())?;
+            for line in lines {
+                writeln!(self.out, "{line}")?;
+            }
+            if let Some(cause) = report.causes.iter().find(|it| it.fault == Some(Fault::Cluster)) {
                 self.wrapped("", &format!("To decide them: {}", cause.remedy), "")?;
+            }
+            if let Some(cause) = report.causes.iter().find(|it| it.fault.is_none()) {
+                self.wrapped("", &format!("To show the rest: {}", cause.remedy), "")?;
             }
         }
         let set = report.stateful_set.as_ref().map_or_else(|| "no StatefulSet".to_owned(), |name| format!("StatefulSet {name}"));
@@ -55,14 +71,18 @@ impl Page<'_> {
     }
 
     fn causes(&mut self, report: &Report) -> io::Result<()> {
-        for (fault, verb) in [(Fault::Submission, ["costs", "cost"]), (Fault::Cluster, ["leaves", "leave"])] {
+        for (fault, verb) in [(Some(Fault::Submission), ["costs", "cost"]), (Some(Fault::Cluster), ["leaves", "leave"]), (None, ["leaves", "leave"])] {
             let those: Vec<(usize, &Cause)> = report.causes.iter().enumerate().filter(|(_, it)| it.fault == fault).collect();
             if those.is_empty() {
                 continue;
             }
             let points: u32 = those.iter().map(|(_, it)| it.points).sum();
             let (noun, verb) = if those.len() == 1 { ("cause", verb[0]) } else { ("causes", verb[1]) };
-            let undecided = if fault == Fault::Cluster { " undecided" } else { "" };
+            let undecided = match fault {
+                Some(Fault::Submission) => "",
+                Some(Fault::Cluster) => " undecided",
+                None => " to be shown",
+            };
             writeln!(self.out, "\n{} {noun} {verb} {points} points{undecided}:", those.len())?;
             for (place, cause) in those {
                 let noun = if cause.tests.len() == 1 { "test" } else { "tests" };
@@ -81,6 +101,18 @@ impl Page<'_> {
             let points = format!("{}/{}", row.points, row.possible);
             let cause = row.cause.map(|place| format!("  cause {}", place + 1)).unwrap_or_default();
             writeln!(self.out, "  {:>2}  {:<title$}  {outcome}  {points:>6}{cause}", row.test, row.title)?;
+        }
+        Ok(())
+    }
+
+    /// By what each test was shown that passed, where somebody worked by hand: which of many tries it was.
+    fn shown(&mut self, report: &Report) -> io::Result<()> {
+        let shown: Vec<(u8, &String)> = report.checks.iter().filter_map(|row| Some((row.test, row.shown.as_ref()?))).collect();
+        if !shown.is_empty() {
+            writeln!(self.out, "\n{}", self.look.paint(Ink::Strong, "Shown by"))?;
+        }
+        for (test, what) in shown {
+            self.wrapped(&format!("  {test:>2}  "), what, "      ")?;
         }
         Ok(())
     }
@@ -110,12 +142,13 @@ impl Page<'_> {
             let seen = match part.standing {
                 "blocked" => "Blocked by",
                 "unseen" => "Unseen",
+                "notShown" => "Not shown",
                 _ => "Seen",
             };
             if let Some(expected) = part.expected.as_ref().filter(|it| **it != part.text) {
                 self.labelled("Expected", expected)?;
             }
-            if let Some(actual) = part.actual.as_ref().filter(|_| !(told && part.standing == "blocked") && part.standing != "notShown") {
+            if let Some(actual) = part.actual.as_ref().filter(|_| !(told && part.standing == "blocked")) {
                 self.labelled(seen, &format!("{actual}{}", lines(&part.evidence)))?;
             }
         }
