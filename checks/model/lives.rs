@@ -375,18 +375,20 @@ impl SetLife {
             return from != to;
         }
         self.changed = when;
-        let order = |it: &StatefulSetSpec| (it.pod_management_policy.clone(), it.ordinals.clone(), it.min_ready_seconds);
-        if order(&before) != order(now) {
+        let same_order =
+            before.pod_management_policy == now.pod_management_policy && before.ordinals == now.ordinals && before.min_ready_seconds == now.min_ready_seconds;
+        if !same_order {
             self.changes.order = Some(when);
         }
         if before.persistent_volume_claim_retention_policy != now.persistent_volume_claim_retention_policy {
             self.changes.retention = Some(when);
         }
-        let pods = |it: &StatefulSetSpec| {
-            let StatefulSetSpec { service_name, selector, template, template_digest, volume_claim_templates, .. } = it.clone();
-            (service_name, selector, template, template_digest, volume_claim_templates)
-        };
-        if pods(&before) != pods(now) {
+        let same_pods = before.template == now.template
+            && before.template_digest == now.template_digest
+            && before.volume_claim_templates == now.volume_claim_templates
+            && before.service_name == now.service_name
+            && before.selector == now.selector;
+        if !same_pods {
             self.changes.template = Some(when);
             // The controller will name it anew, or give back the name of an earlier one that was the same.
             self.revision = None;
@@ -397,10 +399,10 @@ impl SetLife {
     /// The controller's name for the template tells of changes that are not recorded.
     fn take_revision(&mut self, when: When) {
         let newest = &self.status.update_revision;
-        if newest.is_empty() || self.status.observed_generation < self.generation || self.revision.as_ref() == Some(newest) {
+        if newest.is_empty() || self.status.observed_generation < self.generation {
             return;
         }
-        if self.revision.is_some() {
+        if self.revision.as_ref().is_some_and(|it| it != newest) {
             let when = self.unexplained.unwrap_or(when);
             self.changes.template = Some(when);
             self.changed = if when.by > self.changed.by { when } else { self.changed };

@@ -43,6 +43,10 @@ enum Command {
     /// A pod's files are read, and its name is asked for.
     Peek(i32),
     Inspect,
+    /// The template changes, and the controller rolls over the pods.
+    Template,
+    /// The Service changes in something that is none of its pods' business.
+    Service,
     Wait(usize),
     Settle,
 }
@@ -55,6 +59,8 @@ enum Start {
     Settled,
     /// Pods without an owner, which the set adopts.
     Orphans(i32),
+    /// The same, of an earlier template.
+    OldOrphans(i32),
 }
 
 /// Where the tour goes: to nothing, two pods up and down, or down to one pod.
@@ -109,6 +115,10 @@ const MUTATIONS: [Mutation; 15] = [
 struct Case {
     seed: u64,
     replicas: i32,
+    /// What the set asks for when it is made.
+    first_replicas: i32,
+    /// Nobody tells what was asked for: the tour is somebody's own work.
+    by_hand: bool,
     start: Start,
     commands: Vec<Command>,
     /// The command before which the recording begins.
@@ -141,16 +151,21 @@ impl Case {
         let replicas = if mutation == Some(Mutation::TooFew) { 2 } else { chance.of(&[3, 3, 4]) };
         let length = chance.of(&[0, 2, 5, 9]);
         let commands: Vec<Command> = (0..length).flat_map(|_| [command(&mut chance), Command::Wait(chance.below(7))]).collect();
-        let start = match chance.below(4) {
+        let start = match chance.below(5) {
             0 => Start::Orphans(chance.ordinal_below(4)),
+            4 => Start::OldOrphans(chance.ordinal_below(4)),
             1 => Start::Nothing,
             _ => Start::Settled,
         };
         let recorded_from = if chance.one_in(3) { chance.below(commands.len() + 1) } else { 0 };
+        // Of somebody who works by hand, the pods that ever stood are enough.
+        let by_hand = mutation != Some(Mutation::TooFew) && chance.one_in(3);
         let witnessed = start == Start::Settled && recorded_from == 0;
         Self {
             seed,
             replicas,
+            first_replicas: if chance.one_in(4) { 2 } else { replicas },
+            by_hand,
             start,
             recorded_from,
             armed_from: chance.below(commands.len() + 1),
@@ -158,7 +173,8 @@ impl Case {
             tour: if witnessed && mutation != Some(Mutation::TooFew) { chance.of(&[Tour::Nothing, Tour::Two, Tour::One]) } else { Tour::Nothing },
             mutation,
             gap: chance.of(&[None, None, Some(Kind::Pod), Some(Kind::Pod), Some(Kind::PersistentVolumeClaim), Some(Kind::StatefulSet)]),
-            lag: chance.of(&[0, 0, 2, 6]),
+            // What a person asks for is known only from the set's own stream.
+            lag: if by_hand { 0 } else { chance.of(&[0, 0, 2, 6]) },
             eager: chance.one_in(2),
         }
     }
@@ -212,7 +228,7 @@ impl Case {
 
 fn command(chance: &mut Chance) -> Command {
     let ordinal = chance.ordinal_below(6);
-    match chance.below(16) {
+    match chance.below(19) {
         0..=6 => Command::Scale(chance.ordinal_below(8)),
         7 | 8 => Command::Delete(ordinal),
         9 => Command::Evict(ordinal),
@@ -221,6 +237,8 @@ fn command(chance: &mut Chance) -> Command {
         12 => Command::Late(ordinal),
         13 => Command::Peek(ordinal),
         14 => Command::Inspect,
+        15 | 16 => Command::Template,
+        17 => Command::Service,
         _ => Command::Settle,
     }
 }

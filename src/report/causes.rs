@@ -132,7 +132,9 @@ fn cause(timeline: &Timeline, check: &Check, decisive: Option<&Criterion>, outco
             let open = bare("not_shown", "not shown yet".to_owned(), explanation.to_owned(), String::new());
             (Key::NotDone, Cause { fault: None, ..open })
         }
-        (Standing::NotShown { why, next }, _) => (Key::NotShown(next.clone()), bare(check.id, clip_middle(why, 120), sentence(&show(why)), sentence(&show(next)))),
+        (Standing::NotShown { why, next }, _) => {
+            (Key::NotShown(next.clone()), bare(check.id, clip_middle(why, 120), sentence(&show(why)), sentence(&show(next))))
+        }
         (Standing::Met, _) => (Key::Check(check.id), bare(check.id, check.title.to_owned(), String::new(), check.remedy.to_owned())),
     }
 }

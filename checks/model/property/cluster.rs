@@ -29,6 +29,8 @@ pub(super) struct Life {
     pub(super) claim: u32,
     pub(super) text: u32,
     pub(super) read: bool,
+    /// The template that it was made from.
+    pub(super) revision: u32,
     address: String,
 }
 
@@ -93,6 +95,8 @@ pub(super) struct Cluster<'c> {
     /// Ordinals that are wanted anew, by the change that wants them.
     fresh: BTreeMap<i32, usize>,
     fall: Option<Fall>,
+    /// The template as it stands.
+    pub(super) revision: u32,
     armed: bool,
     in_tour: bool,
     writes: Writes,
@@ -125,18 +129,20 @@ impl<'c> Cluster<'c> {
         let writes = if case.mutation == Some(Mutation::NotTelling) { HELLO } else { chance.of(&[APPENDS, GUARDS]) };
         let mut history = History::new();
         history.writes = writes;
-        history.spec.replicas = Some(case.replicas);
+        history.spec.replicas = Some(case.first_replicas);
+        history.revision = name_of(1);
         let mut cluster = Self {
             case,
             chance,
             history: Some(history.service()),
-            replicas: case.replicas,
+            replicas: case.first_replicas,
             pods: BTreeMap::new(),
             claims: BTreeMap::new(),
             texts: BTreeMap::new(),
             doomed: BTreeSet::new(),
             fresh: BTreeMap::new(),
             fall: None,
+            revision: 1,
             armed: false,
             in_tour: false,
             writes,
@@ -215,11 +221,17 @@ impl<'c> Cluster<'c> {
     }
 
     fn begin(&mut self) {
-        let orphans = if let Start::Orphans(many) = self.case.start { many.min(self.case.replicas) } else { 0 };
+        let orphans = match self.case.start {
+            Start::Orphans(many) | Start::OldOrphans(many) => many.min(self.case.first_replicas),
+            _ => 0,
+        };
+        let is_old = matches!(self.case.start, Start::OldOrphans(_));
+        self.named(u32::from(!is_old));
         for ordinal in 0..orphans {
             self.create(ordinal);
             self.ready(ordinal);
         }
+        self.named(1);
         self.scalings.push(Scaling { from: 0, to: self.replicas, at: self.now(), in_tour: false });
         self.act(|it| it.set(Change::Added));
         for ordinal in 0..orphans {
@@ -231,6 +243,12 @@ impl<'c> Cluster<'c> {
             self.settle();
             self.inspect();
         }
+    }
+
+    /// Pods are made from the template of this name from now on.
+    fn named(&mut self, revision: u32) {
+        self.revision = revision;
+        self.history.iter_mut().for_each(|it| it.revision = name_of(revision));
     }
 
     fn settle(&mut self) {
@@ -286,7 +304,7 @@ impl<'c> Cluster<'c> {
             }
         }
         let life = self.lives.len();
-        self.lives.push(Life { ordinal, added: self.now(), risen: scaling, claim: self.claims[&ordinal], ..Life::default() });
+        self.lives.push(Life { ordinal, added: self.now(), risen: scaling, claim: self.claims[&ordinal], revision: self.revision, ..Life::default() });
         let orphan = self.scalings.is_empty();
         self.act(|it| {
             it.add_as(ordinal, Change::Added, |pod| {
@@ -403,6 +421,10 @@ impl<'c> Cluster<'c> {
             change(pod);
         }
     }
+}
+
+fn name_of(revision: u32) -> String {
+    format!("web-{revision}")
 }
 
 fn owner() -> OwnerReference {

@@ -151,7 +151,7 @@ impl Oracle<'_> {
             } else {
                 let watched = upper.gone.is_none_or(|gone| self.by(asked) <= self.not_before(gone));
                 // What was asked before the change was told, or after the next one, may have been somebody else's doing.
-                let from = self.by(scaling.at - usize::from(scaling.in_tour));
+                let from = self.by(scaling.at - usize::from(scaling.in_tour && !self.case.by_hand));
                 let until = self.cluster.scalings.get(removal.scaling + 1).map_or(Seq::MAX, |it| self.by(it.at));
                 let within = from <= self.not_before(asked) && self.by(asked) <= until;
                 self.violated(watched, &[8], if within && self.is_plain(scaling.in_tour || self.delivery.gap.is_none()) { &[] } else { &[8] });
@@ -169,6 +169,10 @@ impl Oracle<'_> {
                 _ => 6,
             };
             let (before, after) = (&self.cluster.lives[old], &self.cluster.lives[new]);
+            // What an earlier template did shows nothing of this one.
+            if before.revision != self.cluster.revision || after.revision != self.cluster.revision {
+                continue;
+            }
             if before.gone.is_some_and(|gone| gone < self.cluster.cut) {
                 continue;
             }
@@ -230,6 +234,10 @@ impl Oracle<'_> {
             self.tests[9].perhaps_hidden |= self.case.lag > 0 || !self.is_plain(self.cluster.struck_in_tour);
             return;
         };
+        let pod = self.cluster.lives.iter().rfind(|it| it.ordinal == claimed.ordinal && it.added < doomed);
+        if pod.is_some_and(|pod| pod.revision != self.cluster.revision) {
+            return;
+        }
         let again = self.cluster.scalings.iter().find(|it| it.at > doomed && (it.from..it.to).contains(&claimed.ordinal));
         let until = again.map_or(Seq::MAX, |it| self.by(it.at));
         // A list that comes after the claim went shows nothing of who doomed it.
@@ -240,7 +248,10 @@ impl Oracle<'_> {
             self.tests[9].perhaps_broken = true;
         } else if broken || hidden {
             self.tests[9].broken |= broken;
-            self.tests[9].hidden |= hidden;
+            // A later whole round of the same ordinal makes up for one that nobody could see.
+            let later = again.is_some_and(|again| self.cluster.scalings.iter().any(|it| it.at > again.at && (it.to..it.from).contains(&claimed.ordinal)));
+            self.tests[9].hidden |= hidden && !later;
+            self.tests[9].perhaps_hidden |= hidden;
         }
     }
 

@@ -25,11 +25,22 @@ impl Cluster<'_> {
         let condemned: Vec<i32> = self.pods.keys().rev().copied().filter(|it| *it >= self.replicas).collect();
         let unhealthy = |it: &Standing| !it.ready || it.terminating;
         let first_unhealthy = condemned.iter().rev().find(|it| unhealthy(&self.pods[it])).copied();
-        let Some(highest) = condemned.first().copied() else { return false };
+        let Some(highest) = condemned.first().copied() else { return self.roll() };
         if self.pods[&highest].terminating || unhealthy(&self.pods[&highest]) && first_unhealthy != Some(highest) {
             return false;
         }
         self.condemn(highest, condemned.get(1).copied());
+        true
+    }
+
+    /// The highest pod of an earlier template is replaced, when all are Ready.
+    fn roll(&mut self) -> bool {
+        let outdated = self.pods.iter().rev().find(|(_, pod)| self.lives[pod.life].revision != self.revision && !pod.terminating);
+        let Some(ordinal) = outdated.map(|(ordinal, _)| *ordinal) else { return false };
+        // Nobody could tell it from a person's doing.
+        self.barrier();
+        self.remove(ordinal, None);
+        self.barrier();
         true
     }
 

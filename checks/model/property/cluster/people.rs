@@ -37,6 +37,18 @@ impl Cluster<'_> {
             }
             Command::Peek(ordinal) => self.peek(ordinal),
             Command::Inspect => self.inspect(),
+            Command::Template => {
+                self.barrier();
+                let revision = self.revision + 1;
+                self.revision = revision;
+                self.act(|it| it.set_unobserved().observed_as(&super::name_of(revision)));
+            }
+            Command::Service => {
+                self.barrier();
+                let toggled = self.revision % 2 == 0;
+                self.act(|it| it.service_changed(|service| service.spec.iter_mut().for_each(|it| it.publish_not_ready_addresses = toggled)));
+                self.barrier();
+            }
             Command::Wait(ticks) => (0..ticks).for_each(|_| {
                 self.tick();
             }),
@@ -83,6 +95,9 @@ impl Cluster<'_> {
     }
 
     fn asks(&mut self, name: StepName, asked: Asked) {
+        if self.case.by_hand {
+            return;
+        }
         self.act(|it| it.push(What::Step(Step { name, phase: Phase::Begin, asked: Some(asked), answer: None })));
     }
 
