@@ -1,6 +1,6 @@
 //! A namespace for one test: made, worked in, its pods shown when the test fails, and removed.
 
-use std::{panic::AssertUnwindSafe, path::PathBuf, process::Stdio, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, path::PathBuf, process::Stdio, time::Duration};
 
 use futures::FutureExt as _;
 use k8s_openapi::api::{
@@ -68,10 +68,27 @@ impl Lab {
         Self::run_now(namespace, test).await;
     }
 
+    /// Runs one of many rounds in a new namespace; what is wrong with it, a panic too, comes back, so that the others go on.
+    pub(crate) async fn round<T>(namespace: String, test: impl AsyncFnOnce(&Self) -> Result<T, String>) -> Result<T, String> {
+        let mut came_of_it = None;
+        let ran = AssertUnwindSafe(Self::run(&namespace, async |lab| came_of_it = Some(test(lab).await))).catch_unwind().await;
+        let panic = |it: Box<dyn Any + Send>| it.downcast_ref::<String>().cloned().or_else(|| it.downcast_ref::<&str>().map(|it| (*it).to_owned()));
+        let came_of_it = match ran {
+            Ok(()) => came_of_it.unwrap(),
+            Err(it) => Err(panic(it).unwrap_or_default()),
+        };
+        println!("{namespace}: {}", came_of_it.as_ref().err().map_or("all is well", String::as_str));
+        came_of_it.map_err(|wrong| format!("{namespace}: {wrong}"))
+    }
+
     async fn run_now(namespace: &str, test: impl AsyncFnOnce(&Self)) {
         let lab = Self::unmade(namespace).await;
         let namespaces: Api<Namespace> = Api::all(lab.client.clone());
         let it = Namespace { metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() }, ..Namespace::default() };
+        // One of an earlier run may still be on its way out.
+        while namespaces.get_opt(namespace).await.unwrap().is_some_and(|it| it.metadata.deletion_timestamp.is_some()) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         namespaces.create(&PostParams::default(), &it).await.unwrap();
         let outcome = AssertUnwindSafe(test(&lab)).catch_unwind().await;
         if outcome.is_err() {
@@ -249,10 +266,7 @@ impl Lab {
         assert_eq!(names, claims);
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         for pod in pods.list(&ListParams::default()).await.unwrap() {
-            let list = ["ls", "-A", "/data"];
-            let mut exec = pods.exec(&pod.name_any(), list, &kube::api::AttachParams::default().stderr(false)).await.unwrap();
-            let mut out = String::new();
-            tokio::io::AsyncReadExt::read_to_string(&mut exec.stdout().unwrap(), &mut out).await.unwrap();
+            let out = self.sh(&pod.name_any(), "ls -A /data").await;
             assert!(!out.contains("stsgrade"), "canary left on {}: {out}", pod.name_any());
         }
     }

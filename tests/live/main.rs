@@ -3,11 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod by_hand;
+mod chance;
+mod disturbed;
 mod errors;
 mod gaps;
 mod guest;
+mod kubectl;
 mod lab;
 mod mended;
+mod proxy;
 mod state;
 
 use lab::Lab;

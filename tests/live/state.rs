@@ -31,6 +31,8 @@ use crate::lab::{Lab, Ran};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long a set that fails stands before it is mended.
+const STANDS: Duration = Duration::from_secs(20);
 /// The longest that a set may take to be whole again.
 const WHOLE: Duration = Duration::from_secs(180);
 
@@ -98,16 +100,18 @@ impl Lab {
         let began = Instant::now();
         loop {
             let list = pods.list(&ListParams::default()).await.unwrap().items;
-            let is_ready = |pod: &Pod| {
-                let conditions = pod.status.as_ref().and_then(|it| it.conditions.as_ref());
-                pod.metadata.deletion_timestamp.is_none() && conditions.into_iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True")
-            };
             if list.len() == replicas && list.iter().all(is_ready) {
                 return;
             }
             assert!(began.elapsed() < WHOLE, "{set} has {} pods", list.len());
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// The names of the pods that are not Ready.
+    pub(crate) async fn unready_pods(&self) -> Vec<String> {
+        let pods = self.api::<Pod>().list(&ListParams::default()).await.unwrap();
+        pods.iter().filter(|it| !is_ready(it)).map(|it| it.name_any()).collect()
     }
 
     /// All that `kubectl get sts,pods,pvc,svc,lease` shows but the pods' UIDs and every age, and what the claims hold.
@@ -127,17 +131,20 @@ impl Lab {
             state.insert(format!("lease {}", it.name_any()), String::new());
         }
         for it in self.api::<Pod>().list(&all).await.unwrap() {
-            let files = self.sh(&it.name_any(), "cd /data && for f in * .[!.]*; do [ -f \"$f\" ] && echo \"$f:\" && cat \"$f\"; done").await;
+            let files = self.sh(&it.name_any(), "cd /data && for f in * .[!.]*; do if [ -f \"$f\" ]; then echo \"$f:\" && cat \"$f\"; fi; done").await;
             state.insert(format!("pod {}", it.name_any()), format!("{} {files}", json!([it.labels(), it.annotations()])));
         }
         state
     }
 
-    /// Runs a script in a pod, and gives what it printed.
+    /// Runs a script in a pod, and gives what it printed. It must succeed, or what it did not read would seem to be empty.
     pub(crate) async fn sh(&self, pod: &str, script: &str) -> String {
         let mut exec = self.api::<Pod>().exec(pod, ["sh", "-c", script], &AttachParams::default().stderr(false)).await.unwrap();
+        let status = exec.take_status().unwrap();
         let mut out = String::new();
         exec.stdout().unwrap().read_to_string(&mut out).await.unwrap();
+        let status = status.await.unwrap();
+        assert_eq!(status.status.as_deref(), Some("Success"), "{pod}: {script}: {status:?}");
         out
     }
 
@@ -247,10 +254,33 @@ impl Lab {
 
     /// Waits until somebody grades here.
     pub(crate) async fn locked(&self) {
-        let leases: Api<Lease> = self.api();
-        while leases.list(&ListParams::default()).await.unwrap().items.is_empty() {
+        self.until("somebody grades", async || self.has_lease().await).await;
+    }
+
+    /// Whether somebody grades here, or left a Lease.
+    pub(crate) async fn has_lease(&self) -> bool {
+        !self.api::<Lease>().list(&ListParams::default()).await.unwrap().items.is_empty()
+    }
+
+    /// Waits until it is so.
+    pub(crate) async fn until(&self, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+        let began = Instant::now();
+        while !is_so().await {
+            assert!(began.elapsed() < WHOLE, "{}: it never came that {what}", self.namespace);
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Waits until all pods of all sets are Ready, or have had their time for it: what fails may stand still for ever.
+    pub(crate) async fn stands_as_far_as_it_can(&self) {
+        let sets: Api<StatefulSet> = self.api();
+        let is_whole = |set: &StatefulSet| {
+            let status = set.status.clone().unwrap_or_default();
+            let replicas = set.spec.replicas;
+            status.observed_generation == set.metadata.generation && status.ready_replicas.or(Some(0)) == replicas
+        };
+        let whole = self.until("all is Ready", async || sets.list(&ListParams::default()).await.unwrap().items.iter().all(is_whole));
+        let _ = tokio::time::timeout(STANDS, whole).await;
     }
 
     /// A kubeconfig of an account that may do just what `stsgrade rbac` says.
@@ -308,6 +338,12 @@ impl Lab {
         assert_eq!(told.status, 4, "{}", told.told());
         told
     }
+}
+
+/// Whether a pod is Ready, and stays.
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|it| it.conditions.as_ref());
+    pod.metadata.deletion_timestamp.is_none() && conditions.into_iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True")
 }
 
 /// Group, resource and verb of each thing that is allowed.

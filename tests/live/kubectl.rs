@@ -1,0 +1,136 @@
+//! What students do with kubectl beside the tool, by the same requests: kubectl itself is not needed.
+
+use std::path::{Path, PathBuf};
+
+use http::{Method, Request};
+use kube::core::Status;
+use serde_json::{Value, json};
+use stsgrade::submission::{Applied, Manifest, Submission};
+
+use crate::lab::{Lab, Ran};
+
+/// Who owns the fields that `kubectl apply` sets without `--server-side`.
+const MANAGER: &str = "fieldManager=kubectl-client-side-apply";
+/// Where it keeps what it applied last, by which it knows what a later manifest drops.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+impl Lab {
+    /// `kubectl apply -f FILE`.
+    ///
+    /// # Errors
+    /// The API server refuses an object; those before it are applied.
+    pub(crate) async fn kubectl_apply(&self, file: &Path) -> Result<(), Box<Status>> {
+        let submission = Submission::read(&[file.to_owned()], &self.namespace).unwrap();
+        for manifest in &submission.objects {
+            self.kubectl_apply_one(manifest).await?;
+        }
+        Ok(())
+    }
+
+    async fn kubectl_apply_one(&self, manifest: &Manifest) -> Result<(), Box<Status>> {
+        let mut wanted = manifest.value.clone();
+        wanted["metadata"]["annotations"][LAST_APPLIED] = format!("{}\n", manifest.value).into();
+        let collection = collection(&self.namespace, manifest.kind);
+        let path = format!("{collection}/{}", manifest.name);
+        let standing = match self.request(Method::GET, &path, "", None).await {
+            Err(status) if status.is_not_found() => {
+                return self.request(Method::POST, &format!("{collection}?{MANAGER}"), "application/json", Some(&wanted)).await.map(drop);
+            }
+            standing => standing?,
+        };
+        if matches!(manifest.kind, Applied::Pod | Applied::PersistentVolumeClaim | Applied::ServiceAccount) {
+            // Their specs hold what the cluster added, and a patch keeps it.
+            let patch = "application/strategic-merge-patch+json";
+            return self.request(Method::PATCH, &format!("{path}?{MANAGER}"), patch, Some(&wanted)).await.map(drop);
+        }
+        // What the manifest drops goes, as by the patch that kubectl computes.
+        wanted["metadata"]["resourceVersion"] = standing["metadata"]["resourceVersion"].clone();
+        self.request(Method::PUT, &format!("{path}?{MANAGER}"), "application/json", Some(&wanted)).await.map(drop)
+    }
+
+    /// Runs each `kubectl delete` that the tool told, in its order, and says how many there were.
+    pub(crate) async fn obey(&self, told: &Ran) -> usize {
+        let text = told.told().split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut commands: Vec<&str> = text.split('`').filter_map(|it| it.strip_prefix("kubectl delete ")).collect();
+        commands.dedup();
+        for command in &commands {
+            self.kubectl_delete(command).await;
+        }
+        commands.len()
+    }
+
+    /// `kubectl delete KIND NAME…` or `KIND/NAME…`, in this namespace; returns when all is gone.
+    async fn kubectl_delete(&self, command: &str) {
+        let mut words = command.split(' ');
+        let (mut kind, mut orphan, mut targets) = (None, false, vec![]);
+        while let Some(word) = words.next() {
+            match (word, word.split_once('/')) {
+                ("-n", _) => assert_eq!(words.next(), Some(self.namespace.as_str()), "{command}"),
+                ("--cascade=orphan", _) => orphan = true,
+                (flag, _) if flag.starts_with('-') => {}
+                (_, Some((kind, name))) => targets.push((applied(kind), name)),
+                (word, None) => match kind {
+                    None => kind = Some(applied(word)),
+                    Some(kind) => targets.push((kind, word)),
+                },
+            }
+        }
+        let stuck = self.unready_pods().await;
+        if targets.is_empty() {
+            // The pod that the report speaks of, of which there is no other sign here.
+            assert_eq!(kind, Some(Applied::Pod), "kubectl delete {command}");
+            targets.extend(stuck.iter().map(|it| (Applied::Pod, it.as_str())));
+        }
+        let options = json!({"propagationPolicy": if orphan { "Orphan" } else { "Background" }});
+        let paths: Vec<PathBuf> = targets.iter().map(|(kind, name)| PathBuf::from(collection(&self.namespace, *kind)).join(name)).collect();
+        let mut uids = vec![];
+        for path in &paths {
+            let path = path.to_str().unwrap();
+            match self.request(Method::GET, path, "", None).await {
+                Ok(it) => uids.push((path, it["metadata"]["uid"].clone())),
+                Err(status) => assert!(status.is_not_found(), "{status:?}"),
+            }
+        }
+        for (path, _) in &uids {
+            self.request(Method::DELETE, path, "application/json", Some(&options)).await.unwrap();
+        }
+        self.until("what was deleted is gone", async || {
+            for (path, uid) in &uids {
+                if self.request(Method::GET, path, "", None).await.is_ok_and(|it| it["metadata"]["uid"] == *uid) {
+                    return false;
+                }
+            }
+            true
+        })
+        .await;
+    }
+
+    async fn request(&self, method: Method, path: &str, content: &str, body: Option<&Value>) -> Result<Value, Box<Status>> {
+        let request = Request::builder().method(method).uri(path).header(http::header::CONTENT_TYPE, content);
+        let body = body.map(|it| it.to_string().into_bytes()).unwrap_or_default();
+        match self.client.request::<Value>(request.body(body).unwrap()).await {
+            Err(kube::Error::Api(status)) => Err(status),
+            answer => Ok(answer.unwrap()),
+        }
+    }
+}
+
+fn collection(namespace: &str, kind: Applied) -> String {
+    let (_, version, plural) = kind.names();
+    let group = if version.contains('/') { "apis" } else { "api" };
+    format!("/{group}/{version}/namespaces/{namespace}/{plural}")
+}
+
+/// A kind as kubectl takes it: singular, plural or short.
+fn applied(word: &str) -> Applied {
+    let short = match word {
+        "sts" => "statefulset",
+        "svc" => "service",
+        "pvc" => "persistentvolumeclaim",
+        "po" => "pod",
+        "deploy" => "deployment",
+        other => other,
+    };
+    let is_it = |it: &Applied| it.names().0.eq_ignore_ascii_case(short) || it.names().2 == short;
+    Applied::ALL.into_iter().find(is_it).unwrap_or_else(|| panic!("kubectl delete {word}"))
+}
