@@ -20,6 +20,8 @@ pub struct Facts {
     pub deletes_claims: bool,
     /// Ordinals from N on have claims already: they are somebody's data.
     pub claims_beyond: bool,
+    /// The claims are on volumes that no provisioner made: claims of more pods would bind somebody's spare volumes for good.
+    pub volumes_by_hand: bool,
 }
 
 /// What to do next.
@@ -121,18 +123,23 @@ const fn restart(to: i32) -> Option<Step> {
 fn after_replacing(facts: &Facts, ended: Ended) -> Option<Step> {
     match ended {
         // Going down would take the submission's own claims.
-        _ if facts.deletes_claims && (ended != Ended::Done || facts.claims_beyond) => None,
+        _ if facts.deletes_claims && (ended != Ended::Done || facts.claims_beyond || facts.volumes_by_hand) => None,
+        Ended::Done if facts.volumes_by_hand => without_more_pods(facts.replicas),
         Ended::Done => up(facts.replicas + EXTRA),
         _ => down(0),
     }
+}
+
+/// From 1, coming back adds at least two pods, so that one way down and one way up show all; fewer pods go to 0.
+const fn without_more_pods(replicas: i32) -> Option<Step> {
+    down(if replicas > EXTRA { 1 } else { 0 })
 }
 
 fn after_rising(facts: &Facts, ended: Ended) -> Option<Step> {
     let n = facts.replicas;
     match ended {
         _ if facts.deletes_claims => down(n),
-        // From 1, coming back adds at least two pods, so that one way down and one way up show all.
-        Ended::NoRoom if n > EXTRA => down(1),
+        Ended::NoRoom => without_more_pods(n),
         Ended::Done if facts.creation_witnessed => down(n),
         _ => down(0),
     }
@@ -141,9 +148,10 @@ fn after_rising(facts: &Facts, ended: Ended) -> Option<Step> {
 fn after_falling(facts: &Facts, performed: &[Performed], to: i32) -> Option<Step> {
     let n = facts.replicas;
     let fell = performed.last().is_some_and(|it| it.ended == Ended::Done);
-    let rise = performed.iter().find(|it| it.step.name() == StepName::ScaleUp).map(|it| it.ended);
-    match rise {
+    let ended = |name| performed.iter().find(|it| it.step.name() == name).map(|it| it.ended);
+    match ended(StepName::ScaleUp) {
         _ if !fell => None,
+        None if ended(StepName::Replace) == Some(Ended::Done) => restart(n),
         // The replacement is broken, so would be whatever starts now.
         None => None,
         Some(Ended::Done) if to == n => restart(n + EXTRA),
@@ -165,7 +173,7 @@ fn after_restarting(facts: &Facts, performed: &[Performed]) -> Option<Step> {
 mod tests {
     use super::{Ended, Facts, Performed, Step, next, normal_path};
 
-    const STOOD: Facts = Facts { replicas: 3, start: 0, creation_witnessed: false, deletes_claims: false, claims_beyond: false };
+    const STOOD: Facts = Facts { replicas: 3, start: 0, creation_witnessed: false, deletes_claims: false, claims_beyond: false, volumes_by_hand: false };
     const WITNESSED: Facts = Facts { creation_witnessed: true, ..STOOD };
     const DELETES: Facts = Facts { deletes_claims: true, ..STOOD };
 
@@ -216,6 +224,18 @@ mod tests {
         check(&WITNESSED, "scaleup:5", ended, "observe inspect replace:1 scaleup:5 scaledown:1 restart:3");
         check(&STOOD, "scaleup:5", ended, "observe inspect replace:1 scaleup:5 scaledown:1 restart:3 scaledown:0 restart:3");
         check(&Facts { replicas: 2, ..WITNESSED }, "scaleup:4", ended, "observe inspect replace:1 scaleup:4 scaledown:0 restart:2");
+    }
+
+    /// Catches claims of the tour's own that bind somebody's spare volumes.
+    #[test]
+    fn volumes_by_hand_get_no_more_pods() {
+        let by_hand = |facts: &Facts| Facts { volumes_by_hand: true, ..*facts };
+        let done = Ended::Done;
+        check(&by_hand(&WITNESSED), "", done, "observe inspect replace:1 scaledown:1 restart:3");
+        check(&by_hand(&STOOD), "", done, "observe inspect replace:1 scaledown:1 restart:3 scaledown:0 restart:3");
+        check(&Facts { replicas: 2, ..by_hand(&STOOD) }, "", done, "observe inspect replace:1 scaledown:0 restart:2");
+        check(&by_hand(&DELETES), "", done, "observe inspect replace:1");
+        check(&by_hand(&STOOD), "replace:1", Ended::Broken, "observe inspect replace:1 scaledown:0");
     }
 
     #[test]

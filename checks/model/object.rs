@@ -89,6 +89,8 @@ objects! {
         deletion_grace_period_seconds: Option<i64>,
         /// Labels.
         labels: BTreeMap<String, String>,
+        /// Of a claim: the annotations that name its provisioner. No other is kept.
+        annotations: BTreeMap<String, String>,
         /// Owners.
         owner_references: Vec<OwnerReference>,
     }

@@ -36,6 +36,7 @@ use super::{Cluster, Failure, Journal, error::chain, journal::Silence};
 use crate::untrusted::show;
 
 pub(crate) use pulse::answers;
+pub(super) use slim::PROVISIONER;
 
 /// The server sends a bookmark about once a minute: a watch that is silent for longer is dead.
 const IDLE: Duration = Duration::from_secs(90);

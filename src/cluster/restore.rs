@@ -12,7 +12,7 @@ use std::{
 };
 
 use checks::model::{
-    Fault, Incarnation, Timeline, Wait, What,
+    Fault, Incarnation, MOST_REPLICAS, Timeline, Wait, What,
     observation::{Phase, Reference, Step, StepName},
 };
 use futures::future::join_all;
@@ -31,8 +31,6 @@ use super::{
 };
 use crate::{recording::Header, untrusted::show};
 
-/// The most replicas that a grade begins with.
-pub(super) const MOST_REPLICAS: i32 = 100;
 /// How long an API server may be away that is to put the replicas back: nobody else will do it.
 const BACK: Duration = Duration::from_secs(300);
 /// How many ordinals beyond the replicas as found a grade uses.
@@ -236,7 +234,7 @@ impl Restorer<'_> {
             replicas = found.replicas;
             let asked = point.asked.unwrap_or(point.replicas);
             outcome.stays.push(format!("{} keeps {replicas} replicas, as somebody else asked for: the grade had last asked for {asked}", set.name));
-            let theirs = self.journal.with(|timeline| self.unlisted(timeline, point));
+            let theirs = if point.asked.is_some() { self.journal.with(|timeline| self.unlisted(timeline, point)) } else { vec![] };
             outcome.stays.extend(theirs.iter().map(|it| format!("claim {} stays, because somebody else scaled the set since", it.name)));
         }
         // A set that is still shown with 0 replicas looks as if no pod would ever come.
@@ -290,6 +288,9 @@ impl Restorer<'_> {
     /// changed the set since, nor, as far as can be seen, written on them.
     async fn own_claims(&self, point: &RestorePoint, found: &Scaled, stays: &mut Vec<String>) -> Vec<Reference> {
         let mut own = vec![];
+        if point.asked.is_none() {
+            return own;
+        }
         for claim in self.journal.with(|timeline| self.unlisted(timeline, point)) {
             let why = if !point.is_untouched(found) {
                 Some("somebody else changed the set since".to_owned())

@@ -1,8 +1,8 @@
 //! What is known of the set when it has settled, and whether somebody else changes it afterwards.
 
-use checks::model::{Part, Timeline, Version, Wait, observation::Reference};
+use checks::model::{ClaimLife, Part, Timeline, Version, Wait, observation::Reference};
 
-use super::terminating::SetNames;
+use super::{recorder::PROVISIONER, terminating::SetNames};
 use crate::plan::Facts;
 
 /// The set as it was when the tour began to change it.
@@ -41,7 +41,24 @@ pub(super) fn facts(timeline: &Timeline) -> Option<Facts> {
     let adopted = timeline.lanes().flat_map(|(_, lane)| lane.first()).any(|pod| pod.adopted || pod.added.after.is_none());
     let beyond = (0..2).map(|more| start.saturating_add(replicas).saturating_add(more));
     let claims_beyond = beyond.flat_map(|ordinal| claim_names(timeline, ordinal)).any(|name| timeline.claim(&name).last().is_some_and(|it| it.gone.is_none()));
-    Some(Facts { replicas, start, creation_witnessed: witnessed && !adopted, deletes_claims: deletes_claims(timeline), claims_beyond })
+    Some(Facts {
+        replicas,
+        start,
+        creation_witnessed: witnessed && !adopted,
+        deletes_claims: deletes_claims(timeline),
+        claims_beyond,
+        volumes_by_hand: has_volume_by_hand(timeline),
+    })
+}
+
+/// Whether a claim of the set is on a volume that no provisioner made. Claims of more pods would take such volumes from
+/// somebody, and a volume whose claim is deleted is not bound again unless somebody frees it.
+fn has_volume_by_hand(timeline: &Timeline) -> bool {
+    let names = set_names(timeline);
+    let mounted: Vec<String> = timeline.owned().flat_map(|pod| pod.claims()).map(|(_, claim)| claim).collect();
+    let is_ours = |name: &str| names.owns_claim(name) && mounted.iter().any(|it| it == name);
+    let by_hand = |claim: &ClaimLife| !PROVISIONER.iter().any(|it| claim.claim.metadata.annotations.contains_key(*it));
+    timeline.claims().any(|claim| is_ours(claim.name()) && !claim.volume().is_empty() && by_hand(claim))
 }
 
 /// The claims that the set's templates make for an ordinal.

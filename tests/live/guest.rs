@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{
     lab::Lab,
-    state::{CLAIMS, STANDING, ended},
+    state::{CLAIMS, STANDING, ended, send},
 };
 
 /// The steps of a grade of a standing set, as progress names them: a kill comes at any of so many milliseconds after one begins.
@@ -30,19 +30,24 @@ async fn a_killed_grade_is_put_back() {
     println!("STSGRADE_SEED={seed}");
     let rows = (0..TOGETHER.min(kills)).map(|row| async move {
         Lab::run(&format!("live-kill-{row}"), async |lab| {
+            let mut at_work = 0;
             lab.stand().await;
             for kill in (row..kills).step_by(TOGETHER) {
                 let (moment, longest) = MOMENTS[kill % MOMENTS.len()];
                 let later = Duration::from_millis(random(seed, kill) % longest);
-                kill_and_compare(lab, moment, later, kill.is_multiple_of(2)).await;
+                at_work += usize::from(kill_and_compare(lab, moment, later, kill.is_multiple_of(2)).await);
             }
+            at_work
         })
-        .await;
+        .await
     });
-    futures::future::join_all(rows).await;
+    let at_work: usize = futures::future::join_all(rows).await.into_iter().sum();
+    // A moment may come after the end of a fast grade; all of them may not.
+    assert!(2 * at_work >= kills, "only {at_work} of {kills} grades were at work when they were killed");
 }
 
-async fn kill_and_compare(lab: &Lab, moment: &str, later: Duration, by_restore: bool) {
+/// Whether the grade was at work when it was killed.
+async fn kill_and_compare(lab: &Lab, moment: &str, later: Duration, by_restore: bool) -> bool {
     let before = lab.state().await;
     let killed = lab.kill_after(moment, later).await;
     let what = if by_restore { "restore" } else { "grade" };
@@ -52,6 +57,57 @@ async fn kill_and_compare(lab: &Lab, moment: &str, later: Duration, by_restore: 
     lab.settled("web", 3).await;
     let after = lab.state().await;
     assert_eq!(after, before, "{what} after a kill {later:?} after {moment:?}: {}", put_back.told());
+    killed
+}
+
+/// What a student did after a grade was killed: scaled by hand and wrote on every pod's claim. Catches a restoring that
+/// deletes it.
+#[tokio::test]
+async fn what_somebody_did_after_a_kill_stays() {
+    let rows = [("replace", 300, 5, 5), ("scale up", 2000, 5, 3), ("scale up", 500, 4, 4), ("scale down", 1000, 5, 5)];
+    let rows = rows.into_iter().enumerate().map(|(row, (moment, later, scaled, kept))| async move {
+        Lab::run(&format!("live-after-kill-{row}"), async |lab| {
+            lab.stand().await;
+            assert!(lab.kill_after(moment, Duration::from_millis(later)).await, "the grade had ended");
+            lab.scale(scaled).await;
+            for ordinal in 0..scaled {
+                lab.sh(&format!("web-{ordinal}"), "hostname > /data/work").await;
+            }
+            let restored = lab.stsgrade("restore", &[]).await;
+            assert_eq!((restored.status, lab.replicas("web").await), (0, kept), "{}", restored.told());
+            lab.scale(scaled).await;
+            for ordinal in 0..scaled {
+                let name = format!("web-{ordinal}");
+                assert_eq!(lab.sh(&name, "cat /data/work").await.trim(), name, "{}", restored.told());
+            }
+        })
+        .await;
+    });
+    futures::future::join_all(rows).await;
+}
+
+/// Catches a grader that goes on after another has taken its place, as a closed laptop's does when it is opened.
+#[tokio::test]
+async fn a_grader_that_lost_its_lease_writes_nothing_more() {
+    Lab::run("live-stopped-long", async |lab| {
+        lab.stand().await;
+        let before = lab.state().await;
+        let (first, rest) = lab.begin("scale up", &[]).await;
+        send(&first, "STOP");
+        // The first one's process lives, so that only its Lease tells that nothing comes of it any more.
+        let other = tempfile::tempdir().unwrap();
+        let save = other.path().join("second.jsonl");
+        let (second, second_rest) = lab.begin_at("scale down", &["--save", save.to_str().unwrap()]).await;
+        send(&first, "CONT");
+        let first = ended(first, rest).await;
+        let second = ended(second, second_rest).await;
+        assert_eq!((second.status, second.score()), (0, 100), "the first one disturbed it: {}", second.told());
+        assert!(second.says("watching for up to 60 s"), "{}", second.told());
+        assert!(first.status == 5 && first.says("lost its lock") && first.says("nothing was changed after that"), "{}", first.told());
+        lab.settled("web", 3).await;
+        assert_eq!(lab.state().await, before, "{}\n{}", first.told(), second.told());
+    })
+    .await;
 }
 
 /// The same numbers for the same seed, on any machine (splitmix64).
@@ -83,14 +139,14 @@ async fn one_of_two_graders_says_who_the_other_is() {
 async fn signals_put_everything_back_at_once() {
     Lab::run("live-signals", async |lab| {
         lab.stand().await;
-        // SIGHUP is what a closed terminal sends; at "scale down" the set has no pods.
+        // SIGHUP is what a closed terminal sends; at "scale down" it would leave a set with no pods.
         for (signal, status, moment, asked) in
-            [("TERM", 143, "scale up", 5), ("HUP", 129, "scale down", 0), ("USR1", 138, "scale up", 5), ("INT", 130, "scale down", 0)]
+            [("TERM", 143, "scale up", 5), ("HUP", 129, "scale down", 0), ("USR1", 138, "scale up", 5), ("INT", 130, "bring the pods back", 3)]
         {
             let before = lab.state().await;
             let (ended, ready) = lab.signal_and_look(moment, signal, asked, 3).await;
             assert_eq!(ended.status, status, "{}", ended.told());
-            assert!(ready < 5, "it waited for the step to end: {}", ended.told());
+            assert_ne!(ready, asked, "it waited for the step to end: {}", ended.told());
             lab.settled("web", 3).await;
             assert_eq!(lab.state().await, before, "{}", ended.told());
         }

@@ -57,9 +57,9 @@ impl Ran {
 
 impl Lab {
     /// Runs a test in a new namespace. Where it fails, every pod's state is printed before all is removed.
-    pub(crate) async fn run(namespace: &str, test: impl AsyncFnOnce(&Self)) {
+    pub(crate) async fn run<T>(namespace: &str, test: impl AsyncFnOnce(&Self) -> T) -> T {
         let _beside_others = CLUSTER.read().await;
-        Self::run_now(namespace, test).await;
+        Self::run_now(namespace, test).await
     }
 
     /// Runs a test that disturbs the whole cluster, while no other runs.
@@ -81,7 +81,7 @@ impl Lab {
         came_of_it.map_err(|wrong| format!("{namespace}: {wrong}"))
     }
 
-    async fn run_now(namespace: &str, test: impl AsyncFnOnce(&Self)) {
+    async fn run_now<T>(namespace: &str, test: impl AsyncFnOnce(&Self) -> T) -> T {
         let lab = Self::unmade(namespace).await;
         let namespaces: Api<Namespace> = Api::all(lab.client.clone());
         let it = Namespace { metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() }, ..Namespace::default() };
@@ -97,9 +97,7 @@ impl Lab {
         // A test may have cut off the client that it began with.
         let namespaces: Api<Namespace> = Api::all(Client::try_default().await.unwrap());
         namespaces.delete(namespace, &DeleteParams::default()).await.unwrap();
-        if let Err(panic) = outcome {
-            std::panic::resume_unwind(panic);
-        }
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     /// A namespace that is not there yet.

@@ -151,7 +151,12 @@ impl Lab {
     /// Begins a grade, and waits until it says `moment`; what it had said until then comes with it.
     pub(crate) async fn begin(&self, moment: &str, args: &[&str]) -> (Child, tokio::task::JoinHandle<String>) {
         let save = self.recording();
-        let mut command = self.command("grade", &[&["--save", save.to_str().unwrap()], args].concat());
+        self.begin_at(moment, &[&["--save", save.to_str().unwrap()], args].concat()).await
+    }
+
+    /// The same, with a place of its own for the recording.
+    pub(crate) async fn begin_at(&self, moment: &str, args: &[&str]) -> (Child, tokio::task::JoinHandle<String>) {
+        let mut command = self.command("grade", args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut err = String::new();
@@ -360,7 +365,7 @@ fn permissions(rules: &[PolicyRule]) -> BTreeSet<[String; 3]> {
     all
 }
 
-fn send(child: &Child, signal: &str) {
+pub(crate) fn send(child: &Child, signal: &str) {
     let pid = child.id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
 }

@@ -68,16 +68,23 @@ impl Known {
     }
 }
 
+/// The annotations by which the volume controller says who made, or is to make, a claim's volume. Others may hold anything.
+pub(in crate::cluster) const PROVISIONER: [&str; 2] = ["volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"];
+
 /// Takes away what no question is asked of.
 fn slim(object: &mut Object) {
+    let is_claim = object.kind() == Kind::PersistentVolumeClaim;
+    metadata_mut(object).annotations.retain(|name, _| is_claim && PROVISIONER.contains(&name.as_str()));
     if !matches!(object.kind(), Kind::Pod | Kind::EndpointSlice | Kind::Service) {
         metadata_mut(object).labels.clear();
     }
     if let Object::StatefulSet(set) = object
         && let Some(spec) = &mut set.spec
     {
+        spec.template.metadata.annotations.clear();
         for template in &mut spec.volume_claim_templates {
             template.status = Default::default();
+            template.metadata.annotations.clear();
         }
     }
 }
@@ -141,6 +148,18 @@ mod tests {
     }
 
     /// Catches a spec that is lost (never written after it changed) and one that is written each time.
+    /// Catches a recording that keeps annotations, which may hold anything (the last-applied manifest with its variables).
+    #[test]
+    fn only_the_provisioner_is_kept_of_annotations() {
+        let annotations = [(super::PROVISIONER[0], "p"), ("kubectl.kubernetes.io/last-applied-configuration", "secret")];
+        let annotations: std::collections::BTreeMap<_, _> = annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let metadata = Metadata { annotations, ..Metadata::default() };
+        let kept = |object| Known::default().line(Change::Added, object).map(|it| it.metadata().annotations.len());
+        assert_eq!(kept(Object::Pod(Pod { metadata: metadata.clone(), ..Pod::default() })), Some(0));
+        let claim = checks::model::object::PersistentVolumeClaim { metadata, ..Default::default() };
+        assert_eq!(kept(Object::PersistentVolumeClaim(claim)), Some(1));
+    }
+
     #[test]
     fn a_spec_is_written_when_it_differs_from_the_line_before() {
         let mut known = Known::default();
