@@ -72,6 +72,10 @@ pub(super) struct RestorePoint {
     /// `metadata.generation` of the set once `asked` stands: while it is the same, nobody else has changed the set's spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) generation: Option<i64>,
+    /// When the grade last renewed its Lease, in seconds since the epoch by the API server's clock: written by the first that took
+    /// the Lease over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<i64>,
 }
 
 impl RestorePoint {
@@ -81,10 +85,15 @@ impl RestorePoint {
         replicas == self.asked.unwrap_or(self.replicas) || self.before == Some(replicas)
     }
 
-    /// Whether the set is just as the grade last asked, and nobody has changed its spec since: what the set has made of that is the
-    /// grade's doing.
-    pub(super) fn is_untouched(&self, found: &Scaled) -> bool {
-        self.before.is_none() && self.asked == Some(found.replicas) && self.generation == Some(found.generation)
+    /// Whether a claim of more pods is there because the grade asked for them: nobody has changed the set's spec since. Where nobody
+    /// knows whether the API server took what was asked last, the claim must have been created while the grade lived.
+    ///
+    /// `created` is in seconds since the epoch by the API server's clock.
+    pub(super) fn has_caused(&self, found: &Scaled, created: i64) -> bool {
+        let Some(generation) = self.generation else { return false };
+        let is_asked = self.asked == Some(found.replicas) && generation == found.generation;
+        let is_before = self.before == Some(found.replicas) && generation == found.generation + 1;
+        is_before || is_asked && (self.before.is_none() || self.until.is_none_or(|until| created <= until))
     }
 }
 
@@ -121,7 +130,7 @@ pub(super) struct Found {
     version: String,
     since: Timestamp,
     /// Absent when it is not readable, or was never written: then nothing had been changed.
-    pub(super) point: Option<RestorePoint>,
+    point: Option<RestorePoint>,
     /// What a clean-up that was never made would have removed, as `kubectl delete` takes it.
     pub(super) litter: Vec<String>,
     /// Who holds it; empty: nobody.
@@ -130,6 +139,8 @@ pub(super) struct Found {
     started: String,
     renewed: Option<Timestamp>,
     duration: Duration,
+    /// When it was last written, in seconds since the epoch by the API server's clock.
+    written: Option<i64>,
     grader: Option<String>,
 }
 
@@ -167,10 +178,15 @@ impl Found {
     /// Somebody was faster. The API server refuses, or cannot be reached.
     pub(super) async fn take_over(&self, cluster: &Cluster) -> Result<Option<Held>, Failure> {
         let (id, alive) = begin()?;
-        let point = self.point.clone();
+        let mut point = self.point.clone();
+        let mut annotations = json!({GRADER: id});
+        if let Some(point) = &mut point {
+            point.until = point.until.or(self.written);
+            annotations[ANNOTATION] = json!(text(point));
+        }
         let now = MicroTime(Timestamp::now());
         let patch = json!({
-            "metadata": {"uid": self.uid, "resourceVersion": self.version, "annotations": {GRADER: id}},
+            "metadata": {"uid": self.uid, "resourceVersion": self.version, "annotations": annotations},
             "spec": {"holderIdentity": identity(), "leaseDurationSeconds": LEASE_SECONDS, "acquireTime": now, "renewTime": now},
         });
         let sent = term::now();
@@ -292,6 +308,7 @@ fn found(lease: &Lease) -> Found {
     let spec = lease.spec.clone().unwrap_or_default();
     let annotation = |name| lease.metadata.annotations.as_ref().and_then(|it| it.get(name));
     let seconds = spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
+    let written = lease.metadata.managed_fields.iter().flatten().filter_map(|it| it.time.as_ref()).map(|it| it.0.as_second()).max();
     Found {
         uid: lease.metadata.uid.clone().unwrap_or_default(),
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
@@ -303,6 +320,7 @@ fn found(lease: &Lease) -> Found {
         renewed: spec.renew_time.map(|it| it.0),
         // No grader asks for more.
         duration: Duration::from_secs(seconds.min(LEASE_SECONDS)),
+        written,
         grader: annotation(GRADER).cloned(),
     }
 }
@@ -560,14 +578,17 @@ mod tests {
         let found = |replicas, generation| Scaled { replicas, generation, ..Scaled::default() };
         let new = RestorePoint { replicas: 3, ..RestorePoint::default() };
         assert!(new.is_as_asked(3) && !new.is_as_asked(5));
-        assert!(!new.is_untouched(&found(3, 1)), "it has asked for nothing, so nothing is its doing");
-        let asking = RestorePoint { asked: Some(5), before: Some(3), generation: Some(2), ..new };
+        assert!(!new.has_caused(&found(3, 1), 0), "it has asked for nothing, so nothing is its doing");
+        let asking = RestorePoint { asked: Some(5), before: Some(3), generation: Some(2), until: Some(100), ..new };
         assert!(asking.is_as_asked(5) && asking.is_as_asked(3) && !asking.is_as_asked(4));
-        assert!(!asking.is_untouched(&found(5, 2)), "nobody knows whether the API server took it, or somebody else asked the same");
+        assert!(asking.has_caused(&found(5, 2), 100));
+        assert!(!asking.has_caused(&found(5, 2), 101), "somebody else may have asked for the same after the grade had died");
+        assert!(asking.has_caused(&found(3, 1), 101), "nobody has asked for anything");
+        assert!(!asking.has_caused(&found(3, 3), 100));
         let asked = RestorePoint { before: None, ..asking };
         assert!(asked.is_as_asked(5) && !asked.is_as_asked(3));
-        assert!(asked.is_untouched(&found(5, 2)));
-        assert!(!asked.is_untouched(&found(5, 4)), "somebody scaled it to 3 and back");
+        assert!(asked.has_caused(&found(5, 2), 101), "the set's controller goes on when the grade is dead");
+        assert!(!asked.has_caused(&found(5, 4), 100), "somebody scaled it to 3 and back");
     }
 
     /// Catches a forged Lease whose words somebody pastes into a shell.

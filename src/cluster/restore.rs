@@ -45,8 +45,10 @@ const WITHIN: Duration = Duration::from_secs(15);
 const REMOVING: Duration = Duration::from_secs(120);
 /// Between two tries.
 const AGAIN: Duration = Duration::from_secs(1);
-/// What a container writes within so many seconds of its start is the start's doing.
+/// What a container writes within so many seconds of its start may be the start's doing.
 const AT_START: i64 = 2;
+/// So many pods show what a start writes.
+const SIBLINGS: usize = 5;
 
 /// What restoring came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,7 +85,7 @@ pub async fn finish(
 pub(super) async fn finish_found(cluster: &Cluster, found: &Found, probe_image: Option<&str>, interrupt: &Interrupt) -> Result<Restored, Failure> {
     let Some(held) = found.take_over(cluster).await? else { return Ok(Restored::default()) };
     let finished = tokio::select! {
-        finished = put_back(cluster, found, &held, probe_image, interrupt) => finished,
+        finished = put_back(cluster, &held, probe_image, interrupt) => finished,
         loss = held.keep() => Err(term::failure(&loss)),
     };
     let mut restored = match finished {
@@ -102,9 +104,9 @@ pub(super) async fn finish_found(cluster: &Cluster, found: &Found, probe_image: 
     Ok(restored)
 }
 
-async fn put_back(cluster: &Cluster, found: &Found, held: &Held, probe_image: Option<&str>, interrupt: &Interrupt) -> Result<Restored, Failure> {
+async fn put_back(cluster: &Cluster, held: &Held, probe_image: Option<&str>, interrupt: &Interrupt) -> Result<Restored, Failure> {
     // Nothing had been changed.
-    let Some(point) = &found.point else { return Ok(Restored::default()) };
+    let Some(point) = &held.point() else { return Ok(Restored::default()) };
     if !(0..=MOST_REPLICAS).contains(&point.replicas) {
         let stays = format!("the lock says that {} had {} replicas, with which no grade begins: nothing was changed", point.set, point.replicas);
         return Ok(Restored { stays: vec![stays], ..Restored::default() });
@@ -291,11 +293,13 @@ impl Restorer<'_> {
         if point.asked.is_none() {
             return own;
         }
+        let known = if self.is_successor { self.known_files(point).await } else { BTreeSet::new() };
         for claim in self.journal.with(|timeline| self.unlisted(timeline, point)) {
-            let why = if !point.is_untouched(found) {
+            let created = self.journal.with(|timeline| created(timeline, &claim)).unwrap_or(i64::MAX);
+            let why = if !point.has_caused(found, created) {
                 Some("somebody else changed the set since".to_owned())
             } else if self.is_successor {
-                self.used(&claim).await
+                self.used(&claim, &known).await
             } else {
                 None
             };
@@ -308,8 +312,25 @@ impl Restorer<'_> {
         own
     }
 
+    /// The names of the files that pods of the set had on their claims while the grade lived, digits left out.
+    async fn known_files(&self, point: &RestorePoint) -> BTreeSet<String> {
+        let until = point.until.unwrap_or_default();
+        let pods: Vec<(Reference, Vec<Mounted>)> = self.journal.with(|timeline| {
+            let first = timeline.start().saturating_add(point.replicas);
+            let pods = timeline.owned().filter(|pod| pod.ordinal < first && pod.is_ready()).take(SIBLINGS);
+            pods.map(|pod| (reference(pod), Mounted::of(pod))).collect()
+        });
+        let mut known = BTreeSet::new();
+        for (pod, mounted) in pods {
+            // What cannot be listed tells of no file.
+            let files = list_files(self.cluster, &pod, mounted).await.unwrap_or_default();
+            known.extend(files.into_iter().filter(|(written, _)| *written <= until).map(|(_, name)| name));
+        }
+        known
+    }
+
     /// Why somebody may have used a claim since its pod was started, if so.
-    async fn used(&self, claim: &Reference) -> Option<String> {
+    async fn used(&self, claim: &Reference, known: &BTreeSet<String>) -> Option<String> {
         let users: Vec<(Reference, Vec<Mounted>, Option<i64>, bool)> = self.journal.with(|timeline| {
             let mounts = |pod: &Incarnation| pod.claims().iter().any(|(_, name)| *name == claim.name);
             let is_own = |pod: &Incarnation| timeline.owned().any(|own| own.uid() == pod.uid());
@@ -322,12 +343,14 @@ impl Restorer<'_> {
             }
             let Some(started) = started else { continue };
             let mounted: Vec<Mounted> = mounted.into_iter().filter(|it| it.claim == claim.name).collect();
-            match last_written(self.cluster, &pod, mounted).await {
-                Ok(None) => {}
-                Ok(Some(written)) if written <= started + AT_START => {}
-                Ok(Some(_)) => return Some(format!("something was written on it after {} had started", pod.name)),
-                Err(why) if why.contains(NO_SHELL) => {}
+            let files = match list_files(self.cluster, &pod, mounted).await {
+                Ok(files) => files,
+                Err(why) if why.contains(NO_SHELL) => continue,
                 Err(why) => return Some(format!("nobody knows what is on it ({why})")),
+            };
+            // What a start of the other pods writes, a start of this one may have written, too.
+            if files.iter().any(|(written, name)| *written > started + AT_START || !known.contains(name)) {
+                return Some(format!("it holds something that may not be from the start of {}", pod.name));
             }
         }
         None
@@ -339,16 +362,13 @@ impl Restorer<'_> {
         let mut found = vec![];
         for name in (first..first.saturating_add(BEYOND)).flat_map(|ordinal| super::settled::claim_names(timeline, ordinal)) {
             let Some(life) = timeline.claim(&name).last().filter(|it| it.gone.is_none() && it.asked_to_go.is_none()) else { continue };
-            if !point.claims.contains(&name) && self.is_newer(life.claim.metadata.creation_timestamp.as_deref()) {
-                found.push(Reference { uid: life.uid().to_owned(), name });
+            let claim = Reference { uid: life.uid().to_owned(), name };
+            let is_newer = created(timeline, &claim).is_some_and(|it| it >= self.held.since().as_second());
+            if is_newer && !point.claims.contains(&claim.name) {
+                found.push(claim);
             }
         }
         found
-    }
-
-    /// Whether something was created since the Lease was, by the server's clock.
-    fn is_newer(&self, created: Option<&str>) -> bool {
-        created.and_then(|it| it.parse::<jiff::Timestamp>().ok()).is_some_and(|it| it.as_second() >= self.held.since().as_second())
     }
 
     /// Removes our files from the claims of the pods as found; what is left of them.
@@ -411,15 +431,22 @@ impl Restorer<'_> {
     }
 }
 
+/// When a claim was created, in seconds since the epoch by the API server's clock.
+fn created(timeline: &Timeline, claim: &Reference) -> Option<i64> {
+    let life = timeline.claim(&claim.name).last().filter(|it| it.uid() == claim.uid)?;
+    life.claim.metadata.creation_timestamp.as_deref()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
+}
+
 /// When a pod's newest container started, in seconds since the epoch by its node's clock; `None` where none runs.
 fn last_start(pod: &Incarnation) -> Option<i64> {
     let statuses = pod.pod.status.container_statuses.iter().filter_map(|it| it.state.running.as_ref()?.started_at.as_deref());
     statuses.filter_map(|it| it.parse::<jiff::Timestamp>().ok()).map(|it| it.as_second()).max()
 }
 
-/// When a file on these mounts was last written, in seconds since the epoch by its node's clock; canaries do not count.
-async fn last_written(cluster: &Cluster, pod: &Reference, mounted: Vec<Mounted>) -> Result<Option<i64>, String> {
-    let Some((container, mounts)) = choose(&mounted, &BTreeSet::new()) else { return Ok(None) };
+/// The files on these mounts, canaries left out: when each was last written, in seconds since the epoch by its node's clock, and its
+/// path with each number in it as `#`.
+async fn list_files(cluster: &Cluster, pod: &Reference, mounted: Vec<Mounted>) -> Result<Vec<(i64, String)>, String> {
+    let Some((container, mounts)) = choose(&mounted, &BTreeSet::new()) else { return Ok(vec![]) };
     let word = random_word()?;
     let paths = mounts.iter().map(|it| it.path.clone());
     let command = script(include_str!("written.sh"), [word.clone()].into_iter().chain(paths));
@@ -428,8 +455,28 @@ async fn last_written(cluster: &Cluster, pod: &Reference, mounted: Vec<Mounted>)
     if !records.iter().any(|(key, value)| *key == "end" && *value == b"0") {
         return Err("its files could not be listed".to_owned());
     }
-    let times = records.iter().filter(|(key, _)| *key == "at").filter_map(|(_, time)| std::str::from_utf8(time).ok()?.trim().parse().ok());
-    Ok(times.max())
+    let mut files = vec![];
+    for (_, list) in records.iter().filter(|(key, _)| *key == "files") {
+        for line in String::from_utf8_lossy(list).lines() {
+            // A line that is none belongs to a name with a line break in it: nobody's start writes such a file.
+            let (written, name) = line.split_once(' ').and_then(|(time, name)| Some((time.parse().ok()?, name))).unwrap_or((i64::MAX, line));
+            files.push((written, without_numbers(name)));
+        }
+    }
+    Ok(files)
+}
+
+/// `web-3.log` and `web-10.log` are both `web-#.log`.
+fn without_numbers(name: &str) -> String {
+    let mut plain = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            c if !c.is_ascii_digit() => plain.push(c),
+            _ if plain.ends_with('#') => {}
+            _ => plain.push('#'),
+        }
+    }
+    plain
 }
 
 /// Removes our files from one pod's claims, by a container of our own where there is no shell; what is left of them.
@@ -474,4 +521,15 @@ async fn remove(cluster: &Cluster, pod: &Reference, container: &str, mounts: &[M
     }
     let left = records.iter().filter(|(key, _)| *key == "left");
     Ok(left.map(|(_, file)| format!("{} in pod {}", String::from_utf8_lossy(file), pod.name)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_numbers;
+
+    #[test]
+    fn names_that_follow_the_ordinal_are_alike() {
+        assert_eq!(without_numbers("./web-3/a.10.log"), without_numbers("./web-12/a.7.log"));
+        assert_ne!(without_numbers("./work"), without_numbers("./id"));
+    }
 }

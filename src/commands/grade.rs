@@ -169,7 +169,10 @@ pub(super) fn tell_restored(restored: &Restored, cluster: &Cluster, progress: &P
         restored.left.iter().for_each(|it| progress.say(&format!("  {}", show(it))));
         progress.say(&format!("next:  stsgrade restore -n {}", show(&cluster.namespace)));
     } else if restored.stays.is_empty() {
-        progress.say(&format!("the replicas are as they were found; the grade's own files, claims and lock are removed ({} API requests)", cluster.requests.total()));
+        progress.say(&format!(
+            "the replicas are as they were found; the grade's own files, claims and lock are removed ({} API requests)",
+            cluster.requests.total()
+        ));
     }
     restored.left.is_empty()
 }
