@@ -81,6 +81,7 @@ fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
     let cites: Vec<Seq> = doomed.into_iter().chain(deleted).map(|when| when.by).chain([life.added.by]).collect();
     let standing = match (doomed, deleted) {
         _ if by_somebody.is_some() => Standing::claim_deleted(name),
+        (Some(_), Some(_)) if life.gone.is_none() => Standing::broken(format!("claim {name} stays"), "it is being deleted with its pod"),
         (Some(_), Some(_)) => Standing::broken(format!("claim {name} stays"), "it was deleted with its pod"),
         (Some(_), None) => Standing::broken(format!("claim {name} stays"), "it was handed to its pod, to be deleted with it"),
         (None, _) => Standing::Met,

@@ -154,7 +154,13 @@ async fn put_back(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, journ
     if !restored.litter.is_empty() {
         progress.say("error: not everything that was applied could be removed:");
         restored.litter.iter().for_each(|it| progress.say(&format!("  {}", show(it))));
-        progress.say(&format!("next:  kubectl delete -n {} -f FILE, and the claims", show(&cluster.namespace)));
+        let is_held = restored.litter.iter().any(|it| it.contains("finalizers"));
+        // Asked to go it is already: only what holds it is left to do.
+        progress.say(&if is_held {
+            "next:  take the finalizers out of what they hold (`kubectl edit`), or ask whoever set them".to_owned()
+        } else {
+            format!("next:  kubectl delete -n {} -f FILE, and the claims", show(&cluster.namespace))
+        });
     } else if args.cleanup && whole {
         progress.say("all that -f made is removed");
     }
