@@ -171,6 +171,11 @@ impl Oracle<'_> {
             let (before, after) = (&self.cluster.lives[old], &self.cluster.lives[new]);
             // What an earlier template did shows nothing of this one.
             if before.revision != self.cluster.revision || after.revision != self.cluster.revision {
+                // But where a gap or a late stream hides when a claim went, it may be taken for one of a later pod.
+                let is_claimed = self.cluster.claimed.as_ref().is_some_and(|it| it.ordinal == after.ordinal);
+                for test in [6, 10] {
+                    self.tests[test].perhaps_hidden |= is_claimed && (self.delivery.gap.is_some() || self.case.lag > 0);
+                }
                 continue;
             }
             if before.gone.is_some_and(|gone| gone < self.cluster.cut) {
@@ -194,7 +199,9 @@ impl Oracle<'_> {
             // A claim that somebody deleted costs the decision and nothing else; so does one that nobody saw being handed to its pod.
             let claimed = self.cluster.claimed.as_ref().filter(|it| before.claim != after.claim && it.ordinal == after.ordinal);
             if let Some(claimed) = claimed.filter(|it| it.doomed.is_none_or(|doomed| !self.told(doomed))) {
-                let surely = claimed.doomed.is_none() && plain && known;
+                // A later whole round of the same ordinal makes up for it.
+                let again = self.cluster.lives[new + 1..].iter().any(|it| it.ordinal == after.ordinal && !it.readies.is_empty());
+                let surely = claimed.doomed.is_none() && plain && known && !again;
                 for test in [6, 10] {
                     self.tests[test].perhaps_hidden = true;
                     self.tests[test].perhaps_broken |= claimed.doomed.is_some();
