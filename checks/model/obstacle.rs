@@ -209,6 +209,13 @@ const ROWS: &[Row] = &[
         remedy: "An init container must end before the others start. Let its command end, or move it to `containers`.",
     },
     Row {
+        id: "claim_differs",
+        fault: Cluster,
+        speaks: AtOnce,
+        sees: sees::claim_differs,
+        remedy: "Deleting a StatefulSet keeps its claims, and a claim cannot be changed: this one is still what an earlier template, or somebody by hand, asked for. It has no volume, so nothing is lost with it. Delete it, and grade again.",
+    },
+    Row {
         id: "volume_missing",
         fault: Submission,
         speaks: AtOnce,

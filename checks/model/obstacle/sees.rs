@@ -78,12 +78,38 @@ fn pending(facts: &Facts<'_>, see: impl Fn(&Pending<'_>) -> Option<String>) -> O
     })
 }
 
+/// A claim that stood before the set asked for it: a claim cannot be changed, so it says nothing of the template as it is now.
+pub(super) fn claim_differs(facts: &Facts<'_>) -> Option<Sight> {
+    let pod = facts.pod?;
+    let templates = &facts.timeline.set()?.spec.volume_claim_templates;
+    pending(facts, |it| {
+        let name = &it.claim.metadata.name;
+        let template = templates.iter().find(|template| *name == format!("{}-{}", template.metadata.name, pod.name()))?;
+        let (wanted, claim) = (template.spec.as_ref()?, it.claim.spec.as_ref()?);
+        let class = match (wanted.storage_class_name.as_deref(), claim.storage_class_name.as_deref()) {
+            (Some(wanted), found) => found != Some(wanted),
+            // The API server writes the default class into a claim that names none, and that class exists.
+            (None, Some(found)) => found.is_empty() || is_class_missing(facts, found, &it.said),
+            (None, None) => false,
+        };
+        let other =
+            [("storageClassName", class), ("accessModes", wanted.access_modes != claim.access_modes), ("resources", wanted.resources != claim.resources)];
+        let fields: Vec<&str> = other.iter().filter(|(_, differs)| *differs).map(|(field, _)| *field).collect();
+        let command = format!("kubectl delete pvc {name} -n {}", facts.timeline.namespace());
+        (!fields.is_empty()).then(|| format!("claim {name} was made before, with another {}; `{command}` lets it be made anew", fields.join(" and ")))
+    })
+}
+
+fn is_class_missing(facts: &Facts<'_>, class: &str, said: &str) -> bool {
+    let known_missing = facts.timeline.storage_classes().is_some_and(|classes| classes.iter().all(|it| it.name != class));
+    known_missing || said.contains("storageclass") && said.contains("not found")
+}
+
 pub(super) fn class_missing(facts: &Facts<'_>) -> Option<Sight> {
     pending(facts, |it| {
         let class = it.claim.spec.as_ref()?.storage_class_name.as_deref().filter(|it| !it.is_empty())?;
-        let known_missing = facts.timeline.storage_classes().is_some_and(|classes| classes.iter().all(|it| it.name != class));
-        let told = it.said.contains("storageclass") && it.said.contains("not found");
-        (told || known_missing).then(|| format!("claim {} names StorageClass {class:?}, which does not exist: {}", it.claim.metadata.name, it.said))
+        is_class_missing(facts, class, &it.said)
+            .then(|| format!("claim {} names StorageClass {class:?}, which does not exist: {}", it.claim.metadata.name, it.said))
     })
 }
 

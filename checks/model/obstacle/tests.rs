@@ -1,5 +1,7 @@
 //! Each row, by what a real cluster (1.34) said in its case.
 
+use std::collections::BTreeMap;
+
 use super::{
     Fault::{self, Cluster, Submission},
     rows,
@@ -8,7 +10,8 @@ use crate::model::{
     Outcome, Wait,
     history::History,
     object::{
-        Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object, ObjectReference, Pod, Probe, Running, Terminated, Volume, Waiting,
+        Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object, ObjectReference, PersistentVolumeClaimSpec, Pod, Probe, Resources,
+        Running, Terminated, Volume, Waiting,
     },
     observation::{Change, Diagnosis, Phase, Reference, StepName, What},
 };
@@ -112,7 +115,11 @@ fn unschedulable(history: History, message: &str) -> History {
 }
 
 fn pending(class: Option<&str>, modes: &[&str], message: &str) -> History {
-    let history = History::new().service().set(Change::Added).subject().claim(0).claim_line(0, Change::Modified, |claim| {
+    pending_of(History::new(), class, modes, message)
+}
+
+fn pending_of(history: History, class: Option<&str>, modes: &[&str], message: &str) -> History {
+    let history = history.service().set(Change::Added).subject().claim(0).claim_line(0, Change::Modified, |claim| {
         claim.status.phase = "Pending".to_owned();
         if let Some(spec) = &mut claim.spec {
             spec.storage_class_name = class.map(str::to_owned);
@@ -325,6 +332,32 @@ fn probes_that_end_their_container() {
         stops(&other, "container_ends", Submission);
     }
     assert_eq!(at_once(&failed(ended(first(), 1, exit(137)))), None);
+}
+
+/// Catches a mended template that is charged with the claim that the failed one left.
+#[test]
+fn a_claim_of_an_earlier_template_is_to_be_deleted() {
+    let once = &["ReadWriteOnce"];
+    let with_template = |template: Option<&str>, class: Option<&str>, modes: &[&str], message: &str| {
+        let access_modes = once.map(str::to_owned).to_vec();
+        let resources = Resources { requests: BTreeMap::from([("storage".to_owned(), "100Mi".to_owned())]), ..Default::default() };
+        let spec = PersistentVolumeClaimSpec { access_modes, storage_class_name: template.map(str::to_owned), resources, ..Default::default() };
+        let mut history = History::new();
+        history.spec.volume_claim_templates[0].spec = Some(spec);
+        pending_of(history, class, modes, message)
+    };
+    let missing = "storageclass.storage.k8s.io \"fast\" not found";
+    let none = "no persistent volumes available for this claim and no storage class is set";
+    stops(&with_template(None, Some("fast"), once, missing), "claim_differs", Cluster);
+    stops(&with_template(Some("standard"), Some("fast"), once, missing), "claim_differs", Cluster);
+    stops(&with_template(None, Some(""), once, none), "claim_differs", Cluster);
+    stops(&with_template(None, None, &["ReadWriteMany"], none), "claim_differs", Cluster);
+    // What the template itself asks for is the template's.
+    stops(&with_template(Some("fast"), Some("fast"), once, missing), "class_missing", Submission);
+    stops(&with_template(Some(""), Some(""), once, none), "class_none", Submission);
+    // The default class, which the API server wrote.
+    let full = "failed to provision volume: rpc error: code = ResourceExhausted desc = not enough free space";
+    waits(&with_template(None, Some("standard"), once, full), "claim_pending", Cluster);
 }
 
 #[test]
