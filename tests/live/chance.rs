@@ -26,6 +26,10 @@ impl Chance {
     pub(crate) fn one_in(&mut self, many: u64) -> bool {
         self.next().is_multiple_of(many)
     }
+
+    pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[usize::try_from(self.between(0, choices.len() as u64 - 1)).unwrap()]
+    }
 }
 
 /// A number from the environment. Whoever sets something else wants to know that it was not understood.

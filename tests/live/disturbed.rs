@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use crate::{
     chance::{number, seed},
     lab::Lab,
-    proxy::Proxy,
+    proxy::{Proxy, Roughness},
     state::{CLAIMS, STANDING},
 };
 
@@ -43,7 +43,7 @@ async fn disturbed(lab: &Lab, seed: u64, place: u64) -> Result<String, String> {
     let (text, letters) = if place.is_multiple_of(2) { (text, "PPPPPPPPPP") } else { (overwriting, "PPPPPFPPPF") };
     let submission = lab.folder.path().join("submission.yaml");
     std::fs::write(&submission, text).unwrap();
-    let proxy = Proxy::start(seed).await;
+    let proxy = Proxy::start(seed, Roughness::Rough).await;
     let kubeconfig = proxy.kubeconfig(lab.folder.path());
     let mut args = vec!["--kubeconfig", kubeconfig.to_str().unwrap()];
     if place % 4 > 1 {

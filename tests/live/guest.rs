@@ -4,19 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{
     lab::Lab,
-    state::{CLAIMS, STANDING, ended, send},
+    state::{CLAIMS, MOMENTS, STANDING, ended, send},
 };
 
-/// The steps of a grade of a standing set, as progress names them: a kill comes at any of so many milliseconds after one begins.
-const MOMENTS: [(&str, u64); 7] = [
-    ("wait until", 1000),
-    ("read files", 1500),
-    ("replace", 4000),
-    ("scale up", 6000),
-    ("scale down", 8000),
-    ("bring the pods back", 6000),
-    ("put everything back", 1000),
-];
 /// This many at once: more would only wait for the processor.
 const TOGETHER: usize = 5;
 

@@ -4,6 +4,7 @@
 
 mod by_hand;
 mod chance;
+mod chaos;
 mod disturbed;
 mod errors;
 mod gaps;

@@ -36,6 +36,17 @@ const STANDS: Duration = Duration::from_secs(20);
 /// The longest that a set may take to be whole again.
 const WHOLE: Duration = Duration::from_secs(180);
 
+/// The steps of a grade of a standing set, as progress names them, and how many milliseconds after its begin something
+/// may happen to the grader.
+pub(crate) const MOMENTS: [(&str, u64); 7] = [
+    ("wait until", 1000),
+    ("read files", 1500),
+    ("replace", 4000),
+    ("scale up", 6000),
+    ("scale down", 8000),
+    ("bring the pods back", 6000),
+    ("put everything back", 1000),
+];
 /// A set of three that writes one file, once, and obeys SIGTERM. What it wrote must survive everything.
 pub(crate) const STANDING: &str = "tests/live/standing.yaml";
 /// Its claims.
