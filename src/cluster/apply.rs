@@ -10,14 +10,15 @@ use kube::{client::Body, core::Status};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Cluster, Failure, Tried};
+use super::{
+    Cluster, Failure, Tried, fields,
+    terminating::{self, Terminating},
+};
 use crate::{
     submission::{Applied, Manifest, Submission},
     untrusted::show,
 };
 
-/// Who applies, in `metadata.managedFields`.
-const MANAGER: &str = "fieldManager=stsgrade&fieldValidation=Strict";
 /// How long a new namespace may take to get its default service account.
 const NAMESPACE_SECONDS: u32 = 20;
 
@@ -94,18 +95,70 @@ pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespac
     Ok(Namespace { made: Some(uid), has_our_level: !trust })
 }
 
-/// Applies all objects in their order, and notes each in `report` as soon as it stands.
+/// Looks, before anything is applied, whether an object of the submission stands and is being deleted.
 ///
 /// # Errors
-/// The API server refuses one; those before it stand and are in `report`.
+/// One is. The API server refuses to show one, or cannot be reached.
+pub(super) async fn none_is_terminating(cluster: &Cluster, submission: &Submission) -> Result<(), Failure> {
+    let mut found = vec![];
+    for manifest in &submission.objects {
+        let standing = standing(cluster, manifest).await?;
+        if standing.is_some_and(|it| it.pointer("/metadata/deletionTimestamp").is_some()) {
+            found.push(Terminating { kind: manifest.kind.names().0.to_lowercase(), name: manifest.name.clone(), used_by: None });
+        }
+    }
+    if found.is_empty() { Ok(()) } else { Err(terminating::failure(cluster, &found)) }
+}
+
+/// The object as it stands, if it does.
+async fn standing(cluster: &Cluster, manifest: &Manifest) -> Result<Option<Value>, Failure> {
+    let path = object_path(cluster, manifest.kind, &manifest.name);
+    match send(cluster, Method::GET, &path, "", None).await {
+        Ok((_, object)) => Ok(Some(object)),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+        Err(error) => Err(cluster.failure(&error, "get", manifest.kind.names().2, &manifest.name).because(manifest.place.to_string())),
+    }
+}
+
+/// Applies all objects in their order, and notes each in `report` as soon as it stands.
+///
+/// All are tried by a dry run first, so that what the API server refuses leaves nothing half applied.
+///
+/// # Errors
+/// The API server refuses one; those before it stand, are in `report`, and are named.
 pub async fn apply(cluster: &Cluster, submission: &Submission, report: &mut Report) -> Result<(), Failure> {
     for manifest in &submission.objects {
-        let (is_new, uid, version) = apply_one(cluster, manifest).await?;
+        if let Some(object) = standing(cluster, manifest).await? {
+            take_over_fields(cluster, manifest, &object).await?;
+        }
+    }
+    for manifest in &submission.objects {
+        apply_one(cluster, manifest, Mode::DryRun).await?;
+    }
+    for manifest in &submission.objects {
+        let (is_new, uid, version) = match apply_one(cluster, manifest, Mode::ForGood).await {
+            Ok(done) => done,
+            Err(failure) if *report == Report::default() => return Err(failure.because("nothing was applied")),
+            Err(failure) => return Err(failure.because(format!("applied before that: {}", report.words()))),
+        };
         report.answered.extend(watched(manifest.kind).map(|kind| (kind, version)));
         let done = if is_new { &mut report.created } else { &mut report.configured };
         done.push((manifest.kind, Reference { name: manifest.name.clone(), uid }));
     }
     Ok(())
+}
+
+/// Moves the fields that kubectl's own ways of applying a manifest own to our manager. What the new manifest drops is then removed,
+/// as `kubectl apply` would remove it; `kubectl apply --server-side` does the same.
+async fn take_over_fields(cluster: &Cluster, manifest: &Manifest, object: &Value) -> Result<(), Failure> {
+    let version = object.pointer("/metadata/resourceVersion");
+    let (Some(fields), Some(version)) = (fields::taken_over(object), version) else { return Ok(()) };
+    let path = object_path(cluster, manifest.kind, &manifest.name);
+    let patch = json!({"metadata": {"managedFields": fields, "resourceVersion": version}});
+    match send(cluster, Method::PATCH, &format!("{path}?fieldManager={}", fields::MANAGER), "application/merge-patch+json", Some(&patch)).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(cluster.failure(&error, "patch", manifest.kind.names().2, &manifest.name).because(manifest.place.to_string())),
+    }
 }
 
 /// Without it the API server refuses every pod, and the set's controller waits long before it tries again.
@@ -138,13 +191,37 @@ const fn watched(kind: Applied) -> Option<Kind> {
     }
 }
 
+/// Whether what is sent is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    DryRun,
+    ForGood,
+}
+
+impl Mode {
+    /// The query of a request in this mode.
+    const fn query(self) -> &'static str {
+        match self {
+            Self::DryRun => "fieldManager=stsgrade&fieldValidation=Strict&dryRun=All",
+            Self::ForGood => "fieldManager=stsgrade&fieldValidation=Strict",
+        }
+    }
+
+    /// Whether an error of a dry run says nothing of the manifest: what it needs may be applied just before it, and a webhook
+    /// may refuse all dry runs.
+    fn excuses(self, status: &Status) -> bool {
+        const OF_DRY_RUN: [&str; 2] = ["error looking up service account", "does not support dry run"];
+        self == Self::DryRun && OF_DRY_RUN.iter().any(|it| status.message.contains(it))
+    }
+}
+
 /// Whether it is new, its UID and its version.
-async fn apply_one(cluster: &Cluster, manifest: &Manifest) -> Result<(bool, String, Version), Failure> {
+async fn apply_one(cluster: &Cluster, manifest: &Manifest, mode: Mode) -> Result<(bool, String, Version), Failure> {
     let path = object_path(cluster, manifest.kind, &manifest.name);
-    let server_side = format!("{path}?{MANAGER}&force=true");
+    let server_side = format!("{path}?{}&force=true", mode.query());
     let mut answer = send(cluster, Method::PATCH, &server_side, "application/apply-patch+yaml", Some(&manifest.value)).await;
     if answer.as_ref().is_err_and(is_too_strict) {
-        answer = create_or_merge(cluster, manifest, &path).await;
+        answer = create_or_merge(cluster, manifest, &path, mode).await;
     }
     match answer {
         Ok((status, object)) => {
@@ -152,6 +229,7 @@ async fn apply_one(cluster: &Cluster, manifest: &Manifest) -> Result<(bool, Stri
             let version = Version::of(text("/metadata/resourceVersion"));
             Ok((status == StatusCode::CREATED, text("/metadata/uid").to_owned(), version))
         }
+        Err(kube::Error::Api(status)) if mode.excuses(&status) => Ok((false, String::new(), Version::of(""))),
         Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => Err(refused(cluster, manifest, &path, &status).await),
         Err(error) => {
             let failure = cluster.failure(&error, "patch", manifest.kind.names().2, &manifest.name);
@@ -166,11 +244,11 @@ fn is_too_strict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.message.contains("typed patch object"))
 }
 
-async fn create_or_merge(cluster: &Cluster, manifest: &Manifest, path: &str) -> Result<(StatusCode, Value), kube::Error> {
+async fn create_or_merge(cluster: &Cluster, manifest: &Manifest, path: &str, mode: Mode) -> Result<(StatusCode, Value), kube::Error> {
     let collection = path.rsplit_once('/').map_or(path, |(collection, _)| collection);
-    match send(cluster, Method::POST, &format!("{collection}?{MANAGER}"), "application/json", Some(&manifest.value)).await {
+    match send(cluster, Method::POST, &format!("{collection}?{}", mode.query()), "application/json", Some(&manifest.value)).await {
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
-            send(cluster, Method::PATCH, &format!("{path}?{MANAGER}"), "application/merge-patch+json", Some(&manifest.value)).await
+            send(cluster, Method::PATCH, &format!("{path}?{}", mode.query()), "application/merge-patch+json", Some(&manifest.value)).await
         }
         other => other,
     }

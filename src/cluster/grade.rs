@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     Cluster, Failure, Interrupt, Journal, Recorder,
-    apply::{Report, apply, ensure_namespace},
+    apply::{Report, apply, ensure_namespace, none_is_terminating},
     cleanup::{self, Litter},
     diagnose::Diagnostician,
     dns::Names,
@@ -229,6 +229,7 @@ impl<'a> Grade<'a> {
         let (cluster, journal) = (self.cluster, self.journal);
         if let Some(submission) = &request.submission {
             nothing_terminating(cluster, journal, &self.litter.sets, self.interrupt).await?;
+            none_is_terminating(cluster, submission).await?;
             self.lock(submission).await?;
             self.apply(submission).await?;
             if let Some(outcome) = self.await_shown(request).await {

@@ -11,6 +11,7 @@ mod dns;
 pub mod elsewhere;
 pub mod error;
 mod exec;
+mod fields;
 mod frames;
 pub mod grade;
 mod inspect;

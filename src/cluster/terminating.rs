@@ -45,7 +45,7 @@ impl SetNames {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Terminating {
     /// As kubectl names it: `statefulset`, `pod`, `persistentvolumeclaim`, …
-    pub(super) kind: &'static str,
+    pub(super) kind: String,
     /// `metadata.name`.
     pub(super) name: String,
     /// The pod that uses it, if one does.
@@ -84,18 +84,18 @@ fn lasting(timeline: &Timeline, sets: &[SetNames]) -> Vec<Terminating> {
     for names in sets {
         let Some(set) = timeline.sets().find(|it| it.name == names.name) else { continue };
         if set.asked_to_go.is_some() {
-            found.push(Terminating { kind: "statefulset", name: names.name.clone(), used_by: None });
+            found.push(Terminating { kind: "statefulset".to_owned(), name: names.name.clone(), used_by: None });
         }
         let service = timeline.service(&set.spec.service_name);
         if service.is_some_and(|it| it.service.metadata.deletion_timestamp.is_some()) {
-            found.push(Terminating { kind: "service", name: set.spec.service_name.clone(), used_by: None });
+            found.push(Terminating { kind: "service".to_owned(), name: set.spec.service_name.clone(), used_by: None });
         }
     }
     let users: Vec<(String, String)> = sets.iter().flat_map(|set| set.pods(timeline)).flat_map(mounts).collect();
     for claim in timeline.claims().filter(|it| it.asked_to_go.is_some()) {
         let used_by = users.iter().find(|(name, _)| name == claim.name()).map(|(_, pod)| pod.clone());
         if used_by.is_some() || sets.iter().any(|set| set.owns_claim(claim.name())) {
-            found.push(Terminating { kind: "persistentvolumeclaim", name: claim.name().to_owned(), used_by });
+            found.push(Terminating { kind: "persistentvolumeclaim".to_owned(), name: claim.name().to_owned(), used_by });
         }
     }
     found
@@ -108,7 +108,7 @@ fn mounts(pod: &Incarnation) -> Vec<(String, String)> {
 
 fn terminating_pods(timeline: &Timeline, sets: &[SetNames]) -> Vec<Terminating> {
     let pods = sets.iter().flat_map(|set| set.pods(timeline)).filter(|pod| pod.asked_to_go.is_some());
-    pods.map(|pod| Terminating { kind: "pod", name: pod.name().to_owned(), used_by: None }).collect()
+    pods.map(|pod| Terminating { kind: "pod".to_owned(), name: pod.name().to_owned(), used_by: None }).collect()
 }
 
 /// Why nothing was changed, and what to do.

@@ -2,6 +2,7 @@
 //! `tests/cluster/run cargo test --features live --test live`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod applying;
 mod by_hand;
 mod chance;
 mod chaos;

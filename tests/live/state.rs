@@ -72,11 +72,11 @@ impl Lab {
 
     /// Creates what a file describes; nobody of the tool's takes part in it.
     pub(crate) async fn apply(&self, file: &str) {
-        let text = fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
-        self.create(&text).await;
+        self.create(&read(file), "live").await;
     }
 
-    async fn create(&self, text: &str) {
+    /// Creates what a text describes, as the manager of that name does.
+    pub(crate) async fn create(&self, text: &str, manager: &str) {
         for document in text.split("\n---\n") {
             let kind = document.lines().find_map(|it| it.strip_prefix("kind: ")).unwrap();
             let (version, plural) = match kind {
@@ -86,10 +86,15 @@ impl Lab {
                 "RoleBinding" => ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
                 other => panic!("{other}"),
             };
-            let path = format!("/{version}/namespaces/{}/{plural}", self.namespace);
+            let path = format!("/{version}/namespaces/{}/{plural}?fieldManager={manager}", self.namespace);
             let request = http::Request::post(path).header("Content-Type", "application/yaml").body(document.as_bytes().to_vec()).unwrap();
             self.client.request_text(request).await.unwrap();
         }
+    }
+
+    /// The set as it stands.
+    pub(crate) async fn set(&self) -> StatefulSet {
+        self.api().get("web").await.unwrap()
     }
 
     /// Applies [`STANDING`], and waits until it is whole.
@@ -304,7 +309,7 @@ impl Lab {
         let account = ServiceAccount { metadata: ObjectMeta { name: Some("stsgrade".to_owned()), ..ObjectMeta::default() }, ..ServiceAccount::default() };
         let accounts: Api<ServiceAccount> = self.api();
         accounts.create(&PostParams::default(), &account).await.unwrap();
-        self.create(&self.stsgrade("rbac", &[]).await.out).await;
+        self.create(&self.stsgrade("rbac", &[]).await.out, "live").await;
         let wish = TokenRequest { spec: Some(TokenRequestSpec::default()), ..TokenRequest::default() };
         let token = accounts.create_token_request("stsgrade", &PostParams::default(), &wish).await.unwrap().status.unwrap().token;
         let mut config = serde_json::to_value(Kubeconfig::read().unwrap()).unwrap();
@@ -360,6 +365,11 @@ impl Lab {
 fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|it| it.conditions.as_ref());
     pod.metadata.deletion_timestamp.is_none() && conditions.into_iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True")
+}
+
+/// A file of the project.
+pub(crate) fn read(file: &str) -> String {
+    fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
 }
 
 /// Group, resource and verb of each thing that is allowed.

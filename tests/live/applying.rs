@@ -1,0 +1,80 @@
+//! What `-f` makes of a namespace in which something stands already, or of which the API server refuses a part.
+
+use k8s_openapi::api::core::v1::PersistentVolume;
+use kube::{
+    Api,
+    api::{DeleteParams, PostParams},
+};
+use serde_json::json;
+
+use crate::{
+    lab::Lab,
+    state::{STANDING, read},
+};
+
+/// Catches a container, a variable and a retention policy that `kubectl apply` brought, that the manifest does not hold any
+/// more, and that stay all the same.
+#[tokio::test]
+async fn what_the_manifest_drops_goes() {
+    for manager in ["kubectl-client-side-apply", "kubectl-create"] {
+        Lab::run(&format!("live-drops-{manager}"), async |lab| {
+            let more = "      - name: more\n        image: busybox:1.36\n        command: [sh, -c, \"trap 'exit 0' TERM; sleep 1000000 & wait\"]\n  persistentVolumeClaimRetentionPolicy:\n    whenScaled: Delete\n";
+            let text = read(STANDING);
+            let before = text.replace("  volumeClaimTemplates:\n", &format!("{more}  volumeClaimTemplates:\n"));
+            let before = before.replace("        image: busybox:1.36\n        command:\n", "        image: busybox:1.36\n        env: [{name: OLD, value: x}]\n        command:\n");
+            lab.create(&before, manager).await;
+            lab.settled("web", 3).await;
+            assert_eq!(lab.set().await.spec.template.spec.unwrap().containers.len(), 2, "{before}");
+            let graded = lab.grade(&["-f", STANDING]).await;
+            assert_eq!((graded.status, graded.score()), (0, 100), "{}", graded.told());
+            let spec = lab.set().await.spec;
+            let containers = spec.template.spec.unwrap().containers;
+            assert!(containers.len() == 1 && containers[0].env.is_none(), "{containers:?}");
+            let policy = spec.persistent_volume_claim_retention_policy.unwrap();
+            assert_eq!(policy.when_scaled.as_deref(), Some("Retain"));
+        })
+        .await;
+    }
+}
+
+/// Catches a submission of which half is applied when the API server refuses the other half.
+#[tokio::test]
+async fn what_is_refused_leaves_nothing_applied() {
+    Lab::run("live-refused", async |lab| {
+        let before = lab.state().await;
+        let refused = lab.grade(&["-f", "tests/live/refused.yaml"]).await;
+        assert!(refused.says("the API server refuses"), "{}", refused.told());
+        assert_eq!(lab.state().await, before, "{}", refused.told());
+    })
+    .await;
+}
+
+/// Catches claims of the tour's own that take spare volumes, which nobody can bind again.
+#[tokio::test]
+async fn spare_volumes_made_by_hand_stay_available() {
+    Lab::run("live-by-hand", async |lab| {
+        let volumes: Api<PersistentVolume> = Api::all(lab.client.clone());
+        let name = |number| format!("live-by-hand-{number}");
+        for number in 0..5 {
+            let volume = json!({"metadata": {"name": name(number)}, "spec": {"storageClassName": "live-by-hand", "accessModes": ["ReadWriteOnce"],
+                "capacity": {"storage": "1Gi"}, "persistentVolumeReclaimPolicy": "Retain",
+                "hostPath": {"path": format!("/var/lib/{}", name(number)), "type": "DirectoryOrCreate"}}});
+            volumes.create(&PostParams::default(), &serde_json::from_value(volume).unwrap()).await.unwrap();
+        }
+        let text = read(STANDING).replace("      accessModes: [ReadWriteOnce]\n", "      accessModes: [ReadWriteOnce]\n      storageClassName: live-by-hand\n");
+        lab.create(&text, "live").await;
+        lab.settled("web", 3).await;
+        let graded = lab.grade(&[]).await;
+        let mut free = 0;
+        for volume in (0..5).map(name) {
+            let phase = volumes.get(&volume).await.unwrap().status.and_then(|it| it.phase);
+            free += usize::from(phase.as_deref() == Some("Available"));
+        }
+        for volume in (0..5).map(name) {
+            volumes.delete(&volume, &DeleteParams::default()).await.unwrap();
+        }
+        assert_eq!((graded.status, graded.score(), free), (0, 100, 2), "{}", graded.told());
+        assert!(!graded.says("from 3 to 5"), "{}", graded.told());
+    })
+    .await;
+}
