@@ -118,6 +118,21 @@ fn judge_of_a_torn_recording() {
     assert!(told.contains("cut off before its end"), "{told}");
 }
 
+/// Catches ten Fails for a mistyped `--statefulset`, and another set being judged instead.
+#[test]
+fn judge_of_a_set_that_never_appeared() {
+    let named = NOTHING.replacen(
+        "\"namespace\":\"statefulset-lab\",",
+        "\"namespace\":\"statefulset-lab\",\"asked\":{\"command\":\"record\",\"statefulset\":\"myapp\"},",
+        1,
+    );
+    insta::assert_snapshot!(judge(named.as_bytes()));
+    let set = r#"{"seq":1,"at":1,"change":"listed","object":{"StatefulSet":{"metadata":{"name":"web","uid":"u"},"spec":{"replicas":3}}}}"#;
+    let (header, _) = named.split_once('\n').unwrap();
+    let other = judge(format!("{header}\n{set}\n").as_bytes());
+    assert!(other.starts_with("exit 4\n") && other.contains("There were: web."), "{other}");
+}
+
 #[test]
 fn judge_of_what_is_no_recording() {
     insta::assert_snapshot!(judge(b""));

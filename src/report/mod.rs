@@ -226,7 +226,10 @@ fn shown(timeline: &Timeline, verdict: &Verdict) -> Option<String> {
     if !timeline.is_by_hand() || verdict.outcome() != Outcome::Pass {
         return None;
     }
-    let (seq, last) = verdict.criteria.iter().filter_map(|it| Some((*it.cites.last()?, it))).max_by_key(|(seq, _)| *seq)?;
+    // What stands in the set's spec is not what was done.
+    let spec = timeline.set().map_or(0, |set| set.changed.by);
+    let done = verdict.criteria.iter().filter(|it| it.cites != [spec]);
+    let (seq, last) = done.filter_map(|it| Some((*it.cites.last()?, it))).max_by_key(|(seq, _)| *seq)?;
     let seconds = timeline.time_of(seq)? / 1_000_000_000;
     Some(format!("{} ({}:{:02} after the beginning, seq {seq})", show(&last.text), seconds / 60, seconds % 60))
 }
