@@ -64,11 +64,15 @@ fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, fall: &Episode<'_>, pod
     }
 }
 
-/// The line up to which a removed pod's claims must stay.
+/// The line up to which a removed pod's claims must stay: its ordinal's return.
 fn until(timeline: &Timeline, fall: &Episode<'_>, pod: &Incarnation) -> Seq {
     let scales = timeline.set().map(|set| set.scales.as_slice()).unwrap_or_default();
     let mut later = scales[scales.partition_point(|it| it.when.by <= fall.scale.when.by)..].iter();
-    let back = later.find(|it| it.to > it.from && pod.ordinal - timeline.start() < it.to).map(|it| it.when.by);
+    let wanted = later.find(|it| it.to > it.from && pod.ordinal - timeline.start() < it.to);
+    // The pod that comes back finds the claim, or another one is made for it.
+    let lane = timeline.lane(pod.ordinal);
+    let next = lane.get(lane.partition_point(|it| it.added.by <= pod.added.by));
+    let back = wanted.and(next).map(|it| it.added.by);
     let set_gone = timeline.set().and_then(|set| set.asked_to_go).map(|when| when.by);
     back.unwrap_or(Seq::MAX).min(set_gone.unwrap_or(Seq::MAX))
 }
@@ -134,6 +138,12 @@ mod tests {
     fn a_claim_that_goes_after_its_pod_came_back_costs_nothing() {
         let history = History::created().scale(1).down(2).down(1).scale(3).up(1).up(2).claim_line(2, Change::Deleted, |_| {}).end();
         history.assert("pvc_retention", Pass, &[]);
+    }
+
+    #[test]
+    fn a_claim_that_somebody_deletes_before_its_pod_is_back_shows_nothing() {
+        let history = History::created().scale(1).down(2).down(1).scale(3).claim_line(2, Change::Deleted, |_| {}).up(1).up(2);
+        history.end().assert("pvc_retention", Inconclusive, &[]);
     }
 
     #[test]
