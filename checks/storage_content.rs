@@ -51,7 +51,11 @@ fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, gallery: &Gallery<'
     }
     let Some(place) = gallery.portraits.iter().position(|it| it.pod.ordinal == ordinal) else {
         let (why, seen) = timeline.why_unread(pod);
-        verdict.push(id, text, Standing::unseen(format!("{name}'s files could not be read: {why}")), seen);
+        let standing = match timeline.missing("") {
+            blocked @ Standing::Blocked(_) if timeline.unread(pod.uid()).is_none() => blocked,
+            _ => Standing::unseen(format!("{name}'s files could not be read: {why}")),
+        };
+        verdict.push(id, text, standing, seen);
         return;
     };
     let portrait = &gallery.portraits[place];

@@ -63,7 +63,7 @@ impl Step {
 pub enum Ended {
     /// As hoped.
     Done,
-    /// The cluster has no room for the pods beyond N: a quota, a full node, no volume.
+    /// The cluster lacks something for the pods, whatever it is: a quota's room, a full node's, a volume, a policy's leave.
     NoRoom,
     /// A pod does not come up, so that nothing can be added any more; removing still works.
     Broken,

@@ -74,6 +74,9 @@ impl Timeline {
                 if self.obstacles.is_empty() && !cleaned_up && !self.is_at_rest() {
                     self.obstacles.extend(obstacle::find(self, timed_out));
                 }
+                // After what was awaited then, which says more.
+                let ended = self.end.as_ref().filter(|_| !self.steps.is_empty()).and_then(|end| obstacle::ended(self, end.seq, &end.what));
+                self.obstacles.extend(ended);
             }
             What::Unknown => {}
         }
@@ -412,11 +415,17 @@ impl Timeline {
             }
             return;
         }
+        let answer = step.answer.clone();
         if let Some(open) = self.steps.iter_mut().rev().find(|it| it.name == step.name && it.end.is_none()) {
             open.end = Some((seq, step.phase, step.answer));
             if step.name == StepName::Apply {
                 self.forget_crash_loops();
             }
+        }
+        if step.phase == Phase::Refused && step.name != StepName::Apply && self.ended_early < MOST_STEPS {
+            self.ended_early += 1;
+            let found = obstacle::refused(self, seq, answer.as_deref().unwrap_or_default());
+            self.obstacles.push(found);
         }
         if matches!(step.phase, Phase::Stuck | Phase::TimedOut) && self.ended_early < MOST_STEPS {
             self.ended_early += 1;

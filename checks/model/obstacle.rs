@@ -4,11 +4,13 @@
 //! and either recognises its case or not; the first that does names the obstacle. Where no row is
 //! sure, the cluster is to blame: a wrong Fail is worse than another run.
 
+mod ended;
 mod facts;
 mod sees;
 
 use serde::Serialize;
 
+pub(super) use self::ended::{ended, refused};
 use self::facts::Facts;
 use super::{
     lives::Incarnation,
@@ -342,11 +344,32 @@ const ROWS: &[Row] = &[
         remedy: "The Pod Security level `baseline` refuses what the message names: stsgrade gave the namespace this level when it made it. Take that out of the pod template. Where it is meant so, `--trust` makes the namespace without the level, and a namespace that stands already keeps its own.",
     },
     Row {
+        id: "webhook_down",
+        fault: Cluster,
+        speaks: OutOfTime,
+        sees: sees::webhook_down,
+        remedy: "An admission webhook of the cluster does not answer, so nothing can be made that it has to look at. Nothing in your manifest can help: ask whoever runs the cluster to mend or remove the webhook that the message names, and grade again.",
+    },
+    Row {
         id: "pod_refused",
         fault: Submission,
         speaks: AtOnce,
         sees: sees::pod_refused,
-        remedy: "The API server refuses the pods that the template describes. Correct what the message names.",
+        remedy: "The API server refuses what the template chose, which is more than the lab asks. Correct what the message names, or take it out.",
+    },
+    Row {
+        id: "policy",
+        fault: Cluster,
+        speaks: AtOnce,
+        sees: sees::policy,
+        remedy: "A policy of the cluster or of the namespace refuses the pod or its claim, though the lab asks for nothing special; its own words say why. If they name something that your manifest can state, state it; else ask whoever runs the cluster, or grade in another namespace.",
+    },
+    Row {
+        id: "name_taken",
+        fault: Cluster,
+        speaks: AtOnce,
+        sees: sees::name_taken,
+        remedy: "The set cannot make a pod of its own by that name. Delete the pod that holds it (`kubectl delete pod`): the set then makes its own, on the same claim. Then grade again.",
     },
     Row {
         id: "still_stopping",
@@ -422,7 +445,8 @@ pub(super) fn find(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
     // A pod that is there and broken explains more than one that is not there yet.
     let candidates = || stuck.iter().map(|ordinal| Facts::of(timeline, *ordinal, out_of_time));
     let found = candidates().filter(|facts| facts.is_there()).find_map(|facts| ask(&facts));
-    found.or_else(|| candidates().filter(|facts| !facts.is_there()).find_map(|facts| ask(&facts)))
+    let found = found.or_else(|| candidates().filter(|facts| !facts.is_there()).find_map(|facts| ask(&facts)));
+    found.or_else(|| if stuck.is_empty() { ended::update_failed(timeline, out_of_time) } else { None })
 }
 
 fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
@@ -457,10 +481,17 @@ fn recognise(facts: &Facts<'_>) -> Option<(Obstacle, Option<String>)> {
     ROWS.iter().filter(|row| facts.out_of_time || row.speaks == AtOnce).find_map(|row| {
         let sight = (row.sees)(facts)?;
         let log = sight.container.as_deref().map(|it| facts.log(it)).unwrap_or_default();
-        let found = Obstacle { id: row.id, who: facts.name(), fault: row.fault, why: sight.why, log, remedy: row.remedy, evidence: sight.evidence };
+        let is_own_doing = sight.container.is_some() || row.id == "storage_limit";
+        let (fault, remedy) = if is_own_doing || row.fault == Cluster || facts.is_the_submissions() { (row.fault, row.remedy) } else { (Cluster, BEYOND) };
+        let found = Obstacle { id: row.id, who: facts.name(), fault, why: sight.why, log, remedy, evidence: sight.evidence };
         Some((found, sight.container))
     })
 }
+
+/// What the cluster lacks for a pod that only the grade asks for is nobody's mistake, in whatever words it is told; what the
+/// pod's own containers do there is the submission's, because the lab asks to scale up.
+const BEYOND: &str =
+    "Only the grade asks for this pod, to see the set scaled up. Nothing is wrong with your manifest: grade again where there is room for two pods more.";
 
 /// Whether any row that may speak now blames the submission.
 fn blames_the_submission(facts: &Facts<'_>) -> Option<Sight> {

@@ -1,6 +1,7 @@
 //! Rest: when the set is where it was asked to be. The driver's waits and the judge share these questions.
 
 use super::{
+    fold::ordinal_of,
     lives::Incarnation,
     observation::Seq,
     obstacle::{self, Fault, Obstacle},
@@ -92,10 +93,20 @@ impl Timeline {
 
     /// As [`Timeline::missing`], where it is known why nothing has shown it.
     pub(super) fn missing_because(&self, why: &str, next: &str) -> Standing {
-        let blamed = self.obstacles().iter().find(|it| it.fault == Fault::Submission).or_else(|| self.obstacle()).cloned();
+        let blamed = self.blamed().cloned();
         let is_ungraded = self.set().is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MOST_REPLICAS));
         let nothing = || is_ungraded.then(|| obstacle::find(self, false)).flatten();
         blamed.or_else(nothing).map_or_else(|| Standing::NotShown { why: why.to_owned(), next: next.to_owned() }, Standing::Blocked)
+    }
+
+    /// What is told to have been in the way: the submission's fault, else what kept the pods that it asks for, else the rest.
+    fn blamed(&self) -> Option<&Obstacle> {
+        let is_beyond = |it: &Obstacle| {
+            let ordinal = ordinal_of(&it.who);
+            self.set().is_some_and(|set| it.who == format!("{}-{ordinal}", set.name)) && !self.ordinals().contains(&ordinal)
+        };
+        let own = self.obstacles().iter().find(|it| it.fault == Fault::Submission);
+        own.or_else(|| self.obstacles().iter().find(|it| !is_beyond(it))).or_else(|| self.obstacle())
     }
 
     /// How the coming back of a pod stands; `None` where it had to go before it was up, which shows nothing, unless it

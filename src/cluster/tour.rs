@@ -57,10 +57,6 @@ const STALL: Duration = Duration::from_secs(5);
 /// For claims to go, once their pods are gone.
 const CLAIMS_GOING: Duration = Duration::from_secs(20);
 
-/// Obstacles that mean that there is no room for pods beyond N.
-const NO_ROOM: [&str; 9] =
-    ["quota", "no_room", "no_room_for_more", "host_port_taken", "not_scheduled", "claim_pending", "no_default_class", "volume_not_mounted", "evicted"];
-
 /// All that one tour needs.
 pub(super) struct Tour<'a> {
     pub(super) cluster: &'a Cluster,
@@ -245,8 +241,9 @@ impl Tour<'_> {
         let obstacle = self.journal.with(|timeline| timeline.obstacles().last().map(|it| (it.id, it.fault)));
         match obstacle {
             Some(("still_terminating" | "still_stopping" | "set_deleted" | "zero_replicas", _)) => Ended::Over,
-            Some((id, Fault::Cluster)) if NO_ROOM.contains(&id) => Ended::NoRoom,
-            _ => Ended::Broken,
+            Some((_, Fault::Submission)) => Ended::Broken,
+            // Whatever the cluster lacks, in whatever words.
+            _ => Ended::NoRoom,
         }
     }
 }
@@ -329,6 +326,7 @@ impl Visit<'_> {
             asked = ask => asked,
             () = tour.interrupt.first() => return tour.end(name, Waiting::Interrupted, outcome).await,
         };
+        let is_refused = asked.is_err();
         let waiting = match asked {
             Err(why) => Waiting::Refused(why),
             Ok(version) if to < now => match self.wait(pace.fall(now - to), |timeline| self.shown(&version, timeline.fallen(to))).await {
@@ -341,7 +339,9 @@ impl Visit<'_> {
                 self.wait(pace.rise(to - now), |timeline| self.shown(&version, timeline.risen(to))).await
             }
         };
-        tour.end(name, waiting, outcome).await
+        let ended = tour.end(name, waiting, outcome).await;
+        // A policy may refuse the number itself: the tour has a way without more pods.
+        if is_refused && name == StepName::ScaleUp { Ended::NoRoom } else { ended }
     }
 
     /// Waits, unless somebody else changes the set.

@@ -2,12 +2,14 @@
 //! kubelet, registries and provisioners really use.
 
 mod containers;
+mod refusals;
 mod scheduling;
 
 pub(super) use containers::{
     config_error, container_ends, image_missing, image_name_invalid, image_never_pulled, image_unreachable, init_never_ends, liveness_fails,
     node_out_of_memory, out_of_memory, probe_fails,
 };
+pub(super) use refusals::{name_taken, pod_refused, pod_security, policy, quota, webhook_down};
 pub(super) use scheduling::{host_port, host_port_taken, no_room, no_room_for_more, node_named, not_scheduled, placement_impossible};
 
 use super::{
@@ -183,29 +185,6 @@ pub(super) fn claim_pending(facts: &Facts<'_>) -> Option<Sight> {
 pub(super) fn volume_not_mounted(facts: &Facts<'_>) -> Option<Sight> {
     let (seq, reason, message) = facts.warning(|reason, _| matches!(reason, "FailedMount" | "FailedAttachVolume")).filter(|_| is_creating(facts))?;
     sight(format!("{reason}: {message}"), [seq])
-}
-
-pub(super) fn quota(facts: &Facts<'_>) -> Option<Sight> {
-    let (message, seq) = facts.failed_create().filter(|(message, _)| message.contains("exceeded quota"))?;
-    sight(message, [seq])
-}
-
-/// The level that the grader itself gave the namespace refuses the pods.
-pub(super) fn pod_security(facts: &Facts<'_>) -> Option<Sight> {
-    let refused = |message: &str| facts.has_graders_level() && has_any(message, &["violates podsecurity \"baseline"]);
-    let (message, seq) = facts.failed_create().filter(|(message, _)| refused(message))?;
-    sight(message, [seq])
-}
-
-pub(super) fn pod_refused(facts: &Facts<'_>) -> Option<Sight> {
-    // The namespace's own account comes a moment after the namespace, the count of what is used a moment after a quota.
-    const NOT_OURS: [&str; 5] =
-        ["exceeded quota", "status unknown for quota", "being terminated", "failed calling webhook", "serviceaccount \"default\" not found"];
-    let refused = |message: &str| has_any(message, &["violates podsecurity", "is invalid", "forbidden", "denied the request"]) && !has_any(message, &NOT_OURS);
-    // What was not there may have been made since, and the controller tries again only after minutes.
-    let is_stale = |message: &str, seq: Seq| message.contains("not found") && facts.timeline.is_old_news(seq);
-    let (message, seq) = facts.failed_create().filter(|(message, seq)| refused(message) && !is_stale(message, *seq))?;
-    sight(message, [seq])
 }
 
 /// Time that the kubelet and the API server may take beside the pod's own.

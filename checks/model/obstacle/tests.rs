@@ -13,7 +13,7 @@ use crate::model::{
         Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object, ObjectReference, PersistentVolumeClaimSpec, Pod, Probe, Resources,
         Running, Terminated, Volume, Waiting,
     },
-    observation::{Change, Diagnosis, Phase, Reference, StepName, What},
+    observation::{Change, Diagnosis, End, Phase, Reference, Step, StepName, What, Why},
 };
 
 /// The first pod of a set of three, Pending, on a Bound claim; UIDs `set`, `claim-1`, `pod-2`.
@@ -560,7 +560,113 @@ fn pods_that_are_refused() {
     waits(&create("error looking up service account lab/default: serviceaccount \"default\" not found"), "never_ready", Cluster);
     // What was refused before the last change may have been mended by it, and web-10 is not web-1.
     assert_eq!(at_once(&create("violates PodSecurity").scale(4)), None);
+    // What a plain pod leaves out is no choice of the submission's; what stands in the template is.
+    let restricted = "violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false (container \"app\" must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container \"app\" must set securityContext.capabilities.drop=[\"ALL\"]), runAsNonRoot != true (pod or container \"app\" must set securityContext.runAsNonRoot=true), seccompProfile (pod or container \"app\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")";
+    stops(&create(restricted), "policy", Cluster);
+    stops(&create(&format!("{restricted}, hostPath volumes (volume \"data\")")), "pod_refused", Submission);
+    stops(&create("ValidatingAdmissionPolicy 'team' with binding 'team' denied request: the label team is required"), "policy", Cluster);
+    stops(&create("failed quota: small: must specify limits.cpu for: app"), "quota", Cluster);
+    let down = "Internal error occurred: failed calling webhook \"policy.lab.example\": failed to call webhook: Post \"https://gone.lab.svc:443/?timeout=2s\": service \"gone\" not found";
+    waits(&refused(&format!("create Pod web-0 in StatefulSet web failed error: {down}")), "webhook_down", Cluster);
     assert_eq!(at_once(&refused("create Pod web-01 in StatefulSet web failed error: pods \"web-01\" is forbidden: violates PodSecurity")), None);
+}
+
+#[test]
+fn limit_ranges_forbid_what_the_lab_asks_or_what_was_chosen() {
+    let claim = |why: &str| {
+        refused(&format!("create Claim data-web-0 for Pod web-0 in StatefulSet web failed error: persistentvolumeclaims \"data-web-0\" is forbidden: {why}"))
+    };
+    stops(&claim("maximum storage usage per PersistentVolumeClaim is 40Mi, but request is 50Mi"), "policy", Cluster);
+    stops(&claim("minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 50Mi"), "policy", Cluster);
+    stops(&claim("maximum storage usage per PersistentVolumeClaim is 500Mi, but request is 1Gi"), "pod_refused", Submission);
+    let pod = |history: History, why: &str| {
+        let message = format!("create Pod web-0 in StatefulSet web failed error: pods \"web-0\" is forbidden: {why}");
+        event(history.service().set(Change::Added).subject().claim(0), "StatefulSet", "set", "Warning", "FailedCreate", &message)
+    };
+    stops(&pod(History::new(), "maximum memory usage per Container is 64Mi.  No limit is specified"), "policy", Cluster);
+    let too_much = "maximum memory usage per Container is 64Mi, but limit is 1Gi";
+    stops(&pod(History::new(), too_much), "policy", Cluster);
+    let mut chosen = History::new();
+    chosen.spec.template.spec.containers[0].resources.limits.insert("memory".to_owned(), "1Gi".to_owned());
+    stops(&pod(chosen, too_much), "pod_refused", Submission);
+}
+
+#[test]
+fn what_only_a_pod_beyond_the_submission_lacks_is_the_clusters() {
+    let refused = |why: &str| {
+        let message = format!("create Pod web-3 in StatefulSet web failed error: pods \"web-3\" is forbidden: {why}");
+        event(History::created().scale(5).claim(3), "StatefulSet", "set", "Warning", "FailedCreate", &message)
+    };
+    stops(&refused("violates PodSecurity \"baseline:latest\": host namespaces (hostNetwork=true)"), "pod_refused", Cluster);
+    stops(&refused("ValidatingAdmissionPolicy 'three' with binding 'three' denied request: at most three members here"), "policy", Cluster);
+    let pending = History::created().scale(5).claim(3).claim_line(3, Change::Modified, |claim| {
+        claim.status.phase = "Pending".to_owned();
+        claim.spec.iter_mut().for_each(|it| it.storage_class_name = Some("manual".to_owned()));
+    });
+    let uid = |history: &History| history.timeline().claim("data-web-3").last().map(|it| it.uid().to_owned()).unwrap_or_default();
+    let label = event(
+        pending.clone().add(3),
+        "PersistentVolumeClaim",
+        &uid(&pending),
+        "Warning",
+        "ProvisioningFailed",
+        "storageclass.storage.k8s.io \"manual\" not found",
+    );
+    stops(&label, "class_missing", Cluster);
+    // What its own container does is the submission's: the lab asks to scale up.
+    let ends = (1..=4).fold(History::created().scale(5).claim(3).add(3), |history, start| history.crashed(3, start));
+    stops(&ends, "container_ends", Submission);
+}
+
+#[test]
+fn another_pod_has_the_name() {
+    let strip = |pod: &mut Pod| {
+        pod.metadata.labels.clear();
+        pod.metadata.owner_references.clear();
+    };
+    let mut history = History::new();
+    history.spec.selector.match_labels.insert("app".to_owned(), "web".to_owned());
+    let up = history.service().set(Change::Added).subject().up(0).up(1).up(2);
+    let lost = up.clone().pod(1, Change::Modified, strip);
+    stops(&lost, "name_taken", Cluster);
+    assert_eq!(lost.clone().timeline().at_rest(), lost.timeline().at_rest());
+    // One that the set will adopt in a moment is not in its way.
+    let orphan = up.pod(1, Change::Modified, |pod| pod.metadata.owner_references.clear());
+    waits(&orphan, "name_taken", Cluster);
+}
+
+#[test]
+fn a_template_that_the_controller_cannot_give_to_standing_pods() {
+    let mut history = History::created();
+    history.spec.min_ready_seconds = 1;
+    let mut history = history.set(Change::Modified);
+    if let Some(What::Object(_, Object::StatefulSet(set))) = history.lines.last_mut().map(|it| &mut it.what) {
+        set.status.observed_generation -= 1;
+    }
+    let message = "update Pod web-0 in StatefulSet web failed error: Pod \"web-0\" is invalid: spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`";
+    let history = event(history, "StatefulSet", "set", "Warning", "FailedUpdate", message);
+    stops(&history, "update_failed", Cluster);
+}
+
+#[test]
+fn why_a_tour_ended_is_beside_what_it_left_undecided() {
+    let told = |history: &History| {
+        let verdict = history.verdict("ordered_scale_down");
+        assert_eq!(verdict.outcome(), crate::model::Outcome::Inconclusive, "{verdict:?}");
+        verdict.blocked_by().map(|it| (it.id, it.why.clone()))
+    };
+    let ended = |why: Why, detail: Option<&str>| {
+        let end = End { why, detail: detail.map(str::to_owned), ..End::default() };
+        History::created().step(StepName::Inspect).done(StepName::Inspect).push(What::End(end))
+    };
+    assert_eq!(told(&ended(Why::Complete, None)), None);
+    assert_eq!(told(&ended(Why::Interrupted, None)).map(|it| it.0), Some("interrupted"));
+    let (id, why) = told(&ended(Why::Timeout, Some("web-4 to be Ready"))).unwrap_or_default();
+    assert!(id == "out_of_time" && why.contains("--timeout") && why.contains("web-4 to be Ready"), "{id}: {why}");
+    let scaled = "somebody else scaled web to 3 while it was asked to have 5 (an autoscaler?)";
+    let step = Step { name: StepName::ScaleUp, phase: Phase::Refused, asked: None, answer: Some(scaled.to_owned()) };
+    let foreign = History::created().scale(5).step(StepName::ScaleUp).push(What::Step(step)).end();
+    assert_eq!(told(&foreign), Some(("somebody_else", scaled.to_owned())));
 }
 
 #[test]

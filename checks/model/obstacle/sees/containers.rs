@@ -105,13 +105,14 @@ pub(in super::super) fn config_error(facts: &Facts<'_>) -> Option<Sight> {
     if let Some(it) = waiting().find(lacks).filter(|_| !facts.may_have_come()) {
         return sight(format!("{}: {}", it.reason, it.message), [pod.added.by]);
     }
-    let started = facts.statuses().filter(|it| it.state.running.is_none()).flat_map(|it| {
-        let ended = [&it.state.terminated, &it.last_state.terminated].into_iter().flatten();
-        ended.filter(|it| matches!(it.reason.as_str(), "StartError" | "ContainerCannotRun")).map(|it| &it.message)
-    });
-    let waits = waiting().filter(|it| matches!(it.reason.as_str(), "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff")).map(|it| &it.message);
-    if let Some(message) = started.chain(waits).find(|message| has_any(message, &NO_PROGRAM)) {
-        return sight(message, [pod.added.by]);
+    for status in facts.statuses().filter(|it| it.state.running.is_none()) {
+        let ended = [&status.state.terminated, &status.last_state.terminated].into_iter().flatten();
+        let started = ended.filter(|it| matches!(it.reason.as_str(), "StartError" | "ContainerCannotRun")).map(|it| &it.message);
+        let waits = |it: &&Waiting| matches!(it.reason.as_str(), "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff");
+        let waiting = status.state.waiting.iter().filter(waits).map(|it| &it.message);
+        if let Some(message) = started.chain(waiting).find(|message| has_any(message, &NO_PROGRAM)) {
+            return sight(message, [pod.added.by]).map(|it| Sight { container: Some(status.name.clone()), ..it });
+        }
     }
     let mounts_nothing = |reason: &str, message: &str| {
         let names_it = has_any(message, &["configmap \"", "secret \""]) && has_any(message, &["\" not found"]);

@@ -71,10 +71,15 @@ pub(in super::super) fn host_port_taken(facts: &Facts<'_>) -> Option<Sight> {
     are_all(&reasons(message), is_other, |it| has_any(it, &[PORT])).then(|| sight(spoken(message), [facts.pod?.added.by])).flatten()
 }
 
-/// What the tour alone asks for is not waited for: it has a way without.
+/// What the tour alone asks for is not waited for: it has a way without, whatever the scheduler says.
 pub(in super::super) fn no_room_for_more(facts: &Facts<'_>) -> Option<Sight> {
     let message = facts.unschedulable().filter(|_| !facts.is_the_submissions())?;
-    has_any(message, &["insufficient ", "too many pods", "affinity", "topology spread", PORT]).then(|| sight(spoken(message), [facts.pod?.added.by])).flatten()
+    // A claim that is about to be made, or bound, is the usual beginning.
+    const PASSES: [&str; 2] = ["unbound immediate", "persistentvolumeclaim \""];
+    if message.is_empty() || has_any(message, &PASSES) {
+        return None;
+    }
+    sight(spoken(message), [facts.pod?.added.by])
 }
 
 /// No node has room, or is well, at the moment.
