@@ -54,10 +54,10 @@ pub async fn record(
         one_set_at_most(journal, &cluster.namespace)?;
     }
     ready();
+    tokio::pin!(stop);
     tokio::select! {
-        () = stop => {}
         never = follow_subject(cluster, journal, statefulset) => match never {},
-        never = witness(cluster, journal) => match never {},
+        () = witness(cluster, journal, &mut stop) => {}
     }
     let blind = blind(cluster, journal).await;
     if blind.is_none() {

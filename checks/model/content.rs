@@ -109,11 +109,15 @@ impl Timeline {
         (!portrait.reads.is_empty()).then_some(portrait)
     }
 
-    /// For each ordinal, what the first of its incarnations of the present template that could be read held: the originals.
+    /// For each ordinal, what the first of its incarnations of the present template held on whose claims something was found;
+    /// where nothing ever was, what the first held that could be read: the originals.
     #[must_use]
     pub fn originals(&self) -> Vec<Portrait<'_>> {
+        // A pod may have had to go before it wrote anything.
         let is_read = |pod: &&Incarnation| self.is_current(pod) && self.readings(pod.uid()).next().is_some();
-        self.lanes().filter_map(|(_, lane)| self.portrait(lane.iter().find(is_read)?)).collect()
+        let has_written = |pod: &&Incarnation| is_read(pod) && self.readings(pod.uid()).any(|it| it.what.files.iter().any(|it| it.size > 0));
+        let first = |lane: &'_ [Incarnation]| lane.iter().position(|pod| has_written(&pod)).or_else(|| lane.iter().position(|pod| is_read(&pod)));
+        self.lanes().filter_map(|(_, lane)| self.portrait(&lane[first(lane)?])).collect()
     }
 
     /// Whether a pod's files already tell who wrote them, as far as can be said beside what other pods have shown so far.

@@ -145,6 +145,12 @@ impl Timeline {
         pod.restless(self.moment(pod))
     }
 
+    /// Whether a pod is in a crash loop, as far as is known.
+    #[must_use]
+    pub fn is_crashing(&self, pod: &Incarnation) -> bool {
+        self.crash_of(pod).is_some()
+    }
+
     /// The crash loop in which a pod is, or was: its own, or, where a container of it has ended and is not up again, that of
     /// the same container in another pod, which is made from the same template.
     pub(super) fn crash_of(&self, pod: &Incarnation) -> Option<&Obstacle> {

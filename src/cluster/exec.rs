@@ -25,6 +25,16 @@ pub(super) const NOT_IN_TIME: &str = "not done within";
 pub(super) const NO_SHELL: &str = "there is no shell in the image";
 /// The error of a command whose end nobody saw.
 pub(super) const BROKE: &str = "the container or the connection ended before the command did";
+/// The error of a command that may not be run.
+const FORBIDDEN: &str = "no permission to run commands in pods (pods/exec)";
+/// The error of a command in a pod that is not there any more.
+const POD_GONE: &str = "the pod is gone";
+
+/// Whether an error is the same at every try, so that what was to be read cannot be. Others pass: a container that went away
+/// or was started again, an API server that is away, a node that is slow.
+pub(super) fn is_lasting(why: &str) -> bool {
+    [NO_SHELL, FORBIDDEN, POD_GONE].iter().any(|it| why.contains(it))
+}
 
 /// What a command said.
 #[derive(Clone, Debug, Default)]
@@ -165,8 +175,8 @@ fn refusal(error: &kube::Error) -> Refusal {
 
 fn of_status(status: &Status) -> Refusal {
     match status.code {
-        403 => Refusal::Final("no permission to run commands in pods (pods/exec)".to_owned()),
-        404 => Refusal::Final("the pod is gone".to_owned()),
+        403 => Refusal::Final(FORBIDDEN.to_owned()),
+        404 => Refusal::Final(POD_GONE.to_owned()),
         _ => of_message(&status.message),
     }
 }

@@ -10,6 +10,9 @@ use super::exec::records;
 /// The most bytes of one file that are kept.
 pub(super) const KEPT: usize = 16 << 10;
 
+/// Why a file's content is not known that may not be read.
+const UNREADABLE: &str = "unreadable";
+
 /// The canaries' names begin with it, 32 hexadecimal digits follow.
 pub(crate) const CANARY: &str = ".stsgrade-";
 
@@ -37,6 +40,8 @@ pub(super) struct Mount {
     /// Files that are not in `files`, or whose content was not read for want of room.
     pub(super) left_out: u64,
     pub(super) error: Option<String>,
+    /// Folders that may not be looked into; they count as left out.
+    barred: u64,
     /// The canaries that were there.
     pub(super) canaries: Vec<Token>,
     /// Whether our own canary was written; the error says why not.
@@ -120,7 +125,10 @@ impl Mount {
                 }
             }
             ("error", _) => self.error = Some(text),
-            ("closed", _) => self.left_out += 1,
+            ("closed", _) => {
+                self.left_out += 1;
+                self.barred += 1;
+            }
             ("listed", _) => self.left_out += text.parse::<u64>().unwrap_or(0).saturating_sub(self.files.len() as u64),
             ("wrote", _) => self.written = Some(Ok(text)),
             ("uptime", _) => self.uptime = uptime(&text),
@@ -128,6 +136,41 @@ impl Mount {
             ("unwritten", _) => self.written = Some(Err(plain(&text))),
             _ => {}
         }
+    }
+
+    /// Whether something on it may not be looked at from where this was told.
+    pub(super) fn is_barred(&self) -> bool {
+        self.error.is_some() || self.barred > 0 || self.files.iter().any(|it| it.without.as_deref() == Some(UNREADABLE))
+    }
+
+    /// Takes over what another container could look at that mounts the same.
+    pub(super) fn add(&mut self, other: Self) {
+        if other.error.is_some() {
+            return;
+        }
+        if self.error.take().is_some() {
+            let (canaries, written) = (std::mem::take(&mut self.canaries), self.written.take());
+            *self = Self { written: other.written.clone().or(written), ..other };
+            self.canaries.extend(canaries);
+        } else {
+            let counted = |mount: &Self| mount.left_out - mount.barred.min(mount.left_out);
+            self.left_out = counted(self).max(counted(&other)) + self.barred.min(other.barred);
+            self.barred = self.barred.min(other.barred);
+            if !matches!(self.written, Some(Ok(_))) {
+                self.written = other.written.or(self.written.take());
+            }
+            self.canaries.extend(other.canaries);
+            self.times.extend(other.times.into_iter().filter(|(path, _)| self.files.iter().all(|it| it.path != *path)));
+            for file in other.files {
+                match self.files.iter_mut().find(|it| it.path == file.path) {
+                    Some(known) if known.without.as_deref() == Some(UNREADABLE) => *known = file,
+                    Some(_) => {}
+                    None => self.files.push(file),
+                }
+            }
+        }
+        self.canaries.sort();
+        self.canaries.dedup();
     }
 
     fn finish(&mut self, first: Option<Duration>) {
@@ -143,7 +186,7 @@ fn body(file: &mut File, bytes: &[u8]) {
     file.cut = bytes.len() > KEPT;
     file.size = file.size.max(bytes.len() as u64);
     if kept.is_empty() && file.size > 0 {
-        file.without = Some("unreadable".to_owned());
+        file.without = Some(UNREADABLE.to_owned());
         return;
     }
     file.digest = Some(digest(kept));
@@ -331,6 +374,66 @@ mod tests {
         assert_eq!(told.mounts[0].files.iter().filter(|it| it.content.is_some()).count(), 400);
         assert_eq!(told.mounts[0].files[0].content.as_deref(), Some("x"));
         assert_eq!(told.mounts[0].left_out, 50 + 100);
+    }
+
+    #[test]
+    fn the_oldest_and_the_smallest_files_are_read_first() {
+        for shell in SHELLS {
+            let folder = tempfile::tempdir().unwrap();
+            let write = |name: &str, size: usize, age: u64| {
+                let file = fs::File::create(folder.path().join(name)).unwrap();
+                file.set_len(0).unwrap();
+                fs::write(folder.path().join(name), "x".repeat(size)).unwrap();
+                file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).unwrap();
+            };
+            for i in 1..10 {
+                write(&format!("access-{i}.log"), 65_536, 100);
+            }
+            write("zy oldest", 65_536, 200);
+            write("zz smallest and newest", 7, 0);
+            let told = run(shell, None, folder.path(), "", &[]);
+            for name in ["zy oldest", "zz smallest and newest"] {
+                assert!(found(&told, name).content.is_some(), "{shell:?} {name}");
+            }
+            assert_eq!((told.mounts[0].files.len(), told.mounts[0].left_out), (11, 2), "{shell:?}");
+        }
+        // Without any tool, the shell itself tells which is older.
+        let nothing = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("zz"), "web-1").unwrap();
+        let past = std::time::SystemTime::now() - Duration::from_secs(100);
+        fs::File::options().append(true).open(folder.path().join("zz")).unwrap().set_modified(past).unwrap();
+        for i in 1..10 {
+            fs::write(folder.path().join(format!("access-{i}.log")), "x".repeat(65_536)).unwrap();
+        }
+        for shell in [&["dash"][..], &["bash", "--posix"]] {
+            let told = run(shell, nothing.path().to_str(), folder.path(), "", &[]);
+            assert_eq!(told.mounts[0].files.first().map(|it| it.path.as_str()), Some("zz"), "{shell:?}");
+            assert_eq!(found(&told, "zz").content.as_deref(), Some("web-1"), "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn what_one_container_may_not_look_at_another_may() {
+        let mount = |records: &str| {
+            let output = records.replace('@', WORD).into_bytes();
+            parse(&output, WORD).mounts.remove(0)
+        };
+        let mut told = mount("@:mount:0@:file:log@:size:2@:body:hi@:closed:private@:unwritten:Permission denied@:listed:1");
+        assert!(told.is_barred() && told.left_out == 1);
+        told.add(mount(&format!(
+            "@:mount:0@:wrote:{NAME}@:file:log@:without:unreadable@:file:private/id@:size:5@:body:web-1@:canary:{NAME}@:token:t@:listed:2"
+        )));
+        let files: Vec<_> = told.files.iter().map(|it| (it.path.as_str(), it.content.as_deref())).collect();
+        assert_eq!(files, [("log", Some("hi")), ("private/id", Some("web-1"))]);
+        assert!(!told.is_barred() && told.left_out == 0);
+        assert_eq!((told.written, told.canaries.len()), (Some(Ok(NAME.to_owned())), 1));
+        // Nothing at all from the first, and nothing more from the second.
+        let mut closed = mount("@:mount:0@:error:the folder may not be read");
+        closed.add(mount("@:mount:0@:error:the folder may not be read"));
+        assert!(closed.is_barred());
+        closed.add(mount("@:mount:0@:file:id@:size:5@:body:web-1@:listed:1"));
+        assert_eq!((closed.is_barred(), closed.files.len()), (false, 1));
     }
 
     #[test]

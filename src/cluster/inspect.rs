@@ -33,6 +33,16 @@ const PATIENCE_WHEN_BARREN: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(700);
 /// What later lives get on top of the time that the content took to appear on the first.
 const MARGIN: Duration = Duration::from_secs(1);
+/// How often a look is taken again that failed for a reason that passes.
+const MOST_FAILURES: u32 = 6;
+/// After a look that failed; it grows by itself each time.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
+/// The longest that a last look is put off until content may be there that came late elsewhere.
+const LATE: Duration = Duration::from_secs(45);
+/// Between two looks at a claim on which nothing was found, beside somebody's own work: at first, and in the long run.
+const WATCHING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
+/// For how long somebody's claim is looked at so often.
+const FRESH: Duration = Duration::from_secs(90);
 /// So many pods are enough to ask DNS from.
 const ENOUGH_DESKS: usize = 3;
 
@@ -81,6 +91,8 @@ struct State {
     marked: BTreeSet<String>,
     /// The longest that identity content took to appear after a container's start.
     delay: Duration,
+    /// The same of content that only a last look found.
+    late: Option<Duration>,
     /// That is not known by the containers' own clocks of all first lives.
     is_rough: bool,
     /// By pod UID and claim: when its container was started, by the clock that times the claim's files, in nanoseconds.
@@ -97,9 +109,14 @@ struct State {
 struct Life {
     reading: bool,
     finished: bool,
+    /// A look told something.
+    seen: bool,
     /// When to look again, in nanoseconds of the journal's clock.
     again: u64,
     reads: u32,
+    failures: u32,
+    /// It is looked at once more because nothing was found on its claims.
+    is_late: bool,
 }
 
 /// A pod to be read.
@@ -163,9 +180,10 @@ impl<'a> Inspector<'a> {
         self.changed.subscribe()
     }
 
-    /// Whether no pod is being read, or about to be.
+    /// Whether every pod was looked at that can be.
     pub(super) fn is_idle(&self) -> bool {
-        self.journal.with(|timeline| timeline.owned().all(|pod| !self.is_due(timeline, pod.uid())))
+        let is_seen = |uid: &str| self.state().lives.get(uid).is_some_and(|life| life.seen);
+        self.journal.with(|timeline| timeline.owned().all(|pod| is_seen(pod.uid()) || !self.is_due(timeline, pod.uid())))
     }
 
     /// Why no pod could be inspected, if none could.
@@ -194,7 +212,40 @@ impl<'a> Inspector<'a> {
 
     fn is_due(&self, timeline: &Timeline, uid: &str) -> bool {
         let finished = self.state().lives.get(uid).is_some_and(|life| life.finished);
-        !finished && timeline.incarnation(uid).is_some_and(Incarnation::is_ready)
+        // One whose container is started again will be Ready soon.
+        let returns = |pod: &Incarnation| pod.is_alive() && pod.asked_to_go.is_none() && pod.ready.is_some() && !timeline.is_crashing(pod);
+        !finished && timeline.incarnation(uid).is_some_and(|pod| pod.is_ready() || returns(pod))
+    }
+
+    /// Looks once more at the claims on which nothing was found that tells who wrote it.
+    ///
+    /// Where something has come late on one, the others are given as long since their container's start, within bounds.
+    pub(super) async fn look_again(&self, within: Duration) {
+        let until = tokio::time::Instant::now() + within;
+        let mut known = None;
+        loop {
+            let now = self.journal.now();
+            let blank = self.journal.with(|timeline| {
+                let is_blank = |pod: &&Incarnation| pod.is_ready() && timeline.portrait(pod).is_some() && !timeline.has_identity(pod.uid());
+                timeline.owned().filter(is_blank).map(|pod| (pod.uid().to_owned(), pod.running_at.unwrap_or(now))).collect::<Vec<_>>()
+            });
+            let delay = self.state().late;
+            if blank.is_empty() || known == Some(delay) {
+                return;
+            }
+            for (uid, running_at) in &blank {
+                let ripe = delay.map_or(now, |delay| running_at.saturating_add(nanoseconds(delay + MARGIN)).max(now));
+                let mut state = self.state();
+                let life = state.lives.entry(uid.clone()).or_default();
+                life.again = ripe.min(now.saturating_add(nanoseconds(LATE)));
+                life.is_late = true;
+                life.finished = false;
+            }
+            self.changed.send_modify(|it| *it += 1);
+            let pods: Vec<String> = blank.into_iter().map(|(uid, _)| uid).collect();
+            self.finished(&pods, until.saturating_duration_since(tokio::time::Instant::now())).await;
+            known = Some(delay);
+        }
     }
 
     /// Inspects whatever becomes due. It never ends by itself.
@@ -265,11 +316,29 @@ impl<'a> Inspector<'a> {
         let life = state.lives.entry(job.pod.uid.clone()).or_default();
         life.reading = false;
         life.reads += 1;
+        life.seen |= sight.seen;
         let later = now.saturating_add(nanoseconds(PAUSE * life.reads));
         let again = if job.first_life { patient.then_some(later) } else { job.ripe.again(began, now, sight.age) };
-        life.finished = !sight.seen || again.is_none();
+        life.failures += sight.failures;
+        let again = if sight.failures > 0 && life.failures <= MOST_FAILURES {
+            Some(now.saturating_add(nanoseconds(PAUSE_AFTER_FAILURE * life.failures)))
+        } else if !sight.seen {
+            None
+        } else if !self.writes && !has_identity {
+            // Nothing is held up by looking on: what comes late counts until the pod has to go.
+            let pause = if now < job.running_at.saturating_add(nanoseconds(FRESH)) { WATCHING.0 } else { WATCHING.1 };
+            again.or(Some(now.saturating_add(nanoseconds(pause))))
+        } else {
+            again
+        };
+        life.finished = again.is_none();
         life.again = again.unwrap_or(later);
-        if life.finished && job.first_life {
+        let is_late = std::mem::take(&mut life.is_late);
+        let is_finished = life.finished;
+        if is_late && has_identity {
+            state.late = state.late.max(Some(job.late_delay(now, &sight)));
+        }
+        if is_finished && job.first_life {
             state.known_claims.extend(job.mounted.iter().map(|it| it.claim.clone()));
             if has_identity {
                 let (delay, exact) = job.delay(now, &sight);

@@ -37,6 +37,7 @@ printf '%s\n' "$l"
 n=$((n + ${#l} + 1))
 [ $n -gt 16384 ] && return
 done
+n=$((n + ${#l}))
 printf %s "$l"
 }
 body() {
@@ -45,7 +46,6 @@ if [ ! -r "$1" ]; then p without unreadable; return; fi
 reads=$((reads + 1))
 m=${size:-16384}
 [ $m -gt 16384 ] && m=16384
-left=$((left - m))
 p body
 # A file that is larger than what is kept must not be read whole by cat.
 case $C$size in
@@ -55,20 +55,116 @@ cat | cat??????*) slowly <"$1" ;;
 cat*) cat <"$1" ;;
 *) slowly <"$1" ;;
 esac
+# Where nothing else tells its size, the shell has counted.
+[ $C = read ] && [ -z "$size" ] && m=$n
+left=$((left - m))
 }
-# Never opened before it is known to be a regular file: a FIFO would hang. What a link leads to is
-# read under its own name, if it is on the claim.
-one() {
-[ -L "$1" ] && return
-[ -f "$1" ] || return
-listed=$((listed + 1))
-[ $listed -gt 500 ] && return
-measure "$1"
+# What is known of a file, and its content. What a link leads to is read under its own name, if it is on the claim.
+tell() {
 p file "$2"
 [ -n "$size" ] && p size $size
 [ -n "$mtime" ] && p mtime $mtime
 [ -n "$nanos" ] && p nanos "$nanos"
 body "$1"
+}
+# Never opened before it is known to be a regular file: a FIFO would hang.
+is_file() { [ ! -L "$1" ] && [ -f "$1" ]; }
+# Files are kept by number in f1, f2 and so on; s, t and u are their sizes, times and nanoseconds, r that they were told of.
+# This measures those from $1 to $2 at once, or one by one where that fails.
+survey() {
+j=$1 q=$1 hi=$2
+set --
+while [ $j -le $hi ]; do
+eval "set -- \"\$@\" \"\$d/\$f$j\"; s$j= t$j= u$j= r$j="
+j=$((j + 1))
+done
+if [ "$S" = stat ]; then
+c=0
+set -f
+for w in $(stat -c '%s %Y %y /' "$@" 2>/dev/null); do
+case $c$w in
+*/) q=$((q + 1)) c=-1 ;;
+0*) eval "s$q=\$w" ;;
+1*) eval "t$q=\$w" ;;
+3*.*) eval "u$q=\${w#*.}" ;;
+esac
+c=$((c + 1))
+[ $q -gt $hi ] && break
+done
+set +f
+[ $q -gt $hi ] && return
+fi
+q=$((hi + 1 - $#))
+for f; do
+measure "$f"
+eval "s$q=\$size t$q=\$mtime u$q=\$nanos"
+q=$((q + 1))
+done
+}
+# Their numbers, the smallest first, or the oldest.
+by_size() {
+j=1
+while [ $j -le $files ]; do
+eval "s=\$s$j"
+printf '%012d %d\n' "${s:-0}" $j
+j=$((j + 1))
+done | sort | while read -r k j; do printf '%d ' $j; done
+}
+by_age() {
+j=1
+while [ $j -le $files ]; do
+eval "t=\$t$j u=\$u$j"
+printf '%012d%.9s %d\n' "${t:-0}" "${u}000000000" $j
+j=$((j + 1))
+done | sort | while read -r k j; do printf '%d ' $j; done
+}
+# The same for the next one, where the image has no sort, or tells no times.
+next_by_size() {
+next= j=1
+while [ $j -le $most_picked ]; do
+eval "x=\$r$j y=\${s$j:-0}"
+[ -z "$x" ] && { [ -z "$next" ] || [ $y -lt $least ]; } && next=$j least=$y
+j=$((j + 1))
+done
+}
+next_by_age() {
+next= j=1
+while [ $j -le $most_picked ]; do
+eval "x=\$r$j y=\$d/\$f$j"
+[ -z "$x" ] && { [ -z "$next" ] || [ "$y" -ot "$least" ]; } && next=$j least=$y
+j=$((j + 1))
+done
+}
+# Tells of one file, once. More than that are counted only.
+number() {
+[ -n "$1" ] || return
+eval "x=\$r$1 r$1=1 n=\$f$1 size=\$s$1 mtime=\$t$1 nanos=\$u$1"
+[ -z "$x" ] && [ $told -lt 500 ] && is_file "$d/$n" || return
+told=$((told + 1))
+tell "$d/$n" "$n"
+}
+# All files, in turns the oldest and the smallest that is left: what was written first, and what is soon read, tells the most.
+in_order() {
+j=1
+while [ $j -le $files ]; do
+survey $j $((j + 99 < files ? j + 99 : files))
+j=$((hi + 1))
+done
+most_picked=$((files < 150 ? files : 150)) sizes= ages=
+if has sort; then
+[ -n "$S" ] && sizes=$(by_size)
+[ "$S" = stat ] && ages=$(by_age)
+fi
+o=0
+while [ $o -lt $files ]; do
+o=$((o + 1))
+if [ -n "$ages" ]; then number "${ages%% *}"; ages=${ages#* }; else next_by_age; number "$next"; fi
+if [ -n "$sizes" ]; then number "${sizes%% *}"; sizes=${sizes#* }; elif [ -n "$S" ]; then next_by_size; number "$next"; fi
+[ $told -ge 500 ] && return
+[ -z "$ages$next" ] && break
+done
+o=1
+while [ $o -le $files ]; do number $o; o=$((o + 1)); done
 }
 # How long the node has run, which tells the container's age beside when its first process was started.
 uptime() { [ -r /proc/uptime ] && read -r u f </proc/uptime && p uptime "$u"; }
@@ -97,7 +193,10 @@ lost+found) ;;
 if [ -d "$f" ]; then
 if [ $3 -gt 0 ] && [ -x "$f" ] && [ -r "$f" ]; then walk "$f" "$n/" $(($3 - 1)); else p closed "$n"; fi
 else
-case $first in *"//$n//"*) ;; *) one "$f" "$n" ;; esac
+case $first in
+*"//$n//"*) ;;
+*) is_file "$f" && { files=$((files + 1)); eval "f$files=\$n"; } ;;
+esac
 fi
 ;;
 esac
@@ -110,7 +209,7 @@ while [ $# -gt 4 ]; do
 d=$1 depth=$2 canary=$3 token=$4 k=$5
 shift 5
 p mount $i
-i=$((i + 1)) left=131072 reads=0 listed=0 seen=0 first=//
+i=$((i + 1)) left=131072 reads=0 told=0 seen=0 files=0 first=//
 if [ ! -d "$d" ]; then p error 'the mount is not a folder'; elif [ ! -r "$d" ] || [ ! -x "$d" ]; then p error 'the folder may not be read'; fi
 below "$d"
 # Before looking: of two pods that share a claim, at least one then sees the other's.
@@ -125,14 +224,20 @@ else
 p unwritten "$e"
 fi
 fi
+named=0
 while [ $k -gt 0 ]; do
-one "$d/$1" "$1"
+if is_file "$d/$1"; then
+named=$((named + 1)) told=$((told + 1))
+measure "$d/$1"
+tell "$d/$1" "$1"
+fi
 first="$first$1//"
 shift
 k=$((k - 1))
 done
 [ $depth -gt 0 ] && walk "$d" '' $depth
-p listed $listed
+in_order
+p listed $((named + files))
 p seen $seen
 done
 p resolv

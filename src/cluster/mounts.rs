@@ -83,6 +83,15 @@ impl Mounted {
     }
 }
 
+impl Mounted {
+    /// The same view through each other container that mounts it, and has a shell as far as is known.
+    pub(super) fn elsewhere(&self, without_shell: &BTreeSet<String>, container: &str) -> Vec<(String, Self)> {
+        let folder = self.ways.iter().find(|way| way.container == container && way.path == self.path).map(|way| &way.folder);
+        let others = self.ways.iter().filter(|way| way.container != container && Some(&way.folder) == folder && !without_shell.contains(&way.container));
+        others.map(|way| (way.container.clone(), Self { path: way.path.clone(), ..self.clone() })).collect()
+    }
+}
+
 /// The next container to ask, and the views that are best read through it.
 pub(super) fn choose(left: &[Mounted], without_shell: &BTreeSet<String>) -> Option<(String, Vec<Mounted>)> {
     let best = |it: &Mounted| it.ways.iter().find(|way| !without_shell.contains(&way.container)).or_else(|| it.ways.first()).cloned();
@@ -162,6 +171,15 @@ mod tests {
         let (container, _) = choose(&left, &BTreeSet::from(["web".to_owned()])).unwrap();
         assert_eq!(container, "reader");
         assert!(!left[1].has_other(&BTreeSet::new(), "shipper"));
+    }
+
+    #[test]
+    fn the_same_view_through_other_containers() {
+        let left = mounted(POD);
+        let (container, together) = choose(&left, &BTreeSet::new()).unwrap();
+        let others = together[0].elsewhere(&BTreeSet::new(), &container);
+        assert_eq!(others.iter().map(|(name, view)| (name.as_str(), view.path.as_str())).collect::<Vec<_>>(), [("reader", "/r")]);
+        assert!(together[0].elsewhere(&BTreeSet::from(["reader".to_owned()]), &container).is_empty());
     }
 
     fn of_mounts(main: &str, other: &str) -> Vec<Mounted> {

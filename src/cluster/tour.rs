@@ -39,8 +39,11 @@ use super::{
 };
 use crate::plan::{self, Ended, Performed, Step};
 
-/// The longest that the tour waits for inspections before it removes what they read.
-const INSPECTING: Duration = Duration::from_secs(25);
+/// The longest that the tour waits for inspections before it removes what they read: those that fail for a reason that passes are
+/// given up before.
+const INSPECTING: Duration = Duration::from_secs(70);
+/// The longest that the tour looks, at its end, for content that comes late.
+const LATE: Duration = Duration::from_secs(60);
 /// The longest that the tour waits at its end for DNS servers to forget.
 const FORGETTING: Duration = Duration::from_secs(36);
 /// The longest that the tour waits at its end for containers that have ended to stay up. Three runs of the same length, and the
@@ -142,12 +145,20 @@ impl Tour<'_> {
     async fn last_looks(&self, outcome: &mut Outcome, is_up: bool) {
         let looks = async {
             self.all_inspected().await;
-            let _shown = self.journal.awaits("DNS to learn the new address", FORGETTING);
-            self.names.finished(self.left(FORGETTING)).await;
+            let asked = async {
+                let _shown = self.journal.awaits("DNS to learn the new address", FORGETTING);
+                self.names.finished(self.left(FORGETTING)).await;
+            };
+            tokio::join!(asked, self.inspector.look_again(self.left(LATE)));
         };
         let staying = async { if is_up { self.wait(STAYING, Timeline::stays_up).await } else { Waiting::Done } };
         let waiting = tokio::select! {
-            (waiting, ()) = async { tokio::join!(staying, looks) } => waiting,
+            waiting = async {
+                let (waiting, ()) = tokio::join!(staying, looks);
+                // What was started again meanwhile is read now.
+                self.all_inspected().await;
+                waiting
+            } => waiting,
             () = self.interrupt.first() => Waiting::Interrupted,
         };
         let (why, detail) = match waiting {

@@ -19,6 +19,8 @@ const TICK: i64 = 50_000_000;
 #[derive(Debug, Default)]
 pub(super) struct Sight {
     pub(super) seen: bool,
+    /// How much failed for reasons that pass.
+    pub(super) failures: u32,
     /// When files were written, in seconds since the epoch.
     pub(super) written: Vec<i64>,
     /// The container's age when the look began; `None` where its first process is not all that the pod runs.
@@ -56,6 +58,14 @@ impl Sight {
 }
 
 impl Job {
+    /// How long after the container's start content was written that a last look found, in whole seconds of the node's clock; by
+    /// when we saw it, where that is not told.
+    pub(super) fn late_delay(&self, now: u64, sight: &Sight) -> Duration {
+        let after = |at: &i64| u64::try_from(at - self.started?).ok().map(|it| Duration::from_secs(it + 1));
+        let seen = Duration::from_nanos(now.saturating_sub(self.running_at));
+        sight.written.iter().filter_map(after).max().map_or(seen, |it| it.min(seen))
+    }
+
     /// How long after the container's start the content was written, at most, and whether that is by its own clocks.
     ///
     /// Else by when we saw it, and by the node's clock, which tells start and writing in whole seconds.

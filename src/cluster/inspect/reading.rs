@@ -10,7 +10,7 @@ use checks::model::{
 use super::{Desk, ENOUGH_DESKS, Inspector, Job, age::Sight};
 use crate::cluster::{
     answers::resolver,
-    exec::{BROKE, NO_SHELL, NOT_IN_TIME, Place, exec, random_word, script},
+    exec::{BROKE, NO_SHELL, NOT_IN_TIME, Place, exec, is_lasting, random_word, script},
     frames::{self, CANARY, Mount, Told},
     mounts::{Mounted, as_guest, choose},
     probe::{GUEST, Probe},
@@ -45,8 +45,15 @@ impl Inspector<'_> {
                     continue;
                 }
                 Err(why) if why.contains(NO_SHELL) && self.probe.is_some() => closed.extend(mounts.iter().cloned()),
-                Err(why) => self.note_failure(job, &container, &mounts, &why, began),
-                Ok(told) => self.take(&mut sight, job, &container, &mounts, told, began),
+                Err(why) => {
+                    sight.failures += weight(&why);
+                    self.note_failure(job, &container, &mounts, &why, began);
+                }
+                Ok(mut told) => {
+                    sight.failures += u32::from(!told.whole);
+                    self.look_elsewhere(job, &container, &mounts, &without_shell, &mut told).await;
+                    self.take(&mut sight, job, &container, &mounts, told, began);
+                }
             }
             left.retain(|it| !mounts.iter().any(|mount| mount.is_same(it)));
         }
@@ -54,6 +61,23 @@ impl Inspector<'_> {
             self.read_as_guest(probe, job, &closed, &mut sight).await;
         }
         sight
+    }
+
+    /// Looks through the other containers at what one may not look at.
+    async fn look_elsewhere(&self, job: &Job, container: &str, mounts: &[Mounted], without_shell: &BTreeSet<String>, told: &mut Told) {
+        for (mount, found) in mounts.iter().zip(&mut told.mounts) {
+            for (other, view) in mount.elsewhere(without_shell, container) {
+                if !found.is_barred() {
+                    break;
+                }
+                if matches!(found.written, Some(Err(_))) {
+                    self.state().asked.remove(&(mount.claim.clone(), job.pod.name.clone()));
+                }
+                let looked = self.look(job, &other, std::slice::from_ref(&view)).await;
+                // What it cannot look at, either, stays as the first one told of it.
+                looked.into_iter().flat_map(|it| it.mounts).for_each(|it| found.add(it));
+            }
+        }
     }
 
     /// Reads by a container of our own, where no container of the pod has a shell.
@@ -66,7 +90,10 @@ impl Inspector<'_> {
         };
         match self.look(job, guest.container(), &mounts).await {
             Ok(told) => self.take(sight, job, guest.container(), &mounts, told, began),
-            Err(why) => self.note_failure(job, guest.container(), &mounts, &why, began),
+            Err(why) => {
+                sight.failures += weight(&why);
+                self.note_failure(job, guest.container(), &mounts, &why, began);
+            }
         }
         probe.leave(guest).await;
     }
@@ -215,6 +242,17 @@ impl Inspector<'_> {
                 ..Read::default()
             }));
         }
+    }
+}
+
+/// How much a failure counts towards giving up: nothing where it lasts, so that trying again is of no use, and more where it
+/// took long.
+fn weight(why: &str) -> u32 {
+    const SLOW: u32 = 3;
+    match why {
+        _ if is_lasting(why) => 0,
+        _ if why.contains(NOT_IN_TIME) => SLOW,
+        _ => 1,
     }
 }
 
