@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Timeline, Verdict, Wanted},
+    model::{Timeline, Verdict, Wanted, content::Contents},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -26,9 +26,10 @@ fn judge(timeline: &Timeline) -> Verdict {
         replacements.retain(|(old, _)| timeline.portrait(old).is_some());
     }
     let mut rounds = vec![];
+    let contents = Contents::of(timeline);
     for (old, new) in replacements {
         let mut round = Verdict::default();
-        timeline.judge_return(&mut round, old, new, format!("{} came back under its name", old.name()), "wait until the new pod is Ready");
+        timeline.judge_return(&mut round, &contents, (old, new), format!("{} came back under its name", old.name()), "wait until the new pod is Ready");
         rounds.push((new.ordinal, round));
     }
     verdict.push_rounds(rounds);
@@ -82,7 +83,7 @@ mod tests {
     /// Each start writes anew; the container starts and the file is written at these seconds of 05:36 on 2026-11-23.
     fn rewritten(started: u32, written: [i64; 3]) -> History {
         let mut history = History::new();
-        history.writes = |ordinal, _, start| Some(format!("web-{ordinal} {start}\n"));
+        history.writes = |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
         history = history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect();
         for ordinal in [1, 2] {
             history = history.down(ordinal).claim(ordinal).add(ordinal).ready(ordinal).pod(ordinal, Change::Modified, |pod| {

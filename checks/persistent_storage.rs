@@ -112,9 +112,16 @@ fn judge_volume<'t>(timeline: &'t Timeline, verdict: &mut Verdict, pod: &Incarna
 
 /// No other pod's canary may be visible on the claim.
 fn judge_canaries(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation, claim: &str, added: Seq) {
-    let Some((seq, stranger)) = timeline.foreign_canary(pod.name(), claim) else { return };
-    let standing = Standing::broken(format!("what is written on claim {claim} is on it alone"), format!("what {stranger} wrote on its own claim is there too"));
-    verdict.push("not_shared", format!("claim {claim} shows no other pod's files"), standing, [added, seq]).because("shared_storage");
+    let Some(foreign) = timeline.foreign_canary(pod.name(), claim) else { return };
+    let stranger = foreign.pod;
+    let standing = if foreign.is_shared {
+        Standing::broken(format!("what is written on claim {claim} is on it alone"), format!("what {stranger} wrote on its own claim is there too"))
+    } else {
+        Standing::unseen(format!(
+            "the file that the grader wrote on {stranger}'s claim is on {claim} too: the storage is shared, or the app copies files between its pods"
+        ))
+    };
+    verdict.push("not_shared", format!("claim {claim} shows no other pod's files"), standing, [added, foreign.seq]).because("shared_storage");
 }
 
 #[cfg(test)]
@@ -175,8 +182,21 @@ mod tests {
             _ => None,
         });
         let saw: Vec<Token> = foreign.into_iter().collect();
-        let claim = "data-web-1".to_owned();
-        history.push(What::Canary(Canary { claim, saw: Some(saw), ..Default::default() })).end().assert("persistent_storage", Fail, &["shared_storage"]);
+        let mark = |file: &str, mark: &str| std::collections::BTreeMap::from([(file.to_owned(), mark.to_owned())]);
+        let seen = |own: &str, other: &str| {
+            let file = saw[0].file.as_str();
+            let looked = |claim: &str, it: &str| {
+                let marks = if it.is_empty() { std::collections::BTreeMap::new() } else { mark(file, it) };
+                What::Canary(Canary { claim: claim.to_owned(), saw: Some(saw.clone()), marks, ..Default::default() })
+            };
+            history.clone().push(looked("data-web-0", own)).push(looked("data-web-1", other)).end()
+        };
+        seen("12 10:00:00.1", "12 10:00:00.1").assert("persistent_storage", Fail, &["shared_storage"]);
+        // An app may copy what it finds to its peers: another inode is another file.
+        seen("12 10:00:00.1", "13 10:00:00.4").assert("persistent_storage", Pass, &[]);
+        // Two new file systems count their inodes alike.
+        seen("12 10:00:00.1", "12 10:00:00.4").assert("persistent_storage", Inconclusive, &[]);
+        seen("", "").assert("persistent_storage", Inconclusive, &[]);
     }
 
     #[test]

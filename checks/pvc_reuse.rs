@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Part, Standing, Timeline, Verdict, Wanted},
+    model::{Part, Standing, Timeline, Verdict, Wanted, content::Contents},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -21,9 +21,10 @@ pub(crate) const CHECK: Check = Check {
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let mut rounds = vec![];
+    let contents = Contents::of(timeline);
     for (old, new) in timeline.returns() {
         let mut round = Verdict::default();
-        timeline.judge_return(&mut round, old, new, format!("{} came back", new.name()), "wait until the pod is Ready");
+        timeline.judge_return(&mut round, &contents, (old, new), format!("{} came back", new.name()), "wait until the pod is Ready");
         rounds.push((new.ordinal, round));
     }
     verdict.push_rounds(rounds);
@@ -81,7 +82,7 @@ mod tests {
     #[test]
     fn new_content_fails() {
         let mut history = History::new();
-        history.writes = |ordinal, _, start| Some(format!("web-{ordinal} {start}\n"));
+        history.writes = |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
         history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().tour().assert("pvc_reuse", Fail, &["overwritten_at_start"]);
     }
 

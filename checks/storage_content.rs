@@ -2,7 +2,11 @@
 
 use crate::{
     Check,
-    model::{Incarnation, Seq, Standing, Timeline, Verdict, content::Portrait, gallery::Gallery},
+    model::{
+        Incarnation, Seq, Standing, Timeline, Verdict,
+        content::{Contents, Portrait, Text, Writer},
+        storage::excerpt,
+    },
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -29,14 +33,14 @@ fn judge(timeline: &Timeline) -> Verdict {
         );
         return verdict;
     }
-    let gallery = Gallery::of(timeline, timeline.originals());
+    let contents = Contents::of(timeline);
     for ordinal in timeline.ordinals() {
-        judge_ordinal(timeline, &mut verdict, &gallery, ordinal);
+        judge_ordinal(timeline, &mut verdict, &contents, ordinal);
     }
     verdict
 }
 
-fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, gallery: &Gallery<'_>, ordinal: i32) {
+fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, contents: &Contents<'_>, ordinal: i32) {
     let id = "tells_its_pod";
     let name = format!("{}-{ordinal}", timeline.set().map_or("", |set| &set.name));
     let text = format!("{name}'s content tells that {name} wrote it");
@@ -49,7 +53,7 @@ fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, gallery: &Gallery<'
         verdict.push(id, text, standing, [pod.added.by]).because(mistake);
         return;
     }
-    let Some(place) = gallery.portraits.iter().position(|it| it.pod.ordinal == ordinal) else {
+    let Some(portrait) = contents.portrait(ordinal) else {
         let (why, seen) = timeline.why_unread(pod);
         let standing = match timeline.missing("") {
             blocked @ Standing::Blocked(_) if timeline.unread(pod.uid()).is_none() => blocked,
@@ -58,11 +62,15 @@ fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, gallery: &Gallery<'
         verdict.push(id, text, standing, seen);
         return;
     };
-    let portrait = &gallery.portraits[place];
-    let (standing, mistake) = if gallery.identity(place).is_empty() { found_nothing(portrait, &name) } else { (Standing::Met, "") };
+    let (standing, mistake) = match contents.writer(ordinal) {
+        Writer::Known => (Standing::Met, ""),
+        Writer::Unsure(why) => (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), ""),
+        Writer::Unknown => found_nothing(contents, portrait, &name),
+    };
     // Where the claims lie on one storage, every pod writes its name, and all names are everywhere.
-    let shared = || pod.claims().iter().any(|(_, claim)| timeline.foreign_canary(pod.name(), claim).is_some());
-    let mistake = if mistake == "same_content" && shared() { "shared_storage" } else { mistake };
+    let is_shared = |claim: &str| timeline.foreign_canary(pod.name(), claim).is_some_and(|it| it.is_shared);
+    let shared = || pod.claims().iter().any(|(_, claim)| is_shared(claim));
+    let mistake = if matches!(mistake, "same_content" | "tells_no_pod") && shared() { "shared_storage" } else { mistake };
     let cites: Vec<Seq> = portrait.reads.clone();
     verdict.push(id, text, standing, cites).because(mistake);
 }
@@ -83,16 +91,30 @@ fn no_claim_of_its_own(timeline: &Timeline, pod: &Incarnation) -> Option<&'stati
     claims.iter().all(|(_, claim)| others.contains(claim)).then_some("shared_claim")
 }
 
-fn found_nothing(portrait: &Portrait<'_>, name: &str) -> (Standing, &'static str) {
-    if portrait.hidden > 0 {
-        return (Standing::unseen(format!("no text tells who wrote it, and {} files could not be read as text", portrait.hidden)), "");
+fn found_nothing(contents: &Contents<'_>, portrait: &Portrait<'_>, name: &str) -> (Standing, &'static str) {
+    if portrait.hidden() > 0 {
+        let why = format!("no text tells who wrote it, and {} files could not be read as text", portrait.hidden());
+        return (Standing::unseen(why), "");
     }
-    let expected = format!("a file that holds {name}, or a number that is its ordinal");
-    let written: Vec<&str> = portrait.texts.iter().map(|text| text.path).collect();
-    if written.is_empty() {
-        return (Standing::broken(expected, "the claim holds no file"), "nothing_written");
-    }
-    (Standing::broken(expected, format!("{}: nothing in it tells this pod from the others", written.join(", "))), "same_content")
+    let expected = format!("a file that holds {name}, or a number that follows its ordinal");
+    let (folders, files): (Vec<&Text<'_>>, Vec<&Text<'_>>) = portrait.texts.iter().partition(|it| it.path.ends_with('/'));
+    let Some(first) = files.first() else {
+        let folders: Vec<&str> = folders.iter().map(|it| it.path).collect();
+        let actual = if folders.is_empty() {
+            "the claim holds no file".to_owned()
+        } else {
+            format!("the claim holds only empty folders: {}", excerpt(&folders.join(", ")))
+        };
+        return (Standing::broken(expected, actual), "nothing_written");
+    };
+    let differs = files.iter().find_map(|it| Some((it, contents.other_text(portrait.pod.ordinal, it)?)));
+    let Some((own, (other, theirs))) = differs else {
+        let actual = format!("{}: {}; nothing in it tells this pod from the others", first.path, excerpt(first.content));
+        return (Standing::broken(expected, actual), if contents.are_alike() { "same_content" } else { "tells_no_pod" });
+    };
+    let (own_text, their_text) = (excerpt(own.content), excerpt(theirs.content));
+    let actual = format!("{}: {own_text}; that of {other}: {their_text}: this tells no pod", own.path);
+    (Standing::broken(expected, actual), "tells_no_pod")
 }
 
 #[cfg(test)]
@@ -128,15 +150,17 @@ mod tests {
 
     #[test]
     fn what_does_not() {
-        let untold: [Writes; 5] = [
-            |_, _, _| Some("hello\n".to_owned()),
+        let alike: [Writes; 2] = [|_, _, _| Some("hello\n".to_owned()), |_, _, _| Some("web-0 web-1 web-2\n".to_owned())];
+        for writes in alike {
+            wrote(writes).assert("storage_content", Fail, &["same_content"]);
+        }
+        let untold: [Writes; 3] = [
             |ordinal, _, _| Some(format!("Mon Nov 23 03:54:1{ordinal} UTC 2026\n")),
-            |_, _, _| Some("web-0 web-1 web-2\n".to_owned()),
             |ordinal, _, _| Some(format!("members web-0 web-1 web-2 at 12:30:0{ordinal}\n")),
             |ordinal, _, _| Some(format!("{}\n", ["a91f3c", "7bd2e0", "04c8aa"][usize::try_from(ordinal).unwrap_or(0)])),
         ];
         for writes in untold {
-            wrote(writes).assert("storage_content", Fail, &["same_content"]);
+            wrote(writes).assert("storage_content", Fail, &["tells_no_pod"]);
         }
     }
 

@@ -151,7 +151,15 @@ pub const MISTAKES: &[Mistake] = &[
     Mistake {
         id: "same_content",
         title: "all pods write the same",
-        explanation: "Nothing in the files tells one pod from another: neither its name, nor its UID or address, nor its ordinal. A date alone does not name a pod.",
+        explanation: "The files say the same in every pod: neither its name, nor its UID or address, nor its ordinal.",
+        remedy: "Write the host name, which is the pod's name.",
+        before: "      command: [\"sh\", \"-c\", \"echo hello > /data/id; …\"]",
+        after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
+    },
+    Mistake {
+        id: "tells_no_pod",
+        title: "the content tells no pod",
+        explanation: "Nothing in the files tells which pod wrote them. A time, a random number, a counter or a list of all pods may differ from pod to pod, but names no writer.",
         remedy: "Write the host name, which is the pod's name.",
         before: "      command: [\"sh\", \"-c\", \"date > /data/id; …\"]",
         after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
@@ -159,7 +167,7 @@ pub const MISTAKES: &[Mistake] = &[
     Mistake {
         id: "overwritten_at_start",
         title: "the start-up command overwrote the file",
-        explanation: "The volume came back, but not what was on it: `>` empties the file at every start of the container, so the new pod wrote new content over the original.",
+        explanation: "The volume came back, but not what was on it: the file was written anew, as each first start writes it, with new values in place of the original ones. That is what `>` does at every start of a container.",
         remedy: "Write only where nothing is there yet (`[ -f file ] ||`), or append (`>>`).",
         before: "      hostname > /data/id; date >> /data/id",
         after: "      [ -f /data/id ] || { hostname > /data/id; date >> /data/id; }",
@@ -175,7 +183,7 @@ pub const MISTAKES: &[Mistake] = &[
     Mistake {
         id: "wiped_at_start",
         title: "the start-up command wiped the volume",
-        explanation: "The volume came back, but what was on it is gone: the container removes the files when it starts.",
+        explanation: "The volume came back, but what was on it is gone: something in the pod removes the files, most likely the start-up command.",
         remedy: "Don't remove what an earlier start of the pod has left: it is the data that the claim is there to keep.",
         before: "      rm -rf /data/* /data/.[!.]*",
         after: "      mkdir -p /data",

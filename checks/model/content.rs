@@ -1,9 +1,64 @@
-//! What files tell: what each pod's claims held, by the readings of them.
+//! What files tell: who wrote them, and whether they are still the original ones.
+//!
+//! Checks 4, 6 and 10 ask two questions of what lies on a pod's claims. Both are answered by comparing what the grade
+//! has seen, and by no rule about how a submission has to write.
+//!
+//! # Who wrote it (check 4)
+//!
+//! - **A name.** Content tells its pod when it holds the pod's name, UID or an address of it, or a hash of the name, in
+//!   a file or in a path. A line that another pod has as well, times and numbers aside, tells nobody: a list of all
+//!   members names no writer. ([`writer`], [`known`])
+//! - **A number that follows the ordinal.** A number tells its pod when all pods wrote one at the same place of otherwise
+//!   equal text, as `a + b × ordinal`, the pods that only the tour asked for included. It must be the same at every
+//!   reading, because a pod keeps its ordinal. ([`writer`])
+//! - **What the time explains is no identity.** Pods start a second or two after each other, so times of writing follow
+//!   the ordinal by accident. A number that renders the moment of writing, or grows exactly as the time does, tells when
+//!   and not who; counters, loads and random numbers do not follow the ordinal in all pods. ([`clock`])
+//! - **Where chance cannot be excluded, nothing is said.** With few pods or many unexplained numbers a coincidence is
+//!   possible: the test is then undecided, not failed.
+//!
+//! # Is it the original (checks 6 and 10)
+//!
+//! The question is: *would a fresh start have written what is there now?* The first lives of the other pods, and of the
+//! pods that only the tour asked for, show what a fresh start writes. ([`original`])
+//!
+//! - **Kept.** What is there holds a value that no fresh start would write again: the old time, the old UID, a random
+//!   word that only this pod had. The original is there, under whatever name and in whatever order.
+//! - **Went on.** What is there differs from every fresh start because state was carried over: a counter says 2 where
+//!   each fresh start says 1, or there are two lines where a fresh start has one. The original is there.
+//! - **Written anew.** What is there is as a fresh start writes it, with new values where the first one's were. The
+//!   original is gone.
+//! - **Nothing to tell by.** A file that holds only the name reads the same after every start, written anew or not. It is
+//!   as it was, and claim and volume decide.
+//! - **Untouched.** A file whose modification time is older than the new start, and the same as before, was not written
+//!   by it. It is the original, whatever is in it.
+//!
+//! Only files that tell who wrote them are asked, because the lab asks for the original of those. Where no file tells, the
+//! grader's own file (the canary) decides for the whole claim: one mistake costs one test.
+//!
+//! # The canary
+//!
+//! A canary of one pod on another pod's claim means one storage under two names, or an app that copies files to its peers.
+//! A shared file has one inode and one time of change wherever it is looked at, and a copy has its own: where that is not
+//! known, the files themselves must be the same for the storage to be called shared.
+
+mod clock;
+mod digest;
+mod known;
+mod lexer;
+mod original;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 use std::collections::BTreeMap;
 
+pub use self::{
+    known::needles,
+    original::Fate,
+    writer::{Contents, Writer},
+};
 use super::{
-    gallery::Gallery,
     lives::{Incarnation, Noted},
     observation::{File, Read, Seq},
     timeline::Timeline,
@@ -14,10 +69,14 @@ use super::{
 pub struct Portrait<'t> {
     /// Whose.
     pub pod: &'t Incarnation,
-    /// The files with text, newest reading of each.
+    /// The files with text, newest reading of each; folders that hold nothing stand among them as empty texts.
     pub texts: Vec<Text<'t>>,
-    /// Files whose text could not be seen: binary, unreadable, cut or left out.
-    pub hidden: u64,
+    /// The files whose text could not be seen: binary, unreadable or left out.
+    pub sealed: Vec<Sealed<'t>>,
+    /// How many files were not looked at.
+    pub left_out: u64,
+    /// All files were searched for what names pods.
+    pub searched: bool,
     /// The readings, all of them successful.
     pub reads: Vec<Seq>,
 }
@@ -27,7 +86,7 @@ pub struct Portrait<'t> {
 pub struct Text<'t> {
     /// On which claim.
     pub claim: &'t str,
-    /// Where below the mount.
+    /// Where below the mount; a folder's ends with a slash.
     pub path: &'t str,
     /// What it says.
     pub content: &'t str,
@@ -35,6 +94,17 @@ pub struct Text<'t> {
     pub cut: bool,
     /// When it was last written, in seconds since the epoch by the node's clock, where the image can tell.
     pub mtime: Option<i64>,
+    /// What names pods and was found in the whole of it.
+    pub holds: &'t [String],
+}
+
+/// A file without text.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed<'t> {
+    /// On which claim.
+    pub claim: &'t str,
+    /// What is known of it.
+    pub file: &'t File,
 }
 
 impl Timeline {
@@ -75,7 +145,7 @@ impl Timeline {
         for read in self.readings(pod.uid()) {
             newest.insert(mount_of(&read.what), read);
         }
-        Self::portrait_of(pod, newest.values().copied())
+        Portrait::of(pod, newest.values().copied())
     }
 
     /// What a pod's claims held by the first reading of each mount of a claim that found anything.
@@ -88,25 +158,7 @@ impl Timeline {
                 *known = read;
             }
         }
-        Self::portrait_of(pod, first.values().copied())
-    }
-
-    fn portrait_of<'t>(pod: &'t Incarnation, reads: impl Iterator<Item = &'t Noted<Read>>) -> Option<Portrait<'t>> {
-        let mut portrait = Portrait { pod, texts: vec![], hidden: 0, reads: vec![] };
-        for read in reads {
-            portrait.reads.push(read.seq);
-            portrait.hidden += read.what.left_out;
-            for file in &read.what.files {
-                match text_of(&read.what.claim, file) {
-                    Some(text) => {
-                        portrait.hidden += u64::from(text.cut);
-                        portrait.texts.push(text);
-                    }
-                    None => portrait.hidden += 1,
-                }
-            }
-        }
-        (!portrait.reads.is_empty()).then_some(portrait)
+        Portrait::of(pod, first.values().copied())
     }
 
     /// For each ordinal, what the first of its incarnations of the present template held on whose claims something was found;
@@ -124,15 +176,10 @@ impl Timeline {
     #[must_use]
     pub fn has_identity(&self, uid: &str) -> bool {
         let Some(pod) = self.incarnation(uid) else { return false };
-        let mut portraits: Vec<_> = self.originals().into_iter().filter(|it| it.pod.ordinal != pod.ordinal).collect();
         let Some(own) = self.portrait(pod) else { return false };
-        portraits.push(own);
-        let gallery = Gallery::of(self, portraits);
-        let alone = gallery.portraits.len() == 1;
-        gallery.portraits.iter().rposition(|it| it.pod.uid() == uid).is_some_and(|place| {
-            let lone_text = alone && gallery.portraits[place].texts.iter().any(|it| !it.content.trim().is_empty());
-            lone_text || !gallery.identity(place).is_empty()
-        })
+        let is_blank = own.texts.iter().all(|it| it.content.trim().is_empty());
+        let contents = Contents::beside(self, own);
+        contents.pages.len() == 1 && !is_blank || contents.writer(pod.ordinal).is_known()
     }
 }
 
@@ -143,18 +190,42 @@ fn mount_of(read: &Read) -> Mount<'_> {
     (&read.claim, &read.mount_path)
 }
 
+impl<'t> Portrait<'t> {
+    fn of(pod: &'t Incarnation, reads: impl Iterator<Item = &'t Noted<Read>>) -> Option<Self> {
+        let mut portrait = Portrait { pod, texts: vec![], sealed: vec![], left_out: 0, searched: true, reads: vec![] };
+        for read in reads {
+            portrait.reads.push(read.seq);
+            portrait.left_out += read.what.left_out;
+            portrait.searched &= read.what.searched;
+            let claim = read.what.claim.as_str();
+            for file in &read.what.files {
+                match text_of(claim, file) {
+                    Some(text) => portrait.texts.push(text),
+                    None => portrait.sealed.push(Sealed { claim, file }),
+                }
+            }
+            let empty = |path: &'t String| Text { claim, path, content: "", cut: false, mtime: None, holds: &[] };
+            portrait.texts.extend(read.what.folders.iter().map(empty));
+        }
+        (!portrait.reads.is_empty()).then_some(portrait)
+    }
+
+    /// How many files there are of which not all could be seen.
+    #[must_use]
+    pub fn hidden(&self) -> u64 {
+        let is_left_out = |it: &&Sealed<'_>| it.file.without.as_deref() == Some("left out");
+        let sealed = self.sealed.iter().filter(|it| !is_left_out(it)).count() as u64;
+        let cut = self.texts.iter().filter(|it| it.cut).count() as u64;
+        // What was searched and held nothing would tell nobody, however much of it there is.
+        if self.searched { sealed } else { sealed + cut + self.left_out }
+    }
+}
+
 fn text_of<'t>(claim: &'t str, file: &'t File) -> Option<Text<'t>> {
     let content = match &file.content {
         Some(content) => content.as_str(),
         None if file.size == 0 && file.without.is_none() => "",
         None => return None,
     };
-    Some(Text { claim, path: &file.path, content, cut: file.cut, mtime: file.mtime })
-}
-
-impl Portrait<'_> {
-    /// Every line of its texts.
-    pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().flat_map(|text| text.content.lines())
-    }
+    Some(Text { claim, path: &file.path, content, cut: file.cut, mtime: file.mtime, holds: &file.holds })
 }

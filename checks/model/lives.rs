@@ -153,6 +153,18 @@ impl Incarnation {
         statuses().filter_map(|it| running(&it.state).or_else(|| ended(&it.state))).filter_map(|it| stamp::epoch(&it)).min()
     }
 
+    /// When the first of its containers that is still known of started, in seconds since the epoch by the node's clock.
+    pub(super) fn earliest_start(&self) -> Option<i64> {
+        let statuses = self.pod.status.init_container_statuses.iter().chain(&self.pod.status.container_statuses);
+        let mut starts = vec![];
+        for state in statuses.flat_map(|it| [&it.state, &it.last_state]) {
+            let running = state.running.as_ref().and_then(|it| it.started_at.as_deref());
+            let ended = state.terminated.as_ref().and_then(|it| it.started_at.as_deref());
+            starts.extend(running.into_iter().chain(ended).filter_map(stamp::epoch));
+        }
+        starts.into_iter().min()
+    }
+
     /// The claims that its containers mount, or have as raw devices, by volume: `(volume, claim)`, in the volumes' order.
     ///
     /// Generic ephemeral volumes are claims too, named `<pod>-<volume>`.

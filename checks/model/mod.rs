@@ -5,13 +5,12 @@ mod endpoints;
 mod episode;
 pub mod evidence;
 mod fold;
-pub mod gallery;
 #[cfg(test)]
 pub(crate) mod history;
 mod keyed;
 mod line;
 mod lives;
-mod names;
+pub(crate) mod names;
 pub mod object;
 pub mod observation;
 pub mod obstacle;
@@ -21,7 +20,7 @@ mod property;
 pub mod quantity;
 mod rest;
 mod stamp;
-mod storage;
+pub(crate) mod storage;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -31,7 +30,6 @@ mod uptime;
 pub mod verdict;
 mod version;
 pub mod when;
-mod words;
 
 pub use episode::Episode;
 pub use evidence::Part;

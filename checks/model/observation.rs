@@ -4,6 +4,8 @@
 //! Secret, no annotation. They are read straight from the API server's answers, and written to the
 //! recording as they stand, so that redaction, size and a stable format are one thing.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::object::Object;
@@ -208,6 +210,12 @@ pub struct Read {
     pub began: u64,
     /// Regular files below the mount, the canary among them left out.
     pub files: Vec<File>,
+    /// Folders that hold nothing, relative to the mount.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<String>,
+    /// Every file below the mount was searched for what names pods; what was found is in `File::holds`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub searched: bool,
     /// How many files there were that are not in `files`, or whose content is not (bounds reached).
     #[serde(skip_serializing_if = "is_zero")]
     pub left_out: u64,
@@ -239,6 +247,12 @@ pub struct File {
     /// `sha256:…` of the bytes that were kept (binary ones too).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Of a binary file: eight digits of the digest of each 64 bytes that were kept.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub blocks: String,
+    /// What names pods and was found in the whole file, by a search in the container.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<String>,
 }
 
 /// What was done with the grader's own file on a claim.
@@ -255,6 +269,9 @@ pub struct Canary {
     /// All the canaries that were seen on the claim, when they were looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saw: Option<Vec<Token>>,
+    /// By canary's file name: its inode and when that was last changed, where the image can tell. A copy has others.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<String, String>,
     /// Why it could not be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

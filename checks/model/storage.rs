@@ -5,8 +5,7 @@
 use std::cmp::Ordering;
 
 use super::{
-    content::{Portrait, Text},
-    gallery::{Gallery, Kept},
+    content::{Contents, Fate, Text},
     lives::{ClaimLife, Incarnation, Noted},
     observation::{Canary, Seq},
     timeline::Timeline,
@@ -34,17 +33,24 @@ impl Timeline {
 
     /// Adds the criteria of a pod that `new` is the return of: that it came back, in the words of `text`, and if so, to the
     /// same claims with the original content. `next` is the next thing to try where it did not.
-    pub(crate) fn judge_return(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation, text: String, next: &str) {
+    pub(crate) fn judge_return<'t>(
+        &'t self,
+        verdict: &mut Verdict,
+        contents: &Contents<'t>,
+        (old, new): (&'t Incarnation, &'t Incarnation),
+        text: String,
+        next: &str,
+    ) {
         let Some(standing) = self.coming_back(new, next) else { return };
         let is_back = standing == Standing::Met;
         verdict.push("came_back", text, standing, [old.added.by, new.added.by]);
         if is_back {
-            self.judge_kept(verdict, old, new);
+            self.judge_kept(verdict, contents, old, new);
         }
     }
 
     /// Adds the criteria of what a pod keeps: its claims, and the original content on them.
-    fn judge_kept(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation) {
+    fn judge_kept<'t>(&'t self, verdict: &mut Verdict, contents: &Contents<'t>, old: &'t Incarnation, new: &'t Incarnation) {
         let claims = old.claims();
         if claims.is_empty() {
             let standing = Standing::broken(format!("{} keeps its data on a claim", old.name()), "it mounts no claim: what it wrote went away with the pod");
@@ -59,7 +65,7 @@ impl Timeline {
         }
         // On another claim the old content cannot be: told once.
         if same {
-            self.judge_content(verdict, old, new);
+            self.judge_content(verdict, contents, old, new);
         }
     }
 
@@ -143,34 +149,27 @@ impl Timeline {
         }
     }
 
-    fn judge_content(&self, verdict: &mut Verdict, old: &Incarnation, new: &Incarnation) {
+    fn judge_content<'t>(&'t self, verdict: &mut Verdict, contents: &Contents<'t>, old: &'t Incarnation, new: &'t Incarnation) {
         let text = format!("the content that {} had before is still there", new.name());
-        let mut push = |standing, cites: Vec<Seq>| {
-            verdict.push("original_content", text.clone(), standing, cites).because(self.rewriting_mistake(old, new));
-        };
+        let id = "original_content";
         let Some(before) = self.portrait(old) else {
-            return push(unreadable(self, old, "before"), vec![]);
+            verdict.push(id, text, unreadable(self, old, "before"), []);
+            return;
         };
         let Some(after) = self.portrait(new) else {
-            return push(unreadable(self, new, "after it came back"), before.reads);
+            verdict.push(id, text, unreadable(self, new, "after it came back"), before.reads);
+            return;
         };
         let cites: Vec<Seq> = before.reads.iter().chain(&after.reads).copied().collect();
-        let gallery = self.gallery_with(before.clone());
-        let Some(place) = gallery.portraits.iter().position(|it| it.pod.uid() == old.uid()) else { return };
-        let originals = self.originals_of(&gallery, place, old);
-        if originals.is_empty() {
-            return self.judge_canaries(verdict, old, new, before.hidden > 0, &cites);
+        let fates = contents.fates(old, new);
+        let is_unclear = fates.contains(&Fate::Unclear) && fates.iter().all(|it| matches!(it, Fate::Unclear | Fate::Same { .. }));
+        if fates.is_empty() || is_unclear {
+            return self.judge_canaries(verdict, old, new, before.hidden() > 0, &cites);
         }
-        let fates: Vec<(Text<'_>, Kept)> = originals.into_iter().map(|original| (original, gallery.kept(place, &original, &after))).collect();
-        if fates.iter().any(|(_, kept)| *kept == Kept::Yes) {
-            push(Standing::Met, cites);
-        } else if fates.iter().any(|(_, kept)| *kept == Kept::Unseen) {
-            push(Standing::unseen(format!("{} files of {} could not be read as text", after.hidden, new.name())), cites);
-        } else if let Some((original, _)) = fates.first() {
-            let now = after.texts.iter().find(|it| it.path == original.path && it.claim == original.claim);
-            let actual = now.map_or_else(|| format!("{} is not there any more", original.path), |now| format!("{}: {}", now.path, excerpt(now.content)));
-            push(Standing::broken(format!("{}: {}", original.path, excerpt(original.content)), actual), cites);
-        }
+        let standing = standing_of(&fates);
+        let is_missing = fates.iter().all(|it| matches!(it, Fate::Gone { after: None, .. }));
+        let mistake = if is_missing { "wiped_at_start" } else { self.rewriting_mistake(old, new) };
+        verdict.push(id, text, standing, cites).because(mistake);
     }
 
     /// Why a file was written over, as a mistake: what was last written before the new pod's containers started was so when the old one's stopped.
@@ -193,25 +192,6 @@ impl Timeline {
         let same = |one: &Text<'_>, other: &Text<'_>| one.path == other.path && one.claim == other.claim;
         let is_new = |now: &Text<'_>| before.texts.iter().any(|it| same(it, now) && !now.content.starts_with(it.content));
         after.texts.iter().filter(|now| is_new(now)).filter_map(|now| now.mtime).map(|mtime| mtime.cmp(&started)).min()
-    }
-
-    /// The identity files of the pod at `place`, as first read and as last read in that life.
-    fn originals_of<'t>(&'t self, gallery: &Gallery<'t>, place: usize, old: &'t Incarnation) -> Vec<Text<'t>> {
-        let last = gallery.identity(place);
-        let first = self.first_portrait(old).map(|it| it.texts).unwrap_or_default();
-        let earlier = first.into_iter().filter(|text| last.iter().any(|it| it.path == text.path && it.claim == text.claim && it.content != text.content));
-        let mut all: Vec<Text<'t>> = earlier.collect();
-        all.extend(&last);
-        all
-    }
-
-    /// The originals of all ordinals, this life in the place of its own ordinal.
-    fn gallery_with<'t>(&'t self, own: Portrait<'t>) -> Gallery<'t> {
-        let ordinal = own.pod.ordinal;
-        let mut portraits: Vec<_> = self.originals().into_iter().filter(|it| it.pod.ordinal != ordinal).collect();
-        portraits.push(own);
-        portraits.sort_by_key(|it| it.pod.ordinal);
-        Gallery::of(self, portraits)
     }
 
     /// Where no file tells who wrote it, the grader's own file tells whether the volume is the same.
@@ -241,6 +221,41 @@ impl Timeline {
         let standing = if back { Standing::Met } else { Standing::broken("the file that the grader wrote before", "it is not there any more") };
         (standing, Some(seen.seq))
     }
+}
+
+/// How the original content stands, by what became of each file that told its pod.
+fn standing_of(fates: &[Fate]) -> Standing {
+    if fates.contains(&Fate::Kept) {
+        return Standing::Met;
+    }
+    let unseen = fates.iter().find_map(|it| if let Fate::Unseen(why) = it { Some(why) } else { None });
+    if let Some(why) = unseen {
+        return Standing::unseen(why);
+    }
+    let gone = fates.iter().find_map(|it| if let Fate::Gone { path, before, after } = it { Some((path, before, after)) } else { None });
+    let Some((path, before, after)) = gone else { return Standing::Met };
+    if fates.contains(&Fate::Same { rewritten: None }) {
+        return Standing::unseen(format!("{path} was written anew; another file reads as before, but when it was written is not known"));
+    }
+    let Some(after) = after else {
+        return Standing::broken(format!("{path}: {}", excerpt(before)), format!("{path} is not there any more"));
+    };
+    let (before, after) = differing(before, after);
+    Standing::broken(format!("{path}: {}", excerpt(&before)), format!("{path}: {}", excerpt(&after)))
+}
+
+/// What is only in one of two texts, line for line; all of them where that would leave nothing of one.
+fn differing(before: &str, after: &str) -> (String, String) {
+    let only = |one: &str, other: &str| {
+        let others: Vec<&str> = other.lines().take(MOST_LINES).collect();
+        one.lines().filter(|it| !others.contains(it)).collect::<Vec<_>>().join("\n")
+    };
+    const MOST_LINES: usize = 100;
+    if before.lines().nth(MOST_LINES).is_some() || after.lines().nth(MOST_LINES).is_some() {
+        return (before.to_owned(), after.to_owned());
+    }
+    let (lost, new) = (only(before, after), only(after, before));
+    if lost.trim().is_empty() || new.trim().is_empty() { (before.to_owned(), after.to_owned()) } else { (lost, new) }
 }
 
 /// Whether something may have happened before a line, because a gap of its kind was open then.

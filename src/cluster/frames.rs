@@ -1,6 +1,6 @@
 //! What the inspection script says, as observations of files and canaries.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use checks::model::observation::{File, Token};
 use sha2::{Digest as _, Sha256};
@@ -12,6 +12,11 @@ pub(super) const KEPT: usize = 16 << 10;
 
 /// Why a file's content is not known that may not be read.
 const UNREADABLE: &str = "unreadable";
+/// How many bytes of a binary file are told apart from others.
+const BLOCK: usize = 64;
+
+/// What a digest begins with.
+const DIGEST: &str = "sha256:";
 
 /// The canaries' names begin with it, 32 hexadecimal digits follow.
 pub(crate) const CANARY: &str = ".stsgrade-";
@@ -42,8 +47,14 @@ pub(super) struct Mount {
     pub(super) error: Option<String>,
     /// Folders that may not be looked into; they count as left out.
     barred: u64,
+    /// Folders that hold nothing.
+    pub(super) folders: Vec<String>,
+    /// All files were searched for what names pods.
+    pub(super) searched: bool,
     /// The canaries that were there.
     pub(super) canaries: Vec<Token>,
+    /// By canary's file name: its inode and when that was last changed.
+    pub(super) marks: BTreeMap<String, String>,
     /// Whether our own canary was written; the error says why not.
     pub(super) written: Option<Result<String, String>>,
     /// By path: when a file was last written, in nanoseconds since the epoch, where the image can tell.
@@ -124,6 +135,14 @@ impl Mount {
                     canary.token = text.trim_end_matches('\n').chars().take(300).collect();
                 }
             }
+            ("mark", _) => {
+                if let Some(canary) = self.canaries.last().filter(|_| !text.is_empty()) {
+                    self.marks.insert(canary.file.clone(), text.chars().take(100).collect());
+                }
+            }
+            ("holds", Some(file)) => file.holds.push(text),
+            ("folder", _) => self.folders.push(text),
+            ("searched", _) => self.searched = true,
             ("error", _) => self.error = Some(text),
             ("closed", _) => {
                 self.left_out += 1;
@@ -160,6 +179,8 @@ impl Mount {
                 self.written = other.written.or(self.written.take());
             }
             self.canaries.extend(other.canaries);
+            self.marks.extend(other.marks);
+            self.folders.extend(other.folders.into_iter().filter(|it| !self.folders.contains(it)).collect::<Vec<_>>());
             self.times.extend(other.times.into_iter().filter(|(path, _)| self.files.iter().all(|it| it.path != *path)));
             for file in other.files {
                 match self.files.iter_mut().find(|it| it.path == file.path) {
@@ -192,7 +213,43 @@ fn body(file: &mut File, bytes: &[u8]) {
     file.digest = Some(digest(kept));
     match text(kept, file.cut) {
         Some(text) => file.content = Some(text),
-        None => file.without = Some("binary".to_owned()),
+        None => {
+            file.without = Some("binary".to_owned());
+            file.blocks = kept.chunks(BLOCK).map(|it| digest(it)[DIGEST.len()..DIGEST.len() + 8].to_owned()).collect();
+        }
+    }
+}
+
+impl Mount {
+    /// Whether there are files of which not all was seen.
+    pub(super) fn hides_something(&self) -> bool {
+        self.left_out > 0 || self.files.iter().any(|it| it.cut || it.without.is_some())
+    }
+
+    /// Whether a path or a text holds one of these words.
+    pub(super) fn names(&self, words: &[String]) -> bool {
+        let names = |text: &str| words.iter().any(|word| text.contains(word.as_str()));
+        self.folders.iter().any(|it| names(it)) || self.files.iter().any(|it| names(&it.path) || it.content.as_deref().is_some_and(names))
+    }
+
+    /// Takes over what a search found; those files come first, so that they are read first at the next look.
+    pub(super) fn add_found(&mut self, found: Self, words: &[String]) {
+        self.searched = found.searched && found.error.is_none();
+        let mut files = vec![];
+        for mut file in found.files {
+            // A match goes on for one character, which is no digit.
+            let is_match = |it: &str, word: &str| it.strip_prefix(word).is_some_and(|rest| rest.chars().count() <= 1);
+            file.holds = words.iter().filter(|word| file.holds.iter().any(|it| is_match(it, word))).cloned().collect();
+            if let Some(place) = self.files.iter().position(|it| it.path == file.path) {
+                let known = self.files.remove(place);
+                self.left_out -= u64::from(known.without.as_deref() == Some("left out")).min(self.left_out);
+            } else {
+                self.left_out = self.left_out.saturating_sub(1);
+            }
+            files.push(file);
+        }
+        files.append(&mut self.files);
+        self.files = files;
     }
 }
 
@@ -208,9 +265,17 @@ fn text(bytes: &[u8], cut: bool) -> Option<String> {
     }
 }
 
+/// An extended regular expression for any of these words, with no digit behind it: `web-1` is not in `web-10`.
+pub(super) fn pattern(words: &[String]) -> String {
+    let plain = |it: char| it.is_ascii_alphanumeric() || "-_:/".contains(it);
+    let escaped = |word: &String| word.chars().map(|it| if plain(it) { it.to_string() } else { format!("[{it}]") }).collect::<String>();
+    let words: Vec<String> = words.iter().map(escaped).collect();
+    format!("({})([^0-9]|$)", words.join("|"))
+}
+
 /// `sha256:…`.
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    Sha256::digest(bytes).iter().fold(DIGEST.to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Whether a file name is one of ours.
@@ -234,7 +299,7 @@ mod tests {
 
     use checks::model::observation::File;
 
-    use super::{KEPT, Told, nanoseconds, parse, plain, started};
+    use super::{KEPT, Told, nanoseconds, parse, pattern, plain, started};
     use crate::cluster::exec::script;
 
     const WORD: &str = "0123456789abcdef0123456789abcdef";
@@ -374,6 +439,76 @@ mod tests {
         assert_eq!(told.mounts[0].files.iter().filter(|it| it.content.is_some()).count(), 400);
         assert_eq!(told.mounts[0].files[0].content.as_deref(), Some("x"));
         assert_eq!(told.mounts[0].left_out, 50 + 100);
+    }
+
+    fn search(shell: &[&str], folder: &Path, words: &[&str]) -> Told {
+        let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
+        let arguments = [WORD.to_owned(), pattern(&words), folder.to_str().unwrap().to_owned()];
+        let line = script(include_str!("search.sh"), arguments);
+        let mut command = Command::new(which(shell[0]));
+        let output = command.args(&shell[1..]).args(&line[1..]).output().unwrap();
+        parse(&output.stdout, WORD)
+    }
+
+    #[test]
+    fn a_search_finds_what_no_bound_lets_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for i in 0..550 {
+            fs::write(folder.path().join(format!("{i:03}")), format!("web-1{i} or my web-2")).unwrap();
+        }
+        fs::write(folder.path().join("zz newest"), "written by web-1\n").unwrap();
+        let noise: Vec<u8> = (0..600_u32).map(|it| u8::try_from(it * 7919 % 256).unwrap()).collect();
+        let bytes = [&noise[..300], b"\0web-1\n", &noise[300..]].concat();
+        fs::write(folder.path().join("zz binary"), &bytes).unwrap();
+        unix::fs::symlink("zz binary", folder.path().join("zz link")).unwrap();
+        fs::write(folder.path().join(NAME), "web-1 token").unwrap();
+        for shell in SHELLS {
+            let mut told = run(shell, None, folder.path(), "", &[]);
+            assert!(told.mounts[0].hides_something() && !told.mounts[0].names(&["web-1 ".to_owned()]));
+            let mut found = search(shell, folder.path(), &["web-1"]);
+            assert!(found.whole && found.mounts[0].searched, "{shell:?}");
+            told.mounts[0].add_found(found.mounts.remove(0), &["web-1".to_owned()]);
+            let files: Vec<_> = told.mounts[0].files.iter().filter(|it| !it.holds.is_empty()).collect();
+            let held: Vec<_> = files.iter().map(|it| (it.path.as_str(), it.size)).collect();
+            assert_eq!(held, [("zz binary", 607), ("zz newest", 17)], "{shell:?}");
+            assert_eq!((files[0].blocks.len(), files[0].without.as_deref()), (10 * 8, Some("binary")));
+            assert_eq!(files[1].content.as_deref(), Some("written by web-1\n"));
+            assert_eq!(told.mounts[0].files[0].path, "zz binary", "what was found is read first at the next look");
+        }
+    }
+
+    #[test]
+    fn a_search_leaves_alone_what_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Command::new("mkfifo").arg(folder.path().join("fifo")).status().unwrap().success());
+        for shell in SHELLS {
+            let found = search(shell, folder.path(), &["web-1", "d2ViLTE+/=", "10.0.0.1"]);
+            assert!(found.whole && found.mounts[0].searched && found.mounts[0].files.is_empty(), "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn folders_that_hold_nothing_are_told() {
+        for shell in SHELLS {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir_all(folder.path().join("web-1")).unwrap();
+            fs::create_dir_all(folder.path().join("a/b c")).unwrap();
+            fs::create_dir_all(folder.path().join("full")).unwrap();
+            fs::write(folder.path().join("full/x"), "x").unwrap();
+            let told = run(shell, None, folder.path(), NAME, &[]);
+            assert_eq!(told.mounts[0].folders, ["a/b c", "web-1"], "{shell:?}");
+        }
+    }
+
+    #[test]
+    fn a_copy_of_a_canary_has_another_mark() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for shell in SHELLS {
+            let own = run(shell, None, one.path(), NAME, &[]).mounts[0].marks[NAME].clone();
+            assert_eq!(run(shell, None, one.path(), "", &[]).mounts[0].marks[NAME], own, "{shell:?}");
+            fs::copy(one.path().join(NAME), other.path().join(NAME)).unwrap();
+            assert_ne!(run(shell, None, other.path(), "", &[]).mounts[0].marks[NAME], own, "{shell:?}");
+        }
     }
 
     #[test]

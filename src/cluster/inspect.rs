@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use checks::model::{Incarnation, Seq, Timeline, observation::Reference};
+use checks::model::{Incarnation, Seq, Timeline, content::needles, observation::Reference};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::watch;
 
@@ -137,6 +137,10 @@ struct Job {
     started: Option<i64>,
     /// A running container, where no claim tells which.
     any_container: Option<String>,
+    /// What names the pod, to search files for that cannot be read as text.
+    needles: Vec<String>,
+    /// The names of the set's other pods.
+    others: Vec<String>,
 }
 
 impl<'a> Inspector<'a> {
@@ -298,7 +302,7 @@ impl<'a> Inspector<'a> {
                     continue;
                 }
                 life.reading = true;
-                jobs.push(job(pod, first_life, ripe));
+                jobs.push(job(timeline, pod, first_life, ripe));
             }
             jobs
         });
@@ -375,7 +379,7 @@ impl State {
     }
 }
 
-fn job(pod: &Incarnation, first_life: bool, ripe: Ripe) -> Job {
+fn job(timeline: &Timeline, pod: &Incarnation, first_life: bool, ripe: Ripe) -> Job {
     let any_container = pod.spec().containers.iter().find(|it| runs(pod, &it.name)).map(|it| it.name.clone());
     let starts = pod.pod.status.container_statuses.iter().filter_map(|it| it.state.running.as_ref()?.started_at.as_deref()?.parse::<jiff::Timestamp>().ok());
     let started = starts.map(|it| it.as_second()).max();
@@ -390,6 +394,8 @@ fn job(pod: &Incarnation, first_life: bool, ripe: Ripe) -> Job {
         witnessed: pod.added.after.is_some(),
         started,
         any_container,
+        needles: needles(pod),
+        others: timeline.owned().filter(|it| it.uid() != pod.uid()).map(|it| it.name().to_owned()).collect(),
     }
 }
 

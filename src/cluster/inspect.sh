@@ -180,15 +180,25 @@ case $m in "$r"/*) others="$others${m#"$r"/}//" ;; esac
 done </proc/self/mountinfo
 }
 walk() {
+set -- "$1" "$2" "$3" $seen
 for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
 [ $seen -gt 5000 ] && return
+[ -e "$f" ] || [ -L "$f" ] || continue
 seen=$((seen + 1))
 [ -L "$f" ] && continue
 n=$2${f##*/}
 case $others in *"//$n//"*) continue ;; esac
 case $n in
 lost+found) ;;
-.stsgrade-????????????????????????????????) [ -f "$f" ] && p canary "$n" && p token && slowly <"$f" ;;
+.stsgrade-????????????????????????????????)
+if [ -f "$f" ]; then
+p canary "$n"
+p token
+slowly <"$f"
+# A copy of it has another inode, and another time of change.
+[ "$S" = stat ] && p mark "$(stat -c '%i %z' "$f" 2>/dev/null)"
+fi
+;;
 *)
 if [ -d "$f" ]; then
 if [ $3 -gt 0 ] && [ -x "$f" ] && [ -r "$f" ]; then walk "$f" "$n/" $(($3 - 1)); else p closed "$n"; fi
@@ -201,6 +211,11 @@ fi
 ;;
 esac
 done
+# Nothing was seen in it.
+if [ $seen -eq $4 ] && [ -n "$2" ] && [ $folders -lt 100 ]; then
+folders=$((folders + 1))
+p folder "${2%/}"
+fi
 }
 uptime
 [ -r /proc/1/stat ] && p first && slowly </proc/1/stat
@@ -209,7 +224,7 @@ while [ $# -gt 4 ]; do
 d=$1 depth=$2 canary=$3 token=$4 k=$5
 shift 5
 p mount $i
-i=$((i + 1)) left=131072 reads=0 told=0 seen=0 files=0 first=//
+i=$((i + 1)) left=131072 reads=0 told=0 seen=0 files=0 folders=0 first=//
 if [ ! -d "$d" ]; then p error 'the mount is not a folder'; elif [ ! -r "$d" ] || [ ! -x "$d" ]; then p error 'the folder may not be read'; fi
 below "$d"
 # Before looking: of two pods that share a claim, at least one then sees the other's.

@@ -5,7 +5,7 @@ use crate::model::{
     observation::{Asked, Change, Phase, Step, StepName, What},
 };
 
-const OVERWRITES: Writes = |ordinal, _, start| Some(format!("web-{ordinal} {start}\n"));
+const OVERWRITES: Writes = |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
 const APPENDS: Writes = |ordinal, there, start| Some(format!("{}web-{ordinal} start {start}\n", there.unwrap_or_default()));
 
 /// A set of three that stood when the recording began, its template named `one`.

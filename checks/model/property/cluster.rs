@@ -117,10 +117,15 @@ pub(super) struct Cluster<'c> {
     pub(super) toured: usize,
 }
 
-const APPENDS: Writes = |ordinal, there, start| Some(format!("{}web-{ordinal} start {start}\n", there.unwrap_or_default()));
+const APPENDS: Writes = |ordinal, there, start| Some(format!("{}{}", there.unwrap_or_default(), line(ordinal, start)));
 const GUARDS: Writes = |ordinal, there, start| Some(there.map_or_else(|| format!("web-{ordinal} since {start}\n"), str::to_owned));
-const LOSES: Writes = |ordinal, _, start| Some(format!("web-{ordinal} again {start}\n"));
+const LOSES: Writes = |ordinal, _, start| Some(line(ordinal, start));
 const HELLO: Writes = |_, _, _| Some("hello\n".to_owned());
+
+/// What a start writes: who it is, and when it was.
+fn line(ordinal: i32, start: u32) -> String {
+    format!("web-{ordinal} started at {:02}:{:02}:{:02}\n", ordinal % 24, start / 60, start % 60)
+}
 
 impl<'c> Cluster<'c> {
     /// Everything that happens in a case.

@@ -18,6 +18,8 @@ use crate::cluster::{
 
 /// One exec's whole time.
 const WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+/// The whole time of a search.
+const SEARCH_WITHIN: std::time::Duration = std::time::Duration::from_secs(6);
 /// How deep folders are looked into.
 const DEPTH: &str = "6";
 /// How many files of the first reading are asked for by name at the next.
@@ -115,7 +117,31 @@ impl Inspector<'_> {
                 state.asked.remove(&(mount.claim.clone(), job.pod.name.clone()));
             }
         }
-        looked
+        let mut told = looked?;
+        self.search(job, container, mounts, &mut told).await;
+        Ok(told)
+    }
+
+    /// Where not all was seen, and what was seen names nobody: searches all files for what names pods.
+    async fn search(&self, job: &Job, container: &str, mounts: &[Mounted], told: &mut Told) {
+        let is_done = |found: &Mount| !found.hides_something() || found.names(&job.needles);
+        if told.mounts.iter().all(is_done) || job.needles.is_empty() {
+            return;
+        }
+        let Ok(word) = random_word() else { return };
+        let words: Vec<String> = job.needles.iter().chain(&job.others).cloned().collect();
+        let mut arguments = vec![word.clone(), frames::pattern(&words)];
+        arguments.extend(mounts.iter().map(|it| it.path.clone()));
+        let command = script(include_str!("../search.sh"), arguments);
+        // What is not found in time stays unseen.
+        let Ok(output) = exec(self.cluster, Place { pod: &job.pod.name, container }, &command, SEARCH_WITHIN).await else { return };
+        let found = frames::parse(&output.stdout, &word);
+        if !found.whole {
+            return;
+        }
+        for (mount, found) in told.mounts.iter_mut().zip(found.mounts) {
+            mount.add_found(found, &words);
+        }
     }
 
     /// A pod without claims can still ask DNS.
@@ -191,6 +217,8 @@ impl Inspector<'_> {
                 mount_path: mount.path.clone(),
                 began,
                 files: found.files,
+                folders: found.folders,
+                searched: found.searched,
                 left_out: found.left_out + u64::from(mount.is_partial),
                 error: found.error.or_else(|| cut_off.clone()),
             }));
@@ -207,6 +235,7 @@ impl Inspector<'_> {
     }
 
     fn canary(&self, job: &Job, mount: &Mounted, found: &Mount) -> Canary {
+        let marks = found.marks.clone();
         let (wrote, error) = match &found.written {
             Some(Ok(file)) => {
                 self.state().marked.insert(job.pod.name.clone());
@@ -215,7 +244,7 @@ impl Inspector<'_> {
             Some(Err(why)) => (None, Some(why.clone())),
             None => (None, None),
         };
-        Canary { pod: job.pod.clone(), claim: mount.claim.clone(), wrote, saw: Some(found.canaries.clone()), error }
+        Canary { pod: job.pod.clone(), claim: mount.claim.clone(), wrote, saw: Some(found.canaries.clone()), marks, error }
     }
 
     fn note_failure(&self, job: &Job, container: &str, mounts: &[Mounted], why: &str, began: u64) {

@@ -159,8 +159,12 @@ impl Cluster<'_> {
             What::Canary(canary) if canary.claim == "data-web-0" => canary.wrote.clone(),
             _ => None,
         });
-        let canary = Canary { claim: "data-web-1".to_owned(), saw: Some(wrote.into_iter().collect()), ..Default::default() };
-        self.act(|it| it.push(What::Canary(canary)));
+        // One file has one inode on both claims.
+        for claim in ["data-web-0", "data-web-1"] {
+            let marks = wrote.iter().map(|it| (it.file.clone(), "12 10:00:00.1".to_owned())).collect();
+            let canary = Canary { claim: claim.to_owned(), saw: Some(wrote.iter().cloned().collect()), marks, ..Default::default() };
+            self.act(|it| it.push(What::Canary(canary)));
+        }
     }
 
     pub(super) fn inspect(&mut self) {
