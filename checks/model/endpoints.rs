@@ -32,6 +32,9 @@ pub(crate) struct Namesake {
     pub(crate) until: Option<Seq>,
 }
 
+/// The line from which on something was so, and the one from which on it was not any more; `None` while it is.
+type Span = (Seq, Option<Seq>);
+
 /// What the EndpointSlices showed.
 #[derive(Debug, Default)]
 pub(super) struct Endpoints {
@@ -40,7 +43,7 @@ pub(super) struct Endpoints {
     /// By Service and host name, in order.
     namesakes: BTreeMap<(String, String), Vec<Namesake>>,
     /// By Service and host name: the lines from which on, and up to which, several pods had it.
-    shared: BTreeMap<(String, String), Vec<(Seq, Option<Seq>)>>,
+    shared: BTreeMap<(String, String), Vec<Span>>,
     /// By Service and host name: how many namesakes are carried now.
     sharing: BTreeMap<(String, String), usize>,
     /// By the slice's UID: what it carries now.

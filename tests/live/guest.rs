@@ -208,7 +208,13 @@ async fn a_second_signal_stops_at_once_and_says_what_is_left() {
         let restored = lab.stsgrade("restore", &[]).await;
         assert_eq!(restored.status, 0, "{}", restored.told());
         lab.settled("web", 3).await;
-        assert_eq!(lab.state().await, before);
+        let mut after = lab.state().await;
+        // A claim that was made after the lock was last renewed is perhaps not the grade's: it stays, by name.
+        after.retain(|object, _| {
+            let is_told = object.strip_prefix("claim ").is_some_and(|name| restored.says(&format!("claim {name} stays, because")));
+            before.contains_key(object) || !is_told
+        });
+        assert_eq!(after, before, "{}", restored.told());
     })
     .await;
 }

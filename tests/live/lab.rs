@@ -235,6 +235,19 @@ impl Lab {
         claims.delete_collection(&at_once, &ListParams::default()).await.unwrap();
     }
 
+    /// Removes every StatefulSet, claim and pod, and waits until they are gone.
+    pub(crate) async fn remove_sets_claims_and_pods(&self) {
+        let (at_once, all) = (DeleteParams::default(), ListParams::default());
+        let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
+        let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), &self.namespace);
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        sets.delete_collection(&at_once, &all).await.unwrap();
+        claims.delete_collection(&at_once, &all).await.unwrap();
+        pods.delete_collection(&at_once, &all).await.unwrap();
+        self.until("pods and claims are gone", async || pods.list(&all).await.unwrap().items.is_empty() && claims.list(&all).await.unwrap().items.is_empty())
+            .await;
+    }
+
     /// Waits until so many pods, and no others, are Ready.
     pub(crate) async fn stands(&self, replicas: i32) {
         let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);

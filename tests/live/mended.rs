@@ -31,6 +31,17 @@ enum Way {
     Files,
 }
 
+/// Cases whose mistake stays in the namespace when the manifest is mended: what the claims hold, what they request, or a pod
+/// that no manifest names any more. A person removes the set, its claims and its pods first.
+const LEAVES_SOMETHING: [&str; 6] = [
+    "configmap_page_50m",
+    "late_uid_overwritten",
+    "link_to_etc_hostname",
+    "random_and_date_overwritten",
+    "small_claim_made_before_primary_dns",
+    "squatter_on_the_name_of_pod_one",
+];
+
 const WAYS: [Way; 3] = [Way::Applied, Way::AppliedThenFile, Way::Files];
 
 #[tokio::test]
@@ -72,6 +83,10 @@ async fn mended_where_it_stands(lab: &Lab, mended: &Path, way: Way) -> Result<()
                 lab.stands_as_far_as_it_can().await;
             }
         }
+    }
+    let case = mended.parent().and_then(Path::file_name).unwrap().to_string_lossy();
+    if LEAVES_SOMETHING.contains(&&*case) {
+        lab.remove_sets_claims_and_pods().await;
     }
     let file = ["-f", mended.to_str().unwrap()];
     let mut told: Vec<Ran> = vec![];

@@ -45,7 +45,7 @@ impl Cluster<'_> {
             }
             Command::Service => {
                 self.barrier();
-                let toggled = self.revision % 2 == 0;
+                let toggled = self.revision.is_multiple_of(2);
                 self.act(|it| it.service_changed(|service| service.spec.iter_mut().for_each(|it| it.publish_not_ready_addresses = toggled)));
                 self.barrier();
             }
