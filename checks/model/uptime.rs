@@ -287,6 +287,12 @@ impl Incarnation {
         lacks.filter(|it| *it > 0)
     }
 
+    /// Whether a container is meant to stay up: native sidecars are, other init containers are to end.
+    #[must_use]
+    pub fn is_lasting(&self, container: &str) -> bool {
+        lasting(&self.pod).any(|it| it.name == container)
+    }
+
     /// Whether a container of it does not run now, and was started again before.
     pub(super) fn may_be_in_a_crash_loop(&self) -> bool {
         let statuses = self.pod.status.init_container_statuses.iter().chain(&self.pod.status.container_statuses);

@@ -134,8 +134,7 @@ impl<'a> Diagnostician<'a> {
 
 /// It has ended otherwise than an init container should.
 fn has_ended(pod: &Incarnation, container: &ContainerStatus) -> bool {
-    let is_init = pod.spec().init_containers.iter().any(|it| it.name == container.name);
-    let ended = container.state.terminated.as_ref().is_some_and(|it| it.exit_code != 0 || !is_init);
+    let ended = container.state.terminated.as_ref().is_some_and(|it| it.exit_code != 0 || pod.is_lasting(&container.name));
     ended || container.restart_count > 0 && container.state.waiting.is_some()
 }
 

@@ -93,8 +93,9 @@ impl<'t> Facts<'t> {
         })
     }
 
-    pub(super) fn is_init(&self, container: &str) -> bool {
-        self.pod.is_some_and(|pod| pod.spec().init_containers.iter().any(|it| it.name == container))
+    /// Whether a container is meant to stay up.
+    pub(super) fn is_lasting(&self, container: &str) -> bool {
+        self.pod.is_some_and(|pod| pod.is_lasting(container))
     }
 
     /// The newest warning about the pod that `is` it.

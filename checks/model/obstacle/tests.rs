@@ -686,6 +686,21 @@ fn init_containers_that_do_not_end() {
 }
 
 #[test]
+fn a_native_sidecar_must_not_end_as_other_init_containers_do() {
+    let with_init = |restart_policy: &str| {
+        let mut history = History::new();
+        let init = Container { name: "init".to_owned(), restart_policy: restart_policy.to_owned(), ..Default::default() };
+        history.spec.template.spec.init_containers = vec![init];
+        let state = ContainerState { terminated: Some(exit(0)), ..Default::default() };
+        let status = ContainerStatus { name: "init".to_owned(), state, restart_count: 4, ..Default::default() };
+        let history = history.service().set(Change::Added).subject().claim(0).add(0);
+        history.pod(0, Change::Modified, |pod| pod.status.init_container_statuses = vec![status])
+    };
+    stops(&with_init("Always"), "container_ends", Submission);
+    waits(&with_init(""), "never_ready", Cluster);
+}
+
+#[test]
 fn a_broken_pod_of_an_earlier_template() {
     let mut history = log(ended(first_pod(), 4, exit(1)), &["no config"]).pod(0, Change::Modified, |pod| {
         pod.metadata.labels.insert("controller-revision-hash".to_owned(), "web-1".to_owned());

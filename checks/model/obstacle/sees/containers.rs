@@ -187,7 +187,7 @@ pub(in super::super) fn container_ends(facts: &Facts<'_>) -> Option<Sight> {
     let pod = facts.pod?;
     let found = facts.crashing().find(|(it, ended)| {
         let by_memory = ended.reason == "OOMKilled" && !is_limited(facts, &it.name);
-        let done = facts.is_init(&it.name) && ended.exit_code == 0;
+        let done = !facts.is_lasting(&it.name) && ended.exit_code == 0;
         !by_memory && !done && is_enough(facts, it)
     });
     let (status, ended) = found?;
