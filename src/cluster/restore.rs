@@ -142,6 +142,13 @@ pub(super) async fn close(held: &Held, restored: &mut Restored) {
     }
 }
 
+/// Whether a pod of those that stay ends again and again: the controller does not go below one that is not Ready, but to 0.
+fn is_held_up(timeline: &Timeline, replicas: i32) -> bool {
+    let start = timeline.start();
+    let mut stay = (start..start.saturating_add(replicas)).filter_map(|ordinal| timeline.live(ordinal));
+    !timeline.deletes_when_scaled() && stay.any(|pod| timeline.is_crashing(pod))
+}
+
 /// What is left where the set itself is not there any more.
 fn gone(set: &str) -> String {
     format!("perhaps files named .stsgrade-… on the claims of {set}, which somebody else deleted; the next grade of a set with these claims removes them")
@@ -218,7 +225,7 @@ impl Restorer<'_> {
                 return;
             }
         };
-        let Some(found) = found else {
+        let Some(mut found) = found else {
             outcome.stays.push(gone(&set.name));
             return;
         };
@@ -226,6 +233,9 @@ impl Restorer<'_> {
         if point.is_as_asked(found.replicas) {
             // Before the pods go: what is on the claims can be seen only while they run.
             caused = self.own_claims(point, &found, &mut outcome.stays).await;
+            if found.replicas > replicas && self.journal.with(|timeline| is_held_up(timeline, replicas)) {
+                self.empty(&set, &mut found).await;
+            }
             // The decisive write first: all else can be done later, or by hand.
             if let Err(failure) = self.scale_back(&set, &found, replicas).await {
                 outcome.left.insert(format!("replicas of {}: {failure}", set.name));
@@ -248,6 +258,18 @@ impl Restorer<'_> {
         let (claims, canaries) = tokio::join!(self.claims(replicas, &caused), self.canaries(point, replicas, &mut outcome.stays));
         outcome.left.extend(claims);
         outcome.left.extend(canaries);
+    }
+
+    /// Removes all pods, where those that stay would keep those beyond from going. If this fails, the next step says so.
+    async fn empty(&self, set: &Reference, found: &mut Scaled) {
+        let pace = self.journal.with(|timeline| timeline.set().map(|set| Pace::of(&set.spec)));
+        let Some(pace) = pace else { return };
+        if self.scale_back(set, found, 0).await.is_ok() {
+            self.journal.wait(pace.fall(found.replicas), |timeline| timeline.fallen(0)).await;
+        }
+        if let Ok(Some(now)) = scale::look(self.cluster, &set.name, BACK).await {
+            *found = now;
+        }
     }
 
     /// Asks for the replicas as found, unless somebody has just asked for others.
