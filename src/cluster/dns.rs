@@ -4,8 +4,12 @@
 //! EndpointSlices of the governing Service carry the pod's address. A wrong answer is "not yet" for as
 //! long as servers usually remember. Any later incarnation's answer will do after a replacement, so
 //! that nothing waits for this but the end.
+//!
+//! Which server is the cluster's, and what its domain is, is never taken from a pod's resolver settings, which are its
+//! author's: the server's own answers tell (see [`server`]).
 
 mod ask;
+mod server;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -29,6 +33,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const TOGETHER: Duration = Duration::from_millis(500);
 /// How long EndpointSlices may take, after which it is asked all the same.
 const SLICES: Duration = Duration::from_secs(5);
+
+/// The domain of a cluster of which nobody has said otherwise.
+const USUAL_DOMAIN: &str = "cluster.local";
 
 /// Asks names, beside the tour.
 pub(super) struct Names<'a> {
@@ -65,8 +72,21 @@ struct State {
     no_probe: bool,
     /// Why the last of those could not.
     trouble: Option<String>,
-    /// The cluster's DNS server by its Service, where no pod could tell it: asked once.
+    /// What the cluster's DNS server told of itself.
+    resolver: Option<Resolver>,
+    /// By pod UID: the domain, as that pod's own resolver told, where nothing in it can ask another server.
+    own_resolvers: BTreeMap<String, String>,
+    /// The cluster's DNS server by its Service: asked once.
     kube_dns: Option<Option<String>>,
+}
+
+/// A DNS server that has shown to be the cluster's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Resolver {
+    /// Its address; `None`: whatever the asking pod's own resolver asks.
+    server: Option<String>,
+    /// The cluster's domain.
+    domain: String,
 }
 
 /// A name to ask.
@@ -77,8 +97,8 @@ struct Question {
     of: Option<Reference>,
     /// Its pod's; for the Service's own name, how many pods it must give.
     ordinal: i32,
-    /// The addresses that make the answer right.
-    expected: Vec<String>,
+    /// For each pod, the addresses of which the answer must hold one.
+    expected: Vec<Vec<String>>,
 }
 
 /// How a name stands.
@@ -199,15 +219,17 @@ impl<'a> Names<'a> {
         let mut state = self.state();
         let (Some(opened), Some(set)) = (state.open, timeline.set()) else { return vec![] };
         if timeline.since() > state.since {
-            let open = state.open;
-            *state = State { open, since: timeline.since(), replaced: state.replaced.take(), ..State::default() };
+            let (open, resolver) = (state.open, state.resolver.take());
+            let own_resolvers = std::mem::take(&mut state.own_resolvers);
+            let (replaced, kube_dns) = (state.replaced.take(), state.kube_dns.take());
+            *state = State { open, since: timeline.since(), replaced, resolver, own_resolvers, kube_dns, ..State::default() };
         }
         let service = set.spec.service_name.clone();
         if service.is_empty() {
             return vec![];
         }
         let carries = can_carry(timeline);
-        let domain = self.domain();
+        let domain = state.domain();
         let suffix = format!("{service}.{}.svc.{domain}.", self.cluster.namespace);
         let slices = timeline.slices(&service).next().is_some();
         let mut standings = vec![];
@@ -218,7 +240,7 @@ impl<'a> Names<'a> {
                 complete = false;
                 continue;
             };
-            let question = Question { name: format!("{}.{suffix}", pod.name()), of: Some(reference(pod)), ordinal, expected: addresses(pod) };
+            let question = Question { name: format!("{}.{suffix}", pod.name()), of: Some(reference(pod)), ordinal, expected: vec![addresses(pod)] };
             all.extend(question.expected.clone());
             let assumed = (carries && !slices).then(|| pod.ready_at.max(opened).saturating_add(nanoseconds(SLICES))).filter(|at| *at <= now);
             if is_carried(timeline, &service, pod) {
@@ -254,16 +276,15 @@ impl<'a> Names<'a> {
         *asked = (asked.0 + 1, now.saturating_add(nanoseconds(pause)));
         let Answer::Addresses(given) = answer else { return };
         match &question.of {
-            Some(of) if *given == question.expected => {
+            // A Service may publish one of two IP families.
+            Some(of) if !given.is_empty() && given.iter().all(|it| question.expected.iter().flatten().any(|own| own == it)) => {
                 state.right.entry(question.ordinal).or_default().insert(of.uid.clone());
             }
-            None if question.expected.iter().all(|it| given.contains(it)) => state.service_right = state.service_right.max(question.ordinal),
+            None if question.expected.iter().all(|own| own.iter().any(|it| given.contains(it))) => {
+                state.service_right = state.service_right.max(question.ordinal)
+            }
             _ => {}
         }
-    }
-
-    fn domain(&self) -> String {
-        self.inspector.desks().into_values().find_map(|it| it.domain).unwrap_or_else(|| "cluster.local".to_owned())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -278,6 +299,12 @@ impl Question {
 }
 
 impl State {
+    /// The cluster's domain, as far as is known.
+    fn domain(&self) -> String {
+        let own = || self.own_resolvers.values().next();
+        self.resolver.as_ref().map(|it| &it.domain).or_else(own).map_or_else(|| USUAL_DOMAIN.to_owned(), Clone::clone)
+    }
+
     /// Whether an ordinal's name has shown all that it has to.
     fn is_answered(&self, ordinal: i32, now: &str, each_life: bool) -> bool {
         let Some(right) = self.right.get(&ordinal) else { return false };

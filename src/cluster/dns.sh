@@ -1,8 +1,8 @@
-# Asks names of a DNS server, each once.
+# Asks names of a DNS server, each once, and what name an address has: `@` is the server's own.
 #
 # $1 is a random word; every record is "WORD:key:value". $2 is the server (empty: the first one of the
 # pod's resolver), $3 the tools that may be used, best first, $4 all questions as DNS over TCP has them, in
-# octal, and $5 how many they are. Names follow.
+# octal, and $5 how many they are. Names follow, with a dot at their end; an address has none.
 LC_ALL=C
 export LC_ALL
 W=$1 s=$2 tools=$3 raw=$4 k=$5
@@ -18,6 +18,7 @@ while read -r key value rest; do
 [ "$key" = nameserver ] && s=$value && break
 done </etc/resolv.conf
 fi
+p server "$s"
 # bash reads bytes one by one, an empty one being a zero, and knows when an answer is whole.
 case $t in
 bash)
@@ -55,6 +56,20 @@ esac
 for n; do
 p name "$n"
 p said
+case $n in
+*.) ;;
+*)
+[ "$n" = @ ] && n=$s
+case $t in
+nslookup) nslookup "$n" $s 2>&1 ;;
+dig) dig +tries=1 +time=3 ${s:+"@$s"} -x "$n" 2>&1 ;;
+host) host -W 3 "$n" $s 2>&1 ;;
+getent) getent hosts "$n" 2>&1 ;;
+esac
+p code $?
+continue
+;;
+esac
 case $t in
 nslookup) nslookup "$n" $s 2>&1 ;;
 dig) dig +tries=1 +time=3 ${s:+"@$s"} "$n" A "$n" AAAA 2>&1 ;;

@@ -53,7 +53,7 @@ pub(super) struct Desk {
     pub(super) tools: Vec<String>,
     /// The first name server of its `/etc/resolv.conf`.
     pub(super) server: Option<String>,
-    /// The cluster's domain by its search list.
+    /// By its search list, what may be the cluster's domain.
     pub(super) domain: Option<String>,
     /// Seen by a container of our own, which has ended since.
     pub(super) is_guest: bool,

@@ -1,22 +1,27 @@
 //! Questions and answers as DNS over TCP has them, for pods with a way to a TCP port and no tool for DNS.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr};
 
 use hickory_proto::{
     op::{Message, MessageType, OpCode, Query, ResponseCode},
-    rr::{Name, RecordType},
+    rr::{Name, RData, RecordType},
 };
 
 use super::answers::Answer;
 
-/// For each name two questions, in this order.
+/// For each name two questions, in this order; for an address the one for its name.
 const TYPES: [RecordType; 2] = [RecordType::A, RecordType::AAAA];
+const OF_ADDRESS: [RecordType; 1] = [RecordType::PTR];
+
+fn types(name: &str) -> &'static [RecordType] {
+    if name.parse::<IpAddr>().is_ok() { &OF_ADDRESS } else { &TYPES }
+}
 
 /// All questions for these names, for a shell's `printf`, and how many they are.
 pub(super) fn questions(names: &[String]) -> (String, usize) {
-    let ids = (0..).flat_map(|place: u16| TYPES.map(|of| (place, of)));
-    let of_name = |name: &String| Name::from_ascii(name).ok();
-    let bytes = names.iter().flat_map(|name| TYPES.map(|_| name)).zip(ids).filter_map(|(name, (place, of))| {
+    let of_name = |name: &String| name.parse::<IpAddr>().map(Name::from).or_else(|_| Name::from_ascii(name)).ok();
+    let each = names.iter().zip(0..).flat_map(|(name, place)| types(name).iter().map(move |of| (name, place, *of)));
+    let bytes = each.filter_map(|(name, place, of)| {
         let mut message = Message::new(id(place, of), MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = true;
         message.add_query(Query::query(of_name(name)?, of));
@@ -42,13 +47,18 @@ pub(super) fn answers(names: &[String], mut bytes: &[u8]) -> Vec<(String, Answer
             messages.insert(message.metadata.id, message);
         }
     }
-    let answer = |place: u16| {
-        let said: Vec<&Message> = TYPES.iter().filter_map(|of| messages.get(&id(place, *of))).collect();
+    let answer = |name: &str, place: u16| {
+        let said: Vec<&Message> = types(name).iter().filter_map(|of| messages.get(&id(place, *of))).collect();
+        let pointer = said.iter().flat_map(|it| &it.answers).find_map(|it| match &it.data {
+            RData::PTR(name) => Some(name.to_string().trim_end_matches('.').to_owned()),
+            _ => None,
+        });
         let mut addresses: Vec<String> = said.iter().flat_map(|it| &it.answers).filter_map(|it| it.data.ip_addr()).map(|it| it.to_string()).collect();
         addresses.sort();
         addresses.dedup();
         let code = |code: ResponseCode| said.iter().any(|it| it.metadata.response_code == code);
         match said.iter().find(|it| ![ResponseCode::NoError, ResponseCode::NXDomain].contains(&it.metadata.response_code)) {
+            _ if pointer.is_some() => Answer::Name(pointer.unwrap_or_default()),
             _ if !addresses.is_empty() => Answer::Addresses(addresses),
             _ if said.is_empty() => Answer::Silence("no answer from the DNS server by TCP".to_owned()),
             Some(refused) => Answer::Silence(format!("the DNS server answered: {}", refused.metadata.response_code)),
@@ -56,7 +66,7 @@ pub(super) fn answers(names: &[String], mut bytes: &[u8]) -> Vec<(String, Answer
             None => Answer::Nothing("no address".to_owned()),
         }
     };
-    names.iter().zip(0..).map(|(name, place)| (name.clone(), answer(place))).collect()
+    names.iter().zip(0..).map(|(name, place)| (name.clone(), answer(name, place))).collect()
 }
 
 /// The question about a name, as its answer repeats it.
@@ -80,7 +90,7 @@ pub(super) fn bytes_of(hex: &[u8]) -> Vec<u8> {
 mod tests {
     use hickory_proto::{
         op::{Message, ResponseCode},
-        rr::{Name, RData, Record},
+        rr::{Name, RData, Record, rdata::PTR},
     };
 
     use super::{answers, bytes_of, questions};
@@ -128,6 +138,17 @@ mod tests {
         assert_eq!(told[0].1, Answer::Addresses(vec!["10.0.0.7".to_owned()]));
         assert_eq!(told[1].1, Answer::Nothing("NXDOMAIN".to_owned()));
         assert!(matches!(&told[2].1, Answer::Silence(why) if why.contains("Server Failure")), "{told:?}");
+    }
+
+    #[test]
+    fn an_address_is_asked_for_its_name() {
+        let names = ["10.96.0.10".to_owned()];
+        let [question] = asked(&names).try_into().unwrap();
+        assert_eq!(question.queries[0].name.to_ascii(), "10.0.96.10.in-addr.arpa.");
+        let mut reply = Message::response(question.metadata.id, question.metadata.op_code);
+        let name = Name::from_ascii("kube-dns.kube-system.svc.k8s.example.").unwrap();
+        reply.answers.push(Record::from_rdata(question.queries[0].name.clone(), 5, RData::PTR(PTR(name))));
+        assert_eq!(answers(&names, &sent([reply]))[0].1, Answer::Name("kube-dns.kube-system.svc.k8s.example".to_owned()));
     }
 
     #[test]

@@ -6,8 +6,6 @@ use checks::model::{
     Incarnation, What,
     observation::{Lookup, Reference},
 };
-use k8s_openapi::api::core::v1::Service;
-use kube::Api;
 
 use super::{Names, Question, uses_cluster_dns};
 use crate::cluster::{
@@ -22,30 +20,48 @@ use crate::cluster::{
 /// One exec's whole time.
 const WITHIN: std::time::Duration = std::time::Duration::from_secs(12);
 /// The tools, best first; bash and nc only carry bytes to the server, `getent` can only ask the pod's own resolver.
-const TOOLS: [&str; 6] = ["nslookup", "dig", "host", "bash", "nc", "getent"];
+const TOOLS: [&str; 6] = ["nslookup", "dig", "host", "bash", "nc", OWN_RESOLVER];
+/// The tool that asks whatever the pod's own resolver does.
+pub(super) const OWN_RESOLVER: &str = "getent";
+/// Why a container cannot ask.
+const NO_TOOL: &str = "there is no tool in it that asks DNS";
 
-/// Who asks, whom.
+/// Why nothing was answered.
+pub(super) enum Trouble {
+    /// This asker cannot ask, now or later.
+    Unable(String),
+    /// No server was found, or none that is the cluster's: that may pass.
+    NoServer(String),
+}
+
+impl Trouble {
+    pub(super) fn no_tool() -> Self {
+        Self::Unable(NO_TOOL.to_owned())
+    }
+}
+
+/// Who asks.
 #[derive(Clone)]
-struct Asker<'a> {
-    pod: Reference,
+pub(super) struct Asker<'a> {
+    pub(super) pod: Reference,
     container: String,
-    server: Option<String>,
-    tools: Vec<&'static str>,
+    /// Which tools may be tried, best first.
+    pub(super) tools: Vec<&'static str>,
     /// By a container of our own.
     probe: Option<&'a Probe<'a>>,
     /// Nobody has looked yet which of the tools it has.
-    is_guess: bool,
+    pub(super) is_guess: bool,
 }
 
 impl<'a> Names<'a> {
     /// One exec per asker; false when nobody can ask yet.
     pub(super) async fn round(&self, questions: Vec<Question>) -> bool {
-        let mut askers = self.askers().await;
+        let mut askers = self.askers();
         if askers.is_empty() {
             if !self.inspector.is_idle() {
                 return false;
             }
-            askers = self.substitutes().await;
+            askers = self.substitutes();
         }
         if askers.is_empty() {
             let trouble = self.state().trouble.clone().or_else(|| self.inspector.trouble());
@@ -61,35 +77,35 @@ impl<'a> Names<'a> {
             let other = askers.iter().position(|it| it.is_guess || question.of.as_ref().is_none_or(|of| of.uid != it.pod.uid));
             by_asker.entry(other.unwrap_or(0)).or_default().push(question);
         }
-        let asking = by_asker.into_iter().filter_map(|(place, questions)| Some(self.ask(askers.get(place)?, questions)));
-        futures::future::join_all(asking).await;
+        let mut asking: Vec<_> = by_asker.into_iter().filter_map(|(place, questions)| Some((askers.get(place)?, questions))).collect();
+        if asking.iter().any(|(asker, _)| self.resolver(asker).is_none()) {
+            // The first one looks for the server, for all.
+            asking.truncate(1);
+        }
+        futures::future::join_all(asking.into_iter().map(|(asker, questions)| self.ask(asker, questions))).await;
         true
     }
 
     async fn ask(&self, asker: &Asker<'_>, questions: Vec<Question>) {
         let began = self.journal.now();
-        let names: Vec<String> = questions.iter().map(|it| it.name.clone()).collect();
-        let told = match asker.probe {
-            None => self.run(asker, &asker.container, &names).await,
+        let asked = match asker.probe {
+            None => self.ask_in(asker, &asker.container, &questions).await,
             Some(probe) => match probe.enter(&asker.pod, &[]).await {
-                Err(why) => Err(why),
+                Err(why) => Err(Trouble::Unable(why)),
                 Ok(guest) => {
-                    let told = self.run(asker, guest.container(), &names).await;
+                    let asked = self.ask_in(asker, guest.container(), &questions).await;
                     probe.leave(guest).await;
-                    told
+                    asked
                 }
             },
         };
-        let told = match told {
-            Ok(told) if told.by.is_empty() => Err("there is no tool in it that asks DNS".to_owned()),
-            told => told,
+        let (server, told) = match asked {
+            Ok(Some(told)) => told,
+            // The names were made with another domain: they are asked anew.
+            Ok(None) => return,
+            Err(Trouble::Unable(why)) if asker.is_guess => return self.dismiss(asker, &why),
+            Err(Trouble::Unable(why) | Trouble::NoServer(why)) => return self.give_up(&questions, &asker.pod, &why, began),
         };
-        let told = match told {
-            Ok(told) => told,
-            Err(why) if asker.is_guess => return self.dismiss(asker, &why),
-            Err(why) => return self.give_up(&questions, &asker.pod, &why, began),
-        };
-        let server = asker.server.clone().filter(|_| told.by != "getent");
         for question in &questions {
             let answer =
                 told.answers.iter().find(|(name, _)| *name == question.name).map_or_else(|| Answer::Silence("no answer".to_owned()), |(_, it)| it.clone());
@@ -97,6 +113,7 @@ impl<'a> Names<'a> {
             let (addresses, error, unasked) = match answer {
                 Answer::Addresses(addresses) => (addresses, None, None),
                 Answer::Nothing(why) => (vec![], Some(why), None),
+                Answer::Name(name) => (vec![], None, Some(format!("the answer is a name: {name}"))),
                 Answer::Silence(why) => (vec![], None, Some(why)),
             };
             self.push(
@@ -106,10 +123,35 @@ impl<'a> Names<'a> {
         }
     }
 
-    async fn run(&self, asker: &Asker<'_>, container: &str, names: &[String]) -> Result<Told, String> {
+    /// Asks in a container, and looks for the server before, where that is not known: whom it asked, and what that told; nothing
+    /// where the cluster's domain turned out to be another.
+    async fn ask_in(&self, asker: &Asker<'_>, container: &str, questions: &[Question]) -> Result<Option<(Option<String>, Told)>, Trouble> {
+        let known = self.resolver(asker);
+        let is_new = known.is_none();
+        let resolver = match known {
+            Some(known) => known,
+            None => self.find_server(asker, container).await?,
+        };
+        let suffix = format!(".svc.{}.", resolver.domain);
+        if questions.iter().any(|it| !it.name.ends_with(&suffix)) {
+            let why = format!("the pod's resolver tells of the domain {}, which is not the cluster's", resolver.domain);
+            return if is_new { Ok(None) } else { Err(Trouble::NoServer(why)) };
+        }
+        let names: Vec<String> = questions.iter().map(|it| it.name.clone()).collect();
+        let told = self.run(asker, container, resolver.server.as_deref(), &names).await.map_err(Trouble::Unable)?;
+        if told.by.is_empty() {
+            return Err(Trouble::no_tool());
+        }
+        Ok(Some((resolver.server, told)))
+    }
+
+    /// Asks a server, or where there is none, the pod's own resolver.
+    pub(super) async fn run(&self, asker: &Asker<'_>, container: &str, server: Option<&str>, names: &[String]) -> Result<Told, String> {
         let word = random_word()?;
         let (raw, count) = wire::questions(names);
-        let mut arguments = vec![word.clone(), asker.server.clone().unwrap_or_default(), asker.tools.join(" "), raw, count.to_string()];
+        let tools: Vec<&str> =
+            asker.tools.iter().copied().filter(|tool| asker.is_guess && server.is_none() || (*tool == OWN_RESOLVER) == server.is_none()).collect();
+        let mut arguments = vec![word.clone(), server.unwrap_or_default().to_owned(), tools.join(" "), raw, count.to_string()];
         arguments.extend(names.iter().cloned());
         let command = script(include_str!("../dns.sh"), arguments);
         let output = exec(self.cluster, Place { pod: &asker.pod.name, container }, &command, WITHIN).await?;
@@ -139,8 +181,11 @@ impl<'a> Names<'a> {
         self.journal.push(What::Lookup(Lookup { name: question.name.clone(), of: question.of.clone(), service, ..lookup }));
     }
 
-    /// The set's pods that can ask, best first: those that nothing is about to happen to.
-    async fn askers(&self) -> Vec<Asker<'a>> {
+    /// Who can ask, best first: a container of our own, else the set's pods, first those that nothing is about to happen to.
+    fn askers(&self) -> Vec<Asker<'a>> {
+        if let Some(own) = self.own_container() {
+            return vec![own];
+        }
         let desks = self.inspector.desks();
         let replaced = self.state().replaced.as_ref().map(|(ordinal, _)| *ordinal);
         let mut able: Vec<(bool, bool, i32, Reference, Desk)> = self.journal.with(|timeline| {
@@ -152,58 +197,36 @@ impl<'a> Names<'a> {
             timeline.owned().filter(|pod| pod.is_ready()).filter_map(of).collect()
         });
         able.sort_by_key(|(foreign, to_be_replaced, ordinal, ..)| (*foreign, *to_be_replaced, *ordinal));
-        let mut server = able.iter().find(|it| !it.0).and_then(|it| it.4.server.clone());
-        if server.is_none() && !able.is_empty() {
-            server = self.kube_dns().await;
-        }
         let asker = |(foreign, _, _, pod, desk): (bool, bool, i32, Reference, Desk)| {
             let has = |tool: &str| !desk.is_guest && desk.tools.iter().any(|it| it == tool);
-            let may = |tool: &&str| has(tool) && if *tool == "getent" { !foreign } else { server.is_some() };
+            let may = |tool: &&str| has(tool) && (*tool != OWN_RESOLVER || !foreign);
             let tools: Vec<&'static str> = TOOLS.into_iter().filter(may).collect();
-            (!tools.is_empty()).then(|| Asker { pod, container: desk.container, server: server.clone(), tools, probe: None, is_guess: false })
+            (!tools.is_empty()).then_some(Asker { pod, container: desk.container, tools, probe: None, is_guess: false })
         };
         able.into_iter().filter_map(asker).collect()
     }
 
-    /// Who else may be able to: a container of our own in a pod of the set, or any other pod of the namespace.
-    async fn substitutes(&self) -> Vec<Asker<'a>> {
-        let known = self.inspector.desks().into_values().find_map(|it| it.server);
-        let server = if known.is_some() { known } else { self.kube_dns().await };
-        let (unable, no_probe) = {
-            let state = self.state();
-            (state.unable.clone(), state.no_probe)
-        };
-        let probe = self.probe.filter(|_| !no_probe);
-        let may_ask = |pod: &&Incarnation| pod.is_ready() && (server.is_some() || uses_cluster_dns(pod));
-        let asker = |pod: &Incarnation, container: String, probe| Asker {
-            pod: reference(pod),
-            container,
-            server: server.clone(),
-            tools: TOOLS.to_vec(),
-            probe,
-            is_guess: true,
-        };
+    /// A container of our own in a pod of the set: what its tools say, no author of a submission has written.
+    fn own_container(&self) -> Option<Asker<'a>> {
+        let probe = self.probe.filter(|_| !self.state().no_probe)?;
         self.journal.with(|timeline| {
             // The first pod is neither replaced nor, before the last moment, removed.
-            let own = timeline.owned().filter(may_ask).min_by_key(|it| it.ordinal);
-            let own = own.filter(|_| probe.is_some()).map(|pod| asker(pod, String::new(), probe));
-            let others = timeline.strays().filter(may_ask).filter(|pod| !unable.contains(pod.uid())).filter_map(|pod| {
-                let container = pod.spec().containers.iter().find(|it| runs(pod, &it.name))?.name.clone();
-                Some(asker(pod, container, None))
-            });
-            own.into_iter().chain(others).take(1).collect()
+            let pod = timeline.owned().filter(|pod| pod.is_ready()).min_by_key(|it| it.ordinal)?;
+            Some(Asker { pod: reference(pod), container: String::new(), tools: TOOLS.to_vec(), probe: Some(probe), is_guess: true })
         })
     }
 
-    /// The DNS server's address by its Service, where that may be read.
-    async fn kube_dns(&self) -> Option<String> {
-        let known = self.state().kube_dns.clone();
-        if let Some(known) = known {
-            return known;
-        }
-        let api: Api<Service> = Api::namespaced(self.cluster.client.clone(), "kube-system");
-        let found = api.get("kube-dns").await.ok().and_then(|it| it.spec?.cluster_ip);
-        self.state().kube_dns = Some(found.clone());
-        found
+    /// Who else may be able to: any other pod of the namespace.
+    fn substitutes(&self) -> Vec<Asker<'a>> {
+        let unable = self.state().unable.clone();
+        self.journal.with(|timeline| {
+            let others = timeline.strays().filter(|pod| pod.is_ready() && !unable.contains(pod.uid())).filter_map(|pod| {
+                let container = pod.spec().containers.iter().find(|it| runs(pod, &it.name))?.name.clone();
+                let may = |tool: &&str| *tool != OWN_RESOLVER || uses_cluster_dns(pod);
+                let tools = TOOLS.into_iter().filter(may).collect();
+                Some(Asker { pod: reference(pod), container, tools, probe: None, is_guess: true })
+            });
+            others.take(1).collect()
+        })
     }
 }
