@@ -68,21 +68,22 @@ impl Lab {
                 ("-n", _) => assert_eq!(words.next(), Some(self.namespace.as_str()), "{command}"),
                 ("--cascade=orphan", _) => orphan = true,
                 (flag, _) if flag.starts_with('-') => {}
-                (_, Some((kind, name))) => targets.push((applied(kind), name)),
-                (word, None) => match kind {
-                    None => kind = Some(applied(word)),
-                    Some(kind) => targets.push((kind, word)),
+                (_, Some((kind, name))) => targets.push((self.objects(kind), name)),
+                (word, None) => match &kind {
+                    None => kind = Some(self.objects(word)),
+                    Some(kind) => targets.push((kind.clone(), word)),
                 },
             }
         }
         let stuck = self.unready_pods().await;
         if targets.is_empty() {
             // The pod that the report speaks of, of which there is no other sign here.
-            assert_eq!(kind, Some(Applied::Pod), "kubectl delete {command}");
-            targets.extend(stuck.iter().map(|it| (Applied::Pod, it.as_str())));
+            let pods = self.objects("pod");
+            assert_eq!(kind.as_ref(), Some(&pods), "kubectl delete {command}");
+            targets.extend(stuck.iter().map(|it| (pods.clone(), it.as_str())));
         }
         let options = json!({"propagationPolicy": if orphan { "Orphan" } else { "Background" }});
-        let paths: Vec<PathBuf> = targets.iter().map(|(kind, name)| PathBuf::from(collection(&self.namespace, *kind)).join(name)).collect();
+        let paths: Vec<PathBuf> = targets.iter().map(|(objects, name)| PathBuf::from(objects).join(name)).collect();
         let mut uids = vec![];
         for path in &paths {
             let path = path.to_str().unwrap();
@@ -105,6 +106,22 @@ impl Lab {
         .await;
     }
 
+    /// The path of all objects of a kind, which is named as kubectl takes it: singular, plural or short.
+    fn objects(&self, word: &str) -> String {
+        let short = match word {
+            "lease" => return format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", self.namespace),
+            "sts" => "statefulset",
+            "svc" => "service",
+            "pvc" => "persistentvolumeclaim",
+            "po" => "pod",
+            "deploy" => "deployment",
+            other => other,
+        };
+        let is_it = |it: &Applied| it.names().0.eq_ignore_ascii_case(short) || it.names().2 == short;
+        let kind = Applied::ALL.into_iter().find(is_it).unwrap_or_else(|| panic!("kubectl delete {word}"));
+        collection(&self.namespace, kind)
+    }
+
     async fn request(&self, method: Method, path: &str, content: &str, body: Option<&Value>) -> Result<Value, Box<Status>> {
         let request = Request::builder().method(method).uri(path).header(http::header::CONTENT_TYPE, content);
         let body = body.map(|it| it.to_string().into_bytes()).unwrap_or_default();
@@ -119,18 +136,4 @@ fn collection(namespace: &str, kind: Applied) -> String {
     let (_, version, plural) = kind.names();
     let group = if version.contains('/') { "apis" } else { "api" };
     format!("/{group}/{version}/namespaces/{namespace}/{plural}")
-}
-
-/// A kind as kubectl takes it: singular, plural or short.
-fn applied(word: &str) -> Applied {
-    let short = match word {
-        "sts" => "statefulset",
-        "svc" => "service",
-        "pvc" => "persistentvolumeclaim",
-        "po" => "pod",
-        "deploy" => "deployment",
-        other => other,
-    };
-    let is_it = |it: &Applied| it.names().0.eq_ignore_ascii_case(short) || it.names().2 == short;
-    Applied::ALL.into_iter().find(is_it).unwrap_or_else(|| panic!("kubectl delete {word}"))
 }

@@ -4,7 +4,7 @@ use std::{any::Any, panic::AssertUnwindSafe, path::PathBuf, process::Stdio, time
 
 use futures::FutureExt as _;
 use k8s_openapi::api::{
-    apps::v1::StatefulSet,
+    apps::v1::{Deployment, StatefulSet},
     coordination::v1::Lease,
     core::v1::{Namespace, PersistentVolumeClaim, Pod, Service},
 };
@@ -235,13 +235,15 @@ impl Lab {
         claims.delete_collection(&at_once, &ListParams::default()).await.unwrap();
     }
 
-    /// Removes every StatefulSet, claim and pod, and waits until they are gone.
-    pub(crate) async fn remove_sets_claims_and_pods(&self) {
+    /// Removes every StatefulSet, Deployment, claim and pod, and waits until they are gone.
+    pub(crate) async fn remove_workloads_and_claims(&self) {
         let (at_once, all) = (DeleteParams::default(), ListParams::default());
         let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
         let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), &self.namespace);
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
+        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), &self.namespace);
         sets.delete_collection(&at_once, &all).await.unwrap();
+        deployments.delete_collection(&at_once, &all).await.unwrap();
         claims.delete_collection(&at_once, &all).await.unwrap();
         pods.delete_collection(&at_once, &all).await.unwrap();
         self.until("pods and claims are gone", async || pods.list(&all).await.unwrap().items.is_empty() && claims.list(&all).await.unwrap().items.is_empty())
