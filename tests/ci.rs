@@ -24,9 +24,9 @@ const PROJECT: [(&str, &str); 11] = [
 /// Runs one step on the project after these files were changed, or removed (`None`): whether it succeeds, and what it says.
 #[track_caller]
 fn step(name: &str, changes: &[(&str, Option<&str>)]) -> (bool, String) {
-    let home = TempDir::new().unwrap();
+    let written = TempDir::new().unwrap();
     for (path, content) in PROJECT.iter().map(|(path, content)| (*path, Some(*content))).chain(changes.iter().copied()) {
-        let path = home.path().join(path);
+        let path = written.path().join(path);
         let Some(content) = content else {
             fs::remove_file(&path).unwrap();
             continue;
@@ -35,11 +35,15 @@ fn step(name: &str, changes: &[(&str, Option<&str>)]) -> (bool, String) {
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let ci = home.path().join(".ci");
+    let ci = written.path().join(".ci");
     fs::create_dir(&ci).unwrap();
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/run"), ci.join("run")).unwrap();
+    // A program that is open for writing cannot be run, and a process that another test starts in that moment keeps it open. So
+    // another process writes what is run.
+    let home = TempDir::new().unwrap();
+    Command::new("cp").arg("-a").arg(written.path().join(".")).arg(home.path()).assert().success();
     let path = format!("{}:/usr/bin:/bin", home.path().join("bin").display());
-    let output = Command::new(ci.join("run")).arg(name).env_clear().env("PATH", path).output().unwrap();
+    let output = Command::new(home.path().join(".ci/run")).arg(name).env_clear().env("PATH", path).output().unwrap();
     let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(!output.status.success() || name != "test" || home.path().join("tested").exists(), "nothing was tested: {told}");
     (output.status.success(), told)
