@@ -7,6 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::exec::records;
 
+/// The script that reads claims and writes canaries.
+pub(super) const INSPECT: &str = concat!(include_str!("below.sh"), include_str!("inspect.sh"));
+/// The script that searches claims for what names pods.
+pub(super) const SEARCH: &str = concat!(include_str!("below.sh"), include_str!("search.sh"));
+
 /// The most bytes of one file that are kept.
 pub(super) const KEPT: usize = 16 << 10;
 
@@ -299,7 +304,7 @@ mod tests {
 
     use checks::model::observation::File;
 
-    use super::{KEPT, Told, nanoseconds, parse, pattern, plain, started};
+    use super::{INSPECT, KEPT, SEARCH, Told, nanoseconds, parse, pattern, plain, started};
     use crate::cluster::exec::script;
 
     const WORD: &str = "0123456789abcdef0123456789abcdef";
@@ -311,7 +316,7 @@ mod tests {
         let count = first.len().to_string();
         arguments.push(&count);
         arguments.extend(first);
-        let line = script(include_str!("inspect.sh"), arguments.into_iter().map(str::to_owned));
+        let line = script(INSPECT, arguments.into_iter().map(str::to_owned));
         let mut command = Command::new(which(shell[0]));
         command.args(&shell[1..]).args(&line[1..]);
         if let Some(path) = path {
@@ -444,7 +449,7 @@ mod tests {
     fn search(shell: &[&str], folder: &Path, words: &[&str]) -> Told {
         let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
         let arguments = [WORD.to_owned(), pattern(&words), folder.to_str().unwrap().to_owned()];
-        let line = script(include_str!("search.sh"), arguments);
+        let line = script(SEARCH, arguments);
         let mut command = Command::new(which(shell[0]));
         let output = command.args(&shell[1..]).args(&line[1..]).output().unwrap();
         parse(&output.stdout, WORD)

@@ -4,7 +4,7 @@
 # to read of each mount. Then, per mount: its path, how deep to go, a canary's file name and content
 # (empty: write none), how many files to read before any other, and their names.
 #
-# Comments and indentation are taken away before it is sent.
+# below.sh stands before it. Comments and indentation are taken away before it is sent.
 LC_ALL=C
 export LC_ALL
 unset CDPATH
@@ -168,17 +168,6 @@ while [ $o -le $files ]; do number $o; o=$((o + 1)); done
 }
 # How long the node has run, which tells the container's age beside when its first process was started.
 uptime() { [ -r /proc/uptime ] && read -r u f </proc/uptime && p uptime "$u"; }
-# What is mounted below a mount is not on the claim; the kernel knows best where (a space is \040 there).
-below() {
-others=//
-[ -r /proc/self/mountinfo ] || return
-r=$(cd -P "$1" 2>/dev/null && pwd -P)
-r=${r%/}
-while read -r f f f f m f; do
-case $m in *\\*) m=$(printf %b "$m") ;; esac
-case $m in "$r"/*) others="$others${m#"$r"/}//" ;; esac
-done </proc/self/mountinfo
-}
 walk() {
 set -- "$1" "$2" "$3" $seen
 for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do

@@ -3,7 +3,7 @@
 # $1 is a random word that no file can contain; every record is "WORD:key:value". $2 is an extended regular
 # expression. Then, per mount: its path.
 #
-# Comments and indentation are taken away before it is sent.
+# below.sh stands before it. Comments and indentation are taken away before it is sent.
 LC_ALL=C
 export LC_ALL
 unset CDPATH
@@ -17,17 +17,6 @@ exit
 fi
 size() { stat -c '%s' "$1" 2>/dev/null; }
 mtime() { stat -c '%Y' "$1" 2>/dev/null; }
-# What is mounted below a mount is not on the claim; the kernel knows best where (a space is \040 there).
-below() {
-others=//
-[ -r /proc/self/mountinfo ] || return
-r=$(cd -P "$1" 2>/dev/null && pwd -P)
-r=${r%/}
-while read -r f f f f m f; do
-case $m in *\\*) m=$(printf %b "$m") ;; esac
-case $m in "$r"/*) others="$others${m#"$r"/}//" ;; esac
-done </proc/self/mountinfo
-}
 # Files that hold it, by lines and by what stands between zero bytes: not every grep reads on behind one.
 list() {
 find "$1" -type f ! -name '.stsgrade-*' -exec grep -lE "$pattern" {} + 2>/dev/null

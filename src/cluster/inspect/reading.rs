@@ -132,7 +132,7 @@ impl Inspector<'_> {
         let words: Vec<String> = job.needles.iter().chain(&job.others).cloned().collect();
         let mut arguments = vec![word.clone(), frames::pattern(&words)];
         arguments.extend(mounts.iter().map(|it| it.path.clone()));
-        let command = script(include_str!("../search.sh"), arguments);
+        let command = script(frames::SEARCH, arguments);
         // What is not found in time stays unseen.
         let Ok(output) = exec(self.cluster, Place { pod: &job.pod.name, container }, &command, SEARCH_WITHIN).await else { return };
         let found = frames::parse(&output.stdout, &word);
@@ -176,7 +176,7 @@ impl Inspector<'_> {
             arguments.extend([mount.path.clone(), DEPTH.to_owned(), canary.file, canary.token, named]);
             arguments.extend(first);
         }
-        let command = script(include_str!("../inspect.sh"), arguments);
+        let command = script(frames::INSPECT, arguments);
         let output = exec(self.cluster, Place { pod, container }, &command, WITHIN).await?;
         let told = frames::parse(&output.stdout, &word);
         if told.mounts.is_empty() && !told.whole {
