@@ -230,11 +230,13 @@ impl<'t> Comparison<'_, 't> {
             return true;
         }
         let others = self.after.files.iter().filter(|it| now.is_none_or(|now| !std::ptr::eq(*it, now)));
-        others.into_iter().any(|other| {
-            let earlier = self.before.at(&other.text);
-            let count = |file: &Words<'t>, word: &str| file.tokens().filter(|it| it.text == word).count();
-            holds(other) && wanted.iter().any(|word| count(other, word) > earlier.map_or(0, |it| count(it, word)))
-        })
+        for other in others.filter(|it| holds(it)) {
+            let earlier = self.before.at(&other.text).map(|it| counts(it, &wanted)).unwrap_or_default();
+            if counts(other, &wanted).iter().any(|(word, count)| *count > earlier.get(word).copied().unwrap_or(0)) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether its content stands in a file that is new, and that no fresh start makes.
@@ -248,10 +250,22 @@ impl<'t> Comparison<'_, 't> {
     /// Whether a number that is the same at every fresh start has grown, and nothing else has changed but what changes anyway.
     fn went_on(&self, file: &Words<'t>, now: &Words<'t>) -> bool {
         let (before, after) = (self.lines_by_shape(file), self.lines_by_shape(now));
+        let fresh = self.fresh_lines(&file.key);
         before.iter().any(|(shape, line)| {
             let pair = (*line).zip(after.get(shape).copied().flatten());
-            pair.is_some_and(|(line, now)| self.counted_on(&file.key, shape, line, now))
+            pair.is_some_and(|(line, now)| counted_on(fresh.get(shape).map_or(&[], Vec::as_slice), line, now))
         })
+    }
+
+    /// The lines of what fresh starts wrote to a file, by their shape.
+    fn fresh_lines(&self, key: &str) -> BTreeMap<Vec<String>, Vec<&[Token<'t>]>> {
+        let mut lines: BTreeMap<Vec<String>, Vec<&[Token<'t>]>> = BTreeMap::new();
+        for page in self.contents.fresh(self.ordinal()) {
+            for line in page.file(key).into_iter().flat_map(|it| &it.lines) {
+                lines.entry(self.contents.known.shape(line, page.portrait.pod.ordinal)).or_default().push(line);
+            }
+        }
+        lines
     }
 
     /// The lines of a file by their shape; `None` where several have one shape.
@@ -262,32 +276,6 @@ impl<'t> Comparison<'_, 't> {
             lines.entry(shape).and_modify(|it| *it = None).or_insert(Some(line));
         }
         lines
-    }
-
-    fn counted_on(&self, key: &str, shape: &[String], line: &[Token<'t>], now: &[Token<'t>]) -> bool {
-        const MOST: usize = 2;
-        let differs = |place: &usize| line[*place].text != now[*place].text;
-        let is_figure = |place: &usize| matches!(line[*place].kind, Kind::Number | Kind::Decimal);
-        let places: Vec<usize> = (0..line.len().min(now.len())).filter(differs).filter(is_figure).collect();
-        let is_one = (1..=MOST).contains(&places.len());
-        is_one && places.iter().all(|place| self.is_further(key, shape, *place, line[*place].number(), now[*place].number()))
-    }
-
-    /// Whether a number has gone on from what it was, where each fresh start writes another.
-    fn is_further(&self, key: &str, shape: &[String], place: usize, before: Option<i64>, after: Option<i64>) -> bool {
-        let Some((before, after)) = before.zip(after).filter(|(before, after)| after > before) else { return false };
-        let mut fresh = BTreeSet::new();
-        for page in self.contents.fresh(self.ordinal()) {
-            let ordinal = page.portrait.pod.ordinal;
-            let lines = page.file(key).into_iter().flat_map(|it| &it.lines);
-            let alike = lines.filter(|line| self.contents.known.shape(line, ordinal) == shape);
-            fresh.extend(alike.filter_map(|line| line.get(place)?.number()));
-        }
-        match fresh.len() {
-            0 => after == before + 1,
-            1 => !fresh.contains(&after) && fresh.iter().all(|it| *it <= before),
-            _ => false,
-        }
     }
 
     /// Whether there is more than any fresh start writes, with all that was there among it.
@@ -315,6 +303,36 @@ impl<'t> Comparison<'_, 't> {
     fn flat(&self, file: &Words<'t>, ordinal: i32) -> Vec<String> {
         file.lines.iter().flat_map(|line| self.contents.known.shape(line, ordinal)).collect()
     }
+}
+
+/// Whether numbers of a line have gone on, and no other figure in it has changed; `fresh` are such lines of fresh starts.
+fn counted_on(fresh: &[&[Token<'_>]], line: &[Token<'_>], now: &[Token<'_>]) -> bool {
+    const MOST: usize = 2;
+    let differs = |place: &usize| line[*place].text != now[*place].text;
+    let is_figure = |place: &usize| matches!(line[*place].kind, Kind::Number | Kind::Decimal);
+    let places: Vec<usize> = (0..line.len().min(now.len())).filter(differs).filter(is_figure).collect();
+    let is_one = (1..=MOST).contains(&places.len());
+    is_one && places.iter().all(|place| is_further(fresh, *place, line[*place].number(), now[*place].number()))
+}
+
+/// Whether a number has gone on from what it was, where each fresh start writes another.
+fn is_further(fresh: &[&[Token<'_>]], place: usize, before: Option<i64>, after: Option<i64>) -> bool {
+    let Some((before, after)) = before.zip(after).filter(|(before, after)| after > before) else { return false };
+    let fresh: BTreeSet<i64> = fresh.iter().filter_map(|line| line.get(place)?.number()).collect();
+    match fresh.len() {
+        0 => after == before + 1,
+        1 => !fresh.contains(&after) && fresh.iter().all(|it| *it <= before),
+        _ => false,
+    }
+}
+
+/// How often each of these words is in a file.
+fn counts<'t>(file: &Words<'t>, wanted: &BTreeSet<&str>) -> BTreeMap<&'t str, usize> {
+    let mut counts = BTreeMap::new();
+    for token in file.tokens().filter(|it| wanted.contains(it.text)) {
+        *counts.entry(token.text).or_default() += 1;
+    }
+    counts
 }
 
 /// Whether a file that reads as before was written since: by its times, where they and the new start are known.
