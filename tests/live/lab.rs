@@ -19,6 +19,8 @@ use tokio::{
     sync::RwLock,
 };
 
+use crate::state::is_ready;
+
 /// Held by each test for reading, and for writing by one that disturbs the whole cluster.
 static CLUSTER: RwLock<()> = RwLock::const_new(());
 /// The longest that any command may take.
@@ -251,11 +253,14 @@ impl Lab {
     }
 
     /// Waits until so many pods, and no others, are Ready.
+    /// Waits until the set has so many pods, and each is Ready and stays. Its status cannot tell: it is late, and it counts
+    /// pods that are being deleted.
     pub(crate) async fn stands(&self, replicas: i32) {
-        let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         for _ in 0..1200 {
-            let status = sets.get("web").await.unwrap().status.unwrap_or_default();
-            if status.replicas == replicas && status.ready_replicas.unwrap_or(0) == replicas {
+            let all = pods.list(&ListParams::default()).await.unwrap().items;
+            let mut ours = all.iter().filter(|it| it.name_any().starts_with("web-"));
+            if ours.clone().count() == replicas as usize && ours.all(is_ready) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

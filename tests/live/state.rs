@@ -362,7 +362,7 @@ impl Lab {
 }
 
 /// Whether a pod is Ready, and stays.
-fn is_ready(pod: &Pod) -> bool {
+pub(crate) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|it| it.conditions.as_ref());
     pod.metadata.deletion_timestamp.is_none() && conditions.into_iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True")
 }
