@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Incarnation, Noted, Part, Seq, ServiceLife, SetLife, Standing, Timeline, Verdict, observation::Lookup, verdict::Advice},
+    model::{Noted, Part, PodLife, Seq, ServiceLife, SetLife, Standing, Timeline, Verdict, observation::Lookup, verdict::Advice},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -143,7 +143,7 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, service: &str, ordinal
 }
 
 /// What the answers about a pod's name, none of which is right, say: how it stands, by which lines, and the mistake.
-fn wrong_answer(timeline: &Timeline, service: &str, lives: &[Incarnation]) -> Option<(Standing, Vec<Seq>, &'static str)> {
+fn wrong_answer(timeline: &Timeline, service: &str, lives: &[PodLife]) -> Option<(Standing, Vec<Seq>, &'static str)> {
     let last = lives.last()?;
     if let Some(other) = timeline.namesake(service, last.name()) {
         let actual = format!("the EndpointSlices of Service {service} give pod {} ({}) this name, too", other.pod, other.addresses.join(", "));
@@ -151,7 +151,7 @@ fn wrong_answer(timeline: &Timeline, service: &str, lives: &[Incarnation]) -> Op
         return Some((Standing::broken(expected, actual), vec![last.added.by, other.seq], "name_of_two_pods"));
     }
     let asked = || lives.iter().rev().flat_map(|life| timeline.lookups_of(life.uid()).rev().map(move |it| (life, it)));
-    let counts = |(life, it): &(&Incarnation, &Noted<Lookup>)| !is_trouble(&it.what) && timeline.had_its_time(it, life) && !is_own(&it.what, life);
+    let counts = |(life, it): &(&PodLife, &Noted<Lookup>)| !is_trouble(&it.what) && timeline.had_its_time(it, life) && !is_own(&it.what, life);
     if let Some((life, it)) = asked().find(counts) {
         let standing = Standing::broken(format!("{} gives {}", it.what.name, life.addresses.join(", ")), answer(&it.what));
         return Some((standing, vec![life.added.by, it.seq], shared_mistake(&it.what, lives)));
@@ -161,7 +161,7 @@ fn wrong_answer(timeline: &Timeline, service: &str, lives: &[Incarnation]) -> Op
 }
 
 /// Why an answer that is not right does not count.
-fn too_early(timeline: &Timeline, life: &Incarnation, asked: &Noted<Lookup>) -> Standing {
+fn too_early(timeline: &Timeline, life: &PodLife, asked: &Noted<Lookup>) -> Standing {
     let said = answer(&asked.what);
     if is_trouble(&asked.what) {
         return Standing::unseen(said);
@@ -184,7 +184,7 @@ fn is_trouble(lookup: &Lookup) -> bool {
 }
 
 /// Whether all of the answer belongs to this pod.
-fn is_own(lookup: &Lookup, life: &Incarnation) -> bool {
+fn is_own(lookup: &Lookup, life: &PodLife) -> bool {
     !lookup.addresses.is_empty() && lookup.addresses.iter().all(|it| life.addresses.contains(it))
 }
 
@@ -198,7 +198,7 @@ fn answer(lookup: &Lookup) -> String {
 }
 
 /// Why a name gave an address of its own pod and another that was never one of that, as a mistake.
-fn shared_mistake(lookup: &Lookup, lives: &[Incarnation]) -> &'static str {
+fn shared_mistake(lookup: &Lookup, lives: &[PodLife]) -> &'static str {
     let is_own = |address: &String| lives.iter().any(|life| life.addresses.contains(address));
     let given = &lookup.addresses;
     if given.iter().any(is_own) && !given.iter().all(is_own) { "name_of_two_pods" } else { "" }
@@ -211,10 +211,10 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
     // What did not hold yet of pods of an earlier template says nothing; what did, does.
     let changed = timeline.changed(Part::Template);
     // Each life has its own addresses: the answer must hold one of every ordinal that stood then.
-    let lanes: Vec<&[Incarnation]> = timeline.ordinals().map(|it| timeline.lane(it)).collect();
-    let given = |lookup: &Lookup, life: &Incarnation| life.addresses.iter().any(|it| lookup.addresses.contains(it));
-    let shows = |lookup: &Lookup, life: &Incarnation| given(lookup, life) && timeline.is_selected_alike(life) && timeline.agrees(name, life);
-    let lacks = |lookup: &Lookup, lane: &[Incarnation]| !lane.iter().any(|life| shows(lookup, life));
+    let lanes: Vec<&[PodLife]> = timeline.ordinals().map(|it| timeline.lane(it)).collect();
+    let given = |lookup: &Lookup, life: &PodLife| life.addresses.iter().any(|it| lookup.addresses.contains(it));
+    let shows = |lookup: &Lookup, life: &PodLife| given(lookup, life) && timeline.is_selected_alike(life) && timeline.agrees(name, life);
+    let lacks = |lookup: &Lookup, lane: &[PodLife]| !lane.iter().any(|life| shows(lookup, life));
     if let Some(right) = asked.iter().find(|it| lanes.iter().all(|lane| !lacks(&it.what, lane))) {
         verdict.push("service_name", text, Standing::Met, [right.seq]);
         return;
@@ -223,7 +223,7 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
         verdict.push("service_name", text, timeline.unasked(), []);
         return;
     };
-    let due = |it: &Noted<Lookup>, lane: &[Incarnation]| lacks(&it.what, lane) && lane.iter().any(|life| timeline.had_its_time(it, life));
+    let due = |it: &Noted<Lookup>, lane: &[PodLife]| lacks(&it.what, lane) && lane.iter().any(|life| timeline.had_its_time(it, life));
     let later = asked.iter().rev().filter(|it| it.seq > changed && !is_trouble(&it.what));
     let wrong = later.into_iter().find(|it| lanes.iter().any(|lane| due(it, lane)));
     let (standing, seq) = match wrong {
@@ -252,7 +252,7 @@ fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict, service: 
     verdict.push("new_address", format!("{}'s DNS name gives the new address after the pod was replaced", old.name()), standing, cites).because(mistake);
 }
 
-fn new_address(timeline: &Timeline, service: &str, new: &Incarnation) -> (Standing, Vec<Seq>, &'static str) {
+fn new_address(timeline: &Timeline, service: &str, new: &PodLife) -> (Standing, Vec<Seq>, &'static str) {
     let lane = timeline.lane(new.ordinal);
     let later = lane.iter().position(|it| it.uid() == new.uid()).map_or(lane, |place| &lane[place..]);
     if let Some(seq) = later.iter().find_map(|life| timeline.right_answer(life)) {
@@ -268,12 +268,14 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         What,
-        history::History,
-        object::{Endpoint, Object, ObjectReference, PodIp},
-        observation::{Change, Gap, Kind},
+        observation::{
+            Change, Gap, Kind,
+            object::{Endpoint, Object, ObjectReference, PodIp},
+        },
+        testing::history::History,
     };
 
-    fn set_with(change: impl FnOnce(&mut crate::model::object::Service)) -> History {
+    fn set_with(change: impl FnOnce(&mut crate::model::observation::object::Service)) -> History {
         History::new().service_with(change).set(Change::Added).subject().up(0).up(1).up(2).inspect().end()
     }
 
@@ -293,7 +295,7 @@ mod tests {
         let advice = verdict.criteria[0].advice.as_ref().map(|it| it.after.as_str());
         assert_eq!(advice, Some("spec:\n  serviceName: other"));
         // One that selects other pods would not do.
-        let other = |service: &mut crate::model::object::Service| {
+        let other = |service: &mut crate::model::observation::object::Service| {
             service.metadata.name = "other".to_owned();
             service.spec.iter_mut().for_each(|it| it.selector.insert("app".to_owned(), "else".to_owned()).into_iter().for_each(drop));
         };
@@ -412,7 +414,7 @@ mod tests {
 
     #[test]
     fn every_label_of_the_selector_must_match() {
-        let half = |service: &mut crate::model::object::Service| {
+        let half = |service: &mut crate::model::observation::object::Service| {
             service.spec.iter_mut().for_each(|it| {
                 it.selector.insert("tier".to_owned(), "front".to_owned());
             });

@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Timeline, Verdict, Wanted, content::Contents},
+    model::{Timeline, Verdict, Wanted, evidence::content::Contents},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -22,8 +22,8 @@ fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let mut replacements = timeline.replacements();
     // Where some replacements were looked into, those that happened before anybody could look prove nothing.
-    if replacements.iter().any(|(old, _)| timeline.portrait(old).is_some()) {
-        replacements.retain(|(old, _)| timeline.portrait(old).is_some());
+    if replacements.iter().any(|(old, _)| timeline.pod_files(old).is_some()) {
+        replacements.retain(|(old, _)| timeline.pod_files(old).is_some());
     }
     let mut rounds = vec![];
     let contents = Contents::of(timeline);
@@ -34,7 +34,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     }
     verdict.push_rounds(rounds);
     if verdict.criteria.is_empty() {
-        verdict.push("came_back", "a deleted pod comes back", timeline.unshown(Wanted::Replacement), []);
+        verdict.push("came_back", "a deleted pod comes back", timeline.not_shown(Wanted::Replacement), []);
     }
     verdict
 }
@@ -44,9 +44,8 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         What,
-        history::{History, Writes},
-        object::Running,
-        observation::Change,
+        observation::{Change, object::Running},
+        testing::history::{History, Writes},
     };
 
     fn replaced(writes: Writes) -> History {

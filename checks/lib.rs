@@ -20,7 +20,7 @@ mod pvc_reuse;
 mod sequential_creation;
 mod storage_content;
 
-use model::{Timeline, Verdict};
+use crate::model::{Timeline, Verdict};
 
 /// One success criterion of the lab (its section 3.3), as a value.
 #[derive(Clone, Copy, Debug)]

@@ -17,21 +17,21 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Passes when, in every fall of at least two pods, each is asked to go only after the one above it is gone, and one fall was seen whole.
+/// Passes when, in every scale-down of at least two pods, each is deleted only after the one above it is gone, and one scale-down was seen whole.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let mut whole = false;
-    for fall in timeline.falls() {
-        for (upper, lower) in fall.neighbours() {
-            whole |= fall.whole;
-            let (standing, cites) = timeline.gone_before_next(&fall, upper, lower);
+    for scale_down in timeline.scale_downs() {
+        for (upper, lower) in scale_down.neighbours() {
+            whole |= scale_down.whole;
+            let (standing, cites) = timeline.gone_before_next(&scale_down, upper, lower);
             verdict
                 .push("gone_before_next", format!("{} is gone before {} is asked to go", upper.name(), lower.name()), standing, cites)
                 .because(timeline.policy_mistake());
         }
     }
     if !whole {
-        verdict.push("scaled_down", "at least two pods were seen to be removed", timeline.unshown(Wanted::Fall), []);
+        verdict.push("scaled_down", "at least two pods were seen to be removed", timeline.not_shown(Wanted::ScaleDown), []);
     }
     verdict
 }
@@ -40,7 +40,7 @@ fn judge(timeline: &Timeline) -> Verdict {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        history::History,
+        testing::history::History,
     };
 
     #[test]
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn both_at_once_fail() {
-        History::created().scale(1).asked_to_go(2).asked_to_go(1).gone(2).gone(1).end().assert("ordered_scale_down", Fail, &[]);
+        History::created().scale(1).deletion_requested(2).deletion_requested(1).deleted(2).deleted(1).end().assert("ordered_scale_down", Fail, &[]);
     }
 
     #[test]
@@ -60,19 +60,19 @@ mod tests {
 
     #[test]
     fn deleting_the_set_is_no_scaling() {
-        History::created().asked_to_go(0).asked_to_go(1).gone(0).gone(1).end().assert("ordered_scale_down", Inconclusive, &[]);
+        History::created().deletion_requested(0).deletion_requested(1).deleted(0).deleted(1).end().assert("ordered_scale_down", Inconclusive, &[]);
     }
 
     #[test]
     fn a_fall_that_is_not_finished_shows_nothing() {
-        History::created().scale(1).down(2).asked_to_go(1).end().assert("ordered_scale_down", Inconclusive, &[]);
+        History::created().scale(1).down(2).deletion_requested(1).end().assert("ordered_scale_down", Inconclusive, &[]);
     }
 
     #[test]
     fn a_pod_asked_to_go_around_the_change_may_have_been_asked_by_somebody_else() {
-        let around = History::created().pods_gap(|it| it.scale(1).asked_to_go(1));
-        around.gone(1).down(2).end().assert("ordered_scale_down", Inconclusive, &[]);
-        let after = History::created().scale(1).pod(0, crate::model::observation::Change::Modified, |_| {}).pods_gap(|it| it.asked_to_go(1));
-        after.gone(1).down(2).end().assert("ordered_scale_down", Fail, &[]);
+        let around = History::created().pods_gap(|it| it.scale(1).deletion_requested(1));
+        around.deleted(1).down(2).end().assert("ordered_scale_down", Inconclusive, &[]);
+        let after = History::created().scale(1).pod(0, crate::model::observation::Change::Modified, |_| {}).pods_gap(|it| it.deletion_requested(1));
+        after.deleted(1).down(2).end().assert("ordered_scale_down", Fail, &[]);
     }
 }

@@ -17,17 +17,17 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Passes when, in every rise of at least two pods from one or more, each pod is Ready before the next is added, and one rise was seen whole.
+/// Passes when, in every scale-up of at least two pods from one or more, each pod is Ready before the next is added, and one scale-up was seen whole.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     timeline.judge_policy(&mut verdict);
     let mut whole = false;
-    for rise in timeline.rises().filter(|it| it.scale.from >= 1 && it.scale.to - it.scale.from >= 2) {
-        whole |= rise.whole;
-        timeline.judge_rise(&mut verdict, &rise);
+    for scale_up in timeline.scale_ups().filter(|it| it.scale.from >= 1 && it.scale.to - it.scale.from >= 2) {
+        whole |= scale_up.whole;
+        timeline.judge_rise(&mut verdict, &scale_up);
     }
     if !whole {
-        verdict.push("scaled_up", "at least two pods were seen to be added", timeline.unshown(Wanted::Rise), []);
+        verdict.push("scaled_up", "at least two pods were seen to be added", timeline.not_shown(Wanted::ScaleUp), []);
     }
     verdict
 }
@@ -36,8 +36,8 @@ fn judge(timeline: &Timeline) -> Verdict {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        history::History,
         observation::Change,
+        testing::history::History,
     };
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Check,
-    model::{Incarnation, Seq, SetLife, Standing, Timeline, Verdict, quantity},
+    model::{PodLife, Seq, SetLife, Standing, Timeline, Verdict, quantity},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -49,7 +49,7 @@ fn judge(timeline: &Timeline) -> Verdict {
 }
 
 /// The claims of the pod that were made for it from the set's templates.
-fn own_claims(timeline: &Timeline, verdict: &mut Verdict, set: &SetLife, pod: &Incarnation) -> Vec<String> {
+fn own_claims(timeline: &Timeline, verdict: &mut Verdict, set: &SetLife, pod: &PodLife) -> Vec<String> {
     let mounted: Vec<String> = pod.claims().into_iter().map(|(_, claim)| claim).collect();
     let templates = set.spec.volume_claim_templates.iter().map(|it| format!("{}-{}", it.metadata.name, pod.name()));
     let own: Vec<String> = templates.filter(|it| mounted.contains(it)).collect();
@@ -70,7 +70,7 @@ fn own_claims(timeline: &Timeline, verdict: &mut Verdict, set: &SetLife, pod: &I
     own
 }
 
-fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation, claims: &[String]) {
+fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &PodLife, claims: &[String]) {
     const LEAST: u128 = 50 * 1024 * 1024;
     let requests: Vec<&str> =
         claims.iter().filter_map(|it| timeline.claim(it).last()?.claim.spec.as_ref()?.resources.requests.get("storage").map(String::as_str)).collect();
@@ -96,7 +96,7 @@ fn sizes(requests: &[&str]) -> String {
     format!("{}{note}", requests.join(", "))
 }
 
-fn judge_volume<'t>(timeline: &'t Timeline, verdict: &mut Verdict, pod: &Incarnation, claim: &str, volumes: &mut BTreeMap<&'t str, String>) {
+fn judge_volume<'t>(timeline: &'t Timeline, verdict: &mut Verdict, pod: &PodLife, claim: &str, volumes: &mut BTreeMap<&'t str, String>) {
     let Some(life) = timeline.claim(claim).last() else { return };
     let volume = life.volume();
     let standing = if volume.is_empty() {
@@ -111,7 +111,7 @@ fn judge_volume<'t>(timeline: &'t Timeline, verdict: &mut Verdict, pod: &Incarna
 }
 
 /// No other pod's canary may be visible on the claim.
-fn judge_canaries(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation, claim: &str, added: Seq) {
+fn judge_canaries(timeline: &Timeline, verdict: &mut Verdict, pod: &PodLife, claim: &str, added: Seq) {
     let Some(foreign) = timeline.foreign_canary(pod.name(), claim) else { return };
     let stranger = foreign.pod;
     let standing = if foreign.is_shared {
@@ -128,9 +128,11 @@ fn judge_canaries(timeline: &Timeline, verdict: &mut Verdict, pod: &Incarnation,
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        history::History,
-        object::{ClaimSource, Present, Volume},
-        observation::{Canary, Change, Token, What},
+        observation::{
+            Canary, Change, Token, What,
+            object::{ClaimSource, Present, Volume},
+        },
+        testing::history::History,
     };
 
     fn with_volume(volume: Volume) -> History {

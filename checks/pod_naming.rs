@@ -44,8 +44,8 @@ fn judge(timeline: &Timeline) -> Verdict {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        history::History,
         observation::Change,
+        testing::history::History,
     };
 
     #[test]
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn ordinals_may_start_elsewhere_and_have_two_digits() {
         let mut history = History::new();
-        history.spec.ordinals = Some(crate::model::object::Ordinals { start: 9 });
+        history.spec.ordinals = Some(crate::model::observation::object::Ordinals { start: 9 });
         history.service().set(Change::Added).subject().up(9).up(10).up(11).end().assert("pod_naming", Pass, &[]);
     }
 

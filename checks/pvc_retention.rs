@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{ClaimLife, Episode, Incarnation, Part, Seq, Standing, Timeline, Verdict, Wanted},
+    model::{ClaimLife, Episode, Part, PodLife, Seq, Standing, Timeline, Verdict, Wanted},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -17,7 +17,7 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Passes when every claim of the removed pods stays until its ordinal rises again, the set is deleted or the record ends.
+/// Passes when every claim of the removed pods stays until its ordinal comes again, the set is deleted or the record ends.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     if let Some(set) = timeline.set() {
@@ -27,32 +27,32 @@ fn judge(timeline: &Timeline) -> Verdict {
     let mut whole = false;
     let mut rounds = vec![];
     let changed = timeline.changed(Part::Retention);
-    for fall in timeline.falls().filter(|fall| fall.scale.when.by >= changed) {
-        for pod in fall.pods.iter().filter(|pod| pod.gone.is_some() && timeline.is_current(pod)) {
-            whole |= fall.whole;
+    for scale_down in timeline.scale_downs().filter(|scale_down| scale_down.scale.when.by >= changed) {
+        for pod in scale_down.pods.iter().filter(|pod| pod.deleted.is_some() && timeline.is_current(pod)) {
+            whole |= scale_down.whole;
             let mut round = Verdict::default();
-            judge_pod(timeline, &mut round, &fall, pod);
+            judge_pod(timeline, &mut round, &scale_down, pod);
             rounds.push((pod.ordinal, round));
         }
     }
     verdict.push_rounds(rounds);
     if !whole {
-        verdict.push("scaled_down", "pods were seen to be removed", timeline.unshown(Wanted::Retention), []);
+        verdict.push("scaled_down", "pods were seen to be removed", timeline.not_shown(Wanted::Retention), []);
     } else if timeline.end().is_none() {
         verdict.push("to_the_end", "the claims stayed to the end", Standing::unseen("the recording stops before its end"), [timeline.last()]);
     }
     verdict
 }
 
-fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, fall: &Episode<'_>, pod: &Incarnation) {
+fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, scale_down: &Episode<'_>, pod: &PodLife) {
     let claims = pod.claims();
     if claims.is_empty() {
         let standing = Standing::broken("a claim that stays", format!("{} mounts no claim, its data went with it", pod.name()));
         verdict.push("claim_stays", format!("{}'s claim stays", pod.name()), standing, [pod.added.by]).because(timeline.unclaimed_mistake(pod));
     }
-    let until = until(timeline, fall, pod);
+    let until = until(timeline, scale_down, pod);
     for (_, name) in claims {
-        let asked = pod.asked_to_go.map_or(pod.added.by, |when| when.by);
+        let asked = pod.deletion_requested.map_or(pod.added.by, |when| when.by);
         let text = format!("claim {name} stays when {} goes", pod.name());
         let Some(life) = timeline.claim_of(pod, &name, asked) else {
             verdict.push("claim_stays", text, Standing::unseen(format!("claim {name} was not seen")), []);
@@ -65,27 +65,27 @@ fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, fall: &Episode<'_>, pod
 }
 
 /// The line up to which a removed pod's claims must stay: its ordinal's return.
-fn until(timeline: &Timeline, fall: &Episode<'_>, pod: &Incarnation) -> Seq {
+fn until(timeline: &Timeline, scale_down: &Episode<'_>, pod: &PodLife) -> Seq {
     let scales = timeline.set().map(|set| set.scales.as_slice()).unwrap_or_default();
-    let mut later = scales[scales.partition_point(|it| it.when.by <= fall.scale.when.by)..].iter();
+    let mut later = scales[scales.partition_point(|it| it.when.by <= scale_down.scale.when.by)..].iter();
     let wanted = later.find(|it| it.to > it.from && pod.ordinal - timeline.start() < it.to);
     // The pod that comes back finds the claim, or another one is made for it.
     let lane = timeline.lane(pod.ordinal);
     let next = lane.get(lane.partition_point(|it| it.added.by <= pod.added.by));
     let back = wanted.and(next).map(|it| it.added.by);
-    let set_gone = timeline.set().and_then(|set| set.asked_to_go).map(|when| when.by);
+    let set_gone = timeline.set().and_then(|set| set.deletion_requested).map(|when| when.by);
     back.unwrap_or(Seq::MAX).min(set_gone.unwrap_or(Seq::MAX))
 }
 
 fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
     let within = |when: &crate::model::When| when.by <= until;
-    let doomed = life.doomed.filter(within);
-    let deleted = life.gone.or(life.asked_to_go).filter(within).or(life.asked_to_go.filter(within));
+    let owned_by_pod = life.owned_by_pod.filter(within);
+    let deleted = life.deleted.or(life.deletion_requested).filter(within).or(life.deletion_requested.filter(within));
     let by_somebody = life.deleted_by_somebody().filter(within);
-    let cites: Vec<Seq> = doomed.into_iter().chain(deleted).map(|when| when.by).chain([life.added.by]).collect();
-    let standing = match (doomed, deleted) {
+    let cites: Vec<Seq> = owned_by_pod.into_iter().chain(deleted).map(|when| when.by).chain([life.added.by]).collect();
+    let standing = match (owned_by_pod, deleted) {
         _ if by_somebody.is_some() => Standing::claim_deleted(name),
-        (Some(_), Some(_)) if life.gone.is_none() => Standing::broken(format!("claim {name} stays"), "it is being deleted with its pod"),
+        (Some(_), Some(_)) if life.deleted.is_none() => Standing::broken(format!("claim {name} stays"), "it is being deleted with its pod"),
         (Some(_), Some(_)) => Standing::broken(format!("claim {name} stays"), "it was deleted with its pod"),
         (Some(_), None) => Standing::broken(format!("claim {name} stays"), "it was handed to its pod, to be deleted with it"),
         (None, _) => Standing::Met,
@@ -97,9 +97,8 @@ fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        history::History,
-        object::OwnerReference,
-        observation::Change,
+        observation::{Change, object::OwnerReference},
+        testing::history::History,
     };
 
     #[test]
@@ -109,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_claim_handed_to_its_pod_fails_before_it_is_gone() {
-        let owned = |claim: &mut crate::model::object::PersistentVolumeClaim| {
+        let owned = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
             claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }]
         };
         let history = History::created().scale(1).claim_line(2, Change::Modified, owned).down(2).down(1).end();
@@ -127,7 +126,7 @@ mod tests {
         spoilt.clone().end().assert("pvc_retention", Inconclusive, &[]);
         spoilt.clone().scale(2).down(2).end().assert("pvc_retention", Pass, &[]);
         // A claim that went with its pod is no accident, whatever comes later.
-        let owned = |claim: &mut crate::model::object::PersistentVolumeClaim| {
+        let owned = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
             claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }]
         };
         let broken = spoilt.scale(2).claim_line(2, Change::Modified, owned).down(2).claim_line(2, Change::Deleted, |_| {});
@@ -161,20 +160,20 @@ mod tests {
 
     #[test]
     fn only_the_return_of_its_own_ordinal_frees_a_claim() {
-        let fallen = History::created().scale(1).down(2).down(1);
-        let gone = |history: History| history.claim_line(2, Change::Deleted, |_| {}).end();
-        gone(fallen.clone().scale(2).up(1)).assert("pvc_retention", Inconclusive, &[]);
-        gone(fallen.clone().scale(3).up(1).up(2)).assert("pvc_retention", Pass, &[]);
+        let scaled_down = History::created().scale(1).down(2).down(1);
+        let deleted = |history: History| history.claim_line(2, Change::Deleted, |_| {}).end();
+        deleted(scaled_down.clone().scale(2).up(1)).assert("pvc_retention", Inconclusive, &[]);
+        deleted(scaled_down.clone().scale(3).up(1).up(2)).assert("pvc_retention", Pass, &[]);
         // The first return counts, whatever comes later.
-        let twice = fallen.scale(3).up(1).up(2).claim_line(2, Change::Deleted, |_| {}).scale(4).up(3).end();
+        let twice = scaled_down.scale(3).up(1).up(2).claim_line(2, Change::Deleted, |_| {}).scale(4).up(3).end();
         twice.assert("pvc_retention", Pass, &[]);
     }
 
     #[test]
     fn ordinals_may_start_elsewhere() {
         let mut history = History::new();
-        history.spec.ordinals = Some(crate::model::object::Ordinals { start: 5 });
-        let fallen = history.service().set(Change::Added).subject().up(5).up(6).up(7).scale(1).down(7).down(6);
-        fallen.scale(3).up(6).up(7).claim_line(7, Change::Deleted, |_| {}).end().assert("pvc_retention", Pass, &[]);
+        history.spec.ordinals = Some(crate::model::observation::object::Ordinals { start: 5 });
+        let scaled_down = history.service().set(Change::Added).subject().up(5).up(6).up(7).scale(1).down(7).down(6);
+        scaled_down.scale(3).up(6).up(7).claim_line(7, Change::Deleted, |_| {}).end().assert("pvc_retention", Pass, &[]);
     }
 }

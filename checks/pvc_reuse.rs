@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Part, Standing, Timeline, Verdict, Wanted, content::Contents},
+    model::{Part, Standing, Timeline, Verdict, Wanted, evidence::content::Contents},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -17,7 +17,7 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Passes when every pod that came back in a rise is on the claims that its ordinal had, with the original content.
+/// Passes when every pod that came back in a scale-up is on the claims that its ordinal had, with the original content.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let mut rounds = vec![];
@@ -32,7 +32,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         judge_lost(timeline, &mut verdict);
     }
     if verdict.criteria.is_empty() {
-        verdict.push("came_back", "pods that were removed came back", timeline.unshown(Wanted::Return), []);
+        verdict.push("came_back", "pods that were removed came back", timeline.not_shown(Wanted::Return), []);
     }
     verdict
 }
@@ -41,23 +41,23 @@ fn judge(timeline: &Timeline) -> Verdict {
 /// gone already or a finalizer keeps them for a while.
 fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
     let changed = timeline.changed(Part::Retention);
-    for fall in timeline.falls().filter(|fall| fall.whole) {
-        for pod in &fall.pods {
+    for scale_down in timeline.scale_downs().filter(|scale_down| scale_down.whole) {
+        for pod in &scale_down.pods {
             for (_, name) in pod.claims() {
-                let seq = pod.gone.map_or(pod.added.by, |gone| gone.by);
+                let seq = pod.deleted.map_or(pod.added.by, |deleted| deleted.by);
                 let Some(life) = timeline.claim_of(pod, &name, seq) else { continue };
-                let (Some(doomed), Some(asked)) = (life.doomed, life.asked_to_go) else { continue };
+                let (Some(owned_by_pod), Some(asked)) = (life.owned_by_pod, life.deletion_requested) else { continue };
                 // What became of claims under an earlier retention policy says nothing of this one.
                 if asked.by <= changed {
                     continue;
                 }
-                let actual = if life.gone.is_some() { "it was deleted with its pod" } else { "it is being deleted with its pod" };
+                let actual = if life.deleted.is_some() { "it was deleted with its pod" } else { "it is being deleted with its pod" };
                 verdict
                     .push(
                         "claim_there",
                         format!("claim {name} is there for the next {}", pod.name()),
                         Standing::broken(format!("claim {name} stays"), actual),
-                        [doomed.by, asked.by],
+                        [owned_by_pod.by, asked.by],
                     )
                     .because("when_scaled_delete");
             }
@@ -69,9 +69,8 @@ fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        history::History,
-        object::OwnerReference,
-        observation::Change,
+        observation::{Change, object::OwnerReference},
+        testing::history::History,
     };
 
     #[test]
@@ -89,18 +88,21 @@ mod tests {
     /// Catches a claim that never quite goes, because of a finalizer, leaving the test undecided for ever.
     #[test]
     fn claims_that_are_to_go_with_their_pods_are_lost() {
-        let condemned = |history: History, gone: bool| {
-            let owned = |claim: &mut crate::model::object::PersistentVolumeClaim| {
-                claim.metadata.owner_references = vec![crate::model::object::OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
+        let condemned = |history: History, deleted: bool| {
+            let owned = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
+                claim.metadata.owner_references = vec![crate::model::observation::object::OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
             };
-            let asked = |claim: &mut crate::model::object::PersistentVolumeClaim| claim.metadata.deletion_timestamp = Some("2026-11-23T05:00:00Z".to_owned());
+            let asked = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
+                claim.metadata.deletion_timestamp = Some("2026-11-23T05:00:00Z".to_owned())
+            };
             let history = history.claim_line(2, Change::Modified, owned).down(2).claim_line(2, Change::Modified, asked);
-            if gone { history.claim_line(2, Change::Deleted, |_| {}) } else { history }
+            if deleted { history.claim_line(2, Change::Deleted, |_| {}) } else { history }
         };
         condemned(History::created().scale(2), false).end().assert("pvc_reuse", Fail, &["when_scaled_delete"]);
         condemned(History::created().scale(2), true).end().assert("pvc_reuse", Fail, &["when_scaled_delete"]);
         // Somebody's own deletion is not the set's doing.
-        let asked = |claim: &mut crate::model::object::PersistentVolumeClaim| claim.metadata.deletion_timestamp = Some("2026-11-23T05:00:00Z".to_owned());
+        let asked =
+            |claim: &mut crate::model::observation::object::PersistentVolumeClaim| claim.metadata.deletion_timestamp = Some("2026-11-23T05:00:00Z".to_owned());
         History::created().scale(2).down(2).claim_line(2, Change::Modified, asked).end().assert("pvc_reuse", Inconclusive, &[]);
     }
 
@@ -126,11 +128,11 @@ mod tests {
 
     #[test]
     fn a_claim_that_goes_with_its_pod_fails() {
-        let owned = |claim: &mut crate::model::object::PersistentVolumeClaim| {
+        let owned = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
             claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
         };
-        let doomed = History::created().scale(2).claim_line(2, Change::Modified, owned).down(2);
-        let anew = doomed.claim_line(2, Change::Deleted, |_| {}).scale(3).up(2).inspect_one(2);
+        let owned_by_pod = History::created().scale(2).claim_line(2, Change::Modified, owned).down(2);
+        let anew = owned_by_pod.claim_line(2, Change::Deleted, |_| {}).scale(3).up(2).inspect_one(2);
         anew.end().assert("pvc_reuse", Fail, &[]);
     }
 

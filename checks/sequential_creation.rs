@@ -17,18 +17,18 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Passes when, in every rise from nothing, each pod is Ready before the next is added, and at least one rise was seen whole.
+/// Passes when, in every scale-up from nothing, each pod is Ready before the next is added, and at least one scale-up was seen whole.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     timeline.judge_policy(&mut verdict);
     let mut whole = false;
-    for rise in timeline.rises().filter(|it| it.scale.from == 0 && it.scale.to >= 2) {
-        whole |= rise.whole;
-        timeline.judge_rise(&mut verdict, &rise);
+    for scale_up in timeline.scale_ups().filter(|it| it.scale.from == 0 && it.scale.to >= 2) {
+        whole |= scale_up.whole;
+        timeline.judge_rise(&mut verdict, &scale_up);
     }
     if !whole {
         let text = "the pods were seen to be created from nothing";
-        let standing = match timeline.unshown(Wanted::RiseFromNothing) {
+        let standing = match timeline.not_shown(Wanted::RiseFromNothing) {
             Standing::NotShown { .. } if timeline.ordinals().len() == 1 => Standing::broken("pods that come one after the other", "replicas: 1"),
             other => other,
         };
@@ -41,8 +41,8 @@ fn judge(timeline: &Timeline) -> Verdict {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        history::History,
         observation::Change,
+        testing::history::History,
     };
 
     #[test]
@@ -89,9 +89,13 @@ mod tests {
     fn adopted_pods_show_nothing() {
         let orphan =
             |history: History, ordinal| history.claim(ordinal).add_as(ordinal, Change::Added, |pod| pod.metadata.owner_references.clear()).ready(ordinal);
-        let owner = |pod: &mut crate::model::object::Pod| {
-            pod.metadata.owner_references =
-                vec![crate::model::object::OwnerReference { kind: "StatefulSet".to_owned(), uid: "set".to_owned(), controller: true, ..Default::default() }];
+        let owner = |pod: &mut crate::model::observation::object::Pod| {
+            pod.metadata.owner_references = vec![crate::model::observation::object::OwnerReference {
+                kind: "StatefulSet".to_owned(),
+                uid: "set".to_owned(),
+                controller: true,
+                ..Default::default()
+            }];
         };
         let history = [0, 1, 2].into_iter().fold(History::new().service(), orphan).set(Change::Added).subject();
         let adopted = [0, 1, 2].into_iter().fold(history, |history, ordinal| history.pod(ordinal, Change::Modified, owner));

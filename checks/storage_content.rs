@@ -3,9 +3,11 @@
 use crate::{
     Check,
     model::{
-        Incarnation, Seq, Standing, Timeline, Verdict,
-        content::{Contents, Portrait, Text, Writer},
-        storage::excerpt,
+        PodLife, Seq, Standing, Timeline, Verdict,
+        evidence::{
+            content::{Contents, PodFiles, Text, Writer},
+            reattachment::excerpt,
+        },
     },
 };
 
@@ -53,7 +55,7 @@ fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, contents: &Contents
         verdict.push(id, text, standing, [pod.added.by]).because(mistake);
         return;
     }
-    let Some(portrait) = contents.portrait(ordinal) else {
+    let Some(pod_files) = contents.pod_files(ordinal) else {
         let (why, seen) = timeline.why_unread(pod);
         let standing = match timeline.missing("") {
             blocked @ Standing::Blocked(_) if timeline.unread(pod.uid()).is_none() => blocked,
@@ -65,18 +67,18 @@ fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, contents: &Contents
     let (standing, mistake) = match contents.writer(ordinal) {
         Writer::Known => (Standing::Met, ""),
         Writer::Unsure(why) => (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), ""),
-        Writer::Unknown => found_nothing(contents, portrait, &name),
+        Writer::Unknown => found_nothing(contents, pod_files, &name),
     };
     // Where the claims lie on one storage, every pod writes its name, and all names are everywhere.
     let is_shared = |claim: &str| timeline.foreign_canary(pod.name(), claim).is_some_and(|it| it.is_shared);
     let shared = || pod.claims().iter().any(|(_, claim)| is_shared(claim));
     let mistake = if matches!(mistake, "same_content" | "tells_no_pod") && shared() { "shared_storage" } else { mistake };
-    let cites: Vec<Seq> = portrait.reads.clone();
+    let cites: Vec<Seq> = pod_files.reads.clone();
     verdict.push(id, text, standing, cites).because(mistake);
 }
 
 /// Why a pod has no claim of its own, as a mistake; `None` where it has one.
-fn no_claim_of_its_own(timeline: &Timeline, pod: &Incarnation) -> Option<&'static str> {
+fn no_claim_of_its_own(timeline: &Timeline, pod: &PodLife) -> Option<&'static str> {
     let claims = pod.claims();
     if claims.is_empty() {
         return Some(timeline.unclaimed_mistake(pod));
@@ -85,19 +87,19 @@ fn no_claim_of_its_own(timeline: &Timeline, pod: &Incarnation) -> Option<&'stati
         .ordinals()
         .filter(|it| *it != pod.ordinal)
         .filter_map(|it| timeline.representative(it))
-        .flat_map(Incarnation::claims)
+        .flat_map(PodLife::claims)
         .map(|(_, claim)| claim)
         .collect();
     claims.iter().all(|(_, claim)| others.contains(claim)).then_some("shared_claim")
 }
 
-fn found_nothing(contents: &Contents<'_>, portrait: &Portrait<'_>, name: &str) -> (Standing, &'static str) {
-    if portrait.hidden() > 0 {
-        let why = format!("no text tells who wrote it, and {} files could not be read as text", portrait.hidden());
+fn found_nothing(contents: &Contents<'_>, pod_files: &PodFiles<'_>, name: &str) -> (Standing, &'static str) {
+    if pod_files.hidden() > 0 {
+        let why = format!("no text tells who wrote it, and {} files could not be read as text", pod_files.hidden());
         return (Standing::unseen(why), "");
     }
     let expected = format!("a file that holds {name}, or a number that follows its ordinal");
-    let (folders, files): (Vec<&Text<'_>>, Vec<&Text<'_>>) = portrait.texts.iter().partition(|it| it.path.ends_with('/'));
+    let (folders, files): (Vec<&Text<'_>>, Vec<&Text<'_>>) = pod_files.texts.iter().partition(|it| it.path.ends_with('/'));
     let Some(first) = files.first() else {
         let folders: Vec<&str> = folders.iter().map(|it| it.path).collect();
         let actual = if folders.is_empty() {
@@ -107,7 +109,7 @@ fn found_nothing(contents: &Contents<'_>, portrait: &Portrait<'_>, name: &str) -
         };
         return (Standing::broken(expected, actual), "nothing_written");
     };
-    let differs = files.iter().find_map(|it| Some((it, contents.other_text(portrait.pod.ordinal, it)?)));
+    let differs = files.iter().find_map(|it| Some((it, contents.other_text(pod_files.pod.ordinal, it)?)));
     let Some((own, (other, theirs))) = differs else {
         let actual = format!("{}: {}; nothing in it tells this pod from the others", first.path, excerpt(first.content));
         return (Standing::broken(expected, actual), if contents.are_alike() { "same_content" } else { "tells_no_pod" });
@@ -122,8 +124,8 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         What,
-        history::{History, Writes},
         observation::{Canary, Change},
+        testing::history::{History, Writes},
     };
 
     fn wrote(writes: Writes) -> History {

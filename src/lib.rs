@@ -6,13 +6,9 @@
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+pub mod console;
 pub mod exit;
 pub mod plan;
-pub mod progress;
-pub mod record;
 pub mod recording;
 pub mod report;
-pub mod secrets;
 pub mod submission;
-pub mod terminal;
-pub mod untrusted;

@@ -4,17 +4,17 @@
 
 use checks::model::observation::StepName;
 
-/// How many pods the tour adds, and how many at least a fall must remove to show an order.
+/// How many pods the tour adds, and how many at least a scale-down must remove to show an order.
 const EXTRA: i32 = 2;
 
 /// What is known of the set before the tour changes anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct SetFacts {
     /// N: the replicas that the submission asks for.
     pub replicas: i32,
     /// The first ordinal.
     pub start: i32,
-    /// The recording saw the set's creation, so that a rise from 0 is already shown.
+    /// The recording saw the set's creation, so that a scale-up from 0 is already shown.
     pub creation_witnessed: bool,
     /// `whenScaled: Delete`: going down takes the claims with it.
     pub deletes_claims: bool,
@@ -82,7 +82,7 @@ pub struct Performed {
 
 /// The next step of the tour; `None` when all that can be shown was shown.
 #[must_use]
-pub fn next(facts: &Facts, performed: &[Performed]) -> Option<Step> {
+pub fn next(facts: &SetFacts, performed: &[Performed]) -> Option<Step> {
     let Some(last) = performed.last() else { return Some(Step::Observe) };
     if last.ended == Ended::Over {
         return None;
@@ -100,7 +100,7 @@ pub fn next(facts: &Facts, performed: &[Performed]) -> Option<Step> {
 
 /// The most steps that are still ahead on the normal path, for announcing the worst case.
 #[must_use]
-pub fn normal_path(facts: &Facts) -> Vec<Step> {
+pub fn normal_path(facts: &SetFacts) -> Vec<Step> {
     let mut performed: Vec<Performed> = vec![];
     while let Some(step) = next(facts, &performed) {
         performed.push(Performed { step, ended: Ended::Done });
@@ -120,7 +120,7 @@ const fn restart(to: i32) -> Option<Step> {
     Some(Step::Scale { name: StepName::Restart, to })
 }
 
-fn after_replacing(facts: &Facts, ended: Ended) -> Option<Step> {
+fn after_replacing(facts: &SetFacts, ended: Ended) -> Option<Step> {
     match ended {
         // Going down would take the submission's own claims.
         _ if facts.deletes_claims && (ended != Ended::Done || facts.claims_beyond || facts.volumes_by_hand) => None,
@@ -135,7 +135,7 @@ const fn without_more_pods(replicas: i32) -> Option<Step> {
     down(if replicas > EXTRA { 1 } else { 0 })
 }
 
-fn after_rising(facts: &Facts, ended: Ended) -> Option<Step> {
+fn after_rising(facts: &SetFacts, ended: Ended) -> Option<Step> {
     let n = facts.replicas;
     match ended {
         _ if facts.deletes_claims => down(n),
@@ -145,7 +145,7 @@ fn after_rising(facts: &Facts, ended: Ended) -> Option<Step> {
     }
 }
 
-fn after_falling(facts: &Facts, performed: &[Performed], to: i32) -> Option<Step> {
+fn after_falling(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<Step> {
     let n = facts.replicas;
     let fell = performed.last().is_some_and(|it| it.ended == Ended::Done);
     let ended = |name| performed.iter().find(|it| it.step.name() == name).map(|it| it.ended);
@@ -161,8 +161,8 @@ fn after_falling(facts: &Facts, performed: &[Performed], to: i32) -> Option<Step
     }
 }
 
-/// Without room for more pods, the way from 1 shows no rise from 0: one more round does.
-fn after_restarting(facts: &Facts, performed: &[Performed]) -> Option<Step> {
+/// Without room for more pods, the way from 1 shows no scale-up from 0: one more round does.
+fn after_restarting(facts: &SetFacts, performed: &[Performed]) -> Option<Step> {
     let done = performed.last().is_some_and(|it| it.ended == Ended::Done);
     let fell_to_one_only = performed.iter().any(|it| it.step == Step::Scale { name: StepName::ScaleDown, to: 1 })
         && !performed.iter().any(|it| it.step == Step::Scale { name: StepName::ScaleDown, to: 0 });
@@ -171,14 +171,14 @@ fn after_restarting(facts: &Facts, performed: &[Performed]) -> Option<Step> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ended, Facts, Performed, Step, next, normal_path};
+    use super::{Ended, Performed, SetFacts, Step, next, normal_path};
 
-    const STOOD: Facts = Facts { replicas: 3, start: 0, creation_witnessed: false, deletes_claims: false, claims_beyond: false, volumes_by_hand: false };
-    const WITNESSED: Facts = Facts { creation_witnessed: true, ..STOOD };
-    const DELETES: Facts = Facts { deletes_claims: true, ..STOOD };
+    const STOOD: SetFacts = SetFacts { replicas: 3, start: 0, creation_witnessed: false, deletes_claims: false, claims_beyond: false, volumes_by_hand: false };
+    const WITNESSED: SetFacts = SetFacts { creation_witnessed: true, ..STOOD };
+    const DELETES: SetFacts = SetFacts { deletes_claims: true, ..STOOD };
 
     /// Runs the plan; the step whose words are `at` ends as given, all others as hoped.
-    fn path(facts: &Facts, at: &str, ended: Ended) -> String {
+    fn path(facts: &SetFacts, at: &str, ended: Ended) -> String {
         let mut performed: Vec<Performed> = vec![];
         while let Some(step) = next(facts, &performed) {
             assert!(performed.len() < 12, "the plan does not end: {performed:?}");
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(facts: &Facts, at: &str, ended: Ended, expected: &str) {
+    fn check(facts: &SetFacts, at: &str, ended: Ended, expected: &str) {
         assert_eq!(path(facts, at, ended), expected);
     }
 
@@ -214,8 +214,8 @@ mod tests {
 
     #[test]
     fn ordinals_need_not_start_at_zero() {
-        check(&Facts { start: 5, ..WITNESSED }, "", Ended::Done, "observe inspect replace:6 scaleup:5 scaledown:3 restart:5");
-        check(&Facts { replicas: 1, ..WITNESSED }, "", Ended::Done, "observe inspect replace:0 scaleup:3 scaledown:1 restart:3");
+        check(&SetFacts { start: 5, ..WITNESSED }, "", Ended::Done, "observe inspect replace:6 scaleup:5 scaledown:3 restart:5");
+        check(&SetFacts { replicas: 1, ..WITNESSED }, "", Ended::Done, "observe inspect replace:0 scaleup:3 scaledown:1 restart:3");
     }
 
     #[test]
@@ -223,17 +223,17 @@ mod tests {
         let ended = Ended::NoRoom;
         check(&WITNESSED, "scaleup:5", ended, "observe inspect replace:1 scaleup:5 scaledown:1 restart:3");
         check(&STOOD, "scaleup:5", ended, "observe inspect replace:1 scaleup:5 scaledown:1 restart:3 scaledown:0 restart:3");
-        check(&Facts { replicas: 2, ..WITNESSED }, "scaleup:4", ended, "observe inspect replace:1 scaleup:4 scaledown:0 restart:2");
+        check(&SetFacts { replicas: 2, ..WITNESSED }, "scaleup:4", ended, "observe inspect replace:1 scaleup:4 scaledown:0 restart:2");
     }
 
     /// Catches claims of the tour's own that bind somebody's spare volumes.
     #[test]
     fn volumes_by_hand_get_no_more_pods() {
-        let by_hand = |facts: &Facts| Facts { volumes_by_hand: true, ..*facts };
+        let by_hand = |facts: &SetFacts| SetFacts { volumes_by_hand: true, ..*facts };
         let done = Ended::Done;
         check(&by_hand(&WITNESSED), "", done, "observe inspect replace:1 scaledown:1 restart:3");
         check(&by_hand(&STOOD), "", done, "observe inspect replace:1 scaledown:1 restart:3 scaledown:0 restart:3");
-        check(&Facts { replicas: 2, ..by_hand(&STOOD) }, "", done, "observe inspect replace:1 scaledown:0 restart:2");
+        check(&SetFacts { replicas: 2, ..by_hand(&STOOD) }, "", done, "observe inspect replace:1 scaledown:0 restart:2");
         check(&by_hand(&DELETES), "", done, "observe inspect replace:1");
         check(&by_hand(&STOOD), "replace:1", Ended::Broken, "observe inspect replace:1 scaledown:0");
     }
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn claims_that_go_with_the_pods() {
         check(&DELETES, "", Ended::Done, "observe inspect replace:1 scaleup:5 scaledown:3 restart:5");
-        check(&Facts { claims_beyond: true, ..DELETES }, "", Ended::Done, "observe inspect replace:1");
+        check(&SetFacts { claims_beyond: true, ..DELETES }, "", Ended::Done, "observe inspect replace:1");
         check(&DELETES, "replace:1", Ended::Broken, "observe inspect replace:1");
         check(&DELETES, "scaleup:5", Ended::NoRoom, "observe inspect replace:1 scaleup:5 scaledown:3");
         check(&DELETES, "scaleup:5", Ended::Broken, "observe inspect replace:1 scaleup:5 scaledown:3");

@@ -77,7 +77,7 @@ fn explain() {
 #[test]
 fn every_check_and_mistake_is_explained() {
     let ids = checks::CHECKS.iter().map(|it| it.id).chain(checks::mistakes::MISTAKES.iter().map(|it| it.id));
-    for id in ids.chain(checks::model::obstacle::rows().map(|(id, ..)| id)) {
+    for id in ids.chain(checks::model::diagnosis::rows().map(|(id, ..)| id)) {
         let told = run(&["explain", id], &[]);
         assert!(told.starts_with("exit 0"), "{told}");
         assert!(told.lines().all(|line| line.chars().count() <= if line.starts_with("    ") { 99 } else { 80 }), "{told}");

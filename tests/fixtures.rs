@@ -14,7 +14,8 @@ use std::{
 
 use checks::{CHECKS, mistakes::MISTAKES};
 use stsgrade::{
-    recording::{self, Reader},
+    recording,
+    recording::Reader,
     report::{Report, Source},
 };
 

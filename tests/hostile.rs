@@ -9,9 +9,9 @@ use std::{
 
 use serde_json::Value;
 use stsgrade::{
+    console::terminal::TermStyle,
     recording::{Reader, fold},
     report::{Report, Source, json, text},
-    terminal::Look,
 };
 use tempfile::TempDir;
 
@@ -100,7 +100,7 @@ fn printed(recording: String) -> Vec<String> {
         Source { digest: folded.digest.clone(), cluster: header.cluster.clone(), started_at: header.started_at.clone(), namespace: header.namespace.clone() };
     let report = Report::of(&source, &folded.timeline);
     let (mut as_text, mut as_json) = (vec![], vec![]);
-    text::write(&report, Look::PLAIN, &mut as_text).unwrap();
+    text::write(&report, TermStyle::PLAIN, &mut as_text).unwrap();
     json::write(&report, &mut as_json).unwrap();
     [as_text, as_json].map(|it| String::from_utf8(it).unwrap()).into()
 }

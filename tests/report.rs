@@ -2,8 +2,8 @@
 
 use checks::model::{Fault, Obstacle, Standing, Timeline, Verdict};
 use stsgrade::{
+    console::terminal::TermStyle,
     report::{Report, Source, json, text},
-    terminal::Look,
 };
 
 /// Every standing once, hostile words among them.
@@ -76,7 +76,7 @@ fn sample() -> Report {
     Report::new(&source, &Timeline::default(), &verdicts)
 }
 
-fn as_text(look: Look) -> String {
+fn as_text(look: TermStyle) -> String {
     let mut out = vec![];
     text::write(&sample(), look, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -84,7 +84,7 @@ fn as_text(look: Look) -> String {
 
 #[test]
 fn text_at_80_columns() {
-    let text = as_text(Look::PLAIN);
+    let text = as_text(TermStyle::PLAIN);
     // Lines of a manifest are never broken, and still stay below 100.
     let is_code = |line: &str| line.starts_with("    - ") || line.starts_with("    + ");
     assert!(text.lines().all(|line| line.chars().count() <= if is_code(line) { 99 } else { 80 }), "{text}");
@@ -94,7 +94,7 @@ fn text_at_80_columns() {
 #[test]
 fn text_is_bounded_at_any_width() {
     for width in [60, 72, 99] {
-        let text = as_text(Look { width, colour: false });
+        let text = as_text(TermStyle { width, colour: false });
         // The table, code, commands and digests are not prose.
         let is_prose = |line: &&str| {
             !line.contains("/10") && !line.contains("kubectl ") && !line.starts_with(['d', 's']) && !line.starts_with("    - ") && !line.starts_with("    + ")
@@ -106,10 +106,10 @@ fn text_is_bounded_at_any_width() {
 
 #[test]
 fn colour_changes_nothing_but_colour() {
-    let coloured = as_text(Look { colour: true, ..Look::PLAIN });
+    let coloured = as_text(TermStyle { colour: true, ..TermStyle::PLAIN });
     assert!(coloured.contains('\x1b'));
     let bare = ["0", "1", "31", "32", "33"].iter().fold(coloured, |text, code| text.replace(&format!("\x1b[{code}m"), ""));
-    assert_eq!(bare, as_text(Look::PLAIN));
+    assert_eq!(bare, as_text(TermStyle::PLAIN));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn json() {
 fn nothing_hostile_gets_through() {
     let mut out = vec![];
     json::write(&sample(), &mut out).unwrap();
-    for text in [String::from_utf8(out).unwrap(), as_text(Look::PLAIN)] {
+    for text in [String::from_utf8(out).unwrap(), as_text(TermStyle::PLAIN)] {
         assert!(!text.contains(['\x1b', '\u{202e}']), "{text}");
         assert!(text.contains("[2J"), "the hostile words are shown, made harmless: {text}");
     }

@@ -1,6 +1,6 @@
 //! Every mistake, in the order in which a manifest is read.
 
-use super::Mistake;
+use crate::mistakes::Mistake;
 
 /// Every mistake.
 pub const MISTAKES: &[Mistake] = &[

@@ -2,7 +2,7 @@
 
 mod catalogue;
 
-pub use catalogue::MISTAKES;
+pub use crate::mistakes::catalogue::MISTAKES;
 
 /// A mistake: why points are lost, and the lines to change.
 #[derive(Clone, Copy, Debug)]

@@ -2,15 +2,21 @@
 
 use std::sync::OnceLock;
 
-use super::{
-    lives::{ClaimLife, Incarnation, Noted, ServiceLife, SetLife, StepLife},
-    object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
-    observation::{Canary, Change, Diagnosis, Gap, Kind, Observation, Phase, Seq, Step, StepName, What, Why},
-    obstacle::{self, Obstacle},
-    rest::Rest,
-    timeline::{CrashLoop, Home, Timeline},
-    uptime::latest_stamp,
-    when::When,
+use crate::model::timeline::lives::ordinal_of;
+use crate::model::{
+    diagnosis,
+    observation::{
+        Canary, Change, Diagnosis, Gap, Kind, Observation, Phase, Seq, Step, StepName, What, Why,
+        object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
+        when::When,
+    },
+    obstacle::Obstacle,
+    timeline::{
+        CrashLoop, PodPlace, Timeline,
+        lives::{ClaimLife, Noted, PodLife, ServiceLife, SetLife, StepLife},
+        settled::SettledPeriod,
+        uptime::latest_stamp,
+    },
 };
 
 /// Steps that end without getting there are looked into up to this many: no tour has more.
@@ -47,16 +53,16 @@ impl Timeline {
         match what {
             What::Subject(subject) => {
                 self.choose(seq, subject);
-                self.note_rest(seq);
+                self.note_settled(seq);
             }
             What::Object(change, object) => {
                 self.object(seq, at, change, object);
-                self.note_rest(seq);
+                self.note_settled(seq);
             }
             What::Gap(gap) => self.gap(seq, at, &gap),
             What::Step(step) => {
                 self.step(seq, step);
-                self.note_rest(seq);
+                self.note_settled(seq);
             }
             What::Read(read) => self.reads.push(&read.pod.uid.clone(), Noted { seq, at, what: read }),
             What::Canary(canary) => self.canary(Noted { seq, at, what: canary }),
@@ -67,15 +73,15 @@ impl Timeline {
             What::Diagnosis(diagnosis) => self.diagnosis(Noted { seq, at, what: diagnosis }),
             What::End(end) => {
                 let timed_out = end.why == Why::Timeout;
-                self.note_rest(seq);
+                self.note_settled(seq);
                 self.end = Some(Noted { seq, at, what: end });
                 // Who worked by hand and cleaned up at the end has put nothing in the way.
-                let cleaned_up = self.steps.is_empty() && self.set().is_some_and(|set| set.asked_to_go.is_some());
-                if self.obstacles.is_empty() && !cleaned_up && !self.is_at_rest() {
-                    self.obstacles.extend(obstacle::find(self, timed_out));
+                let cleaned_up = self.steps.is_empty() && self.set().is_some_and(|set| set.deletion_requested.is_some());
+                if self.obstacles.is_empty() && !cleaned_up && !self.is_settled() {
+                    self.obstacles.extend(diagnosis::find(self, timed_out));
                 }
                 // After what was awaited then, which says more.
-                let ended = self.end.as_ref().filter(|_| !self.steps.is_empty()).and_then(|end| obstacle::ended(self, end.seq, &end.what));
+                let ended = self.end.as_ref().filter(|_| !self.steps.is_empty()).and_then(|end| diagnosis::ended(self, end.seq, &end.what));
                 self.obstacles.extend(ended);
             }
             What::Unknown => {}
@@ -152,7 +158,7 @@ impl Timeline {
         let known = lives.len();
         if lives.last().is_none_or(|life| life.uid != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
-                life.gone.get_or_insert(when);
+                life.deleted.get_or_insert(when);
             }
             lives.push(SetLife::begin(when, change, &it));
         }
@@ -162,12 +168,12 @@ impl Timeline {
         life.take(when, it.spec, it.status, &it.metadata);
         is_another |= life.changed != changed;
         if it.metadata.deletion_timestamp.is_some() || change == Change::Deleted {
-            life.asked_to_go.get_or_insert(when);
+            life.deletion_requested.get_or_insert(when);
         }
         if change == Change::Deleted {
-            life.gone.get_or_insert(when);
+            life.deleted.get_or_insert(when);
         }
-        if life.gone.is_some() {
+        if life.deleted.is_some() {
             self.standing_sets.remove(&it.metadata.name);
         } else {
             self.standing_sets.insert(it.metadata.name);
@@ -187,13 +193,13 @@ impl Timeline {
     /// A crash loop is an obstacle wherever it is seen, whatever was awaited then, and whoever was Ready for a moment.
     fn note_crash_loop(&mut self, uid: &str) {
         let is_known = self.set().is_some_and(|set| set.status.observed_generation >= set.generation);
-        let Some(pod) = self.incarnation(uid).filter(|_| is_known) else { return };
+        let Some(pod) = self.pod_life(uid).filter(|_| is_known) else { return };
         // Its last words may be told after its end.
         let is_told = self.crash_loops.get(uid).is_some_and(|known| !known.obstacle.log.is_empty());
         if is_told || !pod.may_be_in_a_crash_loop() {
             return;
         }
-        let Some((obstacle, container)) = obstacle::crash_loop(self, pod) else { return };
+        let Some((obstacle, container)) = diagnosis::crash_loop(self, pod) else { return };
         match self.crash_loops.get_mut(uid) {
             Some(known) => {
                 self.obstacles.iter_mut().filter(|it| **it == known.obstacle).for_each(|it| it.clone_from(&obstacle));
@@ -216,12 +222,12 @@ impl Timeline {
         let uid = &it.metadata.uid;
         let owner = controller(&it.metadata.owner_references).filter(|owner| owner.kind == "StatefulSet").map_or("", |owner| &owner.uid);
         let ordinal = ordinal_of(&it.metadata.name);
-        let known = self.homes.get(uid).map(|home| home.set == owner);
+        let known = self.pod_index.get(uid).map(|home| home.set == owner);
         match known {
             Some(true) => {}
             Some(false) => self.rehome(uid, owner),
             None => {
-                let fresh = Incarnation {
+                let fresh = PodLife {
                     pod: it.clone(),
                     ordinal,
                     added: when,
@@ -230,19 +236,19 @@ impl Timeline {
                     ready: None,
                     unwatched: None,
                     ready_at: 0,
-                    asked_to_go: None,
-                    asked_to_go_at: 0,
-                    gone: None,
-                    gone_at: 0,
+                    deletion_requested: None,
+                    deletion_requested_at: 0,
+                    deleted: None,
+                    deleted_at: 0,
                     asked: None,
                     runs: vec![],
                     told: when,
                     running_at: None,
                     addresses: vec![],
                 };
-                let mut home = Home { set: owner.to_owned(), ordinal, place: 0 };
+                let mut home = PodPlace { set: owner.to_owned(), ordinal, place: 0 };
                 if owner.is_empty() {
-                    self.strays.insert(uid.clone(), fresh);
+                    self.unowned_pods.insert(uid.clone(), fresh);
                 } else {
                     let lane = self.lanes.entry(owner.to_owned()).or_default().entry(ordinal).or_default();
                     home.place = lane.len();
@@ -254,12 +260,12 @@ impl Timeline {
                     lane.push(fresh);
                     before.into_iter().for_each(|before| self.note_standing(&before));
                 }
-                self.homes.insert(uid.clone(), home);
+                self.pod_index.insert(uid.clone(), home);
             }
         }
         self.clock = self.clock.max(latest_stamp(&it).unwrap_or(0));
         let uid = uid.clone();
-        if let Some(life) = self.incarnation_mut(&uid) {
+        if let Some(life) = self.pod_life_mut(&uid) {
             life.take(when, at, change, it);
         }
         self.note_standing(&uid);
@@ -268,8 +274,8 @@ impl Timeline {
 
     /// Keeps the index of the pods that exist, after one of a set was told of.
     fn note_standing(&mut self, uid: &str) {
-        let Some(home) = self.homes.get(uid).filter(|home| !home.set.is_empty()) else { return };
-        let Some(life) = self.incarnation(uid) else { return };
+        let Some(home) = self.pod_index.get(uid).filter(|home| !home.set.is_empty()) else { return };
+        let Some(life) = self.pod_life(uid) else { return };
         let (set, entry, is_alive) = (home.set.clone(), (life.ordinal, life.added.by, uid.to_owned()), life.is_alive());
         let standing = self.standing.entry(set).or_default();
         if is_alive {
@@ -280,9 +286,9 @@ impl Timeline {
     }
 
     fn rehome(&mut self, uid: &str, owner: &str) {
-        let Some(home) = self.homes.get_mut(uid) else { return };
+        let Some(home) = self.pod_index.get_mut(uid) else { return };
         let taken = if home.set.is_empty() {
-            self.strays.remove(uid)
+            self.unowned_pods.remove(uid)
         } else {
             self.lanes.get_mut(&home.set).and_then(|lanes| lanes.get_mut(&home.ordinal)).and_then(|lane| {
                 let place = lane[..lane.len().min(home.place + 1)].iter().rposition(|it| it.uid() == uid)?;
@@ -296,7 +302,7 @@ impl Timeline {
         owner.clone_into(&mut home.set);
         life.adopted = true;
         if owner.is_empty() {
-            self.strays.insert(uid.to_owned(), life);
+            self.unowned_pods.insert(uid.to_owned(), life);
         } else {
             let lane = self.lanes.entry(owner.to_owned()).or_default().entry(life.ordinal).or_default();
             home.place = lane.len();
@@ -304,10 +310,10 @@ impl Timeline {
         }
     }
 
-    fn incarnation_mut(&mut self, uid: &str) -> Option<&mut Incarnation> {
-        let home = self.homes.get(uid)?;
+    fn pod_life_mut(&mut self, uid: &str) -> Option<&mut PodLife> {
+        let home = self.pod_index.get(uid)?;
         if home.set.is_empty() {
-            return self.strays.get_mut(uid);
+            return self.unowned_pods.get_mut(uid);
         }
         let lane = self.lanes.get_mut(&home.set)?.get_mut(&home.ordinal)?;
         let end = lane.len().min(home.place + 1);
@@ -319,24 +325,24 @@ impl Timeline {
         let lives = self.claims.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.uid() != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
-                life.gone.get_or_insert(when);
+                life.deleted.get_or_insert(when);
             }
             let is_new = change == Change::Added && it.status.phase != "Bound";
             let names_its_volume = is_new && it.spec.as_ref().is_some_and(|spec| !spec.volume_name.is_empty());
-            lives.push(ClaimLife { claim: it.clone(), added: when, names_its_volume, doomed: None, asked_to_go: None, gone: None });
+            lives.push(ClaimLife { claim: it.clone(), added: when, names_its_volume, owned_by_pod: None, deletion_requested: None, deleted: None });
         }
         let Some(life) = lives.last_mut() else { return };
         let spec = it.spec.or_else(|| life.claim.spec.take());
         life.claim = PersistentVolumeClaim { spec, ..it };
         let it = &life.claim;
         if it.metadata.owner_references.iter().any(|owner| owner.kind == "Pod") {
-            life.doomed.get_or_insert(when);
+            life.owned_by_pod.get_or_insert(when);
         }
         if it.metadata.deletion_timestamp.is_some() || change == Change::Deleted {
-            life.asked_to_go.get_or_insert(when);
+            life.deletion_requested.get_or_insert(when);
         }
         if change == Change::Deleted {
-            life.gone.get_or_insert(when);
+            life.deleted.get_or_insert(when);
         }
     }
 
@@ -345,9 +351,9 @@ impl Timeline {
         let lives = self.services.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.service.metadata.uid != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
-                life.gone.get_or_insert(when);
+                life.deleted.get_or_insert(when);
             }
-            lives.push(ServiceLife { service: it.clone(), added: when, changed: None, gone: None });
+            lives.push(ServiceLife { service: it.clone(), added: when, changed: None, deleted: None });
         }
         let Some(life) = lives.last_mut() else { return };
         if it.spec.is_some() && it.spec != life.service.spec {
@@ -356,7 +362,7 @@ impl Timeline {
         let spec = it.spec.or_else(|| life.service.spec.take());
         life.service = Service { spec, ..it };
         if change == Change::Deleted {
-            life.gone.get_or_insert(when);
+            life.deleted.get_or_insert(when);
         }
     }
 
@@ -372,7 +378,7 @@ impl Timeline {
             let name = self.names.get(uid).map_or("", String::as_str);
             match gap.kind {
                 Kind::Pod => {
-                    if let Some(life) = self.incarnation_mut(uid) {
+                    if let Some(life) = self.pod_life_mut(uid) {
                         life.miss(when);
                         life.go(when, at);
                     }
@@ -380,22 +386,22 @@ impl Timeline {
                 }
                 Kind::PersistentVolumeClaim => {
                     if let Some(life) = recent(self.claims.get_mut(name), |life| life.uid() == uid) {
-                        life.asked_to_go.get_or_insert(when);
-                        life.gone.get_or_insert(when);
+                        life.deletion_requested.get_or_insert(when);
+                        life.deleted.get_or_insert(when);
                     }
                 }
                 Kind::StatefulSet => {
                     if let Some(life) = recent(self.sets.get_mut(name), |life| life.uid == *uid) {
-                        life.asked_to_go.get_or_insert(when);
-                        life.gone.get_or_insert(when);
+                        life.deletion_requested.get_or_insert(when);
+                        life.deleted.get_or_insert(when);
                     }
-                    if self.sets.get(name).and_then(|lives| lives.last()).is_some_and(|life| life.gone.is_some()) {
+                    if self.sets.get(name).and_then(|lives| lives.last()).is_some_and(|life| life.deleted.is_some()) {
                         self.standing_sets.remove(name);
                     }
                 }
                 Kind::Service => {
                     if let Some(life) = recent(self.services.get_mut(name), |life| life.service.metadata.uid == *uid) {
-                        life.gone.get_or_insert(when);
+                        life.deleted.get_or_insert(when);
                     }
                 }
                 Kind::EndpointSlice => {
@@ -424,32 +430,32 @@ impl Timeline {
         }
         if step.phase == Phase::Refused && step.name != StepName::Apply && self.ended_early < MOST_STEPS {
             self.ended_early += 1;
-            let found = obstacle::refused(self, seq, answer.as_deref().unwrap_or_default());
+            let found = diagnosis::refused(self, seq, answer.as_deref().unwrap_or_default());
             self.obstacles.push(found);
         }
         if matches!(step.phase, Phase::Stuck | Phase::TimedOut) && self.ended_early < MOST_STEPS {
             self.ended_early += 1;
-            if let Some(found) = obstacle::find(self, step.phase == Phase::TimedOut) {
+            if let Some(found) = diagnosis::find(self, step.phase == Phase::TimedOut) {
                 self.note_obstacle(found);
             }
         }
     }
 
-    fn note_rest(&mut self, seq: Seq) {
-        let is_at_rest = self.is_at_rest();
+    fn note_settled(&mut self, seq: Seq) {
+        let is_settled = self.is_settled();
         let set = self.set().map(|set| set.uid.clone());
-        let open = self.rests.last_mut().filter(|rest| rest.until.is_none());
+        let open = self.settled_periods.last_mut().filter(|rest| rest.until.is_none());
         let goes_on = match open {
-            Some(rest) if is_at_rest && Some(&rest.set) == set.as_ref() => true,
+            Some(rest) if is_settled && Some(&rest.set) == set.as_ref() => true,
             Some(rest) => {
                 rest.until = Some(seq);
                 false
             }
             None => false,
         };
-        if is_at_rest && !goes_on {
-            let rest = Rest::now(self, seq);
-            self.rests.push(rest);
+        if is_settled && !goes_on {
+            let rest = SettledPeriod::now(self, seq);
+            self.settled_periods.push(rest);
         }
         self.least_settled = OnceLock::new();
     }
@@ -461,11 +467,6 @@ fn recent<T>(lives: Option<&mut Vec<T>>, is_it: impl Fn(&T) -> bool) -> Option<&
 }
 
 /// The owner that manages the object.
-pub(super) fn controller(owners: &[OwnerReference]) -> Option<&OwnerReference> {
+pub(crate) fn controller(owners: &[OwnerReference]) -> Option<&OwnerReference> {
     owners.iter().find(|owner| owner.controller)
-}
-
-/// The number behind the last hyphen of a pod's name; -1 where there is none.
-pub(super) fn ordinal_of(name: &str) -> i32 {
-    name.rsplit_once('-').filter(|(_, digits)| digits.bytes().all(|it| it.is_ascii_digit())).and_then(|(_, digits)| digits.parse().ok()).unwrap_or(-1)
 }

@@ -1,44 +1,28 @@
 //! The words that checks share: observations, the timeline that they fold into, and verdicts.
 
-pub mod content;
-mod endpoints;
-mod episode;
+pub mod conditions;
+pub mod diagnosis;
 pub mod evidence;
 mod fold;
-#[cfg(test)]
-pub(crate) mod history;
-mod keyed;
-mod line;
-mod lives;
-pub(crate) mod names;
-pub mod object;
 pub mod observation;
 pub mod obstacle;
-mod order;
-#[cfg(test)]
-mod property;
 pub mod quantity;
-mod rest;
+pub(crate) mod rules;
 mod stamp;
-pub(crate) mod storage;
-mod subject;
 #[cfg(test)]
-mod tests;
+pub(crate) mod testing;
 mod timeline;
-mod unshown;
-mod uptime;
 pub mod verdict;
-mod version;
-pub mod when;
 
-pub use episode::Episode;
-pub use evidence::Part;
-pub use lives::{ClaimLife, Incarnation, Noted, Scale, ServiceLife, SetLife, StepLife};
-pub use observation::{Observation, Seq, What};
-pub use obstacle::{Fault, Obstacle};
-pub use rest::{Rest, Wait};
-pub use timeline::{MOST_REPLICAS, Timeline};
-pub(crate) use unshown::Wanted;
-pub use verdict::{Criterion, Outcome, Standing, Verdict};
-pub use version::Version;
-pub use when::{Truth, When};
+pub use crate::model::conditions::WaitStatus;
+pub use crate::model::observation::version::Version;
+pub use crate::model::observation::when::{Truth, When};
+pub use crate::model::observation::{Observation, Seq, What};
+pub use crate::model::obstacle::{Fault, Obstacle};
+pub(crate) use crate::model::rules::not_shown::Wanted;
+pub use crate::model::timeline::episode::Episode;
+pub use crate::model::timeline::lives::{ClaimLife, Noted, PodLife, Scale, ServiceLife, SetLife, StepLife};
+pub use crate::model::timeline::relevance::Part;
+pub use crate::model::timeline::settled::SettledPeriod;
+pub use crate::model::timeline::{MOST_REPLICAS, Timeline};
+pub use crate::model::verdict::{Criterion, Outcome, Standing, Verdict};

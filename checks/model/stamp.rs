@@ -4,7 +4,7 @@
 ///
 /// By days from the first of March, as leap days end a year then. Source:
 /// <https://howardhinnant.github.io/date_algorithms.html#days_from_civil>.
-pub(super) fn epoch(stamp: &str) -> Option<i64> {
+pub(crate) fn epoch(stamp: &str) -> Option<i64> {
     let number = |from: usize, to: usize| stamp.get(from..to).filter(|it| it.bytes().all(|it| it.is_ascii_digit()))?.parse::<i64>().ok();
     let (month, day) = (number(5, 7)?, number(8, 10)?);
     let year = number(0, 4)? - i64::from(month <= 2);

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{observation::Seq, obstacle::Obstacle};
 use crate::mistakes;
+use crate::model::{
+    observation::Seq,
+    obstacle::{Fault, Obstacle},
+};
 
 /// What a check comes to. The order is the gravity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -17,6 +20,16 @@ pub enum Outcome {
     Inconclusive,
     /// The submission does not do it.
     Fail,
+}
+
+impl From<Fault> for Outcome {
+    /// What a fault makes of a check that it blocks.
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Submission => Self::Fail,
+            Fault::Cluster => Self::Inconclusive,
+        }
+    }
 }
 
 impl Outcome {
@@ -92,7 +105,7 @@ impl Standing {
         match self {
             Self::Met => Outcome::Pass,
             Self::Broken { .. } => Outcome::Fail,
-            Self::Blocked(obstacle) => obstacle.fault.outcome(),
+            Self::Blocked(obstacle) => Outcome::from(obstacle.fault),
             Self::NotShown { .. } | Self::Unseen { .. } => Outcome::Inconclusive,
         }
     }
@@ -145,7 +158,7 @@ impl Verdict {
     pub fn blocked_by(&self) -> Option<&Obstacle> {
         let outcome = self.outcome();
         self.criteria.iter().find_map(|it| match &it.standing {
-            Standing::Blocked(obstacle) if obstacle.fault.outcome() == outcome => Some(obstacle),
+            Standing::Blocked(obstacle) if Outcome::from(obstacle.fault) == outcome => Some(obstacle),
             _ => None,
         })
     }

@@ -14,10 +14,10 @@ use tokio::{
 
 /// How often, and how, a grade was asked to stop. Clones are the same.
 #[derive(Clone, Debug)]
-pub struct Interrupt(Arc<watch::Sender<Asked>>);
+pub struct Interrupt(Arc<watch::Sender<SignalState>>);
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Asked {
+struct SignalState {
     by: Option<Signal>,
     /// How often by a signal that a person repeats who wants the program to stop at once.
     insisted: u8,
@@ -73,7 +73,7 @@ impl Interrupt {
     /// Nobody asks, unless [`Interrupt::ask`] does.
     #[must_use]
     pub fn never() -> Self {
-        Self(Arc::new(watch::Sender::new(Asked::default())))
+        Self(Arc::new(watch::Sender::new(SignalState::default())))
     }
 
     /// Listens for all signals that end a program by default, from now on.
@@ -114,7 +114,7 @@ impl Interrupt {
     /// Asks to stop, as a signal does.
     pub fn ask(&self, by: Signal) {
         self.0.send_modify(|asked| {
-            *asked = Asked { by: Some(asked.by.unwrap_or(by)), insisted: asked.insisted.saturating_add(u8::from(by.insists())) };
+            *asked = SignalState { by: Some(asked.by.unwrap_or(by)), insisted: asked.insisted.saturating_add(u8::from(by.insists())) };
         });
     }
 
@@ -134,7 +134,7 @@ impl Interrupt {
         self.wait(|asked| asked.insisted > 1).await;
     }
 
-    async fn wait(&self, such: impl FnMut(&Asked) -> bool) {
+    async fn wait(&self, such: impl FnMut(&SignalState) -> bool) {
         // `self` owns the sender, so `wait_for` returns only once it is so.
         let _ = self.0.subscribe().wait_for(such).await;
     }

@@ -1,18 +1,20 @@
 //! `stsgrade explain`: what a check asks, what a mistake is, and what to do.
 
 use checks::{
-    CHECKS, Check,
-    mistakes::{self, MISTAKES, Mistake},
-    model::{Fault, obstacle},
+    CHECKS, Check, mistakes,
+    mistakes::{MISTAKES, Mistake},
+    model::{Fault, diagnosis},
 };
 
-use super::{show, tell};
+use crate::commands::{show, tell};
 use crate::{
     cli::Explain,
+    console::{
+        sanitize::clip,
+        terminal::{TermStyle, Tone},
+    },
     exit::Exit,
     report::text::change,
-    terminal::{Ink, Look},
-    untrusted::clip,
 };
 
 /// How alike a word must be to be suggested.
@@ -20,14 +22,14 @@ const ALIKE: f64 = 0.7;
 
 pub(super) fn run(args: &Explain) -> Exit {
     let topic = args.topic.trim().to_ascii_lowercase().replace('-', "_");
-    let page = Page { look: Look::of_stdout(), out: String::new() };
+    let page = Page { look: TermStyle::of_stdout(), out: String::new() };
     if let Some(check) = find(&topic) {
         return show(page.check(check).as_bytes());
     }
     if let Some(mistake) = mistakes::find(&topic).or_else(|| mistakes::find(args.topic.trim())) {
         return show(page.mistake(mistake).as_bytes());
     }
-    if let Some((id, fault, remedy)) = obstacle::rows().find(|(id, ..)| *id == topic) {
+    if let Some((id, fault, remedy)) = diagnosis::rows().find(|(id, ..)| *id == topic) {
         return show(page.obstacle(id, fault, remedy).as_bytes());
     }
     tell(&unknown(&args.topic, &topic));
@@ -39,7 +41,7 @@ fn find(topic: &str) -> Option<&'static Check> {
 }
 
 fn unknown(asked: &str, topic: &str) -> String {
-    let ids = CHECKS.iter().map(|it| it.id).chain(MISTAKES.iter().map(|it| it.id)).chain(obstacle::rows().map(|(id, ..)| id));
+    let ids = CHECKS.iter().map(|it| it.id).chain(MISTAKES.iter().map(|it| it.id)).chain(diagnosis::rows().map(|(id, ..)| id));
     let mut near: Vec<(f64, &str)> = ids
         .map(|id| {
             let alike = strsim::jaro_winkler(topic, id);
@@ -60,14 +62,14 @@ fn unknown(asked: &str, topic: &str) -> String {
 }
 
 struct Page {
-    look: Look,
+    look: TermStyle,
     out: String,
 }
 
 impl Page {
     fn check(mut self, check: &Check) -> String {
         let heading = format!("Test {}: {}", check.test, check.title);
-        self.line(&format!("{} ({}), {} points", self.look.paint(Ink::Strong, &heading), check.id, check.points));
+        self.line(&format!("{} ({}), {} points", self.look.paint(Tone::Strong, &heading), check.id, check.points));
         self.part("Asked", check.asked);
         self.part("Why", check.why);
         self.part("To pass", check.remedy);
@@ -79,7 +81,7 @@ impl Page {
     }
 
     fn mistake(mut self, mistake: &Mistake) -> String {
-        self.line(&format!("{} ({})", self.look.paint(Ink::Strong, mistake.title), mistake.id));
+        self.line(&format!("{} ({})", self.look.paint(Tone::Strong, mistake.title), mistake.id));
         self.part("Why", mistake.explanation);
         self.part("To do", mistake.remedy);
         self.line("  Change");
@@ -90,7 +92,7 @@ impl Page {
     }
 
     fn obstacle(mut self, id: &str, fault: Fault, remedy: &str) -> String {
-        self.line(&self.look.paint(Ink::Strong, id));
+        self.line(&self.look.paint(Tone::Strong, id));
         let whose = match fault {
             Fault::Submission => "An obstacle of the submission's own making: the tests that it keeps from being reached are lost.",
             Fault::Cluster => "An obstacle that is not the submission's fault: the tests that it keeps from being reached are undecided.",

@@ -2,24 +2,23 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{
-    deliver, fail,
-    live::{Early, begin, block_on, connect, listen, stopped, whereabouts},
-    reserve,
+use crate::commands::{
+    deliver, fail, reserve,
+    session::{Early, begin, block_on, connect, listen, stopped, whereabouts},
 };
 use crate::{
-    cli::{self, Format},
+    cli,
+    cli::Format,
     cluster::{
-        Cluster, Failure, Journal, Signal, elsewhere,
-        grade::{Announcement, Grade, GradeRequest},
+        Cluster, Failure, Journal, Signal,
+        grade::{Announcement, Grade, GradeRequest, suggest_namespace},
         restore::Restored,
     },
+    console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
-    progress::Progress,
-    recording::{Asked, Header},
+    recording::{AskedOptions, Header},
     report::{Report, Source},
     submission::Submission,
-    untrusted::show,
 };
 
 pub(super) fn run(args: &cli::Grade) -> Exit {
@@ -39,7 +38,7 @@ fn read(args: &cli::Grade) -> Result<Option<Submission>, Failure> {
     if args.filename.is_empty() {
         return Ok(None);
     }
-    let target = args.target.namespace.as_deref().unwrap_or(crate::cluster::connect::LAB_NAMESPACE);
+    let target = args.target.namespace.as_deref().unwrap_or(crate::cluster::client::connect::LAB_NAMESPACE);
     Submission::read(&args.filename, target).map(Some).map_err(|error| {
         let failure = Failure::new("submission", error.to_string(), error.next());
         match error.place() {
@@ -55,10 +54,10 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
     let cluster = connect(&args.target, &interrupt).await?;
     progress.say(&whereabouts(&cluster));
     let (header, journal, path) = begin(&cluster, args.save.as_deref(), asked(args, submission.as_ref()))?;
-    progress.say(&format!("recording to {}", show(&path.display().to_string())));
+    progress.say(&format!("recording to {}", sanitize(&path.display().to_string())));
     if let Some(submission) = &submission {
         let then = if args.cleanup { ", and to remove it in the end" } else { "" };
-        progress.say(&format!("about to apply {} to namespace {}{then}", contents(submission), show(&cluster.namespace)));
+        progress.say(&format!("about to apply {} to namespace {}{then}", contents(submission), sanitize(&cluster.namespace)));
     }
     let request = GradeRequest {
         statefulset: args.statefulset.clone(),
@@ -77,7 +76,7 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
         () = interrupt.second() => {
             progress.clear();
             progress.say("error: stopped at once; what was changed may not be put back");
-            progress.say(&format!("next:  stsgrade restore -n {}", show(&cluster.namespace)));
+            progress.say(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
             return Ok(Exit::NotRestored);
         }
     };
@@ -92,10 +91,10 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
     }
     let exit = report(args, &cluster, &header, &journal, &progress).await;
     if graded.made_namespace() && !args.trust {
-        progress.say(&format!("note: namespace {} was made with Pod Security level baseline; `--trust` leaves that out", show(&cluster.namespace)));
+        progress.say(&format!("note: namespace {} was made with Pod Security level baseline; `--trust` leaves that out", sanitize(&cluster.namespace)));
     }
     if let Some(trouble) = journal.trouble() {
-        progress.say(&format!("warning: the recording {}", show(&trouble)));
+        progress.say(&format!("warning: the recording {}", sanitize(&trouble)));
     }
     Ok(if put_back(args, &cluster, graded, &journal, &progress).await { exit } else { Exit::NotRestored })
 }
@@ -105,9 +104,9 @@ async fn hinted(failure: Failure, args: &cli::Grade, cluster: &Cluster) -> Failu
     if failure.id != "no_namespace" || args.target.namespace.is_some() {
         return failure;
     }
-    let Some(name) = elsewhere::in_own_namespace(cluster).await else { return failure };
-    let own = show(&cluster.own_namespace);
-    let next = format!("Grade StatefulSet {} in namespace {own}, the context's own: `stsgrade grade -n {own}`.", show(&name));
+    let Some(name) = suggest_namespace::in_own_namespace(cluster).await else { return failure };
+    let own = sanitize(&cluster.own_namespace);
+    let next = format!("Grade StatefulSet {} in namespace {own}, the context's own: `stsgrade grade -n {own}`.", sanitize(&name));
     Failure { next, ..failure }
 }
 
@@ -120,10 +119,10 @@ async fn report(args: &cli::Grade, cluster: &Cluster, header: &Header, journal: 
     let exit = deliver(&report, &args.reporting);
     if report.stateful_set.is_none()
         && args.target.namespace.is_none()
-        && let Some(name) = elsewhere::in_own_namespace(cluster).await
+        && let Some(name) = suggest_namespace::in_own_namespace(cluster).await
     {
-        let own = show(&cluster.own_namespace);
-        progress.say(&format!("note: namespace {own}, the context's own, holds StatefulSet {}: `stsgrade grade -n {own}` grades it", show(&name)));
+        let own = sanitize(&cluster.own_namespace);
+        progress.say(&format!("note: namespace {own}, the context's own, holds StatefulSet {}: `stsgrade grade -n {own}` grades it", sanitize(&name)));
     }
     exit
 }
@@ -132,7 +131,7 @@ async fn report(args: &cli::Grade, cluster: &Cluster, header: &Header, journal: 
 async fn end_early(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, journal: &Journal, progress: &Progress, signal: Signal, path: &Path) -> Exit {
     progress.say("interrupted: putting everything back (once more to stop at once)");
     let whole = put_back(args, cluster, graded, journal, progress).await;
-    progress.say(&format!("what was recorded until then: stsgrade judge {}", show(&path.display().to_string())));
+    progress.say(&format!("what was recorded until then: stsgrade judge {}", sanitize(&path.display().to_string())));
     if args.reporting.output == Format::Json {
         let failure = Failure::new("interrupted", "interrupted before the report", "Run it again.");
         fail(&failure, Format::Json);
@@ -153,13 +152,13 @@ async fn put_back(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, journ
     }
     if !restored.litter.is_empty() {
         progress.say("error: not everything that was applied could be removed:");
-        restored.litter.iter().for_each(|it| progress.say(&format!("  {}", show(it))));
+        restored.litter.iter().for_each(|it| progress.say(&format!("  {}", sanitize(it))));
         let is_held = restored.litter.iter().any(|it| it.contains("finalizers"));
         // Asked to go it is already: only what holds it is left to do.
         progress.say(&if is_held {
             "next:  take the finalizers out of what they hold (`kubectl edit`), or ask whoever set them".to_owned()
         } else {
-            format!("next:  kubectl delete -n {} -f FILE, and the claims", show(&cluster.namespace))
+            format!("next:  kubectl delete -n {} -f FILE, and the claims", sanitize(&cluster.namespace))
         });
     } else if args.cleanup && whole {
         progress.say("all that -f made is removed");
@@ -169,11 +168,11 @@ async fn put_back(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, journ
 
 /// Says what is left and how to finish; true when nothing is that restoring again could mend.
 pub(super) fn tell_restored(restored: &Restored, cluster: &Cluster, progress: &Progress) -> bool {
-    restored.stays.iter().for_each(|it| progress.say(&format!("warning: {}", show(it))));
+    restored.stays.iter().for_each(|it| progress.say(&format!("warning: {}", sanitize(it))));
     if !restored.left.is_empty() {
         progress.say("error: not everything could be put back:");
-        restored.left.iter().for_each(|it| progress.say(&format!("  {}", show(it))));
-        progress.say(&format!("next:  stsgrade restore -n {}", show(&cluster.namespace)));
+        restored.left.iter().for_each(|it| progress.say(&format!("  {}", sanitize(it))));
+        progress.say(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
     } else if restored.stays.is_empty() {
         progress.say(&format!(
             "the replicas are as they were found; the grade's own files, claims and lock are removed ({} API requests)",
@@ -183,8 +182,8 @@ pub(super) fn tell_restored(restored: &Restored, cluster: &Cluster, progress: &P
     restored.left.is_empty()
 }
 
-fn asked(args: &cli::Grade, submission: Option<&Submission>) -> Asked {
-    Asked {
+fn asked(args: &cli::Grade, submission: Option<&Submission>) -> AskedOptions {
+    AskedOptions {
         command: "grade".to_owned(),
         statefulset: args.statefulset.clone(),
         filename: submission.is_some(),
@@ -198,7 +197,7 @@ fn asked(args: &cli::Grade, submission: Option<&Submission>) -> Asked {
 /// `Service/web, StatefulSet/web`.
 fn contents(submission: &Submission) -> String {
     const SHOWN: usize = 8;
-    let names: Vec<String> = submission.objects.iter().take(SHOWN).map(|it| format!("{}/{}", it.kind.names().0, show(&it.name))).collect();
+    let names: Vec<String> = submission.objects.iter().take(SHOWN).map(|it| format!("{}/{}", it.kind.names().0, sanitize(&it.name))).collect();
     let more = submission.objects.len().saturating_sub(SHOWN);
     if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
 }
@@ -207,10 +206,10 @@ fn announcement(it: &Announcement) -> Vec<String> {
     let mut lines = vec![];
     if let Some(stays) = &it.finished_first {
         lines.push("an earlier grade was interrupted; what it had left has been put back first".to_owned());
-        lines.extend(stays.iter().map(|it| format!("warning: {}", show(it))));
+        lines.extend(stays.iter().map(|it| format!("warning: {}", sanitize(it))));
     }
-    lines.push(format!("grading StatefulSet {}, which will take at most about {}:", show(&it.set), minutes(it.worst)));
-    lines.extend(it.changes.iter().map(|it| format!("  - {}", show(it))));
+    lines.push(format!("grading StatefulSet {}, which will take at most about {}:", sanitize(&it.set), minutes(it.worst)));
+    lines.extend(it.changes.iter().map(|it| format!("  - {}", sanitize(it))));
     lines
 }
 

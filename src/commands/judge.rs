@@ -1,14 +1,14 @@
 //! `stsgrade judge`: a recording, judged again without a cluster.
 
-use super::{deliver, fail, reserve, tell};
+use crate::commands::{deliver, fail, reserve, tell};
 use crate::{
     cli::Judge,
-    cluster::Failure,
+    cluster::{Failure, passive::never_appeared},
+    console::sanitize::sanitize,
     exit::Exit,
-    record::never_appeared,
-    recording::{self, Folded, ReadError, Reader},
+    recording,
+    recording::{Folded, ReadError, Reader},
     report::{Report, Source},
-    untrusted::show,
 };
 
 pub(super) fn run(args: &Judge) -> Exit {
@@ -56,7 +56,7 @@ fn remarks(folded: &Folded) -> String {
         out.push_str("note: the recording was cut off before its end; what it shows until there is judged\n");
     }
     if let (Some(left), Some(set)) = (folded.timeline.left_subjects().last(), folded.timeline.set()) {
-        out.push_str(&format!("note: the work moved from StatefulSet {} to {}, which is judged\n", show(left), show(&set.name)));
+        out.push_str(&format!("note: the work moved from StatefulSet {} to {}, which is judged\n", sanitize(left), sanitize(&set.name)));
     }
     if folded.unknown > 0 {
         out.push_str(&format!("note: {} observations of a newer version were skipped\n", folded.unknown));

@@ -5,23 +5,23 @@ use std::fmt::Write as _;
 use checks::{CHECKS, Check, mistakes::MISTAKES};
 use serde::Serialize;
 
-use super::show;
+use crate::commands::show;
 use crate::{
     cli::{List, ListFormat},
+    console::terminal::TermStyle,
     exit::Exit,
-    terminal::Look,
 };
 
 #[derive(Serialize)]
 struct Page {
     format: &'static str,
     version: u32,
-    checks: Vec<Row>,
+    checks: Vec<ListedCheck>,
     mistakes: Vec<Named>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct ListedCheck {
     id: &'static str,
     test: u8,
     title: &'static str,
@@ -38,7 +38,7 @@ struct Named {
 
 pub(super) fn run(args: &List) -> Exit {
     let page = match args.output {
-        ListFormat::Text => text(Look::of_stdout()),
+        ListFormat::Text => text(TermStyle::of_stdout()),
         ListFormat::Markdown => markdown(),
         ListFormat::Json => match serde_json::to_string_pretty(&page()) {
             Ok(page) => page + "\n",
@@ -49,7 +49,7 @@ pub(super) fn run(args: &List) -> Exit {
 }
 
 fn page() -> Page {
-    let row = |it: &Check| Row { id: it.id, test: it.test, title: it.title, points: it.points, asked: it.asked, why: it.why };
+    let row = |it: &Check| ListedCheck { id: it.id, test: it.test, title: it.title, points: it.points, asked: it.asked, why: it.why };
     Page {
         format: "stsgrade-checks",
         version: 1,
@@ -60,7 +60,7 @@ fn page() -> Page {
 
 // Writing to a String cannot fail, so the results below say nothing.
 
-fn text(look: Look) -> String {
+fn text(look: TermStyle) -> String {
     let mut out = String::new();
     let title = CHECKS.iter().map(|it| it.title.len()).max().unwrap_or(0);
     let _ = writeln!(out, "{:>4}  {:<title$}  {:>6}  Name", "Test", "Title", "Points");

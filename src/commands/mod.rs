@@ -4,9 +4,9 @@ mod explain;
 mod grade;
 mod judge;
 mod list;
-mod live;
 mod record;
 mod restore;
+mod session;
 
 use std::{
     ffi::OsString,
@@ -16,11 +16,12 @@ use std::{
 };
 
 use crate::{
-    cli::{self, Command, Format, Reporting},
-    cluster::{Failure, preflight::rbac_yaml},
+    cli,
+    cli::{Command, Format, Reporting},
+    cluster::{Failure, grade::preflight::rbac_yaml},
+    console::terminal::TermStyle,
     exit::Exit,
     report::{Report, json, text},
-    terminal::Look,
 };
 
 /// Does what the command line asks for.
@@ -49,12 +50,12 @@ fn deliver(report: &Report, reporting: &Reporting) -> Exit {
     let mut page = vec![];
     if let Some(path) = &reporting.report {
         let mut file = vec![];
-        let kept = render(report, reporting.output, Look::PLAIN, &mut file).and_then(|()| replace(path, &file));
+        let kept = render(report, reporting.output, TermStyle::PLAIN, &mut file).and_then(|()| replace(path, &file));
         if let Err(error) = kept {
             return fail(&unwritable(path, &error), reporting.output);
         }
     }
-    match render(report, reporting.output, Look::of_stdout(), &mut page).and_then(|()| print(&page)) {
+    match render(report, reporting.output, TermStyle::of_stdout(), &mut page).and_then(|()| print(&page)) {
         Ok(()) => Exit::of(report.score, reporting.fail_under, reporting.exit_zero),
         Err(error) => fail(
             &Failure::new("stdout", format!("failed to write the report: {error}"), "Make room where standard output goes, and run it again."),
@@ -80,7 +81,7 @@ fn reserve(reporting: &Reporting) -> Result<(), Failure> {
     replace(path, &page).map_err(|error| unwritable(path, &error))
 }
 
-fn render(report: &Report, format: Format, look: Look, out: &mut dyn Write) -> io::Result<()> {
+fn render(report: &Report, format: Format, look: TermStyle, out: &mut dyn Write) -> io::Result<()> {
     match format {
         Format::Text => text::write(report, look, out),
         Format::Json => json::write(report, out),
@@ -91,7 +92,7 @@ fn render(report: &Report, format: Format, look: Look, out: &mut dyn Write) -> i
 fn fail(failure: &Failure, format: Format) -> Exit {
     let mut told = format!("error: {}\n", failure.what);
     for line in &failure.detail {
-        told.push_str(&format!("{}\n", crate::untrusted::line(&format!("  {line}"))));
+        told.push_str(&format!("{}\n", crate::console::sanitize::line(&format!("  {line}"))));
     }
     told.push_str(&format!("next:  {}\n", failure.next));
     tell(&told);
@@ -111,7 +112,7 @@ fn fail(failure: &Failure, format: Format) -> Exit {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    let path = crate::untrusted::show(&path.display().to_string());
+    let path = crate::console::sanitize::sanitize(&path.display().to_string());
     Failure::new("report_file", format!("failed to write the report to {path}: {error}"), "Name a file that can be written with `--report`.")
 }
 

@@ -1,14 +1,12 @@
 //! `stsgrade record`: what happens in a namespace, without changing anything.
 
-use super::live::{Early, begin, block_on, connect, listen, whereabouts};
+use crate::commands::session::{Early, begin, block_on, connect, listen, whereabouts};
 use crate::{
     cli::{Format, Record},
-    cluster::{Failure, preflight::exists},
+    cluster::{Failure, client::namespace::exists, passive},
+    console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
-    progress::Progress,
-    record,
-    recording::Asked,
-    untrusted::show,
+    recording::AskedOptions,
 };
 
 pub(super) fn run(args: &Record) -> Exit {
@@ -20,10 +18,14 @@ async fn work(args: &Record) -> Result<Exit, Early> {
     let progress = Progress::to_stderr();
     let cluster = connect(&args.target, &interrupt).await?;
     progress.say(&whereabouts(&cluster));
-    let asked =
-        Asked { command: "record".to_owned(), statefulset: args.statefulset.clone(), timeout_seconds: args.timeout.map(|it| it.as_secs()), ..Asked::default() };
+    let asked = AskedOptions {
+        command: "record".to_owned(),
+        statefulset: args.statefulset.clone(),
+        timeout_seconds: args.timeout.map(|it| it.as_secs()),
+        ..AskedOptions::default()
+    };
     let (_, journal, path) = begin(&cluster, args.save.as_deref(), asked)?;
-    let path = show(&path.display().to_string());
+    let path = sanitize(&path.display().to_string());
     let stop = async {
         match args.timeout {
             Some(timeout) => tokio::select! {
@@ -38,20 +40,20 @@ async fn work(args: &Record) -> Result<Exit, Early> {
     }
     let ready = || progress.say(&format!("recording to {path}; nothing is changed; Ctrl-C ends it"));
     let recorded = tokio::select! {
-        recorded = record::record(&cluster, &journal, args.statefulset.as_deref(), stop, ready) => recorded,
+        recorded = passive::record(&cluster, &journal, args.statefulset.as_deref(), stop, ready) => recorded,
         () = progress.follow(&journal) => return Err(Failure::new("progress", "the journal ended", "Report this as a bug.").into()),
     };
     progress.clear();
     journal.flush();
     let recorded = recorded?;
     if let Some(trouble) = journal.trouble() {
-        return Err(Failure::new("recording_file", format!("the recording {}", show(&trouble)), "Make room, and record again.").into());
+        return Err(Failure::new("recording_file", format!("the recording {}", sanitize(&trouble)), "Make room, and record again.").into());
     }
     if let Some((since, why)) = &recorded.blind {
         progress.say(&format!(
             "warning: the API server has not answered for {} s ({}): what happened since is not recorded, and the recording has no end",
             since.as_secs(),
-            show(why)
+            sanitize(why)
         ));
     }
     progress.say(&format!("{} lines in {} s; next: stsgrade judge {path}", recorded.lines, recorded.took.as_secs()));

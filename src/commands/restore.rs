@@ -1,14 +1,14 @@
 //! `stsgrade restore`: finishes what an interrupted grade left.
 
-use super::{
+use crate::commands::{
     grade::tell_restored,
-    live::{Early, block_on, connect, listen, whereabouts},
+    session::{Early, block_on, connect, listen, whereabouts},
 };
 use crate::{
     cli::{Format, Restore},
     cluster::restore::finish,
+    console::progress::Progress,
     exit::Exit,
-    progress::Progress,
 };
 
 pub(super) fn run(args: &Restore) -> Exit {

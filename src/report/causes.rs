@@ -6,8 +6,8 @@ use checks::{
 };
 use serde::Serialize;
 
-use super::Row;
-use crate::untrusted::{clip, clip_middle, show};
+use crate::console::sanitize::{clip, clip_middle, sanitize};
+use crate::report::CheckResult;
 
 /// Characters of one line of a container's log.
 const LOG_LINE: usize = 300;
@@ -52,7 +52,7 @@ enum Key {
 }
 
 /// The causes of all that did not pass, what is lost before what is undecided, dearest first; tells each row which is its own.
-pub(super) fn find(timeline: &Timeline, verdicts: &[Verdict; 10], rows: &mut [Row]) -> Vec<Cause> {
+pub(super) fn find(timeline: &Timeline, verdicts: &[Verdict; 10], rows: &mut [CheckResult]) -> Vec<Cause> {
     let mut found: Vec<(Key, Cause)> = vec![];
     for ((check, verdict), row) in CHECKS.iter().zip(verdicts).zip(rows.iter()) {
         if row.outcome == Outcome::Pass {
@@ -69,7 +69,7 @@ pub(super) fn find(timeline: &Timeline, verdicts: &[Verdict; 10], rows: &mut [Ro
     }
     if let Some((_, cause)) = found.iter_mut().find(|(key, _)| *key == Key::NotDone) {
         let way = timeline.way_to_show(&cause.tests).join("; ");
-        cause.remedy = format!("While `stsgrade record` runs: {}. Leave each pod some seconds to be read.", show(&way));
+        cause.remedy = format!("While `stsgrade record` runs: {}. Leave each pod some seconds to be read.", sanitize(&way));
     }
     let mut causes: Vec<Cause> = found.into_iter().map(|(_, cause)| cause).collect();
     let gravity = |it: &Cause| match it.fault {
@@ -110,22 +110,24 @@ fn cause(timeline: &Timeline, check: &Check, decisive: Option<&Criterion>, outco
     match (&criterion.standing, criterion.mistake.and_then(mistakes::find)) {
         (Standing::Broken { .. }, Some(mistake)) => {
             let advice = criterion.advice.as_ref();
-            let remedy = advice.map_or_else(|| mistake.remedy.to_owned(), |it| show(&it.remedy));
+            let remedy = advice.map_or_else(|| mistake.remedy.to_owned(), |it| sanitize(&it.remedy));
             let change = advice.map_or((mistake.before.to_owned(), mistake.after.to_owned()), |it| (harmless(&it.before), harmless(&it.after)));
             let known = bare(mistake.id, mistake.title.to_owned(), mistake.explanation.to_owned(), remedy);
             (Key::Mistake(mistake.id), Cause { change: Some(change), ..known })
         }
         (Standing::Broken { actual, .. }, None) => {
-            (Key::Check(check.id), bare(check.id, clip_middle(actual, 120), sentence(&show(actual)), check.remedy.to_owned()))
+            (Key::Check(check.id), bare(check.id, clip_middle(actual, 120), sentence(&sanitize(actual)), check.remedy.to_owned()))
         }
         (Standing::Blocked(obstacle), _) => {
-            let told = format!("{}: {}", show(&obstacle.who), show(&obstacle.why));
+            let told = format!("{}: {}", sanitize(&obstacle.who), sanitize(&obstacle.why));
             let known = bare(obstacle.id, clip_middle(&told, 100), told, obstacle.remedy.to_owned());
             let log = obstacle.log.iter().map(|line| clip(line, LOG_LINE)).collect();
             let change = mistakes::find(obstacle.id).map(|it| (it.before.to_owned(), it.after.to_owned()));
             (Key::Obstacle(obstacle.id, obstacle.who.clone()), Cause { log, change, ..known })
         }
-        (Standing::Unseen { why, remedy }, _) => (Key::Unseen(why.clone()), bare(check.id, clip_middle(why, 120), sentence(&show(why)), (*remedy).to_owned())),
+        (Standing::Unseen { why, remedy }, _) => {
+            (Key::Unseen(why.clone()), bare(check.id, clip_middle(why, 120), sentence(&sanitize(why)), (*remedy).to_owned()))
+        }
         // Somebody who works by hand is told one way for all that is open.
         (Standing::NotShown { .. }, _) if timeline.is_by_hand() => {
             let explanation = "What would show it has not been done while it was recorded, or not so that it counts.";
@@ -133,7 +135,7 @@ fn cause(timeline: &Timeline, check: &Check, decisive: Option<&Criterion>, outco
             (Key::NotDone, Cause { fault: None, ..open })
         }
         (Standing::NotShown { why, next }, _) => {
-            (Key::NotShown(next.clone()), bare(check.id, clip_middle(why, 120), sentence(&show(why)), sentence(&show(next))))
+            (Key::NotShown(next.clone()), bare(check.id, clip_middle(why, 120), sentence(&sanitize(why)), sentence(&sanitize(next))))
         }
         (Standing::Met, _) => (Key::Check(check.id), bare(check.id, check.title.to_owned(), String::new(), check.remedy.to_owned())),
     }

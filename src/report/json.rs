@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Report, VERSION};
+use crate::report::{Report, VERSION};
 
 /// Writes the report, indented, with a line feed at its end.
 ///

@@ -13,9 +13,9 @@ use checks::{
 };
 use serde::Serialize;
 
-use crate::untrusted::show;
+use crate::console::sanitize::sanitize;
 
-pub use causes::Cause;
+pub use crate::report::causes::Cause;
 
 /// The version of stsgrade that judges.
 pub const TOOL: &str = env!("CARGO_PKG_VERSION");
@@ -57,7 +57,7 @@ pub struct Report {
     /// The sum.
     pub score: Score,
     /// The ten checks in the lab's order.
-    pub checks: Vec<Row>,
+    pub checks: Vec<CheckResult>,
     /// Why points are missing, the dearest first.
     pub causes: Vec<Cause>,
     /// What was judged.
@@ -81,7 +81,7 @@ pub struct Score {
 /// One check and what became of it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Row {
+pub struct CheckResult {
     /// The check's stable name.
     pub id: &'static str,
     /// Its number in the lab.
@@ -98,7 +98,7 @@ pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<BlockedBy>,
     /// Its parts.
-    pub criteria: Vec<Part>,
+    pub criteria: Vec<CriterionResult>,
     /// Of a test that passed by somebody's own work: by what, and when, that was shown.
     #[serde(skip)]
     pub shown: Option<String>,
@@ -122,7 +122,7 @@ pub struct BlockedBy {
 
 /// A criterion.
 #[derive(Clone, Debug, Serialize)]
-pub struct Part {
+pub struct CriterionResult {
     /// Stable name within the check.
     pub id: &'static str,
     /// What must be so.
@@ -179,7 +179,7 @@ impl Report {
     /// Puts verdicts, in the order of [`CHECKS`], into words.
     #[must_use]
     pub fn new(source: &Source, timeline: &Timeline, verdicts: &[Verdict; 10]) -> Self {
-        let mut rows: Vec<Row> = CHECKS.iter().zip(verdicts).map(|(check, verdict)| row(timeline, check, verdict)).collect();
+        let mut rows: Vec<CheckResult> = CHECKS.iter().zip(verdicts).map(|(check, verdict)| row(timeline, check, verdict)).collect();
         let causes = causes::find(timeline, verdicts, &mut rows);
         let namespace = if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
         let sum = |outcome: Option<Outcome>| rows.iter().filter(|row| outcome.is_none_or(|it| it == row.outcome)).map(|row| row.possible).sum();
@@ -187,13 +187,13 @@ impl Report {
             format: "stsgrade-report",
             version: VERSION,
             tool: TOOL,
-            namespace: show(namespace),
-            stateful_set: timeline.set().map(|set| show(&set.name)),
-            service: timeline.set().map(|set| show(&set.spec.service_name)),
+            namespace: sanitize(namespace),
+            stateful_set: timeline.set().map(|set| sanitize(&set.name)),
+            service: timeline.set().map(|set| sanitize(&set.spec.service_name)),
             score: Score { earned: sum(Some(Outcome::Pass)), possible: sum(None), undecided: sum(Some(Outcome::Inconclusive)) },
             checks: rows,
             causes,
-            recording: Recording { digest: show(&source.digest), cluster: show(&source.cluster), started_at: show(&source.started_at) },
+            recording: Recording { digest: sanitize(&source.digest), cluster: sanitize(&source.cluster), started_at: sanitize(&source.started_at) },
             cost: timeline.end().map(|end| Cost { requests: end.what.requests, watch_events: end.what.watch_events, wall_ms: end.what.wall_ms }),
         }
     }
@@ -205,9 +205,9 @@ impl Report {
     }
 }
 
-fn row(timeline: &Timeline, check: &checks::Check, verdict: &Verdict) -> Row {
+fn row(timeline: &Timeline, check: &checks::Check, verdict: &Verdict) -> CheckResult {
     let outcome = verdict.outcome();
-    Row {
+    CheckResult {
         id: check.id,
         test: check.test,
         title: check.title,
@@ -231,24 +231,24 @@ fn shown(timeline: &Timeline, verdict: &Verdict) -> Option<String> {
     let done = verdict.criteria.iter().filter(|it| it.cites != [spec]);
     let (seq, last) = done.filter_map(|it| Some((*it.cites.last()?, it))).max_by_key(|(seq, _)| *seq)?;
     let seconds = timeline.time_of(seq)? / 1_000_000_000;
-    Some(format!("{} ({}:{:02} after the beginning, seq {seq})", show(&last.text), seconds / 60, seconds % 60))
+    Some(format!("{} ({}:{:02} after the beginning, seq {seq})", sanitize(&last.text), seconds / 60, seconds % 60))
 }
 
 fn blocked_by(obstacle: &Obstacle) -> BlockedBy {
-    BlockedBy { who: show(&obstacle.who), fault: obstacle.fault, why: show(&obstacle.why), evidence: obstacle.evidence.clone() }
+    BlockedBy { who: sanitize(&obstacle.who), fault: obstacle.fault, why: sanitize(&obstacle.why), evidence: obstacle.evidence.clone() }
 }
 
-fn part(criterion: &Criterion) -> Part {
+fn part(criterion: &Criterion) -> CriterionResult {
     let (standing, expected, actual) = match &criterion.standing {
         Standing::Met => ("met", None, None),
-        Standing::Broken { expected, actual } => ("broken", Some(show(expected)), Some(show(actual))),
-        Standing::Blocked(obstacle) => ("blocked", None, Some(format!("{}: {}", show(&obstacle.who), show(&obstacle.why)))),
-        Standing::NotShown { why, .. } => ("notShown", None, Some(show(why))),
-        Standing::Unseen { why, .. } => ("unseen", None, Some(show(why))),
+        Standing::Broken { expected, actual } => ("broken", Some(sanitize(expected)), Some(sanitize(actual))),
+        Standing::Blocked(obstacle) => ("blocked", None, Some(format!("{}: {}", sanitize(&obstacle.who), sanitize(&obstacle.why)))),
+        Standing::NotShown { why, .. } => ("notShown", None, Some(sanitize(why))),
+        Standing::Unseen { why, .. } => ("unseen", None, Some(sanitize(why))),
     };
-    Part {
+    CriterionResult {
         id: criterion.id,
-        text: show(&criterion.text),
+        text: sanitize(&criterion.text),
         standing,
         expected,
         actual,

@@ -7,8 +7,8 @@ use checks::{
     model::{Fault, Outcome},
 };
 
-use super::{Cause, Part, Report, Row, causes::sentence};
-use crate::terminal::{Ink, Look};
+use crate::console::terminal::{TermStyle, Tone};
+use crate::report::{Cause, CheckResult, CriterionResult, Report, causes::sentence};
 
 /// The parts of one check that are spelt out; the rest are counted.
 const PARTS: usize = 3;
@@ -20,7 +20,7 @@ const LABEL: usize = 12;
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(report: &Report, look: TermStyle, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page { look, out };
     page.score(report)?;
     page.causes(report)?;
@@ -33,14 +33,14 @@ pub fn write(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
 }
 
 struct Page<'o> {
-    look: Look,
+    look: TermStyle,
     out: &'o mut dyn Write,
 }
 
 impl Page<'_> {
     fn score(&mut self, report: &Report) -> io::Result<()> {
         let score = report.score;
-        let ink = if score.earned == score.possible { Ink::Good } else { Ink::Strong };
+        let ink = if score.earned == score.possible { Tone::Good } else { Tone::Strong };
         let points = self.look.paint(ink, &format!("{} of {} points", score.earned, score.possible));
         if score.undecided == 0 {
             writeln!(self.out, "{points}")?;
@@ -54,7 +54,7 @@ impl Page<'_> {
             if not_done > 0 {
                 parts.push(format!("{not_done} not shown yet"));
             }
-            let mut lines = parts.iter().map(|part| self.look.paint(Ink::Unsure, part));
+            let mut lines = parts.iter().map(|part| self.look.paint(Tone::Unsure, part));
             writeln!(self.out, "{points}, {}", lines.next().unwrap_or_default())?;
             for line in lines {
                 writeln!(self.out, "{line}")?;
@@ -109,7 +109,7 @@ impl Page<'_> {
     fn shown(&mut self, report: &Report) -> io::Result<()> {
         let shown: Vec<(u8, &String)> = report.checks.iter().filter_map(|row| Some((row.test, row.shown.as_ref()?))).collect();
         if !shown.is_empty() {
-            writeln!(self.out, "\n{}", self.look.paint(Ink::Strong, "Shown by"))?;
+            writeln!(self.out, "\n{}", self.look.paint(Tone::Strong, "Shown by"))?;
         }
         for (test, what) in shown {
             self.wrapped(&format!("  {test:>2}  "), what, "      ")?;
@@ -117,9 +117,9 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn detail(&mut self, report: &Report, row: &Row, check: &Check) -> io::Result<()> {
+    fn detail(&mut self, report: &Report, row: &CheckResult, check: &Check) -> io::Result<()> {
         let heading = format!("Test {}: {}", row.test, row.title);
-        writeln!(self.out, "\n{}, {}", self.look.paint(Ink::Strong, &heading), self.look.paint(ink(row.outcome), word(row.outcome)))?;
+        writeln!(self.out, "\n{}, {}", self.look.paint(Tone::Strong, &heading), self.look.paint(ink(row.outcome), word(row.outcome)))?;
         self.labelled("Asked", check.asked)?;
         let cause = row.cause.and_then(|place| Some((place, report.causes.get(place)?)));
         let told = cause.and_then(|(_, cause)| cause.tests.first()).copied().filter(|first| *first != row.test);
@@ -135,8 +135,8 @@ impl Page<'_> {
     /// What was checked and what was seen: of what decides the check, the first few.
     ///
     /// An obstacle that another test has `told` of is not told again.
-    fn parts(&mut self, row: &Row, told: bool) -> io::Result<()> {
-        let decisive: Vec<&Part> = row.criteria.iter().filter(|it| it.outcome == row.outcome).collect();
+    fn parts(&mut self, row: &CheckResult, told: bool) -> io::Result<()> {
+        let decisive: Vec<&CriterionResult> = row.criteria.iter().filter(|it| it.outcome == row.outcome).collect();
         for part in decisive.iter().take(PARTS) {
             self.labelled("Checked", &part.text)?;
             let seen = match part.standing {
@@ -159,7 +159,7 @@ impl Page<'_> {
     }
 
     /// The cause in full, where it is met first.
-    fn explain(&mut self, row: &Row, cause: &Cause) -> io::Result<()> {
+    fn explain(&mut self, row: &CheckResult, cause: &Cause) -> io::Result<()> {
         let told = row.criteria.iter().any(|part| {
             part.outcome == row.outcome && part.actual.as_ref().is_some_and(|actual| sentence(actual) == cause.explanation || *actual == cause.explanation)
         });
@@ -211,11 +211,11 @@ impl Page<'_> {
 
 /// The lines to change, as a difference. They are a manifest's: never broken, only moved to the left together.
 #[must_use]
-pub fn change(before: &str, after: &str, look: Look) -> Vec<String> {
-    fn signed(ink: Ink, sign: char, text: &str) -> impl Iterator<Item = (Ink, char, &str)> {
+pub fn change(before: &str, after: &str, look: TermStyle) -> Vec<String> {
+    fn signed(ink: Tone, sign: char, text: &str) -> impl Iterator<Item = (Tone, char, &str)> {
         text.lines().map(move |line| (ink, sign, line))
     }
-    let lines: Vec<_> = signed(Ink::Bad, '-', before).chain(signed(Ink::Good, '+', after)).collect();
+    let lines: Vec<_> = signed(Tone::Bad, '-', before).chain(signed(Tone::Good, '+', after)).collect();
     let indent = lines.iter().map(|(.., line)| line.len() - line.trim_start().len()).min().unwrap_or(0);
     lines.iter().map(|(ink, sign, line)| format!("    {}", look.paint(*ink, &format!("{sign} {}", &line[indent..])))).collect()
 }
@@ -243,11 +243,11 @@ const fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-const fn ink(outcome: Outcome) -> Ink {
+const fn ink(outcome: Outcome) -> Tone {
     match outcome {
-        Outcome::Pass => Ink::Good,
-        Outcome::Fail => Ink::Bad,
-        Outcome::Inconclusive => Ink::Unsure,
+        Outcome::Pass => Tone::Good,
+        Outcome::Fail => Tone::Bad,
+        Outcome::Inconclusive => Tone::Unsure,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{MOST_FILES, Place};
+use crate::submission::{MOST_FILES, Place};
 
 /// Manifests that cannot be taken.
 #[derive(Debug, thiserror::Error)]

@@ -5,20 +5,20 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::Applied;
-use crate::untrusted::show;
+use crate::console::sanitize::sanitize;
+use crate::submission::Applied;
 
 /// What a file or document is, and what to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct ForeignKind {
     /// With its article: `a kustomization`.
     pub(super) what: String,
     /// What to do next.
     pub(super) next: String,
 }
 
-fn known(what: &str, next: impl Into<String>) -> Known {
-    Known { what: what.to_owned(), next: next.into() }
+fn known(what: &str, next: impl Into<String>) -> ForeignKind {
+    ForeignKind { what: what.to_owned(), next: next.into() }
 }
 
 /// The folder that a file is in, as a command takes it.
@@ -47,25 +47,25 @@ fn is_named(file: &str, start: &str) -> bool {
 }
 
 fn render(file: &str, values: &str) -> String {
-    format!("Render the chart: `helm template {}{values} | stsgrade grade -f -`.", show(&chart_of(file)))
+    format!("Render the chart: `helm template {}{values} | stsgrade grade -f -`.", sanitize(&chart_of(file)))
 }
 
 /// A document that belongs to another tool.
-pub(super) fn document(file: &str, value: &Value) -> Option<Known> {
+pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
     let word = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
     let has = |field: &str| value.get(field).is_some();
     let (version, kind) = (word("apiVersion"), word("kind"));
     let group = version.split('/').next().unwrap_or_default();
     if group == "kustomize.config.k8s.io" || kind.is_empty() && is_named(file, "kustomization.") {
-        let next = format!("Render it: `kubectl kustomize {} | stsgrade grade -f -`.", show(&folder_of(file)));
+        let next = format!("Render it: `kubectl kustomize {} | stsgrade grade -f -`.", sanitize(&folder_of(file)));
         return Some(known("a kustomization", next));
     }
     if group == "kind.x-k8s.io" {
-        let next = format!("`kind create cluster --config {}` takes it. Name the files with your Service and StatefulSet here.", show(file));
+        let next = format!("`kind create cluster --config {}` takes it. Name the files with your Service and StatefulSet here.", sanitize(file));
         return Some(known("the configuration of a kind cluster", next));
     }
     if (version, kind) == ("v1", "Config") && has("clusters") {
-        return Some(known("a kubeconfig", format!("Name it by `--kubeconfig {}`, and the files with your Service and StatefulSet by `-f`.", show(file))));
+        return Some(known("a kubeconfig", format!("Name it by `--kubeconfig {}`, and the files with your Service and StatefulSet by `-f`.", sanitize(file))));
     }
     if kind.is_empty() && matches!(version, "v1" | "v2") && has("name") && has("version") {
         return Some(known("the description of a Helm chart", render(file, "")));
@@ -74,13 +74,13 @@ pub(super) fn document(file: &str, value: &Value) -> Option<Known> {
         return Some(known("a Compose file", "Write a headless Service and a StatefulSet for it: Kubernetes does not read Compose files."));
     }
     if kind.is_empty() && version.is_empty() && value.is_object() && is_named(file, "values") {
-        return Some(known("a file of values for a Helm chart", render(file, &format!(" -f {}", show(file)))));
+        return Some(known("a file of values for a Helm chart", render(file, &format!(" -f {}", sanitize(file)))));
     }
     None
 }
 
 /// A template that was not rendered: `text` could not be read, or `value` holds what is to be replaced.
-pub(super) fn template(file: &str, text: &str) -> Option<Known> {
+pub(super) fn template(file: &str, text: &str) -> Option<ForeignKind> {
     const MARKS: [&str; 10] = ["{{ .", "{{.", "{{-", "{{ include", "{{ template", "{{ if", "{{ range", "{{ with", "{{ end", "{{ toYaml"];
     if MARKS.iter().any(|it| text.contains(it)) {
         return Some(known("a Helm template that is not rendered", render(file, "")));
@@ -92,7 +92,7 @@ pub(super) fn template(file: &str, text: &str) -> Option<Known> {
 }
 
 /// A value that is still to be replaced, where an object has one outside of what a container runs.
-pub(super) fn placeholder(file: &str, value: &Value) -> Option<Known> {
+pub(super) fn placeholder(file: &str, value: &Value) -> Option<ForeignKind> {
     match value {
         Value::String(text) => {
             let text = text.trim();
@@ -100,8 +100,9 @@ pub(super) fn placeholder(file: &str, value: &Value) -> Option<Known> {
                 return template(file, text);
             }
             let is_variable = text.starts_with("${") && text.ends_with('}');
-            is_variable
-                .then(|| known("a template with variables that are not filled in", format!("Fill them in: `envsubst < {} | stsgrade grade -f -`.", show(file))))
+            is_variable.then(|| {
+                known("a template with variables that are not filled in", format!("Fill them in: `envsubst < {} | stsgrade grade -f -`.", sanitize(file)))
+            })
         }
         Value::Array(list) => list.iter().find_map(|it| placeholder(file, it)),
         // A shell, a probe or a configuration has its own use for braces.
@@ -140,7 +141,7 @@ pub(super) fn kind(version: &str, kind: &str, name: &str, value: &Value) -> Opti
             let next = format!("Write `apiVersion: {right_version}` and `kind: {right_kind}`{selector}.");
             return Some(Refused { field: "kind", why: format!("the kind is written {right_kind}"), next });
         }
-        let why = format!("its apiVersion is {right_version}, not {}", show(version));
+        let why = format!("its apiVersion is {right_version}, not {}", sanitize(version));
         return Some(Refused { field: "apiVersion", why, next: format!("Write `apiVersion: {right_version}`{selector}.") });
     }
     let why = "this grader applies no objects of this kind".to_owned();
@@ -149,7 +150,7 @@ pub(super) fn kind(version: &str, kind: &str, name: &str, value: &Value) -> Opti
         "PersistentVolume" | "StorageClass" => {
             format!(
                 "{kind} {} belongs to the whole cluster. Apply it yourself (`kubectl apply -f FILE`) and take it out of the submission, or {by_yourself}.",
-                show(name)
+                sanitize(name)
             )
         }
         "HorizontalPodAutoscaler" => "Take it out of the submission: nothing else may scale the set while it is graded.".to_owned(),

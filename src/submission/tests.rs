@@ -1,6 +1,6 @@
 use std::{fs, path::PathBuf};
 
-use super::{Submission, SubmissionError};
+use crate::submission::{Submission, SubmissionError};
 
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -33,7 +33,7 @@ const LOST: (u64, u64) = (5, 90);
 
 /// What happens to the grader.
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+enum Disturbance {
     /// SIGKILL.
     Killed,
     /// SIGSTOP, as when a laptop is closed, and later SIGCONT.
@@ -44,7 +44,7 @@ enum Fault {
     Lost,
 }
 
-const FAULTS: [Fault; 4] = [Fault::Killed, Fault::Asleep, Fault::HungUp, Fault::Lost];
+const FAULTS: [Disturbance; 4] = [Disturbance::Killed, Disturbance::Asleep, Disturbance::HungUp, Disturbance::Lost];
 
 /// What a claim is, and what it holds: its UID, and the digest of each file that is not the grader's.
 type Claims = BTreeMap<String, (String, BTreeMap<String, String>)>;
@@ -63,7 +63,7 @@ async fn no_byte_of_a_student_at_work_is_lost() {
 struct Round<'a> {
     lab: &'a Lab,
     chance: Chance,
-    fault: Fault,
+    fault: Disturbance,
     proxy: Proxy,
     /// What happened so far, for whoever has to understand it.
     story: Vec<String>,
@@ -103,18 +103,18 @@ impl<'a> Round<'a> {
         sleep(Duration::from_millis(later)).await;
         self.tell(format!("{:?} {later} ms after {moment:?}, at {} replicas", self.fault, self.lab.replicas("web").await));
         let (theirs, put_back) = match self.fault {
-            Fault::Killed => {
+            Disturbance::Killed => {
                 send(&child, "KILL");
                 self.has_ended(child, rest).await?;
                 (self.student().await, None)
             }
-            Fault::HungUp => {
+            Disturbance::HungUp => {
                 send(&child, "HUP");
                 self.has_ended(child, rest).await?;
                 (self.student().await, None)
             }
-            Fault::Asleep => self.asleep(child, rest).await?,
-            Fault::Lost => {
+            Disturbance::Asleep => self.asleep(child, rest).await?,
+            Disturbance::Lost => {
                 let until = Instant::now() + Duration::from_secs(self.chance.between(LOST.0, LOST.1));
                 self.proxy.cut();
                 let theirs = self.student().await;

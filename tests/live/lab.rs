@@ -24,7 +24,7 @@ use crate::state::is_ready;
 /// Held by each test for reading, and for writing by one that disturbs the whole cluster.
 static CLUSTER: RwLock<()> = RwLock::const_new(());
 /// The longest that any command may take.
-const LONGEST: Duration = Duration::from_secs(600);
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// One namespace and the recording that is made of it.
 pub(crate) struct Lab {
@@ -145,7 +145,7 @@ impl Lab {
 
     /// Waits until the recording has a line with all these words.
     pub(crate) async fn told(&self, words: &[&str]) {
-        let deadline = tokio::time::Instant::now() + LONGEST;
+        let deadline = tokio::time::Instant::now() + COMMAND_TIMEOUT;
         loop {
             let text = std::fs::read_to_string(self.recording()).unwrap_or_default();
             if text.lines().any(|line| words.iter().all(|word| line.contains(word))) {
@@ -323,7 +323,7 @@ pub(crate) async fn ctl(verb: &[&str]) {
 }
 
 async fn done(command: &mut tokio::process::Command) -> Ran {
-    let output = tokio::time::timeout(LONGEST, command.kill_on_drop(true).output()).await.unwrap().unwrap();
+    let output = tokio::time::timeout(COMMAND_TIMEOUT, command.kill_on_drop(true).output()).await.unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }

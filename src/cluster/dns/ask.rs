@@ -3,18 +3,24 @@
 use std::collections::BTreeMap;
 
 use checks::model::{
-    Incarnation, What,
+    PodLife, What,
     observation::{Lookup, Reference},
 };
 
-use super::{Names, Question, uses_cluster_dns};
+use crate::cluster::dns::{Names, Question, uses_cluster_dns};
 use crate::cluster::{
-    answers::{Answer, Told, parse},
-    exec::{Place, exec, random_word, script},
-    inspect::Desk,
-    mounts::{reference, runs},
-    probe::Probe,
-    wire,
+    dns::{
+        tcp,
+        tool_output::{Answer, ToolOutput, parse},
+    },
+    exec::{
+        Place,
+        ephemeral::Probe,
+        exec,
+        mounts::{reference, runs},
+        random_word, script,
+    },
+    inspect::DnsVantage,
 };
 
 /// One exec's whole time.
@@ -22,12 +28,12 @@ const WITHIN: std::time::Duration = std::time::Duration::from_secs(12);
 /// The tools, best first; bash and nc only carry bytes to the server, `getent` can only ask the pod's own resolver.
 const TOOLS: [&str; 6] = ["nslookup", "dig", "host", "bash", "nc", OWN_RESOLVER];
 /// The tool that asks whatever the pod's own resolver does.
-pub(super) const OWN_RESOLVER: &str = "getent";
+pub(crate) const OWN_RESOLVER: &str = "getent";
 /// Why a container cannot ask.
 const NO_TOOL: &str = "there is no tool in it that asks DNS";
 
 /// Why nothing was answered.
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// This asker cannot ask, now or later.
     Unable(String),
     /// No server was found, or none that is the cluster's: that may pass.
@@ -35,27 +41,27 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn no_tool() -> Self {
+    pub(crate) fn no_tool() -> Self {
         Self::Unable(NO_TOOL.to_owned())
     }
 }
 
 /// Who asks.
 #[derive(Clone)]
-pub(super) struct Asker<'a> {
-    pub(super) pod: Reference,
+pub(crate) struct Asker<'a> {
+    pub(crate) pod: Reference,
     container: String,
     /// Which tools may be tried, best first.
-    pub(super) tools: Vec<&'static str>,
+    pub(crate) tools: Vec<&'static str>,
     /// By a container of our own.
     probe: Option<&'a Probe<'a>>,
     /// Nobody has looked yet which of the tools it has.
-    pub(super) is_guess: bool,
+    pub(crate) is_guess: bool,
 }
 
 impl<'a> Names<'a> {
     /// One exec per asker; false when nobody can ask yet.
-    pub(super) async fn round(&self, questions: Vec<Question>) -> bool {
+    pub(crate) async fn round(&self, questions: Vec<Question>) -> bool {
         let mut askers = self.askers();
         if askers.is_empty() {
             if !self.inspector.is_idle() {
@@ -90,11 +96,11 @@ impl<'a> Names<'a> {
         let began = self.journal.now();
         let asked = match asker.probe {
             None => self.ask_in(asker, &asker.container, &questions).await,
-            Some(probe) => match probe.enter(&asker.pod, &[]).await {
+            Some(probe) => match probe.start(&asker.pod, &[]).await {
                 Err(why) => Err(Trouble::Unable(why)),
                 Ok(guest) => {
                     let asked = self.ask_in(asker, guest.container(), &questions).await;
-                    probe.leave(guest).await;
+                    probe.stop(guest).await;
                     asked
                 }
             },
@@ -125,7 +131,7 @@ impl<'a> Names<'a> {
 
     /// Asks in a container, and looks for the server before, where that is not known: whom it asked, and what that told; nothing
     /// where the cluster's domain turned out to be another.
-    async fn ask_in(&self, asker: &Asker<'_>, container: &str, questions: &[Question]) -> Result<Option<(Option<String>, Told)>, Trouble> {
+    async fn ask_in(&self, asker: &Asker<'_>, container: &str, questions: &[Question]) -> Result<Option<(Option<String>, ToolOutput)>, Trouble> {
         let known = self.resolver(asker);
         let is_new = known.is_none();
         let resolver = match known {
@@ -146,14 +152,14 @@ impl<'a> Names<'a> {
     }
 
     /// Asks a server, or where there is none, the pod's own resolver.
-    pub(super) async fn run(&self, asker: &Asker<'_>, container: &str, server: Option<&str>, names: &[String]) -> Result<Told, String> {
+    pub(crate) async fn run(&self, asker: &Asker<'_>, container: &str, server: Option<&str>, names: &[String]) -> Result<ToolOutput, String> {
         let word = random_word()?;
-        let (raw, count) = wire::questions(names);
+        let (raw, count) = tcp::questions(names);
         let tools: Vec<&str> =
             asker.tools.iter().copied().filter(|tool| asker.is_guess && server.is_none() || (*tool == OWN_RESOLVER) == server.is_none()).collect();
         let mut arguments = vec![word.clone(), server.unwrap_or_default().to_owned(), tools.join(" "), raw, count.to_string()];
         arguments.extend(names.iter().cloned());
-        let command = script(include_str!("../dns.sh"), arguments);
+        let command = script(include_str!("dns.sh"), arguments);
         let output = exec(self.cluster, Place { pod: &asker.pod.name, container }, &command, WITHIN).await?;
         Ok(parse(&output.stdout, &word, names))
     }
@@ -186,22 +192,22 @@ impl<'a> Names<'a> {
         if let Some(own) = self.own_container() {
             return vec![own];
         }
-        let desks = self.inspector.desks();
+        let vantages = self.inspector.vantages();
         let replaced = self.state().replaced.as_ref().map(|(ordinal, _)| *ordinal);
-        let mut able: Vec<(bool, bool, i32, Reference, Desk)> = self.journal.with(|timeline| {
-            let of = |pod: &Incarnation| {
-                let desk = desks.get(pod.uid())?.clone();
+        let mut able: Vec<(bool, bool, i32, Reference, DnsVantage)> = self.journal.with(|timeline| {
+            let of = |pod: &PodLife| {
+                let vantage = vantages.get(pod.uid())?.clone();
                 let to_be_replaced = replaced.unwrap_or_else(|| timeline.start() + 1) == pod.ordinal;
-                Some((!uses_cluster_dns(pod), to_be_replaced, pod.ordinal, reference(pod), desk))
+                Some((!uses_cluster_dns(pod), to_be_replaced, pod.ordinal, reference(pod), vantage))
             };
             timeline.owned().filter(|pod| pod.is_ready()).filter_map(of).collect()
         });
         able.sort_by_key(|(foreign, to_be_replaced, ordinal, ..)| (*foreign, *to_be_replaced, *ordinal));
-        let asker = |(foreign, _, _, pod, desk): (bool, bool, i32, Reference, Desk)| {
-            let has = |tool: &str| !desk.is_guest && desk.tools.iter().any(|it| it == tool);
+        let asker = |(foreign, _, _, pod, vantage): (bool, bool, i32, Reference, DnsVantage)| {
+            let has = |tool: &str| !vantage.is_guest && vantage.tools.iter().any(|it| it == tool);
             let may = |tool: &&str| has(tool) && (*tool != OWN_RESOLVER || !foreign);
             let tools: Vec<&'static str> = TOOLS.into_iter().filter(may).collect();
-            (!tools.is_empty()).then_some(Asker { pod, container: desk.container, tools, probe: None, is_guess: false })
+            (!tools.is_empty()).then_some(Asker { pod, container: vantage.container, tools, probe: None, is_guess: false })
         };
         able.into_iter().filter_map(asker).collect()
     }
@@ -220,7 +226,7 @@ impl<'a> Names<'a> {
     fn substitutes(&self) -> Vec<Asker<'a>> {
         let unable = self.state().unable.clone();
         self.journal.with(|timeline| {
-            let others = timeline.strays().filter(|pod| pod.is_ready() && !unable.contains(pod.uid())).filter_map(|pod| {
+            let others = timeline.unowned_pods().filter(|pod| pod.is_ready() && !unable.contains(pod.uid())).filter_map(|pod| {
                 let container = pod.spec().containers.iter().find(|it| runs(pod, &it.name))?.name.clone();
                 let may = |tool: &&str| *tool != OWN_RESOLVER || uses_cluster_dns(pod);
                 let tools = TOOLS.into_iter().filter(may).collect();

@@ -7,12 +7,12 @@
 use k8s_openapi::api::core::v1::Service;
 use kube::Api;
 
-use super::{
+use crate::cluster::dns::tool_output::{Answer, ToolOutput};
+use crate::cluster::dns::{
     Names, Resolver, USUAL_DOMAIN,
     ask::{Asker, OWN_RESOLVER, Trouble},
     uses_cluster_dns,
 };
-use crate::cluster::answers::{Answer, Told};
 
 /// The Service that every cluster has.
 const API_SERVER: &str = "kubernetes.default.svc";
@@ -21,7 +21,7 @@ const ITSELF: &str = "@";
 
 impl Names<'_> {
     /// The server that an asker asks, where it is known.
-    pub(super) fn resolver(&self, asker: &Asker<'_>) -> Option<Resolver> {
+    pub(crate) fn resolver(&self, asker: &Asker<'_>) -> Option<Resolver> {
         let state = self.state();
         let is_able = asker.tools.iter().any(|tool| *tool != OWN_RESOLVER);
         let shared = state.resolver.clone().filter(|_| is_able);
@@ -32,7 +32,7 @@ impl Names<'_> {
     ///
     /// # Errors
     /// Why there is none, in plain words.
-    pub(super) async fn find_server(&self, asker: &Asker<'_>, container: &str) -> Result<Resolver, Trouble> {
+    pub(crate) async fn find_server(&self, asker: &Asker<'_>, container: &str) -> Result<Resolver, Trouble> {
         let mut why = None;
         let is_able = asker.tools.iter().any(|tool| *tool != OWN_RESOLVER);
         let known = if is_able { self.servers().await } else { vec![] };
@@ -70,7 +70,7 @@ impl Names<'_> {
 
     /// What a server is asked to show that it is the cluster's: its own name, and the API server's in each domain that may be it.
     fn controls(&self, server: Option<&str>) -> Vec<String> {
-        let mut domains: Vec<String> = self.inspector.desks().into_values().filter_map(|it| it.domain).collect();
+        let mut domains: Vec<String> = self.inspector.vantages().into_values().filter_map(|it| it.domain).collect();
         domains.push(USUAL_DOMAIN.to_owned());
         domains.sort();
         domains.dedup();
@@ -81,10 +81,10 @@ impl Names<'_> {
     /// Servers that may be the cluster's, best first.
     async fn servers(&self) -> Vec<String> {
         let mut servers: Vec<String> = self.kube_dns().await.into_iter().collect();
-        let desks = self.inspector.desks();
+        let vantages = self.inspector.vantages();
         self.journal.with(|timeline| {
             for pod in timeline.owned().filter(|pod| uses_cluster_dns(pod)) {
-                let server = desks.get(pod.uid()).and_then(|it| it.server.clone());
+                let server = vantages.get(pod.uid()).and_then(|it| it.server.clone());
                 servers.extend(server.filter(|it| !servers.contains(it)));
             }
         });
@@ -112,7 +112,7 @@ fn not_found(why: &str) -> Trouble {
 ///
 /// # Errors
 /// What was answered instead.
-fn domain(told: &Told) -> Result<String, String> {
+fn domain(told: &ToolOutput) -> Result<String, String> {
     let mut said = "no answer".to_owned();
     for (name, answer) in &told.answers {
         match answer {
@@ -136,10 +136,10 @@ fn domain(told: &Told) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, Told, domain};
+    use super::{Answer, ToolOutput, domain};
 
-    fn told(answers: &[(&str, Answer)]) -> Told {
-        Told { answers: answers.iter().map(|(name, answer)| ((*name).to_owned(), answer.clone())).collect(), ..Told::default() }
+    fn told(answers: &[(&str, Answer)]) -> ToolOutput {
+        ToolOutput { answers: answers.iter().map(|(name, answer)| ((*name).to_owned(), answer.clone())).collect(), ..ToolOutput::default() }
     }
 
     fn addresses() -> Answer {

@@ -7,33 +7,33 @@
 
 use std::time::Duration;
 
-use checks::model::Incarnation;
+use checks::model::PodLife;
 
-use super::{Job, PATIENCE, nanoseconds};
-use crate::cluster::{frames::Told, mounts::Mounted};
+use crate::cluster::exec::{mounts::Mounted, script_output::InspectOutput};
+use crate::cluster::inspect::{Job, PATIENCE, nanoseconds};
 
 /// How far a file's time may lag behind the clock: file systems take it from the last tick.
 const TICK: i64 = 50_000_000;
 
 /// What one look at a pod's claims told: anything, when its files were written, and how old the container was.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
-    pub(super) seen: bool,
+pub(crate) struct ReadTiming {
+    pub(crate) seen: bool,
     /// How much failed for reasons that pass.
-    pub(super) failures: u32,
+    pub(crate) failures: u32,
     /// When files were written, in seconds since the epoch.
-    pub(super) written: Vec<i64>,
+    pub(crate) written: Vec<i64>,
     /// The container's age when the look began; `None` where its first process is not all that the pod runs.
-    pub(super) age: Option<Duration>,
+    pub(crate) age: Option<Duration>,
     /// How long after the container's start files were written, in nanoseconds.
     after: Vec<i64>,
     /// That is not known of all of them.
     is_rough: bool,
 }
 
-impl Sight {
+impl ReadTiming {
     /// Adds what a container told of these mounts; `started` gives when it was started, by the clock of a mount's files.
-    pub(super) fn add(&mut self, is_alone: bool, mounts: &[Mounted], told: &Told, started: impl Fn(&Mounted, Option<i64>) -> Option<i64>) {
+    pub(crate) fn add(&mut self, is_alone: bool, mounts: &[Mounted], told: &InspectOutput, started: impl Fn(&Mounted, Option<i64>) -> Option<i64>) {
         self.seen = true;
         self.age = told.age.filter(|_| is_alone);
         for (mount, found) in mounts.iter().zip(&told.mounts) {
@@ -60,7 +60,7 @@ impl Sight {
 impl Job {
     /// How long after the container's start content was written that a last look found, in whole seconds of the node's clock; by
     /// when we saw it, where that is not told.
-    pub(super) fn late_delay(&self, now: u64, sight: &Sight) -> Duration {
+    pub(crate) fn late_delay(&self, now: u64, sight: &ReadTiming) -> Duration {
         let after = |at: &i64| u64::try_from(at - self.started?).ok().map(|it| Duration::from_secs(it + 1));
         let seen = Duration::from_nanos(now.saturating_sub(self.running_at));
         sight.written.iter().filter_map(after).max().map_or(seen, |it| it.min(seen))
@@ -69,7 +69,7 @@ impl Job {
     /// How long after the container's start the content was written, at most, and whether that is by its own clocks.
     ///
     /// Else by when we saw it, and by the node's clock, which tells start and writing in whole seconds.
-    pub(super) fn delay(&self, now: u64, sight: &Sight) -> (Duration, bool) {
+    pub(crate) fn delay(&self, now: u64, sight: &ReadTiming) -> (Duration, bool) {
         const SECOND: Duration = Duration::from_secs(1);
         let after = |at: &i64| u64::try_from(at - self.started?).ok().map(Duration::from_secs).filter(|it| *it <= PATIENCE);
         let told = sight.written.iter().filter_map(after).max();
@@ -89,23 +89,23 @@ impl Job {
 
 /// When a later life's look counts. Moments are nanoseconds of the journal's clock.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Ripe {
+pub(crate) struct ReadSchedule {
     /// When the container was seen to run: surely after it was started.
-    pub(super) running_at: u64,
+    pub(crate) running_at: u64,
     /// When the kubelet was heard to have started it, where that may be taken for a hint.
-    pub(super) said_at: Option<u64>,
+    pub(crate) said_at: Option<u64>,
     /// How old it must be.
-    pub(super) age: Duration,
+    pub(crate) age: Duration,
 }
 
-impl Ripe {
+impl ReadSchedule {
     /// When to look.
-    pub(super) fn soonest(self) -> u64 {
+    pub(crate) fn soonest(self) -> u64 {
         self.said_at.map_or(self.running_at, |it| it.min(self.running_at)).saturating_add(nanoseconds(self.age))
     }
 
     /// When to look again, after a look that came too early to count; `None` when it counts.
-    pub(super) fn again(self, began: u64, now: u64, age: Option<Duration>) -> Option<u64> {
+    pub(crate) fn again(self, began: u64, now: u64, age: Option<Duration>) -> Option<u64> {
         let surely = self.running_at.saturating_add(nanoseconds(self.age));
         if began >= surely || age.is_some_and(|age| age >= self.age) {
             return None;
@@ -115,7 +115,7 @@ impl Ripe {
 }
 
 /// Whether a pod runs but one container, so that its first process' age is the pod's.
-pub(super) fn is_alone(pod: &Incarnation) -> bool {
+pub(crate) fn is_alone(pod: &PodLife) -> bool {
     pod.spec().containers.len() == 1 && pod.spec().init_containers.is_empty()
 }
 
@@ -123,17 +123,17 @@ pub(super) fn is_alone(pod: &Incarnation) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use super::{Job, Ripe, Sight};
+    use super::{Job, ReadSchedule, ReadTiming};
 
     const S: u64 = 1_000_000_000;
     const MS: i64 = 1_000_000;
 
     #[test]
     fn a_look_counts_by_the_watch_or_by_the_containers_own_clock() {
-        let ripe = Ripe { running_at: 10 * S, said_at: Some(9 * S), age: Duration::from_secs(2) };
+        let ripe = ReadSchedule { running_at: 10 * S, said_at: Some(9 * S), age: Duration::from_secs(2) };
         assert_eq!(ripe.soonest(), 11 * S);
-        assert_eq!(Ripe { said_at: None, ..ripe }.soonest(), 12 * S);
-        assert_eq!(Ripe { said_at: Some(11 * S), ..ripe }.soonest(), 12 * S, "an Event that came late");
+        assert_eq!(ReadSchedule { said_at: None, ..ripe }.soonest(), 12 * S);
+        assert_eq!(ReadSchedule { said_at: Some(11 * S), ..ripe }.soonest(), 12 * S, "an Event that came late");
         let counts = |began, age: Option<u64>| ripe.again(began, began + 1, age.map(Duration::from_secs));
         assert_eq!(counts(11 * S, Some(2)), None);
         assert_eq!(counts(12 * S, None), None, "nobody tells the age");
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn the_containers_clock_must_agree_with_the_nodes() {
         let job = Job { witnessed: true, running_at: 10 * S, started: Some(100), ..Job::default() };
-        let delay = |after, written| job.delay(14 * S, &Sight { after: vec![after], written: vec![written], ..Sight::default() });
+        let delay = |after, written| job.delay(14 * S, &ReadTiming { after: vec![after], written: vec![written], ..ReadTiming::default() });
         assert_eq!(delay(30 * MS, 100), (Duration::from_millis(30), true));
         assert_eq!(delay(2_900 * MS, 102), (Duration::from_millis(2_900), true));
         assert_eq!(delay(30 * MS, 99), (Duration::from_millis(30), true), "its start was told a moment late");
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_delay_is_exact_only_if_every_file_tells_its_time() {
-        let sight = |after: &[i64], is_rough| Sight { after: after.to_vec(), is_rough, ..Sight::default() }.exactly();
+        let sight = |after: &[i64], is_rough| ReadTiming { after: after.to_vec(), is_rough, ..ReadTiming::default() }.exactly();
         assert_eq!(sight(&[20 * MS, 700 * MS, -3_600_000 * MS], false), Some(Duration::from_millis(700)));
         assert_eq!(sight(&[20 * MS], true), None);
         assert_eq!(sight(&[-5 * MS], false), Some(Duration::ZERO), "by the last tick");

@@ -7,13 +7,17 @@ use checks::model::{
     observation::{Canary, Read, Reference, Token},
 };
 
-use super::{Desk, ENOUGH_DESKS, Inspector, Job, age::Sight};
+use crate::cluster::inspect::{DnsVantage, ENOUGH_VANTAGES, Inspector, Job, age::ReadTiming};
 use crate::cluster::{
-    answers::resolver,
-    exec::{BROKE, NO_SHELL, NOT_IN_TIME, Place, exec, is_lasting, random_word, script},
-    frames::{self, CANARY, Mount, Told},
-    mounts::{Mounted, as_guest, choose},
-    probe::{GUEST, Probe},
+    exec::{
+        BROKE, NO_SHELL, NOT_IN_TIME, Place,
+        ephemeral::{GUEST, Probe},
+        exec, is_lasting,
+        mounts::{Mounted, as_guest, choose},
+        random_word, script, script_output,
+        script_output::{CANARY, InspectOutput, MountFiles},
+    },
+    inspect::resolv_conf::resolver,
 };
 
 /// One exec's whole time.
@@ -31,11 +35,11 @@ const FEW: u32 = 40;
 
 impl Inspector<'_> {
     /// Reads all of a pod's claims.
-    pub(super) async fn read(&self, job: &Job) -> Sight {
+    pub(crate) async fn read(&self, job: &Job) -> ReadTiming {
         let mut left = job.mounted.clone();
         let mut without_shell: BTreeSet<String> = BTreeSet::new();
         let mut closed: Vec<Mounted> = vec![];
-        let mut sight = Sight::default();
+        let mut sight = ReadTiming::default();
         if left.is_empty() {
             self.look_around(job).await;
         }
@@ -66,7 +70,7 @@ impl Inspector<'_> {
     }
 
     /// Looks through the other containers at what one may not look at.
-    async fn look_elsewhere(&self, job: &Job, container: &str, mounts: &[Mounted], without_shell: &BTreeSet<String>, told: &mut Told) {
+    async fn look_elsewhere(&self, job: &Job, container: &str, mounts: &[Mounted], without_shell: &BTreeSet<String>, told: &mut InspectOutput) {
         for (mount, found) in mounts.iter().zip(&mut told.mounts) {
             for (other, view) in mount.elsewhere(without_shell, container) {
                 if !found.is_barred() {
@@ -83,10 +87,10 @@ impl Inspector<'_> {
     }
 
     /// Reads by a container of our own, where no container of the pod has a shell.
-    async fn read_as_guest(&self, probe: &Probe<'_>, job: &Job, closed: &[Mounted], sight: &mut Sight) {
+    async fn read_as_guest(&self, probe: &Probe<'_>, job: &Job, closed: &[Mounted], sight: &mut ReadTiming) {
         let began = self.journal.now();
         let mounts = as_guest(closed);
-        let guest = match probe.enter(&job.pod, &mounts).await {
+        let guest = match probe.start(&job.pod, &mounts).await {
             Ok(guest) => guest,
             Err(why) => return self.note_failure(job, "", &mounts, &why, began),
         };
@@ -97,11 +101,11 @@ impl Inspector<'_> {
                 self.note_failure(job, guest.container(), &mounts, &why, began);
             }
         }
-        probe.leave(guest).await;
+        probe.stop(guest).await;
     }
 
     /// Looks at these views, at fewer files where the container is too slow for many.
-    async fn look(&self, job: &Job, container: &str, mounts: &[Mounted]) -> Result<Told, String> {
+    async fn look(&self, job: &Job, container: &str, mounts: &[Mounted]) -> Result<InspectOutput, String> {
         let asked: Vec<_> = mounts.iter().map(|mount| self.ask(&job.pod, mount)).collect();
         let looked = match self.run(&job.pod.name, container, mounts, &asked, MANY).await {
             Err(why) if why.contains(NOT_IN_TIME) => {
@@ -123,19 +127,19 @@ impl Inspector<'_> {
     }
 
     /// Where not all was seen, and what was seen names nobody: searches all files for what names pods.
-    async fn search(&self, job: &Job, container: &str, mounts: &[Mounted], told: &mut Told) {
-        let is_done = |found: &Mount| !found.hides_something() || found.names(&job.needles);
+    async fn search(&self, job: &Job, container: &str, mounts: &[Mounted], told: &mut InspectOutput) {
+        let is_done = |found: &MountFiles| !found.hides_something() || found.names(&job.needles);
         if told.mounts.iter().all(is_done) || job.needles.is_empty() {
             return;
         }
         let Ok(word) = random_word() else { return };
         let words: Vec<String> = job.needles.iter().chain(&job.others).cloned().collect();
-        let mut arguments = vec![word.clone(), frames::pattern(&words)];
+        let mut arguments = vec![word.clone(), script_output::pattern(&words)];
         arguments.extend(mounts.iter().map(|it| it.path.clone()));
-        let command = script(frames::SEARCH, arguments);
+        let command = script(script_output::SEARCH, arguments);
         // What is not found in time stays unseen.
         let Ok(output) = exec(self.cluster, Place { pod: &job.pod.name, container }, &command, SEARCH_WITHIN).await else { return };
-        let found = frames::parse(&output.stdout, &word);
+        let found = script_output::parse(&output.stdout, &word);
         if !found.whole {
             return;
         }
@@ -147,7 +151,7 @@ impl Inspector<'_> {
     /// A pod without claims can still ask DNS.
     async fn look_around(&self, job: &Job) {
         let Some(container) = &job.any_container else { return };
-        if self.state().desks.len() >= ENOUGH_DESKS {
+        if self.state().vantages.len() >= ENOUGH_VANTAGES {
             return;
         }
         let began = self.journal.now();
@@ -166,7 +170,7 @@ impl Inspector<'_> {
         Some(Token { file: format!("{CANARY}{file}"), token: format!("{} {token}", pod.name) })
     }
 
-    async fn run(&self, pod: &str, container: &str, mounts: &[Mounted], asked: &[Option<Token>], files: u32) -> Result<Told, String> {
+    async fn run(&self, pod: &str, container: &str, mounts: &[Mounted], asked: &[Option<Token>], files: u32) -> Result<InspectOutput, String> {
         let word = random_word()?;
         let mut arguments = vec![word.clone(), files.to_string()];
         for (mount, canary) in mounts.iter().zip(asked) {
@@ -176,9 +180,9 @@ impl Inspector<'_> {
             arguments.extend([mount.path.clone(), DEPTH.to_owned(), canary.file, canary.token, named]);
             arguments.extend(first);
         }
-        let command = script(frames::INSPECT, arguments);
+        let command = script(script_output::INSPECT, arguments);
         let output = exec(self.cluster, Place { pod, container }, &command, WITHIN).await?;
-        let told = frames::parse(&output.stdout, &word);
+        let told = script_output::parse(&output.stdout, &word);
         if told.mounts.is_empty() && !told.whole {
             let said = output.stderr.trim().chars().take(200).collect::<String>();
             return Err(format!("the shell in the image told nothing (exit status {:?}) {said}", output.exit).trim().to_owned());
@@ -186,7 +190,7 @@ impl Inspector<'_> {
         Ok(told)
     }
 
-    fn take(&self, sight: &mut Sight, job: &Job, container: &str, mounts: &[Mounted], told: Told, began: u64) {
+    fn take(&self, sight: &mut ReadTiming, job: &Job, container: &str, mounts: &[Mounted], told: InspectOutput, began: u64) {
         // When the container was started is learnt with the canary: the same claim tells it at later looks, too.
         let started = |mount: &Mounted, told: Option<i64>| {
             let key = (job.pod.uid.clone(), mount.claim.clone());
@@ -197,9 +201,9 @@ impl Inspector<'_> {
         self.note(job, container, mounts, told, began);
     }
 
-    fn note(&self, job: &Job, container: &str, mounts: &[Mounted], told: Told, began: u64) {
+    fn note(&self, job: &Job, container: &str, mounts: &[Mounted], told: InspectOutput, began: u64) {
         let (server, domain) = resolver(&told.resolver);
-        self.seat(&job.pod.uid, Desk { container: container.to_owned(), tools: told.tools, server, domain, is_guest: container.starts_with(GUEST) });
+        self.remember(&job.pod.uid, DnsVantage { container: container.to_owned(), tools: told.tools, server, domain, is_guest: container.starts_with(GUEST) });
         let cut_off = (!told.whole).then(|| "the answer was cut off".to_owned());
         for (mount, found) in mounts.iter().zip(told.mounts) {
             if mount.is_first {
@@ -226,15 +230,15 @@ impl Inspector<'_> {
     }
 
     /// Keeps what was learnt for asking DNS, unless a container with more tools is known.
-    fn seat(&self, pod: &str, desk: Desk) {
+    fn remember(&self, pod: &str, vantage: DnsVantage) {
         let mut state = self.state();
-        let known = state.desks.entry(pod.to_owned()).or_default();
-        if known.tools.len() <= desk.tools.len() {
-            *known = desk;
+        let known = state.vantages.entry(pod.to_owned()).or_default();
+        if known.tools.len() <= vantage.tools.len() {
+            *known = vantage;
         }
     }
 
-    fn canary(&self, job: &Job, mount: &Mounted, found: &Mount) -> Canary {
+    fn canary(&self, job: &Job, mount: &Mounted, found: &MountFiles) -> Canary {
         let marks = found.marks.clone();
         let (wrote, error) = match &found.written {
             Some(Ok(file)) => {

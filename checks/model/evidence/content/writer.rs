@@ -1,0 +1,435 @@
+//! Who wrote it: what tells one pod's files from all others'.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::evidence::content::{
+    PodFiles, Text,
+    clock::{Explained, Moments, Written, explains},
+    known::PodWords,
+    lexer::{Kind, Token, lex},
+};
+use crate::model::{observation::Seq, timeline::Timeline};
+
+/// Files larger than this are not searched for numbers that follow the ordinal: in enough data every number occurs.
+const NUMBERS_UP_TO: usize = 4096;
+/// So many pods make a coincidence among many numbers unlikely.
+const MANY_PODS: usize = 5;
+
+/// What the first lives of all pods wrote, side by side.
+#[derive(Debug)]
+pub struct Contents<'t> {
+    pub(crate) timeline: &'t Timeline,
+    pub(crate) known: PodWords,
+    /// What each ordinal's first life held.
+    pub(crate) pages: Vec<Page<'t>>,
+    /// By line, times and numbers aside: who has it.
+    lines: BTreeMap<String, Seen>,
+    paths: BTreeMap<&'t str, Seen>,
+    /// Words that chance may have made: who has them.
+    pub(crate) values: BTreeMap<&'t str, Seen>,
+    /// Where all pods wrote a number that follows the ordinal.
+    places: Vec<Place>,
+}
+
+/// Which ordinals have something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Once(i32),
+    Often,
+}
+
+/// A pod's files, word for word.
+#[derive(Clone, Debug)]
+pub(crate) struct Page<'t> {
+    pub(crate) pod_files: PodFiles<'t>,
+    pub(crate) files: Vec<Words<'t>>,
+}
+
+/// A file, word for word.
+#[derive(Clone, Debug)]
+pub(crate) struct Words<'t> {
+    pub(crate) text: Text<'t>,
+    /// The same for the files of all pods that play the same part.
+    pub(crate) key: String,
+    pub(crate) path: Vec<Token<'t>>,
+    pub(crate) lines: Vec<Vec<Token<'t>>>,
+}
+
+/// A place at which all pods wrote a number that follows the ordinal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    key: String,
+    /// The line; the path itself where there is none.
+    line: Option<usize>,
+    word: usize,
+    /// Of the numbers in that word.
+    part: usize,
+    /// The number of ordinal 0, and how much each further one adds.
+    base: i64,
+    step: i64,
+    /// A coincidence cannot be excluded.
+    is_unsure: bool,
+}
+
+/// What a pod's files tell of their writer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Writer {
+    /// They tell this pod.
+    Known,
+    /// They may, or that is a coincidence: why.
+    Unsure(&'static str),
+    /// They do not.
+    Unknown,
+}
+
+impl Writer {
+    /// Whether the writer is known.
+    #[must_use]
+    pub const fn is_known(&self) -> bool {
+        matches!(self, Self::Known)
+    }
+}
+
+impl<'t> Contents<'t> {
+    /// What the first lives of all pods wrote.
+    #[must_use]
+    pub fn of(timeline: &'t Timeline) -> Self {
+        Self::new(timeline, timeline.originals())
+    }
+
+    /// The same, with what one pod wrote in the place of its ordinal's.
+    pub(crate) fn beside(timeline: &'t Timeline, own: PodFiles<'t>) -> Self {
+        let mut all_pod_files = timeline.originals();
+        all_pod_files.retain(|it| it.pod.ordinal != own.pod.ordinal);
+        all_pod_files.push(own);
+        Self::new(timeline, all_pod_files)
+    }
+
+    fn new(timeline: &'t Timeline, all_pod_files: Vec<PodFiles<'t>>) -> Self {
+        let known = PodWords::of(timeline);
+        let pages: Vec<Page<'t>> = all_pod_files.into_iter().map(|it| Page::of(it, &known)).collect();
+        let mut contents = Self { timeline, known, pages, lines: BTreeMap::new(), paths: BTreeMap::new(), values: BTreeMap::new(), places: vec![] };
+        contents.note_who_has_what();
+        contents.places = contents.find_places();
+        contents
+    }
+
+    fn note_who_has_what(&mut self) {
+        for page in &self.pages {
+            let ordinal = page.pod_files.pod.ordinal;
+            for file in &page.files {
+                note(&mut self.paths, file.text.path, ordinal);
+                for line in &file.lines {
+                    note(&mut self.lines, self.known.form(line), ordinal);
+                }
+                for token in file.tokens().filter(|it| is_chance(it)) {
+                    note(&mut self.values, token.text, ordinal);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn page(&self, pod_files: PodFiles<'t>) -> Page<'t> {
+        Page::of(pod_files, &self.known)
+    }
+
+    /// What an ordinal's first life held.
+    #[must_use]
+    pub fn pod_files(&self, ordinal: i32) -> Option<&PodFiles<'t>> {
+        self.pages.iter().map(|it| &it.pod_files).find(|it| it.pod.ordinal == ordinal)
+    }
+
+    /// Whether all pods hold the same files with the same content.
+    #[must_use]
+    pub fn are_alike(&self) -> bool {
+        let texts = |page: &Page<'t>| page.pod_files.texts.iter().map(|it| (it.path, it.content)).collect::<BTreeSet<_>>();
+        let Some(first) = self.pages.first().map(texts) else { return false };
+        self.pages.len() > 1 && self.pages.iter().all(|it| texts(it) == first)
+    }
+
+    /// What another pod wrote at a path, if it wrote something else.
+    #[must_use]
+    pub fn other_text(&self, ordinal: i32, text: &Text<'_>) -> Option<(&str, &Text<'t>)> {
+        let mut others = self.pages.iter().filter(|it| it.pod_files.pod.ordinal != ordinal);
+        others.find_map(|page| {
+            let other = page.pod_files.texts.iter().find(|it| it.path == text.path && it.content != text.content)?;
+            Some((page.pod_files.pod.name(), other))
+        })
+    }
+
+    /// What an ordinal's first life tells of the writer of its files.
+    #[must_use]
+    pub fn writer(&self, ordinal: i32) -> Writer {
+        let Some(page) = self.pages.iter().find(|it| it.pod_files.pod.ordinal == ordinal) else { return Writer::Unknown };
+        let mut unsure = None;
+        for file in &page.files {
+            if self.tells(page, file) {
+                return Writer::Known;
+            }
+            if self.number_tells(page, file, true) {
+                unsure = Some("a number in it follows the ordinal, but so do the times at which the pods started, or other numbers hide it");
+            }
+        }
+        for sealed in &page.pod_files.sealed {
+            match self.search_tells(ordinal, &sealed.file.holds) {
+                Some(true) => return Writer::Known,
+                Some(false) => unsure = Some("a file that is no text names it, and other pods as well"),
+                None => {}
+            }
+        }
+        unsure.map_or(Writer::Unknown, Writer::Unsure)
+    }
+
+    /// Whether a file of a page tells which pod wrote it.
+    pub(crate) fn tells(&self, page: &Page<'t>, file: &Words<'t>) -> bool {
+        let ordinal = page.pod_files.pod.ordinal;
+        let is_own = |seen: Option<&Seen>| seen.is_none_or(|it| *it == Seen::Once(ordinal));
+        let by_path = || self.known.names(&file.path, ordinal) && is_own(self.paths.get(file.text.path));
+        let by_line = |line: &Vec<Token<'_>>| self.known.names(line, ordinal) && is_own(self.lines.get(&self.known.form(line)));
+        by_path() || file.lines.iter().any(by_line) || self.number_tells(page, file, false) || self.search_tells(ordinal, file.text.holds) == Some(true)
+    }
+
+    /// Whether a search found a word that names the pod; `Some(false)` where it found other pods' names as well.
+    pub(crate) fn search_tells(&self, ordinal: i32, holds: &[String]) -> Option<bool> {
+        let entries = || holds.iter().filter_map(|it| self.known.whole(it)).map(|it| self.known.entry_at(it));
+        if !entries().any(|it| it.ordinals.contains(&ordinal)) {
+            return None;
+        }
+        Some(entries().all(|it| it.ordinals.contains(&ordinal)))
+    }
+
+    fn number_tells(&self, page: &Page<'t>, file: &Words<'t>, unsure: bool) -> bool {
+        let ordinal = i64::from(page.pod_files.pod.ordinal);
+        let is_there = |place: &Place| place.key == file.key && place.number(file) == Some(place.base + place.step * ordinal);
+        self.places.iter().any(|place| place.is_unsure == unsure && is_there(place))
+    }
+
+    /// Whether a number is one that follows the ordinal.
+    pub(crate) fn follows(&self, file: &Words<'_>, ordinal: i32, number: i64) -> bool {
+        self.places.iter().any(|place| place.key == file.key && number == place.base + place.step * i64::from(ordinal))
+    }
+
+    /// The places at which all pods wrote a number that follows the ordinal, the same at every reading.
+    fn find_places(&self) -> Vec<Place> {
+        let asked = self.timeline.ordinals();
+        let must = |page: &&Page<'_>| asked.contains(&page.pod_files.pod.ordinal) || !page.files.is_empty();
+        let pages: Vec<&Page<'t>> = self.pages.iter().filter(must).collect();
+        let [first, _, ..] = pages.as_slice() else { return vec![] };
+        let mut places = vec![];
+        for file in &first.files {
+            let rows: Vec<(&Page<'t>, &Words<'t>)> = pages.iter().filter_map(|it| Some((*it, it.file(&file.key)?))).collect();
+            let is_small = |(_, file): &(&Page<'_>, &Words<'_>)| file.text.content.len() <= NUMBERS_UP_TO;
+            if rows.len() < pages.len() || !rows.iter().all(is_small) {
+                continue;
+            }
+            let lines = rows.iter().map(|(_, it)| it.lines.len()).min().unwrap_or(0);
+            for line in std::iter::once(None).chain((0..lines).map(Some)) {
+                places.extend(SameLine { rows: &rows, line }.places(&file.key));
+            }
+        }
+        if !places.is_empty() {
+            let later = self.later_pages();
+            places.retain(|place| later.iter().all(|page| place.is_same_in(page)));
+        }
+        places
+    }
+
+    /// What every other reading of the pods' first and later lives told.
+    fn later_pages(&self) -> Vec<Page<'t>> {
+        let timeline = self.timeline;
+        let shown: BTreeSet<&[Seq]> = self.pages.iter().map(|it| it.pod_files.reads.as_slice()).collect();
+        let lives = timeline.lanes().flat_map(|(_, lane)| lane).filter(|pod| timeline.is_current(pod));
+        let readings = lives.flat_map(|pod| [timeline.first_portrait(pod), timeline.pod_files(pod)]);
+        let counts = |it: &PodFiles<'_>| !shown.contains(it.reads.as_slice());
+        readings.flatten().filter(counts).map(|it| self.page(it)).collect()
+    }
+}
+
+fn note<K: Ord>(seen: &mut BTreeMap<K, Seen>, what: K, ordinal: i32) {
+    seen.entry(what).and_modify(|it| *it = if *it == Seen::Once(ordinal) { *it } else { Seen::Often }).or_insert(Seen::Once(ordinal));
+}
+
+/// Whether a word is one that chance may have made, and hardly twice.
+pub(crate) fn is_chance(token: &Token<'_>) -> bool {
+    match token.kind {
+        Kind::Number => token.text.len() >= 5,
+        Kind::Decimal => token.text.len() >= 6,
+        _ => token.is_random(),
+    }
+}
+
+impl<'t> Page<'t> {
+    fn of(pod_files: PodFiles<'t>, known: &PodWords) -> Self {
+        let mut files: Vec<Words<'t>> = pod_files.texts.iter().map(|text| Words::of(*text, pod_files.pod.ordinal, known)).collect();
+        let own_name = pod_files.pod.name();
+        let mut times: BTreeMap<String, usize> = BTreeMap::new();
+        for file in &mut files {
+            // Claims are named after their pods.
+            file.key = format!("{}\n{}", file.text.claim.replace(own_name, ""), file.key);
+            *times.entry(file.key.clone()).or_default() += 1;
+        }
+        for file in &mut files {
+            if times.get(&file.key).is_some_and(|it| *it > 1) {
+                file.key = format!("{}\n{}", file.text.claim.replace(own_name, ""), file.text.path);
+            }
+        }
+        Self { pod_files, files }
+    }
+
+    pub(crate) fn file(&self, key: &str) -> Option<&Words<'t>> {
+        self.files.iter().find(|it| it.key == key)
+    }
+}
+
+impl<'t> Words<'t> {
+    fn of(text: Text<'t>, ordinal: i32, known: &PodWords) -> Self {
+        let path = lex(text.path, known);
+        let lines = text.content.split('\n').map(|line| lex(line, known)).filter(|it| !it.is_empty()).collect();
+        let key = known.shape(&path, ordinal).join(" ");
+        let key = if key.is_empty() { text.path.to_owned() } else { key };
+        Self { text, key, path, lines }
+    }
+
+    /// Every word of its path and content.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &Token<'t>> {
+        self.path.iter().chain(self.lines.iter().flatten())
+    }
+}
+
+impl PodWords {
+    /// Whether one of these words names a pod of this ordinal.
+    fn names(&self, tokens: &[Token<'_>], ordinal: i32) -> bool {
+        tokens.iter().any(|it| matches!(it.kind, Kind::Known(place) if self.entry_at(place).ordinals.contains(&ordinal)))
+    }
+
+    /// A known word, if the whole text is one.
+    pub(crate) fn whole(&self, text: &str) -> Option<usize> {
+        self.at_start(text).filter(|(length, _)| *length == text.len()).map(|(_, place)| place).or_else(|| self.digest(text))
+    }
+
+    /// A line with times, numbers and what chance may have made taken out, and the names of pods left in.
+    fn form(&self, tokens: &[Token<'_>]) -> String {
+        let words: Vec<String> = tokens.iter().map(masked).collect();
+        words.join(" ")
+    }
+
+    /// The same, with what names the writer itself taken out as well.
+    pub(crate) fn shape(&self, tokens: &[Token<'_>], ordinal: i32) -> Vec<String> {
+        let is_own = |token: &Token<'_>| matches!(token.kind, Kind::Known(place) if self.entry_at(place).ordinals.contains(&ordinal));
+        tokens.iter().map(|it| if is_own(it) { "\u{1}own".to_owned() } else { masked(it) }).collect()
+    }
+}
+
+fn masked(token: &Token<'_>) -> String {
+    match token.kind {
+        Kind::Known(_) => token.text.to_ascii_lowercase(),
+        Kind::Time => "\u{1}time".to_owned(),
+        Kind::Number | Kind::Decimal => "\u{1}number".to_owned(),
+        Kind::Word if token.is_random() => "\u{1}chance".to_owned(),
+        Kind::Word => token.text.replace(|it: char| it.is_ascii_digit(), "#"),
+    }
+}
+
+/// The same line of all pods, or the path of the file.
+struct SameLine<'r, 't> {
+    rows: &'r [(&'r Page<'t>, &'r Words<'t>)],
+    line: Option<usize>,
+}
+
+impl<'r, 't> SameLine<'r, 't> {
+    fn words(&self, file: &'r Words<'t>) -> &'r [Token<'t>] {
+        self.line.map_or(file.path.as_slice(), |line| file.lines[line].as_slice())
+    }
+
+    fn places(&self, key: &str) -> Vec<Place> {
+        let lines: Vec<&[Token<'t>]> = self.rows.iter().map(|(_, file)| self.words(file)).collect();
+        let length = lines[0].len();
+        if lines.iter().any(|it| it.len() != length) {
+            return vec![];
+        }
+        let mut places = vec![];
+        let mut noise = 0;
+        for word in 0..length {
+            let column: Vec<Token<'t>> = lines.iter().map(|it| it[word]).collect();
+            if column.iter().all(|it| it.text == column[0].text) || column.iter().all(|it| it.kind == Kind::Time) {
+                continue;
+            }
+            noise += usize::from(column.iter().any(|it| it.kind == Kind::Decimal));
+            for (part, digits) in numbers(&column).into_iter().enumerate() {
+                if digits.iter().all(|it| *it == digits[0]) {
+                    continue;
+                }
+                match self.follow(&digits) {
+                    Some((base, step, Explained::No)) => {
+                        places.push(Place { key: key.to_owned(), line: self.line, word, part, base, step, is_unsure: false });
+                    }
+                    Some((base, step, Explained::Perhaps)) => {
+                        places.push(Place { key: key.to_owned(), line: self.line, word, part, base, step, is_unsure: true });
+                    }
+                    Some((_, _, Explained::Yes)) => {}
+                    None => noise += 1,
+                }
+            }
+        }
+        // Where other numbers differ for no known reason, few pods may agree by chance.
+        for place in &mut places {
+            place.is_unsure |= noise > 0 && self.rows.len() < MANY_PODS;
+        }
+        places
+    }
+
+    /// The base and step by which numbers follow the ordinals, and whether the time explains them as well.
+    fn follow(&self, digits: &[&'t str]) -> Option<(i64, i64, Explained)> {
+        let ordinal = |place: usize| i64::from(self.rows[place].0.pod_files.pod.ordinal);
+        let values: Vec<i64> = digits.iter().map(|it| it.parse().ok()).collect::<Option<_>>()?;
+        let (scale_up, run) = (values[1].checked_sub(values[0])?, ordinal(1) - ordinal(0));
+        let step = Some(scale_up / run).filter(|step| scale_up % run == 0 && *step != 0)?;
+        let base = values[0].checked_sub(step.checked_mul(ordinal(0))?)?;
+        let is_on_it = |(place, value): (usize, &i64)| step.checked_mul(ordinal(place)).and_then(|it| it.checked_add(base)) == Some(*value);
+        if !values.iter().enumerate().all(is_on_it) || values.len() == 2 && step.abs() != 1 {
+            return None;
+        }
+        let written = self.rows.iter().zip(digits).map(|((page, file), digits)| {
+            let moments = Moments::of(page.pod_files.pod, file.text.mtime);
+            Written { digits, moments }
+        });
+        Some((base, step, explains(&written.collect::<Vec<_>>())))
+    }
+}
+
+/// The numbers in words that are alike but for their digits: for each number, its digits in each word.
+fn numbers<'t>(column: &[Token<'t>]) -> Vec<Vec<&'t str>> {
+    if column.iter().any(|it| !matches!(it.kind, Kind::Number | Kind::Word)) {
+        return vec![];
+    }
+    let letters = |it: &Token<'t>| it.text.split(|it: char| it.is_ascii_digit()).filter(|it| !it.is_empty()).collect::<Vec<_>>();
+    let digits = |it: &Token<'t>| it.text.split(|it: char| !it.is_ascii_digit()).filter(|it| !it.is_empty()).collect::<Vec<_>>();
+    let (first, parts) = (letters(&column[0]), digits(&column[0]).len());
+    let all: Vec<Vec<&'t str>> = column.iter().map(digits).collect();
+    let is_alike = column.iter().all(|it| letters(it) == first) && all.iter().all(|it| it.len() == parts);
+    if !is_alike || column.iter().any(|it| it.text.len() > 64) {
+        return vec![];
+    }
+    (0..parts).map(|part| all.iter().map(|it| it[part]).collect()).collect()
+}
+
+impl Place {
+    fn number(&self, file: &Words<'_>) -> Option<i64> {
+        let words = match self.line {
+            None => file.path.as_slice(),
+            Some(line) => file.lines.get(line)?.as_slice(),
+        };
+        let numbers = numbers(&[*words.get(self.word)?]);
+        numbers.get(self.part)?.first()?.parse().ok()
+    }
+
+    /// Whether the number is there at another reading of a pod as well, as far as the file still has such a place.
+    fn is_same_in(&self, page: &Page<'_>) -> bool {
+        let Some(file) = page.file(&self.key) else { return true };
+        let wanted = self.base + self.step * i64::from(page.pod_files.pod.ordinal);
+        let Some(line) = self.line else { return self.number(file) == Some(wanted) };
+        // The line may stand elsewhere now.
+        let at = |line: usize| Self { line: Some(line), ..self.clone() }.number(file);
+        at(line).is_none() || (0..file.lines.len()).any(|line| at(line) == Some(wanted))
+    }
+}

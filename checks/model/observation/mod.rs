@@ -1,0 +1,407 @@
+//! What a line of the recording holds: our own small structs with Kubernetes' field names.
+//!
+//! The structs are an allowlist. A field that is not here is never recorded: no environment, no
+//! Secret, no annotation. They are read straight from the API server's answers, and written to the
+//! recording as they stand, so that redaction, size and a stable format are one thing.
+
+pub(crate) mod line;
+pub mod object;
+pub(crate) mod version;
+pub mod when;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::observation::object::Object;
+
+/// Position of a line in the recording, dense from 1 (the header has none).
+pub type Seq = u64;
+
+/// One line of the recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// Dense number of the line.
+    pub seq: Seq,
+    /// Monotonic nanoseconds since the recording began.
+    pub at: u64,
+    /// The fact.
+    pub what: What,
+}
+
+/// The fact that a line holds.
+#[expect(clippy::large_enum_variant, reason = "one line is held at a time")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Which StatefulSet is graded, or that there is none.
+    Subject(Subject),
+    /// An object as a list or a watch showed it.
+    Object(Change, Object),
+    /// Some changes of one kind may have been missed.
+    Gap(Gap),
+    /// The grader begins or ends a step of its tour.
+    Step(Step),
+    /// Files were read from one claim of one pod.
+    Read(Read),
+    /// A canary was written or looked for.
+    Canary(Canary),
+    /// A name was asked of the cluster's DNS.
+    Lookup(Lookup),
+    /// A fact that helps to attribute a failure.
+    Diagnosis(Diagnosis),
+    /// The judged part of the recording ends here.
+    End(End),
+    /// Written by a newer minor version: skipped, and counted.
+    Unknown,
+}
+
+/// Which StatefulSet is graded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Subject {
+    /// The namespace that is graded.
+    pub namespace: String,
+    /// The set, or `None` where the namespace holds none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stateful_set: Option<Reference>,
+    /// Other workloads that stand in the namespace (`Deployment/web`), which may be what the student built instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
+}
+
+/// An object by name and UID.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reference {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.uid`.
+    pub uid: String,
+}
+
+/// How an object came to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Change {
+    /// By a list: it exists, since when is not known.
+    Listed,
+    /// By the watch: it was created just now.
+    Added,
+    /// By the watch: it was changed just now.
+    Modified,
+    /// By the watch: it went away just now.
+    Deleted,
+}
+
+/// The kinds that are watched, each a stream of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Kind {
+    /// `apps/v1` StatefulSet.
+    StatefulSet,
+    /// `v1` Pod.
+    Pod,
+    /// `v1` PersistentVolumeClaim.
+    PersistentVolumeClaim,
+    /// `v1` Service.
+    Service,
+    /// `discovery.k8s.io/v1` EndpointSlice.
+    EndpointSlice,
+    /// `v1` Event.
+    Event,
+}
+
+impl Kind {
+    /// Every watched kind.
+    pub const ALL: [Self; 6] = [Self::StatefulSet, Self::Pod, Self::PersistentVolumeClaim, Self::Service, Self::EndpointSlice, Self::Event];
+}
+
+/// A break in one kind's stream. The list that follows it is recorded as `listed` lines.
+///
+/// It is written after the new list was fetched and before its lines, so `vanished` is complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    /// Whose stream broke.
+    pub kind: Kind,
+    /// What the API server said.
+    pub reason: String,
+    /// The last line of this kind that is sure to have been seen in order; absent when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sure: Option<Seq>,
+    /// UIDs that were known before the gap and are not in the list after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vanished: Vec<String>,
+}
+
+/// Begin or end of one step of the tour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// Which step.
+    pub name: StepName,
+    /// Begin, or how it ended.
+    pub phase: Phase,
+    /// What the grader asks of the cluster in this step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    /// The API's answer, or what was still awaited when it ended without success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+}
+
+/// The steps of the tour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum StepName {
+    /// Apply the manifests (with `-f`).
+    Apply,
+    /// Wait until all replicas are Ready.
+    Observe,
+    /// Read files, ask DNS, write canaries.
+    Inspect,
+    /// Delete one pod and wait for its successor.
+    Replace,
+    /// Add pods.
+    ScaleUp,
+    /// Remove pods.
+    ScaleDown,
+    /// Bring the removed pods back.
+    Restart,
+    /// Put everything back as it was found.
+    Restore,
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// It begins; what is asked is about to be sent.
+    Begin,
+    /// What was awaited came.
+    Done,
+    /// An obstacle ended it: waiting on would not help.
+    Stuck,
+    /// Its time ran out.
+    TimedOut,
+    /// The API server refused what was asked, or somebody else's change ended it.
+    Refused,
+    /// It was interrupted.
+    Interrupted,
+}
+
+/// A change that the grader asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Asked {
+    /// `spec.replicas` of the graded set, through the `scale` subresource.
+    Replicas(i32),
+    /// Deletion of a pod, by UID.
+    Delete(Reference),
+}
+
+/// The files that one pod saw on one claim at one time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Read {
+    /// In which pod.
+    pub pod: Reference,
+    /// In which of its containers.
+    pub container: String,
+    /// The claim's name.
+    pub claim: String,
+    /// Where the claim is mounted in that container.
+    pub mount_path: String,
+    /// When the reading began, in nanoseconds since the recording began (`at` is when it ended).
+    pub began: u64,
+    /// Regular files below the mount, the canary among them left out.
+    pub files: Vec<File>,
+    /// Folders that hold nothing, relative to the mount.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<String>,
+    /// Every file below the mount was searched for what names pods; what was found is in `File::holds`.
+    #[serde(skip_serializing_if = "is_false")]
+    pub searched: bool,
+    /// How many files there were that are not in `files`, or whose content is not (bounds reached).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+    /// Why nothing could be read; `files` is then empty and says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One regular file on a claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct File {
+    /// Path relative to the mount.
+    pub path: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time in seconds since the epoch by the node's clock, where the image can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtime: Option<i64>,
+    /// The text, up to the cap; absent for binary, unreadable and left-out files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// The content goes on after what is kept.
+    #[serde(skip_serializing_if = "is_false")]
+    pub cut: bool,
+    /// Why there is no content: `binary`, `unreadable`, `left out`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without: Option<String>,
+    /// `sha256:…` of the bytes that were kept (binary ones too).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Of a binary file: eight digits of the digest of each 64 bytes that were kept.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub blocks: String,
+    /// What names pods and was found in the whole file, by a search in the container.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<String>,
+}
+
+/// What was done with the grader's own file on a claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Canary {
+    /// Through which pod.
+    pub pod: Reference,
+    /// On which claim.
+    pub claim: String,
+    /// The canary that was written, if one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wrote: Option<Token>,
+    /// All the canaries that were seen on the claim, when they were looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saw: Option<Vec<Token>>,
+    /// By canary's file name: its inode and when that was last changed, where the image can tell. A copy has others.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<String, String>,
+    /// Why it could not be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A canary: a file with a random name and content, which names the pod that it was written for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Token {
+    /// The file's name.
+    pub file: String,
+    /// Its content.
+    pub token: String,
+}
+
+/// One question to the cluster's DNS server and its answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Lookup {
+    /// The full name, with its trailing dot.
+    pub name: String,
+    /// The pod whose name was asked; absent for the Service's own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<Reference>,
+    /// The Service whose records are asked for.
+    pub service: String,
+    /// From which pod it was asked.
+    pub from: Reference,
+    /// Which server was asked; absent where only the pod's own resolver could be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// By what means: `nslookup`, `getent`, …
+    pub by: String,
+    /// When the asking began, in nanoseconds since the recording began.
+    pub began: u64,
+    /// The addresses in the answer, sorted.
+    pub addresses: Vec<String>,
+    /// The server's refusal (`NXDOMAIN`); the name does not resolve now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Why it could not be asked at all; it says nothing about the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unasked: Option<String>,
+}
+
+/// Facts that attribute a failure, fetched when something is stuck.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Diagnosis {
+    /// The last lines that a container wrote.
+    #[serde(rename_all = "camelCase")]
+    Logs {
+        /// Whose.
+        pod: Reference,
+        /// Of which container.
+        container: String,
+        /// From the container's previous start (it has ended), not the one that runs.
+        previous: bool,
+        /// At most 20 lines, each cut at 300 characters.
+        lines: Vec<String>,
+    },
+    /// The StorageClasses of the cluster, where they may be read.
+    #[serde(rename_all = "camelCase")]
+    StorageClasses {
+        /// Each class's name, and whether it is the default one.
+        classes: Vec<StorageClass>,
+    },
+    /// Something could not be asked, and why.
+    #[serde(rename_all = "camelCase")]
+    Unavailable {
+        /// What was asked for.
+        what: String,
+        /// Why it is not known.
+        why: String,
+    },
+}
+
+/// A StorageClass, as far as it explains a Pending claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StorageClass {
+    /// `metadata.name`.
+    pub name: String,
+    /// Marked as the default class.
+    pub is_default: bool,
+}
+
+/// Why the judged part ends, and what it cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct End {
+    /// Why.
+    pub why: Why,
+    /// More on it, for the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// API requests made so far, watches included.
+    pub requests: u64,
+    /// Watch events received so far.
+    pub watch_events: u64,
+    /// Milliseconds since the recording began.
+    pub wall_ms: u64,
+}
+
+/// Why a recording ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Why {
+    /// All that was planned was done.
+    #[default]
+    Complete,
+    /// Somebody stopped it.
+    Interrupted,
+    /// The whole time ran out.
+    Timeout,
+    /// An obstacle stood in the way.
+    Obstacle,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(b: &bool) -> bool {
+    !*b
+}

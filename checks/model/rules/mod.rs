@@ -1,0 +1,4 @@
+//! Rules that several checks judge alike.
+
+pub(crate) mod not_shown;
+pub(crate) mod order;

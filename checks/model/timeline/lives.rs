@@ -1,0 +1,434 @@
+//! Lives: what the timeline keeps of each object from its beginning to its end.
+
+use std::sync::LazyLock;
+
+use crate::model::{
+    observation::{
+        Asked, Change, Phase, Seq, StepName,
+        object::{ContainerState, Metadata, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec, StatefulSet, StatefulSetSpec, StatefulSetStatus},
+        version::Version,
+        when::When,
+    },
+    stamp,
+    timeline::{
+        relevance::Changes,
+        uptime::{Circumstances, Runs},
+    },
+};
+
+/// An observation's content with its place in the recording.
+#[derive(Clone, Debug)]
+pub struct Noted<T> {
+    /// Its line.
+    pub seq: Seq,
+    /// Its time, in nanoseconds since the recording began.
+    pub at: u64,
+    /// What it says.
+    pub what: T,
+}
+
+/// One life (UID) of a StatefulSet.
+#[derive(Clone, Debug)]
+pub struct SetLife {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// The newest spec.
+    pub spec: StatefulSetSpec,
+    /// The newest status.
+    pub status: StatefulSetStatus,
+    /// The newest generation of the spec.
+    pub generation: i64,
+    /// When it was created.
+    pub added: When,
+    /// When anything but `spec.replicas` last changed; its creation where nothing has.
+    pub changed: When,
+    /// When the parts of it that evidence depends on last changed.
+    pub changes: Changes,
+    /// The controller's name for the template as it stands; `None` until it has named that.
+    pub revision: Option<String>,
+    /// When the generation last rose without a recorded reason: something that is not recorded changed.
+    pub(crate) unexplained: Option<When>,
+    /// `spec.replicas` when it was first seen.
+    pub first_replicas: i32,
+    /// Every change of `spec.replicas`, the witnessed creation (from 0) among them.
+    pub scales: Vec<Scale>,
+    /// When its deletion was requested.
+    pub deletion_requested: Option<When>,
+    /// When it went away.
+    pub deleted: Option<When>,
+}
+
+/// One change of `spec.replicas`, as the set's own watch showed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scale {
+    /// Before.
+    pub from: i32,
+    /// After.
+    pub to: i32,
+    /// When.
+    pub when: When,
+    /// The set's resourceVersion on the line that showed it.
+    pub version: Version,
+}
+
+/// One pod UID's life.
+#[derive(Clone, Debug)]
+pub struct PodLife {
+    /// The newest object, its spec always there.
+    pub pod: Pod,
+    /// The number at the end of its name; -1 where there is none.
+    pub ordinal: i32,
+    /// When it was created.
+    pub added: When,
+    /// When that was, in nanoseconds since the recording began, as far as it was watched.
+    pub added_at: u64,
+    /// First seen without the owner that it has now.
+    pub adopted: bool,
+    /// When it was first Ready.
+    pub ready: Option<When>,
+    /// While it had not been seen Ready, it stood in a gap, from the line `after` on: it may have been Ready there.
+    pub unwatched: Option<When>,
+    /// That moment, in nanoseconds since the recording began.
+    pub ready_at: u64,
+    /// When its deletion was first requested.
+    pub deletion_requested: Option<When>,
+    /// That moment, in nanoseconds since the recording began.
+    pub deletion_requested_at: u64,
+    /// When it went away.
+    pub deleted: Option<When>,
+    /// That moment, in nanoseconds since the recording began.
+    pub deleted_at: u64,
+    /// When that was by the server's clock, in seconds since the epoch, where that is told.
+    pub(crate) asked: Option<i64>,
+    /// The runs of the containers that are meant to stay up.
+    pub(crate) runs: Vec<Runs>,
+    /// When it was last told of.
+    pub told: When,
+    /// When its containers were first seen running, in nanoseconds since the recording began.
+    pub running_at: Option<u64>,
+    /// The addresses that it had.
+    pub addresses: Vec<String>,
+}
+
+impl PodLife {
+    /// `metadata.name`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.pod.metadata.name
+    }
+
+    /// `metadata.uid`.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.pod.metadata.uid
+    }
+
+    /// Its spec.
+    #[must_use]
+    pub fn spec(&self) -> &PodSpec {
+        static NONE: LazyLock<PodSpec> = LazyLock::new(PodSpec::default);
+        self.pod.spec.as_ref().unwrap_or(&NONE)
+    }
+
+    /// Whether it is Ready at the moment, and not on its way out.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.is_alive() && self.deletion_requested.is_none() && condition_true(&self.pod, "Ready")
+    }
+
+    /// Whether it still exists.
+    #[must_use]
+    pub const fn is_alive(&self) -> bool {
+        self.deleted.is_none()
+    }
+
+    /// When the first of its containers started, in seconds since the epoch by the node's clock; `None` where one was started
+    /// again since.
+    #[must_use]
+    pub fn first_start(&self) -> Option<i64> {
+        let statuses = || self.pod.status.init_container_statuses.iter().chain(&self.pod.status.container_statuses);
+        if statuses().any(|it| it.restart_count > 0) {
+            return None;
+        }
+        let running = |it: &ContainerState| it.running.as_ref().and_then(|it| it.started_at.clone());
+        let ended = |it: &ContainerState| it.terminated.as_ref().and_then(|it| it.started_at.clone());
+        statuses().filter_map(|it| running(&it.state).or_else(|| ended(&it.state))).filter_map(|it| stamp::epoch(&it)).min()
+    }
+
+    /// When the first of its containers that is still known of started, in seconds since the epoch by the node's clock.
+    pub(crate) fn earliest_start(&self) -> Option<i64> {
+        let statuses = self.pod.status.init_container_statuses.iter().chain(&self.pod.status.container_statuses);
+        let mut starts = vec![];
+        for state in statuses.flat_map(|it| [&it.state, &it.last_state]) {
+            let running = state.running.as_ref().and_then(|it| it.started_at.as_deref());
+            let ended = state.terminated.as_ref().and_then(|it| it.started_at.as_deref());
+            starts.extend(running.into_iter().chain(ended).filter_map(stamp::epoch));
+        }
+        starts.into_iter().min()
+    }
+
+    /// The claims that its containers mount, or have as raw devices, by volume: `(volume, claim)`, in the volumes' order.
+    ///
+    /// Generic ephemeral volumes are claims too, named `<pod>-<volume>`.
+    #[must_use]
+    pub fn claims(&self) -> Vec<(String, String)> {
+        let spec = self.spec();
+        let containers = || spec.containers.iter().chain(&spec.init_containers);
+        let mounted = |volume: &str| containers().any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume)) || self.has_as_device(volume);
+        spec.volumes
+            .iter()
+            .filter(|volume| mounted(&volume.name))
+            .filter_map(|volume| match (&volume.persistent_volume_claim, &volume.ephemeral) {
+                (Some(source), _) => Some((volume.name.clone(), source.claim_name.clone())),
+                (None, Some(_)) => Some((volume.name.clone(), format!("{}-{}", self.name(), volume.name))),
+                (None, None) => None,
+            })
+            .collect()
+    }
+}
+
+impl PodLife {
+    /// Whether a container has a volume as a raw device: it holds no files.
+    #[must_use]
+    pub fn has_as_device(&self, volume: &str) -> bool {
+        let spec = self.spec();
+        spec.containers.iter().chain(&spec.init_containers).any(|it| it.volume_devices.iter().any(|device| device.name == volume))
+    }
+}
+
+/// One life (UID) of a claim.
+#[derive(Clone, Debug)]
+pub struct ClaimLife {
+    /// The newest object, its spec always there.
+    pub claim: PersistentVolumeClaim,
+    /// When it was created.
+    pub added: When,
+    /// It was created with the name of the volume that it is to have, which is another's, or somebody's own.
+    pub names_its_volume: bool,
+    /// When it was first seen with a pod as owner, which dooms it.
+    pub owned_by_pod: Option<When>,
+    /// When its deletion was first requested.
+    pub deletion_requested: Option<When>,
+    /// When it went away.
+    pub deleted: Option<When>,
+}
+
+impl ClaimLife {
+    /// `metadata.name`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.claim.metadata.name
+    }
+
+    /// `metadata.uid`.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.claim.metadata.uid
+    }
+
+    /// When somebody deleted it, or asked for that, as opposed to going with a pod that owned it.
+    ///
+    /// Nothing of a submission deletes a claim that no pod owns, so this shows nothing about it.
+    #[must_use]
+    pub fn deleted_by_somebody(&self) -> Option<When> {
+        if self.owned_by_pod.is_some() { None } else { self.deletion_requested.or(self.deleted) }
+    }
+
+    /// Name of the volume that it is bound to; empty while it is not.
+    #[must_use]
+    pub fn volume(&self) -> &str {
+        self.claim.spec.as_ref().map_or("", |spec| &spec.volume_name)
+    }
+}
+
+/// One life (UID) of a Service.
+#[derive(Clone, Debug)]
+pub struct ServiceLife {
+    /// The newest object, its spec always there.
+    pub service: Service,
+    /// When it was created.
+    pub added: When,
+    /// When its spec last changed after its creation.
+    pub changed: Option<When>,
+    /// When it went away.
+    pub deleted: Option<When>,
+}
+
+impl ServiceLife {
+    /// Its spec.
+    #[must_use]
+    pub fn spec(&self) -> &ServiceSpec {
+        static NONE: LazyLock<ServiceSpec> = LazyLock::new(ServiceSpec::default);
+        self.service.spec.as_ref().unwrap_or(&NONE)
+    }
+
+    /// Whether it has no cluster IP by its own will.
+    #[must_use]
+    pub fn is_headless(&self) -> bool {
+        self.spec().cluster_ip == "None"
+    }
+}
+
+/// A step of the tour.
+#[derive(Clone, Debug)]
+pub struct StepLife {
+    /// Which.
+    pub name: StepName,
+    /// Its first line.
+    pub begin: Seq,
+    /// What the grader asked for in it.
+    pub asked: Vec<(Seq, Asked)>,
+    /// How it ended, and what was said then.
+    pub end: Option<(Seq, Phase, Option<String>)>,
+}
+
+impl PodLife {
+    pub(crate) fn take(&mut self, when: When, at: u64, change: Change, it: Pod) {
+        self.told = when;
+        let spec = it.spec.or_else(|| self.pod.spec.take());
+        self.pod = Pod { spec, ..it };
+        let it = &self.pod;
+        for address in it.status.pod_ips.iter().map(|it| &it.ip).chain(std::iter::once(&it.status.pod_ip)) {
+            if !address.is_empty() && !self.addresses.contains(address) {
+                self.addresses.push(address.clone());
+            }
+        }
+        if it.metadata.deletion_timestamp.is_some() && self.deletion_requested.is_none() {
+            self.deletion_requested = Some(when);
+            self.deletion_requested_at = at;
+        }
+        let asked = it.metadata.deletion_timestamp.as_deref().and_then(stamp::epoch);
+        self.asked = self.asked.or(asked.map(|it| it - self.pod.metadata.deletion_grace_period_seconds.unwrap_or(0)));
+        let statuses = &it.status.container_statuses;
+        if self.running_at.is_none() && !statuses.is_empty() && statuses.iter().all(|it| it.state.running.is_some()) {
+            self.running_at = Some(at);
+        }
+        let is_removed = !it.status.reason.is_empty() || condition_true(it, "DisruptionTarget");
+        let is_leaving = self.deletion_requested.is_some() || change == Change::Deleted;
+        self.take_runs(&Circumstances { seq: when.by, at, is_leaving, asked: self.asked, is_removed });
+        let it = &self.pod;
+        if change == Change::Deleted {
+            self.go(when, at);
+        } else if self.ready.is_none() && condition_true(it, "Ready") {
+            self.ready = Some(When { after: self.unwatched.map_or(when.after, |gap| gap.after), ..when });
+            self.ready_at = at;
+        } else if change == Change::Listed {
+            self.miss(when);
+        }
+    }
+
+    /// It stood in a gap, and may have been Ready in it.
+    pub(crate) fn miss(&mut self, gap: When) {
+        if self.ready.is_none() {
+            self.unwatched.get_or_insert(gap);
+        }
+    }
+
+    pub(crate) fn go(&mut self, when: When, at: u64) {
+        if self.deletion_requested.is_none() {
+            self.deletion_requested = Some(when);
+            self.deletion_requested_at = at;
+        }
+        if self.deleted.is_none() {
+            self.deleted = Some(when);
+            self.deleted_at = at;
+        }
+    }
+}
+
+/// Whether a condition is `True`.
+pub(crate) fn condition_true(pod: &Pod, which: &str) -> bool {
+    pod.status.conditions.iter().any(|it| it.r#type == which && it.status == "True")
+}
+
+impl SetLife {
+    pub(crate) fn begin(when: When, change: Change, it: &StatefulSet) -> Self {
+        let spec = it.spec.clone().unwrap_or_default();
+        let replicas = spec.replicas.unwrap_or(1);
+        let version = Version::of(&it.metadata.resource_version);
+        let scales = if change == Change::Added { vec![Scale { from: 0, to: replicas, when, version }] } else { vec![] };
+        Self {
+            name: it.metadata.name.clone(),
+            uid: it.metadata.uid.clone(),
+            spec,
+            status: it.status.clone(),
+            generation: it.metadata.generation,
+            added: when,
+            changed: when,
+            changes: Changes::default(),
+            revision: None,
+            unexplained: None,
+            first_replicas: replicas,
+            scales,
+            deletion_requested: None,
+            deleted: None,
+        }
+    }
+
+    /// Takes in what a line tells of it; a spec that is left out is as before.
+    pub(crate) fn take(&mut self, when: When, spec: Option<StatefulSetSpec>, status: StatefulSetStatus, metadata: &Metadata) {
+        let is_explained = spec.is_some_and(|spec| self.take_spec(when, spec, &metadata.resource_version));
+        if metadata.generation > self.generation && !is_explained {
+            self.unexplained = Some(when);
+        }
+        self.generation = metadata.generation;
+        self.status = status;
+        self.take_revision(when);
+    }
+
+    /// Whether anything in the spec differs from before.
+    fn take_spec(&mut self, when: When, spec: StatefulSetSpec, version: &str) -> bool {
+        let (from, to) = (self.spec.replicas.unwrap_or(1), spec.replicas.unwrap_or(1));
+        self.spec.replicas = spec.replicas;
+        if from != to {
+            self.scales.push(Scale { from, to, when, version: Version::of(version) });
+        }
+        let before = std::mem::replace(&mut self.spec, spec);
+        let now = &self.spec;
+        if before == *now {
+            return from != to;
+        }
+        self.changed = when;
+        let same_order =
+            before.pod_management_policy == now.pod_management_policy && before.ordinals == now.ordinals && before.min_ready_seconds == now.min_ready_seconds;
+        if !same_order {
+            self.changes.order = Some(when);
+        }
+        if before.persistent_volume_claim_retention_policy != now.persistent_volume_claim_retention_policy {
+            self.changes.retention = Some(when);
+        }
+        let same_pods = before.template == now.template
+            && before.template_digest == now.template_digest
+            && before.volume_claim_templates == now.volume_claim_templates
+            && before.service_name == now.service_name
+            && before.selector == now.selector;
+        if !same_pods {
+            self.changes.template = Some(when);
+            // The controller will name it anew, or give back the name of an earlier one that was the same.
+            self.revision = None;
+        }
+        true
+    }
+
+    /// The controller's name for the template tells of changes that are not recorded.
+    fn take_revision(&mut self, when: When) {
+        let newest = &self.status.update_revision;
+        if newest.is_empty() || self.status.observed_generation < self.generation {
+            return;
+        }
+        if self.revision.as_ref().is_some_and(|it| it != newest) {
+            let when = self.unexplained.unwrap_or(when);
+            self.changes.template = Some(when);
+            self.changed = if when.by > self.changed.by { when } else { self.changed };
+        }
+        self.revision = Some(newest.clone());
+        self.unexplained = None;
+    }
+}
+
+/// The number behind the last hyphen of a pod's name; -1 where there is none.
+pub(crate) fn ordinal_of(name: &str) -> i32 {
+    name.rsplit_once('-').filter(|(_, digits)| digits.bytes().all(|it| it.is_ascii_digit())).and_then(|(_, digits)| digits.parse().ok()).unwrap_or(-1)
+}

@@ -1,0 +1,116 @@
+//! Settled periods: when the set is where it was asked to be.
+
+use crate::model::{
+    observation::Seq,
+    timeline::{Timeline, lives::PodLife},
+};
+
+/// A span in which the set stood where `spec.replicas` asked it to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettledPeriod {
+    /// Its first line.
+    pub from: Seq,
+    /// The first line at which it was over; `None` while it lasts.
+    pub until: Option<Seq>,
+    /// `spec.replicas` in it.
+    pub replicas: i32,
+    /// The UID of the set.
+    pub set: String,
+    /// The pods that the set owned at its beginning, by ordinal: name and UID.
+    pub pods: Vec<(String, String)>,
+}
+
+impl SettledPeriod {
+    pub(crate) fn now(timeline: &Timeline, from: Seq) -> Self {
+        Self {
+            from,
+            until: None,
+            replicas: timeline.set().map_or(0, |set| set.spec.replicas.unwrap_or(1)),
+            set: timeline.set().map_or_else(String::new, |set| set.uid.clone()),
+            pods: timeline.owned().map(|it| (it.name().to_owned(), it.uid().to_owned())).collect(),
+        }
+    }
+}
+
+impl Timeline {
+    /// Whether the set is where it was asked to be: see [`Timeline::settled_or_awaited`].
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.going().is_none()
+    }
+
+    /// The first span in which the submission as it stands had all its replicas Ready, and those pods stayed
+    /// up: where a container of theirs ended by its own doing later, it came up again.
+    #[must_use]
+    pub fn settled(&self) -> Option<&SettledPeriod> {
+        let replicas = self.replicas();
+        self.settled_periods().iter().find(|rest| rest.replicas == replicas && self.is_of_now(rest) && self.lasts(rest))
+    }
+
+    /// Whether a settled period's pods stayed up: where a container of theirs ended by its own doing later, it came up again.
+    pub(crate) fn lasts(&self, rest: &SettledPeriod) -> bool {
+        let stays = |pod: &PodLife| pod.ended().is_none_or(|ended| ended <= rest.from) || self.is_up(pod);
+        let lasts = |pod: &PodLife| stays(pod) && self.crash_of(pod).is_none() && self.outlasts_all(pod);
+        rest.pods.iter().all(|(_, uid)| self.pod_life(uid).is_some_and(lasts))
+    }
+
+    /// The pod life that the structural checks look at for an ordinal: the one that was there when
+    /// the set had settled, or the newest one of the template as it stands.
+    #[must_use]
+    pub fn representative(&self, ordinal: i32) -> Option<&PodLife> {
+        let settled = self.settled().and_then(|rest| rest.pods.iter().filter_map(|(_, uid)| self.pod_life(uid)).find(|pod| pod.ordinal == ordinal));
+        settled.or_else(|| self.lane(ordinal).iter().rfind(|pod| self.is_current(pod)))
+    }
+
+    /// Whether a pod was Ready, and up: for more than the moment that each start of a container that ends is.
+    pub(crate) fn is_back(&self, new: &PodLife) -> bool {
+        new.ready.is_some() && self.is_up(new) && self.crash_of(new).is_none() && self.outlasts_all(new)
+    }
+
+    /// What an ordinal still lacks to be Ready, in words.
+    pub(crate) fn lacking(&self, ordinal: i32) -> Option<String> {
+        let name = format!("{}-{ordinal}", self.set().map_or("", |set| &set.name));
+        match self.live(ordinal) {
+            None => Some(format!("{name} to be created")),
+            Some(pod) if pod.deletion_requested.is_some() => Some(format!("{name} to be gone")),
+            Some(pod) if !pod.is_ready() => Some(format!("{name} to be Ready")),
+            Some(pod) if !self.is_up(pod) => Some(format!("{name} to stay up")),
+            Some(_) => None,
+        }
+    }
+
+    /// What is missing for rest, in words; `None` at rest.
+    pub(crate) fn going(&self) -> Option<String> {
+        let Some(set) = self.set().filter(|set| set.deleted.is_none()) else { return Some("a StatefulSet".to_owned()) };
+        if set.deletion_requested.is_some() {
+            return Some(format!("{} is being deleted", set.name));
+        }
+        let replicas = set.spec.replicas.unwrap_or(1);
+        if replicas == 0 {
+            return Some(format!("{} has 0 replicas", set.name));
+        }
+        let start = self.start();
+        let end = start.saturating_add(replicas);
+        if let Some(what) = (start..end).find_map(|ordinal| self.lacking(ordinal)) {
+            return Some(what);
+        }
+        if let Some(extra) = self.owned().find(|it| !(start..end).contains(&it.ordinal)) {
+            return Some(format!("{} to be gone", extra.name()));
+        }
+        self.rollout()
+    }
+
+    /// The pod that a rolling update has yet to replace, in words.
+    ///
+    /// OnDelete and partitions may stay mixed for ever, and are at rest.
+    fn rollout(&self) -> Option<String> {
+        let set = self.set()?;
+        if set.status.observed_generation < set.generation {
+            return Some(format!("the controller to see {}'s newest spec", set.name));
+        }
+        // An adopted pod without a revision is replaced, too.
+        let outdated = |pod: &&PodLife| !set.leaves_alone(pod.ordinal) && pod.revision() != Some(&set.status.update_revision);
+        let next = self.owned().find(outdated).filter(|_| !set.status.update_revision.is_empty());
+        next.map(|it| format!("{} to be updated", it.name()))
+    }
+}

@@ -1,0 +1,119 @@
+//! How long each step may take: generous, from what the set itself says of its pods.
+
+use std::time::Duration;
+
+use checks::model::observation::object::{Container, Probe, StatefulSetSpec};
+
+/// What a pod of the set may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepBudget {
+    /// To go: its grace period.
+    grace: Duration,
+    /// To come: starting, probes, `minReadySeconds`.
+    scale_up: Duration,
+}
+
+/// For what no pod explains: a busy API server, a slow node.
+const BASE: Duration = Duration::from_secs(60);
+/// For one pod to be scheduled, its volume mounted, its container started.
+const START: Duration = Duration::from_secs(30);
+/// For the kubelet to tidy up after a pod.
+const TIDY: Duration = Duration::from_secs(15);
+/// For images that are not on the node yet.
+const PULL: Duration = Duration::from_secs(60);
+/// Nothing that a manifest asks for makes one pod wait longer than this.
+const MAX_SECONDS_PER_POD: i64 = 600;
+
+impl StepBudget {
+    /// Of a set.
+    #[must_use]
+    pub fn of(spec: &StatefulSetSpec) -> Self {
+        let pod = &spec.template.spec;
+        let grace = pod.termination_grace_period_seconds.unwrap_or(30);
+        let probes: i64 = pod.containers.iter().chain(&pod.init_containers).map(probing).max().unwrap_or(0);
+        // The controller was seen to take up to twice minReadySeconds before the next pod.
+        let ready = 2 * i64::from(spec.min_ready_seconds);
+        Self { grace: seconds(grace), scale_up: START + seconds(probes.saturating_add(ready)) }
+    }
+
+    /// For so many pods to come, one after the other.
+    #[must_use]
+    pub fn scale_up(self, pods: i32) -> Duration {
+        BASE + self.scale_up * count(pods)
+    }
+
+    /// For the first settling: images may have to be pulled.
+    #[must_use]
+    pub fn settle(self, pods: i32) -> Duration {
+        PULL + self.scale_up(pods)
+    }
+
+    /// For so many pods to go, one after the other.
+    #[must_use]
+    pub fn scale_down(self, pods: i32) -> Duration {
+        BASE + (self.grace + TIDY) * count(pods)
+    }
+
+    /// For one pod to go and its successor to come.
+    #[must_use]
+    pub fn replace(self) -> Duration {
+        self.scale_down(1) + self.scale_up
+    }
+
+    /// How long so many removals take where no app obeys SIGTERM.
+    #[must_use]
+    pub fn worst_removal(self, pods: i32) -> Duration {
+        self.grace * count(pods)
+    }
+}
+
+fn probing(container: &Container) -> i64 {
+    let probe = |probe: &Probe| {
+        i64::from(probe.initial_delay_seconds) + i64::from(probe.period_seconds.max(probe.timeout_seconds)) * i64::from(probe.failure_threshold.max(1))
+    };
+    container.startup_probe.as_ref().map_or(0, probe) + container.readiness_probe.as_ref().map_or(0, probe)
+}
+
+fn seconds(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds.clamp(0, MAX_SECONDS_PER_POD)).unwrap_or(0))
+}
+
+fn count(pods: i32) -> u32 {
+    u32::try_from(pods.max(1)).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use checks::model::observation::object::{Container, PodSpec, PodTemplate, Probe, StatefulSetSpec};
+
+    use super::StepBudget;
+
+    fn set(grace: Option<i64>, min_ready_seconds: i32, readiness_probe: Option<Probe>) -> StepBudget {
+        let container = Container { readiness_probe, ..Container::default() };
+        let spec = PodSpec { termination_grace_period_seconds: grace, containers: vec![container], ..PodSpec::default() };
+        StepBudget::of(&StatefulSetSpec { min_ready_seconds, template: PodTemplate { spec, ..PodTemplate::default() }, ..StatefulSetSpec::default() })
+    }
+
+    const fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn budgets_grow_with_what_the_set_asks_for() {
+        let plain = set(None, 0, None);
+        assert_eq!((plain.scale_up(3), plain.scale_down(5), plain.replace(), plain.settle(3)), (s(150), s(285), s(135), s(210)));
+        assert_eq!(set(None, 10, None).scale_up(2), s(160));
+        let probe = Probe { initial_delay_seconds: 20, period_seconds: 10, failure_threshold: 3, timeout_seconds: 1 };
+        assert_eq!(set(None, 0, Some(probe)).scale_up(1), s(140));
+        assert_eq!(set(Some(0), 0, None).scale_down(2), s(90));
+        assert_eq!(set(None, 0, None).worst_removal(6), s(180));
+    }
+
+    #[test]
+    fn no_manifest_makes_it_endless() {
+        assert_eq!(set(Some(i64::MAX), 0, None).scale_down(1), s(675));
+        assert_eq!(set(Some(-5), i32::MAX, None).scale_up(1), s(690));
+    }
+}

@@ -1,0 +1,159 @@
+//! From a kubeconfig to a cluster that answers.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use kube::{Client, client::ClientBuilder};
+use serde::Deserialize;
+
+use crate::cluster::client::{
+    credential_plugin::Plugin,
+    error::{Failure, Tried},
+    kubeconfig::{configuration, has_p521_key, without_credentials},
+    request_layer::{CountLayer, Requests, Tries},
+    tls,
+};
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long the first answer may take.
+const FIRST_ANSWER: Duration = Duration::from_secs(15);
+
+/// Which cluster and namespace, as the user says. What is `None` comes from the kubeconfig, as with kubectl.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `--kubeconfig`.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`.
+    pub context: Option<String>,
+    /// `-n`; `None`: the lab's own, `statefulset-lab`.
+    pub namespace: Option<String>,
+}
+
+/// The namespace that the lab asks for.
+pub const LAB_NAMESPACE: &str = "statefulset-lab";
+
+/// A cluster that has answered. Cheap to clone; clones count into the same numbers.
+#[derive(Clone)]
+pub struct Cluster {
+    /// kube's client; every request through it is counted and, where that is safe, repeated.
+    pub client: Client,
+    /// The namespace that is worked on.
+    pub namespace: String,
+    /// The context's own namespace, which kubectl would use.
+    pub own_namespace: String,
+    /// Name of the context; `in-cluster` inside a pod.
+    pub context: String,
+    /// Address of the API server.
+    pub server: String,
+    /// Its version (`v1.34.4`).
+    pub version: String,
+    /// The requests made so far.
+    pub requests: Arc<Requests>,
+    /// The watch events received so far.
+    pub watch_events: Arc<AtomicU64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    git_version: String,
+}
+
+impl Cluster {
+    /// Finds the cluster and asks for its version, once.
+    ///
+    /// # Errors
+    /// A name that cannot be a namespace's, no or no usable kubeconfig, no such context, no server, no trust, no credentials.
+    pub async fn connect(options: &Options) -> Result<Self, Failure> {
+        let namespace = options.namespace.clone().unwrap_or_else(|| LAB_NAMESPACE.to_owned());
+        // It becomes part of paths.
+        if namespace.is_empty() || namespace.len() > 63 || !namespace.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-') {
+            return Err(Failure::new(
+                "bad_namespace",
+                format!("{:?} cannot be a namespace", crate::console::sanitize::sanitize(&namespace)),
+                "A namespace's name has lowercase letters, digits and hyphens.",
+            ));
+        }
+        let (mut config, context) = configuration(options.kubeconfig.as_deref(), options.context.as_deref()).await?;
+        let plugin = Plugin::take(&mut config).await?;
+        config.default_retry = false;
+        config.connect_timeout = Some(CONNECT);
+        let server = without_credentials(config.cluster_url.to_string().trim_end_matches('/'));
+        let own_namespace = config.default_namespace.clone();
+        // Without the name and password that may stand before the host.
+        let proxy = config.proxy_url.as_ref().and_then(|it| it.authority()).map(|it| it.as_str().rsplit('@').next().unwrap_or_default().to_owned());
+        let requests = Arc::new(Requests::default());
+        let tried = Tried { verb: "get", resource: "version", server: &server, ..Tried::default() };
+        let layer = CountLayer { requests: Arc::clone(&requests), plugin };
+        let builder = ClientBuilder::try_from(config.clone()).map_err(|error| Failure::of_client(&error, has_p521_key(&config), &tried))?;
+        let mut client = builder.with_layer(&layer).build();
+        let mut answer = version(&client, &tried).await;
+        if answer.as_ref().is_err_and(|failure| failure.id == "tls")
+            && let Some(other) = tls::client(&config, &layer, CONNECT)
+            && let Ok(version) = version(&other, &tried).await
+        {
+            (client, answer) = (other, Ok(version));
+        }
+        let version = answer.map_err(|failure| match proxy {
+            Some(proxy) => failure.because(format!("it was asked through the proxy {proxy}, as the kubeconfig's proxy-url or HTTPS_PROXY says")),
+            None => failure,
+        })?;
+        Ok(Self { client, namespace, own_namespace, context, server, version, requests, watch_events: Arc::default() })
+    }
+
+    /// The same cluster through an existing client: for tests, and for many namespaces at once.
+    #[must_use]
+    pub fn with(client: Client, namespace: &str) -> Self {
+        Self {
+            client,
+            namespace: namespace.to_owned(),
+            own_namespace: namespace.to_owned(),
+            context: String::new(),
+            server: String::new(),
+            version: String::new(),
+            requests: Arc::default(),
+            watch_events: Arc::default(),
+        }
+    }
+
+    /// The same connection, working on another namespace.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self.clone() }
+    }
+
+    /// What an error of a request means; `resource` as in [`Tried`], an empty name for a collection.
+    #[must_use]
+    pub fn failure(&self, error: &kube::Error, verb: &str, resource: &str, name: &str) -> Failure {
+        Failure::of(error, &Tried { verb, resource, name, namespace: &self.namespace, server: &self.server })
+    }
+
+    /// Watch events received so far.
+    #[must_use]
+    pub fn watch_events(&self) -> u64 {
+        self.watch_events.load(Ordering::Relaxed)
+    }
+}
+
+async fn version(client: &Client, tried: &Tried<'_>) -> Result<String, Failure> {
+    let mut request = http::Request::new(vec![]);
+    *request.uri_mut() = http::Uri::from_static("/version");
+    // Whoever starts the tool before the cluster should hear so at once.
+    request.extensions_mut().insert(Tries(1));
+    match tokio::time::timeout(FIRST_ANSWER, client.request::<Version>(request)).await {
+        Ok(Ok(version)) => Ok(crate::console::sanitize::clip(&version.git_version, 40)),
+        Ok(Err(error)) => Err(Failure::of(&error, tried)),
+        Err(_) => Err(Failure::new(
+            "no_answer",
+            format!("the API server at {} does not answer", crate::console::sanitize::sanitize(tried.server)),
+            "Check that the cluster runs and that this machine can reach it (network, VPN, firewall).",
+        )),
+    }
+}

@@ -1,0 +1,204 @@
+//! Credential plugins: the command of a kubeconfig that prints a token or a certificate.
+//!
+//! kube runs them too, but waits for ever, and on the thread that should hear a Ctrl-C. So they are run
+//! here: bounded, killed when nobody waits for them any more, and again shortly before a token expires.
+
+use std::{
+    io::{self, IsTerminal as _},
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use http::{HeaderValue, Request, header::AUTHORIZATION};
+use jiff::{SignedDuration, Timestamp};
+use kube::{
+    Config,
+    client::Body,
+    config::{AuthInfo, ExecConfig, ExecInteractiveMode},
+};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    process::Command,
+    sync::Mutex,
+};
+
+use crate::cluster::{Failure, client::kubeconfig::base64};
+use crate::console::{sanitize::sanitize, secrets::mask};
+
+/// The longest that a plugin may take that can ask nobody.
+const ALONE: Duration = Duration::from_secs(60);
+/// The longest that a plugin may take at a terminal, where somebody may have to log in.
+const AT_TERMINAL: Duration = Duration::from_secs(300);
+/// A token that expires sooner is not used for another request.
+const SOON: SignedDuration = SignedDuration::from_secs(60);
+/// The most that is read of what a plugin prints.
+const MAX_OUTPUT_BYTES: u64 = 1 << 20;
+
+/// A plugin whose token expires, and the newest token.
+pub(crate) struct Plugin {
+    exec: ExecConfig,
+    held: Mutex<(HeaderValue, Timestamp)>,
+}
+
+/// What a plugin prints.
+#[derive(Deserialize)]
+struct Printed {
+    status: Status,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    expiration_timestamp: Option<String>,
+    token: Option<String>,
+    client_certificate_data: Option<String>,
+    client_key_data: Option<String>,
+}
+
+impl Plugin {
+    /// Runs the configuration's plugin, if it has one that counts, and puts what it gives in its place.
+    /// A token that expires comes back as a plugin, for it to be renewed.
+    ///
+    /// # Errors
+    /// The plugin is missing, fails, gives nothing of use, or takes too long.
+    pub(crate) async fn take(config: &mut Config) -> Result<Option<Arc<Self>>, Failure> {
+        let auth = &mut config.auth_info;
+        let goes_before =
+            auth.auth_provider.is_some() || auth.token.is_some() || auth.token_file.is_some() || auth.username.is_some() && auth.password.is_some();
+        let Some(exec) = auth.exec.take().filter(|_| !goes_before) else { return Ok(None) };
+        let status = run(&exec).await?;
+        let expires = expires(&exec, &status)?;
+        if let (Some(certificate), Some(key)) = (&status.client_certificate_data, &status.client_key_data) {
+            put_certificate(auth, certificate, key);
+        }
+        match (status.token, expires) {
+            (Some(token), Some(expires)) => {
+                let held = (bearer(&exec, &token)?, expires);
+                Ok(Some(Arc::new(Self { exec, held: Mutex::new(held) })))
+            }
+            (token, _) => {
+                auth.token = token.map(Into::into);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Puts the token into a request, a new one where the old one is about to expire.
+    ///
+    /// # Errors
+    /// As [`Plugin::take`].
+    pub(crate) async fn authorize(&self, request: &mut Request<Body>) -> Result<(), Failure> {
+        let mut held = self.held.lock().await;
+        if Timestamp::now() + SOON >= held.1 {
+            let status = run(&self.exec).await?;
+            let expires = expires(&self.exec, &status)?.unwrap_or(Timestamp::MAX);
+            *held = (bearer(&self.exec, &status.token.unwrap_or_default())?, expires);
+        }
+        request.headers_mut().insert(AUTHORIZATION, held.0.clone());
+        Ok(())
+    }
+}
+
+/// Runs it once.
+async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
+    let name = name(exec);
+    let by_hand = format!("Run `{name}` by hand with the arguments of the kubeconfig, or log in again as your cluster's guide says.");
+    let asks = exec.interactive_mode != Some(ExecInteractiveMode::Never) && io::stdin().is_terminal();
+    let within = if asks { AT_TERMINAL } else { ALONE };
+    let mut child = command(exec, asks).kill_on_drop(true).spawn().map_err(|error| not_started(exec, &error))?;
+    let ended = async {
+        let (out, err) = tokio::join!(read(child.stdout.take()), read(child.stderr.take()));
+        Ok::<_, io::Error>((child.wait().await?, out?, err?))
+    };
+    let (status, out, err): (ExitStatus, _, _) = match tokio::time::timeout(within, ended).await {
+        Ok(Ok(ended)) => ended,
+        Ok(Err(error)) => return Err(Failure::new("credential_plugin", format!("the credential plugin {name} cannot be read: {error}"), by_hand)),
+        Err(_) => {
+            let what = format!("the credential plugin {name} has not ended within {} s", within.as_secs());
+            return Err(Failure::new("credential_plugin", what, format!("See what it waits for. {by_hand}")));
+        }
+    };
+    if !status.success() {
+        let failure = Failure::new("credential_plugin", format!("the credential plugin {name} failed ({status})"), by_hand);
+        return Err(failure.because(mask(String::from_utf8_lossy(&err).trim())));
+    }
+    let printed = serde_json::from_slice::<Printed>(&out).ok().map(|it| it.status).filter(Status::holds_something);
+    printed.ok_or_else(|| Failure::new("credential_plugin", format!("the credential plugin {name} printed no credential"), by_hand))
+}
+
+impl Status {
+    const fn holds_something(&self) -> bool {
+        self.token.is_some() || self.client_certificate_data.is_some() && self.client_key_data.is_some()
+    }
+}
+
+fn command(exec: &ExecConfig, asks: bool) -> Command {
+    let mut command = Command::new(exec.command.as_deref().unwrap_or_default());
+    command.args(exec.args.iter().flatten());
+    command.envs(exec.env.iter().flatten().filter_map(|it| Some((it.get("name")?, it.get("value")?))));
+    let mut spec = json!({"interactive": asks});
+    if let Some(cluster) = exec.cluster.as_ref().filter(|_| exec.provide_cluster_info) {
+        // What was read from a kubeconfig can be written again.
+        spec["cluster"] = serde_json::to_value(cluster).unwrap_or_default();
+    }
+    let info = json!({"kind": "ExecCredential", "apiVersion": exec.api_version, "spec": spec});
+    command.env("KUBERNETES_EXEC_INFO", info.to_string());
+    let (input, errors) = if asks { (Stdio::inherit(), Stdio::inherit()) } else { (Stdio::null(), Stdio::piped()) };
+    command.stdin(input).stdout(Stdio::piped()).stderr(errors);
+    command
+}
+
+/// All that is printed, up to a limit; who prints on is told that nobody reads.
+async fn read(from: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![];
+    if let Some(from) = from {
+        from.take(MAX_OUTPUT_BYTES).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+fn not_started(exec: &ExecConfig, error: &io::Error) -> Failure {
+    let name = name(exec);
+    if error.kind() != io::ErrorKind::NotFound {
+        return Failure::new("credential_plugin", format!("the credential plugin {name} cannot be started: {error}"), "Mend or reinstall it.");
+    }
+    let what = format!("the credential plugin {name}, which the kubeconfig names, is not installed");
+    Failure::new("no_credential_plugin", what, "Install it, and see that it is in PATH.").because(exec.install_hint.as_deref().unwrap_or_default().trim())
+}
+
+/// The command, without its arguments: they may hold a password or a token.
+fn name(exec: &ExecConfig) -> String {
+    sanitize(exec.command.as_deref().unwrap_or_default())
+}
+
+fn expires(exec: &ExecConfig, status: &Status) -> Result<Option<Timestamp>, Failure> {
+    let Some(text) = &status.expiration_timestamp else { return Ok(None) };
+    let wrong = |_| {
+        Failure::new(
+            "credential_plugin",
+            format!("the credential plugin {} printed no time of expiry: {}", name(exec), sanitize(text)),
+            "Mend or reinstall it.",
+        )
+    };
+    text.parse().map(Some).map_err(wrong)
+}
+
+fn bearer(exec: &ExecConfig, token: &str) -> Result<HeaderValue, Failure> {
+    let wrong =
+        |_| Failure::new("credential_plugin", format!("the credential plugin {} printed a token that cannot be sent", name(exec)), "Mend or reinstall it.");
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(wrong)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// As a kubeconfig holds it: in base64.
+fn put_certificate(auth: &mut AuthInfo, certificate: &str, key: &str) {
+    auth.client_certificate_data = Some(base64(certificate));
+    auth.client_key_data = Some(base64(key).into());
+}
+
+#[cfg(test)]
+mod tests;

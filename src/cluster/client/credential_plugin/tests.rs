@@ -1,0 +1,126 @@
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+
+use http::{Request, header::AUTHORIZATION};
+use kube::{
+    Config,
+    client::Body,
+    config::{ExecConfig, ExecInteractiveMode},
+};
+
+use crate::cluster::Failure;
+use crate::cluster::client::credential_plugin::{Plugin, put_certificate};
+
+/// A plugin that does what the script says; `$0` is a file beside which it may write.
+fn plugin(folder: &Path, script: &str) -> Config {
+    let path = folder.join("plugin");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    configured(ExecConfig {
+        command: Some(path.display().to_string()),
+        args: Some(vec!["get".to_owned(), "--password=hunter2".to_owned()]),
+        ..ExecConfig::default()
+    })
+}
+
+fn configured(exec: ExecConfig) -> Config {
+    let mut config = Config::new(http::Uri::from_static("https://127.0.0.1:1"));
+    config.auth_info.exec = Some(ExecConfig { interactive_mode: Some(ExecInteractiveMode::Never), ..exec });
+    config
+}
+
+async fn failure(script: &str) -> Failure {
+    let folder = tempfile::tempdir().unwrap();
+    let failure = Plugin::take(&mut plugin(folder.path(), script)).await.err().unwrap();
+    assert_eq!(failure.id, "credential_plugin");
+    assert!(failure.what.contains("/plugin "), "{failure:?}");
+    // Arguments hold secrets.
+    assert!(!format!("{failure:?}").contains("hunter2"), "{failure:?}");
+    failure
+}
+
+/// Catches a plugin that waits for somebody who is not there, and hangs the grade; time is not waited for here, it jumps.
+#[tokio::test(start_paused = true)]
+async fn one_that_hangs_is_named_and_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("pid");
+    // Time stands still until the script runs: a test that is slow to start it must not pass by that.
+    let started = tokio::task::spawn_blocking({
+        let pid = pid.clone();
+        move || while fs::read_to_string(&pid).unwrap_or_default().is_empty() {}
+    });
+    let mut config = plugin(folder.path(), "echo $$ > \"$(dirname \"$0\")/pid\"; exec sleep 1000000");
+    let (failure, started) = tokio::join!(Plugin::take(&mut config), started);
+    started.unwrap();
+    let failure = failure.err().unwrap();
+    assert!(failure.what.contains("has not ended within 60 s"), "{failure:?}");
+    let pid = fs::read_to_string(pid).unwrap();
+    let deleted = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).map_or(true, |it| it.contains(") Z "));
+    while !deleted() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_fails_says_why() {
+    let told = failure("echo 'expired \u{1b}[2Jsession' >&2; exit 3").await;
+    assert!(told.what.ends_with(" failed (exit status: 3)"), "{told:?}");
+    assert_eq!(told.detail, ["expired \\u{1b}[2Jsession"]);
+}
+
+/// Catches a plugin whose flood of output fills the memory, or blocks it and us for ever.
+#[tokio::test]
+async fn one_that_prints_no_credential_is_told() {
+    for script in ["", "echo hello", "echo '{\"kind\":\"ExecCredential\"}'", "echo '{\"status\":{}}'"] {
+        let told = failure(script).await;
+        assert!(told.what.ends_with(" printed no credential"), "{told:?}");
+    }
+    failure("exec cat /dev/zero").await;
+    let told = failure("echo '{\"status\":{\"token\":\"a\",\"expirationTimestamp\":\"soon\"}}'").await;
+    assert!(told.what.ends_with("printed no time of expiry: soon"), "{told:?}");
+}
+
+#[tokio::test]
+async fn one_that_is_missing_is_named_with_how_to_get_it() {
+    let exec = ExecConfig { command: Some("no-such-plugin".to_owned()), install_hint: Some("brew install it".to_owned()), ..ExecConfig::default() };
+    let told = Plugin::take(&mut configured(exec)).await.err().unwrap();
+    assert_eq!((told.id, told.what.as_str()), ("no_credential_plugin", "the credential plugin no-such-plugin, which the kubeconfig names, is not installed"));
+    assert_eq!(told.detail, ["brew install it"]);
+}
+
+/// Catches a grade that outlives its token, and a plugin that is run for each request.
+#[tokio::test]
+async fn a_token_is_renewed_when_it_expires_and_not_before() {
+    let folder = tempfile::tempdir().unwrap();
+    // The first token has expired already, the second lasts.
+    let script = r#"n=$(cat "$0.n" 2>/dev/null); n=$((n+1)); echo $n > "$0.n"
+        until=2000-01-01T00:00:00Z; [ $n = 1 ] || until=2999-01-01T00:00:00Z
+        echo "{\"status\":{\"token\":\"token-$n\",\"expirationTimestamp\":\"$until\"}}""#;
+    let held = Plugin::take(&mut plugin(folder.path(), script)).await.unwrap().unwrap();
+    for _ in 0..3 {
+        let mut request = Request::new(Body::empty());
+        held.authorize(&mut request).await.unwrap();
+        assert_eq!(request.headers()[AUTHORIZATION], "Bearer token-2");
+    }
+}
+
+/// Catches credentials that are not where kube looks for them.
+#[tokio::test]
+async fn what_does_not_expire_becomes_part_of_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = plugin(folder.path(), r#"echo "$KUBERNETES_EXEC_INFO" > "$0.info"; echo '{"status":{"token":"t"}}'"#);
+    assert!(Plugin::take(&mut config).await.unwrap().is_none());
+    assert!(config.auth_info.token.is_some() && config.auth_info.exec.is_none());
+    let info = fs::read_to_string(folder.path().join("plugin.info")).unwrap();
+    assert!(info.contains("\"kind\":\"ExecCredential\"") && info.contains("\"interactive\":false"), "{info}");
+    put_certificate(&mut config.auth_info, "-----BEGIN", "-----BEGIN");
+    assert_eq!(config.auth_info.client_certificate_data.as_deref(), Some("LS0tLS1CRUdJTg=="));
+}
+
+/// Catches a plugin that is run although the kubeconfig holds a token beside it.
+#[tokio::test]
+async fn what_stands_in_the_kubeconfig_goes_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = plugin(folder.path(), "exit 1");
+    config.auth_info.token = Some("t".to_owned().into());
+    assert!(Plugin::take(&mut config).await.unwrap().is_none());
+}

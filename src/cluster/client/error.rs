@@ -1,0 +1,442 @@
+//! What can go wrong between us and a cluster: what failed, on which object, why, and what to do next.
+
+use std::{error::Error as StdError, fmt, io};
+
+use kube::{
+    client::{AuthError, RustlsTlsError},
+    config::KubeconfigError,
+    core::Status,
+};
+
+use crate::{console::sanitize::sanitize, submission::Place};
+
+/// A job that cannot go on. Every text in it is safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Failure {
+    /// Stable name of the case.
+    pub id: &'static str,
+    /// What failed and why, in one line, without a full stop.
+    pub what: String,
+    /// More on why, a line each.
+    pub detail: Vec<String>,
+    /// What to do next, a sentence.
+    pub next: String,
+    /// Where in a submission it is, and in which field.
+    pub at: Option<Box<(Place, String)>>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&self.what)
+    }
+}
+
+/// What helps where no kubeconfig can be used.
+const KUBECONFIG_NEXT: &str = "Point KUBECONFIG or `--kubeconfig` to your cluster's kubeconfig; `kubectl config view` shows what kubectl uses.";
+
+/// What was tried when it failed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tried<'a> {
+    /// Kubernetes' verb (`list`, `patch`, `create`, `get`, `delete`, …).
+    pub verb: &'a str,
+    /// Plural, with its group and subresource where it has them (`statefulsets.apps/scale`).
+    pub resource: &'a str,
+    /// Name of the object; empty for a collection.
+    pub name: &'a str,
+    /// Namespace; empty for what has none.
+    pub namespace: &'a str,
+    /// Address of the API server.
+    pub server: &'a str,
+}
+
+impl fmt::Display for Tried<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{} {}", self.verb, self.resource)?;
+        if !self.name.is_empty() {
+            write!(to, " {}", sanitize(self.name))?;
+        }
+        if !self.namespace.is_empty() {
+            write!(to, " in namespace {}", sanitize(self.namespace))?;
+        }
+        Ok(())
+    }
+}
+
+impl Failure {
+    /// A failure with its next step.
+    pub fn new(id: &'static str, what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { id, what: what.into(), detail: vec![], next: next.into(), at: None }
+    }
+
+    /// Whether it may be gone in a moment: the server is away, or has too much to do.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self.id, "no_server" | "no_answer" | "connection_lost" | "connection" | "timeout" | "busy" | "server_error" | "lease_unsure")
+    }
+
+    /// Says where in a submission it is; the field may be empty.
+    #[must_use]
+    pub fn at(mut self, place: Place, field: &str) -> Self {
+        self.at = Some(Box::new((place, sanitize(field))));
+        self
+    }
+
+    /// Adds a line on why. It is escaped, and cut in the middle where it is long: the reason comes last.
+    #[must_use]
+    pub fn because(mut self, why: impl AsRef<str>) -> Self {
+        let why = sanitize(why.as_ref());
+        if !why.is_empty() && !self.what.contains(&why) {
+            self.detail.push(why);
+        }
+        self
+    }
+
+    /// What a request's error means.
+    #[must_use]
+    pub fn of(error: &kube::Error, tried: &Tried<'_>) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::of_status(status, tried),
+            kube::Error::Auth(error) => Self::of_auth(error),
+            kube::Error::InferKubeconfig(error) => Self::of_kubeconfig(error),
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::new(
+                "not_kubernetes",
+                format!("{} did not answer as a Kubernetes API server does", at(tried)),
+                "Check the server's address in the kubeconfig, and that no proxy stands in between.",
+            )
+            .because(error.to_string()),
+            other => Self::of_connection(other, tried),
+        }
+    }
+
+    /// What an API server's refusal means.
+    #[must_use]
+    pub fn of_status(status: &Status, tried: &Tried<'_>) -> Self {
+        let what = |said: &str| format!("{said}: {tried}");
+        let namespace = sanitize(tried.namespace);
+        let failure = match status.code {
+            401 => Self::new(
+                "credentials",
+                format!("{} does not accept the credentials of this context (401)", at(tried)),
+                "They are wrong or expired. Log in again, or get a new kubeconfig from whoever runs the cluster.",
+            ),
+            403 if is_terminating(status) => Self::terminating_namespace(tried.namespace),
+            403 if status.message.contains("violates PodSecurity") => Self::new(
+                "pod_security",
+                what("refused by the namespace's Pod Security level"),
+                "Take out of the pod what the message names. What needs it is graded in a new namespace with `--trust`, or in one with another level.",
+            ),
+            403 if status.message.contains("exceeded quota") => Self::new(
+                "quota",
+                what("the namespace's quota is used up"),
+                format!("Make room (`kubectl describe quota -n {namespace}`), or ask whoever runs the cluster for more."),
+            ),
+            403 => {
+                Self::new("forbidden", what("not permitted"), format!("Ask whoever runs the cluster for the Role that `stsgrade rbac -n {namespace}` prints."))
+            }
+            404 if is_namespace(status) => Self::missing_namespace(tried.namespace),
+            404 => Self::new("not_found", what("not found"), "See what is there with `kubectl get`, and check the name and the namespace."),
+            408 | 504 => {
+                Self::new("timeout", what("the API server did not answer in time"), "The cluster is overloaded or its storage is slow. Try again later.")
+            }
+            409 => {
+                Self::new("conflict", what("somebody else changed it at the same time"), "Make sure that nobody else works in this namespace, and try again.")
+            }
+            422 => Self::new("invalid", what("refused as invalid"), "Correct what the message names."),
+            429 => Self::new("busy", what("the API server has too much to do (429)"), "Try again in a minute."),
+            500.. => Self::new(
+                "server_error",
+                what(&format!("the API server failed ({})", status.code)),
+                "Try again; if it stays, show this to whoever runs the cluster.",
+            ),
+            _ => Self::new("refused", what("the API server refused"), "Correct what the message names."),
+        };
+        failure.because(&status.message)
+    }
+
+    /// The namespace does not exist.
+    #[must_use]
+    pub fn missing_namespace(namespace: &str) -> Self {
+        let namespace = sanitize(namespace);
+        Self::new(
+            "no_namespace",
+            format!("namespace {namespace} does not exist"),
+            format!("Create it (`kubectl create namespace {namespace}`) and apply your manifests, or name another with `-n`."),
+        )
+    }
+
+    /// The namespace is being deleted.
+    #[must_use]
+    pub fn terminating_namespace(namespace: &str) -> Self {
+        let namespace = sanitize(namespace);
+        Self::new(
+            "namespace_terminating",
+            format!("namespace {namespace} is being deleted"),
+            format!("Wait until `kubectl get namespace {namespace}` no longer finds it, create it again, apply your manifests, and try again."),
+        )
+    }
+
+    /// Something was awaited and did not come in its time.
+    #[must_use]
+    pub fn timed_out(what: &str, seconds: u64) -> Self {
+        Self::new("timeout", format!("{} did not come within {seconds} s", sanitize(what)), "Try again, with a longer `--timeout` if the cluster is slow.")
+    }
+
+    /// There is no kubeconfig where it was looked for.
+    #[must_use]
+    pub fn no_kubeconfig(places: &str) -> Self {
+        Self::new("no_kubeconfig", format!("there is no kubeconfig at {}", sanitize(places)), KUBECONFIG_NEXT)
+    }
+
+    /// What a configuration of which no client can be made means.
+    #[must_use]
+    pub fn of_client(error: &kube::Error, has_p521_key: bool, tried: &Tried<'_>) -> Self {
+        match error {
+            kube::Error::RustlsTls(RustlsTlsError::InvalidPrivateKey(why)) => {
+                let failure = if has_p521_key {
+                    Self::new(
+                        "client_key",
+                        "the client key of this context is on the curve P-521, which this tool cannot use, though kubectl can",
+                        "Ask for a client certificate whose key is RSA or on the curve P-256 or P-384.",
+                    )
+                } else {
+                    Self::new("client_key", "the client key of this context cannot be used", "Use an unencrypted RSA key, or one on the curve P-256 or P-384.")
+                };
+                failure.because(why.to_string())
+            }
+            kube::Error::RustlsTls(why) => {
+                Self::new("bad_kubeconfig", "the certificates of this context cannot be used", "Get a new kubeconfig from whoever runs the cluster.")
+                    .because(chain(why))
+            }
+            other => Self::of(other, tried),
+        }
+    }
+
+    /// What a kubeconfig that cannot be used means.
+    #[must_use]
+    pub fn of_kubeconfig(error: &KubeconfigError) -> Self {
+        const NEXT: &str = KUBECONFIG_NEXT;
+        match error {
+            KubeconfigError::FindPath => Self::new("no_kubeconfig", "there is no kubeconfig", NEXT),
+            KubeconfigError::ReadConfig(why, path) if why.kind() == io::ErrorKind::NotFound => Self::no_kubeconfig(&path.display().to_string()),
+            KubeconfigError::ReadConfig(why, path) => {
+                Self::new("bad_kubeconfig", format!("cannot read the kubeconfig {}: {why}", sanitize(&path.display().to_string())), NEXT)
+            }
+            KubeconfigError::CurrentContextNotSet => Self::new(
+                "no_context",
+                "the kubeconfig names no current context",
+                "Choose one with `kubectl config use-context NAME` or `--context NAME`; `kubectl config get-contexts` lists them.",
+            ),
+            KubeconfigError::LoadContext(name) => Self::unknown_context(name, &[]),
+            other => Self::new("bad_kubeconfig", "the kubeconfig cannot be used", NEXT).because(chain(other)),
+        }
+    }
+
+    /// The kubeconfig has no such context.
+    #[must_use]
+    pub fn unknown_context(name: &str, known: &[String]) -> Self {
+        let next = if known.is_empty() {
+            "See `kubectl config get-contexts` for those that there are.".to_owned()
+        } else {
+            format!("There are: {}.", sanitize(&known.join(", ")))
+        };
+        Self::new("unknown_context", format!("the kubeconfig has no context {}", sanitize(name)), next)
+    }
+
+    /// Credentials that kube itself cannot use; plugins are run by ourselves.
+    fn of_auth(error: &AuthError) -> Self {
+        Self::new("credentials", "the credentials of this context cannot be used", "Log in again, or get a new kubeconfig.").because(chain(error))
+    }
+
+    fn of_connection(error: &(dyn StdError + 'static), tried: &Tried<'_>) -> Self {
+        let words = chain(error);
+        let auth = links(error).find_map(|it| match it.downcast_ref::<kube::Error>() {
+            Some(kube::Error::Auth(auth)) => Some(auth),
+            _ => it.downcast_ref::<AuthError>(),
+        });
+        if let Some(auth) = auth {
+            return Self::of_auth(auth);
+        }
+        // A layer of our own has put it into words already.
+        if let Some(known) = links(error).find_map(|it| it.downcast_ref::<Self>()) {
+            return known.clone();
+        }
+        let server = at(tried);
+        let failure = match fault(error, &words) {
+            ConnectTrouble::Refused => Self::new(
+                "no_server",
+                format!("nothing answers at {}: connection refused", address(tried)),
+                "Start the cluster (`minikube start`, `kind create cluster`, …), or choose another with `--context`.",
+            ),
+            ConnectTrouble::Name => Self::new(
+                "no_server_name",
+                format!("the name of {server} cannot be resolved"),
+                "Check the server's address in the kubeconfig, your network, and whether a VPN is needed.",
+            ),
+            // What a server answers whose certificate is of a kind that this side did not offer to check.
+            ConnectTrouble::Tls if words.contains("HandshakeFailure") || words.contains("UnsupportedSignatureAlgorithm") => Self::new(
+                "tls",
+                format!("no trusted connection to {server}: it has no algorithm in common with this tool"),
+                "Its certificate may be on the curve P-521, which this tool cannot use, though kubectl can: use one that is RSA, or on P-256 or P-384.",
+            ),
+            ConnectTrouble::Tls => Self::new(
+                "tls",
+                format!("no trusted connection to {server}"),
+                "The certificate does not fit the kubeconfig: get a fresh kubeconfig for this cluster, and check this machine's clock.",
+            ),
+            ConnectTrouble::Timeout => Self::new(
+                "no_answer",
+                format!("{server} does not answer"),
+                "Check that the cluster runs and that this machine can reach it (network, VPN, firewall).",
+            ),
+            ConnectTrouble::Broken => {
+                Self::new("connection_lost", format!("the connection to {server} broke"), "Check that the cluster still runs, and try again.")
+            }
+            ConnectTrouble::Other => Self::new("connection", format!("cannot talk to {server}"), "Check with `kubectl get --raw /version` that kubectl can."),
+        };
+        failure.because(words)
+    }
+}
+
+/// Kinds of trouble on the way to the server.
+enum ConnectTrouble {
+    Refused,
+    Name,
+    Tls,
+    Timeout,
+    Broken,
+    Other,
+}
+
+fn fault(error: &(dyn StdError + 'static), words: &str) -> ConnectTrouble {
+    let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if has(&["invalid peer certificate", "received fatal alert", "received corrupt message", "bad certificate", "peer is incompatible"]) {
+        return ConnectTrouble::Tls;
+    }
+    if has(&["dns error", "failed to lookup address"]) {
+        return ConnectTrouble::Name;
+    }
+    let kind = links(error).filter_map(|it| it.downcast_ref::<io::Error>()).map(io::Error::kind).find(|it| *it != io::ErrorKind::Other);
+    match kind {
+        Some(io::ErrorKind::ConnectionRefused) => ConnectTrouble::Refused,
+        Some(io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => ConnectTrouble::Timeout,
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => {
+            ConnectTrouble::Broken
+        }
+        _ if has(&["connection closed", "IncompleteMessage", "broken pipe"]) => ConnectTrouble::Broken,
+        _ => ConnectTrouble::Other,
+    }
+}
+
+/// Whether nothing was listening: the request was surely not carried out.
+pub(crate) fn is_refused(error: &(dyn StdError + 'static)) -> bool {
+    matches!(fault(error, &chain(error)), ConnectTrouble::Refused)
+}
+
+/// Whether the connection broke, so that nobody knows whether the request was carried out.
+pub(crate) fn is_broken(error: &(dyn StdError + 'static)) -> bool {
+    matches!(fault(error, &chain(error)), ConnectTrouble::Broken | ConnectTrouble::Timeout)
+}
+
+/// The errors from the outermost to the first cause.
+///
+/// An `io::Error` hides what it wraps from `source()`, which tells only the wrapped one's source.
+fn links<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |it| cause(*it)).take(16)
+}
+
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match wrapped {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+/// The whole chain in one line, each link once.
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut line = String::new();
+    for link in links(error) {
+        let words = link.to_string();
+        // kube's word for whatever failed on the way.
+        let words = words.strip_prefix("ServiceError: ").unwrap_or(&words);
+        if !line.contains(words) {
+            if !line.is_empty() {
+                line.push_str(": ");
+            }
+            line.push_str(words);
+        }
+    }
+    line
+}
+
+fn address(tried: &Tried<'_>) -> String {
+    if tried.server.is_empty() { "the API server's address".to_owned() } else { sanitize(tried.server) }
+}
+
+fn at(tried: &Tried<'_>) -> String {
+    if tried.server.is_empty() { "the API server".to_owned() } else { format!("the API server at {}", sanitize(tried.server)) }
+}
+
+fn is_namespace(status: &Status) -> bool {
+    status.details.as_ref().is_some_and(|details| details.kind == "namespaces")
+}
+
+fn is_terminating(status: &Status) -> bool {
+    status.message.contains("because it is being terminated")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use kube::core::Status;
+
+    use super::{Failure, Tried, chain, is_broken, is_refused};
+
+    const TRIED: Tried<'_> = Tried { verb: "list", resource: "pods", name: "", namespace: "lab", server: "https://s:6443" };
+
+    fn api(code: u16, reason: &str, message: &str) -> Failure {
+        Failure::of(&kube::Error::Api(Box::new(Status::failure(message, reason).with_code(code))), &TRIED)
+    }
+
+    fn service(error: io::Error) -> Failure {
+        // As hyper does: the io::Error is inside an error of its own, which is inside an io::Error.
+        Failure::of(&kube::Error::Service(Box::new(io::Error::other(error))), &TRIED)
+    }
+
+    /// Catches a next step that belongs to another trouble.
+    #[test]
+    fn each_trouble_has_its_own_name() {
+        assert_eq!(api(401, "Unauthorized", "Unauthorized").id, "credentials");
+        assert_eq!(api(403, "Forbidden", "pods is forbidden").id, "forbidden");
+        assert_eq!(api(403, "Forbidden", "unable to create new content in namespace lab because it is being terminated").id, "namespace_terminating");
+        assert_eq!(api(404, "NotFound", "x").id, "not_found");
+        assert_eq!(api(504, "Timeout", "x").id, "timeout");
+        assert_eq!(api(500, "InternalError", "x").id, "server_error");
+        assert_eq!(service(io::ErrorKind::ConnectionRefused.into()).id, "no_server");
+        assert_eq!(service(io::ErrorKind::ConnectionReset.into()).id, "connection_lost");
+        assert_eq!(service(io::ErrorKind::TimedOut.into()).id, "no_answer");
+        assert_eq!(service(io::Error::other("invalid peer certificate: UnknownIssuer")).id, "tls");
+        assert_eq!(service(io::Error::other("dns error")).id, "no_server_name");
+        assert_eq!(service(io::Error::other("?")).id, "connection");
+    }
+
+    /// Catches a server's message that takes over the terminal, and one that is shown twice.
+    #[test]
+    fn what_the_server_says_is_escaped_and_said_once() {
+        let failure = api(403, "Forbidden", "\u{1b}[2J no");
+        assert_eq!(failure.what, "not permitted: list pods in namespace lab");
+        assert_eq!(failure.detail, ["\\u{1b}[2J no"]);
+        let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert_eq!(chain(&refused), "connection refused");
+    }
+
+    /// Catches a change that is sent twice although the first may have been carried out.
+    #[test]
+    fn refused_and_broken_are_told_apart() {
+        let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert!(is_refused(&refused) && !is_broken(&refused));
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert!(!is_refused(&reset) && is_broken(&reset));
+    }
+}

@@ -1,0 +1,11 @@
+//! The connection: from a kubeconfig to requests that are counted, bounded and repeated.
+
+pub mod connect;
+pub(crate) mod credential_plugin;
+pub mod error;
+pub(crate) mod kubeconfig;
+pub(crate) mod lease_term;
+pub mod namespace;
+pub(crate) mod request_layer;
+pub(crate) mod retry;
+pub(crate) mod tls;

@@ -1,0 +1,269 @@
+//! The layer that every API request goes through: it counts, and tries again where that is safe.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures::future::BoxFuture;
+use http::{Method, Request, Response, StatusCode, header::RETRY_AFTER};
+use kube::client::Body;
+use tower::{BoxError, Layer, Service, ServiceExt as _, buffer::Buffer};
+
+use crate::cluster::{
+    Failure,
+    client::{
+        credential_plugin::Plugin,
+        error::{is_broken, is_refused},
+        lease_term::Term,
+    },
+};
+
+/// Kinds of API calls, as a report counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Call {
+    /// Reading one thing.
+    Get,
+    /// Reading a collection.
+    List,
+    /// Opening a watch.
+    Watch,
+    /// Running a command in a container.
+    Exec,
+    /// Making something (reviews of permissions among them).
+    Create,
+    /// Changing or applying something.
+    Patch,
+    /// Deleting something.
+    Delete,
+}
+
+impl Call {
+    /// Every kind, in the order of [`Requests::by_call`].
+    pub const ALL: [Self; 7] = [Self::Get, Self::List, Self::Watch, Self::Exec, Self::Create, Self::Patch, Self::Delete];
+
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::Exec => "exec",
+            Self::Create => "create",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// Whether something may be different afterwards. A command in a container may write there.
+    const fn changes(self) -> bool {
+        matches!(self, Self::Exec | Self::Create | Self::Patch | Self::Delete)
+    }
+
+    fn of(method: &Method, path: &str, query: &str) -> Self {
+        if path.ends_with("/exec") || path.ends_with("/attach") {
+            return Self::Exec;
+        }
+        match *method {
+            Method::POST => Self::Create,
+            Method::PUT | Method::PATCH => Self::Patch,
+            Method::DELETE => Self::Delete,
+            _ if query.split('&').any(|it| it == "watch=true" || it == "watch=1") => Self::Watch,
+            _ if is_collection(path) => Self::List,
+            _ => Self::Get,
+        }
+    }
+}
+
+/// Whether a path names a collection: `/api/v1/namespaces/x/pods`, `/apis/g/v/things`.
+fn is_collection(path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();
+    let rest = match parts.as_slice() {
+        ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] => rest,
+        _ => return false,
+    };
+    matches!(rest, [_] | ["namespaces", _, _])
+}
+
+/// How many requests went to the API server, repeated ones included; and whether those that change something may be sent.
+#[derive(Debug, Default)]
+pub struct Requests {
+    counts: [AtomicU64; Call::ALL.len()],
+    /// By namespace: our Lease there, without which nothing is written to it.
+    terms: Mutex<BTreeMap<String, Arc<Term>>>,
+}
+
+impl Requests {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts.iter().map(|it| it.load(Ordering::Relaxed)).sum()
+    }
+
+    /// By kind of call.
+    #[must_use]
+    pub fn by_call(&self) -> [(Call, u64); Call::ALL.len()] {
+        Call::ALL.map(|call| (call, self.counts[call as usize].load(Ordering::Relaxed)))
+    }
+
+    fn count(&self, call: Call) {
+        self.counts[call as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// From now on nothing in the namespace is written unless its Lease is surely ours.
+    pub(crate) fn guard(&self, namespace: &str, term: Arc<Term>) {
+        self.terms().insert(namespace.to_owned(), term);
+    }
+
+    /// The Lease is given back.
+    pub(crate) fn unguard(&self, namespace: &str) {
+        self.terms().remove(namespace);
+    }
+
+    fn terms(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Term>>> {
+        self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a request may be sent now. The Lease itself is guarded by its own history.
+    fn check(&self, call: Call, path: &str) -> Result<(), Failure> {
+        if !call.changes() || path.contains("/leases") {
+            return Ok(());
+        }
+        let Some(namespace) = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next()) else { return Ok(()) };
+        let term = self.terms().get(namespace).cloned();
+        term.map_or(Ok(()), |term| term.check())
+    }
+}
+
+/// How often a request is tried, where the usual number is not wanted: an extension of the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Tries(pub u32);
+
+/// Few tries, in seconds: 0.2 + 0.4 + 0.8 + 1.6 s of waiting in all.
+const TRIES: u32 = 5;
+/// The longest that one try may take until the server begins to answer: a connection whose packets are
+/// lost would otherwise hang for a quarter of an hour.
+const ANSWER: Duration = Duration::from_secs(10);
+/// After this time a request is not tried again.
+const RETRY_FOR: Duration = Duration::from_secs(20);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// A server may ask for a longer pause than ours, but not for more than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Puts [`Counted`] around kube's own stack.
+pub(crate) struct CountLayer {
+    /// Where they are counted.
+    pub(crate) requests: Arc<Requests>,
+    /// Whose token they carry, where it is to be renewed.
+    pub(crate) plugin: Option<Arc<Plugin>>,
+}
+
+type Inner<B> = Buffer<Request<Body>, BoxFuture<'static, Result<Response<B>, BoxError>>>;
+
+/// Counts every try and repeats those that failed for the moment.
+pub(crate) struct Counted<B> {
+    inner: Inner<B>,
+    requests: Arc<Requests>,
+    plugin: Option<Arc<Plugin>>,
+}
+
+impl<S, B> Layer<S> for CountLayer
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError> + Send + 'static,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+{
+    type Service = Counted<B>;
+
+    fn layer(&self, service: S) -> Counted<B> {
+        Counted { inner: Buffer::new(service.boxed(), 1024), requests: Arc::clone(&self.requests), plugin: self.plugin.clone() }
+    }
+}
+
+impl<B: Send + 'static> Service<Request<Body>> for Counted<B> {
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // Each try waits for its own turn at the inner service.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let (inner, requests, plugin) = (self.inner.clone(), Arc::clone(&self.requests), self.plugin.clone());
+        Box::pin(async move {
+            if let Some(plugin) = plugin {
+                plugin.authorize(&mut request).await?;
+            }
+            send(inner, requests, request).await
+        })
+    }
+}
+
+async fn send<B: Send + 'static>(mut inner: Inner<B>, requests: Arc<Requests>, request: Request<Body>) -> Result<Response<B>, BoxError> {
+    let call = Call::of(request.method(), request.uri().path(), request.uri().query().unwrap_or(""));
+    // The recorder reopens watches itself, with the position that it has reached.
+    let usual = if call == Call::Watch { 1 } else { TRIES };
+    let tries = request.extensions().get::<Tries>().map_or(usual, |it| it.0);
+    let mut pause = FIRST_PAUSE;
+    let mut request = request;
+    let began = Instant::now();
+    for _ in 1..tries {
+        let Some(again) = copy(&request) else { break };
+        requests.check(call, request.uri().path())?;
+        requests.count(call);
+        let result = try_once(&mut inner, request).await;
+        let Some(asked) = retry(call, &result).filter(|_| began.elapsed() < RETRY_FOR) else { return result };
+        tokio::time::sleep(asked.max(pause).min(LONGEST_PAUSE)).await;
+        pause *= 2;
+        request = again;
+    }
+    requests.check(call, request.uri().path())?;
+    requests.count(call);
+    try_once(&mut inner, request).await
+}
+
+async fn try_once<B: Send + 'static>(inner: &mut Inner<B>, request: Request<Body>) -> Result<Response<B>, BoxError> {
+    let answer = async { inner.ready().await?.call(request).await };
+    let silent = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", ANSWER.as_secs()));
+    tokio::time::timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(silent().into()))
+}
+
+/// Whether to try again, and how long the server asks to wait.
+fn retry<B>(call: Call, result: &Result<Response<B>, BoxError>) -> Option<Duration> {
+    let repeatable = !matches!(call, Call::Create | Call::Exec);
+    match result {
+        Ok(response) => {
+            let again = match response.status() {
+                // Not carried out, whatever it was.
+                StatusCode::TOO_MANY_REQUESTS => true,
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => repeatable,
+                _ => false,
+            };
+            let asked = response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok()).unwrap_or(0);
+            again.then(|| Duration::from_secs(asked))
+        }
+        Err(error) => (is_refused(error.as_ref()) || repeatable && is_broken(error.as_ref())).then_some(Duration::ZERO),
+    }
+}
+
+fn copy(request: &Request<Body>) -> Option<Request<Body>> {
+    let mut again = Request::new(request.body().try_clone()?);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.version_mut() = request.version();
+    *again.headers_mut() = request.headers().clone();
+    *again.extensions_mut() = request.extensions().clone();
+    Some(again)
+}
+
+#[cfg(test)]
+mod tests;

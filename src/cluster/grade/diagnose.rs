@@ -1,0 +1,144 @@
+//! Facts that attribute a failure: the last words of containers, and the StorageClasses.
+
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use checks::model::{
+    PodLife, Timeline, What,
+    observation::{Diagnosis, Reference, StorageClass, object::ContainerStatus},
+};
+use k8s_openapi::api::{core::v1::Pod, storage};
+use kube::{
+    Api, ResourceExt as _,
+    api::{ListParams, LogParams},
+};
+
+use crate::cluster::{Cluster, Journal, exec::mounts::reference};
+
+/// How many lines of a log are kept, and how much of each.
+const LINES: i64 = 20;
+const WIDTH: usize = 300;
+/// One request's whole time: a diagnosis never holds the tour up for long.
+const WITHIN: Duration = Duration::from_secs(5);
+/// The annotations that mark the default class.
+const DEFAULT_CLASS: [&str; 2] = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
+
+/// Gathers them, beside the tour.
+pub(crate) struct Diagnostician<'a> {
+    cluster: &'a Cluster,
+    journal: &'a Journal,
+    /// Pod UID, container, and how often it was restarted: asked for once each.
+    known: Mutex<BTreeSet<(String, String, i32)>>,
+}
+
+/// A container whose last words are of interest.
+struct Patient {
+    pod: Reference,
+    container: String,
+    previous: bool,
+}
+
+impl<'a> Diagnostician<'a> {
+    pub(crate) fn new(cluster: &'a Cluster, journal: &'a Journal) -> Self {
+        Self { cluster, journal, known: Mutex::default() }
+    }
+
+    /// Writes down the last words of every container that has ended and waits to be started again.
+    ///
+    /// Two equal ones in a row tell that a further start will not help. It never ends by itself.
+    pub(crate) async fn attend(&self) -> Infallible {
+        let mut lines = self.journal.lines();
+        loop {
+            lines.mark_unchanged();
+            let crashing = self.journal.with(|timeline| self.patients(timeline, |pod, it| pod.deletion_requested.is_none() && has_ended(pod, it)));
+            for patient in crashing {
+                self.logs(&patient).await;
+            }
+            if lines.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Writes down what may explain why the set is not where it was asked to be.
+    pub(crate) async fn explain(&self) {
+        let (patients, pending) = self.journal.with(|timeline| {
+            let unwell = |pod: &PodLife, it: &ContainerStatus| !pod.is_ready() && (it.restart_count > 0 || it.state.running.is_some() && !it.ready);
+            let pending =
+                timeline.owned().flat_map(PodLife::claims).any(|(_, claim)| timeline.claim(&claim).last().is_some_and(|it| it.claim.status.phase == "Pending"));
+            (self.patients(timeline, unwell), pending)
+        });
+        for patient in patients.iter().take(4) {
+            self.logs(patient).await;
+        }
+        if pending {
+            self.storage_classes().await;
+        }
+    }
+
+    fn patients(&self, timeline: &Timeline, is_unwell: impl Fn(&PodLife, &ContainerStatus) -> bool) -> Vec<Patient> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = vec![];
+        for pod in timeline.owned() {
+            for status in pod.pod.status.init_container_statuses.iter().chain(&pod.pod.status.container_statuses) {
+                if is_unwell(pod, status) && known.insert((pod.uid().to_owned(), status.name.clone(), status.restart_count)) {
+                    // While it waits for its next start, what has ended is the current container.
+                    let previous = status.state.running.is_some() && status.restart_count > 0;
+                    found.push(Patient { pod: reference(pod), container: status.name.clone(), previous });
+                }
+            }
+        }
+        found
+    }
+
+    async fn logs(&self, patient: &Patient) {
+        let api: Api<Pod> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
+        let how = LogParams {
+            container: Some(patient.container.clone()),
+            previous: patient.previous,
+            tail_lines: Some(LINES),
+            limit_bytes: Some(64 << 10),
+            ..LogParams::default()
+        };
+        let said = tokio::time::timeout(WITHIN, api.logs(&patient.pod.name, &how)).await;
+        let diagnosis = match said {
+            Ok(Ok(text)) => Diagnosis::Logs { pod: patient.pod.clone(), container: patient.container.clone(), previous: patient.previous, lines: lines(&text) },
+            Ok(Err(error)) => unavailable(&patient.pod.name, &error.to_string()),
+            Err(_) => unavailable(&patient.pod.name, "no answer in time"),
+        };
+        self.journal.push(What::Diagnosis(diagnosis));
+    }
+
+    async fn storage_classes(&self) {
+        let api: Api<storage::v1::StorageClass> = Api::all(self.cluster.client.clone());
+        let how = ListParams::default();
+        let diagnosis = match tokio::time::timeout(WITHIN, api.list(&how)).await {
+            Ok(Ok(list)) => {
+                let is_default =
+                    |it: &storage::v1::StorageClass| DEFAULT_CLASS.iter().any(|key| it.annotations().get(*key).is_some_and(|value| value == "true"));
+                Diagnosis::StorageClasses { classes: list.iter().map(|it| StorageClass { name: it.name_any(), is_default: is_default(it) }).collect() }
+            }
+            Ok(Err(error)) => Diagnosis::Unavailable { what: "StorageClasses".to_owned(), why: error.to_string() },
+            Err(_) => Diagnosis::Unavailable { what: "StorageClasses".to_owned(), why: "no answer in time".to_owned() },
+        };
+        self.journal.push(What::Diagnosis(diagnosis));
+    }
+}
+
+/// It has ended otherwise than an init container should.
+fn has_ended(pod: &PodLife, container: &ContainerStatus) -> bool {
+    let ended = container.state.terminated.as_ref().is_some_and(|it| it.exit_code != 0 || pod.is_lasting(&container.name));
+    ended || container.restart_count > 0 && container.state.waiting.is_some()
+}
+
+fn unavailable(pod: &str, why: &str) -> Diagnosis {
+    Diagnosis::Unavailable { what: format!("the log of {pod}"), why: why.to_owned() }
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(|line| line.chars().take(WIDTH).collect()).collect()
+}

@@ -1,0 +1,479 @@
+//! One grade, from the first question to the last write: preflight, recorder, tour, restoring.
+//!
+//! It has two phases, because the report is printed as soon as it can be judged: [`Grade::run`] ends
+//! with the recording's `End` line, [`Grade::restore`] puts everything back after it.
+
+pub(crate) mod baseline;
+pub(crate) mod diagnose;
+pub mod preflight;
+pub mod suggest_namespace;
+pub(crate) mod tour;
+
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
+
+use checks::model::{
+    Timeline, What,
+    observation::{End, Phase, StepName, Subject, Why},
+};
+use futures::FutureExt as _;
+use tokio::sync::watch;
+
+use crate::cluster::client::namespace;
+use crate::cluster::{
+    Cluster, Failure, Interrupt, Journal, Recorder,
+    budget::StepBudget,
+    client::{lease_term, lease_term::Loss},
+    dns::Names,
+    exec::ephemeral::Probe,
+    grade::{
+        baseline::{facts, set_names},
+        diagnose::Diagnostician,
+        preflight::{Allowed, Autoscaled, FirstLists},
+        tour::{Tour, TourEnd},
+    },
+    inspect::Inspector,
+    restore::{
+        Restored, Restorer, cleanup,
+        cleanup::AppliedObjects,
+        close, finish_found, lease,
+        lease::{LeaseGuard, RestorePoint},
+    },
+    writes::{
+        apply::{Report, apply, ensure_namespace, none_is_terminating},
+        terminating::nothing_terminating,
+    },
+};
+use crate::{
+    console::sanitize::sanitize,
+    plan,
+    plan::Step,
+    submission::{Applied, Submission},
+};
+
+/// How long the watches may take to show what was applied: connections may break meanwhile.
+const SHOWN: Duration = Duration::from_secs(60);
+/// How long the watches may take to catch up before the judged part ends.
+const CATCHING_UP: Duration = Duration::from_secs(20);
+
+/// What is asked of a grade.
+#[derive(Clone, Debug, Default)]
+pub struct GradeRequest {
+    /// `--statefulset`: which set, where several stand.
+    pub statefulset: Option<String>,
+    /// `--timeout`: bounds the whole, restoring included.
+    pub timeout: Option<Duration>,
+    /// `-f`: what is applied first.
+    pub submission: Option<Submission>,
+    /// `--cleanup`: what `-f` made is removed in the end.
+    pub cleanup: bool,
+    /// `--trust`: a namespace that has to be made gets no Pod Security level.
+    pub trust: bool,
+    /// `--probe-image`: reads where the image has no shell.
+    pub probe_image: Option<String>,
+    /// `--force`: takes over from a grader that still seems to be at work.
+    pub force: bool,
+}
+
+/// What is said before anything is changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// The set.
+    pub set: String,
+    /// What will be changed, in order, a line each.
+    pub changes: Vec<String>,
+    /// The longest that it takes where every pod is Ready in seconds but ignores SIGTERM.
+    pub worst: Duration,
+    /// A dead grade had left something that was put back first; what stays of it all the same, a line each.
+    pub finished_first: Option<Vec<String>>,
+}
+
+/// A grade whose judged part is recorded.
+pub struct Grade<'a> {
+    cluster: &'a Cluster,
+    journal: &'a Journal,
+    interrupt: &'a Interrupt,
+    recorder: Recorder,
+    autoscaled: Vec<Autoscaled>,
+    /// The lock, from the first change on.
+    held: Option<LeaseGuard>,
+    /// The pods that canaries were written for; `None` when nobody knows.
+    marked: Option<BTreeSet<String>>,
+    finished_first: Option<Vec<String>>,
+    /// What `-f` made.
+    litter: AppliedObjects,
+    cleanup: bool,
+    why: Why,
+    probe_image: Option<String>,
+}
+
+impl<'a> Grade<'a> {
+    /// Looks, tours and ends the judged part of the recording.
+    ///
+    /// # Errors
+    /// It could not be graded: no permission, several sets, somebody else is grading, an autoscaler. Then
+    /// nothing was changed, or everything was put back.
+    pub async fn run(
+        cluster: &'a Cluster,
+        journal: &'a Journal,
+        request: &GradeRequest,
+        interrupt: &'a Interrupt,
+        announce: &(dyn Fn(&Announcement) + Sync),
+        say: &(dyn Fn(&str) + Sync),
+    ) -> Result<Self, Failure> {
+        let mut litter = AppliedObjects::default();
+        if let Some(submission) = &request.submission {
+            litter = AppliedObjects::of(submission, ensure_namespace(cluster, request.trust).await?);
+        }
+        let mut held = None;
+        let failure = match Self::begin(cluster, journal, request, interrupt, litter.clone(), say).await {
+            Ok((mut grade, allowed)) => match grade.until_the_end(&allowed, request, announce).await {
+                Ok(outcome) => {
+                    grade.catch_up(&outcome).await;
+                    grade.end(outcome);
+                    return Ok(grade);
+                }
+                Err(failure) => {
+                    held = grade.held;
+                    litter = grade.litter;
+                    failure
+                }
+            },
+            Err(failure) => failure,
+        };
+        let nothing_applied = litter.applied == Report::default();
+        let clean = async { if request.cleanup || nothing_applied { cleanup::clean(cluster, journal, &litter, interrupt).await } else { vec![] } };
+        let left = match &held {
+            None => clean.await,
+            Some(held) => {
+                let left = tokio::select! {
+                    left = clean => left,
+                    loss = held.keep() => vec![lease_term::failure(&loss).to_string()],
+                };
+                close(held, &mut Restored::default()).await;
+                left
+            }
+        };
+        Err(left.iter().fold(failure, |failure, line| failure.because(format!("left: {line}"))))
+    }
+
+    /// All that comes before the first change.
+    async fn begin(
+        cluster: &'a Cluster,
+        journal: &'a Journal,
+        request: &GradeRequest,
+        interrupt: &'a Interrupt,
+        mut litter: AppliedObjects,
+        say: &(dyn Fn(&str) + Sync),
+    ) -> Result<(Self, Allowed), Failure> {
+        let (exists, allowed) = tokio::join!(namespace::exists(cluster), preflight::permissions(cluster));
+        exists?;
+        let allowed = allowed?;
+        // Before the first list: what a dead grade left is not what the submission asks for.
+        let finished_first = finish_first(cluster, journal, request, interrupt, say).await?;
+        let (recorder, autoscaled) = tokio::join!(Recorder::start(cluster, journal), preflight::autoscaled(cluster, &allowed));
+        let recorder = recorder?;
+        litter.claims_before = journal.with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect());
+        let cleanup = request.cleanup;
+        let grade = Self {
+            cluster,
+            journal,
+            interrupt,
+            recorder,
+            autoscaled,
+            held: None,
+            marked: None,
+            finished_first,
+            litter,
+            cleanup,
+            why: Why::Complete,
+            probe_image: request.probe_image.clone(),
+        };
+        Ok((grade, allowed))
+    }
+
+    /// Whether the namespace was made for this grade.
+    #[must_use]
+    pub const fn made_namespace(&self) -> bool {
+        self.litter.namespace.is_some()
+    }
+
+    /// Why the judged part ended.
+    #[must_use]
+    pub const fn why(&self) -> Why {
+        self.why
+    }
+
+    /// Puts everything back, and ends the recording.
+    pub async fn restore(self) -> Restored {
+        let Self { cluster, journal, interrupt, recorder, held, marked, litter, cleanup, probe_image, .. } = self;
+        let probe = probe_image.as_deref().map(|image| Probe::new(cluster, image));
+        let point = held.as_ref().and_then(LeaseGuard::point).filter(|it| !it.uid.is_empty());
+        // What is about to be removed need not be restored.
+        let point = point.filter(|it| !(cleanup && litter.made(&it.set)));
+        let work = async {
+            let mut restored = Restored::default();
+            if let (Some(held), Some(point)) = (&held, &point) {
+                restored = Restorer { cluster, journal, held, marked, probe: probe.as_ref(), is_successor: false }.run(point, interrupt).await;
+            }
+            if cleanup {
+                restored.litter = cleanup::clean(cluster, journal, &litter, interrupt).await;
+            }
+            restored
+        };
+        let restored = match &held {
+            None => work.await,
+            Some(held) => {
+                let mut restored = Restored::default();
+                // One that was only not renewed in time may still be nobody's.
+                if held.take_again().await {
+                    tokio::select! { done = work => restored = done, _ = held.keep() => () }
+                }
+                match held.loss() {
+                    None => close(held, &mut restored).await,
+                    Some(loss) => restored.left.push(format!("{}; nothing was changed after that", lease_term::failure(&loss))),
+                }
+                restored
+            }
+        };
+        recorder.stop().await;
+        journal.flush();
+        restored
+    }
+
+    async fn until_the_end(&mut self, allowed: &Allowed, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<TourEnd, Failure> {
+        let (cluster, journal) = (self.cluster, self.journal);
+        if let Some(submission) = &request.submission {
+            nothing_terminating(cluster, journal, &self.litter.sets, self.interrupt).await?;
+            none_is_terminating(cluster, submission).await?;
+            self.lock(submission).await?;
+            self.apply(submission).await?;
+            if let Some(outcome) = self.await_shown(request).await {
+                return Ok(outcome);
+            }
+            if let Some(held) = self.held.as_ref().filter(|_| self.cleanup) {
+                held.note(&self.litter.names(cluster, submission)).await?;
+            }
+        }
+        let named = request.statefulset.as_deref().or_else(|| only_set(request.submission.as_ref()));
+        let mut standing = journal.with(FirstLists::of);
+        let applied = &self.litter.applied;
+        standing.add(applied.created.iter().chain(&applied.configured).filter(|(kind, _)| *kind == Applied::StatefulSet).map(|(_, it)| it));
+        let subject = preflight::subject(cluster, allowed, standing, named).await?;
+        journal.push(What::Subject(subject.clone()));
+        if subject.stateful_set.is_none() {
+            return Ok(TourEnd { why: Why::Obstacle, detail: Some("the namespace holds no StatefulSet".to_owned()) });
+        }
+        let set = journal.with(set_names);
+        nothing_terminating(cluster, journal, &[set], self.interrupt).await?;
+        match AssertUnwindSafe(self.tour(&subject, request, announce)).catch_unwind().await {
+            Ok(outcome) => outcome,
+            // Restoring and reporting go on with what was seen.
+            Err(_) => Ok(TourEnd { why: Why::Obstacle, detail: Some("stsgrade itself failed; please report this as a bug".to_owned()) }),
+        }
+    }
+
+    async fn apply(&mut self, submission: &Submission) -> Result<(), Failure> {
+        let step = |phase, answer| What::Step(checks::model::observation::Step { name: StepName::Apply, phase, asked: None, answer });
+        self.journal.push(step(Phase::Begin, None));
+        let answer = apply(self.cluster, submission, &mut self.litter.applied).await;
+        match &answer {
+            Ok(()) => {
+                // By this the judge knows whose level refuses a pod.
+                let level = if self.litter.has_our_level {
+                    "namespace/".to_owned() + &self.cluster.namespace + " with Pod Security level baseline, "
+                } else {
+                    String::new()
+                };
+                self.journal.push(step(Phase::Done, Some(level + &self.litter.applied.words())))
+            }
+            Err(failure) => self.journal.push(step(Phase::Refused, Some(failure.to_string()))),
+        };
+        answer
+    }
+
+    /// Waits until the watches show every applied object as the API server answered it: what they show before is not the
+    /// submission. The outcome, where that did not come.
+    async fn await_shown(&self, request: &GradeRequest) -> Option<TourEnd> {
+        let _shown = self.journal.awaits("the watches to show what was applied", SHOWN);
+        let within = request.timeout.map_or(SHOWN, |timeout| SHOWN.min(timeout / 2));
+        tokio::select! {
+            reached = self.recorder.positions().reached(&self.litter.applied.answered, within) => {
+                let why = format!("the watches did not show what was applied within {} s", within.as_secs());
+                (!reached).then_some(TourEnd { why: Why::Obstacle, detail: Some(why) })
+            }
+            () = self.interrupt.first() => Some(TourEnd { why: Why::Interrupted, detail: None }),
+        }
+    }
+
+    async fn tour(&mut self, subject: &Subject, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<TourEnd, Failure> {
+        let (cluster, journal, interrupt) = (self.cluster, self.journal, self.interrupt);
+        let name = subject.stateful_set.as_ref().map(|it| it.name.as_str()).unwrap_or_default();
+        preflight::no_autoscaler(cluster, &self.autoscaled, name)?;
+        let probe = request.probe_image.as_deref().map(|image| Probe::new(cluster, image));
+        let inspector = Inspector::new(cluster, journal, probe.as_ref());
+        let names = Names::new(cluster, journal, &inspector, probe.as_ref());
+        let diagnostician = Diagnostician::new(cluster, journal);
+        let deadline = request.timeout.map(|timeout| journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2)));
+        let positions = self.recorder.positions().clone();
+        let (locked, lock) = watch::channel(self.held.clone());
+        let tour =
+            Tour { cluster, journal, positions, inspector: &inspector, names: &names, diagnostician: &diagnostician, interrupt, deadline, lock: lock.clone() };
+        let created = self.litter.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name);
+        let prepare = async || {
+            self.lock_with_restore_point().await?;
+            locked.send_replace(self.held.clone());
+            announce(&journal.with(|timeline| announcement(timeline, self.finished_first.clone())));
+            inspector.open();
+            Ok(())
+        };
+        let outcome = tokio::select! {
+            outcome = tour.run(created, prepare) => outcome,
+            _ = inspector.attend() => Ok(TourEnd::default()),
+            _ = names.attend() => Ok(TourEnd::default()),
+            _ = diagnostician.attend() => Ok(TourEnd::default()),
+            loss = keep_once_held(lock) => Ok(TourEnd { why: Why::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
+        };
+        self.marked = Some(inspector.marked());
+        outcome
+    }
+
+    /// Takes the Lease, before anything is applied.
+    async fn lock(&mut self, submission: &Submission) -> Result<(), Failure> {
+        let litter = if self.cleanup { self.litter.names(self.cluster, submission) } else { vec![] };
+        let taken = lease::take(self.cluster, None, &litter).await?;
+        self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
+        Ok(())
+    }
+
+    /// Takes the Lease with the restore point in it, or adds that, before the set is changed.
+    async fn lock_with_restore_point(&mut self) -> Result<(), Failure> {
+        let mut point = self.journal.with(restore_point);
+        point.probed = self.probe_image.is_some();
+        match &self.held {
+            Some(held) => held.write(&point).await?,
+            None => {
+                let taken = lease::take(self.cluster, Some(&point), &[]).await?;
+                self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the watches tell what has happened until now: what they have not told by the end is not judged.
+    async fn catch_up(&self, outcome: &TourEnd) {
+        if outcome.why == Why::Interrupted {
+            return;
+        }
+        let _shown = self.journal.awaits("the watches to catch up", CATCHING_UP);
+        tokio::select! {
+            // What is not told by then stays unseen.
+            _ = self.recorder.catch_up(self.cluster, CATCHING_UP) => (),
+            () = self.interrupt.first() => (),
+        }
+    }
+
+    fn end(&mut self, outcome: TourEnd) {
+        let (cluster, journal) = (self.cluster, self.journal);
+        self.why = outcome.why;
+        journal.push(What::End(End {
+            why: outcome.why,
+            detail: outcome.detail,
+            requests: cluster.requests.total(),
+            watch_events: cluster.watch_events(),
+            wall_ms: u64::try_from(journal.started().elapsed().as_millis()).unwrap_or(u64::MAX),
+        }));
+    }
+}
+
+/// Finishes what a dead grade left, if there was one; what stays of it all the same. `--timeout` bounds this too.
+async fn finish_first(
+    cluster: &Cluster,
+    journal: &Journal,
+    request: &GradeRequest,
+    interrupt: &Interrupt,
+    say: &(dyn Fn(&str) + Sync),
+) -> Result<Option<Vec<String>>, Failure> {
+    let finish = async {
+        let Some(found) = lease::find_left(cluster, request.force, interrupt, say).await? else { return Ok(None) };
+        finish_found(cluster, &found, request.probe_image.as_deref(), interrupt).await.map(Some)
+    };
+    let left = request.timeout.map(|timeout| timeout.saturating_sub(journal.started().elapsed()));
+    let finished = match left {
+        None => finish.await,
+        Some(left) => tokio::time::timeout(left, finish).await.unwrap_or_else(|_| {
+            let what = "an earlier grade was interrupted, and putting back what it left took longer than `--timeout`";
+            Err(Failure::new("not_restored", what, format!("Run `stsgrade restore -n {}`, and grade again.", sanitize(&cluster.namespace))))
+        }),
+    };
+    let Some(restored) = finished? else { return Ok(None) };
+    let Some(first) = restored.left.first() else { return Ok(Some(restored.stays)) };
+    let what = format!("an earlier grade left something that could not be put back: {first}");
+    Err(Failure::new("not_restored", what, "Put it back by hand, and delete the Lease: `kubectl delete lease stsgrade`."))
+}
+
+/// The set that a submission means, if it has just one.
+fn only_set(submission: Option<&Submission>) -> Option<&str> {
+    let mut names = submission?.statefulsets();
+    let first = names.next()?;
+    names.next().is_none().then_some(first)
+}
+
+fn restore_point(timeline: &Timeline) -> RestorePoint {
+    let claims = timeline.claims().map(|it| it.name().to_owned()).collect();
+    timeline.set().map_or_else(RestorePoint::default, |set| RestorePoint {
+        set: set.name.clone(),
+        uid: set.uid.clone(),
+        replicas: set.spec.replicas.unwrap_or(1),
+        claims,
+        ..RestorePoint::default()
+    })
+}
+
+/// How much of the whole time restoring may need; no more than half of it is kept for that.
+fn reserve(timeline: &Timeline) -> Duration {
+    timeline.set().map_or(Duration::ZERO, |set| StepBudget::of(&set.spec).worst_removal(2) + Duration::from_secs(15))
+}
+
+/// Renews the Lease once there is one, until it is lost.
+async fn keep_once_held(mut lock: watch::Receiver<Option<LeaseGuard>>) -> Loss {
+    let held = lock.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
+    match held {
+        Some(held) => tokio::select! {
+            loss = held.keep() => loss,
+            loss = held.lost() => loss,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+fn announcement(timeline: &Timeline, finished_first: Option<Vec<String>>) -> Announcement {
+    let set = timeline.set().map(|set| (set.name.clone(), StepBudget::of(&set.spec)));
+    let (Some((set, budget)), Some(facts)) = (set, facts(timeline)) else {
+        return Announcement { set: String::new(), changes: vec![], worst: Duration::ZERO, finished_first };
+    };
+    let path = plan::normal_path(&facts);
+    let (mut now, mut removals) = (facts.replicas, 0);
+    let mut changes = vec![];
+    for step in path {
+        match step {
+            Step::Observe | Step::Inspect => {}
+            Step::Replace { ordinal } => {
+                removals += 1;
+                changes.push(format!("delete pod {set}-{ordinal}, which comes back"));
+            }
+            Step::Scale { to, .. } => {
+                removals += (now - to).max(0);
+                changes.push(format!("scale {set} from {now} to {to}"));
+                now = to;
+            }
+        }
+    }
+    if now != facts.replicas {
+        removals += now - facts.replicas;
+        changes.push(format!("scale {set} back from {now} to {}", facts.replicas));
+    }
+    changes.push("write a small file on each pod's volumes, and remove it at the end".to_owned());
+    // A few seconds for each pod that comes, as on a small cluster with the images at hand.
+    let worst = budget.worst_removal(removals) + Duration::from_secs(30);
+    Announcement { set, changes, worst, finished_first }
+}

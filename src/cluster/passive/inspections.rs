@@ -1,0 +1,27 @@
+//! Beside somebody's own work: reading files and asking names, without changing anything.
+
+use std::time::Duration;
+
+use crate::cluster::{Cluster, Journal, dns::Names, grade::diagnose::Diagnostician, inspect::Inspector};
+
+/// At the end, for claims on which nothing was found.
+const LAST_LOOK: Duration = Duration::from_secs(5);
+
+/// Reads the files of every pod of the set, asks for its name and looks into failures, as they come, until `stop` resolves.
+pub async fn witness(cluster: &Cluster, journal: &Journal, stop: impl Future<Output = ()>) {
+    let inspector = Inspector::reading(cluster, journal);
+    let names = Names::of_each_life(cluster, journal, &inspector);
+    let diagnostician = Diagnostician::new(cluster, journal);
+    inspector.open();
+    names.open();
+    let last_look = async {
+        stop.await;
+        inspector.look_again(LAST_LOOK).await;
+    };
+    tokio::select! {
+        () = last_look => {}
+        never = inspector.attend() => match never {},
+        never = names.attend() => match never {},
+        never = diagnostician.attend() => match never {},
+    }
+}

@@ -1,0 +1,145 @@
+//! `stsgrade record`: watches a namespace, reads files and asks names, and changes nothing, until it is stopped.
+
+pub mod inspections;
+
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
+
+use checks::model::{
+    What,
+    observation::{End, Subject, Why},
+};
+
+use crate::{
+    cluster::{Cluster, Failure, Journal, Recorder, passive::inspections::witness, watch::answers},
+    console::sanitize::sanitize,
+};
+
+/// What a passive recording came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Lines written, the header not counted.
+    pub lines: u64,
+    /// Watch events received.
+    pub watch_events: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// The API server was away when it was stopped: since how long, and what was said last. Then the recording has no
+    /// end, so that nobody judges what was not seen.
+    pub blind: Option<(Duration, String)>,
+}
+
+/// For a last answer of the API server, which shows that the watches were not silent for lack of a connection.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
+/// How long the watches may take to tell what has happened until the stop.
+const CATCHING_UP: Duration = Duration::from_secs(10);
+
+/// Records until `stop` resolves (a signal), and ends the recording.
+///
+/// `statefulset` names the set that is to be judged later; without it, it is the first that stands
+/// alone in the namespace, and then whichever the work moves to. `ready` is called once everything that follows is witnessed.
+///
+/// # Errors
+/// The cluster cannot be reached, what has to be watched may not be, or several sets stand there
+/// and none was named, or the one that was named never appeared.
+pub async fn record(
+    cluster: &Cluster,
+    journal: &Journal,
+    statefulset: Option<&str>,
+    stop: impl Future<Output = ()>,
+    ready: impl FnOnce(),
+) -> Result<Recorded, Failure> {
+    let recorder = Recorder::start(cluster, journal).await?;
+    if statefulset.is_none() {
+        one_set_at_most(journal, &cluster.namespace)?;
+    }
+    ready();
+    tokio::pin!(stop);
+    tokio::select! {
+        never = follow_subject(cluster, journal, statefulset) => match never {},
+        () = witness(cluster, journal, &mut stop) => {}
+    }
+    let blind = blind(cluster, journal).await;
+    if blind.is_none() {
+        // What the watches have not told by then is not recorded.
+        recorder.catch_up(cluster, CATCHING_UP).await;
+    }
+    recorder.stop().await;
+    let is_unnamed = journal.with(|timeline| timeline.namespace().is_empty());
+    if let Some(name) = statefulset.filter(|_| is_unnamed) {
+        let seen: Vec<String> = journal.with(|timeline| timeline.known_sets().map(str::to_owned).collect());
+        journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), ..Subject::default() }));
+        return Err(never_appeared(name, &cluster.namespace, &seen));
+    }
+    if is_unnamed {
+        journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), ..Subject::default() }));
+    }
+    let took = journal.started().elapsed();
+    let watch_events = cluster.watch_events();
+    if blind.is_some() {
+        return Ok(Recorded { lines: *journal.lines().borrow(), watch_events, took, blind });
+    }
+    let lines = journal.push(What::End(End {
+        why: Why::Complete,
+        detail: None,
+        requests: cluster.requests.total(),
+        watch_events,
+        wall_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+    }));
+    Ok(Recorded { lines, watch_events, took, blind })
+}
+
+/// Whether the API server is away now, or was until just now and the watches do not know yet what happened meanwhile.
+async fn blind(cluster: &Cluster, journal: &Journal) -> Option<(Duration, String)> {
+    let began = Instant::now();
+    let answer = answers(cluster, LAST_ANSWER).await;
+    let mut silence = journal.silence();
+    // Held until the watches go on, where they can.
+    let within = if answer.is_ok() { LAST_ANSWER } else { Duration::ZERO };
+    let over = tokio::time::timeout(within, silence.wait_for(Option::is_none)).await.is_ok();
+    let known = silence.borrow().clone().filter(|_| !over);
+    match (known, answer) {
+        (Some(known), _) => Some((known.since.elapsed(), known.why)),
+        (None, Err(why)) => Some((began.elapsed(), why)),
+        (None, Ok(())) => None,
+    }
+}
+
+/// Writes down which set is meant, as soon as that is known and whenever the work moves to another. It never ends by itself.
+async fn follow_subject(cluster: &Cluster, journal: &Journal, statefulset: Option<&str>) -> Infallible {
+    let mut lines = journal.lines();
+    loop {
+        lines.mark_unchanged();
+        if let Some(set) = journal.with(|timeline| timeline.work_moves_to(statefulset)) {
+            journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), stateful_set: Some(set), others: vec![] }));
+        }
+        if lines.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
+}
+
+/// The error of a set that was named and never there; `seen` are those that were.
+#[must_use]
+pub fn never_appeared(name: &str, namespace: &str, seen: &[String]) -> Failure {
+    let what = format!("StatefulSet {} never appeared in namespace {} while it was recorded", sanitize(name), sanitize(namespace));
+    let next = match seen {
+        [] => "Record while you apply it, or check the namespace (`-n`).".to_owned(),
+        seen => format!("There were: {}. Record again with the right `--statefulset`, or without it.", sanitize(&seen.join(", "))),
+    };
+    Failure::new("no_such_statefulset", what, next)
+}
+
+fn one_set_at_most(journal: &Journal, namespace: &str) -> Result<(), Failure> {
+    let names: Vec<String> = journal.with(|timeline| timeline.sets().map(|it| it.name.clone()).collect());
+    if names.len() < 2 {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "several_statefulsets",
+        format!("namespace {} holds several StatefulSets: {}", sanitize(namespace), sanitize(&names.join(", "))),
+        "Say which one is meant with `--statefulset NAME`.",
+    ))
+}

@@ -1,0 +1,164 @@
+//! Removing all that `-f` made, and only that: `--cleanup`.
+//!
+//! What stood before the grade stays, even where it was configured by it: an object is deleted by
+//! the UID that the API server gave when it was created, a claim only if the first list of claims did
+//! not show it. A namespace that this grade made goes with all that is in it.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use checks::model::{Timeline, observation::Reference};
+use futures::future::join_all;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::cluster::{
+    Cluster, Interrupt, Journal,
+    budget::StepBudget,
+    writes::{
+        apply::{Namespace, Report, object_path, send},
+        delete::remove_claims,
+        terminating::SetNames,
+    },
+};
+use crate::{
+    console::sanitize::sanitize,
+    submission::{Applied, Submission},
+};
+
+/// Between two looks at what is still going.
+const PAUSE: Duration = Duration::from_secs(1);
+/// For what no pod holds up.
+const BASE: Duration = Duration::from_secs(90);
+
+/// What a clean-up has to know.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AppliedObjects {
+    /// The claims that stood before anything was applied.
+    pub(crate) claims_before: BTreeSet<String>,
+    /// The sets of the submission.
+    pub(crate) sets: Vec<SetNames>,
+    /// What was applied.
+    pub(crate) applied: Report,
+    /// The UID of the namespace, if it was made for this grade.
+    pub(crate) namespace: Option<String>,
+    /// The namespace has the Pod Security level that a grader gave it.
+    pub(crate) has_our_level: bool,
+}
+
+impl AppliedObjects {
+    pub(crate) fn of(submission: &Submission, namespace: Namespace) -> Self {
+        let sets = submission.objects.iter().filter(|it| it.kind == Applied::StatefulSet);
+        let sets = sets.map(|set| {
+            let list = set.value.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+            let names = list.into_iter().flatten().filter_map(|it| it.pointer("/metadata/name")?.as_str().map(str::to_owned));
+            SetNames { name: set.name.clone(), templates: names.collect() }
+        });
+        Self { sets: sets.collect(), namespace: namespace.made, has_our_level: namespace.has_our_level, ..Self::default() }
+    }
+
+    /// What a clean-up would remove, as `kubectl delete` takes it: all that is to be applied, or all that was made.
+    pub(crate) fn names(&self, cluster: &Cluster, submission: &Submission) -> Vec<String> {
+        if self.namespace.is_some() {
+            return vec![format!("namespace/{}", cluster.namespace)];
+        }
+        let name = |kind: Applied, name: &str| format!("{}/{name}", kind.names().0.to_lowercase());
+        if self.applied == Report::default() {
+            return submission.objects.iter().map(|it| name(it.kind, &it.name)).collect();
+        }
+        self.applied.created.iter().map(|(kind, it)| name(*kind, &it.name)).collect()
+    }
+
+    /// Whether this set did not stand before: there is nothing to restore of it.
+    pub(crate) fn made(&self, set: &str) -> bool {
+        self.namespace.is_some() || self.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == set)
+    }
+
+    /// The claims that the sets made here caused.
+    fn claims(&self, timeline: &Timeline) -> Vec<Reference> {
+        let is_caused = |name: &str| self.sets.iter().any(|set| self.made(&set.name) && set.owns_claim(name));
+        let claims = timeline.claims().filter(|it| it.deleted.is_none() && is_caused(it.name()) && !self.claims_before.contains(it.name()));
+        claims.map(|it| Reference { name: it.name().to_owned(), uid: it.uid().to_owned() }).collect()
+    }
+}
+
+/// Removes it all, and waits until it is gone; what is left, a line each. A second interrupt ends it.
+pub(crate) async fn clean(cluster: &Cluster, journal: &Journal, litter: &AppliedObjects, interrupt: &Interrupt) -> Vec<String> {
+    tokio::select! {
+        left = all(cluster, journal, litter) => left,
+        () = interrupt.second() => vec!["the clean-up was stopped: perhaps all that was applied".to_owned()],
+    }
+}
+
+async fn all(cluster: &Cluster, journal: &Journal, litter: &AppliedObjects) -> Vec<String> {
+    let grace = journal.with(|timeline| timeline.set().map_or(Duration::ZERO, |set| StepBudget::of(&set.spec).worst_removal(1)));
+    let deadline = Instant::now() + BASE + grace;
+    if let Some(uid) = &litter.namespace {
+        let path = format!("/api/v1/namespaces/{}", cluster.namespace);
+        return remove(cluster, &path, uid, deadline).await.map(|why| format!("namespace {}: {why}", sanitize(&cluster.namespace))).into_iter().collect();
+    }
+    // Pods and what makes them first, what they use last; nothing of it waits for another.
+    let objects = litter.applied.created.iter().rev().map(async |(kind, it)| {
+        let (word, ..) = kind.names();
+        let left = remove(cluster, &object_path(cluster, *kind, &it.name), &it.uid, deadline).await;
+        left.map(|why| format!("{word} {}: {why}", sanitize(&it.name)))
+    });
+    let mut left: Vec<String> = join_all(objects).await.into_iter().flatten().collect();
+    let caused = journal.with(|timeline| litter.claims(timeline));
+    left.extend(remove_claims(cluster, journal, &caused, deadline.saturating_duration_since(Instant::now()).max(PAUSE)).await);
+    left
+}
+
+/// Deletes the object of that UID and waits until it is gone; why it is not, if so.
+async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> Option<String> {
+    // In the foreground: when the set is gone, its pods are.
+    let how = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground", "preconditions": {"uid": uid}});
+    match send(cluster, Method::DELETE, path, "application/json", Some(&how)).await {
+        Ok(_) => {}
+        // Gone already, or another one of that name, which is none of our business.
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return None,
+        Err(error) => return Some(cluster.failure(&error, "delete", path, "").what),
+    }
+    let mut last = Value::Null;
+    while Instant::now() < deadline {
+        match send(cluster, Method::GET, path, "", None).await {
+            Ok((_, it)) if it.pointer("/metadata/uid").is_some_and(|it| it == uid) => {
+                last = it;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Ok(_) => return None,
+            Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => return None,
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    Some(format!("it is asked to go, and still there{}", held_by(&last)))
+}
+
+/// What holds an object that is asked to go: its own finalizers, or, of a namespace, those of what is in it.
+fn held_by(object: &Value) -> String {
+    let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let remaining = conditions.filter(|it| it["type"] == "NamespaceFinalizersRemaining" && it["status"] == "True").map(|it| text(&it["message"]));
+    let own: Vec<String> = object.pointer("/metadata/finalizers").and_then(Value::as_array).into_iter().flatten().map(text).collect();
+    let own = (!own.is_empty()).then(|| format!("finalizers {}", own.join(", ")));
+    remaining.chain(own).next().map(|it| format!(": {it}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::held_by;
+
+    /// Catches "still there" without a word on what to do about it.
+    #[test]
+    fn what_holds_an_object_is_named() {
+        let message = "Some content in the namespace has finalizers remaining: lab.example/keep in 2 resource instances";
+        let condition = |status: &str| json!({"status": {"conditions": [{"type": "NamespaceFinalizersRemaining", "status": status, "message": message}]}});
+        assert_eq!(held_by(&condition("True")), format!(": {message}"));
+        assert_eq!(held_by(&condition("False")), "");
+        assert_eq!(held_by(&json!({"metadata": {"finalizers": ["lab.example/keep"]}})), ": finalizers lab.example/keep");
+    }
+}

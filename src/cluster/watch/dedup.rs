@@ -1,0 +1,193 @@
+//! Keeping lines small, and saying nothing twice.
+
+use std::collections::BTreeMap;
+
+use checks::model::observation::{
+    Change, Kind,
+    object::{Metadata, Object, StatefulSet},
+};
+use sha2::{Digest as _, Sha256};
+
+/// The objects of one kind as their last lines showed them, by UID.
+pub(crate) struct LastSeen {
+    objects: BTreeMap<String, Object>,
+    /// Mixed into digests: they are for comparing within this recording, and nobody can find out by them what they are of.
+    secret: Option<[u8; 32]>,
+}
+
+impl Default for LastSeen {
+    fn default() -> Self {
+        let mut secret = [0; 32];
+        let secret = getrandom::fill(&mut secret).is_ok().then_some(secret);
+        Self { objects: BTreeMap::new(), secret }
+    }
+}
+
+impl LastSeen {
+    /// What to write for an object that was seen: nothing, when it says what its line before said.
+    ///
+    /// The resourceVersion does not count, and neither do fields that are not recorded: most changes
+    /// of an object are of those. The spec is left out when it is as in the line before.
+    pub(crate) fn line(&mut self, change: Change, mut object: Object) -> Option<Object> {
+        slim(&mut object);
+        self.hide_digest(&mut object);
+        let uid = object.metadata().uid.clone();
+        let mut plain = object.clone();
+        metadata_mut(&mut plain).resource_version.clear();
+        let before = match change {
+            Change::Deleted => self.objects.remove(&uid),
+            _ => self.objects.insert(uid, plain.clone()),
+        };
+        // A list stands for itself: it may follow a gap.
+        if let Some(before) = before.filter(|_| change != Change::Listed) {
+            if change == Change::Modified && before == plain {
+                return None;
+            }
+            drop_same_spec(&mut object, &before);
+        }
+        Some(object)
+    }
+
+    fn hide_digest(&self, object: &mut Object) {
+        let Object::StatefulSet(StatefulSet { spec: Some(spec), .. }) = object else { return };
+        spec.template_digest = match &self.secret {
+            Some(secret) => digest(&[secret, spec.template_digest.as_bytes()]),
+            // Without a secret it could be guessed from.
+            None => String::new(),
+        };
+    }
+
+    /// Forgets what is not in a new list, and gives its UIDs.
+    pub(crate) fn vanished(&mut self, listed: &[Object]) -> Vec<String> {
+        let there: std::collections::BTreeSet<&str> = listed.iter().map(|it| it.metadata().uid.as_str()).collect();
+        let deleted: Vec<String> = self.objects.keys().filter(|uid| !there.contains(uid.as_str())).cloned().collect();
+        for uid in &deleted {
+            self.objects.remove(uid);
+        }
+        deleted
+    }
+}
+
+/// The annotations by which the volume controller says who made, or is to make, a claim's volume. Others may hold anything.
+pub(crate) const PROVISIONER: [&str; 2] = ["volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"];
+
+/// Takes away what no question is asked of.
+fn slim(object: &mut Object) {
+    let is_claim = object.kind() == Kind::PersistentVolumeClaim;
+    metadata_mut(object).annotations.retain(|name, _| is_claim && PROVISIONER.contains(&name.as_str()));
+    if !matches!(object.kind(), Kind::Pod | Kind::EndpointSlice | Kind::Service) {
+        metadata_mut(object).labels.clear();
+    }
+    if let Object::StatefulSet(set) = object
+        && let Some(spec) = &mut set.spec
+    {
+        spec.template.metadata.annotations.clear();
+        for template in &mut spec.volume_claim_templates {
+            template.status = Default::default();
+            template.metadata.annotations.clear();
+        }
+    }
+}
+
+/// SHA-256 of all parts, in hexadecimal.
+pub(crate) fn digest(parts: &[&[u8]]) -> String {
+    use std::fmt::Write as _;
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn drop_same_spec(object: &mut Object, before: &Object) {
+    match (object, before) {
+        (Object::StatefulSet(it), Object::StatefulSet(before)) if it.spec == before.spec => it.spec = None,
+        (Object::Pod(it), Object::Pod(before)) if it.spec == before.spec => it.spec = None,
+        (Object::PersistentVolumeClaim(it), Object::PersistentVolumeClaim(before)) if it.spec == before.spec => it.spec = None,
+        (Object::Service(it), Object::Service(before)) if it.spec == before.spec => it.spec = None,
+        _ => {}
+    }
+}
+
+fn metadata_mut(object: &mut Object) -> &mut Metadata {
+    match object {
+        Object::StatefulSet(it) => &mut it.metadata,
+        Object::Pod(it) => &mut it.metadata,
+        Object::PersistentVolumeClaim(it) => &mut it.metadata,
+        Object::Service(it) => &mut it.metadata,
+        Object::EndpointSlice(it) => &mut it.metadata,
+        Object::Event(it) => &mut it.metadata,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::{
+        observation::Change,
+        observation::object::{Metadata, Object, Pod, PodSpec},
+    };
+
+    use super::LastSeen;
+
+    fn pod(version: &str, phase: &str, node: &str) -> Object {
+        let mut pod = Pod { metadata: Metadata { uid: "u".to_owned(), resource_version: version.to_owned(), ..Metadata::default() }, ..Pod::default() };
+        pod.status.phase = phase.to_owned();
+        pod.spec = Some(PodSpec { node_name: node.to_owned(), ..PodSpec::default() });
+        Object::Pod(pod)
+    }
+
+    fn spec(line: Option<Object>) -> Option<PodSpec> {
+        match line {
+            Some(Object::Pod(pod)) => pod.spec,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Catches a spec that is lost (never written after it changed) and one that is written each time.
+    /// Catches a recording that keeps annotations, which may hold anything (the last-applied manifest with its variables).
+    #[test]
+    fn only_the_provisioner_is_kept_of_annotations() {
+        let annotations = [(super::PROVISIONER[0], "p"), ("kubectl.kubernetes.io/last-applied-configuration", "secret")];
+        let annotations: std::collections::BTreeMap<_, _> = annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let metadata = Metadata { annotations, ..Metadata::default() };
+        let kept = |object| LastSeen::default().line(Change::Added, object).map(|it| it.metadata().annotations.len());
+        assert_eq!(kept(Object::Pod(Pod { metadata: metadata.clone(), ..Pod::default() })), Some(0));
+        let claim = checks::model::observation::object::PersistentVolumeClaim { metadata, ..Default::default() };
+        assert_eq!(kept(Object::PersistentVolumeClaim(claim)), Some(1));
+    }
+
+    #[test]
+    fn a_spec_is_written_when_it_differs_from_the_line_before() {
+        let mut known = LastSeen::default();
+        assert!(spec(known.line(Change::Added, pod("1", "Pending", ""))).is_some());
+        assert_eq!(spec(known.line(Change::Modified, pod("2", "Pending", "node"))).unwrap().node_name, "node");
+        assert!(spec(known.line(Change::Modified, pod("3", "Running", "node"))).is_none());
+        assert!(spec(known.line(Change::Deleted, pod("4", "Running", "node"))).is_none());
+        assert!(spec(known.line(Change::Added, pod("5", "Running", "node"))).is_some(), "a new life begins with its spec");
+    }
+
+    /// Catches changes of fields that are not recorded filling the file, and deletions being swallowed.
+    #[test]
+    fn what_says_nothing_new_is_not_written() {
+        let mut known = LastSeen::default();
+        known.line(Change::Listed, pod("1", "Running", "node"));
+        assert!(known.line(Change::Modified, pod("2", "Running", "node")).is_none());
+        assert!(known.line(Change::Modified, pod("3", "Failed", "node")).is_some());
+        assert!(known.line(Change::Modified, pod("4", "Running", "node")).is_some(), "back again is news");
+        assert!(known.line(Change::Listed, pod("4", "Running", "node")).is_some());
+        assert!(known.line(Change::Deleted, pod("5", "Running", "node")).is_some());
+    }
+
+    #[test]
+    fn what_a_new_list_lacks_has_vanished_once() {
+        let mut known = LastSeen::default();
+        known.line(Change::Listed, pod("1", "Running", "node"));
+        assert_eq!(known.vanished(&[pod("9", "x", "")]), Vec::<String>::new());
+        assert_eq!(known.vanished(&[]), ["u"]);
+        assert_eq!(known.vanished(&[]), Vec::<String>::new());
+    }
+}

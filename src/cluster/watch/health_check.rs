@@ -1,0 +1,52 @@
+//! Whether the API server is still there while no watch says anything.
+//!
+//! Nothing tells a watch without events from one whose connection is dead, until a bookmark is overdue.
+//! So a server that was silent for a while is asked for its version; without an answer, all watches are
+//! opened again where they were.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::{
+    cluster::{Cluster, Journal, Tries, client::error::chain, watch::journal::Silence},
+    console::sanitize::sanitize,
+};
+
+/// So long nobody need say anything.
+const QUIET: Duration = Duration::from_secs(10);
+/// For the server's answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// Asks again and again; `reopen` is told when there was no answer.
+pub(crate) async fn pulse(cluster: Cluster, journal: Journal, reopen: watch::Sender<()>) {
+    loop {
+        let heard = cluster.watch_events();
+        tokio::time::sleep(QUIET).await;
+        // While it is known to be away, the watches themselves ask for it.
+        if cluster.watch_events() != heard || journal.silence().borrow().is_some() {
+            continue;
+        }
+        let began = Instant::now();
+        if let Err(why) = answers(&cluster, ANSWER).await {
+            journal.note_silence(Silence { since: began, why });
+            reopen.send_replace(());
+        }
+    }
+}
+
+/// Whether the server answers at all within this time, and why not.
+///
+/// # Errors
+/// It does not.
+pub(crate) async fn answers(cluster: &Cluster, within: Duration) -> Result<(), String> {
+    let mut request = http::Request::new(vec![]);
+    *request.uri_mut() = http::Uri::from_static("/version");
+    request.extensions_mut().insert(Tries(1));
+    match tokio::time::timeout(within, cluster.client.request_text(request)).await {
+        // Whatever it says, it is there.
+        Ok(Ok(_) | Err(kube::Error::Api(_))) => Ok(()),
+        Ok(Err(error)) => Err(sanitize(&chain(&error))),
+        Err(_) => Err(format!("no answer within {} s", within.as_secs())),
+    }
+}

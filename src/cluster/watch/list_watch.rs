@@ -1,0 +1,223 @@
+//! Where observations come from: raw lists and watches of one kind, read into our own small structs.
+
+use std::time::Duration;
+
+use checks::model::observation::{
+    Kind,
+    object::{EndpointSlice, Event, Object, PersistentVolumeClaim, Pod, Service, StatefulSet},
+};
+use futures::{StreamExt as _, stream::BoxStream};
+use kube::core::{Status, WatchEvent};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::cluster::watch::dedup::digest;
+
+/// How long the server may take to answer a list, or to begin a watch.
+const ANSWER: Duration = Duration::from_secs(30);
+/// After how many seconds the server ends a watch, for it to be resumed.
+const WATCH_SECONDS: u32 = 290;
+/// A list comes in pages of one resourceVersion.
+const PAGE: u32 = 500;
+
+/// What a watch tells, of any kind.
+pub(crate) type WatchResult = Result<WatchEvent<Object>, kube::Error>;
+/// A watch that is open.
+pub(crate) type Stream = BoxStream<'static, WatchResult>;
+
+/// A whole list and the position at which a watch goes on from exactly it.
+pub(crate) struct Listed {
+    pub(crate) objects: Vec<Object>,
+    pub(crate) position: String,
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Page<T> {
+    metadata: PageMetadata,
+    items: Option<Vec<T>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageMetadata {
+    resource_version: String,
+    #[serde(default)]
+    r#continue: String,
+}
+
+/// A kind's place in the API: the group's path and the plural.
+const fn place(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::StatefulSet => ("apis/apps/v1", "statefulsets"),
+        Kind::Pod => ("api/v1", "pods"),
+        Kind::PersistentVolumeClaim => ("api/v1", "persistentvolumeclaims"),
+        Kind::Service => ("api/v1", "services"),
+        Kind::EndpointSlice => ("apis/discovery.k8s.io/v1", "endpointslices"),
+        Kind::Event => ("api/v1", "events"),
+    }
+}
+
+/// The resource as RBAC names it, with its group.
+pub(crate) const fn resource(kind: Kind) -> &'static str {
+    match kind {
+        Kind::StatefulSet => "statefulsets.apps",
+        Kind::EndpointSlice => "endpointslices.discovery.k8s.io",
+        _ => place(kind).1,
+    }
+}
+
+/// Lists all objects of a kind.
+pub(crate) async fn list(cluster: &Cluster, kind: Kind) -> Result<Listed, kube::Error> {
+    match kind {
+        Kind::StatefulSet => list_of(cluster, kind, Whole::digested as fn(Whole) -> Object).await,
+        Kind::Pod => list_of(cluster, kind, Object::Pod as fn(Pod) -> Object).await,
+        Kind::PersistentVolumeClaim => list_of(cluster, kind, Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object).await,
+        Kind::Service => list_of(cluster, kind, Object::Service as fn(Service) -> Object).await,
+        Kind::EndpointSlice => list_of(cluster, kind, Object::EndpointSlice as fn(EndpointSlice) -> Object).await,
+        Kind::Event => list_of(cluster, kind, Object::Event as fn(Event) -> Object).await,
+    }
+}
+
+/// Opens a watch of a kind that begins right after `position`.
+pub(crate) async fn watch(cluster: &Cluster, kind: Kind, position: &str) -> Result<Stream, kube::Error> {
+    match kind {
+        Kind::StatefulSet => watch_of(cluster, kind, position, Whole::digested as fn(Whole) -> Object).await,
+        Kind::Pod => watch_of(cluster, kind, position, Object::Pod as fn(Pod) -> Object).await,
+        Kind::PersistentVolumeClaim => watch_of(cluster, kind, position, Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object).await,
+        Kind::Service => watch_of(cluster, kind, position, Object::Service as fn(Service) -> Object).await,
+        Kind::EndpointSlice => watch_of(cluster, kind, position, Object::EndpointSlice as fn(EndpointSlice) -> Object).await,
+        Kind::Event => watch_of(cluster, kind, position, Object::Event as fn(Event) -> Object).await,
+    }
+}
+
+/// Whether the server says that a position, or a page's continuation, is too old.
+pub(crate) fn is_expired(status: &Status) -> bool {
+    status.code == 410 || status.reason == "Expired" || status.reason == "Gone"
+}
+
+/// A StatefulSet as the API server tells it, with a digest of its whole template: commands and environment are not recorded, but
+/// that they changed must be seen.
+#[derive(Clone)]
+struct Whole {
+    set: StatefulSet,
+    template_digest: String,
+}
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let told = Value::deserialize(deserializer)?;
+        let template = told.pointer("/spec/template").map(Value::to_string);
+        let template_digest = template.map(|it| digest(&[it.as_bytes()])).unwrap_or_default();
+        Ok(Self { set: StatefulSet::deserialize(told).map_err(D::Error::custom)?, template_digest })
+    }
+}
+
+impl Whole {
+    fn digested(mut self) -> Object {
+        if let Some(spec) = &mut self.set.spec {
+            spec.template_digest = self.template_digest;
+        }
+        Object::StatefulSet(self.set)
+    }
+}
+
+async fn list_of<T: DeserializeOwned>(cluster: &Cluster, kind: Kind, wrap: fn(T) -> Object) -> Result<Listed, kube::Error> {
+    let mut objects = vec![];
+    let mut rest = String::new();
+    loop {
+        let query = if rest.is_empty() { format!("limit={PAGE}") } else { format!("limit={PAGE}&continue={}", encoded(&rest)) };
+        let request = request(cluster, kind, &query)?;
+        let page = in_time(cluster.client.request::<Page<T>>(request)).await?;
+        objects.extend(page.items.into_iter().flatten().map(wrap));
+        rest = page.metadata.r#continue;
+        if rest.is_empty() {
+            return Ok(Listed { objects, position: page.metadata.resource_version });
+        }
+    }
+}
+
+async fn watch_of<T>(cluster: &Cluster, kind: Kind, position: &str, wrap: fn(T) -> Object) -> Result<Stream, kube::Error>
+where
+    T: Clone + DeserializeOwned + Send + 'static,
+{
+    let query = format!("watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={}", encoded(position));
+    let events = in_time(cluster.client.request_events::<T>(request(cluster, kind, &query)?)).await?;
+    Ok(wrapped(events, wrap).boxed())
+}
+
+fn wrapped<T>(events: impl futures::Stream<Item = Result<WatchEvent<T>, kube::Error>>, wrap: fn(T) -> Object) -> impl futures::Stream<Item = WatchResult> {
+    events.map(move |told| {
+        told.map(|event| match event {
+            WatchEvent::Added(it) => WatchEvent::Added(wrap(it)),
+            WatchEvent::Modified(it) => WatchEvent::Modified(wrap(it)),
+            WatchEvent::Deleted(it) => WatchEvent::Deleted(wrap(it)),
+            WatchEvent::Bookmark(it) => WatchEvent::Bookmark(it),
+            WatchEvent::Error(it) => WatchEvent::Error(it),
+        })
+    })
+}
+
+fn request(cluster: &Cluster, kind: Kind, query: &str) -> Result<http::Request<Vec<u8>>, kube::Error> {
+    let (group, plural) = place(kind);
+    let uri = format!("/{group}/namespaces/{}/{plural}?{query}", cluster.namespace);
+    http::Request::get(uri).body(vec![]).map_err(kube::Error::HttpError)
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+    tokio::time::timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(kube::Error::ReadEvents(std::io::ErrorKind::TimedOut.into())))
+}
+
+/// A value of a query, with everything but letters, digits and `-._~` percent-encoded.
+fn encoded(value: &str) -> String {
+    use std::fmt::Write as _;
+    value.bytes().fold(String::with_capacity(value.len()), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::{
+        observation::Change,
+        observation::object::{Object, StatefulSet},
+    };
+    use serde_json::json;
+
+    use super::{super::dedup::LastSeen, Whole};
+
+    fn recorded(known: &mut LastSeen, env: &str) -> StatefulSet {
+        let container = json!({"name": "app", "image": "busybox", "command": ["sleep"], "env": [{"name": "PASSWORD", "value": env}]});
+        let template = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
+        let told = json!({"metadata": {"name": "web", "uid": "u"}, "spec": {"replicas": 3, "template": template}});
+        let whole: Whole = serde_json::from_value(told).unwrap();
+        match known.line(Change::Listed, whole.digested()) {
+            Some(Object::StatefulSet(set)) => set,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Catches a change of command or environment that leaves no trace, and one whose value could be found out.
+    #[test]
+    fn a_template_leaves_a_digest_and_nothing_more() {
+        let (mut known, mut another) = (LastSeen::default(), LastSeen::default());
+        let digest = |set: StatefulSet| set.spec.unwrap().template_digest;
+        let first = digest(recorded(&mut known, "hunter2"));
+        assert_eq!(first.len(), 64);
+        assert_eq!(digest(recorded(&mut known, "hunter2")), first, "the same template, the same digest");
+        assert_ne!(digest(recorded(&mut known, "hunter3")), first);
+        assert_ne!(digest(recorded(&mut another, "hunter2")), first, "of no use outside its recording");
+        let line = serde_json::to_string(&recorded(&mut known, "hunter2")).unwrap();
+        assert!(!line.contains("hunter2") && !line.contains("PASSWORD") && !line.contains("sleep"), "{line}");
+    }
+}

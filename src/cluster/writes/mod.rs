@@ -1,0 +1,7 @@
+//! Every change that is made to a namespace: applying, scaling, and deleting by UID.
+
+pub mod apply;
+pub(crate) mod delete;
+pub(crate) mod field_owners;
+pub(crate) mod scale;
+pub(crate) mod terminating;

@@ -1,0 +1,109 @@
+//! What the commands that work on a cluster share: a runtime, the connection, signals, the recording's file.
+
+use std::{
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
+
+use crate::commands::{fail, tell};
+use crate::{
+    cli::{Format, Target},
+    cluster::{Cluster, Failure, Interrupt, Journal, Options, Signal},
+    console::sanitize::sanitize,
+    exit::Exit,
+    recording::{AskedOptions, Header, Writer, state_file},
+};
+
+/// Why a command ends before its work is done.
+pub(super) enum Early {
+    /// It cannot be done.
+    Failed(Failure),
+    /// It was told to stop.
+    Stopped(Signal),
+}
+
+impl From<Failure> for Early {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Early {
+    /// Says so.
+    pub(super) fn exit(self, format: Format) -> Exit {
+        match self {
+            Self::Failed(failure) => fail(&failure, format),
+            Self::Stopped(signal) => {
+                tell("interrupted\n");
+                stopped(signal)
+            }
+        }
+    }
+}
+
+/// The exit code of a command that a signal ended.
+pub(super) const fn stopped(signal: Signal) -> Exit {
+    Exit::Stopped(signal.number())
+}
+
+/// Runs asynchronous work to its end, on this thread.
+pub(super) fn block_on(work: impl Future<Output = Exit>) -> Exit {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(work),
+        Err(error) => {
+            fail(&Failure::new("system", format!("failed to start: {error}"), "Make room for more processes or files, and run it again."), Format::Text)
+        }
+    }
+}
+
+/// Listens for the signals that end a program.
+pub(super) fn listen() -> Result<Interrupt, Failure> {
+    Interrupt::by_signals().map_err(|error| Failure::new("system", format!("failed to listen for signals: {error}"), "Run it again."))
+}
+
+/// Does one thing that changes nothing, unless a signal comes first.
+pub(super) async fn unless_stopped<T>(interrupt: &Interrupt, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Early> {
+    tokio::select! {
+        done = work => Ok(done?),
+        () = interrupt.first() => Err(Early::Stopped(interrupt.asked().unwrap_or(Signal::INTERRUPT))),
+    }
+}
+
+/// Longer than a cluster takes to answer: then somebody wonders what is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Connects; says so where it takes long.
+pub(super) async fn connect(target: &Target, interrupt: &Interrupt) -> Result<Cluster, Early> {
+    let options = Options { kubeconfig: target.kubeconfig.clone(), context: target.context.clone(), namespace: target.namespace.clone() };
+    let mut connecting = pin!(unless_stopped(interrupt, Cluster::connect(&options)));
+    tokio::select! {
+        connected = &mut connecting => return connected,
+        () = tokio::time::sleep(PATIENCE) => tell("still connecting: the API server, or the kubeconfig's credential plugin, has not answered yet\n"),
+    }
+    connecting.await
+}
+
+/// Where we are, before anything is done.
+pub(super) fn whereabouts(cluster: &Cluster) -> String {
+    format!(
+        "context {}, cluster {} ({})\nnamespace {}",
+        sanitize(&cluster.context),
+        sanitize(&cluster.server),
+        sanitize(&cluster.version),
+        sanitize(&cluster.namespace)
+    )
+}
+
+/// Begins the recording, and tells where it is kept.
+pub(super) fn begin(cluster: &Cluster, save: Option<&Path>, asked: AskedOptions) -> Result<(Header, Journal, PathBuf), Failure> {
+    let header = Header::now(&cluster.version, &cluster.namespace, asked);
+    let path = match save {
+        Some(path) => path.to_owned(),
+        None => state_file(&header).map_err(|error| Failure::new("recording_file", format!("there is no place for the recording: {error}"), NEXT))?,
+    };
+    let writer = Writer::create(&path, &header).map_err(|error| Failure::new("recording_file", sanitize(&error.to_string()), NEXT))?;
+    Ok((header, Journal::start(writer), path))
+}
+
+const NEXT: &str = "Name a file that can be written with `--save FILE`.";

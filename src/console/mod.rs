@@ -1,0 +1,6 @@
+//! The terminal: its width and colours, progress lines, and text that cannot harm it.
+
+pub mod progress;
+pub mod sanitize;
+pub mod secrets;
+pub mod terminal;

@@ -1,0 +1,254 @@
+//! What looks like a secret is not recorded.
+//!
+//! A container that fails may print its environment or the address that it could not reach, and its last lines become part of
+//! the recording, which students hand in. What is masked is told by its form alone: a secret of another form stays.
+
+use checks::model::{
+    What,
+    observation::{
+        Diagnosis,
+        object::{ContainerStatus, Object},
+    },
+};
+
+/// What stands in the place of a secret.
+const MASK: &str = "***";
+/// Parts of names whose values are secret.
+const NAMES: [&str; 7] = ["PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "CREDENTIAL", "KEY"];
+/// Words behind which a credential stands, as in `Authorization: Bearer …`.
+const SCHEMES: [&str; 2] = ["bearer ", "basic "];
+/// A shorter word behind one of these is none.
+const SHORTEST_CREDENTIAL: usize = 8;
+/// Lines of a key in base64 are this long, but for its last one.
+const KEY_LINE: usize = 40;
+
+/// Masks what containers said, wherever an observation holds it: last lines, last words, and what probes were answered.
+///
+/// Files on claims are not touched: what the pods wrote there is what is graded.
+pub fn mask_observation(what: &mut What) {
+    match what {
+        What::Diagnosis(Diagnosis::Logs { lines, .. }) => *lines = mask_lines(lines),
+        What::Object(_, Object::Event(event)) => event.message = mask(&event.message),
+        What::Object(_, Object::Pod(pod)) => {
+            let status = &mut pod.status;
+            status.init_container_statuses.iter_mut().chain(&mut status.container_statuses).for_each(mask_status);
+        }
+        _ => {}
+    }
+}
+
+fn mask_status(status: &mut ContainerStatus) {
+    for state in [&mut status.state, &mut status.last_state] {
+        if let Some(waiting) = &mut state.waiting {
+            waiting.message = mask(&waiting.message);
+        }
+        if let Some(ended) = &mut state.terminated {
+            ended.message = mask(&ended.message);
+        }
+    }
+}
+
+/// Masks the lines of a log, blocks of private keys included.
+#[must_use]
+pub fn mask_lines(lines: &[String]) -> Vec<String> {
+    let mut masked: Vec<String> = Vec::with_capacity(lines.len());
+    let mut in_key = false;
+    for line in lines {
+        let (begins, ends) = (is_mark(line, "-----BEGIN "), is_mark(line, "-----END "));
+        if ends && !in_key {
+            // The log begins in the middle of the key.
+            for earlier in masked.iter_mut().rev().take_while(|it| is_base64(it)) {
+                MASK.clone_into(earlier);
+            }
+        }
+        let is_inside = in_key && !ends;
+        in_key = (in_key || begins) && !ends;
+        masked.push(if is_inside { MASK.to_owned() } else { mask(line) });
+    }
+    masked
+}
+
+/// Masks what looks like a secret in one text.
+#[must_use]
+pub fn mask(text: &str) -> String {
+    let text = mask_keys(text);
+    let text = mask_values(&text);
+    let text = mask_credentials(&text);
+    mask_addresses(&text)
+}
+
+fn is_mark(line: &str, mark: &str) -> bool {
+    line.contains(mark) && line.contains("PRIVATE KEY-----")
+}
+
+fn is_base64(line: &str) -> bool {
+    let line = line.trim();
+    line.len() >= KEY_LINE && line.bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=".contains(&it))
+}
+
+/// A private key on one line, as JSON or an environment has it: all from its first mark to its last one, or to the end.
+fn mask_keys(text: &str) -> String {
+    let Some(begin) = text.find("-----BEGIN ").filter(|_| text.contains("PRIVATE KEY-----")) else { return text.to_owned() };
+    let end = text[begin..].find("-----END ").and_then(|end| Some(begin + end + text[begin + end..].find("KEY-----")? + "KEY-----".len()));
+    let rest = end.map_or("", |end| &text[end..]);
+    format!("{}{MASK}{rest}", &text[..begin])
+}
+
+/// `NAME=value`, `name: value` and `"name": "value"`, where the name tells that the value is secret.
+fn mask_values(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['=', ':']) {
+        let (head, tail) = rest.split_at(at);
+        let sign = &tail[..1];
+        let behind = &tail[1..];
+        out.push_str(head);
+        out.push_str(sign);
+        rest = behind;
+        if !is_secret_name(name_before(head), sign) {
+            continue;
+        }
+        let blank = behind.len() - behind.trim_start().len();
+        let value = &behind[blank..];
+        // `env` prints a name, a value and nothing else in a line.
+        let is_whole_line = sign == "=" && blank == 0 && name_before(head).len() == text.len() - rest.len() - 1;
+        let length = if is_whole_line { value.len() } else { value_length(value) };
+        if length > 0 {
+            out.push_str(&behind[..blank]);
+            out.push_str(MASK);
+            rest = &value[length..];
+        }
+    }
+    out + rest
+}
+
+/// The name at the end of a text, without its quotes.
+fn name_before(head: &str) -> &str {
+    let head = head.trim_end_matches(['"', '\'', ' ']);
+    let start = head.rfind(|it: char| !(it.is_alphanumeric() || "_-.".contains(it))).map_or(0, |at| at + head[at..].chars().next().map_or(1, char::len_utf8));
+    &head[start..]
+}
+
+fn is_secret_name(name: &str, sign: &str) -> bool {
+    let upper = name.to_uppercase();
+    // "unknown key: colour" tells no secret.
+    let is_plain_word = sign == ":" && matches!(upper.as_str(), "KEY" | "TOKEN" | "SECRET");
+    !is_plain_word && NAMES.iter().any(|it| upper.contains(it))
+}
+
+/// How long a value is: to the closing quote, or to what cannot belong to it.
+fn value_length(value: &str) -> usize {
+    if let Some(quote) = value.chars().next().filter(|it| matches!(it, '"' | '\'')) {
+        return value[1..].find(quote).map_or(value.len(), |end| end + 2);
+    }
+    value.find(|it: char| it.is_whitespace() || ",;&\"'}])".contains(it)).unwrap_or(value.len())
+}
+
+/// What stands behind `Bearer` or `Basic`, and tokens that tell themselves by their form (JWT).
+fn mask_credentials(text: &str) -> String {
+    let mut out = text.to_owned();
+    for scheme in SCHEMES {
+        let mut from = 0;
+        while let Some(at) = find_ignoring_case(&out[from..], scheme) {
+            let start = from + at + scheme.len();
+            let length = value_length(&out[start..]);
+            from = start;
+            if length >= SHORTEST_CREDENTIAL {
+                out.replace_range(start..start + length, MASK);
+                from = start + MASK.len();
+            }
+        }
+    }
+    let is_token = |word: &str| word.starts_with("eyJ") && word.matches('.').count() == 2;
+    let tokens: Vec<String> = out.split(|it: char| it.is_whitespace() || "\"',;=()".contains(it)).filter(|it| is_token(it)).map(str::to_owned).collect();
+    tokens.iter().fold(out, |out, token| out.replace(token.as_str(), MASK))
+}
+
+fn find_ignoring_case(text: &str, word: &str) -> Option<usize> {
+    text.to_ascii_lowercase().find(word)
+}
+
+/// The password of `scheme://name:password@host`.
+fn mask_addresses(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (head, tail) = rest.split_at(at + 3);
+        out.push_str(head);
+        let authority = tail.find(|it: char| it.is_whitespace() || "/?#\"'".contains(it)).map_or(tail, |end| &tail[..end]);
+        rest = tail;
+        let Some((user, host)) = authority.rsplit_once('@') else { continue };
+        let name = user.split_once(':').map_or("", |(name, _)| name);
+        out.push_str(name);
+        out.push_str(if user.contains(':') { ":" } else { "" });
+        out.push_str(MASK);
+        out.push('@');
+        out.push_str(host);
+        rest = &tail[authority.len()..];
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{mask, mask_lines};
+
+    #[test]
+    fn values_of_secret_names_are_masked() {
+        for (said, recorded) in [
+            ("DB_PASSWORD=hunter 2", "DB_PASSWORD=***"),
+            ("export API_TOKEN='a b' LANG=C", "export API_TOKEN=*** LANG=C"),
+            ("connecting with password=hunter2, user=me", "connecting with password=***, user=me"),
+            (r#"{"clientSecret": "abc\u00e9", "port": 80}"#, r#"{"clientSecret": ***, "port": 80}"#),
+            ("aws_secret_access_key: abc/def+g", "aws_secret_access_key: ***"),
+            ("AWS_ACCESS_KEY_ID=AKIA", "AWS_ACCESS_KEY_ID=***"),
+            ("jdbc:mysql://db?user=me&password=x&ssl=1", "jdbc:mysql://db?user=me&password=***&ssl=1"),
+            ("größe_token=ü", "größe_token=***"),
+        ] {
+            assert_eq!(mask(said), recorded);
+        }
+    }
+
+    #[test]
+    fn credentials_and_addresses_are_masked() {
+        for (said, recorded) in [
+            ("Authorization: Bearer abcdefgh.ijk", "Authorization: Bearer ***"),
+            ("authorization: basic bWU6c2VjcmV0", "authorization: basic ***"),
+            ("GET https://me:hunter2@db.example:5432/x failed", "GET https://me:***@db.example:5432/x failed"),
+            ("https://ghp_abc@github.com/x", "https://***@github.com/x"),
+            ("jwt eyJhbGciOi.eyJzdWIi.c2ln end", "jwt *** end"),
+        ] {
+            assert_eq!(mask(said), recorded);
+        }
+    }
+
+    #[test]
+    fn private_keys_are_masked_line_by_line() {
+        let line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
+        let log = |lines: &[&str]| mask_lines(&lines.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+        let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
+        let masked = log(&["start", begin, line, "AAAA", end, "on"]);
+        assert!(!masked.join("\n").contains("MIGH") && !masked.join("\n").contains("AAAA"), "{masked:?}");
+        assert_eq!((masked[0].as_str(), masked[5].as_str()), ("start", "on"));
+        // The log begins in the middle of the key.
+        assert!(!log(&["start", line, line, end]).join("\n").contains("MIGH"));
+        assert_eq!(mask(&format!("TLS='{begin}\\n{line}\\n{end}\\n' X=1")), "TLS='***\\n' X=1");
+    }
+
+    /// Catches a log that explains nothing any more.
+    #[test]
+    fn what_tells_no_secret_stays() {
+        for said in [
+            "cannot read /etc/app.conf: no such file or directory",
+            "unknown key: colour",
+            "parse error: unexpected token: }",
+            "basic setup done, bearer of news",
+            "listening on http://0.0.0.0:8080/ as web-0",
+            "mail me@example.com",
+            "PATH=/usr/bin:/bin",
+            "a = b: c",
+        ] {
+            assert_eq!(mask(said), said);
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! Reading a recording, one line at a time, with a memory of its own size nowhere.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+};
+
+use checks::model::{Observation, Seq, Timeline, What};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::console::sanitize::sanitize;
+use crate::recording::{FORMAT, Header, MAX_RECORDING_BYTES, MINOR, VERSION, digest_text};
+
+/// Longer lines are no recording's: contents of files are capped when they are written.
+const LONGEST_LINE: u64 = 8 << 20;
+
+/// A recording that cannot be read, by file and line (the header is line 1).
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file cannot be opened.
+    #[error("cannot open {file}: {source}")]
+    Open {
+        /// The file.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Reading stopped in the middle.
+    #[error("cannot read {file} after line {line}: {source}")]
+    Read {
+        /// The file.
+        file: String,
+        /// The last line that was read.
+        line: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// Nothing is in it.
+    #[error("{file} is empty")]
+    Empty {
+        /// The file.
+        file: String,
+    },
+    /// It is not text.
+    #[error("{file} is a binary file, not a recording")]
+    Binary {
+        /// The file.
+        file: String,
+    },
+    /// It is text, but something else.
+    #[error("{file} is not a recording: {why}")]
+    NotARecording {
+        /// The file.
+        file: String,
+        /// What its first line lacks.
+        why: String,
+    },
+    /// A newer tool wrote it.
+    #[error("{file} has version {version} of the recording format, this tool reads up to {VERSION}")]
+    Newer {
+        /// The file.
+        file: String,
+        /// Its version.
+        version: u32,
+    },
+    /// Judging it would fill the memory.
+    #[error("{file} goes on after {} MiB (line {line}): no recording of a lab is so long", MAX_RECORDING_BYTES >> 20)]
+    TooLong {
+        /// The file.
+        file: String,
+        /// The first line that is too much.
+        line: u64,
+    },
+    /// A line cannot be understood.
+    #[error("{file} is broken at line {line}: {why}")]
+    Broken {
+        /// The file.
+        file: String,
+        /// Which line.
+        line: u64,
+        /// Why.
+        why: String,
+    },
+    /// Lines are missing, doubled or out of order.
+    #[error("{file} is broken at line {line}: seq {found} where {expected} belongs")]
+    NotDense {
+        /// The file.
+        file: String,
+        /// Which line.
+        line: u64,
+        /// The number that belongs there.
+        expected: Seq,
+        /// The number that is there.
+        found: Seq,
+    },
+}
+
+impl ReadError {
+    /// Stable name of the case.
+    #[must_use]
+    pub const fn id(&self) -> &'static str {
+        match self {
+            Self::Open { .. } | Self::Read { .. } => "recording_unreadable",
+            Self::Empty { .. } => "recording_empty",
+            Self::Binary { .. } => "recording_binary",
+            Self::NotARecording { .. } => "not_a_recording",
+            Self::Newer { .. } => "recording_newer",
+            Self::TooLong { .. } => "recording_too_long",
+            Self::Broken { .. } | Self::NotDense { .. } => "recording_broken",
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub const fn next(&self) -> &'static str {
+        match self {
+            Self::Open { .. } | Self::Read { .. } => "Check the path and that you may read the file.",
+            Self::Newer { .. } => "Judge it with the version of stsgrade that recorded it, or a newer one.",
+            Self::Empty { .. } | Self::Binary { .. } | Self::NotARecording { .. } => {
+                "Name the file that `stsgrade grade` or `stsgrade record` wrote; `grade` prints its path."
+            }
+            Self::TooLong { .. } => "Record the lab alone, not what goes on around it for days, and judge that.",
+            Self::Broken { .. } | Self::NotDense { .. } => "The file was changed or damaged after it was recorded. Use an intact copy, or grade again.",
+        }
+    }
+}
+
+/// Yields a recording's observations, and computes its digest on the way.
+pub struct Reader {
+    input: Box<dyn BufRead>,
+    file: String,
+    header: Header,
+    line: Vec<u8>,
+    number: u64,
+    /// How many bytes more it may have.
+    room: u64,
+    hash: Sha256,
+    torn: bool,
+    ended: bool,
+    done: bool,
+    unknown: u64,
+}
+
+/// A whole recording, folded.
+#[derive(Debug)]
+pub struct Folded {
+    /// Line 1.
+    pub header: Header,
+    /// What happened.
+    pub timeline: Timeline,
+    /// `sha256:…` of the lines that are judged.
+    pub digest: String,
+    /// How many observations of a newer minor version were skipped.
+    pub unknown: u64,
+    /// There is no `end`, or the last line is torn: the grade was cut off.
+    pub torn: bool,
+}
+
+/// Reads all that is judged.
+///
+/// # Errors
+/// As [`Reader::next`].
+pub fn fold(mut reader: Reader) -> Result<Folded, ReadError> {
+    let mut timeline = Timeline::default();
+    while let Some(observation) = reader.next()? {
+        timeline.take(observation);
+    }
+    Ok(Folded { timeline, digest: reader.digest(), unknown: reader.unknown, torn: reader.torn, header: reader.header })
+}
+
+impl Reader {
+    /// Opens a recording and reads its header. `-` is the standard input.
+    ///
+    /// # Errors
+    /// It cannot be opened, is empty or binary, is no recording, or is of a newer major version.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        if path == Path::new("-") {
+            return Self::from(Box::new(BufReader::with_capacity(1 << 18, io::stdin())), "standard input");
+        }
+        let file = sanitize(&path.display().to_string());
+        match File::open(path) {
+            Ok(it) => Self::from(Box::new(BufReader::with_capacity(1 << 18, it)), &file),
+            Err(source) => Err(ReadError::Open { file, source }),
+        }
+    }
+
+    /// Reads a recording from anything; `file` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn from(input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {
+        Self::within(MAX_RECORDING_BYTES, input, file)
+    }
+
+    fn within(room: u64, input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {
+        let header = Header::now("", "", super::AskedOptions::default());
+        let (file, hash) = (file.to_owned(), Sha256::new());
+        let mut reader = Self { input, file, header, line: vec![], number: 0, room, hash, torn: false, ended: false, done: false, unknown: 0 };
+        reader.header = reader.read_header()?;
+        Ok(reader)
+    }
+
+    /// Line 1.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// `sha256:…` of the judged lines that were read so far.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        digest_text(&self.hash.clone().finalize())
+    }
+
+    /// How many observations of a newer minor version were met.
+    #[must_use]
+    pub const fn unknown(&self) -> u64 {
+        self.unknown
+    }
+
+    /// Known at the end: there was no `end` line, or the last line is torn.
+    #[must_use]
+    pub const fn torn(&self) -> bool {
+        self.torn
+    }
+
+    /// The next observation; `None` after the `end` line, or where the file stops.
+    ///
+    /// # Errors
+    /// A line that is broken, out of order or too long. Only the last line may be torn.
+    #[expect(clippy::should_implement_trait, reason = "an error ends it, which an Iterator's item would not say")]
+    pub fn next(&mut self) -> Result<Option<Observation>, ReadError> {
+        if self.done || self.ended {
+            return Ok(None);
+        }
+        let whole = self.read_line()?;
+        if self.line.is_empty() && !whole {
+            self.done = true;
+            self.torn = true;
+            return Ok(None);
+        }
+        let observation = match self.parse() {
+            Ok(observation) => observation,
+            // The writer was stopped in the middle of its last line.
+            Err(_) if !whole => {
+                self.done = true;
+                self.torn = true;
+                return Ok(None);
+            }
+            Err(why) => return Err(ReadError::Broken { file: self.file.clone(), line: self.number, why }),
+        };
+        let expected = self.number - 1;
+        if observation.seq != expected {
+            return Err(ReadError::NotDense { file: self.file.clone(), line: self.number, expected, found: observation.seq });
+        }
+        self.take_into_hash();
+        match observation.what {
+            What::Unknown => self.unknown += 1,
+            What::End(_) => self.ended = true,
+            _ => {}
+        }
+        Ok(Some(observation))
+    }
+
+    fn parse(&self) -> Result<Observation, String> {
+        let is_newer = self.header.minor > MINOR;
+        match serde_json::from_slice::<Observation>(&self.line) {
+            Ok(Observation { what: What::Unknown, .. }) if !is_newer => Err("it holds no observation that this version knows".to_owned()),
+            Ok(observation) => Ok(observation),
+            // A newer minor version may also say new things of what is known.
+            Err(error) => match serde_json::from_slice::<Place>(&self.line) {
+                Ok(Place { seq, at }) if is_newer => Ok(Observation { seq, at, what: What::Unknown }),
+                _ => Err(words(&error)),
+            },
+        }
+    }
+
+    fn read_header(&mut self) -> Result<Header, ReadError> {
+        let file = self.file.clone();
+        let read = self.read_line();
+        if self.line.contains(&0) || read.is_ok() && std::str::from_utf8(&self.line).is_err() {
+            return Err(ReadError::Binary { file });
+        }
+        let whole = match read {
+            Err(ReadError::Broken { why, .. }) => return Err(ReadError::NotARecording { file, why: format!("its first line is not a header, {why}") }),
+            other => other?,
+        };
+        if self.line.is_empty() && !whole {
+            return Err(ReadError::Empty { file });
+        }
+        let format: Format = match serde_json::from_slice(&self.line) {
+            Ok(format) => format,
+            Err(_) => return Err(ReadError::NotARecording { file, why: "its first line is not a header".to_owned() }),
+        };
+        if format.format != FORMAT {
+            return Err(ReadError::NotARecording { file, why: format!("its format is {:?}", sanitize(&format.format)) });
+        }
+        if format.version > VERSION {
+            return Err(ReadError::Newer { file, version: format.version });
+        }
+        let header = serde_json::from_slice(&self.line).map_err(|error| ReadError::Broken { file, line: 1, why: words(&error) })?;
+        self.take_into_hash();
+        Ok(header)
+    }
+
+    /// Reads one line without its newline; false when there was none.
+    fn read_line(&mut self) -> Result<bool, ReadError> {
+        self.line.clear();
+        let read = (&mut self.input).take(LONGEST_LINE).read_until(b'\n', &mut self.line);
+        if let Err(source) = read {
+            return Err(ReadError::Read { file: self.file.clone(), line: self.number, source });
+        }
+        self.number += 1;
+        let length = self.line.len() as u64;
+        self.room = self.room.checked_sub(length).ok_or_else(|| ReadError::TooLong { file: self.file.clone(), line: self.number })?;
+        let whole = self.line.last() == Some(&b'\n');
+        if whole {
+            self.line.pop();
+        } else if length == LONGEST_LINE {
+            return Err(ReadError::Broken { file: self.file.clone(), line: self.number, why: "the line is too long".to_owned() });
+        }
+        Ok(whole)
+    }
+
+    fn take_into_hash(&mut self) {
+        self.line.push(b'\n');
+        self.hash.update(&self.line);
+    }
+}
+
+#[derive(Deserialize)]
+struct Format {
+    format: String,
+    version: u32,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    seq: Seq,
+    at: u64,
+}
+
+/// What is wrong with a line, and where; serde_json counts every line as its first.
+fn words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or(&text);
+    if error.column() == 0 { sanitize(what) } else { format!("{} (column {})", sanitize(what), error.column()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,317 @@
+//! The submission: the manifests that a student hands in, as `-f` names them.
+//!
+//! What may be applied, and into which namespace, is decided here, before anything is applied.
+
+mod error;
+mod foreign;
+mod go_yaml;
+
+use std::{
+    borrow::Cow,
+    fmt,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::{console::sanitize::sanitize, recording::digest_text};
+
+pub use crate::submission::error::SubmissionError;
+
+/// The namespace that the lab names, which stands for the target's.
+const LAB: &str = crate::cluster::client::connect::LAB_NAMESPACE;
+/// What errors call the standard input.
+const STDIN: &str = "standard input";
+/// No manifest is larger.
+const LARGEST_FILE: u64 = 1 << 20;
+/// No directory of manifests holds more.
+const MOST_FILES: usize = 200;
+
+/// The kinds that are applied, in the order in which they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Applied {
+    /// `v1` ConfigMap.
+    ConfigMap,
+    /// `v1` Secret.
+    Secret,
+    /// `v1` ServiceAccount.
+    ServiceAccount,
+    /// `v1` PersistentVolumeClaim.
+    PersistentVolumeClaim,
+    /// `v1` Service: before the pods, so that no name is asked for too early.
+    Service,
+    /// `policy/v1` PodDisruptionBudget.
+    PodDisruptionBudget,
+    /// `apps/v1` StatefulSet.
+    StatefulSet,
+    /// `apps/v1` Deployment.
+    Deployment,
+    /// `v1` Pod.
+    Pod,
+}
+
+impl Applied {
+    /// Every kind, in order.
+    pub const ALL: [Self; 9] = [
+        Self::ConfigMap,
+        Self::Secret,
+        Self::ServiceAccount,
+        Self::PersistentVolumeClaim,
+        Self::Service,
+        Self::PodDisruptionBudget,
+        Self::StatefulSet,
+        Self::Deployment,
+        Self::Pod,
+    ];
+
+    /// Kind, apiVersion and plural.
+    #[must_use]
+    pub const fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::ConfigMap => ("ConfigMap", "v1", "configmaps"),
+            Self::Secret => ("Secret", "v1", "secrets"),
+            Self::ServiceAccount => ("ServiceAccount", "v1", "serviceaccounts"),
+            Self::PersistentVolumeClaim => ("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
+            Self::Service => ("Service", "v1", "services"),
+            Self::PodDisruptionBudget => ("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
+            Self::StatefulSet => ("StatefulSet", "apps/v1", "statefulsets"),
+            Self::Deployment => ("Deployment", "apps/v1", "deployments"),
+            Self::Pod => ("Pod", "v1", "pods"),
+        }
+    }
+}
+
+/// One object to apply.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// Its kind.
+    pub kind: Applied,
+    /// `metadata.name`.
+    pub name: String,
+    /// All of it, with the target namespace set.
+    pub value: Value,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// Where something stands in the files of a submission.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as it was named; safe to show.
+    pub file: String,
+    /// Which document of it, from 1; 0 for all of it.
+    pub document: usize,
+    /// Its line, from 1; 0 where that is not known.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&self.file)?;
+        if self.document > 0 {
+            write!(to, ", document {}", self.document)?;
+        }
+        if self.line > 0 {
+            write!(to, ", line {}", self.line)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is graded, when it was handed in as files.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Submission {
+    /// In the order in which they are applied.
+    pub objects: Vec<Manifest>,
+    /// `sha256:…` of the files' bytes.
+    pub digest: String,
+}
+
+impl Submission {
+    /// Reads what `-f` names: files, directories, `-` for the standard input.
+    ///
+    /// An object that names no namespace, the lab's or the target's is taken into the target.
+    ///
+    /// # Errors
+    /// A file cannot be read or understood, or holds an object that is not taken.
+    pub fn read(names: &[PathBuf], target: &str) -> Result<Self, SubmissionError> {
+        let mut objects = vec![];
+        let mut hash = Sha256::new();
+        for file in files(names)? {
+            let (file, bytes) = file.read()?;
+            hash.update(&bytes);
+            for (place, value) in parse(&file, &bytes)? {
+                take(value, &place, target, &mut objects)?;
+            }
+        }
+        if objects.is_empty() {
+            let files = names.iter().map(|it| sanitize(&it.display().to_string())).collect::<Vec<_>>().join(", ");
+            return Err(SubmissionError::Nothing { files });
+        }
+        objects.sort_by_key(|it: &Manifest| it.kind);
+        Ok(Self { objects, digest: digest_text(&hash.finalize()) })
+    }
+
+    /// The names of the StatefulSets in it.
+    pub fn statefulsets(&self) -> impl Iterator<Item = &str> {
+        self.objects.iter().filter(|it| it.kind == Applied::StatefulSet).map(|it| it.name.as_str())
+    }
+}
+
+enum Source {
+    Stdin,
+    File(PathBuf),
+}
+
+impl Source {
+    fn read(self) -> Result<(String, Vec<u8>), SubmissionError> {
+        let (file, input): (String, io::Result<Box<dyn Read>>) = match self {
+            Self::Stdin => (STDIN.to_owned(), Ok(Box::new(io::stdin()))),
+            Self::File(path) => (sanitize(&path.display().to_string()), File::open(&path).map(|it| Box::new(it) as Box<dyn Read>)),
+        };
+        let mut bytes = vec![];
+        let read = input.and_then(|it| it.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
+        match read {
+            Err(source) => Err(SubmissionError::Unreadable { file, source }),
+            Ok(_) if bytes.len() as u64 > LARGEST_FILE => Err(SubmissionError::TooLarge { file }),
+            Ok(_) => Ok((file, bytes)),
+        }
+    }
+}
+
+fn files(names: &[PathBuf]) -> Result<Vec<Source>, SubmissionError> {
+    let mut files = vec![];
+    for name in names {
+        let words = name.to_string_lossy();
+        if words.starts_with("http://") || words.starts_with("https://") {
+            return Err(SubmissionError::Url { url: sanitize(&words) });
+        }
+        if name == Path::new("-") {
+            files.push(Source::Stdin);
+        } else if name.is_dir() {
+            files.extend(manifests_in(name)?.into_iter().map(Source::File));
+        } else {
+            files.push(Source::File(name.clone()));
+        }
+    }
+    Ok(files)
+}
+
+/// A directory's own manifests, by name, as kubectl takes them.
+fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, SubmissionError> {
+    let shown = || sanitize(&directory.display().to_string());
+    let entries = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let entries = entries.map_err(|source| SubmissionError::Unreadable { file: shown(), source })?;
+    let is_manifest = |path: &PathBuf| path.is_file() && path.extension().is_some_and(|it| it == "yaml" || it == "yml" || it == "json");
+    let mut found: Vec<PathBuf> = entries.into_iter().map(|it| it.path()).filter(is_manifest).collect();
+    found.sort();
+    if found.is_empty() || found.len() > MOST_FILES {
+        return Err(SubmissionError::Directory { directory: shown(), found: found.len() });
+    }
+    Ok(found)
+}
+
+/// A file's text, as kubectl takes it: UTF-16 where a byte order mark says so (PowerShell writes it), else UTF-8,
+/// in which bytes that are none (of Latin-1, mostly in comments) become U+FFFD.
+fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| -> Option<String> {
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        rest.is_empty().then(|| char::decode_utf16(pairs.iter().map(|it| unit(*it))).map(|it| it.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes).map(Cow::Owned),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes).map(Cow::Owned),
+        [0xef, 0xbb, 0xbf, rest @ ..] => Some(String::from_utf8_lossy(rest)),
+        _ => Some(String::from_utf8_lossy(bytes)),
+    }
+}
+
+/// The documents of a file, each with its place.
+fn parse(file: &str, bytes: &[u8]) -> Result<Vec<(Place, Value)>, SubmissionError> {
+    let text = decode(bytes).filter(|it| !it.contains('\0')).ok_or_else(|| SubmissionError::NotText { file: file.to_owned() })?;
+    let text = text.as_ref();
+    let place = |document: usize, line: usize| Place { file: file.to_owned(), document, line };
+    // What begins as JSON is JSON if it can be: YAML forbids the tabs that JSON may hold.
+    if text.trim_start().starts_with('{') {
+        let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+        if let Ok(values) = values {
+            return Ok((1..).zip(values).map(|(number, value)| (place(number, 0), value)).collect());
+        }
+    }
+    match go_yaml::documents(text) {
+        Ok(documents) => Ok(documents.into_iter().map(|it| (place(it.number, it.line), it.value)).collect()),
+        Err(fault) => Err(match foreign::template(file, text) {
+            Some(known) => SubmissionError::Foreign { place: Box::new(place(fault.document, fault.line)), what: known.what, next: known.next },
+            None => SubmissionError::Syntax { place: Box::new(place(fault.document, fault.line)), why: sanitize(&fault.why) },
+        }),
+    }
+}
+
+/// Takes one object, or each one of a list.
+fn take(mut value: Value, place: &Place, target: &str, objects: &mut Vec<Manifest>) -> Result<(), SubmissionError> {
+    let lacks = |lacks| Err(SubmissionError::NotAnObject { place: Box::new(place.clone()), lacks });
+    if let Some(known) = foreign::document(&place.file, &value).or_else(|| foreign::placeholder(&place.file, &value)) {
+        return Err(SubmissionError::Foreign { place: Box::new(place.clone()), what: known.what, next: known.next });
+    }
+    let word = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    if !value.is_object() {
+        return lacks("a mapping with apiVersion, kind and metadata");
+    }
+    let (version, kind) = (word(&value, "apiVersion"), word(&value, "kind"));
+    if version.is_empty() {
+        return lacks("apiVersion");
+    }
+    if kind.is_empty() {
+        return lacks("kind");
+    }
+    if kind.ends_with("List") {
+        let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else { return lacks("items") };
+        return items.into_iter().try_for_each(|item| take(item, place, target, objects));
+    }
+    let Some(Value::Object(metadata)) = value.get("metadata") else { return lacks("metadata") };
+    let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let namespace = metadata.get("namespace").and_then(Value::as_str).filter(|it| !it.is_empty()).unwrap_or(target).to_owned();
+    if name.is_empty() {
+        return lacks("metadata.name");
+    }
+    let is_ours = |namespace: &str| namespace == LAB || namespace == target;
+    let elsewhere = |namespace: &str| SubmissionError::Namespace {
+        place: Box::new(place.clone()),
+        kind: sanitize(&kind),
+        name: sanitize(&name),
+        namespace: sanitize(namespace),
+        target: target.to_owned(),
+    };
+    if (kind.as_str(), version.as_str()) == ("Namespace", "v1") {
+        return if is_ours(&name) { Ok(()) } else { Err(elsewhere(&name)) };
+    }
+    if let Some(foreign::Refused { field, why, next }) = foreign::kind(&version, &kind, &name, &value) {
+        return Err(SubmissionError::Kind { place: Box::new(place.clone()), kind: sanitize(&kind), name: sanitize(&name), field, why, next });
+    }
+    let Some(known) = Applied::ALL.into_iter().find(|it| it.names().0 == kind) else { return lacks("a kind that is applied") };
+    if !is_ours(&namespace) {
+        return Err(elsewhere(&namespace));
+    }
+    // The name becomes part of a path.
+    let is_valid = |it: &str| it.starts_with(|it: char| it.is_ascii_alphanumeric()) && it.bytes().all(|it| it.is_ascii_alphanumeric() || b"-.".contains(&it));
+    if !is_valid(&name) {
+        return lacks("a metadata.name of lowercase letters, digits, - and .");
+    }
+    let Some(Value::Object(metadata)) = value.get_mut("metadata") else { return lacks("metadata") };
+    metadata.insert("namespace".to_owned(), Value::String(target.to_owned()));
+    // A manifest that `kubectl get -o yaml` wrote carries what only the server may write.
+    for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "managedFields"] {
+        metadata.remove(field);
+    }
+    if let Some(object) = value.as_object_mut() {
+        object.remove("status");
+    }
+    objects.push(Manifest { kind: known, name, value, place: place.clone() });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
