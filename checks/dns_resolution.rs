@@ -2,29 +2,42 @@
 
 use crate::{
     Check,
-    model::{Noted, Part, PodLife, Seq, ServiceLife, SetLife, Standing, Timeline, Verdict, observation::Lookup, verdict::Advice},
+    model::{
+        Noted, Part, PodLife, Seq, ServiceLife, SetLife, Standing, Timeline, Verdict,
+        observation::Lookup, verdict::Advice,
+    },
 };
 
 pub(crate) const CHECK: Check = Check {
     id: "dns_resolution",
     test: 5,
     title: "DNS Resolution",
-    asked: "Each pod has a stable DNS name that resolves to its IP. Headless Service: choose your own name.",
+    asked: "Each pod has a stable DNS name that resolves to its IP. Headless Service: choose your \
+        own name.",
     why: "Members of a system find each other by names that outlive the pods' addresses.",
-    remedy: "Make a headless Service (`clusterIP: None`) that selects the pods, and name it in `spec.serviceName`.",
-    see: "kubectl get svc,endpointslices -n NS\nkubectl exec SET-0 -n NS -- nslookup SET-1.SERVICE.NS.svc.cluster.local",
+    remedy: "Make a headless Service (`clusterIP: None`) that selects the pods, and name it in \
+        `spec.serviceName`.",
+    see: "kubectl get svc,endpointslices -n NS\nkubectl exec SET-0 -n NS -- nslookup \
+        SET-1.SERVICE.NS.svc.cluster.local",
     points: 10,
     judge,
 };
 
 /// What to do where a name was asked, or the record ended, too early.
-const LONGER: &str = "Grade again, and let the grade end by itself: without `--timeout`, or with a longer one.";
+const LONGER: &str =
+    "Grade again, and let the grade end by itself: without `--timeout`, or with a longer one.";
 
-/// Passes when the set's headless Service selects its pods and the cluster's DNS gives each pod's address, also after a replacement.
+/// Passes when the set's headless Service selects its pods and the cluster's DNS gives each pod's
+/// address, also after a replacement.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     if timeline.set().is_none() {
-        verdict.push("governing_service", "a headless Service governs the set", timeline.missing("apply a headless Service and a StatefulSet"), []);
+        verdict.push(
+            "governing_service",
+            "a headless Service governs the set",
+            timeline.missing("apply a headless Service and a StatefulSet"),
+            [],
+        );
         return verdict;
     }
     let Some(service) = governing_service(timeline, &mut verdict) else { return verdict };
@@ -44,32 +57,62 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
     let text = "serviceName names an existing headless Service";
     let cites = [set.changed.by];
     let Some(service) = timeline.governing_service() else {
-        let headless: Vec<&str> = timeline.services().filter(|it| it.is_headless()).map(|it| it.service.metadata.name.as_str()).collect();
-        let actual = if wanted.is_empty() { "serviceName is empty".to_owned() } else { format!("there is no Service {wanted:?}") };
-        let (actual, mistake) =
-            if headless.is_empty() { (actual, "no_service") } else { (format!("{actual}, but {}", headless.join(", ")), "wrong_service_name") };
+        let headless: Vec<&str> = timeline
+            .services()
+            .filter(|it| it.is_headless())
+            .map(|it| it.service.metadata.name.as_str())
+            .collect();
+        let actual = if wanted.is_empty() {
+            "serviceName is empty".to_owned()
+        } else {
+            format!("there is no Service {wanted:?}")
+        };
+        let (actual, mistake) = if headless.is_empty() {
+            (actual, "no_service")
+        } else {
+            (format!("{actual}, but {}", headless.join(", ")), "wrong_service_name")
+        };
         verdict
-            .push("governing_service", text, Standing::broken("a headless Service by the name in spec.serviceName", actual), cites)
+            .push(
+                "governing_service",
+                text,
+                Standing::broken("a headless Service by the name in spec.serviceName", actual),
+                cites,
+            )
             .because(mistake)
             .advise(name_instead(timeline, set));
         return None;
     };
     if !service.is_headless() {
         if let Some(advice) = name_instead(timeline, set) {
-            let actual =
-                format!("Service {wanted} has the cluster IP {}, and the headless Service that selects the pods is another", service.spec().cluster_ip);
+            let actual = format!(
+                "Service {wanted} has the cluster IP {}, and the headless Service that selects \
+                the pods is another",
+                service.spec().cluster_ip
+            );
             verdict
-                .push("governing_service", text, Standing::broken("a headless Service by the name in spec.serviceName", actual), cites)
+                .push(
+                    "governing_service",
+                    text,
+                    Standing::broken("a headless Service by the name in spec.serviceName", actual),
+                    cites,
+                )
                 .because("wrong_service_name")
                 .advise(Some(advice));
             return None;
         }
         let actual = format!(
-            "Service {wanted} has the cluster IP {} (its pods' names resolve all the same, but constraint 3.2 asks for a headless one)",
+            "Service {wanted} has the cluster IP {} (its pods' names resolve all the same, but \
+            constraint 3.2 asks for a headless one)",
             service.spec().cluster_ip
         );
         verdict
-            .push("governing_service", text, Standing::broken("clusterIP: None", actual), [service.added.by, set.changed.by])
+            .push(
+                "governing_service",
+                text,
+                Standing::broken("clusterIP: None", actual),
+                [service.added.by, set.changed.by],
+            )
             .because("service_not_headless");
         return None;
     }
@@ -79,7 +122,15 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
     let text = format!("the selector of Service {wanted} matches the pods");
     if !selects(service, set) {
         let advice = name_instead(timeline, set).or_else(|| select_instead(service, set));
-        verdict.push("selector", text, Standing::broken(pairs(labels), pairs(selector)), [service.added.by]).because("selector_mismatch").advise(advice);
+        verdict
+            .push(
+                "selector",
+                text,
+                Standing::broken(pairs(labels), pairs(selector)),
+                [service.added.by],
+            )
+            .because("selector_mismatch")
+            .advise(advice);
         return None;
     }
     verdict.push("selector", text, Standing::Met, [service.added.by]);
@@ -95,13 +146,19 @@ fn selects(service: &ServiceLife, set: &SetLife) -> bool {
 /// What to do where another Service stands that would do as it is.
 fn name_instead(timeline: &Timeline, set: &SetLife) -> Option<Advice> {
     let named = &set.spec.service_name;
-    let mut fitting = timeline.services().filter(|it| it.is_headless() && it.service.metadata.name != *named && selects(it, set));
+    let mut fitting = timeline
+        .services()
+        .filter(|it| it.is_headless() && it.service.metadata.name != *named && selects(it, set));
     let name = &fitting.next()?.service.metadata.name;
     let remedy = format!(
         "Write `serviceName: {name}`: this Service is headless and selects the pods. The field cannot be changed in place: delete the \
          StatefulSet (its claims stay) and apply it again."
     );
-    let before = if named.is_empty() { "spec:                    # no serviceName".to_owned() } else { format!("spec:\n  serviceName: {named}") };
+    let before = if named.is_empty() {
+        "spec:                    # no serviceName".to_owned()
+    } else {
+        format!("spec:\n  serviceName: {named}")
+    };
     Some(Advice { remedy, before, after: format!("spec:\n  serviceName: {name}") })
 }
 
@@ -111,9 +168,16 @@ fn select_instead(service: &ServiceLife, set: &SetLife) -> Option<Advice> {
     if labels.is_empty() {
         return None;
     }
-    let lines = |labels: &std::collections::BTreeMap<String, String>| -> String { labels.iter().map(|(key, value)| format!("\n    {key}: {value}")).collect() };
-    let spec = |labels| format!("kind: Service\nmetadata:\n  name: {name}\nspec:\n  selector:{}", lines(labels));
-    let remedy = format!("Give the selector of Service {name} labels of the set's template: {}.", pairs(labels));
+    let lines = |labels: &std::collections::BTreeMap<String, String>| -> String {
+        labels.iter().map(|(key, value)| format!("\n    {key}: {value}")).collect()
+    };
+    let spec = |labels| {
+        format!("kind: Service\nmetadata:\n  name: {name}\nspec:\n  selector:{}", lines(labels))
+    };
+    let remedy = format!(
+        "Give the selector of Service {name} labels of the set's template: {}.",
+        pairs(labels)
+    );
     Some(Advice { remedy, before: spec(&service.spec().selector), after: spec(labels) })
 }
 
@@ -142,18 +206,41 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, service: &str, ordinal
     verdict.push("pod_name", text, standing, cites).because(mistake);
 }
 
-/// What the answers about a pod's name, none of which is right, say: how it stands, by which lines, and the mistake.
-fn wrong_answer(timeline: &Timeline, service: &str, lives: &[PodLife]) -> Option<(Standing, Vec<Seq>, &'static str)> {
+/// What the answers about a pod's name, none of which is right, say: how it stands, by which lines,
+/// and the mistake.
+fn wrong_answer(
+    timeline: &Timeline,
+    service: &str,
+    lives: &[PodLife],
+) -> Option<(Standing, Vec<Seq>, &'static str)> {
     let last = lives.last()?;
     if let Some(other) = timeline.namesake(service, last.name()) {
-        let actual = format!("the EndpointSlices of Service {service} give pod {} ({}) this name, too", other.pod, other.addresses.join(", "));
+        let actual = format!(
+            "the EndpointSlices of Service {service} give pod {} ({}) this name, too",
+            other.pod,
+            other.addresses.join(", ")
+        );
         let expected = format!("only {} has this name", last.name());
-        return Some((Standing::broken(expected, actual), vec![last.added.by, other.seq], "name_of_two_pods"));
+        return Some((
+            Standing::broken(expected, actual),
+            vec![last.added.by, other.seq],
+            "name_of_two_pods",
+        ));
     }
-    let asked = || lives.iter().rev().flat_map(|life| timeline.lookups_of(life.uid()).rev().map(move |it| (life, it)));
-    let counts = |(life, it): &(&PodLife, &Noted<Lookup>)| !is_trouble(&it.what) && timeline.had_its_time(it, life) && !is_own(&it.what, life);
+    let asked = || {
+        lives
+            .iter()
+            .rev()
+            .flat_map(|life| timeline.lookups_of(life.uid()).rev().map(move |it| (life, it)))
+    };
+    let counts = |(life, it): &(&PodLife, &Noted<Lookup>)| {
+        !is_trouble(&it.what) && timeline.had_its_time(it, life) && !is_own(&it.what, life)
+    };
     if let Some((life, it)) = asked().find(counts) {
-        let standing = Standing::broken(format!("{} gives {}", it.what.name, life.addresses.join(", ")), answer(&it.what));
+        let standing = Standing::broken(
+            format!("{} gives {}", it.what.name, life.addresses.join(", ")),
+            answer(&it.what),
+        );
         return Some((standing, vec![life.added.by, it.seq], shared_mistake(&it.what, lives)));
     }
     let (life, it) = asked().next()?;
@@ -167,13 +254,20 @@ fn too_early(timeline: &Timeline, life: &PodLife, asked: &Noted<Lookup>) -> Stan
         return Standing::unseen(said);
     }
     let Some(seconds) = timeline.carried_for(asked, life) else {
-        return Standing::unseen_with(format!("{said}, but the Service's EndpointSlices did not carry {} then", life.name()), LONGER);
+        return Standing::unseen_with(
+            format!("{said}, but the Service's EndpointSlices did not carry {} then", life.name()),
+            LONGER,
+        );
     };
     if is_own(&asked.what, life) {
         return Standing::unseen(format!("{said}, though another pod has this name, too"));
     }
     Standing::unseen_with(
-        format!("{said}, {seconds} s after the Service's EndpointSlices carried {}: DNS servers may repeat an older answer for 35 s", life.name()),
+        format!(
+            "{said}, {seconds} s after the Service's EndpointSlices carried {}: DNS servers may \
+            repeat an older answer for 35 s",
+            life.name()
+        ),
         LONGER,
     )
 }
@@ -212,8 +306,12 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
     let changed = timeline.changed(Part::Template);
     // Each life has its own addresses: the answer must hold one of every ordinal that stood then.
     let lanes: Vec<&[PodLife]> = timeline.ordinals().map(|it| timeline.lane(it)).collect();
-    let given = |lookup: &Lookup, life: &PodLife| life.addresses.iter().any(|it| lookup.addresses.contains(it));
-    let shows = |lookup: &Lookup, life: &PodLife| given(lookup, life) && timeline.is_selected_alike(life) && timeline.agrees(name, life);
+    let given = |lookup: &Lookup, life: &PodLife| {
+        life.addresses.iter().any(|it| lookup.addresses.contains(it))
+    };
+    let shows = |lookup: &Lookup, life: &PodLife| {
+        given(lookup, life) && timeline.is_selected_alike(life) && timeline.agrees(name, life)
+    };
     let lacks = |lookup: &Lookup, lane: &[PodLife]| !lane.iter().any(|life| shows(lookup, life));
     if let Some(right) = asked.iter().find(|it| lanes.iter().all(|lane| !lacks(&it.what, lane))) {
         verdict.push("service_name", text, Standing::Met, [right.seq]);
@@ -223,42 +321,75 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
         verdict.push("service_name", text, timeline.unasked(), []);
         return;
     };
-    let due = |it: &Noted<Lookup>, lane: &[PodLife]| lacks(&it.what, lane) && lane.iter().any(|life| timeline.had_its_time(it, life));
+    let due = |it: &Noted<Lookup>, lane: &[PodLife]| {
+        lacks(&it.what, lane) && lane.iter().any(|life| timeline.had_its_time(it, life))
+    };
     let later = asked.iter().rev().filter(|it| it.seq > changed && !is_trouble(&it.what));
     let wrong = later.into_iter().find(|it| lanes.iter().any(|lane| due(it, lane)));
     let (standing, seq) = match wrong {
         Some(it) => {
-            let wanted: Vec<&str> = lanes.iter().filter_map(|lane| lane.last()?.addresses.last()).map(String::as_str).collect();
-            (Standing::broken(format!("{} gives {}", it.what.name, wanted.join(", ")), answer(&it.what)), it.seq)
+            let wanted: Vec<&str> = lanes
+                .iter()
+                .filter_map(|lane| lane.last()?.addresses.last())
+                .map(String::as_str)
+                .collect();
+            (
+                Standing::broken(
+                    format!("{} gives {}", it.what.name, wanted.join(", ")),
+                    answer(&it.what),
+                ),
+                it.seq,
+            )
         }
         None if is_trouble(&last.what) => (Standing::unseen(answer(&last.what)), last.seq),
         None => {
-            let why = format!("{}, less than 35 s after the Service's EndpointSlices carried every pod", answer(&last.what));
+            let why = format!(
+                "{}, less than 35 s after the Service's EndpointSlices carried every pod",
+                answer(&last.what)
+            );
             (Standing::unseen_with(why, LONGER), last.seq)
         }
     };
     verdict.push("service_name", text, standing, [seq]);
 }
 
-/// After a replacement that became Ready, the name must give a later life's address: never anything else, and once at least.
+/// After a replacement that became Ready, the name must give a later life's address: never anything
+/// else, and once at least.
 fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict, service: &str) {
-    let asked = timeline.replacements().into_iter().filter(|(old, new)| timeline.is_back(new) && timeline.lookups_of(old.uid()).next().is_some());
-    let judged = asked.map(|(old, new)| (old, new_address(timeline, service, new))).max_by_key(|(_, (standing, ..))| match standing {
-        Standing::Broken { .. } => 2,
-        Standing::Met => 1,
-        _ => 0,
+    let asked = timeline.replacements().into_iter().filter(|(old, new)| {
+        timeline.is_back(new) && timeline.lookups_of(old.uid()).next().is_some()
     });
+    let judged = asked.map(|(old, new)| (old, new_address(timeline, service, new))).max_by_key(
+        |(_, (standing, ..))| match standing {
+            Standing::Broken { .. } => 2,
+            Standing::Met => 1,
+            _ => 0,
+        },
+    );
     let Some((old, (standing, cites, mistake))) = judged else { return };
-    verdict.push("new_address", format!("{}'s DNS name gives the new address after the pod was replaced", old.name()), standing, cites).because(mistake);
+    verdict
+        .push(
+            "new_address",
+            format!("{}'s DNS name gives the new address after the pod was replaced", old.name()),
+            standing,
+            cites,
+        )
+        .because(mistake);
 }
 
-fn new_address(timeline: &Timeline, service: &str, new: &PodLife) -> (Standing, Vec<Seq>, &'static str) {
+fn new_address(
+    timeline: &Timeline,
+    service: &str,
+    new: &PodLife,
+) -> (Standing, Vec<Seq>, &'static str) {
     let lane = timeline.lane(new.ordinal);
-    let later = lane.iter().position(|it| it.uid() == new.uid()).map_or(lane, |place| &lane[place..]);
+    let later =
+        lane.iter().position(|it| it.uid() == new.uid()).map_or(lane, |place| &lane[place..]);
     if let Some(seq) = later.iter().find_map(|life| timeline.right_answer(life)) {
         return (Standing::Met, vec![new.added.by, seq], "");
     }
-    let unasked = || (Standing::unseen_with("the new address was not asked for", LONGER), vec![], "");
+    let unasked =
+        || (Standing::unseen_with("the new address was not asked for", LONGER), vec![], "");
     wrong_answer(timeline, service, later).unwrap_or_else(unasked)
 }
 
@@ -276,7 +407,15 @@ mod tests {
     };
 
     fn set_with(change: impl FnOnce(&mut crate::model::observation::object::Service)) -> History {
-        History::new().service_with(change).set(Change::Added).subject().up(0).up(1).up(2).inspect().end()
+        History::new()
+            .service_with(change)
+            .set(Change::Added)
+            .subject()
+            .up(0)
+            .up(1)
+            .up(2)
+            .inspect()
+            .end()
     }
 
     #[test]
@@ -287,8 +426,11 @@ mod tests {
     /// Catches a remedy that makes a Service headless although one that would do stands beside it.
     #[test]
     fn a_fitting_service_beside_the_named_one_is_to_be_named() {
-        let history = History::new().service_with(|service| service.metadata.name = "other".to_owned());
-        let history = history.service_with(|service| service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.0.7".to_owned()));
+        let history =
+            History::new().service_with(|service| service.metadata.name = "other".to_owned());
+        let history = history.service_with(|service| {
+            service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.0.7".to_owned())
+        });
         let history = history.set(Change::Added).subject().up(0).up(1).up(2).inspect().end();
         history.assert("dns_resolution", Fail, &["wrong_service_name"]);
         let verdict = super::judge(&history.timeline());
@@ -297,28 +439,50 @@ mod tests {
         // One that selects other pods would not do.
         let other = |service: &mut crate::model::observation::object::Service| {
             service.metadata.name = "other".to_owned();
-            service.spec.iter_mut().for_each(|it| it.selector.insert("app".to_owned(), "else".to_owned()).into_iter().for_each(drop));
+            service.spec.iter_mut().for_each(|it| {
+                it.selector.insert("app".to_owned(), "else".to_owned()).into_iter().for_each(drop)
+            });
         };
         let history = History::new().service_with(other);
-        let history = history.service_with(|service| service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.0.7".to_owned()));
-        history.set(Change::Added).subject().up(0).up(1).up(2).inspect().end().assert("dns_resolution", Fail, &["service_not_headless"]);
-    }
-
-    #[test]
-    fn the_service_must_exist_be_headless_and_select_the_pods() {
-        History::new().set(Change::Added).subject().up(0).up(1).up(2).end().assert("dns_resolution", Fail, &["no_service"]);
-        set_with(|service| service.metadata.name = "other".to_owned()).assert("dns_resolution", Fail, &["wrong_service_name"]);
-        set_with(|service| service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.1.1".to_owned())).assert(
+        let history = history.service_with(|service| {
+            service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.0.7".to_owned())
+        });
+        history.set(Change::Added).subject().up(0).up(1).up(2).inspect().end().assert(
             "dns_resolution",
             Fail,
             &["service_not_headless"],
         );
-        set_with(|service| service.spec.iter_mut().for_each(|it| it.selector.clear())).assert("dns_resolution", Fail, &["selector_mismatch"]);
+    }
+
+    #[test]
+    fn the_service_must_exist_be_headless_and_select_the_pods() {
+        History::new().set(Change::Added).subject().up(0).up(1).up(2).end().assert(
+            "dns_resolution",
+            Fail,
+            &["no_service"],
+        );
+        set_with(|service| service.metadata.name = "other".to_owned()).assert(
+            "dns_resolution",
+            Fail,
+            &["wrong_service_name"],
+        );
+        set_with(|service| {
+            service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.1.1".to_owned())
+        })
+        .assert("dns_resolution", Fail, &["service_not_headless"]);
+        set_with(|service| service.spec.iter_mut().for_each(|it| it.selector.clear())).assert(
+            "dns_resolution",
+            Fail,
+            &["selector_mismatch"],
+        );
     }
 
     #[test]
     fn an_answer_for_the_old_address_is_not_yet_and_a_later_life_proves_the_name() {
-        let stale = History::created().down(1).up(1).lookup_with(1, |it| it.addresses = vec!["10.88.1.11".to_owned()]);
+        let stale = History::created()
+            .down(1)
+            .up(1)
+            .lookup_with(1, |it| it.addresses = vec!["10.88.1.11".to_owned()]);
         // However the record ends, and whether the pod still lives or not.
         stale.clone().assert("dns_resolution", Inconclusive, &[]);
         stale.clone().end().assert("dns_resolution", Inconclusive, &[]);
@@ -326,10 +490,23 @@ mod tests {
         stale.down(1).up(1).lookup(1).end().assert("dns_resolution", Pass, &[]);
     }
 
-    /// Three pods, of which the second one's name is asked `seconds` after the EndpointSlice carried it.
+    /// Three pods, of which the second one's name is asked `seconds` after the EndpointSlice
+    /// carried it.
     fn asked_after(seconds: u64, with: impl FnOnce(&mut Lookup)) -> History {
-        let up = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).lookup(0).lookup(2);
-        let carried = up.lines.iter().find(|it| matches!(it.what, What::Object(_, Object::EndpointSlice(_)))).map_or(0, |it| it.at);
+        let up = History::new()
+            .service()
+            .set(Change::Added)
+            .subject()
+            .up(0)
+            .up(1)
+            .up(2)
+            .lookup(0)
+            .lookup(2);
+        let carried = up
+            .lines
+            .iter()
+            .find(|it| matches!(it.what, What::Object(_, Object::EndpointSlice(_))))
+            .map_or(0, |it| it.at);
         up.lookup_with(1, |it| {
             it.began = carried + seconds * 1_000_000_000;
             with(it);
@@ -344,53 +521,110 @@ mod tests {
     fn a_wrong_answer_counts_when_servers_have_forgotten_the_older_one() {
         asked_after(34, nothing).end().assert("dns_resolution", Inconclusive, &[]);
         asked_after(35, nothing).end().assert("dns_resolution", Fail, &[]);
-        asked_after(35, |it| it.addresses = vec!["10.88.9.9".to_owned()]).end().assert("dns_resolution", Fail, &[]);
+        asked_after(35, |it| it.addresses = vec!["10.88.9.9".to_owned()]).end().assert(
+            "dns_resolution",
+            Fail,
+            &[],
+        );
         // A tool that crashed, or a server that did not answer, is no answer.
-        asked_after(90, |it| it.error = Some("Segmentation fault".to_owned())).end().assert("dns_resolution", Inconclusive, &[]);
+        asked_after(90, |it| it.error = Some("Segmentation fault".to_owned())).end().assert(
+            "dns_resolution",
+            Inconclusive,
+            &[],
+        );
     }
 
     #[test]
     fn a_wrong_answer_about_a_pod_that_the_slices_do_not_carry_does_not_count() {
-        let up = || History::new().service().set(Change::Added).subject().up(0).up(1).up(2).inspect_one(0).inspect_one(2);
-        let late = |it: &mut Lookup| (it.error, it.began) = (Some("NXDOMAIN".to_owned()), it.began + 60_000_000_000);
+        let up = || {
+            History::new()
+                .service()
+                .set(Change::Added)
+                .subject()
+                .up(0)
+                .up(1)
+                .up(2)
+                .inspect_one(0)
+                .inspect_one(2)
+        };
+        let late = |it: &mut Lookup| {
+            (it.error, it.began) = (Some("NXDOMAIN".to_owned()), it.began + 60_000_000_000)
+        };
         up().lookup_with(1, late).end().assert("dns_resolution", Fail, &[]);
         up().unready(1).lookup_with(1, late).end().assert("dns_resolution", Inconclusive, &[]);
         // A gap may hide that.
-        let gap = Gap { kind: Kind::EndpointSlice, reason: "410 Gone".to_owned(), last_sure: None, vanished: vec![] };
+        let gap = Gap {
+            kind: Kind::EndpointSlice,
+            reason: "410 Gone".to_owned(),
+            last_sure: None,
+            vanished: vec![],
+        };
         let hole = asked_after(60, nothing).push(What::Gap(gap));
         hole.end().assert("dns_resolution", Inconclusive, &[]);
     }
 
     #[test]
     fn an_answer_that_the_slices_do_not_agree_with_shows_nothing() {
-        // The container's own tool tells the right address, but the Service has no endpoint of this pod.
+        // The container's own tool tells the right address, but the Service has no endpoint of this
+        // pod.
         let up = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).slice();
-        let Some(What::Object(_, Object::EndpointSlice(slice))) = up.lines.last().map(|it| it.what.clone()) else { panic!("no slice") };
-        let others = slice.endpoints.into_iter().filter(|it| it.hostname.as_deref() != Some("web-1")).collect();
-        let up = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).slice_of(others);
+        let Some(What::Object(_, Object::EndpointSlice(slice))) =
+            up.lines.last().map(|it| it.what.clone())
+        else {
+            panic!("no slice")
+        };
+        let others = slice
+            .endpoints
+            .into_iter()
+            .filter(|it| it.hostname.as_deref() != Some("web-1"))
+            .collect();
+        let up = History::new()
+            .service()
+            .set(Change::Added)
+            .subject()
+            .up(0)
+            .up(1)
+            .up(2)
+            .slice_of(others);
         let forged = [0, 1, 2].into_iter().fold(up, History::lookup_as_it_is);
         forged.end().assert("dns_resolution", Inconclusive, &[]);
     }
 
     #[test]
     fn a_name_that_another_pod_has_too_fails() {
-        asked_after(60, |it| it.addresses = vec!["10.88.9.9".to_owned(), "10.88.1.11".to_owned()]).end().assert("dns_resolution", Fail, &["name_of_two_pods"]);
+        asked_after(60, |it| it.addresses = vec!["10.88.9.9".to_owned(), "10.88.1.11".to_owned()])
+            .end()
+            .assert("dns_resolution", Fail, &["name_of_two_pods"]);
         // Two wrong ones are nobody's sharing.
-        asked_after(60, |it| it.addresses = vec!["10.88.9.9".to_owned(), "10.88.9.8".to_owned()]).end().assert("dns_resolution", Fail, &[]);
+        asked_after(60, |it| it.addresses = vec!["10.88.9.9".to_owned(), "10.88.9.8".to_owned()])
+            .end()
+            .assert("dns_resolution", Fail, &[]);
     }
 
     #[test]
     fn a_name_that_the_slices_give_to_another_pod_too_fails_whatever_is_answered() {
         let twin = |history: History| {
-            let target = ObjectReference { kind: "Pod".to_owned(), name: "twin-5f".to_owned(), uid: "twin".to_owned() };
-            let twin = Endpoint { addresses: vec!["10.88.7.7".to_owned()], hostname: Some("web-1".to_owned()), target_ref: Some(target), ..Default::default() };
-            let Some(What::Object(_, Object::EndpointSlice(slice))) = history.clone().slice().lines.last().map(|it| it.what.clone()) else {
+            let target = ObjectReference {
+                kind: "Pod".to_owned(),
+                name: "twin-5f".to_owned(),
+                uid: "twin".to_owned(),
+            };
+            let twin = Endpoint {
+                addresses: vec!["10.88.7.7".to_owned()],
+                hostname: Some("web-1".to_owned()),
+                target_ref: Some(target),
+                ..Default::default()
+            };
+            let Some(What::Object(_, Object::EndpointSlice(slice))) =
+                history.clone().slice().lines.last().map(|it| it.what.clone())
+            else {
                 panic!("no slice")
             };
             history.slice_of(slice.endpoints.into_iter().chain([twin]).collect())
         };
         let up = || History::new().service().set(Change::Added).subject().up(0).up(1).up(2);
-        let answered = |history: History| [0, 1, 2].into_iter().fold(history, History::lookup_as_it_is);
+        let answered =
+            |history: History| [0, 1, 2].into_iter().fold(history, History::lookup_as_it_is);
         answered(twin(up())).end().assert("dns_resolution", Fail, &["name_of_two_pods"]);
         // Once it is gone, the right answer counts.
         answered(twin(up())).inspect().end().assert("dns_resolution", Pass, &[]);
@@ -399,16 +633,21 @@ mod tests {
     #[test]
     fn one_of_a_pod_s_ip_families_is_enough() {
         let both = |history: History, ordinal: i32| {
-            history.up(ordinal).pod(ordinal, Change::Modified, |pod| pod.status.pod_ips.push(PodIp { ip: format!("fd00::{ordinal}") }))
+            history.up(ordinal).pod(ordinal, Change::Modified, |pod| {
+                pod.status.pod_ips.push(PodIp { ip: format!("fd00::{ordinal}") })
+            })
         };
-        let up = [0, 1, 2].into_iter().fold(History::new().service().set(Change::Added).subject(), both);
+        let up =
+            [0, 1, 2].into_iter().fold(History::new().service().set(Change::Added).subject(), both);
         up.inspect().end().assert("dns_resolution", Pass, &[]);
     }
 
     #[test]
     fn a_server_that_does_not_answer_is_the_clusters_trouble() {
         let history = History::new().service().set(Change::Added).subject().up(0).up(1).up(2);
-        let asked = [0, 1, 2].into_iter().fold(history, |history, ordinal| history.lookup_with(ordinal, |it| it.error = Some("timed out".to_owned())));
+        let asked = [0, 1, 2].into_iter().fold(history, |history, ordinal| {
+            history.lookup_with(ordinal, |it| it.error = Some("timed out".to_owned()))
+        });
         asked.end().assert("dns_resolution", Inconclusive, &[]);
     }
 

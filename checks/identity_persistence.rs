@@ -9,19 +9,24 @@ pub(crate) const CHECK: Check = Check {
     id: "identity_persistence",
     test: 6,
     title: "Identity Persistence",
-    asked: "When you delete a pod, the replacement pod gets the same name, reattaches to the same PVC, and the persistent volume contains the original content (not new content).",
+    asked: "When you delete a pod, the replacement pod gets the same name, reattaches to the same \
+        PVC, and the persistent volume contains the original content (not new content).",
     why: "A member of a distributed system that comes back must be the one that went.",
-    remedy: "Keep the data on a claim from `volumeClaimTemplates`, and write the identity only where it is not there yet.",
-    see: "kubectl exec SET-1 -n NS -- cat /data/id    # your file\nkubectl delete pod SET-1 -n NS\nkubectl exec SET-1 -n NS -- cat /data/id    # the same?",
+    remedy: "Keep the data on a claim from `volumeClaimTemplates`, and write the identity only \
+        where it is not there yet.",
+    see: "kubectl exec SET-1 -n NS -- cat /data/id    # your file\nkubectl delete pod SET-1 -n \
+        NS\nkubectl exec SET-1 -n NS -- cat /data/id    # the same?",
     points: 10,
     judge,
 };
 
-/// Passes when a replaced pod came back under its name, on the same claims, with the original content.
+/// Passes when a replaced pod came back under its name, on the same claims, with the original
+/// content.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let mut replacements = timeline.replacements();
-    // Where some replacements were looked into, those that happened before anybody could look prove nothing.
+    // Where some replacements were looked into, those that happened before anybody could look prove
+    // nothing.
     if replacements.iter().any(|(old, _)| timeline.pod_files(old).is_some()) {
         replacements.retain(|(old, _)| timeline.pod_files(old).is_some());
     }
@@ -29,12 +34,23 @@ fn judge(timeline: &Timeline) -> Verdict {
     let contents = Contents::of(timeline);
     for (old, new) in replacements {
         let mut round = Verdict::default();
-        timeline.judge_return(&mut round, &contents, (old, new), format!("{} came back under its name", old.name()), "wait until the new pod is Ready");
+        timeline.judge_return(
+            &mut round,
+            &contents,
+            (old, new),
+            format!("{} came back under its name", old.name()),
+            "wait until the new pod is Ready",
+        );
         rounds.push((new.ordinal, round));
     }
     verdict.push_rounds(rounds);
     if verdict.criteria.is_empty() {
-        verdict.push("came_back", "a deleted pod comes back", timeline.not_shown(Wanted::Replacement), []);
+        verdict.push(
+            "came_back",
+            "a deleted pod comes back",
+            timeline.not_shown(Wanted::Replacement),
+            [],
+        );
     }
     verdict
 }
@@ -51,13 +67,35 @@ mod tests {
     fn replaced(writes: Writes) -> History {
         let mut history = History::new();
         history.writes = writes;
-        history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().down(1).up(1).inspect_one(1).end()
+        history
+            .service()
+            .set(Change::Added)
+            .subject()
+            .up(0)
+            .up(1)
+            .up(2)
+            .inspect()
+            .down(1)
+            .up(1)
+            .inspect_one(1)
+            .end()
     }
 
     #[test]
     fn appending_and_guarding_pass() {
-        replaced(|ordinal, there, start| Some(format!("{}web-{ordinal} {start}\n", there.unwrap_or_default()))).assert("identity_persistence", Pass, &[]);
-        replaced(|ordinal, there, start| Some(there.map_or_else(|| format!("web-{ordinal} {start}\n"), str::to_owned))).assert(
+        replaced(|ordinal, there, start| {
+            Some(format!("{}web-{ordinal} {start}\n", there.unwrap_or_default()))
+        })
+        .assert("identity_persistence", Pass, &[]);
+        replaced(|ordinal, there, start| {
+            Some(there.map_or_else(|| format!("web-{ordinal} {start}\n"), str::to_owned))
+        })
+        .assert("identity_persistence", Pass, &[]);
+    }
+
+    #[test]
+    fn rewriting_the_very_same_passes() {
+        replaced(|ordinal, _, _| Some(format!("web-{ordinal}\n"))).assert(
             "identity_persistence",
             Pass,
             &[],
@@ -65,30 +103,30 @@ mod tests {
     }
 
     #[test]
-    fn rewriting_the_very_same_passes() {
-        replaced(|ordinal, _, _| Some(format!("web-{ordinal}\n"))).assert("identity_persistence", Pass, &[]);
-    }
-
-    #[test]
     fn a_new_date_over_the_old_one_fails() {
         // The behaviour of the lab's Section 1 manifest.
-        replaced(|ordinal, _, start| Some(format!("Pod: web-{ordinal}\nDate: {start}{ordinal}\n"))).assert(
-            "identity_persistence",
-            Fail,
-            &["overwritten_at_start"],
-        );
+        replaced(|ordinal, _, start| Some(format!("Pod: web-{ordinal}\nDate: {start}{ordinal}\n")))
+            .assert("identity_persistence", Fail, &["overwritten_at_start"]);
     }
 
-    /// Each start writes anew; the container starts and the file is written at these seconds of 05:36 on 2026-11-23.
+    /// Each start writes anew; the container starts and the file is written at these seconds of
+    /// 05:36 on 2026-11-23.
     fn rewritten(started: u32, written: [i64; 3]) -> History {
         let mut history = History::new();
-        history.writes = |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
+        history.writes =
+            |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
         history = history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect();
         for ordinal in [1, 2] {
-            history = history.down(ordinal).claim(ordinal).add(ordinal).ready(ordinal).pod(ordinal, Change::Modified, |pod| {
-                let state = &mut pod.status.container_statuses[0].state;
-                state.running = Some(Running { started_at: Some(format!("2026-11-23T05:36:{started:02}Z")) });
-            });
+            history = history.down(ordinal).claim(ordinal).add(ordinal).ready(ordinal).pod(
+                ordinal,
+                Change::Modified,
+                |pod| {
+                    let state = &mut pod.status.container_statuses[0].state;
+                    state.running = Some(Running {
+                        started_at: Some(format!("2026-11-23T05:36:{started:02}Z")),
+                    });
+                },
+            );
             history = history.inspect_one(ordinal);
             for line in &mut history.lines {
                 if let What::Read(read) = &mut line.what
@@ -114,7 +152,11 @@ mod tests {
             rewritten(20, written).assert("identity_persistence", Fail, &[mistake]);
         }
         // Both happen, each is told.
-        rewritten(20, [0, 19, 21]).assert("identity_persistence", Fail, &["overwritten_at_stop", "overwritten_at_start"]);
+        rewritten(20, [0, 19, 21]).assert(
+            "identity_persistence",
+            Fail,
+            &["overwritten_at_stop", "overwritten_at_start"],
+        );
     }
 
     #[test]
@@ -122,7 +164,9 @@ mod tests {
         let mut history = rewritten(20, [0, 19, 19]);
         history.lines.pop();
         for ordinal in [1, 2] {
-            history = history.pod(ordinal, Change::Modified, |pod| pod.status.container_statuses[0].restart_count = 1);
+            history = history.pod(ordinal, Change::Modified, |pod| {
+                pod.status.container_statuses[0].restart_count = 1
+            });
         }
         history.end().assert("identity_persistence", Fail, &["overwritten_at_start"]);
     }
@@ -130,9 +174,15 @@ mod tests {
     #[test]
     fn a_line_of_its_own_that_survives_a_rewrite_passes() {
         replaced(|ordinal, there, start| {
-            let first = there
-                .and_then(|it| it.lines().next())
-                .map_or_else(|| format!("web-{ordinal} token {}", [831, 422, 977][usize::try_from(ordinal).unwrap_or(0)]), str::to_owned);
+            let first = there.and_then(|it| it.lines().next()).map_or_else(
+                || {
+                    format!(
+                        "web-{ordinal} token {}",
+                        [831, 422, 977][usize::try_from(ordinal).unwrap_or(0)]
+                    )
+                },
+                str::to_owned,
+            );
             Some(format!("{first}\nstarts: {start}\n"))
         })
         .assert("identity_persistence", Pass, &[]);
@@ -147,7 +197,18 @@ mod tests {
     fn a_missing_canary_fails_only_where_nothing_else_proves_the_content() {
         let mut history = History::new();
         history.writes = |_, _, _| None;
-        let mut wiped = history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().down(1).up(1).inspect_one(1).end();
+        let mut wiped = history
+            .service()
+            .set(Change::Added)
+            .subject()
+            .up(0)
+            .up(1)
+            .up(2)
+            .inspect()
+            .down(1)
+            .up(1)
+            .inspect_one(1)
+            .end();
         for line in wiped.lines.iter_mut().rev().take(5) {
             if let crate::model::What::Canary(canary) = &mut line.what {
                 canary.saw.iter_mut().for_each(Vec::clear);
@@ -158,7 +219,16 @@ mod tests {
 
     #[test]
     fn a_replacement_that_nobody_could_read_is_unseen() {
-        let unread = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).down(1).up(1).end();
+        let unread = History::new()
+            .service()
+            .set(Change::Added)
+            .subject()
+            .up(0)
+            .up(1)
+            .up(2)
+            .down(1)
+            .up(1)
+            .end();
         unread.assert("identity_persistence", Inconclusive, &[]);
     }
 
@@ -171,18 +241,31 @@ mod tests {
 
     #[test]
     fn what_was_replaced_before_anybody_looked_shows_nothing() {
-        let early = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).down(1).up(1);
+        let early =
+            History::new().service().set(Change::Added).subject().up(0).up(1).up(2).down(1).up(1);
         early.clone().inspect().end().assert("identity_persistence", Inconclusive, &[]);
-        early.inspect().down(2).up(2).inspect_one(2).end().assert("identity_persistence", Pass, &[]);
+        early.inspect().down(2).up(2).inspect_one(2).end().assert(
+            "identity_persistence",
+            Pass,
+            &[],
+        );
     }
 
     #[test]
     fn what_could_not_be_read_as_text_is_unseen() {
         let binary = |read: &mut crate::model::observation::Read| {
-            read.files.iter_mut().for_each(|it| (it.content, it.without) = (None, Some("binary".to_owned())));
+            read.files
+                .iter_mut()
+                .for_each(|it| (it.content, it.without) = (None, Some("binary".to_owned())));
         };
-        let mut after = replaced(|ordinal, there, _| Some(there.map_or_else(|| format!("web-{ordinal}"), str::to_owned)));
-        let last = after.lines.iter_mut().rev().find_map(|it| if let What::Read(read) = &mut it.what { Some(read) } else { None });
+        let mut after = replaced(|ordinal, there, _| {
+            Some(there.map_or_else(|| format!("web-{ordinal}"), str::to_owned))
+        });
+        let last = after
+            .lines
+            .iter_mut()
+            .rev()
+            .find_map(|it| if let What::Read(read) = &mut it.what { Some(read) } else { None });
         last.into_iter().for_each(binary);
         after.assert("identity_persistence", Inconclusive, &[]);
         // The canary tells, where there is one.
@@ -193,7 +276,11 @@ mod tests {
             }
         }
         before.assert("identity_persistence", Pass, &[]);
-        before.lines.iter_mut().filter(|it| matches!(it.what, What::Canary(_))).for_each(|it| it.what = What::Unknown);
+        before
+            .lines
+            .iter_mut()
+            .filter(|it| matches!(it.what, What::Canary(_)))
+            .for_each(|it| it.what = What::Unknown);
         before.assert("identity_persistence", Inconclusive, &[]);
     }
 }

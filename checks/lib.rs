@@ -37,7 +37,8 @@ pub struct Check {
     pub why: &'static str,
     /// How to win the points, when no mistake of the catalogue explains the loss.
     pub remedy: &'static str,
-    /// The kubectl commands, one a line, by which a student sees it; `SET`, `SERVICE` and `NS` stand for the names.
+    /// The kubectl commands, one a line, by which a student sees it; `SET`, `SERVICE` and `NS`
+    /// stand for the names.
     pub see: &'static str,
     /// Points for passing.
     pub points: u32,
@@ -67,7 +68,12 @@ pub fn judge(timeline: &Timeline) -> [Verdict; 10] {
         let mut verdict = (check.judge)(timeline);
         // Whatever was Ready for a moment shows nothing then.
         if let Some(standing) = never_up.as_ref().filter(|it| verdict.outcome() < it.outcome()) {
-            verdict.push("stays_up", "the containers of the set's pods stay up", standing.clone(), []);
+            verdict.push(
+                "stays_up",
+                "the containers of the set's pods stay up",
+                standing.clone(),
+                [],
+            );
         }
         verdict
     })

@@ -17,7 +17,8 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Passes when, in every scale-down of at least two pods, each is deleted only after the one above it is gone, and one scale-down was seen whole.
+/// Passes when, in every scale-down of at least two pods, each is deleted only after the one above
+/// it is gone, and one scale-down was seen whole.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let mut whole = false;
@@ -26,12 +27,22 @@ fn judge(timeline: &Timeline) -> Verdict {
             whole |= scale_down.whole;
             let (standing, cites) = timeline.gone_before_next(&scale_down, upper, lower);
             verdict
-                .push("gone_before_next", format!("{} is gone before {} is asked to go", upper.name(), lower.name()), standing, cites)
+                .push(
+                    "gone_before_next",
+                    format!("{} is gone before {} is asked to go", upper.name(), lower.name()),
+                    standing,
+                    cites,
+                )
                 .because(timeline.policy_mistake());
         }
     }
     if !whole {
-        verdict.push("scaled_down", "at least two pods were seen to be removed", timeline.not_shown(Wanted::ScaleDown), []);
+        verdict.push(
+            "scaled_down",
+            "at least two pods were seen to be removed",
+            timeline.not_shown(Wanted::ScaleDown),
+            [],
+        );
     }
     verdict
 }
@@ -50,7 +61,14 @@ mod tests {
 
     #[test]
     fn both_at_once_fail() {
-        History::created().scale(1).deletion_requested(2).deletion_requested(1).deleted(2).deleted(1).end().assert("ordered_scale_down", Fail, &[]);
+        History::created()
+            .scale(1)
+            .deletion_requested(2)
+            .deletion_requested(1)
+            .deleted(2)
+            .deleted(1)
+            .end()
+            .assert("ordered_scale_down", Fail, &[]);
     }
 
     #[test]
@@ -60,19 +78,32 @@ mod tests {
 
     #[test]
     fn deleting_the_set_is_no_scaling() {
-        History::created().deletion_requested(0).deletion_requested(1).deleted(0).deleted(1).end().assert("ordered_scale_down", Inconclusive, &[]);
+        History::created()
+            .deletion_requested(0)
+            .deletion_requested(1)
+            .deleted(0)
+            .deleted(1)
+            .end()
+            .assert("ordered_scale_down", Inconclusive, &[]);
     }
 
     #[test]
     fn a_fall_that_is_not_finished_shows_nothing() {
-        History::created().scale(1).down(2).deletion_requested(1).end().assert("ordered_scale_down", Inconclusive, &[]);
+        History::created().scale(1).down(2).deletion_requested(1).end().assert(
+            "ordered_scale_down",
+            Inconclusive,
+            &[],
+        );
     }
 
     #[test]
     fn a_pod_asked_to_go_around_the_change_may_have_been_asked_by_somebody_else() {
         let around = History::created().pods_gap(|it| it.scale(1).deletion_requested(1));
         around.deleted(1).down(2).end().assert("ordered_scale_down", Inconclusive, &[]);
-        let after = History::created().scale(1).pod(0, crate::model::observation::Change::Modified, |_| {}).pods_gap(|it| it.deletion_requested(1));
+        let after = History::created()
+            .scale(1)
+            .pod(0, crate::model::observation::Change::Modified, |_| {})
+            .pods_gap(|it| it.deletion_requested(1));
         after.deleted(1).down(2).end().assert("ordered_scale_down", Fail, &[]);
     }
 }

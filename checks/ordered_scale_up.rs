@@ -11,23 +11,32 @@ pub(crate) const CHECK: Check = Check {
     title: "Ordered Scaling Up",
     asked: "When you scale up, new pods are created sequentially in order.",
     why: "A new member joins a system whose older members are all there.",
-    remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become Ready.",
+    remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become \
+        Ready.",
     see: "kubectl scale statefulset SET -n NS --replicas=5\nkubectl get pods -n NS -w",
     points: 10,
     judge,
 };
 
-/// Passes when, in every scale-up of at least two pods from one or more, each pod is Ready before the next is added, and one scale-up was seen whole.
+/// Passes when, in every scale-up of at least two pods from one or more, each pod is Ready before
+/// the next is added, and one scale-up was seen whole.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     timeline.judge_policy(&mut verdict);
     let mut whole = false;
-    for scale_up in timeline.scale_ups().filter(|it| it.scale.from >= 1 && it.scale.to - it.scale.from >= 2) {
+    for scale_up in
+        timeline.scale_ups().filter(|it| it.scale.from >= 1 && it.scale.to - it.scale.from >= 2)
+    {
         whole |= scale_up.whole;
         timeline.judge_rise(&mut verdict, &scale_up);
     }
     if !whole {
-        verdict.push("scaled_up", "at least two pods were seen to be added", timeline.not_shown(Wanted::ScaleUp), []);
+        verdict.push(
+            "scaled_up",
+            "at least two pods were seen to be added",
+            timeline.not_shown(Wanted::ScaleUp),
+            [],
+        );
     }
     verdict
 }
@@ -52,23 +61,41 @@ mod tests {
 
     #[test]
     fn two_at_once_fail() {
-        History::created().scale(5).claim(3).claim(4).add(3).add(4).ready(3).ready(4).end().assert("ordered_scale_up", Fail, &[]);
+        History::created().scale(5).claim(3).claim(4).add(3).add(4).ready(3).ready(4).end().assert(
+            "ordered_scale_up",
+            Fail,
+            &[],
+        );
     }
 
     #[test]
     fn before_the_pod_below_is_ready_fails() {
-        let history = History::created().down(2).add(2).scale(5).claim(3).add(3).ready(2).ready(3).up(4).end();
+        let history = History::created()
+            .down(2)
+            .add(2)
+            .scale(5)
+            .claim(3)
+            .add(3)
+            .ready(2)
+            .ready(3)
+            .up(4)
+            .end();
         // web-2 was Ready once in its first life, but the one that stands was not.
         history.assert("ordered_scale_up", Fail, &[]);
     }
 
     #[test]
     fn a_rise_whose_last_pod_is_not_ready_shows_nothing() {
-        History::created().scale(5).up(3).claim(4).add(4).end().assert("ordered_scale_up", Inconclusive, &[]);
+        History::created().scale(5).up(3).claim(4).add(4).end().assert(
+            "ordered_scale_up",
+            Inconclusive,
+            &[],
+        );
         // Nor where that pod was Ready before it was removed.
         let mut standing = (0..5).fold(History::new().service(), History::listed);
         standing.spec.replicas = Some(5);
-        let again = standing.set(Change::Listed).subject().scale(3).down(4).down(3).scale(5).up(3).add(4);
+        let again =
+            standing.set(Change::Listed).subject().scale(3).down(4).down(3).scale(5).up(3).add(4);
         again.clone().end().assert("ordered_scale_up", Inconclusive, &[]);
         again.ready(4).end().assert("ordered_scale_up", Pass, &[]);
     }

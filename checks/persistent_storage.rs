@@ -11,26 +11,39 @@ pub(crate) const CHECK: Check = Check {
     id: "persistent_storage",
     test: 3,
     title: "Persistent Storage",
-    asked: "Each pod has its own PVC with a predictable name pattern. Each pod must have its own persistent volume (at least 50Mi).",
+    asked: "Each pod has its own PVC with a predictable name pattern. Each pod must have its own \
+        persistent volume (at least 50Mi).",
     why: "Data that belongs to one member must follow that member, and no other.",
-    remedy: "Add `volumeClaimTemplates` with `storage: 50Mi` or more, and mount the template's volume in the container.",
+    remedy: "Add `volumeClaimTemplates` with `storage: 50Mi` or more, and mount the template's \
+        volume in the container.",
     see: "kubectl get pvc -n NS",
     points: 10,
     judge,
 };
 
-/// Passes when each pod mounts a Bound claim made from a template, on a volume of its own, of at least 50Mi.
+/// Passes when each pod mounts a Bound claim made from a template, on a volume of its own, of at
+/// least 50Mi.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let Some(set) = timeline.set().filter(|_| !timeline.ordinals().is_empty()) else {
-        verdict.push("own_claim", "each pod has its own claim", timeline.missing("apply a StatefulSet with volumeClaimTemplates"), []);
+        verdict.push(
+            "own_claim",
+            "each pod has its own claim",
+            timeline.missing("apply a StatefulSet with volumeClaimTemplates"),
+            [],
+        );
         return verdict;
     };
     let mut volumes: BTreeMap<&str, String> = BTreeMap::new();
     for ordinal in timeline.ordinals() {
         let name = format!("{}-{ordinal}", set.name);
         let Some(pod) = timeline.representative(ordinal).filter(|pod| pod.ready.is_some()) else {
-            verdict.push("own_claim", format!("{name} has its own claim"), timeline.missing("wait until all pods are Ready"), []);
+            verdict.push(
+                "own_claim",
+                format!("{name} has its own claim"),
+                timeline.missing("wait until all pods are Ready"),
+                [],
+            );
             continue;
         };
         let claims = own_claims(timeline, &mut verdict, set, pod);
@@ -38,7 +51,12 @@ fn judge(timeline: &Timeline) -> Verdict {
         for claim in &claims {
             let Some(life) = timeline.claim(claim).last() else {
                 let text = format!("claim {claim} is Bound to a volume of its own");
-                verdict.push("own_volume", text, Standing::unseen(format!("claim {claim} was not seen")), [pod.added.by]);
+                verdict.push(
+                    "own_volume",
+                    text,
+                    Standing::unseen(format!("claim {claim} was not seen")),
+                    [pod.added.by],
+                );
                 continue;
             };
             judge_volume(timeline, &mut verdict, pod, claim, &mut volumes);
@@ -49,16 +67,31 @@ fn judge(timeline: &Timeline) -> Verdict {
 }
 
 /// The claims of the pod that were made for it from the set's templates.
-fn own_claims(timeline: &Timeline, verdict: &mut Verdict, set: &SetLife, pod: &PodLife) -> Vec<String> {
+fn own_claims(
+    timeline: &Timeline,
+    verdict: &mut Verdict,
+    set: &SetLife,
+    pod: &PodLife,
+) -> Vec<String> {
     let mounted: Vec<String> = pod.claims().into_iter().map(|(_, claim)| claim).collect();
-    let templates = set.spec.volume_claim_templates.iter().map(|it| format!("{}-{}", it.metadata.name, pod.name()));
+    let templates = set
+        .spec
+        .volume_claim_templates
+        .iter()
+        .map(|it| format!("{}-{}", it.metadata.name, pod.name()));
     let own: Vec<String> = templates.filter(|it| mounted.contains(it)).collect();
     let expected = format!("{} mounts a claim made for it from volumeClaimTemplates", pod.name());
     let is_ephemeral = pod.spec().volumes.iter().any(|it| it.ephemeral.is_some());
     let standing = match (own.is_empty(), mounted.first()) {
         (false, _) => Standing::Met,
-        (true, Some(other)) if is_ephemeral => Standing::broken(&expected, format!("it mounts claim {other}, which is made and deleted with the pod")),
-        (true, Some(other)) => Standing::broken(&expected, format!("it mounts claim {other}, which was not made for it alone")),
+        (true, Some(other)) if is_ephemeral => Standing::broken(
+            &expected,
+            format!("it mounts claim {other}, which is made and deleted with the pod"),
+        ),
+        (true, Some(other)) => Standing::broken(
+            &expected,
+            format!("it mounts claim {other}, which was not made for it alone"),
+        ),
         (true, None) => Standing::broken(&expected, "it mounts no claim"),
     };
     let mistake = match mounted.first() {
@@ -72,8 +105,21 @@ fn own_claims(timeline: &Timeline, verdict: &mut Verdict, set: &SetLife, pod: &P
 
 fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &PodLife, claims: &[String]) {
     const LEAST: u128 = 50 * 1024 * 1024;
-    let requests: Vec<&str> =
-        claims.iter().filter_map(|it| timeline.claim(it).last()?.claim.spec.as_ref()?.resources.requests.get("storage").map(String::as_str)).collect();
+    let requests: Vec<&str> = claims
+        .iter()
+        .filter_map(|it| {
+            timeline
+                .claim(it)
+                .last()?
+                .claim
+                .spec
+                .as_ref()?
+                .resources
+                .requests
+                .get("storage")
+                .map(String::as_str)
+        })
+        .collect();
     if requests.is_empty() {
         return;
     }
@@ -84,44 +130,84 @@ fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &PodLife, claims:
         Some(claim) => Standing::unseen(format!("claim {claim} was not seen")),
         None => Standing::broken("a claim that requests at least 50Mi", sizes(&requests)),
     };
-    let cites: Vec<Seq> = claims.iter().filter_map(|it| Some(timeline.claim(it).last()?.added.by)).collect();
-    verdict.push("size", format!("{}'s claim requests at least 50Mi", pod.name()), standing, cites).because("too_small");
+    let cites: Vec<Seq> =
+        claims.iter().filter_map(|it| Some(timeline.claim(it).last()?.added.by)).collect();
+    verdict
+        .push("size", format!("{}'s claim requests at least 50Mi", pod.name()), standing, cites)
+        .because("too_small");
 }
 
-/// Bound, to a volume that is no other pod's.
-/// What is requested, with the one thing that is easily overlooked: `M` counts in thousands, `Mi` in 1024s.
+/// Bound, to a volume that is no other pod's. What is requested, with the one thing that is easily
+/// overlooked: `M` counts in thousands, `Mi` in 1024s.
 fn sizes(requests: &[&str]) -> String {
-    let is_decimal = |it: &&&str| it.ends_with('M') && quantity::bytes(it).is_some_and(|bytes| bytes >= 50_000_000);
-    let note = if requests.iter().any(|it| is_decimal(&it)) { ", which is less: Mi is 1,048,576 bytes, M only 1,000,000" } else { "" };
+    let is_decimal = |it: &&&str| {
+        it.ends_with('M') && quantity::bytes(it).is_some_and(|bytes| bytes >= 50_000_000)
+    };
+    let note = if requests.iter().any(|it| is_decimal(&it)) {
+        ", which is less: Mi is 1,048,576 bytes, M only 1,000,000"
+    } else {
+        ""
+    };
     format!("{}{note}", requests.join(", "))
 }
 
-fn judge_volume<'t>(timeline: &'t Timeline, verdict: &mut Verdict, pod: &PodLife, claim: &str, volumes: &mut BTreeMap<&'t str, String>) {
+fn judge_volume<'t>(
+    timeline: &'t Timeline,
+    verdict: &mut Verdict,
+    pod: &PodLife,
+    claim: &str,
+    volumes: &mut BTreeMap<&'t str, String>,
+) {
     let Some(life) = timeline.claim(claim).last() else { return };
     let volume = life.volume();
     let standing = if volume.is_empty() {
         timeline.missing("wait until the claim is Bound")
     } else if let Some(other) = volumes.get(volume) {
-        Standing::broken(format!("claim {claim} is Bound to a volume of its own"), format!("volume {volume} is {other}'s too"))
+        Standing::broken(
+            format!("claim {claim} is Bound to a volume of its own"),
+            format!("volume {volume} is {other}'s too"),
+        )
     } else {
         volumes.insert(volume, pod.name().to_owned());
         Standing::Met
     };
-    verdict.push("own_volume", format!("claim {claim} is Bound to a volume of its own"), standing, [life.added.by]);
+    verdict.push(
+        "own_volume",
+        format!("claim {claim} is Bound to a volume of its own"),
+        standing,
+        [life.added.by],
+    );
 }
 
 /// No other pod's canary may be visible on the claim.
-fn judge_canaries(timeline: &Timeline, verdict: &mut Verdict, pod: &PodLife, claim: &str, added: Seq) {
+fn judge_canaries(
+    timeline: &Timeline,
+    verdict: &mut Verdict,
+    pod: &PodLife,
+    claim: &str,
+    added: Seq,
+) {
     let Some(foreign) = timeline.foreign_canary(pod.name(), claim) else { return };
     let stranger = foreign.pod;
     let standing = if foreign.is_shared {
-        Standing::broken(format!("what is written on claim {claim} is on it alone"), format!("what {stranger} wrote on its own claim is there too"))
+        Standing::broken(
+            format!("what is written on claim {claim} is on it alone"),
+            format!("what {stranger} wrote on its own claim is there too"),
+        )
     } else {
         Standing::unseen(format!(
-            "the file that the grader wrote on {stranger}'s claim is on {claim} too: the storage is shared, or the app copies files between its pods"
+            "the file that the grader wrote on {stranger}'s claim is on {claim} too: the storage \
+            is shared, or the app copies files between its pods"
         ))
     };
-    verdict.push("not_shared", format!("claim {claim} shows no other pod's files"), standing, [added, foreign.seq]).because("shared_storage");
+    verdict
+        .push(
+            "not_shared",
+            format!("claim {claim} shows no other pod's files"),
+            standing,
+            [added, foreign.seq],
+        )
+        .because("shared_storage");
 }
 
 #[cfg(test)]
@@ -149,10 +235,22 @@ mod tests {
 
     #[test]
     fn other_volumes_fail() {
-        with_volume(Volume { empty_dir: Some(Present {}), ..Default::default() }).assert("persistent_storage", Fail, &["empty_dir"]);
-        with_volume(Volume { host_path: Some(Present {}), ..Default::default() }).assert("persistent_storage", Fail, &["host_path"]);
+        with_volume(Volume { empty_dir: Some(Present {}), ..Default::default() }).assert(
+            "persistent_storage",
+            Fail,
+            &["empty_dir"],
+        );
+        with_volume(Volume { host_path: Some(Present {}), ..Default::default() }).assert(
+            "persistent_storage",
+            Fail,
+            &["host_path"],
+        );
         let shared = ClaimSource { claim_name: "data".to_owned(), read_only: false };
-        with_volume(Volume { persistent_volume_claim: Some(shared), ..Default::default() }).assert("persistent_storage", Fail, &["shared_claim"]);
+        with_volume(Volume { persistent_volume_claim: Some(shared), ..Default::default() }).assert(
+            "persistent_storage",
+            Fail,
+            &["shared_claim"],
+        );
     }
 
     #[test]
@@ -173,7 +271,10 @@ mod tests {
     #[test]
     fn only_what_stands_there_is_spoken_of() {
         assert_eq!(super::sizes(&["10Mi"]), "10Mi");
-        assert_eq!(super::sizes(&["50M"]), "50M, which is less: Mi is 1,048,576 bytes, M only 1,000,000");
+        assert_eq!(
+            super::sizes(&["50M"]),
+            "50M, which is less: Mi is 1,048,576 bytes, M only 1,000,000"
+        );
     }
 
     #[test]
@@ -184,16 +285,28 @@ mod tests {
             _ => None,
         });
         let saw: Vec<Token> = foreign.into_iter().collect();
-        let mark = |file: &str, mark: &str| std::collections::BTreeMap::from([(file.to_owned(), mark.to_owned())]);
+        let mark = |file: &str, mark: &str| {
+            std::collections::BTreeMap::from([(file.to_owned(), mark.to_owned())])
+        };
         let seen = |own: &str, other: &str| {
             let file = saw[0].file.as_str();
             let looked = |claim: &str, it: &str| {
-                let marks = if it.is_empty() { std::collections::BTreeMap::new() } else { mark(file, it) };
-                What::Canary(Canary { claim: claim.to_owned(), saw: Some(saw.clone()), marks, ..Default::default() })
+                let marks =
+                    if it.is_empty() { std::collections::BTreeMap::new() } else { mark(file, it) };
+                What::Canary(Canary {
+                    claim: claim.to_owned(),
+                    saw: Some(saw.clone()),
+                    marks,
+                    ..Default::default()
+                })
             };
             history.clone().push(looked("data-web-0", own)).push(looked("data-web-1", other)).end()
         };
-        seen("12 10:00:00.1", "12 10:00:00.1").assert("persistent_storage", Fail, &["shared_storage"]);
+        seen("12 10:00:00.1", "12 10:00:00.1").assert(
+            "persistent_storage",
+            Fail,
+            &["shared_storage"],
+        );
         // An app may copy what it finds to its peers: another inode is another file.
         seen("12 10:00:00.1", "13 10:00:00.4").assert("persistent_storage", Pass, &[]);
         // Two new file systems count their inodes alike.
@@ -205,19 +318,27 @@ mod tests {
     fn a_template_that_nobody_mounts_fails() {
         let mut history = History::new();
         history.spec.template.spec.containers[0].volume_mounts.clear();
-        history.service().set(Change::Added).subject().up(0).up(1).up(2).end().assert("persistent_storage", Fail, &["not_mounted"]);
+        history.service().set(Change::Added).subject().up(0).up(1).up(2).end().assert(
+            "persistent_storage",
+            Fail,
+            &["not_mounted"],
+        );
     }
 
     #[test]
     fn a_claim_that_is_not_bound_is_open() {
-        let unbound = History::created().claim_line(1, Change::Modified, |claim| claim.spec.iter_mut().for_each(|it| it.volume_name.clear()));
+        let unbound = History::created().claim_line(1, Change::Modified, |claim| {
+            claim.spec.iter_mut().for_each(|it| it.volume_name.clear())
+        });
         unbound.end().assert("persistent_storage", Inconclusive, &[]);
     }
 
     #[test]
     fn one_volume_behind_two_claims_fails() {
         let volume = |history: History, ordinal| {
-            history.claim_line(ordinal, Change::Modified, |claim| claim.spec.iter_mut().for_each(|it| it.volume_name = "pv".to_owned()))
+            history.claim_line(ordinal, Change::Modified, |claim| {
+                claim.spec.iter_mut().for_each(|it| it.volume_name = "pv".to_owned())
+            })
         };
         volume(volume(History::created(), 1), 2).end().assert("persistent_storage", Fail, &[]);
     }

@@ -9,7 +9,8 @@ pub(crate) const CHECK: Check = Check {
     id: "pod_naming",
     test: 1,
     title: "Pod Naming",
-    asked: "Pods have predictable names with ordinals (e.g., myapp-0, myapp-1, myapp-2). Replicas: at least 3 pods.",
+    asked: "Pods have predictable names with ordinals (e.g., myapp-0, myapp-1, myapp-2). \
+        Replicas: at least 3 pods.",
     why: "A stable name is what other programs, and the pod's own storage, are tied to.",
     remedy: "Let a StatefulSet with `replicas: 3` or more make the pods.",
     see: "kubectl get pods -n NS",
@@ -17,26 +18,48 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Passes when, at rest, the pods that the set owns are exactly those its ordinals name, and at least three.
+/// Passes when, at rest, the pods that the set owns are exactly those its ordinals name, and at
+/// least three.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let Some(set) = timeline.set().filter(|_| !timeline.ordinals().is_empty()) else {
-        verdict.push("exact_names", "the set's pods are named by ordinal", timeline.missing("apply a StatefulSet"), []);
+        verdict.push(
+            "exact_names",
+            "the set's pods are named by ordinal",
+            timeline.missing("apply a StatefulSet"),
+            [],
+        );
         return verdict;
     };
-    let expected: Vec<String> = timeline.ordinals().map(|ordinal| format!("{}-{ordinal}", set.name)).collect();
+    let expected: Vec<String> =
+        timeline.ordinals().map(|ordinal| format!("{}-{ordinal}", set.name)).collect();
     let (standing, cites) = match timeline.settled() {
         None => (timeline.missing("wait until all pods are Ready"), vec![set.changed.by]),
         Some(rest) => {
             let actual: Vec<&str> = rest.pods.iter().map(|(name, _)| name.as_str()).collect();
-            let standing = if actual == expected { Standing::Met } else { Standing::broken(expected.join(", "), actual.join(", ")) };
+            let standing = if actual == expected {
+                Standing::Met
+            } else {
+                Standing::broken(expected.join(", "), actual.join(", "))
+            };
             (standing, vec![rest.from])
         }
     };
-    verdict.push("exact_names", format!("the pods are exactly {}", expected.join(", ")), standing, cites);
+    verdict.push(
+        "exact_names",
+        format!("the pods are exactly {}", expected.join(", ")),
+        standing,
+        cites,
+    );
     let replicas = timeline.replicas();
-    let standing = if replicas >= 3 { Standing::Met } else { Standing::broken("at least 3 replicas", format!("replicas: {replicas}")) };
-    verdict.push("three_replicas", "there are at least 3 replicas", standing, [set.changed.by]).because("too_few_replicas");
+    let standing = if replicas >= 3 {
+        Standing::Met
+    } else {
+        Standing::broken("at least 3 replicas", format!("replicas: {replicas}"))
+    };
+    verdict
+        .push("three_replicas", "there are at least 3 replicas", standing, [set.changed.by])
+        .because("too_few_replicas");
     verdict
 }
 
@@ -57,19 +80,31 @@ mod tests {
     fn two_replicas_fail() {
         let mut history = History::new();
         history.spec.replicas = Some(2);
-        history.service().set(Change::Added).subject().up(0).up(1).end().assert("pod_naming", Fail, &["too_few_replicas"]);
+        history.service().set(Change::Added).subject().up(0).up(1).end().assert(
+            "pod_naming",
+            Fail,
+            &["too_few_replicas"],
+        );
     }
 
     #[test]
     fn ordinals_may_start_elsewhere_and_have_two_digits() {
         let mut history = History::new();
         history.spec.ordinals = Some(crate::model::observation::object::Ordinals { start: 9 });
-        history.service().set(Change::Added).subject().up(9).up(10).up(11).end().assert("pod_naming", Pass, &[]);
+        history.service().set(Change::Added).subject().up(9).up(10).up(11).end().assert(
+            "pod_naming",
+            Pass,
+            &[],
+        );
     }
 
     #[test]
     fn a_pod_that_is_not_there_yet_is_open() {
-        History::new().service().set(Change::Added).subject().up(0).up(1).end().assert("pod_naming", Inconclusive, &[]);
+        History::new().service().set(Change::Added).subject().up(0).up(1).end().assert(
+            "pod_naming",
+            Inconclusive,
+            &[],
+        );
     }
 
     #[test]
@@ -81,7 +116,9 @@ mod tests {
             .up(0)
             .up(1)
             .claim(2)
-            .add_as(2, Change::Added, |pod| pod.metadata.owner_references[0].uid = "other".to_owned())
+            .add_as(2, Change::Added, |pod| {
+                pod.metadata.owner_references[0].uid = "other".to_owned()
+            })
             .ready(2);
         history.end().assert("pod_naming", Inconclusive, &[]);
     }

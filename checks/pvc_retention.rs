@@ -11,24 +11,41 @@ pub(crate) const CHECK: Check = Check {
     title: "PVC Retention",
     asked: "When you scale down, PVCs are NOT automatically deleted.",
     why: "Scaling down must never lose data: whoever scales down by mistake wants it back.",
-    remedy: "Leave `persistentVolumeClaimRetentionPolicy.whenScaled` at Retain, and keep the data on claims.",
+    remedy: "Leave `persistentVolumeClaimRetentionPolicy.whenScaled` at Retain, and keep the data \
+        on claims.",
     see: "kubectl scale statefulset SET -n NS --replicas=1\nkubectl get pvc -n NS",
     points: 10,
     judge,
 };
 
-/// Passes when every claim of the removed pods stays until its ordinal comes again, the set is deleted or the record ends.
+/// Passes when every claim of the removed pods stays until its ordinal comes again, the set is
+/// deleted or the record ends.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     if let Some(set) = timeline.set() {
-        let standing = if timeline.deletes_when_scaled() { Standing::broken("whenScaled: Retain (the default)", "whenScaled: Delete") } else { Standing::Met };
-        verdict.push("retain", "the set keeps its claims when it is scaled down", standing, [set.changed.by]).because("when_scaled_delete");
+        let standing = if timeline.deletes_when_scaled() {
+            Standing::broken("whenScaled: Retain (the default)", "whenScaled: Delete")
+        } else {
+            Standing::Met
+        };
+        verdict
+            .push(
+                "retain",
+                "the set keeps its claims when it is scaled down",
+                standing,
+                [set.changed.by],
+            )
+            .because("when_scaled_delete");
     }
     let mut whole = false;
     let mut rounds = vec![];
     let changed = timeline.changed(Part::Retention);
-    for scale_down in timeline.scale_downs().filter(|scale_down| scale_down.scale.when.by >= changed) {
-        for pod in scale_down.pods.iter().filter(|pod| pod.deleted.is_some() && timeline.is_current(pod)) {
+    for scale_down in
+        timeline.scale_downs().filter(|scale_down| scale_down.scale.when.by >= changed)
+    {
+        for pod in
+            scale_down.pods.iter().filter(|pod| pod.deleted.is_some() && timeline.is_current(pod))
+        {
             whole |= scale_down.whole;
             let mut round = Verdict::default();
             judge_pod(timeline, &mut round, &scale_down, pod);
@@ -37,9 +54,19 @@ fn judge(timeline: &Timeline) -> Verdict {
     }
     verdict.push_rounds(rounds);
     if !whole {
-        verdict.push("scaled_down", "pods were seen to be removed", timeline.not_shown(Wanted::Retention), []);
+        verdict.push(
+            "scaled_down",
+            "pods were seen to be removed",
+            timeline.not_shown(Wanted::Retention),
+            [],
+        );
     } else if timeline.end().is_none() {
-        verdict.push("to_the_end", "the claims stayed to the end", Standing::unseen("the recording stops before its end"), [timeline.last()]);
+        verdict.push(
+            "to_the_end",
+            "the claims stayed to the end",
+            Standing::unseen("the recording stops before its end"),
+            [timeline.last()],
+        );
     }
     verdict
 }
@@ -47,18 +74,32 @@ fn judge(timeline: &Timeline) -> Verdict {
 fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, scale_down: &Episode<'_>, pod: &PodLife) {
     let claims = pod.claims();
     if claims.is_empty() {
-        let standing = Standing::broken("a claim that stays", format!("{} mounts no claim, its data went with it", pod.name()));
-        verdict.push("claim_stays", format!("{}'s claim stays", pod.name()), standing, [pod.added.by]).because(timeline.unclaimed_mistake(pod));
+        let standing = Standing::broken(
+            "a claim that stays",
+            format!("{} mounts no claim, its data went with it", pod.name()),
+        );
+        verdict
+            .push("claim_stays", format!("{}'s claim stays", pod.name()), standing, [pod.added.by])
+            .because(timeline.unclaimed_mistake(pod));
     }
     let until = until(timeline, scale_down, pod);
     for (_, name) in claims {
         let asked = pod.deletion_requested.map_or(pod.added.by, |when| when.by);
         let text = format!("claim {name} stays when {} goes", pod.name());
         let Some(life) = timeline.claim_of(pod, &name, asked) else {
-            verdict.push("claim_stays", text, Standing::unseen(format!("claim {name} was not seen")), []);
+            verdict.push(
+                "claim_stays",
+                text,
+                Standing::unseen(format!("claim {name} was not seen")),
+                [],
+            );
             continue;
         };
-        let mistake = if pod.spec().volumes.iter().any(|it| it.ephemeral.is_some()) { "ephemeral_volume" } else { "when_scaled_delete" };
+        let mistake = if pod.spec().volumes.iter().any(|it| it.ephemeral.is_some()) {
+            "ephemeral_volume"
+        } else {
+            "when_scaled_delete"
+        };
         let (standing, cites) = stays(life, &name, until);
         verdict.push("claim_stays", text, standing, cites).because(mistake);
     }
@@ -67,7 +108,8 @@ fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, scale_down: &Episode<'_
 /// The line up to which a removed pod's claims must stay: its ordinal's return.
 fn until(timeline: &Timeline, scale_down: &Episode<'_>, pod: &PodLife) -> Seq {
     let scales = timeline.set().map(|set| set.scales.as_slice()).unwrap_or_default();
-    let mut later = scales[scales.partition_point(|it| it.when.by <= scale_down.scale.when.by)..].iter();
+    let mut later =
+        scales[scales.partition_point(|it| it.when.by <= scale_down.scale.when.by)..].iter();
     let wanted = later.find(|it| it.to > it.from && pod.ordinal - timeline.start() < it.to);
     // The pod that comes back finds the claim, or another one is made for it.
     let lane = timeline.lane(pod.ordinal);
@@ -80,14 +122,30 @@ fn until(timeline: &Timeline, scale_down: &Episode<'_>, pod: &PodLife) -> Seq {
 fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
     let within = |when: &crate::model::When| when.by <= until;
     let owned_by_pod = life.owned_by_pod.filter(within);
-    let deleted = life.deleted.or(life.deletion_requested).filter(within).or(life.deletion_requested.filter(within));
+    let deleted = life
+        .deleted
+        .or(life.deletion_requested)
+        .filter(within)
+        .or(life.deletion_requested.filter(within));
     let by_somebody = life.deleted_by_somebody().filter(within);
-    let cites: Vec<Seq> = owned_by_pod.into_iter().chain(deleted).map(|when| when.by).chain([life.added.by]).collect();
+    let cites: Vec<Seq> = owned_by_pod
+        .into_iter()
+        .chain(deleted)
+        .map(|when| when.by)
+        .chain([life.added.by])
+        .collect();
     let standing = match (owned_by_pod, deleted) {
         _ if by_somebody.is_some() => Standing::claim_deleted(name),
-        (Some(_), Some(_)) if life.deleted.is_none() => Standing::broken(format!("claim {name} stays"), "it is being deleted with its pod"),
-        (Some(_), Some(_)) => Standing::broken(format!("claim {name} stays"), "it was deleted with its pod"),
-        (Some(_), None) => Standing::broken(format!("claim {name} stays"), "it was handed to its pod, to be deleted with it"),
+        (Some(_), Some(_)) if life.deleted.is_none() => {
+            Standing::broken(format!("claim {name} stays"), "it is being deleted with its pod")
+        }
+        (Some(_), Some(_)) => {
+            Standing::broken(format!("claim {name} stays"), "it was deleted with its pod")
+        }
+        (Some(_), None) => Standing::broken(
+            format!("claim {name} stays"),
+            "it was handed to its pod, to be deleted with it",
+        ),
         (None, _) => Standing::Met,
     };
     (standing, cites)
@@ -109,39 +167,82 @@ mod tests {
     #[test]
     fn a_claim_handed_to_its_pod_fails_before_it_is_gone() {
         let owned = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
-            claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }]
+            claim.metadata.owner_references =
+                vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }]
         };
-        let history = History::created().scale(1).claim_line(2, Change::Modified, owned).down(2).down(1).end();
+        let history = History::created()
+            .scale(1)
+            .claim_line(2, Change::Modified, owned)
+            .down(2)
+            .down(1)
+            .end();
         history.assert("pvc_retention", Fail, &["when_scaled_delete"]);
     }
 
     #[test]
     fn a_claim_that_somebody_else_deletes_is_unseen() {
-        History::created().scale(1).down(2).down(1).claim_line(2, Change::Deleted, |_| {}).end().assert("pvc_retention", Inconclusive, &[]);
+        History::created()
+            .scale(1)
+            .down(2)
+            .down(1)
+            .claim_line(2, Change::Deleted, |_| {})
+            .end()
+            .assert("pvc_retention", Inconclusive, &[]);
     }
 
     #[test]
     fn a_later_whole_round_heals_one_that_somebody_spoilt() {
-        let spoilt = History::created().scale(1).down(2).down(1).claim_line(2, Change::Deleted, |_| {}).scale(3).up(1).up(2);
+        let spoilt = History::created()
+            .scale(1)
+            .down(2)
+            .down(1)
+            .claim_line(2, Change::Deleted, |_| {})
+            .scale(3)
+            .up(1)
+            .up(2);
         spoilt.clone().end().assert("pvc_retention", Inconclusive, &[]);
         spoilt.clone().scale(2).down(2).end().assert("pvc_retention", Pass, &[]);
         // A claim that went with its pod is no accident, whatever comes later.
         let owned = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
-            claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }]
+            claim.metadata.owner_references =
+                vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }]
         };
-        let broken = spoilt.scale(2).claim_line(2, Change::Modified, owned).down(2).claim_line(2, Change::Deleted, |_| {});
-        broken.scale(3).up(2).scale(2).down(2).end().assert("pvc_retention", Fail, &["when_scaled_delete"]);
+        let broken = spoilt.scale(2).claim_line(2, Change::Modified, owned).down(2).claim_line(
+            2,
+            Change::Deleted,
+            |_| {},
+        );
+        broken.scale(3).up(2).scale(2).down(2).end().assert(
+            "pvc_retention",
+            Fail,
+            &["when_scaled_delete"],
+        );
     }
 
     #[test]
     fn a_claim_that_goes_after_its_pod_came_back_costs_nothing() {
-        let history = History::created().scale(1).down(2).down(1).scale(3).up(1).up(2).claim_line(2, Change::Deleted, |_| {}).end();
+        let history = History::created()
+            .scale(1)
+            .down(2)
+            .down(1)
+            .scale(3)
+            .up(1)
+            .up(2)
+            .claim_line(2, Change::Deleted, |_| {})
+            .end();
         history.assert("pvc_retention", Pass, &[]);
     }
 
     #[test]
     fn a_claim_that_somebody_deletes_before_its_pod_is_back_shows_nothing() {
-        let history = History::created().scale(1).down(2).down(1).scale(3).claim_line(2, Change::Deleted, |_| {}).up(1).up(2);
+        let history = History::created()
+            .scale(1)
+            .down(2)
+            .down(1)
+            .scale(3)
+            .claim_line(2, Change::Deleted, |_| {})
+            .up(1)
+            .up(2);
         history.end().assert("pvc_retention", Inconclusive, &[]);
     }
 
@@ -149,13 +250,27 @@ mod tests {
     fn pods_without_claims_fail() {
         let mut history = History::new();
         history.spec.volume_claim_templates.clear();
-        let history = history.service().set(Change::Added).subject().up(0).up(1).up(2).scale(1).down(2).down(1).end();
+        let history = history
+            .service()
+            .set(Change::Added)
+            .subject()
+            .up(0)
+            .up(1)
+            .up(2)
+            .scale(1)
+            .down(2)
+            .down(1)
+            .end();
         history.assert("pvc_retention", Fail, &["no_volume"]);
     }
 
     #[test]
     fn a_claim_that_was_never_seen_is_unseen() {
-        History::created().scale(4).add(3).ready(3).scale(3).down(3).end().assert("pvc_retention", Inconclusive, &[]);
+        History::created().scale(4).add(3).ready(3).scale(3).down(3).end().assert(
+            "pvc_retention",
+            Inconclusive,
+            &[],
+        );
     }
 
     #[test]
@@ -165,7 +280,14 @@ mod tests {
         deleted(scaled_down.clone().scale(2).up(1)).assert("pvc_retention", Inconclusive, &[]);
         deleted(scaled_down.clone().scale(3).up(1).up(2)).assert("pvc_retention", Pass, &[]);
         // The first return counts, whatever comes later.
-        let twice = scaled_down.scale(3).up(1).up(2).claim_line(2, Change::Deleted, |_| {}).scale(4).up(3).end();
+        let twice = scaled_down
+            .scale(3)
+            .up(1)
+            .up(2)
+            .claim_line(2, Change::Deleted, |_| {})
+            .scale(4)
+            .up(3)
+            .end();
         twice.assert("pvc_retention", Pass, &[]);
     }
 
@@ -173,7 +295,20 @@ mod tests {
     fn ordinals_may_start_elsewhere() {
         let mut history = History::new();
         history.spec.ordinals = Some(crate::model::observation::object::Ordinals { start: 5 });
-        let scaled_down = history.service().set(Change::Added).subject().up(5).up(6).up(7).scale(1).down(7).down(6);
-        scaled_down.scale(3).up(6).up(7).claim_line(7, Change::Deleted, |_| {}).end().assert("pvc_retention", Pass, &[]);
+        let scaled_down = history
+            .service()
+            .set(Change::Added)
+            .subject()
+            .up(5)
+            .up(6)
+            .up(7)
+            .scale(1)
+            .down(7)
+            .down(6);
+        scaled_down.scale(3).up(6).up(7).claim_line(7, Change::Deleted, |_| {}).end().assert(
+            "pvc_retention",
+            Pass,
+            &[],
+        );
     }
 }

@@ -9,22 +9,32 @@ pub(crate) const CHECK: Check = Check {
     id: "pvc_reuse",
     test: 10,
     title: "PVC Reuse",
-    asked: "When you scale back up, pods reattach to their original PVCs (original content is still there).",
+    asked: "When you scale back up, pods reattach to their original PVCs (original content is \
+        still there).",
     why: "The claim keeps a member's data while the member is away.",
-    remedy: "Keep the data on a claim from `volumeClaimTemplates`, and write the identity only where it is not there yet.",
-    see: "kubectl scale statefulset SET -n NS --replicas=1\nkubectl scale statefulset SET -n NS --replicas=3\nkubectl exec SET-2 -n NS -- cat /data/id    # your file, as before?",
+    remedy: "Keep the data on a claim from `volumeClaimTemplates`, and write the identity only \
+        where it is not there yet.",
+    see: "kubectl scale statefulset SET -n NS --replicas=1\nkubectl scale statefulset SET -n NS \
+        --replicas=3\nkubectl exec SET-2 -n NS -- cat /data/id    # your file, as before?",
     points: 10,
     judge,
 };
 
-/// Passes when every pod that came back in a scale-up is on the claims that its ordinal had, with the original content.
+/// Passes when every pod that came back in a scale-up is on the claims that its ordinal had, with
+/// the original content.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let mut rounds = vec![];
     let contents = Contents::of(timeline);
     for (old, new) in timeline.returns() {
         let mut round = Verdict::default();
-        timeline.judge_return(&mut round, &contents, (old, new), format!("{} came back", new.name()), "wait until the pod is Ready");
+        timeline.judge_return(
+            &mut round,
+            &contents,
+            (old, new),
+            format!("{} came back", new.name()),
+            "wait until the pod is Ready",
+        );
         rounds.push((new.ordinal, round));
     }
     verdict.push_rounds(rounds);
@@ -32,13 +42,18 @@ fn judge(timeline: &Timeline) -> Verdict {
         judge_lost(timeline, &mut verdict);
     }
     if verdict.criteria.is_empty() {
-        verdict.push("came_back", "pods that were removed came back", timeline.not_shown(Wanted::Return), []);
+        verdict.push(
+            "came_back",
+            "pods that were removed came back",
+            timeline.not_shown(Wanted::Return),
+            [],
+        );
     }
     verdict
 }
 
-/// Claims that were handed to the pods that went, to be deleted with them: nobody can come back to these, whether they are
-/// gone already or a finalizer keeps them for a while.
+/// Claims that were handed to the pods that went, to be deleted with them: nobody can come back to
+/// these, whether they are gone already or a finalizer keeps them for a while.
 fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
     let changed = timeline.changed(Part::Retention);
     for scale_down in timeline.scale_downs().filter(|scale_down| scale_down.whole) {
@@ -46,12 +61,20 @@ fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
             for (_, name) in pod.claims() {
                 let seq = pod.deleted.map_or(pod.added.by, |deleted| deleted.by);
                 let Some(life) = timeline.claim_of(pod, &name, seq) else { continue };
-                let (Some(owned_by_pod), Some(asked)) = (life.owned_by_pod, life.deletion_requested) else { continue };
+                let (Some(owned_by_pod), Some(asked)) =
+                    (life.owned_by_pod, life.deletion_requested)
+                else {
+                    continue;
+                };
                 // What became of claims under an earlier retention policy says nothing of this one.
                 if asked.by <= changed {
                     continue;
                 }
-                let actual = if life.deleted.is_some() { "it was deleted with its pod" } else { "it is being deleted with its pod" };
+                let actual = if life.deleted.is_some() {
+                    "it was deleted with its pod"
+                } else {
+                    "it is being deleted with its pod"
+                };
                 verdict
                     .push(
                         "claim_there",
@@ -81,29 +104,56 @@ mod tests {
     #[test]
     fn new_content_fails() {
         let mut history = History::new();
-        history.writes = |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
-        history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().tour().assert("pvc_reuse", Fail, &["overwritten_at_start"]);
+        history.writes =
+            |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
+        history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().tour().assert(
+            "pvc_reuse",
+            Fail,
+            &["overwritten_at_start"],
+        );
     }
 
-    /// Catches a claim that never quite goes, because of a finalizer, leaving the test undecided for ever.
+    /// Catches a claim that never quite goes, because of a finalizer, leaving the test undecided
+    /// for ever.
     #[test]
     fn claims_that_are_to_go_with_their_pods_are_lost() {
         let condemned = |history: History, deleted: bool| {
             let owned = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
-                claim.metadata.owner_references = vec![crate::model::observation::object::OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
+                claim.metadata.owner_references =
+                    vec![crate::model::observation::object::OwnerReference {
+                        kind: "Pod".to_owned(),
+                        ..Default::default()
+                    }];
             };
             let asked = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
                 claim.metadata.deletion_timestamp = Some("2026-11-23T05:00:00Z".to_owned())
             };
-            let history = history.claim_line(2, Change::Modified, owned).down(2).claim_line(2, Change::Modified, asked);
+            let history = history.claim_line(2, Change::Modified, owned).down(2).claim_line(
+                2,
+                Change::Modified,
+                asked,
+            );
             if deleted { history.claim_line(2, Change::Deleted, |_| {}) } else { history }
         };
-        condemned(History::created().scale(2), false).end().assert("pvc_reuse", Fail, &["when_scaled_delete"]);
-        condemned(History::created().scale(2), true).end().assert("pvc_reuse", Fail, &["when_scaled_delete"]);
+        condemned(History::created().scale(2), false).end().assert(
+            "pvc_reuse",
+            Fail,
+            &["when_scaled_delete"],
+        );
+        condemned(History::created().scale(2), true).end().assert(
+            "pvc_reuse",
+            Fail,
+            &["when_scaled_delete"],
+        );
         // Somebody's own deletion is not the set's doing.
-        let asked =
-            |claim: &mut crate::model::observation::object::PersistentVolumeClaim| claim.metadata.deletion_timestamp = Some("2026-11-23T05:00:00Z".to_owned());
-        History::created().scale(2).down(2).claim_line(2, Change::Modified, asked).end().assert("pvc_reuse", Inconclusive, &[]);
+        let asked = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
+            claim.metadata.deletion_timestamp = Some("2026-11-23T05:00:00Z".to_owned())
+        };
+        History::created().scale(2).down(2).claim_line(2, Change::Modified, asked).end().assert(
+            "pvc_reuse",
+            Inconclusive,
+            &[],
+        );
     }
 
     #[test]
@@ -129,10 +179,13 @@ mod tests {
     #[test]
     fn a_claim_that_goes_with_its_pod_fails() {
         let owned = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
-            claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
+            claim.metadata.owner_references =
+                vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
         };
-        let owned_by_pod = History::created().scale(2).claim_line(2, Change::Modified, owned).down(2);
-        let anew = owned_by_pod.claim_line(2, Change::Deleted, |_| {}).scale(3).up(2).inspect_one(2);
+        let owned_by_pod =
+            History::created().scale(2).claim_line(2, Change::Modified, owned).down(2);
+        let anew =
+            owned_by_pod.claim_line(2, Change::Deleted, |_| {}).scale(3).up(2).inspect_one(2);
         anew.end().assert("pvc_reuse", Fail, &[]);
     }
 
@@ -144,12 +197,19 @@ mod tests {
         read.end().assert("pvc_reuse", Pass, &[]);
         // Another pod's round does not tell of this one.
         let other = History::created().scale(1).down(2).down(1).scale(3).up(1).up(2).inspect_one(1);
-        other.scale(1).down(2).down(1).scale(2).up(1).inspect_one(1).end().assert("pvc_reuse", Inconclusive, &[]);
+        other.scale(1).down(2).down(1).scale(2).up(1).inspect_one(1).end().assert(
+            "pvc_reuse",
+            Inconclusive,
+            &[],
+        );
     }
 
     #[test]
     fn a_pod_that_does_not_mount_its_claim_any_more_fails() {
-        let back = History::created().scale(2).down(2).scale(3).add_as(2, Change::Added, |pod| pod.spec.iter_mut().for_each(|it| it.volumes.clear()));
+        let back =
+            History::created().scale(2).down(2).scale(3).add_as(2, Change::Added, |pod| {
+                pod.spec.iter_mut().for_each(|it| it.volumes.clear())
+            });
         back.ready(2).inspect_one(2).end().assert("pvc_reuse", Fail, &[]);
     }
 }

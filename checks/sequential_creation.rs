@@ -9,15 +9,20 @@ pub(crate) const CHECK: Check = Check {
     id: "sequential_creation",
     test: 2,
     title: "Sequential Creation",
-    asked: "When you create the StatefulSet, pods are created one at a time in order (0, then 1, then 2).",
-    why: "The first pod is often the one that the others join: it must be Ready before they start.",
-    remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become Ready.",
-    see: "kubectl scale statefulset SET -n NS --replicas=0\nkubectl scale statefulset SET -n NS --replicas=3\nkubectl get pods -n NS -w",
+    asked: "When you create the StatefulSet, pods are created one at a time in order (0, then 1, \
+        then 2).",
+    why: "The first pod is often the one that the others join: it must be Ready before they \
+        start.",
+    remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become \
+        Ready.",
+    see: "kubectl scale statefulset SET -n NS --replicas=0\nkubectl scale statefulset SET -n NS \
+        --replicas=3\nkubectl get pods -n NS -w",
     points: 10,
     judge,
 };
 
-/// Passes when, in every scale-up from nothing, each pod is Ready before the next is added, and at least one scale-up was seen whole.
+/// Passes when, in every scale-up from nothing, each pod is Ready before the next is added, and at
+/// least one scale-up was seen whole.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     timeline.judge_policy(&mut verdict);
@@ -29,7 +34,9 @@ fn judge(timeline: &Timeline) -> Verdict {
     if !whole {
         let text = "the pods were seen to be created from nothing";
         let standing = match timeline.not_shown(Wanted::RiseFromNothing) {
-            Standing::NotShown { .. } if timeline.ordinals().len() == 1 => Standing::broken("pods that come one after the other", "replicas: 1"),
+            Standing::NotShown { .. } if timeline.ordinals().len() == 1 => {
+                Standing::broken("pods that come one after the other", "replicas: 1")
+            }
             other => other,
         };
         verdict.push("rise_from_nothing", text, standing, []).because("too_few_replicas");
@@ -54,7 +61,20 @@ mod tests {
     fn all_at_once_fails_by_parallel() {
         let mut history = History::new();
         history.spec.pod_management_policy = "Parallel".to_owned();
-        let history = history.service().set(Change::Added).subject().claim(0).claim(1).claim(2).add(0).add(1).add(2).ready(0).ready(1).ready(2).end();
+        let history = history
+            .service()
+            .set(Change::Added)
+            .subject()
+            .claim(0)
+            .claim(1)
+            .claim(2)
+            .add(0)
+            .add(1)
+            .add(2)
+            .ready(0)
+            .ready(1)
+            .ready(2)
+            .end();
         history.assert("sequential_creation", Fail, &["parallel"]);
     }
 
@@ -62,56 +82,106 @@ mod tests {
     fn parallel_fails_even_where_nothing_was_seen() {
         let mut history = History::new();
         history.spec.pod_management_policy = "Parallel".to_owned();
-        history.service().set(Change::Listed).subject().listed(0).listed(1).listed(2).end().assert("sequential_creation", Fail, &["parallel"]);
+        history.service().set(Change::Listed).subject().listed(0).listed(1).listed(2).end().assert(
+            "sequential_creation",
+            Fail,
+            &["parallel"],
+        );
     }
 
     #[test]
     fn one_pod_alone_has_no_order() {
         let mut history = History::new();
         history.spec.replicas = Some(1);
-        history.service().set(Change::Added).subject().up(0).end().assert("sequential_creation", Fail, &["too_few_replicas"]);
+        history.service().set(Change::Added).subject().up(0).end().assert(
+            "sequential_creation",
+            Fail,
+            &["too_few_replicas"],
+        );
     }
 
     #[test]
     fn a_pod_re_made_after_a_failure_is_not_a_new_one() {
-        let history = History::new().service().set(Change::Added).subject().claim(0).add(0).down(0).up(0).up(1).up(2).end();
+        let history = History::new()
+            .service()
+            .set(Change::Added)
+            .subject()
+            .claim(0)
+            .add(0)
+            .down(0)
+            .up(0)
+            .up(1)
+            .up(2)
+            .end();
         history.assert("sequential_creation", Pass, &[]);
     }
 
     #[test]
     fn a_pod_that_was_ready_once_before_counts() {
-        // kubernetes#41889: the controller acts on its cache, so the next pod may come just after the one before went unready again.
-        let history = History::new().service().set(Change::Added).subject().up(0).unready(0).claim(1).add(1).ready(0).ready(1).up(2).end();
+        // kubernetes#41889: the controller acts on its cache, so the next pod may come just after
+        // the one before went unready again.
+        let history = History::new()
+            .service()
+            .set(Change::Added)
+            .subject()
+            .up(0)
+            .unready(0)
+            .claim(1)
+            .add(1)
+            .ready(0)
+            .ready(1)
+            .up(2)
+            .end();
         history.assert("sequential_creation", Pass, &[]);
     }
 
     #[test]
     fn adopted_pods_show_nothing() {
-        let orphan =
-            |history: History, ordinal| history.claim(ordinal).add_as(ordinal, Change::Added, |pod| pod.metadata.owner_references.clear()).ready(ordinal);
-        let owner = |pod: &mut crate::model::observation::object::Pod| {
-            pod.metadata.owner_references = vec![crate::model::observation::object::OwnerReference {
-                kind: "StatefulSet".to_owned(),
-                uid: "set".to_owned(),
-                controller: true,
-                ..Default::default()
-            }];
+        let orphan = |history: History, ordinal| {
+            history
+                .claim(ordinal)
+                .add_as(ordinal, Change::Added, |pod| pod.metadata.owner_references.clear())
+                .ready(ordinal)
         };
-        let history = [0, 1, 2].into_iter().fold(History::new().service(), orphan).set(Change::Added).subject();
-        let adopted = [0, 1, 2].into_iter().fold(history, |history, ordinal| history.pod(ordinal, Change::Modified, owner));
+        let owner = |pod: &mut crate::model::observation::object::Pod| {
+            pod.metadata.owner_references =
+                vec![crate::model::observation::object::OwnerReference {
+                    kind: "StatefulSet".to_owned(),
+                    uid: "set".to_owned(),
+                    controller: true,
+                    ..Default::default()
+                }];
+        };
+        let history = [0, 1, 2]
+            .into_iter()
+            .fold(History::new().service(), orphan)
+            .set(Change::Added)
+            .subject();
+        let adopted = [0, 1, 2]
+            .into_iter()
+            .fold(history, |history, ordinal| history.pod(ordinal, Change::Modified, owner));
         adopted.end().assert("sequential_creation", Inconclusive, &[]);
     }
 
     #[test]
     fn one_pod_alone_shows_no_order() {
-        let standing = History::new().service().set(Change::Listed).subject().listed(0).listed(1).listed(2);
-        standing.scale(0).down(2).down(1).down(0).scale(1).up(0).end().assert("sequential_creation", Inconclusive, &[]);
+        let standing =
+            History::new().service().set(Change::Listed).subject().listed(0).listed(1).listed(2);
+        standing.scale(0).down(2).down(1).down(0).scale(1).up(0).end().assert(
+            "sequential_creation",
+            Inconclusive,
+            &[],
+        );
     }
 
     #[test]
     fn the_default_policy_need_not_be_named() {
         let mut history = History::new();
         history.spec.pod_management_policy.clear();
-        history.service().set(Change::Added).subject().up(0).up(1).up(2).end().assert("sequential_creation", Pass, &[]);
+        history.service().set(Change::Added).subject().up(0).up(1).up(2).end().assert(
+            "sequential_creation",
+            Pass,
+            &[],
+        );
     }
 }

@@ -15,10 +15,13 @@ pub(crate) const CHECK: Check = Check {
     id: "storage_content",
     test: 4,
     title: "Storage Content",
-    asked: "Each pod has unique, identifiable content in its persistent volume that proves which pod wrote it.",
+    asked: "Each pod has unique, identifiable content in its persistent volume that proves which \
+        pod wrote it.",
     why: "Only content that names its writer can prove, later, that the right volume came back.",
-    remedy: "Let the container write its host name to the claim when it first starts: `[ -f /data/id ] || hostname > /data/id`.",
-    see: "kubectl exec SET-0 -n NS -- ls -la /data    # your mountPath\nkubectl exec SET-0 -n NS -- cat /data/id    # your file",
+    remedy: "Let the container write its host name to the claim when it first starts: `[ -f \
+        /data/id ] || hostname > /data/id`.",
+    see: "kubectl exec SET-0 -n NS -- ls -la /data    # your mountPath\nkubectl exec SET-0 -n NS \
+        -- cat /data/id    # your file",
     points: 10,
     judge,
 };
@@ -42,7 +45,12 @@ fn judge(timeline: &Timeline) -> Verdict {
     verdict
 }
 
-fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, contents: &Contents<'_>, ordinal: i32) {
+fn judge_ordinal(
+    timeline: &Timeline,
+    verdict: &mut Verdict,
+    contents: &Contents<'_>,
+    ordinal: i32,
+) {
     let id = "tells_its_pod";
     let name = format!("{}-{ordinal}", timeline.set().map_or("", |set| &set.name));
     let text = format!("{name}'s content tells that {name} wrote it");
@@ -51,7 +59,10 @@ fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, contents: &Contents
         return;
     };
     if let Some(mistake) = no_claim_of_its_own(timeline, pod) {
-        let standing = Standing::broken(format!("content on {name}'s own claim"), "it has no claim of its own");
+        let standing = Standing::broken(
+            format!("content on {name}'s own claim"),
+            "it has no claim of its own",
+        );
         verdict.push(id, text, standing, [pod.added.by]).because(mistake);
         return;
     }
@@ -66,13 +77,20 @@ fn judge_ordinal(timeline: &Timeline, verdict: &mut Verdict, contents: &Contents
     };
     let (standing, mistake) = match contents.writer(ordinal) {
         Writer::Known => (Standing::Met, ""),
-        Writer::Unsure(why) => (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), ""),
+        Writer::Unsure(why) => {
+            (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), "")
+        }
         Writer::Unknown => found_nothing(contents, pod_files, &name),
     };
     // Where the claims lie on one storage, every pod writes its name, and all names are everywhere.
-    let is_shared = |claim: &str| timeline.foreign_canary(pod.name(), claim).is_some_and(|it| it.is_shared);
+    let is_shared =
+        |claim: &str| timeline.foreign_canary(pod.name(), claim).is_some_and(|it| it.is_shared);
     let shared = || pod.claims().iter().any(|(_, claim)| is_shared(claim));
-    let mistake = if matches!(mistake, "same_content" | "tells_no_pod") && shared() { "shared_storage" } else { mistake };
+    let mistake = if matches!(mistake, "same_content" | "tells_no_pod") && shared() {
+        "shared_storage"
+    } else {
+        mistake
+    };
     let cites: Vec<Seq> = pod_files.reads.clone();
     verdict.push(id, text, standing, cites).because(mistake);
 }
@@ -93,13 +111,21 @@ fn no_claim_of_its_own(timeline: &Timeline, pod: &PodLife) -> Option<&'static st
     claims.iter().all(|(_, claim)| others.contains(claim)).then_some("shared_claim")
 }
 
-fn found_nothing(contents: &Contents<'_>, pod_files: &PodFiles<'_>, name: &str) -> (Standing, &'static str) {
+fn found_nothing(
+    contents: &Contents<'_>,
+    pod_files: &PodFiles<'_>,
+    name: &str,
+) -> (Standing, &'static str) {
     if pod_files.hidden() > 0 {
-        let why = format!("no text tells who wrote it, and {} files could not be read as text", pod_files.hidden());
+        let why = format!(
+            "no text tells who wrote it, and {} files could not be read as text",
+            pod_files.hidden()
+        );
         return (Standing::unseen(why), "");
     }
     let expected = format!("a file that holds {name}, or a number that follows its ordinal");
-    let (folders, files): (Vec<&Text<'_>>, Vec<&Text<'_>>) = pod_files.texts.iter().partition(|it| it.path.ends_with('/'));
+    let (folders, files): (Vec<&Text<'_>>, Vec<&Text<'_>>) =
+        pod_files.texts.iter().partition(|it| it.path.ends_with('/'));
     let Some(first) = files.first() else {
         let folders: Vec<&str> = folders.iter().map(|it| it.path).collect();
         let actual = if folders.is_empty() {
@@ -109,13 +135,22 @@ fn found_nothing(contents: &Contents<'_>, pod_files: &PodFiles<'_>, name: &str) 
         };
         return (Standing::broken(expected, actual), "nothing_written");
     };
-    let differs = files.iter().find_map(|it| Some((it, contents.other_text(pod_files.pod.ordinal, it)?)));
+    let differs =
+        files.iter().find_map(|it| Some((it, contents.other_text(pod_files.pod.ordinal, it)?)));
     let Some((own, (other, theirs))) = differs else {
-        let actual = format!("{}: {}; nothing in it tells this pod from the others", first.path, excerpt(first.content));
-        return (Standing::broken(expected, actual), if contents.are_alike() { "same_content" } else { "tells_no_pod" });
+        let actual = format!(
+            "{}: {}; nothing in it tells this pod from the others",
+            first.path,
+            excerpt(first.content)
+        );
+        return (
+            Standing::broken(expected, actual),
+            if contents.are_alike() { "same_content" } else { "tells_no_pod" },
+        );
     };
     let (own_text, their_text) = (excerpt(own.content), excerpt(theirs.content));
-    let actual = format!("{}: {own_text}; that of {other}: {their_text}: this tells no pod", own.path);
+    let actual =
+        format!("{}: {own_text}; that of {other}: {their_text}: this tells no pod", own.path);
     (Standing::broken(expected, actual), "tells_no_pod")
 }
 
@@ -142,8 +177,16 @@ mod tests {
             |ordinal, _, _| Some(format!("server-id={}\n", ordinal + 100)),
             |ordinal, _, _| Some(format!("ordinal {ordinal} started 12:30:0{ordinal}\n")),
             |ordinal, _, _| Some(format!("10.88.1.{} is me\n", ordinal + 10)),
-            |ordinal, _, _| Some(if ordinal == 0 { "web-0 leads\n".to_owned() } else { format!("web-{ordinal} follows web-0\n") }),
-            |ordinal, _, _| Some(format!("Pod: web-{ordinal}\nDate: Mon Nov 23 03:54:1{ordinal} UTC 2026\n")),
+            |ordinal, _, _| {
+                Some(if ordinal == 0 {
+                    "web-0 leads\n".to_owned()
+                } else {
+                    format!("web-{ordinal} follows web-0\n")
+                })
+            },
+            |ordinal, _, _| {
+                Some(format!("Pod: web-{ordinal}\nDate: Mon Nov 23 03:54:1{ordinal} UTC 2026\n"))
+            },
         ];
         for writes in told {
             wrote(writes).assert("storage_content", Pass, &[]);
@@ -152,14 +195,22 @@ mod tests {
 
     #[test]
     fn what_does_not() {
-        let alike: [Writes; 2] = [|_, _, _| Some("hello\n".to_owned()), |_, _, _| Some("web-0 web-1 web-2\n".to_owned())];
+        let alike: [Writes; 2] = [
+            |_, _, _| Some("hello\n".to_owned()),
+            |_, _, _| Some("web-0 web-1 web-2\n".to_owned()),
+        ];
         for writes in alike {
             wrote(writes).assert("storage_content", Fail, &["same_content"]);
         }
         let untold: [Writes; 3] = [
             |ordinal, _, _| Some(format!("Mon Nov 23 03:54:1{ordinal} UTC 2026\n")),
             |ordinal, _, _| Some(format!("members web-0 web-1 web-2 at 12:30:0{ordinal}\n")),
-            |ordinal, _, _| Some(format!("{}\n", ["a91f3c", "7bd2e0", "04c8aa"][usize::try_from(ordinal).unwrap_or(0)])),
+            |ordinal, _, _| {
+                Some(format!(
+                    "{}\n",
+                    ["a91f3c", "7bd2e0", "04c8aa"][usize::try_from(ordinal).unwrap_or(0)]
+                ))
+            },
         ];
         for writes in untold {
             wrote(writes).assert("storage_content", Fail, &["tells_no_pod"]);
@@ -173,7 +224,11 @@ mod tests {
 
     #[test]
     fn unread_files_are_unseen() {
-        History::new().service().set(Change::Added).subject().up(0).up(1).up(2).end().assert("storage_content", Inconclusive, &[]);
+        History::new().service().set(Change::Added).subject().up(0).up(1).up(2).end().assert(
+            "storage_content",
+            Inconclusive,
+            &[],
+        );
     }
 
     #[test]
@@ -181,7 +236,9 @@ mod tests {
         let mut history = wrote(|_, _, _| Some("hello".to_owned()));
         for line in &mut history.lines {
             if let What::Read(read) = &mut line.what {
-                read.files.iter_mut().for_each(|it| (it.content, it.without) = (None, Some("binary".to_owned())));
+                read.files
+                    .iter_mut()
+                    .for_each(|it| (it.content, it.without) = (None, Some("binary".to_owned())));
             }
         }
         history.assert("storage_content", Inconclusive, &[]);
@@ -191,8 +248,18 @@ mod tests {
     fn names_on_one_storage_are_everywhere() {
         let mut history = wrote(|_, _, _| Some("web-0 web-1 web-2\n".to_owned()));
         history.lines.pop();
-        let wrote = history.lines.iter().find_map(|it| if let What::Canary(canary) = &it.what { canary.wrote.clone() } else { None });
-        let seen = Canary { claim: "data-web-1".to_owned(), saw: wrote.map(|it| vec![it]), ..Default::default() };
-        history.push(What::Canary(seen)).end().assert("storage_content", Fail, &["same_content", "shared_storage", "same_content"]);
+        let wrote = history.lines.iter().find_map(|it| {
+            if let What::Canary(canary) = &it.what { canary.wrote.clone() } else { None }
+        });
+        let seen = Canary {
+            claim: "data-web-1".to_owned(),
+            saw: wrote.map(|it| vec![it]),
+            ..Default::default()
+        };
+        history.push(What::Canary(seen)).end().assert(
+            "storage_content",
+            Fail,
+            &["same_content", "shared_storage", "same_content"],
+        );
     }
 }

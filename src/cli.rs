@@ -228,7 +228,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
 
 /// Whether kubectl called us as its plugin.
 fn is_plugin(program: Option<&OsString>) -> bool {
-    program.and_then(|it| PathBuf::from(it).file_stem().map(|it| it.to_string_lossy().starts_with("kubectl-"))).unwrap_or(false)
+    program
+        .and_then(|it| {
+            PathBuf::from(it).file_stem().map(|it| it.to_string_lossy().starts_with("kubectl-"))
+        })
+        .unwrap_or(false)
 }
 
 /// A time as kubectl writes it: `90s`, `10m`, `1h`, `1m30s`; a bare number means seconds.
@@ -248,13 +252,18 @@ fn duration(text: &str) -> Result<Duration, String> {
             _ => return Err(wrong()),
         };
         let count: u64 = number.parse().map_err(|_| wrong())?;
-        seconds = count.checked_mul(unit).and_then(|it| it.checked_add(seconds)).ok_or_else(wrong)?;
+        seconds =
+            count.checked_mul(unit).and_then(|it| it.checked_add(seconds)).ok_or_else(wrong)?;
         number.clear();
     }
     if !number.is_empty() {
         seconds = number.parse::<u64>().ok().filter(|_| seconds == 0).ok_or_else(wrong)?;
     }
-    if seconds == 0 || seconds > 7 * 24 * 3600 { Err(wrong()) } else { Ok(Duration::from_secs(seconds)) }
+    if seconds == 0 || seconds > 7 * 24 * 3600 {
+        Err(wrong())
+    } else {
+        Ok(Duration::from_secs(seconds))
+    }
 }
 
 #[cfg(test)]
@@ -279,7 +288,9 @@ mod tests {
 
     #[test]
     fn as_a_plugin_it_calls_itself_so() {
-        let help = parse(["/usr/bin/kubectl-stsgrade", "judge", "--help"].map(Into::into)).unwrap_err().to_string();
+        let help = parse(["/usr/bin/kubectl-stsgrade", "judge", "--help"].map(Into::into))
+            .unwrap_err()
+            .to_string();
         assert!(help.contains("Usage: kubectl stsgrade judge"), "{help}");
     }
 }

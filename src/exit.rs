@@ -11,9 +11,11 @@ pub enum Exit {
     Lost,
     /// Wrong usage; clap's own.
     Usage,
-    /// Graded, and undecided points decide it: nothing failed, or `--fail-under` could still be reached.
+    /// Graded, and undecided points decide it: nothing failed, or `--fail-under` could still be
+    /// reached.
     Undecided,
-    /// Could not grade: no cluster, no permission, somebody else is grading, a recording that cannot be read.
+    /// Could not grade: no cluster, no permission, somebody else is grading, a recording that
+    /// cannot be read.
     CouldNot,
     /// Graded, but the namespace is not as it was found.
     NotRestored,

@@ -20,7 +20,8 @@ pub struct SetFacts {
     pub deletes_claims: bool,
     /// Ordinals from N on have claims already: they are somebody's data.
     pub claims_beyond: bool,
-    /// The claims are on volumes that no provisioner made: claims of more pods would bind somebody's spare volumes for good.
+    /// The claims are on volumes that no provisioner made: claims of more pods would bind
+    /// somebody's spare volumes for good.
     pub volumes_by_hand: bool,
 }
 
@@ -63,11 +64,13 @@ impl Step {
 pub enum Ended {
     /// As hoped.
     Done,
-    /// The cluster lacks something for the pods, whatever it is: a quota's room, a full node's, a volume, a policy's leave.
+    /// The cluster lacks something for the pods, whatever it is: a quota's room, a full node's, a
+    /// volume, a policy's leave.
     NoRoom,
     /// A pod does not come up, so that nothing can be added any more; removing still works.
     Broken,
-    /// Nothing more can be shown: interrupted, refused, somebody else's change, a pod that does not go.
+    /// Nothing more can be shown: interrupted, refused, somebody else's change, a pod that does not
+    /// go.
     Over,
 }
 
@@ -90,7 +93,9 @@ pub fn next(facts: &SetFacts, performed: &[Performed]) -> Option<Step> {
     match last.step {
         // A set that never settled is not touched.
         Step::Observe => (last.ended == Ended::Done).then_some(Step::Inspect),
-        Step::Inspect => Some(Step::Replace { ordinal: facts.start + i32::from(facts.replicas > 1) }),
+        Step::Inspect => {
+            Some(Step::Replace { ordinal: facts.start + i32::from(facts.replicas > 1) })
+        }
         Step::Replace { .. } => after_replacing(facts, last.ended),
         Step::Scale { name: StepName::ScaleUp, .. } => after_rising(facts, last.ended),
         Step::Scale { name: StepName::ScaleDown, to } => after_falling(facts, performed, to),
@@ -123,14 +128,19 @@ const fn restart(to: i32) -> Option<Step> {
 fn after_replacing(facts: &SetFacts, ended: Ended) -> Option<Step> {
     match ended {
         // Going down would take the submission's own claims.
-        _ if facts.deletes_claims && (ended != Ended::Done || facts.claims_beyond || facts.volumes_by_hand) => None,
+        _ if facts.deletes_claims
+            && (ended != Ended::Done || facts.claims_beyond || facts.volumes_by_hand) =>
+        {
+            None
+        }
         Ended::Done if facts.volumes_by_hand => without_more_pods(facts.replicas),
         Ended::Done => up(facts.replicas + EXTRA),
         _ => down(0),
     }
 }
 
-/// From 1, coming back adds at least two pods, so that one way down and one way up show all; fewer pods go to 0.
+/// From 1, coming back adds at least two pods, so that one way down and one way up show all; fewer
+/// pods go to 0.
 const fn without_more_pods(replicas: i32) -> Option<Step> {
     down(if replicas > EXTRA { 1 } else { 0 })
 }
@@ -164,16 +174,26 @@ fn after_falling(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<S
 /// Without room for more pods, the way from 1 shows no scale-up from 0: one more round does.
 fn after_restarting(facts: &SetFacts, performed: &[Performed]) -> Option<Step> {
     let done = performed.last().is_some_and(|it| it.ended == Ended::Done);
-    let fell_to_one_only = performed.iter().any(|it| it.step == Step::Scale { name: StepName::ScaleDown, to: 1 })
+    let fell_to_one_only = performed
+        .iter()
+        .any(|it| it.step == Step::Scale { name: StepName::ScaleDown, to: 1 })
         && !performed.iter().any(|it| it.step == Step::Scale { name: StepName::ScaleDown, to: 0 });
-    (done && fell_to_one_only && !facts.creation_witnessed).then_some(Step::Scale { name: StepName::ScaleDown, to: 0 })
+    (done && fell_to_one_only && !facts.creation_witnessed)
+        .then_some(Step::Scale { name: StepName::ScaleDown, to: 0 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Ended, Performed, SetFacts, Step, next, normal_path};
 
-    const STOOD: SetFacts = SetFacts { replicas: 3, start: 0, creation_witnessed: false, deletes_claims: false, claims_beyond: false, volumes_by_hand: false };
+    const STOOD: SetFacts = SetFacts {
+        replicas: 3,
+        start: 0,
+        creation_witnessed: false,
+        deletes_claims: false,
+        claims_beyond: false,
+        volumes_by_hand: false,
+    };
     const WITNESSED: SetFacts = SetFacts { creation_witnessed: true, ..STOOD };
     const DELETES: SetFacts = SetFacts { deletes_claims: true, ..STOOD };
 
@@ -182,7 +202,10 @@ mod tests {
         let mut performed: Vec<Performed> = vec![];
         while let Some(step) = next(facts, &performed) {
             assert!(performed.len() < 12, "the plan does not end: {performed:?}");
-            performed.push(Performed { step, ended: if words(step) == at { ended } else { Ended::Done } });
+            performed.push(Performed {
+                step,
+                ended: if words(step) == at { ended } else { Ended::Done },
+            });
         }
         performed.iter().map(|it| words(it.step)).collect::<Vec<_>>().join(" ")
     }
@@ -209,21 +232,51 @@ mod tests {
 
     #[test]
     fn a_witnessed_creation_needs_only_the_extra_pods() {
-        check(&WITNESSED, "", Ended::Done, "observe inspect replace:1 scaleup:5 scaledown:3 restart:5");
+        check(
+            &WITNESSED,
+            "",
+            Ended::Done,
+            "observe inspect replace:1 scaleup:5 scaledown:3 restart:5",
+        );
     }
 
     #[test]
     fn ordinals_need_not_start_at_zero() {
-        check(&SetFacts { start: 5, ..WITNESSED }, "", Ended::Done, "observe inspect replace:6 scaleup:5 scaledown:3 restart:5");
-        check(&SetFacts { replicas: 1, ..WITNESSED }, "", Ended::Done, "observe inspect replace:0 scaleup:3 scaledown:1 restart:3");
+        check(
+            &SetFacts { start: 5, ..WITNESSED },
+            "",
+            Ended::Done,
+            "observe inspect replace:6 scaleup:5 scaledown:3 restart:5",
+        );
+        check(
+            &SetFacts { replicas: 1, ..WITNESSED },
+            "",
+            Ended::Done,
+            "observe inspect replace:0 scaleup:3 scaledown:1 restart:3",
+        );
     }
 
     #[test]
     fn no_room_beyond_n() {
         let ended = Ended::NoRoom;
-        check(&WITNESSED, "scaleup:5", ended, "observe inspect replace:1 scaleup:5 scaledown:1 restart:3");
-        check(&STOOD, "scaleup:5", ended, "observe inspect replace:1 scaleup:5 scaledown:1 restart:3 scaledown:0 restart:3");
-        check(&SetFacts { replicas: 2, ..WITNESSED }, "scaleup:4", ended, "observe inspect replace:1 scaleup:4 scaledown:0 restart:2");
+        check(
+            &WITNESSED,
+            "scaleup:5",
+            ended,
+            "observe inspect replace:1 scaleup:5 scaledown:1 restart:3",
+        );
+        check(
+            &STOOD,
+            "scaleup:5",
+            ended,
+            "observe inspect replace:1 scaleup:5 scaledown:1 restart:3 scaledown:0 restart:3",
+        );
+        check(
+            &SetFacts { replicas: 2, ..WITNESSED },
+            "scaleup:4",
+            ended,
+            "observe inspect replace:1 scaleup:4 scaledown:0 restart:2",
+        );
     }
 
     /// Catches claims of the tour's own that bind somebody's spare volumes.
@@ -232,10 +285,25 @@ mod tests {
         let by_hand = |facts: &SetFacts| SetFacts { volumes_by_hand: true, ..*facts };
         let done = Ended::Done;
         check(&by_hand(&WITNESSED), "", done, "observe inspect replace:1 scaledown:1 restart:3");
-        check(&by_hand(&STOOD), "", done, "observe inspect replace:1 scaledown:1 restart:3 scaledown:0 restart:3");
-        check(&SetFacts { replicas: 2, ..by_hand(&STOOD) }, "", done, "observe inspect replace:1 scaledown:0 restart:2");
+        check(
+            &by_hand(&STOOD),
+            "",
+            done,
+            "observe inspect replace:1 scaledown:1 restart:3 scaledown:0 restart:3",
+        );
+        check(
+            &SetFacts { replicas: 2, ..by_hand(&STOOD) },
+            "",
+            done,
+            "observe inspect replace:1 scaledown:0 restart:2",
+        );
         check(&by_hand(&DELETES), "", done, "observe inspect replace:1");
-        check(&by_hand(&STOOD), "replace:1", Ended::Broken, "observe inspect replace:1 scaledown:0");
+        check(
+            &by_hand(&STOOD),
+            "replace:1",
+            Ended::Broken,
+            "observe inspect replace:1 scaledown:0",
+        );
     }
 
     #[test]
@@ -252,16 +320,41 @@ mod tests {
 
     #[test]
     fn a_broken_pod_beyond_n_goes_to_zero() {
-        check(&WITNESSED, "scaleup:5", Ended::Broken, "observe inspect replace:1 scaleup:5 scaledown:0 restart:3");
+        check(
+            &WITNESSED,
+            "scaleup:5",
+            Ended::Broken,
+            "observe inspect replace:1 scaleup:5 scaledown:0 restart:3",
+        );
     }
 
     #[test]
     fn claims_that_go_with_the_pods() {
-        check(&DELETES, "", Ended::Done, "observe inspect replace:1 scaleup:5 scaledown:3 restart:5");
-        check(&SetFacts { claims_beyond: true, ..DELETES }, "", Ended::Done, "observe inspect replace:1");
+        check(
+            &DELETES,
+            "",
+            Ended::Done,
+            "observe inspect replace:1 scaleup:5 scaledown:3 restart:5",
+        );
+        check(
+            &SetFacts { claims_beyond: true, ..DELETES },
+            "",
+            Ended::Done,
+            "observe inspect replace:1",
+        );
         check(&DELETES, "replace:1", Ended::Broken, "observe inspect replace:1");
-        check(&DELETES, "scaleup:5", Ended::NoRoom, "observe inspect replace:1 scaleup:5 scaledown:3");
-        check(&DELETES, "scaleup:5", Ended::Broken, "observe inspect replace:1 scaleup:5 scaledown:3");
+        check(
+            &DELETES,
+            "scaleup:5",
+            Ended::NoRoom,
+            "observe inspect replace:1 scaleup:5 scaledown:3",
+        );
+        check(
+            &DELETES,
+            "scaleup:5",
+            Ended::Broken,
+            "observe inspect replace:1 scaleup:5 scaledown:3",
+        );
     }
 
     #[test]
@@ -269,7 +362,17 @@ mod tests {
         for at in ["observe", "inspect", "replace:1", "scaleup:5", "scaledown:0", "restart:3"] {
             assert!(path(&STOOD, at, Ended::Over).ends_with(at), "{at}");
         }
-        check(&STOOD, "scaledown:0", Ended::Broken, "observe inspect replace:1 scaleup:5 scaledown:0");
-        check(&STOOD, "restart:3", Ended::Broken, "observe inspect replace:1 scaleup:5 scaledown:0 restart:3");
+        check(
+            &STOOD,
+            "scaledown:0",
+            Ended::Broken,
+            "observe inspect replace:1 scaleup:5 scaledown:0",
+        );
+        check(
+            &STOOD,
+            "restart:3",
+            Ended::Broken,
+            "observe inspect replace:1 scaleup:5 scaledown:0 restart:3",
+        );
     }
 }

@@ -5,27 +5,37 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-/// The project in a few words: all that the quick steps look at, and programs in the place of Rust's and Go's.
-/// `cargo tree` prints the file `tree`, `cargo run` the file `printed`, and `cargo test` leaves a file `tested`.
+/// The project in a few words: all that the quick steps look at, and programs in the place of
+/// Rust's and Go's. `cargo tree` prints the file `tree`, `cargo run` the file `printed`, and `cargo
+/// test` leaves a file `tested`.
 const PROJECT: [(&str, &str); 11] = [
-    ("README.md", "# It\n\n```bash\ncargo test --locked\n```\n\n<!-- checks -->\n| test |\n<!-- end -->\n"),
+    (
+        "README.md",
+        "# It\n\n```bash\ncargo test --locked\n```\n\n<!-- checks -->\n| test |\n<!-- end -->\n",
+    ),
     ("printed", "| test |\n"),
     ("tree", "stsgrade-checks v0.1.0 (/checks)\nserde v1.0.0\nserde_core v1.0.0\n"),
     ("checks/lib.rs", "use serde::Serialize;\n"),
     ("src/main.rs", "fn main() -> std::process::ExitCode {}\n"),
     ("src/cluster/mod.rs", "use kube::Client;\n"),
     ("tests/cluster/cmd/main.go", "package main\n"),
-    ("bin/cargo", "#!/bin/sh\ncase $1 in tree) cat tree ;; run) cat printed ;; test) touch tested ;; esac\n"),
+    (
+        "bin/cargo",
+        "#!/bin/sh\ncase $1 in tree) cat tree ;; run) cat printed ;; test) touch tested ;; esac\n",
+    ),
     ("bin/gofmt", "#!/bin/sh\nshift\ngrep -l '^  ' \"$@\"\nexit 0\n"),
     ("bin/go", "#!/bin/sh\n"),
     ("bin/rustup", "#!/bin/sh\n"),
 ];
 
-/// Runs one step on the project after these files were changed, or removed (`None`): whether it succeeds, and what it says.
+/// Runs one step on the project after these files were changed, or removed (`None`): whether it
+/// succeeds, and what it says.
 #[track_caller]
 fn step(name: &str, changes: &[(&str, Option<&str>)]) -> (bool, String) {
     let written = TempDir::new().unwrap();
-    for (path, content) in PROJECT.iter().map(|(path, content)| (*path, Some(*content))).chain(changes.iter().copied()) {
+    for (path, content) in
+        PROJECT.iter().map(|(path, content)| (*path, Some(*content))).chain(changes.iter().copied())
+    {
         let path = written.path().join(path);
         let Some(content) = content else {
             fs::remove_file(&path).unwrap();
@@ -38,14 +48,22 @@ fn step(name: &str, changes: &[(&str, Option<&str>)]) -> (bool, String) {
     let ci = written.path().join(".ci");
     fs::create_dir(&ci).unwrap();
     fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/run"), ci.join("run")).unwrap();
-    // A program that is open for writing cannot be run, and a process that another test starts in that moment keeps it open. So
-    // another process writes what is run.
+    // A program that is open for writing cannot be run, and a process that another test starts in
+    // that moment keeps it open. So another process writes what is run.
     let home = TempDir::new().unwrap();
     Command::new("cp").arg("-a").arg(written.path().join(".")).arg(home.path()).assert().success();
     let path = format!("{}:/usr/bin:/bin", home.path().join("bin").display());
-    let output = Command::new(home.path().join(".ci/run")).arg(name).env_clear().env("PATH", path).output().unwrap();
+    let output = Command::new(home.path().join(".ci/run"))
+        .arg(name)
+        .env_clear()
+        .env("PATH", path)
+        .output()
+        .unwrap();
     let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    assert!(!output.status.success() || name != "test" || home.path().join("tested").exists(), "nothing was tested: {told}");
+    assert!(
+        !output.status.success() || name != "test" || home.path().join("tested").exists(),
+        "nothing was tested: {told}"
+    );
     (output.status.success(), told)
 }
 
@@ -73,9 +91,21 @@ fn the_test_step_needs_a_command_in_the_readme() {
 
 #[test]
 fn the_walls_fail_where_they_are_broken() {
-    fails("walls", &[("tree", Some("stsgrade-checks v0.1.0\ntokio v1.0.0\n"))], "the checks depend on: tokio");
-    fails("walls", &[("src/exit.rs", Some("std::process::exit(1);\n"))], "only main.rs ends the program");
-    fails("walls", &[("checks/a.rs", Some("use std::process;\nprocess::exit(1);\n"))], "only main.rs ends the program");
+    fails(
+        "walls",
+        &[("tree", Some("stsgrade-checks v0.1.0\ntokio v1.0.0\n"))],
+        "the checks depend on: tokio",
+    );
+    fails(
+        "walls",
+        &[("src/exit.rs", Some("std::process::exit(1);\n"))],
+        "only main.rs ends the program",
+    );
+    fails(
+        "walls",
+        &[("checks/a.rs", Some("use std::process;\nprocess::exit(1);\n"))],
+        "only main.rs ends the program",
+    );
     fails("walls", &[("src/report.rs", Some("use kube::Api;\n"))], "only src/cluster knows kube");
 }
 
@@ -85,7 +115,11 @@ fn the_walls_fail_where_there_is_nothing_to_look_at() {
     fails("walls", &[("tree", Some(""))], "cargo tree does not know");
     fails("walls", &[("bin/cargo", Some("#!/bin/sh\nexit 101\n"))], "== walls");
     fails("walls", &[("checks/lib.rs", None)], "there is no Rust in checks");
-    fails("walls", &[("src/cluster/mod.rs", Some("// Moved.\n"))], "does not find it in src/cluster");
+    fails(
+        "walls",
+        &[("src/cluster/mod.rs", Some("// Moved.\n"))],
+        "does not find it in src/cluster",
+    );
 }
 
 #[test]
@@ -93,7 +127,11 @@ fn the_docs_step_compares_what_is_there() {
     fails("docs", &[("printed", Some("| other |\n"))], "put there what");
     fails("docs", &[("README.md", Some("| test |\n"))], "put there what");
     fails("docs", &[("README.md", Some("# It\n")), ("printed", Some(""))], "prints nothing");
-    fails("docs", &[("bin/cargo", Some("#!/bin/sh\ncase $1 in run) cat printed; exit 1 ;; esac\n"))], "== docs");
+    fails(
+        "docs",
+        &[("bin/cargo", Some("#!/bin/sh\ncase $1 in run) cat printed; exit 1 ;; esac\n"))],
+        "== docs",
+    );
 }
 
 #[test]

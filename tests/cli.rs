@@ -14,7 +14,11 @@ pub(crate) const NOTHING: &str = r#"{"format":"stsgrade-recording","version":1,"
 /// The binary without anything of this machine's environment.
 pub(crate) fn stsgrade(home: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stsgrade"));
-    command.env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin").current_dir(home.path());
+    command
+        .env_clear()
+        .env("HOME", home.path())
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(home.path());
     command
 }
 
@@ -26,7 +30,9 @@ pub(crate) fn run(args: &[&str], files: &[(&str, &[u8])]) -> String {
         fs::write(home.path().join(name), content).unwrap();
     }
     let output = stsgrade(&home).args(args).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&home.path().display().to_string(), "[HOME]");
+    let text = |bytes: Vec<u8>| {
+        String::from_utf8(bytes).unwrap().replace(&home.path().display().to_string(), "[HOME]")
+    };
     let (out, err) = (text(output.stdout), text(output.stderr));
     assert!(!out.contains('\x1b') && !err.contains('\x1b'), "colour in a pipe");
     format!("exit {}\n---- stdout\n{out}---- stderr\n{err}", output.status.code().unwrap())
@@ -76,11 +82,18 @@ fn explain() {
 
 #[test]
 fn every_check_and_mistake_is_explained() {
-    let ids = checks::CHECKS.iter().map(|it| it.id).chain(checks::mistakes::MISTAKES.iter().map(|it| it.id));
+    let ids = checks::CHECKS
+        .iter()
+        .map(|it| it.id)
+        .chain(checks::mistakes::MISTAKES.iter().map(|it| it.id));
     for id in ids.chain(checks::model::diagnosis::rows().map(|(id, ..)| id)) {
         let told = run(&["explain", id], &[]);
         assert!(told.starts_with("exit 0"), "{told}");
-        assert!(told.lines().all(|line| line.chars().count() <= if line.starts_with("    ") { 99 } else { 80 }), "{told}");
+        assert!(
+            told.lines()
+                .all(|line| line.chars().count() <= if line.starts_with("    ") { 99 } else { 80 }),
+            "{told}"
+        );
     }
 }
 
@@ -104,7 +117,13 @@ fn judge_is_the_same_in_any_surroundings() {
     let plain = stsgrade(&home).args(["judge", "-"]).write_stdin(NOTHING).output().unwrap();
     let elsewhere = stsgrade(&home)
         .args(["judge", "-"])
-        .envs([("LC_ALL", "tr_TR.UTF-8"), ("TZ", "Pacific/Kiritimati"), ("COLUMNS", "33"), ("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")])
+        .envs([
+            ("LC_ALL", "tr_TR.UTF-8"),
+            ("TZ", "Pacific/Kiritimati"),
+            ("COLUMNS", "33"),
+            ("CLICOLOR_FORCE", "1"),
+            ("NO_COLOR", "1"),
+        ])
         .write_stdin(NOTHING)
         .output()
         .unwrap();
@@ -148,7 +167,9 @@ fn judge_of_what_is_no_recording() {
 
 #[test]
 fn a_newer_minor_version_is_read() {
-    let newer = NOTHING.replace("\"minor\":0", "\"minor\":9").replace("{\"seq\":2,", "{\"seq\":2,\"at\":5,\"oracle\":{}}\n{\"seq\":3,");
+    let newer = NOTHING
+        .replace("\"minor\":0", "\"minor\":9")
+        .replace("{\"seq\":2,", "{\"seq\":2,\"at\":5,\"oracle\":{}}\n{\"seq\":3,");
     let told = judge(newer.as_bytes());
     assert!(told.contains("1 observations of a newer version were skipped"), "{told}");
     assert!(told.starts_with("exit 1"), "{told}");
@@ -157,7 +178,8 @@ fn a_newer_minor_version_is_read() {
 #[test]
 fn json_has_the_shape_of_version_1() {
     let home = TempDir::new().unwrap();
-    let output = stsgrade(&home).args(["judge", "-", "-o", "json"]).write_stdin(NOTHING).output().unwrap();
+    let output =
+        stsgrade(&home).args(["judge", "-", "-o", "json"]).write_stdin(NOTHING).output().unwrap();
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["format"], "stsgrade-report");
     assert_eq!(report["version"], 1);
@@ -169,7 +191,12 @@ fn json_has_the_shape_of_version_1() {
 
 #[test]
 fn exit_codes_follow_the_score() {
-    for (args, code) in [(&[][..], 1), (&["--exit-zero"], 0), (&["--fail-under", "0"], 0), (&["--fail-under", "10"], 1)] {
+    for (args, code) in [
+        (&[][..], 1),
+        (&["--exit-zero"], 0),
+        (&["--fail-under", "0"], 0),
+        (&["--fail-under", "10"], 1),
+    ] {
         let home = TempDir::new().unwrap();
         stsgrade(&home).args(["judge", "-"]).args(args).write_stdin(NOTHING).assert().code(code);
     }
@@ -182,10 +209,18 @@ fn the_report_file_is_replaced_as_a_whole() {
     fs::write(&report, "old").unwrap();
     stsgrade(&home).args(["judge", "missing.jsonl", "--report", "report.txt"]).assert().code(4);
     assert_eq!(fs::read_to_string(&report).unwrap(), "not finished\n");
-    let output = stsgrade(&home).args(["judge", "-", "--report", "report.txt"]).write_stdin(NOTHING).output().unwrap();
+    let output = stsgrade(&home)
+        .args(["judge", "-", "--report", "report.txt"])
+        .write_stdin(NOTHING)
+        .output()
+        .unwrap();
     assert_eq!(fs::read(&report).unwrap(), output.stdout);
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "nothing else is left");
-    stsgrade(&home).args(["judge", "-", "--report", "no/such/folder"]).write_stdin(NOTHING).assert().code(4);
+    stsgrade(&home)
+        .args(["judge", "-", "--report", "no/such/folder"])
+        .write_stdin(NOTHING)
+        .assert()
+        .code(4);
 }
 
 #[test]
@@ -194,7 +229,13 @@ fn a_reader_that_leaves_is_no_error() {
     fs::write(home.path().join("recording.jsonl"), NOTHING).unwrap();
     for args in [&["judge", "recording.jsonl"][..], &["list"], &["--help"], &["explain", "6"]] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stsgrade"));
-        let mut child = command.current_dir(home.path()).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .current_dir(home.path())
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -209,8 +250,12 @@ fn a_full_disk_is_told() {
     let home = TempDir::new().unwrap();
     fs::write(home.path().join("recording.jsonl"), NOTHING).unwrap();
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output =
-        std::process::Command::new(env!("CARGO_BIN_EXE_stsgrade")).current_dir(home.path()).args(["judge", "recording.jsonl"]).stdout(full).output().unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_stsgrade"))
+        .current_dir(home.path())
+        .args(["judge", "recording.jsonl"])
+        .stdout(full)
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&output.stderr).contains("failed to write"));
 }
@@ -218,17 +263,32 @@ fn a_full_disk_is_told() {
 /// A kubeconfig for that server.
 pub(crate) fn kubeconfig(server: &str) -> Vec<u8> {
     let mut text = vec![];
-    writeln!(text, "apiVersion: v1\nkind: Config\ncurrent-context: lab\nclusters:\n- name: c\n  cluster:\n    server: {server}").unwrap();
-    writeln!(text, "contexts:\n- name: lab\n  context: {{cluster: c, user: u}}\nusers:\n- name: u\n  user: {{}}").unwrap();
+    writeln!(
+        text,
+        "apiVersion: v1\nkind: Config\ncurrent-context: lab\nclusters:\n- name: c\n  \
+        cluster:\n    server: {server}"
+    )
+    .unwrap();
+    writeln!(
+        text,
+        "contexts:\n- name: lab\n  context: {{cluster: c, user: u}}\nusers:\n- name: \
+        u\n  user: {{}}"
+    )
+    .unwrap();
     text
 }
 
 /// A grade that cannot reach anything: how it ends, with the HOME of the machine out of sight.
 #[track_caller]
 pub(crate) fn grade(kubeconfig: Option<&[u8]>, args: &[&str]) -> String {
-    let args: Vec<&str> = ["grade", "--save", "recording.jsonl"].iter().chain(args).copied().collect();
+    let args: Vec<&str> =
+        ["grade", "--save", "recording.jsonl"].iter().chain(args).copied().collect();
     let files: Vec<(&str, &[u8])> = kubeconfig.iter().map(|content| ("config", *content)).collect();
-    let args: Vec<&str> = if kubeconfig.is_some() { args.into_iter().chain(["--kubeconfig", "config"]).collect() } else { args };
+    let args: Vec<&str> = if kubeconfig.is_some() {
+        args.into_iter().chain(["--kubeconfig", "config"]).collect()
+    } else {
+        args
+    };
     run(&args, &files)
 }
 
@@ -237,7 +297,10 @@ fn no_cluster() {
     insta::assert_snapshot!(grade(None, &[]));
     insta::assert_snapshot!(grade(Some(b"not: [a kubeconfig"), &[]));
     insta::assert_snapshot!(grade(Some(&kubeconfig("https://127.0.0.1:1")), &[]));
-    insta::assert_snapshot!(grade(Some(&kubeconfig("https://127.0.0.1:1")), &["--context", "elsewhere"]));
+    insta::assert_snapshot!(grade(
+        Some(&kubeconfig("https://127.0.0.1:1")),
+        &["--context", "elsewhere"]
+    ));
     insta::assert_snapshot!(grade(Some(&kubeconfig("http://127.0.0.1:1")), &["-o", "json"]));
 }
 

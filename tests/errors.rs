@@ -1,4 +1,5 @@
-//! What goes wrong between a user and a cluster, or a recording: what failed, why, and what to do next.
+//! What goes wrong between a user and a cluster, or a recording: what failed, why, and what to do
+//! next.
 
 use std::{
     fs,
@@ -16,7 +17,10 @@ use crate::{
 
 /// A grade against such a server, whose address is replaced.
 #[track_caller]
-fn against(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static, args: &[&str]) -> String {
+fn against(
+    answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static,
+    args: &[&str],
+) -> String {
     let server = serve(answer);
     grade(Some(&kubeconfig(&server)), args).replace(&server, "[SERVER]")
 }
@@ -25,13 +29,21 @@ fn against(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static, args:
 #[test]
 fn no_such_namespace() {
     let missing = |what: &str| match what {
-        "GET /api/v1/namespaces/lab" => status(404, "NotFound", "namespaces \"lab\" not found", "namespaces"),
+        "GET /api/v1/namespaces/lab" => {
+            status(404, "NotFound", "namespaces \"lab\" not found", "namespaces")
+        }
         other => empty(other),
     };
     insta::assert_snapshot!(against(missing, &["-n", "lab"]));
     let server = serve(missing);
-    let restored = run(&["restore", "-n", "lab", "--kubeconfig", "config"], &[("config", &kubeconfig(&server))]);
-    assert!(restored.starts_with("exit 4\n") && restored.contains("namespace lab does not exist"), "{restored}");
+    let restored = run(
+        &["restore", "-n", "lab", "--kubeconfig", "config"],
+        &[("config", &kubeconfig(&server))],
+    );
+    assert!(
+        restored.starts_with("exit 4\n") && restored.contains("namespace lab does not exist"),
+        "{restored}"
+    );
 }
 
 /// Catches a student who works in the context's own namespace being told to make another.
@@ -39,7 +51,9 @@ fn no_such_namespace() {
 fn no_such_namespace_but_a_set_in_the_contexts_own() {
     let told = against(
         |what: &str| match what {
-            "GET /api/v1/namespaces/statefulset-lab" => status(404, "NotFound", "namespaces \"statefulset-lab\" not found", "namespaces"),
+            "GET /api/v1/namespaces/statefulset-lab" => {
+                status(404, "NotFound", "namespaces \"statefulset-lab\" not found", "namespaces")
+            }
             _ if what.starts_with("GET /apis/apps/v1/namespaces/default/statefulsets?") => {
                 let set = serde_json::json!({"metadata": {"name": "web"}, "spec": {"serviceName": "web", "selector": {}, "template": {}}});
                 (200, serde_json::json!({"kind": "StatefulSetList", "apiVersion": "apps/v1", "metadata": {}, "items": [set]}).to_string())
@@ -57,12 +71,19 @@ fn several_statefulsets() {
     let two = |what: &str| {
         let set = |name: &str| serde_json::json!({"metadata": {"name": name, "uid": name}, "spec": {"replicas": 3}});
         let list = serde_json::json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": [set("db"), set("web")]});
-        if what.starts_with("GET /apis/apps/v1/namespaces/lab/statefulsets?limit") { (200, list.to_string()) } else { empty(what) }
+        if what.starts_with("GET /apis/apps/v1/namespaces/lab/statefulsets?limit") {
+            (200, list.to_string())
+        } else {
+            empty(what)
+        }
     };
     insta::assert_snapshot!(against(two, &["-n", "lab"]));
     insta::assert_snapshot!(against(two, &["-n", "lab", "--statefulset", "cache"]));
     let server = serve(two);
-    let recorded = run(&["record", "-n", "lab", "--save", "r.jsonl", "--kubeconfig", "config"], &[("config", &kubeconfig(&server))]);
+    let recorded = run(
+        &["record", "-n", "lab", "--save", "r.jsonl", "--kubeconfig", "config"],
+        &[("config", &kubeconfig(&server))],
+    );
     assert!(recorded.starts_with("exit 4\n") && recorded.contains("db, web"), "{recorded}");
 }
 
@@ -74,8 +95,13 @@ fn wrong_credentials() {
 #[test]
 fn nothing_is_permitted() {
     let no_rules = |what: &str| match what {
-        _ if what.contains("selfsubjectrulesreviews") => (201, empty(what).1.replace(r#"{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}"#, "")),
-        _ if what.starts_with("GET /api/v1/namespaces/") => status(403, "Forbidden", "namespaces is forbidden", "namespaces"),
+        _ if what.contains("selfsubjectrulesreviews") => (
+            201,
+            empty(what).1.replace(r#"{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}"#, ""),
+        ),
+        _ if what.starts_with("GET /api/v1/namespaces/") => {
+            status(403, "Forbidden", "namespaces is forbidden", "namespaces")
+        }
         other => empty(other),
     };
     insta::assert_snapshot!(against(no_rules, &["-n", "lab"]));
@@ -84,16 +110,31 @@ fn nothing_is_permitted() {
 #[test]
 fn a_list_is_forbidden() {
     let told = against(
-        |what: &str| if what.contains("/pods") { status(403, "Forbidden", "pods is forbidden: User \"x\"", "pods") } else { empty(what) },
+        |what: &str| {
+            if what.contains("/pods") {
+                status(403, "Forbidden", "pods is forbidden: User \"x\"", "pods")
+            } else {
+                empty(what)
+            }
+        },
         &["-n", "lab"],
     );
-    assert!(told.starts_with("exit 4\n") && told.contains("not permitted: list pods in namespace lab\n  pods is forbidden: User \"x\"\n"), "{told}");
+    assert!(
+        told.starts_with("exit 4\n")
+            && told.contains(
+                "not permitted: list pods in namespace lab\n  pods is forbidden: User \"x\"\n"
+            ),
+        "{told}"
+    );
 }
 
 /// Catches a page of a proxy or of another web server that ends in a complaint about JSON.
 #[test]
 fn what_answers_is_not_kubernetes() {
-    insta::assert_snapshot!(against(|_| (200, "<html>\u{1b}[2Jplease log in</html>".to_owned()), &[]));
+    insta::assert_snapshot!(against(
+        |_| (200, "<html>\u{1b}[2Jplease log in</html>".to_owned()),
+        &[]
+    ));
     let told = against(|_| (502, "<html>bad gateway</html>".to_owned()), &[]);
     assert!(told.starts_with("exit 4\n") && told.contains("the API server failed (502)"), "{told}");
 }
@@ -102,19 +143,32 @@ fn what_answers_is_not_kubernetes() {
 fn no_trusted_connection() {
     let server = serve(empty).replace("http:", "https:");
     let told = grade(Some(&kubeconfig(&server)), &[]);
-    assert!(told.starts_with("exit 4\n") && told.contains("error: no trusted connection to the API server at https://127.0.0.1:"), "{told}");
+    assert!(
+        told.starts_with("exit 4\n")
+            && told
+                .contains("error: no trusted connection to the API server at https://127.0.0.1:"),
+        "{told}"
+    );
 }
 
-/// Catches a cluster behind a proxy that cannot be graded, and one that is told to be down where the proxy is.
+/// Catches a cluster behind a proxy that cannot be graded, and one that is told to be down where
+/// the proxy is.
 #[test]
 fn through_a_proxy() {
     let through = |proxy: &str| {
         let config = String::from_utf8(kubeconfig("http://cluster.invalid")).unwrap();
-        let config = config.replace("server: http://cluster.invalid", &format!("{{server: 'http://cluster.invalid', proxy-url: '{proxy}'}}"));
+        let config = config.replace(
+            "server: http://cluster.invalid",
+            &format!("{{server: 'http://cluster.invalid', proxy-url: '{proxy}'}}"),
+        );
         grade(Some(config.replace("cluster:\n    {", "cluster: {").as_bytes()), &["-n", "lab"])
     };
     let told = through(&serve(|_| status(401, "Unauthorized", "Unauthorized", "")));
-    assert!(told.starts_with("exit 4\n") && told.contains("does not accept the credentials of this context (401)"), "{told}");
+    assert!(
+        told.starts_with("exit 4\n")
+            && told.contains("does not accept the credentials of this context (401)"),
+        "{told}"
+    );
     let told = through("http://me:secret@127.0.0.1:1");
     assert!(told.contains("it was asked through the proxy 127.0.0.1:1, as"), "{told}");
     assert!(told.starts_with("exit 4\n") && !told.contains("secret"), "{told}");
@@ -126,7 +180,9 @@ fn with_plugin(home: &TempDir, script: &str) {
     fs::write(&plugin, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).unwrap();
     let exec = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./log-me-in, interactiveMode: Never}}";
-    let config = String::from_utf8(kubeconfig("http://127.0.0.1:1")).unwrap().replace("user: {}", &format!("user: {exec}"));
+    let config = String::from_utf8(kubeconfig("http://127.0.0.1:1"))
+        .unwrap()
+        .replace("user: {}", &format!("user: {exec}"));
     fs::write(home.path().join("config"), config).unwrap();
 }
 
@@ -140,24 +196,43 @@ fn a_credential_plugin_fails() {
         }
         let output = stsgrade(&home).args(["grade", "--kubeconfig", "config"]).output().unwrap();
         assert_eq!(output.status.code(), Some(4));
-        String::from_utf8(output.stderr).unwrap().replace(&home.path().display().to_string(), "[HOME]")
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .replace(&home.path().display().to_string(), "[HOME]")
     };
     insta::assert_snapshot!(told(Some("echo 'session \u{1b}[2Jexpired' >&2; exit 1")));
     insta::assert_snapshot!(told(Some("echo no")));
     insta::assert_snapshot!(told(None));
 }
 
-/// Catches a plugin that hangs and takes Ctrl-C with it, and somebody who waits and does not know for what.
+/// Catches a plugin that hangs and takes Ctrl-C with it, and somebody who waits and does not know
+/// for what.
 #[test]
 fn a_credential_plugin_that_hangs_is_left_by_ctrl_c() {
     let home = TempDir::new().unwrap();
     with_plugin(&home, "exec sleep 1000000");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stsgrade"));
-    command.current_dir(home.path()).env("HOME", home.path()).args(["grade", "--kubeconfig", "config"]);
+    command.current_dir(home.path()).env("HOME", home.path()).args([
+        "grade",
+        "--kubeconfig",
+        "config",
+    ]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(lines.next().unwrap().unwrap().contains("the kubeconfig's credential plugin, has not answered yet"));
-    assert!(std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .unwrap()
+            .contains("the kubeconfig's credential plugin, has not answered yet")
+    );
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-s", "INT", &child.id().to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert_eq!(lines.next().unwrap().unwrap(), "interrupted");
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
@@ -168,8 +243,13 @@ fn judge_10_gib(head: &str) -> String {
     let mut file = fs::File::create(home.path().join("recording.jsonl")).unwrap();
     file.write_all(head.as_bytes()).unwrap();
     file.set_len(10 << 30).unwrap();
-    let script = format!("ulimit -v 1048576; exec {} judge recording.jsonl", env!("CARGO_BIN_EXE_stsgrade"));
-    let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(home.path()).output().unwrap();
+    let script =
+        format!("ulimit -v 1048576; exec {} judge recording.jsonl", env!("CARGO_BIN_EXE_stsgrade"));
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(home.path())
+        .output()
+        .unwrap();
     format!("{:?} {}", output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
@@ -180,5 +260,10 @@ fn a_file_of_10_gib_is_refused() {
     assert!(told.starts_with("Some(4) error: recording.jsonl is a binary file"), "{told}");
     let header = NOTHING.lines().next().unwrap();
     let told = judge_10_gib(&format!("{header}\n"));
-    assert!(told.starts_with("Some(4) error: recording.jsonl is broken at line 2: the line is too long"), "{told}");
+    assert!(
+        told.starts_with(
+            "Some(4) error: recording.jsonl is broken at line 2: the line is too long"
+        ),
+        "{told}"
+    );
 }

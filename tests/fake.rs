@@ -7,7 +7,8 @@ use std::{
     thread,
 };
 
-/// Serves until the test's process ends; gives the address. `answer` hears the method and the path, and says a status and a body.
+/// Serves until the test's process ends; gives the address. `answer` hears the method and the path,
+/// and says a status and a body.
 pub(crate) fn serve(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -37,7 +38,13 @@ fn reply(stream: TcpStream, answer: &dyn Fn(&str) -> (u16, String)) -> Option<()
         what = read_request(&mut from)?;
     }
     let (code, body) = answer(&what);
-    write!(to, "HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).ok()
+    write!(
+        to,
+        "HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: \
+        {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+    .ok()
 }
 
 /// The method and the path; the body is read and thrown away.
@@ -68,15 +75,27 @@ pub(crate) fn status(code: u16, reason: &str, message: &str, kind: &str) -> (u16
     (code, status.to_string())
 }
 
-/// What a server says of which nothing more is asked: its version, that all is permitted, and empty lists.
+/// What a server says of which nothing more is asked: its version, that all is permitted, and empty
+/// lists.
 pub(crate) fn empty(what: &str) -> (u16, String) {
     let all = serde_json::json!([{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]);
     let body = match what {
         "GET /version" => serde_json::json!({"gitVersion": "v1.34.4"}),
-        _ if what.contains("selfsubjectrulesreviews") => serde_json::json!({"kind": "SelfSubjectRulesReview", "apiVersion": "authorization.k8s.io/v1",
-            "metadata": {}, "spec": {}, "status": {"resourceRules": all, "nonResourceRules": [], "incomplete": false}}),
-        _ if what.ends_with("/leases/stsgrade") => return status(404, "NotFound", "leases.coordination.k8s.io \"stsgrade\" not found", "leases"),
-        _ => serde_json::json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": []}),
+        _ if what.contains("selfsubjectrulesreviews") => {
+            serde_json::json!({"kind": "SelfSubjectRulesReview", "apiVersion": "authorization.k8s.io/v1",
+            "metadata": {}, "spec": {}, "status": {"resourceRules": all, "nonResourceRules": [], "incomplete": false}})
+        }
+        _ if what.ends_with("/leases/stsgrade") => {
+            return status(
+                404,
+                "NotFound",
+                "leases.coordination.k8s.io \"stsgrade\" not found",
+                "leases",
+            );
+        }
+        _ => {
+            serde_json::json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": []})
+        }
     };
     (200, body.to_string())
 }

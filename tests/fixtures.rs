@@ -20,7 +20,8 @@ use stsgrade::{
 };
 
 /// What a case may hold; the last two are for `tests/record-fixtures`.
-const FILES: [&str; 5] = ["submission.yaml", "recording.jsonl", "before.yaml", "later.yaml", "recipe"];
+const FILES: [&str; 5] =
+    ["submission.yaml", "recording.jsonl", "before.yaml", "later.yaml", "recipe"];
 /// What a failing case holds besides.
 const MENDED: &str = "mended.yaml";
 
@@ -67,10 +68,13 @@ fn cases() -> (Vec<Case>, Vec<String>) {
     for top in folders(&root(), &mut wrong) {
         let path = root().join(&top);
         match top.as_str() {
-            "pass" => folders(&path, &mut wrong).iter().for_each(|case| add(path.join(case), &Kind::Pass)),
+            "pass" => {
+                folders(&path, &mut wrong).iter().for_each(|case| add(path.join(case), &Kind::Pass))
+            }
             "fail" | "inconclusive" => {
                 for group in folders(&path, &mut wrong) {
-                    let kind = if top == "fail" { Kind::Fail(group.clone()) } else { Kind::Inconclusive };
+                    let kind =
+                        if top == "fail" { Kind::Fail(group.clone()) } else { Kind::Inconclusive };
                     let inner = folders(&path.join(&group), &mut wrong);
                     if inner.is_empty() {
                         wrong.push(format!("no case in {top}/{group}"));
@@ -86,16 +90,30 @@ fn cases() -> (Vec<Case>, Vec<String>) {
 
 /// Judges a case's recording.
 fn judged(case: &Case) -> Result<Report, String> {
-    let folded = Reader::open(&case.folder.join("recording.jsonl")).and_then(recording::fold).map_err(|error| error.to_string())?;
+    let folded = Reader::open(&case.folder.join("recording.jsonl"))
+        .and_then(recording::fold)
+        .map_err(|error| error.to_string())?;
     let header = folded.header;
-    let source = Source { digest: folded.digest, cluster: header.cluster, started_at: header.started_at, namespace: header.namespace };
+    let source = Source {
+        digest: folded.digest,
+        cluster: header.cluster,
+        started_at: header.started_at,
+        namespace: header.namespace,
+    };
     Ok(Report::of(&source, &folded.timeline))
 }
 
 /// The ten letters of the first line.
 fn expected(case: &Case) -> Result<String, String> {
-    let text = fs::read_to_string(case.folder.join("submission.yaml")).map_err(|error| format!("submission.yaml: {error}"))?;
-    let letters = text.lines().next().and_then(|line| line.strip_prefix("# expect: ")).unwrap_or_default().trim().to_owned();
+    let text = fs::read_to_string(case.folder.join("submission.yaml"))
+        .map_err(|error| format!("submission.yaml: {error}"))?;
+    let letters = text
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("# expect: "))
+        .unwrap_or_default()
+        .trim()
+        .to_owned();
     if letters.len() == 10 && letters.chars().all(|c| "PFI".contains(c)) {
         Ok(letters)
     } else {
@@ -142,27 +160,49 @@ fn problems(case: &Case) -> Vec<String> {
 fn every_case_is_judged_as_its_first_line_says() {
     let (cases, mut wrong) = cases();
     let has = |kind: fn(&Kind) -> bool| cases.iter().any(|case| kind(&case.kind));
-    assert!(has(|it| *it == Kind::Pass) && has(|it| matches!(it, Kind::Fail(_))) && has(|it| *it == Kind::Inconclusive), "no fixtures");
+    assert!(
+        has(|it| *it == Kind::Pass)
+            && has(|it| matches!(it, Kind::Fail(_)))
+            && has(|it| *it == Kind::Inconclusive),
+        "no fixtures"
+    );
     wrong.extend(cases.iter().flat_map(problems));
-    assert!(wrong.is_empty(), "{} problems (record with tests/cluster/run tests/record-fixtures):\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} problems (record with tests/cluster/run tests/record-fixtures):\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn every_check_has_a_case_that_fails_it() {
     let (cases, _) = cases();
-    let failed: BTreeSet<&str> = cases.iter().filter_map(|case| judged(case).ok()).flat_map(|report| failing(&report)).collect();
-    let missing: Vec<&str> = CHECKS.iter().map(|it| it.id).filter(|id| !failed.contains(id)).collect();
+    let failed: BTreeSet<&str> = cases
+        .iter()
+        .filter_map(|case| judged(case).ok())
+        .flat_map(|report| failing(&report))
+        .collect();
+    let missing: Vec<&str> =
+        CHECKS.iter().map(|it| it.id).filter(|id| !failed.contains(id)).collect();
     assert!(missing.is_empty(), "no fixture fails {}", missing.join(", "));
     let unknown: Vec<&str> = cases
         .iter()
-        .filter_map(|case| if let Kind::Fail(check) = &case.kind { Some(check.as_str()) } else { None })
+        .filter_map(
+            |case| if let Kind::Fail(check) = &case.kind { Some(check.as_str()) } else { None },
+        )
         .filter(|check| CHECKS.iter().all(|it| it.id != *check))
         .collect();
     assert!(unknown.is_empty(), "no such check: {}", unknown.join(", "));
 }
 
 fn failing(report: &Report) -> Vec<&'static str> {
-    report.checks.iter().filter(|row| row.outcome == checks::model::Outcome::Fail).map(|row| row.id).collect()
+    report
+        .checks
+        .iter()
+        .filter(|row| row.outcome == checks::model::Outcome::Fail)
+        .map(|row| row.id)
+        .collect()
 }
 
 #[test]
@@ -175,7 +215,8 @@ fn every_mistake_has_a_case_that_makes_it() {
         .flat_map(|row| row.criteria)
         .filter_map(|part| part.mistake)
         .collect();
-    let missing: Vec<&str> = MISTAKES.iter().map(|it| it.id).filter(|id| !made.contains(id)).collect();
+    let missing: Vec<&str> =
+        MISTAKES.iter().map(|it| it.id).filter(|id| !made.contains(id)).collect();
     assert!(missing.is_empty(), "no fixture makes {}", missing.join(", "));
 }
 
@@ -184,7 +225,10 @@ fn every_mistake_has_a_case_that_makes_it() {
 fn every_verdict_is_as_it_was() {
     let (cases, _) = cases();
     let snapshots = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/fixtures");
-    let kept: BTreeSet<String> = fs::read_dir(snapshots).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    let kept: BTreeSet<String> = fs::read_dir(snapshots)
+        .unwrap()
+        .map(|it| it.unwrap().file_name().into_string().unwrap())
+        .collect();
     let known = cases.iter().map(|case| format!("{}.snap", case.name.replace('/', "-"))).collect();
     let stray: Vec<&String> = kept.difference(&known).filter(|it| it.ends_with(".snap")).collect();
     assert!(stray.is_empty(), "snapshots without a case: {stray:?}");
@@ -205,7 +249,12 @@ fn verdicts(report: &Report) -> String {
         writeln!(out, "\n{} {:?}", row.id, row.outcome).unwrap();
         for part in &row.criteria {
             let mistake = part.mistake.map(|it| format!(" [{it}]")).unwrap_or_default();
-            writeln!(out, "  {} {}{mistake}: {} {:?}", part.standing, part.id, part.text, part.evidence).unwrap();
+            writeln!(
+                out,
+                "  {} {}{mistake}: {} {:?}",
+                part.standing, part.id, part.text, part.evidence
+            )
+            .unwrap();
             for (what, words) in [("expected", &part.expected), ("actual", &part.actual)] {
                 if let Some(words) = words {
                     writeln!(out, "    {what}: {words}").unwrap();
@@ -215,7 +264,12 @@ fn verdicts(report: &Report) -> String {
     }
     for cause in &report.causes {
         let fault = cause.fault.map_or_else(|| "Nobody".to_owned(), |fault| format!("{fault:?}"));
-        writeln!(out, "\ncause {} {fault}: tests {:?}, {} points", cause.id, cause.tests, cause.points).unwrap();
+        writeln!(
+            out,
+            "\ncause {} {fault}: tests {:?}, {} points",
+            cause.id, cause.tests, cause.points
+        )
+        .unwrap();
     }
     out
 }

@@ -1,4 +1,5 @@
-//! Text that wants to take over a terminal or a log: wherever it comes from, none of it is printed raw.
+//! Text that wants to take over a terminal or a log: wherever it comes from, none of it is printed
+//! raw.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,8 +21,10 @@ use crate::{
     fake::{empty, serve, status},
 };
 
-/// Moves the cursor, sets a title, rings, overprints, reorders, hides, breaks the line, and gives commands to CI systems.
-const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;t\u{7}\r\u{8}\u{9b}\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}\n::set-env name=A::b ##[group]x ##vso[task.complete]";
+/// Moves the cursor, sets a title, rings, overprints, reorders, hides, breaks the line, and gives
+/// commands to CI systems.
+const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;t\u{7}\r\u{8}\u{9b}\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}\n::set-env \
+    name=A::b ##[group]x ##vso[task.complete]";
 /// More characters than are shown of any string.
 const LONG: usize = 5_000;
 /// Lines of a recording that is judged in a moment.
@@ -33,7 +36,8 @@ const SHOWN: &str = "[2J";
 /// More than any report has, without the hostile words.
 const MOST_BYTES: usize = 150_000;
 /// Words by which a line is understood: changed, it is no recording any more.
-const MARKS: [&str; 8] = ["format", "version", "change", "kind", "phase", "why", "command", "step/name"];
+const MARKS: [&str; 8] =
+    ["format", "version", "change", "kind", "phase", "why", "command", "step/name"];
 
 /// Fails where anything in it could be taken for more than text.
 #[track_caller]
@@ -42,7 +46,9 @@ fn assert_harmless(what: &str, printed: &str) {
         .chars()
         .find(|c| *c != '\n' && (c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')));
     assert_eq!(raw, None, "{what}: {printed}");
-    let command = printed.lines().find(|line| line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso["));
+    let command = printed.lines().find(|line| {
+        line.trim_start().starts_with("::") || line.contains("##[") || line.contains("##vso[")
+    });
     assert_eq!(command, None, "{what}: {printed}");
     assert!(printed.len() < MOST_BYTES, "{what}: {} bytes", printed.len());
 }
@@ -54,7 +60,8 @@ fn strings(value: &mut Value, place: &str, change: &mut dyn FnMut(&str, &mut Str
         Value::Array(list) => list.iter_mut().for_each(|it| strings(it, place, change)),
         Value::Object(map) => {
             for (name, it) in map {
-                let deeper = if place.is_empty() { name.clone() } else { format!("{place}/{name}") };
+                let deeper =
+                    if place.is_empty() { name.clone() } else { format!("{place}/{name}") };
                 strings(it, &deeper, change);
             }
         }
@@ -67,11 +74,17 @@ fn long() -> String {
 }
 
 fn is_mark(place: &str) -> bool {
-    MARKS.iter().any(|mark| place == *mark || place.rsplit('/').next() == Some(mark) && !place.contains("object/Event"))
+    MARKS.iter().any(|mark| {
+        place == *mark || place.rsplit('/').next() == Some(mark) && !place.contains("object/Event")
+    })
 }
 
 fn lines(file: &Path) -> Vec<Value> {
-    fs::read_to_string(file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    fs::read_to_string(file)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// The recording with hostile words behind each string that `such` picks.
@@ -96,8 +109,12 @@ fn printed(recording: String) -> Vec<String> {
         Err(error) => return vec![error.to_string()],
     };
     let header = &folded.header;
-    let source =
-        Source { digest: folded.digest.clone(), cluster: header.cluster.clone(), started_at: header.started_at.clone(), namespace: header.namespace.clone() };
+    let source = Source {
+        digest: folded.digest.clone(),
+        cluster: header.cluster.clone(),
+        started_at: header.started_at.clone(),
+        namespace: header.namespace.clone(),
+    };
     let report = Report::of(&source, &folded.timeline);
     let (mut as_text, mut as_json) = (vec![], vec![]);
     text::write(&report, TermStyle::PLAIN, &mut as_text).unwrap();
@@ -126,7 +143,21 @@ fn recordings() -> Vec<std::path::PathBuf> {
 }
 
 /// What people and programs write; with all names and references whole, more is told of it.
-const FREE: [&str; 13] = ["message", "content", "lines", "error", "answer", "detail", "why", "reason", "log", "path", "image", "addresses", "unasked"];
+const FREE: [&str; 13] = [
+    "message",
+    "content",
+    "lines",
+    "error",
+    "answer",
+    "detail",
+    "why",
+    "reason",
+    "log",
+    "path",
+    "image",
+    "addresses",
+    "unasked",
+];
 
 /// Catches a string that is shown as it came, whatever it is that is wrong with the submission.
 #[test]
@@ -135,7 +166,8 @@ fn recordings_whose_every_word_is_hostile() {
     for file in &recordings {
         let lines = lines(file);
         let some = hostile(&lines, &long(), |place| FREE.iter().any(|it| place.ends_with(it)));
-        let all = if lines.len() < SHORT { hostile(&lines, HOSTILE, |_| true) } else { String::new() };
+        let all =
+            if lines.len() < SHORT { hostile(&lines, HOSTILE, |_| true) } else { String::new() };
         let pages = [printed(some), printed(all)].concat();
         told += usize::from(pages.iter().any(|page| page.contains(SHOWN)));
         for page in pages {
@@ -143,7 +175,11 @@ fn recordings_whose_every_word_is_hostile() {
         }
     }
     // Reports that never tell of the words would prove nothing.
-    assert!(told > recordings.len() / 2, "the words are told of only {told} of {} recordings", recordings.len());
+    assert!(
+        told > recordings.len() / 2,
+        "the words are told of only {told} of {} recordings",
+        recordings.len()
+    );
 }
 
 /// Catches a single field that only shows when all others are as they should be.
@@ -182,12 +218,21 @@ fn recordings_with_one_hostile_field_each() {
 /// The words by which lines are understood, and what is no JSON at all.
 #[test]
 fn recordings_that_are_broken_by_hostile_words() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fail/pod_naming/deployment/recording.jsonl");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures/fail/pod_naming/deployment/recording.jsonl");
     let text = fs::read_to_string(&file).unwrap();
     let quoted = serde_json::to_string(HOSTILE).unwrap();
     let inner = &quoted[1..quoted.len() - 1];
     let mut pages = vec![];
-    for mark in ["stsgrade-recording", "\"added\"", "\"begin\"", "\"observe\"", "\"Service\"", "\"step\"", "\"seq\""] {
+    for mark in [
+        "stsgrade-recording",
+        "\"added\"",
+        "\"begin\"",
+        "\"observe\"",
+        "\"Service\"",
+        "\"step\"",
+        "\"seq\"",
+    ] {
         let evil = if mark.starts_with('"') { format!("\"{inner}\"") } else { inner.to_owned() };
         pages.push(text.replacen(mark, &evil, 1));
         pages.push(text.replacen(mark, HOSTILE, 1));
@@ -202,7 +247,12 @@ fn recordings_that_are_broken_by_hostile_words() {
             assert_harmless(format, &String::from_utf8(output.stderr).unwrap());
         }
     }
-    for args in [&["judge", "no \u{1b}[2J such"][..], &["grade", "-n", "\u{1b}[2J"], &["grade", "--context", HOSTILE], &["explain", HOSTILE]] {
+    for args in [
+        &["judge", "no \u{1b}[2J such"][..],
+        &["grade", "-n", "\u{1b}[2J"],
+        &["grade", "--context", HOSTILE],
+        &["explain", HOSTILE],
+    ] {
         let output = stsgrade(&home).args(args).output().unwrap();
         assert_harmless("arguments", &String::from_utf8(output.stderr).unwrap());
     }
@@ -212,15 +262,22 @@ fn recordings_that_are_broken_by_hostile_words() {
 #[test]
 fn hostile_manifests() {
     let evil = serde_json::to_string(&long()).unwrap();
-    let set = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: web}\nspec: {replicas: 3}\n";
+    let set =
+        "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: web}\nspec: {replicas: 3}\n";
     let home = TempDir::new().unwrap();
     let manifests = [
         format!("apiVersion: v1\nkind: {evil}\nmetadata: {{name: a}}\n"),
         format!("apiVersion: {evil}\nkind: Service\nmetadata: {{name: a}}\n"),
         format!("apiVersion: v1\nkind: Service\nmetadata: {{name: {evil}}}\n"),
         format!("apiVersion: v1\nkind: Service\nmetadata: {{name: a, namespace: {evil}}}\n"),
-        format!("apiVersion: v1\nkind: Service\nmetadata: {{name: a, labels: {{{evil}: {evil}}}}}\n{evil}: 1\n{evil}: 2\n"),
-        format!("apiVersion: v1\nkind: Service\nmetadata: *{}\n", HOSTILE.replace([' ', '\n', '\r'], "")),
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: \
+            {{name: a, labels: {{{evil}: {evil}}}}}\n{evil}: 1\n{evil}: 2\n"
+        ),
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: *{}\n",
+            HOSTILE.replace([' ', '\n', '\r'], "")
+        ),
         format!("{set}---\n{set}\n"),
         format!("kind: [{HOSTILE}\n"),
         HOSTILE.to_owned(),
@@ -229,7 +286,8 @@ fn hostile_manifests() {
         let name = "lab \u{1b}[2J\u{202e}.yaml";
         fs::write(home.path().join(name), &manifest).unwrap();
         for format in ["text", "json"] {
-            let output = stsgrade(&home).args(["grade", "-f", name, "-o", format]).output().unwrap();
+            let output =
+                stsgrade(&home).args(["grade", "-f", name, "-o", format]).output().unwrap();
             assert_eq!(output.status.code(), Some(4), "{manifest}");
             assert_harmless(format, &String::from_utf8(output.stdout).unwrap());
             assert_harmless(format, &String::from_utf8(output.stderr).unwrap());
@@ -237,17 +295,27 @@ fn hostile_manifests() {
     }
 }
 
-/// A kubeconfig and a server that say nothing without a hostile word; what is asked is refused at one step after the other.
-/// (429 and 503 are asked again and again, with pauses, and told as the others are.)
+/// A kubeconfig and a server that say nothing without a hostile word; what is asked is refused at
+/// one step after the other. (429 and 503 are asked again and again, with pauses, and told as the
+/// others are.)
 #[test]
 fn hostile_servers() {
     let evil = long();
-    for refused in ["/version", "selfsubjectrulesreviews", "/leases", "/api/v1/namespaces/lab", "/pods", "/statefulsets"] {
+    for refused in [
+        "/version",
+        "selfsubjectrulesreviews",
+        "/leases",
+        "/api/v1/namespaces/lab",
+        "/pods",
+        "/statefulsets",
+    ] {
         let mut told = false;
         for code in [400, 401, 403, 404, 409, 410, 422, 500] {
             let evil = evil.clone();
             let server = serve(move |what: &str| match what {
-                "GET /version" if refused != "/version" => (200, serde_json::json!({"gitVersion": evil}).to_string()),
+                "GET /version" if refused != "/version" => {
+                    (200, serde_json::json!({"gitVersion": evil}).to_string())
+                }
                 _ if what.contains(refused) => status(code, &evil, &evil, &evil),
                 other => empty(other),
             });
@@ -258,7 +326,20 @@ fn hostile_servers() {
                 .replace("name: lab", &format!("name: {name}"))
                 .replace("context: lab", &format!("context: {name}"));
             fs::write(home.path().join("config"), config).unwrap();
-            let output = stsgrade(&home).args(["grade", "--kubeconfig", "config", "-n", "lab", "--save", "r.jsonl", "-o", "json"]).output().unwrap();
+            let output = stsgrade(&home)
+                .args([
+                    "grade",
+                    "--kubeconfig",
+                    "config",
+                    "-n",
+                    "lab",
+                    "--save",
+                    "r.jsonl",
+                    "-o",
+                    "json",
+                ])
+                .output()
+                .unwrap();
             for page in [output.stdout, output.stderr] {
                 let page = String::from_utf8(page).unwrap();
                 told |= page.contains(SHOWN);

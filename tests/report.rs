@@ -15,8 +15,16 @@ fn sample() -> Report {
     };
     let overwritten = |text: &str| {
         let mut verdict = pass("web-1 has the claim that it had");
-        let actual = "the file index.html of web-1 says \"Pod: web-1 04:12:09\" 31.2 s after the start";
-        verdict.push("content", text, Standing::broken("\"Pod: web-1 04:11:38\", as before", actual), [31, 47]).because("overwritten_at_start");
+        let actual =
+            "the file index.html of web-1 says \"Pod: web-1 04:12:09\" 31.2 s after the start";
+        verdict
+            .push(
+                "content",
+                text,
+                Standing::broken("\"Pod: web-1 04:11:38\", as before", actual),
+                [31, 47],
+            )
+            .because("overwritten_at_start");
         verdict
     };
     let broken = |count: u64| {
@@ -38,8 +46,12 @@ fn sample() -> Report {
             who: "web-1".to_owned(),
             fault,
             why: "container app ended with exit status 1 for the fifth time\u{1b}[2J".to_owned(),
-            log: vec!["mkdir: can't create directory '/data/id': File exists".to_owned(), "\u{202e}::set-env name=X::y".to_owned()],
-            remedy: "The container's command ends, so the pod never stays Ready. A start-up command must also work on a volume that is not empty any more.",
+            log: vec![
+                "mkdir: can't create directory '/data/id': File exists".to_owned(),
+                "\u{202e}::set-env name=X::y".to_owned(),
+            ],
+            remedy: "The container's command ends, so the pod never stays Ready. A start-up \
+                command must also work on a volume that is not empty any more.",
             evidence: vec![61],
         };
         let mut verdict = Verdict::default();
@@ -47,12 +59,20 @@ fn sample() -> Report {
         verdict
     };
     let mut unseen = pass("web-0 is Ready");
-    unseen.push("dns", "web-0.web resolves", Standing::unseen("no container of the set has a shell to ask from"), []);
+    unseen.push(
+        "dns",
+        "web-0.web resolves",
+        Standing::unseen("no container of the set has a shell to ask from"),
+        [],
+    );
     let mut not_shown = Verdict::default();
     not_shown.push(
         "fall",
         "pods were seen to be removed",
-        Standing::NotShown { why: "nobody scaled the set down".to_owned(), next: "scale the set down while it is recorded".to_owned() },
+        Standing::NotShown {
+            why: "nobody scaled the set down".to_owned(),
+            next: "scale the set down while it is recorded".to_owned(),
+        },
         [],
     );
     let verdicts = [
@@ -87,7 +107,10 @@ fn text_at_80_columns() {
     let text = as_text(TermStyle::PLAIN);
     // Lines of a manifest are never broken, and still stay below 100.
     let is_code = |line: &str| line.starts_with("    - ") || line.starts_with("    + ");
-    assert!(text.lines().all(|line| line.chars().count() <= if is_code(line) { 99 } else { 80 }), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= if is_code(line) { 99 } else { 80 }),
+        "{text}"
+    );
     insta::assert_snapshot!(text);
 }
 
@@ -97,7 +120,11 @@ fn text_is_bounded_at_any_width() {
         let text = as_text(TermStyle { width, colour: false });
         // The table, code, commands and digests are not prose.
         let is_prose = |line: &&str| {
-            !line.contains("/10") && !line.contains("kubectl ") && !line.starts_with(['d', 's']) && !line.starts_with("    - ") && !line.starts_with("    + ")
+            !line.contains("/10")
+                && !line.contains("kubectl ")
+                && !line.starts_with(['d', 's'])
+                && !line.starts_with("    - ")
+                && !line.starts_with("    + ")
         };
         let longest = text.lines().filter(is_prose).map(|line| line.chars().count()).max();
         assert!(longest.is_some_and(|it| it <= width && it > width / 2), "{width}: {text}");
@@ -108,7 +135,9 @@ fn text_is_bounded_at_any_width() {
 fn colour_changes_nothing_but_colour() {
     let coloured = as_text(TermStyle { colour: true, ..TermStyle::PLAIN });
     assert!(coloured.contains('\x1b'));
-    let bare = ["0", "1", "31", "32", "33"].iter().fold(coloured, |text, code| text.replace(&format!("\x1b[{code}m"), ""));
+    let bare = ["0", "1", "31", "32", "33"]
+        .iter()
+        .fold(coloured, |text, code| text.replace(&format!("\x1b[{code}m"), ""));
     assert_eq!(bare, as_text(TermStyle::PLAIN));
 }
 

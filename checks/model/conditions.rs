@@ -24,8 +24,8 @@ pub enum WaitStatus {
 }
 
 impl Timeline {
-    /// Settled: all pods that `spec.replicas` asks for are Ready at once, no other pod of the set is
-    /// left, and no rollout is under way.
+    /// Settled: all pods that `spec.replicas` asks for are Ready at once, no other pod of the set
+    /// is left, and no rollout is under way.
     #[must_use]
     pub fn settled_or_awaited(&self) -> WaitStatus {
         self.unless_stuck(self.going())
@@ -41,39 +41,50 @@ impl Timeline {
     /// As [`Timeline::missing`], where it is known why nothing has shown it.
     pub(crate) fn missing_because(&self, why: &str, next: &str) -> Standing {
         let blamed = self.blamed().cloned();
-        let is_ungraded = self.set().is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MOST_REPLICAS));
+        let is_ungraded =
+            self.set().is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MOST_REPLICAS));
         let nothing = || is_ungraded.then(|| diagnosis::find(self, false)).flatten();
-        blamed.or_else(nothing).map_or_else(|| Standing::NotShown { why: why.to_owned(), next: next.to_owned() }, Standing::Blocked)
+        blamed.or_else(nothing).map_or_else(
+            || Standing::NotShown { why: why.to_owned(), next: next.to_owned() },
+            Standing::Blocked,
+        )
     }
 
-    /// What is told to have been in the way: the submission's fault, else what kept the pods that it asks for, else the rest.
+    /// What is told to have been in the way: the submission's fault, else what kept the pods that
+    /// it asks for, else the rest.
     fn blamed(&self) -> Option<&Obstacle> {
         let is_beyond = |it: &Obstacle| {
             let ordinal = ordinal_of(&it.who);
-            self.set().is_some_and(|set| it.who == format!("{}-{ordinal}", set.name)) && !self.ordinals().contains(&ordinal)
+            self.set().is_some_and(|set| it.who == format!("{}-{ordinal}", set.name))
+                && !self.ordinals().contains(&ordinal)
         };
         let own = self.obstacles().iter().find(|it| it.fault == Fault::Submission);
-        own.or_else(|| self.obstacles().iter().find(|it| !is_beyond(it))).or_else(|| self.obstacle())
+        own.or_else(|| self.obstacles().iter().find(|it| !is_beyond(it)))
+            .or_else(|| self.obstacle())
     }
 
-    /// How the coming back of a pod stands; `None` where it had to go before it was up, which shows nothing, unless it
-    /// could not get there. `next` is the next thing to try.
+    /// How the coming back of a pod stands; `None` where it had to go before it was up, which shows
+    /// nothing, unless it could not get there. `next` is the next thing to try.
     pub(crate) fn coming_back(&self, new: &PodLife, next: &str) -> Option<Standing> {
         if let Some(crash) = self.crash_of(new) {
             return Some(Standing::Blocked(crash.clone()));
         }
         if new.ready.is_some() {
-            let short = || if new.deletion_requested.is_none() { self.undecided(new) } else { None };
+            let short =
+                || if new.deletion_requested.is_none() { self.undecided(new) } else { None };
             return if self.is_back(new) { Some(Standing::Met) } else { short() };
         }
         let standing = self.missing(next);
-        (new.deletion_requested.is_none() || matches!(standing, Standing::Blocked(_))).then_some(standing)
+        (new.deletion_requested.is_none() || matches!(standing, Standing::Blocked(_)))
+            .then_some(standing)
     }
 
     /// The pod that took over from the pod life `old` (a UID) is Ready.
     #[must_use]
     pub fn succeeded(&self, old: &str) -> WaitStatus {
-        let Some(before) = self.pod_life(old) else { return WaitStatus::Going("the pod that is to be replaced".to_owned()) };
+        let Some(before) = self.pod_life(old) else {
+            return WaitStatus::Going("the pod that is to be replaced".to_owned());
+        };
         let what = match self.live(before.ordinal) {
             _ if before.is_alive() => Some(format!("{} to be gone", before.name())),
             None => Some(format!("a new {}", before.name())),
@@ -88,15 +99,19 @@ impl Timeline {
     #[must_use]
     pub fn scaled_up(&self, replicas: i32) -> WaitStatus {
         let start = self.start();
-        let what = (start..start.saturating_add(replicas)).find_map(|ordinal| self.lacking(ordinal));
+        let what =
+            (start..start.saturating_add(replicas)).find_map(|ordinal| self.lacking(ordinal));
         self.unless_stuck(what)
     }
 
     /// All pods that stand are up, and have outlasted whatever is known to end.
     #[must_use]
     pub fn stays_up(&self) -> WaitStatus {
-        let restless =
-            |pod: &&PodLife| pod.deletion_requested.is_none() && (pod.is_ready() || pod.ended().is_some()) && !(self.is_up(pod) && self.outlasts_all(pod));
+        let restless = |pod: &&PodLife| {
+            pod.deletion_requested.is_none()
+                && (pod.is_ready() || pod.ended().is_some())
+                && !(self.is_up(pod) && self.outlasts_all(pod))
+        };
         let what = self.owned().find(restless).map(|pod| format!("{} to stay up", pod.name()));
         self.unless_stuck(what)
     }
@@ -113,13 +128,18 @@ impl Timeline {
 
     /// The crash loop of a pod that is not up.
     fn in_the_way(&self) -> Option<Obstacle> {
-        self.owned().filter(|pod| pod.deletion_requested.is_none() && !self.is_up(pod)).find_map(|pod| self.crash_of(pod)).cloned()
+        self.owned()
+            .filter(|pod| pod.deletion_requested.is_none() && !self.is_up(pod))
+            .find_map(|pod| self.crash_of(pod))
+            .cloned()
     }
 
     fn unless_stuck(&self, what: Option<String>) -> WaitStatus {
         match what {
             None => WaitStatus::Done,
-            Some(what) => diagnosis::find(self, false).or_else(|| self.in_the_way()).map_or(WaitStatus::Going(what), WaitStatus::Stuck),
+            Some(what) => diagnosis::find(self, false)
+                .or_else(|| self.in_the_way())
+                .map_or(WaitStatus::Going(what), WaitStatus::Stuck),
         }
     }
 }

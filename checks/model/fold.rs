@@ -64,10 +64,15 @@ impl Timeline {
                 self.step(seq, step);
                 self.note_settled(seq);
             }
-            What::Read(read) => self.reads.push(&read.pod.uid.clone(), Noted { seq, at, what: read }),
+            What::Read(read) => {
+                self.reads.push(&read.pod.uid.clone(), Noted { seq, at, what: read })
+            }
             What::Canary(canary) => self.canary(Noted { seq, at, what: canary }),
             What::Lookup(lookup) => {
-                let key = lookup.of.as_ref().map_or_else(|| Self::service_key(&lookup.service), |of| of.uid.clone());
+                let key = lookup
+                    .of
+                    .as_ref()
+                    .map_or_else(|| Self::service_key(&lookup.service), |of| of.uid.clone());
                 self.lookups.push(&key, Noted { seq, at, what: lookup });
             }
             What::Diagnosis(diagnosis) => self.diagnosis(Noted { seq, at, what: diagnosis }),
@@ -76,12 +81,17 @@ impl Timeline {
                 self.note_settled(seq);
                 self.end = Some(Noted { seq, at, what: end });
                 // Who worked by hand and cleaned up at the end has put nothing in the way.
-                let cleaned_up = self.steps.is_empty() && self.set().is_some_and(|set| set.deletion_requested.is_some());
+                let cleaned_up = self.steps.is_empty()
+                    && self.set().is_some_and(|set| set.deletion_requested.is_some());
                 if self.obstacles.is_empty() && !cleaned_up && !self.is_settled() {
                     self.obstacles.extend(diagnosis::find(self, timed_out));
                 }
                 // After what was awaited then, which says more.
-                let ended = self.end.as_ref().filter(|_| !self.steps.is_empty()).and_then(|end| diagnosis::ended(self, end.seq, &end.what));
+                let ended = self
+                    .end
+                    .as_ref()
+                    .filter(|_| !self.steps.is_empty())
+                    .and_then(|end| diagnosis::ended(self, end.seq, &end.what));
                 self.obstacles.extend(ended);
             }
             What::Unknown => {}
@@ -190,9 +200,11 @@ impl Timeline {
         }
     }
 
-    /// A crash loop is an obstacle wherever it is seen, whatever was awaited then, and whoever was Ready for a moment.
+    /// A crash loop is an obstacle wherever it is seen, whatever was awaited then, and whoever was
+    /// Ready for a moment.
     fn note_crash_loop(&mut self, uid: &str) {
-        let is_known = self.set().is_some_and(|set| set.status.observed_generation >= set.generation);
+        let is_known =
+            self.set().is_some_and(|set| set.status.observed_generation >= set.generation);
         let Some(pod) = self.pod_life(uid).filter(|_| is_known) else { return };
         // Its last words may be told after its end.
         let is_told = self.crash_loops.get(uid).is_some_and(|known| !known.obstacle.log.is_empty());
@@ -202,12 +214,16 @@ impl Timeline {
         let Some((obstacle, container)) = diagnosis::crash_loop(self, pod) else { return };
         match self.crash_loops.get_mut(uid) {
             Some(known) => {
-                self.obstacles.iter_mut().filter(|it| **it == known.obstacle).for_each(|it| it.clone_from(&obstacle));
+                self.obstacles
+                    .iter_mut()
+                    .filter(|it| **it == known.obstacle)
+                    .for_each(|it| it.clone_from(&obstacle));
                 known.obstacle = obstacle;
             }
             None => {
                 self.note_obstacle(obstacle.clone());
-                self.crash_loops.insert(uid.to_owned(), CrashLoop { seq: self.last, container, obstacle });
+                self.crash_loops
+                    .insert(uid.to_owned(), CrashLoop { seq: self.last, container, obstacle });
             }
         }
     }
@@ -220,7 +236,9 @@ impl Timeline {
 
     fn pod(&mut self, when: When, at: u64, change: Change, it: Pod) {
         let uid = &it.metadata.uid;
-        let owner = controller(&it.metadata.owner_references).filter(|owner| owner.kind == "StatefulSet").map_or("", |owner| &owner.uid);
+        let owner = controller(&it.metadata.owner_references)
+            .filter(|owner| owner.kind == "StatefulSet")
+            .map_or("", |owner| &owner.uid);
         let ordinal = ordinal_of(&it.metadata.name);
         let known = self.pod_index.get(uid).map(|home| home.set == owner);
         match known {
@@ -250,7 +268,8 @@ impl Timeline {
                 if owner.is_empty() {
                     self.unowned_pods.insert(uid.clone(), fresh);
                 } else {
-                    let lane = self.lanes.entry(owner.to_owned()).or_default().entry(ordinal).or_default();
+                    let lane =
+                        self.lanes.entry(owner.to_owned()).or_default().entry(ordinal).or_default();
                     home.place = lane.len();
                     // Two pods of one name never stand at once: the earlier one went unseen.
                     let before = lane.last_mut().map(|before| {
@@ -274,9 +293,12 @@ impl Timeline {
 
     /// Keeps the index of the pods that exist, after one of a set was told of.
     fn note_standing(&mut self, uid: &str) {
-        let Some(home) = self.pod_index.get(uid).filter(|home| !home.set.is_empty()) else { return };
+        let Some(home) = self.pod_index.get(uid).filter(|home| !home.set.is_empty()) else {
+            return;
+        };
         let Some(life) = self.pod_life(uid) else { return };
-        let (set, entry, is_alive) = (home.set.clone(), (life.ordinal, life.added.by, uid.to_owned()), life.is_alive());
+        let (set, entry, is_alive) =
+            (home.set.clone(), (life.ordinal, life.added.by, uid.to_owned()), life.is_alive());
         let standing = self.standing.entry(set).or_default();
         if is_alive {
             standing.insert(entry);
@@ -290,10 +312,14 @@ impl Timeline {
         let taken = if home.set.is_empty() {
             self.unowned_pods.remove(uid)
         } else {
-            self.lanes.get_mut(&home.set).and_then(|lanes| lanes.get_mut(&home.ordinal)).and_then(|lane| {
-                let place = lane[..lane.len().min(home.place + 1)].iter().rposition(|it| it.uid() == uid)?;
-                Some(lane.remove(place))
-            })
+            self.lanes.get_mut(&home.set).and_then(|lanes| lanes.get_mut(&home.ordinal)).and_then(
+                |lane| {
+                    let place = lane[..lane.len().min(home.place + 1)]
+                        .iter()
+                        .rposition(|it| it.uid() == uid)?;
+                    Some(lane.remove(place))
+                },
+            )
         };
         let Some(mut life) = taken else { return };
         if let Some(standing) = self.standing.get_mut(&home.set) {
@@ -304,7 +330,8 @@ impl Timeline {
         if owner.is_empty() {
             self.unowned_pods.insert(uid.to_owned(), life);
         } else {
-            let lane = self.lanes.entry(owner.to_owned()).or_default().entry(life.ordinal).or_default();
+            let lane =
+                self.lanes.entry(owner.to_owned()).or_default().entry(life.ordinal).or_default();
             home.place = lane.len();
             lane.push(life);
         }
@@ -328,8 +355,16 @@ impl Timeline {
                 life.deleted.get_or_insert(when);
             }
             let is_new = change == Change::Added && it.status.phase != "Bound";
-            let names_its_volume = is_new && it.spec.as_ref().is_some_and(|spec| !spec.volume_name.is_empty());
-            lives.push(ClaimLife { claim: it.clone(), added: when, names_its_volume, owned_by_pod: None, deletion_requested: None, deleted: None });
+            let names_its_volume =
+                is_new && it.spec.as_ref().is_some_and(|spec| !spec.volume_name.is_empty());
+            lives.push(ClaimLife {
+                claim: it.clone(),
+                added: when,
+                names_its_volume,
+                owned_by_pod: None,
+                deletion_requested: None,
+                deleted: None,
+            });
         }
         let Some(life) = lives.last_mut() else { return };
         let spec = it.spec.or_else(|| life.claim.spec.take());
@@ -353,7 +388,12 @@ impl Timeline {
             if let Some(life) = lives.last_mut() {
                 life.deleted.get_or_insert(when);
             }
-            lives.push(ServiceLife { service: it.clone(), added: when, changed: None, deleted: None });
+            lives.push(ServiceLife {
+                service: it.clone(),
+                added: when,
+                changed: None,
+                deleted: None,
+            });
         }
         let Some(life) = lives.last_mut() else { return };
         if it.spec.is_some() && it.spec != life.service.spec {
@@ -367,7 +407,8 @@ impl Timeline {
     }
 
     fn gap(&mut self, seq: Seq, at: u64, gap: &Gap) {
-        // Without a line before the gap, the first list was empty: what is found now came after the recording's beginning.
+        // Without a line before the gap, the first list was empty: what is found now came after the
+        // recording's beginning.
         let after = gap.last_sure.unwrap_or(0);
         self.gaps.insert(gap.kind, after);
         let when = When { after: Some(after), by: seq };
@@ -385,7 +426,8 @@ impl Timeline {
                     self.note_standing(uid);
                 }
                 Kind::PersistentVolumeClaim => {
-                    if let Some(life) = recent(self.claims.get_mut(name), |life| life.uid() == uid) {
+                    if let Some(life) = recent(self.claims.get_mut(name), |life| life.uid() == uid)
+                    {
                         life.deletion_requested.get_or_insert(when);
                         life.deleted.get_or_insert(when);
                     }
@@ -395,12 +437,19 @@ impl Timeline {
                         life.deletion_requested.get_or_insert(when);
                         life.deleted.get_or_insert(when);
                     }
-                    if self.sets.get(name).and_then(|lives| lives.last()).is_some_and(|life| life.deleted.is_some()) {
+                    if self
+                        .sets
+                        .get(name)
+                        .and_then(|lives| lives.last())
+                        .is_some_and(|life| life.deleted.is_some())
+                    {
                         self.standing_sets.remove(name);
                     }
                 }
                 Kind::Service => {
-                    if let Some(life) = recent(self.services.get_mut(name), |life| life.service.metadata.uid == *uid) {
+                    if let Some(life) = recent(self.services.get_mut(name), |life| {
+                        life.service.metadata.uid == *uid
+                    }) {
                         life.deleted.get_or_insert(when);
                     }
                 }
@@ -415,20 +464,31 @@ impl Timeline {
     fn step(&mut self, seq: Seq, step: Step) {
         if step.phase == Phase::Begin {
             self.asked.extend(step.asked.clone().map(|asked| (seq, asked)));
-            match self.steps.last_mut().filter(|last| last.name == step.name && last.end.is_none()) {
+            match self.steps.last_mut().filter(|last| last.name == step.name && last.end.is_none())
+            {
                 Some(open) => open.asked.extend(step.asked.map(|asked| (seq, asked))),
-                None => self.steps.push(StepLife { name: step.name, begin: seq, asked: step.asked.map(|asked| (seq, asked)).into_iter().collect(), end: None }),
+                None => self.steps.push(StepLife {
+                    name: step.name,
+                    begin: seq,
+                    asked: step.asked.map(|asked| (seq, asked)).into_iter().collect(),
+                    end: None,
+                }),
             }
             return;
         }
         let answer = step.answer.clone();
-        if let Some(open) = self.steps.iter_mut().rev().find(|it| it.name == step.name && it.end.is_none()) {
+        if let Some(open) =
+            self.steps.iter_mut().rev().find(|it| it.name == step.name && it.end.is_none())
+        {
             open.end = Some((seq, step.phase, step.answer));
             if step.name == StepName::Apply {
                 self.forget_crash_loops();
             }
         }
-        if step.phase == Phase::Refused && step.name != StepName::Apply && self.ended_early < MOST_STEPS {
+        if step.phase == Phase::Refused
+            && step.name != StepName::Apply
+            && self.ended_early < MOST_STEPS
+        {
             self.ended_early += 1;
             let found = diagnosis::refused(self, seq, answer.as_deref().unwrap_or_default());
             self.obstacles.push(found);
@@ -461,7 +521,8 @@ impl Timeline {
     }
 }
 
-/// What vanished in a gap was there before: it is the last life of its name, or the one before a life that the gap's list brought.
+/// What vanished in a gap was there before: it is the last life of its name, or the one before a
+/// life that the gap's list brought.
 fn recent<T>(lives: Option<&mut Vec<T>>, is_it: impl Fn(&T) -> bool) -> Option<&mut T> {
     lives?.iter_mut().rev().take(2).find(|life| is_it(life))
 }

@@ -21,7 +21,9 @@ pub use crate::model::observation::{Observation, Seq, What};
 pub use crate::model::obstacle::{Fault, Obstacle};
 pub(crate) use crate::model::rules::not_shown::Wanted;
 pub use crate::model::timeline::episode::Episode;
-pub use crate::model::timeline::lives::{ClaimLife, Noted, PodLife, Scale, ServiceLife, SetLife, StepLife};
+pub use crate::model::timeline::lives::{
+    ClaimLife, Noted, PodLife, Scale, ServiceLife, SetLife, StepLife,
+};
 pub use crate::model::timeline::relevance::Part;
 pub use crate::model::timeline::settled::SettledPeriod;
 pub use crate::model::timeline::{MOST_REPLICAS, Timeline};

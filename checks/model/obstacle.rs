@@ -14,7 +14,8 @@ pub enum Fault {
     Cluster,
 }
 
-/// What stands in the way. Found once, in the timeline; every check that cannot be reached names it.
+/// What stands in the way. Found once, in the timeline; every check that cannot be reached names
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
     /// The row of the table, or `no_stateful_set` and the like.

@@ -27,7 +27,10 @@ pub fn bytes(quantity: &str) -> Option<u128> {
     let (number, suffix) = quantity.split_at(end);
     let (base, power) = match suffix.strip_prefix(['e', 'E']).filter(|it| !it.is_empty()) {
         Some(exponent) => (10, exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?),
-        None => SUFFIXES.iter().find(|(it, _, _)| *it == suffix).map(|(_, base, power)| (*base, *power))?,
+        None => SUFFIXES
+            .iter()
+            .find(|(it, _, _)| *it == suffix)
+            .map(|(_, base, power)| (*base, *power))?,
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() || fraction.len() > 18 {
@@ -36,7 +39,11 @@ pub fn bytes(quantity: &str) -> Option<u128> {
     let digits: u128 = format!("{whole}{fraction}").parse().ok()?;
     let below = 10u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let scale = u128::from(base).checked_pow(power.unsigned_abs())?;
-    if power >= 0 { Some(digits.checked_mul(scale)?.div_ceil(below)) } else { Some(digits.div_ceil(below.checked_mul(scale)?)) }
+    if power >= 0 {
+        Some(digits.checked_mul(scale)?.div_ceil(below))
+    } else {
+        Some(digits.div_ceil(below.checked_mul(scale)?))
+    }
 }
 
 #[cfg(test)]
@@ -60,7 +67,16 @@ mod tests {
         ] {
             assert_eq!(bytes(text), Some(expected), "{text}");
         }
-        for text in ["", "Mi", "50mb", "fifty", "1.2.3", "-", "9999999999999999999999999999999999999999Ei", "1e999999"] {
+        for text in [
+            "",
+            "Mi",
+            "50mb",
+            "fifty",
+            "1.2.3",
+            "-",
+            "9999999999999999999999999999999999999999Ei",
+            "1e999999",
+        ] {
             assert_eq!(bytes(text), None, "{text}");
         }
     }

@@ -1,11 +1,18 @@
 //! Time stamps, as Kubernetes writes them.
 
-/// Seconds since the epoch of a stamp such as `2026-11-23T05:36:20Z`; `None` where it is no such stamp.
+/// Seconds since the epoch of a stamp such as `2026-11-23T05:36:20Z`; `None` where it is no such
+/// stamp.
 ///
 /// By days from the first of March, as leap days end a year then. Source:
 /// <https://howardhinnant.github.io/date_algorithms.html#days_from_civil>.
 pub(crate) fn epoch(stamp: &str) -> Option<i64> {
-    let number = |from: usize, to: usize| stamp.get(from..to).filter(|it| it.bytes().all(|it| it.is_ascii_digit()))?.parse::<i64>().ok();
+    let number = |from: usize, to: usize| {
+        stamp
+            .get(from..to)
+            .filter(|it| it.bytes().all(|it| it.is_ascii_digit()))?
+            .parse::<i64>()
+            .ok()
+    };
     let (month, day) = (number(5, 7)?, number(8, 10)?);
     let year = number(0, 4)? - i64::from(month <= 2);
     let (era, year) = (year.div_euclid(400), year.rem_euclid(400));

@@ -95,8 +95,12 @@ impl Standing {
 
     /// How a criterion about a claim stands that somebody deleted.
     pub(crate) fn claim_deleted(name: &str) -> Self {
-        const REMEDY: &str = "Let nobody delete claims in the namespace (a person, a script, a controller), and grade again.";
-        Self::unseen_with(format!("somebody else deleted claim {name}: what the set does with it cannot be seen"), REMEDY)
+        const REMEDY: &str = "Let nobody delete claims in the namespace (a person, a script, a \
+            controller), and grade again.";
+        Self::unseen_with(
+            format!("somebody else deleted claim {name}: what the set does with it cannot be seen"),
+            REMEDY,
+        )
     }
 
     /// What this standing alone makes of a check.
@@ -133,7 +137,8 @@ pub struct Criterion {
     pub standing: Standing,
     /// The mistake that explains it, where one is known.
     pub mistake: Option<&'static str>,
-    /// What to do, in the submission's own names, where that says more than the mistake's own words.
+    /// What to do, in the submission's own names, where that says more than the mistake's own
+    /// words.
     pub advice: Option<Advice>,
     /// The lines of the recording that show it.
     pub cites: Vec<Seq>,
@@ -158,13 +163,21 @@ impl Verdict {
     pub fn blocked_by(&self) -> Option<&Obstacle> {
         let outcome = self.outcome();
         self.criteria.iter().find_map(|it| match &it.standing {
-            Standing::Blocked(obstacle) if Outcome::from(obstacle.fault) == outcome => Some(obstacle),
+            Standing::Blocked(obstacle) if Outcome::from(obstacle.fault) == outcome => {
+                Some(obstacle)
+            }
             _ => None,
         })
     }
 
     /// Adds a criterion.
-    pub fn push(&mut self, id: &'static str, text: impl Into<String>, standing: Standing, cites: impl IntoIterator<Item = Seq>) -> &mut Criterion {
+    pub fn push(
+        &mut self,
+        id: &'static str,
+        text: impl Into<String>,
+        standing: Standing,
+        cites: impl IntoIterator<Item = Seq>,
+    ) -> &mut Criterion {
         let mut cites: Vec<Seq> = cites.into_iter().collect();
         cites.sort_unstable();
         cites.dedup();
@@ -172,14 +185,22 @@ impl Verdict {
             Standing::Blocked(obstacle) => mistakes::find(obstacle.id).map(|it| it.id),
             _ => None,
         };
-        self.criteria.push(Criterion { id, text: text.into(), standing, mistake, advice: None, cites });
+        self.criteria.push(Criterion {
+            id,
+            text: text.into(),
+            standing,
+            mistake,
+            advice: None,
+            cites,
+        });
         let last = self.criteria.len() - 1;
         &mut self.criteria[last]
     }
 
     /// Adds what several rounds showed, each about the pod of one ordinal, oldest first.
     ///
-    /// A round that shows nothing, for whatever reason, takes nothing from a later one of the same ordinal that shows all.
+    /// A round that shows nothing, for whatever reason, takes nothing from a later one of the same
+    /// ordinal that shows all.
     pub(crate) fn push_rounds(&mut self, rounds: Vec<(i32, Self)>) {
         let mut shown: BTreeSet<i32> = BTreeSet::new();
         let mut counting = vec![];

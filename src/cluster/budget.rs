@@ -30,7 +30,8 @@ impl StepBudget {
     pub fn of(spec: &StatefulSetSpec) -> Self {
         let pod = &spec.template.spec;
         let grace = pod.termination_grace_period_seconds.unwrap_or(30);
-        let probes: i64 = pod.containers.iter().chain(&pod.init_containers).map(probing).max().unwrap_or(0);
+        let probes: i64 =
+            pod.containers.iter().chain(&pod.init_containers).map(probing).max().unwrap_or(0);
         // The controller was seen to take up to twice minReadySeconds before the next pod.
         let ready = 2 * i64::from(spec.min_ready_seconds);
         Self { grace: seconds(grace), scale_up: START + seconds(probes.saturating_add(ready)) }
@@ -69,9 +70,12 @@ impl StepBudget {
 
 fn probing(container: &Container) -> i64 {
     let probe = |probe: &Probe| {
-        i64::from(probe.initial_delay_seconds) + i64::from(probe.period_seconds.max(probe.timeout_seconds)) * i64::from(probe.failure_threshold.max(1))
+        i64::from(probe.initial_delay_seconds)
+            + i64::from(probe.period_seconds.max(probe.timeout_seconds))
+                * i64::from(probe.failure_threshold.max(1))
     };
-    container.startup_probe.as_ref().map_or(0, probe) + container.readiness_probe.as_ref().map_or(0, probe)
+    container.startup_probe.as_ref().map_or(0, probe)
+        + container.readiness_probe.as_ref().map_or(0, probe)
 }
 
 fn seconds(seconds: i64) -> Duration {
@@ -86,14 +90,28 @@ fn count(pods: i32) -> u32 {
 mod tests {
     use std::time::Duration;
 
-    use checks::model::observation::object::{Container, PodSpec, PodTemplate, Probe, StatefulSetSpec};
+    use checks::model::observation::object::{
+        Container, PodSpec, PodTemplate, Probe, StatefulSetSpec,
+    };
 
     use super::StepBudget;
 
-    fn set(grace: Option<i64>, min_ready_seconds: i32, readiness_probe: Option<Probe>) -> StepBudget {
+    fn set(
+        grace: Option<i64>,
+        min_ready_seconds: i32,
+        readiness_probe: Option<Probe>,
+    ) -> StepBudget {
         let container = Container { readiness_probe, ..Container::default() };
-        let spec = PodSpec { termination_grace_period_seconds: grace, containers: vec![container], ..PodSpec::default() };
-        StepBudget::of(&StatefulSetSpec { min_ready_seconds, template: PodTemplate { spec, ..PodTemplate::default() }, ..StatefulSetSpec::default() })
+        let spec = PodSpec {
+            termination_grace_period_seconds: grace,
+            containers: vec![container],
+            ..PodSpec::default()
+        };
+        StepBudget::of(&StatefulSetSpec {
+            min_ready_seconds,
+            template: PodTemplate { spec, ..PodTemplate::default() },
+            ..StatefulSetSpec::default()
+        })
     }
 
     const fn s(seconds: u64) -> Duration {
@@ -103,9 +121,17 @@ mod tests {
     #[test]
     fn budgets_grow_with_what_the_set_asks_for() {
         let plain = set(None, 0, None);
-        assert_eq!((plain.scale_up(3), plain.scale_down(5), plain.replace(), plain.settle(3)), (s(150), s(285), s(135), s(210)));
+        assert_eq!(
+            (plain.scale_up(3), plain.scale_down(5), plain.replace(), plain.settle(3)),
+            (s(150), s(285), s(135), s(210))
+        );
         assert_eq!(set(None, 10, None).scale_up(2), s(160));
-        let probe = Probe { initial_delay_seconds: 20, period_seconds: 10, failure_threshold: 3, timeout_seconds: 1 };
+        let probe = Probe {
+            initial_delay_seconds: 20,
+            period_seconds: 10,
+            failure_threshold: 3,
+            timeout_seconds: 1,
+        };
         assert_eq!(set(None, 0, Some(probe)).scale_up(1), s(140));
         assert_eq!(set(Some(0), 0, None).scale_down(2), s(90));
         assert_eq!(set(None, 0, None).worst_removal(6), s(180));

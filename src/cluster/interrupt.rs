@@ -1,8 +1,9 @@
-//! Signals that ask a program to end: the first ends the waits, so that what was changed is put back; a second
-//! Ctrl-C, SIGQUIT or SIGTERM stops at once.
+//! Signals that ask a program to end: the first ends the waits, so that what was changed is put
+//! back; a second Ctrl-C, SIGQUIT or SIGTERM stops at once.
 //!
-//! Every signal that ends a program by default is caught, as far as a program can: a closed terminal must not leave a set
-//! with no pods. Not caught are SIGKILL, and the signals by which the processor reports a fault of the program itself.
+//! Every signal that ends a program by default is caught, as far as a program can: a closed
+//! terminal must not leave a set with no pods. Not caught are SIGKILL, and the signals by which the
+//! processor reports a fault of the program itself.
 
 use std::{io, os::raw::c_int, sync::Arc};
 
@@ -43,18 +44,20 @@ impl Signal {
         self.0
     }
 
-    /// Whether somebody who sends it again wants the program to stop at once. A closed terminal sends SIGHUP more than once, and
-    /// no other signal is sent by a person who waits.
+    /// Whether somebody who sends it again wants the program to stop at once. A closed terminal
+    /// sends SIGHUP more than once, and no other signal is sent by a person who waits.
     const fn insists(self) -> bool {
         matches!(self, Self::INTERRUPT | Self::QUIT | Self::TERMINATE)
     }
 }
 
-/// SIGXFSZ: a file became too large. The write that made it so fails, and that is told; nothing has to end.
+/// SIGXFSZ: a file became too large. The write that made it so fails, and that is told; nothing has
+/// to end.
 #[cfg(not(windows))]
 const FILE_SIZE: c_int = 25;
 
-/// The signals that end a program by default and can be caught. SIGPIPE is ignored: what cannot be printed ends nothing.
+/// The signals that end a program by default and can be caught. SIGPIPE is ignored: what cannot be
+/// printed ends nothing.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn ending() -> Vec<c_int> {
     // HUP INT QUIT TRAP ABRT USR1 USR2 ALRM TERM STKFLT XCPU VTALRM PROF IO PWR SYS
@@ -103,7 +106,9 @@ impl Interrupt {
         tokio::spawn(async move {
             let _file_size = file_size;
             loop {
-                let next = listeners.iter_mut().map(|(asked, listener)| async { (listener.recv().await, *asked) }.boxed());
+                let next = listeners
+                    .iter_mut()
+                    .map(|(asked, listener)| async { (listener.recv().await, *asked) }.boxed());
                 let ((_, asked), ..) = select_all(next).await;
                 heard.ask(asked);
             }
@@ -114,7 +119,10 @@ impl Interrupt {
     /// Asks to stop, as a signal does.
     pub fn ask(&self, by: Signal) {
         self.0.send_modify(|asked| {
-            *asked = SignalState { by: Some(asked.by.unwrap_or(by)), insisted: asked.insisted.saturating_add(u8::from(by.insists())) };
+            *asked = SignalState {
+                by: Some(asked.by.unwrap_or(by)),
+                insisted: asked.insisted.saturating_add(u8::from(by.insists())),
+            };
         });
     }
 
@@ -143,7 +151,10 @@ impl Interrupt {
 /// Whether whoever started the program had it ignore a signal; known on Linux only.
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask & (1 << (signal.number() - 1)) != 0)
 }
 
@@ -163,14 +174,22 @@ mod tests {
         ] {
             let interrupt = Interrupt::never();
             signals.iter().for_each(|signal| interrupt.ask(*signal));
-            assert_eq!((interrupt.0.borrow().insisted, interrupt.asked()), (insisted, signals.first().copied()), "{signals:?}");
+            assert_eq!(
+                (interrupt.0.borrow().insisted, interrupt.asked()),
+                (insisted, signals.first().copied()),
+                "{signals:?}"
+            );
         }
     }
 
     #[tokio::test]
     async fn every_signal_is_listened_for() {
         for number in ending() {
-            assert!(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(number)).is_ok(), "{number}");
+            assert!(
+                tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(number))
+                    .is_ok(),
+                "{number}"
+            );
         }
         assert!(Interrupt::by_signals().is_ok());
     }

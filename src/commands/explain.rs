@@ -37,11 +37,19 @@ pub(super) fn run(args: &Explain) -> Exit {
 }
 
 fn find(topic: &str) -> Option<&'static Check> {
-    CHECKS.iter().find(|it| it.id == topic || topic.strip_prefix("test").unwrap_or(topic).trim_start_matches(['_', ' ']) == it.test.to_string())
+    CHECKS.iter().find(|it| {
+        it.id == topic
+            || topic.strip_prefix("test").unwrap_or(topic).trim_start_matches(['_', ' '])
+                == it.test.to_string()
+    })
 }
 
 fn unknown(asked: &str, topic: &str) -> String {
-    let ids = CHECKS.iter().map(|it| it.id).chain(MISTAKES.iter().map(|it| it.id)).chain(diagnosis::rows().map(|(id, ..)| id));
+    let ids = CHECKS
+        .iter()
+        .map(|it| it.id)
+        .chain(MISTAKES.iter().map(|it| it.id))
+        .chain(diagnosis::rows().map(|(id, ..)| id));
     let mut near: Vec<(f64, &str)> = ids
         .map(|id| {
             let alike = strsim::jaro_winkler(topic, id);
@@ -56,7 +64,10 @@ fn unknown(asked: &str, topic: &str) -> String {
         out.push_str("next:  `stsgrade list` names them all.\n");
     } else {
         let names: Vec<&str> = near.iter().take(4).map(|(_, id)| *id).collect();
-        out.push_str(&format!("next:  did you mean {}? `stsgrade list` names them all.\n", names.join(", ")));
+        out.push_str(&format!(
+            "next:  did you mean {}? `stsgrade list` names them all.\n",
+            names.join(", ")
+        ));
     }
     out
 }
@@ -69,7 +80,12 @@ struct Page {
 impl Page {
     fn check(mut self, check: &Check) -> String {
         let heading = format!("Test {}: {}", check.test, check.title);
-        self.line(&format!("{} ({}), {} points", self.look.paint(Tone::Strong, &heading), check.id, check.points));
+        self.line(&format!(
+            "{} ({}), {} points",
+            self.look.paint(Tone::Strong, &heading),
+            check.id,
+            check.points
+        ));
         self.part("Asked", check.asked);
         self.part("Why", check.why);
         self.part("To pass", check.remedy);
@@ -94,8 +110,14 @@ impl Page {
     fn obstacle(mut self, id: &str, fault: Fault, remedy: &str) -> String {
         self.line(&self.look.paint(Tone::Strong, id));
         let whose = match fault {
-            Fault::Submission => "An obstacle of the submission's own making: the tests that it keeps from being reached are lost.",
-            Fault::Cluster => "An obstacle that is not the submission's fault: the tests that it keeps from being reached are undecided.",
+            Fault::Submission => {
+                "An obstacle of the submission's own making: the tests that it keeps from being \
+                reached are lost."
+            }
+            Fault::Cluster => {
+                "An obstacle that is not the submission's fault: the tests that it keeps from \
+                being reached are undecided."
+            }
         };
         self.part("What", whose);
         self.part("To do", remedy);

@@ -38,7 +38,8 @@ fn read(args: &cli::Grade) -> Result<Option<Submission>, Failure> {
     if args.filename.is_empty() {
         return Ok(None);
     }
-    let target = args.target.namespace.as_deref().unwrap_or(crate::cluster::client::connect::LAB_NAMESPACE);
+    let target =
+        args.target.namespace.as_deref().unwrap_or(crate::cluster::client::connect::LAB_NAMESPACE);
     Submission::read(&args.filename, target).map(Some).map_err(|error| {
         let failure = Failure::new("submission", error.to_string(), error.next());
         match error.place() {
@@ -53,11 +54,16 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
     let progress = Progress::to_stderr();
     let cluster = connect(&args.target, &interrupt).await?;
     progress.say(&whereabouts(&cluster));
-    let (header, journal, path) = begin(&cluster, args.save.as_deref(), asked(args, submission.as_ref()))?;
+    let (header, journal, path) =
+        begin(&cluster, args.save.as_deref(), asked(args, submission.as_ref()))?;
     progress.say(&format!("recording to {}", sanitize(&path.display().to_string())));
     if let Some(submission) = &submission {
         let then = if args.cleanup { ", and to remove it in the end" } else { "" };
-        progress.say(&format!("about to apply {} to namespace {}{then}", contents(submission), sanitize(&cluster.namespace)));
+        progress.say(&format!(
+            "about to apply {} to namespace {}{then}",
+            contents(submission),
+            sanitize(&cluster.namespace)
+        ));
     }
     let request = GradeRequest {
         statefulset: args.statefulset.clone(),
@@ -91,12 +97,20 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
     }
     let exit = report(args, &cluster, &header, &journal, &progress).await;
     if graded.made_namespace() && !args.trust {
-        progress.say(&format!("note: namespace {} was made with Pod Security level baseline; `--trust` leaves that out", sanitize(&cluster.namespace)));
+        progress.say(&format!(
+            "note: namespace {} was made with Pod Security level baseline; \
+            `--trust` leaves that out",
+            sanitize(&cluster.namespace)
+        ));
     }
     if let Some(trouble) = journal.trouble() {
         progress.say(&format!("warning: the recording {}", sanitize(&trouble)));
     }
-    Ok(if put_back(args, &cluster, graded, &journal, &progress).await { exit } else { Exit::NotRestored })
+    Ok(if put_back(args, &cluster, graded, &journal, &progress).await {
+        exit
+    } else {
+        Exit::NotRestored
+    })
 }
 
 /// Whoever names no namespace may have worked in the context's own.
@@ -106,15 +120,28 @@ async fn hinted(failure: Failure, args: &cli::Grade, cluster: &Cluster) -> Failu
     }
     let Some(name) = suggest_namespace::in_own_namespace(cluster).await else { return failure };
     let own = sanitize(&cluster.own_namespace);
-    let next = format!("Grade StatefulSet {} in namespace {own}, the context's own: `stsgrade grade -n {own}`.", sanitize(&name));
+    let next = format!(
+        "Grade StatefulSet {} in namespace {own}, the context's own: `stsgrade grade -n {own}`.",
+        sanitize(&name)
+    );
     Failure { next, ..failure }
 }
 
 /// Prints the report as soon as it can be judged: restoring goes on after it.
-async fn report(args: &cli::Grade, cluster: &Cluster, header: &Header, journal: &Journal, progress: &Progress) -> Exit {
+async fn report(
+    args: &cli::Grade,
+    cluster: &Cluster,
+    header: &Header,
+    journal: &Journal,
+    progress: &Progress,
+) -> Exit {
     journal.flush();
-    let source =
-        Source { digest: journal.digest(), cluster: header.cluster.clone(), started_at: header.started_at.clone(), namespace: header.namespace.clone() };
+    let source = Source {
+        digest: journal.digest(),
+        cluster: header.cluster.clone(),
+        started_at: header.started_at.clone(),
+        namespace: header.namespace.clone(),
+    };
     let report = journal.judged(|timeline| Report::of(&source, timeline));
     let exit = deliver(&report, &args.reporting);
     if report.stateful_set.is_none()
@@ -122,16 +149,31 @@ async fn report(args: &cli::Grade, cluster: &Cluster, header: &Header, journal: 
         && let Some(name) = suggest_namespace::in_own_namespace(cluster).await
     {
         let own = sanitize(&cluster.own_namespace);
-        progress.say(&format!("note: namespace {own}, the context's own, holds StatefulSet {}: `stsgrade grade -n {own}` grades it", sanitize(&name)));
+        progress.say(&format!(
+            "note: namespace {own}, the context's own, holds StatefulSet {}: \
+            `stsgrade grade -n {own}` grades it",
+            sanitize(&name)
+        ));
     }
     exit
 }
 
 /// Restores, without a report: whoever stopped it will run it again.
-async fn end_early(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, journal: &Journal, progress: &Progress, signal: Signal, path: &Path) -> Exit {
+async fn end_early(
+    args: &cli::Grade,
+    cluster: &Cluster,
+    graded: Grade<'_>,
+    journal: &Journal,
+    progress: &Progress,
+    signal: Signal,
+    path: &Path,
+) -> Exit {
     progress.say("interrupted: putting everything back (once more to stop at once)");
     let whole = put_back(args, cluster, graded, journal, progress).await;
-    progress.say(&format!("what was recorded until then: stsgrade judge {}", sanitize(&path.display().to_string())));
+    progress.say(&format!(
+        "what was recorded until then: stsgrade judge {}",
+        sanitize(&path.display().to_string())
+    ));
     if args.reporting.output == Format::Json {
         let failure = Failure::new("interrupted", "interrupted before the report", "Run it again.");
         fail(&failure, Format::Json);
@@ -140,7 +182,13 @@ async fn end_early(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, jour
 }
 
 /// Puts everything back; false when something is left, which it names.
-async fn put_back(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, journal: &Journal, progress: &Progress) -> bool {
+async fn put_back(
+    args: &cli::Grade,
+    cluster: &Cluster,
+    graded: Grade<'_>,
+    journal: &Journal,
+    progress: &Progress,
+) -> bool {
     let restored = tokio::select! {
         restored = graded.restore() => restored,
         () = progress.follow(journal) => Restored::default(),
@@ -156,9 +204,14 @@ async fn put_back(args: &cli::Grade, cluster: &Cluster, graded: Grade<'_>, journ
         let is_held = restored.litter.iter().any(|it| it.contains("finalizers"));
         // Asked to go it is already: only what holds it is left to do.
         progress.say(&if is_held {
-            "next:  take the finalizers out of what they hold (`kubectl edit`), or ask whoever set them".to_owned()
+            "next:  take the finalizers out of what they hold (`kubectl edit`), or ask whoever \
+            set them"
+                .to_owned()
         } else {
-            format!("next:  kubectl delete -n {} -f FILE, and the claims", sanitize(&cluster.namespace))
+            format!(
+                "next:  kubectl delete -n {} -f FILE, and the claims",
+                sanitize(&cluster.namespace)
+            )
         });
     } else if args.cleanup && whole {
         progress.say("all that -f made is removed");
@@ -175,7 +228,8 @@ pub(super) fn tell_restored(restored: &Restored, cluster: &Cluster, progress: &P
         progress.say(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
     } else if restored.stays.is_empty() {
         progress.say(&format!(
-            "the replicas are as they were found; the grade's own files, claims and lock are removed ({} API requests)",
+            "the replicas are as they were found; the grade's own files, claims and lock are \
+            removed ({} API requests)",
             cluster.requests.total()
         ));
     }
@@ -197,7 +251,12 @@ fn asked(args: &cli::Grade, submission: Option<&Submission>) -> AskedOptions {
 /// `Service/web, StatefulSet/web`.
 fn contents(submission: &Submission) -> String {
     const SHOWN: usize = 8;
-    let names: Vec<String> = submission.objects.iter().take(SHOWN).map(|it| format!("{}/{}", it.kind.names().0, sanitize(&it.name))).collect();
+    let names: Vec<String> = submission
+        .objects
+        .iter()
+        .take(SHOWN)
+        .map(|it| format!("{}/{}", it.kind.names().0, sanitize(&it.name)))
+        .collect();
     let more = submission.objects.len().saturating_sub(SHOWN);
     if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
 }
@@ -205,15 +264,25 @@ fn contents(submission: &Submission) -> String {
 fn announcement(it: &Announcement) -> Vec<String> {
     let mut lines = vec![];
     if let Some(stays) = &it.finished_first {
-        lines.push("an earlier grade was interrupted; what it had left has been put back first".to_owned());
+        lines.push(
+            "an earlier grade was interrupted; what it had left has been put back first".to_owned(),
+        );
         lines.extend(stays.iter().map(|it| format!("warning: {}", sanitize(it))));
     }
-    lines.push(format!("grading StatefulSet {}, which will take at most about {}:", sanitize(&it.set), minutes(it.worst)));
+    lines.push(format!(
+        "grading StatefulSet {}, which will take at most about {}:",
+        sanitize(&it.set),
+        minutes(it.worst)
+    ));
     lines.extend(it.changes.iter().map(|it| format!("  - {}", sanitize(it))));
     lines
 }
 
 /// `90 s`, or `4 min`.
 fn minutes(time: Duration) -> String {
-    if time.as_secs() < 120 { format!("{} s", time.as_secs()) } else { format!("{} min", time.as_secs().div_ceil(60)) }
+    if time.as_secs() < 120 {
+        format!("{} s", time.as_secs())
+    } else {
+        format!("{} min", time.as_secs().div_ceil(60))
+    }
 }

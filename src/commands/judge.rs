@@ -29,8 +29,12 @@ pub(super) fn run(args: &Judge) -> Exit {
 /// The report on a recording: the live grade and the judge make it alike.
 pub(super) fn report(folded: &Folded) -> Report {
     let header = &folded.header;
-    let source =
-        Source { digest: folded.digest.clone(), cluster: header.cluster.clone(), started_at: header.started_at.clone(), namespace: header.namespace.clone() };
+    let source = Source {
+        digest: folded.digest.clone(),
+        cluster: header.cluster.clone(),
+        started_at: header.started_at.clone(),
+        namespace: header.namespace.clone(),
+    };
     Report::of(&source, &folded.timeline)
 }
 
@@ -53,13 +57,24 @@ fn unseen_subject(folded: &Folded) -> Option<Failure> {
 fn remarks(folded: &Folded) -> String {
     let mut out = String::new();
     if folded.torn {
-        out.push_str("note: the recording was cut off before its end; what it shows until there is judged\n");
+        out.push_str(
+            "note: the recording was cut off before its end; what it shows until there is \
+            judged\n",
+        );
     }
-    if let (Some(left), Some(set)) = (folded.timeline.left_subjects().last(), folded.timeline.set()) {
-        out.push_str(&format!("note: the work moved from StatefulSet {} to {}, which is judged\n", sanitize(left), sanitize(&set.name)));
+    if let (Some(left), Some(set)) = (folded.timeline.left_subjects().last(), folded.timeline.set())
+    {
+        out.push_str(&format!(
+            "note: the work moved from StatefulSet {} to {}, which is judged\n",
+            sanitize(left),
+            sanitize(&set.name)
+        ));
     }
     if folded.unknown > 0 {
-        out.push_str(&format!("note: {} observations of a newer version were skipped\n", folded.unknown));
+        out.push_str(&format!(
+            "note: {} observations of a newer version were skipped\n",
+            folded.unknown
+        ));
     }
     out
 }

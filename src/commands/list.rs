@@ -49,7 +49,14 @@ pub(super) fn run(args: &List) -> Exit {
 }
 
 fn page() -> Page {
-    let row = |it: &Check| ListedCheck { id: it.id, test: it.test, title: it.title, points: it.points, asked: it.asked, why: it.why };
+    let row = |it: &Check| ListedCheck {
+        id: it.id,
+        test: it.test,
+        title: it.title,
+        points: it.points,
+        asked: it.asked,
+        why: it.why,
+    };
     Page {
         format: "stsgrade-checks",
         version: 1,
@@ -82,10 +89,18 @@ fn text(look: TermStyle) -> String {
 }
 
 fn markdown() -> String {
-    let mut out = String::from("| test | title | points | asks | rule |\n|---:|---|---:|---|---|\n");
+    let mut out =
+        String::from("| test | title | points | asks | rule |\n|---:|---|---:|---|---|\n");
     for it in &CHECKS {
         let asked = it.asked.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
-        let _ = writeln!(out, "| {} | {} | {} | {asked} | [`{id}`](checks/{id}.rs) |", it.test, it.title, it.points, id = it.id);
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {asked} | [`{id}`](checks/{id}.rs) |",
+            it.test,
+            it.title,
+            it.points,
+            id = it.id
+        );
     }
     out
 }

@@ -41,7 +41,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Grade(args) => grade::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),
-        Command::Rbac(args) => show(rbac_yaml(&args.namespace, args.filename.is_some(), args.probe_image.is_some()).as_bytes()),
+        Command::Rbac(args) => show(
+            rbac_yaml(&args.namespace, args.filename.is_some(), args.probe_image.is_some())
+                .as_bytes(),
+        ),
     }
 }
 
@@ -50,15 +53,22 @@ fn deliver(report: &Report, reporting: &Reporting) -> Exit {
     let mut page = vec![];
     if let Some(path) = &reporting.report {
         let mut file = vec![];
-        let kept = render(report, reporting.output, TermStyle::PLAIN, &mut file).and_then(|()| replace(path, &file));
+        let kept = render(report, reporting.output, TermStyle::PLAIN, &mut file)
+            .and_then(|()| replace(path, &file));
         if let Err(error) = kept {
             return fail(&unwritable(path, &error), reporting.output);
         }
     }
-    match render(report, reporting.output, TermStyle::of_stdout(), &mut page).and_then(|()| print(&page)) {
+    match render(report, reporting.output, TermStyle::of_stdout(), &mut page)
+        .and_then(|()| print(&page))
+    {
         Ok(()) => Exit::of(report.score, reporting.fail_under, reporting.exit_zero),
         Err(error) => fail(
-            &Failure::new("stdout", format!("failed to write the report: {error}"), "Make room where standard output goes, and run it again."),
+            &Failure::new(
+                "stdout",
+                format!("failed to write the report: {error}"),
+                "Make room where standard output goes, and run it again.",
+            ),
             Format::Text,
         ),
     }
@@ -98,10 +108,17 @@ fn fail(failure: &Failure, format: Format) -> Exit {
     tell(&told);
     if format == Format::Json {
         let mut page = vec![];
-        let mut problem = json::Problem { id: failure.id, what: &failure.what, next: &failure.next, detail: &failure.detail, ..json::Problem::default() };
+        let mut problem = json::Problem {
+            id: failure.id,
+            what: &failure.what,
+            next: &failure.next,
+            detail: &failure.detail,
+            ..json::Problem::default()
+        };
         if let Some((place, field)) = failure.at.as_deref() {
             let known = |number: usize| Some(number).filter(|it| *it > 0);
-            (problem.file, problem.document, problem.line) = (Some(place.file.as_str()), known(place.document), known(place.line));
+            (problem.file, problem.document, problem.line) =
+                (Some(place.file.as_str()), known(place.document), known(place.line));
             problem.field = Some(field.as_str()).filter(|it| !it.is_empty());
         }
         if json::write_error(&problem, &mut page).and_then(|()| print(&page)).is_err() {
@@ -113,7 +130,11 @@ fn fail(failure: &Failure, format: Format) -> Exit {
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
     let path = crate::console::sanitize::sanitize(&path.display().to_string());
-    Failure::new("report_file", format!("failed to write the report to {path}: {error}"), "Name a file that can be written with `--report`.")
+    Failure::new(
+        "report_file",
+        format!("failed to write the report to {path}: {error}"),
+        "Name a file that can be written with `--report`.",
+    )
 }
 
 /// Writes the file beside its place and moves it there, so that nobody reads half a report.
@@ -124,7 +145,8 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         Ok(_) => path.canonicalize()?,
         Err(_) => path.to_owned(),
     };
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let folder =
+        path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

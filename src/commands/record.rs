@@ -38,7 +38,8 @@ async fn work(args: &Record) -> Result<Exit, Early> {
     if let Err(failure) = exists(&cluster).await {
         progress.say(&format!("note: {failure}; what will be made there is recorded"));
     }
-    let ready = || progress.say(&format!("recording to {path}; nothing is changed; Ctrl-C ends it"));
+    let ready =
+        || progress.say(&format!("recording to {path}; nothing is changed; Ctrl-C ends it"));
     let recorded = tokio::select! {
         recorded = passive::record(&cluster, &journal, args.statefulset.as_deref(), stop, ready) => recorded,
         () = progress.follow(&journal) => return Err(Failure::new("progress", "the journal ended", "Report this as a bug.").into()),
@@ -47,15 +48,25 @@ async fn work(args: &Record) -> Result<Exit, Early> {
     journal.flush();
     let recorded = recorded?;
     if let Some(trouble) = journal.trouble() {
-        return Err(Failure::new("recording_file", format!("the recording {}", sanitize(&trouble)), "Make room, and record again.").into());
+        return Err(Failure::new(
+            "recording_file",
+            format!("the recording {}", sanitize(&trouble)),
+            "Make room, and record again.",
+        )
+        .into());
     }
     if let Some((since, why)) = &recorded.blind {
         progress.say(&format!(
-            "warning: the API server has not answered for {} s ({}): what happened since is not recorded, and the recording has no end",
+            "warning: the API server has not answered for {} s ({}): what happened since is not \
+            recorded, and the recording has no end",
             since.as_secs(),
             sanitize(why)
         ));
     }
-    progress.say(&format!("{} lines in {} s; next: stsgrade judge {path}", recorded.lines, recorded.took.as_secs()));
+    progress.say(&format!(
+        "{} lines in {} s; next: stsgrade judge {path}",
+        recorded.lines,
+        recorded.took.as_secs()
+    ));
     Ok(Exit::Good)
 }

@@ -20,7 +20,12 @@ async fn work(args: &Restore) -> Result<Exit, Early> {
     let progress = Progress::to_stderr();
     let cluster = connect(&args.target, &interrupt).await?;
     progress.say(&whereabouts(&cluster));
-    let Some(restored) = finish(&cluster, args.force, args.probe_image.as_deref(), &interrupt, &|line| progress.say(line)).await? else {
+    let Some(restored) =
+        finish(&cluster, args.force, args.probe_image.as_deref(), &interrupt, &|line| {
+            progress.say(line)
+        })
+        .await?
+    else {
         progress.say("there is nothing to put back");
         return Ok(Exit::Good);
     };

@@ -1,4 +1,5 @@
-//! What the commands that work on a cluster share: a runtime, the connection, signals, the recording's file.
+//! What the commands that work on a cluster share: a runtime, the connection, signals, the
+//! recording's file.
 
 use std::{
     path::{Path, PathBuf},
@@ -51,19 +52,29 @@ pub(super) const fn stopped(signal: Signal) -> Exit {
 pub(super) fn block_on(work: impl Future<Output = Exit>) -> Exit {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
-        Err(error) => {
-            fail(&Failure::new("system", format!("failed to start: {error}"), "Make room for more processes or files, and run it again."), Format::Text)
-        }
+        Err(error) => fail(
+            &Failure::new(
+                "system",
+                format!("failed to start: {error}"),
+                "Make room for more processes or files, and run it again.",
+            ),
+            Format::Text,
+        ),
     }
 }
 
 /// Listens for the signals that end a program.
 pub(super) fn listen() -> Result<Interrupt, Failure> {
-    Interrupt::by_signals().map_err(|error| Failure::new("system", format!("failed to listen for signals: {error}"), "Run it again."))
+    Interrupt::by_signals().map_err(|error| {
+        Failure::new("system", format!("failed to listen for signals: {error}"), "Run it again.")
+    })
 }
 
 /// Does one thing that changes nothing, unless a signal comes first.
-pub(super) async fn unless_stopped<T>(interrupt: &Interrupt, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Early> {
+pub(super) async fn unless_stopped<T>(
+    interrupt: &Interrupt,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Early> {
     tokio::select! {
         done = work => Ok(done?),
         () = interrupt.first() => Err(Early::Stopped(interrupt.asked().unwrap_or(Signal::INTERRUPT))),
@@ -75,11 +86,16 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connects; says so where it takes long.
 pub(super) async fn connect(target: &Target, interrupt: &Interrupt) -> Result<Cluster, Early> {
-    let options = Options { kubeconfig: target.kubeconfig.clone(), context: target.context.clone(), namespace: target.namespace.clone() };
+    let options = Options {
+        kubeconfig: target.kubeconfig.clone(),
+        context: target.context.clone(),
+        namespace: target.namespace.clone(),
+    };
     let mut connecting = pin!(unless_stopped(interrupt, Cluster::connect(&options)));
     tokio::select! {
         connected = &mut connecting => return connected,
-        () = tokio::time::sleep(PATIENCE) => tell("still connecting: the API server, or the kubeconfig's credential plugin, has not answered yet\n"),
+        () = tokio::time::sleep(PATIENCE) => tell("still connecting: the API server, or the \
+            kubeconfig's credential plugin, has not answered yet\n"),
     }
     connecting.await
 }
@@ -96,13 +112,24 @@ pub(super) fn whereabouts(cluster: &Cluster) -> String {
 }
 
 /// Begins the recording, and tells where it is kept.
-pub(super) fn begin(cluster: &Cluster, save: Option<&Path>, asked: AskedOptions) -> Result<(Header, Journal, PathBuf), Failure> {
+pub(super) fn begin(
+    cluster: &Cluster,
+    save: Option<&Path>,
+    asked: AskedOptions,
+) -> Result<(Header, Journal, PathBuf), Failure> {
     let header = Header::now(&cluster.version, &cluster.namespace, asked);
     let path = match save {
         Some(path) => path.to_owned(),
-        None => state_file(&header).map_err(|error| Failure::new("recording_file", format!("there is no place for the recording: {error}"), NEXT))?,
+        None => state_file(&header).map_err(|error| {
+            Failure::new(
+                "recording_file",
+                format!("there is no place for the recording: {error}"),
+                NEXT,
+            )
+        })?,
     };
-    let writer = Writer::create(&path, &header).map_err(|error| Failure::new("recording_file", sanitize(&error.to_string()), NEXT))?;
+    let writer = Writer::create(&path, &header)
+        .map_err(|error| Failure::new("recording_file", sanitize(&error.to_string()), NEXT))?;
     Ok((header, Journal::start(writer), path))
 }
 

@@ -1,4 +1,5 @@
-//! What a person sees on standard error while a grade works: one live line on a terminal, plain lines elsewhere.
+//! What a person sees on standard error while a grade works: one live line on a terminal, plain
+//! lines elsewhere.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -37,7 +38,12 @@ impl Progress {
     /// To standard error.
     #[must_use]
     pub fn to_stderr() -> Self {
-        Self { live: io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|it| it != "dumb"), shown: Mutex::default(), told: Mutex::default() }
+        Self {
+            live: io::stderr().is_terminal()
+                && std::env::var_os("TERM").is_none_or(|it| it != "dumb"),
+            shown: Mutex::default(),
+            told: Mutex::default(),
+        }
     }
 
     /// Prints a line that stays.
@@ -51,7 +57,8 @@ impl Progress {
 
     /// Follows a journal's steps and waits, until it is dropped.
     pub async fn follow(&self, journal: &Journal) {
-        let (mut lines, mut awaiting, mut silence) = (journal.lines(), journal.awaiting(), journal.silence());
+        let (mut lines, mut awaiting, mut silence) =
+            (journal.lines(), journal.awaiting(), journal.silence());
         let mut tick = tokio::time::interval(TICK);
         loop {
             let quiet = silence.borrow_and_update().as_ref().map(|it| it.why.clone());
@@ -100,7 +107,8 @@ impl Progress {
             return;
         }
         *shown = line.is_some();
-        let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
+        let width = terminal_size::terminal_size_of(io::stderr())
+            .map_or(80, |(width, _)| usize::from(width.0));
         let mut out = io::stderr().lock();
         let _ = write!(out, "\r\x1b[2K{}", clip(line.unwrap_or_default(), width.saturating_sub(2)));
         let _ = out.flush();
@@ -131,13 +139,20 @@ impl Shown {
                 }
             }
             if place + 1 == self.begun {
-                out.extend(step.asked.iter().skip(self.asked).map(|(_, asked)| format!("{at:>7}  {}: {}", words(step.name), wish(asked))));
+                out.extend(
+                    step.asked.iter().skip(self.asked).map(|(_, asked)| {
+                        format!("{at:>7}  {}: {}", words(step.name), wish(asked))
+                    }),
+                );
                 self.asked = step.asked.len();
             }
             if let Some((_, phase, answer)) = step.end.as_ref().filter(|_| place + 1 > self.ended) {
                 self.ended = place + 1;
                 if *phase != Phase::Done {
-                    let answer = answer.as_deref().map(|it| format!(": {}", sanitize(it))).unwrap_or_default();
+                    let answer = answer
+                        .as_deref()
+                        .map(|it| format!(": {}", sanitize(it)))
+                        .unwrap_or_default();
                     out.push(format!("{at:>7}  {}: {}{answer}", words(step.name), end(*phase)));
                 }
             }
@@ -148,7 +163,10 @@ impl Shown {
     fn silence(&mut self, why: Option<String>) -> Option<String> {
         let was = std::mem::replace(&mut self.silent, why.is_some());
         match (was, why) {
-            (false, Some(why)) => Some(format!("         the API server does not answer ({}); waiting for it", sanitize(&why))),
+            (false, Some(why)) => Some(format!(
+                "         the API server does not answer ({}); waiting for it",
+                sanitize(&why)
+            )),
             (true, None) => Some("         the API server answers again".to_owned()),
             _ => None,
         }
@@ -158,7 +176,12 @@ impl Shown {
 /// `waiting for web-1 to be Ready, 12 s of at most 150 s`.
 fn waiting(it: &Awaiting) -> String {
     let since = Instant::now().saturating_duration_since(it.since);
-    format!("         waiting for {}, {} s of at most {} s", sanitize(&it.what), since.as_secs(), it.at_most.as_secs())
+    format!(
+        "         waiting for {}, {} s of at most {} s",
+        sanitize(&it.what),
+        since.as_secs(),
+        it.at_most.as_secs()
+    )
 }
 
 /// `2.1 s`.
@@ -205,8 +228,15 @@ mod tests {
 
     use super::Shown;
 
-    fn push(timeline: &mut Timeline, seq: u64, phase: Phase, asked: Option<Asked>, answer: Option<&str>) {
-        let step = Step { name: StepName::ScaleUp, phase, asked, answer: answer.map(str::to_owned) };
+    fn push(
+        timeline: &mut Timeline,
+        seq: u64,
+        phase: Phase,
+        asked: Option<Asked>,
+        answer: Option<&str>,
+    ) {
+        let step =
+            Step { name: StepName::ScaleUp, phase, asked, answer: answer.map(str::to_owned) };
         timeline.push(&Observation { seq, at: seq * 1_100_000_000, what: What::Step(step) });
     }
 
@@ -217,7 +247,10 @@ mod tests {
         assert_eq!(told.steps(&timeline), ["  1.1 s  scale up: 5 replicas"]);
         assert!(told.steps(&timeline).is_empty());
         push(&mut timeline, 2, Phase::TimedOut, None, Some("web-3 to be \x1b[1mReady"));
-        assert_eq!(told.steps(&timeline), ["  2.2 s  scale up: out of time: web-3 to be \\u{1b}[1mReady"]);
+        assert_eq!(
+            told.steps(&timeline),
+            ["  2.2 s  scale up: out of time: web-3 to be \\u{1b}[1mReady"]
+        );
         assert!(told.steps(&timeline).is_empty());
     }
 

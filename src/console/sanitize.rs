@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 pub const MAX_SHOWN_CHARS: usize = 600;
 
 /// Escapes what could move a cursor, hide or reorder text: control characters, bidirectional
-/// overrides and isolates, zero-width and other invisible characters, line and paragraph separators.
-/// `##`, by which commands to some CI systems begin (`##[…]`, `##vso[…]`), is broken up.
+/// overrides and isolates, zero-width and other invisible characters, line and paragraph
+/// separators. `##`, by which commands to some CI systems begin (`##[…]`, `##vso[…]`), is broken
+/// up.
 ///
 /// The result is one line. Nothing is cut: see [`sanitize`].
 #[must_use]
@@ -29,11 +30,13 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// A line of output, which no CI system takes for a command: one that begins with `::` does so behind a backslash.
+/// A line of output, which no CI system takes for a command: one that begins with `::` does so
+/// behind a backslash.
 #[must_use]
 pub fn line(text: &str) -> String {
     let rest = text.trim_start();
-    let (indent, slash) = (&text[..text.len() - rest.len()], if rest.starts_with("::") { "\\" } else { "" });
+    let (indent, slash) =
+        (&text[..text.len() - rest.len()], if rest.starts_with("::") { "\\" } else { "" });
     format!("{indent}{slash}{rest}")
 }
 
@@ -49,9 +52,11 @@ pub fn clip(text: &str, most: usize) -> String {
     out
 }
 
-/// Escapes as [`escape`] does and takes what is more than `most` characters out of the middle, with an ellipsis for it.
+/// Escapes as [`escape`] does and takes what is more than `most` characters out of the middle, with
+/// an ellipsis for it.
 ///
-/// What an API server says begins with the object and ends with the reason, and may quote whole structs between them.
+/// What an API server says begins with the object and ends with the reason, and may quote whole
+/// structs between them.
 #[must_use]
 pub fn clip_middle(text: &str, most: usize) -> String {
     let count = text.chars().count();
@@ -97,7 +102,10 @@ mod tests {
 
     #[test]
     fn bidirectional_and_invisible_characters_are_spelt() {
-        assert_eq!(escape("\u{202e}evil\u{2069}\u{200b}\u{feff}\u{2028}\u{2029}"), "\\u{202e}evil\\u{2069}\\u{200b}\\u{feff}\\u{2028}\\u{2029}");
+        assert_eq!(
+            escape("\u{202e}evil\u{2069}\u{200b}\u{feff}\u{2028}\u{2029}"),
+            "\\u{202e}evil\\u{2069}\\u{200b}\\u{feff}\\u{2028}\\u{2029}"
+        );
     }
 
     /// Catches a log line that sets a variable of the job that prints it.
@@ -105,7 +113,10 @@ mod tests {
     fn no_line_is_a_command_to_ci() {
         assert_eq!(line("  ::set-env name=A::b"), "  \\::set-env name=A::b");
         assert_eq!(line("fe80::1 answers"), "fe80::1 answers");
-        assert_eq!(escape("##[error] ##vso[task.complete] ###"), "#\\#[error] #\\#vso[task.complete] #\\#\\#");
+        assert_eq!(
+            escape("##[error] ##vso[task.complete] ###"),
+            "#\\#[error] #\\#vso[task.complete] #\\#\\#"
+        );
     }
 
     #[test]
@@ -120,7 +131,13 @@ mod tests {
     fn long_text_keeps_its_beginning_and_its_end() {
         assert_eq!(clip_middle("äöüabcdef", 6), "äö…cdef");
         assert_eq!(clip_middle("äöüabc", 6), "äöüabc");
-        let said = format!("Service \"web\" is invalid: spec: Invalid value: {}: field is immutable", "x".repeat(10_000));
-        assert!(sanitize(&said).starts_with("Service \"web\" is invalid") && sanitize(&said).ends_with(": field is immutable"));
+        let said = format!(
+            "Service \"web\" is invalid: spec: Invalid value: {}: field is immutable",
+            "x".repeat(10_000)
+        );
+        assert!(
+            sanitize(&said).starts_with("Service \"web\" is invalid")
+                && sanitize(&said).ends_with(": field is immutable")
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! What looks like a secret is not recorded.
 //!
-//! A container that fails may print its environment or the address that it could not reach, and its last lines become part of
-//! the recording, which students hand in. What is masked is told by its form alone: a secret of another form stays.
+//! A container that fails may print its environment or the address that it could not reach, and its
+//! last lines become part of the recording, which students hand in. What is masked is told by its
+//! form alone: a secret of another form stays.
 
 use checks::model::{
     What,
@@ -14,7 +15,8 @@ use checks::model::{
 /// What stands in the place of a secret.
 const MASK: &str = "***";
 /// Parts of names whose values are secret.
-const NAMES: [&str; 7] = ["PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "CREDENTIAL", "KEY"];
+const NAMES: [&str; 7] =
+    ["PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "CREDENTIAL", "KEY"];
 /// Words behind which a credential stands, as in `Authorization: Bearer …`.
 const SCHEMES: [&str; 2] = ["bearer ", "basic "];
 /// A shorter word behind one of these is none.
@@ -22,7 +24,8 @@ const SHORTEST_CREDENTIAL: usize = 8;
 /// Lines of a key in base64 are this long, but for its last one.
 const KEY_LINE: usize = 40;
 
-/// Masks what containers said, wherever an observation holds it: last lines, last words, and what probes were answered.
+/// Masks what containers said, wherever an observation holds it: last lines, last words, and what
+/// probes were answered.
 ///
 /// Files on claims are not touched: what the pods wrote there is what is graded.
 pub fn mask_observation(what: &mut What) {
@@ -31,7 +34,11 @@ pub fn mask_observation(what: &mut What) {
         What::Object(_, Object::Event(event)) => event.message = mask(&event.message),
         What::Object(_, Object::Pod(pod)) => {
             let status = &mut pod.status;
-            status.init_container_statuses.iter_mut().chain(&mut status.container_statuses).for_each(mask_status);
+            status
+                .init_container_statuses
+                .iter_mut()
+                .chain(&mut status.container_statuses)
+                .for_each(mask_status);
         }
         _ => {}
     }
@@ -83,18 +90,25 @@ fn is_mark(line: &str, mark: &str) -> bool {
 
 fn is_base64(line: &str) -> bool {
     let line = line.trim();
-    line.len() >= KEY_LINE && line.bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=".contains(&it))
+    line.len() >= KEY_LINE
+        && line.bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=".contains(&it))
 }
 
-/// A private key on one line, as JSON or an environment has it: all from its first mark to its last one, or to the end.
+/// A private key on one line, as JSON or an environment has it: all from its first mark to its last
+/// one, or to the end.
 fn mask_keys(text: &str) -> String {
-    let Some(begin) = text.find("-----BEGIN ").filter(|_| text.contains("PRIVATE KEY-----")) else { return text.to_owned() };
-    let end = text[begin..].find("-----END ").and_then(|end| Some(begin + end + text[begin + end..].find("KEY-----")? + "KEY-----".len()));
+    let Some(begin) = text.find("-----BEGIN ").filter(|_| text.contains("PRIVATE KEY-----")) else {
+        return text.to_owned();
+    };
+    let end = text[begin..].find("-----END ").and_then(|end| {
+        Some(begin + end + text[begin + end..].find("KEY-----")? + "KEY-----".len())
+    });
     let rest = end.map_or("", |end| &text[end..]);
     format!("{}{MASK}{rest}", &text[..begin])
 }
 
-/// `NAME=value`, `name: value` and `"name": "value"`, where the name tells that the value is secret.
+/// `NAME=value`, `name: value` and `"name": "value"`, where the name tells that the value is
+/// secret.
 fn mask_values(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -111,7 +125,8 @@ fn mask_values(text: &str) -> String {
         let blank = behind.len() - behind.trim_start().len();
         let value = &behind[blank..];
         // `env` prints a name, a value and nothing else in a line.
-        let is_whole_line = sign == "=" && blank == 0 && name_before(head).len() == text.len() - rest.len() - 1;
+        let is_whole_line =
+            sign == "=" && blank == 0 && name_before(head).len() == text.len() - rest.len() - 1;
         let length = if is_whole_line { value.len() } else { value_length(value) };
         if length > 0 {
             out.push_str(&behind[..blank]);
@@ -125,7 +140,9 @@ fn mask_values(text: &str) -> String {
 /// The name at the end of a text, without its quotes.
 fn name_before(head: &str) -> &str {
     let head = head.trim_end_matches(['"', '\'', ' ']);
-    let start = head.rfind(|it: char| !(it.is_alphanumeric() || "_-.".contains(it))).map_or(0, |at| at + head[at..].chars().next().map_or(1, char::len_utf8));
+    let start = head
+        .rfind(|it: char| !(it.is_alphanumeric() || "_-.".contains(it)))
+        .map_or(0, |at| at + head[at..].chars().next().map_or(1, char::len_utf8));
     &head[start..]
 }
 
@@ -160,7 +177,11 @@ fn mask_credentials(text: &str) -> String {
         }
     }
     let is_token = |word: &str| word.starts_with("eyJ") && word.matches('.').count() == 2;
-    let tokens: Vec<String> = out.split(|it: char| it.is_whitespace() || "\"',;=()".contains(it)).filter(|it| is_token(it)).map(str::to_owned).collect();
+    let tokens: Vec<String> = out
+        .split(|it: char| it.is_whitespace() || "\"',;=()".contains(it))
+        .filter(|it| is_token(it))
+        .map(str::to_owned)
+        .collect();
     tokens.iter().fold(out, |out, token| out.replace(token.as_str(), MASK))
 }
 
@@ -175,7 +196,9 @@ fn mask_addresses(text: &str) -> String {
     while let Some(at) = rest.find("://") {
         let (head, tail) = rest.split_at(at + 3);
         out.push_str(head);
-        let authority = tail.find(|it: char| it.is_whitespace() || "/?#\"'".contains(it)).map_or(tail, |end| &tail[..end]);
+        let authority = tail
+            .find(|it: char| it.is_whitespace() || "/?#\"'".contains(it))
+            .map_or(tail, |end| &tail[..end]);
         rest = tail;
         let Some((user, host)) = authority.rsplit_once('@') else { continue };
         let name = user.split_once(':').map_or("", |(name, _)| name);
@@ -199,10 +222,16 @@ mod tests {
             ("DB_PASSWORD=hunter 2", "DB_PASSWORD=***"),
             ("export API_TOKEN='a b' LANG=C", "export API_TOKEN=*** LANG=C"),
             ("connecting with password=hunter2, user=me", "connecting with password=***, user=me"),
-            (r#"{"clientSecret": "abc\u00e9", "port": 80}"#, r#"{"clientSecret": ***, "port": 80}"#),
+            (
+                r#"{"clientSecret": "abc\u00e9", "port": 80}"#,
+                r#"{"clientSecret": ***, "port": 80}"#,
+            ),
             ("aws_secret_access_key: abc/def+g", "aws_secret_access_key: ***"),
             ("AWS_ACCESS_KEY_ID=AKIA", "AWS_ACCESS_KEY_ID=***"),
-            ("jdbc:mysql://db?user=me&password=x&ssl=1", "jdbc:mysql://db?user=me&password=***&ssl=1"),
+            (
+                "jdbc:mysql://db?user=me&password=x&ssl=1",
+                "jdbc:mysql://db?user=me&password=***&ssl=1",
+            ),
             ("größe_token=ü", "größe_token=***"),
         ] {
             assert_eq!(mask(said), recorded);
@@ -214,7 +243,10 @@ mod tests {
         for (said, recorded) in [
             ("Authorization: Bearer abcdefgh.ijk", "Authorization: Bearer ***"),
             ("authorization: basic bWU6c2VjcmV0", "authorization: basic ***"),
-            ("GET https://me:hunter2@db.example:5432/x failed", "GET https://me:***@db.example:5432/x failed"),
+            (
+                "GET https://me:hunter2@db.example:5432/x failed",
+                "GET https://me:***@db.example:5432/x failed",
+            ),
             ("https://ghp_abc@github.com/x", "https://***@github.com/x"),
             ("jwt eyJhbGciOi.eyJzdWIi.c2ln end", "jwt *** end"),
         ] {
@@ -225,10 +257,15 @@ mod tests {
     #[test]
     fn private_keys_are_masked_line_by_line() {
         let line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg";
-        let log = |lines: &[&str]| mask_lines(&lines.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+        let log = |lines: &[&str]| {
+            mask_lines(&lines.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())
+        };
         let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
         let masked = log(&["start", begin, line, "AAAA", end, "on"]);
-        assert!(!masked.join("\n").contains("MIGH") && !masked.join("\n").contains("AAAA"), "{masked:?}");
+        assert!(
+            !masked.join("\n").contains("MIGH") && !masked.join("\n").contains("AAAA"),
+            "{masked:?}"
+        );
         assert_eq!((masked[0].as_str(), masked[5].as_str()), ("start", "on"));
         // The log begins in the middle of the key.
         assert!(!log(&["start", line, line, end]).join("\n").contains("MIGH"));

@@ -49,12 +49,16 @@ impl TermStyle {
         Self { width: width.clamp(NARROWEST, WIDEST), colour: colour_wanted() }
     }
 
-    /// The text in lines of the width, the first and the further ones behind what stands before them.
+    /// The text in lines of the width, the first and the further ones behind what stands before
+    /// them.
     ///
     /// Words are broken only where they are longer than a line: `--replicas=3` stays whole.
     #[must_use]
     pub fn wrap(self, first: &str, text: &str, further: &str) -> Vec<String> {
-        let options = textwrap::Options::new(self.width).initial_indent(first).subsequent_indent(further).word_splitter(textwrap::WordSplitter::NoHyphenation);
+        let options = textwrap::Options::new(self.width)
+            .initial_indent(first)
+            .subsequent_indent(further)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
         textwrap::wrap(text, options).iter().map(|line| sanitize::line(line.trim_end())).collect()
     }
 

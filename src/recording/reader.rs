@@ -58,7 +58,9 @@ pub enum ReadError {
         why: String,
     },
     /// A newer tool wrote it.
-    #[error("{file} has version {version} of the recording format, this tool reads up to {VERSION}")]
+    #[error(
+        "{file} has version {version} of the recording format, this tool reads up to {VERSION}"
+    )]
     Newer {
         /// The file.
         file: String,
@@ -116,13 +118,23 @@ impl ReadError {
     #[must_use]
     pub const fn next(&self) -> &'static str {
         match self {
-            Self::Open { .. } | Self::Read { .. } => "Check the path and that you may read the file.",
-            Self::Newer { .. } => "Judge it with the version of stsgrade that recorded it, or a newer one.",
-            Self::Empty { .. } | Self::Binary { .. } | Self::NotARecording { .. } => {
-                "Name the file that `stsgrade grade` or `stsgrade record` wrote; `grade` prints its path."
+            Self::Open { .. } | Self::Read { .. } => {
+                "Check the path and that you may read the file."
             }
-            Self::TooLong { .. } => "Record the lab alone, not what goes on around it for days, and judge that.",
-            Self::Broken { .. } | Self::NotDense { .. } => "The file was changed or damaged after it was recorded. Use an intact copy, or grade again.",
+            Self::Newer { .. } => {
+                "Judge it with the version of stsgrade that recorded it, or a newer one."
+            }
+            Self::Empty { .. } | Self::Binary { .. } | Self::NotARecording { .. } => {
+                "Name the file that `stsgrade grade` or `stsgrade record` wrote; `grade` prints \
+                its path."
+            }
+            Self::TooLong { .. } => {
+                "Record the lab alone, not what goes on around it for days, and judge that."
+            }
+            Self::Broken { .. } | Self::NotDense { .. } => {
+                "The file was changed or damaged after it was recorded. Use an intact copy, or \
+                grade again."
+            }
         }
     }
 }
@@ -167,7 +179,13 @@ pub fn fold(mut reader: Reader) -> Result<Folded, ReadError> {
     while let Some(observation) = reader.next()? {
         timeline.take(observation);
     }
-    Ok(Folded { timeline, digest: reader.digest(), unknown: reader.unknown, torn: reader.torn, header: reader.header })
+    Ok(Folded {
+        timeline,
+        digest: reader.digest(),
+        unknown: reader.unknown,
+        torn: reader.torn,
+        header: reader.header,
+    })
 }
 
 impl Reader {
@@ -177,7 +195,10 @@ impl Reader {
     /// It cannot be opened, is empty or binary, is no recording, or is of a newer major version.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         if path == Path::new("-") {
-            return Self::from(Box::new(BufReader::with_capacity(1 << 18, io::stdin())), "standard input");
+            return Self::from(
+                Box::new(BufReader::with_capacity(1 << 18, io::stdin())),
+                "standard input",
+            );
         }
         let file = sanitize(&path.display().to_string());
         match File::open(path) {
@@ -197,7 +218,19 @@ impl Reader {
     fn within(room: u64, input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {
         let header = Header::now("", "", super::AskedOptions::default());
         let (file, hash) = (file.to_owned(), Sha256::new());
-        let mut reader = Self { input, file, header, line: vec![], number: 0, room, hash, torn: false, ended: false, done: false, unknown: 0 };
+        let mut reader = Self {
+            input,
+            file,
+            header,
+            line: vec![],
+            number: 0,
+            room,
+            hash,
+            torn: false,
+            ended: false,
+            done: false,
+            unknown: 0,
+        };
         reader.header = reader.read_header()?;
         Ok(reader)
     }
@@ -230,7 +263,10 @@ impl Reader {
     ///
     /// # Errors
     /// A line that is broken, out of order or too long. Only the last line may be torn.
-    #[expect(clippy::should_implement_trait, reason = "an error ends it, which an Iterator's item would not say")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an error ends it, which an Iterator's item would not say"
+    )]
     pub fn next(&mut self) -> Result<Option<Observation>, ReadError> {
         if self.done || self.ended {
             return Ok(None);
@@ -249,11 +285,18 @@ impl Reader {
                 self.torn = true;
                 return Ok(None);
             }
-            Err(why) => return Err(ReadError::Broken { file: self.file.clone(), line: self.number, why }),
+            Err(why) => {
+                return Err(ReadError::Broken { file: self.file.clone(), line: self.number, why });
+            }
         };
         let expected = self.number - 1;
         if observation.seq != expected {
-            return Err(ReadError::NotDense { file: self.file.clone(), line: self.number, expected, found: observation.seq });
+            return Err(ReadError::NotDense {
+                file: self.file.clone(),
+                line: self.number,
+                expected,
+                found: observation.seq,
+            });
         }
         self.take_into_hash();
         match observation.what {
@@ -267,11 +310,15 @@ impl Reader {
     fn parse(&self) -> Result<Observation, String> {
         let is_newer = self.header.minor > MINOR;
         match serde_json::from_slice::<Observation>(&self.line) {
-            Ok(Observation { what: What::Unknown, .. }) if !is_newer => Err("it holds no observation that this version knows".to_owned()),
+            Ok(Observation { what: What::Unknown, .. }) if !is_newer => {
+                Err("it holds no observation that this version knows".to_owned())
+            }
             Ok(observation) => Ok(observation),
             // A newer minor version may also say new things of what is known.
             Err(error) => match serde_json::from_slice::<Place>(&self.line) {
-                Ok(Place { seq, at }) if is_newer => Ok(Observation { seq, at, what: What::Unknown }),
+                Ok(Place { seq, at }) if is_newer => {
+                    Ok(Observation { seq, at, what: What::Unknown })
+                }
                 _ => Err(words(&error)),
             },
         }
@@ -284,7 +331,12 @@ impl Reader {
             return Err(ReadError::Binary { file });
         }
         let whole = match read {
-            Err(ReadError::Broken { why, .. }) => return Err(ReadError::NotARecording { file, why: format!("its first line is not a header, {why}") }),
+            Err(ReadError::Broken { why, .. }) => {
+                return Err(ReadError::NotARecording {
+                    file,
+                    why: format!("its first line is not a header, {why}"),
+                });
+            }
             other => other?,
         };
         if self.line.is_empty() && !whole {
@@ -292,15 +344,27 @@ impl Reader {
         }
         let format: Format = match serde_json::from_slice(&self.line) {
             Ok(format) => format,
-            Err(_) => return Err(ReadError::NotARecording { file, why: "its first line is not a header".to_owned() }),
+            Err(_) => {
+                return Err(ReadError::NotARecording {
+                    file,
+                    why: "its first line is not a header".to_owned(),
+                });
+            }
         };
         if format.format != FORMAT {
-            return Err(ReadError::NotARecording { file, why: format!("its format is {:?}", sanitize(&format.format)) });
+            return Err(ReadError::NotARecording {
+                file,
+                why: format!("its format is {:?}", sanitize(&format.format)),
+            });
         }
         if format.version > VERSION {
             return Err(ReadError::Newer { file, version: format.version });
         }
-        let header = serde_json::from_slice(&self.line).map_err(|error| ReadError::Broken { file, line: 1, why: words(&error) })?;
+        let header = serde_json::from_slice(&self.line).map_err(|error| ReadError::Broken {
+            file,
+            line: 1,
+            why: words(&error),
+        })?;
         self.take_into_hash();
         Ok(header)
     }
@@ -314,12 +378,19 @@ impl Reader {
         }
         self.number += 1;
         let length = self.line.len() as u64;
-        self.room = self.room.checked_sub(length).ok_or_else(|| ReadError::TooLong { file: self.file.clone(), line: self.number })?;
+        self.room = self
+            .room
+            .checked_sub(length)
+            .ok_or_else(|| ReadError::TooLong { file: self.file.clone(), line: self.number })?;
         let whole = self.line.last() == Some(&b'\n');
         if whole {
             self.line.pop();
         } else if length == LONGEST_LINE {
-            return Err(ReadError::Broken { file: self.file.clone(), line: self.number, why: "the line is too long".to_owned() });
+            return Err(ReadError::Broken {
+                file: self.file.clone(),
+                line: self.number,
+                why: "the line is too long".to_owned(),
+            });
         }
         Ok(whole)
     }
@@ -346,7 +417,11 @@ struct Place {
 fn words(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
-    if error.column() == 0 { sanitize(what) } else { format!("{} (column {})", sanitize(what), error.column()) }
+    if error.column() == 0 {
+        sanitize(what)
+    } else {
+        format!("{} (column {})", sanitize(what), error.column())
+    }
 }
 
 #[cfg(test)]

@@ -63,7 +63,15 @@ impl Writer {
     /// Writes to anything.
     #[must_use]
     pub fn to(out: Box<dyn Write + Send>, header: &Header) -> Self {
-        let mut writer = Self { out, path: None, line: Vec::with_capacity(4096), room: MAX_RECORDING_BYTES, hash: Sha256::new(), ended: false, trouble: None };
+        let mut writer = Self {
+            out,
+            path: None,
+            line: Vec::with_capacity(4096),
+            room: MAX_RECORDING_BYTES,
+            hash: Sha256::new(),
+            ended: false,
+            trouble: None,
+        };
         writer.line_of(header);
         writer
     }
@@ -99,7 +107,10 @@ impl Writer {
     /// Why the recording is not complete, if a write failed.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        let path = self.path.as_deref().map_or_else(|| "the recording".to_owned(), |path| path.display().to_string());
+        let path = self
+            .path
+            .as_deref()
+            .map_or_else(|| "the recording".to_owned(), |path| path.display().to_string());
         self.trouble.as_ref().map(|error| format!("{path} is not complete: {error}"))
     }
 
@@ -120,7 +131,10 @@ impl Writer {
                     self.room = room;
                     self.out.write_all(&self.line)
                 }
-                None => Err(io::Error::other(format!("it has reached {} MiB", MAX_RECORDING_BYTES >> 20))),
+                None => Err(io::Error::other(format!(
+                    "it has reached {} MiB",
+                    MAX_RECORDING_BYTES >> 20
+                ))),
             };
             self.note(written);
         }
@@ -148,7 +162,9 @@ pub(crate) fn state_folder() -> io::Result<PathBuf> {
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())
         .or_else(|| env::home_dir().map(|home| home.join(".local/state")))
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "neither XDG_STATE_HOME nor HOME is set"))?;
+        .ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, "neither XDG_STATE_HOME nor HOME is set")
+        })?;
     Ok(state.join("stsgrade"))
 }
 
@@ -162,7 +178,9 @@ pub fn state_file(header: &Header) -> io::Result<PathBuf> {
     let state = state_folder()?;
     let mut random = [0; 3];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let keep = |text: &str| text.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-').collect::<String>();
+    let keep = |text: &str| {
+        text.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-').collect::<String>()
+    };
     let time = keep(&header.started_at).replace('-', "");
     let [a, b, c] = random;
     Ok(state.join(format!("{time}-{}-{a:02x}{b:02x}{c:02x}.jsonl", keep(&header.namespace))))

@@ -1,7 +1,8 @@
 //! The report: what was judged, as data, ready for any format.
 //!
-//! Everything that a cluster or a file said is escaped and bounded here, once, so that no format can
-//! forget it. Nothing here reads a clock or the environment: the same recording gives the same report.
+//! Everything that a cluster or a file said is escaped and bounded here, once, so that no format
+//! can forget it. Nothing here reads a clock or the environment: the same recording gives the same
+//! report.
 
 mod causes;
 pub mod json;
@@ -132,7 +133,8 @@ pub struct CriterionResult {
     /// What the lab asks, where it is broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
-    /// What was seen instead, what stands in the way, why nothing could be seen, or why it is not shown.
+    /// What was seen instead, what stands in the way, why nothing could be seen, or why it is not
+    /// shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actual: Option<String>,
     /// The mistake that explains it.
@@ -179,10 +181,20 @@ impl Report {
     /// Puts verdicts, in the order of [`CHECKS`], into words.
     #[must_use]
     pub fn new(source: &Source, timeline: &Timeline, verdicts: &[Verdict; 10]) -> Self {
-        let mut rows: Vec<CheckResult> = CHECKS.iter().zip(verdicts).map(|(check, verdict)| row(timeline, check, verdict)).collect();
+        let mut rows: Vec<CheckResult> = CHECKS
+            .iter()
+            .zip(verdicts)
+            .map(|(check, verdict)| row(timeline, check, verdict))
+            .collect();
         let causes = causes::find(timeline, verdicts, &mut rows);
-        let namespace = if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
-        let sum = |outcome: Option<Outcome>| rows.iter().filter(|row| outcome.is_none_or(|it| it == row.outcome)).map(|row| row.possible).sum();
+        let namespace =
+            if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
+        let sum = |outcome: Option<Outcome>| {
+            rows.iter()
+                .filter(|row| outcome.is_none_or(|it| it == row.outcome))
+                .map(|row| row.possible)
+                .sum()
+        };
         Self {
             format: "stsgrade-report",
             version: VERSION,
@@ -190,11 +202,23 @@ impl Report {
             namespace: sanitize(namespace),
             stateful_set: timeline.set().map(|set| sanitize(&set.name)),
             service: timeline.set().map(|set| sanitize(&set.spec.service_name)),
-            score: Score { earned: sum(Some(Outcome::Pass)), possible: sum(None), undecided: sum(Some(Outcome::Inconclusive)) },
+            score: Score {
+                earned: sum(Some(Outcome::Pass)),
+                possible: sum(None),
+                undecided: sum(Some(Outcome::Inconclusive)),
+            },
             checks: rows,
             causes,
-            recording: Recording { digest: sanitize(&source.digest), cluster: sanitize(&source.cluster), started_at: sanitize(&source.started_at) },
-            cost: timeline.end().map(|end| Cost { requests: end.what.requests, watch_events: end.what.watch_events, wall_ms: end.what.wall_ms }),
+            recording: Recording {
+                digest: sanitize(&source.digest),
+                cluster: sanitize(&source.cluster),
+                started_at: sanitize(&source.started_at),
+            },
+            cost: timeline.end().map(|end| Cost {
+                requests: end.what.requests,
+                watch_events: end.what.watch_events,
+                wall_ms: end.what.wall_ms,
+            }),
         }
     }
 
@@ -229,20 +253,37 @@ fn shown(timeline: &Timeline, verdict: &Verdict) -> Option<String> {
     // What stands in the set's spec is not what was done.
     let spec = timeline.set().map_or(0, |set| set.changed.by);
     let done = verdict.criteria.iter().filter(|it| it.cites != [spec]);
-    let (seq, last) = done.filter_map(|it| Some((*it.cites.last()?, it))).max_by_key(|(seq, _)| *seq)?;
+    let (seq, last) =
+        done.filter_map(|it| Some((*it.cites.last()?, it))).max_by_key(|(seq, _)| *seq)?;
     let seconds = timeline.time_of(seq)? / 1_000_000_000;
-    Some(format!("{} ({}:{:02} after the beginning, seq {seq})", sanitize(&last.text), seconds / 60, seconds % 60))
+    Some(format!(
+        "{} ({}:{:02} after the beginning, seq {seq})",
+        sanitize(&last.text),
+        seconds / 60,
+        seconds % 60
+    ))
 }
 
 fn blocked_by(obstacle: &Obstacle) -> BlockedBy {
-    BlockedBy { who: sanitize(&obstacle.who), fault: obstacle.fault, why: sanitize(&obstacle.why), evidence: obstacle.evidence.clone() }
+    BlockedBy {
+        who: sanitize(&obstacle.who),
+        fault: obstacle.fault,
+        why: sanitize(&obstacle.why),
+        evidence: obstacle.evidence.clone(),
+    }
 }
 
 fn part(criterion: &Criterion) -> CriterionResult {
     let (standing, expected, actual) = match &criterion.standing {
         Standing::Met => ("met", None, None),
-        Standing::Broken { expected, actual } => ("broken", Some(sanitize(expected)), Some(sanitize(actual))),
-        Standing::Blocked(obstacle) => ("blocked", None, Some(format!("{}: {}", sanitize(&obstacle.who), sanitize(&obstacle.why)))),
+        Standing::Broken { expected, actual } => {
+            ("broken", Some(sanitize(expected)), Some(sanitize(actual)))
+        }
+        Standing::Blocked(obstacle) => (
+            "blocked",
+            None,
+            Some(format!("{}: {}", sanitize(&obstacle.who), sanitize(&obstacle.why))),
+        ),
         Standing::NotShown { why, .. } => ("notShown", None, Some(sanitize(why))),
         Standing::Unseen { why, .. } => ("unseen", None, Some(sanitize(why))),
     };

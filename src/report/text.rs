@@ -1,4 +1,5 @@
-//! The report for a person: the score, why points are missing, every check, and how to win the rest.
+//! The report for a person: the score, why points are missing, every check, and how to win the
+//! rest.
 
 use std::io::{self, Write};
 
@@ -26,7 +27,9 @@ pub fn write(report: &Report, look: TermStyle, out: &mut dyn Write) -> io::Resul
     page.causes(report)?;
     page.table(report)?;
     page.shown(report)?;
-    for (row, check) in report.checks.iter().zip(&CHECKS).filter(|(row, _)| row.outcome != Outcome::Pass) {
+    for (row, check) in
+        report.checks.iter().zip(&CHECKS).filter(|(row, _)| row.outcome != Outcome::Pass)
+    {
         page.detail(report, row, check)?;
     }
     page.footer(report)
@@ -41,11 +44,13 @@ impl Page<'_> {
     fn score(&mut self, report: &Report) -> io::Result<()> {
         let score = report.score;
         let ink = if score.earned == score.possible { Tone::Good } else { Tone::Strong };
-        let points = self.look.paint(ink, &format!("{} of {} points", score.earned, score.possible));
+        let points =
+            self.look.paint(ink, &format!("{} of {} points", score.earned, score.possible));
         if score.undecided == 0 {
             writeln!(self.out, "{points}")?;
         } else {
-            let not_done: u32 = report.causes.iter().filter(|it| it.fault.is_none()).map(|it| it.points).sum();
+            let not_done: u32 =
+                report.causes.iter().filter(|it| it.fault.is_none()).map(|it| it.points).sum();
             let hidden = score.undecided - not_done;
             let mut parts = vec![];
             if hidden > 0 {
@@ -66,18 +71,27 @@ impl Page<'_> {
                 self.wrapped("", &format!("To show the rest: {}", cause.remedy), "")?;
             }
         }
-        let set = report.stateful_set.as_ref().map_or_else(|| "no StatefulSet".to_owned(), |name| format!("StatefulSet {name}"));
+        let set = report
+            .stateful_set
+            .as_ref()
+            .map_or_else(|| "no StatefulSet".to_owned(), |name| format!("StatefulSet {name}"));
         self.wrapped("", &format!("{set} in namespace {}", report.namespace), "")
     }
 
     fn causes(&mut self, report: &Report) -> io::Result<()> {
-        for (fault, verb) in [(Some(Fault::Submission), ["costs", "cost"]), (Some(Fault::Cluster), ["leaves", "leave"]), (None, ["leaves", "leave"])] {
-            let those: Vec<(usize, &Cause)> = report.causes.iter().enumerate().filter(|(_, it)| it.fault == fault).collect();
+        for (fault, verb) in [
+            (Some(Fault::Submission), ["costs", "cost"]),
+            (Some(Fault::Cluster), ["leaves", "leave"]),
+            (None, ["leaves", "leave"]),
+        ] {
+            let those: Vec<(usize, &Cause)> =
+                report.causes.iter().enumerate().filter(|(_, it)| it.fault == fault).collect();
             if those.is_empty() {
                 continue;
             }
             let points: u32 = those.iter().map(|(_, it)| it.points).sum();
-            let (noun, verb) = if those.len() == 1 { ("cause", verb[0]) } else { ("causes", verb[1]) };
+            let (noun, verb) =
+                if those.len() == 1 { ("cause", verb[0]) } else { ("causes", verb[1]) };
             let undecided = match fault {
                 Some(Fault::Submission) => "",
                 Some(Fault::Cluster) => " undecided",
@@ -87,7 +101,16 @@ impl Page<'_> {
             for (place, cause) in those {
                 let noun = if cause.tests.len() == 1 { "test" } else { "tests" };
                 let number = format!("{:>3}. ", place + 1);
-                self.wrapped(&number, &format!("{}: {noun} {} ({})", cause.title, numbers(&cause.tests), cause.points), "     ")?;
+                self.wrapped(
+                    &number,
+                    &format!(
+                        "{}: {noun} {} ({})",
+                        cause.title,
+                        numbers(&cause.tests),
+                        cause.points
+                    ),
+                    "     ",
+                )?;
             }
         }
         Ok(())
@@ -95,19 +118,29 @@ impl Page<'_> {
 
     fn table(&mut self, report: &Report) -> io::Result<()> {
         let title = report.checks.iter().map(|row| row.title.len()).max().unwrap_or(0);
-        writeln!(self.out, "\n  {:>2}  {:<title$}  {:<12}  {:>6}", "#", "Check", "Outcome", "Points")?;
+        writeln!(
+            self.out,
+            "\n  {:>2}  {:<title$}  {:<12}  {:>6}",
+            "#", "Check", "Outcome", "Points"
+        )?;
         for row in &report.checks {
             let outcome = self.look.paint(ink(row.outcome), &format!("{:<12}", word(row.outcome)));
             let points = format!("{}/{}", row.points, row.possible);
             let cause = row.cause.map(|place| format!("  cause {}", place + 1)).unwrap_or_default();
-            writeln!(self.out, "  {:>2}  {:<title$}  {outcome}  {points:>6}{cause}", row.test, row.title)?;
+            writeln!(
+                self.out,
+                "  {:>2}  {:<title$}  {outcome}  {points:>6}{cause}",
+                row.test, row.title
+            )?;
         }
         Ok(())
     }
 
-    /// By what each test was shown that passed, where somebody worked by hand: which of many tries it was.
+    /// By what each test was shown that passed, where somebody worked by hand: which of many tries
+    /// it was.
     fn shown(&mut self, report: &Report) -> io::Result<()> {
-        let shown: Vec<(u8, &String)> = report.checks.iter().filter_map(|row| Some((row.test, row.shown.as_ref()?))).collect();
+        let shown: Vec<(u8, &String)> =
+            report.checks.iter().filter_map(|row| Some((row.test, row.shown.as_ref()?))).collect();
         if !shown.is_empty() {
             writeln!(self.out, "\n{}", self.look.paint(Tone::Strong, "Shown by"))?;
         }
@@ -119,13 +152,23 @@ impl Page<'_> {
 
     fn detail(&mut self, report: &Report, row: &CheckResult, check: &Check) -> io::Result<()> {
         let heading = format!("Test {}: {}", row.test, row.title);
-        writeln!(self.out, "\n{}, {}", self.look.paint(Tone::Strong, &heading), self.look.paint(ink(row.outcome), word(row.outcome)))?;
+        writeln!(
+            self.out,
+            "\n{}, {}",
+            self.look.paint(Tone::Strong, &heading),
+            self.look.paint(ink(row.outcome), word(row.outcome))
+        )?;
         self.labelled("Asked", check.asked)?;
         let cause = row.cause.and_then(|place| Some((place, report.causes.get(place)?)));
-        let told = cause.and_then(|(_, cause)| cause.tests.first()).copied().filter(|first| *first != row.test);
+        let told = cause
+            .and_then(|(_, cause)| cause.tests.first())
+            .copied()
+            .filter(|first| *first != row.test);
         self.parts(row, told.is_some())?;
         match (cause, told) {
-            (Some((place, _)), Some(first)) => self.labelled("Why", &format!("Cause {}, as in test {first}.", place + 1))?,
+            (Some((place, _)), Some(first)) => {
+                self.labelled("Why", &format!("Cause {}, as in test {first}.", place + 1))?
+            }
             (Some((_, cause)), None) => self.explain(row, cause)?,
             (None, _) => {}
         }
@@ -136,7 +179,8 @@ impl Page<'_> {
     ///
     /// An obstacle that another test has `told` of is not told again.
     fn parts(&mut self, row: &CheckResult, told: bool) -> io::Result<()> {
-        let decisive: Vec<&CriterionResult> = row.criteria.iter().filter(|it| it.outcome == row.outcome).collect();
+        let decisive: Vec<&CriterionResult> =
+            row.criteria.iter().filter(|it| it.outcome == row.outcome).collect();
         for part in decisive.iter().take(PARTS) {
             self.labelled("Checked", &part.text)?;
             let seen = match part.standing {
@@ -148,7 +192,9 @@ impl Page<'_> {
             if let Some(expected) = part.expected.as_ref().filter(|it| **it != part.text) {
                 self.labelled("Expected", expected)?;
             }
-            if let Some(actual) = part.actual.as_ref().filter(|_| !(told && part.standing == "blocked")) {
+            if let Some(actual) =
+                part.actual.as_ref().filter(|_| !(told && part.standing == "blocked"))
+            {
                 self.labelled(seen, &format!("{actual}{}", lines(&part.evidence)))?;
             }
         }
@@ -161,7 +207,10 @@ impl Page<'_> {
     /// The cause in full, where it is met first.
     fn explain(&mut self, row: &CheckResult, cause: &Cause) -> io::Result<()> {
         let told = row.criteria.iter().any(|part| {
-            part.outcome == row.outcome && part.actual.as_ref().is_some_and(|actual| sentence(actual) == cause.explanation || *actual == cause.explanation)
+            part.outcome == row.outcome
+                && part.actual.as_ref().is_some_and(|actual| {
+                    sentence(actual) == cause.explanation || *actual == cause.explanation
+                })
         });
         if !told {
             self.labelled("Why", &cause.explanation)?;
@@ -183,7 +232,11 @@ impl Page<'_> {
 
     fn footer(&mut self, report: &Report) -> io::Result<()> {
         let recording = &report.recording;
-        writeln!(self.out, "\nstsgrade {}, cluster {}, recorded {}", report.tool, recording.cluster, recording.started_at)?;
+        writeln!(
+            self.out,
+            "\nstsgrade {}, cluster {}, recorded {}",
+            report.tool, recording.cluster, recording.started_at
+        )?;
         writeln!(self.out, "digest {}", recording.digest)
     }
 
@@ -193,7 +246,11 @@ impl Page<'_> {
 
     /// Commands to paste: never broken; those that still lack a name are left out.
     fn commands(&mut self, text: &str) -> io::Result<()> {
-        let whole = text.lines().filter(|line| !line.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| matches!(word, "NS" | "SET" | "SERVICE")));
+        let whole = text.lines().filter(|line| {
+            !line
+                .split(|c: char| !c.is_ascii_alphanumeric())
+                .any(|word| matches!(word, "NS" | "SET" | "SERVICE"))
+        });
         for (place, line) in whole.enumerate() {
             let label = if place == 0 { "See it" } else { "" };
             writeln!(self.out, "  {label:<LABEL$}{line}")?;
@@ -209,15 +266,23 @@ impl Page<'_> {
     }
 }
 
-/// The lines to change, as a difference. They are a manifest's: never broken, only moved to the left together.
+/// The lines to change, as a difference. They are a manifest's: never broken, only moved to the
+/// left together.
 #[must_use]
 pub fn change(before: &str, after: &str, look: TermStyle) -> Vec<String> {
     fn signed(ink: Tone, sign: char, text: &str) -> impl Iterator<Item = (Tone, char, &str)> {
         text.lines().map(move |line| (ink, sign, line))
     }
-    let lines: Vec<_> = signed(Tone::Bad, '-', before).chain(signed(Tone::Good, '+', after)).collect();
-    let indent = lines.iter().map(|(.., line)| line.len() - line.trim_start().len()).min().unwrap_or(0);
-    lines.iter().map(|(ink, sign, line)| format!("    {}", look.paint(*ink, &format!("{sign} {}", &line[indent..])))).collect()
+    let lines: Vec<_> =
+        signed(Tone::Bad, '-', before).chain(signed(Tone::Good, '+', after)).collect();
+    let indent =
+        lines.iter().map(|(.., line)| line.len() - line.trim_start().len()).min().unwrap_or(0);
+    lines
+        .iter()
+        .map(|(ink, sign, line)| {
+            format!("    {}", look.paint(*ink, &format!("{sign} {}", &line[indent..])))
+        })
+        .collect()
 }
 
 /// Where in the recording it stands.
@@ -253,9 +318,18 @@ const fn ink(outcome: Outcome) -> Tone {
 
 /// The command with the names of this namespace in it, where these are harmless in a shell.
 fn fill(command: &str, report: &Report) -> String {
-    let name =
-        |name: Option<&str>| name.filter(|it| !it.is_empty() && it.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))).map(str::to_owned);
-    let names = [("NS", name(Some(&report.namespace))), ("SET", name(report.stateful_set.as_deref())), ("SERVICE", name(report.service.as_deref()))];
+    let name = |name: Option<&str>| {
+        name.filter(|it| {
+            !it.is_empty()
+                && it.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
+        })
+        .map(str::to_owned)
+    };
+    let names = [
+        ("NS", name(Some(&report.namespace))),
+        ("SET", name(report.stateful_set.as_deref())),
+        ("SERVICE", name(report.service.as_deref())),
+    ];
     let mut out = String::with_capacity(command.len());
     let mut word = String::new();
     for c in command.chars().map(Some).chain([None]) {
@@ -263,7 +337,10 @@ fn fill(command: &str, report: &Report) -> String {
             word.push(c);
             continue;
         }
-        let known = names.iter().find(|(placeholder, _)| *placeholder == word).and_then(|(_, name)| name.as_deref());
+        let known = names
+            .iter()
+            .find(|(placeholder, _)| *placeholder == word)
+            .and_then(|(_, name)| name.as_deref());
         out.push_str(known.unwrap_or(&word));
         word.clear();
         out.extend(c);

@@ -22,7 +22,10 @@ pub enum SubmissionError {
         file: String,
     },
     /// A directory holds no manifests, or too many.
-    #[error("{directory} holds {found} files named *.yaml, *.yml or *.json; between 1 and {MOST_FILES} are taken")]
+    #[error(
+        "{directory} holds {found} files named *.yaml, *.yml or *.json; between 1 and \
+        {MOST_FILES} are taken"
+    )]
     Directory {
         /// Which.
         directory: String,
@@ -111,15 +114,23 @@ impl SubmissionError {
     pub fn next(&self) -> String {
         match self {
             Self::Unreadable { .. } => "Check the path and that you may read it.".to_owned(),
-            Self::TooLarge { .. } | Self::NotText { .. } | Self::Directory { .. } | Self::Nothing { .. } => {
+            Self::TooLarge { .. }
+            | Self::NotText { .. }
+            | Self::Directory { .. }
+            | Self::Nothing { .. } => {
                 "Name the YAML or JSON files with your Service and StatefulSet.".to_owned()
             }
             Self::Syntax { .. } | Self::NotAnObject { .. } => {
-                "Correct the manifest; `kubectl apply --dry-run=client -f FILE` reads it the same way.".to_owned()
+                "Correct the manifest; `kubectl apply --dry-run=client -f FILE` reads it the same \
+                way."
+                    .to_owned()
             }
             Self::Foreign { next, .. } | Self::Kind { next, .. } => next.clone(),
             Self::Url { url } => format!("Fetch it: `curl -fsSL {url} | stsgrade grade -f -`."),
-            Self::Namespace { namespace, .. } => format!("Take `namespace: {namespace}` out of its metadata, or grade there with `-n {namespace}`."),
+            Self::Namespace { namespace, .. } => format!(
+                "Take `namespace: {namespace}` out of \
+                its metadata, or grade there with `-n {namespace}`."
+            ),
         }
     }
 }
@@ -130,7 +141,9 @@ impl SubmissionError {
     pub fn place(&self) -> Option<Place> {
         let whole = |file: &String| Some(Place { file: file.clone(), ..Place::default() });
         match self {
-            Self::Unreadable { file, .. } | Self::TooLarge { file } | Self::NotText { file } => whole(file),
+            Self::Unreadable { file, .. } | Self::TooLarge { file } | Self::NotText { file } => {
+                whole(file)
+            }
             Self::Directory { directory, .. } => whole(directory),
             Self::Syntax { place, .. }
             | Self::Foreign { place, .. }

@@ -1,5 +1,6 @@
-//! What is handed in as a submission by mistake: files that belong to other tools, and objects that are written in a way that
-//! no API server of today takes. Each is told by its name, with the one thing that helps.
+//! What is handed in as a submission by mistake: files that belong to other tools, and objects that
+//! are written in a way that no API server of today takes. Each is told by its name, with the one
+//! thing that helps.
 
 use std::path::Path;
 
@@ -34,20 +35,27 @@ fn folder_of(file: &str) -> String {
 fn chart_of(file: &str) -> String {
     let folder = folder_of(file);
     match Path::new(&folder) {
-        path if path.file_name().is_some_and(|it| it == "templates") => {
-            path.parent().map(|it| it.display().to_string()).filter(|it| !it.is_empty()).unwrap_or_else(|| ".".to_owned())
-        }
+        path if path.file_name().is_some_and(|it| it == "templates") => path
+            .parent()
+            .map(|it| it.display().to_string())
+            .filter(|it| !it.is_empty())
+            .unwrap_or_else(|| ".".to_owned()),
         _ if folder == "FOLDER" => "CHART".to_owned(),
         _ => folder,
     }
 }
 
 fn is_named(file: &str, start: &str) -> bool {
-    Path::new(file).file_name().is_some_and(|it| it.to_string_lossy().to_lowercase().starts_with(start))
+    Path::new(file)
+        .file_name()
+        .is_some_and(|it| it.to_string_lossy().to_lowercase().starts_with(start))
 }
 
 fn render(file: &str, values: &str) -> String {
-    format!("Render the chart: `helm template {}{values} | stsgrade grade -f -`.", sanitize(&chart_of(file)))
+    format!(
+        "Render the chart: `helm template {}{values} | stsgrade grade -f -`.",
+        sanitize(&chart_of(file))
+    )
 }
 
 /// A document that belongs to another tool.
@@ -57,36 +65,72 @@ pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
     let (version, kind) = (word("apiVersion"), word("kind"));
     let group = version.split('/').next().unwrap_or_default();
     if group == "kustomize.config.k8s.io" || kind.is_empty() && is_named(file, "kustomization.") {
-        let next = format!("Render it: `kubectl kustomize {} | stsgrade grade -f -`.", sanitize(&folder_of(file)));
+        let next = format!(
+            "Render it: `kubectl kustomize {} | stsgrade grade -f -`.",
+            sanitize(&folder_of(file))
+        );
         return Some(known("a kustomization", next));
     }
     if group == "kind.x-k8s.io" {
-        let next = format!("`kind create cluster --config {}` takes it. Name the files with your Service and StatefulSet here.", sanitize(file));
+        let next = format!(
+            "`kind create cluster --config {}` takes it. Name the files with your Service and \
+            StatefulSet here.",
+            sanitize(file)
+        );
         return Some(known("the configuration of a kind cluster", next));
     }
     if (version, kind) == ("v1", "Config") && has("clusters") {
-        return Some(known("a kubeconfig", format!("Name it by `--kubeconfig {}`, and the files with your Service and StatefulSet by `-f`.", sanitize(file))));
+        return Some(known(
+            "a kubeconfig",
+            format!(
+                "Name it by `--kubeconfig {}`, and the files with your Service and StatefulSet by \
+                `-f`.",
+                sanitize(file)
+            ),
+        ));
     }
     if kind.is_empty() && matches!(version, "v1" | "v2") && has("name") && has("version") {
         return Some(known("the description of a Helm chart", render(file, "")));
     }
     if kind.is_empty() && version.is_empty() && has("services") {
-        return Some(known("a Compose file", "Write a headless Service and a StatefulSet for it: Kubernetes does not read Compose files."));
+        return Some(known(
+            "a Compose file",
+            "Write a headless Service and a StatefulSet for it: Kubernetes does not read Compose \
+            files.",
+        ));
     }
     if kind.is_empty() && version.is_empty() && value.is_object() && is_named(file, "values") {
-        return Some(known("a file of values for a Helm chart", render(file, &format!(" -f {}", sanitize(file)))));
+        return Some(known(
+            "a file of values for a Helm chart",
+            render(file, &format!(" -f {}", sanitize(file))),
+        ));
     }
     None
 }
 
-/// A template that was not rendered: `text` could not be read, or `value` holds what is to be replaced.
+/// A template that was not rendered: `text` could not be read, or `value` holds what is to be
+/// replaced.
 pub(super) fn template(file: &str, text: &str) -> Option<ForeignKind> {
-    const MARKS: [&str; 10] = ["{{ .", "{{.", "{{-", "{{ include", "{{ template", "{{ if", "{{ range", "{{ with", "{{ end", "{{ toYaml"];
+    const MARKS: [&str; 10] = [
+        "{{ .",
+        "{{.",
+        "{{-",
+        "{{ include",
+        "{{ template",
+        "{{ if",
+        "{{ range",
+        "{{ with",
+        "{{ end",
+        "{{ toYaml",
+    ];
     if MARKS.iter().any(|it| text.contains(it)) {
         return Some(known("a Helm template that is not rendered", render(file, "")));
     }
     if text.contains("{{") && text.contains("}}") || text.contains("{%") {
-        return Some(known("a template that is not rendered", "Fill in what stands in braces by the tool that it is for, and name the result."));
+        return Some(known(
+            "a template that is not rendered",
+            "Fill in what stands in braces by the tool that it is for, and name the result.",
+        ));
     }
     None
 }
@@ -101,13 +145,21 @@ pub(super) fn placeholder(file: &str, value: &Value) -> Option<ForeignKind> {
             }
             let is_variable = text.starts_with("${") && text.ends_with('}');
             is_variable.then(|| {
-                known("a template with variables that are not filled in", format!("Fill them in: `envsubst < {} | stsgrade grade -f -`.", sanitize(file)))
+                known(
+                    "a template with variables that are not filled in",
+                    format!("Fill them in: `envsubst < {} | stsgrade grade -f -`.", sanitize(file)),
+                )
             })
         }
         Value::Array(list) => list.iter().find_map(|it| placeholder(file, it)),
         // A shell, a probe or a configuration has its own use for braces.
         Value::Object(map) => {
-            let fields = map.iter().filter(|(name, _)| !matches!(name.as_str(), "command" | "args" | "data" | "stringData" | "annotations" | "env"));
+            let fields = map.iter().filter(|(name, _)| {
+                !matches!(
+                    name.as_str(),
+                    "command" | "args" | "data" | "stringData" | "annotations" | "env"
+                )
+            });
             fields.map(|(_, it)| it).find_map(|it| placeholder(file, it))
         }
         _ => None,
@@ -135,27 +187,46 @@ pub(super) fn kind(version: &str, kind: &str, name: &str, value: &Value) -> Opti
         if right_kind == kind && right_version == version {
             return None;
         }
-        let lacks_selector = matches!(meant, Applied::StatefulSet | Applied::Deployment) && value.pointer("/spec/selector").is_none();
-        let selector = if lacks_selector { ", and give it a `spec.selector` with the labels of its template" } else { "" };
+        let lacks_selector = matches!(meant, Applied::StatefulSet | Applied::Deployment)
+            && value.pointer("/spec/selector").is_none();
+        let selector = if lacks_selector {
+            ", and give it a `spec.selector` with the labels of its template"
+        } else {
+            ""
+        };
         if right_kind != kind {
-            let next = format!("Write `apiVersion: {right_version}` and `kind: {right_kind}`{selector}.");
-            return Some(Refused { field: "kind", why: format!("the kind is written {right_kind}"), next });
+            let next =
+                format!("Write `apiVersion: {right_version}` and `kind: {right_kind}`{selector}.");
+            return Some(Refused {
+                field: "kind",
+                why: format!("the kind is written {right_kind}"),
+                next,
+            });
         }
         let why = format!("its apiVersion is {right_version}, not {}", sanitize(version));
-        return Some(Refused { field: "apiVersion", why, next: format!("Write `apiVersion: {right_version}`{selector}.") });
+        return Some(Refused {
+            field: "apiVersion",
+            why,
+            next: format!("Write `apiVersion: {right_version}`{selector}."),
+        });
     }
     let why = "this grader applies no objects of this kind".to_owned();
     let by_yourself = "apply everything yourself (`kubectl apply -f FILE`) and grade without `-f`";
     let next = match kind {
         "PersistentVolume" | "StorageClass" => {
             format!(
-                "{kind} {} belongs to the whole cluster. Apply it yourself (`kubectl apply -f FILE`) and take it out of the submission, or {by_yourself}.",
+                "{kind} {} belongs to the whole cluster. Apply it yourself (`kubectl apply -f \
+                FILE`) and take it out of the submission, or {by_yourself}.",
                 sanitize(name)
             )
         }
-        "HorizontalPodAutoscaler" => "Take it out of the submission: nothing else may scale the set while it is graded.".to_owned(),
+        "HorizontalPodAutoscaler" => {
+            "Take it out of the submission: nothing else may scale the set while it is graded."
+                .to_owned()
+        }
         _ => format!(
-            "Take it out of the submission, or, where the pods need it, {by_yourself}. Applied are: {}.",
+            "Take it out of the submission, or, where the pods need it, {by_yourself}. Applied \
+            are: {}.",
             Applied::ALL.map(|it| it.names().0).join(", ")
         ),
     };

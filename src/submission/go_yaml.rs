@@ -1,8 +1,8 @@
 //! YAML as kubectl reads it, into JSON values.
 //!
-//! kubectl's reader (sigs.k8s.io/yaml) knows YAML 1.1's scalars: `yes` and `on` are booleans, `0644`
-//! is octal, and the last of two equal keys wins. A reader of YAML 1.2 would apply other objects than
-//! the student's own `kubectl apply` does.
+//! kubectl's reader (sigs.k8s.io/yaml) knows YAML 1.1's scalars: `yes` and `on` are booleans,
+//! `0644` is octal, and the last of two equal keys wins. A reader of YAML 1.2 would apply other
+//! objects than the student's own `kubectl apply` does.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,11 @@ pub(super) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
     let mut number = 0;
     let mut line = 1;
     for event in Parser::new_from_str(text.trim_start_matches('\u{feff}')) {
-        let (event, span) = event.map_err(|error| YamlError { document: number.max(1), line: error.marker().line(), why: error.info() })?;
+        let (event, span) = event.map_err(|error| YamlError {
+            document: number.max(1),
+            line: error.marker().line(),
+            why: error.info(),
+        })?;
         if matches!(event, Event::DocumentStart(..)) {
             number += 1;
             builder = Builder::default();
@@ -101,14 +105,20 @@ impl Builder {
                 self.put(value, anchor, 1)
             }
             Event::Alias(id) => {
-                let Some((value, nodes)) = self.anchors.get(&id) else { return Err("an alias stands inside its own anchor".to_owned()) };
+                let Some((value, nodes)) = self.anchors.get(&id) else {
+                    return Err("an alias stands inside its own anchor".to_owned());
+                };
                 // Counted before it is copied.
-                let (value, nodes) = (self.nodes + nodes <= MOST_NODES).then(|| (value.clone(), *nodes)).ok_or_else(too_large)?;
+                let (value, nodes) = (self.nodes + nodes <= MOST_NODES)
+                    .then(|| (value.clone(), *nodes))
+                    .ok_or_else(too_large)?;
                 self.count(nodes)?;
                 self.put(value, 0, nodes)
             }
             Event::SequenceStart(_, anchor, _) => self.open(anchor, OpenNode::List(vec![])),
-            Event::MappingStart(_, anchor, _) => self.open(anchor, OpenNode::Map { entries: Map::new(), key: None, merged: vec![] }),
+            Event::MappingStart(_, anchor, _) => {
+                self.open(anchor, OpenNode::Map { entries: Map::new(), key: None, merged: vec![] })
+            }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             _ => Ok(()),
         }
@@ -217,12 +227,18 @@ fn scalar(text: &str, is_plain: bool, tag: Option<&Tag>) -> Result<Value, String
 fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
-        "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Value::Bool(true),
-        "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Value::Bool(false),
+        "true" | "True" | "TRUE" | "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => {
+            return Value::Bool(true);
+        }
+        "false" | "False" | "FALSE" | "n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => {
+            return Value::Bool(false);
+        }
         _ => {}
     }
     let starts = text.starts_with(|it: char| it.is_ascii_digit() || "+-.".contains(it));
-    let number = starts.then(|| text.replace('_', "")).and_then(|digits| integer(&digits).or_else(|| float(&digits)));
+    let number = starts
+        .then(|| text.replace('_', ""))
+        .and_then(|digits| integer(&digits).or_else(|| float(&digits)));
     number.map_or_else(|| Value::String(text.to_owned()), Value::Number)
 }
 
@@ -243,16 +259,23 @@ fn integer(text: &str) -> Option<Number> {
         return None;
     }
     let size = u64::from_str_radix(digits, radix).ok()?;
-    if negative { 0_i64.checked_sub_unsigned(size).map(Number::from) } else { Some(Number::from(size)) }
+    if negative {
+        0_i64.checked_sub_unsigned(size).map(Number::from)
+    } else {
+        Some(Number::from(size))
+    }
 }
 
 /// `^[-+]?[0-9]*\.?[0-9]+([eE][-+][0-9]+)?$`
 fn float(text: &str) -> Option<Number> {
     let body = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (mantissa, exponent) = body.split_once(['e', 'E']).map_or((body, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
+    let (mantissa, exponent) = body
+        .split_once(['e', 'E'])
+        .map_or((body, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
     let digits = |it: &str| it.bytes().all(|it| it.is_ascii_digit());
     let (whole, part) = mantissa.split_once('.').unwrap_or(("", mantissa));
-    let signed = |it: &str| it.strip_prefix(['-', '+']).is_some_and(|it| !it.is_empty() && digits(it));
+    let signed =
+        |it: &str| it.strip_prefix(['-', '+']).is_some_and(|it| !it.is_empty() && digits(it));
     let fits = digits(whole) && digits(part) && !part.is_empty() && exponent.is_none_or(signed);
     fits.then(|| text.parse().ok()).flatten().and_then(Number::from_f64)
 }
@@ -298,14 +321,20 @@ mod tests {
         ] {
             assert_eq!(plain(text), value, "{text}");
         }
-        assert_eq!(one("a: 'yes'\nb: \"0644\"\nc: !!str 1\nd: |\n  no\n"), json!({"a": "yes", "b": "0644", "c": "1", "d": "no\n"}));
+        assert_eq!(
+            one("a: 'yes'\nb: \"0644\"\nc: !!str 1\nd: |\n  no\n"),
+            json!({"a": "yes", "b": "0644", "c": "1", "d": "no\n"})
+        );
     }
 
     /// Catches documents that are lost, doubled or misnumbered in files as they really come.
     #[test]
     fn documents_are_numbered_as_they_stand() {
-        let found = documents("\u{feff}# head\r\na: 1\r\n---\r\n# nothing\r\n---\r\n\r\nb: 2\r\n---\r\n").unwrap();
-        let places: Vec<_> = found.iter().map(|it| (it.number, it.line, it.value.clone())).collect();
+        let found =
+            documents("\u{feff}# head\r\na: 1\r\n---\r\n# nothing\r\n---\r\n\r\nb: 2\r\n---\r\n")
+                .unwrap();
+        let places: Vec<_> =
+            found.iter().map(|it| (it.number, it.line, it.value.clone())).collect();
         assert_eq!(places, [(1, 2, json!({"a": 1})), (3, 7, json!({"b": 2}))]);
         assert_eq!(documents("").unwrap(), []);
         assert_eq!(documents("---\n---\n# x\n").unwrap(), []);
@@ -313,7 +342,10 @@ mod tests {
 
     #[test]
     fn anchors_merges_and_doubled_keys() {
-        assert_eq!(one("a: &x {k: 1, l: 2}\nb:\n  <<: *x\n  k: 3\nc: *x\n"), json!({"a": {"k": 1, "l": 2}, "b": {"k": 3, "l": 2}, "c": {"k": 1, "l": 2}}));
+        assert_eq!(
+            one("a: &x {k: 1, l: 2}\nb:\n  <<: *x\n  k: 3\nc: *x\n"),
+            json!({"a": {"k": 1, "l": 2}, "b": {"k": 3, "l": 2}, "c": {"k": 1, "l": 2}})
+        );
         assert_eq!(one("a: 1\na: 2\n"), json!({"a": 2}));
         assert_eq!(one("1: a\ntrue: b\n"), json!({"1": "a", "true": "b"}));
     }

@@ -74,9 +74,13 @@ impl Applied {
             Self::ConfigMap => ("ConfigMap", "v1", "configmaps"),
             Self::Secret => ("Secret", "v1", "secrets"),
             Self::ServiceAccount => ("ServiceAccount", "v1", "serviceaccounts"),
-            Self::PersistentVolumeClaim => ("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
+            Self::PersistentVolumeClaim => {
+                ("PersistentVolumeClaim", "v1", "persistentvolumeclaims")
+            }
             Self::Service => ("Service", "v1", "services"),
-            Self::PodDisruptionBudget => ("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
+            Self::PodDisruptionBudget => {
+                ("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets")
+            }
             Self::StatefulSet => ("StatefulSet", "apps/v1", "statefulsets"),
             Self::Deployment => ("Deployment", "apps/v1", "deployments"),
             Self::Pod => ("Pod", "v1", "pods"),
@@ -148,7 +152,11 @@ impl Submission {
             }
         }
         if objects.is_empty() {
-            let files = names.iter().map(|it| sanitize(&it.display().to_string())).collect::<Vec<_>>().join(", ");
+            let files = names
+                .iter()
+                .map(|it| sanitize(&it.display().to_string()))
+                .collect::<Vec<_>>()
+                .join(", ");
             return Err(SubmissionError::Nothing { files });
         }
         objects.sort_by_key(|it: &Manifest| it.kind);
@@ -170,7 +178,10 @@ impl Source {
     fn read(self) -> Result<(String, Vec<u8>), SubmissionError> {
         let (file, input): (String, io::Result<Box<dyn Read>>) = match self {
             Self::Stdin => (STDIN.to_owned(), Ok(Box::new(io::stdin()))),
-            Self::File(path) => (sanitize(&path.display().to_string()), File::open(&path).map(|it| Box::new(it) as Box<dyn Read>)),
+            Self::File(path) => (
+                sanitize(&path.display().to_string()),
+                File::open(&path).map(|it| Box::new(it) as Box<dyn Read>),
+            ),
         };
         let mut bytes = vec![];
         let read = input.and_then(|it| it.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
@@ -204,9 +215,14 @@ fn files(names: &[PathBuf]) -> Result<Vec<Source>, SubmissionError> {
 fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, SubmissionError> {
     let shown = || sanitize(&directory.display().to_string());
     let entries = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let entries = entries.map_err(|source| SubmissionError::Unreadable { file: shown(), source })?;
-    let is_manifest = |path: &PathBuf| path.is_file() && path.extension().is_some_and(|it| it == "yaml" || it == "yml" || it == "json");
-    let mut found: Vec<PathBuf> = entries.into_iter().map(|it| it.path()).filter(is_manifest).collect();
+    let entries =
+        entries.map_err(|source| SubmissionError::Unreadable { file: shown(), source })?;
+    let is_manifest = |path: &PathBuf| {
+        path.is_file()
+            && path.extension().is_some_and(|it| it == "yaml" || it == "yml" || it == "json")
+    };
+    let mut found: Vec<PathBuf> =
+        entries.into_iter().map(|it| it.path()).filter(is_manifest).collect();
     found.sort();
     if found.is_empty() || found.len() > MOST_FILES {
         return Err(SubmissionError::Directory { directory: shown(), found: found.len() });
@@ -214,12 +230,16 @@ fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, SubmissionError> {
     Ok(found)
 }
 
-/// A file's text, as kubectl takes it: UTF-16 where a byte order mark says so (PowerShell writes it), else UTF-8,
-/// in which bytes that are none (of Latin-1, mostly in comments) become U+FFFD.
+/// A file's text, as kubectl takes it: UTF-16 where a byte order mark says so (PowerShell writes
+/// it), else UTF-8, in which bytes that are none (of Latin-1, mostly in comments) become U+FFFD.
 fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| -> Option<String> {
         let (pairs, rest) = bytes.as_chunks::<2>();
-        rest.is_empty().then(|| char::decode_utf16(pairs.iter().map(|it| unit(*it))).map(|it| it.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+        rest.is_empty().then(|| {
+            char::decode_utf16(pairs.iter().map(|it| unit(*it)))
+                .map(|it| it.unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect()
+        })
     };
     match bytes {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes).map(Cow::Owned),
@@ -231,32 +251,60 @@ fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
 
 /// The documents of a file, each with its place.
 fn parse(file: &str, bytes: &[u8]) -> Result<Vec<(Place, Value)>, SubmissionError> {
-    let text = decode(bytes).filter(|it| !it.contains('\0')).ok_or_else(|| SubmissionError::NotText { file: file.to_owned() })?;
+    let text = decode(bytes)
+        .filter(|it| !it.contains('\0'))
+        .ok_or_else(|| SubmissionError::NotText { file: file.to_owned() })?;
     let text = text.as_ref();
     let place = |document: usize, line: usize| Place { file: file.to_owned(), document, line };
     // What begins as JSON is JSON if it can be: YAML forbids the tabs that JSON may hold.
     if text.trim_start().starts_with('{') {
-        let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_str(text).into_iter().collect();
+        let values: Result<Vec<Value>, _> =
+            serde_json::Deserializer::from_str(text).into_iter().collect();
         if let Ok(values) = values {
-            return Ok((1..).zip(values).map(|(number, value)| (place(number, 0), value)).collect());
+            return Ok((1..)
+                .zip(values)
+                .map(|(number, value)| (place(number, 0), value))
+                .collect());
         }
     }
     match go_yaml::documents(text) {
-        Ok(documents) => Ok(documents.into_iter().map(|it| (place(it.number, it.line), it.value)).collect()),
+        Ok(documents) => {
+            Ok(documents.into_iter().map(|it| (place(it.number, it.line), it.value)).collect())
+        }
         Err(fault) => Err(match foreign::template(file, text) {
-            Some(known) => SubmissionError::Foreign { place: Box::new(place(fault.document, fault.line)), what: known.what, next: known.next },
-            None => SubmissionError::Syntax { place: Box::new(place(fault.document, fault.line)), why: sanitize(&fault.why) },
+            Some(known) => SubmissionError::Foreign {
+                place: Box::new(place(fault.document, fault.line)),
+                what: known.what,
+                next: known.next,
+            },
+            None => SubmissionError::Syntax {
+                place: Box::new(place(fault.document, fault.line)),
+                why: sanitize(&fault.why),
+            },
         }),
     }
 }
 
 /// Takes one object, or each one of a list.
-fn take(mut value: Value, place: &Place, target: &str, objects: &mut Vec<Manifest>) -> Result<(), SubmissionError> {
+fn take(
+    mut value: Value,
+    place: &Place,
+    target: &str,
+    objects: &mut Vec<Manifest>,
+) -> Result<(), SubmissionError> {
     let lacks = |lacks| Err(SubmissionError::NotAnObject { place: Box::new(place.clone()), lacks });
-    if let Some(known) = foreign::document(&place.file, &value).or_else(|| foreign::placeholder(&place.file, &value)) {
-        return Err(SubmissionError::Foreign { place: Box::new(place.clone()), what: known.what, next: known.next });
+    if let Some(known) =
+        foreign::document(&place.file, &value).or_else(|| foreign::placeholder(&place.file, &value))
+    {
+        return Err(SubmissionError::Foreign {
+            place: Box::new(place.clone()),
+            what: known.what,
+            next: known.next,
+        });
     }
-    let word = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let word = |value: &Value, field: &str| {
+        value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
     if !value.is_object() {
         return lacks("a mapping with apiVersion, kind and metadata");
     }
@@ -268,12 +316,19 @@ fn take(mut value: Value, place: &Place, target: &str, objects: &mut Vec<Manifes
         return lacks("kind");
     }
     if kind.ends_with("List") {
-        let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else { return lacks("items") };
+        let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
+            return lacks("items");
+        };
         return items.into_iter().try_for_each(|item| take(item, place, target, objects));
     }
     let Some(Value::Object(metadata)) = value.get("metadata") else { return lacks("metadata") };
     let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let namespace = metadata.get("namespace").and_then(Value::as_str).filter(|it| !it.is_empty()).unwrap_or(target).to_owned();
+    let namespace = metadata
+        .get("namespace")
+        .and_then(Value::as_str)
+        .filter(|it| !it.is_empty())
+        .unwrap_or(target)
+        .to_owned();
     if name.is_empty() {
         return lacks("metadata.name");
     }
@@ -288,22 +343,38 @@ fn take(mut value: Value, place: &Place, target: &str, objects: &mut Vec<Manifes
     if (kind.as_str(), version.as_str()) == ("Namespace", "v1") {
         return if is_ours(&name) { Ok(()) } else { Err(elsewhere(&name)) };
     }
-    if let Some(foreign::Refused { field, why, next }) = foreign::kind(&version, &kind, &name, &value) {
-        return Err(SubmissionError::Kind { place: Box::new(place.clone()), kind: sanitize(&kind), name: sanitize(&name), field, why, next });
+    if let Some(foreign::Refused { field, why, next }) =
+        foreign::kind(&version, &kind, &name, &value)
+    {
+        return Err(SubmissionError::Kind {
+            place: Box::new(place.clone()),
+            kind: sanitize(&kind),
+            name: sanitize(&name),
+            field,
+            why,
+            next,
+        });
     }
-    let Some(known) = Applied::ALL.into_iter().find(|it| it.names().0 == kind) else { return lacks("a kind that is applied") };
+    let Some(known) = Applied::ALL.into_iter().find(|it| it.names().0 == kind) else {
+        return lacks("a kind that is applied");
+    };
     if !is_ours(&namespace) {
         return Err(elsewhere(&namespace));
     }
     // The name becomes part of a path.
-    let is_valid = |it: &str| it.starts_with(|it: char| it.is_ascii_alphanumeric()) && it.bytes().all(|it| it.is_ascii_alphanumeric() || b"-.".contains(&it));
+    let is_valid = |it: &str| {
+        it.starts_with(|it: char| it.is_ascii_alphanumeric())
+            && it.bytes().all(|it| it.is_ascii_alphanumeric() || b"-.".contains(&it))
+    };
     if !is_valid(&name) {
         return lacks("a metadata.name of lowercase letters, digits, - and .");
     }
     let Some(Value::Object(metadata)) = value.get_mut("metadata") else { return lacks("metadata") };
     metadata.insert("namespace".to_owned(), Value::String(target.to_owned()));
     // A manifest that `kubectl get -o yaml` wrote carries what only the server may write.
-    for field in ["uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "managedFields"] {
+    for field in
+        ["uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "managedFields"]
+    {
         metadata.remove(field);
     }
     if let Some(object) = value.as_object_mut() {

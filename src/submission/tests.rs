@@ -27,11 +27,18 @@ fn object(version: &str, kind: &str, name: &str, more: &str) -> String {
 /// Catches a set whose pods come before the Service or the ConfigMap that they need.
 #[test]
 fn objects_come_in_the_order_in_which_they_are_needed() {
-    let text = ["apps/v1 StatefulSet web", "v1 Pod p", "v1 Service svc", "v1 ConfigMap c", "policy/v1 PodDisruptionBudget b"]
-        .map(|it| it.split(' ').collect::<Vec<_>>())
-        .map(|it| object(it[0], it[1], it[2], ""))
-        .join("");
-    let names: Vec<_> = read(&[("a.yaml", &text)]).unwrap().objects.into_iter().map(|it| it.name).collect();
+    let text = [
+        "apps/v1 StatefulSet web",
+        "v1 Pod p",
+        "v1 Service svc",
+        "v1 ConfigMap c",
+        "policy/v1 PodDisruptionBudget b",
+    ]
+    .map(|it| it.split(' ').collect::<Vec<_>>())
+    .map(|it| object(it[0], it[1], it[2], ""))
+    .join("");
+    let names: Vec<_> =
+        read(&[("a.yaml", &text)]).unwrap().objects.into_iter().map(|it| it.name).collect();
     assert_eq!(names, ["c", "svc", "b", "web", "p"]);
 }
 
@@ -39,27 +46,45 @@ fn objects_come_in_the_order_in_which_they_are_needed() {
 #[test]
 fn only_the_target_and_the_lab_s_own_namespace_are_taken() {
     for namespace in ["statefulset-lab", "target"] {
-        let text = object("v1", "Service", "s", &format!("  namespace: {namespace}\n")) + &object("v1", "Namespace", namespace, "");
+        let text = object("v1", "Service", "s", &format!("  namespace: {namespace}\n"))
+            + &object("v1", "Namespace", namespace, "");
         let read = read(&[("a.yaml", &text)]).unwrap();
         assert_eq!(read.objects.len(), 1);
         assert_eq!(read.objects[0].value["metadata"]["namespace"], "target");
     }
     let elsewhere = object("v1", "Service", "s", "  namespace: kube-system\n");
-    assert_eq!(error(&elsewhere), "a.yaml, document 1, line 1: Service s belongs to namespace kube-system, and target is graded");
-    assert_eq!(error(&object("v1", "Namespace", "other", "")), "a.yaml, document 1, line 1: Namespace other belongs to namespace other, and target is graded");
+    assert_eq!(
+        error(&elsewhere),
+        "a.yaml, document 1, line 1: Service s belongs to namespace kube-system, and target is \
+        graded"
+    );
+    assert_eq!(
+        error(&object("v1", "Namespace", "other", "")),
+        "a.yaml, document 1, line 1: Namespace other belongs to namespace other, and target is \
+        graded"
+    );
 }
 
 /// Catches cluster-wide and privileged kinds being applied for a stranger.
 #[test]
 fn other_kinds_are_refused_by_name() {
-    let text = object("v1", "Service", "s", "") + &object("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "evil\\e", "");
-    assert_eq!(error(&text), "a.yaml, document 2, line 6: ClusterRoleBinding evil\\e is not applied: this grader applies no objects of this kind");
+    let text = object("v1", "Service", "s", "")
+        + &object("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "evil\\e", "");
+    assert_eq!(
+        error(&text),
+        "a.yaml, document 2, line 6: ClusterRoleBinding evil\\e is not applied: this grader \
+        applies no objects of this kind"
+    );
     assert_eq!(
         error(&object("apps/v1beta1", "StatefulSet", "web", "")),
-        "a.yaml, document 1, line 1: StatefulSet web is not applied: its apiVersion is apps/v1, not apps/v1beta1"
+        "a.yaml, document 1, line 1: StatefulSet web is not applied: its apiVersion is apps/v1, \
+        not apps/v1beta1"
     );
     // A kind of our names in somebody's own group.
-    assert!(error(&object("evil.io/v1", "Service", "s", "")).ends_with("this grader applies no objects of this kind"));
+    assert!(
+        error(&object("evil.io/v1", "Service", "s", ""))
+            .ends_with("this grader applies no objects of this kind")
+    );
 }
 
 #[test]
@@ -67,20 +92,48 @@ fn lists_and_directories_are_opened() {
     let list = r#"{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Service","metadata":{"name":"a"}},
 	{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Service","metadata":{"name":"b"}}]}]}"#;
     let more = object("v1", "Service", "c", "");
-    let found = read(&[("2.json", list), ("1.yml", &more), ("notes.txt", "not: [yaml"), ("3.yaml", "# nothing\n")]).unwrap();
-    assert_eq!(found.objects.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["c", "a", "b"]);
+    let found = read(&[
+        ("2.json", list),
+        ("1.yml", &more),
+        ("notes.txt", "not: [yaml"),
+        ("3.yaml", "# nothing\n"),
+    ])
+    .unwrap();
+    assert_eq!(
+        found.objects.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(),
+        ["c", "a", "b"]
+    );
 }
 
 #[test]
 fn what_is_no_manifest_says_so() {
     assert_eq!(error("a: [1\n").split(": ").next(), Some("a.yaml, document 1, line 1"));
-    assert_eq!(error("just words\n"), "a.yaml, document 1, line 1: not a Kubernetes object: a mapping with apiVersion, kind and metadata");
-    assert_eq!(error("kind: Service\n"), "a.yaml, document 1, line 1: not a Kubernetes object: apiVersion");
-    assert_eq!(error("apiVersion: v1\nkind: Service\nmetadata: {generateName: x}\n"), "a.yaml, document 1, line 1: not a Kubernetes object: metadata.name");
-    assert!(error(&object("v1", "Service", "../../nodes", "")).ends_with("not a Kubernetes object: a metadata.name of lowercase letters, digits, - and ."));
-    assert!(read(&[("a.yaml", "# only words\n")]).unwrap_err().to_string().starts_with("there is no object in "));
+    assert_eq!(
+        error("just words\n"),
+        "a.yaml, document 1, line 1: not a Kubernetes object: a mapping with apiVersion, kind and \
+        metadata"
+    );
+    assert_eq!(
+        error("kind: Service\n"),
+        "a.yaml, document 1, line 1: not a Kubernetes object: apiVersion"
+    );
+    assert_eq!(
+        error("apiVersion: v1\nkind: Service\nmetadata: {generateName: x}\n"),
+        "a.yaml, document 1, line 1: not a Kubernetes object: metadata.name"
+    );
+    assert!(error(&object("v1", "Service", "../../nodes", "")).ends_with(
+        "not a Kubernetes object: a metadata.name of lowercase letters, digits, - and ."
+    ));
+    assert!(
+        read(&[("a.yaml", "# only words\n")])
+            .unwrap_err()
+            .to_string()
+            .starts_with("there is no object in ")
+    );
     assert!(read(&[("a.txt", "")]).unwrap_err().to_string().contains("holds 0 files"));
-    assert!(error(&"#".repeat((1 << 20) + 1)).ends_with("is larger than 1 MiB, which no manifest is"));
+    assert!(
+        error(&"#".repeat((1 << 20) + 1)).ends_with("is larger than 1 MiB, which no manifest is")
+    );
     let missing = Submission::read(&[PathBuf::from("no such file")], "target").unwrap_err();
     assert!(missing.to_string().starts_with("cannot read no such file: "));
 }
@@ -88,17 +141,28 @@ fn what_is_no_manifest_says_so() {
 /// Catches a manifest that kubectl takes being refused for how its text is encoded.
 #[test]
 fn text_is_decoded_as_kubectl_does() {
-    let text = format!("# größer\r\n{}", object("v1", "Service", "s", "  labels: {a: 'ü😀'}\n").replace('\n', "\r\n"));
-    let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> { [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(bytes).collect() };
+    let text = format!(
+        "# größer\r\n{}",
+        object("v1", "Service", "s", "  labels: {a: 'ü😀'}\n").replace('\n', "\r\n")
+    );
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(bytes).collect()
+    };
     let bytes = |bytes: &[u8]| {
         let folder = folder(&[]);
         fs::write(folder.path().join("a.yaml"), bytes).unwrap();
         Submission::read(&[folder.path().to_owned()], "target")
     };
-    for encoded in [utf16(u16::to_le_bytes), utf16(u16::to_be_bytes), [b"\xef\xbb\xbf", text.as_bytes()].concat(), text.clone().into_bytes()] {
+    for encoded in [
+        utf16(u16::to_le_bytes),
+        utf16(u16::to_be_bytes),
+        [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+        text.clone().into_bytes(),
+    ] {
         assert_eq!(bytes(&encoded).unwrap().objects[0].value["metadata"]["labels"]["a"], "ü😀");
     }
-    let latin1: Vec<u8> = text.replace("ü😀", "x").chars().map(|it| u8::try_from(u32::from(it)).unwrap()).collect();
+    let latin1: Vec<u8> =
+        text.replace("ü😀", "x").chars().map(|it| u8::try_from(u32::from(it)).unwrap()).collect();
     assert_eq!(bytes(&latin1).unwrap().objects[0].value["metadata"]["labels"]["a"], "x");
     // An image, and UTF-16 that does not say so.
     for other in [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), b"k\0i\0n\0d\0", b"\xff\xfea"] {
@@ -113,33 +177,67 @@ fn next(name: &str, text: &str) -> String {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, text).unwrap();
     let error = Submission::read(&[path], "target").unwrap_err();
-    format!("{error} => {}", error.next()).replace(&format!("{}/", folder.path().display()), "").replace(&folder.path().display().to_string(), ".")
+    format!("{error} => {}", error.next())
+        .replace(&format!("{}/", folder.path().display()), "")
+        .replace(&folder.path().display().to_string(), ".")
 }
 
-/// Catches "not a Kubernetes object: metadata" and "correct the manifest" of files that are right, but another tool's.
+/// Catches "not a Kubernetes object: metadata" and "correct the manifest" of files that are right,
+/// but another tool's.
 #[test]
 fn files_of_other_tools_are_named_with_what_helps() {
-    let kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n";
-    let expected = "this is a kustomization, not an object of a submission => Render it: `kubectl kustomize lab | stsgrade grade -f -`.";
-    assert_eq!(next("lab/k.yaml", kustomization), format!("lab/k.yaml, document 1, line 1: {expected}"));
-    assert_eq!(next("lab/kustomization.yaml", "resources: [a.yaml]\n"), format!("lab/kustomization.yaml, document 1, line 1: {expected}"));
-    let rendered = "not an object of a submission => Render the chart: `helm template web | stsgrade grade -f -`.";
+    let kustomization =
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n";
+    let expected = "this is a kustomization, not an object of a submission => Render it: `kubectl \
+        kustomize lab | stsgrade grade -f -`.";
+    assert_eq!(
+        next("lab/k.yaml", kustomization),
+        format!("lab/k.yaml, document 1, line 1: {expected}")
+    );
+    assert_eq!(
+        next("lab/kustomization.yaml", "resources: [a.yaml]\n"),
+        format!("lab/kustomization.yaml, document 1, line 1: {expected}")
+    );
+    let rendered = "not an object of a submission => Render the chart: `helm template web | \
+        stsgrade grade -f -`.";
     assert_eq!(
         next("web/templates/svc.yaml", "kind: Service\nmetadata:\n  name: {{ .Release.Name }}\n"),
-        format!("web/templates/svc.yaml, document 1, line 3: this is a Helm template that is not rendered, {rendered}")
+        format!(
+            "web/templates/svc.yaml, document 1, line 3: this is a Helm template that is not \
+            rendered, {rendered}"
+        )
     );
-    assert!(next("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n").ends_with(rendered));
-    assert!(next("web/values.yaml", "replicas: 3\n").ends_with("`helm template web -f web/values.yaml | stsgrade grade -f -`."));
-    let quoted = object("apps/v1", "StatefulSet", "web", "spec:\n  replicas: \"{{ .Values.replicas }}\"\n");
+    assert!(
+        next("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n").ends_with(rendered)
+    );
+    assert!(
+        next("web/values.yaml", "replicas: 3\n")
+            .ends_with("`helm template web -f web/values.yaml | stsgrade grade -f -`.")
+    );
+    let quoted =
+        object("apps/v1", "StatefulSet", "web", "spec:\n  replicas: \"{{ .Values.replicas }}\"\n");
     assert!(next("web/templates/set.yaml", &quoted).ends_with(rendered));
     assert!(next("a.yaml", "a: {{ x }}\n").contains("a template that is not rendered"));
-    assert!(next("a.yaml", &object("v1", "Service", "${NAME}", "")).ends_with("`envsubst < a.yaml | stsgrade grade -f -`."));
-    let kind = "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: control-plane}]\n";
-    assert!(next("kind.yaml", kind).contains("the configuration of a kind cluster, not an object of a submission => `kind create cluster --config kind.yaml`"));
-    assert!(next("c.yaml", "apiVersion: v1\nkind: Config\nclusters: []\n").contains("a kubeconfig"));
+    assert!(
+        next("a.yaml", &object("v1", "Service", "${NAME}", ""))
+            .ends_with("`envsubst < a.yaml | stsgrade grade -f -`.")
+    );
+    let kind =
+        "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes: [{role: control-plane}]\n";
+    assert!(next("kind.yaml", kind).contains(
+        "the configuration of a kind cluster, not an object \
+        of a submission => `kind create cluster --config kind.yaml`"
+    ));
+    assert!(
+        next("c.yaml", "apiVersion: v1\nkind: Config\nclusters: []\n").contains("a kubeconfig")
+    );
     assert!(next("compose.yaml", "services: {web: {image: nginx}}\n").contains("a Compose file"));
-    let url = Submission::read(&[PathBuf::from("https://example.com/lab.yaml")], "target").unwrap_err();
-    assert_eq!(url.next(), "Fetch it: `curl -fsSL https://example.com/lab.yaml | stsgrade grade -f -`.");
+    let url =
+        Submission::read(&[PathBuf::from("https://example.com/lab.yaml")], "target").unwrap_err();
+    assert_eq!(
+        url.next(),
+        "Fetch it: `curl -fsSL https://example.com/lab.yaml | stsgrade grade -f -`."
+    );
 }
 
 /// Catches braces of a shell, a probe or a configuration being taken for a template's.
@@ -153,17 +251,39 @@ fn braces_in_what_a_container_runs_are_its_own() {
 /// Catches "take it out of the submission" of the StatefulSet itself.
 #[test]
 fn objects_that_are_not_applied_say_what_helps() {
-    let set = |version: &str, kind: &str, more: &str| next("a.yaml", &object(version, kind, "web", more)).split(" => ").last().unwrap_or_default().to_owned();
+    let set = |version: &str, kind: &str, more: &str| {
+        next("a.yaml", &object(version, kind, "web", more))
+            .split(" => ")
+            .last()
+            .unwrap_or_default()
+            .to_owned()
+    };
     let selector = "spec: {selector: {matchLabels: {a: b}}}\n";
     assert_eq!(set("apps/v1beta1", "StatefulSet", selector), "Write `apiVersion: apps/v1`.");
-    assert_eq!(set("v1", "StatefulSet", ""), "Write `apiVersion: apps/v1`, and give it a `spec.selector` with the labels of its template.");
+    assert_eq!(
+        set("v1", "StatefulSet", ""),
+        "Write `apiVersion: apps/v1`, and give it a `spec.selector` with the labels of its \
+        template."
+    );
     assert_eq!(set("extensions/v1beta1", "Deployment", selector), "Write `apiVersion: apps/v1`.");
     assert_eq!(set("policy/v1beta1", "PodDisruptionBudget", ""), "Write `apiVersion: policy/v1`.");
-    assert_eq!(set("apps/v1", "Statefulset", selector), "Write `apiVersion: apps/v1` and `kind: StatefulSet`.");
-    assert!(set("v1", "PersistentVolume", "").starts_with("PersistentVolume web belongs to the whole cluster. Apply it yourself"));
+    assert_eq!(
+        set("apps/v1", "Statefulset", selector),
+        "Write `apiVersion: apps/v1` and `kind: StatefulSet`."
+    );
+    assert!(
+        set("v1", "PersistentVolume", "")
+            .starts_with("PersistentVolume web belongs to the whole cluster. Apply it yourself")
+    );
     assert!(set("storage.k8s.io/v1", "StorageClass", "").contains("grade without `-f`"));
-    assert!(set("autoscaling/v2", "HorizontalPodAutoscaler", "").contains("nothing else may scale the set"));
-    assert!(set("serving.knative.dev/v1", "Service", "").starts_with("Take it out of the submission, or"));
+    assert!(
+        set("autoscaling/v2", "HorizontalPodAutoscaler", "")
+            .contains("nothing else may scale the set")
+    );
+    assert!(
+        set("serving.knative.dev/v1", "Service", "")
+            .starts_with("Take it out of the submission, or")
+    );
 }
 
 /// Catches a digest that depends on anything but the bytes.
@@ -175,11 +295,20 @@ fn the_digest_is_of_the_bytes() {
     assert_ne!(read(&[("a.yaml", &format!("{text} "))]).unwrap().digest, digest);
 }
 
-/// Catches a manifest written by `kubectl get -o yaml` being refused for what the server itself added.
+/// Catches a manifest written by `kubectl get -o yaml` being refused for what the server itself
+/// added.
 #[test]
 fn what_the_server_fills_in_is_taken_out() {
-    let text =
-        object("v1", "Service", "s", "  uid: u\n  resourceVersion: '7'\n  managedFields: [{manager: x}]\n  labels: {a: b}\nstatus: {loadBalancer: {}}\n");
+    let text = object(
+        "v1",
+        "Service",
+        "s",
+        "  uid: u\n  resourceVersion: '7'\n  managedFields: [{manager: x}]\n  labels: \
+        {a: b}\nstatus: {loadBalancer: {}}\n",
+    );
     let value = read(&[("a.yaml", &text)]).unwrap().objects.remove(0).value;
-    assert_eq!(value, serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "target", "labels": {"a": "b"}}}));
+    assert_eq!(
+        value,
+        serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "target", "labels": {"a": "b"}}})
+    );
 }

@@ -1,8 +1,9 @@
 //! Whether judging is linear in the recording, whatever is in it.
 //!
-//! `cargo bench --bench bounded`. A recording of a real grade grows by many lines of one kind at a time. A time says something
-//! about a machine; what is compared is judging with merely reading the same lines, in the same run. Ends with a failure
-//! where judging takes many times as long, as a quadratic judge does.
+//! `cargo bench --bench bounded`. A recording of a real grade grows by many lines of one kind at a
+//! time. A time says something about a machine; what is compared is judging with merely reading the
+//! same lines, in the same run. Ends with a failure where judging takes many times as long, as a
+//! quadratic judge does.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
 
@@ -19,9 +20,11 @@ use stsgrade::{
     report::{Report, Source},
 };
 
-/// How many lines are added. With so many, a quadratic judge takes tens of times as long as reading them.
+/// How many lines are added. With so many, a quadratic judge takes tens of times as long as reading
+/// them.
 const LINES: u64 = 20_000;
-/// Judging folds each line and goes through what it made of them some ten times: that is a few times what reading takes.
+/// Judging folds each line and goes through what it made of them some ten times: that is a few
+/// times what reading takes.
 const MOST_TIMES_READING: f64 = 8.0;
 /// How often a pair is measured before judging counts as too slow.
 const ROUNDS: u32 = 3;
@@ -35,7 +38,11 @@ struct Sample {
 
 impl Sample {
     fn read() -> Self {
-        let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pass/append/recording.jsonl")).unwrap();
+        let text = fs::read_to_string(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/fixtures/pass/append/recording.jsonl"
+        ))
+        .unwrap();
         let mut lines = text.lines();
         let header = lines.next().unwrap().to_owned();
         let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -52,7 +59,13 @@ impl Sample {
     fn last(&self, kind: &str, name: &str) -> Value {
         let of = |line: &&Value| line["object"][kind]["metadata"]["name"] == name;
         let mut line = self.judged.iter().rfind(of).unwrap().clone();
-        if let Some(spec) = self.judged.iter().filter(of).filter_map(|line| line["object"][kind].get("spec")).next_back() {
+        if let Some(spec) = self
+            .judged
+            .iter()
+            .filter(of)
+            .filter_map(|line| line["object"][kind].get("spec"))
+            .next_back()
+        {
             line["object"][kind]["spec"] = spec.clone();
         }
         line
@@ -61,7 +74,9 @@ impl Sample {
     /// A recording that goes on with these lines before its end.
     fn with(&self, more: impl Iterator<Item = Value>) -> Vec<u8> {
         let mut out = self.header.clone();
-        for (seq, mut line) in (1_u64..).zip(self.judged.iter().cloned().chain(more).chain([self.end.clone()])) {
+        for (seq, mut line) in
+            (1_u64..).zip(self.judged.iter().cloned().chain(more).chain([self.end.clone()]))
+        {
             line["seq"] = json!(seq);
             line["at"] = json!(seq * 1_000_000);
             write!(out, "\n{line}").unwrap();
@@ -100,8 +115,12 @@ fn read(recording: &[u8]) {
 fn judge(recording: &[u8]) {
     let folded = fold(reader(recording)).unwrap();
     let header = &folded.header;
-    let source =
-        Source { digest: folded.digest.clone(), cluster: header.cluster.clone(), started_at: header.started_at.clone(), namespace: header.namespace.clone() };
+    let source = Source {
+        digest: folded.digest.clone(),
+        cluster: header.cluster.clone(),
+        started_at: header.started_at.clone(),
+        namespace: header.namespace.clone(),
+    };
     drop(Report::of(&source, &folded.timeline));
 }
 
@@ -120,7 +139,10 @@ fn assert_bounded(what: &str, sample: &Sample, line: impl Fn(u64) -> Value) {
         }
     }
     println!("{lowest:6.2} times as long as reading: {what}");
-    assert!(lowest < MOST_TIMES_READING, "{what}: judging {LINES} lines takes {lowest:.1} times as long as reading them");
+    assert!(
+        lowest < MOST_TIMES_READING,
+        "{what}: judging {LINES} lines takes {lowest:.1} times as long as reading them"
+    );
 }
 
 /// Two lines in turn: a pod comes, and goes.
@@ -135,10 +157,18 @@ fn pods() {
     let mut stray = pod.clone();
     stray["object"]["Pod"]["metadata"]["ownerReferences"] = json!([]);
     assert_bounded("one pod, told again and again", &sample, |_| pod.clone());
-    assert_bounded("one ordinal, made anew each time", &sample, |n| comes_and_goes(&pod, n, "web-1"));
-    assert_bounded("a new ordinal each time", &sample, |n| comes_and_goes(&pod, n, &format!("web-{}", n / 2 + 5)));
-    assert_bounded("pods of nobody", &sample, |n| comes_and_goes(&stray, n, &format!("stray-{}", n / 2)));
-    assert_bounded("pods of nobody that stay", &sample, |n| object(&stray, "added", &format!("stray-{n}"), &format!("stray-{n}")));
+    assert_bounded("one ordinal, made anew each time", &sample, |n| {
+        comes_and_goes(&pod, n, "web-1")
+    });
+    assert_bounded("a new ordinal each time", &sample, |n| {
+        comes_and_goes(&pod, n, &format!("web-{}", n / 2 + 5))
+    });
+    assert_bounded("pods of nobody", &sample, |n| {
+        comes_and_goes(&stray, n, &format!("stray-{}", n / 2))
+    });
+    assert_bounded("pods of nobody that stay", &sample, |n| {
+        object(&stray, "added", &format!("stray-{n}"), &format!("stray-{n}"))
+    });
     assert_bounded("old lives of one ordinal, told again", &sample, |n| {
         let number = if n < LINES / 2 { n } else { n - LINES / 2 };
         object(&pod, "modified", "web-1", &format!("pod-{number}"))
@@ -166,29 +196,51 @@ fn sets() {
     });
     assert_bounded("a set whose template changes", &sample, |n| {
         let mut line = set.clone();
-        line["object"]["StatefulSet"]["spec"]["template"]["metadata"]["labels"]["n"] = json!(n.to_string());
+        line["object"]["StatefulSet"]["spec"]["template"]["metadata"]["labels"]["n"] =
+            json!(n.to_string());
         line
     });
-    assert_bounded("many sets", &sample, |n| object(&set, "added", &format!("other-{n}"), &format!("other-{n}")));
-    assert_bounded("many sets that go", &sample, |n| {
-        object(&set, if n.is_multiple_of(2) { "added" } else { "deleted" }, &format!("other-{}", n / 2), &format!("other-{}", n / 2))
+    assert_bounded("many sets", &sample, |n| {
+        object(&set, "added", &format!("other-{n}"), &format!("other-{n}"))
     });
-    assert_bounded("many lives of one set", &sample, |n| object(&set, "added", "web", &format!("set-{n}")));
+    assert_bounded("many sets that go", &sample, |n| {
+        object(
+            &set,
+            if n.is_multiple_of(2) { "added" } else { "deleted" },
+            &format!("other-{}", n / 2),
+            &format!("other-{}", n / 2),
+        )
+    });
+    assert_bounded("many lives of one set", &sample, |n| {
+        object(&set, "added", "web", &format!("set-{n}"))
+    });
     assert_bounded("many subjects", &sample, |_| subject.clone());
 }
 
 fn claims_services_and_slices() {
     let sample = Sample::read();
-    let (claim, service, slice) = (sample.last("PersistentVolumeClaim", "data-web-1"), sample.last("Service", "web"), sample.first("/object/EndpointSlice"));
-    assert_bounded("many claims", &sample, |n| object(&claim, "added", &format!("claim-{n}"), &format!("claim-{n}")));
-    assert_bounded("many lives of one claim", &sample, |n| object(&claim, "added", "data-web-1", &format!("claim-{n}")));
-    assert_bounded("many Services", &sample, |n| object(&service, "added", &format!("service-{n}"), &format!("service-{n}")));
+    let (claim, service, slice) = (
+        sample.last("PersistentVolumeClaim", "data-web-1"),
+        sample.last("Service", "web"),
+        sample.first("/object/EndpointSlice"),
+    );
+    assert_bounded("many claims", &sample, |n| {
+        object(&claim, "added", &format!("claim-{n}"), &format!("claim-{n}"))
+    });
+    assert_bounded("many lives of one claim", &sample, |n| {
+        object(&claim, "added", "data-web-1", &format!("claim-{n}"))
+    });
+    assert_bounded("many Services", &sample, |n| {
+        object(&service, "added", &format!("service-{n}"), &format!("service-{n}"))
+    });
     assert_bounded("a Service that changes", &sample, |n| {
         let mut line = service.clone();
         line["object"]["Service"]["spec"]["selector"]["n"] = json!(n.to_string());
         line
     });
-    assert_bounded("many EndpointSlices", &sample, |n| object(&slice, "added", &format!("slice-{n}"), &format!("slice-{n}")));
+    assert_bounded("many EndpointSlices", &sample, |n| {
+        object(&slice, "added", &format!("slice-{n}"), &format!("slice-{n}"))
+    });
     assert_bounded("gaps in which much vanished", &sample, |n| {
         if n < LINES / 2 {
             return object(&claim, "added", &format!("claim-{n}"), &format!("claim-{n}"));
@@ -222,7 +274,8 @@ fn events() {
 
 fn what_the_grader_did_and_read() {
     let sample = Sample::read();
-    let (read, canary, lookup) = (sample.first("/read"), sample.first("/canary/wrote"), sample.first("/lookup/of"));
+    let (read, canary, lookup) =
+        (sample.first("/read"), sample.first("/canary/wrote"), sample.first("/lookup/of"));
     let about = |line: &Value, field: &str, number: u64| {
         let mut line = line.clone();
         line[field]["pod"]["uid"] = json!(format!("pod-{number}"));

@@ -1,6 +1,8 @@
-//! How long judging takes, against what no judge can do without: reading the bytes, and parsing their JSON.
+//! How long judging takes, against what no judge can do without: reading the bytes, and parsing
+//! their JSON.
 //!
-//! `cargo bench --bench judge`. A time says something about a machine; the ratios in one run say something about the judge.
+//! `cargo bench --bench judge`. A time says something about a machine; the ratios in one run say
+//! something about the judge.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
 
@@ -16,9 +18,14 @@ use stsgrade::{
 
 const LINES: usize = 100_000;
 
-/// A fixture's recording, in which the last changes of its objects come again and again before the end.
+/// A fixture's recording, in which the last changes of its objects come again and again before the
+/// end.
 fn long_recording() -> Vec<u8> {
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pass/append/recording.jsonl")).unwrap();
+    let text = fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/fixtures/pass/append/recording.jsonl"
+    ))
+    .unwrap();
     let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let header = lines.next().unwrap();
     let (mut judged, mut end) = (vec![], None);
@@ -29,8 +36,15 @@ fn long_recording() -> Vec<u8> {
         }
         judged.push(line);
     }
-    let last = |path: &str| judged.iter().rfind(|line| line.pointer(path).is_some()).unwrap().clone();
-    let again = [last("/object/Pod/status"), last("/object/StatefulSet"), last("/object/PersistentVolumeClaim"), last("/object/EndpointSlice"), last("/read")];
+    let last =
+        |path: &str| judged.iter().rfind(|line| line.pointer(path).is_some()).unwrap().clone();
+    let again = [
+        last("/object/Pod/status"),
+        last("/object/StatefulSet"),
+        last("/object/PersistentVolumeClaim"),
+        last("/object/EndpointSlice"),
+        last("/read"),
+    ];
     let repeated = again.iter().cycle().take(LINES - judged.len() - 1).cloned();
     let mut out = header.to_string();
     for (seq, mut line) in judged.iter().cloned().chain(repeated).chain(end).enumerate() {
@@ -44,10 +58,15 @@ fn long_recording() -> Vec<u8> {
 }
 
 fn judge(recording: &[u8]) -> u32 {
-    let folded = fold(Reader::from(Box::new(Cursor::new(recording.to_vec())), "it").unwrap()).unwrap();
+    let folded =
+        fold(Reader::from(Box::new(Cursor::new(recording.to_vec())), "it").unwrap()).unwrap();
     let header = &folded.header;
-    let source =
-        Source { digest: folded.digest.clone(), cluster: header.cluster.clone(), started_at: header.started_at.clone(), namespace: header.namespace.clone() };
+    let source = Source {
+        digest: folded.digest.clone(),
+        cluster: header.cluster.clone(),
+        started_at: header.started_at.clone(),
+        namespace: header.namespace.clone(),
+    };
     Report::of(&source, &folded.timeline).score.earned
 }
 
@@ -55,14 +74,22 @@ fn benchmark(criterion: &mut Criterion) {
     let recording = long_recording();
     assert_eq!(judge(&recording), 100);
     let mut group = criterion.benchmark_group("100,000 observations");
-    group.throughput(Throughput::Bytes(recording.len() as u64)).sample_size(10).measurement_time(Duration::from_secs(10));
+    group
+        .throughput(Throughput::Bytes(recording.len() as u64))
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(10));
     group.bench_function("judged", |bencher| bencher.iter(|| judge(black_box(&recording))));
     group.bench_function("parsed into serde_json::Value", |bencher| {
         bencher.iter(|| {
-            recording.split(|it| *it == b'\n').filter(|line| !line.is_empty()).for_each(|line| drop(black_box(serde_json::from_slice::<Value>(line).unwrap())))
+            recording
+                .split(|it| *it == b'\n')
+                .filter(|line| !line.is_empty())
+                .for_each(|line| drop(black_box(serde_json::from_slice::<Value>(line).unwrap())))
         });
     });
-    group.bench_function("digested", |bencher| bencher.iter(|| Sha256::digest(black_box(&recording))));
+    group.bench_function("digested", |bencher| {
+        bencher.iter(|| Sha256::digest(black_box(&recording)))
+    });
     group.finish();
 }
 

@@ -1,4 +1,5 @@
-//! What `-f` makes of a namespace in which something stands already, or of which the API server refuses a part.
+//! What `-f` makes of a namespace in which something stands already, or of which the API server
+//! refuses a part.
 
 use k8s_openapi::api::core::v1::PersistentVolume;
 use kube::{
@@ -12,13 +13,15 @@ use crate::{
     state::{STANDING, read},
 };
 
-/// Catches a container, a variable and a retention policy that `kubectl apply` brought, that the manifest does not hold any
-/// more, and that stay all the same.
+/// Catches a container, a variable and a retention policy that `kubectl apply` brought, that the
+/// manifest does not hold any more, and that stay all the same.
 #[tokio::test]
 async fn what_the_manifest_drops_goes() {
     for manager in ["kubectl-client-side-apply", "kubectl-create"] {
         Lab::run(&format!("live-drops-{manager}"), async |lab| {
-            let more = "      - name: more\n        image: busybox:1.36\n        command: [sh, -c, \"trap 'exit 0' TERM; sleep 1000000 & wait\"]\n  persistentVolumeClaimRetentionPolicy:\n    whenScaled: Delete\n";
+            let more = "      - name: more\n        image: busybox:1.36\n        command: [sh, \
+                -c, \"trap 'exit 0' TERM; sleep 1000000 & wait\"]\n  \
+                persistentVolumeClaimRetentionPolicy:\n    whenScaled: Delete\n";
             let text = read(STANDING);
             let before = text.replace("  volumeClaimTemplates:\n", &format!("{more}  volumeClaimTemplates:\n"));
             let before = before.replace("        image: busybox:1.36\n        command:\n", "        image: busybox:1.36\n        env: [{name: OLD, value: x}]\n        command:\n");
@@ -61,7 +64,8 @@ async fn spare_volumes_made_by_hand_stay_available() {
                 "hostPath": {"path": format!("/var/lib/{}", name(number)), "type": "DirectoryOrCreate"}}});
             volumes.create(&PostParams::default(), &serde_json::from_value(volume).unwrap()).await.unwrap();
         }
-        let text = read(STANDING).replace("      accessModes: [ReadWriteOnce]\n", "      accessModes: [ReadWriteOnce]\n      storageClassName: live-by-hand\n");
+        let text = read(STANDING).replace("      accessModes: [ReadWriteOnce]\n", "      \
+            accessModes: [ReadWriteOnce]\n      storageClassName: live-by-hand\n");
         lab.create(&text, "live").await;
         lab.settled("web", 3).await;
         let graded = lab.grade(&[]).await;

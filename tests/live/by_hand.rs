@@ -37,7 +37,13 @@ async fn what_was_not_shown_is_open_with_the_next_thing_to_try() {
         assert_eq!(lab.letters().await, "PPPPPIIIII");
         // A text report may break the line.
         let report = lab.judge("json").await;
-        assert!(report.out.contains("delete pod web-1, and wait until it is Ready again; scale web to "), "{}", report.told());
+        assert!(
+            report
+                .out
+                .contains("delete pod web-1, and wait until it is Ready again; scale web to "),
+            "{}",
+            report.told()
+        );
     })
     .await;
 }

@@ -32,13 +32,15 @@ impl Chance {
     }
 }
 
-/// A number from the environment. Whoever sets something else wants to know that it was not understood.
+/// A number from the environment. Whoever sets something else wants to know that it was not
+/// understood.
 pub(crate) fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
-/// The seed of a run: `STSGRADE_SEED`, or another each time. It is printed, so that a run that fails can be repeated.
+/// The seed of a run: `STSGRADE_SEED`, or another each time. It is printed, so that a run that
+/// fails can be repeated.
 pub(crate) fn seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
     let seed = number("STSGRADE_SEED").unwrap_or_else(|| u64::try_from(now % 1_000_000).unwrap());

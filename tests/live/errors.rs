@@ -1,4 +1,5 @@
-//! What goes wrong around a grade, on the real cluster: it is told, and everything is put back all the same.
+//! What goes wrong around a grade, on the real cluster: it is told, and everything is put back all
+//! the same.
 
 use std::{
     io::{self, Write},
@@ -36,17 +37,48 @@ impl Lab {
 #[tokio::test]
 async fn what_keeps_a_grade_from_beginning_is_told() {
     let lab = Lab::unmade("live-nowhere").await;
-    for (verb, ran) in [("grade", lab.grade(&[]).await), ("restore", lab.stsgrade("restore", &[]).await)] {
-        assert!(ran.status == 4 && ran.says("namespace live-nowhere does not exist"), "{verb}: {}", ran.told());
+    for (verb, ran) in
+        [("grade", lab.grade(&[]).await), ("restore", lab.stsgrade("restore", &[]).await)]
+    {
+        assert!(
+            ran.status == 4 && ran.says("namespace live-nowhere does not exist"),
+            "{verb}: {}",
+            ran.told()
+        );
     }
-    let mistrusted = lab.grade_as(|config| drop(config["clusters"][0]["cluster"].as_object_mut().unwrap().remove("certificate-authority-data"))).await;
-    assert!(mistrusted.status == 4 && mistrusted.says("no trusted connection to the API server at https://"), "{}", mistrusted.told());
-    let expired = lab.grade_as(|config| config["users"][0]["user"] = json!({"token": "expired"})).await;
-    assert!(expired.status == 4 && expired.says("does not accept the credentials of this context (401)"), "{}", expired.told());
+    let mistrusted = lab
+        .grade_as(|config| {
+            drop(
+                config["clusters"][0]["cluster"]
+                    .as_object_mut()
+                    .unwrap()
+                    .remove("certificate-authority-data"),
+            )
+        })
+        .await;
+    assert!(
+        mistrusted.status == 4
+            && mistrusted.says("no trusted connection to the API server at https://"),
+        "{}",
+        mistrusted.told()
+    );
+    let expired =
+        lab.grade_as(|config| config["users"][0]["user"] = json!({"token": "expired"})).await;
+    assert!(
+        expired.status == 4
+            && expired.says("does not accept the credentials of this context (401)"),
+        "{}",
+        expired.told()
+    );
     let plugin = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never", "command": "sh",
         "args": ["-c", r#"echo '{"status":{"token":"expired","expirationTimestamp":"2999-01-01T00:00:00Z"}}'"#]}});
     let expired = lab.grade_as(|config| config["users"][0]["user"] = plugin.clone()).await;
-    assert!(expired.status == 4 && expired.says("does not accept the credentials of this context (401)"), "{}", expired.told());
+    assert!(
+        expired.status == 4
+            && expired.says("does not accept the credentials of this context (401)"),
+        "{}",
+        expired.told()
+    );
 }
 
 /// Keeps a recording in memory, and panics at the line that has such words in it.
@@ -74,10 +106,17 @@ async fn a_panic_in_the_tour_is_put_back() {
         let before = lab.state().await;
         let cluster = Cluster::with(lab.client.clone(), &lab.namespace);
         let kept = Arc::default();
-        let out = Panics { at: r#""step":{"name":"scaleUp","phase":"done""#, kept: Arc::clone(&kept) };
-        let journal = Journal::start(Writer::to(Box::new(out), &Header::now("", &lab.namespace, Asked::default())));
+        let out =
+            Panics { at: r#""step":{"name":"scaleUp","phase":"done""#, kept: Arc::clone(&kept) };
+        let journal = Journal::start(Writer::to(
+            Box::new(out),
+            &Header::now("", &lab.namespace, Asked::default()),
+        ));
         let interrupt = Interrupt::never();
-        let graded = Grade::run(&cluster, &journal, &GradeRequest::default(), &interrupt, &|_| (), &|_| ()).await.unwrap();
+        let graded =
+            Grade::run(&cluster, &journal, &GradeRequest::default(), &interrupt, &|_| (), &|_| ())
+                .await
+                .unwrap();
         assert_eq!(lab.replicas("web").await, 5, "it got as far as that");
         let restored = graded.restore().await;
         assert!(restored.left.is_empty(), "{restored:?}");
@@ -89,22 +128,49 @@ async fn a_panic_in_the_tour_is_put_back() {
     .await;
 }
 
-/// Catches a grade that ends in the middle when there is no room for its recording, and one that does not tell.
+/// Catches a grade that ends in the middle when there is no room for its recording, and one that
+/// does not tell.
 #[tokio::test]
 async fn a_full_disk_ends_no_grade() {
     Lab::run("live-full", async |lab| {
         lab.stand().await;
         let before = lab.state().await;
-        // As if the disk were full after 32 KiB; the file is bounded, where a disk of its own would have to be mounted.
+        // As if the disk were full after 32 KiB; the file is bounded, where a disk of its own would
+        // have to be mounted.
         let script = "trap '' XFSZ; ulimit -f 64; exec \"$@\"";
         let mut command = tokio::process::Command::new("sh");
-        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_stsgrade"), "grade", "-n", &lab.namespace, "--save"]).arg(lab.recording());
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        command
+            .args([
+                "-c",
+                script,
+                "sh",
+                env!("CARGO_BIN_EXE_stsgrade"),
+                "grade",
+                "-n",
+                &lab.namespace,
+                "--save",
+            ])
+            .arg(lab.recording());
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
         let output = child.wait_with_output().await.unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        let graded = Ran { status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) };
+        let graded = Ran {
+            status: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        };
         assert_eq!((graded.status, graded.score()), (0, 100), "{}", graded.told());
-        assert!(graded.says("warning: the recording ") && graded.says("is not complete: File too large"), "{}", graded.told());
+        assert!(
+            graded.says("warning: the recording ")
+                && graded.says("is not complete: File too large"),
+            "{}",
+            graded.told()
+        );
         lab.settled("web", 3).await;
         assert_eq!(lab.state().await, before);
         let judged = lab.judge("text").await;
@@ -113,7 +179,12 @@ async fn a_full_disk_ends_no_grade() {
     .await;
     let lab = Lab::unmade("live-nowhere").await;
     let refused = lab.stsgrade("grade", &["--save", "/dev/full"]).await;
-    assert!(refused.status == 4 && refused.says("cannot create the recording /dev/full: No space left on device"), "{}", refused.told());
+    assert!(
+        refused.status == 4
+            && refused.says("cannot create the recording /dev/full: No space left on device"),
+        "{}",
+        refused.told()
+    );
 }
 
 /// Catches objects that nobody knows of, because the grade that was to remove them is dead.
@@ -122,10 +193,16 @@ async fn what_a_killed_clean_up_leaves_is_told() {
     Lab::run("live-littered", async |lab| {
         for by_restore in [true, false] {
             lab.kill_when("scale up", &["-f", STANDING, "--cleanup"]).await;
-            let told = if by_restore { lab.stsgrade("restore", &[]).await } else { lab.grade(&[]).await };
+            let told =
+                if by_restore { lab.stsgrade("restore", &[]).await } else { lab.grade(&[]).await };
             assert_eq!(told.status, 0, "{}", told.told());
             let command = "kubectl delete -n live-littered service/web statefulset/web";
-            assert!(told.says("warning: an interrupted `grade -f --cleanup` left") && told.says(command), "{}", told.told());
+            assert!(
+                told.says("warning: an interrupted `grade -f --cleanup` left")
+                    && told.says(command),
+                "{}",
+                told.told()
+            );
             lab.left_nothing(&CLAIMS).await;
             lab.delete_all().await;
             lab.settled("web", 0).await;
@@ -142,10 +219,18 @@ async fn a_set_that_does_not_come_up_again_is_a_warning() {
         lab.settled("web", 3).await;
         let graded = lab.grade(&[]).await;
         assert_eq!(graded.status, 1, "{}", graded.told());
-        assert!(graded.says("warning: perhaps files named .stsgrade-… on the claims of web-1"), "{}", graded.told());
+        assert!(
+            graded.says("warning: perhaps files named .stsgrade-… on the claims of web-1"),
+            "{}",
+            graded.told()
+        );
         assert_eq!(lab.replicas("web").await, 3);
         let again = lab.stsgrade("restore", &[]).await;
-        assert!(again.status == 0 && again.says("there is nothing to put back"), "{}", again.told());
+        assert!(
+            again.status == 0 && again.says("there is nothing to put back"),
+            "{}",
+            again.told()
+        );
     })
     .await;
 }
@@ -161,7 +246,12 @@ async fn an_api_server_that_was_away_costs_no_restoring() {
         ctl(&["start-api"]).await;
         let graded = ended(child, rest).await;
         assert!(matches!(graded.status, 0 | 3), "{}", graded.told());
-        assert!(graded.says("the API server does not answer") && graded.says("the API server answers again"), "{}", graded.told());
+        assert!(
+            graded.says("the API server does not answer")
+                && graded.says("the API server answers again"),
+            "{}",
+            graded.told()
+        );
         lab.settled("web", 3).await;
         assert_eq!(lab.state().await, before);
     })
@@ -175,7 +265,12 @@ async fn a_recording_that_is_stopped_behind_a_cut_cable_has_no_end() {
         lab.stand().await;
         let save = lab.recording();
         let mut command = lab.command("record", &["--save", save.to_str().unwrap()]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut until = async |word: &str| {
             while let Some(line) = lines.next_line().await.unwrap() {
@@ -188,7 +283,13 @@ async fn a_recording_that_is_stopped_behind_a_cut_cable_has_no_end() {
         until("recording to").await;
         ctl(&["cut"]).await;
         until("the API server does not answer").await;
-        assert!(std::process::Command::new("kill").args(["-s", "INT", &child.id().unwrap().to_string()]).status().unwrap().success());
+        assert!(
+            std::process::Command::new("kill")
+                .args(["-s", "INT", &child.id().unwrap().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
         until("the recording has no end").await;
         ctl(&["heal"]).await;
         child.wait().await.unwrap();

@@ -1,4 +1,5 @@
-//! What a recording that lost its watches is judged as: a gap costs what it hides, and nothing else.
+//! What a recording that lost its watches is judged as: a gap costs what it hides, and nothing
+//! else.
 
 use crate::lab::{Lab, ctl};
 
@@ -20,7 +21,12 @@ async fn a_gap_between_ready_and_the_next_pod_leaves_open_which_came_first() {
         };
         let (graded, ()) = futures::join!(lab.grade(&["-f", SLOW]), disturb);
         lab.told(&GAP).await;
-        assert_eq!((lab.letters().await.as_str(), graded.status), ("PIPPPPPPPP", 3), "{}", graded.told());
+        assert_eq!(
+            (lab.letters().await.as_str(), graded.status),
+            ("PIPPPPPPPP", 3),
+            "{}",
+            graded.told()
+        );
     })
     .await;
 }

@@ -25,7 +25,8 @@ async fn a_killed_grade_is_put_back() {
             for kill in (row..kills).step_by(TOGETHER) {
                 let (moment, longest) = MOMENTS[kill % MOMENTS.len()];
                 let later = Duration::from_millis(random(seed, kill) % longest);
-                at_work += usize::from(kill_and_compare(lab, moment, later, kill.is_multiple_of(2)).await);
+                at_work +=
+                    usize::from(kill_and_compare(lab, moment, later, kill.is_multiple_of(2)).await);
             }
             at_work
         })
@@ -33,7 +34,10 @@ async fn a_killed_grade_is_put_back() {
     });
     let at_work: usize = futures::future::join_all(rows).await.into_iter().sum();
     // A moment may come after the end of a fast grade; all of them may not.
-    assert!(2 * at_work >= kills, "only {at_work} of {kills} grades were at work when they were killed");
+    assert!(
+        2 * at_work >= kills,
+        "only {at_work} of {kills} grades were at work when they were killed"
+    );
 }
 
 /// Whether the grade was at work when it was killed.
@@ -41,42 +45,78 @@ async fn kill_and_compare(lab: &Lab, moment: &str, later: Duration, by_restore: 
     let before = lab.state().await;
     let killed = lab.kill_after(moment, later).await;
     let what = if by_restore { "restore" } else { "grade" };
-    println!("{}: killed {} ms after {moment:?} ({}), then {what}", lab.name(), later.as_millis(), if killed { "at work" } else { "it had ended" });
-    let put_back = if by_restore { lab.stsgrade("restore", &[]).await } else { lab.grade(&[]).await };
-    assert_eq!(put_back.status, 0, "{what} after a kill {later:?} after {moment:?}: {}", put_back.told());
+    println!(
+        "{}: killed {} ms after {moment:?} ({}), then {what}",
+        lab.name(),
+        later.as_millis(),
+        if killed { "at work" } else { "it had ended" }
+    );
+    let put_back =
+        if by_restore { lab.stsgrade("restore", &[]).await } else { lab.grade(&[]).await };
+    assert_eq!(
+        put_back.status,
+        0,
+        "{what} after a kill {later:?} after {moment:?}: {}",
+        put_back.told()
+    );
     lab.settled("web", 3).await;
     let after = lab.state().await;
-    assert_eq!(after, before, "{what} after a kill {later:?} after {moment:?}: {}", put_back.told());
+    assert_eq!(
+        after,
+        before,
+        "{what} after a kill {later:?} after {moment:?}: {}",
+        put_back.told()
+    );
     killed
 }
 
-/// What a student did after a grade was killed: scaled by hand and wrote on every pod's claim. Catches a restoring that
-/// deletes it.
+/// What a student did after a grade was killed: scaled by hand and wrote on every pod's claim.
+/// Catches a restoring that deletes it.
 #[tokio::test]
 async fn what_somebody_did_after_a_kill_stays() {
-    let rows = [("replace", 300, 5, 5), ("scale up", 2000, 5, 3), ("scale up", 500, 4, 4), ("scale down", 1000, 5, 5)];
-    let rows = rows.into_iter().enumerate().map(|(row, (moment, later, scaled, kept))| async move {
-        Lab::run(&format!("live-after-kill-{row}"), async |lab| {
-            lab.stand().await;
-            assert!(lab.kill_after(moment, Duration::from_millis(later)).await, "the grade had ended");
-            lab.scale(scaled).await;
-            for ordinal in 0..scaled {
-                lab.sh(&format!("web-{ordinal}"), "hostname > /data/work").await;
-            }
-            let restored = lab.stsgrade("restore", &[]).await;
-            assert_eq!((restored.status, lab.replicas("web").await), (0, kept), "{}", restored.told());
-            lab.scale(scaled).await;
-            for ordinal in 0..scaled {
-                let name = format!("web-{ordinal}");
-                assert_eq!(lab.sh(&name, "cat /data/work").await.trim(), name, "{}", restored.told());
-            }
-        })
-        .await;
-    });
+    let rows = [
+        ("replace", 300, 5, 5),
+        ("scale up", 2000, 5, 3),
+        ("scale up", 500, 4, 4),
+        ("scale down", 1000, 5, 5),
+    ];
+    let rows =
+        rows.into_iter().enumerate().map(|(row, (moment, later, scaled, kept))| async move {
+            Lab::run(&format!("live-after-kill-{row}"), async |lab| {
+                lab.stand().await;
+                assert!(
+                    lab.kill_after(moment, Duration::from_millis(later)).await,
+                    "the grade had ended"
+                );
+                lab.scale(scaled).await;
+                for ordinal in 0..scaled {
+                    lab.sh(&format!("web-{ordinal}"), "hostname > /data/work").await;
+                }
+                let restored = lab.stsgrade("restore", &[]).await;
+                assert_eq!(
+                    (restored.status, lab.replicas("web").await),
+                    (0, kept),
+                    "{}",
+                    restored.told()
+                );
+                lab.scale(scaled).await;
+                for ordinal in 0..scaled {
+                    let name = format!("web-{ordinal}");
+                    assert_eq!(
+                        lab.sh(&name, "cat /data/work").await.trim(),
+                        name,
+                        "{}",
+                        restored.told()
+                    );
+                }
+            })
+            .await;
+        });
     futures::future::join_all(rows).await;
 }
 
-/// Catches a grader that goes on after another has taken its place, as a closed laptop's does when it is opened.
+/// Catches a grader that goes on after another has taken its place, as a closed laptop's does when
+/// it is opened.
 #[tokio::test]
 async fn a_grader_that_lost_its_lease_writes_nothing_more() {
     Lab::run("live-stopped-long", async |lab| {
@@ -84,16 +124,29 @@ async fn a_grader_that_lost_its_lease_writes_nothing_more() {
         let before = lab.state().await;
         let (first, rest) = lab.begin("scale up", &[]).await;
         send(&first, "STOP");
-        // The first one's process lives, so that only its Lease tells that nothing comes of it any more.
+        // The first one's process lives, so that only its Lease tells that nothing comes of it any
+        // more.
         let other = tempfile::tempdir().unwrap();
         let save = other.path().join("second.jsonl");
-        let (second, second_rest) = lab.begin_at("scale down", &["--save", save.to_str().unwrap()]).await;
+        let (second, second_rest) =
+            lab.begin_at("scale down", &["--save", save.to_str().unwrap()]).await;
         send(&first, "CONT");
         let first = ended(first, rest).await;
         let second = ended(second, second_rest).await;
-        assert_eq!((second.status, second.score()), (0, 100), "the first one disturbed it: {}", second.told());
+        assert_eq!(
+            (second.status, second.score()),
+            (0, 100),
+            "the first one disturbed it: {}",
+            second.told()
+        );
         assert!(second.says("watching for up to 60 s"), "{}", second.told());
-        assert!(first.status == 5 && first.says("lost its lock") && first.says("nothing was changed after that"), "{}", first.told());
+        assert!(
+            first.status == 5
+                && first.says("lost its lock")
+                && first.says("nothing was changed after that"),
+            "{}",
+            first.told()
+        );
         lab.settled("web", 3).await;
         assert_eq!(lab.state().await, before, "{}\n{}", first.told(), second.told());
     })
@@ -120,7 +173,13 @@ async fn one_of_two_graders_says_who_the_other_is() {
         let (first, second) = tokio::join!(first, second);
         assert_eq!((first.status, first.score()), (0, 100), "{}", first.told());
         assert_eq!(second.status, 4, "{}", second.told());
-        assert!(second.says("someone else is grading") && second.says("process ") && second.says("since 20"), "{}", second.told());
+        assert!(
+            second.says("someone else is grading")
+                && second.says("process ")
+                && second.says("since 20"),
+            "{}",
+            second.told()
+        );
     })
     .await;
 }
@@ -129,10 +188,14 @@ async fn one_of_two_graders_says_who_the_other_is() {
 async fn signals_put_everything_back_at_once() {
     Lab::run("live-signals", async |lab| {
         lab.stand().await;
-        // SIGHUP is what a closed terminal sends; at "scale down" it would leave a set with no pods.
-        for (signal, status, moment, asked) in
-            [("TERM", 143, "scale up", 5), ("HUP", 129, "scale down", 0), ("USR1", 138, "scale up", 5), ("INT", 130, "bring the pods back", 3)]
-        {
+        // SIGHUP is what a closed terminal sends; at "scale down" it would leave a set with no
+        // pods.
+        for (signal, status, moment, asked) in [
+            ("TERM", 143, "scale up", 5),
+            ("HUP", 129, "scale down", 0),
+            ("USR1", 138, "scale up", 5),
+            ("INT", 130, "bring the pods back", 3),
+        ] {
             let before = lab.state().await;
             let (ended, ready) = lab.signal_and_look(moment, signal, asked, 3).await;
             assert_eq!(ended.status, status, "{}", ended.told());
@@ -144,7 +207,8 @@ async fn signals_put_everything_back_at_once() {
     .await;
 }
 
-/// Catches a grade that deletes the pod of a claim that is being deleted, and so the claim with all that is on it.
+/// Catches a grade that deletes the pod of a claim that is being deleted, and so the claim with all
+/// that is on it.
 #[tokio::test]
 async fn a_claim_that_is_being_deleted_is_left_alone() {
     Lab::run("live-doomed", async |lab| {
@@ -154,7 +218,12 @@ async fn a_claim_that_is_being_deleted_is_left_alone() {
         let before = lab.state().await;
         for args in [&[][..], &["-f", STANDING]] {
             let refused = lab.refused(args).await;
-            assert!(refused.says("persistentvolumeclaim data-web-1 is being deleted") && refused.says("kubectl cp"), "{}", refused.told());
+            assert!(
+                refused.says("persistentvolumeclaim data-web-1 is being deleted")
+                    && refused.says("kubectl cp"),
+                "{}",
+                refused.told()
+            );
             assert_eq!(lab.state().await, before, "{}", refused.told());
         }
     })
@@ -163,7 +232,11 @@ async fn a_claim_that_is_being_deleted_is_left_alone() {
 
 #[tokio::test]
 async fn a_claim_that_somebody_deletes_meanwhile_keeps_its_pod() {
-    for (place, (moment, args)) in [("read files", &[][..]), ("scale up", &[]), ("read files", &["-f", STANDING])].into_iter().enumerate() {
+    for (place, (moment, args)) in
+        [("read files", &[][..]), ("scale up", &[]), ("read files", &["-f", STANDING])]
+            .into_iter()
+            .enumerate()
+    {
         Lab::run(&format!("live-doomed-{place}"), async |lab| {
             lab.stand().await;
             // Once web-1 is replaced, only web-2 stays what it is until the set goes down.
@@ -173,7 +246,11 @@ async fn a_claim_that_somebody_deletes_meanwhile_keeps_its_pod() {
             lab.delete_claim(&format!("data-{pod}")).await;
             let graded = ended(child, rest).await;
             assert_eq!(graded.status, 3, "{}", graded.told());
-            assert!(graded.says(&format!("claim data-{pod} is being deleted by somebody")), "{}", graded.told());
+            assert!(
+                graded.says(&format!("claim data-{pod} is being deleted by somebody")),
+                "{}",
+                graded.told()
+            );
             lab.settled("web", 3).await;
             assert_eq!(lab.sh(pod, "cat /data/work").await, "work\n", "{}", graded.told());
             assert_eq!(lab.replicas("web").await, 3);
@@ -190,7 +267,11 @@ async fn a_namespace_that_is_being_deleted_is_not_graded() {
         lab.hold_and_delete().await;
         for args in [&[][..], &["-f", STANDING], &["--kubeconfig", kubeconfig.to_str().unwrap()]] {
             let refused = lab.refused(args).await;
-            assert!(refused.says("namespace live-going is being deleted"), "{args:?}: {}", refused.told());
+            assert!(
+                refused.says("namespace live-going is being deleted"),
+                "{args:?}: {}",
+                refused.told()
+            );
         }
         lab.let_go().await;
     })
@@ -209,9 +290,12 @@ async fn a_second_signal_stops_at_once_and_says_what_is_left() {
         assert_eq!(restored.status, 0, "{}", restored.told());
         lab.settled("web", 3).await;
         let mut after = lab.state().await;
-        // A claim that was made after the lock was last renewed is perhaps not the grade's: it stays, by name.
+        // A claim that was made after the lock was last renewed is perhaps not the grade's: it
+        // stays, by name.
         after.retain(|object, _| {
-            let is_told = object.strip_prefix("claim ").is_some_and(|name| restored.says(&format!("claim {name} stays, because")));
+            let is_told = object
+                .strip_prefix("claim ")
+                .is_some_and(|name| restored.says(&format!("claim {name} stays, because")));
             before.contains_key(object) || !is_told
         });
         assert_eq!(after, before, "{}", restored.told());
@@ -226,10 +310,17 @@ async fn the_minimal_role_is_enough_and_each_verb_of_it_is_needed() {
         let kubeconfig = lab.as_guest().await;
         let as_guest = ["--kubeconfig", kubeconfig.to_str().unwrap()];
         let whole = lab.role().await;
-        for (rule, verb) in whole.iter().enumerate().flat_map(|(rule, it)| it.verbs.iter().map(move |verb| (rule, verb))) {
+        for (rule, verb) in whole
+            .iter()
+            .enumerate()
+            .flat_map(|(rule, it)| it.verbs.iter().map(move |verb| (rule, verb)))
+        {
             let resources = whole[rule].resources.clone().unwrap_or_default();
             // Without these something stays unseen, and the grade goes on.
-            if resources.iter().any(|it| it.starts_with("pods/") || it == "events" || it == "endpointslices") {
+            if resources
+                .iter()
+                .any(|it| it.starts_with("pods/") || it == "events" || it == "endpointslices")
+            {
                 continue;
             }
             let mut less = whole.clone();
@@ -238,7 +329,11 @@ async fn the_minimal_role_is_enough_and_each_verb_of_it_is_needed() {
             lab.set_role(less).await;
             let told = lab.refused(&as_guest).await;
             for resource in &resources {
-                assert!(told.says(&format!("missing: {verb} {resource}")), "{verb} {resource}: {}", told.told());
+                assert!(
+                    told.says(&format!("missing: {verb} {resource}")),
+                    "{verb} {resource}: {}",
+                    told.told()
+                );
             }
         }
         lab.set_role(whole).await;
@@ -249,7 +344,8 @@ async fn the_minimal_role_is_enough_and_each_verb_of_it_is_needed() {
     .await;
 }
 
-/// All that a clean-up leaves is what stood before: also a claim that the submission's set took over.
+/// All that a clean-up leaves is what stood before: also a claim that the submission's set took
+/// over.
 #[tokio::test]
 async fn cleanup_removes_what_was_applied_and_only_that() {
     Lab::run("live-cleanup", async |lab| {

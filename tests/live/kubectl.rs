@@ -1,4 +1,5 @@
-//! What students do with kubectl beside the tool, by the same requests: kubectl itself is not needed.
+//! What students do with kubectl beside the tool, by the same requests: kubectl itself is not
+//! needed.
 
 use std::path::{Path, PathBuf};
 
@@ -34,24 +35,41 @@ impl Lab {
         let path = format!("{collection}/{}", manifest.name);
         let standing = match self.request(Method::GET, &path, "", None).await {
             Err(status) if status.is_not_found() => {
-                return self.request(Method::POST, &format!("{collection}?{MANAGER}"), "application/json", Some(&wanted)).await.map(drop);
+                return self
+                    .request(
+                        Method::POST,
+                        &format!("{collection}?{MANAGER}"),
+                        "application/json",
+                        Some(&wanted),
+                    )
+                    .await
+                    .map(drop);
             }
             standing => standing?,
         };
-        if matches!(manifest.kind, Applied::Pod | Applied::PersistentVolumeClaim | Applied::ServiceAccount) {
+        if matches!(
+            manifest.kind,
+            Applied::Pod | Applied::PersistentVolumeClaim | Applied::ServiceAccount
+        ) {
             // Their specs hold what the cluster added, and a patch keeps it.
             let patch = "application/strategic-merge-patch+json";
-            return self.request(Method::PATCH, &format!("{path}?{MANAGER}"), patch, Some(&wanted)).await.map(drop);
+            return self
+                .request(Method::PATCH, &format!("{path}?{MANAGER}"), patch, Some(&wanted))
+                .await
+                .map(drop);
         }
         // What the manifest drops goes, as by the patch that kubectl computes.
         wanted["metadata"]["resourceVersion"] = standing["metadata"]["resourceVersion"].clone();
-        self.request(Method::PUT, &format!("{path}?{MANAGER}"), "application/json", Some(&wanted)).await.map(drop)
+        self.request(Method::PUT, &format!("{path}?{MANAGER}"), "application/json", Some(&wanted))
+            .await
+            .map(drop)
     }
 
     /// Runs each `kubectl delete` that the tool told, in its order, and says how many there were.
     pub(crate) async fn obey(&self, told: &Ran) -> usize {
         let text = told.told().split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut commands: Vec<&str> = text.split('`').filter_map(|it| it.strip_prefix("kubectl delete ")).collect();
+        let mut commands: Vec<&str> =
+            text.split('`').filter_map(|it| it.strip_prefix("kubectl delete ")).collect();
         commands.dedup();
         for command in &commands {
             self.kubectl_delete(command).await;
@@ -83,7 +101,8 @@ impl Lab {
             targets.extend(stuck.iter().map(|it| (pods.clone(), it.as_str())));
         }
         let options = json!({"propagationPolicy": if orphan { "Orphan" } else { "Background" }});
-        let paths: Vec<PathBuf> = targets.iter().map(|(objects, name)| PathBuf::from(objects).join(name)).collect();
+        let paths: Vec<PathBuf> =
+            targets.iter().map(|(objects, name)| PathBuf::from(objects).join(name)).collect();
         let mut uids = vec![];
         for path in &paths {
             let path = path.to_str().unwrap();
@@ -97,7 +116,11 @@ impl Lab {
         }
         self.until("what was deleted is gone", async || {
             for (path, uid) in &uids {
-                if self.request(Method::GET, path, "", None).await.is_ok_and(|it| it["metadata"]["uid"] == *uid) {
+                if self
+                    .request(Method::GET, path, "", None)
+                    .await
+                    .is_ok_and(|it| it["metadata"]["uid"] == *uid)
+                {
                     return false;
                 }
             }
@@ -106,10 +129,16 @@ impl Lab {
         .await;
     }
 
-    /// The path of all objects of a kind, which is named as kubectl takes it: singular, plural or short.
+    /// The path of all objects of a kind, which is named as kubectl takes it: singular, plural or
+    /// short.
     fn objects(&self, word: &str) -> String {
         let short = match word {
-            "lease" => return format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", self.namespace),
+            "lease" => {
+                return format!(
+                    "/apis/coordination.k8s.io/v1/namespaces/{}/leases",
+                    self.namespace
+                );
+            }
             "sts" => "statefulset",
             "svc" => "service",
             "pvc" => "persistentvolumeclaim",
@@ -117,13 +146,22 @@ impl Lab {
             "deploy" => "deployment",
             other => other,
         };
-        let is_it = |it: &Applied| it.names().0.eq_ignore_ascii_case(short) || it.names().2 == short;
-        let kind = Applied::ALL.into_iter().find(is_it).unwrap_or_else(|| panic!("kubectl delete {word}"));
+        let is_it =
+            |it: &Applied| it.names().0.eq_ignore_ascii_case(short) || it.names().2 == short;
+        let kind =
+            Applied::ALL.into_iter().find(is_it).unwrap_or_else(|| panic!("kubectl delete {word}"));
         collection(&self.namespace, kind)
     }
 
-    async fn request(&self, method: Method, path: &str, content: &str, body: Option<&Value>) -> Result<Value, Box<Status>> {
-        let request = Request::builder().method(method).uri(path).header(http::header::CONTENT_TYPE, content);
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        content: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Box<Status>> {
+        let request =
+            Request::builder().method(method).uri(path).header(http::header::CONTENT_TYPE, content);
         let body = body.map(|it| it.to_string().into_bytes()).unwrap_or_default();
         match self.client.request::<Value>(request.body(body).unwrap()).await {
             Err(kube::Error::Api(status)) => Err(status),

@@ -43,7 +43,11 @@ pub(crate) struct Ran {
 impl Ran {
     /// The points that a report begins with.
     pub(crate) fn score(&self) -> u32 {
-        self.out.split_whitespace().next().and_then(|it| it.parse().ok()).unwrap_or_else(|| panic!("no score: {}", self.told()))
+        self.out
+            .split_whitespace()
+            .next()
+            .and_then(|it| it.parse().ok())
+            .unwrap_or_else(|| panic!("no score: {}", self.told()))
     }
 
     /// Whether it said so.
@@ -58,7 +62,8 @@ impl Ran {
 }
 
 impl Lab {
-    /// Runs a test in a new namespace. Where it fails, every pod's state is printed before all is removed.
+    /// Runs a test in a new namespace. Where it fails, every pod's state is printed before all is
+    /// removed.
     pub(crate) async fn run<T>(namespace: &str, test: impl AsyncFnOnce(&Self) -> T) -> T {
         let _beside_others = CLUSTER.read().await;
         Self::run_now(namespace, test).await
@@ -70,25 +75,47 @@ impl Lab {
         Self::run_now(namespace, test).await;
     }
 
-    /// Runs one of many rounds in a new namespace; what is wrong with it, a panic too, comes back, so that the others go on.
-    pub(crate) async fn round<T>(namespace: String, test: impl AsyncFnOnce(&Self) -> Result<T, String>) -> Result<T, String> {
+    /// Runs one of many rounds in a new namespace; what is wrong with it, a panic too, comes back,
+    /// so that the others go on.
+    pub(crate) async fn round<T>(
+        namespace: String,
+        test: impl AsyncFnOnce(&Self) -> Result<T, String>,
+    ) -> Result<T, String> {
         let mut came_of_it = None;
-        let ran = AssertUnwindSafe(Self::run(&namespace, async |lab| came_of_it = Some(test(lab).await))).catch_unwind().await;
-        let panic = |it: Box<dyn Any + Send>| it.downcast_ref::<String>().cloned().or_else(|| it.downcast_ref::<&str>().map(|it| (*it).to_owned()));
+        let ran =
+            AssertUnwindSafe(Self::run(&namespace, async |lab| came_of_it = Some(test(lab).await)))
+                .catch_unwind()
+                .await;
+        let panic = |it: Box<dyn Any + Send>| {
+            it.downcast_ref::<String>()
+                .cloned()
+                .or_else(|| it.downcast_ref::<&str>().map(|it| (*it).to_owned()))
+        };
         let came_of_it = match ran {
             Ok(()) => came_of_it.unwrap(),
             Err(it) => Err(panic(it).unwrap_or_default()),
         };
-        println!("{namespace}: {}", came_of_it.as_ref().err().map_or("all is well", String::as_str));
+        println!(
+            "{namespace}: {}",
+            came_of_it.as_ref().err().map_or("all is well", String::as_str)
+        );
         came_of_it.map_err(|wrong| format!("{namespace}: {wrong}"))
     }
 
     async fn run_now<T>(namespace: &str, test: impl AsyncFnOnce(&Self) -> T) -> T {
         let lab = Self::unmade(namespace).await;
         let namespaces: Api<Namespace> = Api::all(lab.client.clone());
-        let it = Namespace { metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() }, ..Namespace::default() };
+        let it = Namespace {
+            metadata: ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() },
+            ..Namespace::default()
+        };
         // One of an earlier run may still be on its way out.
-        while namespaces.get_opt(namespace).await.unwrap().is_some_and(|it| it.metadata.deletion_timestamp.is_some()) {
+        while namespaces
+            .get_opt(namespace)
+            .await
+            .unwrap()
+            .is_some_and(|it| it.metadata.deletion_timestamp.is_some())
+        {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         namespaces.create(&PostParams::default(), &it).await.unwrap();
@@ -104,7 +131,11 @@ impl Lab {
 
     /// A namespace that is not there yet.
     pub(crate) async fn unmade(namespace: &str) -> Self {
-        Self { client: Client::try_default().await.unwrap(), namespace: namespace.to_owned(), folder: tempfile::tempdir().unwrap() }
+        Self {
+            client: Client::try_default().await.unwrap(),
+            namespace: namespace.to_owned(),
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub(crate) async fn grade(&self, args: &[&str]) -> Ran {
@@ -125,7 +156,12 @@ impl Lab {
     /// Begins to record, and returns as soon as all that follows is witnessed.
     pub(crate) async fn record(&self) -> Child {
         let save = self.recording();
-        let mut child = self.command("record", &["--save", save.to_str().unwrap()]).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut child = self
+            .command("record", &["--save", save.to_str().unwrap()])
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         while let Some(line) = lines.next_line().await.unwrap() {
             if line.contains("recording") {
@@ -139,7 +175,13 @@ impl Lab {
     /// Ends a recording as Ctrl-C does.
     pub(crate) async fn stop(&self, mut child: Child) {
         let pid = child.id().unwrap().to_string();
-        assert!(std::process::Command::new("kill").args(["-s", "INT", &pid]).status().unwrap().success());
+        assert!(
+            std::process::Command::new("kill")
+                .args(["-s", "INT", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         child.wait().await.unwrap();
     }
 
@@ -151,7 +193,10 @@ impl Lab {
             if text.lines().any(|line| words.iter().all(|word| line.contains(word))) {
                 return;
             }
-            assert!(tokio::time::Instant::now() < deadline, "the recording never told of {words:?}");
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "the recording never told of {words:?}"
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -159,8 +204,13 @@ impl Lab {
     /// The ten letters of the recording.
     pub(crate) async fn letters(&self) -> String {
         let judged = self.judge("json").await;
-        let report: serde_json::Value = serde_json::from_str(&judged.out).unwrap_or_else(|_| panic!("{}", judged.told()));
-        let outcomes = report["checks"].as_array().unwrap().iter().map(|check| check["outcome"].as_str().unwrap());
+        let report: serde_json::Value =
+            serde_json::from_str(&judged.out).unwrap_or_else(|_| panic!("{}", judged.told()));
+        let outcomes = report["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|check| check["outcome"].as_str().unwrap());
         outcomes.map(|it| it[..1].to_uppercase()).collect()
     }
 
@@ -168,12 +218,15 @@ impl Lab {
     pub(crate) async fn create_set(&self, policy: &str) {
         let services: Api<Service> = Api::namespaced(self.client.clone(), &self.namespace);
         let service = json!({"metadata": {"name": "web"}, "spec": {"clusterIP": "None", "selector": {"app": "web"}, "ports": [{"port": 80}]}});
-        services.create(&PostParams::default(), &serde_json::from_value(service).unwrap()).await.unwrap();
+        services
+            .create(&PostParams::default(), &serde_json::from_value(service).unwrap())
+            .await
+            .unwrap();
         let script = "trap 'exit 0' TERM; hostname >> /data/id; sleep 1000000 & wait";
-        let container =
-            json!({"name": "app", "image": "busybox:1.36", "command": ["sh", "-c", script], "volumeMounts": [{"name": "data", "mountPath": "/data"}]});
+        let container = json!({"name": "app", "image": "busybox:1.36", "command": ["sh", "-c", script], "volumeMounts": [{"name": "data", "mountPath": "/data"}]});
         let claim = json!({"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "100Mi"}}}});
-        let template = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
+        let template =
+            json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
         let set = json!({"metadata": {"name": "web"}, "spec": {"serviceName": "web", "replicas": 3, "podManagementPolicy": policy,
             "selector": {"matchLabels": {"app": "web"}}, "template": template, "volumeClaimTemplates": [claim]}});
         let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
@@ -183,7 +236,13 @@ impl Lab {
     /// Scales the set, and waits until it is so.
     pub(crate) async fn scale(&self, replicas: i32) {
         let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
-        sets.patch_scale("web", &PatchParams::default(), &Patch::Merge(json!({"spec": {"replicas": replicas}}))).await.unwrap();
+        sets.patch_scale(
+            "web",
+            &PatchParams::default(),
+            &Patch::Merge(json!({"spec": {"replicas": replicas}})),
+        )
+        .await
+        .unwrap();
         self.stands(replicas).await;
     }
 
@@ -196,12 +255,16 @@ impl Lab {
         }
     }
 
-    /// Waits until the recording holds an answer about each of these pods as they stand, and about the Service.
+    /// Waits until the recording holds an answer about each of these pods as they stand, and about
+    /// the Service.
     pub(crate) async fn asked_for(&self, names: &[&str]) {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         for name in names {
             let pod = pods.get(name).await.unwrap();
-            let address = format!("\"addresses\":[\"{}\"]", pod.status.as_ref().unwrap().pod_ip.as_ref().unwrap());
+            let address = format!(
+                "\"addresses\":[\"{}\"]",
+                pod.status.as_ref().unwrap().pod_ip.as_ref().unwrap()
+            );
             self.told(&["\"lookup\":", &pod.uid().unwrap(), &address]).await;
         }
         self.told(&[&format!("\"lookup\":{{\"name\":\"web.{}.svc.", self.namespace)]).await;
@@ -223,7 +286,8 @@ impl Lab {
         panic!("{name} did not come back");
     }
 
-    /// Deletes the set, its Service and all claims, as the lab's last section asks, and waits until the recording says so.
+    /// Deletes the set, its Service and all claims, as the lab's last section asks, and waits until
+    /// the recording says so.
     pub(crate) async fn clean_up(&self) {
         self.delete_all().await;
         self.told(&["\"deleted\"", "\"PersistentVolumeClaim\":"]).await;
@@ -231,9 +295,16 @@ impl Lab {
 
     pub(crate) async fn delete_all(&self) {
         let at_once = DeleteParams::default();
-        Api::<StatefulSet>::namespaced(self.client.clone(), &self.namespace).delete("web", &at_once).await.unwrap();
-        Api::<Service>::namespaced(self.client.clone(), &self.namespace).delete("web", &at_once).await.unwrap();
-        let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), &self.namespace);
+        Api::<StatefulSet>::namespaced(self.client.clone(), &self.namespace)
+            .delete("web", &at_once)
+            .await
+            .unwrap();
+        Api::<Service>::namespaced(self.client.clone(), &self.namespace)
+            .delete("web", &at_once)
+            .await
+            .unwrap();
+        let claims: Api<PersistentVolumeClaim> =
+            Api::namespaced(self.client.clone(), &self.namespace);
         claims.delete_collection(&at_once, &ListParams::default()).await.unwrap();
     }
 
@@ -241,20 +312,24 @@ impl Lab {
     pub(crate) async fn remove_workloads_and_claims(&self) {
         let (at_once, all) = (DeleteParams::default(), ListParams::default());
         let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), &self.namespace);
-        let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), &self.namespace);
+        let claims: Api<PersistentVolumeClaim> =
+            Api::namespaced(self.client.clone(), &self.namespace);
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), &self.namespace);
         sets.delete_collection(&at_once, &all).await.unwrap();
         deployments.delete_collection(&at_once, &all).await.unwrap();
         claims.delete_collection(&at_once, &all).await.unwrap();
         pods.delete_collection(&at_once, &all).await.unwrap();
-        self.until("pods and claims are gone", async || pods.list(&all).await.unwrap().items.is_empty() && claims.list(&all).await.unwrap().items.is_empty())
-            .await;
+        self.until("pods and claims are gone", async || {
+            pods.list(&all).await.unwrap().items.is_empty()
+                && claims.list(&all).await.unwrap().items.is_empty()
+        })
+        .await;
     }
 
-    /// Waits until so many pods, and no others, are Ready.
-    /// Waits until the set has so many pods, and each is Ready and stays. Its status cannot tell: it is late, and it counts
-    /// pods that are being deleted.
+    /// Waits until so many pods, and no others, are Ready. Waits until the set has so many pods,
+    /// and each is Ready and stays. Its status cannot tell: it is late, and it counts pods that are
+    /// being deleted.
     pub(crate) async fn stands(&self, replicas: i32) {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         for _ in 0..1200 {
@@ -276,10 +351,22 @@ impl Lab {
     /// Nothing of the grading is left: no Lease, no claims but these, no canary on them.
     pub(crate) async fn left_nothing(&self, claims: &[&str]) {
         let leases: Api<Lease> = Api::namespaced(self.client.clone(), &self.namespace);
-        let names: Vec<String> = leases.list(&ListParams::default()).await.unwrap().iter().map(|it| it.name_any()).collect();
+        let names: Vec<String> = leases
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .iter()
+            .map(|it| it.name_any())
+            .collect();
         assert!(names.is_empty(), "leases left: {names:?}");
         let all: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), &self.namespace);
-        let mut names: Vec<String> = all.list(&ListParams::default()).await.unwrap().iter().map(|it| it.name_any()).collect();
+        let mut names: Vec<String> = all
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .iter()
+            .map(|it| it.name_any())
+            .collect();
         names.sort();
         assert_eq!(names, claims);
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
@@ -295,7 +382,10 @@ impl Lab {
 
     pub(crate) fn command(&self, verb: &str, args: &[&str]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_stsgrade"));
-        command.current_dir(env!("CARGO_MANIFEST_DIR")).args([verb, "-n", &self.namespace]).args(args);
+        command
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args([verb, "-n", &self.namespace])
+            .args(args);
         command
     }
 
@@ -309,21 +399,47 @@ impl Lab {
                 .container_statuses
                 .iter()
                 .flatten()
-                .map(|it| format!("{} ready={} restarts={} {}", it.name, it.ready, it.restart_count, serde_json::to_string(&it.state).unwrap_or_default()))
+                .map(|it| {
+                    format!(
+                        "{} ready={} restarts={} {}",
+                        it.name,
+                        it.ready,
+                        it.restart_count,
+                        serde_json::to_string(&it.state).unwrap_or_default()
+                    )
+                })
                 .collect();
-            eprintln!("{}/{}: {} {}", self.namespace, pod.name_any(), status.phase.unwrap_or_default(), containers.join("; "));
+            eprintln!(
+                "{}/{}: {} {}",
+                self.namespace,
+                pod.name_any(),
+                status.phase.unwrap_or_default(),
+                containers.join("; ")
+            );
         }
     }
 }
 
 /// Disturbs the cluster, or mends it: a verb of `tests/cluster/ctl` and what it is for.
 pub(crate) async fn ctl(verb: &[&str]) {
-    let status = tokio::process::Command::new("tests/cluster/ctl").current_dir(env!("CARGO_MANIFEST_DIR")).args(verb).status().await.unwrap();
+    let status = tokio::process::Command::new("tests/cluster/ctl")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(verb)
+        .status()
+        .await
+        .unwrap();
     assert!(status.success(), "ctl {verb:?}: {status}");
 }
 
 async fn done(command: &mut tokio::process::Command) -> Ran {
-    let output = tokio::time::timeout(COMMAND_TIMEOUT, command.kill_on_drop(true).output()).await.unwrap().unwrap();
+    let output = tokio::time::timeout(COMMAND_TIMEOUT, command.kill_on_drop(true).output())
+        .await
+        .unwrap()
+        .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { status: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    Ran {
+        status: output.status.code().unwrap_or(-1),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
 }

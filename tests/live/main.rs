@@ -51,7 +51,8 @@ async fn the_judge_prints_the_same_report_byte_for_byte() {
 #[tokio::test]
 async fn six_side_by_side_score_as_each_does_alone() {
     let one = async |place: usize| {
-        let (submission, score) = if place.is_multiple_of(2) { (APPEND, 100) } else { (OVERWRITE, 80) };
+        let (submission, score) =
+            if place.is_multiple_of(2) { (APPEND, 100) } else { (OVERWRITE, 80) };
         Lab::run(&format!("live-beside-{place}"), async |lab| {
             let graded = lab.grade(&["-f", submission]).await;
             assert_eq!(graded.score(), score, "{}", graded.told());

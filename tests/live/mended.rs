@@ -1,5 +1,5 @@
-//! The remedies: what is left of each failing fixture when its mistake is mended by hand scores 100, in a fresh
-//! namespace and where the failed submission stands.
+//! The remedies: what is left of each failing fixture when its mistake is mended by hand scores
+//! 100, in a fresh namespace and where the failed submission stands.
 
 use std::{
     future::Future,
@@ -45,8 +45,9 @@ enum Way {
     Files,
 }
 
-/// Cases whose mistake stays in the namespace when the manifest is mended: what the claims hold, what they request, or a pod
-/// that no manifest names any more. A person removes the set, its claims and its pods first, and what makes them.
+/// Cases whose mistake stays in the namespace when the manifest is mended: what the claims hold,
+/// what they request, or a pod that no manifest names any more. A person removes the set, its
+/// claims and its pods first, and what makes them.
 const LEAVES_SOMETHING: [&str; 8] = [
     "claim_of_another_cluster",
     "configmap_page_50m",
@@ -66,25 +67,41 @@ async fn every_remedy_brings_all_points() {
     let grades = cases.iter().map(|path| {
         Lab::round(format!("live-mended-{}", name(path)), async move |lab| {
             let graded = lab.grade(&["-f", path.to_str().unwrap()]).await;
-            if graded.status == 0 { Ok(()) } else { Err(format!("{}\n{}", path.display(), graded.told())) }
+            if graded.status == 0 {
+                Ok(())
+            } else {
+                Err(format!("{}\n{}", path.display(), graded.told()))
+            }
         })
     });
     all_are_well(grades, cases.len()).await;
 }
 
-/// A spread of the fixtures, each in another way; with `STSGRADE_ONTO=N` all of them in every way, N times.
+/// A spread of the fixtures, each in another way; with `STSGRADE_ONTO=N` all of them in every way,
+/// N times.
 #[tokio::test]
 async fn every_remedy_brings_all_points_where_the_failed_one_stands() {
     let cases = mended();
     let rounds = number("STSGRADE_ONTO");
-    let all = (0..rounds.unwrap_or(1)).flat_map(|round| cases.iter().enumerate().flat_map(move |(place, path)| WAYS.map(|way| (round, place, path, way))));
+    let all = (0..rounds.unwrap_or(1)).flat_map(|round| {
+        cases
+            .iter()
+            .enumerate()
+            .flat_map(move |(place, path)| WAYS.map(|way| (round, place, path, way)))
+    });
     let is_chosen = |place: usize, way: Way| {
-        rounds.is_some() || SPREAD.iter().position(|it| name(&cases[place]) == it.replace('_', "-")).is_some_and(|at| way as usize == at % WAYS.len())
+        rounds.is_some()
+            || SPREAD
+                .iter()
+                .position(|it| name(&cases[place]) == it.replace('_', "-"))
+                .is_some_and(|at| way as usize == at % WAYS.len())
     };
     let chosen: Vec<_> = all.filter(|(_, place, _, way)| is_chosen(*place, *way)).collect();
     let grades = chosen.iter().map(|(round, _, path, way)| {
         let namespace = format!("live-onto-{}-{round}-{}", *way as usize, name(path));
-        Lab::round(namespace, async move |lab| mended_where_it_stands(lab, path, *way).await.map_err(|told| format!("{way:?}\n{told}")))
+        Lab::round(namespace, async move |lab| {
+            mended_where_it_stands(lab, path, *way).await.map_err(|told| format!("{way:?}\n{told}"))
+        })
     });
     all_are_well(grades, chosen.len()).await;
 }
@@ -95,9 +112,13 @@ async fn mended_where_it_stands(lab: &Lab, mended: &Path, way: Way) -> Result<()
     // An empty namespace is a failing submission, too.
     if std::fs::read_to_string(&failed).unwrap().contains("\nkind: ") {
         match way {
-            Way::Files => drop(lab.grade(&["-f", failed.to_str().unwrap(), "--timeout", "60s"]).await),
+            Way::Files => {
+                drop(lab.grade(&["-f", failed.to_str().unwrap(), "--timeout", "60s"]).await)
+            }
             Way::Applied | Way::AppliedThenFile => {
-                lab.kubectl_apply(&failed).await.map_err(|status| format!("the failed one: {status:?}"))?;
+                lab.kubectl_apply(&failed)
+                    .await
+                    .map_err(|status| format!("the failed one: {status:?}"))?;
                 lab.stands_as_far_as_it_can().await;
             }
         }
@@ -128,10 +149,22 @@ async fn mended_where_it_stands(lab: &Lab, mended: &Path, way: Way) -> Result<()
     Err(told.iter().map(Ran::told).collect::<Vec<_>>().join("\n-- then\n"))
 }
 
-async fn all_are_well(grades: impl Iterator<Item = impl Future<Output = Result<(), String>>>, many: usize) {
+async fn all_are_well(
+    grades: impl Iterator<Item = impl Future<Output = Result<(), String>>>,
+    many: usize,
+) {
     assert!(many > 10, "only {many} are graded");
-    let wrong: Vec<String> = futures::stream::iter(grades).buffer_unordered(BESIDE).filter_map(async |it| it.err()).collect().await;
-    assert!(wrong.is_empty(), "{} of {many} do not score 100:\n{}", wrong.len(), wrong.join("\n\n"));
+    let wrong: Vec<String> = futures::stream::iter(grades)
+        .buffer_unordered(BESIDE)
+        .filter_map(async |it| it.err())
+        .collect()
+        .await;
+    assert!(
+        wrong.is_empty(),
+        "{} of {many} do not score 100:\n{}",
+        wrong.len(),
+        wrong.join("\n\n")
+    );
 }
 
 /// The case's name, as a part of a namespace's.
@@ -141,9 +174,16 @@ fn name(mended: &Path) -> String {
 
 /// Every `fixtures/fail/<check>/<case>/mended.yaml`.
 fn mended() -> Vec<PathBuf> {
-    let folders = |path: &Path| -> Vec<PathBuf> { std::fs::read_dir(path).unwrap().map(|it| it.unwrap().path()).collect() };
+    let folders = |path: &Path| -> Vec<PathBuf> {
+        std::fs::read_dir(path).unwrap().map(|it| it.unwrap().path()).collect()
+    };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fail");
-    let mut found: Vec<PathBuf> = folders(&root).iter().flat_map(|it| folders(it)).map(|it| it.join("mended.yaml")).filter(|it| it.exists()).collect();
+    let mut found: Vec<PathBuf> = folders(&root)
+        .iter()
+        .flat_map(|it| folders(it))
+        .map(|it| it.join("mended.yaml"))
+        .filter(|it| it.exists())
+        .collect();
     found.sort();
     assert!(found.len() > 20, "{found:?}");
     found

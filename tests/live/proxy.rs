@@ -1,4 +1,5 @@
-//! A TCP proxy in front of the API server: it resets, stalls and slows connections by a seed, and can be cut off.
+//! A TCP proxy in front of the API server: it resets, stalls and slows connections by a seed, and
+//! can be cut off.
 //!
 //! TLS passes through it, so that client and server still talk to each other and to nobody else.
 
@@ -32,7 +33,8 @@ const CHUNK_BYTES: usize = 16 << 10;
 pub(crate) enum Roughness {
     /// Connections last until somebody ends or cuts them.
     Smooth,
-    /// A connection is reset after 6 s on average, one in three stalls for up to 12 s, and all are slow.
+    /// A connection is reset after 6 s on average, one in three stalls for up to 12 s, and all are
+    /// slow.
     Rough,
 }
 
@@ -119,8 +121,14 @@ impl Fate {
         let ms = |chance: &mut Chance, from, to| Duration::from_millis(chance.between(from, to));
         let moving = ms(&mut chance, 1_000, 11_000);
         let stalls_at = began + ms(&mut chance, 0, 6_000);
-        let stalled = if chance.one_in(3) { ms(&mut chance, 1_000, 12_000) } else { Duration::ZERO };
-        Self { began, life: Some(moving + stalled), stall: (stalls_at, stalls_at + stalled), delay: ms(&mut chance, 0, 100) }
+        let stalled =
+            if chance.one_in(3) { ms(&mut chance, 1_000, 12_000) } else { Duration::ZERO };
+        Self {
+            began,
+            life: Some(moving + stalled),
+            stall: (stalls_at, stalls_at + stalled),
+            delay: ms(&mut chance, 0, 100),
+        }
     }
 
     /// Waits until a chunk that was read now may go on.
@@ -142,12 +150,19 @@ impl Fate {
 }
 
 /// Passes bytes on until one side ends, the fate is over, or all is cut off.
-async fn pass(mut client: TcpStream, target: &(String, u16), fate: Fate, mut is_open: watch::Receiver<bool>) {
+async fn pass(
+    mut client: TcpStream,
+    target: &(String, u16),
+    fate: Fate,
+    mut is_open: watch::Receiver<bool>,
+) {
     let reset = |stream: &TcpStream| stream.set_zero_linger().unwrap();
     if !*is_open.borrow() {
         return reset(&client);
     }
-    let Ok(mut server) = TcpStream::connect((target.0.as_str(), target.1)).await else { return reset(&client) };
+    let Ok(mut server) = TcpStream::connect((target.0.as_str(), target.1)).await else {
+        return reset(&client);
+    };
     for stream in [&client, &server] {
         stream.set_nodelay(true).unwrap();
     }

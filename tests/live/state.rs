@@ -36,8 +36,8 @@ const STANDS: Duration = Duration::from_secs(20);
 /// The longest that a set may take to be whole again.
 const WHOLE: Duration = Duration::from_secs(180);
 
-/// The steps of a grade of a standing set, as progress names them, and how many milliseconds after its begin something
-/// may happen to the grader.
+/// The steps of a grade of a standing set, as progress names them, and how many milliseconds after
+/// its begin something may happen to the grader.
 pub(crate) const MOMENTS: [(&str, u64); 7] = [
     ("wait until", 1000),
     ("read files", 1500),
@@ -47,7 +47,8 @@ pub(crate) const MOMENTS: [(&str, u64); 7] = [
     ("bring the pods back", 6000),
     ("put everything back", 1000),
 ];
-/// A set of three that writes one file, once, and obeys SIGTERM. What it wrote must survive everything.
+/// A set of three that writes one file, once, and obeys SIGTERM. What it wrote must survive
+/// everything.
 pub(crate) const STANDING: &str = "tests/live/standing.yaml";
 /// Its claims.
 pub(crate) const CLAIMS: [&str; 3] = ["data-web-0", "data-web-1", "data-web-2"];
@@ -86,8 +87,12 @@ impl Lab {
                 "RoleBinding" => ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
                 other => panic!("{other}"),
             };
-            let path = format!("/{version}/namespaces/{}/{plural}?fieldManager={manager}", self.namespace);
-            let request = http::Request::post(path).header("Content-Type", "application/yaml").body(document.as_bytes().to_vec()).unwrap();
+            let path =
+                format!("/{version}/namespaces/{}/{plural}?fieldManager={manager}", self.namespace);
+            let request = http::Request::post(path)
+                .header("Content-Type", "application/yaml")
+                .body(document.as_bytes().to_vec())
+                .unwrap();
             self.client.request_text(request).await.unwrap();
         }
     }
@@ -130,32 +135,56 @@ impl Lab {
         pods.iter().filter(|it| !is_ready(it)).map(|it| it.name_any()).collect()
     }
 
-    /// All that `kubectl get sts,pods,pvc,svc,lease` shows but the pods' UIDs and every age, and what the claims hold.
+    /// All that `kubectl get sts,pods,pvc,svc,lease` shows but the pods' UIDs and every age, and
+    /// what the claims hold.
     pub(crate) async fn state(&self) -> BTreeMap<String, String> {
         let all = ListParams::default();
         let mut state = BTreeMap::new();
         for it in self.api::<StatefulSet>().list(&all).await.unwrap() {
-            state.insert(format!("set {}", it.name_any()), json!([it.uid(), it.labels(), it.annotations(), it.spec]).to_string());
+            state.insert(
+                format!("set {}", it.name_any()),
+                json!([it.uid(), it.labels(), it.annotations(), it.spec]).to_string(),
+            );
         }
         for it in self.api::<Service>().list(&all).await.unwrap() {
-            state.insert(format!("service {}", it.name_any()), json!([it.uid(), it.labels(), it.annotations(), it.spec]).to_string());
+            state.insert(
+                format!("service {}", it.name_any()),
+                json!([it.uid(), it.labels(), it.annotations(), it.spec]).to_string(),
+            );
         }
         for it in self.api::<PersistentVolumeClaim>().list(&all).await.unwrap() {
-            state.insert(format!("claim {}", it.name_any()), json!([it.uid(), it.labels(), it.annotations(), it.spec]).to_string());
+            state.insert(
+                format!("claim {}", it.name_any()),
+                json!([it.uid(), it.labels(), it.annotations(), it.spec]).to_string(),
+            );
         }
         for it in self.api::<Lease>().list(&all).await.unwrap() {
             state.insert(format!("lease {}", it.name_any()), String::new());
         }
         for it in self.api::<Pod>().list(&all).await.unwrap() {
-            let files = self.sh(&it.name_any(), "cd /data && for f in * .[!.]*; do if [ -f \"$f\" ]; then echo \"$f:\" && cat \"$f\"; fi; done").await;
-            state.insert(format!("pod {}", it.name_any()), format!("{} {files}", json!([it.labels(), it.annotations()])));
+            let files = self
+                .sh(
+                    &it.name_any(),
+                    "cd /data && for f in * .[!.]*; do if [ -f \"$f\" \
+                ]; then echo \"$f:\" && cat \"$f\"; fi; done",
+                )
+                .await;
+            state.insert(
+                format!("pod {}", it.name_any()),
+                format!("{} {files}", json!([it.labels(), it.annotations()])),
+            );
         }
         state
     }
 
-    /// Runs a script in a pod, and gives what it printed. It must succeed, or what it did not read would seem to be empty.
+    /// Runs a script in a pod, and gives what it printed. It must succeed, or what it did not read
+    /// would seem to be empty.
     pub(crate) async fn sh(&self, pod: &str, script: &str) -> String {
-        let mut exec = self.api::<Pod>().exec(pod, ["sh", "-c", script], &AttachParams::default().stderr(false)).await.unwrap();
+        let mut exec = self
+            .api::<Pod>()
+            .exec(pod, ["sh", "-c", script], &AttachParams::default().stderr(false))
+            .await
+            .unwrap();
         let status = exec.take_status().unwrap();
         let mut out = String::new();
         exec.stdout().unwrap().read_to_string(&mut out).await.unwrap();
@@ -165,19 +194,36 @@ impl Lab {
     }
 
     /// Begins a grade, and waits until it says `moment`; what it had said until then comes with it.
-    pub(crate) async fn begin(&self, moment: &str, args: &[&str]) -> (Child, tokio::task::JoinHandle<String>) {
+    pub(crate) async fn begin(
+        &self,
+        moment: &str,
+        args: &[&str],
+    ) -> (Child, tokio::task::JoinHandle<String>) {
         let save = self.recording();
         self.begin_at(moment, &[&["--save", save.to_str().unwrap()], args].concat()).await
     }
 
     /// The same, with a place of its own for the recording.
-    pub(crate) async fn begin_at(&self, moment: &str, args: &[&str]) -> (Child, tokio::task::JoinHandle<String>) {
+    pub(crate) async fn begin_at(
+        &self,
+        moment: &str,
+        args: &[&str],
+    ) -> (Child, tokio::task::JoinHandle<String>) {
         let mut command = self.command("grade", args);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut err = String::new();
         loop {
-            let line = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("it never said {moment:?}: {err}"));
+            let line = lines
+                .next_line()
+                .await
+                .unwrap()
+                .unwrap_or_else(|| panic!("it never said {moment:?}: {err}"));
             err.push_str(&format!("{line}\n"));
             if line.contains(" s  ") && line.contains(moment) {
                 break;
@@ -214,9 +260,15 @@ impl Lab {
         at_work
     }
 
-    /// Sends a signal when a grade says `moment` and the set is asked for `asked`: how it ended, and how many pods of the
-    /// set were Ready as soon as it was asked for `replicas` again.
-    pub(crate) async fn signal_and_look(&self, moment: &str, signal: &str, asked: i32, replicas: i32) -> (Ran, i32) {
+    /// Sends a signal when a grade says `moment` and the set is asked for `asked`: how it ended,
+    /// and how many pods of the set were Ready as soon as it was asked for `replicas` again.
+    pub(crate) async fn signal_and_look(
+        &self,
+        moment: &str,
+        signal: &str,
+        asked: i32,
+        replicas: i32,
+    ) -> (Ran, i32) {
         let (child, rest) = self.begin(moment, &[]).await;
         self.asked_for_replicas(|it| it == asked).await;
         send(&child, signal);
@@ -242,7 +294,8 @@ impl Lab {
         let (child, rest) = self.begin(moment, &[]).await;
         self.asked_for_replicas(|it| it > 3).await;
         send(&child, "INT");
-        // It answers the first one by asking for three again; the second comes while it waits for the pods.
+        // It answers the first one by asking for three again; the second comes while it waits for
+        // the pods.
         self.asked_for_replicas(|it| it == 3).await;
         send(&child, "INT");
         ended(child, rest).await
@@ -270,7 +323,10 @@ impl Lab {
     /// Takes the finalizer away.
     pub(crate) async fn let_go(&self) {
         let patch = json!({"metadata": {"finalizers": null}});
-        self.api::<ConfigMap>().patch("stuck", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+        self.api::<ConfigMap>()
+            .patch("stuck", &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .unwrap();
     }
 
     /// Waits until somebody grades here.
@@ -292,26 +348,40 @@ impl Lab {
         }
     }
 
-    /// Waits until all pods of all sets are Ready, or have had their time for it: what fails may stand still for ever.
+    /// Waits until all pods of all sets are Ready, or have had their time for it: what fails may
+    /// stand still for ever.
     pub(crate) async fn stands_as_far_as_it_can(&self) {
         let sets: Api<StatefulSet> = self.api();
         let is_whole = |set: &StatefulSet| {
             let status = set.status.clone().unwrap_or_default();
             let replicas = set.spec.replicas;
-            status.observed_generation == set.metadata.generation && status.ready_replicas.or(Some(0)) == replicas
+            status.observed_generation == set.metadata.generation
+                && status.ready_replicas.or(Some(0)) == replicas
         };
-        let whole = self.until("all is Ready", async || sets.list(&ListParams::default()).await.unwrap().items.iter().all(is_whole));
+        let whole = self.until("all is Ready", async || {
+            sets.list(&ListParams::default()).await.unwrap().items.iter().all(is_whole)
+        });
         let _ = tokio::time::timeout(STANDS, whole).await;
     }
 
     /// A kubeconfig of an account that may do just what `stsgrade rbac` says.
     pub(crate) async fn as_guest(&self) -> PathBuf {
-        let account = ServiceAccount { metadata: ObjectMeta { name: Some("stsgrade".to_owned()), ..ObjectMeta::default() }, ..ServiceAccount::default() };
+        let account = ServiceAccount {
+            metadata: ObjectMeta { name: Some("stsgrade".to_owned()), ..ObjectMeta::default() },
+            ..ServiceAccount::default()
+        };
         let accounts: Api<ServiceAccount> = self.api();
         accounts.create(&PostParams::default(), &account).await.unwrap();
         self.create(&self.stsgrade("rbac", &[]).await.out, "live").await;
-        let wish = TokenRequest { spec: Some(TokenRequestSpec::default()), ..TokenRequest::default() };
-        let token = accounts.create_token_request("stsgrade", &PostParams::default(), &wish).await.unwrap().status.unwrap().token;
+        let wish =
+            TokenRequest { spec: Some(TokenRequestSpec::default()), ..TokenRequest::default() };
+        let token = accounts
+            .create_token_request("stsgrade", &PostParams::default(), &wish)
+            .await
+            .unwrap()
+            .status
+            .unwrap()
+            .token;
         let mut config = serde_json::to_value(Kubeconfig::read().unwrap()).unwrap();
         for user in config["users"].as_array_mut().unwrap() {
             user["user"] = json!({"token": token});
@@ -325,7 +395,8 @@ impl Lab {
         self.api::<Role>().get("stsgrade").await.unwrap().rules.unwrap()
     }
 
-    /// Changes what the guest may do, and waits until the authorizer, which learns of it by a watch of its own, knows.
+    /// Changes what the guest may do, and waits until the authorizer, which learns of it by a watch
+    /// of its own, knows.
     pub(crate) async fn set_role(&self, rules: Vec<PolicyRule>) {
         let roles: Api<Role> = self.api();
         let mut role = roles.get("stsgrade").await.unwrap();
@@ -342,14 +413,20 @@ impl Lab {
     }
 
     async fn guest_may(&self, [group, resource, verb]: &[String; 3]) -> bool {
-        let (resource, subresource) = resource.split_once('/').map_or((resource.as_str(), None), |(one, other)| (one, Some(other)));
+        let (resource, subresource) = resource
+            .split_once('/')
+            .map_or((resource.as_str(), None), |(one, other)| (one, Some(other)));
         let asked = json!({"metadata": {"namespace": self.namespace}, "spec": {
             "user": format!("system:serviceaccount:{}:stsgrade", self.namespace),
             "resourceAttributes": {"namespace": self.namespace, "group": group, "resource": resource, "subresource": subresource, "verb": verb,
-                // The one Lease that may be read, changed and deleted; a rule for all objects allows this one too.
+                // The one Lease that may be read, changed and deleted; a rule for all objects
+                // allows this one too.
                 "name": "stsgrade"}}});
         let reviews: Api<LocalSubjectAccessReview> = self.api();
-        let review = reviews.create(&PostParams::default(), &serde_json::from_value(asked).unwrap()).await.unwrap();
+        let review = reviews
+            .create(&PostParams::default(), &serde_json::from_value(asked).unwrap())
+            .await
+            .unwrap();
         review.status.unwrap().allowed
     }
 
@@ -364,7 +441,8 @@ impl Lab {
 /// Whether a pod is Ready, and stays.
 pub(crate) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|it| it.conditions.as_ref());
-    pod.metadata.deletion_timestamp.is_none() && conditions.into_iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True")
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions.into_iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True")
 }
 
 /// A file of the project.
@@ -379,7 +457,9 @@ fn permissions(rules: &[PolicyRule]) -> BTreeSet<[String; 3]> {
     for rule in rules {
         for group in list(&rule.api_groups) {
             for resource in list(&rule.resources) {
-                all.extend(rule.verbs.iter().map(|verb| [group.clone(), resource.clone(), verb.clone()]));
+                all.extend(
+                    rule.verbs.iter().map(|verb| [group.clone(), resource.clone(), verb.clone()]),
+                );
             }
         }
     }
@@ -388,10 +468,16 @@ fn permissions(rules: &[PolicyRule]) -> BTreeSet<[String; 3]> {
 
 pub(crate) fn send(child: &Child, signal: &str) {
     let pid = child.id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success()
+    );
 }
 
 pub(crate) async fn ended(child: Child, rest: tokio::task::JoinHandle<String>) -> Ran {
     let output = child.wait_with_output().await.unwrap();
-    Ran { status: output.status.code().unwrap_or(-1), out: String::from_utf8(output.stdout).unwrap(), err: rest.await.unwrap() }
+    Ran {
+        status: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: rest.await.unwrap(),
+    }
 }

@@ -48,7 +48,10 @@ impl<'t> OrdinalFacts<'t> {
     }
 
     pub(crate) fn name(&self) -> String {
-        self.pod.or(self.leaving).map_or_else(|| format!("{}-{}", self.timeline.set().map_or("", |set| &set.name), self.ordinal), |pod| pod.name().to_owned())
+        self.pod.or(self.leaving).map_or_else(
+            || format!("{}-{}", self.timeline.set().map_or("", |set| &set.name), self.ordinal),
+            |pod| pod.name().to_owned(),
+        )
     }
 
     /// Whether the submission itself asks for this ordinal, not only the tour.
@@ -57,7 +60,9 @@ impl<'t> OrdinalFacts<'t> {
     }
 
     pub(crate) fn statuses(&self) -> impl Iterator<Item = &'t ContainerStatus> {
-        self.pod.into_iter().flat_map(|pod| pod.pod.status.init_container_statuses.iter().chain(&pod.pod.status.container_statuses))
+        self.pod.into_iter().flat_map(|pod| {
+            pod.pod.status.init_container_statuses.iter().chain(&pod.pod.status.container_statuses)
+        })
     }
 
     /// The line at which the submission had been applied, if the grader did that.
@@ -69,31 +74,41 @@ impl<'t> OrdinalFacts<'t> {
     /// Whether the namespace has the Pod Security level `baseline` because a grader gave it that.
     pub(crate) fn has_graders_level(&self) -> bool {
         let step = self.timeline.steps.iter().find(|it| it.name == StepName::Apply);
-        let answer = step.and_then(|step| step.end.as_ref()).and_then(|(_, _, answer)| answer.as_deref());
-        answer.is_some_and(|it| it.starts_with("namespace/") && it.contains(" with Pod Security level baseline"))
+        let answer =
+            step.and_then(|step| step.end.as_ref()).and_then(|(_, _, answer)| answer.as_deref());
+        answer.is_some_and(|it| {
+            it.starts_with("namespace/") && it.contains(" with Pod Security level baseline")
+        })
     }
 
     /// Whether the pod was watched to fare anew after a line.
     fn has_news_since(&self, line: Seq) -> bool {
-        self.pod.is_some_and(|pod| pod.told.by > line && pod.told.after.is_some() || self.timeline.is_warned_anew(pod.uid(), line))
+        self.pod.is_some_and(|pod| {
+            pod.told.by > line && pod.told.after.is_some()
+                || self.timeline.is_warned_anew(pod.uid(), line)
+        })
     }
 
-    /// Whether what the pod lacks may have come since it was told, but for the kubelet to look again: it is not told when that comes.
+    /// Whether what the pod lacks may have come since it was told, but for the kubelet to look
+    /// again: it is not told when that comes.
     pub(crate) fn may_have_come(&self) -> bool {
         !self.out_of_time && !self.has_news_since(self.applied().unwrap_or(0))
     }
 
-    /// Whether the pod was last told of before the submission was applied, which may have brought what it lacked.
+    /// Whether the pod was last told of before the submission was applied, which may have brought
+    /// what it lacked.
     pub(crate) fn is_outdated(&self) -> bool {
         self.applied().is_some() && self.may_have_come()
     }
 
-    /// Containers that were started again and do not run now, with how they ended; when the time has run out, those, too,
-    /// that run and have not outlasted what ended before.
+    /// Containers that were started again and do not run now, with how they ended; when the time
+    /// has run out, those, too, that run and have not outlasted what ended before.
     pub(crate) fn crashing(&self) -> impl Iterator<Item = (&'t ContainerStatus, &'t Terminated)> {
         let is_restless = self.out_of_time && self.pod.is_some_and(|pod| !self.timeline.is_up(pod));
         let is_outdated = self.is_outdated();
-        let has_ended = move |it: &&ContainerStatus| it.restart_count > 0 && (it.state.running.is_none() || is_restless) && !is_outdated;
+        let has_ended = move |it: &&ContainerStatus| {
+            it.restart_count > 0 && (it.state.running.is_none() || is_restless) && !is_outdated
+        };
         self.statuses().filter(has_ended).filter_map(|it| {
             let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;
             Some((it, ended))
@@ -106,36 +121,59 @@ impl<'t> OrdinalFacts<'t> {
     }
 
     /// The newest warning about the pod that `is` it.
-    pub(crate) fn warning(&self, is: impl Fn(&str, &str) -> bool) -> Option<(Seq, &'t str, &'t str)> {
+    pub(crate) fn warning(
+        &self,
+        is: impl Fn(&str, &str) -> bool,
+    ) -> Option<(Seq, &'t str, &'t str)> {
         let pod = self.pod?;
-        let (seq, event) = self.timeline.warnings(pod.uid()).rfind(|(_, it)| is(&it.reason, &it.message))?;
+        let (seq, event) =
+            self.timeline.warnings(pod.uid()).rfind(|(_, it)| is(&it.reason, &it.message))?;
         Some((seq, &event.reason, &event.message))
     }
 
     /// The last that was said of the pod, if that is the pulling of an image.
     pub(crate) fn pulling(&self) -> Option<(Seq, &'t str)> {
         let pod = self.pod?;
-        self.timeline.words(pod.uid()).last().filter(|(_, it)| it.reason == "Pulling").map(|(seq, it)| (seq, it.message.as_str()))
+        self.timeline
+            .words(pod.uid())
+            .last()
+            .filter(|(_, it)| it.reason == "Pulling")
+            .map(|(seq, it)| (seq, it.message.as_str()))
     }
 
     /// The claims of the pod that are not Bound, with what is said of them.
     pub(crate) fn pending_claims(&self) -> impl Iterator<Item = Pending<'t>> {
         let timeline = self.timeline;
         self.pod.into_iter().flat_map(PodLife::claims).filter_map(move |(_, name)| {
-            let life = timeline.claim(&name).last().filter(|it| it.deleted.is_none() && matches!(it.claim.status.phase.as_str(), "Pending" | "Lost"))?;
-            let last = timeline.warnings(life.uid()).next_back().or_else(|| timeline.words(life.uid()).last());
-            let (said, evidence) = last.map_or_else(Default::default, |(seq, it)| (it.message.clone(), vec![seq]));
-            Some(Pending { claim: &life.claim, names_its_volume: life.names_its_volume, said, evidence: evidence.into_iter().chain([life.added.by]).collect() })
+            let life = timeline.claim(&name).last().filter(|it| {
+                it.deleted.is_none() && matches!(it.claim.status.phase.as_str(), "Pending" | "Lost")
+            })?;
+            let last = timeline
+                .warnings(life.uid())
+                .next_back()
+                .or_else(|| timeline.words(life.uid()).last());
+            let (said, evidence) =
+                last.map_or_else(Default::default, |(seq, it)| (it.message.clone(), vec![seq]));
+            Some(Pending {
+                claim: &life.claim,
+                names_its_volume: life.names_its_volume,
+                said,
+                evidence: evidence.into_iter().chain([life.added.by]).collect(),
+            })
         })
     }
 
     /// How many other pods of the set are on a node.
     pub(crate) fn placed(&self) -> usize {
-        let others = self.timeline.owned().filter(|it| it.ordinal != self.ordinal && it.deletion_requested.is_none());
+        let others = self
+            .timeline
+            .owned()
+            .filter(|it| it.ordinal != self.ordinal && it.deletion_requested.is_none());
         others.filter(|it| !it.spec().node_name.is_empty()).count()
     }
 
-    /// For how many seconds a pod that has been asked to go has stopped, and how many it may take by its own spec.
+    /// For how many seconds a pod that has been asked to go has stopped, and how many it may take
+    /// by its own spec.
     pub(crate) fn stopping_for(&self) -> Option<(u64, u64)> {
         /// What Kubernetes takes where the spec says nothing.
         const USUAL_GRACE_SECONDS: i64 = 30;
@@ -148,21 +186,37 @@ impl<'t> OrdinalFacts<'t> {
     /// What the scheduler said, when it found no node.
     pub(crate) fn unschedulable(&self) -> Option<&'t str> {
         let conditions = &self.pod?.pod.status.conditions;
-        conditions.iter().find(|it| it.r#type == "PodScheduled" && it.status == "False").map(|it| it.message.as_str())
+        conditions
+            .iter()
+            .find(|it| it.r#type == "PodScheduled" && it.status == "False")
+            .map(|it| it.message.as_str())
     }
 
     /// Why the set could not create its pod, or the pod's claim.
     ///
-    /// What was said before the set was last changed, or the submission applied, may have been mended by that.
+    /// What was said before the set was last changed, or the submission applied, may have been
+    /// mended by that.
     pub(crate) fn failed_create(&self) -> Option<(&'t str, Seq)> {
         if self.is_there() {
             return None;
         }
         let set = self.timeline.set()?;
-        let changed = set.scales.last().map_or(0, |it| it.when.by).max(set.changed.by).max(self.applied().unwrap_or(0));
+        let changed = set
+            .scales
+            .last()
+            .map_or(0, |it| it.when.by)
+            .max(set.changed.by)
+            .max(self.applied().unwrap_or(0));
         let name = format!("Pod {} in ", self.name());
-        let failed = |seq: Seq, reason: &str, message: &str| reason == "FailedCreate" && message.contains(&name) && (self.out_of_time || seq > changed);
-        self.timeline.warnings(&set.uid).rfind(|(seq, it)| failed(*seq, &it.reason, &it.message)).map(|(seq, it)| (it.message.as_str(), seq))
+        let failed = |seq: Seq, reason: &str, message: &str| {
+            reason == "FailedCreate"
+                && message.contains(&name)
+                && (self.out_of_time || seq > changed)
+        };
+        self.timeline
+            .warnings(&set.uid)
+            .rfind(|(seq, it)| failed(*seq, &it.reason, &it.message))
+            .map(|(seq, it)| (it.message.as_str(), seq))
     }
 
     /// The last lines of a container, as they were last read.
@@ -171,10 +225,15 @@ impl<'t> OrdinalFacts<'t> {
     }
 
     /// The last lines of a container, oldest reading first.
-    pub(crate) fn logs(&self, container: &str) -> impl DoubleEndedIterator<Item = (Seq, &'t [String])> {
+    pub(crate) fn logs(
+        &self,
+        container: &str,
+    ) -> impl DoubleEndedIterator<Item = (Seq, &'t [String])> {
         let uid = self.pod.map_or("", PodLife::uid);
         self.timeline.diagnoses.of(uid).filter_map(move |it| match &it.what {
-            Diagnosis::Logs { lines, container: of, .. } if of == container => Some((it.seq, lines.as_slice())),
+            Diagnosis::Logs { lines, container: of, .. } if of == container => {
+                Some((it.seq, lines.as_slice()))
+            }
             _ => None,
         })
     }

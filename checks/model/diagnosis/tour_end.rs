@@ -9,19 +9,32 @@ use crate::model::{
     timeline::Timeline,
 };
 
-fn obstacle(timeline: &Timeline, id: &'static str, why: String, remedy: &'static str, evidence: Vec<Seq>) -> Obstacle {
+fn obstacle(
+    timeline: &Timeline,
+    id: &'static str,
+    why: String,
+    remedy: &'static str,
+    evidence: Vec<Seq>,
+) -> Obstacle {
     let who = timeline.set().map_or_else(String::new, |set| set.name.clone());
     Obstacle { id, who, fault: Cluster, why, log: vec![], remedy, evidence }
 }
 
 /// What ended a step: the API server refused what was asked, or somebody else changed the set.
 pub(crate) fn refused(timeline: &Timeline, seq: Seq, answer: &str) -> Obstacle {
-    const SOMEBODY: &str = "Let nobody change the set while it is graded (a person, an autoscaler, an operator, a script), and grade again.";
-    const REFUSED: &str = "The API server refused what the grade has to do; its words say why. A missing right: `stsgrade rbac` prints the Role. A policy: ask whoever runs the cluster, or grade in another namespace.";
+    const SOMEBODY: &str = "Let nobody change the set while it is graded (a person, an \
+        autoscaler, an operator, a script), and grade again.";
+    const REFUSED: &str = "The API server refused what the grade has to do; its words say why. A \
+        missing right: `stsgrade rbac` prints the Role. A policy: ask whoever runs the cluster, \
+        or grade in another namespace.";
     if let Some(deleted) = find(timeline, false).filter(|it| it.id == "set_deleted") {
         return deleted;
     }
-    let (id, remedy) = if answer.contains("somebody else") { ("somebody_else", SOMEBODY) } else { ("request_refused", REFUSED) };
+    let (id, remedy) = if answer.contains("somebody else") {
+        ("somebody_else", SOMEBODY)
+    } else {
+        ("request_refused", REFUSED)
+    };
     obstacle(timeline, id, answer.to_owned(), remedy, vec![seq])
 }
 
@@ -31,8 +44,20 @@ pub(crate) fn ended(timeline: &Timeline, seq: Seq, end: &End) -> Option<Obstacle
     const TOO_SHORT: &str = "Grade again without `--timeout`, or with a longer one.";
     let awaited = end.detail.as_ref().map(|it| format!(", waiting for {it}")).unwrap_or_default();
     match end.why {
-        Why::Interrupted => Some(obstacle(timeline, "interrupted", "the grade was interrupted".to_owned(), INTERRUPTED, vec![seq])),
-        Why::Timeout => Some(obstacle(timeline, "out_of_time", format!("the time that `--timeout` gives was over{awaited}"), TOO_SHORT, vec![seq])),
+        Why::Interrupted => Some(obstacle(
+            timeline,
+            "interrupted",
+            "the grade was interrupted".to_owned(),
+            INTERRUPTED,
+            vec![seq],
+        )),
+        Why::Timeout => Some(obstacle(
+            timeline,
+            "out_of_time",
+            format!("the time that `--timeout` gives was over{awaited}"),
+            TOO_SHORT,
+            vec![seq],
+        )),
         Why::Complete | Why::Obstacle => None,
     }
 }
@@ -41,9 +66,13 @@ pub(crate) fn ended(timeline: &Timeline, seq: Seq, end: &End) -> Option<Obstacle
 pub(crate) fn update_failed(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
     // What no further try changes.
     const FINAL: [&str; 2] = ["may not change fields", "is invalid"];
-    const REMEDY: &str = "The controller cannot change a standing pod so (it cannot give it another volume). Delete the set's pods one by one (`kubectl delete pod`), the highest first, and wait for each to be Ready again; their claims stay. Then grade again.";
+    const REMEDY: &str = "The controller cannot change a standing pod so (it cannot give it \
+        another volume). Delete the set's pods one by one (`kubectl delete pod`), the highest \
+        first, and wait for each to be Ready again; their claims stay. Then grade again.";
     let set = timeline.set()?;
-    let told = timeline.warnings(&set.uid).rfind(|(seq, it)| it.reason == "FailedUpdate" && *seq > set.changed.by)?;
+    let told = timeline
+        .warnings(&set.uid)
+        .rfind(|(seq, it)| it.reason == "FailedUpdate" && *seq > set.changed.by)?;
     let (seq, event) = told;
     if !out_of_time && !FINAL.iter().any(|it| event.message.contains(it)) {
         return None;

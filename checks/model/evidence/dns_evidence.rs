@@ -13,21 +13,29 @@ use crate::model::{
     verdict::Standing,
 };
 
-/// Nanoseconds after which a name must follow what the EndpointSlices carry: a little more than the longest time for which
-/// usual DNS servers repeat an older answer (30 s on clusters made by kubeadm).
+/// Nanoseconds after which a name must follow what the EndpointSlices carry: a little more than the
+/// longest time for which usual DNS servers repeat an older answer (30 s on clusters made by
+/// kubeadm).
 const SETTLES_WITHIN: u64 = 35_000_000_000;
-/// Nanoseconds by which a DNS server may know before us that the slices do not carry a pod any more.
+/// Nanoseconds by which a DNS server may know before us that the slices do not carry a pod any
+/// more.
 const AHEAD: u64 = 2_000_000_000;
 
 impl Timeline {
     /// The answered questions for a pod's name in one of its lives, oldest first.
-    pub fn lookups_of<'t>(&'t self, uid: &str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
+    pub fn lookups_of<'t>(
+        &'t self,
+        uid: &str,
+    ) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
         let is_current = self.pod_life(uid).is_some_and(|pod| self.is_current(pod));
         self.answered(uid).filter(move |_| is_current)
     }
 
     /// The answered questions for a Service's own name, oldest first.
-    pub fn lookups_of_service<'t>(&'t self, service: &str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
+    pub fn lookups_of_service<'t>(
+        &'t self,
+        service: &str,
+    ) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
         self.answered(&Self::service_key(service))
     }
 
@@ -36,31 +44,38 @@ impl Timeline {
         format!("service/{service}")
     }
 
-    fn answered<'t>(&'t self, key: &str) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
+    fn answered<'t>(
+        &'t self,
+        key: &str,
+    ) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
         let changed = self.changed(Part::Service);
         self.lookups.of(key).filter(move |it| it.what.unasked.is_none() && it.seq > changed)
     }
 
     /// The line at which a life's name gave that life's addresses and no other.
     ///
-    /// Some of its addresses are enough: a Service may publish one of two IP families. An answer that the EndpointSlices do not
-    /// agree with was not the cluster's, or is not any more.
+    /// Some of its addresses are enough: a Service may publish one of two IP families. An answer
+    /// that the EndpointSlices do not agree with was not the cluster's, or is not any more.
     #[must_use]
     pub fn right_answer(&self, life: &PodLife) -> Option<Seq> {
         let is_right = |it: &&Noted<Lookup>| {
             let Lookup { addresses, service, .. } = &it.what;
-            let own = !addresses.is_empty() && addresses.iter().all(|it| life.addresses.contains(it));
-            own && !self.endpoints.is_shared(service, life.name(), it.seq) && self.agrees(service, life)
+            let own =
+                !addresses.is_empty() && addresses.iter().all(|it| life.addresses.contains(it));
+            own && !self.endpoints.is_shared(service, life.name(), it.seq)
+                && self.agrees(service, life)
         };
         self.lookups_of(life.uid()).find(is_right).map(|it| it.seq)
     }
 
-    /// Whether the EndpointSlices of a Service carried a pod at any time; where none was seen, nothing speaks against it.
+    /// Whether the EndpointSlices of a Service carried a pod at any time; where none was seen,
+    /// nothing speaks against it.
     pub(crate) fn agrees(&self, service: &str, life: &PodLife) -> bool {
         !self.endpoints.is_known(service) || !self.endpoints.carried(service, life.uid()).is_empty()
     }
 
-    /// The last pod of another name that took a pod's DNS name, too, since the submission last changed.
+    /// The last pod of another name that took a pod's DNS name, too, since the submission last
+    /// changed.
     pub(crate) fn namesake(&self, service: &str, pod: &str) -> Option<&Namesake> {
         const LOOKED_AT: usize = 16;
         let since = self.since();
@@ -68,11 +83,14 @@ impl Timeline {
         newest.into_iter().find(|it| it.until.is_none_or(|until| until >= since))
     }
 
-    /// Whether a question came when every DNS server had long had to know a pod's address, so that a wrong answer counts:
-    /// the slices had carried it for all the time that servers may repeat an older answer, and still did.
+    /// Whether a question came when every DNS server had long had to know a pod's address, so that
+    /// a wrong answer counts: the slices had carried it for all the time that servers may repeat an
+    /// older answer, and still did.
     pub(crate) fn had_its_time(&self, asked: &Noted<Lookup>, life: &PodLife) -> bool {
-        let stayed = life.deletion_requested.is_none() || life.deletion_requested_at >= asked.at.saturating_add(AHEAD);
-        let lasts = |span: &Carried| span.until.is_none_or(|until| until >= asked.at.saturating_add(AHEAD));
+        let stayed = life.deletion_requested.is_none()
+            || life.deletion_requested_at >= asked.at.saturating_add(AHEAD);
+        let lasts =
+            |span: &Carried| span.until.is_none_or(|until| until >= asked.at.saturating_add(AHEAD));
         stayed && self.carried_before(asked, life, SETTLES_WITHIN).is_some_and(lasts)
     }
 
@@ -82,8 +100,14 @@ impl Timeline {
         Some((asked.what.began - span.from) / 1_000_000_000)
     }
 
-    /// The last span in which the slices carried a pod that began so many nanoseconds before its name was asked.
-    fn carried_before(&self, asked: &Noted<Lookup>, life: &PodLife, before: u64) -> Option<&Carried> {
+    /// The last span in which the slices carried a pod that began so many nanoseconds before its
+    /// name was asked.
+    fn carried_before(
+        &self,
+        asked: &Noted<Lookup>,
+        life: &PodLife,
+        before: u64,
+    ) -> Option<&Carried> {
         let spans = self.endpoints.carried(&asked.what.service, life.uid());
         let began = spans.partition_point(|it| it.from.saturating_add(before) <= asked.what.began);
         spans.get(began.checked_sub(1)?)
@@ -94,7 +118,10 @@ impl Timeline {
         let trouble = self.lookups.iter().rev().find_map(|it| it.what.unasked.as_deref());
         match (trouble, self.missing("")) {
             (None, blocked @ Standing::Blocked(_)) => blocked,
-            (why, _) => Standing::unseen(format!("the name could not be asked: {}", why.unwrap_or("nobody asked the cluster's DNS"))),
+            (why, _) => Standing::unseen(format!(
+                "the name could not be asked: {}",
+                why.unwrap_or("nobody asked the cluster's DNS")
+            )),
         }
     }
 
@@ -104,7 +131,11 @@ impl Timeline {
         let mut asked = BTreeSet::new();
         for seen in self.canaries.of(claim) {
             for token in seen.what.saw.iter().flatten() {
-                let Some((pod, other)) = self.writer_of(token, pod, claim).filter(|(_, other)| asked.insert(*other)) else { continue };
+                let Some((pod, other)) =
+                    self.writer_of(token, pod, claim).filter(|(_, other)| asked.insert(*other))
+                else {
+                    continue;
+                };
                 let foreign = Foreign { seq: seen.seq, pod, is_shared: true };
                 match self.is_shared(token, other, claim) {
                     Some(true) => return Some(foreign),
@@ -117,7 +148,8 @@ impl Timeline {
     }
 
     fn writer_of(&self, token: &Token, pod: &str, claim: &str) -> Option<(&str, &str)> {
-        let wrote = self.writers.get(token)?.iter().find(|(writer, on)| writer != pod && on != claim);
+        let wrote =
+            self.writers.get(token)?.iter().find(|(writer, on)| writer != pod && on != claim);
         wrote.map(|(writer, on)| (writer.as_str(), on.as_str()))
     }
 
@@ -125,7 +157,12 @@ impl Timeline {
     ///
     /// A file has one inode and one time of change wherever it is looked at; a copy has its own.
     fn is_shared(&self, token: &Token, one: &str, other: &str) -> Option<bool> {
-        let marks = |claim: &str| -> Vec<&str> { self.canaries.of(claim).filter_map(|it| it.what.marks.get(&token.file).map(String::as_str)).collect() };
+        let marks = |claim: &str| -> Vec<&str> {
+            self.canaries
+                .of(claim)
+                .filter_map(|it| it.what.marks.get(&token.file).map(String::as_str))
+                .collect()
+        };
         let (one_marks, other_marks) = (marks(one), marks(other));
         if one_marks.iter().any(|it| other_marks.contains(it)) {
             return Some(true);
@@ -133,14 +170,20 @@ impl Timeline {
         let inode = |mark: &&str| mark.split(' ').next().map(str::to_owned);
         if !one_marks.is_empty() && !other_marks.is_empty() {
             let others: Vec<_> = other_marks.iter().map(inode).collect();
-            return if one_marks.iter().any(|it| others.contains(&inode(it))) { None } else { Some(false) };
+            return if one_marks.iter().any(|it| others.contains(&inode(it))) {
+                None
+            } else {
+                Some(false)
+            };
         }
         self.show_the_same_files(one, other).then_some(true)
     }
 
-    /// Whether all that was read on one claim was on the other at a later reading, as it was or with more behind it.
+    /// Whether all that was read on one claim was on the other at a later reading, as it was or
+    /// with more behind it.
     fn show_the_same_files(&self, one: &str, other: &str) -> bool {
-        let is_of = |read: &Noted<Read>, claim: &str| read.what.claim == claim && read.what.error.is_none();
+        let is_of =
+            |read: &Noted<Read>, claim: &str| read.what.claim == claim && read.what.error.is_none();
         for earlier in self.reads.iter().filter(|it| is_of(it, one)) {
             let files = &earlier.what.files;
             let has_all = |later: &Read| files.iter().all(|file| has_file(later, file));

@@ -1,6 +1,8 @@
-//! Storage: whether a pod that came back is on the claims, and finds the content, that were there before.
+//! Storage: whether a pod that came back is on the claims, and finds the content, that were there
+//! before.
 //!
-//! Checks 6 and 10 ask the same questions, of a replaced pod and of a pod that a scale-up brought back.
+//! Checks 6 and 10 ask the same questions, of a replaced pod and of a pod that a scale-up brought
+//! back.
 
 use std::cmp::Ordering;
 
@@ -17,24 +19,39 @@ use crate::model::{
 impl Timeline {
     /// The life of a claim that a pod mounted, as known at a line.
     ///
-    /// A claim outlives the pods that mount it, so of several lives it is one that was there while the pod was. Where
-    /// claims or pods were told of too late for any to be so, nobody knows which.
+    /// A claim outlives the pods that mount it, so of several lives it is one that was there while
+    /// the pod was. Where claims or pods were told of too late for any to be so, nobody knows
+    /// which.
     #[must_use]
     pub fn claim_of(&self, pod: &PodLife, name: &str, seq: Seq) -> Option<&ClaimLife> {
         let lives = self.claim(name);
         if let [only] = lives {
             return Some(only);
         }
-        let was_gone = |life: &ClaimLife| life.deleted.is_some_and(|deleted| pod.added.after.is_some_and(|after| deleted.by <= after));
-        let is_later = |life: &ClaimLife| pod.deleted.is_some_and(|deleted| life.added.after.is_some_and(|after| deleted.by <= after));
+        let was_gone = |life: &ClaimLife| {
+            life.deleted
+                .is_some_and(|deleted| pod.added.after.is_some_and(|after| deleted.by <= after))
+        };
+        let is_later = |life: &ClaimLife| {
+            pod.deleted
+                .is_some_and(|deleted| life.added.after.is_some_and(|after| deleted.by <= after))
+        };
         let mut meanwhile = lives.iter().filter(|life| !was_gone(life) && !is_later(life));
         let first = meanwhile.next()?;
         Some(meanwhile.rfind(|life| life.added.by <= seq).unwrap_or(first))
     }
 
-    /// Adds the criteria of a pod that `new` is the return of: that it came back, in the words of `text`, and if so, to the
-    /// same claims with the original content. `next` is the next thing to try where it did not.
-    pub(crate) fn judge_return<'t>(&'t self, verdict: &mut Verdict, contents: &Contents<'t>, (old, new): (&'t PodLife, &'t PodLife), text: String, next: &str) {
+    /// Adds the criteria of a pod that `new` is the return of: that it came back, in the words of
+    /// `text`, and if so, to the same claims with the original content. `next` is the next thing to
+    /// try where it did not.
+    pub(crate) fn judge_return<'t>(
+        &'t self,
+        verdict: &mut Verdict,
+        contents: &Contents<'t>,
+        (old, new): (&'t PodLife, &'t PodLife),
+        text: String,
+        next: &str,
+    ) {
         let Some(standing) = self.coming_back(new, next) else { return };
         let is_back = standing == Standing::Met;
         verdict.push("came_back", text, standing, [old.added.by, new.added.by]);
@@ -44,12 +61,26 @@ impl Timeline {
     }
 
     /// Adds the criteria of what a pod keeps: its claims, and the original content on them.
-    fn judge_kept<'t>(&'t self, verdict: &mut Verdict, contents: &Contents<'t>, old: &'t PodLife, new: &'t PodLife) {
+    fn judge_kept<'t>(
+        &'t self,
+        verdict: &mut Verdict,
+        contents: &Contents<'t>,
+        old: &'t PodLife,
+        new: &'t PodLife,
+    ) {
         let claims = old.claims();
         if claims.is_empty() {
-            let standing = Standing::broken(format!("{} keeps its data on a claim", old.name()), "it mounts no claim: what it wrote went away with the pod");
+            let standing = Standing::broken(
+                format!("{} keeps its data on a claim", old.name()),
+                "it mounts no claim: what it wrote went away with the pod",
+            );
             verdict
-                .push("same_claim", format!("{} is on the claim that it had before", new.name()), standing, [old.added.by, new.added.by])
+                .push(
+                    "same_claim",
+                    format!("{} is on the claim that it had before", new.name()),
+                    standing,
+                    [old.added.by, new.added.by],
+                )
                 .because(self.unclaimed_mistake(old));
             return;
         }
@@ -64,26 +95,57 @@ impl Timeline {
     }
 
     /// Adds the criterion of one claim; whether the content may be on it, as far as is known.
-    fn judge_claim(&self, verdict: &mut Verdict, old: &PodLife, new: &PodLife, claim: &str) -> bool {
+    fn judge_claim(
+        &self,
+        verdict: &mut Verdict,
+        old: &PodLife,
+        new: &PodLife,
+        claim: &str,
+    ) -> bool {
         let before = old.deletion_requested.or(old.ready).map_or(old.added.by, |when| when.by);
-        // A claim outlives the pod that mounts it, so the claim of its last moment is that of its first.
+        // A claim outlives the pod that mounts it, so the claim of its last moment is that of its
+        // first.
         let after = new.deletion_requested.map_or_else(|| self.last(), |when| when.by);
         let (first, second) = (self.claim_of(old, claim, before), self.claim_of(new, claim, after));
         let mounted = new.claims().iter().any(|(_, it)| it == claim);
         let text = format!("{} is on claim {claim} as before", new.name());
         let expected = || format!("claim {claim}, the same as before");
         let standing = match (first, second) {
-            _ if !mounted => Standing::broken(expected(), format!("{} does not mount it any more", new.name())),
-            (Some(first), Some(second)) if self.was_deleted_between(old, new, first, second) => Standing::claim_deleted(claim),
-            (Some(first), Some(_)) if is_found_later(first, old) => {
-                Standing::unseen(format!("claim {claim} was first seen when {} was gone: whether that one had it is not known", old.name()))
+            _ if !mounted => {
+                Standing::broken(expected(), format!("{} does not mount it any more", new.name()))
             }
-            (Some(first), Some(second)) if first.uid() == second.uid() && first.volume() == second.volume() => Standing::Met,
-            // A claim outlives the pods that mount it: the old pod was on the second one only if that may have taken the first one's place before.
-            (Some(first), Some(second)) if first.deleted.is_some_and(|deleted| may_precede(deleted, old.added.by)) && may_precede(second.added, before) => {
-                Standing::unseen(format!("the watch on claims has a gap in which claim {claim} was deleted, before or after {} was added", old.name()))
+            (Some(first), Some(second)) if self.was_deleted_between(old, new, first, second) => {
+                Standing::claim_deleted(claim)
             }
-            (Some(_), Some(second)) => Standing::broken(expected(), format!("a new claim of that name (UID {}), the first one was deleted", second.uid())),
+            (Some(first), Some(_)) if is_found_later(first, old) => Standing::unseen(format!(
+                "claim {claim} was first seen when {} was gone: whether that one had it is not \
+                known",
+                old.name()
+            )),
+            (Some(first), Some(second))
+                if first.uid() == second.uid() && first.volume() == second.volume() =>
+            {
+                Standing::Met
+            }
+            // A claim outlives the pods that mount it: the old pod was on the second one only if
+            // that may have taken the first one's place before.
+            (Some(first), Some(second))
+                if first.deleted.is_some_and(|deleted| may_precede(deleted, old.added.by))
+                    && may_precede(second.added, before) =>
+            {
+                Standing::unseen(format!(
+                    "the watch on claims has a gap in which claim {claim} was deleted, before or \
+                    after {} was added",
+                    old.name()
+                ))
+            }
+            (Some(_), Some(second)) => Standing::broken(
+                expected(),
+                format!(
+                    "a new claim of that name (UID {}), the first one was deleted",
+                    second.uid()
+                ),
+            ),
             _ => Standing::unseen(format!("claim {claim} was not seen")),
         };
         let cites = first.into_iter().chain(second).map(|life| life.added.by).chain([new.added.by]);
@@ -93,9 +155,15 @@ impl Timeline {
         same
     }
 
-    /// Whether somebody may have deleted the claim of `old` before `new` was added, where what is known of the pods' claims
-    /// are the lives `first` and `second`.
-    fn was_deleted_between(&self, old: &PodLife, new: &PodLife, first: &ClaimLife, second: &ClaimLife) -> bool {
+    /// Whether somebody may have deleted the claim of `old` before `new` was added, where what is
+    /// known of the pods' claims are the lives `first` and `second`.
+    fn was_deleted_between(
+        &self,
+        old: &PodLife,
+        new: &PodLife,
+        first: &ClaimLife,
+        second: &ClaimLife,
+    ) -> bool {
         if self.takes_claims_away(old) {
             return false;
         }
@@ -103,12 +171,16 @@ impl Timeline {
         // The lives of a name end in their order.
         let lives = self.claim(first.name());
         let after = old.added.after.unwrap_or(0);
-        let begin = lives.partition_point(|life| life.deleted.is_some_and(|deleted| deleted.by <= after));
-        let meanwhile = lives[begin..].iter().take_while(|life| life.deleted.is_some_and(|deleted| may_precede(deleted, new.added.by)));
+        let begin =
+            lives.partition_point(|life| life.deleted.is_some_and(|deleted| deleted.by <= after));
+        let meanwhile = lives[begin..].iter().take_while(|life| {
+            life.deleted.is_some_and(|deleted| may_precede(deleted, new.added.by))
+        });
         is_other || meanwhile.into_iter().any(|life| life.deleted_by_somebody().is_some())
     }
 
-    /// Whether a pod's claims go by what the submission asks for, when the pod goes or the set is scaled down.
+    /// Whether a pod's claims go by what the submission asks for, when the pod goes or the set is
+    /// scaled down.
     fn takes_claims_away(&self, pod: &PodLife) -> bool {
         self.deletes_when_scaled() || pod.spec().volumes.iter().any(|it| it.ephemeral.is_some())
     }
@@ -123,15 +195,22 @@ impl Timeline {
     /// Whether the set asks for its claims to be deleted when it is scaled down.
     #[must_use]
     pub fn deletes_when_scaled(&self) -> bool {
-        let policy = self.set().and_then(|set| set.spec.persistent_volume_claim_retention_policy.as_ref());
+        let policy =
+            self.set().and_then(|set| set.spec.persistent_volume_claim_retention_policy.as_ref());
         policy.is_some_and(|it| it.when_scaled == "Delete")
     }
 
     /// Why a pod mounts no claim, as a mistake.
     pub(crate) fn unclaimed_mistake(&self, pod: &PodLife) -> &'static str {
         let spec = pod.spec();
-        let mounted = |volume: &str| spec.containers.iter().any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume));
-        let uses = |is: fn(&crate::model::observation::object::Volume) -> bool| spec.volumes.iter().any(|volume| is(volume) && mounted(&volume.name));
+        let mounted = |volume: &str| {
+            spec.containers
+                .iter()
+                .any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume))
+        };
+        let uses = |is: fn(&crate::model::observation::object::Volume) -> bool| {
+            spec.volumes.iter().any(|volume| is(volume) && mounted(&volume.name))
+        };
         if self.set().is_some_and(|set| !set.spec.volume_claim_templates.is_empty()) {
             "not_mounted"
         } else if uses(|it| it.empty_dir.is_some()) {
@@ -143,7 +222,13 @@ impl Timeline {
         }
     }
 
-    fn judge_content<'t>(&'t self, verdict: &mut Verdict, contents: &Contents<'t>, old: &'t PodLife, new: &'t PodLife) {
+    fn judge_content<'t>(
+        &'t self,
+        verdict: &mut Verdict,
+        contents: &Contents<'t>,
+        old: &'t PodLife,
+        new: &'t PodLife,
+    ) {
         let text = format!("the content that {} had before is still there", new.name());
         let id = "original_content";
         let Some(before) = self.pod_files(old) else {
@@ -156,7 +241,8 @@ impl Timeline {
         };
         let cites: Vec<Seq> = before.reads.iter().chain(&after.reads).copied().collect();
         let fates = contents.fates(old, new);
-        let is_unclear = fates.contains(&Fate::Unclear) && fates.iter().all(|it| matches!(it, Fate::Unclear | Fate::Same { .. }));
+        let is_unclear = fates.contains(&Fate::Unclear)
+            && fates.iter().all(|it| matches!(it, Fate::Unclear | Fate::Same { .. }));
         if fates.is_empty() || is_unclear {
             return self.judge_canaries(verdict, old, new, before.hidden() > 0, &cites);
         }
@@ -166,53 +252,118 @@ impl Timeline {
         verdict.push(id, text, standing, cites).because(mistake);
     }
 
-    /// Why a file was written over, as a mistake: what was last written before the new pod's containers started was so when the old one's stopped.
+    /// Why a file was written over, as a mistake: what was last written before the new pod's
+    /// containers started was so when the old one's stopped.
     ///
-    /// Both times are whole seconds, so what happened within one of them is told by what other pods' files say.
+    /// Both times are whole seconds, so what happened within one of them is told by what other
+    /// pods' files say.
     fn rewriting_mistake(&self, old: &PodLife, new: &PodLife) -> &'static str {
         let pairs = || self.replacements().into_iter().chain(self.returns());
         let at_stop = match self.rewritten(old, new) {
             Some(Ordering::Less) => true,
-            Some(Ordering::Equal) => pairs().any(|(old, new)| self.rewritten(old, new) == Some(Ordering::Less)),
+            Some(Ordering::Equal) => {
+                pairs().any(|(old, new)| self.rewritten(old, new) == Some(Ordering::Less))
+            }
             _ => false,
         };
         if at_stop { "overwritten_at_stop" } else { "overwritten_at_start" }
     }
 
-    /// When the first file of which nothing was kept was written, beside the first start of the new pod's containers.
+    /// When the first file of which nothing was kept was written, beside the first start of the new
+    /// pod's containers.
     fn rewritten(&self, old: &PodLife, new: &PodLife) -> Option<Ordering> {
         let (before, after) = (self.pod_files(old)?, self.pod_files(new)?);
         let started = new.first_start()?;
-        let same = |one: &Text<'_>, other: &Text<'_>| one.path == other.path && one.claim == other.claim;
-        let is_new = |now: &Text<'_>| before.texts.iter().any(|it| same(it, now) && !now.content.starts_with(it.content));
-        after.texts.iter().filter(|now| is_new(now)).filter_map(|now| now.mtime).map(|mtime| mtime.cmp(&started)).min()
+        let same =
+            |one: &Text<'_>, other: &Text<'_>| one.path == other.path && one.claim == other.claim;
+        let is_new = |now: &Text<'_>| {
+            before.texts.iter().any(|it| same(it, now) && !now.content.starts_with(it.content))
+        };
+        after
+            .texts
+            .iter()
+            .filter(|now| is_new(now))
+            .filter_map(|now| now.mtime)
+            .map(|mtime| mtime.cmp(&started))
+            .min()
     }
 
-    /// Where no file tells who wrote it, the grader's own file tells whether the volume is the same.
-    fn judge_canaries(&self, verdict: &mut Verdict, old: &PodLife, new: &PodLife, hidden: bool, cites: &[Seq]) {
+    /// Where no file tells who wrote it, the grader's own file tells whether the volume is the
+    /// same.
+    fn judge_canaries(
+        &self,
+        verdict: &mut Verdict,
+        old: &PodLife,
+        new: &PodLife,
+        hidden: bool,
+        cites: &[Seq],
+    ) {
         for (_, claim) in old.claims() {
-            let wrote = self.canaries.of(&claim).rfind(|it| it.what.pod.uid == old.uid() && it.what.wrote.is_some());
-            let earlier = || self.canaries.of(&claim).rfind(|it| it.what.wrote.is_some() && it.seq < new.added.by);
+            let wrote = self
+                .canaries
+                .of(&claim)
+                .rfind(|it| it.what.pod.uid == old.uid() && it.what.wrote.is_some());
+            let earlier = || {
+                self.canaries
+                    .of(&claim)
+                    .rfind(|it| it.what.wrote.is_some() && it.seq < new.added.by)
+            };
             let Some(wrote) = wrote.or_else(earlier) else {
                 let why = if hidden {
                     "no file of it could be read as text, and no canary could be written"
                 } else {
                     "it held no content of its own, and no canary could be written"
                 };
-                verdict.push("original_content", format!("what {} held on claim {claim} is still there", old.name()), Standing::unseen(why), cites.to_vec());
+                verdict.push(
+                    "original_content",
+                    format!("what {} held on claim {claim} is still there", old.name()),
+                    Standing::unseen(why),
+                    cites.to_vec(),
+                );
                 continue;
             };
             let (standing, seen) = self.canary_back(wrote, new, &claim);
             let cites = [wrote.seq].into_iter().chain(seen);
-            verdict.push("canary", format!("the grader's own file on claim {claim} is still there"), standing, cites).because("wiped_at_start");
+            verdict
+                .push(
+                    "canary",
+                    format!("the grader's own file on claim {claim} is still there"),
+                    standing,
+                    cites,
+                )
+                .because("wiped_at_start");
         }
     }
 
-    fn canary_back(&self, wrote: &Noted<Canary>, new: &PodLife, claim: &str) -> (Standing, Option<Seq>) {
-        let seen = self.canaries.of(claim).rfind(|it| it.what.pod.uid == new.uid() && it.what.saw.is_some());
-        let Some(seen) = seen else { return (Standing::unseen(format!("claim {claim} could not be looked at in the new {}", new.name())), None) };
-        let back = wrote.what.wrote.iter().all(|token| seen.what.saw.iter().flatten().any(|it| it == token));
-        let standing = if back { Standing::Met } else { Standing::broken("the file that the grader wrote before", "it is not there any more") };
+    fn canary_back(
+        &self,
+        wrote: &Noted<Canary>,
+        new: &PodLife,
+        claim: &str,
+    ) -> (Standing, Option<Seq>) {
+        let seen = self
+            .canaries
+            .of(claim)
+            .rfind(|it| it.what.pod.uid == new.uid() && it.what.saw.is_some());
+        let Some(seen) = seen else {
+            return (
+                Standing::unseen(format!(
+                    "claim {claim} could not be looked at in the new {}",
+                    new.name()
+                )),
+                None,
+            );
+        };
+        let back = wrote
+            .what
+            .wrote
+            .iter()
+            .all(|token| seen.what.saw.iter().flatten().any(|it| it == token));
+        let standing = if back {
+            Standing::Met
+        } else {
+            Standing::broken("the file that the grader wrote before", "it is not there any more")
+        };
         (standing, Some(seen.seq))
     }
 }
@@ -222,23 +373,36 @@ fn standing_of(fates: &[Fate]) -> Standing {
     if fates.contains(&Fate::Kept) {
         return Standing::Met;
     }
-    let unseen = fates.iter().find_map(|it| if let Fate::Unseen(why) = it { Some(why) } else { None });
+    let unseen =
+        fates.iter().find_map(|it| if let Fate::Unseen(why) = it { Some(why) } else { None });
     if let Some(why) = unseen {
         return Standing::unseen(why);
     }
-    let deleted = fates.iter().find_map(|it| if let Fate::Gone { path, before, after } = it { Some((path, before, after)) } else { None });
+    let deleted = fates.iter().find_map(|it| {
+        if let Fate::Gone { path, before, after } = it { Some((path, before, after)) } else { None }
+    });
     let Some((path, before, after)) = deleted else { return Standing::Met };
     if fates.contains(&Fate::Same { rewritten: None }) {
-        return Standing::unseen(format!("{path} was written anew; another file reads as before, but when it was written is not known"));
+        return Standing::unseen(format!(
+            "{path} was written anew; another file reads as before, but when it was written is \
+            not known"
+        ));
     }
     let Some(after) = after else {
-        return Standing::broken(format!("{path}: {}", excerpt(before)), format!("{path} is not there any more"));
+        return Standing::broken(
+            format!("{path}: {}", excerpt(before)),
+            format!("{path} is not there any more"),
+        );
     };
     let (before, after) = differing(before, after);
-    Standing::broken(format!("{path}: {}", excerpt(&before)), format!("{path}: {}", excerpt(&after)))
+    Standing::broken(
+        format!("{path}: {}", excerpt(&before)),
+        format!("{path}: {}", excerpt(&after)),
+    )
 }
 
-/// What is only in one of two texts, line for line; all of them where that would leave nothing of one.
+/// What is only in one of two texts, line for line; all of them where that would leave nothing of
+/// one.
 fn differing(before: &str, after: &str) -> (String, String) {
     let only = |one: &str, other: &str| {
         let others: Vec<&str> = other.lines().take(MOST_LINES).collect();
@@ -249,7 +413,11 @@ fn differing(before: &str, after: &str) -> (String, String) {
         return (before.to_owned(), after.to_owned());
     }
     let (lost, new) = (only(before, after), only(after, before));
-    if lost.trim().is_empty() || new.trim().is_empty() { (before.to_owned(), after.to_owned()) } else { (lost, new) }
+    if lost.trim().is_empty() || new.trim().is_empty() {
+        (before.to_owned(), after.to_owned())
+    } else {
+        (lost, new)
+    }
 }
 
 /// Whether something may have happened before a line, because a gap of its kind was open then.
@@ -278,5 +446,9 @@ pub(crate) fn excerpt(text: &str) -> String {
     if joined.is_empty() {
         return "(empty)".to_owned();
     }
-    if joined.chars().count() <= MOST { joined } else { joined.chars().take(MOST).chain("…".chars()).collect() }
+    if joined.chars().count() <= MOST {
+        joined
+    } else {
+        joined.chars().take(MOST).chain("…".chars()).collect()
+    }
 }

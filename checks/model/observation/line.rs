@@ -1,7 +1,7 @@
 //! A line as it is written: `seq`, `at`, and one field named after what it holds.
 //!
-//! By hand and not derived: most of a judge's time goes into reading lines, and a struct with a place
-//! for each of nine observations would move all of them about for the one that is there.
+//! By hand and not derived: most of a judge's time goes into reading lines, and a struct with a
+//! place for each of nine observations would move all of them about for the one that is there.
 
 use std::fmt;
 
@@ -70,7 +70,11 @@ impl<'de> Visitor<'de> for Line {
                 }
             }
         }
-        Ok(Observation { seq: seq.ok_or_else(|| A::Error::missing_field("seq"))?, at: at.ok_or_else(|| A::Error::missing_field("at"))?, what: held.what()? })
+        Ok(Observation {
+            seq: seq.ok_or_else(|| A::Error::missing_field("seq"))?,
+            at: at.ok_or_else(|| A::Error::missing_field("at"))?,
+            what: held.what()?,
+        })
     }
 }
 

@@ -64,7 +64,8 @@ pub struct Subject {
     /// The set, or `None` where the namespace holds none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stateful_set: Option<Reference>,
-    /// Other workloads that stand in the namespace (`Deployment/web`), which may be what the student built instead.
+    /// Other workloads that stand in the namespace (`Deployment/web`), which may be what the
+    /// student built instead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<String>,
 }
@@ -112,7 +113,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every watched kind.
-    pub const ALL: [Self; 6] = [Self::StatefulSet, Self::Pod, Self::PersistentVolumeClaim, Self::Service, Self::EndpointSlice, Self::Event];
+    pub const ALL: [Self; 6] = [
+        Self::StatefulSet,
+        Self::Pod,
+        Self::PersistentVolumeClaim,
+        Self::Service,
+        Self::EndpointSlice,
+        Self::Event,
+    ];
 }
 
 /// A break in one kind's stream. The list that follows it is recorded as `listed` lines.
@@ -125,7 +133,8 @@ pub struct Gap {
     pub kind: Kind,
     /// What the API server said.
     pub reason: String,
-    /// The last line of this kind that is sure to have been seen in order; absent when there was none.
+    /// The last line of this kind that is sure to have been seen in order; absent when there was
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sure: Option<Seq>,
     /// UIDs that were known before the gap and are not in the list after it.
@@ -218,7 +227,8 @@ pub struct Read {
     /// Folders that hold nothing, relative to the mount.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub folders: Vec<String>,
-    /// Every file below the mount was searched for what names pods; what was found is in `File::holds`.
+    /// Every file below the mount was searched for what names pods; what was found is in
+    /// `File::holds`.
     #[serde(skip_serializing_if = "is_false")]
     pub searched: bool,
     /// How many files there were that are not in `files`, or whose content is not (bounds reached).
@@ -274,7 +284,8 @@ pub struct Canary {
     /// All the canaries that were seen on the claim, when they were looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saw: Option<Vec<Token>>,
-    /// By canary's file name: its inode and when that was last changed, where the image can tell. A copy has others.
+    /// By canary's file name: its inode and when that was last changed, where the image can tell. A
+    /// copy has others.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub marks: BTreeMap<String, String>,
     /// Why it could not be done.

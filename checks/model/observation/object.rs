@@ -137,8 +137,9 @@ objects! {
         selector: LabelSelector,
         /// The pods to make.
         template: PodTemplate,
-        /// Differs where the template does, also in what is not recorded of it (commands, environment). It is comparable
-        /// within one recording only: the recorder mixes in a secret of its own, so that nothing can be guessed from it.
+        /// Differs where the template does, also in what is not recorded of it (commands,
+        /// environment). It is comparable within one recording only: the recorder mixes in a secret
+        /// of its own, so that nothing can be guessed from it.
         template_digest: String,
         /// The claims to make for each pod.
         volume_claim_templates: Vec<PersistentVolumeClaim>,

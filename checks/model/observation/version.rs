@@ -50,6 +50,8 @@ mod tests {
         let reaches = |one: &str, other: &str| Version::of(one).reaches(&Version::of(other));
         assert!(reaches("1000", "999") && reaches("999", "999") && !reaches("999", "1000"));
         assert!(reaches("36893488147419103232", "18446744073709551616"));
-        assert!(!reaches("", "1") && !reaches("1", "") && !reaches("new", "1") && reaches("new", "new"));
+        assert!(
+            !reaches("", "1") && !reaches("1", "") && !reaches("new", "1") && reaches("new", "new")
+        );
     }
 }

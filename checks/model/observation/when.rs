@@ -33,7 +33,8 @@ impl When {
     /// has no order.
     #[must_use]
     pub fn precedes(self, other: Self) -> Truth {
-        let surely = |first: Self, second: Self| second.after.is_some_and(|after| first.by <= after);
+        let surely =
+            |first: Self, second: Self| second.after.is_some_and(|after| first.by <= after);
         if surely(self, other) {
             Truth::Yes
         } else if surely(other, self) {

@@ -28,7 +28,8 @@ pub(crate) enum Wanted {
 }
 
 impl Timeline {
-    /// How a criterion stands that needs something to have happened, and it did not, or not so that it counts.
+    /// How a criterion stands that needs something to have happened, and it did not, or not so that
+    /// it counts.
     pub(crate) fn not_shown(&self, wanted: Wanted) -> Standing {
         self.missing_because(&self.why_unshown(wanted), wanted.next())
     }
@@ -37,14 +38,35 @@ impl Timeline {
         match wanted {
             Wanted::RiseFromNothing => {
                 let stood = self.set().is_some_and(|set| set.added.after.is_none());
-                let nobody = if stood { "the set stood before the recording began, and nobody scaled it from 0" } else { "nobody scaled it from 0" };
+                let nobody = if stood {
+                    "the set stood before the recording began, and nobody scaled it from 0"
+                } else {
+                    "nobody scaled it from 0"
+                };
                 self.why_no_scaling(|scale| scale.from == 0 && scale.to > 0, false, nobody)
             }
-            Wanted::ScaleUp => self.why_no_scaling(|scale| scale.from >= 1 && scale.to > scale.from, true, "nobody scaled the set up"),
-            Wanted::ScaleDown => self.why_no_scaling(|scale| scale.to < scale.from, true, "nobody scaled the set down"),
+            Wanted::ScaleUp => self.why_no_scaling(
+                |scale| scale.from >= 1 && scale.to > scale.from,
+                true,
+                "nobody scaled the set up",
+            ),
+            Wanted::ScaleDown => self.why_no_scaling(
+                |scale| scale.to < scale.from,
+                true,
+                "nobody scaled the set down",
+            ),
             Wanted::Retention => self
-                .why_void(self.scale_downs().flat_map(|scale_down| scale_down.pods), self.last_scaling(|scale| scale.to < scale.from))
-                .unwrap_or_else(|| self.why_no_scaling(|scale| scale.to < scale.from, false, "nobody scaled the set down")),
+                .why_void(
+                    self.scale_downs().flat_map(|scale_down| scale_down.pods),
+                    self.last_scaling(|scale| scale.to < scale.from),
+                )
+                .unwrap_or_else(|| {
+                    self.why_no_scaling(
+                        |scale| scale.to < scale.from,
+                        false,
+                        "nobody scaled the set down",
+                    )
+                }),
             Wanted::Replacement => self.why_no_pair("no pod was deleted and came back"),
             Wanted::Return => self.why_no_pair("no pod that was scaled away came back"),
         }
@@ -57,30 +79,46 @@ impl Timeline {
         let those = || set.scales.iter().filter(|scale| is_one(scale));
         let Some(last) = those().next_back() else { return nobody.to_owned() };
         if last.when.by < changed {
-            return format!("what decides the order of the pods was changed after that (line {changed})");
+            return format!(
+                "what decides the order of the pods was changed after that (line {changed})"
+            );
         }
         let enough = |scale: &&Scale| (scale.to - scale.from).abs() >= 2;
         if two && !those().any(|scale| enough(&scale)) {
-            return format!("one pod alone shows no order: the set went from {} to {} replicas", last.from, last.to);
+            return format!(
+                "one pod alone shows no order: the set went from {} to {} replicas",
+                last.from, last.to
+            );
         }
-        let cut = self.episodes().into_iter().rfind(|episode| is_one(&episode.scale) && !episode.whole);
+        let cut =
+            self.episodes().into_iter().rfind(|episode| is_one(&episode.scale) && !episode.whole);
         match cut {
             Some(episode) if episode.until < Seq::MAX => {
                 let Scale { from, to, .. } = episode.scale;
-                format!("the replicas were changed again (line {}) before the change from {from} to {to} was done", episode.until)
+                format!(
+                    "the replicas were changed again (line {}) before the change from {from} to \
+                    {to} was done",
+                    episode.until
+                )
             }
-            Some(episode) => format!("the recording ended before the change from {} to {} was done", episode.scale.from, episode.scale.to),
+            Some(episode) => format!(
+                "the recording ended before the change from {} to {} was done",
+                episode.scale.from, episode.scale.to
+            ),
             None => nobody.to_owned(),
         }
     }
 
-    /// Why no pod that went and came back counts: it did before the last change, or that itself replaced it.
+    /// Why no pod that went and came back counts: it did before the last change, or that itself
+    /// replaced it.
     fn why_no_pair(&self, nobody: &str) -> String {
         let mut came_back: Vec<&PodLife> = vec![];
         let mut last = 0;
         for pair in self.lanes().flat_map(|(_, lane)| lane.windows(2)) {
             let [old, new] = pair else { continue };
-            if let Some(deleted) = old.deleted.filter(|_| old.ready.is_some() && new.ready.is_some()) {
+            if let Some(deleted) =
+                old.deleted.filter(|_| old.ready.is_some() && new.ready.is_some())
+            {
                 last = last.max(deleted.by);
                 came_back.extend([old, new]);
             }
@@ -88,20 +126,38 @@ impl Timeline {
         self.why_void(came_back.into_iter(), last).unwrap_or_else(|| nobody.to_owned())
     }
 
-    /// The change after which these pods show nothing, if one is why. `last` is the line of what they showed.
-    fn why_void<'t>(&self, mut pods: impl Iterator<Item = &'t PodLife>, last: Seq) -> Option<String> {
+    /// The change after which these pods show nothing, if one is why. `last` is the line of what
+    /// they showed.
+    fn why_void<'t>(
+        &self,
+        mut pods: impl Iterator<Item = &'t PodLife>,
+        last: Seq,
+    ) -> Option<String> {
         let retention = self.changed(Part::Retention);
         if last > 0 && last < retention {
-            return Some(format!("the retention policy of the claims was changed after that (line {retention})"));
+            return Some(format!(
+                "the retention policy of the claims was changed after that (line {retention})"
+            ));
         }
         let template = self.changed(Part::Template);
         let outdated = pods.any(|pod| !self.is_current(pod));
         let line = if template > 0 { format!(" (line {template})") } else { String::new() };
-        outdated.then(|| format!("the template was changed after that{line}, and pods of an earlier template show nothing of this one"))
+        outdated.then(|| {
+            format!(
+                "the template was changed after that{line}, and pods of an \
+            earlier template show nothing of this one"
+            )
+        })
     }
 
     fn last_scaling(&self, is_one: impl Fn(&Scale) -> bool) -> Seq {
-        self.set().into_iter().flat_map(|set| &set.scales).filter(|scale| is_one(scale)).map(|scale| scale.when.by).max().unwrap_or(0)
+        self.set()
+            .into_iter()
+            .flat_map(|set| &set.scales)
+            .filter(|scale| is_one(scale))
+            .map(|scale| scale.when.by)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Whether nobody but people did something to the set: there is no tour.
@@ -110,20 +166,31 @@ impl Timeline {
         self.steps().is_empty()
     }
 
-    /// One way to show these tests (by their numbers in the lab), from where the set stands now, a step each.
+    /// One way to show these tests (by their numbers in the lab), from where the set stands now, a
+    /// step each.
     #[must_use]
     pub fn way_to_show(&self, tests: &[u8]) -> Vec<String> {
         let Some(set) = self.set().filter(|set| set.deletion_requested.is_none()) else {
-            return vec!["apply the StatefulSet again, and wait until all pods are Ready".to_owned()];
+            return vec![
+                "apply the StatefulSet again, and wait until all pods are Ready".to_owned(),
+            ];
         };
-        let mut way = Way { tests: tests.to_vec(), set: &set.name, now: set.spec.replicas.unwrap_or(1), steps: vec![] };
+        let mut way = Way {
+            tests: tests.to_vec(),
+            set: &set.name,
+            now: set.spec.replicas.unwrap_or(1),
+            steps: vec![],
+        };
         let top = self.replicas().max(3);
         if way.wants(&[1, 3, 4, 5]) {
             way.steps.push("wait until all pods are Ready and have written their files".to_owned());
         }
         if way.now >= 1 && way.wants(&[6]) {
             let second = self.start() + i32::from(way.now > 1);
-            way.steps.push(format!("delete pod {}-{second}, and wait until it is Ready again", set.name));
+            way.steps.push(format!(
+                "delete pod {}-{second}, and wait until it is Ready again",
+                set.name
+            ));
         }
         if way.now < 3 {
             way.up(top.max(way.now + 2));
@@ -142,7 +209,11 @@ impl Timeline {
             way.up(way.now + 2);
         }
         if tests.contains(&6) && way.steps.iter().all(|step| !step.starts_with("delete")) {
-            way.steps.push(format!("delete pod {}-{}, and wait until it is Ready again", set.name, self.start() + 1));
+            way.steps.push(format!(
+                "delete pod {}-{}, and wait until it is Ready again",
+                set.name,
+                self.start() + 1
+            ));
         }
         way.steps
     }
@@ -222,32 +293,72 @@ mod tests {
     #[test]
     fn what_was_not_done_is_said_truly() {
         let nothing = standing().end();
-        assert_eq!(why(&nothing, "sequential_creation"), "the set stood before the recording began, and nobody scaled it from 0");
+        assert_eq!(
+            why(&nothing, "sequential_creation"),
+            "the set stood before the recording began, and nobody scaled it from 0"
+        );
         assert_eq!(why(&nothing, "identity_persistence"), "no pod was deleted and came back");
         assert_eq!(why(&nothing, "ordered_scale_up"), "nobody scaled the set up");
         let one = standing().scale(4).up(3).scale(3).down(3).end();
-        assert_eq!(why(&one, "ordered_scale_up"), "one pod alone shows no order: the set went from 3 to 4 replicas");
-        assert_eq!(why(&one, "ordered_scale_down"), "one pod alone shows no order: the set went from 4 to 3 replicas");
+        assert_eq!(
+            why(&one, "ordered_scale_up"),
+            "one pod alone shows no order: the set went from 3 to 4 replicas"
+        );
+        assert_eq!(
+            why(&one, "ordered_scale_down"),
+            "one pod alone shows no order: the set went from 4 to 3 replicas"
+        );
         let hasty = standing().scale(5).up(3).scale(3).down(3).end();
-        assert!(why(&hasty, "ordered_scale_up").starts_with("the replicas were changed again (line "), "{}", why(&hasty, "ordered_scale_up"));
+        assert!(
+            why(&hasty, "ordered_scale_up").starts_with("the replicas were changed again (line "),
+            "{}",
+            why(&hasty, "ordered_scale_up")
+        );
         let cut = standing().scale(5).up(3).end();
-        assert_eq!(why(&cut, "ordered_scale_up"), "the recording ended before the change from 3 to 5 was done");
+        assert_eq!(
+            why(&cut, "ordered_scale_up"),
+            "the recording ended before the change from 3 to 5 was done"
+        );
     }
 
     #[test]
     fn what_was_done_before_a_change_is_said_to_be_so() {
-        let done = standing().down(1).up(1).inspect_one(1).scale(5).up(3).up(4).scale(3).down(4).down(3).scale(5).up(3).up(4);
+        let done = standing()
+            .down(1)
+            .up(1)
+            .inspect_one(1)
+            .scale(5)
+            .up(3)
+            .up(4)
+            .scale(3)
+            .down(4)
+            .down(3)
+            .scale(5)
+            .up(3)
+            .up(4);
         let changed = done.set_unobserved().observed_as("two").rolled(5).inspect().end();
         for check in ["identity_persistence", "pvc_retention", "pvc_reuse"] {
             let why = why(&changed, check);
-            assert!(why.starts_with("the template was changed after that (line "), "{check}: {why}");
+            assert!(
+                why.starts_with("the template was changed after that (line "),
+                "{check}: {why}"
+            );
         }
         let mut policy = standing().scale(1).down(2).down(1).scale(3).up(1).up(2);
         policy.spec.persistent_volume_claim_retention_policy =
-            Some(crate::model::observation::object::RetentionPolicy { when_scaled: "Retain".to_owned(), ..Default::default() });
+            Some(crate::model::observation::object::RetentionPolicy {
+                when_scaled: "Retain".to_owned(),
+                ..Default::default()
+            });
         let policy = policy.set(Change::Modified).end();
-        assert!(why(&policy, "pvc_retention").starts_with("the retention policy of the claims was changed after that (line "));
-        assert!(why(&policy, "pvc_reuse").starts_with("the retention policy of the claims was changed after that (line "));
+        assert!(
+            why(&policy, "pvc_retention")
+                .starts_with("the retention policy of the claims was changed after that (line ")
+        );
+        assert!(
+            why(&policy, "pvc_reuse")
+                .starts_with("the retention policy of the claims was changed after that (line ")
+        );
     }
 
     #[test]
@@ -255,17 +366,31 @@ mod tests {
         let way = |history: History, tests: &[u8]| history.timeline().way_to_show(tests).join("; ");
         let up = "and wait until all pods are Ready";
         assert_eq!(way(standing(), &[7]), format!("scale web to 5, {up}"));
-        assert_eq!(way(standing(), &[8, 9]), "scale web to 1, and wait until the others are gone; scale web to 3, and wait until all pods are Ready");
-        assert_eq!(way(standing(), &[7, 8, 9, 10]), format!("scale web to 1, and wait until the others are gone; scale web to 3, {up}"));
-        assert_eq!(way(standing(), &[2, 10]), format!("scale web to 0, and wait until all pods are gone; scale web to 3, {up}"));
+        assert_eq!(
+            way(standing(), &[8, 9]),
+            "scale web to 1, and wait until the others are gone; scale web to 3, and wait until \
+            all pods are Ready"
+        );
+        assert_eq!(
+            way(standing(), &[7, 8, 9, 10]),
+            format!("scale web to 1, and wait until the others are gone; scale web to 3, {up}")
+        );
+        assert_eq!(
+            way(standing(), &[2, 10]),
+            format!("scale web to 0, and wait until all pods are gone; scale web to 3, {up}")
+        );
         assert_eq!(
             way(standing(), &[2, 6, 7]),
             format!(
-                "delete pod web-1, and wait until it is Ready again; scale web to 0, and wait until all pods are gone; scale web to 3, {up}; scale web to 5, {up}"
+                "delete pod web-1, and wait until it is Ready again; scale web to 0, and wait \
+                until all pods are gone; scale web to 3, {up}; scale web to 5, {up}"
             )
         );
         // Everything is scaled away: the way begins with the way up.
         let nothing = standing().scale(0).down(2).down(1).down(0);
-        assert_eq!(way(nothing, &[2, 6]), format!("scale web to 3, {up}; delete pod web-1, and wait until it is Ready again"));
+        assert_eq!(
+            way(nothing, &[2, 6]),
+            format!("scale web to 3, {up}; delete pod web-1, and wait until it is Ready again")
+        );
     }
 }

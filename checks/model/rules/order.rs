@@ -14,22 +14,34 @@ use crate::model::{
 };
 
 impl Timeline {
-    /// Adds the criteria of one scale-up: the pod below the first one, and each pod after it, is Ready before the next is added.
+    /// Adds the criteria of one scale-up: the pod below the first one, and each pod after it, is
+    /// Ready before the next is added.
     pub(crate) fn judge_rise(&self, verdict: &mut Verdict, scale_up: &Episode<'_>) {
         for next in &scale_up.pods {
             let Some(from) = self.below(scale_up, next) else { continue };
             let (standing, cites) = self.ready_before_next(from, next);
             verdict
-                .push("ready_before_next", format!("{} is Ready before {} is added", from.name(), next.name()), standing, cites)
+                .push(
+                    "ready_before_next",
+                    format!("{} is Ready before {} is added", from.name(), next.name()),
+                    standing,
+                    cites,
+                )
                 .because(self.policy_mistake());
         }
     }
 
-    /// The pod that had to be Ready before `next`: the one below it that stood then, since the same scale-up added it, if that did.
+    /// The pod that had to be Ready before `next`: the one below it that stood then, since the same
+    /// scale-up added it, if that did.
     fn below<'t>(&'t self, scale_up: &Episode<'t>, next: &PodLife) -> Option<&'t PodLife> {
         let added = scale_up.pods.iter().find(|it| it.ordinal == next.ordinal - 1).copied();
-        // What stood is told by the pods' own stream: the set's line may be late, and the scale-up given a later pod than it added.
-        let stood = || added_before(self.lane(next.ordinal - 1), next.added.by).last().filter(|it| it.deleted.is_none_or(|deleted| deleted.by > next.added.by));
+        // What stood is told by the pods' own stream: the set's line may be late, and the scale-up
+        // given a later pod than it added.
+        let stood = || {
+            added_before(self.lane(next.ordinal - 1), next.added.by)
+                .last()
+                .filter(|it| it.deleted.is_none_or(|deleted| deleted.by > next.added.by))
+        };
         added.filter(|it| it.added.by < next.added.by).or_else(stood).or(added)
     }
 
@@ -38,17 +50,30 @@ impl Timeline {
         let Some(set) = self.set() else { return };
         let policy = &set.spec.pod_management_policy;
         let ordered = policy.is_empty() || policy == "OrderedReady";
-        let standing =
-            if ordered { Standing::Met } else { Standing::broken("podManagementPolicy: OrderedReady (the default)", format!("podManagementPolicy: {policy}")) };
-        verdict.push("ordered_ready", "the set asks for ordered pods", standing, [set.changed.by]).because("parallel");
+        let standing = if ordered {
+            Standing::Met
+        } else {
+            Standing::broken(
+                "podManagementPolicy: OrderedReady (the default)",
+                format!("podManagementPolicy: {policy}"),
+            )
+        };
+        verdict
+            .push("ordered_ready", "the set asks for ordered pods", standing, [set.changed.by])
+            .because("parallel");
     }
 
     /// What a broken order is to be explained by.
     pub(crate) fn policy_mistake(&self) -> &'static str {
-        if self.set().is_some_and(|set| set.spec.pod_management_policy == "Parallel") { "parallel" } else { "" }
+        if self.set().is_some_and(|set| set.spec.pod_management_policy == "Parallel") {
+            "parallel"
+        } else {
+            ""
+        }
     }
 
-    /// Whether an ordinal was Ready, in any pod life since its first addition `from`, before `next` was added; with the line that shows it.
+    /// Whether an ordinal was Ready, in any pod life since its first addition `from`, before `next`
+    /// was added; with the line that shows it.
     pub(crate) fn was_ready_before(&self, from: &PodLife, next: &PodLife) -> (Truth, Seq) {
         let lives = added_since(self.lane(from.ordinal), from.added.by).iter();
         // Those after the first one that came later than `next` were Ready later, too.
@@ -58,7 +83,11 @@ impl Timeline {
             later <= 1
         });
         let unseen = |it: &PodLife| it.unwatched.map(|gap| When { by: Seq::MAX, ..gap });
-        let answers = lives.filter_map(|it| it.ready.or_else(|| unseen(it)).map(|ready| (ready.precedes(next.added), ready.by.min(next.added.by))));
+        let answers = lives.filter_map(|it| {
+            it.ready
+                .or_else(|| unseen(it))
+                .map(|ready| (ready.precedes(next.added), ready.by.min(next.added.by)))
+        });
         answers
             .min_by_key(|(truth, _)| match truth {
                 Truth::Yes => 0,
@@ -69,23 +98,35 @@ impl Timeline {
             .unwrap_or((self.unless_hidden(Truth::No, from, next), from.added.by))
     }
 
-    /// Where `next` was found by the list after a gap, an earlier pod below it may have come and gone in that.
+    /// Where `next` was found by the list after a gap, an earlier pod below it may have come and
+    /// gone in that.
     fn unless_hidden(&self, truth: Truth, from: &PodLife, next: &PodLife) -> Truth {
         let watched = next.added.after.is_some_and(|after| after + 1 == next.added.by);
-        if truth == Truth::No && !watched && from.added.by > next.added.by { Truth::Unknown } else { truth }
+        if truth == Truth::No && !watched && from.added.by > next.added.by {
+            Truth::Unknown
+        } else {
+            truth
+        }
     }
 
-    /// How a pod and its successor in a scale-up stand: the former Ready before the latter is added.
+    /// How a pod and its successor in a scale-up stand: the former Ready before the latter is
+    /// added.
     pub(crate) fn ready_before_next(&self, from: &PodLife, next: &PodLife) -> (Standing, [Seq; 2]) {
         let (truth, seen) = self.was_ready_before(from, next);
         let (first, second) = (from.name(), next.name());
         let standing = match truth {
             Truth::Yes => Standing::Met,
-            Truth::Unknown => Standing::unseen(format!("the watch on pods has a gap between {first} becoming Ready and {second} being added")),
+            Truth::Unknown => Standing::unseen(format!(
+                "the watch on pods has a gap between {first} becoming Ready and {second} being \
+                added"
+            )),
             Truth::No => Standing::broken(
                 format!("{first} is Ready before {second} is added"),
                 match from.ready {
-                    Some(_) => format!("{second} was added {} before {first} was Ready", seconds(from.ready_at, next.added_at)),
+                    Some(_) => format!(
+                        "{second} was added {} before {first} was Ready",
+                        seconds(from.ready_at, next.added_at)
+                    ),
                     None => format!("{second} was added, and {first} was not Ready"),
                 },
             ),
@@ -93,22 +134,42 @@ impl Timeline {
         (standing, [seen, next.added.by])
     }
 
-    /// How two neighbours in a scale-down stand: the lower one is deleted only when the upper one is gone.
-    pub(crate) fn gone_before_next(&self, scale_down: &Episode<'_>, upper: &PodLife, lower: &PodLife) -> (Standing, Vec<Seq>) {
+    /// How two neighbours in a scale-down stand: the lower one is deleted only when the upper one
+    /// is gone.
+    pub(crate) fn gone_before_next(
+        &self,
+        scale_down: &Episode<'_>,
+        upper: &PodLife,
+        lower: &PodLife,
+    ) -> (Standing, Vec<Seq>) {
         let (first, second) = (upper.name(), lower.name());
-        let Some(asked) = lower.deletion_requested else { return (Standing::unseen(format!("{second} was not seen to be asked to go")), vec![]) };
+        let Some(asked) = lower.deletion_requested else {
+            return (Standing::unseen(format!("{second} was not seen to be asked to go")), vec![]);
+        };
         let truth = match upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked)) {
-            // Asked in a gap in which the scale-down began or ended, perhaps outside it, and then by somebody else.
-            Truth::No if asked.after.is_none_or(|after| after < scale_down.from) || asked.by >= scale_down.until => Truth::Unknown,
+            // Asked in a gap in which the scale-down began or ended, perhaps outside it, and then
+            // by somebody else.
+            Truth::No
+                if asked.after.is_none_or(|after| after < scale_down.from)
+                    || asked.by >= scale_down.until =>
+            {
+                Truth::Unknown
+            }
             truth => truth,
         };
         let standing = match truth {
             Truth::Yes => Standing::Met,
-            Truth::Unknown => Standing::unseen(format!("the watch on pods has a gap between {first} going away and the request to delete {second}")),
+            Truth::Unknown => Standing::unseen(format!(
+                "the watch on pods has a gap between {first} going away and the request to delete \
+                {second}"
+            )),
             Truth::No => Standing::broken(
                 format!("{first} is gone before {second} is asked to go"),
                 match upper.deleted {
-                    Some(_) => format!("{second} was asked to go {} before {first} was gone", seconds(upper.deleted_at, lower.deletion_requested_at)),
+                    Some(_) => format!(
+                        "{second} was asked to go {} before {first} was gone",
+                        seconds(upper.deleted_at, lower.deletion_requested_at)
+                    ),
                     None => format!("{second} was asked to go while {first} was still there"),
                 },
             ),
@@ -132,6 +193,13 @@ mod tests {
 
     #[test]
     fn short_times_are_milliseconds() {
-        assert_eq!((seconds(99_000_000, 0), seconds(100_000_000, 0), seconds(2_500_000_000, 1_000_000_000)), ("99 ms".into(), "0.1 s".into(), "1.5 s".into()));
+        assert_eq!(
+            (
+                seconds(99_000_000, 0),
+                seconds(100_000_000, 0),
+                seconds(2_500_000_000, 1_000_000_000)
+            ),
+            ("99 ms".into(), "0.1 s".into(), "1.5 s".into())
+        );
     }
 }

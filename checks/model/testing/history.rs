@@ -7,17 +7,21 @@ use crate::{
     model::{
         Observation, Outcome, Seq, Timeline, Verdict, What,
         observation::{
-            Canary, Change, End, File, Gap, Kind, Lookup, Phase, Read, Reference, Step, StepName, Subject, Token,
+            Canary, Change, End, File, Gap, Kind, Lookup, Phase, Read, Reference, Step, StepName,
+            Subject, Token,
             object::{
-                ClaimSource, Condition, Container, ContainerState, ContainerStatus, Endpoint, EndpointSlice, Metadata, Object, ObjectReference, OwnerReference,
-                PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, Pod, PodIp, PodSpec, PodStatus, Resources, RetentionPolicy,
-                Running, Service, ServiceSpec, StatefulSet, StatefulSetSpec, Terminated, Volume, VolumeMount,
+                ClaimSource, Condition, Container, ContainerState, ContainerStatus, Endpoint,
+                EndpointSlice, Metadata, Object, ObjectReference, OwnerReference,
+                PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, Pod,
+                PodIp, PodSpec, PodStatus, Resources, RetentionPolicy, Running, Service,
+                ServiceSpec, StatefulSet, StatefulSetSpec, Terminated, Volume, VolumeMount,
             },
         },
     },
 };
 
-/// What a pod's container writes to its claim: from the ordinal, what is there already, and how often it was started.
+/// What a pod's container writes to its claim: from the ordinal, what is there already, and how
+/// often it was started.
 pub(crate) type Writes = fn(i32, Option<&str>, u32) -> Option<String>;
 
 /// A recording that is being made up, a second per line.
@@ -47,20 +51,32 @@ impl History {
     /// Nothing yet, but a namespace and the spec of a good submission.
     pub(crate) fn new() -> Self {
         let labels = BTreeMap::from([("app".to_owned(), SET.to_owned())]);
-        let mut spec =
-            StatefulSetSpec { replicas: Some(3), service_name: SET.to_owned(), pod_management_policy: "OrderedReady".to_owned(), ..Default::default() };
+        let mut spec = StatefulSetSpec {
+            replicas: Some(3),
+            service_name: SET.to_owned(),
+            pod_management_policy: "OrderedReady".to_owned(),
+            ..Default::default()
+        };
         spec.template.metadata.labels.clone_from(&labels);
         spec.template.spec.containers = vec![Container {
             name: "app".to_owned(),
-            volume_mounts: vec![VolumeMount { name: "data".to_owned(), mount_path: "/data".to_owned(), ..Default::default() }],
+            volume_mounts: vec![VolumeMount {
+                name: "data".to_owned(),
+                mount_path: "/data".to_owned(),
+                ..Default::default()
+            }],
             ..Default::default()
         }];
-        spec.volume_claim_templates =
-            vec![PersistentVolumeClaim { metadata: Metadata { name: "data".to_owned(), ..Default::default() }, ..Default::default() }];
+        spec.volume_claim_templates = vec![PersistentVolumeClaim {
+            metadata: Metadata { name: "data".to_owned(), ..Default::default() },
+            ..Default::default()
+        }];
         Self {
             lines: vec![],
             spec,
-            writes: |ordinal, there, start| Some(format!("{}web-{ordinal} start {start}\n", there.unwrap_or_default())),
+            writes: |ordinal, there, start| {
+                Some(format!("{}web-{ordinal} start {start}\n", there.unwrap_or_default()))
+            },
             pods: BTreeMap::new(),
             claims: BTreeMap::new(),
             files: BTreeMap::new(),
@@ -85,7 +101,8 @@ impl History {
 
     /// The tour, from where everything is at rest: replace 1, up to 5, down to 3, back to 5.
     pub(crate) fn tour(self) -> Self {
-        let history = self.step(StepName::Replace).down(1).up(1).inspect_one(1).done(StepName::Replace);
+        let history =
+            self.step(StepName::Replace).down(1).up(1).inspect_one(1).done(StepName::Replace);
         let history = history.scale(5).up(3).up(4).inspect_one(3).inspect_one(4);
         history.scale(3).down(4).down(3).scale(5).up(3).up(4).inspect_one(3).inspect_one(4).end()
     }
@@ -98,7 +115,11 @@ impl History {
 
     pub(crate) fn subject(self) -> Self {
         let stateful_set = Some(Reference { name: SET.to_owned(), uid: "set".to_owned() });
-        self.push(What::Subject(Subject { namespace: "lab".to_owned(), stateful_set, others: vec![] }))
+        self.push(What::Subject(Subject {
+            namespace: "lab".to_owned(),
+            stateful_set,
+            others: vec![],
+        }))
     }
 
     pub(crate) fn service(self) -> Self {
@@ -106,8 +127,19 @@ impl History {
     }
 
     pub(crate) fn service_with(self, change: impl FnOnce(&mut Service)) -> Self {
-        let spec = ServiceSpec { cluster_ip: "None".to_owned(), selector: self.spec.template.metadata.labels.clone(), ..Default::default() };
-        let mut service = Service { metadata: Metadata { name: SET.to_owned(), uid: "service".to_owned(), ..Default::default() }, spec: Some(spec) };
+        let spec = ServiceSpec {
+            cluster_ip: "None".to_owned(),
+            selector: self.spec.template.metadata.labels.clone(),
+            ..Default::default()
+        };
+        let mut service = Service {
+            metadata: Metadata {
+                name: SET.to_owned(),
+                uid: "service".to_owned(),
+                ..Default::default()
+            },
+            spec: Some(spec),
+        };
         change(&mut service);
         self.push(What::Object(Change::Added, Object::Service(service)))
     }
@@ -133,7 +165,12 @@ impl History {
     }
 
     fn set_line(self, change: Change) -> Self {
-        let metadata = Metadata { name: SET.to_owned(), uid: "set".to_owned(), generation: self.generation, ..Default::default() };
+        let metadata = Metadata {
+            name: SET.to_owned(),
+            uid: "set".to_owned(),
+            generation: self.generation,
+            ..Default::default()
+        };
         let mut set = StatefulSet { metadata, spec: Some(self.spec.clone()), ..Default::default() };
         set.status.observed_generation = self.observed;
         set.status.update_revision.clone_from(&self.revision);
@@ -199,7 +236,11 @@ impl History {
         self.uids += 1;
         let requests = BTreeMap::from([("storage".to_owned(), "100Mi".to_owned())]);
         let claim = PersistentVolumeClaim {
-            metadata: Metadata { name: name.clone(), uid: format!("claim-{}", self.uids), ..Default::default() },
+            metadata: Metadata {
+                name: name.clone(),
+                uid: format!("claim-{}", self.uids),
+                ..Default::default()
+            },
             spec: Some(PersistentVolumeClaimSpec {
                 volume_name: format!("pv-{}", self.uids),
                 resources: Resources { requests, ..Default::default() },
@@ -212,7 +253,12 @@ impl History {
     }
 
     /// A claim changes, or goes.
-    pub(crate) fn claim_line(mut self, ordinal: i32, change: Change, with: impl FnOnce(&mut PersistentVolumeClaim)) -> Self {
+    pub(crate) fn claim_line(
+        mut self,
+        ordinal: i32,
+        change: Change,
+        with: impl FnOnce(&mut PersistentVolumeClaim),
+    ) -> Self {
         let name = format!("data-{SET}-{ordinal}");
         let Some(claim) = self.claims.get_mut(&name) else { panic!("no claim {name}") };
         with(claim);
@@ -229,13 +275,30 @@ impl History {
         self.add_as(ordinal, Change::Added, |_| {})
     }
 
-    pub(crate) fn add_as(mut self, ordinal: i32, change: Change, with: impl FnOnce(&mut Pod)) -> Self {
+    pub(crate) fn add_as(
+        mut self,
+        ordinal: i32,
+        change: Change,
+        with: impl FnOnce(&mut Pod),
+    ) -> Self {
         self.uids += 1;
-        let owner = OwnerReference { kind: "StatefulSet".to_owned(), name: SET.to_owned(), uid: "set".to_owned(), controller: true };
+        let owner = OwnerReference {
+            kind: "StatefulSet".to_owned(),
+            name: SET.to_owned(),
+            uid: "set".to_owned(),
+            controller: true,
+        };
         let mut spec: PodSpec = self.spec.template.spec.clone();
         for template in &self.spec.volume_claim_templates {
-            let source = ClaimSource { claim_name: format!("{}-{SET}-{ordinal}", template.metadata.name), read_only: false };
-            spec.volumes.push(Volume { name: template.metadata.name.clone(), persistent_volume_claim: Some(source), ..Default::default() });
+            let source = ClaimSource {
+                claim_name: format!("{}-{SET}-{ordinal}", template.metadata.name),
+                read_only: false,
+            };
+            spec.volumes.push(Volume {
+                name: template.metadata.name.clone(),
+                persistent_volume_claim: Some(source),
+                ..Default::default()
+            });
         }
         let metadata = Metadata {
             name: format!("{SET}-{ordinal}"),
@@ -244,7 +307,11 @@ impl History {
             labels: self.labels(),
             ..Default::default()
         };
-        let mut pod = Pod { metadata, spec: Some(spec), status: PodStatus { phase: "Pending".to_owned(), ..Default::default() } };
+        let mut pod = Pod {
+            metadata,
+            spec: Some(spec),
+            status: PodStatus { phase: "Pending".to_owned(), ..Default::default() },
+        };
         with(&mut pod);
         self.pods.insert(ordinal, pod.clone());
         self.push(What::Object(change, Object::Pod(pod)))
@@ -287,7 +354,9 @@ impl History {
         let start = self.starts.entry(ordinal).or_default();
         *start += 1;
         let claim = format!("data-{SET}-{ordinal}");
-        if let Some(text) = (self.writes)(ordinal, self.files.get(&claim).map(String::as_str), *start) {
+        if let Some(text) =
+            (self.writes)(ordinal, self.files.get(&claim).map(String::as_str), *start)
+        {
             self.files.insert(claim, text);
         }
         *start
@@ -301,10 +370,14 @@ impl History {
             self.files.insert(claim, text);
         }
         let mut history = self.claim(ordinal);
-        if let Some(What::Object(change, Object::PersistentVolumeClaim(_))) = history.lines.last_mut().map(|it| &mut it.what) {
+        if let Some(What::Object(change, Object::PersistentVolumeClaim(_))) =
+            history.lines.last_mut().map(|it| &mut it.what)
+        {
             *change = Change::Listed;
         }
-        history = history.add_as(ordinal, Change::Listed, |pod| make_ready(pod, &format!("10.88.1.{}", ordinal + 10)));
+        history = history.add_as(ordinal, Change::Listed, |pod| {
+            make_ready(pod, &format!("10.88.1.{}", ordinal + 10))
+        });
         history
     }
 
@@ -313,7 +386,9 @@ impl History {
     }
 
     pub(crate) fn deletion_requested(self, ordinal: i32) -> Self {
-        self.pod(ordinal, Change::Modified, |pod| pod.metadata.deletion_timestamp = Some("2026-11-23T00:00:30Z".to_owned()))
+        self.pod(ordinal, Change::Modified, |pod| {
+            pod.metadata.deletion_timestamp = Some("2026-11-23T00:00:30Z".to_owned())
+        })
     }
 
     pub(crate) fn deleted(self, ordinal: i32) -> Self {
@@ -328,8 +403,12 @@ impl History {
     pub(crate) fn crashed(self, ordinal: i32, restarts: i32) -> Self {
         self.pod(ordinal, Change::Modified, |pod| {
             pod.status.conditions.clear();
-            let ended = Terminated { exit_code: 1, reason: "Error".to_owned(), ..Default::default() };
-            let waiting = crate::model::observation::object::Waiting { reason: "CrashLoopBackOff".to_owned(), message: "back-off".to_owned() };
+            let ended =
+                Terminated { exit_code: 1, reason: "Error".to_owned(), ..Default::default() };
+            let waiting = crate::model::observation::object::Waiting {
+                reason: "CrashLoopBackOff".to_owned(),
+                message: "back-off".to_owned(),
+            };
             pod.status.container_statuses = vec![ContainerStatus {
                 name: "app".to_owned(),
                 restart_count: restarts,
@@ -340,7 +419,8 @@ impl History {
         })
     }
 
-    /// Its container runs since a second of the node's clock, as the start of that number, and the pod is Ready.
+    /// Its container runs since a second of the node's clock, as the start of that number, and the
+    /// pod is Ready.
     pub(crate) fn runs(self, ordinal: i32, start: i32, since: i32) -> Self {
         let address = self.pods[&ordinal].status.pod_ip.clone();
         self.pod(ordinal, Change::Modified, |pod| {
@@ -358,9 +438,13 @@ impl History {
         self.pod(ordinal, Change::Modified, |pod| {
             pod.status.conditions.clear();
             let status = &mut pod.status.container_statuses[0];
-            let (started_at, finished_at) = (Some(stamp(since)), Some(stamp(since + i32::try_from(seconds).unwrap_or(0))));
+            let (started_at, finished_at) =
+                (Some(stamp(since)), Some(stamp(since + i32::try_from(seconds).unwrap_or(0))));
             status.restart_count = start;
-            status.state = ContainerState { terminated: Some(Terminated { started_at, finished_at, ..Default::default() }), ..Default::default() };
+            status.state = ContainerState {
+                terminated: Some(Terminated { started_at, finished_at, ..Default::default() }),
+                ..Default::default()
+            };
         })
     }
 
@@ -371,19 +455,36 @@ impl History {
 
     /// The stream of pods breaks: what happens in `hidden` is not seen, but for the list after it.
     pub(crate) fn pods_gap(mut self, hidden: impl FnOnce(Self) -> Self) -> Self {
-        let last_sure = self.lines.iter().rfind(|it| matches!(&it.what, What::Object(_, Object::Pod(_)))).map(|it| it.seq);
+        let last_sure = self
+            .lines
+            .iter()
+            .rfind(|it| matches!(&it.what, What::Object(_, Object::Pod(_))))
+            .map(|it| it.seq);
         let known: Vec<String> = self.pods.values().map(|it| it.metadata.uid.clone()).collect();
         let before = self.lines.clone();
         self = hidden(self);
         // Lines of other kinds are seen all the same.
-        let others: Vec<What> =
-            self.lines[before.len()..].iter().filter(|it| !matches!(&it.what, What::Object(_, Object::Pod(_)))).map(|it| it.what.clone()).collect();
+        let others: Vec<What> = self.lines[before.len()..]
+            .iter()
+            .filter(|it| !matches!(&it.what, What::Object(_, Object::Pod(_))))
+            .map(|it| it.what.clone())
+            .collect();
         self.lines = before;
-        let vanished = known.into_iter().filter(|uid| self.pods.values().all(|it| it.metadata.uid != *uid)).collect();
+        let vanished = known
+            .into_iter()
+            .filter(|uid| self.pods.values().all(|it| it.metadata.uid != *uid))
+            .collect();
         let listed: Vec<Pod> = self.pods.values().cloned().collect();
         let mut history = others.into_iter().fold(self, Self::push);
-        history = history.push(What::Gap(Gap { kind: Kind::Pod, reason: "410 Gone".to_owned(), last_sure, vanished }));
-        listed.into_iter().fold(history, |history, pod| history.push(What::Object(Change::Listed, Object::Pod(pod))))
+        history = history.push(What::Gap(Gap {
+            kind: Kind::Pod,
+            reason: "410 Gone".to_owned(),
+            last_sure,
+            vanished,
+        }));
+        listed.into_iter().fold(history, |history, pod| {
+            history.push(What::Object(Change::Listed, Object::Pod(pod)))
+        })
     }
 
     /// All pods are read and asked for, and canaries written.
@@ -391,7 +492,12 @@ impl History {
         let ordinals: Vec<i32> = self.pods.keys().copied().collect();
         let history = ordinals.into_iter().fold(self, Self::inspect_one).slice();
         let addresses = history.pods.values().map(|it| it.status.pod_ip.clone()).collect();
-        history.push(What::Lookup(Lookup { name: "web.lab.svc.cluster.local.".to_owned(), service: SET.to_owned(), addresses, ..Default::default() }))
+        history.push(What::Lookup(Lookup {
+            name: "web.lab.svc.cluster.local.".to_owned(),
+            service: SET.to_owned(),
+            addresses,
+            ..Default::default()
+        }))
     }
 
     pub(crate) fn inspect_one(self, ordinal: i32) -> Self {
@@ -411,7 +517,12 @@ impl History {
         let files = self
             .files
             .get(&claim)
-            .map(|text| File { path: "id".to_owned(), size: text.len() as u64, content: Some(text.clone()), ..Default::default() })
+            .map(|text| File {
+                path: "id".to_owned(),
+                size: text.len() as u64,
+                content: Some(text.clone()),
+                ..Default::default()
+            })
             .into_iter()
             .collect();
         let pod = self.reference(ordinal);
@@ -425,9 +536,17 @@ impl History {
         }
         let pod = self.reference(ordinal);
         let saw = self.canaries.get(&claim).cloned().unwrap_or_default();
-        let token = Token { file: format!(".stsgrade-{}", pod.uid), token: format!("{} {}", pod.name, pod.uid) };
+        let token = Token {
+            file: format!(".stsgrade-{}", pod.uid),
+            token: format!("{} {}", pod.name, pod.uid),
+        };
         self.canaries.entry(claim.clone()).or_default().push(token.clone());
-        let history = self.push(What::Canary(Canary { pod: pod.clone(), claim: claim.clone(), saw: Some(saw), ..Default::default() }));
+        let history = self.push(What::Canary(Canary {
+            pod: pod.clone(),
+            claim: claim.clone(),
+            saw: Some(saw),
+            ..Default::default()
+        }));
         history.push(What::Canary(Canary { pod, claim, wrote: Some(token), ..Default::default() }))
     }
 
@@ -436,13 +555,21 @@ impl History {
         self.lookup_with(ordinal, |it| it.addresses = vec![address])
     }
 
-    /// The Service's EndpointSlice as it is now: the pods that are Ready and stay, where that is not what was told last.
+    /// The Service's EndpointSlice as it is now: the pods that are Ready and stay, where that is
+    /// not what was told last.
     pub(crate) fn slice(self) -> Self {
-        let is_ready = |it: &&Pod| it.metadata.deletion_timestamp.is_none() && it.status.conditions.iter().any(|it| it.r#type == "Ready");
+        let is_ready = |it: &&Pod| {
+            it.metadata.deletion_timestamp.is_none()
+                && it.status.conditions.iter().any(|it| it.r#type == "Ready")
+        };
         let endpoints = self.pods.values().filter(is_ready).map(|it| Endpoint {
             addresses: vec![it.status.pod_ip.clone()],
             hostname: Some(it.metadata.name.clone()),
-            target_ref: Some(ObjectReference { kind: "Pod".to_owned(), name: it.metadata.name.clone(), uid: it.metadata.uid.clone() }),
+            target_ref: Some(ObjectReference {
+                kind: "Pod".to_owned(),
+                name: it.metadata.name.clone(),
+                uid: it.metadata.uid.clone(),
+            }),
             ..Default::default()
         });
         let endpoints = endpoints.collect();
@@ -452,9 +579,20 @@ impl History {
     /// The Service's EndpointSlice with these endpoints.
     pub(crate) fn slice_of(self, endpoints: Vec<Endpoint>) -> Self {
         let labels = BTreeMap::from([("kubernetes.io/service-name".to_owned(), SET.to_owned())]);
-        let metadata = Metadata { name: SET.to_owned(), uid: "slice".to_owned(), labels, ..Default::default() };
-        let now = What::Object(Change::Modified, Object::EndpointSlice(EndpointSlice { metadata, endpoints, ..Default::default() }));
-        let last = self.lines.iter().rfind(|it| matches!(&it.what, What::Object(_, Object::EndpointSlice(_))));
+        let metadata = Metadata {
+            name: SET.to_owned(),
+            uid: "slice".to_owned(),
+            labels,
+            ..Default::default()
+        };
+        let now = What::Object(
+            Change::Modified,
+            Object::EndpointSlice(EndpointSlice { metadata, endpoints, ..Default::default() }),
+        );
+        let last = self
+            .lines
+            .iter()
+            .rfind(|it| matches!(&it.what, What::Object(_, Object::EndpointSlice(_))));
         if last.is_some_and(|it| it.what == now) { self } else { self.push(now) }
     }
 
@@ -521,7 +659,11 @@ fn make_ready(pod: &mut Pod, address: &str) {
     pod.status.phase = "Running".to_owned();
     address.clone_into(&mut pod.status.pod_ip);
     pod.status.pod_ips = vec![PodIp { ip: address.to_owned() }];
-    pod.status.conditions = vec![Condition { r#type: "Ready".to_owned(), status: "True".to_owned(), ..Default::default() }];
+    pod.status.conditions = vec![Condition {
+        r#type: "Ready".to_owned(),
+        status: "True".to_owned(),
+        ..Default::default()
+    }];
     pod.status.container_statuses = vec![ContainerStatus {
         name: "app".to_owned(),
         ready: true,
@@ -533,6 +675,9 @@ fn make_ready(pod: &mut Pod, address: &str) {
 /// Deletes its claims when it is scaled down.
 pub(crate) fn deleting_when_scaled() -> History {
     let mut history = History::new();
-    history.spec.persistent_volume_claim_retention_policy = Some(RetentionPolicy { when_deleted: "Retain".to_owned(), when_scaled: "Delete".to_owned() });
+    history.spec.persistent_volume_claim_retention_policy = Some(RetentionPolicy {
+        when_deleted: "Retain".to_owned(),
+        when_scaled: "Delete".to_owned(),
+    });
     history
 }

@@ -1,4 +1,5 @@
-//! The whole verdict on whole histories; what each check makes of its own cases stands in its own file.
+//! The whole verdict on whole histories; what each check makes of its own cases stands in its own
+//! file.
 
 use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
@@ -13,16 +14,49 @@ fn the_tour_of_a_good_submission_passes() {
 
 #[test]
 fn a_set_that_stood_before_passes_by_a_restart_from_nothing() {
-    let standing = History::new().service().set(Change::Listed).subject().listed(0).listed(1).listed(2).inspect();
-    let toured = standing.step(StepName::Replace).down(1).up(1).inspect_one(1).done(StepName::Replace).scale(5).up(3).up(4).inspect_one(3).inspect_one(4);
-    let toured = toured.scale(0).down(4).down(3).down(2).down(1).down(0).scale(3).up(0).up(1).up(2).inspect().end();
+    let standing = History::new()
+        .service()
+        .set(Change::Listed)
+        .subject()
+        .listed(0)
+        .listed(1)
+        .listed(2)
+        .inspect();
+    let toured = standing
+        .step(StepName::Replace)
+        .down(1)
+        .up(1)
+        .inspect_one(1)
+        .done(StepName::Replace)
+        .scale(5)
+        .up(3)
+        .up(4)
+        .inspect_one(3)
+        .inspect_one(4);
+    let toured = toured
+        .scale(0)
+        .down(4)
+        .down(3)
+        .down(2)
+        .down(1)
+        .down(0)
+        .scale(3)
+        .up(0)
+        .up(1)
+        .up(2)
+        .inspect()
+        .end();
     assert_eq!(toured.letters(), "PPPPPPPPPP");
 }
 
 #[test]
 fn nothing_done_fails_everything() {
     let nothing = |others: &[&str]| {
-        let subject = Subject { namespace: "lab".to_owned(), stateful_set: None, others: others.iter().map(|it| (*it).to_owned()).collect() };
+        let subject = Subject {
+            namespace: "lab".to_owned(),
+            stateful_set: None,
+            others: others.iter().map(|it| (*it).to_owned()).collect(),
+        };
         History::new().push(What::Subject(subject)).end()
     };
     assert_eq!(nothing(&[]).letters(), "FFFFFFFFFF");
@@ -31,7 +65,15 @@ fn nothing_done_fails_everything() {
 
 #[test]
 fn a_set_that_nobody_exercised_is_open() {
-    let standing = History::new().service().set(Change::Listed).subject().listed(0).listed(1).listed(2).inspect().end();
+    let standing = History::new()
+        .service()
+        .set(Change::Listed)
+        .subject()
+        .listed(0)
+        .listed(1)
+        .listed(2)
+        .inspect()
+        .end();
     assert_eq!(standing.letters(), "PIPPPIIIII");
 }
 
@@ -49,22 +91,56 @@ fn a_second_start_that_crashes_blocks_what_needs_it() {
     let deleted = crashed.scale(0).down(2).down(1).down(0).end();
     assert_eq!(deleted.letters(), "PPPPPFFPPF");
     let verdict = deleted.verdict("identity_persistence");
-    assert_eq!(verdict.blocked_by().map(|it| (it.id, it.who.as_str())), Some(("container_ends", "web-1")));
+    assert_eq!(
+        verdict.blocked_by().map(|it| (it.id, it.who.as_str())),
+        Some(("container_ends", "web-1"))
+    );
 }
 
 #[test]
 fn ready_for_a_moment_at_each_start_is_not_coming_back() {
-    let moment = History::created().step(StepName::Replace).down(1).add(1).crashed(1, 1).restarted(1).done(StepName::Replace);
-    let stuck = moment.scale(5).step(StepName::ScaleUp).crashed(1, 4).ended(StepName::ScaleUp, Phase::Stuck);
-    let deleted = stuck.scale(0).down(2).down(1).down(0).scale(3).up(0).add(1).restarted(1).crashed(1, 1).end();
+    let moment = History::created()
+        .step(StepName::Replace)
+        .down(1)
+        .add(1)
+        .crashed(1, 1)
+        .restarted(1)
+        .done(StepName::Replace);
+    let stuck = moment
+        .scale(5)
+        .step(StepName::ScaleUp)
+        .crashed(1, 4)
+        .ended(StepName::ScaleUp, Phase::Stuck);
+    let deleted = stuck
+        .scale(0)
+        .down(2)
+        .down(1)
+        .down(0)
+        .scale(3)
+        .up(0)
+        .add(1)
+        .restarted(1)
+        .crashed(1, 1)
+        .end();
     assert_eq!(deleted.letters(), "PPPPPFFPPF");
 }
 
-/// A container that runs for `seconds` and ends, again and again, as the watch shows it: a start, and an end, `starts` times.
-fn ends_after(history: History, ordinal: i32, seconds: u32, starts: std::ops::Range<i32>) -> History {
+/// A container that runs for `seconds` and ends, again and again, as the watch shows it: a start,
+/// and an end, `starts` times.
+fn ends_after(
+    history: History,
+    ordinal: i32,
+    seconds: u32,
+    starts: std::ops::Range<i32>,
+) -> History {
     starts.fold(history, |history, start| {
         let running = if start == 0 { history } else { history.runs(ordinal, start, 100 * start) };
-        (1..seconds).fold(running, |history, _| history.tick()).ends(ordinal, start, 100 * start, seconds)
+        (1..seconds).fold(running, |history, _| history.tick()).ends(
+            ordinal,
+            start,
+            100 * start,
+            seconds,
+        )
     })
 }
 
@@ -75,7 +151,11 @@ fn what_ends_again_and_again_has_never_come_up() {
     toured.lines.pop();
     let letters = |history: History| history.end().letters();
     assert_eq!(letters(ends_after(toured.clone(), 0, 5, 0..5)), "FFFFFFFFFF");
-    assert_eq!(letters(ends_after(toured.clone(), 2, 25, 0..5)), "FFFFFFFFFF", "one of three pods is enough");
+    assert_eq!(
+        letters(ends_after(toured.clone(), 2, 25, 0..5)),
+        "FFFFFFFFFF",
+        "one of three pods is enough"
+    );
     // Ready again for a moment, and asked for nothing more.
     assert_eq!(letters(ends_after(toured.clone(), 0, 5, 0..5).runs(0, 5, 500)), "FFFFFFFFFF");
     // A pod that only a scaling asked for may end for its ordinal.
@@ -96,18 +176,40 @@ fn a_few_starts_and_then_staying_is_fair() {
 
 #[test]
 fn what_ends_only_when_it_comes_back_costs_what_needs_that() {
-    let replaced = ends_after(History::created().step(StepName::Replace).down(1).up(1).inspect_one(1).done(StepName::Replace), 1, 5, 0..5);
-    let deleted = replaced.clone().scale(5).step(StepName::ScaleUp).ended(StepName::ScaleUp, Phase::Stuck).scale(0).down(2).down(1).down(0);
+    let replaced = ends_after(
+        History::created()
+            .step(StepName::Replace)
+            .down(1)
+            .up(1)
+            .inspect_one(1)
+            .done(StepName::Replace),
+        1,
+        5,
+        0..5,
+    );
+    let deleted = replaced
+        .clone()
+        .scale(5)
+        .step(StepName::ScaleUp)
+        .ended(StepName::ScaleUp, Phase::Stuck)
+        .scale(0)
+        .down(2)
+        .down(1)
+        .down(0);
     assert_eq!(deleted.clone().end().letters(), "PPPPPFFPPF");
     // Others that come back are up when they have run for longer.
     let back = deleted.scale(3).up(0).inspect_one(0);
     assert_eq!(back.clone().end().verdict("pvc_reuse").outcome(), Inconclusive);
-    assert_eq!((0..8).fold(back, |history, _| history.tick()).end().verdict("pvc_reuse").outcome(), Pass);
+    assert_eq!(
+        (0..8).fold(back, |history, _| history.tick()).end().verdict("pvc_reuse").outcome(),
+        Pass
+    );
 }
 
 #[test]
 fn a_pod_that_had_to_go_before_it_stayed_up_shows_nothing() {
-    let again = ends_after(History::created().down(1).up(1).inspect_one(1), 1, 5, 0..1).runs(1, 1, 100);
+    let again =
+        ends_after(History::created().down(1).up(1).inspect_one(1), 1, 5, 0..1).runs(1, 1, 100);
     let deleted = again.down(1).up(1).inspect_one(1);
     assert_eq!(deleted.end().letters(), "PPPPPPIIII");
 }
@@ -130,7 +232,11 @@ fn evidence_from_before_the_last_change_of_the_submission_counts_neither_way() {
 
 #[test]
 fn what_follows_the_end_is_not_judged() {
-    let restored = History::toured().claim_line(4, Change::Deleted, |_| {}).claim_line(3, Change::Deleted, |_| {});
+    let restored = History::toured().claim_line(4, Change::Deleted, |_| {}).claim_line(
+        3,
+        Change::Deleted,
+        |_| {},
+    );
     assert_eq!(restored.letters(), "PPPPPPPPPP");
 }
 
@@ -143,13 +249,26 @@ fn no_end_leaves_retention_open() {
 
 #[test]
 fn claims_deleted_when_scaled_fail_retention_and_reuse() {
-    let mut history = deleting_when_scaled().service().set(Change::Added).subject().up(0).up(1).up(2).inspect();
-    history = history.down(1).up(1).inspect_one(1).scale(5).up(3).up(4).inspect_one(3).inspect_one(4);
+    let mut history =
+        deleting_when_scaled().service().set(Change::Added).subject().up(0).up(1).up(2).inspect();
+    history =
+        history.down(1).up(1).inspect_one(1).scale(5).up(3).up(4).inspect_one(3).inspect_one(4);
     let owned_by_pod = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
-        claim.metadata.owner_references = vec![crate::model::observation::object::OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
+        claim.metadata.owner_references = vec![crate::model::observation::object::OwnerReference {
+            kind: "Pod".to_owned(),
+            ..Default::default()
+        }];
     };
-    history = history.scale(3).claim_line(3, Change::Modified, owned_by_pod).claim_line(4, Change::Modified, owned_by_pod);
-    history = history.down(4).down(3).claim_line(3, Change::Deleted, |_| {}).claim_line(4, Change::Deleted, |_| {});
+    history = history.scale(3).claim_line(3, Change::Modified, owned_by_pod).claim_line(
+        4,
+        Change::Modified,
+        owned_by_pod,
+    );
+    history = history.down(4).down(3).claim_line(3, Change::Deleted, |_| {}).claim_line(
+        4,
+        Change::Deleted,
+        |_| {},
+    );
     history = history.scale(5).up(3).up(4).inspect_one(3).inspect_one(4).end();
     assert_eq!(history.letters(), "PPPPPPPPFF");
     history.assert("pvc_retention", Fail, &["when_scaled_delete"]);
@@ -158,23 +277,52 @@ fn claims_deleted_when_scaled_fail_retention_and_reuse() {
 
 #[test]
 fn a_gap_costs_only_what_it_hides() {
-    let hidden_order = History::new().service().set(Change::Added).subject().claim(0).add(0).pods_gap(|it| it.ready(0).up(1)).up(2).inspect().tour();
+    let hidden_order = History::new()
+        .service()
+        .set(Change::Added)
+        .subject()
+        .claim(0)
+        .add(0)
+        .pods_gap(|it| it.ready(0).up(1))
+        .up(2)
+        .inspect()
+        .tour();
     assert_eq!(hidden_order.letters(), "PIPPPPPPPP");
-    let seen_before = History::new().service().set(Change::Added).subject().up(0).pods_gap(|it| it.up(1)).up(2).inspect().tour();
+    let seen_before = History::new()
+        .service()
+        .set(Change::Added)
+        .subject()
+        .up(0)
+        .pods_gap(|it| it.up(1))
+        .up(2)
+        .inspect()
+        .tour();
     assert_eq!(seen_before.letters(), "PPPPPPPPPP");
 }
 
 #[test]
 fn a_watched_violation_stays_one_whatever_gap_follows() {
-    let history =
-        History::new().service().set(Change::Added).subject().claim(0).claim(1).add(0).add(1).ready(0).pods_gap(|it| it.ready(1)).up(2).inspect().tour();
+    let history = History::new()
+        .service()
+        .set(Change::Added)
+        .subject()
+        .claim(0)
+        .claim(1)
+        .add(0)
+        .add(1)
+        .ready(0)
+        .pods_gap(|it| it.ready(1))
+        .up(2)
+        .inspect()
+        .tour();
     assert_eq!(history.verdict("sequential_creation").outcome(), Fail);
     assert_eq!(history.verdict("ordered_scale_up").outcome(), Pass);
 }
 
 #[test]
 fn a_line_of_the_set_may_come_after_its_first_pod() {
-    // Pods and the set are two watches: the pod's line may stand before the line of the change that caused it.
+    // Pods and the set are two watches: the pod's line may stand before the line of the change that
+    // caused it.
     let mut history = History::created().up(3);
     history.spec.replicas = Some(5);
     let history = history.set(Change::Modified).up(4).end();

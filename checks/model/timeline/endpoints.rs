@@ -1,7 +1,8 @@
 //! Endpoints: which pods the EndpointSlices of a Service carry, and since when.
 //!
-//! The cluster's DNS server answers what the slices carry, but with a delay: for some time it repeats an older answer,
-//! also the one that there is nothing. So this is what its answers are compared with.
+//! The cluster's DNS server answers what the slices carry, but with a delay: for some time it
+//! repeats an older answer, also the one that there is nothing. So this is what its answers are
+//! compared with.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +30,8 @@ pub(crate) struct Namesake {
     pub(crate) until: Option<Seq>,
 }
 
-/// The line from which on something was so, and the one from which on it was not any more; `None` while it is.
+/// The line from which on something was so, and the one from which on it was not any more; `None`
+/// while it is.
 type Span = (Seq, Option<Seq>);
 
 /// What the EndpointSlices showed.
@@ -66,7 +68,8 @@ struct Slice {
 impl Endpoints {
     /// Takes in a line about a slice.
     pub(crate) fn take(&mut self, seq: Seq, at: u64, change: Change, it: &EndpointSlice) {
-        let service = it.metadata.labels.get("kubernetes.io/service-name").cloned().unwrap_or_default();
+        let service =
+            it.metadata.labels.get("kubernetes.io/service-name").cloned().unwrap_or_default();
         self.last = at;
         self.seen.insert(service.clone());
         let before = self.slices.remove(&it.metadata.uid).unwrap_or_default();
@@ -75,14 +78,18 @@ impl Endpoints {
             for endpoint in it.endpoints.iter().filter(|it| it.conditions.ready != Some(false)) {
                 let Some(target) = &endpoint.target_ref else { continue };
                 now.pods.insert(target.uid.clone());
-                let Some(hostname) = endpoint.hostname.clone().filter(|it| *it != target.name) else { continue };
+                let Some(hostname) = endpoint.hostname.clone().filter(|it| *it != target.name)
+                else {
+                    continue;
+                };
                 let key = (hostname, target.name.clone());
                 if now.namesakes.contains(&key) {
                     continue;
                 }
                 if !before.namesakes.contains(&key) {
                     let addresses = endpoint.addresses.clone();
-                    let namesake = Namesake { pod: target.name.clone(), addresses, seq, until: None };
+                    let namesake =
+                        Namesake { pod: target.name.clone(), addresses, seq, until: None };
                     let name = (service.clone(), key.0.clone());
                     let sharing = self.sharing.entry(name.clone()).or_default();
                     *sharing += 1;
@@ -108,7 +115,8 @@ impl Endpoints {
         }
     }
 
-    /// The stream of slices broke: from its last line on nothing is sure, until the list that follows.
+    /// The stream of slices broke: from its last line on nothing is sure, until the list that
+    /// follows.
     pub(crate) fn gap(&mut self, seq: Seq) {
         for slice in std::mem::take(&mut self.slices).into_values() {
             self.drop_missing(seq, self.last, &slice, &Slice::default());
@@ -122,20 +130,26 @@ impl Endpoints {
             let left = self.counts.remove(&key).unwrap_or(0).saturating_sub(1);
             if left > 0 {
                 self.counts.insert(key, left);
-            } else if let Some(last) = self.carried.get_mut(&key).and_then(|spans| spans.last_mut()) {
+            } else if let Some(last) = self.carried.get_mut(&key).and_then(|spans| spans.last_mut())
+            {
                 last.until.get_or_insert(at);
             }
         }
         for (hostname, pod) in before.namesakes.difference(&now.namesakes) {
             let name = (before.service.clone(), hostname.clone());
-            let deleted = self.namesakes.get_mut(&name).and_then(|all| all.iter_mut().rev().find(|it| it.pod == *pod));
+            let deleted = self
+                .namesakes
+                .get_mut(&name)
+                .and_then(|all| all.iter_mut().rev().find(|it| it.pod == *pod));
             if let Some(namesake) = deleted {
                 namesake.until.get_or_insert(seq);
             }
             let left = self.sharing.remove(&name).unwrap_or(0).saturating_sub(1);
             if left > 0 {
                 self.sharing.insert(name, left);
-            } else if let Some((_, until)) = self.shared.get_mut(&name).and_then(|spans| spans.last_mut()) {
+            } else if let Some((_, until)) =
+                self.shared.get_mut(&name).and_then(|spans| spans.last_mut())
+            {
                 until.get_or_insert(seq);
             }
         }
@@ -153,7 +167,9 @@ impl Endpoints {
 
     /// Whether a pod of another name had this host name among a Service's endpoints at a line.
     pub(crate) fn is_shared(&self, service: &str, hostname: &str, line: Seq) -> bool {
-        let Some(spans) = self.shared.get(&(service.to_owned(), hostname.to_owned())) else { return false };
+        let Some(spans) = self.shared.get(&(service.to_owned(), hostname.to_owned())) else {
+            return false;
+        };
         let begun = spans.partition_point(|(from, _)| *from <= line);
         begun.checked_sub(1).is_some_and(|place| spans[place].1.is_none_or(|until| until > line))
     }

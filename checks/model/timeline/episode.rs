@@ -14,7 +14,8 @@ use crate::model::{
     },
 };
 
-/// Changes to and from more replicas are not looked into: a tour asks for some more than the submission.
+/// Changes to and from more replicas are not looked into: a tour asks for some more than the
+/// submission.
 const MOST_PODS: i32 = MOST_REPLICAS + 10;
 
 /// One change of `spec.replicas` and the pods that it moved.
@@ -22,7 +23,8 @@ const MOST_PODS: i32 = MOST_REPLICAS + 10;
 pub struct Episode<'t> {
     /// The change.
     pub scale: Scale,
-    /// Upwards, the pods that it added, by rising ordinal; downwards, those that it was to remove, by falling ordinal.
+    /// Upwards, the pods that it added, by rising ordinal; downwards, those that it was to remove,
+    /// by falling ordinal.
     pub pods: Vec<&'t PodLife>,
     /// Every pod that it was to move was moved, and seen to be, before the next change.
     pub whole: bool,
@@ -41,11 +43,13 @@ impl Timeline {
         let covering = self.covering();
         let all = set.scales.iter().enumerate();
         all.filter(|(_, scale)| scale.when.by >= changed)
-            .map(
-                |(place, scale)| {
-                    if scale.to > scale.from { self.scale_up(&covering, place, scale.clone()) } else { self.scale_down(&covering, place, scale.clone()) }
-                },
-            )
+            .map(|(place, scale)| {
+                if scale.to > scale.from {
+                    self.scale_up(&covering, place, scale.clone())
+                } else {
+                    self.scale_down(&covering, place, scale.clone())
+                }
+            })
             .collect()
     }
 
@@ -62,27 +66,40 @@ impl Timeline {
     /// Pods that went and came back while `spec.replicas` wanted them all along: old and new.
     #[must_use]
     pub fn replacements(&self) -> Vec<(&PodLife, &PodLife)> {
-        self.successions().filter(|(_, new, scaled_up)| !scaled_up && !new.adopted).map(|(old, new, _)| (old, new)).collect()
+        self.successions()
+            .filter(|(_, new, scaled_up)| !scaled_up && !new.adopted)
+            .map(|(old, new, _)| (old, new))
+            .collect()
     }
 
-    /// Pods that came back in a scale-up: the pod life that their ordinal had before, and the new one.
+    /// Pods that came back in a scale-up: the pod life that their ordinal had before, and the new
+    /// one.
     #[must_use]
     pub fn returns(&self) -> Vec<(&PodLife, &PodLife)> {
-        self.successions().filter(|(.., scaled_up)| *scaled_up).map(|(old, new, _)| (old, new)).collect()
+        self.successions()
+            .filter(|(.., scaled_up)| *scaled_up)
+            .map(|(old, new, _)| (old, new))
+            .collect()
     }
 
-    /// Per ordinal, each pod that was Ready with the next one that was, or with the last, and whether a scale-up brought that.
+    /// Per ordinal, each pod that was Ready with the next one that was, or with the last, and
+    /// whether a scale-up brought that.
     ///
     /// One that was never Ready, and made again, is neither: nothing could be seen of it.
     fn successions(&self) -> impl Iterator<Item = (&PodLife, &PodLife, bool)> {
-        let scaled_up: BTreeSet<&str> = self.scale_ups().flat_map(|it| it.pods).map(PodLife::uid).collect();
+        let scaled_up: BTreeSet<&str> =
+            self.scale_ups().flat_map(|it| it.pods).map(PodLife::uid).collect();
         self.lanes().flat_map(move |(_, lane)| {
-            let lived = |place: &usize| lane[*place].ready.is_some() || self.pod_files(&lane[*place]).is_some();
+            let lived = |place: &usize| {
+                lane[*place].ready.is_some() || self.pod_files(&lane[*place]).is_some()
+            };
             let mut places: Vec<usize> = (0..lane.len()).filter(lived).collect();
             if !places.is_empty() && places.last() != Some(&(lane.len() - 1)) {
                 places.push(lane.len() - 1);
             }
-            let back = |old: usize, new: usize| lane[old + 1..=new].iter().any(|it| scaled_up.contains(it.uid()));
+            let back = |old: usize, new: usize| {
+                lane[old + 1..=new].iter().any(|it| scaled_up.contains(it.uid()))
+            };
             let mut pairs = vec![];
             for pair in places.windows(2) {
                 let [old, new] = *pair else { continue };
@@ -99,7 +116,10 @@ impl Timeline {
         let mut covering = Covering::new();
         for (place, scale) in self.set().into_iter().flat_map(|set| &set.scales).enumerate() {
             for nth in scale.from.min(scale.to).max(0)..scale.from.max(scale.to).min(MOST_PODS) {
-                covering.entry(self.start().saturating_add(nth)).or_default().push((place, scale.when.by));
+                covering
+                    .entry(self.start().saturating_add(nth))
+                    .or_default()
+                    .push((place, scale.when.by));
             }
         }
         covering
@@ -109,34 +129,47 @@ impl Timeline {
         Some(self.set()?.scales.get(place + 1)?.when.by)
     }
 
-    /// An ordinal's part in a scale-up is its first addition: one re-made after a failure is not a new one.
+    /// An ordinal's part in a scale-up is its first addition: one re-made after a failure is not a
+    /// new one.
     ///
-    /// An adopted pod is none, nor one that takes the place of a pod that stood when the change came.
+    /// An adopted pod is none, nor one that takes the place of a pod that stood when the change
+    /// came.
     fn scale_up(&self, covering: &Covering, place: usize, scale: Scale) -> Episode<'_> {
-        let ordinals = self.ordinals_from(scale.from.min(MOST_PODS)).start..self.ordinals_from(scale.to.min(MOST_PODS)).start;
+        let ordinals = self.ordinals_from(scale.from.min(MOST_PODS)).start
+            ..self.ordinals_from(scale.to.min(MOST_PODS)).start;
         let now = scale.when.by;
         let pods: Vec<&PodLife> = ordinals
             .clone()
             .filter_map(|ordinal| {
                 let after = change_before(covering, place, ordinal);
                 let before = change_after(covering, place, ordinal);
-                let earlier = |it: &PodLife| it.adopted || it.added.after.is_none() || it.added.by <= after;
-                let stays = |it: &PodLife| it.deletion_requested.is_none_or(|asked| asked.after.is_some_and(|after| after >= now));
-                let mut there = left_after(self.lane(ordinal), now).iter().take_while(|it| it.added.by < before);
+                let earlier =
+                    |it: &PodLife| it.adopted || it.added.after.is_none() || it.added.by <= after;
+                let stays = |it: &PodLife| {
+                    it.deletion_requested
+                        .is_none_or(|asked| asked.after.is_some_and(|after| after >= now))
+                };
+                let mut there = left_after(self.lane(ordinal), now)
+                    .iter()
+                    .take_while(|it| it.added.by < before);
                 there.find(|it| !earlier(it) || stays(it)).filter(|it| !earlier(it))
             })
             .collect();
         let next = self.next_change(place).unwrap_or(Seq::MAX);
         let was_ready = |first: &&PodLife| {
             let since = added_since(self.lane(first.ordinal), first.added.by);
-            since.iter().take_while(|it| it.added.by < next).any(|it| it.ready.is_some_and(|ready| ready.by < next))
+            since
+                .iter()
+                .take_while(|it| it.added.by < next)
+                .any(|it| it.ready.is_some_and(|ready| ready.by < next))
         };
-        let whole = scale.to <= MOST_PODS && pods.len() == ordinals.len() && pods.iter().all(was_ready);
+        let whole =
+            scale.to <= MOST_PODS && pods.len() == ordinals.len() && pods.iter().all(was_ready);
         Episode { scale, pods, whole, from: self.asked_at(place), until: next }
     }
 
-    /// An ordinal's part in a scale-down is the pod life that stood when the change came; where the set's
-    /// line or the pods' were late, one that had just gone, or had yet to be seen.
+    /// An ordinal's part in a scale-down is the pod life that stood when the change came; where the
+    /// set's line or the pods' were late, one that had just gone, or had yet to be seen.
     fn scale_down(&self, covering: &Covering, place: usize, scale: Scale) -> Episode<'_> {
         let top = self.start().saturating_add(scale.from);
         let from = self.asked_at(place);
@@ -150,22 +183,31 @@ impl Timeline {
             let went = ordinal < top && last.deleted.is_some_and(|deleted| deleted.by > after);
             pods.extend((stood || went).then_some(last));
         }
-        let whole = !pods.is_empty() && pods.iter().all(|it| it.deleted.is_some_and(|deleted| deleted.by < next));
+        let whole = !pods.is_empty()
+            && pods.iter().all(|it| it.deleted.is_some_and(|deleted| deleted.by < next));
         // Added while it was not wanted: it was there before, or the next change is told of late.
         for ordinal in self.ordinals_from(scale.to) {
-            pods.extend(added_since(self.lane(ordinal), now).iter().take_while(|it| it.added.by < next));
+            pods.extend(
+                added_since(self.lane(ordinal), now).iter().take_while(|it| it.added.by < next),
+            );
         }
         pods.sort_by_key(|it| std::cmp::Reverse(it.ordinal));
         Episode { scale, pods, whole, from, until: next }
     }
 
-    /// The line since which what happens may be the doing of a change: the grader's own request, where the set's line was later.
+    /// The line since which what happens may be the doing of a change: the grader's own request,
+    /// where the set's line was later.
     fn asked_at(&self, place: usize) -> Seq {
         let Some(set) = self.set() else { return 0 };
         let scale = &set.scales[place];
-        let before = place.checked_sub(1).and_then(|it| set.scales.get(it)).map_or(0, |it| it.when.by);
+        let before =
+            place.checked_sub(1).and_then(|it| set.scales.get(it)).map_or(0, |it| it.when.by);
         let earlier = &self.asked[..self.asked.partition_point(|(seq, _)| *seq < scale.when.by)];
-        let asked = earlier.iter().rev().take_while(|(seq, _)| *seq >= before).find(|(_, asked)| *asked == Asked::Replicas(scale.to));
+        let asked = earlier
+            .iter()
+            .rev()
+            .take_while(|(seq, _)| *seq >= before)
+            .find(|(_, asked)| *asked == Asked::Replicas(scale.to));
         asked.map_or(scale.when.by, |(seq, _)| *seq)
     }
 
@@ -176,14 +218,27 @@ impl Timeline {
 }
 
 impl<'t> Episode<'t> {
-    /// In a scale-down, each pod that the change may be why it was asked to go, with the nearest one above it
-    /// that was still there then; where none was, with the nearest one that may have been.
+    /// In a scale-down, each pod that the change may be why it was asked to go, with the nearest
+    /// one above it that was still there then; where none was, with the nearest one that may have
+    /// been.
     pub fn neighbours(&self) -> impl Iterator<Item = (&'t PodLife, &'t PodLife)> {
         self.pods.iter().enumerate().filter_map(|(place, lower)| {
-            let asked = lower.deletion_requested.filter(|asked| asked.by > self.from && asked.after.is_none_or(|after| after < self.until))?;
-            let above = || self.pods[..place].iter().rev().filter(|upper| upper.added.by < asked.by);
-            let deleted = |truth: Truth| above().find(move |upper| upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked)) == truth);
-            Some((*deleted(Truth::No).or_else(|| deleted(Truth::Unknown)).or_else(|| deleted(Truth::Yes))?, *lower))
+            let asked = lower.deletion_requested.filter(|asked| {
+                asked.by > self.from && asked.after.is_none_or(|after| after < self.until)
+            })?;
+            let above =
+                || self.pods[..place].iter().rev().filter(|upper| upper.added.by < asked.by);
+            let deleted = |truth: Truth| {
+                above().find(move |upper| {
+                    upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked)) == truth
+                })
+            };
+            Some((
+                *deleted(Truth::No)
+                    .or_else(|| deleted(Truth::Unknown))
+                    .or_else(|| deleted(Truth::Yes))?,
+                *lower,
+            ))
         })
     }
 }
@@ -191,7 +246,8 @@ impl<'t> Episode<'t> {
 /// By ordinal, the changes that cover it, in order: place and line.
 type Covering = BTreeMap<i32, Vec<(usize, Seq)>>;
 
-/// The line of the last change that covers an ordinal before the one at `place`; 0 where there is none.
+/// The line of the last change that covers an ordinal before the one at `place`; 0 where there is
+/// none.
 fn change_before(covering: &Covering, place: usize, ordinal: i32) -> Seq {
     let Some(changes) = covering.get(&ordinal) else { return 0 };
     changes[..changes.partition_point(|(it, _)| *it < place)].last().map_or(0, |(_, line)| *line)
@@ -203,7 +259,8 @@ fn change_after(covering: &Covering, place: usize, ordinal: i32) -> Seq {
     changes.get(changes.partition_point(|(it, _)| *it <= place)).map_or(Seq::MAX, |(_, line)| *line)
 }
 
-/// The pods of a lane that were added before a line. One follows the other, so a lane is sorted by that.
+/// The pods of a lane that were added before a line. One follows the other, so a lane is sorted by
+/// that.
 pub(crate) fn added_before(lane: &[PodLife], line: Seq) -> &[PodLife] {
     &lane[..lane.partition_point(|it| it.added.by < line)]
 }

@@ -35,7 +35,10 @@ impl<T> Keyed<T> {
     }
 
     /// The entries of one key, oldest first.
-    pub(crate) fn of<'t>(&'t self, key: &str) -> impl DoubleEndedIterator<Item = &'t Noted<T>> + use<'t, T> {
+    pub(crate) fn of<'t>(
+        &'t self,
+        key: &str,
+    ) -> impl DoubleEndedIterator<Item = &'t Noted<T>> + use<'t, T> {
         self.places.get(key).into_iter().flatten().map(|place| &self.all[*place])
     }
 }
@@ -62,7 +65,8 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// The most Events that are kept of one object: the cluster itself keeps some ten of one kind and object.
+    /// The most Events that are kept of one object: the cluster itself keeps some ten of one kind
+    /// and object.
     const MOST: usize = 200;
 
     pub(crate) fn push(&mut self, seq: Seq, event: Event, listed: bool) {
@@ -82,7 +86,10 @@ impl Events {
     }
 
     /// Those about one object, by its UID, oldest first.
-    pub(crate) fn about<'t>(&'t self, uid: &str) -> impl DoubleEndedIterator<Item = &'t Heard> + use<'t> {
+    pub(crate) fn about<'t>(
+        &'t self,
+        uid: &str,
+    ) -> impl DoubleEndedIterator<Item = &'t Heard> + use<'t> {
         self.about.get(uid).into_iter().flatten().filter_map(|line| self.heard.get(line))
     }
 
@@ -103,7 +110,14 @@ mod tests {
 
     fn event(uid: &str, about: &str) -> Event {
         let metadata = Metadata { uid: uid.to_owned(), ..Metadata::default() };
-        Event { metadata, involved_object: ObjectReference { uid: about.to_owned(), ..ObjectReference::default() }, ..Event::default() }
+        Event {
+            metadata,
+            involved_object: ObjectReference {
+                uid: about.to_owned(),
+                ..ObjectReference::default()
+            },
+            ..Event::default()
+        }
     }
 
     #[test]
@@ -112,7 +126,10 @@ mod tests {
         events.push(1, event("a", "pod"), false);
         events.push(2, event("b", "pod"), false);
         events.push(3, event("a", "pod"), false);
-        let told: Vec<_> = events.about("pod").map(|it| (it.seq, it.event.metadata.uid.as_str(), it.before)).collect();
+        let told: Vec<_> = events
+            .about("pod")
+            .map(|it| (it.seq, it.event.metadata.uid.as_str(), it.before))
+            .collect();
         assert_eq!(told, [(2, "b", None), (3, "a", Some(1))]);
         assert!(events.at(1).is_none() && events.about("other").next().is_none());
     }

@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use crate::model::{
     observation::{
         Asked, Change, Phase, Seq, StepName,
-        object::{ContainerState, Metadata, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec, StatefulSet, StatefulSetSpec, StatefulSetStatus},
+        object::{
+            ContainerState, Metadata, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec,
+            StatefulSet, StatefulSetSpec, StatefulSetStatus,
+        },
         version::Version,
         when::When,
     },
@@ -48,7 +51,8 @@ pub struct SetLife {
     pub changes: Changes,
     /// The controller's name for the template as it stands; `None` until it has named that.
     pub revision: Option<String>,
-    /// When the generation last rose without a recorded reason: something that is not recorded changed.
+    /// When the generation last rose without a recorded reason: something that is not recorded
+    /// changed.
     pub(crate) unexplained: Option<When>,
     /// `spec.replicas` when it was first seen.
     pub first_replicas: i32,
@@ -88,7 +92,8 @@ pub struct PodLife {
     pub adopted: bool,
     /// When it was first Ready.
     pub ready: Option<When>,
-    /// While it had not been seen Ready, it stood in a gap, from the line `after` on: it may have been Ready there.
+    /// While it had not been seen Ready, it stood in a gap, from the line `after` on: it may have
+    /// been Ready there.
     pub unwatched: Option<When>,
     /// That moment, in nanoseconds since the recording began.
     pub ready_at: u64,
@@ -144,22 +149,39 @@ impl PodLife {
         self.deleted.is_none()
     }
 
-    /// When the first of its containers started, in seconds since the epoch by the node's clock; `None` where one was started
-    /// again since.
+    /// When the first of its containers started, in seconds since the epoch by the node's clock;
+    /// `None` where one was started again since.
     #[must_use]
     pub fn first_start(&self) -> Option<i64> {
-        let statuses = || self.pod.status.init_container_statuses.iter().chain(&self.pod.status.container_statuses);
+        let statuses = || {
+            self.pod
+                .status
+                .init_container_statuses
+                .iter()
+                .chain(&self.pod.status.container_statuses)
+        };
         if statuses().any(|it| it.restart_count > 0) {
             return None;
         }
-        let running = |it: &ContainerState| it.running.as_ref().and_then(|it| it.started_at.clone());
-        let ended = |it: &ContainerState| it.terminated.as_ref().and_then(|it| it.started_at.clone());
-        statuses().filter_map(|it| running(&it.state).or_else(|| ended(&it.state))).filter_map(|it| stamp::epoch(&it)).min()
+        let running =
+            |it: &ContainerState| it.running.as_ref().and_then(|it| it.started_at.clone());
+        let ended =
+            |it: &ContainerState| it.terminated.as_ref().and_then(|it| it.started_at.clone());
+        statuses()
+            .filter_map(|it| running(&it.state).or_else(|| ended(&it.state)))
+            .filter_map(|it| stamp::epoch(&it))
+            .min()
     }
 
-    /// When the first of its containers that is still known of started, in seconds since the epoch by the node's clock.
+    /// When the first of its containers that is still known of started, in seconds since the epoch
+    /// by the node's clock.
     pub(crate) fn earliest_start(&self) -> Option<i64> {
-        let statuses = self.pod.status.init_container_statuses.iter().chain(&self.pod.status.container_statuses);
+        let statuses = self
+            .pod
+            .status
+            .init_container_statuses
+            .iter()
+            .chain(&self.pod.status.container_statuses);
         let mut starts = vec![];
         for state in statuses.flat_map(|it| [&it.state, &it.last_state]) {
             let running = state.running.as_ref().and_then(|it| it.started_at.as_deref());
@@ -169,20 +191,26 @@ impl PodLife {
         starts.into_iter().min()
     }
 
-    /// The claims that its containers mount, or have as raw devices, by volume: `(volume, claim)`, in the volumes' order.
+    /// The claims that its containers mount, or have as raw devices, by volume: `(volume, claim)`,
+    /// in the volumes' order.
     ///
     /// Generic ephemeral volumes are claims too, named `<pod>-<volume>`.
     #[must_use]
     pub fn claims(&self) -> Vec<(String, String)> {
         let spec = self.spec();
         let containers = || spec.containers.iter().chain(&spec.init_containers);
-        let mounted = |volume: &str| containers().any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume)) || self.has_as_device(volume);
+        let mounted = |volume: &str| {
+            containers().any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume))
+                || self.has_as_device(volume)
+        };
         spec.volumes
             .iter()
             .filter(|volume| mounted(&volume.name))
             .filter_map(|volume| match (&volume.persistent_volume_claim, &volume.ephemeral) {
                 (Some(source), _) => Some((volume.name.clone(), source.claim_name.clone())),
-                (None, Some(_)) => Some((volume.name.clone(), format!("{}-{}", self.name(), volume.name))),
+                (None, Some(_)) => {
+                    Some((volume.name.clone(), format!("{}-{}", self.name(), volume.name)))
+                }
                 (None, None) => None,
             })
             .collect()
@@ -194,7 +222,10 @@ impl PodLife {
     #[must_use]
     pub fn has_as_device(&self, volume: &str) -> bool {
         let spec = self.spec();
-        spec.containers.iter().chain(&spec.init_containers).any(|it| it.volume_devices.iter().any(|device| device.name == volume))
+        spec.containers
+            .iter()
+            .chain(&spec.init_containers)
+            .any(|it| it.volume_devices.iter().any(|device| device.name == volume))
     }
 }
 
@@ -205,7 +236,8 @@ pub struct ClaimLife {
     pub claim: PersistentVolumeClaim,
     /// When it was created.
     pub added: When,
-    /// It was created with the name of the volume that it is to have, which is another's, or somebody's own.
+    /// It was created with the name of the volume that it is to have, which is another's, or
+    /// somebody's own.
     pub names_its_volume: bool,
     /// When it was first seen with a pod as owner, which dooms it.
     pub owned_by_pod: Option<When>,
@@ -290,7 +322,9 @@ impl PodLife {
         let spec = it.spec.or_else(|| self.pod.spec.take());
         self.pod = Pod { spec, ..it };
         let it = &self.pod;
-        for address in it.status.pod_ips.iter().map(|it| &it.ip).chain(std::iter::once(&it.status.pod_ip)) {
+        for address in
+            it.status.pod_ips.iter().map(|it| &it.ip).chain(std::iter::once(&it.status.pod_ip))
+        {
             if !address.is_empty() && !self.addresses.contains(address) {
                 self.addresses.push(address.clone());
             }
@@ -300,19 +334,31 @@ impl PodLife {
             self.deletion_requested_at = at;
         }
         let asked = it.metadata.deletion_timestamp.as_deref().and_then(stamp::epoch);
-        self.asked = self.asked.or(asked.map(|it| it - self.pod.metadata.deletion_grace_period_seconds.unwrap_or(0)));
+        self.asked = self
+            .asked
+            .or(asked.map(|it| it - self.pod.metadata.deletion_grace_period_seconds.unwrap_or(0)));
         let statuses = &it.status.container_statuses;
-        if self.running_at.is_none() && !statuses.is_empty() && statuses.iter().all(|it| it.state.running.is_some()) {
+        if self.running_at.is_none()
+            && !statuses.is_empty()
+            && statuses.iter().all(|it| it.state.running.is_some())
+        {
             self.running_at = Some(at);
         }
         let is_removed = !it.status.reason.is_empty() || condition_true(it, "DisruptionTarget");
         let is_leaving = self.deletion_requested.is_some() || change == Change::Deleted;
-        self.take_runs(&Circumstances { seq: when.by, at, is_leaving, asked: self.asked, is_removed });
+        self.take_runs(&Circumstances {
+            seq: when.by,
+            at,
+            is_leaving,
+            asked: self.asked,
+            is_removed,
+        });
         let it = &self.pod;
         if change == Change::Deleted {
             self.go(when, at);
         } else if self.ready.is_none() && condition_true(it, "Ready") {
-            self.ready = Some(When { after: self.unwatched.map_or(when.after, |gap| gap.after), ..when });
+            self.ready =
+                Some(When { after: self.unwatched.map_or(when.after, |gap| gap.after), ..when });
             self.ready_at = at;
         } else if change == Change::Listed {
             self.miss(when);
@@ -348,7 +394,11 @@ impl SetLife {
         let spec = it.spec.clone().unwrap_or_default();
         let replicas = spec.replicas.unwrap_or(1);
         let version = Version::of(&it.metadata.resource_version);
-        let scales = if change == Change::Added { vec![Scale { from: 0, to: replicas, when, version }] } else { vec![] };
+        let scales = if change == Change::Added {
+            vec![Scale { from: 0, to: replicas, when, version }]
+        } else {
+            vec![]
+        };
         Self {
             name: it.metadata.name.clone(),
             uid: it.metadata.uid.clone(),
@@ -368,8 +418,15 @@ impl SetLife {
     }
 
     /// Takes in what a line tells of it; a spec that is left out is as before.
-    pub(crate) fn take(&mut self, when: When, spec: Option<StatefulSetSpec>, status: StatefulSetStatus, metadata: &Metadata) {
-        let is_explained = spec.is_some_and(|spec| self.take_spec(when, spec, &metadata.resource_version));
+    pub(crate) fn take(
+        &mut self,
+        when: When,
+        spec: Option<StatefulSetSpec>,
+        status: StatefulSetStatus,
+        metadata: &Metadata,
+    ) {
+        let is_explained =
+            spec.is_some_and(|spec| self.take_spec(when, spec, &metadata.resource_version));
         if metadata.generation > self.generation && !is_explained {
             self.unexplained = Some(when);
         }
@@ -391,12 +448,15 @@ impl SetLife {
             return from != to;
         }
         self.changed = when;
-        let same_order =
-            before.pod_management_policy == now.pod_management_policy && before.ordinals == now.ordinals && before.min_ready_seconds == now.min_ready_seconds;
+        let same_order = before.pod_management_policy == now.pod_management_policy
+            && before.ordinals == now.ordinals
+            && before.min_ready_seconds == now.min_ready_seconds;
         if !same_order {
             self.changes.order = Some(when);
         }
-        if before.persistent_volume_claim_retention_policy != now.persistent_volume_claim_retention_policy {
+        if before.persistent_volume_claim_retention_policy
+            != now.persistent_volume_claim_retention_policy
+        {
             self.changes.retention = Some(when);
         }
         let same_pods = before.template == now.template
@@ -406,7 +466,8 @@ impl SetLife {
             && before.selector == now.selector;
         if !same_pods {
             self.changes.template = Some(when);
-            // The controller will name it anew, or give back the name of an earlier one that was the same.
+            // The controller will name it anew, or give back the name of an earlier one that was
+            // the same.
             self.revision = None;
         }
         true
@@ -430,5 +491,8 @@ impl SetLife {
 
 /// The number behind the last hyphen of a pod's name; -1 where there is none.
 pub(crate) fn ordinal_of(name: &str) -> i32 {
-    name.rsplit_once('-').filter(|(_, digits)| digits.bytes().all(|it| it.is_ascii_digit())).and_then(|(_, digits)| digits.parse().ok()).unwrap_or(-1)
+    name.rsplit_once('-')
+        .filter(|(_, digits)| digits.bytes().all(|it| it.is_ascii_digit()))
+        .and_then(|(_, digits)| digits.parse().ok())
+        .unwrap_or(-1)
 }

@@ -76,7 +76,8 @@ pub struct Timeline {
     pub(crate) obstacles: Vec<Obstacle>,
     /// By the pod's UID.
     pub(crate) crash_loops: BTreeMap<String, CrashLoop>,
-    /// The latest stamp of any container, in seconds since the epoch: the nodes' clocks are not behind it.
+    /// The latest stamp of any container, in seconds since the epoch: the nodes' clocks are not
+    /// behind it.
     pub(crate) clock: i64,
     pub(crate) gaps: BTreeMap<Kind, Seq>,
     pub(crate) end: Option<Noted<End>>,
@@ -119,7 +120,9 @@ impl Timeline {
     #[must_use]
     pub fn set(&self) -> Option<&SetLife> {
         match &self.subject {
-            Some((_, Subject { stateful_set: Some(reference), .. })) => self.sets.get(&reference.name)?.last(),
+            Some((_, Subject { stateful_set: Some(reference), .. })) => {
+                self.sets.get(&reference.name)?.last()
+            }
             Some(_) => None,
             None => {
                 let mut standing = self.sets();
@@ -151,12 +154,18 @@ impl Timeline {
     /// An ordinal's pod lives in the graded set, in order.
     #[must_use]
     pub fn lane(&self, ordinal: i32) -> &[PodLife] {
-        self.set().and_then(|set| self.lanes.get(&set.uid)?.get(&ordinal)).map_or(&[], Vec::as_slice)
+        self.set()
+            .and_then(|set| self.lanes.get(&set.uid)?.get(&ordinal))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// All lanes of the graded set, by ordinal.
     pub fn lanes(&self) -> impl Iterator<Item = (i32, &[PodLife])> {
-        self.set().and_then(|set| self.lanes.get(&set.uid)).into_iter().flatten().map(|(ordinal, lane)| (*ordinal, lane.as_slice()))
+        self.set()
+            .and_then(|set| self.lanes.get(&set.uid))
+            .into_iter()
+            .flatten()
+            .map(|(ordinal, lane)| (*ordinal, lane.as_slice()))
     }
 
     /// The pods that the graded set owns now, by ordinal.
@@ -189,7 +198,12 @@ impl Timeline {
 
     /// All pods that exist in the namespace now, whoever owns them.
     pub fn pods(&self) -> impl Iterator<Item = &PodLife> {
-        self.lanes.values().flat_map(BTreeMap::values).flatten().chain(self.unowned_pods.values()).filter(|it| it.is_alive())
+        self.lanes
+            .values()
+            .flat_map(BTreeMap::values)
+            .flatten()
+            .chain(self.unowned_pods.values())
+            .filter(|it| it.is_alive())
     }
 
     /// All lives of the claims of one name, in order.
@@ -214,7 +228,8 @@ impl Timeline {
         self.services.values().filter_map(|lives| lives.last()).filter(|it| it.deleted.is_none())
     }
 
-    /// The Service that `spec.serviceName` names: while it exists, and, once the set itself is gone, as it was.
+    /// The Service that `spec.serviceName` names: while it exists, and, once the set itself is
+    /// gone, as it was.
     ///
     /// Who cleans up at the end removes both, in any order.
     #[must_use]
@@ -226,33 +241,45 @@ impl Timeline {
 
     /// The EndpointSlices of a Service now.
     pub fn slices(&self, service: &str) -> impl Iterator<Item = &EndpointSlice> {
-        self.slices.values().filter(move |it| it.metadata.labels.get("kubernetes.io/service-name").is_some_and(|name| name == service))
+        self.slices.values().filter(move |it| {
+            it.metadata.labels.get("kubernetes.io/service-name").is_some_and(|name| name == service)
+        })
     }
 
     /// Warnings about an object, by UID, oldest first.
     pub fn warnings(&self, uid: &str) -> impl DoubleEndedIterator<Item = (Seq, &Event)> {
-        self.events.about(uid).filter(|it| it.event.r#type == "Warning").map(|it| (it.seq, &it.event))
+        self.events
+            .about(uid)
+            .filter(|it| it.event.r#type == "Warning")
+            .map(|it| (it.seq, &it.event))
     }
 
-    /// Whether what an Event's line tells was said before anybody watched: it may have been mended since.
+    /// Whether what an Event's line tells was said before anybody watched: it may have been mended
+    /// since.
     pub(crate) fn is_old_news(&self, seq: Seq) -> bool {
         self.events.at(seq).is_some_and(|it| it.listed)
     }
 
-    /// Whether a pod (by UID) was warned about anew after a line. Events come late, so what is told for the first time may have been before.
+    /// Whether a pod (by UID) was warned about anew after a line. Events come late, so what is told
+    /// for the first time may have been before.
     pub(crate) fn is_warned_anew(&self, uid: &str, line: Seq) -> bool {
         // That it waits for its next start, or pull, is no news.
-        let mut warnings = self.events.about(uid).filter(|it| it.event.r#type == "Warning" && it.event.reason != "BackOff");
+        let mut warnings = self
+            .events
+            .about(uid)
+            .filter(|it| it.event.r#type == "Warning" && it.event.reason != "BackOff");
         warnings.any(|it| it.before.is_some_and(|before| before > line))
     }
 
-    /// Whether the kubelet says that it started a container of a pod (by UID): a hint when to look, and never evidence.
+    /// Whether the kubelet says that it started a container of a pod (by UID): a hint when to look,
+    /// and never evidence.
     #[must_use]
     pub fn is_said_to_run(&self, uid: &str) -> bool {
         self.said_to_run.contains(uid)
     }
 
-    /// What the events say of a claim, or of a pod's pulls and of why it was killed, warnings or not, oldest first.
+    /// What the events say of a claim, or of a pod's pulls and of why it was killed, warnings or
+    /// not, oldest first.
     pub(crate) fn words(&self, uid: &str) -> impl Iterator<Item = (Seq, &Event)> {
         self.events.about(uid).map(|it| (it.seq, &it.event))
     }

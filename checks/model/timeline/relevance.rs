@@ -1,7 +1,8 @@
 //! Evidence: what in a recording speaks of the submission as it stands now.
 //!
-//! This is the one place that decides it; checks, waits and settled periods all ask here. A submission changes in parts, and what
-//! was seen counts unless the part that it depends on has changed since:
+//! This is the one place that decides it; checks, waits and settled periods all ask here. A
+//! submission changes in parts, and what was seen counts unless the part that it depends on has
+//! changed since:
 //!
 //! | evidence | counts when |
 //! |---|---|
@@ -12,12 +13,12 @@
 //! | answers of the DNS server for a pod's name | the pod is of the present template, and the governing Service is as it was ([`Part::Service`]) |
 //! | its answers for the Service's name | the pods have the present template's labels, and the Service is as it was |
 //!
-//! The template counts whole, with what is not recorded of it: by a digest that the recorder adds, and by the revision that the
-//! controller gives it. Where the update strategy leaves pods of an earlier template alone (`OnDelete`, a partition), they are part
-//! of the submission as it stands.
+//! The template counts whole, with what is not recorded of it: by a digest that the recorder adds,
+//! and by the revision that the controller gives it. Where the update strategy leaves pods of an
+//! earlier template alone (`OnDelete`, a partition), they are part of the submission as it stands.
 //!
-//! `spec.replicas` is no such part: how many pods stand says nothing against what each of them has shown. It only decides how many
-//! are asked for, see [`Timeline::replicas`].
+//! `spec.replicas` is no such part: how many pods stand says nothing against what each of them has
+//! shown. It only decides how many are asked for, see [`Timeline::replicas`].
 
 use crate::model::{
     observation::{Seq, StepName, when::When},
@@ -66,7 +67,9 @@ impl Timeline {
             Part::Template => set.changes.template,
             Part::Order => set.changes.order,
             Part::Retention => set.changes.retention,
-            Part::Service => self.governing_service().map(|service| service.changed.unwrap_or(service.added)),
+            Part::Service => {
+                self.governing_service().map(|service| service.changed.unwrap_or(service.added))
+            }
         };
         when.map_or(0, |when| when.by)
     }
@@ -75,20 +78,23 @@ impl Timeline {
     #[must_use]
     pub fn since(&self) -> Seq {
         let Some(set) = self.set() else { return 0 };
-        let service = self.governing_service().and_then(|service| service.changed).map_or(0, |when| when.by);
+        let service =
+            self.governing_service().and_then(|service| service.changed).map_or(0, |when| when.by);
         set.changed.by.max(service)
     }
 
-    /// Whether a pod of the graded set is of the template as it stands now, or one that the update strategy leaves alone.
+    /// Whether a pod of the graded set is of the template as it stands now, or one that the update
+    /// strategy leaves alone.
     ///
-    /// Its revision tells, where the controller has named the present one. A pod without a revision is not of it: the controller
-    /// will replace that.
+    /// Its revision tells, where the controller has named the present one. A pod without a revision
+    /// is not of it: the controller will replace that.
     #[must_use]
     pub fn is_current(&self, pod: &PodLife) -> bool {
         let Some(set) = self.set() else { return false };
         let changed = set.changes.template;
         if set.leaves_alone(pod.ordinal) {
-            return changed.is_none_or(|when| pod.deleted.is_none_or(|deleted| deleted.by > when.by));
+            return changed
+                .is_none_or(|when| pod.deleted.is_none_or(|deleted| deleted.by > when.by));
         }
         match &set.revision {
             Some(present) => pod.revision() == Some(present),
@@ -96,39 +102,52 @@ impl Timeline {
         }
     }
 
-    /// Whether the Service selects a pod as it selects those of the present template: one of an earlier template with the same labels
-    /// shows as well that the Service's name gives its pods.
+    /// Whether the Service selects a pod as it selects those of the present template: one of an
+    /// earlier template with the same labels shows as well that the Service's name gives its pods.
     #[must_use]
     pub fn is_selected_alike(&self, pod: &PodLife) -> bool {
         let Some(set) = self.set() else { return false };
         let labels = &pod.pod.metadata.labels;
-        self.is_current(pod) || set.spec.template.metadata.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+        self.is_current(pod)
+            || set
+                .spec
+                .template
+                .metadata
+                .labels
+                .iter()
+                .all(|(key, value)| labels.get(key) == Some(value))
     }
 
-    /// Whether two pods of one ordinal, the second of which came after the first, stood under the same template and retention policy.
+    /// Whether two pods of one ordinal, the second of which came after the first, stood under the
+    /// same template and retention policy.
     ///
     /// `between` are the ordinal's pods from the first to the second.
     pub(crate) fn are_comparable(&self, between: &[PodLife]) -> bool {
         let changed = self.changed(Part::Retention);
         let Some(old) = between.first() else { return false };
-        old.deleted.is_none_or(|deleted| deleted.by > changed) && between.iter().all(|pod| self.is_current(pod))
+        old.deleted.is_none_or(|deleted| deleted.by > changed)
+            && between.iter().all(|pod| self.is_current(pod))
     }
 
-    /// Whether a settled period shows the submission as it stands: it lasted beyond the last change, and all its pods are current.
+    /// Whether a settled period shows the submission as it stands: it lasted beyond the last
+    /// change, and all its pods are current.
     ///
     /// A period that ends with the very line of a change shows what was before it.
     pub(crate) fn is_of_now(&self, rest: &SettledPeriod) -> bool {
         let changed = self.changed(Part::Template).max(self.changed(Part::Order));
         let is_current = |uid: &str| self.pod_life(uid).is_some_and(|pod| self.is_current(pod));
         let is_the_sets = self.set().is_some_and(|set| set.uid == rest.set);
-        is_the_sets && rest.until.is_none_or(|until| until > changed) && rest.pods.iter().all(|(_, uid)| is_current(uid))
+        is_the_sets
+            && rest.until.is_none_or(|until| until > changed)
+            && rest.pods.iter().all(|(_, uid)| is_current(uid))
     }
 
     /// N: how many pods the submission asks for.
     ///
-    /// In a grade, as many as were asked for when the tour began to change that; who changes it later is an obstacle, and
-    /// changes no submission. Of somebody who scales by hand, it is the least number that stood settled and is enough for the
-    /// lab; where there was none, what is asked for now.
+    /// In a grade, as many as were asked for when the tour began to change that; who changes it
+    /// later is an obstacle, and changes no submission. Of somebody who scales by hand, it is the
+    /// least number that stood settled and is enough for the lab; where there was none, what is
+    /// asked for now.
     #[must_use]
     pub fn replicas(&self) -> i32 {
         let Some(set) = self.set() else { return 0 };
@@ -137,20 +156,31 @@ impl Timeline {
             return self.tour_began().map_or(now, |line| set.replicas_before(line));
         }
         let asked = || set.scales.iter().rev().map(|scale| scale.to).find(|to| *to > 0);
-        self.least_settled().or_else(|| Some(now).filter(|now| *now > 0)).or_else(asked).unwrap_or(now)
+        self.least_settled()
+            .or_else(|| Some(now).filter(|now| *now > 0))
+            .or_else(asked)
+            .unwrap_or(now)
     }
 
-    /// The least number of replicas that stood settled and is enough for the lab. It is asked for often, and only a line can change it.
+    /// The least number of replicas that stood settled and is enough for the lab. It is asked for
+    /// often, and only a line can change it.
     fn least_settled(&self) -> Option<i32> {
         *self.least_settled.get_or_init(|| {
-            let enough = self.settled_periods().iter().filter(|rest| rest.replicas >= LEAST_REPLICAS);
-            enough.filter(|rest| self.is_of_now(rest) && self.lasts(rest)).map(|rest| rest.replicas).min()
+            let enough =
+                self.settled_periods().iter().filter(|rest| rest.replicas >= LEAST_REPLICAS);
+            enough
+                .filter(|rest| self.is_of_now(rest) && self.lasts(rest))
+                .map(|rest| rest.replicas)
+                .min()
         })
     }
 
     /// The line from which on the grader may have changed the set.
     fn tour_began(&self) -> Option<Seq> {
-        self.steps().iter().find(|step| !matches!(step.name, StepName::Apply | StepName::Observe)).map(|step| step.begin)
+        self.steps()
+            .iter()
+            .find(|step| !matches!(step.name, StepName::Apply | StepName::Observe))
+            .map(|step| step.begin)
     }
 }
 

@@ -39,18 +39,23 @@ impl Timeline {
         self.going().is_none()
     }
 
-    /// The first span in which the submission as it stands had all its replicas Ready, and those pods stayed
-    /// up: where a container of theirs ended by its own doing later, it came up again.
+    /// The first span in which the submission as it stands had all its replicas Ready, and those
+    /// pods stayed up: where a container of theirs ended by its own doing later, it came up again.
     #[must_use]
     pub fn settled(&self) -> Option<&SettledPeriod> {
         let replicas = self.replicas();
-        self.settled_periods().iter().find(|rest| rest.replicas == replicas && self.is_of_now(rest) && self.lasts(rest))
+        self.settled_periods()
+            .iter()
+            .find(|rest| rest.replicas == replicas && self.is_of_now(rest) && self.lasts(rest))
     }
 
-    /// Whether a settled period's pods stayed up: where a container of theirs ended by its own doing later, it came up again.
+    /// Whether a settled period's pods stayed up: where a container of theirs ended by its own
+    /// doing later, it came up again.
     pub(crate) fn lasts(&self, rest: &SettledPeriod) -> bool {
-        let stays = |pod: &PodLife| pod.ended().is_none_or(|ended| ended <= rest.from) || self.is_up(pod);
-        let lasts = |pod: &PodLife| stays(pod) && self.crash_of(pod).is_none() && self.outlasts_all(pod);
+        let stays =
+            |pod: &PodLife| pod.ended().is_none_or(|ended| ended <= rest.from) || self.is_up(pod);
+        let lasts =
+            |pod: &PodLife| stays(pod) && self.crash_of(pod).is_none() && self.outlasts_all(pod);
         rest.pods.iter().all(|(_, uid)| self.pod_life(uid).is_some_and(lasts))
     }
 
@@ -58,13 +63,22 @@ impl Timeline {
     /// the set had settled, or the newest one of the template as it stands.
     #[must_use]
     pub fn representative(&self, ordinal: i32) -> Option<&PodLife> {
-        let settled = self.settled().and_then(|rest| rest.pods.iter().filter_map(|(_, uid)| self.pod_life(uid)).find(|pod| pod.ordinal == ordinal));
+        let settled = self.settled().and_then(|rest| {
+            rest.pods
+                .iter()
+                .filter_map(|(_, uid)| self.pod_life(uid))
+                .find(|pod| pod.ordinal == ordinal)
+        });
         settled.or_else(|| self.lane(ordinal).iter().rfind(|pod| self.is_current(pod)))
     }
 
-    /// Whether a pod was Ready, and up: for more than the moment that each start of a container that ends is.
+    /// Whether a pod was Ready, and up: for more than the moment that each start of a container
+    /// that ends is.
     pub(crate) fn is_back(&self, new: &PodLife) -> bool {
-        new.ready.is_some() && self.is_up(new) && self.crash_of(new).is_none() && self.outlasts_all(new)
+        new.ready.is_some()
+            && self.is_up(new)
+            && self.crash_of(new).is_none()
+            && self.outlasts_all(new)
     }
 
     /// What an ordinal still lacks to be Ready, in words.
@@ -81,7 +95,9 @@ impl Timeline {
 
     /// What is missing for rest, in words; `None` at rest.
     pub(crate) fn going(&self) -> Option<String> {
-        let Some(set) = self.set().filter(|set| set.deleted.is_none()) else { return Some("a StatefulSet".to_owned()) };
+        let Some(set) = self.set().filter(|set| set.deleted.is_none()) else {
+            return Some("a StatefulSet".to_owned());
+        };
         if set.deletion_requested.is_some() {
             return Some(format!("{} is being deleted", set.name));
         }
@@ -109,7 +125,9 @@ impl Timeline {
             return Some(format!("the controller to see {}'s newest spec", set.name));
         }
         // An adopted pod without a revision is replaced, too.
-        let outdated = |pod: &&PodLife| !set.leaves_alone(pod.ordinal) && pod.revision() != Some(&set.status.update_revision);
+        let outdated = |pod: &&PodLife| {
+            !set.leaves_alone(pod.ordinal) && pod.revision() != Some(&set.status.update_revision)
+        };
         let next = self.owned().find(outdated).filter(|_| !set.status.update_revision.is_empty());
         next.map(|it| format!("{} to be updated", it.name()))
     }

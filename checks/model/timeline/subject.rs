@@ -6,30 +6,47 @@ use crate::model::{
 };
 
 impl Timeline {
-    /// The set that the work has moved to, where it is not the subject yet. `named` is the only one that may be it.
+    /// The set that the work has moved to, where it is not the subject yet. `named` is the only one
+    /// that may be it.
     ///
-    /// Work moves to a set that appears after the subject was chosen. Where the subject was deleted, it also moves to one that
-    /// stood before, once something is done to that: who only cleans up has done all there is to judge.
+    /// Work moves to a set that appears after the subject was chosen. Where the subject was
+    /// deleted, it also moves to one that stood before, once something is done to that: who only
+    /// cleans up has done all there is to judge.
     #[must_use]
     pub fn work_moves_to(&self, named: Option<&str>) -> Option<Reference> {
-        let current = self.subject.as_ref().and_then(|(seq, subject)| Some((*seq, subject.stateful_set.as_ref()?.name.as_str())));
+        let current = self
+            .subject
+            .as_ref()
+            .and_then(|(seq, subject)| Some((*seq, subject.stateful_set.as_ref()?.name.as_str())));
         let life = current.and_then(|(_, name)| self.sets.get(name)?.last());
-        let left = life.and_then(|life| life.deletion_requested.or(life.deleted)).map(|when| when.by);
-        let others = self.sets().filter(|set| set.deletion_requested.is_none() && current.is_none_or(|(_, name)| name != set.name));
+        let left =
+            life.and_then(|life| life.deletion_requested.or(life.deleted)).map(|when| when.by);
+        let others = self.sets().filter(|set| {
+            set.deletion_requested.is_none() && current.is_none_or(|(_, name)| name != set.name)
+        });
         let wanted = others.filter(|set| named.is_none_or(|name| name == set.name));
         let moved = wanted.filter(|set| match (current, left) {
             (None, _) => true,
             (Some((chosen, _)), None) => set.added.by > chosen,
             (Some(_), Some(left)) => self.last_work(set) > left,
         });
-        moved.max_by_key(|set| set.added.by).map(|set| Reference { name: set.name.clone(), uid: set.uid.clone() })
+        moved
+            .max_by_key(|set| set.added.by)
+            .map(|set| Reference { name: set.name.clone(), uid: set.uid.clone() })
     }
 
     /// The last line at which somebody did something with a set, other than taking it down.
     fn last_work(&self, set: &SetLife) -> Seq {
-        let scaled_up = set.scales.iter().rfind(|scale| scale.to > scale.from).map_or(0, |scale| scale.when.by);
-        let pods = self.lanes.get(&set.uid).into_iter().flat_map(|lanes| lanes.values()).filter_map(|lane| lane.last());
-        let added = pods.filter(|pod| pod.added.after.is_some()).map(|pod| pod.added.by).max().unwrap_or(0);
+        let scaled_up =
+            set.scales.iter().rfind(|scale| scale.to > scale.from).map_or(0, |scale| scale.when.by);
+        let pods = self
+            .lanes
+            .get(&set.uid)
+            .into_iter()
+            .flat_map(|lanes| lanes.values())
+            .filter_map(|lane| lane.last());
+        let added =
+            pods.filter(|pod| pod.added.after.is_some()).map(|pod| pod.added.by).max().unwrap_or(0);
         set.added.by.max(set.changed.by).max(scaled_up).max(added)
     }
 
@@ -66,9 +83,13 @@ mod tests {
     };
 
     fn set(history: History, change: Change, name: &str, replicas: i32) -> History {
-        let metadata = Metadata { name: name.to_owned(), uid: format!("uid-{name}"), ..Default::default() };
+        let metadata =
+            Metadata { name: name.to_owned(), uid: format!("uid-{name}"), ..Default::default() };
         let spec = Some(StatefulSetSpec { replicas: Some(replicas), ..Default::default() });
-        history.push(What::Object(change, Object::StatefulSet(StatefulSet { metadata, spec, ..Default::default() })))
+        history.push(What::Object(
+            change,
+            Object::StatefulSet(StatefulSet { metadata, spec, ..Default::default() }),
+        ))
     }
 
     fn chosen(history: History, name: &str) -> History {
@@ -95,7 +116,10 @@ mod tests {
         let first = chosen(set(History::new(), Change::Listed, "old", 3), "old");
         assert_eq!(moves(&first, None), None);
         // Beside it, or after it was deleted with a typing error in its name.
-        assert_eq!(moves(&set(first.clone(), Change::Added, "web", 3), None).as_deref(), Some("web"));
+        assert_eq!(
+            moves(&set(first.clone(), Change::Added, "web", 3), None).as_deref(),
+            Some("web")
+        );
         let deleted = set(first, Change::Deleted, "old", 3);
         assert_eq!(moves(&deleted, None), None);
         assert_eq!(moves(&set(deleted, Change::Added, "web", 3), None).as_deref(), Some("web"));
@@ -106,7 +130,11 @@ mod tests {
         let both = set(set(History::new(), Change::Listed, "old", 3), Change::Added, "web", 3);
         let cleaned = set(chosen(both, "web"), Change::Deleted, "web", 3);
         assert_eq!(moves(&cleaned, None), None);
-        assert_eq!(moves(&set(cleaned.clone(), Change::Modified, "old", 0), None), None, "taken down");
+        assert_eq!(
+            moves(&set(cleaned.clone(), Change::Modified, "old", 0), None),
+            None,
+            "taken down"
+        );
         // The second set was the mistake: the work goes on with the first.
         assert_eq!(moves(&set(cleaned, Change::Modified, "old", 5), None).as_deref(), Some("old"));
     }

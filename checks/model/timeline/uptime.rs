@@ -1,12 +1,13 @@
 //! Uptime: whether the containers of a pod that are meant to stay up do.
 //!
-//! One principle: a container that has ended by its own doing is up again only when its present run has outlasted every
-//! run that ended so. Ready is true for a moment at every start of a container without a readiness probe, so it tells
-//! nothing of a container that ends. What ends is known by the containers' own clock (`startedAt`, `finishedAt`), and by the
-//! time of the recording where that is missing.
+//! One principle: a container that has ended by its own doing is up again only when its present run
+//! has outlasted every run that ended so. Ready is true for a moment at every start of a container
+//! without a readiness probe, so it tells nothing of a container that ends. What ends is known by
+//! the containers' own clock (`startedAt`, `finishedAt`), and by the time of the recording where
+//! that is missing.
 //!
-//! By its own doing ends what exits, what its own liveness probe has killed, and what exceeds its memory. Not so ends what
-//! was asked to go, was evicted, or was lost with its node.
+//! By its own doing ends what exits, what its own liveness probe has killed, and what exceeds its
+//! memory. Not so ends what was asked to go, was evicted, or was lost with its node.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +23,12 @@ use crate::model::{
 };
 
 const SECOND: u64 = 1_000_000_000;
-/// A run of that length was no failed start: after ten minutes the kubelet itself forgets how often a container has ended
+/// A run of that length was no failed start: after ten minutes the kubelet itself forgets how often
+/// a container has ended
 /// (<https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy>).
 const RECOVERED: u64 = 600 * SECOND;
-/// By how much a run must be longer than another: stamps are whole seconds, and the kubelet sees an end up to a second late.
+/// By how much a run must be longer than another: stamps are whole seconds, and the kubelet sees an
+/// end up to a second late.
 const MARGIN: u64 = 2 * SECOND;
 
 /// What is known of the runs of one container that is meant to stay up.
@@ -61,7 +64,8 @@ struct Run {
 pub(crate) struct Moment {
     /// In nanoseconds since the recording began.
     pub(crate) at: u64,
-    /// The latest stamp of any container so far, in seconds since the epoch: the node's clock is not behind it.
+    /// The latest stamp of any container so far, in seconds since the epoch: the node's clock is
+    /// not behind it.
     pub(crate) clock: i64,
 }
 
@@ -86,7 +90,8 @@ impl Runs {
             }
             self.over = number + 1;
             let run = self.run.filter(|it| it.number == number);
-            let lasted = length(ended).unwrap_or_else(|| run.map_or(0, |it| now.at.saturating_sub(it.seen_at)));
+            let lasted = length(ended)
+                .unwrap_or_else(|| run.map_or(0, |it| now.at.saturating_sub(it.seen_at)));
             if is_own_doing(ended, now) {
                 self.run = None;
                 if lasted < RECOVERED {
@@ -107,7 +112,12 @@ impl Runs {
         {
             // How the one before ended was not told, or is forgotten.
             self.over = self.over.max(number);
-            self.run = Some(Run { number, started: running.started_at.as_deref().and_then(stamp::epoch), seen_at: now.at, lasted: None });
+            self.run = Some(Run {
+                number,
+                started: running.started_at.as_deref().and_then(stamp::epoch),
+                seen_at: now.at,
+                lasted: None,
+            });
         }
     }
 
@@ -118,7 +128,8 @@ impl Runs {
         run.lasted.unwrap_or(0).max(moment.at.saturating_sub(run.seen_at)).max(by_clock)
     }
 
-    /// How much longer the present run must last, in nanoseconds, to outlast what ended by its own doing, and what others did.
+    /// How much longer the present run must last, in nanoseconds, to outlast what ended by its own
+    /// doing, and what others did.
     fn lacks(&self, moment: Moment, others: Option<u64>) -> u64 {
         let Some(longest) = self.longest.max(others) else { return 0 };
         (longest + MARGIN).saturating_sub(self.lasted(moment))
@@ -134,7 +145,8 @@ impl Timeline {
         }
     }
 
-    /// Whether a pod's containers run, and each has outlasted all its runs that ended by its own doing.
+    /// Whether a pod's containers run, and each has outlasted all its runs that ended by its own
+    /// doing.
     ///
     /// Of a pod that was asked to go, whether that was so then.
     pub(crate) fn is_up(&self, pod: &PodLife) -> bool {
@@ -152,8 +164,9 @@ impl Timeline {
         self.crash_of(pod).is_some()
     }
 
-    /// The crash loop in which a pod is, or was: its own, or, where a container of it has ended and is not up again, that of
-    /// the same container in another pod, which is made from the same template.
+    /// The crash loop in which a pod is, or was: its own, or, where a container of it has ended and
+    /// is not up again, that of the same container in another pod, which is made from the same
+    /// template.
     pub(crate) fn crash_of(&self, pod: &PodLife) -> Option<&Obstacle> {
         if let Some(own) = self.crash_loops.get(pod.uid()) {
             return Some(&own.obstacle);
@@ -162,12 +175,16 @@ impl Timeline {
             return None;
         }
         let tells = |uid: &str| self.pod_life(uid).is_some_and(|ends| self.tells_of(ends, pod));
-        let same = self.crash_loops.iter().filter(|(uid, it)| pod.longest_run(&it.container).is_some() && tells(uid));
+        let same = self
+            .crash_loops
+            .iter()
+            .filter(|(uid, it)| pod.longest_run(&it.container).is_some() && tells(uid));
         same.min_by_key(|(_, it)| it.seq).map(|(_, it)| &it.obstacle)
     }
 
-    /// What keeps all that was seen from counting: the pods that the submission asks for were never up at once, since a container of
-    /// them ends again and again, or has ended and nothing shows yet whether it stays up.
+    /// What keeps all that was seen from counting: the pods that the submission asks for were never
+    /// up at once, since a container of them ends again and again, or has ended and nothing shows
+    /// yet whether it stays up.
     ///
     /// Without that, each test would find a moment at which all was Ready.
     #[must_use]
@@ -176,7 +193,8 @@ impl Timeline {
             return None;
         }
         let ordinals = self.ordinals();
-        let asked_for = |uid: &str| self.pod_life(uid).is_some_and(|pod| ordinals.contains(&pod.ordinal));
+        let asked_for =
+            |uid: &str| self.pod_life(uid).is_some_and(|pod| ordinals.contains(&pod.ordinal));
         let loops = self.crash_loops.iter().filter(|(uid, _)| asked_for(uid));
         if let Some((_, first)) = loops.min_by_key(|(_, it)| it.seq) {
             return Some(Standing::Blocked(first.obstacle.clone()));
@@ -184,40 +202,55 @@ impl Timeline {
         ordinals.filter_map(|ordinal| self.live(ordinal)).find_map(|pod| self.undecided(pod))
     }
 
-    /// That nothing shows whether a pod stays up whose containers have ended, or are known to end in other pods; `None` where that is
-    /// shown, and where the pod was asked to go before it could be.
+    /// That nothing shows whether a pod stays up whose containers have ended, or are known to end
+    /// in other pods; `None` where that is shown, and where the pod was asked to go before it could
+    /// be.
     pub(crate) fn undecided(&self, pod: &PodLife) -> Option<Standing> {
         let moment = self.moment(pod);
         let is_known = pod.ended().is_none() || pod.is_up(moment);
-        let other = || self.crash_loops.iter().find(|(uid, it)| !self.outlasts(pod, uid, it)).map(|(_, it)| it);
+        let other = || {
+            self.crash_loops.iter().find(|(uid, it)| !self.outlasts(pod, uid, it)).map(|(_, it)| it)
+        };
         let why = match (is_known, other()) {
             _ if pod.deletion_requested.is_some() => return None,
             (true, None) => return None,
             (true, Some(it)) => {
-                format!("the recording ends before container {} has run for longer than it did where it ends: {}", it.container, it.obstacle.why)
+                format!(
+                    "the recording ends before container {} has run for longer than it did where \
+                    it ends: {}",
+                    it.container, it.obstacle.why
+                )
             }
             (false, _) => {
-                let why = pod.restless(moment).unwrap_or_else(|| "a container has ended and does not run".to_owned());
+                let why = pod
+                    .restless(moment)
+                    .unwrap_or_else(|| "a container has ended and does not run".to_owned());
                 format!("{why}: the recording ends before it shows whether that stays up")
             }
         };
         Some(Standing::unseen(format!("{}: {why}", pod.name())))
     }
 
-    /// Whether a pod has outlasted the runs of a container that ends again and again in the pod `uid`, where that tells of it, too.
+    /// Whether a pod has outlasted the runs of a container that ends again and again in the pod
+    /// `uid`, where that tells of it, too.
     pub(crate) fn outlasts(&self, pod: &PodLife, uid: &str, it: &CrashLoop) -> bool {
-        let Some(ends) = self.pod_life(uid).filter(|ends| self.tells_of(ends, pod)) else { return true };
+        let Some(ends) = self.pod_life(uid).filter(|ends| self.tells_of(ends, pod)) else {
+            return true;
+        };
         pod.outlasts(&it.container, ends.longest_run(&it.container).unwrap_or(0), self.moment(pod))
     }
 
     /// Whether what ends in one pod ends in another, too.
     ///
-    /// What ends when it starts anew does so in every pod; what ends when it comes back does so in those that come back. An ordinal
-    /// beyond those that the submission asks for may end for being that.
+    /// What ends when it starts anew does so in every pod; what ends when it comes back does so in
+    /// those that come back. An ordinal beyond those that the submission asks for may end for being
+    /// that.
     fn tells_of(&self, ends: &PodLife, pod: &PodLife) -> bool {
         let ordinals = self.ordinals();
-        let place = |pod: &PodLife| self.lane(pod.ordinal).iter().position(|it| it.uid() == pod.uid());
-        (ordinals.contains(&ends.ordinal) || !ordinals.contains(&pod.ordinal)) && place(ends) <= place(pod)
+        let place =
+            |pod: &PodLife| self.lane(pod.ordinal).iter().position(|it| it.uid() == pod.uid());
+        (ordinals.contains(&ends.ordinal) || !ordinals.contains(&pod.ordinal))
+            && place(ends) <= place(pod)
     }
 
     /// Whether a pod has outlasted whatever is known to end.
@@ -225,12 +258,14 @@ impl Timeline {
         self.crash_loops.iter().all(|(uid, it)| self.outlasts(pod, uid, it))
     }
 
-    /// When the next container will have outlasted what ended before, in nanoseconds since the recording began, if it goes on running.
+    /// When the next container will have outlasted what ended before, in nanoseconds since the
+    /// recording began, if it goes on running.
     #[must_use]
     pub fn next_up(&self) -> Option<u64> {
         let mut others: BTreeMap<&str, u64> = BTreeMap::new();
         for (uid, it) in &self.crash_loops {
-            let longest = self.pod_life(uid).and_then(|pod| pod.longest_run(&it.container)).unwrap_or(0);
+            let longest =
+                self.pod_life(uid).and_then(|pod| pod.longest_run(&it.container)).unwrap_or(0);
             let known = others.entry(&it.container).or_default();
             *known = longest.max(*known);
         }
@@ -250,10 +285,11 @@ impl PodLife {
     pub(crate) fn take_runs(&mut self, now: &Circumstances) {
         let Self { pod, runs, .. } = self;
         for status in lasting(pod) {
-            let place = runs.iter().position(|it| it.container == status.name).unwrap_or_else(|| {
-                runs.push(Runs { container: status.name.clone(), ..Runs::default() });
-                runs.len() - 1
-            });
+            let place =
+                runs.iter().position(|it| it.container == status.name).unwrap_or_else(|| {
+                    runs.push(Runs { container: status.name.clone(), ..Runs::default() });
+                    runs.len() - 1
+                });
             runs[place].take(status, now);
         }
     }
@@ -276,19 +312,28 @@ impl PodLife {
         self.runs.iter().all(|it| it.runs && it.lacks(moment, None) == 0)
     }
 
-    /// Whether a container of it, where it has one of that name, has outlasted a run of that length.
+    /// Whether a container of it, where it has one of that name, has outlasted a run of that
+    /// length.
     pub(crate) fn outlasts(&self, container: &str, run: u64, moment: Moment) -> bool {
-        self.runs.iter().filter(|it| it.container == container).all(|it| it.runs && it.lacks(moment, Some(run)) == 0)
+        self.runs
+            .iter()
+            .filter(|it| it.container == container)
+            .all(|it| it.runs && it.lacks(moment, Some(run)) == 0)
     }
 
-    /// How much longer its containers must run to outlast their own runs that ended, and those of such length, by container; without
-    /// those of which nothing lacks.
+    /// How much longer its containers must run to outlast their own runs that ended, and those of
+    /// such length, by container; without those of which nothing lacks.
     fn lacking(&self, moment: Moment, others: &BTreeMap<&str, u64>) -> impl Iterator<Item = u64> {
-        let lacks = self.runs.iter().filter(|it| it.runs).map(move |it| it.lacks(moment, others.get(it.container.as_str()).copied()));
+        let lacks = self
+            .runs
+            .iter()
+            .filter(|it| it.runs)
+            .map(move |it| it.lacks(moment, others.get(it.container.as_str()).copied()));
         lacks.filter(|it| *it > 0)
     }
 
-    /// Whether a container is meant to stay up: native sidecars are, other init containers are to end.
+    /// Whether a container is meant to stay up: native sidecars are, other init containers are to
+    /// end.
     #[must_use]
     pub fn is_lasting(&self, container: &str) -> bool {
         lasting(&self.pod).any(|it| it.name == container)
@@ -296,37 +341,62 @@ impl PodLife {
 
     /// Whether a container of it does not run now, and was started again before.
     pub(crate) fn may_be_in_a_crash_loop(&self) -> bool {
-        let statuses = self.pod.status.init_container_statuses.iter().chain(&self.pod.status.container_statuses);
-        self.deletion_requested.is_none() && statuses.filter(|it| it.restart_count > 1).any(|it| it.state.running.is_none())
+        let statuses = self
+            .pod
+            .status
+            .init_container_statuses
+            .iter()
+            .chain(&self.pod.status.container_statuses);
+        self.deletion_requested.is_none()
+            && statuses.filter(|it| it.restart_count > 1).any(|it| it.state.running.is_none())
     }
 
     /// What keeps it from being up although it runs, in words.
     pub(crate) fn restless(&self, moment: Moment) -> Option<String> {
         let it = self.runs.iter().find(|it| it.runs && it.lacks(moment, None) > 0)?;
         let (longest, lasted) = (it.longest.unwrap_or(0) / SECOND, it.lasted(moment) / SECOND);
-        Some(format!("container {} ended after {longest} s, and has run for {lasted} s since it was started again", it.container))
+        Some(format!(
+            "container {} ended after {longest} s, and has run for {lasted} s since it was \
+            started again",
+            it.container
+        ))
     }
 }
 
-/// The statuses of the containers that are meant to stay up: native sidecars among them, other init containers not.
+/// The statuses of the containers that are meant to stay up: native sidecars among them, other init
+/// containers not.
 fn lasting(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
-    let sidecars = pod.spec.iter().flat_map(|it| &it.init_containers).filter(|it| it.restart_policy == "Always");
+    let sidecars = pod
+        .spec
+        .iter()
+        .flat_map(|it| &it.init_containers)
+        .filter(|it| it.restart_policy == "Always");
     let sidecars: Vec<&str> = sidecars.map(|it| it.name.as_str()).collect();
     let status = &pod.status;
-    status.init_container_statuses.iter().filter(move |it| sidecars.contains(&it.name.as_str())).chain(&status.container_statuses)
+    status
+        .init_container_statuses
+        .iter()
+        .filter(move |it| sidecars.contains(&it.name.as_str()))
+        .chain(&status.container_statuses)
 }
 
 /// The runs that a status tells the end of, by their number, oldest first.
 ///
-/// While a container waits to be started again, the last one has ended and the restart count is still its own.
+/// While a container waits to be started again, the last one has ended and the restart count is
+/// still its own.
 fn ends(status: &ContainerStatus) -> impl Iterator<Item = (i32, &Terminated)> {
-    let last = if status.state.waiting.is_some() { status.restart_count } else { status.restart_count - 1 };
+    let last = if status.state.waiting.is_some() {
+        status.restart_count
+    } else {
+        status.restart_count - 1
+    };
     let before = status.last_state.terminated.as_ref().map(|it| (last, it));
     let now = status.state.terminated.as_ref().map(|it| (status.restart_count, it));
     before.into_iter().chain(now)
 }
 
-/// How long a run was by the node's clock, in nanoseconds. One that could not be started began in 1970.
+/// How long a run was by the node's clock, in nanoseconds. One that could not be started began in
+/// 1970.
 fn length(ended: &Terminated) -> Option<u64> {
     let started = stamp::epoch(ended.started_at.as_deref()?)?;
     let finished = stamp::epoch(ended.finished_at.as_deref()?)?;
@@ -334,9 +404,13 @@ fn length(ended: &Terminated) -> Option<u64> {
 }
 
 fn is_own_doing(ended: &Terminated, now: &Circumstances) -> bool {
-    // The kubelet does not know what became of the container: its node, or the runtime, was started again.
+    // The kubelet does not know what became of the container: its node, or the runtime, was started
+    // again.
     const UNKNOWN: i32 = 255;
-    if now.is_removed || ended.reason == "ContainerStatusUnknown" || ended.reason == "Unknown" && ended.exit_code == UNKNOWN {
+    if now.is_removed
+        || ended.reason == "ContainerStatusUnknown"
+        || ended.reason == "Unknown" && ended.exit_code == UNKNOWN
+    {
         return false;
     }
     let finished = ended.finished_at.as_deref().and_then(stamp::epoch);
@@ -348,7 +422,10 @@ pub(crate) fn latest_stamp(pod: &Pod) -> Option<i64> {
     let statuses = pod.status.init_container_statuses.iter().chain(&pod.status.container_statuses);
     let stamps = statuses.flat_map(|it| {
         let running = it.state.running.as_ref().and_then(|it| it.started_at.as_deref());
-        let ended = [&it.state.terminated, &it.last_state.terminated].into_iter().flatten().filter_map(|it| it.finished_at.as_deref());
+        let ended = [&it.state.terminated, &it.last_state.terminated]
+            .into_iter()
+            .flatten()
+            .filter_map(|it| it.finished_at.as_deref());
         ended.chain(running)
     });
     stamps.filter_map(stamp::epoch).max()
@@ -370,14 +447,21 @@ mod tests {
     };
 
     fn ended(started_at: &str, finished_at: &str) -> Terminated {
-        Terminated { started_at: Some(started_at.to_owned()), finished_at: Some(finished_at.to_owned()), ..Terminated::default() }
+        Terminated {
+            started_at: Some(started_at.to_owned()),
+            finished_at: Some(finished_at.to_owned()),
+            ..Terminated::default()
+        }
     }
 
     fn again(ended: Terminated) -> ContainerStatus {
         ContainerStatus {
             name: "app".to_owned(),
             restart_count: 1,
-            state: ContainerState { running: Some(Running::default()), ..ContainerState::default() },
+            state: ContainerState {
+                running: Some(Running::default()),
+                ..ContainerState::default()
+            },
             last_state: ContainerState { terminated: Some(ended), ..ContainerState::default() },
             ..ContainerStatus::default()
         }
@@ -395,13 +479,19 @@ mod tests {
         assert!(has_ended(|pod| pod.status.container_statuses = vec![again(soon())]));
         let memory = Terminated { reason: "OOMKilled".to_owned(), exit_code: 137, ..soon() };
         assert!(has_ended(|pod| pod.status.container_statuses = vec![again(memory)]));
-        let not_started = Terminated { reason: "StartError".to_owned(), ..ended("1970-01-01T00:00:00Z", "2026-11-23T00:00:05Z") };
+        let not_started = Terminated {
+            reason: "StartError".to_owned(),
+            ..ended("1970-01-01T00:00:00Z", "2026-11-23T00:00:05Z")
+        };
         assert!(has_ended(|pod| pod.status.container_statuses = vec![again(not_started)]));
         // After the pod was asked to go, at 00:00:04; a moment before, it was its own doing.
         let asked = |pod: &mut Pod, finished: &str| {
             pod.metadata.deletion_timestamp = Some("2026-11-23T00:00:34Z".to_owned());
             pod.metadata.deletion_grace_period_seconds = Some(30);
-            pod.status.container_statuses[0].state = ContainerState { terminated: Some(ended("2026-11-23T00:00:00Z", finished)), ..ContainerState::default() };
+            pod.status.container_statuses[0].state = ContainerState {
+                terminated: Some(ended("2026-11-23T00:00:00Z", finished)),
+                ..ContainerState::default()
+            };
         };
         assert!(!has_ended(|pod| asked(pod, "2026-11-23T00:00:05Z")));
         assert!(has_ended(|pod| asked(pod, "2026-11-23T00:00:03Z")));
@@ -413,22 +503,34 @@ mod tests {
             pod.status.container_statuses = vec![again(soon())];
         }));
         // It had come up, by what the kubelet itself forgets.
-        assert!(!has_ended(|pod| pod.status.container_statuses = vec![again(ended("2026-11-23T00:00:00Z", "2026-11-23T00:10:00Z"))]));
+        assert!(!has_ended(|pod| pod.status.container_statuses =
+            vec![again(ended("2026-11-23T00:00:00Z", "2026-11-23T00:10:00Z"))]));
     }
 
     fn with_init(restart_policy: &str) -> Timeline {
         let mut history = History::new();
-        let init = Container { name: "init".to_owned(), restart_policy: restart_policy.to_owned(), ..Container::default() };
+        let init = Container {
+            name: "init".to_owned(),
+            restart_policy: restart_policy.to_owned(),
+            ..Container::default()
+        };
         history.spec.template.spec.init_containers = vec![init];
-        let status = ContainerStatus { name: "init".to_owned(), ..again(ended("2026-11-23T00:00:00Z", "2026-11-23T00:00:20Z")) };
+        let status = ContainerStatus {
+            name: "init".to_owned(),
+            ..again(ended("2026-11-23T00:00:00Z", "2026-11-23T00:00:20Z"))
+        };
         let up = history.service().set(Change::Added).subject().up(0).up(1).up(2);
-        up.pod(0, Change::Modified, |pod| pod.status.init_container_statuses = vec![status]).timeline()
+        up.pod(0, Change::Modified, |pod| pod.status.init_container_statuses = vec![status])
+            .timeline()
     }
 
     #[test]
     fn native_sidecars_are_meant_to_stay_up_and_other_init_containers_to_end() {
         assert_eq!(with_init("").settled_or_awaited(), WaitStatus::Done);
-        assert_eq!(with_init("Always").settled_or_awaited(), WaitStatus::Going("web-0 to stay up".to_owned()));
+        assert_eq!(
+            with_init("Always").settled_or_awaited(),
+            WaitStatus::Going("web-0 to stay up".to_owned())
+        );
     }
 
     #[test]
@@ -441,7 +543,10 @@ mod tests {
         assert!(timeline.is_settled());
         assert_eq!(timeline.next_up(), None);
         // By the nodes' clock, where another container started later.
-        let later = |pod: &mut Pod| pod.status.container_statuses[0].state.running = Some(Running { started_at: Some("2026-11-23T00:01:00Z".to_owned()) });
+        let later = |pod: &mut Pod| {
+            pod.status.container_statuses[0].state.running =
+                Some(Running { started_at: Some("2026-11-23T00:01:00Z".to_owned()) })
+        };
         let since = Some("2026-11-23T00:00:21Z".to_owned());
         let restarted = |pod: &mut Pod| {
             let mut status = again(ended("2026-11-23T00:00:00Z", "2026-11-23T00:00:20Z"));

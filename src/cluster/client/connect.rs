@@ -25,7 +25,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long the first answer may take.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
 
-/// Which cluster and namespace, as the user says. What is `None` comes from the kubeconfig, as with kubectl.
+/// Which cluster and namespace, as the user says. What is `None` comes from the kubeconfig, as with
+/// kubectl.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// `--kubeconfig`.
@@ -70,29 +71,44 @@ impl Cluster {
     /// Finds the cluster and asks for its version, once.
     ///
     /// # Errors
-    /// A name that cannot be a namespace's, no or no usable kubeconfig, no such context, no server, no trust, no credentials.
+    /// A name that cannot be a namespace's, no or no usable kubeconfig, no such context, no server,
+    /// no trust, no credentials.
     pub async fn connect(options: &Options) -> Result<Self, Failure> {
         let namespace = options.namespace.clone().unwrap_or_else(|| LAB_NAMESPACE.to_owned());
         // It becomes part of paths.
-        if namespace.is_empty() || namespace.len() > 63 || !namespace.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-') {
+        if namespace.is_empty()
+            || namespace.len() > 63
+            || !namespace
+                .bytes()
+                .all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-')
+        {
             return Err(Failure::new(
                 "bad_namespace",
-                format!("{:?} cannot be a namespace", crate::console::sanitize::sanitize(&namespace)),
+                format!(
+                    "{:?} cannot be a namespace",
+                    crate::console::sanitize::sanitize(&namespace)
+                ),
                 "A namespace's name has lowercase letters, digits and hyphens.",
             ));
         }
-        let (mut config, context) = configuration(options.kubeconfig.as_deref(), options.context.as_deref()).await?;
+        let (mut config, context) =
+            configuration(options.kubeconfig.as_deref(), options.context.as_deref()).await?;
         let plugin = Plugin::take(&mut config).await?;
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT);
         let server = without_credentials(config.cluster_url.to_string().trim_end_matches('/'));
         let own_namespace = config.default_namespace.clone();
         // Without the name and password that may stand before the host.
-        let proxy = config.proxy_url.as_ref().and_then(|it| it.authority()).map(|it| it.as_str().rsplit('@').next().unwrap_or_default().to_owned());
+        let proxy = config
+            .proxy_url
+            .as_ref()
+            .and_then(|it| it.authority())
+            .map(|it| it.as_str().rsplit('@').next().unwrap_or_default().to_owned());
         let requests = Arc::new(Requests::default());
         let tried = Tried { verb: "get", resource: "version", server: &server, ..Tried::default() };
         let layer = CountLayer { requests: Arc::clone(&requests), plugin };
-        let builder = ClientBuilder::try_from(config.clone()).map_err(|error| Failure::of_client(&error, has_p521_key(&config), &tried))?;
+        let builder = ClientBuilder::try_from(config.clone())
+            .map_err(|error| Failure::of_client(&error, has_p521_key(&config), &tried))?;
         let mut client = builder.with_layer(&layer).build();
         let mut answer = version(&client, &tried).await;
         if answer.as_ref().is_err_and(|failure| failure.id == "tls")
@@ -102,10 +118,22 @@ impl Cluster {
             (client, answer) = (other, Ok(version));
         }
         let version = answer.map_err(|failure| match proxy {
-            Some(proxy) => failure.because(format!("it was asked through the proxy {proxy}, as the kubeconfig's proxy-url or HTTPS_PROXY says")),
+            Some(proxy) => failure.because(format!(
+                "it was asked through the proxy {proxy}, as \
+                the kubeconfig's proxy-url or HTTPS_PROXY says"
+            )),
             None => failure,
         })?;
-        Ok(Self { client, namespace, own_namespace, context, server, version, requests, watch_events: Arc::default() })
+        Ok(Self {
+            client,
+            namespace,
+            own_namespace,
+            context,
+            server,
+            version,
+            requests,
+            watch_events: Arc::default(),
+        })
     }
 
     /// The same cluster through an existing client: for tests, and for many namespaces at once.
@@ -129,10 +157,14 @@ impl Cluster {
         Self { namespace: namespace.to_owned(), ..self.clone() }
     }
 
-    /// What an error of a request means; `resource` as in [`Tried`], an empty name for a collection.
+    /// What an error of a request means; `resource` as in [`Tried`], an empty name for a
+    /// collection.
     #[must_use]
     pub fn failure(&self, error: &kube::Error, verb: &str, resource: &str, name: &str) -> Failure {
-        Failure::of(error, &Tried { verb, resource, name, namespace: &self.namespace, server: &self.server })
+        Failure::of(
+            error,
+            &Tried { verb, resource, name, namespace: &self.namespace, server: &self.server },
+        )
     }
 
     /// Watch events received so far.
@@ -152,8 +184,12 @@ async fn version(client: &Client, tried: &Tried<'_>) -> Result<String, Failure> 
         Ok(Err(error)) => Err(Failure::of(&error, tried)),
         Err(_) => Err(Failure::new(
             "no_answer",
-            format!("the API server at {} does not answer", crate::console::sanitize::sanitize(tried.server)),
-            "Check that the cluster runs and that this machine can reach it (network, VPN, firewall).",
+            format!(
+                "the API server at {} does not answer",
+                crate::console::sanitize::sanitize(tried.server)
+            ),
+            "Check that the cluster runs and that this machine can reach it (network, VPN, \
+            firewall).",
         )),
     }
 }

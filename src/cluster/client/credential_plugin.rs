@@ -1,7 +1,8 @@
 //! Credential plugins: the command of a kubeconfig that prints a token or a certificate.
 //!
-//! kube runs them too, but waits for ever, and on the thread that should hear a Ctrl-C. So they are run
-//! here: bounded, killed when nobody waits for them any more, and again shortly before a token expires.
+//! kube runs them too, but waits for ever, and on the thread that should hear a Ctrl-C. So they are
+//! run here: bounded, killed when nobody waits for them any more, and again shortly before a token
+//! expires.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -59,19 +60,23 @@ struct Status {
 }
 
 impl Plugin {
-    /// Runs the configuration's plugin, if it has one that counts, and puts what it gives in its place.
-    /// A token that expires comes back as a plugin, for it to be renewed.
+    /// Runs the configuration's plugin, if it has one that counts, and puts what it gives in its
+    /// place. A token that expires comes back as a plugin, for it to be renewed.
     ///
     /// # Errors
     /// The plugin is missing, fails, gives nothing of use, or takes too long.
     pub(crate) async fn take(config: &mut Config) -> Result<Option<Arc<Self>>, Failure> {
         let auth = &mut config.auth_info;
-        let goes_before =
-            auth.auth_provider.is_some() || auth.token.is_some() || auth.token_file.is_some() || auth.username.is_some() && auth.password.is_some();
+        let goes_before = auth.auth_provider.is_some()
+            || auth.token.is_some()
+            || auth.token_file.is_some()
+            || auth.username.is_some() && auth.password.is_some();
         let Some(exec) = auth.exec.take().filter(|_| !goes_before) else { return Ok(None) };
         let status = run(&exec).await?;
         let expires = expires(&exec, &status)?;
-        if let (Some(certificate), Some(key)) = (&status.client_certificate_data, &status.client_key_data) {
+        if let (Some(certificate), Some(key)) =
+            (&status.client_certificate_data, &status.client_key_data)
+        {
             put_certificate(auth, certificate, key);
         }
         match (status.token, expires) {
@@ -105,40 +110,73 @@ impl Plugin {
 /// Runs it once.
 async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
     let name = name(exec);
-    let by_hand = format!("Run `{name}` by hand with the arguments of the kubeconfig, or log in again as your cluster's guide says.");
-    let asks = exec.interactive_mode != Some(ExecInteractiveMode::Never) && io::stdin().is_terminal();
+    let by_hand = format!(
+        "Run `{name}` by hand with the arguments of the kubeconfig, or log in again as your \
+        cluster's guide says."
+    );
+    let asks =
+        exec.interactive_mode != Some(ExecInteractiveMode::Never) && io::stdin().is_terminal();
     let within = if asks { AT_TERMINAL } else { ALONE };
-    let mut child = command(exec, asks).kill_on_drop(true).spawn().map_err(|error| not_started(exec, &error))?;
+    let mut child = command(exec, asks)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| not_started(exec, &error))?;
     let ended = async {
         let (out, err) = tokio::join!(read(child.stdout.take()), read(child.stderr.take()));
         Ok::<_, io::Error>((child.wait().await?, out?, err?))
     };
     let (status, out, err): (ExitStatus, _, _) = match tokio::time::timeout(within, ended).await {
         Ok(Ok(ended)) => ended,
-        Ok(Err(error)) => return Err(Failure::new("credential_plugin", format!("the credential plugin {name} cannot be read: {error}"), by_hand)),
+        Ok(Err(error)) => {
+            return Err(Failure::new(
+                "credential_plugin",
+                format!("the credential plugin {name} cannot be read: {error}"),
+                by_hand,
+            ));
+        }
         Err(_) => {
-            let what = format!("the credential plugin {name} has not ended within {} s", within.as_secs());
-            return Err(Failure::new("credential_plugin", what, format!("See what it waits for. {by_hand}")));
+            let what =
+                format!("the credential plugin {name} has not ended within {} s", within.as_secs());
+            return Err(Failure::new(
+                "credential_plugin",
+                what,
+                format!("See what it waits for. {by_hand}"),
+            ));
         }
     };
     if !status.success() {
-        let failure = Failure::new("credential_plugin", format!("the credential plugin {name} failed ({status})"), by_hand);
+        let failure = Failure::new(
+            "credential_plugin",
+            format!("the credential plugin {name} failed ({status})"),
+            by_hand,
+        );
         return Err(failure.because(mask(String::from_utf8_lossy(&err).trim())));
     }
-    let printed = serde_json::from_slice::<Printed>(&out).ok().map(|it| it.status).filter(Status::holds_something);
-    printed.ok_or_else(|| Failure::new("credential_plugin", format!("the credential plugin {name} printed no credential"), by_hand))
+    let printed = serde_json::from_slice::<Printed>(&out)
+        .ok()
+        .map(|it| it.status)
+        .filter(Status::holds_something);
+    printed.ok_or_else(|| {
+        Failure::new(
+            "credential_plugin",
+            format!("the credential plugin {name} printed no credential"),
+            by_hand,
+        )
+    })
 }
 
 impl Status {
     const fn holds_something(&self) -> bool {
-        self.token.is_some() || self.client_certificate_data.is_some() && self.client_key_data.is_some()
+        self.token.is_some()
+            || self.client_certificate_data.is_some() && self.client_key_data.is_some()
     }
 }
 
 fn command(exec: &ExecConfig, asks: bool) -> Command {
     let mut command = Command::new(exec.command.as_deref().unwrap_or_default());
     command.args(exec.args.iter().flatten());
-    command.envs(exec.env.iter().flatten().filter_map(|it| Some((it.get("name")?, it.get("value")?))));
+    command
+        .envs(exec.env.iter().flatten().filter_map(|it| Some((it.get("name")?, it.get("value")?))));
     let mut spec = json!({"interactive": asks});
     if let Some(cluster) = exec.cluster.as_ref().filter(|_| exec.provide_cluster_info) {
         // What was read from a kubeconfig can be written again.
@@ -146,7 +184,8 @@ fn command(exec: &ExecConfig, asks: bool) -> Command {
     }
     let info = json!({"kind": "ExecCredential", "apiVersion": exec.api_version, "spec": spec});
     command.env("KUBERNETES_EXEC_INFO", info.to_string());
-    let (input, errors) = if asks { (Stdio::inherit(), Stdio::inherit()) } else { (Stdio::null(), Stdio::piped()) };
+    let (input, errors) =
+        if asks { (Stdio::inherit(), Stdio::inherit()) } else { (Stdio::null(), Stdio::piped()) };
     command.stdin(input).stdout(Stdio::piped()).stderr(errors);
     command
 }
@@ -163,10 +202,16 @@ async fn read(from: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
 fn not_started(exec: &ExecConfig, error: &io::Error) -> Failure {
     let name = name(exec);
     if error.kind() != io::ErrorKind::NotFound {
-        return Failure::new("credential_plugin", format!("the credential plugin {name} cannot be started: {error}"), "Mend or reinstall it.");
+        return Failure::new(
+            "credential_plugin",
+            format!("the credential plugin {name} cannot be started: {error}"),
+            "Mend or reinstall it.",
+        );
     }
-    let what = format!("the credential plugin {name}, which the kubeconfig names, is not installed");
-    Failure::new("no_credential_plugin", what, "Install it, and see that it is in PATH.").because(exec.install_hint.as_deref().unwrap_or_default().trim())
+    let what =
+        format!("the credential plugin {name}, which the kubeconfig names, is not installed");
+    Failure::new("no_credential_plugin", what, "Install it, and see that it is in PATH.")
+        .because(exec.install_hint.as_deref().unwrap_or_default().trim())
 }
 
 /// The command, without its arguments: they may hold a password or a token.
@@ -179,7 +224,11 @@ fn expires(exec: &ExecConfig, status: &Status) -> Result<Option<Timestamp>, Fail
     let wrong = |_| {
         Failure::new(
             "credential_plugin",
-            format!("the credential plugin {} printed no time of expiry: {}", name(exec), sanitize(text)),
+            format!(
+                "the credential plugin {} printed no time of expiry: {}",
+                name(exec),
+                sanitize(text)
+            ),
             "Mend or reinstall it.",
         )
     };
@@ -187,8 +236,13 @@ fn expires(exec: &ExecConfig, status: &Status) -> Result<Option<Timestamp>, Fail
 }
 
 fn bearer(exec: &ExecConfig, token: &str) -> Result<HeaderValue, Failure> {
-    let wrong =
-        |_| Failure::new("credential_plugin", format!("the credential plugin {} printed a token that cannot be sent", name(exec)), "Mend or reinstall it.");
+    let wrong = |_| {
+        Failure::new(
+            "credential_plugin",
+            format!("the credential plugin {} printed a token that cannot be sent", name(exec)),
+            "Mend or reinstall it.",
+        )
+    };
     let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(wrong)?;
     value.set_sensitive(true);
     Ok(value)

@@ -1,4 +1,5 @@
-//! What can go wrong between us and a cluster: what failed, on which object, why, and what to do next.
+//! What can go wrong between us and a cluster: what failed, on which object, why, and what to do
+//! next.
 
 use std::{error::Error as StdError, fmt, io};
 
@@ -32,7 +33,8 @@ impl fmt::Display for Failure {
 }
 
 /// What helps where no kubeconfig can be used.
-const KUBECONFIG_NEXT: &str = "Point KUBECONFIG or `--kubeconfig` to your cluster's kubeconfig; `kubectl config view` shows what kubectl uses.";
+const KUBECONFIG_NEXT: &str = "Point KUBECONFIG or `--kubeconfig` to your cluster's kubeconfig; \
+    `kubectl config view` shows what kubectl uses.";
 
 /// What was tried when it failed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,7 +73,17 @@ impl Failure {
     /// Whether it may be gone in a moment: the server is away, or has too much to do.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        matches!(self.id, "no_server" | "no_answer" | "connection_lost" | "connection" | "timeout" | "busy" | "server_error" | "lease_unsure")
+        matches!(
+            self.id,
+            "no_server"
+                | "no_answer"
+                | "connection_lost"
+                | "connection"
+                | "timeout"
+                | "busy"
+                | "server_error"
+                | "lease_unsure"
+        )
     }
 
     /// Says where in a submission it is; the field may be empty.
@@ -81,7 +93,8 @@ impl Failure {
         self
     }
 
-    /// Adds a line on why. It is escaped, and cut in the middle where it is long: the reason comes last.
+    /// Adds a line on why. It is escaped, and cut in the middle where it is long: the reason comes
+    /// last.
     #[must_use]
     pub fn because(mut self, why: impl AsRef<str>) -> Self {
         let why = sanitize(why.as_ref());
@@ -101,7 +114,8 @@ impl Failure {
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::new(
                 "not_kubernetes",
                 format!("{} did not answer as a Kubernetes API server does", at(tried)),
-                "Check the server's address in the kubeconfig, and that no proxy stands in between.",
+                "Check the server's address in the kubeconfig, and that no proxy stands in \
+                between.",
             )
             .because(error.to_string()),
             other => Self::of_connection(other, tried),
@@ -117,38 +131,66 @@ impl Failure {
             401 => Self::new(
                 "credentials",
                 format!("{} does not accept the credentials of this context (401)", at(tried)),
-                "They are wrong or expired. Log in again, or get a new kubeconfig from whoever runs the cluster.",
+                "They are wrong or expired. Log in again, or get a new kubeconfig from whoever \
+                runs the cluster.",
             ),
             403 if is_terminating(status) => Self::terminating_namespace(tried.namespace),
             403 if status.message.contains("violates PodSecurity") => Self::new(
                 "pod_security",
                 what("refused by the namespace's Pod Security level"),
-                "Take out of the pod what the message names. What needs it is graded in a new namespace with `--trust`, or in one with another level.",
+                "Take out of the pod what the message names. What needs it is graded in a new \
+                namespace with `--trust`, or in one with another level.",
             ),
             403 if status.message.contains("exceeded quota") => Self::new(
                 "quota",
                 what("the namespace's quota is used up"),
-                format!("Make room (`kubectl describe quota -n {namespace}`), or ask whoever runs the cluster for more."),
+                format!(
+                    "Make room (`kubectl describe quota -n {namespace}`), or ask whoever runs the \
+                    cluster for more."
+                ),
             ),
-            403 => {
-                Self::new("forbidden", what("not permitted"), format!("Ask whoever runs the cluster for the Role that `stsgrade rbac -n {namespace}` prints."))
-            }
+            403 => Self::new(
+                "forbidden",
+                what("not permitted"),
+                format!(
+                    "Ask whoever runs the cluster for the Role that `stsgrade rbac -n \
+                    {namespace}` prints."
+                ),
+            ),
             404 if is_namespace(status) => Self::missing_namespace(tried.namespace),
-            404 => Self::new("not_found", what("not found"), "See what is there with `kubectl get`, and check the name and the namespace."),
-            408 | 504 => {
-                Self::new("timeout", what("the API server did not answer in time"), "The cluster is overloaded or its storage is slow. Try again later.")
+            404 => Self::new(
+                "not_found",
+                what("not found"),
+                "See what is there with `kubectl get`, and check the name and the namespace.",
+            ),
+            408 | 504 => Self::new(
+                "timeout",
+                what("the API server did not answer in time"),
+                "The cluster is overloaded or its storage is slow. Try again later.",
+            ),
+            409 => Self::new(
+                "conflict",
+                what("somebody else changed it at the same time"),
+                "Make sure that nobody else works in this namespace, and try again.",
+            ),
+            422 => {
+                Self::new("invalid", what("refused as invalid"), "Correct what the message names.")
             }
-            409 => {
-                Self::new("conflict", what("somebody else changed it at the same time"), "Make sure that nobody else works in this namespace, and try again.")
-            }
-            422 => Self::new("invalid", what("refused as invalid"), "Correct what the message names."),
-            429 => Self::new("busy", what("the API server has too much to do (429)"), "Try again in a minute."),
+            429 => Self::new(
+                "busy",
+                what("the API server has too much to do (429)"),
+                "Try again in a minute.",
+            ),
             500.. => Self::new(
                 "server_error",
                 what(&format!("the API server failed ({})", status.code)),
                 "Try again; if it stays, show this to whoever runs the cluster.",
             ),
-            _ => Self::new("refused", what("the API server refused"), "Correct what the message names."),
+            _ => Self::new(
+                "refused",
+                what("the API server refused"),
+                "Correct what the message names.",
+            ),
         };
         failure.because(&status.message)
     }
@@ -160,7 +202,10 @@ impl Failure {
         Self::new(
             "no_namespace",
             format!("namespace {namespace} does not exist"),
-            format!("Create it (`kubectl create namespace {namespace}`) and apply your manifests, or name another with `-n`."),
+            format!(
+                "Create it (`kubectl create namespace {namespace}`) and apply your manifests, or \
+                name another with `-n`."
+            ),
         )
     }
 
@@ -171,20 +216,31 @@ impl Failure {
         Self::new(
             "namespace_terminating",
             format!("namespace {namespace} is being deleted"),
-            format!("Wait until `kubectl get namespace {namespace}` no longer finds it, create it again, apply your manifests, and try again."),
+            format!(
+                "Wait until `kubectl get namespace {namespace}` no longer finds it, create it \
+                again, apply your manifests, and try again."
+            ),
         )
     }
 
     /// Something was awaited and did not come in its time.
     #[must_use]
     pub fn timed_out(what: &str, seconds: u64) -> Self {
-        Self::new("timeout", format!("{} did not come within {seconds} s", sanitize(what)), "Try again, with a longer `--timeout` if the cluster is slow.")
+        Self::new(
+            "timeout",
+            format!("{} did not come within {seconds} s", sanitize(what)),
+            "Try again, with a longer `--timeout` if the cluster is slow.",
+        )
     }
 
     /// There is no kubeconfig where it was looked for.
     #[must_use]
     pub fn no_kubeconfig(places: &str) -> Self {
-        Self::new("no_kubeconfig", format!("there is no kubeconfig at {}", sanitize(places)), KUBECONFIG_NEXT)
+        Self::new(
+            "no_kubeconfig",
+            format!("there is no kubeconfig at {}", sanitize(places)),
+            KUBECONFIG_NEXT,
+        )
     }
 
     /// What a configuration of which no client can be made means.
@@ -195,18 +251,26 @@ impl Failure {
                 let failure = if has_p521_key {
                     Self::new(
                         "client_key",
-                        "the client key of this context is on the curve P-521, which this tool cannot use, though kubectl can",
-                        "Ask for a client certificate whose key is RSA or on the curve P-256 or P-384.",
+                        "the client key of this context is on the curve P-521, which this tool \
+                        cannot use, though kubectl can",
+                        "Ask for a client certificate whose key is RSA or on the curve P-256 or \
+                        P-384.",
                     )
                 } else {
-                    Self::new("client_key", "the client key of this context cannot be used", "Use an unencrypted RSA key, or one on the curve P-256 or P-384.")
+                    Self::new(
+                        "client_key",
+                        "the client key of this context cannot be used",
+                        "Use an unencrypted RSA key, or one on the curve P-256 or P-384.",
+                    )
                 };
                 failure.because(why.to_string())
             }
-            kube::Error::RustlsTls(why) => {
-                Self::new("bad_kubeconfig", "the certificates of this context cannot be used", "Get a new kubeconfig from whoever runs the cluster.")
-                    .because(chain(why))
-            }
+            kube::Error::RustlsTls(why) => Self::new(
+                "bad_kubeconfig",
+                "the certificates of this context cannot be used",
+                "Get a new kubeconfig from whoever runs the cluster.",
+            )
+            .because(chain(why)),
             other => Self::of(other, tried),
         }
     }
@@ -217,17 +281,26 @@ impl Failure {
         const NEXT: &str = KUBECONFIG_NEXT;
         match error {
             KubeconfigError::FindPath => Self::new("no_kubeconfig", "there is no kubeconfig", NEXT),
-            KubeconfigError::ReadConfig(why, path) if why.kind() == io::ErrorKind::NotFound => Self::no_kubeconfig(&path.display().to_string()),
-            KubeconfigError::ReadConfig(why, path) => {
-                Self::new("bad_kubeconfig", format!("cannot read the kubeconfig {}: {why}", sanitize(&path.display().to_string())), NEXT)
+            KubeconfigError::ReadConfig(why, path) if why.kind() == io::ErrorKind::NotFound => {
+                Self::no_kubeconfig(&path.display().to_string())
             }
+            KubeconfigError::ReadConfig(why, path) => Self::new(
+                "bad_kubeconfig",
+                format!(
+                    "cannot read the kubeconfig {}: {why}",
+                    sanitize(&path.display().to_string())
+                ),
+                NEXT,
+            ),
             KubeconfigError::CurrentContextNotSet => Self::new(
                 "no_context",
                 "the kubeconfig names no current context",
-                "Choose one with `kubectl config use-context NAME` or `--context NAME`; `kubectl config get-contexts` lists them.",
+                "Choose one with `kubectl config use-context NAME` or `--context NAME`; `kubectl \
+                config get-contexts` lists them.",
             ),
             KubeconfigError::LoadContext(name) => Self::unknown_context(name, &[]),
-            other => Self::new("bad_kubeconfig", "the kubeconfig cannot be used", NEXT).because(chain(other)),
+            other => Self::new("bad_kubeconfig", "the kubeconfig cannot be used", NEXT)
+                .because(chain(other)),
         }
     }
 
@@ -239,12 +312,21 @@ impl Failure {
         } else {
             format!("There are: {}.", sanitize(&known.join(", ")))
         };
-        Self::new("unknown_context", format!("the kubeconfig has no context {}", sanitize(name)), next)
+        Self::new(
+            "unknown_context",
+            format!("the kubeconfig has no context {}", sanitize(name)),
+            next,
+        )
     }
 
     /// Credentials that kube itself cannot use; plugins are run by ourselves.
     fn of_auth(error: &AuthError) -> Self {
-        Self::new("credentials", "the credentials of this context cannot be used", "Log in again, or get a new kubeconfig.").because(chain(error))
+        Self::new(
+            "credentials",
+            "the credentials of this context cannot be used",
+            "Log in again, or get a new kubeconfig.",
+        )
+        .because(chain(error))
     }
 
     fn of_connection(error: &(dyn StdError + 'static), tried: &Tried<'_>) -> Self {
@@ -265,33 +347,53 @@ impl Failure {
             ConnectTrouble::Refused => Self::new(
                 "no_server",
                 format!("nothing answers at {}: connection refused", address(tried)),
-                "Start the cluster (`minikube start`, `kind create cluster`, …), or choose another with `--context`.",
+                "Start the cluster (`minikube start`, `kind create cluster`, …), or choose \
+                another with `--context`.",
             ),
             ConnectTrouble::Name => Self::new(
                 "no_server_name",
                 format!("the name of {server} cannot be resolved"),
-                "Check the server's address in the kubeconfig, your network, and whether a VPN is needed.",
+                "Check the server's address in the kubeconfig, your network, and whether a VPN is \
+                needed.",
             ),
-            // What a server answers whose certificate is of a kind that this side did not offer to check.
-            ConnectTrouble::Tls if words.contains("HandshakeFailure") || words.contains("UnsupportedSignatureAlgorithm") => Self::new(
-                "tls",
-                format!("no trusted connection to {server}: it has no algorithm in common with this tool"),
-                "Its certificate may be on the curve P-521, which this tool cannot use, though kubectl can: use one that is RSA, or on P-256 or P-384.",
-            ),
+            // What a server answers whose certificate is of a kind that this side did not offer to
+            // check.
+            ConnectTrouble::Tls
+                if words.contains("HandshakeFailure")
+                    || words.contains("UnsupportedSignatureAlgorithm") =>
+            {
+                Self::new(
+                    "tls",
+                    format!(
+                        "no trusted connection to {server}: it has no algorithm in common with \
+                        this tool"
+                    ),
+                    "Its certificate may be on the curve P-521, which this tool cannot use, \
+                    though kubectl can: use one that is RSA, or on P-256 or P-384.",
+                )
+            }
             ConnectTrouble::Tls => Self::new(
                 "tls",
                 format!("no trusted connection to {server}"),
-                "The certificate does not fit the kubeconfig: get a fresh kubeconfig for this cluster, and check this machine's clock.",
+                "The certificate does not fit the kubeconfig: get a fresh kubeconfig for this \
+                cluster, and check this machine's clock.",
             ),
             ConnectTrouble::Timeout => Self::new(
                 "no_answer",
                 format!("{server} does not answer"),
-                "Check that the cluster runs and that this machine can reach it (network, VPN, firewall).",
+                "Check that the cluster runs and that this machine can reach it (network, VPN, \
+                firewall).",
             ),
-            ConnectTrouble::Broken => {
-                Self::new("connection_lost", format!("the connection to {server} broke"), "Check that the cluster still runs, and try again.")
-            }
-            ConnectTrouble::Other => Self::new("connection", format!("cannot talk to {server}"), "Check with `kubectl get --raw /version` that kubectl can."),
+            ConnectTrouble::Broken => Self::new(
+                "connection_lost",
+                format!("the connection to {server} broke"),
+                "Check that the cluster still runs, and try again.",
+            ),
+            ConnectTrouble::Other => Self::new(
+                "connection",
+                format!("cannot talk to {server}"),
+                "Check with `kubectl get --raw /version` that kubectl can.",
+            ),
         };
         failure.because(words)
     }
@@ -309,20 +411,38 @@ enum ConnectTrouble {
 
 fn fault(error: &(dyn StdError + 'static), words: &str) -> ConnectTrouble {
     let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
-    if has(&["invalid peer certificate", "received fatal alert", "received corrupt message", "bad certificate", "peer is incompatible"]) {
+    if has(&[
+        "invalid peer certificate",
+        "received fatal alert",
+        "received corrupt message",
+        "bad certificate",
+        "peer is incompatible",
+    ]) {
         return ConnectTrouble::Tls;
     }
     if has(&["dns error", "failed to lookup address"]) {
         return ConnectTrouble::Name;
     }
-    let kind = links(error).filter_map(|it| it.downcast_ref::<io::Error>()).map(io::Error::kind).find(|it| *it != io::ErrorKind::Other);
+    let kind = links(error)
+        .filter_map(|it| it.downcast_ref::<io::Error>())
+        .map(io::Error::kind)
+        .find(|it| *it != io::ErrorKind::Other);
     match kind {
         Some(io::ErrorKind::ConnectionRefused) => ConnectTrouble::Refused,
-        Some(io::ErrorKind::TimedOut | io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => ConnectTrouble::Timeout,
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => {
+        Some(
+            io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable,
+        ) => ConnectTrouble::Timeout,
+        Some(
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::UnexpectedEof,
+        ) => ConnectTrouble::Broken,
+        _ if has(&["connection closed", "IncompleteMessage", "broken pipe"]) => {
             ConnectTrouble::Broken
         }
-        _ if has(&["connection closed", "IncompleteMessage", "broken pipe"]) => ConnectTrouble::Broken,
         _ => ConnectTrouble::Other,
     }
 }
@@ -340,7 +460,9 @@ pub(crate) fn is_broken(error: &(dyn StdError + 'static)) -> bool {
 /// The errors from the outermost to the first cause.
 ///
 /// An `io::Error` hides what it wraps from `source()`, which tells only the wrapped one's source.
-fn links<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+fn links<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |it| cause(*it)).take(16)
 }
 
@@ -370,11 +492,19 @@ pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
 }
 
 fn address(tried: &Tried<'_>) -> String {
-    if tried.server.is_empty() { "the API server's address".to_owned() } else { sanitize(tried.server) }
+    if tried.server.is_empty() {
+        "the API server's address".to_owned()
+    } else {
+        sanitize(tried.server)
+    }
 }
 
 fn at(tried: &Tried<'_>) -> String {
-    if tried.server.is_empty() { "the API server".to_owned() } else { format!("the API server at {}", sanitize(tried.server)) }
+    if tried.server.is_empty() {
+        "the API server".to_owned()
+    } else {
+        format!("the API server at {}", sanitize(tried.server))
+    }
 }
 
 fn is_namespace(status: &Status) -> bool {
@@ -393,10 +523,19 @@ mod tests {
 
     use super::{Failure, Tried, chain, is_broken, is_refused};
 
-    const TRIED: Tried<'_> = Tried { verb: "list", resource: "pods", name: "", namespace: "lab", server: "https://s:6443" };
+    const TRIED: Tried<'_> = Tried {
+        verb: "list",
+        resource: "pods",
+        name: "",
+        namespace: "lab",
+        server: "https://s:6443",
+    };
 
     fn api(code: u16, reason: &str, message: &str) -> Failure {
-        Failure::of(&kube::Error::Api(Box::new(Status::failure(message, reason).with_code(code))), &TRIED)
+        Failure::of(
+            &kube::Error::Api(Box::new(Status::failure(message, reason).with_code(code))),
+            &TRIED,
+        )
     }
 
     fn service(error: io::Error) -> Failure {
@@ -409,7 +548,15 @@ mod tests {
     fn each_trouble_has_its_own_name() {
         assert_eq!(api(401, "Unauthorized", "Unauthorized").id, "credentials");
         assert_eq!(api(403, "Forbidden", "pods is forbidden").id, "forbidden");
-        assert_eq!(api(403, "Forbidden", "unable to create new content in namespace lab because it is being terminated").id, "namespace_terminating");
+        assert_eq!(
+            api(
+                403,
+                "Forbidden",
+                "unable to create new content in namespace lab because it is being terminated"
+            )
+            .id,
+            "namespace_terminating"
+        );
         assert_eq!(api(404, "NotFound", "x").id, "not_found");
         assert_eq!(api(504, "Timeout", "x").id, "timeout");
         assert_eq!(api(500, "InternalError", "x").id, "server_error");

@@ -1,7 +1,8 @@
 //! Kubeconfigs, read as kubectl reads them.
 //!
-//! kube is stricter: a file of the list in `KUBECONFIG` that is missing is an error to it, base64 in several
-//! lines is none, an empty field counts as set, and a server without a scheme makes it panic.
+//! kube is stricter: a file of the list in `KUBECONFIG` that is missing is an error to it, base64
+//! in several lines is none, an empty field counts as set, and a server without a scheme makes it
+//! panic.
 
 use std::{
     env, fs, io,
@@ -24,20 +25,27 @@ use crate::console::sanitize::sanitize;
 
 /// The connection's configuration, and the name of the context that it comes from.
 ///
-/// `named` is the one file that counts where it is given; else those of `KUBECONFIG`, else `~/.kube/config`.
+/// `named` is the one file that counts where it is given; else those of `KUBECONFIG`, else
+/// `~/.kube/config`.
 ///
 /// # Errors
 /// No kubeconfig, one that cannot be used, or no such context.
-pub(crate) async fn configuration(named: Option<&Path>, context: Option<&str>) -> Result<(Config, String), Failure> {
+pub(crate) async fn configuration(
+    named: Option<&Path>,
+    context: Option<&str>,
+) -> Result<(Config, String), Failure> {
     let mut kubeconfig = match read(named) {
         Ok(kubeconfig) => kubeconfig,
         // Inside a pod there is no kubeconfig, but a service account.
         Err(failure) if named.is_none() && context.is_none() && failure.id == "no_kubeconfig" => {
-            return Config::incluster().map(|config| (config, "in-cluster".to_owned())).map_err(|_| failure);
+            return Config::incluster()
+                .map(|config| (config, "in-cluster".to_owned()))
+                .map_err(|_| failure);
         }
         Err(failure) => return Err(failure),
     };
-    let Some(name) = context.map(str::to_owned).or_else(|| kubeconfig.current_context.clone()) else {
+    let Some(name) = context.map(str::to_owned).or_else(|| kubeconfig.current_context.clone())
+    else {
         return Err(Failure::of_kubeconfig(&KubeconfigError::CurrentContextNotSet));
     };
     let known: Vec<String> = kubeconfig.contexts.iter().map(|it| it.name.clone()).collect();
@@ -45,9 +53,12 @@ pub(crate) async fn configuration(named: Option<&Path>, context: Option<&str>) -
         return Err(Failure::unknown_context(&name, &known));
     }
     complete_server(&mut kubeconfig, &name)?;
-    let has_own_proxy = cluster_of(&mut kubeconfig, &name).is_some_and(|(_, cluster)| cluster.proxy_url.is_some());
+    let has_own_proxy =
+        cluster_of(&mut kubeconfig, &name).is_some_and(|(_, cluster)| cluster.proxy_url.is_some());
     let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| Failure::of_kubeconfig(&error))?;
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        .await
+        .map_err(|error| Failure::of_kubeconfig(&error))?;
     let exceptions = env::var("NO_PROXY").or_else(|_| env::var("no_proxy")).unwrap_or_default();
     if !has_own_proxy && goes_direct(config.cluster_url.host().unwrap_or_default(), &exceptions) {
         config.proxy_url = None;
@@ -56,18 +67,21 @@ pub(crate) async fn configuration(named: Option<&Path>, context: Option<&str>) -
     Ok((config, name))
 }
 
-/// Reads and merges the files: the first one that says something wins. Those that do not exist are left out.
+/// Reads and merges the files: the first one that says something wins. Those that do not exist are
+/// left out.
 fn read(named: Option<&Path>) -> Result<Kubeconfig, Failure> {
     if let Some(path) = named {
         return read_file(path).map_err(|error| Failure::of_kubeconfig(&error));
     }
-    let listed: Vec<PathBuf> = env::var_os("KUBECONFIG").map(|it| env::split_paths(&it).collect()).unwrap_or_default();
+    let listed: Vec<PathBuf> =
+        env::var_os("KUBECONFIG").map(|it| env::split_paths(&it).collect()).unwrap_or_default();
     read_list(listed.into_iter().filter(|it| !it.as_os_str().is_empty()).collect())
 }
 
 fn read_list(mut paths: Vec<PathBuf>) -> Result<Kubeconfig, Failure> {
     if paths.is_empty() {
-        let home = env::home_dir().ok_or_else(|| Failure::of_kubeconfig(&KubeconfigError::FindPath))?;
+        let home =
+            env::home_dir().ok_or_else(|| Failure::of_kubeconfig(&KubeconfigError::FindPath))?;
         paths.push(home.join(".kube").join("config"));
     }
     let mut merged: Option<Kubeconfig> = None;
@@ -75,7 +89,9 @@ fn read_list(mut paths: Vec<PathBuf>) -> Result<Kubeconfig, Failure> {
     for path in paths {
         let next = match read_file(&path) {
             Ok(next) => next,
-            Err(KubeconfigError::ReadConfig(why, path)) if why.kind() == io::ErrorKind::NotFound => {
+            Err(KubeconfigError::ReadConfig(why, path))
+                if why.kind() == io::ErrorKind::NotFound =>
+            {
                 missing.push(sanitize(&path.display().to_string()));
                 continue;
             }
@@ -105,22 +121,34 @@ fn settle_cluster(cluster: &mut Cluster) {
     unset_empty(&mut cluster.certificate_authority);
     cluster.proxy_url = cluster.proxy_url.take().filter(|it| !it.is_empty());
     unset_empty(&mut cluster.tls_server_name);
-    cluster.certificate_authority_data = cluster.certificate_authority_data.take().map(|it| in_one_line(&it));
+    cluster.certificate_authority_data =
+        cluster.certificate_authority_data.take().map(|it| in_one_line(&it));
     unset_empty(&mut cluster.certificate_authority_data);
 }
 
 fn settle_user(user: &mut AuthInfo) {
-    for field in [&mut user.username, &mut user.token_file, &mut user.client_certificate, &mut user.client_key, &mut user.impersonate] {
+    for field in [
+        &mut user.username,
+        &mut user.token_file,
+        &mut user.client_certificate,
+        &mut user.client_key,
+        &mut user.impersonate,
+    ] {
         unset_empty(field);
     }
     user.client_certificate_data = user.client_certificate_data.take().map(|it| in_one_line(&it));
     unset_empty(&mut user.client_certificate_data);
     let is_empty = |it: &SecretString| it.expose_secret().is_empty();
     user.token = user.token.take().filter(|it| !is_empty(it));
-    user.client_key_data = user.client_key_data.take().map(|it| SecretString::from(in_one_line(it.expose_secret()))).filter(|it| !is_empty(it));
+    user.client_key_data = user
+        .client_key_data
+        .take()
+        .map(|it| SecretString::from(in_one_line(it.expose_secret())))
+        .filter(|it| !is_empty(it));
 }
 
-/// An empty path has become that of the kubeconfig's folder, with a slash at its end, as no file's has.
+/// An empty path has become that of the kubeconfig's folder, with a slash at its end, as no file's
+/// has.
 fn unset_empty(field: &mut Option<String>) {
     if field.as_ref().is_some_and(|it| it.is_empty() || it.ends_with(std::path::MAIN_SEPARATOR)) {
         *field = None;
@@ -152,19 +180,28 @@ fn names_of(kubeconfig: &Kubeconfig, context: &str) -> Option<(String, Option<St
     Some((context.cluster.clone(), context.user.clone()))
 }
 
-fn cluster_of<'k>(kubeconfig: &'k mut Kubeconfig, context: &str) -> Option<(String, &'k mut Cluster)> {
+fn cluster_of<'k>(
+    kubeconfig: &'k mut Kubeconfig,
+    context: &str,
+) -> Option<(String, &'k mut Cluster)> {
     let (name, _) = names_of(kubeconfig, context)?;
     let cluster = kubeconfig.clusters.iter_mut().find(|it| it.name == name)?.cluster.as_mut()?;
     Some((name, cluster))
 }
 
-/// Gives the server of a context the scheme that kubectl takes where none is written: https where anything speaks of TLS.
+/// Gives the server of a context the scheme that kubectl takes where none is written: https where
+/// anything speaks of TLS.
 ///
 /// See `DefaultServerURL` in client-go's `rest/url_utils.go`.
 fn complete_server(kubeconfig: &mut Kubeconfig, context: &str) -> Result<(), Failure> {
     let user = names_of(kubeconfig, context).and_then(|(_, user)| user);
-    let user = kubeconfig.auth_infos.iter().find(|it| Some(&it.name) == user.as_ref()).and_then(|it| it.auth_info.as_ref());
-    let has_certificate = user.is_some_and(|it| it.client_certificate.is_some() || it.client_certificate_data.is_some());
+    let user = kubeconfig
+        .auth_infos
+        .iter()
+        .find(|it| Some(&it.name) == user.as_ref())
+        .and_then(|it| it.auth_info.as_ref());
+    let has_certificate = user
+        .is_some_and(|it| it.client_certificate.is_some() || it.client_certificate_data.is_some());
     // What is missing is told when it is loaded.
     let Some((name, cluster)) = cluster_of(kubeconfig, context) else { return Ok(()) };
     let Some(server) = &cluster.server else { return Ok(()) };
@@ -177,10 +214,20 @@ fn complete_server(kubeconfig: &mut Kubeconfig, context: &str) -> Result<(), Fai
         (false, true) => format!("https://{server}"),
         (false, false) => format!("http://{server}"),
     };
-    let is_address = whole.parse::<Uri>().is_ok_and(|it| it.authority().is_some() && matches!(it.scheme_str(), Some("http" | "https")));
+    let is_address = whole.parse::<Uri>().is_ok_and(|it| {
+        it.authority().is_some() && matches!(it.scheme_str(), Some("http" | "https"))
+    });
     if !is_address {
-        let what = format!("the kubeconfig's cluster {} has no usable server: {}", sanitize(&name), sanitize(&without_credentials(server)));
-        return Err(Failure::new("bad_kubeconfig", what, "Write it as `server: https://HOST:PORT`."));
+        let what = format!(
+            "the kubeconfig's cluster {} has no usable server: {}",
+            sanitize(&name),
+            sanitize(&without_credentials(server))
+        );
+        return Err(Failure::new(
+            "bad_kubeconfig",
+            what,
+            "Write it as `server: https://HOST:PORT`.",
+        ));
     }
     cluster.server = Some(whole);
     Ok(())
@@ -192,7 +239,9 @@ pub(crate) fn has_p521_key(config: &Config) -> bool {
     const P521: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
     let user = &config.auth_info;
     let pem = match (&user.client_key_data, &user.client_key) {
-        (Some(data), _) => serde_json::from_value(Value::String(data.expose_secret().to_owned())).map(|ByteString(it)| it).ok(),
+        (Some(data), _) => serde_json::from_value(Value::String(data.expose_secret().to_owned()))
+            .map(|ByteString(it)| it)
+            .ok(),
         (None, Some(path)) => fs::read(path).ok(),
         (None, None) => None,
     };
@@ -202,37 +251,49 @@ pub(crate) fn has_p521_key(config: &Config) -> bool {
 
 /// An address without the name and password that may stand before the host.
 pub(crate) fn without_credentials(address: &str) -> String {
-    let (scheme, rest) = address.split_once("://").map_or(("", address), |(scheme, rest)| (scheme, rest));
-    let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+    let (scheme, rest) =
+        address.split_once("://").map_or(("", address), |(scheme, rest)| (scheme, rest));
+    let (authority, path) =
+        rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
     let host = authority.rsplit('@').next().unwrap_or_default();
     let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
     if path.is_empty() { format!("{scheme}{host}") } else { format!("{scheme}{host}/{path}") }
 }
 
-/// Whether a host is asked without the environment's proxy: this machine's own addresses, and what `NO_PROXY` names.
+/// Whether a host is asked without the environment's proxy: this machine's own addresses, and what
+/// `NO_PROXY` names.
 fn goes_direct(host: &str, exceptions: &str) -> bool {
     let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
     let address: Option<IpAddr> = host.parse().ok();
     if host == "localhost" || address.is_some_and(|it| it.is_loopback()) {
         return true;
     }
-    exceptions.split(',').map(|it| it.trim().to_ascii_lowercase()).filter(|it| !it.is_empty()).any(|exception| {
-        if exception == "*" || exception == host {
-            return true;
-        }
-        match (address, exception.split_once('/')) {
-            (Some(address), Some((network, bits))) => is_within(address, network, bits),
-            (Some(_), None) => false,
-            // A domain stands for all names in it.
-            (None, _) => host.ends_with(&format!(".{}", exception.trim_start_matches("*.").trim_start_matches('.'))),
-        }
-    })
+    exceptions.split(',').map(|it| it.trim().to_ascii_lowercase()).filter(|it| !it.is_empty()).any(
+        |exception| {
+            if exception == "*" || exception == host {
+                return true;
+            }
+            match (address, exception.split_once('/')) {
+                (Some(address), Some((network, bits))) => is_within(address, network, bits),
+                (Some(_), None) => false,
+                // A domain stands for all names in it.
+                (None, _) => host.ends_with(&format!(
+                    ".{}",
+                    exception.trim_start_matches("*.").trim_start_matches('.')
+                )),
+            }
+        },
+    )
 }
 
 fn is_within(address: IpAddr, network: &str, bits: &str) -> bool {
-    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
+    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
+        return false;
+    };
     let (one, other, width) = match (address, network) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => (u128::from(one.to_bits()), u128::from(other.to_bits()), 32),
+        (IpAddr::V4(one), IpAddr::V4(other)) => {
+            (u128::from(one.to_bits()), u128::from(other.to_bits()), 32)
+        }
         (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits(), other.to_bits(), 128),
         _ => return false,
     };

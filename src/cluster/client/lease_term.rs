@@ -1,8 +1,9 @@
 //! How long our Lease is surely ours.
 //!
-//! Another grader may take a Lease that was not renewed for its whole duration. So nothing is written unless the last renewal is
-//! younger than that by far, and nothing at all once the Lease is lost. The clock goes on while the process or the machine
-//! is stopped: whoever opens a laptop again must not go on with what it did when it was closed.
+//! Another grader may take a Lease that was not renewed for its whole duration. So nothing is
+//! written unless the last renewal is younger than that by far, and nothing at all once the Lease
+//! is lost. The clock goes on while the process or the machine is stopped: whoever opens a laptop
+//! again must not go on with what it did when it was closed.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -18,7 +19,8 @@ use crate::cluster::Failure;
 pub(crate) const LEASE: &str = "stsgrade";
 /// A Lease that was not renewed for so long may be another grader's.
 pub(crate) const LEASE_SECONDS: u64 = 60;
-/// Nothing is written when the last renewal is older: what is left of the duration is enough for a write that was begun to arrive.
+/// Nothing is written when the last renewal is older: what is left of the duration is enough for a
+/// write that was begun to arrive.
 const SURE: Duration = Duration::from_secs(35);
 
 /// Time since some moment in the past. It counts the time during which the machine sleeps.
@@ -28,7 +30,10 @@ pub(crate) fn now() -> Duration {
     // Elsewhere, on macOS above all, this clock goes on in sleep.
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let time = clock_gettime(ClockId::Monotonic);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }
 
 /// Why the Lease is not ours any more.
@@ -77,7 +82,10 @@ impl Term {
     /// Why it is lost, if it is.
     pub(crate) fn loss(&self) -> Option<Loss> {
         if self.loss.borrow().is_none() && self.age() >= Duration::from_secs(LEASE_SECONDS) {
-            let why = format!("it was not renewed for {} s (was this machine, or the process, stopped?)", self.age().as_secs());
+            let why = format!(
+                "it was not renewed for {} s (was this machine, or the process, stopped?)",
+                self.age().as_secs()
+            );
             self.lose(Loss { why, by_time: true });
         }
         self.loss.borrow().clone()
@@ -102,8 +110,15 @@ impl Term {
             return Err(failure(&loss));
         }
         if self.age() >= SURE {
-            let what = format!("the lock of this grade was not renewed for {} s, so nothing may be changed", self.age().as_secs());
-            return Err(Failure::new("lease_unsure", what, "Check that the API server can be reached, and try again."));
+            let what = format!(
+                "the lock of this grade was not renewed for {} s, so nothing may be changed",
+                self.age().as_secs()
+            );
+            return Err(Failure::new(
+                "lease_unsure",
+                what,
+                "Check that the API server can be reached, and try again.",
+            ));
         }
         Ok(())
     }
@@ -115,7 +130,11 @@ impl Term {
 
 /// That the Lease is lost, as a failure.
 pub(crate) fn failure(loss: &Loss) -> Failure {
-    Failure::new("lease_lost", format!("this grade lost its lock on the namespace: {}", loss.why), "Grade again when nobody else is grading.")
+    Failure::new(
+        "lease_lost",
+        format!("this grade lost its lock on the namespace: {}", loss.why),
+        "Grade again when nobody else is grading.",
+    )
 }
 
 #[cfg(test)]

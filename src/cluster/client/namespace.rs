@@ -10,15 +10,17 @@ use crate::cluster::{Cluster, Failure, client::lease_term::LEASE};
 
 /// Whether the namespace is there and stays: without it every list is empty.
 ///
-/// Whoever may not read namespaces asks the API server by a write that is only tried: nothing can be made in a namespace
-/// that is not there, or that is being deleted.
+/// Whoever may not read namespaces asks the API server by a write that is only tried: nothing can
+/// be made in a namespace that is not there, or that is being deleted.
 ///
 /// # Errors
 /// It does not exist, it is being deleted, or the server cannot be reached.
 pub async fn exists(cluster: &Cluster) -> Result<(), Failure> {
     let api: Api<Namespace> = Api::all(cluster.client.clone());
     match api.get_metadata_opt(&cluster.namespace).await {
-        Ok(Some(it)) if it.metadata.deletion_timestamp.is_some() => Err(Failure::terminating_namespace(&cluster.namespace)),
+        Ok(Some(it)) if it.metadata.deletion_timestamp.is_some() => {
+            Err(Failure::terminating_namespace(&cluster.namespace))
+        }
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(Failure::missing_namespace(&cluster.namespace)),
         Err(kube::Error::Api(status)) if status.is_forbidden() => takes_objects(cluster).await,
@@ -29,12 +31,19 @@ pub async fn exists(cluster: &Cluster) -> Result<(), Failure> {
 /// Whether a Lease could be made in the namespace.
 async fn takes_objects(cluster: &Cluster) -> Result<(), Failure> {
     let api: Api<Lease> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let lease = Lease { metadata: ObjectMeta { name: Some(LEASE.to_owned()), ..ObjectMeta::default() }, ..Lease::default() };
+    let lease = Lease {
+        metadata: ObjectMeta { name: Some(LEASE.to_owned()), ..ObjectMeta::default() },
+        ..Lease::default()
+    };
     let tried = api.create(&PostParams { dry_run: true, ..PostParams::default() }, &lease).await;
     let failure = match tried {
         Ok(_) => return Ok(()),
         Err(error) => cluster.failure(&error, "create", "leases.coordination.k8s.io", LEASE),
     };
     // What else may keep it from being made is told when it is made.
-    if matches!(failure.id, "namespace_terminating" | "no_namespace") { Err(failure) } else { Ok(()) }
+    if matches!(failure.id, "namespace_terminating" | "no_namespace") {
+        Err(failure)
+    } else {
+        Ok(())
+    }
 }

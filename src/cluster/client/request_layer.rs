@@ -46,7 +46,8 @@ pub enum Call {
 
 impl Call {
     /// Every kind, in the order of [`Requests::by_call`].
-    pub const ALL: [Self; 7] = [Self::Get, Self::List, Self::Watch, Self::Exec, Self::Create, Self::Patch, Self::Delete];
+    pub const ALL: [Self; 7] =
+        [Self::Get, Self::List, Self::Watch, Self::Exec, Self::Create, Self::Patch, Self::Delete];
 
     /// The word for it.
     #[must_use]
@@ -92,7 +93,8 @@ fn is_collection(path: &str) -> bool {
     matches!(rest, [_] | ["namespaces", _, _])
 }
 
-/// How many requests went to the API server, repeated ones included; and whether those that change something may be sent.
+/// How many requests went to the API server, repeated ones included; and whether those that change
+/// something may be sent.
 #[derive(Debug, Default)]
 pub struct Requests {
     counts: [AtomicU64; Call::ALL.len()],
@@ -136,7 +138,11 @@ impl Requests {
         if !call.changes() || path.contains("/leases") {
             return Ok(());
         }
-        let Some(namespace) = path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next()) else { return Ok(()) };
+        let Some(namespace) =
+            path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next())
+        else {
+            return Ok(());
+        };
         let term = self.terms().get(namespace).cloned();
         term.map_or(Ok(()), |term| term.check())
     }
@@ -148,8 +154,8 @@ pub struct Tries(pub u32);
 
 /// Few tries, in seconds: 0.2 + 0.4 + 0.8 + 1.6 s of waiting in all.
 const TRIES: u32 = 5;
-/// The longest that one try may take until the server begins to answer: a connection whose packets are
-/// lost would otherwise hang for a quarter of an hour.
+/// The longest that one try may take until the server begins to answer: a connection whose packets
+/// are lost would otherwise hang for a quarter of an hour.
 const ANSWER: Duration = Duration::from_secs(10);
 /// After this time a request is not tried again.
 const RETRY_FOR: Duration = Duration::from_secs(20);
@@ -183,7 +189,11 @@ where
     type Service = Counted<B>;
 
     fn layer(&self, service: S) -> Counted<B> {
-        Counted { inner: Buffer::new(service.boxed(), 1024), requests: Arc::clone(&self.requests), plugin: self.plugin.clone() }
+        Counted {
+            inner: Buffer::new(service.boxed(), 1024),
+            requests: Arc::clone(&self.requests),
+            plugin: self.plugin.clone(),
+        }
     }
 }
 
@@ -198,7 +208,8 @@ impl<B: Send + 'static> Service<Request<Body>> for Counted<B> {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let (inner, requests, plugin) = (self.inner.clone(), Arc::clone(&self.requests), self.plugin.clone());
+        let (inner, requests, plugin) =
+            (self.inner.clone(), Arc::clone(&self.requests), self.plugin.clone());
         Box::pin(async move {
             if let Some(plugin) = plugin {
                 plugin.authorize(&mut request).await?;
@@ -208,8 +219,13 @@ impl<B: Send + 'static> Service<Request<Body>> for Counted<B> {
     }
 }
 
-async fn send<B: Send + 'static>(mut inner: Inner<B>, requests: Arc<Requests>, request: Request<Body>) -> Result<Response<B>, BoxError> {
-    let call = Call::of(request.method(), request.uri().path(), request.uri().query().unwrap_or(""));
+async fn send<B: Send + 'static>(
+    mut inner: Inner<B>,
+    requests: Arc<Requests>,
+    request: Request<Body>,
+) -> Result<Response<B>, BoxError> {
+    let call =
+        Call::of(request.method(), request.uri().path(), request.uri().query().unwrap_or(""));
     // The recorder reopens watches itself, with the position that it has reached.
     let usual = if call == Call::Watch { 1 } else { TRIES };
     let tries = request.extensions().get::<Tries>().map_or(usual, |it| it.0);
@@ -221,7 +237,9 @@ async fn send<B: Send + 'static>(mut inner: Inner<B>, requests: Arc<Requests>, r
         requests.check(call, request.uri().path())?;
         requests.count(call);
         let result = try_once(&mut inner, request).await;
-        let Some(asked) = retry(call, &result).filter(|_| began.elapsed() < RETRY_FOR) else { return result };
+        let Some(asked) = retry(call, &result).filter(|_| began.elapsed() < RETRY_FOR) else {
+            return result;
+        };
         tokio::time::sleep(asked.max(pause).min(LONGEST_PAUSE)).await;
         pause *= 2;
         request = again;
@@ -231,9 +249,14 @@ async fn send<B: Send + 'static>(mut inner: Inner<B>, requests: Arc<Requests>, r
     try_once(&mut inner, request).await
 }
 
-async fn try_once<B: Send + 'static>(inner: &mut Inner<B>, request: Request<Body>) -> Result<Response<B>, BoxError> {
+async fn try_once<B: Send + 'static>(
+    inner: &mut Inner<B>,
+    request: Request<Body>,
+) -> Result<Response<B>, BoxError> {
     let answer = async { inner.ready().await?.call(request).await };
-    let silent = || io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", ANSWER.as_secs()));
+    let silent = || {
+        io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", ANSWER.as_secs()))
+    };
     tokio::time::timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(silent().into()))
 }
 
@@ -248,10 +271,15 @@ fn retry<B>(call: Call, result: &Result<Response<B>, BoxError>) -> Option<Durati
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => repeatable,
                 _ => false,
             };
-            let asked = response.headers().get(RETRY_AFTER).and_then(|it| it.to_str().ok()?.parse().ok()).unwrap_or(0);
+            let asked = response
+                .headers()
+                .get(RETRY_AFTER)
+                .and_then(|it| it.to_str().ok()?.parse().ok())
+                .unwrap_or(0);
             again.then(|| Duration::from_secs(asked))
         }
-        Err(error) => (is_refused(error.as_ref()) || repeatable && is_broken(error.as_ref())).then_some(Duration::ZERO),
+        Err(error) => (is_refused(error.as_ref()) || repeatable && is_broken(error.as_ref()))
+            .then_some(Duration::ZERO),
     }
 }
 

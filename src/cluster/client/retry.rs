@@ -13,12 +13,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What the last try fails with.
-pub(crate) async fn retry_while_unavailable<T>(within: Duration, ask: impl AsyncFn(bool) -> Result<T, Failure>) -> Result<T, Failure> {
+pub(crate) async fn retry_while_unavailable<T>(
+    within: Duration,
+    ask: impl AsyncFn(bool) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let began = Instant::now();
     let mut again = false;
     loop {
         match ask(again).await {
-            Err(failure) if failure.may_pass() && began.elapsed() < within => tokio::time::sleep(PAUSE).await,
+            Err(failure) if failure.may_pass() && began.elapsed() < within => {
+                tokio::time::sleep(PAUSE).await
+            }
             answer => return answer,
         }
         again = true;
@@ -40,7 +45,10 @@ mod tests {
                 asked.set(asked.get() + 1);
                 if asked.get() == 3 { Ok(()) } else { Err(Failure::new(id, "", "")) }
             };
-            assert_eq!(retry_while_unavailable(Duration::from_secs(60), ask).await.is_ok(), tries == 3);
+            assert_eq!(
+                retry_while_unavailable(Duration::from_secs(60), ask).await.is_ok(),
+                tries == 3
+            );
             assert_eq!(asked.get(), tries);
         }
     }

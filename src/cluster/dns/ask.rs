@@ -25,7 +25,8 @@ use crate::cluster::{
 
 /// One exec's whole time.
 const WITHIN: std::time::Duration = std::time::Duration::from_secs(12);
-/// The tools, best first; bash and nc only carry bytes to the server, `getent` can only ask the pod's own resolver.
+/// The tools, best first; bash and nc only carry bytes to the server, `getent` can only ask the
+/// pod's own resolver.
 const TOOLS: [&str; 6] = ["nslookup", "dig", "host", "bash", "nc", OWN_RESOLVER];
 /// The tool that asks whatever the pod's own resolver does.
 pub(crate) const OWN_RESOLVER: &str = "getent";
@@ -71,7 +72,9 @@ impl<'a> Names<'a> {
         }
         if askers.is_empty() {
             let trouble = self.state().trouble.clone().or_else(|| self.inspector.trouble());
-            let why = trouble.unwrap_or_else(|| format!("no pod of the namespace has a tool that asks DNS ({})", TOOLS.join(", ")));
+            let why = trouble.unwrap_or_else(|| {
+                format!("no pod of the namespace has a tool that asks DNS ({})", TOOLS.join(", "))
+            });
             self.give_up(&questions, &Reference::default(), &why, self.journal.now());
             // Pods that come later are of the same making.
             self.state().nobody_can_ask = true;
@@ -80,15 +83,23 @@ impl<'a> Names<'a> {
         let mut by_asker: BTreeMap<usize, Vec<Question>> = BTreeMap::new();
         for question in questions {
             // A pod's own hosts file answers for its own name.
-            let other = askers.iter().position(|it| it.is_guess || question.of.as_ref().is_none_or(|of| of.uid != it.pod.uid));
+            let other = askers.iter().position(|it| {
+                it.is_guess || question.of.as_ref().is_none_or(|of| of.uid != it.pod.uid)
+            });
             by_asker.entry(other.unwrap_or(0)).or_default().push(question);
         }
-        let mut asking: Vec<_> = by_asker.into_iter().filter_map(|(place, questions)| Some((askers.get(place)?, questions))).collect();
+        let mut asking: Vec<_> = by_asker
+            .into_iter()
+            .filter_map(|(place, questions)| Some((askers.get(place)?, questions)))
+            .collect();
         if asking.iter().any(|(asker, _)| self.resolver(asker).is_none()) {
             // The first one looks for the server, for all.
             asking.truncate(1);
         }
-        futures::future::join_all(asking.into_iter().map(|(asker, questions)| self.ask(asker, questions))).await;
+        futures::future::join_all(
+            asking.into_iter().map(|(asker, questions)| self.ask(asker, questions)),
+        )
+        .await;
         true
     }
 
@@ -110,11 +121,16 @@ impl<'a> Names<'a> {
             // The names were made with another domain: they are asked anew.
             Ok(None) => return,
             Err(Trouble::Unable(why)) if asker.is_guess => return self.dismiss(asker, &why),
-            Err(Trouble::Unable(why) | Trouble::NoServer(why)) => return self.give_up(&questions, &asker.pod, &why, began),
+            Err(Trouble::Unable(why) | Trouble::NoServer(why)) => {
+                return self.give_up(&questions, &asker.pod, &why, began);
+            }
         };
         for question in &questions {
-            let answer =
-                told.answers.iter().find(|(name, _)| *name == question.name).map_or_else(|| Answer::Silence("no answer".to_owned()), |(_, it)| it.clone());
+            let answer = told
+                .answers
+                .iter()
+                .find(|(name, _)| *name == question.name)
+                .map_or_else(|| Answer::Silence("no answer".to_owned()), |(_, it)| it.clone());
             self.note(question, &answer);
             let (addresses, error, unasked) = match answer {
                 Answer::Addresses(addresses) => (addresses, None, None),
@@ -124,14 +140,28 @@ impl<'a> Names<'a> {
             };
             self.push(
                 question,
-                Lookup { from: asker.pod.clone(), server: server.clone(), by: told.by.clone(), began, addresses, error, unasked, ..Lookup::default() },
+                Lookup {
+                    from: asker.pod.clone(),
+                    server: server.clone(),
+                    by: told.by.clone(),
+                    began,
+                    addresses,
+                    error,
+                    unasked,
+                    ..Lookup::default()
+                },
             );
         }
     }
 
-    /// Asks in a container, and looks for the server before, where that is not known: whom it asked, and what that told; nothing
-    /// where the cluster's domain turned out to be another.
-    async fn ask_in(&self, asker: &Asker<'_>, container: &str, questions: &[Question]) -> Result<Option<(Option<String>, ToolOutput)>, Trouble> {
+    /// Asks in a container, and looks for the server before, where that is not known: whom it
+    /// asked, and what that told; nothing where the cluster's domain turned out to be another.
+    async fn ask_in(
+        &self,
+        asker: &Asker<'_>,
+        container: &str,
+        questions: &[Question],
+    ) -> Result<Option<(Option<String>, ToolOutput)>, Trouble> {
         let known = self.resolver(asker);
         let is_new = known.is_none();
         let resolver = match known {
@@ -140,11 +170,17 @@ impl<'a> Names<'a> {
         };
         let suffix = format!(".svc.{}.", resolver.domain);
         if questions.iter().any(|it| !it.name.ends_with(&suffix)) {
-            let why = format!("the pod's resolver tells of the domain {}, which is not the cluster's", resolver.domain);
+            let why = format!(
+                "the pod's resolver tells of the domain {}, which is not the cluster's",
+                resolver.domain
+            );
             return if is_new { Ok(None) } else { Err(Trouble::NoServer(why)) };
         }
         let names: Vec<String> = questions.iter().map(|it| it.name.clone()).collect();
-        let told = self.run(asker, container, resolver.server.as_deref(), &names).await.map_err(Trouble::Unable)?;
+        let told = self
+            .run(asker, container, resolver.server.as_deref(), &names)
+            .await
+            .map_err(Trouble::Unable)?;
         if told.by.is_empty() {
             return Err(Trouble::no_tool());
         }
@@ -152,22 +188,42 @@ impl<'a> Names<'a> {
     }
 
     /// Asks a server, or where there is none, the pod's own resolver.
-    pub(crate) async fn run(&self, asker: &Asker<'_>, container: &str, server: Option<&str>, names: &[String]) -> Result<ToolOutput, String> {
+    pub(crate) async fn run(
+        &self,
+        asker: &Asker<'_>,
+        container: &str,
+        server: Option<&str>,
+        names: &[String],
+    ) -> Result<ToolOutput, String> {
         let word = random_word()?;
         let (raw, count) = tcp::questions(names);
-        let tools: Vec<&str> =
-            asker.tools.iter().copied().filter(|tool| asker.is_guess && server.is_none() || (*tool == OWN_RESOLVER) == server.is_none()).collect();
-        let mut arguments = vec![word.clone(), server.unwrap_or_default().to_owned(), tools.join(" "), raw, count.to_string()];
+        let tools: Vec<&str> = asker
+            .tools
+            .iter()
+            .copied()
+            .filter(|tool| {
+                asker.is_guess && server.is_none() || (*tool == OWN_RESOLVER) == server.is_none()
+            })
+            .collect();
+        let mut arguments = vec![
+            word.clone(),
+            server.unwrap_or_default().to_owned(),
+            tools.join(" "),
+            raw,
+            count.to_string(),
+        ];
         arguments.extend(names.iter().cloned());
         let command = script(include_str!("dns.sh"), arguments);
-        let output = exec(self.cluster, Place { pod: &asker.pod.name, container }, &command, WITHIN).await?;
+        let output =
+            exec(self.cluster, Place { pod: &asker.pod.name, container }, &command, WITHIN).await?;
         Ok(parse(&output.stdout, &word, names))
     }
 
     /// Somebody who cannot ask is not asked to again.
     fn dismiss(&self, asker: &Asker<'_>, why: &str) {
         let mut state = self.state();
-        state.trouble = Some(format!("nobody in the namespace could ask DNS; {}: {why}", asker.pod.name));
+        state.trouble =
+            Some(format!("nobody in the namespace could ask DNS; {}: {why}", asker.pod.name));
         match asker.probe {
             // Its image is the same in every pod.
             Some(_) => state.no_probe = true,
@@ -178,47 +234,86 @@ impl<'a> Names<'a> {
     fn give_up(&self, questions: &[Question], from: &Reference, why: &str, began: u64) {
         for question in questions {
             self.note(question, &Answer::Silence(why.to_owned()));
-            self.push(question, Lookup { from: from.clone(), began, unasked: Some(why.to_owned()), ..Lookup::default() });
+            self.push(
+                question,
+                Lookup {
+                    from: from.clone(),
+                    began,
+                    unasked: Some(why.to_owned()),
+                    ..Lookup::default()
+                },
+            );
         }
     }
 
     fn push(&self, question: &Question, lookup: Lookup) {
-        let service = self.journal.with(|timeline| timeline.set().map(|set| set.spec.service_name.clone()).unwrap_or_default());
-        self.journal.push(What::Lookup(Lookup { name: question.name.clone(), of: question.of.clone(), service, ..lookup }));
+        let service = self.journal.with(|timeline| {
+            timeline.set().map(|set| set.spec.service_name.clone()).unwrap_or_default()
+        });
+        self.journal.push(What::Lookup(Lookup {
+            name: question.name.clone(),
+            of: question.of.clone(),
+            service,
+            ..lookup
+        }));
     }
 
-    /// Who can ask, best first: a container of our own, else the set's pods, first those that nothing is about to happen to.
+    /// Who can ask, best first: a container of our own, else the set's pods, first those that
+    /// nothing is about to happen to.
     fn askers(&self) -> Vec<Asker<'a>> {
         if let Some(own) = self.own_container() {
             return vec![own];
         }
         let vantages = self.inspector.vantages();
         let replaced = self.state().replaced.as_ref().map(|(ordinal, _)| *ordinal);
-        let mut able: Vec<(bool, bool, i32, Reference, DnsVantage)> = self.journal.with(|timeline| {
-            let of = |pod: &PodLife| {
-                let vantage = vantages.get(pod.uid())?.clone();
-                let to_be_replaced = replaced.unwrap_or_else(|| timeline.start() + 1) == pod.ordinal;
-                Some((!uses_cluster_dns(pod), to_be_replaced, pod.ordinal, reference(pod), vantage))
-            };
-            timeline.owned().filter(|pod| pod.is_ready()).filter_map(of).collect()
+        let mut able: Vec<(bool, bool, i32, Reference, DnsVantage)> =
+            self.journal.with(|timeline| {
+                let of = |pod: &PodLife| {
+                    let vantage = vantages.get(pod.uid())?.clone();
+                    let to_be_replaced =
+                        replaced.unwrap_or_else(|| timeline.start() + 1) == pod.ordinal;
+                    Some((
+                        !uses_cluster_dns(pod),
+                        to_be_replaced,
+                        pod.ordinal,
+                        reference(pod),
+                        vantage,
+                    ))
+                };
+                timeline.owned().filter(|pod| pod.is_ready()).filter_map(of).collect()
+            });
+        able.sort_by_key(|(foreign, to_be_replaced, ordinal, ..)| {
+            (*foreign, *to_be_replaced, *ordinal)
         });
-        able.sort_by_key(|(foreign, to_be_replaced, ordinal, ..)| (*foreign, *to_be_replaced, *ordinal));
         let asker = |(foreign, _, _, pod, vantage): (bool, bool, i32, Reference, DnsVantage)| {
             let has = |tool: &str| !vantage.is_guest && vantage.tools.iter().any(|it| it == tool);
             let may = |tool: &&str| has(tool) && (*tool != OWN_RESOLVER || !foreign);
             let tools: Vec<&'static str> = TOOLS.into_iter().filter(may).collect();
-            (!tools.is_empty()).then_some(Asker { pod, container: vantage.container, tools, probe: None, is_guess: false })
+            (!tools.is_empty()).then_some(Asker {
+                pod,
+                container: vantage.container,
+                tools,
+                probe: None,
+                is_guess: false,
+            })
         };
         able.into_iter().filter_map(asker).collect()
     }
 
-    /// A container of our own in a pod of the set: what its tools say, no author of a submission has written.
+    /// A container of our own in a pod of the set: what its tools say, no author of a submission
+    /// has written.
     fn own_container(&self) -> Option<Asker<'a>> {
         let probe = self.probe.filter(|_| !self.state().no_probe)?;
         self.journal.with(|timeline| {
             // The first pod is neither replaced nor, before the last moment, removed.
             let pod = timeline.owned().filter(|pod| pod.is_ready()).min_by_key(|it| it.ordinal)?;
-            Some(Asker { pod: reference(pod), container: String::new(), tools: TOOLS.to_vec(), probe: Some(probe), is_guess: true })
+            Some(Asker {
+                pod: reference(pod),
+                container: String::new(),
+                tools: TOOLS.to_vec(),
+                probe: Some(probe),
+                is_guess: true,
+            })
         })
     }
 
@@ -226,12 +321,22 @@ impl<'a> Names<'a> {
     fn substitutes(&self) -> Vec<Asker<'a>> {
         let unable = self.state().unable.clone();
         self.journal.with(|timeline| {
-            let others = timeline.unowned_pods().filter(|pod| pod.is_ready() && !unable.contains(pod.uid())).filter_map(|pod| {
-                let container = pod.spec().containers.iter().find(|it| runs(pod, &it.name))?.name.clone();
-                let may = |tool: &&str| *tool != OWN_RESOLVER || uses_cluster_dns(pod);
-                let tools = TOOLS.into_iter().filter(may).collect();
-                Some(Asker { pod: reference(pod), container, tools, probe: None, is_guess: true })
-            });
+            let others = timeline
+                .unowned_pods()
+                .filter(|pod| pod.is_ready() && !unable.contains(pod.uid()))
+                .filter_map(|pod| {
+                    let container =
+                        pod.spec().containers.iter().find(|it| runs(pod, &it.name))?.name.clone();
+                    let may = |tool: &&str| *tool != OWN_RESOLVER || uses_cluster_dns(pod);
+                    let tools = TOOLS.into_iter().filter(may).collect();
+                    Some(Asker {
+                        pod: reference(pod),
+                        container,
+                        tools,
+                        probe: None,
+                        is_guess: true,
+                    })
+                });
             others.take(1).collect()
         })
     }

@@ -1,12 +1,12 @@
 //! Asking the cluster's DNS for the pods' names, beside the tour.
 //!
-//! Asking too early makes DNS servers remember that there is nothing, so a name is asked only once the
-//! EndpointSlices of the governing Service carry the pod's address. A wrong answer is "not yet" for as
-//! long as servers usually remember. Any later pod life's answer will do after a replacement, so
-//! that nothing waits for this but the end.
+//! Asking too early makes DNS servers remember that there is nothing, so a name is asked only once
+//! the EndpointSlices of the governing Service carry the pod's address. A wrong answer is "not yet"
+//! for as long as servers usually remember. Any later pod life's answer will do after a
+//! replacement, so that nothing waits for this but the end.
 //!
-//! Which server is the cluster's, and what its domain is, is never taken from a pod's resolver settings, which are its
-//! author's: the server's own answers tell (see [`server`]).
+//! Which server is the cluster's, and what its domain is, is never taken from a pod's resolver
+//! settings, which are its author's: the server's own answers tell (see [`server`]).
 
 mod ask;
 mod server;
@@ -30,8 +30,8 @@ use crate::cluster::{
     inspect::Inspector,
 };
 
-/// How long after the EndpointSlice carries it a name may still be answered wrongly: a little more than
-/// the longest time that kubeadm clusters remember.
+/// How long after the EndpointSlice carries it a name may still be answered wrongly: a little more
+/// than the longest time that kubeadm clusters remember.
 const PATIENCE: Duration = Duration::from_secs(35);
 /// Between two questions for one name; it grows up to the second.
 const PAUSE: Duration = Duration::from_millis(1700);
@@ -62,7 +62,8 @@ struct State {
     open: Option<u64>,
     /// The ordinal whose pod is replaced and the UID that it had.
     replaced: Option<(i32, String)>,
-    /// The line since which evidence counts: what was asked before the submission changed is asked again.
+    /// The line since which evidence counts: what was asked before the submission changed is asked
+    /// again.
     since: Seq,
     /// Since when a pod (UID) is carried.
     carried: BTreeMap<String, u64>,
@@ -81,7 +82,8 @@ struct State {
     trouble: Option<String>,
     /// What the cluster's DNS server told of itself.
     resolver: Option<Resolver>,
-    /// By pod UID: the domain, as that pod's own resolver told, where nothing in it can ask another server.
+    /// By pod UID: the domain, as that pod's own resolver told, where nothing in it can ask another
+    /// server.
     own_resolvers: BTreeMap<String, String>,
     /// The cluster's DNS server by its Service: asked once.
     kube_dns: Option<Option<String>>,
@@ -119,12 +121,29 @@ enum NameState {
 }
 
 impl<'a> Names<'a> {
-    pub(crate) fn new(cluster: &'a Cluster, journal: &'a Journal, inspector: &'a Inspector<'a>, probe: Option<&'a Probe<'a>>) -> Self {
-        Self { cluster, journal, inspector, probe, each_life: false, state: Mutex::default(), changed: watch::Sender::new(0) }
+    pub(crate) fn new(
+        cluster: &'a Cluster,
+        journal: &'a Journal,
+        inspector: &'a Inspector<'a>,
+        probe: Option<&'a Probe<'a>>,
+    ) -> Self {
+        Self {
+            cluster,
+            journal,
+            inspector,
+            probe,
+            each_life: false,
+            state: Mutex::default(),
+            changed: watch::Sender::new(0),
+        }
     }
 
     /// One that asks for each life of each pod.
-    pub(crate) fn of_each_life(cluster: &'a Cluster, journal: &'a Journal, inspector: &'a Inspector<'a>) -> Self {
+    pub(crate) fn of_each_life(
+        cluster: &'a Cluster,
+        journal: &'a Journal,
+        inspector: &'a Inspector<'a>,
+    ) -> Self {
         Self { each_life: true, ..Self::new(cluster, journal, inspector, None) }
     }
 
@@ -139,10 +158,13 @@ impl<'a> Names<'a> {
         self.state().replaced = Some((ordinal, old.to_owned()));
     }
 
-    /// Waits until every name was asked once, as far as it may be: a name that is asked while its pod goes
-    /// is remembered as missing.
+    /// Waits until every name was asked once, as far as it may be: a name that is asked while its
+    /// pod goes is remembered as missing.
     pub(crate) async fn asked(&self, within: Duration) {
-        self.wait(within, |state, question, standing| matches!(standing, NameState::Settled) || state.asked.contains_key(&question.key())).await;
+        self.wait(within, |state, question, standing| {
+            matches!(standing, NameState::Settled) || state.asked.contains_key(&question.key())
+        })
+        .await;
     }
 
     /// Waits until every name is answered rightly or has had its time.
@@ -150,7 +172,11 @@ impl<'a> Names<'a> {
         self.wait(within, |_, _, standing| matches!(standing, NameState::Settled)).await;
     }
 
-    async fn wait(&self, within: Duration, is_enough: impl Fn(&State, &Question, &NameState) -> bool) {
+    async fn wait(
+        &self,
+        within: Duration,
+        is_enough: impl Fn(&State, &Question, &NameState) -> bool,
+    ) {
         let mut changed = self.changed.subscribe();
         let mut lines = self.journal.lines();
         let wait = async {
@@ -159,7 +185,9 @@ impl<'a> Names<'a> {
                 lines.mark_unchanged();
                 let now = self.journal.now();
                 let standings = self.journal.with(|timeline| self.standings(timeline, now));
-                let enough = standings.iter().all(|(question, standing)| is_enough(&self.state(), question, standing));
+                let enough = standings
+                    .iter()
+                    .all(|(question, standing)| is_enough(&self.state(), question, standing));
                 if enough {
                     return;
                 }
@@ -210,7 +238,9 @@ impl<'a> Names<'a> {
         let mut questions = vec![];
         for (question, standing) in standings {
             match standing {
-                NameState::From(at) if at <= now.saturating_add(nanoseconds(TOGETHER)) => questions.push((at, question)),
+                NameState::From(at) if at <= now.saturating_add(nanoseconds(TOGETHER)) => {
+                    questions.push((at, question))
+                }
                 NameState::From(at) => next = next.min(Duration::from_nanos(at - now)),
                 _ => {}
             }
@@ -229,7 +259,15 @@ impl<'a> Names<'a> {
             let (open, resolver) = (state.open, state.resolver.take());
             let own_resolvers = std::mem::take(&mut state.own_resolvers);
             let (replaced, kube_dns) = (state.replaced.take(), state.kube_dns.take());
-            *state = State { open, since: timeline.since(), replaced, resolver, own_resolvers, kube_dns, ..State::default() };
+            *state = State {
+                open,
+                since: timeline.since(),
+                replaced,
+                resolver,
+                own_resolvers,
+                kube_dns,
+                ..State::default()
+            };
         }
         let service = set.spec.service_name.clone();
         if service.is_empty() {
@@ -247,9 +285,16 @@ impl<'a> Names<'a> {
                 complete = false;
                 continue;
             };
-            let question = Question { name: format!("{}.{suffix}", pod.name()), of: Some(reference(pod)), ordinal, expected: vec![addresses(pod)] };
+            let question = Question {
+                name: format!("{}.{suffix}", pod.name()),
+                of: Some(reference(pod)),
+                ordinal,
+                expected: vec![addresses(pod)],
+            };
             all.extend(question.expected.clone());
-            let assumed = (carries && !slices).then(|| pod.ready_at.max(opened).saturating_add(nanoseconds(SLICES))).filter(|at| *at <= now);
+            let assumed = (carries && !slices)
+                .then(|| pod.ready_at.max(opened).saturating_add(nanoseconds(SLICES)))
+                .filter(|at| *at <= now);
             if is_carried(timeline, &service, pod) {
                 state.carried.entry(pod.uid().to_owned()).or_insert(now);
             } else if let Some(at) = assumed {
@@ -258,8 +303,11 @@ impl<'a> Names<'a> {
             let since = state.carried.get(pod.uid()).copied();
             latest = latest.max(since.unwrap_or(0));
             complete &= since.is_some() || !carries;
-            let standing =
-                if state.is_answered(ordinal, pod.uid(), self.each_life) { NameState::Settled } else { state.standing(&question, since, carries, now) };
+            let standing = if state.is_answered(ordinal, pod.uid(), self.each_life) {
+                NameState::Settled
+            } else {
+                state.standing(&question, since, carries, now)
+            };
             standings.push((question, standing));
         }
         // Somebody may ask for more pods by hand: then it has to give those, too.
@@ -268,9 +316,17 @@ impl<'a> Names<'a> {
             return standings;
         }
         // A Service with an address of its own answers with that one.
-        let expected = if timeline.governing_service().is_none_or(ServiceLife::is_headless) { all } else { vec![] };
+        let expected = if timeline.governing_service().is_none_or(ServiceLife::is_headless) {
+            all
+        } else {
+            vec![]
+        };
         let question = Question { name: suffix, of: None, ordinal: pods, expected };
-        let standing = if complete { state.standing(&question, carries.then_some(latest), carries, now) } else { NameState::Settled };
+        let standing = if complete {
+            state.standing(&question, carries.then_some(latest), carries, now)
+        } else {
+            NameState::Settled
+        };
         standings.push((question, standing));
         standings
     }
@@ -284,7 +340,12 @@ impl<'a> Names<'a> {
         let Answer::Addresses(given) = answer else { return };
         match &question.of {
             // A Service may publish one of two IP families.
-            Some(of) if !given.is_empty() && given.iter().all(|it| question.expected.iter().flatten().any(|own| own == it)) => {
+            Some(of)
+                if !given.is_empty()
+                    && given
+                        .iter()
+                        .all(|it| question.expected.iter().flatten().any(|own| own == it)) =>
+            {
                 state.right.entry(question.ordinal).or_default().insert(of.uid.clone());
             }
             None if question.expected.iter().all(|own| own.iter().any(|it| given.contains(it))) => {
@@ -309,7 +370,11 @@ impl State {
     /// The cluster's domain, as far as is known.
     fn domain(&self) -> String {
         let own = || self.own_resolvers.values().next();
-        self.resolver.as_ref().map(|it| &it.domain).or_else(own).map_or_else(|| USUAL_DOMAIN.to_owned(), Clone::clone)
+        self.resolver
+            .as_ref()
+            .map(|it| &it.domain)
+            .or_else(own)
+            .map_or_else(|| USUAL_DOMAIN.to_owned(), Clone::clone)
     }
 
     /// Whether an ordinal's name has shown all that it has to.
@@ -322,11 +387,19 @@ impl State {
         }
     }
 
-    fn standing(&self, question: &Question, carried: Option<u64>, can_carry: bool, now: u64) -> NameState {
+    fn standing(
+        &self,
+        question: &Question,
+        carried: Option<u64>,
+        can_carry: bool,
+        now: u64,
+    ) -> NameState {
         let (asked, again) = self.asked.get(&question.key()).copied().unwrap_or_default();
         match carried {
             _ if self.nobody_can_ask => NameState::Settled,
-            Some(since) if asked > 0 && now > since.saturating_add(nanoseconds(PATIENCE)) => NameState::Settled,
+            Some(since) if asked > 0 && now > since.saturating_add(nanoseconds(PATIENCE)) => {
+                NameState::Settled
+            }
             Some(_) => NameState::From(again),
             // Nothing will ever carry it: asked once, so that the report can show the answer.
             None if !can_carry && asked == 0 => NameState::From(0),
@@ -338,7 +411,9 @@ impl State {
 
 /// Whether the governing Service exists and selects the set's pods.
 fn can_carry(timeline: &Timeline) -> bool {
-    let (Some(set), Some(service)) = (timeline.set(), timeline.governing_service()) else { return false };
+    let (Some(set), Some(service)) = (timeline.set(), timeline.governing_service()) else {
+        return false;
+    };
     let labels = &set.spec.template.metadata.labels;
     let selector = &service.spec().selector;
     !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
@@ -346,19 +421,29 @@ fn can_carry(timeline: &Timeline) -> bool {
 
 fn is_carried(timeline: &Timeline, service: &str, pod: &PodLife) -> bool {
     let endpoints = || timeline.slices(service).flat_map(|it| &it.endpoints);
-    endpoints().any(|it| it.target_ref.as_ref().is_some_and(|to| to.uid == pod.uid()) && it.conditions.ready != Some(false))
+    endpoints().any(|it| {
+        it.target_ref.as_ref().is_some_and(|to| to.uid == pod.uid())
+            && it.conditions.ready != Some(false)
+    })
 }
 
 /// Whether a pod's resolver settings are the cluster's, not its author's.
 fn uses_cluster_dns(pod: &PodLife) -> bool {
     let spec = pod.spec();
     let policy = spec.dns_policy.as_str();
-    spec.dns_config.is_none() && (policy == "ClusterFirstWithHostNet" || policy == "ClusterFirst" && !spec.host_network)
+    spec.dns_config.is_none()
+        && (policy == "ClusterFirstWithHostNet" || policy == "ClusterFirst" && !spec.host_network)
 }
 
 fn addresses(pod: &PodLife) -> Vec<String> {
     let status = &pod.pod.status;
-    let mut list: Vec<String> = status.pod_ips.iter().map(|it| it.ip.clone()).chain([status.pod_ip.clone()]).filter(|it| !it.is_empty()).collect();
+    let mut list: Vec<String> = status
+        .pod_ips
+        .iter()
+        .map(|it| it.ip.clone())
+        .chain([status.pod_ip.clone()])
+        .filter(|it| !it.is_empty())
+        .collect();
     list.sort();
     list.dedup();
     list

@@ -1,8 +1,9 @@
 //! Which DNS server is the cluster's, and the cluster's domain.
 //!
-//! A pod's `/etc/resolv.conf` is its author's (`dnsConfig`, `dnsPolicy`, a container that writes it), so it only tells whom
-//! to try. A server is the cluster's where its own address belongs to a Service of the cluster, whose name ends in the
-//! domain, or where it knows the API server's Service.
+//! A pod's `/etc/resolv.conf` is its author's (`dnsConfig`, `dnsPolicy`, a container that writes
+//! it), so it only tells whom to try. A server is the cluster's where its own address belongs to a
+//! Service of the cluster, whose name ends in the domain, or where it knows the API server's
+//! Service.
 
 use k8s_openapi::api::core::v1::Service;
 use kube::Api;
@@ -25,36 +26,57 @@ impl Names<'_> {
         let state = self.state();
         let is_able = asker.tools.iter().any(|tool| *tool != OWN_RESOLVER);
         let shared = state.resolver.clone().filter(|_| is_able);
-        shared.or_else(|| state.own_resolvers.get(&asker.pod.uid).map(|domain| Resolver { server: None, domain: domain.clone() }))
+        shared.or_else(|| {
+            state
+                .own_resolvers
+                .get(&asker.pod.uid)
+                .map(|domain| Resolver { server: None, domain: domain.clone() })
+        })
     }
 
     /// Looks for the cluster's server from a container, and remembers it.
     ///
     /// # Errors
     /// Why there is none, in plain words.
-    pub(crate) async fn find_server(&self, asker: &Asker<'_>, container: &str) -> Result<Resolver, Trouble> {
+    pub(crate) async fn find_server(
+        &self,
+        asker: &Asker<'_>,
+        container: &str,
+    ) -> Result<Resolver, Trouble> {
         let mut why = None;
         let is_able = asker.tools.iter().any(|tool| *tool != OWN_RESOLVER);
         let known = if is_able { self.servers().await } else { vec![] };
         for server in known {
-            let told = self.run(asker, container, Some(&server), &self.controls(Some(&server))).await.map_err(Trouble::Unable)?;
+            let told = self
+                .run(asker, container, Some(&server), &self.controls(Some(&server)))
+                .await
+                .map_err(Trouble::Unable)?;
             if !told.by.is_empty() {
                 match domain(&told) {
-                    Ok(domain) => return Ok(self.remember(asker, Resolver { server: Some(server), domain })),
+                    Ok(domain) => {
+                        return Ok(self.remember(asker, Resolver { server: Some(server), domain }));
+                    }
                     Err(said) => why = Some(format!("{server}: {said}")),
                 }
             }
         }
         if !asker.is_guess && !asker.tools.contains(&OWN_RESOLVER) {
-            let trouble =
-                why.unwrap_or_else(|| "no pod with the cluster's own resolver settings, and no right to read Service kube-dns, tells its address".to_owned());
+            let trouble = why.unwrap_or_else(|| {
+                "no pod with the cluster's own resolver settings, and no \
+                    right to read Service kube-dns, tells its address"
+                    .to_owned()
+            });
             return Err(not_found(&trouble));
         }
-        let told = self.run(asker, container, None, &self.controls(None)).await.map_err(Trouble::Unable)?;
+        let told = self
+            .run(asker, container, None, &self.controls(None))
+            .await
+            .map_err(Trouble::Unable)?;
         if told.by.is_empty() {
             return Err(why.map_or_else(Trouble::no_tool, |why| not_found(&why)));
         }
-        let domain = domain(&told).map_err(|said| not_found(&format!("the pod's own resolver is another one: {said}")))?;
+        let domain = domain(&told)
+            .map_err(|said| not_found(&format!("the pod's own resolver is another one: {said}")))?;
         let server = Some(told.server).filter(|it| !it.is_empty() && told.by != OWN_RESOLVER);
         Ok(self.remember(asker, Resolver { server, domain }))
     }
@@ -68,14 +90,18 @@ impl Names<'_> {
         found
     }
 
-    /// What a server is asked to show that it is the cluster's: its own name, and the API server's in each domain that may be it.
+    /// What a server is asked to show that it is the cluster's: its own name, and the API server's
+    /// in each domain that may be it.
     fn controls(&self, server: Option<&str>) -> Vec<String> {
-        let mut domains: Vec<String> = self.inspector.vantages().into_values().filter_map(|it| it.domain).collect();
+        let mut domains: Vec<String> =
+            self.inspector.vantages().into_values().filter_map(|it| it.domain).collect();
         domains.push(USUAL_DOMAIN.to_owned());
         domains.sort();
         domains.dedup();
         let itself = server.unwrap_or(ITSELF).to_owned();
-        std::iter::once(itself).chain(domains.iter().map(|it| format!("{API_SERVER}.{it}."))).collect()
+        std::iter::once(itself)
+            .chain(domains.iter().map(|it| format!("{API_SERVER}.{it}.")))
+            .collect()
     }
 
     /// Servers that may be the cluster's, best first.
@@ -98,7 +124,12 @@ impl Names<'_> {
             return known;
         }
         let api: Api<Service> = Api::namespaced(self.cluster.client.clone(), "kube-system");
-        let found = api.get("kube-dns").await.ok().and_then(|it| it.spec?.cluster_ip).filter(|it| it.parse::<std::net::IpAddr>().is_ok());
+        let found = api
+            .get("kube-dns")
+            .await
+            .ok()
+            .and_then(|it| it.spec?.cluster_ip)
+            .filter(|it| it.parse::<std::net::IpAddr>().is_ok());
         self.state().kube_dns = Some(found.clone());
         found
     }
@@ -128,7 +159,9 @@ fn domain(told: &ToolOutput) -> Result<String, String> {
                     return Ok(domain.trim_end_matches('.').to_owned());
                 }
             }
-            Answer::Nothing(why) | Answer::Silence(why) => said = format!("{name} was answered: {why}"),
+            Answer::Nothing(why) | Answer::Silence(why) => {
+                said = format!("{name} was answered: {why}")
+            }
         }
     }
     Err(said)
@@ -139,7 +172,13 @@ mod tests {
     use super::{Answer, ToolOutput, domain};
 
     fn told(answers: &[(&str, Answer)]) -> ToolOutput {
-        ToolOutput { answers: answers.iter().map(|(name, answer)| ((*name).to_owned(), answer.clone())).collect(), ..ToolOutput::default() }
+        ToolOutput {
+            answers: answers
+                .iter()
+                .map(|(name, answer)| ((*name).to_owned(), answer.clone()))
+                .collect(),
+            ..ToolOutput::default()
+        }
     }
 
     fn addresses() -> Answer {
@@ -159,7 +198,8 @@ mod tests {
     #[test]
     fn a_foreign_server_is_not_the_clusters() {
         let foreign = ("8.8.8.8", Answer::Silence("name = dns.google".to_owned()));
-        let nothing = ("kubernetes.default.svc.cluster.local.", Answer::Nothing("NXDOMAIN".to_owned()));
+        let nothing =
+            ("kubernetes.default.svc.cluster.local.", Answer::Nothing("NXDOMAIN".to_owned()));
         assert!(domain(&told(&[foreign, nothing])).is_err());
         assert!(domain(&told(&[])).is_err());
     }

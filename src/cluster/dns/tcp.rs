@@ -1,4 +1,5 @@
-//! Questions and answers as DNS over TCP has them, for pods with a way to a TCP port and no tool for DNS.
+//! Questions and answers as DNS over TCP has them, for pods with a way to a TCP port and no tool
+//! for DNS.
 
 use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr};
 
@@ -19,8 +20,13 @@ fn types(name: &str) -> &'static [RecordType] {
 
 /// All questions for these names, for a shell's `printf`, and how many they are.
 pub(crate) fn questions(names: &[String]) -> (String, usize) {
-    let of_name = |name: &String| name.parse::<IpAddr>().map(Name::from).or_else(|_| Name::from_ascii(name)).ok();
-    let each = names.iter().zip(0..).flat_map(|(name, place)| types(name).iter().map(move |of| (name, place, *of)));
+    let of_name = |name: &String| {
+        name.parse::<IpAddr>().map(Name::from).or_else(|_| Name::from_ascii(name)).ok()
+    };
+    let each = names
+        .iter()
+        .zip(0..)
+        .flat_map(|(name, place)| types(name).iter().map(move |of| (name, place, *of)));
     let bytes = each.filter_map(|(name, place, of)| {
         let mut message = Message::new(id(place, of), MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = true;
@@ -48,20 +54,33 @@ pub(crate) fn answers(names: &[String], mut bytes: &[u8]) -> Vec<(String, Answer
         }
     }
     let answer = |name: &str, place: u16| {
-        let said: Vec<&Message> = types(name).iter().filter_map(|of| messages.get(&id(place, *of))).collect();
+        let said: Vec<&Message> =
+            types(name).iter().filter_map(|of| messages.get(&id(place, *of))).collect();
         let pointer = said.iter().flat_map(|it| &it.answers).find_map(|it| match &it.data {
             RData::PTR(name) => Some(name.to_string().trim_end_matches('.').to_owned()),
             _ => None,
         });
-        let mut addresses: Vec<String> = said.iter().flat_map(|it| &it.answers).filter_map(|it| it.data.ip_addr()).map(|it| it.to_string()).collect();
+        let mut addresses: Vec<String> = said
+            .iter()
+            .flat_map(|it| &it.answers)
+            .filter_map(|it| it.data.ip_addr())
+            .map(|it| it.to_string())
+            .collect();
         addresses.sort();
         addresses.dedup();
         let code = |code: ResponseCode| said.iter().any(|it| it.metadata.response_code == code);
-        match said.iter().find(|it| ![ResponseCode::NoError, ResponseCode::NXDomain].contains(&it.metadata.response_code)) {
+        match said.iter().find(|it| {
+            ![ResponseCode::NoError, ResponseCode::NXDomain].contains(&it.metadata.response_code)
+        }) {
             _ if pointer.is_some() => Answer::Name(pointer.unwrap_or_default()),
             _ if !addresses.is_empty() => Answer::Addresses(addresses),
-            _ if said.is_empty() => Answer::Silence("no answer from the DNS server by TCP".to_owned()),
-            Some(refused) => Answer::Silence(format!("the DNS server answered: {}", refused.metadata.response_code)),
+            _ if said.is_empty() => {
+                Answer::Silence("no answer from the DNS server by TCP".to_owned())
+            }
+            Some(refused) => Answer::Silence(format!(
+                "the DNS server answered: {}",
+                refused.metadata.response_code
+            )),
             None if code(ResponseCode::NXDomain) => Answer::Nothing("NXDOMAIN".to_owned()),
             None => Answer::Nothing("no address".to_owned()),
         }
@@ -98,7 +117,8 @@ mod tests {
 
     fn asked(names: &[String]) -> Vec<Message> {
         let (octal, count) = questions(names);
-        let bytes: Vec<u8> = octal.split('\\').skip(1).map(|it| u8::from_str_radix(it, 8).unwrap()).collect();
+        let bytes: Vec<u8> =
+            octal.split('\\').skip(1).map(|it| u8::from_str_radix(it, 8).unwrap()).collect();
         let mut rest = bytes.as_slice();
         let mut list = vec![];
         while let Some((message, more)) = super::next(rest) {
@@ -110,12 +130,20 @@ mod tests {
     }
 
     fn sent(list: impl IntoIterator<Item = Message>) -> Vec<u8> {
-        list.into_iter().map(|it| it.to_vec().unwrap()).flat_map(|it| [u16::try_from(it.len()).unwrap().to_be_bytes().to_vec(), it].concat()).collect()
+        list.into_iter()
+            .map(|it| it.to_vec().unwrap())
+            .flat_map(|it| [u16::try_from(it.len()).unwrap().to_be_bytes().to_vec(), it].concat())
+            .collect()
     }
 
     #[test]
     fn answers_find_their_questions_in_any_order() {
-        let names = ["web-0.web.lab.svc.k8s.example.", "web-1.web.lab.svc.k8s.example.", "web.lab.svc.k8s.example."].map(str::to_owned);
+        let names = [
+            "web-0.web.lab.svc.k8s.example.",
+            "web-1.web.lab.svc.k8s.example.",
+            "web.lab.svc.k8s.example.",
+        ]
+        .map(str::to_owned);
         let reply = |mut it: Message| {
             let of = it.queries[0].clone();
             let mut reply = Message::response(it.metadata.id, it.metadata.op_code);
@@ -137,7 +165,10 @@ mod tests {
         let told = answers(&names, &sent(asked(&names).into_iter().map(reply).rev()));
         assert_eq!(told[0].1, Answer::Addresses(vec!["10.0.0.7".to_owned()]));
         assert_eq!(told[1].1, Answer::Nothing("NXDOMAIN".to_owned()));
-        assert!(matches!(&told[2].1, Answer::Silence(why) if why.contains("Server Failure")), "{told:?}");
+        assert!(
+            matches!(&told[2].1, Answer::Silence(why) if why.contains("Server Failure")),
+            "{told:?}"
+        );
     }
 
     #[test]
@@ -147,8 +178,15 @@ mod tests {
         assert_eq!(question.queries[0].name.to_ascii(), "10.0.96.10.in-addr.arpa.");
         let mut reply = Message::response(question.metadata.id, question.metadata.op_code);
         let name = Name::from_ascii("kube-dns.kube-system.svc.k8s.example.").unwrap();
-        reply.answers.push(Record::from_rdata(question.queries[0].name.clone(), 5, RData::PTR(PTR(name))));
-        assert_eq!(answers(&names, &sent([reply]))[0].1, Answer::Name("kube-dns.kube-system.svc.k8s.example".to_owned()));
+        reply.answers.push(Record::from_rdata(
+            question.queries[0].name.clone(),
+            5,
+            RData::PTR(PTR(name)),
+        ));
+        assert_eq!(
+            answers(&names, &sent([reply]))[0].1,
+            Answer::Name("kube-dns.kube-system.svc.k8s.example".to_owned())
+        );
     }
 
     #[test]

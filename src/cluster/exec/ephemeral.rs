@@ -1,8 +1,8 @@
 //! A container of our own beside those of a pod (`--probe-image`), where none of them has a shell.
 //!
-//! It is an ephemeral container: the pod, its UID and its readiness stay as they are. Such a container can
-//! never be taken away again, and one that still runs would hold up its pod's deletion, so it ends itself:
-//! when it is told to, at SIGTERM, or after a minute.
+//! It is an ephemeral container: the pod, its UID and its readiness stay as they are. Such a
+//! container can never be taken away again, and one that still runs would hold up its pod's
+//! deletion, so it ends itself: when it is told to, at SIGTERM, or after a minute.
 
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ pub(crate) const GUEST: &str = "stsgrade-";
 const ENTERING: Duration = Duration::from_secs(60);
 /// For the kubelet to see that it has ended.
 const LEAVING: Duration = Duration::from_secs(8);
-/// Ends when a file appears in the pod's shared memory: the one place that is writable in every container.
+/// Ends when a file appears in the pod's shared memory: the one place that is writable in every
+/// container.
 const WAIT: &str = r#"trap 'exit 0' TERM INT HUP
 n=0
 while [ ! -e "/dev/shm/$1" ] && [ $n -lt 300 ]; do sleep 0.2 2>/dev/null || sleep 1; n=$((n + 1)); done
@@ -95,18 +96,32 @@ impl<'a> Probe<'a> {
     ///
     /// # Errors
     /// In plain words, why it could not be added or does not run.
-    pub(crate) async fn start(&self, pod: &Reference, mounts: &[Mounted]) -> Result<EphemeralContainer, String> {
+    pub(crate) async fn start(
+        &self,
+        pod: &Reference,
+        mounts: &[Mounted],
+    ) -> Result<EphemeralContainer, String> {
         let container = format!("{GUEST}{}", random_word()?.get(..12).unwrap_or_default());
         let api = self.pods();
         let failed = |error: &kube::Error| match error {
-            kube::Error::Api(status) if status.code == 403 && !status.message.contains("PodSecurity") => {
+            kube::Error::Api(status)
+                if status.code == 403 && !status.message.contains("PodSecurity") =>
+            {
                 "no permission to add a container to a pod (pods/ephemeralcontainers)".to_owned()
             }
             other => format!("no container could be added to the pod: {}", chain(other)),
         };
-        let found = api.list(&ListParams::default().fields(&format!("metadata.name={}", pod.name))).await.map_err(|error| failed(&error))?;
-        let stands = found.items.into_iter().find(|it| it.metadata.uid.as_deref() == Some(&pod.uid)).ok_or("the pod is gone")?;
-        let volumes: Vec<_> = mounts.iter().map(|it| json!({"name": it.volume, "mountPath": it.path})).collect();
+        let found = api
+            .list(&ListParams::default().fields(&format!("metadata.name={}", pod.name)))
+            .await
+            .map_err(|error| failed(&error))?;
+        let stands = found
+            .items
+            .into_iter()
+            .find(|it| it.metadata.uid.as_deref() == Some(&pod.uid))
+            .ok_or("the pod is gone")?;
+        let volumes: Vec<_> =
+            mounts.iter().map(|it| json!({"name": it.volume, "mountPath": it.path})).collect();
         let guest = json!({
             "name": container,
             "image": self.image,
@@ -115,18 +130,29 @@ impl<'a> Probe<'a> {
             "securityContext": rights(&stands, mounts),
         });
         let patch = json!({"metadata": {"uid": pod.uid}, "spec": {"ephemeralContainers": [guest]}});
-        let patched =
-            api.patch_subresource("ephemeralcontainers", &pod.name, &PatchParams::default(), &Patch::Strategic(patch)).await.map_err(|error| failed(&error))?;
+        let patched = api
+            .patch_subresource(
+                "ephemeralcontainers",
+                &pod.name,
+                &PatchParams::default(),
+                &Patch::Strategic(patch),
+            )
+            .await
+            .map_err(|error| failed(&error))?;
         let guest = EphemeralContainer { pod: pod.clone(), container };
         let since = patched.metadata.resource_version.unwrap_or_default();
-        self.until(&guest, &since, ENTERING, runs)
-            .await
-            .unwrap_or_else(|| Err(format!("the probe image's container does not run after {} s", ENTERING.as_secs())))?;
+        self.until(&guest, &since, ENTERING, runs).await.unwrap_or_else(|| {
+            Err(format!("the probe image's container does not run after {} s", ENTERING.as_secs()))
+        })?;
         Ok(guest)
     }
 
     fn pods(&self) -> Api<Seen> {
-        Api::namespaced_with(self.cluster.client.clone(), &self.cluster.namespace, &ApiResource::erase::<Pod>(&()))
+        Api::namespaced_with(
+            self.cluster.client.clone(),
+            &self.cluster.namespace,
+            &ApiResource::erase::<Pod>(&()),
+        )
     }
 
     /// Ends it, and waits until the kubelet has seen that.
@@ -135,7 +161,9 @@ impl<'a> Probe<'a> {
         let place = Place { pod: &guest.pod.name, container: &guest.container };
         // If this fails it ends by itself.
         let _ = exec(self.cluster, place, &["sh".to_owned(), "-c".to_owned(), end], LEAVING).await;
-        let _ = self.until(&guest, "0", LEAVING, |state| state.terminated.as_ref().map(|_| Ok(()))).await;
+        let _ = self
+            .until(&guest, "0", LEAVING, |state| state.terminated.as_ref().map(|_| Ok(())))
+            .await;
     }
 
     /// Watches the pod until the container's state says something; `None` when it did not in time.
@@ -159,8 +187,12 @@ impl<'a> Probe<'a> {
                     WatchEvent::Deleted(_) => return Some(Err("the pod is gone".to_owned())),
                     _ => continue,
                 };
-                let statuses = pod.status.and_then(|it| it.ephemeral_container_statuses).unwrap_or_default();
-                let said = statuses.iter().find(|it| it.name == guest.container).and_then(|it| says(it.state.as_ref()?));
+                let statuses =
+                    pod.status.and_then(|it| it.ephemeral_container_statuses).unwrap_or_default();
+                let said = statuses
+                    .iter()
+                    .find(|it| it.name == guest.container)
+                    .and_then(|it| says(it.state.as_ref()?));
                 if said.is_some() {
                     return said;
                 }
@@ -173,27 +205,44 @@ impl<'a> Probe<'a> {
 
 /// Whether it runs, or will not.
 fn runs(state: &ContainerState) -> Option<Result<(), String>> {
-    const FINAL: [&str; 6] =
-        ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError"];
+    const FINAL: [&str; 6] = [
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+    ];
     if state.running.is_some() {
         return Some(Ok(()));
     }
     let why = |reason: Option<&str>, message: Option<&str>| {
         let words: String = message.unwrap_or_default().chars().take(300).collect();
-        Some(Err(format!("the probe image's container does not run: {} {words}", reason.unwrap_or_default()).trim().to_owned()))
+        Some(Err(format!(
+            "the probe image's container does not run: {} {words}",
+            reason.unwrap_or_default()
+        )
+        .trim()
+        .to_owned()))
     };
     if let Some(ended) = &state.terminated {
         return why(ended.reason.as_deref(), ended.message.as_deref());
     }
     let waiting = state.waiting.as_ref()?;
-    waiting.reason.as_deref().filter(|it| FINAL.contains(it)).and_then(|reason| why(Some(reason), waiting.message.as_deref()))
+    waiting
+        .reason
+        .as_deref()
+        .filter(|it| FINAL.contains(it))
+        .and_then(|reason| why(Some(reason), waiting.message.as_deref()))
 }
 
 /// The rights of the container that mounts the claims: what it may read and write, and no more.
 fn rights(pod: &Seen, mounts: &[Mounted]) -> Option<SecurityContext> {
     let containers = &pod.spec.containers;
     let is_theirs = |volume: &str| mounts.iter().any(|it| it.volume == volume);
-    let theirs = containers.iter().find(|it| it.volume_mounts.iter().flatten().any(|mount| is_theirs(&mount.name)));
+    let theirs = containers
+        .iter()
+        .find(|it| it.volume_mounts.iter().flatten().any(|mount| is_theirs(&mount.name)));
     let rights = theirs.or(containers.first())?.security_context.clone()?;
     Some(SecurityContext { privileged: None, ..rights })
 }
@@ -206,12 +255,21 @@ mod tests {
 
     #[test]
     fn a_container_that_will_not_run_is_told_from_one_that_does_not_yet() {
-        let state = |json: serde_json::Value| serde_json::from_value::<ContainerState>(json).unwrap();
+        let state =
+            |json: serde_json::Value| serde_json::from_value::<ContainerState>(json).unwrap();
         assert_eq!(runs(&state(serde_json::json!({"running": {}}))), Some(Ok(())));
-        assert_eq!(runs(&state(serde_json::json!({"waiting": {"reason": "ContainerCreating"}}))), None);
+        assert_eq!(
+            runs(&state(serde_json::json!({"waiting": {"reason": "ContainerCreating"}}))),
+            None
+        );
         assert!(
             matches!(runs(&state(serde_json::json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}}))), Some(Err(why)) if why.ends_with("ErrImagePull not found"))
         );
-        assert!(matches!(runs(&state(serde_json::json!({"terminated": {"exitCode": 128, "reason": "StartError"}}))), Some(Err(_))));
+        assert!(matches!(
+            runs(&state(
+                serde_json::json!({"terminated": {"exitCode": 128, "reason": "StartError"}})
+            )),
+            Some(Err(_))
+        ));
     }
 }

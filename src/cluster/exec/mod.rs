@@ -12,10 +12,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::cluster::{Cluster, client::error::chain};
 
-/// The most that is kept of an output; the rest is drained and dropped, so that the command can end.
+/// The most that is kept of an output; the rest is drained and dropped, so that the command can
+/// end.
 const KEPT: usize = 2 << 20;
 
-/// How long a container that does not run at the moment is given to run again: one that ended once is started again at once.
+/// How long a container that does not run at the moment is given to run again: one that ended once
+/// is started again at once.
 const AGAIN: Duration = Duration::from_secs(3);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -34,8 +36,8 @@ const FORBIDDEN: &str = "no permission to run commands in pods (pods/exec)";
 /// The error of a command in a pod that is not there any more.
 const POD_GONE: &str = "the pod is gone";
 
-/// Whether an error is the same at every try, so that what was to be read cannot be. Others pass: a container that went away
-/// or was started again, an API server that is away, a node that is slow.
+/// Whether an error is the same at every try, so that what was to be read cannot be. Others pass: a
+/// container that went away or was started again, an API server that is away, a node that is slow.
 pub(crate) fn is_lasting(why: &str) -> bool {
     [NO_SHELL, FORBIDDEN, POD_GONE].iter().any(|it| why.contains(it))
 }
@@ -61,9 +63,14 @@ pub(crate) struct Place<'a> {
 /// Runs a command and waits for its end.
 ///
 /// # Errors
-/// In plain words, why the command could not be run or was not done in time. A command that was cut off is begun again,
-/// so it must be one that may be.
-pub(crate) async fn exec(cluster: &Cluster, place: Place<'_>, command: &[String], within: Duration) -> Result<Output, String> {
+/// In plain words, why the command could not be run or was not done in time. A command that was cut
+/// off is begun again, so it must be one that may be.
+pub(crate) async fn exec(
+    cluster: &Cluster,
+    place: Place<'_>,
+    command: &[String],
+    within: Duration,
+) -> Result<Output, String> {
     match tokio::time::timeout(within, insist(cluster, place, command)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(format!("{NOT_IN_TIME} {} s", within.as_secs())),
@@ -93,8 +100,12 @@ async fn insist(cluster: &Cluster, place: Place<'_>, command: &[String]) -> Resu
 
 /// A shell script's command line: comments and indentation are not worth sending.
 pub(crate) fn script(text: &str, arguments: impl IntoIterator<Item = String>) -> Vec<String> {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
-    ["sh".to_owned(), "-c".to_owned(), lines.join("\n"), "stsgrade".to_owned()].into_iter().chain(arguments).collect()
+    let lines: Vec<&str> =
+        text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+    ["sh".to_owned(), "-c".to_owned(), lines.join("\n"), "stsgrade".to_owned()]
+        .into_iter()
+        .chain(arguments)
+        .collect()
 }
 
 /// 128 random bits in hexadecimal: a word that no file or answer can contain.
@@ -112,7 +123,9 @@ pub(crate) fn records<'a>(output: &'a [u8], word: &str) -> Vec<(&'a str, &'a [u8
     let word = word.as_bytes();
     let mut marks: Vec<usize> = vec![];
     let mut at = 0;
-    while let Some(found) = output.get(at..).and_then(|rest| rest.windows(word.len()).position(|it| it == word)) {
+    while let Some(found) =
+        output.get(at..).and_then(|rest| rest.windows(word.len()).position(|it| it == word))
+    {
         marks.push(at + found);
         at += found + word.len();
     }
@@ -129,32 +142,50 @@ pub(crate) fn records<'a>(output: &'a [u8], word: &str) -> Vec<(&'a str, &'a [u8
 }
 
 enum Refusal {
-    /// It was not begun, because the container does not run: one that has just become Ready is often not found for a moment,
-    /// one that has just ended is still told as running.
+    /// It was not begun, because the container does not run: one that has just become Ready is
+    /// often not found for a moment, one that has just ended is still told as running.
     NotYet(String),
     /// It may have been begun, and was cut off.
     Broke,
     Final(String),
 }
 
-async fn attempt(cluster: &Cluster, place: Place<'_>, command: &[String]) -> Result<Output, Refusal> {
+async fn attempt(
+    cluster: &Cluster,
+    place: Place<'_>,
+    command: &[String],
+) -> Result<Output, Refusal> {
     let api: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let how = AttachParams { max_stdout_buf_size: Some(64 << 10), ..AttachParams::default().container(place.container).stdin(false) };
-    let mut process = api.exec(place.pod, command.to_vec(), &how).await.map_err(|error| refusal(&error))?;
-    let (Some(stdout), Some(stderr), Some(status)) = (process.stdout(), process.stderr(), process.take_status()) else {
+    let how = AttachParams {
+        max_stdout_buf_size: Some(64 << 10),
+        ..AttachParams::default().container(place.container).stdin(false)
+    };
+    let mut process =
+        api.exec(place.pod, command.to_vec(), &how).await.map_err(|error| refusal(&error))?;
+    let (Some(stdout), Some(stderr), Some(status)) =
+        (process.stdout(), process.stderr(), process.take_status())
+    else {
         return Err(Refusal::Final("the connection has no streams".to_owned()));
     };
     // Both at once: a stream that nobody reads stalls the other.
-    let (stdout, stderr, status) = tokio::join!(drain(stdout, KEPT), drain(stderr, 4 << 10), status);
+    let (stdout, stderr, status) =
+        tokio::join!(drain(stdout, KEPT), drain(stderr, 4 << 10), status);
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
     let Some(status) = status else { return Err(Refusal::Broke) };
     match status.status.as_deref() {
         Some("Success") => Ok(Output { stdout, stderr, exit: Some(0) }),
         _ if status.reason.as_deref() == Some("NonZeroExitCode") => {
             let causes = status.details.and_then(|details| details.causes).unwrap_or_default();
-            let exit = causes.iter().find(|cause| cause.reason.as_deref() == Some("ExitCode")).and_then(|cause| cause.message.as_deref()?.parse().ok());
+            let exit = causes
+                .iter()
+                .find(|cause| cause.reason.as_deref() == Some("ExitCode"))
+                .and_then(|cause| cause.message.as_deref()?.parse().ok());
             // Nobody kills it but for the whole container.
-            if exit == Some(KILLED) { Err(Refusal::Broke) } else { Ok(Output { stdout, stderr, exit }) }
+            if exit == Some(KILLED) {
+                Err(Refusal::Broke)
+            } else {
+                Ok(Output { stdout, stderr, exit })
+            }
         }
         _ => Err(of_message(status.message.as_deref().unwrap_or("the server gave no reason"))),
     }
@@ -187,14 +218,25 @@ fn of_status(status: &Status) -> Refusal {
 
 fn of_message(message: &str) -> Refusal {
     // The kubelet's words, and those of containerd and runc.
-    const NOT_RUNNING: [&str; 7] =
-        ["container not found", "error dialing backend", "not running", "no running task", "in a stopped container", "setns", "task: not found"];
+    const NOT_RUNNING: [&str; 7] = [
+        "container not found",
+        "error dialing backend",
+        "not running",
+        "no running task",
+        "in a stopped container",
+        "setns",
+        "task: not found",
+    ];
     let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     let words = || message.chars().take(300).collect();
     if has(&NOT_RUNNING) {
         return Refusal::NotYet(words());
     }
-    if has(&["executable file not found", "no such file or directory", "starting container process caused"]) {
+    if has(&[
+        "executable file not found",
+        "no such file or directory",
+        "starting container process caused",
+    ]) {
         return Refusal::Final(NO_SHELL.to_owned());
     }
     Refusal::Final(words())
@@ -207,7 +249,8 @@ mod tests {
     #[test]
     fn records_are_exact() {
         let output = b"noise@@:mount:0@@:file:a:b\n\nc@@:body:\xff\0x\n@@:end:";
-        let expected: Vec<(&str, &[u8])> = vec![("mount", b"0"), ("file", b"a:b\n\nc"), ("body", b"\xff\0x\n"), ("end", b"")];
+        let expected: Vec<(&str, &[u8])> =
+            vec![("mount", b"0"), ("file", b"a:b\n\nc"), ("body", b"\xff\0x\n"), ("end", b"")];
         assert_eq!(records(output, "@@"), expected);
         assert!(records(b"", "@@").is_empty());
         assert!(records(b"@@", "@@").is_empty());
@@ -221,7 +264,10 @@ mod tests {
 
     #[test]
     fn comments_are_not_sent() {
-        assert_eq!(script("# why\necho\n\n#x\necho $1 # y\n", ["a".to_owned()]), ["sh", "-c", "echo\necho $1 # y", "stsgrade", "a"]);
+        assert_eq!(
+            script("# why\necho\n\n#x\necho $1 # y\n", ["a".to_owned()]),
+            ["sh", "-c", "echo\necho $1 # y", "stsgrade", "a"]
+        );
     }
 
     #[test]
@@ -230,9 +276,11 @@ mod tests {
         assert!(matches!(of_message(no_shell), Refusal::Final(why) if why == NO_SHELL));
         for ended in [
             r#"container not found ("web")"#,
-            "error executing command in container: failed to exec in container: failed to load task: no running task found: task c471 not found",
+            "error executing command in container: failed to exec in container: failed to load \
+            task: no running task found: task c471 not found",
             r#"failed to start exec "667f": OCI runtime exec failed: exec failed: cannot exec in a stopped container: unknown"#,
-            "OCI runtime exec failed: exec failed: unable to start container process: error executing setns process: open /proc/7/ns/ipc: no such file or directory",
+            "OCI runtime exec failed: exec failed: unable to start container process: error \
+            executing setns process: open /proc/7/ns/ipc: no such file or directory",
         ] {
             assert!(matches!(of_message(ended), Refusal::NotYet(_)), "{ended}");
         }

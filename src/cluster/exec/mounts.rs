@@ -1,4 +1,5 @@
-//! Through which container a claim is read: a running one that mounts it, writable before read-only.
+//! Through which container a claim is read: a running one that mounts it, writable before
+//! read-only.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +41,10 @@ struct Way {
 impl Mounted {
     /// What a pod's running containers mount of its claims.
     pub(crate) fn of(pod: &PodLife) -> Vec<Self> {
-        pod.claims().into_iter().flat_map(|(volume, claim)| Self::of_claim(pod, &volume, &claim)).collect()
+        pod.claims()
+            .into_iter()
+            .flat_map(|(volume, claim)| Self::of_claim(pod, &volume, &claim))
+            .collect()
     }
 
     fn of_claim(pod: &PodLife, volume: &str, claim: &str) -> Vec<Self> {
@@ -52,17 +56,28 @@ impl Mounted {
                 let folder = folder(mount);
                 folders.insert(folder.clone());
                 if runs(pod, &container.name) {
-                    ways.push(Way { container: container.name.clone(), path: mount.mount_path.clone(), folder, read_only: mount.read_only });
+                    ways.push(Way {
+                        container: container.name.clone(),
+                        path: mount.mount_path.clone(),
+                        folder,
+                        read_only: mount.read_only,
+                    });
                 }
             }
         }
-        // One view of everything, if there is one; its folders are but a substitute where its container has no shell.
+        // One view of everything, if there is one; its folders are but a substitute where its
+        // container has no shell.
         ways.sort_by_key(|way| (!way.folder.is_empty(), way.read_only));
         let whole = ways.first().is_some_and(|way| way.folder.is_empty());
         let seen: BTreeSet<String> = ways.iter().map(|way| way.folder.clone()).collect();
         let is_partial = !whole && folders != seen;
-        let views: Vec<Vec<Way>> =
-            if whole { vec![ways] } else { seen.iter().map(|folder| ways.iter().filter(|way| way.folder == *folder).cloned().collect()).collect() };
+        let views: Vec<Vec<Way>> = if whole {
+            vec![ways]
+        } else {
+            seen.iter()
+                .map(|folder| ways.iter().filter(|way| way.folder == *folder).cloned().collect())
+                .collect()
+        };
         let view = |(place, ways): (usize, Vec<Way>)| Self {
             claim: claim.to_owned(),
             volume: volume.to_owned(),
@@ -81,39 +96,81 @@ impl Mounted {
 
     /// Whether a container other than this one, and with a shell as far as is known, mounts it too.
     pub(crate) fn has_other(&self, without_shell: &BTreeSet<String>, container: &str) -> bool {
-        self.ways.iter().any(|way| way.container != container && !without_shell.contains(&way.container))
+        self.ways
+            .iter()
+            .any(|way| way.container != container && !without_shell.contains(&way.container))
     }
 }
 
 impl Mounted {
-    /// The same view through each other container that mounts it, and has a shell as far as is known.
-    pub(crate) fn elsewhere(&self, without_shell: &BTreeSet<String>, container: &str) -> Vec<(String, Self)> {
-        let folder = self.ways.iter().find(|way| way.container == container && way.path == self.path).map(|way| &way.folder);
-        let others = self.ways.iter().filter(|way| way.container != container && Some(&way.folder) == folder && !without_shell.contains(&way.container));
-        others.map(|way| (way.container.clone(), Self { path: way.path.clone(), ..self.clone() })).collect()
+    /// The same view through each other container that mounts it, and has a shell as far as is
+    /// known.
+    pub(crate) fn elsewhere(
+        &self,
+        without_shell: &BTreeSet<String>,
+        container: &str,
+    ) -> Vec<(String, Self)> {
+        let folder = self
+            .ways
+            .iter()
+            .find(|way| way.container == container && way.path == self.path)
+            .map(|way| &way.folder);
+        let others = self.ways.iter().filter(|way| {
+            way.container != container
+                && Some(&way.folder) == folder
+                && !without_shell.contains(&way.container)
+        });
+        others
+            .map(|way| (way.container.clone(), Self { path: way.path.clone(), ..self.clone() }))
+            .collect()
     }
 }
 
 /// The next container to ask, and the views that are best read through it.
-pub(crate) fn choose(left: &[Mounted], without_shell: &BTreeSet<String>) -> Option<(String, Vec<Mounted>)> {
-    let best = |it: &Mounted| it.ways.iter().find(|way| !without_shell.contains(&way.container)).or_else(|| it.ways.first()).cloned();
+pub(crate) fn choose(
+    left: &[Mounted],
+    without_shell: &BTreeSet<String>,
+) -> Option<(String, Vec<Mounted>)> {
+    let best = |it: &Mounted| {
+        it.ways
+            .iter()
+            .find(|way| !without_shell.contains(&way.container))
+            .or_else(|| it.ways.first())
+            .cloned()
+    };
     let Way { container, .. } = best(left.first()?)?;
     let together = left
         .iter()
         .filter_map(|it| {
             let way = best(it)?;
-            let is_partial = it.is_partial || it.ways.first().is_some_and(|best| best.folder.is_empty() && !way.folder.is_empty());
-            (way.container == container).then(|| Mounted { path: way.path, is_partial, ..it.clone() })
+            let is_partial = it.is_partial
+                || it
+                    .ways
+                    .first()
+                    .is_some_and(|best| best.folder.is_empty() && !way.folder.is_empty());
+            (way.container == container).then(|| Mounted {
+                path: way.path,
+                is_partial,
+                ..it.clone()
+            })
         })
         .collect();
     Some((container, together))
 }
 
-/// The claims behind these views, each mounted once and whole: folders cannot be mounted by such a container.
+/// The claims behind these views, each mounted once and whole: folders cannot be mounted by such a
+/// container.
 pub(crate) fn as_guest(closed: &[Mounted]) -> Vec<Mounted> {
     let mut known = BTreeSet::new();
     let claims = closed.iter().filter(|it| known.insert(it.claim.clone())).enumerate();
-    claims.map(|(place, it)| Mounted { path: format!("/stsgrade/{place}"), is_first: true, is_partial: false, ..it.clone() }).collect()
+    claims
+        .map(|(place, it)| Mounted {
+            path: format!("/stsgrade/{place}"),
+            is_first: true,
+            is_partial: false,
+            ..it.clone()
+        })
+        .collect()
 }
 
 /// The folder of its volume that a mount shows; empty: all of it.
@@ -146,7 +203,11 @@ mod tests {
 
     fn mounted(pod: &str) -> Vec<Mounted> {
         let pod = serde_json::from_str(pod).unwrap();
-        let timeline = Timeline::of(&[Observation { seq: 1, at: 1, what: What::Object(Change::Listed, Object::Pod(pod)) }]);
+        let timeline = Timeline::of(&[Observation {
+            seq: 1,
+            at: 1,
+            what: What::Object(Change::Listed, Object::Pod(pod)),
+        }]);
         timeline.unowned_pods().flat_map(Mounted::of).collect()
     }
 
@@ -164,7 +225,10 @@ mod tests {
         let left = mounted(POD);
         let none = BTreeSet::new();
         let (container, together) = choose(&left, &none).unwrap();
-        assert_eq!((container.as_str(), together.len(), together[0].path.as_str()), ("web", 1, "/data"));
+        assert_eq!(
+            (container.as_str(), together.len(), together[0].path.as_str()),
+            ("web", 1, "/data")
+        );
         let (container, together) = choose(&left[1..], &none).unwrap();
         assert_eq!((container.as_str(), together[0].claim.as_str()), ("shipper", "logs-web-0"));
     }
@@ -183,8 +247,16 @@ mod tests {
         let left = mounted(POD);
         let (container, together) = choose(&left, &BTreeSet::new()).unwrap();
         let others = together[0].elsewhere(&BTreeSet::new(), &container);
-        assert_eq!(others.iter().map(|(name, view)| (name.as_str(), view.path.as_str())).collect::<Vec<_>>(), [("reader", "/r")]);
-        assert!(together[0].elsewhere(&BTreeSet::from(["reader".to_owned()]), &container).is_empty());
+        assert_eq!(
+            others
+                .iter()
+                .map(|(name, view)| (name.as_str(), view.path.as_str()))
+                .collect::<Vec<_>>(),
+            [("reader", "/r")]
+        );
+        assert!(
+            together[0].elsewhere(&BTreeSet::from(["reader".to_owned()]), &container).is_empty()
+        );
     }
 
     fn of_mounts(main: &str, other: &str) -> Vec<Mounted> {
@@ -202,7 +274,8 @@ mod tests {
         let two = r#"{"name": "data", "mountPath": "/html", "subPath": "html"}, {"name": "data", "mountPath": "/log", "subPathExpr": "$(POD)/log"}"#;
         let left = of_mounts(two, "");
         let (_, together) = choose(&left, &BTreeSet::new()).unwrap();
-        let seen: Vec<_> = together.iter().map(|it| (it.path.as_str(), it.is_first, it.is_partial)).collect();
+        let seen: Vec<_> =
+            together.iter().map(|it| (it.path.as_str(), it.is_first, it.is_partial)).collect();
         assert_eq!(seen, [("/log", true, false), ("/html", false, false)]);
         assert!(!left[0].is_same(&left[1]));
         let whole = format!(r#"{two}, {{"name": "data", "mountPath": "/all", "readOnly": true}}"#);
@@ -212,7 +285,10 @@ mod tests {
 
     #[test]
     fn what_only_an_ended_container_mounted_is_not_seen() {
-        let left = of_mounts(r#"{"name": "data", "mountPath": "/html", "subPath": "html"}"#, r#"{"name": "data", "mountPath": "/data"}"#);
+        let left = of_mounts(
+            r#"{"name": "data", "mountPath": "/html", "subPath": "html"}"#,
+            r#"{"name": "data", "mountPath": "/data"}"#,
+        );
         assert!(left[0].is_partial);
     }
 }

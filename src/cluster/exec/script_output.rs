@@ -8,9 +8,11 @@ use sha2::{Digest as _, Sha256};
 use crate::cluster::exec::records;
 
 /// The script that reads claims and writes canaries.
-pub(crate) const INSPECT: &str = concat!(include_str!("../inspect/below.sh"), include_str!("../inspect/inspect.sh"));
+pub(crate) const INSPECT: &str =
+    concat!(include_str!("../inspect/below.sh"), include_str!("../inspect/inspect.sh"));
 /// The script that searches claims for what names pods.
-pub(crate) const SEARCH: &str = concat!(include_str!("../inspect/below.sh"), include_str!("../inspect/search.sh"));
+pub(crate) const SEARCH: &str =
+    concat!(include_str!("../inspect/below.sh"), include_str!("../inspect/search.sh"));
 
 /// The most bytes of one file that are kept.
 pub(crate) const KEPT: usize = 16 << 10;
@@ -62,9 +64,11 @@ pub(crate) struct MountFiles {
     pub(crate) marks: BTreeMap<String, String>,
     /// Whether our own canary was written; the error says why not.
     pub(crate) written: Option<Result<String, String>>,
-    /// By path: when a file was last written, in nanoseconds since the epoch, where the image can tell.
+    /// By path: when a file was last written, in nanoseconds since the epoch, where the image can
+    /// tell.
     pub(crate) times: Vec<(String, i64)>,
-    /// When the first process was started, by the clock that times this mount's files, in nanoseconds.
+    /// When the first process was started, by the clock that times this mount's files, in
+    /// nanoseconds.
     pub(crate) started: Option<i64>,
     /// How long the node had run when the canary had just been written.
     uptime: Option<Duration>,
@@ -106,9 +110,16 @@ fn uptime(text: &str) -> Option<Duration> {
 
 /// When a process was started, since the machine was, by its `/proc/PID/stat`: see proc(5).
 fn started(stat: &str) -> Option<Duration> {
-    // Its name may hold anything, and ends with the last parenthesis. A tick is 10 ms for every user space.
+    // Its name may hold anything, and ends with the last parenthesis. A tick is 10 ms for every
+    // user space.
     let (_, fields) = stat.rsplit_once(')')?;
-    fields.split_whitespace().nth(19)?.parse::<u64>().ok().and_then(|ticks| ticks.checked_mul(10)).map(Duration::from_millis)
+    fields
+        .split_whitespace()
+        .nth(19)?
+        .parse::<u64>()
+        .ok()
+        .and_then(|ticks| ticks.checked_mul(10))
+        .map(Duration::from_millis)
 }
 
 /// A time in nanoseconds: seconds, and the fraction's digits.
@@ -133,7 +144,9 @@ impl MountFiles {
             }
             ("without", Some(file)) => file.without = Some(text),
             ("body", Some(file)) => body(file, value),
-            ("canary", _) if is_canary(&text) => self.canaries.push(Token { file: text, token: String::new() }),
+            ("canary", _) if is_canary(&text) => {
+                self.canaries.push(Token { file: text, token: String::new() })
+            }
             ("token", _) => {
                 if let Some(canary) = self.canaries.last_mut().filter(|it| it.token.is_empty()) {
                     // The script ends the lines that it reads.
@@ -153,10 +166,17 @@ impl MountFiles {
                 self.left_out += 1;
                 self.barred += 1;
             }
-            ("listed", _) => self.left_out += text.parse::<u64>().unwrap_or(0).saturating_sub(self.files.len() as u64),
+            ("listed", _) => {
+                self.left_out +=
+                    text.parse::<u64>().unwrap_or(0).saturating_sub(self.files.len() as u64)
+            }
             ("wrote", _) => self.written = Some(Ok(text)),
             ("uptime", _) => self.uptime = uptime(&text),
-            ("now", _) => self.now = text.split_once('.').and_then(|(seconds, fraction)| nanoseconds(seconds.parse().ok()?, fraction)),
+            ("now", _) => {
+                self.now = text
+                    .split_once('.')
+                    .and_then(|(seconds, fraction)| nanoseconds(seconds.parse().ok()?, fraction))
+            }
             ("unwritten", _) => self.written = Some(Err(plain(&text))),
             _ => {}
         }
@@ -164,7 +184,9 @@ impl MountFiles {
 
     /// Whether something on it may not be looked at from where this was told.
     pub(crate) fn is_barred(&self) -> bool {
-        self.error.is_some() || self.barred > 0 || self.files.iter().any(|it| it.without.as_deref() == Some(UNREADABLE))
+        self.error.is_some()
+            || self.barred > 0
+            || self.files.iter().any(|it| it.without.as_deref() == Some(UNREADABLE))
     }
 
     /// Takes over what another container could look at that mounts the same.
@@ -185,8 +207,19 @@ impl MountFiles {
             }
             self.canaries.extend(other.canaries);
             self.marks.extend(other.marks);
-            self.folders.extend(other.folders.into_iter().filter(|it| !self.folders.contains(it)).collect::<Vec<_>>());
-            self.times.extend(other.times.into_iter().filter(|(path, _)| self.files.iter().all(|it| it.path != *path)));
+            self.folders.extend(
+                other
+                    .folders
+                    .into_iter()
+                    .filter(|it| !self.folders.contains(it))
+                    .collect::<Vec<_>>(),
+            );
+            self.times.extend(
+                other
+                    .times
+                    .into_iter()
+                    .filter(|(path, _)| self.files.iter().all(|it| it.path != *path)),
+            );
             for file in other.files {
                 match self.files.iter_mut().find(|it| it.path == file.path) {
                     Some(known) if known.without.as_deref() == Some(UNREADABLE) => *known = file,
@@ -201,8 +234,12 @@ impl MountFiles {
 
     fn finish(&mut self, first: Option<Duration>) {
         let age = self.uptime.zip(first).and_then(|(now, first)| now.checked_sub(first));
-        self.started = self.now.zip(age).and_then(|(now, age)| now.checked_sub(i64::try_from(age.as_nanos()).ok()?));
-        self.left_out += self.files.iter().filter(|it| it.without.as_deref() == Some("left out")).count() as u64;
+        self.started = self
+            .now
+            .zip(age)
+            .and_then(|(now, age)| now.checked_sub(i64::try_from(age.as_nanos()).ok()?));
+        self.left_out +=
+            self.files.iter().filter(|it| it.without.as_deref() == Some("left out")).count() as u64;
         self.canaries.sort();
     }
 }
@@ -220,7 +257,10 @@ fn body(file: &mut File, bytes: &[u8]) {
         Some(text) => file.content = Some(text),
         None => {
             file.without = Some("binary".to_owned());
-            file.blocks = kept.chunks(BLOCK).map(|it| digest(it)[DIGEST.len()..DIGEST.len() + 8].to_owned()).collect();
+            file.blocks = kept
+                .chunks(BLOCK)
+                .map(|it| digest(it)[DIGEST.len()..DIGEST.len() + 8].to_owned())
+                .collect();
         }
     }
 }
@@ -234,20 +274,32 @@ impl MountFiles {
     /// Whether a path or a text holds one of these words.
     pub(crate) fn names(&self, words: &[String]) -> bool {
         let names = |text: &str| words.iter().any(|word| text.contains(word.as_str()));
-        self.folders.iter().any(|it| names(it)) || self.files.iter().any(|it| names(&it.path) || it.content.as_deref().is_some_and(names))
+        self.folders.iter().any(|it| names(it))
+            || self
+                .files
+                .iter()
+                .any(|it| names(&it.path) || it.content.as_deref().is_some_and(names))
     }
 
-    /// Takes over what a search found; those files come first, so that they are read first at the next look.
+    /// Takes over what a search found; those files come first, so that they are read first at the
+    /// next look.
     pub(crate) fn add_found(&mut self, found: Self, words: &[String]) {
         self.searched = found.searched && found.error.is_none();
         let mut files = vec![];
         for mut file in found.files {
             // A match goes on for one character, which is no digit.
-            let is_match = |it: &str, word: &str| it.strip_prefix(word).is_some_and(|rest| rest.chars().count() <= 1);
-            file.holds = words.iter().filter(|word| file.holds.iter().any(|it| is_match(it, word))).cloned().collect();
+            let is_match = |it: &str, word: &str| {
+                it.strip_prefix(word).is_some_and(|rest| rest.chars().count() <= 1)
+            };
+            file.holds = words
+                .iter()
+                .filter(|word| file.holds.iter().any(|it| is_match(it, word)))
+                .cloned()
+                .collect();
             if let Some(place) = self.files.iter().position(|it| it.path == file.path) {
                 let known = self.files.remove(place);
-                self.left_out -= u64::from(known.without.as_deref() == Some("left out")).min(self.left_out);
+                self.left_out -=
+                    u64::from(known.without.as_deref() == Some("left out")).min(self.left_out);
             } else {
                 self.left_out = self.left_out.saturating_sub(1);
             }
@@ -265,15 +317,22 @@ fn text(bytes: &[u8], cut: bool) -> Option<String> {
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => Some(text.to_owned()),
-        Err(error) if cut && error.error_len().is_none() => std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok().map(str::to_owned),
+        Err(error) if cut && error.error_len().is_none() => {
+            std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok().map(str::to_owned)
+        }
         Err(_) => None,
     }
 }
 
-/// An extended regular expression for any of these words, with no digit behind it: `web-1` is not in `web-10`.
+/// An extended regular expression for any of these words, with no digit behind it: `web-1` is not
+/// in `web-10`.
 pub(crate) fn pattern(words: &[String]) -> String {
     let plain = |it: char| it.is_ascii_alphanumeric() || "-_:/".contains(it);
-    let escaped = |word: &String| word.chars().map(|it| if plain(it) { it.to_string() } else { format!("[{it}]") }).collect::<String>();
+    let escaped = |word: &String| {
+        word.chars()
+            .map(|it| if plain(it) { it.to_string() } else { format!("[{it}]") })
+            .collect::<String>()
+    };
     let words: Vec<String> = words.iter().map(escaped).collect();
     format!("({})([^0-9]|$)", words.join("|"))
 }
@@ -285,13 +344,20 @@ fn digest(bytes: &[u8]) -> String {
 
 /// Whether a file name is one of ours.
 pub(crate) fn is_canary(name: &str) -> bool {
-    name.strip_prefix(CANARY).is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|it| it.is_ascii_hexdigit()))
+    name.strip_prefix(CANARY)
+        .is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|it| it.is_ascii_hexdigit()))
 }
 
 /// A shell's complaint without its own name and line number.
 fn plain(complaint: &str) -> String {
     let words = complaint.trim();
-    let known = ["Read-only file system", "Permission denied", "No space left on device", "Disk quota exceeded", "Input/output error"];
+    let known = [
+        "Read-only file system",
+        "Permission denied",
+        "No space left on device",
+        "Disk quota exceeded",
+        "Input/output error",
+    ];
     known
         .iter()
         .find(|it| words.to_ascii_lowercase().contains(&it.to_ascii_lowercase()))
@@ -304,14 +370,22 @@ mod tests {
 
     use checks::model::observation::File;
 
-    use super::{INSPECT, InspectOutput, KEPT, SEARCH, nanoseconds, parse, pattern, plain, started};
+    use super::{
+        INSPECT, InspectOutput, KEPT, SEARCH, nanoseconds, parse, pattern, plain, started,
+    };
     use crate::cluster::exec::script;
 
     const WORD: &str = "0123456789abcdef0123456789abcdef";
     const NAME: &str = ".stsgrade-0123456789abcdef0123456789abcde0";
     const SHELLS: [&[&str]; 3] = [&["sh"], &["busybox", "sh"], &["bash", "--posix"]];
 
-    fn run(shell: &[&str], path: Option<&str>, folder: &Path, canary: &str, first: &[&str]) -> InspectOutput {
+    fn run(
+        shell: &[&str],
+        path: Option<&str>,
+        folder: &Path,
+        canary: &str,
+        first: &[&str],
+    ) -> InspectOutput {
         let mut arguments = vec![WORD, "400", folder.to_str().unwrap(), "6", canary, "web-1/token"];
         let count = first.len().to_string();
         arguments.push(&count);
@@ -327,7 +401,11 @@ mod tests {
     }
 
     fn which(name: &str) -> String {
-        ["/bin", "/usr/bin"].iter().map(|folder| format!("{folder}/{name}")).find(|it| Path::new(it).exists()).unwrap_or_else(|| name.to_owned())
+        ["/bin", "/usr/bin"]
+            .iter()
+            .map(|folder| format!("{folder}/{name}"))
+            .find(|it| Path::new(it).exists())
+            .unwrap_or_else(|| name.to_owned())
     }
 
     fn hostile() -> tempfile::TempDir {
@@ -352,7 +430,11 @@ mod tests {
     }
 
     fn found<'a>(told: &'a InspectOutput, path: &str) -> &'a File {
-        told.mounts[0].files.iter().find(|it| it.path == path).unwrap_or_else(|| panic!("{path} is not in {told:?}"))
+        told.mounts[0]
+            .files
+            .iter()
+            .find(|it| it.path == path)
+            .unwrap_or_else(|| panic!("{path} is not in {told:?}"))
     }
 
     #[test]
@@ -362,18 +444,35 @@ mod tests {
             let told = run(shell, None, folder.path(), "", &["sub/lost+found/deep", "gone"]);
             assert!(told.whole, "{shell:?}");
             assert_eq!(told.mounts[0].files[0].path, "sub/lost+found/deep", "{shell:?}");
-            let mut names: Vec<&str> = told.mounts[0].files.iter().map(|it| it.path.as_str()).collect();
+            let mut names: Vec<&str> =
+                told.mounts[0].files.iter().map(|it| it.path.as_str()).collect();
             names.sort_unstable();
-            let expected = ["-n", ".hidden", "binary", "empty", "id", "large", "no newline", "sub/lost+found/deep", "two\nlines : $(id) `id` *"];
+            let expected = [
+                "-n",
+                ".hidden",
+                "binary",
+                "empty",
+                "id",
+                "large",
+                "no newline",
+                "sub/lost+found/deep",
+                "two\nlines : $(id) `id` *",
+            ];
             assert_eq!(names, expected, "{shell:?}");
             assert_eq!(found(&told, "id").content.as_deref(), Some("web-1\n"));
             assert_eq!(found(&told, "no newline").content.as_deref(), Some("grün\\n \t*"));
-            assert_eq!(found(&told, "two\nlines : $(id) `id` *").content.as_deref(), Some("\n\na\n\n"));
+            assert_eq!(
+                found(&told, "two\nlines : $(id) `id` *").content.as_deref(),
+                Some("\n\na\n\n")
+            );
             assert_eq!(found(&told, "empty").content.as_deref(), Some(""));
             assert_eq!(found(&told, "binary").without.as_deref(), Some("binary"));
             assert!(found(&told, "id").mtime.is_some());
             let large = found(&told, "large");
-            assert_eq!((large.size, large.cut, large.content.as_ref().map(String::len)), (20_000, true, Some(KEPT)));
+            assert_eq!(
+                (large.size, large.cut, large.content.as_ref().map(String::len)),
+                (20_000, true, Some(KEPT))
+            );
             assert_eq!(told.mounts[0].left_out, 0);
         }
     }
@@ -386,8 +485,15 @@ mod tests {
             let told = run(shell, nothing.path().to_str(), folder.path(), NAME, &["id"]);
             assert!(told.whole, "{shell:?}");
             assert_eq!(found(&told, "no newline").content.as_deref(), Some("grün\\n \t*"));
-            assert_eq!(found(&told, "two\nlines : $(id) `id` *").content.as_deref(), Some("\n\na\n\n"));
-            assert_eq!(found(&told, "large").content.as_ref().map(String::len), Some(KEPT), "{shell:?}");
+            assert_eq!(
+                found(&told, "two\nlines : $(id) `id` *").content.as_deref(),
+                Some("\n\na\n\n")
+            );
+            assert_eq!(
+                found(&told, "large").content.as_ref().map(String::len),
+                Some(KEPT),
+                "{shell:?}"
+            );
             assert_eq!(told.mounts[0].files.len(), 9);
             assert_eq!(told.mounts[0].written, Some(Ok(NAME.to_owned())));
         }
@@ -398,11 +504,21 @@ mod tests {
         for shell in SHELLS {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(".stsgrade-notes"), "a student's").unwrap();
-            assert_eq!(run(shell, None, folder.path(), NAME, &[]).mounts[0].written, Some(Ok(NAME.to_owned())));
+            assert_eq!(
+                run(shell, None, folder.path(), NAME, &[]).mounts[0].written,
+                Some(Ok(NAME.to_owned()))
+            );
             let again = run(shell, None, folder.path(), "", &[]);
-            let seen: Vec<_> = again.mounts[0].canaries.iter().map(|it| (it.file.as_str(), it.token.as_str())).collect();
+            let seen: Vec<_> = again.mounts[0]
+                .canaries
+                .iter()
+                .map(|it| (it.file.as_str(), it.token.as_str()))
+                .collect();
             assert_eq!(seen, [(NAME, "web-1/token")], "{shell:?}");
-            assert_eq!(again.mounts[0].files.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(), [".stsgrade-notes"]);
+            assert_eq!(
+                again.mounts[0].files.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(),
+                [".stsgrade-notes"]
+            );
         }
     }
 
@@ -412,12 +528,20 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("id"), "web-1\n").unwrap();
             let told = run(shell, None, folder.path(), NAME, &[]);
-            let (mount, age) = (&told.mounts[0], i64::try_from(told.age.unwrap().as_nanos()).unwrap());
+            let (mount, age) =
+                (&told.mounts[0], i64::try_from(told.age.unwrap().as_nanos()).unwrap());
             let (path, written) = mount.times.first().unwrap();
             // The first process here is this machine's.
             let after = written - mount.started.unwrap();
-            assert!(path == "id" && (age - after).abs() < 10_000_000_000, "{shell:?}: {after} of {age}");
-            assert_eq!(run(shell, None, folder.path(), "", &[]).mounts[0].started, None, "without a canary nobody knows the claim's clock");
+            assert!(
+                path == "id" && (age - after).abs() < 10_000_000_000,
+                "{shell:?}: {after} of {age}"
+            );
+            assert_eq!(
+                run(shell, None, folder.path(), "", &[]).mounts[0].started,
+                None,
+                "without a canary nobody knows the claim's clock"
+            );
         }
     }
 
@@ -428,7 +552,8 @@ mod tests {
         for bad in ["", "x", "-1", "1 2"] {
             assert_eq!(nanoseconds(1, bad), None, "{bad:?}");
         }
-        let hostile = "7 (a) S (b c) R 1 7 7 0 -1 4194560 803 66 0 0 0 0 0 0 20 0 1 0 1408444 2322432 384";
+        let hostile =
+            "7 (a) S (b c) R 1 7 7 0 -1 4194560 803 66 0 0 0 0 0 0 20 0 1 0 1408444 2322432 384";
         assert_eq!(started(hostile), Some(Duration::from_millis(14_084_440)));
         assert_eq!(started("7 (a) S 1"), None);
     }
@@ -459,26 +584,37 @@ mod tests {
     fn a_search_finds_what_no_bound_lets_be_read() {
         let folder = tempfile::tempdir().unwrap();
         for i in 0..550 {
-            fs::write(folder.path().join(format!("{i:03}")), format!("web-1{i} or my web-2")).unwrap();
+            fs::write(folder.path().join(format!("{i:03}")), format!("web-1{i} or my web-2"))
+                .unwrap();
         }
         fs::write(folder.path().join("zz newest"), "written by web-1\n").unwrap();
-        let noise: Vec<u8> = (0..600_u32).map(|it| u8::try_from(it * 7919 % 256).unwrap()).collect();
+        let noise: Vec<u8> =
+            (0..600_u32).map(|it| u8::try_from(it * 7919 % 256).unwrap()).collect();
         let bytes = [&noise[..300], b"\0web-1\n", &noise[300..]].concat();
         fs::write(folder.path().join("zz binary"), &bytes).unwrap();
         unix::fs::symlink("zz binary", folder.path().join("zz link")).unwrap();
         fs::write(folder.path().join(NAME), "web-1 token").unwrap();
         for shell in SHELLS {
             let mut told = run(shell, None, folder.path(), "", &[]);
-            assert!(told.mounts[0].hides_something() && !told.mounts[0].names(&["web-1 ".to_owned()]));
+            assert!(
+                told.mounts[0].hides_something() && !told.mounts[0].names(&["web-1 ".to_owned()])
+            );
             let mut found = search(shell, folder.path(), &["web-1"]);
             assert!(found.whole && found.mounts[0].searched, "{shell:?}");
             told.mounts[0].add_found(found.mounts.remove(0), &["web-1".to_owned()]);
-            let files: Vec<_> = told.mounts[0].files.iter().filter(|it| !it.holds.is_empty()).collect();
+            let files: Vec<_> =
+                told.mounts[0].files.iter().filter(|it| !it.holds.is_empty()).collect();
             let held: Vec<_> = files.iter().map(|it| (it.path.as_str(), it.size)).collect();
             assert_eq!(held, [("zz binary", 607), ("zz newest", 17)], "{shell:?}");
-            assert_eq!((files[0].blocks.len(), files[0].without.as_deref()), (10 * 8, Some("binary")));
+            assert_eq!(
+                (files[0].blocks.len(), files[0].without.as_deref()),
+                (10 * 8, Some("binary"))
+            );
             assert_eq!(files[1].content.as_deref(), Some("written by web-1\n"));
-            assert_eq!(told.mounts[0].files[0].path, "zz binary", "what was found is read first at the next look");
+            assert_eq!(
+                told.mounts[0].files[0].path, "zz binary",
+                "what was found is read first at the next look"
+            );
         }
     }
 
@@ -488,7 +624,10 @@ mod tests {
         assert!(Command::new("mkfifo").arg(folder.path().join("fifo")).status().unwrap().success());
         for shell in SHELLS {
             let found = search(shell, folder.path(), &["web-1", "d2ViLTE+/=", "10.0.0.1"]);
-            assert!(found.whole && found.mounts[0].searched && found.mounts[0].files.is_empty(), "{shell:?}");
+            assert!(
+                found.whole && found.mounts[0].searched && found.mounts[0].files.is_empty(),
+                "{shell:?}"
+            );
         }
     }
 
@@ -510,9 +649,17 @@ mod tests {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         for shell in SHELLS {
             let own = run(shell, None, one.path(), NAME, &[]).mounts[0].marks[NAME].clone();
-            assert_eq!(run(shell, None, one.path(), "", &[]).mounts[0].marks[NAME], own, "{shell:?}");
+            assert_eq!(
+                run(shell, None, one.path(), "", &[]).mounts[0].marks[NAME],
+                own,
+                "{shell:?}"
+            );
             fs::copy(one.path().join(NAME), other.path().join(NAME)).unwrap();
-            assert_ne!(run(shell, None, other.path(), "", &[]).mounts[0].marks[NAME], own, "{shell:?}");
+            assert_ne!(
+                run(shell, None, other.path(), "", &[]).mounts[0].marks[NAME],
+                own,
+                "{shell:?}"
+            );
         }
     }
 
@@ -542,13 +689,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("zz"), "web-1").unwrap();
         let past = std::time::SystemTime::now() - Duration::from_secs(100);
-        fs::File::options().append(true).open(folder.path().join("zz")).unwrap().set_modified(past).unwrap();
+        fs::File::options()
+            .append(true)
+            .open(folder.path().join("zz"))
+            .unwrap()
+            .set_modified(past)
+            .unwrap();
         for i in 1..10 {
             fs::write(folder.path().join(format!("access-{i}.log")), "x".repeat(65_536)).unwrap();
         }
         for shell in [&["dash"][..], &["bash", "--posix"]] {
             let told = run(shell, nothing.path().to_str(), folder.path(), "", &[]);
-            assert_eq!(told.mounts[0].files.first().map(|it| it.path.as_str()), Some("zz"), "{shell:?}");
+            assert_eq!(
+                told.mounts[0].files.first().map(|it| it.path.as_str()),
+                Some("zz"),
+                "{shell:?}"
+            );
             assert_eq!(found(&told, "zz").content.as_deref(), Some("web-1"), "{shell:?}");
         }
     }
@@ -559,12 +715,16 @@ mod tests {
             let output = records.replace('@', WORD).into_bytes();
             parse(&output, WORD).mounts.remove(0)
         };
-        let mut told = mount("@:mount:0@:file:log@:size:2@:body:hi@:closed:private@:unwritten:Permission denied@:listed:1");
+        let mut told = mount(
+            "@:mount:0@:file:log@:size:2@:body:hi@:closed:private@:unwritten:Permission \
+            denied@:listed:1",
+        );
         assert!(told.is_barred() && told.left_out == 1);
         told.add(mount(&format!(
             "@:mount:0@:wrote:{NAME}@:file:log@:without:unreadable@:file:private/id@:size:5@:body:web-1@:canary:{NAME}@:token:t@:listed:2"
         )));
-        let files: Vec<_> = told.files.iter().map(|it| (it.path.as_str(), it.content.as_deref())).collect();
+        let files: Vec<_> =
+            told.files.iter().map(|it| (it.path.as_str(), it.content.as_deref())).collect();
         assert_eq!(files, [("log", Some("hi")), ("private/id", Some("web-1"))]);
         assert!(!told.is_barred() && told.left_out == 0);
         assert_eq!((told.written, told.canaries.len()), (Some(Ok(NAME.to_owned())), 1));
@@ -581,7 +741,10 @@ mod tests {
         let told = run(&["sh"], None, Path::new("/nowhere"), NAME, &[]);
         assert_eq!(told.mounts[0].error.as_deref(), Some("the mount is not a folder"));
         assert!(matches!(&told.mounts[0].written, Some(Err(_))));
-        assert_eq!(plain("sh: 3: cannot create /data/x: Read-only file system"), "read-only file system");
+        assert_eq!(
+            plain("sh: 3: cannot create /data/x: Read-only file system"),
+            "read-only file system"
+        );
     }
 
     #[test]

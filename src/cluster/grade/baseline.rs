@@ -13,7 +13,8 @@ pub(crate) struct Baseline {
     changed: u64,
     /// How many changes of replicas it had seen.
     scales: usize,
-    /// What the controller calls the template: it changes with all of it, also with what is not recorded.
+    /// What the controller calls the template: it changes with all of it, also with what is not
+    /// recorded.
     revision: String,
     /// `whenScaled: Delete`.
     pub(crate) deletes_claims: bool,
@@ -37,11 +38,16 @@ pub(crate) fn facts(timeline: &Timeline) -> Option<SetFacts> {
     let set = timeline.set()?;
     let replicas = timeline.replicas();
     let start = timeline.start();
-    let witnessed = timeline.changed(Part::Order) == 0 && set.scales.first().is_some_and(|it| it.from == 0 && it.when == set.added);
-    let adopted = timeline.lanes().flat_map(|(_, lane)| lane.first()).any(|pod| pod.adopted || pod.added.after.is_none());
+    let witnessed = timeline.changed(Part::Order) == 0
+        && set.scales.first().is_some_and(|it| it.from == 0 && it.when == set.added);
+    let adopted = timeline
+        .lanes()
+        .flat_map(|(_, lane)| lane.first())
+        .any(|pod| pod.adopted || pod.added.after.is_none());
     let beyond = (0..2).map(|more| start.saturating_add(replicas).saturating_add(more));
-    let claims_beyond =
-        beyond.flat_map(|ordinal| timeline.claim_names(ordinal)).any(|name| timeline.claim(&name).last().is_some_and(|it| it.deleted.is_none()));
+    let claims_beyond = beyond
+        .flat_map(|ordinal| timeline.claim_names(ordinal))
+        .any(|name| timeline.claim(&name).last().is_some_and(|it| it.deleted.is_none()));
     Some(SetFacts {
         replicas,
         start,
@@ -52,20 +58,34 @@ pub(crate) fn facts(timeline: &Timeline) -> Option<SetFacts> {
     })
 }
 
-/// Whether a claim of the set is on a volume that no provisioner made. Claims of more pods would take such volumes from
-/// somebody, and a volume whose claim is deleted is not bound again unless somebody frees it.
+/// Whether a claim of the set is on a volume that no provisioner made. Claims of more pods would
+/// take such volumes from somebody, and a volume whose claim is deleted is not bound again unless
+/// somebody frees it.
 fn has_volume_by_hand(timeline: &Timeline) -> bool {
     let names = set_names(timeline);
-    let mounted: Vec<String> = timeline.owned().flat_map(|pod| pod.claims()).map(|(_, claim)| claim).collect();
+    let mounted: Vec<String> =
+        timeline.owned().flat_map(|pod| pod.claims()).map(|(_, claim)| claim).collect();
     let is_ours = |name: &str| names.owns_claim(name) && mounted.iter().any(|it| it == name);
-    let by_hand = |claim: &ClaimLife| !PROVISIONER.iter().any(|it| claim.claim.metadata.annotations.contains_key(*it));
-    timeline.claims().any(|claim| is_ours(claim.name()) && !claim.volume().is_empty() && by_hand(claim))
+    let by_hand = |claim: &ClaimLife| {
+        !PROVISIONER.iter().any(|it| claim.claim.metadata.annotations.contains_key(*it))
+    };
+    timeline
+        .claims()
+        .any(|claim| is_ours(claim.name()) && !claim.volume().is_empty() && by_hand(claim))
 }
 
 /// The graded set, as it names its claims.
 pub(crate) fn set_names(timeline: &Timeline) -> SetNames {
     let Some(set) = timeline.set() else { return SetNames::default() };
-    SetNames { name: set.name.clone(), templates: set.spec.volume_claim_templates.iter().map(|it| it.metadata.name.clone()).collect() }
+    SetNames {
+        name: set.name.clone(),
+        templates: set
+            .spec
+            .volume_claim_templates
+            .iter()
+            .map(|it| it.metadata.name.clone())
+            .collect(),
+    }
 }
 
 /// Where claims go with the pods: whether they are gone from there on.
@@ -74,8 +94,13 @@ pub(crate) fn claims_gone(timeline: &Timeline, replicas: i32) -> WaitStatus {
         return WaitStatus::Done;
     }
     let first = timeline.start().saturating_add(replicas);
-    let left = timeline.lanes().filter(|(ordinal, _)| *ordinal >= first).flat_map(|(ordinal, _)| timeline.claim_names(ordinal));
-    let left = left.into_iter().find(|name| timeline.claim(name).last().is_some_and(|it| it.deleted.is_none()));
+    let left = timeline
+        .lanes()
+        .filter(|(ordinal, _)| *ordinal >= first)
+        .flat_map(|(ordinal, _)| timeline.claim_names(ordinal));
+    let left = left
+        .into_iter()
+        .find(|name| timeline.claim(name).last().is_some_and(|it| it.deleted.is_none()));
     left.map_or(WaitStatus::Done, |name| WaitStatus::Going(format!("claim {name} to be gone")))
 }
 
@@ -86,17 +111,26 @@ pub(crate) struct Scaled {
     pub(crate) version: Version,
 }
 
-/// What somebody else did to the set since, in words; `asked` are the replicas that the grader itself asked for, in order.
+/// What somebody else did to the set since, in words; `asked` are the replicas that the grader
+/// itself asked for, in order.
 ///
-/// The set's watch may be late, so a change is told from the grader's own by the set's version and not by when it is told.
-pub(crate) fn someone_else(timeline: &Timeline, before: &Baseline, asked: &[Scaled]) -> Option<String> {
-    let Some(set) = timeline.set().filter(|set| set.uid == before.set.uid && set.deleted.is_none()) else {
+/// The set's watch may be late, so a change is told from the grader's own by the set's version and
+/// not by when it is told.
+pub(crate) fn someone_else(
+    timeline: &Timeline,
+    before: &Baseline,
+    asked: &[Scaled],
+) -> Option<String> {
+    let Some(set) = timeline.set().filter(|set| set.uid == before.set.uid && set.deleted.is_none())
+    else {
         return Some(format!("somebody else deleted {} while it was graded", before.set.name));
     };
     if set.deletion_requested.is_some() {
         return Some(format!("somebody else is deleting {}", set.name));
     }
-    if set.changed.by != before.changed || set.status.update_revision != before.revision && !before.revision.is_empty() {
+    if set.changed.by != before.changed
+        || set.status.update_revision != before.revision && !before.revision.is_empty()
+    {
         return Some(format!("somebody else changed {} while it was graded", set.name));
     }
     let mut own = asked.iter();
@@ -104,14 +138,20 @@ pub(crate) fn someone_else(timeline: &Timeline, before: &Baseline, asked: &[Scal
         if own.any(|it| it.to == scale.to && scale.version.reaches(&it.version)) {
             continue;
         }
-        let instead = asked.last().map_or_else(String::new, |it| format!(" while it was asked to have {}", it.to));
-        return Some(format!("somebody else scaled {} to {}{instead} (an autoscaler?)", set.name, scale.to));
+        let instead = asked
+            .last()
+            .map_or_else(String::new, |it| format!(" while it was asked to have {}", it.to));
+        return Some(format!(
+            "somebody else scaled {} to {}{instead} (an autoscaler?)",
+            set.name, scale.to
+        ));
     }
     None
 }
 
 fn deletes_claims(timeline: &Timeline) -> bool {
-    let policy = timeline.set().and_then(|set| set.spec.persistent_volume_claim_retention_policy.as_ref());
+    let policy =
+        timeline.set().and_then(|set| set.spec.persistent_volume_claim_retention_policy.as_ref());
     policy.is_some_and(|it| it.when_scaled == "Delete")
 }
 
@@ -128,17 +168,23 @@ mod tests {
     }
 
     fn told(lines: &[String]) -> Timeline {
-        let lines: Vec<Observation> = lines.iter().map(|it| serde_json::from_str(it).unwrap()).collect();
+        let lines: Vec<Observation> =
+            lines.iter().map(|it| serde_json::from_str(it).unwrap()).collect();
         Timeline::of(&lines)
     }
 
-    /// Catches the grader's own earlier request being taken for somebody else's, because the watch tells of it late.
+    /// Catches the grader's own earlier request being taken for somebody else's, because the watch
+    /// tells of it late.
     #[test]
     fn a_late_line_is_no_foreign_change() {
         let listed = set(1, "listed", 9, 3);
         let before = Baseline::of(&told(std::slice::from_ref(&listed))).unwrap();
-        let asked: Vec<Scaled> = [(5, "98"), (0, "101"), (3, "120")].map(|(to, version)| Scaled { to, version: Version::of(version) }).into();
-        let someone = |lines: &[String]| someone_else(&told(&[std::slice::from_ref(&listed), lines].concat()), &before, &asked);
+        let asked: Vec<Scaled> = [(5, "98"), (0, "101"), (3, "120")]
+            .map(|(to, version)| Scaled { to, version: Version::of(version) })
+            .into();
+        let someone = |lines: &[String]| {
+            someone_else(&told(&[std::slice::from_ref(&listed), lines].concat()), &before, &asked)
+        };
         let own = [set(2, "modified", 98, 5), set(3, "modified", 101, 0)];
         assert_eq!(someone(&own), None, "0 is told after 3 was asked for");
         assert_eq!(someone(&own.concat_with(set(4, "modified", 120, 3))), None);
@@ -146,9 +192,15 @@ mod tests {
         assert_eq!(someone(&[set(2, "listed", 130, 0)]), None);
         let foreign = someone(&own.concat_with(set(4, "modified", 110, 7))).unwrap();
         assert!(foreign.contains("scaled web to 7"), "{foreign}");
-        let again = someone(&own.concat_with(set(4, "modified", 120, 3)).concat_with(set(5, "modified", 125, 0))).unwrap();
+        let again = someone(
+            &own.concat_with(set(4, "modified", 120, 3)).concat_with(set(5, "modified", 125, 0)),
+        )
+        .unwrap();
         assert!(again.contains("scaled web to 0"), "{again}");
-        assert!(someone(&[set(2, "modified", 90, 5)]).is_some(), "to five before that was asked for");
+        assert!(
+            someone(&[set(2, "modified", 90, 5)]).is_some(),
+            "to five before that was asked for"
+        );
     }
 
     trait ConcatWith {

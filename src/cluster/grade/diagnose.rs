@@ -25,7 +25,10 @@ const WIDTH: usize = 300;
 /// One request's whole time: a diagnosis never holds the tour up for long.
 const WITHIN: Duration = Duration::from_secs(5);
 /// The annotations that mark the default class.
-const DEFAULT_CLASS: [&str; 2] = ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
+const DEFAULT_CLASS: [&str; 2] = [
+    "storageclass.kubernetes.io/is-default-class",
+    "storageclass.beta.kubernetes.io/is-default-class",
+];
 
 /// Gathers them, beside the tour.
 pub(crate) struct Diagnostician<'a> {
@@ -54,7 +57,11 @@ impl<'a> Diagnostician<'a> {
         let mut lines = self.journal.lines();
         loop {
             lines.mark_unchanged();
-            let crashing = self.journal.with(|timeline| self.patients(timeline, |pod, it| pod.deletion_requested.is_none() && has_ended(pod, it)));
+            let crashing = self.journal.with(|timeline| {
+                self.patients(timeline, |pod, it| {
+                    pod.deletion_requested.is_none() && has_ended(pod, it)
+                })
+            });
             for patient in crashing {
                 self.logs(&patient).await;
             }
@@ -67,9 +74,12 @@ impl<'a> Diagnostician<'a> {
     /// Writes down what may explain why the set is not where it was asked to be.
     pub(crate) async fn explain(&self) {
         let (patients, pending) = self.journal.with(|timeline| {
-            let unwell = |pod: &PodLife, it: &ContainerStatus| !pod.is_ready() && (it.restart_count > 0 || it.state.running.is_some() && !it.ready);
-            let pending =
-                timeline.owned().flat_map(PodLife::claims).any(|(_, claim)| timeline.claim(&claim).last().is_some_and(|it| it.claim.status.phase == "Pending"));
+            let unwell = |pod: &PodLife, it: &ContainerStatus| {
+                !pod.is_ready() && (it.restart_count > 0 || it.state.running.is_some() && !it.ready)
+            };
+            let pending = timeline.owned().flat_map(PodLife::claims).any(|(_, claim)| {
+                timeline.claim(&claim).last().is_some_and(|it| it.claim.status.phase == "Pending")
+            });
             (self.patients(timeline, unwell), pending)
         });
         for patient in patients.iter().take(4) {
@@ -80,15 +90,35 @@ impl<'a> Diagnostician<'a> {
         }
     }
 
-    fn patients(&self, timeline: &Timeline, is_unwell: impl Fn(&PodLife, &ContainerStatus) -> bool) -> Vec<Patient> {
+    fn patients(
+        &self,
+        timeline: &Timeline,
+        is_unwell: impl Fn(&PodLife, &ContainerStatus) -> bool,
+    ) -> Vec<Patient> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = vec![];
         for pod in timeline.owned() {
-            for status in pod.pod.status.init_container_statuses.iter().chain(&pod.pod.status.container_statuses) {
-                if is_unwell(pod, status) && known.insert((pod.uid().to_owned(), status.name.clone(), status.restart_count)) {
+            for status in pod
+                .pod
+                .status
+                .init_container_statuses
+                .iter()
+                .chain(&pod.pod.status.container_statuses)
+            {
+                if is_unwell(pod, status)
+                    && known.insert((
+                        pod.uid().to_owned(),
+                        status.name.clone(),
+                        status.restart_count,
+                    ))
+                {
                     // While it waits for its next start, what has ended is the current container.
                     let previous = status.state.running.is_some() && status.restart_count > 0;
-                    found.push(Patient { pod: reference(pod), container: status.name.clone(), previous });
+                    found.push(Patient {
+                        pod: reference(pod),
+                        container: status.name.clone(),
+                        previous,
+                    });
                 }
             }
         }
@@ -106,7 +136,12 @@ impl<'a> Diagnostician<'a> {
         };
         let said = tokio::time::timeout(WITHIN, api.logs(&patient.pod.name, &how)).await;
         let diagnosis = match said {
-            Ok(Ok(text)) => Diagnosis::Logs { pod: patient.pod.clone(), container: patient.container.clone(), previous: patient.previous, lines: lines(&text) },
+            Ok(Ok(text)) => Diagnosis::Logs {
+                pod: patient.pod.clone(),
+                container: patient.container.clone(),
+                previous: patient.previous,
+                lines: lines(&text),
+            },
             Ok(Err(error)) => unavailable(&patient.pod.name, &error.to_string()),
             Err(_) => unavailable(&patient.pod.name, "no answer in time"),
         };
@@ -118,12 +153,25 @@ impl<'a> Diagnostician<'a> {
         let how = ListParams::default();
         let diagnosis = match tokio::time::timeout(WITHIN, api.list(&how)).await {
             Ok(Ok(list)) => {
-                let is_default =
-                    |it: &storage::v1::StorageClass| DEFAULT_CLASS.iter().any(|key| it.annotations().get(*key).is_some_and(|value| value == "true"));
-                Diagnosis::StorageClasses { classes: list.iter().map(|it| StorageClass { name: it.name_any(), is_default: is_default(it) }).collect() }
+                let is_default = |it: &storage::v1::StorageClass| {
+                    DEFAULT_CLASS
+                        .iter()
+                        .any(|key| it.annotations().get(*key).is_some_and(|value| value == "true"))
+                };
+                Diagnosis::StorageClasses {
+                    classes: list
+                        .iter()
+                        .map(|it| StorageClass { name: it.name_any(), is_default: is_default(it) })
+                        .collect(),
+                }
             }
-            Ok(Err(error)) => Diagnosis::Unavailable { what: "StorageClasses".to_owned(), why: error.to_string() },
-            Err(_) => Diagnosis::Unavailable { what: "StorageClasses".to_owned(), why: "no answer in time".to_owned() },
+            Ok(Err(error)) => {
+                Diagnosis::Unavailable { what: "StorageClasses".to_owned(), why: error.to_string() }
+            }
+            Err(_) => Diagnosis::Unavailable {
+                what: "StorageClasses".to_owned(),
+                why: "no answer in time".to_owned(),
+            },
         };
         self.journal.push(What::Diagnosis(diagnosis));
     }
@@ -131,7 +179,11 @@ impl<'a> Diagnostician<'a> {
 
 /// It has ended otherwise than an init container should.
 fn has_ended(pod: &PodLife, container: &ContainerStatus) -> bool {
-    let ended = container.state.terminated.as_ref().is_some_and(|it| it.exit_code != 0 || pod.is_lasting(&container.name));
+    let ended = container
+        .state
+        .terminated
+        .as_ref()
+        .is_some_and(|it| it.exit_code != 0 || pod.is_lasting(&container.name));
     ended || container.restart_count > 0 && container.state.waiting.is_some()
 }
 

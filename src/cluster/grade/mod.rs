@@ -1,7 +1,7 @@
 //! One grade, from the first question to the last write: preflight, recorder, tour, restoring.
 //!
-//! It has two phases, because the report is printed as soon as it can be judged: [`Grade::run`] ends
-//! with the recording's `End` line, [`Grade::restore`] puts everything back after it.
+//! It has two phases, because the report is printed as soon as it can be judged: [`Grade::run`]
+//! ends with the recording's `End` line, [`Grade::restore`] puts everything back after it.
 
 pub(crate) mod baseline;
 pub(crate) mod diagnose;
@@ -83,7 +83,8 @@ pub struct Announcement {
     pub changes: Vec<String>,
     /// The longest that it takes where every pod is Ready in seconds but ignores SIGTERM.
     pub worst: Duration,
-    /// A dead grade had left something that was put back first; what stays of it all the same, a line each.
+    /// A dead grade had left something that was put back first; what stays of it all the same, a
+    /// line each.
     pub finished_first: Option<Vec<String>>,
 }
 
@@ -110,8 +111,8 @@ impl<'a> Grade<'a> {
     /// Looks, tours and ends the judged part of the recording.
     ///
     /// # Errors
-    /// It could not be graded: no permission, several sets, somebody else is grading, an autoscaler. Then
-    /// nothing was changed, or everything was put back.
+    /// It could not be graded: no permission, several sets, somebody else is grading, an
+    /// autoscaler. Then nothing was changed, or everything was put back.
     pub async fn run(
         cluster: &'a Cluster,
         journal: &'a Journal,
@@ -122,26 +123,36 @@ impl<'a> Grade<'a> {
     ) -> Result<Self, Failure> {
         let mut litter = AppliedObjects::default();
         if let Some(submission) = &request.submission {
-            litter = AppliedObjects::of(submission, ensure_namespace(cluster, request.trust).await?);
+            litter =
+                AppliedObjects::of(submission, ensure_namespace(cluster, request.trust).await?);
         }
         let mut held = None;
-        let failure = match Self::begin(cluster, journal, request, interrupt, litter.clone(), say).await {
-            Ok((mut grade, allowed)) => match grade.until_the_end(&allowed, request, announce).await {
-                Ok(outcome) => {
-                    grade.catch_up(&outcome).await;
-                    grade.end(outcome);
-                    return Ok(grade);
+        let failure =
+            match Self::begin(cluster, journal, request, interrupt, litter.clone(), say).await {
+                Ok((mut grade, allowed)) => {
+                    match grade.until_the_end(&allowed, request, announce).await {
+                        Ok(outcome) => {
+                            grade.catch_up(&outcome).await;
+                            grade.end(outcome);
+                            return Ok(grade);
+                        }
+                        Err(failure) => {
+                            held = grade.held;
+                            litter = grade.litter;
+                            failure
+                        }
+                    }
                 }
-                Err(failure) => {
-                    held = grade.held;
-                    litter = grade.litter;
-                    failure
-                }
-            },
-            Err(failure) => failure,
-        };
+                Err(failure) => failure,
+            };
         let nothing_applied = litter.applied == Report::default();
-        let clean = async { if request.cleanup || nothing_applied { cleanup::clean(cluster, journal, &litter, interrupt).await } else { vec![] } };
+        let clean = async {
+            if request.cleanup || nothing_applied {
+                cleanup::clean(cluster, journal, &litter, interrupt).await
+            } else {
+                vec![]
+            }
+        };
         let left = match &held {
             None => clean.await,
             Some(held) => {
@@ -165,14 +176,19 @@ impl<'a> Grade<'a> {
         mut litter: AppliedObjects,
         say: &(dyn Fn(&str) + Sync),
     ) -> Result<(Self, Allowed), Failure> {
-        let (exists, allowed) = tokio::join!(namespace::exists(cluster), preflight::permissions(cluster));
+        let (exists, allowed) =
+            tokio::join!(namespace::exists(cluster), preflight::permissions(cluster));
         exists?;
         let allowed = allowed?;
         // Before the first list: what a dead grade left is not what the submission asks for.
         let finished_first = finish_first(cluster, journal, request, interrupt, say).await?;
-        let (recorder, autoscaled) = tokio::join!(Recorder::start(cluster, journal), preflight::autoscaled(cluster, &allowed));
+        let (recorder, autoscaled) = tokio::join!(
+            Recorder::start(cluster, journal),
+            preflight::autoscaled(cluster, &allowed)
+        );
         let recorder = recorder?;
-        litter.claims_before = journal.with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect());
+        litter.claims_before =
+            journal.with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect());
         let cleanup = request.cleanup;
         let grade = Self {
             cluster,
@@ -205,7 +221,18 @@ impl<'a> Grade<'a> {
 
     /// Puts everything back, and ends the recording.
     pub async fn restore(self) -> Restored {
-        let Self { cluster, journal, interrupt, recorder, held, marked, litter, cleanup, probe_image, .. } = self;
+        let Self {
+            cluster,
+            journal,
+            interrupt,
+            recorder,
+            held,
+            marked,
+            litter,
+            cleanup,
+            probe_image,
+            ..
+        } = self;
         let probe = probe_image.as_deref().map(|image| Probe::new(cluster, image));
         let point = held.as_ref().and_then(LeaseGuard::point).filter(|it| !it.uid.is_empty());
         // What is about to be removed need not be restored.
@@ -213,7 +240,16 @@ impl<'a> Grade<'a> {
         let work = async {
             let mut restored = Restored::default();
             if let (Some(held), Some(point)) = (&held, &point) {
-                restored = Restorer { cluster, journal, held, marked, probe: probe.as_ref(), is_successor: false }.run(point, interrupt).await;
+                restored = Restorer {
+                    cluster,
+                    journal,
+                    held,
+                    marked,
+                    probe: probe.as_ref(),
+                    is_successor: false,
+                }
+                .run(point, interrupt)
+                .await;
             }
             if cleanup {
                 restored.litter = cleanup::clean(cluster, journal, &litter, interrupt).await;
@@ -230,7 +266,10 @@ impl<'a> Grade<'a> {
                 }
                 match held.loss() {
                     None => close(held, &mut restored).await,
-                    Some(loss) => restored.left.push(format!("{}; nothing was changed after that", lease_term::failure(&loss))),
+                    Some(loss) => restored.left.push(format!(
+                        "{}; nothing was changed after that",
+                        lease_term::failure(&loss)
+                    )),
                 }
                 restored
             }
@@ -240,7 +279,12 @@ impl<'a> Grade<'a> {
         restored
     }
 
-    async fn until_the_end(&mut self, allowed: &Allowed, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<TourEnd, Failure> {
+    async fn until_the_end(
+        &mut self,
+        allowed: &Allowed,
+        request: &GradeRequest,
+        announce: &(dyn Fn(&Announcement) + Sync),
+    ) -> Result<TourEnd, Failure> {
         let (cluster, journal) = (self.cluster, self.journal);
         if let Some(submission) = &request.submission {
             nothing_terminating(cluster, journal, &self.litter.sets, self.interrupt).await?;
@@ -254,33 +298,56 @@ impl<'a> Grade<'a> {
                 held.note(&self.litter.names(cluster, submission)).await?;
             }
         }
-        let named = request.statefulset.as_deref().or_else(|| only_set(request.submission.as_ref()));
+        let named =
+            request.statefulset.as_deref().or_else(|| only_set(request.submission.as_ref()));
         let mut standing = journal.with(FirstLists::of);
         let applied = &self.litter.applied;
-        standing.add(applied.created.iter().chain(&applied.configured).filter(|(kind, _)| *kind == Applied::StatefulSet).map(|(_, it)| it));
+        standing.add(
+            applied
+                .created
+                .iter()
+                .chain(&applied.configured)
+                .filter(|(kind, _)| *kind == Applied::StatefulSet)
+                .map(|(_, it)| it),
+        );
         let subject = preflight::subject(cluster, allowed, standing, named).await?;
         journal.push(What::Subject(subject.clone()));
         if subject.stateful_set.is_none() {
-            return Ok(TourEnd { why: Why::Obstacle, detail: Some("the namespace holds no StatefulSet".to_owned()) });
+            return Ok(TourEnd {
+                why: Why::Obstacle,
+                detail: Some("the namespace holds no StatefulSet".to_owned()),
+            });
         }
         let set = journal.with(set_names);
         nothing_terminating(cluster, journal, &[set], self.interrupt).await?;
         match AssertUnwindSafe(self.tour(&subject, request, announce)).catch_unwind().await {
             Ok(outcome) => outcome,
             // Restoring and reporting go on with what was seen.
-            Err(_) => Ok(TourEnd { why: Why::Obstacle, detail: Some("stsgrade itself failed; please report this as a bug".to_owned()) }),
+            Err(_) => Ok(TourEnd {
+                why: Why::Obstacle,
+                detail: Some("stsgrade itself failed; please report this as a bug".to_owned()),
+            }),
         }
     }
 
     async fn apply(&mut self, submission: &Submission) -> Result<(), Failure> {
-        let step = |phase, answer| What::Step(checks::model::observation::Step { name: StepName::Apply, phase, asked: None, answer });
+        let step = |phase, answer| {
+            What::Step(checks::model::observation::Step {
+                name: StepName::Apply,
+                phase,
+                asked: None,
+                answer,
+            })
+        };
         self.journal.push(step(Phase::Begin, None));
         let answer = apply(self.cluster, submission, &mut self.litter.applied).await;
         match &answer {
             Ok(()) => {
                 // By this the judge knows whose level refuses a pod.
                 let level = if self.litter.has_our_level {
-                    "namespace/".to_owned() + &self.cluster.namespace + " with Pod Security level baseline, "
+                    "namespace/".to_owned()
+                        + &self.cluster.namespace
+                        + " with Pod Security level baseline, "
                 } else {
                     String::new()
                 };
@@ -291,8 +358,8 @@ impl<'a> Grade<'a> {
         answer
     }
 
-    /// Waits until the watches show every applied object as the API server answered it: what they show before is not the
-    /// submission. The outcome, where that did not come.
+    /// Waits until the watches show every applied object as the API server answered it: what they
+    /// show before is not the submission. The outcome, where that did not come.
     async fn await_shown(&self, request: &GradeRequest) -> Option<TourEnd> {
         let _shown = self.journal.awaits("the watches to show what was applied", SHOWN);
         let within = request.timeout.map_or(SHOWN, |timeout| SHOWN.min(timeout / 2));
@@ -305,7 +372,12 @@ impl<'a> Grade<'a> {
         }
     }
 
-    async fn tour(&mut self, subject: &Subject, request: &GradeRequest, announce: &(dyn Fn(&Announcement) + Sync)) -> Result<TourEnd, Failure> {
+    async fn tour(
+        &mut self,
+        subject: &Subject,
+        request: &GradeRequest,
+        announce: &(dyn Fn(&Announcement) + Sync),
+    ) -> Result<TourEnd, Failure> {
         let (cluster, journal, interrupt) = (self.cluster, self.journal, self.interrupt);
         let name = subject.stateful_set.as_ref().map(|it| it.name.as_str()).unwrap_or_default();
         preflight::no_autoscaler(cluster, &self.autoscaled, name)?;
@@ -313,12 +385,28 @@ impl<'a> Grade<'a> {
         let inspector = Inspector::new(cluster, journal, probe.as_ref());
         let names = Names::new(cluster, journal, &inspector, probe.as_ref());
         let diagnostician = Diagnostician::new(cluster, journal);
-        let deadline = request.timeout.map(|timeout| journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2)));
+        let deadline = request.timeout.map(|timeout| {
+            journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2))
+        });
         let positions = self.recorder.positions().clone();
         let (locked, lock) = watch::channel(self.held.clone());
-        let tour =
-            Tour { cluster, journal, positions, inspector: &inspector, names: &names, diagnostician: &diagnostician, interrupt, deadline, lock: lock.clone() };
-        let created = self.litter.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name);
+        let tour = Tour {
+            cluster,
+            journal,
+            positions,
+            inspector: &inspector,
+            names: &names,
+            diagnostician: &diagnostician,
+            interrupt,
+            deadline,
+            lock: lock.clone(),
+        };
+        let created = self
+            .litter
+            .applied
+            .created
+            .iter()
+            .any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name);
         let prepare = async || {
             self.lock_with_restore_point().await?;
             locked.send_replace(self.held.clone());
@@ -339,7 +427,8 @@ impl<'a> Grade<'a> {
 
     /// Takes the Lease, before anything is applied.
     async fn lock(&mut self, submission: &Submission) -> Result<(), Failure> {
-        let litter = if self.cleanup { self.litter.names(self.cluster, submission) } else { vec![] };
+        let litter =
+            if self.cleanup { self.litter.names(self.cluster, submission) } else { vec![] };
         let taken = lease::take(self.cluster, None, &litter).await?;
         self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
         Ok(())
@@ -359,7 +448,8 @@ impl<'a> Grade<'a> {
         Ok(())
     }
 
-    /// Lets the watches tell what has happened until now: what they have not told by the end is not judged.
+    /// Lets the watches tell what has happened until now: what they have not told by the end is not
+    /// judged.
     async fn catch_up(&self, outcome: &TourEnd) {
         if outcome.why == Why::Interrupted {
             return;
@@ -385,7 +475,8 @@ impl<'a> Grade<'a> {
     }
 }
 
-/// Finishes what a dead grade left, if there was one; what stays of it all the same. `--timeout` bounds this too.
+/// Finishes what a dead grade left, if there was one; what stays of it all the same. `--timeout`
+/// bounds this too.
 async fn finish_first(
     cluster: &Cluster,
     journal: &Journal,
@@ -394,21 +485,36 @@ async fn finish_first(
     say: &(dyn Fn(&str) + Sync),
 ) -> Result<Option<Vec<String>>, Failure> {
     let finish = async {
-        let Some(found) = lease::find_left(cluster, request.force, interrupt, say).await? else { return Ok(None) };
+        let Some(found) = lease::find_left(cluster, request.force, interrupt, say).await? else {
+            return Ok(None);
+        };
         finish_found(cluster, &found, request.probe_image.as_deref(), interrupt).await.map(Some)
     };
     let left = request.timeout.map(|timeout| timeout.saturating_sub(journal.started().elapsed()));
     let finished = match left {
         None => finish.await,
         Some(left) => tokio::time::timeout(left, finish).await.unwrap_or_else(|_| {
-            let what = "an earlier grade was interrupted, and putting back what it left took longer than `--timeout`";
-            Err(Failure::new("not_restored", what, format!("Run `stsgrade restore -n {}`, and grade again.", sanitize(&cluster.namespace))))
+            let what = "an earlier grade was interrupted, and putting back what it left took \
+                longer than `--timeout`";
+            Err(Failure::new(
+                "not_restored",
+                what,
+                format!(
+                    "Run `stsgrade restore -n {}`, and \
+                grade again.",
+                    sanitize(&cluster.namespace)
+                ),
+            ))
         }),
     };
     let Some(restored) = finished? else { return Ok(None) };
     let Some(first) = restored.left.first() else { return Ok(Some(restored.stays)) };
     let what = format!("an earlier grade left something that could not be put back: {first}");
-    Err(Failure::new("not_restored", what, "Put it back by hand, and delete the Lease: `kubectl delete lease stsgrade`."))
+    Err(Failure::new(
+        "not_restored",
+        what,
+        "Put it back by hand, and delete the Lease: `kubectl delete lease stsgrade`.",
+    ))
 }
 
 /// The set that a submission means, if it has just one.
@@ -431,7 +537,9 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
 
 /// How much of the whole time restoring may need; no more than half of it is kept for that.
 fn reserve(timeline: &Timeline) -> Duration {
-    timeline.set().map_or(Duration::ZERO, |set| StepBudget::of(&set.spec).worst_removal(2) + Duration::from_secs(15))
+    timeline.set().map_or(Duration::ZERO, |set| {
+        StepBudget::of(&set.spec).worst_removal(2) + Duration::from_secs(15)
+    })
 }
 
 /// Renews the Lease once there is one, until it is lost.
@@ -449,7 +557,12 @@ async fn keep_once_held(mut lock: watch::Receiver<Option<LeaseGuard>>) -> Loss {
 fn announcement(timeline: &Timeline, finished_first: Option<Vec<String>>) -> Announcement {
     let set = timeline.set().map(|set| (set.name.clone(), StepBudget::of(&set.spec)));
     let (Some((set, budget)), Some(facts)) = (set, facts(timeline)) else {
-        return Announcement { set: String::new(), changes: vec![], worst: Duration::ZERO, finished_first };
+        return Announcement {
+            set: String::new(),
+            changes: vec![],
+            worst: Duration::ZERO,
+            finished_first,
+        };
     };
     let path = plan::normal_path(&facts);
     let (mut now, mut removals) = (facts.replicas, 0);

@@ -8,7 +8,9 @@ use checks::model::{
 };
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, ReplicaSet},
-    authorization::v1::{ResourceRule, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec, SubjectRulesReviewStatus},
+    authorization::v1::{
+        ResourceRule, SelfSubjectRulesReview, SelfSubjectRulesReviewSpec, SubjectRulesReviewStatus,
+    },
     autoscaling::v2::HorizontalPodAutoscaler,
 };
 
@@ -38,7 +40,11 @@ const fn need(group: &'static str, resource: &'static str, verbs: &'static [&'st
     Need { group, resource, verbs, name: None, essential: true }
 }
 
-const fn optional(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Need {
+const fn optional(
+    group: &'static str,
+    resource: &'static str,
+    verbs: &'static [&'static str],
+) -> Need {
     Need { essential: false, ..need(group, resource, verbs) }
 }
 
@@ -50,7 +56,10 @@ const NEEDS: &[Need] = &[
     need("", "persistentvolumeclaims", &["list", "watch", "delete"]),
     need("", "services", &["list", "watch"]),
     need("coordination.k8s.io", "leases", &["create"]),
-    Need { name: Some(LEASE), ..need("coordination.k8s.io", "leases", &["get", "patch", "delete"]) },
+    Need {
+        name: Some(LEASE),
+        ..need("coordination.k8s.io", "leases", &["get", "patch", "delete"])
+    },
     optional("", "pods/exec", &["get", "create"]),
     optional("", "pods/log", &["get"]),
     optional("", "events", &["list", "watch"]),
@@ -90,8 +99,11 @@ pub(crate) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
     let spec = SelfSubjectRulesReviewSpec { namespace: Some(cluster.namespace.clone()) };
     let review = SelfSubjectRulesReview { spec, ..SelfSubjectRulesReview::default() };
     let answer = api.create(&PostParams::default(), &review).await;
-    let answer = answer.map_err(|error| cluster.failure(&error, "create", "selfsubjectrulesreviews.authorization.k8s.io", ""))?;
-    let SubjectRulesReviewStatus { resource_rules, incomplete, .. } = answer.status.unwrap_or_default();
+    let answer = answer.map_err(|error| {
+        cluster.failure(&error, "create", "selfsubjectrulesreviews.authorization.k8s.io", "")
+    })?;
+    let SubjectRulesReviewStatus { resource_rules, incomplete, .. } =
+        answer.status.unwrap_or_default();
     let allowed = Allowed { rules: resource_rules, incomplete };
     let missing: Vec<Need> = allowed.missing(NEEDS);
     if !missing.iter().any(|it| it.essential) || allowed.incomplete {
@@ -103,9 +115,15 @@ pub(crate) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
         format!("this account may not do what a grade needs in namespace {namespace}"),
         "Ask whoever runs the cluster to add this Role:",
     );
-    failure.detail = missing.iter().filter(|it| it.essential).map(|it| format!("missing: {} {}", allowed.lacks(it).join(", "), it.full_name())).collect();
+    failure.detail = missing
+        .iter()
+        .filter(|it| it.essential)
+        .map(|it| format!("missing: {} {}", allowed.lacks(it).join(", "), it.full_name()))
+        .collect();
     if missing.len() == NEEDS.len() {
-        failure.detail.push("nothing at all is permitted there: is the namespace's name right?".to_owned());
+        failure
+            .detail
+            .push("nothing at all is permitted there: is the namespace's name right?".to_owned());
     }
     failure.next = format!("{}\n\n{}", failure.next, role(&cluster.namespace, &missing));
     Err(failure)
@@ -137,7 +155,11 @@ impl Allowed {
 
 impl Need {
     fn full_name(&self) -> String {
-        if self.group.is_empty() { self.resource.to_owned() } else { format!("{}.{}", self.resource, self.group) }
+        if self.group.is_empty() {
+            self.resource.to_owned()
+        } else {
+            format!("{}.{}", self.resource, self.group)
+        }
     }
 }
 
@@ -164,7 +186,11 @@ pub fn rbac_yaml(namespace: &str, with_apply: bool, with_probe: bool) -> String 
     needs.extend(PROBE.iter().filter(|_| with_probe));
     let namespace_field = serde_json::Value::from(namespace);
     format!(
-        "{}---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: {LEASE}\n  namespace: {namespace_field}\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: Role\n  name: {LEASE}\nsubjects:\n  # Whoever grades: a User, a Group or a ServiceAccount.\n  - kind: ServiceAccount\n    name: {LEASE}\n    namespace: {namespace_field}\n",
+        "{}---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: \
+        {LEASE}\n  namespace: {namespace_field}\nroleRef:\n  apiGroup: \
+        rbac.authorization.k8s.io\n  kind: Role\n  name: {LEASE}\nsubjects:\n  # Whoever grades: \
+        a User, a Group or a ServiceAccount.\n  - kind: ServiceAccount\n    name: {LEASE}\n    \
+        namespace: {namespace_field}\n",
         role(namespace, &needs)
     )
 }
@@ -174,7 +200,9 @@ fn role(namespace: &str, needs: &[Need]) -> String {
     let mut verbs: BTreeMap<(&str, Option<&str>, &str), Vec<&str>> = BTreeMap::new();
     for need in needs {
         let known = verbs.entry((need.group, need.name, need.resource)).or_default();
-        known.extend(need.verbs.iter().filter(|verb| !known.contains(verb)).copied().collect::<Vec<_>>());
+        known.extend(
+            need.verbs.iter().filter(|verb| !known.contains(verb)).copied().collect::<Vec<_>>(),
+        );
     }
     let mut rules: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for ((group, name, resource), verbs) in verbs {
@@ -183,7 +211,10 @@ fn role(namespace: &str, needs: &[Need]) -> String {
         rules.entry(format!("  - apiGroups: [\"{group}\"]\n\0{rest}")).or_default().push(resource);
     }
     let namespace = serde_json::Value::from(namespace);
-    let mut yaml = format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: {LEASE}\n  namespace: {namespace}\nrules:\n");
+    let mut yaml = format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: {LEASE}\n  \
+        namespace: {namespace}\nrules:\n"
+    );
     for (rule, resources) in rules {
         let (head, rest) = rule.split_once('\0').unwrap_or_default();
         let _ = write!(yaml, "{head}    resources: [{}]\n{rest}", resources.join(", "));
@@ -195,7 +226,12 @@ fn role(namespace: &str, needs: &[Need]) -> String {
 ///
 /// # Errors
 /// Several stand, or the named one does not.
-pub(crate) async fn subject(cluster: &Cluster, allowed: &Allowed, timeline_says: FirstLists, named: Option<&str>) -> Result<Subject, Failure> {
+pub(crate) async fn subject(
+    cluster: &Cluster,
+    allowed: &Allowed,
+    timeline_says: FirstLists,
+    named: Option<&str>,
+) -> Result<Subject, Failure> {
     let FirstLists { sets, unowned_pods } = timeline_says;
     let namespace = sanitize(&cluster.namespace);
     let names: Vec<&str> = sets.iter().map(|it| it.name.as_str()).collect();
@@ -206,20 +242,33 @@ pub(crate) async fn subject(cluster: &Cluster, allowed: &Allowed, timeline_says:
             } else {
                 format!("There are: {}.", sanitize(&names.join(", ")))
             };
-            Failure::new("no_such_statefulset", format!("there is no StatefulSet {} in namespace {namespace}", sanitize(name)), next)
+            Failure::new(
+                "no_such_statefulset",
+                format!("there is no StatefulSet {} in namespace {namespace}", sanitize(name)),
+                next,
+            )
         })?),
         (None, []) => None,
         (None, [only]) => Some(only),
         (None, _) => {
-            let what = format!("namespace {namespace} holds {} StatefulSets: {}", names.len(), sanitize(&names.join(", ")));
+            let what = format!(
+                "namespace {namespace} holds {} StatefulSets: {}",
+                names.len(),
+                sanitize(&names.join(", "))
+            );
             return Err(Failure::new(
                 "several_statefulsets",
                 what,
-                "Name the one to grade with `--statefulset NAME`, or delete what is left over from the lab's other sections.",
+                "Name the one to grade with `--statefulset NAME`, or delete what is left over \
+                from the lab's other sections.",
             ));
         }
     };
-    let mut subject = Subject { namespace: cluster.namespace.clone(), stateful_set: chosen.cloned(), others: vec![] };
+    let mut subject = Subject {
+        namespace: cluster.namespace.clone(),
+        stateful_set: chosen.cloned(),
+        others: vec![],
+    };
     if subject.stateful_set.is_none() {
         subject.others = others(cluster, allowed).await;
         subject.others.extend(unowned_pods.into_iter().map(|name| format!("Pod {name}")));
@@ -247,9 +296,13 @@ impl FirstLists {
     }
 
     pub(crate) fn of(timeline: &Timeline) -> Self {
-        let unmanaged = timeline.unowned_pods().filter(|pod| pod.pod.metadata.owner_references.is_empty());
+        let unmanaged =
+            timeline.unowned_pods().filter(|pod| pod.pod.metadata.owner_references.is_empty());
         Self {
-            sets: timeline.sets().map(|it| Reference { name: it.name.clone(), uid: it.uid.clone() }).collect(),
+            sets: timeline
+                .sets()
+                .map(|it| Reference { name: it.name.clone(), uid: it.uid.clone() })
+                .collect(),
             unowned_pods: unmanaged.map(|pod| pod.name().to_owned()).collect(),
         }
     }
@@ -272,12 +325,19 @@ async fn others(cluster: &Cluster, allowed: &Allowed) -> Vec<String> {
 
 async fn unowned<K>(cluster: &Cluster, kind: &str) -> Vec<String>
 where
-    K: Resource<Scope = kube::core::NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+    K: Resource<Scope = kube::core::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
     K::DynamicType: Default,
 {
     let api: Api<K> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let list = api.list_metadata(&ListParams::default().limit(20)).await;
-    list.into_iter().flatten().filter(|it| it.owner_references().is_empty()).map(|it| format!("{kind} {}", it.name_any())).collect()
+    list.into_iter()
+        .flatten()
+        .filter(|it| it.owner_references().is_empty())
+        .map(|it| format!("{kind} {}", it.name_any()))
+        .collect()
 }
 
 /// What is scaled by an autoscaler of the namespace: a kind and a name.
@@ -293,18 +353,33 @@ pub(crate) async fn autoscaled(cluster: &Cluster, allowed: &Allowed) -> Vec<Auto
     if !allowed.may_list("autoscaling", "horizontalpodautoscalers") {
         return vec![];
     }
-    let api: Api<HorizontalPodAutoscaler> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let api: Api<HorizontalPodAutoscaler> =
+        Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let Ok(list) = api.list(&ListParams::default()).await else { return vec![] };
-    list.into_iter().map(|it| Autoscaled { autoscaler: it.name_any(), kind: it.spec.scale_target_ref.kind, name: it.spec.scale_target_ref.name }).collect()
+    list.into_iter()
+        .map(|it| Autoscaled {
+            autoscaler: it.name_any(),
+            kind: it.spec.scale_target_ref.kind,
+            name: it.spec.scale_target_ref.name,
+        })
+        .collect()
 }
 
 /// Refuses a set that an autoscaler drives.
 ///
 /// # Errors
 /// There is one.
-pub(crate) fn no_autoscaler(cluster: &Cluster, autoscaled: &[Autoscaled], set: &str) -> Result<(), Failure> {
-    let Some(found) = autoscaled.iter().find(|it| it.kind == "StatefulSet" && it.name == set) else { return Ok(()) };
-    let (name, set, namespace) = (sanitize(&found.autoscaler), sanitize(set), sanitize(&cluster.namespace));
+pub(crate) fn no_autoscaler(
+    cluster: &Cluster,
+    autoscaled: &[Autoscaled],
+    set: &str,
+) -> Result<(), Failure> {
+    let Some(found) = autoscaled.iter().find(|it| it.kind == "StatefulSet" && it.name == set)
+    else {
+        return Ok(());
+    };
+    let (name, set, namespace) =
+        (sanitize(&found.autoscaler), sanitize(set), sanitize(&cluster.namespace));
     Err(Failure::new(
         "autoscaler",
         format!("HorizontalPodAutoscaler {name} scales StatefulSet {set}: a grade would fight it"),
@@ -320,16 +395,35 @@ mod tests {
 
     fn rule(groups: &[&str], resources: &[&str], names: &[&str], verbs: &[&str]) -> ResourceRule {
         let list = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-        ResourceRule { api_groups: Some(list(groups)), resources: Some(list(resources)), resource_names: Some(list(names)), verbs: list(verbs) }
+        ResourceRule {
+            api_groups: Some(list(groups)),
+            resources: Some(list(resources)),
+            resource_names: Some(list(names)),
+            verbs: list(verbs),
+        }
     }
 
     fn missing(rules: Vec<ResourceRule>) -> Vec<String> {
-        Allowed { rules, incomplete: false }.missing(NEEDS).iter().map(|it| format!("{} {}", it.full_name(), it.verbs.join(","))).collect()
+        Allowed { rules, incomplete: false }
+            .missing(NEEDS)
+            .iter()
+            .map(|it| format!("{} {}", it.full_name(), it.verbs.join(",")))
+            .collect()
     }
 
     /// The rules of the table itself, as a Role would hold them.
     fn minimal() -> Vec<ResourceRule> {
-        NEEDS.iter().map(|it| rule(&[it.group], &[it.resource], &it.name.into_iter().collect::<Vec<_>>(), it.verbs)).collect()
+        NEEDS
+            .iter()
+            .map(|it| {
+                rule(
+                    &[it.group],
+                    &[it.resource],
+                    &it.name.into_iter().collect::<Vec<_>>(),
+                    it.verbs,
+                )
+            })
+            .collect()
     }
 
     #[test]
@@ -366,7 +460,8 @@ mod tests {
         let yaml = rbac_yaml("lab", false, false);
         assert!(
             yaml.contains(
-                "  - apiGroups: [\"coordination.k8s.io\"]\n    resources: [leases]\n    resourceNames: [stsgrade]\n    verbs: [get, patch, delete]\n"
+                "  - apiGroups: [\"coordination.k8s.io\"]\n    resources: [leases]\n    \
+                resourceNames: [stsgrade]\n    verbs: [get, patch, delete]\n"
             ),
             "{yaml}"
         );

@@ -41,22 +41,23 @@ use crate::{
     plan::{Ended, Performed, Step},
 };
 
-/// The longest that the tour waits for inspections before it removes what they read: those that fail for a reason that passes are
-/// given up before.
+/// The longest that the tour waits for inspections before it removes what they read: those that
+/// fail for a reason that passes are given up before.
 const INSPECTING: Duration = Duration::from_secs(70);
 /// The longest that the tour looks, at its end, for content that comes late.
 const LATE: Duration = Duration::from_secs(60);
 /// The longest that the tour waits at its end for DNS servers to forget.
 const FORGETTING: Duration = Duration::from_secs(36);
-/// The longest that the tour waits at its end for containers that have ended to stay up. Three runs of the same length, and the
-/// back-off between them, tell that a container ends again and again: enough for runs of a minute and a half. Where no container
-/// has ended, nothing is waited for.
+/// The longest that the tour waits at its end for containers that have ended to stay up. Three runs
+/// of the same length, and the back-off between them, tell that a container ends again and again:
+/// enough for runs of a minute and a half. Where no container has ended, nothing is waited for.
 const STAYING: Duration = Duration::from_secs(300);
 /// For the watch to show what was applied.
 const APPEARING: Duration = Duration::from_secs(10);
 /// The longest that the tour waits for the first round of questions to the DNS server.
 const FIRST_ANSWERS: Duration = Duration::from_secs(4);
-/// How long the controller may stand still before the set is touched, where claims go with the pods.
+/// How long the controller may stand still before the set is touched, where claims go with the
+/// pods.
 const STALL: Duration = Duration::from_secs(5);
 
 /// For claims to go, once their pods are gone.
@@ -104,7 +105,11 @@ impl Tour<'_> {
     ///
     /// # Errors
     /// What `prepare` fails with.
-    pub(crate) async fn run(&self, created: bool, prepare: impl AsyncFnOnce() -> Result<(), Failure>) -> Result<TourEnd, Failure> {
+    pub(crate) async fn run(
+        &self,
+        created: bool,
+        prepare: impl AsyncFnOnce() -> Result<(), Failure>,
+    ) -> Result<TourEnd, Failure> {
         let mut outcome = TourEnd::default();
         let mut prepare = Some(prepare);
         if created
@@ -119,7 +124,11 @@ impl Tour<'_> {
         {
             prepare().await?;
         }
-        let Some((facts, baseline)) = self.journal.with(|timeline| Some((facts(timeline)?, Baseline::of(timeline)?))) else { return Ok(outcome) };
+        let Some((facts, baseline)) =
+            self.journal.with(|timeline| Some((facts(timeline)?, Baseline::of(timeline)?)))
+        else {
+            return Ok(outcome);
+        };
         self.names.open();
         let visit = Visit { tour: self, baseline, asked: Mutex::default() };
         while let Some(step) = plan::next(&facts, &performed) {
@@ -132,18 +141,29 @@ impl Tour<'_> {
             performed.push(Performed { step, ended });
         }
         if outcome.why != Why::Interrupted && outcome.why != Why::Timeout {
-            self.last_looks(&mut outcome, performed.last().is_some_and(|it| it.ended == Ended::Done)).await;
+            self.last_looks(
+                &mut outcome,
+                performed.last().is_some_and(|it| it.ended == Ended::Done),
+            )
+            .await;
         }
         Ok(outcome)
     }
 
     /// Waits for the watch to show the set that was applied.
     async fn appears(&self) -> bool {
-        let shown = |timeline: &Timeline| if timeline.set().is_some() { WaitStatus::Done } else { WaitStatus::Going("the StatefulSet".to_owned()) };
+        let shown = |timeline: &Timeline| {
+            if timeline.set().is_some() {
+                WaitStatus::Done
+            } else {
+                WaitStatus::Going("the StatefulSet".to_owned())
+            }
+        };
         self.journal.wait_quietly(self.left(APPEARING), shown).await == WaitResult::Done
     }
 
-    /// What is still to be read, asked or shown when the last step is over; `is_up` says that it brought what it was to bring.
+    /// What is still to be read, asked or shown when the last step is over; `is_up` says that it
+    /// brought what it was to bring.
     async fn last_looks(&self, outcome: &mut TourEnd, is_up: bool) {
         let looks = async {
             self.all_inspected().await;
@@ -153,7 +173,9 @@ impl Tour<'_> {
             };
             tokio::join!(asked, self.inspector.look_again(self.left(LATE)));
         };
-        let staying = async { if is_up { self.wait(STAYING, Timeline::stays_up).await } else { StepEnd::Done } };
+        let staying = async {
+            if is_up { self.wait(STAYING, Timeline::stays_up).await } else { StepEnd::Done }
+        };
         let waiting = tokio::select! {
             waiting = async {
                 let (waiting, ()) = tokio::join!(staying, looks);
@@ -178,15 +200,22 @@ impl Tour<'_> {
 
     async fn observe(&self, outcome: &mut TourEnd) -> Performed {
         self.begin(StepName::Observe, None);
-        let budget = self
-            .journal
-            .with(|timeline| timeline.set().map_or(Duration::from_secs(60), |set| StepBudget::of(&set.spec).settle(set.spec.replicas.unwrap_or(1))));
+        let budget = self.journal.with(|timeline| {
+            timeline.set().map_or(Duration::from_secs(60), |set| {
+                StepBudget::of(&set.spec).settle(set.spec.replicas.unwrap_or(1))
+            })
+        });
         let waiting = self.wait(budget, Timeline::settled_or_awaited).await;
-        Performed { step: Step::Observe, ended: self.end(StepName::Observe, waiting, outcome).await }
+        Performed {
+            step: Step::Observe,
+            ended: self.end(StepName::Observe, waiting, outcome).await,
+        }
     }
 
     async fn all_inspected(&self) {
-        let pods: Vec<String> = self.journal.with(|timeline| timeline.owned().map(|pod| pod.uid().to_owned()).collect());
+        let pods: Vec<String> = self
+            .journal
+            .with(|timeline| timeline.owned().map(|pod| pod.uid().to_owned()).collect());
         self.inspector.finished(&pods, self.left(INSPECTING)).await;
     }
 
@@ -195,12 +224,19 @@ impl Tour<'_> {
     }
 
     fn push(&self, name: StepName, phase: Phase, asked: Option<Asked>, answer: Option<String>) {
-        self.journal.push(What::Step(checks::model::observation::Step { name, phase, asked, answer }));
+        self.journal.push(What::Step(checks::model::observation::Step {
+            name,
+            phase,
+            asked,
+            answer,
+        }));
     }
 
     /// A budget, but no more than is left of the whole time.
     fn left(&self, budget: Duration) -> Duration {
-        self.deadline.map_or(budget, |deadline| budget.min(deadline.saturating_duration_since(Instant::now())))
+        self.deadline.map_or(budget, |deadline| {
+            budget.min(deadline.saturating_duration_since(Instant::now()))
+        })
     }
 
     async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus) -> StepEnd {
@@ -221,7 +257,9 @@ impl Tour<'_> {
                         return StepEnd::Stuck(obstacle);
                     }
                 }
-                WaitResult::TimedOut { awaited } if left < rest => return StepEnd::OutOfTime(awaited),
+                WaitResult::TimedOut { awaited } if left < rest => {
+                    return StepEnd::OutOfTime(awaited);
+                }
                 WaitResult::TimedOut { awaited } => return StepEnd::TimedOut(awaited),
             }
         }
@@ -252,9 +290,12 @@ impl Tour<'_> {
         if !was_awaited || why == Why::Timeout || name == StepName::ScaleDown {
             return Ended::Over;
         }
-        let obstacle = self.journal.with(|timeline| timeline.obstacles().last().map(|it| (it.id, it.fault)));
+        let obstacle =
+            self.journal.with(|timeline| timeline.obstacles().last().map(|it| (it.id, it.fault)));
         match obstacle {
-            Some(("still_terminating" | "still_stopping" | "set_deleted" | "zero_replicas", _)) => Ended::Over,
+            Some(("still_terminating" | "still_stopping" | "set_deleted" | "zero_replicas", _)) => {
+                Ended::Over
+            }
             Some((_, Fault::Submission)) => Ended::Broken,
             // Whatever the cluster lacks, in whatever words.
             _ => Ended::NoRoom,
@@ -284,10 +325,22 @@ impl Visit<'_> {
     async fn replace(&self, ordinal: i32, outcome: &mut TourEnd) -> Ended {
         let tour = self.tour;
         let name = StepName::Replace;
-        let Some((old, budget)) = tour.journal.with(|timeline| Some((reference(timeline.live(ordinal)?), StepBudget::of(&timeline.set()?.spec).replace())))
-        else {
+        let Some((old, budget)) = tour.journal.with(|timeline| {
+            Some((
+                reference(timeline.live(ordinal)?),
+                StepBudget::of(&timeline.set()?.spec).replace(),
+            ))
+        }) else {
             tour.begin(name, None);
-            return tour.end(name, StepEnd::Refused("the pod is gone already: somebody else removed it".to_owned()), outcome).await;
+            return tour
+                .end(
+                    name,
+                    StepEnd::Refused(
+                        "the pod is gone already: somebody else removed it".to_owned(),
+                    ),
+                    outcome,
+                )
+                .await;
         };
         tour.names.replacing(ordinal, &old.uid);
         tour.begin(name, Some(Asked::Delete(old.clone())));
@@ -344,14 +397,25 @@ impl Visit<'_> {
         let is_refused = asked.is_err();
         let waiting = match asked {
             Err(why) => StepEnd::Refused(why),
-            Ok(version) if to < now => match self.wait(budget.scale_down(now - to), |timeline| self.shown(&version, timeline.scaled_down(to))).await {
-                // Claims that go with their pods go in a moment, unless something holds them: that shows no more by being waited for.
-                StepEnd::Done => self.wait(CLAIMS_GOING, |timeline| claims_gone(timeline, to)).await,
+            Ok(version) if to < now => match self
+                .wait(budget.scale_down(now - to), |timeline| {
+                    self.shown(&version, timeline.scaled_down(to))
+                })
+                .await
+            {
+                // Claims that go with their pods go in a moment, unless something holds them: that
+                // shows no more by being waited for.
+                StepEnd::Done => {
+                    self.wait(CLAIMS_GOING, |timeline| claims_gone(timeline, to)).await
+                }
                 other => other,
             },
             Ok(version) => {
                 self.unstall(now, to).await;
-                self.wait(budget.scale_up(to - now), |timeline| self.shown(&version, timeline.scaled_up(to))).await
+                self.wait(budget.scale_up(to - now), |timeline| {
+                    self.shown(&version, timeline.scaled_up(to))
+                })
+                .await
             }
         };
         let ended = tour.end(name, waiting, outcome).await;
@@ -362,7 +426,11 @@ impl Visit<'_> {
     /// Waits, unless somebody else changes the set.
     async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus) -> StepEnd {
         const FOREIGN: &str = "somebody_else";
-        let ask = |timeline: &Timeline| match someone_else(timeline, &self.baseline, &self.asked.lock().unwrap_or_else(PoisonError::into_inner)) {
+        let ask = |timeline: &Timeline| match someone_else(
+            timeline,
+            &self.baseline,
+            &self.asked.lock().unwrap_or_else(PoisonError::into_inner),
+        ) {
             Some(why) => WaitStatus::Stuck(Obstacle {
                 id: FOREIGN,
                 who: self.baseline.set.name.clone(),
@@ -380,28 +448,45 @@ impl Visit<'_> {
         }
     }
 
-    /// Removes the canaries while their pods still run: a set that is broken may not bring them back.
+    /// Removes the canaries while their pods still run: a set that is broken may not bring them
+    /// back.
     async fn clean(&self) {
         let tour = self.tour;
         let marked = tour.inspector.marked();
         let pods: Vec<_> = tour.journal.with(|timeline| {
-            let broken =
-                timeline.obstacles().last().is_some_and(|it| timeline.ordinals().any(|ordinal| timeline.live(ordinal).is_some_and(|pod| pod.name() == it.who)));
-            timeline.owned().filter(|pod| broken && pod.is_ready() && marked.contains(pod.name())).map(|pod| (reference(pod), Mounted::of(pod))).collect()
+            let broken = timeline.obstacles().last().is_some_and(|it| {
+                timeline
+                    .ordinals()
+                    .any(|ordinal| timeline.live(ordinal).is_some_and(|pod| pod.name() == it.who))
+            });
+            timeline
+                .owned()
+                .filter(|pod| broken && pod.is_ready() && marked.contains(pod.name()))
+                .map(|pod| (reference(pod), Mounted::of(pod)))
+                .collect()
         });
         for (pod, mounted) in pods {
-            if remove_canaries(tour.cluster, tour.inspector.probe(), &pod, mounted).await.is_empty() {
+            if remove_canaries(tour.cluster, tour.inspector.probe(), &pod, mounted).await.is_empty()
+            {
                 tour.inspector.unmark(&pod.name);
             }
         }
     }
 
-    /// Whether the claims of these ordinals' pods outlive the pods: a claim that is being deleted goes with its last pod.
+    /// Whether the claims of these ordinals' pods outlive the pods: a claim that is being deleted
+    /// goes with its last pod.
     async fn spares_claims(&self, ordinals: std::ops::Range<i32>) -> Result<(), String> {
         let tour = self.tour;
         let pods: Vec<(String, Vec<String>)> = tour.journal.with(|timeline| {
             let going = timeline.owned().filter(|pod| ordinals.contains(&pod.ordinal));
-            going.map(|pod| (pod.name().to_owned(), pod.claims().into_iter().map(|(_, claim)| claim).collect())).collect()
+            going
+                .map(|pod| {
+                    (
+                        pod.name().to_owned(),
+                        pod.claims().into_iter().map(|(_, claim)| claim).collect(),
+                    )
+                })
+                .collect()
         });
         match doomed_claim(tour.cluster, &pods, tour.left(AWAY)).await {
             Ok(None) => Ok(()),
@@ -412,7 +497,8 @@ impl Visit<'_> {
 
     async fn delete(&self, pod: &Reference) -> Result<(), String> {
         let cluster = self.tour.cluster;
-        let api: Api<PartialObjectMeta<Pod>> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+        let api: Api<PartialObjectMeta<Pod>> =
+            Api::namespaced(cluster.client.clone(), &cluster.namespace);
         // Its own grace period: a shorter one loses what an app writes at SIGTERM.
         let how = by_uid(&pod.uid);
         let ask = async |again| match api.delete(&pod.name, &how).await {
@@ -421,14 +507,18 @@ impl Visit<'_> {
             Err(kube::Error::Api(status)) if again && matches!(status.code, 404 | 409) => Ok(()),
             Err(error) => Err(cluster.failure(&error, "delete", "pods", &pod.name)),
         };
-        retry_while_unavailable(self.tour.left(AWAY), ask).await.map_err(|failure| failure.to_string())
+        retry_while_unavailable(self.tour.left(AWAY), ask)
+            .await
+            .map_err(|failure| failure.to_string())
     }
 
-    /// Asks for replicas, and gives the set's version from then on. The Lease says what is asked for before the set does.
+    /// Asks for replicas, and gives the set's version from then on. The Lease says what is asked
+    /// for before the set does.
     async fn ask_replicas(&self, replicas: i32) -> Result<Version, String> {
         let (cluster, set, away) = (self.tour.cluster, &self.baseline.set, self.tour.left(AWAY));
         let held = self.tour.lock.borrow().clone();
-        let Some((held, point)) = held.and_then(|held| held.point().map(|point| (held, point))) else {
+        let Some((held, point)) = held.and_then(|held| held.point().map(|point| (held, point)))
+        else {
             return Err("there is no restore point".to_owned());
         };
         let ask = async {
@@ -443,7 +533,10 @@ impl Visit<'_> {
             Ok(version)
         };
         let version = ask.await.map_err(|failure: Failure| failure.to_string())?;
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(Scaled { to: replicas, version: version.clone() });
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Scaled { to: replicas, version: version.clone() });
         Ok(version)
     }
 
@@ -451,30 +544,47 @@ impl Visit<'_> {
     fn shown(&self, version: &Version, wait: WaitStatus) -> WaitStatus {
         match wait {
             WaitStatus::Done if !self.tour.positions.has_reached(Kind::StatefulSet, version) => {
-                WaitStatus::Going(format!("the watch to show the new replicas of {}", self.baseline.set.name))
+                WaitStatus::Going(format!(
+                    "the watch to show the new replicas of {}",
+                    self.baseline.set.name
+                ))
             }
             other => other,
         }
     }
 
-    /// Touches the set if it stands still after its claims went: the controller was seen to miss that.
+    /// Touches the set if it stands still after its claims went: the controller was seen to miss
+    /// that.
     async fn unstall(&self, from: i32, to: i32) {
         let tour = self.tour;
         if to <= from || !self.baseline.deletes_claims {
             return;
         }
         let first = tour.journal.with(Timeline::start).saturating_add(from);
-        let started = |timeline: &Timeline| if timeline.live(first).is_some() { WaitStatus::Done } else { WaitStatus::Going("the first new pod".to_owned()) };
+        let started = |timeline: &Timeline| {
+            if timeline.live(first).is_some() {
+                WaitStatus::Done
+            } else {
+                WaitStatus::Going("the first new pod".to_owned())
+            }
+        };
         let waited = tokio::select! {
             waited = tour.journal.wait_quietly(tour.left(STALL), started) => waited,
             () = tour.interrupt.first() => return,
         };
         if waited != WaitResult::Done {
-            let api: Api<StatefulSet> = Api::namespaced(tour.cluster.client.clone(), &tour.cluster.namespace);
+            let api: Api<StatefulSet> =
+                Api::namespaced(tour.cluster.client.clone(), &tour.cluster.namespace);
             for value in [json!("touched"), json!(null)] {
                 let touch = json!({"metadata": {"annotations": {"stsgrade/touch": value}}});
                 // If this fails, the wait that follows names what is missing.
-                let _ = api.patch_metadata(&self.baseline.set.name, &PatchParams::default(), &Patch::Merge(touch)).await;
+                let _ = api
+                    .patch_metadata(
+                        &self.baseline.set.name,
+                        &PatchParams::default(),
+                        &Patch::Merge(touch),
+                    )
+                    .await;
             }
         }
     }

@@ -1,9 +1,12 @@
-//! The age of a container: when a look at a later life counts, and how long content took to appear in a first one.
+//! The age of a container: when a look at a later life counts, and how long content took to appear
+//! in a first one.
 //!
-//! The watch shows a container as running up to a second late: the kubelet looks only so often, and says what it saw. Better
-//! are the clocks in the container: how long its first process has run, and how its files' times compare with a file that was
-//! written just now. Where they tell all that is needed, a later life is looked at as soon as the kubelet is heard to have started
-//! it, long enough ago. That is only a hint, as every Event is: the look counts if the container's own clock confirms its age.
+//! The watch shows a container as running up to a second late: the kubelet looks only so often, and
+//! says what it saw. Better are the clocks in the container: how long its first process has run,
+//! and how its files' times compare with a file that was written just now. Where they tell all that
+//! is needed, a later life is looked at as soon as the kubelet is heard to have started it, long
+//! enough ago. That is only a hint, as every Event is: the look counts if the container's own clock
+//! confirms its age.
 
 use std::time::Duration;
 
@@ -15,7 +18,8 @@ use crate::cluster::inspect::{Job, PATIENCE, nanoseconds};
 /// How far a file's time may lag behind the clock: file systems take it from the last tick.
 const TICK: i64 = 50_000_000;
 
-/// What one look at a pod's claims told: anything, when its files were written, and how old the container was.
+/// What one look at a pod's claims told: anything, when its files were written, and how old the
+/// container was.
 #[derive(Debug, Default)]
 pub(crate) struct ReadTiming {
     pub(crate) seen: bool,
@@ -23,7 +27,8 @@ pub(crate) struct ReadTiming {
     pub(crate) failures: u32,
     /// When files were written, in seconds since the epoch.
     pub(crate) written: Vec<i64>,
-    /// The container's age when the look began; `None` where its first process is not all that the pod runs.
+    /// The container's age when the look began; `None` where its first process is not all that the
+    /// pod runs.
     pub(crate) age: Option<Duration>,
     /// How long after the container's start files were written, in nanoseconds.
     after: Vec<i64>,
@@ -32,15 +37,23 @@ pub(crate) struct ReadTiming {
 }
 
 impl ReadTiming {
-    /// Adds what a container told of these mounts; `started` gives when it was started, by the clock of a mount's files.
-    pub(crate) fn add(&mut self, is_alone: bool, mounts: &[Mounted], told: &InspectOutput, started: impl Fn(&Mounted, Option<i64>) -> Option<i64>) {
+    /// Adds what a container told of these mounts; `started` gives when it was started, by the
+    /// clock of a mount's files.
+    pub(crate) fn add(
+        &mut self,
+        is_alone: bool,
+        mounts: &[Mounted],
+        told: &InspectOutput,
+        started: impl Fn(&Mounted, Option<i64>) -> Option<i64>,
+    ) {
         self.seen = true;
         self.age = told.age.filter(|_| is_alone);
         for (mount, found) in mounts.iter().zip(&told.mounts) {
             let start = started(mount, found.started).filter(|_| is_alone);
             for file in found.files.iter().filter(|it| it.size > 0) {
                 self.written.extend(file.mtime);
-                let time = found.times.iter().find(|(path, _)| *path == file.path).map(|(_, time)| *time);
+                let time =
+                    found.times.iter().find(|(path, _)| *path == file.path).map(|(_, time)| *time);
                 match start.zip(time).and_then(|(start, time)| time.checked_sub(start)) {
                     Some(after) => self.after.push(after),
                     None => self.is_rough = true,
@@ -49,32 +62,47 @@ impl ReadTiming {
         }
     }
 
-    /// How long after the container's start the last file was written that its start-up can have written; `None` where that
-    /// is not known exactly.
+    /// How long after the container's start the last file was written that its start-up can have
+    /// written; `None` where that is not known exactly.
     fn exactly(&self) -> Option<Duration> {
-        let latest = self.after.iter().filter(|it| **it >= -TICK).map(|it| Duration::from_nanos(u64::try_from(*it).unwrap_or(0)));
+        let latest = self
+            .after
+            .iter()
+            .filter(|it| **it >= -TICK)
+            .map(|it| Duration::from_nanos(u64::try_from(*it).unwrap_or(0)));
         latest.filter(|it| *it <= PATIENCE).max().filter(|_| !self.is_rough)
     }
 }
 
 impl Job {
-    /// How long after the container's start content was written that a last look found, in whole seconds of the node's clock; by
-    /// when we saw it, where that is not told.
+    /// How long after the container's start content was written that a last look found, in whole
+    /// seconds of the node's clock; by when we saw it, where that is not told.
     pub(crate) fn late_delay(&self, now: u64, sight: &ReadTiming) -> Duration {
-        let after = |at: &i64| u64::try_from(at - self.started?).ok().map(|it| Duration::from_secs(it + 1));
+        let after =
+            |at: &i64| u64::try_from(at - self.started?).ok().map(|it| Duration::from_secs(it + 1));
         let seen = Duration::from_nanos(now.saturating_sub(self.running_at));
         sight.written.iter().filter_map(after).max().map_or(seen, |it| it.min(seen))
     }
 
-    /// How long after the container's start the content was written, at most, and whether that is by its own clocks.
+    /// How long after the container's start the content was written, at most, and whether that is
+    /// by its own clocks.
     ///
-    /// Else by when we saw it, and by the node's clock, which tells start and writing in whole seconds.
+    /// Else by when we saw it, and by the node's clock, which tells start and writing in whole
+    /// seconds.
     pub(crate) fn delay(&self, now: u64, sight: &ReadTiming) -> (Duration, bool) {
         const SECOND: Duration = Duration::from_secs(1);
-        let after = |at: &i64| u64::try_from(at - self.started?).ok().map(Duration::from_secs).filter(|it| *it <= PATIENCE);
+        let after = |at: &i64| {
+            u64::try_from(at - self.started?)
+                .ok()
+                .map(Duration::from_secs)
+                .filter(|it| *it <= PATIENCE)
+        };
         let told = sight.written.iter().filter_map(after).max();
-        // A first process that is older than the container is somebody else's: the pod's, or the node's.
-        if let Some(exactly) = sight.exactly().filter(|it| told.is_none_or(|told| *it <= told + SECOND)) {
+        // A first process that is older than the container is somebody else's: the pod's, or the
+        // node's.
+        if let Some(exactly) =
+            sight.exactly().filter(|it| told.is_none_or(|told| *it <= told + SECOND))
+        {
             return (exactly, true);
         }
         let took = Duration::from_nanos(now.saturating_sub(self.running_at)).min(PATIENCE);
@@ -101,7 +129,9 @@ pub(crate) struct ReadSchedule {
 impl ReadSchedule {
     /// When to look.
     pub(crate) fn soonest(self) -> u64 {
-        self.said_at.map_or(self.running_at, |it| it.min(self.running_at)).saturating_add(nanoseconds(self.age))
+        self.said_at
+            .map_or(self.running_at, |it| it.min(self.running_at))
+            .saturating_add(nanoseconds(self.age))
     }
 
     /// When to look again, after a look that came too early to count; `None` when it counts.
@@ -130,11 +160,17 @@ mod tests {
 
     #[test]
     fn a_look_counts_by_the_watch_or_by_the_containers_own_clock() {
-        let ripe = ReadSchedule { running_at: 10 * S, said_at: Some(9 * S), age: Duration::from_secs(2) };
+        let ripe =
+            ReadSchedule { running_at: 10 * S, said_at: Some(9 * S), age: Duration::from_secs(2) };
         assert_eq!(ripe.soonest(), 11 * S);
         assert_eq!(ReadSchedule { said_at: None, ..ripe }.soonest(), 12 * S);
-        assert_eq!(ReadSchedule { said_at: Some(11 * S), ..ripe }.soonest(), 12 * S, "an Event that came late");
-        let counts = |began, age: Option<u64>| ripe.again(began, began + 1, age.map(Duration::from_secs));
+        assert_eq!(
+            ReadSchedule { said_at: Some(11 * S), ..ripe }.soonest(),
+            12 * S,
+            "an Event that came late"
+        );
+        let counts =
+            |began, age: Option<u64>| ripe.again(began, began + 1, age.map(Duration::from_secs));
         assert_eq!(counts(11 * S, Some(2)), None);
         assert_eq!(counts(12 * S, None), None, "nobody tells the age");
         assert_eq!(counts(11 * S, None), Some(12 * S), "a hint is not enough");
@@ -145,17 +181,35 @@ mod tests {
     #[test]
     fn the_containers_clock_must_agree_with_the_nodes() {
         let job = Job { witnessed: true, running_at: 10 * S, started: Some(100), ..Job::default() };
-        let delay = |after, written| job.delay(14 * S, &ReadTiming { after: vec![after], written: vec![written], ..ReadTiming::default() });
+        let delay = |after, written| {
+            job.delay(
+                14 * S,
+                &ReadTiming { after: vec![after], written: vec![written], ..ReadTiming::default() },
+            )
+        };
         assert_eq!(delay(30 * MS, 100), (Duration::from_millis(30), true));
         assert_eq!(delay(2_900 * MS, 102), (Duration::from_millis(2_900), true));
-        assert_eq!(delay(30 * MS, 99), (Duration::from_millis(30), true), "its start was told a moment late");
-        assert_eq!(delay(9_000 * MS, 100), (Duration::from_secs(1), false), "the first process is the pod's, which pulled an image first");
+        assert_eq!(
+            delay(30 * MS, 99),
+            (Duration::from_millis(30), true),
+            "its start was told a moment late"
+        );
+        assert_eq!(
+            delay(9_000 * MS, 100),
+            (Duration::from_secs(1), false),
+            "the first process is the pod's, which pulled an image first"
+        );
     }
 
     #[test]
     fn a_delay_is_exact_only_if_every_file_tells_its_time() {
-        let sight = |after: &[i64], is_rough| ReadTiming { after: after.to_vec(), is_rough, ..ReadTiming::default() }.exactly();
-        assert_eq!(sight(&[20 * MS, 700 * MS, -3_600_000 * MS], false), Some(Duration::from_millis(700)));
+        let sight = |after: &[i64], is_rough| {
+            ReadTiming { after: after.to_vec(), is_rough, ..ReadTiming::default() }.exactly()
+        };
+        assert_eq!(
+            sight(&[20 * MS, 700 * MS, -3_600_000 * MS], false),
+            Some(Duration::from_millis(700))
+        );
         assert_eq!(sight(&[20 * MS], true), None);
         assert_eq!(sight(&[-5 * MS], false), Some(Duration::ZERO), "by the last tick");
         assert_eq!(sight(&[-3_600_000 * MS], false), None, "an earlier life wrote it");

@@ -1,8 +1,9 @@
 //! Inspections: reading what lies on each pod's claims, and the canaries, beside the tour.
 //!
 //! The inspector watches the timeline and reads each life of each pod at the right time: on a first
-//! life until identity content is there, on later lives no sooner than that took, plus a second (see [`age`]).
-//! Nothing that fails here ends the grade: what could not be seen is written down as such.
+//! life until identity content is there, on later lives no sooner than that took, plus a second
+//! (see [`age`]). Nothing that fails here ends the grade: what could not be seen is written down as
+//! such.
 
 mod age;
 mod reading;
@@ -42,7 +43,8 @@ const MOST_FAILURES: u32 = 6;
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// The longest that a last look is put off until content may be there that came late elsewhere.
 const LATE: Duration = Duration::from_secs(45);
-/// Between two looks at a claim on which nothing was found, beside somebody's own work: at first, and in the long run.
+/// Between two looks at a claim on which nothing was found, beside somebody's own work: at first,
+/// and in the long run.
 const WATCHING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 /// For how long somebody's claim is looked at so often.
 const FRESH: Duration = Duration::from_secs(90);
@@ -79,7 +81,8 @@ pub(crate) struct Inspector<'a> {
 struct State {
     /// Nothing is touched before the restore point is written.
     open: bool,
-    /// The line since which evidence counts: what was read before the submission changed is read again.
+    /// The line since which evidence counts: what was read before the submission changed is read
+    /// again.
     since: Seq,
     lives: BTreeMap<String, Life>,
     /// By claim and mount: the files of its first reading.
@@ -98,7 +101,8 @@ struct State {
     late: Option<Duration>,
     /// That is not known by the containers' own clocks of all first lives.
     is_rough: bool,
-    /// By pod UID and claim: when its container was started, by the clock that times the claim's files, in nanoseconds.
+    /// By pod UID and claim: when its container was started, by the clock that times the claim's
+    /// files, in nanoseconds.
     starts: BTreeMap<(String, String), i64>,
     /// By pod UID: when the kubelet was heard to have started its container.
     said: BTreeMap<String, u64>,
@@ -147,8 +151,19 @@ pub(crate) struct Job {
 }
 
 impl<'a> Inspector<'a> {
-    pub(crate) fn new(cluster: &'a Cluster, journal: &'a Journal, probe: Option<&'a Probe<'a>>) -> Self {
-        Self { cluster, journal, probe, writes: true, state: Mutex::default(), changed: watch::Sender::new(0) }
+    pub(crate) fn new(
+        cluster: &'a Cluster,
+        journal: &'a Journal,
+        probe: Option<&'a Probe<'a>>,
+    ) -> Self {
+        Self {
+            cluster,
+            journal,
+            probe,
+            writes: true,
+            state: Mutex::default(),
+            changed: watch::Sender::new(0),
+        }
     }
 
     /// One that only reads.
@@ -190,7 +205,9 @@ impl<'a> Inspector<'a> {
     /// Whether every pod was looked at that can be.
     pub(crate) fn is_idle(&self) -> bool {
         let is_seen = |uid: &str| self.state().lives.get(uid).is_some_and(|life| life.seen);
-        self.journal.with(|timeline| timeline.owned().all(|pod| is_seen(pod.uid()) || !self.is_due(timeline, pod.uid())))
+        self.journal.with(|timeline| {
+            timeline.owned().all(|pod| is_seen(pod.uid()) || !self.is_due(timeline, pod.uid()))
+        })
     }
 
     /// Why no pod could be inspected, if none could.
@@ -207,7 +224,8 @@ impl<'a> Inspector<'a> {
             loop {
                 changed.mark_unchanged();
                 lines.mark_unchanged();
-                if !self.journal.with(|timeline| pods.iter().any(|uid| self.is_due(timeline, uid))) {
+                if !self.journal.with(|timeline| pods.iter().any(|uid| self.is_due(timeline, uid)))
+                {
                     return;
                 }
                 tokio::select! { _ = changed.changed() => (), _ = lines.changed() => () }
@@ -220,28 +238,44 @@ impl<'a> Inspector<'a> {
     fn is_due(&self, timeline: &Timeline, uid: &str) -> bool {
         let finished = self.state().lives.get(uid).is_some_and(|life| life.finished);
         // One whose container is started again will be Ready soon.
-        let returns = |pod: &PodLife| pod.is_alive() && pod.deletion_requested.is_none() && pod.ready.is_some() && !timeline.is_crashing(pod);
+        let returns = |pod: &PodLife| {
+            pod.is_alive()
+                && pod.deletion_requested.is_none()
+                && pod.ready.is_some()
+                && !timeline.is_crashing(pod)
+        };
         !finished && timeline.pod_life(uid).is_some_and(|pod| pod.is_ready() || returns(pod))
     }
 
     /// Looks once more at the claims on which nothing was found that tells who wrote it.
     ///
-    /// Where something has come late on one, the others are given as long since their container's start, within bounds.
+    /// Where something has come late on one, the others are given as long since their container's
+    /// start, within bounds.
     pub(crate) async fn look_again(&self, within: Duration) {
         let until = tokio::time::Instant::now() + within;
         let mut known = None;
         loop {
             let now = self.journal.now();
             let blank = self.journal.with(|timeline| {
-                let is_blank = |pod: &&PodLife| pod.is_ready() && timeline.pod_files(pod).is_some() && !timeline.has_identity(pod.uid());
-                timeline.owned().filter(is_blank).map(|pod| (pod.uid().to_owned(), pod.running_at.unwrap_or(now))).collect::<Vec<_>>()
+                let is_blank = |pod: &&PodLife| {
+                    pod.is_ready()
+                        && timeline.pod_files(pod).is_some()
+                        && !timeline.has_identity(pod.uid())
+                };
+                timeline
+                    .owned()
+                    .filter(is_blank)
+                    .map(|pod| (pod.uid().to_owned(), pod.running_at.unwrap_or(now)))
+                    .collect::<Vec<_>>()
             });
             let delay = self.state().late;
             if blank.is_empty() || known == Some(delay) {
                 return;
             }
             for (uid, running_at) in &blank {
-                let ripe = delay.map_or(now, |delay| running_at.saturating_add(nanoseconds(delay + MARGIN)).max(now));
+                let ripe = delay.map_or(now, |delay| {
+                    running_at.saturating_add(nanoseconds(delay + MARGIN)).max(now)
+                });
                 let mut state = self.state();
                 let life = state.lives.entry(uid.clone()).or_default();
                 life.again = ripe.min(now.saturating_add(nanoseconds(LATE)));
@@ -250,7 +284,8 @@ impl<'a> Inspector<'a> {
             }
             self.changed.send_modify(|it| *it += 1);
             let pods: Vec<String> = blank.into_iter().map(|(uid, _)| uid).collect();
-            self.finished(&pods, until.saturating_duration_since(tokio::time::Instant::now())).await;
+            self.finished(&pods, until.saturating_duration_since(tokio::time::Instant::now()))
+                .await;
             known = Some(delay);
         }
     }
@@ -293,7 +328,8 @@ impl<'a> Inspector<'a> {
             let ready = timeline.owned().filter(|pod| pod.is_ready());
             let mut jobs = vec![];
             for pod in ready {
-                let first_life = pod.claims().iter().all(|(_, claim)| !state.known_claims.contains(claim));
+                let first_life =
+                    pod.claims().iter().all(|(_, claim)| !state.known_claims.contains(claim));
                 let ripe = state.ripe(pod, now);
                 let life = state.lives.entry(pod.uid().to_owned()).or_default();
                 let soonest = if first_life { 0 } else { ripe.soonest() }.max(life.again);
@@ -319,13 +355,19 @@ impl<'a> Inspector<'a> {
         let has_identity = self.journal.with(|timeline| timeline.has_identity(&job.pod.uid));
         let mut state = self.state();
         let patience = if state.barren { PATIENCE_WHEN_BARREN } else { PATIENCE };
-        let patient = job.first_life && !has_identity && now < job.ready_at.saturating_add(nanoseconds(patience));
+        let patient = job.first_life
+            && !has_identity
+            && now < job.ready_at.saturating_add(nanoseconds(patience));
         let life = state.lives.entry(job.pod.uid.clone()).or_default();
         life.reading = false;
         life.reads += 1;
         life.seen |= sight.seen;
         let later = now.saturating_add(nanoseconds(PAUSE * life.reads));
-        let again = if job.first_life { patient.then_some(later) } else { job.ripe.again(began, now, sight.age) };
+        let again = if job.first_life {
+            patient.then_some(later)
+        } else {
+            job.ripe.again(began, now, sight.age)
+        };
         life.failures += sight.failures;
         let again = if sight.failures > 0 && life.failures <= MOST_FAILURES {
             Some(now.saturating_add(nanoseconds(PAUSE_AFTER_FAILURE * life.failures)))
@@ -333,7 +375,11 @@ impl<'a> Inspector<'a> {
             None
         } else if !self.writes && !has_identity {
             // Nothing is held up by looking on: what comes late counts until the pod has to go.
-            let pause = if now < job.running_at.saturating_add(nanoseconds(FRESH)) { WATCHING.0 } else { WATCHING.1 };
+            let pause = if now < job.running_at.saturating_add(nanoseconds(FRESH)) {
+                WATCHING.0
+            } else {
+                WATCHING.1
+            };
             again.or(Some(now.saturating_add(nanoseconds(pause))))
         } else {
             again
@@ -378,13 +424,20 @@ impl State {
     /// When a look at a later life of this pod counts.
     fn ripe(&self, pod: &PodLife, now: u64) -> ReadSchedule {
         let said_at = self.said.get(pod.uid()).copied().filter(|_| !self.is_rough);
-        ReadSchedule { running_at: pod.running_at.unwrap_or(now), said_at, age: self.delay + MARGIN }
+        ReadSchedule {
+            running_at: pod.running_at.unwrap_or(now),
+            said_at,
+            age: self.delay + MARGIN,
+        }
     }
 }
 
 fn job(timeline: &Timeline, pod: &PodLife, first_life: bool, ripe: ReadSchedule) -> Job {
-    let any_container = pod.spec().containers.iter().find(|it| runs(pod, &it.name)).map(|it| it.name.clone());
-    let starts = pod.pod.status.container_statuses.iter().filter_map(|it| it.state.running.as_ref()?.started_at.as_deref()?.parse::<jiff::Timestamp>().ok());
+    let any_container =
+        pod.spec().containers.iter().find(|it| runs(pod, &it.name)).map(|it| it.name.clone());
+    let starts = pod.pod.status.container_statuses.iter().filter_map(|it| {
+        it.state.running.as_ref()?.started_at.as_deref()?.parse::<jiff::Timestamp>().ok()
+    });
     let started = starts.map(|it| it.as_second()).max();
     Job {
         pod: reference(pod),
@@ -398,7 +451,11 @@ fn job(timeline: &Timeline, pod: &PodLife, first_life: bool, ripe: ReadSchedule)
         started,
         any_container,
         needles: needles(pod),
-        others: timeline.owned().filter(|it| it.uid() != pod.uid()).map(|it| it.name().to_owned()).collect(),
+        others: timeline
+            .owned()
+            .filter(|it| it.uid() != pod.uid())
+            .map(|it| it.name().to_owned())
+            .collect(),
     }
 }
 

@@ -1,4 +1,5 @@
-//! One look at what lies on a pod's claims: through which container, and what is written down of it.
+//! One look at what lies on a pod's claims: through which container, and what is written down of
+//! it.
 
 use std::collections::BTreeSet;
 
@@ -46,11 +47,16 @@ impl Inspector<'_> {
         while let Some((container, mounts)) = choose(&left, &without_shell) {
             let began = self.journal.now();
             match self.look(job, &container, &mounts).await {
-                Err(why) if why.contains(NO_SHELL) && left.iter().any(|it| it.has_other(&without_shell, &container)) => {
+                Err(why)
+                    if why.contains(NO_SHELL)
+                        && left.iter().any(|it| it.has_other(&without_shell, &container)) =>
+                {
                     without_shell.insert(container);
                     continue;
                 }
-                Err(why) if why.contains(NO_SHELL) && self.probe.is_some() => closed.extend(mounts.iter().cloned()),
+                Err(why) if why.contains(NO_SHELL) && self.probe.is_some() => {
+                    closed.extend(mounts.iter().cloned())
+                }
                 Err(why) => {
                     sight.failures += weight(&why);
                     self.note_failure(job, &container, &mounts, &why, began);
@@ -70,7 +76,14 @@ impl Inspector<'_> {
     }
 
     /// Looks through the other containers at what one may not look at.
-    async fn look_elsewhere(&self, job: &Job, container: &str, mounts: &[Mounted], without_shell: &BTreeSet<String>, told: &mut InspectOutput) {
+    async fn look_elsewhere(
+        &self,
+        job: &Job,
+        container: &str,
+        mounts: &[Mounted],
+        without_shell: &BTreeSet<String>,
+        told: &mut InspectOutput,
+    ) {
         for (mount, found) in mounts.iter().zip(&mut told.mounts) {
             for (other, view) in mount.elsewhere(without_shell, container) {
                 if !found.is_barred() {
@@ -87,7 +100,13 @@ impl Inspector<'_> {
     }
 
     /// Reads by a container of our own, where no container of the pod has a shell.
-    async fn read_as_guest(&self, probe: &Probe<'_>, job: &Job, closed: &[Mounted], sight: &mut ReadTiming) {
+    async fn read_as_guest(
+        &self,
+        probe: &Probe<'_>,
+        job: &Job,
+        closed: &[Mounted],
+        sight: &mut ReadTiming,
+    ) {
         let began = self.journal.now();
         let mounts = as_guest(closed);
         let guest = match probe.start(&job.pod, &mounts).await {
@@ -105,7 +124,12 @@ impl Inspector<'_> {
     }
 
     /// Looks at these views, at fewer files where the container is too slow for many.
-    async fn look(&self, job: &Job, container: &str, mounts: &[Mounted]) -> Result<InspectOutput, String> {
+    async fn look(
+        &self,
+        job: &Job,
+        container: &str,
+        mounts: &[Mounted],
+    ) -> Result<InspectOutput, String> {
         let asked: Vec<_> = mounts.iter().map(|mount| self.ask(&job.pod, mount)).collect();
         let looked = match self.run(&job.pod.name, container, mounts, &asked, MANY).await {
             Err(why) if why.contains(NOT_IN_TIME) => {
@@ -126,8 +150,15 @@ impl Inspector<'_> {
         Ok(told)
     }
 
-    /// Where not all was seen, and what was seen names nobody: searches all files for what names pods.
-    async fn search(&self, job: &Job, container: &str, mounts: &[Mounted], told: &mut InspectOutput) {
+    /// Where not all was seen, and what was seen names nobody: searches all files for what names
+    /// pods.
+    async fn search(
+        &self,
+        job: &Job,
+        container: &str,
+        mounts: &[Mounted],
+        told: &mut InspectOutput,
+    ) {
         let is_done = |found: &MountFiles| !found.hides_something() || found.names(&job.needles);
         if told.mounts.iter().all(is_done) || job.needles.is_empty() {
             return;
@@ -138,7 +169,12 @@ impl Inspector<'_> {
         arguments.extend(mounts.iter().map(|it| it.path.clone()));
         let command = script(script_output::SEARCH, arguments);
         // What is not found in time stays unseen.
-        let Ok(output) = exec(self.cluster, Place { pod: &job.pod.name, container }, &command, SEARCH_WITHIN).await else { return };
+        let Ok(output) =
+            exec(self.cluster, Place { pod: &job.pod.name, container }, &command, SEARCH_WITHIN)
+                .await
+        else {
+            return;
+        };
         let found = script_output::parse(&output.stdout, &word);
         if !found.whole {
             return;
@@ -163,21 +199,42 @@ impl Inspector<'_> {
 
     /// The canary to write on a claim: one for each claim and pod name, ever.
     fn ask(&self, pod: &Reference, mount: &Mounted) -> Option<Token> {
-        if !self.writes || !mount.is_first || !self.state().asked.insert((mount.claim.clone(), pod.name.clone())) {
+        if !self.writes
+            || !mount.is_first
+            || !self.state().asked.insert((mount.claim.clone(), pod.name.clone()))
+        {
             return None;
         }
         let (file, token) = (random_word().ok()?, random_word().ok()?);
         Some(Token { file: format!("{CANARY}{file}"), token: format!("{} {token}", pod.name) })
     }
 
-    async fn run(&self, pod: &str, container: &str, mounts: &[Mounted], asked: &[Option<Token>], files: u32) -> Result<InspectOutput, String> {
+    async fn run(
+        &self,
+        pod: &str,
+        container: &str,
+        mounts: &[Mounted],
+        asked: &[Option<Token>],
+        files: u32,
+    ) -> Result<InspectOutput, String> {
         let word = random_word()?;
         let mut arguments = vec![word.clone(), files.to_string()];
         for (mount, canary) in mounts.iter().zip(asked) {
-            let first = self.state().first_files.get(&(mount.claim.clone(), mount.path.clone())).cloned().unwrap_or_default();
+            let first = self
+                .state()
+                .first_files
+                .get(&(mount.claim.clone(), mount.path.clone()))
+                .cloned()
+                .unwrap_or_default();
             let canary = canary.clone().unwrap_or_default();
             let named = first.len().to_string();
-            arguments.extend([mount.path.clone(), DEPTH.to_owned(), canary.file, canary.token, named]);
+            arguments.extend([
+                mount.path.clone(),
+                DEPTH.to_owned(),
+                canary.file,
+                canary.token,
+                named,
+            ]);
             arguments.extend(first);
         }
         let command = script(script_output::INSPECT, arguments);
@@ -185,34 +242,74 @@ impl Inspector<'_> {
         let told = script_output::parse(&output.stdout, &word);
         if told.mounts.is_empty() && !told.whole {
             let said = output.stderr.trim().chars().take(200).collect::<String>();
-            return Err(format!("the shell in the image told nothing (exit status {:?}) {said}", output.exit).trim().to_owned());
+            return Err(format!(
+                "the shell in the image told nothing (exit status {:?}) {said}",
+                output.exit
+            )
+            .trim()
+            .to_owned());
         }
         Ok(told)
     }
 
-    fn take(&self, sight: &mut ReadTiming, job: &Job, container: &str, mounts: &[Mounted], told: InspectOutput, began: u64) {
-        // When the container was started is learnt with the canary: the same claim tells it at later looks, too.
+    fn take(
+        &self,
+        sight: &mut ReadTiming,
+        job: &Job,
+        container: &str,
+        mounts: &[Mounted],
+        told: InspectOutput,
+        began: u64,
+    ) {
+        // When the container was started is learnt with the canary: the same claim tells it at
+        // later looks, too.
         let started = |mount: &Mounted, told: Option<i64>| {
             let key = (job.pod.uid.clone(), mount.claim.clone());
             let mut state = self.state();
-            told.map(|it| *state.starts.entry(key.clone()).or_insert(it)).or_else(|| state.starts.get(&key).copied())
+            told.map(|it| *state.starts.entry(key.clone()).or_insert(it))
+                .or_else(|| state.starts.get(&key).copied())
         };
         sight.add(job.is_alone && !container.starts_with(GUEST), mounts, &told, started);
         self.note(job, container, mounts, told, began);
     }
 
-    fn note(&self, job: &Job, container: &str, mounts: &[Mounted], told: InspectOutput, began: u64) {
+    fn note(
+        &self,
+        job: &Job,
+        container: &str,
+        mounts: &[Mounted],
+        told: InspectOutput,
+        began: u64,
+    ) {
         let (server, domain) = resolver(&told.resolver);
-        self.remember(&job.pod.uid, DnsVantage { container: container.to_owned(), tools: told.tools, server, domain, is_guest: container.starts_with(GUEST) });
+        self.remember(
+            &job.pod.uid,
+            DnsVantage {
+                container: container.to_owned(),
+                tools: told.tools,
+                server,
+                domain,
+                is_guest: container.starts_with(GUEST),
+            },
+        );
         let cut_off = (!told.whole).then(|| "the answer was cut off".to_owned());
         for (mount, found) in mounts.iter().zip(told.mounts) {
             if mount.is_first {
                 let canary = self.canary(job, mount, &found);
                 self.journal.push(What::Canary(canary));
             }
-            let first: Vec<String> = found.files.iter().filter(|it| it.size > 0 && it.path.len() <= 200).map(|it| it.path.clone()).take(NAMED).collect();
+            let first: Vec<String> = found
+                .files
+                .iter()
+                .filter(|it| it.size > 0 && it.path.len() <= 200)
+                .map(|it| it.path.clone())
+                .take(NAMED)
+                .collect();
             if !first.is_empty() {
-                self.state().first_files.entry((mount.claim.clone(), mount.path.clone())).or_insert(first);
+                self.state()
+                    .first_files
+                    .entry((mount.claim.clone(), mount.path.clone()))
+                    .or_insert(first);
             }
             self.journal.push(What::Read(Read {
                 pod: job.pod.clone(),
@@ -248,7 +345,14 @@ impl Inspector<'_> {
             Some(Err(why)) => (None, Some(why.clone())),
             None => (None, None),
         };
-        Canary { pod: job.pod.clone(), claim: mount.claim.clone(), wrote, saw: Some(found.canaries.clone()), marks, error }
+        Canary {
+            pod: job.pod.clone(),
+            claim: mount.claim.clone(),
+            wrote,
+            saw: Some(found.canaries.clone()),
+            marks,
+            error,
+        }
     }
 
     fn note_failure(&self, job: &Job, container: &str, mounts: &[Mounted], why: &str, began: u64) {
@@ -263,7 +367,12 @@ impl Inspector<'_> {
         for mount in mounts {
             let error = Some(why.to_owned());
             if mount.is_first {
-                self.journal.push(What::Canary(Canary { pod: job.pod.clone(), claim: mount.claim.clone(), error: error.clone(), ..Canary::default() }));
+                self.journal.push(What::Canary(Canary {
+                    pod: job.pod.clone(),
+                    claim: mount.claim.clone(),
+                    error: error.clone(),
+                    ..Canary::default()
+                }));
             }
             self.journal.push(What::Read(Read {
                 pod: job.pod.clone(),
@@ -278,8 +387,8 @@ impl Inspector<'_> {
     }
 }
 
-/// How much a failure counts towards giving up: nothing where it lasts, so that trying again is of no use, and more where it
-/// took long.
+/// How much a failure counts towards giving up: nothing where it lasts, so that trying again is of
+/// no use, and more where it took long.
 fn weight(why: &str) -> u32 {
     const SLOW: u32 = 3;
     match why {

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Cluster, Journal, dns::Names, grade::diagnose::Diagnostician, inspect::Inspector};
+use crate::cluster::{
+    Cluster, Journal, dns::Names, grade::diagnose::Diagnostician, inspect::Inspector,
+};
 
 /// At the end, for claims on which nothing was found.
 const LAST_LOOK: Duration = Duration::from_secs(5);
 
-/// Reads the files of every pod of the set, asks for its name and looks into failures, as they come, until `stop` resolves.
+/// Reads the files of every pod of the set, asks for its name and looks into failures, as they
+/// come, until `stop` resolves.
 pub async fn witness(cluster: &Cluster, journal: &Journal, stop: impl Future<Output = ()>) {
     let inspector = Inspector::reading(cluster, journal);
     let names = Names::of_each_life(cluster, journal, &inspector);

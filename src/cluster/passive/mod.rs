@@ -1,4 +1,5 @@
-//! `stsgrade record`: watches a namespace, reads files and asks names, and changes nothing, until it is stopped.
+//! `stsgrade record`: watches a namespace, reads files and asks names, and changes nothing, until
+//! it is stopped.
 
 pub mod inspections;
 
@@ -26,12 +27,13 @@ pub struct Recorded {
     pub watch_events: u64,
     /// How long it took.
     pub took: Duration,
-    /// The API server was away when it was stopped: since how long, and what was said last. Then the recording has no
-    /// end, so that nobody judges what was not seen.
+    /// The API server was away when it was stopped: since how long, and what was said last. Then
+    /// the recording has no end, so that nobody judges what was not seen.
     pub blind: Option<(Duration, String)>,
 }
 
-/// For a last answer of the API server, which shows that the watches were not silent for lack of a connection.
+/// For a last answer of the API server, which shows that the watches were not silent for lack of a
+/// connection.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 /// How long the watches may take to tell what has happened until the stop.
 const CATCHING_UP: Duration = Duration::from_secs(10);
@@ -39,7 +41,8 @@ const CATCHING_UP: Duration = Duration::from_secs(10);
 /// Records until `stop` resolves (a signal), and ends the recording.
 ///
 /// `statefulset` names the set that is to be judged later; without it, it is the first that stands
-/// alone in the namespace, and then whichever the work moves to. `ready` is called once everything that follows is witnessed.
+/// alone in the namespace, and then whichever the work moves to. `ready` is called once everything
+/// that follows is witnessed.
 ///
 /// # Errors
 /// The cluster cannot be reached, what has to be watched may not be, or several sets stand there
@@ -69,12 +72,19 @@ pub async fn record(
     recorder.stop().await;
     let is_unnamed = journal.with(|timeline| timeline.namespace().is_empty());
     if let Some(name) = statefulset.filter(|_| is_unnamed) {
-        let seen: Vec<String> = journal.with(|timeline| timeline.known_sets().map(str::to_owned).collect());
-        journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), ..Subject::default() }));
+        let seen: Vec<String> =
+            journal.with(|timeline| timeline.known_sets().map(str::to_owned).collect());
+        journal.push(What::Subject(Subject {
+            namespace: cluster.namespace.clone(),
+            ..Subject::default()
+        }));
         return Err(never_appeared(name, &cluster.namespace, &seen));
     }
     if is_unnamed {
-        journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), ..Subject::default() }));
+        journal.push(What::Subject(Subject {
+            namespace: cluster.namespace.clone(),
+            ..Subject::default()
+        }));
     }
     let took = journal.started().elapsed();
     let watch_events = cluster.watch_events();
@@ -91,7 +101,8 @@ pub async fn record(
     Ok(Recorded { lines, watch_events, took, blind })
 }
 
-/// Whether the API server is away now, or was until just now and the watches do not know yet what happened meanwhile.
+/// Whether the API server is away now, or was until just now and the watches do not know yet what
+/// happened meanwhile.
 async fn blind(cluster: &Cluster, journal: &Journal) -> Option<(Duration, String)> {
     let began = Instant::now();
     let answer = answers(cluster, LAST_ANSWER).await;
@@ -107,13 +118,22 @@ async fn blind(cluster: &Cluster, journal: &Journal) -> Option<(Duration, String
     }
 }
 
-/// Writes down which set is meant, as soon as that is known and whenever the work moves to another. It never ends by itself.
-async fn follow_subject(cluster: &Cluster, journal: &Journal, statefulset: Option<&str>) -> Infallible {
+/// Writes down which set is meant, as soon as that is known and whenever the work moves to another.
+/// It never ends by itself.
+async fn follow_subject(
+    cluster: &Cluster,
+    journal: &Journal,
+    statefulset: Option<&str>,
+) -> Infallible {
     let mut lines = journal.lines();
     loop {
         lines.mark_unchanged();
         if let Some(set) = journal.with(|timeline| timeline.work_moves_to(statefulset)) {
-            journal.push(What::Subject(Subject { namespace: cluster.namespace.clone(), stateful_set: Some(set), others: vec![] }));
+            journal.push(What::Subject(Subject {
+                namespace: cluster.namespace.clone(),
+                stateful_set: Some(set),
+                others: vec![],
+            }));
         }
         if lines.changed().await.is_err() {
             return std::future::pending().await;
@@ -124,22 +144,34 @@ async fn follow_subject(cluster: &Cluster, journal: &Journal, statefulset: Optio
 /// The error of a set that was named and never there; `seen` are those that were.
 #[must_use]
 pub fn never_appeared(name: &str, namespace: &str, seen: &[String]) -> Failure {
-    let what = format!("StatefulSet {} never appeared in namespace {} while it was recorded", sanitize(name), sanitize(namespace));
+    let what = format!(
+        "StatefulSet {} never appeared in namespace {} while it was recorded",
+        sanitize(name),
+        sanitize(namespace)
+    );
     let next = match seen {
         [] => "Record while you apply it, or check the namespace (`-n`).".to_owned(),
-        seen => format!("There were: {}. Record again with the right `--statefulset`, or without it.", sanitize(&seen.join(", "))),
+        seen => format!(
+            "There were: {}. Record again with the right `--statefulset`, or without it.",
+            sanitize(&seen.join(", "))
+        ),
     };
     Failure::new("no_such_statefulset", what, next)
 }
 
 fn one_set_at_most(journal: &Journal, namespace: &str) -> Result<(), Failure> {
-    let names: Vec<String> = journal.with(|timeline| timeline.sets().map(|it| it.name.clone()).collect());
+    let names: Vec<String> =
+        journal.with(|timeline| timeline.sets().map(|it| it.name.clone()).collect());
     if names.len() < 2 {
         return Ok(());
     }
     Err(Failure::new(
         "several_statefulsets",
-        format!("namespace {} holds several StatefulSets: {}", sanitize(namespace), sanitize(&names.join(", "))),
+        format!(
+            "namespace {} holds several StatefulSets: {}",
+            sanitize(namespace),
+            sanitize(&names.join(", "))
+        ),
         "Say which one is meant with `--statefulset NAME`.",
     ))
 }

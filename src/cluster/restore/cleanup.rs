@@ -1,8 +1,8 @@
 //! Removing all that `-f` made, and only that: `--cleanup`.
 //!
 //! What stood before the grade stays, even where it was configured by it: an object is deleted by
-//! the UID that the API server gave when it was created, a claim only if the first list of claims did
-//! not show it. A namespace that this grade made goes with all that is in it.
+//! the UID that the API server gave when it was created, a claim only if the first list of claims
+//! did not show it. A namespace that this grade made goes with all that is in it.
 
 use std::{
     collections::BTreeSet,
@@ -53,13 +53,22 @@ impl AppliedObjects {
         let sets = submission.objects.iter().filter(|it| it.kind == Applied::StatefulSet);
         let sets = sets.map(|set| {
             let list = set.value.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
-            let names = list.into_iter().flatten().filter_map(|it| it.pointer("/metadata/name")?.as_str().map(str::to_owned));
+            let names = list
+                .into_iter()
+                .flatten()
+                .filter_map(|it| it.pointer("/metadata/name")?.as_str().map(str::to_owned));
             SetNames { name: set.name.clone(), templates: names.collect() }
         });
-        Self { sets: sets.collect(), namespace: namespace.made, has_our_level: namespace.has_our_level, ..Self::default() }
+        Self {
+            sets: sets.collect(),
+            namespace: namespace.made,
+            has_our_level: namespace.has_our_level,
+            ..Self::default()
+        }
     }
 
-    /// What a clean-up would remove, as `kubectl delete` takes it: all that is to be applied, or all that was made.
+    /// What a clean-up would remove, as `kubectl delete` takes it: all that is to be applied, or
+    /// all that was made.
     pub(crate) fn names(&self, cluster: &Cluster, submission: &Submission) -> Vec<String> {
         if self.namespace.is_some() {
             return vec![format!("namespace/{}", cluster.namespace)];
@@ -73,19 +82,35 @@ impl AppliedObjects {
 
     /// Whether this set did not stand before: there is nothing to restore of it.
     pub(crate) fn made(&self, set: &str) -> bool {
-        self.namespace.is_some() || self.applied.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == set)
+        self.namespace.is_some()
+            || self
+                .applied
+                .created
+                .iter()
+                .any(|(kind, it)| *kind == Applied::StatefulSet && it.name == set)
     }
 
     /// The claims that the sets made here caused.
     fn claims(&self, timeline: &Timeline) -> Vec<Reference> {
-        let is_caused = |name: &str| self.sets.iter().any(|set| self.made(&set.name) && set.owns_claim(name));
-        let claims = timeline.claims().filter(|it| it.deleted.is_none() && is_caused(it.name()) && !self.claims_before.contains(it.name()));
-        claims.map(|it| Reference { name: it.name().to_owned(), uid: it.uid().to_owned() }).collect()
+        let is_caused =
+            |name: &str| self.sets.iter().any(|set| self.made(&set.name) && set.owns_claim(name));
+        let claims = timeline.claims().filter(|it| {
+            it.deleted.is_none() && is_caused(it.name()) && !self.claims_before.contains(it.name())
+        });
+        claims
+            .map(|it| Reference { name: it.name().to_owned(), uid: it.uid().to_owned() })
+            .collect()
     }
 }
 
-/// Removes it all, and waits until it is gone; what is left, a line each. A second interrupt ends it.
-pub(crate) async fn clean(cluster: &Cluster, journal: &Journal, litter: &AppliedObjects, interrupt: &Interrupt) -> Vec<String> {
+/// Removes it all, and waits until it is gone; what is left, a line each. A second interrupt ends
+/// it.
+pub(crate) async fn clean(
+    cluster: &Cluster,
+    journal: &Journal,
+    litter: &AppliedObjects,
+    interrupt: &Interrupt,
+) -> Vec<String> {
     tokio::select! {
         left = all(cluster, journal, litter) => left,
         () = interrupt.second() => vec!["the clean-up was stopped: perhaps all that was applied".to_owned()],
@@ -93,11 +118,17 @@ pub(crate) async fn clean(cluster: &Cluster, journal: &Journal, litter: &Applied
 }
 
 async fn all(cluster: &Cluster, journal: &Journal, litter: &AppliedObjects) -> Vec<String> {
-    let grace = journal.with(|timeline| timeline.set().map_or(Duration::ZERO, |set| StepBudget::of(&set.spec).worst_removal(1)));
+    let grace = journal.with(|timeline| {
+        timeline.set().map_or(Duration::ZERO, |set| StepBudget::of(&set.spec).worst_removal(1))
+    });
     let deadline = Instant::now() + BASE + grace;
     if let Some(uid) = &litter.namespace {
         let path = format!("/api/v1/namespaces/{}", cluster.namespace);
-        return remove(cluster, &path, uid, deadline).await.map(|why| format!("namespace {}: {why}", sanitize(&cluster.namespace))).into_iter().collect();
+        return remove(cluster, &path, uid, deadline)
+            .await
+            .map(|why| format!("namespace {}: {why}", sanitize(&cluster.namespace)))
+            .into_iter()
+            .collect();
     }
     // Pods and what makes them first, what they use last; nothing of it waits for another.
     let objects = litter.applied.created.iter().rev().map(async |(kind, it)| {
@@ -107,7 +138,15 @@ async fn all(cluster: &Cluster, journal: &Journal, litter: &AppliedObjects) -> V
     });
     let mut left: Vec<String> = join_all(objects).await.into_iter().flatten().collect();
     let caused = journal.with(|timeline| litter.claims(timeline));
-    left.extend(remove_claims(cluster, journal, &caused, deadline.saturating_duration_since(Instant::now()).max(PAUSE)).await);
+    left.extend(
+        remove_claims(
+            cluster,
+            journal,
+            &caused,
+            deadline.saturating_duration_since(Instant::now()).max(PAUSE),
+        )
+        .await,
+    );
     left
 }
 
@@ -136,12 +175,22 @@ async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> 
     Some(format!("it is asked to go, and still there{}", held_by(&last)))
 }
 
-/// What holds an object that is asked to go: its own finalizers, or, of a namespace, those of what is in it.
+/// What holds an object that is asked to go: its own finalizers, or, of a namespace, those of what
+/// is in it.
 fn held_by(object: &Value) -> String {
     let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
-    let conditions = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    let remaining = conditions.filter(|it| it["type"] == "NamespaceFinalizersRemaining" && it["status"] == "True").map(|it| text(&it["message"]));
-    let own: Vec<String> = object.pointer("/metadata/finalizers").and_then(Value::as_array).into_iter().flatten().map(text).collect();
+    let conditions =
+        object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let remaining = conditions
+        .filter(|it| it["type"] == "NamespaceFinalizersRemaining" && it["status"] == "True")
+        .map(|it| text(&it["message"]));
+    let own: Vec<String> = object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(text)
+        .collect();
     let own = (!own.is_empty()).then(|| format!("finalizers {}", own.join(", ")));
     remaining.chain(own).next().map(|it| format!(": {it}")).unwrap_or_default()
 }
@@ -155,10 +204,14 @@ mod tests {
     /// Catches "still there" without a word on what to do about it.
     #[test]
     fn what_holds_an_object_is_named() {
-        let message = "Some content in the namespace has finalizers remaining: lab.example/keep in 2 resource instances";
+        let message = "Some content in the namespace has finalizers remaining: lab.example/keep \
+            in 2 resource instances";
         let condition = |status: &str| json!({"status": {"conditions": [{"type": "NamespaceFinalizersRemaining", "status": status, "message": message}]}});
         assert_eq!(held_by(&condition("True")), format!(": {message}"));
         assert_eq!(held_by(&condition("False")), "");
-        assert_eq!(held_by(&json!({"metadata": {"finalizers": ["lab.example/keep"]}})), ": finalizers lab.example/keep");
+        assert_eq!(
+            held_by(&json!({"metadata": {"finalizers": ["lab.example/keep"]}})),
+            ": finalizers lab.example/keep"
+        );
     }
 }

@@ -1,9 +1,11 @@
 //! One Lease per namespace: the lock against a second grader, and the restore point.
 //!
-//! It is written before the first change, says which replicas the tour is about to ask for before it asks, and is renewed all the
-//! time. A grader that finds it lost writes nothing more ([`Term`]). Whoever finds one that stands judges its holder dead by
-//! watching `renewTime` stand still for the whole duration, never by comparing two machines' clocks, and takes the Lease before
-//! it puts anything back. Anybody who may write Leases can forge one, so it is not trusted when it is read: see [`super::restore`].
+//! It is written before the first change, says which replicas the tour is about to ask for before
+//! it asks, and is renewed all the time. A grader that finds it lost writes nothing more
+//! ([`Term`]). Whoever finds one that stands judges its holder dead by watching `renewTime` stand
+//! still for the whole duration, never by comparing two machines' clocks, and takes the Lease
+//! before it puts anything back. Anybody who may write Leases can forge one, so it is not trusted
+//! when it is read: see [`super::restore`].
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -71,31 +73,35 @@ pub(crate) struct RestorePoint {
     /// The replicas before that, until the API server has answered: either may stand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) before: Option<i32>,
-    /// `metadata.generation` of the set once `asked` stands: while it is the same, nobody else has changed the set's spec.
+    /// `metadata.generation` of the set once `asked` stands: while it is the same, nobody else has
+    /// changed the set's spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) generation: Option<i64>,
-    /// When the grade last renewed its Lease, in seconds since the epoch by the API server's clock: written by the first that took
-    /// the Lease over.
+    /// When the grade last renewed its Lease, in seconds since the epoch by the API server's clock:
+    /// written by the first that took the Lease over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<i64>,
 }
 
 impl RestorePoint {
-    /// Whether a number of replicas is what the grade last asked for, or what it found where it had asked for nothing yet. Any
-    /// other is somebody else's.
+    /// Whether a number of replicas is what the grade last asked for, or what it found where it had
+    /// asked for nothing yet. Any other is somebody else's.
     pub(crate) fn is_as_asked(&self, replicas: i32) -> bool {
         replicas == self.asked.unwrap_or(self.replicas) || self.before == Some(replicas)
     }
 
-    /// Whether a claim of more pods is there because the grade asked for them: nobody has changed the set's spec since. Where nobody
-    /// knows whether the API server took what was asked last, the claim must have been created while the grade lived.
+    /// Whether a claim of more pods is there because the grade asked for them: nobody has changed
+    /// the set's spec since. Where nobody knows whether the API server took what was asked last,
+    /// the claim must have been created while the grade lived.
     ///
     /// `created` is in seconds since the epoch by the API server's clock.
     pub(crate) fn has_caused(&self, found: &Scaled, created: i64) -> bool {
         let Some(generation) = self.generation else { return false };
         let is_asked = self.asked == Some(found.replicas) && generation == found.generation;
         let is_before = self.before == Some(found.replicas) && generation == found.generation + 1;
-        is_before || is_asked && (self.before.is_none() || self.until.is_none_or(|until| created <= until))
+        is_before
+            || is_asked
+                && (self.before.is_none() || self.until.is_none_or(|until| created <= until))
     }
 }
 
@@ -156,11 +162,15 @@ impl ExistingLease {
 
     /// Why we may not go on while it stands.
     pub(crate) fn failure(&self, cluster: &Cluster) -> Failure {
-        let (holder, started, namespace) = (sanitize(&self.holder), sanitize(&self.started), sanitize(&cluster.namespace));
+        let (holder, started, namespace) =
+            (sanitize(&self.holder), sanitize(&self.started), sanitize(&cluster.namespace));
         Failure::new(
             "locked",
             format!("someone else is grading namespace {namespace}: {holder}, since {started}"),
-            format!("Wait until it is done. If it is dead, its lock ends by itself after {LEASE_SECONDS} s, or use `--force` at once."),
+            format!(
+                "Wait until it is done. If it is dead, its lock ends by itself after \
+                {LEASE_SECONDS} s, or use `--force` at once."
+            ),
         )
     }
 
@@ -171,7 +181,8 @@ impl ExistingLease {
 
     /// Whether it was renewed, or taken, since it looked like `before`.
     fn has_moved(&self, before: &Self) -> bool {
-        (&self.uid, &self.holder, &self.grader, self.renewed) != (&before.uid, &before.holder, &before.grader, before.renewed)
+        (&self.uid, &self.holder, &self.grader, self.renewed)
+            != (&before.uid, &before.holder, &before.grader, before.renewed)
     }
 
     /// Takes it over, unless somebody has changed it since; `None` when it is gone.
@@ -197,7 +208,9 @@ impl ExistingLease {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(kube::Error::Api(status)) if status.code == 409 => match find(cluster).await? {
                 // The try whose answer was lost.
-                Some(found) if found.grader.as_ref() == Some(&id) => Ok(Some(found.held(cluster, id, alive, point, sent))),
+                Some(found) if found.grader.as_ref() == Some(&id) => {
+                    Ok(Some(found.held(cluster, id, alive, point, sent)))
+                }
                 Some(found) => Err(found.failure(cluster)),
                 None => Ok(None),
             },
@@ -205,7 +218,14 @@ impl ExistingLease {
         }
     }
 
-    fn held(&self, cluster: &Cluster, id: String, alive: Option<ProcessLock>, point: Option<RestorePoint>, sent: Duration) -> LeaseGuard {
+    fn held(
+        &self,
+        cluster: &Cluster,
+        id: String,
+        alive: Option<ProcessLock>,
+        point: Option<RestorePoint>,
+        sent: Duration,
+    ) -> LeaseGuard {
         let state = State { version: self.version.clone(), point, is_new: false };
         let term = Arc::new(Term::new(sent));
         cluster.requests.guard(&cluster.namespace, Arc::clone(&term));
@@ -236,14 +256,22 @@ fn begin() -> Result<(String, Option<ProcessLock>), Failure> {
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
-pub(crate) async fn take(cluster: &Cluster, point: Option<&RestorePoint>, litter: &[String]) -> Result<Result<LeaseGuard, Box<ExistingLease>>, Failure> {
+pub(crate) async fn take(
+    cluster: &Cluster,
+    point: Option<&RestorePoint>,
+    litter: &[String],
+) -> Result<Result<LeaseGuard, Box<ExistingLease>>, Failure> {
     let (id, alive) = begin()?;
     let mut annotations = std::collections::BTreeMap::from([(GRADER.to_owned(), id.clone())]);
     annotations.extend(point.map(|point| (ANNOTATION.to_owned(), text(point))));
     annotations.extend((!litter.is_empty()).then(|| (LITTER.to_owned(), litter.join(" "))));
     let now = MicroTime(Timestamp::now());
     let lease = Lease {
-        metadata: ObjectMeta { name: Some(LEASE.to_owned()), annotations: Some(annotations), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(LEASE.to_owned()),
+            annotations: Some(annotations),
+            ..ObjectMeta::default()
+        },
         spec: Some(LeaseSpec {
             holder_identity: Some(identity()),
             lease_duration_seconds: i32::try_from(LEASE_SECONDS).ok(),
@@ -256,12 +284,18 @@ pub(crate) async fn take(cluster: &Cluster, point: Option<&RestorePoint>, litter
         let sent = lease_term::now();
         match api(cluster).create(&PostParams::default(), &lease).await {
             Ok(lease) => Ok(Ok((found(&lease), sent))),
-            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => match find(cluster).await? {
-                // The try whose answer was lost.
-                Some(found) if again && found.grader.as_ref() == Some(&id) => Ok(Ok((found, sent))),
-                Some(found) => Ok(Err(Box::new(found))),
-                None => Err(Failure::new("locked", "another grader has just ended", "Try again.")),
-            },
+            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
+                match find(cluster).await? {
+                    // The try whose answer was lost.
+                    Some(found) if again && found.grader.as_ref() == Some(&id) => {
+                        Ok(Ok((found, sent)))
+                    }
+                    Some(found) => Ok(Err(Box::new(found))),
+                    None => {
+                        Err(Failure::new("locked", "another grader has just ended", "Try again."))
+                    }
+                }
+            }
             Err(error) => Err(cluster.failure(&error, "create", RESOURCE, LEASE)),
         }
     };
@@ -271,23 +305,37 @@ pub(crate) async fn take(cluster: &Cluster, point: Option<&RestorePoint>, litter
 
 /// The Lease that stands in the namespace, if one does.
 async fn find(cluster: &Cluster) -> Result<Option<ExistingLease>, Failure> {
-    let lease = api(cluster).get_opt(LEASE).await.map_err(|error| cluster.failure(&error, "get", RESOURCE, LEASE))?;
+    let lease = api(cluster)
+        .get_opt(LEASE)
+        .await
+        .map_err(|error| cluster.failure(&error, "get", RESOURCE, LEASE))?;
     Ok(lease.map(|lease| found(&lease)))
 }
 
 /// The Lease that a dead grader left, if one did; with `force`, also a live one's.
 ///
-/// Nobody knows at once whether a grader elsewhere is dead: its Lease is watched for as long as it lasts, and `say` says so.
+/// Nobody knows at once whether a grader elsewhere is dead: its Lease is watched for as long as it
+/// lasts, and `say` says so.
 ///
 /// # Errors
-/// Its grader is still at work. The API server refuses, or cannot be reached. The watching was interrupted.
-pub(crate) async fn find_left(cluster: &Cluster, force: bool, interrupt: &Interrupt, say: &(dyn Fn(&str) + Sync)) -> Result<Option<ExistingLease>, Failure> {
+/// Its grader is still at work. The API server refuses, or cannot be reached. The watching was
+/// interrupted.
+pub(crate) async fn find_left(
+    cluster: &Cluster,
+    force: bool,
+    interrupt: &Interrupt,
+    say: &(dyn Fn(&str) + Sync),
+) -> Result<Option<ExistingLease>, Failure> {
     let Some(first) = find(cluster).await? else { return Ok(None) };
     if force || first.is_free() {
         return Ok(Some(first));
     }
     let namespace = sanitize(&cluster.namespace);
-    say(&format!("namespace {namespace} is locked by {}: watching for up to {} s whether it is at work", sanitize(&first.holder), first.duration.as_secs()));
+    say(&format!(
+        "namespace {namespace} is locked by {}: watching for up to {} s whether it is at work",
+        sanitize(&first.holder),
+        first.duration.as_secs()
+    ));
     let began = lease_term::now();
     loop {
         tokio::select! {
@@ -309,8 +357,16 @@ pub(crate) async fn find_left(cluster: &Cluster, force: bool, interrupt: &Interr
 fn found(lease: &Lease) -> ExistingLease {
     let spec = lease.spec.clone().unwrap_or_default();
     let annotation = |name| lease.metadata.annotations.as_ref().and_then(|it| it.get(name));
-    let seconds = spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
-    let written = lease.metadata.managed_fields.iter().flatten().filter_map(|it| it.time.as_ref()).map(|it| it.0.as_second()).max();
+    let seconds =
+        spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
+    let written = lease
+        .metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter_map(|it| it.time.as_ref())
+        .map(|it| it.0.as_second())
+        .max();
     ExistingLease {
         uid: lease.metadata.uid.clone().unwrap_or_default(),
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
@@ -329,12 +385,22 @@ fn found(lease: &Lease) -> ExistingLease {
 
 /// The names in it that are harmless in a shell.
 fn names(text: &str) -> Vec<String> {
-    let is_name = |it: &&str| it.starts_with(|c: char| c.is_ascii_lowercase()) && it.bytes().all(|c| c.is_ascii_alphanumeric() || b"-./".contains(&c));
+    let is_name = |it: &&str| {
+        it.starts_with(|c: char| c.is_ascii_lowercase())
+            && it.bytes().all(|c| c.is_ascii_alphanumeric() || b"-./".contains(&c))
+    };
     text.split(' ').filter(is_name).take(MOST_NAMES).map(str::to_owned).collect()
 }
 
 impl LeaseGuard {
-    fn new(cluster: &Cluster, lease: &Lease, id: String, alive: Option<ProcessLock>, point: Option<RestorePoint>, sent: Duration) -> Self {
+    fn new(
+        cluster: &Cluster,
+        lease: &Lease,
+        id: String,
+        alive: Option<ProcessLock>,
+        point: Option<RestorePoint>,
+        sent: Duration,
+    ) -> Self {
         found(lease).held(cluster, id, alive, point, sent)
     }
 
@@ -373,15 +439,21 @@ impl LeaseGuard {
     /// The Lease is lost. The API server refuses, or cannot be reached.
     pub(crate) async fn note(&self, litter: &[String]) -> Result<(), Failure> {
         let annotations = json!({LITTER: litter.join(" ")});
-        retry_while_unavailable(AWAY, async |_| self.update(annotations.clone(), json!({})).await).await
+        retry_while_unavailable(AWAY, async |_| self.update(annotations.clone(), json!({})).await)
+            .await
     }
 
-    /// Says that so many replicas are about to be asked for, where the set has `before` and is at that generation. Until
-    /// [`LeaseGuard::asked`], those before may stand as well.
+    /// Says that so many replicas are about to be asked for, where the set has `before` and is at
+    /// that generation. Until [`LeaseGuard::asked`], those before may stand as well.
     ///
     /// # Errors
     /// The Lease is lost. The API server refuses, or cannot be reached.
-    pub(crate) async fn asking(&self, replicas: i32, before: &Scaled, within: Duration) -> Result<(), Failure> {
+    pub(crate) async fn asking(
+        &self,
+        replicas: i32,
+        before: &Scaled,
+        within: Duration,
+    ) -> Result<(), Failure> {
         self.note_point(|known| {
             if let Some(point) = known {
                 point.before = Some(before.replicas);
@@ -416,7 +488,8 @@ impl LeaseGuard {
         }
     }
 
-    /// Takes it again after it was not renewed in time, unless somebody else has changed it since; whether it is ours.
+    /// Takes it again after it was not renewed in time, unless somebody else has changed it since;
+    /// whether it is ours.
     pub(crate) async fn take_again(&self) -> bool {
         match self.loss() {
             None => return true,
@@ -465,10 +538,18 @@ impl LeaseGuard {
             match api(cluster).delete(LEASE, &how).await {
                 Ok(_) => Ok(()),
                 Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-                Err(kube::Error::Api(status)) if status.code == 409 => match self.look_again().await? {
+                Err(kube::Error::Api(status)) if status.code == 409 => match self
+                    .look_again()
+                    .await?
+                {
                     // An update of ours whose answer was lost: once more.
-                    true => Err(Failure::new("busy", "the lock was changed by ourselves", "Try again.")),
-                    false => Err(self.loss().map_or_else(|| Failure::new("locked", "the lock is gone", "Try again."), |loss| lease_term::failure(&loss))),
+                    true => {
+                        Err(Failure::new("busy", "the lock was changed by ourselves", "Try again."))
+                    }
+                    false => Err(self.loss().map_or_else(
+                        || Failure::new("locked", "the lock is gone", "Try again."),
+                        |loss| lease_term::failure(&loss),
+                    )),
                 },
                 Err(error) => Err(cluster.failure(&error, "delete", RESOURCE, LEASE)),
             }
@@ -511,12 +592,16 @@ impl LeaseGuard {
                 Err(error) => return Err(self.0.cluster.failure(&error, "patch", RESOURCE, LEASE)),
             }
         }
-        let loss = self.loss().unwrap_or_else(|| Loss { why: "somebody changes it all the time".to_owned(), by_time: false });
+        let loss = self.loss().unwrap_or_else(|| Loss {
+            why: "somebody changes it all the time".to_owned(),
+            by_time: false,
+        });
         self.0.term.lose(loss.clone());
         Err(lease_term::failure(&loss))
     }
 
-    /// After a conflict: whether the Lease is still ours, changed by an update whose answer was lost. If not, it is lost.
+    /// After a conflict: whether the Lease is still ours, changed by an update whose answer was
+    /// lost. If not, it is lost.
     async fn look_again(&self) -> Result<bool, Failure> {
         let inner = &self.0;
         let why = match find(&inner.cluster).await? {
@@ -546,7 +631,9 @@ impl LeaseGuard {
         }
         spec["renewTime"] = json!(MicroTime(Timestamp::now()));
         let patch = json!({"metadata": {"uid": self.0.uid, "resourceVersion": version, "annotations": annotations}, "spec": spec});
-        let lease = api(&self.0.cluster).patch(LEASE, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        let lease = api(&self.0.cluster)
+            .patch(LEASE, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
         let mut state = self.state();
         if state.point == point {
             state.is_new = false;
@@ -566,7 +653,9 @@ fn text(point: &RestorePoint) -> String {
 
 /// Who grades, for the message that a second grader gets.
 fn identity() -> String {
-    let who = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let who = std::env::var("USER")
+        .or_else(|_| std::env::var("LOGNAME"))
+        .unwrap_or_else(|_| "somebody".to_owned());
     format!("{who}@{} (process {})", process_lock::host(), std::process::id())
 }
 
@@ -580,23 +669,41 @@ mod tests {
         let found = |replicas, generation| Scaled { replicas, generation, ..Scaled::default() };
         let new = RestorePoint { replicas: 3, ..RestorePoint::default() };
         assert!(new.is_as_asked(3) && !new.is_as_asked(5));
-        assert!(!new.has_caused(&found(3, 1), 0), "it has asked for nothing, so nothing is its doing");
-        let asking = RestorePoint { asked: Some(5), before: Some(3), generation: Some(2), until: Some(100), ..new };
+        assert!(
+            !new.has_caused(&found(3, 1), 0),
+            "it has asked for nothing, so nothing is its doing"
+        );
+        let asking = RestorePoint {
+            asked: Some(5),
+            before: Some(3),
+            generation: Some(2),
+            until: Some(100),
+            ..new
+        };
         assert!(asking.is_as_asked(5) && asking.is_as_asked(3) && !asking.is_as_asked(4));
         assert!(asking.has_caused(&found(5, 2), 100));
-        assert!(!asking.has_caused(&found(5, 2), 101), "somebody else may have asked for the same after the grade had died");
+        assert!(
+            !asking.has_caused(&found(5, 2), 101),
+            "somebody else may have asked for the same after the grade had died"
+        );
         assert!(asking.has_caused(&found(3, 1), 101), "nobody has asked for anything");
         assert!(!asking.has_caused(&found(3, 3), 100));
         let asked = RestorePoint { before: None, ..asking };
         assert!(asked.is_as_asked(5) && !asked.is_as_asked(3));
-        assert!(asked.has_caused(&found(5, 2), 101), "the set's controller goes on when the grade is dead");
+        assert!(
+            asked.has_caused(&found(5, 2), 101),
+            "the set's controller goes on when the grade is dead"
+        );
         assert!(!asked.has_caused(&found(5, 4), 100), "somebody scaled it to 3 and back");
     }
 
     /// Catches a forged Lease whose words somebody pastes into a shell.
     #[test]
     fn only_names_are_told_from_a_lease() {
-        assert_eq!(names("statefulset/web service/web-0.a"), ["statefulset/web", "service/web-0.a"]);
+        assert_eq!(
+            names("statefulset/web service/web-0.a"),
+            ["statefulset/web", "service/web-0.a"]
+        );
         assert_eq!(names("a;b $(c) `d` -f --all \u{202e}x a\nb  "), Vec::<String>::new());
         assert_eq!(names(&"a ".repeat(1000)).len(), super::MOST_NAMES);
     }

@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 /// The objects of one kind as their last lines showed them, by UID.
 pub(crate) struct LastSeen {
     objects: BTreeMap<String, Object>,
-    /// Mixed into digests: they are for comparing within this recording, and nobody can find out by them what they are of.
+    /// Mixed into digests: they are for comparing within this recording, and nobody can find out by
+    /// them what they are of.
     secret: Option<[u8; 32]>,
 }
 
@@ -26,8 +27,8 @@ impl Default for LastSeen {
 impl LastSeen {
     /// What to write for an object that was seen: nothing, when it says what its line before said.
     ///
-    /// The resourceVersion does not count, and neither do fields that are not recorded: most changes
-    /// of an object are of those. The spec is left out when it is as in the line before.
+    /// The resourceVersion does not count, and neither do fields that are not recorded: most
+    /// changes of an object are of those. The spec is left out when it is as in the line before.
     pub(crate) fn line(&mut self, change: Change, mut object: Object) -> Option<Object> {
         slim(&mut object);
         self.hide_digest(&mut object);
@@ -59,8 +60,10 @@ impl LastSeen {
 
     /// Forgets what is not in a new list, and gives its UIDs.
     pub(crate) fn vanished(&mut self, listed: &[Object]) -> Vec<String> {
-        let there: std::collections::BTreeSet<&str> = listed.iter().map(|it| it.metadata().uid.as_str()).collect();
-        let deleted: Vec<String> = self.objects.keys().filter(|uid| !there.contains(uid.as_str())).cloned().collect();
+        let there: std::collections::BTreeSet<&str> =
+            listed.iter().map(|it| it.metadata().uid.as_str()).collect();
+        let deleted: Vec<String> =
+            self.objects.keys().filter(|uid| !there.contains(uid.as_str())).cloned().collect();
         for uid in &deleted {
             self.objects.remove(uid);
         }
@@ -68,13 +71,17 @@ impl LastSeen {
     }
 }
 
-/// The annotations by which the volume controller says who made, or is to make, a claim's volume. Others may hold anything.
-pub(crate) const PROVISIONER: [&str; 2] = ["volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"];
+/// The annotations by which the volume controller says who made, or is to make, a claim's volume.
+/// Others may hold anything.
+pub(crate) const PROVISIONER: [&str; 2] =
+    ["volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"];
 
 /// Takes away what no question is asked of.
 fn slim(object: &mut Object) {
     let is_claim = object.kind() == Kind::PersistentVolumeClaim;
-    metadata_mut(object).annotations.retain(|name, _| is_claim && PROVISIONER.contains(&name.as_str()));
+    metadata_mut(object)
+        .annotations
+        .retain(|name, _| is_claim && PROVISIONER.contains(&name.as_str()));
     if !matches!(object.kind(), Kind::Pod | Kind::EndpointSlice | Kind::Service) {
         metadata_mut(object).labels.clear();
     }
@@ -105,9 +112,15 @@ pub(crate) fn digest(parts: &[&[u8]]) -> String {
 
 fn drop_same_spec(object: &mut Object, before: &Object) {
     match (object, before) {
-        (Object::StatefulSet(it), Object::StatefulSet(before)) if it.spec == before.spec => it.spec = None,
+        (Object::StatefulSet(it), Object::StatefulSet(before)) if it.spec == before.spec => {
+            it.spec = None
+        }
         (Object::Pod(it), Object::Pod(before)) if it.spec == before.spec => it.spec = None,
-        (Object::PersistentVolumeClaim(it), Object::PersistentVolumeClaim(before)) if it.spec == before.spec => it.spec = None,
+        (Object::PersistentVolumeClaim(it), Object::PersistentVolumeClaim(before))
+            if it.spec == before.spec =>
+        {
+            it.spec = None
+        }
         (Object::Service(it), Object::Service(before)) if it.spec == before.spec => it.spec = None,
         _ => {}
     }
@@ -134,7 +147,14 @@ mod tests {
     use super::LastSeen;
 
     fn pod(version: &str, phase: &str, node: &str) -> Object {
-        let mut pod = Pod { metadata: Metadata { uid: "u".to_owned(), resource_version: version.to_owned(), ..Metadata::default() }, ..Pod::default() };
+        let mut pod = Pod {
+            metadata: Metadata {
+                uid: "u".to_owned(),
+                resource_version: version.to_owned(),
+                ..Metadata::default()
+            },
+            ..Pod::default()
+        };
         pod.status.phase = phase.to_owned();
         pod.spec = Some(PodSpec { node_name: node.to_owned(), ..PodSpec::default() });
         Object::Pod(pod)
@@ -147,16 +167,31 @@ mod tests {
         }
     }
 
-    /// Catches a spec that is lost (never written after it changed) and one that is written each time.
-    /// Catches a recording that keeps annotations, which may hold anything (the last-applied manifest with its variables).
+    /// Catches a spec that is lost (never written after it changed) and one that is written each
+    /// time. Catches a recording that keeps annotations, which may hold anything (the last-applied
+    /// manifest with its variables).
     #[test]
     fn only_the_provisioner_is_kept_of_annotations() {
-        let annotations = [(super::PROVISIONER[0], "p"), ("kubectl.kubernetes.io/last-applied-configuration", "secret")];
-        let annotations: std::collections::BTreeMap<_, _> = annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let annotations = [
+            (super::PROVISIONER[0], "p"),
+            ("kubectl.kubernetes.io/last-applied-configuration", "secret"),
+        ];
+        let annotations: std::collections::BTreeMap<_, _> =
+            annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let metadata = Metadata { annotations, ..Metadata::default() };
-        let kept = |object| LastSeen::default().line(Change::Added, object).map(|it| it.metadata().annotations.len());
-        assert_eq!(kept(Object::Pod(Pod { metadata: metadata.clone(), ..Pod::default() })), Some(0));
-        let claim = checks::model::observation::object::PersistentVolumeClaim { metadata, ..Default::default() };
+        let kept = |object| {
+            LastSeen::default()
+                .line(Change::Added, object)
+                .map(|it| it.metadata().annotations.len())
+        };
+        assert_eq!(
+            kept(Object::Pod(Pod { metadata: metadata.clone(), ..Pod::default() })),
+            Some(0)
+        );
+        let claim = checks::model::observation::object::PersistentVolumeClaim {
+            metadata,
+            ..Default::default()
+        };
         assert_eq!(kept(Object::PersistentVolumeClaim(claim)), Some(1));
     }
 
@@ -164,20 +199,30 @@ mod tests {
     fn a_spec_is_written_when_it_differs_from_the_line_before() {
         let mut known = LastSeen::default();
         assert!(spec(known.line(Change::Added, pod("1", "Pending", ""))).is_some());
-        assert_eq!(spec(known.line(Change::Modified, pod("2", "Pending", "node"))).unwrap().node_name, "node");
+        assert_eq!(
+            spec(known.line(Change::Modified, pod("2", "Pending", "node"))).unwrap().node_name,
+            "node"
+        );
         assert!(spec(known.line(Change::Modified, pod("3", "Running", "node"))).is_none());
         assert!(spec(known.line(Change::Deleted, pod("4", "Running", "node"))).is_none());
-        assert!(spec(known.line(Change::Added, pod("5", "Running", "node"))).is_some(), "a new life begins with its spec");
+        assert!(
+            spec(known.line(Change::Added, pod("5", "Running", "node"))).is_some(),
+            "a new life begins with its spec"
+        );
     }
 
-    /// Catches changes of fields that are not recorded filling the file, and deletions being swallowed.
+    /// Catches changes of fields that are not recorded filling the file, and deletions being
+    /// swallowed.
     #[test]
     fn what_says_nothing_new_is_not_written() {
         let mut known = LastSeen::default();
         known.line(Change::Listed, pod("1", "Running", "node"));
         assert!(known.line(Change::Modified, pod("2", "Running", "node")).is_none());
         assert!(known.line(Change::Modified, pod("3", "Failed", "node")).is_some());
-        assert!(known.line(Change::Modified, pod("4", "Running", "node")).is_some(), "back again is news");
+        assert!(
+            known.line(Change::Modified, pod("4", "Running", "node")).is_some(),
+            "back again is news"
+        );
         assert!(known.line(Change::Listed, pod("4", "Running", "node")).is_some());
         assert!(known.line(Change::Deleted, pod("5", "Running", "node")).is_some());
     }

@@ -1,8 +1,8 @@
 //! Whether the API server is still there while no watch says anything.
 //!
-//! Nothing tells a watch without events from one whose connection is dead, until a bookmark is overdue.
-//! So a server that was silent for a while is asked for its version; without an answer, all watches are
-//! opened again where they were.
+//! Nothing tells a watch without events from one whose connection is dead, until a bookmark is
+//! overdue. So a server that was silent for a while is asked for its version; without an answer,
+//! all watches are opened again where they were.
 
 use std::time::{Duration, Instant};
 

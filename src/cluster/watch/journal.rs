@@ -75,7 +75,8 @@ impl Journal {
     /// Begins now, writing to a recording whose header is written already.
     #[must_use]
     pub fn start(writer: Writer) -> Self {
-        let state = State { writer, judged: Timeline::default(), live: Timeline::default(), seq: 0 };
+        let state =
+            State { writer, judged: Timeline::default(), live: Timeline::default(), seq: 0 };
         Self(Arc::new(Inner {
             started: Instant::now(),
             state: Mutex::new(state),
@@ -142,8 +143,13 @@ impl Journal {
         ask(&self.state().judged)
     }
 
-    /// Waits until `ask` says done or stuck, or the budget is used up. The progress display shows it.
-    pub async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus) -> WaitResult {
+    /// Waits until `ask` says done or stuck, or the budget is used up. The progress display shows
+    /// it.
+    pub async fn wait(
+        &self,
+        budget: Duration,
+        ask: impl Fn(&Timeline) -> WaitStatus,
+    ) -> WaitResult {
         let shown = Shown(&self.0.awaiting);
         let since = Instant::now();
         let waited = self
@@ -162,16 +168,29 @@ impl Journal {
 
     /// Shows that something is awaited, until what it returns is dropped.
     pub(crate) fn awaits(&self, what: &str, at_most: Duration) -> impl Drop + '_ {
-        self.0.awaiting.send_replace(Some(Awaiting { what: what.to_owned(), since: Instant::now(), at_most }));
+        self.0.awaiting.send_replace(Some(Awaiting {
+            what: what.to_owned(),
+            since: Instant::now(),
+            at_most,
+        }));
         Shown(&self.0.awaiting)
     }
 
     /// Waits as [`Journal::wait`] does, beside something else that is shown.
-    pub async fn wait_quietly(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus) -> WaitResult {
+    pub async fn wait_quietly(
+        &self,
+        budget: Duration,
+        ask: impl Fn(&Timeline) -> WaitStatus,
+    ) -> WaitResult {
         self.wait_telling(budget, ask, |_| ()).await
     }
 
-    async fn wait_telling(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus, tell: impl Fn(&str)) -> WaitResult {
+    async fn wait_telling(
+        &self,
+        budget: Duration,
+        ask: impl Fn(&Timeline) -> WaitStatus,
+        tell: impl Fn(&str),
+    ) -> WaitResult {
         // Subscribed before the first question: a line that comes between a question and the
         // waiting for the next line is marked as not yet seen, so no wake-up is lost.
         let mut pushed = self.0.pushed.subscribe();
@@ -185,7 +204,9 @@ impl Journal {
                 WaitStatus::Going(what) => what,
             };
             tell(&awaited);
-            let next = self.with(Timeline::next_up).map(|at| Duration::from_nanos(at.saturating_sub(self.now())));
+            let next = self
+                .with(Timeline::next_up)
+                .map(|at| Duration::from_nanos(at.saturating_sub(self.now())));
             tokio::select! {
                 changed = pushed.changed() => if changed.is_err() { return self.timed_out(awaited) },
                 // Nothing is written down when a container has run for long enough.
@@ -197,7 +218,11 @@ impl Journal {
 
     fn timed_out(&self, mut awaited: String) -> WaitResult {
         if let Some(silence) = &*self.0.silence.borrow() {
-            awaited = format!("{awaited} (the API server has not answered for {} s: {})", silence.since.elapsed().as_secs(), silence.why);
+            awaited = format!(
+                "{awaited} (the API server has not answered for {} s: {})",
+                silence.since.elapsed().as_secs(),
+                silence.why
+            );
         }
         WaitResult::TimedOut { awaited }
     }

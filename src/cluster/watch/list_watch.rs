@@ -1,4 +1,5 @@
-//! Where observations come from: raw lists and watches of one kind, read into our own small structs.
+//! Where observations come from: raw lists and watches of one kind, read into our own small
+//! structs.
 
 use std::time::Duration;
 
@@ -76,22 +77,52 @@ pub(crate) async fn list(cluster: &Cluster, kind: Kind) -> Result<Listed, kube::
     match kind {
         Kind::StatefulSet => list_of(cluster, kind, Whole::digested as fn(Whole) -> Object).await,
         Kind::Pod => list_of(cluster, kind, Object::Pod as fn(Pod) -> Object).await,
-        Kind::PersistentVolumeClaim => list_of(cluster, kind, Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object).await,
+        Kind::PersistentVolumeClaim => {
+            list_of(
+                cluster,
+                kind,
+                Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object,
+            )
+            .await
+        }
         Kind::Service => list_of(cluster, kind, Object::Service as fn(Service) -> Object).await,
-        Kind::EndpointSlice => list_of(cluster, kind, Object::EndpointSlice as fn(EndpointSlice) -> Object).await,
+        Kind::EndpointSlice => {
+            list_of(cluster, kind, Object::EndpointSlice as fn(EndpointSlice) -> Object).await
+        }
         Kind::Event => list_of(cluster, kind, Object::Event as fn(Event) -> Object).await,
     }
 }
 
 /// Opens a watch of a kind that begins right after `position`.
-pub(crate) async fn watch(cluster: &Cluster, kind: Kind, position: &str) -> Result<Stream, kube::Error> {
+pub(crate) async fn watch(
+    cluster: &Cluster,
+    kind: Kind,
+    position: &str,
+) -> Result<Stream, kube::Error> {
     match kind {
-        Kind::StatefulSet => watch_of(cluster, kind, position, Whole::digested as fn(Whole) -> Object).await,
+        Kind::StatefulSet => {
+            watch_of(cluster, kind, position, Whole::digested as fn(Whole) -> Object).await
+        }
         Kind::Pod => watch_of(cluster, kind, position, Object::Pod as fn(Pod) -> Object).await,
-        Kind::PersistentVolumeClaim => watch_of(cluster, kind, position, Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object).await,
-        Kind::Service => watch_of(cluster, kind, position, Object::Service as fn(Service) -> Object).await,
-        Kind::EndpointSlice => watch_of(cluster, kind, position, Object::EndpointSlice as fn(EndpointSlice) -> Object).await,
-        Kind::Event => watch_of(cluster, kind, position, Object::Event as fn(Event) -> Object).await,
+        Kind::PersistentVolumeClaim => {
+            watch_of(
+                cluster,
+                kind,
+                position,
+                Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object,
+            )
+            .await
+        }
+        Kind::Service => {
+            watch_of(cluster, kind, position, Object::Service as fn(Service) -> Object).await
+        }
+        Kind::EndpointSlice => {
+            watch_of(cluster, kind, position, Object::EndpointSlice as fn(EndpointSlice) -> Object)
+                .await
+        }
+        Kind::Event => {
+            watch_of(cluster, kind, position, Object::Event as fn(Event) -> Object).await
+        }
     }
 }
 
@@ -100,8 +131,8 @@ pub(crate) fn is_expired(status: &Status) -> bool {
     status.code == 410 || status.reason == "Expired" || status.reason == "Gone"
 }
 
-/// A StatefulSet as the API server tells it, with a digest of its whole template: commands and environment are not recorded, but
-/// that they changed must be seen.
+/// A StatefulSet as the API server tells it, with a digest of its whole template: commands and
+/// environment are not recorded, but that they changed must be seen.
 #[derive(Clone)]
 struct Whole {
     set: StatefulSet,
@@ -126,11 +157,19 @@ impl Whole {
     }
 }
 
-async fn list_of<T: DeserializeOwned>(cluster: &Cluster, kind: Kind, wrap: fn(T) -> Object) -> Result<Listed, kube::Error> {
+async fn list_of<T: DeserializeOwned>(
+    cluster: &Cluster,
+    kind: Kind,
+    wrap: fn(T) -> Object,
+) -> Result<Listed, kube::Error> {
     let mut objects = vec![];
     let mut rest = String::new();
     loop {
-        let query = if rest.is_empty() { format!("limit={PAGE}") } else { format!("limit={PAGE}&continue={}", encoded(&rest)) };
+        let query = if rest.is_empty() {
+            format!("limit={PAGE}")
+        } else {
+            format!("limit={PAGE}&continue={}", encoded(&rest))
+        };
         let request = request(cluster, kind, &query)?;
         let page = in_time(cluster.client.request::<Page<T>>(request)).await?;
         objects.extend(page.items.into_iter().flatten().map(wrap));
@@ -141,16 +180,28 @@ async fn list_of<T: DeserializeOwned>(cluster: &Cluster, kind: Kind, wrap: fn(T)
     }
 }
 
-async fn watch_of<T>(cluster: &Cluster, kind: Kind, position: &str, wrap: fn(T) -> Object) -> Result<Stream, kube::Error>
+async fn watch_of<T>(
+    cluster: &Cluster,
+    kind: Kind,
+    position: &str,
+    wrap: fn(T) -> Object,
+) -> Result<Stream, kube::Error>
 where
     T: Clone + DeserializeOwned + Send + 'static,
 {
-    let query = format!("watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={}", encoded(position));
-    let events = in_time(cluster.client.request_events::<T>(request(cluster, kind, &query)?)).await?;
+    let query = format!(
+        "watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={}",
+        encoded(position)
+    );
+    let events =
+        in_time(cluster.client.request_events::<T>(request(cluster, kind, &query)?)).await?;
     Ok(wrapped(events, wrap).boxed())
 }
 
-fn wrapped<T>(events: impl futures::Stream<Item = Result<WatchEvent<T>, kube::Error>>, wrap: fn(T) -> Object) -> impl futures::Stream<Item = WatchResult> {
+fn wrapped<T>(
+    events: impl futures::Stream<Item = Result<WatchEvent<T>, kube::Error>>,
+    wrap: fn(T) -> Object,
+) -> impl futures::Stream<Item = WatchResult> {
     events.map(move |told| {
         told.map(|event| match event {
             WatchEvent::Added(it) => WatchEvent::Added(wrap(it)),
@@ -162,14 +213,22 @@ fn wrapped<T>(events: impl futures::Stream<Item = Result<WatchEvent<T>, kube::Er
     })
 }
 
-fn request(cluster: &Cluster, kind: Kind, query: &str) -> Result<http::Request<Vec<u8>>, kube::Error> {
+fn request(
+    cluster: &Cluster,
+    kind: Kind,
+    query: &str,
+) -> Result<http::Request<Vec<u8>>, kube::Error> {
     let (group, plural) = place(kind);
     let uri = format!("/{group}/namespaces/{}/{plural}?{query}", cluster.namespace);
     http::Request::get(uri).body(vec![]).map_err(kube::Error::HttpError)
 }
 
-async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
-    tokio::time::timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(kube::Error::ReadEvents(std::io::ErrorKind::TimedOut.into())))
+async fn in_time<T>(
+    answer: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, kube::Error> {
+    tokio::time::timeout(ANSWER, answer)
+        .await
+        .unwrap_or_else(|_| Err(kube::Error::ReadEvents(std::io::ErrorKind::TimedOut.into())))
 }
 
 /// A value of a query, with everything but letters, digits and `-._~` percent-encoded.
@@ -198,7 +257,8 @@ mod tests {
 
     fn recorded(known: &mut LastSeen, env: &str) -> StatefulSet {
         let container = json!({"name": "app", "image": "busybox", "command": ["sleep"], "env": [{"name": "PASSWORD", "value": env}]});
-        let template = json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
+        let template =
+            json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
         let told = json!({"metadata": {"name": "web", "uid": "u"}, "spec": {"replicas": 3, "template": template}});
         let whole: Whole = serde_json::from_value(told).unwrap();
         match known.line(Change::Listed, whole.digested()) {
@@ -207,17 +267,29 @@ mod tests {
         }
     }
 
-    /// Catches a change of command or environment that leaves no trace, and one whose value could be found out.
+    /// Catches a change of command or environment that leaves no trace, and one whose value could
+    /// be found out.
     #[test]
     fn a_template_leaves_a_digest_and_nothing_more() {
         let (mut known, mut another) = (LastSeen::default(), LastSeen::default());
         let digest = |set: StatefulSet| set.spec.unwrap().template_digest;
         let first = digest(recorded(&mut known, "hunter2"));
         assert_eq!(first.len(), 64);
-        assert_eq!(digest(recorded(&mut known, "hunter2")), first, "the same template, the same digest");
+        assert_eq!(
+            digest(recorded(&mut known, "hunter2")),
+            first,
+            "the same template, the same digest"
+        );
         assert_ne!(digest(recorded(&mut known, "hunter3")), first);
-        assert_ne!(digest(recorded(&mut another, "hunter2")), first, "of no use outside its recording");
+        assert_ne!(
+            digest(recorded(&mut another, "hunter2")),
+            first,
+            "of no use outside its recording"
+        );
         let line = serde_json::to_string(&recorded(&mut known, "hunter2")).unwrap();
-        assert!(!line.contains("hunter2") && !line.contains("PASSWORD") && !line.contains("sleep"), "{line}");
+        assert!(
+            !line.contains("hunter2") && !line.contains("PASSWORD") && !line.contains("sleep"),
+            "{line}"
+        );
     }
 }

@@ -55,8 +55,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Lists all kinds, writes the lists down, opens the watches, and returns: whatever happens from
-    /// now on is witnessed.
+    /// Lists all kinds, writes the lists down, opens the watches, and returns: whatever happens
+    /// from now on is witnessed.
     ///
     /// EndpointSlices and Events that may not be read are gone without, and written down as
     /// unavailable.
@@ -70,11 +70,15 @@ impl Recorder {
         let mut feeds = vec![];
         for (kind, list) in Kind::ALL.into_iter().zip(lists) {
             match list {
-                Ok(list) => feeds.push(Feed::begin(cluster, journal, kind, list, &reopen, &positions)),
+                Ok(list) => {
+                    feeds.push(Feed::begin(cluster, journal, kind, list, &reopen, &positions))
+                }
                 Err(error) => go_without(cluster, journal, kind, &error, "list")?,
             }
         }
-        let streams = join_all(feeds.iter().map(|it| list_watch::watch(cluster, it.kind, &it.position))).await;
+        let streams =
+            join_all(feeds.iter().map(|it| list_watch::watch(cluster, it.kind, &it.position)))
+                .await;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for (feed, stream) in feeds.into_iter().zip(streams) {
@@ -98,13 +102,18 @@ impl Recorder {
         &self.positions
     }
 
-    /// Waits until the watches have told all that the cluster shows now; false when they have not in time, or the API server
-    /// cannot be asked.
+    /// Waits until the watches have told all that the cluster shows now; false when they have not
+    /// in time, or the API server cannot be asked.
     pub(crate) async fn catch_up(&self, cluster: &Cluster, within: Duration) -> bool {
         let began = Instant::now();
         let of_kind = async |kind| {
-            let Ok(Ok(list)) = tokio::time::timeout(within, list_watch::list(cluster, kind)).await else { return false };
-            self.positions.covers(kind, &list.objects, &list.position, within.saturating_sub(began.elapsed())).await
+            let Ok(Ok(list)) = tokio::time::timeout(within, list_watch::list(cluster, kind)).await
+            else {
+                return false;
+            };
+            self.positions
+                .covers(kind, &list.objects, &list.position, within.saturating_sub(began.elapsed()))
+                .await
         };
         // What Events and EndpointSlices tell is no proof, and they may not be readable.
         let kinds = [Kind::StatefulSet, Kind::Pod, Kind::PersistentVolumeClaim, Kind::Service];
@@ -120,13 +129,22 @@ impl Recorder {
 }
 
 /// A kind that is only colour may be forbidden; any other must not.
-fn go_without(cluster: &Cluster, journal: &Journal, kind: Kind, error: &kube::Error, verb: &str) -> Result<(), Failure> {
+fn go_without(
+    cluster: &Cluster,
+    journal: &Journal,
+    kind: Kind,
+    error: &kube::Error,
+    verb: &str,
+) -> Result<(), Failure> {
     let failure = cluster.failure(error, verb, list_watch::resource(kind), "");
     if failure.id != "forbidden" || !matches!(kind, Kind::EndpointSlice | Kind::Event) {
         return Err(failure);
     }
     let why = failure.detail.first().cloned().unwrap_or(failure.what);
-    journal.push(What::Diagnosis(Diagnosis::Unavailable { what: list_watch::resource(kind).to_owned(), why }));
+    journal.push(What::Diagnosis(Diagnosis::Unavailable {
+        what: list_watch::resource(kind).to_owned(),
+        why,
+    }));
     Ok(())
 }
 
@@ -157,9 +175,26 @@ enum Ended {
 }
 
 impl Feed {
-    fn begin(cluster: &Cluster, journal: &Journal, kind: Kind, list: Listed, reopen: &watch::Sender<()>, positions: &Positions) -> Self {
-        let (cluster, journal, reopen, positions) = (cluster.clone(), journal.clone(), reopen.subscribe(), positions.clone());
-        let mut feed = Self { cluster, journal, kind, known: LastSeen::default(), position: String::new(), last: None, reopen, positions };
+    fn begin(
+        cluster: &Cluster,
+        journal: &Journal,
+        kind: Kind,
+        list: Listed,
+        reopen: &watch::Sender<()>,
+        positions: &Positions,
+    ) -> Self {
+        let (cluster, journal, reopen, positions) =
+            (cluster.clone(), journal.clone(), reopen.subscribe(), positions.clone());
+        let mut feed = Self {
+            cluster,
+            journal,
+            kind,
+            known: LastSeen::default(),
+            position: String::new(),
+            last: None,
+            reopen,
+            positions,
+        };
         feed.take_list(list);
         feed
     }
@@ -185,14 +220,20 @@ impl Feed {
                     is_enough && self.list_again(&why, &mut stopped, &mut trouble).await
                 }
             };
-            if !go_on_at_once && tokio::time::timeout(trouble.pause(), stopped.wait_for(|it| *it)).await.is_ok() {
+            if !go_on_at_once
+                && tokio::time::timeout(trouble.pause(), stopped.wait_for(|it| *it)).await.is_ok()
+            {
                 return;
             }
         }
     }
 
     /// Opens the watch again at the position.
-    async fn resume(&self, open: &mut Option<Stream>, stopped: &mut watch::Receiver<bool>) -> Ended {
+    async fn resume(
+        &self,
+        open: &mut Option<Stream>,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Ended {
         let stream = tokio::select! {
             _ = stopped.wait_for(|it| *it) => return Ended::Stopped,
             stream = list_watch::watch(&self.cluster, self.kind, &self.position) => stream,
@@ -202,13 +243,20 @@ impl Feed {
                 *open = Some(stream);
                 Ended::Over
             }
-            Err(kube::Error::Api(status)) if list_watch::is_expired(&status) => Ended::Lost(sanitize(&status.message)),
+            Err(kube::Error::Api(status)) if list_watch::is_expired(&status) => {
+                Ended::Lost(sanitize(&status.message))
+            }
             Err(error) => Ended::Failed(error),
         }
     }
 
     /// Writes down what a watch tells until it ends.
-    async fn follow(&mut self, mut stream: Stream, stopped: &mut watch::Receiver<bool>, trouble: &mut Trouble) -> Ended {
+    async fn follow(
+        &mut self,
+        mut stream: Stream,
+        stopped: &mut watch::Receiver<bool>,
+        trouble: &mut Trouble,
+    ) -> Ended {
         // The server answers: it has begun the stream.
         self.journal.end_silence();
         self.reopen.mark_unchanged();
@@ -250,10 +298,16 @@ impl Feed {
                 return None;
             }
             // kube reads an event that it does not understand as a status that says nothing.
-            Err(kube::Error::Api(status)) if status.code == 0 && status.message.is_empty() => return Some(unreadable()),
+            Err(kube::Error::Api(status)) if status.code == 0 && status.message.is_empty() => {
+                return Some(unreadable());
+            }
             Err(kube::Error::SerdeError(_)) => return Some(unreadable()),
             Ok(WatchEvent::Error(status)) | Err(kube::Error::Api(status)) => {
-                return Some(if list_watch::is_expired(&status) { Ended::Lost(sanitize(&status.message)) } else { Ended::Failed(kube::Error::Api(status)) });
+                return Some(if list_watch::is_expired(&status) {
+                    Ended::Lost(sanitize(&status.message))
+                } else {
+                    Ended::Failed(kube::Error::Api(status))
+                });
             }
             Err(error) => return Some(Ended::Failed(error)),
         };
@@ -267,7 +321,12 @@ impl Feed {
 
     /// Lists again after the position was lost, and says what may have been missed; false when that
     /// did not work either.
-    async fn list_again(&mut self, reason: &str, stopped: &mut watch::Receiver<bool>, trouble: &mut Trouble) -> bool {
+    async fn list_again(
+        &mut self,
+        reason: &str,
+        stopped: &mut watch::Receiver<bool>,
+        trouble: &mut Trouble,
+    ) -> bool {
         let list = tokio::select! {
             _ = stopped.wait_for(|it| *it) => return true,
             list = list_watch::list(&self.cluster, self.kind) => list,
@@ -275,13 +334,19 @@ impl Feed {
         let list = match list {
             Ok(list) => list,
             Err(error) => {
-                self.journal.note_silence(Silence { since: Instant::now(), why: sanitize(&chain(&error)) });
+                self.journal
+                    .note_silence(Silence { since: Instant::now(), why: sanitize(&chain(&error)) });
                 return false;
             }
         };
         trouble.refusals = 0;
         let vanished = self.known.vanished(&list.objects);
-        self.journal.push(What::Gap(Gap { kind: self.kind, reason: reason.to_owned(), last_sure: self.last, vanished }));
+        self.journal.push(What::Gap(Gap {
+            kind: self.kind,
+            reason: reason.to_owned(),
+            last_sure: self.last,
+            vanished,
+        }));
         self.take_list(list);
         true
     }

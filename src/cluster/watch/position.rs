@@ -1,7 +1,7 @@
 //! How far the watches have come: the resourceVersion up to which each has told everything.
 //!
-//! Watches are streams of their own, and any of them may be late. Who has written something knows by the answer's resourceVersion
-//! what the watch of that kind is still to tell.
+//! Watches are streams of their own, and any of them may be late. Who has written something knows
+//! by the answer's resourceVersion what the watch of that kind is still to tell.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -60,14 +60,26 @@ impl Positions {
     /// Waits until all these versions are reached; false when they were not in time.
     pub(crate) async fn reached(&self, wanted: &[(Kind, Version)], within: Duration) -> bool {
         let mut changes = self.0.subscribe();
-        let all = changes.wait_for(|all| wanted.iter().all(|(kind, version)| all.get(kind).is_none_or(|it| it.version.reaches(version))));
+        let all = changes.wait_for(|all| {
+            wanted
+                .iter()
+                .all(|(kind, version)| all.get(kind).is_none_or(|it| it.version.reaches(version)))
+        });
         tokio::time::timeout(within, all).await.is_ok_and(|it| it.is_ok())
     }
 
-    /// Waits until a watch has told everything that a list of its kind shows: each object's version, and that no other is there.
-    pub(crate) async fn covers(&self, kind: Kind, listed: &[Object], version: &str, within: Duration) -> bool {
+    /// Waits until a watch has told everything that a list of its kind shows: each object's
+    /// version, and that no other is there.
+    pub(crate) async fn covers(
+        &self,
+        kind: Kind,
+        listed: &[Object],
+        version: &str,
+        within: Duration,
+    ) -> bool {
         let uids: BTreeSet<&str> = listed.iter().map(|it| it.metadata().uid.as_str()).collect();
-        let versions: Vec<Version> = listed.iter().map(|it| Version::of(&it.metadata().resource_version)).collect();
+        let versions: Vec<Version> =
+            listed.iter().map(|it| Version::of(&it.metadata().resource_version)).collect();
         let all_of_it = Version::of(version);
         let mut changes = self.0.subscribe();
         let covers = changes.wait_for(|all| {

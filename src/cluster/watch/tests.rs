@@ -80,14 +80,19 @@ impl Server {
         let service = service_fn(move |request: Request<Body>| {
             let is_lost = server.dead && request.uri().path() == "/version";
             let reply = reply(server.answer(&request));
-            async move { if is_lost { std::future::pending().await } else { Ok::<_, Infallible>(reply) } }
+            async move {
+                if is_lost { std::future::pending().await } else { Ok::<_, Infallible>(reply) }
+            }
         });
         Cluster::with(Client::new(service, "lab"), "lab")
     }
 
     async fn start(&self) -> (Journal, Result<Recorder, crate::cluster::Failure>) {
         let cluster = self.cluster();
-        let journal = Journal::start(Writer::to(Box::new(Kept(Arc::clone(&self.file))), &Header::now("v1", "lab", AskedOptions::default())));
+        let journal = Journal::start(Writer::to(
+            Box::new(Kept(Arc::clone(&self.file))),
+            &Header::now("v1", "lab", AskedOptions::default()),
+        ));
         let recorder = Recorder::start(&cluster, &journal).await;
         (journal, recorder)
     }
@@ -107,7 +112,8 @@ impl Server {
     }
 
     fn recorded(&self) -> Vec<What> {
-        let mut reader = Reader::from(Box::new(Cursor::new(self.file.lock().unwrap().clone())), "test").unwrap();
+        let mut reader =
+            Reader::from(Box::new(Cursor::new(self.file.lock().unwrap().clone())), "test").unwrap();
         let mut lines = vec![];
         while let Some(Observation { what, .. }) = reader.next().unwrap() {
             lines.push(what);
@@ -117,7 +123,15 @@ impl Server {
 
     fn asked(&self) -> Vec<String> {
         let asked = self.asked.lock().unwrap();
-        asked.iter().map(|it| it.replace("watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion=", "watch ")).collect()
+        asked
+            .iter()
+            .map(|it| {
+                it.replace(
+                    "watch=true&allowWatchBookmarks=true&timeoutSeconds=290&resourceVersion=",
+                    "watch ",
+                )
+            })
+            .collect()
     }
 }
 
@@ -125,7 +139,11 @@ fn reply(answer: Answer) -> Response<UnsyncBoxBody<Bytes, Infallible>> {
     let frame = |text: String| Ok::<_, Infallible>(http_body::Frame::data(Bytes::from(text)));
     let (code, body) = match answer {
         Whole(code, text) => (code, StreamBody::new(stream::iter([frame(text)])).boxed_unsync()),
-        Open(lines) => (200, StreamBody::new(stream::iter(lines.into_iter().map(frame)).chain(stream::pending())).boxed_unsync()),
+        Open(lines) => (
+            200,
+            StreamBody::new(stream::iter(lines.into_iter().map(frame)).chain(stream::pending()))
+                .boxed_unsync(),
+        ),
     };
     Response::builder().status(code).body(body).unwrap()
 }
@@ -137,7 +155,10 @@ fn pod(name: &str, version: u32, phase: &str) -> String {
 }
 
 fn list(version: &str, rest: &str, items: &[String]) -> String {
-    format!(r#"{{"kind":"List","metadata":{{"resourceVersion":"{version}","continue":"{rest}"}},"items":[{}]}}"#, items.join(","))
+    format!(
+        r#"{{"kind":"List","metadata":{{"resourceVersion":"{version}","continue":"{rest}"}},"items":[{}]}}"#,
+        items.join(",")
+    )
 }
 
 fn event(kind: &str, object: &str) -> String {
@@ -145,18 +166,29 @@ fn event(kind: &str, object: &str) -> String {
 }
 
 fn bookmark(version: u32) -> String {
-    event("BOOKMARK", &format!(r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"resourceVersion":"{version}"}}}}"#))
+    event(
+        "BOOKMARK",
+        &format!(
+            r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"resourceVersion":"{version}"}}}}"#
+        ),
+    )
 }
 
 fn status(code: u16, reason: &str, message: &str) -> String {
-    format!(r#"{{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure","message":"{message}","reason":"{reason}","code":{code}}}"#)
+    format!(
+        r#"{{"kind":"Status","apiVersion":"v1","metadata":{{}},"status":"Failure","message":"{message}","reason":"{reason}","code":{code}}}"#
+    )
 }
 
 /// The lines in short: `Listed web-0 Running`, `gap after 1 without uid-web-0`.
 fn short(lines: &[What]) -> Vec<String> {
     let line = |what: &What| match what {
-        What::Object(change, Object::Pod(pod)) => format!("{change:?} {} {}", pod.metadata.name, pod.status.phase),
-        What::Gap(gap) => format!("gap after {:?} without {:?}: {}", gap.last_sure, gap.vanished, gap.reason),
+        What::Object(change, Object::Pod(pod)) => {
+            format!("{change:?} {} {}", pod.metadata.name, pod.status.phase)
+        }
+        What::Gap(gap) => {
+            format!("gap after {:?} without {:?}: {}", gap.last_sure, gap.vanished, gap.reason)
+        }
         other => format!("{other:?}"),
     };
     lines.iter().map(line).collect()
@@ -166,7 +198,8 @@ fn is(what: &What, change: Change, name: &str) -> bool {
     matches!(what, What::Object(it, object) if *it == change && object.metadata().name == name && object.kind() == Kind::Pod)
 }
 
-/// Catches a deletion that is lost when the server has forgotten the position, by either way of saying so.
+/// Catches a deletion that is lost when the server has forgotten the position, by either way of
+/// saying so.
 #[tokio::test(start_paused = true)]
 async fn an_expired_position_leaves_a_gap_and_a_new_list() {
     let expired = || status(410, "Expired", "too old resource version");
@@ -204,17 +237,27 @@ async fn a_watch_that_ends_is_resumed_where_it_was() {
         Whole(503, status(503, "ServiceUnavailable", "starting")),
         // Cut off in the middle of an event.
         Whole(200, event("MODIFIED", &pod("web-0", 21, "Running")) + "{\"type\":\"DELETED\",\"obj"),
-        Open(vec![event("MODIFIED", &pod("web-0", 22, "Running")), event("DELETED", &pod("web-0", 23, "Running"))]),
+        Open(vec![
+            event("MODIFIED", &pod("web-0", 22, "Running")),
+            event("DELETED", &pod("web-0", 23, "Running")),
+        ]),
     ]);
     let lines = server.lines(|it| is(it, Change::Deleted, "web-0")).await;
-    assert_eq!(short(&lines), ["Added web-0 Pending", "Modified web-0 Running", "Deleted web-0 Running"]);
+    assert_eq!(
+        short(&lines),
+        ["Added web-0 Pending", "Modified web-0 Running", "Deleted web-0 Running"]
+    );
     assert_eq!(server.asked(), ["limit=500", "watch 5", "watch 20", "watch 20", "watch 21"]);
 }
 
 /// Catches a connection that died without a word being waited on for ever.
 #[tokio::test(start_paused = true)]
 async fn a_silent_watch_is_given_up() {
-    let server = Server::new([Whole(200, list("5", "", &[])), Open(vec![bookmark(7)]), Open(vec![event("ADDED", &pod("web-0", 8, "Pending"))])]);
+    let server = Server::new([
+        Whole(200, list("5", "", &[])),
+        Open(vec![bookmark(7)]),
+        Open(vec![event("ADDED", &pod("web-0", 8, "Pending"))]),
+    ]);
     server.lines(|it| is(it, Change::Added, "web-0")).await;
     assert_eq!(server.asked(), ["limit=500", "watch 5", "watch 7"]);
 }
@@ -228,13 +271,19 @@ async fn an_event_that_cannot_be_read_is_a_gap() {
         Whole(200, list("6", "", &[pod("web-0", 6, "Running")])),
     ]);
     let lines = short(&server.lines(|it| is(it, Change::Listed, "web-0")).await);
-    assert_eq!(lines, ["gap after None without []: an event could not be read", "Listed web-0 Running"]);
+    assert_eq!(
+        lines,
+        ["gap after None without []: an event could not be read", "Listed web-0 Running"]
+    );
 }
 
 /// Catches a second page that is lost, or watched from the first page's position.
 #[tokio::test(start_paused = true)]
 async fn a_list_comes_in_pages() {
-    let server = Server::new([Whole(200, list("5", "a/+=", &[pod("web-0", 3, "Running")])), Whole(200, list("5", "", &[pod("web-1", 4, "Running")]))]);
+    let server = Server::new([
+        Whole(200, list("5", "a/+=", &[pod("web-0", 3, "Running")])),
+        Whole(200, list("5", "", &[pod("web-1", 4, "Running")])),
+    ]);
     let lines = server.lines(|it| is(it, Change::Listed, "web-1")).await;
     assert_eq!(short(&lines), ["Listed web-0 Running", "Listed web-1 Running"]);
     assert_eq!(server.asked(), ["limit=500", "limit=500&continue=a%2F%2B%3D", "watch 5"]);
@@ -248,11 +297,19 @@ async fn events_may_be_forbidden_and_pods_may_not() {
     let (_journal, recorder) = server.start().await;
     recorder.unwrap().stop().await;
     let told = format!("{:?}", server.recorded());
-    assert!(told.contains("endpointslices.discovery.k8s.io") && told.contains("\"events\"") && told.contains("no such right"), "{told}");
+    assert!(
+        told.contains("endpointslices.discovery.k8s.io")
+            && told.contains("\"events\"")
+            && told.contains("no such right"),
+        "{told}"
+    );
 
     let server = Server { forbidden: vec!["pods"], ..Server::default() };
     let failure = server.start().await.1.err().unwrap();
-    assert_eq!((failure.id, failure.what.as_str()), ("forbidden", "not permitted: list pods in namespace lab"));
+    assert_eq!(
+        (failure.id, failure.what.as_str()),
+        ("forbidden", "not permitted: list pods in namespace lab")
+    );
 }
 
 /// Catches a server's absence going unsaid, and staying said when it is back.
@@ -273,10 +330,15 @@ async fn a_server_that_does_not_answer_is_noticed() {
     recorder.unwrap().stop().await;
 }
 
-/// Catches a cable that is cut and noticed only when a bookmark is overdue, or never: nobody refuses, nobody answers.
+/// Catches a cable that is cut and noticed only when a bookmark is overdue, or never: nobody
+/// refuses, nobody answers.
 #[tokio::test(start_paused = true)]
 async fn a_dead_connection_is_noticed_and_the_watches_go_on_where_they_were() {
-    let answers = [Whole(200, list("5", "", &[])), Open(vec![bookmark(7)]), Open(vec![event("ADDED", &pod("web-0", 8, "Pending"))])];
+    let answers = [
+        Whole(200, list("5", "", &[])),
+        Open(vec![bookmark(7)]),
+        Open(vec![event("ADDED", &pod("web-0", 8, "Pending"))]),
+    ];
     let server = Server { dead: true, ..Server::new(answers) };
     let (journal, recorder) = server.start().await;
     let mut silence = journal.silence();
@@ -286,21 +348,26 @@ async fn a_dead_connection_is_noticed_and_the_watches_go_on_where_they_were() {
     recorder.unwrap().stop().await;
     assert_eq!(
         (short(&server.recorded()), server.asked()),
-        (vec!["Added web-0 Pending".to_owned()], ["limit=500", "watch 5", "watch 7"].map(str::to_owned).to_vec())
+        (
+            vec!["Added web-0 Pending".to_owned()],
+            ["limit=500", "watch 5", "watch 7"].map(str::to_owned).to_vec()
+        )
     );
 }
 
 /// Catches events that had arrived before the stop and are thrown away.
 #[tokio::test(start_paused = true)]
 async fn what_has_arrived_is_written_before_it_stops() {
-    let events: Vec<String> = (0..100).map(|n| event("ADDED", &pod(&format!("web-{n}"), 10 + n, "Pending"))).collect();
+    let events: Vec<String> =
+        (0..100).map(|n| event("ADDED", &pod(&format!("web-{n}"), 10 + n, "Pending"))).collect();
     let server = Server::new([Whole(200, list("5", "", &[])), Open(events)]);
     let (_journal, recorder) = server.start().await;
     recorder.unwrap().stop().await;
     assert_eq!(server.recorded().len(), 100);
 }
 
-/// Catches a recording that ends, and a tour that begins, before a late watch has shown what the API server already answers.
+/// Catches a recording that ends, and a tour that begins, before a late watch has shown what the
+/// API server already answers.
 #[tokio::test(start_paused = true)]
 async fn a_late_watch_is_waited_for() {
     let late = || {
@@ -309,13 +376,19 @@ async fn a_late_watch_is_waited_for() {
             // Silent, until it is given up and resumed.
             Open(vec![]),
             Whole(200, list("9", "", &[pod("web-1", 8, "Pending")])),
-            Open(vec![event("DELETED", &pod("web-0", 7, "Running")), event("ADDED", &pod("web-1", 8, "Pending"))]),
+            Open(vec![
+                event("DELETED", &pod("web-0", 7, "Running")),
+                event("ADDED", &pod("web-1", 8, "Pending")),
+            ]),
         ])
     };
     for (within, expected) in [(30, false), (120, true)] {
         let server = late();
         let recorder = server.start().await.1.unwrap();
-        assert_eq!(recorder.catch_up(&server.cluster(), Duration::from_secs(within)).await, expected);
+        assert_eq!(
+            recorder.catch_up(&server.cluster(), Duration::from_secs(within)).await,
+            expected
+        );
         assert_eq!(short(&server.recorded()).len() == 3, expected);
         recorder.stop().await;
     }
@@ -323,7 +396,10 @@ async fn a_late_watch_is_waited_for() {
     server.answers.lock().unwrap().remove(2);
     let recorder = server.start().await.1.unwrap();
     let applied = [(Kind::Pod, Version::of("8"))];
-    assert!(recorder.positions().reached(&[(Kind::Pod, Version::of("5"))], Duration::ZERO).await, "what the list showed");
+    assert!(
+        recorder.positions().reached(&[(Kind::Pod, Version::of("5"))], Duration::ZERO).await,
+        "what the list showed"
+    );
     assert!(!recorder.positions().reached(&applied, Duration::from_secs(30)).await);
     assert!(recorder.positions().reached(&applied, Duration::from_secs(90)).await);
     assert_eq!(short(&server.recorded()).len(), 3, "reached when it is written down");

@@ -29,7 +29,8 @@ pub struct Report {
     pub created: Vec<(Applied, Reference)>,
     /// The objects that stood already.
     pub configured: Vec<(Applied, Reference)>,
-    /// What the API server answered of those that are watched: the version at which the watch shows what was applied.
+    /// What the API server answered of those that are watched: the version at which the watch shows
+    /// what was applied.
     pub answered: Vec<(Kind, Version)>,
 }
 
@@ -38,7 +39,9 @@ impl Report {
     #[must_use]
     pub fn words(&self) -> String {
         let say = |done: &[(Applied, Reference)], what: &str| -> Vec<String> {
-            done.iter().map(|(kind, it)| format!("{}/{} {what}", kind.names().0.to_lowercase(), it.name)).collect()
+            done.iter()
+                .map(|(kind, it)| format!("{}/{} {what}", kind.names().0.to_lowercase(), it.name))
+                .collect()
         };
         [say(&self.created, "created"), say(&self.configured, "configured")].concat().join(", ")
     }
@@ -69,10 +72,21 @@ const OURS: (&str, &str) = ("app.kubernetes.io/managed-by", "stsgrade");
 pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespace, Failure> {
     let path = format!("/api/v1/namespaces/{}", cluster.namespace);
     let failure = |error: &kube::Error, verb| {
-        Failure::of(error, &Tried { verb, resource: "namespaces", name: &cluster.namespace, namespace: &cluster.namespace, server: &cluster.server })
+        Failure::of(
+            error,
+            &Tried {
+                verb,
+                resource: "namespaces",
+                name: &cluster.namespace,
+                namespace: &cluster.namespace,
+                server: &cluster.server,
+            },
+        )
     };
     match send(cluster, Method::GET, &path, "", None).await {
-        Ok((_, it)) if it.pointer("/metadata/deletionTimestamp").is_some() => return Err(Failure::terminating_namespace(&cluster.namespace)),
+        Ok((_, it)) if it.pointer("/metadata/deletionTimestamp").is_some() => {
+            return Err(Failure::terminating_namespace(&cluster.namespace));
+        }
         Ok((_, it)) => {
             let has = |(label, value): (&str, &str)| it["metadata"]["labels"][label] == value;
             return Ok(Namespace { made: None, has_our_level: has(OURS) && has(LEVEL) });
@@ -86,25 +100,45 @@ pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespac
         labels[LEVEL.0] = json!(LEVEL.1);
     }
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace, "labels": labels}});
-    let uid = match send(cluster, Method::POST, "/api/v1/namespaces?fieldManager=stsgrade", "application/json", Some(&namespace)).await {
-        Ok((_, made)) => made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned(),
-        Err(kube::Error::Api(status)) if status.is_already_exists() => return Ok(Namespace::default()),
+    let uid = match send(
+        cluster,
+        Method::POST,
+        "/api/v1/namespaces?fieldManager=stsgrade",
+        "application/json",
+        Some(&namespace),
+    )
+    .await
+    {
+        Ok((_, made)) => {
+            made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned()
+        }
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            return Ok(Namespace::default());
+        }
         Err(error) => return Err(failure(&error, "create")),
     };
     await_service_account(cluster).await?;
     Ok(Namespace { made: Some(uid), has_our_level: !trust })
 }
 
-/// Looks, before anything is applied, whether an object of the submission stands and is being deleted.
+/// Looks, before anything is applied, whether an object of the submission stands and is being
+/// deleted.
 ///
 /// # Errors
 /// One is. The API server refuses to show one, or cannot be reached.
-pub(crate) async fn none_is_terminating(cluster: &Cluster, submission: &Submission) -> Result<(), Failure> {
+pub(crate) async fn none_is_terminating(
+    cluster: &Cluster,
+    submission: &Submission,
+) -> Result<(), Failure> {
     let mut found = vec![];
     for manifest in &submission.objects {
         let standing = standing(cluster, manifest).await?;
         if standing.is_some_and(|it| it.pointer("/metadata/deletionTimestamp").is_some()) {
-            found.push(Terminating { kind: manifest.kind.names().0.to_lowercase(), name: manifest.name.clone(), used_by: None });
+            found.push(Terminating {
+                kind: manifest.kind.names().0.to_lowercase(),
+                name: manifest.name.clone(),
+                used_by: None,
+            });
         }
     }
     if found.is_empty() { Ok(()) } else { Err(terminating::failure(cluster, &found)) }
@@ -116,17 +150,24 @@ async fn standing(cluster: &Cluster, manifest: &Manifest) -> Result<Option<Value
     match send(cluster, Method::GET, &path, "", None).await {
         Ok((_, object)) => Ok(Some(object)),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
-        Err(error) => Err(cluster.failure(&error, "get", manifest.kind.names().2, &manifest.name).because(manifest.place.to_string())),
+        Err(error) => Err(cluster
+            .failure(&error, "get", manifest.kind.names().2, &manifest.name)
+            .because(manifest.place.to_string())),
     }
 }
 
 /// Applies all objects in their order, and notes each in `report` as soon as it stands.
 ///
-/// All are tried by a dry run first, so that what the API server refuses leaves nothing half applied.
+/// All are tried by a dry run first, so that what the API server refuses leaves nothing half
+/// applied.
 ///
 /// # Errors
 /// The API server refuses one; those before it stand, are in `report`, and are named.
-pub async fn apply(cluster: &Cluster, submission: &Submission, report: &mut Report) -> Result<(), Failure> {
+pub async fn apply(
+    cluster: &Cluster,
+    submission: &Submission,
+    report: &mut Report,
+) -> Result<(), Failure> {
     for manifest in &submission.objects {
         if let Some(object) = standing(cluster, manifest).await? {
             take_over_fields(cluster, manifest, &object).await?;
@@ -138,8 +179,12 @@ pub async fn apply(cluster: &Cluster, submission: &Submission, report: &mut Repo
     for manifest in &submission.objects {
         let (is_new, uid, version) = match apply_one(cluster, manifest, Mode::ForGood).await {
             Ok(done) => done,
-            Err(failure) if *report == Report::default() => return Err(failure.because("nothing was applied")),
-            Err(failure) => return Err(failure.because(format!("applied before that: {}", report.words()))),
+            Err(failure) if *report == Report::default() => {
+                return Err(failure.because("nothing was applied"));
+            }
+            Err(failure) => {
+                return Err(failure.because(format!("applied before that: {}", report.words())));
+            }
         };
         report.answered.extend(watched(manifest.kind).map(|kind| (kind, version)));
         let done = if is_new { &mut report.created } else { &mut report.configured };
@@ -148,25 +193,48 @@ pub async fn apply(cluster: &Cluster, submission: &Submission, report: &mut Repo
     Ok(())
 }
 
-/// Moves the fields that kubectl's own ways of applying a manifest own to our manager. What the new manifest drops is then removed,
-/// as `kubectl apply` would remove it; `kubectl apply --server-side` does the same.
-async fn take_over_fields(cluster: &Cluster, manifest: &Manifest, object: &Value) -> Result<(), Failure> {
+/// Moves the fields that kubectl's own ways of applying a manifest own to our manager. What the new
+/// manifest drops is then removed, as `kubectl apply` would remove it; `kubectl apply
+/// --server-side` does the same.
+async fn take_over_fields(
+    cluster: &Cluster,
+    manifest: &Manifest,
+    object: &Value,
+) -> Result<(), Failure> {
     let version = object.pointer("/metadata/resourceVersion");
-    let (Some(fields), Some(version)) = (field_owners::taken_over(object), version) else { return Ok(()) };
+    let (Some(fields), Some(version)) = (field_owners::taken_over(object), version) else {
+        return Ok(());
+    };
     let path = object_path(cluster, manifest.kind, &manifest.name);
     let patch = json!({"metadata": {"managedFields": fields, "resourceVersion": version}});
-    match send(cluster, Method::PATCH, &format!("{path}?fieldManager={}", field_owners::MANAGER), "application/merge-patch+json", Some(&patch)).await {
+    match send(
+        cluster,
+        Method::PATCH,
+        &format!("{path}?fieldManager={}", field_owners::MANAGER),
+        "application/merge-patch+json",
+        Some(&patch),
+    )
+    .await
+    {
         Ok(_) => Ok(()),
-        Err(error) => Err(cluster.failure(&error, "patch", manifest.kind.names().2, &manifest.name).because(manifest.place.to_string())),
+        Err(error) => Err(cluster
+            .failure(&error, "patch", manifest.kind.names().2, &manifest.name)
+            .because(manifest.place.to_string())),
     }
 }
 
-/// Without it the API server refuses every pod, and the set's controller waits long before it tries again.
+/// Without it the API server refuses every pod, and the set's controller waits long before it tries
+/// again.
 async fn await_service_account(cluster: &Cluster) -> Result<(), Failure> {
     #[derive(Clone, Deserialize)]
     struct Anything {}
-    let query = format!("watch=true&fieldSelector=metadata.name%3Ddefault&timeoutSeconds={NAMESPACE_SECONDS}");
-    let request = Request::get(format!("/api/v1/namespaces/{}/serviceaccounts?{query}", cluster.namespace)).body(vec![]).map_err(kube::Error::HttpError);
+    let query = format!(
+        "watch=true&fieldSelector=metadata.name%3Ddefault&timeoutSeconds={NAMESPACE_SECONDS}"
+    );
+    let request =
+        Request::get(format!("/api/v1/namespaces/{}/serviceaccounts?{query}", cluster.namespace))
+            .body(vec![])
+            .map_err(kube::Error::HttpError);
     let watch = async {
         let mut events = std::pin::pin!(cluster.client.request_events::<Anything>(request?).await?);
         Ok(events.next().await.is_some())
@@ -175,7 +243,10 @@ async fn await_service_account(cluster: &Cluster) -> Result<(), Failure> {
         Ok(true) => Ok(()),
         // Whoever may make namespaces but not look into them has to hope.
         Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(()),
-        Ok(false) => Err(Failure::timed_out(&format!("the default service account of namespace {}", cluster.namespace), NAMESPACE_SECONDS.into())),
+        Ok(false) => Err(Failure::timed_out(
+            &format!("the default service account of namespace {}", cluster.namespace),
+            NAMESPACE_SECONDS.into(),
+        )),
         Err(error) => Err(cluster.failure(&error, "watch", "serviceaccounts", "default")),
     }
 }
@@ -207,30 +278,47 @@ impl Mode {
         }
     }
 
-    /// Whether an error of a dry run says nothing of the manifest: what it needs may be applied just before it, and a webhook
-    /// may refuse all dry runs.
+    /// Whether an error of a dry run says nothing of the manifest: what it needs may be applied
+    /// just before it, and a webhook may refuse all dry runs.
     fn excuses(self, status: &Status) -> bool {
-        const OF_DRY_RUN: [&str; 2] = ["error looking up service account", "does not support dry run"];
+        const OF_DRY_RUN: [&str; 2] =
+            ["error looking up service account", "does not support dry run"];
         self == Self::DryRun && OF_DRY_RUN.iter().any(|it| status.message.contains(it))
     }
 }
 
 /// Whether it is new, its UID and its version.
-async fn apply_one(cluster: &Cluster, manifest: &Manifest, mode: Mode) -> Result<(bool, String, Version), Failure> {
+async fn apply_one(
+    cluster: &Cluster,
+    manifest: &Manifest,
+    mode: Mode,
+) -> Result<(bool, String, Version), Failure> {
     let path = object_path(cluster, manifest.kind, &manifest.name);
     let server_side = format!("{path}?{}&force=true", mode.query());
-    let mut answer = send(cluster, Method::PATCH, &server_side, "application/apply-patch+yaml", Some(&manifest.value)).await;
+    let mut answer = send(
+        cluster,
+        Method::PATCH,
+        &server_side,
+        "application/apply-patch+yaml",
+        Some(&manifest.value),
+    )
+    .await;
     if answer.as_ref().is_err_and(is_too_strict) {
         answer = create_or_merge(cluster, manifest, &path, mode).await;
     }
     match answer {
         Ok((status, object)) => {
-            let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let text =
+                |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             let version = Version::of(text("/metadata/resourceVersion"));
             Ok((status == StatusCode::CREATED, text("/metadata/uid").to_owned(), version))
         }
-        Err(kube::Error::Api(status)) if mode.excuses(&status) => Ok((false, String::new(), Version::of(""))),
-        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => Err(refused(cluster, manifest, &path, &status).await),
+        Err(kube::Error::Api(status)) if mode.excuses(&status) => {
+            Ok((false, String::new(), Version::of("")))
+        }
+        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => {
+            Err(refused(cluster, manifest, &path, &status).await)
+        }
         Err(error) => {
             let failure = cluster.failure(&error, "patch", manifest.kind.names().2, &manifest.name);
             Err(failure.because(manifest.place.to_string()).at(manifest.place.clone(), ""))
@@ -244,11 +332,31 @@ fn is_too_strict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.message.contains("typed patch object"))
 }
 
-async fn create_or_merge(cluster: &Cluster, manifest: &Manifest, path: &str, mode: Mode) -> Result<(StatusCode, Value), kube::Error> {
+async fn create_or_merge(
+    cluster: &Cluster,
+    manifest: &Manifest,
+    path: &str,
+    mode: Mode,
+) -> Result<(StatusCode, Value), kube::Error> {
     let collection = path.rsplit_once('/').map_or(path, |(collection, _)| collection);
-    match send(cluster, Method::POST, &format!("{collection}?{}", mode.query()), "application/json", Some(&manifest.value)).await {
+    match send(
+        cluster,
+        Method::POST,
+        &format!("{collection}?{}", mode.query()),
+        "application/json",
+        Some(&manifest.value),
+    )
+    .await
+    {
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
-            send(cluster, Method::PATCH, &format!("{path}?{}", mode.query()), "application/merge-patch+json", Some(&manifest.value)).await
+            send(
+                cluster,
+                Method::PATCH,
+                &format!("{path}?{}", mode.query()),
+                "application/merge-patch+json",
+                Some(&manifest.value),
+            )
+            .await
         }
         other => other,
     }
@@ -258,24 +366,50 @@ async fn create_or_merge(cluster: &Cluster, manifest: &Manifest, path: &str, mod
 async fn refused(cluster: &Cluster, manifest: &Manifest, path: &str, status: &Status) -> Failure {
     let (kind, _, _) = manifest.kind.names();
     let name = sanitize(&manifest.name);
-    let standing = send(cluster, Method::GET, path, "", None).await.map(|(_, it)| it).ok().filter(|_| status.code == 422);
-    let fields = standing.as_ref().map(|it| unchangeable(manifest.kind, &manifest.value, it)).unwrap_or_default();
-    let causes = status
-        .details
-        .iter()
-        .flat_map(|it| &it.causes)
-        .map(|it| if it.field.is_empty() { it.message.clone() } else { format!("{}: {}", it.field, it.message) });
-    if !fields.is_empty() || status.message.contains("immutable") || status.message.contains("updates to statefulset spec") {
-        let what = if fields.is_empty() { "a field that cannot be changed".to_owned() } else { fields.join(", ") };
-        let keeps = if manifest.kind == Applied::StatefulSet { " (the claims and their data stay)" } else { "" };
+    let standing = send(cluster, Method::GET, path, "", None)
+        .await
+        .map(|(_, it)| it)
+        .ok()
+        .filter(|_| status.code == 422);
+    let fields = standing
+        .as_ref()
+        .map(|it| unchangeable(manifest.kind, &manifest.value, it))
+        .unwrap_or_default();
+    let causes = status.details.iter().flat_map(|it| &it.causes).map(|it| {
+        if it.field.is_empty() {
+            it.message.clone()
+        } else {
+            format!("{}: {}", it.field, it.message)
+        }
+    });
+    if !fields.is_empty()
+        || status.message.contains("immutable")
+        || status.message.contains("updates to statefulset spec")
+    {
+        let what = if fields.is_empty() {
+            "a field that cannot be changed".to_owned()
+        } else {
+            fields.join(", ")
+        };
+        let keeps = if manifest.kind == Applied::StatefulSet {
+            " (the claims and their data stay)"
+        } else {
+            ""
+        };
         // A set that takes its claims along must leave its pods behind instead.
-        let takes_claims =
-            standing.as_ref().and_then(|it| it.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted")).is_some_and(|it| it == "Delete");
+        let takes_claims = standing
+            .as_ref()
+            .and_then(|it| it.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted"))
+            .is_some_and(|it| it == "Delete");
         let orphan = if takes_claims { " --cascade=orphan" } else { "" };
         return Failure::new(
             "immutable_field",
             format!("{kind} {name} stands already, and {what} cannot be changed in place"),
-            format!("Run `kubectl delete {} {name} -n {}{orphan}`{keeps}, and grade again.", kind.to_lowercase(), sanitize(&cluster.namespace)),
+            format!(
+                "Run `kubectl delete {} {name} -n {}{orphan}`{keeps}, and grade again.",
+                kind.to_lowercase(),
+                sanitize(&cluster.namespace)
+            ),
         )
         .because(manifest.place.to_string())
         .because(&status.message)
@@ -289,42 +423,70 @@ async fn refused(cluster: &Cluster, manifest: &Manifest, path: &str, status: &St
     .because(manifest.place.to_string())
     .at(manifest.place.clone(), &refused_field(status));
     let mut causes = causes.peekable();
-    if causes.peek().is_none() { failure.because(&status.message) } else { causes.take(8).fold(failure, Failure::because) }
+    if causes.peek().is_none() {
+        failure.because(&status.message)
+    } else {
+        causes.take(8).fold(failure, Failure::because)
+    }
 }
 
-/// The field that the API server names: of its causes, or in its words on fields that it does not know.
+/// The field that the API server names: of its causes, or in its words on fields that it does not
+/// know.
 fn refused_field(status: &Status) -> String {
     let mut causes = status.details.iter().flat_map(|it| &it.causes).map(|it| it.field.as_str());
     if let Some(field) = causes.find(|it| !it.is_empty()) {
         return field.to_owned();
     }
-    let quoted = ["unknown field \"", "duplicate field \"", "already set in map: \""].into_iter().find_map(|words| status.message.split_once(words));
+    let quoted = ["unknown field \"", "duplicate field \"", "already set in map: \""]
+        .into_iter()
+        .find_map(|words| status.message.split_once(words));
     quoted.and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default().to_owned()
 }
 
 /// The fields that differ and cannot be changed on a standing object.
 fn unchangeable(kind: Applied, wanted: &Value, standing: &Value) -> Vec<String> {
-    let differs = |pointer: &str| wanted.pointer(pointer).is_some_and(|it| standing.pointer(pointer) != Some(it));
-    let named =
-        |pointers: &[&str]| -> Vec<String> { pointers.iter().filter(|it| differs(it)).map(|it| it.trim_start_matches('/').replace('/', ".")).collect() };
+    let differs = |pointer: &str| {
+        wanted.pointer(pointer).is_some_and(|it| standing.pointer(pointer) != Some(it))
+    };
+    let named = |pointers: &[&str]| -> Vec<String> {
+        pointers
+            .iter()
+            .filter(|it| differs(it))
+            .map(|it| it.trim_start_matches('/').replace('/', "."))
+            .collect()
+    };
     match kind {
         Applied::StatefulSet => {
-            let mut fields = named(&["/spec/serviceName", "/spec/podManagementPolicy", "/spec/selector"]);
+            let mut fields =
+                named(&["/spec/serviceName", "/spec/podManagementPolicy", "/spec/selector"]);
             fields.extend(claim_templates(wanted, standing));
             fields
         }
         Applied::Deployment => named(&["/spec/selector"]),
         Applied::Service => named(&["/spec/clusterIP"]),
-        Applied::PersistentVolumeClaim => named(&["/spec/storageClassName", "/spec/accessModes", "/spec/volumeName", "/spec/resources/requests/storage"]),
+        Applied::PersistentVolumeClaim => named(&[
+            "/spec/storageClassName",
+            "/spec/accessModes",
+            "/spec/volumeName",
+            "/spec/resources/requests/storage",
+        ]),
         _ => vec![],
     }
 }
 
-/// What differs between the templates of claims; the server adds fields, so only what is asked for counts.
+/// What differs between the templates of claims; the server adds fields, so only what is asked for
+/// counts.
 fn claim_templates(wanted: &Value, standing: &Value) -> Vec<String> {
-    let templates = |it: &Value| it.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array).cloned().unwrap_or_default();
+    let templates = |it: &Value| {
+        it.pointer("/spec/volumeClaimTemplates")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
     let (wanted, standing) = (templates(wanted), templates(standing));
-    let name = |it: &Value| it.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let name = |it: &Value| {
+        it.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
     if wanted.iter().map(name).ne(standing.iter().map(name)) {
         return vec!["spec.volumeClaimTemplates".to_owned()];
     }
@@ -332,8 +494,18 @@ fn claim_templates(wanted: &Value, standing: &Value) -> Vec<String> {
     let pairs = wanted.iter().zip(&standing);
     pairs
         .flat_map(|(wanted, standing)| {
-            let differing = fields.into_iter().filter(|it| wanted.pointer(it).is_some_and(|field| standing.pointer(it) != Some(field)));
-            differing.map(|it| format!("spec.volumeClaimTemplates[{}]{}", sanitize(&name(wanted)), it.replace('/', "."))).collect::<Vec<_>>()
+            let differing = fields.into_iter().filter(|it| {
+                wanted.pointer(it).is_some_and(|field| standing.pointer(it) != Some(field))
+            });
+            differing
+                .map(|it| {
+                    format!(
+                        "spec.volumeClaimTemplates[{}]{}",
+                        sanitize(&name(wanted)),
+                        it.replace('/', ".")
+                    )
+                })
+                .collect::<Vec<_>>()
         })
         .collect()
 }
@@ -346,8 +518,18 @@ pub(crate) fn object_path(cluster: &Cluster, kind: Applied, name: &str) -> Strin
 }
 
 /// One request; the status code tells created from changed, which kube's own calls hide.
-pub(crate) async fn send(cluster: &Cluster, method: Method, path: &str, content: &str, body: Option<&Value>) -> Result<(StatusCode, Value), kube::Error> {
-    let bytes = body.map(serde_json::to_vec).transpose().map_err(kube::Error::SerdeError)?.unwrap_or_default();
+pub(crate) async fn send(
+    cluster: &Cluster,
+    method: Method,
+    path: &str,
+    content: &str,
+    body: Option<&Value>,
+) -> Result<(StatusCode, Value), kube::Error> {
+    let bytes = body
+        .map(serde_json::to_vec)
+        .transpose()
+        .map_err(kube::Error::SerdeError)?
+        .unwrap_or_default();
     let mut request = Request::builder().method(method).uri(path);
     if body.is_some() {
         request = request.header(http::header::CONTENT_TYPE, content);
@@ -357,10 +539,13 @@ pub(crate) async fn send(cluster: &Cluster, method: Method, path: &str, content:
     let code = response.status();
     let bytes = response.into_body().collect_bytes().await?;
     if code.is_success() {
-        return serde_json::from_slice(&bytes).map(|it| (code, it)).map_err(kube::Error::SerdeError);
+        return serde_json::from_slice(&bytes)
+            .map(|it| (code, it))
+            .map_err(kube::Error::SerdeError);
     }
-    let said =
-        serde_json::from_slice::<Status>(&bytes).unwrap_or_else(|_| Status::failure(&sanitize(&String::from_utf8_lossy(&bytes)), "").with_code(code.as_u16()));
+    let said = serde_json::from_slice::<Status>(&bytes).unwrap_or_else(|_| {
+        Status::failure(&sanitize(&String::from_utf8_lossy(&bytes)), "").with_code(code.as_u16())
+    });
     Err(kube::Error::Api(Box::new(said)))
 }
 
@@ -384,7 +569,10 @@ mod tests {
         let differ = |wanted| unchangeable(Applied::StatefulSet, &wanted, &standing);
         assert_eq!(differ(set("web", "1Gi", "data")), Vec::<String>::new());
         assert_eq!(differ(set("db", "1Gi", "data")), ["spec.serviceName"]);
-        assert_eq!(differ(set("web", "2Gi", "data")), ["spec.volumeClaimTemplates[data].spec.resources"]);
+        assert_eq!(
+            differ(set("web", "2Gi", "data")),
+            ["spec.volumeClaimTemplates[data].spec.resources"]
+        );
         assert_eq!(differ(set("web", "1Gi", "disk")), ["spec.volumeClaimTemplates"]);
     }
 }

@@ -1,26 +1,35 @@
 //! Who owns which fields of an object: `metadata.managedFields`.
 //!
-//! Server-side apply removes only what its own manager owned before. Fields that another way of applying a manifest set stay for
-//! ever, also where the new manifest drops them: a second container, a retention policy. So their owners are replaced by our
-//! manager first, as kubectl does when it changes from client-side to server-side apply (client-go's `util/csaupgrade`).
+//! Server-side apply removes only what its own manager owned before. Fields that another way of
+//! applying a manifest set stay for ever, also where the new manifest drops them: a second
+//! container, a retention policy. So their owners are replaced by our manager first, as kubectl
+//! does when it changes from client-side to server-side apply (client-go's `util/csaupgrade`).
 
 use serde_json::{Map, Value, json};
 
 /// Our manager.
 pub(crate) const MANAGER: &str = "stsgrade";
-/// kubectl's managers that write whole manifests without server-side apply: `apply`, `create` and `replace`.
-const WHOLE_MANIFESTS: [&str; 4] = ["kubectl-client-side-apply", "kubectl-last-applied", "kubectl-create", "kubectl-replace"];
+/// kubectl's managers that write whole manifests without server-side apply: `apply`, `create` and
+/// `replace`.
+const WHOLE_MANIFESTS: [&str; 4] =
+    ["kubectl-client-side-apply", "kubectl-last-applied", "kubectl-create", "kubectl-replace"];
 /// kubectl's manager of server-side apply.
 const SERVER_SIDE: &str = "kubectl";
 
-/// The object's `managedFields` with what kubectl's manifests own moved to our manager; `None` where there is nothing to move.
+/// The object's `managedFields` with what kubectl's manifests own moved to our manager; `None`
+/// where there is nothing to move.
 pub(crate) fn taken_over(object: &Value) -> Option<Vec<Value>> {
     let entries = object.pointer("/metadata/managedFields")?.as_array()?;
-    let (theirs, mut kept): (Vec<&Value>, Vec<&Value>) = entries.iter().partition(|it| is_theirs(it));
+    let (theirs, mut kept): (Vec<&Value>, Vec<&Value>) =
+        entries.iter().partition(|it| is_theirs(it));
     if theirs.is_empty() {
         return None;
     }
-    let ours = kept.iter().position(|it| text(it, "manager") == MANAGER && text(it, "operation") == "Apply" && text(it, "subresource").is_empty());
+    let ours = kept.iter().position(|it| {
+        text(it, "manager") == MANAGER
+            && text(it, "operation") == "Apply"
+            && text(it, "subresource").is_empty()
+    });
     let ours = ours.map(|place| kept.remove(place));
     let newest = ours.into_iter().chain(theirs.iter().copied());
     let mut fields = json!({});
@@ -53,7 +62,8 @@ fn text<'e>(entry: &'e Value, field: &str) -> &'e str {
     entry.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Adds a set of fields to another. A field without children is itself a member; one with children is where it has a `.`.
+/// Adds a set of fields to another. A field without children is itself a member; one with children
+/// is where it has a `.`.
 fn add(to: &mut Value, from: &Value) {
     let (Some(to), Some(from)) = (to.as_object_mut(), from.as_object()) else { return };
     for (field, children) in from {
@@ -90,15 +100,24 @@ mod tests {
         json!({"apiVersion": "apps/v1", "metadata": {"managedFields": entries}})
     }
 
-    /// Catches a container that the manifest dropped and that stays, because nobody who applies owns it.
+    /// Catches a container that the manifest dropped and that stays, because nobody who applies
+    /// owns it.
     #[test]
     fn what_kubectl_applied_becomes_ours() {
         let scaled = json!({"manager": "kubectl", "operation": "Update", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}});
         let status = json!({"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}});
         let taken = taken_over(&object(&[
-            entry("kubectl-client-side-apply", "Update", &json!({"f:spec": {"f:a": {}, "f:list": {"k:1": {}}}})),
+            entry(
+                "kubectl-client-side-apply",
+                "Update",
+                &json!({"f:spec": {"f:a": {}, "f:list": {"k:1": {}}}}),
+            ),
             scaled.clone(),
-            entry("stsgrade", "Apply", &json!({"f:spec": {"f:a": {}, "f:b": {}, "f:list": {"k:1": {"f:x": {}}, "k:2": {}}}})),
+            entry(
+                "stsgrade",
+                "Apply",
+                &json!({"f:spec": {"f:a": {}, "f:b": {}, "f:list": {"k:1": {"f:x": {}}, "k:2": {}}}}),
+            ),
             status.clone(),
         ]));
         let fields = json!({"f:spec": {"f:a": {}, "f:b": {}, "f:list": {"k:1": {"f:x": {}, ".": {}}, "k:2": {}}}});
@@ -116,7 +135,11 @@ mod tests {
             ("helm", "Apply", false),
             ("stsgrade", "Apply", false),
         ] {
-            assert_eq!(taken_over(&object(&[entry(manager, operation, &json!({"f:spec": {}}))])).is_some(), taken, "{manager} {operation}");
+            assert_eq!(
+                taken_over(&object(&[entry(manager, operation, &json!({"f:spec": {}}))])).is_some(),
+                taken,
+                "{manager} {operation}"
+            );
         }
         assert_eq!(taken_over(&json!({"metadata": {}})), None);
     }

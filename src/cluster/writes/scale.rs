@@ -6,7 +6,9 @@ use checks::model::{Version, observation::Reference};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, Failure, client::retry::retry_while_unavailable, writes::apply::send};
+use crate::cluster::{
+    Cluster, Failure, client::retry::retry_while_unavailable, writes::apply::send,
+};
 use crate::console::sanitize::sanitize;
 
 const RESOURCE: &str = "statefulsets.apps/scale";
@@ -28,10 +30,21 @@ pub(crate) struct Scaled {
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
-pub(crate) async fn look(cluster: &Cluster, set: &str, away: Duration) -> Result<Option<Scaled>, Failure> {
+pub(crate) async fn look(
+    cluster: &Cluster,
+    set: &str,
+    away: Duration,
+) -> Result<Option<Scaled>, Failure> {
     // A list of one: the Role has no `get`.
-    let path = format!("/apis/apps/v1/namespaces/{}/statefulsets?fieldSelector=metadata.name%3D{set}", cluster.namespace);
-    let list = async |_| send(cluster, Method::GET, &path, "", None).await.map_err(|error| cluster.failure(&error, "list", "statefulsets.apps", set));
+    let path = format!(
+        "/apis/apps/v1/namespaces/{}/statefulsets?fieldSelector=metadata.name%3D{set}",
+        cluster.namespace
+    );
+    let list = async |_| {
+        send(cluster, Method::GET, &path, "", None)
+            .await
+            .map_err(|error| cluster.failure(&error, "list", "statefulsets.apps", set))
+    };
     let (_, list) = retry_while_unavailable(away, list).await?;
     Ok(list.pointer("/items/0").map(scaled))
 }
@@ -48,33 +61,67 @@ fn scaled(set: &Value) -> Scaled {
 }
 
 fn version(object: &Value) -> Version {
-    Version::of(object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default())
+    Version::of(
+        object.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or_default(),
+    )
 }
 
-/// Asks for `to` replicas where the set has `from`, and gives the set's version from then on; an API server may be away for a while.
+/// Asks for `to` replicas where the set has `from`, and gives the set's version from then on; an
+/// API server may be away for a while.
 ///
 /// # Errors
-/// The set has another number by now, or is another one. The API server refuses, or cannot be reached.
-pub(crate) async fn ask(cluster: &Cluster, set: &Reference, from: i32, to: i32, away: Duration) -> Result<Version, Failure> {
+/// The set has another number by now, or is another one. The API server refuses, or cannot be
+/// reached.
+pub(crate) async fn ask(
+    cluster: &Cluster,
+    set: &Reference,
+    from: i32,
+    to: i32,
+    away: Duration,
+) -> Result<Version, Failure> {
     // Kubernetes leaves a 0 out of this object.
-    let spec = |replicas: i32| if replicas == 0 { json!({}) } else { json!({"replicas": replicas}) };
+    let spec =
+        |replicas: i32| if replicas == 0 { json!({}) } else { json!({"replicas": replicas}) };
     let patch = json!([
         {"op": "test", "path": "/metadata/uid", "value": set.uid},
         {"op": "test", "path": "/spec", "value": spec(from)},
         {"op": "replace", "path": "/spec", "value": spec(to)},
     ]);
-    let path = format!("/apis/apps/v1/namespaces/{}/statefulsets/{}/scale", cluster.namespace, set.name);
-    let ask = async |_| match send(cluster, Method::PATCH, &path, "application/json-patch+json", Some(&patch)).await {
+    let path =
+        format!("/apis/apps/v1/namespaces/{}/statefulsets/{}/scale", cluster.namespace, set.name);
+    let ask = async |_| match send(
+        cluster,
+        Method::PATCH,
+        &path,
+        "application/json-patch+json",
+        Some(&patch),
+    )
+    .await
+    {
         Ok((_, scale)) => Ok(version(&scale)),
-        Err(kube::Error::Api(status)) if status.code == 422 => match look(cluster, &set.name, away).await? {
-            // The try whose answer was lost.
-            Some(it) if it.uid == set.uid && it.replicas == to => Ok(it.version),
-            Some(it) if it.uid == set.uid && it.replicas != from => Err(changed(set, from, it.replicas)),
-            Some(it) if it.uid == set.uid => {
-                Err(Failure::of_status(&status, &crate::cluster::Tried { verb: "patch", resource: RESOURCE, name: &set.name, ..Default::default() }))
+        Err(kube::Error::Api(status)) if status.code == 422 => {
+            match look(cluster, &set.name, away).await? {
+                // The try whose answer was lost.
+                Some(it) if it.uid == set.uid && it.replicas == to => Ok(it.version),
+                Some(it) if it.uid == set.uid && it.replicas != from => {
+                    Err(changed(set, from, it.replicas))
+                }
+                Some(it) if it.uid == set.uid => Err(Failure::of_status(
+                    &status,
+                    &crate::cluster::Tried {
+                        verb: "patch",
+                        resource: RESOURCE,
+                        name: &set.name,
+                        ..Default::default()
+                    },
+                )),
+                _ => Err(Failure::new(
+                    "set_gone",
+                    format!("somebody else deleted {}", sanitize(&set.name)),
+                    "Grade again.",
+                )),
             }
-            _ => Err(Failure::new("set_gone", format!("somebody else deleted {}", sanitize(&set.name)), "Grade again.")),
-        },
+        }
         Err(error) => Err(cluster.failure(&error, "patch", RESOURCE, &set.name)),
     };
     retry_while_unavailable(away, ask).await
@@ -83,6 +130,8 @@ pub(crate) async fn ask(cluster: &Cluster, set: &Reference, from: i32, to: i32, 
 /// Somebody else has scaled the set.
 pub(crate) fn changed(set: &Reference, from: i32, found: i32) -> Failure {
     let set = sanitize(&set.name);
-    let what = format!("somebody else scaled {set} to {found} while it was asked to have {from} (an autoscaler?)");
+    let what = format!(
+        "somebody else scaled {set} to {found} while it was asked to have {from} (an autoscaler?)"
+    );
     Failure::new("scaled", what, "Make sure that nobody else scales it, and grade again.")
 }

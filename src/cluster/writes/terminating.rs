@@ -1,5 +1,6 @@
-//! What is being deleted already. A grade deletes pods and scales them away, which would complete the
-//! deletion of their claims: so it looks before its first change, and again before each step that removes pods.
+//! What is being deleted already. A grade deletes pods and scales them away, which would complete
+//! the deletion of their claims: so it looks before its first change, and again before each step
+//! that removes pods.
 
 use std::time::Duration;
 
@@ -29,7 +30,13 @@ pub(crate) struct SetNames {
 impl SetNames {
     /// Whether a claim has the name that the set gives to a claim of one of its pods.
     pub(crate) fn owns_claim(&self, claim: &str) -> bool {
-        let ordinal = |template: &str| claim.strip_prefix(template)?.strip_prefix('-')?.strip_prefix(self.name.as_str())?.strip_prefix('-');
+        let ordinal = |template: &str| {
+            claim
+                .strip_prefix(template)?
+                .strip_prefix('-')?
+                .strip_prefix(self.name.as_str())?
+                .strip_prefix('-')
+        };
         let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
         self.templates.iter().any(|template| ordinal(template).is_some_and(is_number))
     }
@@ -37,7 +44,16 @@ impl SetNames {
     /// The set's pods that exist now.
     fn pods<'t>(&self, timeline: &'t Timeline) -> Vec<&'t PodLife> {
         let Some(set) = timeline.sets().find(|it| it.name == self.name) else { return vec![] };
-        timeline.pods().filter(|pod| pod.pod.metadata.owner_references.iter().any(|it| it.controller && it.uid == set.uid)).collect()
+        timeline
+            .pods()
+            .filter(|pod| {
+                pod.pod
+                    .metadata
+                    .owner_references
+                    .iter()
+                    .any(|it| it.controller && it.uid == set.uid)
+            })
+            .collect()
     }
 }
 
@@ -52,12 +68,17 @@ pub(crate) struct Terminating {
     pub(crate) used_by: Option<String>,
 }
 
-/// Refuses to go on while anything of these sets is being deleted. A pod is given its grace period first:
-/// it goes by itself, and its successor comes.
+/// Refuses to go on while anything of these sets is being deleted. A pod is given its grace period
+/// first: it goes by itself, and its successor comes.
 ///
 /// # Errors
 /// Something is being deleted. The grade was interrupted.
-pub(crate) async fn nothing_terminating(cluster: &Cluster, journal: &Journal, sets: &[SetNames], interrupt: &Interrupt) -> Result<(), Failure> {
+pub(crate) async fn nothing_terminating(
+    cluster: &Cluster,
+    journal: &Journal,
+    sets: &[SetNames],
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
     let found = journal.with(|timeline| lasting(timeline, sets));
     if !found.is_empty() {
         return Err(failure(cluster, &found));
@@ -66,10 +87,18 @@ pub(crate) async fn nothing_terminating(cluster: &Cluster, journal: &Journal, se
         None => WaitStatus::Done,
         Some(pod) => WaitStatus::Going(format!("{}, which is being deleted, to be gone", pod.name)),
     };
-    let budget = TIDY + journal.with(|timeline| timeline.sets().map(|set| StepBudget::of(&set.spec).worst_removal(1)).max().unwrap_or_default());
+    let budget = TIDY
+        + journal.with(|timeline| {
+            timeline
+                .sets()
+                .map(|set| StepBudget::of(&set.spec).worst_removal(1))
+                .max()
+                .unwrap_or_default()
+        });
     let waited = tokio::select! {
         waited = journal.wait(budget, deleted) => waited,
-        () = interrupt.first() => return Err(Failure::new("interrupted", "interrupted before anything was changed", "Run it again.")),
+        () = interrupt.first() => return Err(Failure::new("interrupted", "interrupted before \
+            anything was changed", "Run it again.")),
     };
     let mut left = journal.with(|timeline| lasting(timeline, sets));
     if waited != WaitResult::Done {
@@ -84,18 +113,32 @@ fn lasting(timeline: &Timeline, sets: &[SetNames]) -> Vec<Terminating> {
     for names in sets {
         let Some(set) = timeline.sets().find(|it| it.name == names.name) else { continue };
         if set.deletion_requested.is_some() {
-            found.push(Terminating { kind: "statefulset".to_owned(), name: names.name.clone(), used_by: None });
+            found.push(Terminating {
+                kind: "statefulset".to_owned(),
+                name: names.name.clone(),
+                used_by: None,
+            });
         }
         let service = timeline.service(&set.spec.service_name);
         if service.is_some_and(|it| it.service.metadata.deletion_timestamp.is_some()) {
-            found.push(Terminating { kind: "service".to_owned(), name: set.spec.service_name.clone(), used_by: None });
+            found.push(Terminating {
+                kind: "service".to_owned(),
+                name: set.spec.service_name.clone(),
+                used_by: None,
+            });
         }
     }
-    let users: Vec<(String, String)> = sets.iter().flat_map(|set| set.pods(timeline)).flat_map(mounts).collect();
+    let users: Vec<(String, String)> =
+        sets.iter().flat_map(|set| set.pods(timeline)).flat_map(mounts).collect();
     for claim in timeline.claims().filter(|it| it.deletion_requested.is_some()) {
-        let used_by = users.iter().find(|(name, _)| name == claim.name()).map(|(_, pod)| pod.clone());
+        let used_by =
+            users.iter().find(|(name, _)| name == claim.name()).map(|(_, pod)| pod.clone());
         if used_by.is_some() || sets.iter().any(|set| set.owns_claim(claim.name())) {
-            found.push(Terminating { kind: "persistentvolumeclaim".to_owned(), name: claim.name().to_owned(), used_by });
+            found.push(Terminating {
+                kind: "persistentvolumeclaim".to_owned(),
+                name: claim.name().to_owned(),
+                used_by,
+            });
         }
     }
     found
@@ -107,21 +150,37 @@ fn mounts(pod: &PodLife) -> Vec<(String, String)> {
 }
 
 fn terminating_pods(timeline: &Timeline, sets: &[SetNames]) -> Vec<Terminating> {
-    let pods = sets.iter().flat_map(|set| set.pods(timeline)).filter(|pod| pod.deletion_requested.is_some());
-    pods.map(|pod| Terminating { kind: "pod".to_owned(), name: pod.name().to_owned(), used_by: None }).collect()
+    let pods = sets
+        .iter()
+        .flat_map(|set| set.pods(timeline))
+        .filter(|pod| pod.deletion_requested.is_some());
+    pods.map(|pod| Terminating {
+        kind: "pod".to_owned(),
+        name: pod.name().to_owned(),
+        used_by: None,
+    })
+    .collect()
 }
 
 /// Why nothing was changed, and what to do.
 pub(crate) fn failure(cluster: &Cluster, found: &[Terminating]) -> Failure {
     let namespace = sanitize(&cluster.namespace);
-    let words: Vec<String> = found.iter().map(|it| format!("{} {}", it.kind, sanitize(&it.name))).collect();
+    let words: Vec<String> =
+        found.iter().map(|it| format!("{} {}", it.kind, sanitize(&it.name))).collect();
     let verb = if words.len() == 1 { "is" } else { "are" };
-    let what = format!("{} {verb} being deleted in namespace {namespace}; nothing was changed", words.join(", "));
+    let what = format!(
+        "{} {verb} being deleted in namespace {namespace}; nothing was changed",
+        words.join(", ")
+    );
     let claim = found.iter().find(|it| it.kind == "persistentvolumeclaim");
     let Some(claim) = claim else {
-        let first = found.first().map(|it| format!("{} {}", it.kind, sanitize(&it.name))).unwrap_or_default();
+        let first = found
+            .first()
+            .map(|it| format!("{} {}", it.kind, sanitize(&it.name)))
+            .unwrap_or_default();
         let next = format!(
-            "Wait until `kubectl get {first} -n {namespace}` no longer finds it, and grade again. If it stays, a finalizer holds it: `kubectl get {first} -n {namespace} -o yaml`."
+            "Wait until `kubectl get {first} -n {namespace}` no longer finds it, and grade again. \
+            If it stays, a finalizer holds it: `kubectl get {first} -n {namespace} -o yaml`."
         );
         return Failure::new("being_deleted", what, next);
     };
@@ -132,26 +191,40 @@ pub(crate) fn failure(cluster: &Cluster, found: &[Terminating]) -> Failure {
              let it go (`kubectl delete pod {pod} -n {namespace}`), wait for the new pod, and grade again.",
             pod = sanitize(pod)
         ),
-        None => format!("Wait until `kubectl get persistentvolumeclaim {name} -n {namespace}` no longer finds it, and grade again."),
+        None => format!(
+            "Wait until `kubectl get persistentvolumeclaim {name} -n {namespace}` no longer finds \
+            it, and grade again."
+        ),
     };
     Failure::new("being_deleted", what, next)
 }
 
-/// Looks again, at the API server itself, before pods are removed: the claims that would go with them, in words; `None` where there are none.
+/// Looks again, at the API server itself, before pods are removed: the claims that would go with
+/// them, in words; `None` where there are none.
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
-pub(crate) async fn doomed_claim(cluster: &Cluster, pods: &[(String, Vec<String>)], within: Duration) -> Result<Option<String>, Failure> {
-    let api: Api<PersistentVolumeClaim> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+pub(crate) async fn doomed_claim(
+    cluster: &Cluster,
+    pods: &[(String, Vec<String>)],
+    within: Duration,
+) -> Result<Option<String>, Failure> {
+    let api: Api<PersistentVolumeClaim> =
+        Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let list = async |_| {
         let all = ListParams::default();
-        api.list_metadata(&all).await.map_err(|error| cluster.failure(&error, "list", "persistentvolumeclaims", ""))
+        api.list_metadata(&all)
+            .await
+            .map_err(|error| cluster.failure(&error, "list", "persistentvolumeclaims", ""))
     };
     let claims = retry_while_unavailable(within.min(AWAY), list).await?;
     for claim in claims.items.iter().filter(|it| it.metadata.deletion_timestamp.is_some()) {
         let name = claim.name_any();
         if let Some((pod, _)) = pods.iter().find(|(_, claims)| claims.contains(&name)) {
-            return Ok(Some(format!("claim {name} is being deleted by somebody: it would go, and its data with it, when {pod} goes")));
+            return Ok(Some(format!(
+                "claim {name} is being deleted by somebody: it would go, and its data with it, \
+                when {pod} goes"
+            )));
         }
     }
     Ok(None)
@@ -161,13 +234,22 @@ pub(crate) async fn doomed_claim(cluster: &Cluster, pods: &[(String, Vec<String>
 mod tests {
     use super::SetNames;
 
-    /// Catches a claim of `web-db` that is taken for one of `web`, and one of an ordinal that is not there yet that is overlooked.
+    /// Catches a claim of `web-db` that is taken for one of `web`, and one of an ordinal that is
+    /// not there yet that is overlooked.
     #[test]
     fn a_set_knows_its_claims_by_name() {
-        let set = SetNames { name: "web".to_owned(), templates: vec!["data".to_owned(), "log".to_owned()] };
-        for (claim, owned) in
-            [("data-web-0", true), ("log-web-11", true), ("data-web-db-0", false), ("data-web-", false), ("data-web-0x", false), ("other-web-0", false)]
-        {
+        let set = SetNames {
+            name: "web".to_owned(),
+            templates: vec!["data".to_owned(), "log".to_owned()],
+        };
+        for (claim, owned) in [
+            ("data-web-0", true),
+            ("log-web-11", true),
+            ("data-web-db-0", false),
+            ("data-web-", false),
+            ("data-web-0x", false),
+            ("other-web-0", false),
+        ] {
             assert_eq!(set.owns_claim(claim), owned, "{claim}");
         }
     }

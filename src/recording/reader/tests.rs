@@ -47,7 +47,11 @@ impl Write for Disk {
 fn header() -> Header {
     Header {
         started_at: "2026-01-02T03:04:05Z".to_owned(),
-        ..Header::now("v1.34.4", "lab", AskedOptions { command: "grade".to_owned(), ..AskedOptions::default() })
+        ..Header::now(
+            "v1.34.4",
+            "lab",
+            AskedOptions { command: "grade".to_owned(), ..AskedOptions::default() },
+        )
     }
 }
 
@@ -56,7 +60,12 @@ fn subject() -> What {
 }
 
 fn gap() -> What {
-    What::Gap(Gap { kind: Kind::Pod, reason: "expired".to_owned(), last_sure: None, vanished: vec![] })
+    What::Gap(Gap {
+        kind: Kind::Pod,
+        reason: "expired".to_owned(),
+        last_sure: None,
+        vanished: vec![],
+    })
 }
 
 /// Writes these facts; gives the file and the writer's own digest.
@@ -92,7 +101,8 @@ fn writer_and_reader_agree_on_the_digest() {
     assert_eq!(folded.header, header());
 }
 
-/// Catches restoring that changes what was judged: lines after the end count in no way, even broken.
+/// Catches restoring that changes what was judged: lines after the end count in no way, even
+/// broken.
 #[test]
 fn what_follows_the_end_is_kept_and_not_judged() {
     let facts = || [subject(), What::End(End::default())];
@@ -112,7 +122,11 @@ fn a_recording_that_was_cut_off_is_read_and_torn() {
     let (first_two, _) = recording([subject(), gap()]);
     for cut in first_two.len()..text.len() - 1 {
         let folded = read(&text[..cut]).unwrap();
-        assert_eq!((folded.torn, folded.timeline.namespace()), (cut != text.len() - 1, "lab"), "cut at {cut}");
+        assert_eq!(
+            (folded.torn, folded.timeline.namespace()),
+            (cut != text.len() - 1, "lab"),
+            "cut at {cut}"
+        );
     }
     // Only its newline is missing: the end is there.
     assert!(!read(&text[..text.len() - 1]).unwrap().torn);
@@ -131,12 +145,30 @@ fn errors_name_the_file_and_the_line() {
     assert_eq!(error(""), "FILE is empty");
     assert_eq!(error("\n\n"), "FILE is not a recording: its first line is not a header");
     assert_eq!(error(b"\x7fELF\0\0\xff\xfe".to_vec()), "FILE is a binary file, not a recording");
-    assert_eq!(error("apiVersion: v1\nkind: Service\n"), "FILE is not a recording: its first line is not a header");
-    assert_eq!(error("{\"format\":\"x\\u001b\",\"version\":1}\n"), "FILE is not a recording: its format is \"x\\\\u{1b}\"");
-    assert_eq!(error(&lines[1..].join("\n") as &str), "FILE is not a recording: its first line is not a header");
-    assert_eq!(error(with(1, &lines[0].replace("\"version\":1", "\"version\":2"))), "FILE has version 2 of the recording format, this tool reads up to 1");
-    assert_eq!(error(with(3, "{\"seq\":2,\"at\":x}")), "FILE is broken at line 3: expected value (column 15)");
-    assert_eq!(error(with(3, "{\"seq\":2,\"at\":1}")), "FILE is broken at line 3: it holds no observation that this version knows");
+    assert_eq!(
+        error("apiVersion: v1\nkind: Service\n"),
+        "FILE is not a recording: its first line is not a header"
+    );
+    assert_eq!(
+        error("{\"format\":\"x\\u001b\",\"version\":1}\n"),
+        "FILE is not a recording: its format is \"x\\\\u{1b}\""
+    );
+    assert_eq!(
+        error(&lines[1..].join("\n") as &str),
+        "FILE is not a recording: its first line is not a header"
+    );
+    assert_eq!(
+        error(with(1, &lines[0].replace("\"version\":1", "\"version\":2"))),
+        "FILE has version 2 of the recording format, this tool reads up to 1"
+    );
+    assert_eq!(
+        error(with(3, "{\"seq\":2,\"at\":x}")),
+        "FILE is broken at line 3: expected value (column 15)"
+    );
+    assert_eq!(
+        error(with(3, "{\"seq\":2,\"at\":1}")),
+        "FILE is broken at line 3: it holds no observation that this version knows"
+    );
     assert_eq!(error(with(3, lines[1])), "FILE is broken at line 3: seq 1 where 2 belongs");
     assert_eq!(error(with(2, "")), "FILE is broken at line 2: EOF while parsing a value");
 }
@@ -145,20 +177,30 @@ fn errors_name_the_file_and_the_line() {
 #[test]
 fn a_line_without_end_is_refused() {
     let header = recording([]).0;
-    let endless = std::io::BufReader::new(std::io::Read::chain(Cursor::new(header), std::io::repeat(b'a')));
+    let endless =
+        std::io::BufReader::new(std::io::Read::chain(Cursor::new(header), std::io::repeat(b'a')));
     let found = fold(Reader::from(Box::new(endless), "FILE").unwrap()).unwrap_err();
     assert_eq!(found.to_string(), "FILE is broken at line 2: the line is too long");
-    let zeros = Reader::from(Box::new(std::io::BufReader::new(std::io::repeat(0))), "FILE").err().unwrap();
+    let zeros =
+        Reader::from(Box::new(std::io::BufReader::new(std::io::repeat(0))), "FILE").err().unwrap();
     assert_eq!(zeros.to_string(), "FILE is a binary file, not a recording");
-    let text = Reader::from(Box::new(std::io::BufReader::new(std::io::repeat(b'a'))), "FILE").err().unwrap();
-    assert_eq!(text.to_string(), "FILE is not a recording: its first line is not a header, the line is too long");
+    let text = Reader::from(Box::new(std::io::BufReader::new(std::io::repeat(b'a'))), "FILE")
+        .err()
+        .unwrap();
+    assert_eq!(
+        text.to_string(),
+        "FILE is not a recording: its first line is not a header, the line is too long"
+    );
 }
 
-/// Catches a recording that fills the memory line by line, and a limit that the writer does not keep to.
+/// Catches a recording that fills the memory line by line, and a limit that the writer does not
+/// keep to.
 #[test]
 fn a_recording_without_end_is_refused() {
     let text = recording([subject(), gap(), gap()]).0;
-    let within = |room: usize| fold(Reader::within(room as u64, Box::new(Cursor::new(text.clone())), "FILE").unwrap());
+    let within = |room: usize| {
+        fold(Reader::within(room as u64, Box::new(Cursor::new(text.clone())), "FILE").unwrap())
+    };
     assert!(within(text.len()).is_ok());
     let told = within(text.len() - 1).unwrap_err().to_string();
     assert_eq!(told, "FILE goes on after 256 MiB (line 4): no recording of a lab is so long");
@@ -166,7 +208,10 @@ fn a_recording_without_end_is_refused() {
     let mut writer = Writer::to(Box::new(disk.clone()), &header());
     writer.room = 0;
     writer.push(&Observation { seq: 1, at: 1, what: subject() });
-    assert_eq!(writer.trouble().as_deref(), Some("the recording is not complete: it has reached 256 MiB"));
+    assert_eq!(
+        writer.trouble().as_deref(),
+        Some("the recording is not complete: it has reached 256 MiB")
+    );
     assert_eq!(disk.text().lines().count(), 1);
 }
 
@@ -174,7 +219,10 @@ fn a_recording_without_end_is_refused() {
 #[test]
 fn a_newer_minor_version_is_read_and_the_unknown_counted() {
     let (text, _) = recording([subject(), gap(), What::End(End::default())]);
-    let newer = text.replace("\"minor\":0", "\"minor\":3").replace("\"kind\":\"Pod\"", "\"kind\":\"Comet\"").replace("\"subject\":", "\"theme\":");
+    let newer = text
+        .replace("\"minor\":0", "\"minor\":3")
+        .replace("\"kind\":\"Pod\"", "\"kind\":\"Comet\"")
+        .replace("\"subject\":", "\"theme\":");
     let folded = read(newer).unwrap();
     assert_eq!((folded.unknown, folded.torn), (2, false));
 }

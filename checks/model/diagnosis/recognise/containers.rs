@@ -1,4 +1,5 @@
-//! What the containers of a pod show: images, configuration, memory, probes, and commands that end or do not.
+//! What the containers of a pod show: images, configuration, memory, probes, and commands that end
+//! or do not.
 
 use crate::model::diagnosis::recognise::{has_any, is_creating, sight};
 use crate::model::{
@@ -12,18 +13,37 @@ use crate::model::{
 
 /// The words with which a container waits for its image, and what the events say of the pull.
 fn pull_trouble(facts: &OrdinalFacts<'_>) -> Option<(String, Vec<Seq>)> {
-    const PULL: [&str; 6] = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError", "RegistryUnavailable"];
+    const PULL: [&str; 6] = [
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    ];
     let pod = facts.pod?;
-    let waiting = facts.statuses().filter_map(|it| it.state.waiting.as_ref()).find(|it| PULL.contains(&it.reason.as_str()))?;
+    let waiting = facts
+        .statuses()
+        .filter_map(|it| it.state.waiting.as_ref())
+        .find(|it| PULL.contains(&it.reason.as_str()))?;
     let event = facts.warning(|reason, message| reason == "Failed" && message.contains("pull"));
     let said = event.map_or("", |(_, _, message)| message);
     let words = if waiting.message.len() > said.len() { &waiting.message } else { said };
-    Some((format!("{}: {words}", waiting.reason), event.map(|(seq, ..)| seq).into_iter().chain([pod.added.by]).collect()))
+    Some((
+        format!("{}: {words}", waiting.reason),
+        event.map(|(seq, ..)| seq).into_iter().chain([pod.added.by]).collect(),
+    ))
 }
 
 /// Without the images' own names, which may hold any word.
 fn nameless(words: &str, pod: &PodLife) -> String {
-    let images = pod.spec().containers.iter().chain(&pod.spec().init_containers).map(|it| it.image.as_str()).filter(|it| !it.is_empty());
+    let images = pod
+        .spec()
+        .containers
+        .iter()
+        .chain(&pod.spec().init_containers)
+        .map(|it| it.image.as_str())
+        .filter(|it| !it.is_empty());
     images.fold(words.to_owned(), |words, image| words.replace(image, "…"))
 }
 
@@ -60,21 +80,30 @@ pub(crate) fn image_unreachable(facts: &OrdinalFacts<'_>) -> Option<Match> {
         return sight(format!("{message}: the registry has not answered yet"), [seq, pod.added.by]);
     }
     let (words, evidence) = pull_trouble(facts)?;
-    is_unreachable(&nameless(&words, pod)).then_some(Match { why: words, container: None, evidence })
+    is_unreachable(&nameless(&words, pod)).then_some(Match {
+        why: words,
+        container: None,
+        evidence,
+    })
 }
 
 /// No registry is asked for what is no name of an image.
 pub(crate) fn image_name_invalid(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (words, evidence) = pull_trouble(facts)?;
     let said = nameless(&words, facts.pod?);
-    let is_invalid = words.starts_with("InvalidImageName") || has_any(&said, &["invalid reference format", "couldn't parse image"]);
+    let is_invalid = words.starts_with("InvalidImageName")
+        || has_any(&said, &["invalid reference format", "couldn't parse image"]);
     (is_invalid && !facts.is_outdated()).then_some(Match { why: words, container: None, evidence })
 }
 
 /// No registry is asked where the template forbids it.
 pub(crate) fn image_never_pulled(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (words, evidence) = pull_trouble(facts)?;
-    (words.starts_with("ErrImageNeverPull") && !facts.is_outdated()).then_some(Match { why: words, container: None, evidence })
+    (words.starts_with("ErrImageNeverPull") && !facts.is_outdated()).then_some(Match {
+        why: words,
+        container: None,
+        evidence,
+    })
 }
 
 pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
@@ -93,44 +122,73 @@ pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (words, evidence) = pull_trouble(facts)?;
     let said = nameless(&words, facts.pod?);
     // With the submission may come what a private registry asks for.
-    (has_any(&said, &MISSING) && !is_unreachable(&said) && !facts.is_outdated()).then_some(Match { why: words, container: None, evidence })
+    (has_any(&said, &MISSING) && !is_unreachable(&said) && !facts.is_outdated()).then_some(Match {
+        why: words,
+        container: None,
+        evidence,
+    })
 }
 
 pub(crate) fn config_error(facts: &OrdinalFacts<'_>) -> Option<Match> {
     // The kubelet's own caches may be behind: that passes.
-    const PASSES: [&str; 5] = ["failed to sync", "timed out", "not yet been read", "not registered", "refused"];
+    const PASSES: [&str; 5] =
+        ["failed to sync", "timed out", "not yet been read", "not registered", "refused"];
     // A command that is not there; by other such words (of cgroups, of mounts) the node fails.
-    const NO_PROGRAM: [&str; 6] = ["exec: \"", "executable file", "exec /", "open executable", "exec format error", "chdir to cwd"];
+    const NO_PROGRAM: [&str; 6] = [
+        "exec: \"",
+        "executable file",
+        "exec /",
+        "open executable",
+        "exec format error",
+        "chdir to cwd",
+    ];
     let pod = facts.pod?;
     let waiting = || facts.statuses().filter_map(|it| it.state.waiting.as_ref());
-    let lacks = |it: &&Waiting| it.reason == "CreateContainerConfigError" && !has_any(&it.message, &PASSES);
+    let lacks =
+        |it: &&Waiting| it.reason == "CreateContainerConfigError" && !has_any(&it.message, &PASSES);
     if let Some(it) = waiting().find(lacks).filter(|_| !facts.may_have_come()) {
         return sight(format!("{}: {}", it.reason, it.message), [pod.added.by]);
     }
     for status in facts.statuses().filter(|it| it.state.running.is_none()) {
         let ended = [&status.state.terminated, &status.last_state.terminated].into_iter().flatten();
-        let started = ended.filter(|it| matches!(it.reason.as_str(), "StartError" | "ContainerCannotRun")).map(|it| &it.message);
-        let waits = |it: &&Waiting| matches!(it.reason.as_str(), "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff");
+        let started = ended
+            .filter(|it| matches!(it.reason.as_str(), "StartError" | "ContainerCannotRun"))
+            .map(|it| &it.message);
+        let waits = |it: &&Waiting| {
+            matches!(
+                it.reason.as_str(),
+                "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff"
+            )
+        };
         let waiting = status.state.waiting.iter().filter(waits).map(|it| &it.message);
-        if let Some(message) = started.chain(waiting).find(|message| has_any(message, &NO_PROGRAM)) {
-            return sight(message, [pod.added.by]).map(|it| Match { container: Some(status.name.clone()), ..it });
+        if let Some(message) = started.chain(waiting).find(|message| has_any(message, &NO_PROGRAM))
+        {
+            return sight(message, [pod.added.by])
+                .map(|it| Match { container: Some(status.name.clone()), ..it });
         }
     }
     let mounts_nothing = |reason: &str, message: &str| {
-        let names_it = has_any(message, &["configmap \"", "secret \""]) && has_any(message, &["\" not found"]);
+        let names_it =
+            has_any(message, &["configmap \"", "secret \""]) && has_any(message, &["\" not found"]);
         reason == "FailedMount"
             && !has_any(message, &PASSES)
             && describes(facts, message)
-            && (names_it || has_any(message, &["references non-existent", "hostpath type check failed"]))
+            && (names_it
+                || has_any(message, &["references non-existent", "hostpath type check failed"]))
     };
-    let (seq, reason, message) = facts.warning(mounts_nothing).filter(|_| is_creating(facts) && !facts.may_have_come())?;
+    let (seq, reason, message) =
+        facts.warning(mounts_nothing).filter(|_| is_creating(facts) && !facts.may_have_come())?;
     sight(format!("{reason}: {message}"), [seq, pod.added.by])
 }
 
-/// Whether the template itself describes the volume that a message is about: what is behind a claim is the cluster's.
+/// Whether the template itself describes the volume that a message is about: what is behind a claim
+/// is the cluster's.
 fn describes(facts: &OrdinalFacts<'_>, message: &str) -> bool {
     let volumes = facts.timeline.set().map(|set| &set.spec.template.spec.volumes);
-    let own = volumes.into_iter().flatten().filter(|it| it.persistent_volume_claim.is_none() && it.ephemeral.is_none());
+    let own = volumes
+        .into_iter()
+        .flatten()
+        .filter(|it| it.persistent_volume_claim.is_none() && it.ephemeral.is_none());
     own.map(|it| format!("volume \"{}\"", it.name)).any(|it| message.contains(&it))
 }
 
@@ -145,10 +203,21 @@ fn is_limited(facts: &OrdinalFacts<'_>, container: &str) -> bool {
 
 fn killed_for_memory(facts: &OrdinalFacts<'_>, by_its_own_limit: bool) -> Option<Match> {
     const ENOUGH: i32 = 2;
-    let (status, _) =
-        facts.crashing().find(|(it, ended)| it.restart_count >= ENOUGH && ended.reason == "OOMKilled" && is_limited(facts, &it.name) == by_its_own_limit)?;
-    let limit = if by_its_own_limit { "at its own memory limit" } else { "though the template sets it no memory limit" };
-    let why = format!("container {} was OOMKilled {limit}, {} times", status.name, status.restart_count + i32::from(status.state.terminated.is_some()));
+    let (status, _) = facts.crashing().find(|(it, ended)| {
+        it.restart_count >= ENOUGH
+            && ended.reason == "OOMKilled"
+            && is_limited(facts, &it.name) == by_its_own_limit
+    })?;
+    let limit = if by_its_own_limit {
+        "at its own memory limit"
+    } else {
+        "though the template sets it no memory limit"
+    };
+    let why = format!(
+        "container {} was OOMKilled {limit}, {} times",
+        status.name,
+        status.restart_count + i32::from(status.state.terminated.is_some())
+    );
     sight(why, facts.pod?.ended()).map(|it| Match { container: Some(status.name.clone()), ..it })
 }
 
@@ -160,18 +229,33 @@ pub(crate) fn node_out_of_memory(facts: &OrdinalFacts<'_>) -> Option<Match> {
     killed_for_memory(facts, false)
 }
 
-/// The kubelet ends the container, not its own command: it says so, or a signal ended it while the probe failed.
+/// The kubelet ends the container, not its own command: it says so, or a signal ended it while the
+/// probe failed.
 ///
 /// A container that ends by itself fails its probe, too, for the moment.
 pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const ENOUGH: i32 = 2;
     const BY_SIGNAL: [i32; 2] = [137, 143];
     let pod = facts.pod?;
-    let probed = |name: &str| pod.spec().containers.iter().any(|it| it.name == name && (it.liveness_probe.is_some() || it.startup_probe.is_some()));
-    let (status, ended) = facts.crashing().find(|(it, _)| it.restart_count >= ENOUGH && probed(&it.name))?;
-    let for_it = |message: &str| message.starts_with(&format!("Container {} failed ", status.name)) && has_any(message, &["liveness probe", "startup probe"]);
-    let killed = facts.timeline.words(pod.uid()).filter(|(_, it)| it.reason == "Killing" && for_it(&it.message)).last();
-    let failed = facts.warning(|reason, message| reason == "Unhealthy" && has_any(message, &["liveness", "startup"]));
+    let probed = |name: &str| {
+        pod.spec().containers.iter().any(|it| {
+            it.name == name && (it.liveness_probe.is_some() || it.startup_probe.is_some())
+        })
+    };
+    let (status, ended) =
+        facts.crashing().find(|(it, _)| it.restart_count >= ENOUGH && probed(&it.name))?;
+    let for_it = |message: &str| {
+        message.starts_with(&format!("Container {} failed ", status.name))
+            && has_any(message, &["liveness probe", "startup probe"])
+    };
+    let killed = facts
+        .timeline
+        .words(pod.uid())
+        .filter(|(_, it)| it.reason == "Killing" && for_it(&it.message))
+        .last();
+    let failed = facts.warning(|reason, message| {
+        reason == "Unhealthy" && has_any(message, &["liveness", "startup"])
+    });
     let said = match (&killed, &failed) {
         (None, Some((_, _, message))) if BY_SIGNAL.contains(&ended.exit_code) => message,
         (Some(_), Some((_, _, message))) => message,
@@ -180,7 +264,10 @@ pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
     };
     // A command that failed without a word leaves nothing after the colon.
     let said = said.trim_end().trim_end_matches(':');
-    let why = format!("container {} was ended {} times by the kubelet: {said}", status.name, status.restart_count);
+    let why = format!(
+        "container {} was ended {} times by the kubelet: {said}",
+        status.name, status.restart_count
+    );
     let evidence = killed.iter().map(|(seq, _)| *seq).chain(failed.iter().map(|(seq, ..)| *seq));
     sight(why, evidence).map(|it| Match { container: Some(status.name.clone()), ..it })
 }
@@ -193,9 +280,19 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         !by_memory && !done && is_enough(facts, it)
     });
     let (status, ended) = found?;
-    let evidence = pod.ended().into_iter().chain(facts.logs(&status.name).next_back().map(|(seq, _)| seq)).collect();
-    let signal = if ended.signal > 0 { format!(", signal {}", ended.signal) } else { String::new() };
-    let why = format!("container {} ends (exit status {}{signal}), started {} times", status.name, ended.exit_code, status.restart_count + 1);
+    let evidence = pod
+        .ended()
+        .into_iter()
+        .chain(facts.logs(&status.name).next_back().map(|(seq, _)| seq))
+        .collect();
+    let signal =
+        if ended.signal > 0 { format!(", signal {}", ended.signal) } else { String::new() };
+    let why = format!(
+        "container {} ends (exit status {}{signal}), started {} times",
+        status.name,
+        ended.exit_code,
+        status.restart_count + 1
+    );
     Some(Match { why, container: Some(status.name.clone()), evidence })
 }
 
@@ -211,13 +308,22 @@ fn is_enough(facts: &OrdinalFacts<'_>, status: &ContainerStatus) -> bool {
         return true;
     }
     let mut logs = facts.logs(&status.name);
-    let (Some((_, last)), Some((_, before))) = (logs.next_back(), logs.next_back()) else { return false };
-    let succeeds = [&status.state.terminated, &status.last_state.terminated].into_iter().flatten().all(|it| it.exit_code == 0);
+    let (Some((_, last)), Some((_, before))) = (logs.next_back(), logs.next_back()) else {
+        return false;
+    };
+    let succeeds = [&status.state.terminated, &status.last_state.terminated]
+        .into_iter()
+        .flatten()
+        .all(|it| it.exit_code == 0);
     let telling = succeeds || !last.is_empty();
-    status.restart_count >= THIRD && telling && are_alike(before, last) && !last.iter().any(|line| speaks_of_network(line))
+    status.restart_count >= THIRD
+        && telling
+        && are_alike(before, last)
+        && !last.iter().any(|line| speaks_of_network(line))
 }
 
-/// Whether two starts had the same last words. What goes to standard output and to standard error comes in any order.
+/// Whether two starts had the same last words. What goes to standard output and to standard error
+/// comes in any order.
 fn are_alike(one: &[String], other: &[String]) -> bool {
     let sorted = |lines: &[String]| {
         let mut lines: Vec<String> = lines.iter().map(|it| without_digits(it)).collect();
@@ -259,32 +365,50 @@ pub(crate) fn probe_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const FAIR: u64 = 20;
     let pod = facts.pod?;
     let time = |probe: &Probe| {
-        let seconds = i64::from(probe.initial_delay_seconds) + i64::from(probe.period_seconds.max(1)) * i64::from(probe.failure_threshold.max(1));
+        let seconds = i64::from(probe.initial_delay_seconds)
+            + i64::from(probe.period_seconds.max(1)) * i64::from(probe.failure_threshold.max(1));
         u64::try_from(seconds).unwrap_or(0)
     };
     let asked = |status: &ContainerStatus| {
         let container = pod.spec().containers.iter().find(|it| it.name == status.name)?;
         container.readiness_probe.as_ref().or(container.startup_probe.as_ref())?;
-        Some(container.readiness_probe.iter().chain(&container.startup_probe).map(time).sum::<u64>())
+        Some(
+            container.readiness_probe.iter().chain(&container.startup_probe).map(time).sum::<u64>(),
+        )
     };
-    let unready = pod.pod.status.container_statuses.iter().filter(|it| it.state.running.is_some() && !it.ready);
+    let unready = pod
+        .pod
+        .status
+        .container_statuses
+        .iter()
+        .filter(|it| it.state.running.is_some() && !it.ready);
     let (status, asked) = unready.filter_map(|it| Some((it, asked(it)?))).next()?;
     if facts.running_for() < asked + FAIR {
         return None;
     }
     // The kubelet's events may be lost where the node is busy: they tell why, not that.
     let event = facts.warning(|reason, _| reason == "Unhealthy");
-    let message = event.as_ref().map_or("its probe has not succeeded in all its time", |(_, _, message)| message);
+    let message = event
+        .as_ref()
+        .map_or("its probe has not succeeded in all its time", |(_, _, message)| message);
     let why = format!("container {} runs but is not Ready: {message}", status.name);
-    sight(why, event.iter().map(|(seq, _, _)| *seq).chain([pod.added.by])).map(|it| Match { container: Some(status.name.clone()), ..it })
+    sight(why, event.iter().map(|(seq, _, _)| *seq).chain([pod.added.by]))
+        .map(|it| Match { container: Some(status.name.clone()), ..it })
 }
 
 /// One that waits for something in the network may wait for the cluster.
 pub(crate) fn init_never_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const FAIR: u64 = 60;
     let pod = facts.pod?;
-    let is_sidecar = |name: &str| pod.spec().init_containers.iter().any(|it| it.name == name && it.restart_policy == "Always");
-    let status = pod.pod.status.init_container_statuses.iter().find(|it| it.state.running.is_some() && !is_sidecar(&it.name))?;
+    let is_sidecar = |name: &str| {
+        pod.spec().init_containers.iter().any(|it| it.name == name && it.restart_policy == "Always")
+    };
+    let status = pod
+        .pod
+        .status
+        .init_container_statuses
+        .iter()
+        .find(|it| it.state.running.is_some() && !is_sidecar(&it.name))?;
     let age = facts.timeline.now().saturating_sub(pod.added_at) / 1_000_000_000;
     let waits = facts.log(&status.name).iter().any(|line| speaks_of_network(line));
     if age < FAIR || waits {

@@ -6,12 +6,16 @@ mod refusals;
 mod scheduling;
 
 pub(crate) use crate::model::diagnosis::recognise::containers::{
-    config_error, container_ends, image_missing, image_name_invalid, image_never_pulled, image_unreachable, init_never_ends, liveness_fails,
-    node_out_of_memory, out_of_memory, probe_fails,
+    config_error, container_ends, image_missing, image_name_invalid, image_never_pulled,
+    image_unreachable, init_never_ends, liveness_fails, node_out_of_memory, out_of_memory,
+    probe_fails,
 };
-pub(crate) use crate::model::diagnosis::recognise::refusals::{name_taken, pod_refused, pod_security, policy, quota, webhook_down};
+pub(crate) use crate::model::diagnosis::recognise::refusals::{
+    name_taken, pod_refused, pod_security, policy, quota, webhook_down,
+};
 pub(crate) use crate::model::diagnosis::recognise::scheduling::{
-    host_port, host_port_taken, no_room, no_room_for_more, node_named, not_scheduled, placement_impossible,
+    host_port, host_port_taken, no_room, no_room_for_more, node_named, not_scheduled,
+    placement_impossible,
 };
 
 use crate::model::diagnosis::{
@@ -39,7 +43,8 @@ pub(crate) fn outdated_pod(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let set = facts.timeline.set()?;
     let newest = &set.status.update_revision;
     let is_known = set.status.observed_generation >= set.generation && !newest.is_empty();
-    let is_old = pod.pod.metadata.labels.get("controller-revision-hash").is_some_and(|it| it != newest);
+    let is_old =
+        pod.pod.metadata.labels.get("controller-revision-hash").is_some_and(|it| it != newest);
     if !is_known || !is_old {
         return None;
     }
@@ -49,8 +54,20 @@ pub(crate) fn outdated_pod(facts: &OrdinalFacts<'_>) -> Option<Match> {
 pub(crate) fn evicted(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let status = &pod.pod.status;
-    let disrupted = status.conditions.iter().find(|it| it.r#type == "DisruptionTarget" && it.status == "True");
-    if has_any(&status.reason, &["evicted", "preempting", "nodelost", "nodeaffinity", "outof", "unexpectedadmissionerror", "shutdown"]) {
+    let disrupted =
+        status.conditions.iter().find(|it| it.r#type == "DisruptionTarget" && it.status == "True");
+    if has_any(
+        &status.reason,
+        &[
+            "evicted",
+            "preempting",
+            "nodelost",
+            "nodeaffinity",
+            "outof",
+            "unexpectedadmissionerror",
+            "shutdown",
+        ],
+    ) {
         return sight(format!("{}: {}", status.reason, status.message), [pod.added.by]);
     }
     disrupted.and_then(|it| sight(format!("{}: {}", it.reason, it.message), [pod.added.by]))
@@ -58,120 +75,195 @@ pub(crate) fn evicted(facts: &OrdinalFacts<'_>) -> Option<Match> {
 
 /// The kubelet ended the pod for a limit that the template itself sets.
 pub(crate) fn storage_limit(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const LIMITS: [&str; 3] = ["exceeds the total limit of containers", "exceeded its local ephemeral storage limit", "usage of emptydir volume"];
+    const LIMITS: [&str; 3] = [
+        "exceeds the total limit of containers",
+        "exceeded its local ephemeral storage limit",
+        "usage of emptydir volume",
+    ];
     let pod = facts.pod?;
     let status = &pod.pod.status;
-    (status.reason == "Evicted" && has_any(&status.message, &LIMITS)).then(|| sight(format!("Evicted: {}", status.message), [pod.added.by])).flatten()
+    (status.reason == "Evicted" && has_any(&status.message, &LIMITS))
+        .then(|| sight(format!("Evicted: {}", status.message), [pod.added.by]))
+        .flatten()
 }
 
 /// The node controller has given the node up: whatever its pods say is old.
 pub(crate) fn node_not_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let (seq, reason, message) = facts.warning(|_, _| true).filter(|(_, reason, _)| *reason == "NodeNotReady")?;
+    let (seq, reason, message) =
+        facts.warning(|_, _| true).filter(|(_, reason, _)| *reason == "NodeNotReady")?;
     sight(format!("{reason}: {message}"), [seq])
 }
 
 fn is_creating(facts: &OrdinalFacts<'_>) -> bool {
-    facts.statuses().any(|it| it.state.waiting.as_ref().is_some_and(|it| matches!(it.reason.as_str(), "ContainerCreating" | "PodInitializing")))
+    facts.statuses().any(|it| {
+        it.state
+            .waiting
+            .as_ref()
+            .is_some_and(|it| matches!(it.reason.as_str(), "ContainerCreating" | "PodInitializing"))
+    })
 }
 
 /// The first pending claim of which `see` says something.
-fn pending(facts: &OrdinalFacts<'_>, see: impl Fn(&Pending<'_>) -> Option<String>) -> Option<Match> {
+fn pending(
+    facts: &OrdinalFacts<'_>,
+    see: impl Fn(&Pending<'_>) -> Option<String>,
+) -> Option<Match> {
     facts.pending_claims().find_map(|it| {
         let why = see(&it)?;
         sight(why, it.evidence)
     })
 }
 
-/// A claim that stood before the set asked for it: a claim cannot be changed, so it says nothing of the template as it is now.
+/// A claim that stood before the set asked for it: a claim cannot be changed, so it says nothing of
+/// the template as it is now.
 pub(crate) fn claim_differs(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let templates = &facts.timeline.set()?.spec.volume_claim_templates;
     pending(facts, |it| {
         let name = &it.claim.metadata.name;
-        let template = templates.iter().find(|template| *name == format!("{}-{}", template.metadata.name, pod.name()))?;
+        let template = templates
+            .iter()
+            .find(|template| *name == format!("{}-{}", template.metadata.name, pod.name()))?;
         let (wanted, claim) = (template.spec.as_ref()?, it.claim.spec.as_ref()?);
-        let class = match (wanted.storage_class_name.as_deref(), claim.storage_class_name.as_deref()) {
-            (Some(wanted), found) => found != Some(wanted),
-            // The API server writes the default class into a claim that names none, and that class exists.
-            (None, Some(found)) => found.is_empty() || is_class_missing(facts, found, &it.said),
-            (None, None) => false,
-        };
-        let other =
-            [("storageClassName", class), ("accessModes", wanted.access_modes != claim.access_modes), ("resources", wanted.resources != claim.resources)];
-        let fields: Vec<&str> = other.iter().filter(|(_, differs)| *differs).map(|(field, _)| *field).collect();
+        let class =
+            match (wanted.storage_class_name.as_deref(), claim.storage_class_name.as_deref()) {
+                (Some(wanted), found) => found != Some(wanted),
+                // The API server writes the default class into a claim that names none, and that
+                // class exists.
+                (None, Some(found)) => found.is_empty() || is_class_missing(facts, found, &it.said),
+                (None, None) => false,
+            };
+        let other = [
+            ("storageClassName", class),
+            ("accessModes", wanted.access_modes != claim.access_modes),
+            ("resources", wanted.resources != claim.resources),
+        ];
+        let fields: Vec<&str> =
+            other.iter().filter(|(_, differs)| *differs).map(|(field, _)| *field).collect();
         let command = format!("kubectl delete pvc {name} -n {}", facts.timeline.namespace());
-        (!fields.is_empty()).then(|| format!("claim {name} was made before, with another {}; `{command}` lets it be made anew", fields.join(" and ")))
+        (!fields.is_empty()).then(|| {
+            format!(
+                "claim {name} was made before, with another {}; `{command}` lets it be made anew",
+                fields.join(" and ")
+            )
+        })
     })
 }
 
 fn is_class_missing(facts: &OrdinalFacts<'_>, class: &str, said: &str) -> bool {
-    let known_missing = facts.timeline.storage_classes().is_some_and(|classes| classes.iter().all(|it| it.name != class));
+    let known_missing = facts
+        .timeline
+        .storage_classes()
+        .is_some_and(|classes| classes.iter().all(|it| it.name != class));
     known_missing || said.contains("storageclass") && said.contains("not found")
 }
 
 pub(crate) fn class_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |it| {
-        let class = it.claim.spec.as_ref()?.storage_class_name.as_deref().filter(|it| !it.is_empty())?;
-        is_class_missing(facts, class, &it.said)
-            .then(|| format!("claim {} names StorageClass {class:?}, which does not exist: {}", it.claim.metadata.name, it.said))
+        let class =
+            it.claim.spec.as_ref()?.storage_class_name.as_deref().filter(|it| !it.is_empty())?;
+        is_class_missing(facts, class, &it.said).then(|| {
+            format!(
+                "claim {} names StorageClass {class:?}, which does not exist: {}",
+                it.claim.metadata.name, it.said
+            )
+        })
     })
 }
 
 pub(crate) fn class_none(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |it| {
         let none = it.claim.spec.as_ref()?.storage_class_name.as_deref() == Some("");
-        (none && it.said.contains("no storage class is set")).then(|| format!("claim {}: {}", it.claim.metadata.name, it.said))
+        (none && it.said.contains("no storage class is set"))
+            .then(|| format!("claim {}: {}", it.claim.metadata.name, it.said))
     })
 }
 
 pub(crate) fn no_default_class(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |it| {
         let unnamed = it.claim.spec.as_ref()?.storage_class_name.is_none();
-        (unnamed && it.said.contains("no storage class is set"))
-            .then(|| format!("claim {} names no StorageClass and the cluster has no default one: {}", it.claim.metadata.name, it.said))
+        (unnamed && it.said.contains("no storage class is set")).then(|| {
+            format!(
+                "claim {} names no StorageClass and the cluster has no default one: {}",
+                it.claim.metadata.name, it.said
+            )
+        })
     })
 }
 
 pub(crate) fn wrong_access_mode(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const WORDS: [&str; 5] = ["access mode", "accessmode", "multi_node", "readwritemany", "readonlymany"];
+    const WORDS: [&str; 5] =
+        ["access mode", "accessmode", "multi_node", "readwritemany", "readonlymany"];
     pending(facts, |it| {
         let modes = &it.claim.spec.as_ref()?.access_modes;
         let many = modes.iter().any(|it| it.ends_with("Many"));
-        (many && has_any(&it.said, &WORDS)).then(|| format!("claim {} asks for {}: {}", it.claim.metadata.name, modes.join(", "), it.said))
+        (many && has_any(&it.said, &WORDS)).then(|| {
+            format!("claim {} asks for {}: {}", it.claim.metadata.name, modes.join(", "), it.said)
+        })
     })
 }
 
 /// A claim that was created for a volume by name, and does not get it.
 ///
-/// Who copies a claim from a cluster (`kubectl get -o yaml`) copies the name of that claim's own volume with it.
+/// Who copies a claim from a cluster (`kubectl get -o yaml`) copies the name of that claim's own
+/// volume with it.
 pub(crate) fn volume_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |it| {
         let waits = it.claim.status.phase != "Lost" && !facts.out_of_time;
         let volume = it.claim.spec.as_ref().map_or("", |it| &it.volume_name);
         let told = if it.said.is_empty() { "no such volume is free for it" } else { &it.said };
-        (it.names_its_volume && !waits).then(|| format!("claim {} names volume {volume} and is {}: {told}", it.claim.metadata.name, it.claim.status.phase))
+        (it.names_its_volume && !waits).then(|| {
+            format!(
+                "claim {} names volume {volume} and is {}: {told}",
+                it.claim.metadata.name, it.claim.status.phase
+            )
+        })
     })
 }
 
 pub(crate) fn volume_lost(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    pending(facts, |it| (it.claim.status.phase == "Lost").then(|| format!("claim {} is Lost: {}", it.claim.metadata.name, it.said)))
+    pending(facts, |it| {
+        (it.claim.status.phase == "Lost")
+            .then(|| format!("claim {} is Lost: {}", it.claim.metadata.name, it.said))
+    })
 }
 
 /// What a template may ask of a claim, and provisioners do not give.
 pub(crate) fn claim_impossible(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const WORDS: [&str; 4] = ["selector is not supported", "not support block volume", "block volumes are not supported", "volumemode"];
-    pending(facts, |it| has_any(&it.said, &WORDS).then(|| format!("claim {}: {}", it.claim.metadata.name, it.said)))
+    const WORDS: [&str; 4] = [
+        "selector is not supported",
+        "not support block volume",
+        "block volumes are not supported",
+        "volumemode",
+    ];
+    pending(facts, |it| {
+        has_any(&it.said, &WORDS).then(|| format!("claim {}: {}", it.claim.metadata.name, it.said))
+    })
 }
 
 /// A claim that neither the set nor an ephemeral volume makes, and that nobody has made.
 pub(crate) fn claim_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
-    let message = facts.unschedulable().filter(|it| it.contains("persistentvolumeclaim") && it.contains("not found") && !facts.is_outdated())?;
-    let named = pod.spec().volumes.iter().filter_map(|it| it.persistent_volume_claim.as_ref()).map(|it| it.claim_name.as_str());
+    let message = facts.unschedulable().filter(|it| {
+        it.contains("persistentvolumeclaim") && it.contains("not found") && !facts.is_outdated()
+    })?;
+    let named = pod
+        .spec()
+        .volumes
+        .iter()
+        .filter_map(|it| it.persistent_volume_claim.as_ref())
+        .map(|it| it.claim_name.as_str());
     let made = |claim: &str| {
-        facts.timeline.set().is_some_and(|set| set.spec.volume_claim_templates.iter().any(|it| claim == format!("{}-{}", it.metadata.name, pod.name())))
+        facts.timeline.set().is_some_and(|set| {
+            set.spec
+                .volume_claim_templates
+                .iter()
+                .any(|it| claim == format!("{}-{}", it.metadata.name, pod.name()))
+        })
     };
-    named.filter(|it| !made(it)).find(|it| message.contains(&format!("\"{it}\"")) && facts.timeline.claim(it).is_empty())?;
+    named
+        .filter(|it| !made(it))
+        .find(|it| message.contains(&format!("\"{it}\"")) && facts.timeline.claim(it).is_empty())?;
     sight(message, [pod.added.by])
 }
 
@@ -180,12 +272,16 @@ pub(crate) fn claim_pending(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const NORMAL: [&str; 2] = ["waiting for first consumer", "to be scheduled"];
     pending(facts, |it| {
         let told = if it.said.is_empty() { "nothing is said of why" } else { &it.said };
-        (!has_any(&it.said, &NORMAL)).then(|| format!("claim {} is {}: {told}", it.claim.metadata.name, it.claim.status.phase))
+        (!has_any(&it.said, &NORMAL)).then(|| {
+            format!("claim {} is {}: {told}", it.claim.metadata.name, it.claim.status.phase)
+        })
     })
 }
 
 pub(crate) fn volume_not_mounted(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let (seq, reason, message) = facts.warning(|reason, _| matches!(reason, "FailedMount" | "FailedAttachVolume")).filter(|_| is_creating(facts))?;
+    let (seq, reason, message) = facts
+        .warning(|reason, _| matches!(reason, "FailedMount" | "FailedAttachVolume"))
+        .filter(|_| is_creating(facts))?;
     sight(format!("{reason}: {message}"), [seq])
 }
 
@@ -198,30 +294,59 @@ pub(crate) fn still_stopping(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if so_far >= allowed + STOPPING_SECONDS {
         return None;
     }
-    sight(format!("it was asked to stop {so_far} s before the time was over, and may take {allowed} s"), [facts.leaving?.deletion_requested?.by])
+    sight(
+        format!(
+            "it was asked to stop {so_far} s before the time was over, and may take {allowed} s"
+        ),
+        [facts.leaving?.deletion_requested?.by],
+    )
 }
 
 pub(crate) fn still_terminating(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.leaving?;
     let statuses = &pod.pod.status.container_statuses;
     let has_ended = !statuses.is_empty() && statuses.iter().all(|it| it.state.terminated.is_some());
-    let held = if has_ended { ", though its containers have ended: a finalizer or the node holds it" } else { "" };
-    sight(format!("it has been asked to stop and is still there{held}"), [pod.deletion_requested?.by])
+    let held = if has_ended {
+        ", though its containers have ended: a finalizer or the node holds it"
+    } else {
+        ""
+    };
+    sight(
+        format!("it has been asked to stop and is still there{held}"),
+        [pod.deletion_requested?.by],
+    )
 }
 
 pub(crate) fn never_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let Some(pod) = facts.pod else {
-        let why = facts.failed_create().map_or_else(|| "it was not created".to_owned(), |(message, _)| message.to_owned());
+        let why = facts
+            .failed_create()
+            .map_or_else(|| "it was not created".to_owned(), |(message, _)| message.to_owned());
         return sight(why, [facts.timeline.last()]);
     };
-    let waiting = facts.statuses().find_map(|it| it.state.waiting.as_ref()).map(|it| format!(", {} {}", it.reason, it.message)).unwrap_or_default();
-    let said = facts.warning(|_, _| true).map(|(_, reason, message)| format!(" ({reason}: {message})")).unwrap_or_default();
+    let waiting = facts
+        .statuses()
+        .find_map(|it| it.state.waiting.as_ref())
+        .map(|it| format!(", {} {}", it.reason, it.message))
+        .unwrap_or_default();
+    let said = facts
+        .warning(|_, _| true)
+        .map(|(_, reason, message)| format!(" ({reason}: {message})"))
+        .unwrap_or_default();
     if let Some(why) = facts.timeline.restless(pod).filter(|_| pod.is_ready()) {
         return sight(why, [pod.added.by].into_iter().chain(pod.ended()));
     }
     let not_ready = if pod.pod.status.phase == "Running" { ", but not Ready" } else { "" };
     // A container that is not ready is told by its own state.
-    let gates = pod.pod.status.conditions.iter().find(|it| it.r#type == "Ready" && it.reason == "ReadinessGatesNotReady");
+    let gates = pod
+        .pod
+        .status
+        .conditions
+        .iter()
+        .find(|it| it.r#type == "Ready" && it.reason == "ReadinessGatesNotReady");
     let gates = gates.map(|it| format!(": {}", it.message)).unwrap_or_default();
-    sight(format!("it is {}{not_ready}{gates}{}{said}", pod.pod.status.phase, waiting.trim_end()), [pod.added.by])
+    sight(
+        format!("it is {}{not_ready}{gates}{}{said}", pod.pod.status.phase, waiting.trim_end()),
+        [pod.added.by],
+    )
 }

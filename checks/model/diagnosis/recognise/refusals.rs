@@ -1,7 +1,9 @@
-//! What keeps the set from making a pod, or its claim: quotas, policies, webhooks, and pods that hold the name.
+//! What keeps the set from making a pod, or its claim: quotas, policies, webhooks, and pods that
+//! hold the name.
 //!
-//! A policy that forbids what the lab asks (a plain pod, a claim of 50Mi) is the cluster's; one that forbids what the
-//! submission chose beside that is the submission's. Where the words do not say which, it is the cluster's.
+//! A policy that forbids what the lab asks (a plain pod, a claim of 50Mi) is the cluster's; one
+//! that forbids what the submission chose beside that is the submission's. Where the words do not
+//! say which, it is the cluster's.
 
 use crate::model::diagnosis::recognise::{has_any, sight};
 use crate::model::{
@@ -14,20 +16,26 @@ use crate::model::{
 const LEAST_STORAGE: u128 = 50 * 1024 * 1024;
 
 pub(crate) fn quota(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let (message, seq) = facts.failed_create().filter(|(message, _)| has_any(message, &["exceeded quota", "failed quota"]))?;
+    let (message, seq) = facts
+        .failed_create()
+        .filter(|(message, _)| has_any(message, &["exceeded quota", "failed quota"]))?;
     sight(message, [seq])
 }
 
 /// The level that the grader itself gave the namespace refuses the pods.
 pub(crate) fn pod_security(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let refused = |message: &str| facts.has_graders_level() && has_any(message, &["violates podsecurity \"baseline"]);
+    let refused = |message: &str| {
+        facts.has_graders_level() && has_any(message, &["violates podsecurity \"baseline"])
+    };
     let (message, seq) = facts.failed_create().filter(|(message, _)| refused(message))?;
     sight(message, [seq])
 }
 
 /// An admission webhook that does not answer.
 pub(crate) fn webhook_down(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let (message, seq) = facts.failed_create().filter(|(message, _)| has_any(message, &["failed calling webhook", "failed to call webhook"]))?;
+    let (message, seq) = facts.failed_create().filter(|(message, _)| {
+        has_any(message, &["failed calling webhook", "failed to call webhook"])
+    })?;
     sight(message, [seq])
 }
 
@@ -40,12 +48,15 @@ pub(crate) fn name_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let name = facts.name();
     let other = facts.timeline.unowned_pods().find(|pod| pod.name() == name)?;
     let labels = &other.pod.metadata.labels;
-    let differs = set.spec.selector.match_labels.iter().find(|(key, value)| labels.get(*key) != Some(value));
+    let differs =
+        set.spec.selector.match_labels.iter().find(|(key, value)| labels.get(*key) != Some(value));
     let owner = other.pod.metadata.owner_references.iter().find(|it| it.controller);
     let why = match (differs, owner) {
         (_, Some(owner)) => format!("{} {} owns it", owner.kind, owner.name),
         (Some((key, _)), None) if !labels.contains_key(key) => format!("its label {key} is gone"),
-        (Some((key, value)), None) => format!("its label {key} is {:?}, not {value:?}", labels[key]),
+        (Some((key, value)), None) => {
+            format!("its label {key} is {:?}, not {value:?}", labels[key])
+        }
         // One whose labels match is adopted in a moment, and one that has been asked to go may go.
         (None, None) if facts.out_of_time => "it has no owner".to_owned(),
         (None, None) => return None,
@@ -70,13 +81,23 @@ pub(crate) fn policy(facts: &OrdinalFacts<'_>) -> Option<Match> {
 
 /// What the API server refused to make, where that is no passing trouble.
 fn refusal<'t>(facts: &OrdinalFacts<'t>) -> Option<(&'t str, Seq)> {
-    // The namespace's own account comes a moment after the namespace, the count of what is used a moment after a quota.
-    const NOT_OURS: [&str; 6] =
-        ["exceeded quota", "failed quota", "status unknown for quota", "being terminated", "failed calling webhook", "serviceaccount \"default\" not found"];
-    const REFUSED: [&str; 5] = ["violates podsecurity", "is invalid", "forbidden", "denied the request", "denied request"];
+    // The namespace's own account comes a moment after the namespace, the count of what is used a
+    // moment after a quota.
+    const NOT_OURS: [&str; 6] = [
+        "exceeded quota",
+        "failed quota",
+        "status unknown for quota",
+        "being terminated",
+        "failed calling webhook",
+        "serviceaccount \"default\" not found",
+    ];
+    const REFUSED: [&str; 5] =
+        ["violates podsecurity", "is invalid", "forbidden", "denied the request", "denied request"];
     let refused = |message: &str| has_any(message, &REFUSED) && !has_any(message, &NOT_OURS);
-    // What was not there may have been made since, and the controller tries again only after minutes.
-    let is_stale = |message: &str, seq: Seq| message.contains("not found") && facts.timeline.is_old_news(seq);
+    // What was not there may have been made since, and the controller tries again only after
+    // minutes.
+    let is_stale =
+        |message: &str, seq: Seq| message.contains("not found") && facts.timeline.is_old_news(seq);
     facts.failed_create().filter(|(message, seq)| refused(message) && !is_stale(message, *seq))
 }
 
@@ -91,18 +112,22 @@ fn is_chosen(facts: &OrdinalFacts<'_>, message: &str) -> bool {
         return chosen;
     }
     // A policy's own words may hold any other.
-    !has_any(message, &["validatingadmissionpolicy", "admission webhook", "denied request"]) && has_any(message, &NAMED)
+    !has_any(message, &["validatingadmissionpolicy", "admission webhook", "denied request"])
+        && has_any(message, &NAMED)
 }
 
 /// Of Pod Security's words: whether anything but what a plain pod leaves out is refused.
 ///
-/// A plain pod "must set" what the level `restricted` asks; all other violations are of something that stands in the template.
+/// A plain pod "must set" what the level `restricted` asks; all other violations are of something
+/// that stands in the template.
 fn violates_by_choice(violations: &str) -> bool {
     let details = violations.split_once("\": ").map_or("", |(_, details)| details);
-    details.is_empty() || details.split("), ").any(|it| !it.contains("must set ") || it.contains("must not "))
+    details.is_empty()
+        || details.split("), ").any(|it| !it.contains("must set ") || it.contains("must not "))
 }
 
-/// Of a LimitRange's words: whether the submission chose what is outside; `None` where they are not a LimitRange's.
+/// Of a LimitRange's words: whether the submission chose what is outside; `None` where they are not
+/// a LimitRange's.
 fn exceeds_limit_range_by_choice(facts: &OrdinalFacts<'_>, message: &str) -> Option<bool> {
     const BOUNDS: [&str; 2] = ["minimum ", "maximum "];
     if message.contains(" max limit to request ratio per ") {
@@ -115,10 +140,14 @@ fn exceeds_limit_range_by_choice(facts: &OrdinalFacts<'_>, message: &str) -> Opt
         return Some(false);
     }
     if resource == "storage" {
-        let most = after.split_once(" is ").and_then(|(_, rest)| rest.split(',').next()).and_then(quantity::bytes);
+        let most = after
+            .split_once(" is ")
+            .and_then(|(_, rest)| rest.split(',').next())
+            .and_then(quantity::bytes);
         return Some(bound == "maximum " && most.is_some_and(|most| most >= LEAST_STORAGE));
     }
     let template = &facts.timeline.set()?.spec.template.spec;
-    let mut resources = template.containers.iter().chain(&template.init_containers).map(|it| &it.resources);
+    let mut resources =
+        template.containers.iter().chain(&template.init_containers).map(|it| &it.resources);
     Some(resources.any(|it| it.limits.contains_key(resource) || it.requests.contains_key(resource)))
 }

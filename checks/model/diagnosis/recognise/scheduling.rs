@@ -1,12 +1,13 @@
 //! Why the scheduler finds no node for a pod.
 //!
-//! Its message names a reason for each node. Reasons that are known are the template's, or pass; what is not known is
-//! quoted, and nothing is made of it.
+//! Its message names a reason for each node. Reasons that are known are the template's, or pass;
+//! what is not known is quoted, and nothing is made of it.
 
 use crate::model::diagnosis::recognise::{has_any, sight};
 use crate::model::diagnosis::{Match, facts::OrdinalFacts};
 
-/// Reasons that stand in the template alone. "existing pods anti-affinity rules" are those of others.
+/// Reasons that stand in the template alone. "existing pods anti-affinity rules" are those of
+/// others.
 const CHOSEN: [&str; 5] = [
     "didn't match pod's node affinity/selector",
     "didn't match pod affinity rules",
@@ -15,14 +16,23 @@ const CHOSEN: [&str; 5] = [
     "didn't match node selector",
 ];
 /// Of a node that nobody's pods are meant for.
-const RESERVED: [&str; 2] = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
-/// Reasons that pass when there is room, or when a node is well again. The lab asks for no toleration.
-const PASSING: [&str; 6] =
-    ["insufficient ", "too many pods", "existing pods anti-affinity rules", "exceed max volume count", "were unschedulable", "untolerated taint"];
+const RESERVED: [&str; 2] =
+    ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
+/// Reasons that pass when there is room, or when a node is well again. The lab asks for no
+/// toleration.
+const PASSING: [&str; 6] = [
+    "insufficient ",
+    "too many pods",
+    "existing pods anti-affinity rules",
+    "exceed max volume count",
+    "were unschedulable",
+    "untolerated taint",
+];
 /// A node has each of its ports once.
 const PORT: &str = "free ports for the requested pod ports";
 
-/// The reasons of all nodes, such as `1 node(s) had untolerated taint {…}`; none where the message has another form.
+/// The reasons of all nodes, such as `1 node(s) had untolerated taint {…}`; none where the message
+/// has another form.
 fn reasons(message: &str) -> Vec<&str> {
     let Some((_, rest)) = message.split_once("available: ") else { return vec![] };
     rest.split(". ").next().unwrap_or_default().split(", ").collect()
@@ -30,19 +40,28 @@ fn reasons(message: &str) -> Vec<&str> {
 
 /// The message without what it says of preempting other pods, which is the same for every reason.
 fn spoken(message: &str) -> &str {
-    [" no new claims to deallocate", " preemption: "].iter().fold(message, |said, tail| said.split_once(tail).map_or(said, |(head, _)| head))
+    [" no new claims to deallocate", " preemption: "]
+        .iter()
+        .fold(message, |said, tail| said.split_once(tail).map_or(said, |(head, _)| head))
 }
 
 /// Whether a request is larger than all that a node has.
 ///
 /// The scheduler calls preemption unhelpful for resources only where that is so.
 fn is_too_large(message: &str, reason: &str) -> bool {
-    has_any(reason, &["insufficient "]) && message.contains("Preemption is not helpful") && !message.contains("No preemption victims")
+    has_any(reason, &["insufficient "])
+        && message.contains("Preemption is not helpful")
+        && !message.contains("No preemption victims")
 }
 
 /// Whether every node has one of these reasons or is nobody's, and some node has one of the latter.
-fn are_all(reasons: &[&str], is_known: impl Fn(&str) -> bool, is_it: impl Fn(&str) -> bool) -> bool {
-    reasons.iter().all(|it| is_known(it) || is_it(it) || has_any(it, &RESERVED)) && reasons.iter().any(|it| is_it(it))
+fn are_all(
+    reasons: &[&str],
+    is_known: impl Fn(&str) -> bool,
+    is_it: impl Fn(&str) -> bool,
+) -> bool {
+    reasons.iter().all(|it| is_known(it) || is_it(it) || has_any(it, &RESERVED))
+        && reasons.iter().any(|it| is_it(it))
 }
 
 /// No node can take the pod, for reasons that stand in the template alone.
@@ -50,7 +69,9 @@ pub(crate) fn placement_impossible(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod.filter(|_| facts.is_the_submissions())?;
     let message = facts.unschedulable()?;
     let is_chosen = |reason: &str| has_any(reason, &CHOSEN) || is_too_large(message, reason);
-    are_all(&reasons(message), |_| false, is_chosen).then(|| sight(spoken(message), [pod.added.by])).flatten()
+    are_all(&reasons(message), |_| false, is_chosen)
+        .then(|| sight(spoken(message), [pod.added.by]))
+        .flatten()
 }
 
 /// The set's own pods have the host port on every node that could take this one.
@@ -60,18 +81,27 @@ pub(crate) fn host_port(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let reasons = reasons(message);
     let is_chosen = |reason: &str| has_any(reason, &CHOSEN) || is_too_large(message, reason);
     let is_port = |reason: &str| has_any(reason, &[PORT]);
-    let nodes: usize = reasons.iter().filter(|it| is_port(it)).filter_map(|it| it.split(' ').next()?.parse::<usize>().ok()).sum();
-    (are_all(&reasons, is_chosen, is_port) && facts.placed() >= nodes.max(1)).then(|| sight(spoken(message), [pod.added.by])).flatten()
+    let nodes: usize = reasons
+        .iter()
+        .filter(|it| is_port(it))
+        .filter_map(|it| it.split(' ').next()?.parse::<usize>().ok())
+        .sum();
+    (are_all(&reasons, is_chosen, is_port) && facts.placed() >= nodes.max(1))
+        .then(|| sight(spoken(message), [pod.added.by]))
+        .flatten()
 }
 
 /// Pods of others have the host port.
 pub(crate) fn host_port_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let message = facts.unschedulable()?;
     let is_other = |reason: &str| has_any(reason, &CHOSEN) || has_any(reason, &PASSING);
-    are_all(&reasons(message), is_other, |it| has_any(it, &[PORT])).then(|| sight(spoken(message), [facts.pod?.added.by])).flatten()
+    are_all(&reasons(message), is_other, |it| has_any(it, &[PORT]))
+        .then(|| sight(spoken(message), [facts.pod?.added.by]))
+        .flatten()
 }
 
-/// What the tour alone asks for is not waited for: it has a way without, whatever the scheduler says.
+/// What the tour alone asks for is not waited for: it has a way without, whatever the scheduler
+/// says.
 pub(crate) fn no_room_for_more(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let message = facts.unschedulable().filter(|_| !facts.is_the_submissions())?;
     // A claim that is about to be made, or bound, is the usual beginning.
@@ -86,7 +116,9 @@ pub(crate) fn no_room_for_more(facts: &OrdinalFacts<'_>) -> Option<Match> {
 pub(crate) fn no_room(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let message = facts.unschedulable()?;
     let is_other = |reason: &str| has_any(reason, &CHOSEN);
-    are_all(&reasons(message), is_other, |it| has_any(it, &PASSING)).then(|| sight(spoken(message), [facts.pod?.added.by])).flatten()
+    are_all(&reasons(message), is_other, |it| has_any(it, &PASSING))
+        .then(|| sight(spoken(message), [facts.pod?.added.by]))
+        .flatten()
 }
 
 /// Whatever else the scheduler says.
@@ -94,16 +126,31 @@ pub(crate) fn not_scheduled(facts: &OrdinalFacts<'_>) -> Option<Match> {
     sight(spoken(facts.unschedulable()?), [facts.pod?.added.by])
 }
 
-/// The template names the node itself, so no scheduler looks for one: a node that is there has the containers soon.
+/// The template names the node itself, so no scheduler looks for one: a node that is there has the
+/// containers soon.
 pub(crate) fn node_named(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let named = &facts.timeline.set()?.spec.template.spec.node_name;
     let pod = facts.pod.filter(|_| !named.is_empty())?;
     let status = &pod.pod.status;
-    let is_collected = status.conditions.iter().any(|it| it.r#type == "DisruptionTarget" && it.reason == "DeletionByPodGC");
+    let is_collected = status
+        .conditions
+        .iter()
+        .any(|it| it.r#type == "DisruptionTarget" && it.reason == "DeletionByPodGC");
     let is_refused = has_any(&status.reason, &["nodeaffinity", "outof"]);
-    let is_untouched = facts.out_of_time && status.phase == "Pending" && facts.statuses().next().is_none();
+    let is_untouched =
+        facts.out_of_time && status.phase == "Pending" && facts.statuses().next().is_none();
     if is_refused {
-        return sight(format!("node {named} refused it: {}: {}", status.reason, status.message), [pod.added.by]);
+        return sight(
+            format!("node {named} refused it: {}: {}", status.reason, status.message),
+            [pod.added.by],
+        );
     }
-    (is_collected || is_untouched).then(|| sight(format!("the template names node {named}, and no such node took the pod"), [pod.added.by])).flatten()
+    (is_collected || is_untouched)
+        .then(|| {
+            sight(
+                format!("the template names node {named}, and no such node took the pod"),
+                [pod.added.by],
+            )
+        })
+        .flatten()
 }

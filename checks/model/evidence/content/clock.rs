@@ -1,4 +1,5 @@
-//! What the time of writing explains: renderings of the moments at which a file may have been written.
+//! What the time of writing explains: renderings of the moments at which a file may have been
+//! written.
 
 use crate::model::evidence::content::lexer::Token;
 use crate::model::timeline::lives::PodLife;
@@ -11,7 +12,8 @@ const ZONES: std::ops::RangeInclusive<i64> = -48..=56;
 /// By how many seconds clocks and file systems may differ.
 const SLACK: i64 = 2;
 
-/// The moments at which a file may have been written, in seconds since the epoch by the node's clock.
+/// The moments at which a file may have been written, in seconds since the epoch by the node's
+/// clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moments {
     /// The start of the pod's first container.
@@ -49,13 +51,15 @@ pub(crate) fn told(token: &Token<'_>) -> WrittenTime {
     let text = token.text;
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let whole = digits == text.len() || text.as_bytes().get(digits) == Some(&b'.');
-    let is_epoch = whole && matches!(digits, 10 | 13 | 16 | 19) && !text[digits..].contains(['-', ':']);
+    let is_epoch =
+        whole && matches!(digits, 10 | 13 | 16 | 19) && !text[digits..].contains(['-', ':']);
     if let Some(seconds) = text.get(..10).filter(|_| is_epoch).and_then(|it| it.parse().ok()) {
         return WrittenTime::Epoch(seconds);
     }
     // The time of day stands behind the date: after its letter or joint, or alone.
     let has_date = text.len() > 8 && text.bytes().take(4).all(|it| it.is_ascii_digit());
-    let day = if has_date { time_behind_date(text) } else { Some(text).filter(|it| it.contains(':')) };
+    let day =
+        if has_date { time_behind_date(text) } else { Some(text).filter(|it| it.contains(':')) };
     day.and_then(of_day).unwrap_or(WrittenTime::Date)
 }
 
@@ -65,7 +69,8 @@ fn time_behind_date(text: &str) -> Option<&str> {
         return text.get(8..).map(|it| it.trim_start_matches(['T', 't', '_', '-']));
     }
     // Year, month and day, and what joins the time to them.
-    let joint = text.char_indices().filter(|(_, it)| !it.is_ascii_digit()).nth(2).map(|(at, _)| at)?;
+    let joint =
+        text.char_indices().filter(|(_, it)| !it.is_ascii_digit()).nth(2).map(|(at, _)| at)?;
     text.get(joint + 1..)
 }
 
@@ -84,7 +89,8 @@ fn of_day(text: &str) -> Option<WrittenTime> {
     };
     let seconds = hour * 3600 + minute * 60 + second.unwrap_or(0);
     let is_time = hour < 25 && minute < 60 && second.is_none_or(|it| it < 61);
-    is_time.then_some(WrittenTime::OfDay { seconds, exact_to: if second.is_some() { 1 } else { 60 } })
+    is_time
+        .then_some(WrittenTime::OfDay { seconds, exact_to: if second.is_some() { 1 } else { 60 } })
 }
 
 impl WrittenTime {
@@ -96,7 +102,16 @@ impl WrittenTime {
             (Self::Date, _) => true,
             (Self::Epoch(seconds), Some((first, last))) => (first..=last).contains(&seconds),
             (Self::OfDay { seconds, exact_to }, Some((first, last))) => {
-                [0, 1800].iter().any(|half| (-12..=14).any(|zone| is_within(seconds, exact_to, first + zone * 3600 + half, last + zone * 3600 + half)))
+                [0, 1800].iter().any(|half| {
+                    (-12..=14).any(|zone| {
+                        is_within(
+                            seconds,
+                            exact_to,
+                            first + zone * 3600 + half,
+                            last + zone * 3600 + half,
+                        )
+                    })
+                })
             }
             (Self::Epoch(_), None) => false,
             (Self::OfDay { exact_to, .. }, None) => exact_to > 1,
@@ -152,10 +167,14 @@ pub(crate) fn explains(numbers: &[Written<'_>]) -> Explained {
 /// Six digits that read as hours, minutes and seconds.
 fn is_time_of_day(digits: &str) -> bool {
     let part = |from: usize| digits.get(from..from + 2).and_then(|it| it.parse::<u32>().ok());
-    digits.len() == 6 && part(0).is_some_and(|it| it < 24) && part(2).is_some_and(|it| it < 60) && part(4).is_some_and(|it| it < 60)
+    digits.len() == 6
+        && part(0).is_some_and(|it| it < 24)
+        && part(2).is_some_and(|it| it < 60)
+        && part(4).is_some_and(|it| it < 60)
 }
 
-/// Ids count from a number that a person would choose; a time of day does so once in a hundred seconds.
+/// Ids count from a number that a person would choose; a time of day does so once in a hundred
+/// seconds.
 fn has_round_base(numbers: &[Written<'_>]) -> bool {
     let lowest = numbers.iter().filter_map(|it| it.digits.parse::<i64>().ok()).min().unwrap_or(0);
     lowest % 100 < 20
@@ -171,7 +190,11 @@ struct Rendering {
 }
 
 const RENDERINGS: [Rendering; 7] = [
-    Rendering { digits: 6, render: |t| t / 3600 % 24 * 10_000 + t / 60 % 60 * 100 + t % 60, zoned: true },
+    Rendering {
+        digits: 6,
+        render: |t| t / 3600 % 24 * 10_000 + t / 60 % 60 * 100 + t % 60,
+        zoned: true,
+    },
     Rendering { digits: 4, render: |t| t / 3600 % 24 * 100 + t / 60 % 60, zoned: true },
     Rendering { digits: 4, render: |t| t / 60 % 60 * 100 + t % 60, zoned: true },
     Rendering { digits: 2, render: |t| t % 60, zoned: false },
@@ -181,17 +204,21 @@ const RENDERINGS: [Rendering; 7] = [
 ];
 
 impl Rendering {
-    /// Whether one zone, the same for all, makes each of the numbers a rendering of the moment at which it may have been written.
+    /// Whether one zone, the same for all, makes each of the numbers a rendering of the moment at
+    /// which it may have been written.
     fn explains(&self, numbers: &[Written<'_>]) -> bool {
         let zones = if self.zoned { ZONES } else { 0..=0 };
         let fits = |it: &Written<'_>| it.digits.len() == self.digits;
-        numbers.iter().all(fits) && zones.into_iter().any(|zone| numbers.iter().all(|it| self.is_of(it, zone * ZONE)))
+        numbers.iter().all(fits)
+            && zones.into_iter().any(|zone| numbers.iter().all(|it| self.is_of(it, zone * ZONE)))
     }
 
     fn is_of(&self, number: &Written<'_>, shift: i64) -> bool {
         let Ok(value) = number.digits.parse::<i64>() else { return false };
         let moments = number.moments.mtime.into_iter().chain(number.moments.start);
-        moments.into_iter().any(|moment| (moment - 1..=moment + 1).any(|it| (self.render)(it + shift) == value))
+        moments
+            .into_iter()
+            .any(|moment| (moment - 1..=moment + 1).any(|it| (self.render)(it + shift) == value))
     }
 }
 
@@ -203,10 +230,18 @@ fn advances(numbers: &[Written<'_>]) -> bool {
         return false;
     }
     let by = |moment: fn(&Moments) -> Option<i64>, scale: i64| {
-        let ages: Option<Vec<i64>> = numbers.iter().zip(&values).map(|(it, value)| Some(value / scale - moment(&it.moments)?)).collect();
-        ages.is_some_and(|ages| ages.iter().max().zip(ages.iter().min()).is_some_and(|(most, least)| most - least <= 1))
+        let ages: Option<Vec<i64>> = numbers
+            .iter()
+            .zip(&values)
+            .map(|(it, value)| Some(value / scale - moment(&it.moments)?))
+            .collect();
+        ages.is_some_and(|ages| {
+            ages.iter().max().zip(ages.iter().min()).is_some_and(|(most, least)| most - least <= 1)
+        })
     };
-    [1, 10, 100, 1000, 1_000_000, 1_000_000_000].iter().any(|scale| by(|it| it.mtime, *scale) || by(|it| it.start, *scale))
+    [1, 10, 100, 1000, 1_000_000, 1_000_000_000]
+        .iter()
+        .any(|scale| by(|it| it.mtime, *scale) || by(|it| it.start, *scale))
 }
 
 #[cfg(test)]
@@ -226,7 +261,14 @@ mod tests {
     #[test]
     fn what_a_time_tells() {
         const EXACT: WrittenTime = WrittenTime::OfDay { seconds: 20_173, exact_to: 1 };
-        for text in ["05:36:13", "2026-11-23T05:36:13Z", "2026-11-23T05-36-13", "20261123-053613", "20261123T053613Z", "20261123053613"] {
+        for text in [
+            "05:36:13",
+            "2026-11-23T05:36:13Z",
+            "2026-11-23T05-36-13",
+            "20261123-053613",
+            "20261123T053613Z",
+            "20261123053613",
+        ] {
             assert_eq!(only(text), EXACT, "{text}");
         }
         assert_eq!(only("2026-11-23T05:36:13.25+01:00"), EXACT);
@@ -268,7 +310,10 @@ mod tests {
     #[test]
     fn times_without_separators() {
         assert_eq!(numbers(&[("053610", 10), ("053611", 11), ("053612", 12)]), Explained::Yes);
-        assert_eq!(numbers(&[("3610", 10), ("3612", 12), ("3614", 14), ("3622", 22)]), Explained::Yes);
+        assert_eq!(
+            numbers(&[("3610", 10), ("3612", 12), ("3614", 14), ("3622", 22)]),
+            Explained::Yes
+        );
         assert_eq!(numbers(&[("10", 10), ("12", 12), ("14", 14)]), Explained::Perhaps);
         assert_eq!(numbers(&[("10", 10), ("12", 12), ("14", 14), ("16", 16)]), Explained::Yes);
         assert_eq!(numbers(&[("20170", 10), ("20172", 12), ("20174", 14)]), Explained::Yes);
@@ -278,7 +323,10 @@ mod tests {
 
     #[test]
     fn an_uptime_grows_as_the_time_does() {
-        assert_eq!(numbers(&[("14084", 10), ("14086", 12), ("14088", 14), ("14096", 22), ("14098", 25)]), Explained::Yes);
+        assert_eq!(
+            numbers(&[("14084", 10), ("14086", 12), ("14088", 14), ("14096", 22), ("14098", 25)]),
+            Explained::Yes
+        );
         assert_eq!(numbers(&[("14084", 10), ("14086", 12), ("14088", 14)]), Explained::Perhaps);
     }
 
@@ -286,8 +334,14 @@ mod tests {
     fn ids_are_no_times() {
         assert_eq!(numbers(&[("1", 10), ("3", 12), ("5", 14)]), Explained::No);
         assert_eq!(numbers(&[("101", 10), ("102", 12), ("103", 14)]), Explained::No);
-        assert_eq!(numbers(&[("101", 10), ("102", 11), ("103", 12), ("104", 20), ("105", 22)]), Explained::No);
+        assert_eq!(
+            numbers(&[("101", 10), ("102", 11), ("103", 12), ("104", 20), ("105", 22)]),
+            Explained::No
+        );
         assert_eq!(numbers(&[("100001", 10), ("100002", 12), ("100003", 14)]), Explained::No);
-        assert_eq!(numbers(&[("8080", 10), ("8081", 11), ("8082", 12), ("8083", 20)]), Explained::No);
+        assert_eq!(
+            numbers(&[("8080", 10), ("8081", 11), ("8082", 12), ("8083", 20)]),
+            Explained::No
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! Digests of short texts, so that a hash of a pod's name is known for what it is.
 //!
-//! Only names are hashed here, never anything secret: what counts is that a student's `md5sum` gives the same digits.
+//! Only names are hashed here, never anything secret: what counts is that a student's `md5sum`
+//! gives the same digits.
 
 use std::fmt::Write as _;
 
@@ -49,10 +50,18 @@ fn bits(message: &[u8]) -> u64 {
 
 /// RFC 1321.
 fn md5(message: &[u8]) -> [u8; 16] {
-    const SHIFTS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
+    const SHIFTS: [[u32; 4]; 4] =
+        [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
     let mut state: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
     for block in padded(message, bits(message).to_le_bytes()).chunks_exact(64) {
-        let word = |place: usize| u32::from_le_bytes([block[place * 4], block[place * 4 + 1], block[place * 4 + 2], block[place * 4 + 3]]);
+        let word = |place: usize| {
+            u32::from_le_bytes([
+                block[place * 4],
+                block[place * 4 + 1],
+                block[place * 4 + 2],
+                block[place * 4 + 3],
+            ])
+        };
         let [mut a, mut b, mut c, mut d] = state;
         for step in 0..64 {
             let (mixed, place) = match step / 16 {
@@ -64,7 +73,12 @@ fn md5(message: &[u8]) -> [u8; 16] {
             let sum = a.wrapping_add(mixed).wrapping_add(SINES[step]).wrapping_add(word(place));
             (a, d, c, b) = (d, c, b, b.wrapping_add(sum.rotate_left(SHIFTS[step / 16][step % 4])));
         }
-        state = [state[0].wrapping_add(a), state[1].wrapping_add(b), state[2].wrapping_add(c), state[3].wrapping_add(d)];
+        state = [
+            state[0].wrapping_add(a),
+            state[1].wrapping_add(b),
+            state[2].wrapping_add(c),
+            state[3].wrapping_add(d),
+        ];
     }
     let mut digest = [0; 16];
     for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
@@ -80,7 +94,8 @@ fn sha1(message: &[u8]) -> [u8; 20] {
         let mut words = [0; 80];
         load(&mut words, block);
         for step in 16..80 {
-            words[step] = (words[step - 3] ^ words[step - 8] ^ words[step - 14] ^ words[step - 16]).rotate_left(1);
+            words[step] = (words[step - 3] ^ words[step - 8] ^ words[step - 14] ^ words[step - 16])
+                .rotate_left(1);
         }
         let [mut a, mut b, mut c, mut d, mut e] = state;
         for (step, word) in words.iter().enumerate() {
@@ -90,7 +105,12 @@ fn sha1(message: &[u8]) -> [u8; 20] {
                 2 => (b & c | b & d | c & d, 0x8f1b_bcdc),
                 _ => (b ^ c ^ d, 0xca62_c1d6_u32),
             };
-            let sum = a.rotate_left(5).wrapping_add(mixed).wrapping_add(e).wrapping_add(constant).wrapping_add(*word);
+            let sum = a
+                .rotate_left(5)
+                .wrapping_add(mixed)
+                .wrapping_add(e)
+                .wrapping_add(constant)
+                .wrapping_add(*word);
             (e, d, c, b, a) = (d, c, b.rotate_left(30), a, sum);
         }
         for (word, add) in state.iter_mut().zip([a, b, c, d, e]) {
@@ -106,7 +126,16 @@ fn sha1(message: &[u8]) -> [u8; 20] {
 
 /// FIPS 180-4, section 6.2.
 fn sha256(message: &[u8]) -> [u8; 32] {
-    let mut state: [u32; 8] = [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+    let mut state: [u32; 8] = [
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19,
+    ];
     for block in padded(message, bits(message).to_be_bytes()).chunks_exact(64) {
         let mut words = [0_u32; 64];
         load(&mut words, block);
@@ -114,17 +143,33 @@ fn sha256(message: &[u8]) -> [u8; 32] {
             let (early, late) = (words[step - 15], words[step - 2]);
             let first = early.rotate_right(7) ^ early.rotate_right(18) ^ early >> 3;
             let second = late.rotate_right(17) ^ late.rotate_right(19) ^ late >> 10;
-            words[step] = words[step - 16].wrapping_add(first).wrapping_add(words[step - 7]).wrapping_add(second);
+            words[step] = words[step - 16]
+                .wrapping_add(first)
+                .wrapping_add(words[step - 7])
+                .wrapping_add(second);
         }
         let mut it = state;
         for (word, constant) in words.iter().zip(ROOTS) {
             let first = it[4].rotate_right(6) ^ it[4].rotate_right(11) ^ it[4].rotate_right(25);
             let chosen = it[4] & it[5] ^ !it[4] & it[6];
-            let sum = it[7].wrapping_add(first).wrapping_add(chosen).wrapping_add(constant).wrapping_add(*word);
+            let sum = it[7]
+                .wrapping_add(first)
+                .wrapping_add(chosen)
+                .wrapping_add(constant)
+                .wrapping_add(*word);
             let second = it[0].rotate_right(2) ^ it[0].rotate_right(13) ^ it[0].rotate_right(22);
             let most = it[0] & it[1] ^ it[0] & it[2] ^ it[1] & it[2];
             let [a, b, c, d, e, f, g, _] = it;
-            it = [sum.wrapping_add(second).wrapping_add(most), a, b, c, d.wrapping_add(sum), e, f, g];
+            it = [
+                sum.wrapping_add(second).wrapping_add(most),
+                a,
+                b,
+                c,
+                d.wrapping_add(sum),
+                e,
+                f,
+                g,
+            ];
         }
         for (word, add) in state.iter_mut().zip(it) {
             *word = word.wrapping_add(add);
@@ -329,7 +374,9 @@ mod tests {
 
     #[test]
     fn base64_without_padding() {
-        for (text, expected) in [("", ""), ("a", "YQ"), ("ab", "YWI"), ("web-1", "d2ViLTE"), ("web-1\n", "d2ViLTEK")] {
+        for (text, expected) in
+            [("", ""), ("a", "YQ"), ("ab", "YWI"), ("web-1", "d2ViLTE"), ("web-1\n", "d2ViLTEK")]
+        {
             assert_eq!(base64(text), expected);
         }
     }

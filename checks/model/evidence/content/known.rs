@@ -112,7 +112,8 @@ impl PodWords {
         &self.entries[place]
     }
 
-    /// The longest known word at the beginning of a text, with nothing behind it that would make it another name or number.
+    /// The longest known word at the beginning of a text, with nothing behind it that would make it
+    /// another name or number.
     pub(crate) fn at_start(&self, text: &str) -> Option<(usize, usize)> {
         let bytes = text.as_bytes();
         let lengths = *self.lengths.get(&bytes.first()?.to_ascii_lowercase())?;
@@ -146,7 +147,8 @@ impl PodWords {
     }
 }
 
-/// What to search files for that are not recorded as text: all that names one pod, in the usual renderings.
+/// What to search files for that are not recorded as text: all that names one pod, in the usual
+/// renderings.
 #[must_use]
 pub fn needles(pod: &PodLife) -> Vec<String> {
     let name = pod.name();

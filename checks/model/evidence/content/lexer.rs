@@ -30,7 +30,8 @@ impl Token<'_> {
         (self.kind == Kind::Number).then(|| self.text.parse().ok()).flatten()
     }
 
-    /// Whether a word looks as if chance had made it: digits among letters, or capitals in the middle.
+    /// Whether a word looks as if chance had made it: digits among letters, or capitals in the
+    /// middle.
     pub(crate) fn is_random(&self) -> bool {
         if self.kind != Kind::Word || self.text.len() < 6 {
             return false;
@@ -38,7 +39,10 @@ impl Token<'_> {
         let bytes = self.text.as_bytes();
         let digit = bytes.iter().any(u8::is_ascii_digit);
         let letter = bytes.iter().any(u8::is_ascii_alphabetic);
-        let capitals = bytes.windows(2).filter(|it| it[0].is_ascii_lowercase() && it[1].is_ascii_uppercase()).count();
+        let capitals = bytes
+            .windows(2)
+            .filter(|it| it[0].is_ascii_lowercase() && it[1].is_ascii_uppercase())
+            .count();
         digit && letter || bytes.len() >= 8 && capitals >= 2
     }
 }
@@ -101,7 +105,8 @@ fn decimal_at(bytes: &[u8], at: usize) -> Option<usize> {
     let whole = digits(rest);
     let fraction = digits(rest.get(whole + 1..)?);
     let length = whole + 1 + fraction;
-    let is_more = || rest.get(length) == Some(&b'.') && rest.get(length + 1).is_some_and(u8::is_ascii_digit);
+    let is_more =
+        || rest.get(length) == Some(&b'.') && rest.get(length + 1).is_some_and(u8::is_ascii_digit);
     (rest[whole] == b'.' && fraction > 0 && ends(rest, length) && !is_more()).then_some(length)
 }
 
@@ -115,12 +120,21 @@ fn ends(bytes: &[u8], length: usize) -> bool {
 
 fn is_uuid(bytes: &[u8]) -> bool {
     let is_dash = |place: usize| matches!(place, 8 | 13 | 18 | 23);
-    bytes.len() >= 36 && ends(bytes, 36) && bytes[..36].iter().enumerate().all(|(place, it)| if is_dash(place) { *it == b'-' } else { it.is_ascii_hexdigit() })
+    bytes.len() >= 36
+        && ends(bytes, 36)
+        && bytes[..36]
+            .iter()
+            .enumerate()
+            .all(|(place, it)| if is_dash(place) { *it == b'-' } else { it.is_ascii_hexdigit() })
 }
 
 /// How long the date or time is that a text begins with.
 fn time_at(bytes: &[u8]) -> Option<usize> {
-    [date_at(bytes), clock_at(bytes), compact_at(bytes)].into_iter().flatten().max().filter(|length| ends(bytes, *length))
+    [date_at(bytes), clock_at(bytes), compact_at(bytes)]
+        .into_iter()
+        .flatten()
+        .max()
+        .filter(|length| ends(bytes, *length))
 }
 
 /// `2026-11-23`, `23.11.2026`, with a time of day behind it where that is joined on.
@@ -136,7 +150,10 @@ fn date_at(bytes: &[u8]) -> Option<usize> {
     let is_date = first == 4 && (1..=2).contains(&third) || (1..=2).contains(&first) && third == 4;
     let year = number(if first == 4 { &bytes[..4] } else { &bytes[third_at..third_at + third] });
     let length = third_at + third;
-    if !is_date || !(1970..2100).contains(&year) || bytes.get(length) == Some(&separator) && separator == b'.' {
+    if !is_date
+        || !(1970..2100).contains(&year)
+        || bytes.get(length) == Some(&separator) && separator == b'.'
+    {
         return None;
     }
     Some(with_clock(bytes, length))
@@ -150,10 +167,12 @@ fn with_clock(bytes: &[u8], length: usize) -> usize {
     let rest = &bytes[length + 1..];
     let apart = |separator: u8| {
         let parts = rest.len() >= 8 && rest[2] == separator && rest[5] == separator;
-        (parts && digits(rest) == 2 && digits(&rest[3..]) == 2 && digits(&rest[6..]) == 2).then_some(8)
+        (parts && digits(rest) == 2 && digits(&rest[3..]) == 2 && digits(&rest[6..]) == 2)
+            .then_some(8)
     };
     let joined = Some(digits(rest)).filter(|it| [4, 6].contains(it));
-    let clock = clock_at(rest).or_else(|| apart(b'-')).or_else(|| joined.map(|it| with_zone(rest, it)));
+    let clock =
+        clock_at(rest).or_else(|| apart(b'-')).or_else(|| joined.map(|it| with_zone(rest, it)));
     clock.map_or(length, |it| with_zone(bytes, length + 1 + it))
 }
 
@@ -164,11 +183,18 @@ fn clock_at(bytes: &[u8]) -> Option<usize> {
         return None;
     }
     let mut parts = 0;
-    while parts < 2 && bytes.get(length) == Some(&b':') && digits(&bytes[length + 1..]) == 2 && bytes[length + 1] < b'6' {
+    while parts < 2
+        && bytes.get(length) == Some(&b':')
+        && digits(&bytes[length + 1..]) == 2
+        && bytes[length + 1] < b'6'
+    {
         length += 3;
         parts += 1;
     }
-    if parts == 0 || bytes.get(length) == Some(&b':') && bytes.get(length + 1).is_some_and(u8::is_ascii_hexdigit) {
+    if parts == 0
+        || bytes.get(length) == Some(&b':')
+            && bytes.get(length + 1).is_some_and(u8::is_ascii_hexdigit)
+    {
         return None;
     }
     if bytes.get(length).is_some_and(|it| b".,".contains(it)) {
@@ -183,23 +209,31 @@ fn with_zone(bytes: &[u8], length: usize) -> usize {
     match rest.first() {
         Some(b'Z' | b'z') if ends(rest, 1) => length + 1,
         Some(b'+' | b'-') if digits(&rest[1..]) == 4 => length + 5,
-        Some(b'+' | b'-') if digits(&rest[1..]) == 2 && rest.get(3) == Some(&b':') && digits(&rest[4..]) == 2 => length + 6,
+        Some(b'+' | b'-')
+            if digits(&rest[1..]) == 2 && rest.get(3) == Some(&b':') && digits(&rest[4..]) == 2 =>
+        {
+            length + 6
+        }
         _ => length,
     }
 }
 
-/// `20261123`, `20261123T053613Z`, `20261123053613`, and seconds, milli-, micro- and nanoseconds since the epoch.
+/// `20261123`, `20261123T053613Z`, `20261123053613`, and seconds, milli-, micro- and nanoseconds
+/// since the epoch.
 fn compact_at(bytes: &[u8]) -> Option<usize> {
     let length = digits(bytes);
-    let is_date =
-        length >= 8 && (1970..2100).contains(&number(&bytes[..4])) && (1..=12).contains(&number(&bytes[4..6])) && (1..=31).contains(&number(&bytes[6..8]));
+    let is_date = length >= 8
+        && (1970..2100).contains(&number(&bytes[..4]))
+        && (1..=12).contains(&number(&bytes[4..6]))
+        && (1..=31).contains(&number(&bytes[6..8]));
     if is_date && length == 8 {
         return Some(with_clock(bytes, 8));
     }
     if is_date && [12, 14, 17].contains(&length) {
         return Some(with_zone(bytes, length));
     }
-    let is_epoch = [10, 13, 16, 19].contains(&length) && (1_400_000_000..2_600_000_000).contains(&number(&bytes[..10]));
+    let is_epoch = [10, 13, 16, 19].contains(&length)
+        && (1_400_000_000..2_600_000_000).contains(&number(&bytes[..10]));
     if !is_epoch {
         return None;
     }
@@ -211,9 +245,11 @@ fn number(digits: &[u8]) -> i64 {
     digits.iter().take(18).fold(0, |value, digit| value * 10 + i64::from(digit.wrapping_sub(b'0')))
 }
 
-/// Marks dates in words: the day stands beside the month, the year not far behind: `Mon Nov 23 03:54:11 UTC 2026`.
+/// Marks dates in words: the day stands beside the month, the year not far behind: `Mon Nov 23
+/// 03:54:11 UTC 2026`.
 fn mark_dates(tokens: &mut [Token<'_>]) {
-    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const MONTHS: [&str; 12] =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     for place in 0..tokens.len() {
         if tokens[place].kind != Kind::Word || !begins_with(tokens[place].text, &MONTHS) {
@@ -221,7 +257,9 @@ fn mark_dates(tokens: &mut [Token<'_>]) {
         }
         let beside = [place.wrapping_sub(1), place + 1];
         let is_day = |it: &Token<'_>| it.number().is_some_and(|number| (1..=31).contains(&number));
-        let Some(day) = beside.into_iter().find(|it| tokens.get(*it).is_some_and(is_day)) else { continue };
+        let Some(day) = beside.into_iter().find(|it| tokens.get(*it).is_some_and(is_day)) else {
+            continue;
+        };
         let start = day.min(place);
         tokens[place].kind = Kind::Time;
         tokens[day].kind = Kind::Time;
@@ -229,7 +267,8 @@ fn mark_dates(tokens: &mut [Token<'_>]) {
             tokens[name].kind = Kind::Time;
         }
         for later in tokens.iter_mut().skip(place).take(6) {
-            if later.text.len() == 4 && later.number().is_some_and(|it| (1970..2100).contains(&it)) {
+            if later.text.len() == 4 && later.number().is_some_and(|it| (1970..2100).contains(&it))
+            {
                 later.kind = Kind::Time;
                 break;
             }
@@ -245,7 +284,9 @@ fn mark_dates(tokens: &mut [Token<'_>]) {
 
 fn begins_with(word: &str, names: &[&str]) -> bool {
     let start = word.get(..3).map(str::to_ascii_lowercase);
-    word.len() <= 9 && word.bytes().all(|it| it.is_ascii_alphabetic()) && start.is_some_and(|it| names.contains(&it.as_str()))
+    word.len() <= 9
+        && word.bytes().all(|it| it.is_ascii_alphabetic())
+        && start.is_some_and(|it| names.contains(&it.as_str()))
 }
 
 #[cfg(test)]
@@ -253,7 +294,11 @@ mod tests {
     use super::{Kind, PodWords, lex};
 
     fn of_kind(line: &str, kind: Kind) -> Vec<&str> {
-        lex(line, &PodWords::default()).into_iter().filter(|it| it.kind == kind).map(|it| it.text).collect()
+        lex(line, &PodWords::default())
+            .into_iter()
+            .filter(|it| it.kind == kind)
+            .map(|it| it.text)
+            .collect()
     }
 
     #[test]
@@ -288,7 +333,13 @@ mod tests {
         assert_eq!(of_kind("version 1.0", Kind::Decimal), ["1.0"]);
         assert_eq!(of_kind("May 1000 pods", Kind::Number), ["1000"]);
         assert_eq!(of_kind("073608", Kind::Number), ["073608"]);
-        assert_eq!(of_kind("{\"starts\":1,\"id\": \"6ba7b810-9dad-11d1-80b4-00c04fd430c8\"}", Kind::Number), ["1"]);
+        assert_eq!(
+            of_kind(
+                "{\"starts\":1,\"id\": \"6ba7b810-9dad-11d1-80b4-00c04fd430c8\"}",
+                Kind::Number
+            ),
+            ["1"]
+        );
         assert_eq!(of_kind("02:42:ac:11:00:02", Kind::Time), [""; 0]);
     }
 }

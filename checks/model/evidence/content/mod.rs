@@ -1,46 +1,53 @@
 //! What files tell: who wrote them, and whether they are still the original ones.
 //!
-//! Checks 4, 6 and 10 ask two questions of what lies on a pod's claims. Both are answered by comparing what the grade
-//! has seen, and by no rule about how a submission has to write.
+//! Checks 4, 6 and 10 ask two questions of what lies on a pod's claims. Both are answered by
+//! comparing what the grade has seen, and by no rule about how a submission has to write.
 //!
 //! # Who wrote it (check 4)
 //!
-//! - **A name.** Content tells its pod when it holds the pod's name, UID or an address of it, or a hash of the name, in
-//!   a file or in a path. A line that another pod has as well, times and numbers aside, tells nobody: a list of all
-//!   members names no writer. ([`writer`], [`known`])
-//! - **A number that follows the ordinal.** A number tells its pod when all pods wrote one at the same place of otherwise
-//!   equal text, as `a + b × ordinal`, the pods that only the tour asked for included. It must be the same at every
-//!   reading, because a pod keeps its ordinal. ([`writer`])
-//! - **What the time explains is no identity.** Pods start a second or two after each other, so times of writing follow
-//!   the ordinal by accident. A number that renders the moment of writing, or grows exactly as the time does, tells when
-//!   and not who; counters, loads and random numbers do not follow the ordinal in all pods. ([`clock`])
-//! - **Where chance cannot be excluded, nothing is said.** With few pods or many unexplained numbers a coincidence is
-//!   possible: the test is then undecided, not failed.
+//! - **A name.** Content tells its pod when it holds the pod's name, UID or an address of it, or a
+//!   hash of the name, in a file or in a path. A line that another pod has as well, times and
+//!   numbers aside, tells nobody: a list of all members names no writer. ([`writer`], [`known`])
+//! - **A number that follows the ordinal.** A number tells its pod when all pods wrote one at the
+//!   same place of otherwise equal text, as `a + b × ordinal`, the pods that only the tour asked
+//!   for included. It must be the same at every reading, because a pod keeps its ordinal.
+//!   ([`writer`])
+//! - **What the time explains is no identity.** Pods start a second or two after each other, so
+//!   times of writing follow the ordinal by accident. A number that renders the moment of writing,
+//!   or grows exactly as the time does, tells when and not who; counters, loads and random numbers
+//!   do not follow the ordinal in all pods. ([`clock`])
+//! - **Where chance cannot be excluded, nothing is said.** With few pods or many unexplained
+//!   numbers a coincidence is possible: the test is then undecided, not failed.
 //!
 //! # Is it the original (checks 6 and 10)
 //!
-//! The question is: *would a fresh start have written what is there now?* The first lives of the other pods, and of the
-//! pods that only the tour asked for, show what a fresh start writes. ([`original`])
+//! The question is: *would a fresh start have written what is there now?* The first lives of the
+//! other pods, and of the pods that only the tour asked for, show what a fresh start writes.
+//! ([`original`])
 //!
-//! - **Kept.** What is there holds a value that no fresh start would write again: the old time, the old UID, a random
-//!   word that only this pod had. The original is there, under whatever name and in whatever order.
-//! - **Went on.** What is there differs from every fresh start because state was carried over: a counter says 2 where
-//!   each fresh start says 1, or there are two lines where a fresh start has one. The original is there.
-//! - **Written anew.** What is there is as a fresh start writes it, with new values where the first one's were. The
-//!   original is gone.
-//! - **Nothing to tell by.** A file that holds only the name reads the same after every start, written anew or not. It is
-//!   as it was, and claim and volume decide.
-//! - **Untouched.** A file whose modification time is older than the new start, and the same as before, was not written
-//!   by it. It is the original, whatever is in it.
+//! - **Kept.** What is there holds a value that no fresh start would write again: the old time, the
+//!   old UID, a random word that only this pod had. The original is there, under whatever name and
+//!   in whatever order.
+//! - **Went on.** What is there differs from every fresh start because state was carried over: a
+//!   counter says 2 where each fresh start says 1, or there are two lines where a fresh start has
+//!   one. The original is there.
+//! - **Written anew.** What is there is as a fresh start writes it, with new values where the first
+//!   one's were. The original is gone.
+//! - **Nothing to tell by.** A file that holds only the name reads the same after every start,
+//!   written anew or not. It is as it was, and claim and volume decide.
+//! - **Untouched.** A file whose modification time is older than the new start, and the same as
+//!   before, was not written by it. It is the original, whatever is in it.
 //!
-//! Only files that tell who wrote them are asked, because the lab asks for the original of those. Where no file tells, the
-//! grader's own file (the canary) decides for the whole claim: one mistake costs one test.
+//! Only files that tell who wrote them are asked, because the lab asks for the original of those.
+//! Where no file tells, the grader's own file (the canary) decides for the whole claim: one mistake
+//! costs one test.
 //!
 //! # The canary
 //!
-//! A canary of one pod on another pod's claim means one storage under two names, or an app that copies files to its peers.
-//! A shared file has one inode and one time of change wherever it is looked at, and a copy has its own: where that is not
-//! known, the files themselves must be the same for the storage to be called shared.
+//! A canary of one pod on another pod's claim means one storage under two names, or an app that
+//! copies files to its peers. A shared file has one inode and one time of change wherever it is
+//! looked at, and a copy has its own: where that is not known, the files themselves must be the
+//! same for the storage to be called shared.
 
 mod clock;
 mod digest;
@@ -71,7 +78,8 @@ use crate::model::{
 pub struct PodFiles<'t> {
     /// Whose.
     pub pod: &'t PodLife,
-    /// The files with text, newest reading of each; folders that hold nothing stand among them as empty texts.
+    /// The files with text, newest reading of each; folders that hold nothing stand among them as
+    /// empty texts.
     pub texts: Vec<Text<'t>>,
     /// The files whose text could not be seen: binary, unreadable or left out.
     pub sealed: Vec<Sealed<'t>>,
@@ -94,7 +102,8 @@ pub struct Text<'t> {
     pub content: &'t str,
     /// It goes on.
     pub cut: bool,
-    /// When it was last written, in seconds since the epoch by the node's clock, where the image can tell.
+    /// When it was last written, in seconds since the epoch by the node's clock, where the image
+    /// can tell.
     pub mtime: Option<i64>,
     /// What names pods and was found in the whole of it.
     pub holds: &'t [String],
@@ -111,7 +120,10 @@ pub struct Sealed<'t> {
 
 impl Timeline {
     /// The readings of one pod's claims that told something, oldest first.
-    fn readings<'t>(&'t self, uid: &str) -> impl DoubleEndedIterator<Item = &'t Noted<Read>> + use<'t> {
+    fn readings<'t>(
+        &'t self,
+        uid: &str,
+    ) -> impl DoubleEndedIterator<Item = &'t Noted<Read>> + use<'t> {
         self.reads.of(uid).filter(|it| it.what.error.is_none())
     }
 
@@ -124,23 +136,38 @@ impl Timeline {
         self.reads.of(uid).next_back().and_then(|it| Some((it.seq, it.what.error.as_deref()?)))
     }
 
-    /// Why nothing is known of the files of a pod: why its own, or those of every pod that was tried, could not be read.
+    /// Why nothing is known of the files of a pod: why its own, or those of every pod that was
+    /// tried, could not be read.
     pub(crate) fn why_unread(&self, pod: &PodLife) -> (String, Option<Seq>) {
         if let Some((seq, why)) = self.unread(pod.uid()) {
             return (why.to_owned(), Some(seq));
         }
-        let device = pod.spec().volumes.iter().find(|it| it.persistent_volume_claim.is_some() && pod.has_as_device(&it.name));
+        let device = pod
+            .spec()
+            .volumes
+            .iter()
+            .find(|it| it.persistent_volume_claim.is_some() && pod.has_as_device(&it.name));
         if let Some(volume) = device {
-            return (format!("volume {} is a raw device (volumeDevices), which holds no files", volume.name), None);
+            return (
+                format!(
+                    "volume {} is a raw device (volumeDevices), which holds no files",
+                    volume.name
+                ),
+                None,
+            );
         }
         let others = || self.reads.iter().all(|it| it.what.error.is_some());
         match self.reads.iter().next_back().filter(|_| others()) {
             Some(last) => (last.what.error.clone().unwrap_or_default(), Some(last.seq)),
-            None => ("it was not there for long enough, or stsgrade was not there in time".to_owned(), None),
+            None => (
+                "it was not there for long enough, or stsgrade was not there in time".to_owned(),
+                None,
+            ),
         }
     }
 
-    /// What a pod's claims held by the newest reading of each mount of a claim; `None` when there was none.
+    /// What a pod's claims held by the newest reading of each mount of a claim; `None` when there
+    /// was none.
     #[must_use]
     pub fn pod_files<'t>(&'t self, pod: &'t PodLife) -> Option<PodFiles<'t>> {
         let mut newest: BTreeMap<ClaimMount<'_>, &Noted<Read>> = BTreeMap::new();
@@ -163,18 +190,28 @@ impl Timeline {
         PodFiles::of(pod, first.values().copied())
     }
 
-    /// For each ordinal, what the first of its pod lives of the present template held on whose claims something was found;
-    /// where nothing ever was, what the first held that could be read: the originals.
+    /// For each ordinal, what the first of its pod lives of the present template held on whose
+    /// claims something was found; where nothing ever was, what the first held that could be read:
+    /// the originals.
     #[must_use]
     pub fn originals(&self) -> Vec<PodFiles<'_>> {
         // A pod may have had to go before it wrote anything.
-        let is_read = |pod: &&PodLife| self.is_current(pod) && self.readings(pod.uid()).next().is_some();
-        let has_written = |pod: &&PodLife| is_read(pod) && self.readings(pod.uid()).any(|it| it.what.files.iter().any(|it| it.size > 0));
-        let first = |lane: &'_ [PodLife]| lane.iter().position(|pod| has_written(&pod)).or_else(|| lane.iter().position(|pod| is_read(&pod)));
+        let is_read =
+            |pod: &&PodLife| self.is_current(pod) && self.readings(pod.uid()).next().is_some();
+        let has_written = |pod: &&PodLife| {
+            is_read(pod)
+                && self.readings(pod.uid()).any(|it| it.what.files.iter().any(|it| it.size > 0))
+        };
+        let first = |lane: &'_ [PodLife]| {
+            lane.iter()
+                .position(|pod| has_written(&pod))
+                .or_else(|| lane.iter().position(|pod| is_read(&pod)))
+        };
         self.lanes().filter_map(|(_, lane)| self.pod_files(&lane[first(lane)?])).collect()
     }
 
-    /// Whether a pod's files already tell who wrote them, as far as can be said beside what other pods have shown so far.
+    /// Whether a pod's files already tell who wrote them, as far as can be said beside what other
+    /// pods have shown so far.
     #[must_use]
     pub fn has_identity(&self, uid: &str) -> bool {
         let Some(pod) = self.pod_life(uid) else { return false };
@@ -194,7 +231,14 @@ fn mount_of(read: &Read) -> ClaimMount<'_> {
 
 impl<'t> PodFiles<'t> {
     fn of(pod: &'t PodLife, reads: impl Iterator<Item = &'t Noted<Read>>) -> Option<Self> {
-        let mut pod_files = PodFiles { pod, texts: vec![], sealed: vec![], left_out: 0, searched: true, reads: vec![] };
+        let mut pod_files = PodFiles {
+            pod,
+            texts: vec![],
+            sealed: vec![],
+            left_out: 0,
+            searched: true,
+            reads: vec![],
+        };
         for read in reads {
             pod_files.reads.push(read.seq);
             pod_files.left_out += read.what.left_out;
@@ -206,7 +250,14 @@ impl<'t> PodFiles<'t> {
                     None => pod_files.sealed.push(Sealed { claim, file }),
                 }
             }
-            let empty = |path: &'t String| Text { claim, path, content: "", cut: false, mtime: None, holds: &[] };
+            let empty = |path: &'t String| Text {
+                claim,
+                path,
+                content: "",
+                cut: false,
+                mtime: None,
+                holds: &[],
+            };
             pod_files.texts.extend(read.what.folders.iter().map(empty));
         }
         (!pod_files.reads.is_empty()).then_some(pod_files)
@@ -229,5 +280,12 @@ fn text_of<'t>(claim: &'t str, file: &'t File) -> Option<Text<'t>> {
         None if file.size == 0 && file.without.is_none() => "",
         None => return None,
     };
-    Some(Text { claim, path: &file.path, content, cut: file.cut, mtime: file.mtime, holds: &file.holds })
+    Some(Text {
+        claim,
+        path: &file.path,
+        content,
+        cut: file.cut,
+        mtime: file.mtime,
+        holds: &file.holds,
+    })
 }

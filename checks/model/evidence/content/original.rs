@@ -14,9 +14,11 @@ use crate::model::timeline::{Timeline, lives::PodLife};
 /// What became of an original file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is there, with a value that no fresh start would write again, or untouched, or state went on from it.
+    /// It is there, with a value that no fresh start would write again, or untouched, or state went
+    /// on from it.
     Kept,
-    /// It reads as before, and a fresh start would write the same; whether it was written since, where that is known.
+    /// It reads as before, and a fresh start would write the same; whether it was written since,
+    /// where that is known.
     Same {
         /// It was written since.
         rewritten: Option<bool>,
@@ -39,11 +41,15 @@ pub enum Fate {
 impl<'t> Contents<'t> {
     /// What became of each file of a pod that told who wrote it, in what was read of its successor.
     ///
-    /// Empty where no file told it. Both are read by their newest readings; what the first reading of the old one told
-    /// counts as well.
+    /// Empty where no file told it. Both are read by their newest readings; what the first reading
+    /// of the old one told counts as well.
     #[must_use]
     pub fn fates(&self, old: &'t PodLife, new: &'t PodLife) -> Vec<Fate> {
-        let (Some(last), Some(after)) = (self.timeline.pod_files(old), self.timeline.pod_files(new)) else { return vec![] };
+        let (Some(last), Some(after)) =
+            (self.timeline.pod_files(old), self.timeline.pod_files(new))
+        else {
+            return vec![];
+        };
         let (last, after) = (self.page(last), self.page(after));
         let first = self.timeline.first_portrait(old).map(|it| self.page(it));
         let mut fates = vec![];
@@ -51,7 +57,9 @@ impl<'t> Contents<'t> {
             let comparison = Comparison { contents: self, before: &last, after: &after };
             fates.push(comparison.fate(file));
             let earlier = first.as_ref().and_then(|page| Some((page, page.at(&file.text)?)));
-            if let Some((page, earlier)) = earlier.filter(|(_, it)| it.text.content != file.text.content) {
+            if let Some((page, earlier)) =
+                earlier.filter(|(_, it)| it.text.content != file.text.content)
+            {
                 fates.push(Comparison { before: page, ..comparison }.fate(earlier));
             }
         }
@@ -67,14 +75,25 @@ impl<'t> Contents<'t> {
     fn fate_of_sealed(&self, before: &Page<'t>, sealed: &Sealed<'t>, after: &Page<'t>) -> Fate {
         let is_it = |it: &&Sealed<'_>| it.claim == sealed.claim && it.file.path == sealed.file.path;
         let Some(now) = after.pod_files.sealed.iter().find(is_it) else {
-            let is_text = after.pod_files.texts.iter().any(|it| it.claim == sealed.claim && it.path == sealed.file.path);
+            let is_text = after
+                .pod_files
+                .texts
+                .iter()
+                .any(|it| it.claim == sealed.claim && it.path == sealed.file.path);
             if is_text {
                 return Fate::Unclear;
             }
             if after.pod_files.left_out > before.pod_files.left_out {
-                return Fate::Unseen(format!("{} is not among the files that were looked at", sealed.file.path));
+                return Fate::Unseen(format!(
+                    "{} is not among the files that were looked at",
+                    sealed.file.path
+                ));
             }
-            return Fate::Gone { path: sealed.file.path.clone(), before: described(sealed), after: None };
+            return Fate::Gone {
+                path: sealed.file.path.clone(),
+                before: described(sealed),
+                after: None,
+            };
         };
         if sealed.file.digest.is_none() || now.file.digest.is_none() {
             return Fate::Unclear;
@@ -84,7 +103,8 @@ impl<'t> Contents<'t> {
             return if rewritten == Some(false) { Fate::Kept } else { Fate::Same { rewritten } };
         }
         let others: BTreeSet<&str> = self.blocks_of_others(before.pod_files.pod.ordinal).collect();
-        let own: Vec<&str> = blocks(&sealed.file.blocks).filter(|it| !others.contains(it)).collect();
+        let own: Vec<&str> =
+            blocks(&sealed.file.blocks).filter(|it| !others.contains(it)).collect();
         let left: BTreeSet<&str> = blocks(&now.file.blocks).collect();
         if own.iter().any(|it| left.contains(it)) {
             return Fate::Kept;
@@ -94,7 +114,11 @@ impl<'t> Contents<'t> {
         if own.len() < ENOUGH || left.is_empty() || others.is_empty() {
             return Fate::Unclear;
         }
-        Fate::Gone { path: sealed.file.path.clone(), before: described(sealed), after: Some(described(now)) }
+        Fate::Gone {
+            path: sealed.file.path.clone(),
+            before: described(sealed),
+            after: Some(described(now)),
+        }
     }
 
     fn blocks_of_others(&self, ordinal: i32) -> impl Iterator<Item = &str> {
@@ -102,10 +126,16 @@ impl<'t> Contents<'t> {
         others.flat_map(|it| &it.pod_files.sealed).flat_map(|it| blocks(&it.file.blocks))
     }
 
-    /// The others' first lives, those on claims that were made while the grader watched before any other.
+    /// The others' first lives, those on claims that were made while the grader watched before any
+    /// other.
     fn fresh(&self, ordinal: i32) -> Vec<&Page<'t>> {
-        let others: Vec<&Page<'t>> = self.pages.iter().filter(|it| it.pod_files.pod.ordinal != ordinal).collect();
-        let surely: Vec<&Page<'t>> = others.iter().copied().filter(|it| self.timeline.is_first_on_its_claims(it.pod_files.pod)).collect();
+        let others: Vec<&Page<'t>> =
+            self.pages.iter().filter(|it| it.pod_files.pod.ordinal != ordinal).collect();
+        let surely: Vec<&Page<'t>> = others
+            .iter()
+            .copied()
+            .filter(|it| self.timeline.is_first_on_its_claims(it.pod_files.pod))
+            .collect();
         if surely.is_empty() { others } else { surely }
     }
 
@@ -117,8 +147,10 @@ impl<'t> Contents<'t> {
 impl Timeline {
     /// Whether a pod was the first one ever on each of its claims.
     fn is_first_on_its_claims(&self, pod: &PodLife) -> bool {
-        let is_first = |claim: &str| self.claim(claim).last().is_some_and(|it| it.added.after.is_some());
-        pod.claims().iter().all(|(_, claim)| is_first(claim)) && self.lane(pod.ordinal).first().is_some_and(|it| it.uid() == pod.uid())
+        let is_first =
+            |claim: &str| self.claim(claim).last().is_some_and(|it| it.added.after.is_some());
+        pod.claims().iter().all(|(_, claim)| is_first(claim))
+            && self.lane(pod.ordinal).first().is_some_and(|it| it.uid() == pod.uid())
     }
 }
 
@@ -140,7 +172,8 @@ struct Comparison<'c, 't> {
 impl<'t> Comparison<'_, 't> {
     fn fate(&self, file: &Words<'t>) -> Fate {
         let now = self.after.at(&file.text);
-        let rewritten = now.and_then(|it| was_rewritten(file.text.mtime, it.text.mtime, self.after.pod_files.pod));
+        let rewritten = now
+            .and_then(|it| was_rewritten(file.text.mtime, it.text.mtime, self.after.pod_files.pod));
         let is_same = now.is_some_and(|it| is_same_text(&file.text, &it.text));
         if is_same && rewritten == Some(false) {
             return Fate::Kept;
@@ -154,7 +187,9 @@ impl<'t> Comparison<'_, 't> {
         {
             return Fate::Kept;
         }
-        if is_same || lasting.is_empty() && now.is_some_and(|it| holds_all_lines(&file.text, &it.text)) {
+        if is_same
+            || lasting.is_empty() && now.is_some_and(|it| holds_all_lines(&file.text, &it.text))
+        {
             return Fate::Same { rewritten };
         }
         self.deleted(file, now, &lasting)
@@ -165,14 +200,26 @@ impl<'t> Comparison<'_, 't> {
         if let Some(why) = self.hides_something(now) {
             return Fate::Unseen(why);
         }
-        let Some(now) = now else { return Fate::Gone { path, before: file.text.content.to_owned(), after: None } };
+        let Some(now) = now else {
+            return Fate::Gone { path, before: file.text.content.to_owned(), after: None };
+        };
         // With nothing to compare with, only what each start writes anew tells that it did.
-        let is_certain = lasting.iter().any(|it| it.kind == Kind::Time || matches!(it.kind, Kind::Known(_)));
-        let is_alone = !self.contents.pages.iter().any(|it| it.pod_files.pod.ordinal != self.ordinal() && it.file(&file.key).is_some());
+        let is_certain =
+            lasting.iter().any(|it| it.kind == Kind::Time || matches!(it.kind, Kind::Known(_)));
+        let is_alone =
+            !self.contents.pages.iter().any(|it| {
+                it.pod_files.pod.ordinal != self.ordinal() && it.file(&file.key).is_some()
+            });
         if is_alone && !is_certain && self.contents.tells(self.after, now) {
-            return Fate::Unseen(format!("{path} changed, and no other pod wrote such a file to compare it with"));
+            return Fate::Unseen(format!(
+                "{path} changed, and no other pod wrote such a file to compare it with"
+            ));
         }
-        Fate::Gone { path, before: file.text.content.to_owned(), after: Some(now.text.content.to_owned()) }
+        Fate::Gone {
+            path,
+            before: file.text.content.to_owned(),
+            after: Some(now.text.content.to_owned()),
+        }
     }
 
     /// Why the original may be where nobody could see it.
@@ -181,20 +228,28 @@ impl<'t> Comparison<'_, 't> {
             return Some(format!("{} is too large to be read whole", now.text.path));
         }
         let (old, new) = (&self.before.pod_files, &self.after.pod_files);
-        let was_there = |it: &Sealed<'_>| old.sealed.iter().any(|other| other.claim == it.claim && other.file.path == it.file.path);
-        let unread = new.sealed.iter().filter(|it| !was_there(it)).count() as u64 + new.left_out.saturating_sub(old.left_out);
-        (unread > 0).then(|| format!("{unread} files of {} could not be read as text", new.pod.name()))
+        let was_there = |it: &Sealed<'_>| {
+            old.sealed
+                .iter()
+                .any(|other| other.claim == it.claim && other.file.path == it.file.path)
+        };
+        let unread = new.sealed.iter().filter(|it| !was_there(it)).count() as u64
+            + new.left_out.saturating_sub(old.left_out);
+        (unread > 0)
+            .then(|| format!("{unread} files of {} could not be read as text", new.pod.name()))
     }
 
     fn ordinal(&self) -> i32 {
         self.before.pod_files.pod.ordinal
     }
 
-    /// The words of a file that no fresh start would write again: exact times, what names one life, and what chance made.
+    /// The words of a file that no fresh start would write again: exact times, what names one life,
+    /// and what chance made.
     fn lasting<'f>(&self, file: &'f Words<'t>, now: Option<&Words<'t>>) -> Vec<&'f Token<'t>> {
         // A time from before the new start is that of an earlier writer.
         let start = self.after.pod_files.pod.earliest_start();
-        let mtime = now.and_then(|it| it.text.mtime).filter(|it| start.is_none_or(|start| *it >= start));
+        let mtime =
+            now.and_then(|it| it.text.mtime).filter(|it| start.is_none_or(|start| *it >= start));
         let moments = Moments { start, mtime };
         let lasts = |token: &&Token<'t>| match token.kind {
             Kind::Time => !told(token).is_written_by(moments),
@@ -207,7 +262,10 @@ impl<'t> Comparison<'_, 't> {
     fn names_old_life(&self, token: &Token<'_>) -> bool {
         let Some(entry) = self.contents.entry(token) else { return false };
         let new = self.after.pod_files.pod;
-        let is_new = |word: &str| word.eq_ignore_ascii_case(token.text) || word.replace('-', "").eq_ignore_ascii_case(token.text);
+        let is_new = |word: &str| {
+            word.eq_ignore_ascii_case(token.text)
+                || word.replace('-', "").eq_ignore_ascii_case(token.text)
+        };
         let names_new = is_new(new.uid()) || new.addresses.iter().any(|it| is_new(it));
         entry.what == What::Life && entry.ordinals.contains(&self.ordinal()) && !names_new
     }
@@ -215,11 +273,13 @@ impl<'t> Comparison<'_, 't> {
     fn is_only_here(&self, file: &Words<'t>, token: &Token<'t>) -> bool {
         let seen = self.contents.values.get(token.text);
         let is_own = seen.is_none_or(|it| *it == Seen::Once(self.ordinal()));
-        let follows = || token.number().is_some_and(|it| self.contents.follows(file, self.ordinal(), it));
+        let follows =
+            || token.number().is_some_and(|it| self.contents.follows(file, self.ordinal(), it));
         is_chance(token) && is_own && !follows()
     }
 
-    /// Whether one of these words is in the file now, or in another file that did not have it before.
+    /// Whether one of these words is in the file now, or in another file that did not have it
+    /// before.
     fn holds_one_of(&self, words: &[&Token<'t>], now: Option<&Words<'t>>) -> bool {
         if words.is_empty() {
             return false;
@@ -229,10 +289,15 @@ impl<'t> Comparison<'_, 't> {
         if now.is_some_and(holds) {
             return true;
         }
-        let others = self.after.files.iter().filter(|it| now.is_none_or(|now| !std::ptr::eq(*it, now)));
+        let others =
+            self.after.files.iter().filter(|it| now.is_none_or(|now| !std::ptr::eq(*it, now)));
         for other in others.filter(|it| holds(it)) {
-            let earlier = self.before.at(&other.text).map(|it| counts(it, &wanted)).unwrap_or_default();
-            if counts(other, &wanted).iter().any(|(word, count)| *count > earlier.get(word).copied().unwrap_or(0)) {
+            let earlier =
+                self.before.at(&other.text).map(|it| counts(it, &wanted)).unwrap_or_default();
+            if counts(other, &wanted)
+                .iter()
+                .any(|(word, count)| *count > earlier.get(word).copied().unwrap_or(0))
+            {
                 return true;
             }
         }
@@ -243,17 +308,22 @@ impl<'t> Comparison<'_, 't> {
     fn was_moved(&self, file: &Words<'t>) -> bool {
         let content = file.text.content;
         let is_made_fresh = |key: &str| self.contents.pages.iter().any(|it| it.file(key).is_some());
-        let is_new = |it: &&Words<'t>| self.before.at(&it.text).is_none() && !is_made_fresh(&it.key);
-        !content.trim().is_empty() && self.after.files.iter().filter(is_new).any(|it| it.text.content.contains(content))
+        let is_new =
+            |it: &&Words<'t>| self.before.at(&it.text).is_none() && !is_made_fresh(&it.key);
+        !content.trim().is_empty()
+            && self.after.files.iter().filter(is_new).any(|it| it.text.content.contains(content))
     }
 
-    /// Whether a number that is the same at every fresh start has grown, and nothing else has changed but what changes anyway.
+    /// Whether a number that is the same at every fresh start has grown, and nothing else has
+    /// changed but what changes anyway.
     fn went_on(&self, file: &Words<'t>, now: &Words<'t>) -> bool {
         let (before, after) = (self.lines_by_shape(file), self.lines_by_shape(now));
         let fresh = self.fresh_lines(&file.key);
         before.iter().any(|(shape, line)| {
             let pair = (*line).zip(after.get(shape).copied().flatten());
-            pair.is_some_and(|(line, now)| counted_on(fresh.get(shape).map_or(&[], Vec::as_slice), line, now))
+            pair.is_some_and(|(line, now)| {
+                counted_on(fresh.get(shape).map_or(&[], Vec::as_slice), line, now)
+            })
         })
     }
 
@@ -262,14 +332,20 @@ impl<'t> Comparison<'_, 't> {
         let mut lines: BTreeMap<Vec<String>, Vec<&[Token<'t>]>> = BTreeMap::new();
         for page in self.contents.fresh(self.ordinal()) {
             for line in page.file(key).into_iter().flat_map(|it| &it.lines) {
-                lines.entry(self.contents.known.shape(line, page.pod_files.pod.ordinal)).or_default().push(line);
+                lines
+                    .entry(self.contents.known.shape(line, page.pod_files.pod.ordinal))
+                    .or_default()
+                    .push(line);
             }
         }
         lines
     }
 
     /// The lines of a file by their shape; `None` where several have one shape.
-    fn lines_by_shape<'f>(&self, file: &'f Words<'t>) -> BTreeMap<Vec<String>, Option<&'f [Token<'t>]>> {
+    fn lines_by_shape<'f>(
+        &self,
+        file: &'f Words<'t>,
+    ) -> BTreeMap<Vec<String>, Option<&'f [Token<'t>]>> {
         let mut lines: BTreeMap<Vec<String>, Option<&'f [Token<'t>]>> = BTreeMap::new();
         for line in &file.lines {
             let shape = self.contents.known.shape(line, self.ordinal());
@@ -282,19 +358,24 @@ impl<'t> Comparison<'_, 't> {
     fn grew(&self, file: &Words<'t>, now: &Words<'t>) -> bool {
         let (before, after) = (self.flat(file, self.ordinal()), self.flat(now, self.ordinal()));
         let mut rest = after.iter();
-        let is_within = after.len() > before.len() && before.iter().all(|word| rest.any(|it| it == word));
+        let is_within =
+            after.len() > before.len() && before.iter().all(|word| rest.any(|it| it == word));
         if !is_within {
             return false;
         }
         let mut lengths = BTreeSet::new();
         for page in self.contents.fresh(self.ordinal()) {
-            lengths.extend(page.file(&file.key).map(|it| self.flat(it, page.pod_files.pod.ordinal).len()));
+            lengths.extend(
+                page.file(&file.key).map(|it| self.flat(it, page.pod_files.pod.ordinal).len()),
+            );
         }
         // Where a fresh start's file has no certain length, that it is longer tells nothing.
         let is_steady = || {
             self.contents.timeline.first_portrait(self.before.pod_files.pod).is_none_or(|first| {
                 let first = self.contents.page(first);
-                first.file(&file.key).is_none_or(|it| self.flat(it, self.ordinal()).len() == before.len())
+                first
+                    .file(&file.key)
+                    .is_none_or(|it| self.flat(it, self.ordinal()).len() == before.len())
             })
         };
         lengths.len() <= 1 && lengths.iter().all(|it| after.len() > *it) && is_steady()
@@ -305,19 +386,31 @@ impl<'t> Comparison<'_, 't> {
     }
 }
 
-/// Whether numbers of a line have gone on, and no other figure in it has changed; `fresh` are such lines of fresh starts.
+/// Whether numbers of a line have gone on, and no other figure in it has changed; `fresh` are such
+/// lines of fresh starts.
 fn counted_on(fresh: &[&[Token<'_>]], line: &[Token<'_>], now: &[Token<'_>]) -> bool {
     const MOST: usize = 2;
     let differs = |place: &usize| line[*place].text != now[*place].text;
     let is_figure = |place: &usize| matches!(line[*place].kind, Kind::Number | Kind::Decimal);
-    let places: Vec<usize> = (0..line.len().min(now.len())).filter(differs).filter(is_figure).collect();
+    let places: Vec<usize> =
+        (0..line.len().min(now.len())).filter(differs).filter(is_figure).collect();
     let is_one = (1..=MOST).contains(&places.len());
-    is_one && places.iter().all(|place| is_further(fresh, *place, line[*place].number(), now[*place].number()))
+    is_one
+        && places
+            .iter()
+            .all(|place| is_further(fresh, *place, line[*place].number(), now[*place].number()))
 }
 
 /// Whether a number has gone on from what it was, where each fresh start writes another.
-fn is_further(fresh: &[&[Token<'_>]], place: usize, before: Option<i64>, after: Option<i64>) -> bool {
-    let Some((before, after)) = before.zip(after).filter(|(before, after)| after > before) else { return false };
+fn is_further(
+    fresh: &[&[Token<'_>]],
+    place: usize,
+    before: Option<i64>,
+    after: Option<i64>,
+) -> bool {
+    let Some((before, after)) = before.zip(after).filter(|(before, after)| after > before) else {
+        return false;
+    };
     let fresh: BTreeSet<i64> = fresh.iter().filter_map(|line| line.get(place)?.number()).collect();
     match fresh.len() {
         0 => after == before + 1,
@@ -335,7 +428,8 @@ fn counts<'t>(file: &Words<'t>, wanted: &BTreeSet<&str>) -> BTreeMap<&'t str, us
     counts
 }
 
-/// Whether a file that reads as before was written since: by its times, where they and the new start are known.
+/// Whether a file that reads as before was written since: by its times, where they and the new
+/// start are known.
 fn was_rewritten(before: Option<i64>, after: Option<i64>, new: &PodLife) -> Option<bool> {
     let (before, after) = (before?, after?);
     if before != after {
@@ -365,7 +459,8 @@ fn holds_all_lines(before: &Text<'_>, after: &Text<'_>) -> bool {
 
 fn blocks(digests: &str) -> impl Iterator<Item = &str> {
     const DIGITS: usize = 8;
-    (0..digests.len() / DIGITS).filter_map(|place| digests.get(place * DIGITS..(place + 1) * DIGITS))
+    (0..digests.len() / DIGITS)
+        .filter_map(|place| digests.get(place * DIGITS..(place + 1) * DIGITS))
 }
 
 fn described(sealed: &Sealed<'_>) -> String {

@@ -1,4 +1,5 @@
-//! Submissions of every kind: what each pod writes at each start, and what a careful teacher says of it.
+//! Submissions of every kind: what each pod writes at each start, and what a careful teacher says
+//! of it.
 
 use crate::model::{
     observation::{
@@ -30,7 +31,11 @@ impl Start {
 
     /// Digits that differ at each start.
     fn chance(self) -> String {
-        format!("{:08x}c0ffee{:02}", (i64::from(self.ordinal) * 77 + self.at * 2_654_435_761) % 0x7fff_ffff, self.at % 89)
+        format!(
+            "{:08x}c0ffee{:02}",
+            (i64::from(self.ordinal) * 77 + self.at * 2_654_435_761) % 0x7fff_ffff,
+            self.at % 89
+        )
     }
 
     /// The first life's.
@@ -60,7 +65,9 @@ fn one(path: &str, content: impl Into<String>) -> Files {
 
 /// When pods start: two seconds after each other, the extra ordinals and later lives later.
 fn usual(ordinal: i32, life: usize) -> i64 {
-    BASE + i64::from(ordinal) * 2 + if ordinal > 2 { 7 } else { 0 } + i64::try_from(life).unwrap_or(0) * 35
+    BASE + i64::from(ordinal) * 2
+        + if ordinal > 2 { 7 } else { 0 }
+        + i64::try_from(life).unwrap_or(0) * 35
 }
 
 /// When the clock is exactly as regular as the ordinals.
@@ -68,13 +75,20 @@ fn regular(ordinal: i32, life: usize) -> i64 {
     BASE + i64::from(ordinal) + i64::try_from(life).unwrap_or(0) * 100
 }
 
-/// The whole tour of a set whose pods hold these files; `touched` says whether this start wrote them.
-fn toured(starts: fn(i32, usize) -> i64, files: impl Fn(Start) -> Files, mtime: impl Fn(Start, &str) -> Option<i64>) -> History {
+/// The whole tour of a set whose pods hold these files; `touched` says whether this start wrote
+/// them.
+fn toured(
+    starts: fn(i32, usize) -> i64,
+    files: impl Fn(Start) -> Files,
+    mtime: impl Fn(Start, &str) -> Option<i64>,
+) -> History {
     let mut history = History::toured();
     let mut lives: Vec<(i32, String)> = vec![];
     for line in &mut history.lines {
         let (name, uid) = match &line.what {
-            What::Object(_, Object::Pod(pod)) => (pod.metadata.name.clone(), pod.metadata.uid.clone()),
+            What::Object(_, Object::Pod(pod)) => {
+                (pod.metadata.name.clone(), pod.metadata.uid.clone())
+            }
             What::Read(read) => (read.pod.name.clone(), read.pod.uid.clone()),
             _ => continue,
         };
@@ -82,7 +96,8 @@ fn toured(starts: fn(i32, usize) -> i64, files: impl Fn(Start) -> Files, mtime: 
         if !lives.iter().any(|(_, it)| *it == uid) {
             lives.push((ordinal, uid.clone()));
         }
-        let life = lives.iter().filter(|(it, _)| *it == ordinal).position(|(_, it)| *it == uid).unwrap();
+        let life =
+            lives.iter().filter(|(it, _)| *it == ordinal).position(|(_, it)| *it == uid).unwrap();
         let start = Start { ordinal, life, at: starts(ordinal, life), first: starts(ordinal, 0) };
         match &mut line.what {
             What::Object(_, Object::Pod(pod)) => {
@@ -99,7 +114,8 @@ fn toured(starts: fn(i32, usize) -> i64, files: impl Fn(Start) -> Files, mtime: 
 }
 
 fn fill(read: &mut Read, files: &Files, mtime: impl Fn(&str) -> Option<i64>) {
-    let (folders, files): (Vec<_>, Vec<_>) = files.iter().partition(|(path, _)| path.ends_with('/'));
+    let (folders, files): (Vec<_>, Vec<_>) =
+        files.iter().partition(|(path, _)| path.ends_with('/'));
     read.folders = folders.into_iter().map(|(path, _)| path.clone()).collect();
     let file = |(path, content): &(String, String)| File {
         path: path.clone(),
@@ -120,7 +136,11 @@ fn letters(history: &History) -> String {
 /// Every start writes: what is there is from the last one.
 #[track_caller]
 fn written(expected: &str, files: impl Fn(Start) -> Files) {
-    assert_eq!(letters(&toured(usual, &files, |start, _| Some(start.at))), expected, "every start writes");
+    assert_eq!(
+        letters(&toured(usual, &files, |start, _| Some(start.at))),
+        expected,
+        "every start writes"
+    );
 }
 
 /// The first start writes, later ones leave it.
@@ -131,13 +151,22 @@ fn guarded(expected: &str, files: impl Fn(Start) -> Files) {
 
 #[track_caller]
 fn guarded_at(starts: fn(i32, usize) -> i64, expected: &str, files: impl Fn(Start) -> Files) {
-    assert_eq!(letters(&toured(starts, |start| files(start.first()), |start, _| Some(start.first))), expected, "the first start writes");
-    assert_eq!(letters(&toured(starts, |start| files(start.first()), |_, _| None)), expected, "the first start writes, times unknown");
+    assert_eq!(
+        letters(&toured(starts, |start| files(start.first()), |start, _| Some(start.first))),
+        expected,
+        "the first start writes"
+    );
+    assert_eq!(
+        letters(&toured(starts, |start| files(start.first()), |_, _| None)),
+        expected,
+        "the first start writes, times unknown"
+    );
 }
 
 #[test]
 fn the_labs_own_mistake_fails_whatever_stands_beside_it() {
-    // A line that the ordinal makes, a constant line with digits in it, a hash of the name, a word of each pod's own.
+    // A line that the ordinal makes, a constant line with digits in it, a hash of the name, a word
+    // of each pod's own.
     let beside: [fn(Start) -> String; 9] = [
         |_| String::new(),
         |it| format!("Port: {}", 8080 + it.ordinal),
@@ -147,12 +176,25 @@ fn the_labs_own_mistake_fails_whatever_stands_beside_it() {
         |_| "Demo app, version 1.0".to_owned(),
         |_| "nginx 1.21.6, layout 2, 3 replicas".to_owned(),
         |_| "md5 4cf3c4f0".to_owned(),
-        |it| ["amsterdam", "berlin", "cork", "dublin", "essen"][usize::try_from(it.ordinal).unwrap()].to_owned(),
+        |it| {
+            ["amsterdam", "berlin", "cork", "dublin", "essen"][usize::try_from(it.ordinal).unwrap()]
+                .to_owned()
+        },
     ];
     for beside in beside {
-        written("PFF", |it| one("index.html", format!("Pod: {}\n{}\nDate: {}\n", it.name(), beside(it), date(it.at))));
+        written("PFF", |it| {
+            one(
+                "index.html",
+                format!("Pod: {}\n{}\nDate: {}\n", it.name(), beside(it), date(it.at)),
+            )
+        });
         written("PFF", |it| one("index.html", format!("{} {} {}\n", it.name(), beside(it), it.at)));
-        guarded("PPP", |it| one("index.html", format!("Pod: {}\n{}\nDate: {}\n", it.name(), beside(it), date(it.at))));
+        guarded("PPP", |it| {
+            one(
+                "index.html",
+                format!("Pod: {}\n{}\nDate: {}\n", it.name(), beside(it), date(it.at)),
+            )
+        });
     }
 }
 
@@ -161,13 +203,35 @@ fn overwritten_by_other_values_fails() {
     written("PFF", |it| one("id", format!("{} {}\n", it.name(), it.chance())));
     written("PFF", |it| one("id", format!("{}\n2026-11-23T{}Z\n", it.name(), clock(it.at))));
     written("PFF", |it| one("id", format!("{}\n{}\n", it.name(), it.at * 1000 + 311)));
-    written("PFF", |it| one("id", format!("{}\n20261123{}\n", it.name(), clock(it.at).replace(':', ""))));
-    written("PFF", |it| one("id", format!("{{\"pod\":\"{}\",\"started\":\"2026-11-23T{}Z\"}}", it.name(), clock(it.at))));
     written("PFF", |it| {
-        one("id", format!("web-{} load 0.{} 0.{} 1/{} {}\n", it.ordinal, 10 + it.at % 83, 10 + it.at % 71, 200 + it.life, 10_000 + it.at % 20_011))
+        one("id", format!("{}\n20261123{}\n", it.name(), clock(it.at).replace(':', "")))
+    });
+    written("PFF", |it| {
+        one(
+            "id",
+            format!("{{\"pod\":\"{}\",\"started\":\"2026-11-23T{}Z\"}}", it.name(), clock(it.at)),
+        )
+    });
+    written("PFF", |it| {
+        one(
+            "id",
+            format!(
+                "web-{} load 0.{} 0.{} 1/{} {}\n",
+                it.ordinal,
+                10 + it.at % 83,
+                10 + it.at % 71,
+                200 + it.life,
+                10_000 + it.at % 20_011
+            ),
+        )
     });
     // The name in a file of its own, the overwritten one beside it.
-    written("PFF", |it| vec![("conf".to_owned(), format!("server-id={}\n", 100 + it.ordinal)), ("id".to_owned(), format!("{} {}\n", it.name(), date(it.at)))]);
+    written("PFF", |it| {
+        vec![
+            ("conf".to_owned(), format!("server-id={}\n", 100 + it.ordinal)),
+            ("id".to_owned(), format!("{} {}\n", it.name(), date(it.at))),
+        ]
+    });
 }
 
 #[test]
@@ -196,8 +260,12 @@ fn numbers_that_follow_the_ordinal_tell_the_pod() {
     for id in ids {
         guarded("PPP", |it| one("meta", id(it.ordinal.into())));
         written("PPP", |it| one("meta", id(it.ordinal.into())));
-        guarded("PPP", |it| one("meta", format!("{} since {}", id(it.ordinal.into()), date(it.at))));
-        written("PFF", |it| one("meta", format!("{} since {}", id(it.ordinal.into()), date(it.at))));
+        guarded("PPP", |it| {
+            one("meta", format!("{} since {}", id(it.ordinal.into()), date(it.at)))
+        });
+        written("PFF", |it| {
+            one("meta", format!("{} since {}", id(it.ordinal.into()), date(it.at)))
+        });
     }
     guarded("PPP", |it| one(&format!("node-{}/meta", it.ordinal * 3), "x"));
     guarded("PPP", |it| one(&format!("node-{}/", it.ordinal), ""));
@@ -233,11 +301,43 @@ fn what_the_time_explains_is_no_identity() {
 #[test]
 fn chance_and_counters_are_no_identity() {
     guarded("FPP", |it| one("id", it.chance()));
-    guarded("FPP", |it| one("noise", format!(" {}  {}   {}\n", it.at * 7919 % 251, it.at * 104_729 % 241, it.at * 611_953 % 239)));
-    written("FPP", |it| one("load", format!("0.{} 0.{} 0.{} 1/{} {}", it.at % 97, it.at % 89, it.at % 83, 200 + it.at % 61, it.at % 32_749)));
-    // It follows the ordinal in the pods that were asked for, and not in those that only the tour asked for.
+    guarded("FPP", |it| {
+        one(
+            "noise",
+            format!(
+                " {}  {}   {}\n",
+                it.at * 7919 % 251,
+                it.at * 104_729 % 241,
+                it.at * 611_953 % 239
+            ),
+        )
+    });
+    written("FPP", |it| {
+        one(
+            "load",
+            format!(
+                "0.{} 0.{} 0.{} 1/{} {}",
+                it.at % 97,
+                it.at % 89,
+                it.at % 83,
+                200 + it.at % 61,
+                it.at % 32_749
+            ),
+        )
+    });
+    // It follows the ordinal in the pods that were asked for, and not in those that only the tour
+    // asked for.
     guarded("FPP", |it| one("id", format!("{}", if it.ordinal < 3 { it.ordinal + 4 } else { 9 })));
-    guarded("FPP", |it| one("id", if it.ordinal < 3 { format!("created 03542{}", it.ordinal) } else { "hello".to_owned() }));
+    guarded("FPP", |it| {
+        one(
+            "id",
+            if it.ordinal < 3 {
+                format!("created 03542{}", it.ordinal)
+            } else {
+                "hello".to_owned()
+            },
+        )
+    });
     // It follows the ordinal at first, and is another at the next start.
     written("FPP", |it| one("id", format!("{}", it.ordinal + i32::try_from(it.life).unwrap() * 7)));
     guarded("FPP", |_| one("members", "web-0 web-1 web-2 web-3 web-4\n"));
@@ -247,14 +347,19 @@ fn chance_and_counters_are_no_identity() {
 
 #[test]
 fn hashes_of_the_name_tell_the_pod() {
-    let hash = |it: Start, newline: &str, which: usize| crate::model::evidence::content::digest::all(&format!("{}{newline}", it.name()))[which].clone();
+    let hash = |it: Start, newline: &str, which: usize| {
+        crate::model::evidence::content::digest::all(&format!("{}{newline}", it.name()))[which]
+            .clone()
+    };
     for which in 0..3 {
         guarded("PPP", |it| one("id", format!("{}  -\n", hash(it, "\n", which))));
         guarded("PPP", |it| one("id", hash(it, "", which)));
         guarded("PPP", |it| one("id", format!("node {}\n", &hash(it, "\n", which)[..12])));
         written("PFF", |it| one("id", format!("{} {}\n", hash(it, "\n", which), date(it.at))));
     }
-    guarded("PPP", |it| one("id", crate::model::evidence::content::digest::base64(&format!("{}\n", it.name()))));
+    guarded("PPP", |it| {
+        one("id", crate::model::evidence::content::digest::base64(&format!("{}\n", it.name())))
+    });
     guarded("PPP", |it| one("id", it.name().to_uppercase()));
     guarded("PPP", |it| one("id", it.name().replace('-', "_")));
     guarded("PPP", |it| one(&format!("{}/", it.name()), ""));
@@ -267,7 +372,9 @@ fn grown(expected: &str, add: impl Fn(Start, Files) -> Files) {
     let files = |start: Start| {
         let mut files = vec![];
         for life in 0..=start.life {
-            let at = start.first + (start.at - start.first) * i64::try_from(life).unwrap() / i64::try_from(start.life.max(1)).unwrap();
+            let at = start.first
+                + (start.at - start.first) * i64::try_from(life).unwrap()
+                    / i64::try_from(start.life.max(1)).unwrap();
             files = add(Start { life, at, ..start }, files);
         }
         files
@@ -283,28 +390,81 @@ fn there(files: &Files, path: &str) -> String {
 #[test]
 fn what_went_on_is_the_original() {
     // Appended, newest first, with exact times, with times to the minute, with none at all.
-    grown("PPP", |it, old| one("log", format!("{}{} {}\n", there(&old, "log"), it.name(), date(it.at))));
-    grown("PPP", |it, old| one("log", format!("{} {}\n{}", it.name(), date(it.at), there(&old, "log"))));
-    grown("PPP", |it, old| one("log", format!("{} run {} at 2026-11-23 {}\n{}", it.name(), it.life + 1, &clock(it.at)[..5], there(&old, "log"))));
+    grown("PPP", |it, old| {
+        one("log", format!("{}{} {}\n", there(&old, "log"), it.name(), date(it.at)))
+    });
+    grown("PPP", |it, old| {
+        one("log", format!("{} {}\n{}", it.name(), date(it.at), there(&old, "log")))
+    });
+    grown("PPP", |it, old| {
+        one(
+            "log",
+            format!(
+                "{} run {} at 2026-11-23 {}\n{}",
+                it.name(),
+                it.life + 1,
+                &clock(it.at)[..5],
+                there(&old, "log")
+            ),
+        )
+    });
     grown("PPP", |it, old| one("log", format!("{}{}\n", there(&old, "log"), it.name())));
     grown("PPP", |it, old| one("log", format!("{}{} up\n", there(&old, "log"), it.name())));
     // A counter, beside a time that is kept, beside one that is new, alone.
-    grown("PPP", |it, _| one("state", format!("{{\"pod\": \"{}\", \"created\": \"{}\", \"starts\": {}}}", it.name(), date(it.first), it.life + 1)));
-    grown("PPP", |it, _| one("state", format!("{{\"pod\": \"{}\", \"last\": \"{}\", \"starts\": {}}}", it.name(), date(it.at), it.life + 1)));
-    grown("PPP", |it, _| one("state", format!("{{\"pod\":\"{}\",\"starts\":{}}}", it.name(), it.life + 1)));
-    grown("PPP", |it, _| one("state", format!("{}\nboots {}\nlast {}\n", it.name(), it.life + 1, date(it.at))));
+    grown("PPP", |it, _| {
+        one(
+            "state",
+            format!(
+                "{{\"pod\": \"{}\", \"created\": \"{}\", \"starts\": {}}}",
+                it.name(),
+                date(it.first),
+                it.life + 1
+            ),
+        )
+    });
+    grown("PPP", |it, _| {
+        one(
+            "state",
+            format!(
+                "{{\"pod\": \"{}\", \"last\": \"{}\", \"starts\": {}}}",
+                it.name(),
+                date(it.at),
+                it.life + 1
+            ),
+        )
+    });
+    grown("PPP", |it, _| {
+        one("state", format!("{{\"pod\":\"{}\",\"starts\":{}}}", it.name(), it.life + 1))
+    });
+    grown("PPP", |it, _| {
+        one("state", format!("{}\nboots {}\nlast {}\n", it.name(), it.life + 1, date(it.at)))
+    });
     // The first line is kept, the rest is new; a random key is kept.
-    grown("PPP", |it, _| one("log", format!("{} born {}\nopened {}\n", it.name(), date(it.first), date(it.at))));
-    grown("PPP", |it, _| one("log", format!("{} key {}\nopened {}\n", it.name(), it.first().chance(), date(it.at))));
+    grown("PPP", |it, _| {
+        one("log", format!("{} born {}\nopened {}\n", it.name(), date(it.first), date(it.at)))
+    });
+    grown("PPP", |it, _| {
+        one("log", format!("{} key {}\nopened {}\n", it.name(), it.first().chance(), date(it.at)))
+    });
     // In another order, in other words.
-    grown("PPP", |it, _| one("log", if it.is_first() { format!("{} {}", it.name(), it.first) } else { format!("at {}: {} first", it.first, it.name()) }));
+    grown("PPP", |it, _| {
+        one(
+            "log",
+            if it.is_first() {
+                format!("{} {}", it.name(), it.first)
+            } else {
+                format!("at {}: {} first", it.first, it.name())
+            },
+        )
+    });
 }
 
 #[test]
 fn what_was_moved_aside_is_the_original() {
     let moved = |name: fn(Start) -> String, line: fn(Start) -> String| {
         move |it: Start, old: Files| {
-            let mut files: Files = old.iter().filter(|(path, _)| path != "server.log").cloned().collect();
+            let mut files: Files =
+                old.iter().filter(|(path, _)| path != "server.log").cloned().collect();
             let last = there(&old, "server.log");
             if !last.is_empty() {
                 files.push((name(it), last));
@@ -313,8 +473,11 @@ fn what_was_moved_aside_is_the_original() {
             files
         }
     };
-    let names: [fn(Start) -> String; 3] =
-        [|it| format!("server.log.2026-11-23T{}", clock(it.at).replace(':', "-")), |_| "server.log.1".to_owned(), |it| format!("old/{}", it.life)];
+    let names: [fn(Start) -> String; 3] = [
+        |it| format!("server.log.2026-11-23T{}", clock(it.at).replace(':', "-")),
+        |_| "server.log.1".to_owned(),
+        |it| format!("old/{}", it.life),
+    ];
     let lines: [fn(Start) -> String; 3] = [
         |it| format!("{} starting on host {}\n", date(it.at), it.name()),
         |it| format!("starting on host {}\n", it.name()),
@@ -335,23 +498,46 @@ fn what_was_moved_aside_is_the_original() {
 #[test]
 fn a_log_beside_an_overwritten_file_does_not_keep_it() {
     grown("PFF", |it, old| {
-        vec![("id".to_owned(), format!("{}\n{}\n", it.name(), date(it.at))), ("log".to_owned(), format!("{}{}\n", there(&old, "log"), date(it.at)))]
+        vec![
+            ("id".to_owned(), format!("{}\n{}\n", it.name(), date(it.at))),
+            ("log".to_owned(), format!("{}{}\n", there(&old, "log"), date(it.at))),
+        ]
     });
 }
 
 #[test]
 fn what_is_lost_or_replaced_fails() {
-    grown("PFF", |it, _| one(if it.is_first() { "id" } else { "other" }, format!("{} {}\n", it.name(), date(it.at))));
+    grown("PFF", |it, _| {
+        one(if it.is_first() { "id" } else { "other" }, format!("{} {}\n", it.name(), date(it.at)))
+    });
     grown("PFF", |it, _| if it.is_first() { one("id", it.name()) } else { vec![] });
     grown("PFF", |it, _| one("id", if it.is_first() { it.name() } else { "stopped".to_owned() }));
-    grown("PFF", |it, _| one("diary", format!("{} {} {}\n", it.name(), if it.is_first() { "born" } else { "stopped" }, date(it.at))));
-    grown("PFF", |it, _| one("diary", format!("{} {}\n", it.name(), if it.is_first() { "born" } else { "stopped" })));
+    grown("PFF", |it, _| {
+        one(
+            "diary",
+            format!(
+                "{} {} {}\n",
+                it.name(),
+                if it.is_first() { "born" } else { "stopped" },
+                date(it.at)
+            ),
+        )
+    });
+    grown("PFF", |it, _| {
+        one("diary", format!("{} {}\n", it.name(), if it.is_first() { "born" } else { "stopped" }))
+    });
 }
 
 #[test]
 fn an_untouched_file_is_the_original_whatever_else_is_overwritten() {
-    let files = |it: Start| vec![("id".to_owned(), it.name()), ("status".to_owned(), format!("{} alive {}\n", it.name(), date(it.at)))];
-    let guarded = toured(usual, files, |it, path| Some(if path == "id" { it.first } else { it.at }));
+    let files = |it: Start| {
+        vec![
+            ("id".to_owned(), it.name()),
+            ("status".to_owned(), format!("{} alive {}\n", it.name(), date(it.at))),
+        ]
+    };
+    let guarded =
+        toured(usual, files, |it, path| Some(if path == "id" { it.first } else { it.at }));
     assert_eq!(letters(&guarded), "PPP");
     assert_eq!(letters(&toured(usual, files, |it, _| Some(it.at))), "PFF", "both are written anew");
     assert_eq!(letters(&toured(usual, files, |_, _| None)), "PII", "nobody knows which was");
@@ -368,7 +554,12 @@ fn binary(bytes: impl Fn(Start) -> File) -> History {
         let life = lives.iter().filter(|(it, _)| *it == ordinal).count() - 1;
         let start = Start { ordinal, life, at: usual(ordinal, life), first: usual(ordinal, 0) };
         read.searched = true;
-        read.files = vec![File { path: "db".to_owned(), size: 606, without: Some("binary".to_owned()), ..bytes(start) }];
+        read.files = vec![File {
+            path: "db".to_owned(),
+            size: 606,
+            without: Some("binary".to_owned()),
+            ..bytes(start)
+        }];
     }
     history
 }
@@ -383,13 +574,28 @@ fn blocks(seed: i64) -> String {
 
 #[test]
 fn binary_files_are_told_by_what_a_search_finds() {
-    let file = |it: Start, seed: i64| File { digest: Some(format!("sha256:{}", block(seed))), blocks: blocks(seed), holds: vec![it.name()], ..File::default() };
+    let file = |it: Start, seed: i64| File {
+        digest: Some(format!("sha256:{}", block(seed))),
+        blocks: blocks(seed),
+        holds: vec![it.name()],
+        ..File::default()
+    };
     assert_eq!(letters(&binary(|it| file(it, it.first))), "PPP");
     assert_eq!(letters(&binary(|it| file(it, it.at))), "PFF", "600 new random bytes");
-    let page_changed = |it: Start| File { blocks: format!("{}{}", blocks(it.first), block(it.at)), ..file(it, it.at) };
+    let page_changed = |it: Start| File {
+        blocks: format!("{}{}", blocks(it.first), block(it.at)),
+        ..file(it, it.at)
+    };
     assert_eq!(letters(&binary(page_changed)), "PPP");
-    assert_eq!(letters(&binary(|it| File { blocks: String::new(), ..file(it, it.at) })), "PPP", "the canary decides");
-    let all = |it: Start| File { holds: (0..5).map(|ordinal| format!("web-{ordinal}")).collect(), ..file(it, it.first) };
+    assert_eq!(
+        letters(&binary(|it| File { blocks: String::new(), ..file(it, it.at) })),
+        "PPP",
+        "the canary decides"
+    );
+    let all = |it: Start| File {
+        holds: (0..5).map(|ordinal| format!("web-{ordinal}")).collect(),
+        ..file(it, it.first)
+    };
     assert_eq!(letters(&binary(all)), "IPP");
     assert_eq!(letters(&binary(|it| File { holds: vec![], ..file(it, it.first) })), "IPP");
 }

@@ -10,7 +10,8 @@ use crate::model::evidence::content::{
 };
 use crate::model::{observation::Seq, timeline::Timeline};
 
-/// Files larger than this are not searched for numbers that follow the ordinal: in enough data every number occurs.
+/// Files larger than this are not searched for numbers that follow the ordinal: in enough data
+/// every number occurs.
 const NUMBERS_UP_TO: usize = 4096;
 /// So many pods make a coincidence among many numbers unlikely.
 const MANY_PODS: usize = 5;
@@ -107,8 +108,17 @@ impl<'t> Contents<'t> {
 
     fn new(timeline: &'t Timeline, all_pod_files: Vec<PodFiles<'t>>) -> Self {
         let known = PodWords::of(timeline);
-        let pages: Vec<Page<'t>> = all_pod_files.into_iter().map(|it| Page::of(it, &known)).collect();
-        let mut contents = Self { timeline, known, pages, lines: BTreeMap::new(), paths: BTreeMap::new(), values: BTreeMap::new(), places: vec![] };
+        let pages: Vec<Page<'t>> =
+            all_pod_files.into_iter().map(|it| Page::of(it, &known)).collect();
+        let mut contents = Self {
+            timeline,
+            known,
+            pages,
+            lines: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            values: BTreeMap::new(),
+            places: vec![],
+        };
         contents.note_who_has_what();
         contents.places = contents.find_places();
         contents
@@ -142,7 +152,9 @@ impl<'t> Contents<'t> {
     /// Whether all pods hold the same files with the same content.
     #[must_use]
     pub fn are_alike(&self) -> bool {
-        let texts = |page: &Page<'t>| page.pod_files.texts.iter().map(|it| (it.path, it.content)).collect::<BTreeSet<_>>();
+        let texts = |page: &Page<'t>| {
+            page.pod_files.texts.iter().map(|it| (it.path, it.content)).collect::<BTreeSet<_>>()
+        };
         let Some(first) = self.pages.first().map(texts) else { return false };
         self.pages.len() > 1 && self.pages.iter().all(|it| texts(it) == first)
     }
@@ -152,7 +164,11 @@ impl<'t> Contents<'t> {
     pub fn other_text(&self, ordinal: i32, text: &Text<'_>) -> Option<(&str, &Text<'t>)> {
         let mut others = self.pages.iter().filter(|it| it.pod_files.pod.ordinal != ordinal);
         others.find_map(|page| {
-            let other = page.pod_files.texts.iter().find(|it| it.path == text.path && it.content != text.content)?;
+            let other = page
+                .pod_files
+                .texts
+                .iter()
+                .find(|it| it.path == text.path && it.content != text.content)?;
             Some((page.pod_files.pod.name(), other))
         })
     }
@@ -160,20 +176,27 @@ impl<'t> Contents<'t> {
     /// What an ordinal's first life tells of the writer of its files.
     #[must_use]
     pub fn writer(&self, ordinal: i32) -> Writer {
-        let Some(page) = self.pages.iter().find(|it| it.pod_files.pod.ordinal == ordinal) else { return Writer::Unknown };
+        let Some(page) = self.pages.iter().find(|it| it.pod_files.pod.ordinal == ordinal) else {
+            return Writer::Unknown;
+        };
         let mut unsure = None;
         for file in &page.files {
             if self.tells(page, file) {
                 return Writer::Known;
             }
             if self.number_tells(page, file, true) {
-                unsure = Some("a number in it follows the ordinal, but so do the times at which the pods started, or other numbers hide it");
+                unsure = Some(
+                    "a number in it follows the ordinal, but so do the times at which the pods \
+                    started, or other numbers hide it",
+                );
             }
         }
         for sealed in &page.pod_files.sealed {
             match self.search_tells(ordinal, &sealed.file.holds) {
                 Some(true) => return Writer::Known,
-                Some(false) => unsure = Some("a file that is no text names it, and other pods as well"),
+                Some(false) => {
+                    unsure = Some("a file that is no text names it, and other pods as well")
+                }
                 None => {}
             }
         }
@@ -184,14 +207,22 @@ impl<'t> Contents<'t> {
     pub(crate) fn tells(&self, page: &Page<'t>, file: &Words<'t>) -> bool {
         let ordinal = page.pod_files.pod.ordinal;
         let is_own = |seen: Option<&Seen>| seen.is_none_or(|it| *it == Seen::Once(ordinal));
-        let by_path = || self.known.names(&file.path, ordinal) && is_own(self.paths.get(file.text.path));
-        let by_line = |line: &Vec<Token<'_>>| self.known.names(line, ordinal) && is_own(self.lines.get(&self.known.form(line)));
-        by_path() || file.lines.iter().any(by_line) || self.number_tells(page, file, false) || self.search_tells(ordinal, file.text.holds) == Some(true)
+        let by_path =
+            || self.known.names(&file.path, ordinal) && is_own(self.paths.get(file.text.path));
+        let by_line = |line: &Vec<Token<'_>>| {
+            self.known.names(line, ordinal) && is_own(self.lines.get(&self.known.form(line)))
+        };
+        by_path()
+            || file.lines.iter().any(by_line)
+            || self.number_tells(page, file, false)
+            || self.search_tells(ordinal, file.text.holds) == Some(true)
     }
 
-    /// Whether a search found a word that names the pod; `Some(false)` where it found other pods' names as well.
+    /// Whether a search found a word that names the pod; `Some(false)` where it found other pods'
+    /// names as well.
     pub(crate) fn search_tells(&self, ordinal: i32, holds: &[String]) -> Option<bool> {
-        let entries = || holds.iter().filter_map(|it| self.known.whole(it)).map(|it| self.known.entry_at(it));
+        let entries =
+            || holds.iter().filter_map(|it| self.known.whole(it)).map(|it| self.known.entry_at(it));
         if !entries().any(|it| it.ordinals.contains(&ordinal)) {
             return None;
         }
@@ -200,25 +231,34 @@ impl<'t> Contents<'t> {
 
     fn number_tells(&self, page: &Page<'t>, file: &Words<'t>, unsure: bool) -> bool {
         let ordinal = i64::from(page.pod_files.pod.ordinal);
-        let is_there = |place: &Place| place.key == file.key && place.number(file) == Some(place.base + place.step * ordinal);
+        let is_there = |place: &Place| {
+            place.key == file.key && place.number(file) == Some(place.base + place.step * ordinal)
+        };
         self.places.iter().any(|place| place.is_unsure == unsure && is_there(place))
     }
 
     /// Whether a number is one that follows the ordinal.
     pub(crate) fn follows(&self, file: &Words<'_>, ordinal: i32, number: i64) -> bool {
-        self.places.iter().any(|place| place.key == file.key && number == place.base + place.step * i64::from(ordinal))
+        self.places.iter().any(|place| {
+            place.key == file.key && number == place.base + place.step * i64::from(ordinal)
+        })
     }
 
-    /// The places at which all pods wrote a number that follows the ordinal, the same at every reading.
+    /// The places at which all pods wrote a number that follows the ordinal, the same at every
+    /// reading.
     fn find_places(&self) -> Vec<Place> {
         let asked = self.timeline.ordinals();
-        let must = |page: &&Page<'_>| asked.contains(&page.pod_files.pod.ordinal) || !page.files.is_empty();
+        let must = |page: &&Page<'_>| {
+            asked.contains(&page.pod_files.pod.ordinal) || !page.files.is_empty()
+        };
         let pages: Vec<&Page<'t>> = self.pages.iter().filter(must).collect();
         let [first, _, ..] = pages.as_slice() else { return vec![] };
         let mut places = vec![];
         for file in &first.files {
-            let rows: Vec<(&Page<'t>, &Words<'t>)> = pages.iter().filter_map(|it| Some((*it, it.file(&file.key)?))).collect();
-            let is_small = |(_, file): &(&Page<'_>, &Words<'_>)| file.text.content.len() <= NUMBERS_UP_TO;
+            let rows: Vec<(&Page<'t>, &Words<'t>)> =
+                pages.iter().filter_map(|it| Some((*it, it.file(&file.key)?))).collect();
+            let is_small =
+                |(_, file): &(&Page<'_>, &Words<'_>)| file.text.content.len() <= NUMBERS_UP_TO;
             if rows.len() < pages.len() || !rows.iter().all(is_small) {
                 continue;
             }
@@ -237,16 +277,21 @@ impl<'t> Contents<'t> {
     /// What every other reading of the pods' first and later lives told.
     fn later_pages(&self) -> Vec<Page<'t>> {
         let timeline = self.timeline;
-        let shown: BTreeSet<&[Seq]> = self.pages.iter().map(|it| it.pod_files.reads.as_slice()).collect();
-        let lives = timeline.lanes().flat_map(|(_, lane)| lane).filter(|pod| timeline.is_current(pod));
-        let readings = lives.flat_map(|pod| [timeline.first_portrait(pod), timeline.pod_files(pod)]);
+        let shown: BTreeSet<&[Seq]> =
+            self.pages.iter().map(|it| it.pod_files.reads.as_slice()).collect();
+        let lives =
+            timeline.lanes().flat_map(|(_, lane)| lane).filter(|pod| timeline.is_current(pod));
+        let readings =
+            lives.flat_map(|pod| [timeline.first_portrait(pod), timeline.pod_files(pod)]);
         let counts = |it: &PodFiles<'_>| !shown.contains(it.reads.as_slice());
         readings.flatten().filter(counts).map(|it| self.page(it)).collect()
     }
 }
 
 fn note<K: Ord>(seen: &mut BTreeMap<K, Seen>, what: K, ordinal: i32) {
-    seen.entry(what).and_modify(|it| *it = if *it == Seen::Once(ordinal) { *it } else { Seen::Often }).or_insert(Seen::Once(ordinal));
+    seen.entry(what)
+        .and_modify(|it| *it = if *it == Seen::Once(ordinal) { *it } else { Seen::Often })
+        .or_insert(Seen::Once(ordinal));
 }
 
 /// Whether a word is one that chance may have made, and hardly twice.
@@ -260,7 +305,11 @@ pub(crate) fn is_chance(token: &Token<'_>) -> bool {
 
 impl<'t> Page<'t> {
     fn of(pod_files: PodFiles<'t>, known: &PodWords) -> Self {
-        let mut files: Vec<Words<'t>> = pod_files.texts.iter().map(|text| Words::of(*text, pod_files.pod.ordinal, known)).collect();
+        let mut files: Vec<Words<'t>> = pod_files
+            .texts
+            .iter()
+            .map(|text| Words::of(*text, pod_files.pod.ordinal, known))
+            .collect();
         let own_name = pod_files.pod.name();
         let mut times: BTreeMap<String, usize> = BTreeMap::new();
         for file in &mut files {
@@ -284,7 +333,12 @@ impl<'t> Page<'t> {
 impl<'t> Words<'t> {
     fn of(text: Text<'t>, ordinal: i32, known: &PodWords) -> Self {
         let path = lex(text.path, known);
-        let lines = text.content.split('\n').map(|line| lex(line, known)).filter(|it| !it.is_empty()).collect();
+        let lines = text
+            .content
+            .split('\n')
+            .map(|line| lex(line, known))
+            .filter(|it| !it.is_empty())
+            .collect();
         let key = known.shape(&path, ordinal).join(" ");
         let key = if key.is_empty() { text.path.to_owned() } else { key };
         Self { text, key, path, lines }
@@ -304,10 +358,14 @@ impl PodWords {
 
     /// A known word, if the whole text is one.
     pub(crate) fn whole(&self, text: &str) -> Option<usize> {
-        self.at_start(text).filter(|(length, _)| *length == text.len()).map(|(_, place)| place).or_else(|| self.digest(text))
+        self.at_start(text)
+            .filter(|(length, _)| *length == text.len())
+            .map(|(_, place)| place)
+            .or_else(|| self.digest(text))
     }
 
-    /// A line with times, numbers and what chance may have made taken out, and the names of pods left in.
+    /// A line with times, numbers and what chance may have made taken out, and the names of pods
+    /// left in.
     fn form(&self, tokens: &[Token<'_>]) -> String {
         let words: Vec<String> = tokens.iter().map(masked).collect();
         words.join(" ")
@@ -316,7 +374,10 @@ impl PodWords {
     /// The same, with what names the writer itself taken out as well.
     pub(crate) fn shape(&self, tokens: &[Token<'_>], ordinal: i32) -> Vec<String> {
         let is_own = |token: &Token<'_>| matches!(token.kind, Kind::Known(place) if self.entry_at(place).ordinals.contains(&ordinal));
-        tokens.iter().map(|it| if is_own(it) { "\u{1}own".to_owned() } else { masked(it) }).collect()
+        tokens
+            .iter()
+            .map(|it| if is_own(it) { "\u{1}own".to_owned() } else { masked(it) })
+            .collect()
     }
 }
 
@@ -351,7 +412,9 @@ impl<'r, 't> SameLine<'r, 't> {
         let mut noise = 0;
         for word in 0..length {
             let column: Vec<Token<'t>> = lines.iter().map(|it| it[word]).collect();
-            if column.iter().all(|it| it.text == column[0].text) || column.iter().all(|it| it.kind == Kind::Time) {
+            if column.iter().all(|it| it.text == column[0].text)
+                || column.iter().all(|it| it.kind == Kind::Time)
+            {
                 continue;
             }
             noise += usize::from(column.iter().any(|it| it.kind == Kind::Decimal));
@@ -361,10 +424,26 @@ impl<'r, 't> SameLine<'r, 't> {
                 }
                 match self.follow(&digits) {
                     Some((base, step, Explained::No)) => {
-                        places.push(Place { key: key.to_owned(), line: self.line, word, part, base, step, is_unsure: false });
+                        places.push(Place {
+                            key: key.to_owned(),
+                            line: self.line,
+                            word,
+                            part,
+                            base,
+                            step,
+                            is_unsure: false,
+                        });
                     }
                     Some((base, step, Explained::Perhaps)) => {
-                        places.push(Place { key: key.to_owned(), line: self.line, word, part, base, step, is_unsure: true });
+                        places.push(Place {
+                            key: key.to_owned(),
+                            line: self.line,
+                            word,
+                            part,
+                            base,
+                            step,
+                            is_unsure: true,
+                        });
                     }
                     Some((_, _, Explained::Yes)) => {}
                     None => noise += 1,
@@ -378,14 +457,17 @@ impl<'r, 't> SameLine<'r, 't> {
         places
     }
 
-    /// The base and step by which numbers follow the ordinals, and whether the time explains them as well.
+    /// The base and step by which numbers follow the ordinals, and whether the time explains them
+    /// as well.
     fn follow(&self, digits: &[&'t str]) -> Option<(i64, i64, Explained)> {
         let ordinal = |place: usize| i64::from(self.rows[place].0.pod_files.pod.ordinal);
         let values: Vec<i64> = digits.iter().map(|it| it.parse().ok()).collect::<Option<_>>()?;
         let (scale_up, run) = (values[1].checked_sub(values[0])?, ordinal(1) - ordinal(0));
         let step = Some(scale_up / run).filter(|step| scale_up % run == 0 && *step != 0)?;
         let base = values[0].checked_sub(step.checked_mul(ordinal(0))?)?;
-        let is_on_it = |(place, value): (usize, &i64)| step.checked_mul(ordinal(place)).and_then(|it| it.checked_add(base)) == Some(*value);
+        let is_on_it = |(place, value): (usize, &i64)| {
+            step.checked_mul(ordinal(place)).and_then(|it| it.checked_add(base)) == Some(*value)
+        };
         if !values.iter().enumerate().all(is_on_it) || values.len() == 2 && step.abs() != 1 {
             return None;
         }
@@ -397,16 +479,28 @@ impl<'r, 't> SameLine<'r, 't> {
     }
 }
 
-/// The numbers in words that are alike but for their digits: for each number, its digits in each word.
+/// The numbers in words that are alike but for their digits: for each number, its digits in each
+/// word.
 fn numbers<'t>(column: &[Token<'t>]) -> Vec<Vec<&'t str>> {
     if column.iter().any(|it| !matches!(it.kind, Kind::Number | Kind::Word)) {
         return vec![];
     }
-    let letters = |it: &Token<'t>| it.text.split(|it: char| it.is_ascii_digit()).filter(|it| !it.is_empty()).collect::<Vec<_>>();
-    let digits = |it: &Token<'t>| it.text.split(|it: char| !it.is_ascii_digit()).filter(|it| !it.is_empty()).collect::<Vec<_>>();
+    let letters = |it: &Token<'t>| {
+        it.text
+            .split(|it: char| it.is_ascii_digit())
+            .filter(|it| !it.is_empty())
+            .collect::<Vec<_>>()
+    };
+    let digits = |it: &Token<'t>| {
+        it.text
+            .split(|it: char| !it.is_ascii_digit())
+            .filter(|it| !it.is_empty())
+            .collect::<Vec<_>>()
+    };
     let (first, parts) = (letters(&column[0]), digits(&column[0]).len());
     let all: Vec<Vec<&'t str>> = column.iter().map(digits).collect();
-    let is_alike = column.iter().all(|it| letters(it) == first) && all.iter().all(|it| it.len() == parts);
+    let is_alike =
+        column.iter().all(|it| letters(it) == first) && all.iter().all(|it| it.len() == parts);
     if !is_alike || column.iter().any(|it| it.text.len() > 64) {
         return vec![];
     }
@@ -423,7 +517,8 @@ impl Place {
         numbers.get(self.part)?.first()?.parse().ok()
     }
 
-    /// Whether the number is there at another reading of a pod as well, as far as the file still has such a place.
+    /// Whether the number is there at another reading of a pod as well, as far as the file still
+    /// has such a place.
     fn is_same_in(&self, page: &Page<'_>) -> bool {
         let Some(file) = page.file(&self.key) else { return true };
         let wanted = self.base + self.step * i64::from(page.pod_files.pod.ordinal);

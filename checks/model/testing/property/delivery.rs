@@ -1,4 +1,5 @@
-//! How what truly happens reaches a recorder: one stream per kind, each late by itself, one of them perhaps with a gap.
+//! How what truly happens reaches a recorder: one stream per kind, each late by itself, one of them
+//! perhaps with a gap.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -36,7 +37,8 @@ enum Item {
     List(usize, usize),
 }
 
-/// Streams: the set, pods, claims, other objects, what is read, what is asked of DNS, and the grader's own doings, which are never late.
+/// Streams: the set, pods, claims, other objects, what is read, what is asked of DNS, and the
+/// grader's own doings, which are never late.
 const STREAMS: usize = 7;
 const GRADER: usize = 6;
 
@@ -56,7 +58,14 @@ impl Delivery {
         let swallowed = swallowed(case, cluster, &mut chance);
         let terse = chance.one_in(2);
         let out = Self { told: vec![None; truth.len()], ..Self::default() };
-        let mut sender = Sender { truth, chance, queues: Default::default(), out, specs: BTreeMap::new(), terse };
+        let mut sender = Sender {
+            truth,
+            chance,
+            queues: Default::default(),
+            out,
+            specs: BTreeMap::new(),
+            terse,
+        };
         if cluster.cut > 0 {
             sender.first_lists(cluster.cut);
         }
@@ -64,14 +73,18 @@ impl Delivery {
         for (place, line) in truth.iter().enumerate().skip(cluster.cut) {
             let barrier = cluster.barriers.contains(&place) || matches!(line.what, What::End(_));
             // A gap does not outlast what somebody waited for: it is listed again by then.
-            if let (Some((kind, ..)), Some((first, last))) = (swallowed, open.filter(|_| barrier || swallowed.is_some_and(|it| place >= it.2))) {
+            if let (Some((kind, ..)), Some((first, last))) =
+                (swallowed, open.filter(|_| barrier || swallowed.is_some_and(|it| place >= it.2)))
+            {
                 sender.queues[stream_of_kind(kind)].push_back((place, Item::List(first, last)));
                 open = None;
             }
             if barrier {
                 sender.flush(usize::MAX);
             }
-            let hidden = swallowed.is_some_and(|(kind, first, end)| (first..end).contains(&place) && kind_of(line) == Some(kind));
+            let hidden = swallowed.is_some_and(|(kind, first, end)| {
+                (first..end).contains(&place) && kind_of(line) == Some(kind)
+            });
             if hidden && sender.out.gap.is_none() {
                 open = Some((open.map_or(place, |it| it.0), place));
             } else {
@@ -85,16 +98,24 @@ impl Delivery {
 }
 
 /// The kind and the range of true lines that a gap is to swallow.
-fn swallowed(case: &Case, cluster: &Cluster<'_>, chance: &mut Chance) -> Option<(Kind, usize, usize)> {
+fn swallowed(
+    case: &Case,
+    cluster: &Cluster<'_>,
+    chance: &mut Chance,
+) -> Option<(Kind, usize, usize)> {
     let kind = case.gap?;
     let truth = cluster.lines();
     let length = 1 + chance.below(10);
-    let mut places: Vec<usize> = (cluster.cut..truth.len()).filter(|it| kind_of(&truth[*it]) == Some(kind)).collect();
+    let mut places: Vec<usize> =
+        (cluster.cut..truth.len()).filter(|it| kind_of(&truth[*it]) == Some(kind)).collect();
     // Nobody begins before having seen the set that is graded: its replicas are the submission's.
     if kind == Kind::StatefulSet && cluster.cut == 0 {
         places.remove(0);
     }
-    let near = cluster.struck.filter(|_| chance.one_in(2)).and_then(|struck| places.iter().position(|it| *it >= struck));
+    let near = cluster
+        .struck
+        .filter(|_| chance.one_in(2))
+        .and_then(|struck| places.iter().position(|it| *it >= struck));
     let start = match near {
         Some(near) => near.saturating_sub(chance.below(length + 2)),
         None => chance.below(places.len()),
@@ -132,14 +153,17 @@ impl Sender<'_> {
     /// A true line is to be told, now or a few lines late.
     fn queue(&mut self, place: usize, lag: usize) {
         let stream = stream_of(&self.truth[place].what);
-        let lag = if stream < GRADER && self.chance.one_in(3) { self.chance.below(lag + 1) } else { 0 };
+        let lag =
+            if stream < GRADER && self.chance.one_in(3) { self.chance.below(lag + 1) } else { 0 };
         self.queues[stream].push_back((place + lag, Item::True(place)));
     }
 
     /// Sends what is due, the streams in any order, each in its own.
     fn flush(&mut self, now: usize) {
         loop {
-            let due: Vec<usize> = (0..STREAMS).filter(|it| self.queues[*it].front().is_some_and(|(due, _)| *due <= now)).collect();
+            let due: Vec<usize> = (0..STREAMS)
+                .filter(|it| self.queues[*it].front().is_some_and(|(due, _)| *due <= now))
+                .collect();
             if due.is_empty() {
                 return;
             }
@@ -195,7 +219,13 @@ impl Sender<'_> {
     }
 
     fn first_lists(&mut self, cut: usize) {
-        let mut kinds = vec![Kind::StatefulSet, Kind::Pod, Kind::PersistentVolumeClaim, Kind::Service, Kind::EndpointSlice];
+        let mut kinds = vec![
+            Kind::StatefulSet,
+            Kind::Pod,
+            Kind::PersistentVolumeClaim,
+            Kind::Service,
+            Kind::EndpointSlice,
+        ];
         while !kinds.is_empty() {
             let kind = kinds.swap_remove(self.chance.below(kinds.len()));
             for object in self.standing(kind, cut).into_values() {
@@ -220,12 +250,17 @@ impl Sender<'_> {
             }
         }
         let standing = self.standing(kind, last + 1);
-        let vanished = known.into_keys().filter(|uid| standing.values().all(|it| it.metadata().uid != *uid)).collect();
-        let line = self.send(What::Gap(Gap { kind, reason: "410 Gone".to_owned(), last_sure, vanished }));
+        let vanished = known
+            .into_keys()
+            .filter(|uid| standing.values().all(|it| it.metadata().uid != *uid))
+            .collect();
+        let line =
+            self.send(What::Gap(Gap { kind, reason: "410 Gone".to_owned(), last_sure, vanished }));
         for object in standing.into_values() {
             self.send(What::Object(Change::Listed, object));
         }
         let listed = self.out.lines.len() as Seq;
-        self.out.gap = Some(Hole { kind, first, last, last_sure: last_sure.unwrap_or(0), line, listed });
+        self.out.gap =
+            Some(Hole { kind, first, last, last_sure: last_sure.unwrap_or(0), line, listed });
     }
 }

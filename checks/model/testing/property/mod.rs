@@ -1,11 +1,12 @@
-//! Property: what a legal cluster does passes, each mutation costs exactly its own test, and a gap exactly what it hides.
+//! Property: what a legal cluster does passes, each mutation costs exactly its own test, and a gap
+//! exactly what it hides.
 //!
 //! A small model of the StatefulSet controller (`cluster`) does what people ask of it; what happens
 //! reaches a recorder late, in streams of their own, and perhaps with a gap (`delivery`); what the
 //! checks may then say is known without asking them (`oracle`).
 //!
-//! Every case follows from its number. `STSGRADE_CASES=1000000 cargo test -p stsgrade-checks property
-//! --release` tries more of them, `STSGRADE_SEED=…` just one.
+//! Every case follows from its number. `STSGRADE_CASES=1000000 cargo test -p stsgrade-checks
+//! property --release` tries more of them, `STSGRADE_SEED=…` just one.
 
 use std::fmt::Write as _;
 
@@ -149,7 +150,9 @@ impl Case {
         let mutation = (!chance.one_in(3)).then(|| chance.of(&MUTATIONS));
         let replicas = if mutation == Some(Mutation::TooFew) { 2 } else { chance.of(&[3, 3, 4]) };
         let length = chance.of(&[0, 2, 5, 9]);
-        let commands: Vec<Command> = (0..length).flat_map(|_| [command(&mut chance), Command::WaitStatus(chance.below(7))]).collect();
+        let commands: Vec<Command> = (0..length)
+            .flat_map(|_| [command(&mut chance), Command::WaitStatus(chance.below(7))])
+            .collect();
         let start = match chance.below(5) {
             0 => Start::Orphans(chance.ordinal_below(4)),
             4 => Start::OldOrphans(chance.ordinal_below(4)),
@@ -169,9 +172,20 @@ impl Case {
             recorded_from,
             armed_from: chance.below(commands.len() + 1),
             commands,
-            tour: if witnessed && mutation != Some(Mutation::TooFew) { chance.of(&[Tour::Nothing, Tour::Two, Tour::One]) } else { Tour::Nothing },
+            tour: if witnessed && mutation != Some(Mutation::TooFew) {
+                chance.of(&[Tour::Nothing, Tour::Two, Tour::One])
+            } else {
+                Tour::Nothing
+            },
             mutation,
-            gap: chance.of(&[None, None, Some(Kind::Pod), Some(Kind::Pod), Some(Kind::PersistentVolumeClaim), Some(Kind::StatefulSet)]),
+            gap: chance.of(&[
+                None,
+                None,
+                Some(Kind::Pod),
+                Some(Kind::Pod),
+                Some(Kind::PersistentVolumeClaim),
+                Some(Kind::StatefulSet),
+            ]),
             // What a person asks for is known only from the set's own stream.
             lag: if by_hand { 0 } else { chance.of(&[0, 0, 2, 6]) },
             eager: chance.one_in(2),
@@ -185,8 +199,19 @@ impl Case {
         let expected = oracle::expected(self, &cluster, &delivery);
         let verdicts = judge(&Timeline::of(&delivery.lines));
         let mut fault = String::new();
-        for ((verdict, allowed), check) in verdicts.iter().zip(expected).zip(CHECKS).filter(|((verdict, allowed), _)| !allowed.holds(verdict.outcome())) {
-            let _ = writeln!(fault, "test {} ({}) is {}, expected {allowed:?}:", check.test, check.id, verdict.outcome().letter());
+        for ((verdict, allowed), check) in verdicts
+            .iter()
+            .zip(expected)
+            .zip(CHECKS)
+            .filter(|((verdict, allowed), _)| !allowed.holds(verdict.outcome()))
+        {
+            let _ = writeln!(
+                fault,
+                "test {} ({}) is {}, expected {allowed:?}:",
+                check.test,
+                check.id,
+                verdict.outcome().letter()
+            );
             for it in verdict.criteria.iter().filter(|it| it.standing != Standing::Met) {
                 let _ = writeln!(fault, "    {}: {:?} {:?}", it.text, it.standing, it.cites);
             }
@@ -207,7 +232,8 @@ impl Case {
         let mut smaller = true;
         while smaller {
             smaller = false;
-            let mut tries: Vec<Self> = vec![Self { gap: None, ..self.clone() }, Self { lag: 0, ..self.clone() }];
+            let mut tries: Vec<Self> =
+                vec![Self { gap: None, ..self.clone() }, Self { lag: 0, ..self.clone() }];
             for place in 0..self.commands.len() {
                 let mut less = self.clone();
                 less.commands.remove(place);
@@ -216,7 +242,10 @@ impl Case {
                 tries.push(less);
             }
             let before = (self.commands.len(), self.gap, self.lag);
-            if let Some(less) = tries.into_iter().find(|it| (it.commands.len(), it.gap, it.lag) != before && first(it) == told) {
+            if let Some(less) = tries
+                .into_iter()
+                .find(|it| (it.commands.len(), it.gap, it.lag) != before && first(it) == told)
+            {
                 self = less;
                 smaller = true;
             }
@@ -257,10 +286,13 @@ fn short(lines: &[Observation]) -> String {
                 };
                 let metadata = object.metadata();
                 let state = match object {
-                    Object::StatefulSet(it) => format!("replicas {:?}", it.spec.as_ref().and_then(|it| it.replicas)),
+                    Object::StatefulSet(it) => {
+                        format!("replicas {:?}", it.spec.as_ref().and_then(|it| it.replicas))
+                    }
                     Object::Pod(it) => {
                         let ready = if it.status.conditions.is_empty() { "" } else { " ready" };
-                        let going = if it.metadata.deletion_timestamp.is_some() { " going" } else { "" };
+                        let going =
+                            if it.metadata.deletion_timestamp.is_some() { " going" } else { "" };
                         format!(
                             "{}{}{ready}{going} {}",
                             it.status.phase,
@@ -268,15 +300,48 @@ fn short(lines: &[Observation]) -> String {
                             if it.metadata.owner_references.is_empty() { "(no owner)" } else { "" }
                         )
                     }
-                    Object::PersistentVolumeClaim(it) if !it.metadata.owner_references.is_empty() => "doomed".to_owned(),
+                    Object::PersistentVolumeClaim(it)
+                        if !it.metadata.owner_references.is_empty() =>
+                    {
+                        "doomed".to_owned()
+                    }
                     _ => String::new(),
                 };
-                writeln!(told, "{sign} {:?} {} {} {state}", object.kind(), metadata.name, metadata.uid)
+                writeln!(
+                    told,
+                    "{sign} {:?} {} {} {state}",
+                    object.kind(),
+                    metadata.name,
+                    metadata.uid
+                )
             }
-            What::Gap(gap) => writeln!(told, "GAP {:?} after {:?}, vanished {:?}", gap.kind, gap.last_sure, gap.vanished),
-            What::Read(it) => writeln!(told, "read {} {}: {:?}", it.pod.name, it.pod.uid, it.files.first().and_then(|it| it.content.as_deref())),
-            What::Canary(it) => writeln!(told, "canary {} {} {}", it.pod.name, it.pod.uid, if it.wrote.is_some() { "wrote" } else { "saw" }),
-            What::Lookup(it) => writeln!(told, "lookup {} {:?}: {:?} {:?}", it.name, it.of.as_ref().map(|it| &it.uid), it.addresses, it.error),
+            What::Gap(gap) => writeln!(
+                told,
+                "GAP {:?} after {:?}, vanished {:?}",
+                gap.kind, gap.last_sure, gap.vanished
+            ),
+            What::Read(it) => writeln!(
+                told,
+                "read {} {}: {:?}",
+                it.pod.name,
+                it.pod.uid,
+                it.files.first().and_then(|it| it.content.as_deref())
+            ),
+            What::Canary(it) => writeln!(
+                told,
+                "canary {} {} {}",
+                it.pod.name,
+                it.pod.uid,
+                if it.wrote.is_some() { "wrote" } else { "saw" }
+            ),
+            What::Lookup(it) => writeln!(
+                told,
+                "lookup {} {:?}: {:?} {:?}",
+                it.name,
+                it.of.as_ref().map(|it| &it.uid),
+                it.addresses,
+                it.error
+            ),
             other => writeln!(told, "{other:?}"),
         };
     }
@@ -284,7 +349,10 @@ fn short(lines: &[Observation]) -> String {
 }
 
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
-    #[expect(clippy::disallowed_methods, reason = "how many cases are tried is asked of whoever runs the test")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how many cases are tried is asked of whoever runs the test"
+    )]
     std::env::var(name).ok().and_then(|it| it.parse().ok())
 }
 
@@ -300,7 +368,8 @@ fn try_all(seeds: impl Iterator<Item = u64>) -> Result<Tally, u64> {
         if tried.fault.is_some() {
             return Err(seed);
         }
-        let (fails, opens) = &mut tally[MUTATIONS.iter().position(|it| Some(*it) == case.mutation).unwrap_or(MUTATIONS.len())];
+        let (fails, opens) = &mut tally
+            [MUTATIONS.iter().position(|it| Some(*it) == case.mutation).unwrap_or(MUTATIONS.len())];
         *fails += u32::from(tried.fails);
         *opens += u32::from(tried.opens);
     }
@@ -315,19 +384,27 @@ fn what_is_legal_passes_and_each_mutation_costs_its_own_test() {
     let many: u64 = setting("STSGRADE_CASES").unwrap_or(10_000);
     let threads = std::thread::available_parallelism().map_or(1, |it| it.get() as u64).min(8);
     let tallies: Vec<Result<Tally, u64>> = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|first| scope.spawn(move || try_all((first..many).step_by(threads as usize)))).collect();
+        let running: Vec<_> = (0..threads)
+            .map(|first| scope.spawn(move || try_all((first..many).step_by(threads as usize))))
+            .collect();
         running.into_iter().map(|it| it.join().expect("no case panics")).collect()
     });
     if let Some(seed) = tallies.iter().filter_map(|it| it.as_ref().err()).min() {
         tell(*seed);
     }
     // A mutation that never struck, or was never seen, would prove nothing.
-    let sum = |place: usize, of: fn(&(u32, u32)) -> u32| tallies.iter().flatten().map(|it| of(&it[place])).sum::<u32>();
+    let sum = |place: usize, of: fn(&(u32, u32)) -> u32| {
+        tallies.iter().flatten().map(|it| of(&it[place])).sum::<u32>()
+    };
     for (place, mutation) in MUTATIONS.iter().enumerate() {
         // What somebody else does to a claim costs no points, only the decision.
-        let struck: fn(&(u32, u32)) -> u32 = if *mutation == Mutation::NewClaim { |it| it.1 } else { |it| it.0 };
+        let struck: fn(&(u32, u32)) -> u32 =
+            if *mutation == Mutation::NewClaim { |it| it.1 } else { |it| it.0 };
         assert!(many < 1000 || sum(place, struck) > 0, "{mutation:?} never had its effect");
-        assert!(*mutation != Mutation::NewClaim || sum(place, |it| it.0) == 0, "a claim that somebody deleted had to fail");
+        assert!(
+            *mutation != Mutation::NewClaim || sum(place, |it| it.0) == 0,
+            "a claim that somebody deleted had to fail"
+        );
     }
     assert_eq!(sum(MUTATIONS.len(), |it| it.0), 0, "a legal case had to fail");
     assert!(many < 1000 || sum(MUTATIONS.len(), |it| it.1) > 0, "no gap hid anything");
@@ -338,6 +415,9 @@ fn tell(seed: u64) {
     let case = Case::of(seed);
     if case.fault().is_some() {
         let least = case.shrunk();
-        panic!("seed {seed} (STSGRADE_SEED={seed} tries it alone), shrunk to\n{least:?}\n{}", least.fault().unwrap_or_default());
+        panic!(
+            "seed {seed} (STSGRADE_SEED={seed} tries it alone), shrunk to\n{least:?}\n{}",
+            least.fault().unwrap_or_default()
+        );
     }
 }

@@ -42,7 +42,10 @@ impl Allowed {
 impl std::fmt::Debug for Allowed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let letters = [(PASS, 'P'), (OPEN, 'I'), (FAIL, 'F')];
-        letters.iter().filter(|(one, _)| self.0 & one.0 != 0).try_for_each(|(_, letter)| write!(f, "{letter}"))
+        letters
+            .iter()
+            .filter(|(one, _)| self.0 & one.0 != 0)
+            .try_for_each(|(_, letter)| write!(f, "{letter}"))
     }
 }
 
@@ -123,15 +126,29 @@ impl Oracle<'_> {
             }
             // A scale-up whose pods were not all seen to be Ready shows nothing by itself.
             self.unless(next.readies.first().is_none_or(|ready| self.told(*ready)), test, false);
-            let below = || self.cluster.lives[addition.below..].iter().filter(|it| it.ordinal == next.ordinal - 1);
-            let known = self.is_known(addition.next) && self.is_known(addition.below) && self.is_plain(scaling.in_tour);
+            let below = || {
+                self.cluster.lives[addition.below..]
+                    .iter()
+                    .filter(|it| it.ordinal == next.ordinal - 1)
+            };
+            let known = self.is_known(addition.next)
+                && self.is_known(addition.below)
+                && self.is_plain(scaling.in_tour);
             if below().flat_map(|it| &it.readies).any(|ready| *ready < next.added) {
-                let seen = below().flat_map(|it| self.seen_ready(&it.uid)).any(|seen| seen <= self.not_before(next.added));
+                let seen = below()
+                    .flat_map(|it| self.seen_ready(&it.uid))
+                    .any(|seen| seen <= self.not_before(next.added));
                 self.unless(seen, test, known && scaling.in_tour);
             } else {
                 let begun = self.not_before(self.cluster.lives[addition.below].added);
-                let watched = self.hole(Kind::Pod).is_none_or(|hole| hole.listed <= begun || self.by(next.added) <= hole.last_sure);
-                self.violated(watched, &[test], if self.is_plain(scaling.in_tour) { &[] } else { &[2, 7] });
+                let watched = self.hole(Kind::Pod).is_none_or(|hole| {
+                    hole.listed <= begun || self.by(next.added) <= hole.last_sure
+                });
+                self.violated(
+                    watched,
+                    &[test],
+                    if self.is_plain(scaling.in_tour) { &[] } else { &[2, 7] },
+                );
                 self.unless(watched, test, known);
             }
         }
@@ -144,28 +161,54 @@ impl Oracle<'_> {
             if scaling.at < self.cluster.cut {
                 continue;
             }
-            let (upper, lower) = (&self.cluster.lives[removal.upper], &self.cluster.lives[removal.lower]);
+            let (upper, lower) =
+                (&self.cluster.lives[removal.upper], &self.cluster.lives[removal.lower]);
             let asked = lower.asked.unwrap_or_default();
-            let known = self.is_known(removal.upper) && self.is_known(removal.lower) && self.is_plain(scaling.in_tour);
+            let known = self.is_known(removal.upper)
+                && self.is_known(removal.lower)
+                && self.is_plain(scaling.in_tour);
             if let Some(deleted) = upper.deleted.filter(|deleted| *deleted < asked) {
                 let seen = self.by(deleted) <= self.not_before(asked);
-                self.unless(seen && self.is_plain(scaling.in_tour || self.delivery.gap.is_none()), 8, known && scaling.in_tour);
+                self.unless(
+                    seen && self.is_plain(scaling.in_tour || self.delivery.gap.is_none()),
+                    8,
+                    known && scaling.in_tour,
+                );
             } else {
-                let watched = upper.deleted.is_none_or(|deleted| self.by(asked) <= self.not_before(deleted));
-                // What was asked before the change was told, or after the next one, may have been somebody else's doing.
+                let watched =
+                    upper.deleted.is_none_or(|deleted| self.by(asked) <= self.not_before(deleted));
+                // What was asked before the change was told, or after the next one, may have been
+                // somebody else's doing.
                 let from = self.by(scaling.at - usize::from(scaling.in_tour && !self.case.by_hand));
-                let until = self.cluster.scalings.get(removal.scaling + 1).map_or(Seq::MAX, |it| self.by(it.at));
+                let until = self
+                    .cluster
+                    .scalings
+                    .get(removal.scaling + 1)
+                    .map_or(Seq::MAX, |it| self.by(it.at));
                 let within = from <= self.not_before(asked) && self.by(asked) <= until;
-                self.violated(watched, &[8], if within && self.is_plain(scaling.in_tour || self.delivery.gap.is_none()) { &[] } else { &[8] });
+                self.violated(
+                    watched,
+                    &[8],
+                    if within && self.is_plain(scaling.in_tour || self.delivery.gap.is_none()) {
+                        &[]
+                    } else {
+                        &[8]
+                    },
+                );
                 self.unless(watched, 8, known && within);
             }
         }
     }
 
-    /// Tests 6 and 10: is each pod that came back on the claim, and does it find the text, that it had before?
+    /// Tests 6 and 10: is each pod that came back on the claim, and does it find the text, that it
+    /// had before?
     fn returns(&mut self) {
         for new in 0..self.cluster.lives.len() {
-            let Some(old) = self.cluster.earlier(new).filter(|_| !self.cluster.lives[new].readies.is_empty()) else { continue };
+            let Some(old) =
+                self.cluster.earlier(new).filter(|_| !self.cluster.lives[new].readies.is_empty())
+            else {
+                continue;
+            };
             let test = match self.cluster.brought_back(old, new) {
                 Some(scaling) if self.cluster.scalings[scaling].at >= self.cluster.cut => 10,
                 _ => 6,
@@ -173,36 +216,63 @@ impl Oracle<'_> {
             let (before, after) = (&self.cluster.lives[old], &self.cluster.lives[new]);
             // What an earlier template did shows nothing of this one.
             if before.revision != self.cluster.revision || after.revision != self.cluster.revision {
-                // But where a gap or a late stream hides when a claim went, it may be taken for one of a later pod.
-                let is_claimed = self.cluster.claimed.as_ref().is_some_and(|it| it.ordinal == after.ordinal);
+                // But where a gap or a late stream hides when a claim went, it may be taken for one
+                // of a later pod.
+                let is_claimed =
+                    self.cluster.claimed.as_ref().is_some_and(|it| it.ordinal == after.ordinal);
                 for test in [6, 10] {
-                    self.tests[test].perhaps_hidden |= is_claimed && (self.delivery.gap.is_some() || self.case.lag > 0);
+                    self.tests[test].perhaps_hidden |=
+                        is_claimed && (self.delivery.gap.is_some() || self.case.lag > 0);
                 }
                 continue;
             }
             if before.deleted.is_some_and(|deleted| deleted < self.cluster.cut) {
                 continue;
             }
-            let stood = |life: &crate::model::testing::property::cluster::Life| life.read || self.seen_ready(&life.uid).next().is_some();
-            let known = stood(before) && stood(after) && self.seen_ready(&after.uid).next().is_some();
+            let stood = |life: &crate::model::testing::property::cluster::Life| {
+                life.read || self.seen_ready(&life.uid).next().is_some()
+            };
+            let known =
+                stood(before) && stood(after) && self.seen_ready(&after.uid).next().is_some();
             let read = before.read && after.read;
             let broken = before.claim != after.claim || read && before.text != after.text;
-            // Asked to go in a gap that is open to both sides of a change: whether by that, nobody knows.
-            let asked_unseen = before.asked.is_some_and(|asked| asked >= self.cluster.cut && !self.told(asked));
-            let in_doubt = |hole: Hole| self.cluster.scalings.iter().any(|it| (hole.last_sure..=hole.listed).contains(&self.by(it.at)));
+            // Asked to go in a gap that is open to both sides of a change: whether by that, nobody
+            // knows.
+            let asked_unseen =
+                before.asked.is_some_and(|asked| asked >= self.cluster.cut && !self.told(asked));
+            let in_doubt = |hole: Hole| {
+                self.cluster
+                    .scalings
+                    .iter()
+                    .any(|it| (hole.last_sure..=hole.listed).contains(&self.by(it.at)))
+            };
             // Where claims were last seen before the pod was, nobody knows which one it was on.
             let claim_unseen = before.claim != after.claim
-                && self.hole(Kind::PersistentVolumeClaim).is_some_and(|hole| before.added < self.cluster.cut || hole.last_sure < self.by(before.added));
+                && self.hole(Kind::PersistentVolumeClaim).is_some_and(|hole| {
+                    before.added < self.cluster.cut || hole.last_sure < self.by(before.added)
+                });
             let told_apart = !self.overlaps(before) || !self.overlaps(after);
-            let open = asked_unseen && self.delivery.gap.is_some_and(in_doubt) || claim_unseen || told_apart;
+            let open = asked_unseen && self.delivery.gap.is_some_and(in_doubt)
+                || claim_unseen
+                || told_apart;
             let plain = !open
                 && self.is_plain(after.added >= self.cluster.toured)
-                && (before.claim == after.claim || self.is_in_sight(after.ordinal, before.deleted.unwrap_or_default()));
-            // A claim that somebody deleted costs the decision and nothing else; so does one that nobody saw being handed to its pod.
-            let claimed = self.cluster.claimed.as_ref().filter(|it| before.claim != after.claim && it.ordinal == after.ordinal);
-            if let Some(claimed) = claimed.filter(|it| it.owned_by_pod.is_none_or(|owned_by_pod| !self.told(owned_by_pod))) {
+                && (before.claim == after.claim
+                    || self.is_in_sight(after.ordinal, before.deleted.unwrap_or_default()));
+            // A claim that somebody deleted costs the decision and nothing else; so does one that
+            // nobody saw being handed to its pod.
+            let claimed = self
+                .cluster
+                .claimed
+                .as_ref()
+                .filter(|it| before.claim != after.claim && it.ordinal == after.ordinal);
+            if let Some(claimed) = claimed
+                .filter(|it| it.owned_by_pod.is_none_or(|owned_by_pod| !self.told(owned_by_pod)))
+            {
                 // A later whole round of the same ordinal makes up for it.
-                let again = self.cluster.lives[new + 1..].iter().any(|it| it.ordinal == after.ordinal && !it.readies.is_empty());
+                let again = self.cluster.lives[new + 1..]
+                    .iter()
+                    .any(|it| it.ordinal == after.ordinal && !it.readies.is_empty());
                 let surely = claimed.owned_by_pod.is_none() && plain && known && !again;
                 for test in [6, 10] {
                     self.tests[test].perhaps_hidden = true;
@@ -221,17 +291,25 @@ impl Oracle<'_> {
     /// Whether the pod and its claim, as they were told of, were there at one time.
     fn overlaps(&self, life: &crate::model::testing::property::cluster::Life) -> bool {
         let name = format!("data-web-{}", life.ordinal);
-        let made = self.cluster.lines()[..life.added].iter().rev().find_map(|line| match &line.what {
-            What::Object(Change::Added, Object::PersistentVolumeClaim(it)) if it.metadata.name == name => Some(it.metadata.uid.as_str()),
-            _ => None,
-        });
+        let made =
+            self.cluster.lines()[..life.added].iter().rev().find_map(|line| match &line.what {
+                What::Object(Change::Added, Object::PersistentVolumeClaim(it))
+                    if it.metadata.name == name =>
+                {
+                    Some(it.metadata.uid.as_str())
+                }
+                _ => None,
+            });
         let told = |uid: &str| {
             let about = |line: &&crate::model::Observation| matches!(&line.what, What::Object(_, object) if object.metadata().uid == uid);
             let lines = || self.delivery.lines.iter().filter(about);
-            let deleted = lines().find(|line| matches!(line.what, What::Object(Change::Deleted, _))).map_or(Seq::MAX, |line| line.seq);
+            let deleted = lines()
+                .find(|line| matches!(line.what, What::Object(Change::Deleted, _)))
+                .map_or(Seq::MAX, |line| line.seq);
             (lines().next().map_or(Seq::MAX, |line| line.seq), deleted)
         };
-        let ((claim_added, claim_gone), (pod_added, pod_gone)) = (told(made.unwrap_or_default()), told(&life.uid));
+        let ((claim_added, claim_gone), (pod_added, pod_gone)) =
+            (told(made.unwrap_or_default()), told(&life.uid));
         claim_added < pod_gone && pod_added < claim_gone
     }
 
@@ -239,26 +317,45 @@ impl Oracle<'_> {
     fn retention(&mut self) {
         let Some(claimed) = &self.cluster.claimed else { return };
         let Some(owned_by_pod) = claimed.owned_by_pod else {
-            // By somebody, before the pod came back: whether the set would have kept it cannot be seen.
+            // By somebody, before the pod came back: whether the set would have kept it cannot be
+            // seen.
             self.tests[9].perhaps_hidden = true;
             return;
         };
-        let pod = self.cluster.lives.iter().rfind(|it| it.ordinal == claimed.ordinal && it.added < owned_by_pod);
+        let pod = self
+            .cluster
+            .lives
+            .iter()
+            .rfind(|it| it.ordinal == claimed.ordinal && it.added < owned_by_pod);
         if pod.is_some_and(|pod| pod.revision != self.cluster.revision) {
             return;
         }
-        let again = self.cluster.scalings.iter().find(|it| it.at > owned_by_pod && (it.from..it.to).contains(&claimed.ordinal));
+        let again = self
+            .cluster
+            .scalings
+            .iter()
+            .find(|it| it.at > owned_by_pod && (it.from..it.to).contains(&claimed.ordinal));
         let until = again.map_or(Seq::MAX, |it| self.by(it.at));
         // A list that comes after the claim went shows nothing of who doomed it.
-        let stood = || self.hole(Kind::PersistentVolumeClaim).is_some_and(|hole| claimed.deleted.is_none_or(|it| it > hole.last));
+        let stood = || {
+            self.hole(Kind::PersistentVolumeClaim)
+                .is_some_and(|hole| claimed.deleted.is_none_or(|it| it > hole.last))
+        };
         let broken = (self.told(owned_by_pod) || stood()) && self.by(owned_by_pod) <= until;
         let hidden = claimed.deleted.is_some_and(|it| self.by(it) <= until);
-        if !self.is_plain(self.cluster.struck_in_tour) || !self.is_in_sight(claimed.ordinal, owned_by_pod) {
+        if !self.is_plain(self.cluster.struck_in_tour)
+            || !self.is_in_sight(claimed.ordinal, owned_by_pod)
+        {
             self.tests[9].perhaps_broken = true;
         } else if broken || hidden {
             self.tests[9].broken |= broken;
             // A later whole round of the same ordinal makes up for one that nobody could see.
-            let later = again.is_some_and(|again| self.cluster.scalings.iter().any(|it| it.at > again.at && (it.to..it.from).contains(&claimed.ordinal)));
+            let later = again.is_some_and(|again| {
+                self.cluster
+                    .scalings
+                    .iter()
+                    .any(|it| it.at > again.at && (it.to..it.from).contains(&claimed.ordinal))
+            });
             self.tests[9].hidden |= hidden && !later;
             self.tests[9].perhaps_hidden |= hidden;
         }
@@ -269,8 +366,14 @@ impl Oracle<'_> {
         let lives = self.cluster.lives.iter().enumerate();
         let name = format!("data-web-{ordinal}");
         let claim = |line: &crate::model::Observation| matches!(&line.what, What::Object(_, Object::PersistentVolumeClaim(it)) if it.metadata.name == name);
-        let places = self.cluster.lines()[..before].iter().enumerate().filter(|(_, line)| claim(line));
-        lives.filter(|(_, it)| it.ordinal == ordinal && it.deleted.is_none_or(|deleted| deleted >= self.cluster.cut)).all(|(life, _)| self.is_known(life))
+        let places =
+            self.cluster.lines()[..before].iter().enumerate().filter(|(_, line)| claim(line));
+        lives
+            .filter(|(_, it)| {
+                it.ordinal == ordinal
+                    && it.deleted.is_none_or(|deleted| deleted >= self.cluster.cut)
+            })
+            .all(|(life, _)| self.is_known(life))
             && places.into_iter().any(|(place, _)| place < self.cluster.cut || self.told(place))
     }
 
@@ -278,13 +381,27 @@ impl Oracle<'_> {
     fn lost_sight(&mut self) {
         let Some(hole) = self.delivery.gap else { return };
         // A change of replicas may lie on either side of what the gap swallowed.
-        let around = self.cluster.scalings.iter().any(|it| (hole.last_sure..=hole.listed).contains(&self.by(it.at)));
+        let around = self
+            .cluster
+            .scalings
+            .iter()
+            .any(|it| (hole.last_sure..=hole.listed).contains(&self.by(it.at)));
         self.tests[8].perhaps_hidden |= hole.kind == Kind::Pod && around;
         let swallowed = |place: usize| place >= hole.first && place <= hole.last;
         let tests: &[usize] = match hole.kind {
-            Kind::Pod if self.cluster.lives.iter().any(|it| swallowed(it.added) && it.deleted.is_some_and(swallowed)) => &[2, 6, 7, 8, 9, 10],
+            Kind::Pod
+                if self
+                    .cluster
+                    .lives
+                    .iter()
+                    .any(|it| swallowed(it.added) && it.deleted.is_some_and(swallowed)) =>
+            {
+                &[2, 6, 7, 8, 9, 10]
+            }
             Kind::PersistentVolumeClaim => &[6, 9, 10],
-            Kind::Pod if self.cluster.lives.iter().any(|it| it.deleted.is_some_and(swallowed)) => &[2, 7, 8],
+            Kind::Pod if self.cluster.lives.iter().any(|it| it.deleted.is_some_and(swallowed)) => {
+                &[2, 7, 8]
+            }
             _ if !self.is_plain(true) => &[2, 6, 7, 8, 9, 10],
             _ => &[],
         };
@@ -295,15 +412,23 @@ impl Oracle<'_> {
 
     /// Whether each pod is surely known to have come or gone by this change and no other.
     ///
-    /// It is not where a gap swallowed a change, or what pods did before one and after it, nor where
-    /// the streams are late and the next change comes before all that this one caused has been seen.
+    /// It is not where a gap swallowed a change, or what pods did before one and after it, nor
+    /// where the streams are late and the next change comes before all that this one caused has
+    /// been seen.
     fn is_plain(&self, in_tour: bool) -> bool {
-        let spans = |hole: Hole, place: usize| place >= hole.first && (place <= hole.last || self.by(place) < hole.line);
-        let hides = |place: usize| self.delivery.gap.is_some_and(|hole| matches!(hole.kind, Kind::StatefulSet | Kind::Pod) && spans(hole, place));
+        let spans = |hole: Hole, place: usize| {
+            place >= hole.first && (place <= hole.last || self.by(place) < hole.line)
+        };
+        let hides = |place: usize| {
+            self.delivery.gap.is_some_and(|hole| {
+                matches!(hole.kind, Kind::StatefulSet | Kind::Pod) && spans(hole, place)
+            })
+        };
         !self.cluster.scalings.iter().any(|it| hides(it.at)) && (in_tour || self.case.lag == 0)
     }
 
-    /// A violation that was watched is told by its own tests, or by any of those that it may be taken for.
+    /// A violation that was watched is told by its own tests, or by any of those that it may be
+    /// taken for.
     fn violated(&mut self, watched: bool, surely: &[usize], perhaps: &[usize]) {
         for test in surely.iter().filter(|_| watched && perhaps.is_empty()) {
             self.tests[*test].broken = true;
@@ -334,7 +459,14 @@ impl Oracle<'_> {
 
     /// The last line at which it surely had not happened.
     fn not_before(&self, place: usize) -> Seq {
-        self.delivery.told[place].map_or_else(|| self.delivery.gap.map_or(0, |hole| if place >= hole.first { hole.last_sure } else { 0 }), |seq| seq - 1)
+        self.delivery.told[place].map_or_else(
+            || {
+                self.delivery
+                    .gap
+                    .map_or(0, |hole| if place >= hole.first { hole.last_sure } else { 0 })
+            },
+            |seq| seq - 1,
+        )
     }
 
     fn is_known(&self, life: usize) -> bool {
@@ -343,7 +475,9 @@ impl Oracle<'_> {
     }
 
     fn seen_ready(&self, uid: &str) -> impl Iterator<Item = Seq> {
-        self.pod_lines().filter(move |(_, pod)| pod.metadata.uid == uid && !pod.status.conditions.is_empty()).map(|(seq, _)| seq)
+        self.pod_lines()
+            .filter(move |(_, pod)| pod.metadata.uid == uid && !pod.status.conditions.is_empty())
+            .map(|(seq, _)| seq)
     }
 
     fn pod_lines(&self) -> impl Iterator<Item = (Seq, &Pod)> {
@@ -355,5 +489,7 @@ impl Oracle<'_> {
 }
 
 fn by(delivery: &Delivery, place: usize) -> Seq {
-    delivery.told[place].unwrap_or_else(|| delivery.gap.map_or(0, |hole| if place >= hole.first { hole.listed } else { 0 }))
+    delivery.told[place].unwrap_or_else(|| {
+        delivery.gap.map_or(0, |hole| if place >= hole.first { hole.listed } else { 0 })
+    })
 }

@@ -2,13 +2,19 @@ use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
     observation::{
         Asked, Change, Phase, Step, StepName, What,
-        object::{Metadata, Object, OwnerReference, PersistentVolumeClaim, Pod, RetentionPolicy, RollingUpdate, StatefulSet, StatefulSetSpec},
+        object::{
+            Metadata, Object, OwnerReference, PersistentVolumeClaim, Pod, RetentionPolicy,
+            RollingUpdate, StatefulSet, StatefulSetSpec,
+        },
     },
     testing::history::{History, Writes},
 };
 
-const OVERWRITES: Writes = |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
-const APPENDS: Writes = |ordinal, there, start| Some(format!("{}web-{ordinal} start {start}\n", there.unwrap_or_default()));
+const OVERWRITES: Writes =
+    |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
+const APPENDS: Writes = |ordinal, there, start| {
+    Some(format!("{}web-{ordinal} start {start}\n", there.unwrap_or_default()))
+};
 
 /// A set of three that stood when the recording began, its template named `one`.
 fn standing() -> History {
@@ -18,13 +24,29 @@ fn standing() -> History {
 }
 
 fn asks(history: History, name: StepName, replicas: i32) -> History {
-    history.push(What::Step(Step { name, phase: Phase::Begin, asked: Some(Asked::Replicas(replicas)), answer: None }))
+    history.push(What::Step(Step {
+        name,
+        phase: Phase::Begin,
+        asked: Some(Asked::Replicas(replicas)),
+        answer: None,
+    }))
 }
 
 /// A whole round of all that shows the ten, from where three pods stand.
 fn round(history: History) -> History {
     let history = history.inspect().down(1).up(1).inspect_one(1);
-    let history = history.scale(5).up(3).up(4).inspect_one(3).inspect_one(4).scale(0).down(4).down(3).down(2).down(1).down(0);
+    let history = history
+        .scale(5)
+        .up(3)
+        .up(4)
+        .inspect_one(3)
+        .inspect_one(4)
+        .scale(0)
+        .down(4)
+        .down(3)
+        .down(2)
+        .down(1)
+        .down(0);
     history.scale(3).up(0).up(1).up(2).inspect()
 }
 
@@ -53,14 +75,31 @@ fn replicas_that_were_mended_before_the_tour_are_those_that_count() {
     let mut history = History::new();
     history.spec.replicas = Some(2);
     let two = history.service().set(Change::Listed).listed(0).listed(1);
-    let three = two.scale(3).up(2).subject().step(StepName::Observe).done(StepName::Observe).step(StepName::Inspect);
+    let three = two
+        .scale(3)
+        .up(2)
+        .subject()
+        .step(StepName::Observe)
+        .done(StepName::Observe)
+        .step(StepName::Inspect);
     assert_eq!(round(three).end().letters(), "PPPPPPPPPP");
 }
 
 #[test]
 fn who_scales_during_the_tour_changes_no_submission() {
-    let tour = standing().subject().step(StepName::Observe).done(StepName::Observe).step(StepName::Inspect).inspect();
-    let foreign = asks(tour, StepName::ScaleUp, 5).scale(5).up(3).scale(2).down(3).down(2).ended(StepName::ScaleUp, Phase::Refused);
+    let tour = standing()
+        .subject()
+        .step(StepName::Observe)
+        .done(StepName::Observe)
+        .step(StepName::Inspect)
+        .inspect();
+    let foreign = asks(tour, StepName::ScaleUp, 5)
+        .scale(5)
+        .up(3)
+        .scale(2)
+        .down(3)
+        .down(2)
+        .ended(StepName::ScaleUp, Phase::Refused);
     foreign.end().assert("pod_naming", Pass, &[]);
 }
 
@@ -76,10 +115,23 @@ fn who_scales_by_hand_shows_with_as_many_pods_as_stand() {
     // Who ends with fewer has shown three.
     three.scale(1).down(2).down(1).end().assert("pod_naming", Pass, &[]);
     // Never three Ready, but five.
-    let five = History::new().service().set(Change::Added).subject().up(0).scale(5).up(1).up(2).up(3).up(4);
+    let five = History::new()
+        .service()
+        .set(Change::Added)
+        .subject()
+        .up(0)
+        .scale(5)
+        .up(1)
+        .up(2)
+        .up(3)
+        .up(4);
     five.end().assert("pod_naming", Pass, &[]);
     // Not there yet.
-    History::new().service().set(Change::Added).subject().up(0).scale(5).up(1).end().assert("pod_naming", Inconclusive, &[]);
+    History::new().service().set(Change::Added).subject().up(0).scale(5).up(1).end().assert(
+        "pod_naming",
+        Inconclusive,
+        &[],
+    );
 }
 
 /// Overwriting, seen after a deletion; then the command is mended, and everything done again.
@@ -87,11 +139,30 @@ fn command_mended(change: impl FnOnce(History) -> History) -> History {
     let mut history = History::new().service();
     history.writes = OVERWRITES;
     history.revision = "one".to_owned();
-    let seen = history.set(Change::Added).subject().up(0).up(1).up(2).inspect().down(1).up(1).inspect_one(1);
+    let seen = history
+        .set(Change::Added)
+        .subject()
+        .up(0)
+        .up(1)
+        .up(2)
+        .inspect()
+        .down(1)
+        .up(1)
+        .inspect_one(1);
     seen.clone().end().assert("identity_persistence", Fail, &["overwritten_at_start"]);
     let mut mended = change(seen);
     mended.writes = APPENDS;
-    mended.rolled(3).inspect().down(1).up(1).inspect_one(1).scale(5).up(3).up(4).inspect_one(3).inspect_one(4)
+    mended
+        .rolled(3)
+        .inspect()
+        .down(1)
+        .up(1)
+        .inspect_one(1)
+        .scale(5)
+        .up(3)
+        .up(4)
+        .inspect_one(3)
+        .inspect_one(4)
 }
 
 fn toured_down_and_up(history: History) -> History {
@@ -117,13 +188,19 @@ fn a_change_of_what_is_not_recorded_is_told_by_the_digest() {
 
 #[test]
 fn going_back_to_an_earlier_template_does_not_bring_its_pods_back() {
-    let there = |history: History, revision: &str| history.set_unobserved().observed_as(revision).rolled(3);
+    let there =
+        |history: History, revision: &str| history.set_unobserved().observed_as(revision).rolled(3);
     let mut history = standing().subject().inspect();
     history.writes = OVERWRITES;
     let mut between = there(history, "two").inspect();
     between.writes = APPENDS;
-    // web-1 of the first template and web-1 of now are no pair: the second template wrote over it between them.
-    there(between, "one").inspect().down(2).up(2).inspect_one(2).end().assert("identity_persistence", Pass, &[]);
+    // web-1 of the first template and web-1 of now are no pair: the second template wrote over it
+    // between them.
+    there(between, "one").inspect().down(2).up(2).inspect_one(2).end().assert(
+        "identity_persistence",
+        Pass,
+        &[],
+    );
 }
 
 #[test]
@@ -154,7 +231,9 @@ fn what_the_update_strategy_leaves_alone_is_graded_as_it_stands() {
         let mut history = standing().subject();
         match partition {
             None => history.spec.update_strategy.r#type = "OnDelete".to_owned(),
-            Some(partition) => history.spec.update_strategy.rolling_update = Some(RollingUpdate { partition }),
+            Some(partition) => {
+                history.spec.update_strategy.rolling_update = Some(RollingUpdate { partition })
+            }
         }
         let mixed = history.set(Change::Modified).set_unobserved().observed_as("two");
         assert!(mixed.timeline().is_settled());
@@ -164,18 +243,28 @@ fn what_the_update_strategy_leaves_alone_is_graded_as_it_stands() {
 
 #[test]
 fn the_first_reading_of_a_pod_of_the_present_template_counts() {
-    // Orphans of a first set, which overwrote; the second one appends, adopts them and rolls over them.
+    // Orphans of a first set, which overwrote; the second one appends, adopts them and rolls over
+    // them.
     let mut history = History::new().service();
     history.writes = OVERWRITES;
     history.revision = "one".to_owned();
     for ordinal in 0..3 {
-        history = history.claim(ordinal).add_as(ordinal, Change::Listed, |pod| pod.metadata.owner_references.clear()).ready(ordinal);
+        history = history
+            .claim(ordinal)
+            .add_as(ordinal, Change::Listed, |pod| pod.metadata.owner_references.clear())
+            .ready(ordinal);
     }
     history.revision = "two".to_owned();
     history = history.set(Change::Added).subject();
-    let owner = || OwnerReference { kind: "StatefulSet".to_owned(), uid: "set".to_owned(), controller: true, ..Default::default() };
+    let owner = || OwnerReference {
+        kind: "StatefulSet".to_owned(),
+        uid: "set".to_owned(),
+        controller: true,
+        ..Default::default()
+    };
     for ordinal in 0..3 {
-        history = history.pod(ordinal, Change::Modified, |pod| pod.metadata.owner_references = vec![owner()]);
+        history = history
+            .pod(ordinal, Change::Modified, |pod| pod.metadata.owner_references = vec![owner()]);
     }
     let mut adopted = history.inspect();
     assert!(!adopted.timeline().is_settled());
@@ -188,10 +277,20 @@ fn the_first_reading_of_a_pod_of_the_present_template_counts() {
 
 #[test]
 fn a_leftover_s_settled_period_is_not_the_submission_s() {
-    let metadata = Metadata { name: "old".to_owned(), uid: "old".to_owned(), generation: 1, ..Default::default() };
-    let mut leftover = StatefulSet { metadata, spec: Some(StatefulSetSpec { replicas: Some(3), ..Default::default() }), ..Default::default() };
+    let metadata = Metadata {
+        name: "old".to_owned(),
+        uid: "old".to_owned(),
+        generation: 1,
+        ..Default::default()
+    };
+    let mut leftover = StatefulSet {
+        metadata,
+        spec: Some(StatefulSetSpec { replicas: Some(3), ..Default::default() }),
+        ..Default::default()
+    };
     leftover.status.observed_generation = 1;
-    let mut history = History::new().push(What::Object(Change::Listed, Object::StatefulSet(leftover)));
+    let mut history =
+        History::new().push(What::Object(Change::Listed, Object::StatefulSet(leftover)));
     for ordinal in 0..3 {
         history = history.add_as(ordinal, Change::Listed, |pod| {
             pod.metadata.name = format!("old-{ordinal}");
@@ -205,13 +304,28 @@ fn a_leftover_s_settled_period_is_not_the_submission_s() {
 
 #[test]
 fn a_return_is_not_paired_across_a_change_of_the_retention_policy() {
-    let policy = |when_scaled: &str| Some(RetentionPolicy { when_deleted: "Retain".to_owned(), when_scaled: when_scaled.to_owned() });
+    let policy = |when_scaled: &str| {
+        Some(RetentionPolicy {
+            when_deleted: "Retain".to_owned(),
+            when_scaled: when_scaled.to_owned(),
+        })
+    };
     let mut history = History::new();
     history.spec.persistent_volume_claim_retention_policy = policy("Delete");
     let owned = |claim: &mut PersistentVolumeClaim| {
-        claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
+        claim.metadata.owner_references =
+            vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
     };
-    let scaled_down = history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().scale(2).claim_line(2, Change::Modified, owned);
+    let scaled_down = history
+        .service()
+        .set(Change::Added)
+        .subject()
+        .up(0)
+        .up(1)
+        .up(2)
+        .inspect()
+        .scale(2)
+        .claim_line(2, Change::Modified, owned);
     let mut mended = scaled_down.down(2).claim_line(2, Change::Deleted, |_| {});
     mended.spec.persistent_volume_claim_retention_policy = policy("Retain");
     let back = mended.set(Change::Modified).scale(3).up(2).inspect_one(2);
@@ -224,12 +338,35 @@ fn a_return_is_not_paired_across_a_change_of_the_retention_policy() {
 
 #[test]
 fn a_change_of_the_service_voids_what_was_asked_and_nothing_else() {
-    let mut wrong = History::new().service_with(|service| service.spec.iter_mut().for_each(|it| it.selector.clear()));
+    let mut wrong = History::new()
+        .service_with(|service| service.spec.iter_mut().for_each(|it| it.selector.clear()));
     wrong = wrong.set(Change::Added).subject().up(0).up(1).up(2).inspect();
-    let toured = |history: History| history.down(1).up(1).inspect_one(1).scale(5).up(3).up(4).inspect_one(3).inspect_one(4);
+    let toured = |history: History| {
+        history.down(1).up(1).inspect_one(1).scale(5).up(3).up(4).inspect_one(3).inspect_one(4)
+    };
     let mended = toured(wrong).service_changed(|_| {});
-    let asked = mended.clone().scale(3).down(4).down(3).scale(5).up(3).up(4).inspect_one(3).inspect_one(4).end();
+    let asked = mended
+        .clone()
+        .scale(3)
+        .down(4)
+        .down(3)
+        .scale(5)
+        .up(3)
+        .up(4)
+        .inspect_one(3)
+        .inspect_one(4)
+        .end();
     assert_eq!(asked.letters(), "PPPPIPPPPP", "the names of web-0 to web-2 were asked before");
-    let again = mended.inspect().scale(3).down(4).down(3).scale(5).up(3).up(4).inspect_one(3).inspect_one(4).end();
+    let again = mended
+        .inspect()
+        .scale(3)
+        .down(4)
+        .down(3)
+        .scale(5)
+        .up(3)
+        .up(4)
+        .inspect_one(3)
+        .inspect_one(4)
+        .end();
     assert_eq!(again.letters(), "PPPPPPPPPP");
 }

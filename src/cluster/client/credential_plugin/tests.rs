@@ -24,7 +24,8 @@ fn plugin(folder: &Path, script: &str) -> Config {
 
 fn configured(exec: ExecConfig) -> Config {
     let mut config = Config::new(http::Uri::from_static("https://127.0.0.1:1"));
-    config.auth_info.exec = Some(ExecConfig { interactive_mode: Some(ExecInteractiveMode::Never), ..exec });
+    config.auth_info.exec =
+        Some(ExecConfig { interactive_mode: Some(ExecInteractiveMode::Never), ..exec });
     config
 }
 
@@ -38,23 +39,29 @@ async fn failure(script: &str) -> Failure {
     failure
 }
 
-/// Catches a plugin that waits for somebody who is not there, and hangs the grade; time is not waited for here, it jumps.
+/// Catches a plugin that waits for somebody who is not there, and hangs the grade; time is not
+/// waited for here, it jumps.
 #[tokio::test(start_paused = true)]
 async fn one_that_hangs_is_named_and_killed() {
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
-    // Time stands still until the script runs: a test that is slow to start it must not pass by that.
+    // Time stands still until the script runs: a test that is slow to start it must not pass by
+    // that.
     let started = tokio::task::spawn_blocking({
         let pid = pid.clone();
         move || while fs::read_to_string(&pid).unwrap_or_default().is_empty() {}
     });
-    let mut config = plugin(folder.path(), "echo $$ > \"$(dirname \"$0\")/pid\"; exec sleep 1000000");
+    let mut config =
+        plugin(folder.path(), "echo $$ > \"$(dirname \"$0\")/pid\"; exec sleep 1000000");
     let (failure, started) = tokio::join!(Plugin::take(&mut config), started);
     started.unwrap();
     let failure = failure.err().unwrap();
     assert!(failure.what.contains("has not ended within 60 s"), "{failure:?}");
     let pid = fs::read_to_string(pid).unwrap();
-    let deleted = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).map_or(true, |it| it.contains(") Z "));
+    let deleted = || {
+        fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
+            .map_or(true, |it| it.contains(") Z "))
+    };
     while !deleted() {
         tokio::task::yield_now().await;
     }
@@ -70,20 +77,33 @@ async fn one_that_fails_says_why() {
 /// Catches a plugin whose flood of output fills the memory, or blocks it and us for ever.
 #[tokio::test]
 async fn one_that_prints_no_credential_is_told() {
-    for script in ["", "echo hello", "echo '{\"kind\":\"ExecCredential\"}'", "echo '{\"status\":{}}'"] {
+    for script in
+        ["", "echo hello", "echo '{\"kind\":\"ExecCredential\"}'", "echo '{\"status\":{}}'"]
+    {
         let told = failure(script).await;
         assert!(told.what.ends_with(" printed no credential"), "{told:?}");
     }
     failure("exec cat /dev/zero").await;
-    let told = failure("echo '{\"status\":{\"token\":\"a\",\"expirationTimestamp\":\"soon\"}}'").await;
+    let told =
+        failure("echo '{\"status\":{\"token\":\"a\",\"expirationTimestamp\":\"soon\"}}'").await;
     assert!(told.what.ends_with("printed no time of expiry: soon"), "{told:?}");
 }
 
 #[tokio::test]
 async fn one_that_is_missing_is_named_with_how_to_get_it() {
-    let exec = ExecConfig { command: Some("no-such-plugin".to_owned()), install_hint: Some("brew install it".to_owned()), ..ExecConfig::default() };
+    let exec = ExecConfig {
+        command: Some("no-such-plugin".to_owned()),
+        install_hint: Some("brew install it".to_owned()),
+        ..ExecConfig::default()
+    };
     let told = Plugin::take(&mut configured(exec)).await.err().unwrap();
-    assert_eq!((told.id, told.what.as_str()), ("no_credential_plugin", "the credential plugin no-such-plugin, which the kubeconfig names, is not installed"));
+    assert_eq!(
+        (told.id, told.what.as_str()),
+        (
+            "no_credential_plugin",
+            "the credential plugin no-such-plugin, which the kubeconfig names, is not installed"
+        )
+    );
     assert_eq!(told.detail, ["brew install it"]);
 }
 
@@ -107,11 +127,17 @@ async fn a_token_is_renewed_when_it_expires_and_not_before() {
 #[tokio::test]
 async fn what_does_not_expire_becomes_part_of_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
-    let mut config = plugin(folder.path(), r#"echo "$KUBERNETES_EXEC_INFO" > "$0.info"; echo '{"status":{"token":"t"}}'"#);
+    let mut config = plugin(
+        folder.path(),
+        r#"echo "$KUBERNETES_EXEC_INFO" > "$0.info"; echo '{"status":{"token":"t"}}'"#,
+    );
     assert!(Plugin::take(&mut config).await.unwrap().is_none());
     assert!(config.auth_info.token.is_some() && config.auth_info.exec.is_none());
     let info = fs::read_to_string(folder.path().join("plugin.info")).unwrap();
-    assert!(info.contains("\"kind\":\"ExecCredential\"") && info.contains("\"interactive\":false"), "{info}");
+    assert!(
+        info.contains("\"kind\":\"ExecCredential\"") && info.contains("\"interactive\":false"),
+        "{info}"
+    );
     put_certificate(&mut config.auth_info, "-----BEGIN", "-----BEGIN");
     assert_eq!(config.auth_info.client_certificate_data.as_deref(), Some("LS0tLS1CRUdJTg=="));
 }

@@ -21,7 +21,10 @@ use Does::{Answers, Fails};
 
 /// Sends one request to a server that does one thing after the other: the last answer, the tries
 /// that were counted, and how long it took.
-async fn send(request: http::request::Builder, does: &[Does]) -> (Result<u16, BoxError>, u64, Duration) {
+async fn send(
+    request: http::request::Builder,
+    does: &[Does],
+) -> (Result<u16, BoxError>, u64, Duration) {
     let mut script = does.to_vec();
     script.reverse();
     let script = Arc::new(Mutex::new(script));
@@ -29,7 +32,11 @@ async fn send(request: http::request::Builder, does: &[Does]) -> (Result<u16, Bo
         let does = script.lock().unwrap().pop().unwrap();
         async move {
             match does {
-                Answers(code) => Ok(Response::builder().status(code).header("Retry-After", "2").body(()).unwrap()),
+                Answers(code) => Ok(Response::builder()
+                    .status(code)
+                    .header("Retry-After", "2")
+                    .body(())
+                    .unwrap()),
                 Fails(kind) => Err(BoxError::from(io::Error::other(io::Error::from(kind)))),
             }
         }
@@ -46,7 +53,13 @@ async fn send(request: http::request::Builder, does: &[Does]) -> (Result<u16, Bo
 #[tokio::test(start_paused = true)]
 async fn what_may_pass_is_tried_again() {
     let get = || Request::get("/api/v1/namespaces/a/pods");
-    for first in [Answers(429), Answers(503), Answers(504), Fails(io::ErrorKind::ConnectionRefused), Fails(io::ErrorKind::ConnectionReset)] {
+    for first in [
+        Answers(429),
+        Answers(503),
+        Answers(504),
+        Fails(io::ErrorKind::ConnectionRefused),
+        Fails(io::ErrorKind::ConnectionReset),
+    ] {
         let (answer, tries, _) = send(get(), &[first, Answers(200)]).await;
         assert_eq!((answer.unwrap(), tries), (200, 2));
     }
@@ -99,5 +112,8 @@ fn calls_are_told_apart() {
     assert_eq!(of(Method::GET, "/api/v1/namespaces/a/pods/web-0/exec?command=sh"), Call::Exec);
     assert_eq!(of(Method::PATCH, "/apis/apps/v1/namespaces/a/statefulsets/web/scale"), Call::Patch);
     assert_eq!(of(Method::DELETE, "/api/v1/namespaces/a/pods/web-0"), Call::Delete);
-    assert_eq!(of(Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"), Call::Create);
+    assert_eq!(
+        of(Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"),
+        Call::Create
+    );
 }

@@ -24,7 +24,13 @@ fn subject(namespace: &str) -> What {
 }
 
 fn is_named(namespace: &'static str) -> impl Fn(&Timeline) -> WaitStatus {
-    move |timeline| if timeline.namespace() == namespace { WaitStatus::Done } else { WaitStatus::Going(format!("{namespace}, not {}", timeline.namespace())) }
+    move |timeline| {
+        if timeline.namespace() == namespace {
+            WaitStatus::Done
+        } else {
+            WaitStatus::Going(format!("{namespace}, not {}", timeline.namespace()))
+        }
+    }
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -65,7 +71,8 @@ async fn the_display_hears_what_is_awaited_and_that_it_is_over() {
     let journal = journal();
     let mut shown = journal.awaiting();
     let cut = tokio::time::timeout(Duration::from_secs(1), journal.wait(LONG, is_named("b")));
-    let (cut, seen) = tokio::join!(cut, async { shown.wait_for(Option::is_some).await.unwrap().clone() });
+    let (cut, seen) =
+        tokio::join!(cut, async { shown.wait_for(Option::is_some).await.unwrap().clone() });
     assert!(cut.is_err());
     assert!(matches!(seen, Some(Awaiting { what, at_most: LONG, .. }) if what == "b, not "));
     assert_eq!(*shown.borrow_and_update(), None);
@@ -73,7 +80,8 @@ async fn the_display_hears_what_is_awaited_and_that_it_is_over() {
     assert!(!shown.has_changed().unwrap());
 }
 
-/// Catches restoring that changes the report, and a restore that waits on a timeline that stands still.
+/// Catches restoring that changes the report, and a restore that waits on a timeline that stands
+/// still.
 #[tokio::test]
 async fn after_the_end_only_the_live_timeline_goes_on() {
     let journal = journal();
@@ -90,9 +98,13 @@ async fn after_the_end_only_the_live_timeline_goes_on() {
 #[test]
 fn numbers_are_dense_and_times_in_order() {
     let journal = journal();
-    let step = || What::Step(Step { name: StepName::Observe, phase: Phase::Begin, asked: None, answer: None });
+    let step = || {
+        What::Step(Step { name: StepName::Observe, phase: Phase::Begin, asked: None, answer: None })
+    };
     let mut seqs: Vec<u64> = thread::scope(|scope| {
-        let writers: Vec<_> = (0..4).map(|_| scope.spawn(|| (0..500).map(|_| journal.push(step())).collect::<Vec<_>>())).collect();
+        let writers: Vec<_> = (0..4)
+            .map(|_| scope.spawn(|| (0..500).map(|_| journal.push(step())).collect::<Vec<_>>()))
+            .collect();
         writers.into_iter().flat_map(|it| it.join().unwrap()).collect()
     });
     seqs.sort_unstable();

@@ -1,7 +1,10 @@
-//! The StatefulSet controller, for ordered pods, and the mutations by which it breaks its own order.
+//! The StatefulSet controller, for ordered pods, and the mutations by which it breaks its own
+//! order.
 
 use crate::model::observation::{Change, object::OwnerReference};
-use crate::model::testing::property::cluster::{Claimed, Cluster, Mutation, PodStatus, ScaleDown, Scaling, owner};
+use crate::model::testing::property::cluster::{
+    Claimed, Cluster, Mutation, PodStatus, ScaleDown, Scaling, owner,
+};
 
 impl Cluster<'_> {
     /// One turn of the controller, for ordered pods: at most one thing is done.
@@ -22,11 +25,14 @@ impl Cluster<'_> {
                 return !pod.terminating && self.create_early(ordinal + 1);
             }
         }
-        let condemned: Vec<i32> = self.pods.keys().rev().copied().filter(|it| *it >= self.replicas).collect();
+        let condemned: Vec<i32> =
+            self.pods.keys().rev().copied().filter(|it| *it >= self.replicas).collect();
         let unhealthy = |it: &PodStatus| !it.ready || it.terminating;
         let first_unhealthy = condemned.iter().rev().find(|it| unhealthy(&self.pods[it])).copied();
         let Some(highest) = condemned.first().copied() else { return self.roll() };
-        if self.pods[&highest].terminating || unhealthy(&self.pods[&highest]) && first_unhealthy != Some(highest) {
+        if self.pods[&highest].terminating
+            || unhealthy(&self.pods[&highest]) && first_unhealthy != Some(highest)
+        {
             return false;
         }
         self.condemn(highest, condemned.get(1).copied());
@@ -35,7 +41,10 @@ impl Cluster<'_> {
 
     /// The highest pod of an earlier template is replaced, when all are Ready.
     fn roll(&mut self) -> bool {
-        let outdated = self.pods.iter().rev().find(|(_, pod)| self.lives[pod.life].revision != self.revision && !pod.terminating);
+        let outdated =
+            self.pods.iter().rev().find(|(_, pod)| {
+                self.lives[pod.life].revision != self.revision && !pod.terminating
+            });
         let Some(ordinal) = outdated.map(|(ordinal, _)| *ordinal) else { return false };
         // Nobody could tell it from a person's doing.
         self.barrier();
@@ -46,11 +55,15 @@ impl Cluster<'_> {
 
     /// The mutation of checks 2 and 7: a pod is added although the one below was never Ready.
     fn create_early(&mut self, next: i32) -> bool {
-        let (Some(scaling), false) = (self.fresh.get(&next).copied(), next >= self.replicas) else { return false };
+        let (Some(scaling), false) = (self.fresh.get(&next).copied(), next >= self.replicas) else {
+            return false;
+        };
         let Scaling { from, to, at, .. } = self.scalings[scaling];
-        let wanted = self.strikes(Mutation::EarlyFromNothing) && from == 0 || self.strikes(Mutation::Early) && from > 0 && to - from >= 2;
+        let wanted = self.strikes(Mutation::EarlyFromNothing) && from == 0
+            || self.strikes(Mutation::Early) && from > 0 && to - from >= 2;
         let below = self.below(next, scaling);
-        let never_ready = self.lives[below..].iter().all(|it| it.ordinal != next - 1 || it.readies.is_empty());
+        let never_ready =
+            self.lives[below..].iter().all(|it| it.ordinal != next - 1 || it.readies.is_empty());
         if !wanted || at < self.cut || !never_ready || self.lives[below].added < self.cut {
             return false;
         }
@@ -59,11 +72,22 @@ impl Cluster<'_> {
         true
     }
 
-    /// The highest condemned pod is asked to go; the mutation of check 8 has the one below go with it, or first.
+    /// The highest condemned pod is asked to go; the mutation of check 8 has the one below go with
+    /// it, or first.
     fn condemn(&mut self, highest: i32, lower: Option<i32>) {
-        let both = |scale_down: &ScaleDown, lower: i32| [highest, lower].iter().all(|ordinal| scale_down.standing.iter().any(|it| it.0 == *ordinal));
-        let scale_down = self.scale_down.as_ref().filter(|scale_down| self.scalings[scale_down.scaling].at >= self.cut);
-        let lower = lower.filter(|lower| scale_down.is_some_and(|scale_down| both(scale_down, *lower)) && !self.pods[lower].terminating);
+        let both = |scale_down: &ScaleDown, lower: i32| {
+            [highest, lower]
+                .iter()
+                .all(|ordinal| scale_down.standing.iter().any(|it| it.0 == *ordinal))
+        };
+        let scale_down = self
+            .scale_down
+            .as_ref()
+            .filter(|scale_down| self.scalings[scale_down.scaling].at >= self.cut);
+        let lower = lower.filter(|lower| {
+            scale_down.is_some_and(|scale_down| both(scale_down, *lower))
+                && !self.pods[lower].terminating
+        });
         let in_fall = scale_down.map(|it| it.scaling);
         match lower {
             Some(lower) if self.strikes(Mutation::Overlap) => {
@@ -78,10 +102,15 @@ impl Cluster<'_> {
             _ => {
                 if self.strikes(Mutation::Doomed) && in_fall.is_some() {
                     self.strike();
-                    self.claimed = Some(Claimed { ordinal: highest, owned_by_pod: Some(self.now()), deleted: None });
+                    self.claimed = Some(Claimed {
+                        ordinal: highest,
+                        owned_by_pod: Some(self.now()),
+                        deleted: None,
+                    });
                     self.act(|it| {
                         it.claim_line(highest, Change::Modified, |claim| {
-                            claim.metadata.owner_references = vec![OwnerReference { kind: "Pod".to_owned(), ..owner() }]
+                            claim.metadata.owner_references =
+                                vec![OwnerReference { kind: "Pod".to_owned(), ..owner() }]
                         })
                     });
                     self.owned_by_pod.insert(highest);
@@ -92,7 +121,10 @@ impl Cluster<'_> {
     }
 
     pub(crate) fn below(&self, next: i32, scaling: usize) -> usize {
-        let scaled_up = self.lives.iter().position(|it| it.ordinal == next - 1 && it.scaled_up == Some(scaling));
+        let scaled_up = self
+            .lives
+            .iter()
+            .position(|it| it.ordinal == next - 1 && it.scaled_up == Some(scaling));
         scaled_up.or_else(|| Some(self.pods.get(&(next - 1))?.life)).unwrap_or_default()
     }
 }

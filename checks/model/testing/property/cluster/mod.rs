@@ -1,4 +1,5 @@
-//! A small model of a cluster: its state and the kubelet here, the StatefulSet controller and people in files of their own.
+//! A small model of a cluster: its state and the kubelet here, the StatefulSet controller and
+//! people in files of their own.
 //!
 //! It writes the lines of what truly happens, in the order in which it happens, and remembers why.
 
@@ -45,7 +46,8 @@ pub(crate) struct Scaling {
     pub(crate) in_tour: bool,
 }
 
-/// The controller's addition of a pod that a change of replicas asked for, and the pod below it since that was added.
+/// The controller's addition of a pod that a change of replicas asked for, and the pod below it
+/// since that was added.
 #[derive(Debug)]
 pub(crate) struct Addition {
     pub(crate) scaling: usize,
@@ -119,8 +121,11 @@ pub(crate) struct Cluster<'c> {
     pub(crate) toured: usize,
 }
 
-const APPENDS: Writes = |ordinal, there, start| Some(format!("{}{}", there.unwrap_or_default(), line(ordinal, start)));
-const GUARDS: Writes = |ordinal, there, start| Some(there.map_or_else(|| format!("web-{ordinal} since {start}\n"), str::to_owned));
+const APPENDS: Writes =
+    |ordinal, there, start| Some(format!("{}{}", there.unwrap_or_default(), line(ordinal, start)));
+const GUARDS: Writes = |ordinal, there, start| {
+    Some(there.map_or_else(|| format!("web-{ordinal} since {start}\n"), str::to_owned))
+};
 const LOSES: Writes = |ordinal, _, start| Some(line(ordinal, start));
 const HELLO: Writes = |_, _, _| Some("hello\n".to_owned());
 
@@ -133,7 +138,11 @@ impl<'c> Cluster<'c> {
     /// Everything that happens in a case.
     pub(crate) fn run(case: &'c Case) -> Self {
         let mut chance = Chance::new(case.seed);
-        let writes = if case.mutation == Some(Mutation::NotTelling) { HELLO } else { chance.of(&[APPENDS, GUARDS]) };
+        let writes = if case.mutation == Some(Mutation::NotTelling) {
+            HELLO
+        } else {
+            chance.of(&[APPENDS, GUARDS])
+        };
         let mut history = History::new();
         history.writes = writes;
         history.spec.replicas = Some(case.first_replicas);
@@ -180,14 +189,22 @@ impl<'c> Cluster<'c> {
         self.history.as_ref().map_or(&[], |it| &it.lines)
     }
 
-    /// The latest life before `new` of its ordinal that was Ready, which is what `new` is compared with.
+    /// The latest life before `new` of its ordinal that was Ready, which is what `new` is compared
+    /// with.
     pub(crate) fn earlier(&self, new: usize) -> Option<usize> {
-        (0..new).rfind(|it| self.lives[*it].ordinal == self.lives[new].ordinal && !self.lives[*it].readies.is_empty())
+        (0..new).rfind(|it| {
+            self.lives[*it].ordinal == self.lives[new].ordinal
+                && !self.lives[*it].readies.is_empty()
+        })
     }
 
-    /// The change of replicas that brought `new` back, after `old` had gone for one; `None` where it replaced `old`.
+    /// The change of replicas that brought `new` back, after `old` had gone for one; `None` where
+    /// it replaced `old`.
     pub(crate) fn brought_back(&self, old: usize, new: usize) -> Option<usize> {
-        (old + 1..=new).filter(|it| self.lives[*it].ordinal == self.lives[new].ordinal).rev().find_map(|it| self.lives[it].scaled_up)
+        (old + 1..=new)
+            .filter(|it| self.lives[*it].ordinal == self.lives[new].ordinal)
+            .rev()
+            .find_map(|it| self.lives[it].scaled_up)
     }
 
     fn now(&self) -> usize {
@@ -242,7 +259,11 @@ impl<'c> Cluster<'c> {
         self.scalings.push(Scaling { from: 0, to: self.replicas, at: self.now(), in_tour: false });
         self.act(|it| it.set(Change::Added));
         for ordinal in 0..orphans {
-            self.act(|it| it.pod(ordinal, Change::Modified, |pod| pod.metadata.owner_references = vec![owner()]));
+            self.act(|it| {
+                it.pod(ordinal, Change::Modified, |pod| {
+                    pod.metadata.owner_references = vec![owner()]
+                })
+            });
         }
         self.fresh = (orphans..self.replicas).map(|ordinal| (ordinal, 0)).collect();
         self.before(0);
@@ -262,8 +283,13 @@ impl<'c> Cluster<'c> {
         self.pods.values_mut().for_each(|it| it.broken = false);
         loop {
             while self.tick() {}
-            // Two pods that are not Ready block a scale-down for ever, until somebody removes the one that was evicted.
-            let Some(ordinal) = self.pods.iter().rev().find_map(|(ordinal, it)| it.failed.then_some(*ordinal)) else { return };
+            // Two pods that are not Ready block a scale-down for ever, until somebody removes the
+            // one that was evicted.
+            let Some(ordinal) =
+                self.pods.iter().rev().find_map(|(ordinal, it)| it.failed.then_some(*ordinal))
+            else {
+                return;
+            };
             self.barrier();
             self.deleted(ordinal);
             self.barrier();
@@ -280,7 +306,10 @@ impl<'c> Cluster<'c> {
     }
 
     fn kubelet(&mut self) -> bool {
-        let busy = self.pods.iter().filter(|(_, it)| it.terminating || !it.ready && !it.failed && !it.broken);
+        let busy = self
+            .pods
+            .iter()
+            .filter(|(_, it)| it.terminating || !it.ready && !it.failed && !it.broken);
         let busy: Vec<(i32, bool)> = busy.map(|(ordinal, it)| (*ordinal, it.terminating)).collect();
         if busy.is_empty() {
             return false;
@@ -296,7 +325,10 @@ impl<'c> Cluster<'c> {
 
     fn create(&mut self, ordinal: i32) {
         let scaling = self.fresh.remove(&ordinal);
-        if self.claims.contains_key(&ordinal) && scaling.is_some_and(|it| self.scalings[it].at >= self.cut) && self.strikes(Mutation::NewClaim) {
+        if self.claims.contains_key(&ordinal)
+            && scaling.is_some_and(|it| self.scalings[it].at >= self.cut)
+            && self.strikes(Mutation::NewClaim)
+        {
             self.strike();
             self.claimed = Some(Claimed { ordinal, owned_by_pod: None, deleted: Some(self.now()) });
             self.delete_claim(ordinal);
@@ -307,11 +339,22 @@ impl<'c> Cluster<'c> {
             self.texts.insert(ordinal, number * 2);
             self.act(|it| it.claim(ordinal));
             if ordinal == 1 && self.case.mutation == Some(Mutation::SharedVolume) {
-                self.act(|it| it.claim_line(1, Change::Modified, |claim| claim.spec.iter_mut().for_each(|it| it.volume_name = "pv-1".to_owned())));
+                self.act(|it| {
+                    it.claim_line(1, Change::Modified, |claim| {
+                        claim.spec.iter_mut().for_each(|it| it.volume_name = "pv-1".to_owned())
+                    })
+                });
             }
         }
         let life = self.lives.len();
-        self.lives.push(Life { ordinal, added: self.now(), scaled_up: scaling, claim: self.claims[&ordinal], revision: self.revision, ..Life::default() });
+        self.lives.push(Life {
+            ordinal,
+            added: self.now(),
+            scaled_up: scaling,
+            claim: self.claims[&ordinal],
+            revision: self.revision,
+            ..Life::default()
+        });
         let orphan = self.scalings.is_empty();
         self.act(|it| {
             it.add_as(ordinal, Change::Added, |pod| {
@@ -324,10 +367,19 @@ impl<'c> Cluster<'c> {
             let uid = pod.metadata.uid.clone();
             self.lives[life].uid = uid;
         }
-        if let Some(scaling) = scaling.filter(|it| ordinal > 0 && (ordinal > self.scalings[*it].from || self.scalings[*it].from > 0)) {
-            self.additions.push(Addition { scaling, below: self.below(ordinal, scaling), next: life });
+        if let Some(scaling) = scaling.filter(|it| {
+            ordinal > 0 && (ordinal > self.scalings[*it].from || self.scalings[*it].from > 0)
+        }) {
+            self.additions.push(Addition {
+                scaling,
+                below: self.below(ordinal, scaling),
+                next: life,
+            });
         }
-        self.pods.insert(ordinal, PodStatus { life, ready: false, terminating: false, failed: false, broken: false });
+        self.pods.insert(
+            ordinal,
+            PodStatus { life, ready: false, terminating: false, failed: false, broken: false },
+        );
     }
 
     fn ready(&mut self, ordinal: i32) {
@@ -339,7 +391,8 @@ impl<'c> Cluster<'c> {
             let writes = self.writes;
             self.history.iter_mut().for_each(|it| it.writes = writes);
             self.lives[life].text = self.texts[&ordinal];
-            if let Some(What::Object(_, Object::Pod(pod))) = self.lines().last().map(|it| &it.what) {
+            if let Some(What::Object(_, Object::Pod(pod))) = self.lines().last().map(|it| &it.what)
+            {
                 let address = pod.status.pod_ip.clone();
                 self.lives[life].address = address;
             }
@@ -355,7 +408,12 @@ impl<'c> Cluster<'c> {
 
     /// The mutation of checks 6 and 10: the container writes over what was there.
     fn loses_text(&mut self, ordinal: i32, life: usize) {
-        let Some(old) = self.earlier(life).filter(|it| self.lives[*it].read && self.lives[*it].claim == self.lives[life].claim) else { return };
+        let Some(old) = self
+            .earlier(life)
+            .filter(|it| self.lives[*it].read && self.lives[*it].claim == self.lives[life].claim)
+        else {
+            return;
+        };
         let mutation = match self.brought_back(old, life) {
             None => Mutation::LostAtReplacement,
             Some(scaling) if self.scalings[scaling].at >= self.cut => Mutation::LostAtReturn,
@@ -373,9 +431,15 @@ impl<'c> Cluster<'c> {
         let (life, failed) = (pod.life, pod.failed);
         let place = self.now();
         self.lives[life].asked.get_or_insert(place);
-        if let Some(scale_down) = self.scale_down.as_ref().filter(|it| Some(it.scaling) == scale_down) {
+        if let Some(scale_down) =
+            self.scale_down.as_ref().filter(|it| Some(it.scaling) == scale_down)
+        {
             let above = scale_down.standing.iter().filter(|it| it.0 > ordinal);
-            self.removals.extend(above.map(|upper| Removal { scaling: scale_down.scaling, upper: upper.1, lower: life }));
+            self.removals.extend(above.map(|upper| Removal {
+                scaling: scale_down.scaling,
+                upper: upper.1,
+                lower: life,
+            }));
         }
         if failed {
             return self.deleted(ordinal);
@@ -418,7 +482,12 @@ impl<'c> Cluster<'c> {
             self.scale_down = None;
         } else {
             self.fresh.retain(|ordinal, _| *ordinal < to);
-            let standing = self.pods.iter().filter(|(ordinal, _)| **ordinal >= to).map(|(ordinal, it)| (*ordinal, it.life)).collect();
+            let standing = self
+                .pods
+                .iter()
+                .filter(|(ordinal, _)| **ordinal >= to)
+                .map(|(ordinal, it)| (*ordinal, it.life))
+                .collect();
             self.scale_down = Some(ScaleDown { scaling, standing });
         }
     }
@@ -435,5 +504,10 @@ fn name_of(revision: u32) -> String {
 }
 
 fn owner() -> OwnerReference {
-    OwnerReference { kind: "StatefulSet".to_owned(), name: "web".to_owned(), uid: "set".to_owned(), controller: true }
+    OwnerReference {
+        kind: "StatefulSet".to_owned(),
+        name: "web".to_owned(),
+        uid: "set".to_owned(),
+        controller: true,
+    }
 }

@@ -2,7 +2,9 @@
 
 use crate::model::testing::property::cluster::{Cluster, Command, Mutation, Tour};
 use crate::model::{
-    observation::{Asked, Canary, Change, Lookup, Phase, Reference, Step, StepName, What, object::Pod},
+    observation::{
+        Asked, Canary, Change, Lookup, Phase, Reference, Step, StepName, What, object::Pod,
+    },
     testing::history::History,
 };
 
@@ -28,7 +30,8 @@ impl Cluster<'_> {
             Command::Crash(ordinal) => self.crash(ordinal, false),
             Command::Break(ordinal) => self.crash(ordinal, true),
             Command::Late(ordinal) => {
-                // The controller acts on its cache: it has not seen yet that the pod is not Ready any more (kubernetes#41889).
+                // The controller acts on its cache: it has not seen yet that the pod is not Ready
+                // any more (kubernetes#41889).
                 if self.pods.get(&ordinal).is_some_and(|it| it.ready && !it.terminating) {
                     self.crash(ordinal, false);
                     self.sync(Some(ordinal));
@@ -45,7 +48,14 @@ impl Cluster<'_> {
             Command::Service => {
                 self.barrier();
                 let toggled = self.revision.is_multiple_of(2);
-                self.act(|it| it.service_changed(|service| service.spec.iter_mut().for_each(|it| it.publish_not_ready_addresses = toggled)));
+                self.act(|it| {
+                    it.service_changed(|service| {
+                        service
+                            .spec
+                            .iter_mut()
+                            .for_each(|it| it.publish_not_ready_addresses = toggled)
+                    })
+                });
                 self.barrier();
             }
             Command::WaitStatus(ticks) => (0..ticks).for_each(|_| {
@@ -74,7 +84,9 @@ impl Cluster<'_> {
             Tour::One => (wanted, 1),
         };
         let back = if self.case.tour == Tour::Nothing { wanted } else { up };
-        for (name, to) in [(StepName::ScaleUp, up), (StepName::ScaleDown, down), (StepName::Restart, back)] {
+        for (name, to) in
+            [(StepName::ScaleUp, up), (StepName::ScaleDown, down), (StepName::Restart, back)]
+        {
             if to != self.replicas {
                 self.asks(name, Asked::Replicas(to));
                 self.scale(to);
@@ -88,7 +100,12 @@ impl Cluster<'_> {
     fn arrive(&mut self) {
         self.settle();
         self.barrier();
-        let new: Vec<i32> = self.pods.iter().filter(|(_, it)| !self.lives[it.life].read).map(|(ordinal, _)| *ordinal).collect();
+        let new: Vec<i32> = self
+            .pods
+            .iter()
+            .filter(|(_, it)| !self.lives[it.life].read)
+            .map(|(ordinal, _)| *ordinal)
+            .collect();
         new.into_iter().for_each(|it| self.peek(it));
         self.look_up_service();
     }
@@ -97,10 +114,18 @@ impl Cluster<'_> {
         if self.case.by_hand {
             return;
         }
-        self.act(|it| it.push(What::Step(Step { name, phase: Phase::Begin, asked: Some(asked), answer: None })));
+        self.act(|it| {
+            it.push(What::Step(Step {
+                name,
+                phase: Phase::Begin,
+                asked: Some(asked),
+                answer: None,
+            }))
+        });
     }
 
-    /// Somebody does something to a pod; never to one that a scale-down may be about to remove, which nobody could tell apart.
+    /// Somebody does something to a pod; never to one that a scale-down may be about to remove,
+    /// which nobody could tell apart.
     fn by_hand(&mut self, ordinal: i32, act: impl FnOnce(&mut Self)) {
         let falling = self.pods.keys().any(|it| *it >= self.replicas);
         if falling || !self.pods.get(&ordinal).is_some_and(|it| !it.terminating && !it.failed) {
@@ -127,7 +152,8 @@ impl Cluster<'_> {
 
     /// A pod's files are read, and its name asked for.
     pub(crate) fn peek(&mut self, ordinal: i32) {
-        if !self.recording || !self.pods.get(&ordinal).is_some_and(|it| it.ready && !it.terminating) {
+        if !self.recording || !self.pods.get(&ordinal).is_some_and(|it| it.ready && !it.terminating)
+        {
             return;
         }
         let life = self.pods[&ordinal].life;
@@ -137,19 +163,25 @@ impl Cluster<'_> {
         }
         self.act(|it| it.read(ordinal).canary(ordinal));
         if self.chance.one_in(6) && !self.in_tour {
-            self.act(|it| it.lookup_with(ordinal, |lookup| lookup.error = Some("NXDOMAIN".to_owned())));
+            self.act(|it| {
+                it.lookup_with(ordinal, |lookup| lookup.error = Some("NXDOMAIN".to_owned()))
+            });
             if self.chance.one_in(2) {
                 return;
             }
         }
         let wrong = match self.case.mutation {
             Some(Mutation::WrongAnswer) if ordinal == 0 => Some("10.99.0.1".to_owned()),
-            Some(Mutation::StaleAnswer) if ordinal == 1 => self.lives.iter().find(|it| it.ordinal == ordinal).map(|it| it.address.clone()),
+            Some(Mutation::StaleAnswer) if ordinal == 1 => {
+                self.lives.iter().find(|it| it.ordinal == ordinal).map(|it| it.address.clone())
+            }
             _ => None,
         };
         self.act(|it| match wrong {
             None => it.lookup(ordinal),
-            Some(address) => it.lookup_with(ordinal, |lookup| (lookup.addresses, lookup.began) = (vec![address], lookup.began + LATE)),
+            Some(address) => it.lookup_with(ordinal, |lookup| {
+                (lookup.addresses, lookup.began) = (vec![address], lookup.began + LATE)
+            }),
         });
     }
 
@@ -160,8 +192,14 @@ impl Cluster<'_> {
         });
         // One file has one inode on both claims.
         for claim in ["data-web-0", "data-web-1"] {
-            let marks = wrote.iter().map(|it| (it.file.clone(), "12 10:00:00.1".to_owned())).collect();
-            let canary = Canary { claim: claim.to_owned(), saw: Some(wrote.iter().cloned().collect()), marks, ..Default::default() };
+            let marks =
+                wrote.iter().map(|it| (it.file.clone(), "12 10:00:00.1".to_owned())).collect();
+            let canary = Canary {
+                claim: claim.to_owned(),
+                saw: Some(wrote.iter().cloned().collect()),
+                marks,
+                ..Default::default()
+            };
             self.act(|it| it.push(What::Canary(canary)));
         }
     }
@@ -173,12 +211,22 @@ impl Cluster<'_> {
     }
 
     fn look_up_service(&mut self) {
-        let mut addresses: Vec<String> = self.pods.values().filter(|it| it.ready).map(|it| self.lives[it.life].address.clone()).collect();
+        let mut addresses: Vec<String> = self
+            .pods
+            .values()
+            .filter(|it| it.ready)
+            .map(|it| self.lives[it.life].address.clone())
+            .collect();
         if self.case.mutation == Some(Mutation::ServiceNameShort) {
             addresses.pop();
             addresses.retain(|it| !it.ends_with(".11"));
         }
-        let mut lookup = Lookup { name: "web.lab.svc.cluster.local.".to_owned(), service: "web".to_owned(), addresses, ..Lookup::default() };
+        let mut lookup = Lookup {
+            name: "web.lab.svc.cluster.local.".to_owned(),
+            service: "web".to_owned(),
+            addresses,
+            ..Lookup::default()
+        };
         if self.recording {
             self.act(|it| {
                 let it = it.slice();
