@@ -14,7 +14,7 @@ use stsgrade::{
         Cluster, Interrupt, Journal,
         grade::{Grade, GradeRequest},
     },
-    recording::{Asked, Header, Writer},
+    recording::{AskedOptions, Header, Writer},
 };
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -110,7 +110,7 @@ async fn a_panic_in_the_tour_is_put_back() {
             Panics { at: r#""step":{"name":"scaleUp","phase":"done""#, kept: Arc::clone(&kept) };
         let journal = Journal::start(Writer::to(
             Box::new(out),
-            &Header::now("", &lab.namespace, Asked::default()),
+            &Header::now("", &lab.namespace, AskedOptions::default()),
         ));
         let interrupt = Interrupt::never();
         let graded =
