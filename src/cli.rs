@@ -1,10 +1,18 @@
 //! The command line: flags as kubectl's where kubectl has them.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+    time::Duration,
+};
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+    error::ErrorKind,
+};
 
-use crate::exit;
+use crate::{console::sanitize::sanitize, exit, report::Format};
 
 /// Grades the Kubernetes lab "StatefulSets Deep Dive" against a live namespace.
 #[derive(Debug, Parser)]
@@ -73,12 +81,12 @@ pub struct Target {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Report")]
 pub struct Reporting {
-    /// The report's format: text or json.
-    #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = Format::Text, value_name = "FORMAT")]
-    pub output: Format,
-    /// Write the report to FILE too; until it is finished, the file says so.
-    #[arg(long, value_name = "FILE")]
-    pub report: Option<PathBuf>,
+    /// The report's format, and the file to write it to; may be given again [default: text].
+    #[arg(short, long, value_name = "FORMAT[=FILE]", value_parser = OsStringValueParser::new().try_map(output))]
+    pub output: Vec<Output>,
+    /// Print nothing but the report and errors.
+    #[arg(short, long)]
+    pub quiet: bool,
     /// Exit with 0 from N points on.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub fail_under: Option<u32>,
@@ -87,13 +95,46 @@ pub struct Reporting {
     pub exit_zero: bool,
 }
 
-/// Formats of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
+/// One `-o`: a format, and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The format.
+    pub format: Format,
+    /// The file; standard output where there is none.
+    pub file: Option<PathBuf>,
+}
+
+impl Reporting {
+    /// The format of standard output: text, unless another was chosen.
+    #[must_use]
+    pub fn stdout(&self) -> Format {
+        self.output.iter().find(|it| it.file.is_none()).map_or(Format::Text, |it| it.format)
+    }
+
+    /// The files to write, with their formats.
+    #[must_use]
+    pub fn files(&self) -> Vec<(Format, PathBuf)> {
+        self.output.iter().filter_map(|it| Some((it.format, it.file.clone()?))).collect()
+    }
+
+    /// Why the outputs do not go together, if they do not.
+    fn conflict(&self) -> Option<String> {
+        if self.output.iter().filter(|it| it.file.is_none()).count() > 1 {
+            return Some(
+                "only one format goes to standard output: give the others a file, as in \
+                 `-o text -o json=report.json`"
+                    .to_owned(),
+            );
+        }
+        let mut seen = vec![];
+        for (_, file) in self.files() {
+            if seen.contains(&file) {
+                return Some(format!("two formats go to the file {}", file.display()));
+            }
+            seen.push(file);
+        }
+        None
+    }
 }
 
 /// Formats of the list.
@@ -223,7 +264,54 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     if is_plugin(args.first()) {
         command = command.name("kubectl-stsgrade").bin_name("kubectl stsgrade");
     }
-    Cli::from_arg_matches(&command.try_get_matches_from(args)?)
+    let cli = Cli::from_arg_matches(&command.try_get_matches_from_mut(args)?)?;
+    let reporting = match &cli.command {
+        Command::Grade(args) => Some(&args.reporting),
+        Command::Judge(args) => Some(&args.reporting),
+        _ => None,
+    };
+    match reporting.and_then(Reporting::conflict) {
+        Some(why) => Err(command.error(ErrorKind::ArgumentConflict, sanitize(&why))),
+        None => Ok(cli),
+    }
+}
+
+/// Reads `FORMAT` or `FORMAT=FILE`; the file `-` is standard output.
+fn output(text: OsString) -> Result<Output, String> {
+    let bytes = text.as_encoded_bytes();
+    let end = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
+    let name = String::from_utf8_lossy(&bytes[..end]);
+    let format = Format::from_str(&name, true).map_err(|_| unknown_format(&name))?;
+    if end == bytes.len() {
+        return Ok(Output { format, file: None });
+    }
+    let file = after(&text, end + 1).ok_or("the file's name is not UTF-8")?;
+    if file.as_os_str().is_empty() {
+        return Err("a file is expected after the equals sign".to_owned());
+    }
+    Ok(Output { format, file: Some(file).filter(|it| it.as_os_str() != "-") })
+}
+
+/// The path that begins at that byte.
+fn after(text: &OsStr, start: usize) -> Option<PathBuf> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        Some(PathBuf::from(OsStr::from_bytes(&text.as_bytes()[start..])))
+    }
+    #[cfg(not(unix))]
+    text.to_str().map(|it| PathBuf::from(&it[start..]))
+}
+
+fn unknown_format(name: &str) -> String {
+    let names = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let names: Vec<String> = names.map(|it| it.get_name().to_owned()).collect();
+    let nearest = names
+        .iter()
+        .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let near = nearest.filter(|it| strsim::jaro_winkler(it, name) > 0.7);
+    let hint = near.map(|it| format!("did you mean {it}? ")).unwrap_or_default();
+    format!("{hint}expected one of {}", names.join(", "))
 }
 
 /// Whether kubectl called us as its plugin.

@@ -207,20 +207,89 @@ fn the_report_file_is_replaced_as_a_whole() {
     let home = TempDir::new().unwrap();
     let report = home.path().join("report.txt");
     fs::write(&report, "old").unwrap();
-    stsgrade(&home).args(["judge", "missing.jsonl", "--report", "report.txt"]).assert().code(4);
-    assert_eq!(fs::read_to_string(&report).unwrap(), "not finished\n");
+    let text = ["-o", "text=report.txt"];
+    stsgrade(&home).args(["judge", "missing.jsonl"]).args(text).assert().code(4);
+    let told = fs::read_to_string(&report).unwrap();
+    assert!(told.starts_with("not graded: cannot open missing.jsonl"), "{told}");
+    let judge = || {
+        let mut command = stsgrade(&home);
+        command.args(["judge", "-"]).write_stdin(NOTHING);
+        command
+    };
+    let output = judge().args(text).output().unwrap();
+    assert_eq!(fs::read(&report).unwrap(), output.stdout);
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "nothing else is left");
+    judge().args(["-o", "text=no/such/folder"]).assert().code(4);
+}
+
+/// Catches outputs that mix, and a format that is lost beside another.
+#[test]
+fn several_formats_at_once() {
+    let home = TempDir::new().unwrap();
     let output = stsgrade(&home)
-        .args(["judge", "-", "--report", "report.txt"])
+        .args(["judge", "-", "-o", "text=a.txt", "-o", "json", "-o", "json=b=1.json", "--quiet"])
         .write_stdin(NOTHING)
         .output()
         .unwrap();
-    assert_eq!(fs::read(&report).unwrap(), output.stdout);
-    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "nothing else is left");
-    stsgrade(&home)
-        .args(["judge", "-", "--report", "no/such/folder"])
+    let read = |name: &str| fs::read(home.path().join(name)).unwrap();
+    assert_eq!(read("b=1.json"), output.stdout);
+    assert!(read("a.txt").starts_with(b"0 of 100 points"));
+    assert!(output.stderr.is_empty());
+}
+
+/// Catches one file that says for ever that the run is not finished, because another one failed.
+#[test]
+fn a_report_file_that_cannot_be_written_is_told_before_the_run() {
+    let home = TempDir::new().unwrap();
+    let output = stsgrade(&home)
+        .args(["judge", "-", "-o", "json=a.json", "-o", "text=no/such/folder"])
         .write_stdin(NOTHING)
-        .assert()
-        .code(4);
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(output.stdout.is_empty());
+    let told = fs::read_to_string(home.path().join("a.json")).unwrap();
+    assert!(told.contains("\"id\": \"report_file\""), "{told}");
+}
+
+/// Catches a report file that says for ever that the run is not finished.
+#[test]
+#[cfg(unix)]
+fn a_signal_before_the_report_is_told_in_the_report_file() {
+    let home = TempDir::new().unwrap();
+    // It accepts, and never answers.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", server.local_addr().unwrap());
+    fs::write(home.path().join("config"), kubeconfig(&address)).unwrap();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_stsgrade"))
+        .current_dir(home.path())
+        .args(["grade", "--kubeconfig", "config", "--save", "r.jsonl", "-o", "json=a.json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let connection = server.accept().unwrap();
+    let told = || fs::read_to_string(home.path().join("a.json")).unwrap();
+    assert!(told().contains("\"id\": \"not_finished\""), "{}", told());
+    let pid = child.id().to_string();
+    std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert!(told().contains("\"id\": \"interrupted\""), "{}", told());
+    drop(connection);
+}
+
+#[test]
+fn wrong_outputs() {
+    let mut all = String::new();
+    for outputs in [&["jsn"][..], &["pdf"], &["json="], &["json", "text=-"], &["text=a", "json=a"]]
+    {
+        let mut args = vec!["judge", "missing.jsonl"];
+        outputs.iter().for_each(|it| args.extend(["-o", it]));
+        let told = run(&args, &[]);
+        assert!(told.starts_with("exit 2\n"), "{told}");
+        all.push_str(&told);
+    }
+    insta::assert_snapshot!(all);
 }
 
 #[test]

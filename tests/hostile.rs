@@ -10,15 +10,15 @@ use std::{
 
 use serde_json::Value;
 use stsgrade::{
-    console::terminal::TermStyle,
     recording::{Reader, fold},
-    report::{Report, Source, json, text},
+    report::{Format, Report, Source},
 };
 use tempfile::TempDir;
 
 use crate::{
     cli::{kubeconfig, stsgrade},
     fake::{empty, serve, status},
+    report::page,
 };
 
 /// Moves the cursor, sets a title, rings, overprints, reorders, hides, breaks the line, and gives
@@ -116,10 +116,7 @@ fn printed(recording: String) -> Vec<String> {
         namespace: header.namespace.clone(),
     };
     let report = Report::of(&source, &folded.timeline);
-    let (mut as_text, mut as_json) = (vec![], vec![]);
-    text::write(&report, TermStyle::PLAIN, &mut as_text).unwrap();
-    json::write(&report, &mut as_json).unwrap();
-    [as_text, as_json].map(|it| String::from_utf8(it).unwrap()).into()
+    [Format::Text, Format::Json].map(|it| page(it, &report, &folded.timeline)).into()
 }
 
 /// Those of which most is told.

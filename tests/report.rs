@@ -1,10 +1,36 @@
 //! One sample report through every format, in the words that a student reads.
 
 use checks::model::{Fault, Obstacle, Standing, Timeline, Verdict};
+use clap::ValueEnum as _;
 use stsgrade::{
     console::terminal::TermStyle,
-    report::{Report, Source, json, text},
+    report::{Format, Problem, Report, RunResult, Source, View, render},
 };
+
+/// Every format there is: a new one is in every test below.
+pub(crate) fn formats() -> impl Iterator<Item = (String, Format)> {
+    Format::value_variants()
+        .iter()
+        .filter_map(|format| Some((format.to_possible_value()?.get_name().to_owned(), *format)))
+}
+
+/// The document of a report in a format.
+pub(crate) fn page(format: Format, report: &Report, timeline: &Timeline) -> String {
+    styled(format, RunResult::Judged { report, timeline }, TermStyle::PLAIN)
+}
+
+fn styled(format: Format, result: RunResult<'_>, style: TermStyle) -> String {
+    String::from_utf8(render(format, &View { result, style })).unwrap()
+}
+
+fn source() -> Source {
+    Source {
+        digest: "sha256:0000".to_owned(),
+        cluster: "v1.36.0".to_owned(),
+        started_at: "2026-01-01T00:00:00Z".to_owned(),
+        namespace: "statefulset-lab".to_owned(),
+    }
+}
 
 /// Every standing once, hostile words among them.
 fn sample() -> Report {
@@ -87,19 +113,12 @@ fn sample() -> Report {
         pass("every claim stayed"),
         overwritten("web-2's original content is there"),
     ];
-    let source = Source {
-        digest: "sha256:0000".to_owned(),
-        cluster: "v1.36.0".to_owned(),
-        started_at: "2026-01-01T00:00:00Z".to_owned(),
-        namespace: "statefulset-lab".to_owned(),
-    };
-    Report::new(&source, &Timeline::default(), &verdicts)
+    Report::new(&source(), &Timeline::default(), &verdicts)
 }
 
 fn as_text(look: TermStyle) -> String {
-    let mut out = vec![];
-    text::write(&sample(), look, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    let (report, timeline) = (sample(), Timeline::default());
+    styled(Format::Text, RunResult::Judged { report: &report, timeline: &timeline }, look)
 }
 
 #[test]
@@ -111,7 +130,6 @@ fn text_at_80_columns() {
         text.lines().all(|line| line.chars().count() <= if is_code(line) { 99 } else { 80 }),
         "{text}"
     );
-    insta::assert_snapshot!(text);
 }
 
 #[test]
@@ -141,19 +159,67 @@ fn colour_changes_nothing_but_colour() {
     assert_eq!(bare, as_text(TermStyle::PLAIN));
 }
 
+/// A report of ten tests that all stand so.
+fn uniform(standing: &Standing) -> Report {
+    let mut verdict = Verdict::default();
+    verdict.push("sample", "web-0 is Ready", standing.clone(), [1]);
+    Report::new(&source(), &Timeline::default(), &std::array::from_fn(|_| verdict.clone()))
+}
+
+fn failed() -> Problem {
+    let mut problem = Problem::new(
+        "no_server",
+        "cannot reach the API server at https://127.0.0.1:6443",
+        "Start the cluster, and grade again.",
+    );
+    problem.detail = vec!["connection refused, <b>100%</b>".to_owned()];
+    problem
+}
+
+/// The sample, and why there is no report, in one snapshot for each format.
 #[test]
-fn json() {
-    let mut out = vec![];
-    json::write(&sample(), &mut out).unwrap();
-    insta::assert_snapshot!(String::from_utf8(out).unwrap());
+fn every_format() {
+    for (name, format) in formats() {
+        insta::assert_snapshot!(
+            format!("sample_{name}"),
+            page(format, &sample(), &Timeline::default())
+        );
+        let problem = |it: &Problem| styled(format, RunResult::NotGraded(it), TermStyle::PLAIN);
+        insta::assert_snapshot!(
+            format!("not_graded_{name}"),
+            format!("{}\n----\n{}", problem(&failed()), problem(&Problem::not_finished()))
+        );
+    }
+}
+
+/// Catches a format that shows a lost test and an undecided one alike, or hides an error.
+#[test]
+fn every_format_tells_the_results_apart() {
+    let (pass, fail, undecided) = (
+        uniform(&Standing::Met),
+        uniform(&Standing::broken("yes", "no")),
+        uniform(&Standing::unseen("nobody looked")),
+    );
+    for (name, format) in formats() {
+        let judged = [&pass, &fail, &undecided].map(|it| page(format, it, &Timeline::default()));
+        let problems = [failed(), Problem::not_finished()];
+        let problem = |it| styled(format, RunResult::NotGraded(it), TermStyle::PLAIN);
+        let pages: Vec<String> = judged.into_iter().chain(problems.iter().map(problem)).collect();
+        for (place, page) in pages.iter().enumerate() {
+            assert!(!page.is_empty(), "{name}: the page {place} is empty");
+            assert!(!pages[place + 1..].contains(page), "{name}: two results look alike: {page}");
+        }
+    }
 }
 
 #[test]
 fn nothing_hostile_gets_through() {
-    let mut out = vec![];
-    json::write(&sample(), &mut out).unwrap();
-    for text in [String::from_utf8(out).unwrap(), as_text(TermStyle::PLAIN)] {
-        assert!(!text.contains(['\x1b', '\u{202e}']), "{text}");
+    for (name, format) in formats() {
+        let text = page(format, &sample(), &Timeline::default());
+        assert!(!text.contains(['\x1b', '\u{202e}']), "{name}: {text}");
+    }
+    for format in [Format::Text, Format::Json] {
+        let text = page(format, &sample(), &Timeline::default());
         assert!(text.contains("[2J"), "the hostile words are shown, made harmless: {text}");
     }
 }

@@ -3,12 +3,12 @@
 use std::{path::Path, time::Duration};
 
 use crate::commands::{
-    deliver, fail, reserve,
+    fail,
+    outputs::Outputs,
     session::{Early, begin, block_on, connect, listen, stopped, whereabouts},
 };
 use crate::{
     cli,
-    cli::Format,
     cluster::{
         Cluster, Failure, Journal, Signal,
         grade::{Announcement, Grade, GradeRequest, suggest_namespace},
@@ -17,20 +17,25 @@ use crate::{
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
     recording::{AskedOptions, Header},
-    report::{Report, Source},
+    report::{Report, RunResult, Source},
     submission::Submission,
 };
 
 pub(super) fn run(args: &cli::Grade) -> Exit {
-    let format = args.reporting.output;
-    if let Err(failure) = reserve(&args.reporting) {
-        return fail(&failure, format);
-    }
+    let mut outputs = match Outputs::reserve(&args.reporting) {
+        Ok(outputs) => outputs,
+        Err(failure) => return fail(&failure),
+    };
     let submission = match read(args) {
         Ok(submission) => submission,
-        Err(failure) => return fail(&failure, format),
+        Err(failure) => return outputs.fail(&failure),
     };
-    block_on(async { grade(args, submission).await.unwrap_or_else(|early| early.exit(format)) })
+    block_on(async {
+        match grade(args, &mut outputs, submission).await {
+            Ok(exit) => exit,
+            Err(early) => outputs.end(early),
+        }
+    })
 }
 
 /// What `-f` names: read, and refused, before any cluster is asked.
@@ -49,10 +54,14 @@ fn read(args: &cli::Grade) -> Result<Option<Submission>, Failure> {
     })
 }
 
-async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit, Early> {
+async fn grade(
+    args: &cli::Grade,
+    outputs: &mut Outputs<'_>,
+    submission: Option<Submission>,
+) -> Result<Exit, Early> {
     let interrupt = listen()?;
-    let progress = Progress::to_stderr();
-    let cluster = connect(&args.target, &interrupt).await?;
+    let progress = Progress::to_stderr(args.reporting.quiet);
+    let cluster = connect(&args.target, &interrupt, &progress).await?;
     progress.say(&whereabouts(&cluster));
     let (header, journal, path) =
         begin(&cluster, args.save.as_deref(), asked(args, submission.as_ref()))?;
@@ -81,8 +90,9 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
         () = progress.follow(&journal) => Err(Failure::new("progress", "the journal ended", "Report this as a bug.")),
         () = interrupt.second() => {
             progress.clear();
-            progress.say("error: stopped at once; what was changed may not be put back");
-            progress.say(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
+            outputs.interrupted();
+            progress.error("error: stopped at once; what was changed may not be put back");
+            progress.error(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
             return Ok(Exit::NotRestored);
         }
     };
@@ -93,9 +103,10 @@ async fn grade(args: &cli::Grade, submission: Option<Submission>) -> Result<Exit
         (Ok(graded), _) => graded,
     };
     if let Some(signal) = interrupt.asked() {
+        outputs.interrupted();
         return Ok(end_early(args, &cluster, graded, &journal, &progress, signal, &path).await);
     }
-    let exit = report(args, &cluster, &header, &journal, &progress).await;
+    let exit = report(args, outputs, &cluster, &header, &journal, &progress).await;
     if graded.made_namespace() && !args.trust {
         progress.say(&format!(
             "note: namespace {} was made with Pod Security level baseline; \
@@ -130,6 +141,7 @@ async fn hinted(failure: Failure, args: &cli::Grade, cluster: &Cluster) -> Failu
 /// Prints the report as soon as it can be judged: restoring goes on after it.
 async fn report(
     args: &cli::Grade,
+    outputs: &mut Outputs<'_>,
     cluster: &Cluster,
     header: &Header,
     journal: &Journal,
@@ -142,8 +154,12 @@ async fn report(
         started_at: header.started_at.clone(),
         namespace: header.namespace.clone(),
     };
-    let report = journal.judged(|timeline| Report::of(&source, timeline));
-    let exit = deliver(&report, &args.reporting);
+    let (report, pages) = journal.judged(|timeline| {
+        let report = Report::of(&source, timeline);
+        let pages = outputs.pages(&RunResult::Judged { report: &report, timeline });
+        (report, pages)
+    });
+    let exit = outputs.deliver(&report, &pages);
     if report.stateful_set.is_none()
         && args.target.namespace.is_none()
         && let Some(name) = suggest_namespace::in_own_namespace(cluster).await
@@ -174,10 +190,6 @@ async fn end_early(
         "what was recorded until then: stsgrade judge {}",
         sanitize(&path.display().to_string())
     ));
-    if args.reporting.output == Format::Json {
-        let failure = Failure::new("interrupted", "interrupted before the report", "Run it again.");
-        fail(&failure, Format::Json);
-    }
     if whole { stopped(signal) } else { Exit::NotRestored }
 }
 
@@ -199,11 +211,11 @@ async fn put_back(
         progress.say("what -f applied stays");
     }
     if !restored.litter.is_empty() {
-        progress.say("error: not everything that was applied could be removed:");
-        restored.litter.iter().for_each(|it| progress.say(&format!("  {}", sanitize(it))));
+        progress.error("error: not everything that was applied could be removed:");
+        restored.litter.iter().for_each(|it| progress.error(&format!("  {}", sanitize(it))));
         let is_held = restored.litter.iter().any(|it| it.contains("finalizers"));
         // Asked to go it is already: only what holds it is left to do.
-        progress.say(&if is_held {
+        progress.error(&if is_held {
             "next:  take the finalizers out of what they hold (`kubectl edit`), or ask whoever \
             set them"
                 .to_owned()
@@ -223,9 +235,9 @@ async fn put_back(
 pub(super) fn tell_restored(restored: &Restored, cluster: &Cluster, progress: &Progress) -> bool {
     restored.stays.iter().for_each(|it| progress.say(&format!("warning: {}", sanitize(it))));
     if !restored.left.is_empty() {
-        progress.say("error: not everything could be put back:");
-        restored.left.iter().for_each(|it| progress.say(&format!("  {}", sanitize(it))));
-        progress.say(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
+        progress.error("error: not everything could be put back:");
+        restored.left.iter().for_each(|it| progress.error(&format!("  {}", sanitize(it))));
+        progress.error(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
     } else if restored.stays.is_empty() {
         progress.say(&format!(
             "the replicas are as they were found; the grade's own files, claims and lock are \

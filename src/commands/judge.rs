@@ -1,6 +1,6 @@
 //! `stsgrade judge`: a recording, judged again without a cluster.
 
-use crate::commands::{deliver, fail, reserve, tell};
+use crate::commands::{fail, outputs::Outputs, tell};
 use crate::{
     cli::Judge,
     cluster::{Failure, passive::never_appeared},
@@ -8,22 +8,27 @@ use crate::{
     exit::Exit,
     recording,
     recording::{Folded, ReadError, Reader},
-    report::{Report, Source},
+    report::{Report, RunResult, Source},
 };
 
 pub(super) fn run(args: &Judge) -> Exit {
-    if let Err(failure) = reserve(&args.reporting) {
-        return fail(&failure, args.reporting.output);
-    }
+    let mut outputs = match Outputs::reserve(&args.reporting) {
+        Ok(outputs) => outputs,
+        Err(failure) => return fail(&failure),
+    };
     let folded = match Reader::open(&args.recording).and_then(recording::fold) {
         Ok(folded) => folded,
-        Err(error) => return fail(&unreadable(&error), args.reporting.output),
+        Err(error) => return outputs.fail(&unreadable(&error)),
     };
     if let Some(failure) = unseen_subject(&folded) {
-        return fail(&failure, args.reporting.output);
+        return outputs.fail(&failure);
     }
-    tell(&remarks(&folded));
-    deliver(&report(&folded), &args.reporting)
+    if !args.reporting.quiet {
+        tell(&remarks(&folded));
+    }
+    let report = report(&folded);
+    let pages = outputs.pages(&RunResult::Judged { report: &report, timeline: &folded.timeline });
+    outputs.deliver(&report, &pages)
 }
 
 /// The report on a recording: the live grade and the judge make it alike.

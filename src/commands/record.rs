@@ -2,7 +2,7 @@
 
 use crate::commands::session::{Early, begin, block_on, connect, listen, whereabouts};
 use crate::{
-    cli::{Format, Record},
+    cli::Record,
     cluster::{Failure, client::namespace::exists, passive},
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
@@ -10,13 +10,13 @@ use crate::{
 };
 
 pub(super) fn run(args: &Record) -> Exit {
-    block_on(async { work(args).await.unwrap_or_else(|early| early.exit(Format::Text)) })
+    block_on(async { work(args).await.unwrap_or_else(|early| early.exit()) })
 }
 
 async fn work(args: &Record) -> Result<Exit, Early> {
     let interrupt = listen()?;
-    let progress = Progress::to_stderr();
-    let cluster = connect(&args.target, &interrupt).await?;
+    let progress = Progress::to_stderr(false);
+    let cluster = connect(&args.target, &interrupt, &progress).await?;
     progress.say(&whereabouts(&cluster));
     let asked = AskedOptions {
         command: "record".to_owned(),

@@ -4,21 +4,16 @@ use crate::commands::{
     grade::tell_restored,
     session::{Early, block_on, connect, listen, whereabouts},
 };
-use crate::{
-    cli::{Format, Restore},
-    cluster::restore::finish,
-    console::progress::Progress,
-    exit::Exit,
-};
+use crate::{cli::Restore, cluster::restore::finish, console::progress::Progress, exit::Exit};
 
 pub(super) fn run(args: &Restore) -> Exit {
-    block_on(async { work(args).await.unwrap_or_else(|early| early.exit(Format::Text)) })
+    block_on(async { work(args).await.unwrap_or_else(|early| early.exit()) })
 }
 
 async fn work(args: &Restore) -> Result<Exit, Early> {
     let interrupt = listen()?;
-    let progress = Progress::to_stderr();
-    let cluster = connect(&args.target, &interrupt).await?;
+    let progress = Progress::to_stderr(false);
+    let cluster = connect(&args.target, &interrupt, &progress).await?;
     progress.say(&whereabouts(&cluster));
     let Some(restored) =
         finish(&cluster, args.force, args.probe_image.as_deref(), &interrupt, &|line| {

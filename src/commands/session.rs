@@ -9,9 +9,9 @@ use std::{
 
 use crate::commands::{fail, tell};
 use crate::{
-    cli::{Format, Target},
+    cli::Target,
     cluster::{Cluster, Failure, Interrupt, Journal, Options, Signal},
-    console::sanitize::sanitize,
+    console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
     recording::{AskedOptions, Header, Writer, state_file},
 };
@@ -32,9 +32,9 @@ impl From<Failure> for Early {
 
 impl Early {
     /// Says so.
-    pub(super) fn exit(self, format: Format) -> Exit {
+    pub(super) fn exit(self) -> Exit {
         match self {
-            Self::Failed(failure) => fail(&failure, format),
+            Self::Failed(failure) => fail(&failure),
             Self::Stopped(signal) => {
                 tell("interrupted\n");
                 stopped(signal)
@@ -52,14 +52,11 @@ pub(super) const fn stopped(signal: Signal) -> Exit {
 pub(super) fn block_on(work: impl Future<Output = Exit>) -> Exit {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(work),
-        Err(error) => fail(
-            &Failure::new(
-                "system",
-                format!("failed to start: {error}"),
-                "Make room for more processes or files, and run it again.",
-            ),
-            Format::Text,
-        ),
+        Err(error) => fail(&Failure::new(
+            "system",
+            format!("failed to start: {error}"),
+            "Make room for more processes or files, and run it again.",
+        )),
     }
 }
 
@@ -85,7 +82,11 @@ pub(super) async fn unless_stopped<T>(
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connects; says so where it takes long.
-pub(super) async fn connect(target: &Target, interrupt: &Interrupt) -> Result<Cluster, Early> {
+pub(super) async fn connect(
+    target: &Target,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Cluster, Early> {
     let options = Options {
         kubeconfig: target.kubeconfig.clone(),
         context: target.context.clone(),
@@ -94,8 +95,8 @@ pub(super) async fn connect(target: &Target, interrupt: &Interrupt) -> Result<Cl
     let mut connecting = pin!(unless_stopped(interrupt, Cluster::connect(&options)));
     tokio::select! {
         connected = &mut connecting => return connected,
-        () = tokio::time::sleep(PATIENCE) => tell("still connecting: the API server, or the \
-            kubeconfig's credential plugin, has not answered yet\n"),
+        () = tokio::time::sleep(PATIENCE) => progress.say("still connecting: the API server, or \
+            the kubeconfig's credential plugin, has not answered yet"),
     }
     connecting.await
 }

@@ -29,25 +29,36 @@ const LONG: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Progress {
     live: bool,
+    /// Only errors are printed.
+    quiet: bool,
     /// Whether the live line stands on the screen now.
     shown: Mutex<bool>,
     told: Mutex<Shown>,
 }
 
 impl Progress {
-    /// To standard error.
+    /// To standard error; `quiet` leaves only errors.
     #[must_use]
-    pub fn to_stderr() -> Self {
+    pub fn to_stderr(quiet: bool) -> Self {
         Self {
-            live: io::stderr().is_terminal()
+            quiet,
+            live: !quiet
+                && io::stderr().is_terminal()
                 && std::env::var_os("TERM").is_none_or(|it| it != "dumb"),
             shown: Mutex::default(),
             told: Mutex::default(),
         }
     }
 
-    /// Prints a line that stays.
+    /// Prints a line that stays, unless only errors are wanted.
     pub fn say(&self, line: &str) {
+        if !self.quiet {
+            self.error(line);
+        }
+    }
+
+    /// Prints a line that stays, of an error or what to do about it.
+    pub fn error(&self, line: &str) {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         let erase = if std::mem::take(&mut *shown) { "\r\x1b[2K" } else { "" };
         // Where standard error is gone, there is nobody to tell.

@@ -5,18 +5,67 @@
 //! report.
 
 mod causes;
-pub mod json;
+mod files;
+mod json;
+mod problem;
 pub mod text;
 
 use checks::{
     CHECKS,
     model::{Criterion, Fault, Obstacle, Outcome, Seq, Standing, Timeline, Verdict},
 };
+use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::console::sanitize::sanitize;
+use crate::console::{sanitize::sanitize, terminal::TermStyle};
 
-pub use crate::report::causes::Cause;
+pub use crate::report::{
+    causes::Cause,
+    files::{ReportFiles, WriteError},
+    problem::Problem,
+};
+
+/// Formats of the report. A format is one variant here, one file in this folder, and one line in
+/// [`render`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: JSON version 1.
+    Json,
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug)]
+pub enum RunResult<'a> {
+    /// A recording was judged.
+    Judged {
+        /// What it came to.
+        report: &'a Report,
+        /// The recorded history.
+        timeline: &'a Timeline,
+    },
+    /// Nothing was judged, or not yet ([`Problem::not_finished`]).
+    NotGraded(&'a Problem),
+}
+
+/// All that a format may show.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// What the run came to.
+    pub result: RunResult<'a>,
+    /// Width and colour, for formats that are read in a terminal.
+    pub style: TermStyle,
+}
+
+/// The document of a run in a format.
+#[must_use]
+pub fn render(format: Format, view: &View<'_>) -> Vec<u8> {
+    match format {
+        Format::Text => text::page(view),
+        Format::Json => json::page(view),
+    }
+}
 
 /// The version of stsgrade that judges.
 pub const TOOL: &str = env!("CARGO_PKG_VERSION");

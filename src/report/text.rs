@@ -8,8 +8,13 @@ use checks::{
     model::{Fault, Outcome},
 };
 
-use crate::console::terminal::{TermStyle, Tone};
-use crate::report::{Cause, CheckResult, CriterionResult, Report, causes::sentence};
+use crate::console::{
+    sanitize,
+    terminal::{TermStyle, Tone},
+};
+use crate::report::{
+    Cause, CheckResult, CriterionResult, Problem, Report, RunResult, View, causes::sentence,
+};
 
 /// The parts of one check that are spelt out; the rest are counted.
 const PARTS: usize = 3;
@@ -17,11 +22,26 @@ const PARTS: usize = 3;
 /// The width of the labels before the details of a check.
 const LABEL: usize = 12;
 
-/// Writes the report.
-///
-/// # Errors
-/// When `out` cannot be written to.
-pub fn write(report: &Report, look: TermStyle, out: &mut dyn Write) -> io::Result<()> {
+/// The report, or why there is none.
+pub(super) fn page(view: &View<'_>) -> Vec<u8> {
+    let mut page = vec![];
+    // Writing to a vector cannot fail.
+    let _ = match view.result {
+        RunResult::Judged { report, .. } => write(report, view.style, &mut page),
+        RunResult::NotGraded(problem) => not_graded(problem, &mut page),
+    };
+    page
+}
+
+fn not_graded(problem: &Problem, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "not graded: {}", problem.what)?;
+    for line in &problem.detail {
+        writeln!(out, "{}", sanitize::line(&format!("  {line}")))?;
+    }
+    writeln!(out, "next:  {}", problem.next)
+}
+
+fn write(report: &Report, look: TermStyle, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page { look, out };
     page.score(report)?;
     page.causes(report)?;

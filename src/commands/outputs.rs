@@ -1,0 +1,120 @@
+//! Where a run's report goes: standard output and files, in every format that was asked for.
+
+use crate::{
+    cli::Reporting,
+    cluster::Failure,
+    commands::{
+        fail, print,
+        session::{Early, stopped},
+        tell,
+    },
+    console::{sanitize::sanitize, terminal::TermStyle},
+    exit::Exit,
+    report::{Format, Problem, Report, ReportFiles, RunResult, View, WriteError, render},
+};
+
+/// The outputs of one run.
+pub(super) struct Outputs<'a> {
+    reporting: &'a Reporting,
+    files: ReportFiles,
+}
+
+/// What goes to standard output and to each file.
+pub(super) struct Pages {
+    stdout: Vec<u8>,
+    files: Vec<Vec<u8>>,
+}
+
+impl<'a> Outputs<'a> {
+    /// Opens the files before the work begins, and says in them that there is no report yet.
+    pub(super) fn reserve(reporting: &'a Reporting) -> Result<Self, Failure> {
+        let files = ReportFiles::reserve(reporting.files()).map_err(|it| unwritable(&it))?;
+        Ok(Self { reporting, files })
+    }
+
+    /// The documents for that result.
+    pub(super) fn pages(&self, result: &RunResult<'_>) -> Pages {
+        let view = View { result: *result, style: TermStyle::of_stdout() };
+        let format = self.reporting.stdout();
+        // Standard error tells a person why nothing was graded.
+        let is_told = format == Format::Text && matches!(result, RunResult::NotGraded(_));
+        Pages {
+            stdout: if is_told { vec![] } else { render(format, &view) },
+            files: self.files.pages(result),
+        }
+    }
+
+    /// Writes the report, and says what it means to the caller.
+    pub(super) fn deliver(&mut self, report: &Report, pages: &Pages) -> Exit {
+        match self.write(pages) {
+            Ok(()) => Exit::of(report.score, self.reporting.fail_under, self.reporting.exit_zero),
+            Err(failure) => fail(&failure),
+        }
+    }
+
+    /// Says why nothing could be graded, in every output.
+    pub(super) fn fail(&mut self, failure: &Failure) -> Exit {
+        self.not_graded(&problem(failure));
+        fail(failure)
+    }
+
+    /// Says in every output that a signal came before the report.
+    pub(super) fn interrupted(&mut self) {
+        self.not_graded(&Problem::interrupted());
+    }
+
+    /// Ends a run that came to no report.
+    pub(super) fn end(&mut self, early: Early) -> Exit {
+        match early {
+            Early::Failed(failure) => self.fail(&failure),
+            Early::Stopped(signal) => {
+                tell("interrupted\n");
+                self.interrupted();
+                stopped(signal)
+            }
+        }
+    }
+
+    fn not_graded(&mut self, problem: &Problem) {
+        let pages = self.pages(&RunResult::NotGraded(problem));
+        if let Err(failure) = self.write(&pages) {
+            fail(&failure);
+        }
+    }
+
+    /// Files first: a reader of standard output that is slow, or gone, takes nothing from them.
+    fn write(&mut self, pages: &Pages) -> Result<(), Failure> {
+        let files = self.files.write(&pages.files).map_err(|it| unwritable(&it));
+        let stdout = print(&pages.stdout).map_err(|error| {
+            Failure::new(
+                "stdout",
+                format!("failed to write the report: {error}"),
+                "Make room where standard output goes, and run it again.",
+            )
+        });
+        files.and(stdout)
+    }
+}
+
+/// The failure as every format shows it.
+fn problem(failure: &Failure) -> Problem {
+    let mut problem = Problem::new(failure.id, failure.what.as_str(), failure.next.as_str());
+    problem.detail.clone_from(&failure.detail);
+    if let Some((place, field)) = failure.at.as_deref() {
+        let known = |number: usize| Some(number).filter(|it| *it > 0);
+        problem.file = Some(place.file.clone());
+        problem.document = known(place.document);
+        problem.line = known(place.line);
+        problem.field = Some(field.clone()).filter(|it| !it.is_empty());
+    }
+    problem
+}
+
+fn unwritable(error: &WriteError) -> Failure {
+    let path = sanitize(&error.path.display().to_string());
+    Failure::new(
+        "report_file",
+        format!("failed to write the report to {path}: {}", error.source),
+        "Name a file that can be written with `-o FORMAT=FILE`.",
+    )
+}
