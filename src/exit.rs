@@ -1,6 +1,6 @@
 //! Every exit code, and the one rule that chooses among the graded ones.
 
-use crate::report::Score;
+use crate::report::{Points, Score};
 
 /// What a run of stsgrade tells its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Exit {
     /// The exit code of a graded submission; without a threshold all points are wanted.
     #[must_use]
     pub fn of(score: Score, fail_under: Option<u32>, exit_zero: bool) -> Self {
-        let wanted = fail_under.unwrap_or(score.possible);
+        let wanted = fail_under.map_or(score.possible, Points::whole);
         if exit_zero || score.earned >= wanted {
             Self::Good
         } else if score.earned + score.undecided >= wanted {
@@ -68,11 +68,12 @@ Exit codes:
 #[cfg(test)]
 mod tests {
     use super::Exit;
-    use crate::report::Score;
+    use crate::report::{Points, Score};
 
     #[track_caller]
     fn check(earned: u32, undecided: u32, fail_under: Option<u32>, expected: Exit) {
-        let score = Score { earned, possible: 100, undecided };
+        let [earned, possible, undecided] = [earned, 100, undecided].map(Points::whole);
+        let score = Score { earned, possible, undecided };
         assert_eq!(Exit::of(score, fail_under, false), expected);
         assert_eq!(Exit::of(score, fail_under, true), Exit::Good);
     }

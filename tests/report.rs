@@ -4,7 +4,7 @@ use checks::model::{Fault, Obstacle, Standing, Timeline, Verdict};
 use clap::ValueEnum as _;
 use stsgrade::{
     console::terminal::TermStyle,
-    report::{Format, Problem, Report, RunResult, Source, View, render},
+    report::{Format, Points, Problem, Report, RunResult, Source, View, render},
 };
 
 /// Every format there is: a new one is in every test below.
@@ -227,7 +227,7 @@ fn nothing_hostile_gets_through() {
 #[test]
 fn each_loss_has_one_cause_and_the_points_add_up() {
     let report = sample();
-    let lost: u32 = report.causes.iter().map(|it| it.points).sum();
+    let lost: Points = report.causes.iter().map(|it| it.points).sum();
     assert_eq!(lost, report.score.possible - report.score.earned);
     let mut tests: Vec<u8> = report.causes.iter().flat_map(|it| it.tests.clone()).collect();
     tests.sort_unstable();

@@ -7,7 +7,7 @@ use checks::{
 use serde::Serialize;
 
 use crate::console::sanitize::{clip, clip_middle, sanitize};
-use crate::report::CheckResult;
+use crate::report::{CheckResult, Points};
 
 /// Characters of one line of a container's log.
 const LOG_LINE: usize = 300;
@@ -28,7 +28,7 @@ pub struct Cause {
     /// Which tests it cost.
     pub tests: Vec<u8>,
     /// Their points.
-    pub points: u32,
+    pub points: Points,
     /// In a few words.
     #[serde(skip)]
     pub title: String,
@@ -73,7 +73,7 @@ pub(super) fn find(
             });
         let cause = &mut found[place].1;
         cause.tests.push(check.test);
-        cause.points += check.points;
+        cause.points += Points::whole(check.points);
     }
     if let Some((_, cause)) = found.iter_mut().find(|(key, _)| *key == Key::NotDone) {
         let way = timeline.way_to_show(&cause.tests).join("; ");
@@ -114,7 +114,7 @@ fn cause(
         explanation,
         remedy,
         tests: vec![],
-        points: 0,
+        points: Points::ZERO,
         title,
         log: vec![],
         change: None,

@@ -7,6 +7,7 @@
 mod causes;
 mod files;
 mod json;
+mod points;
 mod problem;
 pub mod text;
 
@@ -22,6 +23,7 @@ use crate::console::{sanitize::sanitize, terminal::TermStyle};
 pub use crate::report::{
     causes::Cause,
     files::{ReportFiles, WriteError},
+    points::Points,
     problem::Problem,
 };
 
@@ -121,11 +123,11 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Score {
     /// For checks that passed.
-    pub earned: u32,
+    pub earned: Points,
     /// For all checks.
-    pub possible: u32,
+    pub possible: Points,
     /// For checks that could not be decided: neither won nor lost.
-    pub undecided: u32,
+    pub undecided: Points,
 }
 
 /// One check and what became of it.
@@ -141,9 +143,9 @@ pub struct CheckResult {
     /// What it came to.
     pub outcome: Outcome,
     /// Points won.
-    pub points: u32,
+    pub points: Points,
     /// Points for passing.
-    pub possible: u32,
+    pub possible: Points,
     /// What kept it from being reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<BlockedBy>,
@@ -279,14 +281,14 @@ impl Report {
 }
 
 fn row(timeline: &Timeline, check: &checks::Check, verdict: &Verdict) -> CheckResult {
-    let outcome = verdict.outcome();
+    let (outcome, possible) = (verdict.outcome(), Points::whole(check.points));
     CheckResult {
         id: check.id,
         test: check.test,
         title: check.title,
         outcome,
-        points: if outcome == Outcome::Pass { check.points } else { 0 },
-        possible: check.points,
+        points: if outcome == Outcome::Pass { possible } else { Points::ZERO },
+        possible,
         blocked_by: verdict.blocked_by().map(blocked_by),
         criteria: verdict.criteria.iter().map(part).collect(),
         shown: shown(timeline, verdict),

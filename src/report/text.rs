@@ -13,7 +13,7 @@ use crate::console::{
     terminal::{TermStyle, Tone},
 };
 use crate::report::{
-    Cause, CheckResult, CriterionResult, Problem, Report, RunResult, View, causes::sentence,
+    Cause, CheckResult, CriterionResult, Points, Problem, Report, RunResult, View, causes::sentence,
 };
 
 /// The parts of one check that are spelt out; the rest are counted.
@@ -66,17 +66,17 @@ impl Page<'_> {
         let ink = if score.earned == score.possible { Tone::Good } else { Tone::Strong };
         let points =
             self.look.paint(ink, &format!("{} of {} points", score.earned, score.possible));
-        if score.undecided == 0 {
+        if score.undecided == Points::ZERO {
             writeln!(self.out, "{points}")?;
         } else {
-            let not_done: u32 =
+            let not_done: Points =
                 report.causes.iter().filter(|it| it.fault.is_none()).map(|it| it.points).sum();
             let hidden = score.undecided - not_done;
             let mut parts = vec![];
-            if hidden > 0 {
+            if hidden > Points::ZERO {
                 parts.push(format!("{hidden} undecided, through no fault of yours"));
             }
-            if not_done > 0 {
+            if not_done > Points::ZERO {
                 parts.push(format!("{not_done} not shown yet"));
             }
             let mut lines = parts.iter().map(|part| self.look.paint(Tone::Unsure, part));
@@ -109,7 +109,7 @@ impl Page<'_> {
             if those.is_empty() {
                 continue;
             }
-            let points: u32 = those.iter().map(|(_, it)| it.points).sum();
+            let points: Points = those.iter().map(|(_, it)| it.points).sum();
             let (noun, verb) =
                 if those.len() == 1 { ("cause", verb[0]) } else { ("causes", verb[1]) };
             let undecided = match fault {

@@ -67,7 +67,7 @@ fn judge(recording: &[u8]) -> u32 {
         started_at: header.started_at.clone(),
         namespace: header.namespace.clone(),
     };
-    Report::of(&source, &folded.timeline).score.earned
+    Report::of(&source, &folded.timeline).score.earned.in_hundredths()
 }
 
 fn benchmark(criterion: &mut Criterion) {
