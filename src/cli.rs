@@ -81,8 +81,8 @@ pub struct Target {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Report")]
 pub struct Reporting {
-    /// The report's format, and the file to write it to; may be given again [default: text].
-    #[arg(short, long, value_name = "FORMAT[=FILE]", value_parser = OsStringValueParser::new().try_map(output))]
+    /// The formats of the report, and where each goes.
+    #[arg(short, long, help = output_help(), value_name = "FORMAT[=FILE]", value_parser = OsStringValueParser::new().try_map(output))]
     pub output: Vec<Output>,
     /// Print nothing but the report and errors.
     #[arg(short, long)]
@@ -303,9 +303,20 @@ fn after(text: &OsStr, start: usize) -> Option<PathBuf> {
     text.to_str().map(|it| PathBuf::from(&it[start..]))
 }
 
+fn format_names() -> Vec<String> {
+    let values = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    values.map(|it| it.get_name().to_owned()).collect()
+}
+
+fn output_help() -> String {
+    let names = format_names().join(", ");
+    format!(
+        "A format of the report, and the file to write it to; may be given again: {names} [default: text]"
+    )
+}
+
 fn unknown_format(name: &str) -> String {
-    let names = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-    let names: Vec<String> = names.map(|it| it.get_name().to_owned()).collect();
+    let names = format_names();
     let nearest = names
         .iter()
         .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));

@@ -16,15 +16,17 @@ use stsgrade::{
 use tempfile::TempDir;
 
 use crate::{
-    cli::{kubeconfig, stsgrade},
+    cli::{NOTHING, kubeconfig, stsgrade},
     fake::{empty, serve, status},
-    report::page,
+    formats::assert_well_formed,
+    report::{formats, page},
 };
 
 /// Moves the cursor, sets a title, rings, overprints, reorders, hides, breaks the line, and gives
 /// commands to CI systems.
 const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;t\u{7}\r\u{8}\u{9b}\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}\n::set-env \
-    name=A::b ##[group]x ##vso[task.complete]";
+    name=A::b ##[group]x ##vso[task.complete] \
+    <script>alert(1)</script>]]>&amp;`|*x* [a](javascript:b) ![c](d) @root # SKIP\\ =cmd|' /C calc'!A0";
 /// More characters than are shown of any string.
 const LONG: usize = 5_000;
 /// Lines of a recording that is judged in a moment.
@@ -102,8 +104,8 @@ fn hostile(lines: &[Value], words: &str, such: impl Fn(&str) -> bool) -> String 
     out
 }
 
-/// Judges it, or says why not: all that would be printed, by format.
-fn printed(recording: String) -> Vec<String> {
+/// Judges it, or says why not: all that would be printed, in these formats, each well-formed.
+fn printed(recording: String, formats: &[Format]) -> Vec<String> {
     let folded = match Reader::from(Box::new(Cursor::new(recording)), "it").and_then(fold) {
         Ok(folded) => folded,
         Err(error) => return vec![error.to_string()],
@@ -116,8 +118,20 @@ fn printed(recording: String) -> Vec<String> {
         namespace: header.namespace.clone(),
     };
     let report = Report::of(&source, &folded.timeline);
-    [Format::Text, Format::Json].map(|it| page(it, &report, &folded.timeline)).into()
+    let mut pages = vec![];
+    for format in formats {
+        let page = page(*format, &report, &folded.timeline);
+        assert_well_formed(*format, &page, Some(&report));
+        // Its lines are commands, each of which was looked at.
+        let is_command = |line: &str| *format == Format::Github && line.starts_with("::");
+        let lines = page.lines().map(|it| if is_command(it) { &it[2..] } else { it });
+        pages.push(lines.collect::<Vec<_>>().join("\n"));
+    }
+    pages
 }
+
+/// The formats whose every word is looked at field by field: the others show less.
+const SOME: [Format; 2] = [Format::Text, Format::Json];
 
 /// Those of which most is told.
 fn recordings() -> Vec<std::path::PathBuf> {
@@ -159,13 +173,14 @@ const FREE: [&str; 13] = [
 /// Catches a string that is shown as it came, whatever it is that is wrong with the submission.
 #[test]
 fn recordings_whose_every_word_is_hostile() {
+    let every: Vec<Format> = formats().map(|(_, format)| format).collect();
     let (recordings, mut told) = (recordings(), 0);
     for file in &recordings {
         let lines = lines(file);
         let some = hostile(&lines, &long(), |place| FREE.iter().any(|it| place.ends_with(it)));
         let all =
             if lines.len() < SHORT { hostile(&lines, HOSTILE, |_| true) } else { String::new() };
-        let pages = [printed(some), printed(all)].concat();
+        let pages = [some, all].map(|it| printed(it, &every)).concat();
         told += usize::from(pages.iter().any(|page| page.contains(SHOWN)));
         for page in pages {
             assert_harmless(&file.display().to_string(), &page);
@@ -201,7 +216,7 @@ fn recordings_with_one_hostile_field_each() {
             if *times > OFTEN {
                 continue;
             }
-            for page in printed(hostile(&lines, &long(), |place| place == field)) {
+            for page in printed(hostile(&lines, &long(), |place| place == field), &SOME) {
                 if page.contains(SHOWN) {
                     told.insert(field.clone());
                 }
@@ -344,5 +359,15 @@ fn hostile_servers() {
             }
         }
         assert!(told, "what the server says of {refused} is never told");
+    }
+}
+
+/// Catches a spreadsheet that runs what a submission is called.
+#[test]
+fn a_name_that_is_a_formula() {
+    for formula in ["=cmd|' /C calc'!A0", "+1+1", "-1+1", "@SUM(1)"] {
+        let recording = NOTHING.replace("statefulset-lab", formula);
+        let pages = printed(recording, &[Format::Csv]);
+        assert!(pages[0].contains(&format!("'{formula}")), "{pages:?}");
     }
 }

@@ -7,6 +7,8 @@ use stsgrade::{
     report::{Format, Points, Problem, Report, RunResult, Source, View, render},
 };
 
+use crate::formats::assert_well_formed;
+
 /// Every format there is: a new one is in every test below.
 pub(crate) fn formats() -> impl Iterator<Item = (String, Format)> {
     Format::value_variants()
@@ -20,7 +22,7 @@ pub(crate) fn page(format: Format, report: &Report, timeline: &Timeline) -> Stri
 }
 
 fn styled(format: Format, result: RunResult<'_>, style: TermStyle) -> String {
-    String::from_utf8(render(format, &View { result, style })).unwrap()
+    String::from_utf8(render(format, &View { style, ..View::plain(result) })).unwrap()
 }
 
 fn source() -> Source {
@@ -204,6 +206,10 @@ fn every_format_tells_the_results_apart() {
         let judged = [&pass, &fail, &undecided].map(|it| page(format, it, &Timeline::default()));
         let problems = [failed(), Problem::not_finished()];
         let problem = |it| styled(format, RunResult::NotGraded(it), TermStyle::PLAIN);
+        for (page, report) in judged.iter().zip([&pass, &fail, &undecided]) {
+            assert_well_formed(format, page, Some(report));
+        }
+        problems.iter().for_each(|it| assert_well_formed(format, &problem(it), None));
         let pages: Vec<String> = judged.into_iter().chain(problems.iter().map(problem)).collect();
         for (place, page) in pages.iter().enumerate() {
             assert!(!page.is_empty(), "{name}: the page {place} is empty");
@@ -217,6 +223,7 @@ fn nothing_hostile_gets_through() {
     for (name, format) in formats() {
         let text = page(format, &sample(), &Timeline::default());
         assert!(!text.contains(['\x1b', '\u{202e}']), "{name}: {text}");
+        assert_well_formed(format, &text, Some(&sample()));
     }
     for format in [Format::Text, Format::Json] {
         let text = page(format, &sample(), &Timeline::default());

@@ -7,5 +7,6 @@ mod cli;
 mod errors;
 mod fake;
 mod fixtures;
+mod formats;
 mod hostile;
 mod report;

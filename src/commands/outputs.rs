@@ -10,12 +10,13 @@ use crate::{
     },
     console::{sanitize::sanitize, terminal::TermStyle},
     exit::Exit,
-    report::{Format, Problem, Report, ReportFiles, RunResult, View, WriteError, render},
+    report::{Format, Identity, Problem, Report, ReportFiles, RunResult, View, WriteError, render},
 };
 
 /// The outputs of one run.
 pub(super) struct Outputs<'a> {
     reporting: &'a Reporting,
+    identity: Identity,
     files: ReportFiles,
 }
 
@@ -28,13 +29,16 @@ pub(super) struct Pages {
 impl<'a> Outputs<'a> {
     /// Opens the files before the work begins, and says in them that there is no report yet.
     pub(super) fn reserve(reporting: &'a Reporting) -> Result<Self, Failure> {
-        let files = ReportFiles::reserve(reporting.files()).map_err(|it| unwritable(&it))?;
-        Ok(Self { reporting, files })
+        let identity = Identity::of(|name| std::env::var(name).ok());
+        let files = ReportFiles::reserve(reporting.files(), identity.clone())
+            .map_err(|it| unwritable(&it))?;
+        Ok(Self { reporting, identity, files })
     }
 
     /// The documents for that result.
     pub(super) fn pages(&self, result: &RunResult<'_>) -> Pages {
-        let view = View { result: *result, style: TermStyle::of_stdout() };
+        let view =
+            View { result: *result, style: TermStyle::of_stdout(), identity: &self.identity };
         let format = self.reporting.stdout();
         // Standard error tells a person why nothing was graded.
         let is_told = format == Format::Text && matches!(result, RunResult::NotGraded(_));

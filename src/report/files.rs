@@ -6,10 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{
-    console::terminal::TermStyle,
-    report::{Format, Problem, RunResult, View, render},
-};
+use crate::report::{Format, Identity, Problem, RunResult, View, render};
 
 /// A file that a report cannot be written to.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +25,7 @@ pub struct WriteError {
 #[derive(Debug)]
 pub struct ReportFiles {
     files: Vec<(Format, PathBuf)>,
+    identity: Identity,
     is_written: bool,
 }
 
@@ -37,9 +35,9 @@ impl ReportFiles {
     ///
     /// # Errors
     /// When a file cannot be written to. Those before it say why there is no report in them.
-    pub fn reserve(files: Vec<(Format, PathBuf)>) -> Result<Self, WriteError> {
-        let mut reserved = Self { files: vec![], is_written: false };
-        let pages = pages(&files, &RunResult::NotGraded(&Problem::not_finished()));
+    pub fn reserve(files: Vec<(Format, PathBuf)>, identity: Identity) -> Result<Self, WriteError> {
+        let mut reserved = Self { files: vec![], identity, is_written: false };
+        let pages = reserved.rendered(&files, &RunResult::NotGraded(&Problem::not_finished()));
         for ((format, path), page) in files.into_iter().zip(pages) {
             if let Err(source) = replace(&path, &page) {
                 let what = "another report file cannot be written to, so nothing was graded";
@@ -57,7 +55,12 @@ impl ReportFiles {
     /// The content of each file for that result, for [`ReportFiles::write`].
     #[must_use]
     pub fn pages(&self, result: &RunResult<'_>) -> Vec<Vec<u8>> {
-        pages(&self.files, result)
+        self.rendered(&self.files, result)
+    }
+
+    fn rendered(&self, files: &[(Format, PathBuf)], result: &RunResult<'_>) -> Vec<Vec<u8>> {
+        let view = View { identity: &self.identity, ..View::plain(*result) };
+        files.iter().map(|(format, _)| render(*format, &view)).collect()
     }
 
     /// Replaces each file by its page. All are tried, whatever fails.
@@ -85,11 +88,6 @@ impl Drop for ReportFiles {
     }
 }
 
-fn pages(files: &[(Format, PathBuf)], result: &RunResult<'_>) -> Vec<Vec<u8>> {
-    let view = View { result: *result, style: TermStyle::PLAIN };
-    files.iter().map(|(format, _)| render(*format, &view)).collect()
-}
-
 /// Writes the file beside its place and moves it there, so that nobody reads half a report.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     // A device or a pipe is written to, never replaced; a link is followed.
@@ -115,14 +113,15 @@ mod tests {
     use std::{fs, panic};
 
     use super::ReportFiles;
-    use crate::report::Format;
+    use crate::report::{Format, Identity};
 
     /// Catches a crash that leaves a file which says for ever that the run is not finished.
     #[test]
     fn a_panic_is_told_in_the_file() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("report.json");
-        let files = ReportFiles::reserve(vec![(Format::Json, path.clone())]).unwrap();
+        let files =
+            ReportFiles::reserve(vec![(Format::Json, path.clone())], Identity::default()).unwrap();
         let crashed = panic::catch_unwind(move || {
             let _files = files;
             panic!("for the test");

@@ -4,11 +4,23 @@
 //! can forget it. Nothing here reads a clock or the environment: the same recording gives the same
 //! report.
 
+mod autolab;
 mod causes;
+mod check50;
+mod classroom50;
+mod csv;
 mod files;
+mod github;
+mod gradescope;
+mod identity;
 mod json;
+mod junit;
+mod markdown;
 mod points;
+mod prairielearn;
 mod problem;
+mod summary;
+mod tap;
 pub mod text;
 
 use checks::{
@@ -23,6 +35,7 @@ use crate::console::{sanitize::sanitize, terminal::TermStyle};
 pub use crate::report::{
     causes::Cause,
     files::{ReportFiles, WriteError},
+    identity::Identity,
     points::Points,
     problem::Problem,
 };
@@ -35,6 +48,26 @@ pub enum Format {
     Text,
     /// For programs: JSON version 1.
     Json,
+    /// For a page: GitHub Flavored Markdown.
+    Markdown,
+    /// For CI systems: JUnit XML.
+    Junit,
+    /// For CI systems: TAP 14.
+    Tap,
+    /// For a log of GitHub Actions: annotations.
+    Github,
+    /// For Gradescope: `results.json`.
+    Gradescope,
+    /// For Classroom 50: `result.json`.
+    Classroom50,
+    /// For PrairieLearn: `results.json`.
+    Prairielearn,
+    /// For Autolab: the last lines of the output.
+    Autolab,
+    /// For check50: its JSON.
+    Check50,
+    /// For a spreadsheet: a header and one row.
+    Csv,
 }
 
 /// What a run came to.
@@ -58,6 +91,16 @@ pub struct View<'a> {
     pub result: RunResult<'a>,
     /// Width and colour, for formats that are read in a terminal.
     pub style: TermStyle,
+    /// Whose submission it is, for platforms that ask for it back.
+    pub identity: &'a Identity,
+}
+
+impl<'a> View<'a> {
+    /// Without colour, 80 columns wide, of nobody's submission.
+    #[must_use]
+    pub const fn plain(result: RunResult<'a>) -> Self {
+        Self { result, style: TermStyle::PLAIN, identity: Identity::NONE }
+    }
 }
 
 /// The document of a run in a format.
@@ -66,6 +109,16 @@ pub fn render(format: Format, view: &View<'_>) -> Vec<u8> {
     match format {
         Format::Text => text::page(view),
         Format::Json => json::page(view),
+        Format::Markdown => markdown::page(view),
+        Format::Junit => junit::page(view),
+        Format::Tap => tap::page(view),
+        Format::Github => github::page(view),
+        Format::Gradescope => gradescope::page(view),
+        Format::Classroom50 => classroom50::page(view),
+        Format::Prairielearn => prairielearn::page(view),
+        Format::Autolab => autolab::page(view),
+        Format::Check50 => check50::page(view),
+        Format::Csv => csv::page(view),
     }
 }
 

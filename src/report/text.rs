@@ -305,6 +305,32 @@ pub fn change(before: &str, after: &str, look: TermStyle) -> Vec<String> {
         .collect()
 }
 
+/// The report's part on one test: what was asked and seen, why, and what to do. Without colour.
+pub(super) fn details(report: &Report, row: &CheckResult) -> String {
+    if row.outcome == Outcome::Pass {
+        return String::new();
+    }
+    let Some(check) = CHECKS.iter().find(|check| check.id == row.id) else {
+        return String::new();
+    };
+    let text = plain(|page| page.detail(report, row, check));
+    // The heading stands elsewhere there.
+    let body: Vec<&str> = text.lines().skip(1).collect();
+    textwrap::dedent(&body.join("\n"))
+}
+
+/// The report's beginning: the score and the causes. Without colour.
+pub(super) fn overview(report: &Report) -> String {
+    plain(|page| page.score(report).and_then(|()| page.causes(report)))
+}
+
+fn plain(write: impl Fn(&mut Page<'_>) -> io::Result<()>) -> String {
+    let mut out = vec![];
+    // Writing to a vector cannot fail.
+    let _ = write(&mut Page { look: TermStyle::PLAIN, out: &mut out });
+    String::from_utf8(out).unwrap_or_default().trim().to_owned()
+}
+
 /// Where in the recording it stands.
 fn lines(evidence: &[u64]) -> String {
     const SHOWN: usize = 4;
@@ -320,7 +346,8 @@ fn numbers(tests: &[u8]) -> String {
     tests.iter().map(u8::to_string).collect::<Vec<_>>().join(" ")
 }
 
-const fn word(outcome: Outcome) -> &'static str {
+/// The outcome in a word.
+pub(super) const fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Pass => "pass",
         Outcome::Fail => "fail",

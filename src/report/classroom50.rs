@@ -1,0 +1,104 @@
+//! The report as Classroom 50 reads it from `result.json`.
+//!
+//! Its points are whole numbers: where a rubric has fractions, all points are given in hundredths.
+//! A test there is passed or not; that one is undecided stands in a field of its own, which is
+//! kept. Where nothing was graded, the exit code is what makes the submission an error.
+
+use checks::model::Outcome;
+use serde::Serialize;
+
+use crate::report::{
+    CheckResult, Identity, Points, Problem, Report, RunResult, View, json::indented,
+};
+
+#[derive(Serialize)]
+struct Page<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    identity: &'a Identity,
+    datetime: &'a str,
+    score: u32,
+    #[serde(rename = "max-score")]
+    max_score: u32,
+    undecided: u32,
+    tests: Vec<Test>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a Problem>,
+}
+
+#[derive(Serialize)]
+struct Test {
+    #[serde(rename = "test-name")]
+    name: String,
+    passed: bool,
+    score: u32,
+    #[serde(rename = "max-score")]
+    max_score: u32,
+    outcome: Outcome,
+}
+
+/// The document.
+pub(super) fn page(view: &View<'_>) -> Vec<u8> {
+    let identity = view.identity;
+    indented(&match view.result {
+        RunResult::Judged { report, .. } => judged(report, identity),
+        RunResult::NotGraded(problem) => Page {
+            schema: SCHEMA,
+            identity,
+            // The time at which nothing was graded is nobody's: the runner stamps its own.
+            datetime: "1970-01-01T00:00:00Z",
+            score: 0,
+            max_score: 0,
+            undecided: 0,
+            tests: vec![],
+            error: Some(problem),
+        },
+    })
+}
+
+const SCHEMA: &str = "classroom50/result/v1";
+
+fn judged<'a>(report: &'a Report, identity: &'a Identity) -> Page<'a> {
+    let scale = Scale::of(report);
+    Page {
+        schema: SCHEMA,
+        identity,
+        datetime: &report.recording.started_at,
+        score: scale.whole(report.score.earned),
+        max_score: scale.whole(report.score.possible),
+        undecided: scale.whole(report.score.undecided),
+        tests: report.checks.iter().map(|row| test(row, scale)).collect(),
+        error: None,
+    }
+}
+
+fn test(row: &CheckResult, scale: Scale) -> Test {
+    Test {
+        name: format!("{}. {}", row.test, row.title),
+        passed: row.outcome == Outcome::Pass,
+        score: scale.whole(row.points),
+        max_score: scale.whole(row.possible),
+        outcome: row.outcome,
+    }
+}
+
+/// How points become whole numbers.
+#[derive(Clone, Copy)]
+enum Scale {
+    Points,
+    Hundredths,
+}
+
+impl Scale {
+    fn of(report: &Report) -> Self {
+        let mut all = report.checks.iter().flat_map(|row| [row.points, row.possible]);
+        if all.all(|points| points.as_whole().is_some()) { Self::Points } else { Self::Hundredths }
+    }
+
+    fn whole(self, points: Points) -> u32 {
+        match self {
+            Self::Points => points.as_whole().unwrap_or_default(),
+            Self::Hundredths => points.in_hundredths(),
+        }
+    }
+}

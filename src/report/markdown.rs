@@ -1,0 +1,129 @@
+//! The report as GitHub Flavored Markdown: for a job's summary, an issue, a page of a wiki.
+
+use std::fmt::Write as _;
+
+use checks::model::Outcome;
+
+use crate::console::sanitize;
+use crate::report::{Cause, Problem, Report, RunResult, View, summary, text};
+
+// Writing to a String cannot fail, so the results below say nothing.
+
+/// The document.
+pub(super) fn page(view: &View<'_>) -> Vec<u8> {
+    match view.result {
+        RunResult::Judged { report, .. } => judged(report),
+        RunResult::NotGraded(problem) => not_graded(problem),
+    }
+    .into_bytes()
+}
+
+fn judged(report: &Report) -> String {
+    let mut out = format!("## stsgrade: {}\n\n", summary::score(report));
+    let set = report.stateful_set.as_deref().map_or_else(
+        || "No StatefulSet".to_owned(),
+        |name| format!("StatefulSet {}", escape(name)),
+    );
+    let _ = writeln!(out, "{set} in namespace {}\n", escape(&report.namespace));
+    out.push_str("| # | Test | Outcome | Points | Why |\n|---:|---|---|---:|---|\n");
+    for row in &report.checks {
+        let why = summary::reason(report, row).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} {} | {}/{} | {} |",
+            row.test,
+            row.title,
+            sign(row.outcome),
+            text::word(row.outcome),
+            row.points,
+            row.possible,
+            escape(&why)
+        );
+    }
+    for (place, it) in report.causes.iter().enumerate() {
+        cause(&mut out, place + 1, it);
+    }
+    let recording = &report.recording;
+    let _ = writeln!(
+        out,
+        "\nstsgrade {}, cluster {}, recorded {}, digest {}",
+        report.tool,
+        escape(&recording.cluster),
+        escape(&recording.started_at),
+        escape(&recording.digest)
+    );
+    out
+}
+
+fn cause(out: &mut String, number: usize, it: &Cause) {
+    let tests = it.tests.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+    let noun = if it.tests.len() == 1 { "test" } else { "tests" };
+    let _ = writeln!(
+        out,
+        "\n### Cause {number}: {}\n\n{} points, {noun} {tests}.",
+        escape(&it.title),
+        it.points
+    );
+    for paragraph in [&it.explanation, &it.remedy] {
+        if !paragraph.is_empty() {
+            let _ = writeln!(out, "\n{}", escape(paragraph));
+        }
+    }
+    if !it.log.is_empty() {
+        fenced(out, "text", &it.log.join("\n"));
+    }
+    if let Some((before, after)) = &it.change {
+        let signed = |sign: char, text: &str| -> Vec<String> {
+            text.lines().map(|line| format!("{sign} {line}")).collect()
+        };
+        fenced(out, "diff", &[signed('-', before), signed('+', after)].concat().join("\n"));
+    }
+}
+
+fn not_graded(problem: &Problem) -> String {
+    let mut out = String::from("## stsgrade: not graded\n");
+    for line in problem.lines() {
+        let _ = writeln!(out, "\n{}", escape(line));
+    }
+    let _ = writeln!(out, "\nNext: {}", escape(&problem.next));
+    out
+}
+
+const fn sign(outcome: Outcome) -> char {
+    match outcome {
+        Outcome::Pass => '✅',
+        Outcome::Fail => '❌',
+        Outcome::Inconclusive => '❔',
+    }
+}
+
+/// Text as text: nothing in it is markup, a link, or the end of a table's cell.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            // By an entity, so that GitHub neither notifies somebody nor makes a link of it.
+            '@' => out.push_str("&#64;"),
+            ':' => out.push_str("&#58;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '!' | '|'
+            | '~' | '$' | '=' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    // A list, a rule or a heading would begin so.
+    if out.starts_with('-') { format!("\\{out}") } else { out }
+}
+
+/// A block of code whose fence is longer than any in it, and in which no line is a command to CI.
+fn fenced(out: &mut String, language: &str, text: &str) {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    let text: Vec<String> = text.lines().map(sanitize::line).collect();
+    let _ = writeln!(out, "\n{fence}{language}\n{}\n{fence}", text.join("\n"));
+}

@@ -1,0 +1,89 @@
+//! The report as PrairieLearn reads it from `/grade/results/results.json`.
+//!
+//! Where nothing could be judged the submission is not gradable there, so that it does not cost an
+//! attempt.
+
+use checks::model::Outcome;
+use serde::Serialize;
+
+use crate::report::{
+    CheckResult, Points, Problem, Report, RunResult, View, json::indented, summary, text,
+};
+
+#[derive(Serialize)]
+struct Results {
+    gradable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<f64>,
+    message: String,
+    output: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    format_errors: Vec<String>,
+    tests: Vec<Test>,
+}
+
+#[derive(Serialize)]
+struct Test {
+    name: String,
+    description: &'static str,
+    points: Points,
+    max_points: Points,
+    message: String,
+    output: String,
+}
+
+/// The document.
+pub(super) fn page(view: &View<'_>) -> Vec<u8> {
+    indented(&match view.result {
+        RunResult::Judged { report, .. } => judged(report),
+        RunResult::NotGraded(problem) => not_graded(problem),
+    })
+}
+
+fn judged(report: &Report) -> Results {
+    let score = report.score;
+    let gradable = report.checks.iter().any(|row| row.outcome != Outcome::Inconclusive);
+    let undecided: Vec<String> = report
+        .checks
+        .iter()
+        .filter(|row| row.outcome == Outcome::Inconclusive)
+        .filter_map(|row| {
+            Some(format!("{}: {}", summary::title(row), summary::reason(report, row)?))
+        })
+        .collect();
+    Results {
+        gradable,
+        score: gradable.then(|| score.earned.as_f64() / score.possible.as_f64().max(0.01)),
+        message: summary::score(report),
+        output: text::overview(report),
+        format_errors: if gradable { vec![] } else { undecided },
+        tests: report.checks.iter().map(|row| test(report, row)).collect(),
+    }
+}
+
+fn test(report: &Report, row: &CheckResult) -> Test {
+    let word = text::word(row.outcome);
+    Test {
+        name: summary::title(row),
+        description: text::word(row.outcome),
+        points: row.points,
+        max_points: row.possible,
+        message: match summary::reason(report, row) {
+            Some(reason) if reason != word => format!("{word}: {reason}"),
+            _ => word.to_owned(),
+        },
+        output: text::details(report, row),
+    }
+}
+
+fn not_graded(problem: &Problem) -> Results {
+    let lines: Vec<&str> = problem.lines().chain([problem.next.as_str()]).collect();
+    Results {
+        gradable: false,
+        score: None,
+        message: "not graded".to_owned(),
+        output: lines.join("\n"),
+        format_errors: lines.into_iter().map(str::to_owned).collect(),
+        tests: vec![],
+    }
+}
