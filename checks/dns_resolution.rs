@@ -1,5 +1,6 @@
 //! Each pod has a stable DNS name.
 
+use crate::mistakes::{self, Mistake};
 use crate::{
     Check,
     model::{
@@ -68,9 +69,9 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
             format!("there is no Service {wanted:?}")
         };
         let (actual, mistake) = if headless.is_empty() {
-            (actual, "no_service")
+            (actual, &mistakes::NO_SERVICE)
         } else {
-            (format!("{actual}, but {}", headless.join(", ")), "wrong_service_name")
+            (format!("{actual}, but {}", headless.join(", ")), &mistakes::WRONG_SERVICE_NAME)
         };
         verdict
             .push(
@@ -97,7 +98,7 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
                     Standing::broken("a headless Service by the name in spec.serviceName", actual),
                     cites,
                 )
-                .because("wrong_service_name")
+                .because(&mistakes::WRONG_SERVICE_NAME)
                 .advise(Some(advice));
             return None;
         }
@@ -113,7 +114,7 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
                 Standing::broken("clusterIP: None", actual),
                 [service.added.by, set.changed.by],
             )
-            .because("service_not_headless");
+            .because(&mistakes::SERVICE_NOT_HEADLESS);
         return None;
     }
     verdict.push("governing_service", text, Standing::Met, [service.added.by, set.changed.by]);
@@ -129,7 +130,7 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
                 Standing::broken(pairs(labels), pairs(selector)),
                 [service.added.by],
             )
-            .because("selector_mismatch")
+            .because(&mistakes::SELECTOR_MISMATCH)
             .advise(advice);
         return None;
     }
@@ -202,7 +203,7 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, service: &str, ordinal
         return;
     }
     let answered = wrong_answer(timeline, service, lives);
-    let (standing, cites, mistake) = answered.unwrap_or_else(|| (timeline.unasked(), vec![], ""));
+    let (standing, cites, mistake) = answered.unwrap_or_else(|| (timeline.unasked(), vec![], None));
     verdict.push("pod_name", text, standing, cites).because(mistake);
 }
 
@@ -212,7 +213,7 @@ fn wrong_answer(
     timeline: &Timeline,
     service: &str,
     lives: &[PodLife],
-) -> Option<(Standing, Vec<Seq>, &'static str)> {
+) -> Option<(Standing, Vec<Seq>, Option<&'static Mistake>)> {
     let last = lives.last()?;
     if let Some(other) = timeline.namesake(service, last.name()) {
         let actual = format!(
@@ -224,7 +225,7 @@ fn wrong_answer(
         return Some((
             Standing::broken(expected, actual),
             vec![last.added.by, other.seq],
-            "name_of_two_pods",
+            Some(&mistakes::NAME_OF_TWO_PODS),
         ));
     }
     let asked = || {
@@ -244,7 +245,7 @@ fn wrong_answer(
         return Some((standing, vec![life.added.by, it.seq], shared_mistake(&it.what, lives)));
     }
     let (life, it) = asked().next()?;
-    Some((too_early(timeline, life, it), vec![life.added.by, it.seq], ""))
+    Some((too_early(timeline, life, it), vec![life.added.by, it.seq], None))
 }
 
 /// Why an answer that is not right does not count.
@@ -292,10 +293,10 @@ fn answer(lookup: &Lookup) -> String {
 }
 
 /// Why a name gave an address of its own pod and another that was never one of that, as a mistake.
-fn shared_mistake(lookup: &Lookup, lives: &[PodLife]) -> &'static str {
+fn shared_mistake(lookup: &Lookup, lives: &[PodLife]) -> Option<&'static Mistake> {
     let is_own = |address: &String| lives.iter().any(|life| life.addresses.contains(address));
     let given = &lookup.addresses;
-    if given.iter().any(is_own) && !given.iter().all(is_own) { "name_of_two_pods" } else { "" }
+    (given.iter().any(is_own) && !given.iter().all(is_own)).then_some(&mistakes::NAME_OF_TWO_PODS)
 }
 
 fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &ServiceLife) {
@@ -381,15 +382,15 @@ fn new_address(
     timeline: &Timeline,
     service: &str,
     new: &PodLife,
-) -> (Standing, Vec<Seq>, &'static str) {
+) -> (Standing, Vec<Seq>, Option<&'static Mistake>) {
     let lane = timeline.lane(new.ordinal);
     let later =
         lane.iter().position(|it| it.uid() == new.uid()).map_or(lane, |place| &lane[place..]);
     if let Some(seq) = later.iter().find_map(|life| timeline.right_answer(life)) {
-        return (Standing::Met, vec![new.added.by, seq], "");
+        return (Standing::Met, vec![new.added.by, seq], None);
     }
     let unasked =
-        || (Standing::unseen_with("the new address was not asked for", LONGER), vec![], "");
+        || (Standing::unseen_with("the new address was not asked for", LONGER), vec![], None);
     wrong_answer(timeline, service, later).unwrap_or_else(unasked)
 }
 

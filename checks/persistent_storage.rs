@@ -1,5 +1,6 @@
 //! Each pod has a claim of its own, with a predictable name.
 
+use crate::mistakes;
 use std::collections::BTreeMap;
 
 use crate::{
@@ -96,8 +97,8 @@ fn own_claims(
     };
     let mistake = match mounted.first() {
         None => timeline.unclaimed_mistake(pod),
-        Some(_) if is_ephemeral => "ephemeral_volume",
-        Some(_) => "shared_claim",
+        Some(_) if is_ephemeral => &mistakes::EPHEMERAL_VOLUME,
+        Some(_) => &mistakes::SHARED_CLAIM,
     };
     verdict.push("own_claim", expected.clone(), standing, [pod.added.by]).because(mistake);
     own
@@ -134,7 +135,7 @@ fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &PodLife, claims:
         claims.iter().filter_map(|it| Some(timeline.claim(it).last()?.added.by)).collect();
     verdict
         .push("size", format!("{}'s claim requests at least 50Mi", pod.name()), standing, cites)
-        .because("too_small");
+        .because(&mistakes::TOO_SMALL);
 }
 
 /// Bound, to a volume that is no other pod's. What is requested, with the one thing that is easily
@@ -207,7 +208,7 @@ fn judge_canaries(
             standing,
             [added, foreign.seq],
         )
-        .because("shared_storage");
+        .because(&mistakes::SHARED_STORAGE);
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Pods are named after the set, with their ordinals.
 
+use crate::mistakes;
 use crate::{
     Check,
     model::{Standing, Timeline, Verdict},
@@ -59,7 +60,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     };
     verdict
         .push("three_replicas", "there are at least 3 replicas", standing, [set.changed.by])
-        .because("too_few_replicas");
+        .because(&mistakes::TOO_FEW_REPLICAS);
     verdict
 }
 

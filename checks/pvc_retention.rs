@@ -1,5 +1,6 @@
 //! Claims stay when their pods go.
 
+use crate::mistakes;
 use crate::{
     Check,
     model::{ClaimLife, Episode, Part, PodLife, Seq, Standing, Timeline, Verdict, Wanted},
@@ -35,7 +36,7 @@ fn judge(timeline: &Timeline) -> Verdict {
                 standing,
                 [set.changed.by],
             )
-            .because("when_scaled_delete");
+            .because(&mistakes::WHEN_SCALED_DELETE);
     }
     let mut whole = false;
     let mut rounds = vec![];
@@ -96,9 +97,9 @@ fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, scale_down: &Episode<'_
             continue;
         };
         let mistake = if pod.spec().volumes.iter().any(|it| it.ephemeral.is_some()) {
-            "ephemeral_volume"
+            &mistakes::EPHEMERAL_VOLUME
         } else {
-            "when_scaled_delete"
+            &mistakes::WHEN_SCALED_DELETE
         };
         let (standing, cites) = stays(life, &name, until);
         verdict.push("claim_stays", text, standing, cites).because(mistake);

@@ -1,5 +1,6 @@
 //! Pods that come back after scaling are on their old claims, with the old content.
 
+use crate::mistakes;
 use crate::{
     Check,
     model::{Part, Standing, Timeline, Verdict, Wanted, evidence::content::Contents},
@@ -82,7 +83,7 @@ fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
                         Standing::broken(format!("claim {name} stays"), actual),
                         [owned_by_pod.by, asked.by],
                     )
-                    .because("when_scaled_delete");
+                    .because(&mistakes::WHEN_SCALED_DELETE);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Pods are created one at a time, in order.
 
+use crate::mistakes;
 use crate::{
     Check,
     model::{Standing, Timeline, Verdict, Wanted},
@@ -39,7 +40,7 @@ fn judge(timeline: &Timeline) -> Verdict {
             }
             other => other,
         };
-        verdict.push("rise_from_nothing", text, standing, []).because("too_few_replicas");
+        verdict.push("rise_from_nothing", text, standing, []).because(&mistakes::TOO_FEW_REPLICAS);
     }
     verdict
 }

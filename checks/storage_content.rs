@@ -1,5 +1,6 @@
 //! Each pod has written something that tells who it is.
 
+use crate::mistakes::{self, Mistake};
 use crate::{
     Check,
     model::{
@@ -76,9 +77,9 @@ fn judge_ordinal(
         return;
     };
     let (standing, mistake) = match contents.writer(ordinal) {
-        Writer::Known => (Standing::Met, ""),
+        Writer::Known => (Standing::Met, None),
         Writer::Unsure(why) => {
-            (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), "")
+            (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
         }
         Writer::Unknown => found_nothing(contents, pod_files, &name),
     };
@@ -86,8 +87,9 @@ fn judge_ordinal(
     let is_shared =
         |claim: &str| timeline.foreign_canary(pod.name(), claim).is_some_and(|it| it.is_shared);
     let shared = || pod.claims().iter().any(|(_, claim)| is_shared(claim));
-    let mistake = if matches!(mistake, "same_content" | "tells_no_pod") && shared() {
-        "shared_storage"
+    let tells_nothing = [&mistakes::SAME_CONTENT, &mistakes::TELLS_NO_POD];
+    let mistake = if mistake.is_some_and(|it| tells_nothing.contains(&it)) && shared() {
+        Some(&mistakes::SHARED_STORAGE)
     } else {
         mistake
     };
@@ -96,7 +98,7 @@ fn judge_ordinal(
 }
 
 /// Why a pod has no claim of its own, as a mistake; `None` where it has one.
-fn no_claim_of_its_own(timeline: &Timeline, pod: &PodLife) -> Option<&'static str> {
+fn no_claim_of_its_own(timeline: &Timeline, pod: &PodLife) -> Option<&'static Mistake> {
     let claims = pod.claims();
     if claims.is_empty() {
         return Some(timeline.unclaimed_mistake(pod));
@@ -108,20 +110,20 @@ fn no_claim_of_its_own(timeline: &Timeline, pod: &PodLife) -> Option<&'static st
         .flat_map(PodLife::claims)
         .map(|(_, claim)| claim)
         .collect();
-    claims.iter().all(|(_, claim)| others.contains(claim)).then_some("shared_claim")
+    claims.iter().all(|(_, claim)| others.contains(claim)).then_some(&mistakes::SHARED_CLAIM)
 }
 
 fn found_nothing(
     contents: &Contents<'_>,
     pod_files: &PodFiles<'_>,
     name: &str,
-) -> (Standing, &'static str) {
+) -> (Standing, Option<&'static Mistake>) {
     if pod_files.hidden() > 0 {
         let why = format!(
             "no text tells who wrote it, and {} files could not be read as text",
             pod_files.hidden()
         );
-        return (Standing::unseen(why), "");
+        return (Standing::unseen(why), None);
     }
     let expected = format!("a file that holds {name}, or a number that follows its ordinal");
     let (folders, files): (Vec<&Text<'_>>, Vec<&Text<'_>>) =
@@ -133,7 +135,7 @@ fn found_nothing(
         } else {
             format!("the claim holds only empty folders: {}", excerpt(&folders.join(", ")))
         };
-        return (Standing::broken(expected, actual), "nothing_written");
+        return (Standing::broken(expected, actual), Some(&mistakes::NOTHING_WRITTEN));
     };
     let differs =
         files.iter().find_map(|it| Some((it, contents.other_text(pod_files.pod.ordinal, it)?)));
@@ -145,13 +147,17 @@ fn found_nothing(
         );
         return (
             Standing::broken(expected, actual),
-            if contents.are_alike() { "same_content" } else { "tells_no_pod" },
+            Some(if contents.are_alike() {
+                &mistakes::SAME_CONTENT
+            } else {
+                &mistakes::TELLS_NO_POD
+            }),
         );
     };
     let (own_text, their_text) = (excerpt(own.content), excerpt(theirs.content));
     let actual =
         format!("{}: {own_text}; that of {other}: {their_text}: this tells no pod", own.path);
-    (Standing::broken(expected, actual), "tells_no_pod")
+    (Standing::broken(expected, actual), Some(&mistakes::TELLS_NO_POD))
 }
 
 #[cfg(test)]

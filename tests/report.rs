@@ -1,6 +1,7 @@
 //! One sample report through every format, in the words that a student reads.
 
-use checks::model::{Fault, Obstacle, Standing, Timeline, Verdict};
+use checks::mistakes;
+use checks::model::{Effect, Fault, Obstacle, Standing, Timeline, Verdict};
 use clap::ValueEnum as _;
 use stsgrade::{
     console::terminal::TermStyle,
@@ -52,7 +53,7 @@ fn sample() -> Report {
                 Standing::broken("\"Pod: web-1 04:11:38\", as before", actual),
                 [31, 47],
             )
-            .because("overwritten_at_start");
+            .because(&mistakes::OVERWRITTEN_AT_START);
         verdict
     };
     let broken = |count: u64| {
@@ -74,6 +75,8 @@ fn sample() -> Report {
             who: "web-1".to_owned(),
             fault,
             why: "container app ended with exit status 1 for the fifth time\u{1b}[2J".to_owned(),
+            effect: Effect::CrashLoop,
+            mistake: None,
             log: vec![
                 "mkdir: can't create directory '/data/id': File exists".to_owned(),
                 "\u{202e}::set-env name=X::y".to_owned(),

@@ -2,243 +2,328 @@
 
 use crate::mistakes::Mistake;
 
-/// Every mistake.
-pub const MISTAKES: &[Mistake] = &[
-    Mistake {
-        id: "no_service",
-        title: "no headless Service",
-        explanation: "The StatefulSet has no headless Service, so the cluster's DNS makes no \
+/// Every mistake. A test fails if one is missing.
+pub static MISTAKES: &[&Mistake] = &[
+    &NO_SERVICE,
+    &WRONG_SERVICE_NAME,
+    &SERVICE_NOT_HEADLESS,
+    &SELECTOR_MISMATCH,
+    &NAME_OF_TWO_PODS,
+    &TOO_FEW_REPLICAS,
+    &PARALLEL,
+    &EMPTY_DIR,
+    &HOST_PATH,
+    &EPHEMERAL_VOLUME,
+    &NO_VOLUME,
+    &NOT_MOUNTED,
+    &SHARED_CLAIM,
+    &SHARED_STORAGE,
+    &TOO_SMALL,
+    &WRONG_ACCESS_MODE,
+    &WHEN_SCALED_DELETE,
+    &NOTHING_WRITTEN,
+    &SAME_CONTENT,
+    &TELLS_NO_POD,
+    &OVERWRITTEN_AT_START,
+    &OVERWRITTEN_AT_STOP,
+    &WIPED_AT_START,
+];
+
+/// No headless Service.
+pub static NO_SERVICE: Mistake = Mistake {
+    id: "no_service",
+    title: "no headless Service",
+    explanation: "The StatefulSet has no headless Service, so the cluster's DNS makes no \
             names for its pods.",
-        remedy: "Apply a headless Service and name it in the set's `serviceName`.",
-        before: "kind: StatefulSet\nspec:\n  serviceName: web        # no Service of this name \
+    remedy: "Apply a headless Service and name it in the set's `serviceName`.",
+    before: "kind: StatefulSet\nspec:\n  serviceName: web        # no Service of this name \
             exists",
-        after: "kind: Service\nmetadata:\n  name: web\nspec:\n  clusterIP: None\n  selector:\n    \
+    after: "kind: Service\nmetadata:\n  name: web\nspec:\n  clusterIP: None\n  selector:\n    \
             app: web\n  ports:\n  - port: 80",
-    },
-    Mistake {
-        id: "wrong_service_name",
-        title: "serviceName names another Service",
-        explanation: "There is a headless Service, but `spec.serviceName` names something else. \
+};
+
+/// `serviceName` names another Service.
+pub static WRONG_SERVICE_NAME: Mistake = Mistake {
+    id: "wrong_service_name",
+    title: "serviceName names another Service",
+    explanation: "There is a headless Service, but `spec.serviceName` names something else. \
             Pods only get DNS names under the Service that `serviceName` names.",
-        remedy: "Write the Service's metadata.name into `spec.serviceName`. The field cannot be \
+    remedy: "Write the Service's metadata.name into `spec.serviceName`. The field cannot be \
             changed in place: delete the StatefulSet (its claims stay) and apply it again.",
-        before: "spec:\n  serviceName: web-svc    # the Service is called web",
-        after: "spec:\n  serviceName: web",
-    },
-    Mistake {
-        id: "service_not_headless",
-        title: "the Service has a cluster IP",
-        explanation: "The Service is not headless: its own name gives one virtual address instead \
+    before: "spec:\n  serviceName: web-svc    # the Service is called web",
+    after: "spec:\n  serviceName: web",
+};
+
+/// The Service has a cluster IP.
+pub static SERVICE_NOT_HEADLESS: Mistake = Mistake {
+    id: "service_not_headless",
+    title: "the Service has a cluster IP",
+    explanation: "The Service is not headless: its own name gives one virtual address instead \
             of the pods' addresses. The lab asks for a headless Service.",
-        remedy: "Set `clusterIP: None`. The field cannot be changed in place: delete the Service \
+    remedy: "Set `clusterIP: None`. The field cannot be changed in place: delete the Service \
             and apply it again.",
-        before: "kind: Service\nspec:\n  selector:\n    app: web",
-        after: "kind: Service\nspec:\n  clusterIP: None\n  selector:\n    app: web",
-    },
-    Mistake {
-        id: "selector_mismatch",
-        title: "the Service's selector does not match the pods",
-        explanation: "The Service selects by labels that the set's template does not give to all \
+    before: "kind: Service\nspec:\n  selector:\n    app: web",
+    after: "kind: Service\nspec:\n  clusterIP: None\n  selector:\n    app: web",
+};
+
+/// The Service's selector does not match the pods.
+pub static SELECTOR_MISMATCH: Mistake = Mistake {
+    id: "selector_mismatch",
+    title: "the Service's selector does not match the pods",
+    explanation: "The Service selects by labels that the set's template does not give to all \
             pods. A pod that is not selected is no endpoint and gets no DNS name.",
-        remedy: "Give the Service's `spec.selector` the labels of the set's \
+    remedy: "Give the Service's `spec.selector` the labels of the set's \
             `spec.template.metadata.labels`.",
-        before: "kind: Service\nspec:\n  selector:\n    app: nginx            # the pods say app: \
+    before: "kind: Service\nspec:\n  selector:\n    app: nginx            # the pods say app: \
             web",
-        after: "kind: Service\nspec:\n  selector:\n    app: web",
-    },
-    Mistake {
-        id: "name_of_two_pods",
-        title: "a pod of something else has the same DNS name",
-        explanation: "Another workload's pod has this `hostname` and the Service's name as its \
+    after: "kind: Service\nspec:\n  selector:\n    app: web",
+};
+
+/// A pod of something else has the same DNS name.
+pub static NAME_OF_TWO_PODS: Mistake = Mistake {
+    id: "name_of_two_pods",
+    title: "a pod of something else has the same DNS name",
+    explanation: "Another workload's pod has this `hostname` and the Service's name as its \
             `subdomain`, and the Service selects it too: who asks for the one pod may get the \
             other.",
-        remedy: "Take `hostname` and `subdomain` out of the other workload's template, or give \
+    remedy: "Take `hostname` and `subdomain` out of the other workload's template, or give \
             its pods labels that the Service does not select.",
-        before: "kind: Deployment\nspec:\n  template:\n    metadata:\n      labels:\n        app: \
+    before: "kind: Deployment\nspec:\n  template:\n    metadata:\n      labels:\n        app: \
             web\n    spec:\n      hostname: web-1\n      subdomain: web",
-        after: "kind: Deployment\nspec:\n  template:\n    metadata:\n      labels:\n        app: \
+    after: "kind: Deployment\nspec:\n  template:\n    metadata:\n      labels:\n        app: \
             web-tools",
-    },
-    Mistake {
-        id: "too_few_replicas",
-        title: "fewer than 3 replicas",
-        explanation: "The lab asks for at least 3 pods.",
-        remedy: "Set `spec.replicas` to 3 or more.",
-        before: "spec:\n  replicas: 2",
-        after: "spec:\n  replicas: 3",
-    },
-    Mistake {
-        id: "parallel",
-        title: "podManagementPolicy: Parallel",
-        explanation: "With Parallel, the controller creates and deletes all pods at once: nothing \
+};
+
+/// Fewer than 3 replicas.
+pub static TOO_FEW_REPLICAS: Mistake = Mistake {
+    id: "too_few_replicas",
+    title: "fewer than 3 replicas",
+    explanation: "The lab asks for at least 3 pods.",
+    remedy: "Set `spec.replicas` to 3 or more.",
+    before: "spec:\n  replicas: 2",
+    after: "spec:\n  replicas: 3",
+};
+
+/// PodManagementPolicy: Parallel.
+pub static PARALLEL: Mistake = Mistake {
+    id: "parallel",
+    title: "podManagementPolicy: Parallel",
+    explanation: "With Parallel, the controller creates and deletes all pods at once: nothing \
             waits for the pod before it.",
-        remedy: "Remove the line: OrderedReady is the default. The field cannot be changed in \
+    remedy: "Remove the line: OrderedReady is the default. The field cannot be changed in \
             place: delete the StatefulSet (its claims stay) and apply it again.",
-        before: "spec:\n  podManagementPolicy: Parallel",
-        after: "spec:\n  podManagementPolicy: OrderedReady   # or no such line",
-    },
-    Mistake {
-        id: "empty_dir",
-        title: "emptyDir instead of a claim",
-        explanation: "An emptyDir lives only as long as its pod: every replaced pod starts with \
+    before: "spec:\n  podManagementPolicy: Parallel",
+    after: "spec:\n  podManagementPolicy: OrderedReady   # or no such line",
+};
+
+/// EmptyDir instead of a claim.
+pub static EMPTY_DIR: Mistake = Mistake {
+    id: "empty_dir",
+    title: "emptyDir instead of a claim",
+    explanation: "An emptyDir lives only as long as its pod: every replaced pod starts with \
             an empty folder, and there is no claim to keep.",
-        remedy: "Replace the volume by a volumeClaimTemplate of the same name. The field cannot \
+    remedy: "Replace the volume by a volumeClaimTemplate of the same name. The field cannot \
             be changed in place: delete the StatefulSet and apply it again.",
-        before: "    volumes:\n    - name: data\n      emptyDir: {}",
-        after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
+    before: "    volumes:\n    - name: data\n      emptyDir: {}",
+    after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
             accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: \
             100Mi",
-    },
-    Mistake {
-        id: "host_path",
-        title: "hostPath instead of a claim",
-        explanation: "A hostPath is a folder of the node: all pods of the node share it, and a \
+};
+
+/// HostPath instead of a claim.
+pub static HOST_PATH: Mistake = Mistake {
+    id: "host_path",
+    title: "hostPath instead of a claim",
+    explanation: "A hostPath is a folder of the node: all pods of the node share it, and a \
             pod on another node does not see it.",
-        remedy: "Replace the volume by a volumeClaimTemplate of the same name.",
-        before: "    volumes:\n    - name: data\n      hostPath:\n        path: /data",
-        after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
+    remedy: "Replace the volume by a volumeClaimTemplate of the same name.",
+    before: "    volumes:\n    - name: data\n      hostPath:\n        path: /data",
+    after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
             accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: \
             100Mi",
-    },
-    Mistake {
-        id: "ephemeral_volume",
-        title: "a generic ephemeral volume instead of a claim that stays",
-        explanation: "A generic ephemeral volume makes a claim for each pod, but the claim \
+};
+
+/// A generic ephemeral volume instead of a claim that stays.
+pub static EPHEMERAL_VOLUME: Mistake = Mistake {
+    id: "ephemeral_volume",
+    title: "a generic ephemeral volume instead of a claim that stays",
+    explanation: "A generic ephemeral volume makes a claim for each pod, but the claim \
             belongs to the pod and is deleted with it.",
-        remedy: "Move the claim's spec to `volumeClaimTemplates`.",
-        before: "    volumes:\n    - name: data\n      ephemeral:\n        volumeClaimTemplate: …",
-        after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
+    remedy: "Move the claim's spec to `volumeClaimTemplates`.",
+    before: "    volumes:\n    - name: data\n      ephemeral:\n        volumeClaimTemplate: …",
+    after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
             accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: \
             100Mi",
-    },
-    Mistake {
-        id: "no_volume",
-        title: "no claim at all",
-        explanation: "The pods mount no claim, so nothing that is theirs alone keeps what they \
+};
+
+/// No claim at all.
+pub static NO_VOLUME: Mistake = Mistake {
+    id: "no_volume",
+    title: "no claim at all",
+    explanation: "The pods mount no claim, so nothing that is theirs alone keeps what they \
             write.",
-        remedy: "Add a volumeClaimTemplate and mount it in the container.",
-        before: "    containers:\n    - name: app\n      image: busybox",
-        after: "    containers:\n    - name: app\n      image: busybox\n      volumeMounts:\n      - name: data\n        mountPath: /data\n  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: 100Mi",
-    },
-    Mistake {
-        id: "not_mounted",
-        title: "the claim is made, but no container mounts it",
-        explanation: "volumeClaimTemplates makes a claim for each pod, but no container mounts \
+    remedy: "Add a volumeClaimTemplate and mount it in the container.",
+    before: "    containers:\n    - name: app\n      image: busybox",
+    after: "    containers:\n    - name: app\n      image: busybox\n      volumeMounts:\n      - name: data\n        mountPath: /data\n  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: 100Mi",
+};
+
+/// The claim is made, but no container mounts it.
+pub static NOT_MOUNTED: Mistake = Mistake {
+    id: "not_mounted",
+    title: "the claim is made, but no container mounts it",
+    explanation: "volumeClaimTemplates makes a claim for each pod, but no container mounts \
             the template's volume, so nothing is written to it.",
-        remedy: "Mount the volume by the template's name.",
-        before: "    containers:\n    - name: app\n      image: busybox\n  \
+    remedy: "Mount the volume by the template's name.",
+    before: "    containers:\n    - name: app\n      image: busybox\n  \
             volumeClaimTemplates:\n  - metadata:\n      name: data",
-        after: "    containers:\n    - name: app\n      image: busybox\n      volumeMounts:\n      - name: data         # the template's name\n        mountPath: /data",
-    },
-    Mistake {
-        id: "shared_claim",
-        title: "one claim for all pods",
-        explanation: "A claim named under `volumes` is one claim for all pods: no pod has storage \
+    after: "    containers:\n    - name: app\n      image: busybox\n      volumeMounts:\n      - name: data         # the template's name\n        mountPath: /data",
+};
+
+/// One claim for all pods.
+pub static SHARED_CLAIM: Mistake = Mistake {
+    id: "shared_claim",
+    title: "one claim for all pods",
+    explanation: "A claim named under `volumes` is one claim for all pods: no pod has storage \
             of its own.",
-        remedy: "Use `volumeClaimTemplates`, which makes one claim for each pod. The field cannot \
+    remedy: "Use `volumeClaimTemplates`, which makes one claim for each pod. The field cannot \
             be changed in place: delete the StatefulSet and apply it again.",
-        before: "    volumes:\n    - name: data\n      persistentVolumeClaim:\n        claimName: \
+    before: "    volumes:\n    - name: data\n      persistentVolumeClaim:\n        claimName: \
             data",
-        after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
+    after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
             accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: \
             100Mi",
-    },
-    Mistake {
-        id: "shared_storage",
-        title: "the claims lie on one and the same storage",
-        explanation: "What one pod writes on its claim is visible on another pod's claim: the \
+};
+
+/// The claims lie on one and the same storage.
+pub static SHARED_STORAGE: Mistake = Mistake {
+    id: "shared_storage",
+    title: "the claims lie on one and the same storage",
+    explanation: "What one pod writes on its claim is visible on another pod's claim: the \
             volumes are one place under different names.",
-        remedy: "Use a StorageClass that gives each claim a volume of its own.",
-        before: "# two PersistentVolumes that name the same path",
-        after: "# no storageClassName: the default class makes a volume for each claim",
-    },
-    Mistake {
-        id: "too_small",
-        title: "less than 50Mi",
-        explanation: "The lab asks for at least 50Mi for each pod, which is 52,428,800 bytes.",
-        remedy: "Request 50Mi or more. The field cannot be changed in place: delete the \
+    remedy: "Use a StorageClass that gives each claim a volume of its own.",
+    before: "# two PersistentVolumes that name the same path",
+    after: "# no storageClassName: the default class makes a volume for each claim",
+};
+
+/// Less than 50Mi.
+pub static TOO_SMALL: Mistake = Mistake {
+    id: "too_small",
+    title: "less than 50Mi",
+    explanation: "The lab asks for at least 50Mi for each pod, which is 52,428,800 bytes.",
+    remedy: "Request 50Mi or more. The field cannot be changed in place: delete the \
             StatefulSet and its claims, and apply it again.",
-        before: "      resources:\n        requests:\n          storage: 10Mi",
-        after: "      resources:\n        requests:\n          storage: 100Mi",
-    },
-    Mistake {
-        id: "wrong_access_mode",
-        title: "an access mode that the StorageClass does not offer",
-        explanation: "The claims ask for an access mode for many nodes at once (ReadWriteMany, \
+    before: "      resources:\n        requests:\n          storage: 10Mi",
+    after: "      resources:\n        requests:\n          storage: 100Mi",
+};
+
+/// An access mode that the StorageClass does not offer.
+pub static WRONG_ACCESS_MODE: Mistake = Mistake {
+    id: "wrong_access_mode",
+    title: "an access mode that the StorageClass does not offer",
+    explanation: "The claims ask for an access mode for many nodes at once (ReadWriteMany, \
             ReadOnlyMany), which this StorageClass cannot give. Each claim has one pod only: \
             ReadWriteOnce is enough.",
-        remedy: "Ask for ReadWriteOnce. The field cannot be changed in place: delete the \
+    remedy: "Ask for ReadWriteOnce. The field cannot be changed in place: delete the \
             StatefulSet and its claims, and apply it again.",
-        before: "      accessModes: [ReadWriteMany]",
-        after: "      accessModes: [ReadWriteOnce]",
-    },
-    Mistake {
-        id: "when_scaled_delete",
-        title: "whenScaled: Delete",
-        explanation: "The set asks for its claims to be deleted when it is scaled down. The data \
+    before: "      accessModes: [ReadWriteMany]",
+    after: "      accessModes: [ReadWriteOnce]",
+};
+
+/// `whenScaled: Delete`.
+pub static WHEN_SCALED_DELETE: Mistake = Mistake {
+    id: "when_scaled_delete",
+    title: "whenScaled: Delete",
+    explanation: "The set asks for its claims to be deleted when it is scaled down. The data \
             is lost, and a pod that comes back starts on a new, empty claim.",
-        remedy: "Remove `persistentVolumeClaimRetentionPolicy`, or set `whenScaled: Retain`.",
-        before: "spec:\n  persistentVolumeClaimRetentionPolicy:\n    whenScaled: Delete",
-        after: "spec:\n  persistentVolumeClaimRetentionPolicy:\n    whenScaled: Retain    # the \
+    remedy: "Remove `persistentVolumeClaimRetentionPolicy`, or set `whenScaled: Retain`.",
+    before: "spec:\n  persistentVolumeClaimRetentionPolicy:\n    whenScaled: Delete",
+    after: "spec:\n  persistentVolumeClaimRetentionPolicy:\n    whenScaled: Retain    # the \
             default",
-    },
-    Mistake {
-        id: "nothing_written",
-        title: "nothing is written to the claim",
-        explanation: "The claims are there, but the pods write no file to them, so nothing proves \
+};
+
+/// Nothing is written to the claim.
+pub static NOTHING_WRITTEN: Mistake = Mistake {
+    id: "nothing_written",
+    title: "nothing is written to the claim",
+    explanation: "The claims are there, but the pods write no file to them, so nothing proves \
             which pod a volume belongs to.",
-        remedy: "Let the container write its host name when it first starts.",
-        before: "      command: [\"sh\", \"-c\", \"exec sleep 1000000\"]",
-        after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; exec \
+    remedy: "Let the container write its host name when it first starts.",
+    before: "      command: [\"sh\", \"-c\", \"exec sleep 1000000\"]",
+    after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; exec \
             sleep 1000000\"]",
-    },
-    Mistake {
-        id: "same_content",
-        title: "all pods write the same",
-        explanation: "The files say the same in every pod: neither its name, nor its UID or \
+};
+
+/// All pods write the same.
+pub static SAME_CONTENT: Mistake = Mistake {
+    id: "same_content",
+    title: "all pods write the same",
+    explanation: "The files say the same in every pod: neither its name, nor its UID or \
             address, nor its ordinal.",
-        remedy: "Write the host name, which is the pod's name.",
-        before: "      command: [\"sh\", \"-c\", \"echo hello > /data/id; …\"]",
-        after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
-    },
-    Mistake {
-        id: "tells_no_pod",
-        title: "the content tells no pod",
-        explanation: "Nothing in the files tells which pod wrote them. A time, a random number, a \
+    remedy: "Write the host name, which is the pod's name.",
+    before: "      command: [\"sh\", \"-c\", \"echo hello > /data/id; …\"]",
+    after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
+};
+
+/// The content tells no pod.
+pub static TELLS_NO_POD: Mistake = Mistake {
+    id: "tells_no_pod",
+    title: "the content tells no pod",
+    explanation: "Nothing in the files tells which pod wrote them. A time, a random number, a \
             counter or a list of all pods may differ from pod to pod, but names no writer.",
-        remedy: "Write the host name, which is the pod's name.",
-        before: "      command: [\"sh\", \"-c\", \"date > /data/id; …\"]",
-        after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
-    },
-    Mistake {
-        id: "overwritten_at_start",
-        title: "the start-up command overwrote the file",
-        explanation: "The volume came back, but not what was on it: the file was written anew, as \
+    remedy: "Write the host name, which is the pod's name.",
+    before: "      command: [\"sh\", \"-c\", \"date > /data/id; …\"]",
+    after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
+};
+
+/// The start-up command overwrote the file.
+pub static OVERWRITTEN_AT_START: Mistake = Mistake {
+    id: "overwritten_at_start",
+    title: "the start-up command overwrote the file",
+    explanation: "The volume came back, but not what was on it: the file was written anew, as \
             each first start writes it, with new values in place of the original ones. That is \
             what `>` does at every start of a container.",
-        remedy: "Write only where nothing is there yet (`[ -f file ] ||`), or append (`>>`).",
-        before: "      hostname > /data/id; date >> /data/id",
-        after: "      [ -f /data/id ] || { hostname > /data/id; date >> /data/id; }",
-    },
-    Mistake {
-        id: "overwritten_at_stop",
-        title: "the file is overwritten when the container stops",
-        explanation: "The volume came back, but not what was on it: before the new container had \
+    remedy: "Write only where nothing is there yet (`[ -f file ] ||`), or append (`>>`).",
+    before: "      hostname > /data/id; date >> /data/id",
+    after: "      [ -f /data/id ] || { hostname > /data/id; date >> /data/id; }",
+};
+
+/// The file is overwritten when the container stops.
+pub static OVERWRITTEN_AT_STOP: Mistake = Mistake {
+    id: "overwritten_at_stop",
+    title: "the file is overwritten when the container stops",
+    explanation: "The volume came back, but not what was on it: before the new container had \
             started, the file was written anew with `>`. That is what the old container does when \
             it is told to stop (a `trap`, a preStop hook).",
-        remedy: "Append what is written when the container stops (`>>`), or write it to a file of \
+    remedy: "Append what is written when the container stops (`>>`), or write it to a file of \
             its own.",
-        before: "      trap 'echo \"$(hostname) stopped\" > /data/id; exit 0' TERM",
-        after: "      trap 'echo \"$(hostname) stopped\" >> /data/id; exit 0' TERM",
-    },
-    Mistake {
-        id: "wiped_at_start",
-        title: "the start-up command wiped the volume",
-        explanation: "The volume came back, but what was on it is gone: something in the pod \
+    before: "      trap 'echo \"$(hostname) stopped\" > /data/id; exit 0' TERM",
+    after: "      trap 'echo \"$(hostname) stopped\" >> /data/id; exit 0' TERM",
+};
+
+/// The start-up command wiped the volume.
+pub static WIPED_AT_START: Mistake = Mistake {
+    id: "wiped_at_start",
+    title: "the start-up command wiped the volume",
+    explanation: "The volume came back, but what was on it is gone: something in the pod \
             removes the files, most likely the start-up command.",
-        remedy: "Don't remove what an earlier start of the pod has left: it is the data that the \
+    remedy: "Don't remove what an earlier start of the pod has left: it is the data that the \
             claim is there to keep.",
-        before: "      rm -rf /data/* /data/.[!.]*",
-        after: "      mkdir -p /data",
-    },
-];
+    before: "      rm -rf /data/* /data/.[!.]*",
+    after: "      mkdir -p /data",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::MISTAKES;
+
+    /// Catches a mistake that a check names, but that `explain` and `list` do not know.
+    #[test]
+    fn every_mistake_is_in_the_list_once() {
+        let defined = include_str!("catalogue.rs").matches(": Mistake = Mistake {").count();
+        let mut ids: Vec<&str> = MISTAKES.iter().map(|it| it.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        // One more is the pattern above.
+        assert_eq!((ids.len(), MISTAKES.len()), (defined - 1, defined - 1));
+    }
+}

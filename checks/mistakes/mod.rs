@@ -2,10 +2,10 @@
 
 mod catalogue;
 
-pub use crate::mistakes::catalogue::MISTAKES;
+pub use crate::mistakes::catalogue::*;
 
 /// A mistake: why points are lost, and the lines to change.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// Stable name.
     pub id: &'static str,
@@ -24,5 +24,5 @@ pub struct Mistake {
 /// A mistake by its id.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Mistake> {
-    MISTAKES.iter().find(|it| it.id == id)
+    MISTAKES.iter().copied().find(|it| it.id == id)
 }

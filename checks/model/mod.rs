@@ -18,7 +18,7 @@ pub use crate::model::conditions::WaitStatus;
 pub use crate::model::observation::version::Version;
 pub use crate::model::observation::when::{Truth, When};
 pub use crate::model::observation::{Observation, Seq, What};
-pub use crate::model::obstacle::{Fault, Obstacle};
+pub use crate::model::obstacle::{Effect, Fault, Obstacle};
 pub(crate) use crate::model::rules::not_shown::Wanted;
 pub use crate::model::timeline::episode::Episode;
 pub use crate::model::timeline::lives::{

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::observation::Seq;
+use crate::{mistakes::Mistake, model::observation::Seq};
 
 /// Whose fault it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -12,6 +12,21 @@ pub enum Fault {
     Submission,
     /// The cluster's, or nobody knows: points are undecided.
     Cluster,
+}
+
+/// What an obstacle means for the steps that follow it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effect {
+    /// The set cannot get where it was asked to go. Steps with fewer pods can still be performed.
+    #[default]
+    Blocks,
+    /// A container ends again and again because of the template. Readiness that was seen for a
+    /// moment does not count.
+    CrashLoop,
+    /// No further step of the tour can show anything.
+    StopsTour,
+    /// Somebody else changed the set. The step ends as refused, and the tour with it.
+    Interference,
 }
 
 /// What stands in the way. Found once, in the timeline; every check that cannot be reached names
@@ -26,17 +41,14 @@ pub struct Obstacle {
     pub fault: Fault,
     /// The cluster's own words.
     pub why: String,
+    /// What it means for the steps that follow.
+    pub effect: Effect,
+    /// The mistake of the catalogue that it is, where there is one.
+    pub mistake: Option<&'static Mistake>,
     /// The last lines of the container's log, where it has one.
     pub log: Vec<String>,
     /// What to do about it.
     pub remedy: &'static str,
     /// The lines of the recording that show it.
     pub evidence: Vec<Seq>,
-}
-
-impl Obstacle {
-    /// Whether a container ends again and again by what stands in the template.
-    pub(crate) fn is_loop(&self) -> bool {
-        matches!(self.id, "out_of_memory" | "liveness_fails" | "container_ends")
-    }
 }

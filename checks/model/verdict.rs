@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::mistakes;
+use crate::mistakes::Mistake;
 use crate::model::{
     observation::Seq,
     obstacle::{Fault, Obstacle},
@@ -136,7 +136,7 @@ pub struct Criterion {
     /// How it stands.
     pub standing: Standing,
     /// The mistake that explains it, where one is known.
-    pub mistake: Option<&'static str>,
+    pub mistake: Option<&'static Mistake>,
     /// What to do, in the submission's own names, where that says more than the mistake's own
     /// words.
     pub advice: Option<Advice>,
@@ -182,7 +182,7 @@ impl Verdict {
         cites.sort_unstable();
         cites.dedup();
         let mistake = match &standing {
-            Standing::Blocked(obstacle) => mistakes::find(obstacle.id).map(|it| it.id),
+            Standing::Blocked(obstacle) => obstacle.mistake,
             _ => None,
         };
         self.criteria.push(Criterion {
@@ -218,9 +218,9 @@ impl Verdict {
 }
 
 impl Criterion {
-    /// Names the mistake that explains this criterion when it is broken; empty where none is known.
-    pub fn because(&mut self, mistake: &'static str) -> &mut Self {
-        if matches!(self.standing, Standing::Broken { .. }) && !mistake.is_empty() {
+    /// Names the mistake that explains this criterion if it is broken; `None` where none is known.
+    pub fn because(&mut self, mistake: impl Into<Option<&'static Mistake>>) -> &mut Self {
+        if let (Standing::Broken { .. }, Some(mistake)) = (&self.standing, mistake.into()) {
             self.mistake = Some(mistake);
         }
         self

@@ -126,7 +126,7 @@ fn cause(
             bare(check.id, why.to_owned(), sentence(why), AGAIN.to_owned()),
         );
     };
-    match (&criterion.standing, criterion.mistake.and_then(mistakes::find)) {
+    match (&criterion.standing, criterion.mistake) {
         (Standing::Broken { .. }, Some(mistake)) => {
             let advice = criterion.advice.as_ref();
             let remedy =

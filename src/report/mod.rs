@@ -397,7 +397,7 @@ fn part(criterion: &Criterion) -> CriterionResult {
         standing,
         expected,
         actual,
-        mistake: criterion.mistake,
+        mistake: criterion.mistake.map(|it| it.id),
         evidence: criterion.cites.clone(),
         outcome: criterion.standing.outcome(),
     }

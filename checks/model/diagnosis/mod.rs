@@ -9,11 +9,12 @@ mod facts;
 mod recognise;
 mod tour_end;
 
+use crate::mistakes::{self, Mistake};
 use crate::model::diagnosis::facts::OrdinalFacts;
 pub(crate) use crate::model::diagnosis::tour_end::{ended, refused};
 use crate::model::{
     observation::Seq,
-    obstacle::{Fault, Obstacle},
+    obstacle::{Effect, Fault, Obstacle},
     timeline::{MOST_REPLICAS, Timeline, lives::PodLife},
 };
 
@@ -33,7 +34,25 @@ struct CauseRow {
     speaks: Speaks,
     remedy: &'static str,
     recognise: recognise::Recogniser,
+    effect: Effect,
+    /// The mistake of the catalogue that it is.
+    mistake: Option<&'static Mistake>,
+    /// The pod itself causes it, so it is the submission's fault even in a pod that only the grade
+    /// asks for. What a container causes is that always.
+    is_pods_own: bool,
 }
+
+/// What a row leaves out.
+const ROW: CauseRow = CauseRow {
+    id: "",
+    fault: Cluster,
+    speaks: OutOfTime,
+    remedy: "",
+    recognise: |_| None,
+    effect: Effect::Blocks,
+    mistake: None,
+    is_pods_own: false,
+};
 
 /// What a row recognised.
 struct Match {
@@ -44,6 +63,7 @@ struct Match {
     evidence: Vec<Seq>,
 }
 
+use Effect::{CrashLoop, StopsTour};
 use Fault::{Cluster, Submission};
 use Speaks::{AtOnce, OutOfTime};
 
@@ -57,6 +77,7 @@ const ROWS: &[CauseRow] = &[
         remedy: "The pod is from an earlier version of the template, and the controller does not \
             replace a pod that is not Ready. Delete the pod (`kubectl delete pod`) and grade \
             again.",
+        ..ROW
     },
     CauseRow {
         id: "image_unreachable",
@@ -65,6 +86,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::image_unreachable,
         remedy: "The registry did not hand out the image. If `image:` names the registry and the \
             image that you mean, grade again when it answers.",
+        ..ROW
     },
     CauseRow {
         id: "image_name_invalid",
@@ -73,6 +95,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::image_name_invalid,
         remedy: "Correct `image:` in the pod template: this cannot be the name of an image. Names \
             are lowercase, with the tag behind a colon, such as `busybox:1.36`.",
+        ..ROW
     },
     CauseRow {
         id: "image_never_pulled",
@@ -81,6 +104,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::image_never_pulled,
         remedy: "`imagePullPolicy: Never` takes only an image that the node already has, and it \
             does not have this one. Take the line out, so that the image is pulled.",
+        ..ROW
     },
     CauseRow {
         id: "image_missing",
@@ -89,6 +113,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::image_missing,
         remedy: "Correct `image:` in the pod template: the registry says that this image does not \
             exist or may not be pulled.",
+        ..ROW
     },
     CauseRow {
         id: "config_error",
@@ -97,6 +122,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::config_error,
         remedy: "The container cannot be made from its own spec. Correct what the message names \
             (a command that is not in the image, a ConfigMap or Secret that is missing).",
+        ..ROW
     },
     CauseRow {
         id: "out_of_memory",
@@ -105,6 +131,8 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::out_of_memory,
         remedy: "The container needs more memory than its own limit. Raise \
             `resources.limits.memory` or use less.",
+        effect: CrashLoop,
+        ..ROW
     },
     CauseRow {
         id: "node_out_of_memory",
@@ -113,6 +141,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::node_out_of_memory,
         remedy: "The node, or a limit that the namespace sets, leaves the container too little \
             memory. Grade again when there is more, or state `resources` for the container.",
+        ..ROW
     },
     CauseRow {
         id: "liveness_fails",
@@ -121,6 +150,8 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::liveness_fails,
         remedy: "The kubelet ends the container because its liveness or startup probe fails. Make \
             the probe ask what the container really answers (path, port, command), or remove it.",
+        effect: CrashLoop,
+        ..ROW
     },
     CauseRow {
         id: "container_ends",
@@ -131,6 +162,8 @@ const ROWS: &[CauseRow] = &[
             above, mend the command, and let it end in a program that keeps running. A start-up \
             command must also work on a volume that is not empty any more: `mkdir -p`, `[ -f file \
             ] ||`.",
+        effect: CrashLoop,
+        ..ROW
     },
     CauseRow {
         id: "storage_limit",
@@ -139,6 +172,8 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::storage_limit,
         remedy: "The pod wrote more beside its claims than the template allows it. Write to the \
             claim, or raise the limit that the message names.",
+        is_pods_own: true,
+        ..ROW
     },
     CauseRow {
         id: "node_named",
@@ -147,6 +182,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::node_named,
         remedy: "Take `nodeName` out of the pod template, so that the scheduler finds a node for \
             each pod.",
+        ..ROW
     },
     CauseRow {
         id: "evicted",
@@ -154,6 +190,7 @@ const ROWS: &[CauseRow] = &[
         speaks: OutOfTime,
         recognise: recognise::evicted,
         remedy: "The cluster removed the pod; its words say why. Grade again when that is over.",
+        ..ROW
     },
     CauseRow {
         id: "node_not_ready",
@@ -162,6 +199,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::node_not_ready,
         remedy: "The cluster lost the node on which the pod runs. Grade again when `kubectl get \
             nodes` says Ready.",
+        ..ROW
     },
     CauseRow {
         id: "probe_fails",
@@ -170,6 +208,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::probe_fails,
         remedy: "The container runs, but its readiness probe kept failing. Make the probe ask \
             what the container really answers (path, port, command).",
+        ..ROW
     },
     CauseRow {
         id: "init_never_ends",
@@ -178,6 +217,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::init_never_ends,
         remedy: "An init container must end before the others start. Let its command end, or move \
             it to `containers`.",
+        ..ROW
     },
     CauseRow {
         id: "claim_differs",
@@ -187,6 +227,7 @@ const ROWS: &[CauseRow] = &[
         remedy: "Deleting a StatefulSet keeps its claims, and a claim cannot be changed: this one \
             is still what an earlier template, or somebody by hand, asked for. It has no volume, \
             so nothing is lost with it. Delete it, and grade again.",
+        ..ROW
     },
     CauseRow {
         id: "volume_missing",
@@ -196,6 +237,7 @@ const ROWS: &[CauseRow] = &[
         remedy: "Take `volumeName` out of the claim: that line, as `kubectl get -o yaml` shows \
             it, names the volume of one claim in one cluster. Delete the claim, and let \
             `volumeClaimTemplates` make it.",
+        ..ROW
     },
     CauseRow {
         id: "volume_lost",
@@ -204,6 +246,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::volume_lost,
         remedy: "The volume behind the claim is gone, and what was on it. Delete the claim and \
             its pod, so that both are made anew, and grade again.",
+        ..ROW
     },
     CauseRow {
         id: "claim_impossible",
@@ -213,6 +256,7 @@ const ROWS: &[CauseRow] = &[
         remedy: "The volumeClaimTemplate asks for what the StorageClass does not give. Take out \
             what the message names (`selector`, `volumeMode: Block`): a plain claim needs \
             neither.",
+        ..ROW
     },
     CauseRow {
         id: "class_missing",
@@ -222,6 +266,7 @@ const ROWS: &[CauseRow] = &[
         remedy: "The volumeClaimTemplate names a StorageClass that does not exist. Leave \
             `storageClassName` out to get the default one, or name one that `kubectl get \
             storageclass` lists.",
+        ..ROW
     },
     CauseRow {
         id: "class_none",
@@ -230,6 +275,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::class_none,
         remedy: "`storageClassName: \"\"` asks for a volume made by hand, and there is none. \
             Leave the field out to get the default class.",
+        ..ROW
     },
     CauseRow {
         id: "no_default_class",
@@ -238,6 +284,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::no_default_class,
         remedy: "The cluster has no default StorageClass. Ask for one, or name an existing class \
             in `storageClassName`.",
+        ..ROW
     },
     CauseRow {
         id: "wrong_access_mode",
@@ -246,6 +293,8 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::wrong_access_mode,
         remedy: "The StorageClass does not offer the access mode that the claim asks for. Ask for \
             `ReadWriteOnce`: each claim has one pod only.",
+        mistake: Some(&mistakes::WRONG_ACCESS_MODE),
+        ..ROW
     },
     CauseRow {
         id: "claim_missing",
@@ -254,6 +303,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::claim_missing,
         remedy: "The pod names a claim that does not exist. Let `volumeClaimTemplates` make one \
             for each pod.",
+        ..ROW
     },
     CauseRow {
         id: "placement_impossible",
@@ -262,6 +312,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::placement_impossible,
         remedy: "No node can ever take the pod as it asks. Remove the nodeSelector or affinity, \
             or ask for less CPU and memory.",
+        ..ROW
     },
     CauseRow {
         id: "host_port",
@@ -271,6 +322,7 @@ const ROWS: &[CauseRow] = &[
         remedy: "Take `hostPort` (or `hostNetwork`) out of the pod template: a node has each of \
             its ports only once, so only one of the pods fits on a node. Each pod has an address \
             of its own, and the headless Service needs no port of the node.",
+        ..ROW
     },
     CauseRow {
         id: "host_port_taken",
@@ -280,6 +332,7 @@ const ROWS: &[CauseRow] = &[
         remedy: "Another pod has the port of the node that the template asks for. Take `hostPort` \
             (or `hostNetwork`) out of the template, which needs none, or grade again when the \
             port is free.",
+        ..ROW
     },
     CauseRow {
         id: "claim_pending",
@@ -288,6 +341,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::claim_pending,
         remedy: "The cluster did not provide the volume. If its words name nothing that the \
             manifest asks for, grade again when it does.",
+        ..ROW
     },
     CauseRow {
         id: "no_room_for_more",
@@ -296,6 +350,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::no_room_for_more,
         remedy: "The cluster has no room for more pods than the submission asks for. Nothing is \
             wrong with your manifest.",
+        ..ROW
     },
     CauseRow {
         id: "no_room",
@@ -304,6 +359,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::no_room,
         remedy: "The cluster has no room for the pod now. Nothing is wrong with your manifest: \
             grade again when there is room.",
+        ..ROW
     },
     CauseRow {
         id: "not_scheduled",
@@ -313,6 +369,7 @@ const ROWS: &[CauseRow] = &[
         remedy: "The scheduler finds no node, and why is not known to be the manifest's fault, \
             nor the cluster's. If its words name something of the manifest, change that; if not, \
             show them to whoever runs the cluster.",
+        ..ROW
     },
     CauseRow {
         id: "volume_not_mounted",
@@ -321,6 +378,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::volume_not_mounted,
         remedy: "The node could not mount the volume in time. If its words name a volume that the \
             pod template itself describes, correct that; if not, grade again.",
+        ..ROW
     },
     CauseRow {
         id: "quota",
@@ -329,6 +387,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::quota,
         remedy: "The namespace's quota leaves no room. Remove what is not needed in the \
             namespace, or ask for more.",
+        ..ROW
     },
     CauseRow {
         id: "pod_security",
@@ -339,6 +398,7 @@ const ROWS: &[CauseRow] = &[
             the namespace this level when it made it. Take that out of the pod template. Where it \
             is meant so, `--trust` makes the namespace without the level, and a namespace that \
             stands already keeps its own.",
+        ..ROW
     },
     CauseRow {
         id: "webhook_down",
@@ -348,6 +408,7 @@ const ROWS: &[CauseRow] = &[
         remedy: "An admission webhook of the cluster does not answer, so nothing can be made that \
             it has to look at. Nothing in your manifest can help: ask whoever runs the cluster to \
             mend or remove the webhook that the message names, and grade again.",
+        ..ROW
     },
     CauseRow {
         id: "pod_refused",
@@ -356,6 +417,7 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::pod_refused,
         remedy: "The API server refuses what the template chose, which is more than the lab asks. \
             Correct what the message names, or take it out.",
+        ..ROW
     },
     CauseRow {
         id: "policy",
@@ -366,6 +428,7 @@ const ROWS: &[CauseRow] = &[
             the lab asks for nothing special; its own words say why. If they name something that \
             your manifest can state, state it; else ask whoever runs the cluster, or grade in \
             another namespace.",
+        ..ROW
     },
     CauseRow {
         id: "name_taken",
@@ -375,6 +438,7 @@ const ROWS: &[CauseRow] = &[
         remedy: "The set cannot make a pod of its own by that name. Delete the pod that holds it \
             (`kubectl delete pod`): the set then makes its own, on the same claim. Then grade \
             again.",
+        ..ROW
     },
     CauseRow {
         id: "still_stopping",
@@ -384,6 +448,8 @@ const ROWS: &[CauseRow] = &[
         remedy: "The pod had less time to stop than it may take. Grade again with a longer \
             `--timeout`, or let the container end at SIGTERM: `exec` its program, or `trap 'exit \
             0' TERM`.",
+        effect: StopsTour,
+        ..ROW
     },
     CauseRow {
         id: "still_terminating",
@@ -392,6 +458,8 @@ const ROWS: &[CauseRow] = &[
         recognise: recognise::still_terminating,
         remedy: "The pod did not go in time. `kubectl describe pod` says what it waits for, \
             `kubectl get pod -o yaml` which finalizers hold it. Grade again when it is gone.",
+        effect: StopsTour,
+        ..ROW
     },
     CauseRow {
         id: "never_ready",
@@ -401,6 +469,7 @@ const ROWS: &[CauseRow] = &[
         remedy: "It was not Ready in the time allowed, and what keeps it is not known to be the \
             manifest's fault. `kubectl describe pod` says more; if it only needs longer, grade \
             again with a longer `--timeout`.",
+        ..ROW
     },
 ];
 
@@ -414,22 +483,8 @@ pub fn rows() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
 /// `out_of_time` says that waiting is over, so that what might have passed has not.
 pub(crate) fn find(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
     let Some(set) = timeline.set() else { return nothing_there(timeline) };
-    if set.deleted.is_some() || set.deletion_requested.is_some() {
-        return Some(Obstacle {
-            id: "set_deleted",
-            who: set.name.clone(),
-            fault: Cluster,
-            why: "somebody deleted the StatefulSet while it was graded".to_owned(),
-            log: vec![],
-            remedy: "Leave the namespace alone while it is graded, apply the StatefulSet again, \
-                and grade again.",
-            evidence: set
-                .deleted
-                .or(set.deletion_requested)
-                .map(|when| when.by)
-                .into_iter()
-                .collect(),
-        });
+    if let Some(deleted) = set_deleted(timeline) {
+        return Some(deleted);
     }
     let wanted = set.spec.replicas.unwrap_or(1);
     if wanted == 0 && timeline.replicas() == 0 {
@@ -438,6 +493,8 @@ pub(crate) fn find(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
             who: set.name.clone(),
             fault: Submission,
             why: "the StatefulSet asks for 0 replicas".to_owned(),
+            effect: StopsTour,
+            mistake: None,
             log: vec![],
             remedy: "Set `spec.replicas` to 3 or more.",
             evidence: vec![set.changed.by],
@@ -452,6 +509,8 @@ pub(crate) fn find(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
                 "the StatefulSet asks for {wanted} replicas, and no more than {MOST_REPLICAS} are \
                 graded"
             ),
+            effect: Effect::Blocks,
+            mistake: None,
             log: vec![],
             remedy: "Set `spec.replicas` to a number that the lab needs, 3 for example, and grade \
                 again.",
@@ -484,6 +543,24 @@ pub(crate) fn find(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
     })
 }
 
+/// That somebody deleted the graded set.
+pub(crate) fn set_deleted(timeline: &Timeline) -> Option<Obstacle> {
+    let set = timeline.set()?;
+    let when = set.deleted.or(set.deletion_requested)?;
+    Some(Obstacle {
+        id: "set_deleted",
+        who: set.name.clone(),
+        fault: Cluster,
+        why: "somebody deleted the StatefulSet while it was graded".to_owned(),
+        effect: StopsTour,
+        mistake: None,
+        log: vec![],
+        remedy: "Leave the namespace alone while it is graded, apply the StatefulSet again, and \
+            grade again.",
+        evidence: vec![when.by],
+    })
+}
+
 fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
     let (seq, subject) = timeline.subject.as_ref()?;
     let instead = subject.others.join(", ");
@@ -507,6 +584,8 @@ fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
         who: format!("namespace {}", subject.namespace),
         fault: Submission,
         why,
+        effect: Effect::Blocks,
+        mistake: None,
         log: vec![],
         remedy,
         evidence: vec![*seq],
@@ -518,7 +597,7 @@ pub(crate) fn crash_loop(timeline: &Timeline, pod: &PodLife) -> Option<(Obstacle
     let facts = OrdinalFacts::of(timeline, pod.ordinal, false);
     facts.pod.filter(|it| it.uid() == pod.uid())?;
     let (obstacle, container) = recognise(&facts)?;
-    Some((obstacle, container?)).filter(|(obstacle, _)| obstacle.is_loop())
+    Some((obstacle, container?)).filter(|(obstacle, _)| obstacle.effect == CrashLoop)
 }
 
 fn ask(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
@@ -530,7 +609,7 @@ fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
     ROWS.iter().filter(|row| facts.out_of_time || row.speaks == AtOnce).find_map(|row| {
         let sight = (row.recognise)(facts)?;
         let log = sight.container.as_deref().map(|it| facts.log(it)).unwrap_or_default();
-        let is_own_doing = sight.container.is_some() || row.id == "storage_limit";
+        let is_own_doing = sight.container.is_some() || row.is_pods_own;
         let (fault, remedy) = if is_own_doing || row.fault == Cluster || facts.is_the_submissions()
         {
             (row.fault, row.remedy)
@@ -542,6 +621,8 @@ fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
             who: facts.name(),
             fault,
             why: sight.why,
+            effect: row.effect,
+            mistake: row.mistake,
             log,
             remedy,
             evidence: sight.evidence,

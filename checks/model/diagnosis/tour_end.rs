@@ -1,8 +1,8 @@
 //! Why a tour ended, where no pod is to blame: somebody's change, a refusal, the time.
 
 use crate::model::{
-    diagnosis::{Cluster, find},
-    obstacle::Obstacle,
+    diagnosis::{Cluster, set_deleted},
+    obstacle::{Effect, Obstacle},
 };
 use crate::model::{
     observation::{End, Seq, Why},
@@ -17,7 +17,17 @@ fn obstacle(
     evidence: Vec<Seq>,
 ) -> Obstacle {
     let who = timeline.set().map_or_else(String::new, |set| set.name.clone());
-    Obstacle { id, who, fault: Cluster, why, log: vec![], remedy, evidence }
+    Obstacle {
+        id,
+        who,
+        fault: Cluster,
+        why,
+        effect: Effect::Blocks,
+        mistake: None,
+        log: vec![],
+        remedy,
+        evidence,
+    }
 }
 
 /// What ended a step: the API server refused what was asked, or somebody else changed the set.
@@ -27,7 +37,7 @@ pub(crate) fn refused(timeline: &Timeline, seq: Seq, answer: &str) -> Obstacle {
     const REFUSED: &str = "The API server refused what the grade has to do; its words say why. A \
         missing right: `stsgrade rbac` prints the Role. A policy: ask whoever runs the cluster, \
         or grade in another namespace.";
-    if let Some(deleted) = find(timeline, false).filter(|it| it.id == "set_deleted") {
+    if let Some(deleted) = set_deleted(timeline) {
         return deleted;
     }
     let (id, remedy) = if answer.contains("somebody else") {

@@ -4,6 +4,7 @@
 //! Checks 6 and 10 ask the same questions, of a replaced pod and of a pod that a scale-up brought
 //! back.
 
+use crate::mistakes::{self, Mistake};
 use std::cmp::Ordering;
 
 use crate::model::{
@@ -185,11 +186,11 @@ impl Timeline {
         self.deletes_when_scaled() || pod.spec().volumes.iter().any(|it| it.ephemeral.is_some())
     }
 
-    fn lost_claim_mistake(&self, pod: &PodLife) -> &'static str {
+    fn lost_claim_mistake(&self, pod: &PodLife) -> Option<&'static Mistake> {
         if pod.spec().volumes.iter().any(|it| it.ephemeral.is_some()) {
-            return "ephemeral_volume";
+            return Some(&mistakes::EPHEMERAL_VOLUME);
         }
-        if self.deletes_when_scaled() { "when_scaled_delete" } else { "" }
+        self.deletes_when_scaled().then_some(&mistakes::WHEN_SCALED_DELETE)
     }
 
     /// Whether the set asks for its claims to be deleted when it is scaled down.
@@ -201,7 +202,7 @@ impl Timeline {
     }
 
     /// Why a pod mounts no claim, as a mistake.
-    pub(crate) fn unclaimed_mistake(&self, pod: &PodLife) -> &'static str {
+    pub(crate) fn unclaimed_mistake(&self, pod: &PodLife) -> &'static Mistake {
         let spec = pod.spec();
         let mounted = |volume: &str| {
             spec.containers
@@ -212,13 +213,13 @@ impl Timeline {
             spec.volumes.iter().any(|volume| is(volume) && mounted(&volume.name))
         };
         if self.set().is_some_and(|set| !set.spec.volume_claim_templates.is_empty()) {
-            "not_mounted"
+            &mistakes::NOT_MOUNTED
         } else if uses(|it| it.empty_dir.is_some()) {
-            "empty_dir"
+            &mistakes::EMPTY_DIR
         } else if uses(|it| it.host_path.is_some()) {
-            "host_path"
+            &mistakes::HOST_PATH
         } else {
-            "no_volume"
+            &mistakes::NO_VOLUME
         }
     }
 
@@ -248,7 +249,8 @@ impl Timeline {
         }
         let standing = standing_of(&fates);
         let is_missing = fates.iter().all(|it| matches!(it, Fate::Gone { after: None, .. }));
-        let mistake = if is_missing { "wiped_at_start" } else { self.rewriting_mistake(old, new) };
+        let mistake =
+            if is_missing { &mistakes::WIPED_AT_START } else { self.rewriting_mistake(old, new) };
         verdict.push(id, text, standing, cites).because(mistake);
     }
 
@@ -257,7 +259,7 @@ impl Timeline {
     ///
     /// Both times are whole seconds, so what happened within one of them is told by what other
     /// pods' files say.
-    fn rewriting_mistake(&self, old: &PodLife, new: &PodLife) -> &'static str {
+    fn rewriting_mistake(&self, old: &PodLife, new: &PodLife) -> &'static Mistake {
         let pairs = || self.replacements().into_iter().chain(self.returns());
         let at_stop = match self.rewritten(old, new) {
             Some(Ordering::Less) => true,
@@ -266,7 +268,7 @@ impl Timeline {
             }
             _ => false,
         };
-        if at_stop { "overwritten_at_stop" } else { "overwritten_at_start" }
+        if at_stop { &mistakes::OVERWRITTEN_AT_STOP } else { &mistakes::OVERWRITTEN_AT_START }
     }
 
     /// When the first file of which nothing was kept was written, beside the first start of the new
@@ -331,7 +333,7 @@ impl Timeline {
                     standing,
                     cites,
                 )
-                .because("wiped_at_start");
+                .because(&mistakes::WIPED_AT_START);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Order: what checks 2, 7 and 8 ask of the pods that an episode moved.
 
+use crate::mistakes::{self, Mistake};
 use crate::model::{
     observation::{
         Seq,
@@ -60,15 +61,15 @@ impl Timeline {
         };
         verdict
             .push("ordered_ready", "the set asks for ordered pods", standing, [set.changed.by])
-            .because("parallel");
+            .because(&mistakes::PARALLEL);
     }
 
     /// What a broken order is to be explained by.
-    pub(crate) fn policy_mistake(&self) -> &'static str {
+    pub(crate) fn policy_mistake(&self) -> Option<&'static Mistake> {
         if self.set().is_some_and(|set| set.spec.pod_management_policy == "Parallel") {
-            "parallel"
+            Some(&mistakes::PARALLEL)
         } else {
-            ""
+            None
         }
     }
 

@@ -644,7 +644,8 @@ impl History {
     #[track_caller]
     pub(crate) fn assert(&self, id: &str, outcome: Outcome, mistakes: &[&str]) {
         let verdict = self.verdict(id);
-        let mut named: Vec<&str> = verdict.criteria.iter().filter_map(|it| it.mistake).collect();
+        let mut named: Vec<&str> =
+            verdict.criteria.iter().filter_map(|it| it.mistake).map(|it| it.id).collect();
         named.dedup();
         assert_eq!((verdict.outcome(), named.as_slice()), (outcome, mistakes), "{verdict:#?}");
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use checks::model::{
-    Fault, Obstacle, Timeline, Version, WaitStatus, What,
+    Effect, Fault, Obstacle, Timeline, Version, WaitStatus, What,
     observation::{Asked, Kind, Phase, Reference, StepName, Why},
 };
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
@@ -290,12 +290,11 @@ impl Tour<'_> {
         if !was_awaited || why == Why::Timeout || name == StepName::ScaleDown {
             return Ended::Over;
         }
-        let obstacle =
-            self.journal.with(|timeline| timeline.obstacles().last().map(|it| (it.id, it.fault)));
+        let obstacle = self
+            .journal
+            .with(|timeline| timeline.obstacles().last().map(|it| (it.effect, it.fault)));
         match obstacle {
-            Some(("still_terminating" | "still_stopping" | "set_deleted" | "zero_replicas", _)) => {
-                Ended::Over
-            }
+            Some((Effect::StopsTour, _)) => Ended::Over,
             Some((_, Fault::Submission)) => Ended::Broken,
             // Whatever the cluster lacks, in whatever words.
             _ => Ended::NoRoom,
@@ -425,17 +424,18 @@ impl Visit<'_> {
 
     /// Waits, unless somebody else changes the set.
     async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus) -> StepEnd {
-        const FOREIGN: &str = "somebody_else";
         let ask = |timeline: &Timeline| match someone_else(
             timeline,
             &self.baseline,
             &self.asked.lock().unwrap_or_else(PoisonError::into_inner),
         ) {
             Some(why) => WaitStatus::Stuck(Obstacle {
-                id: FOREIGN,
+                id: "somebody_else",
                 who: self.baseline.set.name.clone(),
                 fault: Fault::Cluster,
                 why,
+                effect: Effect::Interference,
+                mistake: None,
                 log: vec![],
                 remedy: "",
                 evidence: vec![],
@@ -443,7 +443,9 @@ impl Visit<'_> {
             None => ask(timeline),
         };
         match self.tour.wait(budget, ask).await {
-            StepEnd::Stuck(obstacle) if obstacle.id == FOREIGN => StepEnd::Refused(obstacle.why),
+            StepEnd::Stuck(obstacle) if obstacle.effect == Effect::Interference => {
+                StepEnd::Refused(obstacle.why)
+            }
             other => other,
         }
     }
