@@ -231,7 +231,7 @@ fn recordings_with_one_hostile_field_each() {
 #[test]
 fn recordings_that_are_broken_by_hostile_words() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/fail/pod_naming/deployment/recording.jsonl");
+        .join("fixtures/fail/no_stateful_set_but_others/deployment/recording.jsonl");
     let text = fs::read_to_string(&file).unwrap();
     let quoted = serde_json::to_string(HOSTILE).unwrap();
     let inner = &quoted[1..quoted.len() - 1];

@@ -215,7 +215,7 @@ async fn what_a_killed_clean_up_leaves_is_told() {
 #[tokio::test]
 async fn a_set_that_does_not_come_up_again_is_a_warning() {
     Lab::run("live-crashes", async |lab| {
-        lab.apply("fixtures/fail/identity_persistence/mkdir/submission.yaml").await;
+        lab.apply("fixtures/fail/container_ends/mkdir/submission.yaml").await;
         lab.settled("web", 3).await;
         let graded = lab.grade(&[]).await;
         assert_eq!(graded.status, 1, "{}", graded.told());

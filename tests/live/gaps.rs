@@ -4,7 +4,7 @@
 use crate::lab::{Lab, ctl};
 
 /// Each pod takes some seconds to be Ready.
-const SLOW: &str = "fixtures/inconclusive/gap/creation/submission.yaml";
+const SLOW: &str = "fixtures/inconclusive/sequential_creation/gap_at_creation/submission.yaml";
 /// A line that tells of a gap in the watch of pods.
 const GAP: [&str; 2] = ["\"gap\":", "\"kind\":\"Pod\""];
 

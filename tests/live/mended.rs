@@ -172,7 +172,7 @@ fn name(mended: &Path) -> String {
     mended.parent().and_then(Path::file_name).unwrap().to_string_lossy().replace('_', "-")
 }
 
-/// Every `fixtures/fail/<check>/<case>/mended.yaml`.
+/// Every `fixtures/fail/<group>/<case>/mended.yaml`.
 fn mended() -> Vec<PathBuf> {
     let folders = |path: &Path| -> Vec<PathBuf> {
         std::fs::read_dir(path).unwrap().map(|it| it.unwrap().path()).collect()
