@@ -8,7 +8,7 @@ use checks::model::{
     What,
     observation::{
         Diagnosis,
-        object::{ContainerStatus, Object},
+        object::{ContainerStatus, Object, StatefulSet},
     },
 };
 
@@ -25,7 +25,7 @@ const SHORTEST_CREDENTIAL: usize = 8;
 const KEY_LINE: usize = 40;
 
 /// Masks what containers said, wherever an observation holds it: last lines, last words, and what
-/// probes were answered.
+/// probes were answered. Commands of a template are masked alike: they may hold a password.
 ///
 /// Files on claims are not touched: what the pods wrote there is what is graded.
 pub fn mask_observation(what: &mut What) {
@@ -40,8 +40,21 @@ pub fn mask_observation(what: &mut What) {
                 .chain(&mut status.container_statuses)
                 .for_each(mask_status);
         }
+        What::Object(_, Object::StatefulSet(StatefulSet { spec: Some(spec), .. })) => {
+            let pod = &mut spec.template.spec;
+            for container in pod.init_containers.iter_mut().chain(&mut pod.containers) {
+                let words = container.command.iter_mut().chain(&mut container.args);
+                words.for_each(|word| *word = mask_script(word));
+            }
+        }
         _ => {}
     }
+}
+
+/// Masks each line of a script, which stays as many lines as it was.
+fn mask_script(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    mask_lines(&lines).join("\n")
 }
 
 fn mask_status(status: &mut ContainerStatus) {
@@ -214,7 +227,15 @@ fn mask_addresses(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{mask, mask_lines};
+    use checks::model::{
+        What,
+        observation::{
+            Change,
+            object::{Container, Object, StatefulSet},
+        },
+    };
+
+    use super::{mask, mask_lines, mask_observation};
 
     #[test]
     fn values_of_secret_names_are_masked() {
@@ -273,6 +294,21 @@ mod tests {
     }
 
     /// Catches a log that explains nothing any more.
+    /// Catches a password that the template's command holds.
+    #[test]
+    fn commands_of_the_template_are_masked() {
+        let mut set = StatefulSet { spec: Some(Default::default()), ..Default::default() };
+        let script = "set -e\nPGPASSWORD=hunter2 psql\nhostname > /data/id";
+        set.spec.as_mut().unwrap().template.spec.containers = vec![Container {
+            command: vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()],
+            ..Container::default()
+        }];
+        let mut what = What::Object(Change::Added, Object::StatefulSet(set));
+        mask_observation(&mut what);
+        let said = format!("{what:?}");
+        assert!(!said.contains("hunter2") && said.contains("hostname > /data/id"), "{said}");
+    }
+
     #[test]
     fn what_tells_no_secret_stays() {
         for said in [

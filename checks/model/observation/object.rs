@@ -272,6 +272,10 @@ objects! {
         name: String,
         /// Image.
         image: String,
+        /// What it runs, in the template of a set only.
+        command: Vec<String>,
+        /// The arguments of what it runs, in the template of a set only.
+        args: Vec<String>,
         /// `Always` makes an init container a sidecar.
         restart_policy: String,
         /// Mounts.
@@ -538,6 +542,9 @@ objects! {
 }
 
 /// What is left out of the recording.
+/// Stands at the end of a command of which only the beginning is kept.
+pub const CUT: &str = "…";
+
 trait Empty {
     fn is_empty(&self) -> bool;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use checks::model::observation::{
     Change, Kind,
-    object::{Metadata, Object, StatefulSet},
+    object::{CUT, Metadata, Object, Pod, StatefulSet},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -85,14 +85,45 @@ fn slim(object: &mut Object) {
     if !matches!(object.kind(), Kind::Pod | Kind::EndpointSlice | Kind::Service) {
         metadata_mut(object).labels.clear();
     }
+    // The template says what its pods run.
+    if let Object::Pod(Pod { spec: Some(spec), .. }) = object {
+        for container in spec.init_containers.iter_mut().chain(&mut spec.containers) {
+            container.command.clear();
+            container.args.clear();
+        }
+    }
     if let Object::StatefulSet(set) = object
         && let Some(spec) = &mut set.spec
     {
         spec.template.metadata.annotations.clear();
+        let pod = &mut spec.template.spec;
+        for container in pod.init_containers.iter_mut().chain(&mut pod.containers) {
+            bound(&mut container.command);
+            bound(&mut container.args);
+        }
         for template in &mut spec.volume_claim_templates {
             template.status = Default::default();
             template.metadata.annotations.clear();
         }
+    }
+}
+
+/// The most that is kept of a container's command, or of its arguments, in bytes.
+const MAX_COMMAND_BYTES: usize = 8 << 10;
+
+/// Cuts a command that is too long to be kept, and says so in its last word.
+fn bound(words: &mut Vec<String>) {
+    let mut room = MAX_COMMAND_BYTES;
+    for place in 0..words.len() {
+        let word = &mut words[place];
+        if word.len() <= room {
+            room -= word.len();
+            continue;
+        }
+        word.truncate(word.floor_char_boundary(room));
+        word.push_str(CUT);
+        words.truncate(place + 1);
+        return;
     }
 }
 
@@ -141,7 +172,7 @@ fn metadata_mut(object: &mut Object) -> &mut Metadata {
 mod tests {
     use checks::model::{
         observation::Change,
-        observation::object::{Metadata, Object, Pod, PodSpec},
+        observation::object::{Container, Metadata, Object, Pod, PodSpec, StatefulSet},
     };
 
     use super::LastSeen;
@@ -225,6 +256,36 @@ mod tests {
         );
         assert!(known.line(Change::Listed, pod("4", "Running", "node")).is_some());
         assert!(known.line(Change::Deleted, pod("5", "Running", "node")).is_some());
+    }
+
+    /// Catches pods that repeat the template's command on each line, and a set whose command is
+    /// lost, or of any length.
+    #[test]
+    fn commands_are_kept_of_the_template_alone() {
+        let runs = |word: &str| PodSpec {
+            containers: vec![Container {
+                command: vec!["sh".to_owned(), word.to_owned(), "more".to_owned()],
+                ..Container::default()
+            }],
+            ..PodSpec::default()
+        };
+        let of_set = |word: &str| {
+            let mut set = StatefulSet { spec: Some(Default::default()), ..Default::default() };
+            set.spec.as_mut().unwrap().template.spec = runs(word);
+            match LastSeen::default().line(Change::Added, Object::StatefulSet(set)) {
+                Some(Object::StatefulSet(set)) => {
+                    set.spec.unwrap().template.spec.containers[0].command.clone()
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(of_set("-c"), ["sh", "-c", "more"]);
+        let long = of_set(&"é".repeat(super::MAX_COMMAND_BYTES));
+        assert!(long.len() == 2 && long[1].ends_with("é…"), "{long:?}");
+        assert!(long[1].len() <= super::MAX_COMMAND_BYTES + 4);
+        let pod = Pod { spec: Some(runs("-c")), ..Pod::default() };
+        let kept = spec(LastSeen::default().line(Change::Added, Object::Pod(pod))).unwrap();
+        assert!(kept.containers[0].command.is_empty());
     }
 
     #[test]
