@@ -12,7 +12,7 @@ use clap::{
     error::ErrorKind,
 };
 
-use crate::{console::sanitize::sanitize, exit, report::Format};
+use crate::{console::sanitize::sanitize, console::terminal::Colour, exit, report::Format};
 
 /// Grades the Kubernetes lab "StatefulSets Deep Dive" against a live namespace.
 #[derive(Debug, Parser)]
@@ -84,6 +84,9 @@ pub struct Reporting {
     /// The formats of the report, and where each goes.
     #[arg(short, long, help = output_help(), value_name = "FORMAT[=FILE]", value_parser = OsStringValueParser::new().try_map(output))]
     pub output: Vec<Output>,
+    /// Show every criterion, with the lines of the recording that show it.
+    #[arg(short, long)]
+    pub verbose: bool,
     /// Print nothing but the report and errors.
     #[arg(short, long)]
     pub quiet: bool,
@@ -93,6 +96,17 @@ pub struct Reporting {
     /// Exit with 0 whatever the score is, as long as there is one.
     #[arg(long, conflicts_with = "fail_under")]
     pub exit_zero: bool,
+    /// Whether there is colour.
+    #[command(flatten)]
+    pub style: Style,
+}
+
+/// How standard output looks.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Style {
+    /// When to use colour: auto, always or never.
+    #[arg(long, value_enum, hide_possible_values = true, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
 }
 
 /// One `-o`: a format, and where it goes.
@@ -230,6 +244,9 @@ pub struct List {
     /// The list's format: text, json or markdown.
     #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = ListFormat::Text, value_name = "FORMAT")]
     pub output: ListFormat,
+    /// Whether there is colour.
+    #[command(flatten)]
+    pub style: Style,
 }
 
 /// `stsgrade explain`.
@@ -238,6 +255,9 @@ pub struct Explain {
     /// A test's number, a check's name, or a mistake's (`stsgrade list` names them all).
     #[arg(value_name = "CHECK|MISTAKE")]
     pub topic: String,
+    /// Whether there is colour.
+    #[command(flatten)]
+    pub style: Style,
 }
 
 /// `stsgrade rbac`.

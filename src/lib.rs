@@ -10,5 +10,6 @@ pub mod console;
 pub mod exit;
 pub mod plan;
 pub mod recording;
+pub mod remedy;
 pub mod report;
 pub mod submission;

@@ -106,13 +106,7 @@ fn judged(case: &Case) -> Result<Judged, String> {
     let folded = Reader::open(&case.folder.join("recording.jsonl"))
         .and_then(recording::fold)
         .map_err(|error| error.to_string())?;
-    let header = folded.header;
-    let source = Source {
-        digest: folded.digest,
-        cluster: header.cluster,
-        started_at: header.started_at,
-        namespace: header.namespace,
-    };
+    let source = Source::of(&folded.header, folded.digest);
     let verdicts = checks::judge(&folded.timeline);
     let lost = |outcome| CHECKS.iter().zip(&verdicts).find(|(_, it)| it.outcome() == outcome);
     let first = lost(Outcome::Fail).or_else(|| lost(Outcome::Inconclusive));

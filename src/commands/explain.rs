@@ -22,7 +22,7 @@ const ALIKE: f64 = 0.7;
 
 pub(super) fn run(args: &Explain) -> Exit {
     let topic = args.topic.trim().to_ascii_lowercase().replace('-', "_");
-    let page = Page { look: TermStyle::of_stdout(), out: String::new() };
+    let page = Page { look: TermStyle::of_stdout(args.style.color), out: String::new() };
     if let Some(check) = find(&topic) {
         return show(page.check(check).as_bytes());
     }

@@ -11,6 +11,7 @@ use crate::{
     cli,
     cluster::{
         Cluster, Failure, Journal, Signal,
+        client::{connect::LAB_NAMESPACE, error::UNREADABLE_MANIFEST},
         grade::{Announcement, Grade, GradeRequest, suggest_namespace},
         restore::Restored,
     },
@@ -28,14 +29,28 @@ pub(super) fn run(args: &cli::Grade) -> Exit {
     };
     let submission = match read(args) {
         Ok(submission) => submission,
-        Err(failure) => return outputs.fail(&failure),
+        Err(failure) => return outputs.fail_or_refuse(&failure, &refusal(args)),
     };
     block_on(async {
         match grade(args, &mut outputs, submission).await {
             Ok(exit) => exit,
+            Err(Early::Failed(failure)) => outputs.fail_or_refuse(&failure, &refusal(args)),
             Err(early) => outputs.end(early),
         }
     })
+}
+
+/// What a report says of a manifest that was never graded: where it would have been, and its file.
+fn refusal(args: &cli::Grade) -> Source {
+    let namespace = args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE);
+    Source {
+        namespace: namespace.to_owned(),
+        file: match args.filename.as_slice() {
+            [only] => named(only),
+            _ => None,
+        },
+        ..Source::default()
+    }
 }
 
 /// What `-f` names: read, and refused, before any cluster is asked.
@@ -43,10 +58,10 @@ fn read(args: &cli::Grade) -> Result<Option<Submission>, Failure> {
     if args.filename.is_empty() {
         return Ok(None);
     }
-    let target =
-        args.target.namespace.as_deref().unwrap_or(crate::cluster::client::connect::LAB_NAMESPACE);
+    let target = args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE);
     Submission::read(&args.filename, target).map(Some).map_err(|error| {
-        let failure = Failure::new("submission", error.to_string(), error.next());
+        let id = if error.is_in_the_manifest() { UNREADABLE_MANIFEST } else { "submission" };
+        let failure = Failure::new(id, error.to_string(), error.next());
         match error.place() {
             Some(place) => failure.at(place, error.field().unwrap_or_default()),
             None => failure,
@@ -148,12 +163,7 @@ async fn report(
     progress: &Progress,
 ) -> Exit {
     journal.flush();
-    let source = Source {
-        digest: journal.digest(),
-        cluster: header.cluster.clone(),
-        started_at: header.started_at.clone(),
-        namespace: header.namespace.clone(),
-    };
+    let source = Source::of(header, journal.digest());
     let (report, pages) = journal.judged(|timeline| {
         let report = Report::of(&source, timeline);
         let pages = outputs.pages(&RunResult::Judged { report: &report, timeline });
@@ -253,11 +263,18 @@ fn asked(args: &cli::Grade, submission: Option<&Submission>) -> AskedOptions {
         command: "grade".to_owned(),
         statefulset: args.statefulset.clone(),
         filename: submission.is_some(),
+        files: args.filename.iter().filter_map(|it| named(it)).collect(),
         manifests: submission.map(|it| it.digest.clone()),
         probe_image: args.probe_image.clone(),
         timeout_seconds: args.timeout.map(|it| it.as_secs()),
         cleanup: args.cleanup,
     }
+}
+
+/// How a manifest is named in a recording: never by an absolute path, and not where it has no name.
+fn named(file: &Path) -> Option<String> {
+    let name = if file.is_absolute() { Path::new(file.file_name()?) } else { file };
+    Some(name.display().to_string()).filter(|it| it != "-")
 }
 
 /// `Service/web, StatefulSet/web`.

@@ -34,12 +34,7 @@ pub(super) fn run(args: &Judge) -> Exit {
 /// The report on a recording: the live grade and the judge make it alike.
 pub(super) fn report(folded: &Folded) -> Report {
     let header = &folded.header;
-    let source = Source {
-        digest: folded.digest.clone(),
-        cluster: header.cluster.clone(),
-        started_at: header.started_at.clone(),
-        namespace: header.namespace.clone(),
-    };
+    let source = Source::of(header, folded.digest.clone());
     Report::of(&source, &folded.timeline)
 }
 

@@ -38,7 +38,7 @@ struct Named {
 
 pub(super) fn run(args: &List) -> Exit {
     let page = match args.output {
-        ListFormat::Text => text(TermStyle::of_stdout()),
+        ListFormat::Text => text(TermStyle::of_stdout(args.style.color)),
         ListFormat::Markdown => markdown(),
         ListFormat::Json => match serde_json::to_string_pretty(&page()) {
             Ok(page) => page + "\n",
@@ -69,13 +69,19 @@ fn page() -> Page {
 
 fn text(look: TermStyle) -> String {
     let mut out = String::new();
-    let title = CHECKS.iter().map(|it| it.title.len()).max().unwrap_or(0);
-    let _ = writeln!(out, "{:>4}  {:<title$}  {:>6}  Name", "Test", "Title", "Points");
+    let mut table = look.table(&["Test", "Title", "Points", "Name"]);
+    let mut sum = 0;
     for it in &CHECKS {
-        let _ = writeln!(out, "{:>4}  {:<title$}  {:>6}  {}", it.test, it.title, it.points, it.id);
+        table.add_row([
+            it.test.to_string(),
+            it.title.to_owned(),
+            it.points.to_string(),
+            it.id.to_owned(),
+        ]);
+        sum += it.points;
     }
-    let sum: u32 = CHECKS.iter().map(|it| it.points).sum();
-    let _ = writeln!(out, "{:>4}  {:<title$}  {sum:>6}", "", "");
+    table.add_row([String::new(), "all".to_owned(), sum.to_string(), String::new()]);
+    let _ = writeln!(out, "{}", look.lines(&table));
     if !MISTAKES.is_empty() {
         let _ = writeln!(out, "\nMistakes that a report may name:");
         for it in MISTAKES {

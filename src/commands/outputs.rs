@@ -1,5 +1,7 @@
 //! Where a run's report goes: standard output and files, in every format that was asked for.
 
+use checks::model::Timeline;
+
 use crate::{
     cli::Reporting,
     cluster::Failure,
@@ -10,7 +12,9 @@ use crate::{
     },
     console::{sanitize::sanitize, terminal::TermStyle},
     exit::Exit,
-    report::{Format, Identity, Problem, Report, ReportFiles, RunResult, View, WriteError, render},
+    report::{
+        Format, Identity, Problem, Report, ReportFiles, RunResult, Source, View, WriteError, render,
+    },
 };
 
 /// The outputs of one run.
@@ -37,8 +41,12 @@ impl<'a> Outputs<'a> {
 
     /// The documents for that result.
     pub(super) fn pages(&self, result: &RunResult<'_>) -> Pages {
-        let view =
-            View { result: *result, style: TermStyle::of_stdout(), identity: &self.identity };
+        let view = View {
+            result: *result,
+            style: TermStyle::of_stdout(self.reporting.style.color),
+            verbose: self.reporting.verbose,
+            identity: &self.identity,
+        };
         let format = self.reporting.stdout();
         // Standard error tells a person why nothing was graded.
         let is_told = format == Format::Text && matches!(result, RunResult::NotGraded(_));
@@ -60,6 +68,17 @@ impl<'a> Outputs<'a> {
     pub(super) fn fail(&mut self, failure: &Failure) -> Exit {
         self.not_graded(&problem(failure));
         fail(failure)
+    }
+
+    /// Grades a manifest 0 that is wrong in itself; says of anything else why nothing was graded.
+    pub(super) fn fail_or_refuse(&mut self, failure: &Failure, source: &Source) -> Exit {
+        if !failure.is_in_the_manifest() {
+            return self.fail(failure);
+        }
+        let report = Report::refused(&problem(failure), source);
+        let timeline = Timeline::default();
+        let pages = self.pages(&RunResult::Judged { report: &report, timeline: &timeline });
+        self.deliver(&report, &pages)
     }
 
     /// Says in every output that a signal came before the report.

@@ -13,7 +13,7 @@ use checks::model::{
 };
 
 /// What stands in the place of a secret.
-const MASK: &str = "***";
+pub const MASK: &str = "***";
 /// Parts of names whose values are secret.
 const NAMES: [&str; 7] =
     ["PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "CREDENTIAL", "KEY"];

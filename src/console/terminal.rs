@@ -8,7 +8,7 @@ use crate::console::sanitize;
 const NARROWEST: usize = 60;
 
 /// The widest: longer lines are hard to read.
-const WIDEST: usize = 99;
+const WIDEST: usize = 120;
 
 /// The width where nobody says otherwise.
 pub const WIDTH: usize = 80;
@@ -41,12 +41,13 @@ impl TermStyle {
 
     /// For standard output as it is.
     #[must_use]
-    pub fn of_stdout() -> Self {
-        if !std::io::stdout().is_terminal() {
-            return Self::PLAIN;
-        }
+    pub fn of_stdout(colour: Colour) -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
         let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0));
-        Self { width: width.clamp(NARROWEST, WIDEST), colour: colour_wanted() }
+        Self {
+            width: if is_terminal { width.clamp(NARROWEST, WIDEST) } else { WIDTH },
+            colour: colour.is_wanted(is_terminal),
+        }
     }
 
     /// The text in lines of the width, the first and the further ones behind what stands before
@@ -62,6 +63,23 @@ impl TermStyle {
         textwrap::wrap(text, options).iter().map(|line| sanitize::line(line.trim_end())).collect()
     }
 
+    /// A table with that header, as wide as its content and no wider than the terminal.
+    #[must_use]
+    pub fn table(self, header: &[&str]) -> comfy_table::Table {
+        let mut table = comfy_table::Table::new();
+        table.load_style(comfy_table::presets::NOTHING);
+        table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(self.width).unwrap_or(u16::MAX));
+        table.set_header(header.iter().copied());
+        table
+    }
+
+    /// The lines of a table, without blanks at their ends.
+    #[must_use]
+    pub fn lines(self, table: &comfy_table::Table) -> String {
+        table.lines().map(|it| it.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    }
+
     /// The text in that colour, if colour is wanted.
     #[must_use]
     pub fn paint(self, ink: Tone, text: &str) -> String {
@@ -75,8 +93,27 @@ impl TermStyle {
     }
 }
 
-/// See <https://no-color.org>.
-fn colour_wanted() -> bool {
-    let set = |name| std::env::var_os(name).is_some_and(|it| !it.is_empty());
-    !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|it| it != "dumb")
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Colour {
+    /// In a terminal, unless the environment says otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Colour {
+    /// Whether there is colour, by <https://no-color.org> and <https://bixense.com/clicolors>.
+    fn is_wanted(self, is_terminal: bool) -> bool {
+        let set = |name| std::env::var_os(name).is_some_and(|it| !it.is_empty() && it != "0");
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto if set("NO_COLOR") => false,
+            Self::Auto if set("CLICOLOR_FORCE") => true,
+            Self::Auto => is_terminal && std::env::var_os("TERM").is_none_or(|it| it != "dumb"),
+        }
+    }
 }

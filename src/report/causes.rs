@@ -2,15 +2,19 @@
 
 use checks::{
     CHECKS, Check, mistakes,
-    model::{Criterion, Fault, Outcome, Standing, Timeline, Verdict, verdict::AGAIN},
+    mistakes::Mistake,
+    model::{Criterion, Fault, Obstacle, Outcome, Standing, Timeline, Verdict, verdict::AGAIN},
 };
 use serde::Serialize;
 
 use crate::console::sanitize::{clip, clip_middle, sanitize};
+use crate::remedy::{change::Change, commands, commands::Names, edit, harmless};
 use crate::report::{CheckResult, Points};
 
 /// Characters of one line of a container's log.
 const LOG_LINE: usize = 300;
+/// Characters of one line of the submission.
+const MAX_CODE_CHARS: usize = 500;
 
 /// Something that cost points, or left them undecided.
 #[derive(Clone, Debug, Serialize)]
@@ -30,15 +34,55 @@ pub struct Cause {
     /// Their points.
     pub points: Points,
     /// In a few words.
-    #[serde(skip)]
     pub title: String,
+    /// What was expected and what was seen instead, at most [`MAX_SEEN`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Seen>,
     /// The stuck container's last lines.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,
-    /// The lines as they are and as they should be, where that is known.
-    #[serde(skip)]
-    pub change: Option<(String, String)>,
+    /// What the lab's own text gets wrong about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lab: Option<&'static str>,
+    /// The lines of the submission to change, in its own names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// Lines such as those to look for, and as they should be, where the own ones cannot be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub example: Option<Example>,
+    /// What to type once the lines are changed, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
+    /// What to type to see it with one's own eyes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub see: Vec<String>,
 }
+
+/// What one test found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Seen {
+    /// Which test.
+    pub test: u8,
+    /// What must be so.
+    pub asked: String,
+    /// What was expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was seen.
+    pub actual: String,
+}
+
+/// Lines of somebody else's manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Example {
+    /// As they are in the mistake.
+    pub before: String,
+    /// As they should be.
+    pub after: String,
+}
+
+/// How many findings of a cause are told in full.
+const MAX_SEEN: usize = 2;
 
 /// What makes two losses one.
 #[derive(PartialEq, Eq)]
@@ -57,6 +101,7 @@ pub(super) fn find(
     timeline: &Timeline,
     verdicts: &[Verdict; 10],
     rows: &mut [CheckResult],
+    names: &Names,
 ) -> Vec<Cause> {
     let mut found: Vec<(Key, Cause)> = vec![];
     for ((check, verdict), row) in CHECKS.iter().zip(verdicts).zip(rows.iter()) {
@@ -72,6 +117,7 @@ pub(super) fn find(
                 found.len() - 1
             });
         let cause = &mut found[place].1;
+        see_more(cause, row);
         cause.tests.push(check.test);
         cause.points += Points::whole(check.points);
     }
@@ -82,7 +128,15 @@ pub(super) fn find(
             sanitize(&way)
         );
     }
-    let mut causes: Vec<Cause> = found.into_iter().map(|(_, cause)| cause).collect();
+    let mut causes: Vec<Cause> = vec![];
+    for (key, mut cause) in found {
+        let who = match &key {
+            Key::Obstacle(_, who) => timeline.is_pod(who).then_some(who.as_str()),
+            _ => None,
+        };
+        teach(&mut cause, timeline, who, names);
+        causes.push(cause);
+    }
     let gravity = |it: &Cause| match it.fault {
         Some(Fault::Submission) => 0,
         Some(Fault::Cluster) => 1,
@@ -94,6 +148,51 @@ pub(super) fn find(
         row.cause = causes.iter().position(|cause| cause.tests.contains(&row.test));
     }
     causes
+}
+
+/// Adds what a test found, where it is not told yet.
+fn see_more(cause: &mut Cause, row: &CheckResult) {
+    let decisive = row.criteria.iter().filter(|it| it.outcome == row.outcome);
+    for part in decisive.filter(|it| it.standing == "broken") {
+        let Some(actual) = &part.actual else { continue };
+        let is_told = cause.seen.iter().any(|it| it.actual == *actual);
+        // One finding of each test says more than two of the first.
+        let is_of_told_test = cause.seen.iter().any(|it| it.test == row.test);
+        if cause.seen.len() == MAX_SEEN || is_told || is_of_told_test {
+            return;
+        }
+        cause.seen.push(Seen {
+            test: row.test,
+            asked: part.text.clone(),
+            expected: part.expected.clone().filter(|it| *it != part.text),
+            actual: actual.clone(),
+        });
+    }
+}
+
+/// Adds what to change and what to type.
+fn teach(cause: &mut Cause, timeline: &Timeline, who: Option<&str>, names: &Names) {
+    cause.lab = mistakes::lab_note(cause.id);
+    if cause.fault == Some(Fault::Submission) {
+        cause.changes = edit::changes(cause.id, timeline)
+            .into_iter()
+            .map(|mut change| {
+                change.object = sanitize(&change.object);
+                for line in &mut change.lines {
+                    line.text = clip(&line.text, MAX_CODE_CHARS);
+                }
+                change
+            })
+            .collect();
+        if !cause.changes.is_empty() {
+            cause.example = None;
+        }
+        let who = who.and_then(harmless);
+        cause.commands = commands::mend(cause.id, who.as_deref(), names);
+        cause.commands.push(commands::grade_again(names));
+        let first = cause.tests.first().copied().unwrap_or_default();
+        cause.see = commands::see(first, who.as_deref(), names);
+    }
 }
 
 /// The first criterion that stands as gravely as the whole verdict.
@@ -116,8 +215,13 @@ fn cause(
         tests: vec![],
         points: Points::ZERO,
         title,
+        seen: vec![],
         log: vec![],
-        change: None,
+        lab: None,
+        changes: vec![],
+        example: None,
+        commands: vec![],
+        see: vec![],
     };
     let Some(criterion) = decisive else {
         let why = "the recording shows nothing of it";
@@ -131,13 +235,15 @@ fn cause(
             let advice = criterion.advice.as_ref();
             let remedy =
                 advice.map_or_else(|| mistake.remedy.to_owned(), |it| sanitize(&it.remedy));
-            let change = advice
-                .map_or((mistake.before.to_owned(), mistake.after.to_owned()), |it| {
-                    (harmless(&it.before), harmless(&it.after))
-                });
+            let example = match advice {
+                Some(it) => {
+                    Example { before: clip_lines(&it.before), after: clip_lines(&it.after) }
+                }
+                None => Example::of(mistake),
+            };
             let known =
                 bare(mistake.id, mistake.title.to_owned(), mistake.explanation.to_owned(), remedy);
-            (Key::Mistake(mistake.id), Cause { change: Some(change), ..known })
+            (Key::Mistake(mistake.id), Cause { example: Some(example), ..known })
         }
         (Standing::Broken { actual, .. }, None) => (
             Key::Check(check.id),
@@ -150,12 +256,10 @@ fn cause(
         ),
         (Standing::Blocked(obstacle), _) => {
             let told = format!("{}: {}", sanitize(&obstacle.who), sanitize(&obstacle.why));
-            let known =
-                bare(obstacle.id, clip_middle(&told, 100), told, obstacle.remedy.to_owned());
+            let known = bare(obstacle.id, title(obstacle), told, obstacle.remedy.to_owned());
             let log = obstacle.log.iter().map(|line| clip(line, LOG_LINE)).collect();
-            let change =
-                mistakes::find(obstacle.id).map(|it| (it.before.to_owned(), it.after.to_owned()));
-            (Key::Obstacle(obstacle.id, obstacle.who.clone()), Cause { log, change, ..known })
+            let example = mistakes::find(obstacle.id).map(Example::of);
+            (Key::Obstacle(obstacle.id, obstacle.who.clone()), Cause { log, example, ..known })
         }
         (Standing::Unseen { why, remedy }, _) => (
             Key::Unseen(why.clone()),
@@ -189,8 +293,19 @@ fn cause(
     }
 }
 
+/// The obstacle in a few words: its object, and its row of the table.
+fn title(obstacle: &Obstacle) -> String {
+    format!("{}: {}", clip_middle(&obstacle.who, 80), obstacle.id.replace('_', " "))
+}
+
+impl Example {
+    fn of(mistake: &Mistake) -> Self {
+        Self { before: mistake.before.to_owned(), after: mistake.after.to_owned() }
+    }
+}
+
 /// Lines in a submission's own names, which may hold anything.
-fn harmless(lines: &str) -> String {
+fn clip_lines(lines: &str) -> String {
     lines.lines().map(|line| clip(line, LOG_LINE)).collect::<Vec<_>>().join("\n")
 }
 

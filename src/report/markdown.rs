@@ -72,11 +72,24 @@ fn cause(out: &mut String, number: usize, it: &Cause) {
     if !it.log.is_empty() {
         fenced(out, "text", &it.log.join("\n"));
     }
-    if let Some((before, after)) = &it.change {
+    if let Some(note) = it.lab {
+        let _ = writeln!(out, "\n{}", escape(note));
+    }
+    for change in &it.changes {
+        let _ = writeln!(out, "\n{}:", escape(&change.object));
+        let lines: Vec<String> = change.signed().into_iter().map(|(_, line)| line).collect();
+        fenced(out, "diff", &lines.join("\n"));
+    }
+    if let Some(example) = &it.example {
         let signed = |sign: char, text: &str| -> Vec<String> {
             text.lines().map(|line| format!("{sign} {line}")).collect()
         };
-        fenced(out, "diff", &[signed('-', before), signed('+', after)].concat().join("\n"));
+        let lines = [signed('-', &example.before), signed('+', &example.after)].concat();
+        let _ = writeln!(out, "\nLines such as these (the names are examples):");
+        fenced(out, "diff", &lines.join("\n"));
+    }
+    if !it.commands.is_empty() {
+        fenced(out, "bash", &it.commands.join("\n"));
     }
 }
 

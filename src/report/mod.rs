@@ -19,6 +19,7 @@ mod markdown;
 mod points;
 mod prairielearn;
 mod problem;
+mod refused;
 mod summary;
 mod tap;
 pub mod text;
@@ -30,7 +31,11 @@ use checks::{
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::console::{sanitize::sanitize, terminal::TermStyle};
+use crate::{
+    console::{sanitize::sanitize, terminal::TermStyle},
+    recording::Header,
+    remedy,
+};
 
 pub use crate::report::{
     causes::Cause,
@@ -91,6 +96,8 @@ pub struct View<'a> {
     pub result: RunResult<'a>,
     /// Width and colour, for formats that are read in a terminal.
     pub style: TermStyle,
+    /// Whether such a format shows every criterion, too.
+    pub verbose: bool,
     /// Whose submission it is, for platforms that ask for it back.
     pub identity: &'a Identity,
 }
@@ -99,7 +106,7 @@ impl<'a> View<'a> {
     /// Without colour, 80 columns wide, of nobody's submission.
     #[must_use]
     pub const fn plain(result: RunResult<'a>) -> Self {
-        Self { result, style: TermStyle::PLAIN, identity: Identity::NONE }
+        Self { result, style: TermStyle::PLAIN, verbose: false, identity: Identity::NONE }
     }
 }
 
@@ -139,6 +146,25 @@ pub struct Source {
     pub started_at: String,
     /// The namespace of the header, for a recording that ends before it names its subject.
     pub namespace: String,
+    /// The manifest's file, as the student named it, where it is known.
+    pub file: Option<String>,
+}
+
+impl Source {
+    /// Of a recording with that header, whose judged part has that digest.
+    #[must_use]
+    pub fn of(header: &Header, digest: String) -> Self {
+        Self {
+            digest,
+            cluster: header.cluster.clone(),
+            started_at: header.started_at.clone(),
+            namespace: header.namespace.clone(),
+            file: match header.asked.files.as_slice() {
+                [only] => Some(only.clone()),
+                _ => None,
+            },
+        }
+    }
 }
 
 /// A judged recording.
@@ -290,9 +316,10 @@ impl Report {
             .zip(verdicts)
             .map(|(check, verdict)| row(timeline, check, verdict))
             .collect();
-        let causes = causes::find(timeline, verdicts, &mut rows);
         let namespace =
             if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
+        let names = remedy::names(timeline, namespace, source.file.as_deref());
+        let causes = causes::find(timeline, verdicts, &mut rows, &names);
         let sum = |outcome: Option<Outcome>| {
             rows.iter()
                 .filter(|row| outcome.is_none_or(|it| it == row.outcome))

@@ -1,10 +1,10 @@
-//! The report for a person: the score, why points are missing, every check, and how to win the
-//! rest.
+//! The report for a person: the score, and for each cause of a loss what was seen, why, the lines to
+//! change and the commands to type.
 
 use std::io::{self, Write};
 
 use checks::{
-    CHECKS, Check,
+    CHECKS,
     model::{Fault, Outcome},
 };
 
@@ -12,22 +12,24 @@ use crate::console::{
     sanitize,
     terminal::{TermStyle, Tone},
 };
+use crate::remedy::change::{Change, Sign};
 use crate::report::{
     Cause, CheckResult, CriterionResult, Points, Problem, Report, RunResult, View, causes::sentence,
 };
 
-/// The parts of one check that are spelt out; the rest are counted.
-const PARTS: usize = 3;
-
-/// The width of the labels before the details of a check.
-const LABEL: usize = 12;
+/// The width of the labels before the details of a cause, in columns.
+const LABEL_COLUMNS: usize = 10;
+/// How many criteria of a test are told where it stands alone.
+const MAX_PARTS: usize = 3;
+/// What stands before the labels.
+const INDENT: &str = "   ";
 
 /// The report, or why there is none.
 pub(super) fn page(view: &View<'_>) -> Vec<u8> {
     let mut page = vec![];
     // Writing to a vector cannot fail.
     let _ = match view.result {
-        RunResult::Judged { report, .. } => write(report, view.style, &mut page),
+        RunResult::Judged { report, .. } => write(report, view, &mut page),
         RunResult::NotGraded(problem) => not_graded(problem, &mut page),
     };
     page
@@ -41,18 +43,23 @@ fn not_graded(problem: &Problem, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "next:  {}", problem.next)
 }
 
-fn write(report: &Report, look: TermStyle, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page { look, out };
+fn write(report: &Report, view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page { look: view.style, out };
     page.score(report)?;
-    page.causes(report)?;
-    page.table(report)?;
+    page.marks(report)?;
     page.shown(report)?;
-    for (row, check) in
-        report.checks.iter().zip(&CHECKS).filter(|(row, _)| row.outcome != Outcome::Pass)
-    {
-        page.detail(report, row, check)?;
+    for (place, cause) in report.causes.iter().enumerate() {
+        page.cause(place + 1, cause)?;
     }
-    page.footer(report)
+    if view.verbose {
+        page.table(report)?;
+        for row in &report.checks {
+            page.criteria(row)?;
+        }
+        page.source(report)
+    } else {
+        page.hint(report)
+    }
 }
 
 struct Page<'o> {
@@ -98,62 +105,26 @@ impl Page<'_> {
         self.wrapped("", &format!("{set} in namespace {}", report.namespace), "")
     }
 
-    fn causes(&mut self, report: &Report) -> io::Result<()> {
-        for (fault, verb) in [
-            (Some(Fault::Submission), ["costs", "cost"]),
-            (Some(Fault::Cluster), ["leaves", "leave"]),
-            (None, ["leaves", "leave"]),
-        ] {
-            let those: Vec<(usize, &Cause)> =
-                report.causes.iter().enumerate().filter(|(_, it)| it.fault == fault).collect();
-            if those.is_empty() {
-                continue;
-            }
-            let points: Points = those.iter().map(|(_, it)| it.points).sum();
-            let (noun, verb) =
-                if those.len() == 1 { ("cause", verb[0]) } else { ("causes", verb[1]) };
-            let undecided = match fault {
-                Some(Fault::Submission) => "",
-                Some(Fault::Cluster) => " undecided",
-                None => " to be shown",
-            };
-            writeln!(self.out, "\n{} {noun} {verb} {points} points{undecided}:", those.len())?;
-            for (place, cause) in those {
-                let noun = if cause.tests.len() == 1 { "test" } else { "tests" };
-                let number = format!("{:>3}. ", place + 1);
-                self.wrapped(
-                    &number,
-                    &format!(
-                        "{}: {noun} {} ({})",
-                        cause.title,
-                        numbers(&cause.tests),
-                        cause.points
-                    ),
-                    "     ",
-                )?;
-            }
+    /// One mark for each test, in one line.
+    fn marks(&mut self, report: &Report) -> io::Result<()> {
+        let marks: Vec<String> = report
+            .checks
+            .iter()
+            .map(|row| {
+                let text = format!("{}{}", row.test, mark(row.outcome));
+                self.look.paint(tone(row.outcome), &text)
+            })
+            .collect();
+        let mut meaning = vec!["+ passed"];
+        let has = |outcome| report.checks.iter().any(|row| row.outcome == outcome);
+        if has(Outcome::Fail) {
+            meaning.push("x failed");
         }
-        Ok(())
-    }
-
-    fn table(&mut self, report: &Report) -> io::Result<()> {
-        let title = report.checks.iter().map(|row| row.title.len()).max().unwrap_or(0);
-        writeln!(
-            self.out,
-            "\n  {:>2}  {:<title$}  {:<12}  {:>6}",
-            "#", "Check", "Outcome", "Points"
-        )?;
-        for row in &report.checks {
-            let outcome = self.look.paint(ink(row.outcome), &format!("{:<12}", word(row.outcome)));
-            let points = format!("{}/{}", row.points, row.possible);
-            let cause = row.cause.map(|place| format!("  cause {}", place + 1)).unwrap_or_default();
-            writeln!(
-                self.out,
-                "  {:>2}  {:<title$}  {outcome}  {points:>6}{cause}",
-                row.test, row.title
-            )?;
+        if has(Outcome::Inconclusive) {
+            meaning.push("? undecided");
         }
-        Ok(())
+        writeln!(self.out, "Tests  {}", marks.join(" "))?;
+        writeln!(self.out, "       {}", meaning.join(", "))
     }
 
     /// By what each test was shown that passed, where somebody worked by hand: which of many tries
@@ -170,87 +141,119 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn detail(&mut self, report: &Report, row: &CheckResult, check: &Check) -> io::Result<()> {
-        let heading = format!("Test {}: {}", row.test, row.title);
-        writeln!(
-            self.out,
-            "\n{}, {}",
-            self.look.paint(Tone::Strong, &heading),
-            self.look.paint(ink(row.outcome), word(row.outcome))
-        )?;
-        self.labelled("Asked", check.asked)?;
-        let cause = row.cause.and_then(|place| Some((place, report.causes.get(place)?)));
-        let told = cause
-            .and_then(|(_, cause)| cause.tests.first())
-            .copied()
-            .filter(|first| *first != row.test);
-        self.parts(row, told.is_some())?;
-        match (cause, told) {
-            (Some((place, _)), Some(first)) => {
-                self.labelled("Why", &format!("Cause {}, as in test {first}.", place + 1))?
-            }
-            (Some((_, cause)), None) => self.explain(row, cause)?,
-            (None, _) => {}
+    /// What a cause is, and what it costs.
+    fn heading(&mut self, number: usize, cause: &Cause) -> io::Result<()> {
+        let noun = if cause.tests.len() == 1 { "test" } else { "tests" };
+        let costs = match cause.fault {
+            Some(Fault::Submission) => format!("costs {} points", cause.points),
+            Some(Fault::Cluster) => format!("leaves {} points undecided", cause.points),
+            None => format!("leaves {} points to be shown", cause.points),
+        };
+        let tests = numbers(&cause.tests);
+        let heading = format!("{}: {costs} ({noun} {tests})", cause.title);
+        for line in self.look.wrap(&format!("{number}. "), &heading, INDENT) {
+            writeln!(self.out, "{}", self.look.paint(Tone::Strong, &line))?;
         }
-        self.commands(&fill(check.see, report))
+        Ok(())
     }
 
-    /// What was checked and what was seen: of what decides the check, the first few.
-    ///
-    /// An obstacle that another test has `told` of is not told again.
-    fn parts(&mut self, row: &CheckResult, told: bool) -> io::Result<()> {
-        let decisive: Vec<&CriterionResult> =
-            row.criteria.iter().filter(|it| it.outcome == row.outcome).collect();
-        for part in decisive.iter().take(PARTS) {
-            self.labelled("Checked", &part.text)?;
-            let seen = match part.standing {
-                "blocked" => "Blocked by",
-                "unseen" => "Unseen",
-                "notShown" => "Not shown",
-                _ => "Seen",
-            };
-            if let Some(expected) = part.expected.as_ref().filter(|it| **it != part.text) {
+    fn cause(&mut self, number: usize, cause: &Cause) -> io::Result<()> {
+        writeln!(self.out)?;
+        self.heading(number, cause)?;
+        for seen in &cause.seen {
+            self.labelled("Checked", &format!("{} (test {})", seen.asked, seen.test))?;
+            if let Some(expected) = &seen.expected {
                 self.labelled("Expected", expected)?;
             }
-            if let Some(actual) =
-                part.actual.as_ref().filter(|_| !(told && part.standing == "blocked"))
-            {
-                self.labelled(seen, &format!("{actual}{}", lines(&part.evidence)))?;
-            }
+            self.labelled("Seen", &seen.actual)?;
         }
-        match decisive.len().saturating_sub(PARTS) {
-            0 => Ok(()),
-            more => self.labelled("", &format!("… and {more} more like this.")),
-        }
-    }
-
-    /// The cause in full, where it is met first.
-    fn explain(&mut self, row: &CheckResult, cause: &Cause) -> io::Result<()> {
-        let told = row.criteria.iter().any(|part| {
-            part.outcome == row.outcome
-                && part.actual.as_ref().is_some_and(|actual| {
-                    sentence(actual) == cause.explanation || *actual == cause.explanation
-                })
-        });
-        if !told {
+        let is_told = |text: &str| {
+            cause.seen.iter().any(|it| it.actual == text || sentence(&it.actual) == text)
+        };
+        if !is_told(&cause.explanation) {
             self.labelled("Why", &cause.explanation)?;
         }
         for (place, line) in cause.log.iter().enumerate() {
             let label = if place == 0 { "Its log" } else { "" };
             self.labelled(label, &format!("| {line}"))?;
         }
+        if let Some(note) = cause.lab {
+            self.labelled("The lab", note)?;
+        }
         if !cause.remedy.is_empty() {
             self.labelled("To do", &cause.remedy)?;
         }
-        let Some((before, after)) = &cause.change else { return Ok(()) };
-        writeln!(self.out, "  Change")?;
-        for line in change(before, after, self.look) {
-            writeln!(self.out, "{line}")?;
+        for lines in &cause.changes {
+            self.change(lines)?;
+        }
+        if let Some(example) = &cause.example {
+            self.labelled("Change", "lines such as these (the names are examples):")?;
+            for line in change(&example.before, &example.after, self.look) {
+                writeln!(self.out, "{INDENT}{INDENT}{}", line.trim_start())?;
+            }
+        }
+        self.commands("Type", &cause.commands)?;
+        self.commands("See it", &cause.see)
+    }
+
+    fn change(&mut self, change: &Change) -> io::Result<()> {
+        self.labelled("Change", &format!("{}:", change.object))?;
+        for (sign, line) in change.signed() {
+            let line = match sign {
+                Sign::Same => line,
+                Sign::Removed => self.look.paint(Tone::Bad, &line),
+                Sign::Added => self.look.paint(Tone::Good, &line),
+            };
+            writeln!(self.out, "{INDENT}{INDENT}{line}")?;
         }
         Ok(())
     }
 
-    fn footer(&mut self, report: &Report) -> io::Result<()> {
+    fn table(&mut self, report: &Report) -> io::Result<()> {
+        let mut table = self.look.table(&["#", "Check", "Outcome", "Points", "Cause"]);
+        for row in &report.checks {
+            let cause = row.cause.map(|place| (place + 1).to_string()).unwrap_or_default();
+            table.add_row([
+                row.test.to_string(),
+                row.title.to_owned(),
+                word(row.outcome).to_owned(),
+                format!("{}/{}", row.points, row.possible),
+                cause,
+            ]);
+        }
+        writeln!(self.out, "\n{}", self.look.lines(&table))
+    }
+
+    /// Every criterion of a check, with the lines of the recording that show it.
+    fn criteria(&mut self, row: &CheckResult) -> io::Result<()> {
+        let heading = format!("Test {}: {}", row.test, row.title);
+        let outcome = self.look.paint(tone(row.outcome), word(row.outcome));
+        writeln!(self.out, "\n{}, {outcome}", self.look.paint(Tone::Strong, &heading))?;
+        if let Some(check) = CHECKS.iter().find(|it| it.id == row.id) {
+            self.labelled("Asked", check.asked)?;
+        }
+        row.criteria.iter().try_for_each(|part| self.criterion(part))
+    }
+
+    fn criterion(&mut self, part: &CriterionResult) -> io::Result<()> {
+        let standing = match part.standing {
+            "met" => "Met",
+            "broken" => "Broken",
+            "blocked" => "Blocked",
+            "unseen" => "Unseen",
+            _ => "Not shown",
+        };
+        self.labelled(standing, &format!("{}{}", part.text, lines(&part.evidence)))?;
+        if let Some(expected) = part.expected.as_ref().filter(|it| **it != part.text) {
+            self.labelled("", &format!("expected: {expected}"))?;
+        }
+        match &part.actual {
+            Some(actual) => self.labelled("", &format!("seen: {actual}")),
+            None => Ok(()),
+        }
+    }
+
+    fn source(&mut self, report: &Report) -> io::Result<()> {
         let recording = &report.recording;
         writeln!(
             self.out,
@@ -260,20 +263,26 @@ impl Page<'_> {
         writeln!(self.out, "digest {}", recording.digest)
     }
 
-    fn labelled(&mut self, label: &str, text: &str) -> io::Result<()> {
-        self.wrapped(&format!("  {label:<LABEL$}"), text, &" ".repeat(LABEL + 2))
+    fn hint(&mut self, report: &Report) -> io::Result<()> {
+        let Some(test) = report.causes.first().and_then(|it| it.tests.first()) else {
+            return Ok(());
+        };
+        let text =
+            format!("`-v` shows every criterion, `stsgrade explain {test}` what test {test} asks.");
+        writeln!(self.out)?;
+        self.wrapped("", &text, "")
     }
 
-    /// Commands to paste: never broken; those that still lack a name are left out.
-    fn commands(&mut self, text: &str) -> io::Result<()> {
-        let whole = text.lines().filter(|line| {
-            !line
-                .split(|c: char| !c.is_ascii_alphanumeric())
-                .any(|word| matches!(word, "NS" | "SET" | "SERVICE"))
-        });
-        for (place, line) in whole.enumerate() {
-            let label = if place == 0 { "See it" } else { "" };
-            writeln!(self.out, "  {label:<LABEL$}{line}")?;
+    fn labelled(&mut self, label: &str, text: &str) -> io::Result<()> {
+        let first = format!("{INDENT}{label:<LABEL_COLUMNS$}");
+        self.wrapped(&first, text, &" ".repeat(LABEL_COLUMNS + INDENT.len()))
+    }
+
+    /// Commands to paste: never broken.
+    fn commands(&mut self, label: &str, commands: &[String]) -> io::Result<()> {
+        for (place, line) in commands.iter().enumerate() {
+            let label = if place == 0 { label } else { "" };
+            writeln!(self.out, "{INDENT}{label:<LABEL_COLUMNS$}{line}")?;
         }
         Ok(())
     }
@@ -305,23 +314,41 @@ pub fn change(before: &str, after: &str, look: TermStyle) -> Vec<String> {
         .collect()
 }
 
-/// The report's part on one test: what was asked and seen, why, and what to do. Without colour.
+/// The report's part on one test: its criteria that are not met, and the cause where the test is the
+/// first that it cost. Without colour.
 pub(super) fn details(report: &Report, row: &CheckResult) -> String {
     if row.outcome == Outcome::Pass {
         return String::new();
     }
-    let Some(check) = CHECKS.iter().find(|check| check.id == row.id) else {
-        return String::new();
-    };
-    let text = plain(|page| page.detail(report, row, check));
-    // The heading stands elsewhere there.
-    let body: Vec<&str> = text.lines().skip(1).collect();
-    textwrap::dedent(&body.join("\n"))
+    let cause = row.cause.and_then(|place| Some((place + 1, report.causes.get(place)?)));
+    let text = plain(|page| {
+        for part in row.criteria.iter().filter(|it| it.outcome == row.outcome).take(MAX_PARTS) {
+            page.criterion(part)?;
+        }
+        match cause {
+            Some((number, cause)) if cause.tests.first() == Some(&row.test) => {
+                page.cause(number, cause)
+            }
+            Some((number, cause)) => {
+                let first = cause.tests.first().copied().unwrap_or_default();
+                page.labelled("Why", &format!("Cause {number}, as in test {first}."))
+            }
+            None => Ok(()),
+        }
+    });
+    textwrap::dedent(&text)
 }
 
-/// The report's beginning: the score and the causes. Without colour.
+/// The report's beginning: the score, the marks and the causes, a line each. Without colour.
 pub(super) fn overview(report: &Report) -> String {
-    plain(|page| page.score(report).and_then(|()| page.causes(report)))
+    plain(|page| {
+        page.score(report)?;
+        page.marks(report)?;
+        for (place, cause) in report.causes.iter().enumerate() {
+            page.heading(place + 1, cause)?;
+        }
+        Ok(())
+    })
 }
 
 fn plain(write: impl Fn(&mut Page<'_>) -> io::Result<()>) -> String {
@@ -342,8 +369,36 @@ fn lines(evidence: &[u64]) -> String {
     format!(" [seq {}{more}]", shown.join(" "))
 }
 
+/// `1`, `1 and 2`, `1 to 3 and 5`.
 fn numbers(tests: &[u8]) -> String {
-    tests.iter().map(u8::to_string).collect::<Vec<_>>().join(" ")
+    let mut runs: Vec<(u8, u8)> = vec![];
+    for test in tests {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == *test => *last = *test,
+            _ => runs.push((*test, *test)),
+        }
+    }
+    let mut words: Vec<String> = vec![];
+    for (first, last) in runs {
+        match last - first {
+            0 => words.push(first.to_string()),
+            1 => words.extend([first.to_string(), last.to_string()]),
+            _ => words.push(format!("{first} to {last}")),
+        }
+    }
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, first)) => format!("{} and {last}", first.join(", ")),
+        None => String::new(),
+    }
+}
+
+const fn mark(outcome: Outcome) -> char {
+    match outcome {
+        Outcome::Pass => '+',
+        Outcome::Fail => 'x',
+        Outcome::Inconclusive => '?',
+    }
 }
 
 /// The outcome in a word.
@@ -355,42 +410,10 @@ pub(super) const fn word(outcome: Outcome) -> &'static str {
     }
 }
 
-const fn ink(outcome: Outcome) -> Tone {
+const fn tone(outcome: Outcome) -> Tone {
     match outcome {
         Outcome::Pass => Tone::Good,
         Outcome::Fail => Tone::Bad,
         Outcome::Inconclusive => Tone::Unsure,
     }
-}
-
-/// The command with the names of this namespace in it, where these are harmless in a shell.
-fn fill(command: &str, report: &Report) -> String {
-    let name = |name: Option<&str>| {
-        name.filter(|it| {
-            !it.is_empty()
-                && it.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
-        })
-        .map(str::to_owned)
-    };
-    let names = [
-        ("NS", name(Some(&report.namespace))),
-        ("SET", name(report.stateful_set.as_deref())),
-        ("SERVICE", name(report.service.as_deref())),
-    ];
-    let mut out = String::with_capacity(command.len());
-    let mut word = String::new();
-    for c in command.chars().map(Some).chain([None]) {
-        if let Some(c) = c.filter(|c| c.is_ascii_alphanumeric() || *c == '_') {
-            word.push(c);
-            continue;
-        }
-        let known = names
-            .iter()
-            .find(|(placeholder, _)| *placeholder == word)
-            .and_then(|(_, name)| name.as_deref());
-        out.push_str(known.unwrap_or(&word));
-        word.clear();
-        out.extend(c);
-    }
-    out
 }

@@ -85,6 +85,8 @@ pub enum SubmissionError {
         why: String,
         /// What to do.
         next: String,
+        /// Whether a kind that is applied is meant.
+        is_misspelt: bool,
     },
     /// It belongs somewhere else.
     #[error("{place}: {kind} {name} belongs to namespace {namespace}, and {target} is graded")]
@@ -136,6 +138,25 @@ impl SubmissionError {
 }
 
 impl SubmissionError {
+    /// Whether it is a mistake in the manifest itself, for which it is graded 0. Others are of how
+    /// the grader was called, or ask for what it does not do.
+    #[must_use]
+    pub const fn is_in_the_manifest(&self) -> bool {
+        match self {
+            Self::NotText { .. }
+            | Self::Syntax { .. }
+            | Self::NotAnObject { .. }
+            | Self::Nothing { .. } => true,
+            Self::Kind { is_misspelt, .. } => *is_misspelt,
+            Self::Unreadable { .. }
+            | Self::TooLarge { .. }
+            | Self::Directory { .. }
+            | Self::Foreign { .. }
+            | Self::Url { .. }
+            | Self::Namespace { .. } => false,
+        }
+    }
+
     /// Where it is, as far as that is known.
     #[must_use]
     pub fn place(&self) -> Option<Place> {

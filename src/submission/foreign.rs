@@ -174,6 +174,8 @@ pub(super) struct Refused {
     pub(super) why: String,
     /// What to do.
     pub(super) next: String,
+    /// Whether it is a misspelling of a kind that is applied.
+    pub(super) is_misspelt: bool,
 }
 
 /// Why an object of this kind is not applied, and what to do; `None` for one that is.
@@ -201,6 +203,7 @@ pub(super) fn kind(version: &str, kind: &str, name: &str, value: &Value) -> Opti
                 field: "kind",
                 why: format!("the kind is written {right_kind}"),
                 next,
+                is_misspelt: true,
             });
         }
         let why = format!("its apiVersion is {right_version}, not {}", sanitize(version));
@@ -208,6 +211,7 @@ pub(super) fn kind(version: &str, kind: &str, name: &str, value: &Value) -> Opti
             field: "apiVersion",
             why,
             next: format!("Write `apiVersion: {right_version}`{selector}."),
+            is_misspelt: true,
         });
     }
     let why = "this grader applies no objects of this kind".to_owned();
@@ -230,5 +234,5 @@ pub(super) fn kind(version: &str, kind: &str, name: &str, value: &Value) -> Opti
             Applied::ALL.map(|it| it.names().0).join(", ")
         ),
     };
-    Some(Refused { field: "kind", why, next })
+    Some(Refused { field: "kind", why, next, is_misspelt: false })
 }

@@ -343,7 +343,7 @@ fn take(
     if (kind.as_str(), version.as_str()) == ("Namespace", "v1") {
         return if is_ours(&name) { Ok(()) } else { Err(elsewhere(&name)) };
     }
-    if let Some(foreign::Refused { field, why, next }) =
+    if let Some(foreign::Refused { field, why, next, is_misspelt }) =
         foreign::kind(&version, &kind, &name, &value)
     {
         return Err(SubmissionError::Kind {
@@ -353,6 +353,7 @@ fn take(
             field,
             why,
             next,
+            is_misspelt,
         });
     }
     let Some(known) = Applied::ALL.into_iter().find(|it| it.names().0 == kind) else {

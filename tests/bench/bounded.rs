@@ -115,12 +115,7 @@ fn read(recording: &[u8]) {
 fn judge(recording: &[u8]) {
     let folded = fold(reader(recording)).unwrap();
     let header = &folded.header;
-    let source = Source {
-        digest: folded.digest.clone(),
-        cluster: header.cluster.clone(),
-        started_at: header.started_at.clone(),
-        namespace: header.namespace.clone(),
-    };
+    let source = Source::of(header, folded.digest.clone());
     drop(Report::of(&source, &folded.timeline));
 }
 

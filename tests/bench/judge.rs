@@ -60,13 +60,7 @@ fn long_recording() -> Vec<u8> {
 fn judge(recording: &[u8]) -> u32 {
     let folded =
         fold(Reader::from(Box::new(Cursor::new(recording.to_vec())), "it").unwrap()).unwrap();
-    let header = &folded.header;
-    let source = Source {
-        digest: folded.digest.clone(),
-        cluster: header.cluster.clone(),
-        started_at: header.started_at.clone(),
-        namespace: header.namespace.clone(),
-    };
+    let source = Source::of(&folded.header, folded.digest.clone());
     Report::of(&source, &folded.timeline).score.earned.in_hundredths()
 }
 

@@ -302,6 +302,17 @@ impl Timeline {
         &self.settled_periods
     }
 
+    /// Whether a pod of that name was ever there.
+    #[must_use]
+    pub fn is_pod(&self, name: &str) -> bool {
+        self.pods().any(|it| it.name() == name)
+    }
+
+    /// The readings of a pod's claims, by the pod's UID, oldest first.
+    pub fn reads_of(&self, uid: &str) -> impl DoubleEndedIterator<Item = &Noted<Read>> {
+        self.reads.of(uid)
+    }
+
     /// The names of the claims that the set's templates make for an ordinal.
     #[must_use]
     pub fn claim_names(&self, ordinal: i32) -> Vec<String> {

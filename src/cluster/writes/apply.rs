@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{
     Cluster, Failure, Tried,
+    client::error::REFUSED_MANIFEST,
     writes::{field_owners, terminating, terminating::Terminating},
 };
 use crate::{
@@ -416,7 +417,7 @@ async fn refused(cluster: &Cluster, manifest: &Manifest, path: &str, status: &St
         .at(manifest.place.clone(), &fields.join(", "));
     }
     let failure = Failure::new(
-        "manifest_refused",
+        REFUSED_MANIFEST,
         format!("the API server refuses {kind} {name}"),
         "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same.",
     )

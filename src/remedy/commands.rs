@@ -1,0 +1,209 @@
+//! The commands that bring a change to the cluster, and those by which a student sees the loss.
+//!
+//! Each works when it is pasted, in the order of the list. Names that a shell could take for more
+//! than a name never come here.
+
+/// The names that commands are made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// The namespace.
+    pub namespace: String,
+    /// The StatefulSet, where there is one.
+    pub set: Option<String>,
+    /// Its governing Service, as it names it.
+    pub service: Option<String>,
+    /// `spec.replicas` as the submission asks for them.
+    pub replicas: i32,
+    /// The first ordinal.
+    pub start: i32,
+    /// Names of the claims that the set made for its pods.
+    pub claims: Vec<String>,
+    /// The manifest's file, as the student named it.
+    pub file: Option<String>,
+    /// Where the first claim is mounted.
+    pub mount_path: Option<String>,
+    /// A file that a pod wrote there, by its whole path.
+    pub content: Option<String>,
+}
+
+/// What stands in a command for a file whose name is not known.
+pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
+
+/// How a mended manifest gets into the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// The changed fields can be changed in place.
+    Apply,
+    /// A pod that is not Ready is not replaced by the controller (Kubernetes, "Forced rollback").
+    ApplyAndDeletePod,
+    /// The changed fields of the StatefulSet cannot be changed.
+    Recreate,
+    /// Those of its claims neither.
+    RecreateWithClaims,
+    /// Those of the Service cannot.
+    RecreateService,
+}
+
+fn way(id: &str, names_own_service: bool) -> Way {
+    match id {
+        "no_service" if !names_own_service => Way::Recreate,
+        "wrong_service_name" | "parallel" | "empty_dir" | "host_path" | "ephemeral_volume"
+        | "no_volume" | "shared_claim" => Way::Recreate,
+        "too_small" | "wrong_access_mode" | "class_missing" | "class_none" | "claim_impossible"
+        | "volume_missing" | "shared_storage" => Way::RecreateWithClaims,
+        "service_not_headless" => Way::RecreateService,
+        "image_missing"
+        | "image_name_invalid"
+        | "image_never_pulled"
+        | "config_error"
+        | "out_of_memory"
+        | "liveness_fails"
+        | "container_ends"
+        | "storage_limit"
+        | "node_named"
+        | "probe_fails"
+        | "init_never_ends"
+        | "claim_missing"
+        | "placement_impossible"
+        | "host_port" => Way::ApplyAndDeletePod,
+        _ => Way::Apply,
+    }
+}
+
+/// What to type after the change of the manifest; `who` is the pod that is stuck, if one is.
+#[must_use]
+pub fn mend(id: &str, who: Option<&str>, names: &Names) -> Vec<String> {
+    let ns = &names.namespace;
+    let file = names.file.as_deref().unwrap_or(UNKNOWN_FILE);
+    let apply = format!("kubectl apply -n {ns} -f {file}");
+    let Some(set) = &names.set else { return vec![apply] };
+    let rollout = format!("kubectl rollout status statefulset/{set} -n {ns} --timeout=5m");
+    let delete_set = format!("kubectl delete statefulset {set} -n {ns} --cascade=foreground");
+    let mut commands = match way(id, names.service.is_some()) {
+        Way::Apply => vec![apply],
+        Way::ApplyAndDeletePod => {
+            let pod = who.map(|it| format!("kubectl delete pod {it} -n {ns}"));
+            std::iter::once(apply).chain(pod).collect()
+        }
+        Way::Recreate => vec![delete_set, apply],
+        Way::RecreateWithClaims if names.claims.is_empty() => vec![delete_set, apply],
+        Way::RecreateWithClaims => {
+            let delete_claims = format!("kubectl delete pvc -n {ns} {}", names.claims.join(" "));
+            vec![delete_set, delete_claims, apply]
+        }
+        Way::RecreateService => {
+            let service = names.service.as_deref().unwrap_or(set);
+            vec![format!("kubectl delete service {service} -n {ns}"), apply]
+        }
+    };
+    commands.push(rollout);
+    commands
+}
+
+/// How to grade again.
+#[must_use]
+pub fn grade_again(names: &Names) -> String {
+    format!("stsgrade grade -n {}", names.namespace)
+}
+
+/// How to see a loss of this test with one's own eyes. What is scaled is scaled back.
+#[must_use]
+pub fn see(test: u8, who: Option<&str>, names: &Names) -> Vec<String> {
+    let ns = &names.namespace;
+    if let Some(pod) = who {
+        return vec![
+            format!("kubectl get pods -n {ns}"),
+            format!("kubectl describe pod {pod} -n {ns}"),
+        ];
+    }
+    let Some(set) = &names.set else {
+        return vec![format!("kubectl get statefulsets,pods -n {ns}")];
+    };
+    let pod = |ordinal: i32| format!("{set}-{}", names.start.saturating_add(ordinal));
+    let scale =
+        |replicas: i32| format!("kubectl scale statefulset {set} -n {ns} --replicas={replicas}");
+    let ready = format!("kubectl rollout status statefulset/{set} -n {ns}");
+    let by_age = format!("kubectl get pods -n {ns} --sort-by=.metadata.creationTimestamp");
+    let found = |ordinal: i32| {
+        let what = match (&names.content, &names.mount_path) {
+            (Some(file), _) => format!("cat {file}"),
+            (None, Some(path)) => format!("ls -la {path}"),
+            (None, None) => "ls -la".to_owned(),
+        };
+        format!("kubectl exec {} -n {ns} -- {what}", pod(ordinal))
+    };
+    let own = names.replicas.max(1);
+    let last = own - 1;
+    let gone = format!("kubectl wait pod/{} -n {ns} --for=delete --timeout=3m", pod(last));
+    match test {
+        2 => vec![scale(0), scale(own), ready, by_age],
+        3 => vec![format!("kubectl get pvc -n {ns}")],
+        4 => vec![found(0), found(1)],
+        5 => {
+            let mut commands = vec![format!("kubectl get services,endpointslices -n {ns}")];
+            if let Some(service) = &names.service {
+                let lookup = format!("nslookup {}.{service}", pod(1));
+                commands.push(format!("kubectl exec {} -n {ns} -- {lookup}", pod(0)));
+            }
+            commands
+        }
+        6 => vec![found(1), format!("kubectl delete pod {} -n {ns}", pod(1)), ready, found(1)],
+        7 => vec![scale(own.saturating_add(2)), ready.clone(), by_age, scale(own), ready],
+        8 => vec![scale(1), gone, scale(own), ready],
+        9 => vec![scale(1), gone, format!("kubectl get pvc -n {ns}"), scale(own), ready],
+        10 => vec![found(last), scale(1), gone, scale(own), ready, found(last)],
+        _ => vec![format!("kubectl get pods -n {ns}")],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Names, mend, see};
+
+    fn names() -> Names {
+        Names {
+            namespace: "lab".to_owned(),
+            set: Some("web".to_owned()),
+            service: Some("web".to_owned()),
+            replicas: 3,
+            claims: vec!["data-web-0".to_owned(), "data-web-1".to_owned()],
+            file: Some("lab3.yaml".to_owned()),
+            ..Names::default()
+        }
+    }
+
+    /// Catches a remedy that the API server refuses: an immutable field applied onto what stands.
+    #[test]
+    fn what_cannot_be_changed_is_deleted_first() {
+        let commands = mend("too_small", None, &names());
+        assert_eq!(
+            commands,
+            [
+                "kubectl delete statefulset web -n lab --cascade=foreground",
+                "kubectl delete pvc -n lab data-web-0 data-web-1",
+                "kubectl apply -n lab -f lab3.yaml",
+                "kubectl rollout status statefulset/web -n lab --timeout=5m",
+            ]
+        );
+        assert!(!mend("selector_mismatch", None, &names()).join(" ").contains("delete"));
+        assert_eq!(
+            mend("image_missing", Some("web-0"), &names())[1],
+            "kubectl delete pod web-0 -n lab"
+        );
+    }
+
+    /// Catches "see it" commands that leave the set at another number of replicas.
+    #[test]
+    fn what_is_scaled_is_scaled_back() {
+        for test in 1..=10 {
+            let scaled: Vec<String> = see(test, None, &names())
+                .into_iter()
+                .filter(|it| it.starts_with("kubectl scale"))
+                .collect();
+            assert!(
+                scaled.last().is_none_or(|it| it.ends_with("--replicas=3")),
+                "{test}: {scaled:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! The edits of a manifest that mend a mistake, in the submission's own names.
+
+use std::collections::BTreeMap;
+
+use checks::model::{
+    Timeline,
+    observation::object::{
+        CUT, Container, Metadata, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec,
+        Resources, ServiceSpec, StatefulSetSpec, Volume, VolumeMount,
+    },
+};
+
+use crate::{
+    console::secrets::MASK,
+    remedy::{
+        change::{Change, of_service, of_set},
+        script,
+    },
+};
+
+/// What a claim asks for that is made in place of another volume. The lab asks for 50Mi at least.
+const STORAGE: &str = "100Mi";
+/// Where a volume is mounted that was mounted nowhere.
+const MOUNT_PATH: &str = "/data";
+/// The file that tells which pod wrote it.
+const OWNER_FILE: &str = "owner";
+
+/// The changes that mend a mistake or an obstacle; empty where the own lines cannot be known.
+#[must_use]
+pub fn changes(id: &str, timeline: &Timeline) -> Vec<Change> {
+    let Some(set) = timeline.set() else { return vec![] };
+    let before = as_written(&set.spec, timeline.replicas());
+    let mut after = before.clone();
+    let edited = match id {
+        "no_service" | "wrong_service_name" | "service_not_headless" | "selector_mismatch" => {
+            return service_changes(id, timeline, &before);
+        }
+        "too_few_replicas" | "zero_replicas" => {
+            after.replicas = Some(3);
+            true
+        }
+        "parallel" => {
+            after.pod_management_policy.clear();
+            true
+        }
+        "empty_dir" | "host_path" | "ephemeral_volume" | "shared_claim" => {
+            own_claims(id, &mut after)
+        }
+        "no_volume" => {
+            mount(&mut after, "data", MOUNT_PATH);
+            after.volume_claim_templates.push(claim("data"));
+            true
+        }
+        "not_mounted" => mount_template(&mut after),
+        "too_small" => enlarge(&mut after),
+        "wrong_access_mode" => {
+            each_template(&mut after, |it| it.access_modes = vec!["ReadWriteOnce".to_owned()])
+        }
+        "when_scaled_delete" => {
+            after.persistent_volume_claim_retention_policy = None;
+            true
+        }
+        "class_missing" | "class_none" => {
+            each_template(&mut after, |it| it.storage_class_name = None)
+        }
+        "volume_missing" => each_template(&mut after, |it| it.volume_name.clear()),
+        "nothing_written" | "same_content" | "tells_no_pod" => write_owner(&mut after),
+        "overwritten_at_start" => each_script(&mut after, script::keep_what_is_there),
+        "overwritten_at_stop" => each_script(&mut after, script::append),
+        "wiped_at_start" => each_script(&mut after, script::remove_nothing),
+        "container_ends" => each_script(&mut after, |it, _| script::make_missing_folders(it)),
+        "node_named" => {
+            after.template.spec.node_name.clear();
+            true
+        }
+        "image_missing" | "image_name_invalid" => correct_images(&mut after),
+        _ => false,
+    };
+    if edited { of_set(&set.name, &before, &after).into_iter().collect() } else { vec![] }
+}
+
+/// The spec as a person writes it: without what the API server fills in and what is not of it.
+fn as_written(spec: &StatefulSetSpec, replicas: i32) -> StatefulSetSpec {
+    const DEFAULT_GRACE_SECONDS: i64 = 30;
+    let mut spec = spec.clone();
+    // The tour asks for others.
+    spec.replicas = Some(replicas);
+    spec.template_digest.clear();
+    spec.update_strategy = Default::default();
+    if spec.pod_management_policy == "OrderedReady" {
+        spec.pod_management_policy.clear();
+    }
+    let is_default = |policy: &str| policy.is_empty() || policy == "Retain";
+    if let Some(policy) = &mut spec.persistent_volume_claim_retention_policy {
+        if is_default(&policy.when_scaled) && is_default(&policy.when_deleted) {
+            spec.persistent_volume_claim_retention_policy = None;
+        } else if is_default(&policy.when_deleted) {
+            policy.when_deleted.clear();
+        }
+    }
+    let pod = &mut spec.template.spec;
+    pod.dns_policy.clear();
+    pod.termination_grace_period_seconds =
+        pod.termination_grace_period_seconds.filter(|it| *it != DEFAULT_GRACE_SECONDS);
+    for container in pod.init_containers.iter_mut().chain(&mut pod.containers) {
+        for probe in [
+            &mut container.readiness_probe,
+            &mut container.liveness_probe,
+            &mut container.startup_probe,
+        ] {
+            // What they ask is not recorded.
+            *probe = None;
+        }
+    }
+    for template in &mut spec.volume_claim_templates {
+        template.status = Default::default();
+        let name = std::mem::take(&mut template.metadata.name);
+        template.metadata = Metadata { name, ..Metadata::default() };
+        if let Some(claim) = &mut template.spec {
+            claim.volume_mode.clear();
+        }
+    }
+    spec
+}
+
+fn service_changes(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -> Vec<Change> {
+    let Some(set) = timeline.set() else { return vec![] };
+    let labels = &before.template.metadata.labels;
+    let selects = |spec: &ServiceSpec| {
+        !spec.selector.is_empty()
+            && spec.selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    };
+    let fitting = timeline.services().find(|it| it.is_headless() && selects(it.spec()));
+    if let Some(service) = fitting.filter(|it| it.service.metadata.name != before.service_name) {
+        let mut after = before.clone();
+        after.service_name.clone_from(&service.service.metadata.name);
+        return of_set(&set.name, before, &after).into_iter().collect();
+    }
+    let name = match before.service_name.as_str() {
+        "" => set.name.as_str(),
+        name => name,
+    };
+    let wanted = ServiceSpec {
+        cluster_ip: "None".to_owned(),
+        selector: labels.clone(),
+        ..ServiceSpec::default()
+    };
+    let mut changes = vec![];
+    match timeline.service(name) {
+        None => changes.extend(of_service(name, None, &wanted)),
+        Some(service) => {
+            let mut written = service.spec().clone();
+            if written.cluster_ip != "None" {
+                written.cluster_ip.clear();
+            }
+            if written.r#type == "ClusterIP" {
+                written.r#type.clear();
+            }
+            let mut after = written.clone();
+            if id != "selector_mismatch" {
+                after.cluster_ip.clone_from(&wanted.cluster_ip);
+                after.r#type.clear();
+            }
+            if !selects(&after) {
+                after.selector = wanted.selector;
+            }
+            changes.extend(of_service(name, Some(&written), &after));
+        }
+    }
+    if before.service_name.is_empty() {
+        let mut after = before.clone();
+        after.service_name = name.to_owned();
+        changes.extend(of_set(&set.name, before, &after));
+    }
+    changes
+}
+
+/// Replaces volumes that are not a pod's own by claims of the same name.
+fn own_claims(id: &str, spec: &mut StatefulSetSpec) -> bool {
+    let pod = &spec.template.spec;
+    let is_meant = |it: &Volume| match id {
+        "empty_dir" => it.empty_dir.is_some(),
+        "host_path" => it.host_path.is_some(),
+        "ephemeral_volume" => it.ephemeral.is_some(),
+        _ => it.persistent_volume_claim.is_some(),
+    };
+    let is_mounted = |it: &Volume| {
+        pod.containers.iter().flat_map(|it| &it.volume_mounts).any(|mount| mount.name == it.name)
+    };
+    let names: Vec<String> = pod
+        .volumes
+        .iter()
+        .filter(|it| is_meant(it) && is_mounted(it))
+        .map(|it| it.name.clone())
+        .collect();
+    spec.template.spec.volumes.retain(|it| !names.contains(&it.name));
+    let is_known = |name: &String| {
+        spec.volume_claim_templates.iter().any(|template| template.metadata.name == *name)
+    };
+    let new: Vec<_> = names.iter().filter(|it| !is_known(it)).map(|it| claim(it)).collect();
+    spec.volume_claim_templates.extend(new);
+    !names.is_empty()
+}
+
+fn claim(name: &str) -> PersistentVolumeClaim {
+    let requests = BTreeMap::from([("storage".to_owned(), STORAGE.to_owned())]);
+    PersistentVolumeClaim {
+        metadata: Metadata { name: name.to_owned(), ..Metadata::default() },
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: vec!["ReadWriteOnce".to_owned()],
+            resources: Resources { requests, ..Resources::default() },
+            ..PersistentVolumeClaimSpec::default()
+        }),
+        ..PersistentVolumeClaim::default()
+    }
+}
+
+fn mount(spec: &mut StatefulSetSpec, name: &str, path: &str) {
+    if let Some(container) = spec.template.spec.containers.first_mut() {
+        container.volume_mounts.push(VolumeMount {
+            name: name.to_owned(),
+            mount_path: path.to_owned(),
+            ..VolumeMount::default()
+        });
+    }
+}
+
+fn mount_template(spec: &mut StatefulSetSpec) -> bool {
+    let Some(template) = spec.volume_claim_templates.first() else { return false };
+    let name = template.metadata.name.clone();
+    mount(spec, &name, MOUNT_PATH);
+    true
+}
+
+fn enlarge(spec: &mut StatefulSetSpec) -> bool {
+    const ENOUGH_BYTES: u64 = 50 << 20;
+    each_template(spec, |it| {
+        let Some(storage) = it.resources.requests.get_mut("storage") else { return };
+        if checks::model::quantity::bytes(storage).is_some_and(|it| it < ENOUGH_BYTES.into()) {
+            *storage = STORAGE.to_owned();
+        }
+    })
+}
+
+fn each_template(
+    spec: &mut StatefulSetSpec,
+    edit: impl Fn(&mut PersistentVolumeClaimSpec),
+) -> bool {
+    spec.volume_claim_templates.iter_mut().filter_map(|it| it.spec.as_mut()).for_each(edit);
+    !spec.volume_claim_templates.is_empty()
+}
+
+/// Lets the container write its pod's name once, or an init container where the program is not a
+/// shell script.
+fn write_owner(spec: &mut StatefulSetSpec) -> bool {
+    let templates: Vec<String> =
+        spec.volume_claim_templates.iter().map(|it| it.metadata.name.clone()).collect();
+    let pod = &mut spec.template.spec;
+    let Some((place, mount)) = pod.containers.iter().enumerate().find_map(|(place, container)| {
+        let is_own = |it: &&VolumeMount| templates.contains(&it.name) && !it.read_only;
+        Some((place, container.volume_mounts.iter().find(is_own)?.clone()))
+    }) else {
+        return false;
+    };
+    let file = format!("{}/{OWNER_FILE}", mount.mount_path.trim_end_matches('/'));
+    let line = format!("[ -f {file} ] || hostname > {file}");
+    let container = &mut pod.containers[place];
+    if let Some(script) = own_script(container) {
+        *script = if script.contains('\n') {
+            format!("{line}\n{script}")
+        } else {
+            format!("{line}; {script}")
+        };
+        return true;
+    }
+    let writer = Container {
+        name: "write-owner".to_owned(),
+        image: container.image.clone(),
+        command: ["sh", "-c", &line].map(str::to_owned).to_vec(),
+        volume_mounts: vec![mount],
+        ..Container::default()
+    };
+    pod.init_containers.push(writer);
+    true
+}
+
+/// Edits the shell scripts of all containers; true where any was edited.
+fn each_script(spec: &mut StatefulSetSpec, edit: impl Fn(&str, &[&str]) -> Option<String>) -> bool {
+    let mut edited = false;
+    let PodSpec { containers, init_containers, .. } = &mut spec.template.spec;
+    for container in init_containers.iter_mut().chain(containers) {
+        let folders: Vec<String> =
+            container.volume_mounts.iter().map(|it| it.mount_path.clone()).collect();
+        let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+        let Some(script) = own_script(container) else { continue };
+        if let Some(new) = edit(script, &folders) {
+            *script = new;
+            edited = true;
+        }
+    }
+    edited
+}
+
+/// The script of a container whose program is a shell: the word behind `-c`. `None` where not all
+/// of it is recorded.
+fn own_script(container: &mut Container) -> Option<&mut String> {
+    let words: Vec<&String> = container.command.iter().chain(&container.args).collect();
+    let shell = words.first()?.rsplit('/').next()?;
+    let flag = words.get(1)?;
+    let is_shell = matches!(shell, "sh" | "bash" | "ash" | "dash");
+    if !(is_shell && flag.starts_with('-') && flag.ends_with('c')) {
+        return None;
+    }
+    let count = container.command.len();
+    let script = match count {
+        0 | 1 => container.args.get_mut(2 - count),
+        2 => container.args.first_mut(),
+        _ => container.command.get_mut(2),
+    }?;
+    Some(script).filter(|it| !it.ends_with(CUT) && !it.contains(MASK))
+}
+
+/// Puts the image that is meant in place of one that is misspelt; nothing where none is near.
+fn correct_images(spec: &mut StatefulSetSpec) -> bool {
+    const KNOWN: [&str; 9] =
+        ["busybox", "nginx", "alpine", "httpd", "redis", "postgres", "mysql", "debian", "ubuntu"];
+    const MAX_DISTANCE: usize = 3;
+    let mut edited = false;
+    let PodSpec { containers, init_containers, .. } = &mut spec.template.spec;
+    for container in init_containers.iter_mut().chain(containers) {
+        let image = container.image.to_ascii_lowercase();
+        let (name, tag) = image.split_once(':').unwrap_or((image.as_str(), ""));
+        let near = KNOWN.iter().map(|it| (strsim::damerau_levenshtein(it, name), it)).min();
+        let Some((_, known)) = near.filter(|(distance, _)| *distance <= MAX_DISTANCE) else {
+            continue;
+        };
+        let corrected =
+            if tag.is_empty() { (*known).to_string() } else { format!("{known}:{tag}") };
+        edited = edited || corrected != container.image;
+        container.image = corrected;
+    }
+    edited
+}

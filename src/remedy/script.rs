@@ -1,0 +1,420 @@
+//! Edits of start-up scripts: small changes to a student's own shell script.
+//!
+//! A script is cut into simple commands, as POSIX shells do it (Shell Command Language, 2.9): at
+//! line ends, `;`, `&`, `&&`, `||` and `|`, outside of quotes and substitutions. Where that is not
+//! certain (a here-document in the way, unbalanced quotes), no edit is made.
+
+/// One word or operator of a script, by its place in the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Token<'s> {
+    kind: Kind,
+    text: &'s str,
+    at: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Word,
+    /// `>` or `>|`, of standard output.
+    Write,
+    /// Any other redirection: `>>`, `2>`, `<`, `>&`.
+    Redirect,
+    /// What ends a simple command.
+    End,
+}
+
+/// Words after which a command begins.
+const BEFORE_COMMAND: [&str; 10] =
+    ["then", "do", "else", "elif", "if", "while", "until", "!", "{", "("];
+/// Words that end what began with another: a redirection behind them is of the whole.
+const CLOSING: [(&str, &str); 5] =
+    [("}", "{"), (")", "("), ("done", "do"), ("fi", "if"), ("esac", "case")];
+
+/// Writes a file below one of `folders` only where it is not there yet: `[ -f FILE ] ||` before
+/// each command that writes with `>`, `tee -a` for `tee`, `cp -n` for `cp`. `None` where nothing of
+/// this is found.
+#[must_use]
+pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<String> {
+    let tokens = tokens(script)?;
+    let mut edits: Vec<(usize, String)> = vec![];
+    for (place, token) in tokens.iter().enumerate() {
+        let Some(target) = tokens.get(place + 1).filter(|it| it.kind == Kind::Word) else {
+            continue;
+        };
+        if token.kind != Kind::Write || !is_below(target.text, folders, &tokens) {
+            continue;
+        }
+        let start = command_start(&tokens, place)?;
+        edits.push((start, format!("[ -f {} ] || ", target.text)));
+    }
+    for command in commands(&tokens) {
+        let Some((name, arguments)) = command.split_first() else { continue };
+        let flag = match name.text {
+            "tee" => " -a",
+            "cp" => " -n",
+            _ => continue,
+        };
+        let is_kept =
+            arguments.iter().any(|it| it.text.starts_with('-') && it.text.contains(&flag[2..]));
+        let target = if name.text == "tee" { arguments.first() } else { arguments.last() };
+        if !is_kept && target.is_some_and(|it| is_below(it.text, folders, &tokens)) {
+            edits.push((name.at + name.text.len(), flag.to_owned()));
+        }
+    }
+    insert(script, edits)
+}
+
+/// Appends where the script writes: `>>` for each `>` to a file below one of `folders`.
+#[must_use]
+pub fn append(script: &str, folders: &[&str]) -> Option<String> {
+    let tokens = tokens(script)?;
+    let mut edits = vec![];
+    // What a trap does stands in quotes: its own tokens are looked at.
+    for token in &tokens {
+        if token.kind == Kind::Word && token.text.starts_with(['\'', '"']) {
+            let inner = &token.text[1..token.text.len() - 1];
+            for (place, it) in writes(inner, folders) {
+                edits.push((token.at + 1 + place, it));
+            }
+        }
+    }
+    edits.extend(writes(script, folders));
+    insert(script, edits)
+}
+
+/// Where a second `>` makes each write below one of `folders` an append.
+fn writes(script: &str, folders: &[&str]) -> Vec<(usize, String)> {
+    let Some(tokens) = tokens(script) else { return vec![] };
+    let mut edits = vec![];
+    for pair in tokens.windows(2) {
+        if pair[0].kind == Kind::Write && is_below(pair[1].text, folders, &tokens) {
+            edits.push((pair[0].at, ">".to_owned()));
+        }
+    }
+    edits
+}
+
+/// Takes out the commands that remove what lies below one of `folders`.
+#[must_use]
+pub fn remove_nothing(script: &str, folders: &[&str]) -> Option<String> {
+    let tokens = tokens(script)?;
+    let mut kept = script.to_owned();
+    let found: Vec<(usize, usize)> = commands(&tokens)
+        .filter(|command| {
+            command.first().is_some_and(|name| matches!(name.text, "rm" | "rmdir" | "find"))
+                && command.iter().any(|it| is_below(it.text, folders, &tokens))
+        })
+        .filter_map(|command| {
+            Some((command.first()?.at, command.last().map(|it| it.at + it.text.len())?))
+        })
+        .collect();
+    for (from, to) in found.iter().rev() {
+        // `:` does nothing, successfully.
+        kept.replace_range(from..to, ":");
+    }
+    (!found.is_empty()).then_some(kept)
+}
+
+/// Makes folders only where they are missing: `mkdir -p`.
+#[must_use]
+pub fn make_missing_folders(script: &str) -> Option<String> {
+    let tokens = tokens(script)?;
+    let mut edits = vec![];
+    for command in commands(&tokens) {
+        let Some(name) = command.first().filter(|it| it.text == "mkdir") else { continue };
+        let has_flag = |it: &Token<'_>| it.text.starts_with('-') && it.text.contains('p');
+        if !command.iter().any(has_flag) {
+            edits.push((name.at + name.text.len(), " -p".to_owned()));
+        }
+    }
+    insert(script, edits)
+}
+
+fn insert(script: &str, mut edits: Vec<(usize, String)>) -> Option<String> {
+    if edits.is_empty() {
+        return None;
+    }
+    edits.sort();
+    edits.dedup();
+    let mut edited = script.to_owned();
+    for (at, text) in edits.iter().rev() {
+        edited.insert_str(*at, text);
+    }
+    Some(edited)
+}
+
+/// Whether a word names something below one of the folders, also where the script has changed to it.
+fn is_below(word: &str, folders: &[&str], tokens: &[Token<'_>]) -> bool {
+    let path = word.trim_matches(['"', '\'']);
+    let below = |path: &str, folder: &str| {
+        let rest = path.strip_prefix(folder.trim_end_matches('/'));
+        rest.is_some_and(|it| it.is_empty() || it.starts_with('/'))
+    };
+    if path.starts_with('/') {
+        return folders.iter().any(|it| below(path, it));
+    }
+    let is_there = |pair: &[Token<'_>]| {
+        pair[0].text == "cd" && folders.iter().any(|it| below(pair[1].text, it))
+    };
+    !path.starts_with(['$', '&', '-']) && tokens.windows(2).any(is_there)
+}
+
+/// The simple commands, without their redirections.
+fn commands<'t, 's>(tokens: &'t [Token<'s>]) -> impl Iterator<Item = Vec<Token<'s>>> + 't {
+    tokens.split(|it| it.kind == Kind::End).map(|part| {
+        let mut words = vec![];
+        let mut is_target = false;
+        for token in part {
+            match token.kind {
+                Kind::Word if is_target => is_target = false,
+                Kind::Word if words.is_empty() && BEFORE_COMMAND.contains(&token.text) => {}
+                Kind::Word => words.push(*token),
+                _ => is_target = true,
+            }
+        }
+        words
+    })
+}
+
+/// Where the command begins that the redirection at `place` belongs to.
+fn command_start(tokens: &[Token<'_>], place: usize) -> Option<usize> {
+    let begin = tokens[..place].iter().rposition(|it| it.kind == Kind::End).map_or(0, |it| it + 1);
+    let mut first = begin;
+    while BEFORE_COMMAND.contains(&tokens.get(first)?.text) && tokens[first].text != "{" {
+        first += 1;
+    }
+    // A pipe is one command for this purpose: what is written is all of it.
+    let before = begin.checked_sub(1).map(|it| tokens[it].text);
+    if before == Some("|") {
+        return command_start(tokens, begin - 1);
+    }
+    let closing = CLOSING.iter().find(|(close, _)| tokens[first].text == *close);
+    let Some((close, open)) = closing else { return Some(tokens[first].at) };
+    // The whole that is closed here.
+    let mut depth = 0_usize;
+    for (at, token) in tokens[..=first].iter().enumerate().rev() {
+        if token.text == *close {
+            depth += 1;
+        } else if token.text == *open {
+            depth -= 1;
+            if depth == 0 {
+                let is_loop = *open == "do";
+                return if is_loop { loop_start(tokens, at) } else { Some(tokens[at].at) };
+            }
+        }
+    }
+    None
+}
+
+/// Where the loop begins whose `do` is at `place`.
+fn loop_start(tokens: &[Token<'_>], place: usize) -> Option<usize> {
+    let begin =
+        tokens[..place].iter().rposition(|it| matches!(it.text, "for" | "while" | "until"))?;
+    Some(tokens[begin].at)
+}
+
+/// The words and operators of a script; `None` where it cannot be cut for certain.
+fn tokens(script: &str) -> Option<Vec<Token<'_>>> {
+    let bytes = script.as_bytes();
+    let mut tokens: Vec<Token<'_>> = vec![];
+    let mut at = 0;
+    while at < bytes.len() {
+        let (kind, length) = match bytes[at] {
+            b' ' | b'\t' => {
+                at += 1;
+                continue;
+            }
+            b'\\' if bytes.get(at + 1) == Some(&b'\n') => {
+                at += 2;
+                continue;
+            }
+            b'#' => {
+                at += script[at..].find('\n').unwrap_or(script.len() - at);
+                continue;
+            }
+            b'\n' | b';' => (Kind::End, 1),
+            b'&' if bytes.get(at + 1) == Some(&b'>') => (Kind::Redirect, 2),
+            b'&' | b'|' => {
+                let is_double = bytes.get(at + 1) == Some(&bytes[at]);
+                (Kind::End, if is_double { 2 } else { 1 })
+            }
+            // What follows is not a command: here-documents end at a line of their own.
+            b'<' if script[at..].starts_with("<<") => return None,
+            b'<' => (Kind::Redirect, 1),
+            b'>' if script[at..].starts_with(">>") || script[at..].starts_with(">&") => {
+                (Kind::Redirect, 2)
+            }
+            b'>' if bytes.get(at + 1) == Some(&b'|') => (Kind::Write, 2),
+            b'>' => (Kind::Write, 1),
+            b'(' | b')' => (Kind::Word, 1),
+            _ => (Kind::Word, word(&script[at..])?),
+        };
+        let text = &script[at..at + length];
+        // `2>` redirects another stream than the output.
+        let is_stream = text.len() == 1 && text.bytes().all(|it| it.is_ascii_digit());
+        if is_stream && bytes.get(at + 1).is_some_and(|it| matches!(it, b'>' | b'<')) {
+            let rest = &script[at + 1..];
+            let sign = rest.bytes().take_while(|it| matches!(it, b'>' | b'<' | b'&')).count();
+            let kind =
+                if text == "1" && rest[..sign] == *">" { Kind::Write } else { Kind::Redirect };
+            tokens.push(Token { kind, text: &script[at..at + 1 + sign], at });
+            at += 1 + sign;
+            continue;
+        }
+        tokens.push(Token { kind, text, at });
+        at += length;
+        // A group's end and begin end commands, too: `( a; b )`.
+        if text == "(" {
+            tokens.push(Token { kind: Kind::End, text: "", at });
+        }
+    }
+    Some(tokens)
+}
+
+/// How long the word is at the beginning of the text, quotes and substitutions included.
+fn word(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')' => break,
+            b'\\' => at += 2,
+            b'\'' => at += 2 + text[at + 1..].find('\'')?,
+            b'"' => at += 1 + quoted(&text[at + 1..])?,
+            b'`' => at += 2 + text[at + 1..].find('`')?,
+            b'$' if bytes.get(at + 1) == Some(&b'(') => at += 2 + substitution(&text[at + 2..])?,
+            _ => at += 1,
+        }
+    }
+    Some(at.min(text.len())).filter(|it| text.is_char_boundary(*it))
+}
+
+/// How far a text in double quotes goes, its end included.
+fn quoted(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            b'$' if bytes.get(at + 1) == Some(&b'(') => at += 2 + substitution(&text[at + 2..])?,
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// How far a command substitution goes, its closing parenthesis included.
+fn substitution(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 1);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            b'\'' => at += 1 + text.get(at + 1..)?.find('\'')?,
+            b'"' => at += quoted(text.get(at + 1..)?)?,
+            b'\\' => at += 1,
+            _ => {}
+        }
+        at += 1;
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{append, keep_what_is_there, make_missing_folders, remove_nothing};
+
+    const DATA: &[&str] = &["/data"];
+
+    #[track_caller]
+    fn keeps(script: &str, expected: Option<&str>) {
+        assert_eq!(keep_what_is_there(script, DATA).as_deref(), expected, "{script}");
+    }
+
+    /// Catches a guard before the wrong command, one for a file that is not on the claim, and a
+    /// second one.
+    #[test]
+    fn what_is_there_is_kept() {
+        keeps(
+            "hostname > /data/id; exec sleep 9",
+            Some("[ -f /data/id ] || hostname > /data/id; exec sleep 9"),
+        );
+        keeps(
+            "set -e\necho a >/data/x && echo b >> /data/x\nexec nginx",
+            Some("set -e\n[ -f /data/x ] || echo a >/data/x && echo b >> /data/x\nexec nginx"),
+        );
+        keeps(
+            "{ hostname; date; } > \"/data/id\"\nsleep 9",
+            Some("[ -f \"/data/id\" ] || { hostname; date; } > \"/data/id\"\nsleep 9"),
+        );
+        keeps(
+            "for i in 1 2; do echo $i; done > /data/n",
+            Some("[ -f /data/n ] || for i in 1 2; do echo $i; done > /data/n"),
+        );
+        keeps(
+            "if true; then date > /data/d; fi",
+            Some("if true; then [ -f /data/d ] || date > /data/d; fi"),
+        );
+        keeps("hostname | tee /data/id", Some("hostname | tee -a /data/id"));
+        keeps("date | sed s/a/b/ > /data/d", Some("[ -f /data/d ] || date | sed s/a/b/ > /data/d"));
+        keeps("cp /etc/hostname /data/id", Some("cp -n /etc/hostname /data/id"));
+        keeps("cd /data && hostname > id", Some("cd /data && [ -f id ] || hostname > id"));
+        keeps(
+            "echo \"$(date; echo ')')\" > /data/d",
+            Some("[ -f /data/d ] || echo \"$(date; echo ')')\" > /data/d"),
+        );
+        for nothing in [
+            "hostname >> /data/id",
+            "hostname > /tmp/id",
+            "hostname > /database/id",
+            "ls /data 2> /data/err",
+            "ls /data 2>&1",
+            "echo 'a > /data/x'",
+            "# date > /data/x",
+            "cp -n /etc/hostname /data/id",
+            "hostname | tee -a /data/id",
+        ] {
+            keeps(nothing, None);
+        }
+    }
+
+    /// Catches an edit of what is not understood.
+    #[test]
+    fn what_cannot_be_cut_for_certain_is_left_alone() {
+        for script in ["echo 'a > /data/x", "cat > /data/x <<EOF\na\nEOF", "echo $(date > /data/x"]
+        {
+            keeps(script, None);
+        }
+    }
+
+    #[test]
+    fn writes_at_the_end_are_appended() {
+        assert_eq!(
+            append("trap 'hostname > /data/id; exit 0' TERM\nsleep 9", DATA).as_deref(),
+            Some("trap 'hostname >> /data/id; exit 0' TERM\nsleep 9")
+        );
+        assert_eq!(append("sleep 9", DATA), None);
+    }
+
+    #[test]
+    fn nothing_is_removed() {
+        assert_eq!(
+            remove_nothing("rm -rf /data/* && hostname > /data/id", DATA).as_deref(),
+            Some(": && hostname > /data/id")
+        );
+        assert_eq!(remove_nothing("rm -rf /tmp/x", DATA), None);
+    }
+
+    #[test]
+    fn folders_are_made_where_they_are_missing() {
+        assert_eq!(
+            make_missing_folders("mkdir /data/a; mkdir -p /data/b").as_deref(),
+            Some("mkdir -p /data/a; mkdir -p /data/b")
+        );
+    }
+}

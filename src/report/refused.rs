@@ -1,0 +1,55 @@
+//! A submission that cannot be read, or that the API server refuses for its own content: it is
+//! graded, with no points and one cause.
+
+use checks::{
+    CHECKS,
+    model::{Fault, Obstacle, Standing, Timeline, Verdict, obstacle::Effect},
+};
+
+use crate::{
+    remedy::{commands, names},
+    report::{Problem, Report, Source},
+};
+
+impl Report {
+    /// The report on a manifest that is wrong in itself.
+    #[must_use]
+    pub fn refused(problem: &Problem, source: &Source) -> Self {
+        let who = match (&problem.file, problem.line) {
+            (Some(file), Some(line)) => format!("{file}, line {line}"),
+            (Some(file), None) => file.clone(),
+            (None, _) => "the submission".to_owned(),
+        };
+        let obstacle = Obstacle {
+            id: problem.id,
+            who: who.clone(),
+            fault: Fault::Submission,
+            why: problem.what.clone(),
+            effect: Effect::StopsTour,
+            mistake: None,
+            log: vec![],
+            remedy: "",
+            evidence: vec![],
+        };
+        let verdicts = CHECKS.map(|check| {
+            let mut verdict = Verdict::default();
+            let standing = Standing::Blocked(obstacle.clone());
+            verdict.push("applied", check.asked, standing, []);
+            verdict
+        });
+        let timeline = Timeline::default();
+        let mut report = Self::new(source, &timeline, &verdicts);
+        let names = names(&timeline, &source.namespace, source.file.as_deref());
+        for cause in &mut report.causes {
+            cause.title = format!("the manifest cannot be applied ({who})");
+            cause.explanation.clone_from(&problem.what);
+            cause.log.clone_from(&problem.detail);
+            cause.remedy.clone_from(&problem.next);
+            let file = names.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
+            cause.commands = vec![format!("stsgrade grade -n {} -f {file}", names.namespace)];
+            cause.see =
+                vec![format!("kubectl apply -n {} --dry-run=server -f {file}", names.namespace)];
+        }
+        report
+    }
+}
