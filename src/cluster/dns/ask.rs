@@ -16,6 +16,7 @@ use crate::cluster::{
     exec::{
         Place,
         ephemeral::Probe,
+        error::ExecError,
         exec,
         mounts::{reference, runs},
         random_word, script,
@@ -108,7 +109,7 @@ impl<'a> Names<'a> {
         let asked = match asker.probe {
             None => self.ask_in(asker, &asker.container, &questions).await,
             Some(probe) => match probe.start(&asker.pod, &[]).await {
-                Err(why) => Err(Trouble::Unable(why)),
+                Err(why) => Err(Trouble::Unable(why.to_string())),
                 Ok(guest) => {
                     let asked = self.ask_in(asker, guest.container(), &questions).await;
                     probe.stop(guest).await;
@@ -180,7 +181,7 @@ impl<'a> Names<'a> {
         let told = self
             .run(asker, container, resolver.server.as_deref(), &names)
             .await
-            .map_err(Trouble::Unable)?;
+            .map_err(|why| Trouble::Unable(why.to_string()))?;
         if told.by.is_empty() {
             return Err(Trouble::no_tool());
         }
@@ -194,7 +195,7 @@ impl<'a> Names<'a> {
         container: &str,
         server: Option<&str>,
         names: &[String],
-    ) -> Result<ToolOutput, String> {
+    ) -> Result<ToolOutput, ExecError> {
         let word = random_word()?;
         let (raw, count) = tcp::questions(names);
         let tools: Vec<&str> = asker

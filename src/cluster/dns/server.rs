@@ -50,7 +50,7 @@ impl Names<'_> {
             let told = self
                 .run(asker, container, Some(&server), &self.controls(Some(&server)))
                 .await
-                .map_err(Trouble::Unable)?;
+                .map_err(|why| Trouble::Unable(why.to_string()))?;
             if !told.by.is_empty() {
                 match domain(&told) {
                     Ok(domain) => {
@@ -71,7 +71,7 @@ impl Names<'_> {
         let told = self
             .run(asker, container, None, &self.controls(None))
             .await
-            .map_err(Trouble::Unable)?;
+            .map_err(|why| Trouble::Unable(why.to_string()))?;
         if told.by.is_empty() {
             return Err(why.map_or_else(Trouble::no_tool, |why| not_found(&why)));
         }

@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::cluster::{
     Cluster,
     client::error::chain,
-    exec::{Place, exec, mounts::Mounted, random_word},
+    exec::{Place, error::ExecError, exec, mounts::Mounted, random_word},
 };
 
 /// With this begin the names of such containers.
@@ -95,22 +95,14 @@ impl<'a> Probe<'a> {
     /// Adds a container that mounts these claims, and waits until it runs.
     ///
     /// # Errors
-    /// In plain words, why it could not be added or does not run.
+    /// It could not be added, or does not run.
     pub(crate) async fn start(
         &self,
         pod: &Reference,
         mounts: &[Mounted],
-    ) -> Result<EphemeralContainer, String> {
+    ) -> Result<EphemeralContainer, ExecError> {
         let container = format!("{GUEST}{}", random_word()?.get(..12).unwrap_or_default());
         let api = self.pods();
-        let failed = |error: &kube::Error| match error {
-            kube::Error::Api(status)
-                if status.code == 403 && !status.message.contains("PodSecurity") =>
-            {
-                "no permission to add a container to a pod (pods/ephemeralcontainers)".to_owned()
-            }
-            other => format!("no container could be added to the pod: {}", chain(other)),
-        };
         let found = api
             .list(&ListParams::default().fields(&format!("metadata.name={}", pod.name)))
             .await
@@ -119,7 +111,7 @@ impl<'a> Probe<'a> {
             .items
             .into_iter()
             .find(|it| it.metadata.uid.as_deref() == Some(&pod.uid))
-            .ok_or("the pod is gone")?;
+            .ok_or(ExecError::Gone)?;
         let volumes: Vec<_> =
             mounts.iter().map(|it| json!({"name": it.volume, "mountPath": it.path})).collect();
         let guest = json!({
@@ -142,7 +134,10 @@ impl<'a> Probe<'a> {
         let guest = EphemeralContainer { pod: pod.clone(), container };
         let since = patched.metadata.resource_version.unwrap_or_default();
         self.until(&guest, &since, ENTERING, runs).await.unwrap_or_else(|| {
-            Err(format!("the probe image's container does not run after {} s", ENTERING.as_secs()))
+            Err(ExecError::Other(format!(
+                "the probe image's container does not run after {} s",
+                ENTERING.as_secs()
+            )))
         })?;
         Ok(guest)
     }
@@ -172,19 +167,19 @@ impl<'a> Probe<'a> {
         guest: &EphemeralContainer,
         since: &str,
         within: Duration,
-        says: impl Fn(&ContainerState) -> Option<Result<(), String>>,
-    ) -> Option<Result<(), String>> {
+        says: impl Fn(&ContainerState) -> Option<Result<(), ExecError>>,
+    ) -> Option<Result<(), ExecError>> {
         let api = self.pods();
         let which = WatchParams::default().fields(&format!("metadata.name={}", guest.pod.name));
         let watching = async {
             let mut events = match api.watch(&which, since).await {
                 Ok(events) => events.boxed(),
-                Err(error) => return Some(Err(chain(&error))),
+                Err(error) => return Some(Err(ExecError::Other(chain(&error)))),
             };
             while let Some(Ok(event)) = events.next().await {
                 let pod = match event {
                     WatchEvent::Added(pod) | WatchEvent::Modified(pod) => pod,
-                    WatchEvent::Deleted(_) => return Some(Err("the pod is gone".to_owned())),
+                    WatchEvent::Deleted(_) => return Some(Err(ExecError::Gone)),
                     _ => continue,
                 };
                 let statuses =
@@ -203,8 +198,21 @@ impl<'a> Probe<'a> {
     }
 }
 
+/// Why a container could not be added.
+fn failed(error: &kube::Error) -> ExecError {
+    let why = match error {
+        kube::Error::Api(status)
+            if status.code == 403 && !status.message.contains("PodSecurity") =>
+        {
+            "no permission to add a container to a pod (pods/ephemeralcontainers)".to_owned()
+        }
+        other => format!("no container could be added to the pod: {}", chain(other)),
+    };
+    ExecError::Other(why)
+}
+
 /// Whether it runs, or will not.
-fn runs(state: &ContainerState) -> Option<Result<(), String>> {
+fn runs(state: &ContainerState) -> Option<Result<(), ExecError>> {
     const FINAL: [&str; 6] = [
         "ErrImagePull",
         "ImagePullBackOff",
@@ -218,12 +226,9 @@ fn runs(state: &ContainerState) -> Option<Result<(), String>> {
     }
     let why = |reason: Option<&str>, message: Option<&str>| {
         let words: String = message.unwrap_or_default().chars().take(300).collect();
-        Some(Err(format!(
-            "the probe image's container does not run: {} {words}",
-            reason.unwrap_or_default()
-        )
-        .trim()
-        .to_owned()))
+        let reason = reason.unwrap_or_default();
+        let why = format!("the probe image's container does not run: {reason} {words}");
+        Some(Err(ExecError::Other(why.trim().to_owned())))
     };
     if let Some(ended) = &state.terminated {
         return why(ended.reason.as_deref(), ended.message.as_deref());
@@ -263,7 +268,7 @@ mod tests {
             None
         );
         assert!(
-            matches!(runs(&state(serde_json::json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}}))), Some(Err(why)) if why.ends_with("ErrImagePull not found"))
+            matches!(runs(&state(serde_json::json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}}))), Some(Err(why)) if why.to_string().ends_with("ErrImagePull not found"))
         );
         assert!(matches!(
             runs(&state(

@@ -1,6 +1,7 @@
 //! Commands in containers: bounded in time and size, and their output cut into records.
 
 pub(crate) mod ephemeral;
+pub(crate) mod error;
 pub(crate) mod mounts;
 pub(crate) mod script_output;
 
@@ -10,7 +11,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::AttachParams, core::Status};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::cluster::{Cluster, client::error::chain};
+use crate::cluster::{Cluster, client::error::chain, exec::error::ExecError};
 
 /// The most that is kept of an output; the rest is drained and dropped, so that the command can
 /// end.
@@ -24,23 +25,6 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 /// The exit status of a command that ended by SIGKILL.
 const KILLED: i32 = 137;
-
-/// With these words begins the error of a command that took too long.
-pub(crate) const NOT_IN_TIME: &str = "not done within";
-/// The error of a command for which there is no shell.
-pub(crate) const NO_SHELL: &str = "there is no shell in the image";
-/// The error of a command whose end nobody saw.
-pub(crate) const BROKE: &str = "the container or the connection ended before the command did";
-/// The error of a command that may not be run.
-const FORBIDDEN: &str = "no permission to run commands in pods (pods/exec)";
-/// The error of a command in a pod that is not there any more.
-const POD_GONE: &str = "the pod is gone";
-
-/// Whether an error is the same at every try, so that what was to be read cannot be. Others pass: a
-/// container that went away or was started again, an API server that is away, a node that is slow.
-pub(crate) fn is_lasting(why: &str) -> bool {
-    [NO_SHELL, FORBIDDEN, POD_GONE].iter().any(|it| why.contains(it))
-}
 
 /// What a command said.
 #[derive(Clone, Debug, Default)]
@@ -62,37 +46,44 @@ pub(crate) struct Place<'a> {
 
 /// Runs a command and waits for its end.
 ///
+/// A command that was cut off is started again, so it must be safe to repeat.
+///
 /// # Errors
-/// In plain words, why the command could not be run or was not done in time. A command that was cut
-/// off is begun again, so it must be one that may be.
+/// The command could not be run, or did not end in time.
 pub(crate) async fn exec(
     cluster: &Cluster,
     place: Place<'_>,
     command: &[String],
     within: Duration,
-) -> Result<Output, String> {
+) -> Result<Output, ExecError> {
     match tokio::time::timeout(within, insist(cluster, place, command)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(format!("{NOT_IN_TIME} {} s", within.as_secs())),
+        Err(_) => Err(ExecError::TimedOut(within.as_secs())),
     }
 }
 
 /// Tries again for a while where the container, or the way to it, was not there.
-async fn insist(cluster: &Cluster, place: Place<'_>, command: &[String]) -> Result<Output, String> {
+async fn insist(
+    cluster: &Cluster,
+    place: Place<'_>,
+    command: &[String],
+) -> Result<Output, ExecError> {
     let since = Instant::now();
     let mut was_begun = false;
     loop {
-        let (why, is_final) = match attempt(cluster, place, command).await {
+        let error = match attempt(cluster, place, command).await {
             Ok(output) => return Ok(output),
-            Err(Refusal::Final(why)) => (why, true),
-            Err(Refusal::NotYet(why)) => (why, false),
+            // A command that was begun before may have done its work then.
+            Err(Refusal::Final(_)) if was_begun => return Err(ExecError::CutOff),
+            Err(Refusal::Final(error)) => return Err(error),
+            Err(Refusal::NotYet(words)) => ExecError::Other(words),
             Err(Refusal::Broke) => {
                 was_begun = true;
-                (String::new(), false)
+                ExecError::CutOff
             }
         };
-        if is_final || since.elapsed() >= AGAIN {
-            return Err(if was_begun { BROKE.to_owned() } else { why });
+        if since.elapsed() >= AGAIN {
+            return Err(if was_begun { ExecError::CutOff } else { error });
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -112,9 +103,10 @@ pub(crate) fn script(text: &str, arguments: impl IntoIterator<Item = String>) ->
 ///
 /// # Errors
 /// The system gives no random numbers.
-pub(crate) fn random_word() -> Result<String, String> {
+pub(crate) fn random_word() -> Result<String, ExecError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| format!("no random numbers: {error}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| ExecError::Other(format!("no random numbers: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -147,7 +139,7 @@ enum Refusal {
     NotYet(String),
     /// It may have been begun, and was cut off.
     Broke,
-    Final(String),
+    Final(ExecError),
 }
 
 async fn attempt(
@@ -165,7 +157,7 @@ async fn attempt(
     let (Some(stdout), Some(stderr), Some(status)) =
         (process.stdout(), process.stderr(), process.take_status())
     else {
-        return Err(Refusal::Final("the connection has no streams".to_owned()));
+        return Err(Refusal::Final(ExecError::Other("the connection has no streams".to_owned())));
     };
     // Both at once: a stream that nobody reads stalls the other.
     let (stdout, stderr, status) =
@@ -204,14 +196,14 @@ async fn drain(mut from: impl AsyncRead + Unpin, keep: usize) -> Vec<u8> {
 fn refusal(error: &kube::Error) -> Refusal {
     match error {
         kube::Error::Api(status) => of_status(status),
-        other => Refusal::Final(chain(other)),
+        other => Refusal::Final(ExecError::Other(chain(other))),
     }
 }
 
 fn of_status(status: &Status) -> Refusal {
     match status.code {
-        403 => Refusal::Final(FORBIDDEN.to_owned()),
-        404 => Refusal::Final(POD_GONE.to_owned()),
+        403 => Refusal::Final(ExecError::Forbidden),
+        404 => Refusal::Final(ExecError::Gone),
         _ => of_message(&status.message),
     }
 }
@@ -237,14 +229,14 @@ fn of_message(message: &str) -> Refusal {
         "no such file or directory",
         "starting container process caused",
     ]) {
-        return Refusal::Final(NO_SHELL.to_owned());
+        return Refusal::Final(ExecError::NoShell);
     }
-    Refusal::Final(words())
+    Refusal::Final(ExecError::Other(words()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{NO_SHELL, Refusal, of_message, random_word, records, script};
+    use super::{ExecError, Refusal, of_message, random_word, records, script};
 
     #[test]
     fn records_are_exact() {
@@ -273,7 +265,7 @@ mod tests {
     #[test]
     fn refusals_in_plain_words() {
         let no_shell = r#"Internal error occurred: error executing command in container: failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: exec: "sh": executable file not found in $PATH: unknown"#;
-        assert!(matches!(of_message(no_shell), Refusal::Final(why) if why == NO_SHELL));
+        assert!(matches!(of_message(no_shell), Refusal::Final(ExecError::NoShell)));
         for ended in [
             r#"container not found ("web")"#,
             "error executing command in container: failed to exec in container: failed to load \

@@ -11,6 +11,8 @@ use checks::model::{
     },
 };
 
+use crate::cluster::exec::error::ExecError;
+
 /// A view of a claim: the whole of it, or one folder where nothing mounts the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mounted {
@@ -126,6 +128,61 @@ impl Mounted {
     }
 }
 
+/// Goes through all views of a pod's claims, one container at a time.
+///
+/// Where a container has no shell, another container that mounts the same is asked instead; where
+/// there is none, an ephemeral container can be, if the caller has the image for one.
+#[derive(Debug)]
+pub(crate) struct MountWalk {
+    left: Vec<Mounted>,
+    without_shell: BTreeSet<String>,
+    closed: Vec<Mounted>,
+    has_probe: bool,
+}
+
+impl MountWalk {
+    pub(crate) fn new(mounted: Vec<Mounted>, has_probe: bool) -> Self {
+        Self { left: mounted, without_shell: BTreeSet::new(), closed: vec![], has_probe }
+    }
+
+    /// The next container to ask, and the views that are best read through it.
+    pub(crate) fn next(&self) -> Option<(String, Vec<Mounted>)> {
+        choose(&self.left, &self.without_shell)
+    }
+
+    /// Notes how asking a container ended. False where the container has no shell and something
+    /// else is asked in its place: then this end says nothing.
+    pub(crate) fn finish(
+        &mut self,
+        container: &str,
+        mounts: &[Mounted],
+        error: Option<&ExecError>,
+    ) -> bool {
+        let has_no_shell = error == Some(&ExecError::NoShell);
+        if has_no_shell && self.left.iter().any(|it| it.has_other(&self.without_shell, container)) {
+            self.without_shell.insert(container.to_owned());
+            return false;
+        }
+        self.left.retain(|it| !mounts.iter().any(|mount| mount.is_same(it)));
+        if has_no_shell && self.has_probe {
+            self.closed.extend(mounts.iter().cloned());
+            return false;
+        }
+        true
+    }
+
+    /// The containers that are known to have no shell.
+    pub(crate) const fn without_shell(&self) -> &BTreeSet<String> {
+        &self.without_shell
+    }
+
+    /// What only an ephemeral container can read, as that container mounts it. Empty if nothing is
+    /// left to read, or if there is no image for one.
+    pub(crate) fn for_ephemeral(&self) -> Vec<Mounted> {
+        as_guest(&self.closed)
+    }
+}
+
 /// The next container to ask, and the views that are best read through it.
 pub(crate) fn choose(
     left: &[Mounted],
@@ -160,7 +217,7 @@ pub(crate) fn choose(
 
 /// The claims behind these views, each mounted once and whole: folders cannot be mounted by such a
 /// container.
-pub(crate) fn as_guest(closed: &[Mounted]) -> Vec<Mounted> {
+fn as_guest(closed: &[Mounted]) -> Vec<Mounted> {
     let mut known = BTreeSet::new();
     let claims = closed.iter().filter(|it| known.insert(it.claim.clone())).enumerate();
     claims

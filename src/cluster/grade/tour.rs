@@ -32,7 +32,7 @@ use crate::cluster::{
     },
     inspect::Inspector,
     interrupt::Interrupt,
-    restore::{lease::LeaseGuard, remove_canaries},
+    restore::{canaries::remove_canaries, lease::LeaseGuard},
     watch::position::Positions,
     writes::{delete::by_uid, scale, terminating::doomed_claim},
 };

@@ -11,10 +11,11 @@ use checks::model::{
 use crate::cluster::inspect::{DnsVantage, ENOUGH_VANTAGES, Inspector, Job, age::ReadTiming};
 use crate::cluster::{
     exec::{
-        BROKE, NO_SHELL, NOT_IN_TIME, Place,
+        Place,
         ephemeral::{GUEST, Probe},
-        exec, is_lasting,
-        mounts::{Mounted, as_guest, choose},
+        error::ExecError,
+        exec,
+        mounts::{MountWalk, Mounted},
         random_word, script, script_output,
         script_output::{CANARY, InspectOutput, MountFiles},
     },
@@ -37,38 +38,31 @@ const FEW: u32 = 40;
 impl Inspector<'_> {
     /// Reads all of a pod's claims.
     pub(crate) async fn read(&self, job: &Job) -> ReadTiming {
-        let mut left = job.mounted.clone();
-        let mut without_shell: BTreeSet<String> = BTreeSet::new();
-        let mut closed: Vec<Mounted> = vec![];
+        let mut walk = MountWalk::new(job.mounted.clone(), self.probe.is_some());
         let mut sight = ReadTiming::default();
-        if left.is_empty() {
+        if job.mounted.is_empty() {
             self.look_around(job).await;
         }
-        while let Some((container, mounts)) = choose(&left, &without_shell) {
+        while let Some((container, mounts)) = walk.next() {
             let began = self.journal.now();
-            match self.look(job, &container, &mounts).await {
-                Err(why)
-                    if why.contains(NO_SHELL)
-                        && left.iter().any(|it| it.has_other(&without_shell, &container)) =>
-                {
-                    without_shell.insert(container);
-                    continue;
-                }
-                Err(why) if why.contains(NO_SHELL) && self.probe.is_some() => {
-                    closed.extend(mounts.iter().cloned())
-                }
+            let looked = self.look(job, &container, &mounts).await;
+            if !walk.finish(&container, &mounts, looked.as_ref().err()) {
+                continue;
+            }
+            match looked {
                 Err(why) => {
                     sight.failures += weight(&why);
                     self.note_failure(job, &container, &mounts, &why, began);
                 }
                 Ok(mut told) => {
                     sight.failures += u32::from(!told.whole);
-                    self.look_elsewhere(job, &container, &mounts, &without_shell, &mut told).await;
+                    let without_shell = walk.without_shell();
+                    self.look_elsewhere(job, &container, &mounts, without_shell, &mut told).await;
                     self.take(&mut sight, job, &container, &mounts, told, began);
                 }
             }
-            left.retain(|it| !mounts.iter().any(|mount| mount.is_same(it)));
         }
+        let closed = walk.for_ephemeral();
         if let Some(probe) = self.probe.filter(|_| !closed.is_empty()) {
             self.read_as_guest(probe, job, &closed, &mut sight).await;
         }
@@ -104,20 +98,19 @@ impl Inspector<'_> {
         &self,
         probe: &Probe<'_>,
         job: &Job,
-        closed: &[Mounted],
+        mounts: &[Mounted],
         sight: &mut ReadTiming,
     ) {
         let began = self.journal.now();
-        let mounts = as_guest(closed);
-        let guest = match probe.start(&job.pod, &mounts).await {
+        let guest = match probe.start(&job.pod, mounts).await {
             Ok(guest) => guest,
-            Err(why) => return self.note_failure(job, "", &mounts, &why, began),
+            Err(why) => return self.note_failure(job, "", mounts, &why, began),
         };
-        match self.look(job, guest.container(), &mounts).await {
-            Ok(told) => self.take(sight, job, guest.container(), &mounts, told, began),
+        match self.look(job, guest.container(), mounts).await {
+            Ok(told) => self.take(sight, job, guest.container(), mounts, told, began),
             Err(why) => {
                 sight.failures += weight(&why);
-                self.note_failure(job, guest.container(), &mounts, &why, began);
+                self.note_failure(job, guest.container(), mounts, &why, began);
             }
         }
         probe.stop(guest).await;
@@ -129,16 +122,16 @@ impl Inspector<'_> {
         job: &Job,
         container: &str,
         mounts: &[Mounted],
-    ) -> Result<InspectOutput, String> {
+    ) -> Result<InspectOutput, ExecError> {
         let asked: Vec<_> = mounts.iter().map(|mount| self.ask(&job.pod, mount)).collect();
         let looked = match self.run(&job.pod.name, container, mounts, &asked, MANY).await {
-            Err(why) if why.contains(NOT_IN_TIME) => {
+            Err(ExecError::TimedOut(_)) => {
                 self.state().marked.insert(job.pod.name.clone());
                 self.run(&job.pod.name, container, mounts, &asked, FEW).await
             }
             looked => looked,
         };
-        if looked.as_ref().is_err_and(|why| !is_unsure(why)) {
+        if looked.as_ref().is_err_and(|why| !why.may_have_run()) {
             // Nothing was written: another way may be.
             let mut state = self.state();
             for (mount, _) in mounts.iter().zip(&asked).filter(|(_, asked)| asked.is_some()) {
@@ -216,7 +209,7 @@ impl Inspector<'_> {
         mounts: &[Mounted],
         asked: &[Option<Token>],
         files: u32,
-    ) -> Result<InspectOutput, String> {
+    ) -> Result<InspectOutput, ExecError> {
         let word = random_word()?;
         let mut arguments = vec![word.clone(), files.to_string()];
         for (mount, canary) in mounts.iter().zip(asked) {
@@ -242,12 +235,11 @@ impl Inspector<'_> {
         let told = script_output::parse(&output.stdout, &word);
         if told.mounts.is_empty() && !told.whole {
             let said = output.stderr.trim().chars().take(200).collect::<String>();
-            return Err(format!(
+            let why = format!(
                 "the shell in the image told nothing (exit status {:?}) {said}",
                 output.exit
-            )
-            .trim()
-            .to_owned());
+            );
+            return Err(ExecError::Other(why.trim().to_owned()));
         }
         Ok(told)
     }
@@ -355,17 +347,24 @@ impl Inspector<'_> {
         }
     }
 
-    fn note_failure(&self, job: &Job, container: &str, mounts: &[Mounted], why: &str, began: u64) {
+    fn note_failure(
+        &self,
+        job: &Job,
+        container: &str,
+        mounts: &[Mounted],
+        why: &ExecError,
+        began: u64,
+    ) {
         {
             let mut state = self.state();
-            state.trouble = Some(why.to_owned());
-            if is_unsure(why) {
+            state.trouble = Some(why.to_string());
+            if why.may_have_run() {
                 // Nobody knows how far the script came.
                 state.marked.insert(job.pod.name.clone());
             }
         }
         for mount in mounts {
-            let error = Some(why.to_owned());
+            let error = Some(why.to_string());
             if mount.is_first {
                 self.journal.push(What::Canary(Canary {
                     pod: job.pod.clone(),
@@ -389,16 +388,11 @@ impl Inspector<'_> {
 
 /// How much a failure counts towards giving up: nothing where it lasts, so that trying again is of
 /// no use, and more where it took long.
-fn weight(why: &str) -> u32 {
+fn weight(why: &ExecError) -> u32 {
     const SLOW: u32 = 3;
     match why {
-        _ if is_lasting(why) => 0,
-        _ if why.contains(NOT_IN_TIME) => SLOW,
+        _ if why.is_permanent() => 0,
+        ExecError::TimedOut(_) => SLOW,
         _ => 1,
     }
-}
-
-/// Whether something may have been written all the same.
-fn is_unsure(why: &str) -> bool {
-    why.contains(NOT_IN_TIME) || why.contains(BROKE)
 }

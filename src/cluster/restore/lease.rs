@@ -247,7 +247,9 @@ fn begin() -> Result<(String, Option<ProcessLock>), Failure> {
     let alive = ProcessLock::begin();
     let id = match &alive {
         Some(alive) => alive.id().to_owned(),
-        None => random_word().map_err(|why| Failure::new("system", why, "Run it again."))?,
+        None => {
+            random_word().map_err(|why| Failure::new("system", why.to_string(), "Run it again."))?
+        }
     };
     Ok((id, alive))
 }

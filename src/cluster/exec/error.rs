@@ -1,0 +1,40 @@
+//! Why a command in a container gave no output.
+
+use thiserror::Error;
+
+/// Why a command could not be run, or what it said was not received. The text of each is what a
+/// recording keeps and a report shows.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum ExecError {
+    /// The image has no shell.
+    #[error("there is no shell in the image")]
+    NoShell,
+    /// The command took longer than this many seconds.
+    #[error("not done within {0} s")]
+    TimedOut(u64),
+    /// The connection or the container ended before the command did, as far as is known.
+    #[error("the container or the connection ended before the command did")]
+    CutOff,
+    /// The user may not run commands in pods.
+    #[error("no permission to run commands in pods (pods/exec)")]
+    Forbidden,
+    /// The pod no longer exists.
+    #[error("the pod is gone")]
+    Gone,
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl ExecError {
+    /// Whether every further try fails in the same way. Other errors pass: a container that was
+    /// started again, an API server that does not answer, a slow node.
+    pub(crate) const fn is_permanent(&self) -> bool {
+        matches!(self, Self::NoShell | Self::Forbidden | Self::Gone)
+    }
+
+    /// Whether the command may have done its work, or part of it.
+    pub(crate) const fn may_have_run(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::CutOff)
+    }
+}

@@ -1,0 +1,200 @@
+//! Removing the canaries, the files that a grade writes on the claims.
+
+use std::time::{Duration, Instant};
+
+use checks::model::{Fault, Timeline, WaitStatus, observation::Reference};
+use futures::future::join_all;
+
+use crate::cluster::{
+    Cluster, WaitResult,
+    budget::StepBudget,
+    exec::{
+        Place,
+        ephemeral::Probe,
+        error::ExecError,
+        exec,
+        mounts::{MountWalk, Mounted, reference},
+        random_word, records, script,
+    },
+    restore::{EXEC_TIMEOUT, Restorer, lease::RestorePoint},
+};
+
+/// How long removing one pod's canaries is tried again.
+const REMOVING: Duration = Duration::from_secs(120);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Canaries that are left in a pod, or may be.
+pub(crate) struct LeftFiles {
+    /// Which, in words.
+    what: String,
+    /// They could not be looked for, because no container has a shell.
+    has_no_shell: bool,
+}
+
+impl LeftFiles {
+    const fn named(what: String) -> Self {
+        Self { what, has_no_shell: false }
+    }
+
+    fn perhaps(pod: &Reference, why: &ExecError) -> Self {
+        Self {
+            what: format!("perhaps files named .stsgrade-… in pod {}: {why}", pod.name),
+            has_no_shell: *why == ExecError::NoShell,
+        }
+    }
+}
+
+impl Restorer<'_> {
+    /// Removes our files from the claims of the pods as found; what is left of them.
+    ///
+    /// A pod that the submission itself keeps from coming up keeps its files: `stays` tells,
+    /// because restoring again could do no more.
+    pub(super) async fn canaries(
+        &self,
+        point: &RestorePoint,
+        replicas: i32,
+        stays: &mut Vec<String>,
+    ) -> Vec<String> {
+        let Some(budget) =
+            self.journal.with(|timeline| timeline.set().map(|set| StepBudget::of(&set.spec)))
+        else {
+            return vec![];
+        };
+        let start = self.journal.with(Timeline::start);
+        // A set that this grade has seen fail will hardly come up now.
+        let failed = self.journal.judged(|timeline| timeline.obstacle().map(|it| it.fault));
+        let ours = |ordinal: &i32| {
+            self.marked
+                .as_ref()
+                .is_none_or(|marked| marked.contains(&format!("{}-{ordinal}", point.set)))
+        };
+        // They come up one after the other.
+        let budget = |count: i32| {
+            if failed.is_some() {
+                Duration::from_secs(5) * count.unsigned_abs()
+            } else {
+                budget.scale_up(count)
+            }
+        };
+        let pods = (start..start.saturating_add(replicas)).filter(ours).map(async |ordinal| {
+            (ordinal, self.canaries_of(point, ordinal, start, budget(ordinal - start + 1)).await)
+        });
+        let mut left = vec![];
+        for (ordinal, outcome) in join_all(pods).await {
+            let absent = format!(
+                "perhaps files named .stsgrade-… on the claims of {}-{ordinal}, which does not \
+                come up",
+                point.set
+            );
+            match outcome {
+                Ok(files) => left.extend(files),
+                Err(fault) if fault.or(failed) == Some(Fault::Submission) => {
+                    stays.push(format!("{absent}; the next grade removes them"))
+                }
+                Err(_) => left.push(absent),
+            }
+        }
+        left
+    }
+
+    /// Removes our files from the claims of one pod, once it is Ready; what is left of them, or
+    /// whose fault it is that the pod does not come up, if anybody knows.
+    async fn canaries_of(
+        &self,
+        point: &RestorePoint,
+        ordinal: i32,
+        start: i32,
+        budget: Duration,
+    ) -> Result<Vec<String>, Option<Fault>> {
+        let ready = |timeline: &Timeline| match timeline.live(ordinal).filter(|pod| pod.is_ready())
+        {
+            Some(_) => WaitStatus::Done,
+            None => match timeline.scaled_up(ordinal - start + 1) {
+                WaitStatus::Done => WaitStatus::Going("a pod".to_owned()),
+                other => other,
+            },
+        };
+        let began = Instant::now();
+        loop {
+            match self.journal.wait_quietly(budget, ready).await {
+                WaitResult::Done => {}
+                WaitResult::Stuck(obstacle) => return Err(Some(obstacle.fault)),
+                WaitResult::TimedOut { .. } => return Err(None),
+            }
+            let Some((pod, mounted)) = self.journal.with(|timeline| {
+                timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))
+            }) else {
+                continue;
+            };
+            let mut left = remove_canaries(self.cluster, self.probe, &pod, mounted).await;
+            // Without a shell there was none to write with either, but for a container of our own.
+            left.retain(|it| point.probed || !it.has_no_shell);
+            // A connection that was reset, a pod that was replaced at that moment: nobody else will
+            // do it.
+            let is_final = left.iter().all(|it| it.has_no_shell);
+            if is_final || began.elapsed() >= REMOVING || self.held.loss().is_some() {
+                return Ok(left.into_iter().map(|it| it.what).collect());
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+/// Removes our files from one pod's claims, by a container of our own where there is no shell; what
+/// is left of them.
+pub(crate) async fn remove_canaries(
+    cluster: &Cluster,
+    probe: Option<&Probe<'_>>,
+    pod: &Reference,
+    mounted: Vec<Mounted>,
+) -> Vec<LeftFiles> {
+    let mut left = vec![];
+    let mut walk = MountWalk::new(mounted, probe.is_some());
+    while let Some((container, mounts)) = walk.next() {
+        let removed = remove(cluster, pod, &container, &mounts).await;
+        if !walk.finish(&container, &mounts, removed.as_ref().err()) {
+            continue;
+        }
+        match removed {
+            Ok(files) => left.extend(files.into_iter().map(LeftFiles::named)),
+            // Who may not run commands in pods has written nothing there.
+            Err(ExecError::Forbidden) => {}
+            Err(why) => left.push(LeftFiles::perhaps(pod, &why)),
+        }
+    }
+    let closed = walk.for_ephemeral();
+    let Some(probe) = probe.filter(|_| !closed.is_empty()) else { return left };
+    match probe.start(pod, &closed).await {
+        Ok(guest) => {
+            match remove(cluster, pod, guest.container(), &closed).await {
+                Ok(files) => left.extend(files.into_iter().map(LeftFiles::named)),
+                Err(why) => left.push(LeftFiles::perhaps(pod, &why)),
+            }
+            probe.stop(guest).await;
+        }
+        Err(why) => left.push(LeftFiles::perhaps(pod, &why)),
+    }
+    left
+}
+
+/// The canaries that would not go.
+async fn remove(
+    cluster: &Cluster,
+    pod: &Reference,
+    container: &str,
+    mounts: &[Mounted],
+) -> Result<Vec<String>, ExecError> {
+    let word = random_word()?;
+    let paths = mounts.iter().map(|it| it.path.clone());
+    let command = script(include_str!("restore.sh"), [word.clone()].into_iter().chain(paths));
+    let output = exec(cluster, Place { pod: &pod.name, container }, &command, EXEC_TIMEOUT).await?;
+    let records = records(&output.stdout, &word);
+    if !records.iter().any(|(key, _)| *key == "end") {
+        return Err(ExecError::Other("the answer was cut off".to_owned()));
+    }
+    let left = records.iter().filter(|(key, _)| *key == "left");
+    Ok(left
+        .map(|(_, file)| format!("{} in pod {}", String::from_utf8_lossy(file), pod.name))
+        .collect())
+}

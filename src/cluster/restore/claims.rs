@@ -1,0 +1,250 @@
+//! The claims that a grade caused: which they are, and removing them.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use checks::model::{PodLife, Timeline, observation::Reference};
+
+use crate::cluster::{
+    Cluster, WaitResult,
+    budget::StepBudget,
+    exec::{
+        Place,
+        error::ExecError,
+        exec,
+        mounts::{Mounted, choose, reference},
+        random_word, records, script,
+    },
+    restore::{EXEC_TIMEOUT, Restorer, lease::RestorePoint},
+    writes::{delete::remove_claims, scale::Scaled},
+};
+
+/// How many ordinals beyond the replicas as found a grade uses.
+const EXTRA_ORDINALS: i32 = 2;
+/// How long a claim may take to go once nothing uses it.
+const CLAIMS_GO: Duration = Duration::from_secs(60);
+/// What a container writes within this many seconds of its start may be the start's doing.
+const AT_START_SECONDS: i64 = 2;
+/// So many pods show what a start writes.
+const SIBLINGS: usize = 5;
+
+impl Restorer<'_> {
+    /// Waits until the pods beyond are gone, and deletes the claims that the grade caused; what is
+    /// left of them.
+    pub(super) async fn claims(&self, replicas: i32, caused: &[Reference]) -> Vec<String> {
+        let (budget, beyond) = self.journal.with(|timeline| {
+            let first = timeline.start().saturating_add(replicas);
+            (
+                timeline.set().map(|set| StepBudget::of(&set.spec)),
+                timeline.owned().filter(|pod| pod.ordinal >= first).count(),
+            )
+        });
+        let Some(budget) = budget else { return vec![] };
+        let budget = budget.scale_down(i32::try_from(beyond).unwrap_or(i32::MAX));
+        if let WaitResult::TimedOut { awaited } =
+            self.journal.wait(budget, |timeline| timeline.scaled_down(replicas)).await
+        {
+            return vec![format!("waited in vain for {awaited}")];
+        }
+        remove_claims(self.cluster, self.journal, caused, CLAIMS_GO).await
+    }
+
+    /// The claims that are surely the grade's own: the set has made them because the grade asked
+    /// for more pods, and nobody has changed the set since, nor, as far as can be seen, written on
+    /// them.
+    pub(super) async fn own_claims(
+        &self,
+        point: &RestorePoint,
+        found: &Scaled,
+        stays: &mut Vec<String>,
+    ) -> Vec<Reference> {
+        let mut own = vec![];
+        if point.asked.is_none() {
+            return own;
+        }
+        let known = if self.is_successor { self.known_files(point).await } else { BTreeSet::new() };
+        for claim in self.journal.with(|timeline| self.unlisted(timeline, point)) {
+            let created =
+                self.journal.with(|timeline| created(timeline, &claim)).unwrap_or(i64::MAX);
+            let why = if !point.has_caused(found, created) {
+                Some("somebody else changed the set since".to_owned())
+            } else if self.is_successor {
+                self.used(&claim, &known).await
+            } else {
+                None
+            };
+            match why {
+                None => own.push(claim),
+                Some(why) => stays.push(format!(
+                    "claim {} stays, because {why}; if nothing of yours is on it, \
+                        delete it: `kubectl delete pvc {}`",
+                    claim.name, claim.name
+                )),
+            }
+        }
+        own
+    }
+
+    /// The names of the files that pods of the set had on their claims while the grade lived,
+    /// digits left out.
+    async fn known_files(&self, point: &RestorePoint) -> BTreeSet<String> {
+        let until = point.until.unwrap_or_default();
+        let pods: Vec<(Reference, Vec<Mounted>)> = self.journal.with(|timeline| {
+            let first = timeline.start().saturating_add(point.replicas);
+            let pods =
+                timeline.owned().filter(|pod| pod.ordinal < first && pod.is_ready()).take(SIBLINGS);
+            pods.map(|pod| (reference(pod), Mounted::of(pod))).collect()
+        });
+        let mut known = BTreeSet::new();
+        for (pod, mounted) in pods {
+            // What cannot be listed tells of no file.
+            let files = list_files(self.cluster, &pod, mounted).await.unwrap_or_default();
+            known.extend(
+                files.into_iter().filter(|(written, _)| *written <= until).map(|(_, name)| name),
+            );
+        }
+        known
+    }
+
+    /// Why somebody may have used a claim since its pod was started, if so.
+    async fn used(&self, claim: &Reference, known: &BTreeSet<String>) -> Option<String> {
+        let users: Vec<(Reference, Vec<Mounted>, Option<i64>, bool)> =
+            self.journal.with(|timeline| {
+                let mounts =
+                    |pod: &PodLife| pod.claims().iter().any(|(_, name)| *name == claim.name);
+                let is_own = |pod: &PodLife| timeline.owned().any(|own| own.uid() == pod.uid());
+                let pods = timeline.pods().filter(|pod| mounts(pod));
+                pods.map(|pod| (reference(pod), Mounted::of(pod), last_start(pod), is_own(pod)))
+                    .collect()
+            });
+        for (pod, mounted, started, is_own) in users {
+            if !is_own {
+                return Some(format!("pod {} uses it", pod.name));
+            }
+            let Some(started) = started else { continue };
+            let mounted: Vec<Mounted> =
+                mounted.into_iter().filter(|it| it.claim == claim.name).collect();
+            let files = match list_files(self.cluster, &pod, mounted).await {
+                Ok(files) => files,
+                Err(ExecError::NoShell) => continue,
+                Err(why) => return Some(format!("nobody knows what is on it ({why})")),
+            };
+            // What a start of the other pods writes, a start of this one may have written, too.
+            if files.iter().any(|(written, name)| {
+                *written > started + AT_START_SECONDS || !known.contains(name)
+            }) {
+                return Some(format!(
+                    "it holds something that may not be from the start of {}",
+                    pod.name
+                ));
+            }
+        }
+        None
+    }
+
+    /// The claims of the ordinals that a grade adds, which did not exist when it began, and are not
+    /// newer than what it did.
+    pub(super) fn unlisted(&self, timeline: &Timeline, point: &RestorePoint) -> Vec<Reference> {
+        let first = timeline.start().saturating_add(point.replicas);
+        let mut found = vec![];
+        for name in (first..first.saturating_add(EXTRA_ORDINALS))
+            .flat_map(|ordinal| timeline.claim_names(ordinal))
+        {
+            let Some(life) = timeline
+                .claim(&name)
+                .last()
+                .filter(|it| it.deleted.is_none() && it.deletion_requested.is_none())
+            else {
+                continue;
+            };
+            let claim = Reference { uid: life.uid().to_owned(), name };
+            let is_newer =
+                created(timeline, &claim).is_some_and(|it| it >= self.held.since().as_second());
+            if is_newer && !point.claims.contains(&claim.name) {
+                found.push(claim);
+            }
+        }
+        found
+    }
+}
+
+/// When a claim was created, in seconds since the epoch by the API server's clock.
+fn created(timeline: &Timeline, claim: &Reference) -> Option<i64> {
+    let life = timeline.claim(&claim.name).last().filter(|it| it.uid() == claim.uid)?;
+    life.claim
+        .metadata
+        .creation_timestamp
+        .as_deref()?
+        .parse::<jiff::Timestamp>()
+        .ok()
+        .map(jiff::Timestamp::as_second)
+}
+
+/// When a pod's newest container started, in seconds since the epoch by its node's clock; `None`
+/// where none runs.
+fn last_start(pod: &PodLife) -> Option<i64> {
+    let statuses = pod
+        .pod
+        .status
+        .container_statuses
+        .iter()
+        .filter_map(|it| it.state.running.as_ref()?.started_at.as_deref());
+    statuses.filter_map(|it| it.parse::<jiff::Timestamp>().ok()).map(|it| it.as_second()).max()
+}
+
+/// The files on these mounts, canaries left out: when each was last written, in seconds since the
+/// epoch by its node's clock, and its path with each number in it as `#`.
+async fn list_files(
+    cluster: &Cluster,
+    pod: &Reference,
+    mounted: Vec<Mounted>,
+) -> Result<Vec<(i64, String)>, ExecError> {
+    let Some((container, mounts)) = choose(&mounted, &BTreeSet::new()) else { return Ok(vec![]) };
+    let word = random_word()?;
+    let paths = mounts.iter().map(|it| it.path.clone());
+    let command =
+        script(include_str!("../inspect/written.sh"), [word.clone()].into_iter().chain(paths));
+    let output =
+        exec(cluster, Place { pod: &pod.name, container: &container }, &command, EXEC_TIMEOUT)
+            .await?;
+    let records = records(&output.stdout, &word);
+    if !records.iter().any(|(key, value)| *key == "end" && *value == b"0") {
+        return Err(ExecError::Other("its files could not be listed".to_owned()));
+    }
+    let mut files = vec![];
+    for (_, list) in records.iter().filter(|(key, _)| *key == "files") {
+        for line in String::from_utf8_lossy(list).lines() {
+            // A line that is none belongs to a name with a line break in it: nobody's start writes
+            // such a file.
+            let (written, name) = line
+                .split_once(' ')
+                .and_then(|(time, name)| Some((time.parse().ok()?, name)))
+                .unwrap_or((i64::MAX, line));
+            files.push((written, without_numbers(name)));
+        }
+    }
+    Ok(files)
+}
+
+/// `web-3.log` and `web-10.log` are both `web-#.log`.
+fn without_numbers(name: &str) -> String {
+    let mut plain = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            c if !c.is_ascii_digit() => plain.push(c),
+            _ if plain.ends_with('#') => {}
+            _ => plain.push('#'),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_numbers;
+
+    #[test]
+    fn names_that_follow_the_ordinal_are_alike() {
+        assert_eq!(without_numbers("./web-3/a.10.log"), without_numbers("./web-12/a.7.log"));
+        assert_ne!(without_numbers("./work"), without_numbers("./id"));
+    }
+}
