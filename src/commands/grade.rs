@@ -1,5 +1,6 @@
 //! `stsgrade grade`: the tour on the cluster, its report, and then everything put back.
 
+use crate::cluster::client::failure_id;
 use std::{path::Path, time::Duration};
 
 use crate::commands::{
@@ -141,7 +142,7 @@ async fn grade(
 
 /// Whoever names no namespace may have worked in the context's own.
 async fn hinted(failure: Failure, args: &cli::Grade, cluster: &Cluster) -> Failure {
-    if failure.id != "no_namespace" || args.target.namespace.is_some() {
+    if failure.id != failure_id::NO_NAMESPACE || args.target.namespace.is_some() {
         return failure;
     }
     let Some(name) = suggest_namespace::in_own_namespace(cluster).await else { return failure };

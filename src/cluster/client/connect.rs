@@ -1,5 +1,6 @@
 //! From a kubeconfig to a cluster that answers.
 
+use crate::cluster::client::failure_id;
 use std::{
     path::PathBuf,
     sync::{
@@ -111,7 +112,7 @@ impl Cluster {
             .map_err(|error| Failure::of_client(&error, has_p521_key(&config), &tried))?;
         let mut client = builder.with_layer(&layer).build();
         let mut answer = version(&client, &tried).await;
-        if answer.as_ref().is_err_and(|failure| failure.id == "tls")
+        if answer.as_ref().is_err_and(|failure| failure.id == failure_id::TLS)
             && let Some(other) = tls::client(&config, &layer, CONNECT)
             && let Ok(version) = version(&other, &tried).await
         {
@@ -183,7 +184,7 @@ async fn version(client: &Client, tried: &Tried<'_>) -> Result<String, Failure> 
         Ok(Ok(version)) => Ok(crate::console::sanitize::clip(&version.git_version, 40)),
         Ok(Err(error)) => Err(Failure::of(&error, tried)),
         Err(_) => Err(Failure::new(
-            "no_answer",
+            failure_id::NO_ANSWER,
             format!(
                 "the API server at {} does not answer",
                 crate::console::sanitize::sanitize(tried.server)

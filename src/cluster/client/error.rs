@@ -9,6 +9,10 @@ use kube::{
     core::Status,
 };
 
+use crate::cluster::client::{
+    error_chain::{ConnectTrouble, chain, links},
+    failure_id,
+};
 use crate::{console::sanitize::sanitize, submission::Place};
 
 /// A job that cannot go on. Every text in it is safe to show.
@@ -90,14 +94,14 @@ impl Failure {
     pub fn may_pass(&self) -> bool {
         matches!(
             self.id,
-            "no_server"
-                | "no_answer"
-                | "connection_lost"
-                | "connection"
-                | "timeout"
-                | "busy"
-                | "server_error"
-                | "lease_unsure"
+            failure_id::NO_SERVER
+                | failure_id::NO_ANSWER
+                | failure_id::CONNECTION_LOST
+                | failure_id::CONNECTION
+                | failure_id::TIMEOUT
+                | failure_id::BUSY
+                | failure_id::SERVER_ERROR
+                | failure_id::LEASE_UNSURE
         )
     }
 
@@ -165,7 +169,7 @@ impl Failure {
                 ),
             ),
             403 => Self::new(
-                "forbidden",
+                failure_id::FORBIDDEN,
                 what("not permitted"),
                 format!(
                     "Ask whoever runs the cluster for the Role that `stsgrade rbac -n \
@@ -179,7 +183,7 @@ impl Failure {
                 "See what is there with `kubectl get`, and check the name and the namespace.",
             ),
             408 | 504 => Self::new(
-                "timeout",
+                failure_id::TIMEOUT,
                 what("the API server did not answer in time"),
                 "The cluster is overloaded or its storage is slow. Try again later.",
             ),
@@ -192,12 +196,12 @@ impl Failure {
                 Self::new("invalid", what("refused as invalid"), "Correct what the message names.")
             }
             429 => Self::new(
-                "busy",
+                failure_id::BUSY,
                 what("the API server has too much to do (429)"),
                 "Try again in a minute.",
             ),
             500.. => Self::new(
-                "server_error",
+                failure_id::SERVER_ERROR,
                 what(&format!("the API server failed ({})", status.code)),
                 "Try again; if it stays, show this to whoever runs the cluster.",
             ),
@@ -215,7 +219,7 @@ impl Failure {
     pub fn missing_namespace(namespace: &str) -> Self {
         let namespace = sanitize(namespace);
         Self::new(
-            "no_namespace",
+            failure_id::NO_NAMESPACE,
             format!("namespace {namespace} does not exist"),
             format!(
                 "Create it (`kubectl create namespace {namespace}`) and apply your manifests, or \
@@ -229,7 +233,7 @@ impl Failure {
     pub fn terminating_namespace(namespace: &str) -> Self {
         let namespace = sanitize(namespace);
         Self::new(
-            "namespace_terminating",
+            failure_id::NAMESPACE_TERMINATING,
             format!("namespace {namespace} is being deleted"),
             format!(
                 "Wait until `kubectl get namespace {namespace}` no longer finds it, create it \
@@ -242,7 +246,7 @@ impl Failure {
     #[must_use]
     pub fn timed_out(what: &str, seconds: u64) -> Self {
         Self::new(
-            "timeout",
+            failure_id::TIMEOUT,
             format!("{} did not come within {seconds} s", sanitize(what)),
             "Try again, with a longer `--timeout` if the cluster is slow.",
         )
@@ -252,7 +256,7 @@ impl Failure {
     #[must_use]
     pub fn no_kubeconfig(places: &str) -> Self {
         Self::new(
-            "no_kubeconfig",
+            failure_id::NO_KUBECONFIG,
             format!("there is no kubeconfig at {}", sanitize(places)),
             KUBECONFIG_NEXT,
         )
@@ -295,7 +299,9 @@ impl Failure {
     pub fn of_kubeconfig(error: &KubeconfigError) -> Self {
         const NEXT: &str = KUBECONFIG_NEXT;
         match error {
-            KubeconfigError::FindPath => Self::new("no_kubeconfig", "there is no kubeconfig", NEXT),
+            KubeconfigError::FindPath => {
+                Self::new(failure_id::NO_KUBECONFIG, "there is no kubeconfig", NEXT)
+            }
             KubeconfigError::ReadConfig(why, path) if why.kind() == io::ErrorKind::NotFound => {
                 Self::no_kubeconfig(&path.display().to_string())
             }
@@ -358,9 +364,9 @@ impl Failure {
             return known.clone();
         }
         let server = at(tried);
-        let failure = match fault(error, &words) {
+        let failure = match ConnectTrouble::of(error, &words) {
             ConnectTrouble::Refused => Self::new(
-                "no_server",
+                failure_id::NO_SERVER,
                 format!("nothing answers at {}: connection refused", address(tried)),
                 "Start the cluster (`minikube start`, `kind create cluster`, …), or choose \
                 another with `--context`.",
@@ -378,7 +384,7 @@ impl Failure {
                     || words.contains("UnsupportedSignatureAlgorithm") =>
             {
                 Self::new(
-                    "tls",
+                    failure_id::TLS,
                     format!(
                         "no trusted connection to {server}: it has no algorithm in common with \
                         this tool"
@@ -388,122 +394,30 @@ impl Failure {
                 )
             }
             ConnectTrouble::Tls => Self::new(
-                "tls",
+                failure_id::TLS,
                 format!("no trusted connection to {server}"),
                 "The certificate does not fit the kubeconfig: get a fresh kubeconfig for this \
                 cluster, and check this machine's clock.",
             ),
             ConnectTrouble::Timeout => Self::new(
-                "no_answer",
+                failure_id::NO_ANSWER,
                 format!("{server} does not answer"),
                 "Check that the cluster runs and that this machine can reach it (network, VPN, \
                 firewall).",
             ),
             ConnectTrouble::Broken => Self::new(
-                "connection_lost",
+                failure_id::CONNECTION_LOST,
                 format!("the connection to {server} broke"),
                 "Check that the cluster still runs, and try again.",
             ),
             ConnectTrouble::Other => Self::new(
-                "connection",
+                failure_id::CONNECTION,
                 format!("cannot talk to {server}"),
                 "Check with `kubectl get --raw /version` that kubectl can.",
             ),
         };
         failure.because(words)
     }
-}
-
-/// Kinds of trouble on the way to the server.
-enum ConnectTrouble {
-    Refused,
-    Name,
-    Tls,
-    Timeout,
-    Broken,
-    Other,
-}
-
-fn fault(error: &(dyn StdError + 'static), words: &str) -> ConnectTrouble {
-    let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
-    if has(&[
-        "invalid peer certificate",
-        "received fatal alert",
-        "received corrupt message",
-        "bad certificate",
-        "peer is incompatible",
-    ]) {
-        return ConnectTrouble::Tls;
-    }
-    if has(&["dns error", "failed to lookup address"]) {
-        return ConnectTrouble::Name;
-    }
-    let kind = links(error)
-        .filter_map(|it| it.downcast_ref::<io::Error>())
-        .map(io::Error::kind)
-        .find(|it| *it != io::ErrorKind::Other);
-    match kind {
-        Some(io::ErrorKind::ConnectionRefused) => ConnectTrouble::Refused,
-        Some(
-            io::ErrorKind::TimedOut
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable,
-        ) => ConnectTrouble::Timeout,
-        Some(
-            io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::UnexpectedEof,
-        ) => ConnectTrouble::Broken,
-        _ if has(&["connection closed", "IncompleteMessage", "broken pipe"]) => {
-            ConnectTrouble::Broken
-        }
-        _ => ConnectTrouble::Other,
-    }
-}
-
-/// Whether nothing was listening: the request was surely not carried out.
-pub(crate) fn is_refused(error: &(dyn StdError + 'static)) -> bool {
-    matches!(fault(error, &chain(error)), ConnectTrouble::Refused)
-}
-
-/// Whether the connection broke, so that nobody knows whether the request was carried out.
-pub(crate) fn is_broken(error: &(dyn StdError + 'static)) -> bool {
-    matches!(fault(error, &chain(error)), ConnectTrouble::Broken | ConnectTrouble::Timeout)
-}
-
-/// The errors from the outermost to the first cause.
-///
-/// An `io::Error` hides what it wraps from `source()`, which tells only the wrapped one's source.
-fn links<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |it| cause(*it)).take(16)
-}
-
-fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    match wrapped {
-        Some(inner) => Some(inner),
-        None => error.source(),
-    }
-}
-
-/// The whole chain in one line, each link once.
-pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut line = String::new();
-    for link in links(error) {
-        let words = link.to_string();
-        // kube's word for whatever failed on the way.
-        let words = words.strip_prefix("ServiceError: ").unwrap_or(&words);
-        if !line.contains(words) {
-            if !line.is_empty() {
-                line.push_str(": ");
-            }
-            line.push_str(words);
-        }
-    }
-    line
 }
 
 fn address(tried: &Tried<'_>) -> String {
@@ -536,7 +450,7 @@ mod tests {
 
     use kube::core::Status;
 
-    use super::{Failure, Tried, chain, is_broken, is_refused};
+    use super::{Failure, Tried, chain};
 
     const TRIED: Tried<'_> = Tried {
         verb: "list",
@@ -591,14 +505,5 @@ mod tests {
         assert_eq!(failure.detail, ["\\u{1b}[2J no"]);
         let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
         assert_eq!(chain(&refused), "connection refused");
-    }
-
-    /// Catches a change that is sent twice although the first may have been carried out.
-    #[test]
-    fn refused_and_broken_are_told_apart() {
-        let refused = io::Error::other(io::Error::from(io::ErrorKind::ConnectionRefused));
-        assert!(is_refused(&refused) && !is_broken(&refused));
-        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
-        assert!(!is_refused(&reset) && is_broken(&reset));
     }
 }

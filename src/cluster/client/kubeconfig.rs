@@ -4,6 +4,7 @@
 //! in several lines is none, an empty field counts as set, and a server without a scheme makes it
 //! panic.
 
+use crate::cluster::client::failure_id;
 use std::{
     env, fs, io,
     net::IpAddr,
@@ -37,7 +38,9 @@ pub(crate) async fn configuration(
     let mut kubeconfig = match read(named) {
         Ok(kubeconfig) => kubeconfig,
         // Inside a pod there is no kubeconfig, but a service account.
-        Err(failure) if named.is_none() && context.is_none() && failure.id == "no_kubeconfig" => {
+        Err(failure)
+            if named.is_none() && context.is_none() && failure.id == failure_id::NO_KUBECONFIG =>
+        {
             return Config::incluster()
                 .map(|config| (config, "in-cluster".to_owned()))
                 .map_err(|_| failure);

@@ -5,6 +5,7 @@
 //! is lost. The clock goes on while the process or the machine is stopped: whoever opens a laptop
 //! again must not go on with what it did when it was closed.
 
+use crate::cluster::client::failure_id;
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -115,7 +116,7 @@ impl Term {
                 self.age().as_secs()
             );
             return Err(Failure::new(
-                "lease_unsure",
+                failure_id::LEASE_UNSURE,
                 what,
                 "Check that the API server can be reached, and try again.",
             ));

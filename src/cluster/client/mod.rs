@@ -3,6 +3,8 @@
 pub mod connect;
 pub(crate) mod credential_plugin;
 pub mod error;
+pub(crate) mod error_chain;
+pub mod failure_id;
 pub(crate) mod kubeconfig;
 pub(crate) mod lease_term;
 pub mod namespace;

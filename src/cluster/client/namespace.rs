@@ -1,5 +1,6 @@
 //! Whether the namespace that is to be graded exists.
 
+use crate::cluster::client::failure_id;
 use k8s_openapi::{
     api::{coordination::v1::Lease, core::v1::Namespace},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -41,7 +42,7 @@ async fn takes_objects(cluster: &Cluster) -> Result<(), Failure> {
         Err(error) => cluster.failure(&error, "create", "leases.coordination.k8s.io", LEASE),
     };
     // What else may keep it from being made is told when it is made.
-    if matches!(failure.id, "namespace_terminating" | "no_namespace") {
+    if matches!(failure.id, failure_id::NAMESPACE_TERMINATING | failure_id::NO_NAMESPACE) {
         Err(failure)
     } else {
         Ok(())

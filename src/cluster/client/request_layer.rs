@@ -20,7 +20,7 @@ use crate::cluster::{
     Failure,
     client::{
         credential_plugin::Plugin,
-        error::{is_broken, is_refused},
+        error_chain::{is_broken, is_refused},
         lease_term::Term,
     },
 };

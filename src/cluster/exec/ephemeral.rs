@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::cluster::{
     Cluster,
-    client::error::chain,
+    client::error_chain::chain,
     exec::{Place, error::ExecError, exec, mounts::Mounted, random_word},
 };
 

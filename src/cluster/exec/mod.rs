@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::AttachParams, core::Status};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use crate::cluster::{Cluster, client::error::chain, exec::error::ExecError};
+use crate::cluster::{Cluster, client::error_chain::chain, exec::error::ExecError};
 
 /// The most that is kept of an output; the rest is drained and dropped, so that the command can
 /// end.

@@ -1,5 +1,6 @@
 //! Before anything is changed: may we, which StatefulSet, and does anything else drive it.
 
+use crate::cluster::client::failure_id;
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use checks::model::{
@@ -111,7 +112,7 @@ pub(crate) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
     }
     let namespace = sanitize(&cluster.namespace);
     let mut failure = Failure::new(
-        "forbidden",
+        failure_id::FORBIDDEN,
         format!("this account may not do what a grade needs in namespace {namespace}"),
         "Ask whoever runs the cluster to add this Role:",
     );

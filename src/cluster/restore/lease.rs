@@ -7,6 +7,7 @@
 //! before it puts anything back. Anybody who may write Leases can forge one, so it is not trusted
 //! when it is read: see [`super::restore`].
 
+use crate::cluster::client::failure_id;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -540,19 +541,20 @@ impl LeaseGuard {
             match api(cluster).delete(LEASE, &how).await {
                 Ok(_) => Ok(()),
                 Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-                Err(kube::Error::Api(status)) if status.code == 409 => match self
-                    .look_again()
-                    .await?
-                {
-                    // An update of ours whose answer was lost: once more.
-                    true => {
-                        Err(Failure::new("busy", "the lock was changed by ourselves", "Try again."))
+                Err(kube::Error::Api(status)) if status.code == 409 => {
+                    match self.look_again().await? {
+                        // An update of ours whose answer was lost: once more.
+                        true => Err(Failure::new(
+                            failure_id::BUSY,
+                            "the lock was changed by ourselves",
+                            "Try again.",
+                        )),
+                        false => Err(self.loss().map_or_else(
+                            || Failure::new("locked", "the lock is gone", "Try again."),
+                            |loss| lease_term::failure(&loss),
+                        )),
                     }
-                    false => Err(self.loss().map_or_else(
-                        || Failure::new("locked", "the lock is gone", "Try again."),
-                        |loss| lease_term::failure(&loss),
-                    )),
-                },
+                }
                 Err(error) => Err(cluster.failure(&error, "delete", RESOURCE, LEASE)),
             }
         };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::{
-    cluster::{Cluster, Journal, Tries, client::error::chain, watch::journal::Silence},
+    cluster::{Cluster, Journal, Tries, client::error_chain::chain, watch::journal::Silence},
     console::sanitize::sanitize,
 };
 

@@ -11,6 +11,7 @@ pub mod journal;
 mod list_watch;
 pub(crate) mod position;
 
+use crate::cluster::client::failure_id;
 use std::{
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -32,7 +33,9 @@ use crate::cluster::watch::{
     list_watch::{Listed, Stream, WatchResult},
     position::Positions,
 };
-use crate::cluster::{Cluster, Failure, Journal, client::error::chain, watch::journal::Silence};
+use crate::cluster::{
+    Cluster, Failure, Journal, client::error_chain::chain, watch::journal::Silence,
+};
 use crate::console::sanitize::sanitize;
 
 pub(crate) use crate::cluster::watch::dedup::PROVISIONER;
@@ -137,7 +140,7 @@ fn go_without(
     verb: &str,
 ) -> Result<(), Failure> {
     let failure = cluster.failure(error, verb, list_watch::resource(kind), "");
-    if failure.id != "forbidden" || !matches!(kind, Kind::EndpointSlice | Kind::Event) {
+    if failure.id != failure_id::FORBIDDEN || !matches!(kind, Kind::EndpointSlice | Kind::Event) {
         return Err(failure);
     }
     let why = failure.detail.first().cloned().unwrap_or(failure.what);

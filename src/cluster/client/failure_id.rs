@@ -1,0 +1,29 @@
+//! The ids of the failures that other code tells apart. A report in JSON holds them, so they never
+//! change.
+
+/// Nothing listens at the API server's address.
+pub const NO_SERVER: &str = "no_server";
+/// The API server does not answer.
+pub const NO_ANSWER: &str = "no_answer";
+/// The connection broke, so nobody knows whether the request was carried out.
+pub const CONNECTION_LOST: &str = "connection_lost";
+/// The connection failed in a way that is not known.
+pub const CONNECTION: &str = "connection";
+/// Something did not happen in its time.
+pub const TIMEOUT: &str = "timeout";
+/// The API server has too much to do, or an object was changed at the same time.
+pub const BUSY: &str = "busy";
+/// The API server failed by itself.
+pub const SERVER_ERROR: &str = "server_error";
+/// Whether the Lease is still held is not known.
+pub const LEASE_UNSURE: &str = "lease_unsure";
+/// The user has not the permission.
+pub const FORBIDDEN: &str = "forbidden";
+/// There is no kubeconfig.
+pub const NO_KUBECONFIG: &str = "no_kubeconfig";
+/// The namespace is being deleted.
+pub const NAMESPACE_TERMINATING: &str = "namespace_terminating";
+/// The namespace does not exist.
+pub const NO_NAMESPACE: &str = "no_namespace";
+/// There is no trusted connection to the API server.
+pub const TLS: &str = "tls";
