@@ -21,6 +21,7 @@ pub(crate) const CHECK: Check = Check {
     see: "kubectl get svc,endpointslices -n NS\nkubectl exec SET-0 -n NS -- nslookup \
         SET-1.SERVICE.NS.svc.cluster.local",
     points: 10,
+    criteria: &["governing_service", "selector", "pod_name", "service_name", "new_address"],
     judge,
 };
 

@@ -17,6 +17,7 @@ pub(crate) const CHECK: Check = Check {
     see: "kubectl exec SET-1 -n NS -- cat /data/id    # your file\nkubectl delete pod SET-1 -n \
         NS\nkubectl exec SET-1 -n NS -- cat /data/id    # the same?",
     points: 10,
+    criteria: &["came_back", "same_claim", "original_content", "canary"],
     judge,
 };
 

@@ -42,9 +42,14 @@ pub struct Check {
     pub see: &'static str,
     /// Points for passing.
     pub points: u32,
+    /// The stable names of its criteria, beside [`STAYS_UP`], which every check has.
+    pub criteria: &'static [&'static str],
     /// The rule: total, and a function of the timeline alone.
     pub judge: fn(&Timeline) -> Verdict,
 }
+
+/// The criterion that every check has where the set's containers do not stay up.
+pub const STAYS_UP: &str = "stays_up";
 
 /// The ten checks in the lab's order.
 pub const CHECKS: [Check; 10] = [
@@ -69,7 +74,7 @@ pub fn judge(timeline: &Timeline) -> [Verdict; 10] {
         // Whatever was Ready for a moment shows nothing then.
         if let Some(standing) = never_up.as_ref().filter(|it| verdict.outcome() < it.outcome()) {
             verdict.push(
-                "stays_up",
+                STAYS_UP,
                 "the containers of the set's pods stay up",
                 standing.clone(),
                 [],

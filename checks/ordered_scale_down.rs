@@ -14,6 +14,7 @@ pub(crate) const CHECK: Check = Check {
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady.",
     see: "kubectl scale statefulset SET -n NS --replicas=1\nkubectl get pods -n NS -w",
     points: 10,
+    criteria: &["scaled_down", "gone_before_next"],
     judge,
 };
 

@@ -15,6 +15,7 @@ pub(crate) const CHECK: Check = Check {
         Ready.",
     see: "kubectl scale statefulset SET -n NS --replicas=5\nkubectl get pods -n NS -w",
     points: 10,
+    criteria: &["scaled_up", "ordered_ready", "ready_before_next"],
     judge,
 };
 

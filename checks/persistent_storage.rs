@@ -19,6 +19,7 @@ pub(crate) const CHECK: Check = Check {
         volume in the container.",
     see: "kubectl get pvc -n NS",
     points: 10,
+    criteria: &["own_claim", "own_volume", "not_shared", "size"],
     judge,
 };
 

@@ -16,6 +16,7 @@ pub(crate) const CHECK: Check = Check {
     remedy: "Let a StatefulSet with `replicas: 3` or more make the pods.",
     see: "kubectl get pods -n NS",
     points: 10,
+    criteria: &["exact_names", "three_replicas"],
     judge,
 };
 

@@ -16,6 +16,7 @@ pub(crate) const CHECK: Check = Check {
         on claims.",
     see: "kubectl scale statefulset SET -n NS --replicas=1\nkubectl get pvc -n NS",
     points: 10,
+    criteria: &["retain", "scaled_down", "claim_stays", "to_the_end"],
     judge,
 };
 

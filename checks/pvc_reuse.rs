@@ -18,6 +18,7 @@ pub(crate) const CHECK: Check = Check {
     see: "kubectl scale statefulset SET -n NS --replicas=1\nkubectl scale statefulset SET -n NS \
         --replicas=3\nkubectl exec SET-2 -n NS -- cat /data/id    # your file, as before?",
     points: 10,
+    criteria: &["came_back", "claim_there", "same_claim", "original_content", "canary"],
     judge,
 };
 

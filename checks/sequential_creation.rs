@@ -19,6 +19,7 @@ pub(crate) const CHECK: Check = Check {
     see: "kubectl scale statefulset SET -n NS --replicas=0\nkubectl scale statefulset SET -n NS \
         --replicas=3\nkubectl get pods -n NS -w",
     points: 10,
+    criteria: &["rise_from_nothing", "ordered_ready", "ready_before_next"],
     judge,
 };
 

@@ -24,6 +24,7 @@ pub(crate) const CHECK: Check = Check {
     see: "kubectl exec SET-0 -n NS -- ls -la /data    # your mountPath\nkubectl exec SET-0 -n NS \
         -- cat /data/id    # your file",
     points: 10,
+    criteria: &["tells_its_pod"],
     judge,
 };
 

@@ -87,6 +87,9 @@ pub struct Reporting {
     /// Show every criterion, with the lines of the recording that show it.
     #[arg(short, long)]
     pub verbose: bool,
+    /// Score by this rubric instead of the lab's points; `stsgrade list --rubric` checks it.
+    #[arg(long, value_name = "FILE")]
+    pub rubric: Option<PathBuf>,
     /// Print nothing but the report and errors.
     #[arg(short, long)]
     pub quiet: bool,
@@ -247,6 +250,9 @@ pub struct List {
     /// Whether there is colour.
     #[command(flatten)]
     pub style: Style,
+    /// List what this rubric makes of the checks.
+    #[arg(long, value_name = "FILE")]
+    pub rubric: Option<PathBuf>,
 }
 
 /// `stsgrade explain`.

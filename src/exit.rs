@@ -1,11 +1,10 @@
 //! Every exit code, and the one rule that chooses among the graded ones.
 
-use crate::report::{Points, Score};
-
 /// What a run of stsgrade tells its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Graded and every check passed, or `--fail-under` was reached, or `--exit-zero` was given.
+    /// Graded and every check passed, or `--fail-under` or the rubric's pass mark was reached, or
+    /// `--exit-zero` was given.
     Good,
     /// Graded, and points were lost.
     Lost,
@@ -24,16 +23,14 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The exit code of a graded submission; without a threshold all points are wanted.
+    /// The exit code of a graded submission, by whether it passes: undecided points may decide it.
     #[must_use]
-    pub fn of(score: Score, fail_under: Option<u32>, exit_zero: bool) -> Self {
-        let wanted = fail_under.map_or(score.possible, Points::whole);
-        if exit_zero || score.earned >= wanted {
-            Self::Good
-        } else if score.earned + score.undecided >= wanted {
-            Self::Undecided
-        } else {
-            Self::Lost
+    pub const fn of(passes: Option<bool>, exit_zero: bool) -> Self {
+        match passes {
+            _ if exit_zero => Self::Good,
+            Some(true) => Self::Good,
+            None => Self::Undecided,
+            Some(false) => Self::Lost,
         }
     }
 
@@ -56,7 +53,7 @@ impl Exit {
 /// The table for `--help`.
 pub const HELP: &str = "\
 Exit codes:
-  0    every check passed (or --fail-under is reached, or --exit-zero)
+  0    every check passed (or --fail-under or the rubric's mark is reached, or --exit-zero)
   1    points were lost
   2    wrong usage
   3    undecided points decide it: nothing failed, grade again
@@ -68,14 +65,14 @@ Exit codes:
 #[cfg(test)]
 mod tests {
     use super::Exit;
-    use crate::report::{Points, Score};
+    use crate::rubric::{Points, Rubric};
 
     #[track_caller]
     fn check(earned: u32, undecided: u32, fail_under: Option<u32>, expected: Exit) {
-        let [earned, possible, undecided] = [earned, 100, undecided].map(Points::whole);
-        let score = Score { earned, possible, undecided };
-        assert_eq!(Exit::of(score, fail_under, false), expected);
-        assert_eq!(Exit::of(score, fail_under, true), Exit::Good);
+        let [earned, undecided] = [earned, undecided].map(Points::whole);
+        let passes = Rubric::default().passes(earned, undecided, fail_under.map(Points::whole), []);
+        assert_eq!(Exit::of(passes, false), expected);
+        assert_eq!(Exit::of(passes, true), Exit::Good);
     }
 
     #[test]

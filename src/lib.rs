@@ -12,4 +12,5 @@ pub mod plan;
 pub mod recording;
 pub mod remedy;
 pub mod report;
+pub mod rubric;
 pub mod submission;

@@ -129,7 +129,7 @@ fn printed(recording: String, formats: &[Format]) -> Vec<String> {
 const SOME: [Format; 2] = [Format::Text, Format::Json];
 
 /// Those of which most is told.
-fn recordings() -> Vec<std::path::PathBuf> {
+pub(crate) fn recordings() -> Vec<std::path::PathBuf> {
     fn find(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

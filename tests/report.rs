@@ -37,7 +37,7 @@ fn source() -> Source {
 }
 
 /// Every standing once, hostile words among them.
-fn sample() -> Report {
+pub(crate) fn sample() -> Report {
     let pass = |text: &str| {
         let mut verdict = Verdict::default();
         verdict.push("sample", text, Standing::Met, [1]);

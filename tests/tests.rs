@@ -10,3 +10,4 @@ mod fixtures;
 mod formats;
 mod hostile;
 mod report;
+mod rubric;

@@ -4,7 +4,6 @@ use crate::cluster::client::failure_id;
 use std::{path::Path, time::Duration};
 
 use crate::commands::{
-    fail,
     outputs::Outputs,
     session::{Early, begin, block_on, connect, listen, stopped, whereabouts},
 };
@@ -26,7 +25,7 @@ use crate::{
 pub(super) fn run(args: &cli::Grade) -> Exit {
     let mut outputs = match Outputs::reserve(&args.reporting) {
         Ok(outputs) => outputs,
-        Err(failure) => return fail(&failure),
+        Err(exit) => return exit,
     };
     let submission = match read(args) {
         Ok(submission) => submission,
@@ -166,7 +165,7 @@ async fn report(
     journal.flush();
     let source = Source::of(header, journal.digest());
     let (report, pages) = journal.judged(|timeline| {
-        let report = Report::of(&source, timeline);
+        let report = Report::of(&source, timeline).scored(&outputs.rubric);
         let pages = outputs.pages(&RunResult::Judged { report: &report, timeline });
         (report, pages)
     });

@@ -1,6 +1,6 @@
 //! `stsgrade judge`: a recording, judged again without a cluster.
 
-use crate::commands::{fail, outputs::Outputs, tell};
+use crate::commands::{outputs::Outputs, tell};
 use crate::{
     cli::Judge,
     cluster::{Failure, passive::never_appeared},
@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn run(args: &Judge) -> Exit {
     let mut outputs = match Outputs::reserve(&args.reporting) {
         Ok(outputs) => outputs,
-        Err(failure) => return fail(&failure),
+        Err(exit) => return exit,
     };
     let folded = match Reader::open(&args.recording).and_then(recording::fold) {
         Ok(folded) => folded,
@@ -26,7 +26,7 @@ pub(super) fn run(args: &Judge) -> Exit {
     if !args.reporting.quiet {
         tell(&remarks(&folded));
     }
-    let report = report(&folded);
+    let report = report(&folded).scored(&outputs.rubric);
     let pages = outputs.pages(&RunResult::Judged { report: &report, timeline: &folded.timeline });
     outputs.deliver(&report, &pages)
 }

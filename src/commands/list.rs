@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use checks::{CHECKS, Check, mistakes::MISTAKES};
 use serde::Serialize;
 
-use crate::commands::show;
+use crate::commands::{fail, rubric::read, show};
 use crate::{
     cli::{List, ListFormat},
     console::terminal::TermStyle,
     exit::Exit,
+    rubric::{CheckRule, Points, Rubric, Show, UndecidedWorth},
 };
 
 #[derive(Serialize)]
@@ -18,6 +19,8 @@ struct Page {
     version: u32,
     checks: Vec<ListedCheck>,
     mistakes: Vec<Named>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rubric: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -25,9 +28,13 @@ struct ListedCheck {
     id: &'static str,
     test: u8,
     title: &'static str,
-    points: u32,
+    points: Points,
+    /// Whether the submission passes only when this check does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    required: bool,
     asked: &'static str,
     why: &'static str,
+    criteria: &'static [&'static str],
 }
 
 #[derive(Serialize)]
@@ -37,10 +44,15 @@ struct Named {
 }
 
 pub(super) fn run(args: &List) -> Exit {
+    let rubric = match args.rubric.as_deref().map(read) {
+        Some(Ok(rubric)) => rubric,
+        Some(Err(failure)) => return fail(&failure),
+        None => Rubric::default(),
+    };
     let page = match args.output {
-        ListFormat::Text => text(TermStyle::of_stdout(args.style.color)),
-        ListFormat::Markdown => markdown(),
-        ListFormat::Json => match serde_json::to_string_pretty(&page()) {
+        ListFormat::Text => text(&rubric, TermStyle::of_stdout(args.style.color)),
+        ListFormat::Markdown => markdown(&rubric),
+        ListFormat::Json => match serde_json::to_string_pretty(&page(&rubric)) {
             Ok(page) => page + "\n",
             Err(_) => return Exit::CouldNot,
         },
@@ -48,40 +60,55 @@ pub(super) fn run(args: &List) -> Exit {
     show(page.as_bytes())
 }
 
-fn page() -> Page {
-    let row = |it: &Check| ListedCheck {
+fn page(rubric: &Rubric) -> Page {
+    let row = |(it, rule): (&'static Check, &CheckRule)| ListedCheck {
         id: it.id,
         test: it.test,
         title: it.title,
-        points: it.points,
+        points: rule.points,
+        required: rule.is_required,
         asked: it.asked,
         why: it.why,
+        criteria: it.criteria,
     };
     Page {
         format: "stsgrade-checks",
         version: 1,
-        checks: CHECKS.iter().map(row).collect(),
+        checks: rubric.rules().map(row).collect(),
         mistakes: MISTAKES.iter().map(|it| Named { id: it.id, title: it.title }).collect(),
+        rubric: rubric.digest.clone(),
     }
 }
 
 // Writing to a String cannot fail, so the results below say nothing.
 
-fn text(look: TermStyle) -> String {
+fn text(rubric: &Rubric, look: TermStyle) -> String {
     let mut out = String::new();
     let mut table = look.table(&["Test", "Title", "Points", "Name"]);
-    let mut sum = 0;
-    for it in &CHECKS {
+    for (it, rule) in rubric.rules() {
+        let required = if rule.is_required { ", required" } else { "" };
         table.add_row([
             it.test.to_string(),
             it.title.to_owned(),
-            it.points.to_string(),
-            it.id.to_owned(),
+            rule.points.to_string(),
+            format!("{}{required}", it.id),
         ]);
-        sum += it.points;
+        for part in &rule.parts {
+            let what = match (part.criterion, part.is_partial) {
+                (None, _) => "a share for each criterion".to_owned(),
+                (Some(criterion), false) => criterion.to_owned(),
+                (Some(criterion), true) => format!("{criterion}, a share for each pod"),
+            };
+            let empty = String::new;
+            table.add_row([empty(), empty(), empty(), format!("  {} {what}", part.points)]);
+        }
     }
-    table.add_row([String::new(), "all".to_owned(), sum.to_string(), String::new()]);
+    table.add_row([String::new(), "all".to_owned(), rubric.total().to_string(), String::new()]);
     let _ = writeln!(out, "{}", look.lines(&table));
+    if let Some(digest) = &rubric.digest {
+        rules(rubric, digest, &mut out);
+        return out;
+    }
     if !MISTAKES.is_empty() {
         let _ = writeln!(out, "\nMistakes that a report may name:");
         for it in MISTAKES {
@@ -94,17 +121,43 @@ fn text(look: TermStyle) -> String {
     out
 }
 
-fn markdown() -> String {
+/// The rules of a rubric that are no check's.
+fn rules(rubric: &Rubric, digest: &str, out: &mut String) {
+    let omitted: Vec<&str> = CHECKS
+        .iter()
+        .map(|check| check.id)
+        .filter(|id| rubric.rule(id).is_some_and(|rule| rule.is_omitted))
+        .collect();
+    if !omitted.is_empty() {
+        let _ = writeln!(out, "\nLeft out: {}.", omitted.join(", "));
+    }
+    let mark = rubric.pass_mark.unwrap_or_else(|| rubric.total());
+    let undecided = match rubric.undecided {
+        UndecidedWorth::Held => "held back",
+        UndecidedWorth::Zero => "lost",
+        UndecidedWorth::Full => "given",
+    };
+    let shown = match rubric.show {
+        Show::Outcome => "outcomes",
+        Show::Reason => "outcomes and reasons",
+        Show::Remedy => "outcomes, reasons and remedies",
+    };
+    let _ = writeln!(out, "\nA submission passes from {mark} points on.");
+    let _ = writeln!(out, "The points of an undecided test are {undecided}.");
+    let _ = writeln!(out, "A report shows {shown}.\nrubric {digest}");
+}
+
+fn markdown(rubric: &Rubric) -> String {
     let mut out =
         String::from("| test | title | points | asks | rule |\n|---:|---|---:|---|---|\n");
-    for it in &CHECKS {
+    for (it, rule) in rubric.rules() {
         let asked = it.asked.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
         let _ = writeln!(
             out,
             "| {} | {} | {} | {asked} | [`{id}`](checks/{id}.rs) |",
             it.test,
             it.title,
-            it.points,
+            rule.points,
             id = it.id
         );
     }

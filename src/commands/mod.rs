@@ -7,6 +7,7 @@ mod list;
 mod outputs;
 mod record;
 mod restore;
+mod rubric;
 mod session;
 
 use std::{

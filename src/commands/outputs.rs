@@ -6,15 +6,17 @@ use crate::{
     cli::Reporting,
     cluster::Failure,
     commands::{
-        fail, print,
+        fail, print, rubric,
         session::{Early, stopped},
         tell,
     },
     console::{sanitize::sanitize, terminal::TermStyle},
     exit::Exit,
     report::{
-        Format, Identity, Problem, Report, ReportFiles, RunResult, Source, View, WriteError, render,
+        Format, Identity, Points, Problem, Report, ReportFiles, RunResult, Source, View,
+        WriteError, render,
     },
+    rubric::Rubric,
 };
 
 /// The outputs of one run.
@@ -22,6 +24,8 @@ pub(super) struct Outputs<'a> {
     reporting: &'a Reporting,
     identity: Identity,
     files: ReportFiles,
+    /// By which points are given.
+    pub(super) rubric: Rubric,
 }
 
 /// What goes to standard output and to each file.
@@ -31,12 +35,21 @@ pub(super) struct Pages {
 }
 
 impl<'a> Outputs<'a> {
-    /// Opens the files before the work begins, and says in them that there is no report yet.
-    pub(super) fn reserve(reporting: &'a Reporting) -> Result<Self, Failure> {
+    /// Opens the files before the work begins, and says in them that there is no report yet; reads
+    /// the rubric.
+    ///
+    /// Why this cannot be done is told already, by the exit code that is returned.
+    pub(super) fn reserve(reporting: &'a Reporting) -> Result<Self, Exit> {
         let identity = Identity::of(|name| std::env::var(name).ok());
         let files = ReportFiles::reserve(reporting.files(), identity.clone())
-            .map_err(|it| unwritable(&it))?;
-        Ok(Self { reporting, identity, files })
+            .map_err(|it| fail(&unwritable(&it)))?;
+        let mut outputs = Self { reporting, identity, files, rubric: Rubric::default() };
+        match reporting.rubric.as_deref().map(rubric::read) {
+            Some(Ok(rubric)) => outputs.rubric = rubric,
+            Some(Err(failure)) => return Err(outputs.fail(&failure)),
+            None => {}
+        }
+        Ok(outputs)
     }
 
     /// The documents for that result.
@@ -59,7 +72,10 @@ impl<'a> Outputs<'a> {
     /// Writes the report, and says what it means to the caller.
     pub(super) fn deliver(&mut self, report: &Report, pages: &Pages) -> Exit {
         match self.write(pages) {
-            Ok(()) => Exit::of(report.score, self.reporting.fail_under, self.reporting.exit_zero),
+            Ok(()) => {
+                let mark = self.reporting.fail_under.map(Points::whole);
+                Exit::of(report.passes(&self.rubric, mark), self.reporting.exit_zero)
+            }
             Err(failure) => fail(&failure),
         }
     }
@@ -75,7 +91,7 @@ impl<'a> Outputs<'a> {
         if !failure.is_in_the_manifest() {
             return self.fail(failure);
         }
-        let report = Report::refused(&problem(failure), source);
+        let report = Report::refused(&problem(failure), source).scored(&self.rubric);
         let timeline = Timeline::default();
         let pages = self.pages(&RunResult::Judged { report: &report, timeline: &timeline });
         self.deliver(&report, &pages)

@@ -56,7 +56,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
     lines.concat().into_bytes()
 }
 
-/// The tests that were decided, and those that were not.
+/// The tests that were decided, those that were not, and the score.
 fn stages(report: &Report) -> Vec<(String, Object<Case>)> {
     let stage = |name: &str, is_decided: bool| {
         let those =
@@ -64,7 +64,12 @@ fn stages(report: &Report) -> Vec<(String, Object<Case>)> {
         let cases = those.map(|row| (summary::title(row), case(report, row))).collect();
         (name.to_owned(), Object(cases))
     };
-    vec![stage("Tests", true), stage("Undecided", false)]
+    let score = Case {
+        passed: report.score.earned >= report.score.possible,
+        hint: Some(format!("{}; {}", summary::score(report), summary::digests(report))),
+    };
+    let score = ("Score".to_owned(), Object(vec![("Points".to_owned(), score)]));
+    vec![stage("Tests", true), stage("Undecided", false), score]
 }
 
 fn case(report: &Report, row: &CheckResult) -> Case {
@@ -82,7 +87,7 @@ fn not_graded(problem: &Problem) -> (String, Object<Case>) {
 fn scores(report: &Report) -> Vec<(String, Points)> {
     let mut scores = vec![];
     for row in &report.checks {
-        if row.outcome != Outcome::Inconclusive || row.points > Points::ZERO {
+        if row.undecided == Points::ZERO {
             scores.push((row.id.to_owned(), row.points));
         }
     }

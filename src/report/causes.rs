@@ -137,6 +137,13 @@ pub(super) fn find(
         teach(&mut cause, timeline, who, names);
         causes.push(cause);
     }
+    arrange(&mut causes, rows);
+    causes
+}
+
+/// Puts what is lost before what is undecided, the dearest first, and tells each row which cause is
+/// its own.
+pub(super) fn arrange(causes: &mut [Cause], rows: &mut [CheckResult]) {
     let gravity = |it: &Cause| match it.fault {
         Some(Fault::Submission) => 0,
         Some(Fault::Cluster) => 1,
@@ -147,7 +154,6 @@ pub(super) fn find(
     for row in rows {
         row.cause = causes.iter().position(|cause| cause.tests.contains(&row.test));
     }
-    causes
 }
 
 /// Adds what a test found, where it is not told yet.

@@ -4,17 +4,20 @@ use checks::model::Outcome;
 use serde::Serialize;
 
 use crate::report::{
-    CheckResult, Points, Problem, Report, RunResult, TOOL, View, json::indented, summary, text,
+    CheckResult, Points, Problem, Report, RubricResult, RunResult, TOOL, View, json::indented,
+    summary, text,
 };
 
 /// What names this set of checks there.
 const SLUG: &str = "stsgrade/statefulset-lab";
 
 #[derive(Serialize)]
-struct Results {
+struct Results<'a> {
     slug: &'static str,
     results: Vec<Test>,
     version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rubric: Option<&'a RubricResult>,
 }
 
 #[derive(Serialize)]
@@ -71,6 +74,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
             slug: SLUG,
             results: report.checks.iter().map(|row| test(report, row)).collect(),
             version: TOOL,
+            rubric: report.rubric.as_ref(),
         }),
         RunResult::NotGraded(problem) => indented(&Failed {
             slug: SLUG,

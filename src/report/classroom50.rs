@@ -8,7 +8,7 @@ use checks::model::Outcome;
 use serde::Serialize;
 
 use crate::report::{
-    CheckResult, Identity, Points, Problem, Report, RunResult, View, json::indented,
+    CheckResult, Identity, Points, Problem, Report, RubricResult, RunResult, View, json::indented,
 };
 
 #[derive(Serialize)]
@@ -22,6 +22,8 @@ struct Page<'a> {
     max_score: u32,
     undecided: u32,
     tests: Vec<Test>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rubric: Option<&'a RubricResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a Problem>,
 }
@@ -51,6 +53,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
             max_score: 0,
             undecided: 0,
             tests: vec![],
+            rubric: None,
             error: Some(problem),
         },
     })
@@ -68,6 +71,7 @@ fn judged<'a>(report: &'a Report, identity: &'a Identity) -> Page<'a> {
         max_score: scale.whole(report.score.possible),
         undecided: scale.whole(report.score.undecided),
         tests: report.checks.iter().map(|row| test(row, scale)).collect(),
+        rubric: report.rubric.as_ref(),
         error: None,
     }
 }

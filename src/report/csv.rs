@@ -9,7 +9,7 @@ const HEAD: [&str; 8] =
     ["tool", "status", "namespace", "statefulSet", "earned", "possible", "undecided", "recording"];
 
 /// The columns after those of the tests.
-const TAIL: [&str; 3] = ["startedAt", "causes", "error"];
+const TAIL: [&str; 5] = ["startedAt", "causes", "rubric", "passed", "error"];
 
 /// The document.
 pub(super) fn page(view: &View<'_>) -> Vec<u8> {
@@ -58,7 +58,15 @@ fn judged(report: &Report) -> Vec<String> {
         row.push(result.map(|it| it.points.to_string()).unwrap_or_default());
     }
     let causes: Vec<&str> = report.causes.iter().map(|it| it.id).collect();
-    row.extend([report.recording.started_at.clone(), causes.join(" "), String::new()]);
+    row.extend([report.recording.started_at.clone(), causes.join(" ")]);
+    let rubric = report.rubric.as_ref();
+    let passed = rubric.map(|it| match it.passed {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "undecided",
+    });
+    row.push(rubric.map(|it| it.digest.clone()).unwrap_or_default());
+    row.extend([passed.unwrap_or_default().to_owned(), String::new()]);
     row
 }
 

@@ -31,10 +31,15 @@ fn judged(report: &Report, out: &mut String) {
             Outcome::Inconclusive => "warning",
         };
         let reason = summary::reason(report, row).unwrap_or_default();
-        let title = format!("{}, {}: {reason}", summary::title(row), text::word(row.outcome));
-        annotation(out, level, &property("title", &title), &text::details(report, row));
+        let word = text::word(row.outcome);
+        let why = if reason == word { String::new() } else { format!(": {reason}") };
+        let title = format!("{}, {word}{why}", summary::title(row));
+        let details = text::details(report, row);
+        let message = if details.is_empty() { reason } else { details };
+        annotation(out, level, &property("title", &title), &message);
     }
-    annotation(out, "notice", &property("title", "stsgrade"), &summary::score(report));
+    let score = format!("{}\n{}", summary::score(report), summary::digests(report));
+    annotation(out, "notice", &property("title", "stsgrade"), &score);
 }
 
 fn not_graded(problem: &Problem, out: &mut String) {

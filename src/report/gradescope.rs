@@ -7,7 +7,9 @@
 use checks::model::Outcome;
 use serde::Serialize;
 
-use crate::report::{CheckResult, Points, Problem, Report, RunResult, View, json::indented, text};
+use crate::report::{
+    CheckResult, Points, Problem, Report, RubricResult, RunResult, View, json::indented, text,
+};
 
 #[derive(Serialize)]
 struct Results {
@@ -32,6 +34,8 @@ struct Extra {
     undecided: Option<Points>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rubric: Option<RubricResult>,
 }
 
 #[derive(Serialize)]
@@ -64,8 +68,12 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
 
 fn judged(report: &Report) -> Results {
     let undecided = Some(report.score.undecided).filter(|it| *it > Points::ZERO);
-    let extra =
-        Extra { status: "graded", undecided, recording: Some(report.recording.digest.clone()) };
+    let extra = Extra {
+        status: "graded",
+        undecided,
+        recording: Some(report.recording.digest.clone()),
+        rubric: report.rubric.clone(),
+    };
     Results {
         score: Some(report.score.earned),
         execution_time: report.cost.map(|it| it.wall_ms.div_ceil(1000)),
@@ -77,7 +85,7 @@ fn judged(report: &Report) -> Results {
 fn not_graded(problem: &Problem) -> Results {
     let lines: Vec<&str> = problem.lines().chain([problem.next.as_str()]).collect();
     let output = format!("Not graded: {}", lines.join("\n"));
-    results(output, Extra { status: problem.id, undecided: None, recording: None })
+    results(output, Extra { status: problem.id, undecided: None, recording: None, rubric: None })
 }
 
 const fn results(output: String, extra_data: Extra) -> Results {
@@ -99,7 +107,7 @@ fn test(report: &Report, row: &CheckResult) -> Test {
     let is_decided = row.outcome != Outcome::Inconclusive;
     let title = if is_decided { "" } else { " (undecided)" };
     Test {
-        score: Some(row.points).filter(|_| is_decided || row.points > Points::ZERO),
+        score: Some(row.points).filter(|_| row.undecided == Points::ZERO),
         max_score: row.possible,
         status: match row.outcome {
             Outcome::Pass => Some("passed"),

@@ -28,6 +28,9 @@ fn judged(suite: &mut TestSuite, report: &Report) {
     ] {
         suite.add_property(Property::new(name, value));
     }
+    if let Some(rubric) = &report.rubric {
+        suite.add_property(Property::new("rubric", rubric.digest.as_str()));
+    }
     for row in &report.checks {
         suite.add_test_case(case(report, row));
     }

@@ -46,11 +46,11 @@ fn judged(report: &Report) -> String {
     let recording = &report.recording;
     let _ = writeln!(
         out,
-        "\nstsgrade {}, cluster {}, recorded {}, digest {}",
+        "\nstsgrade {}, cluster {}, recorded {}, {}",
         report.tool,
         escape(&recording.cluster),
         escape(&recording.started_at),
-        escape(&recording.digest)
+        escape(&summary::digests(report))
     );
     out
 }
@@ -113,14 +113,16 @@ const fn sign(outcome: Outcome) -> char {
 /// Text as text: nothing in it is markup, a link, or the end of a table's cell.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             // By an entity, so that GitHub neither notifies somebody nor makes a link of it.
             '@' => out.push_str("&#64;"),
-            ':' => out.push_str("&#58;"),
+            ':' if rest.as_str().starts_with(['/', ':']) => out.push_str("&#58;"),
+            '.' if out.ends_with("www") => out.push_str("&#46;"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '!' | '|'
             | '~' | '$' | '=' => {
                 out.push('\\');

@@ -16,10 +16,10 @@ mod identity;
 mod json;
 mod junit;
 mod markdown;
-mod points;
 mod prairielearn;
 mod problem;
 mod refused;
+mod scoring;
 mod summary;
 mod tap;
 pub mod text;
@@ -41,9 +41,10 @@ pub use crate::report::{
     causes::Cause,
     files::{ReportFiles, WriteError},
     identity::Identity,
-    points::Points,
     problem::Problem,
+    scoring::RubricResult,
 };
+pub use crate::rubric::{Points, Show};
 
 /// Formats of the report. A format is one variant here, one file in this folder, and one line in
 /// [`render`].
@@ -191,6 +192,13 @@ pub struct Report {
     pub checks: Vec<CheckResult>,
     /// Why points are missing, the dearest first.
     pub causes: Vec<Cause>,
+    /// By which rubric it was scored, where it was not by the lab's own points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rubric: Option<RubricResult>,
+    /// How much of it a format may show: what is less is not in it any more. The history is a
+    /// reason.
+    #[serde(skip)]
+    pub show: Show,
     /// What was judged.
     pub recording: Recording,
     /// What it cost the cluster; absent where the recording ends before it says so.
@@ -225,6 +233,9 @@ pub struct CheckResult {
     pub points: Points,
     /// Points for passing.
     pub possible: Points,
+    /// Points that are neither won nor lost.
+    #[serde(skip)]
+    pub undecided: Points,
     /// What kept it from being reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_by: Option<BlockedBy>,
@@ -340,6 +351,8 @@ impl Report {
             },
             checks: rows,
             causes,
+            rubric: None,
+            show: Show::default(),
             recording: Recording {
                 digest: sanitize(&source.digest),
                 cluster: sanitize(&source.cluster),
@@ -369,6 +382,7 @@ fn row(timeline: &Timeline, check: &checks::Check, verdict: &Verdict) -> CheckRe
         outcome,
         points: if outcome == Outcome::Pass { possible } else { Points::ZERO },
         possible,
+        undecided: if outcome == Outcome::Inconclusive { possible } else { Points::ZERO },
         blocked_by: verdict.blocked_by().map(blocked_by),
         criteria: verdict.criteria.iter().map(part).collect(),
         shown: shown(timeline, verdict),

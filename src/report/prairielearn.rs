@@ -55,7 +55,7 @@ fn judged(report: &Report) -> Results {
         gradable,
         score: gradable.then(|| score.earned.as_f64() / score.possible.as_f64().max(0.01)),
         message: summary::score(report),
-        output: text::overview(report),
+        output: format!("{}\n\n{}", text::overview(report), summary::digests(report)),
         format_errors: if gradable { vec![] } else { undecided },
         tests: report.checks.iter().map(|row| test(report, row)).collect(),
     }

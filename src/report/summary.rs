@@ -7,11 +7,17 @@ use crate::report::{Cause, CheckResult, CriterionResult, Points, Report, text};
 /// `80 of 100 points, 10 undecided`.
 pub(super) fn score(report: &Report) -> String {
     let score = report.score;
-    let points = format!("{} of {} points", score.earned, score.possible);
-    if score.undecided == Points::ZERO {
-        return points;
+    let mut text = format!("{} of {} points", score.earned, score.possible);
+    if score.undecided > Points::ZERO {
+        text.push_str(&format!(", {} undecided", score.undecided));
     }
-    format!("{points}, {} undecided", score.undecided)
+    match report.rubric.as_ref().map(|it| it.passed) {
+        Some(Some(true)) => text.push_str(", passed"),
+        Some(Some(false)) => text.push_str(", not passed"),
+        Some(None) => text.push_str(", not decided yet whether passed"),
+        None => {}
+    }
+    text
 }
 
 /// `Test 6: Identity Persistence`.
@@ -38,4 +44,13 @@ pub(super) fn reason(report: &Report, row: &CheckResult) -> Option<String> {
 /// What to do about it, where something is known.
 pub(super) fn remedy<'a>(report: &'a Report, row: &CheckResult) -> Option<&'a str> {
     cause(report, row).map(|it| it.remedy.as_str()).filter(|it| !it.is_empty())
+}
+
+/// `digest sha256:…`, and the rubric's where there is one.
+pub(super) fn digests(report: &Report) -> String {
+    let digest = format!("digest {}", report.recording.digest);
+    match &report.rubric {
+        Some(rubric) => format!("{digest}, rubric {}", rubric.digest),
+        None => digest,
+    }
 }

@@ -20,7 +20,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
 
 fn judged(report: &Report, out: &mut String) {
     let _ = writeln!(out, "1..{}", report.checks.len());
-    let _ = writeln!(out, "# {}", summary::score(report));
+    let _ = writeln!(out, "# {}\n# {}", summary::score(report), summary::digests(report));
     for (place, row) in report.checks.iter().enumerate() {
         let ok = if row.outcome == Outcome::Fail { "not ok" } else { "ok" };
         let _ = write!(out, "{ok} {} - {}", place + 1, escape(row.title));

@@ -98,11 +98,29 @@ impl Page<'_> {
                 self.wrapped("", &format!("To show the rest: {}", cause.remedy), "")?;
             }
         }
+        self.passed(report)?;
         let set = report
             .stateful_set
             .as_ref()
             .map_or_else(|| "no StatefulSet".to_owned(), |name| format!("StatefulSet {name}"));
         self.wrapped("", &format!("{set} in namespace {}", report.namespace), "")
+    }
+
+    /// Whether the submission passes, by a rubric.
+    fn passed(&mut self, report: &Report) -> io::Result<()> {
+        let Some(rubric) = &report.rubric else { return Ok(()) };
+        let (ink, word) = match rubric.passed {
+            Some(true) => (Tone::Good, "passed"),
+            Some(false) => (Tone::Bad, "not passed"),
+            None => (Tone::Unsure, "not decided yet"),
+        };
+        let required = match &rubric.required[..] {
+            [] => String::new(),
+            ids => format!(" and {}", ids.join(", ")),
+        };
+        let needs = format!(", which needs {} points{required}", rubric.pass_mark);
+        self.wrapped("", &format!("{}{needs}", self.look.paint(ink, word)), "")?;
+        writeln!(self.out, "rubric {}", rubric.digest)
     }
 
     /// One mark for each test, in one line.

@@ -1,0 +1,34 @@
+//! The rubric's file, as `--rubric` names it.
+
+use std::{fs, path::Path};
+
+use crate::{
+    cluster::Failure,
+    console::sanitize::{clip, sanitize},
+    rubric::Rubric,
+    submission::Place,
+};
+
+/// A rubric is not longer, in bytes.
+const MAX_RUBRIC_BYTES: u64 = 1 << 20;
+
+const NEXT: &str = "`stsgrade list` names the checks; `stsgrade schema rubric` says what may stand \
+    in the file.";
+
+/// Reads it.
+pub(super) fn read(path: &Path) -> Result<Rubric, Failure> {
+    let name = sanitize(&path.display().to_string());
+    let unreadable =
+        |why: String| Failure::new("rubric", format!("cannot read {name}: {why}"), NEXT);
+    let size = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if size > MAX_RUBRIC_BYTES {
+        return Err(unreadable("it is longer than 1 MiB".to_owned()));
+    }
+    let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    Rubric::parse(&text).map_err(|error| {
+        let what = sanitize(&error.what);
+        let what = format!("{name}, line {}, column {}: {what}", error.line, error.column);
+        let place = Place { file: clip(&name, 200), document: 0, line: error.line };
+        Failure::new("rubric", what, NEXT).at(place, "")
+    })
+}

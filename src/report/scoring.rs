@@ -1,0 +1,104 @@
+//! A report by the rules of a course: its points, and how much of it is shown.
+
+use checks::model::Outcome;
+use serde::Serialize;
+
+use crate::{
+    report::{CheckResult, Report, Score, causes},
+    rubric::{CriterionOutcome, Points, Rubric, Show},
+};
+
+/// By which rubric a report was scored.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RubricResult {
+    /// `sha256:…` of its file.
+    pub digest: String,
+    /// From how many points on the submission passes.
+    pub pass_mark: Points,
+    /// The checks that must pass.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub required: Vec<&'static str>,
+    /// Whether the submission passes; absent where undecided tests decide it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed: Option<bool>,
+}
+
+impl Report {
+    /// The same report with a rubric's points, and no more in it than the rubric shows.
+    #[must_use]
+    pub fn scored(mut self, rubric: &Rubric) -> Self {
+        let known = self.checks;
+        self.checks = vec![];
+        for mut row in known {
+            let Some(rule) = rubric.rule(row.id).filter(|rule| !rule.is_omitted) else { continue };
+            let criteria: Vec<CriterionOutcome<'_>> =
+                row.criteria.iter().map(|it| (it.id, it.outcome)).collect();
+            let earned = rubric.earned(rule, row.outcome, &criteria);
+            (row.points, row.undecided) = (earned.points, earned.undecided);
+            row.possible = rule.points;
+            self.checks.push(row);
+        }
+        let sum = |points: fn(&CheckResult) -> Points| self.checks.iter().map(points).sum();
+        self.score = Score {
+            earned: sum(|row| row.points),
+            possible: sum(|row| row.possible),
+            undecided: sum(|row| row.undecided),
+        };
+        for cause in &mut self.causes {
+            cause.tests.retain(|test| self.checks.iter().any(|row| row.test == *test));
+            let rows = self.checks.iter().filter(|row| cause.tests.contains(&row.test));
+            cause.points = rows.map(|row| row.possible - row.points).sum();
+        }
+        self.causes.retain(|cause| !cause.tests.is_empty());
+        self.show = rubric.show;
+        self.hide();
+        causes::arrange(&mut self.causes, &mut self.checks);
+        self.rubric = rubric.digest.as_ref().map(|digest| RubricResult {
+            digest: digest.clone(),
+            pass_mark: rubric.pass_mark.unwrap_or(self.score.possible),
+            required: rubric.rules().filter(|it| it.1.is_required).map(|it| it.0.id).collect(),
+            passed: self.passes(rubric, None),
+        });
+        self
+    }
+
+    /// Whether the submission passes; `None` where undecided tests decide it. A mark of the caller
+    /// counts before the rubric's own.
+    #[must_use]
+    pub fn passes(&self, rubric: &Rubric, mark: Option<Points>) -> Option<bool> {
+        let outcomes = self.checks.iter().map(|row| (row.id, row.outcome));
+        rubric.passes(self.score.earned, self.score.undecided, mark, outcomes)
+    }
+
+    /// Takes out what is not to be shown, so that no format can show it.
+    fn hide(&mut self) {
+        if self.show == Show::Remedy {
+            return;
+        }
+        for cause in &mut self.causes {
+            cause.changes.clear();
+            cause.example = None;
+            cause.commands.clear();
+            cause.see.clear();
+            cause.lab = None;
+            // What helps against the cluster's troubles gives nothing away.
+            if self
+                .checks
+                .iter()
+                .any(|row| row.outcome == Outcome::Fail && cause.tests.contains(&row.test))
+            {
+                cause.remedy.clear();
+            }
+        }
+        if self.show == Show::Reason {
+            return;
+        }
+        self.causes.clear();
+        for row in &mut self.checks {
+            row.criteria.clear();
+            row.blocked_by = None;
+            row.shown = None;
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Rubrics, from the file to every format.
+
+use std::collections::BTreeSet;
+
+use checks::{CHECKS, STAYS_UP, model::Timeline};
+use stsgrade::{
+    recording::{Reader, fold},
+    report::{Format, Points, Report},
+    rubric::Rubric,
+};
+
+use crate::{
+    cli::{NOTHING, run},
+    formats::assert_well_formed,
+    hostile::recordings,
+    report::{formats, page, sample},
+};
+
+/// Fractions, a check that is left out, one that is required, and partial credit.
+const RUBRIC: &str = r#"
+pass_mark = 60.5
+
+[checks.pod_naming]
+points = 5.25
+required = true
+
+[checks.storage_content]
+omit = true
+
+[checks.identity_persistence]
+points = 10
+partial = true
+"#;
+
+fn scored(more: &str) -> Report {
+    sample().scored(&Rubric::parse(&format!("{more}\n{RUBRIC}")).unwrap())
+}
+
+/// Catches a criterion that no rubric can name.
+#[test]
+fn the_checks_name_all_their_criteria() {
+    let mut seen = BTreeSet::new();
+    for file in recordings() {
+        let folded = Reader::open(&file).and_then(fold).unwrap();
+        for (check, verdict) in CHECKS.iter().zip(checks::judge(&folded.timeline)) {
+            for criterion in verdict.criteria {
+                let is_known = criterion.id == STAYS_UP || check.criteria.contains(&criterion.id);
+                assert!(is_known, "{}: {} of {}", file.display(), criterion.id, check.id);
+                seen.insert((check.id, criterion.id));
+            }
+        }
+    }
+    assert!(seen.len() > 25, "only these criteria were seen: {seen:?}");
+}
+
+/// Catches a format that shows other points, or forgets by which rubric.
+#[test]
+fn every_format_shows_the_rubrics_points() {
+    let report = scored("");
+    assert_eq!(report.score.earned, Points::hundredths(3025));
+    assert_eq!(report.score.possible, Points::hundredths(8525));
+    let digest = report.rubric.as_ref().unwrap().digest.clone();
+    for (name, format) in formats() {
+        let page = page(format, &report, &Timeline::default());
+        assert_well_formed(format, &page, None);
+        assert!(page.contains(&digest), "{name} forgets the rubric: {page}");
+        let earned = if format == Format::Classroom50 { "3025" } else { "30.25" };
+        // Of these, one tells a share of all points, and the other tells no sum.
+        let is_share = matches!(format, Format::Prairielearn | Format::Check50);
+        assert!(page.contains(earned) || is_share, "{name} shows other points: {page}");
+        assert!(!page.contains("Storage Content"), "{name} shows what is left out: {page}");
+    }
+}
+
+/// Catches a format that tells in an exam what is only for exercises.
+#[test]
+fn no_format_shows_more_than_the_rubric_allows() {
+    let (reason, remedy) = ("web-1 was added 2.1 s before web-0", "podManagementPolicy");
+    for (show, shown, hidden) in [
+        ("outcome", &[][..], &[reason, remedy, "overwrote", "kubectl"][..]),
+        ("reason", &[reason], &[remedy, "[ -f ", "kubectl"]),
+        ("remedy", &[remedy], &[]),
+    ] {
+        let report = scored(&format!("show = '{show}'"));
+        for (name, format) in formats().filter(|(_, format)| *format != Format::Csv) {
+            let page = page(format, &report, &Timeline::default());
+            assert_well_formed(format, &page, None);
+            for words in hidden {
+                assert!(!page.contains(words), "{name} with {show} tells {words}: {page}");
+            }
+            if matches!(format, Format::Text | Format::Json | Format::Gradescope) {
+                shown.iter().for_each(|words| assert!(page.contains(words), "{name}: {page}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn list_and_judge_by_a_rubric() {
+    let files: [(&str, &[u8]); 2] =
+        [("rubric.toml", RUBRIC.as_bytes()), ("recording.jsonl", NOTHING.as_bytes())];
+    insta::assert_snapshot!(run(&["list", "--rubric", "rubric.toml"], &files));
+    insta::assert_snapshot!(run(&["judge", "recording.jsonl", "--rubric", "rubric.toml"], &files));
+    let marked = |mark: &str| {
+        let files = [("rubric.toml", mark.as_bytes()), files[1]];
+        run(&["judge", "recording.jsonl", "--rubric", "rubric.toml", "-q"], &files)
+    };
+    assert!(marked("pass_mark = 0").starts_with("exit 0\n"));
+    assert!(marked("pass_mark = 1").starts_with("exit 1\n"));
+}
+
+#[test]
+fn a_rubric_that_cannot_be_read() {
+    let wrong: (&str, &[u8]) = ("rubric.toml", b"[checks.pod_nameing]\npoints = 3\n");
+    let args = ["judge", "missing.jsonl", "--rubric", "rubric.toml"];
+    insta::assert_snapshot!(run(&args, &[wrong]));
+    insta::assert_snapshot!(run(&args, &[]));
+    let told = run(&[&args[..], &["-o", "json"]].concat(), &[wrong]);
+    assert!(told.contains("\"line\": 1"), "{told}");
+    assert!(run(&args, &[("rubric.toml", b"\xff\xfe")]).starts_with("exit 4\n"));
+}
