@@ -60,6 +60,8 @@ pub enum Command {
     Explain(Explain),
     /// Print the Role that grading needs, ready for `kubectl apply -f -`.
     Rbac(Rbac),
+    /// Print the JSON Schema of what the tool writes or reads.
+    Schema(Schema),
 }
 
 /// Which cluster, and which namespace of it.
@@ -278,6 +280,23 @@ pub struct Rbac {
     /// Include what `grade --probe-image` needs.
     #[arg(long, value_name = "IMAGE", num_args = 0..=1)]
     pub probe_image: Option<Option<String>>,
+}
+
+/// `stsgrade schema`.
+#[derive(Clone, Debug, Args)]
+pub struct Schema {
+    /// What of: the JSON report, or a rubric (which is TOML).
+    #[arg(value_enum)]
+    pub document: Document,
+}
+
+/// What there is a schema of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Document {
+    /// What `-o json` writes.
+    Report,
+    /// What `--rubric` reads.
+    Rubric,
 }
 
 /// Reads the command line.

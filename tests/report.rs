@@ -22,7 +22,7 @@ pub(crate) fn page(format: Format, report: &Report, timeline: &Timeline) -> Stri
     styled(format, RunResult::Judged { report, timeline }, TermStyle::PLAIN)
 }
 
-fn styled(format: Format, result: RunResult<'_>, style: TermStyle) -> String {
+pub(crate) fn styled(format: Format, result: RunResult<'_>, style: TermStyle) -> String {
     String::from_utf8(render(format, &View { style, ..View::plain(result) })).unwrap()
 }
 
@@ -166,13 +166,13 @@ fn colour_changes_nothing_but_colour() {
 }
 
 /// A report of ten tests that all stand so.
-fn uniform(standing: &Standing) -> Report {
+pub(crate) fn uniform(standing: &Standing) -> Report {
     let mut verdict = Verdict::default();
     verdict.push("sample", "web-0 is Ready", standing.clone(), [1]);
     Report::new(&source(), &Timeline::default(), &std::array::from_fn(|_| verdict.clone()))
 }
 
-fn failed() -> Problem {
+pub(crate) fn failed() -> Problem {
     let mut problem = Problem::new(
         "no_server",
         "cannot reach the API server at https://127.0.0.1:6443",

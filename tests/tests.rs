@@ -11,3 +11,4 @@ mod formats;
 mod hostile;
 mod report;
 mod rubric;
+mod schema;

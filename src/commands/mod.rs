@@ -17,9 +17,10 @@ use std::{
 
 use crate::{
     cli,
-    cli::Command,
+    cli::{Command, Document},
     cluster::{Failure, grade::preflight::rbac_yaml},
     exit::Exit,
+    report,
 };
 
 /// Does what the command line asks for.
@@ -39,11 +40,21 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Grade(args) => grade::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Schema(args) => show(&schema(args.document)),
         Command::Rbac(args) => show(
             rbac_yaml(&args.namespace, args.filename.is_some(), args.probe_image.is_some())
                 .as_bytes(),
         ),
     }
+}
+
+/// The JSON Schema of a document.
+fn schema(document: Document) -> Vec<u8> {
+    let schema = match document {
+        Document::Report => report::schema::of_report(),
+        Document::Rubric => crate::rubric::schema(),
+    };
+    format!("{schema:#}\n").into_bytes()
 }
 
 /// Says on standard error what failed, and what to do next.

@@ -9,7 +9,7 @@ const BESIDE: usize = 1;
 const MAX_LINES: usize = 60;
 
 /// Lines to change in one object of a manifest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Change {
     /// The object: `StatefulSet web`.
     pub object: String,
@@ -18,7 +18,7 @@ pub struct Change {
 }
 
 /// A line of a [`Change`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Line {
     /// What becomes of it.
     pub sign: Sign,
@@ -27,7 +27,7 @@ pub struct Line {
 }
 
 /// What becomes of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Sign {
     /// It stays: it says where the change belongs.

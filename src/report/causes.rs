@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::console::sanitize::{clip, clip_middle, sanitize};
 use crate::remedy::{change::Change, commands, commands::Names, edit, harmless};
-use crate::report::{CheckResult, Points};
+use crate::report::{CheckResult, Points, schema::FaultName};
 
 /// Characters of one line of a container's log.
 const LOG_LINE: usize = 300;
@@ -17,13 +17,14 @@ const LOG_LINE: usize = 300;
 const MAX_CODE_CHARS: usize = 500;
 
 /// Something that cost points, or left them undecided.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct Cause {
     /// A mistake's id, an obstacle's, or the id of the check itself.
     pub id: &'static str,
     /// The submission's: the points are lost. The cluster's, or nobody knows: they are undecided.
     /// Nobody's: what would decide them has not been done yet.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<FaultName>")]
     pub fault: Option<Fault>,
     /// What happened.
     pub explanation: String,
@@ -59,7 +60,7 @@ pub struct Cause {
 }
 
 /// What one test found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Seen {
     /// Which test.
     pub test: u8,
@@ -73,7 +74,7 @@ pub struct Seen {
 }
 
 /// Lines of somebody else's manifest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Example {
     /// As they are in the mistake.
     pub before: String,

@@ -19,6 +19,7 @@ mod markdown;
 mod prairielearn;
 mod problem;
 mod refused;
+pub mod schema;
 mod scoring;
 mod summary;
 mod tap;
@@ -169,12 +170,14 @@ impl Source {
 }
 
 /// A judged recording.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Always `stsgrade-report`.
+    #[schemars(extend("const" = "stsgrade-report"))]
     pub format: &'static str,
     /// Always [`VERSION`].
+    #[schemars(extend("const" = VERSION))]
     pub version: u32,
     /// [`TOOL`].
     pub tool: &'static str,
@@ -207,7 +210,7 @@ pub struct Report {
 }
 
 /// Points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Score {
     /// For checks that passed.
     pub earned: Points,
@@ -218,7 +221,7 @@ pub struct Score {
 }
 
 /// One check and what became of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckResult {
     /// The check's stable name.
@@ -228,6 +231,7 @@ pub struct CheckResult {
     /// Its title in the lab.
     pub title: &'static str,
     /// What it came to.
+    #[schemars(with = "schema::OutcomeName")]
     pub outcome: Outcome,
     /// Points won.
     pub points: Points,
@@ -250,11 +254,12 @@ pub struct CheckResult {
 }
 
 /// An obstacle.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct BlockedBy {
     /// The object that is stuck.
     pub who: String,
     /// Whose fault.
+    #[schemars(with = "schema::FaultName")]
     pub fault: Fault,
     /// The cluster's own words.
     pub why: String,
@@ -263,13 +268,14 @@ pub struct BlockedBy {
 }
 
 /// A criterion.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct CriterionResult {
     /// Stable name within the check.
     pub id: &'static str,
     /// What must be so.
     pub text: String,
     /// How it stands, in a word.
+    #[schemars(with = "schema::StandingName")]
     pub standing: &'static str,
     /// What the lab asks, where it is broken.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -289,7 +295,7 @@ pub struct CriterionResult {
 }
 
 /// Which recording was judged.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Recording {
     /// `sha256:…`.
@@ -301,7 +307,7 @@ pub struct Recording {
 }
 
 /// What a grade cost.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
     /// API requests, watches included.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Why there is no report. Every text in it is safe to show.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Problem {
     /// Stable name of the case.
     pub id: &'static str,

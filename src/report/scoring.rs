@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// By which rubric a report was scored.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RubricResult {
     /// `sha256:…` of its file.

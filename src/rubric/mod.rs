@@ -92,6 +92,12 @@ pub struct Earned {
 /// A criterion of a verdict: its stable name, and what it alone comes to.
 pub type CriterionOutcome<'a> = (&'a str, Outcome);
 
+/// The JSON Schema of a rubric's file, which TOML values follow as JSON values do.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(RubricFile).into()
+}
+
 impl Default for Rubric {
     /// The lab's own points: all of a test's, or none.
     fn default() -> Self {
