@@ -62,6 +62,10 @@ pub enum Command {
     Rbac(Rbac),
     /// Print the JSON Schema of what the tool writes or reads.
     Schema(Schema),
+    /// Print a script by which a shell completes the command line.
+    Completions(Completions),
+    /// Print a man page.
+    Man(Man),
 }
 
 /// Which cluster, and which namespace of it.
@@ -290,6 +294,31 @@ pub struct Schema {
     pub document: Document,
 }
 
+const COMPLETIONS: &str = "\
+Examples:
+  source <(stsgrade completions bash)
+  stsgrade completions zsh > ~/.zfunc/_stsgrade
+  stsgrade completions fish > ~/.config/fish/completions/stsgrade.fish
+  ln -s stsgrade kubectl_complete-stsgrade  # beside it on the PATH: completes kubectl stsgrade
+";
+
+/// `stsgrade completions`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = COMPLETIONS)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `stsgrade man`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example: stsgrade man grade | man -l -")]
+pub struct Man {
+    /// The command that the page is about, instead of all of stsgrade.
+    pub topic: Option<String>,
+}
+
 /// What there is a schema of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Document {
@@ -299,13 +328,19 @@ pub enum Document {
     Rubric,
 }
 
+/// The command line as it is described.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command().after_help(format!("{EXAMPLES}\n{}", exit::HELP))
+}
+
 /// Reads the command line.
 ///
 /// # Errors
 /// Wrong usage, or a wish for help or the version: all to be printed as they are.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let args: Vec<OsString> = args.into_iter().collect();
-    let mut command = Cli::command().after_help(format!("{EXAMPLES}\n{}", exit::HELP));
+    let mut command = command();
     if is_plugin(args.first()) {
         command = command.name("kubectl-stsgrade").bin_name("kubectl stsgrade");
     }

@@ -4,6 +4,7 @@
 
 mod ci;
 mod cli;
+mod completions;
 mod errors;
 mod fake;
 mod fixtures;

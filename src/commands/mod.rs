@@ -1,5 +1,6 @@
 //! The commands, and what they all do alike: streams and exit codes.
 
+mod completions;
 mod explain;
 mod grade;
 mod judge;
@@ -25,6 +26,10 @@ use crate::{
 
 /// Does what the command line asks for.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if completions::is_asked_by_kubectl(args.first()) {
+        return completions::for_kubectl(args);
+    }
     let cli = match cli::parse(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -40,6 +45,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Grade(args) => grade::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Completions(args) => completions::run(args.shell),
+        Command::Man(args) => completions::man(args.topic.as_deref()),
         Command::Schema(args) => show(&schema(args.document)),
         Command::Rbac(args) => show(
             rbac_yaml(&args.namespace, args.filename.is_some(), args.probe_image.is_some())
