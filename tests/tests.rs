@@ -13,3 +13,4 @@ mod hostile;
 mod report;
 mod rubric;
 mod schema;
+mod workflows;
