@@ -14,8 +14,8 @@ use crate::model::{
     timeline::{
         CrashLoop, PodPlace, Timeline,
         lives::{ClaimLife, Noted, PodLife, ServiceLife, SetLife, StepLife},
+        runs::latest_stamp,
         settled::SettledPeriod,
-        uptime::latest_stamp,
     },
 };
 

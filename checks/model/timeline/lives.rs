@@ -15,7 +15,7 @@ use crate::model::{
     stamp,
     timeline::{
         relevance::Changes,
-        uptime::{Circumstances, Runs},
+        runs::{Circumstances, Runs},
     },
 };
 

@@ -8,6 +8,7 @@ pub(crate) mod episode;
 pub(crate) mod keyed;
 pub(crate) mod lives;
 pub(crate) mod relevance;
+pub(crate) mod runs;
 pub(crate) mod settled;
 pub(crate) mod subject;
 pub(crate) mod uptime;

@@ -3,11 +3,15 @@
 //! It has two phases, because the report is printed as soon as it can be judged: [`Grade::run`]
 //! ends with the recording's `End` line, [`Grade::restore`] puts everything back after it.
 
+pub mod announce;
 pub(crate) mod baseline;
 pub(crate) mod diagnose;
 pub mod preflight;
 pub mod suggest_namespace;
 pub(crate) mod tour;
+mod visit;
+
+pub use crate::cluster::grade::announce::Announcement;
 
 use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
 
@@ -21,22 +25,20 @@ use tokio::sync::watch;
 use crate::cluster::client::namespace;
 use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
-    budget::StepBudget,
     client::{lease_term, lease_term::Loss},
     dns::Names,
     exec::ephemeral::Probe,
     grade::{
-        baseline::{facts, set_names},
+        announce::{announcement, reserve},
+        baseline::set_names,
         diagnose::Diagnostician,
         preflight::{Allowed, Autoscaled, FirstLists},
         tour::{Tour, TourEnd},
     },
     inspect::Inspector,
     restore::{
-        Restored, Restorer, cleanup,
-        cleanup::AppliedObjects,
-        close, finish_found, lease,
-        lease::{LeaseGuard, RestorePoint},
+        Restored, Restorer, cleanup, cleanup::AppliedObjects, close, existing_lease, finish_found,
+        lease, lease::LeaseGuard, restore_point::RestorePoint,
     },
     writes::{
         apply::{Report, apply, ensure_namespace, none_is_terminating},
@@ -45,8 +47,6 @@ use crate::cluster::{
 };
 use crate::{
     console::sanitize::sanitize,
-    plan,
-    plan::Step,
     submission::{Applied, Submission},
 };
 
@@ -72,20 +72,6 @@ pub struct GradeRequest {
     pub probe_image: Option<String>,
     /// `--force`: takes over from a grader that still seems to be at work.
     pub force: bool,
-}
-
-/// What is said before anything is changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Announcement {
-    /// The set.
-    pub set: String,
-    /// What will be changed, in order, a line each.
-    pub changes: Vec<String>,
-    /// The longest that it takes where every pod is Ready in seconds but ignores SIGTERM.
-    pub worst: Duration,
-    /// A dead grade had left something that was put back first; what stays of it all the same, a
-    /// line each.
-    pub finished_first: Option<Vec<String>>,
 }
 
 /// A grade whose judged part is recorded.
@@ -485,7 +471,8 @@ async fn finish_first(
     say: &(dyn Fn(&str) + Sync),
 ) -> Result<Option<Vec<String>>, Failure> {
     let finish = async {
-        let Some(found) = lease::find_left(cluster, request.force, interrupt, say).await? else {
+        let Some(found) = existing_lease::find_left(cluster, request.force, interrupt, say).await?
+        else {
             return Ok(None);
         };
         finish_found(cluster, &found, request.probe_image.as_deref(), interrupt).await.map(Some)
@@ -535,13 +522,6 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
     })
 }
 
-/// How much of the whole time restoring may need; no more than half of it is kept for that.
-fn reserve(timeline: &Timeline) -> Duration {
-    timeline.set().map_or(Duration::ZERO, |set| {
-        StepBudget::of(&set.spec).worst_removal(2) + Duration::from_secs(15)
-    })
-}
-
 /// Renews the Lease once there is one, until it is lost.
 async fn keep_once_held(mut lock: watch::Receiver<Option<LeaseGuard>>) -> Loss {
     let held = lock.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
@@ -552,41 +532,4 @@ async fn keep_once_held(mut lock: watch::Receiver<Option<LeaseGuard>>) -> Loss {
         },
         None => std::future::pending().await,
     }
-}
-
-fn announcement(timeline: &Timeline, finished_first: Option<Vec<String>>) -> Announcement {
-    let set = timeline.set().map(|set| (set.name.clone(), StepBudget::of(&set.spec)));
-    let (Some((set, budget)), Some(facts)) = (set, facts(timeline)) else {
-        return Announcement {
-            set: String::new(),
-            changes: vec![],
-            worst: Duration::ZERO,
-            finished_first,
-        };
-    };
-    let path = plan::normal_path(&facts);
-    let (mut now, mut removals) = (facts.replicas, 0);
-    let mut changes = vec![];
-    for step in path {
-        match step {
-            Step::Observe | Step::Inspect => {}
-            Step::Replace { ordinal } => {
-                removals += 1;
-                changes.push(format!("delete pod {set}-{ordinal}, which comes back"));
-            }
-            Step::Scale { to, .. } => {
-                removals += (now - to).max(0);
-                changes.push(format!("scale {set} from {now} to {to}"));
-                now = to;
-            }
-        }
-    }
-    if now != facts.replicas {
-        removals += now - facts.replicas;
-        changes.push(format!("scale {set} back from {now} to {}", facts.replicas));
-    }
-    changes.push("write a small file on each pod's volumes, and remove it at the end".to_owned());
-    // A few seconds for each pod that comes, as on a small cluster with the images at hand.
-    let worst = budget.worst_removal(removals) + Duration::from_secs(30);
-    Announcement { set, changes, worst, finished_first }
 }

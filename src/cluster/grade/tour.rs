@@ -4,37 +4,29 @@
 //! never fought.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use checks::model::{
-    Effect, Fault, Obstacle, Timeline, Version, WaitStatus, What,
-    observation::{Asked, Kind, Phase, Reference, StepName, Why},
+    Effect, Fault, Obstacle, Timeline, WaitStatus, What,
+    observation::{Asked, Phase, StepName, Why},
 };
-use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
-use kube::{
-    Api,
-    api::{PartialObjectMeta, Patch, PatchParams},
-};
-use serde_json::json;
 use tokio::sync::watch;
 
 use crate::cluster::{
     Cluster, Failure, Journal, WaitResult,
     budget::StepBudget,
-    client::retry::{AWAY, retry_while_unavailable},
     dns::Names,
-    exec::mounts::{Mounted, reference},
     grade::{
-        baseline::{Baseline, Scaled, claims_gone, facts, someone_else},
+        baseline::{Baseline, facts},
         diagnose::Diagnostician,
+        visit::Visit,
     },
     inspect::Inspector,
     interrupt::Interrupt,
-    restore::{canaries::remove_canaries, lease::LeaseGuard},
+    restore::lease::LeaseGuard,
     watch::position::Positions,
-    writes::{delete::by_uid, scale, terminating::doomed_claim},
 };
 use crate::{
     plan,
@@ -54,14 +46,6 @@ const FORGETTING: Duration = Duration::from_secs(36);
 const STAYING: Duration = Duration::from_secs(300);
 /// For the watch to show what was applied.
 const APPEARING: Duration = Duration::from_secs(10);
-/// The longest that the tour waits for the first round of questions to the DNS server.
-const FIRST_ANSWERS: Duration = Duration::from_secs(4);
-/// How long the controller may stand still before the set is touched, where claims go with the
-/// pods.
-const STALL: Duration = Duration::from_secs(5);
-
-/// For claims to go, once their pods are gone.
-const CLAIMS_GOING: Duration = Duration::from_secs(20);
 
 /// All that one tour needs.
 pub(crate) struct Tour<'a> {
@@ -86,7 +70,7 @@ pub(crate) struct TourEnd {
 }
 
 /// How a wait within the tour ended.
-enum StepEnd {
+pub(super) enum StepEnd {
     Done,
     Stuck(Obstacle),
     TimedOut(String),
@@ -176,15 +160,13 @@ impl Tour<'_> {
         let staying = async {
             if is_up { self.wait(STAYING, Timeline::stays_up).await } else { StepEnd::Done }
         };
-        let waiting = tokio::select! {
-            waiting = async {
-                let (waiting, ()) = tokio::join!(staying, looks);
-                // What was started again meanwhile is read now.
-                self.all_inspected().await;
-                waiting
-            } => waiting,
-            () = self.interrupt.first() => StepEnd::Interrupted,
+        let work = async {
+            let (waiting, ()) = tokio::join!(staying, looks);
+            // What was started again meanwhile is read now.
+            self.all_inspected().await;
+            waiting
         };
+        let waiting = self.unless_interrupted(work).await.unwrap_or(StepEnd::Interrupted);
         let (why, detail) = match waiting {
             StepEnd::Done => return,
             StepEnd::Stuck(obstacle) => (Why::Obstacle, Some(obstacle.why)),
@@ -212,14 +194,22 @@ impl Tour<'_> {
         }
     }
 
-    async fn all_inspected(&self) {
+    /// Runs `work` to its end; `None` if the grade is interrupted before.
+    pub(super) async fn unless_interrupted<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.interrupt.first() => None,
+        }
+    }
+
+    pub(super) async fn all_inspected(&self) {
         let pods: Vec<String> = self
             .journal
             .with(|timeline| timeline.owned().map(|pod| pod.uid().to_owned()).collect());
         self.inspector.finished(&pods, self.left(INSPECTING)).await;
     }
 
-    fn begin(&self, name: StepName, asked: Option<Asked>) {
+    pub(super) fn begin(&self, name: StepName, asked: Option<Asked>) {
         self.push(name, Phase::Begin, asked, None);
     }
 
@@ -233,21 +223,23 @@ impl Tour<'_> {
     }
 
     /// A budget, but no more than is left of the whole time.
-    fn left(&self, budget: Duration) -> Duration {
+    pub(super) fn left(&self, budget: Duration) -> Duration {
         self.deadline.map_or(budget, |deadline| {
             budget.min(deadline.saturating_duration_since(Instant::now()))
         })
     }
 
-    async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus) -> StepEnd {
+    pub(super) async fn wait(
+        &self,
+        budget: Duration,
+        ask: impl Fn(&Timeline) -> WaitStatus,
+    ) -> StepEnd {
         let began = Instant::now();
         loop {
             let rest = budget.saturating_sub(began.elapsed());
             let left = self.left(rest);
-            let waited = tokio::select! {
-                waited = self.journal.wait(left, &ask) => waited,
-                () = self.interrupt.first() => return StepEnd::Interrupted,
-            };
+            let waited = self.unless_interrupted(self.journal.wait(left, &ask)).await;
+            let Some(waited) = waited else { return StepEnd::Interrupted };
             match waited {
                 WaitResult::Done => return StepEnd::Done,
                 WaitResult::Stuck(obstacle) => {
@@ -266,7 +258,12 @@ impl Tour<'_> {
     }
 
     /// Writes the step's end, and says what the plan makes of it.
-    async fn end(&self, name: StepName, waiting: StepEnd, outcome: &mut TourEnd) -> Ended {
+    pub(super) async fn end(
+        &self,
+        name: StepName,
+        waiting: StepEnd,
+        outcome: &mut TourEnd,
+    ) -> Ended {
         let (phase, answer, why) = match waiting {
             StepEnd::Done => {
                 self.push(name, Phase::Done, None, None);
@@ -298,296 +295,6 @@ impl Tour<'_> {
             Some((_, Fault::Submission)) => Ended::Broken,
             // Whatever the cluster lacks, in whatever words.
             _ => Ended::NoRoom,
-        }
-    }
-}
-
-/// A tour from the moment on at which the set had settled.
-struct Visit<'t> {
-    tour: &'t Tour<'t>,
-    baseline: Baseline,
-    /// The replicas that were asked for, in order.
-    asked: Mutex<Vec<Scaled>>,
-}
-
-impl Visit<'_> {
-    async fn inspect(&self, outcome: &mut TourEnd) -> Ended {
-        let tour = self.tour;
-        tour.begin(StepName::Inspect, None);
-        let waiting = tokio::select! {
-            () = async { tour.all_inspected().await; tour.names.asked(tour.left(FIRST_ANSWERS)).await } => StepEnd::Done,
-            () = tour.interrupt.first() => StepEnd::Interrupted,
-        };
-        tour.end(StepName::Inspect, waiting, outcome).await
-    }
-
-    async fn replace(&self, ordinal: i32, outcome: &mut TourEnd) -> Ended {
-        let tour = self.tour;
-        let name = StepName::Replace;
-        let Some((old, budget)) = tour.journal.with(|timeline| {
-            Some((
-                reference(timeline.live(ordinal)?),
-                StepBudget::of(&timeline.set()?.spec).replace(),
-            ))
-        }) else {
-            tour.begin(name, None);
-            return tour
-                .end(
-                    name,
-                    StepEnd::Refused(
-                        "the pod is gone already: somebody else removed it".to_owned(),
-                    ),
-                    outcome,
-                )
-                .await;
-        };
-        tour.names.replacing(ordinal, &old.uid);
-        tour.begin(name, Some(Asked::Delete(old.clone())));
-        let ask = async {
-            self.spares_claims(ordinal..ordinal + 1).await?;
-            self.delete(&old).await
-        };
-        let asked = tokio::select! {
-            asked = ask => asked,
-            () = tour.interrupt.first() => return tour.end(name, StepEnd::Interrupted, outcome).await,
-        };
-        let waiting = match asked {
-            Err(why) => StepEnd::Refused(why),
-            Ok(()) => self.wait(budget, |timeline| timeline.succeeded(&old.uid)).await,
-        };
-        tour.end(name, waiting, outcome).await
-    }
-
-    async fn scale(&self, name: StepName, to: i32, outcome: &mut TourEnd) -> Ended {
-        let tour = self.tour;
-        let (now, budget) = tour.journal.with(|timeline| {
-            let now = timeline.set().and_then(|set| set.spec.replicas).unwrap_or(1);
-            (now, timeline.set().map(|set| StepBudget::of(&set.spec)))
-        });
-        let Some(budget) = budget else { return Ended::Over };
-        let before = async {
-            if to < now {
-                // What is about to go must have been read.
-                tour.all_inspected().await;
-            }
-            if to == 0 && tour.journal.with(|timeline| timeline.obstacle().is_some()) {
-                self.clean().await;
-            }
-        };
-        tokio::select! {
-            () = before => (),
-            () = tour.interrupt.first() => {
-                *outcome = TourEnd { why: Why::Interrupted, detail: None };
-                return Ended::Over;
-            }
-        }
-        tour.begin(name, Some(Asked::Replicas(to)));
-        let ask = async {
-            if to < now {
-                let start = tour.journal.with(Timeline::start);
-                self.spares_claims(start.saturating_add(to)..i32::MAX).await?;
-            }
-            self.ask_replicas(to).await
-        };
-        let asked = tokio::select! {
-            asked = ask => asked,
-            () = tour.interrupt.first() => return tour.end(name, StepEnd::Interrupted, outcome).await,
-        };
-        let is_refused = asked.is_err();
-        let waiting = match asked {
-            Err(why) => StepEnd::Refused(why),
-            Ok(version) if to < now => match self
-                .wait(budget.scale_down(now - to), |timeline| {
-                    self.shown(&version, timeline.scaled_down(to))
-                })
-                .await
-            {
-                // Claims that go with their pods go in a moment, unless something holds them: that
-                // shows no more by being waited for.
-                StepEnd::Done => {
-                    self.wait(CLAIMS_GOING, |timeline| claims_gone(timeline, to)).await
-                }
-                other => other,
-            },
-            Ok(version) => {
-                self.unstall(now, to).await;
-                self.wait(budget.scale_up(to - now), |timeline| {
-                    self.shown(&version, timeline.scaled_up(to))
-                })
-                .await
-            }
-        };
-        let ended = tour.end(name, waiting, outcome).await;
-        // A policy may refuse the number itself: the tour has a way without more pods.
-        if is_refused && name == StepName::ScaleUp { Ended::NoRoom } else { ended }
-    }
-
-    /// Waits, unless somebody else changes the set.
-    async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus) -> StepEnd {
-        let ask = |timeline: &Timeline| match someone_else(
-            timeline,
-            &self.baseline,
-            &self.asked.lock().unwrap_or_else(PoisonError::into_inner),
-        ) {
-            Some(why) => WaitStatus::Stuck(Obstacle {
-                id: "somebody_else",
-                who: self.baseline.set.name.clone(),
-                fault: Fault::Cluster,
-                why,
-                effect: Effect::Interference,
-                mistake: None,
-                log: vec![],
-                remedy: "",
-                evidence: vec![],
-            }),
-            None => ask(timeline),
-        };
-        match self.tour.wait(budget, ask).await {
-            StepEnd::Stuck(obstacle) if obstacle.effect == Effect::Interference => {
-                StepEnd::Refused(obstacle.why)
-            }
-            other => other,
-        }
-    }
-
-    /// Removes the canaries while their pods still run: a set that is broken may not bring them
-    /// back.
-    async fn clean(&self) {
-        let tour = self.tour;
-        let marked = tour.inspector.marked();
-        let pods: Vec<_> = tour.journal.with(|timeline| {
-            let broken = timeline.obstacles().last().is_some_and(|it| {
-                timeline
-                    .ordinals()
-                    .any(|ordinal| timeline.live(ordinal).is_some_and(|pod| pod.name() == it.who))
-            });
-            timeline
-                .owned()
-                .filter(|pod| broken && pod.is_ready() && marked.contains(pod.name()))
-                .map(|pod| (reference(pod), Mounted::of(pod)))
-                .collect()
-        });
-        for (pod, mounted) in pods {
-            if remove_canaries(tour.cluster, tour.inspector.probe(), &pod, mounted).await.is_empty()
-            {
-                tour.inspector.unmark(&pod.name);
-            }
-        }
-    }
-
-    /// Whether the claims of these ordinals' pods outlive the pods: a claim that is being deleted
-    /// goes with its last pod.
-    async fn spares_claims(&self, ordinals: std::ops::Range<i32>) -> Result<(), String> {
-        let tour = self.tour;
-        let pods: Vec<(String, Vec<String>)> = tour.journal.with(|timeline| {
-            let going = timeline.owned().filter(|pod| ordinals.contains(&pod.ordinal));
-            going
-                .map(|pod| {
-                    (
-                        pod.name().to_owned(),
-                        pod.claims().into_iter().map(|(_, claim)| claim).collect(),
-                    )
-                })
-                .collect()
-        });
-        match doomed_claim(tour.cluster, &pods, tour.left(AWAY)).await {
-            Ok(None) => Ok(()),
-            Ok(Some(why)) => Err(why),
-            Err(failure) => Err(failure.to_string()),
-        }
-    }
-
-    async fn delete(&self, pod: &Reference) -> Result<(), String> {
-        let cluster = self.tour.cluster;
-        let api: Api<PartialObjectMeta<Pod>> =
-            Api::namespaced(cluster.client.clone(), &cluster.namespace);
-        // Its own grace period: a shorter one loses what an app writes at SIGTERM.
-        let how = by_uid(&pod.uid);
-        let ask = async |again| match api.delete(&pod.name, &how).await {
-            Ok(_) => Ok(()),
-            // Deleted by the try whose answer was lost.
-            Err(kube::Error::Api(status)) if again && matches!(status.code, 404 | 409) => Ok(()),
-            Err(error) => Err(cluster.failure(&error, "delete", "pods", &pod.name)),
-        };
-        retry_while_unavailable(self.tour.left(AWAY), ask)
-            .await
-            .map_err(|failure| failure.to_string())
-    }
-
-    /// Asks for replicas, and gives the set's version from then on. The Lease says what is asked
-    /// for before the set does.
-    async fn ask_replicas(&self, replicas: i32) -> Result<Version, String> {
-        let (cluster, set, away) = (self.tour.cluster, &self.baseline.set, self.tour.left(AWAY));
-        let held = self.tour.lock.borrow().clone();
-        let Some((held, point)) = held.and_then(|held| held.point().map(|point| (held, point)))
-        else {
-            return Err("there is no restore point".to_owned());
-        };
-        let ask = async {
-            let found = scale::look(cluster, &set.name, away).await?.unwrap_or_default();
-            if found.uid != set.uid || !point.is_as_asked(found.replicas) {
-                let asked = point.asked.unwrap_or(point.replicas);
-                return Err(scale::changed(set, asked, found.replicas));
-            }
-            held.asking(replicas, &found, away).await?;
-            let version = scale::ask(cluster, set, found.replicas, replicas, away).await?;
-            held.asked().await;
-            Ok(version)
-        };
-        let version = ask.await.map_err(|failure: Failure| failure.to_string())?;
-        self.asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Scaled { to: replicas, version: version.clone() });
-        Ok(version)
-    }
-
-    /// Done only when the set's watch has told of the change, too: the judge matches pods with it.
-    fn shown(&self, version: &Version, wait: WaitStatus) -> WaitStatus {
-        match wait {
-            WaitStatus::Done if !self.tour.positions.has_reached(Kind::StatefulSet, version) => {
-                WaitStatus::Going(format!(
-                    "the watch to show the new replicas of {}",
-                    self.baseline.set.name
-                ))
-            }
-            other => other,
-        }
-    }
-
-    /// Touches the set if it stands still after its claims went: the controller was seen to miss
-    /// that.
-    async fn unstall(&self, from: i32, to: i32) {
-        let tour = self.tour;
-        if to <= from || !self.baseline.deletes_claims {
-            return;
-        }
-        let first = tour.journal.with(Timeline::start).saturating_add(from);
-        let started = |timeline: &Timeline| {
-            if timeline.live(first).is_some() {
-                WaitStatus::Done
-            } else {
-                WaitStatus::Going("the first new pod".to_owned())
-            }
-        };
-        let waited = tokio::select! {
-            waited = tour.journal.wait_quietly(tour.left(STALL), started) => waited,
-            () = tour.interrupt.first() => return,
-        };
-        if waited != WaitResult::Done {
-            let api: Api<StatefulSet> =
-                Api::namespaced(tour.cluster.client.clone(), &tour.cluster.namespace);
-            for value in [json!("touched"), json!(null)] {
-                let touch = json!({"metadata": {"annotations": {"stsgrade/touch": value}}});
-                // If this fails, the wait that follows names what is missing.
-                let _ = api
-                    .patch_metadata(
-                        &self.baseline.set.name,
-                        &PatchParams::default(),
-                        &Patch::Merge(touch),
-                    )
-                    .await;
-            }
         }
     }
 }

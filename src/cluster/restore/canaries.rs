@@ -16,7 +16,7 @@ use crate::cluster::{
         mounts::{MountWalk, Mounted, reference},
         random_word, records, script,
     },
-    restore::{EXEC_TIMEOUT, Restorer, lease::RestorePoint},
+    restore::{EXEC_TIMEOUT, Restorer, restore_point::RestorePoint},
 };
 
 /// How long removing one pod's canaries is tried again.

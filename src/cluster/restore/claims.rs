@@ -14,7 +14,7 @@ use crate::cluster::{
         mounts::{Mounted, choose, reference},
         random_word, records, script,
     },
-    restore::{EXEC_TIMEOUT, Restorer, lease::RestorePoint},
+    restore::{EXEC_TIMEOUT, Restorer, restore_point::RestorePoint},
     writes::{delete::remove_claims, scale::Scaled},
 };
 

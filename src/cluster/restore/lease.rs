@@ -22,11 +22,10 @@ use kube::{
     Api,
     api::{Patch, PatchParams, PostParams},
 };
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cluster::{
-    Cluster, Failure, Interrupt,
+    Cluster, Failure,
     client::lease_term::LEASE,
     client::{
         lease_term,
@@ -34,77 +33,28 @@ use crate::cluster::{
         retry::{AWAY, retry_while_unavailable},
     },
     exec::random_word,
-    restore::{process_lock, process_lock::ProcessLock},
+    restore::{
+        existing_lease::{ExistingLease, find, found},
+        process_lock,
+        process_lock::ProcessLock,
+        restore_point::RestorePoint,
+    },
     writes::{delete::by_uid, scale::Scaled},
 };
 use crate::console::sanitize::sanitize;
 
-const RESOURCE: &str = "leases.coordination.k8s.io";
-const ANNOTATION: &str = "stsgrade/restore-point";
+pub(super) const RESOURCE: &str = "leases.coordination.k8s.io";
+pub(super) const ANNOTATION: &str = "stsgrade/restore-point";
 /// What `--cleanup` will have to remove, for whoever finds it undone.
-const LITTER: &str = "stsgrade/cleanup";
+pub(super) const LITTER: &str = "stsgrade/cleanup";
 /// The id of the grader that holds it; by it the grader's own machine knows whether it still runs.
-const GRADER: &str = "stsgrade/grader";
-/// The most objects that are named.
-const MOST_NAMES: usize = 30;
+pub(super) const GRADER: &str = "stsgrade/grader";
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(10);
 /// Between two tries of a renewal that failed, and between two looks at somebody else's Lease.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 /// How often an update is tried whose place in the Lease's history was another.
 const CONFLICTS: u32 = 5;
-
-/// What is needed to put everything back.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct RestorePoint {
-    /// Name of the set.
-    pub(crate) set: String,
-    /// Its UID.
-    pub(crate) uid: String,
-    /// `spec.replicas` as found.
-    pub(crate) replicas: i32,
-    /// The claims that existed.
-    pub(crate) claims: Vec<String>,
-    /// Files may have been written by a container of our own (`--probe-image`).
-    pub(crate) probed: bool,
-    /// The replicas that the tour asked for last; absent while it has asked for none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) asked: Option<i32>,
-    /// The replicas before that, until the API server has answered: either may stand.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) before: Option<i32>,
-    /// `metadata.generation` of the set once `asked` stands: while it is the same, nobody else has
-    /// changed the set's spec.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) generation: Option<i64>,
-    /// When the grade last renewed its Lease, in seconds since the epoch by the API server's clock:
-    /// written by the first that took the Lease over.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) until: Option<i64>,
-}
-
-impl RestorePoint {
-    /// Whether a number of replicas is what the grade last asked for, or what it found where it had
-    /// asked for nothing yet. Any other is somebody else's.
-    pub(crate) fn is_as_asked(&self, replicas: i32) -> bool {
-        replicas == self.asked.unwrap_or(self.replicas) || self.before == Some(replicas)
-    }
-
-    /// Whether a claim of more pods is there because the grade asked for them: nobody has changed
-    /// the set's spec since. Where nobody knows whether the API server took what was asked last,
-    /// the claim must have been created while the grade lived.
-    ///
-    /// `created` is in seconds since the epoch by the API server's clock.
-    pub(crate) fn has_caused(&self, found: &Scaled, created: i64) -> bool {
-        let Some(generation) = self.generation else { return false };
-        let is_asked = self.asked == Some(found.replicas) && generation == found.generation;
-        let is_before = self.before == Some(found.replicas) && generation == found.generation + 1;
-        is_before
-            || is_asked
-                && (self.before.is_none() || self.until.is_none_or(|until| created <= until))
-    }
-}
 
 /// The lock, while we hold it. Clones are the same.
 #[derive(Clone)]
@@ -132,94 +82,9 @@ struct State {
     is_new: bool,
 }
 
-/// The Lease that a grade left, or holds.
-#[derive(Clone, Debug)]
-pub(crate) struct ExistingLease {
-    uid: String,
-    version: String,
-    since: Timestamp,
-    /// Absent when it is not readable, or was never written: then nothing had been changed.
-    point: Option<RestorePoint>,
-    /// What a clean-up that was never made would have removed, as `kubectl delete` takes it.
-    pub(crate) litter: Vec<String>,
-    /// Who holds it; empty: nobody.
-    holder: String,
-    /// Since when, as far as it says.
-    started: String,
-    renewed: Option<Timestamp>,
-    duration: Duration,
-    /// When it was last written, in seconds since the epoch by the API server's clock.
-    written: Option<i64>,
-    grader: Option<String>,
-}
-
 impl ExistingLease {
-    /// What it left is put back.
-    pub(crate) fn forget(&self) {
-        if let Some(id) = &self.grader {
-            process_lock::forget(id);
-        }
-    }
-
-    /// Why we may not go on while it stands.
-    pub(crate) fn failure(&self, cluster: &Cluster) -> Failure {
-        let (holder, started, namespace) =
-            (sanitize(&self.holder), sanitize(&self.started), sanitize(&cluster.namespace));
-        Failure::new(
-            "locked",
-            format!("someone else is grading namespace {namespace}: {holder}, since {started}"),
-            format!(
-                "Wait until it is done. If it is dead, its lock ends by itself after \
-                {LEASE_SECONDS} s, or use `--force` at once."
-            ),
-        )
-    }
-
-    /// Nobody holds it, or a process of this machine did that is dead.
-    fn is_free(&self) -> bool {
-        self.holder.is_empty() || self.grader.as_deref().is_some_and(process_lock::is_dead)
-    }
-
-    /// Whether it was renewed, or taken, since it looked like `before`.
-    fn has_moved(&self, before: &Self) -> bool {
-        (&self.uid, &self.holder, &self.grader, self.renewed)
-            != (&before.uid, &before.holder, &before.grader, before.renewed)
-    }
-
-    /// Takes it over, unless somebody has changed it since; `None` when it is gone.
-    ///
-    /// # Errors
-    /// Somebody was faster. The API server refuses, or cannot be reached.
-    pub(crate) async fn take_over(&self, cluster: &Cluster) -> Result<Option<LeaseGuard>, Failure> {
-        let (id, alive) = begin()?;
-        let mut point = self.point.clone();
-        let mut annotations = json!({GRADER: id});
-        if let Some(point) = &mut point {
-            point.until = point.until.or(self.written);
-            annotations[ANNOTATION] = json!(text(point));
-        }
-        let now = MicroTime(Timestamp::now());
-        let patch = json!({
-            "metadata": {"uid": self.uid, "resourceVersion": self.version, "annotations": annotations},
-            "spec": {"holderIdentity": identity(), "leaseDurationSeconds": LEASE_SECONDS, "acquireTime": now, "renewTime": now},
-        });
-        let sent = lease_term::now();
-        match api(cluster).patch(LEASE, &PatchParams::default(), &Patch::Merge(patch)).await {
-            Ok(lease) => Ok(Some(LeaseGuard::new(cluster, &lease, id, alive, point, sent))),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-            Err(kube::Error::Api(status)) if status.code == 409 => match find(cluster).await? {
-                // The try whose answer was lost.
-                Some(found) if found.grader.as_ref() == Some(&id) => {
-                    Ok(Some(found.held(cluster, id, alive, point, sent)))
-                }
-                Some(found) => Err(found.failure(cluster)),
-                None => Ok(None),
-            },
-            Err(error) => Err(cluster.failure(&error, "patch", RESOURCE, LEASE)),
-        }
-    }
-
-    fn held(
+    /// The lock, once the Lease is ours.
+    pub(super) fn held(
         &self,
         cluster: &Cluster,
         id: String,
@@ -244,7 +109,7 @@ impl ExistingLease {
 }
 
 /// An id for this grade, and the sign that it is at work.
-fn begin() -> Result<(String, Option<ProcessLock>), Failure> {
+pub(super) fn begin() -> Result<(String, Option<ProcessLock>), Failure> {
     let alive = ProcessLock::begin();
     let id = match &alive {
         Some(alive) => alive.id().to_owned(),
@@ -306,97 +171,8 @@ pub(crate) async fn take(
     Ok(taken.map(|(found, sent)| found.held(cluster, id, alive, point.cloned(), sent)))
 }
 
-/// The Lease that stands in the namespace, if one does.
-async fn find(cluster: &Cluster) -> Result<Option<ExistingLease>, Failure> {
-    let lease = api(cluster)
-        .get_opt(LEASE)
-        .await
-        .map_err(|error| cluster.failure(&error, "get", RESOURCE, LEASE))?;
-    Ok(lease.map(|lease| found(&lease)))
-}
-
-/// The Lease that a dead grader left, if one did; with `force`, also a live one's.
-///
-/// Nobody knows at once whether a grader elsewhere is dead: its Lease is watched for as long as it
-/// lasts, and `say` says so.
-///
-/// # Errors
-/// Its grader is still at work. The API server refuses, or cannot be reached. The watching was
-/// interrupted.
-pub(crate) async fn find_left(
-    cluster: &Cluster,
-    force: bool,
-    interrupt: &Interrupt,
-    say: &(dyn Fn(&str) + Sync),
-) -> Result<Option<ExistingLease>, Failure> {
-    let Some(first) = find(cluster).await? else { return Ok(None) };
-    if force || first.is_free() {
-        return Ok(Some(first));
-    }
-    let namespace = sanitize(&cluster.namespace);
-    say(&format!(
-        "namespace {namespace} is locked by {}: watching for up to {} s whether it is at work",
-        sanitize(&first.holder),
-        first.duration.as_secs()
-    ));
-    let began = lease_term::now();
-    loop {
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            () = interrupt.first() => return Err(first.failure(cluster)),
-        }
-        let is_over = lease_term::now().saturating_sub(began) >= first.duration;
-        match find(cluster).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(found)) if found.is_free() => return Ok(Some(found)),
-            Ok(Some(found)) if found.has_moved(&first) => return Err(found.failure(cluster)),
-            Ok(Some(found)) if is_over => return Ok(Some(found)),
-            Err(failure) if !failure.may_pass() => return Err(failure),
-            _ => {}
-        }
-    }
-}
-
-fn found(lease: &Lease) -> ExistingLease {
-    let spec = lease.spec.clone().unwrap_or_default();
-    let annotation = |name| lease.metadata.annotations.as_ref().and_then(|it| it.get(name));
-    let seconds =
-        spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
-    let written = lease
-        .metadata
-        .managed_fields
-        .iter()
-        .flatten()
-        .filter_map(|it| it.time.as_ref())
-        .map(|it| it.0.as_second())
-        .max();
-    ExistingLease {
-        uid: lease.metadata.uid.clone().unwrap_or_default(),
-        version: lease.metadata.resource_version.clone().unwrap_or_default(),
-        since: lease.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |it| it.0),
-        point: annotation(ANNOTATION).and_then(|it| serde_json::from_str(it).ok()),
-        litter: annotation(LITTER).map(|it| names(it)).unwrap_or_default(),
-        holder: spec.holder_identity.unwrap_or_default(),
-        started: spec.acquire_time.map(|it| it.0.to_string()).unwrap_or_default(),
-        renewed: spec.renew_time.map(|it| it.0),
-        // No grader asks for more.
-        duration: Duration::from_secs(seconds.min(LEASE_SECONDS)),
-        written,
-        grader: annotation(GRADER).cloned(),
-    }
-}
-
-/// The names in it that are harmless in a shell.
-fn names(text: &str) -> Vec<String> {
-    let is_name = |it: &&str| {
-        it.starts_with(|c: char| c.is_ascii_lowercase())
-            && it.bytes().all(|c| c.is_ascii_alphanumeric() || b"-./".contains(&c))
-    };
-    text.split(' ').filter(is_name).take(MOST_NAMES).map(str::to_owned).collect()
-}
-
 impl LeaseGuard {
-    fn new(
+    pub(super) fn new(
         cluster: &Cluster,
         lease: &Lease,
         id: String,
@@ -646,69 +422,19 @@ impl LeaseGuard {
     }
 }
 
-fn api(cluster: &Cluster) -> Api<Lease> {
+pub(super) fn api(cluster: &Cluster) -> Api<Lease> {
     Api::namespaced(cluster.client.clone(), &cluster.namespace)
 }
 
-fn text(point: &RestorePoint) -> String {
+pub(super) fn text(point: &RestorePoint) -> String {
     // A struct of strings and numbers always has a JSON form.
     serde_json::to_string(point).unwrap_or_default()
 }
 
 /// Who grades, for the message that a second grader gets.
-fn identity() -> String {
+pub(super) fn identity() -> String {
     let who = std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
         .unwrap_or_else(|_| "somebody".to_owned());
     format!("{who}@{} (process {})", process_lock::host(), std::process::id())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{RestorePoint, Scaled, names};
-
-    /// Catches a student's own scaling that is undone, and claims of theirs that are deleted.
-    #[test]
-    fn what_a_grade_asked_for_is_told_from_what_others_did() {
-        let found = |replicas, generation| Scaled { replicas, generation, ..Scaled::default() };
-        let new = RestorePoint { replicas: 3, ..RestorePoint::default() };
-        assert!(new.is_as_asked(3) && !new.is_as_asked(5));
-        assert!(
-            !new.has_caused(&found(3, 1), 0),
-            "it has asked for nothing, so nothing is its doing"
-        );
-        let asking = RestorePoint {
-            asked: Some(5),
-            before: Some(3),
-            generation: Some(2),
-            until: Some(100),
-            ..new
-        };
-        assert!(asking.is_as_asked(5) && asking.is_as_asked(3) && !asking.is_as_asked(4));
-        assert!(asking.has_caused(&found(5, 2), 100));
-        assert!(
-            !asking.has_caused(&found(5, 2), 101),
-            "somebody else may have asked for the same after the grade had died"
-        );
-        assert!(asking.has_caused(&found(3, 1), 101), "nobody has asked for anything");
-        assert!(!asking.has_caused(&found(3, 3), 100));
-        let asked = RestorePoint { before: None, ..asking };
-        assert!(asked.is_as_asked(5) && !asked.is_as_asked(3));
-        assert!(
-            asked.has_caused(&found(5, 2), 101),
-            "the set's controller goes on when the grade is dead"
-        );
-        assert!(!asked.has_caused(&found(5, 4), 100), "somebody scaled it to 3 and back");
-    }
-
-    /// Catches a forged Lease whose words somebody pastes into a shell.
-    #[test]
-    fn only_names_are_told_from_a_lease() {
-        assert_eq!(
-            names("statefulset/web service/web-0.a"),
-            ["statefulset/web", "service/web-0.a"]
-        );
-        assert_eq!(names("a;b $(c) `d` -f --all \u{202e}x a\nb  "), Vec::<String>::new());
-        assert_eq!(names(&"a ".repeat(1000)).len(), super::MOST_NAMES);
-    }
 }

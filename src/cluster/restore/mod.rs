@@ -12,8 +12,10 @@
 pub(crate) mod canaries;
 mod claims;
 pub(crate) mod cleanup;
+pub(crate) mod existing_lease;
 pub(crate) mod lease;
 pub(crate) mod process_lock;
+pub(crate) mod restore_point;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -27,7 +29,7 @@ use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
     budget::StepBudget,
     exec::ephemeral::Probe,
-    restore::lease::{ExistingLease, LeaseGuard, RestorePoint},
+    restore::{existing_lease::ExistingLease, lease::LeaseGuard, restore_point::RestorePoint},
     writes::{scale, scale::Scaled},
 };
 use crate::{console::sanitize::sanitize, recording::Header};
@@ -64,7 +66,7 @@ pub async fn finish(
     interrupt: &Interrupt,
     say: &(dyn Fn(&str) + Sync),
 ) -> Result<Option<Restored>, Failure> {
-    let Some(found) = lease::find_left(cluster, force, interrupt, say).await? else {
+    let Some(found) = existing_lease::find_left(cluster, force, interrupt, say).await? else {
         namespace::exists(cluster).await?;
         return Ok(None);
     };

@@ -3,5 +3,6 @@
 pub mod apply;
 pub(crate) mod delete;
 pub(crate) mod field_owners;
+mod refusal;
 pub(crate) mod scale;
 pub(crate) mod terminating;

@@ -1,0 +1,143 @@
+//! Claims that have no volume.
+
+use super::*;
+
+/// Catches a mended template that is charged with the claim that the failed one left.
+#[test]
+fn a_claim_of_an_earlier_template_is_to_be_deleted() {
+    let once = &["ReadWriteOnce"];
+    let with_template =
+        |template: Option<&str>, class: Option<&str>, modes: &[&str], message: &str| {
+            let access_modes = once.map(str::to_owned).to_vec();
+            let resources = Resources {
+                requests: BTreeMap::from([("storage".to_owned(), "100Mi".to_owned())]),
+                ..Default::default()
+            };
+            let spec = PersistentVolumeClaimSpec {
+                access_modes,
+                storage_class_name: template.map(str::to_owned),
+                resources,
+                ..Default::default()
+            };
+            let mut history = History::new();
+            history.spec.volume_claim_templates[0].spec = Some(spec);
+            pending_of(history, class, modes, message)
+        };
+    let missing = "storageclass.storage.k8s.io \"fast\" not found";
+    let none = "no persistent volumes available for this claim and no storage class is set";
+    stops(&with_template(None, Some("fast"), once, missing), "claim_differs", Cluster);
+    stops(&with_template(Some("standard"), Some("fast"), once, missing), "claim_differs", Cluster);
+    stops(&with_template(None, Some(""), once, none), "claim_differs", Cluster);
+    stops(&with_template(None, None, &["ReadWriteMany"], none), "claim_differs", Cluster);
+    // What the template itself asks for is the template's.
+    stops(&with_template(Some("fast"), Some("fast"), once, missing), "class_missing", Submission);
+    stops(&with_template(Some(""), Some(""), once, none), "class_none", Submission);
+    // The default class, which the API server wrote.
+    let full = "failed to provision volume: rpc error: code = ResourceExhausted desc = not enough \
+        free space";
+    waits(&with_template(None, Some("standard"), once, full), "claim_pending", Cluster);
+}
+
+#[test]
+fn claims_that_stay_pending() {
+    let once = &["ReadWriteOnce"];
+    stops(
+        &pending(Some("fast"), once, "storageclass.storage.k8s.io \"fast\" not found"),
+        "class_missing",
+        Submission,
+    );
+    let none = "no persistent volumes available for this claim and no storage class is set";
+    stops(&pending(Some(""), once, none), "class_none", Submission);
+    stops(&pending(None, once, none), "no_default_class", Cluster);
+    let refused = "failed to provision volume with StorageClass \"once\": NodePath only supports \
+        ReadWriteOnce and ReadWriteOncePod (1.22+) access modes";
+    stops(&pending(Some("once"), &["ReadWriteMany"], refused), "wrong_access_mode", Submission);
+    waits(
+        &pending(
+            Some("standard"),
+            once,
+            "failed to provision volume: rpc error: code = ResourceExhausted desc = not enough \
+            free space",
+        ),
+        "claim_pending",
+        Cluster,
+    );
+}
+
+#[test]
+fn a_claim_that_nobody_makes() {
+    let message =
+        "0/1 nodes are available: persistentvolumeclaim \"web-data\" not found. not found";
+    let mut history = History::new();
+    history.spec.volume_claim_templates.clear();
+    let claim = crate::model::observation::object::ClaimSource {
+        claim_name: "web-data".to_owned(),
+        read_only: false,
+    };
+    history.spec.template.spec.volumes = vec![crate::model::observation::object::Volume {
+        name: "data".to_owned(),
+        persistent_volume_claim: Some(claim),
+        ..Default::default()
+    }];
+    let history = history.service().set(Change::Added).subject().add(0);
+    stops(&unschedulable(history, message), "claim_missing", Submission);
+    // The scheduler may know of the set's own claim a moment later than the pod.
+    waits(
+        &unschedulable(
+            first_pod(),
+            "0/1 nodes are available: persistentvolumeclaim \"data-web-0\" not found. not found",
+        ),
+        "not_scheduled",
+        Cluster,
+    );
+}
+
+#[test]
+fn claims_that_name_their_volume() {
+    let named = |phase: &str, change: Change| {
+        let mut history = History::new().service().set(Change::Added).subject().claim(0);
+        if let Some(What::Object(told, Object::PersistentVolumeClaim(claim))) =
+            history.lines.last_mut().map(|it| &mut it.what)
+        {
+            *told = change;
+            claim.status.phase = "Pending".to_owned();
+        }
+        history
+            .claim_line(0, Change::Modified, |claim| claim.status.phase = phase.to_owned())
+            .add(0)
+    };
+    waits(&named("Pending", Change::Added), "volume_missing", Submission);
+    stops(&named("Lost", Change::Added), "volume_missing", Submission);
+    // A claim that lost the volume that it had.
+    stops(&named("Lost", Change::Listed), "volume_lost", Cluster);
+    stops(
+        &pending(Some("standard"), &["ReadWriteOnce"], "claim Selector is not supported"),
+        "claim_impossible",
+        Submission,
+    );
+}
+
+/// Catches a claim that is not looked at because no container mounts it as a folder.
+#[test]
+fn claims_that_are_devices() {
+    let mut history = History::new();
+    let container = &mut history.spec.template.spec.containers[0];
+    container.volume_mounts.clear();
+    container.volume_devices =
+        vec![crate::model::observation::object::VolumeDevice { name: "data".to_owned() }];
+    let history = history.service().set(Change::Added).subject().claim(0).claim_line(
+        0,
+        Change::Modified,
+        |claim| claim.status.phase = "Pending".to_owned(),
+    );
+    let told = "failed to provision volume: block volumes are not supported";
+    let history = event(
+        history.add(0),
+        "PersistentVolumeClaim",
+        "claim-1",
+        "Warning",
+        "ProvisioningFailed",
+        told,
+    );
+    stops(&history, "claim_impossible", Submission);
+}

@@ -1,0 +1,325 @@
+//! Containers that cannot be made, or that end.
+
+use super::*;
+
+#[test]
+fn images_that_do_not_exist() {
+    let deleted = "failed to pull and unpack image \"docker.io/library/busybocks:1.36\": failed \
+        to resolve reference \"docker.io/library/busybocks:1.36\": \
+        docker.io/library/busybocks:1.36: not found";
+    stops(&waiting(first_pod(), "ErrImagePull", deleted), "image_missing", Submission);
+    stops(
+        &waiting(
+            first_pod(),
+            "ErrImageNeverPull",
+            "Container image \"busybocks:1.36\" is not present with pull policy of Never",
+        ),
+        "image_never_pulled",
+        Submission,
+    );
+    let invalid = "Failed to apply default image tag \"BusyBox:1.36\": couldn't parse image name \
+        \"BusyBox:1.36\": invalid reference format: repository name (library/BusyBox) must be \
+        lowercase";
+    stops(&waiting(first_pod(), "InvalidImageName", invalid), "image_name_invalid", Submission);
+    let backing_off = warned(
+        waiting(first_pod(), "ImagePullBackOff", "Back-off pulling image"),
+        "Failed",
+        &format!("Failed to pull image: {deleted}"),
+    );
+    stops(&backing_off, "image_missing", Submission);
+}
+
+#[test]
+fn an_image_s_own_name_is_no_trouble_of_the_registry() {
+    let history = first_pod_of(|it| it.image = "lab/refused-timeout:429".to_owned());
+    stops(
+        &waiting(history, "ErrImagePull", "docker.io/lab/refused-timeout:429: not found"),
+        "image_missing",
+        Submission,
+    );
+}
+
+#[test]
+fn registries_that_do_not_answer() {
+    for said in [
+        "failed to resolve reference \"docker.io/limited/busybox:1.36\": pulling from host \
+        127.0.0.1:5000 failed with status code [manifests 1.36]: 429 Too Many Requests",
+        "failed to do request: Head \"http://127.0.0.1:1/v2/down/busybox/manifests/1.36\": dial \
+        tcp 127.0.0.1:1: connect: connection refused",
+        "failed to do request: Head \"https://registry.example/v2/\": dial tcp: lookup \
+        registry.example: no such host",
+        "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+        "unexpected status from HEAD request to https://registry.example/v2/app/manifests/1: 503 \
+        Service Unavailable",
+    ] {
+        waits(&waiting(first_pod(), "ErrImagePull", said), "image_unreachable", Cluster);
+    }
+    let mounting = "MountVolume.SetUp failed for volume \"kube-api-access-k6nfx\" : failed to \
+        sync configmap cache: timed out waiting for the condition";
+    let silent = warned(waiting(first_pod(), "ContainerCreating", ""), "FailedMount", mounting);
+    waits(&silent, "volume_not_mounted", Cluster);
+    let silent =
+        event(silent, "Pod", "pod-2", "Normal", "Pulling", "Pulling image \"silent/busybox:1.36\"");
+    waits(&silent, "image_unreachable", Cluster);
+}
+
+#[test]
+fn containers_that_cannot_be_made() {
+    for said in [
+        "configmap \"web-config\" not found",
+        "couldn't find key password in Secret lab/web",
+        "container has runAsNonRoot and image will run as root (pod: \"web-0_lab(536bc0e9)\", \
+        container: app)",
+    ] {
+        stops(
+            &waiting(first_pod(), "CreateContainerConfigError", said),
+            "config_error",
+            Submission,
+        );
+    }
+    waits(
+        &waiting(
+            first_pod(),
+            "CreateContainerConfigError",
+            "failed to sync configmap cache: timed out waiting for the condition",
+        ),
+        "never_ready",
+        Cluster,
+    );
+    // What stood before anybody watched may have come since, and what a submission brings comes
+    // with it.
+    let message = "configmap \"web-config\" not found";
+    let before = waiting(first_pod(), "CreateContainerConfigError", message);
+    stops(&before, "config_error", Submission);
+    let listed = listed_last(before.clone());
+    waits(&listed, "config_error", Submission);
+    // Events come late: what is told once may have been before.
+    let once = warned(listed, "Failed", &format!("Error: {message}"));
+    waits(&once, "config_error", Submission);
+    stops(&warned(once, "Failed", &format!("Error: {message}")), "config_error", Submission);
+    let applied = before.step(StepName::Apply).done(StepName::Apply);
+    waits(&applied, "config_error", Submission);
+    let missing =
+        "MountVolume.SetUp failed for volume \"config\" : configmap \"web-config\" not found";
+    stops(&not_mounted(missing), "config_error", Submission);
+    // The same of volumes that the cluster made: for a claim, and for every pod.
+    for made in [
+        "MountVolume.SetUp failed for volume \"pvc-91bcb3ea\" : hostPath type check failed: \
+        /volumes/pvc-91bcb3ea is not a directory",
+        "MountVolume.SetUp failed for volume \"pvc-91bcb3ea\" : secret \"storage\" not found",
+        "MountVolume.SetUp failed for volume \"kube-api-access-k6nfx\" : configmap \
+        \"kube-root-ca.crt\" not found",
+    ] {
+        waits(&not_mounted(made), "volume_not_mounted", Cluster);
+    }
+}
+
+/// The node cannot mount a volume of the first pod, whose template describes a volume `config`
+/// beside that of its claim.
+fn not_mounted(message: &str) -> History {
+    let mut history = History::new();
+    history
+        .spec
+        .template
+        .spec
+        .volumes
+        .push(Volume { name: "config".to_owned(), ..Default::default() });
+    warned(
+        waiting(
+            history.service().set(Change::Added).subject().claim(0).add(0),
+            "ContainerCreating",
+            "",
+        ),
+        "FailedMount",
+        message,
+    )
+}
+
+#[test]
+fn commands_that_are_not_there() {
+    let said = |what: &str| {
+        format!(
+            "failed to create containerd task: failed to create shim task: OCI runtime create \
+            failed: runc create failed: unable to start container process: {what}: unknown"
+        )
+    };
+    let start_error = |message: &str| Terminated {
+        exit_code: 128,
+        reason: "StartError".to_owned(),
+        message: message.to_owned(),
+        ..Default::default()
+    };
+    stops(
+        &ended(
+            first_pod(),
+            1,
+            start_error(&said("exec: \"bash\": executable file not found in $PATH")),
+        ),
+        "config_error",
+        Submission,
+    );
+    stops(
+        &ended(
+            first_pod(),
+            1,
+            start_error(&said(
+                "exec: \"/usr/local/bin/serve\": stat /usr/local/bin/serve: no such file or \
+                directory",
+            )),
+        ),
+        "config_error",
+        Submission,
+    );
+    assert_eq!(
+        at_once(&ended(
+            first_pod(),
+            1,
+            start_error(&said("unable to apply cgroup configuration: no such file or directory"))
+        )),
+        None
+    );
+}
+
+#[test]
+fn containers_that_end() {
+    let twice = |before: &[&str], last: &[&str], code| {
+        let history = log(ended(first_pod(), 1, exit(code)), before);
+        log(ended(history, 2, exit(code)), last)
+    };
+    stops(
+        &twice(&["at 10:00: no config"], &["at 10:01: no config"], 1),
+        "container_ends",
+        Submission,
+    );
+    stops(&twice(&[], &[], 0), "container_ends", Submission);
+    // Standard output and standard error are put together in the order in which they were heard.
+    stops(
+        &twice(&["starting", "no config"], &["no config", "starting"], 1),
+        "container_ends",
+        Submission,
+    );
+    for unclear in [
+        twice(&["step 1"], &["step 2 fails"], 1),
+        twice(&[], &[], 1),
+        twice(&["connection refused"], &["connection refused"], 1),
+    ] {
+        waits(&unclear, "container_ends", Submission);
+        stops(&ended(unclear, 4, exit(1)), "container_ends", Submission);
+    }
+}
+
+#[test]
+fn only_the_ended_container_s_words_are_told() {
+    let history = log(ended(first_pod(), 4, exit(1)), &["cannot read /etc/app.conf"]);
+    let other = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
+    let history = history.push(What::Diagnosis(Diagnosis::Logs {
+        pod: other,
+        container: "helper".to_owned(),
+        previous: false,
+        lines: vec!["all is well".to_owned()],
+    }));
+    let WaitStatus::Stuck(obstacle) = history.timeline().settled_or_awaited() else {
+        panic!("not stuck")
+    };
+    assert_eq!(
+        (obstacle.log, obstacle.why.as_str()),
+        (
+            vec!["cannot read /etc/app.conf".to_owned()],
+            "container app ends (exit status 1), started 5 times"
+        )
+    );
+}
+
+#[test]
+fn what_ended_before_the_submission_was_applied_may_go_on_with_what_it_brought() {
+    let applied = ended(first_pod(), 7, exit(1)).step(StepName::Apply).done(StepName::Apply);
+    waits(&applied, "container_ends", Submission);
+    // That the next start is waited for is no news.
+    waits(
+        &warned(applied.clone(), "BackOff", "Back-off restarting failed container app"),
+        "container_ends",
+        Submission,
+    );
+    stops(&ended(applied, 8, exit(1)), "container_ends", Submission);
+    let denied = "pull access denied, repository does not exist or may require authorization";
+    let pulled = waiting(first_pod(), "ImagePullBackOff", denied)
+        .step(StepName::Apply)
+        .done(StepName::Apply);
+    waits(&pulled, "image_missing", Submission);
+    stops(&waiting(pulled, "ErrImagePull", denied), "image_missing", Submission);
+}
+
+#[test]
+fn restarts_of_long_ago_say_nothing() {
+    let history = running(first_pod(), |status| {
+        status.restart_count = 7;
+        status.last_state.terminated = Some(exit(137));
+    });
+    waits(&history, "never_ready", Cluster);
+}
+
+#[test]
+fn pods_that_exceed_a_limit_of_their_own() {
+    let evicted = |message: &str| {
+        first_pod().pod(0, Change::Modified, |pod| {
+            (pod.status.phase, pod.status.reason, pod.status.message) =
+                ("Failed".to_owned(), "Evicted".to_owned(), message.to_owned());
+        })
+    };
+    stops(
+        &evicted("Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. "),
+        "storage_limit",
+        Submission,
+    );
+    waits(&evicted("The node was low on resource: ephemeral-storage."), "evicted", Cluster);
+}
+
+#[test]
+fn init_containers_that_do_not_end() {
+    let mut history = History::new();
+    history.spec.template.spec.init_containers =
+        vec![Container { name: "init".to_owned(), ..Default::default() }];
+    let state = ContainerState { running: Some(Running::default()), ..Default::default() };
+    let status = ContainerStatus { name: "init".to_owned(), state, ..Default::default() };
+    let history = history.service().set(Change::Added).subject().claim(0).add(0).pod(
+        0,
+        Change::Modified,
+        |pod| pod.status.init_container_statuses = vec![status],
+    );
+    let history =
+        (0..70).fold(history, |history, _| event(history, "Pod", "other", "Normal", "Started", ""));
+    waits(&history, "init_never_ends", Submission);
+    let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
+    let lines = vec!["nslookup: can't resolve 'db'".to_owned()];
+    let waiting = history.push(What::Diagnosis(Diagnosis::Logs {
+        pod,
+        container: "init".to_owned(),
+        previous: false,
+        lines,
+    }));
+    waits(&waiting, "never_ready", Cluster);
+}
+
+#[test]
+fn a_native_sidecar_must_not_end_as_other_init_containers_do() {
+    let with_init = |restart_policy: &str| {
+        let mut history = History::new();
+        let init = Container {
+            name: "init".to_owned(),
+            restart_policy: restart_policy.to_owned(),
+            ..Default::default()
+        };
+        history.spec.template.spec.init_containers = vec![init];
+        let state = ContainerState { terminated: Some(exit(0)), ..Default::default() };
+        let status = ContainerStatus {
+            name: "init".to_owned(),
+            state,
+            restart_count: 4,
+            ..Default::default()
+        };
+        let history = history.service().set(Change::Added).subject().claim(0).add(0);
+        history.pod(0, Change::Modified, |pod| pod.status.init_container_statuses = vec![status])
+    };
+    stops(&with_init("Always"), "container_ends", Submission);
+    waits(&with_init(""), "never_ready", Cluster);
+}

@@ -1,0 +1,199 @@
+//! What the API server refuses, and what the controller cannot do.
+
+use super::*;
+
+/// Catches a Fail that does not say that the grader's own namespace is why, and whose remedy is not
+/// the one word that helps.
+#[test]
+fn a_level_that_the_grader_set_is_told_as_such() {
+    let message = "create Pod web-0 in StatefulSet web failed error: pods \"web-0\" is forbidden: \
+        violates PodSecurity \"baseline:latest\": hostPort (container \"app\" uses hostPort \
+        18080)";
+    let applied = |answer: &str| {
+        let mut history = History::new().step(StepName::Apply).ended(StepName::Apply, Phase::Done);
+        if let Some(What::Step(step)) = history.lines.last_mut().map(|it| &mut it.what) {
+            step.answer = Some(answer.to_owned());
+        }
+        event(
+            history.service().set(Change::Added).subject().claim(0),
+            "StatefulSet",
+            "set",
+            "Warning",
+            "FailedCreate",
+            message,
+        )
+    };
+    stops(
+        &applied("namespace/lab with Pod Security level baseline, service/web created"),
+        "pod_security",
+        Submission,
+    );
+    stops(&applied("service/web created"), "pod_refused", Submission);
+}
+
+#[test]
+fn pods_that_are_refused() {
+    let create = |why: &str| {
+        refused(&format!(
+            "create Pod web-0 in StatefulSet web failed error: pods \"web-0\" is forbidden: {why}"
+        ))
+    };
+    stops(
+        &create("exceeded quota: three, requested: pods=1, used: pods=3, limited: pods=3"),
+        "quota",
+        Cluster,
+    );
+    stops(
+        &create(
+            "violates PodSecurity \"baseline:latest\": privileged (container \"app\" must not set \
+            securityContext.privileged=true)",
+        ),
+        "pod_refused",
+        Submission,
+    );
+    stops(
+        &create("error looking up service account lab/worker: serviceaccount \"worker\" not found"),
+        "pod_refused",
+        Submission,
+    );
+    waits(&create("status unknown for quota: three, resources: pods"), "never_ready", Cluster);
+    // What an account that was made since was refused for, before anybody watched.
+    let before =
+        create("error looking up service account lab/worker: serviceaccount \"worker\" not found");
+    waits(&listed_last(before), "never_ready", Cluster);
+    let applied = create("violates PodSecurity").step(StepName::Apply).done(StepName::Apply);
+    assert_eq!(
+        (at_once(&create("violates PodSecurity")), at_once(&applied)),
+        (Some(("pod_refused", Submission)), None)
+    );
+    waits(
+        &create(
+            "error looking up service account lab/default: serviceaccount \"default\" not found",
+        ),
+        "never_ready",
+        Cluster,
+    );
+    // What was refused before the last change may have been mended by it, and web-10 is not web-1.
+    assert_eq!(at_once(&create("violates PodSecurity").scale(4)), None);
+    // What a plain pod leaves out is no choice of the submission's; what stands in the template is.
+    let restricted = "violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != \
+        false (container \"app\" must set securityContext.allowPrivilegeEscalation=false), \
+        unrestricted capabilities (container \"app\" must set \
+        securityContext.capabilities.drop=[\"ALL\"]), runAsNonRoot != true (pod or container \
+        \"app\" must set securityContext.runAsNonRoot=true), seccompProfile (pod or container \
+        \"app\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \
+        \"Localhost\")";
+    stops(&create(restricted), "policy", Cluster);
+    stops(
+        &create(&format!("{restricted}, hostPath volumes (volume \"data\")")),
+        "pod_refused",
+        Submission,
+    );
+    stops(
+        &create(
+            "ValidatingAdmissionPolicy 'team' with binding 'team' denied request: the label team \
+            is required",
+        ),
+        "policy",
+        Cluster,
+    );
+    stops(&create("failed quota: small: must specify limits.cpu for: app"), "quota", Cluster);
+    let down = "Internal error occurred: failed calling webhook \"policy.lab.example\": failed to \
+        call webhook: Post \"https://gone.lab.svc:443/?timeout=2s\": service \"gone\" not found";
+    waits(
+        &refused(&format!("create Pod web-0 in StatefulSet web failed error: {down}")),
+        "webhook_down",
+        Cluster,
+    );
+    assert_eq!(
+        at_once(&refused(
+            "create Pod web-01 in StatefulSet web failed error: pods \"web-01\" is forbidden: \
+            violates PodSecurity"
+        )),
+        None
+    );
+}
+
+#[test]
+fn limit_ranges_forbid_what_the_lab_asks_or_what_was_chosen() {
+    let claim = |why: &str| {
+        refused(&format!(
+            "create Claim data-web-0 for Pod web-0 in StatefulSet web failed error: \
+            persistentvolumeclaims \"data-web-0\" is forbidden: {why}"
+        ))
+    };
+    stops(
+        &claim("maximum storage usage per PersistentVolumeClaim is 40Mi, but request is 50Mi"),
+        "policy",
+        Cluster,
+    );
+    stops(
+        &claim("minimum storage usage per PersistentVolumeClaim is 1Gi, but request is 50Mi"),
+        "policy",
+        Cluster,
+    );
+    stops(
+        &claim("maximum storage usage per PersistentVolumeClaim is 500Mi, but request is 1Gi"),
+        "pod_refused",
+        Submission,
+    );
+    let pod = |history: History, why: &str| {
+        let message = format!(
+            "create Pod web-0 in StatefulSet web failed error: pods \"web-0\" is forbidden: {why}"
+        );
+        event(
+            history.service().set(Change::Added).subject().claim(0),
+            "StatefulSet",
+            "set",
+            "Warning",
+            "FailedCreate",
+            &message,
+        )
+    };
+    stops(
+        &pod(History::new(), "maximum memory usage per Container is 64Mi.  No limit is specified"),
+        "policy",
+        Cluster,
+    );
+    let too_much = "maximum memory usage per Container is 64Mi, but limit is 1Gi";
+    stops(&pod(History::new(), too_much), "policy", Cluster);
+    let mut chosen = History::new();
+    chosen.spec.template.spec.containers[0]
+        .resources
+        .limits
+        .insert("memory".to_owned(), "1Gi".to_owned());
+    stops(&pod(chosen, too_much), "pod_refused", Submission);
+}
+
+#[test]
+fn another_pod_has_the_name() {
+    let strip = |pod: &mut Pod| {
+        pod.metadata.labels.clear();
+        pod.metadata.owner_references.clear();
+    };
+    let mut history = History::new();
+    history.spec.selector.match_labels.insert("app".to_owned(), "web".to_owned());
+    let up = history.service().set(Change::Added).subject().up(0).up(1).up(2);
+    let lost = up.clone().pod(1, Change::Modified, strip);
+    stops(&lost, "name_taken", Cluster);
+    assert_eq!(lost.clone().timeline().settled_or_awaited(), lost.timeline().settled_or_awaited());
+    // One that the set will adopt in a moment is not in its way.
+    let orphan = up.pod(1, Change::Modified, |pod| pod.metadata.owner_references.clear());
+    waits(&orphan, "name_taken", Cluster);
+}
+
+#[test]
+fn a_template_that_the_controller_cannot_give_to_standing_pods() {
+    let mut history = History::created();
+    history.spec.min_ready_seconds = 1;
+    let mut history = history.set(Change::Modified);
+    if let Some(What::Object(_, Object::StatefulSet(set))) =
+        history.lines.last_mut().map(|it| &mut it.what)
+    {
+        set.status.observed_generation -= 1;
+    }
+    let message = "update Pod web-0 in StatefulSet web failed error: Pod \"web-0\" is invalid: \
+        spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`";
+    let history = event(history, "StatefulSet", "set", "Warning", "FailedUpdate", message);
+    stops(&history, "update_failed", Cluster);
+}

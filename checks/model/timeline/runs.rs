@@ -1,0 +1,276 @@
+//! The runs of a pod's containers: how long each lasted, and which ended by its own doing.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    observation::{
+        Seq,
+        object::{ContainerStatus, Pod, Terminated},
+    },
+    stamp,
+    timeline::{lives::PodLife, uptime::Moment},
+};
+
+/// Nanoseconds in a second.
+const SECOND: u64 = 1_000_000_000;
+/// A run of this length is not a failed start: after ten minutes the kubelet itself forgets how often
+/// a container has ended
+/// (<https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy>).
+const RECOVERED_NANOS: u64 = 600 * SECOND;
+/// By how much a run must be longer than another: stamps are whole seconds, and the kubelet sees an
+/// end up to a second late.
+const MARGIN_NANOS: u64 = 2 * SECOND;
+
+/// What is known of the runs of one container that is meant to stay up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Runs {
+    container: String,
+    /// How many of its runs are known to have ended.
+    over: i32,
+    /// The longest run that ended by its own doing, in nanoseconds; `None` where none did.
+    longest: Option<u64>,
+    /// The last line at which a run was told to have ended by its own doing.
+    pub(crate) ended: Option<Seq>,
+    /// The run that was last told of as running.
+    run: Option<Run>,
+    /// It runs.
+    runs: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    /// Which start of the container: the restart count.
+    number: i32,
+    /// By the node's clock, in seconds since the epoch.
+    started: Option<i64>,
+    /// When it was first told to run, in nanoseconds since the recording began.
+    seen_at: u64,
+    /// How long it lasted, in nanoseconds, where it ended otherwise than by its own doing.
+    lasted: Option<u64>,
+}
+
+/// Under what circumstances a line tells of a pod's containers.
+pub(crate) struct Circumstances {
+    pub(crate) seq: Seq,
+    pub(crate) at: u64,
+    /// The pod has been asked to go.
+    pub(crate) is_leaving: bool,
+    /// When that was by the server's clock, in seconds since the epoch, where it is known.
+    pub(crate) asked: Option<i64>,
+    /// The node, or the cluster, has ended the pod.
+    pub(crate) is_removed: bool,
+}
+
+impl Runs {
+    /// Takes in what a line tells of the container.
+    pub(super) fn take(&mut self, status: &ContainerStatus, now: &Circumstances) {
+        for (number, ended) in ends(status) {
+            if number < self.over {
+                continue;
+            }
+            self.over = number + 1;
+            let run = self.run.filter(|it| it.number == number);
+            let lasted = length(ended)
+                .unwrap_or_else(|| run.map_or(0, |it| now.at.saturating_sub(it.seen_at)));
+            if is_own_doing(ended, now) {
+                self.run = None;
+                if lasted < RECOVERED_NANOS {
+                    self.longest = Some(self.longest.unwrap_or(0).max(lasted));
+                    self.ended = Some(now.seq);
+                }
+            } else if let Some(run) = self.run.as_mut().filter(|it| it.number == number) {
+                run.lasted = Some(lasted);
+            }
+        }
+        // Once the pod has been asked to go, that it does not run says nothing more.
+        if !now.is_leaving {
+            self.runs = status.state.running.is_some();
+        }
+        let number = status.restart_count;
+        if let Some(running) = &status.state.running
+            && self.run.is_none_or(|run| run.number != number)
+        {
+            // How the one before ended was not told, or is forgotten.
+            self.over = self.over.max(number);
+            self.run = Some(Run {
+                number,
+                started: running.started_at.as_deref().and_then(stamp::epoch),
+                seen_at: now.at,
+                lasted: None,
+            });
+        }
+    }
+
+    /// For how long the present run has lasted, at least, in nanoseconds.
+    pub(super) fn lasted(&self, moment: Moment) -> u64 {
+        let Some(run) = self.run else { return 0 };
+        let by_clock = run.started.map_or(0, |started| seconds(moment.clock - started));
+        run.lasted.unwrap_or(0).max(moment.at.saturating_sub(run.seen_at)).max(by_clock)
+    }
+
+    /// How much longer the present run must last, in nanoseconds, to outlast what ended by its own
+    /// doing, and what others did.
+    fn lacks(&self, moment: Moment, others: Option<u64>) -> u64 {
+        let Some(longest) = self.longest.max(others) else { return 0 };
+        (longest + MARGIN_NANOS).saturating_sub(self.lasted(moment))
+    }
+}
+
+impl PodLife {
+    /// Takes in what a line tells of the pod's containers.
+    pub(crate) fn take_runs(&mut self, now: &Circumstances) {
+        let Self { pod, runs, .. } = self;
+        for status in lasting(pod) {
+            let place =
+                runs.iter().position(|it| it.container == status.name).unwrap_or_else(|| {
+                    runs.push(Runs { container: status.name.clone(), ..Runs::default() });
+                    runs.len() - 1
+                });
+            runs[place].take(status, now);
+        }
+    }
+
+    /// The last line at which a container of it was told to have ended by its own doing.
+    #[must_use]
+    pub fn ended(&self) -> Option<Seq> {
+        self.runs.iter().filter_map(|it| it.ended).max()
+    }
+
+    /// The longest run of a container that ended by its own doing, in nanoseconds.
+    pub(crate) fn longest_run(&self, container: &str) -> Option<u64> {
+        self.runs.iter().find(|it| it.container == container)?.longest
+    }
+
+    /// Whether its containers run, and each has outlasted all its runs that ended by its own doing.
+    ///
+    /// Of a pod that was asked to go, whether that was so then.
+    pub(crate) fn is_up(&self, moment: Moment) -> bool {
+        self.runs.iter().all(|it| it.runs && it.lacks(moment, None) == 0)
+    }
+
+    /// Whether a container of it, where it has one of that name, has outlasted a run of that
+    /// length.
+    pub(crate) fn outlasts(&self, container: &str, run: u64, moment: Moment) -> bool {
+        self.runs
+            .iter()
+            .filter(|it| it.container == container)
+            .all(|it| it.runs && it.lacks(moment, Some(run)) == 0)
+    }
+
+    /// How much longer its containers must run to outlast their own runs that ended, and those of
+    /// such length, by container; without those of which nothing lacks.
+    pub(super) fn lacking(
+        &self,
+        moment: Moment,
+        others: &BTreeMap<&str, u64>,
+    ) -> impl Iterator<Item = u64> {
+        let lacks = self
+            .runs
+            .iter()
+            .filter(|it| it.runs)
+            .map(move |it| it.lacks(moment, others.get(it.container.as_str()).copied()));
+        lacks.filter(|it| *it > 0)
+    }
+
+    /// Whether a container is meant to stay up: native sidecars are, other init containers are to
+    /// end.
+    #[must_use]
+    pub fn is_lasting(&self, container: &str) -> bool {
+        lasting(&self.pod).any(|it| it.name == container)
+    }
+
+    /// Whether a container of it does not run now, and was started again before.
+    pub(crate) fn may_be_in_a_crash_loop(&self) -> bool {
+        let statuses = self
+            .pod
+            .status
+            .init_container_statuses
+            .iter()
+            .chain(&self.pod.status.container_statuses);
+        self.deletion_requested.is_none()
+            && statuses.filter(|it| it.restart_count > 1).any(|it| it.state.running.is_none())
+    }
+
+    /// What keeps it from being up although it runs, in words.
+    pub(crate) fn restless(&self, moment: Moment) -> Option<String> {
+        let it = self.runs.iter().find(|it| it.runs && it.lacks(moment, None) > 0)?;
+        let (longest, lasted) = (it.longest.unwrap_or(0) / SECOND, it.lasted(moment) / SECOND);
+        Some(format!(
+            "container {} ended after {longest} s, and has run for {lasted} s since it was \
+            started again",
+            it.container
+        ))
+    }
+}
+
+/// The statuses of the containers that are meant to stay up: native sidecars among them, other init
+/// containers not.
+pub(super) fn lasting(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let sidecars = pod
+        .spec
+        .iter()
+        .flat_map(|it| &it.init_containers)
+        .filter(|it| it.restart_policy == "Always");
+    let sidecars: Vec<&str> = sidecars.map(|it| it.name.as_str()).collect();
+    let status = &pod.status;
+    status
+        .init_container_statuses
+        .iter()
+        .filter(move |it| sidecars.contains(&it.name.as_str()))
+        .chain(&status.container_statuses)
+}
+
+/// The runs that a status tells the end of, by their number, oldest first.
+///
+/// While a container waits to be started again, the last one has ended and the restart count is
+/// still its own.
+fn ends(status: &ContainerStatus) -> impl Iterator<Item = (i32, &Terminated)> {
+    let last = if status.state.waiting.is_some() {
+        status.restart_count
+    } else {
+        status.restart_count - 1
+    };
+    let before = status.last_state.terminated.as_ref().map(|it| (last, it));
+    let now = status.state.terminated.as_ref().map(|it| (status.restart_count, it));
+    before.into_iter().chain(now)
+}
+
+/// How long a run was by the node's clock, in nanoseconds. One that could not be started began in
+/// 1970.
+fn length(ended: &Terminated) -> Option<u64> {
+    let started = stamp::epoch(ended.started_at.as_deref()?)?;
+    let finished = stamp::epoch(ended.finished_at.as_deref()?)?;
+    Some(if started <= 0 { 0 } else { seconds(finished - started) })
+}
+
+fn is_own_doing(ended: &Terminated, now: &Circumstances) -> bool {
+    // The kubelet does not know what became of the container: its node, or the runtime, was started
+    // again.
+    const UNKNOWN: i32 = 255;
+    if now.is_removed
+        || ended.reason == "ContainerStatusUnknown"
+        || ended.reason == "Unknown" && ended.exit_code == UNKNOWN
+    {
+        return false;
+    }
+    let finished = ended.finished_at.as_deref().and_then(stamp::epoch);
+    !now.is_leaving || now.asked.zip(finished).is_some_and(|(asked, finished)| finished < asked)
+}
+
+/// The latest stamp of a pod's containers, in seconds since the epoch.
+pub(crate) fn latest_stamp(pod: &Pod) -> Option<i64> {
+    let statuses = pod.status.init_container_statuses.iter().chain(&pod.status.container_statuses);
+    let stamps = statuses.flat_map(|it| {
+        let running = it.state.running.as_ref().and_then(|it| it.started_at.as_deref());
+        let ended = [&it.state.terminated, &it.last_state.terminated]
+            .into_iter()
+            .flatten()
+            .filter_map(|it| it.finished_at.as_deref());
+        ended.chain(running)
+    });
+    stamps.filter_map(stamp::epoch).max()
+}
+
+fn seconds(seconds: i64) -> u64 {
+    u64::try_from(seconds).unwrap_or(0).saturating_mul(SECOND)
+}

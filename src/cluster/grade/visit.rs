@@ -1,0 +1,320 @@
+//! The steps of the tour that change the set, from the moment on at which it had settled.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use checks::model::{
+    Effect, Fault, Obstacle, Timeline, Version, WaitStatus,
+    observation::{Asked, Kind, Reference, StepName, Why},
+};
+use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
+use kube::{
+    Api,
+    api::{PartialObjectMeta, Patch, PatchParams},
+};
+use serde_json::json;
+
+use crate::cluster::{
+    Failure, WaitResult,
+    budget::StepBudget,
+    client::retry::{AWAY, retry_while_unavailable},
+    exec::mounts::{Mounted, reference},
+    grade::{
+        baseline::{Baseline, Scaled, claims_gone, someone_else},
+        tour::{StepEnd, Tour, TourEnd},
+    },
+    restore::canaries::remove_canaries,
+    writes::{delete::by_uid, scale, terminating::doomed_claim},
+};
+use crate::plan::Ended;
+
+/// The longest that the tour waits for the first round of questions to the DNS server.
+const FIRST_ANSWERS: Duration = Duration::from_secs(4);
+/// How long the controller may stand still before the set is touched, where claims go with the
+/// pods.
+const STALL: Duration = Duration::from_secs(5);
+/// For claims to go, once their pods are gone.
+const CLAIMS_GOING: Duration = Duration::from_secs(20);
+
+/// A tour from the moment on at which the set had settled.
+pub(super) struct Visit<'t> {
+    pub(super) tour: &'t Tour<'t>,
+    pub(super) baseline: Baseline,
+    /// The replicas that were asked for, in order.
+    pub(super) asked: Mutex<Vec<Scaled>>,
+}
+
+impl Visit<'_> {
+    pub(super) async fn inspect(&self, outcome: &mut TourEnd) -> Ended {
+        let tour = self.tour;
+        tour.begin(StepName::Inspect, None);
+        let work = async {
+            tour.all_inspected().await;
+            tour.names.asked(tour.left(FIRST_ANSWERS)).await;
+        };
+        let waiting = match tour.unless_interrupted(work).await {
+            Some(()) => StepEnd::Done,
+            None => StepEnd::Interrupted,
+        };
+        tour.end(StepName::Inspect, waiting, outcome).await
+    }
+
+    pub(super) async fn replace(&self, ordinal: i32, outcome: &mut TourEnd) -> Ended {
+        let tour = self.tour;
+        let name = StepName::Replace;
+        let Some((old, budget)) = tour.journal.with(|timeline| {
+            Some((
+                reference(timeline.live(ordinal)?),
+                StepBudget::of(&timeline.set()?.spec).replace(),
+            ))
+        }) else {
+            tour.begin(name, None);
+            let why = "the pod is gone already: somebody else removed it".to_owned();
+            return tour.end(name, StepEnd::Refused(why), outcome).await;
+        };
+        tour.names.replacing(ordinal, &old.uid);
+        tour.begin(name, Some(Asked::Delete(old.clone())));
+        let ask = async {
+            self.spares_claims(ordinal..ordinal + 1).await?;
+            self.delete(&old).await
+        };
+        let waiting = match tour.unless_interrupted(ask).await {
+            None => StepEnd::Interrupted,
+            Some(Err(why)) => StepEnd::Refused(why),
+            Some(Ok(())) => self.wait(budget, |timeline| timeline.succeeded(&old.uid)).await,
+        };
+        tour.end(name, waiting, outcome).await
+    }
+
+    pub(super) async fn scale(&self, name: StepName, to: i32, outcome: &mut TourEnd) -> Ended {
+        let tour = self.tour;
+        let (now, budget) = tour.journal.with(|timeline| {
+            let now = timeline.set().and_then(|set| set.spec.replicas).unwrap_or(1);
+            (now, timeline.set().map(|set| StepBudget::of(&set.spec)))
+        });
+        let Some(budget) = budget else { return Ended::Over };
+        let before = async {
+            if to < now {
+                // What is about to go must have been read.
+                tour.all_inspected().await;
+            }
+            if to == 0 && tour.journal.with(|timeline| timeline.obstacle().is_some()) {
+                self.clean().await;
+            }
+        };
+        if tour.unless_interrupted(before).await.is_none() {
+            *outcome = TourEnd { why: Why::Interrupted, detail: None };
+            return Ended::Over;
+        }
+        tour.begin(name, Some(Asked::Replicas(to)));
+        let ask = async {
+            if to < now {
+                let start = tour.journal.with(Timeline::start);
+                self.spares_claims(start.saturating_add(to)..i32::MAX).await?;
+            }
+            self.ask_replicas(to).await
+        };
+        let (waiting, is_refused) = match tour.unless_interrupted(ask).await {
+            None => (StepEnd::Interrupted, false),
+            Some(Err(why)) => (StepEnd::Refused(why), true),
+            Some(Ok(version)) if to < now => {
+                (self.wait_down(&budget, now, to, &version).await, false)
+            }
+            Some(Ok(version)) => (self.wait_up(&budget, now, to, &version).await, false),
+        };
+        let ended = tour.end(name, waiting, outcome).await;
+        // A policy may refuse the number itself: the tour has a way without more pods.
+        if is_refused && name == StepName::ScaleUp { Ended::NoRoom } else { ended }
+    }
+
+    async fn wait_down(
+        &self,
+        budget: &StepBudget,
+        now: i32,
+        to: i32,
+        version: &Version,
+    ) -> StepEnd {
+        let gone = |timeline: &Timeline| self.shown(version, timeline.scaled_down(to));
+        match self.wait(budget.scale_down(now - to), gone).await {
+            // Claims that are deleted with their pods go in a moment, unless a finalizer holds
+            // them. Waiting for longer shows no more.
+            StepEnd::Done => self.wait(CLAIMS_GOING, |timeline| claims_gone(timeline, to)).await,
+            other => other,
+        }
+    }
+
+    async fn wait_up(&self, budget: &StepBudget, now: i32, to: i32, version: &Version) -> StepEnd {
+        self.unstall(now, to).await;
+        let up = |timeline: &Timeline| self.shown(version, timeline.scaled_up(to));
+        self.wait(budget.scale_up(to - now), up).await
+    }
+
+    /// Waits, unless somebody else changes the set.
+    async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus) -> StepEnd {
+        let ask = |timeline: &Timeline| match someone_else(
+            timeline,
+            &self.baseline,
+            &self.asked.lock().unwrap_or_else(PoisonError::into_inner),
+        ) {
+            Some(why) => WaitStatus::Stuck(Obstacle {
+                id: "somebody_else",
+                who: self.baseline.set.name.clone(),
+                fault: Fault::Cluster,
+                why,
+                effect: Effect::Interference,
+                mistake: None,
+                log: vec![],
+                remedy: "",
+                evidence: vec![],
+            }),
+            None => ask(timeline),
+        };
+        match self.tour.wait(budget, ask).await {
+            StepEnd::Stuck(obstacle) if obstacle.effect == Effect::Interference => {
+                StepEnd::Refused(obstacle.why)
+            }
+            other => other,
+        }
+    }
+
+    /// Removes the canaries while their pods still run: a set that is broken may not bring them
+    /// back.
+    async fn clean(&self) {
+        let tour = self.tour;
+        let marked = tour.inspector.marked();
+        let pods: Vec<_> = tour.journal.with(|timeline| {
+            let broken = timeline.obstacles().last().is_some_and(|it| {
+                timeline
+                    .ordinals()
+                    .any(|ordinal| timeline.live(ordinal).is_some_and(|pod| pod.name() == it.who))
+            });
+            timeline
+                .owned()
+                .filter(|pod| broken && pod.is_ready() && marked.contains(pod.name()))
+                .map(|pod| (reference(pod), Mounted::of(pod)))
+                .collect()
+        });
+        for (pod, mounted) in pods {
+            if remove_canaries(tour.cluster, tour.inspector.probe(), &pod, mounted).await.is_empty()
+            {
+                tour.inspector.unmark(&pod.name);
+            }
+        }
+    }
+
+    /// Whether the claims of these ordinals' pods outlive the pods: a claim that is being deleted
+    /// goes with its last pod.
+    async fn spares_claims(&self, ordinals: std::ops::Range<i32>) -> Result<(), String> {
+        let tour = self.tour;
+        let pods: Vec<(String, Vec<String>)> = tour.journal.with(|timeline| {
+            let going = timeline.owned().filter(|pod| ordinals.contains(&pod.ordinal));
+            going
+                .map(|pod| {
+                    (
+                        pod.name().to_owned(),
+                        pod.claims().into_iter().map(|(_, claim)| claim).collect(),
+                    )
+                })
+                .collect()
+        });
+        match doomed_claim(tour.cluster, &pods, tour.left(AWAY)).await {
+            Ok(None) => Ok(()),
+            Ok(Some(why)) => Err(why),
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
+
+    async fn delete(&self, pod: &Reference) -> Result<(), String> {
+        let cluster = self.tour.cluster;
+        let api: Api<PartialObjectMeta<Pod>> =
+            Api::namespaced(cluster.client.clone(), &cluster.namespace);
+        // Its own grace period: a shorter one loses what an app writes at SIGTERM.
+        let how = by_uid(&pod.uid);
+        let ask = async |again| match api.delete(&pod.name, &how).await {
+            Ok(_) => Ok(()),
+            // Deleted by the try whose answer was lost.
+            Err(kube::Error::Api(status)) if again && matches!(status.code, 404 | 409) => Ok(()),
+            Err(error) => Err(cluster.failure(&error, "delete", "pods", &pod.name)),
+        };
+        retry_while_unavailable(self.tour.left(AWAY), ask)
+            .await
+            .map_err(|failure| failure.to_string())
+    }
+
+    /// Asks for replicas, and gives the set's version from then on. The Lease says what is asked
+    /// for before the set does.
+    async fn ask_replicas(&self, replicas: i32) -> Result<Version, String> {
+        let (cluster, set, away) = (self.tour.cluster, &self.baseline.set, self.tour.left(AWAY));
+        let held = self.tour.lock.borrow().clone();
+        let Some((held, point)) = held.and_then(|held| held.point().map(|point| (held, point)))
+        else {
+            return Err("there is no restore point".to_owned());
+        };
+        let ask = async {
+            let found = scale::look(cluster, &set.name, away).await?.unwrap_or_default();
+            if found.uid != set.uid || !point.is_as_asked(found.replicas) {
+                let asked = point.asked.unwrap_or(point.replicas);
+                return Err(scale::changed(set, asked, found.replicas));
+            }
+            held.asking(replicas, &found, away).await?;
+            let version = scale::ask(cluster, set, found.replicas, replicas, away).await?;
+            held.asked().await;
+            Ok(version)
+        };
+        let version = ask.await.map_err(|failure: Failure| failure.to_string())?;
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Scaled { to: replicas, version: version.clone() });
+        Ok(version)
+    }
+
+    /// Done only when the set's watch has told of the change, too: the judge matches pods with it.
+    fn shown(&self, version: &Version, wait: WaitStatus) -> WaitStatus {
+        match wait {
+            WaitStatus::Done if !self.tour.positions.has_reached(Kind::StatefulSet, version) => {
+                WaitStatus::Going(format!(
+                    "the watch to show the new replicas of {}",
+                    self.baseline.set.name
+                ))
+            }
+            other => other,
+        }
+    }
+
+    /// Touches the set if it stands still after its claims went: the controller was seen to miss
+    /// that.
+    async fn unstall(&self, from: i32, to: i32) {
+        let tour = self.tour;
+        if to <= from || !self.baseline.deletes_claims {
+            return;
+        }
+        let first = tour.journal.with(Timeline::start).saturating_add(from);
+        let started = |timeline: &Timeline| {
+            if timeline.live(first).is_some() {
+                WaitStatus::Done
+            } else {
+                WaitStatus::Going("the first new pod".to_owned())
+            }
+        };
+        let waiting = tour.journal.wait_quietly(tour.left(STALL), started);
+        let Some(waited) = tour.unless_interrupted(waiting).await else { return };
+        if waited != WaitResult::Done {
+            let api: Api<StatefulSet> =
+                Api::namespaced(tour.cluster.client.clone(), &tour.cluster.namespace);
+            for value in [json!("touched"), json!(null)] {
+                let touch = json!({"metadata": {"annotations": {"stsgrade/touch": value}}});
+                // If this fails, the wait that follows names what is missing.
+                let _ = api
+                    .patch_metadata(
+                        &self.baseline.set.name,
+                        &PatchParams::default(),
+                        &Patch::Merge(touch),
+                    )
+                    .await;
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! A Lease that stands in the namespace: whose it is, whether its holder is at work, and taking it
+//! over.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::{api::coordination::v1::Lease, apimachinery::pkg::apis::meta::v1::MicroTime};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+use crate::cluster::{
+    Cluster, Failure, Interrupt,
+    client::{
+        lease_term,
+        lease_term::{LEASE, LEASE_SECONDS},
+    },
+    restore::{
+        lease::{
+            ANNOTATION, GRADER, LITTER, LeaseGuard, PAUSE, RESOURCE, api, begin, identity, text,
+        },
+        process_lock,
+        restore_point::RestorePoint,
+    },
+};
+use crate::console::sanitize::sanitize;
+
+/// The most objects that are named.
+const MOST_NAMES: usize = 30;
+
+/// The Lease that a grade left, or holds.
+#[derive(Clone, Debug)]
+pub(crate) struct ExistingLease {
+    pub(super) uid: String,
+    pub(super) version: String,
+    pub(super) since: Timestamp,
+    /// Absent when it is not readable, or was never written: then nothing had been changed.
+    pub(super) point: Option<RestorePoint>,
+    /// What a clean-up that was never made would have removed, as `kubectl delete` takes it.
+    pub(crate) litter: Vec<String>,
+    /// Who holds it; empty: nobody.
+    pub(super) holder: String,
+    /// Since when, as far as it says.
+    pub(super) started: String,
+    pub(super) renewed: Option<Timestamp>,
+    pub(super) duration: Duration,
+    /// When it was last written, in seconds since the epoch by the API server's clock.
+    pub(super) written: Option<i64>,
+    pub(super) grader: Option<String>,
+}
+
+impl ExistingLease {
+    /// What it left is put back.
+    pub(crate) fn forget(&self) {
+        if let Some(id) = &self.grader {
+            process_lock::forget(id);
+        }
+    }
+
+    /// Why we may not go on while it stands.
+    pub(crate) fn failure(&self, cluster: &Cluster) -> Failure {
+        let (holder, started, namespace) =
+            (sanitize(&self.holder), sanitize(&self.started), sanitize(&cluster.namespace));
+        Failure::new(
+            "locked",
+            format!("someone else is grading namespace {namespace}: {holder}, since {started}"),
+            format!(
+                "Wait until it is done. If it is dead, its lock ends by itself after \
+                {LEASE_SECONDS} s, or use `--force` at once."
+            ),
+        )
+    }
+
+    /// Nobody holds it, or a process of this machine did that is dead.
+    fn is_free(&self) -> bool {
+        self.holder.is_empty() || self.grader.as_deref().is_some_and(process_lock::is_dead)
+    }
+
+    /// Whether it was renewed, or taken, since it looked like `before`.
+    fn has_moved(&self, before: &Self) -> bool {
+        (&self.uid, &self.holder, &self.grader, self.renewed)
+            != (&before.uid, &before.holder, &before.grader, before.renewed)
+    }
+
+    /// Takes it over, unless somebody has changed it since; `None` when it is gone.
+    ///
+    /// # Errors
+    /// Somebody was faster. The API server refuses, or cannot be reached.
+    pub(crate) async fn take_over(&self, cluster: &Cluster) -> Result<Option<LeaseGuard>, Failure> {
+        let (id, alive) = begin()?;
+        let mut point = self.point.clone();
+        let mut annotations = json!({GRADER: id});
+        if let Some(point) = &mut point {
+            point.until = point.until.or(self.written);
+            annotations[ANNOTATION] = json!(text(point));
+        }
+        let now = MicroTime(Timestamp::now());
+        let patch = json!({
+            "metadata": {"uid": self.uid, "resourceVersion": self.version, "annotations": annotations},
+            "spec": {"holderIdentity": identity(), "leaseDurationSeconds": LEASE_SECONDS, "acquireTime": now, "renewTime": now},
+        });
+        let sent = lease_term::now();
+        match api(cluster).patch(LEASE, &PatchParams::default(), &Patch::Merge(patch)).await {
+            Ok(lease) => Ok(Some(LeaseGuard::new(cluster, &lease, id, alive, point, sent))),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(kube::Error::Api(status)) if status.code == 409 => match find(cluster).await? {
+                // The try whose answer was lost.
+                Some(found) if found.grader.as_ref() == Some(&id) => {
+                    Ok(Some(found.held(cluster, id, alive, point, sent)))
+                }
+                Some(found) => Err(found.failure(cluster)),
+                None => Ok(None),
+            },
+            Err(error) => Err(cluster.failure(&error, "patch", RESOURCE, LEASE)),
+        }
+    }
+}
+
+/// The Lease that stands in the namespace, if one does.
+pub(super) async fn find(cluster: &Cluster) -> Result<Option<ExistingLease>, Failure> {
+    let lease = api(cluster)
+        .get_opt(LEASE)
+        .await
+        .map_err(|error| cluster.failure(&error, "get", RESOURCE, LEASE))?;
+    Ok(lease.map(|lease| found(&lease)))
+}
+
+/// The Lease that a dead grader left, if one did; with `force`, also a live one's.
+///
+/// Nobody knows at once whether a grader elsewhere is dead: its Lease is watched for as long as it
+/// lasts, and `say` says so.
+///
+/// # Errors
+/// Its grader is still at work. The API server refuses, or cannot be reached. The watching was
+/// interrupted.
+pub(crate) async fn find_left(
+    cluster: &Cluster,
+    force: bool,
+    interrupt: &Interrupt,
+    say: &(dyn Fn(&str) + Sync),
+) -> Result<Option<ExistingLease>, Failure> {
+    let Some(first) = find(cluster).await? else { return Ok(None) };
+    if force || first.is_free() {
+        return Ok(Some(first));
+    }
+    let namespace = sanitize(&cluster.namespace);
+    say(&format!(
+        "namespace {namespace} is locked by {}: watching for up to {} s whether it is at work",
+        sanitize(&first.holder),
+        first.duration.as_secs()
+    ));
+    let began = lease_term::now();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(PAUSE) => {}
+            () = interrupt.first() => return Err(first.failure(cluster)),
+        }
+        let is_over = lease_term::now().saturating_sub(began) >= first.duration;
+        match find(cluster).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(found)) if found.is_free() => return Ok(Some(found)),
+            Ok(Some(found)) if found.has_moved(&first) => return Err(found.failure(cluster)),
+            Ok(Some(found)) if is_over => return Ok(Some(found)),
+            Err(failure) if !failure.may_pass() => return Err(failure),
+            _ => {}
+        }
+    }
+}
+
+pub(super) fn found(lease: &Lease) -> ExistingLease {
+    let spec = lease.spec.clone().unwrap_or_default();
+    let annotation = |name| lease.metadata.annotations.as_ref().and_then(|it| it.get(name));
+    let seconds =
+        spec.lease_duration_seconds.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
+    let written = lease
+        .metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter_map(|it| it.time.as_ref())
+        .map(|it| it.0.as_second())
+        .max();
+    ExistingLease {
+        uid: lease.metadata.uid.clone().unwrap_or_default(),
+        version: lease.metadata.resource_version.clone().unwrap_or_default(),
+        since: lease.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |it| it.0),
+        point: annotation(ANNOTATION).and_then(|it| serde_json::from_str(it).ok()),
+        litter: annotation(LITTER).map(|it| names(it)).unwrap_or_default(),
+        holder: spec.holder_identity.unwrap_or_default(),
+        started: spec.acquire_time.map(|it| it.0.to_string()).unwrap_or_default(),
+        renewed: spec.renew_time.map(|it| it.0),
+        // No grader asks for more.
+        duration: Duration::from_secs(seconds.min(LEASE_SECONDS)),
+        written,
+        grader: annotation(GRADER).cloned(),
+    }
+}
+
+/// The names in it that are harmless in a shell.
+fn names(text: &str) -> Vec<String> {
+    let is_name = |it: &&str| {
+        it.starts_with(|c: char| c.is_ascii_lowercase())
+            && it.bytes().all(|c| c.is_ascii_alphanumeric() || b"-./".contains(&c))
+    };
+    text.split(' ').filter(is_name).take(MOST_NAMES).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    /// Catches a forged Lease whose words somebody pastes into a shell.
+    #[test]
+    fn only_names_are_told_from_a_lease() {
+        assert_eq!(
+            names("statefulset/web service/web-0.a"),
+            ["statefulset/web", "service/web-0.a"]
+        );
+        assert_eq!(names("a;b $(c) `d` -f --all \u{202e}x a\nb  "), Vec::<String>::new());
+        assert_eq!(names(&"a ".repeat(1000)).len(), super::MOST_NAMES);
+    }
+}

@@ -1,0 +1,96 @@
+//! The restore point: what a grade found, and what it has asked for since.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::writes::scale::Scaled;
+
+/// What is needed to put everything back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct RestorePoint {
+    /// Name of the set.
+    pub(crate) set: String,
+    /// Its UID.
+    pub(crate) uid: String,
+    /// `spec.replicas` as found.
+    pub(crate) replicas: i32,
+    /// The claims that existed.
+    pub(crate) claims: Vec<String>,
+    /// Files may have been written by a container of our own (`--probe-image`).
+    pub(crate) probed: bool,
+    /// The replicas that the tour asked for last; absent while it has asked for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) asked: Option<i32>,
+    /// The replicas before that, until the API server has answered: either may stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<i32>,
+    /// `metadata.generation` of the set once `asked` stands: while it is the same, nobody else has
+    /// changed the set's spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) generation: Option<i64>,
+    /// When the grade last renewed its Lease, in seconds since the epoch by the API server's clock:
+    /// written by the first that took the Lease over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<i64>,
+}
+
+impl RestorePoint {
+    /// Whether a number of replicas is what the grade last asked for, or what it found where it had
+    /// asked for nothing yet. Any other is somebody else's.
+    pub(crate) fn is_as_asked(&self, replicas: i32) -> bool {
+        replicas == self.asked.unwrap_or(self.replicas) || self.before == Some(replicas)
+    }
+
+    /// Whether a claim of more pods is there because the grade asked for them: nobody has changed
+    /// the set's spec since. Where nobody knows whether the API server took what was asked last,
+    /// the claim must have been created while the grade lived.
+    ///
+    /// `created` is in seconds since the epoch by the API server's clock.
+    pub(crate) fn has_caused(&self, found: &Scaled, created: i64) -> bool {
+        let Some(generation) = self.generation else { return false };
+        let is_asked = self.asked == Some(found.replicas) && generation == found.generation;
+        let is_before = self.before == Some(found.replicas) && generation == found.generation + 1;
+        is_before
+            || is_asked
+                && (self.before.is_none() || self.until.is_none_or(|until| created <= until))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RestorePoint, Scaled};
+
+    /// Catches a student's own scaling that is undone, and claims of theirs that are deleted.
+    #[test]
+    fn what_a_grade_asked_for_is_told_from_what_others_did() {
+        let found = |replicas, generation| Scaled { replicas, generation, ..Scaled::default() };
+        let new = RestorePoint { replicas: 3, ..RestorePoint::default() };
+        assert!(new.is_as_asked(3) && !new.is_as_asked(5));
+        assert!(
+            !new.has_caused(&found(3, 1), 0),
+            "it has asked for nothing, so nothing is its doing"
+        );
+        let asking = RestorePoint {
+            asked: Some(5),
+            before: Some(3),
+            generation: Some(2),
+            until: Some(100),
+            ..new
+        };
+        assert!(asking.is_as_asked(5) && asking.is_as_asked(3) && !asking.is_as_asked(4));
+        assert!(asking.has_caused(&found(5, 2), 100));
+        assert!(
+            !asking.has_caused(&found(5, 2), 101),
+            "somebody else may have asked for the same after the grade had died"
+        );
+        assert!(asking.has_caused(&found(3, 1), 101), "nobody has asked for anything");
+        assert!(!asking.has_caused(&found(3, 3), 100));
+        let asked = RestorePoint { before: None, ..asking };
+        assert!(asked.is_as_asked(5) && !asked.is_as_asked(3));
+        assert!(
+            asked.has_caused(&found(5, 2), 101),
+            "the set's controller goes on when the grade is dead"
+        );
+        assert!(!asked.has_caused(&found(5, 4), 100), "somebody scaled it to 3 and back");
+    }
+}

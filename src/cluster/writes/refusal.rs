@@ -1,0 +1,192 @@
+//! What the API server refuses about a manifest, in words for its author.
+
+use http::Method;
+use kube::core::Status;
+use serde_json::Value;
+
+use crate::cluster::{Cluster, Failure, client::error::REFUSED_MANIFEST, writes::apply::send};
+use crate::{
+    console::sanitize::sanitize,
+    submission::{Applied, Manifest},
+};
+
+/// What the API server refuses about a manifest, in words for its author.
+pub(super) async fn refused(
+    cluster: &Cluster,
+    manifest: &Manifest,
+    path: &str,
+    status: &Status,
+) -> Failure {
+    let (kind, _, _) = manifest.kind.names();
+    let name = sanitize(&manifest.name);
+    let standing = send(cluster, Method::GET, path, "", None)
+        .await
+        .map(|(_, it)| it)
+        .ok()
+        .filter(|_| status.code == 422);
+    let fields = standing
+        .as_ref()
+        .map(|it| unchangeable(manifest.kind, &manifest.value, it))
+        .unwrap_or_default();
+    let causes = status.details.iter().flat_map(|it| &it.causes).map(|it| {
+        if it.field.is_empty() {
+            it.message.clone()
+        } else {
+            format!("{}: {}", it.field, it.message)
+        }
+    });
+    if !fields.is_empty()
+        || status.message.contains("immutable")
+        || status.message.contains("updates to statefulset spec")
+    {
+        let what = if fields.is_empty() {
+            "a field that cannot be changed".to_owned()
+        } else {
+            fields.join(", ")
+        };
+        let keeps = if manifest.kind == Applied::StatefulSet {
+            " (the claims and their data stay)"
+        } else {
+            ""
+        };
+        // A set that takes its claims along must leave its pods behind instead.
+        let takes_claims = standing
+            .as_ref()
+            .and_then(|it| it.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted"))
+            .is_some_and(|it| it == "Delete");
+        let orphan = if takes_claims { " --cascade=orphan" } else { "" };
+        return Failure::new(
+            "immutable_field",
+            format!("{kind} {name} stands already, and {what} cannot be changed in place"),
+            format!(
+                "Run `kubectl delete {} {name} -n {}{orphan}`{keeps}, and grade again.",
+                kind.to_lowercase(),
+                sanitize(&cluster.namespace)
+            ),
+        )
+        .because(manifest.place.to_string())
+        .because(&status.message)
+        .at(manifest.place.clone(), &fields.join(", "));
+    }
+    let failure = Failure::new(
+        REFUSED_MANIFEST,
+        format!("the API server refuses {kind} {name}"),
+        "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same.",
+    )
+    .because(manifest.place.to_string())
+    .at(manifest.place.clone(), &refused_field(status));
+    let mut causes = causes.peekable();
+    if causes.peek().is_none() {
+        failure.because(&status.message)
+    } else {
+        causes.take(8).fold(failure, Failure::because)
+    }
+}
+
+/// The field that the API server names: of its causes, or in its words on fields that it does not
+/// know.
+fn refused_field(status: &Status) -> String {
+    let mut causes = status.details.iter().flat_map(|it| &it.causes).map(|it| it.field.as_str());
+    if let Some(field) = causes.find(|it| !it.is_empty()) {
+        return field.to_owned();
+    }
+    let quoted = ["unknown field \"", "duplicate field \"", "already set in map: \""]
+        .into_iter()
+        .find_map(|words| status.message.split_once(words));
+    quoted.and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default().to_owned()
+}
+
+/// The fields that differ and cannot be changed on a standing object.
+fn unchangeable(kind: Applied, wanted: &Value, standing: &Value) -> Vec<String> {
+    let differs = |pointer: &str| {
+        wanted.pointer(pointer).is_some_and(|it| standing.pointer(pointer) != Some(it))
+    };
+    let named = |pointers: &[&str]| -> Vec<String> {
+        pointers
+            .iter()
+            .filter(|it| differs(it))
+            .map(|it| it.trim_start_matches('/').replace('/', "."))
+            .collect()
+    };
+    match kind {
+        Applied::StatefulSet => {
+            let mut fields =
+                named(&["/spec/serviceName", "/spec/podManagementPolicy", "/spec/selector"]);
+            fields.extend(claim_templates(wanted, standing));
+            fields
+        }
+        Applied::Deployment => named(&["/spec/selector"]),
+        Applied::Service => named(&["/spec/clusterIP"]),
+        Applied::PersistentVolumeClaim => named(&[
+            "/spec/storageClassName",
+            "/spec/accessModes",
+            "/spec/volumeName",
+            "/spec/resources/requests/storage",
+        ]),
+        _ => vec![],
+    }
+}
+
+/// What differs between the templates of claims; the server adds fields, so only what is asked for
+/// counts.
+fn claim_templates(wanted: &Value, standing: &Value) -> Vec<String> {
+    let templates = |it: &Value| {
+        it.pointer("/spec/volumeClaimTemplates")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let (wanted, standing) = (templates(wanted), templates(standing));
+    let name = |it: &Value| {
+        it.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    if wanted.iter().map(name).ne(standing.iter().map(name)) {
+        return vec!["spec.volumeClaimTemplates".to_owned()];
+    }
+    let fields = ["/spec/accessModes", "/spec/storageClassName", "/spec/resources"];
+    let pairs = wanted.iter().zip(&standing);
+    pairs
+        .flat_map(|(wanted, standing)| {
+            let differing = fields.into_iter().filter(|it| {
+                wanted.pointer(it).is_some_and(|field| standing.pointer(it) != Some(field))
+            });
+            differing
+                .map(|it| {
+                    format!(
+                        "spec.volumeClaimTemplates[{}]{}",
+                        sanitize(&name(wanted)),
+                        it.replace('/', ".")
+                    )
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Applied, unchangeable};
+
+    /// Catches a 422 whose words name eight fields that were not changed and not the one that was.
+    #[test]
+    fn the_field_that_cannot_change_is_named() {
+        let set = |service: &str, size: &str, template: &str| {
+            json!({"spec": {"serviceName": service, "replicas": 3, "volumeClaimTemplates": [
+                {"metadata": {"name": template}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}}]}})
+        };
+        let mut standing = set("web", "1Gi", "data");
+        // The server's own additions are no changes.
+        standing["spec"]["podManagementPolicy"] = json!("OrderedReady");
+        standing["spec"]["volumeClaimTemplates"][0]["spec"]["volumeMode"] = json!("Filesystem");
+        let differ = |wanted| unchangeable(Applied::StatefulSet, &wanted, &standing);
+        assert_eq!(differ(set("web", "1Gi", "data")), Vec::<String>::new());
+        assert_eq!(differ(set("db", "1Gi", "data")), ["spec.serviceName"]);
+        assert_eq!(
+            differ(set("web", "2Gi", "data")),
+            ["spec.volumeClaimTemplates[data].spec.resources"]
+        );
+        assert_eq!(differ(set("web", "1Gi", "disk")), ["spec.volumeClaimTemplates"]);
+    }
+}
