@@ -192,7 +192,7 @@ impl Page<'_> {
             self.labelled("Why", &cause.explanation)?;
         }
         for (place, line) in cause.log.iter().enumerate() {
-            let label = if place == 0 { "Its log" } else { "" };
+            let label = if place == 0 { "Its words" } else { "" };
             self.labelled(label, &format!("| {line}"))?;
         }
         if let Some(note) = cause.lab {

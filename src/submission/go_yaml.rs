@@ -179,9 +179,22 @@ impl Builder {
     }
 
     fn set_key(&mut self, name: Key) -> Result<(), String> {
-        if let Some(Open { held: OpenNode::Map { key, .. }, .. }) = self.open.last_mut() {
-            *key = Some(name);
+        let is_outermost = self.open.len() == 1;
+        let Some(Open { held: OpenNode::Map { key, entries, .. }, .. }) = self.open.last_mut()
+        else {
+            return Ok(());
+        };
+        // Elsewhere the last of two counts, as for kubectl. Here it would swallow a whole object.
+        if let Key::Named(name) = &name
+            && is_outermost
+            && matches!(name.as_str(), "kind" | "apiVersion")
+            && entries.contains_key(name)
+        {
+            return Err(format!(
+                "`{name}` stands twice in one document: a line `---` is missing between two objects"
+            ));
         }
+        *key = Some(name);
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::Value;
@@ -99,6 +100,29 @@ pub struct Manifest {
     pub value: Value,
     /// Where it stands.
     pub place: Place,
+    /// The text of its file.
+    pub text: Arc<str>,
+}
+
+impl Manifest {
+    /// Where a field of it stands, by its name alone: the first such line of the object.
+    #[must_use]
+    pub fn place_of(&self, field: &str) -> Place {
+        let name = field.rsplit('.').next().unwrap_or(field);
+        let name = name.split('[').next().unwrap_or(name);
+        let is_key = |line: &str| {
+            let line = line.trim_start().trim_start_matches("- ").trim_start();
+            let key = line.split(':').next().unwrap_or_default();
+            line.contains(':') && key.trim_matches(['"', '\'', ' ']) == name
+        };
+        let lines = self.text.lines().enumerate().skip(self.place.line.saturating_sub(1));
+        let mut own =
+            lines.take_while(|(at, line)| at + 1 <= self.place.line || !line.starts_with("---"));
+        match own.find(|(_, line)| !name.is_empty() && is_key(line)) {
+            Some((at, _)) => Place { line: at + 1, ..self.place.clone() },
+            None => self.place.clone(),
+        }
+    }
 }
 
 /// Where something stands in the files of a submission.
@@ -147,8 +171,10 @@ impl Submission {
         for file in files(names)? {
             let (file, bytes) = file.read()?;
             hash.update(&bytes);
-            for (place, value) in parse(&file, &bytes)? {
-                take(value, &place, target, &mut objects)?;
+            let documents = parse(&file, &bytes)?;
+            let text: Arc<str> = decode(&bytes).unwrap_or_default().into();
+            for (place, value) in documents {
+                take(value, &place, &text, target, &mut objects)?;
             }
         }
         if objects.is_empty() {
@@ -289,6 +315,7 @@ fn parse(file: &str, bytes: &[u8]) -> Result<Vec<(Place, Value)>, SubmissionErro
 fn take(
     mut value: Value,
     place: &Place,
+    text: &Arc<str>,
     target: &str,
     objects: &mut Vec<Manifest>,
 ) -> Result<(), SubmissionError> {
@@ -319,7 +346,7 @@ fn take(
         let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
             return lacks("items");
         };
-        return items.into_iter().try_for_each(|item| take(item, place, target, objects));
+        return items.into_iter().try_for_each(|item| take(item, place, text, target, objects));
     }
     let Some(Value::Object(metadata)) = value.get("metadata") else { return lacks("metadata") };
     let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -381,7 +408,7 @@ fn take(
     if let Some(object) = value.as_object_mut() {
         object.remove("status");
     }
-    objects.push(Manifest { kind: known, name, value, place: place.clone() });
+    objects.push(Manifest { kind: known, name, value, place: place.clone(), text: text.clone() });
     Ok(())
 }
 

@@ -312,3 +312,28 @@ fn what_the_server_fills_in_is_taken_out() {
         serde_json::json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "target", "labels": {"a": "b"}}})
     );
 }
+
+/// Catches a document of two objects of which only the last one is graded.
+#[test]
+fn a_forgotten_separator_is_told() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\napiVersion: apps/v1\nkind: \
+                StatefulSet\n";
+    let error = super::parse("lab.yaml", text.as_bytes()).unwrap_err();
+    assert!(error.is_in_the_manifest());
+    let told = error.to_string();
+    assert!(told.contains("stands twice") && told.contains("line 5"), "{told}");
+}
+
+/// Catches a refusal that names the object's first line only.
+#[test]
+fn a_field_is_found_in_its_own_document() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports: []\n---\n\
+                apiVersion: v1\nkind: Service\nmetadata:\n  name: db\nspec:\n  - ports: 1\n";
+    let mut objects = vec![];
+    for (place, value) in super::parse("lab.yaml", text.as_bytes()).unwrap() {
+        super::take(value, &place, &text.into(), "lab", &mut objects).unwrap();
+    }
+    let lines: Vec<usize> = objects.iter().map(|it| it.place_of("spec.ports").line).collect();
+    assert_eq!(lines, [5, 12]);
+    assert_eq!(objects[0].place_of("spec.nothing").line, objects[0].place.line);
+}

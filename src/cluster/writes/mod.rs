@@ -5,4 +5,5 @@ pub(crate) mod delete;
 pub(crate) mod field_owners;
 mod refusal;
 pub(crate) mod scale;
+mod server_words;
 pub(crate) mod terminating;

@@ -4,7 +4,11 @@ use http::Method;
 use kube::core::Status;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, Failure, client::error::REFUSED_MANIFEST, writes::apply::send};
+use crate::cluster::{
+    Cluster, Failure,
+    client::error::REFUSED_MANIFEST,
+    writes::{apply::send, server_words},
+};
 use crate::{
     console::sanitize::sanitize,
     submission::{Applied, Manifest},
@@ -68,13 +72,26 @@ pub(super) async fn refused(
         .because(&status.message)
         .at(manifest.place.clone(), &fields.join(", "));
     }
+    if let Some(told) = server_words::read(&status.message) {
+        let place = manifest.place_of(&told.field);
+        return Failure::new(
+            REFUSED_MANIFEST,
+            format!("{kind} {name}: {}", sanitize(&told.why)),
+            sanitize(&told.next),
+        )
+        .because(place.to_string())
+        .because(&status.message)
+        .at(place, &told.field);
+    }
+    let field = refused_field(status);
+    let place = manifest.place_of(&field);
     let failure = Failure::new(
         REFUSED_MANIFEST,
         format!("the API server refuses {kind} {name}"),
         "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same.",
     )
-    .because(manifest.place.to_string())
-    .at(manifest.place.clone(), &refused_field(status));
+    .because(place.to_string())
+    .at(place, &field);
     let mut causes = causes.peekable();
     if causes.peek().is_none() {
         failure.because(&status.message)
