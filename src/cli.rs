@@ -52,6 +52,8 @@ pub enum Command {
     Record(Record),
     /// Judge a recording again: no cluster is needed, and the report is the same.
     Judge(Judge),
+    /// Print the report of the last grade again, or that of a recording.
+    Show(Show),
     /// Put back what an interrupted grade left behind.
     Restore(Restore),
     /// List the ten checks and their points.
@@ -228,6 +230,20 @@ pub struct Record {
 pub struct Judge {
     /// The recording, or - for standard input.
     pub recording: PathBuf,
+    /// Which report.
+    #[command(flatten)]
+    pub reporting: Reporting,
+}
+
+/// `stsgrade show`.
+#[derive(Clone, Debug, Args)]
+pub struct Show {
+    /// The recording [default: that of the last grade].
+    #[arg(conflicts_with = "last")]
+    pub recording: Option<PathBuf>,
+    /// The last grade's recording, which is the default.
+    #[arg(long)]
+    pub last: bool,
     /// Which report.
     #[command(flatten)]
     pub reporting: Reporting,

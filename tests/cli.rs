@@ -3,6 +3,7 @@
 use std::{fs, io::Write, process::Stdio};
 
 use assert_cmd::Command;
+use stsgrade::recording::signature::Key;
 use tempfile::TempDir;
 
 /// A namespace in which nothing was done: 0 of 100.
@@ -397,4 +398,55 @@ fn a_submission_is_refused_before_any_cluster_is_asked() {
 fn rbac() {
     insta::assert_snapshot!(run(&["rbac"], &[]));
     insta::assert_snapshot!(run(&["rbac", "-n", "my-lab", "-f", "--probe-image"], &[]));
+}
+
+/// Catches a report of an edited recording that looks like a grader's own.
+#[test]
+fn a_signature_tells_what_a_grader_recorded() {
+    let digest = |recording: &str| {
+        let told = run(&["judge", "r", "-o", "json"], &[("r", recording.as_bytes())]);
+        told.split_once("\"digest\": \"").unwrap().1.split('"').next().unwrap().to_owned()
+    };
+    let made = Key::new("class of 2026").sign(&digest(NOTHING)).hmac_sha256;
+    let signed = format!(
+        "{NOTHING}{{\"seq\":3,\"at\":2000000,\"signature\":{{\"hmacSha256\":\"{made}\"}}}}\n"
+    );
+    assert_eq!(digest(&signed), digest(NOTHING), "the signature is not a part of what it signs");
+    let judged = |recording: &str, key: &str| {
+        let home = TempDir::new().unwrap();
+        let mut command = stsgrade(&home);
+        let judged = command.args(["judge", "-"]).env("STSGRADE_KEY", key).write_stdin(recording);
+        String::from_utf8(judged.output().unwrap().stdout).unwrap()
+    };
+    for (recording, key, said) in [
+        (signed.as_str(), "class of 2026", "its signature is valid"),
+        (signed.as_str(), "another", "is NOT valid"),
+        (&signed.replace("\"requests\":9", "\"requests\":8"), "class of 2026", "is NOT valid"),
+        (signed.as_str(), "", "was not checked"),
+        (NOTHING, "class of 2026", "it is not signed"),
+    ] {
+        let told = judged(recording, key);
+        assert!(told.contains(said), "{key}: {told}");
+    }
+}
+
+/// Catches a `show` that prints an older grade's report, or none.
+#[test]
+fn show_prints_the_last_report() {
+    let home = TempDir::new().unwrap();
+    let none = stsgrade(&home).arg("show").output().unwrap();
+    assert_eq!(none.status.code(), Some(4));
+    let state = home.path().join(".local/state/stsgrade");
+    fs::create_dir_all(&state).unwrap();
+    for (place, name) in ["b.jsonl", "a.jsonl"].into_iter().enumerate() {
+        let recording = NOTHING.replace("statefulset-lab", &format!("lab-{place}"));
+        fs::write(state.join(name), recording).unwrap();
+        let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(place as u64);
+        fs::File::open(state.join(name)).unwrap().set_modified(time).unwrap();
+    }
+    for args in [&["show"][..], &["show", "--last", "-v"]] {
+        let shown = stsgrade(&home).args(args).output().unwrap();
+        assert_eq!(shown.status.code(), Some(1));
+        assert!(String::from_utf8(shown.stdout).unwrap().contains("in namespace lab-1"));
+    }
 }

@@ -5,7 +5,7 @@ use checks::model::{Effect, Fault, Obstacle, Standing, Timeline, Verdict};
 use clap::ValueEnum as _;
 use stsgrade::{
     console::terminal::TermStyle,
-    report::{Format, Points, Problem, Report, RunResult, Source, View, render},
+    report::{Format, Origin, Points, Problem, Report, RunResult, Source, View, render},
 };
 
 use crate::formats::assert_well_formed;
@@ -33,6 +33,7 @@ fn source() -> Source {
         started_at: "2026-01-01T00:00:00Z".to_owned(),
         namespace: "statefulset-lab".to_owned(),
         file: Some("lab3.yaml".to_owned()),
+        origin: Origin::Grade,
     }
 }
 

@@ -94,7 +94,7 @@ impl Timeline {
                     .and_then(|end| diagnosis::ended(self, end.seq, &end.what));
                 self.obstacles.extend(ended);
             }
-            What::Unknown => {}
+            What::Signature(_) | What::Unknown => {}
         }
     }
 

@@ -3,6 +3,8 @@
 use crate::cluster::client::failure_id;
 use std::{path::Path, time::Duration};
 
+use checks::model::What;
+
 use crate::commands::{
     outputs::Outputs,
     session::{Early, begin, block_on, connect, listen, stopped, whereabouts},
@@ -17,7 +19,7 @@ use crate::{
     },
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
-    recording::{AskedOptions, Header},
+    recording::{AskedOptions, Header, signature::Key},
     report::{Report, RunResult, Source},
     submission::Submission,
 };
@@ -162,6 +164,9 @@ async fn report(
     journal: &Journal,
     progress: &Progress,
 ) -> Exit {
+    if let Some(key) = Key::from_environment() {
+        journal.push(What::Signature(key.sign(&journal.digest())));
+    }
     journal.flush();
     let source = Source::of(header, journal.digest());
     let (report, pages) = journal.judged(|timeline| {

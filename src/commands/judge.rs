@@ -1,29 +1,56 @@
 //! `stsgrade judge`: a recording, judged again without a cluster.
 
-use crate::commands::{outputs::Outputs, tell};
+use std::path::Path;
+
+use crate::commands::{fail, outputs::Outputs, tell};
 use crate::{
-    cli::Judge,
+    cli::{Judge, Reporting, Show},
     cluster::{Failure, passive::never_appeared},
     console::sanitize::sanitize,
     exit::Exit,
     recording,
-    recording::{Folded, ReadError, Reader},
-    report::{Report, RunResult, Source},
+    recording::{
+        Folded, ReadError, Reader, last_recording,
+        signature::{Key, Signed},
+    },
+    report::{Origin, Report, RunResult, Source},
 };
 
 pub(super) fn run(args: &Judge) -> Exit {
-    let mut outputs = match Outputs::reserve(&args.reporting) {
+    judge(&args.recording, &args.reporting)
+}
+
+/// `stsgrade show`: the same of the last grade's recording, where none is named.
+pub(super) fn show(args: &Show) -> Exit {
+    let last = match &args.recording {
+        Some(recording) => Ok(recording.clone()),
+        None => last_recording().map_err(|error| {
+            Failure::new(
+                "no_recording",
+                format!("there is no recording of an earlier grade: {error}"),
+                "Grade first, or name a recording: `stsgrade show FILE`.",
+            )
+        }),
+    };
+    match last {
+        Ok(recording) => judge(&recording, &args.reporting),
+        Err(failure) => fail(&failure),
+    }
+}
+
+fn judge(recording: &Path, reporting: &Reporting) -> Exit {
+    let mut outputs = match Outputs::reserve(reporting) {
         Ok(outputs) => outputs,
         Err(exit) => return exit,
     };
-    let folded = match Reader::open(&args.recording).and_then(recording::fold) {
+    let folded = match Reader::open(recording).and_then(recording::fold) {
         Ok(folded) => folded,
         Err(error) => return outputs.fail(&unreadable(&error)),
     };
     if let Some(failure) = unseen_subject(&folded) {
         return outputs.fail(&failure);
     }
-    if !args.reporting.quiet {
+    if !reporting.quiet {
         tell(&remarks(&folded));
     }
     let report = report(&folded).scored(&outputs.rubric);
@@ -33,8 +60,10 @@ pub(super) fn run(args: &Judge) -> Exit {
 
 /// The report on a recording: the live grade and the judge make it alike.
 pub(super) fn report(folded: &Folded) -> Report {
-    let header = &folded.header;
-    let source = Source::of(header, folded.digest.clone());
+    let key = Key::from_environment();
+    let signed = Signed::check(key.as_ref(), folded.signature.as_ref(), &folded.digest);
+    let known = Source::of(&folded.header, folded.digest.clone());
+    let source = Source { origin: Origin::File(signed), ..known };
     Report::of(&source, &folded.timeline)
 }
 

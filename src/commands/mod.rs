@@ -42,6 +42,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::List(args) => list::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Judge(args) => judge::run(&args),
+        Command::Show(args) => judge::show(&args),
         Command::Grade(args) => grade::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),

@@ -5,13 +5,14 @@
 //! recording while it restores, and a later `judge` of the file print the same digest.
 
 mod reader;
+pub mod signature;
 mod writer;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::recording::reader::{Folded, ReadError, Reader, fold};
 pub(crate) use crate::recording::writer::state_folder;
-pub use crate::recording::writer::{CreateError, Writer, state_file};
+pub use crate::recording::writer::{CreateError, Writer, last_recording, state_file};
 
 /// What line 1 says that the file is.
 pub const FORMAT: &str = "stsgrade-recording";

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use checks::model::{Observation, Seq, Timeline, What};
+use checks::model::{Observation, Seq, Timeline, What, observation::Signature};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -168,6 +168,8 @@ pub struct Folded {
     pub unknown: u64,
     /// There is no `end`, or the last line is torn: the grade was cut off.
     pub torn: bool,
+    /// What stands behind the judged part to tell who recorded it.
+    pub signature: Option<Signature>,
 }
 
 /// Reads all that is judged.
@@ -179,7 +181,9 @@ pub fn fold(mut reader: Reader) -> Result<Folded, ReadError> {
     while let Some(observation) = reader.next()? {
         timeline.take(observation);
     }
+    let signature = reader.signature();
     Ok(Folded {
+        signature,
         timeline,
         digest: reader.digest(),
         unknown: reader.unknown,
@@ -245,6 +249,17 @@ impl Reader {
     #[must_use]
     pub fn digest(&self) -> String {
         digest_text(&self.hash.clone().finalize())
+    }
+
+    /// The signature, where one follows the judged part that was read to its end.
+    fn signature(&mut self) -> Option<Signature> {
+        if !self.ended || self.read_line().is_err() {
+            return None;
+        }
+        match serde_json::from_slice::<Observation>(&self.line).ok()?.what {
+            What::Signature(signature) => Some(signature),
+            _ => None,
+        }
     }
 
     /// How many observations of a newer minor version were met.

@@ -5,6 +5,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use checks::model::{Observation, What};
@@ -184,6 +185,28 @@ pub fn state_file(header: &Header) -> io::Result<PathBuf> {
     let time = keep(&header.started_at).replace('-', "");
     let [a, b, c] = random;
     Ok(state.join(format!("{time}-{}-{a:02x}{b:02x}{c:02x}.jsonl", keep(&header.namespace))))
+}
+
+/// The newest recording in the state folder.
+///
+/// # Errors
+/// There is no home directory, no such folder, or no recording in it.
+pub fn last_recording() -> io::Result<PathBuf> {
+    let mut newest: Option<(SystemTime, PathBuf)> = None;
+    for entry in fs::read_dir(state_folder()?)? {
+        let entry = entry?;
+        let path = entry.path();
+        if path.extension().is_none_or(|it| it != "jsonl") {
+            continue;
+        }
+        let found = (entry.metadata()?.modified()?, path);
+        if newest.as_ref().is_none_or(|it| *it < found) {
+            newest = Some(found);
+        }
+    }
+    newest
+        .map(|(_, path)| path)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "none was made yet"))
 }
 
 fn private_file(path: &Path) -> io::Result<File> {

@@ -34,7 +34,7 @@ use serde::Serialize;
 
 use crate::{
     console::{sanitize::sanitize, terminal::TermStyle},
-    recording::Header,
+    recording::{Header, signature::Signed},
     remedy,
 };
 
@@ -150,6 +150,19 @@ pub struct Source {
     pub namespace: String,
     /// The manifest's file, as the student named it, where it is known.
     pub file: Option<String>,
+    /// What was judged.
+    pub origin: Origin,
+}
+
+/// Where the judged recording comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase", tag = "from", content = "signature")]
+pub enum Origin {
+    /// The grade that recorded it.
+    #[default]
+    Grade,
+    /// A file, which may have been edited since.
+    File(Signed),
 }
 
 impl Source {
@@ -165,6 +178,7 @@ impl Source {
                 [only] => Some(only.clone()),
                 _ => None,
             },
+            origin: Origin::Grade,
         }
     }
 }
@@ -304,6 +318,9 @@ pub struct Recording {
     pub cluster: String,
     /// When it began, by the clock of the machine that recorded.
     pub started_at: String,
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub origin: Origin,
 }
 
 /// What a grade cost.
@@ -363,6 +380,7 @@ impl Report {
                 digest: sanitize(&source.digest),
                 cluster: sanitize(&source.cluster),
                 started_at: sanitize(&source.started_at),
+                origin: source.origin,
             },
             cost: timeline.end().map(|end| Cost {
                 requests: end.what.requests,

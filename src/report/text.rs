@@ -12,9 +12,11 @@ use crate::console::{
     sanitize,
     terminal::{TermStyle, Tone},
 };
+use crate::recording::signature::Signed;
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
-    Cause, CheckResult, CriterionResult, Points, Problem, Report, RunResult, View, causes::sentence,
+    Cause, CheckResult, CriterionResult, Origin, Points, Problem, Report, RunResult, View,
+    causes::sentence,
 };
 
 /// The width of the labels before the details of a cause, in columns.
@@ -103,7 +105,15 @@ impl Page<'_> {
             .stateful_set
             .as_ref()
             .map_or_else(|| "no StatefulSet".to_owned(), |name| format!("StatefulSet {name}"));
-        self.wrapped("", &format!("{set} in namespace {}", report.namespace), "")
+        self.wrapped("", &format!("{set} in namespace {}", report.namespace), "")?;
+        let Origin::File(signed) = report.recording.origin else { return Ok(()) };
+        let signed = match signed {
+            Signed::Valid => "its signature is valid",
+            Signed::Invalid => "its signature is NOT valid: it may have been edited",
+            Signed::Absent => "it is not signed, and anybody can edit it",
+            Signed::Unchecked => "its signature was not checked: STSGRADE_KEY is not set",
+        };
+        self.wrapped("", &format!("Judged from a recording's file: {signed}"), "")
     }
 
     /// Whether the submission passes, by a rubric.

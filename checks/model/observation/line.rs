@@ -28,6 +28,7 @@ enum Field {
     Lookup,
     Diagnosis,
     End,
+    Signature,
     /// Of a newer version.
     #[serde(other)]
     Other,
@@ -65,6 +66,7 @@ impl<'de> Visitor<'de> for Line {
                 Field::Lookup => held.put(What::Lookup(map.next_value()?))?,
                 Field::Diagnosis => held.put(What::Diagnosis(map.next_value()?))?,
                 Field::End => held.put(What::End(map.next_value()?))?,
+                Field::Signature => held.put(What::Signature(map.next_value()?))?,
                 Field::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -132,6 +134,7 @@ impl Serialize for Observation {
             What::Lookup(it) => line.serialize_field("lookup", it)?,
             What::Diagnosis(it) => line.serialize_field("diagnosis", it)?,
             What::End(it) => line.serialize_field("end", it)?,
+            What::Signature(it) => line.serialize_field("signature", it)?,
             What::Unknown => {}
         }
         line.end()

@@ -51,8 +51,18 @@ pub enum What {
     Diagnosis(Diagnosis),
     /// The judged part of the recording ends here.
     End(End),
+    /// Who recorded what stands before it.
+    Signature(Signature),
     /// Written by a newer minor version: skipped, and counted.
     Unknown,
+}
+
+/// Follows the judged part where the recorder holds a key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Signature {
+    /// HMAC-SHA256 (RFC 2104) of the judged part's digest, in hexadecimal.
+    pub hmac_sha256: String,
 }
 
 /// Which StatefulSet is graded.
