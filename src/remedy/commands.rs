@@ -20,6 +20,8 @@ pub struct Names {
     pub claims: Vec<String>,
     /// The manifest's file, as the student named it.
     pub file: Option<String>,
+    /// `whenDeleted: Delete`: the claims go with the set.
+    pub claims_go_with_the_set: bool,
     /// Where the first claim is mounted.
     pub mount_path: Option<String>,
     /// A file that a pod wrote there, by its whole path.
@@ -34,9 +36,8 @@ pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
 enum Way {
     /// The changed fields can be changed in place.
     Apply,
-    /// A pod that is not Ready is not replaced by the controller (Kubernetes, "Forced rollback").
-    ApplyAndDeletePod,
-    /// The changed fields of the StatefulSet cannot be changed.
+    /// The changed fields of the StatefulSet cannot be changed; or pods of it are not Ready, which
+    /// the controller does not replace (Kubernetes, "StatefulSets", "Forced rollback").
     Recreate,
     /// Those of its claims neither.
     RecreateWithClaims,
@@ -65,45 +66,45 @@ fn way(id: &str, names_own_service: bool) -> Way {
         | "init_never_ends"
         | "claim_missing"
         | "placement_impossible"
-        | "host_port" => Way::ApplyAndDeletePod,
+        | "host_port"
+        | "pod_security"
+        | "pod_refused" => Way::Recreate,
         _ => Way::Apply,
     }
 }
 
-/// What to type after the change of the manifest; `who` is the pod that is stuck, if one is.
+/// What to type after the change of the manifest, to grading again.
+///
+/// What `grade -f` applied is applied by it again: `kubectl apply` would not know which fields it
+/// may take out (Kubernetes, "Server-Side Apply", "Field management").
 #[must_use]
-pub fn mend(id: &str, who: Option<&str>, names: &Names) -> Vec<String> {
+pub fn mend(id: &str, names: &Names) -> Vec<String> {
     let ns = &names.namespace;
-    let file = names.file.as_deref().unwrap_or(UNKNOWN_FILE);
-    let apply = format!("kubectl apply -n {ns} -f {file}");
-    let Some(set) = &names.set else { return vec![apply] };
-    let rollout = format!("kubectl rollout status statefulset/{set} -n {ns} --timeout=5m");
-    let delete_set = format!("kubectl delete statefulset {set} -n {ns} --cascade=foreground");
-    let mut commands = match way(id, names.service.is_some()) {
-        Way::Apply => vec![apply],
-        Way::ApplyAndDeletePod => {
-            let pod = who.map(|it| format!("kubectl delete pod {it} -n {ns}"));
-            std::iter::once(apply).chain(pod).collect()
+    let mut commands = match (way(id, names.service.is_some()), &names.set) {
+        (Way::Recreate | Way::RecreateWithClaims, Some(set)) => {
+            // Without their owner, pods and claims stay; the new set takes them over.
+            let cascade = if names.claims_go_with_the_set { "orphan" } else { "foreground" };
+            vec![format!("kubectl delete statefulset {set} -n {ns} --cascade={cascade}")]
         }
-        Way::Recreate => vec![delete_set, apply],
-        Way::RecreateWithClaims if names.claims.is_empty() => vec![delete_set, apply],
-        Way::RecreateWithClaims => {
-            let delete_claims = format!("kubectl delete pvc -n {ns} {}", names.claims.join(" "));
-            vec![delete_set, delete_claims, apply]
-        }
-        Way::RecreateService => {
+        (Way::RecreateService, Some(set)) => {
             let service = names.service.as_deref().unwrap_or(set);
-            vec![format!("kubectl delete service {service} -n {ns}"), apply]
+            vec![format!("kubectl delete service {service} -n {ns}")]
         }
+        _ => vec![],
     };
-    commands.push(rollout);
+    if way(id, true) == Way::RecreateWithClaims && !names.claims.is_empty() {
+        commands.push(format!("kubectl delete pvc -n {ns} {}", names.claims.join(" ")));
+    }
+    if let Some(file) = &names.file {
+        commands.push(format!("stsgrade grade -n {ns} -f {file}"));
+        return commands;
+    }
+    commands.push(format!("kubectl apply -n {ns} -f {UNKNOWN_FILE}"));
+    if let Some(set) = &names.set {
+        commands.push(format!("kubectl rollout status statefulset/{set} -n {ns} --timeout=5m"));
+    }
+    commands.push(format!("stsgrade grade -n {ns}"));
     commands
-}
-
-/// How to grade again.
-#[must_use]
-pub fn grade_again(names: &Names) -> String {
-    format!("stsgrade grade -n {}", names.namespace)
 }
 
 /// How to see a loss of this test with one's own eyes. What is scaled is scaled back.
@@ -175,20 +176,24 @@ mod tests {
     /// Catches a remedy that the API server refuses: an immutable field applied onto what stands.
     #[test]
     fn what_cannot_be_changed_is_deleted_first() {
-        let commands = mend("too_small", None, &names());
         assert_eq!(
-            commands,
+            mend("too_small", &names()),
             [
                 "kubectl delete statefulset web -n lab --cascade=foreground",
                 "kubectl delete pvc -n lab data-web-0 data-web-1",
-                "kubectl apply -n lab -f lab3.yaml",
-                "kubectl rollout status statefulset/web -n lab --timeout=5m",
+                "stsgrade grade -n lab -f lab3.yaml",
             ]
         );
-        assert!(!mend("selector_mismatch", None, &names()).join(" ").contains("delete"));
+        assert_eq!(mend("selector_mismatch", &names()), ["stsgrade grade -n lab -f lab3.yaml"]);
+        let applied_by_hand = Names { file: None, ..names() };
         assert_eq!(
-            mend("image_missing", Some("web-0"), &names())[1],
-            "kubectl delete pod web-0 -n lab"
+            mend("service_not_headless", &applied_by_hand),
+            [
+                "kubectl delete service web -n lab",
+                "kubectl apply -n lab -f YOUR-FILE.yaml",
+                "kubectl rollout status statefulset/web -n lab --timeout=5m",
+                "stsgrade grade -n lab",
+            ]
         );
     }
 

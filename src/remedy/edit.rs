@@ -46,6 +46,22 @@ pub fn changes(id: &str, timeline: &Timeline) -> Vec<Change> {
         "empty_dir" | "host_path" | "ephemeral_volume" | "shared_claim" => {
             own_claims(id, &mut after)
         }
+        "claim_missing" => own_claims("shared_claim", &mut after),
+        "pod_security" => own_claims("host_path", &mut after),
+        "out_of_memory" => {
+            each_container(&mut after, |it| it.resources.limits.remove("memory").is_some())
+        }
+        "placement_impossible" => {
+            let pod = &mut after.template.spec;
+            pod.node_selector.clear();
+            pod.affinity = None;
+            each_container(&mut after, |it| {
+                let asked = !it.resources.requests.is_empty() || !it.resources.limits.is_empty();
+                it.resources = Resources::default();
+                asked
+            });
+            true
+        }
         "no_volume" => {
             mount(&mut after, "data", MOUNT_PATH);
             after.volume_claim_templates.push(claim("data"));
@@ -57,7 +73,10 @@ pub fn changes(id: &str, timeline: &Timeline) -> Vec<Change> {
             each_template(&mut after, |it| it.access_modes = vec!["ReadWriteOnce".to_owned()])
         }
         "when_scaled_delete" => {
-            after.persistent_volume_claim_retention_policy = None;
+            // Said, not left out: what an earlier apply set stays where it is only left out.
+            if let Some(policy) = &mut after.persistent_volume_claim_retention_policy {
+                policy.when_scaled = "Retain".to_owned();
+            }
             true
         }
         "class_missing" | "class_none" => {
@@ -282,6 +301,16 @@ fn write_owner(spec: &mut StatefulSetSpec) -> bool {
     };
     pod.init_containers.push(writer);
     true
+}
+
+/// Edits all containers; true where any was edited.
+fn each_container(spec: &mut StatefulSetSpec, edit: impl Fn(&mut Container) -> bool) -> bool {
+    let PodSpec { containers, init_containers, .. } = &mut spec.template.spec;
+    let mut edited = false;
+    for container in init_containers.iter_mut().chain(containers) {
+        edited |= edit(container);
+    }
+    edited
 }
 
 /// Edits the shell scripts of all containers; true where any was edited.

@@ -31,6 +31,8 @@ pub fn names(timeline: &Timeline, namespace: &str, file: Option<&str>) -> Names 
         .filter(|it| timeline.claim(it).last().is_some_and(|life| life.deleted.is_none()))
         .filter_map(|it| harmless(&it))
         .collect();
+    let policy = set.spec.persistent_volume_claim_retention_policy.as_ref();
+    names.claims_go_with_the_set = policy.is_some_and(|it| it.when_deleted == "Delete");
     let templates = &set.spec.volume_claim_templates;
     let is_own =
         |it: &&VolumeMount| templates.iter().any(|template| template.metadata.name == it.name);

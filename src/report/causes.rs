@@ -195,8 +195,7 @@ fn teach(cause: &mut Cause, timeline: &Timeline, who: Option<&str>, names: &Name
             cause.example = None;
         }
         let who = who.and_then(harmless);
-        cause.commands = commands::mend(cause.id, who.as_deref(), names);
-        cause.commands.push(commands::grade_again(names));
+        cause.commands = commands::mend(cause.id, names);
         let first = cause.tests.first().copied().unwrap_or_default();
         cause.see = commands::see(first, who.as_deref(), names);
     }
