@@ -117,7 +117,7 @@ impl Manifest {
         };
         let lines = self.text.lines().enumerate().skip(self.place.line.saturating_sub(1));
         let mut own =
-            lines.take_while(|(at, line)| at + 1 <= self.place.line || !line.starts_with("---"));
+            lines.take_while(|(at, line)| *at < self.place.line || !line.starts_with("---"));
         match own.find(|(_, line)| !name.is_empty() && is_key(line)) {
             Some((at, _)) => Place { line: at + 1, ..self.place.clone() },
             None => self.place.clone(),
