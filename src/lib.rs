@@ -1,7 +1,9 @@
 //! The shell around the checks: talks to the cluster, keeps recordings, prints reports.
 //!
-//! Architecture invariant: only `cluster` is async and knows kube, only `main.rs` exits, only
-//! `report` writes the report. What is judged, and how, is the business of the crate `checks`.
+//! Architecture invariants, which a test (`tests/tidy.rs`) holds: only `cluster` knows kube. Only
+//! `cluster`, the commands that call it, and the progress on the terminal are async. Nothing ends
+//! the process: `main.rs` returns the exit code. Only `report` writes a report. What is judged, and
+//! how, is the business of the crate `checks`.
 
 pub mod cli;
 pub mod cluster;

@@ -128,7 +128,7 @@ fn expected(case: &Case) -> Result<String, String> {
         .unwrap_or_default()
         .trim()
         .to_owned();
-    if letters.len() == 10 && letters.chars().all(|c| "PFI".contains(c)) {
+    if letters.len() == CHECKS.len() && letters.chars().all(|c| "PFI".contains(c)) {
         Ok(letters)
     } else {
         Err("line 1 is not `# expect: ` and ten of P, F and I".to_owned())
@@ -138,7 +138,7 @@ fn expected(case: &Case) -> Result<String, String> {
 /// Whether the folder says what the letters say.
 fn belongs(kind: &Kind, letters: &str) -> bool {
     match kind {
-        Kind::Pass => letters == "PPPPPPPPPP",
+        Kind::Pass => letters.chars().all(|it| it == 'P'),
         Kind::Fail(_) => letters.contains('F'),
         Kind::Inconclusive(_) => !letters.contains('F') && letters.contains('I'),
     }

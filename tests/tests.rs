@@ -13,4 +13,5 @@ mod hostile;
 mod report;
 mod rubric;
 mod schema;
+mod tidy;
 mod workflows;

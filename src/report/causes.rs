@@ -100,7 +100,7 @@ enum Key {
 /// each row which is its own.
 pub(super) fn find(
     timeline: &Timeline,
-    verdicts: &[Verdict; 10],
+    verdicts: &[Verdict; checks::COUNT],
     rows: &mut [CheckResult],
     names: &Names,
 ) -> Vec<Cause> {

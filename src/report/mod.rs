@@ -344,7 +344,7 @@ impl Report {
 
     /// Puts verdicts, in the order of [`CHECKS`], into words.
     #[must_use]
-    pub fn new(source: &Source, timeline: &Timeline, verdicts: &[Verdict; 10]) -> Self {
+    pub fn new(source: &Source, timeline: &Timeline, verdicts: &[Verdict; checks::COUNT]) -> Self {
         let mut rows: Vec<CheckResult> = CHECKS
             .iter()
             .zip(verdicts)

@@ -53,7 +53,7 @@ pub struct Rubric {
     /// How much a report shows.
     pub show: Show,
     /// In the order of [`CHECKS`].
-    checks: [CheckRule; 10],
+    checks: [CheckRule; checks::COUNT],
 }
 
 /// What one check is worth.

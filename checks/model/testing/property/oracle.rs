@@ -80,7 +80,11 @@ impl TestFacts {
 }
 
 /// What is to be expected of the ten checks; test 1 is first.
-pub(crate) fn expected(case: &Case, cluster: &Cluster<'_>, delivery: &Delivery) -> [Allowed; 10] {
+pub(crate) fn expected(
+    case: &Case,
+    cluster: &Cluster<'_>,
+    delivery: &Delivery,
+) -> [Allowed; crate::COUNT] {
     let mut oracle = Oracle { case, cluster, delivery, tests: [TestFacts::default(); 11] };
     oracle.structure();
     oracle.additions();
