@@ -1,6 +1,6 @@
 //! The binary as its users meet it: what it prints where, and how it exits.
 
-use std::{fs, io::Write, process::Stdio};
+use std::{fs, io::Write, path::Path, process::Stdio};
 
 use assert_cmd::Command;
 use stsgrade::recording::signature::Key;
@@ -449,4 +449,19 @@ fn show_prints_the_last_report() {
         assert_eq!(shown.status.code(), Some(1));
         assert!(String::from_utf8(shown.stdout).unwrap().contains("in namespace lab-1"));
     }
+}
+
+/// Catches a README whose report is not what the tool prints.
+#[test]
+fn the_readme_shows_a_real_report() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let command = "cargo run --quiet -- judge ";
+    let recording = readme.lines().find_map(|line| line.strip_prefix(command)).unwrap();
+    let bytes = fs::read(root.join(recording)).unwrap();
+    let told = judge(&bytes);
+    let printed = told.split_once("---- stdout\n").unwrap().1;
+    let printed = printed.split_once("---- stderr\n").unwrap().0;
+    let block = format!("<!-- report -->\n```text\n{printed}```\n<!-- end -->\n");
+    assert!(readme.contains(&block), "put this into README.md:\n{block}");
 }
