@@ -1,5 +1,6 @@
 //! One sample report through every format, in the words that a student reads.
 
+use crate::cli::{NOTHING, run};
 use checks::mistakes;
 use checks::model::{Effect, Fault, Obstacle, Standing, Timeline, Verdict};
 use clap::ValueEnum as _;
@@ -247,4 +248,35 @@ fn each_loss_has_one_cause_and_the_points_add_up() {
     assert_eq!(report.causes[0].id, "overwritten_at_start");
     assert_eq!(report.causes[0].tests, [6, 10]);
     assert_eq!(report.letters(), "PFPPIFFIPF");
+}
+
+/// Catches a slow submission whose author is not told why, and a fast one that is.
+#[test]
+fn a_pod_that_takes_its_whole_grace_period_is_told_why() {
+    let after = |seconds: u64| {
+        let owner = r#""ownerReferences":[{"kind":"StatefulSet","name":"web","uid":"s","controller":true}]"#;
+        let pod = |more: &str| {
+            format!(
+                r#""object":{{"Pod":{{"metadata":{{"name":"web-0","uid":"p",{owner}{more}}}}}}}"#
+            )
+        };
+        let gone = r#","deletionTimestamp":"2026-01-01T00:00:40Z","deletionGracePeriodSeconds":30"#;
+        let set = r#""object":{"StatefulSet":{"metadata":{"name":"web","uid":"s","generation":1},"spec":{"replicas":1}}}"#;
+        let header = NOTHING.lines().next().unwrap();
+        let recording = format!(
+            "{header}\n\
+             {{\"seq\":1,\"at\":0,\"subject\":{{\"namespace\":\"lab\",\"statefulSet\":{{\"name\":\"web\",\"uid\":\"s\"}}}}}}\n\
+             {{\"seq\":2,\"at\":0,\"change\":\"listed\",{set}}}\n\
+             {{\"seq\":3,\"at\":0,\"change\":\"listed\",{}}}\n\
+             {{\"seq\":4,\"at\":1000000000,\"change\":\"modified\",{}}}\n\
+             {{\"seq\":5,\"at\":{}000000000,\"change\":\"deleted\",{}}}\n",
+            pod(""),
+            pod(gone),
+            1 + seconds,
+            pod(gone)
+        );
+        run(&["judge", "r"], &[("r", recording.as_bytes())])
+    };
+    assert!(after(30).contains("Slow: web-0 took its whole grace period of 30 s"), "{}", after(30));
+    assert!(!after(2).contains("Slow:"), "{}", after(2));
 }

@@ -100,7 +100,9 @@ async fn grade(
         probe_image: args.probe_image.clone(),
         force: args.force,
     };
-    let announce = |it: &Announcement| announcement(it).iter().for_each(|line| progress.say(line));
+    let announce = |it: &Announcement| {
+        announcement(it, args.timeout).iter().for_each(|line| progress.say(line))
+    };
     let say = |line: &str| progress.say(line);
     let graded = tokio::select! {
         graded = Grade::run(&cluster, &journal, &request, &interrupt, &announce, &say) => graded,
@@ -295,7 +297,7 @@ fn contents(submission: &Submission) -> String {
     if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
 }
 
-fn announcement(it: &Announcement) -> Vec<String> {
+fn announcement(it: &Announcement, timeout: Option<Duration>) -> Vec<String> {
     let mut lines = vec![];
     if let Some(stays) = &it.finished_first {
         lines.push(
@@ -309,6 +311,12 @@ fn announcement(it: &Announcement) -> Vec<String> {
         minutes(it.worst)
     ));
     lines.extend(it.changes.iter().map(|it| format!("  - {}", sanitize(it))));
+    if let Some(timeout) = timeout.filter(|timeout| *timeout < it.worst) {
+        lines.push(format!(
+            "warning: --timeout {} is shorter than that: what is not seen by then is undecided",
+            minutes(timeout)
+        ));
+    }
     lines
 }
 

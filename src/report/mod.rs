@@ -21,6 +21,7 @@ mod problem;
 mod refused;
 pub mod schema;
 mod scoring;
+mod slow;
 mod summary;
 mod tap;
 pub mod text;
@@ -221,6 +222,9 @@ pub struct Report {
     /// What it cost the cluster; absent where the recording ends before it says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// What costs no points, but time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow: Option<String>,
 }
 
 /// Points.
@@ -387,6 +391,7 @@ impl Report {
                 watch_events: end.what.watch_events,
                 wall_ms: end.what.wall_ms,
             }),
+            slow: slow::note(timeline),
         }
     }
 

@@ -53,6 +53,10 @@ fn write(report: &Report, view: &View<'_>, out: &mut dyn Write) -> io::Result<()
     for (place, cause) in report.causes.iter().enumerate() {
         page.cause(place + 1, cause)?;
     }
+    if let Some(note) = &report.slow {
+        writeln!(page.out)?;
+        page.wrapped("", &format!("Slow: {note}"), "")?;
+    }
     if view.verbose {
         page.table(report)?;
         for row in &report.checks {

@@ -1,0 +1,39 @@
+//! Pods that took their whole grace period to stop: that is most of a grade's time.
+
+use checks::model::Timeline;
+
+use crate::console::sanitize::sanitize;
+
+/// A shorter grace period costs too little time to speak of, in seconds.
+const SHORTEST_GRACE_SECONDS: i64 = 10;
+
+/// What to say to the author of a program that ignores SIGTERM: the kernel gives PID 1 no default
+/// handler for it (man 2 kill, "Notes"), and `sh -c` sets none.
+pub(super) fn note(timeline: &Timeline) -> Option<String> {
+    let set = timeline.set()?;
+    let grace = set.spec.template.spec.termination_grace_period_seconds.unwrap_or(30);
+    if grace < SHORTEST_GRACE_SECONDS {
+        return None;
+    }
+    let (mut slow, mut all, mut name) = (0_u32, 0_u32, String::new());
+    for pod in timeline.lanes().flat_map(|(_, lives)| lives) {
+        if pod.deletion_requested.is_none() || pod.deleted.is_none() {
+            continue;
+        }
+        all += 1;
+        let took = pod.deleted_at.saturating_sub(pod.deletion_requested_at) / 1_000_000_000;
+        if i64::try_from(took).is_ok_and(|it| it >= grace) {
+            slow += 1;
+            name = pod.name().to_owned();
+        }
+    }
+    (slow > 0 && slow * 2 >= all).then(|| {
+        format!(
+            "{} took its whole grace period of {grace} s to stop: its first process ignores \
+             SIGTERM, as `sh -c` does. Start the program with `exec` (`exec nginx -g 'daemon \
+             off;'`, `exec sleep 1000000`), or begin the script with `trap 'exit 0' TERM` and end \
+             it with `sleep 1000000 & wait`; then a grade takes a tenth of the time.",
+            sanitize(&name)
+        )
+    })
+}
