@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    observation::{Asked, Seq, when::Truth},
+    observation::{
+        Asked, Seq,
+        when::{Truth, When},
+    },
     timeline::{
         MOST_REPLICAS, Timeline,
         lives::{PodLife, Scale},
@@ -67,6 +70,7 @@ impl Timeline {
     #[must_use]
     pub fn replacements(&self) -> Vec<(&PodLife, &PodLife)> {
         self.successions()
+            .into_iter()
             .filter(|(_, new, scaled_up)| !scaled_up && !new.adopted)
             .map(|(old, new, _)| (old, new))
             .collect()
@@ -77,6 +81,7 @@ impl Timeline {
     #[must_use]
     pub fn returns(&self) -> Vec<(&PodLife, &PodLife)> {
         self.successions()
+            .into_iter()
             .filter(|(.., scaled_up)| *scaled_up)
             .map(|(old, new, _)| (old, new))
             .collect()
@@ -86,29 +91,30 @@ impl Timeline {
     /// whether a scale-up brought that.
     ///
     /// One that was never Ready, and made again, is neither: nothing could be seen of it.
-    fn successions(&self) -> impl Iterator<Item = (&PodLife, &PodLife, bool)> {
+    fn successions(&self) -> Vec<(&PodLife, &PodLife, bool)> {
         let scaled_up: BTreeSet<&str> =
             self.scale_ups().flat_map(|it| it.pods).map(PodLife::uid).collect();
-        self.lanes().flat_map(move |(_, lane)| {
-            let lived = |place: &usize| {
-                lane[*place].ready.is_some() || self.pod_files(&lane[*place]).is_some()
-            };
-            let mut places: Vec<usize> = (0..lane.len()).filter(lived).collect();
-            if !places.is_empty() && places.last() != Some(&(lane.len() - 1)) {
-                places.push(lane.len() - 1);
-            }
-            let back = |old: usize, new: usize| {
-                lane[old + 1..=new].iter().any(|it| scaled_up.contains(it.uid()))
-            };
-            let mut pairs = vec![];
-            for pair in places.windows(2) {
-                let [old, new] = *pair else { continue };
-                if self.are_comparable(&lane[old..=new]) {
-                    pairs.push((&lane[old], &lane[new], back(old, new)));
+        let mut found = vec![];
+        for (_, lane) in self.lanes() {
+            let mut before: Option<usize> = None;
+            for (place, pod) in lane.iter().enumerate() {
+                let has_lived = pod.ready.is_some() || self.pod_files(pod).is_some();
+                let is_last = place + 1 == lane.len();
+                let ends_a_lane = is_last && before.is_some();
+                if !has_lived && !ends_a_lane {
+                    continue;
                 }
+                if let Some(old) = before
+                    && self.are_comparable(&lane[old..=place])
+                {
+                    let mut between = lane[old + 1..=place].iter();
+                    let is_scaled_up = between.any(|it| scaled_up.contains(it.uid()));
+                    found.push((&lane[old], pod, is_scaled_up));
+                }
+                before = Some(place);
             }
-            pairs
-        })
+        }
+        found
     }
 
     /// By ordinal, the changes that cover it, by place and line.
@@ -138,34 +144,57 @@ impl Timeline {
         let ordinals = self.ordinals_from(scale.from.min(MOST_PODS)).start
             ..self.ordinals_from(scale.to.min(MOST_PODS)).start;
         let now = scale.when.by;
-        let pods: Vec<&PodLife> = ordinals
-            .clone()
-            .filter_map(|ordinal| {
-                let after = change_before(covering, place, ordinal);
-                let before = change_after(covering, place, ordinal);
-                let earlier =
-                    |it: &PodLife| it.adopted || it.added.after.is_none() || it.added.by <= after;
-                let stays = |it: &PodLife| {
-                    it.deletion_requested
-                        .is_none_or(|asked| asked.after.is_some_and(|after| after >= now))
-                };
-                let mut there = left_after(self.lane(ordinal), now)
-                    .iter()
-                    .take_while(|it| it.added.by < before);
-                there.find(|it| !earlier(it) || stays(it)).filter(|it| !earlier(it))
-            })
-            .collect();
+        let mut pods: Vec<&PodLife> = vec![];
+        for ordinal in ordinals.clone() {
+            pods.extend(self.added_in(covering, place, ordinal, now));
+        }
         let next = self.next_change(place).unwrap_or(Seq::MAX);
-        let was_ready = |first: &&PodLife| {
-            let since = added_since(self.lane(first.ordinal), first.added.by);
-            since
-                .iter()
-                .take_while(|it| it.added.by < next)
-                .any(|it| it.ready.is_some_and(|ready| ready.by < next))
-        };
-        let whole =
-            scale.to <= MOST_PODS && pods.len() == ordinals.len() && pods.iter().all(was_ready);
+        let whole = scale.to <= MOST_PODS
+            && pods.len() == ordinals.len()
+            && pods.iter().all(|first| self.was_ready_by(first, next));
         Episode { scale, pods, whole, from: self.asked_at(place), until: next }
+    }
+
+    /// The pod that the scale-up at `place` adds for an ordinal.
+    fn added_in(
+        &self,
+        covering: &Covering,
+        place: usize,
+        ordinal: i32,
+        now: Seq,
+    ) -> Option<&PodLife> {
+        let after = change_before(covering, place, ordinal);
+        let before = change_after(covering, place, ordinal);
+        for pod in left_after(self.lane(ordinal), now) {
+            if pod.added.by >= before {
+                return None;
+            }
+            let is_earlier = pod.adopted || pod.added.after.is_none() || pod.added.by <= after;
+            if !is_earlier {
+                return Some(pod);
+            }
+            // What follows a pod that was not asked to go only takes its place.
+            let stays = pod
+                .deletion_requested
+                .is_none_or(|asked| asked.after.is_some_and(|after| after >= now));
+            if stays {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Whether `first`, or a pod that replaced it, was Ready before the line `next`.
+    fn was_ready_by(&self, first: &PodLife, next: Seq) -> bool {
+        for pod in added_since(self.lane(first.ordinal), first.added.by) {
+            if pod.added.by >= next {
+                return false;
+            }
+            if pod.ready.is_some_and(|ready| ready.by < next) {
+                return true;
+            }
+        }
+        false
     }
 
     /// An ordinal's part in a scale-down is the pod life that stood when the change came; where the
@@ -218,29 +247,38 @@ impl Timeline {
 }
 
 impl<'t> Episode<'t> {
-    /// In a scale-down, each pod that the change may be why it was asked to go, with the nearest
-    /// one above it that was still there then; where none was, with the nearest one that may have
-    /// been.
-    pub fn neighbours(&self) -> impl Iterator<Item = (&'t PodLife, &'t PodLife)> {
-        self.pods.iter().enumerate().filter_map(|(place, lower)| {
-            let asked = lower.deletion_requested.filter(|asked| {
-                asked.by > self.from && asked.after.is_none_or(|after| after < self.until)
-            })?;
-            let above =
-                || self.pods[..place].iter().rev().filter(|upper| upper.added.by < asked.by);
-            let deleted = |truth: Truth| {
-                above().find(move |upper| {
-                    upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked)) == truth
-                })
-            };
-            Some((
-                *deleted(Truth::No)
-                    .or_else(|| deleted(Truth::Unknown))
-                    .or_else(|| deleted(Truth::Yes))?,
-                *lower,
-            ))
-        })
+    /// In a scale-down, each pod whose deletion may be this change's doing, with the nearest pod
+    /// above it that was still there when the deletion was requested. Where none is known to have
+    /// been there, with the nearest one that may have been.
+    #[must_use]
+    pub fn neighbours(&self) -> Vec<(&'t PodLife, &'t PodLife)> {
+        let mut found = vec![];
+        for (place, lower) in self.pods.iter().enumerate() {
+            let Some(asked) = lower.deletion_requested else { continue };
+            if asked.by <= self.from || asked.after.is_some_and(|after| after >= self.until) {
+                continue;
+            }
+            found.extend(nearest_above(&self.pods[..place], asked).map(|upper| (upper, *lower)));
+        }
+        found
     }
+}
+
+/// The nearest pod above that was still there when a deletion was requested; else the nearest that
+/// may have been; else the nearest of all. `above` is sorted by falling ordinal.
+fn nearest_above<'t>(above: &[&'t PodLife], asked: When) -> Option<&'t PodLife> {
+    let (mut unknown, mut gone) = (None, None);
+    for upper in above.iter().rev() {
+        if upper.added.by >= asked.by {
+            continue;
+        }
+        match upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked)) {
+            Truth::No => return Some(upper),
+            Truth::Unknown => _ = unknown.get_or_insert(*upper),
+            Truth::Yes => _ = gone.get_or_insert(*upper),
+        }
+    }
+    unknown.or(gone)
 }
 
 /// By ordinal, the changes that cover it, in order: place and line.

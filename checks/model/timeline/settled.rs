@@ -44,27 +44,28 @@ impl Timeline {
     #[must_use]
     pub fn settled(&self) -> Option<&SettledPeriod> {
         let replicas = self.replicas();
-        self.settled_periods()
-            .iter()
-            .find(|rest| rest.replicas == replicas && self.is_of_now(rest) && self.lasts(rest))
+        self.settled_periods().iter().find(|period| {
+            period.replicas == replicas && self.is_of_now(period) && self.lasts(period)
+        })
     }
 
     /// Whether a settled period's pods stayed up: where a container of theirs ended by its own
     /// doing later, it came up again.
-    pub(crate) fn lasts(&self, rest: &SettledPeriod) -> bool {
+    pub(crate) fn lasts(&self, period: &SettledPeriod) -> bool {
         let stays =
-            |pod: &PodLife| pod.ended().is_none_or(|ended| ended <= rest.from) || self.is_up(pod);
+            |pod: &PodLife| pod.ended().is_none_or(|ended| ended <= period.from) || self.is_up(pod);
         let lasts =
             |pod: &PodLife| stays(pod) && self.crash_of(pod).is_none() && self.outlasts_all(pod);
-        rest.pods.iter().all(|(_, uid)| self.pod_life(uid).is_some_and(lasts))
+        period.pods.iter().all(|(_, uid)| self.pod_life(uid).is_some_and(lasts))
     }
 
     /// The pod life that the structural checks look at for an ordinal: the one that was there when
     /// the set had settled, or the newest one of the template as it stands.
     #[must_use]
     pub fn representative(&self, ordinal: i32) -> Option<&PodLife> {
-        let settled = self.settled().and_then(|rest| {
-            rest.pods
+        let settled = self.settled().and_then(|period| {
+            period
+                .pods
                 .iter()
                 .filter_map(|(_, uid)| self.pod_life(uid))
                 .find(|pod| pod.ordinal == ordinal)
@@ -93,7 +94,7 @@ impl Timeline {
         }
     }
 
-    /// What is missing for rest, in words; `None` at rest.
+    /// What the set still lacks to be settled, in words; `None` if it is settled.
     pub(crate) fn going(&self) -> Option<String> {
         let Some(set) = self.set().filter(|set| set.deleted.is_none()) else {
             return Some("a StatefulSet".to_owned());
@@ -118,7 +119,7 @@ impl Timeline {
 
     /// The pod that a rolling update has yet to replace, in words.
     ///
-    /// OnDelete and partitions may stay mixed for ever, and are at rest.
+    /// With OnDelete or a partition, revisions may stay mixed for ever: such a set is settled.
     fn rollout(&self) -> Option<String> {
         let set = self.set()?;
         if set.status.observed_generation < set.generation {

@@ -65,12 +65,15 @@ impl Timeline {
         if pod.ended().is_none() || self.is_up(pod) {
             return None;
         }
-        let tells = |uid: &str| self.pod_life(uid).is_some_and(|ends| self.tells_of(ends, pod));
-        let same = self
-            .crash_loops
-            .iter()
-            .filter(|(uid, it)| pod.longest_run(&it.container).is_some() && tells(uid));
-        same.min_by_key(|(_, it)| it.seq).map(|(_, it)| &it.obstacle)
+        let mut first: Option<&CrashLoop> = None;
+        for (uid, known) in &self.crash_loops {
+            let is_same = pod.longest_run(&known.container).is_some()
+                && self.pod_life(uid).is_some_and(|ends| self.tells_of(ends, pod));
+            if is_same && first.is_none_or(|it| known.seq < it.seq) {
+                first = Some(known);
+            }
+        }
+        first.map(|it| &it.obstacle)
     }
 
     /// What keeps all that was seen from counting: the pods that the submission asks for were never
