@@ -46,6 +46,8 @@ const LATE: Duration = Duration::from_secs(45);
 /// Between two looks at a claim on which nothing was found, beside somebody's own work: at first,
 /// and in the long run.
 const WATCHING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
+/// How long after its start a container is looked at, at the end of a recording.
+const SOON: Duration = Duration::from_secs(5);
 /// For how long somebody's claim is looked at so often.
 const FRESH: Duration = Duration::from_secs(90);
 /// So many pods are enough to ask DNS from.
@@ -124,6 +126,8 @@ struct Life {
     failures: u32,
     /// It is looked at once more because nothing was found on its claims.
     is_late: bool,
+    /// When to look at last, whatever counts, because the recording ends.
+    last_at: Option<u64>,
 }
 
 /// A pod to be read.
@@ -247,6 +251,27 @@ impl<'a> Inspector<'a> {
         !finished && timeline.pod_life(uid).is_some_and(|pod| pod.is_ready() || returns(pod))
     }
 
+    /// Reads each pod whose present life was not read: the recording is about to end, so no look comes
+    /// any more that is as long after the container's start as the first content took to appear.
+    /// What a start overwrites, it mostly overwrites within [`SOON`].
+    pub(crate) async fn read_the_unread(&self, within: Duration) {
+        let unread: Vec<(String, u64)> = self.journal.with(|timeline| {
+            timeline
+                .owned()
+                .filter(|pod| pod.is_ready() && timeline.pod_files(pod).is_none())
+                .map(|pod| (pod.uid().to_owned(), pod.running_at.unwrap_or_default()))
+                .collect()
+        });
+        for (uid, running_at) in &unread {
+            let mut state = self.state();
+            let life = state.lives.entry(uid.clone()).or_default();
+            life.last_at = Some(running_at.saturating_add(nanoseconds(SOON)));
+        }
+        self.changed.send_modify(|it| *it += 1);
+        let pods: Vec<String> = unread.into_iter().map(|(uid, _)| uid).collect();
+        self.finished(&pods, within).await;
+    }
+
     /// Looks once more at the claims on which nothing was found that tells who wrote it.
     ///
     /// Where something has come late on one, the others are given as long since their container's
@@ -333,6 +358,7 @@ impl<'a> Inspector<'a> {
                 let ripe = state.ripe(pod, now);
                 let life = state.lives.entry(pod.uid().to_owned()).or_default();
                 let soonest = if first_life { 0 } else { ripe.soonest() }.max(life.again);
+                let soonest = life.last_at.map_or(soonest, |it| it.min(soonest));
                 if life.finished || life.reading {
                     continue;
                 }
@@ -384,6 +410,7 @@ impl<'a> Inspector<'a> {
         } else {
             again
         };
+        let again = again.filter(|_| life.last_at.is_none());
         life.finished = again.is_none();
         life.again = again.unwrap_or(later);
         let is_late = std::mem::take(&mut life.is_late);

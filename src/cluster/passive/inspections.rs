@@ -6,7 +6,7 @@ use crate::cluster::{
     Cluster, Journal, dns::Names, grade::diagnose::Diagnostician, inspect::Inspector,
 };
 
-/// At the end, for claims on which nothing was found.
+/// At the end, for pods that were not read, and then for claims on which nothing was found.
 const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// Reads the files of every pod of the set, asks for its name and looks into failures, as they
@@ -19,6 +19,7 @@ pub async fn witness(cluster: &Cluster, journal: &Journal, stop: impl Future<Out
     names.open();
     let last_look = async {
         stop.await;
+        inspector.read_the_unread(LAST_LOOK).await;
         inspector.look_again(LAST_LOOK).await;
     };
     tokio::select! {
