@@ -291,7 +291,7 @@ impl Timeline {
         self.note_crash_loop(&uid);
     }
 
-    /// Keeps the index of the pods that exist, after one of a set was told of.
+    /// Updates the index of existing pods after a line about a pod of a set.
     fn note_standing(&mut self, uid: &str) {
         let Some(home) = self.pod_index.get(uid).filter(|home| !home.set.is_empty()) else {
             return;

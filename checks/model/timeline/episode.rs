@@ -214,7 +214,7 @@ impl Timeline {
         }
         let whole = !pods.is_empty()
             && pods.iter().all(|it| it.deleted.is_some_and(|deleted| deleted.by < next));
-        // Added while it was not wanted: it was there before, or the next change is told of late.
+        // Added although it was not wanted: it existed before, or the watch shows the next change late.
         for ordinal in self.ordinals_from(scale.to) {
             pods.extend(
                 added_since(self.lane(ordinal), now).iter().take_while(|it| it.added.by < next),

@@ -80,7 +80,7 @@ impl Events {
         oldest.map(|line| self.forget(line));
     }
 
-    /// The Event that a line told last, unless the same was told again.
+    /// The newest Event, unless a line repeats the one before.
     pub(crate) fn at(&self, line: Seq) -> Option<&Heard> {
         self.heard.get(&line)
     }

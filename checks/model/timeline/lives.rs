@@ -105,7 +105,7 @@ pub struct PodLife {
     pub deleted: Option<When>,
     /// That moment, in nanoseconds since the recording began.
     pub deleted_at: u64,
-    /// When that was by the server's clock, in seconds since the epoch, where that is told.
+    /// The time by the server's clock, in seconds since the epoch. `None` if the line has none.
     pub(crate) asked: Option<i64>,
     /// The runs of the containers that are meant to stay up.
     pub(crate) runs: Vec<Runs>,

@@ -29,7 +29,7 @@ pub(crate) struct Runs {
     over: i32,
     /// The longest run that ended by its own doing, in nanoseconds; `None` where none did.
     longest: Option<u64>,
-    /// The last line at which a run was told to have ended by its own doing.
+    /// The last line that shows a run that ended by its own doing.
     pub(crate) ended: Option<Seq>,
     /// The run that was last told of as running.
     run: Option<Run>,
@@ -130,7 +130,7 @@ impl PodLife {
         }
     }
 
-    /// The last line at which a container of it was told to have ended by its own doing.
+    /// The last line that shows a container of the pod that ended by its own doing.
     #[must_use]
     pub fn ended(&self) -> Option<Seq> {
         self.runs.iter().filter_map(|it| it.ended).max()

@@ -205,7 +205,7 @@ fn complete_server(kubeconfig: &mut Kubeconfig, context: &str) -> Result<(), Fai
         .and_then(|it| it.auth_info.as_ref());
     let has_certificate = user
         .is_some_and(|it| it.client_certificate.is_some() || it.client_certificate_data.is_some());
-    // What is missing is told when it is loaded.
+    // A missing part fails when it is loaded.
     let Some((name, cluster)) = cluster_of(kubeconfig, context) else { return Ok(()) };
     let Some(server) = &cluster.server else { return Ok(()) };
     let speaks_tls = has_certificate

@@ -41,7 +41,7 @@ async fn takes_objects(cluster: &Cluster) -> Result<(), Failure> {
         Ok(_) => return Ok(()),
         Err(error) => cluster.failure(&error, "create", "leases.coordination.k8s.io", LEASE),
     };
-    // What else may keep it from being made is told when it is made.
+    // Any other error is reported when the object is created.
     if matches!(failure.id, failure_id::NAMESPACE_TERMINATING | failure_id::NO_NAMESPACE) {
         Err(failure)
     } else {

@@ -1,4 +1,4 @@
-//! What is told before the first change.
+//! The announcement that is printed before the first change.
 
 use std::time::Duration;
 

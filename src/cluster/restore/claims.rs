@@ -24,7 +24,7 @@ const EXTRA_ORDINALS: i32 = 2;
 const CLAIMS_GO: Duration = Duration::from_secs(60);
 /// What a container writes within this many seconds of its start may be the start's doing.
 const AT_START_SECONDS: i64 = 2;
-/// So many pods show what a start writes.
+/// How many pods are read to learn what a start writes.
 const SIBLINGS: usize = 5;
 
 impl Restorer<'_> {

@@ -18,7 +18,7 @@ const QUIET: Duration = Duration::from_secs(10);
 /// For the server's answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Asks again and again; `reopen` is told when there was no answer.
+/// Asks in a loop. Sends to `reopen` when there was no answer.
 pub(crate) async fn pulse(cluster: Cluster, journal: Journal, reopen: watch::Sender<()>) {
     loop {
         let heard = cluster.watch_events();

@@ -20,7 +20,7 @@ pub(crate) struct Positions(watch::Sender<BTreeMap<Kind, Position>>);
 
 #[derive(Clone, Debug, Default)]
 struct Position {
-    /// Everything up to this is told.
+    /// The watch has shown everything up to this version.
     version: Version,
     /// The objects that exist as of then, by UID.
     there: BTreeSet<String>,
@@ -41,18 +41,19 @@ impl Positions {
         });
     }
 
-    /// Everything is told up to a bookmark.
+    /// A bookmark arrived: the watch has shown everything up to it.
     pub(crate) fn bookmark(&self, kind: Kind, version: &str) {
         self.0.send_modify(|all| all.entry(kind).or_default().version = Version::of(version));
     }
 
-    /// A whole list was told.
+    /// A whole list arrived.
     pub(crate) fn listed(&self, kind: Kind, uids: BTreeSet<String>, version: &str) {
         let position = Position { version: Version::of(version), there: uids };
         self.0.send_modify(|all| drop(all.insert(kind, position)));
     }
 
-    /// Whether everything of a kind is told up to a version; true of a kind that is not watched.
+    /// Whether the watch has shown everything of a kind up to a version. True for a kind that is not
+    /// watched.
     pub(crate) fn has_reached(&self, kind: Kind, version: &Version) -> bool {
         self.0.borrow().get(&kind).is_none_or(|it| it.version.reaches(version))
     }

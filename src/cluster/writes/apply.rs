@@ -251,7 +251,7 @@ async fn await_service_account(cluster: &Cluster) -> Result<(), Failure> {
     }
 }
 
-/// The stream in which an applied object is told of.
+/// The watch that shows an applied object.
 const fn watched(kind: Applied) -> Option<Kind> {
     match kind {
         Applied::StatefulSet => Some(Kind::StatefulSet),
