@@ -50,8 +50,8 @@ impl Timeline {
         )
     }
 
-    /// What is told to have been in the way: the submission's fault, else what kept the pods that
-    /// it asks for, else the rest.
+    /// The obstacle to report: one that is the submission's fault, else one of the pods that the
+    /// submission asks for, else the first one.
     fn blamed(&self) -> Option<&Obstacle> {
         let is_beyond = |it: &Obstacle| {
             let ordinal = ordinal_of(&it.who);

@@ -227,9 +227,9 @@ fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
     })
 }
 
-/// What the cluster lacks for a pod that only the grade asks for is nobody's mistake, in whatever
-/// words it is told; what the pod's own containers do there is the submission's, because the lab
-/// asks to scale up.
+/// The remedy for a pod that only the grade asks for. If the cluster cannot hold it, that is
+/// nobody's mistake. What the pod's own containers do is the submission's, because the lab asks to
+/// scale up.
 const BEYOND: &str = "Only the grade asks for this pod, to see the set scaled up. Nothing is \
     wrong with your manifest: grade again where there is room for two pods more.";
 

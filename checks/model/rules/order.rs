@@ -36,8 +36,8 @@ impl Timeline {
     /// scale-up added it, if that did.
     fn below<'t>(&'t self, scale_up: &Episode<'t>, next: &PodLife) -> Option<&'t PodLife> {
         let added = scale_up.pods.iter().find(|it| it.ordinal == next.ordinal - 1).copied();
-        // What stood is told by the pods' own stream: the set's line may be late, and the scale-up
-        // given a later pod than it added.
+        // Use the pod watch, not the set watch: the set's update can arrive after the pod's, and the
+        // scale-up then holds a later pod than the one it added.
         let stood = || {
             added_before(self.lane(next.ordinal - 1), next.added.by)
                 .last()
