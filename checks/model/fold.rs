@@ -13,7 +13,7 @@ use crate::model::{
     obstacle::Obstacle,
     timeline::{
         CrashLoop, PodPlace, Timeline,
-        lives::{ClaimLife, Noted, PodLife, ServiceLife, SetLife, StepLife},
+        lives::{ClaimLife, Noted, PodLife, ServiceLife, SetLife, StepLife, WatchGap},
         runs::latest_stamp,
         settled::SettledPeriod,
     },
@@ -263,6 +263,7 @@ impl Timeline {
                     told: when,
                     running_at: None,
                     addresses: vec![],
+                    states: vec![],
                 };
                 let mut home = PodPlace { set: owner.to_owned(), ordinal, place: 0 };
                 if owner.is_empty() {
@@ -361,6 +362,7 @@ impl Timeline {
                 claim: it.clone(),
                 added: when,
                 names_its_volume,
+                bound: None,
                 owned_by_pod: None,
                 deletion_requested: None,
                 deleted: None,
@@ -370,6 +372,9 @@ impl Timeline {
         let spec = it.spec.or_else(|| life.claim.spec.take());
         life.claim = PersistentVolumeClaim { spec, ..it };
         let it = &life.claim;
+        if it.status.phase == "Bound" {
+            life.bound.get_or_insert(when);
+        }
         if it.metadata.owner_references.iter().any(|owner| owner.kind == "Pod") {
             life.owned_by_pod.get_or_insert(when);
         }
@@ -412,6 +417,7 @@ impl Timeline {
         let after = gap.last_sure.unwrap_or(0);
         self.gaps.insert(gap.kind, after);
         let when = When { after: Some(after), by: seq };
+        self.watch_gaps.push(WatchGap { kind: gap.kind, when, reason: gap.reason.clone() });
         if gap.kind == Kind::EndpointSlice {
             self.endpoints.gap(seq);
         }

@@ -20,11 +20,14 @@ pub use crate::model::observation::when::{Truth, When};
 pub use crate::model::observation::{Observation, Seq, What};
 pub use crate::model::obstacle::{Effect, Fault, Obstacle};
 pub(crate) use crate::model::rules::not_shown::Wanted;
+pub use crate::model::rules::order::OutOfOrder;
 pub use crate::model::timeline::episode::Episode;
+pub use crate::model::timeline::lines::{LineFact, LineOwner};
 pub use crate::model::timeline::lives::{
-    ClaimLife, Noted, PodLife, Scale, ServiceLife, SetLife, StepLife,
+    ClaimLife, Noted, PodLife, Scale, ServiceLife, SetLife, StepLife, WatchGap,
 };
 pub use crate::model::timeline::relevance::Part;
 pub use crate::model::timeline::settled::SettledPeriod;
+pub use crate::model::timeline::states::{PodState, StateChange};
 pub use crate::model::timeline::{MOST_REPLICAS, Timeline};
 pub use crate::model::verdict::{Criterion, Outcome, Standing, Verdict};

@@ -4,3 +4,4 @@ pub mod progress;
 pub mod sanitize;
 pub mod secrets;
 pub mod terminal;
+pub mod words;

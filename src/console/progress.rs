@@ -7,16 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checks::model::{
-    Timeline,
-    observation::{Asked, Phase, StepName},
-};
+use checks::model::{Timeline, observation::Phase};
 
 use crate::{
     cluster::{Awaiting, Journal},
     console::{
         sanitize,
         sanitize::{clip, sanitize},
+        words,
     },
 };
 
@@ -146,15 +144,13 @@ impl Shown {
             if place + 1 > self.begun {
                 (self.begun, self.asked) = (place + 1, 0);
                 if step.asked.is_empty() {
-                    out.push(format!("{at:>7}  {}", words(step.name)));
+                    out.push(format!("{at:>7}  {}", words::step(step.name)));
                 }
             }
             if place + 1 == self.begun {
-                out.extend(
-                    step.asked.iter().skip(self.asked).map(|(_, asked)| {
-                        format!("{at:>7}  {}: {}", words(step.name), wish(asked))
-                    }),
-                );
+                out.extend(step.asked.iter().skip(self.asked).map(|(_, asked)| {
+                    format!("{at:>7}  {}: {}", words::step(step.name), words::asked(asked))
+                }));
                 self.asked = step.asked.len();
             }
             if let Some((_, phase, answer)) = step.end.as_ref().filter(|_| place + 1 > self.ended) {
@@ -164,7 +160,11 @@ impl Shown {
                         .as_deref()
                         .map(|it| format!(": {}", sanitize(it)))
                         .unwrap_or_default();
-                    out.push(format!("{at:>7}  {}: {}{answer}", words(step.name), end(*phase)));
+                    out.push(format!(
+                        "{at:>7}  {}: {}{answer}",
+                        words::step(step.name),
+                        words::phase(*phase)
+                    ));
                 }
             }
         }
@@ -198,36 +198,6 @@ fn waiting(it: &Awaiting) -> String {
 /// `2.1 s`.
 fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
-}
-
-const fn words(name: StepName) -> &'static str {
-    match name {
-        StepName::Apply => "apply the manifests",
-        StepName::Observe => "wait until the set is settled",
-        StepName::Inspect => "read files, ask DNS",
-        StepName::Replace => "replace a pod",
-        StepName::ScaleUp => "scale up",
-        StepName::ScaleDown => "scale down",
-        StepName::Restart => "bring the pods back",
-        StepName::Restore => "put everything back",
-    }
-}
-
-const fn end(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Begin | Phase::Done => "done",
-        Phase::Stuck => "stuck",
-        Phase::TimedOut => "out of time",
-        Phase::Refused => "refused",
-        Phase::Interrupted => "interrupted",
-    }
-}
-
-fn wish(asked: &Asked) -> String {
-    match asked {
-        Asked::Replicas(replicas) => format!("{replicas} replicas"),
-        Asked::Delete(pod) => format!("delete {}", sanitize(&pod.name)),
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod causes;
 mod check50;
 mod classroom50;
 mod csv;
+pub mod drawing;
 mod files;
 mod github;
 mod gradescope;

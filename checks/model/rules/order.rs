@@ -14,7 +14,47 @@ use crate::model::{
     verdict::{Standing, Verdict},
 };
 
+/// A pod that came, or was asked to go, before its turn.
+#[derive(Clone, Copy, Debug)]
+pub struct OutOfOrder<'t> {
+    /// The pod that had to be Ready, or gone, first.
+    pub waited_for: &'t PodLife,
+    /// The pod that did not wait for that.
+    pub too_early: &'t PodLife,
+    /// When: it was added, or its deletion was requested.
+    pub when: When,
+    /// That moment, in nanoseconds since the recording began.
+    pub at: u64,
+}
+
 impl Timeline {
+    /// The broken order of pods, as checks 2, 7 and 8 judge it: what was added too early, then
+    /// what was asked to go too early.
+    #[must_use]
+    pub fn out_of_order(&self) -> Vec<OutOfOrder<'_>> {
+        let is_broken = |standing: &Standing| matches!(standing, Standing::Broken { .. });
+        let mut found = vec![];
+        for scale_up in self.scale_ups() {
+            for next in &scale_up.pods {
+                let Some(from) = self.below(&scale_up, next) else { continue };
+                if is_broken(&self.ready_before_next(from, next).0) {
+                    let (when, at) = (next.added, next.added_at);
+                    found.push(OutOfOrder { waited_for: from, too_early: next, when, at });
+                }
+            }
+        }
+        for scale_down in self.scale_downs() {
+            for (upper, lower) in scale_down.neighbours() {
+                let Some(when) = lower.deletion_requested else { continue };
+                if is_broken(&self.gone_before_next(&scale_down, upper, lower).0) {
+                    let at = lower.deletion_requested_at;
+                    found.push(OutOfOrder { waited_for: upper, too_early: lower, when, at });
+                }
+            }
+        }
+        found
+    }
+
     /// Adds the criteria of one scale-up: the pod below the first one, and each pod after it, is
     /// Ready before the next is added.
     pub(crate) fn judge_rise(&self, verdict: &mut Verdict, scale_up: &Episode<'_>) {
@@ -191,6 +231,20 @@ pub(crate) fn seconds(later: u64, earlier: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::seconds;
+    use crate::model::testing::history::History;
+
+    /// Catches a pair that is told the wrong way round, and an order that is kept.
+    #[test]
+    fn what_came_too_early_is_told_with_what_it_had_to_wait_for() {
+        assert!(History::toured().timeline().out_of_order().is_empty());
+        let history = History::created().scale(5).claim(3).claim(4).add(3).add(4).ready(3).ready(4);
+        let timeline = history.timeline();
+        let found = timeline.out_of_order();
+        let names: Vec<_> =
+            found.iter().map(|it| (it.waited_for.name(), it.too_early.name())).collect();
+        assert_eq!(names, [("web-3", "web-4")]);
+        assert_eq!(found[0].when, timeline.lane(4)[0].added);
+    }
 
     #[test]
     fn short_times_are_milliseconds() {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use crate::model::{
     observation::{
-        Asked, Change, Phase, Seq, StepName,
+        Asked, Change, Kind, Phase, Seq, StepName,
         object::{
             ContainerState, Metadata, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec,
             StatefulSet, StatefulSetSpec, StatefulSetStatus,
@@ -16,6 +16,7 @@ use crate::model::{
     timeline::{
         relevance::Changes,
         runs::{Circumstances, Runs},
+        states::StateChange,
     },
 };
 
@@ -115,6 +116,8 @@ pub struct PodLife {
     pub running_at: Option<u64>,
     /// The addresses that it had.
     pub addresses: Vec<String>,
+    /// The states that it was in.
+    pub(crate) states: Vec<StateChange>,
 }
 
 impl PodLife {
@@ -239,6 +242,8 @@ pub struct ClaimLife {
     /// It was created with the name of the volume that it is to have, which is another's, or
     /// somebody's own.
     pub names_its_volume: bool,
+    /// When it was first seen to be bound to its volume.
+    pub bound: Option<When>,
     /// When it was first seen with a pod as owner, which dooms it.
     pub owned_by_pod: Option<When>,
     /// When its deletion was first requested.
@@ -303,6 +308,18 @@ impl ServiceLife {
     }
 }
 
+/// A span in which some changes of one kind may have been missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchGap {
+    /// Whose stream broke.
+    pub kind: Kind,
+    /// From the last line that is sure to have been seen in order (0 where there was none) to the
+    /// line that tells of the gap.
+    pub when: When,
+    /// What the API server said.
+    pub reason: String,
+}
+
 /// A step of the tour.
 #[derive(Clone, Debug)]
 pub struct StepLife {
@@ -321,6 +338,7 @@ impl PodLife {
         self.told = when;
         let spec = it.spec.or_else(|| self.pod.spec.take());
         self.pod = Pod { spec, ..it };
+        self.take_state(when.by, at);
         let it = &self.pod;
         for address in
             it.status.pod_ips.iter().map(|it| &it.ip).chain(std::iter::once(&it.status.pod_ip))

@@ -6,10 +6,12 @@
 pub(crate) mod endpoints;
 pub(crate) mod episode;
 pub(crate) mod keyed;
+pub(crate) mod lines;
 pub(crate) mod lives;
 pub(crate) mod relevance;
 pub(crate) mod runs;
 pub(crate) mod settled;
+pub(crate) mod states;
 pub(crate) mod subject;
 pub(crate) mod uptime;
 
@@ -27,7 +29,7 @@ use crate::model::{
     timeline::{
         endpoints::Endpoints,
         keyed::{Events, Keyed},
-        lives::{ClaimLife, Noted, PodLife, ServiceLife, SetLife, StepLife},
+        lives::{ClaimLife, Noted, PodLife, ServiceLife, SetLife, StepLife, WatchGap},
         settled::SettledPeriod,
     },
 };
@@ -81,6 +83,7 @@ pub struct Timeline {
     /// behind it.
     pub(crate) clock: i64,
     pub(crate) gaps: BTreeMap<Kind, Seq>,
+    pub(crate) watch_gaps: Vec<WatchGap>,
     pub(crate) end: Option<Noted<End>>,
     pub(crate) last: Seq,
     /// When each line was written, by place.
@@ -295,6 +298,12 @@ impl Timeline {
     #[must_use]
     pub fn steps(&self) -> &[StepLife] {
         &self.steps
+    }
+
+    /// The spans in which changes may have been missed, in order.
+    #[must_use]
+    pub fn watch_gaps(&self) -> &[WatchGap] {
+        &self.watch_gaps
     }
 
     /// The moments at which all that was asked for was Ready, in order.

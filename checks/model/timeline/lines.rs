@@ -1,0 +1,147 @@
+//! Lines: which object a line of the recording tells of, and what, for whoever shows where the
+//! evidence of a finding lies.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    observation::{Seq, when::When},
+    timeline::{
+        Timeline,
+        lives::{ClaimLife, PodLife},
+    },
+};
+
+/// What a line tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineOwner {
+    /// A pod of the graded set, by UID.
+    Pod(String),
+    /// A claim, by UID.
+    Claim(String),
+    /// The set itself, or the grader.
+    Set,
+}
+
+/// What one line tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LineFact {
+    /// Of what.
+    pub owner: LineOwner,
+    /// The name of that, as the cluster has it.
+    pub name: String,
+    /// What, in a few words that follow the name.
+    pub what: &'static str,
+}
+
+/// The lines that are asked for, and what was found for them.
+struct Wanted<'l> {
+    lines: &'l BTreeSet<Seq>,
+    found: BTreeMap<Seq, LineFact>,
+}
+
+impl Wanted<'_> {
+    /// The first fact that is found for a line stays.
+    fn add(&mut self, seq: Seq, owner: LineOwner, name: &str, what: &'static str) {
+        if self.lines.contains(&seq) {
+            let fact = LineFact { owner, name: name.to_owned(), what };
+            self.found.entry(seq).or_insert(fact);
+        }
+    }
+
+    fn add_when(
+        &mut self,
+        when: Option<When>,
+        owner: impl Fn() -> LineOwner,
+        name: &str,
+        what: &'static str,
+    ) {
+        if let Some(when) = when.filter(|when| self.lines.contains(&when.by)) {
+            self.add(when.by, owner(), name, what);
+        }
+    }
+
+    fn pod(&mut self, pod: &PodLife) {
+        let owner = || LineOwner::Pod(pod.uid().to_owned());
+        let added = if pod.added.after.is_none() { "was there" } else { "was added" };
+        self.add_when(Some(pod.added), owner, pod.name(), added);
+        self.add_when(pod.ready, owner, pod.name(), "became Ready");
+        let asked = pod.deletion_requested;
+        self.add_when(asked, owner, pod.name(), "was asked to go");
+        self.add_when(pod.deleted, owner, pod.name(), "was gone");
+    }
+
+    fn claim(&mut self, claim: &ClaimLife) {
+        let owner = || LineOwner::Claim(claim.uid().to_owned());
+        let added = if claim.added.after.is_none() { "was there" } else { "was added" };
+        self.add_when(Some(claim.added), owner, claim.name(), added);
+        self.add_when(claim.bound, owner, claim.name(), "was bound");
+        self.add_when(claim.owned_by_pod, owner, claim.name(), "got a pod as owner");
+        self.add_when(claim.deletion_requested, owner, claim.name(), "was asked to go");
+        self.add_when(claim.deleted, owner, claim.name(), "was gone");
+    }
+}
+
+impl Timeline {
+    /// What each of these lines tells, as far as it is about the graded set.
+    #[must_use]
+    pub fn line_facts(&self, lines: &BTreeSet<Seq>) -> BTreeMap<Seq, LineFact> {
+        let mut wanted = Wanted { lines, found: BTreeMap::new() };
+        for (_, lane) in self.lanes() {
+            for pod in lane {
+                wanted.pod(pod);
+            }
+        }
+        for claim in self.claims.values().flatten() {
+            wanted.claim(claim);
+        }
+        for read in self.reads.iter() {
+            let owner = LineOwner::Pod(read.what.pod.uid.clone());
+            wanted.add(read.seq, owner, &read.what.pod.name, "had its files read");
+        }
+        for canary in self.canaries.iter() {
+            let wrote = canary.what.wrote.is_some();
+            let what = if wrote { "had a canary written" } else { "was searched for canaries" };
+            let owner = LineOwner::Pod(canary.what.pod.uid.clone());
+            wanted.add(canary.seq, owner, &canary.what.pod.name, what);
+        }
+        for lookup in self.lookups.iter() {
+            let (owner, name) = match &lookup.what.of {
+                Some(of) => (LineOwner::Pod(of.uid.clone()), of.name.as_str()),
+                None => (LineOwner::Set, lookup.what.service.as_str()),
+            };
+            wanted.add(lookup.seq, owner, name, "had its name asked of DNS");
+        }
+        if let Some(set) = self.set() {
+            for scale in &set.scales {
+                wanted.add(scale.when.by, LineOwner::Set, &set.name, "had its replicas changed");
+            }
+            let added = if set.added.after.is_none() { "was there" } else { "was added" };
+            wanted.add(set.added.by, LineOwner::Set, &set.name, added);
+            wanted.add(set.changed.by, LineOwner::Set, &set.name, "had its spec changed");
+        }
+        wanted.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::LineOwner;
+    use crate::model::testing::history::History;
+
+    /// Catches a finding whose evidence has no place in the picture.
+    #[test]
+    fn every_line_that_order_is_judged_by_is_known() {
+        let history = History::toured();
+        let cited = ["sequential_creation", "ordered_scale_up", "ordered_scale_down"]
+            .iter()
+            .flat_map(|check| history.verdict(check).criteria)
+            .flat_map(|it| it.cites)
+            .collect::<BTreeSet<_>>();
+        let facts = history.timeline().line_facts(&cited);
+        assert!(cited.len() > 5 && cited.iter().all(|seq| facts.contains_key(seq)), "{facts:?}");
+        let of_pods = facts.values().filter(|it| matches!(it.owner, LineOwner::Pod(_))).count();
+        assert!(of_pods > 5, "{facts:?}");
+    }
+}

@@ -1,0 +1,103 @@
+//! States: what a pod was at each moment, for whoever shows its life. No check asks for them.
+
+use crate::model::{
+    observation::{Seq, object::Pod},
+    timeline::lives::{PodLife, condition_true},
+};
+
+/// What a pod is at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PodState {
+    /// Not all its containers have started, or its phase is not known.
+    Pending,
+    /// Its phase is Running, and it is not Ready.
+    Running,
+    /// Its condition Ready is true.
+    Ready,
+    /// Its phase is Succeeded or Failed: no container runs again.
+    Ended,
+    /// Its deletion was requested.
+    Terminating,
+}
+
+impl PodState {
+    /// What the object says of itself.
+    #[must_use]
+    pub fn of(pod: &Pod) -> Self {
+        if pod.metadata.deletion_timestamp.is_some() {
+            return Self::Terminating;
+        }
+        if condition_true(pod, "Ready") {
+            return Self::Ready;
+        }
+        match pod.status.phase.as_str() {
+            "Running" => Self::Running,
+            "Succeeded" | "Failed" => Self::Ended,
+            _ => Self::Pending,
+        }
+    }
+}
+
+/// A pod is in another state from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateChange {
+    /// The line that first shows it.
+    pub seq: Seq,
+    /// That moment, in nanoseconds since the recording began.
+    pub at: u64,
+    /// What the pod is from then on.
+    pub state: PodState,
+}
+
+impl PodLife {
+    /// The states that it was in, in order; the last one lasts until it is deleted.
+    #[must_use]
+    pub fn states(&self) -> &[StateChange] {
+        &self.states
+    }
+
+    /// How often its containers were started again, as `kubectl get pods` counts.
+    #[must_use]
+    pub fn restarts(&self) -> i32 {
+        let statuses = &self.pod.status.container_statuses;
+        statuses.iter().fold(0, |sum, it| sum.saturating_add(it.restart_count))
+    }
+
+    /// Takes in the state that the newest object tells of.
+    pub(crate) fn take_state(&mut self, seq: Seq, at: u64) {
+        let state = PodState::of(&self.pod);
+        if self.states.last().is_none_or(|last| last.state != state) {
+            self.states.push(StateChange { seq, at, state });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PodState::{Pending, Ready, Running, Terminating};
+    use crate::model::{observation::Change, testing::history::History};
+
+    /// Catches a state that is told twice, or one that a later line takes away.
+    #[test]
+    fn a_life_goes_from_pending_to_terminating() {
+        let history = History::created()
+            .add(3)
+            .pod(3, Change::Modified, |pod| pod.status.phase = "Running".to_owned())
+            .ready(3)
+            .pod(3, Change::Modified, |pod| pod.status.pod_ip = "10.0.0.9".to_owned())
+            .down(3);
+        let timeline = history.timeline();
+        let states: Vec<_> = timeline.lane(3)[0].states().iter().map(|it| it.state).collect();
+        assert_eq!(states, [Pending, Running, Ready, Terminating]);
+        assert!(timeline.lane(3)[0].states().is_sorted_by_key(|it| (it.seq, it.at)));
+    }
+
+    #[test]
+    fn a_pod_that_is_not_ready_any_more_runs() {
+        let history = History::created()
+            .pod(0, Change::Modified, |pod| pod.status.phase = "Running".to_owned())
+            .unready(0);
+        let timeline = history.timeline();
+        assert_eq!(timeline.lane(0)[0].states().last().map(|it| it.state), Some(Running));
+    }
+}

@@ -1,0 +1,196 @@
+//! The recorded history as plain drawing data: lanes with bars, marks, arrows, and the lines that
+//! findings cite. The SVG, the HTML report and the text timeline all show this.
+//!
+//! All text in it is safe for a terminal; each format escapes it for its own markup. All of it is
+//! bounded: long stretches are merged, and nothing that a shown finding cites is left out.
+
+mod cited;
+mod lanes;
+
+use std::time::Duration;
+
+use checks::model::{Seq, Timeline, observation::Kind};
+
+use crate::{
+    console::{
+        sanitize::{clip, sanitize},
+        words,
+    },
+    report::Report,
+};
+
+pub use crate::report::drawing::{
+    cited::{Arrow, Cite, MAX_CITES_PER_CRITERION, shown_criteria},
+    lanes::{Bar, BarState, Fact, Lane, LaneKind, Segment},
+};
+
+/// The most steps, changes of `spec.replicas` and gaps that are drawn, of each.
+const MAX_MARKS: usize = 60;
+
+/// The most characters of one name.
+const MAX_NAME_CHARS: usize = 63;
+
+/// A recorded history, ready to be drawn.
+#[derive(Clone, Debug)]
+pub struct Drawing {
+    /// What is drawn, in a line.
+    pub title: String,
+    /// How long the judged part of the recording is, in nanoseconds; at least 1.
+    pub length: u64,
+    /// An ordinal's pods and then its claims, by rising ordinal.
+    pub lanes: Vec<Lane>,
+    /// How many ordinals are not drawn.
+    pub ordinals_left_out: usize,
+    /// The steps of the tour.
+    pub steps: Vec<StepSpan>,
+    /// The changes of `spec.replicas`.
+    pub scales: Vec<ScaleMark>,
+    /// The spans in which changes may have been missed.
+    pub gaps: Vec<GapSpan>,
+    /// How many steps, changes of `spec.replicas` and gaps are not drawn.
+    pub marks_left_out: usize,
+    /// The pods that came, or went, before their turn.
+    pub arrows: Vec<Arrow>,
+    /// The lines that the shown findings cite, in order.
+    pub cites: Vec<Cite>,
+}
+
+/// A step of the tour.
+#[derive(Clone, Debug)]
+pub struct StepSpan {
+    /// Its number, from 1.
+    pub number: usize,
+    /// What it does, and what was asked for in it.
+    pub text: String,
+    /// How it ended, where that is not as it should be.
+    pub trouble: Option<String>,
+    /// Its beginning, in nanoseconds since the recording began.
+    pub from: u64,
+    /// Its end.
+    pub until: u64,
+}
+
+/// A change of `spec.replicas`.
+#[derive(Clone, Debug)]
+pub struct ScaleMark {
+    /// `3 → 5`.
+    pub text: String,
+    /// When, in nanoseconds since the recording began.
+    pub at: u64,
+    /// The line that shows it.
+    pub seq: Seq,
+}
+
+/// A span in which changes of one kind may have been missed.
+#[derive(Clone, Debug)]
+pub struct GapSpan {
+    /// Whose.
+    pub kind: Kind,
+    /// Whose, and why.
+    pub text: String,
+    /// Its beginning, in nanoseconds since the recording began.
+    pub from: u64,
+    /// Its end.
+    pub until: u64,
+}
+
+impl Drawing {
+    /// Draws what was recorded, with the lines that the report cites.
+    #[must_use]
+    pub fn of(timeline: &Timeline, report: &Report) -> Self {
+        let set = report.stateful_set.as_deref().map_or_else(
+            || "no StatefulSet".to_owned(),
+            |name| format!("StatefulSet {}", clip(name, MAX_NAME_CHARS)),
+        );
+        let length = timeline.now().max(1);
+        let mut evidence = cited::Evidence::of(timeline, report);
+        let (lanes, ordinals_left_out) = lanes::of(timeline, &mut evidence, length);
+        let (steps, scales, gaps) = (steps(timeline, length), scales(timeline), gaps(timeline));
+        let left_out = |all: usize, shown: usize| all.saturating_sub(shown);
+        let marks_left_out = left_out(timeline.steps().len(), steps.len())
+            + left_out(timeline.set().map_or(0, |set| set.scales.len()), scales.len())
+            + left_out(timeline.watch_gaps().len(), gaps.len());
+        let arrows = evidence.arrows(timeline, report, &lanes);
+        Self {
+            title: format!("{set} in namespace {}", clip(&report.namespace, MAX_NAME_CHARS)),
+            length,
+            lanes,
+            ordinals_left_out,
+            steps,
+            scales,
+            gaps,
+            marks_left_out,
+            arrows,
+            cites: evidence.cites,
+        }
+    }
+
+    /// The line that a finding cites, if it is drawn.
+    #[must_use]
+    pub fn cite(&self, seq: Seq) -> Option<&Cite> {
+        let place = self.cites.binary_search_by_key(&seq, |it| it.seq).ok()?;
+        Some(&self.cites[place])
+    }
+
+    /// The place of a lane.
+    pub(crate) fn lane_of(&self, bar: &str) -> Option<usize> {
+        self.lanes.iter().position(|lane| lane.bars.iter().any(|it| it.id == bar))
+    }
+}
+
+/// A time in nanoseconds since the recording began, in words.
+#[must_use]
+pub fn time(at: u64) -> String {
+    words::time(Duration::from_nanos(at))
+}
+
+fn steps(timeline: &Timeline, length: u64) -> Vec<StepSpan> {
+    let mut spans = vec![];
+    for (place, step) in timeline.steps().iter().take(MAX_MARKS).enumerate() {
+        let mut text = words::step(step.name).to_owned();
+        for (place, (_, asked)) in step.asked.iter().take(MAX_MARKS).enumerate() {
+            text.push_str(if place == 0 { ": " } else { ", " });
+            text.push_str(&words::asked(asked));
+        }
+        let trouble = match &step.end {
+            None => Some("not ended".to_owned()),
+            Some((_, phase, answer)) if words::phase(*phase) != "done" => {
+                let answer = answer.as_deref().map(|it| format!(": {}", sanitize(it)));
+                Some(format!("{}{}", words::phase(*phase), answer.unwrap_or_default()))
+            }
+            Some(_) => None,
+        };
+        spans.push(StepSpan {
+            number: place + 1,
+            text,
+            trouble,
+            from: timeline.time_of(step.begin).unwrap_or(0),
+            until: step.end.as_ref().and_then(|(seq, ..)| timeline.time_of(*seq)).unwrap_or(length),
+        });
+    }
+    spans
+}
+
+fn scales(timeline: &Timeline) -> Vec<ScaleMark> {
+    let mut marks = vec![];
+    for scale in timeline.set().into_iter().flat_map(|set| &set.scales).take(MAX_MARKS) {
+        let seq = scale.when.by;
+        let at = timeline.time_of(seq).unwrap_or(0);
+        marks.push(ScaleMark { text: format!("{} → {}", scale.from, scale.to), at, seq });
+    }
+    marks
+}
+
+fn gaps(timeline: &Timeline) -> Vec<GapSpan> {
+    let mut spans = vec![];
+    for gap in timeline.watch_gaps().iter().take(MAX_MARKS) {
+        let kind = words::kind(gap.kind);
+        spans.push(GapSpan {
+            kind: gap.kind,
+            text: format!("the watch on {kind} has a gap: {}", sanitize(&gap.reason)),
+            from: gap.when.after.and_then(|after| timeline.time_of(after)).unwrap_or(0),
+            until: timeline.time_of(gap.when.by).unwrap_or(0),
+        });
+    }
+    spans
+}
