@@ -54,6 +54,8 @@ pub enum Command {
     Judge(Judge),
     /// Print the report of the last grade again, or that of a recording.
     Show(Show),
+    /// Show what a recording holds: a lane for each pod and claim, over time.
+    Timeline(Timeline),
     /// Put back what an interrupted grade left behind.
     Restore(Restore),
     /// List the ten checks and their points.
@@ -247,6 +249,16 @@ pub struct Show {
     /// Which report.
     #[command(flatten)]
     pub reporting: Reporting,
+}
+
+/// `stsgrade timeline`.
+#[derive(Clone, Debug, Args)]
+pub struct Timeline {
+    /// The recording, or - for standard input.
+    pub recording: PathBuf,
+    /// Whether there is colour.
+    #[command(flatten)]
+    pub style: Style,
 }
 
 /// `stsgrade restore`.

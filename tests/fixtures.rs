@@ -30,9 +30,9 @@ const FILES: [&str; 5] =
 const MENDED: &str = "mended.yaml";
 
 /// A fixture: where it is, and what its folder says of it.
-struct Case {
-    folder: PathBuf,
-    name: String,
+pub(crate) struct Case {
+    pub(crate) folder: PathBuf,
+    pub(crate) name: String,
     kind: Kind,
 }
 
@@ -63,7 +63,7 @@ fn folders(path: &Path, wrong: &mut Vec<String>) -> Vec<String> {
 }
 
 /// All cases, and what is wrong with the tree itself.
-fn cases() -> (Vec<Case>, Vec<String>) {
+pub(crate) fn cases() -> (Vec<Case>, Vec<String>) {
     let (mut cases, mut wrong) = (vec![], vec![]);
     let mut add = |folder: PathBuf, kind: &Kind| {
         let name = folder.strip_prefix(root()).unwrap().display().to_string();

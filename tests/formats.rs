@@ -27,6 +27,8 @@ pub(crate) fn assert_well_formed(format: Format, page: &str, report: Option<&Rep
         Format::Autolab => autolab(page),
         Format::Check50 => json(page, "results", |test| test["passed"] == false),
         Format::Csv => csv(page),
+        Format::Html => html(page),
+        Format::Svg => return drop(xml(page)),
     };
     let Some(report) = report else { return };
     let failed = report.checks.iter().filter(|it| it.outcome == Outcome::Fail).count();
@@ -68,6 +70,63 @@ fn junit(page: &str) -> usize {
         .map(str::to_owned);
     assert!(counts.keys().all(|it| known.contains(it)), "an element of another's: {counts:?}");
     counts.get("failure").copied().unwrap_or_default()
+}
+
+/// All elements by name, with the text of those that are asked for. Nothing but elements,
+/// attributes, text and references is let through.
+fn xml(page: &str) -> Vec<(String, String)> {
+    let mut reader = quick_xml::Reader::from_str(page);
+    reader.config_mut().enable_all_checks(true);
+    let (mut open, mut closed): (Vec<(String, String)>, _) = (vec![], vec![]);
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Start(tag) => {
+                assert_attributes(&tag);
+                open.push((tag.name().as_ref().to_owned(), String::new()));
+            }
+            Event::Empty(tag) => assert_attributes(&tag),
+            Event::End(_) => {
+                let ended = open.pop().unwrap();
+                if let Some(around) = open.last_mut() {
+                    around.1.push_str(&ended.1);
+                }
+                closed.push(ended);
+            }
+            Event::Text(text) => {
+                if let Some(element) = open.last_mut() {
+                    element.1.push_str(&text);
+                }
+            }
+            Event::GeneralRef(_) | Event::DocType(_) => {}
+            Event::Eof => break,
+            other => panic!("{other:?} in {page}"),
+        }
+    }
+    assert!(open.is_empty() && !closed.is_empty(), "{page}");
+    closed
+}
+
+/// No attribute twice, none that runs anything, and all values whole.
+fn assert_attributes(tag: &quick_xml::events::BytesStart<'_>) {
+    for attribute in tag.attributes() {
+        let attribute = attribute.unwrap();
+        let (name, value) = (attribute.key.as_ref().to_owned(), attribute.value.to_string());
+        quick_xml::escape::unescape(&value).unwrap();
+        assert!(!name.starts_with("on") && name != "style", "{name}={value}");
+        assert!(name != "href" || value.starts_with('#'), "{name}={value}");
+        assert!(name != "src" && name != "srcdoc", "{name}={value}");
+    }
+}
+
+/// A page that may run its own script alone, and loads nothing.
+fn html(page: &str) -> usize {
+    let elements = xml(page);
+    let count = |name: &str| elements.iter().filter(|(it, _)| it == name).count();
+    assert_eq!((count("html"), count("body"), count("style")), (1, 1, 1), "{page}");
+    assert!(count("script") <= 1 && count("iframe") + count("object") == 0, "{page}");
+    assert!(page.contains("content=\"default-src &#39;none&#39;; style-src"), "{page}");
+    let failed = |(name, text): &&(String, String)| name == "summary" && text.ends_with("failed");
+    elements.iter().filter(failed).count()
 }
 
 fn csv(page: &str) -> usize {

@@ -14,4 +14,5 @@ mod report;
 mod rubric;
 mod schema;
 mod tidy;
+mod timeline;
 mod workflows;

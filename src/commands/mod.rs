@@ -10,6 +10,7 @@ mod record;
 mod restore;
 mod rubric;
 mod session;
+mod timeline;
 
 use std::{
     ffi::OsString,
@@ -43,6 +44,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Explain(args) => explain::run(&args),
         Command::Judge(args) => judge::run(&args),
         Command::Show(args) => judge::show(&args),
+        Command::Timeline(args) => timeline::run(&args),
         Command::Grade(args) => grade::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),

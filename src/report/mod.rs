@@ -13,6 +13,7 @@ pub mod drawing;
 mod files;
 mod github;
 mod gradescope;
+mod html;
 mod identity;
 mod json;
 mod junit;
@@ -24,8 +25,10 @@ pub mod schema;
 mod scoring;
 mod slow;
 mod summary;
+mod svg;
 mod tap;
 pub mod text;
+pub mod text_lanes;
 
 use checks::{
     CHECKS,
@@ -77,6 +80,10 @@ pub enum Format {
     Check50,
     /// For a spreadsheet: a header and one row.
     Csv,
+    /// A page that shows all, the timeline among it.
+    Html,
+    /// The timeline as a picture.
+    Svg,
 }
 
 /// What a run came to.
@@ -130,6 +137,8 @@ pub fn render(format: Format, view: &View<'_>) -> Vec<u8> {
         Format::Autolab => autolab::page(view),
         Format::Check50 => check50::page(view),
         Format::Csv => csv::page(view),
+        Format::Html => html::page(view),
+        Format::Svg => svg::page(view),
     }
 }
 

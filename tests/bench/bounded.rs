@@ -16,8 +16,8 @@ use std::{
 
 use serde_json::{Value, json};
 use stsgrade::{
-    recording::{Reader, fold},
-    report::{Report, Source},
+    recording::{Folded, Reader, fold},
+    report::{Format, Report, RunResult, Source, View, render},
 };
 
 /// How many lines are added. With so many, a quadratic judge takes tens of times as long as reading
@@ -28,6 +28,8 @@ const LINES: u64 = 20_000;
 const MOST_TIMES_READING: f64 = 8.0;
 /// How often a pair is measured before judging counts as too slow.
 const ROUNDS: u32 = 3;
+/// No page is larger than this, in bytes, whatever was recorded.
+const MAX_PAGE_BYTES: usize = 5_000_000;
 
 /// The recording's own objects, by which further ones are made.
 struct Sample {
@@ -113,10 +115,13 @@ fn read(recording: &[u8]) {
 }
 
 fn judge(recording: &[u8]) {
+    drop(judged(recording));
+}
+
+fn judged(recording: &[u8]) -> (Report, Folded) {
     let folded = fold(reader(recording)).unwrap();
-    let header = &folded.header;
-    let source = Source::of(header, folded.digest.clone());
-    drop(Report::of(&source, &folded.timeline));
+    let source = Source::of(&folded.header, folded.digest.clone());
+    (Report::of(&source, &folded.timeline), folded)
 }
 
 /// Fails where judging takes many times as long as reading.
@@ -137,6 +142,31 @@ fn assert_bounded(what: &str, sample: &Sample, line: impl Fn(u64) -> Value) {
     assert!(
         lowest < MOST_TIMES_READING,
         "{what}: judging {LINES} lines takes {lowest:.1} times as long as reading them"
+    );
+    assert_drawn(what, &recording);
+}
+
+/// Fails where the page with the timeline takes many times as long as reading, or is too large.
+#[track_caller]
+fn assert_drawn(what: &str, recording: &[u8]) {
+    let (report, folded) = judged(recording);
+    let view = View::plain(RunResult::Judged { report: &report, timeline: &folded.timeline });
+    let mut lowest = f64::INFINITY;
+    let mut bytes = 0;
+    for _ in 0..ROUNDS {
+        let reading = time(|| read(recording));
+        let begin = Instant::now();
+        bytes = render(Format::Html, &view).len();
+        lowest = lowest.min(begin.elapsed().as_secs_f64() / reading.as_secs_f64());
+        if lowest < MOST_TIMES_READING {
+            break;
+        }
+    }
+    println!("{lowest:6.2} times as long as reading: drawn, {bytes} bytes");
+    assert!(
+        lowest < MOST_TIMES_READING && bytes < MAX_PAGE_BYTES,
+        "{what}: drawing {LINES} lines takes {lowest:.1} times as long as reading them, {bytes} \
+         bytes"
     );
 }
 

@@ -12,8 +12,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use stsgrade::{
-    recording::{Reader, fold},
-    report::{Report, Source},
+    recording::{Folded, Reader, fold},
+    report::{Format, Report, RunResult, Source, View, render},
 };
 
 const LINES: usize = 100_000;
@@ -57,11 +57,25 @@ fn long_recording() -> Vec<u8> {
     out.into_bytes()
 }
 
+/// What the page of a recording of 100,000 lines may take, in bytes.
+const MAX_PAGE_BYTES: usize = 5_000_000;
+
 fn judge(recording: &[u8]) -> u32 {
+    judged(recording).0.score.earned.in_hundredths()
+}
+
+/// The page with the timeline, its length in bytes.
+fn draw(recording: &[u8]) -> usize {
+    let (report, folded) = judged(recording);
+    let result = RunResult::Judged { report: &report, timeline: &folded.timeline };
+    render(Format::Html, &View::plain(result)).len()
+}
+
+fn judged(recording: &[u8]) -> (Report, Folded) {
     let folded =
         fold(Reader::from(Box::new(Cursor::new(recording.to_vec())), "it").unwrap()).unwrap();
     let source = Source::of(&folded.header, folded.digest.clone());
-    Report::of(&source, &folded.timeline).score.earned.in_hundredths()
+    (Report::of(&source, &folded.timeline), folded)
 }
 
 fn benchmark(criterion: &mut Criterion) {
@@ -73,6 +87,9 @@ fn benchmark(criterion: &mut Criterion) {
         .sample_size(10)
         .measurement_time(Duration::from_secs(10));
     group.bench_function("judged", |bencher| bencher.iter(|| judge(black_box(&recording))));
+    assert!(draw(&recording) < MAX_PAGE_BYTES);
+    group
+        .bench_function("judged and drawn", |bencher| bencher.iter(|| draw(black_box(&recording))));
     group.bench_function("parsed into serde_json::Value", |bencher| {
         bencher.iter(|| {
             recording

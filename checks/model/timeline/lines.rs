@@ -111,12 +111,18 @@ impl Timeline {
             };
             wanted.add(lookup.seq, owner, name, "had its name asked of DNS");
         }
+        for service in self.services.values().flatten() {
+            let name = format!("Service {}", service.service.metadata.name);
+            let added = if service.added.after.is_none() { "was there" } else { "was added" };
+            wanted.add(service.added.by, LineOwner::Set, &name, added);
+            wanted.add_when(service.changed, || LineOwner::Set, &name, "had its spec changed");
+        }
         if let Some(set) = self.set() {
+            let added = if set.added.after.is_none() { "was there" } else { "was added" };
+            wanted.add(set.added.by, LineOwner::Set, &set.name, added);
             for scale in &set.scales {
                 wanted.add(scale.when.by, LineOwner::Set, &set.name, "had its replicas changed");
             }
-            let added = if set.added.after.is_none() { "was there" } else { "was added" };
-            wanted.add(set.added.by, LineOwner::Set, &set.name, added);
             wanted.add(set.changed.by, LineOwner::Set, &set.name, "had its spec changed");
         }
         wanted.found

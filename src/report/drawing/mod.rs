@@ -16,7 +16,8 @@ use crate::{
         sanitize::{clip, sanitize},
         words,
     },
-    report::Report,
+    report::{Report, summary},
+    rubric::Show,
 };
 
 pub use crate::report::drawing::{
@@ -24,7 +25,7 @@ pub use crate::report::drawing::{
     lanes::{Bar, BarState, Fact, Lane, LaneKind, Segment},
 };
 
-/// The most steps, changes of `spec.replicas` and gaps that are drawn, of each.
+/// The most steps and changes of `spec.replicas` that are drawn, of each.
 const MAX_MARKS: usize = 60;
 
 /// The most characters of one name.
@@ -35,6 +36,12 @@ const MAX_NAME_CHARS: usize = 63;
 pub struct Drawing {
     /// What is drawn, in a line.
     pub title: String,
+    /// The score.
+    pub score: String,
+    /// The digests of what was judged, and by what.
+    pub digests: String,
+    /// The rubric does not let the history be shown: there is nothing in the drawing.
+    pub is_withheld: bool,
     /// How long the judged part of the recording is, in nanoseconds; at least 1.
     pub length: u64,
     /// An ordinal's pods and then its claims, by rising ordinal.
@@ -47,7 +54,7 @@ pub struct Drawing {
     pub scales: Vec<ScaleMark>,
     /// The spans in which changes may have been missed.
     pub gaps: Vec<GapSpan>,
-    /// How many steps, changes of `spec.replicas` and gaps are not drawn.
+    /// How many steps and changes of `spec.replicas` are not drawn.
     pub marks_left_out: usize,
     /// The pods that came, or went, before their turn.
     pub arrows: Vec<Arrow>,
@@ -102,17 +109,24 @@ impl Drawing {
             || "no StatefulSet".to_owned(),
             |name| format!("StatefulSet {}", clip(name, MAX_NAME_CHARS)),
         );
+        // The history is a reason.
+        let is_withheld = report.show < Show::Reason;
+        let nothing = Timeline::default();
+        let timeline = if is_withheld { &nothing } else { timeline };
         let length = timeline.now().max(1);
         let mut evidence = cited::Evidence::of(timeline, report);
         let (lanes, ordinals_left_out) = lanes::of(timeline, &mut evidence, length);
-        let (steps, scales, gaps) = (steps(timeline, length), scales(timeline), gaps(timeline));
+        let (steps, scales, gaps) =
+            (steps(timeline, length), scales(timeline), gaps(timeline, length));
         let left_out = |all: usize, shown: usize| all.saturating_sub(shown);
         let marks_left_out = left_out(timeline.steps().len(), steps.len())
-            + left_out(timeline.set().map_or(0, |set| set.scales.len()), scales.len())
-            + left_out(timeline.watch_gaps().len(), gaps.len());
+            + left_out(timeline.set().map_or(0, |set| set.scales.len()), scales.len());
         let arrows = evidence.arrows(timeline, report, &lanes);
         Self {
             title: format!("{set} in namespace {}", clip(&report.namespace, MAX_NAME_CHARS)),
+            score: summary::score(report),
+            digests: summary::digests(report),
+            is_withheld,
             length,
             lanes,
             ordinals_left_out,
@@ -130,11 +144,6 @@ impl Drawing {
     pub fn cite(&self, seq: Seq) -> Option<&Cite> {
         let place = self.cites.binary_search_by_key(&seq, |it| it.seq).ok()?;
         Some(&self.cites[place])
-    }
-
-    /// The place of a lane.
-    pub(crate) fn lane_of(&self, bar: &str) -> Option<usize> {
-        self.lanes.iter().position(|lane| lane.bars.iter().any(|it| it.id == bar))
     }
 }
 
@@ -181,16 +190,21 @@ fn scales(timeline: &Timeline) -> Vec<ScaleMark> {
     marks
 }
 
-fn gaps(timeline: &Timeline) -> Vec<GapSpan> {
-    let mut spans = vec![];
-    for gap in timeline.watch_gaps().iter().take(MAX_MARKS) {
+/// Gaps of one kind that follow each other closely are drawn as one.
+fn gaps(timeline: &Timeline, length: u64) -> Vec<GapSpan> {
+    let near = length / 100;
+    let mut spans: Vec<GapSpan> = vec![];
+    for gap in timeline.watch_gaps() {
+        let from = gap.when.after.and_then(|after| timeline.time_of(after)).unwrap_or(0);
+        let until = timeline.time_of(gap.when.by).unwrap_or(0);
+        let last = spans.iter_mut().rev().find(|it| it.kind == gap.kind);
+        if let Some(last) = last.filter(|last| from <= last.until.saturating_add(near)) {
+            last.until = last.until.max(until);
+            continue;
+        }
         let kind = words::kind(gap.kind);
-        spans.push(GapSpan {
-            kind: gap.kind,
-            text: format!("the watch on {kind} has a gap: {}", sanitize(&gap.reason)),
-            from: gap.when.after.and_then(|after| timeline.time_of(after)).unwrap_or(0),
-            until: timeline.time_of(gap.when.by).unwrap_or(0),
-        });
+        let text = format!("the watch on {kind} has a gap: {}", sanitize(&gap.reason));
+        spans.push(GapSpan { kind: gap.kind, text, from, until });
     }
     spans
 }

@@ -1,0 +1,21 @@
+//! `stsgrade timeline`: what a recording shows, as lanes of text.
+
+use crate::{
+    cli::Timeline,
+    commands::{fail, judge, show},
+    console::terminal::TermStyle,
+    exit::Exit,
+    recording,
+    recording::Reader,
+    report::{drawing::Drawing, text_lanes},
+};
+
+pub(super) fn run(args: &Timeline) -> Exit {
+    match Reader::open(&args.recording).and_then(recording::fold) {
+        Ok(folded) => {
+            let drawing = Drawing::of(&folded.timeline, &judge::report(&folded));
+            show(text_lanes::page(&drawing, TermStyle::of_stdout(args.style.color)).as_bytes())
+        }
+        Err(error) => fail(&judge::unreadable(&error)),
+    }
+}

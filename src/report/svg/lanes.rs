@@ -1,0 +1,293 @@
+//! The lanes of the picture: bars, gaps, arrows and the lines that findings cite.
+
+use crate::report::{
+    drawing::{Bar, BarState, Cite, Lane, LaneKind, time},
+    svg::{
+        Picture,
+        layout::{Scale, lanes_of},
+    },
+};
+
+/// The least width of a bar, in ten-thousandths of the picture's.
+const BAR_PLACES: u64 = 25;
+
+/// The least width of a gap's hatching: it must be seen.
+const GAP_PLACES: u64 = 80;
+
+/// Where a bar stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot {
+    /// Its top, in pixels from the picture's.
+    pub(super) top: u32,
+    /// Its height in pixels.
+    pub(super) height: u32,
+}
+
+impl Picture<'_> {
+    pub(super) fn bars(&mut self) {
+        let drawing = self.drawing;
+        for (place, lane) in drawing.lanes.iter().enumerate() {
+            let (y, height) = self.layout.bars(place, lane.kind);
+            if lane.kind == LaneKind::Pod {
+                let (left, right) = (self.layout.left(), self.layout.x(drawing.length));
+                let y = self.layout.lanes[place].saturating_sub(2);
+                self.svg.empty(
+                    "line",
+                    &[("class", &"grid"), ("x1", &left), ("x2", &right), ("y1", &y), ("y2", &y)],
+                );
+            }
+            for bar in &lane.bars {
+                self.bar(bar, y, height, lane.kind);
+            }
+        }
+    }
+
+    /// The names of the rows, over all lines that cross them.
+    pub(super) fn labels(&mut self) {
+        let drawing = self.drawing;
+        self.label("name small", self.layout.steps, "Tour steps");
+        self.label("name small", self.layout.scales, "spec.replicas");
+        for (place, lane) in drawing.lanes.iter().enumerate() {
+            let class = if lane.kind == LaneKind::Pod { "name" } else { "quiet small" };
+            self.label(class, self.layout.lanes[place], &told(lane));
+        }
+        if drawing.lanes.is_empty() {
+            let top = self.layout.bottom.saturating_sub(16);
+            let told = if drawing.is_withheld {
+                "The rubric does not let the history be shown."
+            } else {
+                "No pod of a StatefulSet was seen."
+            };
+            self.label("quiet", top, told);
+        }
+    }
+
+    fn label(&mut self, class: &str, top: u32, text: &str) {
+        let left = self.layout.left();
+        self.svg.text("text", &[("class", &class), ("x", &left), ("y", &(top + 11))], text);
+    }
+
+    fn bar(&mut self, bar: &Bar, y: u32, height: u32, kind: LaneKind) {
+        let told = in_words(bar);
+        let is_link = matches!(self.layout.scale, Scale::Percent);
+        if is_link {
+            self.svg.open(
+                "a",
+                &[
+                    ("class", &"life"),
+                    ("id", &bar.id),
+                    ("href", &format_args!("#row-{}", bar.id)),
+                    ("aria-label", &told),
+                ],
+            );
+        } else {
+            self.svg.open(
+                "g",
+                &[
+                    ("class", &"life"),
+                    ("id", &bar.id),
+                    ("role", &"img"),
+                    ("tabindex", &0),
+                    ("aria-label", &told),
+                ],
+            );
+        }
+        self.svg.text("title", &[], &with_facts(bar));
+        let (from, until) = (self.layout.place(bar.from()), self.layout.place(bar.until()));
+        for segment in &bar.segments {
+            let inset = inset(segment.state, kind);
+            let from = self.layout.place(segment.from);
+            let width = self.layout.place(segment.until).saturating_sub(from).max(BAR_PLACES);
+            self.svg.empty(
+                "rect",
+                &[
+                    ("class", &segment.state.name().to_lowercase()),
+                    ("x", &self.layout.at(from)),
+                    ("y", &(y + inset)),
+                    ("width", &self.layout.at(width)),
+                    ("height", &(height - 2 * inset)),
+                ],
+            );
+        }
+        if !bar.from_before {
+            let x = self.layout.at(from);
+            self.svg.empty(
+                "line",
+                &[
+                    ("class", &"birth"),
+                    ("x1", &x),
+                    ("x2", &x),
+                    ("y1", &y.saturating_sub(2)),
+                    ("y2", &(y + height + 2)),
+                ],
+            );
+        }
+        let width = until.saturating_sub(from).max(BAR_PLACES);
+        self.svg.empty(
+            "rect",
+            &[
+                ("class", &"hit"),
+                ("x", &self.layout.at(from)),
+                ("y", &y.saturating_sub(2)),
+                ("width", &self.layout.at(width)),
+                ("height", &(height + 4)),
+            ],
+        );
+        self.svg.close(if is_link { "a" } else { "g" });
+    }
+
+    pub(super) fn gaps(&mut self) {
+        let drawing = self.drawing;
+        for gap in &drawing.gaps {
+            let Some(kind) = lanes_of(gap.kind) else { continue };
+            let from = self.layout.place(gap.from);
+            let width = self.layout.place(gap.until).saturating_sub(from).max(GAP_PLACES);
+            let told = format!("{}, {} to {}", gap.text, time(gap.from), time(gap.until));
+            self.svg.open("g", &[]);
+            self.svg.text("title", &[], &told);
+            for (place, _) in drawing.lanes.iter().enumerate().filter(|(_, it)| it.kind == kind) {
+                let (y, height) = self.layout.bars(place, kind);
+                self.svg.empty(
+                    "rect",
+                    &[
+                        ("class", &"gap"),
+                        ("x", &self.layout.at(from)),
+                        ("y", &y.saturating_sub(3)),
+                        ("width", &self.layout.at(width)),
+                        ("height", &(height + 6)),
+                    ],
+                );
+            }
+            self.svg.close("g");
+        }
+    }
+
+    pub(super) fn arrows(&mut self) {
+        let drawing = self.drawing;
+        for arrow in &drawing.arrows {
+            let (Some(from), Some(to)) =
+                (self.spots.get(arrow.from.as_str()), self.spots.get(arrow.to.as_str()))
+            else {
+                continue;
+            };
+            let x = self.layout.x(arrow.at);
+            let (y1, y2) = if from.top < to.top {
+                (from.top + from.height, to.top)
+            } else {
+                (from.top, to.top + to.height)
+            };
+            self.svg.open("g", &[]);
+            let tests = tests(&arrow.tests);
+            self.svg.text("title", &[], &format!("{} ({tests})", arrow.text));
+            self.svg.empty(
+                "line",
+                &[
+                    ("class", &"arrow"),
+                    ("x1", &x),
+                    ("x2", &x),
+                    ("y1", &y1),
+                    ("y2", &y2),
+                    ("marker-end", &"url(#head)"),
+                ],
+            );
+            self.svg.close("g");
+        }
+    }
+
+    pub(super) fn cites(&mut self) {
+        let drawing = self.drawing;
+        for cite in &drawing.cites {
+            let spot = cite.bar.as_deref().and_then(|bar| self.spots.get(bar)).copied();
+            let spot = spot.unwrap_or(Spot { top: self.layout.scales + 24, height: 12 });
+            self.cite(cite, spot);
+        }
+    }
+
+    fn cite(&mut self, cite: &Cite, spot: Spot) {
+        let x = self.layout.x(cite.at);
+        let (top, bottom) = (spot.top.saturating_sub(4), spot.top + spot.height + 4);
+        self.svg.open(
+            "g",
+            &[("class", &"cite"), ("id", &format_args!("seq-{}", cite.seq)), ("tabindex", &-1)],
+        );
+        let mut told = format!("seq {}, {}: {}", cite.seq, time(cite.at), cite.text);
+        if !cite.tests.is_empty() {
+            told.push_str(&format!(" ({})", tests(&cite.tests)));
+        }
+        self.svg.text("title", &[], &told);
+        if let Scale::Percent = self.layout.scale {
+            self.svg.empty(
+                "line",
+                &[("class", &"line"), ("x1", &x), ("x2", &x), ("y1", &top), ("y2", &bottom)],
+            );
+        }
+        if !cite.tests.is_empty() {
+            self.svg.open("svg", &[("x", &x), ("y", &top), ("overflow", &"visible")]);
+            self.svg.ours("<path class=\"finding\" d=\"M-5 -5h10l-5 8z\"/>");
+            self.svg.close("svg");
+        }
+        if let Scale::Percent = self.layout.scale {
+            let class = format!("told small {}", self.layout.long_anchor(cite.at));
+            let y = top.saturating_sub(7);
+            self.svg.text("text", &[("class", &class), ("x", &x), ("y", &y)], &told);
+        }
+        self.svg.close("g");
+    }
+}
+
+/// The lower a bar, the less its pod is there for anybody: so states are told without colours.
+const fn inset(state: BarState, kind: LaneKind) -> u32 {
+    match (kind, state) {
+        (LaneKind::Pod, BarState::Pending | BarState::Ended) => 6,
+        (LaneKind::Pod, BarState::Running) => 3,
+        (LaneKind::Claim, BarState::Pending) => 2,
+        _ => 0,
+    }
+}
+
+/// A lane's name, and what is most worth knowing of its newest life.
+fn told(lane: &Lane) -> String {
+    let Some(newest) = lane.bars.last() else { return format!("{}: never there", lane.name) };
+    let fact = |label| newest.facts.iter().find(|it| it.label == label).map(|it| &it.value);
+    match (lane.kind, fact("Restarts"), fact("Volume")) {
+        (LaneKind::Pod, Some(restarts), _) if restarts != "0" => {
+            format!("{} (restarts: {restarts})", lane.name)
+        }
+        (LaneKind::Claim, _, Some(volume)) => format!("{} on {volume}", lane.name),
+        _ => lane.name.clone(),
+    }
+}
+
+/// `Pod web-1: Pending 2.1 s to 3.0 s, Ready 3.0 s to 9.4 s`.
+pub(super) fn in_words(bar: &Bar) -> String {
+    format!("{}: {}", bar.title, states(bar))
+}
+
+/// The states of a bar with their times; of very many, the first and the last ones.
+pub(in crate::report) fn states(bar: &Bar) -> String {
+    const MOST: usize = 6;
+    let mut told = vec![];
+    let count = bar.segments.len();
+    for (place, segment) in bar.segments.iter().enumerate() {
+        if count > MOST && place == MOST / 2 {
+            told.push(format!("{} more states", count - MOST));
+        }
+        if count <= MOST || place < MOST / 2 || place >= count - MOST / 2 {
+            let name = segment.state.name();
+            told.push(format!("{name} {} to {}", time(segment.from), time(segment.until)));
+        }
+    }
+    told.join(", ")
+}
+
+fn with_facts(bar: &Bar) -> String {
+    let facts: Vec<String> =
+        bar.facts.iter().map(|it| format!("{}: {}", it.label, it.value)).collect();
+    format!("{}; {}", in_words(bar), facts.join("; "))
+}
+
+/// `test 2` or `tests 2, 7`.
+pub(in crate::report) fn tests(numbers: &[u8]) -> String {
+    let list: Vec<String> = numbers.iter().map(u8::to_string).collect();
+    format!("{} {}", if list.len() == 1 { "test" } else { "tests" }, list.join(", "))
+}

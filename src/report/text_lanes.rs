@@ -1,0 +1,227 @@
+//! The timeline as text: the same lanes as the picture, a character for each stretch of time.
+
+use checks::model::observation::Kind;
+
+use crate::{
+    console::{
+        sanitize::clip,
+        terminal::{TermStyle, Tone},
+    },
+    report::drawing::{BarState, Drawing, Lane, LaneKind, time},
+};
+
+/// The widest names of lanes, in characters.
+const MAX_LABEL: usize = 22;
+
+/// What a step's number is written as: one character each.
+const NUMBERS: &[u8] = b"123456789abcdefghijklmnopqrstuvwxyz";
+
+/// A character of a lane.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Cell {
+    sign: char,
+    tone: Option<Tone>,
+}
+
+const NOTHING: Cell = Cell { sign: ' ', tone: None };
+const NEXT_LIFE: Cell = Cell { sign: '|', tone: Some(Tone::Strong) };
+const GAP: Cell = Cell { sign: '?', tone: Some(Tone::Unsure) };
+const TOO_EARLY: Cell = Cell { sign: '!', tone: Some(Tone::Bad) };
+
+const fn cell(state: BarState) -> Cell {
+    match state {
+        BarState::Pending => Cell { sign: '.', tone: Some(Tone::Unsure) },
+        BarState::Running => Cell { sign: '-', tone: None },
+        BarState::Ready | BarState::Bound => Cell { sign: '=', tone: Some(Tone::Good) },
+        BarState::Ended => Cell { sign: '_', tone: Some(Tone::Bad) },
+        BarState::Terminating => Cell { sign: 'x', tone: Some(Tone::Strong) },
+        BarState::Several => Cell { sign: '*', tone: None },
+    }
+}
+
+/// The lanes of a recorded history, and what they show in words.
+#[must_use]
+pub fn page(drawing: &Drawing, style: TermStyle) -> String {
+    let names = drawing.lanes.iter().map(|it| label(it).chars().count());
+    let label = names.max().unwrap_or(0).max("spec.replicas".len());
+    let columns = style.width.saturating_sub(label + 2).max(10);
+    let mut page = Page { drawing, style, label, columns, out: String::new() };
+    page.head();
+    page.tour();
+    page.lanes();
+    page.notes();
+    page.out
+}
+
+struct Page<'d> {
+    drawing: &'d Drawing,
+    style: TermStyle,
+    label: usize,
+    columns: usize,
+    out: String,
+}
+
+impl Page<'_> {
+    fn head(&mut self) {
+        let told = format!("{}, {}", self.drawing.title, time(self.drawing.length));
+        self.wrapped("", &told, "");
+        self.out.push('\n');
+        // A time at the first column of every quarter.
+        let mut row = vec![NOTHING; self.columns];
+        for quarter in 0..4 {
+            let column = self.columns * quarter / 4;
+            let at = self.drawing.length / 4 * u64::try_from(quarter).unwrap_or(0);
+            write_into(&mut row, column, &time(at));
+        }
+        self.row("", &row);
+    }
+
+    fn tour(&mut self) {
+        let drawing = self.drawing;
+        let mut rows: Vec<Vec<Cell>> = vec![];
+        for (step, number) in drawing.steps.iter().zip(NUMBERS) {
+            let span = self.column(step.from)..=self.column_before(step.until, step.from);
+            let is_free = |row: &&mut Vec<Cell>| row[span.clone()].iter().all(|it| *it == NOTHING);
+            let tone = step.trouble.as_ref().map(|_| Tone::Bad);
+            let cell = Cell { sign: char::from(*number), tone };
+            match rows.iter_mut().find(is_free) {
+                Some(row) => row[span].fill(cell),
+                None => {
+                    let mut row = vec![NOTHING; self.columns];
+                    row[span].fill(cell);
+                    rows.push(row);
+                }
+            }
+        }
+        for (place, row) in rows.iter().enumerate() {
+            self.row(if place == 0 { "tour steps" } else { "" }, row);
+        }
+        let mut row = vec![NOTHING; self.columns];
+        for mark in &drawing.scales {
+            let to = mark.text.rsplit(' ').next().unwrap_or_default();
+            write_into(&mut row, self.column(mark.at), to);
+        }
+        self.row("spec.replicas", &row);
+    }
+
+    fn lanes(&mut self) {
+        let drawing = self.drawing;
+        for lane in &drawing.lanes {
+            let mut row = vec![NOTHING; self.columns];
+            let mut last = None;
+            for bar in &lane.bars {
+                for segment in &bar.segments {
+                    let until = self.column_before(segment.until, segment.from);
+                    row[self.column(segment.from)..=until].fill(cell(segment.state));
+                }
+                let first = self.column(bar.from());
+                if last.is_some_and(|last| first <= last + 1) {
+                    row[first] = NEXT_LIFE;
+                }
+                last = Some(self.column_before(bar.until(), bar.from()));
+            }
+            let hidden = match lane.kind {
+                LaneKind::Pod => Kind::Pod,
+                LaneKind::Claim => Kind::PersistentVolumeClaim,
+            };
+            for gap in drawing.gaps.iter().filter(|it| it.kind == hidden) {
+                row[self.column(gap.from)..=self.column_before(gap.until, gap.from)].fill(GAP);
+            }
+            for arrow in &drawing.arrows {
+                if lane.bars.iter().any(|it| it.id == arrow.to) {
+                    row[self.column(arrow.at)] = TOO_EARLY;
+                }
+            }
+            self.row(&label(lane), &row);
+        }
+        if drawing.lanes.is_empty() {
+            self.out.push_str("no pod of a StatefulSet was seen\n");
+        }
+    }
+
+    fn notes(&mut self) {
+        const STATES: [BarState; 4] =
+            [BarState::Pending, BarState::Running, BarState::Ready, BarState::Terminating];
+        let drawing = self.drawing;
+        let mut told: Vec<String> =
+            STATES.iter().map(|it| format!("{} {}", cell(*it).sign, it.name())).collect();
+        told[2].push_str(" (a claim: Bound)");
+        let marks = [
+            ("_", "ended"),
+            ("*", "several"),
+            ("|", "a next life"),
+            ("?", "gap"),
+            ("!", "too early"),
+        ];
+        let used = |sign: &str| {
+            let body = self.out.lines().skip(2).filter_map(|line| line.get(self.label..));
+            body.into_iter().any(|line| line.contains(sign))
+        };
+        for (sign, word) in marks {
+            if used(sign) {
+                told.push(format!("{sign} {word}"));
+            }
+        }
+        self.out.push('\n');
+        self.wrapped("", &told.join("   "), "");
+        for (step, number) in drawing.steps.iter().zip(NUMBERS) {
+            let trouble = step.trouble.as_ref().map(|it| format!(": {it}")).unwrap_or_default();
+            let first = format!("{} {:>8}  ", char::from(*number), time(step.from));
+            self.wrapped(&first, &format!("{}{trouble}", step.text), &" ".repeat(12));
+        }
+        for arrow in &drawing.arrows {
+            let first = format!("! {:>8}  ", time(arrow.at));
+            self.wrapped(&first, &format!("{} [seq {}]", arrow.text, arrow.seq), &" ".repeat(12));
+        }
+        for gap in &drawing.gaps {
+            let first = format!("? {:>8}  ", time(gap.from));
+            self.wrapped(&first, &gap.text, &" ".repeat(12));
+        }
+    }
+
+    fn wrapped(&mut self, first: &str, text: &str, further: &str) {
+        for line in self.style.wrap(first, text, further) {
+            self.out.push_str(&line);
+            self.out.push('\n');
+        }
+    }
+
+    /// A row, with runs of one colour painted at once.
+    fn row(&mut self, name: &str, cells: &[Cell]) {
+        let used = cells.iter().rposition(|it| *it != NOTHING).map_or(0, |last| last + 1);
+        let mut line = format!("{name:<width$}  ", width = self.label);
+        for run in cells[..used].chunk_by(|one, next| one.tone == next.tone) {
+            let text: String = run.iter().map(|it| it.sign).collect();
+            match run[0].tone {
+                Some(tone) => line.push_str(&self.style.paint(tone, &text)),
+                None => line.push_str(&text),
+            }
+        }
+        self.out.push_str(line.trim_end());
+        self.out.push('\n');
+    }
+
+    /// The column of a time.
+    fn column(&self, at: u64) -> usize {
+        let columns = u128::try_from(self.columns).unwrap_or(u128::MAX);
+        let column = u128::from(at) * columns / u128::from(self.drawing.length);
+        usize::try_from(column).unwrap_or(usize::MAX).min(self.columns - 1)
+    }
+
+    /// The last column of a span that ends at a time; at least that of its beginning.
+    fn column_before(&self, until: u64, from: u64) -> usize {
+        self.column(until.saturating_sub(1)).max(self.column(from))
+    }
+}
+
+fn label(lane: &Lane) -> String {
+    let name = clip(&lane.name, MAX_LABEL - 3);
+    if lane.kind == LaneKind::Claim { format!("  {name}") } else { name }
+}
+
+/// Writes text from a column on, where there is room.
+fn write_into(row: &mut [Cell], column: usize, text: &str) {
+    for (cell, sign) in row.iter_mut().skip(column).zip(text.chars()) {
+        *cell = Cell { sign, tone: None };
+    }
+}
