@@ -14,7 +14,7 @@ pub const MAX_SHOWN_CHARS: usize = 600;
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
         match c {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
@@ -23,11 +23,16 @@ pub fn escape(text: &str) -> String {
                 // Writing to a String cannot fail.
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
             }
-            '#' if out.ends_with('#') => out.push_str("\\#"),
+            '#' if out.ends_with('#') && is_command(&text[at + 1..]) => out.push_str("\\#"),
             c => out.push(c),
         }
     }
     out
+}
+
+/// Whether what follows `##` makes it a command: a word, perhaps, and a bracket.
+fn is_command(rest: &str) -> bool {
+    rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).starts_with('[')
 }
 
 /// A line of output, which no CI system takes for a command: one that begins with `::` does so
@@ -115,8 +120,10 @@ mod tests {
         assert_eq!(line("fe80::1 answers"), "fe80::1 answers");
         assert_eq!(
             escape("##[error] ##vso[task.complete] ###"),
-            "#\\#[error] #\\#vso[task.complete] #\\#\\#"
+            "#\\#[error] #\\#vso[task.complete] ###"
         );
+        // A shell's own words stay as they can be pasted.
+        assert_eq!(escape("${HOSTNAME##*-}"), "${HOSTNAME##*-}");
     }
 
     #[test]

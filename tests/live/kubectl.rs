@@ -28,7 +28,19 @@ impl Lab {
         Ok(())
     }
 
+    /// Tries again as kubectl does where the controller has changed the object meanwhile.
     async fn kubectl_apply_one(&self, manifest: &Manifest) -> Result<(), Box<Status>> {
+        const MOST_TRIES: usize = 5;
+        for _ in 1..MOST_TRIES {
+            match self.kubectl_apply_once(manifest).await {
+                Err(status) if status.is_conflict() => {}
+                applied => return applied,
+            }
+        }
+        self.kubectl_apply_once(manifest).await
+    }
+
+    async fn kubectl_apply_once(&self, manifest: &Manifest) -> Result<(), Box<Status>> {
         let mut wanted = manifest.value.clone();
         wanted["metadata"]["annotations"][LAST_APPLIED] = format!("{}\n", manifest.value).into();
         let collection = collection(&self.namespace, manifest.kind);

@@ -131,7 +131,11 @@ async fn mended_where_it_stands(lab: &Lab, mended: &Path, way: Way) -> Result<()
     let mut told: Vec<Ran> = vec![];
     for _ in 0..=DELETIONS {
         let is_refused = match way {
-            Way::Applied => lab.kubectl_apply(mended).await.is_err_and(|status| status.code == 422),
+            Way::Applied => match lab.kubectl_apply(mended).await {
+                Ok(()) => false,
+                Err(status) if status.code == 422 => true,
+                Err(status) => return Err(format!("the mended one: {status:?}")),
+            },
             Way::AppliedThenFile | Way::Files => true,
         };
         // Of what cannot be changed in place, `grade -f` tells the command.

@@ -210,12 +210,13 @@ fn of_status(status: &Status) -> Refusal {
 
 fn of_message(message: &str) -> Refusal {
     // The kubelet's words, and those of containerd and runc.
-    const NOT_RUNNING: [&str; 7] = [
+    const NOT_RUNNING: [&str; 8] = [
         "container not found",
         "error dialing backend",
         "not running",
         "no running task",
         "in a stopped container",
+        "in a stopped state",
         "setns",
         "task: not found",
     ];
@@ -271,6 +272,8 @@ mod tests {
             "error executing command in container: failed to exec in container: failed to load \
             task: no running task found: task c471 not found",
             r#"failed to start exec "667f": OCI runtime exec failed: exec failed: cannot exec in a stopped container: unknown"#,
+            "failed to exec in container: failed to create exec \"7356\": cannot exec in a stopped \
+            state: unknown",
             "OCI runtime exec failed: exec failed: unable to start container process: error \
             executing setns process: open /proc/7/ns/ipc: no such file or directory",
         ] {
