@@ -1,7 +1,7 @@
 //! Diagnosis: the one table that says whose fault it is when the set cannot get where it was asked
 //! to go.
 //!
-//! [`rows`] holds the table. A row looks at one pod (or at the set that cannot make it)
+//! [`mod@rows`] holds the table. A row looks at one pod (or at the set that cannot make it)
 //! and either recognises its case or not; the first that does names the obstacle. Where no row is
 //! sure, the cluster is to blame: a wrong Fail is worse than another run.
 

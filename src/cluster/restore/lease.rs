@@ -5,7 +5,7 @@
 //! ([`Term`]). Whoever finds one that stands judges its holder dead by watching `renewTime` stand
 //! still for the whole duration, never by comparing two machines' clocks, and takes the Lease
 //! before it puts anything back. Anybody who may write Leases can forge one, so it is not trusted
-//! when it is read: see [`super::restore`].
+//! when it is read: see [`crate::cluster::restore`].
 
 use crate::cluster::client::failure_id;
 use std::{
