@@ -68,18 +68,7 @@ mod tests {
     fn replaced(writes: Writes) -> History {
         let mut history = History::new();
         history.writes = writes;
-        history
-            .service()
-            .set(Change::Added)
-            .subject()
-            .up(0)
-            .up(1)
-            .up(2)
-            .inspect()
-            .down(1)
-            .up(1)
-            .inspect_one(1)
-            .end()
+        history.create().inspect().down(1).up(1).inspect_one(1).end()
     }
 
     #[test]
@@ -116,7 +105,7 @@ mod tests {
         let mut history = History::new();
         history.writes =
             |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
-        history = history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect();
+        history = history.create().inspect();
         for ordinal in [1, 2] {
             history = history.down(ordinal).claim(ordinal).add(ordinal).ready(ordinal).pod(
                 ordinal,
@@ -198,18 +187,7 @@ mod tests {
     fn a_missing_canary_fails_only_where_nothing_else_proves_the_content() {
         let mut history = History::new();
         history.writes = |_, _, _| None;
-        let mut wiped = history
-            .service()
-            .set(Change::Added)
-            .subject()
-            .up(0)
-            .up(1)
-            .up(2)
-            .inspect()
-            .down(1)
-            .up(1)
-            .inspect_one(1)
-            .end();
+        let mut wiped = history.create().inspect().down(1).up(1).inspect_one(1).end();
         for line in wiped.lines.iter_mut().rev().take(5) {
             if let crate::model::What::Canary(canary) = &mut line.what {
                 canary.saw.iter_mut().for_each(Vec::clear);
@@ -220,16 +198,7 @@ mod tests {
 
     #[test]
     fn a_replacement_that_nobody_could_read_is_unseen() {
-        let unread = History::new()
-            .service()
-            .set(Change::Added)
-            .subject()
-            .up(0)
-            .up(1)
-            .up(2)
-            .down(1)
-            .up(1)
-            .end();
+        let unread = History::new().create().down(1).up(1).end();
         unread.assert("identity_persistence", Inconclusive, &[]);
     }
 
@@ -242,8 +211,7 @@ mod tests {
 
     #[test]
     fn what_was_replaced_before_anybody_looked_shows_nothing() {
-        let early =
-            History::new().service().set(Change::Added).subject().up(0).up(1).up(2).down(1).up(1);
+        let early = History::new().create().down(1).up(1);
         early.clone().inspect().end().assert("identity_persistence", Inconclusive, &[]);
         early.inspect().down(2).up(2).inspect_one(2).end().assert(
             "identity_persistence",

@@ -227,7 +227,7 @@ mod tests {
         let mut history = History::new();
         history.spec.volume_claim_templates.clear();
         history.spec.template.spec.volumes = vec![Volume { name: "data".to_owned(), ..volume }];
-        history.service().set(Change::Added).subject().up(0).up(1).up(2).end()
+        history.create().end()
     }
 
     #[test]
@@ -320,11 +320,7 @@ mod tests {
     fn a_template_that_nobody_mounts_fails() {
         let mut history = History::new();
         history.spec.template.spec.containers[0].volume_mounts.clear();
-        history.service().set(Change::Added).subject().up(0).up(1).up(2).end().assert(
-            "persistent_storage",
-            Fail,
-            &["not_mounted"],
-        );
+        history.create().end().assert("persistent_storage", Fail, &["not_mounted"]);
     }
 
     #[test]

@@ -252,17 +252,7 @@ mod tests {
     fn pods_without_claims_fail() {
         let mut history = History::new();
         history.spec.volume_claim_templates.clear();
-        let history = history
-            .service()
-            .set(Change::Added)
-            .subject()
-            .up(0)
-            .up(1)
-            .up(2)
-            .scale(1)
-            .down(2)
-            .down(1)
-            .end();
+        let history = history.create().scale(1).down(2).down(1).end();
         history.assert("pvc_retention", Fail, &["no_volume"]);
     }
 

@@ -108,11 +108,7 @@ mod tests {
         let mut history = History::new();
         history.writes =
             |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
-        history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().tour().assert(
-            "pvc_reuse",
-            Fail,
-            &["overwritten_at_start"],
-        );
+        history.create().inspect().tour().assert("pvc_reuse", Fail, &["overwritten_at_start"]);
     }
 
     /// Catches a claim that never quite goes, because of a finalizer, leaving the test undecided

@@ -180,10 +180,6 @@ mod tests {
     fn the_default_policy_need_not_be_named() {
         let mut history = History::new();
         history.spec.pod_management_policy.clear();
-        history.service().set(Change::Added).subject().up(0).up(1).up(2).end().assert(
-            "sequential_creation",
-            Pass,
-            &[],
-        );
+        history.create().end().assert("sequential_creation", Pass, &[]);
     }
 }

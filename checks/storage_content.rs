@@ -166,14 +166,14 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         What,
-        observation::{Canary, Change},
+        observation::Canary,
         testing::history::{History, Writes},
     };
 
     fn wrote(writes: Writes) -> History {
         let mut history = History::new();
         history.writes = writes;
-        history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().end()
+        history.create().inspect().end()
     }
 
     #[test]
@@ -231,11 +231,7 @@ mod tests {
 
     #[test]
     fn unread_files_are_unseen() {
-        History::new().service().set(Change::Added).subject().up(0).up(1).up(2).end().assert(
-            "storage_content",
-            Inconclusive,
-            &[],
-        );
+        History::new().create().end().assert("storage_content", Inconclusive, &[]);
     }
 
     #[test]

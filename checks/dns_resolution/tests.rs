@@ -95,8 +95,7 @@ fn an_answer_for_the_old_address_is_not_yet_and_a_later_life_proves_the_name() {
 /// Three pods, of which the second one's name is asked `seconds` after the EndpointSlice
 /// carried it.
 fn asked_after(seconds: u64, with: impl FnOnce(&mut Lookup)) -> History {
-    let up =
-        History::new().service().set(Change::Added).subject().up(0).up(1).up(2).lookup(0).lookup(2);
+    let up = History::new().create().lookup(0).lookup(2);
     let carried = up
         .lines
         .iter()
@@ -131,17 +130,7 @@ fn a_wrong_answer_counts_when_servers_have_forgotten_the_older_one() {
 
 #[test]
 fn a_wrong_answer_about_a_pod_that_the_slices_do_not_carry_does_not_count() {
-    let up = || {
-        History::new()
-            .service()
-            .set(Change::Added)
-            .subject()
-            .up(0)
-            .up(1)
-            .up(2)
-            .inspect_one(0)
-            .inspect_one(2)
-    };
+    let up = || History::new().create().inspect_one(0).inspect_one(2);
     let late = |it: &mut Lookup| {
         (it.error, it.began) = (Some("NXDOMAIN".to_owned()), it.began + 60_000_000_000)
     };
@@ -162,7 +151,7 @@ fn a_wrong_answer_about_a_pod_that_the_slices_do_not_carry_does_not_count() {
 fn an_answer_that_the_slices_do_not_agree_with_shows_nothing() {
     // The container's own tool tells the right address, but the Service has no endpoint of this
     // pod.
-    let up = History::new().service().set(Change::Added).subject().up(0).up(1).up(2).slice();
+    let up = History::new().create().slice();
     let Some(What::Object(_, Object::EndpointSlice(slice))) =
         up.lines.last().map(|it| it.what.clone())
     else {
@@ -170,8 +159,7 @@ fn an_answer_that_the_slices_do_not_agree_with_shows_nothing() {
     };
     let others =
         slice.endpoints.into_iter().filter(|it| it.hostname.as_deref() != Some("web-1")).collect();
-    let up =
-        History::new().service().set(Change::Added).subject().up(0).up(1).up(2).slice_of(others);
+    let up = History::new().create().slice_of(others);
     let forged = [0, 1, 2].into_iter().fold(up, History::lookup_as_it_is);
     forged.end().assert("dns_resolution", Inconclusive, &[]);
 }
@@ -208,7 +196,7 @@ fn a_name_that_the_slices_give_to_another_pod_too_fails_whatever_is_answered() {
         };
         history.slice_of(slice.endpoints.into_iter().chain([twin]).collect())
     };
-    let up = || History::new().service().set(Change::Added).subject().up(0).up(1).up(2);
+    let up = || History::new().create();
     let answered = |history: History| [0, 1, 2].into_iter().fold(history, History::lookup_as_it_is);
     answered(twin(up())).end().assert("dns_resolution", Fail, &["name_of_two_pods"]);
     // Once it is gone, the right answer counts.
@@ -229,7 +217,7 @@ fn one_of_a_pod_s_ip_families_is_enough() {
 
 #[test]
 fn a_server_that_does_not_answer_is_the_clusters_trouble() {
-    let history = History::new().service().set(Change::Added).subject().up(0).up(1).up(2);
+    let history = History::new().create();
     let asked = [0, 1, 2].into_iter().fold(history, |history, ordinal| {
         history.lookup_with(ordinal, |it| it.error = Some("timed out".to_owned()))
     });

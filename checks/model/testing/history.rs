@@ -91,7 +91,12 @@ impl History {
 
     /// A good submission of three, applied while the watches were open, read and asked for.
     pub(crate) fn created() -> Self {
-        Self::new().service().set(Change::Added).subject().up(0).up(1).up(2).inspect()
+        Self::new().create().inspect()
+    }
+
+    /// The Service and the set are applied while the watches are open, and three pods come in order.
+    pub(crate) fn create(self) -> Self {
+        self.service().set(Change::Added).subject().up(0).up(1).up(2)
     }
 
     /// The whole tour of a good submission whose creation was witnessed.

@@ -249,8 +249,7 @@ fn no_end_leaves_retention_open() {
 
 #[test]
 fn claims_deleted_when_scaled_fail_retention_and_reuse() {
-    let mut history =
-        deleting_when_scaled().service().set(Change::Added).subject().up(0).up(1).up(2).inspect();
+    let mut history = deleting_when_scaled().create().inspect();
     history =
         history.down(1).up(1).inspect_one(1).scale(5).up(3).up(4).inspect_one(3).inspect_one(4);
     let owned_by_pod = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {

@@ -258,7 +258,7 @@ mod tests {
             name: "init".to_owned(),
             ..again(ended("2026-11-23T00:00:00Z", "2026-11-23T00:00:20Z"))
         };
-        let up = history.service().set(Change::Added).subject().up(0).up(1).up(2);
+        let up = history.create();
         up.pod(0, Change::Modified, |pod| pod.status.init_container_statuses = vec![status])
             .timeline()
     }

@@ -173,7 +173,7 @@ fn another_pod_has_the_name() {
     };
     let mut history = History::new();
     history.spec.selector.match_labels.insert("app".to_owned(), "web".to_owned());
-    let up = history.service().set(Change::Added).subject().up(0).up(1).up(2);
+    let up = history.create();
     let lost = up.clone().pod(1, Change::Modified, strip);
     stops(&lost, "name_taken", Cluster);
     assert_eq!(lost.clone().timeline().settled_or_awaited(), lost.timeline().settled_or_awaited());

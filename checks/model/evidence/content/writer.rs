@@ -423,29 +423,16 @@ impl<'r, 't> SameLine<'r, 't> {
                     continue;
                 }
                 match self.follow(&digits) {
-                    Some((base, step, Explained::No)) => {
-                        places.push(Place {
-                            key: key.to_owned(),
-                            line: self.line,
-                            word,
-                            part,
-                            base,
-                            step,
-                            is_unsure: false,
-                        });
-                    }
-                    Some((base, step, Explained::Perhaps)) => {
-                        places.push(Place {
-                            key: key.to_owned(),
-                            line: self.line,
-                            word,
-                            part,
-                            base,
-                            step,
-                            is_unsure: true,
-                        });
-                    }
                     Some((_, _, Explained::Yes)) => {}
+                    Some((base, step, explained)) => places.push(Place {
+                        key: key.to_owned(),
+                        line: self.line,
+                        word,
+                        part,
+                        base,
+                        step,
+                        is_unsure: matches!(explained, Explained::Perhaps),
+                    }),
                     None => noise += 1,
                 }
             }

@@ -298,7 +298,7 @@ fn a_leftover_s_settled_period_is_not_the_submission_s() {
         });
         history = history.ready(ordinal);
     }
-    let history = history.service().set(Change::Added).subject().up(0).up(1).up(2).inspect().tour();
+    let history = history.create().inspect().tour();
     assert_eq!(history.letters(), "PPPPPPPPPP");
 }
 
@@ -316,16 +316,7 @@ fn a_return_is_not_paired_across_a_change_of_the_retention_policy() {
         claim.metadata.owner_references =
             vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
     };
-    let scaled_down = history
-        .service()
-        .set(Change::Added)
-        .subject()
-        .up(0)
-        .up(1)
-        .up(2)
-        .inspect()
-        .scale(2)
-        .claim_line(2, Change::Modified, owned);
+    let scaled_down = history.create().inspect().scale(2).claim_line(2, Change::Modified, owned);
     let mut mended = scaled_down.down(2).claim_line(2, Change::Deleted, |_| {});
     mended.spec.persistent_volume_claim_retention_policy = policy("Retain");
     let back = mended.set(Change::Modified).scale(3).up(2).inspect_one(2);
