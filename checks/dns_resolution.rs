@@ -141,8 +141,7 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
 
 /// Whether a Service selects the pods that the set's template describes.
 fn selects(service: &ServiceLife, set: &SetLife) -> bool {
-    let (selector, labels) = (&service.spec().selector, &set.spec.template.metadata.labels);
-    !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    service.spec().selects(&set.spec.template.metadata.labels)
 }
 
 /// What to do where another Service stands that would do as it is.

@@ -29,9 +29,8 @@ impl StepBudget {
     #[must_use]
     pub fn of(spec: &StatefulSetSpec) -> Self {
         let pod = &spec.template.spec;
-        let grace = pod.termination_grace_period_seconds.unwrap_or(30);
-        let probes: i64 =
-            pod.containers.iter().chain(&pod.init_containers).map(probing).max().unwrap_or(0);
+        let grace = pod.grace_seconds();
+        let probes: i64 = pod.all_containers().map(probing).max().unwrap_or(0);
         // The controller was seen to take up to twice minReadySeconds before the next pod.
         let ready = 2 * i64::from(spec.min_ready_seconds);
         Self { grace: seconds(grace), scale_up: START + seconds(probes.saturating_add(ready)) }

@@ -42,7 +42,7 @@ pub fn mask_observation(what: &mut What) {
         }
         What::Object(_, Object::StatefulSet(StatefulSet { spec: Some(spec), .. })) => {
             let pod = &mut spec.template.spec;
-            for container in pod.init_containers.iter_mut().chain(&mut pod.containers) {
+            for container in pod.all_containers_mut() {
                 let words = container.command.iter_mut().chain(&mut container.args);
                 words.for_each(|word| *word = mask_script(word));
             }

@@ -11,7 +11,7 @@ const SHORTEST_GRACE_SECONDS: i64 = 10;
 /// handler for it (man 2 kill, "Notes"), and `sh -c` sets none.
 pub(super) fn note(timeline: &Timeline) -> Option<String> {
     let set = timeline.set()?;
-    let grace = set.spec.template.spec.termination_grace_period_seconds.unwrap_or(30);
+    let grace = set.spec.template.spec.grace_seconds();
     if grace < SHORTEST_GRACE_SECONDS {
         return None;
     }

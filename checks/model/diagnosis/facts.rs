@@ -60,9 +60,7 @@ impl<'t> OrdinalFacts<'t> {
     }
 
     pub(crate) fn statuses(&self) -> impl Iterator<Item = &'t ContainerStatus> {
-        self.pod.into_iter().flat_map(|pod| {
-            pod.pod.status.init_container_statuses.iter().chain(&pod.pod.status.container_statuses)
-        })
+        self.pod.into_iter().flat_map(|pod| pod.pod.status.all_containers())
     }
 
     /// The line at which the submission had been applied, if the grader did that.

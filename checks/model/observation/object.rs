@@ -542,6 +542,44 @@ objects! {
 }
 
 /// What is left out of the recording.
+/// The grace period where the template says none: the API server's default for
+/// `terminationGracePeriodSeconds`.
+pub const DEFAULT_GRACE_SECONDS: i64 = 30;
+
+impl PodSpec {
+    /// The init containers, then the others.
+    pub fn all_containers(&self) -> impl Iterator<Item = &Container> {
+        self.init_containers.iter().chain(&self.containers)
+    }
+
+    /// The same, to be changed.
+    pub fn all_containers_mut(&mut self) -> impl Iterator<Item = &mut Container> {
+        self.init_containers.iter_mut().chain(&mut self.containers)
+    }
+
+    /// How long a pod may take to stop, in seconds.
+    #[must_use]
+    pub fn grace_seconds(&self) -> i64 {
+        self.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECONDS)
+    }
+}
+
+impl PodStatus {
+    /// What is told of the init containers, then of the others.
+    pub fn all_containers(&self) -> impl Iterator<Item = &ContainerStatus> {
+        self.init_container_statuses.iter().chain(&self.container_statuses)
+    }
+}
+
+impl ServiceSpec {
+    /// Whether it selects pods with these labels; a Service without a selector selects none.
+    #[must_use]
+    pub fn selects(&self, labels: &BTreeMap<String, String>) -> bool {
+        !self.selector.is_empty()
+            && self.selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    }
+}
+
 /// Stands at the end of a command of which only the beginning is kept.
 pub const CUT: &str = "…";
 

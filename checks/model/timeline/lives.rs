@@ -156,13 +156,7 @@ impl PodLife {
     /// `None` where one was started again since.
     #[must_use]
     pub fn first_start(&self) -> Option<i64> {
-        let statuses = || {
-            self.pod
-                .status
-                .init_container_statuses
-                .iter()
-                .chain(&self.pod.status.container_statuses)
-        };
+        let statuses = || self.pod.status.all_containers();
         if statuses().any(|it| it.restart_count > 0) {
             return None;
         }
@@ -179,12 +173,7 @@ impl PodLife {
     /// When the first of its containers that is still known of started, in seconds since the epoch
     /// by the node's clock.
     pub(crate) fn earliest_start(&self) -> Option<i64> {
-        let statuses = self
-            .pod
-            .status
-            .init_container_statuses
-            .iter()
-            .chain(&self.pod.status.container_statuses);
+        let statuses = self.pod.status.all_containers();
         let mut starts = vec![];
         for state in statuses.flat_map(|it| [&it.state, &it.last_state]) {
             let running = state.running.as_ref().and_then(|it| it.started_at.as_deref());
@@ -201,9 +190,9 @@ impl PodLife {
     #[must_use]
     pub fn claims(&self) -> Vec<(String, String)> {
         let spec = self.spec();
-        let containers = || spec.containers.iter().chain(&spec.init_containers);
         let mounted = |volume: &str| {
-            containers().any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume))
+            spec.all_containers()
+                .any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume))
                 || self.has_as_device(volume)
         };
         spec.volumes
@@ -224,10 +213,8 @@ impl PodLife {
     /// Whether a container has a volume as a raw device: it holds no files.
     #[must_use]
     pub fn has_as_device(&self, volume: &str) -> bool {
-        let spec = self.spec();
-        spec.containers
-            .iter()
-            .chain(&spec.init_containers)
+        self.spec()
+            .all_containers()
             .any(|it| it.volume_devices.iter().any(|device| device.name == volume))
     }
 }

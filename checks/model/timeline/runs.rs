@@ -181,12 +181,7 @@ impl PodLife {
 
     /// Whether a container of it does not run now, and was started again before.
     pub(crate) fn may_be_in_a_crash_loop(&self) -> bool {
-        let statuses = self
-            .pod
-            .status
-            .init_container_statuses
-            .iter()
-            .chain(&self.pod.status.container_statuses);
+        let statuses = self.pod.status.all_containers();
         self.deletion_requested.is_none()
             && statuses.filter(|it| it.restart_count > 1).any(|it| it.state.running.is_none())
     }
@@ -259,8 +254,7 @@ fn is_own_doing(ended: &Terminated, now: &Circumstances) -> bool {
 
 /// The latest stamp of a pod's containers, in seconds since the epoch.
 pub(crate) fn latest_stamp(pod: &Pod) -> Option<i64> {
-    let statuses = pod.status.init_container_statuses.iter().chain(&pod.status.container_statuses);
-    let stamps = statuses.flat_map(|it| {
+    let stamps = pod.status.all_containers().flat_map(|it| {
         let running = it.state.running.as_ref().and_then(|it| it.started_at.as_deref());
         let ended = [&it.state.terminated, &it.last_state.terminated]
             .into_iter()

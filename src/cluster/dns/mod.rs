@@ -414,9 +414,7 @@ fn can_carry(timeline: &Timeline) -> bool {
     let (Some(set), Some(service)) = (timeline.set(), timeline.governing_service()) else {
         return false;
     };
-    let labels = &set.spec.template.metadata.labels;
-    let selector = &service.spec().selector;
-    !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    service.spec().selects(&set.spec.template.metadata.labels)
 }
 
 fn is_carried(timeline: &Timeline, service: &str, pod: &PodLife) -> bool {

@@ -242,9 +242,8 @@ pub(crate) fn reference(pod: &PodLife) -> Reference {
 
 /// Whether one of a pod's containers runs now.
 pub(crate) fn runs(pod: &PodLife, container: &str) -> bool {
-    let status = &pod.pod.status;
     let is_up = |it: &ContainerStatus| it.name == container && it.state.running.is_some();
-    status.container_statuses.iter().chain(&status.init_container_statuses).any(is_up)
+    pod.pod.status.all_containers().any(is_up)
 }
 
 #[cfg(test)]

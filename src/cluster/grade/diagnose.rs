@@ -98,13 +98,7 @@ impl<'a> Diagnostician<'a> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = vec![];
         for pod in timeline.owned() {
-            for status in pod
-                .pod
-                .status
-                .init_container_statuses
-                .iter()
-                .chain(&pod.pod.status.container_statuses)
-            {
+            for status in pod.pod.status.all_containers() {
                 if is_unwell(pod, status)
                     && known.insert((
                         pod.uid().to_owned(),

@@ -87,7 +87,7 @@ fn slim(object: &mut Object) {
     }
     // The template says what its pods run.
     if let Object::Pod(Pod { spec: Some(spec), .. }) = object {
-        for container in spec.init_containers.iter_mut().chain(&mut spec.containers) {
+        for container in spec.all_containers_mut() {
             container.command.clear();
             container.args.clear();
         }
@@ -97,7 +97,7 @@ fn slim(object: &mut Object) {
     {
         spec.template.metadata.annotations.clear();
         let pod = &mut spec.template.spec;
-        for container in pod.init_containers.iter_mut().chain(&mut pod.containers) {
+        for container in pod.all_containers_mut() {
             bound(&mut container.command);
             bound(&mut container.args);
         }

@@ -197,7 +197,7 @@ fn is_limited(facts: &OrdinalFacts<'_>, container: &str) -> bool {
     let template = facts.timeline.set().map(|set| &set.spec.template.spec);
     template
         .into_iter()
-        .flat_map(|it| it.containers.iter().chain(&it.init_containers))
+        .flat_map(|it| it.all_containers())
         .any(|it| it.name == container && it.resources.limits.contains_key("memory"))
 }
 

@@ -147,7 +147,6 @@ fn exceeds_limit_range_by_choice(facts: &OrdinalFacts<'_>, message: &str) -> Opt
         return Some(bound == "maximum " && most.is_some_and(|most| most >= LEAST_STORAGE));
     }
     let template = &facts.timeline.set()?.spec.template.spec;
-    let mut resources =
-        template.containers.iter().chain(&template.init_containers).map(|it| &it.resources);
+    let mut resources = template.all_containers().map(|it| &it.resources);
     Some(resources.any(|it| it.limits.contains_key(resource) || it.requests.contains_key(resource)))
 }
