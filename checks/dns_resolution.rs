@@ -18,8 +18,6 @@ pub(crate) const CHECK: Check = Check {
     why: "Members of a system find each other by names that outlive the pods' addresses.",
     remedy: "Make a headless Service (`clusterIP: None`) that selects the pods, and name it in \
         `spec.serviceName`.",
-    see: "kubectl get svc,endpointslices -n NS\nkubectl exec SET-0 -n NS -- nslookup \
-        SET-1.SERVICE.NS.svc.cluster.local",
     points: 10,
     criteria: &["governing_service", "selector", "pod_name", "service_name", "new_address"],
     judge,

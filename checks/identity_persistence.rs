@@ -14,8 +14,6 @@ pub(crate) const CHECK: Check = Check {
     why: "A member of a distributed system that comes back must be the one that went.",
     remedy: "Keep the data on a claim from `volumeClaimTemplates`, and write the identity only \
         where it is not there yet.",
-    see: "kubectl exec SET-1 -n NS -- cat /data/id    # your file\nkubectl delete pod SET-1 -n \
-        NS\nkubectl exec SET-1 -n NS -- cat /data/id    # the same?",
     points: 10,
     criteria: &["came_back", "same_claim", "original_content", "canary"],
     judge,

@@ -38,9 +38,6 @@ pub struct Check {
     pub why: &'static str,
     /// How to win the points, when no mistake of the catalogue explains the loss.
     pub remedy: &'static str,
-    /// The kubectl commands, one a line, by which a student sees it; `SET`, `SERVICE` and `NS`
-    /// stand for the names.
-    pub see: &'static str,
     /// Points for passing.
     pub points: u32,
     /// The stable names of its criteria, beside [`STAYS_UP`], which every check has.

@@ -12,7 +12,6 @@ pub(crate) const CHECK: Check = Check {
     asked: "When you scale down, pods are deleted in reverse order (highest ordinal first).",
     why: "The newest replicas hold the least, so they go first, and never two at once.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady.",
-    see: "kubectl scale statefulset SET -n NS --replicas=1\nkubectl get pods -n NS -w",
     points: 10,
     criteria: &["scaled_down", "gone_before_next"],
     judge,

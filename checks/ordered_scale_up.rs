@@ -13,7 +13,6 @@ pub(crate) const CHECK: Check = Check {
     why: "A new member joins a system whose older members are all there.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become \
         Ready.",
-    see: "kubectl scale statefulset SET -n NS --replicas=5\nkubectl get pods -n NS -w",
     points: 10,
     criteria: &["scaled_up", "ordered_ready", "ready_before_next"],
     judge,

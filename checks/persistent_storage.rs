@@ -17,7 +17,6 @@ pub(crate) const CHECK: Check = Check {
     why: "Data that belongs to one member must follow that member, and no other.",
     remedy: "Add `volumeClaimTemplates` with `storage: 50Mi` or more, and mount the template's \
         volume in the container.",
-    see: "kubectl get pvc -n NS",
     points: 10,
     criteria: &["own_claim", "own_volume", "not_shared", "size"],
     judge,

@@ -14,7 +14,6 @@ pub(crate) const CHECK: Check = Check {
         Replicas: at least 3 pods.",
     why: "A stable name is what other programs, and the pod's own storage, are tied to.",
     remedy: "Let a StatefulSet with `replicas: 3` or more make the pods.",
-    see: "kubectl get pods -n NS",
     points: 10,
     criteria: &["exact_names", "three_replicas"],
     judge,

@@ -14,7 +14,6 @@ pub(crate) const CHECK: Check = Check {
     why: "Scaling down must never lose data: whoever scales down by mistake wants it back.",
     remedy: "Leave `persistentVolumeClaimRetentionPolicy.whenScaled` at Retain, and keep the data \
         on claims.",
-    see: "kubectl scale statefulset SET -n NS --replicas=1\nkubectl get pvc -n NS",
     points: 10,
     criteria: &["retain", "scaled_down", "claim_stays", "to_the_end"],
     judge,

@@ -15,8 +15,6 @@ pub(crate) const CHECK: Check = Check {
     why: "The claim keeps a member's data while the member is away.",
     remedy: "Keep the data on a claim from `volumeClaimTemplates`, and write the identity only \
         where it is not there yet.",
-    see: "kubectl scale statefulset SET -n NS --replicas=1\nkubectl scale statefulset SET -n NS \
-        --replicas=3\nkubectl exec SET-2 -n NS -- cat /data/id    # your file, as before?",
     points: 10,
     criteria: &["came_back", "claim_there", "same_claim", "original_content", "canary"],
     judge,

@@ -16,8 +16,6 @@ pub(crate) const CHECK: Check = Check {
         start.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become \
         Ready.",
-    see: "kubectl scale statefulset SET -n NS --replicas=0\nkubectl scale statefulset SET -n NS \
-        --replicas=3\nkubectl get pods -n NS -w",
     points: 10,
     criteria: &["rise_from_nothing", "ordered_ready", "ready_before_next"],
     judge,

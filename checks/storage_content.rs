@@ -21,8 +21,6 @@ pub(crate) const CHECK: Check = Check {
     why: "Only content that names its writer can prove, later, that the right volume came back.",
     remedy: "Let the container write its host name to the claim when it first starts: `[ -f \
         /data/id ] || hostname > /data/id`.",
-    see: "kubectl exec SET-0 -n NS -- ls -la /data    # your mountPath\nkubectl exec SET-0 -n NS \
-        -- cat /data/id    # your file",
     points: 10,
     criteria: &["tells_its_pod"],
     judge,

@@ -35,6 +35,7 @@ pub static NO_SERVICE: Mistake = Mistake {
     title: "no headless Service",
     explanation: "The StatefulSet has no headless Service, so the cluster's DNS makes no \
             names for its pods.",
+    lab: None,
     remedy: "Apply a headless Service and name it in the set's `serviceName`.",
     before: "kind: StatefulSet\nspec:\n  serviceName: web        # no Service of this name \
             exists",
@@ -48,6 +49,7 @@ pub static WRONG_SERVICE_NAME: Mistake = Mistake {
     title: "serviceName names another Service",
     explanation: "There is a headless Service, but `spec.serviceName` names something else. \
             Pods only get DNS names under the Service that `serviceName` names.",
+    lab: None,
     remedy: "Write the Service's metadata.name into `spec.serviceName`. The field cannot be \
             changed in place: delete the StatefulSet (its claims stay) and apply it again.",
     before: "spec:\n  serviceName: web-svc    # the Service is called web",
@@ -60,6 +62,7 @@ pub static SERVICE_NOT_HEADLESS: Mistake = Mistake {
     title: "the Service has a cluster IP",
     explanation: "The Service is not headless: its own name gives one virtual address instead \
             of the pods' addresses. The lab asks for a headless Service.",
+    lab: None,
     remedy: "Set `clusterIP: None`. The field cannot be changed in place: delete the Service \
             and apply it again.",
     before: "kind: Service\nspec:\n  selector:\n    app: web",
@@ -72,6 +75,7 @@ pub static SELECTOR_MISMATCH: Mistake = Mistake {
     title: "the Service's selector does not match the pods",
     explanation: "The Service selects by labels that the set's template does not give to all \
             pods. A pod that is not selected is no endpoint and gets no DNS name.",
+    lab: None,
     remedy: "Give the Service's `spec.selector` the labels of the set's \
             `spec.template.metadata.labels`.",
     before: "kind: Service\nspec:\n  selector:\n    app: nginx            # the pods say app: \
@@ -86,6 +90,7 @@ pub static NAME_OF_TWO_PODS: Mistake = Mistake {
     explanation: "Another workload's pod has this `hostname` and the Service's name as its \
             `subdomain`, and the Service selects it too: who asks for the one pod may get the \
             other.",
+    lab: None,
     remedy: "Take `hostname` and `subdomain` out of the other workload's template, or give \
             its pods labels that the Service does not select.",
     before: "kind: Deployment\nspec:\n  template:\n    metadata:\n      labels:\n        app: \
@@ -99,6 +104,7 @@ pub static TOO_FEW_REPLICAS: Mistake = Mistake {
     id: "too_few_replicas",
     title: "fewer than 3 replicas",
     explanation: "The lab asks for at least 3 pods.",
+    lab: None,
     remedy: "Set `spec.replicas` to 3 or more.",
     before: "spec:\n  replicas: 2",
     after: "spec:\n  replicas: 3",
@@ -110,6 +116,7 @@ pub static PARALLEL: Mistake = Mistake {
     title: "podManagementPolicy: Parallel",
     explanation: "With Parallel, the controller creates and deletes all pods at once: nothing \
             waits for the pod before it.",
+    lab: None,
     remedy: "Remove the line: OrderedReady is the default. The field cannot be changed in \
             place: delete the StatefulSet (its claims stay) and apply it again.",
     before: "spec:\n  podManagementPolicy: Parallel",
@@ -122,6 +129,7 @@ pub static EMPTY_DIR: Mistake = Mistake {
     title: "emptyDir instead of a claim",
     explanation: "An emptyDir lives only as long as its pod: every replaced pod starts with \
             an empty folder, and there is no claim to keep.",
+    lab: None,
     remedy: "Replace the volume by a volumeClaimTemplate of the same name. The field cannot \
             be changed in place: delete the StatefulSet and apply it again.",
     before: "    volumes:\n    - name: data\n      emptyDir: {}",
@@ -136,6 +144,7 @@ pub static HOST_PATH: Mistake = Mistake {
     title: "hostPath instead of a claim",
     explanation: "A hostPath is a folder of the node: all pods of the node share it, and a \
             pod on another node does not see it.",
+    lab: None,
     remedy: "Replace the volume by a volumeClaimTemplate of the same name.",
     before: "    volumes:\n    - name: data\n      hostPath:\n        path: /data",
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
@@ -149,6 +158,7 @@ pub static EPHEMERAL_VOLUME: Mistake = Mistake {
     title: "a generic ephemeral volume instead of a claim that stays",
     explanation: "A generic ephemeral volume makes a claim for each pod, but the claim \
             belongs to the pod and is deleted with it.",
+    lab: None,
     remedy: "Move the claim's spec to `volumeClaimTemplates`.",
     before: "    volumes:\n    - name: data\n      ephemeral:\n        volumeClaimTemplate: …",
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
@@ -162,6 +172,7 @@ pub static NO_VOLUME: Mistake = Mistake {
     title: "no claim at all",
     explanation: "The pods mount no claim, so nothing that is theirs alone keeps what they \
             write.",
+    lab: None,
     remedy: "Add a volumeClaimTemplate and mount it in the container.",
     before: "    containers:\n    - name: app\n      image: busybox",
     after: "    containers:\n    - name: app\n      image: busybox\n      volumeMounts:\n      - name: data\n        mountPath: /data\n  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: 100Mi",
@@ -173,6 +184,7 @@ pub static NOT_MOUNTED: Mistake = Mistake {
     title: "the claim is made, but no container mounts it",
     explanation: "volumeClaimTemplates makes a claim for each pod, but no container mounts \
             the template's volume, so nothing is written to it.",
+    lab: None,
     remedy: "Mount the volume by the template's name.",
     before: "    containers:\n    - name: app\n      image: busybox\n  \
             volumeClaimTemplates:\n  - metadata:\n      name: data",
@@ -185,6 +197,7 @@ pub static SHARED_CLAIM: Mistake = Mistake {
     title: "one claim for all pods",
     explanation: "A claim named under `volumes` is one claim for all pods: no pod has storage \
             of its own.",
+    lab: None,
     remedy: "Use `volumeClaimTemplates`, which makes one claim for each pod. The field cannot \
             be changed in place: delete the StatefulSet and apply it again.",
     before: "    volumes:\n    - name: data\n      persistentVolumeClaim:\n        claimName: \
@@ -200,6 +213,7 @@ pub static SHARED_STORAGE: Mistake = Mistake {
     title: "the claims lie on one and the same storage",
     explanation: "What one pod writes on its claim is visible on another pod's claim: the \
             volumes are one place under different names.",
+    lab: None,
     remedy: "Use a StorageClass that gives each claim a volume of its own.",
     before: "# two PersistentVolumes that name the same path",
     after: "# no storageClassName: the default class makes a volume for each claim",
@@ -210,6 +224,7 @@ pub static TOO_SMALL: Mistake = Mistake {
     id: "too_small",
     title: "less than 50Mi",
     explanation: "The lab asks for at least 50Mi for each pod, which is 52,428,800 bytes.",
+    lab: None,
     remedy: "Request 50Mi or more. The field cannot be changed in place: delete the \
             StatefulSet and its claims, and apply it again.",
     before: "      resources:\n        requests:\n          storage: 10Mi",
@@ -223,6 +238,7 @@ pub static WRONG_ACCESS_MODE: Mistake = Mistake {
     explanation: "The claims ask for an access mode for many nodes at once (ReadWriteMany, \
             ReadOnlyMany), which this StorageClass cannot give. Each claim has one pod only: \
             ReadWriteOnce is enough.",
+    lab: None,
     remedy: "Ask for ReadWriteOnce. The field cannot be changed in place: delete the \
             StatefulSet and its claims, and apply it again.",
     before: "      accessModes: [ReadWriteMany]",
@@ -235,6 +251,10 @@ pub static WHEN_SCALED_DELETE: Mistake = Mistake {
     title: "whenScaled: Delete",
     explanation: "The set asks for its claims to be deleted when it is scaled down. The data \
             is lost, and a pod that comes back starts on a new, empty claim.",
+    lab: Some(
+        "The lab says that claims are never deleted automatically. Kubernetes can do that: \
+             `persistentVolumeClaimRetentionPolicy` asks for it.",
+    ),
     remedy: "Remove `persistentVolumeClaimRetentionPolicy`, or set `whenScaled: Retain`.",
     before: "spec:\n  persistentVolumeClaimRetentionPolicy:\n    whenScaled: Delete",
     after: "spec:\n  persistentVolumeClaimRetentionPolicy:\n    whenScaled: Retain    # the \
@@ -247,6 +267,7 @@ pub static NOTHING_WRITTEN: Mistake = Mistake {
     title: "nothing is written to the claim",
     explanation: "The claims are there, but the pods write no file to them, so nothing proves \
             which pod a volume belongs to.",
+    lab: None,
     remedy: "Let the container write its host name when it first starts.",
     before: "      command: [\"sh\", \"-c\", \"exec sleep 1000000\"]",
     after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; exec \
@@ -259,6 +280,7 @@ pub static SAME_CONTENT: Mistake = Mistake {
     title: "all pods write the same",
     explanation: "The files say the same in every pod: neither its name, nor its UID or \
             address, nor its ordinal.",
+    lab: None,
     remedy: "Write the host name, which is the pod's name.",
     before: "      command: [\"sh\", \"-c\", \"echo hello > /data/id; …\"]",
     after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
@@ -270,6 +292,7 @@ pub static TELLS_NO_POD: Mistake = Mistake {
     title: "the content tells no pod",
     explanation: "Nothing in the files tells which pod wrote them. A time, a random number, a \
             counter or a list of all pods may differ from pod to pod, but names no writer.",
+    lab: None,
     remedy: "Write the host name, which is the pod's name.",
     before: "      command: [\"sh\", \"-c\", \"date > /data/id; …\"]",
     after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
@@ -282,6 +305,11 @@ pub static OVERWRITTEN_AT_START: Mistake = Mistake {
     explanation: "The volume came back, but not what was on it: the file was written anew, as \
             each first start writes it, with new values in place of the original ones. That is \
             what `>` does at every start of a container.",
+    lab: Some(
+        "The lab's own manifests (its sections 1 and 2) write the file with `>` at every \
+             start, although their text promises that the original date is still there. If you \
+             copied them, you did what the lab shows: the test asks for what it promises.",
+    ),
     remedy: "Write only where nothing is there yet (`[ -f file ] ||`), or append (`>>`).",
     before: "      hostname > /data/id; date >> /data/id",
     after: "      [ -f /data/id ] || { hostname > /data/id; date >> /data/id; }",
@@ -294,6 +322,7 @@ pub static OVERWRITTEN_AT_STOP: Mistake = Mistake {
     explanation: "The volume came back, but not what was on it: before the new container had \
             started, the file was written anew with `>`. That is what the old container does when \
             it is told to stop (a `trap`, a preStop hook).",
+    lab: None,
     remedy: "Append what is written when the container stops (`>>`), or write it to a file of \
             its own.",
     before: "      trap 'echo \"$(hostname) stopped\" > /data/id; exit 0' TERM",
@@ -306,6 +335,7 @@ pub static WIPED_AT_START: Mistake = Mistake {
     title: "the start-up command wiped the volume",
     explanation: "The volume came back, but what was on it is gone: something in the pod \
             removes the files, most likely the start-up command.",
+    lab: None,
     remedy: "Don't remove what an earlier start of the pod has left: it is the data that the \
             claim is there to keep.",
     before: "      rm -rf /data/* /data/.[!.]*",

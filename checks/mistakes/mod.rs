@@ -13,6 +13,8 @@ pub struct Mistake {
     pub title: &'static str,
     /// What happens, and why it costs the points.
     pub explanation: &'static str,
+    /// What the lab's own text gets wrong about it, for whoever made it by following the lab.
+    pub lab: Option<&'static str>,
     /// What to do.
     pub remedy: &'static str,
     /// The lines as they are in the mistake.
@@ -25,21 +27,4 @@ pub struct Mistake {
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Mistake> {
     MISTAKES.iter().copied().find(|it| it.id == id)
-}
-
-/// What the lab's own text gets wrong about a mistake, for whoever made it by following the lab.
-#[must_use]
-pub fn lab_note(id: &str) -> Option<&'static str> {
-    match id {
-        "overwritten_at_start" => Some(
-            "The lab's own manifests (its sections 1 and 2) write the file with `>` at every \
-             start, although their text promises that the original date is still there. If you \
-             copied them, you did what the lab shows: the test asks for what it promises.",
-        ),
-        "when_scaled_delete" => Some(
-            "The lab says that claims are never deleted automatically. Kubernetes can do that: \
-             `persistentVolumeClaimRetentionPolicy` asks for it.",
-        ),
-        _ => None,
-    }
 }

@@ -14,6 +14,7 @@ use crate::{
         terminal::{TermStyle, Tone},
     },
     exit::Exit,
+    remedy::commands::{Names, see},
     report::text::change,
 };
 
@@ -89,7 +90,7 @@ impl Page {
         self.part("Asked", check.asked);
         self.part("Why", check.why);
         self.part("To pass", check.remedy);
-        for (place, command) in check.see.lines().enumerate() {
+        for (place, command) in see(check.test, None, &Names::placeholders()).iter().enumerate() {
             self.part(if place == 0 { "See it" } else { "" }, command);
         }
         self.part("Rule", &format!("checks/{}.rs", check.id));

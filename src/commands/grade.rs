@@ -1,6 +1,5 @@
 //! `stsgrade grade`: the tour on the cluster, its report, and then everything put back.
 
-use crate::cluster::client::failure_id;
 use std::{path::Path, time::Duration};
 
 use checks::model::What;
@@ -13,7 +12,7 @@ use crate::{
     cli,
     cluster::{
         Cluster, Failure, Journal, Signal,
-        client::{connect::LAB_NAMESPACE, error::UNREADABLE_MANIFEST},
+        client::{connect::LAB_NAMESPACE, failure_id},
         grade::{Announcement, Grade, GradeRequest, suggest_namespace},
         restore::Restored,
     },
@@ -47,10 +46,7 @@ fn refusal(args: &cli::Grade) -> Source {
     let namespace = args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE);
     Source {
         namespace: namespace.to_owned(),
-        file: match args.filename.as_slice() {
-            [only] => named(only),
-            _ => None,
-        },
+        file: asked(args, None).only_file().map(str::to_owned),
         ..Source::default()
     }
 }
@@ -62,7 +58,8 @@ fn read(args: &cli::Grade) -> Result<Option<Submission>, Failure> {
     }
     let target = args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE);
     Submission::read(&args.filename, target).map(Some).map_err(|error| {
-        let id = if error.is_in_the_manifest() { UNREADABLE_MANIFEST } else { "submission" };
+        let id =
+            if error.is_in_the_manifest() { failure_id::UNREADABLE_MANIFEST } else { "submission" };
         let failure = Failure::new(id, error.to_string(), error.next());
         match error.place() {
             Some(place) => failure.at(place, error.field().unwrap_or_default()),

@@ -58,7 +58,7 @@ fn judge(recording: &Path, reporting: &Reporting) -> Exit {
     outputs.deliver(&report, &pages)
 }
 
-/// The report on a recording: the live grade and the judge make it alike.
+/// The report on a recording from a file.
 pub(super) fn report(folded: &Folded) -> Report {
     let key = Key::from_environment();
     let signed = Signed::check(key.as_ref(), folded.signature.as_ref(), &folded.digest);

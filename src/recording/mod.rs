@@ -77,6 +77,17 @@ pub struct AskedOptions {
     pub cleanup: bool,
 }
 
+impl AskedOptions {
+    /// The manifest's name, where there was one file only.
+    #[must_use]
+    pub fn only_file(&self) -> Option<&str> {
+        match self.files.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+}
+
 impl Header {
     /// The header of a recording that begins now.
     #[must_use]

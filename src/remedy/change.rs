@@ -52,6 +52,9 @@ struct Document<'d, S> {
 /// The change of a StatefulSet; `None` where both are the same.
 #[must_use]
 pub fn of_set(name: &str, before: &StatefulSetSpec, after: &StatefulSetSpec) -> Option<Change> {
+    if before == after {
+        return None;
+    }
     let yaml = |spec| document("apps/v1", "StatefulSet", name, Some(spec));
     change(format!("StatefulSet {name}"), &yaml(before)?, &yaml(after)?)
 }

@@ -28,6 +28,21 @@ pub struct Names {
     pub content: Option<String>,
 }
 
+impl Names {
+    /// Of no submission: what stands in capitals is to be replaced.
+    #[must_use]
+    pub fn placeholders() -> Self {
+        Self {
+            namespace: "NS".to_owned(),
+            set: Some("SET".to_owned()),
+            service: Some("SERVICE".to_owned()),
+            replicas: 3,
+            content: Some("/PATH/FILE".to_owned()),
+            ..Self::default()
+        }
+    }
+}
+
 /// What stands in a command for a file whose name is not known.
 pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
 
@@ -39,36 +54,55 @@ enum Way {
     /// The changed fields of the StatefulSet cannot be changed; or pods of it are not Ready, which
     /// the controller does not replace (Kubernetes, "StatefulSets", "Forced rollback").
     Recreate,
-    /// Those of its claims neither.
+    /// Nor can the changed fields of its claims.
     RecreateWithClaims,
-    /// Those of the Service cannot.
+    /// The changed fields of the Service cannot be changed.
     RecreateService,
 }
 
-fn way(id: &str, names_own_service: bool) -> Way {
+/// Mistakes and obstacles that ask for [`Way::Recreate`].
+const RECREATE: [&str; 23] = [
+    "wrong_service_name",
+    "parallel",
+    "empty_dir",
+    "host_path",
+    "ephemeral_volume",
+    "no_volume",
+    "shared_claim",
+    "image_missing",
+    "image_name_invalid",
+    "image_never_pulled",
+    "config_error",
+    "out_of_memory",
+    "liveness_fails",
+    "container_ends",
+    "storage_limit",
+    "node_named",
+    "probe_fails",
+    "init_never_ends",
+    "claim_missing",
+    "placement_impossible",
+    "host_port",
+    "pod_security",
+    "pod_refused",
+];
+/// Mistakes and obstacles that ask for [`Way::RecreateWithClaims`].
+const RECREATE_WITH_CLAIMS: [&str; 7] = [
+    "too_small",
+    "wrong_access_mode",
+    "class_missing",
+    "class_none",
+    "claim_impossible",
+    "volume_missing",
+    "shared_storage",
+];
+
+fn way(id: &str, names: &Names) -> Way {
     match id {
-        "no_service" if !names_own_service => Way::Recreate,
-        "wrong_service_name" | "parallel" | "empty_dir" | "host_path" | "ephemeral_volume"
-        | "no_volume" | "shared_claim" => Way::Recreate,
-        "too_small" | "wrong_access_mode" | "class_missing" | "class_none" | "claim_impossible"
-        | "volume_missing" | "shared_storage" => Way::RecreateWithClaims,
+        "no_service" if names.service.is_none() => Way::Recreate,
         "service_not_headless" => Way::RecreateService,
-        "image_missing"
-        | "image_name_invalid"
-        | "image_never_pulled"
-        | "config_error"
-        | "out_of_memory"
-        | "liveness_fails"
-        | "container_ends"
-        | "storage_limit"
-        | "node_named"
-        | "probe_fails"
-        | "init_never_ends"
-        | "claim_missing"
-        | "placement_impossible"
-        | "host_port"
-        | "pod_security"
-        | "pod_refused" => Way::Recreate,
+        id if RECREATE.contains(&id) => Way::Recreate,
+        id if RECREATE_WITH_CLAIMS.contains(&id) => Way::RecreateWithClaims,
         _ => Way::Apply,
     }
 }
@@ -80,19 +114,21 @@ fn way(id: &str, names_own_service: bool) -> Way {
 #[must_use]
 pub fn mend(id: &str, names: &Names) -> Vec<String> {
     let ns = &names.namespace;
-    let mut commands = match (way(id, names.service.is_some()), &names.set) {
+    let way = way(id, names);
+    let mut commands = vec![];
+    match (way, &names.set) {
         (Way::Recreate | Way::RecreateWithClaims, Some(set)) => {
             // Without their owner, pods and claims stay; the new set takes them over.
             let cascade = if names.claims_go_with_the_set { "orphan" } else { "foreground" };
-            vec![format!("kubectl delete statefulset {set} -n {ns} --cascade={cascade}")]
+            commands.push(format!("kubectl delete statefulset {set} -n {ns} --cascade={cascade}"));
         }
         (Way::RecreateService, Some(set)) => {
             let service = names.service.as_deref().unwrap_or(set);
-            vec![format!("kubectl delete service {service} -n {ns}")]
+            commands.push(format!("kubectl delete service {service} -n {ns}"));
         }
-        _ => vec![],
-    };
-    if way(id, true) == Way::RecreateWithClaims && !names.claims.is_empty() {
+        _ => {}
+    }
+    if way == Way::RecreateWithClaims && !names.claims.is_empty() {
         commands.push(format!("kubectl delete pvc -n {ns} {}", names.claims.join(" ")));
     }
     if let Some(file) = &names.file {
@@ -159,7 +195,18 @@ pub fn see(test: u8, who: Option<&str>, names: &Names) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Names, mend, see};
+    use checks::{mistakes, model::diagnosis::rows};
+
+    use super::{Names, RECREATE, RECREATE_WITH_CLAIMS, mend, see};
+
+    /// Catches an id that nothing has any more, whose remedy would then be to apply only.
+    #[test]
+    fn the_ids_are_of_mistakes_and_obstacles() {
+        for id in RECREATE.iter().chain(&RECREATE_WITH_CLAIMS) {
+            let is_row = rows().any(|(row, ..)| row == *id);
+            assert!(is_row || mistakes::find(id).is_some(), "{id}");
+        }
+    }
 
     fn names() -> Names {
         Names {

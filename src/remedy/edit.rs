@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use checks::model::{
     Timeline,
     observation::object::{
-        CUT, Container, Metadata, PersistentVolumeClaim, PersistentVolumeClaimSpec, PodSpec,
-        Resources, ServiceSpec, StatefulSetSpec, Volume, VolumeMount,
+        CUT, Container, DEFAULT_GRACE_SECONDS, Metadata, PersistentVolumeClaim,
+        PersistentVolumeClaimSpec, PodSpec, Resources, ServiceSpec, StatefulSetSpec, Volume,
+        VolumeMount,
     },
+    quantity,
 };
 
 use crate::{
@@ -31,76 +33,61 @@ pub fn changes(id: &str, timeline: &Timeline) -> Vec<Change> {
     let Some(set) = timeline.set() else { return vec![] };
     let before = as_written(&set.spec, timeline.replicas());
     let mut after = before.clone();
-    let edited = match id {
+    let pod = &mut after.template.spec;
+    match id {
         "no_service" | "wrong_service_name" | "service_not_headless" | "selector_mismatch" => {
             return service_changes(id, timeline, &before);
         }
-        "too_few_replicas" | "zero_replicas" => {
-            after.replicas = Some(3);
-            true
-        }
-        "parallel" => {
-            after.pod_management_policy.clear();
-            true
-        }
+        "too_few_replicas" | "zero_replicas" => after.replicas = Some(3),
+        "parallel" => after.pod_management_policy.clear(),
         "empty_dir" | "host_path" | "ephemeral_volume" | "shared_claim" => {
-            own_claims(id, &mut after)
+            own_claims(id, &mut after);
         }
         "claim_missing" => own_claims("shared_claim", &mut after),
         "pod_security" => own_claims("host_path", &mut after),
-        "out_of_memory" => {
-            each_container(&mut after, |it| it.resources.limits.remove("memory").is_some())
-        }
+        "out_of_memory" => pod.all_containers_mut().for_each(|it| {
+            it.resources.limits.remove("memory");
+        }),
         "placement_impossible" => {
-            let pod = &mut after.template.spec;
             pod.node_selector.clear();
             pod.affinity = None;
-            each_container(&mut after, |it| {
-                let asked = !it.resources.requests.is_empty() || !it.resources.limits.is_empty();
-                it.resources = Resources::default();
-                asked
-            });
-            true
+            pod.all_containers_mut().for_each(|it| it.resources = Resources::default());
         }
         "no_volume" => {
-            mount(&mut after, "data", MOUNT_PATH);
+            mount(&mut after, "data");
             after.volume_claim_templates.push(claim("data"));
-            true
         }
         "not_mounted" => mount_template(&mut after),
-        "too_small" => enlarge(&mut after),
+        "too_small" => each_template(&mut after, enlarge),
         "wrong_access_mode" => {
-            each_template(&mut after, |it| it.access_modes = vec!["ReadWriteOnce".to_owned()])
+            each_template(&mut after, |it| it.access_modes = vec!["ReadWriteOnce".to_owned()]);
         }
         "when_scaled_delete" => {
             // Said, not left out: what an earlier apply set stays where it is only left out.
             if let Some(policy) = &mut after.persistent_volume_claim_retention_policy {
                 policy.when_scaled = "Retain".to_owned();
             }
-            true
         }
         "class_missing" | "class_none" => {
-            each_template(&mut after, |it| it.storage_class_name = None)
+            each_template(&mut after, |it| it.storage_class_name = None);
         }
         "volume_missing" => each_template(&mut after, |it| it.volume_name.clear()),
         "nothing_written" | "same_content" | "tells_no_pod" => write_owner(&mut after),
-        "overwritten_at_start" => each_script(&mut after, script::keep_what_is_there),
-        "overwritten_at_stop" => each_script(&mut after, script::append),
-        "wiped_at_start" => each_script(&mut after, script::remove_nothing),
-        "container_ends" => each_script(&mut after, |it, _| script::make_missing_folders(it)),
-        "node_named" => {
-            after.template.spec.node_name.clear();
-            true
+        "overwritten_at_start" => each_script(pod, script::keep_what_is_there),
+        "overwritten_at_stop" => each_script(pod, script::append),
+        "wiped_at_start" => each_script(pod, script::remove_nothing),
+        "container_ends" => each_script(pod, |it, _| script::make_missing_folders(it)),
+        "node_named" => pod.node_name.clear(),
+        "image_missing" | "image_name_invalid" => {
+            pod.all_containers_mut().for_each(correct_image);
         }
-        "image_missing" | "image_name_invalid" => correct_images(&mut after),
-        _ => false,
-    };
-    if edited { of_set(&set.name, &before, &after).into_iter().collect() } else { vec![] }
+        _ => {}
+    }
+    of_set(&set.name, &before, &after).into_iter().collect()
 }
 
 /// The spec as a person writes it: without what the API server fills in and what is not of it.
 fn as_written(spec: &StatefulSetSpec, replicas: i32) -> StatefulSetSpec {
-    const DEFAULT_GRACE_SECONDS: i64 = 30;
     let mut spec = spec.clone();
     // The tour asks for others.
     spec.replicas = Some(replicas);
@@ -121,7 +108,7 @@ fn as_written(spec: &StatefulSetSpec, replicas: i32) -> StatefulSetSpec {
     pod.dns_policy.clear();
     pod.termination_grace_period_seconds =
         pod.termination_grace_period_seconds.filter(|it| *it != DEFAULT_GRACE_SECONDS);
-    for container in pod.init_containers.iter_mut().chain(&mut pod.containers) {
+    for container in pod.all_containers_mut() {
         for probe in [
             &mut container.readiness_probe,
             &mut container.liveness_probe,
@@ -145,11 +132,7 @@ fn as_written(spec: &StatefulSetSpec, replicas: i32) -> StatefulSetSpec {
 fn service_changes(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -> Vec<Change> {
     let Some(set) = timeline.set() else { return vec![] };
     let labels = &before.template.metadata.labels;
-    let selects = |spec: &ServiceSpec| {
-        !spec.selector.is_empty()
-            && spec.selector.iter().all(|(key, value)| labels.get(key) == Some(value))
-    };
-    let fitting = timeline.services().find(|it| it.is_headless() && selects(it.spec()));
+    let fitting = timeline.services().find(|it| it.is_headless() && it.spec().selects(labels));
     if let Some(service) = fitting.filter(|it| it.service.metadata.name != before.service_name) {
         let mut after = before.clone();
         after.service_name.clone_from(&service.service.metadata.name);
@@ -180,7 +163,7 @@ fn service_changes(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -> V
                 after.cluster_ip.clone_from(&wanted.cluster_ip);
                 after.r#type.clear();
             }
-            if !selects(&after) {
+            if !after.selects(labels) {
                 after.selector = wanted.selector;
             }
             changes.extend(of_service(name, Some(&written), &after));
@@ -195,7 +178,7 @@ fn service_changes(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -> V
 }
 
 /// Replaces volumes that are not a pod's own by claims of the same name.
-fn own_claims(id: &str, spec: &mut StatefulSetSpec) -> bool {
+fn own_claims(id: &str, spec: &mut StatefulSetSpec) {
     let pod = &spec.template.spec;
     let is_meant = |it: &Volume| match id {
         "empty_dir" => it.empty_dir.is_some(),
@@ -218,7 +201,6 @@ fn own_claims(id: &str, spec: &mut StatefulSetSpec) -> bool {
     };
     let new: Vec<_> = names.iter().filter(|it| !is_known(it)).map(|it| claim(it)).collect();
     spec.volume_claim_templates.extend(new);
-    !names.is_empty()
 }
 
 fn claim(name: &str) -> PersistentVolumeClaim {
@@ -234,44 +216,38 @@ fn claim(name: &str) -> PersistentVolumeClaim {
     }
 }
 
-fn mount(spec: &mut StatefulSetSpec, name: &str, path: &str) {
+fn mount(spec: &mut StatefulSetSpec, name: &str) {
     if let Some(container) = spec.template.spec.containers.first_mut() {
         container.volume_mounts.push(VolumeMount {
             name: name.to_owned(),
-            mount_path: path.to_owned(),
+            mount_path: MOUNT_PATH.to_owned(),
             ..VolumeMount::default()
         });
     }
 }
 
-fn mount_template(spec: &mut StatefulSetSpec) -> bool {
-    let Some(template) = spec.volume_claim_templates.first() else { return false };
-    let name = template.metadata.name.clone();
-    mount(spec, &name, MOUNT_PATH);
-    true
+fn mount_template(spec: &mut StatefulSetSpec) {
+    if let Some(template) = spec.volume_claim_templates.first() {
+        let name = template.metadata.name.clone();
+        mount(spec, &name);
+    }
 }
 
-fn enlarge(spec: &mut StatefulSetSpec) -> bool {
-    const ENOUGH_BYTES: u64 = 50 << 20;
-    each_template(spec, |it| {
-        let Some(storage) = it.resources.requests.get_mut("storage") else { return };
-        if checks::model::quantity::bytes(storage).is_some_and(|it| it < ENOUGH_BYTES.into()) {
-            *storage = STORAGE.to_owned();
-        }
-    })
+fn enlarge(claim: &mut PersistentVolumeClaimSpec) {
+    const ENOUGH_BYTES: u128 = 50 << 20;
+    let Some(storage) = claim.resources.requests.get_mut("storage") else { return };
+    if quantity::bytes(storage).is_some_and(|it| it < ENOUGH_BYTES) {
+        *storage = STORAGE.to_owned();
+    }
 }
 
-fn each_template(
-    spec: &mut StatefulSetSpec,
-    edit: impl Fn(&mut PersistentVolumeClaimSpec),
-) -> bool {
+fn each_template(spec: &mut StatefulSetSpec, edit: impl Fn(&mut PersistentVolumeClaimSpec)) {
     spec.volume_claim_templates.iter_mut().filter_map(|it| it.spec.as_mut()).for_each(edit);
-    !spec.volume_claim_templates.is_empty()
 }
 
 /// Lets the container write its pod's name once, or an init container where the program is not a
 /// shell script.
-fn write_owner(spec: &mut StatefulSetSpec) -> bool {
+fn write_owner(spec: &mut StatefulSetSpec) {
     let templates: Vec<String> =
         spec.volume_claim_templates.iter().map(|it| it.metadata.name.clone()).collect();
     let pod = &mut spec.template.spec;
@@ -279,7 +255,7 @@ fn write_owner(spec: &mut StatefulSetSpec) -> bool {
         let is_own = |it: &&VolumeMount| templates.contains(&it.name) && !it.read_only;
         Some((place, container.volume_mounts.iter().find(is_own)?.clone()))
     }) else {
-        return false;
+        return;
     };
     let file = format!("{}/{OWNER_FILE}", mount.mount_path.trim_end_matches('/'));
     let line = format!("[ -f {file} ] || hostname > {file}");
@@ -290,7 +266,7 @@ fn write_owner(spec: &mut StatefulSetSpec) -> bool {
         } else {
             format!("{line}; {script}")
         };
-        return true;
+        return;
     }
     let writer = Container {
         name: "write-owner".to_owned(),
@@ -300,34 +276,20 @@ fn write_owner(spec: &mut StatefulSetSpec) -> bool {
         ..Container::default()
     };
     pod.init_containers.push(writer);
-    true
 }
 
-/// Edits all containers; true where any was edited.
-fn each_container(spec: &mut StatefulSetSpec, edit: impl Fn(&mut Container) -> bool) -> bool {
-    let PodSpec { containers, init_containers, .. } = &mut spec.template.spec;
-    let mut edited = false;
-    for container in init_containers.iter_mut().chain(containers) {
-        edited |= edit(container);
-    }
-    edited
-}
-
-/// Edits the shell scripts of all containers; true where any was edited.
-fn each_script(spec: &mut StatefulSetSpec, edit: impl Fn(&str, &[&str]) -> Option<String>) -> bool {
-    let mut edited = false;
-    let PodSpec { containers, init_containers, .. } = &mut spec.template.spec;
-    for container in init_containers.iter_mut().chain(containers) {
+/// Edits the shell scripts of all containers, which are given the folders that they mount.
+fn each_script(pod: &mut PodSpec, edit: impl Fn(&str, &[&str]) -> Option<String>) {
+    for container in pod.all_containers_mut() {
         let folders: Vec<String> =
             container.volume_mounts.iter().map(|it| it.mount_path.clone()).collect();
         let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
-        let Some(script) = own_script(container) else { continue };
-        if let Some(new) = edit(script, &folders) {
+        if let Some(script) = own_script(container)
+            && let Some(new) = edit(script, &folders)
+        {
             *script = new;
-            edited = true;
         }
     }
-    edited
 }
 
 /// The script of a container whose program is a shell: the word behind `-c`. `None` where not all
@@ -350,23 +312,13 @@ fn own_script(container: &mut Container) -> Option<&mut String> {
 }
 
 /// Puts the image that is meant in place of one that is misspelt; nothing where none is near.
-fn correct_images(spec: &mut StatefulSetSpec) -> bool {
+fn correct_image(container: &mut Container) {
     const KNOWN: [&str; 9] =
         ["busybox", "nginx", "alpine", "httpd", "redis", "postgres", "mysql", "debian", "ubuntu"];
     const MAX_DISTANCE: usize = 3;
-    let mut edited = false;
-    let PodSpec { containers, init_containers, .. } = &mut spec.template.spec;
-    for container in init_containers.iter_mut().chain(containers) {
-        let image = container.image.to_ascii_lowercase();
-        let (name, tag) = image.split_once(':').unwrap_or((image.as_str(), ""));
-        let near = KNOWN.iter().map(|it| (strsim::damerau_levenshtein(it, name), it)).min();
-        let Some((_, known)) = near.filter(|(distance, _)| *distance <= MAX_DISTANCE) else {
-            continue;
-        };
-        let corrected =
-            if tag.is_empty() { (*known).to_string() } else { format!("{known}:{tag}") };
-        edited = edited || corrected != container.image;
-        container.image = corrected;
-    }
-    edited
+    let image = container.image.to_ascii_lowercase();
+    let (name, tag) = image.split_once(':').unwrap_or((image.as_str(), ""));
+    let near = KNOWN.iter().map(|it| (strsim::damerau_levenshtein(it, name), *it)).min();
+    let Some((_, known)) = near.filter(|(distance, _)| *distance <= MAX_DISTANCE) else { return };
+    container.image = if tag.is_empty() { known.to_owned() } else { format!("{known}:{tag}") };
 }

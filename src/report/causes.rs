@@ -59,6 +59,16 @@ pub struct Cause {
     pub see: Vec<String>,
 }
 
+impl Cause {
+    /// Whether the explanation says more than the findings that are told before it.
+    #[must_use]
+    pub fn explains_more(&self) -> bool {
+        let is_it =
+            |actual: &str| actual == self.explanation || sentence(actual) == self.explanation;
+        !self.seen.iter().any(|it| is_it(&it.actual))
+    }
+}
+
 /// What one test found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Seen {
@@ -96,8 +106,8 @@ enum Key {
     Check(&'static str),
 }
 
-/// The causes of all that did not pass, what is lost before what is undecided, dearest first; tells
-/// each row which is its own.
+/// The causes of all that did not pass: lost points before undecided ones, and of these the most
+/// points first. Each row gets the place of its own cause.
 pub(super) fn find(
     timeline: &Timeline,
     verdicts: &[Verdict; checks::COUNT],
@@ -142,8 +152,8 @@ pub(super) fn find(
     causes
 }
 
-/// Puts what is lost before what is undecided, the dearest first, and tells each row which cause is
-/// its own.
+/// Sorts causes: lost points before undecided ones, and of these the most points first. Each row gets
+/// the place of its own cause.
 pub(super) fn arrange(causes: &mut [Cause], rows: &mut [CheckResult]) {
     let gravity = |it: &Cause| match it.fault {
         Some(Fault::Submission) => 0,
@@ -179,7 +189,7 @@ fn see_more(cause: &mut Cause, row: &CheckResult) {
 
 /// Adds what to change and what to type.
 fn teach(cause: &mut Cause, timeline: &Timeline, who: Option<&str>, names: &Names) {
-    cause.lab = mistakes::lab_note(cause.id);
+    cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
     if cause.fault == Some(Fault::Submission) {
         cause.changes = edit::changes(cause.id, timeline)
             .into_iter()
@@ -316,7 +326,7 @@ fn clip_lines(lines: &str) -> String {
 }
 
 /// A fragment as a sentence.
-pub(super) fn sentence(text: &str) -> String {
+fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let Some(first) = chars.next() else { return String::new() };
     // A name keeps its case: `web-1 was added …`.

@@ -185,10 +185,7 @@ impl Source {
             cluster: header.cluster.clone(),
             started_at: header.started_at.clone(),
             namespace: header.namespace.clone(),
-            file: match header.asked.files.as_slice() {
-                [only] => Some(only.clone()),
-                _ => None,
-            },
+            file: header.asked.only_file().map(str::to_owned),
             origin: Origin::Grade,
         }
     }
@@ -211,14 +208,11 @@ pub struct Report {
     /// The StatefulSet that was graded, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stateful_set: Option<String>,
-    /// Its governing Service, as it names it.
-    #[serde(skip)]
-    pub service: Option<String>,
     /// The sum.
     pub score: Score,
     /// The ten checks in the lab's order.
     pub checks: Vec<CheckResult>,
-    /// Why points are missing, the dearest first.
+    /// Why points are missing: lost ones before undecided ones, the most points first.
     pub causes: Vec<Cause>,
     /// By which rubric it was scored, where it was not by the lab's own points.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -380,7 +374,6 @@ impl Report {
             tool: TOOL,
             namespace: sanitize(namespace),
             stateful_set: timeline.set().map(|set| sanitize(&set.name)),
-            service: timeline.set().map(|set| sanitize(&set.spec.service_name)),
             score: Score {
                 earned: sum(Some(Outcome::Pass)),
                 possible: sum(None),

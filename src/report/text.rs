@@ -16,7 +16,6 @@ use crate::recording::signature::Signed;
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
     Cause, CheckResult, CriterionResult, Origin, Points, Problem, Report, RunResult, View,
-    causes::sentence,
 };
 
 /// The width of the labels before the details of a cause, in columns.
@@ -199,10 +198,7 @@ impl Page<'_> {
             }
             self.labelled("Seen", &seen.actual)?;
         }
-        let is_told = |text: &str| {
-            cause.seen.iter().any(|it| it.actual == text || sentence(&it.actual) == text)
-        };
-        if !is_told(&cause.explanation) {
+        if cause.explains_more() {
             self.labelled("Why", &cause.explanation)?;
         }
         for (place, line) in cause.log.iter().enumerate() {

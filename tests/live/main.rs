@@ -36,7 +36,7 @@ async fn a_grade_scores_100_and_again_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn the_judge_prints_the_same_report_byte_for_byte() {
+async fn the_judge_prints_the_same_report_and_that_it_judged_a_file() {
     Lab::run("live-judge", async |lab| {
         for format in ["text", "json"] {
             let live = lab.grade(&["-f", OVERWRITE, "-o", format]).await;

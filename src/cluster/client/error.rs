@@ -30,18 +30,11 @@ pub struct Failure {
     pub at: Option<Box<(Place, String)>>,
 }
 
-/// Ids of failures that are a mistake in the manifest itself, for which it is graded 0.
-const IN_THE_MANIFEST: [&str; 2] = [UNREADABLE_MANIFEST, REFUSED_MANIFEST];
-/// A manifest that cannot be read.
-pub const UNREADABLE_MANIFEST: &str = "manifest_unreadable";
-/// A manifest that the API server refuses for its own content.
-pub const REFUSED_MANIFEST: &str = "manifest_refused";
-
 impl Failure {
     /// Whether it is a mistake in the manifest itself, for which it is graded 0.
     #[must_use]
     pub fn is_in_the_manifest(&self) -> bool {
-        IN_THE_MANIFEST.contains(&self.id)
+        [failure_id::UNREADABLE_MANIFEST, failure_id::REFUSED_MANIFEST].contains(&self.id)
     }
 }
 

@@ -27,3 +27,7 @@ pub const NAMESPACE_TERMINATING: &str = "namespace_terminating";
 pub const NO_NAMESPACE: &str = "no_namespace";
 /// There is no trusted connection to the API server.
 pub const TLS: &str = "tls";
+/// A manifest that cannot be read.
+pub const UNREADABLE_MANIFEST: &str = "manifest_unreadable";
+/// A manifest that the API server refuses for its own content.
+pub const REFUSED_MANIFEST: &str = "manifest_refused";

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cluster::{
     Cluster, Failure,
-    client::error::REFUSED_MANIFEST,
+    client::failure_id,
     writes::{apply::send, server_words},
 };
 use crate::{
@@ -75,7 +75,7 @@ pub(super) async fn refused(
     if let Some(told) = server_words::read(&status.message) {
         let place = manifest.place_of(&told.field);
         return Failure::new(
-            REFUSED_MANIFEST,
+            failure_id::REFUSED_MANIFEST,
             format!("{kind} {name}: {}", sanitize(&told.why)),
             sanitize(&told.next),
         )
@@ -86,7 +86,7 @@ pub(super) async fn refused(
     let field = refused_field(status);
     let place = manifest.place_of(&field);
     let failure = Failure::new(
-        REFUSED_MANIFEST,
+        failure_id::REFUSED_MANIFEST,
         format!("the API server refuses {kind} {name}"),
         "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same.",
     )
@@ -100,14 +100,13 @@ pub(super) async fn refused(
     }
 }
 
-/// The field that the API server names: of its causes, or in its words on fields that it does not
-/// know.
+/// The field that the API server names: of its causes, or in its words on one that stands twice.
 fn refused_field(status: &Status) -> String {
     let mut causes = status.details.iter().flat_map(|it| &it.causes).map(|it| it.field.as_str());
     if let Some(field) = causes.find(|it| !it.is_empty()) {
         return field.to_owned();
     }
-    let quoted = ["unknown field \"", "duplicate field \"", "already set in map: \""]
+    let quoted = ["duplicate field \"", "already set in map: \""]
         .into_iter()
         .find_map(|words| status.message.split_once(words));
     quoted.and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default().to_owned()

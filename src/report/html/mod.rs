@@ -15,7 +15,6 @@ use sha2::{Digest as _, Sha256};
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
     Cause, CheckResult, CriterionResult, Problem, Report, RunResult, View,
-    causes::sentence,
     drawing::{Bar, Drawing, MAX_CITES_PER_CRITERION, shown_criteria, time},
     svg,
 };
@@ -80,8 +79,6 @@ struct CauseCard<'r> {
     class: &'static str,
     ink: &'static str,
     cost: String,
-    /// Whether its explanation says more than what was seen.
-    is_explained: bool,
     changes: Vec<ChangeLines<'r>>,
 }
 
@@ -160,10 +157,8 @@ fn cause_card(cause: &Cause) -> CauseCard<'_> {
         }
         None => ("open", "undecided", format!("Leaves {points} points to be shown: {tests}")),
     };
-    let told = |text: &str| *text == cause.explanation || sentence(text) == cause.explanation;
-    let is_explained = !cause.seen.iter().any(|it| told(&it.actual));
     let changes = cause.changes.iter().map(change_lines).collect();
-    CauseCard { cause, class, ink, cost, is_explained, changes }
+    CauseCard { cause, class, ink, cost, changes }
 }
 
 fn change_lines(change: &Change) -> ChangeLines<'_> {
