@@ -44,7 +44,6 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("src/remedy/script.rs", "one parser, with its tests"),
     ("src/report/mod.rs", "the report's data"),
     ("src/report/text.rs", "one page"),
-    ("src/submission/mod.rs", "the order of one reading"),
     ("tests/cli.rs", "one case after another"),
     ("tests/live/lab.rs", "one harness"),
     ("tests/live/state.rs", "one case after another"),

@@ -2,7 +2,9 @@
 
 use std::io;
 
-use crate::submission::{MOST_FILES, Place};
+use checks::model::MOST_REPLICAS;
+
+use crate::submission::{Place, files::MOST_FILES};
 
 /// Manifests that cannot be taken.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +104,19 @@ pub enum SubmissionError {
         /// The namespace that is graded.
         target: String,
     },
+    /// A set asks for more pods than are graded.
+    #[error(
+        "{place}: StatefulSet {name} asks for {replicas} replicas, and no more than \
+        {MOST_REPLICAS} are graded"
+    )]
+    TooManyReplicas {
+        /// Where.
+        place: Box<Place>,
+        /// Its name.
+        name: String,
+        /// What it asks for.
+        replicas: i64,
+    },
     /// There is no object in any of the files.
     #[error("there is no object in {files}")]
     Nothing {
@@ -126,6 +141,9 @@ impl SubmissionError {
                 "Correct the manifest; `kubectl apply --dry-run=client -f FILE` reads it the same \
                 way."
                     .to_owned()
+            }
+            Self::TooManyReplicas { .. } => {
+                "The lab asks for 3: correct `spec.replicas`. Nothing was applied.".to_owned()
             }
             Self::Foreign { next, .. } | Self::Kind { next, .. } => next.clone(),
             Self::Url { url } => format!("Fetch it: `curl -fsSL {url} | stsgrade grade -f -`."),
@@ -153,6 +171,7 @@ impl SubmissionError {
             | Self::Directory { .. }
             | Self::Foreign { .. }
             | Self::Url { .. }
+            | Self::TooManyReplicas { .. }
             | Self::Namespace { .. } => false,
         }
     }
@@ -170,6 +189,7 @@ impl SubmissionError {
             | Self::Foreign { place, .. }
             | Self::NotAnObject { place, .. }
             | Self::Kind { place, .. }
+            | Self::TooManyReplicas { place, .. }
             | Self::Namespace { place, .. } => Some(Place::clone(place)),
             Self::Url { .. } | Self::Nothing { .. } => None,
         }
@@ -182,6 +202,7 @@ impl SubmissionError {
             Self::Kind { field, .. } => Some(field),
             Self::NotAnObject { lacks, .. } if !lacks.contains(' ') => Some(lacks),
             Self::Namespace { .. } => Some("metadata.namespace"),
+            Self::TooManyReplicas { .. } => Some("spec.replicas"),
             _ => None,
         }
     }

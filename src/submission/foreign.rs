@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::console::sanitize::sanitize;
-use crate::submission::Applied;
+use crate::submission::{Applied, files};
 
 /// What a file or document is, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ fn known(what: &str, next: impl Into<String>) -> ForeignKind {
 /// The folder that a file is in, as a command takes it.
 fn folder_of(file: &str) -> String {
     let parent = Path::new(file).parent().map(|it| it.display().to_string()).unwrap_or_default();
-    if file == super::STDIN {
+    if file == files::STDIN {
         return "FOLDER".to_owned();
     }
     if parent.is_empty() { ".".to_owned() } else { parent }

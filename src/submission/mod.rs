@@ -3,17 +3,12 @@
 //! What may be applied, and into which namespace, is decided here, before anything is applied.
 
 mod error;
+mod files;
 mod foreign;
 mod go_yaml;
+mod object;
 
-use std::{
-    borrow::Cow,
-    fmt,
-    fs::{self, File},
-    io::{self, Read},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -21,15 +16,10 @@ use sha2::{Digest, Sha256};
 use crate::{console::sanitize::sanitize, recording::digest_text};
 
 pub use crate::submission::error::SubmissionError;
+use crate::submission::object::Context;
 
 /// The namespace that the lab names, which stands for the target's.
 const LAB: &str = crate::cluster::client::connect::LAB_NAMESPACE;
-/// What errors call the standard input.
-const STDIN: &str = "standard input";
-/// No manifest is larger.
-const LARGEST_FILE: u64 = 1 << 20;
-/// No directory of manifests holds more.
-const MOST_FILES: usize = 200;
 
 /// The kinds that are applied, in the order in which they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -168,13 +158,13 @@ impl Submission {
     pub fn read(names: &[PathBuf], target: &str) -> Result<Self, SubmissionError> {
         let mut objects = vec![];
         let mut hash = Sha256::new();
-        for file in files(names)? {
+        for file in files::files(names)? {
             let (file, bytes) = file.read()?;
             hash.update(&bytes);
             let documents = parse(&file, &bytes)?;
             let text: Arc<str> = decode(&bytes).unwrap_or_default().into();
             for (place, value) in documents {
-                take(value, &place, &text, target, &mut objects)?;
+                Context { place: &place, text: &text, target }.take(value, &mut objects)?;
             }
         }
         if objects.is_empty() {
@@ -193,67 +183,6 @@ impl Submission {
     pub fn statefulsets(&self) -> impl Iterator<Item = &str> {
         self.objects.iter().filter(|it| it.kind == Applied::StatefulSet).map(|it| it.name.as_str())
     }
-}
-
-enum Source {
-    Stdin,
-    File(PathBuf),
-}
-
-impl Source {
-    fn read(self) -> Result<(String, Vec<u8>), SubmissionError> {
-        let (file, input): (String, io::Result<Box<dyn Read>>) = match self {
-            Self::Stdin => (STDIN.to_owned(), Ok(Box::new(io::stdin()))),
-            Self::File(path) => (
-                sanitize(&path.display().to_string()),
-                File::open(&path).map(|it| Box::new(it) as Box<dyn Read>),
-            ),
-        };
-        let mut bytes = vec![];
-        let read = input.and_then(|it| it.take(LARGEST_FILE + 1).read_to_end(&mut bytes));
-        match read {
-            Err(source) => Err(SubmissionError::Unreadable { file, source }),
-            Ok(_) if bytes.len() as u64 > LARGEST_FILE => Err(SubmissionError::TooLarge { file }),
-            Ok(_) => Ok((file, bytes)),
-        }
-    }
-}
-
-fn files(names: &[PathBuf]) -> Result<Vec<Source>, SubmissionError> {
-    let mut files = vec![];
-    for name in names {
-        let words = name.to_string_lossy();
-        if words.starts_with("http://") || words.starts_with("https://") {
-            return Err(SubmissionError::Url { url: sanitize(&words) });
-        }
-        if name == Path::new("-") {
-            files.push(Source::Stdin);
-        } else if name.is_dir() {
-            files.extend(manifests_in(name)?.into_iter().map(Source::File));
-        } else {
-            files.push(Source::File(name.clone()));
-        }
-    }
-    Ok(files)
-}
-
-/// A directory's own manifests, by name, as kubectl takes them.
-fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, SubmissionError> {
-    let shown = || sanitize(&directory.display().to_string());
-    let entries = fs::read_dir(directory).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    let entries =
-        entries.map_err(|source| SubmissionError::Unreadable { file: shown(), source })?;
-    let is_manifest = |path: &PathBuf| {
-        path.is_file()
-            && path.extension().is_some_and(|it| it == "yaml" || it == "yml" || it == "json")
-    };
-    let mut found: Vec<PathBuf> =
-        entries.into_iter().map(|it| it.path()).filter(is_manifest).collect();
-    found.sort();
-    if found.is_empty() || found.len() > MOST_FILES {
-        return Err(SubmissionError::Directory { directory: shown(), found: found.len() });
-    }
-    Ok(found)
 }
 
 /// A file's text, as kubectl takes it: UTF-16 where a byte order mark says so (PowerShell writes
@@ -309,107 +238,6 @@ fn parse(file: &str, bytes: &[u8]) -> Result<Vec<(Place, Value)>, SubmissionErro
             },
         }),
     }
-}
-
-/// Takes one object, or each one of a list.
-fn take(
-    mut value: Value,
-    place: &Place,
-    text: &Arc<str>,
-    target: &str,
-    objects: &mut Vec<Manifest>,
-) -> Result<(), SubmissionError> {
-    let lacks = |lacks| Err(SubmissionError::NotAnObject { place: Box::new(place.clone()), lacks });
-    if let Some(known) =
-        foreign::document(&place.file, &value).or_else(|| foreign::placeholder(&place.file, &value))
-    {
-        return Err(SubmissionError::Foreign {
-            place: Box::new(place.clone()),
-            what: known.what,
-            next: known.next,
-        });
-    }
-    let word = |value: &Value, field: &str| {
-        value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
-    if !value.is_object() {
-        return lacks("a mapping with apiVersion, kind and metadata");
-    }
-    let (version, kind) = (word(&value, "apiVersion"), word(&value, "kind"));
-    if version.is_empty() {
-        return lacks("apiVersion");
-    }
-    if kind.is_empty() {
-        return lacks("kind");
-    }
-    if kind.ends_with("List") {
-        let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
-            return lacks("items");
-        };
-        return items.into_iter().try_for_each(|item| take(item, place, text, target, objects));
-    }
-    let Some(Value::Object(metadata)) = value.get("metadata") else { return lacks("metadata") };
-    let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let namespace = metadata
-        .get("namespace")
-        .and_then(Value::as_str)
-        .filter(|it| !it.is_empty())
-        .unwrap_or(target)
-        .to_owned();
-    if name.is_empty() {
-        return lacks("metadata.name");
-    }
-    let is_ours = |namespace: &str| namespace == LAB || namespace == target;
-    let elsewhere = |namespace: &str| SubmissionError::Namespace {
-        place: Box::new(place.clone()),
-        kind: sanitize(&kind),
-        name: sanitize(&name),
-        namespace: sanitize(namespace),
-        target: target.to_owned(),
-    };
-    if (kind.as_str(), version.as_str()) == ("Namespace", "v1") {
-        return if is_ours(&name) { Ok(()) } else { Err(elsewhere(&name)) };
-    }
-    if let Some(foreign::Refused { field, why, next, is_misspelt }) =
-        foreign::kind(&version, &kind, &name, &value)
-    {
-        return Err(SubmissionError::Kind {
-            place: Box::new(place.clone()),
-            kind: sanitize(&kind),
-            name: sanitize(&name),
-            field,
-            why,
-            next,
-            is_misspelt,
-        });
-    }
-    let Some(known) = Applied::ALL.into_iter().find(|it| it.names().0 == kind) else {
-        return lacks("a kind that is applied");
-    };
-    if !is_ours(&namespace) {
-        return Err(elsewhere(&namespace));
-    }
-    // The name becomes part of a path.
-    let is_valid = |it: &str| {
-        it.starts_with(|it: char| it.is_ascii_alphanumeric())
-            && it.bytes().all(|it| it.is_ascii_alphanumeric() || b"-.".contains(&it))
-    };
-    if !is_valid(&name) {
-        return lacks("a metadata.name of lowercase letters, digits, - and .");
-    }
-    let Some(Value::Object(metadata)) = value.get_mut("metadata") else { return lacks("metadata") };
-    metadata.insert("namespace".to_owned(), Value::String(target.to_owned()));
-    // A manifest that `kubectl get -o yaml` wrote carries what only the server may write.
-    for field in
-        ["uid", "resourceVersion", "generation", "creationTimestamp", "selfLink", "managedFields"]
-    {
-        metadata.remove(field);
-    }
-    if let Some(object) = value.as_object_mut() {
-        object.remove("status");
-    }
-    objects.push(Manifest { kind: known, name, value, place: place.clone(), text: text.clone() });
-    Ok(())
 }
 
 #[cfg(test)]

@@ -42,6 +42,21 @@ fn objects_come_in_the_order_in_which_they_are_needed() {
     assert_eq!(names, ["c", "svc", "b", "web", "p"]);
 }
 
+/// Catches a million pods that a cluster must carry before the grader says that it does not grade
+/// them.
+#[test]
+fn more_replicas_than_are_graded_are_not_applied() {
+    let set = |replicas| {
+        object("apps/v1", "StatefulSet", "web", &format!("spec:\n  replicas: {replicas}\n"))
+    };
+    assert!(read(&[("a.yaml", &set(100))]).is_ok());
+    assert_eq!(
+        error(&set(1_000_000)),
+        "a.yaml, document 1, line 1: StatefulSet web asks for 1000000 replicas, and no more than \
+        100 are graded"
+    );
+}
+
 /// Catches a stranger's object that lands in somebody else's namespace.
 #[test]
 fn only_the_target_and_the_lab_s_own_namespace_are_taken() {
@@ -331,7 +346,8 @@ fn a_field_is_found_in_its_own_document() {
                 apiVersion: v1\nkind: Service\nmetadata:\n  name: db\nspec:\n  - ports: 1\n";
     let mut objects = vec![];
     for (place, value) in super::parse("lab.yaml", text.as_bytes()).unwrap() {
-        super::take(value, &place, &text.into(), "lab", &mut objects).unwrap();
+        let context = super::Context { place: &place, text: &text.into(), target: "lab" };
+        context.take(value, &mut objects).unwrap();
     }
     let lines: Vec<usize> = objects.iter().map(|it| it.place_of("spec.ports").line).collect();
     assert_eq!(lines, [5, 12]);
