@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::{
     lab::Lab,
-    state::{CLAIMS, MOMENTS, STANDING, ended, send},
+    state::{CLAIMS, MOMENTS, STANDING, ended, read, send},
 };
 
 /// This many at once: more would only wait for the processor.
@@ -257,6 +257,41 @@ async fn a_claim_that_somebody_deletes_meanwhile_keeps_its_pod() {
         })
         .await;
     }
+}
+
+/// Catches "everything is as it was found" where a finalizer still holds the tour's own claims.
+#[tokio::test]
+async fn a_claim_of_the_tour_that_a_finalizer_holds_is_told() {
+    Lab::run("live-held-claims", async |lab| {
+        let text = read(STANDING);
+        let held = text.replace(
+            "      name: data\n    spec:",
+            "      name: data\n      finalizers: [live.example/keep]\n    spec:",
+        );
+        assert_ne!(text, held);
+        lab.create(&held, "live").await;
+        lab.settled("web", 3).await;
+        lab.kill_when("scale down", &[]).await;
+        // As a first `restore` leaves them.
+        for claim in ["data-web-3", "data-web-4"] {
+            lab.delete_claim(claim).await;
+        }
+        let restored = lab.stsgrade("restore", &[]).await;
+        assert!(
+            restored.status == 5
+                && restored.says("data-web-3")
+                && restored.says("finalizers live.example/keep"),
+            "{}",
+            restored.told()
+        );
+        for claim in CLAIMS.into_iter().chain(["data-web-3", "data-web-4"]) {
+            lab.release_claim(claim).await;
+        }
+        let restored = lab.stsgrade("restore", &[]).await;
+        assert_eq!(restored.status, 0, "{}", restored.told());
+        lab.left_nothing(&CLAIMS).await;
+    })
+    .await;
 }
 
 /// Catches a namespace that is on its way out and graded as if nothing had been done in it.

@@ -306,6 +306,13 @@ impl Lab {
         self.api::<PersistentVolumeClaim>().delete(name, &DeleteParams::default()).await.unwrap();
     }
 
+    /// Takes the finalizers off a claim, as `kubectl patch pvc` does.
+    pub(crate) async fn release_claim(&self, name: &str) {
+        let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        let claims: Api<PersistentVolumeClaim> = self.api();
+        claims.patch(name, &PatchParams::default(), &patch).await.unwrap();
+    }
+
     /// Deletes the namespace, which a finalizer in it holds.
     pub(crate) async fn hold_and_delete(&self) {
         let stuck = json!({"metadata": {"name": "stuck", "finalizers": ["live.example/stuck"]}});

@@ -74,6 +74,8 @@ impl Restorer<'_> {
             };
             match why {
                 None => own.push(claim),
+                // Somebody else has asked for that.
+                Some(_) if self.journal.with(|timeline| is_being_deleted(timeline, &claim)) => {}
                 Some(why) => stays.push(format!(
                     "claim {} stays, because {why}; if nothing of yours is on it, \
                         delete it: `kubectl delete pvc {}`",
@@ -149,11 +151,8 @@ impl Restorer<'_> {
         for name in (first..first.saturating_add(EXTRA_ORDINALS))
             .flat_map(|ordinal| timeline.claim_names(ordinal))
         {
-            let Some(life) = timeline
-                .claim(&name)
-                .last()
-                .filter(|it| it.deleted.is_none() && it.deletion_requested.is_none())
-            else {
+            // One whose deletion is requested is not gone yet: a finalizer may hold it.
+            let Some(life) = timeline.claim(&name).last().filter(|it| it.deleted.is_none()) else {
                 continue;
             };
             let claim = Reference { uid: life.uid().to_owned(), name };
@@ -165,6 +164,12 @@ impl Restorer<'_> {
         }
         found
     }
+}
+
+/// Whether somebody has asked for its deletion.
+pub(super) fn is_being_deleted(timeline: &Timeline, claim: &Reference) -> bool {
+    let last = timeline.claim(&claim.name).last().filter(|it| it.uid() == claim.uid);
+    last.is_some_and(|it| it.deletion_requested.is_some())
 }
 
 /// When a claim was created, in seconds since the epoch by the API server's clock.

@@ -19,7 +19,7 @@ use crate::cluster::{
     budget::StepBudget,
     writes::{
         apply::{Namespace, Report, object_path, send},
-        delete::remove_claims,
+        delete::{held_by, remove_claims},
         terminating::SetNames,
     },
 };
@@ -173,45 +173,4 @@ async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> 
         }
     }
     Some(format!("it is asked to go, and still there{}", held_by(&last)))
-}
-
-/// What holds an object that is asked to go: its own finalizers, or, of a namespace, those of what
-/// is in it.
-fn held_by(object: &Value) -> String {
-    let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
-    let conditions =
-        object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    let remaining = conditions
-        .filter(|it| it["type"] == "NamespaceFinalizersRemaining" && it["status"] == "True")
-        .map(|it| text(&it["message"]));
-    let own: Vec<String> = object
-        .pointer("/metadata/finalizers")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .map(text)
-        .collect();
-    let own = (!own.is_empty()).then(|| format!("finalizers {}", own.join(", ")));
-    remaining.chain(own).next().map(|it| format!(": {it}")).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::held_by;
-
-    /// Catches "still there" without a word on what to do about it.
-    #[test]
-    fn what_holds_an_object_is_named() {
-        let message = "Some content in the namespace has finalizers remaining: lab.example/keep \
-            in 2 resource instances";
-        let condition = |status: &str| json!({"status": {"conditions": [{"type": "NamespaceFinalizersRemaining", "status": status, "message": message}]}});
-        assert_eq!(held_by(&condition("True")), format!(": {message}"));
-        assert_eq!(held_by(&condition("False")), "");
-        assert_eq!(
-            held_by(&json!({"metadata": {"finalizers": ["lab.example/keep"]}})),
-            ": finalizers lab.example/keep"
-        );
-    }
 }

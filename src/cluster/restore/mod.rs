@@ -25,6 +25,7 @@ use checks::model::{
 };
 
 use crate::cluster::client::{lease_term, namespace};
+use crate::cluster::restore::claims::is_being_deleted;
 use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
     budget::StepBudget,
@@ -289,7 +290,11 @@ impl Restorer<'_> {
                 set.name
             ));
             let theirs = if point.asked.is_some() {
-                self.journal.with(|timeline| self.unlisted(timeline, point))
+                self.journal.with(|timeline| {
+                    let mut theirs = self.unlisted(timeline, point);
+                    theirs.retain(|claim| !is_being_deleted(timeline, claim));
+                    theirs
+                })
             } else {
                 vec![]
             };

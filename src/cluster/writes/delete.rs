@@ -9,6 +9,7 @@ use kube::{
     Api,
     api::{DeleteParams, PartialObjectMeta, Preconditions},
 };
+use serde_json::Value;
 
 use crate::cluster::{Cluster, Journal, WaitResult};
 
@@ -40,21 +41,73 @@ pub(crate) async fn remove_claims(
             ),
         });
     let mut left: Vec<String> = join_all(deletions).await.into_iter().flatten().collect();
-    let deleted = |timeline: &Timeline| {
-        let stays = claims.iter().find(|claim| {
-            timeline
-                .claim(&claim.name)
-                .last()
-                .is_some_and(|it| it.uid() == claim.uid && it.deleted.is_none())
-        });
-        stays.map_or(WaitStatus::Done, |claim| {
-            WaitStatus::Going(format!("claim {} to be gone", claim.name))
-        })
+    if !left.is_empty() {
+        return left;
+    }
+    let deleted = |timeline: &Timeline| match staying(timeline, claims).first() {
+        None => WaitStatus::Done,
+        Some(claim) => WaitStatus::Going(format!("claim {} to be gone", claim.name)),
     };
-    if left.is_empty()
-        && let WaitResult::TimedOut { awaited } = journal.wait(within, deleted).await
-    {
-        left.push(format!("waited in vain for {awaited}"));
+    if let WaitResult::TimedOut { .. } = journal.wait(within, deleted).await {
+        for claim in journal.with(|timeline| staying(timeline, claims)) {
+            let object = api.get_metadata(&claim.name).await.ok();
+            let object = object.and_then(|it| serde_json::to_value(it).ok()).unwrap_or_default();
+            left.push(format!(
+                "claim {} is being deleted, and still there{}",
+                claim.name,
+                held_by(&object)
+            ));
+        }
     }
     left
+}
+
+/// Those of these claims that are not seen to be gone.
+fn staying(timeline: &Timeline, claims: &[Reference]) -> Vec<Reference> {
+    let stays = |claim: &&Reference| {
+        let last = timeline.claim(&claim.name).last();
+        last.is_some_and(|it| it.uid() == claim.uid && it.deleted.is_none())
+    };
+    claims.iter().filter(stays).cloned().collect()
+}
+
+/// What holds an object that is asked to go: its own finalizers, or, of a namespace, those of what
+/// is in it.
+pub(crate) fn held_by(object: &Value) -> String {
+    let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+    let conditions =
+        object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+    let remaining = conditions
+        .filter(|it| it["type"] == "NamespaceFinalizersRemaining" && it["status"] == "True")
+        .map(|it| text(&it["message"]));
+    let own: Vec<String> = object
+        .pointer("/metadata/finalizers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(text)
+        .collect();
+    let own = (!own.is_empty()).then(|| format!("finalizers {}", own.join(", ")));
+    remaining.chain(own).next().map(|it| format!(": {it}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::held_by;
+
+    /// Catches "still there" without a word on what to do about it.
+    #[test]
+    fn what_holds_an_object_is_named() {
+        let message = "Some content in the namespace has finalizers remaining: lab.example/keep \
+            in 2 resource instances";
+        let condition = |status: &str| json!({"status": {"conditions": [{"type": "NamespaceFinalizersRemaining", "status": status, "message": message}]}});
+        assert_eq!(held_by(&condition("True")), format!(": {message}"));
+        assert_eq!(held_by(&condition("False")), "");
+        assert_eq!(
+            held_by(&json!({"metadata": {"finalizers": ["lab.example/keep"]}})),
+            ": finalizers lab.example/keep"
+        );
+    }
 }
