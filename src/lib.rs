@@ -5,6 +5,7 @@
 //! the process: `main.rs` returns the exit code. Only `report` writes a report. What is judged, and
 //! how, is the business of the crate `checks`.
 
+pub mod batch;
 pub mod cli;
 pub mod cluster;
 pub mod commands;

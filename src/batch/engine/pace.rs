@@ -1,0 +1,169 @@
+//! How many items one site works on at once: additive increase, multiplicative decrease.
+//!
+//! A site begins with a few. While all is well each attempt makes room for one more, so that the
+//! number doubles each time that pods become Ready. From the first pressure on it grows by a
+//! fraction of that, and each pressure takes a part away.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::time::Instant;
+
+/// What an attempt sees of its site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// A pod became Ready, so long after it was made.
+    Ready(Duration),
+    /// A pod found no node with room for it.
+    Unschedulable,
+    /// The API server had too much to do (429).
+    TooManyRequests,
+    /// The API server answered after this time.
+    Latency(Duration),
+}
+
+/// With how many a site begins.
+const FIRST: f64 = 4.0;
+/// What is left after a pressure that ends the first growth, which may have doubled the number.
+const AFTER_GROWTH: f64 = 0.7;
+/// What is left after any other pressure.
+const AFTER_PRESSURE: f64 = 0.9;
+/// By how much the number grows in the time in which all that runs becomes Ready once.
+const STEP: f64 = 2.0;
+/// A site is slow when the usual time to Ready is this many times its best.
+const SLOW: u32 = 3;
+/// A difference that may be chance on a site that is fast.
+const JITTER: Duration = Duration::from_secs(2);
+/// An API server that takes longer for one answer has too much to do.
+const SLOW_ANSWER: Duration = Duration::from_secs(1);
+/// The usual time is the median of so many.
+const WINDOW: usize = 9;
+
+/// How many may run on one site.
+#[derive(Debug)]
+pub(super) struct Pace {
+    limit: f64,
+    most: f64,
+    is_first_growth: bool,
+    last_cut: Option<Instant>,
+    ready: VecDeque<Duration>,
+    /// The shortest usual time.
+    best: Option<Duration>,
+}
+
+impl Pace {
+    pub(super) fn new(most: usize) -> Self {
+        let most = (most as f64).max(1.0);
+        Self {
+            limit: FIRST.min(most),
+            most,
+            is_first_growth: true,
+            last_cut: None,
+            ready: VecDeque::new(),
+            best: None,
+        }
+    }
+
+    /// As for a site that nothing is known of, but for its best time.
+    pub(super) fn restart(&mut self) {
+        let best = self.best;
+        *self = Self { best, ..Self::new(self.most as usize) };
+    }
+
+    /// How many may run.
+    pub(super) fn limit(&self) -> usize {
+        self.limit as usize
+    }
+
+    /// Whether the site has as much to do as it can, or more.
+    pub(super) fn notes(&mut self, signal: Signal) -> bool {
+        match signal {
+            Signal::Ready(time) => self.is_slow(time),
+            Signal::Unschedulable | Signal::TooManyRequests => true,
+            Signal::Latency(time) => time > SLOW_ANSWER,
+        }
+    }
+
+    fn is_slow(&mut self, time: Duration) -> bool {
+        self.ready.push_back(time);
+        if self.ready.len() > WINDOW {
+            self.ready.pop_front();
+        }
+        // A single slow submission says nothing of the site.
+        let mut sorted: Vec<Duration> = self.ready.iter().copied().collect();
+        sorted.sort();
+        let usual = sorted[sorted.len() / 2];
+        let best = self.best.map_or(usual, |best| best.min(usual));
+        if self.ready.len() >= WINDOW.div_ceil(2) {
+            self.best = Some(best);
+        }
+        usual > best * SLOW && usual > best + JITTER
+    }
+
+    /// More may run, if all that may do.
+    pub(super) fn grow(&mut self, running: usize) {
+        // A limit that is not used says nothing.
+        if (running as f64) < self.limit / 2.0 {
+            return;
+        }
+        let step = if self.is_first_growth { 1.0 } else { STEP / self.limit };
+        self.limit = (self.limit + step).min(self.most);
+    }
+
+    /// Fewer may run. An attempt that began before the last cut says nothing new.
+    pub(super) fn cut(&mut self, began: Instant, now: Instant, running: usize) {
+        if self.last_cut.is_some_and(|last| began < last) {
+            return;
+        }
+        let kept = if self.is_first_growth { AFTER_GROWTH } else { AFTER_PRESSURE };
+        self.limit = (self.limit.min(running as f64) * kept).max(1.0);
+        self.is_first_growth = false;
+        self.last_cut = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Pace, Signal};
+
+    fn ready(pace: &mut Pace, seconds: u64) -> bool {
+        pace.notes(Signal::Ready(Duration::from_secs(seconds)))
+    }
+
+    /// Catches one slow submission that slows the whole class, and a slow site that nobody notices.
+    #[test]
+    fn a_site_is_slow_when_most_are() {
+        let mut pace = Pace::new(100);
+        for seconds in [2, 2, 60, 2, 3, 2, 50, 2, 2] {
+            assert!(!ready(&mut pace, seconds));
+        }
+        let slow = (0..9).filter(|_| ready(&mut pace, 12)).count();
+        assert!((3..=6).contains(&slow), "{slow}");
+    }
+
+    /// Catches a site that is never asked for more, and one that is cut by each of many at once.
+    #[test]
+    fn it_grows_fast_until_the_first_pressure_and_is_cut_once_for_one_round() {
+        let mut pace = Pace::new(1000);
+        for _ in 0..60 {
+            pace.grow(pace.limit());
+        }
+        assert_eq!(pace.limit(), 64);
+        let (began, cut) = (Instant::now(), Instant::now() + Duration::from_secs(9));
+        for _ in 0..64 {
+            pace.cut(began, cut, 64);
+        }
+        assert_eq!(pace.limit(), 44);
+        pace.cut(cut, cut, 44);
+        assert_eq!(pace.limit(), 39);
+        for _ in 0..39 {
+            pace.grow(39);
+        }
+        assert_eq!(pace.limit(), 41);
+        pace.grow(1);
+        assert_eq!(pace.limit(), 41);
+    }
+}

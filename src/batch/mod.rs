@@ -1,0 +1,3 @@
+//! Grading a whole class: what is handed in, how it is worked off, and what is kept of it.
+
+pub mod engine;
