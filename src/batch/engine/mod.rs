@@ -147,7 +147,7 @@ impl Gauge<'_> {
         let mut pace = self.site.pace.borrow_mut();
         let is_pressure = pace.notes(signal);
         if is_pressure && !self.has_cut.replace(true) {
-            pace.cut(self.began, Instant::now(), self.site.running.get());
+            pace.cut(signal, self.began, Instant::now(), self.site.running.get());
         }
         if !is_pressure && !self.has_grown.replace(true) {
             pace.grow(self.site.running.get());

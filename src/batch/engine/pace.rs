@@ -21,14 +21,24 @@ pub enum Signal {
     Latency(Duration),
 }
 
+impl Signal {
+    /// What is left of the number after a pressure. A pod without a node only waits; what slows the
+    /// API server slows everybody.
+    const fn kept(self) -> f64 {
+        match self {
+            Self::Unschedulable => 0.95,
+            Self::Ready(_) => 0.85,
+            Self::TooManyRequests | Self::Latency(_) => 0.7,
+        }
+    }
+}
+
 /// With how many a site begins.
-const FIRST: f64 = 4.0;
-/// What is left after a pressure that ends the first growth, which may have doubled the number.
-const AFTER_GROWTH: f64 = 0.7;
-/// What is left after any other pressure.
-const AFTER_PRESSURE: f64 = 0.9;
+const FIRST: f64 = 8.0;
+/// What is left after the pressure that ends the first growth, which may have doubled the number.
+const AFTER_GROWTH: f64 = 0.85;
 /// By how much the number grows in the time in which all that runs becomes Ready once.
-const STEP: f64 = 2.0;
+const STEP: f64 = 4.0;
 /// A site is slow when the usual time to Ready is this many times its best.
 const SLOW: u32 = 3;
 /// A difference that may be chance on a site that is fast.
@@ -110,11 +120,11 @@ impl Pace {
     }
 
     /// Fewer may run. An attempt that began before the last cut says nothing new.
-    pub(super) fn cut(&mut self, began: Instant, now: Instant, running: usize) {
+    pub(super) fn cut(&mut self, signal: Signal, began: Instant, now: Instant, running: usize) {
         if self.last_cut.is_some_and(|last| began < last) {
             return;
         }
-        let kept = if self.is_first_growth { AFTER_GROWTH } else { AFTER_PRESSURE };
+        let kept = if self.is_first_growth { AFTER_GROWTH } else { signal.kept() };
         self.limit = (self.limit.min(running as f64) * kept).max(1.0);
         self.is_first_growth = false;
         self.last_cut = Some(now);
@@ -148,19 +158,19 @@ mod tests {
     #[test]
     fn it_grows_fast_until_the_first_pressure_and_is_cut_once_for_one_round() {
         let mut pace = Pace::new(1000);
-        for _ in 0..60 {
+        for _ in 0..56 {
             pace.grow(pace.limit());
         }
         assert_eq!(pace.limit(), 64);
         let (began, cut) = (Instant::now(), Instant::now() + Duration::from_secs(9));
         for _ in 0..64 {
-            pace.cut(began, cut, 64);
+            pace.cut(Signal::Unschedulable, began, cut, 64);
         }
-        assert_eq!(pace.limit(), 44);
-        pace.cut(cut, cut, 44);
-        assert_eq!(pace.limit(), 39);
-        for _ in 0..39 {
-            pace.grow(39);
+        assert_eq!(pace.limit(), 54);
+        pace.cut(Signal::Ready(Duration::ZERO), cut, cut, 44);
+        assert_eq!(pace.limit(), 37);
+        for _ in 0..37 {
+            pace.grow(37);
         }
         assert_eq!(pace.limit(), 41);
         pace.grow(1);
