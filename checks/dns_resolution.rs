@@ -53,69 +53,19 @@ fn judge(timeline: &Timeline) -> Verdict {
 /// The Service that `serviceName` names, where it is headless and selects the pods.
 fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Option<&'t ServiceLife> {
     let set = timeline.set()?;
-    let wanted = &set.spec.service_name;
     let text = "serviceName names an existing headless Service";
-    let cites = [set.changed.by];
-    let Some(service) = timeline.governing_service() else {
-        let headless: Vec<&str> = timeline
-            .services()
-            .filter(|it| it.is_headless())
-            .map(|it| it.service.metadata.name.as_str())
-            .collect();
-        let actual = if wanted.is_empty() {
-            "serviceName is empty".to_owned()
-        } else {
-            format!("there is no Service {wanted:?}")
+    let named = timeline.governing_service();
+    let Some(service) = named.filter(|it| it.is_headless()) else {
+        let advice = name_instead(timeline, set);
+        let (standing, mistake) = match named {
+            None => no_such_service(timeline, set),
+            Some(service) => not_headless(service, advice.is_some()),
         };
-        let (actual, mistake) = if headless.is_empty() {
-            (actual, &mistakes::NO_SERVICE)
-        } else {
-            (format!("{actual}, but {}", headless.join(", ")), &mistakes::WRONG_SERVICE_NAME)
-        };
-        verdict
-            .push(
-                "governing_service",
-                text,
-                Standing::broken("a headless Service by the name in spec.serviceName", actual),
-                cites,
-            )
-            .because(mistake)
-            .advise(name_instead(timeline, set));
+        let cites = named.map(|it| it.added.by).into_iter().chain([set.changed.by]);
+        verdict.push("governing_service", text, standing, cites).because(mistake).advise(advice);
         return None;
     };
-    if !service.is_headless() {
-        if let Some(advice) = name_instead(timeline, set) {
-            let actual = format!(
-                "Service {wanted} has the cluster IP {}, and the headless Service that selects \
-                the pods is another",
-                service.spec().cluster_ip
-            );
-            verdict
-                .push(
-                    "governing_service",
-                    text,
-                    Standing::broken("a headless Service by the name in spec.serviceName", actual),
-                    cites,
-                )
-                .because(&mistakes::WRONG_SERVICE_NAME)
-                .advise(Some(advice));
-            return None;
-        }
-        let actual = format!(
-            "Service {wanted} has the cluster IP {} (its pods' names resolve all the same, but \
-            constraint 3.2 asks for a headless one)",
-            service.spec().cluster_ip
-        );
-        verdict
-            .push(
-                "governing_service",
-                text,
-                Standing::broken("clusterIP: None", actual),
-                [service.added.by, set.changed.by],
-            )
-            .because(&mistakes::SERVICE_NOT_HEADLESS);
-        return None;
-    }
+    let wanted = &set.spec.service_name;
     verdict.push("governing_service", text, Standing::Met, [service.added.by, set.changed.by]);
     let selector = &service.spec().selector;
     let labels = &set.spec.template.metadata.labels;
@@ -135,6 +85,42 @@ fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Optio
     }
     verdict.push("selector", text, Standing::Met, [service.added.by]);
     Some(service)
+}
+
+/// No Service has the name in `serviceName`.
+fn no_such_service(timeline: &Timeline, set: &SetLife) -> (Standing, &'static Mistake) {
+    let wanted = &set.spec.service_name;
+    let mut actual = if wanted.is_empty() {
+        "serviceName is empty".to_owned()
+    } else {
+        format!("there is no Service {wanted:?}")
+    };
+    let services = timeline.services().filter(|it| it.is_headless());
+    let headless: Vec<&str> = services.map(|it| it.service.metadata.name.as_str()).collect();
+    let mistake = if headless.is_empty() {
+        &mistakes::NO_SERVICE
+    } else {
+        actual += &format!(", but {}", headless.join(", "));
+        &mistakes::WRONG_SERVICE_NAME
+    };
+    (Standing::broken("a headless Service by the name in spec.serviceName", actual), mistake)
+}
+
+/// The named Service has a cluster IP. `has_another`: a headless Service that selects the pods
+/// stands beside it.
+fn not_headless(service: &ServiceLife, has_another: bool) -> (Standing, &'static Mistake) {
+    let name = &service.service.metadata.name;
+    let actual = format!("Service {name} has the cluster IP {}", service.spec().cluster_ip);
+    if has_another {
+        let actual = format!("{actual}, and the headless Service that selects the pods is another");
+        let expected = "a headless Service by the name in spec.serviceName";
+        return (Standing::broken(expected, actual), &mistakes::WRONG_SERVICE_NAME);
+    }
+    let actual = format!(
+        "{actual} (its pods' names resolve all the same, but constraint 3.2 asks for a headless \
+        one)"
+    );
+    (Standing::broken("clusterIP: None", actual), &mistakes::SERVICE_NOT_HEADLESS)
 }
 
 /// Whether a Service selects the pods that the set's template describes.

@@ -6,6 +6,7 @@ mod applying;
 mod by_hand;
 mod chance;
 mod chaos;
+mod deleting;
 mod disturbed;
 mod errors;
 mod gaps;

@@ -203,9 +203,9 @@ fn ask(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
 /// What the first row that recognises its case makes of it, and the container that it is about.
 fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
     ROWS.iter().filter(|row| facts.out_of_time || row.speaks == AtOnce).find_map(|row| {
-        let sight = (row.recognise)(facts)?;
-        let log = sight.container.as_deref().map(|it| facts.log(it)).unwrap_or_default();
-        let is_own_doing = sight.container.is_some() || row.is_pods_own;
+        let matched = (row.recognise)(facts)?;
+        let log = matched.container.as_deref().map(|it| facts.log(it)).unwrap_or_default();
+        let is_own_doing = matched.container.is_some() || row.is_pods_own;
         let (fault, remedy) = if is_own_doing || row.fault == Cluster || facts.is_the_submissions()
         {
             (row.fault, row.remedy)
@@ -216,14 +216,14 @@ fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
             id: row.id,
             who: facts.name(),
             fault,
-            why: sight.why,
+            why: matched.why,
             effect: row.effect,
             mistake: row.mistake,
             log,
             remedy,
-            evidence: sight.evidence,
+            evidence: matched.evidence,
         };
-        Some((found, sight.container))
+        Some((found, matched.container))
     })
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use checks::model::{
-    PodLife, What,
+    What,
     observation::{Lookup, Reference},
 };
 
-use crate::cluster::dns::{Names, Question, uses_cluster_dns};
+use crate::cluster::dns::{Names, questions::Question, uses_cluster_dns};
 use crate::cluster::{
     dns::{
         tcp,
@@ -59,6 +59,36 @@ pub(crate) struct Asker<'a> {
     probe: Option<&'a Probe<'a>>,
     /// Nobody has looked yet which of the tools it has.
     pub(crate) is_guess: bool,
+}
+
+/// A pod of the set that was inspected, and so may be able to ask.
+struct AblePod {
+    /// Its resolver settings are its author's, not the cluster's.
+    has_other_resolver: bool,
+    /// The tour is about to replace it.
+    is_replaced: bool,
+    ordinal: i32,
+    pod: Reference,
+    vantage: DnsVantage,
+}
+
+impl AblePod {
+    /// It, as one who asks; `None` where it has no tool.
+    fn asker<'a>(self) -> Option<Asker<'a>> {
+        if self.vantage.is_guest {
+            return None;
+        }
+        let mut tools = TOOLS.to_vec();
+        tools.retain(|tool| self.vantage.tools.iter().any(|it| it == tool));
+        if self.has_other_resolver {
+            tools.retain(|tool| *tool != OWN_RESOLVER);
+        }
+        if tools.is_empty() {
+            return None;
+        }
+        let container = self.vantage.container;
+        Some(Asker { pod: self.pod, container, tools, probe: None, is_guess: false })
+    }
 }
 
 impl<'a> Names<'a> {
@@ -267,38 +297,22 @@ impl<'a> Names<'a> {
         }
         let vantages = self.inspector.vantages();
         let replaced = self.state().replaced.as_ref().map(|(ordinal, _)| *ordinal);
-        let mut able: Vec<(bool, bool, i32, Reference, DnsVantage)> =
-            self.journal.with(|timeline| {
-                let of = |pod: &PodLife| {
-                    let vantage = vantages.get(pod.uid())?.clone();
-                    let to_be_replaced =
-                        replaced.unwrap_or_else(|| timeline.start() + 1) == pod.ordinal;
-                    Some((
-                        !uses_cluster_dns(pod),
-                        to_be_replaced,
-                        pod.ordinal,
-                        reference(pod),
-                        vantage,
-                    ))
-                };
-                timeline.owned().filter(|pod| pod.is_ready()).filter_map(of).collect()
+        let mut able: Vec<AblePod> = self.journal.with(|timeline| {
+            let replaced = replaced.unwrap_or_else(|| timeline.start() + 1);
+            let ready = timeline.owned().filter(|pod| pod.is_ready());
+            let able = ready.filter_map(|pod| {
+                Some(AblePod {
+                    has_other_resolver: !uses_cluster_dns(pod),
+                    is_replaced: pod.ordinal == replaced,
+                    ordinal: pod.ordinal,
+                    pod: reference(pod),
+                    vantage: vantages.get(pod.uid())?.clone(),
+                })
             });
-        able.sort_by_key(|(foreign, to_be_replaced, ordinal, ..)| {
-            (*foreign, *to_be_replaced, *ordinal)
+            able.collect()
         });
-        let asker = |(foreign, _, _, pod, vantage): (bool, bool, i32, Reference, DnsVantage)| {
-            let has = |tool: &str| !vantage.is_guest && vantage.tools.iter().any(|it| it == tool);
-            let may = |tool: &&str| has(tool) && (*tool != OWN_RESOLVER || !foreign);
-            let tools: Vec<&'static str> = TOOLS.into_iter().filter(may).collect();
-            (!tools.is_empty()).then_some(Asker {
-                pod,
-                container: vantage.container,
-                tools,
-                probe: None,
-                is_guess: false,
-            })
-        };
-        able.into_iter().filter_map(asker).collect()
+        able.sort_by_key(|it| (it.has_other_resolver, it.is_replaced, it.ordinal));
+        able.into_iter().filter_map(AblePod::asker).collect()
     }
 
     /// A container of our own in a pod of the set: what its tools say, no author of a submission

@@ -8,9 +8,10 @@
 use k8s_openapi::api::core::v1::Service;
 use kube::Api;
 
+use crate::cluster::dns::questions::{Resolver, USUAL_DOMAIN};
 use crate::cluster::dns::tool_output::{Answer, ToolOutput};
 use crate::cluster::dns::{
-    Names, Resolver, USUAL_DOMAIN,
+    Names,
     ask::{Asker, OWN_RESOLVER, Trouble},
     uses_cluster_dns,
 };

@@ -1,184 +1,96 @@
-//! What the containers of a pod show: images, configuration, memory, probes, and commands that end
-//! or do not.
+//! What the containers of a pod show: configuration, memory, probes, and commands that end or do
+//! not.
 
-use crate::model::diagnosis::recognise::{has_any, is_creating, sight};
+use crate::model::diagnosis::recognise::{has_any, is_creating, matched};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
-    observation::{
-        Seq,
-        object::{ContainerStatus, Probe, Waiting},
-    },
-    timeline::lives::PodLife,
+    observation::object::{ContainerStatus, Probe},
 };
 
-/// The words with which a container waits for its image, and what the events say of the pull.
-fn pull_trouble(facts: &OrdinalFacts<'_>) -> Option<(String, Vec<Seq>)> {
-    const PULL: [&str; 6] = [
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "ErrImageNeverPull",
-        "InvalidImageName",
-        "ImageInspectError",
-        "RegistryUnavailable",
-    ];
-    let pod = facts.pod?;
-    let waiting = facts
-        .statuses()
-        .filter_map(|it| it.state.waiting.as_ref())
-        .find(|it| PULL.contains(&it.reason.as_str()))?;
-    let event = facts.warning(|reason, message| reason == "Failed" && message.contains("pull"));
-    let said = event.map_or("", |(_, _, message)| message);
-    let words = if waiting.message.len() > said.len() { &waiting.message } else { said };
-    Some((
-        format!("{}: {words}", waiting.reason),
-        event.map(|(seq, ..)| seq).into_iter().chain([pod.added.by]).collect(),
-    ))
-}
+/// Messages of the kubelet whose own caches may be behind: that passes.
+const KUBELET_IS_BEHIND: [&str; 5] =
+    ["failed to sync", "timed out", "not yet been read", "not registered", "refused"];
+/// Messages about a command that is not there. By other messages (about cgroups, about mounts) the
+/// node fails.
+const NO_PROGRAM: [&str; 6] = [
+    "exec: \"",
+    "executable file",
+    "exec /",
+    "open executable",
+    "exec format error",
+    "chdir to cwd",
+];
 
-/// Without the images' own names, which may hold any word.
-fn nameless(words: &str, pod: &PodLife) -> String {
-    let images = pod
-        .spec()
-        .containers
-        .iter()
-        .chain(&pod.spec().init_containers)
-        .map(|it| it.image.as_str())
-        .filter(|it| !it.is_empty());
-    images.fold(words.to_owned(), |words, image| words.replace(image, "…"))
-}
-
-/// Words by which a registry, or the way to it, fails, as opposed to the image's name.
-fn is_unreachable(words: &str) -> bool {
-    const TROUBLE: [&str; 20] = [
-        "429",
-        "toomanyrequests",
-        "too many requests",
-        "timeout",
-        "timed out",
-        "deadline exceeded",
-        "refused",
-        "no such host",
-        "x509",
-        "tls:",
-        ": 500 ",
-        ": 502",
-        ": 503",
-        ": 504",
-        "connection reset",
-        "server misbehaving",
-        "unreachable",
-        "eof",
-        "internal server error",
-        "network is",
-    ];
-    has_any(words, &TROUBLE)
-}
-
-pub(crate) fn image_unreachable(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let pod = facts.pod?;
-    if let Some((seq, message)) = facts.pulling().filter(|_| is_creating(facts)) {
-        return sight(format!("{message}: the registry has not answered yet"), [seq, pod.added.by]);
-    }
-    let (words, evidence) = pull_trouble(facts)?;
-    is_unreachable(&nameless(&words, pod)).then_some(Match {
-        why: words,
-        container: None,
-        evidence,
-    })
-}
-
-/// No registry is asked for what is no name of an image.
-pub(crate) fn image_name_invalid(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let (words, evidence) = pull_trouble(facts)?;
-    let said = nameless(&words, facts.pod?);
-    let is_invalid = words.starts_with("InvalidImageName")
-        || has_any(&said, &["invalid reference format", "couldn't parse image"]);
-    (is_invalid && !facts.is_outdated()).then_some(Match { why: words, container: None, evidence })
-}
-
-/// No registry is asked where the template forbids it.
-pub(crate) fn image_never_pulled(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let (words, evidence) = pull_trouble(facts)?;
-    (words.starts_with("ErrImageNeverPull") && !facts.is_outdated()).then_some(Match {
-        why: words,
-        container: None,
-        evidence,
-    })
-}
-
-pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const MISSING: [&str; 10] = [
-        "not found",
-        "manifest unknown",
-        "denied",
-        "repository does not exist",
-        "insufficient_scope",
-        "unauthorized",
-        "no match for platform",
-        "no matching manifest",
-        "name unknown",
-        "failed to apply default image tag",
-    ];
-    let (words, evidence) = pull_trouble(facts)?;
-    let said = nameless(&words, facts.pod?);
-    // With the submission may come what a private registry asks for.
-    (has_any(&said, &MISSING) && !is_unreachable(&said) && !facts.is_outdated()).then_some(Match {
-        why: words,
-        container: None,
-        evidence,
-    })
-}
-
+/// A container that cannot be started as its pod template describes it.
 pub(crate) fn config_error(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    // The kubelet's own caches may be behind: that passes.
-    const PASSES: [&str; 5] =
-        ["failed to sync", "timed out", "not yet been read", "not registered", "refused"];
-    // A command that is not there; by other such words (of cgroups, of mounts) the node fails.
-    const NO_PROGRAM: [&str; 6] = [
-        "exec: \"",
-        "executable file",
-        "exec /",
-        "open executable",
-        "exec format error",
-        "chdir to cwd",
-    ];
+    missing_configuration(facts)
+        .or_else(|| missing_program(facts))
+        .or_else(|| missing_mount_source(facts))
+}
+
+/// A ConfigMap, a Secret or a key of one that an environment variable names is not there.
+fn missing_configuration(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
-    let waiting = || facts.statuses().filter_map(|it| it.state.waiting.as_ref());
-    let lacks =
-        |it: &&Waiting| it.reason == "CreateContainerConfigError" && !has_any(&it.message, &PASSES);
-    if let Some(it) = waiting().find(lacks).filter(|_| !facts.may_have_come()) {
-        return sight(format!("{}: {}", it.reason, it.message), [pod.added.by]);
+    if facts.may_have_come() {
+        return None;
     }
-    for status in facts.statuses().filter(|it| it.state.running.is_none()) {
-        let ended = [&status.state.terminated, &status.last_state.terminated].into_iter().flatten();
-        let started = ended
-            .filter(|it| matches!(it.reason.as_str(), "StartError" | "ContainerCannotRun"))
-            .map(|it| &it.message);
-        let waits = |it: &&Waiting| {
-            matches!(
-                it.reason.as_str(),
-                "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff"
-            )
-        };
-        let waiting = status.state.waiting.iter().filter(waits).map(|it| &it.message);
-        if let Some(message) = started.chain(waiting).find(|message| has_any(message, &NO_PROGRAM))
+    for status in facts.statuses() {
+        let Some(waiting) = &status.state.waiting else { continue };
+        if waiting.reason == "CreateContainerConfigError"
+            && !has_any(&waiting.message, &KUBELET_IS_BEHIND)
         {
-            return sight(message, [pod.added.by])
-                .map(|it| Match { container: Some(status.name.clone()), ..it });
+            return matched(format!("{}: {}", waiting.reason, waiting.message), [pod.added.by]);
         }
     }
-    let mounts_nothing = |reason: &str, message: &str| {
-        let names_it =
-            has_any(message, &["configmap \"", "secret \""]) && has_any(message, &["\" not found"]);
-        reason == "FailedMount"
-            && !has_any(message, &PASSES)
-            && describes(facts, message)
-            && (names_it
-                || has_any(message, &["references non-existent", "hostpath type check failed"]))
+    None
+}
+
+/// The command of a container is not in its image.
+fn missing_program(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let pod = facts.pod?;
+    for status in facts.statuses().filter(|it| it.state.running.is_none()) {
+        let message = start_errors(status).find(|it| has_any(it, &NO_PROGRAM));
+        if let Some(message) = message {
+            let container = Some(status.name.clone());
+            return matched(message, [pod.added.by]).map(|it| Match { container, ..it });
+        }
+    }
+    None
+}
+
+/// What the kubelet says of starts of this container that failed.
+fn start_errors(status: &ContainerStatus) -> impl Iterator<Item = &String> {
+    let ended = [&status.state.terminated, &status.last_state.terminated].into_iter().flatten();
+    let ended = ended
+        .filter(|it| matches!(it.reason.as_str(), "StartError" | "ContainerCannotRun"))
+        .map(|it| &it.message);
+    let waiting = status.state.waiting.iter().filter(|it| {
+        let reason = it.reason.as_str();
+        matches!(reason, "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff")
+    });
+    ended.chain(waiting.map(|it| &it.message))
+}
+
+/// What a volume is made from (a ConfigMap, a Secret, a path of the node) is not there.
+fn missing_mount_source(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let pod = facts.pod?;
+    if !is_creating(facts) || facts.may_have_come() {
+        return None;
+    }
+    let names_it = |message: &str| {
+        has_any(message, &["configmap \"", "secret \""]) && has_any(message, &["\" not found"])
     };
-    let (seq, reason, message) =
-        facts.warning(mounts_nothing).filter(|_| is_creating(facts) && !facts.may_have_come())?;
-    sight(format!("{reason}: {message}"), [seq, pod.added.by])
+    let lacks_it = |message: &str| {
+        names_it(message)
+            || has_any(message, &["references non-existent", "hostpath type check failed"])
+    };
+    let (seq, reason, message) = facts.warning(|reason, message| {
+        reason == "FailedMount"
+            && !has_any(message, &KUBELET_IS_BEHIND)
+            && describes(facts, message)
+            && lacks_it(message)
+    })?;
+    matched(format!("{reason}: {message}"), [seq, pod.added.by])
 }
 
 /// Whether the template itself describes the volume that a message is about: what is behind a claim
@@ -218,7 +130,7 @@ fn killed_for_memory(facts: &OrdinalFacts<'_>, by_its_own_limit: bool) -> Option
         status.name,
         status.restart_count + i32::from(status.state.terminated.is_some())
     );
-    sight(why, facts.pod?.ended()).map(|it| Match { container: Some(status.name.clone()), ..it })
+    matched(why, facts.pod?.ended()).map(|it| Match { container: Some(status.name.clone()), ..it })
 }
 
 pub(crate) fn out_of_memory(facts: &OrdinalFacts<'_>) -> Option<Match> {
@@ -269,7 +181,7 @@ pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
         status.name, status.restart_count
     );
     let evidence = killed.iter().map(|(seq, _)| *seq).chain(failed.iter().map(|(seq, ..)| *seq));
-    sight(why, evidence).map(|it| Match { container: Some(status.name.clone()), ..it })
+    matched(why, evidence).map(|it| Match { container: Some(status.name.clone()), ..it })
 }
 
 pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
@@ -392,7 +304,7 @@ pub(crate) fn probe_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .as_ref()
         .map_or("its probe has not succeeded in all its time", |(_, _, message)| message);
     let why = format!("container {} runs but is not Ready: {message}", status.name);
-    sight(why, event.iter().map(|(seq, _, _)| *seq).chain([pod.added.by]))
+    matched(why, event.iter().map(|(seq, _, _)| *seq).chain([pod.added.by]))
         .map(|it| Match { container: Some(status.name.clone()), ..it })
 }
 
@@ -415,5 +327,5 @@ pub(crate) fn init_never_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         return None;
     }
     let why = format!("init container {} does not end", status.name);
-    sight(why, [pod.added.by]).map(|it| Match { container: Some(status.name.clone()), ..it })
+    matched(why, [pod.added.by]).map(|it| Match { container: Some(status.name.clone()), ..it })
 }

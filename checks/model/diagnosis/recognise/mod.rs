@@ -2,13 +2,16 @@
 //! kubelet, registries and provisioners really use.
 
 mod containers;
+mod images;
 mod refusals;
 mod scheduling;
 
 pub(crate) use crate::model::diagnosis::recognise::containers::{
-    config_error, container_ends, image_missing, image_name_invalid, image_never_pulled,
-    image_unreachable, init_never_ends, liveness_fails, node_out_of_memory, out_of_memory,
-    probe_fails,
+    config_error, container_ends, init_never_ends, liveness_fails, node_out_of_memory,
+    out_of_memory, probe_fails,
+};
+pub(crate) use crate::model::diagnosis::recognise::images::{
+    image_missing, image_name_invalid, image_never_pulled, image_unreachable,
 };
 pub(crate) use crate::model::diagnosis::recognise::refusals::{
     name_taken, pod_refused, pod_security, policy, quota, webhook_down,
@@ -27,7 +30,8 @@ use crate::model::observation::Seq;
 /// Recognises a row's case.
 pub(crate) type Recogniser = fn(&OrdinalFacts<'_>) -> Option<Match>;
 
-fn sight(why: impl Into<String>, evidence: impl IntoIterator<Item = Seq>) -> Option<Match> {
+/// A match with no container of its own.
+fn matched(why: impl Into<String>, evidence: impl IntoIterator<Item = Seq>) -> Option<Match> {
     Some(Match { why: why.into(), container: None, evidence: evidence.into_iter().collect() })
 }
 
@@ -68,9 +72,9 @@ pub(crate) fn evicted(facts: &OrdinalFacts<'_>) -> Option<Match> {
             "shutdown",
         ],
     ) {
-        return sight(format!("{}: {}", status.reason, status.message), [pod.added.by]);
+        return matched(format!("{}: {}", status.reason, status.message), [pod.added.by]);
     }
-    disrupted.and_then(|it| sight(format!("{}: {}", it.reason, it.message), [pod.added.by]))
+    disrupted.and_then(|it| matched(format!("{}: {}", it.reason, it.message), [pod.added.by]))
 }
 
 /// The kubelet ended the pod for a limit that the template itself sets.
@@ -83,7 +87,7 @@ pub(crate) fn storage_limit(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let status = &pod.pod.status;
     (status.reason == "Evicted" && has_any(&status.message, &LIMITS))
-        .then(|| sight(format!("Evicted: {}", status.message), [pod.added.by]))
+        .then(|| matched(format!("Evicted: {}", status.message), [pod.added.by]))
         .flatten()
 }
 
@@ -91,7 +95,7 @@ pub(crate) fn storage_limit(facts: &OrdinalFacts<'_>) -> Option<Match> {
 pub(crate) fn node_not_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (seq, reason, message) =
         facts.warning(|_, _| true).filter(|(_, reason, _)| *reason == "NodeNotReady")?;
-    sight(format!("{reason}: {message}"), [seq])
+    matched(format!("{reason}: {message}"), [seq])
 }
 
 fn is_creating(facts: &OrdinalFacts<'_>) -> bool {
@@ -110,7 +114,7 @@ fn pending(
 ) -> Option<Match> {
     facts.pending_claims().find_map(|it| {
         let why = see(&it)?;
-        sight(why, it.evidence)
+        matched(why, it.evidence)
     })
 }
 
@@ -264,7 +268,7 @@ pub(crate) fn claim_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     named
         .filter(|it| !made(it))
         .find(|it| message.contains(&format!("\"{it}\"")) && facts.timeline.claim(it).is_empty())?;
-    sight(message, [pod.added.by])
+    matched(message, [pod.added.by])
 }
 
 pub(crate) fn claim_pending(facts: &OrdinalFacts<'_>) -> Option<Match> {
@@ -282,7 +286,7 @@ pub(crate) fn volume_not_mounted(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (seq, reason, message) = facts
         .warning(|reason, _| matches!(reason, "FailedMount" | "FailedAttachVolume"))
         .filter(|_| is_creating(facts))?;
-    sight(format!("{reason}: {message}"), [seq])
+    matched(format!("{reason}: {message}"), [seq])
 }
 
 /// Time that the kubelet and the API server may take beside the pod's own.
@@ -294,7 +298,7 @@ pub(crate) fn still_stopping(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if so_far >= allowed + STOPPING_SECONDS {
         return None;
     }
-    sight(
+    matched(
         format!(
             "it was asked to stop {so_far} s before the time was over, and may take {allowed} s"
         ),
@@ -311,7 +315,7 @@ pub(crate) fn still_terminating(facts: &OrdinalFacts<'_>) -> Option<Match> {
     } else {
         ""
     };
-    sight(
+    matched(
         format!("it has been asked to stop and is still there{held}"),
         [pod.deletion_requested?.by],
     )
@@ -322,7 +326,7 @@ pub(crate) fn never_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
         let why = facts
             .failed_create()
             .map_or_else(|| "it was not created".to_owned(), |(message, _)| message.to_owned());
-        return sight(why, [facts.timeline.last()]);
+        return matched(why, [facts.timeline.last()]);
     };
     let waiting = facts
         .statuses()
@@ -334,7 +338,7 @@ pub(crate) fn never_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .map(|(_, reason, message)| format!(" ({reason}: {message})"))
         .unwrap_or_default();
     if let Some(why) = facts.timeline.restless(pod).filter(|_| pod.is_ready()) {
-        return sight(why, [pod.added.by].into_iter().chain(pod.ended()));
+        return matched(why, [pod.added.by].into_iter().chain(pod.ended()));
     }
     let not_ready = if pod.pod.status.phase == "Running" { ", but not Ready" } else { "" };
     // A container that is not ready is told by its own state.
@@ -345,7 +349,7 @@ pub(crate) fn never_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .iter()
         .find(|it| it.r#type == "Ready" && it.reason == "ReadinessGatesNotReady");
     let gates = gates.map(|it| format!(": {}", it.message)).unwrap_or_default();
-    sight(
+    matched(
         format!("it is {}{not_ready}{gates}{}{said}", pod.pod.status.phase, waiting.trim_end()),
         [pod.added.by],
     )

@@ -5,7 +5,7 @@
 //! that forbids what the submission chose beside that is the submission's. Where the words do not
 //! say which, it is the cluster's.
 
-use crate::model::diagnosis::recognise::{has_any, sight};
+use crate::model::diagnosis::recognise::{has_any, matched};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
     observation::Seq,
@@ -19,7 +19,7 @@ pub(crate) fn quota(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (message, seq) = facts
         .failed_create()
         .filter(|(message, _)| has_any(message, &["exceeded quota", "failed quota"]))?;
-    sight(message, [seq])
+    matched(message, [seq])
 }
 
 /// The level that the grader itself gave the namespace refuses the pods.
@@ -28,7 +28,7 @@ pub(crate) fn pod_security(facts: &OrdinalFacts<'_>) -> Option<Match> {
         facts.has_graders_level() && has_any(message, &["violates podsecurity \"baseline"])
     };
     let (message, seq) = facts.failed_create().filter(|(message, _)| refused(message))?;
-    sight(message, [seq])
+    matched(message, [seq])
 }
 
 /// An admission webhook that does not answer.
@@ -36,7 +36,7 @@ pub(crate) fn webhook_down(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (message, seq) = facts.failed_create().filter(|(message, _)| {
         has_any(message, &["failed calling webhook", "failed to call webhook"])
     })?;
-    sight(message, [seq])
+    matched(message, [seq])
 }
 
 /// Another pod has the name, so the set cannot make its own; no Event tells that.
@@ -64,19 +64,19 @@ pub(crate) fn name_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if other.deletion_requested.is_some() && !facts.out_of_time {
         return None;
     }
-    sight(format!("a Pod {name} stands that is not the set's: {why}"), [other.told.by])
+    matched(format!("a Pod {name} stands that is not the set's: {why}"), [other.told.by])
 }
 
 /// The API server refuses what the submission chose.
 pub(crate) fn pod_refused(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (message, seq) = refusal(facts)?;
-    is_chosen(facts, message).then(|| sight(message, [seq])).flatten()
+    is_chosen(facts, message).then(|| matched(message, [seq])).flatten()
 }
 
 /// A policy refuses what the lab asks, or something that its words do not tell.
 pub(crate) fn policy(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (message, seq) = refusal(facts)?;
-    sight(message, [seq])
+    matched(message, [seq])
 }
 
 /// What the API server refused to make, where that is no passing trouble.

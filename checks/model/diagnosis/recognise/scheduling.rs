@@ -3,7 +3,7 @@
 //! Its message names a reason for each node. Reasons that are known are the template's, or pass;
 //! what is not known is quoted, and nothing is made of it.
 
-use crate::model::diagnosis::recognise::{has_any, sight};
+use crate::model::diagnosis::recognise::{has_any, matched};
 use crate::model::diagnosis::{Match, facts::OrdinalFacts};
 
 /// Reasons that stand in the template alone. "existing pods anti-affinity rules" are those of
@@ -70,7 +70,7 @@ pub(crate) fn placement_impossible(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let message = facts.unschedulable()?;
     let is_chosen = |reason: &str| has_any(reason, &CHOSEN) || is_too_large(message, reason);
     are_all(&reasons(message), |_| false, is_chosen)
-        .then(|| sight(spoken(message), [pod.added.by]))
+        .then(|| matched(spoken(message), [pod.added.by]))
         .flatten()
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn host_port(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .filter_map(|it| it.split(' ').next()?.parse::<usize>().ok())
         .sum();
     (are_all(&reasons, is_chosen, is_port) && facts.placed() >= nodes.max(1))
-        .then(|| sight(spoken(message), [pod.added.by]))
+        .then(|| matched(spoken(message), [pod.added.by]))
         .flatten()
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn host_port_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let message = facts.unschedulable()?;
     let is_other = |reason: &str| has_any(reason, &CHOSEN) || has_any(reason, &PASSING);
     are_all(&reasons(message), is_other, |it| has_any(it, &[PORT]))
-        .then(|| sight(spoken(message), [facts.pod?.added.by]))
+        .then(|| matched(spoken(message), [facts.pod?.added.by]))
         .flatten()
 }
 
@@ -109,7 +109,7 @@ pub(crate) fn no_room_for_more(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if message.is_empty() || has_any(message, &PASSES) {
         return None;
     }
-    sight(spoken(message), [facts.pod?.added.by])
+    matched(spoken(message), [facts.pod?.added.by])
 }
 
 /// No node has room, or is well, at the moment.
@@ -117,13 +117,13 @@ pub(crate) fn no_room(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let message = facts.unschedulable()?;
     let is_other = |reason: &str| has_any(reason, &CHOSEN);
     are_all(&reasons(message), is_other, |it| has_any(it, &PASSING))
-        .then(|| sight(spoken(message), [facts.pod?.added.by]))
+        .then(|| matched(spoken(message), [facts.pod?.added.by]))
         .flatten()
 }
 
 /// Whatever else the scheduler says.
 pub(crate) fn not_scheduled(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    sight(spoken(facts.unschedulable()?), [facts.pod?.added.by])
+    matched(spoken(facts.unschedulable()?), [facts.pod?.added.by])
 }
 
 /// The template names the node itself, so no scheduler looks for one: a node that is there has the
@@ -140,14 +140,14 @@ pub(crate) fn node_named(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let is_untouched =
         facts.out_of_time && status.phase == "Pending" && facts.statuses().next().is_none();
     if is_refused {
-        return sight(
+        return matched(
             format!("node {named} refused it: {}: {}", status.reason, status.message),
             [pod.added.by],
         );
     }
     (is_collected || is_untouched)
         .then(|| {
-            sight(
+            matched(
                 format!("the template names node {named}, and no such node took the pod"),
                 [pod.added.by],
             )

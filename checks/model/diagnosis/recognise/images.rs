@@ -1,0 +1,129 @@
+//! Images that a node does not get: whose fault that is, by what the kubelet says of the pull.
+
+use crate::model::diagnosis::recognise::{has_any, is_creating, matched};
+use crate::model::{
+    diagnosis::{Match, facts::OrdinalFacts},
+    observation::Seq,
+    timeline::lives::PodLife,
+};
+
+/// The words with which a container waits for its image, and what the events say of the pull.
+fn pull_trouble(facts: &OrdinalFacts<'_>) -> Option<(String, Vec<Seq>)> {
+    const PULL: [&str; 6] = [
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    ];
+    let pod = facts.pod?;
+    let waiting = facts
+        .statuses()
+        .filter_map(|it| it.state.waiting.as_ref())
+        .find(|it| PULL.contains(&it.reason.as_str()))?;
+    let event = facts.warning(|reason, message| reason == "Failed" && message.contains("pull"));
+    let said = event.map_or("", |(_, _, message)| message);
+    let words = if waiting.message.len() > said.len() { &waiting.message } else { said };
+    Some((
+        format!("{}: {words}", waiting.reason),
+        event.map(|(seq, ..)| seq).into_iter().chain([pod.added.by]).collect(),
+    ))
+}
+
+/// Without the images' own names, which may hold any word.
+fn nameless(words: &str, pod: &PodLife) -> String {
+    let images = pod
+        .spec()
+        .containers
+        .iter()
+        .chain(&pod.spec().init_containers)
+        .map(|it| it.image.as_str())
+        .filter(|it| !it.is_empty());
+    images.fold(words.to_owned(), |words, image| words.replace(image, "…"))
+}
+
+/// Words by which a registry, or the way to it, fails, as opposed to the image's name.
+fn is_unreachable(words: &str) -> bool {
+    const TROUBLE: [&str; 20] = [
+        "429",
+        "toomanyrequests",
+        "too many requests",
+        "timeout",
+        "timed out",
+        "deadline exceeded",
+        "refused",
+        "no such host",
+        "x509",
+        "tls:",
+        ": 500 ",
+        ": 502",
+        ": 503",
+        ": 504",
+        "connection reset",
+        "server misbehaving",
+        "unreachable",
+        "eof",
+        "internal server error",
+        "network is",
+    ];
+    has_any(words, &TROUBLE)
+}
+
+pub(crate) fn image_unreachable(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let pod = facts.pod?;
+    if let Some((seq, message)) = facts.pulling().filter(|_| is_creating(facts)) {
+        return matched(
+            format!("{message}: the registry has not answered yet"),
+            [seq, pod.added.by],
+        );
+    }
+    let (words, evidence) = pull_trouble(facts)?;
+    is_unreachable(&nameless(&words, pod)).then_some(Match {
+        why: words,
+        container: None,
+        evidence,
+    })
+}
+
+/// No registry is asked for what is no name of an image.
+pub(crate) fn image_name_invalid(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let (words, evidence) = pull_trouble(facts)?;
+    let said = nameless(&words, facts.pod?);
+    let is_invalid = words.starts_with("InvalidImageName")
+        || has_any(&said, &["invalid reference format", "couldn't parse image"]);
+    (is_invalid && !facts.is_outdated()).then_some(Match { why: words, container: None, evidence })
+}
+
+/// No registry is asked where the template forbids it.
+pub(crate) fn image_never_pulled(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let (words, evidence) = pull_trouble(facts)?;
+    (words.starts_with("ErrImageNeverPull") && !facts.is_outdated()).then_some(Match {
+        why: words,
+        container: None,
+        evidence,
+    })
+}
+
+pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    const MISSING: [&str; 10] = [
+        "not found",
+        "manifest unknown",
+        "denied",
+        "repository does not exist",
+        "insufficient_scope",
+        "unauthorized",
+        "no match for platform",
+        "no matching manifest",
+        "name unknown",
+        "failed to apply default image tag",
+    ];
+    let (words, evidence) = pull_trouble(facts)?;
+    let said = nameless(&words, facts.pod?);
+    // With the submission may come what a private registry asks for.
+    (has_any(&said, &MISSING) && !is_unreachable(&said) && !facts.is_outdated()).then_some(Match {
+        why: words,
+        container: None,
+        evidence,
+    })
+}

@@ -1,0 +1,262 @@
+//! Which names are to be asked, when, and which answer is right: what is known of them, as data.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    time::Duration,
+};
+
+use checks::model::{PodLife, Seq, ServiceLife, Timeline, observation::Reference};
+
+use crate::cluster::{dns::nanoseconds, exec::mounts::reference};
+
+/// How long after the EndpointSlice carries it a name may still be answered wrongly: a little more
+/// than the longest time that kubeadm clusters remember.
+const PATIENCE: Duration = Duration::from_secs(35);
+/// How long EndpointSlices may take, after which it is asked all the same.
+const SLICES: Duration = Duration::from_secs(5);
+
+/// The domain of a cluster of which nobody has said otherwise.
+pub(super) const USUAL_DOMAIN: &str = "cluster.local";
+
+#[derive(Default)]
+pub(super) struct State {
+    /// When asking was allowed: the set has settled, or will not.
+    pub(super) open: Option<u64>,
+    /// The ordinal whose pod is replaced and the UID that it had.
+    pub(super) replaced: Option<(i32, String)>,
+    /// The line since which evidence counts: what was asked before the submission changed is asked
+    /// again.
+    pub(super) since: Seq,
+    /// Since when a pod (UID) is carried.
+    pub(super) carried: BTreeMap<String, u64>,
+    /// By ordinal: the UIDs whose name gave the right answer.
+    pub(super) right: BTreeMap<i32, BTreeSet<String>>,
+    /// By name and UID: how often it was asked, and not before when again.
+    pub(super) asked: BTreeMap<(String, String), (u32, u64)>,
+    /// For how many pods the Service's own name was answered rightly.
+    pub(super) service_right: i32,
+    pub(super) nobody_can_ask: bool,
+    /// Other pods (by UID) that turned out to have no tool.
+    pub(super) unable: BTreeSet<String>,
+    /// The probe image has no tool either, or cannot be run.
+    pub(super) no_probe: bool,
+    /// Why the last of those could not.
+    pub(super) trouble: Option<String>,
+    /// What the cluster's DNS server told of itself.
+    pub(super) resolver: Option<Resolver>,
+    /// By pod UID: the domain, as that pod's own resolver told, where nothing in it can ask another
+    /// server.
+    pub(super) own_resolvers: BTreeMap<String, String>,
+    /// The cluster's DNS server by its Service: asked once.
+    pub(super) kube_dns: Option<Option<String>>,
+}
+
+/// A DNS server that has shown to be the cluster's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Resolver {
+    /// Its address; `None`: whatever the asking pod's own resolver asks.
+    pub(super) server: Option<String>,
+    /// The cluster's domain.
+    pub(super) domain: String,
+}
+
+/// A name to ask.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(super) name: String,
+    /// Its pod, absent for the Service's own name.
+    pub(super) of: Option<Reference>,
+    /// Its pod's; for the Service's own name, how many pods it must give.
+    pub(super) ordinal: i32,
+    /// For each pod, the addresses of which the answer must hold one.
+    pub(super) expected: Vec<Vec<String>>,
+}
+
+/// How a name stands.
+pub(super) enum NameState {
+    /// Nothing is to be asked (any more).
+    Settled,
+    /// To be asked, no sooner than this moment.
+    From(u64),
+    /// Not carried yet.
+    Uncarried,
+}
+
+impl Question {
+    fn of_pod(pod: &PodLife, suffix: &str) -> Self {
+        Self {
+            name: format!("{}.{suffix}", pod.name()),
+            of: Some(reference(pod)),
+            ordinal: pod.ordinal,
+            expected: vec![addresses(pod)],
+        }
+    }
+
+    pub(super) fn key(&self) -> (String, String) {
+        (self.name.clone(), self.of.as_ref().map(|it| it.uid.clone()).unwrap_or_default())
+    }
+}
+
+impl State {
+    /// Forgets what was asked before line `since`, from which evidence counts: that is asked again.
+    pub(super) fn renew(&mut self, since: Seq) {
+        if since <= self.since {
+            return;
+        }
+        *self = Self {
+            open: self.open,
+            since,
+            replaced: self.replaced.take(),
+            resolver: self.resolver.take(),
+            own_resolvers: mem::take(&mut self.own_resolvers),
+            kube_dns: self.kube_dns.take(),
+            ..Self::default()
+        };
+    }
+
+    /// Notes since when the governing Service's EndpointSlices carry each Ready pod. Where there are
+    /// none at all, a pod counts as carried after [`SLICES`].
+    pub(super) fn note_carried(&mut self, timeline: &Timeline, now: u64) {
+        let (Some(opened), Some(set)) = (self.open, timeline.set()) else { return };
+        let service = &set.spec.service_name;
+        let lacks_slices = can_carry(timeline) && timeline.slices(service).next().is_none();
+        for pod in timeline.ordinals().filter_map(|ordinal| timeline.live(ordinal)) {
+            if !pod.is_ready() {
+                continue;
+            }
+            let assumed = pod.ready_at.max(opened).saturating_add(nanoseconds(SLICES));
+            let since = if is_carried(timeline, service, pod) {
+                now
+            } else if lacks_slices && assumed <= now {
+                assumed
+            } else {
+                continue;
+            };
+            self.carried.entry(pod.uid().to_owned()).or_insert(since);
+        }
+    }
+
+    /// Every name that matters, and how it stands.
+    pub(super) fn standings(
+        &self,
+        timeline: &Timeline,
+        namespace: &str,
+        each_life: bool,
+        now: u64,
+    ) -> Vec<(Question, NameState)> {
+        let (Some(opened), Some(set)) = (self.open, timeline.set()) else { return vec![] };
+        let service = &set.spec.service_name;
+        if service.is_empty() {
+            return vec![];
+        }
+        let carries = can_carry(timeline);
+        let suffix = format!("{service}.{namespace}.svc.{}.", self.domain());
+        let mut standings = vec![];
+        let (mut all, mut latest, mut complete) = (vec![], opened, true);
+        for ordinal in timeline.ordinals() {
+            let Some(pod) = timeline.live(ordinal).filter(|pod| pod.is_ready()) else {
+                complete = false;
+                continue;
+            };
+            let question = Question::of_pod(pod, &suffix);
+            all.extend(question.expected.clone());
+            let since = self.carried.get(pod.uid()).copied();
+            latest = latest.max(since.unwrap_or(0));
+            complete &= since.is_some() || !carries;
+            let standing = if self.is_answered(ordinal, pod.uid(), each_life) {
+                NameState::Settled
+            } else {
+                self.standing(&question, since, carries, now)
+            };
+            standings.push((question, standing));
+        }
+        // Somebody may ask for more pods by hand: then it has to give those, too.
+        let pods = i32::try_from(timeline.ordinals().len()).unwrap_or(i32::MAX);
+        if self.service_right >= pods || standings.is_empty() {
+            return standings;
+        }
+        // A Service with an address of its own answers with that one.
+        let is_headless = timeline.governing_service().is_none_or(ServiceLife::is_headless);
+        let expected = if is_headless { all } else { vec![] };
+        let question = Question { name: suffix, of: None, ordinal: pods, expected };
+        let standing = if complete {
+            self.standing(&question, carries.then_some(latest), carries, now)
+        } else {
+            NameState::Settled
+        };
+        standings.push((question, standing));
+        standings
+    }
+
+    /// The cluster's domain, as far as is known.
+    pub(super) fn domain(&self) -> String {
+        let own = || self.own_resolvers.values().next();
+        self.resolver
+            .as_ref()
+            .map(|it| &it.domain)
+            .or_else(own)
+            .map_or_else(|| USUAL_DOMAIN.to_owned(), Clone::clone)
+    }
+
+    /// Whether an ordinal's name has shown all that it has to.
+    fn is_answered(&self, ordinal: i32, now: &str, each_life: bool) -> bool {
+        let Some(right) = self.right.get(&ordinal) else { return false };
+        match &self.replaced {
+            _ if each_life => right.contains(now),
+            Some((replaced, old)) if *replaced == ordinal => right.iter().any(|uid| uid != old),
+            _ => !right.is_empty(),
+        }
+    }
+
+    fn standing(
+        &self,
+        question: &Question,
+        carried: Option<u64>,
+        can_carry: bool,
+        now: u64,
+    ) -> NameState {
+        let (asked, again) = self.asked.get(&question.key()).copied().unwrap_or_default();
+        match carried {
+            _ if self.nobody_can_ask => NameState::Settled,
+            Some(since) if asked > 0 && now > since.saturating_add(nanoseconds(PATIENCE)) => {
+                NameState::Settled
+            }
+            Some(_) => NameState::From(again),
+            // Nothing will ever carry it: asked once, so that the report can show the answer.
+            None if !can_carry && asked == 0 => NameState::From(0),
+            None if !can_carry => NameState::Settled,
+            None => NameState::Uncarried,
+        }
+    }
+}
+
+/// Whether the governing Service exists and selects the set's pods.
+fn can_carry(timeline: &Timeline) -> bool {
+    let (Some(set), Some(service)) = (timeline.set(), timeline.governing_service()) else {
+        return false;
+    };
+    service.spec().selects(&set.spec.template.metadata.labels)
+}
+
+fn is_carried(timeline: &Timeline, service: &str, pod: &PodLife) -> bool {
+    let endpoints = || timeline.slices(service).flat_map(|it| &it.endpoints);
+    endpoints().any(|it| {
+        it.target_ref.as_ref().is_some_and(|to| to.uid == pod.uid())
+            && it.conditions.ready != Some(false)
+    })
+}
+
+fn addresses(pod: &PodLife) -> Vec<String> {
+    let status = &pod.pod.status;
+    let mut list: Vec<String> = status
+        .pod_ips
+        .iter()
+        .map(|it| it.ip.clone())
+        .chain([status.pod_ip.clone()])
+        .filter(|it| !it.is_empty())
+        .collect();
+    list.sort();
+    list.dedup();
+    list
+}
