@@ -13,7 +13,10 @@ use std::time::Duration;
 use checks::model::PodLife;
 
 use crate::cluster::exec::{mounts::Mounted, script_output::InspectOutput};
-use crate::cluster::inspect::{Job, PATIENCE, nanoseconds};
+use crate::cluster::inspect::{
+    nanoseconds,
+    state::{Job, PATIENCE},
+};
 
 /// How far a file's time may lag behind the clock: file systems take it from the last tick.
 const TICK: i64 = 50_000_000;

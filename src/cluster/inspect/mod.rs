@@ -8,6 +8,7 @@
 mod age;
 mod reading;
 mod resolv_conf;
+mod state;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,40 +17,18 @@ use std::{
     time::Duration,
 };
 
-use checks::model::{PodLife, Seq, Timeline, evidence::content::needles, observation::Reference};
+use checks::model::{PodLife, Timeline};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::watch;
 
-use crate::cluster::inspect::age::{ReadSchedule, is_alone};
-use crate::cluster::{
-    Cluster, Journal,
-    exec::{
-        ephemeral::Probe,
-        mounts::{Mounted, reference, runs},
-    },
-};
+pub(crate) use crate::cluster::inspect::state::Job;
+use crate::cluster::inspect::state::{Look, MARGIN, State};
+use crate::cluster::{Cluster, Journal, exec::ephemeral::Probe};
 
-/// How long a first life is looked at again for content that is not there yet.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// The same once one first life showed nothing in all that time.
-const PATIENCE_WHEN_BARREN: Duration = Duration::from_secs(2);
-/// Between the first two looks at a first life; it grows by itself each time.
-const PAUSE: Duration = Duration::from_millis(700);
-/// What later lives get on top of the time that the content took to appear on the first.
-const MARGIN: Duration = Duration::from_secs(1);
-/// How often a look is taken again that failed for a reason that passes.
-const MOST_FAILURES: u32 = 6;
-/// After a look that failed; it grows by itself each time.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// The longest that a last look is put off until content may be there that came late elsewhere.
 const LATE: Duration = Duration::from_secs(45);
-/// Between two looks at a claim on which nothing was found, beside somebody's own work: at first,
-/// and in the long run.
-const WATCHING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 /// How long after its start a container is looked at, at the end of a recording.
 const SOON: Duration = Duration::from_secs(5);
-/// For how long somebody's claim is looked at so often.
-const FRESH: Duration = Duration::from_secs(90);
 /// So many pods are enough to ask DNS from.
 const ENOUGH_VANTAGES: usize = 3;
 
@@ -77,81 +56,6 @@ pub(crate) struct Inspector<'a> {
     state: Mutex<State>,
     /// Counts what has changed in the state.
     changed: watch::Sender<u64>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Nothing is touched before the restore point is written.
-    open: bool,
-    /// The line since which evidence counts: what was read before the submission changed is read
-    /// again.
-    since: Seq,
-    lives: BTreeMap<String, Life>,
-    /// By claim and mount: the files of its first reading.
-    first_files: BTreeMap<(String, String), Vec<String>>,
-    /// The claims whose first life was read to its end.
-    known_claims: BTreeSet<String>,
-    /// A first life showed no identity content in all its time: others will not either.
-    barren: bool,
-    /// Claims and pod names for which a canary was tried.
-    asked: BTreeSet<(String, String)>,
-    /// Pod names for which a canary was written, or may have been.
-    marked: BTreeSet<String>,
-    /// The longest that identity content took to appear after a container's start.
-    delay: Duration,
-    /// The same of content that only a last look found.
-    late: Option<Duration>,
-    /// That is not known by the containers' own clocks of all first lives.
-    is_rough: bool,
-    /// By pod UID and claim: when its container was started, by the clock that times the claim's
-    /// files, in nanoseconds.
-    starts: BTreeMap<(String, String), i64>,
-    /// By pod UID: when the kubelet was heard to have started its container.
-    said: BTreeMap<String, u64>,
-    vantages: BTreeMap<String, DnsVantage>,
-    /// Why the last inspection that failed did.
-    trouble: Option<String>,
-}
-
-/// How far the inspection of one pod UID is.
-#[derive(Clone, Copy, Debug, Default)]
-struct Life {
-    reading: bool,
-    finished: bool,
-    /// A look told something.
-    seen: bool,
-    /// When to look again, in nanoseconds of the journal's clock.
-    again: u64,
-    reads: u32,
-    failures: u32,
-    /// It is looked at once more because nothing was found on its claims.
-    is_late: bool,
-    /// When to look at last, whatever counts, because the recording ends.
-    last_at: Option<u64>,
-}
-
-/// A pod to be read.
-#[derive(Default)]
-pub(crate) struct Job {
-    pod: Reference,
-    mounted: Vec<Mounted>,
-    running_at: u64,
-    ready_at: u64,
-    first_life: bool,
-    /// When a look counts, if it is a later one.
-    ripe: ReadSchedule,
-    /// It runs but one container.
-    is_alone: bool,
-    /// Its start was watched, so that `running_at` is true.
-    witnessed: bool,
-    /// When the node's clock says that its containers started, in seconds since the epoch.
-    started: Option<i64>,
-    /// A running container, where no claim tells which.
-    any_container: Option<String>,
-    /// What names the pod, to search files for that cannot be read as text.
-    needles: Vec<String>,
-    /// The names of the set's other pods.
-    others: Vec<String>,
 }
 
 impl<'a> Inspector<'a> {
@@ -367,7 +271,7 @@ impl<'a> Inspector<'a> {
                     continue;
                 }
                 life.reading = true;
-                jobs.push(job(timeline, pod, first_life, ripe));
+                jobs.push(Job::of(timeline, pod, first_life, ripe));
             }
             jobs
         });
@@ -376,113 +280,19 @@ impl<'a> Inspector<'a> {
 
     async fn inspect(&self, job: Job) {
         let began = self.journal.now();
-        let sight = self.read(&job).await;
-        let now = self.journal.now();
-        let has_identity = self.journal.with(|timeline| timeline.has_identity(&job.pod.uid));
-        let mut state = self.state();
-        let patience = if state.barren { PATIENCE_WHEN_BARREN } else { PATIENCE };
-        let patient = job.first_life
-            && !has_identity
-            && now < job.ready_at.saturating_add(nanoseconds(patience));
-        let life = state.lives.entry(job.pod.uid.clone()).or_default();
-        life.reading = false;
-        life.reads += 1;
-        life.seen |= sight.seen;
-        let later = now.saturating_add(nanoseconds(PAUSE * life.reads));
-        let again = if job.first_life {
-            patient.then_some(later)
-        } else {
-            job.ripe.again(began, now, sight.age)
+        let timing = self.read(&job).await;
+        let look = Look {
+            began,
+            ended: self.journal.now(),
+            has_identity: self.journal.with(|timeline| timeline.has_identity(&job.pod.uid)),
+            timing,
         };
-        life.failures += sight.failures;
-        let again = if sight.failures > 0 && life.failures <= MOST_FAILURES {
-            Some(now.saturating_add(nanoseconds(PAUSE_AFTER_FAILURE * life.failures)))
-        } else if !sight.seen {
-            None
-        } else if !self.writes && !has_identity {
-            // Nothing is held up by looking on: what comes late counts until the pod has to go.
-            let pause = if now < job.running_at.saturating_add(nanoseconds(FRESH)) {
-                WATCHING.0
-            } else {
-                WATCHING.1
-            };
-            again.or(Some(now.saturating_add(nanoseconds(pause))))
-        } else {
-            again
-        };
-        let again = again.filter(|_| life.last_at.is_none());
-        life.finished = again.is_none();
-        life.again = again.unwrap_or(later);
-        let is_late = std::mem::take(&mut life.is_late);
-        let is_finished = life.finished;
-        if is_late && has_identity {
-            state.late = state.late.max(Some(job.late_delay(now, &sight)));
-        }
-        if is_finished && job.first_life {
-            state.known_claims.extend(job.mounted.iter().map(|it| it.claim.clone()));
-            if has_identity {
-                let (delay, exact) = job.delay(now, &sight);
-                state.delay = state.delay.max(delay);
-                state.is_rough |= !exact;
-            } else {
-                state.barren |= sight.seen;
-                state.is_rough = true;
-            }
-        }
-        drop(state);
+        self.state().note(&job, &look, self.writes);
         self.changed.send_modify(|it| *it += 1);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Notes which containers the kubelet says that it started: now, or a little before.
-    fn hear(&mut self, timeline: &Timeline, now: u64) {
-        for pod in timeline.owned().filter(|pod| is_alone(pod)) {
-            if !self.said.contains_key(pod.uid()) && timeline.is_said_to_run(pod.uid()) {
-                self.said.insert(pod.uid().to_owned(), now);
-            }
-        }
-    }
-
-    /// When a look at a later life of this pod counts.
-    fn ripe(&self, pod: &PodLife, now: u64) -> ReadSchedule {
-        let said_at = self.said.get(pod.uid()).copied().filter(|_| !self.is_rough);
-        ReadSchedule {
-            running_at: pod.running_at.unwrap_or(now),
-            said_at,
-            age: self.delay + MARGIN,
-        }
-    }
-}
-
-fn job(timeline: &Timeline, pod: &PodLife, first_life: bool, ripe: ReadSchedule) -> Job {
-    let any_container =
-        pod.spec().containers.iter().find(|it| runs(pod, &it.name)).map(|it| it.name.clone());
-    let starts = pod.pod.status.container_statuses.iter().filter_map(|it| {
-        it.state.running.as_ref()?.started_at.as_deref()?.parse::<jiff::Timestamp>().ok()
-    });
-    let started = starts.map(|it| it.as_second()).max();
-    Job {
-        pod: reference(pod),
-        mounted: Mounted::of(pod),
-        running_at: pod.running_at.unwrap_or(0),
-        ready_at: pod.ready_at,
-        first_life,
-        ripe,
-        is_alone: is_alone(pod),
-        witnessed: pod.added.after.is_some(),
-        started,
-        any_container,
-        needles: needles(pod),
-        others: timeline
-            .owned()
-            .filter(|it| it.uid() != pod.uid())
-            .map(|it| it.name().to_owned())
-            .collect(),
     }
 }
 

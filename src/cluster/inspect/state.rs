@@ -1,0 +1,243 @@
+//! How far the inspection of each pod is, and when to look at it next: decided from data alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    time::Duration,
+};
+
+use checks::model::{PodLife, Seq, Timeline, evidence::content::needles, observation::Reference};
+
+use crate::cluster::{
+    exec::mounts::{Mounted, reference, runs},
+    inspect::{
+        DnsVantage,
+        age::{ReadSchedule, ReadTiming, is_alone},
+        nanoseconds,
+    },
+};
+
+/// How long a first life is looked at again for content that is not there yet.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+/// The same once one first life showed nothing in all that time.
+const PATIENCE_WHEN_BARREN: Duration = Duration::from_secs(2);
+/// Between the first two looks at a first life; it grows by itself each time.
+const PAUSE: Duration = Duration::from_millis(700);
+/// What later lives get on top of the time that the content took to appear on the first.
+pub(super) const MARGIN: Duration = Duration::from_secs(1);
+/// How often a look is taken again that failed for a reason that passes.
+const MOST_FAILURES: u32 = 6;
+/// After a look that failed; it grows by itself each time.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
+/// Between two looks at a claim on which nothing was found, beside somebody's own work: at first,
+/// and in the long run.
+const WATCHING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
+/// For how long somebody's claim is looked at so often.
+const FRESH: Duration = Duration::from_secs(90);
+
+#[derive(Default)]
+pub(super) struct State {
+    /// Nothing is touched before the restore point is written.
+    pub(super) open: bool,
+    /// The line since which evidence counts: what was read before the submission changed is read
+    /// again.
+    pub(super) since: Seq,
+    pub(super) lives: BTreeMap<String, Life>,
+    /// By claim and mount: the files of its first reading.
+    pub(super) first_files: BTreeMap<(String, String), Vec<String>>,
+    /// The claims whose first life was read to its end.
+    pub(super) known_claims: BTreeSet<String>,
+    /// A first life showed no identity content in all its time: others will not either.
+    pub(super) barren: bool,
+    /// Claims and pod names for which a canary was tried.
+    pub(super) asked: BTreeSet<(String, String)>,
+    /// Pod names for which a canary was written, or may have been.
+    pub(super) marked: BTreeSet<String>,
+    /// The longest that identity content took to appear after a container's start.
+    pub(super) delay: Duration,
+    /// The same of content that only a last look found.
+    pub(super) late: Option<Duration>,
+    /// That is not known by the containers' own clocks of all first lives.
+    pub(super) is_rough: bool,
+    /// By pod UID and claim: when its container was started, by the clock that times the claim's
+    /// files, in nanoseconds.
+    pub(super) starts: BTreeMap<(String, String), i64>,
+    /// By pod UID: when the kubelet was heard to have started its container.
+    pub(super) said: BTreeMap<String, u64>,
+    pub(super) vantages: BTreeMap<String, DnsVantage>,
+    /// Why the last inspection that failed did.
+    pub(super) trouble: Option<String>,
+}
+
+/// How far the inspection of one pod UID is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Life {
+    pub(super) reading: bool,
+    pub(super) finished: bool,
+    /// A look told something.
+    pub(super) seen: bool,
+    /// When to look again, in nanoseconds of the journal's clock.
+    pub(super) again: u64,
+    pub(super) reads: u32,
+    pub(super) failures: u32,
+    /// It is looked at once more because nothing was found on its claims.
+    pub(super) is_late: bool,
+    /// When to look at last, whatever counts, because the recording ends.
+    pub(super) last_at: Option<u64>,
+}
+
+/// A pod to be read.
+#[derive(Default)]
+pub(crate) struct Job {
+    pub(super) pod: Reference,
+    pub(super) mounted: Vec<Mounted>,
+    pub(super) running_at: u64,
+    pub(super) ready_at: u64,
+    pub(super) first_life: bool,
+    /// When a look counts, if it is a later one.
+    pub(super) ripe: ReadSchedule,
+    /// It runs but one container.
+    pub(super) is_alone: bool,
+    /// Its start was watched, so that `running_at` is true.
+    pub(super) witnessed: bool,
+    /// When the node's clock says that its containers started, in seconds since the epoch.
+    pub(super) started: Option<i64>,
+    /// A running container, where no claim tells which.
+    pub(super) any_container: Option<String>,
+    /// What names the pod, to search files for that cannot be read as text.
+    pub(super) needles: Vec<String>,
+    /// The names of the set's other pods.
+    pub(super) others: Vec<String>,
+}
+
+/// One look at a pod.
+pub(super) struct Look {
+    /// When it began and ended, in nanoseconds of the journal's clock.
+    pub(super) began: u64,
+    pub(super) ended: u64,
+    /// The pod's claims hold something that tells who wrote it.
+    pub(super) has_identity: bool,
+    pub(super) timing: ReadTiming,
+}
+
+impl State {
+    /// Notes which containers the kubelet says that it started: now, or a little before.
+    pub(super) fn hear(&mut self, timeline: &Timeline, now: u64) {
+        for pod in timeline.owned().filter(|pod| is_alone(pod)) {
+            if !self.said.contains_key(pod.uid()) && timeline.is_said_to_run(pod.uid()) {
+                self.said.insert(pod.uid().to_owned(), now);
+            }
+        }
+    }
+
+    /// When a look at a later life of this pod counts.
+    pub(super) fn ripe(&self, pod: &PodLife, now: u64) -> ReadSchedule {
+        let said_at = self.said.get(pod.uid()).copied().filter(|_| !self.is_rough);
+        ReadSchedule {
+            running_at: pod.running_at.unwrap_or(now),
+            said_at,
+            age: self.delay + MARGIN,
+        }
+    }
+
+    /// Notes what a look at a pod told, and when it is to be looked at again.
+    ///
+    /// `writes`: this is a tour, which is held up by looking on.
+    pub(super) fn note(&mut self, job: &Job, look: &Look, writes: bool) {
+        let patience = if self.barren { PATIENCE_WHEN_BARREN } else { PATIENCE };
+        let life = self.lives.entry(job.pod.uid.clone()).or_default();
+        life.reading = false;
+        life.reads += 1;
+        life.seen |= look.timing.seen;
+        life.failures += look.timing.failures;
+        let later = look.ended.saturating_add(nanoseconds(PAUSE * life.reads));
+        let again = if life.last_at.is_some() {
+            None
+        } else {
+            life.next_look(job, look, writes, job.ready_at.saturating_add(nanoseconds(patience)))
+        };
+        life.finished = again.is_none();
+        life.again = again.unwrap_or(later);
+        let (was_late, is_finished) = (mem::take(&mut life.is_late), life.finished);
+        if was_late && look.has_identity {
+            self.late = self.late.max(Some(job.late_delay(look.ended, &look.timing)));
+        }
+        if is_finished && job.first_life {
+            self.learn_from_first_life(job, look);
+        }
+    }
+
+    /// Takes over how long content took to appear on a first life, or that none came.
+    fn learn_from_first_life(&mut self, job: &Job, look: &Look) {
+        self.known_claims.extend(job.mounted.iter().map(|it| it.claim.clone()));
+        if look.has_identity {
+            let (delay, is_exact) = job.delay(look.ended, &look.timing);
+            self.delay = self.delay.max(delay);
+            self.is_rough |= !is_exact;
+        } else {
+            self.barren |= look.timing.seen;
+            self.is_rough = true;
+        }
+    }
+}
+
+impl Life {
+    /// When to look again after this look; `None`: the pod is inspected. `patient_until`: for how
+    /// long a first life is looked at for content.
+    fn next_look(&self, job: &Job, look: &Look, writes: bool, patient_until: u64) -> Option<u64> {
+        let after = |pause: Duration| look.ended.saturating_add(nanoseconds(pause));
+        if look.timing.failures > 0 && self.failures <= MOST_FAILURES {
+            return Some(after(PAUSE_AFTER_FAILURE * self.failures));
+        }
+        if !look.timing.seen {
+            return None;
+        }
+        let again = if !job.first_life {
+            job.ripe.again(look.began, look.ended, look.timing.age)
+        } else if !look.has_identity && look.ended < patient_until {
+            Some(after(PAUSE * self.reads))
+        } else {
+            None
+        };
+        if writes || look.has_identity {
+            return again;
+        }
+        // Nothing is held up by looking on: what comes late counts until the pod has to go.
+        let is_fresh = look.ended < job.running_at.saturating_add(nanoseconds(FRESH));
+        again.or(Some(after(if is_fresh { WATCHING.0 } else { WATCHING.1 })))
+    }
+}
+
+impl Job {
+    pub(super) fn of(
+        timeline: &Timeline,
+        pod: &PodLife,
+        first_life: bool,
+        ripe: ReadSchedule,
+    ) -> Self {
+        let any_container =
+            pod.spec().containers.iter().find(|it| runs(pod, &it.name)).map(|it| it.name.clone());
+        let starts = pod.pod.status.container_statuses.iter().filter_map(|it| {
+            it.state.running.as_ref()?.started_at.as_deref()?.parse::<jiff::Timestamp>().ok()
+        });
+        let started = starts.map(|it| it.as_second()).max();
+        Self {
+            pod: reference(pod),
+            mounted: Mounted::of(pod),
+            running_at: pod.running_at.unwrap_or(0),
+            ready_at: pod.ready_at,
+            first_life,
+            ripe,
+            is_alone: is_alone(pod),
+            witnessed: pod.added.after.is_some(),
+            started,
+            any_container,
+            needles: needles(pod),
+            others: timeline
+                .owned()
+                .filter(|it| it.uid() != pod.uid())
+                .map(|it| it.name().to_owned())
+                .collect(),
+        }
+    }
+}
