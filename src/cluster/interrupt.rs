@@ -142,6 +142,11 @@ impl Interrupt {
         self.wait(|asked| asked.insisted > 1).await;
     }
 
+    /// Waits until somebody insists once more.
+    pub async fn third(&self) {
+        self.wait(|asked| asked.insisted > 2).await;
+    }
+
     async fn wait(&self, such: impl FnMut(&SignalState) -> bool) {
         // `self` owns the sender, so `wait_for` returns only once it is so.
         let _ = self.0.subscribe().wait_for(such).await;

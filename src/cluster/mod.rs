@@ -7,6 +7,7 @@ mod exec;
 pub mod grade;
 mod inspect;
 pub mod interrupt;
+pub mod isolation;
 pub mod passive;
 pub mod restore;
 pub mod watch;

@@ -154,7 +154,7 @@ impl Failure {
                 namespace with `--trust`, or in one with another level.",
             ),
             403 if status.message.contains("exceeded quota") => Self::new(
-                "quota",
+                failure_id::QUOTA,
                 what("the namespace's quota is used up"),
                 format!(
                     "Make room (`kubectl describe quota -n {namespace}`), or ask whoever runs the \
@@ -181,7 +181,7 @@ impl Failure {
                 "The cluster is overloaded or its storage is slow. Try again later.",
             ),
             409 => Self::new(
-                "conflict",
+                failure_id::CONFLICT,
                 what("somebody else changed it at the same time"),
                 "Make sure that nobody else works in this namespace, and try again.",
             ),

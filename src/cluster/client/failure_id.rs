@@ -31,3 +31,9 @@ pub const TLS: &str = "tls";
 pub const UNREADABLE_MANIFEST: &str = "manifest_unreadable";
 /// A manifest that the API server refuses for its own content.
 pub const REFUSED_MANIFEST: &str = "manifest_refused";
+/// What no hand-in of a batch may ask for.
+pub const NOT_ALLOWED: &str = "not_allowed";
+/// The namespace's quota is used up.
+pub const QUOTA: &str = "quota";
+/// Somebody else changed an object at the same time.
+pub const CONFLICT: &str = "conflict";

@@ -98,6 +98,10 @@ fn is_collection(path: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct Requests {
     counts: [AtomicU64; Call::ALL.len()],
+    /// How many were refused because the API server had too much to do.
+    throttled: AtomicU64,
+    /// How long the API server takes to begin an answer, in microseconds: a moving average.
+    latency: AtomicU64,
     /// By namespace: our Lease there, without which nothing is written to it.
     terms: Mutex<BTreeMap<String, Arc<Term>>>,
 }
@@ -113,6 +117,32 @@ impl Requests {
     #[must_use]
     pub fn by_call(&self) -> [(Call, u64); Call::ALL.len()] {
         Call::ALL.map(|call| (call, self.counts[call as usize].load(Ordering::Relaxed)))
+    }
+
+    /// How many were refused because the API server had too much to do (429).
+    #[must_use]
+    pub fn throttled(&self) -> u64 {
+        self.throttled.load(Ordering::Relaxed)
+    }
+
+    /// How long the API server takes to begin an answer nowadays.
+    #[must_use]
+    pub fn latency(&self) -> Duration {
+        Duration::from_micros(self.latency.load(Ordering::Relaxed))
+    }
+
+    /// Takes note of an answer.
+    fn answered(&self, call: Call, status: StatusCode, took: Duration) {
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            self.throttled.fetch_add(1, Ordering::Relaxed);
+        }
+        if matches!(call, Call::Watch | Call::Exec) {
+            return;
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let before = self.latency.load(Ordering::Relaxed);
+        let after = if before == 0 { micros } else { before / 8 * 7 + micros / 8 };
+        self.latency.store(after, Ordering::Relaxed);
     }
 
     fn count(&self, call: Call) {
@@ -236,7 +266,7 @@ async fn send<B: Send + 'static>(
         let Some(again) = copy(&request) else { break };
         requests.check(call, request.uri().path())?;
         requests.count(call);
-        let result = try_once(&mut inner, request).await;
+        let result = try_once(&mut inner, &requests, call, request).await;
         let Some(asked) = retry(call, &result).filter(|_| began.elapsed() < RETRY_FOR) else {
             return result;
         };
@@ -246,18 +276,26 @@ async fn send<B: Send + 'static>(
     }
     requests.check(call, request.uri().path())?;
     requests.count(call);
-    try_once(&mut inner, request).await
+    try_once(&mut inner, &requests, call, request).await
 }
 
 async fn try_once<B: Send + 'static>(
     inner: &mut Inner<B>,
+    requests: &Requests,
+    call: Call,
     request: Request<Body>,
 ) -> Result<Response<B>, BoxError> {
+    let began = Instant::now();
     let answer = async { inner.ready().await?.call(request).await };
     let silent = || {
         io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", ANSWER.as_secs()))
     };
-    tokio::time::timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(silent().into()))
+    let answer =
+        tokio::time::timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(silent().into()));
+    if let Ok(response) = &answer {
+        requests.answered(call, response.status(), began.elapsed());
+    }
+    answer
 }
 
 /// Whether to try again, and how long the server asks to wait.

@@ -265,6 +265,16 @@ impl<'a> Grade<'a> {
         restored
     }
 
+    /// Ends the recording and puts nothing back, because the namespace is about to be deleted.
+    pub async fn release(self) {
+        if let Some(held) = &self.held {
+            // It goes with the namespace if this fails.
+            let _ = held.release().await;
+        }
+        self.recorder.stop().await;
+        self.journal.flush();
+    }
+
     async fn until_the_end(
         &mut self,
         allowed: &Allowed,

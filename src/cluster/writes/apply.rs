@@ -225,7 +225,7 @@ async fn take_over_fields(
 
 /// Without it the API server refuses every pod, and the set's controller waits long before it tries
 /// again.
-async fn await_service_account(cluster: &Cluster) -> Result<(), Failure> {
+pub(crate) async fn await_service_account(cluster: &Cluster) -> Result<(), Failure> {
     #[derive(Clone, Deserialize)]
     struct Anything {}
     let query = format!(

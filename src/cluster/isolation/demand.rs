@@ -1,0 +1,270 @@
+//! What a submission asks for, and whether a batch may give it that: pure, from its manifests.
+
+use checks::model::quantity;
+use serde_json::{Value, json};
+
+use crate::{
+    console::sanitize::sanitize,
+    submission::{Applied, Manifest, Place, Submission},
+};
+
+/// How many pods the tour adds to a set.
+const EXTRA_PODS: u64 = 2;
+/// The most pods that one hand-in gets.
+const MOST_PODS: u64 = 60;
+/// The most storage that the claims of one hand-in may ask for together, in bytes.
+const MOST_STORAGE_BYTES: u128 = 256 << 30;
+/// The most CPU and memory that one container may ask for.
+const MOST_CPU_MILLIS: u128 = 4_000;
+const MOST_MEMORY_BYTES: u128 = 8 << 30;
+/// What a container may use that names no limit, unless another one asks for more.
+const USUAL_CPU_MILLIS: u128 = 1_000;
+const USUAL_MEMORY_BYTES: u128 = 1 << 30;
+
+/// What a submission asks for, as far as quotas bound it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Demand {
+    /// Pods at once, those of the tour included.
+    pub(super) pods: u64,
+    /// Claims, those of the tour included.
+    pub(super) claims: u64,
+    /// Bytes of all these claims.
+    pub(super) storage: u128,
+    /// The most CPU that a container asks for, in thousandths.
+    pub(super) cpu_millis: u128,
+    /// The most memory that a container asks for, in bytes.
+    pub(super) memory: u128,
+    /// Objects of these kinds.
+    pub(super) services: u64,
+    pub(super) config_maps: u64,
+    pub(super) secrets: u64,
+    /// A pod has limits of its own, beside those of its containers.
+    pub(super) has_pod_limits: bool,
+}
+
+/// Something that no hand-in of a batch gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAllowed {
+    /// What it asks for; safe to show.
+    pub what: String,
+    /// Where.
+    pub place: Place,
+}
+
+impl Demand {
+    /// What it asks for.
+    pub(super) fn of(submission: &Submission) -> Self {
+        let mut demand =
+            Self { cpu_millis: USUAL_CPU_MILLIS, memory: USUAL_MEMORY_BYTES, ..Self::default() };
+        for manifest in &submission.objects {
+            demand.add(manifest);
+        }
+        demand
+    }
+
+    fn add(&mut self, manifest: &Manifest) {
+        let spec = &manifest.value["spec"];
+        let replicas = spec["replicas"].as_u64().unwrap_or(1);
+        let pods = match manifest.kind {
+            Applied::StatefulSet => replicas + EXTRA_PODS,
+            // A rollout has the old ones and the new ones.
+            Applied::Deployment => replicas * 2 + 1,
+            Applied::Pod => 1,
+            _ => 0,
+        };
+        self.pods += pods;
+        for claim in list(&spec["volumeClaimTemplates"]) {
+            self.add_claims(pods, &claim["spec"]);
+        }
+        match manifest.kind {
+            Applied::PersistentVolumeClaim => self.add_claims(1, spec),
+            Applied::Service => self.services += 1,
+            Applied::ConfigMap => self.config_maps += 1,
+            Applied::Secret => self.secrets += 1,
+            _ => {}
+        }
+        let Some(pod) = pod_spec(manifest) else { return };
+        self.has_pod_limits |= pod.get("resources").is_some();
+        for volume in list(&pod["volumes"]) {
+            if let Some(claim) = volume.pointer("/ephemeral/volumeClaimTemplate/spec") {
+                self.add_claims(pods, claim);
+            }
+        }
+        for container in containers(pod) {
+            for part in ["requests", "limits"] {
+                let asked = &container["resources"][part];
+                // Thousandths of a CPU are counted as bytes of a thousandth are.
+                let cpu = quantity_of(&asked["cpu"], 1000);
+                self.cpu_millis = self.cpu_millis.max(cpu);
+                self.memory = self.memory.max(quantity_of(&asked["memory"], 1));
+            }
+        }
+    }
+
+    fn add_claims(&mut self, count: u64, spec: &Value) {
+        self.claims += count;
+        let size = quantity_of(&spec["resources"]["requests"]["storage"], 1);
+        self.storage = self.storage.saturating_add(size.saturating_mul(u128::from(count)));
+    }
+
+    /// What is more than a hand-in gets.
+    fn excess(&self) -> Option<String> {
+        let too_many = |what: &str, asked: u128, most: u128| {
+            (asked > most).then(|| format!("{what}: {asked}, and a batch gives at most {most}"))
+        };
+        too_many("pods, those of the tour included", self.pods.into(), MOST_PODS.into())
+            .or_else(|| too_many("bytes of storage", self.storage, MOST_STORAGE_BYTES))
+            .or_else(|| {
+                too_many("CPU of one container, in thousandths", self.cpu_millis, MOST_CPU_MILLIS)
+            })
+            .or_else(|| {
+                too_many("bytes of memory of one container", self.memory, MOST_MEMORY_BYTES)
+            })
+    }
+}
+
+/// What a submission asks for that could reach, slow or stop another one, or the cluster.
+#[must_use]
+pub fn not_allowed(submission: &Submission) -> Option<NotAllowed> {
+    for manifest in &submission.objects {
+        if let Some((what, field)) = forbidden(manifest) {
+            let (kind, name) = (manifest.kind.names().0, sanitize(&manifest.name));
+            let what = format!("{kind} {name} asks for {}", sanitize(&what));
+            return Some(NotAllowed { what, place: manifest.place_of(field) });
+        }
+    }
+    let excess = Demand::of(submission).excess()?;
+    let place = submission.objects.first().map(|it| it.place.clone()).unwrap_or_default();
+    Some(NotAllowed { what: format!("it asks for {excess}"), place })
+}
+
+/// What an object may not have, and its field.
+fn forbidden(manifest: &Manifest) -> Option<(String, &'static str)> {
+    let spec = &manifest.value["spec"];
+    match manifest.kind {
+        Applied::Service => {
+            let kind = spec["type"].as_str().unwrap_or_default();
+            if matches!(kind, "NodePort" | "LoadBalancer") {
+                return Some((format!("type {kind}, which opens a port of the cluster"), "type"));
+            }
+            if !list(&spec["externalIPs"]).is_empty() {
+                return Some(("externalIPs, which take others' traffic".to_owned(), "externalIPs"));
+            }
+        }
+        Applied::Secret if manifest.value["type"] == "kubernetes.io/service-account-token" => {
+            return Some(("a service account's token".to_owned(), "type"));
+        }
+        Applied::PersistentVolumeClaim => return named_volume(spec),
+        _ => {}
+    }
+    for claim in list(&spec["volumeClaimTemplates"]) {
+        if let Some(found) = named_volume(&claim["spec"]) {
+            return Some(found);
+        }
+    }
+    pod_spec(manifest).and_then(forbidden_in_pod)
+}
+
+/// A volume that is named may be somebody else's.
+fn named_volume(claim: &Value) -> Option<(String, &'static str)> {
+    let name = claim["volumeName"].as_str().filter(|it| !it.is_empty())?;
+    Some((format!("the PersistentVolume {name}, which belongs to the cluster"), "volumeName"))
+}
+
+fn forbidden_in_pod(pod: &Value) -> Option<(String, &'static str)> {
+    for field in ["hostNetwork", "hostPID", "hostIPC"] {
+        if pod[field] == true {
+            return Some((format!("{field}, which shows the node"), field));
+        }
+    }
+    if pod["priorityClassName"].as_str().is_some_and(|it| !it.is_empty()) {
+        let what = "a priority, by which its pods displace others'".to_owned();
+        return Some((what, "priorityClassName"));
+    }
+    for volume in list(&pod["volumes"]) {
+        if volume.get("hostPath").is_some() {
+            return Some(("hostPath, a folder of the node".to_owned(), "hostPath"));
+        }
+        let sources = list(&volume["projected"]["sources"]);
+        if sources.iter().any(|it| it.get("serviceAccountToken").is_some()) {
+            return Some(("a service account's token".to_owned(), "serviceAccountToken"));
+        }
+        if let Some(claim) = volume.pointer("/ephemeral/volumeClaimTemplate/spec")
+            && let Some(found) = named_volume(claim)
+        {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// The submission as it is applied to a namespace of its own: there, without a token in any pod,
+/// and without what would keep its objects from being deleted.
+pub(super) fn sealed(submission: &Submission, namespace: &str) -> Submission {
+    let mut sealed = submission.clone();
+    for manifest in &mut sealed.objects {
+        manifest.value["metadata"]["namespace"] = json!(namespace);
+        release(&mut manifest.value["metadata"]);
+        let templates = manifest.value.pointer_mut("/spec/volumeClaimTemplates");
+        for claim in templates.and_then(Value::as_array_mut).into_iter().flatten() {
+            release(&mut claim["metadata"]);
+        }
+        if let Some(metadata) = manifest.value.pointer_mut("/spec/template/metadata") {
+            release(metadata);
+        }
+        let no_token = ("automountServiceAccountToken".to_owned(), json!(false));
+        let owner = match manifest.kind {
+            Applied::ServiceAccount => manifest.value.as_object_mut(),
+            Applied::Pod => manifest.value["spec"].as_object_mut(),
+            Applied::StatefulSet | Applied::Deployment => {
+                manifest.value.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut)
+            }
+            _ => None,
+        };
+        if let Some(owner) = owner {
+            owner.extend([no_token]);
+        }
+    }
+    sealed
+}
+
+/// Takes out of an object's metadata what keeps it from being deleted.
+fn release(metadata: &mut Value) {
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.remove("finalizers");
+        metadata.remove("ownerReferences");
+    }
+}
+
+fn pod_spec(manifest: &Manifest) -> Option<&Value> {
+    match manifest.kind {
+        Applied::Pod => manifest.value.get("spec"),
+        Applied::StatefulSet | Applied::Deployment => manifest.value.pointer("/spec/template/spec"),
+        _ => None,
+    }
+}
+
+fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    list(&pod["containers"]).iter().chain(list(&pod["initContainers"]))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A quantity in parts of one, rounded up; 0 where there is none.
+fn quantity_of(value: &Value, parts: u128) -> u128 {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return 0,
+    };
+    match text.strip_suffix('m') {
+        // It is thousandths already.
+        Some(millis) if parts == 1000 => quantity::bytes(millis).unwrap_or(0),
+        _ => quantity::bytes(&text).unwrap_or(0).saturating_mul(parts),
+    }
+}
+
+#[cfg(test)]
+mod tests;

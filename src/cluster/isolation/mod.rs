@@ -1,0 +1,290 @@
+//! A namespace of its own for one hand-in: nobody sees, slows or stops another, or reaches the
+//! grader.
+//!
+//! Pod Security, a ResourceQuota, a LimitRange and a NetworkPolicy stand before the submission
+//! comes. No pod gets a token. The namespace says by its labels which run made it, so that a run
+//! that was killed is cleaned up by the next, and nobody else's namespace is ever touched.
+
+mod demand;
+mod objects;
+
+use std::time::Duration;
+
+use http::Method;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::{
+    Api, ResourceExt as _,
+    api::{DeleteParams, ListParams, PartialObjectMeta},
+};
+use serde_json::{Value, json};
+
+pub use crate::cluster::isolation::demand::{NotAllowed, not_allowed};
+use crate::cluster::{
+    Cluster, Failure,
+    client::failure_id,
+    exec::random_word,
+    isolation::{demand::Demand, objects::objects},
+    writes::{
+        apply::{await_service_account, send},
+        delete::by_uid,
+    },
+};
+use crate::{console::sanitize::sanitize, submission::Submission};
+
+/// The labels of a namespace that a batch made; the second one's value is the run.
+const OURS: (&str, &str) = ("app.kubernetes.io/managed-by", "stsgrade");
+const RUN: &str = "stsgrade/run";
+const HAND_IN: &str = "stsgrade/hand-in";
+const LEVEL: &str = "pod-security.kubernetes.io/enforce";
+/// Until the API server enforces the quota: before that it refuses every pod.
+const QUOTA: Duration = Duration::from_secs(20);
+/// Until a namespace is gone whose pods end at once.
+const GONE: Duration = Duration::from_secs(120);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
+/// What a pod gets to end, once it is graded, in seconds.
+const END_SECONDS: u32 = 1;
+/// Namespaces in one answer.
+const PAGE: u32 = 500;
+
+/// A Pod Security level for hand-ins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PodSecurity {
+    /// Nothing that reaches the node.
+    #[default]
+    Baseline,
+    /// No user root, no capabilities besides.
+    Restricted,
+}
+
+impl PodSecurity {
+    /// The label's value.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Restricted => "restricted",
+        }
+    }
+}
+
+/// A namespace that was made for one attempt at one hand-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsolatedNamespace {
+    /// Its name.
+    pub name: String,
+    uid: String,
+}
+
+/// An id for a run: lowercase letters and digits.
+///
+/// # Errors
+/// The system has no random numbers.
+pub fn new_run() -> Result<String, Failure> {
+    let word =
+        random_word().map_err(|why| Failure::new("system", why.to_string(), "Run it again."))?;
+    Ok(word.chars().filter(char::is_ascii_alphanumeric).take(6).collect())
+}
+
+/// How the names of a run's namespaces begin.
+fn prefix(run: &str) -> String {
+    format!("stsgrade-{run}-")
+}
+
+impl IsolatedNamespace {
+    /// Makes the namespace with all that bounds it, and gives the submission as it is applied
+    /// there.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached. What was made is removed.
+    pub async fn create(
+        cluster: &Cluster,
+        run: &str,
+        hand_in: &str,
+        level: PodSecurity,
+        submission: &Submission,
+    ) -> Result<(Self, Submission), Failure> {
+        // Another attempt at the same hand-in may still be on its way out.
+        let name = format!("{}{hand_in}-{}", prefix(run), &new_run()?[..4]);
+        let labels = json!({OURS.0: OURS.1, RUN: run, HAND_IN: hand_in, LEVEL: level.name()});
+        let body = json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": labels}});
+        let made = post(cluster, "/api/v1/namespaces", "namespaces", &body).await?;
+        let uid = made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+        let namespace = Self { name, uid: uid.to_owned() };
+        let inside = cluster.in_namespace(&namespace.name);
+        match fill(&inside, &Demand::of(submission)).await {
+            Ok(()) => {
+                let sealed = demand::sealed(submission, &namespace.name);
+                Ok((namespace, sealed))
+            }
+            Err(failure) => {
+                let left = namespace.delete(cluster).await.err();
+                Err(match left {
+                    Some(left) => failure.because(format!("left: {left}")),
+                    None => failure,
+                })
+            }
+        }
+    }
+
+    /// Deletes it, and ends its pods at once; does not wait until it is gone.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub async fn delete(&self, cluster: &Cluster) -> Result<(), Failure> {
+        // A grade that was broken off holds a Lease in it, which is of no use any more.
+        cluster.requests.unguard(&self.name);
+        let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
+        match namespaces.delete(&self.name, &by_uid(&self.uid)).await {
+            Ok(_) => {}
+            // Gone already, or another one of that name.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return Ok(()),
+            Err(error) => return Err(cluster.failure(&error, "delete", "namespaces", &self.name)),
+        }
+        let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &self.name);
+        let at_once =
+            DeleteParams { grace_period_seconds: Some(END_SECONDS), ..DeleteParams::default() };
+        // They end by themselves if this fails, only later.
+        let _ = pods.delete_collection(&at_once, &ListParams::default()).await;
+        Ok(())
+    }
+}
+
+async fn post(
+    cluster: &Cluster,
+    path: &str,
+    resource: &str,
+    body: &Value,
+) -> Result<Value, Failure> {
+    let path = format!("{path}?fieldManager=stsgrade");
+    match send(cluster, Method::POST, &path, "application/json", Some(body)).await {
+        Ok((_, made)) => Ok(made),
+        Err(error) => Err(cluster.failure(&error, "create", resource, "")),
+    }
+}
+
+/// Puts into the namespace what bounds it.
+async fn fill(cluster: &Cluster, demand: &Demand) -> Result<(), Failure> {
+    let account = async {
+        await_service_account(cluster).await?;
+        let path = format!("/api/v1/namespaces/{}/serviceaccounts/default", cluster.namespace);
+        let patch = json!({"automountServiceAccountToken": false});
+        match send(cluster, Method::PATCH, &path, "application/merge-patch+json", Some(&patch))
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) => Err(cluster.failure(&error, "patch", "serviceaccounts", "default")),
+        }
+    };
+    let bounds = async {
+        for (path, body) in objects(&cluster.namespace, demand) {
+            let resource = path.rsplit('/').next().unwrap_or_default();
+            post(cluster, &path, resource, &body).await?;
+        }
+        await_quota(cluster).await
+    };
+    let (account, bounds) = tokio::join!(account, bounds);
+    account.and(bounds)
+}
+
+/// Waits until the quota has its status: a quota without one has no room for any pod.
+async fn await_quota(cluster: &Cluster) -> Result<(), Failure> {
+    let path = format!("/api/v1/namespaces/{}/resourcequotas/stsgrade", cluster.namespace);
+    let began = tokio::time::Instant::now();
+    while began.elapsed() < QUOTA {
+        match send(cluster, Method::GET, &path, "", None).await {
+            Ok((_, quota)) if quota.pointer("/status/hard/pods").is_some() => return Ok(()),
+            Ok(_) => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(cluster.failure(&error, "get", "resourcequotas", "stsgrade")),
+        }
+    }
+    let what = format!("the status of the quota of namespace {}", cluster.namespace);
+    Err(Failure::timed_out(&what, QUOTA.as_secs()))
+}
+
+/// The namespaces that a run made and that are still there, those on their way out included.
+///
+/// # Errors
+/// The API server refuses, or cannot be reached.
+async fn of_run(cluster: &Cluster, run: &str) -> Result<Vec<IsolatedNamespace>, Failure> {
+    let selector = format!("{}={},{RUN}={run}", OURS.0, OURS.1);
+    let all = namespaces(cluster, &selector).await?;
+    let is_ours = |it: &PartialObjectMeta<Namespace>| {
+        let labels = it.labels();
+        labels.get(OURS.0).is_some_and(|it| it == OURS.1)
+            && labels.get(RUN).is_some_and(|it| it == run)
+            && it.name_any().starts_with(&prefix(run))
+    };
+    let ours = all.into_iter().filter(is_ours);
+    Ok(ours
+        .map(|it| IsolatedNamespace { name: it.name_any(), uid: it.uid().unwrap_or_default() })
+        .collect())
+}
+
+/// The names of the namespaces that a label selector finds, in order.
+///
+/// # Errors
+/// The API server refuses, or cannot be reached.
+pub async fn labelled(cluster: &Cluster, selector: &str) -> Result<Vec<String>, Failure> {
+    let all = namespaces(cluster, selector).await?;
+    let stays = all.iter().filter(|it| it.metadata.deletion_timestamp.is_none());
+    Ok(stays.map(|it| it.name_any()).collect())
+}
+
+async fn namespaces(
+    cluster: &Cluster,
+    selector: &str,
+) -> Result<Vec<PartialObjectMeta<Namespace>>, Failure> {
+    let api: Api<Namespace> = Api::all(cluster.client.clone());
+    let mut params = ListParams::default().labels(selector).limit(PAGE);
+    let mut found = vec![];
+    loop {
+        let page = api
+            .list_metadata(&params)
+            .await
+            .map_err(|error| cluster.failure(&error, "list", "namespaces", ""))?;
+        found.extend(page.items);
+        match page.metadata.continue_.filter(|it| !it.is_empty()) {
+            Some(next) => params = params.continue_token(&next),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// Removes every namespace that a run made, and waits until they are gone; the names of those that
+/// were removed, and of those that are still there.
+///
+/// # Errors
+/// The API server refuses, or cannot be reached.
+pub async fn remove_all(
+    cluster: &Cluster,
+    run: &str,
+) -> Result<(Vec<String>, Vec<String>), Failure> {
+    let found = of_run(cluster, run).await?;
+    for namespace in &found {
+        namespace.delete(cluster).await?;
+    }
+    let names: Vec<String> = found.into_iter().map(|it| it.name).collect();
+    let began = tokio::time::Instant::now();
+    let mut left = names.clone();
+    while !left.is_empty() && began.elapsed() < GONE {
+        tokio::time::sleep(PAUSE * 5).await;
+        left = of_run(cluster, run).await?.into_iter().map(|it| it.name).collect();
+    }
+    Ok((names, left))
+}
+
+/// Whether the API server answers: it is asked for what anybody may know.
+pub async fn answers(cluster: &Cluster) -> bool {
+    cluster.client.apiserver_version().await.is_ok()
+}
+
+/// A hand-in that asks for what no hand-in of a batch gets.
+#[must_use]
+pub fn refusal(found: NotAllowed) -> Failure {
+    let next = "Look at it yourself: grade it alone with `stsgrade grade -f`, or ask for another \
+        hand-in.";
+    let what = format!("{}, and no hand-in of a batch gets that", sanitize(&found.what));
+    Failure::new(failure_id::NOT_ALLOWED, what, next).at(found.place, "")
+}
