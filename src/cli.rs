@@ -42,6 +42,16 @@ Pods are deleted and the set is scaled up and down in the course of it. Afterwar
 are as they were found, and nothing that the grading made is left. What -f applied stays, unless
 --cleanup is given. Every grade keeps its recording; its path is printed.";
 
+const BATCH: &str = "\
+Every result is on disk as soon as it is counted. Run the same command again after an interruption:
+it goes on where the first one stopped. Ctrl-C finishes what runs; a second one breaks it off.
+
+Examples:
+  stsgrade batch hand-ins/ -o results/
+  stsgrade batch hand-ins/ -o results/ --context one --context two
+  stsgrade batch --namespaces course=k8s -o results/
+  stsgrade batch --clean -o results/";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -52,6 +62,9 @@ pub enum Command {
     Record(Record),
     /// Judge a recording again: no cluster is needed, and the report is the same.
     Judge(Judge),
+    /// Grade a whole class: a folder of hand-ins, each in a namespace of its own.
+    #[command(after_help = BATCH)]
+    Batch(Batch),
     /// Print the report of the last grade again, or that of a recording.
     Show(Show),
     /// Show what a recording holds: a lane for each pod and claim, over time.
@@ -208,6 +221,93 @@ pub struct Grade {
     /// Which report.
     #[command(flatten)]
     pub reporting: Reporting,
+}
+
+/// `stsgrade batch`.
+#[derive(Clone, Debug, Args)]
+pub struct Batch {
+    /// The hand-ins: a folder with a file, a folder or an archive for each student.
+    #[arg(value_name = "HAND-INS", required_unless_present_any = ["namespaces", "clean"])]
+    pub hand_ins: Option<PathBuf>,
+    /// The folder for results, reports and recordings.
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Grade the namespaces with this label where they stand, instead of hand-ins.
+    #[arg(long, value_name = "LABEL", conflicts_with = "hand_ins")]
+    pub namespaces: Option<String>,
+    /// Who is in the class: a CSV file with id, name, email, and file, namespace or context.
+    #[arg(long, value_name = "FILE")]
+    pub roster: Option<PathBuf>,
+    /// List what would be graded, and what is wrong with it.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Only remove the namespaces that the run in DIR has left.
+    #[arg(long, conflicts_with_all = ["hand_ins", "namespaces", "dry_run"])]
+    pub clean: bool,
+    /// Grade only these, by their ids.
+    #[arg(long, value_name = "ID")]
+    pub only: Vec<String>,
+    /// Grade again what was graded already: undecided, failed or all.
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "WHICH")]
+    pub again: Option<Again>,
+    /// A format besides JSON in which each report is written.
+    #[arg(long = "report", value_enum, hide_possible_values = true, value_name = "FORMAT")]
+    pub reports: Vec<Format>,
+    /// Score by this rubric instead of the lab's points.
+    #[arg(long, value_name = "FILE")]
+    pub rubric: Option<PathBuf>,
+    /// The most grades at once, on all clusters together.
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = jobs)]
+    pub jobs: usize,
+    /// The longest that one grade may take (90s, 10m, 1h).
+    #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
+    pub timeout: Duration,
+    /// The StatefulSet to grade, where a hand-in has several.
+    #[arg(long, value_name = "NAME")]
+    pub statefulset: Option<String>,
+    /// The Pod Security level of the namespaces: baseline or restricted.
+    #[arg(long, value_enum, hide_possible_values = true, default_value_t = Level::Baseline, value_name = "LEVEL")]
+    pub pod_security: Level,
+    /// Image with a shell, by which pods without one are inspected.
+    #[arg(long, value_name = "IMAGE")]
+    pub probe_image: Option<String>,
+    /// A kubeconfig's context to use; several share the work.
+    #[arg(long, value_name = "NAME", help_heading = "Cluster")]
+    pub context: Vec<String>,
+    /// The kubeconfig to use, instead of $KUBECONFIG or ~/.kube/config.
+    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Print nothing but errors.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// What a batch grades again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Again {
+    /// What was not decided, or not graded.
+    Undecided,
+    /// What lost points.
+    Failed,
+    /// Everything.
+    All,
+}
+
+/// A Pod Security level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// Nothing that reaches the node.
+    Baseline,
+    /// Besides, no user root and no capabilities.
+    Restricted,
+}
+
+/// A number of grades at once.
+fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs) if (1..=10_000).contains(&jobs) => Ok(jobs),
+        _ => Err("a number from 1 to 10000 is expected".to_owned()),
+    }
 }
 
 /// `stsgrade record`.

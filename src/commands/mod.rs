@@ -1,5 +1,6 @@
 //! The commands, and what they all do alike: streams and exit codes.
 
+mod batch;
 mod completions;
 mod explain;
 mod grade;
@@ -46,6 +47,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Show(args) => judge::show(&args),
         Command::Timeline(args) => timeline::run(&args),
         Command::Grade(args) => grade::run(&args),
+        Command::Batch(args) => batch::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Completions(args) => completions::run(args.shell),

@@ -136,7 +136,7 @@ impl<'a> Outputs<'a> {
 }
 
 /// The failure as every format shows it.
-fn problem(failure: &Failure) -> Problem {
+pub(super) fn problem(failure: &Failure) -> Problem {
     let mut problem = Problem::new(failure.id, failure.what.as_str(), failure.next.as_str());
     problem.detail.clone_from(&failure.detail);
     if let Some((place, field)) = failure.at.as_deref() {

@@ -90,6 +90,14 @@ impl Progress {
         }
     }
 
+    /// Shows a line that is kept up to date; whether there is a terminal for it.
+    pub fn status(&self, line: &str) -> bool {
+        if self.live {
+            self.show(Some(line));
+        }
+        self.live
+    }
+
     /// Takes the live line away.
     pub fn clear(&self) {
         self.show(None);

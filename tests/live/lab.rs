@@ -421,7 +421,7 @@ pub(crate) async fn ctl(verb: &[&str]) {
     assert!(status.success(), "ctl {verb:?}: {status}");
 }
 
-async fn done(command: &mut tokio::process::Command) -> Ran {
+pub(crate) async fn done(command: &mut tokio::process::Command) -> Ran {
     let output = tokio::time::timeout(COMMAND_TIMEOUT, command.kill_on_drop(true).output())
         .await
         .unwrap()

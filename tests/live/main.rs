@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod applying;
+mod batch;
 mod by_hand;
 mod chance;
 mod chaos;

@@ -1,0 +1,228 @@
+//! What is kept of a batch: a line of `results.jsonl` for each hand-in.
+//!
+//! A line is on disk before it counts. A process that is killed while it writes leaves half a line
+//! at most, which is left out when the file is read again.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    batch::handin::HandIn,
+    report::{Problem, Report},
+};
+
+/// The file in the folder of results.
+const RESULTS: &str = "results.jsonl";
+
+/// What a hand-in came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    /// It has points; some may be undecided.
+    Graded,
+    /// A person has to look at it.
+    Held,
+}
+
+/// One hand-in and what it came to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HandInResult {
+    /// Its id.
+    pub id: String,
+    /// Whose it is.
+    pub name: String,
+    /// What it came to.
+    pub state: State,
+    /// A letter for each test: P, F, or I for undecided. Empty where nothing was graded.
+    pub letters: String,
+    /// Points won, of all possible ones, and those that are undecided.
+    pub points: f64,
+    /// All points.
+    pub possible: f64,
+    /// Neither won nor lost.
+    pub undecided: f64,
+    /// Why points are missing, in a few words each; or why it was not graded.
+    pub causes: Vec<String>,
+}
+
+impl HandInResult {
+    /// Of a report.
+    #[must_use]
+    pub fn graded(hand_in: &HandIn, report: &Report) -> Self {
+        Self {
+            id: hand_in.id.as_str().to_owned(),
+            name: hand_in.name.clone(),
+            state: State::Graded,
+            letters: report.letters(),
+            points: report.score.earned.as_f64(),
+            possible: report.score.possible.as_f64(),
+            undecided: report.score.undecided.as_f64(),
+            causes: report.causes.iter().map(|it| it.title.clone()).collect(),
+        }
+    }
+
+    /// For a person to look at.
+    #[must_use]
+    pub fn held(hand_in: &HandIn, problem: &Problem) -> Self {
+        Self {
+            id: hand_in.id.as_str().to_owned(),
+            name: hand_in.name.clone(),
+            state: State::Held,
+            letters: String::new(),
+            points: 0.0,
+            possible: 0.0,
+            undecided: 0.0,
+            causes: vec![problem.what.clone()],
+        }
+    }
+
+    /// Whether nothing about it is left open.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        self.state == State::Graded && self.undecided == 0.0
+    }
+
+    /// `PPPPPFPPPF 80 of 100`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let cause = self.causes.first().map(String::as_str).unwrap_or_default();
+        match self.state {
+            State::Held => format!("for you to look at: {cause}"),
+            State::Graded => {
+                let open = if self.undecided > 0.0 {
+                    format!(", {} undecided", self.undecided)
+                } else {
+                    String::new()
+                };
+                format!("{} {} of {}{open}", self.letters, self.points, self.possible)
+            }
+        }
+    }
+}
+
+/// The results of a batch, as they are on disk.
+#[derive(Debug)]
+pub struct ResultStore {
+    file: File,
+    path: PathBuf,
+    results: BTreeMap<String, HandInResult>,
+}
+
+impl ResultStore {
+    /// Reads what a folder holds; of a hand-in with several lines, the last.
+    ///
+    /// # Errors
+    /// It cannot be read or written.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(RESULTS);
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text?,
+        };
+        let mut results = BTreeMap::new();
+        for result in text.lines().filter_map(|it| serde_json::from_str::<HandInResult>(it).ok()) {
+            results.insert(result.id.clone(), result);
+        }
+        let file = write_whole(&path, &results)?;
+        Ok(Self { file, path, results })
+    }
+
+    /// What counts.
+    pub fn results(&self) -> impl Iterator<Item = &HandInResult> {
+        self.results.values()
+    }
+
+    /// What a hand-in came to, if it counts.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&HandInResult> {
+        self.results.get(id)
+    }
+
+    /// Counts a result: it is on disk when this returns.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn add(&mut self, result: &HandInResult) -> io::Result<()> {
+        self.file.write_all(&line(result)?)?;
+        self.file.sync_data()?;
+        self.results.insert(result.id.clone(), result.clone());
+        Ok(())
+    }
+
+    /// Leaves one line for each hand-in.
+    ///
+    /// # Errors
+    /// It cannot be written; then it is as before.
+    pub fn tidy(&mut self) -> io::Result<()> {
+        self.file = write_whole(&self.path, &self.results)?;
+        Ok(())
+    }
+}
+
+fn line(result: &HandInResult) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(result)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Replaces the file by one with these results; it is open for more.
+fn write_whole(path: &Path, results: &BTreeMap<String, HandInResult>) -> io::Result<File> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    for result in results.values() {
+        new.write_all(&line(result)?)?;
+    }
+    new.as_file().sync_all()?;
+    new.persist(path)?;
+    File::open(folder)?.sync_all()?;
+    OpenOptions::new().append(true).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write as _};
+
+    use super::{HandInResult, RESULTS, ResultStore, State};
+
+    fn result(id: &str, points: f64) -> HandInResult {
+        HandInResult {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            state: State::Graded,
+            letters: "PPPPPPPPPF".to_owned(),
+            points,
+            possible: 100.0,
+            undecided: 0.0,
+            causes: vec![],
+        }
+    }
+
+    /// Catches a result that half a line costs, that of the hand-in after it, or an old one that
+    /// comes back.
+    #[test]
+    fn what_counts_is_there_after_a_kill() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = ResultStore::open(folder.path()).unwrap();
+        store.add(&result("a", 90.0)).unwrap();
+        store.add(&result("b", 80.0)).unwrap();
+        store.add(&result("a", 100.0)).unwrap();
+        drop(store);
+        let path = folder.path().join(RESULTS);
+        let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"{\"id\": \"c\", \"na").unwrap();
+        let mut store = ResultStore::open(folder.path()).unwrap();
+        store.add(&result("d", 70.0)).unwrap();
+        let store = ResultStore::open(folder.path()).unwrap();
+        let points: Vec<(&str, f64)> =
+            store.results().map(|it| (it.id.as_str(), it.points)).collect();
+        assert_eq!(points, [("a", 100.0), ("b", 80.0), ("d", 70.0)]);
+        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
+    }
+}

@@ -1,0 +1,377 @@
+//! Grading one hand-in, as the engine of a batch asks for it.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use checks::model::{Fault, PodLife, Timeline, What};
+use tokio::sync::Notify;
+
+use crate::{
+    batch::{
+        engine::{Attempt, BrokenOff, Gauge, Signal, Work},
+        handin::{HandIn, Subject},
+        results::{HandInResult, ResultStore},
+    },
+    cluster::{
+        Cluster, Failure, Interrupt, Journal,
+        client::failure_id,
+        grade::{Grade, GradeRequest},
+        isolation,
+        isolation::{IsolatedNamespace, PodSecurity},
+    },
+    commands::outputs,
+    console::{progress::Progress, sanitize::sanitize},
+    recording::{AskedOptions, Header, Writer, signature::Key},
+    report::{Format, Problem, Report, RunResult, Source, View, render},
+    rubric::Rubric,
+    submission::Submission,
+};
+
+/// The recording of a hand-in, in its folder.
+pub(super) const RECORDING: &str = "recording.jsonl";
+
+/// What all grades of a batch have in common.
+pub(super) struct Grader<'a> {
+    /// The clusters.
+    pub(super) sites: Vec<Cluster>,
+    /// The id of the run.
+    pub(super) run: String,
+    /// Where the results go.
+    pub(super) folder: PathBuf,
+    /// The time for one grade.
+    pub(super) budget: Duration,
+    pub(super) level: PodSecurity,
+    pub(super) probe_image: Option<String>,
+    pub(super) statefulset: Option<String>,
+    pub(super) formats: Vec<Format>,
+    pub(super) rubric: Rubric,
+    pub(super) store: RefCell<ResultStore>,
+    /// By which all grades are told to stop.
+    pub(super) interrupt: Interrupt,
+    pub(super) progress: &'a Progress,
+    /// By hand-in: the namespace in which it is being graded.
+    pub(super) namespaces: RefCell<BTreeMap<String, IsolatedNamespace>>,
+    /// A result could not be kept: nothing more is begun.
+    pub(super) broken: Notify,
+}
+
+impl Work for Grader<'_> {
+    type Item = HandIn;
+    type Output = HandInResult;
+
+    async fn run(&self, site: usize, hand_in: &HandIn, gauge: &Gauge<'_>) -> Attempt<HandInResult> {
+        let cluster = &self.sites[site];
+        match &hand_in.subject {
+            Subject::Manifests(submission) => {
+                self.isolated(cluster, hand_in, submission, gauge).await
+            }
+            Subject::Namespace { namespace, .. } => {
+                let cluster = cluster.in_namespace(namespace);
+                self.grade(&cluster, hand_in, None, gauge).await
+            }
+            Subject::Unreadable(problem) => Attempt::Done(self.refused(hand_in, problem)),
+            Subject::Held(problem) => Attempt::Done(HandInResult::held(hand_in, problem)),
+        }
+    }
+
+    async fn broken_off(
+        &self,
+        site: usize,
+        hand_in: &HandIn,
+        why: BrokenOff,
+    ) -> Attempt<HandInResult> {
+        self.remove(&self.sites[site], hand_in).await;
+        let failure = match why {
+            BrokenOff::OutOfTime => Failure::new(
+                failure_id::TIMEOUT,
+                "the grade used up its time",
+                "Grade it again with a longer `--timeout`.",
+            ),
+            BrokenOff::Panic(words) => Failure::new(
+                "crashed",
+                format!("stsgrade itself failed: {}", sanitize(&words)),
+                "Report this as a bug.",
+            ),
+        };
+        self.failed(hand_in, &failure)
+    }
+
+    fn keep(&self, hand_in: &HandIn, result: HandInResult) {
+        self.tell(hand_in, &result);
+        if let Err(error) = self.store.borrow_mut().add(&result) {
+            self.broken.notify_one();
+            self.progress
+                .error(&format!("error: the result of {} cannot be kept: {error}", hand_in.id));
+        }
+    }
+
+    async fn answers(&self, site: usize) -> bool {
+        isolation::answers(&self.sites[site]).await
+    }
+}
+
+impl Grader<'_> {
+    /// Waits until a result cannot be kept.
+    pub(super) async fn cannot_keep(&self) {
+        self.broken.notified().await;
+    }
+
+    /// One line for a hand-in that is counted.
+    fn tell(&self, hand_in: &HandIn, result: &HandInResult) {
+        self.progress.say(&format!("{}: {}", sanitize(&hand_in.name), result.in_words()));
+    }
+
+    /// Grades manifests in a namespace that is made for them and deleted after it.
+    async fn isolated(
+        &self,
+        cluster: &Cluster,
+        hand_in: &HandIn,
+        submission: &Submission,
+        gauge: &Gauge<'_>,
+    ) -> Attempt<HandInResult> {
+        if let Some(found) = isolation::not_allowed(submission) {
+            return Attempt::Done(self.held(hand_in, &isolation::refusal(found)));
+        }
+        let id = hand_in.id.as_str();
+        let made = IsolatedNamespace::create(cluster, &self.run, id, self.level, submission).await;
+        let (namespace, sealed) = match made {
+            Ok(made) => made,
+            Err(failure) => return self.failed(hand_in, &failure),
+        };
+        let inside = cluster.in_namespace(&namespace.name);
+        self.namespaces.borrow_mut().insert(id.to_owned(), namespace);
+        let attempt = self.grade(&inside, hand_in, Some(sealed), gauge).await;
+        self.remove(cluster, hand_in).await;
+        attempt
+    }
+
+    /// Deletes the namespace in which a hand-in was graded. What cannot be deleted now is found by
+    /// its label in the end.
+    async fn remove(&self, cluster: &Cluster, hand_in: &HandIn) {
+        let namespace = self.namespaces.borrow_mut().remove(hand_in.id.as_str());
+        if let Some(namespace) = namespace {
+            let _ = namespace.delete(cluster).await;
+        }
+    }
+
+    async fn grade(
+        &self,
+        cluster: &Cluster,
+        hand_in: &HandIn,
+        submission: Option<Submission>,
+        gauge: &Gauge<'_>,
+    ) -> Attempt<HandInResult> {
+        let is_isolated = submission.is_some();
+        let header =
+            Header::now(&cluster.version, &cluster.namespace, self.asked(submission.as_ref()));
+        let writer = match Writer::create(&self.place(hand_in, RECORDING), &header) {
+            Ok(writer) => writer,
+            Err(error) => {
+                self.broken.notify_one();
+                let next = "Make room where `-o` is, and run it again.";
+                return self.failed(
+                    hand_in,
+                    &Failure::new("recording_file", sanitize(&error.to_string()), next),
+                );
+            }
+        };
+        let journal = Journal::start(writer);
+        let request = GradeRequest {
+            statefulset: self.statefulset.clone(),
+            timeout: Some(self.budget),
+            submission,
+            probe_image: self.probe_image.clone(),
+            ..GradeRequest::default()
+        };
+        let graded = tokio::select! {
+            graded = Grade::run(cluster, &journal, &request, &self.interrupt, &|_| (), &|_| ()) => graded,
+            never = signals(cluster, &journal, gauge) => match never {},
+        };
+        match graded {
+            _ if self.interrupt.asked().is_some() => {
+                if let Ok(grade) = graded {
+                    self.end(grade, is_isolated, hand_in).await;
+                }
+                Attempt::Stopped
+            }
+            Err(failure) if failure.is_in_the_manifest() => {
+                Attempt::Done(self.refused(hand_in, &outputs::problem(&failure)))
+            }
+            Err(failure) => self.failed(hand_in, &failure),
+            Ok(grade) => {
+                let result = self.judged(hand_in, &header, &journal);
+                self.end(grade, is_isolated, hand_in).await;
+                result
+            }
+        }
+    }
+
+    /// Puts back what was changed, where it stays.
+    async fn end(&self, grade: Grade<'_>, is_isolated: bool, hand_in: &HandIn) {
+        if is_isolated {
+            grade.release().await;
+            return;
+        }
+        let restored = grade.restore().await;
+        for left in &restored.left {
+            let name = sanitize(&hand_in.name);
+            self.progress.error(&format!("warning: {name}: left: {}", sanitize(left)));
+        }
+    }
+
+    fn judged(
+        &self,
+        hand_in: &HandIn,
+        header: &Header,
+        journal: &Journal,
+    ) -> Attempt<HandInResult> {
+        if let Some(key) = Key::from_environment() {
+            journal.push(What::Signature(key.sign(&journal.digest())));
+        }
+        journal.flush();
+        let source = Source::of(header, journal.digest());
+        journal.judged(|timeline| {
+            let report = Report::of(&source, timeline).scored(&self.rubric);
+            let result = self.reported(hand_in, &report, timeline);
+            let is_trouble = report.causes.iter().any(|it| it.fault == Some(Fault::Cluster));
+            if is_trouble { Attempt::Undecided(result) } else { Attempt::Done(result) }
+        })
+    }
+
+    /// Graded 0, with the cause.
+    fn refused(&self, hand_in: &HandIn, problem: &Problem) -> HandInResult {
+        let report = Report::refused(problem, &Source::default()).scored(&self.rubric);
+        self.reported(hand_in, &report, &Timeline::default())
+    }
+
+    /// Writes the report in all formats.
+    fn reported(&self, hand_in: &HandIn, report: &Report, timeline: &Timeline) -> HandInResult {
+        let result = RunResult::Judged { report, timeline };
+        for format in &self.formats {
+            let page = render(*format, &View::plain(result));
+            let place = self.place(hand_in, &format!("report.{}", extension(*format)));
+            if let Err(error) = write(&place, &page) {
+                self.progress.error(&format!(
+                    "warning: {} is not written: {error}",
+                    sanitize(&place.display().to_string())
+                ));
+            }
+        }
+        HandInResult::graded(hand_in, report)
+    }
+
+    /// For a person to look at.
+    fn held(&self, hand_in: &HandIn, failure: &Failure) -> HandInResult {
+        HandInResult::held(hand_in, &outputs::problem(failure))
+    }
+
+    /// What a failure means for a hand-in: the cluster is away, or has trouble, or it is for a
+    /// person to look at.
+    fn failed(&self, hand_in: &HandIn, failure: &Failure) -> Attempt<HandInResult> {
+        let result = self.held(hand_in, failure);
+        match failure.id {
+            failure_id::NO_SERVER
+            | failure_id::NO_ANSWER
+            | failure_id::CONNECTION
+            | failure_id::CONNECTION_LOST => Attempt::SiteDown(result),
+            failure_id::QUOTA
+            | failure_id::CONFLICT
+            | failure_id::NAMESPACE_TERMINATING
+            | failure_id::NO_NAMESPACE => Attempt::Undecided(result),
+            _ if failure.may_pass() => Attempt::Undecided(result),
+            _ => Attempt::Done(result),
+        }
+    }
+
+    fn asked(&self, submission: Option<&Submission>) -> AskedOptions {
+        AskedOptions {
+            command: "batch".to_owned(),
+            statefulset: self.statefulset.clone(),
+            filename: submission.is_some(),
+            manifests: submission.map(|it| it.digest.clone()),
+            probe_image: self.probe_image.clone(),
+            timeout_seconds: Some(self.budget.as_secs()),
+            ..AskedOptions::default()
+        }
+    }
+
+    fn place(&self, hand_in: &HandIn, file: &str) -> PathBuf {
+        self.folder.join(hand_in.id.as_str()).join(file)
+    }
+}
+
+fn write(place: &Path, page: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = place.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(place, page)
+}
+
+/// How a report in a format is named.
+const fn extension(format: Format) -> &'static str {
+    match format {
+        Format::Text => "txt",
+        Format::Json => "json",
+        Format::Markdown => "md",
+        Format::Junit => "xml",
+        Format::Tap => "tap",
+        Format::Github => "github.txt",
+        Format::Gradescope => "gradescope.json",
+        Format::Classroom50 => "classroom50.json",
+        Format::Prairielearn => "prairielearn.json",
+        Format::Autolab => "autolab.txt",
+        Format::Check50 => "check50.json",
+        Format::Csv => "csv",
+        Format::Html => "html",
+        Format::Svg => "svg",
+    }
+}
+
+/// Tells the engine what a grade sees of its cluster, for as long as it is polled.
+async fn signals(
+    cluster: &Cluster,
+    journal: &Journal,
+    gauge: &Gauge<'_>,
+) -> std::convert::Infallible {
+    let mut lines = journal.lines();
+    let (mut ready, mut waits) = (BTreeSet::new(), false);
+    let mut throttled = cluster.requests.throttled();
+    loop {
+        journal.with(|timeline| {
+            for pod in timeline.pods().filter(|it| it.ready.is_some()) {
+                if ready.insert(pod.uid().to_owned()) {
+                    let took = pod.ready_at.saturating_sub(pod.added_at);
+                    gauge.signal(Signal::Ready(Duration::from_nanos(took)));
+                }
+            }
+            if !waits && timeline.pods().any(waits_for_room) {
+                waits = true;
+                gauge.signal(Signal::Unschedulable);
+            }
+        });
+        let now = cluster.requests.throttled();
+        if now > throttled {
+            throttled = now;
+            gauge.signal(Signal::TooManyRequests);
+        }
+        gauge.signal(Signal::Latency(cluster.requests.latency()));
+        if lines.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Whether the scheduler finds no node with room for a pod.
+fn waits_for_room(pod: &PodLife) -> bool {
+    const NO_ROOM: [&str; 2] = ["Insufficient ", "Too many pods"];
+    pod.deleted.is_none()
+        && pod.pod.status.conditions.iter().any(|it| {
+            it.r#type == "PodScheduled"
+                && it.status == "False"
+                && NO_ROOM.iter().any(|words| it.message.contains(words))
+        })
+}

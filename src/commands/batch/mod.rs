@@ -1,0 +1,247 @@
+//! `stsgrade batch`: many hand-ins, each graded as if it were alone, on as many clusters as there
+//! are.
+
+mod grader;
+mod input;
+mod run_record;
+mod show;
+
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+
+use tokio::sync::Notify;
+
+use crate::{
+    batch::{
+        engine,
+        engine::{Limits, Task},
+        handin::HandIn,
+        results::HandInResult,
+    },
+    cli,
+    cluster::{Cluster, Failure, Interrupt, Signal, isolation, isolation::PodSecurity},
+    commands::{
+        batch::{grader::Grader, run_record::RunFolder, show::Show},
+        fail, rubric,
+        session::{Early, block_on, connect, listen, stopped},
+    },
+    console::{progress::Progress, sanitize::sanitize},
+    exit::Exit,
+    report::Format,
+    rubric::Rubric,
+};
+
+/// What an attempt may take beyond the time of its grade: making and removing the namespace.
+const AROUND: Duration = Duration::from_secs(180);
+/// How long no cluster may answer before the run ends with what it has.
+const GIVE_UP: Duration = Duration::from_secs(600);
+
+pub(super) fn run(args: &cli::Batch) -> Exit {
+    let rubric = match args.rubric.as_deref().map(rubric::read).transpose() {
+        Ok(rubric) => rubric.unwrap_or_default(),
+        Err(failure) => return fail(&failure),
+    };
+    if args.clean && !RunFolder::holds_run(&args.output) {
+        let folder = sanitize(&args.output.display().to_string());
+        return fail(&Failure::new(
+            "batch_folder",
+            format!("the folder {folder} holds no run"),
+            "Name the folder of the run that is to be cleaned up by `-o DIR`.",
+        ));
+    }
+    let progress = Progress::to_stderr(args.quiet);
+    block_on(async {
+        match batch(args, rubric, &progress).await {
+            Ok(exit) => exit,
+            Err(early) => early.exit(),
+        }
+    })
+}
+
+async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result<Exit, Early> {
+    let interrupt = listen()?;
+    if args.dry_run {
+        let sites = match &args.namespaces {
+            Some(_) => sites(args, &interrupt, progress).await?,
+            None => vec![],
+        };
+        return Ok(input::list(&input::read(args, &sites).await?));
+    }
+    let folder = RunFolder::open(&args.output)?;
+    let sites = sites(args, &interrupt, progress).await?;
+    let (found, whole) = remove_leftovers(&sites, &folder.record.run, progress).await?;
+    if found > 0 {
+        progress.say(&format!("{found} namespaces of this run were left, and are removed"));
+    }
+    if args.clean {
+        return Ok(if whole { Exit::Good } else { Exit::NotRestored });
+    }
+    let hand_ins = input::read(args, &sites).await?;
+    let store = input::store(&folder.path)?;
+    let (all, tasks) = (hand_ins.len(), input::tasks(args, hand_ins, &store, &sites)?);
+    let before = all - tasks.len();
+    if before > 0 {
+        progress.say(&format!("{before} of {all} are graded already, or not asked for"));
+    }
+    let grader = Grader {
+        sites,
+        run: folder.record.run.clone(),
+        folder: folder.path.clone(),
+        budget: args.timeout,
+        level: args.pod_security.into(),
+        probe_image: args.probe_image.clone(),
+        statefulset: args.statefulset.clone(),
+        formats: formats(args),
+        rubric,
+        store: RefCell::new(store),
+        interrupt: Interrupt::never(),
+        progress,
+        namespaces: RefCell::new(BTreeMap::new()),
+        broken: Notify::new(),
+    };
+    let left = work_off(args, &grader, tasks, before, &interrupt, progress).await;
+    progress.clear();
+    end(args, &grader, left, &interrupt, progress).await
+}
+
+/// Grades all, until nothing is left or somebody stops it; how many got no result, or `None` if it
+/// was stopped at once.
+async fn work_off(
+    args: &cli::Batch,
+    grader: &Grader<'_>,
+    tasks: Vec<Task<HandIn>>,
+    before: usize,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Option<usize> {
+    let limits = Limits { jobs: args.jobs, budget: args.timeout + AROUND, give_up: GIVE_UP };
+    let show = Show::new(progress, before);
+    let stop = async {
+        tokio::select! {
+            () = interrupt.first() => progress.say(
+                "interrupted: what runs is finished (once more: it is broken off)",
+            ),
+            () = grader.cannot_keep() => (),
+        }
+    };
+    let break_off = async {
+        interrupt.second().await;
+        progress.say("interrupted again: what runs is broken off (once more: at once)");
+        grader.interrupt.ask(interrupt.asked().unwrap_or(Signal::INTERRUPT));
+        interrupt.third().await;
+    };
+    let update = |status: &engine::Status| show.update(status);
+    let sites = grader.sites.len();
+    tokio::select! {
+        left = engine::run(grader, tasks, sites, &limits, stop, &update) => Some(left),
+        never = show.tick() => match never {},
+        () = break_off => None,
+    }
+}
+
+/// Removes what is left in the clusters, and says what came of it all.
+async fn end(
+    args: &cli::Batch,
+    grader: &Grader<'_>,
+    left: Option<usize>,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Exit, Early> {
+    let folder = sanitize(&args.output.display().to_string());
+    let again = "Run the same command again: it goes on where this one stopped.";
+    let Some(left) = left else {
+        progress.error("error: stopped at once; namespaces of the run may be left");
+        progress.error(&format!("next:  {again} Or: stsgrade batch --clean -o {folder}"));
+        return Ok(Exit::NotRestored);
+    };
+    let (_, whole) = remove_leftovers(&grader.sites, &grader.run, progress).await?;
+    grader.store.borrow_mut().tidy().map_err(|error| unkept(&error))?;
+    if let Some(signal) = interrupt.asked() {
+        progress.say(&format!("{left} hand-ins are not graded. {again}"));
+        return Ok(if whole { stopped(signal) } else { Exit::NotRestored });
+    }
+    if left > 0 {
+        progress.error(&format!("error: {left} hand-ins are not graded"));
+        progress.error(&format!("next:  {again}"));
+        return Ok(Exit::CouldNot);
+    }
+    Ok(if !whole {
+        Exit::NotRestored
+    } else if grader.store.borrow().results().all(HandInResult::is_decided) {
+        Exit::Good
+    } else {
+        Exit::Undecided
+    })
+}
+
+/// Connects to every cluster.
+async fn sites(
+    args: &cli::Batch,
+    interrupt: &Interrupt,
+    progress: &Progress,
+) -> Result<Vec<Cluster>, Early> {
+    let mut sites = vec![];
+    let contexts: Vec<Option<String>> = match args.context.as_slice() {
+        [] => vec![None],
+        named => named.iter().cloned().map(Some).collect(),
+    };
+    for context in contexts {
+        let target = cli::Target { namespace: None, context, kubeconfig: args.kubeconfig.clone() };
+        let cluster = connect(&target, interrupt, progress).await?;
+        progress.say(&format!(
+            "context {}, cluster {} ({})",
+            sanitize(&cluster.context),
+            sanitize(&cluster.server),
+            sanitize(&cluster.version)
+        ));
+        sites.push(cluster);
+    }
+    Ok(sites)
+}
+
+/// Removes the namespaces that the run has left in the clusters: how many there were, and whether
+/// all are gone.
+async fn remove_leftovers(
+    sites: &[Cluster],
+    run: &str,
+    progress: &Progress,
+) -> Result<(usize, bool), Failure> {
+    let (mut count, mut whole) = (0, true);
+    for site in sites {
+        let (found, left) = isolation::remove_all(site, run).await?;
+        count += found.len();
+        for name in &left {
+            progress.error(&format!("error: namespace {} is still there", sanitize(name)));
+        }
+        whole &= left.is_empty();
+    }
+    Ok((count, whole))
+}
+
+/// Results that cannot be kept.
+fn unkept(error: &std::io::Error) -> Failure {
+    Failure::new(
+        "batch_folder",
+        format!("the results cannot be kept: {error}"),
+        "Make room where `-o` is, and run it again.",
+    )
+}
+
+/// The formats of each report: JSON, and what was asked for.
+fn formats(args: &cli::Batch) -> Vec<Format> {
+    let mut formats = vec![Format::Json];
+    for format in &args.reports {
+        if !formats.contains(format) {
+            formats.push(*format);
+        }
+    }
+    formats
+}
+
+impl From<cli::Level> for PodSecurity {
+    fn from(level: cli::Level) -> Self {
+        match level {
+            cli::Level::Baseline => Self::Baseline,
+            cli::Level::Restricted => Self::Restricted,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a batch leaves in its folder so that another process can go on, or clean up.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    cluster::{Failure, isolation},
+    console::sanitize::sanitize,
+};
+
+/// The file in the folder of results.
+const RUN: &str = "run.json";
+/// The file that a process holds while it works in the folder.
+const LOCK: &str = ".lock";
+const FORMAT: &str = "stsgrade-batch";
+
+/// Which run the folder belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RunRecord {
+    format: String,
+    version: u32,
+    /// The id that the run's namespaces carry.
+    pub(super) run: String,
+}
+
+/// The folder of results, which no other process works in meanwhile.
+pub(super) struct RunFolder {
+    pub(super) path: PathBuf,
+    pub(super) record: RunRecord,
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes the folder, or goes on in one that stands.
+    ///
+    /// # Errors
+    /// It cannot be made or written, it holds something else, or another process works in it.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let shown = sanitize(&path.display().to_string());
+        let unusable = |why: &dyn std::fmt::Display| {
+            Failure::new(
+                "batch_folder",
+                format!("the folder {shown} cannot be used: {why}"),
+                "Name another folder by `-o DIR`.",
+            )
+        };
+        fs::create_dir_all(path).map_err(|it| unusable(&it))?;
+        let lock = File::create(path.join(LOCK)).map_err(|it| unusable(&it))?;
+        if lock.try_lock().is_err() {
+            return Err(Failure::new(
+                "batch_folder",
+                format!("another stsgrade works in the folder {shown}"),
+                "Wait until it has ended, or name another folder by `-o DIR`.",
+            ));
+        }
+        let file = path.join(RUN);
+        let record = match fs::read(&file) {
+            Ok(bytes) => {
+                read(&bytes).ok_or_else(|| unusable(&"its run.json is of another tool"))?
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let record =
+                    RunRecord { format: FORMAT.to_owned(), version: 1, run: isolation::new_run()? };
+                write(path, &file, &record).map_err(|it| unusable(&it))?;
+                record
+            }
+            Err(error) => return Err(unusable(&error)),
+        };
+        Ok(Self { path: path.to_owned(), record, _lock: lock })
+    }
+
+    /// Whether a folder holds a run.
+    pub(super) fn holds_run(path: &Path) -> bool {
+        path.join(RUN).is_file()
+    }
+}
+
+/// The record, unless its run could select others' namespaces.
+fn read(bytes: &[u8]) -> Option<RunRecord> {
+    let record: RunRecord = serde_json::from_slice(bytes).ok()?;
+    let is_id = record.run.len() == 6 && record.run.bytes().all(|it| it.is_ascii_alphanumeric());
+    (record.format == FORMAT && record.version == 1 && is_id).then_some(record)
+}
+
+/// Writes it whole: the id must be on disk before a namespace carries it.
+fn write(folder: &Path, file: &Path, record: &RunRecord) -> std::io::Result<()> {
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    new.write_all(&serde_json::to_vec(record)?)?;
+    new.as_file().sync_all()?;
+    new.persist(file)?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{RUN, RunFolder};
+
+    /// Catches a second process in the folder, a run that gets another id when it is resumed, and
+    /// an id that selects the namespaces of others.
+    #[test]
+    fn a_folder_has_one_run_and_one_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results");
+        let first = RunFolder::open(&path).unwrap();
+        assert!(RunFolder::open(&path).is_err_and(|it| it.what.contains("another stsgrade")));
+        let run = first.record.run.clone();
+        drop(first);
+        assert_eq!(RunFolder::open(&path).unwrap().record.run, run);
+        for run in ["", "a,b=c1", "abcdefg"] {
+            let text = format!(r#"{{"format": "stsgrade-batch", "version": 1, "run": "{run}"}}"#);
+            fs::write(path.join(RUN), text).unwrap();
+            assert!(RunFolder::open(&path).is_err(), "{run}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! What a person sees of a batch while it runs.
+
+use std::{
+    cell::{Cell, RefCell},
+    time::{Duration, Instant},
+};
+
+use crate::{batch::engine::Status, console::progress::Progress};
+
+/// Between two looks at the clock.
+const TICK: Duration = Duration::from_secs(1);
+/// Between two lines where no line can be kept up to date.
+const LINE: Duration = Duration::from_secs(30);
+/// The characters of the bar.
+const BAR: usize = 20;
+
+/// The state of the run, shown on a line.
+pub(super) struct Show<'a> {
+    progress: &'a Progress,
+    began: Instant,
+    /// Counted before this run began.
+    before: usize,
+    status: RefCell<Status>,
+    told: Cell<Instant>,
+}
+
+impl<'a> Show<'a> {
+    pub(super) fn new(progress: &'a Progress, before: usize) -> Self {
+        let now = Instant::now();
+        Self { progress, began: now, before, status: RefCell::default(), told: Cell::new(now) }
+    }
+
+    /// Takes the state over.
+    pub(super) fn update(&self, status: &Status) {
+        self.status.replace(status.clone());
+        self.progress.status(&self.line());
+    }
+
+    /// Keeps the line up to date until it is dropped.
+    pub(super) async fn tick(&self) -> std::convert::Infallible {
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            tick.tick().await;
+            if !self.progress.status(&self.line()) && self.told.get().elapsed() >= LINE {
+                self.told.set(Instant::now());
+                self.progress.say(&self.line());
+            }
+        }
+    }
+
+    fn line(&self) -> String {
+        line(&self.status.borrow(), self.before, self.began.elapsed())
+    }
+}
+
+/// `[#####---------------] 15/60  12 running, 33 waiting, 1 undecided  4.1/min, about 11 min left`.
+fn line(status: &Status, before: usize, elapsed: Duration) -> String {
+    let done = before + status.done;
+    let all = done + status.running + status.waiting;
+    let filled = (BAR * done).checked_div(all).unwrap_or(BAR);
+    let bar = "#".repeat(filled) + &"-".repeat(BAR - filled);
+    let mut line = format!(
+        "[{bar}] {done}/{all}  {} running (room for {}), {} waiting",
+        status.running, status.limit, status.waiting
+    );
+    for (count, what) in [
+        (status.again, "to be tried again"),
+        (status.undecided, "undecided"),
+        (status.down, "clusters do not answer"),
+    ] {
+        if count > 0 {
+            line.push_str(&format!(", {count} {what}"));
+        }
+    }
+    let minutes = elapsed.as_secs_f64() / 60.0;
+    if status.done > 0 && minutes > 0.0 {
+        let rate = status.done as f64 / minutes;
+        let left = ((status.running + status.waiting) as f64 / rate).ceil();
+        line.push_str(&format!("  {rate:.1}/min, about {left} min left"));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::line;
+    use crate::batch::engine::Status;
+
+    /// Catches a rate that counts what was done before, and a division by nothing.
+    #[test]
+    fn the_line_says_how_far_it_is() {
+        let status = Status {
+            done: 6,
+            undecided: 1,
+            running: 4,
+            waiting: 20,
+            limit: 5,
+            ..Status::default()
+        };
+        assert_eq!(
+            line(&status, 10, Duration::from_secs(120)),
+            "[########------------] 16/40  4 running (room for 5), 20 waiting, 1 undecided  \
+             3.0/min, about 8 min left"
+        );
+        assert!(line(&Status::default(), 0, Duration::ZERO).contains("] 0/0  0 running"));
+    }
+}

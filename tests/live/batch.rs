@@ -1,0 +1,266 @@
+//! A class: hand-ins in namespaces of their own, killed and resumed, and kept apart.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use k8s_openapi::{
+    api::{
+        core::v1::{LimitRange, Namespace, Pod, ResourceQuota},
+        networking::v1::NetworkPolicy,
+    },
+    apimachinery::pkg::apis::meta::v1::LabelSelector,
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{ListParams, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::{
+    APPEND, OVERWRITE,
+    lab::{Lab, Ran, done},
+    state::read,
+};
+
+const ADMIN: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
+    metadata: {name: admin}\n";
+const NODE_PORT: &str =
+    "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: NodePort}\n";
+/// In a pod of this name is a token, unless nobody mounted one.
+const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+
+/// Hand-ins and the results of grading them, in the folder of a lab.
+struct Class<'a> {
+    lab: &'a Lab,
+}
+
+impl Class<'_> {
+    fn hand_in(&self, name: &str, text: &str) {
+        let folder = self.lab.folder.path().join("in");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name), text).unwrap();
+    }
+
+    fn output(&self) -> PathBuf {
+        self.lab.folder.path().join("out")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stsgrade"));
+        command.arg("batch").args(args).arg("-o").arg(self.output());
+        command
+    }
+
+    async fn grade(&self) -> Ran {
+        done(self.command(&[]).arg(self.lab.folder.path().join("in"))).await
+    }
+
+    /// The lines of the results that are whole.
+    fn lines(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.output().join("results.jsonl")).unwrap_or_default();
+        text.lines().filter_map(|it| serde_json::from_str(it).ok()).collect()
+    }
+
+    /// By id: the letters, or the state of what was not graded.
+    fn results(&self) -> BTreeMap<String, String> {
+        let text = |it: &Value| it.as_str().unwrap().to_owned();
+        let shown = |it: &Value| match it["state"].as_str() {
+            Some("graded") => text(&it["letters"]),
+            _ => text(&it["state"]),
+        };
+        self.lines().iter().map(|it| (text(&it["id"]), shown(it))).collect()
+    }
+
+    /// The namespaces of the run.
+    async fn namespaces(&self) -> Vec<Namespace> {
+        let run = fs::read(self.output().join("run.json")).unwrap_or_default();
+        let run: Value = serde_json::from_slice(&run).unwrap_or_default();
+        let Some(run) = run["run"].as_str() else { return vec![] };
+        let all: Api<Namespace> = Api::all(self.lab.client.clone());
+        all.list(&ListParams::default().labels(&format!("stsgrade/run={run}"))).await.unwrap().items
+    }
+}
+
+fn letters(file: &str) -> String {
+    let text = read(file);
+    text.lines().next().unwrap().trim_start_matches("# expect: ").to_owned()
+}
+
+/// Catches a namespace that costs a fair hand-in points or stays, and a hand-in that is graded
+/// though it must not be, or stops the others.
+#[tokio::test]
+async fn each_of_a_class_gets_what_it_gets_alone() {
+    const GRADED: [(&str, &str, &str); 4] = [
+        ("Jörg Müller.yaml", "j-rg-m-ller", APPEND),
+        ("overwrite.yaml", "overwrite", OVERWRITE),
+        ("privileged.yaml", "privileged", "fixtures/fail/pod_refused/privileged/submission.yaml"),
+        ("one.yaml", "one", "fixtures/fail/pod_naming/one_replica/submission.yaml"),
+    ];
+    Lab::run("live-batch", async |lab| {
+        let class = Class { lab };
+        let mut expected = BTreeMap::new();
+        for (name, id, file) in GRADED {
+            class.hand_in(name, &read(file));
+            expected.insert(id.to_owned(), letters(file));
+        }
+        for (id, text, state) in [
+            ("refused", &*read("tests/live/refused.yaml"), "FFFFFFFFFF"),
+            ("broken", "a: [b", "FFFFFFFFFF"),
+            ("admin", ADMIN, "held"),
+            ("nodeport", NODE_PORT, "held"),
+        ] {
+            class.hand_in(&format!("{id}.yaml"), text);
+            expected.insert(id.to_owned(), state.to_owned());
+        }
+        let graded = class.grade().await;
+        assert_eq!(class.results(), expected, "{}", graded.told());
+        // Two are left for a person to decide.
+        assert_eq!(graded.status, 3, "{}", graded.told());
+        assert!(class.namespaces().await.is_empty(), "{}", graded.told());
+        for id in ["j-rg-m-ller", "overwrite"] {
+            let folder = class.output().join(id);
+            assert!(
+                folder.join("report.json").is_file() && folder.join("recording.jsonl").is_file()
+            );
+        }
+        let again = class.grade().await;
+        assert!(again.says("8 of 8 are graded already"), "{}", again.told());
+    })
+    .await;
+}
+
+/// Catches a hand-in that a kill loses or that is graded twice, and a namespace that a killed run
+/// leaves for ever.
+#[tokio::test]
+async fn a_class_that_was_killed_is_finished() {
+    Lab::run("live-batch-kill", async |lab| {
+        let class = Class { lab };
+        for id in ["a", "b", "c"] {
+            class.hand_in(&format!("{id}.yaml"), &read(APPEND));
+        }
+        class.hand_in("admin.yaml", ADMIN);
+        let mut first = class
+            .command(&[])
+            .arg(lab.folder.path().join("in"))
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        lab.until("all are being graded", async || {
+            class.namespaces().await.len() == 3 && class.lines().len() == 1
+        })
+        .await;
+        // SIGKILL.
+        first.kill().await.unwrap();
+        assert_eq!(class.namespaces().await.len(), 3);
+        let other = done(Command::new(env!("CARGO_BIN_EXE_stsgrade")).args([
+            "batch",
+            "--clean",
+            "-o",
+            lab.folder.path().join("in").to_str().unwrap(),
+        ]))
+        .await;
+        assert!(other.status == 4 && other.says("holds no run"), "{}", other.told());
+        let second = class.grade().await;
+        assert!(second.says("3 namespaces of this run were left"), "{}", second.told());
+        assert!(second.says("1 of 4 are graded already"), "{}", second.told());
+        assert_eq!(class.lines().len(), 4, "{}", second.told());
+        let pass = "PPPPPPPPPP".to_owned();
+        let expected = [("a", &pass), ("admin", &"held".to_owned()), ("b", &pass), ("c", &pass)];
+        let expected = expected.map(|(id, it)| (id.to_owned(), it.clone()));
+        assert_eq!(class.results(), BTreeMap::from(expected), "{}", second.told());
+        assert!(class.namespaces().await.is_empty());
+        let clean = done(&mut class.command(&["--clean"])).await;
+        assert_eq!(clean.status, 0, "{}", clean.told());
+    })
+    .await;
+}
+
+/// Catches a pod with a token, a namespace without its bounds, and an object that keeps it from
+/// being deleted.
+#[tokio::test]
+async fn a_hand_in_is_kept_apart() {
+    Lab::run("live-batch-apart", async |lab| {
+        let class = Class { lab };
+        // Its pods end at once where they have a token, and it asks for one in every way.
+        let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: me, finalizers: \
+            [lab.example/keep]}\nautomountServiceAccountToken: true\n---\n";
+        let text = read(APPEND);
+        let start = "      containers:\n";
+        assert!(text.contains(start), "{text}");
+        let asks = format!(
+            "      serviceAccountName: me\n      automountServiceAccountToken: true\n      \
+             initContainers:\n      - name: look\n        image: busybox:1.36\n        command: \
+             [sh, -c, \"! test -e {TOKEN}\"]\n{start}"
+        );
+        class.hand_in("token.yaml", &(account.to_owned() + &text.replace(start, &asks)));
+        let seen = async {
+            let client = lab.client.clone();
+            lab.until("a pod of the hand-in runs", async || {
+                let Some(it) = class.namespaces().await.first().map(|it| it.name_any()) else {
+                    return false;
+                };
+                let pods: Api<Pod> = Api::namespaced(client.clone(), &it);
+                !pods.list(&ListParams::default()).await.unwrap().items.is_empty()
+            })
+            .await;
+            let namespace = class.namespaces().await.remove(0);
+            bounds(&client, &namespace).await
+        };
+        let (graded, bounds) = tokio::join!(class.grade(), seen);
+        let expected = BTreeMap::from([("token".to_owned(), "PPPPPPPPPP".to_owned())]);
+        assert_eq!(class.results(), expected, "{}", graded.told());
+        let [level, pods, node_ports, policies, limit] = bounds;
+        assert_eq!([level, pods, node_ports], ["baseline", "8", "0"]);
+        assert_eq!([policies, limit], ["Ingress Egress", "1"]);
+        assert!(class.namespaces().await.is_empty(), "{}", graded.told());
+    })
+    .await;
+}
+
+/// What bounds a namespace: its level, pods, node ports, denied directions, and CPU of a container.
+async fn bounds(client: &Client, namespace: &Namespace) -> [String; 5] {
+    let name = namespace.name_any();
+    let quotas: Api<ResourceQuota> = Api::namespaced(client.clone(), &name);
+    let quota = quotas.get("stsgrade").await.unwrap().status.unwrap().hard.unwrap();
+    let policies: Api<NetworkPolicy> = Api::namespaced(client.clone(), &name);
+    let policy = policies.get("stsgrade").await.unwrap().spec.unwrap();
+    assert_eq!(policy.pod_selector, Some(LabelSelector::default()));
+    let limits: Api<LimitRange> = Api::namespaced(client.clone(), &name);
+    let limit = limits.get("stsgrade").await.unwrap().spec.unwrap().limits.remove(0);
+    [
+        namespace.labels()["pod-security.kubernetes.io/enforce"].clone(),
+        quota["pods"].0.clone(),
+        quota["services.nodeports"].0.clone(),
+        policy.policy_types.unwrap().join(" "),
+        limit.default.unwrap()["cpu"].0.clone(),
+    ]
+}
+
+/// Catches a student's own namespace that is not put back, or that is deleted.
+#[tokio::test]
+async fn namespaces_are_graded_where_they_stand() {
+    Lab::run("live-batch-stands", async |lab| {
+        let namespaces: Api<Namespace> = Api::all(lab.client.clone());
+        let labels = json!({"metadata": {"labels": {"live-batch": "stands"}}});
+        namespaces
+            .patch(&lab.namespace, &PatchParams::default(), &Patch::Merge(labels))
+            .await
+            .unwrap();
+        lab.create_set("OrderedReady").await;
+        lab.stands(3).await;
+        let class = Class { lab };
+        let graded =
+            done(&mut class.command(&["--namespaces", "live-batch=stands", "--report", "html"]))
+                .await;
+        let expected = BTreeMap::from([(lab.namespace.clone(), "PPPPPPPPPP".to_owned())]);
+        assert_eq!((graded.status, class.results()), (0, expected), "{}", graded.told());
+        assert!(Path::new(&class.output()).join(&lab.namespace).join("report.html").is_file());
+        lab.stands(3).await;
+        lab.left_nothing(&["data-web-0", "data-web-1", "data-web-2"]).await;
+    })
+    .await;
+}
