@@ -75,7 +75,7 @@ struct AblePod {
 impl AblePod {
     /// It, as one who asks; `None` where it has no tool.
     fn asker<'a>(self) -> Option<Asker<'a>> {
-        if self.vantage.is_guest {
+        if self.vantage.is_ephemeral {
             return None;
         }
         let mut tools = TOOLS.to_vec();
@@ -140,9 +140,9 @@ impl<'a> Names<'a> {
             None => self.ask_in(asker, &asker.container, &questions).await,
             Some(probe) => match probe.start(&asker.pod, &[]).await {
                 Err(why) => Err(Trouble::Unable(why.to_string())),
-                Ok(guest) => {
-                    let asked = self.ask_in(asker, guest.container(), &questions).await;
-                    probe.stop(guest).await;
+                Ok(ephemeral) => {
+                    let asked = self.ask_in(asker, ephemeral.container(), &questions).await;
+                    probe.stop(ephemeral).await;
                     asked
                 }
             },

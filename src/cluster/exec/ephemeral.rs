@@ -23,7 +23,7 @@ use crate::cluster::{
 };
 
 /// With this begin the names of such containers.
-pub(crate) const GUEST: &str = "stsgrade-";
+pub(crate) const EPHEMERAL_PREFIX: &str = "stsgrade-";
 /// For the image to be pulled and the container to run.
 const ENTERING: Duration = Duration::from_secs(60);
 /// For the kubelet to see that it has ended.
@@ -101,7 +101,8 @@ impl<'a> Probe<'a> {
         pod: &Reference,
         mounts: &[Mounted],
     ) -> Result<EphemeralContainer, ExecError> {
-        let container = format!("{GUEST}{}", random_word()?.get(..12).unwrap_or_default());
+        let container =
+            format!("{EPHEMERAL_PREFIX}{}", random_word()?.get(..12).unwrap_or_default());
         let api = self.pods();
         let found = api
             .list(&ListParams::default().fields(&format!("metadata.name={}", pod.name)))
@@ -114,14 +115,15 @@ impl<'a> Probe<'a> {
             .ok_or(ExecError::Gone)?;
         let volumes: Vec<_> =
             mounts.iter().map(|it| json!({"name": it.volume, "mountPath": it.path})).collect();
-        let guest = json!({
+        let ephemeral = json!({
             "name": container,
             "image": self.image,
             "command": ["sh", "-c", WAIT, "stsgrade", container],
             "volumeMounts": volumes,
             "securityContext": rights(&stands, mounts),
         });
-        let patch = json!({"metadata": {"uid": pod.uid}, "spec": {"ephemeralContainers": [guest]}});
+        let patch =
+            json!({"metadata": {"uid": pod.uid}, "spec": {"ephemeralContainers": [ephemeral]}});
         let patched = api
             .patch_subresource(
                 "ephemeralcontainers",
@@ -131,15 +133,15 @@ impl<'a> Probe<'a> {
             )
             .await
             .map_err(|error| failed(&error))?;
-        let guest = EphemeralContainer { pod: pod.clone(), container };
+        let ephemeral = EphemeralContainer { pod: pod.clone(), container };
         let since = patched.metadata.resource_version.unwrap_or_default();
-        self.until(&guest, &since, ENTERING, runs).await.unwrap_or_else(|| {
+        self.until(&ephemeral, &since, ENTERING, runs).await.unwrap_or_else(|| {
             Err(ExecError::Other(format!(
                 "the probe image's container does not run after {} s",
                 ENTERING.as_secs()
             )))
         })?;
-        Ok(guest)
+        Ok(ephemeral)
     }
 
     fn pods(&self) -> Api<Seen> {
@@ -151,26 +153,26 @@ impl<'a> Probe<'a> {
     }
 
     /// Ends it, and waits until the kubelet has seen that.
-    pub(crate) async fn stop(&self, guest: EphemeralContainer) {
-        let end = format!(": >/dev/shm/{}", guest.container);
-        let place = Place { pod: &guest.pod.name, container: &guest.container };
+    pub(crate) async fn stop(&self, ephemeral: EphemeralContainer) {
+        let end = format!(": >/dev/shm/{}", ephemeral.container);
+        let place = Place { pod: &ephemeral.pod.name, container: &ephemeral.container };
         // If this fails it ends by itself.
         let _ = exec(self.cluster, place, &["sh".to_owned(), "-c".to_owned(), end], LEAVING).await;
         let _ = self
-            .until(&guest, "0", LEAVING, |state| state.terminated.as_ref().map(|_| Ok(())))
+            .until(&ephemeral, "0", LEAVING, |state| state.terminated.as_ref().map(|_| Ok(())))
             .await;
     }
 
     /// Watches the pod until the container's state says something; `None` when it did not in time.
     async fn until(
         &self,
-        guest: &EphemeralContainer,
+        ephemeral: &EphemeralContainer,
         since: &str,
         within: Duration,
         says: impl Fn(&ContainerState) -> Option<Result<(), ExecError>>,
     ) -> Option<Result<(), ExecError>> {
         let api = self.pods();
-        let which = WatchParams::default().fields(&format!("metadata.name={}", guest.pod.name));
+        let which = WatchParams::default().fields(&format!("metadata.name={}", ephemeral.pod.name));
         let watching = async {
             let mut events = match api.watch(&which, since).await {
                 Ok(events) => events.boxed(),
@@ -186,7 +188,7 @@ impl<'a> Probe<'a> {
                     pod.status.and_then(|it| it.ephemeral_container_statuses).unwrap_or_default();
                 let said = statuses
                     .iter()
-                    .find(|it| it.name == guest.container)
+                    .find(|it| it.name == ephemeral.container)
                     .and_then(|it| says(it.state.as_ref()?));
                 if said.is_some() {
                     return said;

@@ -179,7 +179,7 @@ impl MountWalk {
     /// What only an ephemeral container can read, as that container mounts it. Empty if nothing is
     /// left to read, or if there is no image for one.
     pub(crate) fn for_ephemeral(&self) -> Vec<Mounted> {
-        as_guest(&self.closed)
+        mounted_whole(&self.closed)
     }
 }
 
@@ -215,9 +215,9 @@ pub(crate) fn choose(
     Some((container, together))
 }
 
-/// The claims behind these views, each mounted once and whole: folders cannot be mounted by such a
-/// container.
-fn as_guest(closed: &[Mounted]) -> Vec<Mounted> {
+/// The claims behind these views, each mounted once and whole: the API server takes no `subPath` in
+/// an ephemeral container.
+fn mounted_whole(closed: &[Mounted]) -> Vec<Mounted> {
     let mut known = BTreeSet::new();
     let claims = closed.iter().filter(|it| known.insert(it.claim.clone())).enumerate();
     claims

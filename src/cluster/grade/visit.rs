@@ -26,7 +26,7 @@ use crate::cluster::{
         tour::{StepEnd, Tour, TourEnd},
     },
     restore::canaries::remove_canaries,
-    writes::{delete::by_uid, scale, terminating::doomed_claim},
+    writes::{delete::by_uid, scale, terminating::claim_being_deleted},
 };
 use crate::plan::Ended;
 
@@ -219,7 +219,7 @@ impl Visit<'_> {
                 })
                 .collect()
         });
-        match doomed_claim(tour.cluster, &pods, tour.left(AWAY)).await {
+        match claim_being_deleted(tour.cluster, &pods, tour.left(AWAY)).await {
             Ok(None) => Ok(()),
             Ok(Some(why)) => Err(why),
             Err(failure) => Err(failure.to_string()),

@@ -80,11 +80,11 @@ impl ReadTiming {
 impl Job {
     /// How long after the container's start content was written that a last look found, in whole
     /// seconds of the node's clock; by when we saw it, where that is not told.
-    pub(crate) fn late_delay(&self, now: u64, sight: &ReadTiming) -> Duration {
+    pub(crate) fn late_delay(&self, now: u64, timing: &ReadTiming) -> Duration {
         let after =
             |at: &i64| u64::try_from(at - self.started?).ok().map(|it| Duration::from_secs(it + 1));
         let seen = Duration::from_nanos(now.saturating_sub(self.running_at));
-        sight.written.iter().filter_map(after).max().map_or(seen, |it| it.min(seen))
+        timing.written.iter().filter_map(after).max().map_or(seen, |it| it.min(seen))
     }
 
     /// How long after the container's start the content was written, at most, and whether that is
@@ -92,7 +92,7 @@ impl Job {
     ///
     /// Else by when we saw it, and by the node's clock, which tells start and writing in whole
     /// seconds.
-    pub(crate) fn delay(&self, now: u64, sight: &ReadTiming) -> (Duration, bool) {
+    pub(crate) fn delay(&self, now: u64, timing: &ReadTiming) -> (Duration, bool) {
         const SECOND: Duration = Duration::from_secs(1);
         let after = |at: &i64| {
             u64::try_from(at - self.started?)
@@ -100,11 +100,11 @@ impl Job {
                 .map(Duration::from_secs)
                 .filter(|it| *it <= PATIENCE)
         };
-        let told = sight.written.iter().filter_map(after).max();
+        let told = timing.written.iter().filter_map(after).max();
         // A first process that is older than the container is somebody else's: the pod's, or the
         // node's.
         if let Some(exactly) =
-            sight.exactly().filter(|it| told.is_none_or(|told| *it <= told + SECOND))
+            timing.exactly().filter(|it| told.is_none_or(|told| *it <= told + SECOND))
         {
             return (exactly, true);
         }
@@ -124,7 +124,7 @@ pub(crate) struct ReadSchedule {
     /// When the container was seen to run: surely after it was started.
     pub(crate) running_at: u64,
     /// When the kubelet was heard to have started it, where that may be taken for a hint.
-    pub(crate) said_at: Option<u64>,
+    pub(crate) reported_at: Option<u64>,
     /// How old it must be.
     pub(crate) age: Duration,
 }
@@ -132,7 +132,7 @@ pub(crate) struct ReadSchedule {
 impl ReadSchedule {
     /// When to look.
     pub(crate) fn soonest(self) -> u64 {
-        self.said_at
+        self.reported_at
             .map_or(self.running_at, |it| it.min(self.running_at))
             .saturating_add(nanoseconds(self.age))
     }
@@ -163,17 +163,21 @@ mod tests {
 
     #[test]
     fn a_look_counts_by_the_watch_or_by_the_containers_own_clock() {
-        let ripe =
-            ReadSchedule { running_at: 10 * S, said_at: Some(9 * S), age: Duration::from_secs(2) };
-        assert_eq!(ripe.soonest(), 11 * S);
-        assert_eq!(ReadSchedule { said_at: None, ..ripe }.soonest(), 12 * S);
+        let schedule = ReadSchedule {
+            running_at: 10 * S,
+            reported_at: Some(9 * S),
+            age: Duration::from_secs(2),
+        };
+        assert_eq!(schedule.soonest(), 11 * S);
+        assert_eq!(ReadSchedule { reported_at: None, ..schedule }.soonest(), 12 * S);
         assert_eq!(
-            ReadSchedule { said_at: Some(11 * S), ..ripe }.soonest(),
+            ReadSchedule { reported_at: Some(11 * S), ..schedule }.soonest(),
             12 * S,
             "an Event that came late"
         );
-        let counts =
-            |began, age: Option<u64>| ripe.again(began, began + 1, age.map(Duration::from_secs));
+        let counts = |began, age: Option<u64>| {
+            schedule.again(began, began + 1, age.map(Duration::from_secs))
+        };
         assert_eq!(counts(11 * S, Some(2)), None);
         assert_eq!(counts(12 * S, None), None, "nobody tells the age");
         assert_eq!(counts(11 * S, None), Some(12 * S), "a hint is not enough");
@@ -206,17 +210,17 @@ mod tests {
 
     #[test]
     fn a_delay_is_exact_only_if_every_file_tells_its_time() {
-        let sight = |after: &[i64], is_rough| {
+        let timing = |after: &[i64], is_rough| {
             ReadTiming { after: after.to_vec(), is_rough, ..ReadTiming::default() }.exactly()
         };
         assert_eq!(
-            sight(&[20 * MS, 700 * MS, -3_600_000 * MS], false),
+            timing(&[20 * MS, 700 * MS, -3_600_000 * MS], false),
             Some(Duration::from_millis(700))
         );
-        assert_eq!(sight(&[20 * MS], true), None);
-        assert_eq!(sight(&[-5 * MS], false), Some(Duration::ZERO), "by the last tick");
-        assert_eq!(sight(&[-3_600_000 * MS], false), None, "an earlier life wrote it");
-        assert_eq!(sight(&[20_000 * MS], false), None, "no start-up takes that long");
-        assert_eq!(sight(&[], false), None);
+        assert_eq!(timing(&[20 * MS], true), None);
+        assert_eq!(timing(&[-5 * MS], false), Some(Duration::ZERO), "by the last tick");
+        assert_eq!(timing(&[-3_600_000 * MS], false), None, "an earlier life wrote it");
+        assert_eq!(timing(&[20_000 * MS], false), None, "no start-up takes that long");
+        assert_eq!(timing(&[], false), None);
     }
 }

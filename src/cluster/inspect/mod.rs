@@ -42,7 +42,7 @@ pub(crate) struct DnsVantage {
     /// By its search list, what may be the cluster's domain.
     pub(crate) domain: Option<String>,
     /// Seen by a container of our own, which has ended since.
-    pub(crate) is_guest: bool,
+    pub(crate) is_ephemeral: bool,
 }
 
 /// Reads and writes on claims, beside the tour.
@@ -202,12 +202,12 @@ impl<'a> Inspector<'a> {
                 return;
             }
             for (uid, running_at) in &blank {
-                let ripe = delay.map_or(now, |delay| {
+                let due_at = delay.map_or(now, |delay| {
                     running_at.saturating_add(nanoseconds(delay + MARGIN)).max(now)
                 });
                 let mut state = self.state();
                 let life = state.lives.entry(uid.clone()).or_default();
-                life.again = ripe.min(now.saturating_add(nanoseconds(LATE)));
+                life.again = due_at.min(now.saturating_add(nanoseconds(LATE)));
                 life.is_late = true;
                 life.finished = false;
             }
@@ -253,15 +253,15 @@ impl<'a> Inspector<'a> {
                 state.since = timeline.since();
                 state.lives.retain(|_, life| life.reading);
             }
-            state.hear(timeline, now);
+            state.note_reported_starts(timeline, now);
             let ready = timeline.owned().filter(|pod| pod.is_ready());
             let mut jobs = vec![];
             for pod in ready {
                 let first_life =
                     pod.claims().iter().all(|(_, claim)| !state.known_claims.contains(claim));
-                let ripe = state.ripe(pod, now);
+                let schedule = state.schedule(pod, now);
                 let life = state.lives.entry(pod.uid().to_owned()).or_default();
-                let soonest = if first_life { 0 } else { ripe.soonest() }.max(life.again);
+                let soonest = if first_life { 0 } else { schedule.soonest() }.max(life.again);
                 let soonest = life.last_at.map_or(soonest, |it| it.min(soonest));
                 if life.finished || life.reading {
                     continue;
@@ -271,7 +271,7 @@ impl<'a> Inspector<'a> {
                     continue;
                 }
                 life.reading = true;
-                jobs.push(Job::of(timeline, pod, first_life, ripe));
+                jobs.push(Job::of(timeline, pod, first_life, schedule));
             }
             jobs
         });

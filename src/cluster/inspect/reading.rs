@@ -12,7 +12,7 @@ use crate::cluster::inspect::{DnsVantage, ENOUGH_VANTAGES, Inspector, Job, age::
 use crate::cluster::{
     exec::{
         Place,
-        ephemeral::{GUEST, Probe},
+        ephemeral::{EPHEMERAL_PREFIX, Probe},
         error::ExecError,
         exec,
         mounts::{MountWalk, Mounted},
@@ -39,7 +39,7 @@ impl Inspector<'_> {
     /// Reads all of a pod's claims.
     pub(crate) async fn read(&self, job: &Job) -> ReadTiming {
         let mut walk = MountWalk::new(job.mounted.clone(), self.probe.is_some());
-        let mut sight = ReadTiming::default();
+        let mut timing = ReadTiming::default();
         if job.mounted.is_empty() {
             self.look_around(job).await;
         }
@@ -51,22 +51,22 @@ impl Inspector<'_> {
             }
             match looked {
                 Err(why) => {
-                    sight.failures += weight(&why);
+                    timing.failures += weight(&why);
                     self.note_failure(job, &container, &mounts, &why, began);
                 }
                 Ok(mut told) => {
-                    sight.failures += u32::from(!told.whole);
+                    timing.failures += u32::from(!told.whole);
                     let without_shell = walk.without_shell();
                     self.look_elsewhere(job, &container, &mounts, without_shell, &mut told).await;
-                    self.take(&mut sight, job, &container, &mounts, told, began);
+                    self.take(&mut timing, job, &container, &mounts, told, began);
                 }
             }
         }
         let closed = walk.for_ephemeral();
         if let Some(probe) = self.probe.filter(|_| !closed.is_empty()) {
-            self.read_as_guest(probe, job, &closed, &mut sight).await;
+            self.read_by_ephemeral_container(probe, job, &closed, &mut timing).await;
         }
-        sight
+        timing
     }
 
     /// Looks through the other containers at what one may not look at.
@@ -94,26 +94,26 @@ impl Inspector<'_> {
     }
 
     /// Reads by a container of our own, where no container of the pod has a shell.
-    async fn read_as_guest(
+    async fn read_by_ephemeral_container(
         &self,
         probe: &Probe<'_>,
         job: &Job,
         mounts: &[Mounted],
-        sight: &mut ReadTiming,
+        timing: &mut ReadTiming,
     ) {
         let began = self.journal.now();
-        let guest = match probe.start(&job.pod, mounts).await {
-            Ok(guest) => guest,
+        let ephemeral = match probe.start(&job.pod, mounts).await {
+            Ok(ephemeral) => ephemeral,
             Err(why) => return self.note_failure(job, "", mounts, &why, began),
         };
-        match self.look(job, guest.container(), mounts).await {
-            Ok(told) => self.take(sight, job, guest.container(), mounts, told, began),
+        match self.look(job, ephemeral.container(), mounts).await {
+            Ok(told) => self.take(timing, job, ephemeral.container(), mounts, told, began),
             Err(why) => {
-                sight.failures += weight(&why);
-                self.note_failure(job, guest.container(), mounts, &why, began);
+                timing.failures += weight(&why);
+                self.note_failure(job, ephemeral.container(), mounts, &why, began);
             }
         }
-        probe.stop(guest).await;
+        probe.stop(ephemeral).await;
     }
 
     /// Looks at these views, at fewer files where the container is too slow for many.
@@ -246,7 +246,7 @@ impl Inspector<'_> {
 
     fn take(
         &self,
-        sight: &mut ReadTiming,
+        timing: &mut ReadTiming,
         job: &Job,
         container: &str,
         mounts: &[Mounted],
@@ -261,7 +261,12 @@ impl Inspector<'_> {
             told.map(|it| *state.starts.entry(key.clone()).or_insert(it))
                 .or_else(|| state.starts.get(&key).copied())
         };
-        sight.add(job.is_alone && !container.starts_with(GUEST), mounts, &told, started);
+        timing.add(
+            job.is_alone && !container.starts_with(EPHEMERAL_PREFIX),
+            mounts,
+            &told,
+            started,
+        );
         self.note(job, container, mounts, told, began);
     }
 
@@ -281,7 +286,7 @@ impl Inspector<'_> {
                 tools: told.tools,
                 server,
                 domain,
-                is_guest: container.starts_with(GUEST),
+                is_ephemeral: container.starts_with(EPHEMERAL_PREFIX),
             },
         );
         let cut_off = (!told.whole).then(|| "the answer was cut off".to_owned());

@@ -20,7 +20,7 @@ use crate::cluster::{
 /// How long a first life is looked at again for content that is not there yet.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// The same once one first life showed nothing in all that time.
-const PATIENCE_WHEN_BARREN: Duration = Duration::from_secs(2);
+const PATIENCE_AFTER_NOTHING: Duration = Duration::from_secs(2);
 /// Between the first two looks at a first life; it grows by itself each time.
 const PAUSE: Duration = Duration::from_millis(700);
 /// What later lives get on top of the time that the content took to appear on the first.
@@ -48,7 +48,7 @@ pub(super) struct State {
     /// The claims whose first life was read to its end.
     pub(super) known_claims: BTreeSet<String>,
     /// A first life showed no identity content in all its time: others will not either.
-    pub(super) barren: bool,
+    pub(super) found_nothing: bool,
     /// Claims and pod names for which a canary was tried.
     pub(super) asked: BTreeSet<(String, String)>,
     /// Pod names for which a canary was written, or may have been.
@@ -63,7 +63,7 @@ pub(super) struct State {
     /// files, in nanoseconds.
     pub(super) starts: BTreeMap<(String, String), i64>,
     /// By pod UID: when the kubelet was heard to have started its container.
-    pub(super) said: BTreeMap<String, u64>,
+    pub(super) reported_starts: BTreeMap<String, u64>,
     pub(super) vantages: BTreeMap<String, DnsVantage>,
     /// Why the last inspection that failed did.
     pub(super) trouble: Option<String>,
@@ -95,7 +95,7 @@ pub(crate) struct Job {
     pub(super) ready_at: u64,
     pub(super) first_life: bool,
     /// When a look counts, if it is a later one.
-    pub(super) ripe: ReadSchedule,
+    pub(super) schedule: ReadSchedule,
     /// It runs but one container.
     pub(super) is_alone: bool,
     /// Its start was watched, so that `running_at` is true.
@@ -122,20 +122,20 @@ pub(super) struct Look {
 
 impl State {
     /// Notes which containers the kubelet says that it started: now, or a little before.
-    pub(super) fn hear(&mut self, timeline: &Timeline, now: u64) {
+    pub(super) fn note_reported_starts(&mut self, timeline: &Timeline, now: u64) {
         for pod in timeline.owned().filter(|pod| is_alone(pod)) {
-            if !self.said.contains_key(pod.uid()) && timeline.is_said_to_run(pod.uid()) {
-                self.said.insert(pod.uid().to_owned(), now);
+            if !self.reported_starts.contains_key(pod.uid()) && timeline.is_said_to_run(pod.uid()) {
+                self.reported_starts.insert(pod.uid().to_owned(), now);
             }
         }
     }
 
     /// When a look at a later life of this pod counts.
-    pub(super) fn ripe(&self, pod: &PodLife, now: u64) -> ReadSchedule {
-        let said_at = self.said.get(pod.uid()).copied().filter(|_| !self.is_rough);
+    pub(super) fn schedule(&self, pod: &PodLife, now: u64) -> ReadSchedule {
+        let reported_at = self.reported_starts.get(pod.uid()).copied().filter(|_| !self.is_rough);
         ReadSchedule {
             running_at: pod.running_at.unwrap_or(now),
-            said_at,
+            reported_at,
             age: self.delay + MARGIN,
         }
     }
@@ -144,7 +144,7 @@ impl State {
     ///
     /// `writes`: this is a tour, which is held up by looking on.
     pub(super) fn note(&mut self, job: &Job, look: &Look, writes: bool) {
-        let patience = if self.barren { PATIENCE_WHEN_BARREN } else { PATIENCE };
+        let patience = if self.found_nothing { PATIENCE_AFTER_NOTHING } else { PATIENCE };
         let life = self.lives.entry(job.pod.uid.clone()).or_default();
         life.reading = false;
         life.reads += 1;
@@ -175,7 +175,7 @@ impl State {
             self.delay = self.delay.max(delay);
             self.is_rough |= !is_exact;
         } else {
-            self.barren |= look.timing.seen;
+            self.found_nothing |= look.timing.seen;
             self.is_rough = true;
         }
     }
@@ -193,7 +193,7 @@ impl Life {
             return None;
         }
         let again = if !job.first_life {
-            job.ripe.again(look.began, look.ended, look.timing.age)
+            job.schedule.again(look.began, look.ended, look.timing.age)
         } else if !look.has_identity && look.ended < patient_until {
             Some(after(PAUSE * self.reads))
         } else {
@@ -213,7 +213,7 @@ impl Job {
         timeline: &Timeline,
         pod: &PodLife,
         first_life: bool,
-        ripe: ReadSchedule,
+        schedule: ReadSchedule,
     ) -> Self {
         let any_container =
             pod.spec().containers.iter().find(|it| runs(pod, &it.name)).map(|it| it.name.clone());
@@ -227,7 +227,7 @@ impl Job {
             running_at: pod.running_at.unwrap_or(0),
             ready_at: pod.ready_at,
             first_life,
-            ripe,
+            schedule,
             is_alone: is_alone(pod),
             witnessed: pod.added.after.is_some(),
             started,

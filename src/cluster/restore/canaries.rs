@@ -166,12 +166,12 @@ pub(crate) async fn remove_canaries(
     let closed = walk.for_ephemeral();
     let Some(probe) = probe.filter(|_| !closed.is_empty()) else { return left };
     match probe.start(pod, &closed).await {
-        Ok(guest) => {
-            match remove(cluster, pod, guest.container(), &closed).await {
+        Ok(ephemeral) => {
+            match remove(cluster, pod, ephemeral.container(), &closed).await {
                 Ok(files) => left.extend(files.into_iter().map(LeftFiles::named)),
                 Err(why) => left.push(LeftFiles::perhaps(pod, &why)),
             }
-            probe.stop(guest).await;
+            probe.stop(ephemeral).await;
         }
         Err(why) => left.push(LeftFiles::perhaps(pod, &why)),
     }

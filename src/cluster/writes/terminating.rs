@@ -204,7 +204,7 @@ pub(crate) fn failure(cluster: &Cluster, found: &[Terminating]) -> Failure {
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
-pub(crate) async fn doomed_claim(
+pub(crate) async fn claim_being_deleted(
     cluster: &Cluster,
     pods: &[(String, Vec<String>)],
     within: Duration,
