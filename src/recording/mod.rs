@@ -52,7 +52,7 @@ pub struct Header {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AskedOptions {
-    /// `grade` or `record`.
+    /// `grade`, `record` or `batch`.
     pub command: String,
     /// `--statefulset`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,6 +78,15 @@ pub struct AskedOptions {
 }
 
 impl AskedOptions {
+    /// What [`AskedOptions::command`] says of a grade of a batch.
+    pub const BATCH: &str = "batch";
+
+    /// Whether the namespace was made for this grade alone and is deleted after it.
+    #[must_use]
+    pub fn is_isolated(&self) -> bool {
+        self.command == Self::BATCH && self.filename
+    }
+
     /// The manifest's name, where there was one file only.
     #[must_use]
     pub fn only_file(&self) -> Option<&str> {

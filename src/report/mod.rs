@@ -38,6 +38,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::{
+    cluster::client::connect::LAB_NAMESPACE,
     console::{sanitize::sanitize, terminal::TermStyle},
     recording::{Header, signature::Signed},
     remedy,
@@ -161,6 +162,8 @@ pub struct Source {
     pub namespace: String,
     /// The manifest's file, as the student named it, where it is known.
     pub file: Option<String>,
+    /// The namespace is deleted by now: commands to type name the lab's own.
+    pub is_isolated: bool,
     /// What was judged.
     pub origin: Origin,
 }
@@ -186,6 +189,7 @@ impl Source {
             started_at: header.started_at.clone(),
             namespace: header.namespace.clone(),
             file: header.asked.only_file().map(str::to_owned),
+            is_isolated: header.asked.is_isolated(),
             origin: Origin::Grade,
         }
     }
@@ -360,7 +364,8 @@ impl Report {
             .collect();
         let namespace =
             if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
-        let names = remedy::names(timeline, namespace, source.file.as_deref());
+        let own = if source.is_isolated { LAB_NAMESPACE } else { namespace };
+        let names = remedy::names(timeline, own, source.file.as_deref());
         let causes = causes::find(timeline, verdicts, &mut rows, &names);
         let sum = |outcome: Option<Outcome>| {
             rows.iter()

@@ -18,7 +18,7 @@ use crate::{
     },
     cluster::{
         Cluster, Failure, Interrupt, Journal,
-        client::failure_id,
+        client::{connect::LAB_NAMESPACE, failure_id},
         grade::{Grade, GradeRequest},
         isolation,
         isolation::{IsolatedNamespace, PodSecurity},
@@ -244,7 +244,8 @@ impl Grader<'_> {
 
     /// Graded 0, with the cause.
     fn refused(&self, hand_in: &HandIn, problem: &Problem) -> HandInResult {
-        let report = Report::refused(problem, &Source::default()).scored(&self.rubric);
+        let source = Source { namespace: LAB_NAMESPACE.to_owned(), ..Source::default() };
+        let report = Report::refused(problem, &source).scored(&self.rubric);
         self.reported(hand_in, &report, &Timeline::default())
     }
 
@@ -289,9 +290,10 @@ impl Grader<'_> {
 
     fn asked(&self, submission: Option<&Submission>) -> AskedOptions {
         AskedOptions {
-            command: "batch".to_owned(),
+            command: AskedOptions::BATCH.to_owned(),
             statefulset: self.statefulset.clone(),
             filename: submission.is_some(),
+            files: submission.map(files).unwrap_or_default(),
             manifests: submission.map(|it| it.digest.clone()),
             probe_image: self.probe_image.clone(),
             timeout_seconds: Some(self.budget.as_secs()),
@@ -302,6 +304,19 @@ impl Grader<'_> {
     fn place(&self, hand_in: &HandIn, file: &str) -> PathBuf {
         self.folder.join(hand_in.id.as_str()).join(file)
     }
+}
+
+/// The names of a submission's files, without their folders, which are the instructor's.
+fn files(submission: &Submission) -> Vec<String> {
+    let mut names = vec![];
+    for manifest in &submission.objects {
+        let name = Path::new(&manifest.place.file).file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn write(place: &Path, page: &[u8]) -> std::io::Result<()> {

@@ -68,7 +68,7 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
     }
     let folder = RunFolder::open(&args.output)?;
     let sites = sites(args, &interrupt, progress).await?;
-    let (found, whole) = remove_leftovers(&sites, &folder.record.run, progress).await?;
+    let (found, whole) = remove_leftovers(&sites, &folder.record.run, progress).await;
     if found > 0 {
         progress.say(&format!("{found} namespaces of this run were left, and are removed"));
     }
@@ -153,7 +153,7 @@ async fn end(
         progress.error(&format!("next:  {again} Or: stsgrade batch --clean -o {folder}"));
         return Ok(Exit::NotRestored);
     };
-    let (_, whole) = remove_leftovers(&grader.sites, &grader.run, progress).await?;
+    let (_, whole) = remove_leftovers(&grader.sites, &grader.run, progress).await;
     grader.store.borrow_mut().tidy().map_err(|error| unkept(&error))?;
     if let Some(signal) = interrupt.asked() {
         progress.say(&format!("{left} hand-ins are not graded. {again}"));
@@ -200,21 +200,26 @@ async fn sites(
 
 /// Removes the namespaces that the run has left in the clusters: how many there were, and whether
 /// all are gone.
-async fn remove_leftovers(
-    sites: &[Cluster],
-    run: &str,
-    progress: &Progress,
-) -> Result<(usize, bool), Failure> {
+async fn remove_leftovers(sites: &[Cluster], run: &str, progress: &Progress) -> (usize, bool) {
     let (mut count, mut whole) = (0, true);
     for site in sites {
-        let (found, left) = isolation::remove_all(site, run).await?;
+        let (found, left) = match isolation::remove_all(site, run).await {
+            Ok(removed) => removed,
+            // A cluster that is away keeps the others' results from nobody.
+            Err(failure) => {
+                let context = sanitize(&site.context);
+                progress.error(&format!("error: context {context} is not cleaned up: {failure}"));
+                whole = false;
+                continue;
+            }
+        };
         count += found.len();
         for name in &left {
             progress.error(&format!("error: namespace {} is still there", sanitize(name)));
         }
         whole &= left.is_empty();
     }
-    Ok((count, whole))
+    (count, whole)
 }
 
 /// Results that cannot be kept.
