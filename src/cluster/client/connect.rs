@@ -158,6 +158,26 @@ impl Cluster {
         Self { namespace: namespace.to_owned(), ..self.clone() }
     }
 
+    /// As [`Cluster::in_namespace`], for one of several grades at once: its requests and watch
+    /// events are counted by themselves, until
+    /// [`Cluster::end_beside_others`].
+    #[must_use]
+    pub fn beside_others(&self, namespace: &str) -> Self {
+        self.requests.begin_share(namespace);
+        Self { watch_events: Arc::default(), ..self.in_namespace(namespace) }
+    }
+
+    /// Ends what [`Cluster::beside_others`] began.
+    pub fn end_beside_others(&self) {
+        self.requests.end_share(&self.namespace);
+    }
+
+    /// How many requests were made for what is done here.
+    #[must_use]
+    pub fn own_requests(&self) -> u64 {
+        self.requests.share(&self.namespace).unwrap_or_else(|| self.requests.total())
+    }
+
     /// What an error of a request means; `resource` as in [`Tried`], an empty name for a
     /// collection.
     #[must_use]

@@ -83,6 +83,11 @@ impl Call {
     }
 }
 
+/// The namespace that a path is in.
+fn namespace_of(path: &str) -> Option<&str> {
+    path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next())
+}
+
 /// Whether a path names a collection: `/api/v1/namespaces/x/pods`, `/apis/g/v/things`.
 fn is_collection(path: &str) -> bool {
     let parts: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();
@@ -98,6 +103,8 @@ fn is_collection(path: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct Requests {
     counts: [AtomicU64; Call::ALL.len()],
+    /// By namespace, where several grades share the connection.
+    shares: Mutex<BTreeMap<String, u64>>,
     /// How many were refused because the API server had too much to do.
     throttled: AtomicU64,
     /// How long the API server takes to begin an answer, in microseconds: a moving average.
@@ -145,8 +152,32 @@ impl Requests {
         self.latency.store(after, Ordering::Relaxed);
     }
 
-    fn count(&self, call: Call) {
+    /// Counts those to a namespace by themselves from now on.
+    pub(crate) fn begin_share(&self, namespace: &str) {
+        self.shares().insert(namespace.to_owned(), 0);
+    }
+
+    /// How many went to a namespace that is counted by itself.
+    pub(crate) fn share(&self, namespace: &str) -> Option<u64> {
+        self.shares().get(namespace).copied()
+    }
+
+    /// Counts those to the namespace by themselves no more.
+    pub(crate) fn end_share(&self, namespace: &str) {
+        self.shares().remove(namespace);
+    }
+
+    fn shares(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, call: Call, path: &str) {
         self.counts[call as usize].fetch_add(1, Ordering::Relaxed);
+        if let Some(namespace) = namespace_of(path)
+            && let Some(count) = self.shares().get_mut(namespace)
+        {
+            *count += 1;
+        }
     }
 
     /// From now on nothing in the namespace is written unless its Lease is surely ours.
@@ -168,11 +199,7 @@ impl Requests {
         if !call.changes() || path.contains("/leases") {
             return Ok(());
         }
-        let Some(namespace) =
-            path.split_once("/namespaces/").and_then(|(_, rest)| rest.split('/').next())
-        else {
-            return Ok(());
-        };
+        let Some(namespace) = namespace_of(path) else { return Ok(()) };
         let term = self.terms().get(namespace).cloned();
         term.map_or(Ok(()), |term| term.check())
     }
@@ -265,7 +292,7 @@ async fn send<B: Send + 'static>(
     for _ in 1..tries {
         let Some(again) = copy(&request) else { break };
         requests.check(call, request.uri().path())?;
-        requests.count(call);
+        requests.count(call, request.uri().path());
         let result = try_once(&mut inner, &requests, call, request).await;
         let Some(asked) = retry(call, &result).filter(|_| began.elapsed() < RETRY_FOR) else {
             return result;
@@ -275,7 +302,7 @@ async fn send<B: Send + 'static>(
         request = again;
     }
     requests.check(call, request.uri().path())?;
-    requests.count(call);
+    requests.count(call, request.uri().path());
     try_once(&mut inner, &requests, call, request).await
 }
 

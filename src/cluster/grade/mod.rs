@@ -464,7 +464,7 @@ impl<'a> Grade<'a> {
         journal.push(What::End(End {
             why: outcome.why,
             detail: outcome.detail,
-            requests: cluster.requests.total(),
+            requests: cluster.own_requests(),
             watch_events: cluster.watch_events(),
             wall_ms: u64::try_from(journal.started().elapsed().as_millis()).unwrap_or(u64::MAX),
         }));

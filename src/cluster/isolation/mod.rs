@@ -252,27 +252,31 @@ async fn namespaces(
     }
 }
 
-/// Removes every namespace that a run made, and waits until they are gone; the names of those that
-/// were removed, and of those that are still there.
+/// Asks every namespace that a run made to go; how many there were.
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
-pub async fn remove_all(
-    cluster: &Cluster,
-    run: &str,
-) -> Result<(Vec<String>, Vec<String>), Failure> {
+pub async fn delete_all(cluster: &Cluster, run: &str) -> Result<usize, Failure> {
     let found = of_run(cluster, run).await?;
     for namespace in &found {
         namespace.delete(cluster).await?;
     }
-    let names: Vec<String> = found.into_iter().map(|it| it.name).collect();
+    Ok(found.len())
+}
+
+/// Waits until every namespace that a run made is gone; the names of those that are still there.
+///
+/// # Errors
+/// The API server refuses, or cannot be reached.
+pub async fn await_gone(cluster: &Cluster, run: &str) -> Result<Vec<String>, Failure> {
     let began = tokio::time::Instant::now();
-    let mut left = names.clone();
-    while !left.is_empty() && began.elapsed() < GONE {
+    loop {
+        let left: Vec<String> = of_run(cluster, run).await?.into_iter().map(|it| it.name).collect();
+        if left.is_empty() || began.elapsed() > GONE {
+            return Ok(left);
+        }
         tokio::time::sleep(PAUSE * 5).await;
-        left = of_run(cluster, run).await?.into_iter().map(|it| it.name).collect();
     }
-    Ok((names, left))
 }
 
 /// Whether the API server answers: it is asked for what anybody may know.

@@ -70,8 +70,10 @@ impl Work for Grader<'_> {
                 self.isolated(cluster, hand_in, submission, gauge).await
             }
             Subject::Namespace { namespace, .. } => {
-                let cluster = cluster.in_namespace(namespace);
-                self.grade(&cluster, hand_in, None, gauge).await
+                let inside = cluster.beside_others(namespace);
+                let attempt = self.grade(&inside, hand_in, None, gauge).await;
+                inside.end_beside_others();
+                attempt
             }
             Subject::Unreadable(problem) => Attempt::Done(self.refused(hand_in, problem)),
             Subject::Held(problem) => Attempt::Done(HandInResult::held(hand_in, problem)),
@@ -142,9 +144,10 @@ impl Grader<'_> {
             Ok(made) => made,
             Err(failure) => return self.failed(hand_in, &failure),
         };
-        let inside = cluster.in_namespace(&namespace.name);
+        let inside = cluster.beside_others(&namespace.name);
         self.namespaces.borrow_mut().insert(id.to_owned(), namespace);
         let attempt = self.grade(&inside, hand_in, Some(sealed), gauge).await;
+        inside.end_beside_others();
         self.remove(cluster, hand_in).await;
         attempt
     }

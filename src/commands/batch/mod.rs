@@ -68,11 +68,12 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
     }
     let folder = RunFolder::open(&args.output)?;
     let sites = sites(args, &interrupt, progress).await?;
-    let (found, whole) = remove_leftovers(&sites, &folder.record.run, progress).await;
+    let (found, _) = delete_leftovers(&sites, &folder.record.run, progress).await;
     if found > 0 {
         progress.say(&format!("{found} namespaces of this run were left, and are removed"));
     }
     if args.clean {
+        let whole = remove_leftovers(&sites, &folder.record.run, progress).await;
         return Ok(if whole { Exit::Good } else { Exit::NotRestored });
     }
     let hand_ins = input::read(args, &sites).await?;
@@ -153,7 +154,7 @@ async fn end(
         progress.error(&format!("next:  {again} Or: stsgrade batch --clean -o {folder}"));
         return Ok(Exit::NotRestored);
     };
-    let (_, whole) = remove_leftovers(&grader.sites, &grader.run, progress).await;
+    let whole = remove_leftovers(&grader.sites, &grader.run, progress).await;
     grader.store.borrow_mut().tidy().map_err(|error| unkept(&error))?;
     if let Some(signal) = interrupt.asked() {
         progress.say(&format!("{left} hand-ins are not graded. {again}"));
@@ -198,28 +199,44 @@ async fn sites(
     Ok(sites)
 }
 
-/// Removes the namespaces that the run has left in the clusters: how many there were, and whether
-/// all are gone.
-async fn remove_leftovers(sites: &[Cluster], run: &str, progress: &Progress) -> (usize, bool) {
+/// Asks the namespaces to go that the run has left in the clusters; how many there were, and whether
+/// all clusters could be asked.
+async fn delete_leftovers(sites: &[Cluster], run: &str, progress: &Progress) -> (usize, bool) {
     let (mut count, mut whole) = (0, true);
     for site in sites {
-        let (found, left) = match isolation::remove_all(site, run).await {
-            Ok(removed) => removed,
+        match isolation::delete_all(site, run).await {
+            Ok(found) => count += found,
             // A cluster that is away keeps the others' results from nobody.
+            Err(failure) => whole &= not_cleaned(site, &failure, progress),
+        }
+    }
+    (count, whole)
+}
+
+/// Removes the namespaces that the run has left in the clusters; whether all are gone.
+async fn remove_leftovers(sites: &[Cluster], run: &str, progress: &Progress) -> bool {
+    let (_, mut whole) = delete_leftovers(sites, run, progress).await;
+    for site in sites {
+        let left = match isolation::await_gone(site, run).await {
+            Ok(left) => left,
             Err(failure) => {
-                let context = sanitize(&site.context);
-                progress.error(&format!("error: context {context} is not cleaned up: {failure}"));
-                whole = false;
+                whole &= not_cleaned(site, &failure, progress);
                 continue;
             }
         };
-        count += found.len();
         for name in &left {
             progress.error(&format!("error: namespace {} is still there", sanitize(name)));
         }
         whole &= left.is_empty();
     }
-    (count, whole)
+    whole
+}
+
+/// Says that a cluster is not cleaned up; always false.
+fn not_cleaned(site: &Cluster, failure: &Failure, progress: &Progress) -> bool {
+    let context = sanitize(&site.context);
+    progress.error(&format!("error: context {context} is not cleaned up: {failure}"));
+    false
 }
 
 /// Results that cannot be kept.

@@ -117,3 +117,30 @@ fn calls_are_told_apart() {
         Call::Create
     );
 }
+
+/// Catches a grade of a batch that is told to have cost what all of them did.
+#[test]
+fn what_grades_that_share_a_connection_cost_is_told_apart() {
+    let requests = Requests::default();
+    requests.begin_share("a");
+    for path in ["/api/v1/namespaces/a/pods", "/api/v1/namespaces/b/pods", "/version"] {
+        requests.count(Call::Get, path);
+    }
+    assert_eq!((requests.total(), requests.share("a"), requests.share("b")), (3, Some(1), None));
+    requests.end_share("a");
+    assert_eq!(requests.share("a"), None);
+}
+
+/// Catches an API server that is pressed and that nobody hears.
+#[test]
+fn a_pressed_server_is_noticed() {
+    let requests = Requests::default();
+    requests.answered(Call::List, http::StatusCode::TOO_MANY_REQUESTS, Duration::from_secs(2));
+    // A watch begins to answer when there is something to tell.
+    requests.answered(Call::Watch, http::StatusCode::OK, Duration::from_secs(60));
+    assert_eq!((requests.throttled(), requests.latency()), (1, Duration::from_secs(2)));
+    for _ in 0..50 {
+        requests.answered(Call::Get, http::StatusCode::OK, Duration::from_millis(10));
+    }
+    assert!(requests.latency() < Duration::from_millis(100), "{:?}", requests.latency());
+}
