@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, fmt, io, path::Path};
 
 use crate::{
-    cluster::client::connect::LAB_NAMESPACE,
+    cluster::client::{connect::LAB_NAMESPACE, failure_id::UNREADABLE_MANIFEST},
+    console::sanitize::sanitize,
     report::Problem,
     submission::{Submission, SubmissionError},
 };
@@ -92,6 +93,8 @@ pub fn read(folder: &Path) -> io::Result<Vec<HandIn>> {
         paths.push(entry?.path());
     }
     paths.sort();
+    // A student's report does not show the instructor's folders.
+    let own = format!("{}/", sanitize(&folder.display().to_string()).trim_end_matches('/'));
     let mut taken = BTreeSet::new();
     let mut hand_ins = vec![];
     for path in paths {
@@ -101,8 +104,13 @@ pub fn read(folder: &Path) -> io::Result<Vec<HandIn>> {
             continue;
         }
         let subject = match Submission::read(&[path], LAB_NAMESPACE) {
-            Ok(submission) => Subject::Manifests(submission),
-            Err(error) => subject(&error),
+            Ok(mut submission) => {
+                for manifest in &mut submission.objects {
+                    manifest.place.file = manifest.place.file.replace(&own, "");
+                }
+                Subject::Manifests(submission)
+            }
+            Err(error) => subject(&error, &own),
         };
         hand_ins.push(HandIn { id: HandInId::unique(&name, &mut taken), name, subject });
     }
@@ -121,8 +129,9 @@ pub fn namespaces(names: Vec<(Option<String>, String)>) -> Vec<HandIn> {
     names.into_iter().map(hand_in).collect()
 }
 
-fn subject(error: &SubmissionError) -> Subject {
-    let problem = Problem::new("manifest_unreadable", error.to_string(), error.next());
+fn subject(error: &SubmissionError, own: &str) -> Subject {
+    let (what, next) = (error.to_string().replace(own, ""), error.next().replace(own, ""));
+    let problem = Problem::new(UNREADABLE_MANIFEST, what, next);
     match error {
         SubmissionError::Kind { is_misspelt: false, .. } | SubmissionError::Namespace { .. } => {
             Subject::Held(problem)
@@ -173,5 +182,12 @@ mod tests {
             })
             .collect();
         assert_eq!(kinds, ["unreadable", "held", "unreadable"]);
+        for hand_in in &found {
+            let (Subject::Held(problem) | Subject::Unreadable(problem)) = &hand_in.subject else {
+                panic!("{hand_in:?}");
+            };
+            let path = folder.path().display().to_string() + "/";
+            assert!(!problem.what.contains(&path), "{}", problem.what);
+        }
     }
 }
