@@ -64,7 +64,7 @@ pub enum Command {
     Judge(Judge),
     /// Grade a whole class: a folder of hand-ins, each in a namespace of its own.
     #[command(after_help = BATCH)]
-    Batch(Batch),
+    Batch(Box<Batch>),
     /// Print the report of the last grade again, or that of a recording.
     Show(Show),
     /// Show what a recording holds: a lane for each pod and claim, over time.
@@ -225,13 +225,21 @@ pub struct Grade {
 
 /// `stsgrade batch`.
 #[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Batch {
-    /// The hand-ins: a folder with a file, a folder or an archive for each student.
-    #[arg(value_name = "HAND-INS", required_unless_present_any = ["namespaces", "clean"])]
+    /// What to do beside grading.
+    #[command(subcommand)]
+    pub command: Option<BatchCommand>,
+    /// The hand-ins: a folder with a file, a folder or an archive for each student, or an archive
+    /// of such a folder.
+    #[arg(value_name = "HAND-INS", required_unless_present_any = ["namespaces", "clean", "roster"])]
     pub hand_ins: Option<PathBuf>,
     /// The folder for results, reports and recordings.
-    #[arg(short, long, value_name = "DIR")]
-    pub output: PathBuf,
+    #[arg(short, long, value_name = "DIR", required = true)]
+    pub output: Option<PathBuf>,
+    /// The gradebooks.
+    #[command(flatten)]
+    pub book: Book,
     /// Grade the namespaces with this label where they stand, instead of hand-ins.
     #[arg(long, value_name = "LABEL", conflicts_with = "hand_ins")]
     pub namespaces: Option<String>,
@@ -280,6 +288,52 @@ pub struct Batch {
     /// Print nothing but errors.
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// What `stsgrade batch` does without a cluster.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BatchCommand {
+    /// Judge the kept recordings of a run again, and say whose points changed.
+    Judge(BatchJudge),
+}
+
+/// `stsgrade batch judge`.
+#[derive(Clone, Debug, Args)]
+pub struct BatchJudge {
+    /// The folder of the run.
+    #[arg(value_name = "DIR")]
+    pub output: PathBuf,
+    /// Score by this rubric instead of the lab's points.
+    #[arg(long, value_name = "FILE")]
+    pub rubric: Option<PathBuf>,
+    /// Who is in the class: a CSV file, as for the run.
+    #[arg(long, value_name = "FILE")]
+    pub roster: Option<PathBuf>,
+    /// The gradebooks.
+    #[command(flatten)]
+    pub book: Book,
+}
+
+/// What the gradebooks of a class hold.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Gradebooks")]
+pub struct Book {
+    /// The assignment's name, as the learning platform knows it; Canvas wants its number, too:
+    /// "Lab (123)".
+    #[arg(long, value_name = "NAME", default_value = "StatefulSets Deep Dive")]
+    pub assignment: String,
+    /// Until when to hand in: 2026-11-30T23:59:00+01:00.
+    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    pub due: Option<i64>,
+    /// How much later is not late yet (15m, 1h).
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub grace: Option<Duration>,
+    /// The points that each day costs that has begun since the due date.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub late_per_day: u32,
+    /// The points that lateness leaves to whoever has that many.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub late_floor: u32,
 }
 
 /// What a batch grades again.
@@ -543,6 +597,10 @@ fn is_plugin(program: Option<&OsString>) -> bool {
 }
 
 /// A time as kubectl writes it: `90s`, `10m`, `1h`, `1m30s`; a bare number means seconds.
+fn moment(text: &str) -> Result<i64, String> {
+    crate::batch::roster::moment(text)
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a time such as 90s, 10m or 1h30m".to_owned();
     let mut seconds: u64 = 0;

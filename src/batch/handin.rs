@@ -1,10 +1,12 @@
 //! What is handed in: one entry of a folder for each student.
 
-use std::{collections::BTreeSet, fmt, io, path::Path};
+use std::{collections::BTreeSet, fmt};
+
+use sha2::{Digest as _, Sha256};
 
 use crate::{
-    cluster::client::{connect::LAB_NAMESPACE, failure_id::UNREADABLE_MANIFEST},
-    console::sanitize::sanitize,
+    batch::roster::Student,
+    cluster::client::failure_id::UNREADABLE_MANIFEST,
     report::Problem,
     submission::{Submission, SubmissionError},
 };
@@ -23,10 +25,11 @@ impl HandInId {
         &self.0
     }
 
-    /// The id for a name, other than all that are taken.
-    fn unique(name: &str, taken: &mut BTreeSet<String>) -> Self {
+    /// The id for a name, other than all that are taken. One that is taken gets a digest of the
+    /// name, so that it is the same in the next run.
+    pub(super) fn unique(name: &str, taken: &mut BTreeSet<String>) -> Self {
         let mut base = String::new();
-        for c in name.chars().flat_map(char::to_lowercase) {
+        for c in deunicode::deunicode(name).chars().flat_map(char::to_lowercase) {
             if c.is_ascii_lowercase() || c.is_ascii_digit() {
                 base.push(c);
             } else if !base.is_empty() && !base.ends_with('-') {
@@ -37,11 +40,12 @@ impl HandInId {
         let base = base.trim_end_matches('-');
         let base = if base.is_empty() { "hand-in" } else { base };
         let mut id = base.to_owned();
-        let mut number = 2;
+        let mut number = 0_u32;
         while !taken.insert(id.clone()) {
-            let suffix = format!("-{number}");
+            let digest = Sha256::digest(format!("{name}\n{number}"));
+            let suffix = format!("-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
             let room = MAX_ID_CHARS - suffix.len();
-            id = format!("{}{suffix}", &base[..base.len().min(room)]);
+            id = format!("{}{suffix}", base[..base.len().min(room)].trim_end_matches('-'));
             number += 1;
         }
         Self(id)
@@ -61,8 +65,65 @@ pub struct HandIn {
     pub id: HandInId,
     /// Whose it is, as the folder or the roster says.
     pub name: String,
+    /// What the platform that exported it knows the student by.
+    pub key: String,
+    /// The student's id in the roster.
+    pub student: Option<String>,
+    /// The student's e-mail address, as far as the roster tells.
+    pub email: String,
+    /// When it was handed in, in seconds since the epoch, as its files tell.
+    pub handed_in: Option<i64>,
+    /// The platform says that it came after the due date.
+    pub is_late: bool,
+    /// Until when the student may hand in, where it is not when the others have to.
+    pub due: Option<i64>,
     /// What is graded.
     pub subject: Subject,
+}
+
+impl HandIn {
+    /// Of a student of whom nothing else is known.
+    pub(super) fn new(id: HandInId, name: &str, subject: Subject) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            key: name.to_owned(),
+            student: None,
+            email: String::new(),
+            handed_in: None,
+            is_late: false,
+            due: None,
+            subject,
+        }
+    }
+
+    /// Takes over what the roster says of its student.
+    pub(super) fn belongs_to(&mut self, student: &Student) {
+        self.name.clone_from(&student.name);
+        self.student = Some(student.id.clone());
+        self.email.clone_from(&student.email);
+        self.due = student.due;
+    }
+}
+
+impl HandIn {
+    /// A digest of its manifests without what students name themselves: of near-identical hand-ins
+    /// it is the same. Empty where there is no manifest.
+    #[must_use]
+    pub fn likeness(&self) -> String {
+        let Subject::Manifests(submission) = &self.subject else { return String::new() };
+        let mut names: Vec<&str> = submission.objects.iter().map(|it| it.name.as_str()).collect();
+        names.sort_unstable_by_key(|it| std::cmp::Reverse(it.len()));
+        let mut hash = Sha256::new();
+        for object in &submission.objects {
+            let mut text = object.value.to_string();
+            for name in &names {
+                text = text.replace(name, "#");
+            }
+            hash.update(text);
+        }
+        hash.finalize().iter().take(8).map(|it| format!("{it:02x}")).collect()
+    }
 }
 
 /// What is graded of a hand-in, or why nothing is.
@@ -83,55 +144,20 @@ pub enum Subject {
     Held(Problem),
 }
 
-/// All hand-ins of a folder, by name.
-///
-/// # Errors
-/// The folder cannot be read.
-pub fn read(folder: &Path) -> io::Result<Vec<HandIn>> {
-    let mut paths = vec![];
-    for entry in folder.read_dir()? {
-        paths.push(entry?.path());
-    }
-    paths.sort();
-    // A student's report does not show the instructor's folders.
-    let own = format!("{}/", sanitize(&folder.display().to_string()).trim_end_matches('/'));
-    let mut taken = BTreeSet::new();
-    let mut hand_ins = vec![];
-    for path in paths {
-        let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
-        let name = stem.unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with('.') {
-            continue;
-        }
-        let subject = match Submission::read(&[path], LAB_NAMESPACE) {
-            Ok(mut submission) => {
-                for manifest in &mut submission.objects {
-                    manifest.place.file = manifest.place.file.replace(&own, "");
-                }
-                Subject::Manifests(submission)
-            }
-            Err(error) => subject(&error, &own),
-        };
-        hand_ins.push(HandIn { id: HandInId::unique(&name, &mut taken), name, subject });
-    }
-    Ok(hand_ins)
-}
-
 /// Namespaces as hand-ins, each to be graded where it stands.
 #[must_use]
 pub fn namespaces(names: Vec<(Option<String>, String)>) -> Vec<HandIn> {
     let mut taken = BTreeSet::new();
-    let hand_in = |(context, namespace): (Option<String>, String)| HandIn {
-        id: HandInId::unique(&namespace, &mut taken),
-        name: namespace.clone(),
-        subject: Subject::Namespace { context, namespace },
+    let hand_in = |(context, namespace): (Option<String>, String)| {
+        let id = HandInId::unique(&namespace, &mut taken);
+        HandIn::new(id, &namespace.clone(), Subject::Namespace { context, namespace })
     };
     names.into_iter().map(hand_in).collect()
 }
 
-fn subject(error: &SubmissionError, own: &str) -> Subject {
-    let (what, next) = (error.to_string().replace(own, ""), error.next().replace(own, ""));
-    let problem = Problem::new(UNREADABLE_MANIFEST, what, next);
+/// What becomes of a hand-in whose manifests are not taken.
+pub(super) fn subject_of(error: &SubmissionError) -> Subject {
+    let problem = Problem::new(UNREADABLE_MANIFEST, error.to_string(), error.next());
     match error {
         SubmissionError::Kind { is_misspelt: false, .. } | SubmissionError::Namespace { .. } => {
             Subject::Held(problem)
@@ -142,52 +168,24 @@ fn subject(error: &SubmissionError, own: &str) -> Subject {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, fs};
+    use std::collections::BTreeSet;
 
-    use super::{HandInId, Subject, read};
+    use super::HandInId;
 
     /// Catches two students in one namespace, and a name that no namespace can have.
     #[test]
     fn ids_are_safe_and_unique() {
         let mut taken = BTreeSet::new();
         let long = "x".repeat(60);
-        for (name, id) in [
-            ("Jörg Müller", "j-rg-m-ller"),
-            ("j rg m ller", "j-rg-m-ller-2"),
-            ("..", "hand-in"),
-            (&*long, &long[..40]),
-            (&*long, &format!("{}-2", &long[..38])),
-        ] {
+        for (name, id) in [("Jörg Müller", "jorg-muller"), ("..", "hand-in"), (&*long, &long[..40])]
+        {
             assert_eq!(HandInId::unique(name, &mut taken).as_str(), id);
         }
-    }
-
-    /// Catches a hand-in that stops the batch.
-    #[test]
-    fn what_cannot_be_graded_is_told_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
-            metadata: {name: a}\n";
-        for (name, text) in [("a.yaml", "a: [b"), ("b.yaml", role), (".DS_Store", "")] {
-            fs::write(folder.path().join(name), text).unwrap();
+        for name in ["jorg muller", "Jorg-Muller", &*long, "X".repeat(50).as_str()] {
+            let id = HandInId::unique(name, &mut taken.clone());
+            assert!(id.as_str().len() <= 40 && !taken.contains(id.as_str()), "{id}");
+            assert_eq!(HandInId::unique(name, &mut taken), id, "the same in the next run");
         }
-        fs::create_dir(folder.path().join("c")).unwrap();
-        let found = read(folder.path()).unwrap();
-        let kinds: Vec<&str> = found
-            .iter()
-            .map(|it| match it.subject {
-                Subject::Held(_) => "held",
-                Subject::Unreadable(_) => "unreadable",
-                _ => "other",
-            })
-            .collect();
-        assert_eq!(kinds, ["unreadable", "held", "unreadable"]);
-        for hand_in in &found {
-            let (Subject::Held(problem) | Subject::Unreadable(problem)) = &hand_in.subject else {
-                panic!("{hand_in:?}");
-            };
-            let path = folder.path().display().to_string() + "/";
-            assert!(!problem.what.contains(&path), "{}", problem.what);
-        }
+        assert_eq!(taken.len(), 7);
     }
 }

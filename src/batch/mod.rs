@@ -1,5 +1,11 @@
-//! Grading a whole class: what is handed in, how it is worked off, and what is kept of it.
+//! Grading a whole class: what is handed in, how it is worked off, what is kept of it, and the
+//! gradebooks.
 
 pub mod engine;
+pub mod gradebook;
 pub mod handin;
+pub mod input;
+pub mod late;
+pub mod overview;
 pub mod results;
+pub mod roster;

@@ -50,6 +50,27 @@ pub struct HandInResult {
     pub undecided: f64,
     /// Why points are missing, in a few words each; or why it was not graded.
     pub causes: Vec<String>,
+    /// The points of each test.
+    #[serde(default)]
+    pub tests: Vec<f64>,
+    /// What the platform that exported it knows the student by.
+    #[serde(default)]
+    pub key: String,
+    /// The student's id in the roster.
+    #[serde(default)]
+    pub student: Option<String>,
+    /// The student's e-mail address, as far as the roster tells.
+    #[serde(default)]
+    pub email: String,
+    /// When it was handed in, in seconds since the epoch.
+    #[serde(default)]
+    pub handed_in: Option<i64>,
+    /// Until when the student may hand in, where it is not when the others have to.
+    #[serde(default)]
+    pub due: Option<i64>,
+    /// A digest of what was handed in, names left out: equal ones are alike.
+    #[serde(default)]
+    pub likeness: String,
 }
 
 impl HandInResult {
@@ -57,20 +78,19 @@ impl HandInResult {
     #[must_use]
     pub fn graded(hand_in: &HandIn, report: &Report) -> Self {
         Self {
-            id: hand_in.id.as_str().to_owned(),
-            name: hand_in.name.clone(),
             state: State::Graded,
             letters: report.letters(),
             points: report.score.earned.as_f64(),
             possible: report.score.possible.as_f64(),
             undecided: report.score.undecided.as_f64(),
             causes: report.causes.iter().map(|it| it.title.clone()).collect(),
+            tests: report.checks.iter().map(|it| it.points.as_f64()).collect(),
+            ..Self::of(hand_in)
         }
     }
 
-    /// For a person to look at.
-    #[must_use]
-    pub fn held(hand_in: &HandIn, problem: &Problem) -> Self {
+    /// What is known of a hand-in before it is graded.
+    fn of(hand_in: &HandIn) -> Self {
         Self {
             id: hand_in.id.as_str().to_owned(),
             name: hand_in.name.clone(),
@@ -79,8 +99,36 @@ impl HandInResult {
             points: 0.0,
             possible: 0.0,
             undecided: 0.0,
-            causes: vec![problem.what.clone()],
+            causes: vec![],
+            tests: vec![],
+            key: hand_in.key.clone(),
+            student: hand_in.student.clone(),
+            email: hand_in.email.clone(),
+            handed_in: hand_in.handed_in,
+            due: hand_in.due,
+            likeness: hand_in.likeness(),
         }
+    }
+
+    /// The same result of another judging of the same recording.
+    #[must_use]
+    pub fn judged_again(&self, report: &Report) -> Self {
+        Self {
+            state: State::Graded,
+            letters: report.letters(),
+            points: report.score.earned.as_f64(),
+            possible: report.score.possible.as_f64(),
+            undecided: report.score.undecided.as_f64(),
+            causes: report.causes.iter().map(|it| it.title.clone()).collect(),
+            tests: report.checks.iter().map(|it| it.points.as_f64()).collect(),
+            ..self.clone()
+        }
+    }
+
+    /// For a person to look at.
+    #[must_use]
+    pub fn held(hand_in: &HandIn, problem: &Problem) -> Self {
+        Self { causes: vec![problem.what.clone()], ..Self::of(hand_in) }
     }
 
     /// Whether nothing about it is left open.
@@ -201,6 +249,13 @@ mod tests {
             possible: 100.0,
             undecided: 0.0,
             causes: vec![],
+            tests: vec![],
+            key: id.to_owned(),
+            student: None,
+            email: String::new(),
+            handed_in: None,
+            due: None,
+            likeness: String::new(),
         }
     }
 

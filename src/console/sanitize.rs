@@ -88,6 +88,15 @@ fn is_harmful(c: char) -> bool {
             | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// A field that no spreadsheet takes for a formula. A hyphen alone is none.
+#[must_use]
+pub fn spreadsheet_field(field: &str) -> String {
+    if field != "-" && field.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) {
+        return format!("'{field}");
+    }
+    field.to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{clip, clip_middle, escape, line, sanitize};

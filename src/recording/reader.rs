@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use flate2::bufread::MultiGzDecoder;
+
 use checks::model::{Observation, Seq, Timeline, What, observation::Signature};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -15,6 +17,9 @@ use crate::recording::{FORMAT, Header, MAX_RECORDING_BYTES, MINOR, VERSION, dige
 
 /// Longer lines are no recording's: contents of files are capped when they are written.
 const LONGEST_LINE: u64 = 8 << 20;
+
+/// How a file begins that gzip compressed (RFC 1952).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// A recording that cannot be read, by file and line (the header is line 1).
 #[derive(Debug, thiserror::Error)]
@@ -211,11 +216,16 @@ impl Reader {
         }
     }
 
-    /// Reads a recording from anything; `file` is what errors call it.
+    /// Reads a recording from anything, compressed by gzip or not; `file` is what errors call it.
     ///
     /// # Errors
     /// As [`Reader::open`].
-    pub fn from(input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {
+    pub fn from(mut input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {
+        let begins = input.fill_buf().unwrap_or_default();
+        if begins.starts_with(&GZIP_MAGIC) {
+            // What is counted against the limit is what comes out of it.
+            input = Box::new(BufReader::new(MultiGzDecoder::new(input)));
+        }
         Self::within(MAX_RECORDING_BYTES, input, file)
     }
 

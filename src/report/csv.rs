@@ -2,6 +2,7 @@
 
 use checks::CHECKS;
 
+use crate::console::sanitize::spreadsheet_field;
 use crate::report::{Report, RunResult, TOOL, View, text};
 
 /// The columns before those of the tests.
@@ -36,7 +37,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(vec![]);
     // Writing to a vector cannot fail, and both rows have as many fields.
     let _ = writer.write_record(&header);
-    let _ = writer.write_record(row.iter().map(|field| harmless(field)));
+    let _ = writer.write_record(row.iter().map(|field| spreadsheet_field(field)));
     writer.into_inner().unwrap_or_default()
 }
 
@@ -68,12 +69,4 @@ fn judged(report: &Report) -> Vec<String> {
     row.push(rubric.map(|it| it.digest.clone()).unwrap_or_default());
     row.extend([passed.unwrap_or_default().to_owned(), String::new()]);
     row
-}
-
-/// A field that no spreadsheet takes for a formula.
-fn harmless(field: &str) -> String {
-    if field.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) {
-        return format!("'{field}");
-    }
-    field.to_owned()
 }

@@ -47,6 +47,7 @@ use crate::{
 pub use crate::report::{
     causes::Cause,
     files::{ReportFiles, WriteError},
+    html::content_policy,
     identity::Identity,
     problem::Problem,
     scoring::RubricResult,

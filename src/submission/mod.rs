@@ -16,7 +16,10 @@ use sha2::{Digest, Sha256};
 use crate::{console::sanitize::sanitize, recording::digest_text};
 
 pub use crate::submission::error::SubmissionError;
-use crate::submission::object::Context;
+use crate::submission::{
+    files::{LARGEST_FILE_BYTES, ManifestSource},
+    object::Context,
+};
 
 /// The namespace that the lab names, which stands for the target's.
 const LAB: &str = crate::cluster::client::connect::LAB_NAMESPACE;
@@ -156,27 +159,42 @@ impl Submission {
     /// # Errors
     /// A file cannot be read or understood, or holds an object that is not taken.
     pub fn read(names: &[PathBuf], target: &str) -> Result<Self, SubmissionError> {
+        let sources = files::files(names)?;
+        let files = sources.into_iter().map(ManifestSource::read).collect::<Result<Vec<_>, _>>()?;
+        if files.is_empty() {
+            return Err(Self::nothing(names.iter().map(|it| it.display().to_string())));
+        }
+        Self::of_files(files, target)
+    }
+
+    /// As [`Submission::read`], of files that are read already: their names, and what they hold.
+    ///
+    /// # Errors
+    /// A file cannot be understood, or holds an object that is not taken.
+    pub fn of_files(files: Vec<(String, Vec<u8>)>, target: &str) -> Result<Self, SubmissionError> {
         let mut objects = vec![];
         let mut hash = Sha256::new();
-        for file in files::files(names)? {
-            let (file, bytes) = file.read()?;
-            hash.update(&bytes);
-            let documents = parse(&file, &bytes)?;
-            let text: Arc<str> = decode(&bytes).unwrap_or_default().into();
+        for (file, bytes) in &files {
+            if bytes.len() as u64 > LARGEST_FILE_BYTES {
+                return Err(SubmissionError::TooLarge { file: file.clone() });
+            }
+            hash.update(bytes);
+            let documents = parse(file, bytes)?;
+            let text: Arc<str> = decode(bytes).unwrap_or_default().into();
             for (place, value) in documents {
                 Context { place: &place, text: &text, target }.take(value, &mut objects)?;
             }
         }
         if objects.is_empty() {
-            let files = names
-                .iter()
-                .map(|it| sanitize(&it.display().to_string()))
-                .collect::<Vec<_>>()
-                .join(", ");
-            return Err(SubmissionError::Nothing { files });
+            return Err(Self::nothing(files.into_iter().map(|(name, _)| name)));
         }
         objects.sort_by_key(|it: &Manifest| it.kind);
         Ok(Self { objects, digest: digest_text(&hash.finalize()) })
+    }
+
+    fn nothing(names: impl Iterator<Item = String>) -> SubmissionError {
+        let files: Vec<String> = names.map(|it| sanitize(&it)).collect();
+        SubmissionError::Nothing { files: files.join(", ") }
     }
 
     /// The names of the StatefulSets in it.

@@ -23,10 +23,10 @@ use crate::{
         isolation,
         isolation::{IsolatedNamespace, PodSecurity},
     },
-    commands::outputs,
+    commands::{batch::reports, outputs},
     console::{progress::Progress, sanitize::sanitize},
     recording::{AskedOptions, Header, Writer, signature::Key},
-    report::{Format, Problem, Report, RunResult, Source, View, render},
+    report::{Format, Problem, Report, RunResult, Source},
     rubric::Rubric,
     submission::Submission,
 };
@@ -255,15 +255,8 @@ impl Grader<'_> {
     /// Writes the report in all formats.
     fn reported(&self, hand_in: &HandIn, report: &Report, timeline: &Timeline) -> HandInResult {
         let result = RunResult::Judged { report, timeline };
-        for format in &self.formats {
-            let page = render(*format, &View::plain(result));
-            let place = self.place(hand_in, &format!("report.{}", extension(*format)));
-            if let Err(error) = write(&place, &page) {
-                self.progress.error(&format!(
-                    "warning: {} is not written: {error}",
-                    sanitize(&place.display().to_string())
-                ));
-            }
+        for trouble in reports::write_all(&self.place(hand_in, ""), &self.formats, &result) {
+            self.progress.error(&format!("warning: {trouble}"));
         }
         HandInResult::graded(hand_in, report)
     }
@@ -320,33 +313,6 @@ fn files(submission: &Submission) -> Vec<String> {
         }
     }
     names
-}
-
-fn write(place: &Path, page: &[u8]) -> std::io::Result<()> {
-    if let Some(folder) = place.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    std::fs::write(place, page)
-}
-
-/// How a report in a format is named.
-const fn extension(format: Format) -> &'static str {
-    match format {
-        Format::Text => "txt",
-        Format::Json => "json",
-        Format::Markdown => "md",
-        Format::Junit => "xml",
-        Format::Tap => "tap",
-        Format::Github => "github.txt",
-        Format::Gradescope => "gradescope.json",
-        Format::Classroom50 => "classroom50.json",
-        Format::Prairielearn => "prairielearn.json",
-        Format::Autolab => "autolab.txt",
-        Format::Check50 => "check50.json",
-        Format::Csv => "csv",
-        Format::Html => "html",
-        Format::Svg => "svg",
-    }
 }
 
 /// Tells the engine what a grade sees of its cluster, for as long as it is polled.

@@ -1,60 +1,83 @@
 //! What a batch has to do: the hand-ins, without those that are done.
 
-use std::io::Write as _;
-
 use crate::{
     batch::{
         engine::Task,
         handin,
         handin::{HandIn, Subject},
+        input::Class,
         results::{HandInResult, ResultStore},
     },
     cli,
     cli::Again,
     cluster::{Cluster, Failure, isolation},
-    commands::{batch::unkept, show},
-    console::sanitize::sanitize,
+    commands::{
+        batch::{gradebooks, unkept},
+        show,
+    },
+    console::{
+        sanitize::sanitize,
+        terminal::{Colour, TermStyle},
+    },
     exit::Exit,
 };
 
-/// All hand-ins.
-pub(super) async fn read(args: &cli::Batch, sites: &[Cluster]) -> Result<Vec<HandIn>, Failure> {
+/// All hand-ins, and who handed in nothing.
+pub(super) async fn read(args: &cli::Batch, sites: &[Cluster]) -> Result<Class, Failure> {
+    let students = gradebooks::students(args.roster.as_deref())?;
     if let Some(label) = &args.namespaces {
         let mut names = vec![];
         for site in sites {
             let found = isolation::labelled(site, label).await?;
             names.extend(found.into_iter().map(|it| (Some(site.context.clone()), it)));
         }
-        return Ok(handin::namespaces(names));
+        return Ok(Class { hand_ins: handin::namespaces(names), ..Class::default() });
     }
-    let Some(folder) = &args.hand_ins else { return Ok(vec![]) };
-    handin::read(folder).map_err(|error| {
-        let shown = sanitize(&folder.display().to_string());
+    let Some(path) = &args.hand_ins else {
+        return Ok(Class::of_roster(&students.unwrap_or_default()));
+    };
+    Class::read(path, students.as_deref()).map_err(|error| {
+        let shown = sanitize(&path.display().to_string());
         Failure::new(
             "hand_ins",
-            format!("cannot read the hand-ins in {shown}: {error}"),
-            "Name the folder that holds a file or a folder for each student.",
+            format!("cannot read the hand-ins in {shown}: {}", sanitize(&error.to_string())),
+            "Name the folder, or the zip or tar archive, that holds a file, a folder or an archive \
+            for each student.",
         )
     })
 }
 
 /// Prints what would be graded.
-pub(super) fn list(hand_ins: &[HandIn]) -> Exit {
-    let mut page = vec![];
-    for hand_in in hand_ins {
-        let what = match &hand_in.subject {
-            Subject::Manifests(submission) => match isolation::not_allowed(submission) {
-                None => format!("{} objects", submission.objects.len()),
-                Some(found) => format!("for you to look at: {}", found.what),
-            },
-            Subject::Namespace { namespace, .. } => format!("namespace {}", sanitize(namespace)),
-            Subject::Unreadable(problem) => format!("no points: {}", problem.what),
-            Subject::Held(problem) => format!("for you to look at: {}", problem.what),
-        };
-        // Writing to memory cannot fail.
-        let _ = writeln!(page, "{}  {}  {what}", hand_in.id, sanitize(&hand_in.name));
+pub(super) fn list(class: &Class) -> Exit {
+    let style = TermStyle::of_stdout(Colour::Auto);
+    let mut table = style.table(&["Id", "Name", "What is graded"]);
+    for hand_in in &class.hand_ins {
+        table.add_row([
+            hand_in.id.as_str().to_owned(),
+            sanitize(&hand_in.name),
+            in_words(&hand_in.subject),
+        ]);
     }
-    show(&page)
+    for student in &class.missing {
+        table.add_row([String::new(), sanitize(&student.name), "nothing handed in".to_owned()]);
+    }
+    let mut page = style.lines(&table) + "\n";
+    for note in &class.notes {
+        page += &format!("note: {note}\n");
+    }
+    show(page.as_bytes())
+}
+
+fn in_words(subject: &Subject) -> String {
+    match subject {
+        Subject::Manifests(submission) => match isolation::not_allowed(submission) {
+            None => format!("{} objects", submission.objects.len()),
+            Some(found) => format!("held for you to look at: {}", found.what),
+        },
+        Subject::Namespace { namespace, .. } => format!("namespace {}", sanitize(namespace)),
+        Subject::Unreadable(problem) => format!("no points: {}", problem.what),
+        Subject::Held(problem) => format!("held for you to look at: {}", problem.what),
+    }
 }
 
 /// What is left to do.

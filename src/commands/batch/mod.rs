@@ -1,12 +1,15 @@
 //! `stsgrade batch`: many hand-ins, each graded as if it were alone, on as many clusters as there
 //! are.
 
+mod gradebooks;
 mod grader;
 mod input;
+mod judge;
+mod reports;
 mod run_record;
 mod show;
 
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, path::Path, time::Duration};
 
 use tokio::sync::Notify;
 
@@ -36,12 +39,15 @@ const AROUND: Duration = Duration::from_secs(180);
 const GIVE_UP: Duration = Duration::from_secs(600);
 
 pub(super) fn run(args: &cli::Batch) -> Exit {
+    if let Some(cli::BatchCommand::Judge(args)) = &args.command {
+        return judge::run(args);
+    }
     let rubric = match args.rubric.as_deref().map(rubric::read).transpose() {
         Ok(rubric) => rubric.unwrap_or_default(),
         Err(failure) => return fail(&failure),
     };
-    if args.clean && !RunFolder::holds_run(&args.output) {
-        let folder = sanitize(&args.output.display().to_string());
+    if args.clean && !RunFolder::holds_run(output(args)) {
+        let folder = sanitize(&output(args).display().to_string());
         return fail(&Failure::new(
             "batch_folder",
             format!("the folder {folder} holds no run"),
@@ -57,6 +63,11 @@ pub(super) fn run(args: &cli::Batch) -> Exit {
     })
 }
 
+/// The folder of results, which the command line demands.
+fn output(args: &cli::Batch) -> &Path {
+    args.output.as_deref().unwrap_or(Path::new("."))
+}
+
 async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result<Exit, Early> {
     let interrupt = listen()?;
     if args.dry_run {
@@ -66,7 +77,7 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
         };
         return Ok(input::list(&input::read(args, &sites).await?));
     }
-    let folder = RunFolder::open(&args.output)?;
+    let folder = RunFolder::open(output(args))?;
     let sites = sites(args, &interrupt, progress).await?;
     let (found, _) = delete_leftovers(&sites, &folder.record.run, progress).await;
     if found > 0 {
@@ -76,7 +87,9 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
         let whole = remove_leftovers(&sites, &folder.record.run, progress).await;
         return Ok(if whole { Exit::Good } else { Exit::NotRestored });
     }
-    let hand_ins = input::read(args, &sites).await?;
+    let class = input::read(args, &sites).await?;
+    class.notes.iter().for_each(|note| progress.say(&format!("note: {note}")));
+    let (hand_ins, missing) = (class.hand_ins, class.missing);
     let store = input::store(&folder.path)?;
     let (all, tasks) = (hand_ins.len(), input::tasks(args, hand_ins, &store, &sites)?);
     let before = all - tasks.len();
@@ -101,7 +114,14 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
     };
     let left = work_off(args, &grader, tasks, before, &interrupt, progress).await;
     progress.clear();
-    end(args, &grader, left, &interrupt, progress).await
+    let exit = end(args, &grader, left, &interrupt, progress).await?;
+    let results: Vec<HandInResult> = grader.store.borrow().results().cloned().collect();
+    gradebooks::write(&grader.folder, &args.book, &results, &missing)?;
+    progress.say(&format!(
+        "results: {}",
+        sanitize(&grader.folder.join("index.html").display().to_string())
+    ));
+    Ok(exit)
 }
 
 /// Grades all, until nothing is left or somebody stops it; how many got no result, or `None` if it
@@ -147,7 +167,7 @@ async fn end(
     interrupt: &Interrupt,
     progress: &Progress,
 ) -> Result<Exit, Early> {
-    let folder = sanitize(&args.output.display().to_string());
+    let folder = sanitize(&output(args).display().to_string());
     let again = "Run the same command again: it goes on where this one stopped.";
     let Some(left) = left else {
         progress.error("error: stopped at once; namespaces of the run may be left");

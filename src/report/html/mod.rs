@@ -34,14 +34,20 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
         }
     };
     let style = format!("{PAGE_STYLE}{}", svg::STYLE);
-    let policy = format!(
-        "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
-        source_hash(&style),
-        source_hash(SCRIPT)
-    );
+    let policy = content_policy(&style, SCRIPT);
     let page = Page { title, policy, style, script: SCRIPT, body };
     // Only a value whose own formatting fails could fail this, and there is none.
     page.render().unwrap_or_default().into_bytes()
+}
+
+/// A Content-Security-Policy that allows a page this style sheet and this script, and nothing else.
+#[must_use]
+pub fn content_policy(style: &str, script: &str) -> String {
+    format!(
+        "default-src 'none'; style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'",
+        source_hash(style),
+        source_hash(script)
+    )
 }
 
 /// A hash as Content-Security-Policy has it: <https://www.w3.org/TR/CSP3/#grammardef-hash-source>.

@@ -1,0 +1,230 @@
+//! Gradebooks: the results as learning platforms import them.
+//!
+//! What is not decided is held back: its cell is empty, which no platform takes for nothing. Nobody
+//! loses a point to the cluster's own trouble.
+
+use checks::CHECKS;
+
+use crate::{
+    batch::{
+        late::LatePolicy,
+        results::{HandInResult, State},
+        roster::Student,
+    },
+    console::sanitize::spreadsheet_field,
+    report::Points,
+};
+
+/// The columns of the general gradebook before those of the tests.
+const HEAD: [&str; 11] = [
+    "id",
+    "name",
+    "email",
+    "handIn",
+    "state",
+    "raw",
+    "weighted",
+    "possible",
+    "undecided",
+    "daysLate",
+    "final",
+];
+
+/// What all gradebooks are made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Gradebook<'a> {
+    /// The results, in the order of their ids.
+    pub results: &'a [HandInResult],
+    /// The students of whom there is no hand-in.
+    pub missing: &'a [Student],
+    /// What lateness costs.
+    pub policy: LatePolicy,
+    /// The name of the assignment, as the platform knows it.
+    pub assignment: &'a str,
+}
+
+/// Points as a result keeps them.
+pub(super) fn points(value: f64) -> Points {
+    // They have two decimals, and a class's points are far below the limit.
+    Points::hundredths((value * 100.0).round().clamp(0.0, 1e9) as u32)
+}
+
+impl Gradebook<'_> {
+    /// For any spreadsheet: a line for each student, with a column for each test.
+    #[must_use]
+    pub fn general(&self) -> Vec<u8> {
+        let mut header: Vec<String> = HEAD.iter().map(|it| (*it).to_owned()).collect();
+        header.extend(CHECKS.iter().map(|it| it.id.to_owned()));
+        header.push("causes".to_owned());
+        let mut rows = vec![header];
+        for result in self.results {
+            rows.push(self.general_row(result));
+        }
+        for student in self.missing {
+            let mut row = vec![student.id.clone(), student.name.clone(), student.email.clone()];
+            row.extend([String::new(), "missing".to_owned()]);
+            row.resize(rows[0].len(), String::new());
+            rows.push(row);
+        }
+        table(&rows)
+    }
+
+    fn general_row(&self, result: &HandInResult) -> Vec<String> {
+        let is_graded = result.state == State::Graded;
+        let number = |value: String| if is_graded { value } else { String::new() };
+        let lab: u32 = result
+            .letters
+            .chars()
+            .zip(&CHECKS)
+            .filter(|(letter, _)| *letter == 'P')
+            .map(|(_, check)| check.points)
+            .sum();
+        let mut row = vec![
+            result.student.clone().unwrap_or_default(),
+            result.name.clone(),
+            result.email.clone(),
+            result.id.clone(),
+            state(result).to_owned(),
+            number(lab.to_string()),
+            number(points(result.points).to_string()),
+            number(points(result.possible).to_string()),
+            number(points(result.undecided).to_string()),
+            self.days_late(result).to_string(),
+            self.final_points(result).map(|it| it.to_string()).unwrap_or_default(),
+        ];
+        for at in 0..CHECKS.len() {
+            let points = result.tests.get(at).map(|it| points(*it).to_string());
+            row.push(number(points.unwrap_or_default()));
+        }
+        row.push(result.causes.join("; "));
+        row
+    }
+
+    /// For Canvas: "Import" of its gradebook. Students are found by Canvas' own id, which an export
+    /// of hand-ins holds, or by the id of the roster.
+    #[must_use]
+    pub fn canvas(&self) -> Vec<u8> {
+        let text = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let possible = self.results.iter().map(|it| points(it.possible)).max();
+        let possible = possible.unwrap_or(Points::whole(100));
+        let mut rows = vec![
+            text(&["Student", "ID", "SIS User ID", "SIS Login ID", "Section", self.assignment]),
+            text(&["    Points Possible", "", "", "", "", &possible.to_string()]),
+        ];
+        for result in self.results {
+            let is_number = result.key.bytes().all(|it| it.is_ascii_digit());
+            let id = if is_number { result.key.as_str() } else { "" };
+            let sis = result.student.as_deref().unwrap_or_default();
+            let sis = if sis == id { "" } else { sis };
+            let login = result.email.split('@').next().unwrap_or_default();
+            let points = self.final_points(result).map(|it| it.to_string()).unwrap_or_default();
+            rows.push(text(&[&result.name, id, sis, login, "", &points]));
+        }
+        table(&rows)
+    }
+
+    /// For Moodle: "Upload grading worksheet" of an assignment. Participants are found by the
+    /// number that an export of hand-ins holds.
+    #[must_use]
+    pub fn moodle(&self) -> Vec<u8> {
+        let text = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let mut rows = vec![text(&[
+            "Identifier",
+            "Full name",
+            "Email address",
+            "Status",
+            "Grade",
+            "Maximum Grade",
+            "Grade can be changed",
+            "Last modified (submission)",
+            "Last modified (grade)",
+            "Feedback comments",
+        ])];
+        for result in self.results {
+            let participant = format!("Participant {}", result.key);
+            let points = self.final_points(result).map(|it| it.to_string()).unwrap_or_default();
+            let possible = self::points(result.possible).to_string();
+            let possible = if result.state == State::Graded { possible } else { String::new() };
+            rows.push(text(&[
+                &participant,
+                &result.name,
+                &result.email,
+                "Submitted for grading",
+                &points,
+                &possible,
+                "Yes",
+                "-",
+                "-",
+                &result.causes.join("; "),
+            ]));
+        }
+        table(&rows)
+    }
+
+    /// The days that a hand-in is late.
+    #[must_use]
+    pub fn days_late(&self, result: &HandInResult) -> u32 {
+        self.policy.days_late(result.handed_in, result.due)
+    }
+
+    /// The points that count; `None` while something is open that may still bring points.
+    #[must_use]
+    pub fn final_points(&self, result: &HandInResult) -> Option<Points> {
+        let days = self.days_late(result);
+        result.is_decided().then(|| self.policy.after(points(result.points), days))
+    }
+}
+
+/// How a result stands, in a word.
+pub(super) fn state(result: &HandInResult) -> &'static str {
+    match result.state {
+        State::Held => "held",
+        State::Graded if result.is_decided() => "graded",
+        State::Graded => "undecided",
+    }
+}
+
+fn table(rows: &[Vec<String>]) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(vec![]);
+    for row in rows {
+        // Writing to a vector cannot fail, and all rows have as many fields.
+        let _ = writer.write_record(row.iter().map(|it| spreadsheet_field(it)));
+    }
+    writer.into_inner().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
+
+/// One of each state.
+#[cfg(test)]
+pub(super) fn sample() -> Vec<HandInResult> {
+    let result =
+        |id: &str, state: State, letters: &str, points: f64, undecided: f64| HandInResult {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            state,
+            letters: letters.to_owned(),
+            points,
+            possible: 100.0,
+            undecided,
+            causes: vec![],
+            tests: vec![10.0; 10],
+            key: id.to_owned(),
+            student: None,
+            email: String::new(),
+            handed_in: None,
+            due: None,
+            likeness: String::new(),
+        };
+    let mut results = vec![
+        result("a", State::Graded, "PPPPPFPPPF", 80.0, 0.0),
+        result("b", State::Graded, "PPPPPPPPPI", 90.0, 10.0),
+        result("c", State::Held, "", 0.0, 0.0),
+    ];
+    results[0].key = "101".to_owned();
+    results[0].student = Some("1001".to_owned());
+    results[0].email = "a@b.example".to_owned();
+    results[0].causes = vec!["emptyDir instead of a claim".to_owned()];
+    results
+}

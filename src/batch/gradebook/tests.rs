@@ -1,0 +1,78 @@
+use super::{Gradebook, sample};
+use crate::{
+    batch::{late::LatePolicy, roster::Student},
+    report::Points,
+};
+
+fn rows(bytes: &[u8]) -> Vec<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(bytes);
+    reader.records().map(|it| it.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+/// Catches lateness that is not taken off, an open result that a platform would take for final, a
+/// name that a spreadsheet would run, and a column that moved.
+#[test]
+fn each_platform_gets_its_own_table() {
+    let mut results = sample();
+    results[0].name = "=cmd|'/C calc'!A0".to_owned();
+    results[0].handed_in = Some(1001);
+    let missing = [Student { id: "77".to_owned(), name: "Eve".to_owned(), ..Student::default() }];
+    let book = Gradebook {
+        results: &results,
+        missing: &missing,
+        policy: LatePolicy {
+            due: Some(1000),
+            per_day: Points::hundredths(550),
+            ..LatePolicy::default()
+        },
+        assignment: "Lab (12)",
+    };
+    let general = rows(&book.general());
+    assert_eq!(general[0][..5], ["id", "name", "email", "handIn", "state"]);
+    assert_eq!(
+        general[1][..11],
+        [
+            "1001",
+            "'=cmd|'/C calc'!A0",
+            "a@b.example",
+            "a",
+            "graded",
+            "80",
+            "80",
+            "100",
+            "0",
+            "1",
+            "74.5"
+        ]
+    );
+    assert_eq!(general[2][4..11], ["undecided", "90", "90", "100", "10", "0", ""]);
+    assert_eq!(general[3][4..11], ["held", "", "", "", "", "0", ""]);
+    assert_eq!(general[4][..5], ["77", "Eve", "", "", "missing"]);
+    assert_eq!(
+        rows(&book.canvas()),
+        [
+            ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Lab (12)"],
+            ["    Points Possible", "", "", "", "", "100"],
+            ["'=cmd|'/C calc'!A0", "101", "1001", "a", "", "74.5"],
+            ["b", "", "", "", "", ""],
+            ["c", "", "", "", "", ""],
+        ]
+    );
+    let moodle = rows(&book.moodle());
+    assert_eq!(
+        moodle[1],
+        [
+            "Participant 101",
+            "'=cmd|'/C calc'!A0",
+            "a@b.example",
+            "Submitted for grading",
+            "74.5",
+            "100",
+            "Yes",
+            "-",
+            "-",
+            "emptyDir instead of a claim"
+        ]
+    );
+    assert_eq!((moodle[2][4].as_str(), moodle[3][4].as_str()), ("", ""));
+}

@@ -1,0 +1,165 @@
+use std::{
+    fs,
+    io::{Cursor, Write as _},
+    path::Path,
+};
+
+use super::Class;
+use crate::batch::{handin::Subject, roster::Student};
+
+const SET: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata:\n  name: web\n";
+const ROLE: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
+    metadata: {name: a}\n";
+
+fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(vec![]));
+    for (name, bytes) in files {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+fn tar_gz(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let compressed = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    let mut archive = tar::Builder::new(compressed);
+    for (name, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        archive.append_data(&mut header, name, *bytes).unwrap();
+    }
+    archive.into_inner().unwrap().finish().unwrap()
+}
+
+fn put(folder: &Path, path: &str, bytes: &[u8]) {
+    let path = folder.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// Each hand-in in a line: its name and what becomes of it.
+fn told(class: &Class) -> Vec<String> {
+    let told = class.hand_ins.iter().map(|it| {
+        let what = match &it.subject {
+            Subject::Manifests(submission) => format!("{} objects", submission.objects.len()),
+            Subject::Unreadable(problem) => format!("unreadable: {}", problem.what),
+            Subject::Held(_) => "held".to_owned(),
+            Subject::Namespace { namespace, .. } => format!("namespace {namespace}"),
+        };
+        format!("{}: {what}", it.name)
+    });
+    told.collect()
+}
+
+/// Catches a hand-in that stops the others, an archive that leads out of itself or is read without
+/// end, a link that is followed, and a folder that is left out because nothing lies in it.
+#[test]
+fn each_student_s_hand_in_is_read_or_its_problem_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = folder.path();
+    let set = SET.as_bytes();
+    put(top, "a.yaml", set);
+    put(top, "b/lab/deep/set.yaml", set);
+    put(top, "b/README.md", b"hello");
+    put(top, "c.zip", &zip(&[("lab/set.yml", set), ("__MACOSX/lab/._set.yml", b"x")]));
+    put(
+        top,
+        "d.tar.gz",
+        &tar_gz(&[("set.json", br#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"}}"#)]),
+    );
+    put(top, "e.yaml", ROLE.as_bytes());
+    put(top, "f.zip", b"PK is no archive");
+    put(top, "g.zip", &zip(&[("../../etc/set.yaml", set)]));
+    put(top, "h.zip", &zip(&[("big.yaml", &vec![b'#'; 9 << 20])]));
+    put(top, "i.zip", &zip(&[("inner.zip", &zip(&[("set.yaml", set)]))]));
+    put(top, "j.docx", b"words");
+    fs::create_dir(top.join("k")).unwrap();
+    put(top, ".DS_Store", b"x");
+    std::os::unix::fs::symlink("/etc", top.join("l")).unwrap();
+    let class = Class::read(top, None).unwrap();
+    let told = told(&class);
+    for (line, expected) in told.iter().zip([
+        "a: 1 objects",
+        "b: 1 objects",
+        "c: 1 objects",
+        "d: 1 objects",
+        "e: held",
+        "f: unreadable: cannot read f.zip: ",
+        "g: unreadable: cannot read g.zip: it holds the path \"../../etc/set.yaml\", which leads",
+        "h: unreadable: cannot read h.zip: \"big.yaml\" is larger than 8 MiB",
+        "i: unreadable: i.zip holds an archive in an archive",
+        "j.docx: unreadable: there is no file named *.yaml, *.yml or *.json in j.docx",
+        "k: unreadable: there is no file named *.yaml, *.yml or *.json in k",
+    ]) {
+        assert!(line.starts_with(expected), "{line}\nnot {expected}");
+    }
+    assert_eq!(told.len(), 11);
+}
+
+/// Catches an export that is read as one student, and a student with two hand-ins.
+#[test]
+fn exports_of_platforms_are_understood() {
+    let set = SET.as_bytes();
+    let pod = b"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n".as_slice();
+    let metadata = b"submission_7:\n  :submitters:\n  - :name: Eve Roe\n    :sid: '55'\n";
+    for (files, expected) in [
+        (
+            &[("doejane_1_2_set.yaml", set), ("doejane_1_3_pod.yaml", pod)][..],
+            &["doejane: 2 objects"][..],
+        ),
+        (&[("x/Jane Doe_9_assignsubmission_file_/set.yaml", set)], &["Jane Doe: 1 objects"]),
+        (
+            &[("e/submission_7/set.yaml", set), ("e/submission_metadata.yml", metadata)],
+            &["Eve Roe: 1 objects"],
+        ),
+        (
+            &[("lab-jane/set.yaml", set), ("lab-eve/set.yaml", set)],
+            &["eve: 1 objects", "jane: 1 objects"],
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("export.zip");
+        fs::write(&path, zip(files)).unwrap();
+        assert_eq!(told(&Class::read(&path, None).unwrap()), expected, "{:?}", files[0].0);
+    }
+}
+
+/// Catches a student who is missing, unknown or there twice without a word, and one who gets
+/// another's name.
+#[test]
+fn the_roster_says_whose_each_hand_in_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = SET.as_bytes();
+    for name in ["doejane_1_2_a.yaml", "stranger.yaml", "55.yaml", "Eve Roe.zip", "hers.yaml"] {
+        put(folder.path(), name, set);
+    }
+    let student = |id: &str, name: &str| Student {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        ..Student::default()
+    };
+    let students = [
+        student("s1", "Jane Doe"),
+        student("55", "Eve Roe"),
+        student("s3", "Absent"),
+        Student { file: Some("hers.yaml".to_owned()), ..student("s4", "Ann") },
+        Student { namespace: Some("team-5".to_owned()), ..student("s5", "Bob") },
+    ];
+    let class = Class::read(folder.path(), Some(&students)).unwrap();
+    let owner = |name: &str| {
+        let found = class.hand_ins.iter().find(|it| it.key == name).unwrap();
+        found.student.clone().unwrap_or_default()
+    };
+    assert_eq!(owner("1"), "s1");
+    assert_eq!(owner("55"), "55");
+    assert_eq!(owner("hers"), "s4");
+    assert!(told(&class).contains(&"Bob: namespace team-5".to_owned()));
+    assert_eq!(class.missing.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["s3"]);
+    assert_eq!(
+        class.notes,
+        [
+            "Eve Roe handed in 2 times: 55.yaml; Eve Roe.zip",
+            "stranger.yaml is of nobody in the roster"
+        ]
+    );
+}

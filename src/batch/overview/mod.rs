@@ -1,0 +1,191 @@
+//! The overview of a class: one static page with a table that can be sorted and filtered.
+//!
+//! It needs nothing else, and forbids itself all but its own style sheet and script. Every text is
+//! escaped by the template.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use checks::CHECKS;
+
+use crate::{
+    batch::{
+        gradebook::{Gradebook, points, state},
+        results::{HandInResult, State},
+    },
+    console::sanitize::sanitize,
+    report::content_policy,
+};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+/// So many bars show how the points are distributed.
+const BINS: usize = 10;
+/// No more names are shown of hand-ins that are alike.
+const MAX_ALIKE: usize = 5;
+
+#[derive(Template)]
+#[template(path = "page.html", config = "src/batch/overview/askama.toml")]
+struct Page<'a> {
+    policy: String,
+    style: &'static str,
+    script: &'static str,
+    assignment: &'a str,
+    summary: String,
+    graded: usize,
+    rows: Vec<Row>,
+    bins: Vec<Count>,
+    tests: Vec<TestCount>,
+    causes: Vec<Count>,
+    missing: Vec<String>,
+}
+
+struct Row {
+    name: String,
+    state: &'static str,
+    points: String,
+    days_late: u32,
+    last: String,
+    letters: String,
+    causes: String,
+    /// Others whose hand-in is the same but for its names: a hint to look, and no verdict.
+    like: String,
+    /// Address and text of each report.
+    links: Vec<(String, &'static str)>,
+}
+
+struct Count {
+    name: String,
+    count: usize,
+}
+
+struct TestCount {
+    name: String,
+    failed: usize,
+    undecided: usize,
+}
+
+/// The page. `has_file` says whether a file lies in the folder of results.
+#[must_use]
+pub fn page(book: &Gradebook<'_>, has_file: &dyn Fn(&str) -> bool) -> Vec<u8> {
+    let graded: Vec<&HandInResult> =
+        book.results.iter().filter(|it| it.state == State::Graded).collect();
+    let mut rows: Vec<Row> =
+        book.results.iter().map(|result| row(book, result, has_file)).collect();
+    rows.sort_by(|one, other| one.name.cmp(&other.name));
+    let page = Page {
+        policy: content_policy(STYLE, SCRIPT),
+        style: STYLE,
+        script: SCRIPT,
+        assignment: book.assignment,
+        summary: summary(book, &graded),
+        graded: graded.len(),
+        rows,
+        bins: bins(&graded),
+        tests: tests(&graded),
+        causes: causes(&graded),
+        missing: book.missing.iter().map(|it| sanitize(&it.name)).collect(),
+    };
+    // Only a value whose own formatting fails could fail this, and there is none.
+    page.render().unwrap_or_default().into_bytes()
+}
+
+fn summary(book: &Gradebook<'_>, graded: &[&HandInResult]) -> String {
+    let open = graded.iter().filter(|it| !it.is_decided()).count();
+    let held = book.results.len() - graded.len();
+    let mut text = format!("{} hand-ins are graded", graded.len());
+    for (count, what) in [
+        (open, "of them are undecided: grade these again"),
+        (held, "are held for you to look at"),
+        (book.missing.len(), "students handed in nothing"),
+    ] {
+        if count > 0 {
+            text += &format!("; {count} {what}");
+        }
+    }
+    text + "."
+}
+
+fn row(book: &Gradebook<'_>, result: &HandInResult, has_file: &dyn Fn(&str) -> bool) -> Row {
+    let is_graded = result.state == State::Graded;
+    let mut links = vec![];
+    for (file, text) in [("report.html", "page"), ("report.txt", "text"), ("report.json", "JSON")] {
+        let path = format!("{}/{file}", result.id);
+        if has_file(&path) {
+            links.push((path, text));
+        }
+    }
+    let shown = if is_graded {
+        format!("{} of {}", points(result.points), points(result.possible))
+    } else {
+        String::new()
+    };
+    let mut alike: Vec<&str> = book
+        .results
+        .iter()
+        .filter(|it| it.id != result.id && is_alike(it, result))
+        .map(|it| it.name.as_str())
+        .collect();
+    let more = alike.len().saturating_sub(MAX_ALIKE);
+    alike.truncate(MAX_ALIKE);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Row {
+        name: sanitize(&result.name),
+        state: state(result),
+        points: shown,
+        days_late: book.days_late(result),
+        last: book.final_points(result).map(|it| it.to_string()).unwrap_or_default(),
+        letters: result.letters.chars().filter(|it| "PFI".contains(*it)).collect(),
+        causes: sanitize(&result.causes.join("; ")),
+        like: sanitize(&alike.join(", ")) + &more,
+        links,
+    }
+}
+
+fn is_alike(one: &HandInResult, other: &HandInResult) -> bool {
+    !one.likeness.is_empty() && one.likeness == other.likeness
+}
+
+/// How many hand-ins got how many percent of the points.
+fn bins(graded: &[&HandInResult]) -> Vec<Count> {
+    let mut counts = [0; BINS + 1];
+    for result in graded.iter().filter(|it| it.is_decided()) {
+        let all = points(result.possible).in_hundredths().max(1);
+        let share = points(result.points).in_hundredths().saturating_mul(10) / all;
+        counts[usize::try_from(share).unwrap_or(BINS).min(BINS)] += 1;
+    }
+    let name = |at: usize| {
+        if at == BINS { "all".to_owned() } else { format!("{} to {} %", at * 10, at * 10 + 9) }
+    };
+    let bins = counts.iter().enumerate();
+    bins.map(|(at, count)| Count { name: name(at), count: *count }).rev().collect()
+}
+
+fn tests(graded: &[&HandInResult]) -> Vec<TestCount> {
+    let count = |at: usize, letter: char| {
+        graded.iter().filter(|it| it.letters.chars().nth(at) == Some(letter)).count()
+    };
+    let tests = CHECKS.iter().enumerate();
+    tests
+        .map(|(at, check)| TestCount {
+            name: format!("{} {}", check.test, check.title),
+            failed: count(at, 'F'),
+            undecided: count(at, 'I'),
+        })
+        .collect()
+}
+
+/// The causes, the most frequent first.
+fn causes(graded: &[&HandInResult]) -> Vec<Count> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for cause in graded.iter().flat_map(|it| &it.causes) {
+        *counts.entry(cause).or_default() += 1;
+    }
+    let mut causes: Vec<Count> =
+        counts.into_iter().map(|(name, count)| Count { name: sanitize(name), count }).collect();
+    causes.sort_by_key(|it| std::cmp::Reverse(it.count));
+    causes
+}
+
+#[cfg(test)]
+mod page_tests;

@@ -1,0 +1,28 @@
+use super::page;
+use crate::batch::{
+    gradebook::{Gradebook, sample},
+    late::LatePolicy,
+};
+
+/// Catches markup of a student's that gets through, a link to a file that is not there, and a
+/// hand-in without its hint.
+#[test]
+fn the_page_shows_each_hand_in_and_lets_nothing_through() {
+    let mut results = sample();
+    results[0].name = "<script>alert(1)</script>".to_owned();
+    results[0].likeness = "1".to_owned();
+    results[1].likeness = "1".to_owned();
+    let book = Gradebook {
+        results: &results,
+        missing: &[],
+        policy: LatePolicy::default(),
+        assignment: "Lab <3>",
+    };
+    let html = String::from_utf8(page(&book, &|path| path == "b/report.html")).unwrap();
+    assert_eq!(html, String::from_utf8(page(&book, &|path| path == "b/report.html")).unwrap());
+    assert_eq!(html.matches("<script>").count(), 1, "its own alone");
+    assert_eq!(html.matches(" href=").count(), 1);
+    assert!(html.contains("href=\"b/report.html\""));
+    assert_eq!(html.matches("alike: ").count(), 2);
+    assert!(html.contains("2 hand-ins are graded; 1 of them are undecided: grade these again; 1"));
+}

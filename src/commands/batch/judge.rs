@@ -1,0 +1,162 @@
+//! `stsgrade batch judge`: the kept recordings of a run are judged again, without a cluster.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+use crate::{
+    batch::results::{HandInResult, ResultStore},
+    cli,
+    cluster::Failure,
+    commands::{
+        batch::{gradebooks, grader::RECORDING, reports, run_record::RunFolder, unkept},
+        fail, judge, rubric, show, tell,
+    },
+    console::sanitize::sanitize,
+    exit::Exit,
+    recording::{Reader, fold},
+    report::{Format, RunResult},
+    rubric::Rubric,
+};
+use clap::ValueEnum as _;
+
+pub(super) fn run(args: &cli::BatchJudge) -> Exit {
+    match judge_all(args) {
+        Ok(page) => show(page.as_bytes()),
+        Err(failure) => fail(&failure),
+    }
+}
+
+/// What became of a hand-in's recording.
+enum Judged {
+    /// It was judged again.
+    Again(Box<HandInResult>),
+    /// There is none: nothing had been graded.
+    NoRecording,
+    /// It cannot be read.
+    Unreadable(String),
+}
+
+fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
+    let shown = sanitize(&args.output.display().to_string());
+    if !RunFolder::holds_run(&args.output) {
+        return Err(Failure::new(
+            "batch_folder",
+            format!("the folder {shown} holds no run"),
+            "Name the folder that `stsgrade batch -o DIR` wrote.",
+        ));
+    }
+    let rubric = args.rubric.as_deref().map(rubric::read).transpose()?.unwrap_or_default();
+    let folder = RunFolder::open(&args.output)?;
+    let mut store = ResultStore::open(&folder.path).map_err(|error| unkept(&error))?;
+    let before: Vec<HandInResult> = store.results().cloned().collect();
+    let judged = in_parallel(&folder.path, &before, &rubric);
+    let (mut page, mut changed) = (String::new(), 0);
+    for (old, judged) in before.iter().zip(judged) {
+        match judged {
+            Judged::NoRecording => {}
+            Judged::Unreadable(why) => tell(&format!("warning: {}: {why}\n", old.id)),
+            Judged::Again(new) => {
+                if let Some(line) = difference(old, &new) {
+                    changed += 1;
+                    page += &line;
+                }
+                store.add(&new).map_err(|error| unkept(&error))?;
+            }
+        }
+    }
+    store.tidy().map_err(|error| unkept(&error))?;
+    let missing = missing(args, &store)?;
+    let results: Vec<HandInResult> = store.results().cloned().collect();
+    gradebooks::write(&folder.path, &args.book, &results, &missing)?;
+    page += &format!(
+        "{} hand-ins judged again: the points of {changed} changed. The gradebooks in {shown} are \
+        written anew.\n",
+        results.len()
+    );
+    Ok(page)
+}
+
+/// The students of the roster that have no result.
+fn missing(
+    args: &cli::BatchJudge,
+    store: &ResultStore,
+) -> Result<Vec<crate::batch::roster::Student>, Failure> {
+    let mut students = gradebooks::students(args.roster.as_deref())?.unwrap_or_default();
+    students.retain(|it| !store.results().any(|result| result.student.as_ref() == Some(&it.id)));
+    Ok(students)
+}
+
+/// Judges each recording, as many at once as there are processors.
+fn in_parallel(folder: &Path, results: &[HandInResult], rubric: &Rubric) -> Vec<Judged> {
+    let next = AtomicUsize::new(0);
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(results.len().max(1));
+    let mut judged: Vec<(usize, Judged)> = thread::scope(|scope| {
+        let work = || {
+            let mut done = vec![];
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(result) = results.get(at) else { return done };
+                done.push((at, judge_one(&folder.join(&result.id), result, rubric)));
+            }
+        };
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|it| it.join().unwrap_or_default()).collect()
+    });
+    judged.sort_by_key(|(at, _)| *at);
+    // A worker that panicked took the results of its own with it: these stay as they were.
+    let mut judged = judged.into_iter().peekable();
+    (0..results.len())
+        .map(|at| match judged.next_if(|(place, _)| *place == at) {
+            Some((_, it)) => it,
+            None => Judged::Unreadable("stsgrade itself failed; please report this".to_owned()),
+        })
+        .collect()
+}
+
+fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
+    let Some(recording) = recording(folder) else { return Judged::NoRecording };
+    let folded = match Reader::open(&recording).and_then(fold) {
+        Ok(folded) => folded,
+        Err(error) => return Judged::Unreadable(sanitize(&error.to_string())),
+    };
+    let report = judge::report(&folded).scored(rubric);
+    let written: Vec<Format> = Format::value_variants()
+        .iter()
+        .copied()
+        .filter(|it| folder.join(reports::file_name(*it)).is_file())
+        .collect();
+    let shown = RunResult::Judged { report: &report, timeline: &folded.timeline };
+    if let Some(trouble) = reports::write_all(folder, &written, &shown).first() {
+        return Judged::Unreadable(trouble.clone());
+    }
+    Judged::Again(Box::new(result.judged_again(&report)))
+}
+
+/// The recording of a hand-in, compressed or not.
+fn recording(folder: &Path) -> Option<PathBuf> {
+    let plain = folder.join(RECORDING);
+    let compressed = folder.join(format!("{RECORDING}.gz"));
+    [plain, compressed].into_iter().find(|it| it.is_file())
+}
+
+/// Whose points changed, and why.
+fn difference(old: &HandInResult, new: &HandInResult) -> Option<String> {
+    if old.letters == new.letters && old.points == new.points && old.possible == new.possible {
+        return None;
+    }
+    let why = if old.letters == new.letters {
+        "the rubric gives other points".to_owned()
+    } else {
+        let tests = old.letters.chars().zip(new.letters.chars()).enumerate();
+        let tests: Vec<String> = tests
+            .filter(|(_, (old, new))| old != new)
+            .map(|(at, (old, new))| format!("test {}: {old} is {new} now", at + 1))
+            .collect();
+        tests.join(", ")
+    };
+    let (name, old, new) = (sanitize(&old.name), old.in_words(), new.in_words());
+    Some(format!("{name}: {old} -> {new} ({why})\n"))
+}

@@ -1,0 +1,53 @@
+//! The reports of one hand-in, a file in its folder for each format.
+
+use std::path::Path;
+
+use crate::{
+    console::sanitize::sanitize,
+    report::{Format, RunResult, View, render},
+};
+
+/// Writes the report in these formats; what could not be written, a line each.
+pub(super) fn write_all(folder: &Path, formats: &[Format], result: &RunResult<'_>) -> Vec<String> {
+    let mut troubles = vec![];
+    for format in formats {
+        let place = folder.join(file_name(*format));
+        if let Err(error) = write(&place, &render(*format, &View::plain(*result))) {
+            let place = sanitize(&place.display().to_string());
+            troubles.push(format!("{place} is not written: {error}"));
+        }
+    }
+    troubles
+}
+
+/// The name of a report's file.
+pub(super) fn file_name(format: Format) -> String {
+    format!("report.{}", extension(format))
+}
+
+/// How a report in a format is named.
+const fn extension(format: Format) -> &'static str {
+    match format {
+        Format::Text => "txt",
+        Format::Json => "json",
+        Format::Markdown => "md",
+        Format::Junit => "xml",
+        Format::Tap => "tap",
+        Format::Github => "github.txt",
+        Format::Gradescope => "gradescope.json",
+        Format::Classroom50 => "classroom50.json",
+        Format::Prairielearn => "prairielearn.json",
+        Format::Autolab => "autolab.txt",
+        Format::Check50 => "check50.json",
+        Format::Csv => "csv",
+        Format::Html => "html",
+        Format::Svg => "svg",
+    }
+}
+
+pub(super) fn write(place: &Path, page: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = place.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(place, page)
+}
