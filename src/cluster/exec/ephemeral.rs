@@ -23,7 +23,7 @@ use crate::cluster::{
 };
 
 /// With this begin the names of such containers.
-pub(crate) const EPHEMERAL_PREFIX: &str = "stsgrade-";
+pub(crate) const PREFIX: &str = "stsgrade-";
 /// For the image to be pulled and the container to run.
 const ENTERING: Duration = Duration::from_secs(60);
 /// For the kubelet to see that it has ended.
@@ -101,8 +101,7 @@ impl<'a> Probe<'a> {
         pod: &Reference,
         mounts: &[Mounted],
     ) -> Result<EphemeralContainer, ExecError> {
-        let container =
-            format!("{EPHEMERAL_PREFIX}{}", random_word()?.get(..12).unwrap_or_default());
+        let container = format!("{PREFIX}{}", random_word()?.get(..12).unwrap_or_default());
         let api = self.pods();
         let found = api
             .list(&ListParams::default().fields(&format!("metadata.name={}", pod.name)))

@@ -12,7 +12,7 @@ use crate::cluster::inspect::{DnsVantage, ENOUGH_VANTAGES, Inspector, Job, age::
 use crate::cluster::{
     exec::{
         Place,
-        ephemeral::{EPHEMERAL_PREFIX, Probe},
+        ephemeral::{self, Probe},
         error::ExecError,
         exec,
         mounts::{MountWalk, Mounted},
@@ -64,7 +64,7 @@ impl Inspector<'_> {
         }
         let closed = walk.for_ephemeral();
         if let Some(probe) = self.probe.filter(|_| !closed.is_empty()) {
-            self.read_by_ephemeral_container(probe, job, &closed, &mut timing).await;
+            self.read_by_probe(probe, job, &closed, &mut timing).await;
         }
         timing
     }
@@ -94,7 +94,7 @@ impl Inspector<'_> {
     }
 
     /// Reads by a container of our own, where no container of the pod has a shell.
-    async fn read_by_ephemeral_container(
+    async fn read_by_probe(
         &self,
         probe: &Probe<'_>,
         job: &Job,
@@ -102,18 +102,18 @@ impl Inspector<'_> {
         timing: &mut ReadTiming,
     ) {
         let began = self.journal.now();
-        let ephemeral = match probe.start(&job.pod, mounts).await {
-            Ok(ephemeral) => ephemeral,
+        let own = match probe.start(&job.pod, mounts).await {
+            Ok(own) => own,
             Err(why) => return self.note_failure(job, "", mounts, &why, began),
         };
-        match self.look(job, ephemeral.container(), mounts).await {
-            Ok(told) => self.take(timing, job, ephemeral.container(), mounts, told, began),
+        match self.look(job, own.container(), mounts).await {
+            Ok(told) => self.take(timing, job, own.container(), mounts, told, began),
             Err(why) => {
                 timing.failures += weight(&why);
-                self.note_failure(job, ephemeral.container(), mounts, &why, began);
+                self.note_failure(job, own.container(), mounts, &why, began);
             }
         }
-        probe.stop(ephemeral).await;
+        probe.stop(own).await;
     }
 
     /// Looks at these views, at fewer files where the container is too slow for many.
@@ -262,7 +262,7 @@ impl Inspector<'_> {
                 .or_else(|| state.starts.get(&key).copied())
         };
         timing.add(
-            job.is_alone && !container.starts_with(EPHEMERAL_PREFIX),
+            job.is_alone && !container.starts_with(ephemeral::PREFIX),
             mounts,
             &told,
             started,
@@ -286,7 +286,7 @@ impl Inspector<'_> {
                 tools: told.tools,
                 server,
                 domain,
-                is_ephemeral: container.starts_with(EPHEMERAL_PREFIX),
+                is_ephemeral: container.starts_with(ephemeral::PREFIX),
             },
         );
         let cut_off = (!told.whole).then(|| "the answer was cut off".to_owned());
