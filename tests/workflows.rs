@@ -35,3 +35,29 @@ fn workflows_name_only_options_and_formats_that_there_are() {
         assert!(formats > 3, "{file}: only {formats} formats were found");
     }
 }
+
+/// Catches a binary that a release builds and nobody can install, or one that is named and not
+/// built.
+#[test]
+fn what_a_release_builds_is_what_krew_installs() {
+    let read =
+        |file: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let release = read(".github/workflows/release.yml");
+    let after = |line: &str, word: &str| -> Option<String> {
+        let rest = line.split_once(word)?.1;
+        Some(rest.split([',', '}', ' ']).next()?.to_owned())
+    };
+    let mut built: Vec<String> =
+        release.lines().filter_map(|line| after(line, "- {target: ")).collect();
+    let krew = read(".github/krew/stsgrade.yaml");
+    let mut named: Vec<String> =
+        krew.lines().filter_map(|line| after(line, "sha256: SHA256_")).collect();
+    built.sort();
+    named.sort();
+    assert!(built.len() > 4, "{built:?}");
+    assert_eq!(built, named);
+    for target in &named {
+        let end = if target.contains("windows") { "zip" } else { "tgz" };
+        assert!(krew.contains(&format!("/stsgrade-{target}.{end}\n")), "{target}");
+    }
+}

@@ -5,13 +5,15 @@
 //! terminal must not leave a set with no pods. Not caught are SIGKILL, and the signals by which the
 //! processor reports a fault of the program itself.
 
-use std::{io, os::raw::c_int, sync::Arc};
+#[cfg(unix)]
+use std::os::raw::c_int;
+use std::{io, sync::Arc};
 
+#[cfg(unix)]
 use futures::{FutureExt as _, future::select_all};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 /// How often, and how, a grade was asked to stop. Clones are the same.
 #[derive(Clone, Debug)]
@@ -53,7 +55,7 @@ impl Signal {
 
 /// SIGXFSZ: a file became too large. The write that made it so fails, and that is told; nothing has
 /// to end.
-#[cfg(not(windows))]
+#[cfg(unix)]
 const FILE_SIZE: c_int = 25;
 
 /// The signals that end a program by default and can be caught. SIGPIPE is ignored: what cannot be
@@ -67,7 +69,7 @@ fn ending() -> Vec<c_int> {
 }
 
 /// The same elsewhere: HUP INT QUIT TRAP ABRT SYS ALRM TERM XCPU VTALRM PROF USR1 USR2.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 fn ending() -> Vec<c_int> {
     vec![1, 2, 3, 5, 6, 12, 14, 15, 24, 26, 27, 30, 31]
 }
@@ -83,6 +85,7 @@ impl Interrupt {
     ///
     /// # Errors
     /// The system does not let us listen for Ctrl-C or SIGTERM.
+    #[cfg(unix)]
     pub fn by_signals() -> io::Result<Self> {
         let mut listeners = vec![];
         let hangup_is_ignored = is_ignored(Signal::HANGUP);
@@ -111,6 +114,32 @@ impl Interrupt {
                     .map(|(asked, listener)| async { (listener.recv().await, *asked) }.boxed());
                 let ((_, asked), ..) = select_all(next).await;
                 heard.ask(asked);
+            }
+        });
+        Ok(interrupt)
+    }
+
+    /// Listens for what ends a program on Windows: Ctrl-C, Ctrl-Break, a closed console, and the
+    /// end of the user's session.
+    ///
+    /// # Errors
+    /// The system does not let us listen.
+    #[cfg(windows)]
+    pub fn by_signals() -> io::Result<Self> {
+        use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+        let (mut c, mut pause, mut close) = (ctrl_c()?, ctrl_break()?, ctrl_close()?);
+        let mut shutdown = ctrl_shutdown()?;
+        let interrupt = Self::never();
+        let heard = interrupt.clone();
+        tokio::spawn(async move {
+            loop {
+                let by = tokio::select! {
+                    _ = c.recv() => Signal::INTERRUPT,
+                    _ = pause.recv() => Signal::INTERRUPT,
+                    _ = close.recv() => Signal::HANGUP,
+                    _ = shutdown.recv() => Signal::TERMINATE,
+                };
+                heard.ask(by);
             }
         });
         Ok(interrupt)
@@ -154,6 +183,7 @@ impl Interrupt {
 }
 
 /// Whether whoever started the program had it ignore a signal; known on Linux only.
+#[cfg(unix)]
 fn is_ignored(signal: Signal) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status

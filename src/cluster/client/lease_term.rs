@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+#[cfg(unix)]
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
@@ -25,6 +26,7 @@ pub(crate) const LEASE_SECONDS: u64 = 60;
 const SURE: Duration = Duration::from_secs(35);
 
 /// Time since some moment in the past. It counts the time during which the machine sleeps.
+#[cfg(unix)]
 pub(crate) fn now() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let time = clock_gettime(ClockId::Boottime);
@@ -35,6 +37,14 @@ pub(crate) fn now() -> Duration {
         u64::try_from(time.tv_sec).unwrap_or_default(),
         u32::try_from(time.tv_nsec).unwrap_or_default(),
     )
+}
+
+/// The same where the standard clock goes on in sleep: on Windows it is the performance counter.
+#[cfg(not(unix))]
+pub(crate) fn now() -> Duration {
+    static BEGIN: std::sync::LazyLock<std::time::Instant> =
+        std::sync::LazyLock::new(std::time::Instant::now);
+    BEGIN.elapsed()
 }
 
 /// Why the Lease is not ours any more.
