@@ -77,6 +77,8 @@ pub enum Command {
     Explain(Explain),
     /// Print the Role that grading needs, ready for `kubectl apply -f -`.
     Rbac(Rbac),
+    /// Print the version of the tool and of the cluster.
+    Version(Version),
     /// Print the JSON Schema of what the tool writes or reads.
     Schema(Schema),
     /// Print a script by which a shell completes the command line.
@@ -221,6 +223,27 @@ pub struct Grade {
     /// Which report.
     #[command(flatten)]
     pub reporting: Reporting,
+}
+
+/// `stsgrade version`.
+#[derive(Clone, Debug, Args)]
+pub struct Version {
+    /// Print the tool's own version only: no cluster is asked.
+    #[arg(long)]
+    pub client: bool,
+    /// Print JSON.
+    #[arg(short, long, value_enum, hide_possible_values = true, value_name = "json")]
+    pub output: Option<VersionFormat>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// How versions are printed, beside as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum VersionFormat {
+    /// For programs.
+    Json,
 }
 
 /// `stsgrade batch`.

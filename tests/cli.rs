@@ -465,3 +465,12 @@ fn the_readme_shows_a_real_report() {
     let block = format!("<!-- report -->\n```text\n{printed}```\n<!-- end -->\n");
     assert!(readme.contains(&block), "put this into README.md:\n{block}");
 }
+
+/// Catches `--client` that asks a cluster, and a cluster that is not there without a word.
+#[test]
+fn the_version_of_the_tool_needs_no_cluster() {
+    let told = run(&["version", "--client"], &[]);
+    assert!(told.starts_with("exit 0\n") && told.contains(env!("CARGO_PKG_VERSION")), "{told}");
+    let told = run(&["version", "--kubeconfig", "nowhere"], &[]);
+    assert!(told.starts_with("exit 4\n") && told.contains("nowhere"), "{told}");
+}

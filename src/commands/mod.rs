@@ -12,6 +12,7 @@ mod restore;
 mod rubric;
 mod session;
 mod timeline;
+mod version;
 
 use std::{
     ffi::OsString,
@@ -50,6 +51,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Batch(args) => batch::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Version(args) => version::run(&args),
         Command::Completions(args) => completions::run(args.shell),
         Command::Man(args) => completions::man(args.topic.as_deref()),
         Command::Schema(args) => show(&schema(args.document)),

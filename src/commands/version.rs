@@ -1,0 +1,112 @@
+//! `stsgrade version`: the versions of the tool and of the cluster, and whether they were tried
+//! together.
+
+use serde_json::json;
+
+use crate::{
+    cli::{Version, VersionFormat},
+    cluster::Cluster,
+    commands::{
+        session::{Early, block_on, connect, listen},
+        show,
+    },
+    console::{progress::Progress, sanitize::sanitize},
+    exit::Exit,
+    report::TOOL,
+};
+
+/// The minor version of Kubernetes 1 on which every test of the tool runs.
+const TRIED_MINOR: u32 = 34;
+
+pub(super) fn run(args: &Version) -> Exit {
+    if args.client {
+        return show(page(None, args.output).as_bytes());
+    }
+    block_on(async { ask(args).await.unwrap_or_else(|early| early.exit()) })
+}
+
+async fn ask(args: &Version) -> Result<Exit, Early> {
+    let interrupt = listen()?;
+    let cluster = connect(&args.target, &interrupt, &Progress::to_stderr(false)).await?;
+    Ok(show(page(Some(&Server::of(&cluster)), args.output).as_bytes()))
+}
+
+/// What a cluster says of itself.
+struct Server {
+    version: String,
+    context: String,
+    address: String,
+}
+
+impl Server {
+    fn of(cluster: &Cluster) -> Self {
+        Self {
+            version: sanitize(&cluster.version),
+            context: sanitize(&cluster.context),
+            address: sanitize(&cluster.server),
+        }
+    }
+}
+
+/// Whether the tests run on a Kubernetes of this minor version (`v1.34.4`).
+fn is_tried(version: &str) -> bool {
+    let mut parts = version.trim_start_matches('v').split('.');
+    parts.next() == Some("1") && parts.next().and_then(|it| it.parse().ok()) == Some(TRIED_MINOR)
+}
+
+fn page(server: Option<&Server>, format: Option<VersionFormat>) -> String {
+    if format == Some(VersionFormat::Json) {
+        let mut page = json!({"client": {"version": TOOL, "tried": [format!("1.{TRIED_MINOR}")]}});
+        if let Some(server) = server {
+            page["server"] = json!({
+                "version": server.version,
+                "context": server.context,
+                "address": server.address,
+                "isTried": is_tried(&server.version),
+            });
+        }
+        return format!("{page:#}\n");
+    }
+    let mut page = format!("stsgrade {TOOL}\n");
+    if let Some(Server { version, context, address }) = server {
+        page += &format!("Kubernetes {version} (context {context}, {address})\n");
+        if !is_tried(version) {
+            page += &format!(
+                "note: the tests of stsgrade run on Kubernetes 1.{TRIED_MINOR}; it was not tried \
+                with this version\n"
+            );
+        }
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Server, is_tried, page};
+    use crate::cli::VersionFormat;
+
+    fn server(version: &str) -> Server {
+        Server {
+            version: version.to_owned(),
+            context: "lab".to_owned(),
+            address: "https://10.0.0.1".to_owned(),
+        }
+    }
+
+    /// Catches a version that was not tried and is not told so, and one that is told by mistake.
+    #[test]
+    fn a_version_that_was_not_tried_is_told() {
+        for (version, tried) in
+            [("v1.34.4", true), ("v1.34.1+k3s1", true), ("v1.30.0", false), ("v2.34.0", false)]
+        {
+            assert_eq!(is_tried(version), tried, "{version}");
+            let text = page(Some(&server(version)), None);
+            assert_eq!(text.contains("note: "), !tried, "{text}");
+            let json = page(Some(&server(version)), Some(VersionFormat::Json));
+            let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(json["server"]["isTried"], tried);
+            assert_eq!(json["server"]["version"], version);
+        }
+        assert!(!page(None, None).contains("Kubernetes"));
+    }
+}
