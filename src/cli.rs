@@ -77,6 +77,8 @@ pub enum Command {
     Explain(Explain),
     /// Print the Role that grading needs, ready for `kubectl apply -f -`.
     Rbac(Rbac),
+    /// Print a Job that grades a namespace from within its cluster, ready for `kubectl apply -f -`.
+    Job(Job),
     /// Print the version of the tool and of the cluster.
     Version(Version),
     /// Print the JSON Schema of what the tool writes or reads.
@@ -223,6 +225,17 @@ pub struct Grade {
     /// Which report.
     #[command(flatten)]
     pub reporting: Reporting,
+}
+
+/// `stsgrade job`.
+#[derive(Clone, Debug, Args)]
+pub struct Job {
+    /// The namespace that is to be graded.
+    #[arg(short, long, value_name = "NAME", default_value = "statefulset-lab")]
+    pub namespace: String,
+    /// The image of stsgrade, as the cluster's nodes pull it.
+    #[arg(long, value_name = "IMAGE")]
+    pub image: String,
 }
 
 /// `stsgrade version`.

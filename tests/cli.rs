@@ -474,3 +474,12 @@ fn the_version_of_the_tool_needs_no_cluster() {
     let told = run(&["version", "--kubeconfig", "nowhere"], &[]);
     assert!(told.starts_with("exit 4\n") && told.contains("nowhere"), "{told}");
 }
+
+/// Catches a Job that may do more, or less, than a grade needs.
+#[test]
+fn job() {
+    insta::assert_snapshot!(run(
+        &["job", "-n", "my-lab", "--image", "lab.example/stsgrade:1"],
+        &[]
+    ));
+}

@@ -22,7 +22,10 @@ use std::{
 use crate::{
     cli,
     cli::{Command, Document},
-    cluster::{Failure, grade::preflight::rbac_yaml},
+    cluster::{
+        Failure,
+        grade::{in_cluster::job_yaml, preflight::rbac_yaml},
+    },
     exit::Exit,
     report,
 };
@@ -51,6 +54,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Batch(args) => batch::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Job(args) => show(job_yaml(&args.namespace, &args.image).as_bytes()),
         Command::Version(args) => version::run(&args),
         Command::Completions(args) => completions::run(args.shell),
         Command::Man(args) => completions::man(args.topic.as_deref()),

@@ -6,6 +6,7 @@
 pub mod announce;
 pub(crate) mod baseline;
 pub(crate) mod diagnose;
+pub mod in_cluster;
 pub mod preflight;
 pub mod suggest_namespace;
 pub(crate) mod tour;
