@@ -96,7 +96,7 @@ fn change(object: String, before: &str, after: &str) -> Option<Change> {
                 ChangeTag::Delete => Sign::Removed,
                 ChangeTag::Insert => Sign::Added,
             },
-            text: it.value().trim_end_matches('\n').to_owned(),
+            text: as_in_the_file(it.value().trim_end_matches('\n')),
         })
         .collect();
     if lines.iter().all(|it| it.sign == Sign::Same) {
@@ -106,6 +106,17 @@ fn change(object: String, before: &str, after: &str) -> Option<Change> {
     let lines: Vec<Line> =
         lines.into_iter().zip(shown).filter_map(|(line, shown)| shown.then_some(line)).collect();
     (lines.len() <= MAX_LINES).then_some(Change { object, lines })
+}
+
+/// A line as it stands in the submission's file, as far as that is recorded: of some volumes only
+/// the kind is, and not what stands below it.
+fn as_in_the_file(line: &str) -> String {
+    for kind in ["hostPath:", "ephemeral:"] {
+        if let Some(front) = line.strip_suffix(" {}").filter(|it| it.trim_end().ends_with(kind)) {
+            return format!("{front}  # with all lines below it");
+        }
+    }
+    line.to_owned()
 }
 
 /// Which lines are shown: the changed ones, those beside them, and all that they stand below.
@@ -164,5 +175,21 @@ impl Change {
             .iter()
             .map(|it| (it.sign, format!("{}{}", sign(it.sign), it.text).trim_end().to_owned()))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::as_in_the_file;
+
+    /// Catches a line that is in no student's file, or one that loses what it holds.
+    #[test]
+    fn what_is_not_recorded_of_a_volume_is_told_so() {
+        assert_eq!(as_in_the_file("    hostPath: {}"), "    hostPath:  # with all lines below it");
+        assert_eq!(
+            as_in_the_file("  - ephemeral: {}"),
+            "  - ephemeral:  # with all lines below it"
+        );
+        assert_eq!(as_in_the_file("    emptyDir: {}"), "    emptyDir: {}");
     }
 }
