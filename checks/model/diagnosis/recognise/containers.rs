@@ -5,6 +5,7 @@ use crate::model::diagnosis::recognise::{has_any, is_creating, matched};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
     observation::object::{ContainerStatus, Probe},
+    timeline::lives::PodLife,
 };
 
 /// Messages of the kubelet whose own caches may be behind: that passes.
@@ -145,17 +146,23 @@ pub(crate) fn node_out_of_memory(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// probe failed.
 ///
 /// A container that ends by itself fails its probe, too, for the moment.
+/// Whether the kubelet ends a container whose probe fails.
+fn may_be_ended_by_a_probe(pod: &PodLife, container: &str) -> bool {
+    pod.spec().containers.iter().any(|it| {
+        it.name == container && (it.liveness_probe.is_some() || it.startup_probe.is_some())
+    })
+}
+
+/// Exit statuses of a container that was told to stop: by a trap, by SIGKILL, by SIGTERM.
+const STOPPED_BY_SIGNAL: [i32; 3] = [0, 137, 143];
+
 pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const ENOUGH: i32 = 2;
     const BY_SIGNAL: [i32; 2] = [137, 143];
     let pod = facts.pod?;
-    let probed = |name: &str| {
-        pod.spec().containers.iter().any(|it| {
-            it.name == name && (it.liveness_probe.is_some() || it.startup_probe.is_some())
-        })
-    };
-    let (status, ended) =
-        facts.crashing().find(|(it, _)| it.restart_count >= ENOUGH && probed(&it.name))?;
+    let (status, ended) = facts
+        .crashing()
+        .find(|(it, _)| it.restart_count >= ENOUGH && may_be_ended_by_a_probe(pod, &it.name))?;
     let for_it = |message: &str| {
         message.starts_with(&format!("Container {} failed ", status.name))
             && has_any(message, &["liveness probe", "startup probe"])
@@ -199,8 +206,20 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .collect();
     let signal =
         if ended.signal > 0 { format!(", signal {}", ended.signal) } else { String::new() };
+    // A busy node loses its Events, and with them the kubelet's word of a probe that failed.
+    let is_doubtful =
+        may_be_ended_by_a_probe(pod, &status.name) && STOPPED_BY_SIGNAL.contains(&ended.exit_code);
+    let doubt = if is_doubtful {
+        format!(
+            "; or its liveness or startup probe fails, and the kubelet ends it: `kubectl describe \
+            pod {}` tells",
+            pod.name()
+        )
+    } else {
+        String::new()
+    };
     let why = format!(
-        "container {} ends (exit status {}{signal}), started {} times",
+        "container {} ends (exit status {}{signal}), started {} times{doubt}",
         status.name,
         ended.exit_code,
         status.restart_count + 1

@@ -89,4 +89,18 @@ fn probes_that_end_their_container() {
         stops(&other, "container_ends", Submission);
     }
     assert_eq!(at_once(&failed(ended(first(), 1, exit(137)))), None);
+    // A busy node loses its events: then the probe is not accused, and not forgotten.
+    for (history, is_doubtful) in [
+        (ended(first(), 4, exit(0)), true),
+        (ended(first(), 4, exit(1)), false),
+        (ended(first_pod(), 4, exit(0)), false),
+    ] {
+        stops(&history, "container_ends", Submission);
+        let words = words(&history);
+        assert_eq!(
+            words.contains("or its liveness or startup probe fails"),
+            is_doubtful,
+            "{words}"
+        );
+    }
 }
