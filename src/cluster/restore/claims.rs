@@ -28,9 +28,14 @@ const AT_START_SECONDS: i64 = 2;
 const SIBLINGS: usize = 5;
 
 impl Restorer<'_> {
-    /// Waits until the pods beyond are gone, and deletes the claims that the grade caused; what is
-    /// left of them.
-    pub(super) async fn claims(&self, replicas: i32, caused: &[Reference]) -> Vec<String> {
+    /// Waits until the pods beyond are gone, and deletes the claims that the grade caused, with those
+    /// that `last` gives then; what is left of them.
+    pub(super) async fn claims(
+        &self,
+        replicas: i32,
+        caused: &[Reference],
+        last: impl FnOnce() -> Vec<Reference>,
+    ) -> Vec<String> {
         let (budget, beyond) = self.journal.with(|timeline| {
             let first = timeline.start().saturating_add(replicas);
             (
@@ -45,16 +50,21 @@ impl Restorer<'_> {
         {
             return vec![format!("waited in vain for {awaited}")];
         }
-        remove_claims(self.cluster, self.journal, caused, CLAIMS_GO).await
+        let mut caused = caused.to_vec();
+        caused.extend(last());
+        remove_claims(self.cluster, self.journal, &caused, CLAIMS_GO).await
     }
 
     /// The claims that are surely the grade's own: the set has made them because the grade asked
     /// for more pods, and nobody has changed the set since, nor, as far as can be seen, written on
-    /// them.
+    /// them. `judged` gets the UIDs of all that were looked at.
+    ///
+    /// The set goes on making claims meanwhile, so they are looked for until there is no other.
     pub(super) async fn own_claims(
         &self,
         point: &RestorePoint,
         found: &Scaled,
+        judged: &mut BTreeSet<String>,
         stays: &mut Vec<String>,
     ) -> Vec<Reference> {
         let mut own = vec![];
@@ -62,7 +72,8 @@ impl Restorer<'_> {
             return own;
         }
         let known = if self.is_successor { self.known_files(point).await } else { BTreeSet::new() };
-        for claim in self.journal.with(|timeline| self.unlisted(timeline, point)) {
+        while let Some(claim) = self.not_judged(point, judged) {
+            judged.insert(claim.uid.clone());
             let created =
                 self.journal.with(|timeline| created(timeline, &claim)).unwrap_or(i64::MAX);
             let why = if !point.has_caused(found, created) {
@@ -84,6 +95,46 @@ impl Restorer<'_> {
             }
         }
         own
+    }
+
+    /// The claims that the set made in the moment before it was scaled back. Nobody can have written
+    /// on one whose pod never ran; another one is named.
+    pub(super) fn last_claims(
+        &self,
+        point: &RestorePoint,
+        found: &Scaled,
+        judged: &mut BTreeSet<String>,
+        stays: &mut Vec<String>,
+    ) -> Vec<Reference> {
+        let mut own = vec![];
+        while let Some(claim) = self.not_judged(point, judged) {
+            judged.insert(claim.uid.clone());
+            let (created, has_run) = self.journal.with(|timeline| {
+                let created = created(timeline, &claim).unwrap_or(i64::MAX);
+                let first = timeline.start().saturating_add(point.replicas);
+                let mut lives = (first..first.saturating_add(EXTRA_ORDINALS))
+                    .flat_map(|ordinal| timeline.lane(ordinal));
+                let mounts =
+                    |pod: &PodLife| pod.claims().iter().any(|(_, name)| *name == claim.name);
+                (created, lives.any(|pod| mounts(pod) && pod.running_at.is_some()))
+            });
+            if point.has_caused(found, created) && !has_run {
+                own.push(claim);
+            } else {
+                stays.push(format!(
+                    "claim {} stays, because its pod ran while the set was scaled back; if nothing \
+                    of yours is on it, delete it: `kubectl delete pvc {}`",
+                    claim.name, claim.name
+                ));
+            }
+        }
+        own
+    }
+
+    /// A claim of those that [`Restorer::unlisted`] gives that was not looked at yet.
+    fn not_judged(&self, point: &RestorePoint, judged: &BTreeSet<String>) -> Option<Reference> {
+        let unlisted = self.journal.with(|timeline| self.unlisted(timeline, point));
+        unlisted.into_iter().find(|it| !judged.contains(&it.uid))
     }
 
     /// The names of the files that pods of the set had on their claims while the grade lived,

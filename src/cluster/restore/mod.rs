@@ -265,9 +265,11 @@ impl Restorer<'_> {
             return;
         };
         let (mut replicas, mut caused) = (point.replicas, vec![]);
+        let (mut judged, mut is_scaled_back) = (BTreeSet::new(), false);
         if point.is_as_asked(found.replicas) {
             // Before the pods go: what is on the claims can be seen only while they run.
-            caused = self.own_claims(point, &found, &mut outcome.stays).await;
+            caused = self.own_claims(point, &found, &mut judged, &mut outcome.stays).await;
+            is_scaled_back = point.asked.is_some();
             if found.replicas > replicas
                 && self.journal.with(|timeline| is_held_up(timeline, replicas))
             {
@@ -310,10 +312,16 @@ impl Restorer<'_> {
             _ => WaitStatus::Done,
         };
         let _ = self.journal.wait_quietly(SHOWN, shown).await;
+        let mut stays = vec![];
+        let last = || match is_scaled_back {
+            true => self.last_claims(point, &found, &mut judged, &mut stays),
+            false => vec![],
+        };
         let (claims, canaries) = tokio::join!(
-            self.claims(replicas, &caused),
+            self.claims(replicas, &caused, last),
             self.canaries(point, replicas, &mut outcome.stays)
         );
+        outcome.stays.extend(stays);
         outcome.left.extend(claims);
         outcome.left.extend(canaries);
     }
