@@ -343,6 +343,15 @@ fn chance_and_counters_are_no_identity() {
     guarded("FPP", |_| one("members", "web-0 web-1 web-2 web-3 web-4\n"));
     guarded("FPP", |it| one("members", format!("web-0 web-1 web-2 at {}\n", date(it.at))));
     guarded("FPP", |it| one("members", format!("web-0 web-1 web-2 {}\n", it.chance())));
+    // A list of all members in one file takes nothing from the own name in another. The same list
+    // under a name that differs from pod to pod is still a list.
+    guarded("PPP", |it| {
+        let list = ("members".to_owned(), "web-0\nweb-1\nweb-2\nweb-3\nweb-4\n".to_owned());
+        vec![list, ("owner".to_owned(), format!("{}\n", it.name()))]
+    });
+    guarded("FPP", |it| {
+        one(&format!("members-{}", it.chance()), "web-0\nweb-1\nweb-2\nweb-3\nweb-4\n")
+    });
 }
 
 #[test]

@@ -23,8 +23,9 @@ pub struct Contents<'t> {
     pub(crate) known: PodWords,
     /// What each ordinal's first life held.
     pub(crate) pages: Vec<Page<'t>>,
-    /// By line, times and numbers aside: who has it.
-    lines: BTreeMap<String, Seen>,
+    /// By path and line, times and numbers aside: who has it. The same words in another file are
+    /// another line: a list of all members beside a file that holds only the own name.
+    lines: BTreeMap<(String, String), Seen>,
     paths: BTreeMap<&'t str, Seen>,
     /// Words that chance may have made: who has them.
     pub(crate) values: BTreeMap<&'t str, Seen>,
@@ -130,7 +131,8 @@ impl<'t> Contents<'t> {
             for file in &page.files {
                 note(&mut self.paths, file.text.path, ordinal);
                 for line in &file.lines {
-                    note(&mut self.lines, self.known.form(line), ordinal);
+                    let place = (self.known.form(&file.path), self.known.form(line));
+                    note(&mut self.lines, place, ordinal);
                 }
                 for token in file.tokens().filter(|it| is_chance(it)) {
                     note(&mut self.values, token.text, ordinal);
@@ -210,7 +212,8 @@ impl<'t> Contents<'t> {
         let by_path =
             || self.known.names(&file.path, ordinal) && is_own(self.paths.get(file.text.path));
         let by_line = |line: &Vec<Token<'_>>| {
-            self.known.names(line, ordinal) && is_own(self.lines.get(&self.known.form(line)))
+            let place = (self.known.form(&file.path), self.known.form(line));
+            self.known.names(line, ordinal) && is_own(self.lines.get(&place))
         };
         by_path()
             || file.lines.iter().any(by_line)
