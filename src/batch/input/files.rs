@@ -33,6 +33,8 @@ pub(super) struct HandedIn {
     pub(super) bytes: Vec<u8>,
     /// When it was written, in seconds since the epoch, where that is known.
     pub(super) modified: Option<i64>,
+    /// Why it cannot be taken: that is the trouble of its own hand-in, and of no other.
+    pub(super) trouble: Option<String>,
 }
 
 impl HandedIn {
@@ -92,19 +94,29 @@ impl Collected {
         modified: Option<i64>,
     ) -> io::Result<()> {
         let name = path.last().map_or("", String::as_str);
-        let mut bytes = vec![];
+        let (mut bytes, mut trouble) = (vec![], None);
         if FileKind::of(name) != FileKind::Other {
-            input.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+            let read = input.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes);
+            if let Err(error) = read {
+                trouble = Some(format!("cannot read {name:?}: {error}"));
+            } else if bytes.len() as u64 > MAX_FILE_BYTES {
+                trouble = Some(format!("{name:?} is larger than {} MiB", MAX_FILE_BYTES >> 20));
+            }
         }
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(invalid(format!("{name:?} is larger than {} MiB", MAX_FILE_BYTES >> 20)));
+        if trouble.is_some() {
+            bytes.clear();
         }
         self.bytes += bytes.len() as u64;
         if self.bytes > self.max_bytes || self.files.len() >= MAX_FILES {
             return Err(invalid("it holds more than anybody hands in"));
         }
-        self.files.push(HandedIn { path, bytes, modified });
+        self.files.push(HandedIn { path, bytes, modified, trouble });
         Ok(())
+    }
+
+    /// Adds a file that cannot be taken.
+    fn troubled(&mut self, path: Vec<String>, why: String) {
+        self.files.push(HandedIn { path, bytes: vec![], modified: None, trouble: Some(why) });
     }
 
     fn sorted(mut self) -> Vec<HandedIn> {
@@ -145,8 +157,9 @@ pub(super) fn unpacked(archive: &HandedIn) -> io::Result<Vec<HandedIn>> {
 }
 
 fn walk(folder: &Path, path: &mut Vec<String>, found: &mut Collected) -> io::Result<()> {
+    // What lies deeper is nobody's manifest.
     if path.len() > MAX_DEPTH {
-        return Err(invalid("its folders are nested too deep"));
+        return Ok(());
     }
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -168,7 +181,12 @@ fn walk(folder: &Path, path: &mut Vec<String>, found: &mut Collected) -> io::Res
             let modified = entry.metadata()?.modified().ok();
             let modified = modified.and_then(|it| jiff::Timestamp::try_from(it).ok());
             let modified = modified.map(jiff::Timestamp::as_second);
-            found.add(path.clone(), File::open(entry.path())?, modified)?;
+            match File::open(entry.path()) {
+                Ok(file) => found.add(path.clone(), file, modified)?,
+                Err(error) => {
+                    found.troubled(path.clone(), format!("cannot read {name:?}: {error}"))
+                }
+            }
         }
         path.pop();
     }
@@ -183,7 +201,11 @@ fn zip(input: impl Read + Seek, found: &mut Collected) -> io::Result<()> {
             continue;
         }
         let name = String::from_utf8_lossy(entry.name_raw()).into_owned();
-        let Some(path) = components(&name)? else { continue };
+        let Some(path) = components(&name) else { continue };
+        if let Some(why) = leads_out(&name) {
+            found.troubled(path, why);
+            continue;
+        }
         let modified = entry.last_modified().and_then(|it| {
             let text = format!(
                 "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
@@ -216,7 +238,11 @@ fn tar<'i>(name: &str, input: impl Read + 'i, found: &mut Collected) -> io::Resu
             continue;
         }
         let name = entry.path()?.to_string_lossy().into_owned();
-        let Some(path) = components(&name)? else { continue };
+        let Some(path) = components(&name) else { continue };
+        if let Some(why) = leads_out(&name) {
+            found.troubled(path, why);
+            continue;
+        }
         let modified = entry.header().mtime().ok().and_then(|it| i64::try_from(it).ok());
         found.add(path, entry, modified)?;
     }
@@ -224,19 +250,20 @@ fn tar<'i>(name: &str, input: impl Read + 'i, found: &mut Collected) -> io::Resu
 }
 
 /// The components of a path in an archive; `None` for what nobody handed in.
-fn components(name: &str) -> io::Result<Option<Vec<String>>> {
+fn components(name: &str) -> Option<Vec<String>> {
     let path: Vec<String> = name
         .split(['/', '\\'])
-        .filter(|it| !it.is_empty() && *it != ".")
+        .filter(|it| !matches!(*it, "" | "." | ".."))
         .map(str::to_owned)
         .collect();
-    if path.iter().any(|it| it == "..") || name.starts_with(['/', '\\']) {
-        return Err(invalid(format!("it holds the path {name:?}, which leads out of it")));
-    }
-    if path.len() > MAX_DEPTH || path.iter().any(|it| is_hidden(it)) {
-        return Ok(None);
-    }
-    Ok((!path.is_empty()).then_some(path))
+    let is_somebodys = !path.is_empty() && path.len() <= MAX_DEPTH;
+    (is_somebodys && !path.iter().any(|it| is_hidden(it))).then_some(path)
+}
+
+/// Why a path in an archive is not taken, if so.
+fn leads_out(name: &str) -> Option<String> {
+    let leaves = name.starts_with(['/', '\\']) || name.split(['/', '\\']).any(|it| it == "..");
+    leaves.then(|| format!("it holds the path {name:?}, which leads out of it"))
 }
 
 /// Files of the system that packed them, and those that a shell does not list.

@@ -236,6 +236,9 @@ impl Group {
         let mut holds_archive = false;
         for file in &self.files {
             let shown = |path: &[String]| sanitize(&path.join("/"));
+            if let Some(trouble) = &file.trouble {
+                return Err(problem(trouble));
+            }
             match FileKind::of(file.name()) {
                 FileKind::Manifest => manifests.push((shown(&file.path), file.bytes.clone())),
                 FileKind::Other => {}
@@ -244,6 +247,10 @@ impl Group {
                         problem(&format!("cannot read {}: {error}", shown(&file.path)))
                     })?;
                     for inner in unpacked {
+                        if let Some(trouble) = &inner.trouble {
+                            let archive = shown(&file.path);
+                            return Err(problem(&format!("cannot read {archive}: {trouble}")));
+                        }
                         match FileKind::of(inner.name()) {
                             FileKind::Manifest => {
                                 let name = format!("{}/{}", shown(&file.path), shown(&inner.path));

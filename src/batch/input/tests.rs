@@ -96,6 +96,31 @@ fn each_student_s_hand_in_is_read_or_its_problem_told() {
     assert_eq!(told.len(), 11);
 }
 
+/// Catches a class that one student's file stops, in a folder or in a zip of all.
+#[test]
+fn what_one_hands_in_stops_nobody_else() {
+    let set = SET.as_bytes();
+    let big = vec![b'#'; 9 << 20];
+    let folder = tempfile::tempdir().unwrap();
+    let top = folder.path().join("in");
+    put(&top, "big.yaml", &big);
+    put(&top, "good.yaml", set);
+    put(&top, &format!("deep/{}set.yaml", "a/".repeat(20)), set);
+    let class = told(&Class::read(&top, None).unwrap());
+    assert!(
+        class[0].starts_with("big: unreadable: \"big.yaml\" is larger than 8 MiB"),
+        "{class:?}"
+    );
+    assert!(class[1].starts_with("deep: unreadable: "), "{class:?}");
+    assert_eq!(class[2], "good: 1 objects");
+    let path = folder.path().join("all.zip");
+    fs::write(&path, zip(&[("a/big.yaml", &big), ("../b.yaml", set), ("c.yaml", set)])).unwrap();
+    let class = told(&Class::read(&path, None).unwrap());
+    assert!(class[0].starts_with("a: unreadable: \"big.yaml\" is larger"), "{class:?}");
+    assert!(class[1].starts_with("b: unreadable: it holds the path \"../b.yaml\""), "{class:?}");
+    assert_eq!(class[2], "c: 1 objects");
+}
+
 /// Catches an export that is read as one student, and a student with two hand-ins.
 #[test]
 fn exports_of_platforms_are_understood() {
