@@ -7,9 +7,9 @@ use std::{
 };
 
 use crate::{
-    batch::results::{HandInResult, ResultStore},
+    batch::results::{HandInResult, ResultStore, State},
     cli,
-    cluster::Failure,
+    cluster::{Failure, client::failure_id::UNREADABLE_MANIFEST},
     commands::{
         batch::{gradebooks, grader::RECORDING, reports, run_record::RunFolder, unkept},
         fail, judge, rubric, show, tell,
@@ -17,7 +17,7 @@ use crate::{
     console::sanitize::sanitize,
     exit::Exit,
     recording::{Reader, fold},
-    report::{Format, RunResult},
+    report::{Format, Problem, Report, RunResult, Source},
     rubric::Rubric,
 };
 use clap::ValueEnum as _;
@@ -53,12 +53,13 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
     let mut store = ResultStore::open(&folder.path).map_err(|error| unkept(&error))?;
     let before: Vec<HandInResult> = store.results().cloned().collect();
     let judged = in_parallel(&folder.path, &before, &rubric);
-    let (mut page, mut changed) = (String::new(), 0);
+    let (mut page, mut changed, mut count) = (String::new(), 0, 0);
     for (old, judged) in before.iter().zip(judged) {
         match judged {
             Judged::NoRecording => {}
             Judged::Unreadable(why) => tell(&format!("warning: {}: {why}\n", old.id)),
             Judged::Again(new) => {
+                count += 1;
                 if let Some(line) = difference(old, &new) {
                     changed += 1;
                     page += &line;
@@ -72,9 +73,8 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
     let results: Vec<HandInResult> = store.results().cloned().collect();
     gradebooks::write(&folder.path, &args.book, &results, &missing)?;
     page += &format!(
-        "{} hand-ins judged again: the points of {changed} changed. The gradebooks in {shown} are \
-        written anew.\n",
-        results.len()
+        "{count} hand-ins judged again: the points of {changed} changed. The gradebooks in {shown} \
+        are written anew.\n"
     );
     Ok(page)
 }
@@ -117,7 +117,7 @@ fn in_parallel(folder: &Path, results: &[HandInResult], rubric: &Rubric) -> Vec<
 }
 
 fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
-    let Some(recording) = recording(folder) else { return Judged::NoRecording };
+    let Some(recording) = recording(folder) else { return unrecorded(result, rubric) };
     let folded = match Reader::open(&recording).and_then(fold) {
         Ok(folded) => folded,
         Err(error) => return Judged::Unreadable(sanitize(&error.to_string())),
@@ -133,6 +133,18 @@ fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
         return Judged::Unreadable(trouble.clone());
     }
     Judged::Again(Box::new(result.judged_again(&report)))
+}
+
+/// A hand-in that was refused before anything was recorded has no points under any rubric, but of
+/// another total.
+fn unrecorded(result: &HandInResult, rubric: &Rubric) -> Judged {
+    if result.state == State::Held {
+        return Judged::NoRecording;
+    }
+    let problem = Problem::new(UNREADABLE_MANIFEST, result.causes.join("; "), "");
+    let report = Report::refused(&problem, &Source::default()).scored(rubric);
+    let causes = result.causes.clone();
+    Judged::Again(Box::new(HandInResult { causes, ..result.judged_again(&report) }))
 }
 
 /// The recording of a hand-in, compressed or not.
