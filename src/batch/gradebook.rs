@@ -8,7 +8,7 @@ use checks::CHECKS;
 use crate::{
     batch::{
         late::LatePolicy,
-        results::{HandInResult, State},
+        results::{HandInResult, ResultState},
         roster::Student,
     },
     console::sanitize::spreadsheet_field,
@@ -43,12 +43,6 @@ pub struct Gradebook<'a> {
     pub assignment: &'a str,
 }
 
-/// Points as a result keeps them.
-pub(super) fn points(value: f64) -> Points {
-    // They have two decimals, and a class's points are far below the limit.
-    Points::hundredths((value * 100.0).round().clamp(0.0, 1e9) as u32)
-}
-
 impl Gradebook<'_> {
     /// For any spreadsheet: a line for each student, with a column for each test.
     #[must_use]
@@ -70,7 +64,7 @@ impl Gradebook<'_> {
     }
 
     fn general_row(&self, result: &HandInResult) -> Vec<String> {
-        let is_graded = result.state == State::Graded;
+        let is_graded = result.state == ResultState::Graded;
         let number = |value: String| if is_graded { value } else { String::new() };
         let lab: u32 = result
             .letters
@@ -86,14 +80,14 @@ impl Gradebook<'_> {
             result.id.clone(),
             state(result).to_owned(),
             number(lab.to_string()),
-            number(points(result.points).to_string()),
-            number(points(result.possible).to_string()),
-            number(points(result.undecided).to_string()),
+            number(result.points.to_string()),
+            number(result.possible.to_string()),
+            number(result.undecided.to_string()),
             self.days_late(result).to_string(),
             self.final_points(result).map(|it| it.to_string()).unwrap_or_default(),
         ];
         for at in 0..CHECKS.len() {
-            let points = result.tests.get(at).map(|it| points(*it).to_string());
+            let points = result.tests.get(at).map(|it| it.to_string());
             row.push(number(points.unwrap_or_default()));
         }
         row.push(result.causes.join("; "));
@@ -105,7 +99,7 @@ impl Gradebook<'_> {
     #[must_use]
     pub fn canvas(&self) -> Vec<u8> {
         let text = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-        let possible = self.results.iter().map(|it| points(it.possible)).max();
+        let possible = self.results.iter().map(|it| it.possible).max();
         let possible = possible.unwrap_or(Points::whole(100));
         let mut rows = vec![
             text(&["Student", "ID", "SIS User ID", "SIS Login ID", "Section", self.assignment]),
@@ -143,8 +137,9 @@ impl Gradebook<'_> {
         for result in self.results {
             let participant = format!("Participant {}", result.key);
             let points = self.final_points(result).map(|it| it.to_string()).unwrap_or_default();
-            let possible = self::points(result.possible).to_string();
-            let possible = if result.state == State::Graded { possible } else { String::new() };
+            let possible = result.possible.to_string();
+            let possible =
+                if result.state == ResultState::Graded { possible } else { String::new() };
             rows.push(text(&[
                 &participant,
                 &result.name,
@@ -171,16 +166,16 @@ impl Gradebook<'_> {
     #[must_use]
     pub fn final_points(&self, result: &HandInResult) -> Option<Points> {
         let days = self.days_late(result);
-        result.is_decided().then(|| self.policy.after(points(result.points), days))
+        result.is_decided().then(|| self.policy.after(result.points, days))
     }
 }
 
 /// How a result stands, in a word.
 pub(super) fn state(result: &HandInResult) -> &'static str {
     match result.state {
-        State::Held => "held",
-        State::Graded if result.is_decided() => "graded",
-        State::Graded => "undecided",
+        ResultState::Held => "held",
+        ResultState::Graded if result.is_decided() => "graded",
+        ResultState::Graded => "undecided",
     }
 }
 
@@ -199,32 +194,25 @@ mod tests;
 /// One of each state.
 #[cfg(test)]
 pub(super) fn sample() -> Vec<HandInResult> {
-    let result =
-        |id: &str, state: State, letters: &str, points: f64, undecided: f64| HandInResult {
-            id: id.to_owned(),
-            name: id.to_owned(),
-            state,
-            letters: letters.to_owned(),
-            points,
-            possible: 100.0,
-            undecided,
-            causes: vec![],
-            tests: vec![10.0; 10],
-            key: id.to_owned(),
-            student: None,
-            email: String::new(),
-            handed_in: None,
-            due: None,
-            likeness: String::new(),
-        };
-    let mut results = vec![
-        result("a", State::Graded, "PPPPPFPPPF", 80.0, 0.0),
-        result("b", State::Graded, "PPPPPPPPPI", 90.0, 10.0),
-        result("c", State::Held, "", 0.0, 0.0),
-    ];
-    results[0].key = "101".to_owned();
-    results[0].student = Some("1001".to_owned());
-    results[0].email = "a@b.example".to_owned();
-    results[0].causes = vec!["emptyDir instead of a claim".to_owned()];
-    results
+    let result = |id: &str, letters: &str, points, undecided| HandInResult {
+        id: id.to_owned(),
+        name: id.to_owned(),
+        key: id.to_owned(),
+        state: ResultState::Graded,
+        letters: letters.to_owned(),
+        points: Points::whole(points),
+        possible: Points::whole(100),
+        undecided: Points::whole(undecided),
+        tests: vec![Points::whole(10); 10],
+        ..HandInResult::default()
+    };
+    let first = HandInResult {
+        key: "101".to_owned(),
+        student: Some("1001".to_owned()),
+        email: "a@b.example".to_owned(),
+        causes: vec!["emptyDir instead of a claim".to_owned()],
+        ..result("a", "PPPPPFPPPF", 80, 0)
+    };
+    let held = HandInResult { state: ResultState::Held, ..result("c", "", 0, 0) };
+    vec![first, result("b", "PPPPPPPPPI", 90, 10), held]
 }

@@ -14,24 +14,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     batch::handin::HandIn,
-    report::{Problem, Report},
+    report::{Points, Problem, Report},
 };
 
 /// The file in the folder of results.
 const RESULTS: &str = "results.jsonl";
 
 /// What a hand-in came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum State {
+pub enum ResultState {
     /// It has points; some may be undecided.
     Graded,
     /// A person has to look at it.
+    #[default]
     Held,
 }
 
 /// One hand-in and what it came to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HandInResult {
     /// Its id.
@@ -39,20 +40,20 @@ pub struct HandInResult {
     /// Whose it is.
     pub name: String,
     /// What it came to.
-    pub state: State,
+    pub state: ResultState,
     /// A letter for each test: P, F, or I for undecided. Empty where nothing was graded.
     pub letters: String,
     /// Points won, of all possible ones, and those that are undecided.
-    pub points: f64,
+    pub points: Points,
     /// All points.
-    pub possible: f64,
+    pub possible: Points,
     /// Neither won nor lost.
-    pub undecided: f64,
+    pub undecided: Points,
     /// Why points are missing, in a few words each; or why it was not graded.
     pub causes: Vec<String>,
     /// The points of each test.
     #[serde(default)]
-    pub tests: Vec<f64>,
+    pub tests: Vec<Points>,
     /// What the platform that exported it knows the student by.
     #[serde(default)]
     pub key: String,
@@ -77,16 +78,7 @@ impl HandInResult {
     /// Of a report.
     #[must_use]
     pub fn graded(hand_in: &HandIn, report: &Report) -> Self {
-        Self {
-            state: State::Graded,
-            letters: report.letters(),
-            points: report.score.earned.as_f64(),
-            possible: report.score.possible.as_f64(),
-            undecided: report.score.undecided.as_f64(),
-            causes: report.causes.iter().map(|it| it.title.clone()).collect(),
-            tests: report.checks.iter().map(|it| it.points.as_f64()).collect(),
-            ..Self::of(hand_in)
-        }
+        Self::of(hand_in).with_report(report)
     }
 
     /// What is known of a hand-in before it is graded.
@@ -94,34 +86,28 @@ impl HandInResult {
         Self {
             id: hand_in.id.as_str().to_owned(),
             name: hand_in.name.clone(),
-            state: State::Held,
-            letters: String::new(),
-            points: 0.0,
-            possible: 0.0,
-            undecided: 0.0,
-            causes: vec![],
-            tests: vec![],
             key: hand_in.key.clone(),
             student: hand_in.student.clone(),
             email: hand_in.email.clone(),
             handed_in: hand_in.handed_in,
             due: hand_in.due,
             likeness: hand_in.likeness(),
+            ..Self::default()
         }
     }
 
-    /// The same result of another judging of the same recording.
+    /// The same hand-in, with what a report says of it.
     #[must_use]
-    pub fn judged_again(&self, report: &Report) -> Self {
+    pub fn with_report(self, report: &Report) -> Self {
         Self {
-            state: State::Graded,
+            state: ResultState::Graded,
             letters: report.letters(),
-            points: report.score.earned.as_f64(),
-            possible: report.score.possible.as_f64(),
-            undecided: report.score.undecided.as_f64(),
+            points: report.score.earned,
+            possible: report.score.possible,
+            undecided: report.score.undecided,
             causes: report.causes.iter().map(|it| it.title.clone()).collect(),
-            tests: report.checks.iter().map(|it| it.points.as_f64()).collect(),
-            ..self.clone()
+            tests: report.checks.iter().map(|it| it.points).collect(),
+            ..self
         }
     }
 
@@ -134,7 +120,7 @@ impl HandInResult {
     /// Whether nothing about it is left open.
     #[must_use]
     pub fn is_decided(&self) -> bool {
-        self.state == State::Graded && self.undecided == 0.0
+        self.state == ResultState::Graded && self.undecided == Points::ZERO
     }
 
     /// `PPPPPFPPPF 80 of 100`.
@@ -142,9 +128,9 @@ impl HandInResult {
     pub fn in_words(&self) -> String {
         let cause = self.causes.first().map(String::as_str).unwrap_or_default();
         match self.state {
-            State::Held => format!("for you to look at: {cause}"),
-            State::Graded => {
-                let open = if self.undecided > 0.0 {
+            ResultState::Held => format!("for you to look at: {cause}"),
+            ResultState::Graded => {
+                let open = if self.undecided > Points::ZERO {
                     format!(", {} undecided", self.undecided)
                 } else {
                     String::new()
@@ -237,25 +223,16 @@ fn write_whole(path: &Path, results: &BTreeMap<String, HandInResult>) -> io::Res
 mod tests {
     use std::{fs, io::Write as _};
 
-    use super::{HandInResult, RESULTS, ResultStore, State};
+    use super::{HandInResult, RESULTS, ResultState, ResultStore};
+    use crate::report::Points;
 
-    fn result(id: &str, points: f64) -> HandInResult {
+    fn result(id: &str, points: u32) -> HandInResult {
         HandInResult {
             id: id.to_owned(),
-            name: id.to_owned(),
-            state: State::Graded,
+            state: ResultState::Graded,
             letters: "PPPPPPPPPF".to_owned(),
-            points,
-            possible: 100.0,
-            undecided: 0.0,
-            causes: vec![],
-            tests: vec![],
-            key: id.to_owned(),
-            student: None,
-            email: String::new(),
-            handed_in: None,
-            due: None,
-            likeness: String::new(),
+            points: Points::whole(points),
+            ..HandInResult::default()
         }
     }
 
@@ -265,19 +242,20 @@ mod tests {
     fn what_counts_is_there_after_a_kill() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = ResultStore::open(folder.path()).unwrap();
-        store.add(&result("a", 90.0)).unwrap();
-        store.add(&result("b", 80.0)).unwrap();
-        store.add(&result("a", 100.0)).unwrap();
+        store.add(&result("a", 90)).unwrap();
+        store.add(&result("b", 80)).unwrap();
+        store.add(&result("a", 100)).unwrap();
         drop(store);
         let path = folder.path().join(RESULTS);
         let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"id\": \"c\", \"na").unwrap();
         let mut store = ResultStore::open(folder.path()).unwrap();
-        store.add(&result("d", 70.0)).unwrap();
+        store.add(&result("d", 70)).unwrap();
         let store = ResultStore::open(folder.path()).unwrap();
-        let points: Vec<(&str, f64)> =
+        let points: Vec<(&str, Points)> =
             store.results().map(|it| (it.id.as_str(), it.points)).collect();
-        assert_eq!(points, [("a", 100.0), ("b", 80.0), ("d", 70.0)]);
+        let expected = [("a", 100), ("b", 80), ("d", 70)];
+        assert_eq!(points, expected.map(|(id, points)| (id, Points::whole(points))));
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
     }
 }

@@ -6,7 +6,7 @@ use std::{
     ops::{Add, AddAssign, Sub},
 };
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Points: not negative, in hundredths. Sums of them are exact, so the parts of a score add up to
 /// it in every format.
@@ -83,6 +83,18 @@ impl Serialize for Points {
     }
 }
 
+impl<'de> Deserialize<'de> for Points {
+    /// A number that is not negative, with at most two decimals that count.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let hundredths = (f64::deserialize(from)? * 100.0).round();
+        if !(0.0..=f64::from(u32::MAX)).contains(&hundredths) {
+            return Err(de::Error::custom("not a number of points"));
+        }
+        // It is whole, and in range.
+        Ok(Self(hundredths as u32))
+    }
+}
+
 impl Add for Points {
     type Output = Self;
 
@@ -124,7 +136,11 @@ mod tests {
             let points = Points::hundredths(hundredths);
             assert_eq!(points.to_string(), text);
             assert_eq!(serde_json::to_string(&points).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Points>(text).unwrap(), points);
         }
         assert_eq!(format!("{:>6}", Points::whole(10)), "    10");
+        for text in ["-1", "1e99", "\"1\""] {
+            assert!(serde_json::from_str::<Points>(text).is_err(), "{text}");
+        }
     }
 }

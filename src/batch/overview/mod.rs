@@ -10,8 +10,8 @@ use checks::CHECKS;
 
 use crate::{
     batch::{
-        gradebook::{Gradebook, points, state},
-        results::{HandInResult, State},
+        gradebook::{Gradebook, state},
+        results::{HandInResult, ResultState},
     },
     console::sanitize::sanitize,
     report::content_policy,
@@ -69,7 +69,7 @@ struct TestCount {
 #[must_use]
 pub fn page(book: &Gradebook<'_>, has_file: &dyn Fn(&str) -> bool) -> Vec<u8> {
     let graded: Vec<&HandInResult> =
-        book.results.iter().filter(|it| it.state == State::Graded).collect();
+        book.results.iter().filter(|it| it.state == ResultState::Graded).collect();
     let mut rows: Vec<Row> =
         book.results.iter().map(|result| row(book, result, has_file)).collect();
     rows.sort_by(|one, other| one.name.cmp(&other.name));
@@ -107,7 +107,7 @@ fn summary(book: &Gradebook<'_>, graded: &[&HandInResult]) -> String {
 }
 
 fn row(book: &Gradebook<'_>, result: &HandInResult, has_file: &dyn Fn(&str) -> bool) -> Row {
-    let is_graded = result.state == State::Graded;
+    let is_graded = result.state == ResultState::Graded;
     let mut links = vec![];
     for (file, text) in [("report.html", "page"), ("report.txt", "text"), ("report.json", "JSON")] {
         let path = format!("{}/{file}", result.id);
@@ -115,11 +115,8 @@ fn row(book: &Gradebook<'_>, result: &HandInResult, has_file: &dyn Fn(&str) -> b
             links.push((path, text));
         }
     }
-    let shown = if is_graded {
-        format!("{} of {}", points(result.points), points(result.possible))
-    } else {
-        String::new()
-    };
+    let shown =
+        if is_graded { format!("{} of {}", result.points, result.possible) } else { String::new() };
     let mut alike: Vec<&str> = book
         .results
         .iter()
@@ -150,8 +147,8 @@ fn is_alike(one: &HandInResult, other: &HandInResult) -> bool {
 fn bins(graded: &[&HandInResult]) -> Vec<Count> {
     let mut counts = [0; BINS + 1];
     for result in graded.iter().filter(|it| it.is_decided()) {
-        let all = points(result.possible).in_hundredths().max(1);
-        let share = points(result.points).in_hundredths().saturating_mul(10) / all;
+        let all = result.possible.in_hundredths().max(1);
+        let share = result.points.in_hundredths().saturating_mul(10) / all;
         counts[usize::try_from(share).unwrap_or(BINS).min(BINS)] += 1;
     }
     let name = |at: usize| {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    batch::results::{HandInResult, ResultStore, State},
+    batch::results::{HandInResult, ResultState, ResultStore},
     cli,
     cluster::{Failure, client::failure_id::UNREADABLE_MANIFEST},
     commands::{
@@ -132,19 +132,19 @@ fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
     if let Some(trouble) = reports::write_all(folder, &written, &shown).first() {
         return Judged::Unreadable(trouble.clone());
     }
-    Judged::Again(Box::new(result.judged_again(&report)))
+    Judged::Again(Box::new(result.clone().with_report(&report)))
 }
 
 /// A hand-in that was refused before anything was recorded has no points under any rubric, but of
 /// another total.
 fn unrecorded(result: &HandInResult, rubric: &Rubric) -> Judged {
-    if result.state == State::Held {
+    if result.state == ResultState::Held {
         return Judged::NoRecording;
     }
     let problem = Problem::new(UNREADABLE_MANIFEST, result.causes.join("; "), "");
     let report = Report::refused(&problem, &Source::default()).scored(rubric);
     let causes = result.causes.clone();
-    Judged::Again(Box::new(HandInResult { causes, ..result.judged_again(&report) }))
+    Judged::Again(Box::new(HandInResult { causes, ..result.clone().with_report(&report) }))
 }
 
 /// The recording of a hand-in, compressed or not.
