@@ -88,8 +88,26 @@ impl Drop for ReportFiles {
     }
 }
 
-/// Writes the file beside its place and moves it there, so that nobody reads half a report.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+/// Writes the file beside its place and moves it there, so that nobody reads half of it. It is on
+/// disk when this returns.
+///
+/// # Errors
+/// It cannot be written; then what was there stays.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_with_mode(path, content, 0o666)
+}
+
+/// As [`replace`], for a file that only its owner may read.
+///
+/// # Errors
+/// As there.
+pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
+    replace_with_mode(path, content, 0o600)
+}
+
+/// `mode` is what the file's permissions may be, the umask aside; only Unix knows it.
+#[cfg_attr(not(unix), expect(unused_variables))]
+fn replace_with_mode(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     // A device or a pipe is written to, never replaced; a link is followed.
     let path = match path.metadata() {
         Ok(it) if !it.is_file() => return fs::write(path, content),
@@ -100,7 +118,7 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     let mut file = builder.prefix(".stsgrade-report-").tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;

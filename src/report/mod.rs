@@ -46,7 +46,7 @@ use crate::{
 
 pub use crate::report::{
     causes::Cause,
-    files::{ReportFiles, WriteError},
+    files::{ReportFiles, WriteError, replace, replace_private},
     html::content_policy,
     identity::Identity,
     problem::Problem,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     console::sanitize::sanitize,
-    report::{Format, RunResult, View, render},
+    report::{Format, RunResult, View, render, replace},
 };
 
 /// Writes the report in these formats; what could not be written, a line each.
@@ -45,9 +45,10 @@ const fn extension(format: Format) -> &'static str {
     }
 }
 
+/// Writes a file of the folder of results whole.
 pub(super) fn write(place: &Path, page: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = place.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    std::fs::write(place, page)
+    replace(place, page)
 }

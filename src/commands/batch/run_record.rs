@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -11,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cluster::{Failure, isolation},
     console::sanitize::sanitize,
+    report::replace_private,
 };
 
 /// The file in the folder of results.
@@ -89,10 +89,7 @@ fn read(bytes: &[u8]) -> Option<RunRecord> {
 
 /// Writes it whole: the id must be on disk before a namespace carries it.
 fn write(folder: &Path, file: &Path, record: &RunRecord) -> std::io::Result<()> {
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(&serde_json::to_vec(record)?)?;
-    new.as_file().sync_all()?;
-    new.persist(file)?;
+    replace_private(file, &serde_json::to_vec(record)?)?;
     File::open(folder)?.sync_all()
 }
 
