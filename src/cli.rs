@@ -12,7 +12,9 @@ use clap::{
     error::ErrorKind,
 };
 
-use crate::{console::sanitize::sanitize, console::terminal::Colour, exit, report::Format};
+use crate::{
+    batch::roster, console::sanitize::sanitize, console::terminal::Colour, exit, report::Format,
+};
 
 /// Grades the Kubernetes lab "StatefulSets Deep Dive" against a live namespace.
 #[derive(Debug, Parser)]
@@ -359,7 +361,7 @@ pub struct Book {
     #[arg(long, value_name = "NAME", default_value = "StatefulSets Deep Dive")]
     pub assignment: String,
     /// Until when to hand in: 2026-11-30T23:59:00+01:00.
-    #[arg(long, value_name = "MOMENT", value_parser = moment)]
+    #[arg(long, value_name = "MOMENT", value_parser = roster::moment)]
     pub due: Option<i64>,
     /// How much later is not late yet (15m, 1h).
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -633,10 +635,6 @@ fn is_plugin(program: Option<&OsString>) -> bool {
 }
 
 /// A time as kubectl writes it: `90s`, `10m`, `1h`, `1m30s`; a bare number means seconds.
-fn moment(text: &str) -> Result<i64, String> {
-    crate::batch::roster::moment(text)
-}
-
 fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || "expected a time such as 90s, 10m or 1h30m".to_owned();
     let mut seconds: u64 = 0;

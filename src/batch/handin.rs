@@ -11,6 +11,8 @@ use crate::{
     submission::{Submission, SubmissionError},
 };
 
+/// So many names are left out of a digest: a manifest of many objects must not take long.
+const MAX_NAMES: usize = 32;
 /// The most characters of an id: it becomes a part of a namespace's name.
 const MAX_ID_CHARS: usize = 40;
 
@@ -73,8 +75,6 @@ pub struct HandIn {
     pub email: String,
     /// When it was handed in, in seconds since the epoch, as its files tell.
     pub handed_in: Option<i64>,
-    /// The platform says that it came after the due date.
-    pub is_late: bool,
     /// Until when the student may hand in, where it is not when the others have to.
     pub due: Option<i64>,
     /// What is graded.
@@ -91,7 +91,6 @@ impl HandIn {
             student: None,
             email: String::new(),
             handed_in: None,
-            is_late: false,
             due: None,
             subject,
         }
@@ -113,6 +112,7 @@ impl HandIn {
     pub fn likeness(&self) -> String {
         let Subject::Manifests(submission) = &self.subject else { return String::new() };
         let mut names: Vec<&str> = submission.objects.iter().map(|it| it.name.as_str()).collect();
+        names.truncate(MAX_NAMES);
         names.sort_unstable_by_key(|it| std::cmp::Reverse(it.len()));
         let mut hash = Sha256::new();
         for object in &submission.objects {

@@ -24,7 +24,7 @@ pub(super) enum ManifestSource {
 }
 
 impl ManifestSource {
-    /// Its name, safe to show, and its bytes.
+    /// Its name, safe to show, and its bytes; of a file that is too large, one more than is taken.
     pub(super) fn read(self) -> Result<(String, Vec<u8>), SubmissionError> {
         let (file, input): (String, io::Result<Box<dyn Read>>) = match self {
             Self::Stdin => (STDIN.to_owned(), Ok(Box::new(io::stdin()))),
@@ -37,9 +37,6 @@ impl ManifestSource {
         let read = input.and_then(|it| it.take(LARGEST_FILE_BYTES + 1).read_to_end(&mut bytes));
         match read {
             Err(source) => Err(SubmissionError::Unreadable { file, source }),
-            Ok(_) if bytes.len() as u64 > LARGEST_FILE_BYTES => {
-                Err(SubmissionError::TooLarge { file })
-            }
             Ok(_) => Ok((file, bytes)),
         }
     }

@@ -4,7 +4,11 @@
 mod files;
 mod names;
 
-use std::{collections::BTreeSet, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+};
 
 use serde_json::Value;
 
@@ -55,6 +59,10 @@ impl Class {
         let mut entries = vec![];
         for group in groups {
             class.hand_ins.push(group.hand_in(&mut taken));
+            if group.owner.is_late {
+                let entries = group.entries.join(", ");
+                class.notes.push(format!("{} is late, as its name says", sanitize(&entries)));
+            }
             entries.push(group.entries);
         }
         if let Some(students) = roster {
@@ -79,6 +87,7 @@ impl Class {
         taken: &mut BTreeSet<String>,
     ) {
         let mut owners: Vec<Option<&Student>> = vec![None; self.hand_ins.len()];
+        let names: Vec<String> = self.hand_ins.iter().map(|it| letters(&it.name)).collect();
         for student in students {
             if let Some(namespace) = &student.namespace {
                 let id = HandInId::unique(&student.id, taken);
@@ -92,9 +101,12 @@ impl Class {
                 owners.push(Some(student));
                 continue;
             }
-            let own: Vec<usize> = (0..entries.len())
-                .filter(|at| is_of(student, &self.hand_ins[*at], &entries[*at]))
-                .collect();
+            let own_names = names_of(student);
+            let is_own = |at: &usize| match &student.file {
+                Some(file) => holds(&entries[*at], file),
+                None => is_of(student, &self.hand_ins[*at]) || own_names.contains(&names[*at]),
+            };
+            let own: Vec<usize> = (0..entries.len()).filter(is_own).collect();
             if own.is_empty() {
                 self.missing.push(student.clone());
             }
@@ -126,24 +138,29 @@ impl Class {
     }
 }
 
-/// Whether a hand-in is a student's: by the file that the roster names, else by the platform's key,
-/// the id or the name.
-fn is_of(student: &Student, hand_in: &HandIn, entries: &[String]) -> bool {
-    if let Some(file) = &student.file {
-        return entries.iter().any(|it| it == file || names::stem(it) == names::stem(file));
-    }
-    let is_id = |text: &str| text.eq_ignore_ascii_case(&student.id);
-    if is_id(&hand_in.key) || is_id(&hand_in.name) {
-        return true;
-    }
-    let name = letters(&hand_in.name);
-    let mut words: Vec<&str> = student.name.split([' ', ',']).filter(|it| !it.is_empty()).collect();
-    let as_written = letters(&words.concat());
-    words.rotate_right(1);
-    // Canvas writes the family name first.
-    !name.is_empty() && (name == as_written || name == letters(&words.concat()))
+/// Whether one of these names at the top is that of a file.
+fn holds(entries: &[String], file: &str) -> bool {
+    entries.iter().any(|it| names::stem(it) == names::stem(file))
 }
 
+/// Whether a hand-in is a student's by the platform's key or the id.
+fn is_of(student: &Student, hand_in: &HandIn) -> bool {
+    [&hand_in.key, &hand_in.name].iter().any(|it| it.eq_ignore_ascii_case(&student.id))
+}
+
+/// How a student's name may stand in the name of a hand-in, letters and digits only: as it is
+/// written, and with the family name first, as Canvas writes it. Empty where it has none.
+fn names_of(student: &Student) -> Vec<String> {
+    let mut words: Vec<&str> = student.name.split([' ', ',']).filter(|it| !it.is_empty()).collect();
+    let as_written = letters(&words.concat());
+    if as_written.is_empty() {
+        return vec![];
+    }
+    words.rotate_right(1);
+    vec![as_written, letters(&words.concat())]
+}
+
+/// Its letters and digits, in lowercase and without accents.
 fn letters(name: &str) -> String {
     let plain = deunicode::deunicode(name).to_lowercase();
     plain.chars().filter(char::is_ascii_alphanumeric).collect()
@@ -161,38 +178,35 @@ fn without_common_folder(files: &mut [HandedIn]) {
 
 /// The files of each student, in the order of their first file.
 fn groups(files: Vec<HandedIn>) -> Vec<Group> {
-    let known: Vec<(String, Owner)> = files
+    let known: BTreeMap<String, Owner> = files
         .iter()
         .filter(|it| it.path.len() == 1 && it.name() == GRADESCOPE)
         .flat_map(|it| gradescope(&it.bytes))
         .collect();
-    let is_folder = |top: &str| files.iter().any(|it| it.path.len() > 1 && it.path[0] == top);
     let mut tops: Vec<String> = files.iter().filter_map(|it| it.path.first().cloned()).collect();
     tops.dedup();
-    let prefix = if tops.iter().all(|it| is_folder(it)) {
+    let prefix = if files.iter().all(|it| it.path.len() > 1) {
         names::classroom_prefix(&tops).unwrap_or_default()
     } else {
         String::new()
     };
     let mut groups: Vec<Group> = vec![];
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for file in files {
-        let Some(top) = file.path.first().cloned() else { continue };
-        if top == GRADESCOPE {
-            continue;
-        }
-        let told = known.iter().find(|(folder, _)| *folder == top).map(|(_, it)| it.clone());
+        let Some(top) = file.path.first().cloned().filter(|it| it != GRADESCOPE) else { continue };
         let entry = top.strip_prefix(&prefix).unwrap_or(&top);
-        let owner = told.unwrap_or_else(|| Owner::of(entry));
-        match groups.iter_mut().find(|it| it.owner.key == owner.key) {
-            Some(group) => {
-                group.owner.is_late |= owner.is_late;
-                if !group.entries.contains(&top) {
-                    group.entries.push(top);
-                }
-                group.files.push(file);
-            }
-            None => groups.push(Group { owner, entries: vec![top], files: vec![file] }),
+        let owner = known.get(&top).cloned().unwrap_or_else(|| Owner::of(entry));
+        let place = *places.entry(owner.key.clone()).or_insert_with(|| {
+            groups.push(Group { owner: owner.clone(), entries: vec![], files: vec![] });
+            groups.len() - 1
+        });
+        let group = &mut groups[place];
+        group.owner.is_late |= owner.is_late;
+        // The files are in order, so those of one entry follow each other.
+        if group.entries.last() != Some(&top) {
+            group.entries.push(top);
         }
+        group.files.push(file);
     }
     groups
 }
@@ -226,7 +240,6 @@ impl Group {
         let mut hand_in = HandIn::new(HandInId::unique(name, taken), name, subject);
         hand_in.key.clone_from(&self.owner.key);
         hand_in.handed_in = self.files.iter().filter_map(|it| it.modified).max();
-        hand_in.is_late = self.owner.is_late;
         hand_in
     }
 

@@ -70,8 +70,16 @@ struct TestCount {
 pub fn page(book: &Gradebook<'_>, has_file: &dyn Fn(&str) -> bool) -> Vec<u8> {
     let graded: Vec<&HandInResult> =
         book.results.iter().filter(|it| it.state == ResultState::Graded).collect();
-    let mut rows: Vec<Row> =
-        book.results.iter().map(|result| row(book, result, has_file)).collect();
+    let mut alike: BTreeMap<&str, Vec<&HandInResult>> = BTreeMap::new();
+    for result in book.results.iter().filter(|it| !it.likeness.is_empty()) {
+        alike.entry(&result.likeness).or_default().push(result);
+    }
+    let none = vec![];
+    let mut rows: Vec<Row> = vec![];
+    for result in book.results {
+        let others = alike.get(result.likeness.as_str()).unwrap_or(&none);
+        rows.push(row(book, result, others, has_file));
+    }
     rows.sort_by(|one, other| one.name.cmp(&other.name));
     let page = Page {
         policy: content_policy(STYLE, SCRIPT),
@@ -106,7 +114,12 @@ fn summary(book: &Gradebook<'_>, graded: &[&HandInResult]) -> String {
     text + "."
 }
 
-fn row(book: &Gradebook<'_>, result: &HandInResult, has_file: &dyn Fn(&str) -> bool) -> Row {
+fn row(
+    book: &Gradebook<'_>,
+    result: &HandInResult,
+    alike: &[&HandInResult],
+    has_file: &dyn Fn(&str) -> bool,
+) -> Row {
     let is_graded = result.state == ResultState::Graded;
     let mut links = vec![];
     for (file, text) in [("report.html", "page"), ("report.txt", "text"), ("report.json", "JSON")] {
@@ -117,12 +130,8 @@ fn row(book: &Gradebook<'_>, result: &HandInResult, has_file: &dyn Fn(&str) -> b
     }
     let shown =
         if is_graded { format!("{} of {}", result.points, result.possible) } else { String::new() };
-    let mut alike: Vec<&str> = book
-        .results
-        .iter()
-        .filter(|it| it.id != result.id && is_alike(it, result))
-        .map(|it| it.name.as_str())
-        .collect();
+    let others = alike.iter().filter(|it| it.id != result.id);
+    let mut alike: Vec<&str> = others.map(|it| it.name.as_str()).collect();
     let more = alike.len().saturating_sub(MAX_ALIKE);
     alike.truncate(MAX_ALIKE);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -137,10 +146,6 @@ fn row(book: &Gradebook<'_>, result: &HandInResult, has_file: &dyn Fn(&str) -> b
         like: sanitize(&alike.join(", ")) + &more,
         links,
     }
-}
-
-fn is_alike(one: &HandInResult, other: &HandInResult) -> bool {
-    !one.likeness.is_empty() && one.likeness == other.likeness
 }
 
 /// How many hand-ins got how many percent of the points.
