@@ -24,6 +24,8 @@ const EXTRA_ORDINALS: i32 = 2;
 const CLAIMS_GO: Duration = Duration::from_secs(60);
 /// What a container writes within this many seconds of its start may be the start's doing.
 const AT_START_SECONDS: i64 = 2;
+/// Why a claim may be somebody else's.
+const CHANGED: &str = "somebody else changed the set since";
 /// How many pods are read to learn what a start writes.
 const SIBLINGS: usize = 5;
 
@@ -77,7 +79,7 @@ impl Restorer<'_> {
             let created =
                 self.journal.with(|timeline| created(timeline, &claim)).unwrap_or(i64::MAX);
             let why = if !point.has_caused(found, created) {
-                Some("somebody else changed the set since".to_owned())
+                Some(CHANGED.to_owned())
             } else if self.is_successor {
                 self.used(&claim, &known).await
             } else {
@@ -87,11 +89,7 @@ impl Restorer<'_> {
                 None => own.push(claim),
                 // Somebody else has asked for that.
                 Some(_) if self.journal.with(|timeline| is_being_deleted(timeline, &claim)) => {}
-                Some(why) => stays.push(format!(
-                    "claim {} stays, because {why}; if nothing of yours is on it, \
-                        delete it: `kubectl delete pvc {}`",
-                    claim.name, claim.name
-                )),
+                Some(why) => stays.push(kept(&claim, &why)),
             }
         }
         own
@@ -110,22 +108,18 @@ impl Restorer<'_> {
         while let Some(claim) = self.not_judged(point, judged) {
             judged.insert(claim.uid.clone());
             let (created, has_run) = self.journal.with(|timeline| {
-                let created = created(timeline, &claim).unwrap_or(i64::MAX);
-                let first = timeline.start().saturating_add(point.replicas);
-                let mut lives = (first..first.saturating_add(EXTRA_ORDINALS))
-                    .flat_map(|ordinal| timeline.lane(ordinal));
                 let mounts =
                     |pod: &PodLife| pod.claims().iter().any(|(_, name)| *name == claim.name);
-                (created, lives.any(|pod| mounts(pod) && pod.running_at.is_some()))
+                let mut lives = timeline.lanes().flat_map(|(_, lane)| lane);
+                let has_run = lives.any(|pod| pod.running_at.is_some() && mounts(pod));
+                (created(timeline, &claim).unwrap_or(i64::MAX), has_run)
             });
-            if point.has_caused(found, created) && !has_run {
-                own.push(claim);
+            if !point.has_caused(found, created) {
+                stays.push(kept(&claim, CHANGED));
+            } else if has_run {
+                stays.push(kept(&claim, "its pod ran while the set was scaled back"));
             } else {
-                stays.push(format!(
-                    "claim {} stays, because its pod ran while the set was scaled back; if nothing \
-                    of yours is on it, delete it: `kubectl delete pvc {}`",
-                    claim.name, claim.name
-                ));
+                own.push(claim);
             }
         }
         own
@@ -215,6 +209,15 @@ impl Restorer<'_> {
         }
         found
     }
+}
+
+/// What a person is told of a claim that may hold something of theirs.
+fn kept(claim: &Reference, why: &str) -> String {
+    format!(
+        "claim {} stays, because {why}; if nothing of yours is on it, delete it: \
+        `kubectl delete pvc {}`",
+        claim.name, claim.name
+    )
 }
 
 /// Whether somebody has asked for its deletion.

@@ -265,11 +265,13 @@ impl Restorer<'_> {
             return;
         };
         let (mut replicas, mut caused) = (point.replicas, vec![]);
-        let (mut judged, mut is_scaled_back) = (BTreeSet::new(), false);
-        if point.is_as_asked(found.replicas) {
+        let mut judged = BTreeSet::new();
+        let is_as_asked = point.is_as_asked(found.replicas);
+        // What is written here changes it.
+        let as_found = found.clone();
+        if is_as_asked {
             // Before the pods go: what is on the claims can be seen only while they run.
             caused = self.own_claims(point, &found, &mut judged, &mut outcome.stays).await;
-            is_scaled_back = point.asked.is_some();
             if found.replicas > replicas
                 && self.journal.with(|timeline| is_held_up(timeline, replicas))
             {
@@ -313,9 +315,12 @@ impl Restorer<'_> {
         };
         let _ = self.journal.wait_quietly(SHOWN, shown).await;
         let mut stays = vec![];
-        let last = || match is_scaled_back {
-            true => self.last_claims(point, &found, &mut judged, &mut stays),
-            false => vec![],
+        let last = || {
+            if is_as_asked && point.asked.is_some() {
+                self.last_claims(point, &as_found, &mut judged, &mut stays)
+            } else {
+                vec![]
+            }
         };
         let (claims, canaries) = tokio::join!(
             self.claims(replicas, &caused, last),
