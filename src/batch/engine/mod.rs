@@ -25,7 +25,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-pub use crate::batch::engine::pace::Signal;
+pub use crate::batch::engine::pace::SiteSignal;
 use crate::batch::engine::{
     pace::Pace,
     queue::{Entry, Queue},
@@ -143,7 +143,7 @@ pub struct Gauge<'a> {
 
 impl Gauge<'_> {
     /// Takes a signal into account.
-    pub fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: SiteSignal) {
         let mut pace = self.site.pace.borrow_mut();
         let is_pressure = pace.notes(signal);
         if is_pressure && !self.has_cut.replace(true) {
@@ -192,7 +192,7 @@ pub async fn run<W: Work>(
         while let Some((site, entry)) = (!is_stopping).then(|| batch.next(limits)).flatten() {
             attempts.push(attempt(work, limits, &sites, site, entry, &news));
         }
-        watch(batch.told());
+        watch(batch.current_status());
         if attempts.is_empty() && (is_stopping || batch.is_over(limits)) {
             return batch.queue.len();
         }
@@ -306,7 +306,7 @@ impl<I> Batch<'_, I> {
             Attempt::Undecided(result) => {
                 entry.tries += 1;
                 if entry.tries < MOST_TRIES {
-                    entry.ripe = now + RETRY_AFTER * entry.tries;
+                    entry.not_before = now + RETRY_AFTER * entry.tries;
                     self.queue.later(entry);
                 } else {
                     self.keep_undecided(work, &entry, result);
@@ -356,10 +356,10 @@ impl<I> Batch<'_, I> {
     fn wakes_at(&self, limits: &Limits) -> Option<Instant> {
         let now = Instant::now();
         let down = self.sites.iter().filter_map(|it| it.down.get()).map(|it| it + limits.give_up);
-        down.chain(self.queue.ripens()).filter(|at| *at > now).min()
+        down.chain(self.queue.due_times()).filter(|at| *at > now).min()
     }
 
-    fn told(&mut self) -> &Status {
+    fn current_status(&mut self) -> &Status {
         let up = || self.sites.iter().filter(|it| it.down.get().is_none());
         self.status.running = self.sites.iter().map(|it| it.running.get()).sum();
         self.status.waiting = self.queue.len();

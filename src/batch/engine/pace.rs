@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// What an attempt sees of its site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub enum SiteSignal {
     /// A pod became Ready, so long after it was made.
     Ready(Duration),
     /// A pod found no node with room for it.
@@ -21,7 +21,7 @@ pub enum Signal {
     Latency(Duration),
 }
 
-impl Signal {
+impl SiteSignal {
     /// What is left of the number after a pressure. A pod without a node only waits; what slows the
     /// API server slows everybody.
     const fn kept(self) -> f64 {
@@ -85,11 +85,11 @@ impl Pace {
     }
 
     /// Whether the site has as much to do as it can, or more.
-    pub(super) fn notes(&mut self, signal: Signal) -> bool {
+    pub(super) fn notes(&mut self, signal: SiteSignal) -> bool {
         match signal {
-            Signal::Ready(time) => self.is_slow(time),
-            Signal::Unschedulable | Signal::TooManyRequests => true,
-            Signal::Latency(time) => time > SLOW_ANSWER,
+            SiteSignal::Ready(time) => self.is_slow(time),
+            SiteSignal::Unschedulable | SiteSignal::TooManyRequests => true,
+            SiteSignal::Latency(time) => time > SLOW_ANSWER,
         }
     }
 
@@ -120,7 +120,7 @@ impl Pace {
     }
 
     /// Fewer may run. An attempt that began before the last cut says nothing new.
-    pub(super) fn cut(&mut self, signal: Signal, began: Instant, now: Instant, running: usize) {
+    pub(super) fn cut(&mut self, signal: SiteSignal, began: Instant, now: Instant, running: usize) {
         if self.last_cut.is_some_and(|last| began < last) {
             return;
         }
@@ -137,10 +137,10 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{Pace, Signal};
+    use super::{Pace, SiteSignal};
 
     fn ready(pace: &mut Pace, seconds: u64) -> bool {
-        pace.notes(Signal::Ready(Duration::from_secs(seconds)))
+        pace.notes(SiteSignal::Ready(Duration::from_secs(seconds)))
     }
 
     /// Catches one slow submission that slows the whole class, and a slow site that nobody notices.
@@ -164,10 +164,10 @@ mod tests {
         assert_eq!(pace.limit(), 64);
         let (began, cut) = (Instant::now(), Instant::now() + Duration::from_secs(9));
         for _ in 0..64 {
-            pace.cut(Signal::Unschedulable, began, cut, 64);
+            pace.cut(SiteSignal::Unschedulable, began, cut, 64);
         }
         assert_eq!(pace.limit(), 54);
-        pace.cut(Signal::Ready(Duration::ZERO), cut, cut, 44);
+        pace.cut(SiteSignal::Ready(Duration::ZERO), cut, cut, 44);
         assert_eq!(pace.limit(), 37);
         for _ in 0..37 {
             pace.grow(37);

@@ -16,7 +16,7 @@ pub(super) struct Entry<I> {
     /// How often its site stopped answering meanwhile.
     pub(super) outages: u32,
     /// Not before this.
-    pub(super) ripe: Instant,
+    pub(super) not_before: Instant,
 }
 
 /// What waits.
@@ -35,10 +35,10 @@ impl<I> Queue<I> {
             pinned: (0..sites).map(|_| VecDeque::new()).collect(),
             later: vec![],
         };
-        let ripe = Instant::now();
+        let not_before = Instant::now();
         for (place, Task { item, site }) in tasks.into_iter().enumerate() {
-            let entry = Entry { item, site, place, tries: 0, outages: 0, ripe };
-            queue.lane(entry.site).push_back(entry);
+            let entry = Entry { item, site, place, tries: 0, outages: 0, not_before };
+            queue.fresh_of(entry.site).push_back(entry);
         }
         queue
     }
@@ -51,7 +51,7 @@ impl<I> Queue<I> {
         if let Some(entry) = fresh.pop_front() {
             return Some(entry);
         }
-        let may = |it: &Entry<I>| it.ripe <= now && it.site.is_none_or(|only| only == site);
+        let may = |it: &Entry<I>| it.not_before <= now && it.site.is_none_or(|only| only == site);
         let places = (0..self.later.len()).filter(|place| may(&self.later[*place]));
         let next = places.min_by_key(|place| {
             let it = &self.later[*place];
@@ -62,15 +62,15 @@ impl<I> Queue<I> {
 
     /// It was none of its doing: it is the next again.
     pub(super) fn back(&mut self, entry: Entry<I>) {
-        self.lane(entry.site).push_front(entry);
+        self.fresh_of(entry.site).push_front(entry);
     }
 
-    /// It is tried again once it is ripe, after all others.
+    /// It is tried again once it is due, after all others.
     pub(super) fn later(&mut self, entry: Entry<I>) {
         self.later.push(entry);
     }
 
-    fn lane(&mut self, site: Option<usize>) -> &mut VecDeque<Entry<I>> {
+    fn fresh_of(&mut self, site: Option<usize>) -> &mut VecDeque<Entry<I>> {
         match site {
             Some(site) => &mut self.pinned[site],
             None => &mut self.shared,
@@ -95,7 +95,7 @@ impl<I> Queue<I> {
     }
 
     /// When each of those to be tried again may be.
-    pub(super) fn ripens(&self) -> impl Iterator<Item = Instant> {
-        self.later.iter().map(|it| it.ripe)
+    pub(super) fn due_times(&self) -> impl Iterator<Item = Instant> {
+        self.later.iter().map(|it| it.not_before)
     }
 }

@@ -5,7 +5,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Attempt, BrokenOff, Gauge, Limits, MOST_TRIES, Signal, Task, Work, run};
+use super::{Attempt, BrokenOff, Gauge, Limits, MOST_TRIES, SiteSignal, Task, Work, run};
 
 const SECOND: Duration = Duration::from_secs(1);
 const LIMITS: Limits =
@@ -51,12 +51,12 @@ impl Simulated {
         let _room = match timeout(SECOND, self.room[site].acquire()).await {
             Ok(room) => room,
             Err(_) => {
-                gauge.signal(Signal::Unschedulable);
+                gauge.signal(SiteSignal::Unschedulable);
                 self.room[site].acquire().await
             }
         };
         sleep(SECOND * 3).await;
-        gauge.signal(Signal::Ready(asked.elapsed()));
+        gauge.signal(SiteSignal::Ready(asked.elapsed()));
         sleep(Self::takes(item) - SECOND * 3).await;
     }
 

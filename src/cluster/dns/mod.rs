@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use crate::cluster::{
     Cluster, Journal,
     dns::{
-        questions::{NameState, Question, State},
+        questions::{DnsState, NameState, Question},
         tool_output::Answer,
     },
     exec::ephemeral::Probe,
@@ -47,7 +47,7 @@ pub(crate) struct Names<'a> {
     probe: Option<&'a Probe<'a>>,
     /// Every life of every ordinal is asked for: nobody says which pod will be replaced.
     each_life: bool,
-    state: Mutex<State>,
+    state: Mutex<DnsState>,
     changed: watch::Sender<u64>,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Names<'a> {
     async fn wait(
         &self,
         within: Duration,
-        is_enough: impl Fn(&State, &Question, &NameState) -> bool,
+        is_enough: impl Fn(&DnsState, &Question, &NameState) -> bool,
     ) {
         let mut changed = self.changed.subscribe();
         let mut lines = self.journal.lines();
@@ -214,7 +214,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, DnsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -20,7 +20,7 @@ const SLICES: Duration = Duration::from_secs(5);
 pub(super) const USUAL_DOMAIN: &str = "cluster.local";
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct DnsState {
     /// When asking was allowed: the set has settled, or will not.
     pub(super) open: Option<u64>,
     /// The ordinal whose pod is replaced and the UID that it had.
@@ -98,7 +98,7 @@ impl Question {
     }
 }
 
-impl State {
+impl DnsState {
     /// Forgets what was asked before line `since`, from which evidence counts: that is asked again.
     pub(super) fn renew(&mut self, since: Seq) {
         if since <= self.since {

@@ -22,7 +22,7 @@ use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::watch;
 
 pub(crate) use crate::cluster::inspect::state::Job;
-use crate::cluster::inspect::state::{Look, MARGIN, State};
+use crate::cluster::inspect::state::{InspectionState, Look, MARGIN};
 use crate::cluster::{Cluster, Journal, exec::ephemeral::Probe};
 
 /// The longest that a last look is put off until content may be there that came late elsewhere.
@@ -53,7 +53,7 @@ pub(crate) struct Inspector<'a> {
     probe: Option<&'a Probe<'a>>,
     /// Whether canaries are written; a recording of somebody's own work changes nothing.
     writes: bool,
-    state: Mutex<State>,
+    state: Mutex<InspectionState>,
     /// Counts what has changed in the state.
     changed: watch::Sender<u64>,
 }
@@ -291,7 +291,7 @@ impl<'a> Inspector<'a> {
         self.changed.send_modify(|it| *it += 1);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, InspectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

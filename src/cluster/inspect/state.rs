@@ -36,7 +36,7 @@ const WATCHING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_s
 const FRESH: Duration = Duration::from_secs(90);
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct InspectionState {
     /// Nothing is touched before the restore point is written.
     pub(super) open: bool,
     /// The line since which evidence counts: what was read before the submission changed is read
@@ -120,7 +120,7 @@ pub(super) struct Look {
     pub(super) timing: ReadTiming,
 }
 
-impl State {
+impl InspectionState {
     /// Notes which containers the kubelet says that it started: now, or a little before.
     pub(super) fn note_reported_starts(&mut self, timeline: &Timeline, now: u64) {
         for pod in timeline.owned().filter(|pod| is_alone(pod)) {

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::{
     batch::{
-        engine::{Attempt, BrokenOff, Gauge, Signal, Work},
+        engine::{Attempt, BrokenOff, Gauge, SiteSignal, Work},
         handin::{HandIn, Subject},
         results::{HandInResult, ResultStore},
     },
@@ -329,20 +329,20 @@ async fn signals(
             for pod in timeline.pods().filter(|it| it.ready.is_some()) {
                 if ready.insert(pod.uid().to_owned()) {
                     let took = pod.ready_at.saturating_sub(pod.added_at);
-                    gauge.signal(Signal::Ready(Duration::from_nanos(took)));
+                    gauge.signal(SiteSignal::Ready(Duration::from_nanos(took)));
                 }
             }
             if !waits && timeline.pods().any(waits_for_room) {
                 waits = true;
-                gauge.signal(Signal::Unschedulable);
+                gauge.signal(SiteSignal::Unschedulable);
             }
         });
         let now = cluster.requests.throttled();
         if now > throttled {
             throttled = now;
-            gauge.signal(Signal::TooManyRequests);
+            gauge.signal(SiteSignal::TooManyRequests);
         }
-        gauge.signal(Signal::Latency(cluster.requests.latency()));
+        gauge.signal(SiteSignal::Latency(cluster.requests.latency()));
         if lines.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
