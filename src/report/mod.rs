@@ -47,7 +47,7 @@ use crate::{
 pub use crate::report::{
     causes::Cause,
     files::{ReportFiles, WriteError, replace, replace_private},
-    html::content_policy,
+    html::{COLORS, content_policy},
     identity::Identity,
     problem::Problem,
     scoring::RubricResult,

@@ -14,7 +14,7 @@ use crate::{
         results::{HandInResult, ResultState},
     },
     console::sanitize::sanitize,
-    report::content_policy,
+    report::{COLORS, content_policy},
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -28,7 +28,7 @@ const MAX_ALIKE: usize = 5;
 #[template(path = "page.html", config = "src/batch/overview/askama.toml")]
 struct Page<'a> {
     policy: String,
-    style: &'static str,
+    style: String,
     script: &'static str,
     assignment: &'a str,
     summary: String,
@@ -81,9 +81,10 @@ pub fn page(book: &Gradebook<'_>, has_file: &dyn Fn(&str) -> bool) -> Vec<u8> {
         rows.push(row(book, result, others, has_file));
     }
     rows.sort_by(|one, other| one.name.cmp(&other.name));
+    let style = format!("{COLORS}{STYLE}");
     let page = Page {
-        policy: content_policy(STYLE, SCRIPT),
-        style: STYLE,
+        policy: content_policy(&style, SCRIPT),
+        style,
         script: SCRIPT,
         assignment: book.assignment,
         summary: summary(book, &graded),

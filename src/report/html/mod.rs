@@ -19,6 +19,8 @@ use crate::report::{
     svg,
 };
 
+/// The colours of every page, light and dark, as custom properties.
+pub const COLORS: &str = include_str!("colors.css");
 const PAGE_STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
@@ -33,7 +35,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
             ("stsgrade: nothing was graded".to_owned(), Body::NotGraded(problem))
         }
     };
-    let style = format!("{PAGE_STYLE}{}", svg::STYLE);
+    let style = format!("{COLORS}{PAGE_STYLE}{}", svg::STYLE);
     let policy = content_policy(&style, SCRIPT);
     let page = Page { title, policy, style, script: SCRIPT, body };
     // Only a value whose own formatting fails could fail this, and there is none.
