@@ -138,8 +138,8 @@ fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &PodLife, claims:
         .because(&mistakes::TOO_SMALL);
 }
 
-/// Bound, to a volume that is no other pod's. What is requested, with the one thing that is easily
-/// overlooked: `M` counts in thousands, `Mi` in 1024s.
+/// The requested sizes, with the one thing that is easily overlooked: `M` counts in thousands, `Mi`
+/// in 1024s.
 fn sizes(requests: &[&str]) -> String {
     let is_decimal = |it: &&&str| {
         it.ends_with('M') && quantity::bytes(it).is_some_and(|bytes| bytes >= 50_000_000)
@@ -152,6 +152,7 @@ fn sizes(requests: &[&str]) -> String {
     format!("{}{note}", requests.join(", "))
 }
 
+/// The claim is Bound, to a volume that no other pod uses.
 fn judge_volume<'t>(
     timeline: &'t Timeline,
     verdict: &mut Verdict,

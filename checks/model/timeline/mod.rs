@@ -312,7 +312,7 @@ impl Timeline {
         &self.settled_periods
     }
 
-    /// Whether a pod of that name was ever there.
+    /// Whether a pod of that name exists now.
     #[must_use]
     pub fn is_pod(&self, name: &str) -> bool {
         self.pods().any(|it| it.name() == name)

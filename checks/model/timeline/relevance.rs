@@ -1,4 +1,4 @@
-//! Evidence: what in a recording speaks of the submission as it stands now.
+//! Relevance: which observations speak of the submission as it stands now.
 //!
 //! This is the one place that decides it; checks, waits and settled periods all ask here. A
 //! submission changes in parts, and what was seen counts unless the part that it depends on has

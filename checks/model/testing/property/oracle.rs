@@ -85,7 +85,8 @@ pub(crate) fn expected(
     cluster: &Cluster<'_>,
     delivery: &Delivery,
 ) -> [Allowed; crate::COUNT] {
-    let mut oracle = Oracle { case, cluster, delivery, tests: [TestFacts::default(); 11] };
+    let mut oracle =
+        Oracle { case, cluster, delivery, tests: [TestFacts::default(); crate::COUNT + 1] };
     oracle.structure();
     oracle.additions();
     oracle.removals();
@@ -99,7 +100,8 @@ struct Oracle<'a> {
     case: &'a Case,
     cluster: &'a Cluster<'a>,
     delivery: &'a Delivery,
-    tests: [TestFacts; 11],
+    /// By the number of the test, which begins at 1.
+    tests: [TestFacts; crate::COUNT + 1],
 }
 
 impl Oracle<'_> {
