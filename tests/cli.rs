@@ -342,7 +342,7 @@ pub(crate) fn kubeconfig(server: &str) -> Vec<u8> {
     writeln!(
         text,
         "contexts:\n- name: lab\n  context: {{cluster: c, user: u}}\nusers:\n- name: \
-        u\n  user: {{}}"
+        u\n  user: {{token: none}}"
     )
     .unwrap();
     text

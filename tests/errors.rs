@@ -140,13 +140,11 @@ fn what_answers_is_not_kubernetes() {
 }
 
 #[test]
-fn no_trusted_connection() {
+fn a_server_of_http_is_asked_by_https() {
     let server = serve(empty).replace("http:", "https:");
     let told = grade(Some(&kubeconfig(&server)), &[]);
     assert!(
-        told.starts_with("exit 4\n")
-            && told
-                .contains("error: no trusted connection to the API server at https://127.0.0.1:"),
+        told.starts_with("exit 4\n") && told.contains(" is asked by https and speaks http\n"),
         "{told}"
     );
 }
@@ -180,9 +178,9 @@ fn with_plugin(home: &TempDir, script: &str) {
     fs::write(&plugin, format!("#!/bin/sh\n{script}\n")).unwrap();
     fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).unwrap();
     let exec = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./log-me-in, interactiveMode: Never}}";
-    let config = String::from_utf8(kubeconfig("http://127.0.0.1:1"))
+    let config = String::from_utf8(kubeconfig("https://127.0.0.1:1"))
         .unwrap()
-        .replace("user: {}", &format!("user: {exec}"));
+        .replace("user: {token: none}", &format!("user: {exec}"));
     fs::write(home.path().join("config"), config).unwrap();
 }
 

@@ -328,7 +328,13 @@ fn hostile_servers() {
                 other => empty(other),
             });
             let home = TempDir::new().unwrap();
+            // YAML holds no control characters but escaped ones.
             let name = serde_json::to_string(HOSTILE).unwrap();
+            let escaped = |it: char| match it.is_ascii() {
+                true => it.to_string(),
+                false => format!("\\u{:04x}", u32::from(it)),
+            };
+            let name: String = name.chars().map(escaped).collect();
             let config = String::from_utf8(kubeconfig(&server))
                 .unwrap()
                 .replace("name: lab", &format!("name: {name}"))

@@ -16,25 +16,25 @@ const DEEPEST: usize = 64;
 
 /// One document that is not empty.
 #[derive(Debug, PartialEq)]
-pub(super) struct Document {
+pub(crate) struct Document {
     /// Its place among all documents of the file, from 1.
-    pub(super) number: usize,
+    pub(crate) number: usize,
     /// The line of its first node, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// Its content.
-    pub(super) value: Value,
+    pub(crate) value: Value,
 }
 
 /// What is wrong, and where.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct YamlError {
-    pub(super) document: usize,
-    pub(super) line: usize,
-    pub(super) why: String,
+pub(crate) struct YamlError {
+    pub(crate) document: usize,
+    pub(crate) line: usize,
+    pub(crate) why: String,
 }
 
 /// Reads all documents. Empty ones (also of comments only) are counted and left out.
-pub(super) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
+pub(crate) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
     let mut found = vec![];
     let mut builder = Builder::default();
     let mut number = 0;

@@ -5,7 +5,7 @@
 mod error;
 mod files;
 mod foreign;
-mod go_yaml;
+pub(crate) mod go_yaml;
 mod object;
 
 use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc};
@@ -205,7 +205,7 @@ impl Submission {
 
 /// A file's text, as kubectl takes it: UTF-16 where a byte order mark says so (PowerShell writes
 /// it), else UTF-8, in which bytes that are none (of Latin-1, mostly in comments) become U+FFFD.
-fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| -> Option<String> {
         let (pairs, rest) = bytes.as_chunks::<2>();
         rest.is_empty().then(|| {

@@ -70,8 +70,15 @@ async fn what_keeps_a_grade_from_beginning_is_told() {
         "{}",
         expired.told()
     );
-    let plugin = json!({"exec": {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never", "command": "sh",
-        "args": ["-c", r#"echo '{"status":{"token":"expired","expirationTimestamp":"2999-01-01T00:00:00Z"}}'"#]}});
+    let version = "client.authentication.k8s.io/v1";
+    let status = json!({"token": "expired", "expirationTimestamp": "2999-01-01T00:00:00Z"});
+    let prints = json!({"kind": "ExecCredential", "apiVersion": version, "status": status});
+    let plugin = json!({"exec": {
+        "apiVersion": version,
+        "interactiveMode": "Never",
+        "command": "echo",
+        "args": [prints.to_string()],
+    }});
     let expired = lab.grade_as(|config| config["users"][0]["user"] = plugin.clone()).await;
     assert!(
         expired.status == 4

@@ -1,6 +1,6 @@
 //! From a kubeconfig to a cluster that answers.
 
-use crate::cluster::client::failure_id;
+use crate::{cluster::client::failure_id, console::sanitize::sanitize};
 use std::{
     path::PathBuf,
     sync::{
@@ -10,15 +10,15 @@ use std::{
     time::Duration,
 };
 
-use kube::{Client, client::ClientBuilder};
+use kube::Client;
 use serde::Deserialize;
 
 use crate::cluster::client::{
-    credential_plugin::Plugin,
+    credential::Credential,
     error::{Failure, Tried},
     kubeconfig::{configuration, has_p521_key, without_credentials},
     request_layer::{CountLayer, Requests, Tries},
-    tls,
+    transport,
 };
 
 /// How long a connection may take to come about.
@@ -93,10 +93,8 @@ impl Cluster {
             ));
         }
         let (mut config, context) =
-            configuration(options.kubeconfig.as_deref(), options.context.as_deref()).await?;
-        let plugin = Plugin::take(&mut config).await?;
-        config.default_retry = false;
-        config.connect_timeout = Some(CONNECT);
+            configuration(options.kubeconfig.as_deref(), options.context.as_deref())?;
+        let credential = Credential::take(&mut config).await?.map(Arc::new);
         let server = without_credentials(config.cluster_url.to_string().trim_end_matches('/'));
         let own_namespace = config.default_namespace.clone();
         // Without the name and password that may stand before the host.
@@ -107,22 +105,11 @@ impl Cluster {
             .map(|it| it.as_str().rsplit('@').next().unwrap_or_default().to_owned());
         let requests = Arc::new(Requests::default());
         let tried = Tried { verb: "get", resource: "version", server: &server, ..Tried::default() };
-        let layer = CountLayer { requests: Arc::clone(&requests), plugin };
-        let builder = ClientBuilder::try_from(config.clone())
+        let layer = CountLayer { requests: Arc::clone(&requests), credential };
+        let client = transport::client(&config, &layer, CONNECT)
             .map_err(|error| Failure::of_client(&error, has_p521_key(&config), &tried))?;
-        let mut client = builder.with_layer(&layer).build();
-        let mut answer = version(&client, &tried).await;
-        if answer.as_ref().is_err_and(|failure| failure.id == failure_id::TLS)
-            && let Some(other) = tls::client(&config, &layer, CONNECT)
-            && let Ok(version) = version(&other, &tried).await
-        {
-            (client, answer) = (other, Ok(version));
-        }
-        let version = answer.map_err(|failure| match proxy {
-            Some(proxy) => failure.because(format!(
-                "it was asked through the proxy {proxy}, as \
-                the kubeconfig's proxy-url or HTTPS_PROXY says"
-            )),
+        let version = version(&client, &tried).await.map_err(|failure| match proxy {
+            Some(proxy) => through_proxy(failure, &proxy),
             None => failure,
         })?;
         Ok(Self {
@@ -193,6 +180,23 @@ impl Cluster {
     pub fn watch_events(&self) -> u64 {
         self.watch_events.load(Ordering::Relaxed)
     }
+}
+
+/// What a failure is where a proxy stands between.
+fn through_proxy(mut failure: Failure, proxy: &str) -> Failure {
+    let proxy = sanitize(proxy);
+    if failure.id == failure_id::NO_SERVER {
+        failure.what = format!("nothing answers at the proxy {proxy}: connection refused");
+        failure.detail.clear();
+    }
+    if matches!(failure.id, failure_id::NO_SERVER | failure_id::CONNECTION) {
+        failure.next = "Check the proxy; or take it out of the kubeconfig, or out of HTTPS_PROXY \
+            for this server by NO_PROXY."
+            .to_owned();
+    }
+    failure.because(format!(
+        "it was asked through the proxy {proxy}, as the kubeconfig's proxy-url or HTTPS_PROXY says"
+    ))
 }
 
 async fn version(client: &Client, tried: &Tried<'_>) -> Result<String, Failure> {

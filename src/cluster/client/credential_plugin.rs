@@ -5,29 +5,32 @@
 //! expires.
 
 use std::{
+    collections::HashMap,
     io::{self, IsTerminal as _},
     process::{ExitStatus, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
-use http::{HeaderValue, Request, header::AUTHORIZATION};
+use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
 use kube::{
     Config,
-    client::Body,
     config::{AuthInfo, ExecConfig, ExecInteractiveMode},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::Command,
     sync::Mutex,
 };
 
-use crate::cluster::{Failure, client::kubeconfig::base64};
+use crate::cluster::{
+    Failure,
+    client::{credential, kubeconfig::base64},
+};
 use crate::console::{sanitize::sanitize, secrets::mask};
+use crate::submission::go_yaml;
 
 /// The longest that a plugin may take that can ask nobody.
 const ALONE: Duration = Duration::from_secs(60);
@@ -44,12 +47,7 @@ pub(crate) struct Plugin {
     held: Mutex<(HeaderValue, Timestamp)>,
 }
 
-/// What a plugin prints.
-#[derive(Deserialize)]
-struct Printed {
-    status: Status,
-}
-
+/// What a plugin prints: the `status` of an ExecCredential.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
@@ -65,12 +63,12 @@ impl Plugin {
     ///
     /// # Errors
     /// The plugin is missing, fails, gives nothing of use, or takes too long.
-    pub(crate) async fn take(config: &mut Config) -> Result<Option<Arc<Self>>, Failure> {
+    pub(crate) async fn take(config: &mut Config) -> Result<Option<Self>, Failure> {
         let auth = &mut config.auth_info;
-        let goes_before = auth.auth_provider.is_some()
-            || auth.token.is_some()
+        let goes_before = auth.token.is_some()
             || auth.token_file.is_some()
-            || auth.username.is_some() && auth.password.is_some();
+            || auth.username.is_some()
+            || auth.client_certificate_data.is_some();
         let Some(exec) = auth.exec.take().filter(|_| !goes_before) else { return Ok(None) };
         let status = run(&exec).await?;
         let expires = expires(&exec, &status)?;
@@ -82,28 +80,30 @@ impl Plugin {
         match (status.token, expires) {
             (Some(token), Some(expires)) => {
                 let held = (bearer(&exec, &token)?, expires);
-                Ok(Some(Arc::new(Self { exec, held: Mutex::new(held) })))
+                Ok(Some(Self { exec, held: Mutex::new(held) }))
             }
             (token, _) => {
+                if let Some(token) = &token {
+                    bearer(&exec, token)?;
+                }
                 auth.token = token.map(Into::into);
                 Ok(None)
             }
         }
     }
 
-    /// Puts the token into a request, a new one where the old one is about to expire.
+    /// The token as a header's value; a new one where the old one is about to expire.
     ///
     /// # Errors
     /// As [`Plugin::take`].
-    pub(crate) async fn authorize(&self, request: &mut Request<Body>) -> Result<(), Failure> {
+    pub(crate) async fn token(&self) -> Result<HeaderValue, Failure> {
         let mut held = self.held.lock().await;
         if Timestamp::now() + SOON >= held.1 {
             let status = run(&self.exec).await?;
             let expires = expires(&self.exec, &status)?.unwrap_or(Timestamp::MAX);
             *held = (bearer(&self.exec, &status.token.unwrap_or_default())?, expires);
         }
-        request.headers_mut().insert(AUTHORIZATION, held.0.clone());
-        Ok(())
+        Ok(held.0.clone())
     }
 }
 
@@ -114,8 +114,18 @@ async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
         "Run `{name}` by hand with the arguments of the kubeconfig, or log in again as your \
         cluster's guide says."
     );
-    let asks =
-        exec.interactive_mode != Some(ExecInteractiveMode::Never) && io::stdin().is_terminal();
+    let at_terminal = io::stdin().is_terminal();
+    if exec.interactive_mode == Some(ExecInteractiveMode::Always) && !at_terminal {
+        return Err(Failure::new(
+            "credential_plugin",
+            format!(
+                "the credential plugin {name} asks at the terminal (interactiveMode: Always), and \
+                standard input is none"
+            ),
+            "Run stsgrade at a terminal, or log in another way.",
+        ));
+    }
+    let asks = exec.interactive_mode != Some(ExecInteractiveMode::Never) && at_terminal;
     let within = if asks { AT_TERMINAL } else { ALONE };
     let mut child = command(exec, asks)
         .kill_on_drop(true)
@@ -152,31 +162,45 @@ async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
         );
         return Err(failure.because(mask(String::from_utf8_lossy(&err).trim())));
     }
-    let printed = serde_json::from_slice::<Printed>(&out)
-        .ok()
-        .map(|it| it.status)
-        .filter(Status::holds_something);
-    printed.ok_or_else(|| {
+    printed(&out, exec.api_version.as_deref()).map_err(|what| {
         Failure::new(
             "credential_plugin",
-            format!("the credential plugin {name} printed no credential"),
+            format!("the credential plugin {name} printed {what}"),
             by_hand,
         )
     })
 }
 
-impl Status {
-    const fn holds_something(&self) -> bool {
-        self.token.is_some()
-            || self.client_certificate_data.is_some() && self.client_key_data.is_some()
+/// What it printed, as JSON or YAML of the version that it was asked for; else what is wrong with
+/// it.
+fn printed(out: &[u8], version: Option<&str>) -> Result<Status, String> {
+    let nothing = || "no credential".to_owned();
+    let text = std::str::from_utf8(out).map_err(|_| nothing())?;
+    let yaml = || Some(go_yaml::documents(text).ok()?.into_iter().next()?.value);
+    let mut value: Value = serde_json::from_str(text).ok().or_else(yaml).ok_or_else(nothing)?;
+    if value["kind"] != "ExecCredential" {
+        return Err(nothing());
+    }
+    if let Some(asked) = version
+        && value["apiVersion"] != asked
+    {
+        let is = value["apiVersion"].as_str().unwrap_or("none");
+        return Err(format!("the apiVersion {}, not {}", sanitize(is), sanitize(asked)));
+    }
+    let status: Status = serde_json::from_value(value["status"].take()).map_err(|_| nothing())?;
+    let (certificate, key) = (&status.client_certificate_data, &status.client_key_data);
+    match (certificate.is_some(), key.is_some()) {
+        (true, false) => Err("a certificate without its key".to_owned()),
+        (false, true) => Err("a key without its certificate".to_owned()),
+        (false, false) if status.token.as_ref().is_none_or(String::is_empty) => Err(nothing()),
+        _ => Ok(status),
     }
 }
 
 fn command(exec: &ExecConfig, asks: bool) -> Command {
     let mut command = Command::new(exec.command.as_deref().unwrap_or_default());
     command.args(exec.args.iter().flatten());
-    command
-        .envs(exec.env.iter().flatten().filter_map(|it| Some((it.get("name")?, it.get("value")?))));
+    command.envs(exec.env.iter().flatten().filter_map(|it| Some((it.get("name")?, value_of(it)))));
     let mut spec = json!({"interactive": asks});
     if let Some(cluster) = exec.cluster.as_ref().filter(|_| exec.provide_cluster_info) {
         // What was read from a kubeconfig can be written again.
@@ -188,6 +212,10 @@ fn command(exec: &ExecConfig, asks: bool) -> Command {
         if asks { (Stdio::inherit(), Stdio::inherit()) } else { (Stdio::null(), Stdio::piped()) };
     command.stdin(input).stdout(Stdio::piped()).stderr(errors);
     command
+}
+
+fn value_of(variable: &HashMap<String, String>) -> &str {
+    variable.get("value").map_or("", String::as_str)
 }
 
 /// All that is printed, up to a limit; who prints on is told that nobody reads.
@@ -236,16 +264,13 @@ fn expires(exec: &ExecConfig, status: &Status) -> Result<Option<Timestamp>, Fail
 }
 
 fn bearer(exec: &ExecConfig, token: &str) -> Result<HeaderValue, Failure> {
-    let wrong = |_| {
+    credential::bearer(token).ok_or_else(|| {
         Failure::new(
             "credential_plugin",
             format!("the credential plugin {} printed a token that cannot be sent", name(exec)),
             "Mend or reinstall it.",
         )
-    };
-    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(wrong)?;
-    value.set_sensitive(true);
-    Ok(value)
+    })
 }
 
 /// As a kubeconfig holds it: in base64.

@@ -1,7 +1,7 @@
 //! What can go wrong between us and a cluster: what failed, on which object, why, and what to do
 //! next.
 
-use std::{error::Error as StdError, fmt, io};
+use std::{error::Error as StdError, fmt};
 
 use kube::{
     client::{AuthError, RustlsTlsError},
@@ -140,6 +140,11 @@ impl Failure {
         let what = |said: &str| format!("{said}: {tried}");
         let namespace = sanitize(tried.namespace);
         let failure = match status.code {
+            400 if status.message.contains("HTTP request to an HTTPS server") => Self::new(
+                failure_id::BAD_KUBECONFIG,
+                format!("{} is asked by http and speaks https", at(tried)),
+                "Write its address in the kubeconfig as `server: https://HOST:PORT`.",
+            ),
             401 => Self::new(
                 "credentials",
                 format!("{} does not accept the credentials of this context (401)", at(tried)),
@@ -160,6 +165,12 @@ impl Failure {
                     "Make room (`kubectl describe quota -n {namespace}`), or ask whoever runs the \
                     cluster for more."
                 ),
+            ),
+            403 if namespace.is_empty() => Self::new(
+                failure_id::FORBIDDEN,
+                what("not permitted"),
+                "Check in the kubeconfig the path of the server's address and whom `as` \
+                impersonates, or ask whoever runs the cluster.",
             ),
             403 => Self::new(
                 failure_id::FORBIDDEN,
@@ -247,11 +258,22 @@ impl Failure {
 
     /// There is no kubeconfig where it was looked for.
     #[must_use]
-    pub fn no_kubeconfig(places: &str) -> Self {
+    pub fn no_kubeconfig(places: &[String]) -> Self {
+        let what = match places {
+            [] => "there is no kubeconfig: KUBECONFIG names no file".to_owned(),
+            places => format!("there is no kubeconfig at {}", sanitize(&places.join(", "))),
+        };
+        Self::new(failure_id::NO_KUBECONFIG, what, KUBECONFIG_NEXT)
+    }
+
+    /// The kubeconfig does not say which of its contexts to use.
+    #[must_use]
+    pub fn no_context() -> Self {
         Self::new(
-            failure_id::NO_KUBECONFIG,
-            format!("there is no kubeconfig at {}", sanitize(places)),
-            KUBECONFIG_NEXT,
+            failure_id::NO_CONTEXT,
+            "the kubeconfig names no current context",
+            "Choose one with `kubectl config use-context NAME` or `--context NAME`; `kubectl \
+            config get-contexts` lists them.",
         )
     }
 
@@ -259,6 +281,13 @@ impl Failure {
     #[must_use]
     pub fn of_client(error: &kube::Error, has_p521_key: bool, tried: &Tried<'_>) -> Self {
         match error {
+            kube::Error::RustlsTls(RustlsTlsError::InvalidPrivateKey(
+                rustls::Error::InconsistentKeys(_),
+            )) => Self::new(
+                "client_key",
+                "the client key of this context does not belong to its client certificate",
+                "Get a new kubeconfig, or the key by which the certificate was asked for.",
+            ),
             kube::Error::RustlsTls(RustlsTlsError::InvalidPrivateKey(why)) => {
                 let failure = if has_p521_key {
                     Self::new(
@@ -272,13 +301,14 @@ impl Failure {
                     Self::new(
                         "client_key",
                         "the client key of this context cannot be used",
-                        "Use an unencrypted RSA key, or one on the curve P-256 or P-384.",
+                        "Use a key of Ed25519, on the curve P-256 or P-384, or of RSA with 2048 bits \
+                        or more.",
                     )
                 };
                 failure.because(why.to_string())
             }
             kube::Error::RustlsTls(why) => Self::new(
-                "bad_kubeconfig",
+                failure_id::BAD_KUBECONFIG,
                 "the certificates of this context cannot be used",
                 "Get a new kubeconfig from whoever runs the cluster.",
             )
@@ -287,35 +317,11 @@ impl Failure {
         }
     }
 
-    /// What a kubeconfig that cannot be used means.
+    /// What a kubeconfig that kube cannot use means.
     #[must_use]
     pub fn of_kubeconfig(error: &KubeconfigError) -> Self {
-        const NEXT: &str = KUBECONFIG_NEXT;
-        match error {
-            KubeconfigError::FindPath => {
-                Self::new(failure_id::NO_KUBECONFIG, "there is no kubeconfig", NEXT)
-            }
-            KubeconfigError::ReadConfig(why, path) if why.kind() == io::ErrorKind::NotFound => {
-                Self::no_kubeconfig(&path.display().to_string())
-            }
-            KubeconfigError::ReadConfig(why, path) => Self::new(
-                "bad_kubeconfig",
-                format!(
-                    "cannot read the kubeconfig {}: {why}",
-                    sanitize(&path.display().to_string())
-                ),
-                NEXT,
-            ),
-            KubeconfigError::CurrentContextNotSet => Self::new(
-                "no_context",
-                "the kubeconfig names no current context",
-                "Choose one with `kubectl config use-context NAME` or `--context NAME`; `kubectl \
-                config get-contexts` lists them.",
-            ),
-            KubeconfigError::LoadContext(name) => Self::unknown_context(name, &[]),
-            other => Self::new("bad_kubeconfig", "the kubeconfig cannot be used", NEXT)
-                .because(chain(other)),
-        }
+        Self::new(failure_id::BAD_KUBECONFIG, "the kubeconfig cannot be used", KUBECONFIG_NEXT)
+            .because(chain(error))
     }
 
     /// The kubeconfig has no such context.
@@ -370,6 +376,14 @@ impl Failure {
                 "Check the server's address in the kubeconfig, your network, and whether a VPN is \
                 needed.",
             ),
+            ConnectTrouble::Tls if words.contains("corrupt message of type InvalidContentType") => {
+                Self::new(
+                    failure_id::BAD_KUBECONFIG,
+                    format!("{server} is asked by https and speaks http"),
+                    "Write its address in the kubeconfig as `server: http://HOST:PORT`, if you \
+                    trust the network.",
+                )
+            }
             // What a server answers whose certificate is of a kind that this side did not offer to
             // check.
             ConnectTrouble::Tls

@@ -21,6 +21,10 @@ pub const LEASE_UNSURE: &str = "lease_unsure";
 pub const FORBIDDEN: &str = "forbidden";
 /// There is no kubeconfig.
 pub const NO_KUBECONFIG: &str = "no_kubeconfig";
+/// The kubeconfig names no current context.
+pub const NO_CONTEXT: &str = "no_context";
+/// The kubeconfig cannot be used.
+pub const BAD_KUBECONFIG: &str = "bad_kubeconfig";
 /// The namespace is being deleted.
 pub const NAMESPACE_TERMINATING: &str = "namespace_terminating";
 /// The namespace does not exist.

@@ -1,27 +1,28 @@
-//! Kubeconfigs, read as kubectl reads them.
+//! Kubeconfigs, read and refused as kubectl does.
 //!
-//! kube is stricter: a file of the list in `KUBECONFIG` that is missing is an error to it, base64
-//! in several lines is none, an empty field counts as set, and a server without a scheme makes it
-//! panic.
+//! kube's own loader is another one in many ways: see `tests/live/kubeconfigs.rs`, which compares
+//! both tools on a table of kubeconfigs.
 
-use crate::cluster::client::failure_id;
+mod certificates;
+mod file;
+mod proxy;
+mod rules;
+
 use std::{
-    env, fs, io,
-    net::IpAddr,
+    env,
     path::{Path, PathBuf},
 };
 
-use http::Uri;
-use k8s_openapi::ByteString;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{Uri, uri::Scheme};
 use kube::{
     Config,
-    config::{AuthInfo, Cluster, KubeConfigOptions, Kubeconfig, KubeconfigError},
+    config::{AuthInfo, Cluster, Context, ExecAuthCluster, Kubeconfig},
 };
-use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
-use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
 
-use crate::cluster::Failure;
+pub(crate) use crate::cluster::client::kubeconfig::certificates::has_p521_key;
+use crate::cluster::client::kubeconfig::{file::FileError, rules::bad};
+use crate::cluster::{Failure, client::failure_id};
 use crate::console::sanitize::sanitize;
 
 /// The connection's configuration, and the name of the context that it comes from.
@@ -31,225 +32,213 @@ use crate::console::sanitize::sanitize;
 ///
 /// # Errors
 /// No kubeconfig, one that cannot be used, or no such context.
-pub(crate) async fn configuration(
+pub(crate) fn configuration(
     named: Option<&Path>,
     context: Option<&str>,
 ) -> Result<(Config, String), Failure> {
-    let mut kubeconfig = match read(named) {
-        Ok(kubeconfig) => kubeconfig,
+    let read = match named {
+        Some(path) => read_list(&[path.to_owned()]),
+        None => read_list(&listed(env::var_os("KUBECONFIG").unwrap_or_default())),
+    };
+    let context = context.filter(|it| !it.is_empty());
+    let chosen = read.and_then(|it| choose(it, context));
+    match chosen {
         // Inside a pod there is no kubeconfig, but a service account.
         Err(failure)
-            if named.is_none() && context.is_none() && failure.id == failure_id::NO_KUBECONFIG =>
+            if context.is_none()
+                && (failure.id == failure_id::NO_CONTEXT
+                    || failure.id == failure_id::NO_KUBECONFIG && named.is_none()) =>
         {
-            return Config::incluster()
-                .map(|config| (config, "in-cluster".to_owned()))
-                .map_err(|_| failure);
+            in_cluster(failure)
         }
-        Err(failure) => return Err(failure),
-    };
-    let Some(name) = context.map(str::to_owned).or_else(|| kubeconfig.current_context.clone())
-    else {
-        return Err(Failure::of_kubeconfig(&KubeconfigError::CurrentContextNotSet));
-    };
-    let known: Vec<String> = kubeconfig.contexts.iter().map(|it| it.name.clone()).collect();
-    if !known.contains(&name) {
-        return Err(Failure::unknown_context(&name, &known));
+        chosen => {
+            let chosen = chosen?;
+            Ok((chosen.configuration()?, chosen.name))
+        }
     }
-    complete_server(&mut kubeconfig, &name)?;
-    let has_own_proxy =
-        cluster_of(&mut kubeconfig, &name).is_some_and(|(_, cluster)| cluster.proxy_url.is_some());
-    let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options)
-        .await
-        .map_err(|error| Failure::of_kubeconfig(&error))?;
-    let exceptions = env::var("NO_PROXY").or_else(|_| env::var("no_proxy")).unwrap_or_default();
-    if !has_own_proxy && goes_direct(config.cluster_url.host().unwrap_or_default(), &exceptions) {
-        config.proxy_url = None;
+}
+
+/// Files that are read, in this order.
+fn listed(variable: std::ffi::OsString) -> Vec<PathBuf> {
+    if variable.is_empty() {
+        return env::home_dir().map(|it| it.join(".kube").join("config")).into_iter().collect();
     }
-    config.proxy_url = config.proxy_url.map(with_scheme);
-    Ok((config, name))
+    env::split_paths(&variable).filter(|it| !it.as_os_str().is_empty()).collect()
 }
 
 /// Reads and merges the files: the first one that says something wins. Those that do not exist are
 /// left out.
-fn read(named: Option<&Path>) -> Result<Kubeconfig, Failure> {
-    if let Some(path) = named {
-        return read_file(path).map_err(|error| Failure::of_kubeconfig(&error));
-    }
-    let listed: Vec<PathBuf> =
-        env::var_os("KUBECONFIG").map(|it| env::split_paths(&it).collect()).unwrap_or_default();
-    read_list(listed.into_iter().filter(|it| !it.as_os_str().is_empty()).collect())
-}
-
-fn read_list(mut paths: Vec<PathBuf>) -> Result<Kubeconfig, Failure> {
-    if paths.is_empty() {
-        let home =
-            env::home_dir().ok_or_else(|| Failure::of_kubeconfig(&KubeconfigError::FindPath))?;
-        paths.push(home.join(".kube").join("config"));
-    }
+fn read_list(paths: &[PathBuf]) -> Result<Kubeconfig, Failure> {
     let mut merged: Option<Kubeconfig> = None;
     let mut missing = vec![];
     for path in paths {
-        let next = match read_file(&path) {
-            Ok(next) => next,
-            Err(KubeconfigError::ReadConfig(why, path))
-                if why.kind() == io::ErrorKind::NotFound =>
-            {
-                missing.push(sanitize(&path.display().to_string()));
-                continue;
+        match (file::read(path), merged.take()) {
+            (Ok(next), None) => merged = Some(next),
+            (Ok(next), Some(before)) => {
+                let both = before.merge(next);
+                merged = Some(both.map_err(|error| Failure::of_kubeconfig(&error))?);
             }
-            Err(error) => return Err(Failure::of_kubeconfig(&error)),
+            (Err(FileError::Missing), before) => {
+                merged = before;
+                missing.push(path.display().to_string());
+            }
+            (Err(FileError::Unusable(failure)), _) => return Err(failure),
+        }
+    }
+    merged.ok_or_else(|| Failure::no_kubeconfig(&missing))
+}
+
+/// The service account of the pod that this runs in; `failure` where there is none.
+fn in_cluster(failure: Failure) -> Result<(Config, String), Failure> {
+    match Config::incluster() {
+        Ok(config) => Ok((config, "in-cluster".to_owned())),
+        Err(error) if env::var_os("KUBERNETES_SERVICE_HOST").is_some() => {
+            Err(failure.because(format!("nor is there a service account to use: {error}")))
+        }
+        Err(_) => Err(failure),
+    }
+}
+
+/// A context with what it names.
+struct Chosen {
+    name: String,
+    context: Context,
+    cluster: Cluster,
+    /// `None` where the kubeconfig has no such user.
+    user: Option<AuthInfo>,
+}
+
+/// Finds the context, the named one or the current one.
+fn choose(kubeconfig: Kubeconfig, context: Option<&str>) -> Result<Chosen, Failure> {
+    let Some(name) = context.map(str::to_owned).or(kubeconfig.current_context) else {
+        return Err(Failure::no_context());
+    };
+    let known: Vec<String> = kubeconfig.contexts.iter().map(|it| it.name.clone()).collect();
+    let named = kubeconfig.contexts.into_iter().find(|it| it.name == name);
+    let Some(context) = named.map(|it| it.context.unwrap_or_default()) else {
+        return Err(Failure::unknown_context(&name, &known));
+    };
+    let cluster = kubeconfig.clusters.into_iter().find(|it| it.name == context.cluster);
+    let Some(cluster) = cluster else {
+        let what = if context.cluster.is_empty() {
+            format!("the context {} of the kubeconfig names no cluster", sanitize(&name))
+        } else {
+            let cluster = sanitize(&context.cluster);
+            let name = sanitize(&name);
+            format!("the kubeconfig has no cluster {cluster}, which its context {name} names")
         };
-        merged = Some(match merged {
-            Some(before) => before.merge(next).map_err(|error| Failure::of_kubeconfig(&error))?,
-            None => next,
-        });
+        return Err(bad(what, "Choose another context with `--context NAME`, or mend this one."));
+    };
+    let user = kubeconfig.auth_infos.into_iter().find(|it| Some(&it.name) == context.user.as_ref());
+    Ok(Chosen {
+        cluster: cluster.cluster.unwrap_or_default(),
+        user: user.map(|it| it.auth_info.unwrap_or_default()),
+        name,
+        context,
+    })
+}
+
+impl Chosen {
+    fn configuration(&self) -> Result<Config, Failure> {
+        let (name, cluster) = (&self.context.cluster, &self.cluster);
+        let user_name = self.context.user.as_deref().unwrap_or_default();
+        let mut user = self.user.clone().unwrap_or_default();
+        rules::check_user(user_name, &user)?;
+        rules::check_cluster(name, cluster)?;
+        let server = server(name, cluster.server.as_deref().unwrap_or_default())?;
+        let proxy = match &cluster.proxy_url {
+            Some(own) => Some(proxy::own(own, name)?),
+            None => proxy::of_environment(&server, |it| env::var(it).ok())?,
+        };
+        let mut config = Config::new(server);
+        config.proxy_url = proxy;
+        if let Some(namespace) = &self.context.namespace {
+            config.default_namespace.clone_from(namespace);
+        }
+        if config.cluster_url.scheme() == Some(&Scheme::HTTP) {
+            // Nobody's credentials are sent in plain text, as by kubectl.
+            user = without_credentials_of(user);
+        } else {
+            self.check_user_exists()?;
+            rules::check_credentials(user_name, &user)?;
+            rules::check_provider(user_name, &user)?;
+            config.root_cert = certificates::authorities(name, cluster)?;
+            config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
+            config.tls_server_name.clone_from(&cluster.tls_server_name);
+            certificates::identity(user_name, &mut user)?;
+        }
+        if let Some(exec) = user.exec.as_mut().filter(|it| it.provide_cluster_info) {
+            let told = ExecAuthCluster::try_from(cluster);
+            exec.cluster = Some(told.map_err(|error| Failure::of_kubeconfig(&error))?);
+        }
+        config.auth_info = user;
+        Ok(config)
     }
-    merged.ok_or_else(|| Failure::no_kubeconfig(&missing.join(", ")))
-}
 
-fn read_file(path: &Path) -> Result<Kubeconfig, KubeconfigError> {
-    let mut file = Kubeconfig::read_from(path)?;
-    // Of what kind the files are is not what they are compared by.
-    file.kind = None;
-    file.api_version = None;
-    unset_empty(&mut file.current_context);
-    file.clusters.iter_mut().filter_map(|it| it.cluster.as_mut()).for_each(settle_cluster);
-    file.auth_infos.iter_mut().filter_map(|it| it.auth_info.as_mut()).for_each(settle_user);
-    Ok(file)
-}
-
-fn settle_cluster(cluster: &mut Cluster) {
-    cluster.server = cluster.server.take().filter(|it| !it.is_empty());
-    unset_empty(&mut cluster.certificate_authority);
-    cluster.proxy_url = cluster.proxy_url.take().filter(|it| !it.is_empty());
-    unset_empty(&mut cluster.tls_server_name);
-    cluster.certificate_authority_data =
-        cluster.certificate_authority_data.take().map(|it| in_one_line(&it));
-    unset_empty(&mut cluster.certificate_authority_data);
-}
-
-fn settle_user(user: &mut AuthInfo) {
-    for field in [
-        &mut user.username,
-        &mut user.token_file,
-        &mut user.client_certificate,
-        &mut user.client_key,
-        &mut user.impersonate,
-    ] {
-        unset_empty(field);
-    }
-    user.client_certificate_data = user.client_certificate_data.take().map(|it| in_one_line(&it));
-    unset_empty(&mut user.client_certificate_data);
-    let is_empty = |it: &SecretString| it.expose_secret().is_empty();
-    user.token = user.token.take().filter(|it| !is_empty(it));
-    user.client_key_data = user
-        .client_key_data
-        .take()
-        .map(|it| SecretString::from(in_one_line(it.expose_secret())))
-        .filter(|it| !is_empty(it));
-}
-
-/// An empty path has become that of the kubeconfig's folder, with a slash at its end, as no file's
-/// has.
-fn unset_empty(field: &mut Option<String>) {
-    if field.as_ref().is_some_and(|it| it.is_empty() || it.ends_with(std::path::MAIN_SEPARATOR)) {
-        *field = None;
+    fn check_user_exists(&self) -> Result<(), Failure> {
+        let name = sanitize(&self.name);
+        match (&self.user, &self.context.user) {
+            (Some(_), _) => Ok(()),
+            (None, None) => Err(bad(
+                format!("the context {name} of the kubeconfig names no user"),
+                "Choose another context with `--context NAME`, or add its user.",
+            )),
+            (None, Some(user)) => Err(bad(
+                format!(
+                    "the kubeconfig has no user {}, which its context {name} names",
+                    sanitize(user)
+                ),
+                "Choose another context with `--context NAME`, or add this user.",
+            )),
+        }
     }
 }
 
-/// Base64 as one line, without the breaks that `base64` puts into it.
+/// A user who can only be impersonated.
+fn without_credentials_of(user: AuthInfo) -> AuthInfo {
+    AuthInfo {
+        impersonate: user.impersonate,
+        impersonate_uid: user.impersonate_uid,
+        impersonate_groups: user.impersonate_groups,
+        impersonate_user_extra: user.impersonate_user_extra,
+        ..AuthInfo::default()
+    }
+}
+
+/// A cluster's address. What has no scheme is asked by http, whatever else speaks of TLS.
 ///
-/// What is tagged `!!binary` is decoded already.
-fn in_one_line(data: &str) -> String {
-    if data.contains("-----BEGIN ") {
-        return base64(data);
+/// See `DefaultServerURL` in client-go's `rest/url_utils.go`.
+fn server(cluster: &str, server: &str) -> Result<Uri, Failure> {
+    let cluster = sanitize(cluster);
+    let next = "Write it as `server: https://HOST:PORT`.";
+    if server.is_empty() {
+        return Err(bad(format!("the cluster {cluster} of the kubeconfig has no server"), next));
     }
-    data.split_ascii_whitespace().collect()
+    let has_scheme = server.contains("://");
+    let whole = if has_scheme { server.to_owned() } else { format!("http://{server}") };
+    let is_server = |it: &Uri| {
+        let has_port = it.authority().is_some_and(|it| {
+            it.port_u16().is_some()
+                || !it.as_str().trim_end_matches(|it: char| it.is_ascii_digit()).ends_with(':')
+        });
+        has_port
+            && matches!(it.scheme_str(), Some("http" | "https"))
+            && (has_scheme || it.path() == "/")
+    };
+    whole.parse().ok().filter(is_server).ok_or_else(|| {
+        bad(
+            format!(
+                "the kubeconfig's cluster {cluster} has no usable server: {}",
+                sanitize(&without_credentials(server))
+            ),
+            next,
+        )
+    })
 }
 
 /// As a kubeconfig holds it.
 pub(crate) fn base64(text: &str) -> String {
-    match serde_json::to_value(ByteString(text.as_bytes().to_vec())) {
-        Ok(Value::String(encoded)) => encoded,
-        _ => String::new(),
-    }
-}
-
-/// The names of the cluster and the user of a context.
-fn names_of(kubeconfig: &Kubeconfig, context: &str) -> Option<(String, Option<String>)> {
-    let named = kubeconfig.contexts.iter().find(|it| it.name == context)?;
-    let context = named.context.as_ref()?;
-    Some((context.cluster.clone(), context.user.clone()))
-}
-
-fn cluster_of<'k>(
-    kubeconfig: &'k mut Kubeconfig,
-    context: &str,
-) -> Option<(String, &'k mut Cluster)> {
-    let (name, _) = names_of(kubeconfig, context)?;
-    let cluster = kubeconfig.clusters.iter_mut().find(|it| it.name == name)?.cluster.as_mut()?;
-    Some((name, cluster))
-}
-
-/// Gives the server of a context the scheme that kubectl takes where none is written: https where
-/// anything speaks of TLS.
-///
-/// See `DefaultServerURL` in client-go's `rest/url_utils.go`.
-fn complete_server(kubeconfig: &mut Kubeconfig, context: &str) -> Result<(), Failure> {
-    let user = names_of(kubeconfig, context).and_then(|(_, user)| user);
-    let user = kubeconfig
-        .auth_infos
-        .iter()
-        .find(|it| Some(&it.name) == user.as_ref())
-        .and_then(|it| it.auth_info.as_ref());
-    let has_certificate = user
-        .is_some_and(|it| it.client_certificate.is_some() || it.client_certificate_data.is_some());
-    // A missing part fails when it is loaded.
-    let Some((name, cluster)) = cluster_of(kubeconfig, context) else { return Ok(()) };
-    let Some(server) = &cluster.server else { return Ok(()) };
-    let speaks_tls = has_certificate
-        || cluster.certificate_authority.is_some()
-        || cluster.certificate_authority_data.is_some()
-        || cluster.insecure_skip_tls_verify == Some(true);
-    let whole = match (server.contains("://"), speaks_tls) {
-        (true, _) => server.clone(),
-        (false, true) => format!("https://{server}"),
-        (false, false) => format!("http://{server}"),
-    };
-    let is_address = whole.parse::<Uri>().is_ok_and(|it| {
-        it.authority().is_some() && matches!(it.scheme_str(), Some("http" | "https"))
-    });
-    if !is_address {
-        let what = format!(
-            "the kubeconfig's cluster {} has no usable server: {}",
-            sanitize(&name),
-            sanitize(&without_credentials(server))
-        );
-        return Err(Failure::new(
-            "bad_kubeconfig",
-            what,
-            "Write it as `server: https://HOST:PORT`.",
-        ));
-    }
-    cluster.server = Some(whole);
-    Ok(())
-}
-
-/// Whether the client key is on the curve P-521, which `ring` cannot use.
-pub(crate) fn has_p521_key(config: &Config) -> bool {
-    // The DER bytes of secp521r1's object identifier, 1.3.132.0.35.
-    const P521: [u8; 7] = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
-    let user = &config.auth_info;
-    let pem = match (&user.client_key_data, &user.client_key) {
-        (Some(data), _) => serde_json::from_value(Value::String(data.expose_secret().to_owned()))
-            .map(|ByteString(it)| it)
-            .ok(),
-        (None, Some(path)) => fs::read(path).ok(),
-        (None, None) => None,
-    };
-    let key = pem.and_then(|it| PrivateKeyDer::from_pem_slice(&it).ok());
-    key.is_some_and(|it| it.secret_der().windows(P521.len()).any(|it| it == P521))
+    STANDARD.encode(text)
 }
 
 /// An address without the name and password that may stand before the host.
@@ -261,55 +250,6 @@ pub(crate) fn without_credentials(address: &str) -> String {
     let host = authority.rsplit('@').next().unwrap_or_default();
     let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
     if path.is_empty() { format!("{scheme}{host}") } else { format!("{scheme}{host}/{path}") }
-}
-
-/// Whether a host is asked without the environment's proxy: this machine's own addresses, and what
-/// `NO_PROXY` names.
-fn goes_direct(host: &str, exceptions: &str) -> bool {
-    let host = host.trim_matches(['[', ']']).to_ascii_lowercase();
-    let address: Option<IpAddr> = host.parse().ok();
-    if host == "localhost" || address.is_some_and(|it| it.is_loopback()) {
-        return true;
-    }
-    exceptions.split(',').map(|it| it.trim().to_ascii_lowercase()).filter(|it| !it.is_empty()).any(
-        |exception| {
-            if exception == "*" || exception == host {
-                return true;
-            }
-            match (address, exception.split_once('/')) {
-                (Some(address), Some((network, bits))) => is_within(address, network, bits),
-                (Some(_), None) => false,
-                // A domain stands for all names in it.
-                (None, _) => host.ends_with(&format!(
-                    ".{}",
-                    exception.trim_start_matches("*.").trim_start_matches('.')
-                )),
-            }
-        },
-    )
-}
-
-fn is_within(address: IpAddr, network: &str, bits: &str) -> bool {
-    let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
-        return false;
-    };
-    let (one, other, width) = match (address, network) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => {
-            (u128::from(one.to_bits()), u128::from(other.to_bits()), 32)
-        }
-        (IpAddr::V6(one), IpAddr::V6(other)) => (one.to_bits(), other.to_bits(), 128),
-        _ => return false,
-    };
-    let Some(free) = u32::checked_sub(width, bits) else { return false };
-    (one ^ other).checked_shr(free).unwrap_or(0) == 0
-}
-
-/// A proxy is spoken to by http where nothing else is written.
-fn with_scheme(proxy: Uri) -> Uri {
-    if proxy.scheme().is_some() {
-        return proxy;
-    }
-    format!("http://{proxy}").parse().unwrap_or(proxy)
 }
 
 #[cfg(test)]

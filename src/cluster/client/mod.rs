@@ -1,6 +1,7 @@
 //! The connection: from a kubeconfig to requests that are counted, bounded and repeated.
 
 pub mod connect;
+pub(crate) mod credential;
 pub(crate) mod credential_plugin;
 pub mod error;
 pub(crate) mod error_chain;
@@ -10,4 +11,4 @@ pub(crate) mod lease_term;
 pub mod namespace;
 pub(crate) mod request_layer;
 pub(crate) mod retry;
-pub(crate) mod tls;
+pub(crate) mod transport;

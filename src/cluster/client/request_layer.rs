@@ -19,7 +19,7 @@ use tower::{BoxError, Layer, Service, ServiceExt as _, buffer::Buffer};
 use crate::cluster::{
     Failure,
     client::{
-        credential_plugin::Plugin,
+        credential::Credential,
         error_chain::{is_broken, is_refused},
         lease_term::Term,
     },
@@ -225,7 +225,7 @@ pub(crate) struct CountLayer {
     /// Where they are counted.
     pub(crate) requests: Arc<Requests>,
     /// Whose token they carry, where it is to be renewed.
-    pub(crate) plugin: Option<Arc<Plugin>>,
+    pub(crate) credential: Option<Arc<Credential>>,
 }
 
 type Inner<B> = Buffer<Request<Body>, BoxFuture<'static, Result<Response<B>, BoxError>>>;
@@ -234,7 +234,7 @@ type Inner<B> = Buffer<Request<Body>, BoxFuture<'static, Result<Response<B>, Box
 pub(crate) struct Counted<B> {
     inner: Inner<B>,
     requests: Arc<Requests>,
-    plugin: Option<Arc<Plugin>>,
+    credential: Option<Arc<Credential>>,
 }
 
 impl<S, B> Layer<S> for CountLayer
@@ -249,7 +249,7 @@ where
         Counted {
             inner: Buffer::new(service.boxed(), 1024),
             requests: Arc::clone(&self.requests),
-            plugin: self.plugin.clone(),
+            credential: self.credential.clone(),
         }
     }
 }
@@ -265,11 +265,11 @@ impl<B: Send + 'static> Service<Request<Body>> for Counted<B> {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let (inner, requests, plugin) =
-            (self.inner.clone(), Arc::clone(&self.requests), self.plugin.clone());
+        let (inner, requests, credential) =
+            (self.inner.clone(), Arc::clone(&self.requests), self.credential.clone());
         Box::pin(async move {
-            if let Some(plugin) = plugin {
-                plugin.authorize(&mut request).await?;
+            if let Some(credential) = credential {
+                credential.authorize(&mut request).await?;
             }
             send(inner, requests, request).await
         })

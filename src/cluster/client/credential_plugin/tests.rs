@@ -1,14 +1,14 @@
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
-use http::{Request, header::AUTHORIZATION};
 use kube::{
     Config,
-    client::Body,
     config::{ExecConfig, ExecInteractiveMode},
 };
 
 use crate::cluster::Failure;
 use crate::cluster::client::credential_plugin::{Plugin, put_certificate};
+
+const VERSION: &str = "client.authentication.k8s.io/v1";
 
 /// A plugin that does what the script says; `$0` is a file beside which it may write.
 fn plugin(folder: &Path, script: &str) -> Config {
@@ -22,10 +22,18 @@ fn plugin(folder: &Path, script: &str) -> Config {
     })
 }
 
+/// A line of a script that prints a status, as JSON.
+fn prints(status: &str) -> String {
+    let whole =
+        format!("{{\"kind\":\"ExecCredential\",\"apiVersion\":\"{VERSION}\",\"status\":{status}}}");
+    format!("cat <<END\n{whole}\nEND\n")
+}
+
 fn configured(exec: ExecConfig) -> Config {
     let mut config = Config::new(http::Uri::from_static("https://127.0.0.1:1"));
+    let mode = exec.interactive_mode.clone().or(Some(ExecInteractiveMode::Never));
     config.auth_info.exec =
-        Some(ExecConfig { interactive_mode: Some(ExecInteractiveMode::Never), ..exec });
+        Some(ExecConfig { interactive_mode: mode, api_version: Some(VERSION.to_owned()), ..exec });
     config
 }
 
@@ -77,16 +85,40 @@ async fn one_that_fails_says_why() {
 /// Catches a plugin whose flood of output fills the memory, or blocks it and us for ever.
 #[tokio::test]
 async fn one_that_prints_no_credential_is_told() {
-    for script in
-        ["", "echo hello", "echo '{\"kind\":\"ExecCredential\"}'", "echo '{\"status\":{}}'"]
-    {
+    for script in [
+        "",
+        "echo hello",
+        "echo '{\"status\":{\"token\":\"t\"}}'",
+        &prints("{}"),
+        &prints("{\"token\":\"\"}"),
+        &prints("[\"t\"]"),
+    ] {
         let told = failure(script).await;
-        assert!(told.what.ends_with(" printed no credential"), "{told:?}");
+        assert!(told.what.ends_with(" printed no credential"), "{script}: {told:?}");
     }
     failure("exec cat /dev/zero").await;
-    let told =
-        failure("echo '{\"status\":{\"token\":\"a\",\"expirationTimestamp\":\"soon\"}}'").await;
-    assert!(told.what.ends_with("printed no time of expiry: soon"), "{told:?}");
+    for (status, why) in [
+        (r#"{"token":"a","expirationTimestamp":"soon"}"#, "printed no time of expiry: soon"),
+        (r#"{"token":"a\nb"}"#, "printed a token that cannot be sent"),
+        (r#"{"clientKeyData":"a"}"#, "printed a key without its certificate"),
+        (r#"{"clientCertificateData":"a"}"#, "printed a certificate without its key"),
+    ] {
+        let told = failure(&prints(status)).await;
+        assert!(told.what.ends_with(why), "{told:?}");
+    }
+    let older = prints(r#"{"token":"a"}"#).replace("/v1", "/v1beta1");
+    let told = failure(&older).await;
+    assert!(told.what.ends_with(&format!(" apiVersion {VERSION}beta1, not {VERSION}")), "{told:?}");
+}
+
+/// Catches a plugin that waits for an answer that nobody can give.
+#[tokio::test]
+async fn one_that_must_ask_needs_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = plugin(folder.path(), &prints(r#"{"token":"a"}"#));
+    config.auth_info.exec.as_mut().unwrap().interactive_mode = Some(ExecInteractiveMode::Always);
+    let told = Plugin::take(&mut config).await.err().unwrap();
+    assert!(told.what.ends_with("(interactiveMode: Always), and standard input is none"));
 }
 
 #[tokio::test]
@@ -113,13 +145,12 @@ async fn a_token_is_renewed_when_it_expires_and_not_before() {
     let folder = tempfile::tempdir().unwrap();
     // The first token has expired already, the second lasts.
     let script = r#"n=$(cat "$0.n" 2>/dev/null); n=$((n+1)); echo $n > "$0.n"
-        until=2000-01-01T00:00:00Z; [ $n = 1 ] || until=2999-01-01T00:00:00Z
-        echo "{\"status\":{\"token\":\"token-$n\",\"expirationTimestamp\":\"$until\"}}""#;
-    let held = Plugin::take(&mut plugin(folder.path(), script)).await.unwrap().unwrap();
+        until=2000-01-01T00:00:00Z; [ $n = 1 ] || until=2999-01-01T00:00:00Z"#;
+    let status = prints(r#"{"token":"token-$n","expirationTimestamp":"$until"}"#);
+    let script = format!("{script}\n{status}");
+    let held = Plugin::take(&mut plugin(folder.path(), &script)).await.unwrap().unwrap();
     for _ in 0..3 {
-        let mut request = Request::new(Body::empty());
-        held.authorize(&mut request).await.unwrap();
-        assert_eq!(request.headers()[AUTHORIZATION], "Bearer token-2");
+        assert_eq!(held.token().await.unwrap(), "Bearer token-2");
     }
 }
 
@@ -127,10 +158,9 @@ async fn a_token_is_renewed_when_it_expires_and_not_before() {
 #[tokio::test]
 async fn what_does_not_expire_becomes_part_of_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
-    let mut config = plugin(
-        folder.path(),
-        r#"echo "$KUBERNETES_EXEC_INFO" > "$0.info"; echo '{"status":{"token":"t"}}'"#,
-    );
+    let status = prints(r#"{"token":"t"}"#);
+    let script = format!("echo \"$KUBERNETES_EXEC_INFO\" > \"$0.info\"\n{status}");
+    let mut config = plugin(folder.path(), &script);
     assert!(Plugin::take(&mut config).await.unwrap().is_none());
     assert!(config.auth_info.token.is_some() && config.auth_info.exec.is_none());
     let info = fs::read_to_string(folder.path().join("plugin.info")).unwrap();

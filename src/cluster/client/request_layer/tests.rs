@@ -42,7 +42,8 @@ async fn send(
         }
     });
     let requests = Arc::new(Requests::default());
-    let mut layered = CountLayer { requests: Arc::clone(&requests), plugin: None }.layer(service);
+    let mut layered =
+        CountLayer { requests: Arc::clone(&requests), credential: None }.layer(service);
     let began = tokio::time::Instant::now();
     let request = request.body(Body::from(b"{}".to_vec())).unwrap();
     let answer = layered.ready().await.unwrap().call(request).await;

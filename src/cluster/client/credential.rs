@@ -1,0 +1,159 @@
+//! Credentials that change while the tool runs: they are put into each request anew.
+
+use std::{fs, path::PathBuf, sync::Mutex, sync::PoisonError};
+
+use http::{HeaderValue, Request, header::AUTHORIZATION};
+use kube::{Config, client::Body};
+use secrecy::ExposeSecret as _;
+
+use crate::cluster::{
+    Failure,
+    client::{credential_plugin::Plugin, failure_id},
+};
+use crate::console::sanitize::sanitize;
+
+/// Where the token of a request comes from.
+pub(crate) enum Credential {
+    /// A command whose token expires.
+    Plugin(Box<Plugin>),
+    /// A file that somebody else writes anew, as the kubelet does.
+    TokenFile(TokenFile),
+}
+
+impl Credential {
+    /// Takes what changes out of the configuration; what does not stays there.
+    ///
+    /// # Errors
+    /// The plugin fails, or there is no token in the file.
+    pub(crate) async fn take(config: &mut Config) -> Result<Option<Self>, Failure> {
+        let auth = &mut config.auth_info;
+        let beside = auth.token.as_ref().map(|it| it.expose_secret().to_owned());
+        if let Some(path) = auth.token_file.take() {
+            let file = TokenFile::open(PathBuf::from(path), beside.as_deref())?;
+            (auth.token, auth.exec) = (None, None);
+            return Ok(Some(Self::TokenFile(file)));
+        }
+        Ok(Plugin::take(config).await?.map(|it| Self::Plugin(Box::new(it))))
+    }
+
+    /// Puts the present token into a request.
+    ///
+    /// # Errors
+    /// The plugin fails.
+    pub(crate) async fn authorize(&self, request: &mut Request<Body>) -> Result<(), Failure> {
+        let value = match self {
+            Self::Plugin(plugin) => plugin.token().await?,
+            Self::TokenFile(file) => file.token(),
+        };
+        request.headers_mut().insert(AUTHORIZATION, value);
+        Ok(())
+    }
+}
+
+/// A `tokenFile`, and the newest token that was in it.
+pub(crate) struct TokenFile {
+    path: PathBuf,
+    newest: Mutex<HeaderValue>,
+}
+
+impl TokenFile {
+    /// Reads the file. The kubeconfig's `token` counts where the file holds none, as for kubectl.
+    fn open(path: PathBuf, beside: Option<&str>) -> Result<Self, Failure> {
+        let fails = |why: &str| {
+            Failure::new(
+                failure_id::BAD_KUBECONFIG,
+                format!("{} the tokenFile {}", why, sanitize(&path.display().to_string())),
+                "Log in again, or get a new kubeconfig from whoever runs the cluster.",
+            )
+        };
+        let newest = match (fs::read_to_string(&path), beside) {
+            (Ok(text), beside) => match (text.trim(), beside) {
+                ("", None) => return Err(fails("there is no token in")),
+                ("", Some(token)) => bearer(token),
+                (text, _) => bearer(text),
+            },
+            (Err(_), Some(token)) => bearer(token),
+            (Err(error), None) => {
+                return Err(fails("cannot read").because(error.to_string()));
+            }
+        };
+        let newest = newest.ok_or_else(|| fails("there is a token that cannot be sent in"))?;
+        Ok(Self { path, newest: Mutex::new(newest) })
+    }
+
+    /// The token that is in the file now; the last one where there is none now.
+    fn token(&self) -> HeaderValue {
+        let read = fs::read_to_string(&self.path).ok();
+        let text = read.as_deref().map(str::trim).filter(|it| !it.is_empty());
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = text.and_then(bearer) {
+            *newest = value;
+        }
+        newest.clone()
+    }
+}
+
+/// The header's value for a token, if it can be one.
+pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use http::{Request, header::AUTHORIZATION};
+    use kube::{Config, client::Body};
+
+    use super::Credential;
+
+    fn config(path: &Path, token: Option<&str>) -> Config {
+        let mut config = Config::new(http::Uri::from_static("https://127.0.0.1:1"));
+        config.auth_info.token_file = Some(path.display().to_string());
+        config.auth_info.token = token.map(|it| it.to_owned().into());
+        config
+    }
+
+    async fn sent(credential: &Credential) -> String {
+        let mut request = Request::new(Body::empty());
+        credential.authorize(&mut request).await.unwrap();
+        request.headers()[AUTHORIZATION].to_str().unwrap().to_owned()
+    }
+
+    /// Catches a grade that is refused when the kubelet has renewed its token, and one that stops
+    /// while the file is written.
+    #[tokio::test]
+    async fn a_token_file_is_read_for_each_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        fs::write(&path, "one\n").unwrap();
+        let held = Credential::take(&mut config(&path, None)).await.unwrap().unwrap();
+        assert_eq!(sent(&held).await, "Bearer one");
+        fs::write(&path, "two\n").unwrap();
+        assert_eq!(sent(&held).await, "Bearer two");
+        for gone in ["", "\n", "a\u{7f}b"] {
+            fs::write(&path, gone).unwrap();
+            assert_eq!(sent(&held).await, "Bearer two");
+        }
+        fs::remove_file(&path).unwrap();
+        assert_eq!(sent(&held).await, "Bearer two");
+    }
+
+    /// Catches a stale token that is sent although the file beside it holds another.
+    #[tokio::test]
+    async fn the_file_goes_before_the_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let take = async |token| Credential::take(&mut config(&path, token)).await;
+        assert_eq!(sent(&take(Some("own")).await.unwrap().unwrap()).await, "Bearer own");
+        let failure = take(None).await.err().unwrap();
+        assert!(failure.what.starts_with("cannot read the tokenFile "), "{failure:?}");
+        fs::write(&path, "\n").unwrap();
+        let failure = take(None).await.err().unwrap();
+        assert!(failure.what.starts_with("there is no token in the tokenFile "), "{failure:?}");
+        fs::write(&path, "filed").unwrap();
+        assert_eq!(sent(&take(Some("own")).await.unwrap().unwrap()).await, "Bearer filed");
+    }
+}
