@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+
+	"k8s.io/component-base/version"
 )
 
 const (
@@ -84,6 +87,10 @@ serializeImagePulls: false
 const kubeletCgroupV1 = `failCgroupV1: false
 `
 
+// Before Kubernetes 1.31, kube-proxy's nftables mode is behind a feature gate.
+const proxyNFTables = `featureGates: {NFTablesProxyMode: true}
+`
+
 // kube-proxy: nftables mode keeps all in one table. The conntrack settings belong to the machine, not to us.
 const proxyConfig = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
@@ -100,6 +107,23 @@ leaderElection: {leaderElect: false}
 clientConnection: {kubeconfig: ` + insideState + `/config/kube-scheduler.kubeconfig, qps: 1000, burst: 2000}
 `
 
+// minorVersion is that of the Kubernetes in bin/node: the script run links its version into this program too.
+func minorVersion() int {
+	minor, err := strconv.Atoi(version.Get().Minor)
+	if err != nil {
+		panic("built without a version of Kubernetes, see tests/cluster/run")
+	}
+	return minor
+}
+
+// proxySettings is kube-proxy's configuration.
+func proxySettings() string {
+	if minorVersion() < 31 {
+		return proxyConfig + proxyNFTables
+	}
+	return proxyConfig
+}
+
 // domain is the cluster's DNS domain.
 func domain() string {
 	return cmp.Or(os.Getenv("STSGRADE_CLUSTER_DOMAIN"), "cluster.local")
@@ -108,7 +132,7 @@ func domain() string {
 // kubeletSettings is the kubelet's configuration with one of its settings replaced, "FIELD: VALUE", or as it is.
 func kubeletSettings(replaced string) (string, error) {
 	all := strings.ReplaceAll(kubeletConfig, "$DOMAIN", domain())
-	if !onlyCgroupV2() {
+	if !onlyCgroupV2() && minorVersion() >= 35 {
 		all += kubeletCgroupV1
 	}
 	if replaced == "" {
@@ -135,7 +159,7 @@ func (s slot) writeConfig() error {
 		"registry/_default/hosts.toml": hostsConfig,
 		"cni/10-stsgrade.conflist":     cniConfig,
 		"kubelet.yaml":                 kubelet,
-		"kube-proxy.yaml":              proxyConfig,
+		"kube-proxy.yaml":              proxySettings(),
 		"kube-scheduler.yaml":          schedulerConfig,
 		"resolv.conf":                  "nameserver " + dnsIP + "\n",
 	} {

@@ -30,7 +30,17 @@ var commands = map[string]func() *cobra.Command{
 	"kube-controller-manager": controllermanager.NewControllerManagerCommand,
 	"kube-proxy":              proxy.NewProxyCommand,
 	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
-	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
+	"kubelet":                 newKubelet,
+}
+
+// newKubelet makes the kubelet's command, which Kubernetes 1.30 makes without a context. What it is made by is a
+// variable here so that this compiles with each version.
+func newKubelet() *cobra.Command {
+	var newCommand any = kubelet.NewKubeletCommand
+	if newCommand, ok := newCommand.(func() *cobra.Command); ok {
+		return newCommand()
+	}
+	return newCommand.(func(context.Context) *cobra.Command)(context.Background())
 }
 
 func main() {
