@@ -7,7 +7,7 @@ use crate::cluster::{client::lease_term::LEASE, grade::preflight::rbac_yaml};
 /// Nobody's account: the number that images without users use by habit.
 const ACCOUNT: u32 = 65_532;
 /// Where the recording is written, which is gone with the pod.
-const WORK: &str = "/work";
+const RECORDINGS: &str = "/recordings";
 /// Longer than putting everything back takes after SIGTERM.
 const GRACE_SECONDS: u32 = 600;
 
@@ -26,7 +26,7 @@ pub fn job_yaml(namespace: &str, image: &str) -> String {
         "name": LEASE,
         "image": image,
         "args": ["grade", "-n", namespace],
-        "env": [{"name": "XDG_STATE_HOME", "value": WORK}],
+        "env": [{"name": "XDG_STATE_HOME", "value": RECORDINGS}],
         "resources": {
             "requests": {"cpu": "50m", "memory": "64Mi"},
             "limits": {"memory": "256Mi"},
@@ -36,7 +36,7 @@ pub fn job_yaml(namespace: &str, image: &str) -> String {
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": true,
         },
-        "volumeMounts": [{"name": "work", "mountPath": WORK}],
+        "volumeMounts": [{"name": "recordings", "mountPath": RECORDINGS}],
     });
     let pod = json!({
         "serviceAccountName": LEASE,
@@ -51,7 +51,7 @@ pub fn job_yaml(namespace: &str, image: &str) -> String {
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],
-        "volumes": [{"name": "work", "emptyDir": {}}],
+        "volumes": [{"name": "recordings", "emptyDir": {}}],
     });
     let job = json!({
         "apiVersion": "batch/v1",
