@@ -48,6 +48,10 @@ var verbs = map[string]func(n *node, ctx context.Context, argument string) ([]by
 		return nil, setDefaultClass(ctx, n.client, false)
 	},
 
+	"add-images": func(n *node, _ context.Context, folder string) ([]byte, error) {
+		return nil, n.registry.addImages(folder)
+	},
+
 	"logs": func(n *node, _ context.Context, component string) ([]byte, error) { return n.logs(component) },
 }
 

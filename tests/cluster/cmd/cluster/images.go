@@ -27,6 +27,8 @@ const (
 
 	// nameAnnotation is where containerd's import reads an image's name.
 	nameAnnotation = "io.containerd.image.name"
+	// refAnnotation is where other builders put it.
+	refAnnotation = "org.opencontainers.image.ref.name"
 )
 
 // nginxPackages is nginx and the libraries it needs on Debian 12, and bash, which the real image has too.

@@ -32,6 +32,7 @@ type node struct {
 	components map[string]*component
 	config     *rest.Config
 	client     kubernetes.Interface
+	registry   *imageRegistry
 	begun      time.Time
 	isCut      atomic.Bool // clients outside are cut off
 }
@@ -122,7 +123,7 @@ func (n *node) prepare() error {
 	if err != nil {
 		return err
 	}
-	if err := serveRegistry(n.build+"/images", log); err != nil {
+	if n.registry, err = serveRegistry(n.build+"/images", log); err != nil {
 		return fmt.Errorf("registry: %w", err)
 	}
 	return nil

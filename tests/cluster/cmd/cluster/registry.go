@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -12,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -25,16 +28,18 @@ import (
 //	down/…    or down.local/…      refuses the connection
 //	silent/…  or silent.local/…    never answers
 //
-// with and without a registry's name before limited, down and silent.
-func serveRegistry(images string, output io.Writer) error {
+// with and without a registry's name before limited, down and silent. It is given more images by addImages.
+func serveRegistry(images string, output io.Writer) (*imageRegistry, error) {
 	logger := log.New(output, "", log.LstdFlags)
-	files := registry.New(registry.Logger(logger), registry.WithBlobHandler(registry.NewDiskBlobHandler(filepath.Join(images, "blobs"))))
-	if err := announce(files, images); err != nil {
-		return err
+	layouts := &layouts{}
+	files := registry.New(registry.Logger(logger), registry.WithBlobHandler(layouts))
+	all := &imageRegistry{files, layouts}
+	if err := all.addImages(images); err != nil {
+		return nil, err
 	}
 	listener, err := net.Listen("tcp", registryAddress)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, inAPI := strings.CutPrefix(r.URL.Path, "/v2/")
@@ -61,7 +66,59 @@ func serveRegistry(images string, output io.Writer) error {
 			files.ServeHTTP(w, r)
 		}
 	}))
-	return nil
+	return all, nil
+}
+
+// imageRegistry serves the images of OCI layouts.
+type imageRegistry struct {
+	files   http.Handler
+	layouts *layouts
+}
+
+// addImages serves the images of one more layout, which must stay where it is.
+func (r *imageRegistry) addImages(folder string) error {
+	r.layouts.add(folder)
+	return announce(r.files, folder)
+}
+
+// layouts finds blobs in the folders of OCI layouts, which it only reads: that of the build is shared by all runs.
+type layouts struct {
+	mutex   sync.Mutex
+	folders []string
+}
+
+func (l *layouts) add(folder string) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	l.folders = append(l.folders, folder)
+}
+
+// Get opens a blob.
+func (l *layouts) Get(_ context.Context, _ string, hash v1.Hash) (io.ReadCloser, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	err := fs.ErrNotExist
+	for _, folder := range l.folders {
+		var file *os.File
+		if file, err = os.Open(filepath.Join(folder, "blobs", hash.Algorithm, hash.Hex)); err == nil {
+			return file, nil
+		}
+	}
+	return nil, err
+}
+
+// Stat tells the size of a blob.
+func (l *layouts) Stat(ctx context.Context, repository string, hash v1.Hash) (int64, error) {
+	file, err := l.Get(ctx, repository, hash)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	info, err := file.(*os.File).Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }
 
 // behaviour tells how a repository behaves, by the first word of its path or of its registry's name.
@@ -88,7 +145,11 @@ func announce(files http.Handler, images string) error {
 		return err
 	}
 	for _, image := range index.Manifests {
-		tag, err := name.NewTag(image.Annotations[nameAnnotation])
+		named := image.Annotations[nameAnnotation]
+		if named == "" {
+			named = image.Annotations[refAnnotation]
+		}
+		tag, err := name.NewTag(named)
 		if err != nil {
 			return err
 		}
