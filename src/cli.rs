@@ -326,13 +326,42 @@ pub struct Batch {
     /// Print nothing but errors.
     #[arg(short, long)]
     pub quiet: bool,
+    /// Let the cluster work it off as an Indexed Job, which goes on when this command ends.
+    #[arg(long, requires = "image", conflicts_with_all = ["clean", "dry_run"], help_heading = "In the cluster")]
+    pub in_cluster: bool,
+    /// Print what is created for that, and create nothing.
+    #[arg(long, requires = "in_cluster", help_heading = "In the cluster")]
+    pub print: bool,
+    /// The image of stsgrade, as the cluster's nodes pull it.
+    #[arg(long, requires = "in_cluster", value_name = "IMAGE", help_heading = "In the cluster")]
+    pub image: Option<String>,
+    /// How many workers share the hand-ins [default: one for each 50].
+    #[arg(long, requires = "in_cluster", value_name = "N", value_parser = workers, help_heading = "In the cluster")]
+    pub workers: Option<usize>,
+    /// The LocalQueue of Kueue in the run's namespace that decides when the workers start.
+    #[arg(long, requires = "in_cluster", value_name = "NAME", help_heading = "In the cluster")]
+    pub queue: Option<String>,
 }
 
-/// What `stsgrade batch` does without a cluster.
+/// What `stsgrade batch` does beside grading hand-ins.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BatchCommand {
     /// Judge the kept recordings of a run again, and say whose points changed.
     Judge(BatchJudge),
+    /// Grade one share of a batch: what the Job of `--in-cluster` runs.
+    #[command(hide = true)]
+    Work(BatchWork),
+}
+
+/// `stsgrade batch work`.
+#[derive(Clone, Debug, Args)]
+pub struct BatchWork {
+    /// The run.
+    #[arg(long, value_name = "ID")]
+    pub run: String,
+    /// The index of the share.
+    #[arg(long, value_name = "INDEX")]
+    pub share: usize,
 }
 
 /// `stsgrade batch judge`.
@@ -392,6 +421,14 @@ pub enum Level {
     Baseline,
     /// Besides, no user root and no capabilities.
     Restricted,
+}
+
+/// A number of workers.
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(workers) if (1..=1_000).contains(&workers) => Ok(workers),
+        _ => Err("a number from 1 to 1000 is expected".to_owned()),
+    }
 }
 
 /// A number of grades at once.

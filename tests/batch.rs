@@ -1,7 +1,13 @@
 //! `stsgrade batch` as far as no cluster is needed.
 
-use std::fs;
+use std::{fs, io::Write as _, path::Path};
 
+use flate2::{Compression, write::GzEncoder};
+use serde_json::Value;
+use stsgrade::{
+    batch::results::{HandInResult, ResultState},
+    report::Points,
+};
 use tempfile::TempDir;
 
 use crate::cli::{run, stsgrade};
@@ -51,4 +57,114 @@ fn what_cannot_be_meant_is_refused_at_once() {
     for args in [&["batch", "-o", "out"][..], &["batch", "in", "-o", "out", "--jobs", "0"]] {
         assert!(run(args, &[]).starts_with("exit 2"), "{args:?}");
     }
+}
+
+/// Catches a worker that may do more than grade, an object that stays when the run's namespace is
+/// deleted, and students' work on the screen.
+#[test]
+fn what_the_cluster_is_given_for_a_batch() {
+    let args = ["batch", "--in-cluster", "--print", "--image", "lab.example/stsgrade:1"];
+    let args = [&args[..], &["--workers", "2", "--queue", "lab", "in", "-o", "out"]].concat();
+    let home = TempDir::new().unwrap();
+    let folder = home.path().join("in");
+    fs::create_dir(&folder).unwrap();
+    for name in ["ada.yaml", "bob.yaml", "cy.yaml"] {
+        fs::write(folder.join(name), SERVICE.replace("TYPE", "ClusterIP")).unwrap();
+    }
+    let ran = stsgrade(&home).args(&args).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0));
+    assert!(!home.path().join("out").exists());
+    // The run has another id each time.
+    insta::with_settings!({filters => [
+        (r"stsgrade-[a-z0-9]{6}-workers", "stsgrade-[RUN]-workers"),
+        (r"--run=[a-z0-9]{6}", "--run=[RUN]"),
+        (r"run: [a-z0-9]{6}\n", "run: [RUN]\n"),
+    ]}, {
+        insta::assert_snapshot!(String::from_utf8(ran.stdout).unwrap());
+    });
+}
+
+/// A folder of results: of Ada, whose recording says less than her result, and of Bob, of whom
+/// there is none.
+fn results(home: &TempDir, recording: &[u8]) {
+    let result = |id: &str, state, letters: &str, points| HandInResult {
+        id: id.to_owned(),
+        name: id.to_uppercase(),
+        state,
+        letters: letters.to_owned(),
+        points: Points::whole(points),
+        possible: Points::whole(100),
+        ..HandInResult::default()
+    };
+    let all = [
+        result("ada", ResultState::Graded, "PPPPPPPPPP", 100),
+        result("bob", ResultState::Held, "", 0),
+    ];
+    let out = home.path().join("out");
+    fs::create_dir_all(out.join("ada")).unwrap();
+    let run = r#"{"format": "stsgrade-batch", "version": 1, "run": "abc123"}"#;
+    fs::write(out.join("run.json"), run).unwrap();
+    let lines = all.map(|it| serde_json::to_string(&it).unwrap() + "\n");
+    fs::write(out.join("results.jsonl"), lines.concat()).unwrap();
+    fs::write(out.join("ada/recording.jsonl.gz"), recording).unwrap();
+}
+
+fn compressed(file: &str) -> Vec<u8> {
+    let mut gz = GzEncoder::new(vec![], Compression::default());
+    gz.write_all(&fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()).unwrap();
+    gz.finish().unwrap()
+}
+
+const OVERWRITE: &str = "fixtures/fail/identity_persistence/overwrite/recording.jsonl";
+
+/// Catches points that change without a word, a rubric that changes none, gradebooks that stay as
+/// they were, and a result without a recording that is lost.
+#[test]
+fn the_kept_recordings_are_judged_again() {
+    let home = TempDir::new().unwrap();
+    results(&home, &compressed(OVERWRITE));
+    let rubric = "[checks.identity_persistence]\npoints = 30\n";
+    fs::write(home.path().join("rubric.toml"), rubric).unwrap();
+    let judged = |args: &[&str]| {
+        let ran = stsgrade(&home).args(["batch", "judge", "out"]).args(args).output().unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    let told = judged(&[]);
+    assert!(told.contains("ADA: PPPPPPPPPP 100 of 100 -> PPPPPFPPPF 80 of 100"), "{told}");
+    assert!(told.contains("test 6: P is F now, test 10: P is F now"), "{told}");
+    assert!(told.contains("1 hand-ins judged again: the points of 1 changed"), "{told}");
+    assert!(judged(&[]).contains("the points of 0 changed"));
+    let told = judged(&["--rubric", "rubric.toml"]);
+    assert!(told.contains("the rubric gives other points"), "{told}");
+    let text = fs::read_to_string(home.path().join("out/results.jsonl")).unwrap();
+    let lines: Vec<Value> = text.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert_eq!(lines[0]["letters"], "PPPPPFPPPF");
+    assert_eq!(lines[1]["state"], "held");
+    let gradebook = fs::read_to_string(home.path().join("out/gradebook.csv")).unwrap();
+    assert!(gradebook.contains("ADA"), "{gradebook}");
+}
+
+/// Catches a recording that is half there and costs a student points, and a panic.
+#[test]
+fn a_recording_that_is_cut_off_changes_nothing() {
+    let home = TempDir::new().unwrap();
+    let whole = compressed(OVERWRITE);
+    results(&home, &whole[..whole.len() / 2]);
+    let before = fs::read_to_string(home.path().join("out/results.jsonl")).unwrap();
+    let ran = stsgrade(&home).args(["batch", "judge", "out"]).output().unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.code() == Some(0) && told.contains("warning: ada: "), "{told}");
+    assert_eq!(fs::read_to_string(home.path().join("out/results.jsonl")).unwrap(), before);
+}
+
+/// Catches a compressed recording that is judged otherwise than it was.
+#[test]
+fn a_compressed_recording_is_judged_as_the_plain_one() {
+    let plain = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(OVERWRITE)).unwrap();
+    let judge = |bytes: &[u8]| run(&["judge", "recording"], &[("recording", bytes)]);
+    let told = judge(&compressed(OVERWRITE));
+    assert!(told.contains("80 of 100 points"), "{told}");
+    assert_eq!(told, judge(&plain));
 }

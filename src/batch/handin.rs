@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -17,7 +18,7 @@ const MAX_NAMES: usize = 32;
 const MAX_ID_CHARS: usize = 40;
 
 /// The safe, unique name of a hand-in: lowercase letters, digits and hyphens, at most 40.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HandInId(String);
 
 impl HandInId {
@@ -61,7 +62,7 @@ impl fmt::Display for HandInId {
 }
 
 /// What one student handed in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HandIn {
     /// Its id.
     pub id: HandInId,
@@ -127,7 +128,7 @@ impl HandIn {
 }
 
 /// What is graded of a hand-in, or why nothing is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Subject {
     /// Manifests, which get a namespace of their own.
     Manifests(Submission),
@@ -139,8 +140,10 @@ pub enum Subject {
         namespace: String,
     },
     /// It cannot be read: it gets no points.
+    #[serde(skip)]
     Unreadable(Problem),
     /// It asks for what is not allowed: a person has to look at it.
+    #[serde(skip)]
     Held(Problem),
 }
 

@@ -9,3 +9,4 @@ pub mod late;
 pub mod overview;
 pub mod results;
 pub mod roster;
+pub mod share;

@@ -11,6 +11,7 @@ pub mod isolation;
 pub mod passive;
 pub mod restore;
 pub mod watch;
+pub mod workers;
 pub mod writes;
 
 pub use crate::cluster::client::connect::{Cluster, Options};

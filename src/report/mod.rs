@@ -35,7 +35,7 @@ use checks::{
     model::{Criterion, Fault, Obstacle, Outcome, Seq, Standing, Timeline, Verdict},
 };
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cluster::client::connect::LAB_NAMESPACE,
@@ -56,7 +56,7 @@ pub use crate::rubric::{Points, Show};
 
 /// Formats of the report. A format is one variant here, one file in this folder, and one line in
 /// [`render`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Format {
     /// For people.
     Text,

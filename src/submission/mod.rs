@@ -10,6 +10,7 @@ mod object;
 
 use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -25,7 +26,7 @@ use crate::submission::{
 const LAB: &str = crate::cluster::client::connect::LAB_NAMESPACE;
 
 /// The kinds that are applied, in the order in which they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Applied {
     /// `v1` ConfigMap.
     ConfigMap,
@@ -83,7 +84,7 @@ impl Applied {
 }
 
 /// One object to apply.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Its kind.
     pub kind: Applied,
@@ -119,7 +120,7 @@ impl Manifest {
 }
 
 /// Where something stands in the files of a submission.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The file, as it was named; safe to show.
     pub file: String,
@@ -143,7 +144,7 @@ impl fmt::Display for Place {
 }
 
 /// What is graded, when it was handed in as files.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Submission {
     /// In the order in which they are applied.
     pub objects: Vec<Manifest>,

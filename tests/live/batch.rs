@@ -124,7 +124,7 @@ async fn each_of_a_class_gets_what_it_gets_alone() {
         for id in ["jorg-muller", "overwrite"] {
             let folder = class.output().join(id);
             assert!(
-                folder.join("report.json").is_file() && folder.join("recording.jsonl").is_file()
+                folder.join("report.json").is_file() && folder.join("recording.jsonl.gz").is_file()
             );
         }
         let again = class.grade().await;

@@ -22,10 +22,24 @@ pub fn job_yaml(namespace: &str, image: &str) -> String {
         "kind": "ServiceAccount",
         "metadata": {"name": LEASE, "namespace": namespace},
     });
+    let pod = restricted_pod(image, &["grade", "-n", namespace]);
+    let job = json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": LEASE, "namespace": namespace},
+        "spec": {"backoffLimit": 0, "template": {"spec": pod}},
+    });
+    let yaml = |value: &Value| serde_saphyr::to_string(value).unwrap_or_default();
+    format!("{}---\n{}---\n{}", yaml(&account), rbac_yaml(namespace, false, false), yaml(&job))
+}
+
+/// A pod of stsgrade that runs once, at Pod Security level `restricted`, as the account that has
+/// its Role.
+pub(crate) fn restricted_pod(image: &str, args: &[&str]) -> Value {
     let container = json!({
         "name": LEASE,
         "image": image,
-        "args": ["grade", "-n", namespace],
+        "args": args,
         "env": [{"name": "XDG_STATE_HOME", "value": RECORDINGS}],
         "resources": {
             "requests": {"cpu": "50m", "memory": "64Mi"},
@@ -38,7 +52,7 @@ pub fn job_yaml(namespace: &str, image: &str) -> String {
         },
         "volumeMounts": [{"name": "recordings", "mountPath": RECORDINGS}],
     });
-    let pod = json!({
+    json!({
         "serviceAccountName": LEASE,
         // What it changed is put back before it ends, and a second one would find nothing new.
         "restartPolicy": "Never",
@@ -52,13 +66,5 @@ pub fn job_yaml(namespace: &str, image: &str) -> String {
         },
         "containers": [container],
         "volumes": [{"name": "recordings", "emptyDir": {}}],
-    });
-    let job = json!({
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": LEASE, "namespace": namespace},
-        "spec": {"backoffLimit": 0, "template": {"spec": pod}},
-    });
-    let yaml = |value: &Value| serde_saphyr::to_string(value).unwrap_or_default();
-    format!("{}---\n{}---\n{}", yaml(&account), rbac_yaml(namespace, false, false), yaml(&job))
+    })
 }

@@ -196,6 +196,20 @@ pub fn rbac_yaml(namespace: &str, with_apply: bool, with_probe: bool) -> String 
     )
 }
 
+/// The rules of a grade with `-f` and `--probe-image`, as a ClusterRole holds them.
+pub(crate) fn full_rules() -> Vec<serde_json::Value> {
+    let needs = [NEEDS, APPLY, PROBE].into_iter().flatten();
+    let rule = |it: &Need| {
+        let mut rule = serde_json::json!({"apiGroups": [it.group], "resources": [it.resource],
+            "verbs": it.verbs});
+        if let Some(name) = it.name {
+            rule["resourceNames"] = serde_json::json!([name]);
+        }
+        rule
+    };
+    needs.map(rule).collect()
+}
+
 /// A Role with just these permissions, resources with the same verbs together.
 fn role(namespace: &str, needs: &[Need]) -> String {
     let mut verbs: BTreeMap<(&str, Option<&str>, &str), Vec<&str>> = BTreeMap::new();

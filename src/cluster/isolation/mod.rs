@@ -11,7 +11,10 @@ mod objects;
 use std::time::Duration;
 
 use http::Method;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::{
+    api::core::v1::{Namespace, Pod},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     Api, ResourceExt as _,
     api::{DeleteParams, ListParams, PartialObjectMeta},
@@ -26,6 +29,7 @@ use crate::cluster::{
     isolation::{demand::Demand, objects::objects},
     writes::{
         apply::{await_service_account, send},
+        create::create_object,
         delete::by_uid,
     },
 };
@@ -73,7 +77,7 @@ impl PodSecurity {
 pub struct IsolatedNamespace {
     /// Its name.
     pub name: String,
-    uid: String,
+    pub(crate) uid: String,
 }
 
 /// An id for a run: lowercase letters and digits.
@@ -86,8 +90,13 @@ pub fn new_run() -> Result<String, Failure> {
     Ok(word.chars().filter(char::is_ascii_alphanumeric).take(6).collect())
 }
 
+/// The labels of what a run makes.
+pub(crate) fn run_labels(run: &str) -> Vec<(&'static str, &str)> {
+    vec![OURS, (RUN, run)]
+}
+
 /// How the names of a run's namespaces begin.
-fn prefix(run: &str) -> String {
+pub(crate) fn prefix(run: &str) -> String {
     format!("stsgrade-{run}-")
 }
 
@@ -109,7 +118,7 @@ impl IsolatedNamespace {
         let labels = json!({OURS.0: OURS.1, RUN: run, HAND_IN: hand_in, LEVEL: level.name()});
         let body = json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": name, "labels": labels}});
-        let made = post(cluster, "/api/v1/namespaces", "namespaces", &body).await?;
+        let made = create_object(cluster, &body).await?;
         let uid = made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
         let namespace = Self { name, uid: uid.to_owned() };
         let inside = cluster.in_namespace(&namespace.name);
@@ -151,19 +160,6 @@ impl IsolatedNamespace {
     }
 }
 
-async fn post(
-    cluster: &Cluster,
-    path: &str,
-    resource: &str,
-    body: &Value,
-) -> Result<Value, Failure> {
-    let path = format!("{path}?fieldManager=stsgrade");
-    match send(cluster, Method::POST, &path, "application/json", Some(body)).await {
-        Ok((_, made)) => Ok(made),
-        Err(error) => Err(cluster.failure(&error, "create", resource, "")),
-    }
-}
-
 /// Puts into the namespace what bounds it.
 async fn fill(cluster: &Cluster, demand: &Demand) -> Result<(), Failure> {
     let account = async {
@@ -178,9 +174,8 @@ async fn fill(cluster: &Cluster, demand: &Demand) -> Result<(), Failure> {
         }
     };
     let bounds = async {
-        for (path, body) in objects(&cluster.namespace, demand) {
-            let resource = path.rsplit('/').next().unwrap_or_default();
-            post(cluster, &path, resource, &body).await?;
+        for object in objects(&cluster.namespace, demand) {
+            create_object(cluster, &object).await?;
         }
         await_quota(cluster).await
     };
@@ -203,6 +198,15 @@ async fn await_quota(cluster: &Cluster) -> Result<(), Failure> {
     Err(Failure::timed_out(&what, QUOTA.as_secs()))
 }
 
+/// Whether a run made a namespace.
+pub(crate) fn is_of_run(namespace: &ObjectMeta, run: &str) -> bool {
+    let has = |key: &str, value: &str| {
+        namespace.labels.iter().flatten().any(|it| it.0 == key && it.1 == value)
+    };
+    let name = namespace.name.as_deref().unwrap_or_default();
+    has(OURS.0, OURS.1) && has(RUN, run) && name.starts_with(&prefix(run))
+}
+
 /// The namespaces that a run made and that are still there, those on their way out included.
 ///
 /// # Errors
@@ -210,13 +214,7 @@ async fn await_quota(cluster: &Cluster) -> Result<(), Failure> {
 async fn of_run(cluster: &Cluster, run: &str) -> Result<Vec<IsolatedNamespace>, Failure> {
     let selector = format!("{}={},{RUN}={run}", OURS.0, OURS.1);
     let all = namespaces(cluster, &selector).await?;
-    let is_ours = |it: &PartialObjectMeta<Namespace>| {
-        let labels = it.labels();
-        labels.get(OURS.0).is_some_and(|it| it == OURS.1)
-            && labels.get(RUN).is_some_and(|it| it == run)
-            && it.name_any().starts_with(&prefix(run))
-    };
-    let ours = all.into_iter().filter(is_ours);
+    let ours = all.into_iter().filter(|it| is_of_run(&it.metadata, run));
     Ok(ours
         .map(|it| IsolatedNamespace { name: it.name_any(), uid: it.uid().unwrap_or_default() })
         .collect())
@@ -262,6 +260,24 @@ pub async fn delete_all(cluster: &Cluster, run: &str) -> Result<usize, Failure> 
         namespace.delete(cluster).await?;
     }
     Ok(found.len())
+}
+
+/// Deletes the namespaces of these hand-ins that a run made, and does not wait until they are gone.
+///
+/// # Errors
+/// The API server refuses, or cannot be reached.
+pub async fn delete_hand_ins(cluster: &Cluster, run: &str, ids: &[&str]) -> Result<(), Failure> {
+    let selector = format!("{}={},{RUN}={run},{HAND_IN}", OURS.0, OURS.1);
+    let is_asked_for = |it: &PartialObjectMeta<Namespace>| {
+        it.labels().get(HAND_IN).is_some_and(|it| ids.contains(&&**it))
+    };
+    for found in namespaces(cluster, &selector).await?.iter().filter(|it| is_asked_for(it)) {
+        if is_of_run(&found.metadata, run) {
+            let uid = found.uid().unwrap_or_default();
+            IsolatedNamespace { name: found.name_any(), uid }.delete(cluster).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits until every namespace that a run made is gone; the names of those that are still there.

@@ -14,16 +14,15 @@ const SPARE_OBJECTS: u64 = 3;
 /// The name of each of them.
 const NAME: &str = "stsgrade";
 
-/// Path and body of each object, in its namespace.
-pub(super) fn objects(namespace: &str, demand: &Demand) -> Vec<(String, Value)> {
-    let place = |group: &str, plural: &str| format!("/{group}/namespaces/{namespace}/{plural}");
-    let mut objects = vec![
-        (place("api/v1", "resourcequotas"), quota(demand)),
-        (place("apis/networking.k8s.io/v1", "networkpolicies"), network_policy()),
-    ];
+/// Each object, in its namespace.
+pub(super) fn objects(namespace: &str, demand: &Demand) -> Vec<Value> {
+    let mut objects = vec![quota(demand), network_policy()];
     // Limits of a whole pod do not go together with default limits of its containers.
     if !demand.has_pod_limits {
-        objects.push((place("api/v1", "limitranges"), limit_range(demand)));
+        objects.push(limit_range(demand));
+    }
+    for object in &mut objects {
+        object["metadata"]["namespace"] = json!(namespace);
     }
     objects
 }

@@ -1,6 +1,7 @@
 //! Every change that is made to a namespace: applying, scaling, and deleting by UID.
 
 pub mod apply;
+pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod field_owners;
 mod refusal;

@@ -3,36 +3,34 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
-use checks::model::{Fault, PodLife, Timeline, What};
-use tokio::sync::Notify;
+use checks::model::{Fault, PodLife, What};
 
 use crate::{
     batch::{
         engine::{Attempt, BrokenOff, Gauge, SiteSignal, Work},
         handin::{HandIn, Subject},
-        results::{HandInResult, ResultStore},
+        results::HandInResult,
     },
     cluster::{
         Cluster, Failure, Interrupt, Journal,
-        client::{connect::LAB_NAMESPACE, failure_id},
+        client::failure_id,
         grade::{Grade, GradeRequest},
         isolation,
         isolation::{IsolatedNamespace, PodSecurity},
     },
-    commands::{batch::reports, outputs},
+    commands::{
+        batch::keeper::{Keeper, RECORDING},
+        outputs,
+    },
     console::{progress::Progress, sanitize::sanitize},
     recording::{AskedOptions, Header, Writer, signature::Key},
-    report::{Format, Problem, Report, RunResult, Source},
-    rubric::Rubric,
+    report::{Report, Source},
     submission::Submission,
 };
-
-/// The recording of a hand-in, in its folder.
-pub(super) const RECORDING: &str = "recording.jsonl";
 
 /// What all grades of a batch have in common.
 pub(super) struct Grader<'a> {
@@ -40,23 +38,18 @@ pub(super) struct Grader<'a> {
     pub(super) sites: Vec<Cluster>,
     /// The id of the run.
     pub(super) run: String,
-    /// Where the results go.
-    pub(super) folder: PathBuf,
     /// The time for one grade.
     pub(super) budget: Duration,
     pub(super) level: PodSecurity,
     pub(super) probe_image: Option<String>,
     pub(super) statefulset: Option<String>,
-    pub(super) formats: Vec<Format>,
-    pub(super) rubric: Rubric,
-    pub(super) store: RefCell<ResultStore>,
+    /// Where the results go.
+    pub(super) keeper: Keeper<'a>,
     /// By which all grades are told to stop.
     pub(super) interrupt: Interrupt,
     pub(super) progress: &'a Progress,
     /// By hand-in: the namespace in which it is being graded.
     pub(super) namespaces: RefCell<BTreeMap<String, IsolatedNamespace>>,
-    /// A result could not be kept: nothing more is begun.
-    pub(super) broken: Notify,
 }
 
 impl Work for Grader<'_> {
@@ -65,7 +58,7 @@ impl Work for Grader<'_> {
 
     async fn run(&self, site: usize, hand_in: &HandIn, gauge: &Gauge<'_>) -> Attempt<HandInResult> {
         let cluster = &self.sites[site];
-        match &hand_in.subject {
+        let attempt = match &hand_in.subject {
             Subject::Manifests(submission) => {
                 self.isolated(cluster, hand_in, submission, gauge).await
             }
@@ -75,9 +68,11 @@ impl Work for Grader<'_> {
                 inside.end_beside_others();
                 attempt
             }
-            Subject::Unreadable(problem) => Attempt::Done(self.refused(hand_in, problem)),
+            Subject::Unreadable(problem) => Attempt::Done(self.keeper.refused(hand_in, problem)),
             Subject::Held(problem) => Attempt::Done(HandInResult::held(hand_in, problem)),
-        }
+        };
+        self.keeper.compress_recording(hand_in.id.as_str());
+        attempt
     }
 
     async fn broken_off(
@@ -102,13 +97,8 @@ impl Work for Grader<'_> {
         self.failed(hand_in, &failure)
     }
 
-    fn keep(&self, hand_in: &HandIn, result: HandInResult) {
-        self.tell(hand_in, &result);
-        if let Err(error) = self.store.borrow_mut().add(&result) {
-            self.broken.notify_one();
-            self.progress
-                .error(&format!("error: the result of {} cannot be kept: {error}", hand_in.id));
-        }
+    fn keep(&self, _: &HandIn, result: HandInResult) {
+        self.keeper.keep(&result);
     }
 
     async fn answers(&self, site: usize) -> bool {
@@ -117,16 +107,6 @@ impl Work for Grader<'_> {
 }
 
 impl Grader<'_> {
-    /// Waits until a result cannot be kept.
-    pub(super) async fn cannot_keep(&self) {
-        self.broken.notified().await;
-    }
-
-    /// One line for a hand-in that is counted.
-    fn tell(&self, hand_in: &HandIn, result: &HandInResult) {
-        self.progress.say(&format!("{}: {}", sanitize(&hand_in.name), result.in_words()));
-    }
-
     /// Grades manifests in a namespace that is made for them and deleted after it.
     async fn isolated(
         &self,
@@ -171,17 +151,18 @@ impl Grader<'_> {
         let is_isolated = submission.is_some();
         let header =
             Header::now(&cluster.version, &cluster.namespace, self.asked(submission.as_ref()));
-        let writer = match Writer::create(&self.place(hand_in, RECORDING), &header) {
-            Ok(writer) => writer,
-            Err(error) => {
-                self.broken.notify_one();
-                let next = "Make room where `-o` is, and run it again.";
-                return self.failed(
-                    hand_in,
-                    &Failure::new("recording_file", sanitize(&error.to_string()), next),
-                );
-            }
-        };
+        let writer =
+            match Writer::create(&self.keeper.place(hand_in.id.as_str(), RECORDING), &header) {
+                Ok(writer) => writer,
+                Err(error) => {
+                    self.keeper.breaks();
+                    let next = "Make room where `-o` is, and run it again.";
+                    return self.failed(
+                        hand_in,
+                        &Failure::new("recording_file", sanitize(&error.to_string()), next),
+                    );
+                }
+            };
         let journal = Journal::start(writer);
         let request = GradeRequest {
             statefulset: self.statefulset.clone(),
@@ -202,7 +183,7 @@ impl Grader<'_> {
                 Attempt::Stopped
             }
             Err(failure) if failure.is_in_the_manifest() => {
-                Attempt::Done(self.refused(hand_in, &outputs::problem(&failure)))
+                Attempt::Done(self.keeper.refused(hand_in, &outputs::problem(&failure)))
             }
             Err(failure) => self.failed(hand_in, &failure),
             Ok(grade) => {
@@ -238,27 +219,11 @@ impl Grader<'_> {
         journal.flush();
         let source = Source::of(header, journal.digest());
         journal.judged(|timeline| {
-            let report = Report::of(&source, timeline).scored(&self.rubric);
-            let result = self.reported(hand_in, &report, timeline);
+            let report = Report::of(&source, timeline).scored(&self.keeper.rubric);
+            let result = self.keeper.reported(hand_in, &report, timeline);
             let is_trouble = report.causes.iter().any(|it| it.fault == Some(Fault::Cluster));
             if is_trouble { Attempt::Undecided(result) } else { Attempt::Done(result) }
         })
-    }
-
-    /// Graded 0, with the cause.
-    fn refused(&self, hand_in: &HandIn, problem: &Problem) -> HandInResult {
-        let source = Source { namespace: LAB_NAMESPACE.to_owned(), ..Source::default() };
-        let report = Report::refused(problem, &source).scored(&self.rubric);
-        self.reported(hand_in, &report, &Timeline::default())
-    }
-
-    /// Writes the report in all formats.
-    fn reported(&self, hand_in: &HandIn, report: &Report, timeline: &Timeline) -> HandInResult {
-        let result = RunResult::Judged { report, timeline };
-        for trouble in reports::write_all(&self.place(hand_in, ""), &self.formats, &result) {
-            self.progress.error(&format!("warning: {trouble}"));
-        }
-        HandInResult::graded(hand_in, report)
     }
 
     /// For a person to look at.
@@ -295,10 +260,6 @@ impl Grader<'_> {
             timeout_seconds: Some(self.budget.as_secs()),
             ..AskedOptions::default()
         }
-    }
-
-    fn place(&self, hand_in: &HandIn, file: &str) -> PathBuf {
-        self.folder.join(hand_in.id.as_str()).join(file)
     }
 }
 

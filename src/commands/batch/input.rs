@@ -11,10 +11,7 @@ use crate::{
     cli,
     cli::Again,
     cluster::{Cluster, Failure, isolation},
-    commands::{
-        batch::{gradebooks, unkept},
-        show,
-    },
+    commands::{batch::gradebooks, show},
     console::{
         sanitize::sanitize,
         terminal::{Colour, TermStyle},
@@ -133,9 +130,4 @@ fn is_again(again: Option<Again>, known: &HandInResult) -> bool {
         Some(Again::Undecided) => !known.is_decided(),
         Some(Again::Failed) => known.points + known.undecided < known.possible,
     }
-}
-
-/// Says why results cannot be kept.
-pub(super) fn store(folder: &std::path::Path) -> Result<ResultStore, Failure> {
-    ResultStore::open(folder).map_err(|error| unkept(&error))
 }

@@ -11,7 +11,13 @@ use crate::{
     cli,
     cluster::{Failure, client::failure_id::UNREADABLE_MANIFEST},
     commands::{
-        batch::{gradebooks, grader::RECORDING, reports, run_record::RunFolder, unkept},
+        batch::{
+            gradebooks,
+            keeper::{RECORDING, compressed},
+            reports,
+            run_record::RunFolder,
+            unkept,
+        },
         fail, judge, rubric, show, tell,
     },
     console::sanitize::sanitize,
@@ -147,11 +153,12 @@ fn unrecorded(result: &HandInResult, rubric: &Rubric) -> Judged {
     Judged::Again(Box::new(HandInResult { causes, ..result.clone().with_report(&report) }))
 }
 
-/// The recording of a hand-in, compressed or not.
+/// The recording of a hand-in: the compressed one is that of its result. A run that was killed may
+/// have left a later one that is not whole.
 fn recording(folder: &Path) -> Option<PathBuf> {
     let plain = folder.join(RECORDING);
-    let compressed = folder.join(format!("{RECORDING}.gz"));
-    [plain, compressed].into_iter().find(|it| it.is_file())
+    let compressed = compressed(&plain);
+    [compressed, plain].into_iter().find(|it| it.is_file())
 }
 
 /// Whose points changed, and why.

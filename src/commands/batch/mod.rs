@@ -3,27 +3,28 @@
 
 mod gradebooks;
 mod grader;
+mod in_cluster;
 mod input;
 mod judge;
+mod keeper;
 mod reports;
 mod run_record;
 mod show;
+mod work;
 
 use std::{cell::RefCell, collections::BTreeMap, path::Path, time::Duration};
-
-use tokio::sync::Notify;
 
 use crate::{
     batch::{
         engine,
-        engine::{Limits, Task},
+        engine::{Limits, Task, Work},
         handin::HandIn,
-        results::HandInResult,
+        results::{HandInResult, ResultStore},
     },
     cli,
     cluster::{Cluster, Failure, Interrupt, Signal, isolation, isolation::PodSecurity},
     commands::{
-        batch::{grader::Grader, run_record::RunFolder, show::Show},
+        batch::{grader::Grader, keeper::Keeper, run_record::RunFolder, show::Show},
         fail, rubric,
         session::{Early, block_on, connect, listen, stopped},
     },
@@ -37,10 +38,13 @@ use crate::{
 const AROUND: Duration = Duration::from_secs(180);
 /// How long no cluster may answer before the run ends with what it has.
 const GIVE_UP: Duration = Duration::from_secs(600);
+const AGAIN: &str = "Run the same command again: it goes on where this one stopped.";
 
 pub(super) fn run(args: &cli::Batch) -> Exit {
-    if let Some(cli::BatchCommand::Judge(args)) = &args.command {
-        return judge::run(args);
+    match &args.command {
+        Some(cli::BatchCommand::Judge(args)) => return judge::run(args),
+        Some(cli::BatchCommand::Work(args)) => return work::run(args),
+        None => {}
     }
     let rubric = match args.rubric.as_deref().map(rubric::read).transpose() {
         Ok(rubric) => rubric.unwrap_or_default(),
@@ -56,7 +60,12 @@ pub(super) fn run(args: &cli::Batch) -> Exit {
     }
     let progress = Progress::to_stderr(args.quiet);
     block_on(async {
-        match batch(args, rubric, &progress).await {
+        let done = match (args.print, args.in_cluster) {
+            (true, _) => in_cluster::print(args).await,
+            (_, true) => in_cluster::batch(args, rubric, &progress).await,
+            _ => batch(args, rubric, &progress).await,
+        };
+        match done {
             Ok(exit) => exit,
             Err(early) => early.exit(),
         }
@@ -77,7 +86,7 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
         };
         return Ok(input::list(&input::read(args, &sites).await?));
     }
-    let folder = RunFolder::open(output(args))?;
+    let (folder, store) = open(args)?;
     let sites = sites(args, &interrupt, progress).await?;
     let (found, _) = delete_leftovers(&sites, &folder.record.run, progress).await;
     if found > 0 {
@@ -89,9 +98,9 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
     }
     let class = input::read(args, &sites).await?;
     class.notes.iter().for_each(|note| progress.say(&format!("note: {note}")));
-    let (hand_ins, missing) = (class.hand_ins, class.missing);
-    let store = input::store(&folder.path)?;
-    let (all, tasks) = (hand_ins.len(), input::tasks(args, hand_ins, &store, &sites)?);
+    let keeper = Keeper::new(&folder.path, store, formats(args), rubric, progress);
+    let all = class.hand_ins.len();
+    let tasks = keeper.tasks(args, class.hand_ins, &sites)?;
     let before = all - tasks.len();
     if before > 0 {
         progress.say(&format!("{before} of {all} are graded already, or not asked for"));
@@ -99,49 +108,57 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
     let grader = Grader {
         sites,
         run: folder.record.run.clone(),
-        folder: folder.path.clone(),
         budget: args.timeout,
         level: args.pod_security.into(),
         probe_image: args.probe_image.clone(),
         statefulset: args.statefulset.clone(),
-        formats: formats(args),
-        rubric,
-        store: RefCell::new(store),
+        keeper,
         interrupt: Interrupt::never(),
         progress,
         namespaces: RefCell::new(BTreeMap::new()),
-        broken: Notify::new(),
     };
-    let left = work_off(args, &grader, tasks, before, &interrupt, progress).await;
+    let show = Show::new(progress, before);
+    let left = work_off(args.jobs, &grader, &grader, tasks, &interrupt, &show).await;
     progress.clear();
     let exit = end(args, &grader, left, &interrupt, progress).await?;
-    let results: Vec<HandInResult> = grader.store.borrow().results().cloned().collect();
-    gradebooks::write(&grader.folder, &args.book, &results, &missing)?;
-    progress.say(&format!(
-        "results: {}",
-        sanitize(&grader.folder.join("index.html").display().to_string())
-    ));
+    gradebooks::write(&folder.path, &args.book, &grader.keeper.results(), &class.missing)?;
+    say_where(&folder.path, progress);
     Ok(exit)
+}
+
+/// The folder of results, and those in it.
+fn open(args: &cli::Batch) -> Result<(RunFolder, ResultStore), Failure> {
+    let folder = RunFolder::open(output(args))?;
+    let store = ResultStore::open(&folder.path).map_err(|error| unkept(&error))?;
+    Ok((folder, store))
+}
+
+/// Says where everything is.
+fn say_where(folder: &Path, progress: &Progress) {
+    let index = folder.join("index.html");
+    progress.say(&format!("results: {}", sanitize(&index.display().to_string())));
 }
 
 /// Grades all, until nothing is left or somebody stops it; how many got no result, or `None` if it
 /// was stopped at once.
-async fn work_off(
-    args: &cli::Batch,
+///
+/// `work` is the grader, or one around it.
+async fn work_off<W: Work<Item = HandIn, Output = HandInResult>>(
+    jobs: usize,
+    work: &W,
     grader: &Grader<'_>,
     tasks: Vec<Task<HandIn>>,
-    before: usize,
     interrupt: &Interrupt,
-    progress: &Progress,
+    show: &Show<'_>,
 ) -> Option<usize> {
-    let limits = Limits { jobs: args.jobs, budget: args.timeout + AROUND, give_up: GIVE_UP };
-    let show = Show::new(progress, before);
+    let progress = grader.progress;
+    let limits = Limits { jobs, budget: grader.budget + AROUND, give_up: GIVE_UP };
     let stop = async {
         tokio::select! {
             () = interrupt.first() => progress.say(
                 "interrupted: what runs is finished (once more: it is broken off)",
             ),
-            () = grader.cannot_keep() => (),
+            () = grader.keeper.cannot_keep() => (),
         }
     };
     let break_off = async {
@@ -153,7 +170,7 @@ async fn work_off(
     let update = |status: &engine::Status| show.update(status);
     let sites = grader.sites.len();
     tokio::select! {
-        left = engine::run(grader, tasks, sites, &limits, stop, &update) => Some(left),
+        left = engine::run(work, tasks, sites, &limits, stop, &update) => Some(left),
         never = show.tick() => match never {},
         () = break_off => None,
     }
@@ -168,26 +185,36 @@ async fn end(
     progress: &Progress,
 ) -> Result<Exit, Early> {
     let folder = sanitize(&output(args).display().to_string());
-    let again = "Run the same command again: it goes on where this one stopped.";
     let Some(left) = left else {
         progress.error("error: stopped at once; namespaces of the run may be left");
-        progress.error(&format!("next:  {again} Or: stsgrade batch --clean -o {folder}"));
+        progress.error(&format!("next:  {AGAIN} Or: stsgrade batch --clean -o {folder}"));
         return Ok(Exit::NotRestored);
     };
     let whole = remove_leftovers(&grader.sites, &grader.run, progress).await;
-    grader.store.borrow_mut().tidy().map_err(|error| unkept(&error))?;
-    if let Some(signal) = interrupt.asked() {
-        progress.say(&format!("{left} hand-ins are not graded. {again}"));
+    Ok(end_of(&grader.keeper, left, whole, interrupt.asked(), progress)?)
+}
+
+/// Says what came of it all, once everything is removed, or is not (`whole`).
+fn end_of(
+    keeper: &Keeper<'_>,
+    left: usize,
+    whole: bool,
+    stopped_by: Option<Signal>,
+    progress: &Progress,
+) -> Result<Exit, Failure> {
+    keeper.tidy().map_err(|error| unkept(&error))?;
+    if let Some(signal) = stopped_by {
+        progress.say(&format!("{left} hand-ins are not graded. {AGAIN}"));
         return Ok(if whole { stopped(signal) } else { Exit::NotRestored });
     }
     if left > 0 {
         progress.error(&format!("error: {left} hand-ins are not graded"));
-        progress.error(&format!("next:  {again}"));
+        progress.error(&format!("next:  {AGAIN}"));
         return Ok(Exit::CouldNot);
     }
     Ok(if !whole {
         Exit::NotRestored
-    } else if grader.store.borrow().results().all(HandInResult::is_decided) {
+    } else if keeper.results().iter().all(HandInResult::is_decided) {
         Exit::Good
     } else {
         Exit::Undecided

@@ -1,0 +1,263 @@
+//! A batch that the cluster itself runs: an Indexed Job in a namespace of the run's own, in which
+//! its workers find what to grade, and leave what came of it.
+//!
+//! The coordinator sends the shares, collects the results, and removes the namespace. It may go
+//! away meanwhile: everything stands in the cluster until another one collects it.
+
+pub mod objects;
+mod parcels;
+
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{Event, Namespace, Pod},
+};
+use kube::{Api, ResourceExt as _, api::ListParams};
+use serde_json::{Value, json};
+
+pub use crate::cluster::workers::{
+    objects::WorkerOptions,
+    parcels::{Parcel, ParcelKind},
+};
+use crate::{
+    cluster::{
+        Cluster, Failure,
+        client::lease_term::LEASE,
+        isolation::{IsolatedNamespace, is_of_run},
+        workers::parcels::Parcels,
+        writes::create::create_object,
+    },
+    console::sanitize::sanitize,
+    recording::signature::KEY_VARIABLE,
+};
+
+/// The cluster's side of a batch.
+pub struct Workers {
+    /// In the run's own namespace.
+    cluster: Cluster,
+    run: String,
+}
+
+/// How far the Job is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobState {
+    /// How many workers run.
+    pub running: usize,
+    /// How many are done.
+    pub succeeded: usize,
+    /// Whether no worker starts any more.
+    pub has_ended: bool,
+    /// Whether it waits to be let go.
+    pub is_suspended: bool,
+    /// Why workers do not start, or failed; safe to show.
+    pub troubles: Vec<String>,
+}
+
+impl Workers {
+    /// Those of a run.
+    #[must_use]
+    pub fn of(cluster: &Cluster, run: &str) -> Self {
+        let cluster = cluster.in_namespace(&objects::namespace_name(run));
+        Self { cluster, run: run.to_owned() }
+    }
+
+    /// The name of the namespace in which they are.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.cluster.namespace
+    }
+
+    /// Whether the run's own namespace and its Job stand.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub async fn stand(&self) -> Result<bool, Failure> {
+        let namespaces: Api<Namespace> = Api::all(self.cluster.client.clone());
+        let name = &self.cluster.namespace;
+        let found = namespaces
+            .get_metadata_opt(name)
+            .await
+            .map_err(|error| self.cluster.failure(&error, "get", "namespaces", name))?;
+        let is_ours = found.is_some_and(|it| {
+            it.metadata.deletion_timestamp.is_none() && is_of_run(&it.metadata, &self.run)
+        });
+        Ok(is_ours && self.job().await?.is_some())
+    }
+
+    /// Makes the namespace with all that is in it, the Job last.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached. What was made is removed.
+    pub async fn create(&self, options: &WorkerOptions, shares: &[Vec<u8>]) -> Result<(), Failure> {
+        let made = create_object(&self.cluster, &objects::namespace(&self.run)).await?;
+        let uid = made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
+        let filled = self.fill(options, shares, uid).await;
+        let Err(failure) = filled else { return Ok(()) };
+        let namespace =
+            IsolatedNamespace { name: self.namespace().to_owned(), uid: uid.to_owned() };
+        Err(match namespace.delete(&self.cluster).await {
+            Ok(()) => failure,
+            Err(left) => failure.because(format!("left: {left}")),
+        })
+    }
+
+    async fn fill(
+        &self,
+        options: &WorkerOptions,
+        shares: &[Vec<u8>],
+        uid: &str,
+    ) -> Result<(), Failure> {
+        for object in objects::access(&self.run, Some(uid)) {
+            create_object(&self.cluster, &object).await?;
+        }
+        for (index, share) in shares.iter().enumerate() {
+            self.parcels().send(ParcelKind::Share, &index.to_string(), share).await?;
+        }
+        if let Some(key) = std::env::var(KEY_VARIABLE).ok().filter(|it| !it.is_empty()) {
+            let secret = json!({"apiVersion": "v1", "kind": "Secret",
+                "metadata": {"name": objects::KEY_SECRET, "namespace": self.namespace()},
+                "stringData": {"key": key}});
+            create_object(&self.cluster, &secret).await?;
+        }
+        create_object(&self.cluster, &objects::job(&self.run, options)).await?;
+        Ok(())
+    }
+
+    fn parcels(&self) -> Parcels<'_> {
+        Parcels::of(&self.cluster)
+    }
+
+    /// The bytes of one worker's share.
+    ///
+    /// # Errors
+    /// There is none, or the API server refuses, or cannot be reached.
+    pub async fn share(&self, index: usize) -> Result<Vec<u8>, Failure> {
+        self.parcels().read(ParcelKind::Share, &index.to_string()).await?.ok_or_else(|| {
+            Failure::new(
+                "batch_share",
+                format!("there is no share {index} in namespace {}", self.namespace()),
+                "Only a Job that `stsgrade batch --in-cluster` made runs this command.",
+            )
+        })
+    }
+
+    /// Leaves what came of a hand-in, unless that was done before.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub async fn send(&self, id: &str, parcel: &[u8]) -> Result<(), Failure> {
+        self.parcels().send(ParcelKind::Result, id, parcel).await
+    }
+
+    /// What workers have left.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub async fn results(&self) -> Result<Vec<Parcel>, Failure> {
+        self.parcels().list(ParcelKind::Result).await
+    }
+
+    /// What came of a hand-in; `None` where it was received already.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub async fn result(&self, id: &str) -> Result<Option<Vec<u8>>, Failure> {
+        self.parcels().read(ParcelKind::Result, id).await
+    }
+
+    /// Marks a result as received: it is on disk.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub async fn received(&self, id: &str) -> Result<(), Failure> {
+        self.parcels().received(ParcelKind::Result, id).await
+    }
+
+    async fn job(&self) -> Result<Option<Job>, Failure> {
+        let jobs: Api<Job> = Api::namespaced(self.cluster.client.clone(), self.namespace());
+        let job = jobs.get_opt(LEASE).await;
+        job.map_err(|error| self.cluster.failure(&error, "get", "jobs.batch", LEASE))
+    }
+
+    /// How far the Job is. One that is gone has ended.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub async fn state(&self) -> Result<JobState, Failure> {
+        let Some(job) = self.job().await? else {
+            return Ok(JobState { has_ended: true, ..JobState::default() });
+        };
+        let status = job.status.unwrap_or_default();
+        let count = |it: Option<i32>| usize::try_from(it.unwrap_or_default()).unwrap_or_default();
+        let ended: Vec<_> = status.conditions.iter().flatten().collect();
+        let has_ended = ended
+            .iter()
+            .any(|it| it.status == "True" && matches!(&*it.type_, "Complete" | "Failed"));
+        let mut state = JobState {
+            running: count(status.active),
+            succeeded: count(status.succeeded),
+            has_ended,
+            is_suspended: job.spec.and_then(|it| it.suspend).unwrap_or_default(),
+            troubles: vec![],
+        };
+        state.troubles = self.troubles().await?;
+        Ok(state)
+    }
+
+    /// Why workers do not start, or failed, each once.
+    async fn troubles(&self) -> Result<Vec<String>, Failure> {
+        let pods: Api<Pod> = Api::namespaced(self.cluster.client.clone(), self.namespace());
+        let pods = pods.list(&ListParams::default()).await;
+        let pods = pods.map_err(|error| self.cluster.failure(&error, "list", "pods", ""))?;
+        let mut troubles: Vec<String> = pods.iter().filter_map(trouble_of).collect();
+        let events: Api<Event> = Api::namespaced(self.cluster.client.clone(), self.namespace());
+        let of_job = "involvedObject.kind=Job,reason=FailedCreate";
+        let events = events.list(&ListParams::default().fields(of_job)).await;
+        // Whoever may not list Events is told less.
+        troubles.extend(events.into_iter().flatten().filter_map(|it| it.message));
+        troubles.iter_mut().for_each(|it| *it = sanitize(it));
+        troubles.sort();
+        troubles.dedup();
+        Ok(troubles)
+    }
+
+    /// Deletes the namespace with all that belongs to it; does not wait until it is gone.
+    ///
+    /// # Errors
+    /// The API server refuses, or cannot be reached.
+    pub async fn delete(&self) -> Result<(), Failure> {
+        let namespaces: Api<Namespace> = Api::all(self.cluster.client.clone());
+        let name = &self.cluster.namespace;
+        let found = namespaces
+            .get_metadata_opt(name)
+            .await
+            .map_err(|error| self.cluster.failure(&error, "get", "namespaces", name))?;
+        let Some(found) = found.filter(|it| is_of_run(&it.metadata, &self.run)) else {
+            return Ok(());
+        };
+        let uid = found.uid().unwrap_or_default();
+        IsolatedNamespace { name: name.clone(), uid }.delete(&self.cluster).await
+    }
+}
+
+/// Why a worker does not run, or how it failed.
+fn trouble_of(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let unscheduled = status.conditions.iter().flatten().find(|it| {
+        it.type_ == "PodScheduled"
+            && it.status == "False"
+            && it.reason.as_deref() != Some("SchedulingGated")
+    });
+    if let Some(message) = unscheduled.and_then(|it| it.message.clone()) {
+        return Some(format!("a worker finds no node: {message}"));
+    }
+    let state = status.container_statuses.iter().flatten().find_map(|it| it.state.as_ref())?;
+    if let Some(ended) = state.terminated.as_ref().filter(|it| it.exit_code != 0) {
+        let name = pod.name_any();
+        let reason = ended.reason.as_deref().unwrap_or("Error");
+        return Some(format!("worker {name} ended with {} ({reason})", ended.exit_code));
+    }
+    let waiting = state.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref().filter(|it| *it != "ContainerCreating")?;
+    let message = waiting.message.as_deref().unwrap_or_default();
+    Some(format!("a worker does not start: {reason}: {message}"))
+}

@@ -1,0 +1,128 @@
+//! The objects by which a cluster runs a batch itself: pure.
+//!
+//! All lie in a namespace of the run's own, or belong to it, so that the cluster removes them with
+//! it.
+
+use serde_json::{Value, json};
+
+use crate::{
+    cluster::{
+        client::lease_term::LEASE,
+        grade::{in_cluster::restricted_pod, preflight::full_rules},
+        isolation::{prefix, run_labels},
+    },
+    recording::signature::KEY_VARIABLE,
+};
+
+/// The Secret that holds the key by which recordings are signed, and its field.
+pub(super) const KEY_SECRET: &str = "recording-key";
+/// How often the work of one worker is begun again when it fails.
+const MOST_FAILURES: u32 = 3;
+
+/// What the Job looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerOptions {
+    /// The image of stsgrade, as the cluster's nodes pull it.
+    pub image: String,
+    /// How many workers there are.
+    pub workers: usize,
+    /// The LocalQueue of Kueue that decides when they start.
+    pub queue: Option<String>,
+}
+
+/// The name of a run's own namespace.
+pub(super) fn namespace_name(run: &str) -> String {
+    format!("{}workers", prefix(run))
+}
+
+/// The run's own namespace.
+pub(super) fn namespace(run: &str) -> Value {
+    let mut labels = run_labels(run);
+    labels.push(("pod-security.kubernetes.io/enforce", "restricted"));
+    let labels: serde_json::Map<String, Value> =
+        labels.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
+    json!({"apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": namespace_name(run), "labels": labels}})
+}
+
+/// What a worker may do beside grading: making a namespace for a hand-in, with what bounds it.
+fn isolation_rules() -> [Value; 5] {
+    let rule = |group: &str, resource: &str, verbs: &[&str]| json!({"apiGroups": [group], "resources": [resource], "verbs": verbs});
+    [
+        rule("", "namespaces", &["get", "list", "create", "delete"]),
+        rule("", "resourcequotas", &["get", "create"]),
+        rule("", "limitranges", &["create"]),
+        rule("", "pods", &["deletecollection"]),
+        rule("networking.k8s.io", "networkpolicies", &["create"]),
+    ]
+}
+
+/// Who the workers are, and what they may do. `uid` is that of the run's own namespace, with which
+/// the objects go that lie in none.
+pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
+    let namespace = namespace_name(run);
+    let mut everywhere = json!({"name": namespace});
+    if let Some(uid) = uid {
+        everywhere["ownerReferences"] =
+            json!([{"apiVersion": "v1", "kind": "Namespace", "name": namespace, "uid": uid}]);
+    }
+    let here = json!({"name": LEASE, "namespace": namespace});
+    let subjects = json!([{"kind": "ServiceAccount", "name": LEASE, "namespace": namespace}]);
+    let rbac = "rbac.authorization.k8s.io";
+    let version = format!("{rbac}/v1");
+    let secrets = json!([{"apiGroups": [""], "resources": ["secrets"],
+        "verbs": ["get", "list", "create"]}]);
+    let mut rules = full_rules();
+    rules.extend(isolation_rules());
+    vec![
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": here}),
+        json!({"apiVersion": version, "kind": "ClusterRole", "metadata": everywhere,
+            "rules": rules}),
+        json!({"apiVersion": version, "kind": "ClusterRoleBinding", "metadata": everywhere,
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": namespace},
+            "subjects": subjects}),
+        json!({"apiVersion": version, "kind": "Role", "metadata": here, "rules": secrets}),
+        json!({"apiVersion": version, "kind": "RoleBinding", "metadata": here,
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": LEASE}, "subjects": subjects}),
+    ]
+}
+
+/// The Job, each index of which grades one share.
+pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
+    let run_arg = format!("--run={run}");
+    let args = ["batch", "work", &run_arg, "--share=$(JOB_COMPLETION_INDEX)"];
+    let mut pod = restricted_pod(&options.image, &args);
+    pod["containers"][0]["env"].as_array_mut().into_iter().for_each(|env| {
+        env.push(json!({"name": KEY_VARIABLE, "valueFrom": {"secretKeyRef":
+            {"name": KEY_SECRET, "key": "key", "optional": true}}}));
+    });
+    let mut metadata = json!({"name": LEASE, "namespace": namespace_name(run)});
+    if let Some(queue) = &options.queue {
+        metadata["labels"] = json!({"kueue.x-k8s.io/queue-name": queue});
+    }
+    // A worker that its node had to give up did not fail.
+    let policy = json!({"rules": [
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]});
+    json!({"apiVersion": "batch/v1", "kind": "Job",
+        "metadata": metadata,
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": options.workers,
+            "parallelism": options.workers,
+            "backoffLimitPerIndex": MOST_FAILURES,
+            "podFailurePolicy": policy,
+            // Kueue lets it go.
+            "suspend": options.queue.is_some(),
+            "template": {"spec": pod}}})
+}
+
+/// All objects but the shares, ready for `kubectl apply -f -`.
+#[must_use]
+pub fn yaml(run: &str, options: &WorkerOptions) -> String {
+    let mut all = vec![namespace(run)];
+    all.extend(access(run, None));
+    all.push(job(run, options));
+    let pages: Vec<String> =
+        all.iter().map(|it| serde_saphyr::to_string(it).unwrap_or_default()).collect();
+    pages.join("---\n")
+}

@@ -1,0 +1,299 @@
+//! `stsgrade batch --in-cluster`: the cluster works off the batch, and this command sends the
+//! hand-ins and collects what came of them.
+
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    batch::{
+        handin::{HandIn, Subject},
+        results::HandInResult,
+        share::{self, Share},
+    },
+    cli,
+    cluster::{
+        Failure, Interrupt, isolation,
+        workers::{JobState, WorkerOptions, Workers, objects},
+    },
+    commands::{
+        batch::{
+            GIVE_UP, end_of, gradebooks, input, keeper::Keeper, open, output, remove_leftovers,
+            say_where, sites,
+        },
+        rubric,
+        session::{Early, listen, stopped},
+        show,
+    },
+    console::{progress::Progress, sanitize::sanitize},
+    exit::Exit,
+    report::Problem,
+    rubric::Rubric,
+};
+
+/// Between two looks at the cluster.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How long no worker may start, where nothing else decides when it does.
+const START: Duration = Duration::from_secs(300);
+/// So many hand-ins get a worker of their own, unless `--workers` says otherwise.
+const HAND_INS_PER_WORKER: usize = 50;
+
+/// Prints what would be created, the shares left out: they hold the students' work.
+pub(super) async fn print(args: &cli::Batch) -> Result<Exit, Early> {
+    let count = match &args.hand_ins {
+        Some(_) => input::read(args, &[]).await?.hand_ins.len(),
+        None => 1,
+    };
+    let page = objects::yaml(&isolation::new_run()?, &options(args, count));
+    Ok(show(page.as_bytes()))
+}
+
+fn options(args: &cli::Batch, hand_ins: usize) -> WorkerOptions {
+    let workers = args.workers.unwrap_or_else(|| hand_ins.div_ceil(HAND_INS_PER_WORKER));
+    WorkerOptions {
+        image: args.image.clone().unwrap_or_default(),
+        workers: workers.clamp(1, hand_ins.max(1)),
+        queue: args.queue.clone(),
+    }
+}
+
+pub(super) async fn batch(
+    args: &cli::Batch,
+    rubric: Rubric,
+    progress: &Progress,
+) -> Result<Exit, Early> {
+    let interrupt = listen()?;
+    let (folder, store) = open(args)?;
+    let sites = sites(args, &interrupt, progress).await?;
+    let [cluster] = sites.as_slice() else {
+        return Err(Early::Failed(Failure::new(
+            "usage",
+            "`--in-cluster` works on one cluster",
+            "Name one `--context`.",
+        )));
+    };
+    let workers = Workers::of(cluster, &folder.record.run);
+    let keeper = Keeper::new(&folder.path, store, super::formats(args), rubric, progress);
+    let coordinator = Coordinator { args, workers, keeper, progress, told: RefCell::default() };
+    if coordinator.workers.stand().await? {
+        progress.say("the Job of this run stands already: its results are collected");
+        if let Some(exit) = coordinator.collect(None, &interrupt).await? {
+            return Ok(exit);
+        }
+    }
+    // Those of workers that died are left, and the namespace of a Job that has ended.
+    remove_leftovers(&sites, &folder.record.run, progress).await;
+    let class = input::read(args, &sites).await?;
+    class.notes.iter().for_each(|note| progress.say(&format!("note: {note}")));
+    let all = class.hand_ins.len();
+    let tasks = coordinator.keeper.tasks(args, class.hand_ins, &sites)?;
+    if tasks.len() < all {
+        let before = all - tasks.len();
+        progress.say(&format!("{before} of {all} are graded already, or not asked for"));
+    }
+    let hand_ins = coordinator.keep_what_no_worker_grades(tasks.into_iter().map(|it| it.item));
+    let mut left = 0;
+    if !hand_ins.is_empty() {
+        left = hand_ins.len();
+        coordinator.start(hand_ins).await?;
+        if let Some(exit) = coordinator.collect(Some(left), &interrupt).await? {
+            return Ok(exit);
+        }
+        left = left.saturating_sub(coordinator.told.borrow().received);
+    }
+    let whole = remove_leftovers(&sites, &folder.record.run, progress).await;
+    let exit = end_of(&coordinator.keeper, left, whole, None, progress)?;
+    let results = coordinator.keeper.results();
+    gradebooks::write(&folder.path, &args.book, &results, &class.missing)?;
+    say_where(&folder.path, progress);
+    Ok(exit)
+}
+
+/// What a person was told, and what was received since the Job began.
+#[derive(Default)]
+struct Told {
+    received: usize,
+    troubles: Vec<String>,
+}
+
+/// The instructor's side of a batch in the cluster.
+struct Coordinator<'a> {
+    args: &'a cli::Batch,
+    workers: Workers,
+    keeper: Keeper<'a>,
+    progress: &'a Progress,
+    told: RefCell<Told>,
+}
+
+impl Coordinator<'_> {
+    /// Keeps the results of what needs no cluster; the others.
+    fn keep_what_no_worker_grades(&self, hand_ins: impl Iterator<Item = HandIn>) -> Vec<HandIn> {
+        let mut left = vec![];
+        for hand_in in hand_ins {
+            let held = |problem: &Problem| HandInResult::held(&hand_in, problem);
+            let result = match &hand_in.subject {
+                Subject::Unreadable(problem) => self.keeper.refused(&hand_in, problem),
+                Subject::Held(problem) => held(problem),
+                Subject::Manifests(submission) => match isolation::not_allowed(submission) {
+                    Some(found) => {
+                        let refusal = isolation::refusal(found);
+                        held(&crate::commands::outputs::problem(&refusal))
+                    }
+                    None => {
+                        left.push(hand_in);
+                        continue;
+                    }
+                },
+                Subject::Namespace { .. } => {
+                    left.push(hand_in);
+                    continue;
+                }
+            };
+            self.keeper.keep(&result);
+        }
+        left
+    }
+
+    /// Sends the hand-ins, and starts the Job.
+    async fn start(&self, hand_ins: Vec<HandIn>) -> Result<(), Failure> {
+        let args = self.args;
+        let all = hand_ins.len();
+        let options = options(args, all);
+        let share = Share {
+            hand_ins,
+            jobs: args.jobs,
+            budget_seconds: args.timeout.as_secs(),
+            restricted: args.pod_security == cli::Level::Restricted,
+            probe_image: args.probe_image.clone(),
+            statefulset: args.statefulset.clone(),
+            formats: super::formats(args),
+            rubric: args.rubric.as_deref().map(rubric::text).transpose()?,
+        };
+        let encoded: Result<Vec<_>, _> =
+            share.split(options.workers).iter().map(Share::encode).collect();
+        let shares = encoded.map_err(|error| {
+            Failure::new("batch_share", error.to_string(), "Report this as a bug.")
+        })?;
+        self.workers.create(&options, &shares).await?;
+        self.progress.say(&format!(
+            "namespace {}: {} workers grade {all} hand-ins",
+            self.workers.namespace(),
+            options.workers
+        ));
+        Ok(())
+    }
+
+    /// Collects results until the Job has ended; how this command ends, where somebody stopped it
+    /// before.
+    async fn collect(
+        &self,
+        all: Option<usize>,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Exit>, Failure> {
+        let began = Instant::now();
+        let (mut answered, mut has_started) = (Instant::now(), false);
+        loop {
+            let looked = tokio::select! {
+                looked = self.look() => looked,
+                () = interrupt.first() => return Ok(Some(self.leave(interrupt))),
+                () = self.keeper.cannot_keep() => return Ok(Some(Exit::CouldNot)),
+            };
+            match looked {
+                Ok((state, waiting)) => {
+                    answered = Instant::now();
+                    has_started |= state.succeeded > 0 || self.told.borrow().received > 0;
+                    has_started |= state.running > 0 && state.troubles.is_empty();
+                    self.tell(&state, all);
+                    if state.has_ended && waiting == 0 {
+                        self.progress.clear();
+                        return Ok(None);
+                    }
+                    if !has_started && !state.is_suspended && began.elapsed() > START {
+                        return Err(self.never_started(&state));
+                    }
+                }
+                // Whoever reads nothing for long cannot tell whether anything goes on.
+                Err(failure) if failure.may_pass() && answered.elapsed() < GIVE_UP => {
+                    self.progress.status(&format!("{failure}; asked again"));
+                }
+                Err(failure) => return Err(failure),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => (),
+                () = interrupt.first() => return Ok(Some(self.leave(interrupt))),
+            }
+        }
+    }
+
+    /// Collects what there is; how far the Job is, and how many results could not be collected yet.
+    ///
+    /// The state is asked for first: after a Job that has ended nothing comes any more.
+    async fn look(&self) -> Result<(JobState, usize), Failure> {
+        let state = self.workers.state().await?;
+        let mut waiting = 0;
+        for parcel in self.workers.results().await? {
+            if !parcel.is_received && !self.receive(&parcel.key).await? {
+                waiting += 1;
+            }
+        }
+        Ok((state, waiting))
+    }
+
+    /// Collects one result; whether it is on disk now.
+    async fn receive(&self, id: &str) -> Result<bool, Failure> {
+        let Some(bytes) = self.workers.result(id).await? else { return Ok(true) };
+        let folder = self.keeper.folder_of(id);
+        match share::unpack(&bytes, id, &folder) {
+            Ok(result) if self.keeper.keep(&result) => {}
+            Ok(_) => return Ok(false),
+            Err(error) => {
+                let id = sanitize(id);
+                self.progress.error(&format!("error: what came of {id} is unreadable: {error}"));
+            }
+        }
+        self.workers.received(id).await?;
+        self.told.borrow_mut().received += 1;
+        Ok(true)
+    }
+
+    fn tell(&self, state: &JobState, all: Option<usize>) {
+        let mut told = self.told.borrow_mut();
+        for trouble in &state.troubles {
+            if !told.troubles.contains(trouble) {
+                told.troubles.push(trouble.clone());
+                self.progress.say(&format!("warning: {trouble}"));
+            }
+        }
+        let of = all.map(|it| format!("/{it}")).unwrap_or_default();
+        let waits = if state.is_suspended { ", waiting to be admitted" } else { "" };
+        let (received, running) = (told.received, state.running);
+        self.progress.status(&format!("{received}{of} collected, {running} workers run{waits}"));
+    }
+
+    /// The Job goes on without this command.
+    fn leave(&self, interrupt: &Interrupt) -> Exit {
+        self.progress.clear();
+        let folder = sanitize(&output(self.args).display().to_string());
+        self.progress.say(&format!(
+            "interrupted: the Job goes on in namespace {}. Run the same command again to collect \
+            its results, or end it by: stsgrade batch --clean -o {folder}",
+            self.workers.namespace()
+        ));
+        interrupt.asked().map_or(Exit::CouldNot, stopped)
+    }
+
+    fn never_started(&self, state: &JobState) -> Failure {
+        let folder = sanitize(&output(self.args).display().to_string());
+        let mut failure = Failure::new(
+            "workers",
+            format!("no worker has started for {} s", START.as_secs()),
+            format!(
+                "Correct what it says (`--image`, the cluster's room), remove the Job by \
+                `stsgrade batch --clean -o {folder}`, and run the same command again."
+            ),
+        );
+        failure.detail.clone_from(&state.troubles);
+        failure
+    }
+}

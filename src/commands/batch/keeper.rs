@@ -1,0 +1,156 @@
+//! What is kept of a batch: the result of each hand-in, and its reports.
+
+use std::{
+    cell::RefCell,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use checks::model::Timeline;
+use flate2::{Compression, write::GzEncoder};
+use tokio::sync::Notify;
+
+use crate::{
+    batch::{
+        engine::Task,
+        handin::HandIn,
+        results::{HandInResult, ResultStore},
+    },
+    cli,
+    cluster::{Cluster, Failure, client::connect::LAB_NAMESPACE},
+    commands::batch::{input, reports},
+    console::{progress::Progress, sanitize::sanitize},
+    report::{Format, Problem, Report, RunResult, Source, replace_private},
+    rubric::Rubric,
+};
+
+/// The recording of a hand-in, in its folder, until it is compressed.
+pub(super) const RECORDING: &str = "recording.jsonl";
+
+/// The folder of results, as it is filled.
+pub(super) struct Keeper<'a> {
+    folder: PathBuf,
+    formats: Vec<Format>,
+    pub(super) rubric: Rubric,
+    store: RefCell<ResultStore>,
+    progress: &'a Progress,
+    /// A result could not be kept: nothing more is begun.
+    broken: Notify,
+}
+
+impl<'a> Keeper<'a> {
+    pub(super) fn new(
+        folder: &Path,
+        store: ResultStore,
+        formats: Vec<Format>,
+        rubric: Rubric,
+        progress: &'a Progress,
+    ) -> Self {
+        let (folder, store) = (folder.to_owned(), RefCell::new(store));
+        Self { folder, formats, rubric, store, progress, broken: Notify::new() }
+    }
+
+    /// A file of a hand-in.
+    pub(super) fn place(&self, id: &str, file: &str) -> PathBuf {
+        self.folder.join(id).join(file)
+    }
+
+    /// The folder of a hand-in.
+    pub(super) fn folder_of(&self, id: &str) -> PathBuf {
+        self.folder.join(id)
+    }
+
+    /// What is left to do; see [`input::tasks`].
+    pub(super) fn tasks(
+        &self,
+        args: &cli::Batch,
+        hand_ins: Vec<HandIn>,
+        sites: &[Cluster],
+    ) -> Result<Vec<Task<HandIn>>, Failure> {
+        input::tasks(args, hand_ins, &self.store.borrow(), sites)
+    }
+
+    /// All results so far.
+    pub(super) fn results(&self) -> Vec<HandInResult> {
+        self.store.borrow().results().cloned().collect()
+    }
+
+    /// Counts a result, which is on disk when this returns, and says so; whether it could be kept.
+    pub(super) fn keep(&self, result: &HandInResult) -> bool {
+        self.progress.say(&format!("{}: {}", sanitize(&result.name), result.in_words()));
+        let kept = self.store.borrow_mut().add(result);
+        if let Err(error) = &kept {
+            self.broken.notify_one();
+            let id = sanitize(&result.id);
+            self.progress.error(&format!("error: the result of {id} cannot be kept: {error}"));
+        }
+        kept.is_ok()
+    }
+
+    /// Takes note that nothing can be kept any more.
+    pub(super) fn breaks(&self) {
+        self.broken.notify_one();
+    }
+
+    /// Waits until a result cannot be kept.
+    pub(super) async fn cannot_keep(&self) {
+        self.broken.notified().await;
+    }
+
+    /// Leaves one line for each hand-in.
+    ///
+    /// # Errors
+    /// The results cannot be written.
+    pub(super) fn tidy(&self) -> std::io::Result<()> {
+        self.store.borrow_mut().tidy()
+    }
+
+    /// Compresses the recording of a hand-in, to which nothing is written any more.
+    pub(super) fn compress_recording(&self, id: &str) {
+        if let Err(error) = compress(&self.place(id, RECORDING)) {
+            let id = sanitize(id);
+            self.progress.error(&format!("warning: {id}: the recording stays as it is: {error}"));
+        }
+    }
+
+    /// Graded 0, with the cause.
+    pub(super) fn refused(&self, hand_in: &HandIn, problem: &Problem) -> HandInResult {
+        let source = Source { namespace: LAB_NAMESPACE.to_owned(), ..Source::default() };
+        let report = Report::refused(problem, &source).scored(&self.rubric);
+        self.reported(hand_in, &report, &Timeline::default())
+    }
+
+    /// Writes the report in all formats.
+    pub(super) fn reported(
+        &self,
+        hand_in: &HandIn,
+        report: &Report,
+        timeline: &Timeline,
+    ) -> HandInResult {
+        let result = RunResult::Judged { report, timeline };
+        let folder = self.folder_of(hand_in.id.as_str());
+        for trouble in reports::write_all(&folder, &self.formats, &result) {
+            self.progress.error(&format!("warning: {trouble}"));
+        }
+        HandInResult::graded(hand_in, report)
+    }
+}
+
+/// The place of a compressed recording.
+pub(super) fn compressed(recording: &Path) -> PathBuf {
+    recording.with_added_extension("gz")
+}
+
+/// Replaces a file by a compressed one. Until that is whole, the file stays.
+fn compress(path: &Path) -> io::Result<()> {
+    let mut plain = match File::open(path) {
+        // It could not be made.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        plain => plain?,
+    };
+    let mut encoder = GzEncoder::new(vec![], Compression::default());
+    io::copy(&mut plain, &mut encoder)?;
+    replace_private(&compressed(path), &encoder.finish()?)?;
+    fs::remove_file(path)
+}

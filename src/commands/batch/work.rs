@@ -1,0 +1,165 @@
+//! `stsgrade batch work`: one worker of a batch that runs in the cluster.
+
+use std::{cell::RefCell, collections::BTreeMap, path::Path, time::Duration};
+
+use tokio::sync::mpsc;
+
+use crate::{
+    batch::{
+        engine::{Attempt, BrokenOff, Gauge, Task, Work},
+        handin::HandIn,
+        results::{HandInResult, ResultStore},
+        share::{self, Share},
+    },
+    cli,
+    cluster::{Failure, Interrupt, isolation, isolation::PodSecurity, workers::Workers},
+    commands::{
+        batch::{grader::Grader, keeper::Keeper, show::Show, unkept, work_off},
+        session::{Early, block_on, connect, listen, stopped},
+    },
+    console::progress::Progress,
+    exit::Exit,
+    recording::state_folder,
+    rubric::Rubric,
+};
+
+/// Between two tries to send a result to an API server that does not answer.
+const PAUSE: Duration = Duration::from_secs(5);
+/// So often that is tried: for ten minutes.
+const MOST_TRIES: u32 = 120;
+
+pub(super) fn run(args: &cli::BatchWork) -> Exit {
+    let progress = Progress::to_stderr(false);
+    block_on(async {
+        match work(args, &progress).await {
+            Ok(exit) => exit,
+            Err(early) => early.exit(),
+        }
+    })
+}
+
+async fn work(args: &cli::BatchWork, progress: &Progress) -> Result<Exit, Early> {
+    let interrupt = listen()?;
+    let target = cli::Target { namespace: None, context: None, kubeconfig: None };
+    let cluster = connect(&target, &interrupt, progress).await?;
+    let workers = Workers::of(&cluster, &args.run);
+    let mut share = read(&workers, args.share).await?;
+    let sent = workers.results().await?;
+    share.hand_ins.retain(|it| !sent.iter().any(|parcel| parcel.key == it.id.as_str()));
+    let ids: Vec<&str> = share.hand_ins.iter().map(|it| it.id.as_str()).collect();
+    isolation::delete_hand_ins(&cluster, &args.run, &ids).await?;
+    let folder = state_folder().map_err(|error| unkept(&error))?.join("batch");
+    std::fs::create_dir_all(&folder).map_err(|error| unkept(&error))?;
+    let grader = grader(&share, &args.run, &folder, progress)?;
+    let grader = Grader { sites: vec![cluster], ..grader };
+    let (sender, kept) = mpsc::unbounded_channel();
+    let sending = Sending { grader: &grader, sender };
+    let tasks = share.hand_ins.into_iter().map(|item| Task { item, site: None }).collect();
+    let show = Show::new(progress, sent.len());
+    let work = async {
+        let left = work_off(share.jobs, &sending, &grader, tasks, &interrupt, &show).await;
+        drop(sending);
+        left
+    };
+    let (left, unsent) = tokio::join!(work, send_all(&workers, &folder, kept, progress));
+    progress.clear();
+    if let Some(signal) = interrupt.asked() {
+        return Ok(stopped(signal));
+    }
+    Ok(if left == Some(0) && unsent == 0 { Exit::Good } else { Exit::CouldNot })
+}
+
+async fn read(workers: &Workers, index: usize) -> Result<Share, Failure> {
+    Share::decode(&workers.share(index).await?).map_err(|error| {
+        let next = "Use an image of the same version as the command that made the Job.";
+        Failure::new("batch_share", format!("share {index} cannot be read: {error}"), next)
+    })
+}
+
+/// The grader of a share; it has no cluster yet.
+fn grader<'a>(
+    share: &Share,
+    run: &str,
+    folder: &Path,
+    progress: &'a Progress,
+) -> Result<Grader<'a>, Failure> {
+    let store = ResultStore::open(folder).map_err(|error| unkept(&error))?;
+    let rubric = share.rubric.as_deref().map(Rubric::parse).transpose();
+    let rubric = rubric
+        .map_err(|error| Failure::new("rubric", error.what, "Correct the rubric."))?
+        .unwrap_or_default();
+    Ok(Grader {
+        sites: vec![],
+        run: run.to_owned(),
+        budget: Duration::from_secs(share.budget_seconds),
+        level: if share.restricted { PodSecurity::Restricted } else { PodSecurity::Baseline },
+        probe_image: share.probe_image.clone(),
+        statefulset: share.statefulset.clone(),
+        keeper: Keeper::new(folder, store, share.formats.clone(), rubric, progress),
+        interrupt: Interrupt::never(),
+        progress,
+        namespaces: RefCell::new(BTreeMap::new()),
+    })
+}
+
+/// A grader of which each result is sent as soon as it counts.
+struct Sending<'a> {
+    grader: &'a Grader<'a>,
+    sender: mpsc::UnboundedSender<HandInResult>,
+}
+
+impl Work for Sending<'_> {
+    type Item = HandIn;
+    type Output = HandInResult;
+
+    async fn run(&self, site: usize, hand_in: &HandIn, gauge: &Gauge<'_>) -> Attempt<HandInResult> {
+        self.grader.run(site, hand_in, gauge).await
+    }
+
+    async fn broken_off(
+        &self,
+        site: usize,
+        hand_in: &HandIn,
+        why: BrokenOff,
+    ) -> Attempt<HandInResult> {
+        self.grader.broken_off(site, hand_in, why).await
+    }
+
+    fn keep(&self, hand_in: &HandIn, result: HandInResult) {
+        self.grader.keep(hand_in, result.clone());
+        // The receiver lives as long as this does.
+        let _ = self.sender.send(result);
+    }
+
+    async fn answers(&self, site: usize) -> bool {
+        self.grader.answers(site).await
+    }
+}
+
+/// Sends every result until no more come; how many could not be sent.
+async fn send_all(
+    workers: &Workers,
+    folder: &Path,
+    mut kept: mpsc::UnboundedReceiver<HandInResult>,
+    progress: &Progress,
+) -> usize {
+    let mut unsent = 0;
+    while let Some(result) = kept.recv().await {
+        if let Err(failure) = send(workers, folder, &result).await {
+            unsent += 1;
+            progress.error(&format!("error: {}: {failure}", result.id));
+        }
+    }
+    unsent
+}
+
+async fn send(workers: &Workers, folder: &Path, result: &HandInResult) -> Result<(), Failure> {
+    let parcel = share::pack(&folder.join(&result.id), result).map_err(|error| unkept(&error))?;
+    for _ in 1..MOST_TRIES {
+        match workers.send(&result.id, &parcel).await {
+            Err(failure) if failure.may_pass() => tokio::time::sleep(PAUSE).await,
+            sent => return sent,
+        }
+    }
+    workers.send(&result.id, &parcel).await
+}
