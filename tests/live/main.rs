@@ -12,6 +12,7 @@ mod disturbed;
 mod errors;
 mod gaps;
 mod guest;
+mod in_cluster;
 mod kubeconfigs;
 mod kubectl;
 mod lab;

@@ -84,6 +84,8 @@ impl Lab {
                 "Service" => ("api/v1", "services"),
                 "StatefulSet" => ("apis/apps/v1", "statefulsets"),
                 "Role" => ("apis/rbac.authorization.k8s.io/v1", "roles"),
+                "ServiceAccount" => ("api/v1", "serviceaccounts"),
+                "Job" => ("apis/batch/v1", "jobs"),
                 "RoleBinding" => ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
                 other => panic!("{other}"),
             };

@@ -49,7 +49,7 @@ var verbs = map[string]func(n *node, ctx context.Context, argument string) ([]by
 	},
 
 	"add-images": func(n *node, _ context.Context, folder string) ([]byte, error) {
-		return nil, n.registry.addImages(folder)
+		return nil, n.registry.addImages(n.in(folder))
 	},
 
 	"logs": func(n *node, _ context.Context, component string) ([]byte, error) { return n.logs(component) },
