@@ -10,6 +10,7 @@ pub mod interrupt;
 pub mod isolation;
 pub mod passive;
 pub mod restore;
+pub mod server_version;
 pub mod watch;
 pub mod workers;
 pub mod writes;

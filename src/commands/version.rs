@@ -5,7 +5,10 @@ use serde_json::json;
 
 use crate::{
     cli::{Version, VersionFormat},
-    cluster::Cluster,
+    cluster::{
+        Cluster,
+        server_version::{TRIED_MINORS, is_tried},
+    },
     commands::{
         session::{Early, block_on, connect, listen},
         show,
@@ -14,9 +17,6 @@ use crate::{
     exit::Exit,
     report::TOOL,
 };
-
-/// The minor version of Kubernetes 1 on which every test of the tool runs.
-const TRIED_MINOR: u32 = 34;
 
 pub(super) fn run(args: &Version) -> Exit {
     if args.client {
@@ -48,15 +48,14 @@ impl Server {
     }
 }
 
-/// Whether the tests run on a Kubernetes of this minor version (`v1.34.4`).
-fn is_tried(version: &str) -> bool {
-    let mut parts = version.trim_start_matches('v').split('.');
-    parts.next() == Some("1") && parts.next().and_then(|it| it.parse().ok()) == Some(TRIED_MINOR)
+/// The versions on which the tool was tried, ascending: `1.30`.
+fn tried() -> Vec<String> {
+    TRIED_MINORS.iter().map(|minor| format!("1.{minor}")).collect()
 }
 
 fn page(server: Option<&Server>, format: Option<VersionFormat>) -> String {
     if format == Some(VersionFormat::Json) {
-        let mut page = json!({"client": {"version": TOOL, "tried": [format!("1.{TRIED_MINOR}")]}});
+        let mut page = json!({"client": {"version": TOOL, "tried": tried()}});
         if let Some(server) = server {
             page["server"] = json!({
                 "version": server.version,
@@ -72,8 +71,8 @@ fn page(server: Option<&Server>, format: Option<VersionFormat>) -> String {
         page += &format!("Kubernetes {version} (context {context}, {address})\n");
         if !is_tried(version) {
             page += &format!(
-                "note: the tests of stsgrade run on Kubernetes 1.{TRIED_MINOR}; it was not tried \
-                with this version\n"
+                "note: stsgrade was not tried with this version; it was with Kubernetes {}\n",
+                tried().join(", ")
             );
         }
     }
@@ -82,7 +81,7 @@ fn page(server: Option<&Server>, format: Option<VersionFormat>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Server, is_tried, page};
+    use super::{Server, page};
     use crate::cli::VersionFormat;
 
     fn server(version: &str) -> Server {
@@ -97,9 +96,8 @@ mod tests {
     #[test]
     fn a_version_that_was_not_tried_is_told() {
         for (version, tried) in
-            [("v1.34.4", true), ("v1.34.1+k3s1", true), ("v1.30.0", false), ("v2.34.0", false)]
+            [("v1.37.2", true), ("v1.34.1+k3s1", true), ("v1.29.9", false), ("v2.37.0", false)]
         {
-            assert_eq!(is_tried(version), tried, "{version}");
             let text = page(Some(&server(version)), None);
             assert_eq!(text.contains("note: "), !tried, "{text}");
             let json = page(Some(&server(version)), Some(VersionFormat::Json));

@@ -16,7 +16,10 @@ pub(crate) enum ExecError {
     #[error("the container or the connection ended before the command did")]
     CutOff,
     /// The user may not run commands in pods.
-    #[error("no permission to run commands in pods (pods/exec)")]
+    #[error(
+        "no permission to run commands in pods (get on pods/exec, from Kubernetes 1.35 on also \
+        create)"
+    )]
     Forbidden,
     /// The pod no longer exists.
     #[error("the pod is gone")]

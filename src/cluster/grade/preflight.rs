@@ -22,6 +22,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use crate::cluster::client::lease_term::LEASE;
+use crate::cluster::server_version::exec_needs_create;
 use crate::cluster::{Cluster, Failure};
 use crate::console::sanitize::sanitize;
 
@@ -89,6 +90,8 @@ pub(crate) struct Allowed {
     rules: Vec<ResourceRule>,
     /// The server does not know all rules: what is not there may be allowed all the same.
     incomplete: bool,
+    /// Whether commands in containers need `create` on pods/exec too.
+    exec_needs_create: bool,
 }
 
 /// Asks once for all that we may do in the namespace.
@@ -105,7 +108,8 @@ pub(crate) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
     })?;
     let SubjectRulesReviewStatus { resource_rules, incomplete, .. } =
         answer.status.unwrap_or_default();
-    let allowed = Allowed { rules: resource_rules, incomplete };
+    let exec_needs_create = exec_needs_create(&cluster.version);
+    let allowed = Allowed { rules: resource_rules, incomplete, exec_needs_create };
     let missing: Vec<Need> = allowed.missing(NEEDS);
     if !missing.iter().any(|it| it.essential) || allowed.incomplete {
         return Ok(allowed);
@@ -142,8 +146,7 @@ impl Allowed {
     }
 
     fn allows(&self, need: &Need, verb: &str) -> bool {
-        // Up to Kubernetes 1.34 an exec needs only `get`.
-        if need.resource == "pods/exec" && verb == "create" {
+        if need.resource == "pods/exec" && verb == "create" && !self.exec_needs_create {
             return true;
         }
         self.rules.iter().any(|rule| covers(rule, need, verb))
@@ -419,7 +422,7 @@ mod tests {
     }
 
     fn missing(rules: Vec<ResourceRule>) -> Vec<String> {
-        Allowed { rules, incomplete: false }
+        Allowed { rules, incomplete: false, exec_needs_create: true }
             .missing(NEEDS)
             .iter()
             .map(|it| format!("{} {}", it.full_name(), it.verbs.join(",")))
@@ -462,12 +465,24 @@ mod tests {
         rules.retain(|it| it.resources != Some(vec!["pods/exec".to_owned()]));
         rules.push(rule(&[""], &["pods"], &[], &["*"]));
         assert_eq!(missing(rules.clone()), ["pods/exec get,create"]);
-        rules.push(rule(&[""], &["*/exec"], &[], &["get"]));
+        rules.push(rule(&[""], &["*/exec"], &[], &["get", "create"]));
         assert_eq!(missing(rules), Vec::<String>::new());
         let mut rules = minimal();
         rules.retain(|it| it.resources != Some(vec!["statefulsets/scale".to_owned()]));
         rules.push(rule(&["apps"], &["statefulsets/scale"], &["other"], &["patch"]));
         assert_eq!(missing(rules), ["statefulsets/scale.apps patch"]);
+    }
+
+    /// Catches a server that refuses every command after nothing was said to be missing, and an old
+    /// one for which something is said to be missing that it never asks for.
+    #[test]
+    fn create_on_exec_is_missing_only_where_the_server_asks_for_it() {
+        let mut rules = minimal();
+        rules.retain(|it| it.resources != Some(vec!["pods/exec".to_owned()]));
+        rules.push(rule(&[""], &["pods/exec"], &[], &["get"]));
+        assert_eq!(missing(rules.clone()), ["pods/exec get,create"]);
+        let old = Allowed { rules, incomplete: false, exec_needs_create: false };
+        assert!(old.missing(NEEDS).is_empty());
     }
 
     #[test]
