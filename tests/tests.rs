@@ -16,4 +16,5 @@ mod rubric;
 mod schema;
 mod tidy;
 mod timeline;
+mod versions;
 mod workflows;

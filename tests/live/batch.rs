@@ -34,12 +34,12 @@ const NODE_PORT: &str =
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// Hand-ins and the results of grading them, in the folder of a lab.
-struct Class<'a> {
-    lab: &'a Lab,
+pub(crate) struct Class<'a> {
+    pub(crate) lab: &'a Lab,
 }
 
 impl Class<'_> {
-    fn hand_in(&self, name: &str, text: &str) {
+    pub(crate) fn hand_in(&self, name: &str, text: &str) {
         let folder = self.lab.folder.path().join("in");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(name), text).unwrap();
@@ -55,7 +55,7 @@ impl Class<'_> {
         command
     }
 
-    async fn grade(&self) -> Ran {
+    pub(crate) async fn grade(&self) -> Ran {
         done(self.command(&[]).arg(self.lab.folder.path().join("in"))).await
     }
 
@@ -66,7 +66,7 @@ impl Class<'_> {
     }
 
     /// By id: the letters, or the state of what was not graded.
-    fn results(&self) -> BTreeMap<String, String> {
+    pub(crate) fn results(&self) -> BTreeMap<String, String> {
         let text = |it: &Value| it.as_str().unwrap().to_owned();
         let shown = |it: &Value| match it["state"].as_str() {
             Some("graded") => text(&it["letters"]),
@@ -85,7 +85,8 @@ impl Class<'_> {
     }
 }
 
-fn letters(file: &str) -> String {
+/// The letters that the first line of a submission demands.
+pub(crate) fn letters(file: &str) -> String {
     let text = read(file);
     text.lines().next().unwrap().trim_start_matches("# expect: ").to_owned()
 }

@@ -19,6 +19,7 @@ mod lab;
 mod mended;
 mod proxy;
 mod state;
+mod versions;
 
 use lab::Lab;
 
