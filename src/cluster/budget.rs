@@ -23,17 +23,28 @@ const TIDY: Duration = Duration::from_secs(15);
 const PULL: Duration = Duration::from_secs(60);
 /// Nothing that a manifest asks for makes one pod wait longer than this.
 const MAX_SECONDS_PER_POD: i64 = 600;
+/// The same, of a pod that is to go, unless `--timeout` allows more.
+pub const MAX_GRACE: Duration = Duration::from_secs(600);
+/// The longest `--timeout`.
+const MOST_SECONDS: i64 = 7 * 24 * 3600;
 
 impl StepBudget {
     /// Of a set.
     #[must_use]
     pub fn of(spec: &StatefulSetSpec) -> Self {
+        Self::within(spec, None)
+    }
+
+    /// Of a set, by somebody who allows the whole that time.
+    #[must_use]
+    pub fn within(spec: &StatefulSetSpec, timeout: Option<Duration>) -> Self {
         let pod = &spec.template.spec;
-        let grace = pod.grace_seconds();
+        let allowed = timeout.map_or(MAX_GRACE, |it| it.max(MAX_GRACE));
+        let grace = asked_grace(spec).min(allowed);
         let probes: i64 = pod.all_containers().map(probing).max().unwrap_or(0);
         // The controller was seen to take up to twice minReadySeconds before the next pod.
         let ready = 2 * i64::from(spec.min_ready_seconds);
-        Self { grace: seconds(grace), scale_up: START + seconds(probes.saturating_add(ready)) }
+        Self { grace, scale_up: START + seconds(probes.saturating_add(ready)) }
     }
 
     /// For so many pods to come, one after the other.
@@ -65,6 +76,13 @@ impl StepBudget {
     pub fn worst_removal(self, pods: i32) -> Duration {
         self.grace * count(pods)
     }
+}
+
+/// What a set asks for to stop one pod.
+#[must_use]
+pub fn asked_grace(spec: &StatefulSetSpec) -> Duration {
+    let seconds = spec.template.spec.grace_seconds().clamp(0, MOST_SECONDS);
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
 fn probing(container: &Container) -> i64 {
@@ -100,17 +118,25 @@ mod tests {
         min_ready_seconds: i32,
         readiness_probe: Option<Probe>,
     ) -> StepBudget {
+        StepBudget::of(&spec(grace, min_ready_seconds, readiness_probe))
+    }
+
+    fn spec(
+        grace: Option<i64>,
+        min_ready_seconds: i32,
+        readiness_probe: Option<Probe>,
+    ) -> StatefulSetSpec {
         let container = Container { readiness_probe, ..Container::default() };
-        let spec = PodSpec {
+        let pod = PodSpec {
             termination_grace_period_seconds: grace,
             containers: vec![container],
             ..PodSpec::default()
         };
-        StepBudget::of(&StatefulSetSpec {
+        StatefulSetSpec {
             min_ready_seconds,
-            template: PodTemplate { spec, ..PodTemplate::default() },
+            template: PodTemplate { spec: pod, ..PodTemplate::default() },
             ..StatefulSetSpec::default()
-        })
+        }
     }
 
     const fn s(seconds: u64) -> Duration {
@@ -140,5 +166,17 @@ mod tests {
     fn no_manifest_makes_it_endless() {
         assert_eq!(set(Some(i64::MAX), 0, None).scale_down(1), s(675));
         assert_eq!(set(Some(-5), i32::MAX, None).scale_up(1), s(690));
+    }
+
+    /// Catches a `--timeout` that does not give a pod the time that it asks for, and a short one that
+    /// takes some away.
+    #[test]
+    fn a_long_grace_period_is_waited_for_where_it_is_allowed() {
+        let hour = spec(Some(3600), 0, None);
+        let removal = |timeout| StepBudget::within(&hour, timeout).worst_removal(1);
+        assert_eq!(removal(None), s(600));
+        assert_eq!(removal(Some(s(60))), s(600));
+        assert_eq!(removal(Some(s(3000))), s(3000));
+        assert_eq!(removal(Some(s(9000))), s(3600));
     }
 }

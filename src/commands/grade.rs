@@ -12,6 +12,7 @@ use crate::{
     cli,
     cluster::{
         Cluster, Failure, Journal, Signal,
+        budget::MAX_GRACE,
         client::{connect::LAB_NAMESPACE, failure_id},
         grade::{Announcement, Grade, GradeRequest, suggest_namespace},
         restore::Restored,
@@ -308,6 +309,16 @@ fn announcement(it: &Announcement, timeout: Option<Duration>) -> Vec<String> {
         minutes(it.worst)
     ));
     lines.extend(it.changes.iter().map(|it| format!("  - {}", sanitize(it))));
+    if let Some(long) = it.long_grace {
+        lines.push(format!(
+            "warning: each pod may take {} to stop (terminationGracePeriodSeconds); one that takes \
+            more than {} ends the grade, and leaves points undecided. Let the container end at \
+            SIGTERM, or allow the time: --timeout {}m",
+            minutes(long.grace),
+            minutes(timeout.map_or(MAX_GRACE, |it| it.max(MAX_GRACE))),
+            long.whole.as_secs().div_ceil(60)
+        ));
+    }
     if let Some(timeout) = timeout.filter(|timeout| *timeout < it.worst) {
         lines.push(format!(
             "warning: --timeout {} is shorter than that: what is not seen by then is undecided",

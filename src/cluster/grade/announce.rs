@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use checks::model::Timeline;
 
-use crate::cluster::{budget::StepBudget, grade::baseline::facts};
+use crate::cluster::{
+    budget::{MAX_GRACE, StepBudget, asked_grace},
+    grade::baseline::facts,
+};
 use crate::{plan, plan::Step};
 
 /// What the user is told before anything is changed.
@@ -16,22 +19,35 @@ pub struct Announcement {
     pub changes: Vec<String>,
     /// The longest that it takes where every pod is Ready in seconds but ignores SIGTERM.
     pub worst: Duration,
+    /// Pods that may take longer to stop than a grade waits for.
+    pub long_grace: Option<LongGrace>,
     /// Leftovers of an interrupted grade that were restored before this one: what could not be
     /// removed, a line each. `None` if there was no such grade.
     pub finished_first: Option<Vec<String>>,
 }
 
+/// A `terminationGracePeriodSeconds` of more than [`MAX_GRACE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongGrace {
+    /// What one pod may take.
+    pub grace: Duration,
+    /// What the whole may take then.
+    pub whole: Duration,
+}
+
 /// What a grade of the set will change, and how long it takes at most.
 pub(super) fn announcement(
     timeline: &Timeline,
+    timeout: Option<Duration>,
     finished_first: Option<Vec<String>>,
 ) -> Announcement {
-    let set = timeline.set().map(|set| (set.name.clone(), StepBudget::of(&set.spec)));
-    let (Some((set, budget)), Some(facts)) = (set, facts(timeline)) else {
+    let set = timeline.set().map(|set| (set.name.clone(), &set.spec));
+    let (Some((set, spec)), Some(facts)) = (set, facts(timeline)) else {
         return Announcement {
             set: String::new(),
             changes: vec![],
             worst: Duration::ZERO,
+            long_grace: None,
             finished_first,
         };
     };
@@ -58,8 +74,15 @@ pub(super) fn announcement(
     }
     changes.push("write a small file on each pod's volumes, and remove it at the end".to_owned());
     // A few seconds for each pod that comes, as on a small cluster with the images at hand.
-    let worst = budget.worst_removal(removals) + Duration::from_secs(30);
-    Announcement { set, changes, worst, finished_first }
+    let rest = Duration::from_secs(30);
+    let grace = asked_grace(spec);
+    let whole = grace * u32::try_from(removals.max(1)).unwrap_or(1) + rest;
+    // One that needs more than it may ends the tour.
+    let is_long = grace > MAX_GRACE && timeout.is_none_or(|it| it < whole);
+    let budget = StepBudget::within(spec, timeout);
+    let worst = budget.worst_removal(if is_long { 1 } else { removals }) + rest;
+    let long_grace = is_long.then_some(LongGrace { grace, whole });
+    Announcement { set, changes, worst, long_grace, finished_first }
 }
 
 /// How much of the whole time restoring may need; no more than half of it is kept for that.

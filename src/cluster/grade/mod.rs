@@ -396,6 +396,7 @@ impl<'a> Grade<'a> {
             diagnostician: &diagnostician,
             interrupt,
             deadline,
+            timeout: request.timeout,
             lock: lock.clone(),
         };
         let created = self
@@ -407,7 +408,9 @@ impl<'a> Grade<'a> {
         let prepare = async || {
             self.lock_with_restore_point().await?;
             locked.send_replace(self.held.clone());
-            announce(&journal.with(|timeline| announcement(timeline, self.finished_first.clone())));
+            announce(&journal.with(|timeline| {
+                announcement(timeline, request.timeout, self.finished_first.clone())
+            }));
             inspector.open();
             Ok(())
         };

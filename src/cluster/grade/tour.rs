@@ -58,6 +58,8 @@ pub(crate) struct Tour<'a> {
     pub(crate) interrupt: &'a Interrupt,
     /// When the tour must be over, restoring not included.
     pub(crate) deadline: Option<Instant>,
+    /// `--timeout`.
+    pub(crate) timeout: Option<Duration>,
     /// The lock, once it is held.
     pub(crate) lock: watch::Receiver<Option<LeaseGuard>>,
 }
@@ -184,7 +186,7 @@ impl Tour<'_> {
         self.begin(StepName::Observe, None);
         let budget = self.journal.with(|timeline| {
             timeline.set().map_or(Duration::from_secs(60), |set| {
-                StepBudget::of(&set.spec).settle(set.spec.replicas.unwrap_or(1))
+                StepBudget::within(&set.spec, self.timeout).settle(set.spec.replicas.unwrap_or(1))
             })
         });
         let waiting = self.wait(budget, Timeline::settled_or_awaited).await;

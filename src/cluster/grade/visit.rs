@@ -67,7 +67,7 @@ impl Visit<'_> {
         let Some((old, budget)) = tour.journal.with(|timeline| {
             Some((
                 reference(timeline.live(ordinal)?),
-                StepBudget::of(&timeline.set()?.spec).replace(),
+                StepBudget::within(&timeline.set()?.spec, tour.timeout).replace(),
             ))
         }) else {
             tour.begin(name, None);
@@ -92,7 +92,7 @@ impl Visit<'_> {
         let tour = self.tour;
         let (now, budget) = tour.journal.with(|timeline| {
             let now = timeline.set().and_then(|set| set.spec.replicas).unwrap_or(1);
-            (now, timeline.set().map(|set| StepBudget::of(&set.spec)))
+            (now, timeline.set().map(|set| StepBudget::within(&set.spec, tour.timeout)))
         });
         let Some(budget) = budget else { return Ended::Over };
         let before = async {
