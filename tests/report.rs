@@ -34,7 +34,8 @@ fn source() -> Source {
         cluster: "v1.36.0".to_owned(),
         started_at: "2026-01-01T00:00:00Z".to_owned(),
         namespace: "statefulset-lab".to_owned(),
-        file: Some("lab3.yaml".to_owned()),
+        files: vec!["lab3.yaml".to_owned()],
+        objects: vec![],
         origin: Origin::Grade,
     }
 }
@@ -81,6 +82,7 @@ pub(crate) fn sample() -> Report {
             why: "container app ended with exit status 1 for the fifth time\u{1b}[2J".to_owned(),
             effect: Effect::CrashLoop,
             mistake: None,
+            container: None,
             log: vec![
                 "mkdir: can't create directory '/data/id': File exists".to_owned(),
                 "\u{202e}::set-env name=X::y".to_owned(),

@@ -39,7 +39,7 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("src/cluster/watch/tests.rs", "one case after another"),
     ("src/cluster/writes/apply.rs", "the order of one apply"),
     ("src/recording/reader.rs", "one parser, with its tests"),
-    ("src/remedy/script.rs", "one parser, with its tests"),
+    ("src/remedy/script/mod.rs", "one parser, with its tests"),
     ("src/report/mod.rs", "the report's data"),
     ("src/report/text.rs", "one page"),
     ("tests/cli.rs", "one case after another"),

@@ -29,6 +29,15 @@ pub enum Effect {
     Interference,
 }
 
+/// The container that an obstacle is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StuckContainer {
+    /// Its name.
+    pub name: String,
+    /// With what it ended, where it ends.
+    pub exit_code: Option<i32>,
+}
+
 /// What stands in the way. Found once, in the timeline; every check that cannot be reached names
 /// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +54,8 @@ pub struct Obstacle {
     pub effect: Effect,
     /// The mistake of the catalogue that it is, where there is one.
     pub mistake: Option<&'static Mistake>,
+    /// The container that it is about, where it is about one.
+    pub container: Option<StuckContainer>,
     /// The last lines of the container's log, where it has one.
     pub log: Vec<String>,
     /// What to do about it.

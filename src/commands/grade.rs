@@ -45,11 +45,7 @@ pub(super) fn run(args: &cli::Grade) -> Exit {
 /// What a report says of a manifest that was never graded: where it would have been, and its file.
 fn refusal(args: &cli::Grade) -> Source {
     let namespace = args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE);
-    Source {
-        namespace: namespace.to_owned(),
-        file: asked(args, None).only_file().map(str::to_owned),
-        ..Source::default()
-    }
+    Source { namespace: namespace.to_owned(), files: asked(args, None).files, ..Source::default() }
 }
 
 /// What `-f` names: read, and refused, before any cluster is asked.
@@ -270,6 +266,7 @@ fn asked(args: &cli::Grade, submission: Option<&Submission>) -> AskedOptions {
         filename: submission.is_some(),
         files: args.filename.iter().filter_map(|it| named(it)).collect(),
         manifests: submission.map(|it| it.digest.clone()),
+        objects: submission.map(|it| it.texts(named)).unwrap_or_default(),
         probe_image: args.probe_image.clone(),
         timeout_seconds: args.timeout.map(|it| it.as_secs()),
         cleanup: args.cleanup,

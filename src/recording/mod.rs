@@ -66,6 +66,9 @@ pub struct AskedOptions {
     /// `sha256:…` of the manifests' bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifests: Option<String>,
+    /// The objects of the manifests, as their files have them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<ManifestText>,
     /// `--probe-image`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_image: Option<String>,
@@ -77,6 +80,23 @@ pub struct AskedOptions {
     pub cleanup: bool,
 }
 
+/// An object of a manifest as its file has it. No value that may be secret stands in it: of the
+/// environment, of annotations, of Secrets and ConfigMaps.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ManifestText {
+    /// Its kind.
+    pub kind: String,
+    /// `metadata.name`.
+    pub name: String,
+    /// The file's name, as in [`AskedOptions::files`].
+    pub file: String,
+    /// The line of the file that the text begins with, from 1.
+    pub line: usize,
+    /// Its lines.
+    pub text: String,
+}
+
 impl AskedOptions {
     /// What [`AskedOptions::command`] says of a grade of a batch.
     pub const BATCH: &str = "batch";
@@ -85,15 +105,6 @@ impl AskedOptions {
     #[must_use]
     pub fn is_isolated(&self) -> bool {
         self.command == Self::BATCH && self.filename
-    }
-
-    /// The manifest's name, where there was one file only.
-    #[must_use]
-    pub fn only_file(&self) -> Option<&str> {
-        match self.files.as_slice() {
-            [only] => Some(only),
-            _ => None,
-        }
     }
 }
 

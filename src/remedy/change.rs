@@ -2,6 +2,13 @@
 
 use checks::model::observation::object::{Metadata, ServiceSpec, StatefulSetSpec};
 use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    console::secrets::MASK,
+    recording::ManifestText,
+    remedy::manifest::{Document, Step, words},
+};
 
 /// Lines beside a changed one that show where it belongs.
 const BESIDE: usize = 1;
@@ -13,6 +20,13 @@ const MAX_LINES: usize = 60;
 pub struct Change {
     /// The object: `StatefulSet web`.
     pub object: String,
+    /// The manifest's file, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line of the file that the change begins at; where lines are only added, the one that they
+    /// stand behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// Its lines, with their own indentation.
     pub lines: Vec<Line>,
 }
@@ -41,7 +55,7 @@ pub enum Sign {
 /// A document as it stands in a manifest.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'d, S> {
+struct Whole<'d, S> {
     api_version: &'static str,
     kind: &'static str,
     metadata: &'d Metadata,
@@ -81,14 +95,68 @@ fn document<S: Serialize>(
         compact_list_indent: true,
         folded_wrap_chars: usize::MAX,
     };
-    let document = Document { api_version, kind, metadata: &metadata, spec };
+    let document = Whole { api_version, kind, metadata: &metadata, spec };
     serde_saphyr::to_string_with_options(&document, options).ok()
 }
 
+/// The change of an object as its file has it.
+#[must_use]
+pub fn of_text(text: &ManifestText, before: &Document, after: &Document) -> Option<Change> {
+    let object = format!("{} {}", text.kind, text.name);
+    let all = lines(before.text(), after.text());
+    let first = all.iter().position(|it| it.sign != Sign::Same)?;
+    // A line that comes stands behind the one before it.
+    let behind = usize::from(all[first].sign == Sign::Added);
+    let line = (text.line + first).saturating_sub(behind);
+    let change = of_lines(object, all)?;
+    Some(Change { file: Some(text.file.clone()), line: Some(line), ..change })
+}
+
+/// A document that a file gets at its end.
+#[must_use]
+pub fn new_document(object: String, file: &str, document: &Value) -> Change {
+    let text = words::block(document).unwrap_or_default();
+    let added = |text: &str| Line { sign: Sign::Added, text: text.to_owned() };
+    let lines = text.lines().map(added).collect();
+    at_the_end_of(file, Change { object, file: None, line: None, lines })
+}
+
+/// A change that is a new document, as the last one of a file.
+#[must_use]
+pub fn at_the_end_of(file: &str, new: Change) -> Change {
+    let separator = Line { sign: Sign::Added, text: "---".to_owned() };
+    let lines = std::iter::once(separator).chain(new.lines).collect();
+    Change { file: Some(file.to_owned()), lines, ..new }
+}
+
+/// A set as a document of its own.
+pub(super) fn set_document(name: &str, spec: &StatefulSetSpec) -> Option<String> {
+    document("apps/v1", "StatefulSet", name, Some(spec))
+}
+
+/// The lines of an object below a path, none of them changed.
+#[must_use]
+pub fn to_look_at(text: &ManifestText, document: &Document, path: &[Step]) -> Option<Change> {
+    let (first, last) = document.lines_of(path)?;
+    let own = document.text().lines().skip(first - 1).take(last + 1 - first);
+    let lines: Vec<Line> =
+        own.map(|it| Line { sign: Sign::Same, text: it.to_owned() }).take(MAX_LINES).collect();
+    Some(Change {
+        object: format!("{} {}", text.kind, text.name),
+        file: Some(text.file.clone()).filter(|it| !it.is_empty()),
+        line: Some(text.line + first - 1).filter(|_| !text.file.is_empty()),
+        lines,
+    })
+}
+
 fn change(object: String, before: &str, after: &str) -> Option<Change> {
+    of_lines(object, lines(before, after))
+}
+
+fn lines(before: &str, after: &str) -> Vec<Line> {
     use similar::ChangeTag;
     let difference = similar::TextDiff::from_lines(before, after);
-    let lines: Vec<Line> = difference
+    difference
         .iter_all_changes()
         .map(|it| Line {
             sign: match it.tag() {
@@ -98,14 +166,17 @@ fn change(object: String, before: &str, after: &str) -> Option<Change> {
             },
             text: as_in_the_file(it.value().trim_end_matches('\n')),
         })
-        .collect();
+        .collect()
+}
+
+fn of_lines(object: String, lines: Vec<Line>) -> Option<Change> {
     if lines.iter().all(|it| it.sign == Sign::Same) {
         return None;
     }
     let shown = shown(&lines);
     let lines: Vec<Line> =
         lines.into_iter().zip(shown).filter_map(|(line, shown)| shown.then_some(line)).collect();
-    (lines.len() <= MAX_LINES).then_some(Change { object, lines })
+    (lines.len() <= MAX_LINES).then_some(Change { object, file: None, line: None, lines })
 }
 
 /// A line as it stands in the submission's file, as far as that is recorded: of some volumes only
@@ -130,28 +201,34 @@ fn shown(lines: &[Line]) -> Vec<bool> {
         for near in place.saturating_sub(BESIDE)..=(place + BESIDE).min(lines.len() - 1) {
             // A key whose lines are not shown would seem to be empty.
             let is_leaf = !lines[near].text.ends_with(':');
-            shown[near] |= is_leaf && indent(&lines[near]) >= indent(&lines[place]);
+            let is_own = !lines[near].text.contains(MASK) && !lines[near].text.trim().is_empty();
+            shown[near] |= is_leaf && is_own && indent(&lines[near]) >= indent(&lines[place]);
         }
-        let mut depth = indent(&lines[place]);
-        for above in (0..place).rev() {
-            let line = &lines[above];
-            // A list's items may stand as deep as the key that they belong to.
-            let is_parent = indent(line) < depth
-                || indent(line) == depth && is_item(&lines[place]) && !is_item(line);
-            if line.sign == Sign::Same && is_parent {
-                shown[above] = true;
-                depth = indent(line);
-                if is_item(line) {
-                    // What stands in an item belongs to the item's list, and that to its key.
-                    depth += 1;
-                }
-            }
-            if depth == 0 {
-                break;
-            }
-        }
+        show_parents(lines, place, &mut shown);
     }
     shown
+}
+
+/// Shows the lines that a changed one stands below, each by the one below it.
+fn show_parents(lines: &[Line], place: usize, shown: &mut [bool]) {
+    let (mut depth, mut is_in_list) = (indent(&lines[place]), is_item(&lines[place]));
+    for above in (0..place).rev() {
+        let line = &lines[above];
+        // What goes and what comes are two documents.
+        let is_of_it = line.sign == Sign::Same || line.sign == lines[place].sign;
+        // A list's items may stand as deep as the key that they belong to.
+        let is_parent =
+            indent(line) < depth || indent(line) == depth && is_in_list && !is_item(line);
+        let is_note = line.text.trim().is_empty() || line.text.trim_start().starts_with('#');
+        if !is_of_it || !is_parent || is_note {
+            continue;
+        }
+        shown[above] |= line.sign == Sign::Same;
+        (depth, is_in_list) = (indent(line), is_item(line));
+        if depth == 0 && !is_in_list {
+            break;
+        }
+    }
 }
 
 fn indent(line: &Line) -> usize {
@@ -163,6 +240,22 @@ fn is_item(line: &Line) -> bool {
 }
 
 impl Change {
+    /// Where it belongs: its file and line as far as they are known, and the object.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => format!("{file}, line {line} ({})", self.object),
+            (Some(file), None) => format!("{file}, at its end ({})", self.object),
+            (None, _) => self.object.clone(),
+        }
+    }
+
+    /// Whether nothing changes: the lines are to look at.
+    #[must_use]
+    pub fn is_to_look_at(&self) -> bool {
+        self.lines.iter().all(|it| it.sign == Sign::Same)
+    }
+
     /// The lines with their signs: `- ` and `+ `, or two blanks before a line that stays.
     #[must_use]
     pub fn signed(&self) -> Vec<(Sign, String)> {

@@ -18,8 +18,10 @@ pub struct Names {
     pub start: i32,
     /// Names of the claims that the set made for its pods.
     pub claims: Vec<String>,
-    /// The manifest's file, as the student named it.
+    /// The manifest's file, as the student named it; of several, with `-f` between them.
     pub file: Option<String>,
+    /// What stands in the namespace in place of a StatefulSet: `deployment web`.
+    pub workloads: Vec<String>,
     /// `whenDeleted: Delete`: the claims go with the set.
     pub claims_go_with_the_set: bool,
     /// Where the first claim is mounted.
@@ -127,6 +129,9 @@ pub fn mend(id: &str, names: &Names) -> Vec<String> {
             commands.push(format!("kubectl delete service {service} -n {ns}"));
         }
         _ => {}
+    }
+    if id == "no_stateful_set_but_others" {
+        commands.extend(names.workloads.iter().map(|it| format!("kubectl delete {it} -n {ns}")));
     }
     if way == Way::RecreateWithClaims && !names.claims.is_empty() {
         commands.push(format!("kubectl delete pvc -n {ns} {}", names.claims.join(" ")));

@@ -6,6 +6,7 @@
 pub mod change;
 pub mod commands;
 pub mod edit;
+pub mod manifest;
 pub mod script;
 
 use checks::model::{Timeline, observation::object::VolumeMount};
@@ -14,15 +15,18 @@ use crate::remedy::commands::Names;
 
 /// The names of a graded submission, as far as they are harmless in a shell.
 #[must_use]
-pub fn names(timeline: &Timeline, namespace: &str, file: Option<&str>) -> Names {
+pub fn names(timeline: &Timeline, namespace: &str, files: &[String]) -> Names {
     let mut names = Names {
         namespace: harmless(namespace).unwrap_or_else(|| "NAMESPACE".to_owned()),
-        file: file.and_then(harmless),
+        file: as_flags(files),
         replicas: timeline.replicas(),
         start: timeline.start(),
         ..Names::default()
     };
-    let Some(set) = timeline.set() else { return names };
+    let Some(set) = timeline.set() else {
+        names.workloads = timeline.other_workloads().iter().filter_map(|it| workload(it)).collect();
+        return names;
+    };
     names.set = harmless(&set.name);
     names.service = harmless(&set.spec.service_name);
     names.claims = timeline
@@ -41,6 +45,18 @@ pub fn names(timeline: &Timeline, namespace: &str, file: Option<&str>) -> Names 
     names.mount_path = mount.and_then(|it| harmless(&it.mount_path));
     names.content = content(timeline, names.mount_path.as_deref());
     names
+}
+
+/// The manifests as they stand behind `-f`; `None` where a shell could take one for more than a name.
+fn as_flags(files: &[String]) -> Option<String> {
+    let names: Option<Vec<String>> = files.iter().map(|it| harmless(it)).collect();
+    names.filter(|it| !it.is_empty()).map(|it| it.join(" -f "))
+}
+
+/// `deployment web`, of `Deployment web`.
+fn workload(told: &str) -> Option<String> {
+    let (kind, name) = told.split_once(' ')?;
+    Some(format!("{} {}", harmless(kind)?.to_lowercase(), harmless(name)?))
 }
 
 /// The first file that the first pod had on its claim.

@@ -8,7 +8,8 @@ use checks::{
 use serde::Serialize;
 
 use crate::console::sanitize::{clip, clip_middle, sanitize};
-use crate::remedy::{change::Change, commands, commands::Names, edit, harmless};
+use crate::recording::ManifestText;
+use crate::remedy::{change::Change, commands, commands::Names, edit, edit::Loss, harmless};
 use crate::report::{CheckResult, Points, schema::FaultName};
 
 /// Characters of one line of a container's log.
@@ -113,18 +114,24 @@ pub(super) fn find(
     verdicts: &[Verdict; checks::COUNT],
     rows: &mut [CheckResult],
     names: &Names,
+    objects: &[ManifestText],
 ) -> Vec<Cause> {
-    let mut found: Vec<(Key, Cause)> = vec![];
+    let mut found: Vec<(Key, Cause, Option<&Obstacle>)> = vec![];
     for ((check, verdict), row) in CHECKS.iter().zip(verdicts).zip(rows.iter()) {
         if row.outcome == Outcome::Pass {
             continue;
         }
-        let (key, cause) = cause(timeline, check, decisive(verdict), row.outcome);
+        let decisive = decisive(verdict);
+        let obstacle = match decisive.map(|it| &it.standing) {
+            Some(Standing::Blocked(obstacle)) => Some(obstacle),
+            _ => None,
+        };
+        let (key, cause) = cause(timeline, check, decisive, row.outcome);
         let place = found
             .iter()
-            .position(|(known, it)| *known == key && it.fault == cause.fault)
+            .position(|(known, it, _)| *known == key && it.fault == cause.fault)
             .unwrap_or_else(|| {
-                found.push((key, cause));
+                found.push((key, cause, obstacle));
                 found.len() - 1
             });
         let cause = &mut found[place].1;
@@ -132,7 +139,7 @@ pub(super) fn find(
         cause.tests.push(check.test);
         cause.points += Points::whole(check.points);
     }
-    if let Some((_, cause)) = found.iter_mut().find(|(key, _)| *key == Key::NotDone) {
+    if let Some((_, cause, _)) = found.iter_mut().find(|(key, ..)| *key == Key::NotDone) {
         let way = timeline.way_to_show(&cause.tests).join("; ");
         cause.remedy = format!(
             "While `stsgrade record` runs: {}. Leave each pod some seconds to be read.",
@@ -140,12 +147,13 @@ pub(super) fn find(
         );
     }
     let mut causes: Vec<Cause> = vec![];
-    for (key, mut cause) in found {
+    for (key, mut cause, obstacle) in found {
         let who = match &key {
             Key::Obstacle(_, who) => timeline.is_pod(who).then_some(who.as_str()),
             _ => None,
         };
-        teach(&mut cause, timeline, who, names);
+        let id = cause.id;
+        teach(&mut cause, timeline, who, names, &Loss { id, obstacle, objects });
         causes.push(cause);
     }
     arrange(&mut causes, rows);
@@ -188,20 +196,27 @@ fn see_more(cause: &mut Cause, row: &CheckResult) {
 }
 
 /// Adds what to change and what to type.
-fn teach(cause: &mut Cause, timeline: &Timeline, who: Option<&str>, names: &Names) {
+fn teach(
+    cause: &mut Cause,
+    timeline: &Timeline,
+    who: Option<&str>,
+    names: &Names,
+    loss: &Loss<'_>,
+) {
     cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
     if cause.fault == Some(Fault::Submission) {
-        cause.changes = edit::changes(cause.id, timeline)
+        cause.changes = edit::changes(loss, timeline)
             .into_iter()
             .map(|mut change| {
                 change.object = sanitize(&change.object);
+                change.file = change.file.map(|it| sanitize(&it));
                 for line in &mut change.lines {
                     line.text = clip(&line.text, MAX_CODE_CHARS);
                 }
                 change
             })
             .collect();
-        if !cause.changes.is_empty() {
+        if cause.changes.iter().any(|it| !it.is_to_look_at()) {
             cause.example = None;
         }
         let who = who.and_then(harmless);
@@ -271,7 +286,12 @@ fn cause(
             ),
         ),
         (Standing::Blocked(obstacle), _) => {
-            let told = format!("{}: {}", sanitize(&obstacle.who), sanitize(&obstacle.why));
+            let ended = obstacle.container.as_ref().and_then(|it| it.exit_code);
+            let told = [
+                format!("{}: {}", sanitize(&obstacle.who), sanitize(&obstacle.why)),
+                ended.map(|it| format!(". {}", meaning(it))).unwrap_or_default(),
+            ]
+            .concat();
             let known = bare(obstacle.id, title(obstacle), told, obstacle.remedy.to_owned());
             let log = obstacle.log.iter().map(|line| clip(line, LOG_LINE)).collect();
             let example = mistakes::find(obstacle.id).map(Example::of);
@@ -307,6 +327,21 @@ fn cause(
             bare(check.id, check.title.to_owned(), String::new(), check.remedy.to_owned()),
         ),
     }
+}
+
+/// What the exit status of a container tells (POSIX, Shell Command Language, 2.8.2).
+fn meaning(exit_code: i32) -> String {
+    let what = match exit_code {
+        0 => {
+            "its command came to its end, without an error; a container that ends is started again"
+        }
+        126 => "a command was found, but it is no program",
+        127 => "a command was not found: it is not in the image, or misspelt",
+        137 => "it was ended by SIGKILL",
+        143 => "it was ended by SIGTERM",
+        _ => "its command failed, or said `exit` itself; its last words tell why",
+    };
+    format!("Exit status {exit_code} says: {what}.")
 }
 
 /// The obstacle in a few words: its object, and its row of the table.

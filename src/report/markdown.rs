@@ -76,7 +76,7 @@ fn cause(out: &mut String, number: usize, it: &Cause) {
         let _ = writeln!(out, "\n{}", escape(note));
     }
     for change in &it.changes {
-        let _ = writeln!(out, "\n{}:", escape(&change.object));
+        let _ = writeln!(out, "\n{}:", escape(&change.place()));
         let lines: Vec<String> = change.signed().into_iter().map(|(_, line)| line).collect();
         fenced(out, "diff", &lines.join("\n"));
     }

@@ -40,7 +40,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     cluster::client::connect::LAB_NAMESPACE,
     console::{sanitize::sanitize, terminal::TermStyle},
-    recording::{Header, signature::Signed},
+    recording::{Header, ManifestText, signature::Signed},
     remedy,
 };
 
@@ -161,8 +161,10 @@ pub struct Source {
     pub started_at: String,
     /// The namespace of the header, for a recording that ends before it names its subject.
     pub namespace: String,
-    /// The manifest's file, as the student named it, where it is known.
-    pub file: Option<String>,
+    /// The manifests' files, as the student named them.
+    pub files: Vec<String>,
+    /// The manifest's objects, as their files have them.
+    pub objects: Vec<ManifestText>,
     /// The namespace is deleted by now: commands to type name the lab's own.
     pub is_isolated: bool,
     /// What was judged.
@@ -189,7 +191,8 @@ impl Source {
             cluster: header.cluster.clone(),
             started_at: header.started_at.clone(),
             namespace: header.namespace.clone(),
-            file: header.asked.only_file().map(str::to_owned),
+            files: header.asked.files.clone(),
+            objects: header.asked.objects.clone(),
             is_isolated: header.asked.is_isolated(),
             origin: Origin::Grade,
         }
@@ -366,8 +369,8 @@ impl Report {
         let namespace =
             if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
         let own = if source.is_isolated { LAB_NAMESPACE } else { namespace };
-        let names = remedy::names(timeline, own, source.file.as_deref());
-        let causes = causes::find(timeline, verdicts, &mut rows, &names);
+        let names = remedy::names(timeline, own, &source.files);
+        let causes = causes::find(timeline, verdicts, &mut rows, &names, &source.objects);
         let sum = |outcome: Option<Outcome>| {
             rows.iter()
                 .filter(|row| outcome.is_none_or(|it| it == row.outcome))

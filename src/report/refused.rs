@@ -27,6 +27,7 @@ impl Report {
             why: problem.what.clone(),
             effect: Effect::StopsTour,
             mistake: None,
+            container: None,
             log: vec![],
             remedy: "",
             evidence: vec![],
@@ -39,7 +40,7 @@ impl Report {
         });
         let timeline = Timeline::default();
         let mut report = Self::new(source, &timeline, &verdicts);
-        let names = names(&timeline, &source.namespace, source.file.as_deref());
+        let names = names(&timeline, &source.namespace, &source.files);
         for cause in &mut report.causes {
             cause.title = format!("the manifest cannot be applied ({who})");
             cause.explanation.clone_from(&problem.what);

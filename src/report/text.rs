@@ -225,7 +225,8 @@ impl Page<'_> {
     }
 
     fn change(&mut self, change: &Change) -> io::Result<()> {
-        self.labelled("Change", &format!("{}:", change.object))?;
+        let label = if change.is_to_look_at() { "Look at" } else { "Change" };
+        self.labelled(label, &format!("{}:", change.place()))?;
         for (sign, line) in change.signed() {
             let line = match sign {
                 Sign::Same => line,

@@ -15,7 +15,7 @@ use crate::model::diagnosis::facts::OrdinalFacts;
 pub(crate) use crate::model::diagnosis::tour_end::{ended, refused};
 use crate::model::{
     observation::Seq,
-    obstacle::{Effect, Fault, Obstacle},
+    obstacle::{Effect, Fault, Obstacle, StuckContainer},
     timeline::{MOST_REPLICAS, Timeline, lives::PodLife},
 };
 
@@ -61,6 +61,8 @@ struct Match {
     why: String,
     /// The container whose last words explain it.
     container: Option<String>,
+    /// With what that container ended, where its end is the matter.
+    exit_code: Option<i32>,
     evidence: Vec<Seq>,
 }
 
@@ -91,6 +93,7 @@ pub(crate) fn find(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
             why: "the StatefulSet asks for 0 replicas".to_owned(),
             effect: StopsTour,
             mistake: None,
+            container: None,
             log: vec![],
             remedy: "Set `spec.replicas` to 3 or more.",
             evidence: vec![set.changed.by],
@@ -107,6 +110,7 @@ pub(crate) fn find(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
             ),
             effect: Effect::Blocks,
             mistake: None,
+            container: None,
             log: vec![],
             remedy: "Set `spec.replicas` to a number that the lab needs, 3 for example, and grade \
                 again.",
@@ -150,6 +154,7 @@ pub(crate) fn set_deleted(timeline: &Timeline) -> Option<Obstacle> {
         why: "somebody deleted the StatefulSet while it was graded".to_owned(),
         effect: StopsTour,
         mistake: None,
+        container: None,
         log: vec![],
         remedy: "Leave the namespace alone while it is graded, apply the StatefulSet again, and \
             grade again.",
@@ -182,6 +187,7 @@ fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
         why,
         effect: Effect::Blocks,
         mistake: None,
+        container: None,
         log: vec![],
         remedy,
         evidence: vec![*seq],
@@ -212,6 +218,7 @@ fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
         } else {
             (Cluster, BEYOND)
         };
+        let stuck = container(&matched);
         let found = Obstacle {
             id: row.id,
             who: facts.name(),
@@ -219,12 +226,18 @@ fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
             why: matched.why,
             effect: row.effect,
             mistake: row.mistake,
+            container: stuck,
             log,
             remedy,
             evidence: matched.evidence,
         };
         Some((found, matched.container))
     })
+}
+
+fn container(matched: &Match) -> Option<StuckContainer> {
+    let name = matched.container.clone()?;
+    Some(StuckContainer { name, exit_code: matched.exit_code })
 }
 
 /// The remedy for a pod that only the grade asks for. If the cluster cannot hold it, that is

@@ -24,6 +24,7 @@ fn obstacle(
         why,
         effect: Effect::Blocks,
         mistake: None,
+        container: None,
         log: vec![],
         remedy,
         evidence,

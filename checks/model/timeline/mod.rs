@@ -318,6 +318,12 @@ impl Timeline {
         self.pods().any(|it| it.name() == name)
     }
 
+    /// What the namespace holds in place of a StatefulSet: `Deployment web`.
+    #[must_use]
+    pub fn other_workloads(&self) -> &[String] {
+        self.subject.as_ref().map_or(&[], |(_, subject)| &subject.others)
+    }
+
     /// The readings of a pod's claims, by the pod's UID, oldest first.
     pub fn reads_of(&self, uid: &str) -> impl DoubleEndedIterator<Item = &Noted<Read>> {
         self.reads.of(uid)

@@ -165,6 +165,7 @@ impl Visit<'_> {
                 why,
                 effect: Effect::Interference,
                 mistake: None,
+                container: None,
                 log: vec![],
                 remedy: "",
                 evidence: vec![],

@@ -256,6 +256,7 @@ impl Grader<'_> {
             filename: submission.is_some(),
             files: submission.map(files).unwrap_or_default(),
             manifests: submission.map(|it| it.digest.clone()),
+            objects: submission.map(|it| it.texts(file_name)).unwrap_or_default(),
             probe_image: self.probe_image.clone(),
             timeout_seconds: Some(self.budget.as_secs()),
             ..AskedOptions::default()
@@ -267,13 +268,16 @@ impl Grader<'_> {
 fn files(submission: &Submission) -> Vec<String> {
     let mut names = vec![];
     for manifest in &submission.objects {
-        let name = Path::new(&manifest.place.file).file_name().unwrap_or_default();
-        let name = name.to_string_lossy().into_owned();
+        let name = file_name(Path::new(&manifest.place.file)).unwrap_or_default();
         if !names.contains(&name) {
             names.push(name);
         }
     }
     names
+}
+
+fn file_name(file: &Path) -> Option<String> {
+    Some(file.file_name()?.to_string_lossy().into_owned())
 }
 
 /// Tells the engine what a grade sees of its cluster, for as long as it is polled.

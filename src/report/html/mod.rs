@@ -87,12 +87,12 @@ struct CauseCard<'r> {
     class: &'static str,
     ink: &'static str,
     cost: String,
-    changes: Vec<ChangeLines<'r>>,
+    changes: Vec<ChangeLines>,
 }
 
 /// Lines of the submission to change.
-struct ChangeLines<'r> {
-    object: &'r str,
+struct ChangeLines {
+    object: String,
     /// The class and the text of each.
     lines: Vec<(&'static str, String)>,
 }
@@ -169,7 +169,7 @@ fn cause_card(cause: &Cause) -> CauseCard<'_> {
     CauseCard { cause, class, ink, cost, changes }
 }
 
-fn change_lines(change: &Change) -> ChangeLines<'_> {
+fn change_lines(change: &Change) -> ChangeLines {
     let mut lines = vec![];
     for (sign, line) in change.signed() {
         let class = match sign {
@@ -179,7 +179,7 @@ fn change_lines(change: &Change) -> ChangeLines<'_> {
         };
         lines.push((class, line));
     }
-    ChangeLines { object: &change.object, lines }
+    ChangeLines { object: change.place(), lines }
 }
 
 fn check_row<'r>(row: &'r CheckResult, drawing: &Drawing) -> CheckRow<'r> {

@@ -224,7 +224,8 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         ended.exit_code,
         status.restart_count + 1
     );
-    Some(Match { why, container: Some(status.name.clone()), evidence })
+    let exit_code = Some(ended.exit_code);
+    Some(Match { why, container: Some(status.name.clone()), exit_code, evidence })
 }
 
 /// Whether one more start of a container that ends will not help.

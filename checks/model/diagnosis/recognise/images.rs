@@ -82,6 +82,7 @@ pub(crate) fn image_unreachable(facts: &OrdinalFacts<'_>) -> Option<Match> {
     is_unreachable(&nameless(&words, pod)).then_some(Match {
         why: words,
         container: None,
+        exit_code: None,
         evidence,
     })
 }
@@ -92,7 +93,12 @@ pub(crate) fn image_name_invalid(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let said = nameless(&words, facts.pod?);
     let is_invalid = words.starts_with("InvalidImageName")
         || has_any(&said, &["invalid reference format", "couldn't parse image"]);
-    (is_invalid && !facts.is_outdated()).then_some(Match { why: words, container: None, evidence })
+    (is_invalid && !facts.is_outdated()).then_some(Match {
+        why: words,
+        container: None,
+        exit_code: None,
+        evidence,
+    })
 }
 
 /// No registry is asked where the template forbids it.
@@ -101,6 +107,7 @@ pub(crate) fn image_never_pulled(facts: &OrdinalFacts<'_>) -> Option<Match> {
     (words.starts_with("ErrImageNeverPull") && !facts.is_outdated()).then_some(Match {
         why: words,
         container: None,
+        exit_code: None,
         evidence,
     })
 }
@@ -124,6 +131,7 @@ pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     (has_any(&said, &MISSING) && !is_unreachable(&said) && !facts.is_outdated()).then_some(Match {
         why: words,
         container: None,
+        exit_code: None,
         evidence,
     })
 }

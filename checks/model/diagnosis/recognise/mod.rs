@@ -32,7 +32,12 @@ pub(crate) type Recogniser = fn(&OrdinalFacts<'_>) -> Option<Match>;
 
 /// A match with no container of its own.
 fn matched(why: impl Into<String>, evidence: impl IntoIterator<Item = Seq>) -> Option<Match> {
-    Some(Match { why: why.into(), container: None, evidence: evidence.into_iter().collect() })
+    Some(Match {
+        why: why.into(),
+        container: None,
+        exit_code: None,
+        evidence: evidence.into_iter().collect(),
+    })
 }
 
 fn has_any(text: &str, words: &[&str]) -> bool {

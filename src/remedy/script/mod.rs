@@ -4,6 +4,8 @@
 //! line ends, `;`, `&`, `&&`, `||` and `|`, outside of quotes and substitutions. Where that is not
 //! certain (a here-document in the way, unbalanced quotes), no edit is made.
 
+pub mod ends;
+
 /// One word or operator of a script, by its place in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Token<'s> {

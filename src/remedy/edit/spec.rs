@@ -1,4 +1,4 @@
-//! The edits of a manifest that mend a mistake, in the submission's own names.
+//! What a set's spec and its Service's should be, as far as they are recorded.
 
 use std::collections::BTreeMap;
 
@@ -15,39 +15,31 @@ use checks::model::{
 use crate::{
     console::secrets::MASK,
     remedy::{
-        change::{Change, of_service, of_set},
+        edit::{Loss, keep_running, program},
         script,
     },
 };
 
 /// What a claim asks for that is made in place of another volume. The lab asks for 50Mi at least.
-const STORAGE: &str = "100Mi";
+pub(super) const STORAGE: &str = "100Mi";
 /// Where a volume is mounted that was mounted nowhere.
-const MOUNT_PATH: &str = "/data";
+pub(super) const MOUNT_PATH: &str = "/data";
 /// The file that tells which pod wrote it.
 const OWNER_FILE: &str = "owner";
 
-/// The changes that mend a mistake or an obstacle; empty where the own lines cannot be known.
-#[must_use]
-pub fn changes(id: &str, timeline: &Timeline) -> Vec<Change> {
-    let Some(set) = timeline.set() else { return vec![] };
-    let before = as_written(&set.spec, timeline.replicas());
+/// The set's spec with a mistake or an obstacle mended, as far as that is known of what is recorded.
+pub(super) fn mended(loss: &Loss<'_>, before: &StatefulSetSpec) -> StatefulSetSpec {
     let mut after = before.clone();
     let pod = &mut after.template.spec;
-    match id {
-        "no_service" | "wrong_service_name" | "service_not_headless" | "selector_mismatch" => {
-            return service_changes(id, timeline, &before);
-        }
+    match loss.id {
         "too_few_replicas" | "zero_replicas" => after.replicas = Some(3),
         "parallel" => after.pod_management_policy.clear(),
         "empty_dir" | "host_path" | "ephemeral_volume" | "shared_claim" => {
-            own_claims(id, &mut after);
+            own_claims(loss.id, &mut after);
         }
         "claim_missing" => own_claims("shared_claim", &mut after),
         "pod_security" => own_claims("host_path", &mut after),
-        "out_of_memory" => pod.all_containers_mut().for_each(|it| {
-            it.resources.limits.remove("memory");
-        }),
+        "out_of_memory" => pod.all_containers_mut().for_each(more_memory),
         "placement_impossible" => {
             pod.node_selector.clear();
             pod.affinity = None;
@@ -76,18 +68,19 @@ pub fn changes(id: &str, timeline: &Timeline) -> Vec<Change> {
         "overwritten_at_start" => each_script(pod, script::keep_what_is_there),
         "overwritten_at_stop" => each_script(pod, script::append),
         "wiped_at_start" => each_script(pod, script::remove_nothing),
-        "container_ends" => each_script(pod, |it, _| script::make_missing_folders(it)),
+        "container_ends" => keep_running::edit(loss, pod),
+        "config_error" => program::edit(loss, pod),
         "node_named" => pod.node_name.clear(),
         "image_missing" | "image_name_invalid" => {
             pod.all_containers_mut().for_each(correct_image);
         }
         _ => {}
     }
-    of_set(&set.name, &before, &after).into_iter().collect()
+    after
 }
 
 /// The spec as a person writes it: without what the API server fills in and what is not of it.
-fn as_written(spec: &StatefulSetSpec, replicas: i32) -> StatefulSetSpec {
+pub(super) fn as_written(spec: &StatefulSetSpec, replicas: i32) -> StatefulSetSpec {
     let mut spec = spec.clone();
     // The tour asks for others.
     spec.replicas = Some(replicas);
@@ -129,14 +122,22 @@ fn as_written(spec: &StatefulSetSpec, replicas: i32) -> StatefulSetSpec {
     spec
 }
 
-fn service_changes(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -> Vec<Change> {
+/// What an object is and should be; without `before` it is a new one.
+pub(super) enum Mended {
+    Set { before: Box<StatefulSetSpec>, after: Box<StatefulSetSpec> },
+    Service { name: String, before: Option<ServiceSpec>, after: ServiceSpec },
+}
+
+pub(super) fn service(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -> Vec<Mended> {
     let Some(set) = timeline.set() else { return vec![] };
+    let named = |name: &str| Mended::Set {
+        before: Box::new(before.clone()),
+        after: Box::new(StatefulSetSpec { service_name: name.to_owned(), ..before.clone() }),
+    };
     let labels = &before.template.metadata.labels;
     let fitting = timeline.services().find(|it| it.is_headless() && it.spec().selects(labels));
     if let Some(service) = fitting.filter(|it| it.service.metadata.name != before.service_name) {
-        let mut after = before.clone();
-        after.service_name.clone_from(&service.service.metadata.name);
-        return of_set(&set.name, before, &after).into_iter().collect();
+        return vec![named(&service.service.metadata.name)];
     }
     let name = match before.service_name.as_str() {
         "" => set.name.as_str(),
@@ -147,9 +148,10 @@ fn service_changes(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -> V
         selector: labels.clone(),
         ..ServiceSpec::default()
     };
-    let mut changes = vec![];
+    let of_service = |before, after| Mended::Service { name: name.to_owned(), before, after };
+    let mut mended = vec![];
     match timeline.service(name) {
-        None => changes.extend(of_service(name, None, &wanted)),
+        None => mended.push(of_service(None, wanted)),
         Some(service) => {
             let mut written = service.spec().clone();
             if written.cluster_ip != "None" {
@@ -166,15 +168,13 @@ fn service_changes(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -> V
             if !after.selects(labels) {
                 after.selector = wanted.selector;
             }
-            changes.extend(of_service(name, Some(&written), &after));
+            mended.push(of_service(Some(written), after));
         }
     }
     if before.service_name.is_empty() {
-        let mut after = before.clone();
-        after.service_name = name.to_owned();
-        changes.extend(of_set(&set.name, before, &after));
+        mended.push(named(name));
     }
-    changes
+    mended
 }
 
 /// Replaces volumes that are not a pod's own by claims of the same name.
@@ -203,7 +203,7 @@ fn own_claims(id: &str, spec: &mut StatefulSetSpec) {
     spec.volume_claim_templates.extend(new);
 }
 
-fn claim(name: &str) -> PersistentVolumeClaim {
+pub(super) fn claim(name: &str) -> PersistentVolumeClaim {
     let requests = BTreeMap::from([("storage".to_owned(), STORAGE.to_owned())]);
     PersistentVolumeClaim {
         metadata: Metadata { name: name.to_owned(), ..Metadata::default() },
@@ -233,12 +233,28 @@ fn mount_template(spec: &mut StatefulSetSpec) {
     }
 }
 
+/// A limit that a small program does not reach. More than that it would take, too.
+fn more_memory(container: &mut Container) {
+    const ENOUGH_BYTES: u128 = 256 << 20;
+    const ENOUGH: &str = "256Mi";
+    if let Some(limit) = container.resources.limits.get_mut("memory")
+        && quantity::bytes(limit).is_some_and(|it| it < ENOUGH_BYTES)
+    {
+        *limit = ENOUGH.to_owned();
+    }
+}
+
 fn enlarge(claim: &mut PersistentVolumeClaimSpec) {
-    const ENOUGH_BYTES: u128 = 50 << 20;
     let Some(storage) = claim.resources.requests.get_mut("storage") else { return };
-    if quantity::bytes(storage).is_some_and(|it| it < ENOUGH_BYTES) {
+    if is_small(storage) {
         *storage = STORAGE.to_owned();
     }
+}
+
+/// Whether it is less than the lab asks for.
+pub(super) fn is_small(storage: &str) -> bool {
+    const ENOUGH_BYTES: u128 = 50 << 20;
+    quantity::bytes(storage).is_some_and(|it| it < ENOUGH_BYTES)
 }
 
 fn each_template(spec: &mut StatefulSetSpec, edit: impl Fn(&mut PersistentVolumeClaimSpec)) {
@@ -294,7 +310,7 @@ fn each_script(pod: &mut PodSpec, edit: impl Fn(&str, &[&str]) -> Option<String>
 
 /// The script of a container whose program is a shell: the word behind `-c`. `None` where not all
 /// of it is recorded.
-fn own_script(container: &mut Container) -> Option<&mut String> {
+pub(super) fn own_script(container: &mut Container) -> Option<&mut String> {
     let words: Vec<&String> = container.command.iter().chain(&container.args).collect();
     let shell = words.first()?.rsplit('/').next()?;
     let flag = words.get(1)?;

@@ -1,0 +1,60 @@
+//! The difference of two specs, as edits of a manifest's text.
+
+use serde_json::Value;
+
+use crate::remedy::manifest::{Edit, Path, Step};
+
+/// The edits that make `after` of `before`, which are the same object's field at `path`.
+pub(super) fn between(before: &Value, after: &Value, path: &Path) -> Vec<Edit> {
+    let mut edits = vec![];
+    compare(before, after, path, &mut edits);
+    // What holds only what goes is kept by what comes.
+    edits.sort_by_key(|it| matches!(it, Edit::Remove(_)));
+    edits
+}
+
+fn compare(before: &Value, after: &Value, path: &Path, edits: &mut Vec<Edit>) {
+    let below = |step: Step| [path.as_slice(), &[step]].concat();
+    match (before, after) {
+        (Value::Object(old), Value::Object(new)) => {
+            for (key, value) in new {
+                let path = below(Step::Key(key.clone()));
+                match old.get(key) {
+                    Some(before) => compare(before, value, &path, edits),
+                    None => edits.push(Edit::Set(path, value.clone())),
+                }
+            }
+            let gone = old.keys().filter(|it| !new.contains_key(*it));
+            edits.extend(gone.map(|it| Edit::Remove(below(Step::Key(it.clone())))));
+        }
+        (Value::Array(old), Value::Array(new))
+            if new.iter().chain(old).all(|it| name(it).is_some()) =>
+        {
+            let find =
+                |all: &[Value], it: &Value| all.iter().find(|at| name(at) == name(it)).cloned();
+            for item in new {
+                let Some(named) = name(item) else { continue };
+                match find(old, item) {
+                    Some(before) => compare(&before, item, &below(Step::Named(named)), edits),
+                    None => edits.push(Edit::Push(path.clone(), item.clone())),
+                }
+            }
+            for item in old.iter().filter(|it| find(new, it).is_none()) {
+                edits.extend(name(item).map(|it| Edit::Remove(below(Step::Named(it)))));
+            }
+        }
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+            for (place, (before, after)) in old.iter().zip(new).enumerate() {
+                compare(before, after, &below(Step::Item(place)), edits);
+            }
+        }
+        _ if before != after => edits.push(Edit::Set(path.clone(), after.clone())),
+        _ => {}
+    }
+}
+
+/// By what an item of a list is known.
+fn name(item: &Value) -> Option<String> {
+    let name = item.get("name").or_else(|| item.get("metadata")?.get("name"))?;
+    name.as_str().map(str::to_owned)
+}

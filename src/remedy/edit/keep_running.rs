@@ -1,0 +1,71 @@
+//! A container whose program ends: what lets it keep running.
+
+use checks::model::observation::object::{CUT, Container, PodSpec};
+
+use crate::{
+    console::secrets::MASK,
+    remedy::{
+        edit::{Loss, spec::own_script},
+        script,
+        script::ends,
+    },
+};
+
+/// Edits the container that ends, where something in it tells why.
+pub(super) fn edit(loss: &Loss<'_>, pod: &mut PodSpec) {
+    let Some(stuck) = loss.container() else { return };
+    let Some(container) = pod.all_containers_mut().find(|it| it.name == stuck.name) else { return };
+    let exit_code = stuck.exit_code.unwrap_or(1);
+    match own_script(container) {
+        Some(script) => {
+            let made = || script::make_missing_folders(script).filter(|_| exit_code != 0);
+            if let Some(new) = made().or_else(|| ends::keep_running(script, exit_code)) {
+                *script = new;
+            }
+        }
+        None => program(container, exit_code),
+    }
+}
+
+/// A container whose program is no script.
+fn program(container: &mut Container, exit_code: i32) {
+    let words: Vec<String> = container.command.iter().chain(&container.args).cloned().collect();
+    if words.iter().any(|it| it.ends_with(CUT) || it.contains(MASK)) {
+        return;
+    }
+    let name = words.first().and_then(|it| it.rsplit('/').next()).unwrap_or_default();
+    match &words[1.min(words.len())..] {
+        [time] if name == "sleep" && ends::is_short(time) => {
+            let all = container.command.iter_mut().chain(&mut container.args);
+            if let Some(last) = all.last() {
+                ends::long_sleep().clone_into(last);
+            }
+        }
+        [] if exit_code == 0 && matches!(name, "" | "sh" | "bash" | "ash") => {
+            become_script(container, ends::idle());
+        }
+        _ if exit_code == 0 && !matches!(name, "sh" | "bash" | "ash") => {
+            let line: Vec<String> = words.iter().map(|it| quoted(it)).collect();
+            if let Some(kept) = ends::keep_running(&line.join(" "), exit_code) {
+                become_script(container, kept);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Lets a shell run a script in the container.
+pub(super) fn become_script(container: &mut Container, script: String) {
+    container.command = vec!["sh".to_owned(), "-c".to_owned(), script];
+    container.args.clear();
+}
+
+/// A word as a shell takes it for one.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}

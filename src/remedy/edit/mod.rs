@@ -1,0 +1,169 @@
+//! The edits of a manifest that mend a mistake, in the student's own lines.
+//!
+//! What a set's spec should be is worked out on what is recorded of it ([`spec`]), and the
+//! difference is written into the text of the student's file, where that is known ([`difference`]).
+//! What is not recorded stands in that text alone ([`text`]).
+
+mod difference;
+mod keep_running;
+mod others;
+mod program;
+mod spec;
+mod text;
+
+use checks::model::{
+    Obstacle, Timeline,
+    observation::object::{ServiceSpec, StatefulSetSpec},
+    obstacle::StuckContainer,
+};
+
+use crate::{
+    recording::ManifestText,
+    remedy::{
+        change::{self, Change},
+        edit::spec::Mended,
+        manifest::{Document, Edit, Step, keys},
+    },
+};
+
+/// What cost points.
+#[derive(Clone, Copy, Debug)]
+pub struct Loss<'l> {
+    /// The id of a mistake or an obstacle.
+    pub id: &'l str,
+    /// The obstacle, where it is one.
+    pub obstacle: Option<&'l Obstacle>,
+    /// The objects of the manifest, as far as their texts are known.
+    pub objects: &'l [ManifestText],
+}
+
+impl<'l> Loss<'l> {
+    fn why(&self) -> &'l str {
+        self.obstacle.map_or("", |it| it.why.as_str())
+    }
+
+    fn container(&self) -> Option<&'l StuckContainer> {
+        self.obstacle?.container.as_ref()
+    }
+}
+
+/// An object of the manifest: its text, as it is kept and as it is read.
+type Object<'l> = (&'l ManifestText, Document);
+
+/// The changes that mend a mistake or an obstacle; empty where the own lines cannot be known.
+#[must_use]
+pub fn changes(loss: &Loss<'_>, timeline: &Timeline) -> Vec<Change> {
+    let objects: Vec<Object<'_>> =
+        loss.objects.iter().filter_map(|it| Some((it, Document::read(&it.text)?))).collect();
+    let Some(set) = timeline.set() else { return others::into_a_set(loss, &objects) };
+    let mut before = spec::as_written(&set.spec, timeline.replicas());
+    if let Some((_, document)) = find(&objects, "StatefulSet", &set.name) {
+        text::take_programs(document, &mut before);
+    }
+    let mended = match loss.id {
+        "no_service" | "wrong_service_name" | "service_not_headless" | "selector_mismatch" => {
+            spec::service(loss.id, timeline, &before)
+        }
+        _ => {
+            let after = Box::new(spec::mended(loss, &before));
+            vec![Mended::Set { before: Box::new(before.clone()), after }]
+        }
+    };
+    let mut changes = vec![];
+    for it in mended {
+        changes.extend(match it {
+            Mended::Set { before, after } => of_set(loss, &set.name, &objects, &before, &after),
+            Mended::Service { name, before, after } => {
+                of_service(&name, &set.name, &objects, before.as_ref(), &after)
+            }
+        });
+    }
+    changes.extend(others::changes(loss, timeline, &objects));
+    if changes.is_empty() {
+        changes.extend(to_look_at(loss, &set.name, &objects, &before));
+    }
+    changes
+}
+
+fn of_set(
+    loss: &Loss<'_>,
+    name: &str,
+    objects: &[Object<'_>],
+    before: &StatefulSetSpec,
+    after: &StatefulSetSpec,
+) -> Option<Change> {
+    if let Some((text, document)) = find(objects, "StatefulSet", name) {
+        let mut edits = values(before, after);
+        edits.extend(text::edits(loss, document));
+        if let Some(edited) = edited(document, &edits) {
+            return change::of_text(text, document, &edited);
+        }
+    }
+    change::of_set(name, before, after)
+}
+
+fn of_service(
+    name: &str,
+    set: &str,
+    objects: &[Object<'_>],
+    before: Option<&ServiceSpec>,
+    after: &ServiceSpec,
+) -> Option<Change> {
+    let new = change::of_service(name, before, after)?;
+    let Some(before) = before else {
+        // It goes where the set is.
+        let Some((text, _)) = find(objects, "StatefulSet", set) else { return Some(new) };
+        return Some(change::at_the_end_of(&text.file, new));
+    };
+    if let Some((text, document)) = find(objects, "Service", name)
+        && let Some(edited) = edited(document, &values(before, after))
+    {
+        return change::of_text(text, document, &edited);
+    }
+    Some(new)
+}
+
+fn find<'o>(objects: &'o [Object<'_>], kind: &str, name: &str) -> Option<&'o Object<'o>> {
+    objects.iter().find(|(it, _)| it.kind == kind && it.name == name)
+}
+
+/// The edits that make one spec of another.
+fn values<S: serde::Serialize>(before: &S, after: &S) -> Vec<Edit> {
+    let value = |it| serde_json::to_value(it).unwrap_or_default();
+    difference::between(&value(before), &value(after), &keys("spec"))
+}
+
+/// The document after all edits; what is to go and is not there is gone already.
+fn edited(document: &Document, edits: &[Edit]) -> Option<Document> {
+    edits.iter().try_fold(document.clone(), |document, edit| match edit {
+        Edit::Remove(path) if !document.has(path) => Some(document),
+        edit => document.edited(edit),
+    })
+}
+
+/// The lines of the container that is stuck, where what must be changed in them is not known.
+fn to_look_at(
+    loss: &Loss<'_>,
+    name: &str,
+    objects: &[Object<'_>],
+    before: &StatefulSetSpec,
+) -> Option<Change> {
+    let stuck = loss.container()?;
+    let (text, document) = match find(objects, "StatefulSet", name) {
+        Some((text, document)) => ((*text).clone(), document.clone()),
+        None => {
+            let text = change::set_document(name, before)?;
+            let kind = "StatefulSet".to_owned();
+            let known = ManifestText { kind, name: name.to_owned(), ..ManifestText::default() };
+            (known, Document::read(&text)?)
+        }
+    };
+    let found = ["containers", "initContainers"].iter().find_map(|list| {
+        let mut path = keys("spec.template.spec");
+        path.extend([Step::Key((*list).to_owned()), Step::Named(stuck.name.clone())]);
+        let parts = ["command", "args"].map(|it| [path.as_slice(), &keys(it)].concat());
+        let own = parts.into_iter().find(|it| document.has(it));
+        own.or_else(|| document.has(&path).then_some(path))
+    })?;
+    change::to_look_at(&text, &document, &found)
+}

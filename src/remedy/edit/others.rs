@@ -1,0 +1,163 @@
+//! Changes of objects beside the set and its Service.
+
+use checks::model::Timeline;
+use serde_json::{Value, json};
+
+use crate::remedy::{
+    change::{self, Change},
+    edit::{
+        Loss, Object, edited, spec,
+        text::{MissingKey, with},
+    },
+    manifest::{Document, Edit, Path, Step, keys},
+};
+
+/// Annotations by which Kubernetes takes a claim for one that is bound already.
+const BINDING: [&str; 2] =
+    ["pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"];
+
+/// The changes of other objects that mend a mistake or an obstacle of the set.
+pub(super) fn changes(loss: &Loss<'_>, timeline: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
+    if loss.id == "config_error" {
+        return missing_object(loss, objects).into_iter().collect();
+    }
+    let edits = |(text, document): &Object<'_>| match (loss.id, text.kind.as_str()) {
+        ("too_small", "PersistentVolumeClaim") => {
+            let storage = keys("spec.resources.requests.storage");
+            let is_small = document.scalar(&storage).is_some_and(spec::is_small);
+            if is_small { vec![Edit::Set(storage, spec::STORAGE.into())] } else { vec![] }
+        }
+        ("volume_missing", "PersistentVolumeClaim") if document.has(&keys("spec.volumeName")) => {
+            let annotation = |it: &str| {
+                Edit::Remove(
+                    [keys("metadata.annotations"), vec![Step::Key(it.to_owned())]].concat(),
+                )
+            };
+            let bindings = BINDING.map(annotation).into_iter();
+            bindings.chain([Edit::Remove(keys("spec.volumeName"))]).collect()
+        }
+        ("name_of_two_pods", "Deployment") => {
+            own_name(timeline, document, &keys("spec.template.spec"))
+        }
+        ("name_of_two_pods", "Pod") => own_name(timeline, document, &keys("spec")),
+        _ => vec![],
+    };
+    let change = |object: &Object<'_>| {
+        let (text, document) = object;
+        change::of_text(text, document, &edited(document, &edits(object))?)
+    };
+    objects.iter().filter_map(change).collect()
+}
+
+/// Takes away the name that a pod of the set has.
+fn own_name(timeline: &Timeline, document: &Document, pod: &Path) -> Vec<Edit> {
+    let is_of_set = document.scalar(&with(pod, "hostname")).is_some_and(|name| {
+        timeline.ordinals().any(|it| timeline.live(it).is_some_and(|pod| pod.name() == name))
+    });
+    if !is_of_set {
+        return vec![];
+    }
+    ["hostname", "subdomain"].map(|it| Edit::Remove(with(pod, it))).to_vec()
+}
+
+/// A ConfigMap or a Secret that is not there.
+fn missing_object(loss: &Loss<'_>, objects: &[Object<'_>]) -> Option<Change> {
+    let (set, _) = objects.iter().find(|(it, _)| it.kind == "StatefulSet")?;
+    let (kind, name, key) = match MissingKey::of(loss.why()) {
+        Some(it) => (it.kind.to_owned(), it.name, it.key),
+        None => {
+            let (kind, name) = not_found(loss.why())?;
+            (kind.to_owned(), name, "key")
+        }
+    };
+    if objects.iter().any(|(it, _)| it.kind == kind && it.name == name) {
+        return None;
+    }
+    let field = if kind == "Secret" { "stringData" } else { "data" };
+    let keys = wanted_keys(objects, &kind, name).unwrap_or_else(|| vec![key.to_owned()]);
+    let values: Value = keys.into_iter().map(|it| (it, json!("change me"))).collect();
+    let object =
+        json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, field: values});
+    Some(change::new_document(format!("{kind} {name}"), &set.file, &object))
+}
+
+/// The keys of a ConfigMap or a Secret that the manifest's environment variables name.
+fn wanted_keys(objects: &[Object<'_>], kind: &str, name: &str) -> Option<Vec<String>> {
+    let (_, document) = objects.iter().find(|(it, _)| it.kind == "StatefulSet")?;
+    let source =
+        if kind == "Secret" { "valueFrom.secretKeyRef" } else { "valueFrom.configMapKeyRef" };
+    let mut found = vec![];
+    for list in ["initContainers", "containers"].map(|it| with(&keys("spec.template.spec"), it)) {
+        for container in 0..document.count(&list) {
+            let env = with(&[list.clone(), vec![Step::Item(container)]].concat(), "env");
+            for variable in 0..document.count(&env) {
+                let from = with(&[env.clone(), vec![Step::Item(variable)]].concat(), source);
+                if document.scalar(&with(&from, "name")) == Some(name) {
+                    found.extend(document.scalar(&with(&from, "key")).map(str::to_owned));
+                }
+            }
+        }
+    }
+    found.dedup();
+    Some(found).filter(|it| !it.is_empty())
+}
+
+/// What the kubelet does not find: `configmap "web-config" not found`.
+fn not_found(why: &str) -> Option<(&'static str, &str)> {
+    [("ConfigMap", "configmap \""), ("Secret", "secret \"")].into_iter().find_map(|(kind, mark)| {
+        let (name, rest) = why.split_once(mark)?.1.split_once('"')?;
+        rest.starts_with(" not found").then_some((kind, name))
+    })
+}
+
+/// A Deployment becomes a StatefulSet, where the namespace holds none.
+pub(super) fn into_a_set(loss: &Loss<'_>, objects: &[Object<'_>]) -> Vec<Change> {
+    let deployment = objects.iter().find(|(it, _)| it.kind == "Deployment");
+    let Some((text, document)) = deployment.filter(|_| loss.id == "no_stateful_set_but_others")
+    else {
+        return vec![];
+    };
+    let headless = |(it, document): &&Object<'_>| {
+        it.kind == "Service" && document.scalar(&keys("spec.clusterIP")) == Some("None")
+    };
+    let service = objects.iter().find(headless).map_or(&text.name, |(it, _)| &it.name);
+    let mut edits = vec![
+        Edit::Set(keys("kind"), "StatefulSet".into()),
+        Edit::Set(keys("spec.serviceName"), service.as_str().into()),
+        Edit::Remove(keys("spec.strategy")),
+        Edit::Remove(keys("spec.progressDeadlineSeconds")),
+    ];
+    let replicas = document.scalar(&keys("spec.replicas")).and_then(|it| it.parse::<u32>().ok());
+    if replicas.is_none_or(|it| it < 3) {
+        edits.push(Edit::Set(keys("spec.replicas"), 3.into()));
+    }
+    edits.extend(storage(document));
+    let Some(edited) = edited(document, &edits) else { return vec![] };
+    change::of_text(text, document, &edited).into_iter().collect()
+}
+
+/// A claim for each pod, in place of its volumes or where it has none.
+fn storage(document: &Document) -> Vec<Edit> {
+    let volumes = keys("spec.template.spec.volumes");
+    let templates = keys("spec.volumeClaimTemplates");
+    let mut edits = vec![];
+    let claim = |name: &str| serde_json::to_value(spec::claim(name)).unwrap_or_default();
+    for place in 0..document.count(&volumes) {
+        let volume = [volumes.clone(), vec![Step::Item(place)]].concat();
+        let is_own = ["emptyDir", "persistentVolumeClaim", "hostPath", "ephemeral"]
+            .iter()
+            .any(|it| document.has(&with(&volume, it)));
+        let Some(name) = document.scalar(&with(&volume, "name")).filter(|_| is_own) else {
+            continue;
+        };
+        edits.push(Edit::Remove([volumes.clone(), vec![Step::Named(name.to_owned())]].concat()));
+        edits.push(Edit::Push(templates.clone(), claim(name)));
+    }
+    if edits.is_empty() {
+        let first = [keys("spec.template.spec.containers"), vec![Step::Item(0)]].concat();
+        let mount = json!({"name": "data", "mountPath": spec::MOUNT_PATH});
+        edits.push(Edit::Push(with(&first, "volumeMounts"), mount));
+        edits.push(Edit::Push(templates, claim("data")));
+    }
+    edits
+}

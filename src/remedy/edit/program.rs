@@ -1,0 +1,52 @@
+//! A program that is not in its image.
+
+use checks::model::observation::object::PodSpec;
+
+use crate::remedy::edit::{Loss, keep_running::become_script};
+
+/// Shells that small images lack. They have `sh`.
+const SHELLS: [&str; 5] = ["bash", "zsh", "ksh", "dash", "ash"];
+/// What a misspelt name may mean.
+const KNOWN: [&str; 10] =
+    ["sh", "sleep", "nginx", "hostname", "tail", "cat", "echo", "date", "httpd", "python3"];
+/// So many letters may be wrong.
+const MAX_DISTANCE: usize = 2;
+
+/// Names a program that is there, or lets the image run its own.
+pub(super) fn edit(loss: &Loss<'_>, pod: &mut PodSpec) {
+    let Some((stuck, missing)) = loss.container().zip(missing(loss.why())) else { return };
+    let Some(container) = pod.all_containers_mut().find(|it| it.name == stuck.name) else { return };
+    let words = container.command.len() + container.args.len();
+    let Some(first) = container.command.iter_mut().chain(&mut container.args).next() else {
+        return;
+    };
+    if first != missing {
+        return;
+    }
+    let (folder, name) = missing.rsplit_once('/').unwrap_or(("", missing));
+    if SHELLS.contains(&name) {
+        *first = if folder.is_empty() { "sh".to_owned() } else { "/bin/sh".to_owned() };
+    } else if words == 1 && missing.contains(' ') {
+        // A whole line in place of a program's name.
+        become_script(container, missing.to_owned());
+    } else if let Some(near) = near(name) {
+        near.clone_into(first);
+    } else {
+        container.command.clear();
+        container.args.clear();
+    }
+}
+
+/// What the runtime did not find: `exec: "bash": executable file not found in $PATH`.
+fn missing(why: &str) -> Option<&str> {
+    let (_, rest) = why.split_once("exec: \"")?;
+    Some(rest.split_once("\": ")?.0)
+}
+
+fn near(name: &str) -> Option<&'static str> {
+    let distance = |it: &&str| strsim::damerau_levenshtein(it, name);
+    KNOWN
+        .into_iter()
+        .filter(|it| distance(it) <= MAX_DISTANCE.min(name.len() / 2))
+        .min_by_key(distance)
+}

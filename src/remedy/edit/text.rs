@@ -1,0 +1,178 @@
+//! Edits of what is not recorded of a set, but stands in the text of its manifest.
+
+use checks::model::observation::object::StatefulSetSpec;
+
+use crate::remedy::{
+    edit::Loss,
+    manifest::{Document, Edit, Path, Step, keys},
+};
+
+/// The edits of the set's own document.
+pub(super) fn edits(loss: &Loss<'_>, document: &Document) -> Vec<Edit> {
+    let pod = keys("spec.template.spec");
+    let stuck = loss.container().map(|it| it.name.as_str());
+    let all = containers(document, &pod);
+    let of_stuck = |field: &str| {
+        all.iter()
+            .filter(|it| document.scalar(&with(it, "name")) == stuck)
+            .map(|it| Edit::Remove(with(it, field)))
+            .collect::<Vec<_>>()
+    };
+    match loss.id {
+        "image_never_pulled" => all
+            .iter()
+            .map(|it| with(it, "imagePullPolicy"))
+            .filter(|it| document.scalar(it) == Some("Never"))
+            .map(Edit::Remove)
+            .collect(),
+        "probe_fails" => [of_stuck("readinessProbe"), of_stuck("startupProbe")].concat(),
+        "liveness_fails" => [of_stuck("livenessProbe"), of_stuck("startupProbe")].concat(),
+        "init_never_ends" => stuck
+            .map(|it| vec![Edit::Remove([with(&pod, "initContainers"), named(it)].concat())])
+            .unwrap_or_default(),
+        "host_port" => host_ports(document, &pod, &all),
+        "placement_impossible" => vec![Edit::Remove(with(&pod, "topologySpreadConstraints"))],
+        "pod_security" | "pod_refused" => refused(loss.why(), document, &pod, &all),
+        "claim_impossible" => each_template(document, &["spec.selector", "spec.volumeMode"]),
+        "config_error" => configuration(loss, document, &all),
+        _ => vec![],
+    }
+}
+
+/// Takes what each container runs from the text, which has all of it.
+pub(super) fn take_programs(document: &Document, spec: &mut StatefulSetSpec) {
+    let pod = &mut spec.template.spec;
+    let init = pod.init_containers.iter_mut().map(|it| ("initContainers", it));
+    let all = init.chain(pod.containers.iter_mut().map(|it| ("containers", it)));
+    for (list, container) in all {
+        let path = [keys("spec.template.spec"), keys(list), named(&container.name)].concat();
+        for (field, own) in [("command", &mut container.command), ("args", &mut container.args)] {
+            let words = document.texts(&with(&path, field));
+            if !words.is_empty() {
+                *own = words.into_iter().map(str::to_owned).collect();
+            }
+        }
+    }
+}
+
+/// The paths of all containers of a pod's spec.
+fn containers(document: &Document, pod: &Path) -> Vec<Path> {
+    ["initContainers", "containers"]
+        .iter()
+        .map(|it| with(pod, it))
+        .flat_map(|list| {
+            (0..document.count(&list))
+                .map(move |place| [list.clone(), vec![Step::Item(place)]].concat())
+        })
+        .collect()
+}
+
+fn host_ports(document: &Document, pod: &Path, all: &[Path]) -> Vec<Edit> {
+    let mut edits = vec![Edit::Remove(with(pod, "hostNetwork"))];
+    for ports in all.iter().map(|it| with(it, "ports")) {
+        for place in 0..document.count(&ports) {
+            let port = [ports.clone(), vec![Step::Item(place)]].concat();
+            edits.push(Edit::Remove(with(&port, "hostPort")));
+        }
+    }
+    edits
+}
+
+/// What the words of a refusal name (Kubernetes, "Pod Security Standards", "Baseline").
+fn refused(why: &str, document: &Document, pod: &Path, all: &[Path]) -> Vec<Edit> {
+    let mut edits = vec![];
+    if why.contains("hostPort") {
+        edits.extend(host_ports(document, pod, all));
+    }
+    if why.contains("host namespaces") {
+        let fields = ["hostNetwork", "hostPID", "hostIPC"];
+        edits.extend(fields.map(|it| Edit::Remove(with(pod, it))));
+    }
+    let of_containers = [
+        ("privileged", "securityContext.privileged"),
+        ("capabilities", "securityContext.capabilities"),
+        ("seccomp", "securityContext.seccompProfile"),
+        ("procMount", "securityContext.procMount"),
+    ];
+    for (word, field) in of_containers {
+        if why.contains(word) {
+            edits.extend(all.iter().map(|it| Edit::Remove(with(it, field))));
+        }
+    }
+    if why.contains("seccomp") {
+        edits.push(Edit::Remove(with(pod, "securityContext.seccompProfile")));
+    }
+    if why.contains("sysctl") {
+        edits.push(Edit::Remove(with(pod, "securityContext.sysctls")));
+    }
+    edits
+}
+
+fn each_template(document: &Document, fields: &[&str]) -> Vec<Edit> {
+    let list = keys("spec.volumeClaimTemplates");
+    (0..document.count(&list))
+        .map(|place| [list.clone(), vec![Step::Item(place)]].concat())
+        .flat_map(|template| fields.iter().map(move |it| Edit::Remove(with(&template, it))))
+        .collect()
+}
+
+/// A key of a Secret or a ConfigMap that an environment variable names, and that is not there: the
+/// one that is there takes its place.
+fn configuration(loss: &Loss<'_>, document: &Document, all: &[Path]) -> Vec<Edit> {
+    let Some(missing) = MissingKey::of(loss.why()) else { return vec![] };
+    let Some(near) = missing.near(loss) else { return vec![] };
+    let mut edits = vec![];
+    for env in all.iter().map(|it| with(it, "env")) {
+        for place in 0..document.count(&env) {
+            let variable = [env.clone(), vec![Step::Item(place)]].concat();
+            let source = with(&variable, missing.source());
+            let is_it = document.scalar(&with(&source, "name")) == Some(missing.name)
+                && document.scalar(&with(&source, "key")) == Some(missing.key);
+            if is_it {
+                edits.push(Edit::Set(with(&source, "key"), near.clone().into()));
+            }
+        }
+    }
+    edits
+}
+
+/// What the kubelet misses: `couldn't find key password in Secret lab/web`.
+pub(super) struct MissingKey<'w> {
+    pub(super) kind: &'w str,
+    pub(super) name: &'w str,
+    pub(super) key: &'w str,
+}
+
+impl<'w> MissingKey<'w> {
+    pub(super) fn of(why: &'w str) -> Option<Self> {
+        let (_, rest) = why.split_once("couldn't find key ")?;
+        let mut words = rest.split_whitespace();
+        let key = words.next()?;
+        let kind = words.nth(1)?;
+        let name = words.next()?.rsplit('/').next()?;
+        Some(Self { kind, name, key })
+    }
+
+    fn source(&self) -> &'static str {
+        if self.kind == "Secret" { "valueFrom.secretKeyRef" } else { "valueFrom.configMapKeyRef" }
+    }
+
+    /// The nearest key that the object of the same name has in the manifest.
+    fn near(&self, loss: &Loss<'_>) -> Option<String> {
+        let is_it = |kind: &str, name: &str| kind == self.kind && name == self.name;
+        let text = &loss.objects.iter().find(|it| is_it(&it.kind, &it.name))?.text;
+        let document = Document::read(text)?;
+        let keys = ["stringData", "data"].map(keys);
+        let all = keys.iter().flat_map(|it| document.keys_of(it));
+        all.min_by_key(|it| strsim::damerau_levenshtein(it, self.key)).map(str::to_owned)
+    }
+}
+
+/// A path, and fields below it.
+pub(super) fn with(path: &Path, fields: &str) -> Path {
+    [path.as_slice(), &keys(fields)].concat()
+}
+
+fn named(name: &str) -> Path {
+    vec![Step::Named(name.to_owned())]
+}

@@ -1,0 +1,164 @@
+//! Scripts that end, though a container is to keep running.
+
+use crate::remedy::script::{Token, commands, tokens};
+
+/// For how long a container sleeps that has nothing else to do, in seconds.
+const LONG_SLEEP: &str = "1000000";
+/// A longer sleep is meant to last.
+const SHORT_SECONDS: u64 = 86_400;
+/// Ends at once when the kubelet asks the container to stop: a shell that is the first process
+/// ignores that otherwise.
+const TRAP: &str = "trap 'exit 0' TERM";
+/// Keeps a script running, and lets its trap be heard.
+const KEEP_RUNNING: &str = "sleep 1000000 & wait";
+
+/// A script that keeps running and does nothing else.
+#[must_use]
+pub fn idle() -> String {
+    format!("{TRAP}; {KEEP_RUNNING}")
+}
+
+/// Lets a script that ended with this status keep running; `None` where nothing in it tells why it
+/// ends.
+#[must_use]
+pub fn keep_running(script: &str, exit_code: i32) -> Option<String> {
+    if let Some(longer) = sleep_longer(script) {
+        return Some(longer);
+    }
+    if let Some((without, is_last)) = without_exit(script, exit_code) {
+        return if is_last { Some(followed(&without)) } else { Some(without) };
+    }
+    if exit_code != 0 {
+        return None;
+    }
+    in_the_foreground(script).or_else(|| {
+        let tokens = tokens(script)?;
+        let last = commands(&tokens).filter(|it| !it.is_empty()).last();
+        // Nothing that stands behind `exec` is run.
+        let is_replaced = last.is_some_and(|it| it[0].text == "exec" && it.len() > 1);
+        (!is_replaced).then(|| followed(script))
+    })
+}
+
+/// The last command is `sleep` with a short time, perhaps with a `wait` for it.
+fn sleep_longer(script: &str) -> Option<String> {
+    let tokens = tokens(script)?;
+    let all: Vec<Vec<Token<'_>>> = commands(&tokens).filter(|it| !it.is_empty()).collect();
+    let last = all.iter().rev().find(|it| it[0].text != "wait")?;
+    let words: &[Token<'_>] = if last[0].text == "exec" { &last[1..] } else { last };
+    let [name, time] = words else { return None };
+    (name.text == "sleep" && is_short(time.text)).then(|| {
+        let mut edited = script.to_owned();
+        edited.replace_range(time.at..time.at + time.text.len(), LONG_SLEEP);
+        edited
+    })
+}
+
+/// Whether a number of seconds is one that a container is not meant to sleep for.
+#[must_use]
+pub fn is_short(time: &str) -> bool {
+    time.trim_end_matches('s').parse::<u64>().is_ok_and(|it| it < SHORT_SECONDS)
+}
+
+/// The time in place of a short one.
+#[must_use]
+pub const fn long_sleep() -> &'static str {
+    LONG_SLEEP
+}
+
+/// Without each `exit` of that status, and whether the last command was one.
+fn without_exit(script: &str, exit_code: i32) -> Option<(String, bool)> {
+    let tokens = tokens(script)?;
+    let code = exit_code.to_string();
+    let all: Vec<Vec<Token<'_>>> = commands(&tokens).filter(|it| !it.is_empty()).collect();
+    let is_exit = |it: &[Token<'_>]| match it {
+        [exit, status] => exit.text == "exit" && status.text == code,
+        _ => false,
+    };
+    let mut edited = script.to_owned();
+    for found in all.iter().rev().filter(|it| is_exit(it)) {
+        // `:` does nothing, successfully.
+        edited.replace_range(found[0].at..found[1].at + found[1].text.len(), ":");
+    }
+    let is_last = all.last().is_some_and(|it| is_exit(it));
+    (edited != script).then_some((edited, is_last))
+}
+
+/// A server that goes into the background by itself, and leaves the script without a program.
+fn in_the_foreground(script: &str) -> Option<String> {
+    let tokens = tokens(script)?;
+    let last = commands(&tokens).filter(|it| !it.is_empty()).last()?;
+    let words: &[Token<'_>] = if last[0].text == "exec" { last.get(1..)? } else { &last };
+    let [name] = words else { return None };
+    (name.text.rsplit('/').next() == Some("nginx")).then(|| {
+        let mut edited = script.to_owned();
+        let end = name.at + name.text.len();
+        edited.replace_range(last[0].at..end, &format!("exec {} -g 'daemon off;'", name.text));
+        edited
+    })
+}
+
+/// The script, and then a program that keeps running.
+fn followed(script: &str) -> String {
+    let separator = if script.contains('\n') { "\n" } else { "; " };
+    let script = script.trim_end_matches(['\n', ' ', ';']);
+    let trap = if script.contains("trap ") { String::new() } else { format!("{TRAP}{separator}") };
+    // A command in the background ends with what would end two.
+    let separator = if script.ends_with('&') && separator == "; " { " " } else { separator };
+    format!("{trap}{script}{separator}{KEEP_RUNNING}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::keep_running;
+
+    #[track_caller]
+    fn becomes(script: &str, exit_code: i32, expected: Option<&str>) {
+        assert_eq!(keep_running(script, exit_code).as_deref(), expected, "{script}");
+    }
+
+    /// Catches a container that still ends, and an edit of what does not end it.
+    #[test]
+    fn a_script_is_kept_running() {
+        becomes(
+            "hostname > /data/id\n",
+            0,
+            Some("trap 'exit 0' TERM\nhostname > /data/id\nsleep 1000000 & wait"),
+        );
+        becomes(
+            "hostname > /data/id",
+            0,
+            Some("trap 'exit 0' TERM; hostname > /data/id; sleep 1000000 & wait"),
+        );
+        becomes("hostname > /data/id; sleep 60", 0, Some("hostname > /data/id; sleep 1000000"));
+        becomes("date\nexec sleep 25s\n", 0, Some("date\nexec sleep 1000000\n"));
+        becomes("sleep 5 & wait $!", 143, Some("sleep 1000000 & wait $!"));
+        becomes("date; nginx", 0, Some("date; exec nginx -g 'daemon off;'"));
+        becomes(
+            "date; exec /usr/sbin/nginx",
+            0,
+            Some("date; exec /usr/sbin/nginx -g 'daemon off;'"),
+        );
+        becomes("nginx -g 'daemon off;'", 1, None);
+        becomes("exec my-program", 0, None);
+        becomes("sleep 1000000; my-program", 7, None);
+        becomes("cat <<EOF\na\nEOF\n", 0, None);
+        becomes("date &", 0, Some("trap 'exit 0' TERM; date & sleep 1000000 & wait"));
+    }
+
+    /// Catches an `exit` of another status, or one in quotes, taken for the one that was seen.
+    #[test]
+    fn the_exit_that_was_seen_goes() {
+        becomes(
+            "if [ -f /data/id ]; then echo no; exit 3; fi\ntrap 'exit 3' TERM\nmy-program",
+            3,
+            Some("if [ -f /data/id ]; then echo no; :; fi\ntrap 'exit 3' TERM\nmy-program"),
+        );
+        becomes(
+            "echo starting\nexit 1\n",
+            1,
+            Some("trap 'exit 0' TERM\necho starting\n:\nsleep 1000000 & wait"),
+        );
+        becomes("my-program || exit 2", 1, None);
+    }
+}

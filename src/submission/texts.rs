@@ -1,0 +1,182 @@
+//! The objects of a submission as their files have them, for the recording: a report can then show
+//! a student's own lines.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{
+    console::secrets::{MASK, mask_lines},
+    recording::ManifestText,
+    remedy::manifest::{Document, Edit, Path as FieldPath, Step, keys},
+    submission::{Applied, Manifest, Submission},
+};
+
+/// A longer object is no lab's: its lines are not kept.
+const MAX_OBJECT_BYTES: usize = 32 << 10;
+/// More objects are not kept.
+const MAX_OBJECTS: usize = 32;
+/// Keys whose names tell of a secret, and whose values do not.
+const HARMLESS_KEYS: [&str; 3] = ["secret", "imagePullSecrets", "automountServiceAccountToken"];
+/// Annotations by which Kubernetes binds a claim.
+const BINDING: &str = "pv.kubernetes.io/";
+
+impl Submission {
+    /// The text of each object that has one of its own, without what may be secret. `named` tells
+    /// how a file is named.
+    #[must_use]
+    pub fn texts(&self, named: impl Fn(&Path) -> Option<String>) -> Vec<ManifestText> {
+        let of = |it: &Manifest| {
+            let file = named(Path::new(&it.place.file))?;
+            Some(ManifestText {
+                kind: it.kind.names().0.to_owned(),
+                name: it.name.clone(),
+                file,
+                line: it.place.line,
+                text: text(it)?,
+            })
+        };
+        self.objects.iter().filter_map(of).take(MAX_OBJECTS).collect()
+    }
+}
+
+fn text(manifest: &Manifest) -> Option<String> {
+    let lines = manifest.text.lines().skip(manifest.place.line.checked_sub(1)?);
+    let is_end = |line: &str| ["---", "..."].iter().any(|it| line.starts_with(it));
+    let own: Vec<String> = lines.take_while(|it| !is_end(it)).map(str::to_owned).collect();
+    let text = own.join("\n") + "\n";
+    if text.len() > MAX_OBJECT_BYTES {
+        return None;
+    }
+    let mut document = Document::read(&text)?;
+    if document.scalar(&keys("metadata.name")) != Some(manifest.name.as_str()) {
+        return None;
+    }
+    let count = document.text().lines().count();
+    for path in secret_paths(manifest.kind, &document) {
+        let lines = document.scalar(&path).map_or(1, |it| it.trim_end().lines().count().max(1));
+        let masked = vec![MASK; lines].join("\n");
+        document = document.edited(&Edit::Set(path, Value::from(masked)))?;
+    }
+    let masked = mask(document.text());
+    // Each line keeps its number.
+    (masked.lines().count() == count).then_some(masked)
+}
+
+fn mask(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let is_harmless = |line: &str| {
+        let key = line.trim_start_matches([' ', '-']);
+        HARMLESS_KEYS.iter().any(|it| key.starts_with(it))
+    };
+    let masked = mask_lines(&lines).into_iter().zip(&lines);
+    let kept: Vec<String> = masked
+        .map(|(masked, line)| if is_harmless(line) { line.clone() } else { masked })
+        .collect();
+    kept.join("\n") + "\n"
+}
+
+/// The paths of the values that may be secret.
+fn secret_paths(kind: Applied, document: &Document) -> Vec<FieldPath> {
+    let mut paths = vec![];
+    let mut all_of = |map: &FieldPath, is_kept: &dyn Fn(&str) -> bool| {
+        for key in document.keys_of(map).into_iter().filter(|it| !is_kept(it)) {
+            paths.push([map.as_slice(), &[Step::Key(key.to_owned())]].concat());
+        }
+    };
+    for map in ["data", "stringData", "binaryData"] {
+        all_of(&keys(map), &|_| false);
+    }
+    let pod = pod_path(kind);
+    let annotations = |path: &[Step]| [path, &keys("metadata.annotations")].concat();
+    all_of(&annotations(&[]), &|key| key.starts_with(BINDING));
+    all_of(&annotations(&keys("spec.template")), &|_| false);
+    for list in ["initContainers", "containers"] {
+        let list = [pod.as_slice(), &keys(list)].concat();
+        for container in 0..document.count(&list) {
+            let env = [list.as_slice(), &[Step::Item(container)], &keys("env")].concat();
+            for variable in 0..document.count(&env) {
+                let value = [env.as_slice(), &[Step::Item(variable)], &keys("value")].concat();
+                if document.has(&value) {
+                    paths.push(value);
+                }
+            }
+        }
+    }
+    paths
+}
+
+/// Where an object of a kind has the spec of its pods.
+fn pod_path(kind: Applied) -> FieldPath {
+    if kind == Applied::Pod { keys("spec") } else { keys("spec.template.spec") }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::submission::Submission;
+
+    const FILE: &str = "\
+# the lab
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: login}
+stringData:
+  user: hunter2
+  key: |
+    hunter2
+    hunter2
+---
+# my set
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: web   # the name
+  annotations: {note: hunter2}
+spec:
+  template:
+    metadata:
+      annotations:
+        note: \"hunter2\"
+    spec:
+      containers:
+      - name: app
+        env:
+        - name: A
+          value: hunter2
+        - {name: B, value: 'hunter2'}
+        - name: C
+          valueFrom:
+            secretKeyRef: {name: login, key: user}
+        command: [sh, -c, \"PASSWORD=hunter2 app\"]
+";
+
+    /// Catches a secret in a recording, and lines that lose their numbers.
+    #[test]
+    fn the_text_is_kept_without_what_may_be_secret() {
+        let read =
+            Submission::of_files(vec![("lab3.yaml".to_owned(), FILE.into())], "lab").unwrap();
+        let texts = read.texts(|file| Some(file.display().to_string()));
+        let names: Vec<&str> = texts.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["login", "web"]);
+        for it in &texts {
+            assert!(!it.text.contains("hunter2"), "{}", it.text);
+            let own: Vec<&str> = FILE.lines().skip(it.line - 1).collect();
+            for (kept, line) in it.text.lines().zip(own) {
+                assert!(kept == line || kept.contains("***"), "{kept} for {line}");
+            }
+        }
+        assert!(texts[0].text.contains("  user: "), "{}", texts[0].text);
+        let kept = "            secretKeyRef: {name: login, key: user}\n";
+        assert!(texts[1].text.contains(kept), "{}", texts[1].text);
+    }
+
+    /// Catches a text that is kept in part, as if it were whole.
+    #[test]
+    fn what_is_too_long_is_not_kept() {
+        let long = format!("{FILE}# {}\n", "x".repeat(40_000));
+        let read =
+            Submission::of_files(vec![("lab3.yaml".to_owned(), long.into())], "lab").unwrap();
+        assert_eq!(read.texts(|file| Some(file.display().to_string())).len(), 1);
+    }
+}
