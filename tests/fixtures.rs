@@ -33,11 +33,11 @@ const MENDED: &str = "mended.yaml";
 pub(crate) struct Case {
     pub(crate) folder: PathBuf,
     pub(crate) name: String,
-    kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Pass,
     Fail(String),
     Inconclusive(String),

@@ -9,8 +9,11 @@ mod completions;
 mod errors;
 mod fake;
 mod fixtures;
+mod followed;
 mod formats;
 mod hostile;
+#[path = "live/printed.rs"]
+mod printed;
 mod report;
 mod rubric;
 mod schema;

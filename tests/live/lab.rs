@@ -366,6 +366,20 @@ impl Lab {
         }
     }
 
+    /// Deletes the namespace, where it was made.
+    pub(crate) async fn delete_namespace(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        match namespaces.delete(&self.namespace, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            deleted => drop(deleted.unwrap()),
+        }
+    }
+
+    /// The folder that this lab has for its files.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub(crate) fn recording(&self) -> PathBuf {
         self.folder.path().join("recording.jsonl")
     }

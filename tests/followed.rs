@@ -1,0 +1,66 @@
+//! The changes that reports print: each can be made in the file that was handed in, by lines that
+//! are found in it.
+
+use std::{fs, path::Path};
+
+use stsgrade::{
+    recording::{self, Reader},
+    report::{Format, Report, RunResult, Source},
+    submission::Submission,
+};
+
+use crate::{
+    fixtures::{Case, Kind, cases},
+    printed::{FILE, FirstCause, UNKNOWN},
+    report::styled,
+};
+
+/// Catches a report without a change, and one whose lines are in no file.
+#[test]
+fn the_first_change_of_each_report_can_be_made() {
+    let (cases, _) = cases();
+    let failing: Vec<Case> =
+        cases.into_iter().filter(|it| matches!(it.kind, Kind::Fail(_))).collect();
+    assert!(failing.len() > 50, "{}", failing.len());
+    let wrong: Vec<String> = failing
+        .iter()
+        .filter_map(|case| Some(format!("== {}\n{}", case.name, changed(case).err()?)))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), failing.len(), wrong.join("\n"));
+}
+
+fn changed(case: &Case) -> Result<(), String> {
+    let path = case.folder.join("submission.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let told = printed(case);
+    let name = case.folder.file_name().unwrap().to_str().unwrap();
+    if UNKNOWN.iter().any(|(it, _)| *it == name) {
+        return Ok(());
+    }
+    let read = FirstCause::read(&told).map_err(|why| format!("{why}\n{told}"))?;
+    let mut new = text.clone();
+    for change in read.changes.iter().filter(|it| it.lines.iter().any(|(sign, _)| *sign != ' ')) {
+        new = change.made(&new).map_err(|why| format!("{why}\n{told}"))?;
+    }
+    if new == text {
+        return Err(format!("nothing changes\n{told}"));
+    }
+    Submission::of_files(vec![(FILE.to_owned(), new.clone().into())], "lab")
+        .map(drop)
+        .map_err(|error| format!("{error}\n{told}\n{new}"))
+}
+
+/// The report on a fixture, as `grade -f` prints it.
+fn printed(case: &Case) -> String {
+    let folded =
+        Reader::open(&case.folder.join("recording.jsonl")).and_then(recording::fold).unwrap();
+    let text = fs::read(case.folder.join("submission.yaml")).unwrap();
+    let objects = Submission::of_files(vec![(FILE.to_owned(), text)], "lab")
+        .map(|it| it.texts(|file: &Path| Some(file.display().to_string())))
+        .unwrap_or_default();
+    let known = Source::of(&folded.header, folded.digest);
+    let source = Source { files: vec![FILE.to_owned()], objects, ..known };
+    let report = Report::of(&source, &folded.timeline);
+    let result = RunResult::Judged { report: &report, timeline: &folded.timeline };
+    styled(Format::Text, result, stsgrade::console::terminal::TermStyle::PLAIN)
+}

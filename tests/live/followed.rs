@@ -1,0 +1,130 @@
+//! The reports, followed by somebody who knows nothing else: of a failing submission the printed
+//! report is taken, its first change made in the file, and its commands run in a shell, until a
+//! grade gives 100 points.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use futures::StreamExt as _;
+
+use crate::{
+    chance::{Chance, seed},
+    lab::{Lab, Ran, done},
+    printed::{FILE, FirstCause, UNKNOWN},
+};
+
+/// How many are followed at a time.
+const BESIDE: usize = 10;
+/// How many other fixtures are followed by default.
+const BY_CHANCE: usize = 2;
+/// What is followed by default: a change of each kind.
+const SPREAD: [&str; 4] = ["empty_dir", "nothing_keeps_running", "no_service", "read_write_many"];
+/// How many reports in a row a submission may need.
+const MAX_REPORTS: usize = 7;
+/// With `STSGRADE_FOLLOW=all` all fixtures, with a number so many by chance.
+#[tokio::test]
+async fn whoever_follows_the_report_gets_all_points() {
+    let chosen = chosen();
+    let followed = chosen.iter().map(|case| async move {
+        let namespace = format!("live-followed-{}", name(case).replace('_', "-"));
+        let lab = Lab::unmade(&namespace).await;
+        let told = follow(&lab, case).await;
+        lab.delete_namespace().await;
+        let word = if told.is_ok() { "100 points" } else { "NOT 100 points" };
+        println!("{namespace}: {word}");
+        told.err().map(|it| format!("== {}\n{it}", case.display()))
+    });
+    let wrong: Vec<String> = futures::stream::iter(followed)
+        .buffer_unordered(BESIDE)
+        .filter_map(async |it| it)
+        .collect()
+        .await;
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), chosen.len(), wrong.join("\n\n"));
+}
+
+/// Which fixtures are followed.
+fn chosen() -> Vec<PathBuf> {
+    let known = |case: &PathBuf| UNKNOWN.iter().all(|(it, _)| *it != name(case));
+    let (mut others, mut chosen): (Vec<_>, Vec<_>) =
+        failing().into_iter().filter(known).partition(|it| !SPREAD.contains(&name(it)));
+    assert_eq!(chosen.len(), SPREAD.len(), "{SPREAD:?}");
+    let count = match std::env::var("STSGRADE_FOLLOW").as_deref() {
+        Ok("all") => others.len(),
+        Ok(number) if number.parse::<usize>().is_ok() => number.parse().unwrap(),
+        Ok(one) => return others.into_iter().chain(chosen).filter(|it| name(it) == one).collect(),
+        Err(_) => BY_CHANCE,
+    };
+    let mut chance = Chance::new(seed());
+    for _ in 0..count.min(others.len()) {
+        let last = u64::try_from(others.len() - 1).unwrap();
+        chosen.push(others.swap_remove(usize::try_from(chance.between(0, last)).unwrap()));
+    }
+    chosen
+}
+
+/// Every `fixtures/fail/<group>/<case>`.
+fn failing() -> Vec<PathBuf> {
+    let folders = |path: &Path| -> Vec<PathBuf> {
+        std::fs::read_dir(path).unwrap().map(|it| it.unwrap().path()).collect()
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fail");
+    let mut found: Vec<PathBuf> = folders(&root).iter().flat_map(|it| folders(it)).collect();
+    found.sort();
+    assert!(found.len() > 20, "{found:?}");
+    found
+}
+
+fn name(case: &Path) -> &str {
+    case.file_name().unwrap().to_str().unwrap()
+}
+
+async fn follow(lab: &Lab, case: &Path) -> Result<(), String> {
+    let file = lab.folder().join(FILE);
+    std::fs::copy(case.join("submission.yaml"), &file).unwrap();
+    let first = format!("stsgrade grade -n {} -f {FILE}{}", lab.namespace, flags(case));
+    let mut graded = lab.shell(&first).await;
+    let mut story = format!("$ {first}\n{}", graded.told());
+    for _ in 0..MAX_REPORTS {
+        // The commands before the grade say something, too.
+        if graded.out.lines().any(|it| it == "100 of 100 points") {
+            return Ok(());
+        }
+        let told = FirstCause::read(&graded.out).map_err(|why| format!("{why}\n{story}"))?;
+        let mut text = std::fs::read_to_string(&file).unwrap();
+        for change in &told.changes {
+            text = change.made(&text).map_err(|why| format!("{why}\n{story}"))?;
+        }
+        std::fs::write(&file, &text).unwrap();
+        // The fixture's own flags only save time.
+        let commands: Vec<String> =
+            told.commands
+                .iter()
+                .map(|it| {
+                    if it.contains(" grade ") { format!("{it}{}", flags(case)) } else { it.clone() }
+                })
+                .collect();
+        let commands = commands.join("\n");
+        graded = lab.shell(&commands).await;
+        let _ = write!(story, "\n-- the file is then\n{text}\n$ {commands}\n{}", graded.told());
+    }
+    Err(format!("not 100 points after {MAX_REPORTS} reports\n{story}"))
+}
+
+/// The flags that a fixture is recorded with.
+fn flags(case: &Path) -> String {
+    let recipe = std::fs::read_to_string(case.join("recipe")).unwrap_or_default();
+    let flags = recipe.lines().find_map(|it| it.strip_prefix("FLAGS='")?.strip_suffix('\''));
+    flags.map(|it| format!(" {it}")).unwrap_or_default()
+}
+
+impl Lab {
+    /// Runs lines in a shell that stops at the first one that fails, where the manifest is.
+    async fn shell(&self, lines: &str) -> Ran {
+        let binary = Path::new(env!("CARGO_BIN_EXE_stsgrade")).parent().unwrap();
+        let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+        let mut shell = tokio::process::Command::new("sh");
+        done(shell.args(["-e", "-c", lines]).current_dir(self.folder()).env("PATH", path)).await
+    }
+}
