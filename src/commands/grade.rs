@@ -19,7 +19,7 @@ use crate::{
     },
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
-    recording::{AskedOptions, Header, signature::Key},
+    recording::{AskedOptions, Header, ManifestText, signature::Key},
     report::{Report, RunResult, Source},
     submission::Submission,
 };
@@ -31,21 +31,29 @@ pub(super) fn run(args: &cli::Grade) -> Exit {
     };
     let submission = match read(args) {
         Ok(submission) => submission,
-        Err(failure) => return outputs.fail_or_refuse(&failure, &refusal(args)),
+        Err(failure) => return outputs.fail_or_refuse(&failure, &refusal(args, vec![])),
     };
+    let objects = submission.as_ref().map(|it| it.texts(named)).unwrap_or_default();
     block_on(async {
         match grade(args, &mut outputs, submission).await {
             Ok(exit) => exit,
-            Err(Early::Failed(failure)) => outputs.fail_or_refuse(&failure, &refusal(args)),
+            Err(Early::Failed(failure)) => {
+                outputs.fail_or_refuse(&failure, &refusal(args, objects))
+            }
             Err(early) => outputs.end(early),
         }
     })
 }
 
 /// What a report says of a manifest that was never graded: where it would have been, and its file.
-fn refusal(args: &cli::Grade) -> Source {
+fn refusal(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
     let namespace = args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE);
-    Source { namespace: namespace.to_owned(), files: asked(args, None).files, ..Source::default() }
+    Source {
+        namespace: namespace.to_owned(),
+        files: asked(args, None).files,
+        objects,
+        ..Source::default()
+    }
 }
 
 /// What `-f` names: read, and refused, before any cluster is asked.

@@ -5,13 +5,18 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    console::secrets::MASK,
+    console::{
+        sanitize::{clip, sanitize},
+        secrets::MASK,
+    },
     recording::ManifestText,
     remedy::manifest::{Document, Step, words},
 };
 
 /// Lines beside a changed one that show where it belongs.
 const BESIDE: usize = 1;
+/// Characters of one line.
+const MAX_CODE_CHARS: usize = 500;
 /// The most lines of a difference.
 const MAX_LINES: usize = 60;
 
@@ -248,6 +253,17 @@ impl Change {
             (Some(file), None) => format!("{file}, at its end ({})", self.object),
             (None, _) => self.object.clone(),
         }
+    }
+
+    /// With texts that are safe to show.
+    #[must_use]
+    pub fn sanitized(mut self) -> Self {
+        self.object = sanitize(&self.object);
+        self.file = self.file.map(|it| sanitize(&it));
+        for line in &mut self.lines {
+            line.text = clip(&line.text, MAX_CODE_CHARS);
+        }
+        self
     }
 
     /// Whether nothing changes: the lines are to look at.

@@ -6,6 +6,7 @@
 pub mod change;
 pub mod commands;
 pub mod edit;
+pub mod fields;
 pub mod manifest;
 pub mod script;
 

@@ -14,8 +14,6 @@ use crate::report::{CheckResult, Points, schema::FaultName};
 
 /// Characters of one line of a container's log.
 const LOG_LINE: usize = 300;
-/// Characters of one line of the submission.
-const MAX_CODE_CHARS: usize = 500;
 
 /// Something that cost points, or left them undecided.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
@@ -205,17 +203,7 @@ fn teach(
 ) {
     cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
     if cause.fault == Some(Fault::Submission) {
-        cause.changes = edit::changes(loss, timeline)
-            .into_iter()
-            .map(|mut change| {
-                change.object = sanitize(&change.object);
-                change.file = change.file.map(|it| sanitize(&it));
-                for line in &mut change.lines {
-                    line.text = clip(&line.text, MAX_CODE_CHARS);
-                }
-                change
-            })
-            .collect();
+        cause.changes = edit::changes(loss, timeline).into_iter().map(Change::sanitized).collect();
         if cause.changes.iter().any(|it| !it.is_to_look_at()) {
             cause.example = None;
         }

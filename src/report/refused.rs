@@ -7,7 +7,12 @@ use checks::{
 };
 
 use crate::{
-    remedy::{commands, names},
+    remedy::{
+        change::Change,
+        commands,
+        edit::{refusal, refusal::Refusal},
+        names,
+    },
     report::{Problem, Report, Source},
 };
 
@@ -46,6 +51,7 @@ impl Report {
             cause.explanation.clone_from(&problem.what);
             cause.log.clone_from(&problem.detail);
             cause.remedy.clone_from(&problem.next);
+            cause.changes = change(problem, source).into_iter().map(Change::sanitized).collect();
             let file = names.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
             cause.commands = vec![format!("stsgrade grade -n {} -f {file}", names.namespace)];
             cause.see =
@@ -53,4 +59,11 @@ impl Report {
         }
         report
     }
+}
+
+/// The lines to change, where the API server's words tell.
+fn change(problem: &Problem, source: &Source) -> Option<Change> {
+    let words = problem.detail.join(" ");
+    let (file, line) = (problem.file.as_deref()?, problem.line?);
+    refusal::change(&Refusal { file, line, words: &words }, &source.objects)
 }

@@ -316,7 +316,9 @@ async fn apply_one(
         Err(kube::Error::Api(status)) if mode.excuses(&status) => {
             Ok((false, String::new(), Version::of("")))
         }
-        Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => {
+        Err(kube::Error::Api(status))
+            if matches!(status.code, 400 | 422) || is_of_the_manifest(&status) =>
+        {
             Err(refused(cluster, manifest, &path, &status).await)
         }
         Err(error) => {
@@ -324,6 +326,12 @@ async fn apply_one(
             Err(failure.because(manifest.place.to_string()).at(manifest.place.clone(), ""))
         }
     }
+}
+
+/// Whether the server failed on what the manifest says: what it cannot convert is told so (Kubernetes
+/// 1.30 to 1.37, of an amount with an unknown unit).
+fn is_of_the_manifest(status: &Status) -> bool {
+    status.code == 500 && status.message.contains("unable to convert unstructured object")
 }
 
 /// Server-side apply refuses what `kubectl apply` takes (a variable that is set twice), and words

@@ -3,6 +3,8 @@
 //! The server decodes with Go's JSON package and `sigs.k8s.io/json` (strict decoding), whose
 //! messages name Go's types. Their forms were seen on Kubernetes 1.30 to 1.37.
 
+use crate::remedy::fields::nearest;
+
 /// A refusal in plain words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -13,95 +15,6 @@ pub(crate) struct Refusal {
     /// What to do, a sentence.
     pub(crate) next: String,
 }
-
-/// Names of fields that a submission of the lab may hold, for the nearest one to a misspelt one.
-const FIELDS: &[&str] = &[
-    "accessModes",
-    "affinity",
-    "annotations",
-    "args",
-    "clusterIP",
-    "command",
-    "configMap",
-    "containerPort",
-    "containers",
-    "cpu",
-    "data",
-    "defaultMode",
-    "emptyDir",
-    "env",
-    "envFrom",
-    "exec",
-    "failureThreshold",
-    "fieldPath",
-    "fieldRef",
-    "fsGroup",
-    "hostPath",
-    "httpGet",
-    "image",
-    "imagePullPolicy",
-    "initContainers",
-    "initialDelaySeconds",
-    "items",
-    "key",
-    "labels",
-    "lifecycle",
-    "limits",
-    "livenessProbe",
-    "matchLabels",
-    "memory",
-    "metadata",
-    "minReadySeconds",
-    "mountPath",
-    "name",
-    "namespace",
-    "nodeSelector",
-    "ordinals",
-    "path",
-    "periodSeconds",
-    "persistentVolumeClaim",
-    "persistentVolumeClaimRetentionPolicy",
-    "podManagementPolicy",
-    "port",
-    "ports",
-    "postStart",
-    "preStop",
-    "protocol",
-    "publishNotReadyAddresses",
-    "readOnly",
-    "readinessProbe",
-    "replicas",
-    "requests",
-    "resources",
-    "restartPolicy",
-    "revisionHistoryLimit",
-    "runAsUser",
-    "securityContext",
-    "selector",
-    "serviceAccountName",
-    "serviceName",
-    "spec",
-    "startupProbe",
-    "storage",
-    "storageClassName",
-    "subPath",
-    "successThreshold",
-    "targetPort",
-    "template",
-    "terminationGracePeriodSeconds",
-    "timeoutSeconds",
-    "type",
-    "updateStrategy",
-    "value",
-    "valueFrom",
-    "volumeClaimTemplates",
-    "volumeMode",
-    "volumeMounts",
-    "volumes",
-    "whenDeleted",
-    "whenScaled",
-    "workingDir",
-];
 
 /// Reads what the server said; `None` where it is not one of the known forms.
 pub(crate) fn read(message: &str) -> Option<Refusal> {
@@ -114,6 +27,9 @@ fn unknown_field(message: &str) -> Option<Refusal> {
     let name = field.rsplit('.').next()?;
     let near = nearest(name);
     let next = match near {
+        Some(near) if near == name => {
+            format!("`{near}` belongs somewhere else: move it there, with all lines below it.")
+        }
         Some(near) if near.eq_ignore_ascii_case(name) => {
             format!("Write `{near}`: capital and small letters count.")
         }
@@ -170,15 +86,6 @@ fn go_word(wanted: &str) -> &'static str {
     }
 }
 
-/// The known field that a misspelt one most likely means.
-fn nearest(name: &str) -> Option<&'static str> {
-    let small = name.to_ascii_lowercase();
-    let distance = |it: &str| strsim::damerau_levenshtein(&it.to_ascii_lowercase(), &small);
-    let (far, near) = FIELDS.iter().map(|it| (distance(it), *it)).min()?;
-    // A word of another kind is not near: a third of its letters differ.
-    (far * 3 <= name.len()).then_some(near)
-}
-
 #[cfg(test)]
 mod tests {
     use super::read;
@@ -212,6 +119,12 @@ mod tests {
             "spec.template.spec.containers[0].comand",
             "there is no field `spec.template.spec.containers[0].comand`",
             "`command`",
+        );
+        check(
+            "strict decoding error: unknown field \"spec.template.spec.volumeClaimTemplates\"",
+            "spec.template.spec.volumeClaimTemplates",
+            "there is no field `spec.template.spec.volumeClaimTemplates`",
+            "belongs somewhere else",
         );
         assert_eq!(read("admission webhook denied the request"), None);
     }

@@ -8,6 +8,7 @@ mod difference;
 mod keep_running;
 mod others;
 mod program;
+pub mod refusal;
 mod spec;
 mod text;
 

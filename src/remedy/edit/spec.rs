@@ -336,5 +336,7 @@ fn correct_image(container: &mut Container) {
     let (name, tag) = image.split_once(':').unwrap_or((image.as_str(), ""));
     let near = KNOWN.iter().map(|it| (strsim::damerau_levenshtein(it, name), *it)).min();
     let Some((_, known)) = near.filter(|(distance, _)| *distance <= MAX_DISTANCE) else { return };
-    container.image = if tag.is_empty() { known.to_owned() } else { format!("{known}:{tag}") };
+    // The name is right, so the tag is wrong: without one it is the newest.
+    container.image =
+        if tag.is_empty() || known == name { known.to_owned() } else { format!("{known}:{tag}") };
 }

@@ -3,7 +3,7 @@
 use checks::model::observation::object::StatefulSetSpec;
 
 use crate::remedy::{
-    edit::Loss,
+    edit::{Loss, refusal},
     manifest::{Document, Edit, Path, Step, keys},
 };
 
@@ -32,7 +32,11 @@ pub(super) fn edits(loss: &Loss<'_>, document: &Document) -> Vec<Edit> {
             .unwrap_or_default(),
         "host_port" => host_ports(document, &pod, &all),
         "placement_impossible" => vec![Edit::Remove(with(&pod, "topologySpreadConstraints"))],
-        "pod_security" | "pod_refused" => refused(loss.why(), document, &pod, &all),
+        "pod_security" | "pod_refused" => {
+            let mut edits = refused(loss.why(), document, &pod, &all);
+            edits.extend(mounts(loss.why(), document, &pod));
+            edits
+        }
         "claim_impossible" => each_template(document, &["spec.selector", "spec.volumeMode"]),
         "config_error" => configuration(loss, document, &all),
         _ => vec![],
@@ -106,6 +110,26 @@ fn refused(why: &str, document: &Document, pod: &Path, all: &[Path]) -> Vec<Edit
         edits.push(Edit::Remove(with(pod, "securityContext.sysctls")));
     }
     edits
+}
+
+/// `spec.containers[0].volumeMounts[0].name: Not found: "www"`: the nearest name of a volume.
+pub(super) fn mounts(why: &str, document: &Document, pod: &Path) -> Option<Edit> {
+    let (front, rest) = why.split_once(".name: Not found: \"")?;
+    let field = front.rsplit(' ').next()?;
+    // Of a pod, or of the set's template.
+    let field = field.strip_prefix("spec.template.spec.").or(field.strip_prefix("spec."))?;
+    let wrong = rest.split('"').next()?;
+    let names = |list: &Path, name: &str| -> Vec<String> {
+        let item = |place| [list.as_slice(), &[Step::Item(place)], &keys(name)].concat();
+        let all = (0..document.count(list)).filter_map(|it| document.scalar(&item(it)));
+        all.map(str::to_owned).collect()
+    };
+    let templates = names(&keys("spec.volumeClaimTemplates"), "metadata.name");
+    let volumes = names(&with(pod, "volumes"), "name");
+    let all = templates.into_iter().chain(volumes);
+    let near = all.min_by_key(|it| strsim::damerau_levenshtein(it, wrong))?;
+    let path = [pod.as_slice(), &refusal::path(field), &keys("name")].concat();
+    Some(Edit::Set(path, near.into()))
 }
 
 fn each_template(document: &Document, fields: &[&str]) -> Vec<Edit> {

@@ -18,6 +18,7 @@ impl Document {
             Edit::Set(path, value) => self.set(path, value),
             Edit::Remove(path) => self.remove(path),
             Edit::Push(path, value) => self.push(path, value),
+            Edit::Rename(path, name) => self.rename(path, name),
         }?;
         Self::read(&text)
     }
@@ -32,6 +33,13 @@ impl Document {
             Some(parent) => self.insert(parent, key, value),
             None => self.set(parents, &json!({ key: value })),
         }
+    }
+
+    fn rename(&self, path: &[Step], name: &str) -> Option<String> {
+        let (Step::Key(old), parents) = path.split_last()? else { return None };
+        let entries = self.find(parents)?.entries();
+        let key = &entries.iter().find(|it| it.key.text() == Some(old.as_str()))?.key;
+        Some(self.replaced(key.start, key.end, name))
     }
 
     fn push(&self, path: &[Step], value: &Value) -> Option<String> {

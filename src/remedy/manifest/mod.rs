@@ -30,6 +30,8 @@ pub enum Edit {
     Set(Path, Value),
     /// It goes, and what holds nothing but it.
     Remove(Path),
+    /// Its key gets another name.
+    Rename(Path, String),
     /// The list gets one item more, and is made where it is missing.
     Push(Path, Value),
 }
@@ -92,6 +94,31 @@ impl Document {
     pub fn texts(&self, path: &[Step]) -> Vec<&str> {
         let items = self.find(path).map(Node::items).unwrap_or_default();
         items.iter().filter_map(Node::text).collect()
+    }
+
+    /// What stands at a path.
+    #[must_use]
+    pub fn value(&self, path: &[Step]) -> Option<Value> {
+        self.find(path)?.value()
+    }
+
+    /// All scalars with their paths, in the order of the text.
+    #[must_use]
+    pub fn scalars(&self) -> Vec<(Path, &str)> {
+        let mut found = vec![];
+        let mut open: Vec<(Path, &Node)> = vec![(vec![], &self.root)];
+        while let Some((path, node)) = open.pop() {
+            let below = |step: Step| [path.as_slice(), &[step]].concat();
+            let items = node.items().iter().enumerate().map(|(at, it)| (Step::Item(at), it));
+            let keys = node.entries().iter();
+            let entries =
+                keys.filter_map(|it| Some((Step::Key(it.key.text()?.to_owned()), &it.value)));
+            let children: Vec<_> =
+                items.chain(entries).map(|(it, node)| (below(it), node)).collect();
+            found.extend(node.text().map(|text| (path.clone(), text)));
+            open.extend(children.into_iter().rev());
+        }
+        found
     }
 
     /// The first and the last line of what is at a path, its key included, from 1.

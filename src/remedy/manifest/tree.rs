@@ -1,6 +1,7 @@
 //! A YAML document as a tree of nodes that know where they stand in its text.
 
 use granit_parser::{Event, Parser, ScalarStyle, Span, StructureStyle};
+use serde_json::Value;
 
 /// Deeper nesting is no manifest.
 const DEEPEST: usize = 64;
@@ -155,6 +156,25 @@ impl Node {
             NodeKind::Scalar { value, .. } => Some(value),
             _ => None,
         }
+    }
+
+    /// Its value; `None` where an alias stands in it.
+    pub(super) fn value(&self) -> Option<Value> {
+        Some(match &self.kind {
+            NodeKind::Scalar { value, style: ScalarStyle::Plain } => {
+                let read = serde_saphyr::from_str::<Value>(value).ok();
+                read.filter(|it| !it.is_object() && !it.is_array()).unwrap_or(value.as_str().into())
+            }
+            NodeKind::Scalar { value, .. } => value.as_str().into(),
+            NodeKind::List { items, .. } => {
+                items.iter().map(Self::value).collect::<Option<Vec<_>>>()?.into()
+            }
+            NodeKind::Map { entries, .. } => {
+                let entry = |it: &Entry| Some((it.key.text()?.to_owned(), it.value.value()?));
+                Value::Object(entries.iter().map(entry).collect::<Option<_>>()?)
+            }
+            NodeKind::Alias => return None,
+        })
     }
 
     /// What a mapping holds under a key.

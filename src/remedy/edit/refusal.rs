@@ -1,0 +1,307 @@
+//! What the API server refuses of a manifest: the lines to change, where its words tell.
+//!
+//! The words are those of Kubernetes' validation (`field.Error`: "Invalid value", "Unsupported
+//! value", "Required value", "Not found") and of its strict decoding.
+
+use serde_json::Value;
+
+use crate::{
+    recording::ManifestText,
+    remedy::{
+        change::{self, Change},
+        edit::{edited, text},
+        fields::nearest,
+        manifest::{Document, Edit, Path, Step, keys},
+    },
+};
+
+/// Fields that are often written too deep or too high, and what they belong to.
+const HOMES: [(&str, &str); 11] = [
+    ("volumeClaimTemplates", "spec"),
+    ("serviceName", "spec"),
+    ("replicas", "spec"),
+    ("selector", "spec"),
+    ("podManagementPolicy", "spec"),
+    ("persistentVolumeClaimRetentionPolicy", "spec"),
+    ("template", "spec"),
+    ("containers", "spec.template.spec"),
+    ("initContainers", "spec.template.spec"),
+    ("volumes", "spec.template.spec"),
+    ("terminationGracePeriodSeconds", "spec.template.spec"),
+];
+
+/// A refusal of one object.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'r> {
+    /// The file, as it was named.
+    pub file: &'r str,
+    /// The line of the file that it names.
+    pub line: usize,
+    /// All that the API server said.
+    pub words: &'r str,
+}
+
+/// The change that mends a refusal; `None` where the words do not tell.
+#[must_use]
+pub fn change(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<Change> {
+    let is_here = |it: &&ManifestText| refusal.file.ends_with(&it.file) && it.line <= refusal.line;
+    let text = objects.iter().filter(is_here).max_by_key(|it| it.line)?;
+    let document = Document::read(&text.text)?;
+    let edits = edits(refusal, &document)?;
+    change::of_text(text, &document, &edited(&document, &edits)?)
+}
+
+fn edits(refusal: &Refusal<'_>, document: &Document) -> Option<Vec<Edit>> {
+    let words = refusal.words;
+    if let Some(field) = between(words, "unknown field \"", "\"") {
+        return unknown(field, document);
+    }
+    if let Some((found, field)) = wrong_type(words) {
+        return as_other_type(found, &path(field), document);
+    }
+    if words.contains("quantities must match the regular expression") {
+        return Some(quantities(document)).filter(|it| !it.is_empty());
+    }
+    if words.contains("does not match template `labels`")
+        || words.contains("spec.selector: Required")
+    {
+        return Some(labels(document)).filter(|it| !it.is_empty());
+    }
+    if words.contains("spec.clusterIP") && words.contains("Invalid value") {
+        return Some(vec![Edit::Set(keys("spec.clusterIP"), "None".into())]);
+    }
+    if let Some(mount) = text::mounts(words, document, &keys("spec.template.spec")) {
+        return Some(vec![mount]);
+    }
+    supported(words, document)
+}
+
+/// A field that does not exist there: it is misspelt, or belongs somewhere else.
+fn unknown(field: &str, document: &Document) -> Option<Vec<Edit>> {
+    let from = path(field);
+    let value = document.value(&from)?;
+    let (Step::Key(name), parents) = from.split_last()? else { return None };
+    let home = HOMES.iter().find(|(it, _)| it == name).map(|(_, home)| keys(home));
+    let to = match (home, nearest(name)) {
+        (Some(home), _) if home != parents => [home, keys(name)].concat(),
+        (_, Some(near)) if near != name => [parents, &keys(near)].concat(),
+        _ => return None,
+    };
+    if document.has(&to) {
+        return None;
+    }
+    if to.len() == from.len() && to[..to.len() - 1] == *parents {
+        let Step::Key(new) = to.last()?.clone() else { return None };
+        return Some(vec![Edit::Rename(from, new)]);
+    }
+    Some(vec![Edit::Remove(from), Edit::Set(to, value)])
+}
+
+/// `json: cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32`:
+/// what was found, and where.
+fn wrong_type(words: &str) -> Option<(&str, &str)> {
+    let found = between(words, "cannot unmarshal ", " into Go struct field ")?;
+    let field = between(words, " into Go struct field ", " of type ")?;
+    Some((found, field.split_once('.')?.1))
+}
+
+fn as_other_type(found: &str, path: &Path, document: &Document) -> Option<Vec<Edit>> {
+    let text = document.scalar(path)?;
+    let value = match found {
+        "string" => text.trim().parse::<i64>().map(Value::from).ok()?,
+        _ => Value::from(text),
+    };
+    Some(vec![Edit::Set(path.clone(), value)])
+}
+
+/// Amounts that Kubernetes cannot read, such as `100MB`.
+fn quantities(document: &Document) -> Vec<Edit> {
+    let is_amount = |path: &Path| {
+        let holds =
+            |it: &Step| matches!(it, Step::Key(key) if key == "requests" || key == "limits");
+        path.len() > 1 && holds(&path[path.len() - 2])
+    };
+    let mut edits = vec![];
+    for (path, text) in document.scalars().into_iter().filter(|(path, _)| is_amount(path)) {
+        if checks::model::quantity::bytes(text).is_none()
+            && let Some(meant) = meant_amount(text)
+        {
+            edits.push(Edit::Set(path, meant.into()));
+        }
+    }
+    edits
+}
+
+/// `100Mi`, of `100MB`, `100 mb` or `100MiB`.
+fn meant_amount(text: &str) -> Option<String> {
+    let text = text.trim();
+    let digits = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit.trim().to_ascii_lowercase().chars().next() {
+        Some('k') => "Ki",
+        Some('m') => "Mi",
+        Some('g') => "Gi",
+        _ => return None,
+    };
+    (!number.is_empty()).then(|| format!("{number}{unit}"))
+}
+
+/// The pods get the labels that the set selects; a set without a selector selects the pods' labels.
+fn labels(document: &Document) -> Vec<Edit> {
+    let selected = keys("spec.selector.matchLabels");
+    let given = keys("spec.template.metadata.labels");
+    let (from, to) = if document.has(&selected) { (selected, given) } else { (given, selected) };
+    let names = document.keys_of(&from);
+    let missing = names.into_iter().filter_map(|name| {
+        let at = |path: &Path| [path.as_slice(), &[Step::Key(name.to_owned())]].concat();
+        let value = document.scalar(&at(&from))?;
+        (document.scalar(&at(&to)) != Some(value)).then(|| Edit::Set(at(&to), value.into()))
+    });
+    missing.collect()
+}
+
+/// `spec.x: Unsupported value: "a": supported values: "A", "B"`: the nearest one.
+fn supported(words: &str, document: &Document) -> Option<Vec<Edit>> {
+    let (front, rest) = words.split_once(": Unsupported value: \"")?;
+    let field = path(front.rsplit(' ').next()?);
+    let found = rest.split('"').next()?;
+    let (_, all) = rest.split_once("supported values: ")?;
+    let near =
+        all.split('"').skip(1).step_by(2).min_by_key(|it| {
+            strsim::damerau_levenshtein(&it.to_lowercase(), &found.to_lowercase())
+        })?;
+    // The server may name the list, and not the item.
+    let list = (0..document.count(&field)).map(|it| [field.clone(), vec![Step::Item(it)]].concat());
+    let at = list.chain([field.clone()]).find(|it| document.scalar(it) == Some(found))?;
+    Some(vec![Edit::Set(at, near.into())])
+}
+
+/// `spec.containers[0].image`, as a path.
+pub(super) fn path(field: &str) -> Path {
+    let mut path = vec![];
+    for part in field.split('.') {
+        let mut parts = part.split('[');
+        path.extend(parts.next().filter(|it| !it.is_empty()).map(|it| Step::Key(it.to_owned())));
+        for place in parts {
+            match place.trim_end_matches(']').parse() {
+                Ok(place) => path.push(Step::Item(place)),
+                Err(_) => path.push(Step::Key(place.trim_end_matches(']').to_owned())),
+            }
+        }
+    }
+    path
+}
+
+fn between<'w>(words: &'w str, before: &str, after: &str) -> Option<&'w str> {
+    words.split_once(before)?.1.split_once(after).map(|it| it.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Refusal, change};
+    use crate::{recording::ManifestText, remedy::change::Sign};
+
+    const SET: &str = "\
+kind: StatefulSet
+spec:
+  replicas: \"3\"
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels:
+        app: nginx
+    spec:
+      containers:
+      - name: app
+        comand: [sh]
+        volumeMounts:
+        - name: www
+          mountPath: /data
+      volumes:
+      - name: data
+        emptyDir: {}
+      volumeClaimTemplates:
+      - metadata:
+          name: data
+        spec:
+          accessModes: [readWriteOnce]
+          resources:
+            requests:
+              storage: 100MB
+";
+
+    /// The lines that go and come for these words.
+    #[track_caller]
+    fn becomes(words: &str, expected: &[&str]) {
+        let text = ManifestText {
+            kind: "StatefulSet".to_owned(),
+            file: "lab3.yaml".to_owned(),
+            line: 10,
+            text: SET.to_owned(),
+            ..ManifestText::default()
+        };
+        let refusal = Refusal { file: "lab3.yaml", line: 12, words };
+        let lines = change(&refusal, &[text]).map(|it| it.lines).unwrap_or_default();
+        let changed: Vec<String> = lines
+            .iter()
+            .filter(|it| it.sign != Sign::Same)
+            .map(|it| format!("{}{}", if it.sign == Sign::Added { '+' } else { '-' }, it.text))
+            .collect();
+        assert_eq!(changed, expected, "{words}");
+    }
+
+    /// Catches a refusal that leaves a beginner alone though its words tell the change.
+    #[test]
+    fn the_words_of_the_server_tell_the_lines() {
+        becomes(
+            "cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32",
+            &["-  replicas: \"3\"", "+  replicas: 3"],
+        );
+        becomes(
+            "strict decoding error: unknown field \"spec.template.spec.containers[0].comand\"",
+            &["-        comand: [sh]", "+        command: [sh]"],
+        );
+        becomes(
+            "unknown field \"spec.template.spec.volumeClaimTemplates\"",
+            &[
+                "-      volumeClaimTemplates:",
+                "-      - metadata:",
+                "-          name: data",
+                "-        spec:",
+                "-          accessModes: [readWriteOnce]",
+                "-          resources:",
+                "-            requests:",
+                "-              storage: 100MB",
+                "+  volumeClaimTemplates:",
+                "+  - metadata:",
+                "+      name: data",
+                "+    spec:",
+                "+      accessModes:",
+                "+      - readWriteOnce",
+                "+      resources:",
+                "+        requests:",
+                "+          storage: 100MB",
+            ],
+        );
+        becomes(
+            "spec.template.metadata.labels: Invalid value: {\"app\":\"nginx\"}: `selector` does not \
+             match template `labels`",
+            &["-        app: nginx", "+        app: web"],
+        );
+        becomes(
+            "quantities must match the regular expression '^([+-]?[0-9.]+)$'",
+            &["-              storage: 100MB", "+              storage: 100Mi"],
+        );
+        becomes(
+            "spec.template.spec.volumeClaimTemplates[0].spec.accessModes: Unsupported value: \
+             \"readWriteOnce\": supported values: \"ReadOnlyMany\", \"ReadWriteOnce\"",
+            &["-          accessModes: [readWriteOnce]", "+          accessModes: [ReadWriteOnce]"],
+        );
+        becomes(
+            "spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"www\"",
+            &["-        - name: www", "+        - name: data"],
+        );
+        becomes("spec.x: Required value", &[]);
+    }
+}
