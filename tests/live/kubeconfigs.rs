@@ -257,13 +257,14 @@ fn is_refusal(ran: &Ran, words: &str) -> bool {
         && ran.err.contains(words)
 }
 
-/// kubectl of the cluster's own version; another one's path by `STSGRADE_KUBECTL`.
+/// kubectl as upstream builds it; the path of another one by `STSGRADE_KUBECTL`.
 async fn kubectl() -> PathBuf {
     if let Some(path) = std::env::var_os("STSGRADE_KUBECTL") {
         return path.into();
     }
     let built =
-        done(Command::new("tests/cluster/kubectl").current_dir(env!("CARGO_MANIFEST_DIR"))).await;
+        done(Command::new("tests/cluster/kubectl/build").current_dir(env!("CARGO_MANIFEST_DIR")))
+            .await;
     assert_eq!(built.status, 0, "{}", built.told());
     built.out.trim().into()
 }
