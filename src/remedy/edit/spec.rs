@@ -139,9 +139,14 @@ pub(super) fn service(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -
     if let Some(service) = fitting.filter(|it| it.service.metadata.name != before.service_name) {
         return vec![named(&service.service.metadata.name)];
     }
-    let name = match before.service_name.as_str() {
-        "" => set.name.as_str(),
-        name => name,
+    // The only headless Service is the one that is meant.
+    let mut headless = timeline.services().filter(|it| it.is_headless());
+    let only = headless.next().filter(|_| headless.next().is_none());
+    let only = only.filter(|_| timeline.service(&before.service_name).is_none());
+    let name = match (only, before.service_name.as_str()) {
+        (Some(only), _) => only.service.metadata.name.as_str(),
+        (None, "") => set.name.as_str(),
+        (None, name) => name,
     };
     let wanted = ServiceSpec {
         cluster_ip: "None".to_owned(),
@@ -171,7 +176,7 @@ pub(super) fn service(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -
             mended.push(of_service(Some(written), after));
         }
     }
-    if before.service_name.is_empty() {
+    if before.service_name != name {
         mended.push(named(name));
     }
     mended
