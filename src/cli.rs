@@ -546,7 +546,7 @@ pub struct Rbac {
 /// `stsgrade schema`.
 #[derive(Clone, Debug, Args)]
 pub struct Schema {
-    /// What of: the JSON report, or a rubric (which is TOML).
+    /// What of: the JSON report, a line of a recording, or a rubric (which is TOML).
     #[arg(value_enum)]
     pub document: Document,
 }
@@ -581,6 +581,8 @@ pub struct Man {
 pub enum Document {
     /// What `-o json` writes.
     Report,
+    /// Each line of what is recorded.
+    Recording,
     /// What `--rubric` reads.
     Rubric,
 }

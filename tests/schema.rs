@@ -1,6 +1,6 @@
 //! What the tool writes and reads follows the schemas that it prints.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use checks::model::{Standing, Timeline};
 use jsonschema::Validator;
@@ -14,18 +14,23 @@ use stsgrade::{
 
 use crate::{
     cli::run,
+    fixtures::cases,
     hostile::recordings,
     report::{failed, page, sample, styled, uniform},
 };
 
 /// The schema as it is printed.
-fn schema(document: &str) -> Validator {
+fn printed(document: &str) -> Value {
     let printed = run(&["schema", document], &[]);
     let (_, printed) = printed.split_once("---- stdout\n").unwrap();
     let (printed, _) = printed.split_once("---- stderr").unwrap();
     let schema: Value = serde_json::from_str(printed).unwrap();
     jsonschema::meta::validate(&schema).unwrap();
-    jsonschema::validator_for(&schema).unwrap()
+    schema
+}
+
+fn schema(document: &str) -> Validator {
+    jsonschema::validator_for(&printed(document)).unwrap()
 }
 
 #[track_caller]
@@ -108,4 +113,88 @@ fn a_rubric_follows_its_schema() {
         assert!(Rubric::parse(wrong).is_err(), "{wrong}");
         assert!(!schema.is_valid(&toml::from_str(wrong).unwrap()), "{wrong}");
     }
+}
+
+/// The schema with no field let through that it does not name.
+fn strict(schema: &mut Value) {
+    match schema {
+        Value::Array(list) => list.iter_mut().for_each(strict),
+        Value::Object(map) => {
+            map.values_mut().for_each(strict);
+            if !map.contains_key("properties") {
+                return;
+            }
+            if let Some(Value::Array(forms)) = map.get_mut("anyOf") {
+                // Each form holds some of the fields that stand beside it.
+                for form in forms {
+                    form.as_object_mut().unwrap().remove("additionalProperties");
+                }
+                map.insert("unevaluatedProperties".to_owned(), json!(false));
+            } else {
+                map.entry("additionalProperties").or_insert(json!(false));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What a line is about and which fields it has, so that lines that are alike are checked once.
+fn shape(line: &Value, place: &str, out: &mut BTreeSet<String>) {
+    match line {
+        Value::Object(map) => {
+            for (name, it) in map {
+                shape(it, &format!("{place}/{name}"), out);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|it| shape(it, place, out)),
+        it => drop(out.insert(format!("{place} {}", it.is_string()))),
+    }
+}
+
+/// Catches a field that the schema does not name, and one that it wrongly demands.
+#[test]
+fn every_line_of_every_recording_follows_its_schema() {
+    let mut schema = printed("recording");
+    strict(&mut schema);
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let mut shapes = BTreeSet::new();
+    for case in cases().0 {
+        let text = fs::read_to_string(case.folder.join("recording.jsonl")).unwrap();
+        for line in text.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let mut fields = BTreeSet::new();
+            shape(&line, "", &mut fields);
+            if shapes.insert(fields) {
+                assert_valid(&schema, &line);
+            }
+        }
+    }
+    assert!(shapes.len() > 100, "{} shapes of lines", shapes.len());
+}
+
+/// Catches a schema that lets everything pass.
+#[test]
+fn a_line_with_other_words_is_refused() {
+    let schema = schema("recording");
+    let lines = [
+        json!({"seq": 1, "at": 2, "step": {"name": "scaleUp", "phase": "begin"}}),
+        json!({"seq": 1, "at": 2, "change": "added", "object": {"Pod": {"metadata": {}}}}),
+        json!({"seq": 1, "at": 2, "gap": {"kind": "Pod", "reason": "expired"}}),
+    ];
+    lines.iter().for_each(|it| assert_valid(&schema, it));
+    for (line, place, value) in [
+        (0, "/seq", json!("1")),
+        (0, "/at", json!(-1)),
+        (0, "/step/name", json!("scaleLeft")),
+        (0, "/step/phase", json!("ended")),
+        (1, "/change", json!("removed")),
+        (1, "/object", json!({"Node": {}})),
+        (1, "/object/Pod/metadata", json!({"uid": 1})),
+        (2, "/gap/kind", json!("Node")),
+    ] {
+        let mut wrong = lines[line].clone();
+        *wrong.pointer_mut(place).unwrap() = value;
+        assert!(!schema.is_valid(&wrong), "{wrong}");
+    }
+    assert!(!schema.is_valid(&json!({"seq": 1, "at": 2})), "a line that holds nothing");
 }

@@ -70,6 +70,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 fn schema(document: Document) -> Vec<u8> {
     let schema = match document {
         Document::Report => report::schema::of_report(),
+        Document::Recording => crate::recording::schema::of_line(),
         Document::Rubric => crate::rubric::schema(),
     };
     format!("{schema:#}\n").into_bytes()

@@ -5,6 +5,7 @@
 //! recording while it restores, and a later `judge` of the file print the same digest.
 
 mod reader;
+pub mod schema;
 pub mod signature;
 mod writer;
 
@@ -25,12 +26,14 @@ pub const MINOR: u32 = 0;
 pub const MAX_RECORDING_BYTES: u64 = 256 << 20;
 
 /// Line 1 of a recording.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Header {
-    /// [`FORMAT`].
+    /// `stsgrade-recording`.
+    #[schemars(extend("const" = FORMAT))]
     pub format: String,
     /// Major version: a newer one is refused.
+    #[schemars(extend("const" = VERSION))]
     pub version: u32,
     /// Minor version: a newer one is read.
     #[serde(default)]
@@ -49,7 +52,7 @@ pub struct Header {
 }
 
 /// What the user asked for, as far as it can explain a recording.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AskedOptions {
     /// `grade`, `record` or `batch`.

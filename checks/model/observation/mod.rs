@@ -59,6 +59,7 @@ pub enum What {
 
 /// Follows the judged part where the recorder holds a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Signature {
     /// HMAC-SHA256 (RFC 2104) of the judged part's digest, in hexadecimal.
@@ -67,6 +68,7 @@ pub struct Signature {
 
 /// Which StatefulSet is graded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Subject {
     /// The namespace that is graded.
@@ -82,6 +84,7 @@ pub struct Subject {
 
 /// An object by name and UID.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Reference {
     /// `metadata.name`.
@@ -92,6 +95,7 @@ pub struct Reference {
 
 /// How an object came to be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
     /// By a list: it exists, since when is not known.
@@ -106,6 +110,7 @@ pub enum Change {
 
 /// The kinds that are watched, each a stream of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Kind {
     /// `apps/v1` StatefulSet.
     StatefulSet,
@@ -137,6 +142,7 @@ impl Kind {
 ///
 /// It is written after the new list was fetched and before its lines, so `vanished` is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     /// Whose stream broke.
@@ -154,6 +160,7 @@ pub struct Gap {
 
 /// Begin or end of one step of the tour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// Which step.
@@ -170,6 +177,7 @@ pub struct Step {
 
 /// The steps of the tour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum StepName {
     /// Apply the manifests (with `-f`).
@@ -192,6 +200,7 @@ pub enum StepName {
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
     /// It begins; what is asked is about to be sent.
@@ -210,6 +219,7 @@ pub enum Phase {
 
 /// A change that the grader asks for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Asked {
     /// `spec.replicas` of the graded set, through the `scale` subresource.
@@ -220,6 +230,7 @@ pub enum Asked {
 
 /// The files that one pod saw on one claim at one time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Read {
     /// In which pod.
@@ -251,6 +262,7 @@ pub struct Read {
 
 /// One regular file on a claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct File {
     /// Path relative to the mount.
@@ -282,6 +294,7 @@ pub struct File {
 
 /// What was done with the grader's own file on a claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Canary {
     /// Through which pod.
@@ -305,6 +318,7 @@ pub struct Canary {
 
 /// A canary: a file with a random name and content, which names the pod that it was written for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Token {
     /// The file's name.
@@ -315,6 +329,7 @@ pub struct Token {
 
 /// One question to the cluster's DNS server and its answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Lookup {
     /// The full name, with its trailing dot.
@@ -345,6 +360,7 @@ pub struct Lookup {
 
 /// Facts that attribute a failure, fetched when something is stuck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Diagnosis {
     /// The last lines that a container wrote.
@@ -377,6 +393,7 @@ pub enum Diagnosis {
 
 /// A StorageClass, as far as it explains a Pending claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct StorageClass {
     /// `metadata.name`.
@@ -387,6 +404,7 @@ pub struct StorageClass {
 
 /// Why the judged part ends, and what it cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
 pub struct End {
     /// Why.
@@ -404,6 +422,7 @@ pub struct End {
 
 /// Why a recording ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Why {
     /// All that was planned was done.

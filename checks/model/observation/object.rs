@@ -11,6 +11,7 @@ use crate::model::observation::Kind;
 /// An object of one of the watched kinds.
 #[expect(clippy::large_enum_variant, reason = "one line is held at a time")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Object {
     /// `apps/v1` StatefulSet.
     StatefulSet(StatefulSet),
@@ -59,6 +60,7 @@ macro_rules! objects {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(rename_all = "camelCase", default)]
         pub struct $name {
             $(
