@@ -3,15 +3,19 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use checks::model::Outcome;
 use quick_xml::events::Event;
 use serde_json::Value;
 use stsgrade::report::{Format, Report};
 
+use crate::platforms::assert_follows_its_platform;
+
 /// Fails where the document is not well-formed; `report` is what it must tell of, where it was
 /// judged.
 #[track_caller]
 pub(crate) fn assert_well_formed(format: Format, page: &str, report: Option<&Report>) {
+    assert_follows_its_platform(format, page);
     let told = match format {
         Format::Text => return,
         Format::Json => json(page, "checks", |test| test["outcome"].as_str() == Some("fail")),
@@ -23,7 +27,10 @@ pub(crate) fn assert_well_formed(format: Format, page: &str, report: Option<&Rep
         Format::Classroom50 => {
             json(page, "tests", |test| test["passed"] == false && test["outcome"] == "fail")
         }
-        Format::Prairielearn => json(page, "tests", |test| test["description"] == "fail"),
+        Format::Prairielearn => {
+            pictures(page);
+            json(page, "tests", |test| test["description"] == "fail")
+        }
         Format::Autolab => autolab(page),
         Format::Check50 => json(page, "results", |test| test["passed"] == false),
         Format::Csv => csv(page),
@@ -39,6 +46,19 @@ pub(crate) fn assert_well_formed(format: Format, page: &str, report: Option<&Rep
 fn json(page: &str, tests: &str, is_failed: impl Fn(&Value) -> bool) -> usize {
     let page: Value = serde_json::from_str(page).unwrap();
     page[tests].as_array().map_or(0, |tests| tests.iter().filter(|it| is_failed(it)).count())
+}
+
+/// A document of at most 1 MB, whose pictures are SVG that runs and loads nothing.
+fn pictures(page: &str) {
+    assert!(page.len() <= 1_000_000, "{} bytes", page.len());
+    let page: Value = serde_json::from_str(page).unwrap();
+    for image in page["images"].as_array().into_iter().flatten() {
+        let url = image["url"].as_str().unwrap();
+        let picture = url.strip_prefix("data:image/svg+xml;base64,").unwrap();
+        let picture = STANDARD.decode(picture).unwrap();
+        let elements = xml(std::str::from_utf8(&picture).unwrap());
+        assert!(elements.iter().all(|(name, _)| name != "script" && name != "foreignObject"));
+    }
 }
 
 fn junit(page: &str) -> usize {

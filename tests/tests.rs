@@ -14,6 +14,7 @@ mod formats;
 mod hostile;
 #[path = "live/printed.rs"]
 mod printed;
+mod platforms;
 mod report;
 mod rubric;
 mod schema;

@@ -16,7 +16,7 @@ struct Page<'a> {
     schema: &'static str,
     #[serde(flatten)]
     identity: &'a Identity,
-    datetime: &'a str,
+    datetime: String,
     score: u32,
     #[serde(rename = "max-score")]
     max_score: u32,
@@ -39,6 +39,16 @@ struct Test {
     outcome: Outcome,
 }
 
+/// What stands for a time that is not known.
+const NO_TIME: &str = "1970-01-01T00:00:00Z";
+
+/// A time as the platform reads it; a recording that somebody edited may hold anything.
+fn time(started_at: &str) -> String {
+    started_at
+        .parse::<jiff::Timestamp>()
+        .map_or_else(|_| NO_TIME.to_owned(), |it| it.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
 /// The document.
 pub(super) fn page(view: &View<'_>) -> Vec<u8> {
     let identity = view.identity;
@@ -48,7 +58,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
             schema: SCHEMA,
             identity,
             // The time at which nothing was graded is nobody's: the runner stamps its own.
-            datetime: "1970-01-01T00:00:00Z",
+            datetime: NO_TIME.to_owned(),
             score: 0,
             max_score: 0,
             undecided: 0,
@@ -66,7 +76,7 @@ fn judged<'a>(report: &'a Report, identity: &'a Identity) -> Page<'a> {
     Page {
         schema: SCHEMA,
         identity,
-        datetime: &report.recording.started_at,
+        datetime: time(&report.recording.started_at),
         score: scale.whole(report.score.earned),
         max_score: scale.whole(report.score.possible),
         undecided: scale.whole(report.score.undecided),

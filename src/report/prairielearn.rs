@@ -3,12 +3,17 @@
 //! Where nothing could be judged the submission is not gradable there, so that it does not cost an
 //! attempt.
 
-use checks::model::Outcome;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use checks::model::{Outcome, Timeline};
 use serde::Serialize;
 
 use crate::report::{
-    CheckResult, Points, Problem, Report, RunResult, View, json::indented, summary, text,
+    CheckResult, Points, Problem, Report, RunResult, View, drawing::Drawing, json::indented,
+    summary, svg, text,
 };
+
+/// The most bytes of a picture: PrairieLearn takes no document of more than 1 MB.
+const MAX_PICTURE_BYTES: usize = 600_000;
 
 #[derive(Serialize)]
 struct Results {
@@ -19,7 +24,15 @@ struct Results {
     output: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     format_errors: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    images: Vec<Image>,
     tests: Vec<Test>,
+}
+
+#[derive(Serialize)]
+struct Image {
+    label: &'static str,
+    url: String,
 }
 
 #[derive(Serialize)]
@@ -35,12 +48,12 @@ struct Test {
 /// The document.
 pub(super) fn page(view: &View<'_>) -> Vec<u8> {
     indented(&match view.result {
-        RunResult::Judged { report, .. } => judged(report),
+        RunResult::Judged { report, timeline } => judged(report, timeline),
         RunResult::NotGraded(problem) => not_graded(problem),
     })
 }
 
-fn judged(report: &Report) -> Results {
+fn judged(report: &Report, timeline: &Timeline) -> Results {
     let score = report.score;
     let gradable = report.checks.iter().any(|row| row.outcome != Outcome::Inconclusive);
     let undecided: Vec<String> = report
@@ -57,8 +70,20 @@ fn judged(report: &Report) -> Results {
         message: summary::score(report),
         output: format!("{}\n\n{}", text::overview(report), summary::digests(report)),
         format_errors: if gradable { vec![] } else { undecided },
+        images: image(&Drawing::of(timeline, report)).into_iter().collect(),
         tests: report.checks.iter().map(|row| test(report, row)).collect(),
     }
+}
+
+/// The timeline as a picture within the document, if there is anything to see and it is not too
+/// large.
+fn image(drawing: &Drawing) -> Option<Image> {
+    if drawing.lanes.is_empty() {
+        return None;
+    }
+    let picture = STANDARD.encode(svg::alone(drawing));
+    let url = format!("data:image/svg+xml;base64,{picture}");
+    (url.len() <= MAX_PICTURE_BYTES).then_some(Image { label: "timeline", url })
 }
 
 fn test(report: &Report, row: &CheckResult) -> Test {
@@ -84,6 +109,7 @@ fn not_graded(problem: &Problem) -> Results {
         message: "not graded".to_owned(),
         output: lines.join("\n"),
         format_errors: lines.into_iter().map(str::to_owned).collect(),
+        images: vec![],
         tests: vec![],
     }
 }

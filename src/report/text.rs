@@ -384,7 +384,8 @@ fn plain(write: impl Fn(&mut Page<'_>) -> io::Result<()>) -> String {
     let mut out = vec![];
     // Writing to a vector cannot fail.
     let _ = write(&mut Page { look: TermStyle::PLAIN, out: &mut out });
-    String::from_utf8(out).unwrap_or_default().trim().to_owned()
+    // The first line keeps its indentation: those below it have the same.
+    String::from_utf8(out).unwrap_or_default().trim_start_matches('\n').trim_end().to_owned()
 }
 
 /// Where in the recording it stands.

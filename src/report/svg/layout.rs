@@ -6,7 +6,7 @@
 
 use checks::model::observation::Kind;
 
-use crate::report::drawing::{BarState, Drawing, LaneKind};
+use crate::report::drawing::{BarState, Drawing, LaneKind, ScaleMark};
 
 /// The height of a row of text or of steps, in pixels.
 pub(super) const ROW: u32 = 17;
@@ -48,8 +48,15 @@ impl Layout {
     /// The least width of a step, in places: its number must be seen.
     pub(super) const STEP_PLACES: u64 = 300;
 
-    /// The width of `10 → 12`, in places, where the picture is narrow.
-    pub(super) const SCALE_PLACES: u64 = 1000;
+    /// The width of a character of `10 → 12`, in places, where the picture is narrow.
+    const SCALE_PLACES_PER_CHAR: u64 = 200;
+
+    /// The row of a change of `spec.replicas`, among those before it.
+    pub(super) fn scale_row(&self, rows: &mut Rows, mark: &ScaleMark) -> u32 {
+        let chars = u64::try_from(mark.text.chars().count()).unwrap_or(0);
+        let place = self.place(mark.at);
+        rows.take(place, place, chars * Self::SCALE_PLACES_PER_CHAR)
+    }
 
     pub(super) fn of(drawing: &Drawing, scale: Scale) -> Self {
         let mut it = Self {
@@ -73,8 +80,7 @@ impl Layout {
         it.scales = it.steps + 18 + ROW * rows.count();
         let mut rows = Rows::default();
         for mark in &drawing.scales {
-            let place = it.place(mark.at);
-            rows.take(place, place, Self::SCALE_PLACES);
+            it.scale_row(&mut rows, mark);
         }
         let mut y = it.scales + 29 + ROW * rows.count();
         for lane in &drawing.lanes {

@@ -42,7 +42,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
 }
 
 /// The picture as a document of its own, of a width of its own.
-fn alone(drawing: &Drawing) -> String {
+pub(super) fn alone(drawing: &Drawing) -> String {
     let layout = Layout::of(drawing, Scale::Pixels(WIDTH));
     let mut svg = Markup::default();
     svg.open(
@@ -246,10 +246,8 @@ impl<'d> Picture<'d> {
         let y = self.layout.scales;
         let mut rows = Rows::default();
         for mark in &self.drawing.scales {
-            let place = self.layout.place(mark.at);
-            let row = rows.take(place, place, Layout::SCALE_PLACES);
-            let x = self.layout.at(place);
-            let y = y + 36 + ROW * row;
+            let x = self.layout.x(mark.at);
+            let y = y + 36 + ROW * self.layout.scale_row(&mut rows, mark);
             let class = format!("replicas small {}", self.layout.anchor(mark.at));
             self.svg.open("g", &[]);
             self.svg.text(
