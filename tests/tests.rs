@@ -20,5 +20,7 @@ mod rubric;
 mod schema;
 mod tidy;
 mod timeline;
+mod unfinished;
 mod versions;
+mod widths;
 mod workflows;
