@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use checks::model::Timeline;
 use stsgrade::{
     console::terminal::TermStyle,
@@ -59,6 +60,17 @@ fn a_picture_and_a_page() {
     insta::assert_snapshot!("parallel_html", page(Format::Html, &report, &timeline));
 }
 
+/// Catches a platform that shows no picture, or another one.
+#[test]
+fn prairielearn_gets_the_picture() {
+    let (report, timeline) = drawn(&fixture("pass/append"));
+    let results = page(Format::Prairielearn, &report, &timeline);
+    let results: serde_json::Value = serde_json::from_str(&results).unwrap();
+    let picture = STANDARD.encode(page(Format::Svg, &report, &timeline));
+    let url = format!("data:image/svg+xml;base64,{picture}");
+    assert_eq!(results["images"], serde_json::json!([{"label": "timeline", "url": url}]));
+}
+
 #[test]
 fn the_command_prints_the_lanes() {
     let (home, recording) = (TempDir::new().unwrap(), fixture("pass/append/recording.jsonl"));
@@ -66,6 +78,54 @@ fn the_command_prints_the_lanes() {
     let told = String::from_utf8(ran.get_output().stdout.clone()).unwrap();
     assert_eq!(told, text("pass/append", TermStyle::PLAIN));
     assert!(!told.contains('\x1b') && told.lines().any(|line| line.starts_with("web-4 ")));
+}
+
+/// The history of a fixture up to each of its lines.
+fn growing(case: &str, style: TermStyle, rows: usize) -> Vec<String> {
+    let mut reader = Reader::open(&fixture(case).join("recording.jsonl")).unwrap();
+    let (mut timeline, mut shown) = (Timeline::default(), vec![]);
+    while let Some(line) = reader.next().unwrap() {
+        timeline.push(&line);
+        shown.push(text_lanes::growing(&Drawing::so_far(&timeline), style, rows).join("\n"));
+    }
+    shown
+}
+
+/// Catches lanes that jump: a lane only grows, but where its scale changes.
+#[test]
+fn lanes_grow_while_a_grade_runs() {
+    let shown = growing("pass/append", TermStyle::PLAIN, 24);
+    let some = [40, 90, 150, shown.len() - 1].map(|it| &*shown[it]);
+    insta::assert_snapshot!("growing", some.join("\n\n"));
+    let times = |page: &str| page.lines().next().map(str::to_owned);
+    let lane = |page: &str| page.lines().find(|it| it.starts_with("web-0 ")).map(str::to_owned);
+    let mut compared = 0;
+    for (before, after) in shown.iter().zip(&shown[1..]) {
+        if let (Some(old), Some(new)) = (lane(before), lane(after))
+            && times(before) == times(after)
+        {
+            // Only the newest column may still change.
+            let sure = old.chars().count() - 1;
+            assert!(new.starts_with(&old[..sure]), "{before}\n{after}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 100, "{compared}");
+}
+
+/// Catches lines that scroll the screen away.
+#[test]
+fn lanes_that_grow_fit_the_terminal() {
+    for case in ["pass/append", "fail/sequential_creation/parallel"] {
+        for (width, rows) in [(30, 4), (59, 6), (79, 24), (119, 50)] {
+            let style = TermStyle { width, colour: false };
+            for page in growing(case, style, rows) {
+                let widest = page.lines().map(|it| it.chars().count()).max().unwrap_or(0);
+                let count = page.lines().count();
+                assert!(widest <= width && count <= rows, "{width}, {rows}: {page}");
+            }
+        }
+    }
 }
 
 /// The values of an attribute, in order.

@@ -79,7 +79,7 @@ async fn grade(
     submission: Option<Submission>,
 ) -> Result<Exit, Early> {
     let interrupt = listen()?;
-    let progress = Progress::to_stderr(args.reporting.quiet);
+    let progress = Progress::to_stderr(args.reporting.quiet, args.reporting.style.color);
     let cluster = connect(&args.target, &interrupt, &progress).await?;
     progress.say(&whereabouts(&cluster));
     let (header, journal, path) =

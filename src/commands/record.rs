@@ -4,7 +4,7 @@ use crate::commands::session::{Early, begin, block_on, connect, listen, whereabo
 use crate::{
     cli::Record,
     cluster::{Failure, client::namespace::exists, passive},
-    console::{progress::Progress, sanitize::sanitize},
+    console::{progress::Progress, sanitize::sanitize, terminal::Colour},
     exit::Exit,
     recording::AskedOptions,
 };
@@ -15,7 +15,7 @@ pub(super) fn run(args: &Record) -> Exit {
 
 async fn work(args: &Record) -> Result<Exit, Early> {
     let interrupt = listen()?;
-    let progress = Progress::to_stderr(false);
+    let progress = Progress::to_stderr(false, Colour::Auto);
     let cluster = connect(&args.target, &interrupt, &progress).await?;
     progress.say(&whereabouts(&cluster));
     let asked = AskedOptions {

@@ -4,7 +4,12 @@ use crate::commands::{
     grade::tell_restored,
     session::{Early, block_on, connect, listen, whereabouts},
 };
-use crate::{cli::Restore, cluster::restore::finish, console::progress::Progress, exit::Exit};
+use crate::{
+    cli::Restore,
+    cluster::restore::finish,
+    console::{progress::Progress, terminal::Colour},
+    exit::Exit,
+};
 
 pub(super) fn run(args: &Restore) -> Exit {
     block_on(async { work(args).await.unwrap_or_else(|early| early.exit()) })
@@ -12,7 +17,7 @@ pub(super) fn run(args: &Restore) -> Exit {
 
 async fn work(args: &Restore) -> Result<Exit, Early> {
     let interrupt = listen()?;
-    let progress = Progress::to_stderr(false);
+    let progress = Progress::to_stderr(false, Colour::Auto);
     let cluster = connect(&args.target, &interrupt, &progress).await?;
     progress.say(&whereabouts(&cluster));
     let Some(restored) =

@@ -13,7 +13,7 @@ use crate::{
         session::{Early, block_on, connect, listen},
         show,
     },
-    console::{progress::Progress, sanitize::sanitize},
+    console::{progress::Progress, sanitize::sanitize, terminal::Colour},
     exit::Exit,
     report::TOOL,
 };
@@ -27,7 +27,8 @@ pub(super) fn run(args: &Version) -> Exit {
 
 async fn ask(args: &Version) -> Result<Exit, Early> {
     let interrupt = listen()?;
-    let cluster = connect(&args.target, &interrupt, &Progress::to_stderr(false)).await?;
+    let cluster =
+        connect(&args.target, &interrupt, &Progress::to_stderr(false, Colour::Auto)).await?;
     Ok(show(page(Some(&Server::of(&cluster)), args.output).as_bytes()))
 }
 

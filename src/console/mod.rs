@@ -1,5 +1,6 @@
 //! The terminal: its width and colours, progress lines, and text that cannot harm it.
 
+mod live_lines;
 pub mod progress;
 pub mod sanitize;
 pub mod secrets;

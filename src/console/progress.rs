@@ -1,5 +1,5 @@
-//! What a person sees on standard error while a grade works: one live line on a terminal, plain
-//! lines elsewhere.
+//! What a person sees on standard error while a grade works: on a terminal the lanes of the pods as
+//! they grow and what is awaited, plain lines elsewhere.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -12,40 +12,39 @@ use checks::model::{Timeline, observation::Phase};
 use crate::{
     cluster::{Awaiting, Journal},
     console::{
+        live_lines::LiveLines,
         sanitize,
-        sanitize::{clip, sanitize},
+        sanitize::{MAX_SHOWN_CHARS, clip, sanitize},
+        terminal::{Colour, TermStyle, WIDTH},
         words,
     },
+    report::{drawing::Drawing, text_lanes},
 };
 
-/// Between two looks at the clock.
-const TICK: Duration = Duration::from_secs(1);
-/// A wait that lasts longer gets a line of its own where there is no live line.
+/// Between two looks at what there is to show.
+const TICK: Duration = Duration::from_millis(200);
+/// A wait that lasts longer gets a line of its own where there are no live lines.
 const LONG: Duration = Duration::from_secs(10);
 
 /// Progress of one piece of work.
 #[derive(Debug)]
 pub struct Progress {
-    live: bool,
+    /// The lines that are kept up to date, where there is a terminal for them.
+    live: Option<Mutex<LiveLines>>,
     /// Only errors are printed.
     quiet: bool,
-    /// Whether the live line stands on the screen now.
-    shown: Mutex<bool>,
+    colour: Colour,
     told: Mutex<Shown>,
 }
 
 impl Progress {
     /// To standard error; `quiet` leaves only errors.
     #[must_use]
-    pub fn to_stderr(quiet: bool) -> Self {
-        Self {
-            quiet,
-            live: !quiet
-                && io::stderr().is_terminal()
-                && std::env::var_os("TERM").is_none_or(|it| it != "dumb"),
-            shown: Mutex::default(),
-            told: Mutex::default(),
-        }
+    pub fn to_stderr(quiet: bool, colour: Colour) -> Self {
+        let is_terminal =
+            io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|it| it != "dumb");
+        let live = (!quiet && is_terminal).then(Mutex::default);
+        Self { live, quiet, colour, told: Mutex::default() }
     }
 
     /// Prints a line that stays, unless only errors are wanted.
@@ -57,11 +56,10 @@ impl Progress {
 
     /// Prints a line that stays, of an error or what to do about it.
     pub fn error(&self, line: &str) {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        let erase = if std::mem::take(&mut *shown) { "\r\x1b[2K" } else { "" };
-        // Where standard error is gone, there is nobody to tell.
         let line = line.lines().map(sanitize::line).collect::<Vec<_>>().join("\n");
-        let _ = writeln!(io::stderr().lock(), "{erase}{line}");
+        if !self.write_live(|live| live.print_above(&line)) {
+            write(&format!("{line}\n"));
+        }
     }
 
     /// Follows a journal's steps and waits, until it is dropped.
@@ -72,17 +70,20 @@ impl Progress {
         loop {
             let quiet = silence.borrow_and_update().as_ref().map(|it| it.why.clone());
             self.news(journal, quiet).iter().for_each(|line| self.say(line));
-            let line = awaiting.borrow_and_update().as_ref().map(waiting);
-            if self.live {
-                self.show(line.as_deref());
-            } else if let Some(line) = line.filter(|_| self.is_long(&awaiting.borrow())) {
-                self.say(&line);
+            let awaited = awaiting.borrow_and_update().clone();
+            if let (None, Some(awaited)) = (&self.live, &awaited)
+                && self.is_long(awaited)
+            {
+                self.say(&format!("{INDENT}{}", waiting(awaited, usize::MAX)));
             }
             let woken = tokio::select! {
                 it = lines.changed() => it,
                 it = awaiting.changed() => it,
                 it = silence.changed() => it,
-                _ = tick.tick() => Ok(()),
+                _ = tick.tick() => {
+                    self.show_lanes(journal, awaited.as_ref());
+                    Ok(())
+                }
             };
             if woken.is_err() {
                 return;
@@ -92,20 +93,41 @@ impl Progress {
 
     /// Shows a line that is kept up to date; whether there is a terminal for it.
     pub fn status(&self, line: &str) -> bool {
-        if self.live {
-            self.show(Some(line));
-        }
-        self.live
+        self.write_live(|live| live.show(&clip(line, size().0)))
     }
 
-    /// Takes the live line away.
+    /// Takes the live lines away.
     pub fn clear(&self) {
-        self.show(None);
+        self.write_live(LiveLines::clear);
+    }
+
+    /// Shows the pods' lanes and what is awaited.
+    fn show_lanes(&self, journal: &Journal, awaited: Option<&Awaiting>) {
+        if self.live.is_none() {
+            return;
+        }
+        let (width, rows) = size();
+        let style = TermStyle::of_stderr(self.colour, width);
+        let drawing = journal.with(Drawing::so_far);
+        // A row for what is awaited, and one for a line above.
+        let mut lines = text_lanes::growing(&drawing, style, rows.saturating_sub(2));
+        lines.extend(awaited.map(|it| waiting(it, width)));
+        self.write_live(|live| live.show(&lines.join("\n")));
+    }
+
+    /// Writes what changes the live lines; false where there are none.
+    fn write_live(&self, change: impl FnOnce(&mut LiveLines) -> String) -> bool {
+        let Some(live) = &self.live else { return false };
+        let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
+        write(&change(&mut live));
+        true
     }
 
     /// Whether a wait has become a long one, which is told once.
-    fn is_long(&self, it: &Option<Awaiting>) -> bool {
-        let Some(it) = it.as_ref().filter(|it| it.since.elapsed() >= LONG) else { return false };
+    fn is_long(&self, it: &Awaiting) -> bool {
+        if it.since.elapsed() < LONG {
+            return false;
+        }
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.long_wait.replace(it.since) != Some(it.since)
     }
@@ -117,20 +139,32 @@ impl Progress {
         lines.extend(told.silence(silence));
         lines
     }
+}
 
-    fn show(&self, line: Option<&str>) {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if line.is_none() && !*shown {
-            return;
-        }
-        *shown = line.is_some();
-        let width = terminal_size::terminal_size_of(io::stderr())
-            .map_or(80, |(width, _)| usize::from(width.0));
-        let mut out = io::stderr().lock();
-        let _ = write!(out, "\r\x1b[2K{}", clip(line.unwrap_or_default(), width.saturating_sub(2)));
-        let _ = out.flush();
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
+
+/// To standard error at once. Where that is gone, there is nobody to tell.
+fn write(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The columns that a line may have, and the rows of the terminal.
+fn size() -> (usize, usize) {
+    let (columns, rows) = terminal_size::terminal_size_of(io::stderr())
+        .map_or((WIDTH, ROWS), |(columns, rows)| (usize::from(columns.0), usize::from(rows.0)));
+    // Some terminals break a line that ends in the last column.
+    (columns.saturating_sub(1), rows)
+}
+
+/// The rows of a terminal that does not tell its size.
+const ROWS: usize = 24;
+
+/// Stands before lines that have no time.
+const INDENT: &str = "         ";
 
 /// What was said already.
 #[derive(Debug, Default)]
@@ -183,24 +217,23 @@ impl Shown {
         let was = std::mem::replace(&mut self.silent, why.is_some());
         match (was, why) {
             (false, Some(why)) => Some(format!(
-                "         the API server does not answer ({}); waiting for it",
+                "{INDENT}the API server does not answer ({}); waiting for it",
                 sanitize(&why)
             )),
-            (true, None) => Some("         the API server answers again".to_owned()),
+            (true, None) => Some(format!("{INDENT}the API server answers again")),
             _ => None,
         }
     }
 }
 
-/// `waiting for web-1 to be Ready, 12 s of at most 150 s`.
-fn waiting(it: &Awaiting) -> String {
-    let since = Instant::now().saturating_duration_since(it.since);
-    format!(
-        "         waiting for {}, {} s of at most {} s",
-        sanitize(&it.what),
-        since.as_secs(),
-        it.at_most.as_secs()
-    )
+/// `waiting for web-1 to be Ready, 12 s of at most 150 s`, with the times whole in each width.
+fn waiting(it: &Awaiting, width: usize) -> String {
+    let since = Instant::now().saturating_duration_since(it.since).as_secs();
+    let (begin, end) =
+        ("waiting for ", format!(", {since} s of at most {} s", it.at_most.as_secs()));
+    // One column for the ellipsis.
+    let room = width.saturating_sub(begin.len() + end.len() + 1).min(MAX_SHOWN_CHARS);
+    format!("{begin}{}{end}", clip(&it.what, room))
 }
 
 /// `2.1 s`.

@@ -50,6 +50,13 @@ impl TermStyle {
         }
     }
 
+    /// For standard error, a terminal of that width.
+    #[must_use]
+    pub fn of_stderr(colour: Colour, width: usize) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        Self { width: width.min(WIDEST), colour: colour.is_wanted(is_terminal) }
+    }
+
     /// The text in lines of the width, the first and the further ones behind what stands before
     /// them.
     ///

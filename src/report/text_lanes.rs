@@ -10,6 +10,13 @@ use crate::{
     report::drawing::{BarState, Drawing, Lane, LaneKind, time},
 };
 
+/// The states of a pod, as they are explained below the lanes.
+const STATES: [BarState; 4] =
+    [BarState::Pending, BarState::Running, BarState::Ready, BarState::Terminating];
+
+/// What a column stands for at least while a grade runs, in nanoseconds.
+const MIN_COLUMN: u64 = 500_000_000;
+
 /// The widest names of lanes, in characters.
 const MAX_LABEL: usize = 22;
 
@@ -44,8 +51,7 @@ const fn cell(state: BarState) -> Cell {
 pub fn page(drawing: &Drawing, style: TermStyle) -> String {
     let names = drawing.lanes.iter().map(|it| label(it).chars().count());
     let label = names.max().unwrap_or(0).max("spec.replicas".len());
-    let columns = style.width.saturating_sub(label + 2).max(10);
-    let mut page = Page { drawing, style, label, columns, out: String::new() };
+    let mut page = Page::new(drawing, style, label);
     page.head();
     page.tour();
     page.lanes();
@@ -53,24 +59,65 @@ pub fn page(drawing: &Drawing, style: TermStyle) -> String {
     page.out
 }
 
+/// The pods' lanes while a grade runs, in no more lines than that. The lanes grow to the right; when
+/// they reach the edge, a column stands for twice the time.
+#[must_use]
+pub fn growing(drawing: &Drawing, style: TermStyle, max_lines: usize) -> Vec<String> {
+    let mut pods: Vec<&Lane> = drawing.lanes.iter().filter(|it| it.kind == LaneKind::Pod).collect();
+    // Beside them: the times, how many are not shown, and what the signs mean.
+    let max_lanes = max_lines.saturating_sub(3).max(1);
+    // The highest ordinals are those that come and go.
+    let hidden = pods.len().saturating_sub(max_lanes);
+    pods.drain(..hidden);
+    let Some(label) = pods.iter().map(|it| label(it).chars().count()).max() else {
+        return vec![];
+    };
+    let mut page = Page::new(drawing, style, label);
+    page.span = u64::try_from(page.columns).unwrap_or(u64::MAX).saturating_mul(MIN_COLUMN);
+    while page.span < drawing.length {
+        page.span = page.span.saturating_mul(2);
+    }
+    page.times();
+    pods.into_iter().for_each(|it| page.lane(it));
+    let mut lines: Vec<String> = page.out.lines().map(str::to_owned).collect();
+    let fitting = |text: &str| clip(text, style.width.saturating_sub(1));
+    if hidden > 0 {
+        lines.insert(1, fitting(&format!("({hidden} lower ordinals are not shown)")));
+    }
+    let states = STATES.map(|it| format!("{} {}", cell(it).sign, it.name()));
+    lines.push(fitting(&states.join("   ")));
+    lines
+}
+
 struct Page<'d> {
     drawing: &'d Drawing,
     style: TermStyle,
     label: usize,
     columns: usize,
+    /// The time that all columns stand for, in nanoseconds.
+    span: u64,
     out: String,
 }
 
-impl Page<'_> {
+impl<'d> Page<'d> {
+    fn new(drawing: &'d Drawing, style: TermStyle, label: usize) -> Self {
+        let columns = style.width.saturating_sub(label + 2).max(10);
+        Self { drawing, style, label, columns, span: drawing.length, out: String::new() }
+    }
+
     fn head(&mut self) {
         let told = format!("{}, {}", self.drawing.title, time(self.drawing.length));
         self.wrapped("", &told, "");
         self.out.push('\n');
-        // A time at the first column of every quarter.
+        self.times();
+    }
+
+    /// A time at the first column of every quarter.
+    fn times(&mut self) {
         let mut row = vec![NOTHING; self.columns];
         for quarter in 0..4 {
             let column = self.columns * quarter / 4;
-            let at = self.drawing.length / 4 * u64::try_from(quarter).unwrap_or(0);
+            let at = self.span / 4 * u64::try_from(quarter).unwrap_or(0);
             write_into(&mut row, column, &time(at));
         }
         self.row("", &row);
@@ -106,42 +153,42 @@ impl Page<'_> {
 
     fn lanes(&mut self) {
         let drawing = self.drawing;
-        for lane in &drawing.lanes {
-            let mut row = vec![NOTHING; self.columns];
-            let mut last = None;
-            for bar in &lane.bars {
-                for segment in &bar.segments {
-                    let until = self.column_before(segment.until, segment.from);
-                    row[self.column(segment.from)..=until].fill(cell(segment.state));
-                }
-                let first = self.column(bar.from());
-                if last.is_some_and(|last| first <= last + 1) {
-                    row[first] = NEXT_LIFE;
-                }
-                last = Some(self.column_before(bar.until(), bar.from()));
-            }
-            let hidden = match lane.kind {
-                LaneKind::Pod => Kind::Pod,
-                LaneKind::Claim => Kind::PersistentVolumeClaim,
-            };
-            for gap in drawing.gaps.iter().filter(|it| it.kind == hidden) {
-                row[self.column(gap.from)..=self.column_before(gap.until, gap.from)].fill(GAP);
-            }
-            for arrow in &drawing.arrows {
-                if lane.bars.iter().any(|it| it.id == arrow.to) {
-                    row[self.column(arrow.at)] = TOO_EARLY;
-                }
-            }
-            self.row(&label(lane), &row);
-        }
+        drawing.lanes.iter().for_each(|it| self.lane(it));
         if drawing.lanes.is_empty() {
             self.out.push_str("no pod of a StatefulSet was seen\n");
         }
     }
 
+    fn lane(&mut self, lane: &Lane) {
+        let mut row = vec![NOTHING; self.columns];
+        let mut last = None;
+        for bar in &lane.bars {
+            for segment in &bar.segments {
+                let until = self.column_before(segment.until, segment.from);
+                row[self.column(segment.from)..=until].fill(cell(segment.state));
+            }
+            let first = self.column(bar.from());
+            if last.is_some_and(|last| first <= last + 1) {
+                row[first] = NEXT_LIFE;
+            }
+            last = Some(self.column_before(bar.until(), bar.from()));
+        }
+        let hidden = match lane.kind {
+            LaneKind::Pod => Kind::Pod,
+            LaneKind::Claim => Kind::PersistentVolumeClaim,
+        };
+        for gap in self.drawing.gaps.iter().filter(|it| it.kind == hidden) {
+            row[self.column(gap.from)..=self.column_before(gap.until, gap.from)].fill(GAP);
+        }
+        for arrow in &self.drawing.arrows {
+            if lane.bars.iter().any(|it| it.id == arrow.to) {
+                row[self.column(arrow.at)] = TOO_EARLY;
+            }
+        }
+        self.row(&label(lane), &row);
+    }
+
     fn notes(&mut self) {
-        const STATES: [BarState; 4] =
-            [BarState::Pending, BarState::Running, BarState::Ready, BarState::Terminating];
         let drawing = self.drawing;
         let mut told: Vec<String> =
             STATES.iter().map(|it| format!("{} {}", cell(*it).sign, it.name())).collect();
@@ -204,7 +251,7 @@ impl Page<'_> {
     /// The column of a time.
     fn column(&self, at: u64) -> usize {
         let columns = u128::try_from(self.columns).unwrap_or(u128::MAX);
-        let column = u128::from(at) * columns / u128::from(self.drawing.length);
+        let column = u128::from(at) * columns / u128::from(self.span);
         usize::try_from(column).unwrap_or(usize::MAX).min(self.columns - 1)
     }
 

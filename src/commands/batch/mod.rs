@@ -28,7 +28,7 @@ use crate::{
         fail, rubric,
         session::{Early, block_on, connect, listen, stopped},
     },
-    console::{progress::Progress, sanitize::sanitize},
+    console::{progress::Progress, sanitize::sanitize, terminal::Colour},
     exit::Exit,
     report::Format,
     rubric::Rubric,
@@ -58,7 +58,7 @@ pub(super) fn run(args: &cli::Batch) -> Exit {
             "Name the folder of the run that is to be cleaned up by `-o DIR`.",
         ));
     }
-    let progress = Progress::to_stderr(args.quiet);
+    let progress = Progress::to_stderr(args.quiet, Colour::Auto);
     block_on(async {
         let done = match (args.print, args.in_cluster) {
             (true, _) => in_cluster::print(args).await,

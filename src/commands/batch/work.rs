@@ -17,7 +17,7 @@ use crate::{
         batch::{grader::Grader, keeper::Keeper, show::Show, unkept, work_off},
         session::{Early, block_on, connect, listen, stopped},
     },
-    console::progress::Progress,
+    console::{progress::Progress, terminal::Colour},
     exit::Exit,
     recording::state_folder,
     rubric::Rubric,
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 const MOST_TRIES: u32 = 120;
 
 pub(super) fn run(args: &cli::BatchWork) -> Exit {
-    let progress = Progress::to_stderr(false);
+    let progress = Progress::to_stderr(false, Colour::Auto);
     block_on(async {
         match work(args, &progress).await {
             Ok(exit) => exit,

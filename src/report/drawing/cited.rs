@@ -67,6 +67,7 @@ pub fn shown_criteria(check: &CheckResult) -> (Vec<&CriterionResult>, usize) {
 }
 
 /// The lines that shown findings cite, as far as it is known which bars they belong to.
+#[derive(Default)]
 pub(super) struct Evidence {
     pub(super) cites: Vec<Cite>,
     facts: BTreeMap<Seq, LineFact>,

@@ -105,10 +105,7 @@ impl Drawing {
     /// Draws what was recorded, with the lines that the report cites.
     #[must_use]
     pub fn of(timeline: &Timeline, report: &Report) -> Self {
-        let set = report.stateful_set.as_deref().map_or_else(
-            || "no StatefulSet".to_owned(),
-            |name| format!("StatefulSet {}", clip(name, MAX_NAME_CHARS)),
-        );
+        let set = set_title(report.stateful_set.as_deref());
         // The history is a reason.
         let is_withheld = report.show < Show::Reason;
         let nothing = Timeline::default();
@@ -139,6 +136,29 @@ impl Drawing {
         }
     }
 
+    /// Draws what was recorded so far, before it is judged: nothing is cited, nothing scored.
+    #[must_use]
+    pub fn so_far(timeline: &Timeline) -> Self {
+        let length = timeline.now().max(1);
+        let (lanes, ordinals_left_out) =
+            lanes::of(timeline, &mut cited::Evidence::default(), length);
+        Self {
+            title: set_title(timeline.set().map(|set| set.name.as_str())),
+            score: String::new(),
+            digests: String::new(),
+            is_withheld: false,
+            length,
+            lanes,
+            ordinals_left_out,
+            steps: steps(timeline, length),
+            scales: scales(timeline),
+            gaps: gaps(timeline, length),
+            marks_left_out: 0,
+            arrows: vec![],
+            cites: vec![],
+        }
+    }
+
     /// The line that a finding cites, if it is drawn.
     #[must_use]
     pub fn cite(&self, seq: Seq) -> Option<&Cite> {
@@ -151,6 +171,13 @@ impl Drawing {
 #[must_use]
 pub fn time(at: u64) -> String {
     words::time(Duration::from_nanos(at))
+}
+
+fn set_title(name: Option<&str>) -> String {
+    name.map_or_else(
+        || "no StatefulSet".to_owned(),
+        |name| format!("StatefulSet {}", clip(name, MAX_NAME_CHARS)),
+    )
 }
 
 fn steps(timeline: &Timeline, length: u64) -> Vec<StepSpan> {
