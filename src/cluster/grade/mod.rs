@@ -220,6 +220,7 @@ impl<'a> Grade<'a> {
             probe_image,
             ..
         } = self;
+        let goes_whole = cleanup && litter.namespace.is_some();
         let probe = probe_image.as_deref().map(|image| Probe::new(cluster, image));
         let point = held.as_ref().and_then(LeaseGuard::point).filter(|it| !it.uid.is_empty());
         // What is about to be removed need not be restored.
@@ -245,6 +246,13 @@ impl<'a> Grade<'a> {
         };
         let restored = match &held {
             None => work.await,
+            // The Lease goes first, long before the last pod: it is neither renewed nor missed.
+            Some(held) if goes_whole && held.take_again().await => {
+                let restored = work.await;
+                // It is gone, but where the namespace could not be deleted.
+                let _ = held.release().await;
+                restored
+            }
             Some(held) => {
                 let mut restored = Restored::default();
                 // One that was only not renewed in time may still be nobody's.
