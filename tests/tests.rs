@@ -12,9 +12,9 @@ mod fixtures;
 mod followed;
 mod formats;
 mod hostile;
+mod platforms;
 #[path = "live/printed.rs"]
 mod printed;
-mod platforms;
 mod report;
 mod rubric;
 mod schema;
