@@ -85,7 +85,7 @@ pub struct AskedOptions {
 
 /// An object of a manifest as its file has it. No value that may be secret stands in it: of the
 /// environment, of annotations, of Secrets and ConfigMaps.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ManifestText {
     /// Its kind.
