@@ -26,7 +26,11 @@ pub(super) fn edits(loss: &Loss<'_>, document: &Document) -> Vec<Edit> {
             .map(Edit::Remove)
             .collect(),
         "probe_fails" => [of_stuck("readinessProbe"), of_stuck("startupProbe")].concat(),
-        "liveness_fails" => [of_stuck("livenessProbe"), of_stuck("startupProbe")].concat(),
+        // The kubelet may be the one that ends it.
+        "container_ends" if !loss.why().contains("liveness or startup probe fails") => vec![],
+        "liveness_fails" | "container_ends" => {
+            [of_stuck("livenessProbe"), of_stuck("startupProbe")].concat()
+        }
         "init_never_ends" => stuck
             .map(|it| vec![Edit::Remove([with(&pod, "initContainers"), named(it)].concat())])
             .unwrap_or_default(),

@@ -28,7 +28,7 @@ pub fn keep_running(script: &str, exit_code: i32) -> Option<String> {
     if let Some((without, is_last)) = without_exit(script, exit_code) {
         return if is_last { Some(followed(&without)) } else { Some(without) };
     }
-    if exit_code != 0 {
+    if exit_code != 0 || is_lasting(script) {
         return None;
     }
     in_the_foreground(script).or_else(|| {
@@ -51,6 +51,18 @@ fn sleep_longer(script: &str) -> Option<String> {
         let mut edited = script.to_owned();
         edited.replace_range(time.at..time.at + time.text.len(), LONG_SLEEP);
         edited
+    })
+}
+
+/// Whether the last command is a `sleep` that lasts: something else ends the script.
+fn is_lasting(script: &str) -> bool {
+    let Some(tokens) = tokens(script) else { return false };
+    let all: Vec<Vec<Token<'_>>> = commands(&tokens).filter(|it| !it.is_empty()).collect();
+    let last = all.iter().rev().find(|it| it[0].text != "wait");
+    last.is_some_and(|it| {
+        let sleep = it.iter().position(|word| word.text == "sleep");
+        let time = sleep.and_then(|at| it.get(at + 1));
+        time.is_some_and(|time| !is_short(time.text))
     })
 }
 
@@ -141,6 +153,7 @@ mod tests {
         );
         becomes("nginx -g 'daemon off;'", 1, None);
         becomes("exec my-program", 0, None);
+        becomes("trap 'exit 0' TERM; sleep 1000000 & wait", 0, None);
         becomes("sleep 1000000; my-program", 7, None);
         becomes("cat <<EOF\na\nEOF\n", 0, None);
         becomes("date &", 0, Some("trap 'exit 0' TERM; date & sleep 1000000 & wait"));
