@@ -82,7 +82,7 @@ fn own_claims(
         .map(|it| format!("{}-{}", it.metadata.name, pod.name()));
     let own: Vec<String> = templates.filter(|it| mounted.contains(it)).collect();
     let expected = format!("{} mounts a claim made for it from volumeClaimTemplates", pod.name());
-    let is_ephemeral = pod.spec().volumes.iter().any(|it| it.ephemeral.is_some());
+    let is_ephemeral = mounted.first().is_some_and(|it| pod.is_ephemeral_claim(it));
     let standing = match (own.is_empty(), mounted.first()) {
         (false, _) => Standing::Met,
         (true, Some(other)) if is_ephemeral => Standing::broken(

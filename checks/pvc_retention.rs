@@ -96,7 +96,7 @@ fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, scale_down: &Episode<'_
             );
             continue;
         };
-        let mistake = if pod.spec().volumes.iter().any(|it| it.ephemeral.is_some()) {
+        let mistake = if pod.is_ephemeral_claim(&name) {
             &mistakes::EPHEMERAL_VOLUME
         } else {
             &mistakes::WHEN_SCALED_DELETE

@@ -92,7 +92,10 @@ fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        observation::{Change, object::OwnerReference},
+        observation::{
+            Change,
+            object::{OwnerReference, Volume},
+        },
         testing::history::History,
     };
 
@@ -169,6 +172,20 @@ mod tests {
     fn a_claim_that_somebody_deleted_shows_nothing() {
         let deleted = History::created().scale(2).down(2).claim_line(2, Change::Deleted, |_| {});
         // Its content is lost with it, by the same somebody.
+        deleted.scale(3).up(2).inspect_one(2).end().assert("pvc_reuse", Inconclusive, &[]);
+    }
+
+    /// Catches a volume for scratch files that makes every claim of its pod one that goes with it.
+    #[test]
+    fn a_scratch_volume_takes_no_other_claim_away() {
+        let mut history = History::new();
+        history.spec.template.spec.volumes = vec![Volume {
+            name: "scratch".to_owned(),
+            ephemeral: Some(Default::default()),
+            ..Default::default()
+        }];
+        let deleted = history.create().inspect().scale(2).down(2);
+        let deleted = deleted.claim_line(2, Change::Deleted, |_| {});
         deleted.scale(3).up(2).inspect_one(2).end().assert("pvc_reuse", Inconclusive, &[]);
     }
 

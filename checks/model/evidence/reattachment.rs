@@ -152,7 +152,9 @@ impl Timeline {
         let cites = first.into_iter().chain(second).map(|life| life.added.by).chain([new.added.by]);
         let is_unknown = mounted && (first.is_none() || second.is_none());
         let same = standing == Standing::Met || is_unknown;
-        verdict.push("same_claim", text, standing, cites).because(self.lost_claim_mistake(new));
+        verdict
+            .push("same_claim", text, standing, cites)
+            .because(self.lost_claim_mistake(new, claim));
         same
     }
 
@@ -165,7 +167,7 @@ impl Timeline {
         first: &ClaimLife,
         second: &ClaimLife,
     ) -> bool {
-        if self.takes_claims_away(old) {
+        if self.takes_claim_away(old, first.name()) {
             return false;
         }
         let is_other = first.uid() != second.uid() && first.deleted_by_somebody().is_some();
@@ -180,14 +182,14 @@ impl Timeline {
         is_other || meanwhile.into_iter().any(|life| life.deleted_by_somebody().is_some())
     }
 
-    /// Whether a pod's claims go by what the submission asks for, when the pod goes or the set is
-    /// scaled down.
-    fn takes_claims_away(&self, pod: &PodLife) -> bool {
-        self.deletes_when_scaled() || pod.spec().volumes.iter().any(|it| it.ephemeral.is_some())
+    /// Whether a claim of a pod goes by what the submission asks for, when the pod goes or the set
+    /// is scaled down.
+    fn takes_claim_away(&self, pod: &PodLife, claim: &str) -> bool {
+        self.deletes_when_scaled() || pod.is_ephemeral_claim(claim)
     }
 
-    fn lost_claim_mistake(&self, pod: &PodLife) -> Option<&'static Mistake> {
-        if pod.spec().volumes.iter().any(|it| it.ephemeral.is_some()) {
+    fn lost_claim_mistake(&self, pod: &PodLife, claim: &str) -> Option<&'static Mistake> {
+        if pod.is_ephemeral_claim(claim) {
             return Some(&mistakes::EPHEMERAL_VOLUME);
         }
         self.deletes_when_scaled().then_some(&mistakes::WHEN_SCALED_DELETE)

@@ -210,6 +210,17 @@ impl PodLife {
 }
 
 impl PodLife {
+    /// Whether a claim is that of one of its generic ephemeral volumes, which is made and deleted
+    /// with the pod.
+    #[must_use]
+    pub fn is_ephemeral_claim(&self, claim: &str) -> bool {
+        let mut volumes = self.spec().volumes.iter().filter(|it| it.ephemeral.is_some());
+        volumes.any(|it| {
+            claim.strip_prefix(self.name()).and_then(|rest| rest.strip_prefix('-'))
+                == Some(it.name.as_str())
+        })
+    }
+
     /// Whether a container has a volume as a raw device: it holds no files.
     #[must_use]
     pub fn has_as_device(&self, volume: &str) -> bool {
