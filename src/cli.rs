@@ -362,6 +362,12 @@ pub struct BatchWork {
     /// The index of the share.
     #[arg(long, value_name = "INDEX")]
     pub share: usize,
+    /// The name of the worker's own pod.
+    #[arg(long, value_name = "NAME")]
+    pub pod: String,
+    /// The UID of the worker's own pod.
+    #[arg(long, value_name = "UID")]
+    pub pod_uid: String,
 }
 
 /// `stsgrade batch judge`.

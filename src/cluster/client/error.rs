@@ -182,7 +182,7 @@ impl Failure {
             ),
             404 if is_namespace(status) => Self::missing_namespace(tried.namespace),
             404 => Self::new(
-                "not_found",
+                failure_id::NOT_FOUND,
                 what("not found"),
                 "See what is there with `kubectl get`, and check the name and the namespace.",
             ),

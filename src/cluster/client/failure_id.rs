@@ -27,6 +27,8 @@ pub const NO_CONTEXT: &str = "no_context";
 pub const BAD_KUBECONFIG: &str = "bad_kubeconfig";
 /// The namespace is being deleted.
 pub const NAMESPACE_TERMINATING: &str = "namespace_terminating";
+/// An object does not exist.
+pub const NOT_FOUND: &str = "not_found";
 /// The namespace does not exist.
 pub const NO_NAMESPACE: &str = "no_namespace";
 /// There is no trusted connection to the API server.

@@ -37,6 +37,15 @@ pub struct Workers {
     run: String,
 }
 
+/// The pod in which a worker runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerPod {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
 /// How far the Job is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobState {
@@ -142,9 +151,22 @@ impl Workers {
 
     /// Leaves what came of a hand-in, unless that was done before.
     ///
+    /// A worker whose pod is gone may still run, on a node that is lost or after a deletion by
+    /// force. Another one has its share by then, and has deleted the namespaces of its hand-ins:
+    /// what came of them is no result.
+    ///
     /// # Errors
-    /// The API server refuses, or cannot be reached.
-    pub async fn send(&self, id: &str, parcel: &[u8]) -> Result<(), Failure> {
+    /// The pod of this worker is gone, or the API server refuses, or cannot be reached.
+    pub async fn send(&self, from: &WorkerPod, id: &str, parcel: &[u8]) -> Result<(), Failure> {
+        let pods: Api<Pod> = Api::namespaced(self.cluster.client.clone(), self.namespace());
+        let pod = pods
+            .get_metadata_opt(&from.name)
+            .await
+            .map_err(|error| self.cluster.failure(&error, "get", "pods", &from.name))?;
+        if pod.and_then(|it| it.uid()).is_none_or(|uid| uid != from.uid) {
+            let what = format!("pod {} is gone, and another has its work", sanitize(&from.name));
+            return Err(Failure::new("replaced", what, "Nothing is to be done."));
+        }
         self.parcels().send(ParcelKind::Result, id, parcel).await
     }
 

@@ -70,8 +70,10 @@ pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
     let subjects = json!([{"kind": "ServiceAccount", "name": LEASE, "namespace": namespace}]);
     let rbac = "rbac.authorization.k8s.io";
     let version = format!("{rbac}/v1");
-    let secrets = json!([{"apiGroups": [""], "resources": ["secrets"],
-        "verbs": ["get", "list", "create"]}]);
+    let own_rules = json!([
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
+    ]);
     let mut rules = full_rules();
     rules.extend(isolation_rules());
     vec![
@@ -81,7 +83,7 @@ pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
         json!({"apiVersion": version, "kind": "ClusterRoleBinding", "metadata": everywhere,
             "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": namespace},
             "subjects": subjects}),
-        json!({"apiVersion": version, "kind": "Role", "metadata": here, "rules": secrets}),
+        json!({"apiVersion": version, "kind": "Role", "metadata": here, "rules": own_rules}),
         json!({"apiVersion": version, "kind": "RoleBinding", "metadata": here,
             "roleRef": {"apiGroup": rbac, "kind": "Role", "name": LEASE}, "subjects": subjects}),
     ]
@@ -90,12 +92,21 @@ pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
 /// The Job, each index of which grades one share.
 pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
     let run_arg = format!("--run={run}");
-    let args = ["batch", "work", &run_arg, "--share=$(JOB_COMPLETION_INDEX)"];
+    let share = "--share=$(JOB_COMPLETION_INDEX)";
+    let args = ["batch", "work", &run_arg, share, "--pod=$(POD)", "--pod-uid=$(POD_UID)"];
     let mut pod = restricted_pod(&options.image, &args);
-    pod["containers"][0]["env"].as_array_mut().into_iter().for_each(|env| {
-        env.push(json!({"name": KEY_VARIABLE, "valueFrom": {"secretKeyRef":
-            {"name": KEY_SECRET, "key": "key", "optional": true}}}));
-    });
+    let key = json!({"name": KEY_SECRET, "key": "key", "optional": true});
+    let field = |path: &str| json!({"fieldRef": {"fieldPath": path}});
+    for (name, source) in [
+        (KEY_VARIABLE, json!({"secretKeyRef": key})),
+        ("POD", field("metadata.name")),
+        ("POD_UID", field("metadata.uid")),
+    ] {
+        let variable = json!({"name": name, "valueFrom": source});
+        pod["containers"][0]["env"].as_array_mut().into_iter().for_each(|it| {
+            it.push(variable.clone());
+        });
+    }
     let mut metadata = json!({"name": LEASE, "namespace": namespace_name(run)});
     if let Some(queue) = &options.queue {
         metadata["labels"] = json!({"kueue.x-k8s.io/queue-name": queue});

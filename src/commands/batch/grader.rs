@@ -243,6 +243,8 @@ impl Grader<'_> {
             failure_id::QUOTA
             | failure_id::CONFLICT
             | failure_id::NAMESPACE_TERMINATING
+            // Somebody deletes what was made for it.
+            | failure_id::NOT_FOUND
             | failure_id::NO_NAMESPACE => Attempt::Undecided(result),
             _ if failure.may_pass() => Attempt::Undecided(result),
             _ => Attempt::Done(result),

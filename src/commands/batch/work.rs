@@ -12,7 +12,11 @@ use crate::{
         share::{self, Share},
     },
     cli,
-    cluster::{Failure, Interrupt, isolation, isolation::PodSecurity, workers::Workers},
+    cluster::{
+        Failure, Interrupt, isolation,
+        isolation::PodSecurity,
+        workers::{WorkerPod, Workers},
+    },
     commands::{
         batch::{grader::Grader, keeper::Keeper, show::Show, unkept, work_off},
         session::{Early, block_on, connect, listen, stopped},
@@ -56,12 +60,14 @@ async fn work(args: &cli::BatchWork, progress: &Progress) -> Result<Exit, Early>
     let sending = Sending { grader: &grader, sender };
     let tasks = share.hand_ins.into_iter().map(|item| Task { item, site: None }).collect();
     let show = Show::new(progress, sent.len());
+    let pod = WorkerPod { name: args.pod.clone(), uid: args.pod_uid.clone() };
+    let to = Receiver { workers: &workers, pod };
     let work = async {
         let left = work_off(share.jobs, &sending, &grader, tasks, &interrupt, &show).await;
         drop(sending);
         left
     };
-    let (left, unsent) = tokio::join!(work, send_all(&workers, &folder, kept, progress));
+    let (left, unsent) = tokio::join!(work, send_all(&to, &folder, kept, progress));
     progress.clear();
     if let Some(signal) = interrupt.asked() {
         return Ok(stopped(signal));
@@ -136,16 +142,22 @@ impl Work for Sending<'_> {
     }
 }
 
+/// Where the results go, and from whom.
+struct Receiver<'a> {
+    workers: &'a Workers,
+    pod: WorkerPod,
+}
+
 /// Sends every result until no more come; how many could not be sent.
 async fn send_all(
-    workers: &Workers,
+    to: &Receiver<'_>,
     folder: &Path,
     mut kept: mpsc::UnboundedReceiver<HandInResult>,
     progress: &Progress,
 ) -> usize {
     let mut unsent = 0;
     while let Some(result) = kept.recv().await {
-        if let Err(failure) = send(workers, folder, &result).await {
+        if let Err(failure) = send(to, folder, &result).await {
             unsent += 1;
             progress.error(&format!("error: {}: {failure}", result.id));
         }
@@ -153,13 +165,13 @@ async fn send_all(
     unsent
 }
 
-async fn send(workers: &Workers, folder: &Path, result: &HandInResult) -> Result<(), Failure> {
+async fn send(to: &Receiver<'_>, folder: &Path, result: &HandInResult) -> Result<(), Failure> {
     let parcel = share::pack(&folder.join(&result.id), result).map_err(|error| unkept(&error))?;
     for _ in 1..MOST_TRIES {
-        match workers.send(&result.id, &parcel).await {
+        match to.workers.send(&to.pod, &result.id, &parcel).await {
             Err(failure) if failure.may_pass() => tokio::time::sleep(PAUSE).await,
             sent => return sent,
         }
     }
-    workers.send(&result.id, &parcel).await
+    to.workers.send(&to.pod, &result.id, &parcel).await
 }
