@@ -17,10 +17,15 @@ use crate::{
 
 /// How many are followed at a time.
 const BESIDE: usize = 10;
-/// How many other fixtures are followed by default.
-const BY_CHANCE: usize = 2;
 /// What is followed by default: a change of each kind.
-const SPREAD: [&str; 4] = ["empty_dir", "nothing_keeps_running", "no_service", "read_write_many"];
+const SPREAD: [&str; 6] = [
+    "empty_dir",
+    "nothing_keeps_running",
+    "no_service",
+    "overwrite",
+    "read_write_many",
+    "wrong_service_name",
+];
 /// How many reports in a row a submission may need.
 const MAX_REPORTS: usize = 7;
 /// With `STSGRADE_FOLLOW=all` all fixtures, with a number so many by chance.
@@ -54,11 +59,7 @@ fn chosen() -> Vec<PathBuf> {
         Ok("all") => others.len(),
         Ok(number) if number.parse::<usize>().is_ok() => number.parse().unwrap(),
         Ok(one) => return others.into_iter().chain(chosen).filter(|it| name(it) == one).collect(),
-        Err(_) => {
-            // What takes the whole time of a step takes too long for each run.
-            others.retain(|it| flags(it).is_empty());
-            BY_CHANCE
-        }
+        Err(_) => return chosen,
     };
     let mut chance = Chance::new(seed());
     for _ in 0..count.min(others.len()) {
