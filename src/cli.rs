@@ -338,7 +338,7 @@ pub struct Batch {
     /// How many workers share the hand-ins [default: one for each 50].
     #[arg(long, requires = "in_cluster", value_name = "N", value_parser = workers, help_heading = "In the cluster")]
     pub workers: Option<usize>,
-    /// The LocalQueue of Kueue in the run's namespace that decides when the workers start.
+    /// The ClusterQueue of Kueue that decides when the workers start.
     #[arg(long, requires = "in_cluster", value_name = "NAME", help_heading = "In the cluster")]
     pub queue: Option<String>,
 }

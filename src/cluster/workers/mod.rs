@@ -127,6 +127,9 @@ impl Workers {
                 "stringData": {"key": key}});
             create_object(&self.cluster, &secret).await?;
         }
+        if let Some(queue) = &options.queue {
+            create_object(&self.cluster, &objects::local_queue(&self.run, queue)).await?;
+        }
         create_object(&self.cluster, &objects::job(&self.run, options)).await?;
         Ok(())
     }

@@ -26,7 +26,7 @@ pub struct WorkerOptions {
     pub image: String,
     /// How many workers there are.
     pub workers: usize,
-    /// The LocalQueue of Kueue that decides when they start.
+    /// The ClusterQueue of Kueue that decides when they start.
     pub queue: Option<String>,
 }
 
@@ -89,6 +89,13 @@ pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
     ]
 }
 
+/// By which a Job in the run's own namespace waits in a ClusterQueue of Kueue.
+pub(super) fn local_queue(run: &str, cluster_queue: &str) -> Value {
+    json!({"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "LocalQueue",
+        "metadata": {"name": LEASE, "namespace": namespace_name(run)},
+        "spec": {"clusterQueue": cluster_queue}})
+}
+
 /// The Job, each index of which grades one share.
 pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
     let run_arg = format!("--run={run}");
@@ -108,8 +115,8 @@ pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
         });
     }
     let mut metadata = json!({"name": LEASE, "namespace": namespace_name(run)});
-    if let Some(queue) = &options.queue {
-        metadata["labels"] = json!({"kueue.x-k8s.io/queue-name": queue});
+    if options.queue.is_some() {
+        metadata["labels"] = json!({"kueue.x-k8s.io/queue-name": LEASE});
     }
     // A worker that its node had to give up did not fail.
     let policy = json!({"rules": [
@@ -132,6 +139,7 @@ pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
 pub fn yaml(run: &str, options: &WorkerOptions) -> String {
     let mut all = vec![namespace(run)];
     all.extend(access(run, None));
+    all.extend(options.queue.iter().map(|it| local_queue(run, it)));
     all.push(job(run, options));
     let pages: Vec<String> =
         all.iter().map(|it| serde_saphyr::to_string(it).unwrap_or_default()).collect();
