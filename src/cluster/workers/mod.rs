@@ -244,24 +244,6 @@ impl Workers {
         troubles.dedup();
         Ok(troubles)
     }
-
-    /// Deletes the namespace with all that belongs to it; does not wait until it is gone.
-    ///
-    /// # Errors
-    /// The API server refuses, or cannot be reached.
-    pub async fn delete(&self) -> Result<(), Failure> {
-        let namespaces: Api<Namespace> = Api::all(self.cluster.client.clone());
-        let name = &self.cluster.namespace;
-        let found = namespaces
-            .get_metadata_opt(name)
-            .await
-            .map_err(|error| self.cluster.failure(&error, "get", "namespaces", name))?;
-        let Some(found) = found.filter(|it| is_of_run(&it.metadata, &self.run)) else {
-            return Ok(());
-        };
-        let uid = found.uid().unwrap_or_default();
-        IsolatedNamespace { name: name.clone(), uid }.delete(&self.cluster).await
-    }
 }
 
 /// Why a worker does not run, or how it failed.

@@ -176,6 +176,7 @@ impl Coordinator<'_> {
             Failure::new("batch_share", error.to_string(), "Report this as a bug.")
         })?;
         self.workers.create(&options, &shares).await?;
+        self.told.borrow_mut().received = 0;
         self.progress.say(&format!(
             "namespace {}: {} workers grade {all} hand-ins",
             self.workers.namespace(),
@@ -240,12 +241,12 @@ impl Coordinator<'_> {
         Ok((state, waiting))
     }
 
-    /// Collects one result; whether it is on disk now.
+    /// Collects one result; whether it need not be asked for again.
     async fn receive(&self, id: &str) -> Result<bool, Failure> {
         let Some(bytes) = self.workers.result(id).await? else { return Ok(true) };
         let folder = self.keeper.folder_of(id);
         match share::unpack(&bytes, id, &folder) {
-            Ok(result) if self.keeper.keep(&result) => {}
+            Ok(result) if self.keeper.keep(&result) => self.told.borrow_mut().received += 1,
             Ok(_) => return Ok(false),
             Err(error) => {
                 let id = sanitize(id);
@@ -253,7 +254,6 @@ impl Coordinator<'_> {
             }
         }
         self.workers.received(id).await?;
-        self.told.borrow_mut().received += 1;
         Ok(true)
     }
 
