@@ -27,11 +27,7 @@ use crate::cluster::{
     client::failure_id,
     exec::random_word,
     isolation::{demand::Demand, objects::objects},
-    writes::{
-        apply::{await_service_account, send},
-        create::create_object,
-        delete::by_uid,
-    },
+    writes::{apply::send, create::create_object, delete::by_uid},
 };
 use crate::{console::sanitize::sanitize, submission::Submission};
 
@@ -162,11 +158,16 @@ impl IsolatedNamespace {
 
 /// Puts into the namespace what bounds it.
 async fn fill(cluster: &Cluster, demand: &Demand) -> Result<(), Failure> {
+    // The API server refuses pods without their service account, which a controller makes a while
+    // after the namespace. The one that comes first makes it.
     let account = async {
-        await_service_account(cluster).await?;
-        let path = format!("/api/v1/namespaces/{}/serviceaccounts/default", cluster.namespace);
-        let patch = json!({"automountServiceAccountToken": false});
-        match send(cluster, Method::PATCH, &path, "application/merge-patch+json", Some(&patch))
+        let path = format!(
+            "/api/v1/namespaces/{}/serviceaccounts/default?fieldManager=stsgrade&force=true",
+            cluster.namespace
+        );
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": "default"}, "automountServiceAccountToken": false});
+        match send(cluster, Method::PATCH, &path, "application/apply-patch+yaml", Some(&account))
             .await
         {
             Ok(_) => Ok(()),

@@ -1,13 +1,13 @@
 //! Applying a submission, as kubectl's server-side apply does.
 
+use std::time::Duration;
+
 use checks::model::{
     Version,
     observation::{Kind, Reference},
 };
-use futures::StreamExt as _;
 use http::{Method, Request, StatusCode};
 use kube::{client::Body, core::Status};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cluster::{
@@ -20,7 +20,9 @@ use crate::{
 };
 
 /// How long a new namespace may take to get its default service account.
-const NAMESPACE_SECONDS: u32 = 20;
+const SERVICE_ACCOUNT: Duration = Duration::from_secs(20);
+/// Between two looks at what the cluster makes by itself.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// What was applied so far: what a clean-up has to remove.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -224,31 +226,24 @@ async fn take_over_fields(
 }
 
 /// Without it the API server refuses every pod, and the set's controller waits long before it tries
-/// again.
-pub(crate) async fn await_service_account(cluster: &Cluster) -> Result<(), Failure> {
-    #[derive(Clone, Deserialize)]
-    struct Anything {}
-    let query = format!(
-        "watch=true&fieldSelector=metadata.name%3Ddefault&timeoutSeconds={NAMESPACE_SECONDS}"
-    );
-    let request =
-        Request::get(format!("/api/v1/namespaces/{}/serviceaccounts?{query}", cluster.namespace))
-            .body(vec![])
-            .map_err(kube::Error::HttpError);
-    let watch = async {
-        let mut events = std::pin::pin!(cluster.client.request_events::<Anything>(request?).await?);
-        Ok(events.next().await.is_some())
-    };
-    match watch.await {
-        Ok(true) => Ok(()),
-        // Whoever may make namespaces but not look into them has to hope.
-        Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(()),
-        Ok(false) => Err(Failure::timed_out(
-            &format!("the default service account of namespace {}", cluster.namespace),
-            NAMESPACE_SECONDS.into(),
-        )),
-        Err(error) => Err(cluster.failure(&error, "watch", "serviceaccounts", "default")),
+/// again. It is read again and again, because a Role that lets somebody read it need not allow a
+/// watch.
+async fn await_service_account(cluster: &Cluster) -> Result<(), Failure> {
+    let path = format!("/api/v1/namespaces/{}/serviceaccounts/default", cluster.namespace);
+    let began = tokio::time::Instant::now();
+    while began.elapsed() < SERVICE_ACCOUNT {
+        match send(cluster, Method::GET, &path, "", None).await {
+            Ok(_) => return Ok(()),
+            // Whoever may make namespaces but not look into them has to hope.
+            Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => {
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+            Err(error) => return Err(cluster.failure(&error, "get", "serviceaccounts", "default")),
+        }
     }
+    let what = format!("the default service account of namespace {}", cluster.namespace);
+    Err(Failure::timed_out(&what, SERVICE_ACCOUNT.as_secs()))
 }
 
 /// The watch that shows an applied object.
