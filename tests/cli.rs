@@ -473,6 +473,8 @@ fn the_version_of_the_tool_needs_no_cluster() {
     assert!(told.starts_with("exit 0\n") && told.contains(env!("CARGO_PKG_VERSION")), "{told}");
     let told = run(&["version", "--kubeconfig", "nowhere"], &[]);
     assert!(told.starts_with("exit 4\n") && told.contains("nowhere"), "{told}");
+    let page = concat!("stsgrade ", env!("CARGO_PKG_VERSION"));
+    assert!(told.contains(page), "{told}");
 }
 
 /// Catches a Job that may do more, or less, than a grade needs.

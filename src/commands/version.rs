@@ -22,7 +22,13 @@ pub(super) fn run(args: &Version) -> Exit {
     if args.client {
         return show(page(None, args.output).as_bytes());
     }
-    block_on(async { ask(args).await.unwrap_or_else(|early| early.exit()) })
+    block_on(async {
+        ask(args).await.unwrap_or_else(|early| {
+            // Without a cluster the tool still has a version.
+            show(page(None, args.output).as_bytes());
+            early.exit()
+        })
+    })
 }
 
 async fn ask(args: &Version) -> Result<Exit, Early> {
