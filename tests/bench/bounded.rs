@@ -22,7 +22,7 @@ use stsgrade::{
 
 /// How many lines are added. With so many, a quadratic judge takes tens of times as long as reading
 /// them.
-const LINES: u64 = 20_000;
+const LINES: u64 = 10_000;
 /// Judging folds each line and goes through what it made of them some ten times: that is a few
 /// times what reading takes.
 const MOST_TIMES_READING: f64 = 8.0;
