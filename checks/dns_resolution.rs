@@ -4,7 +4,7 @@ use crate::mistakes::{self, Mistake};
 use crate::{
     Check,
     model::{
-        Noted, Part, PodLife, Seq, ServiceLife, SetLife, Standing, Timeline, Verdict,
+        Part, PodLife, Recorded, Seq, ServiceLife, SetLife, Standing, Timeline, Verdict,
         observation::Lookup, verdict::Advice,
     },
 };
@@ -187,7 +187,8 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, service: &str, ordinal
         return;
     }
     let answered = wrong_answer(timeline, service, lives);
-    let (standing, cites, mistake) = answered.unwrap_or_else(|| (timeline.unasked(), vec![], None));
+    let (standing, cites, mistake) =
+        answered.unwrap_or_else(|| (timeline.standing_unasked(), vec![], None));
     verdict.push("pod_name", text, standing, cites).because(mistake);
 }
 
@@ -218,7 +219,7 @@ fn wrong_answer(
             .rev()
             .flat_map(|life| timeline.lookups_of(life.uid()).rev().map(move |it| (life, it)))
     };
-    let counts = |(life, it): &(&PodLife, &Noted<Lookup>)| {
+    let counts = |(life, it): &(&PodLife, &Recorded<Lookup>)| {
         !is_trouble(&it.what) && timeline.had_its_time(it, life) && !is_own(&it.what, life)
     };
     if let Some((life, it)) = asked().find(counts) {
@@ -233,7 +234,7 @@ fn wrong_answer(
 }
 
 /// Why an answer that is not right does not count.
-fn too_early(timeline: &Timeline, life: &PodLife, asked: &Noted<Lookup>) -> Standing {
+fn too_early(timeline: &Timeline, life: &PodLife, asked: &Recorded<Lookup>) -> Standing {
     let said = answer(&asked.what);
     if is_trouble(&asked.what) {
         return Standing::unseen(said);
@@ -286,7 +287,7 @@ fn shared_mistake(lookup: &Lookup, lives: &[PodLife]) -> Option<&'static Mistake
 fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &ServiceLife) {
     let name = &service.service.metadata.name;
     let text = format!("Service {name}'s own DNS name gives all pods' addresses");
-    let asked: Vec<&Noted<Lookup>> = timeline.lookups_of_service(name).collect();
+    let asked: Vec<&Recorded<Lookup>> = timeline.lookups_of_service(name).collect();
     // What did not hold yet of pods of an earlier template says nothing; what did, does.
     let changed = timeline.changed(Part::Template);
     // Each life has its own addresses: the answer must hold one of every ordinal that stood then.
@@ -303,10 +304,10 @@ fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &Serv
         return;
     }
     let Some(last) = asked.iter().rfind(|it| it.seq > changed) else {
-        verdict.push("service_name", text, timeline.unasked(), []);
+        verdict.push("service_name", text, timeline.standing_unasked(), []);
         return;
     };
-    let due = |it: &Noted<Lookup>, lane: &[PodLife]| {
+    let due = |it: &Recorded<Lookup>, lane: &[PodLife]| {
         lacks(&it.what, lane) && lane.iter().any(|life| timeline.had_its_time(it, life))
     };
     let later = asked.iter().rev().filter(|it| it.seq > changed && !is_trouble(&it.what));

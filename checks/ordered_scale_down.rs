@@ -24,7 +24,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     let mut whole = false;
     for scale_down in timeline.scale_downs() {
         for (upper, lower) in scale_down.neighbours() {
-            whole |= scale_down.whole;
+            whole |= scale_down.is_complete;
             let (standing, cites) = timeline.gone_before_next(&scale_down, upper, lower);
             verdict
                 .push(

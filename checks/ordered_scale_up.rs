@@ -27,7 +27,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     for scale_up in
         timeline.scale_ups().filter(|it| it.scale.from >= 1 && it.scale.to - it.scale.from >= 2)
     {
-        whole |= scale_up.whole;
+        whole |= scale_up.is_complete;
         timeline.judge_rise(&mut verdict, &scale_up);
     }
     if !whole {

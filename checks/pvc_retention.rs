@@ -47,7 +47,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         for pod in
             scale_down.pods.iter().filter(|pod| pod.deleted.is_some() && timeline.is_current(pod))
         {
-            whole |= scale_down.whole;
+            whole |= scale_down.is_complete;
             let mut round = Verdict::default();
             judge_pod(timeline, &mut round, &scale_down, pod);
             rounds.push((pod.ordinal, round));

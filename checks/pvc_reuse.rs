@@ -56,7 +56,7 @@ fn judge(timeline: &Timeline) -> Verdict {
 /// these, whether they are gone already or a finalizer keeps them for a while.
 fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
     let changed = timeline.changed(Part::Retention);
-    for scale_down in timeline.scale_downs().filter(|scale_down| scale_down.whole) {
+    for scale_down in timeline.scale_downs().filter(|scale_down| scale_down.is_complete) {
         for pod in &scale_down.pods {
             for (_, name) in pod.claims() {
                 let seq = pod.deleted.map_or(pod.added.by, |deleted| deleted.by);

@@ -28,7 +28,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     timeline.judge_policy(&mut verdict);
     let mut whole = false;
     for scale_up in timeline.scale_ups().filter(|it| it.scale.from == 0 && it.scale.to >= 2) {
-        whole |= scale_up.whole;
+        whole |= scale_up.is_complete;
         timeline.judge_rise(&mut verdict, &scale_up);
     }
     if !whole {

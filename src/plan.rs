@@ -61,7 +61,7 @@ impl Step {
 
 /// How a step ended, as far as the plan cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum StepResult {
     /// As hoped.
     Done,
     /// The cluster lacks something for the pods, whatever it is: a quota's room, a full node's, a
@@ -80,19 +80,19 @@ pub struct Performed {
     /// The step.
     pub step: Step,
     /// How it ended.
-    pub ended: Ended,
+    pub ended: StepResult,
 }
 
 /// The next step of the tour; `None` when all that can be shown was shown.
 #[must_use]
 pub fn next(facts: &SetFacts, performed: &[Performed]) -> Option<Step> {
     let Some(last) = performed.last() else { return Some(Step::Observe) };
-    if last.ended == Ended::Over {
+    if last.ended == StepResult::Over {
         return None;
     }
     match last.step {
         // A set that never settled is not touched.
-        Step::Observe => (last.ended == Ended::Done).then_some(Step::Inspect),
+        Step::Observe => (last.ended == StepResult::Done).then_some(Step::Inspect),
         Step::Inspect => {
             Some(Step::Replace { ordinal: facts.start + i32::from(facts.replicas > 1) })
         }
@@ -108,7 +108,7 @@ pub fn next(facts: &SetFacts, performed: &[Performed]) -> Option<Step> {
 pub fn normal_path(facts: &SetFacts) -> Vec<Step> {
     let mut performed: Vec<Performed> = vec![];
     while let Some(step) = next(facts, &performed) {
-        performed.push(Performed { step, ended: Ended::Done });
+        performed.push(Performed { step, ended: StepResult::Done });
     }
     performed.into_iter().map(|it| it.step).collect()
 }
@@ -125,16 +125,16 @@ const fn restart(to: i32) -> Option<Step> {
     Some(Step::Scale { name: StepName::Restart, to })
 }
 
-fn after_replacing(facts: &SetFacts, ended: Ended) -> Option<Step> {
+fn after_replacing(facts: &SetFacts, ended: StepResult) -> Option<Step> {
     match ended {
         // Going down would take the submission's own claims.
         _ if facts.deletes_claims
-            && (ended != Ended::Done || facts.claims_beyond || facts.volumes_by_hand) =>
+            && (ended != StepResult::Done || facts.claims_beyond || facts.volumes_by_hand) =>
         {
             None
         }
-        Ended::Done if facts.volumes_by_hand => without_more_pods(facts.replicas),
-        Ended::Done => up(facts.replicas + EXTRA),
+        StepResult::Done if facts.volumes_by_hand => without_more_pods(facts.replicas),
+        StepResult::Done => up(facts.replicas + EXTRA),
         _ => down(0),
     }
 }
@@ -145,26 +145,26 @@ const fn without_more_pods(replicas: i32) -> Option<Step> {
     down(if replicas > EXTRA { 1 } else { 0 })
 }
 
-fn after_rising(facts: &SetFacts, ended: Ended) -> Option<Step> {
+fn after_rising(facts: &SetFacts, ended: StepResult) -> Option<Step> {
     let n = facts.replicas;
     match ended {
         _ if facts.deletes_claims => down(n),
-        Ended::NoRoom => without_more_pods(n),
-        Ended::Done if facts.creation_witnessed => down(n),
+        StepResult::NoRoom => without_more_pods(n),
+        StepResult::Done if facts.creation_witnessed => down(n),
         _ => down(0),
     }
 }
 
 fn after_falling(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<Step> {
     let n = facts.replicas;
-    let fell = performed.last().is_some_and(|it| it.ended == Ended::Done);
+    let fell = performed.last().is_some_and(|it| it.ended == StepResult::Done);
     let ended = |name| performed.iter().find(|it| it.step.name() == name).map(|it| it.ended);
     match ended(StepName::ScaleUp) {
         _ if !fell => None,
-        None if ended(StepName::Replace) == Some(Ended::Done) => restart(n),
+        None if ended(StepName::Replace) == Some(StepResult::Done) => restart(n),
         // The replacement is broken, so would be whatever starts now.
         None => None,
-        Some(Ended::Done) if to == n => restart(n + EXTRA),
+        Some(StepResult::Done) if to == n => restart(n + EXTRA),
         // What did not come up beyond N would not now either.
         Some(_) if to == n => None,
         Some(_) => restart(n),
@@ -173,7 +173,7 @@ fn after_falling(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<S
 
 /// Without room for more pods, the way from 1 shows no scale-up from 0: one more round does.
 fn after_restarting(facts: &SetFacts, performed: &[Performed]) -> Option<Step> {
-    let done = performed.last().is_some_and(|it| it.ended == Ended::Done);
+    let done = performed.last().is_some_and(|it| it.ended == StepResult::Done);
     let fell_to_one_only = performed
         .iter()
         .any(|it| it.step == Step::Scale { name: StepName::ScaleDown, to: 1 })
@@ -184,7 +184,7 @@ fn after_restarting(facts: &SetFacts, performed: &[Performed]) -> Option<Step> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ended, Performed, SetFacts, Step, next, normal_path};
+    use super::{Performed, SetFacts, Step, StepResult, next, normal_path};
 
     const STOOD: SetFacts = SetFacts {
         replicas: 3,
@@ -198,13 +198,13 @@ mod tests {
     const DELETES: SetFacts = SetFacts { deletes_claims: true, ..STOOD };
 
     /// Runs the plan; the step whose words are `at` ends as given, all others as hoped.
-    fn path(facts: &SetFacts, at: &str, ended: Ended) -> String {
+    fn path(facts: &SetFacts, at: &str, ended: StepResult) -> String {
         let mut performed: Vec<Performed> = vec![];
         while let Some(step) = next(facts, &performed) {
             assert!(performed.len() < 12, "the plan does not end: {performed:?}");
             performed.push(Performed {
                 step,
-                ended: if words(step) == at { ended } else { Ended::Done },
+                ended: if words(step) == at { ended } else { StepResult::Done },
             });
         }
         performed.iter().map(|it| words(it.step)).collect::<Vec<_>>().join(" ")
@@ -220,13 +220,18 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(facts: &SetFacts, at: &str, ended: Ended, expected: &str) {
+    fn check(facts: &SetFacts, at: &str, ended: StepResult, expected: &str) {
         assert_eq!(path(facts, at, ended), expected);
     }
 
     #[test]
     fn a_set_that_stood_goes_to_zero_and_back() {
-        check(&STOOD, "", Ended::Done, "observe inspect replace:1 scaleup:5 scaledown:0 restart:3");
+        check(
+            &STOOD,
+            "",
+            StepResult::Done,
+            "observe inspect replace:1 scaleup:5 scaledown:0 restart:3",
+        );
         assert_eq!(normal_path(&STOOD).len(), 6);
     }
 
@@ -235,7 +240,7 @@ mod tests {
         check(
             &WITNESSED,
             "",
-            Ended::Done,
+            StepResult::Done,
             "observe inspect replace:1 scaleup:5 scaledown:3 restart:5",
         );
     }
@@ -245,20 +250,20 @@ mod tests {
         check(
             &SetFacts { start: 5, ..WITNESSED },
             "",
-            Ended::Done,
+            StepResult::Done,
             "observe inspect replace:6 scaleup:5 scaledown:3 restart:5",
         );
         check(
             &SetFacts { replicas: 1, ..WITNESSED },
             "",
-            Ended::Done,
+            StepResult::Done,
             "observe inspect replace:0 scaleup:3 scaledown:1 restart:3",
         );
     }
 
     #[test]
     fn no_room_beyond_n() {
-        let ended = Ended::NoRoom;
+        let ended = StepResult::NoRoom;
         check(
             &WITNESSED,
             "scaleup:5",
@@ -283,7 +288,7 @@ mod tests {
     #[test]
     fn volumes_by_hand_get_no_more_pods() {
         let by_hand = |facts: &SetFacts| SetFacts { volumes_by_hand: true, ..*facts };
-        let done = Ended::Done;
+        let done = StepResult::Done;
         check(&by_hand(&WITNESSED), "", done, "observe inspect replace:1 scaledown:1 restart:3");
         check(
             &by_hand(&STOOD),
@@ -301,21 +306,21 @@ mod tests {
         check(
             &by_hand(&STOOD),
             "replace:1",
-            Ended::Broken,
+            StepResult::Broken,
             "observe inspect replace:1 scaledown:0",
         );
     }
 
     #[test]
     fn a_set_that_never_settles_is_not_touched() {
-        check(&STOOD, "observe", Ended::Broken, "observe");
-        check(&WITNESSED, "observe", Ended::NoRoom, "observe");
+        check(&STOOD, "observe", StepResult::Broken, "observe");
+        check(&WITNESSED, "observe", StepResult::NoRoom, "observe");
     }
 
     #[test]
     fn a_broken_replacement_leaves_only_the_way_down() {
-        check(&WITNESSED, "replace:1", Ended::Broken, "observe inspect replace:1 scaledown:0");
-        check(&STOOD, "replace:1", Ended::NoRoom, "observe inspect replace:1 scaledown:0");
+        check(&WITNESSED, "replace:1", StepResult::Broken, "observe inspect replace:1 scaledown:0");
+        check(&STOOD, "replace:1", StepResult::NoRoom, "observe inspect replace:1 scaledown:0");
     }
 
     #[test]
@@ -323,7 +328,7 @@ mod tests {
         check(
             &WITNESSED,
             "scaleup:5",
-            Ended::Broken,
+            StepResult::Broken,
             "observe inspect replace:1 scaleup:5 scaledown:0 restart:3",
         );
     }
@@ -333,26 +338,26 @@ mod tests {
         check(
             &DELETES,
             "",
-            Ended::Done,
+            StepResult::Done,
             "observe inspect replace:1 scaleup:5 scaledown:3 restart:5",
         );
         check(
             &SetFacts { claims_beyond: true, ..DELETES },
             "",
-            Ended::Done,
+            StepResult::Done,
             "observe inspect replace:1",
         );
-        check(&DELETES, "replace:1", Ended::Broken, "observe inspect replace:1");
+        check(&DELETES, "replace:1", StepResult::Broken, "observe inspect replace:1");
         check(
             &DELETES,
             "scaleup:5",
-            Ended::NoRoom,
+            StepResult::NoRoom,
             "observe inspect replace:1 scaleup:5 scaledown:3",
         );
         check(
             &DELETES,
             "scaleup:5",
-            Ended::Broken,
+            StepResult::Broken,
             "observe inspect replace:1 scaleup:5 scaledown:3",
         );
     }
@@ -360,18 +365,18 @@ mod tests {
     #[test]
     fn what_cannot_go_on_ends() {
         for at in ["observe", "inspect", "replace:1", "scaleup:5", "scaledown:0", "restart:3"] {
-            assert!(path(&STOOD, at, Ended::Over).ends_with(at), "{at}");
+            assert!(path(&STOOD, at, StepResult::Over).ends_with(at), "{at}");
         }
         check(
             &STOOD,
             "scaledown:0",
-            Ended::Broken,
+            StepResult::Broken,
             "observe inspect replace:1 scaleup:5 scaledown:0",
         );
         check(
             &STOOD,
             "restart:3",
-            Ended::Broken,
+            StepResult::Broken,
             "observe inspect replace:1 scaleup:5 scaledown:0 restart:3",
         );
     }

@@ -109,7 +109,7 @@ impl Timeline {
     pub fn stays_up(&self) -> WaitStatus {
         let restless = |pod: &&PodLife| {
             pod.deletion_requested.is_none()
-                && (pod.is_ready() || pod.ended().is_some())
+                && (pod.is_ready() || pod.last_own_end().is_some())
                 && !(self.is_up(pod) && self.outlasts_all(pod))
         };
         let what = self.owned().find(restless).map(|pod| format!("{} to stay up", pod.name()));

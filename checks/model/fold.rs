@@ -12,8 +12,8 @@ use crate::model::{
     },
     obstacle::Obstacle,
     timeline::{
-        CrashLoop, PodPlace, Timeline,
-        lives::{ClaimLife, Noted, PodLife, ServiceLife, SetLife, StepLife, WatchGap},
+        CrashLoop, PodPosition, Timeline,
+        lives::{ClaimLife, PodLife, Recorded, ServiceLife, SetLife, StepLife, WatchGap},
         runs::latest_stamp,
         settled::SettledPeriod,
     },
@@ -36,12 +36,12 @@ impl Timeline {
     /// Takes in one more line. What follows the end of the judged part is ignored.
     pub fn push(&mut self, observation: &Observation) {
         if self.end.is_none() {
-            self.take(observation.clone());
+            self.push_owned(observation.clone());
         }
     }
 
     /// As [`Timeline::push`], for a line that nobody else needs: nothing of it is copied.
-    pub fn take(&mut self, observation: Observation) {
+    pub fn push_owned(&mut self, observation: Observation) {
         if self.end.is_some() {
             return;
         }
@@ -65,21 +65,21 @@ impl Timeline {
                 self.note_settled(seq);
             }
             What::Read(read) => {
-                self.reads.push(&read.pod.uid.clone(), Noted { seq, at, what: read })
+                self.reads.push(&read.pod.uid.clone(), Recorded { seq, at, what: read })
             }
-            What::Canary(canary) => self.canary(Noted { seq, at, what: canary }),
+            What::Canary(canary) => self.canary(Recorded { seq, at, what: canary }),
             What::Lookup(lookup) => {
                 let key = lookup
                     .of
                     .as_ref()
                     .map_or_else(|| Self::service_key(&lookup.service), |of| of.uid.clone());
-                self.lookups.push(&key, Noted { seq, at, what: lookup });
+                self.lookups.push(&key, Recorded { seq, at, what: lookup });
             }
-            What::Diagnosis(diagnosis) => self.diagnosis(Noted { seq, at, what: diagnosis }),
+            What::Diagnosis(diagnosis) => self.diagnosis(Recorded { seq, at, what: diagnosis }),
             What::End(end) => {
                 let timed_out = end.why == Why::Timeout;
                 self.note_settled(seq);
-                self.end = Some(Noted { seq, at, what: end });
+                self.end = Some(Recorded { seq, at, what: end });
                 // Who worked by hand and cleaned up at the end has put nothing in the way.
                 let cleaned_up = self.steps.is_empty()
                     && self.set().is_some_and(|set| set.deletion_requested.is_some());
@@ -91,14 +91,14 @@ impl Timeline {
                     .end
                     .as_ref()
                     .filter(|_| !self.steps.is_empty())
-                    .and_then(|end| diagnosis::ended(self, end.seq, &end.what));
+                    .and_then(|end| diagnosis::obstacle_of(self, end.seq, &end.what));
                 self.obstacles.extend(ended);
             }
             What::Signature(_) | What::Unknown => {}
         }
     }
 
-    fn canary(&mut self, noted: Noted<Canary>) {
+    fn canary(&mut self, noted: Recorded<Canary>) {
         /// A token is random: more pods than a few that wrote the same one are no grader's.
         const MOST_WRITERS: usize = 8;
         if let Some(token) = &noted.what.wrote {
@@ -110,7 +110,7 @@ impl Timeline {
         self.canaries.push(&noted.what.claim.clone(), noted);
     }
 
-    fn diagnosis(&mut self, noted: Noted<Diagnosis>) {
+    fn diagnosis(&mut self, noted: Recorded<Diagnosis>) {
         let pod = match &noted.what {
             Diagnosis::Logs { pod, .. } => pod.uid.clone(),
             Diagnosis::StorageClasses { classes } => {
@@ -140,7 +140,7 @@ impl Timeline {
             Object::PersistentVolumeClaim(it) => self.persistent_volume_claim(when, change, it),
             Object::Service(it) => self.service_line(when, change, it),
             Object::EndpointSlice(it) => {
-                self.endpoints.take(seq, at, change, &it);
+                self.endpoints.update(seq, at, change, &it);
                 if change == Change::Deleted {
                     self.slices.remove(&it.metadata.uid);
                 } else {
@@ -175,7 +175,7 @@ impl Timeline {
         let mut is_another = lives.len() > known;
         let Some(life) = lives.last_mut() else { return };
         let changed = life.changed;
-        life.take(when, it.spec, it.status, &it.metadata);
+        life.update(when, it.spec, it.status, &it.metadata);
         is_another |= life.changed != changed;
         if it.metadata.deletion_timestamp.is_some() || change == Change::Deleted {
             life.deletion_requested.get_or_insert(when);
@@ -258,20 +258,20 @@ impl Timeline {
                     deletion_requested_at: 0,
                     deleted: None,
                     deleted_at: 0,
-                    asked: None,
+                    deletion_asked_at: None,
                     runs: vec![],
-                    told: when,
+                    last_seen: when,
                     running_at: None,
                     addresses: vec![],
                     states: vec![],
                 };
-                let mut home = PodPlace { set: owner.to_owned(), ordinal, place: 0 };
+                let mut home = PodPosition { set: owner.to_owned(), ordinal, index: 0 };
                 if owner.is_empty() {
                     self.unowned_pods.insert(uid.clone(), fresh);
                 } else {
                     let lane =
                         self.lanes.entry(owner.to_owned()).or_default().entry(ordinal).or_default();
-                    home.place = lane.len();
+                    home.index = lane.len();
                     // Two pods of one name never stand at once: the earlier one went unseen.
                     let before = lane.last_mut().map(|before| {
                         before.go(when, at);
@@ -286,7 +286,7 @@ impl Timeline {
         self.clock = self.clock.max(latest_stamp(&it).unwrap_or(0));
         let uid = uid.clone();
         if let Some(life) = self.pod_life_mut(&uid) {
-            life.take(when, at, change, it);
+            life.update(when, at, change, it);
         }
         self.note_standing(&uid);
         self.note_crash_loop(&uid);
@@ -315,7 +315,7 @@ impl Timeline {
         } else {
             self.lanes.get_mut(&home.set).and_then(|lanes| lanes.get_mut(&home.ordinal)).and_then(
                 |lane| {
-                    let place = lane[..lane.len().min(home.place + 1)]
+                    let place = lane[..lane.len().min(home.index + 1)]
                         .iter()
                         .rposition(|it| it.uid() == uid)?;
                     Some(lane.remove(place))
@@ -333,7 +333,7 @@ impl Timeline {
         } else {
             let lane =
                 self.lanes.entry(owner.to_owned()).or_default().entry(life.ordinal).or_default();
-            home.place = lane.len();
+            home.index = lane.len();
             lane.push(life);
         }
     }
@@ -344,7 +344,7 @@ impl Timeline {
             return self.unowned_pods.get_mut(uid);
         }
         let lane = self.lanes.get_mut(&home.set)?.get_mut(&home.ordinal)?;
-        let end = lane.len().min(home.place + 1);
+        let end = lane.len().min(home.index + 1);
         lane[..end].iter_mut().rev().find(|it| it.uid() == uid)
     }
 

@@ -24,7 +24,7 @@ pub use crate::model::rules::order::OutOfOrder;
 pub use crate::model::timeline::episode::Episode;
 pub use crate::model::timeline::lines::{LineFact, LineOwner};
 pub use crate::model::timeline::lives::{
-    ClaimLife, Noted, PodLife, Scale, ServiceLife, SetLife, StepLife, WatchGap,
+    ClaimLife, PodLife, Recorded, Scale, ServiceLife, SetLife, StepLife, WatchGap,
 };
 pub use crate::model::timeline::relevance::Part;
 pub use crate::model::timeline::settled::SettledPeriod;

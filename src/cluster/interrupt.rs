@@ -157,7 +157,7 @@ impl Interrupt {
 
     /// By what it was asked first, if it was.
     #[must_use]
-    pub fn asked(&self) -> Option<Signal> {
+    pub fn signal(&self) -> Option<Signal> {
         self.0.borrow().by
     }
 
@@ -210,7 +210,7 @@ mod tests {
             let interrupt = Interrupt::never();
             signals.iter().for_each(|signal| interrupt.ask(*signal));
             assert_eq!(
-                (interrupt.0.borrow().insisted, interrupt.asked()),
+                (interrupt.0.borrow().insisted, interrupt.signal()),
                 (insisted, signals.first().copied()),
                 "{signals:?}"
             );

@@ -50,7 +50,7 @@ fn refusal(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
     let namespace = args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE);
     Source {
         namespace: namespace.to_owned(),
-        files: asked(args, None).files,
+        files: asked_options(args, None).files,
         objects,
         ..Source::default()
     }
@@ -83,7 +83,7 @@ async fn grade(
     let cluster = connect(&args.target, &interrupt, &progress).await?;
     progress.say(&whereabouts(&cluster));
     let (header, journal, path) =
-        begin(&cluster, args.save.as_deref(), asked(args, submission.as_ref()))?;
+        begin(&cluster, args.save.as_deref(), asked_options(args, submission.as_ref()))?;
     progress.say(&format!("recording to {}", sanitize(&path.display().to_string())));
     if let Some(submission) = &submission {
         let then = if args.cleanup { ", and to remove it in the end" } else { "" };
@@ -118,12 +118,12 @@ async fn grade(
         }
     };
     progress.clear();
-    let graded = match (graded, interrupt.asked()) {
+    let graded = match (graded, interrupt.signal()) {
         (Err(_), Some(signal)) => return Err(Early::Stopped(signal)),
         (Err(failure), None) => return Err(hinted(failure, args, &cluster).await.into()),
         (Ok(graded), _) => graded,
     };
-    if let Some(signal) = interrupt.asked() {
+    if let Some(signal) = interrupt.signal() {
         outputs.interrupted();
         return Ok(end_early(args, &cluster, graded, &journal, &progress, signal, &path).await);
     }
@@ -229,10 +229,10 @@ async fn put_back(
     if restored.left.is_empty() && !args.cleanup && !args.filename.is_empty() {
         progress.say("what -f applied stays");
     }
-    if !restored.litter.is_empty() {
+    if !restored.not_removed.is_empty() {
         progress.error("error: not everything that was applied could be removed:");
-        restored.litter.iter().for_each(|it| progress.error(&format!("  {}", sanitize(it))));
-        let is_held = restored.litter.iter().any(|it| it.contains("finalizers"));
+        restored.not_removed.iter().for_each(|it| progress.error(&format!("  {}", sanitize(it))));
+        let is_held = restored.not_removed.iter().any(|it| it.contains("finalizers"));
         // Asked to go it is already: only what holds it is left to do.
         progress.error(&if is_held {
             "next:  take the finalizers out of what they hold (`kubectl edit`), or ask whoever \
@@ -247,7 +247,7 @@ async fn put_back(
     } else if args.cleanup && whole {
         progress.say("all that -f made is removed");
     }
-    whole && restored.litter.is_empty()
+    whole && restored.not_removed.is_empty()
 }
 
 /// Says what is left and how to finish; true when nothing is that restoring again could mend.
@@ -267,7 +267,7 @@ pub(super) fn tell_restored(restored: &Restored, cluster: &Cluster, progress: &P
     restored.left.is_empty()
 }
 
-fn asked(args: &cli::Grade, submission: Option<&Submission>) -> AskedOptions {
+fn asked_options(args: &cli::Grade, submission: Option<&Submission>) -> AskedOptions {
     AskedOptions {
         command: "grade".to_owned(),
         statefulset: args.statefulset.clone(),
@@ -289,14 +289,14 @@ fn named(file: &Path) -> Option<String> {
 
 /// `Service/web, StatefulSet/web`.
 fn contents(submission: &Submission) -> String {
-    const SHOWN: usize = 8;
+    const SHOWN_OBJECTS: usize = 8;
     let names: Vec<String> = submission
         .objects
         .iter()
-        .take(SHOWN)
+        .take(SHOWN_OBJECTS)
         .map(|it| format!("{}/{}", it.kind.names().0, sanitize(&it.name)))
         .collect();
-    let more = submission.objects.len().saturating_sub(SHOWN);
+    let more = submission.objects.len().saturating_sub(SHOWN_OBJECTS);
     if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
 }
 
@@ -321,7 +321,7 @@ fn announcement(it: &Announcement, timeout: Option<Duration>) -> Vec<String> {
             SIGTERM, or allow the time: --timeout {}m",
             minutes(long.grace),
             minutes(timeout.map_or(MAX_GRACE, |it| it.max(MAX_GRACE))),
-            long.whole.as_secs().div_ceil(60)
+            long.total.as_secs().div_ceil(60)
         ));
     }
     if let Some(timeout) = timeout.filter(|timeout| *timeout < it.worst) {

@@ -74,12 +74,12 @@ pub(super) async fn unless_stopped<T>(
 ) -> Result<T, Early> {
     tokio::select! {
         done = work => Ok(done?),
-        () = interrupt.first() => Err(Early::Stopped(interrupt.asked().unwrap_or(Signal::INTERRUPT))),
+        () = interrupt.first() => Err(Early::Stopped(interrupt.signal().unwrap_or(Signal::INTERRUPT))),
     }
 }
 
 /// Longer than a cluster takes to answer: then somebody wonders what is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// Connects; says so where it takes long.
 pub(super) async fn connect(
@@ -95,7 +95,7 @@ pub(super) async fn connect(
     let mut connecting = pin!(unless_stopped(interrupt, Cluster::connect(&options)));
     tokio::select! {
         connected = &mut connecting => return connected,
-        () = tokio::time::sleep(PATIENCE) => progress.say("still connecting: the API server, or \
+        () = tokio::time::sleep(CONNECT_TIME) => progress.say("still connecting: the API server, or \
             the kubeconfig's credential plugin, has not answered yet"),
     }
     connecting.await

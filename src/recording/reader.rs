@@ -184,7 +184,7 @@ pub struct Folded {
 pub fn fold(mut reader: Reader) -> Result<Folded, ReadError> {
     let mut timeline = Timeline::default();
     while let Some(observation) = reader.next()? {
-        timeline.take(observation);
+        timeline.push_owned(observation);
     }
     let signature = reader.signature();
     Ok(Folded {
@@ -340,8 +340,8 @@ impl Reader {
             }
             Ok(observation) => Ok(observation),
             // A newer minor version may also say new things of what is known.
-            Err(error) => match serde_json::from_slice::<Place>(&self.line) {
-                Ok(Place { seq, at }) if is_newer => {
+            Err(error) => match serde_json::from_slice::<LinePosition>(&self.line) {
+                Ok(LinePosition { seq, at }) if is_newer => {
                     Ok(Observation { seq, at, what: What::Unknown })
                 }
                 _ => Err(words(&error)),
@@ -433,7 +433,7 @@ struct Format {
 }
 
 #[derive(Deserialize)]
-struct Place {
+struct LinePosition {
     seq: Seq,
     at: u64,
 }

@@ -89,7 +89,7 @@ impl Writer {
     pub fn flush(&mut self) {
         if self.trouble.is_none() {
             let flushed = self.out.flush();
-            self.note(flushed);
+            self.keep_first_error(flushed);
         }
     }
 
@@ -119,7 +119,7 @@ impl Writer {
         self.line.clear();
         let made = serde_json::to_writer(&mut self.line, value).map_err(io::Error::from);
         if made.is_err() {
-            self.note(made);
+            self.keep_first_error(made);
             return;
         }
         self.line.push(b'\n');
@@ -137,11 +137,11 @@ impl Writer {
                     MAX_RECORDING_BYTES >> 20
                 ))),
             };
-            self.note(written);
+            self.keep_first_error(written);
         }
     }
 
-    fn note(&mut self, result: io::Result<()>) {
+    fn keep_first_error(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
             self.trouble.get_or_insert(error);
         }

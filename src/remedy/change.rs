@@ -60,7 +60,7 @@ pub enum Sign {
 /// A document as it stands in a manifest.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Whole<'d, S> {
+struct FullDocument<'d, S> {
     api_version: &'static str,
     kind: &'static str,
     metadata: &'d Metadata,
@@ -100,7 +100,7 @@ fn document<S: Serialize>(
         compact_list_indent: true,
         folded_wrap_chars: usize::MAX,
     };
-    let document = Whole { api_version, kind, metadata: &metadata, spec };
+    let document = FullDocument { api_version, kind, metadata: &metadata, spec };
     serde_saphyr::to_string_with_options(&document, options).ok()
 }
 

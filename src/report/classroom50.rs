@@ -77,9 +77,9 @@ fn judged<'a>(report: &'a Report, identity: &'a Identity) -> Page<'a> {
         schema: SCHEMA,
         identity,
         datetime: time(&report.recording.started_at),
-        score: scale.whole(report.score.earned),
-        max_score: scale.whole(report.score.possible),
-        undecided: scale.whole(report.score.undecided),
+        score: scale.as_integer(report.score.earned),
+        max_score: scale.as_integer(report.score.possible),
+        undecided: scale.as_integer(report.score.undecided),
         tests: report.checks.iter().map(|row| test(row, scale)).collect(),
         rubric: report.rubric.as_ref(),
         error: None,
@@ -90,8 +90,8 @@ fn test(row: &CheckResult, scale: Scale) -> Test {
     Test {
         name: format!("{}. {}", row.test, row.title),
         passed: row.outcome == Outcome::Pass,
-        score: scale.whole(row.points),
-        max_score: scale.whole(row.possible),
+        score: scale.as_integer(row.points),
+        max_score: scale.as_integer(row.possible),
         outcome: row.outcome,
     }
 }
@@ -109,7 +109,7 @@ impl Scale {
         if all.all(|points| points.as_whole().is_some()) { Self::Points } else { Self::Hundredths }
     }
 
-    fn whole(self, points: Points) -> u32 {
+    fn as_integer(self, points: Points) -> u32 {
         match self {
             Self::Points => points.as_whole().unwrap_or_default(),
             Self::Hundredths => points.in_hundredths(),

@@ -403,7 +403,7 @@ impl Report {
                 watch_events: end.what.watch_events,
                 wall_ms: end.what.wall_ms,
             }),
-            slow: slow::note(timeline),
+            slow: slow::slow_stop_note(timeline),
         }
     }
 

@@ -9,7 +9,7 @@ const SHORTEST_GRACE_SECONDS: i64 = 10;
 
 /// What to say to the author of a program that ignores SIGTERM: the kernel gives PID 1 no default
 /// handler for it (man 2 kill, "Notes"), and `sh -c` sets none.
-pub(super) fn note(timeline: &Timeline) -> Option<String> {
+pub(super) fn slow_stop_note(timeline: &Timeline) -> Option<String> {
     let set = timeline.set()?;
     let grace = set.spec.template.spec.grace_seconds();
     if grace < SHORTEST_GRACE_SECONDS {

@@ -390,12 +390,12 @@ fn plain(write: impl Fn(&mut Page<'_>) -> io::Result<()>) -> String {
 
 /// Where in the recording it stands.
 fn lines(evidence: &[u64]) -> String {
-    const SHOWN: usize = 4;
+    const SHOWN_LINES: usize = 4;
     if evidence.is_empty() {
         return String::new();
     }
-    let shown: Vec<String> = evidence.iter().take(SHOWN).map(u64::to_string).collect();
-    let more = if evidence.len() > SHOWN { " …" } else { "" };
+    let shown: Vec<String> = evidence.iter().take(SHOWN_LINES).map(u64::to_string).collect();
+    let more = if evidence.len() > SHOWN_LINES { " …" } else { "" };
     format!(" [seq {}{more}]", shown.join(" "))
 }
 

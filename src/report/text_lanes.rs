@@ -55,7 +55,7 @@ pub fn page(drawing: &Drawing, style: TermStyle) -> String {
     page.head();
     page.tour();
     page.lanes();
-    page.notes();
+    page.write_notes();
     page.out
 }
 
@@ -188,7 +188,7 @@ impl<'d> Page<'d> {
         self.row(&label(lane), &row);
     }
 
-    fn notes(&mut self) {
+    fn write_notes(&mut self) {
         let drawing = self.drawing;
         let mut told: Vec<String> =
             STATES.iter().map(|it| format!("{} {}", cell(*it).sign, it.name())).collect();

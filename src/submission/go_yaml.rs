@@ -52,7 +52,7 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
         }
         let is_first = builder.nodes == 0;
         let fault = |why| YamlError { document: number, line: span.start.line(), why };
-        builder.take(event).map_err(fault)?;
+        builder.apply_event(event).map_err(fault)?;
         if is_first && builder.nodes > 0 {
             line = span.start.line();
         }
@@ -93,7 +93,7 @@ enum Key {
 }
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>) -> Result<(), String> {
+    fn apply_event(&mut self, event: Event<'_>) -> Result<(), String> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(1)?;

@@ -184,7 +184,7 @@ impl Submission {
             let documents = parse(file, bytes)?;
             let text: Arc<str> = decode(bytes).unwrap_or_default().into();
             for (place, value) in documents {
-                Context { place: &place, text: &text, target }.take(value, &mut objects)?;
+                Context { place: &place, text: &text, target }.add_to(value, &mut objects)?;
             }
         }
         if objects.is_empty() {

@@ -39,7 +39,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// It is no object of a submission.
-    pub(super) fn take(
+    pub(super) fn add_to(
         &self,
         mut value: Value,
         objects: &mut Vec<Manifest>,
@@ -50,7 +50,7 @@ impl Context<'_> {
             let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
                 return Err(self.lacks("items"));
             };
-            return items.into_iter().try_for_each(|item| self.take(item, objects));
+            return items.into_iter().try_for_each(|item| self.add_to(item, objects));
         }
         let it = self.identity(version, kind, &value)?;
         if (it.kind.as_str(), it.version.as_str()) == ("Namespace", "v1") {

@@ -347,7 +347,7 @@ fn a_field_is_found_in_its_own_document() {
     let mut objects = vec![];
     for (place, value) in super::parse("lab.yaml", text.as_bytes()).unwrap() {
         let context = super::Context { place: &place, text: &text.into(), target: "lab" };
-        context.take(value, &mut objects).unwrap();
+        context.add_to(value, &mut objects).unwrap();
     }
     let lines: Vec<usize> = objects.iter().map(|it| it.place_of("spec.ports").line).collect();
     assert_eq!(lines, [5, 12]);

@@ -82,7 +82,7 @@ impl<'t> OrdinalFacts<'t> {
     /// Whether the pod was watched to fare anew after a line.
     fn has_news_since(&self, line: Seq) -> bool {
         self.pod.is_some_and(|pod| {
-            pod.told.by > line && pod.told.after.is_some()
+            pod.last_seen.by > line && pod.last_seen.after.is_some()
                 || self.timeline.is_warned_anew(pod.uid(), line)
         })
     }
@@ -162,7 +162,7 @@ impl<'t> OrdinalFacts<'t> {
     }
 
     /// How many other pods of the set are on a node.
-    pub(crate) fn placed(&self) -> usize {
+    pub(crate) fn pods_on_its_node(&self) -> usize {
         let others = self
             .timeline
             .owned()

@@ -12,7 +12,7 @@ mod tour_end;
 
 use crate::mistakes::Mistake;
 use crate::model::diagnosis::facts::OrdinalFacts;
-pub(crate) use crate::model::diagnosis::tour_end::{ended, refused};
+pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of, refused};
 use crate::model::{
     observation::Seq,
     obstacle::{Effect, Fault, Obstacle, StuckContainer},

@@ -50,7 +50,7 @@ pub(crate) fn refused(timeline: &Timeline, seq: Seq, answer: &str) -> Obstacle {
 }
 
 /// What ended the whole tour before it was through.
-pub(crate) fn ended(timeline: &Timeline, seq: Seq, end: &End) -> Option<Obstacle> {
+pub(crate) fn obstacle_of(timeline: &Timeline, seq: Seq, end: &End) -> Option<Obstacle> {
     const INTERRUPTED: &str = "Grade again, and let the grade end by itself.";
     const TOO_SHORT: &str = "Grade again without `--timeout`, or with a longer one.";
     let awaited = end.detail.as_ref().map(|it| format!(", waiting for {it}")).unwrap_or_default();

@@ -7,7 +7,7 @@ use crate::model::{
     timeline::{
         Timeline,
         endpoints::{Carried, Namesake},
-        lives::{Noted, PodLife},
+        lives::{PodLife, Recorded},
         relevance::Part,
     },
     verdict::Standing,
@@ -26,7 +26,7 @@ impl Timeline {
     pub fn lookups_of<'t>(
         &'t self,
         uid: &str,
-    ) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
+    ) -> impl DoubleEndedIterator<Item = &'t Recorded<Lookup>> + use<'t> {
         let is_current = self.pod_life(uid).is_some_and(|pod| self.is_current(pod));
         self.answered(uid).filter(move |_| is_current)
     }
@@ -35,7 +35,7 @@ impl Timeline {
     pub fn lookups_of_service<'t>(
         &'t self,
         service: &str,
-    ) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
+    ) -> impl DoubleEndedIterator<Item = &'t Recorded<Lookup>> + use<'t> {
         self.answered(&Self::service_key(service))
     }
 
@@ -47,7 +47,7 @@ impl Timeline {
     fn answered<'t>(
         &'t self,
         key: &str,
-    ) -> impl DoubleEndedIterator<Item = &'t Noted<Lookup>> + use<'t> {
+    ) -> impl DoubleEndedIterator<Item = &'t Recorded<Lookup>> + use<'t> {
         let changed = self.changed(Part::Service);
         self.lookups.of(key).filter(move |it| it.what.unasked.is_none() && it.seq > changed)
     }
@@ -58,7 +58,7 @@ impl Timeline {
     /// that the EndpointSlices do not agree with was not the cluster's, or is not any more.
     #[must_use]
     pub fn right_answer(&self, life: &PodLife) -> Option<Seq> {
-        let is_right = |it: &&Noted<Lookup>| {
+        let is_right = |it: &&Recorded<Lookup>| {
             let Lookup { addresses, service, .. } = &it.what;
             let own =
                 !addresses.is_empty() && addresses.iter().all(|it| life.addresses.contains(it));
@@ -86,7 +86,7 @@ impl Timeline {
     /// Whether a question came when every DNS server had long had to know a pod's address, so that
     /// a wrong answer counts: the slices had carried it for all the time that servers may repeat an
     /// older answer, and still did.
-    pub(crate) fn had_its_time(&self, asked: &Noted<Lookup>, life: &PodLife) -> bool {
+    pub(crate) fn had_its_time(&self, asked: &Recorded<Lookup>, life: &PodLife) -> bool {
         let stayed = life.deletion_requested.is_none()
             || life.deletion_requested_at >= asked.at.saturating_add(AHEAD);
         let lasts =
@@ -95,7 +95,7 @@ impl Timeline {
     }
 
     /// For how many seconds the slices had carried a pod when its name was asked, where they did.
-    pub(crate) fn carried_for(&self, asked: &Noted<Lookup>, life: &PodLife) -> Option<u64> {
+    pub(crate) fn carried_for(&self, asked: &Recorded<Lookup>, life: &PodLife) -> Option<u64> {
         let span = self.carried_before(asked, life, 0)?;
         Some((asked.what.began - span.from) / 1_000_000_000)
     }
@@ -104,7 +104,7 @@ impl Timeline {
     /// name was asked.
     fn carried_before(
         &self,
-        asked: &Noted<Lookup>,
+        asked: &Recorded<Lookup>,
         life: &PodLife,
         before: u64,
     ) -> Option<&Carried> {
@@ -114,7 +114,7 @@ impl Timeline {
     }
 
     /// How a name stands that was never asked: what stood in the way of the set, or of the asking.
-    pub(crate) fn unasked(&self) -> Standing {
+    pub(crate) fn standing_unasked(&self) -> Standing {
         let trouble = self.lookups.iter().rev().find_map(|it| it.what.unasked.as_deref());
         match (trouble, self.missing("")) {
             (None, blocked @ Standing::Blocked(_)) => blocked,
@@ -182,8 +182,9 @@ impl Timeline {
     /// Whether all that was read on one claim was on the other at a later reading, as it was or
     /// with more behind it.
     fn show_the_same_files(&self, one: &str, other: &str) -> bool {
-        let is_of =
-            |read: &Noted<Read>, claim: &str| read.what.claim == claim && read.what.error.is_none();
+        let is_of = |read: &Recorded<Read>, claim: &str| {
+            read.what.claim == claim && read.what.error.is_none()
+        };
         for earlier in self.reads.iter().filter(|it| is_of(it, one)) {
             let files = &earlier.what.files;
             let has_all = |later: &Read| files.iter().all(|file| has_file(later, file));

@@ -12,7 +12,7 @@ use crate::model::{
     observation::{Canary, Seq, when::When},
     timeline::{
         Timeline,
-        lives::{ClaimLife, Noted, PodLife},
+        lives::{ClaimLife, PodLife, Recorded},
     },
     verdict::{Standing, Verdict},
 };
@@ -341,7 +341,7 @@ impl Timeline {
 
     fn canary_back(
         &self,
-        wrote: &Noted<Canary>,
+        wrote: &Recorded<Canary>,
         new: &PodLife,
         claim: &str,
     ) -> (Standing, Option<Seq>) {

@@ -90,8 +90,10 @@ impl Timeline {
                 last.from, last.to
             );
         }
-        let cut =
-            self.episodes().into_iter().rfind(|episode| is_one(&episode.scale) && !episode.whole);
+        let cut = self
+            .episodes()
+            .into_iter()
+            .rfind(|episode| is_one(&episode.scale) && !episode.is_complete);
         match cut {
             Some(episode) if episode.until < Seq::MAX => {
                 let Scale { from, to, .. } = episode.scale;

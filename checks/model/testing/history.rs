@@ -220,10 +220,10 @@ impl History {
     }
 
     pub(crate) fn done(self, name: StepName) -> Self {
-        self.ended(name, Phase::Done)
+        self.step_ended(name, Phase::Done)
     }
 
-    pub(crate) fn ended(self, name: StepName, phase: Phase) -> Self {
+    pub(crate) fn step_ended(self, name: StepName, phase: Phase) -> Self {
         self.push(What::Step(Step { name, phase, asked: None, answer: None }))
     }
 
@@ -602,16 +602,16 @@ impl History {
     }
 
     pub(crate) fn lookup_with(self, ordinal: i32, with: impl FnOnce(&mut Lookup)) -> Self {
-        self.slice().asked(ordinal, with)
+        self.slice().lookup_without_slice(ordinal, with)
     }
 
     /// As [`History::lookup`], whatever the EndpointSlice says.
     pub(crate) fn lookup_as_it_is(self, ordinal: i32) -> Self {
         let address = self.pods[&ordinal].status.pod_ip.clone();
-        self.asked(ordinal, |it| it.addresses = vec![address])
+        self.lookup_without_slice(ordinal, |it| it.addresses = vec![address])
     }
 
-    fn asked(self, ordinal: i32, with: impl FnOnce(&mut Lookup)) -> Self {
+    fn lookup_without_slice(self, ordinal: i32, with: impl FnOnce(&mut Lookup)) -> Self {
         let of = self.reference(ordinal);
         let mut lookup = Lookup {
             name: format!("{}.web.lab.svc.cluster.local.", of.name),

@@ -87,7 +87,7 @@ fn a_second_start_that_crashes_blocks_what_needs_it() {
         .crashed(1, 2)
         .crashed(1, 3)
         .crashed(1, 4)
-        .ended(StepName::Replace, Phase::Stuck);
+        .step_ended(StepName::Replace, Phase::Stuck);
     let deleted = crashed.scale(0).down(2).down(1).down(0).end();
     assert_eq!(deleted.letters(), "PPPPPFFPPF");
     let verdict = deleted.verdict("identity_persistence");
@@ -110,7 +110,7 @@ fn ready_for_a_moment_at_each_start_is_not_coming_back() {
         .scale(5)
         .step(StepName::ScaleUp)
         .crashed(1, 4)
-        .ended(StepName::ScaleUp, Phase::Stuck);
+        .step_ended(StepName::ScaleUp, Phase::Stuck);
     let deleted = stuck
         .scale(0)
         .down(2)
@@ -191,7 +191,7 @@ fn what_ends_only_when_it_comes_back_costs_what_needs_that() {
         .clone()
         .scale(5)
         .step(StepName::ScaleUp)
-        .ended(StepName::ScaleUp, Phase::Stuck)
+        .step_ended(StepName::ScaleUp, Phase::Stuck)
         .scale(0)
         .down(2)
         .down(1)

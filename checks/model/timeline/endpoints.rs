@@ -67,7 +67,7 @@ struct Slice {
 
 impl Endpoints {
     /// Takes in a line about a slice.
-    pub(crate) fn take(&mut self, seq: Seq, at: u64, change: Change, it: &EndpointSlice) {
+    pub(crate) fn update(&mut self, seq: Seq, at: u64, change: Change, it: &EndpointSlice) {
         let service =
             it.metadata.labels.get("kubernetes.io/service-name").cloned().unwrap_or_default();
         self.last = at;

@@ -30,7 +30,7 @@ pub struct Episode<'t> {
     /// by falling ordinal.
     pub pods: Vec<&'t PodLife>,
     /// Every pod that it was to move was moved, and seen to be, before the next change.
-    pub whole: bool,
+    pub is_complete: bool,
     /// The line since which what happens may be its doing.
     pub from: Seq,
     /// The line of the next change, which supersedes it.
@@ -152,7 +152,7 @@ impl Timeline {
         let whole = scale.to <= MOST_PODS
             && pods.len() == ordinals.len()
             && pods.iter().all(|first| self.was_ready_by(first, next));
-        Episode { scale, pods, whole, from: self.asked_at(place), until: next }
+        Episode { scale, pods, is_complete: whole, from: self.asked_at(place), until: next }
     }
 
     /// The pod that the scale-up at `place` adds for an ordinal.
@@ -221,7 +221,7 @@ impl Timeline {
             );
         }
         pods.sort_by_key(|it| std::cmp::Reverse(it.ordinal));
-        Episode { scale, pods, whole, from, until: next }
+        Episode { scale, pods, is_complete: whole, from, until: next }
     }
 
     /// The line since which what happens may be the doing of a change: the grader's own request,

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     observation::{Seq, object::Event},
-    timeline::lives::Noted,
+    timeline::lives::Recorded,
 };
 
 /// Entries in the order of the recording, each also found by what it is about.
 #[derive(Debug)]
 pub(crate) struct Keyed<T> {
-    all: Vec<Noted<T>>,
+    all: Vec<Recorded<T>>,
     places: BTreeMap<String, Vec<usize>>,
 }
 
@@ -21,7 +21,7 @@ impl<T> Default for Keyed<T> {
 }
 
 impl<T> Keyed<T> {
-    pub(crate) fn push(&mut self, key: &str, entry: Noted<T>) {
+    pub(crate) fn push(&mut self, key: &str, entry: Recorded<T>) {
         match self.places.get_mut(key) {
             Some(places) => places.push(self.all.len()),
             None => drop(self.places.insert(key.to_owned(), vec![self.all.len()])),
@@ -30,7 +30,7 @@ impl<T> Keyed<T> {
     }
 
     /// All entries, oldest first.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Noted<T>> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Recorded<T>> {
         self.all.iter()
     }
 
@@ -38,7 +38,7 @@ impl<T> Keyed<T> {
     pub(crate) fn of<'t>(
         &'t self,
         key: &str,
-    ) -> impl DoubleEndedIterator<Item = &'t Noted<T>> + use<'t, T> {
+    ) -> impl DoubleEndedIterator<Item = &'t Recorded<T>> + use<'t, T> {
         self.places.get(key).into_iter().flatten().map(|place| &self.all[*place])
     }
 }

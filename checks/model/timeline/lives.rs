@@ -22,7 +22,7 @@ use crate::model::{
 
 /// An observation's content with its place in the recording.
 #[derive(Clone, Debug)]
-pub struct Noted<T> {
+pub struct Recorded<T> {
     /// Its line.
     pub seq: Seq,
     /// Its time, in nanoseconds since the recording began.
@@ -107,11 +107,11 @@ pub struct PodLife {
     /// That moment, in nanoseconds since the recording began.
     pub deleted_at: u64,
     /// The time by the server's clock, in seconds since the epoch. `None` if the line has none.
-    pub(crate) asked: Option<i64>,
+    pub(crate) deletion_asked_at: Option<i64>,
     /// The runs of the containers that are meant to stay up.
     pub(crate) runs: Vec<Runs>,
     /// When it was last told of.
-    pub told: When,
+    pub last_seen: When,
     /// When its containers were first seen running, in nanoseconds since the recording began.
     pub running_at: Option<u64>,
     /// The addresses that it had.
@@ -332,8 +332,8 @@ pub struct StepLife {
 }
 
 impl PodLife {
-    pub(crate) fn take(&mut self, when: When, at: u64, change: Change, it: Pod) {
-        self.told = when;
+    pub(crate) fn update(&mut self, when: When, at: u64, change: Change, it: Pod) {
+        self.last_seen = when;
         let spec = it.spec.or_else(|| self.pod.spec.take());
         self.pod = Pod { spec, ..it };
         self.take_state(when.by, at);
@@ -350,8 +350,8 @@ impl PodLife {
             self.deletion_requested_at = at;
         }
         let asked = it.metadata.deletion_timestamp.as_deref().and_then(stamp::epoch);
-        self.asked = self
-            .asked
+        self.deletion_asked_at = self
+            .deletion_asked_at
             .or(asked.map(|it| it - self.pod.metadata.deletion_grace_period_seconds.unwrap_or(0)));
         let statuses = &it.status.container_statuses;
         if self.running_at.is_none()
@@ -366,7 +366,7 @@ impl PodLife {
             seq: when.by,
             at,
             is_leaving,
-            asked: self.asked,
+            deletion_asked_at: self.deletion_asked_at,
             is_removed,
         });
         let it = &self.pod;
@@ -434,7 +434,7 @@ impl SetLife {
     }
 
     /// Takes in what a line tells of it; a spec that is left out is as before.
-    pub(crate) fn take(
+    pub(crate) fn update(
         &mut self,
         when: When,
         spec: Option<StatefulSetSpec>,

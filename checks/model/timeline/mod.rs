@@ -29,7 +29,7 @@ use crate::model::{
     timeline::{
         endpoints::Endpoints,
         keyed::{Events, Keyed},
-        lives::{ClaimLife, Noted, PodLife, ServiceLife, SetLife, StepLife, WatchGap},
+        lives::{ClaimLife, PodLife, Recorded, ServiceLife, SetLife, StepLife, WatchGap},
         settled::SettledPeriod,
     },
 };
@@ -45,7 +45,7 @@ pub struct Timeline {
     pub(crate) sets: BTreeMap<String, Vec<SetLife>>,
     pub(crate) lanes: BTreeMap<String, BTreeMap<i32, Vec<PodLife>>>,
     pub(crate) unowned_pods: BTreeMap<String, PodLife>,
-    pub(crate) pod_index: BTreeMap<String, PodPlace>,
+    pub(crate) pod_index: BTreeMap<String, PodPosition>,
     /// The pods that exist, by the owning set's UID: ordinal, first line and UID.
     pub(crate) standing: BTreeMap<String, BTreeSet<(i32, Seq, String)>>,
     /// The names of the sets that exist.
@@ -84,7 +84,7 @@ pub struct Timeline {
     pub(crate) clock: i64,
     pub(crate) gaps: BTreeMap<Kind, Seq>,
     pub(crate) watch_gaps: Vec<WatchGap>,
-    pub(crate) end: Option<Noted<End>>,
+    pub(crate) end: Option<Recorded<End>>,
     pub(crate) last: Seq,
     /// When each line was written, by place.
     pub(crate) times: Vec<(Seq, u64)>,
@@ -104,11 +104,11 @@ pub(crate) struct CrashLoop {
 
 /// Where a pod's life is kept: the owning set's UID (empty for none) and the ordinal.
 #[derive(Debug)]
-pub(crate) struct PodPlace {
+pub(crate) struct PodPosition {
     pub(crate) set: String,
     pub(crate) ordinal: i32,
     /// Its place in the lane, or a later one: lives before it may have left the lane.
-    pub(crate) place: usize,
+    pub(crate) index: usize,
 }
 
 impl Timeline {
@@ -192,7 +192,7 @@ impl Timeline {
             return self.unowned_pods.get(uid);
         }
         let lane = self.lanes.get(&home.set)?.get(&home.ordinal)?;
-        lane[..lane.len().min(home.place + 1)].iter().rev().find(|it| it.uid() == uid)
+        lane[..lane.len().min(home.index + 1)].iter().rev().find(|it| it.uid() == uid)
     }
 
     /// Pods in the namespace that no StatefulSet owns, while they exist.
@@ -325,7 +325,7 @@ impl Timeline {
     }
 
     /// The readings of a pod's claims, by the pod's UID, oldest first.
-    pub fn reads_of(&self, uid: &str) -> impl DoubleEndedIterator<Item = &Noted<Read>> {
+    pub fn reads_of(&self, uid: &str) -> impl DoubleEndedIterator<Item = &Recorded<Read>> {
         self.reads.of(uid)
     }
 
@@ -351,7 +351,7 @@ impl Timeline {
 
     /// The end of the judged part, once it is reached.
     #[must_use]
-    pub const fn end(&self) -> Option<&Noted<End>> {
+    pub const fn end(&self) -> Option<&Recorded<End>> {
         self.end.as_ref()
     }
 

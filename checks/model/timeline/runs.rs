@@ -30,7 +30,7 @@ pub(crate) struct Runs {
     /// The longest run that ended by its own doing, in nanoseconds; `None` where none did.
     longest: Option<u64>,
     /// The last line that shows a run that ended by its own doing.
-    pub(crate) ended: Option<Seq>,
+    pub(crate) last_own_end: Option<Seq>,
     /// The run that was last told of as running.
     run: Option<Run>,
     /// It runs.
@@ -56,14 +56,14 @@ pub(crate) struct Circumstances {
     /// The pod has been asked to go.
     pub(crate) is_leaving: bool,
     /// When that was by the server's clock, in seconds since the epoch, where it is known.
-    pub(crate) asked: Option<i64>,
+    pub(crate) deletion_asked_at: Option<i64>,
     /// The node, or the cluster, has ended the pod.
     pub(crate) is_removed: bool,
 }
 
 impl Runs {
     /// Takes in what a line tells of the container.
-    pub(super) fn take(&mut self, status: &ContainerStatus, now: &Circumstances) {
+    pub(super) fn update(&mut self, status: &ContainerStatus, now: &Circumstances) {
         for (number, ended) in ends(status) {
             if number < self.over {
                 continue;
@@ -76,7 +76,7 @@ impl Runs {
                 self.run = None;
                 if lasted < RECOVERED_NANOS {
                     self.longest = Some(self.longest.unwrap_or(0).max(lasted));
-                    self.ended = Some(now.seq);
+                    self.last_own_end = Some(now.seq);
                 }
             } else if let Some(run) = self.run.as_mut().filter(|it| it.number == number) {
                 run.lasted = Some(lasted);
@@ -126,14 +126,14 @@ impl PodLife {
                     runs.push(Runs { container: status.name.clone(), ..Runs::default() });
                     runs.len() - 1
                 });
-            runs[place].take(status, now);
+            runs[place].update(status, now);
         }
     }
 
     /// The last line that shows a container of the pod that ended by its own doing.
     #[must_use]
-    pub fn ended(&self) -> Option<Seq> {
-        self.runs.iter().filter_map(|it| it.ended).max()
+    pub fn last_own_end(&self) -> Option<Seq> {
+        self.runs.iter().filter_map(|it| it.last_own_end).max()
     }
 
     /// The longest run of a container that ended by its own doing, in nanoseconds.
@@ -249,7 +249,8 @@ fn is_own_doing(ended: &Terminated, now: &Circumstances) -> bool {
         return false;
     }
     let finished = ended.finished_at.as_deref().and_then(stamp::epoch);
-    !now.is_leaving || now.asked.zip(finished).is_some_and(|(asked, finished)| finished < asked)
+    !now.is_leaving
+        || now.deletion_asked_at.zip(finished).is_some_and(|(asked, finished)| finished < asked)
 }
 
 /// The latest stamp of a pod's containers, in seconds since the epoch.

@@ -62,7 +62,7 @@ impl Timeline {
         if let Some(own) = self.crash_loops.get(pod.uid()) {
             return Some(&own.obstacle);
         }
-        if pod.ended().is_none() || self.is_up(pod) {
+        if pod.last_own_end().is_none() || self.is_up(pod) {
             return None;
         }
         let mut first: Option<&CrashLoop> = None;
@@ -101,7 +101,7 @@ impl Timeline {
     /// be.
     pub(crate) fn undecided(&self, pod: &PodLife) -> Option<Standing> {
         let moment = self.moment(pod);
-        let is_known = pod.ended().is_none() || pod.is_up(moment);
+        let is_known = pod.last_own_end().is_none() || pod.is_up(moment);
         let other = || {
             self.crash_loops.iter().find(|(uid, it)| !self.outlasts(pod, uid, it)).map(|(_, it)| it)
         };
@@ -209,7 +209,7 @@ mod tests {
     /// Whether web-0 counts as one that has ended, when this is told of it.
     fn has_ended(tell: impl FnOnce(&mut Pod)) -> bool {
         let timeline = History::created().pod(0, Change::Modified, tell).timeline();
-        timeline.live(0).and_then(PodLife::ended).is_some()
+        timeline.live(0).and_then(PodLife::last_own_end).is_some()
     }
 
     #[test]

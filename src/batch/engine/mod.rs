@@ -145,7 +145,7 @@ impl Gauge<'_> {
     /// Takes a signal into account.
     pub fn signal(&self, signal: SiteSignal) {
         let mut pace = self.site.pace.borrow_mut();
-        let is_pressure = pace.notes(signal);
+        let is_pressure = pace.means_full(signal);
         if is_pressure && !self.has_cut.replace(true) {
             pace.cut(signal, self.began, Instant::now(), self.site.running.get());
         }
@@ -203,7 +203,7 @@ pub async fn run<W: Work>(
         );
         tokio::select! {
             Some((site, entry, ended)) = attempts.next(), if !attempts.is_empty() => {
-                if batch.ended(work, site, entry, ended) {
+                if batch.record_end(work, site, entry, ended) {
                     looks.push(look(work, site, LOOK_AGAIN.0));
                 }
             }
@@ -228,7 +228,7 @@ async fn look<W: Work>(work: &W, site: usize, pause: Duration) -> (usize, bool, 
     (site, answers.unwrap_or(false), pause)
 }
 
-type Ended<W> = (usize, Entry<<W as Work>::Item>, Attempt<<W as Work>::Output>);
+type EndedAttempt<W> = (usize, Entry<<W as Work>::Item>, Attempt<<W as Work>::Output>);
 
 /// One attempt: within its budget, and a panic is its own only.
 async fn attempt<W: Work>(
@@ -238,7 +238,7 @@ async fn attempt<W: Work>(
     site: usize,
     entry: Entry<W::Item>,
     news: &Notify,
-) -> Ended<W> {
+) -> EndedAttempt<W> {
     let gauge = Gauge {
         site: &sites[site],
         news,
@@ -280,7 +280,7 @@ impl<I> Batch<'_, I> {
         open.retain(|it| self.sites[*it].down.get().is_none() && load(&self.sites[*it]) < 1.0);
         open.sort_by(|one, other| load(&self.sites[*one]).total_cmp(&load(&self.sites[*other])));
         for site in open {
-            if let Some(entry) = self.queue.take(site, Instant::now()) {
+            if let Some(entry) = self.queue.next_for(site, Instant::now()) {
                 self.sites[site].running.update(|it| it + 1);
                 return Some((site, entry));
             }
@@ -289,7 +289,7 @@ impl<I> Batch<'_, I> {
     }
 
     /// Takes note of how an attempt ended; whether its site has just stopped answering.
-    fn ended<W: Work<Item = I>>(
+    fn record_end<W: Work<Item = I>>(
         &mut self,
         work: &W,
         site: usize,

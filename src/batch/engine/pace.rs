@@ -85,7 +85,7 @@ impl Pace {
     }
 
     /// Whether the site has as much to do as it can, or more.
-    pub(super) fn notes(&mut self, signal: SiteSignal) -> bool {
+    pub(super) fn means_full(&mut self, signal: SiteSignal) -> bool {
         match signal {
             SiteSignal::Ready(time) => self.is_slow(time),
             SiteSignal::Unschedulable | SiteSignal::TooManyRequests => true,
@@ -140,7 +140,7 @@ mod tests {
     use super::{Pace, SiteSignal};
 
     fn ready(pace: &mut Pace, seconds: u64) -> bool {
-        pace.notes(SiteSignal::Ready(Duration::from_secs(seconds)))
+        pace.means_full(SiteSignal::Ready(Duration::from_secs(seconds)))
     }
 
     /// Catches one slow submission that slows the whole class, and a slow site that nobody notices.

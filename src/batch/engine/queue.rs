@@ -44,7 +44,7 @@ impl<I> Queue<I> {
     }
 
     /// The next one for a site.
-    pub(super) fn take(&mut self, site: usize, now: Instant) -> Option<Entry<I>> {
+    pub(super) fn next_for(&mut self, site: usize, now: Instant) -> Option<Entry<I>> {
         let first = |it: &VecDeque<Entry<I>>| it.front().map_or(usize::MAX, |it| it.place);
         let is_shared = first(&self.shared) < first(&self.pinned[site]);
         let fresh = if is_shared { &mut self.shared } else { &mut self.pinned[site] };

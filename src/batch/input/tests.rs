@@ -38,7 +38,7 @@ fn put(folder: &Path, path: &str, bytes: &[u8]) {
 }
 
 /// Each hand-in in a line: its name and what becomes of it.
-fn told(class: &Class) -> Vec<String> {
+fn lines(class: &Class) -> Vec<String> {
     let told = class.hand_ins.iter().map(|it| {
         let what = match &it.subject {
             Subject::Manifests(submission) => format!("{} objects", submission.objects.len()),
@@ -77,7 +77,7 @@ fn each_student_s_hand_in_is_read_or_its_problem_told() {
     put(top, ".DS_Store", b"x");
     std::os::unix::fs::symlink("/etc", top.join("l")).unwrap();
     let class = Class::read(top, None).unwrap();
-    let told = told(&class);
+    let told = lines(&class);
     for (line, expected) in told.iter().zip([
         "a: 1 objects",
         "b: 1 objects",
@@ -106,7 +106,7 @@ fn what_one_hands_in_stops_nobody_else() {
     put(&top, "big.yaml", &big);
     put(&top, "good.yaml", set);
     put(&top, &format!("deep/{}set.yaml", "a/".repeat(20)), set);
-    let class = told(&Class::read(&top, None).unwrap());
+    let class = lines(&Class::read(&top, None).unwrap());
     assert!(
         class[0].starts_with("big: unreadable: \"big.yaml\" is larger than 8 MiB"),
         "{class:?}"
@@ -115,7 +115,7 @@ fn what_one_hands_in_stops_nobody_else() {
     assert_eq!(class[2], "good: 1 objects");
     let path = folder.path().join("all.zip");
     fs::write(&path, zip(&[("a/big.yaml", &big), ("../b.yaml", set), ("c.yaml", set)])).unwrap();
-    let class = told(&Class::read(&path, None).unwrap());
+    let class = lines(&Class::read(&path, None).unwrap());
     assert!(class[0].starts_with("a: unreadable: \"big.yaml\" is larger"), "{class:?}");
     assert!(class[1].starts_with("b: unreadable: it holds the path \"../b.yaml\""), "{class:?}");
     assert_eq!(class[2], "c: 1 objects");
@@ -145,7 +145,7 @@ fn exports_of_platforms_are_understood() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("export.zip");
         fs::write(&path, zip(files)).unwrap();
-        assert_eq!(told(&Class::read(&path, None).unwrap()), expected, "{:?}", files[0].0);
+        assert_eq!(lines(&Class::read(&path, None).unwrap()), expected, "{:?}", files[0].0);
     }
 }
 
@@ -178,7 +178,7 @@ fn the_roster_says_whose_each_hand_in_is() {
     assert_eq!(owner("1"), "s1");
     assert_eq!(owner("55"), "55");
     assert_eq!(owner("hers"), "s4");
-    assert!(told(&class).contains(&"Bob: namespace team-5".to_owned()));
+    assert!(lines(&class).contains(&"Bob: namespace team-5".to_owned()));
     assert_eq!(class.missing.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["s3"]);
     assert_eq!(
         class.notes,

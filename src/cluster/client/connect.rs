@@ -94,7 +94,7 @@ impl Cluster {
         }
         let (mut config, context) =
             configuration(options.kubeconfig.as_deref(), options.context.as_deref())?;
-        let credential = Credential::take(&mut config).await?.map(Arc::new);
+        let credential = Credential::take_from(&mut config).await?.map(Arc::new);
         let server = without_credentials(config.cluster_url.to_string().trim_end_matches('/'));
         let own_namespace = config.default_namespace.clone();
         // Without the name and password that may stand before the host.

@@ -25,7 +25,7 @@ impl Credential {
     ///
     /// # Errors
     /// The plugin fails, or there is no token in the file.
-    pub(crate) async fn take(config: &mut Config) -> Result<Option<Self>, Failure> {
+    pub(crate) async fn take_from(config: &mut Config) -> Result<Option<Self>, Failure> {
         let auth = &mut config.auth_info;
         let beside = auth.token.as_ref().map(|it| it.expose_secret().to_owned());
         if let Some(path) = auth.token_file.take() {
@@ -33,7 +33,7 @@ impl Credential {
             (auth.token, auth.exec) = (None, None);
             return Ok(Some(Self::TokenFile(file)));
         }
-        Ok(Plugin::take(config).await?.map(|it| Self::Plugin(Box::new(it))))
+        Ok(Plugin::take_from(config).await?.map(|it| Self::Plugin(Box::new(it))))
     }
 
     /// Puts the present token into a request.
@@ -129,7 +129,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
         fs::write(&path, "one\n").unwrap();
-        let held = Credential::take(&mut config(&path, None)).await.unwrap().unwrap();
+        let held = Credential::take_from(&mut config(&path, None)).await.unwrap().unwrap();
         assert_eq!(sent(&held).await, "Bearer one");
         fs::write(&path, "two\n").unwrap();
         assert_eq!(sent(&held).await, "Bearer two");
@@ -146,7 +146,7 @@ mod tests {
     async fn the_file_goes_before_the_token() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("token");
-        let take = async |token| Credential::take(&mut config(&path, token)).await;
+        let take = async |token| Credential::take_from(&mut config(&path, token)).await;
         assert_eq!(sent(&take(Some("own")).await.unwrap().unwrap()).await, "Bearer own");
         let failure = take(None).await.err().unwrap();
         assert!(failure.what.starts_with("cannot read the tokenFile "), "{failure:?}");

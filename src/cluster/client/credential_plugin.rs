@@ -63,7 +63,7 @@ impl Plugin {
     ///
     /// # Errors
     /// The plugin is missing, fails, gives nothing of use, or takes too long.
-    pub(crate) async fn take(config: &mut Config) -> Result<Option<Self>, Failure> {
+    pub(crate) async fn take_from(config: &mut Config) -> Result<Option<Self>, Failure> {
         let auth = &mut config.auth_info;
         let goes_before = auth.token.is_some()
             || auth.token_file.is_some()

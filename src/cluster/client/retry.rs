@@ -6,7 +6,7 @@ use crate::cluster::Failure;
 
 /// How long an API server may be away without ending a grade: a control plane's restart.
 pub(crate) const AWAY: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks until the API server answers, or the time is over. `ask` hears whether it was asked before:
 /// then the change may have been made already.
@@ -22,7 +22,7 @@ pub(crate) async fn retry_while_unavailable<T>(
     loop {
         match ask(again).await {
             Err(failure) if failure.may_pass() && began.elapsed() < within => {
-                tokio::time::sleep(PAUSE).await
+                tokio::time::sleep(RETRY_PAUSE).await
             }
             answer => return answer,
         }

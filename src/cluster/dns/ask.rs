@@ -14,7 +14,7 @@ use crate::cluster::{
         tool_output::{Answer, ToolOutput, parse},
     },
     exec::{
-        Place,
+        ExecTarget,
         ephemeral::Probe,
         error::ExecError,
         exec,
@@ -162,7 +162,7 @@ impl<'a> Names<'a> {
                 .iter()
                 .find(|(name, _)| *name == question.name)
                 .map_or_else(|| Answer::Silence("no answer".to_owned()), |(_, it)| it.clone());
-            self.note(question, &answer);
+            self.record_answer(question, &answer);
             let (addresses, error, unasked) = match answer {
                 Answer::Addresses(addresses) => (addresses, None, None),
                 Answer::Nothing(why) => (vec![], Some(why), None),
@@ -246,7 +246,8 @@ impl<'a> Names<'a> {
         arguments.extend(names.iter().cloned());
         let command = script(include_str!("dns.sh"), arguments);
         let output =
-            exec(self.cluster, Place { pod: &asker.pod.name, container }, &command, WITHIN).await?;
+            exec(self.cluster, ExecTarget { pod: &asker.pod.name, container }, &command, WITHIN)
+                .await?;
         Ok(parse(&output.stdout, &word, names))
     }
 
@@ -264,7 +265,7 @@ impl<'a> Names<'a> {
 
     fn give_up(&self, questions: &[Question], from: &Reference, why: &str, began: u64) {
         for question in questions {
-            self.note(question, &Answer::Silence(why.to_owned()));
+            self.record_answer(question, &Answer::Silence(why.to_owned()));
             self.push(
                 question,
                 Lookup {

@@ -34,7 +34,7 @@ use crate::cluster::{
 };
 
 /// Between two questions for one name; it grows up to the second.
-const PAUSE: Duration = Duration::from_millis(1700);
+const QUESTION_PAUSE: Duration = Duration::from_millis(1700);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// Questions that are due within this time go together.
 const TOGETHER: Duration = Duration::from_millis(500);
@@ -91,9 +91,9 @@ impl<'a> Names<'a> {
 
     /// Waits until every name was asked once, as far as it may be: a name that is asked while its
     /// pod goes is remembered as missing.
-    pub(crate) async fn asked(&self, within: Duration) {
+    pub(crate) async fn first_answers(&self, within: Duration) {
         self.wait(within, |state, question, standing| {
-            matches!(standing, NameState::Settled) || state.asked.contains_key(&question.key())
+            matches!(standing, NameState::Settled) || state.tries.contains_key(&question.key())
         })
         .await;
     }
@@ -122,7 +122,7 @@ impl<'a> Names<'a> {
                 if enough {
                     return;
                 }
-                tokio::select! { _ = changed.changed() => (), _ = lines.changed() => (), () = tokio::time::sleep(PAUSE) => () }
+                tokio::select! { _ = changed.changed() => (), _ = lines.changed() => (), () = tokio::time::sleep(QUESTION_PAUSE) => () }
             }
         };
         let _ = tokio::time::timeout(within, wait).await;
@@ -190,11 +190,11 @@ impl<'a> Names<'a> {
         state.standings(timeline, &self.cluster.namespace, self.each_life, now)
     }
 
-    fn note(&self, question: &Question, answer: &Answer) {
+    fn record_answer(&self, question: &Question, answer: &Answer) {
         let now = self.journal.now();
         let mut state = self.state();
-        let asked = state.asked.entry(question.key()).or_default();
-        let pause = (PAUSE + PAUSE / 4 * asked.0).min(LONGEST_PAUSE);
+        let asked = state.tries.entry(question.key()).or_default();
+        let pause = (QUESTION_PAUSE + QUESTION_PAUSE / 4 * asked.0).min(LONGEST_PAUSE);
         *asked = (asked.0 + 1, now.saturating_add(nanoseconds(pause)));
         let Answer::Addresses(given) = answer else { return };
         match &question.of {

@@ -12,7 +12,7 @@ use crate::cluster::{dns::nanoseconds, exec::mounts::reference};
 
 /// How long after the EndpointSlice carries it a name may still be answered wrongly: a little more
 /// than the longest time that kubeadm clusters remember.
-const PATIENCE: Duration = Duration::from_secs(35);
+const LONGEST_STALE_ANSWER: Duration = Duration::from_secs(35);
 /// How long EndpointSlices may take, after which it is asked all the same.
 const SLICES: Duration = Duration::from_secs(5);
 
@@ -33,7 +33,7 @@ pub(super) struct DnsState {
     /// By ordinal: the UIDs whose name gave the right answer.
     pub(super) right: BTreeMap<i32, BTreeSet<String>>,
     /// By name and UID: how often it was asked, and not before when again.
-    pub(super) asked: BTreeMap<(String, String), (u32, u64)>,
+    pub(super) tries: BTreeMap<(String, String), (u32, u64)>,
     /// For how many pods the Service's own name was answered rightly.
     pub(super) service_right: i32,
     pub(super) nobody_can_ask: bool,
@@ -216,10 +216,12 @@ impl DnsState {
         can_carry: bool,
         now: u64,
     ) -> NameState {
-        let (asked, again) = self.asked.get(&question.key()).copied().unwrap_or_default();
+        let (asked, again) = self.tries.get(&question.key()).copied().unwrap_or_default();
         match carried {
             _ if self.nobody_can_ask => NameState::Settled,
-            Some(since) if asked > 0 && now > since.saturating_add(nanoseconds(PATIENCE)) => {
+            Some(since)
+                if asked > 0 && now > since.saturating_add(nanoseconds(LONGEST_STALE_ANSWER)) =>
+            {
                 NameState::Settled
             }
             Some(_) => NameState::From(again),

@@ -172,7 +172,7 @@ fn domain(told: &ToolOutput) -> Result<String, String> {
 mod tests {
     use super::{Answer, ToolOutput, domain};
 
-    fn told(answers: &[(&str, Answer)]) -> ToolOutput {
+    fn tool_output(answers: &[(&str, Answer)]) -> ToolOutput {
         ToolOutput {
             answers: answers
                 .iter()
@@ -190,10 +190,10 @@ mod tests {
     fn the_server_s_own_name_tells_the_domain() {
         let own = ("10.96.0.10", Answer::Name("kube-dns.kube-system.svc.k8s.example".to_owned()));
         let usual = ("kubernetes.default.svc.cluster.local.", addresses());
-        assert_eq!(domain(&told(&[own, usual.clone()])), Ok("k8s.example".to_owned()));
+        assert_eq!(domain(&tool_output(&[own, usual.clone()])), Ok("k8s.example".to_owned()));
         // A server on the node has no Service.
         let nameless = ("169.254.20.10", Answer::Nothing("NXDOMAIN".to_owned()));
-        assert_eq!(domain(&told(&[nameless, usual])), Ok("cluster.local".to_owned()));
+        assert_eq!(domain(&tool_output(&[nameless, usual])), Ok("cluster.local".to_owned()));
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
         let foreign = ("8.8.8.8", Answer::Silence("name = dns.google".to_owned()));
         let nothing =
             ("kubernetes.default.svc.cluster.local.", Answer::Nothing("NXDOMAIN".to_owned()));
-        assert!(domain(&told(&[foreign, nothing])).is_err());
-        assert!(domain(&told(&[])).is_err());
+        assert!(domain(&tool_output(&[foreign, nothing])).is_err());
+        assert!(domain(&tool_output(&[])).is_err());
     }
 }

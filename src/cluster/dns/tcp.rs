@@ -115,7 +115,7 @@ mod tests {
     use super::{answers, bytes_of, questions};
     use crate::cluster::dns::tool_output::Answer;
 
-    fn asked(names: &[String]) -> Vec<Message> {
+    fn queries(names: &[String]) -> Vec<Message> {
         let (octal, count) = questions(names);
         let bytes: Vec<u8> =
             octal.split('\\').skip(1).map(|it| u8::from_str_radix(it, 8).unwrap()).collect();
@@ -162,7 +162,7 @@ mod tests {
             it.queries.clear();
             reply
         };
-        let told = answers(&names, &sent(asked(&names).into_iter().map(reply).rev()));
+        let told = answers(&names, &sent(queries(&names).into_iter().map(reply).rev()));
         assert_eq!(told[0].1, Answer::Addresses(vec!["10.0.0.7".to_owned()]));
         assert_eq!(told[1].1, Answer::Nothing("NXDOMAIN".to_owned()));
         assert!(
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn an_address_is_asked_for_its_name() {
         let names = ["10.96.0.10".to_owned()];
-        let [question] = asked(&names).try_into().unwrap();
+        let [question] = queries(&names).try_into().unwrap();
         assert_eq!(question.queries[0].name.to_ascii(), "10.0.96.10.in-addr.arpa.");
         let mut reply = Message::response(question.metadata.id, question.metadata.op_code);
         let name = Name::from_ascii("kube-dns.kube-system.svc.k8s.example.").unwrap();

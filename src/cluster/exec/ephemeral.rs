@@ -19,7 +19,7 @@ use serde_json::json;
 use crate::cluster::{
     Cluster,
     client::error_chain::chain,
-    exec::{Place, error::ExecError, exec, mounts::Mounted, random_word},
+    exec::{ExecTarget, error::ExecError, exec, mounts::Mounted, random_word},
 };
 
 /// With this begin the names of such containers.
@@ -154,7 +154,7 @@ impl<'a> Probe<'a> {
     /// Ends it, and waits until the kubelet has seen that.
     pub(crate) async fn stop(&self, ephemeral: EphemeralContainer) {
         let end = format!(": >/dev/shm/{}", ephemeral.container);
-        let place = Place { pod: &ephemeral.pod.name, container: &ephemeral.container };
+        let place = ExecTarget { pod: &ephemeral.pod.name, container: &ephemeral.container };
         // If this fails it ends by itself.
         let _ = exec(self.cluster, place, &["sh".to_owned(), "-c".to_owned(), end], LEAVING).await;
         let _ = self

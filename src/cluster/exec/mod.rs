@@ -21,7 +21,7 @@ const KEPT: usize = 2 << 20;
 /// is started again at once.
 const AGAIN: Duration = Duration::from_secs(3);
 /// Between two tries.
-const PAUSE: Duration = Duration::from_millis(300);
+const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 /// The exit status of a command that ended by SIGKILL.
 const KILLED: i32 = 137;
@@ -39,7 +39,7 @@ pub(crate) struct Output {
 
 /// Where a command runs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'a> {
+pub(crate) struct ExecTarget<'a> {
     pub(crate) pod: &'a str,
     pub(crate) container: &'a str,
 }
@@ -52,7 +52,7 @@ pub(crate) struct Place<'a> {
 /// The command could not be run, or did not end in time.
 pub(crate) async fn exec(
     cluster: &Cluster,
-    place: Place<'_>,
+    place: ExecTarget<'_>,
     command: &[String],
     within: Duration,
 ) -> Result<Output, ExecError> {
@@ -65,7 +65,7 @@ pub(crate) async fn exec(
 /// Tries again for a while where the container, or the way to it, was not there.
 async fn insist(
     cluster: &Cluster,
-    place: Place<'_>,
+    place: ExecTarget<'_>,
     command: &[String],
 ) -> Result<Output, ExecError> {
     let since = Instant::now();
@@ -85,7 +85,7 @@ async fn insist(
         if since.elapsed() >= AGAIN {
             return Err(if was_begun { ExecError::CutOff } else { error });
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(RETRY_PAUSE).await;
     }
 }
 
@@ -144,7 +144,7 @@ enum Refusal {
 
 async fn attempt(
     cluster: &Cluster,
-    place: Place<'_>,
+    place: ExecTarget<'_>,
     command: &[String],
 ) -> Result<Output, Refusal> {
     let api: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);

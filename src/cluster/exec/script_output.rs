@@ -42,7 +42,7 @@ pub(crate) struct InspectOutput {
     /// When that process was started, since the node was.
     first: Option<Duration>,
     /// The script came to its end.
-    pub(crate) whole: bool,
+    pub(crate) is_complete: bool,
 }
 
 /// What was found below one mount.
@@ -85,12 +85,12 @@ pub(crate) fn parse(output: &[u8], word: &str) -> InspectOutput {
             "mount" => told.mounts.push(MountFiles::default()),
             "resolv" => told.resolver = text(),
             "tools" => told.tools = text().split_whitespace().map(str::to_owned).collect(),
-            "end" => told.whole = true,
+            "end" => told.is_complete = true,
             "uptime" if told.mounts.is_empty() => told.age = uptime(&text()),
             "first" => told.first = started(&text()),
             _ => {
                 if let Some(mount) = told.mounts.last_mut() {
-                    mount.take(key, value);
+                    mount.set(key, value);
                 }
             }
         }
@@ -131,7 +131,7 @@ fn nanoseconds(seconds: i64, fraction: &str) -> Option<i64> {
 }
 
 impl MountFiles {
-    fn take(&mut self, key: &str, value: &[u8]) {
+    fn set(&mut self, key: &str, value: &[u8]) {
         let text = String::from_utf8_lossy(value).into_owned();
         let file = self.files.last_mut();
         match (key, file) {

@@ -32,7 +32,7 @@ pub struct LongGrace {
     /// What one pod may take.
     pub grace: Duration,
     /// What the whole may take then.
-    pub whole: Duration,
+    pub total: Duration,
 }
 
 /// What a grade of the set will change, and how long it takes at most.
@@ -81,7 +81,7 @@ pub(super) fn announcement(
     let is_long = grace > MAX_GRACE && timeout.is_none_or(|it| it < whole);
     let budget = StepBudget::within(spec, timeout);
     let worst = budget.worst_removal(if is_long { 1 } else { removals }) + rest;
-    let long_grace = is_long.then_some(LongGrace { grace, whole });
+    let long_grace = is_long.then_some(LongGrace { grace, total: whole });
     Announcement { set, changes, worst, long_grace, finished_first }
 }
 

@@ -167,7 +167,7 @@ mod tests {
         )
     }
 
-    fn told(lines: &[String]) -> Timeline {
+    fn timeline_of(lines: &[String]) -> Timeline {
         let lines: Vec<Observation> =
             lines.iter().map(|it| serde_json::from_str(it).unwrap()).collect();
         Timeline::of(&lines)
@@ -178,12 +178,16 @@ mod tests {
     #[test]
     fn a_late_line_is_no_foreign_change() {
         let listed = set(1, "listed", 9, 3);
-        let before = Baseline::of(&told(std::slice::from_ref(&listed))).unwrap();
+        let before = Baseline::of(&timeline_of(std::slice::from_ref(&listed))).unwrap();
         let asked: Vec<Scaled> = [(5, "98"), (0, "101"), (3, "120")]
             .map(|(to, version)| Scaled { to, version: Version::of(version) })
             .into();
         let someone = |lines: &[String]| {
-            someone_else(&told(&[std::slice::from_ref(&listed), lines].concat()), &before, &asked)
+            someone_else(
+                &timeline_of(&[std::slice::from_ref(&listed), lines].concat()),
+                &before,
+                &asked,
+            )
         };
         let own = [set(2, "modified", 98, 5), set(3, "modified", 101, 0)];
         assert_eq!(someone(&own), None, "0 is told after 3 was asked for");

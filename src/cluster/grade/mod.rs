@@ -52,7 +52,7 @@ use crate::{
 };
 
 /// How long the watches may take to show what was applied: connections may break meanwhile.
-const SHOWN: Duration = Duration::from_secs(60);
+const WATCH_TIME: Duration = Duration::from_secs(60);
 /// How long the watches may take to catch up before the judged part ends.
 const CATCHING_UP: Duration = Duration::from_secs(20);
 
@@ -240,7 +240,7 @@ impl<'a> Grade<'a> {
                 .await;
             }
             if cleanup {
-                restored.litter = cleanup::clean(cluster, journal, &litter, interrupt).await;
+                restored.not_removed = cleanup::clean(cluster, journal, &litter, interrupt).await;
             }
             restored
         };
@@ -300,7 +300,7 @@ impl<'a> Grade<'a> {
                 return Ok(outcome);
             }
             if let Some(held) = self.held.as_ref().filter(|_| self.cleanup) {
-                held.note(&self.litter.names(cluster, submission)).await?;
+                held.announce_removals(&self.litter.names(cluster, submission)).await?;
             }
         }
         let named =
@@ -366,8 +366,8 @@ impl<'a> Grade<'a> {
     /// Waits until the watches show every applied object as the API server answered it: what they
     /// show before is not the submission. The outcome, where that did not come.
     async fn await_shown(&self, request: &GradeRequest) -> Option<TourEnd> {
-        let _shown = self.journal.awaits("the watches to show what was applied", SHOWN);
-        let within = request.timeout.map_or(SHOWN, |timeout| SHOWN.min(timeout / 2));
+        let _shown = self.journal.awaits("the watches to show what was applied", WATCH_TIME);
+        let within = request.timeout.map_or(WATCH_TIME, |timeout| WATCH_TIME.min(timeout / 2));
         tokio::select! {
             reached = self.recorder.positions().reached(&self.litter.applied.answered, within) => {
                 let why = format!("the watches did not show what was applied within {} s", within.as_secs());
@@ -437,7 +437,7 @@ impl<'a> Grade<'a> {
     async fn lock(&mut self, submission: &Submission) -> Result<(), Failure> {
         let litter =
             if self.cleanup { self.litter.names(self.cluster, submission) } else { vec![] };
-        let taken = lease::take(self.cluster, None, &litter).await?;
+        let taken = lease::acquire(self.cluster, None, &litter).await?;
         self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
         Ok(())
     }
@@ -449,7 +449,7 @@ impl<'a> Grade<'a> {
         match &self.held {
             Some(held) => held.write(&point).await?,
             None => {
-                let taken = lease::take(self.cluster, Some(&point), &[]).await?;
+                let taken = lease::acquire(self.cluster, Some(&point), &[]).await?;
                 self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
             }
         }

@@ -30,14 +30,14 @@ use crate::cluster::{
 };
 use crate::{
     plan,
-    plan::{Ended, Performed, Step},
+    plan::{Performed, Step, StepResult},
 };
 
 /// The longest that the tour waits for inspections before it removes what they read: those that
 /// fail for a reason that passes are given up before.
 const INSPECTING: Duration = Duration::from_secs(70);
 /// The longest that the tour looks, at its end, for content that comes late.
-const LATE: Duration = Duration::from_secs(60);
+const LAST_LOOK_TIME: Duration = Duration::from_secs(60);
 /// The longest that the tour waits at its end for DNS servers to forget.
 const FORGETTING: Duration = Duration::from_secs(36);
 /// The longest that the tour waits at its end for containers that have ended to stay up. Three runs
@@ -105,7 +105,7 @@ impl Tour<'_> {
             prepare().await?;
         }
         let mut performed = vec![self.observe(&mut outcome).await];
-        if performed.iter().all(|it| it.ended == Ended::Done)
+        if performed.iter().all(|it| it.ended == StepResult::Done)
             && let Some(prepare) = prepare
         {
             prepare().await?;
@@ -116,10 +116,10 @@ impl Tour<'_> {
             return Ok(outcome);
         };
         self.names.open();
-        let visit = Visit { tour: self, baseline, asked: Mutex::default() };
+        let visit = Visit { tour: self, baseline, scalings: Mutex::default() };
         while let Some(step) = plan::next(&facts, &performed) {
             let ended = match step {
-                Step::Observe => Ended::Over,
+                Step::Observe => StepResult::Over,
                 Step::Inspect => visit.inspect(&mut outcome).await,
                 Step::Replace { ordinal } => visit.replace(ordinal, &mut outcome).await,
                 Step::Scale { name, to } => visit.scale(name, to, &mut outcome).await,
@@ -129,7 +129,7 @@ impl Tour<'_> {
         if outcome.why != Why::Interrupted && outcome.why != Why::Timeout {
             self.last_looks(
                 &mut outcome,
-                performed.last().is_some_and(|it| it.ended == Ended::Done),
+                performed.last().is_some_and(|it| it.ended == StepResult::Done),
             )
             .await;
         }
@@ -157,7 +157,7 @@ impl Tour<'_> {
                 let _shown = self.journal.awaits("DNS to learn the new address", FORGETTING);
                 self.names.finished(self.left(FORGETTING)).await;
             };
-            tokio::join!(asked, self.inspector.look_again(self.left(LATE)));
+            tokio::join!(asked, self.inspector.look_again(self.left(LAST_LOOK_TIME)));
         };
         let staying = async {
             if is_up { self.wait(STAYING, Timeline::stays_up).await } else { StepEnd::Done }
@@ -265,11 +265,11 @@ impl Tour<'_> {
         name: StepName,
         waiting: StepEnd,
         outcome: &mut TourEnd,
-    ) -> Ended {
+    ) -> StepResult {
         let (phase, answer, why) = match waiting {
             StepEnd::Done => {
                 self.push(name, Phase::Done, None, None);
-                return Ended::Done;
+                return StepResult::Done;
             }
             StepEnd::Stuck(obstacle) => (Phase::Stuck, Some(obstacle.why), Why::Obstacle),
             StepEnd::TimedOut(awaited) => (Phase::TimedOut, Some(awaited), Why::Obstacle),
@@ -287,16 +287,16 @@ impl Tour<'_> {
             *outcome = TourEnd { why, detail: answer };
         }
         if !was_awaited || why == Why::Timeout || name == StepName::ScaleDown {
-            return Ended::Over;
+            return StepResult::Over;
         }
         let obstacle = self
             .journal
             .with(|timeline| timeline.obstacles().last().map(|it| (it.effect, it.fault)));
         match obstacle {
-            Some((Effect::StopsTour, _)) => Ended::Over,
-            Some((_, Fault::Submission)) => Ended::Broken,
+            Some((Effect::StopsTour, _)) => StepResult::Over,
+            Some((_, Fault::Submission)) => StepResult::Broken,
             // Whatever the cluster lacks, in whatever words.
-            _ => Ended::NoRoom,
+            _ => StepResult::NoRoom,
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::cluster::{
     restore::canaries::remove_canaries,
     writes::{delete::by_uid, scale, terminating::claim_being_deleted},
 };
-use crate::plan::Ended;
+use crate::plan::StepResult;
 
 /// The longest that the tour waits for the first round of questions to the DNS server.
 const FIRST_ANSWERS: Duration = Duration::from_secs(4);
@@ -43,16 +43,16 @@ pub(super) struct Visit<'t> {
     pub(super) tour: &'t Tour<'t>,
     pub(super) baseline: Baseline,
     /// The replicas that were asked for, in order.
-    pub(super) asked: Mutex<Vec<Scaled>>,
+    pub(super) scalings: Mutex<Vec<Scaled>>,
 }
 
 impl Visit<'_> {
-    pub(super) async fn inspect(&self, outcome: &mut TourEnd) -> Ended {
+    pub(super) async fn inspect(&self, outcome: &mut TourEnd) -> StepResult {
         let tour = self.tour;
         tour.begin(StepName::Inspect, None);
         let work = async {
             tour.all_inspected().await;
-            tour.names.asked(tour.left(FIRST_ANSWERS)).await;
+            tour.names.first_answers(tour.left(FIRST_ANSWERS)).await;
         };
         let waiting = match tour.unless_interrupted(work).await {
             Some(()) => StepEnd::Done,
@@ -61,7 +61,7 @@ impl Visit<'_> {
         tour.end(StepName::Inspect, waiting, outcome).await
     }
 
-    pub(super) async fn replace(&self, ordinal: i32, outcome: &mut TourEnd) -> Ended {
+    pub(super) async fn replace(&self, ordinal: i32, outcome: &mut TourEnd) -> StepResult {
         let tour = self.tour;
         let name = StepName::Replace;
         let Some((old, budget)) = tour.journal.with(|timeline| {
@@ -88,13 +88,13 @@ impl Visit<'_> {
         tour.end(name, waiting, outcome).await
     }
 
-    pub(super) async fn scale(&self, name: StepName, to: i32, outcome: &mut TourEnd) -> Ended {
+    pub(super) async fn scale(&self, name: StepName, to: i32, outcome: &mut TourEnd) -> StepResult {
         let tour = self.tour;
         let (now, budget) = tour.journal.with(|timeline| {
             let now = timeline.set().and_then(|set| set.spec.replicas).unwrap_or(1);
             (now, timeline.set().map(|set| StepBudget::within(&set.spec, tour.timeout)))
         });
-        let Some(budget) = budget else { return Ended::Over };
+        let Some(budget) = budget else { return StepResult::Over };
         let before = async {
             if to < now {
                 // What is about to go must have been read.
@@ -106,7 +106,7 @@ impl Visit<'_> {
         };
         if tour.unless_interrupted(before).await.is_none() {
             *outcome = TourEnd { why: Why::Interrupted, detail: None };
-            return Ended::Over;
+            return StepResult::Over;
         }
         tour.begin(name, Some(Asked::Replicas(to)));
         let ask = async {
@@ -126,7 +126,7 @@ impl Visit<'_> {
         };
         let ended = tour.end(name, waiting, outcome).await;
         // A policy may refuse the number itself: the tour has a way without more pods.
-        if is_refused && name == StepName::ScaleUp { Ended::NoRoom } else { ended }
+        if is_refused && name == StepName::ScaleUp { StepResult::NoRoom } else { ended }
     }
 
     async fn wait_down(
@@ -156,7 +156,7 @@ impl Visit<'_> {
         let ask = |timeline: &Timeline| match someone_else(
             timeline,
             &self.baseline,
-            &self.asked.lock().unwrap_or_else(PoisonError::into_inner),
+            &self.scalings.lock().unwrap_or_else(PoisonError::into_inner),
         ) {
             Some(why) => WaitStatus::Stuck(Obstacle {
                 id: "somebody_else",
@@ -261,11 +261,11 @@ impl Visit<'_> {
             }
             held.asking(replicas, &found, away).await?;
             let version = scale::ask(cluster, set, found.replicas, replicas, away).await?;
-            held.asked().await;
+            held.replicas_accepted().await;
             Ok(version)
         };
         let version = ask.await.map_err(|failure: Failure| failure.to_string())?;
-        self.asked
+        self.scalings
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(Scaled { to: replicas, version: version.clone() });

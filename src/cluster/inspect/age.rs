@@ -15,7 +15,7 @@ use checks::model::PodLife;
 use crate::cluster::exec::{mounts::Mounted, script_output::InspectOutput};
 use crate::cluster::inspect::{
     nanoseconds,
-    state::{Job, PATIENCE},
+    state::{CONTENT_TIME, Job},
 };
 
 /// How far a file's time may lag behind the clock: file systems take it from the last tick.
@@ -73,7 +73,7 @@ impl ReadTiming {
             .iter()
             .filter(|it| **it >= -TICK)
             .map(|it| Duration::from_nanos(u64::try_from(*it).unwrap_or(0)));
-        latest.filter(|it| *it <= PATIENCE).max().filter(|_| !self.is_rough)
+        latest.filter(|it| *it <= CONTENT_TIME).max().filter(|_| !self.is_rough)
     }
 }
 
@@ -98,7 +98,7 @@ impl Job {
             u64::try_from(at - self.started?)
                 .ok()
                 .map(Duration::from_secs)
-                .filter(|it| *it <= PATIENCE)
+                .filter(|it| *it <= CONTENT_TIME)
         };
         let told = timing.written.iter().filter_map(after).max();
         // A first process that is older than the container is somebody else's: the pod's, or the
@@ -108,7 +108,7 @@ impl Job {
         {
             return (exactly, true);
         }
-        let took = Duration::from_nanos(now.saturating_sub(self.running_at)).min(PATIENCE);
+        let took = Duration::from_nanos(now.saturating_sub(self.running_at)).min(CONTENT_TIME);
         let delay = match (self.witnessed, told) {
             (true, Some(told)) => took.min(told + SECOND),
             (true, None) => took,

@@ -26,7 +26,7 @@ use crate::cluster::inspect::state::{InspectionState, Look, MARGIN};
 use crate::cluster::{Cluster, Journal, exec::ephemeral::Probe};
 
 /// The longest that a last look is put off until content may be there that came late elsewhere.
-const LATE: Duration = Duration::from_secs(45);
+const LONGEST_DELAY_OF_LAST_LOOK: Duration = Duration::from_secs(45);
 /// How long after its start a container is looked at, at the end of a recording.
 const SOON: Duration = Duration::from_secs(5);
 /// So many pods are enough to ask DNS from.
@@ -207,7 +207,8 @@ impl<'a> Inspector<'a> {
                 });
                 let mut state = self.state();
                 let life = state.lives.entry(uid.clone()).or_default();
-                life.again = due_at.min(now.saturating_add(nanoseconds(LATE)));
+                life.again =
+                    due_at.min(now.saturating_add(nanoseconds(LONGEST_DELAY_OF_LAST_LOOK)));
                 life.is_late = true;
                 life.finished = false;
             }
@@ -282,12 +283,12 @@ impl<'a> Inspector<'a> {
         let began = self.journal.now();
         let timing = self.read(&job).await;
         let look = Look {
-            began,
-            ended: self.journal.now(),
+            began_at: began,
+            ended_at: self.journal.now(),
             has_identity: self.journal.with(|timeline| timeline.has_identity(&job.pod.uid)),
             timing,
         };
-        self.state().note(&job, &look, self.writes);
+        self.state().record_look(&job, &look, self.writes);
         self.changed.send_modify(|it| *it += 1);
     }
 

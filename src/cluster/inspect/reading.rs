@@ -11,7 +11,7 @@ use checks::model::{
 use crate::cluster::inspect::{DnsVantage, ENOUGH_VANTAGES, Inspector, Job, age::ReadTiming};
 use crate::cluster::{
     exec::{
-        Place,
+        ExecTarget,
         ephemeral::{self, Probe},
         error::ExecError,
         exec,
@@ -55,10 +55,10 @@ impl Inspector<'_> {
                     self.note_failure(job, &container, &mounts, &why, began);
                 }
                 Ok(mut told) => {
-                    timing.failures += u32::from(!told.whole);
+                    timing.failures += u32::from(!told.is_complete);
                     let without_shell = walk.without_shell();
                     self.look_elsewhere(job, &container, &mounts, without_shell, &mut told).await;
-                    self.take(&mut timing, job, &container, &mounts, told, began);
+                    self.record_output(&mut timing, job, &container, &mounts, told, began);
                 }
             }
         }
@@ -84,7 +84,9 @@ impl Inspector<'_> {
                     break;
                 }
                 if matches!(found.written, Some(Err(_))) {
-                    self.state().asked.remove(&(mount.claim.clone(), job.pod.name.clone()));
+                    self.state()
+                        .canaries_tried
+                        .remove(&(mount.claim.clone(), job.pod.name.clone()));
                 }
                 let looked = self.look(job, &other, std::slice::from_ref(&view)).await;
                 // What it cannot look at, either, stays as the first one told of it.
@@ -107,7 +109,7 @@ impl Inspector<'_> {
             Err(why) => return self.note_failure(job, "", mounts, &why, began),
         };
         match self.look(job, own.container(), mounts).await {
-            Ok(told) => self.take(timing, job, own.container(), mounts, told, began),
+            Ok(told) => self.record_output(timing, job, own.container(), mounts, told, began),
             Err(why) => {
                 timing.failures += weight(&why);
                 self.note_failure(job, own.container(), mounts, &why, began);
@@ -135,7 +137,7 @@ impl Inspector<'_> {
             // Nothing was written: another way may be.
             let mut state = self.state();
             for (mount, _) in mounts.iter().zip(&asked).filter(|(_, asked)| asked.is_some()) {
-                state.asked.remove(&(mount.claim.clone(), job.pod.name.clone()));
+                state.canaries_tried.remove(&(mount.claim.clone(), job.pod.name.clone()));
             }
         }
         let mut told = looked?;
@@ -162,14 +164,18 @@ impl Inspector<'_> {
         arguments.extend(mounts.iter().map(|it| it.path.clone()));
         let command = script(script_output::SEARCH, arguments);
         // What is not found in time stays unseen.
-        let Ok(output) =
-            exec(self.cluster, Place { pod: &job.pod.name, container }, &command, SEARCH_WITHIN)
-                .await
+        let Ok(output) = exec(
+            self.cluster,
+            ExecTarget { pod: &job.pod.name, container },
+            &command,
+            SEARCH_WITHIN,
+        )
+        .await
         else {
             return;
         };
         let found = script_output::parse(&output.stdout, &word);
-        if !found.whole {
+        if !found.is_complete {
             return;
         }
         for (mount, found) in told.mounts.iter_mut().zip(found.mounts) {
@@ -185,7 +191,7 @@ impl Inspector<'_> {
         }
         let began = self.journal.now();
         match self.run(&job.pod.name, container, &[], &[], 0).await {
-            Ok(told) => self.note(job, container, &[], told, began),
+            Ok(told) => self.record(job, container, &[], told, began),
             Err(why) => self.note_failure(job, container, &[], &why, began),
         }
     }
@@ -194,7 +200,7 @@ impl Inspector<'_> {
     fn ask(&self, pod: &Reference, mount: &Mounted) -> Option<Token> {
         if !self.writes
             || !mount.is_first
-            || !self.state().asked.insert((mount.claim.clone(), pod.name.clone()))
+            || !self.state().canaries_tried.insert((mount.claim.clone(), pod.name.clone()))
         {
             return None;
         }
@@ -231,9 +237,9 @@ impl Inspector<'_> {
             arguments.extend(first);
         }
         let command = script(script_output::INSPECT, arguments);
-        let output = exec(self.cluster, Place { pod, container }, &command, WITHIN).await?;
+        let output = exec(self.cluster, ExecTarget { pod, container }, &command, WITHIN).await?;
         let told = script_output::parse(&output.stdout, &word);
-        if told.mounts.is_empty() && !told.whole {
+        if told.mounts.is_empty() && !told.is_complete {
             let said = output.stderr.trim().chars().take(200).collect::<String>();
             let why = format!(
                 "the shell in the image told nothing (exit status {:?}) {said}",
@@ -244,7 +250,7 @@ impl Inspector<'_> {
         Ok(told)
     }
 
-    fn take(
+    fn record_output(
         &self,
         timing: &mut ReadTiming,
         job: &Job,
@@ -267,10 +273,10 @@ impl Inspector<'_> {
             &told,
             started,
         );
-        self.note(job, container, mounts, told, began);
+        self.record(job, container, mounts, told, began);
     }
 
-    fn note(
+    fn record(
         &self,
         job: &Job,
         container: &str,
@@ -289,7 +295,7 @@ impl Inspector<'_> {
                 is_ephemeral: container.starts_with(ephemeral::PREFIX),
             },
         );
-        let cut_off = (!told.whole).then(|| "the answer was cut off".to_owned());
+        let cut_off = (!told.is_complete).then(|| "the answer was cut off".to_owned());
         for (mount, found) in mounts.iter().zip(told.mounts) {
             if mount.is_first {
                 let canary = self.canary(job, mount, &found);

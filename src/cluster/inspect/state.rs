@@ -18,11 +18,11 @@ use crate::cluster::{
 };
 
 /// How long a first life is looked at again for content that is not there yet.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const CONTENT_TIME: Duration = Duration::from_secs(15);
 /// The same once one first life showed nothing in all that time.
-const PATIENCE_AFTER_NOTHING: Duration = Duration::from_secs(2);
+const CONTENT_TIME_AFTER_NOTHING: Duration = Duration::from_secs(2);
 /// Between the first two looks at a first life; it grows by itself each time.
-const PAUSE: Duration = Duration::from_millis(700);
+const FIRST_LOOK_PAUSE: Duration = Duration::from_millis(700);
 /// What later lives get on top of the time that the content took to appear on the first.
 pub(super) const MARGIN: Duration = Duration::from_secs(1);
 /// How often a look is taken again that failed for a reason that passes.
@@ -50,7 +50,7 @@ pub(super) struct InspectionState {
     /// A first life showed no identity content in all its time: others will not either.
     pub(super) found_nothing: bool,
     /// Claims and pod names for which a canary was tried.
-    pub(super) asked: BTreeSet<(String, String)>,
+    pub(super) canaries_tried: BTreeSet<(String, String)>,
     /// Pod names for which a canary was written, or may have been.
     pub(super) marked: BTreeSet<String>,
     /// The longest that identity content took to appear after a container's start.
@@ -113,8 +113,8 @@ pub(crate) struct Job {
 /// One look at a pod.
 pub(super) struct Look {
     /// When it began and ended, in nanoseconds of the journal's clock.
-    pub(super) began: u64,
-    pub(super) ended: u64,
+    pub(super) began_at: u64,
+    pub(super) ended_at: u64,
     /// The pod's claims hold something that tells who wrote it.
     pub(super) has_identity: bool,
     pub(super) timing: ReadTiming,
@@ -143,14 +143,14 @@ impl InspectionState {
     /// Notes what a look at a pod told, and when it is to be looked at again.
     ///
     /// `writes`: this is a tour, which is held up by looking on.
-    pub(super) fn note(&mut self, job: &Job, look: &Look, writes: bool) {
-        let patience = if self.found_nothing { PATIENCE_AFTER_NOTHING } else { PATIENCE };
+    pub(super) fn record_look(&mut self, job: &Job, look: &Look, writes: bool) {
+        let patience = if self.found_nothing { CONTENT_TIME_AFTER_NOTHING } else { CONTENT_TIME };
         let life = self.lives.entry(job.pod.uid.clone()).or_default();
         life.reading = false;
         life.reads += 1;
         life.seen |= look.timing.seen;
         life.failures += look.timing.failures;
-        let later = look.ended.saturating_add(nanoseconds(PAUSE * life.reads));
+        let later = look.ended_at.saturating_add(nanoseconds(FIRST_LOOK_PAUSE * life.reads));
         let again = if life.last_at.is_some() {
             None
         } else {
@@ -160,7 +160,7 @@ impl InspectionState {
         life.again = again.unwrap_or(later);
         let (was_late, is_finished) = (mem::take(&mut life.is_late), life.finished);
         if was_late && look.has_identity {
-            self.late = self.late.max(Some(job.late_delay(look.ended, &look.timing)));
+            self.late = self.late.max(Some(job.late_delay(look.ended_at, &look.timing)));
         }
         if is_finished && job.first_life {
             self.learn_from_first_life(job, look);
@@ -171,7 +171,7 @@ impl InspectionState {
     fn learn_from_first_life(&mut self, job: &Job, look: &Look) {
         self.known_claims.extend(job.mounted.iter().map(|it| it.claim.clone()));
         if look.has_identity {
-            let (delay, is_exact) = job.delay(look.ended, &look.timing);
+            let (delay, is_exact) = job.delay(look.ended_at, &look.timing);
             self.delay = self.delay.max(delay);
             self.is_rough |= !is_exact;
         } else {
@@ -185,7 +185,7 @@ impl Life {
     /// When to look again after this look; `None`: the pod is inspected. `patient_until`: for how
     /// long a first life is looked at for content.
     fn next_look(&self, job: &Job, look: &Look, writes: bool, patient_until: u64) -> Option<u64> {
-        let after = |pause: Duration| look.ended.saturating_add(nanoseconds(pause));
+        let after = |pause: Duration| look.ended_at.saturating_add(nanoseconds(pause));
         if look.timing.failures > 0 && self.failures <= MOST_FAILURES {
             return Some(after(PAUSE_AFTER_FAILURE * self.failures));
         }
@@ -193,9 +193,9 @@ impl Life {
             return None;
         }
         let again = if !job.first_life {
-            job.schedule.again(look.began, look.ended, look.timing.age)
-        } else if !look.has_identity && look.ended < patient_until {
-            Some(after(PAUSE * self.reads))
+            job.schedule.again(look.began_at, look.ended_at, look.timing.age)
+        } else if !look.has_identity && look.ended_at < patient_until {
+            Some(after(FIRST_LOOK_PAUSE * self.reads))
         } else {
             None
         };
@@ -203,7 +203,7 @@ impl Life {
             return again;
         }
         // Nothing is held up by looking on: what comes late counts until the pod has to go.
-        let is_fresh = look.ended < job.running_at.saturating_add(nanoseconds(FRESH));
+        let is_fresh = look.ended_at < job.running_at.saturating_add(nanoseconds(FRESH));
         again.or(Some(after(if is_fresh { WATCHING.0 } else { WATCHING.1 })))
     }
 }

@@ -41,7 +41,7 @@ const QUOTA: Duration = Duration::from_secs(20);
 /// Until a namespace is gone whose pods end at once.
 const GONE: Duration = Duration::from_secs(120);
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(200);
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
 /// What a pod gets to end, once it is graded, in seconds.
 const END_SECONDS: u32 = 1;
 /// Namespaces in one answer.
@@ -191,7 +191,7 @@ async fn await_quota(cluster: &Cluster) -> Result<(), Failure> {
     while began.elapsed() < QUOTA {
         match send(cluster, Method::GET, &path, "", None).await {
             Ok((_, quota)) if quota.pointer("/status/hard/pods").is_some() => return Ok(()),
-            Ok(_) => tokio::time::sleep(PAUSE).await,
+            Ok(_) => tokio::time::sleep(LOOK_PAUSE).await,
             Err(error) => return Err(cluster.failure(&error, "get", "resourcequotas", "stsgrade")),
         }
     }
@@ -292,7 +292,7 @@ pub async fn await_gone(cluster: &Cluster, run: &str) -> Result<Vec<String>, Fai
         if left.is_empty() || began.elapsed() > GONE {
             return Ok(left);
         }
-        tokio::time::sleep(PAUSE * 5).await;
+        tokio::time::sleep(LOOK_PAUSE * 5).await;
     }
 }
 

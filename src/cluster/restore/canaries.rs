@@ -9,7 +9,7 @@ use crate::cluster::{
     Cluster, WaitResult,
     budget::StepBudget,
     exec::{
-        Place,
+        ExecTarget,
         ephemeral::Probe,
         error::ExecError,
         exec,
@@ -188,7 +188,8 @@ async fn remove(
     let word = random_word()?;
     let paths = mounts.iter().map(|it| it.path.clone());
     let command = script(include_str!("restore.sh"), [word.clone()].into_iter().chain(paths));
-    let output = exec(cluster, Place { pod: &pod.name, container }, &command, EXEC_TIMEOUT).await?;
+    let output =
+        exec(cluster, ExecTarget { pod: &pod.name, container }, &command, EXEC_TIMEOUT).await?;
     let records = records(&output.stdout, &word);
     if !records.iter().any(|(key, _)| *key == "end") {
         return Err(ExecError::Other("the answer was cut off".to_owned()));

@@ -8,7 +8,7 @@ use crate::cluster::{
     Cluster, WaitResult,
     budget::StepBudget,
     exec::{
-        Place,
+        ExecTarget,
         error::ExecError,
         exec,
         mounts::{Mounted, choose, reference},
@@ -263,7 +263,7 @@ async fn list_files(
     let command =
         script(include_str!("../inspect/written.sh"), [word.clone()].into_iter().chain(paths));
     let output =
-        exec(cluster, Place { pod: &pod.name, container: &container }, &command, EXEC_TIMEOUT)
+        exec(cluster, ExecTarget { pod: &pod.name, container: &container }, &command, EXEC_TIMEOUT)
             .await?;
     let records = records(&output.stdout, &word);
     if !records.iter().any(|(key, value)| *key == "end" && *value == b"0") {

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Between two looks at what is still going.
-const PAUSE: Duration = Duration::from_secs(1);
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// For what no pod holds up.
 const BASE: Duration = Duration::from_secs(90);
 
@@ -143,7 +143,7 @@ async fn all(cluster: &Cluster, journal: &Journal, litter: &AppliedObjects) -> V
             cluster,
             journal,
             &caused,
-            deadline.saturating_duration_since(Instant::now()).max(PAUSE),
+            deadline.saturating_duration_since(Instant::now()).max(LOOK_PAUSE),
         )
         .await,
     );
@@ -165,11 +165,11 @@ async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> 
         match send(cluster, Method::GET, path, "", None).await {
             Ok((_, it)) if it.pointer("/metadata/uid").is_some_and(|it| it == uid) => {
                 last = it;
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(LOOK_PAUSE).await;
             }
             Ok(_) => return None,
             Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => return None,
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Err(_) => tokio::time::sleep(LOOK_PAUSE).await,
         }
     }
     Some(format!("it is asked to go, and still there{}", held_by(&last)))

@@ -16,7 +16,8 @@ use crate::cluster::{
     },
     restore::{
         lease::{
-            ANNOTATION, GRADER, LITTER, LeaseGuard, PAUSE, RESOURCE, api, begin, identity, text,
+            ANNOTATION, GRADER, LITTER, LeaseGuard, RESOURCE, RETRY_PAUSE, api, begin, identity,
+            text,
         },
         process_lock,
         restore_point::RestorePoint,
@@ -36,7 +37,7 @@ pub(crate) struct ExistingLease {
     /// Absent when it is not readable, or was never written: then nothing had been changed.
     pub(super) point: Option<RestorePoint>,
     /// What a clean-up that was never made would have removed, as `kubectl delete` takes it.
-    pub(crate) litter: Vec<String>,
+    pub(crate) to_remove: Vec<String>,
     /// Who holds it; empty: nobody.
     pub(super) holder: String,
     /// Since when, as far as it says.
@@ -151,7 +152,7 @@ pub(crate) async fn find_left(
     let began = lease_term::now();
     loop {
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(RETRY_PAUSE) => {}
             () = interrupt.first() => return Err(first.failure(cluster)),
         }
         let is_over = lease_term::now().saturating_sub(began) >= first.duration;
@@ -184,7 +185,7 @@ pub(super) fn found(lease: &Lease) -> ExistingLease {
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
         since: lease.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |it| it.0),
         point: annotation(ANNOTATION).and_then(|it| serde_json::from_str(it).ok()),
-        litter: annotation(LITTER).map(|it| names(it)).unwrap_or_default(),
+        to_remove: annotation(LITTER).map(|it| names(it)).unwrap_or_default(),
         holder: spec.holder_identity.unwrap_or_default(),
         started: spec.acquire_time.map(|it| it.0.to_string()).unwrap_or_default(),
         renewed: spec.renew_time.map(|it| it.0),

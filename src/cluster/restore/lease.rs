@@ -52,7 +52,7 @@ pub(super) const GRADER: &str = "stsgrade/grader";
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(10);
 /// Between two tries of a renewal that failed, and between two looks at somebody else's Lease.
-pub(super) const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How often an update is tried whose place in the Lease's history was another.
 const CONFLICTS: u32 = 5;
 
@@ -124,7 +124,7 @@ pub(super) fn begin() -> Result<(String, Option<ProcessLock>), Failure> {
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
-pub(crate) async fn take(
+pub(crate) async fn acquire(
     cluster: &Cluster,
     point: Option<&RestorePoint>,
     litter: &[String],
@@ -216,7 +216,7 @@ impl LeaseGuard {
     ///
     /// # Errors
     /// The Lease is lost. The API server refuses, or cannot be reached.
-    pub(crate) async fn note(&self, litter: &[String]) -> Result<(), Failure> {
+    pub(crate) async fn announce_removals(&self, litter: &[String]) -> Result<(), Failure> {
         let annotations = json!({LITTER: litter.join(" ")});
         retry_while_unavailable(AWAY, async |_| self.update(annotations.clone(), json!({})).await)
             .await
@@ -244,7 +244,7 @@ impl LeaseGuard {
     }
 
     /// Says that the API server has taken them. If this fails, the next renewal says so.
-    pub(crate) async fn asked(&self) {
+    pub(crate) async fn replicas_accepted(&self) {
         self.note_point(|known| {
             if let Some(point) = known {
                 point.before = None;
@@ -263,7 +263,7 @@ impl LeaseGuard {
                 return loss;
             }
             // It lasts for several renewals: one that fails is made good by the next.
-            pause = if renewed.is_ok() { RENEWAL } else { PAUSE };
+            pause = if renewed.is_ok() { RENEWAL } else { RETRY_PAUSE };
         }
     }
 

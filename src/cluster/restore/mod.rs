@@ -38,7 +38,7 @@ use crate::{console::sanitize::sanitize, recording::Header};
 /// How long an API server may be away that is to put the replicas back: nobody else will do it.
 const BACK: Duration = Duration::from_secs(300);
 /// For the watch to show what was written.
-const SHOWN: Duration = Duration::from_secs(5);
+const WATCH_TIME: Duration = Duration::from_secs(5);
 /// For one command that removes canaries, or lists what was written.
 const EXEC_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -51,7 +51,7 @@ pub struct Restored {
     /// come up.
     pub stays: Vec<String>,
     /// What `--cleanup` could not remove.
-    pub litter: Vec<String>,
+    pub not_removed: Vec<String>,
 }
 
 /// Finishes what a grade that died left behind. `Ok(None)`: there is nothing to finish.
@@ -94,7 +94,7 @@ pub(crate) async fn finish_found(
             return Err(failure);
         }
     };
-    restored.stays.extend(litter(cluster, found));
+    restored.stays.extend(unfinished_cleanup(cluster, found));
     close(&held, &mut restored).await;
     if restored.left.is_empty() {
         found.forget();
@@ -181,13 +181,13 @@ fn deleted(set: &str) -> String {
 
 /// What the clean-up would have removed that the grade died before. A Lease may be forged, so it is
 /// only told.
-fn litter(cluster: &Cluster, found: &ExistingLease) -> Vec<String> {
-    if found.litter.is_empty() {
+fn unfinished_cleanup(cluster: &Cluster, found: &ExistingLease) -> Vec<String> {
+    if found.to_remove.is_empty() {
         return vec![];
     }
     let namespace = sanitize(&cluster.namespace);
-    let command = format!("kubectl delete -n {namespace} {}", found.litter.join(" "));
-    let has_set = found.litter.iter().any(|it| it.starts_with("statefulset/"));
+    let command = format!("kubectl delete -n {namespace} {}", found.to_remove.join(" "));
+    let has_set = found.to_remove.iter().any(|it| it.starts_with("statefulset/"));
     let claims = if has_set {
         format!(", and the set's claims (`kubectl get pvc -n {namespace}` shows them)")
     } else {
@@ -240,7 +240,7 @@ impl Restorer<'_> {
         };
         let left: Vec<String> = left.into_iter().collect();
         self.step(phase, (!left.is_empty()).then(|| left.join("; ")));
-        Restored { left, stays, litter: vec![] }
+        Restored { left, stays, not_removed: vec![] }
     }
 
     fn step(&self, phase: Phase, answer: Option<String>) {
@@ -313,7 +313,7 @@ impl Restorer<'_> {
             }
             _ => WaitStatus::Done,
         };
-        let _ = self.journal.wait_quietly(SHOWN, shown).await;
+        let _ = self.journal.wait_quietly(WATCH_TIME, shown).await;
         let mut stays = vec![];
         let last = || {
             if is_as_asked && point.asked.is_some() {
@@ -359,7 +359,7 @@ impl Restorer<'_> {
         }
         self.held.asking(replicas, found, BACK).await?;
         scale::ask(self.cluster, set, found.replicas, replicas, BACK).await?;
-        self.held.asked().await;
+        self.held.replicas_accepted().await;
         Ok(())
     }
 

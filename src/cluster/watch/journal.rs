@@ -116,7 +116,7 @@ impl Journal {
             state.judged.push(&observation);
             let seq = observation.seq;
             if !matches!(observation.what, What::End(_)) {
-                state.live.take(observation);
+                state.live.push_owned(observation);
             }
             seq
         };

@@ -52,7 +52,7 @@ struct PageMetadata {
 }
 
 /// A kind's place in the API: the group's path and the plural.
-const fn place(kind: Kind) -> (&'static str, &'static str) {
+const fn api_path(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::StatefulSet => ("apis/apps/v1", "statefulsets"),
         Kind::Pod => ("api/v1", "pods"),
@@ -68,14 +68,21 @@ pub(crate) const fn resource(kind: Kind) -> &'static str {
     match kind {
         Kind::StatefulSet => "statefulsets.apps",
         Kind::EndpointSlice => "endpointslices.discovery.k8s.io",
-        _ => place(kind).1,
+        _ => api_path(kind).1,
     }
 }
 
 /// Lists all objects of a kind.
 pub(crate) async fn list(cluster: &Cluster, kind: Kind) -> Result<Listed, kube::Error> {
     match kind {
-        Kind::StatefulSet => list_of(cluster, kind, Whole::digested as fn(Whole) -> Object).await,
+        Kind::StatefulSet => {
+            list_of(
+                cluster,
+                kind,
+                DigestedStatefulSet::digested as fn(DigestedStatefulSet) -> Object,
+            )
+            .await
+        }
         Kind::Pod => list_of(cluster, kind, Object::Pod as fn(Pod) -> Object).await,
         Kind::PersistentVolumeClaim => {
             list_of(
@@ -101,7 +108,13 @@ pub(crate) async fn watch(
 ) -> Result<Stream, kube::Error> {
     match kind {
         Kind::StatefulSet => {
-            watch_of(cluster, kind, position, Whole::digested as fn(Whole) -> Object).await
+            watch_of(
+                cluster,
+                kind,
+                position,
+                DigestedStatefulSet::digested as fn(DigestedStatefulSet) -> Object,
+            )
+            .await
         }
         Kind::Pod => watch_of(cluster, kind, position, Object::Pod as fn(Pod) -> Object).await,
         Kind::PersistentVolumeClaim => {
@@ -134,12 +147,12 @@ pub(crate) fn is_expired(status: &Status) -> bool {
 /// A StatefulSet as the API server tells it, with a digest of its whole template: commands and
 /// environment are not recorded, but that they changed must be seen.
 #[derive(Clone)]
-struct Whole {
+struct DigestedStatefulSet {
     set: StatefulSet,
     template_digest: String,
 }
 
-impl<'de> Deserialize<'de> for Whole {
+impl<'de> Deserialize<'de> for DigestedStatefulSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let told = Value::deserialize(deserializer)?;
         let template = told.pointer("/spec/template").map(Value::to_string);
@@ -148,7 +161,7 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
-impl Whole {
+impl DigestedStatefulSet {
     fn digested(mut self) -> Object {
         if let Some(spec) = &mut self.set.spec {
             spec.template_digest = self.template_digest;
@@ -218,7 +231,7 @@ fn request(
     kind: Kind,
     query: &str,
 ) -> Result<http::Request<Vec<u8>>, kube::Error> {
-    let (group, plural) = place(kind);
+    let (group, plural) = api_path(kind);
     let uri = format!("/{group}/namespaces/{}/{plural}?{query}", cluster.namespace);
     http::Request::get(uri).body(vec![]).map_err(kube::Error::HttpError)
 }
@@ -253,14 +266,14 @@ mod tests {
     };
     use serde_json::json;
 
-    use super::{super::dedup::LastSeen, Whole};
+    use super::{super::dedup::LastSeen, DigestedStatefulSet};
 
     fn recorded(known: &mut LastSeen, env: &str) -> StatefulSet {
         let container = json!({"name": "app", "image": "busybox", "command": ["sleep"], "env": [{"name": "PASSWORD", "value": env}]});
         let template =
             json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
         let told = json!({"metadata": {"name": "web", "uid": "u"}, "spec": {"replicas": 3, "template": template}});
-        let whole: Whole = serde_json::from_value(told).unwrap();
+        let whole: DigestedStatefulSet = serde_json::from_value(told).unwrap();
         match known.line(Change::Listed, whole.digested()) {
             Some(Object::StatefulSet(set)) => set,
             other => panic!("{other:?}"),

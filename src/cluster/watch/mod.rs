@@ -166,7 +166,7 @@ struct Feed {
 }
 
 /// Why a watch came to its end.
-enum Ended {
+enum WatchEnd {
     /// As watches do: go on from the position.
     Over,
     /// The server does not know the position any more, or told something that cannot be read.
@@ -211,11 +211,13 @@ impl Feed {
                 None => self.resume(&mut open, &mut stopped).await,
             };
             let go_on_at_once = match ended {
-                Ended::Stopped => return,
+                WatchEnd::Stopped => return,
                 // A server that ends watches at once must not be asked in a tight loop.
-                Ended::Over => open.is_some() || began.elapsed() > FIRST_PAUSE,
-                Ended::Lost(reason) => self.list_again(&reason, &mut stopped, &mut trouble).await,
-                Ended::Failed(error) => {
+                WatchEnd::Over => open.is_some() || began.elapsed() > FIRST_PAUSE,
+                WatchEnd::Lost(reason) => {
+                    self.list_again(&reason, &mut stopped, &mut trouble).await
+                }
+                WatchEnd::Failed(error) => {
                     trouble.refusals += u32::from(matches!(error, kube::Error::Api(_)));
                     let why = sanitize(&chain(&error));
                     let is_enough = trouble.refusals > REFUSALS;
@@ -236,20 +238,20 @@ impl Feed {
         &self,
         open: &mut Option<Stream>,
         stopped: &mut watch::Receiver<bool>,
-    ) -> Ended {
+    ) -> WatchEnd {
         let stream = tokio::select! {
-            _ = stopped.wait_for(|it| *it) => return Ended::Stopped,
+            _ = stopped.wait_for(|it| *it) => return WatchEnd::Stopped,
             stream = list_watch::watch(&self.cluster, self.kind, &self.position) => stream,
         };
         match stream {
             Ok(stream) => {
                 *open = Some(stream);
-                Ended::Over
+                WatchEnd::Over
             }
             Err(kube::Error::Api(status)) if list_watch::is_expired(&status) => {
-                Ended::Lost(sanitize(&status.message))
+                WatchEnd::Lost(sanitize(&status.message))
             }
-            Err(error) => Ended::Failed(error),
+            Err(error) => WatchEnd::Failed(error),
         }
     }
 
@@ -259,7 +261,7 @@ impl Feed {
         mut stream: Stream,
         stopped: &mut watch::Receiver<bool>,
         trouble: &mut Trouble,
-    ) -> Ended {
+    ) -> WatchEnd {
         // The server answers: it has begun the stream.
         self.journal.end_silence();
         self.reopen.mark_unchanged();
@@ -269,19 +271,19 @@ impl Feed {
                 told = tokio::time::timeout(IDLE, stream.next()) => told,
                 _ = stopped.wait_for(|it| *it) => {
                     while let Some(Some(told)) = stream.next().now_or_never() {
-                        if self.take(told).is_some() {
+                        if self.apply_event(told).is_some() {
                             break;
                         }
                     }
-                    return Ended::Stopped;
+                    return WatchEnd::Stopped;
                 }
-                Ok(()) = self.reopen.changed() => return Ended::Over,
+                Ok(()) = self.reopen.changed() => return WatchEnd::Over,
             };
             match told {
                 // Ended by the server, or idle: the position is known.
-                Err(_) | Ok(None) => return Ended::Over,
+                Err(_) | Ok(None) => return WatchEnd::Over,
                 Ok(Some(told)) => {
-                    if let Some(ended) = self.take(told) {
+                    if let Some(ended) = self.apply_event(told) {
                         return ended;
                     }
                     *trouble = Trouble::default();
@@ -290,7 +292,7 @@ impl Feed {
         }
     }
 
-    fn take(&mut self, told: WatchResult) -> Option<Ended> {
+    fn apply_event(&mut self, told: WatchResult) -> Option<WatchEnd> {
         let (change, object) = match told {
             Ok(WatchEvent::Added(it)) => (Change::Added, it),
             Ok(WatchEvent::Modified(it)) => (Change::Modified, it),
@@ -307,17 +309,17 @@ impl Feed {
             Err(kube::Error::SerdeError(_)) => return Some(unreadable()),
             Ok(WatchEvent::Error(status)) | Err(kube::Error::Api(status)) => {
                 return Some(if list_watch::is_expired(&status) {
-                    Ended::Lost(sanitize(&status.message))
+                    WatchEnd::Lost(sanitize(&status.message))
                 } else {
-                    Ended::Failed(kube::Error::Api(status))
+                    WatchEnd::Failed(kube::Error::Api(status))
                 });
             }
-            Err(error) => return Some(Ended::Failed(error)),
+            Err(error) => return Some(WatchEnd::Failed(error)),
         };
         self.cluster.watch_events.fetch_add(1, Ordering::Relaxed);
         self.position.clone_from(&object.metadata().resource_version);
         self.write(change, object.clone());
-        self.positions.told(self.kind, &object, change == Change::Deleted);
+        self.positions.seen(self.kind, &object, change == Change::Deleted);
         self.journal.wake();
         None
     }
@@ -371,8 +373,8 @@ impl Feed {
     }
 }
 
-fn unreadable() -> Ended {
-    Ended::Lost("an event could not be read".to_owned())
+fn unreadable() -> WatchEnd {
+    WatchEnd::Lost("an event could not be read".to_owned())
 }
 
 /// How often it went wrong since the last event.

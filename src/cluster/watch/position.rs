@@ -28,7 +28,7 @@ struct Position {
 
 impl Positions {
     /// A watch has told of one object.
-    pub(crate) fn told(&self, kind: Kind, object: &Object, is_gone: bool) {
+    pub(crate) fn seen(&self, kind: Kind, object: &Object, is_gone: bool) {
         let metadata = object.metadata();
         self.0.send_modify(|all| {
             let position = all.entry(kind).or_default();

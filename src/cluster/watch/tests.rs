@@ -121,7 +121,7 @@ impl Server {
         lines
     }
 
-    fn asked(&self) -> Vec<String> {
+    fn requests(&self) -> Vec<String> {
         let asked = self.asked.lock().unwrap();
         asked
             .iter()
@@ -224,7 +224,7 @@ async fn an_expired_position_leaves_a_gap_and_a_new_list() {
                 "Deleted web-2 Pending",
             ]
         );
-        assert_eq!(server.asked(), ["limit=500", "watch 5", "watch 6", "limit=500", "watch 9"]);
+        assert_eq!(server.requests(), ["limit=500", "watch 5", "watch 6", "limit=500", "watch 9"]);
     }
 }
 
@@ -247,7 +247,7 @@ async fn a_watch_that_ends_is_resumed_where_it_was() {
         short(&lines),
         ["Added web-0 Pending", "Modified web-0 Running", "Deleted web-0 Running"]
     );
-    assert_eq!(server.asked(), ["limit=500", "watch 5", "watch 20", "watch 20", "watch 21"]);
+    assert_eq!(server.requests(), ["limit=500", "watch 5", "watch 20", "watch 20", "watch 21"]);
 }
 
 /// Catches a connection that died without a word being waited on for ever.
@@ -259,7 +259,7 @@ async fn a_silent_watch_is_given_up() {
         Open(vec![event("ADDED", &pod("web-0", 8, "Pending"))]),
     ]);
     server.lines(|it| is(it, Change::Added, "web-0")).await;
-    assert_eq!(server.asked(), ["limit=500", "watch 5", "watch 7"]);
+    assert_eq!(server.requests(), ["limit=500", "watch 5", "watch 7"]);
 }
 
 /// Catches an event that cannot be read being skipped in silence.
@@ -286,7 +286,7 @@ async fn a_list_comes_in_pages() {
     ]);
     let lines = server.lines(|it| is(it, Change::Listed, "web-1")).await;
     assert_eq!(short(&lines), ["Listed web-0 Running", "Listed web-1 Running"]);
-    assert_eq!(server.asked(), ["limit=500", "limit=500&continue=a%2F%2B%3D", "watch 5"]);
+    assert_eq!(server.requests(), ["limit=500", "limit=500&continue=a%2F%2B%3D", "watch 5"]);
 }
 
 /// Catches a grade that is refused for the lack of mere colour, and one that goes on blind.
@@ -347,7 +347,7 @@ async fn a_dead_connection_is_noticed_and_the_watches_go_on_where_they_were() {
     silence.wait_for(Option::is_none).await.unwrap();
     recorder.unwrap().stop().await;
     assert_eq!(
-        (short(&server.recorded()), server.asked()),
+        (short(&server.recorded()), server.requests()),
         (
             vec!["Added web-0 Pending".to_owned()],
             ["limit=500", "watch 5", "watch 7"].map(str::to_owned).to_vec()

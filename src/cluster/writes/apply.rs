@@ -204,7 +204,8 @@ async fn take_over_fields(
     object: &Value,
 ) -> Result<(), Failure> {
     let version = object.pointer("/metadata/resourceVersion");
-    let (Some(fields), Some(version)) = (field_owners::taken_over(object), version) else {
+    let (Some(fields), Some(version)) = (field_owners::moved_to_our_manager(object), version)
+    else {
         return Ok(());
     };
     let path = object_path(cluster, manifest.kind, &manifest.name);

@@ -18,7 +18,7 @@ const SERVER_SIDE: &str = "kubectl";
 
 /// The object's `managedFields` with what kubectl's manifests own moved to our manager; `None`
 /// where there is nothing to move.
-pub(crate) fn taken_over(object: &Value) -> Option<Vec<Value>> {
+pub(crate) fn moved_to_our_manager(object: &Value) -> Option<Vec<Value>> {
     let entries = object.pointer("/metadata/managedFields")?.as_array()?;
     let (theirs, mut kept): (Vec<&Value>, Vec<&Value>) =
         entries.iter().partition(|it| is_theirs(it));
@@ -90,7 +90,7 @@ fn is_leaf(field: &Value) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::taken_over;
+    use super::moved_to_our_manager;
 
     fn entry(manager: &str, operation: &str, fields: &Value) -> Value {
         json!({"manager": manager, "operation": operation, "apiVersion": "apps/v1", "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": fields})
@@ -106,7 +106,7 @@ mod tests {
     fn what_kubectl_applied_becomes_ours() {
         let scaled = json!({"manager": "kubectl", "operation": "Update", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}});
         let status = json!({"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "fieldsV1": {"f:status": {}}});
-        let taken = taken_over(&object(&[
+        let taken = moved_to_our_manager(&object(&[
             entry(
                 "kubectl-client-side-apply",
                 "Update",
@@ -136,11 +136,12 @@ mod tests {
             ("stsgrade", "Apply", false),
         ] {
             assert_eq!(
-                taken_over(&object(&[entry(manager, operation, &json!({"f:spec": {}}))])).is_some(),
+                moved_to_our_manager(&object(&[entry(manager, operation, &json!({"f:spec": {}}))]))
+                    .is_some(),
                 taken,
                 "{manager} {operation}"
             );
         }
-        assert_eq!(taken_over(&json!({"metadata": {}})), None);
+        assert_eq!(moved_to_our_manager(&json!({"metadata": {}})), None);
     }
 }

@@ -57,6 +57,9 @@ impl Work for Grader<'_> {
     type Output = HandInResult;
 
     async fn run(&self, site: usize, hand_in: &HandIn, gauge: &Gauge<'_>) -> Attempt<HandInResult> {
+        if let Some(result) = self.keeper.without_cluster(hand_in) {
+            return Attempt::Done(result);
+        }
         let cluster = &self.sites[site];
         let attempt = match &hand_in.subject {
             Subject::Manifests(submission) => {
@@ -68,8 +71,10 @@ impl Work for Grader<'_> {
                 inside.end_beside_others();
                 attempt
             }
-            Subject::Unreadable(problem) => Attempt::Done(self.keeper.refused(hand_in, problem)),
-            Subject::Held(problem) => Attempt::Done(HandInResult::held(hand_in, problem)),
+            // These need no cluster.
+            Subject::Unreadable(problem) | Subject::Held(problem) => {
+                Attempt::Done(HandInResult::held(hand_in, problem))
+            }
         };
         self.keeper.compress_recording(hand_in.id.as_str());
         attempt
@@ -115,9 +120,6 @@ impl Grader<'_> {
         submission: &Submission,
         gauge: &Gauge<'_>,
     ) -> Attempt<HandInResult> {
-        if let Some(found) = isolation::not_allowed(submission) {
-            return Attempt::Done(self.held(hand_in, &isolation::refusal(found)));
-        }
         let id = hand_in.id.as_str();
         let made = IsolatedNamespace::create(cluster, &self.run, id, self.level, submission).await;
         let (namespace, sealed) = match made {
@@ -149,10 +151,13 @@ impl Grader<'_> {
         gauge: &Gauge<'_>,
     ) -> Attempt<HandInResult> {
         let is_isolated = submission.is_some();
-        let header =
-            Header::now(&cluster.version, &cluster.namespace, self.asked(submission.as_ref()));
+        let header = Header::now(
+            &cluster.version,
+            &cluster.namespace,
+            self.asked_options(submission.as_ref()),
+        );
         let writer =
-            match Writer::create(&self.keeper.place(hand_in.id.as_str(), RECORDING), &header) {
+            match Writer::create(&self.keeper.file_path(hand_in.id.as_str(), RECORDING), &header) {
                 Ok(writer) => writer,
                 Err(error) => {
                     self.keeper.breaks();
@@ -176,7 +181,7 @@ impl Grader<'_> {
             never = signals(cluster, &journal, gauge) => match never {},
         };
         match graded {
-            _ if self.interrupt.asked().is_some() => {
+            _ if self.interrupt.signal().is_some() => {
                 if let Ok(grade) = graded {
                     self.end(grade, is_isolated, hand_in).await;
                 }
@@ -226,15 +231,10 @@ impl Grader<'_> {
         })
     }
 
-    /// For a person to look at.
-    fn held(&self, hand_in: &HandIn, failure: &Failure) -> HandInResult {
-        HandInResult::held(hand_in, &outputs::problem(failure))
-    }
-
     /// What a failure means for a hand-in: the cluster is away, or has trouble, or it is for a
     /// person to look at.
     fn failed(&self, hand_in: &HandIn, failure: &Failure) -> Attempt<HandInResult> {
-        let result = self.held(hand_in, failure);
+        let result = HandInResult::held(hand_in, &outputs::problem(failure));
         match failure.id {
             failure_id::NO_SERVER
             | failure_id::NO_ANSWER
@@ -251,7 +251,7 @@ impl Grader<'_> {
         }
     }
 
-    fn asked(&self, submission: Option<&Submission>) -> AskedOptions {
+    fn asked_options(&self, submission: Option<&Submission>) -> AskedOptions {
         AskedOptions {
             command: AskedOptions::BATCH.to_owned(),
             statefulset: self.statefulset.clone(),

@@ -2,14 +2,14 @@
 //! hand-ins and collects what came of them.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
 use crate::{
     batch::{
-        handin::{HandIn, Subject},
-        results::HandInResult,
+        handin::HandIn,
         share::{self, Share},
     },
     cli,
@@ -19,8 +19,8 @@ use crate::{
     },
     commands::{
         batch::{
-            GIVE_UP, end_of, gradebooks, input, keeper::Keeper, open, output, remove_leftovers,
-            say_where, sites,
+            GIVE_UP, end_of, finish, input, keeper::Keeper, open, output, read, remove_leftovers,
+            sites, to_do,
         },
         rubric,
         session::{Early, listen, stopped},
@@ -28,12 +28,11 @@ use crate::{
     },
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
-    report::Problem,
     rubric::Rubric,
 };
 
 /// Between two looks at the cluster.
-const PAUSE: Duration = Duration::from_secs(2);
+const LOOK_PAUSE: Duration = Duration::from_secs(2);
 /// How long no worker may start, where nothing else decides when it does.
 const START: Duration = Duration::from_secs(300);
 /// So many hand-ins get a worker of their own, unless `--workers` says otherwise.
@@ -75,7 +74,14 @@ pub(super) async fn batch(
     };
     let workers = Workers::of(cluster, &folder.record.run);
     let keeper = Keeper::new(&folder.path, store, super::formats(args), rubric, progress);
-    let coordinator = Coordinator { args, workers, keeper, progress, told: RefCell::default() };
+    let coordinator = Coordinator {
+        args,
+        workers,
+        keeper,
+        progress,
+        received: Cell::new(0),
+        warnings: RefCell::default(),
+    };
     if coordinator.workers.stand().await? {
         progress.say("the Job of this run stands already: its results are collected");
         if let Some(exit) = coordinator.collect(None, &interrupt).await? {
@@ -84,15 +90,10 @@ pub(super) async fn batch(
     }
     // Those of workers that died are left, and the namespace of a Job that has ended.
     remove_leftovers(&sites, &folder.record.run, progress).await;
-    let class = input::read(args, &sites).await?;
-    class.notes.iter().for_each(|note| progress.say(&format!("note: {note}")));
-    let all = class.hand_ins.len();
-    let tasks = coordinator.keeper.tasks(args, class.hand_ins, &sites)?;
-    if tasks.len() < all {
-        let before = all - tasks.len();
-        progress.say(&format!("{before} of {all} are graded already, or not asked for"));
-    }
-    let hand_ins = coordinator.keep_what_no_worker_grades(tasks.into_iter().map(|it| it.item));
+    let class = read(args, &sites, progress).await?;
+    let tasks = to_do(args, class.hand_ins, &coordinator.keeper, &sites, progress)?;
+    let hand_ins = tasks.into_iter().map(|it| it.item).collect();
+    let hand_ins = coordinator.keep_what_no_worker_grades(hand_ins);
     let mut left = 0;
     if !hand_ins.is_empty() {
         left = hand_ins.len();
@@ -100,21 +101,12 @@ pub(super) async fn batch(
         if let Some(exit) = coordinator.collect(Some(left), &interrupt).await? {
             return Ok(exit);
         }
-        left = left.saturating_sub(coordinator.told.borrow().received);
+        left = left.saturating_sub(coordinator.received.get());
     }
-    let whole = remove_leftovers(&sites, &folder.record.run, progress).await;
-    let exit = end_of(&coordinator.keeper, left, whole, None, progress)?;
-    let results = coordinator.keeper.results();
-    gradebooks::write(&folder.path, &args.book, &results, &class.missing)?;
-    say_where(&folder.path, progress);
+    let is_clean = remove_leftovers(&sites, &folder.record.run, progress).await;
+    let exit = end_of(&coordinator.keeper, left, is_clean, None, progress)?;
+    finish(args, &folder.path, &coordinator.keeper, &class.missing, progress)?;
     Ok(exit)
-}
-
-/// What a person was told, and what was received since the Job began.
-#[derive(Default)]
-struct Told {
-    received: usize,
-    troubles: Vec<String>,
 }
 
 /// The instructor's side of a batch in the cluster.
@@ -123,36 +115,23 @@ struct Coordinator<'a> {
     workers: Workers,
     keeper: Keeper<'a>,
     progress: &'a Progress,
-    told: RefCell<Told>,
+    /// How many results were received since the Job began.
+    received: Cell<usize>,
+    /// The warnings that were printed, each once.
+    warnings: RefCell<BTreeSet<String>>,
 }
 
 impl Coordinator<'_> {
     /// Keeps the results of what needs no cluster; the others.
-    fn keep_what_no_worker_grades(&self, hand_ins: impl Iterator<Item = HandIn>) -> Vec<HandIn> {
-        let mut left = vec![];
-        for hand_in in hand_ins {
-            let held = |problem: &Problem| HandInResult::held(&hand_in, problem);
-            let result = match &hand_in.subject {
-                Subject::Unreadable(problem) => self.keeper.refused(&hand_in, problem),
-                Subject::Held(problem) => held(problem),
-                Subject::Manifests(submission) => match isolation::not_allowed(submission) {
-                    Some(found) => {
-                        let refusal = isolation::refusal(found);
-                        held(&crate::commands::outputs::problem(&refusal))
-                    }
-                    None => {
-                        left.push(hand_in);
-                        continue;
-                    }
-                },
-                Subject::Namespace { .. } => {
-                    left.push(hand_in);
-                    continue;
-                }
-            };
-            self.keeper.keep(&result);
-        }
-        left
+    fn keep_what_no_worker_grades(&self, mut hand_ins: Vec<HandIn>) -> Vec<HandIn> {
+        hand_ins.retain(|hand_in| {
+            let result = self.keeper.without_cluster(hand_in);
+            if let Some(result) = &result {
+                self.keeper.keep(result);
+            }
+            result.is_none()
+        });
+        hand_ins
     }
 
     /// Sends the hand-ins, and starts the Job.
@@ -176,7 +155,7 @@ impl Coordinator<'_> {
             Failure::new("batch_share", error.to_string(), "Report this as a bug.")
         })?;
         self.workers.create(&options, &shares).await?;
-        self.told.borrow_mut().received = 0;
+        self.received.set(0);
         self.progress.say(&format!(
             "namespace {}: {} workers grade {all} hand-ins",
             self.workers.namespace(),
@@ -203,9 +182,9 @@ impl Coordinator<'_> {
             match looked {
                 Ok((state, waiting)) => {
                     answered = Instant::now();
-                    has_started |= state.succeeded > 0 || self.told.borrow().received > 0;
+                    has_started |= state.succeeded > 0 || self.received.get() > 0;
                     has_started |= state.running > 0 && state.troubles.is_empty();
-                    self.tell(&state, all);
+                    self.show_state(&state, all);
                     if state.has_ended && waiting == 0 {
                         self.progress.clear();
                         return Ok(None);
@@ -221,7 +200,7 @@ impl Coordinator<'_> {
                 Err(failure) => return Err(failure),
             }
             tokio::select! {
-                () = tokio::time::sleep(PAUSE) => (),
+                () = tokio::time::sleep(LOOK_PAUSE) => (),
                 () = interrupt.first() => return Ok(Some(self.leave(interrupt))),
             }
         }
@@ -246,7 +225,7 @@ impl Coordinator<'_> {
         let Some(bytes) = self.workers.result(id).await? else { return Ok(true) };
         let folder = self.keeper.folder_of(id);
         match share::unpack(&bytes, id, &folder) {
-            Ok(result) if self.keeper.keep(&result) => self.told.borrow_mut().received += 1,
+            Ok(result) if self.keeper.keep(&result) => self.received.update(|it| it + 1),
             Ok(_) => return Ok(false),
             Err(error) => {
                 let id = sanitize(id);
@@ -257,17 +236,15 @@ impl Coordinator<'_> {
         Ok(true)
     }
 
-    fn tell(&self, state: &JobState, all: Option<usize>) {
-        let mut told = self.told.borrow_mut();
+    fn show_state(&self, state: &JobState, all: Option<usize>) {
         for trouble in &state.troubles {
-            if !told.troubles.contains(trouble) {
-                told.troubles.push(trouble.clone());
+            if self.warnings.borrow_mut().insert(trouble.clone()) {
                 self.progress.say(&format!("warning: {trouble}"));
             }
         }
         let of = all.map(|it| format!("/{it}")).unwrap_or_default();
         let waits = if state.is_suspended { ", waiting to be admitted" } else { "" };
-        let (received, running) = (told.received, state.running);
+        let (received, running) = (self.received.get(), state.running);
         self.progress.status(&format!("{received}{of} collected, {running} workers run{waits}"));
     }
 
@@ -280,7 +257,7 @@ impl Coordinator<'_> {
             its results, or end it by: stsgrade batch --clean -o {folder}",
             self.workers.namespace()
         ));
-        interrupt.asked().map_or(Exit::CouldNot, stopped)
+        interrupt.signal().map_or(Exit::CouldNot, stopped)
     }
 
     fn never_started(&self, state: &JobState) -> Failure {

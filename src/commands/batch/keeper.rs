@@ -14,12 +14,15 @@ use tokio::sync::Notify;
 use crate::{
     batch::{
         engine::Task,
-        handin::HandIn,
+        handin::{HandIn, Subject},
         results::{HandInResult, ResultStore},
     },
     cli,
-    cluster::{Cluster, Failure, client::connect::LAB_NAMESPACE},
-    commands::batch::{input, reports},
+    cluster::{Cluster, Failure, client::connect::LAB_NAMESPACE, isolation},
+    commands::{
+        batch::{input, reports},
+        outputs,
+    },
     console::{progress::Progress, sanitize::sanitize},
     report::{Format, Problem, Report, RunResult, Source, replace_private},
     rubric::Rubric,
@@ -52,7 +55,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// A file of a hand-in.
-    pub(super) fn place(&self, id: &str, file: &str) -> PathBuf {
+    pub(super) fn file_path(&self, id: &str, file: &str) -> PathBuf {
         self.folder.join(id).join(file)
     }
 
@@ -108,7 +111,7 @@ impl<'a> Keeper<'a> {
 
     /// Compresses the recording of a hand-in, to which nothing is written any more.
     pub(super) fn compress_recording(&self, id: &str) {
-        if let Err(error) = compress(&self.place(id, RECORDING)) {
+        if let Err(error) = compress(&self.file_path(id, RECORDING)) {
             let id = sanitize(id);
             self.progress.error(&format!("warning: {id}: the recording stays as it is: {error}"));
         }
@@ -119,6 +122,20 @@ impl<'a> Keeper<'a> {
         let source = Source { namespace: LAB_NAMESPACE.to_owned(), ..Source::default() };
         let report = Report::refused(problem, &source).scored(&self.rubric);
         self.reported(hand_in, &report, &Timeline::default())
+    }
+
+    /// What comes of a hand-in that no cluster needs to see: it cannot be read, or it is for a
+    /// person to look at. `None`: it must be graded.
+    pub(super) fn without_cluster(&self, hand_in: &HandIn) -> Option<HandInResult> {
+        match &hand_in.subject {
+            Subject::Unreadable(problem) => Some(self.refused(hand_in, problem)),
+            Subject::Held(problem) => Some(HandInResult::held(hand_in, problem)),
+            Subject::Manifests(submission) => {
+                let refusal = isolation::refusal(isolation::not_allowed(submission)?);
+                Some(HandInResult::held(hand_in, &outputs::problem(&refusal)))
+            }
+            Subject::Namespace { .. } => None,
+        }
     }
 
     /// Writes the report in all formats.

@@ -19,7 +19,9 @@ use crate::{
         engine,
         engine::{Limits, Task, Work},
         handin::HandIn,
+        input::Class,
         results::{HandInResult, ResultStore},
+        roster::Student,
     },
     cli,
     cluster::{Cluster, Failure, Interrupt, Signal, isolation, isolation::PodSecurity},
@@ -93,18 +95,14 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
         progress.say(&format!("{found} namespaces of this run were left, and are removed"));
     }
     if args.clean {
-        let whole = remove_leftovers(&sites, &folder.record.run, progress).await;
-        return Ok(if whole { Exit::Good } else { Exit::NotRestored });
+        let is_clean = remove_leftovers(&sites, &folder.record.run, progress).await;
+        return Ok(if is_clean { Exit::Good } else { Exit::NotRestored });
     }
-    let class = input::read(args, &sites).await?;
-    class.notes.iter().for_each(|note| progress.say(&format!("note: {note}")));
+    let class = read(args, &sites, progress).await?;
     let keeper = Keeper::new(&folder.path, store, formats(args), rubric, progress);
     let all = class.hand_ins.len();
-    let tasks = keeper.tasks(args, class.hand_ins, &sites)?;
+    let tasks = to_do(args, class.hand_ins, &keeper, &sites, progress)?;
     let before = all - tasks.len();
-    if before > 0 {
-        progress.say(&format!("{before} of {all} are graded already, or not asked for"));
-    }
     let grader = Grader {
         sites,
         run: folder.record.run.clone(),
@@ -121,9 +119,46 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
     let left = work_off(args.jobs, &grader, &grader, tasks, &interrupt, &show).await;
     progress.clear();
     let exit = end(args, &grader, left, &interrupt, progress).await?;
-    gradebooks::write(&folder.path, &args.book, &grader.keeper.results(), &class.missing)?;
-    say_where(&folder.path, progress);
+    finish(args, &folder.path, &grader.keeper, &class.missing, progress)?;
     Ok(exit)
+}
+
+/// All hand-ins; says what is remarkable about them.
+async fn read(args: &cli::Batch, sites: &[Cluster], progress: &Progress) -> Result<Class, Failure> {
+    let class = input::read(args, sites).await?;
+    class.notes.iter().for_each(|note| progress.say(&format!("note: {note}")));
+    Ok(class)
+}
+
+/// What is left to do; says how much is done.
+fn to_do(
+    args: &cli::Batch,
+    hand_ins: Vec<HandIn>,
+    keeper: &Keeper<'_>,
+    sites: &[Cluster],
+    progress: &Progress,
+) -> Result<Vec<Task<HandIn>>, Failure> {
+    let all = hand_ins.len();
+    let tasks = keeper.tasks(args, hand_ins, sites)?;
+    if tasks.len() < all {
+        let before = all - tasks.len();
+        progress.say(&format!("{before} of {all} are graded already, or not asked for"));
+    }
+    Ok(tasks)
+}
+
+/// Writes the gradebooks, and says where everything is.
+fn finish(
+    args: &cli::Batch,
+    folder: &Path,
+    keeper: &Keeper<'_>,
+    missing: &[Student],
+    progress: &Progress,
+) -> Result<(), Failure> {
+    gradebooks::write(folder, &args.book, &keeper.results(), missing)?;
+    let index = folder.join("index.html");
+    progress.say(&format!("results: {}", sanitize(&index.display().to_string())));
+    Ok(())
 }
 
 /// The folder of results, and those in it.
@@ -131,12 +166,6 @@ fn open(args: &cli::Batch) -> Result<(RunFolder, ResultStore), Failure> {
     let folder = RunFolder::open(output(args))?;
     let store = ResultStore::open(&folder.path).map_err(|error| unkept(&error))?;
     Ok((folder, store))
-}
-
-/// Says where everything is.
-fn say_where(folder: &Path, progress: &Progress) {
-    let index = folder.join("index.html");
-    progress.say(&format!("results: {}", sanitize(&index.display().to_string())));
 }
 
 /// Grades all, until nothing is left or somebody stops it; how many got no result, or `None` if it
@@ -164,7 +193,7 @@ async fn work_off<W: Work<Item = HandIn, Output = HandInResult>>(
     let break_off = async {
         interrupt.second().await;
         progress.say("interrupted again: what runs is broken off (once more: at once)");
-        grader.interrupt.ask(interrupt.asked().unwrap_or(Signal::INTERRUPT));
+        grader.interrupt.ask(interrupt.signal().unwrap_or(Signal::INTERRUPT));
         interrupt.third().await;
     };
     let update = |status: &engine::Status| show.update(status);
@@ -190,29 +219,29 @@ async fn end(
         progress.error(&format!("next:  {AGAIN} Or: stsgrade batch --clean -o {folder}"));
         return Ok(Exit::NotRestored);
     };
-    let whole = remove_leftovers(&grader.sites, &grader.run, progress).await;
-    Ok(end_of(&grader.keeper, left, whole, interrupt.asked(), progress)?)
+    let is_clean = remove_leftovers(&grader.sites, &grader.run, progress).await;
+    Ok(end_of(&grader.keeper, left, is_clean, interrupt.signal(), progress)?)
 }
 
-/// Says what came of it all, once everything is removed, or is not (`whole`).
+/// Says what came of it all, once everything is removed, or is not (`is_clean`).
 fn end_of(
     keeper: &Keeper<'_>,
     left: usize,
-    whole: bool,
+    is_clean: bool,
     stopped_by: Option<Signal>,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
     keeper.tidy().map_err(|error| unkept(&error))?;
     if let Some(signal) = stopped_by {
         progress.say(&format!("{left} hand-ins are not graded. {AGAIN}"));
-        return Ok(if whole { stopped(signal) } else { Exit::NotRestored });
+        return Ok(if is_clean { stopped(signal) } else { Exit::NotRestored });
     }
     if left > 0 {
         progress.error(&format!("error: {left} hand-ins are not graded"));
         progress.error(&format!("next:  {AGAIN}"));
         return Ok(Exit::CouldNot);
     }
-    Ok(if !whole {
+    Ok(if !is_clean {
         Exit::NotRestored
     } else if keeper.results().iter().all(HandInResult::is_decided) {
         Exit::Good
@@ -249,34 +278,34 @@ async fn sites(
 /// Asks the namespaces to go that the run has left in the clusters; how many there were, and whether
 /// all clusters could be asked.
 async fn delete_leftovers(sites: &[Cluster], run: &str, progress: &Progress) -> (usize, bool) {
-    let (mut count, mut whole) = (0, true);
+    let (mut count, mut is_clean) = (0, true);
     for site in sites {
         match isolation::delete_all(site, run).await {
             Ok(found) => count += found,
             // A cluster that is away keeps the others' results from nobody.
-            Err(failure) => whole &= not_cleaned(site, &failure, progress),
+            Err(failure) => is_clean &= not_cleaned(site, &failure, progress),
         }
     }
-    (count, whole)
+    (count, is_clean)
 }
 
 /// Removes the namespaces that the run has left in the clusters; whether all are gone.
 async fn remove_leftovers(sites: &[Cluster], run: &str, progress: &Progress) -> bool {
-    let (_, mut whole) = delete_leftovers(sites, run, progress).await;
+    let (_, mut is_clean) = delete_leftovers(sites, run, progress).await;
     for site in sites {
         let left = match isolation::await_gone(site, run).await {
             Ok(left) => left,
             Err(failure) => {
-                whole &= not_cleaned(site, &failure, progress);
+                is_clean &= not_cleaned(site, &failure, progress);
                 continue;
             }
         };
         for name in &left {
             progress.error(&format!("error: namespace {} is still there", sanitize(name)));
         }
-        whole &= left.is_empty();
+        is_clean &= left.is_empty();
     }
-    whole
+    is_clean
 }
 
 /// Says that a cluster is not cleaned up; always false.

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Between two tries to send a result to an API server that does not answer.
-const PAUSE: Duration = Duration::from_secs(5);
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// So often that is tried: for ten minutes.
 const MOST_TRIES: u32 = 120;
 
@@ -69,7 +69,7 @@ async fn work(args: &cli::BatchWork, progress: &Progress) -> Result<Exit, Early>
     };
     let (left, unsent) = tokio::join!(work, send_all(&to, &folder, kept, progress));
     progress.clear();
-    if let Some(signal) = interrupt.asked() {
+    if let Some(signal) = interrupt.signal() {
         return Ok(stopped(signal));
     }
     Ok(if left == Some(0) && unsent == 0 { Exit::Good } else { Exit::CouldNot })
@@ -169,7 +169,7 @@ async fn send(to: &Receiver<'_>, folder: &Path, result: &HandInResult) -> Result
     let parcel = share::pack(&folder.join(&result.id), result).map_err(|error| unkept(&error))?;
     for _ in 1..MOST_TRIES {
         match to.workers.send(&to.pod, &result.id, &parcel).await {
-            Err(failure) if failure.may_pass() => tokio::time::sleep(PAUSE).await,
+            Err(failure) if failure.may_pass() => tokio::time::sleep(RETRY_PAUSE).await,
             sent => return sent,
         }
     }

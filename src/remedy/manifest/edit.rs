@@ -120,7 +120,7 @@ impl Document {
     fn remove(&self, path: &[Step]) -> Option<String> {
         let (last, parents) = path.split_last()?;
         let parent = self.find(parents)?;
-        let at = parent.place(last)?;
+        let at = parent.index_of(last)?;
         // From the first byte of each child to behind its last one.
         let children: Vec<(usize, usize)> = match &parent.kind {
             NodeKind::Map { entries, .. } => {

@@ -142,14 +142,14 @@ impl Document {
     fn find(&self, path: &[Step]) -> Option<&Node> {
         path.iter().try_fold(&self.root, |node, step| match step {
             Step::Key(key) => node.get(key),
-            step => node.items().get(node.place(step)?),
+            step => node.items().get(node.index_of(step)?),
         })
     }
 }
 
 impl Node {
     /// The place of what a step leads to.
-    fn place(&self, step: &Step) -> Option<usize> {
+    fn index_of(&self, step: &Step) -> Option<usize> {
         match step {
             Step::Key(key) => {
                 self.entries().iter().position(|it| it.key.text() == Some(key.as_str()))

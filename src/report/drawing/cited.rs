@@ -108,7 +108,7 @@ impl Evidence {
     }
 
     /// The bar shows the object of this UID.
-    pub(super) fn place(&mut self, uid: &str, bar: &str) {
+    pub(super) fn add_bar(&mut self, uid: &str, bar: &str) {
         self.bars.insert(uid.to_owned(), bar.to_owned());
     }
 

@@ -218,7 +218,7 @@ impl Builder<'_> {
             };
             bar.id = format!("pod-{}", self.pods);
             for pod in group {
-                self.evidence.place(pod.uid(), &bar.id);
+                self.evidence.add_bar(pod.uid(), &bar.id);
             }
             bars.push(bar);
         }
@@ -238,7 +238,7 @@ impl Builder<'_> {
             };
             bar.id = format!("claim-{}", self.claims);
             for claim in group {
-                self.evidence.place(claim.uid(), &bar.id);
+                self.evidence.add_bar(claim.uid(), &bar.id);
             }
             bars.push(bar);
         }

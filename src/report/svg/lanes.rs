@@ -49,7 +49,7 @@ impl Picture<'_> {
         self.label("name small", self.layout.scales, "spec.replicas");
         for (place, lane) in drawing.lanes.iter().enumerate() {
             let class = if lane.kind == LaneKind::Pod { "name" } else { "quiet small" };
-            self.label(class, self.layout.lanes[place], &told(lane));
+            self.label(class, self.layout.lanes[place], &lane_label(lane));
         }
         if drawing.lanes.is_empty() {
             let top = self.layout.bottom.saturating_sub(16);
@@ -93,11 +93,11 @@ impl Picture<'_> {
             );
         }
         self.svg.text("title", &[], &with_facts(bar));
-        let (from, until) = (self.layout.place(bar.from()), self.layout.place(bar.until()));
+        let (from, until) = (self.layout.x_of(bar.from()), self.layout.x_of(bar.until()));
         for segment in &bar.segments {
             let inset = inset(segment.state, kind);
-            let from = self.layout.place(segment.from);
-            let width = self.layout.place(segment.until).saturating_sub(from).max(BAR_PLACES);
+            let from = self.layout.x_of(segment.from);
+            let width = self.layout.x_of(segment.until).saturating_sub(from).max(BAR_PLACES);
             self.svg.empty(
                 "rect",
                 &[
@@ -140,8 +140,8 @@ impl Picture<'_> {
         let drawing = self.drawing;
         for gap in &drawing.gaps {
             let Some(kind) = lanes_of(gap.kind) else { continue };
-            let from = self.layout.place(gap.from);
-            let width = self.layout.place(gap.until).saturating_sub(from).max(GAP_PLACES);
+            let from = self.layout.x_of(gap.from);
+            let width = self.layout.x_of(gap.until).saturating_sub(from).max(GAP_PLACES);
             let told = format!("{}, {} to {}", gap.text, time(gap.from), time(gap.until));
             self.svg.open("g", &[]);
             self.svg.text("title", &[], &told);
@@ -246,7 +246,7 @@ const fn inset(state: BarState, kind: LaneKind) -> u32 {
 }
 
 /// A lane's name, and what is most worth knowing of its newest life.
-fn told(lane: &Lane) -> String {
+fn lane_label(lane: &Lane) -> String {
     let Some(newest) = lane.bars.last() else { return format!("{}: never there", lane.name) };
     let fact = |label| newest.facts.iter().find(|it| it.label == label).map(|it| &it.value);
     match (lane.kind, fact("Restarts"), fact("Volume")) {

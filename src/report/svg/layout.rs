@@ -54,8 +54,8 @@ impl Layout {
     /// The row of a change of `spec.replicas`, among those before it.
     pub(super) fn scale_row(&self, rows: &mut Rows, mark: &ScaleMark) -> u32 {
         let chars = u64::try_from(mark.text.chars().count()).unwrap_or(0);
-        let place = self.place(mark.at);
-        rows.take(place, place, chars * Self::SCALE_PLACES_PER_CHAR)
+        let place = self.x_of(mark.at);
+        rows.reserve(place, place, chars * Self::SCALE_PLACES_PER_CHAR)
     }
 
     pub(super) fn of(drawing: &Drawing, scale: Scale) -> Self {
@@ -75,7 +75,7 @@ impl Layout {
         it.steps = it.axis + 10;
         let mut rows = Rows::default();
         for step in &drawing.steps {
-            rows.take(it.place(step.from), it.place(step.until), Self::STEP_PLACES);
+            rows.reserve(it.x_of(step.from), it.x_of(step.until), Self::STEP_PLACES);
         }
         it.scales = it.steps + 18 + ROW * rows.count();
         let mut rows = Rows::default();
@@ -100,7 +100,7 @@ impl Layout {
     }
 
     /// The place of a time.
-    pub(super) fn place(&self, at: u64) -> u64 {
+    pub(super) fn x_of(&self, at: u64) -> u64 {
         let share = u128::from(at.min(self.length)) * u128::from(RIGHT - LEFT);
         // At most RIGHT - LEFT.
         LEFT + u64::try_from(share / u128::from(self.length)).unwrap_or(0)
@@ -119,7 +119,7 @@ impl Layout {
 
     /// The coordinate of a time.
     pub(super) fn x(&self, at: u64) -> String {
-        self.at(self.place(at))
+        self.at(self.x_of(at))
     }
 
     /// Where rows begin.
@@ -134,7 +134,7 @@ impl Layout {
 
     /// How a text at a time is aligned so that it stays in the picture.
     pub(super) fn anchor(&self, at: u64) -> &'static str {
-        match self.place(at) {
+        match self.x_of(at) {
             ..600 => "start",
             9400.. => "end",
             _ => "middle",
@@ -143,7 +143,7 @@ impl Layout {
 
     /// How a long text at a time is aligned so that it stays in the picture.
     pub(super) fn long_anchor(&self, at: u64) -> &'static str {
-        match self.place(at) {
+        match self.x_of(at) {
             ..3500 => "start",
             6500.. => "end",
             _ => "middle",
@@ -211,7 +211,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// The first row in which there is room, or the last one.
-    pub(super) fn take(&mut self, from: u64, until: u64, least: u64) -> u32 {
+    pub(super) fn reserve(&mut self, from: u64, until: u64, least: u64) -> u32 {
         let end = until.max(from + least);
         let row = self.free.iter().position(|free| *free <= from);
         let row = row.unwrap_or(self.free.len()).min(MAX_ROWS - 1);
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn what_overlaps_stands_in_another_row() {
         let mut rows = Rows::default();
-        let taken = [(0, 50), (10, 20), (30, 40), (50, 60)].map(|(a, b)| rows.take(a, b, 1));
+        let taken = [(0, 50), (10, 20), (30, 40), (50, 60)].map(|(a, b)| rows.reserve(a, b, 1));
         assert_eq!((taken, rows.count()), ([0, 1, 1, 0], 2));
     }
 }

@@ -36,7 +36,7 @@ const WIDTH: u32 = 960;
 pub(super) fn page(view: &View<'_>) -> Vec<u8> {
     match view.result {
         RunResult::Judged { report, timeline } => alone(&Drawing::of(timeline, report)),
-        RunResult::NotGraded(problem) => told(problem),
+        RunResult::NotGraded(problem) => why_no_picture(problem),
     }
     .into_bytes()
 }
@@ -88,7 +88,7 @@ pub(super) fn within(drawing: &Drawing) -> String {
 }
 
 /// Why there is no picture.
-fn told(problem: &Problem) -> String {
+fn why_no_picture(problem: &Problem) -> String {
     let mut lines = vec!["Nothing was graded".to_owned()];
     for line in problem.lines().chain([problem.next.as_str()]) {
         lines.extend(textwrap::wrap(line, 110).iter().map(|it| it.to_string()));
@@ -208,8 +208,8 @@ impl<'d> Picture<'d> {
         let y = self.layout.steps;
         let mut rows = Rows::default();
         for step in &self.drawing.steps {
-            let (from, until) = (self.layout.place(step.from), self.layout.place(step.until));
-            let row = rows.take(from, until, Layout::STEP_PLACES);
+            let (from, until) = (self.layout.x_of(step.from), self.layout.x_of(step.until));
+            let row = rows.reserve(from, until, Layout::STEP_PLACES);
             let y = y + 16 + ROW * row;
             let told = match &step.trouble {
                 Some(trouble) => format!("{}. {}: {trouble}", step.number, step.text),

@@ -131,7 +131,8 @@ fn killed_for_memory(facts: &OrdinalFacts<'_>, by_its_own_limit: bool) -> Option
         status.name,
         status.restart_count + i32::from(status.state.terminated.is_some())
     );
-    matched(why, facts.pod?.ended()).map(|it| Match { container: Some(status.name.clone()), ..it })
+    matched(why, facts.pod?.last_own_end())
+        .map(|it| Match { container: Some(status.name.clone()), ..it })
 }
 
 pub(crate) fn out_of_memory(facts: &OrdinalFacts<'_>) -> Option<Match> {
@@ -200,7 +201,7 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
     });
     let (status, ended) = found?;
     let evidence = pod
-        .ended()
+        .last_own_end()
         .into_iter()
         .chain(facts.logs(&status.name).next_back().map(|(seq, _)| seq))
         .collect();

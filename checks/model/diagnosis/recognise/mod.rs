@@ -343,7 +343,7 @@ pub(crate) fn never_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .map(|(_, reason, message)| format!(" ({reason}: {message})"))
         .unwrap_or_default();
     if let Some(why) = facts.timeline.restless(pod).filter(|_| pod.is_ready()) {
-        return matched(why, [pod.added.by].into_iter().chain(pod.ended()));
+        return matched(why, [pod.added.by].into_iter().chain(pod.last_own_end()));
     }
     let not_ready = if pod.pod.status.phase == "Running" { ", but not Ready" } else { "" };
     // A container that is not ready is told by its own state.

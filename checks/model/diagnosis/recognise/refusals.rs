@@ -64,7 +64,7 @@ pub(crate) fn name_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if other.deletion_requested.is_some() && !facts.out_of_time {
         return None;
     }
-    matched(format!("a Pod {name} stands that is not the set's: {why}"), [other.told.by])
+    matched(format!("a Pod {name} stands that is not the set's: {why}"), [other.last_seen.by])
 }
 
 /// The API server refuses what the submission chose.

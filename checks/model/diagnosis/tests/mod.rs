@@ -50,7 +50,8 @@ fn at_once(history: &History) -> Option<(&'static str, Fault)> {
 
 /// What is seen when the time has run out.
 fn in_the_end(history: &History) -> Option<(&'static str, Fault)> {
-    let ended = history.clone().step(StepName::Observe).ended(StepName::Observe, Phase::TimedOut);
+    let ended =
+        history.clone().step(StepName::Observe).step_ended(StepName::Observe, Phase::TimedOut);
     ended.timeline().obstacle().map(|it| (it.id, it.fault))
 }
 
@@ -207,6 +208,7 @@ fn listed_last(mut history: History) -> History {
 
 /// What is told of a set when the time has run out.
 fn words(history: &History) -> String {
-    let ended = history.clone().step(StepName::Observe).ended(StepName::Observe, Phase::TimedOut);
+    let ended =
+        history.clone().step(StepName::Observe).step_ended(StepName::Observe, Phase::TimedOut);
     ended.timeline().obstacle().map_or_else(String::new, |it| it.why.clone())
 }

@@ -10,7 +10,8 @@ fn a_level_that_the_grader_set_is_told_as_such() {
         violates PodSecurity \"baseline:latest\": hostPort (container \"app\" uses hostPort \
         18080)";
     let applied = |answer: &str| {
-        let mut history = History::new().step(StepName::Apply).ended(StepName::Apply, Phase::Done);
+        let mut history =
+            History::new().step(StepName::Apply).step_ended(StepName::Apply, Phase::Done);
         if let Some(What::Step(step)) = history.lines.last_mut().map(|it| &mut it.what) {
             step.answer = Some(answer.to_owned());
         }

@@ -47,7 +47,7 @@ pub(crate) enum WrittenTime {
 }
 
 /// The moment that a word tells which is a time by its form.
-pub(crate) fn told(token: &Token<'_>) -> WrittenTime {
+pub(crate) fn written_time(token: &Token<'_>) -> WrittenTime {
     let text = token.text;
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let whole = digits == text.len() || text.as_bytes().get(digits) == Some(&b'.');
@@ -251,11 +251,11 @@ mod tests {
             known::PodWords,
             lexer::{self, Kind, Token},
         },
-        Explained, Moments, Written, WrittenTime, explains, told,
+        Explained, Moments, Written, WrittenTime, explains, written_time,
     };
 
     fn only(text: &str) -> WrittenTime {
-        told(&lexer::lex(text, &PodWords::default())[0])
+        written_time(&lexer::lex(text, &PodWords::default())[0])
     }
 
     #[test]
@@ -278,7 +278,7 @@ mod tests {
             assert_eq!(only(text), WrittenTime::Date);
         }
         let year = Token { text: "2026", kind: Kind::Time };
-        assert_eq!(told(&year), WrittenTime::Date);
+        assert_eq!(written_time(&year), WrittenTime::Date);
         for text in ["1795412173", "1795412173.5", "1795412173123", "1795412173123456789"] {
             assert_eq!(only(text), WrittenTime::Epoch(1_795_412_173), "{text}");
         }

@@ -69,7 +69,7 @@ use crate::model::{
     observation::{File, Read, Seq},
     timeline::{
         Timeline,
-        lives::{Noted, PodLife},
+        lives::{PodLife, Recorded},
     },
 };
 
@@ -123,7 +123,7 @@ impl Timeline {
     fn readings<'t>(
         &'t self,
         uid: &str,
-    ) -> impl DoubleEndedIterator<Item = &'t Noted<Read>> + use<'t> {
+    ) -> impl DoubleEndedIterator<Item = &'t Recorded<Read>> + use<'t> {
         self.reads.of(uid).filter(|it| it.what.error.is_none())
     }
 
@@ -170,7 +170,7 @@ impl Timeline {
     /// was none.
     #[must_use]
     pub fn pod_files<'t>(&'t self, pod: &'t PodLife) -> Option<PodFiles<'t>> {
-        let mut newest: BTreeMap<ClaimMount<'_>, &Noted<Read>> = BTreeMap::new();
+        let mut newest: BTreeMap<ClaimMount<'_>, &Recorded<Read>> = BTreeMap::new();
         for read in self.readings(pod.uid()) {
             newest.insert(mount_of(&read.what), read);
         }
@@ -180,7 +180,7 @@ impl Timeline {
     /// What a pod's claims held by the first reading of each mount of a claim that found anything.
     #[must_use]
     pub fn first_portrait<'t>(&'t self, pod: &'t PodLife) -> Option<PodFiles<'t>> {
-        let mut first: BTreeMap<ClaimMount<'_>, &Noted<Read>> = BTreeMap::new();
+        let mut first: BTreeMap<ClaimMount<'_>, &Recorded<Read>> = BTreeMap::new();
         for read in self.readings(pod.uid()) {
             let known = first.entry(mount_of(&read.what)).or_insert(read);
             if known.what.files.iter().all(|it| it.size == 0) {
@@ -230,7 +230,7 @@ fn mount_of(read: &Read) -> ClaimMount<'_> {
 }
 
 impl<'t> PodFiles<'t> {
-    fn of(pod: &'t PodLife, reads: impl Iterator<Item = &'t Noted<Read>>) -> Option<Self> {
+    fn of(pod: &'t PodLife, reads: impl Iterator<Item = &'t Recorded<Read>>) -> Option<Self> {
         let mut pod_files = PodFiles {
             pod,
             texts: vec![],

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::evidence::content::{
     Sealed, Text,
-    clock::{Moments, told},
+    clock::{Moments, written_time},
     known::{Entry, What},
     lexer::{Kind, Token},
     writer::{Contents, Page, Seen, Words, is_chance},
@@ -252,7 +252,7 @@ impl<'t> Comparison<'_, 't> {
             now.and_then(|it| it.text.mtime).filter(|it| start.is_none_or(|start| *it >= start));
         let moments = Moments { start, mtime };
         let lasts = |token: &&Token<'t>| match token.kind {
-            Kind::Time => !told(token).is_written_by(moments),
+            Kind::Time => !written_time(token).is_written_by(moments),
             Kind::Known(_) => self.names_old_life(token),
             _ => self.is_only_here(file, token),
         };

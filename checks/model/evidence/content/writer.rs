@@ -30,7 +30,7 @@ pub struct Contents<'t> {
     /// Words that chance may have made: who has them.
     pub(crate) values: BTreeMap<&'t str, Seen>,
     /// Where all pods wrote a number that follows the ordinal.
-    places: Vec<Place>,
+    places: Vec<NumberPosition>,
 }
 
 /// Which ordinals have something.
@@ -59,7 +59,7 @@ pub(crate) struct Words<'t> {
 
 /// A place at which all pods wrote a number that follows the ordinal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct NumberPosition {
     key: String,
     /// The line; the path itself where there is none.
     line: Option<usize>,
@@ -129,13 +129,13 @@ impl<'t> Contents<'t> {
         for page in &self.pages {
             let ordinal = page.pod_files.pod.ordinal;
             for file in &page.files {
-                note(&mut self.paths, file.text.path, ordinal);
+                count_ordinal(&mut self.paths, file.text.path, ordinal);
                 for line in &file.lines {
                     let place = (self.known.form(&file.path), self.known.form(line));
-                    note(&mut self.lines, place, ordinal);
+                    count_ordinal(&mut self.lines, place, ordinal);
                 }
                 for token in file.tokens().filter(|it| is_chance(it)) {
-                    note(&mut self.values, token.text, ordinal);
+                    count_ordinal(&mut self.values, token.text, ordinal);
                 }
             }
         }
@@ -224,8 +224,12 @@ impl<'t> Contents<'t> {
     /// Whether a search found a word that names the pod; `Some(false)` where it found other pods'
     /// names as well.
     pub(crate) fn search_tells(&self, ordinal: i32, holds: &[String]) -> Option<bool> {
-        let entries =
-            || holds.iter().filter_map(|it| self.known.whole(it)).map(|it| self.known.entry_at(it));
+        let entries = || {
+            holds
+                .iter()
+                .filter_map(|it| self.known.exact_word(it))
+                .map(|it| self.known.entry_at(it))
+        };
         if !entries().any(|it| it.ordinals.contains(&ordinal)) {
             return None;
         }
@@ -234,7 +238,7 @@ impl<'t> Contents<'t> {
 
     fn number_tells(&self, page: &Page<'t>, file: &Words<'t>, unsure: bool) -> bool {
         let ordinal = i64::from(page.pod_files.pod.ordinal);
-        let is_there = |place: &Place| {
+        let is_there = |place: &NumberPosition| {
             place.key == file.key && place.number(file) == Some(place.base + place.step * ordinal)
         };
         self.places.iter().any(|place| place.is_unsure == unsure && is_there(place))
@@ -249,7 +253,7 @@ impl<'t> Contents<'t> {
 
     /// The places at which all pods wrote a number that follows the ordinal, the same at every
     /// reading.
-    fn find_places(&self) -> Vec<Place> {
+    fn find_places(&self) -> Vec<NumberPosition> {
         let asked = self.timeline.ordinals();
         let must = |page: &&Page<'_>| {
             asked.contains(&page.pod_files.pod.ordinal) || !page.files.is_empty()
@@ -291,7 +295,7 @@ impl<'t> Contents<'t> {
     }
 }
 
-fn note<K: Ord>(seen: &mut BTreeMap<K, Seen>, what: K, ordinal: i32) {
+fn count_ordinal<K: Ord>(seen: &mut BTreeMap<K, Seen>, what: K, ordinal: i32) {
     seen.entry(what)
         .and_modify(|it| *it = if *it == Seen::Once(ordinal) { *it } else { Seen::Often })
         .or_insert(Seen::Once(ordinal));
@@ -360,7 +364,7 @@ impl PodWords {
     }
 
     /// A known word, if the whole text is one.
-    pub(crate) fn whole(&self, text: &str) -> Option<usize> {
+    pub(crate) fn exact_word(&self, text: &str) -> Option<usize> {
         self.at_start(text)
             .filter(|(length, _)| *length == text.len())
             .map(|(_, place)| place)
@@ -405,7 +409,7 @@ impl<'r, 't> SameLine<'r, 't> {
         self.line.map_or(file.path.as_slice(), |line| file.lines[line].as_slice())
     }
 
-    fn places(&self, key: &str) -> Vec<Place> {
+    fn places(&self, key: &str) -> Vec<NumberPosition> {
         let lines: Vec<&[Token<'t>]> = self.rows.iter().map(|(_, file)| self.words(file)).collect();
         let length = lines[0].len();
         if lines.iter().any(|it| it.len() != length) {
@@ -427,7 +431,7 @@ impl<'r, 't> SameLine<'r, 't> {
                 }
                 match self.follow(&digits) {
                     Some((_, _, Explained::Yes)) => {}
-                    Some((base, step, explained)) => places.push(Place {
+                    Some((base, step, explained)) => places.push(NumberPosition {
                         key: key.to_owned(),
                         line: self.line,
                         word,
@@ -497,7 +501,7 @@ fn numbers<'t>(column: &[Token<'t>]) -> Vec<Vec<&'t str>> {
     (0..parts).map(|part| all.iter().map(|it| it[part]).collect()).collect()
 }
 
-impl Place {
+impl NumberPosition {
     fn number(&self, file: &Words<'_>) -> Option<i64> {
         let words = match self.line {
             None => file.path.as_slice(),

@@ -14,7 +14,7 @@ use crate::model::{
 pub(crate) struct Delivery {
     pub(crate) lines: Vec<Observation>,
     /// The line at which each true line was told; `None` where it never was.
-    pub(crate) told: Vec<Option<Seq>>,
+    pub(crate) seen_at: Vec<Option<Seq>>,
     pub(crate) gap: Option<Hole>,
 }
 
@@ -57,7 +57,7 @@ impl Delivery {
         let mut chance = Chance::new(case.seed ^ 0x5eed);
         let swallowed = swallowed(case, cluster, &mut chance);
         let terse = chance.one_in(2);
-        let out = Self { told: vec![None; truth.len()], ..Self::default() };
+        let out = Self { seen_at: vec![None; truth.len()], ..Self::default() };
         let mut sender = Sender {
             truth,
             chance,
@@ -171,7 +171,7 @@ impl Sender<'_> {
             match self.queues[stream].pop_front() {
                 Some((_, Item::True(place))) => {
                     let seq = self.send(self.truth[place].what.clone());
-                    self.out.told[place] = Some(seq);
+                    self.out.seen_at[place] = Some(seq);
                     self.keep_distance(place, seq);
                 }
                 Some((_, Item::List(first, last))) => self.gap(first, last),

@@ -131,7 +131,11 @@ impl Oracle<'_> {
                 continue;
             }
             // A scale-up whose pods were not all seen to be Ready shows nothing by itself.
-            self.unless(next.readies.first().is_none_or(|ready| self.told(*ready)), test, false);
+            self.unless(
+                next.readies.first().is_none_or(|ready| self.was_seen(*ready)),
+                test,
+                false,
+            );
             let below = || {
                 self.cluster.lives[addition.below..]
                     .iter()
@@ -169,7 +173,7 @@ impl Oracle<'_> {
             }
             let (upper, lower) =
                 (&self.cluster.lives[removal.upper], &self.cluster.lives[removal.lower]);
-            let asked = lower.asked.unwrap_or_default();
+            let asked = lower.deletion_asked.unwrap_or_default();
             let known = self.is_known(removal.upper)
                 && self.is_known(removal.lower)
                 && self.is_plain(scaling.in_tour);
@@ -244,8 +248,9 @@ impl Oracle<'_> {
             let broken = before.claim != after.claim || read && before.text != after.text;
             // Asked to go in a gap that is open to both sides of a change: whether by that, nobody
             // knows.
-            let asked_unseen =
-                before.asked.is_some_and(|asked| asked >= self.cluster.cut && !self.told(asked));
+            let asked_unseen = before
+                .deletion_asked
+                .is_some_and(|asked| asked >= self.cluster.cut && !self.was_seen(asked));
             let in_doubt = |hole: Hole| {
                 self.cluster
                     .scalings
@@ -272,9 +277,9 @@ impl Oracle<'_> {
                 .claimed
                 .as_ref()
                 .filter(|it| before.claim != after.claim && it.ordinal == after.ordinal);
-            if let Some(claimed) = claimed
-                .filter(|it| it.owned_by_pod.is_none_or(|owned_by_pod| !self.told(owned_by_pod)))
-            {
+            if let Some(claimed) = claimed.filter(|it| {
+                it.owned_by_pod.is_none_or(|owned_by_pod| !self.was_seen(owned_by_pod))
+            }) {
                 // A later whole round of the same ordinal makes up for it.
                 let again = self.cluster.lives[new + 1..]
                     .iter()
@@ -347,7 +352,7 @@ impl Oracle<'_> {
             self.hole(Kind::PersistentVolumeClaim)
                 .is_some_and(|hole| claimed.deleted.is_none_or(|it| it > hole.last))
         };
-        let broken = (self.told(owned_by_pod) || stood()) && self.by(owned_by_pod) <= until;
+        let broken = (self.was_seen(owned_by_pod) || stood()) && self.by(owned_by_pod) <= until;
         let hidden = claimed.deleted.is_some_and(|it| self.by(it) <= until);
         if !self.is_plain(self.cluster.struck_in_tour)
             || !self.is_in_sight(claimed.ordinal, owned_by_pod)
@@ -380,7 +385,7 @@ impl Oracle<'_> {
                     && it.deleted.is_none_or(|deleted| deleted >= self.cluster.cut)
             })
             .all(|(life, _)| self.is_known(life))
-            && places.into_iter().any(|(place, _)| place < self.cluster.cut || self.told(place))
+            && places.into_iter().any(|(place, _)| place < self.cluster.cut || self.was_seen(place))
     }
 
     /// What a gap may have swallowed whole.
@@ -454,8 +459,8 @@ impl Oracle<'_> {
         self.delivery.gap.filter(|it| it.kind == kind)
     }
 
-    fn told(&self, place: usize) -> bool {
-        self.delivery.told.get(place).is_some_and(Option::is_some)
+    fn was_seen(&self, place: usize) -> bool {
+        self.delivery.seen_at.get(place).is_some_and(Option::is_some)
     }
 
     /// The first line at which something had surely happened.
@@ -465,7 +470,7 @@ impl Oracle<'_> {
 
     /// The last line at which it surely had not happened.
     fn not_before(&self, place: usize) -> Seq {
-        self.delivery.told[place].map_or_else(
+        self.delivery.seen_at[place].map_or_else(
             || {
                 self.delivery
                     .gap
@@ -495,7 +500,7 @@ impl Oracle<'_> {
 }
 
 fn by(delivery: &Delivery, place: usize) -> Seq {
-    delivery.told[place].unwrap_or_else(|| {
+    delivery.seen_at[place].unwrap_or_else(|| {
         delivery.gap.map_or(0, |hole| if place >= hole.first { hole.listed } else { 0 })
     })
 }

@@ -99,7 +99,7 @@ fn who_scales_during_the_tour_changes_no_submission() {
         .scale(2)
         .down(3)
         .down(2)
-        .ended(StepName::ScaleUp, Phase::Refused);
+        .step_ended(StepName::ScaleUp, Phase::Refused);
     foreign.end().assert("pod_naming", Pass, &[]);
 }
 

@@ -39,7 +39,7 @@ fn configured(exec: ExecConfig) -> Config {
 
 async fn failure(script: &str) -> Failure {
     let folder = tempfile::tempdir().unwrap();
-    let failure = Plugin::take(&mut plugin(folder.path(), script)).await.err().unwrap();
+    let failure = Plugin::take_from(&mut plugin(folder.path(), script)).await.err().unwrap();
     assert_eq!(failure.id, "credential_plugin");
     assert!(failure.what.contains("/plugin "), "{failure:?}");
     // Arguments hold secrets.
@@ -61,7 +61,7 @@ async fn one_that_hangs_is_named_and_killed() {
     });
     let mut config =
         plugin(folder.path(), "echo $$ > \"$(dirname \"$0\")/pid\"; exec sleep 1000000");
-    let (failure, started) = tokio::join!(Plugin::take(&mut config), started);
+    let (failure, started) = tokio::join!(Plugin::take_from(&mut config), started);
     started.unwrap();
     let failure = failure.err().unwrap();
     assert!(failure.what.contains("has not ended within 60 s"), "{failure:?}");
@@ -117,7 +117,7 @@ async fn one_that_must_ask_needs_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = plugin(folder.path(), &prints(r#"{"token":"a"}"#));
     config.auth_info.exec.as_mut().unwrap().interactive_mode = Some(ExecInteractiveMode::Always);
-    let told = Plugin::take(&mut config).await.err().unwrap();
+    let told = Plugin::take_from(&mut config).await.err().unwrap();
     assert!(told.what.ends_with("(interactiveMode: Always), and standard input is none"));
 }
 
@@ -128,7 +128,7 @@ async fn one_that_is_missing_is_named_with_how_to_get_it() {
         install_hint: Some("brew install it".to_owned()),
         ..ExecConfig::default()
     };
-    let told = Plugin::take(&mut configured(exec)).await.err().unwrap();
+    let told = Plugin::take_from(&mut configured(exec)).await.err().unwrap();
     assert_eq!(
         (told.id, told.what.as_str()),
         (
@@ -148,7 +148,7 @@ async fn a_token_is_renewed_when_it_expires_and_not_before() {
         until=2000-01-01T00:00:00Z; [ $n = 1 ] || until=2999-01-01T00:00:00Z"#;
     let status = prints(r#"{"token":"token-$n","expirationTimestamp":"$until"}"#);
     let script = format!("{script}\n{status}");
-    let held = Plugin::take(&mut plugin(folder.path(), &script)).await.unwrap().unwrap();
+    let held = Plugin::take_from(&mut plugin(folder.path(), &script)).await.unwrap().unwrap();
     for _ in 0..3 {
         assert_eq!(held.token().await.unwrap(), "Bearer token-2");
     }
@@ -161,7 +161,7 @@ async fn what_does_not_expire_becomes_part_of_the_configuration() {
     let status = prints(r#"{"token":"t"}"#);
     let script = format!("echo \"$KUBERNETES_EXEC_INFO\" > \"$0.info\"\n{status}");
     let mut config = plugin(folder.path(), &script);
-    assert!(Plugin::take(&mut config).await.unwrap().is_none());
+    assert!(Plugin::take_from(&mut config).await.unwrap().is_none());
     assert!(config.auth_info.token.is_some() && config.auth_info.exec.is_none());
     let info = fs::read_to_string(folder.path().join("plugin.info")).unwrap();
     assert!(
@@ -178,5 +178,5 @@ async fn what_stands_in_the_kubeconfig_goes_before() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = plugin(folder.path(), "exit 1");
     config.auth_info.token = Some("t".to_owned().into());
-    assert!(Plugin::take(&mut config).await.unwrap().is_none());
+    assert!(Plugin::take_from(&mut config).await.unwrap().is_none());
 }

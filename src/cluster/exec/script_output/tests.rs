@@ -72,7 +72,7 @@ fn every_shell_tells_the_same() {
     for shell in SHELLS {
         let folder = hostile();
         let told = run(shell, None, folder.path(), "", &["sub/lost+found/deep", "gone"]);
-        assert!(told.whole, "{shell:?}");
+        assert!(told.is_complete, "{shell:?}");
         assert_eq!(told.mounts[0].files[0].path, "sub/lost+found/deep", "{shell:?}");
         let mut names: Vec<&str> = told.mounts[0].files.iter().map(|it| it.path.as_str()).collect();
         names.sort_unstable();
@@ -109,7 +109,7 @@ fn a_shell_alone_is_enough() {
     for shell in [&["dash"][..], &["bash", "--posix"]] {
         let folder = hostile();
         let told = run(shell, nothing.path().to_str(), folder.path(), NAME, &["id"]);
-        assert!(told.whole, "{shell:?}");
+        assert!(told.is_complete, "{shell:?}");
         assert_eq!(found(&told, "no newline").content.as_deref(), Some("grün\\n \t*"));
         assert_eq!(found(&told, "two\nlines : $(id) `id` *").content.as_deref(), Some("\n\na\n\n"));
         assert_eq!(
@@ -218,7 +218,7 @@ fn a_search_finds_what_no_bound_lets_be_read() {
         let mut told = run(shell, None, folder.path(), "", &[]);
         assert!(told.mounts[0].hides_something() && !told.mounts[0].names(&["web-1 ".to_owned()]));
         let mut found = search(shell, folder.path(), &["web-1"]);
-        assert!(found.whole && found.mounts[0].searched, "{shell:?}");
+        assert!(found.is_complete && found.mounts[0].searched, "{shell:?}");
         told.mounts[0].add_found(found.mounts.remove(0), &["web-1".to_owned()]);
         let files: Vec<_> = told.mounts[0].files.iter().filter(|it| !it.holds.is_empty()).collect();
         let held: Vec<_> = files.iter().map(|it| (it.path.as_str(), it.size)).collect();
@@ -239,7 +239,7 @@ fn a_search_leaves_alone_what_is_no_file() {
     for shell in SHELLS {
         let found = search(shell, folder.path(), &["web-1", "d2ViLTE+/=", "10.0.0.1"]);
         assert!(
-            found.whole && found.mounts[0].searched && found.mounts[0].files.is_empty(),
+            found.is_complete && found.mounts[0].searched && found.mounts[0].files.is_empty(),
             "{shell:?}"
         );
     }
@@ -355,5 +355,5 @@ fn what_cannot_be_read_is_said() {
 
 #[test]
 fn an_output_that_was_cut_is_not_whole() {
-    assert!(!parse(b"0123456789abcdef0123456789abcdef:mount:0", WORD).whole);
+    assert!(!parse(b"0123456789abcdef0123456789abcdef:mount:0", WORD).is_complete);
 }

@@ -24,7 +24,7 @@ pub(crate) struct Life {
     pub(crate) ordinal: i32,
     pub(crate) added: usize,
     pub(crate) readies: Vec<usize>,
-    pub(crate) asked: Option<usize>,
+    pub(crate) deletion_asked: Option<usize>,
     pub(crate) deleted: Option<usize>,
     /// The change of replicas that made it, for a pod that was not there before.
     pub(crate) scaled_up: Option<usize>,
@@ -430,7 +430,7 @@ impl<'c> Cluster<'c> {
         let Some(pod) = self.pods.get(&ordinal) else { return };
         let (life, failed) = (pod.life, pod.failed);
         let place = self.now();
-        self.lives[life].asked.get_or_insert(place);
+        self.lives[life].deletion_asked.get_or_insert(place);
         if let Some(scale_down) =
             self.scale_down.as_ref().filter(|it| Some(it.scaling) == scale_down)
         {
@@ -452,7 +452,7 @@ impl<'c> Cluster<'c> {
         let place = self.now();
         self.act(|it| it.deleted(ordinal));
         let Some(pod) = self.pods.remove(&ordinal) else { return };
-        self.lives[pod.life].asked.get_or_insert(place);
+        self.lives[pod.life].deletion_asked.get_or_insert(place);
         self.lives[pod.life].deleted = Some(place);
         if self.owned_by_pod.remove(&ordinal) {
             let place = self.now();

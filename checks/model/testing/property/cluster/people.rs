@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 /// Nanoseconds after which no cache is an excuse.
-const LATE: u64 = 100_000_000_000;
+const BEYOND_ANY_CACHE: u64 = 100_000_000_000;
 
 impl Cluster<'_> {
     pub(crate) fn obey(&mut self, command: Command) {
@@ -180,7 +180,7 @@ impl Cluster<'_> {
         self.act(|it| match wrong {
             None => it.lookup(ordinal),
             Some(address) => it.lookup_with(ordinal, |lookup| {
-                (lookup.addresses, lookup.began) = (vec![address], lookup.began + LATE)
+                (lookup.addresses, lookup.began) = (vec![address], lookup.began + BEYOND_ANY_CACHE)
             }),
         });
     }
@@ -230,7 +230,7 @@ impl Cluster<'_> {
         if self.recording {
             self.act(|it| {
                 let it = it.slice();
-                lookup.began = (it.lines.len() as u64 + 1) * 1_000_000_000 + LATE;
+                lookup.began = (it.lines.len() as u64 + 1) * 1_000_000_000 + BEYOND_ANY_CACHE;
                 it.push(What::Lookup(lookup))
             });
         }
