@@ -102,6 +102,28 @@ func TestExitStatusAndNothingLeft(t *testing.T) {
 	}
 }
 
+// Further nodes have namespaces, cgroups and links of their own.
+func TestSeveralNodesLeaveNothing(t *testing.T) {
+	before := leftovers(t)
+	t.Setenv("STSGRADE_CLUSTER_NODES", "3")
+	err := exec.Command("../run", "bash", "-c", "test -s $KUBECONFIG && exit 7").Run()
+	if got := status(t, err); got != 7 {
+		t.Errorf("exit status is %d, want CMD's 7", got)
+	}
+	killed, _ := start(t, "echo up; exec sleep 600")
+	if err := killed.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	killed.Wait()
+	t.Setenv("STSGRADE_CLUSTER_NODES", "1")
+	if err := exec.Command("../run", "true").Run(); err != nil {
+		t.Error(err)
+	}
+	if after := leftovers(t); after != before {
+		t.Errorf("something is left:\n%s\nbefore:\n%s", after, before)
+	}
+}
+
 func TestSignalsReachCommand(t *testing.T) {
 	before := leftovers(t)
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {

@@ -7,9 +7,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -74,14 +76,15 @@ func (a *authority) issue(subject pkix.Name, names []string, addresses []net.IP)
 }
 
 // identities are the clients that get a kubeconfig, by the name of its file, with the users and groups that RBAC's
-// built-in roles are bound to. "admin" is for CMD and for the supervisor itself.
+// built-in roles are bound to. "admin" is for CMD and for the supervisor itself. Those of each node's own
+// components are in addition to these.
 var identities = map[string]pkix.Name{
 	"admin":                   {CommonName: "admin", Organization: []string{"system:masters"}},
 	"kube-controller-manager": {CommonName: "system:kube-controller-manager"},
 	"kube-scheduler":          {CommonName: "system:kube-scheduler"},
-	"kube-proxy":              {CommonName: "system:kube-proxy"},
-	"kubelet":                 {CommonName: "system:node:" + nodeName, Organization: []string{"system:nodes"}},
 }
+
+var proxyIdentity = pkix.Name{CommonName: "system:kube-proxy"}
 
 // writeCredentials fills pki/ and the kubeconfigs: "kubeconfig" for outside, config/NAME.kubeconfig for inside.
 func (s slot) writeCredentials() error {
@@ -119,23 +122,36 @@ func (s slot) writeCredentials() error {
 			return err
 		}
 	}
+	local, remote := "https://127.0.0.1:6443", "https://"+s.innerIP().String()+":6443"
 	for name, subject := range identities {
-		certificate, key, err := ca.issue(subject, nil, nil)
+		if err := ca.writeKubeconfig(s.in("config/"+name+".kubeconfig"), local, name, subject); err != nil {
+			return err
+		}
+	}
+	for _, w := range s.workers() {
+		server := local
+		if !w.isFirst() {
+			server = remote
+		}
+		kubelet := pkix.Name{CommonName: "system:node:" + w.name(), Organization: []string{"system:nodes"}}
+		err := errors.Join(
+			ca.writeKubeconfig(filepath.Join(w.configDir(), "kubelet.kubeconfig"), server, "kubelet", kubelet),
+			ca.writeKubeconfig(filepath.Join(w.configDir(), "kube-proxy.kubeconfig"), server, "kube-proxy", proxyIdentity),
+		)
 		if err != nil {
 			return err
 		}
-		config := kubeconfig(ca.pem, certificate, key, "https://127.0.0.1:6443", name)
-		if err := clientcmd.WriteToFile(config, s.in("config/"+name+".kubeconfig")); err != nil {
-			return err
-		}
-		if name == "admin" {
-			outside := kubeconfig(ca.pem, certificate, key, "https://"+s.innerIP().String()+":6443", name)
-			if err := clientcmd.WriteToFile(outside, s.in("kubeconfig")); err != nil {
-				return err
-			}
-		}
 	}
-	return nil
+	return ca.writeKubeconfig(s.in("kubeconfig"), remote, "admin", identities["admin"])
+}
+
+// writeKubeconfig writes a kubeconfig with a certificate of its own.
+func (a *authority) writeKubeconfig(path, server, user string, subject pkix.Name) error {
+	certificate, key, err := a.issue(subject, nil, nil)
+	if err != nil {
+		return err
+	}
+	return clientcmd.WriteToFile(kubeconfig(a.pem, certificate, key, server, user), path)
 }
 
 func kubeconfig(ca, certificate, key []byte, server, user string) api.Config {

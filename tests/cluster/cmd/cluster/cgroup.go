@@ -39,45 +39,56 @@ func (s slot) makeCgroups() error {
 		if isCgroupV2(hierarchy) {
 			delegateControllers(hierarchy)
 		}
-		top := filepath.Join(hierarchy, s.cgroup())
-		if err := os.MkdirAll(top, 0o755); err != nil {
+		if err := makeCgroup(hierarchy, s.cgroup()); err != nil {
 			return err
 		}
-		// A new v1 cpuset is empty and takes no process until it is given processors and memory.
-		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
-			all, err := os.ReadFile(filepath.Join(hierarchy, file))
-			if err == nil && len(bytes.TrimSpace(all)) > 0 {
-				if err := os.WriteFile(filepath.Join(top, file), all, 0); err != nil {
-					return err
-				}
+	}
+	return nil
+}
+
+func makeCgroup(parent, name string) error {
+	top := filepath.Join(parent, name)
+	if err := os.MkdirAll(top, 0o755); err != nil {
+		return err
+	}
+	// A new v1 cpuset is empty and takes no process until it is given processors and memory.
+	for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+		all, err := os.ReadFile(filepath.Join(parent, file))
+		if err == nil && len(bytes.TrimSpace(all)) > 0 {
+			if err := os.WriteFile(filepath.Join(top, file), all, 0); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// joinCgroups moves this process into the slot's cgroup of each hierarchy.
-func (s slot) joinCgroups() error {
+// joinCgroups moves this process into the cgroup of this name in each hierarchy.
+func (s slot) joinCgroups(name string) error {
 	for _, hierarchy := range cgroupHierarchies() {
-		if err := os.WriteFile(filepath.Join(hierarchy, s.cgroup(), "cgroup.procs"), []byte("0"), 0); err != nil {
+		if err := os.WriteFile(filepath.Join(hierarchy, name, "cgroup.procs"), []byte("0"), 0); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// componentsCgroup is where a node's own processes are with cgroup v2.
+const componentsCgroup = "components"
+
 // settleCgroups prepares the root cgroup, as the node sees it, for the containers' cgroups below it. Cgroup v2
-// gives controllers only to the children of a cgroup that has no process of its own, so init and node move down.
-func settleCgroups() error {
+// gives controllers only to the children of a cgroup that has no process of its own, so those in it move down;
+// "0" is this process.
+func settleCgroups(processes ...string) error {
 	for _, hierarchy := range cgroupHierarchies() {
 		if !isCgroupV2(hierarchy) {
 			continue
 		}
-		own := filepath.Join(hierarchy, "components")
+		own := filepath.Join(hierarchy, componentsCgroup)
 		if err := os.MkdirAll(own, 0o755); err != nil {
 			return err
 		}
-		for _, pid := range []string{"1", "0"} {
+		for _, pid := range processes {
 			if err := os.WriteFile(filepath.Join(own, "cgroup.procs"), []byte(pid), 0); err != nil {
 				return err
 			}

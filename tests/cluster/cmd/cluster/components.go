@@ -26,8 +26,27 @@ type component struct {
 // patience is how long a silent kubelet counts as alive: a machine that is busy building must not make the only node unready.
 const patience = "5m"
 
-// components lists what runs, in the order of the data's way: the store first, the node last.
-func (s slot) components() map[string]*component {
+// nodeComponents is what runs on each node.
+var nodeComponents = []string{"containerd", "kubelet", "kube-proxy"}
+
+func (w *worker) components() []*component {
+	kubelet := []string{w.node(), "kubelet",
+		"--config=" + w.in("config/kubelet.yaml"), "--kubeconfig=" + w.in("config/kubelet.kubeconfig"),
+		"--hostname-override=" + w.name(), "--node-ip=" + w.ip().String()}
+	if nodeCount() > 1 {
+		kubelet = append(kubelet, "--node-labels=topology.kubernetes.io/zone="+w.zone())
+	}
+	proxy := []string{w.node(), "kube-proxy", "--config=" + w.in("config/kube-proxy.yaml"), "--hostname-override=" + w.name()}
+	return []*component{
+		{name: w.of("containerd"), args: w.enter("containerd", "--config="+w.in("config/containerd.toml"))},
+		{name: w.of("kubelet"), args: w.enter(kubelet...)},
+		{name: w.of("kube-proxy"), args: w.enter(proxy...)},
+	}
+}
+
+// components lists what runs: the control plane in the order of the data's way, and each node's own, whose
+// namespaces there must be.
+func (s slot) components(workers []*worker) map[string]*component {
 	ip := s.innerIP().String()
 	client := func(name string) string { return s.in("config/" + name + ".kubeconfig") }
 	list := []*component{
@@ -37,7 +56,6 @@ func (s slot) components() map[string]*component {
 			"--listen-peer-urls=http://127.0.0.1:2380",
 			"--unsafe-no-fsync", // its disk is memory: there is nothing to survive for
 		}},
-		{name: "containerd", args: []string{"containerd", "--config=" + s.in("config/containerd.toml")}},
 		{name: "kube-apiserver", args: []string{s.node(), "kube-apiserver",
 			"--etcd-servers=http://" + etcdAddress,
 			"--bind-address=0.0.0.0", "--secure-port=6443", "--advertise-address=" + ip,
@@ -69,11 +87,9 @@ func (s slot) components() map[string]*component {
 			"--config=" + s.in("config/kube-scheduler.yaml"),
 			"--authentication-kubeconfig=" + client("kube-scheduler"), "--authorization-kubeconfig=" + client("kube-scheduler"),
 		}},
-		{name: "kubelet", args: []string{s.node(), "kubelet",
-			"--config=" + s.in("config/kubelet.yaml"), "--kubeconfig=" + client("kubelet"),
-			"--hostname-override=" + nodeName, "--node-ip=" + ip,
-		}},
-		{name: "kube-proxy", args: []string{s.node(), "kube-proxy", "--config=" + s.in("config/kube-proxy.yaml"), "--hostname-override=" + nodeName}},
+	}
+	for _, w := range workers {
+		list = append(list, w.components()...)
 	}
 	byName := map[string]*component{}
 	for _, c := range list {
@@ -144,6 +160,17 @@ func (c *component) alive() error {
 	default:
 		return nil
 	}
+}
+
+// died returns an error when the component has ended by itself.
+func (c *component) died() error {
+	c.mu.Lock()
+	stopped := c.stopped
+	c.mu.Unlock()
+	if stopped {
+		return nil
+	}
+	return c.alive()
 }
 
 // telling matches log lines that say what went wrong: klog's errors, etcd's and containerd's, and Go's panics.

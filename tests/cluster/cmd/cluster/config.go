@@ -16,6 +16,7 @@ const (
 	containerdSocket = "/run/containerd.sock"
 	registryAddress  = "127.0.0.1:5000"
 	volumesDir       = "/var/lib/stsgrade/volumes"
+	sharedDir        = "/var/lib/stsgrade/shared" // volumes that each of several nodes reaches
 )
 
 // containerd: CNI and images from the state folder only, every registry answered by ours (registry.go).
@@ -50,7 +51,7 @@ const hostsConfig = `server = "http://` + registryAddress + `"
 // Pods are routed one by one (ptp) and not bridged: the answer of a pod on the same bridge would bypass the
 // node, and so kube-proxy's translation of Service addresses, unless br_netfilter is loaded.
 const cniConfig = `{"cniVersion": "0.4.0", "name": "stsgrade", "plugins": [{"type": "ptp", "ipMasq": false,
-  "ipam": {"type": "host-local", "dataDir": "/run/ipam", "ranges": [[{"subnet": "` + podNetwork + `"}]],
+  "ipam": {"type": "host-local", "dataDir": "/run/ipam", "ranges": [[{"subnet": "$PODS"}]],
            "routes": [{"dst": "0.0.0.0/0"}]}}]}
 `
 
@@ -85,6 +86,10 @@ serializeImagePulls: false
 
 // Kubernetes 1.35 and later refuse cgroup v1 unless they are told.
 const kubeletCgroupV1 = `failCgroupV1: false
+`
+
+// Of several nodes one can be lost, and is told from the others by the age of its lease: renewed each second.
+const kubeletSeveral = `nodeLeaseDurationSeconds: 4
 `
 
 // Before Kubernetes 1.31, kube-proxy's nftables mode is behind a feature gate.
@@ -135,6 +140,9 @@ func kubeletSettings(replaced string) (string, error) {
 	if !onlyCgroupV2() && minorVersion() >= 35 {
 		all += kubeletCgroupV1
 	}
+	if nodeCount() > 1 {
+		all += kubeletSeveral
+	}
 	if replaced == "" {
 		return all, nil
 	}
@@ -154,17 +162,26 @@ func (s slot) writeConfig() error {
 	if err != nil {
 		return err
 	}
+	for _, w := range s.workers() {
+		if err := w.writeConfig(kubelet); err != nil {
+			return fmt.Errorf("writing the configuration: %w", err)
+		}
+	}
+	return nil
+}
+
+func (w *worker) writeConfig(kubelet string) error {
 	for name, content := range map[string]string{
 		"containerd.toml":              containerdConfig,
 		"registry/_default/hosts.toml": hostsConfig,
-		"cni/10-stsgrade.conflist":     cniConfig,
+		"cni/10-stsgrade.conflist":     strings.ReplaceAll(cniConfig, "$PODS", w.pods().String()),
 		"kubelet.yaml":                 kubelet,
 		"kube-proxy.yaml":              proxySettings(),
 		"kube-scheduler.yaml":          schedulerConfig,
 		"resolv.conf":                  "nameserver " + dnsIP + "\n",
 	} {
-		if err := os.WriteFile(filepath.Join(s.in("config"), name), []byte(content), 0o600); err != nil {
-			return fmt.Errorf("writing the configuration: %w", err)
+		if err := os.WriteFile(filepath.Join(w.configDir(), name), []byte(content), 0o600); err != nil {
+			return err
 		}
 	}
 	return nil

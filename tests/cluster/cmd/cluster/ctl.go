@@ -32,10 +32,11 @@ var verbs = map[string]func(n *node, ctx context.Context, argument string) ([]by
 
 	"await-pod": func(n *node, ctx context.Context, pod string) ([]byte, error) { return nil, n.awaitPod(ctx, pod) },
 
-	"node-lost": func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.nodeLost(ctx) },
-	"node-back": func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.nodeBack(ctx) },
-	"kubelet": func(n *node, ctx context.Context, setting string) ([]byte, error) {
-		return nil, n.reconfigureKubelet(ctx, setting)
+	"node-lost": func(n *node, ctx context.Context, name string) ([]byte, error) { return nil, n.nodeLost(ctx, name) },
+	"node-back": func(n *node, ctx context.Context, name string) ([]byte, error) { return nil, n.nodeBack(ctx, name) },
+	"kubelet": func(n *node, ctx context.Context, argument string) ([]byte, error) {
+		w, setting := n.workerOf(argument)
+		return nil, n.reconfigureKubelet(ctx, w, setting)
 	},
 
 	"dns-down": func(n *node, ctx context.Context, _ string) ([]byte, error) { return nil, n.dnsDown(ctx) },
@@ -172,20 +173,30 @@ func (n *node) dnsDown(ctx context.Context) error {
 }
 
 func (n *node) dnsUp(ctx context.Context) error {
-	if err := scaleDNS(ctx, n.client, 1); err != nil {
+	if err := scaleDNS(ctx, n.client, len(n.workers)); err != nil {
 		return err
 	}
-	return await("CoreDNS", time.Minute, nil, func() error { return resolve(ctx) })
+	return await("CoreDNS", time.Minute, nil, func() error { return n.dnsAnswers(ctx) })
 }
 
 // logs returns the log of a component, of the provisioner, the registry or CoreDNS.
 func (n *node) logs(name string) ([]byte, error) {
-	pattern := n.in("log/" + filepath.Base(name) + ".log")
+	patterns := []string{n.in("log/" + filepath.Base(name) + ".log")}
 	if name == "coredns" {
-		pattern = "/var/log/pods/kube-system_coredns-*/*/*.log"
+		patterns = nil
+		for _, w := range n.workers {
+			patterns = append(patterns, w.root()+"/var/log/pods/kube-system_coredns-*/*/*.log")
+		}
 	}
-	paths, err := filepath.Glob(pattern)
-	if err != nil || len(paths) == 0 {
+	var paths []string
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, found...)
+	}
+	if len(paths) == 0 {
 		known, _ := filepath.Glob(n.in("log/*.log"))
 		for i := range known {
 			known[i] = strings.TrimSuffix(filepath.Base(known[i]), ".log")

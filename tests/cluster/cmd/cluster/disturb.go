@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -11,16 +12,44 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// nodeLost kills the kubelet and waits until the node controller, made impatient, has given the node up.
-func (n *node) nodeLost(ctx context.Context) error {
-	if err := n.components["kubelet"].stop(); err != nil {
+// workerOf takes a node's name off the front of an argument. Without one it is the first node.
+func (n *node) workerOf(argument string) (*worker, string) {
+	name, rest, _ := strings.Cut(argument, " ")
+	for _, w := range n.workers {
+		if w.name() == name {
+			return w, rest
+		}
+	}
+	return n.workers[0], argument
+}
+
+// workerNamed finds a node by its name. Without a name it is the first.
+func (n *node) workerNamed(name string) (*worker, error) {
+	w, rest := n.workerOf(name)
+	if rest != "" {
+		return nil, fmt.Errorf("there is no node %q; there are %d", name, len(n.workers))
+	}
+	return w, nil
+}
+
+// nodeLost kills a kubelet and waits until the node controller, made impatient, has given the node up.
+func (n *node) nodeLost(ctx context.Context, name string) error {
+	w, err := n.workerNamed(name)
+	if err != nil {
 		return err
 	}
-	if err := n.setPatience("2s"); err != nil {
+	if err := n.components[w.of("kubelet")].stop(); err != nil {
+		return err
+	}
+	impatience := "2s"
+	if len(n.workers) > 1 {
+		impatience = "8s" // the others renew their leases each second, see kubeletSeveral
+	}
+	if err := n.setPatience(impatience); err != nil {
 		return err
 	}
 	return n.await("the node to be given up", "kube-controller-manager", func() error {
-		node, err := n.client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
+		node, err := n.client.CoreV1().Nodes().Get(ctx, w.name(), metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
@@ -31,15 +60,19 @@ func (n *node) nodeLost(ctx context.Context) error {
 	})
 }
 
-// nodeBack starts the kubelet and waits until pods can be scheduled again.
-func (n *node) nodeBack(ctx context.Context) error {
+// nodeBack starts a kubelet and waits until pods can be scheduled again.
+func (n *node) nodeBack(ctx context.Context, name string) error {
+	w, err := n.workerNamed(name)
+	if err != nil {
+		return err
+	}
 	if err := n.setPatience(patience); err != nil {
 		return err
 	}
-	if err := n.startKubelet(ctx); err != nil {
+	if err := n.startKubelet(ctx, w); err != nil {
 		return err
 	}
-	return n.await("the node", "kubelet", func() error { return nodeReady(ctx, n.client) })
+	return n.await(w.name(), w.of("kubelet"), func() error { return nodeReady(ctx, n.client, w.name()) })
 }
 
 // setPatience restarts the controller manager with another time for which a silent kubelet counts as alive.
@@ -57,25 +90,25 @@ func (n *node) setPatience(period string) error {
 	return manager.start()
 }
 
-// reconfigureKubelet restarts the kubelet with one setting, "FIELD: VALUE", replaced, or with its own for an empty one.
-func (n *node) reconfigureKubelet(ctx context.Context, setting string) error {
+// reconfigureKubelet restarts a kubelet with one setting, "FIELD: VALUE", replaced, or with its own for an empty one.
+func (n *node) reconfigureKubelet(ctx context.Context, w *worker, setting string) error {
 	settings, err := kubeletSettings(setting)
 	if err != nil {
 		return err
 	}
-	if err := n.components["kubelet"].stop(); err != nil {
+	if err := n.components[w.of("kubelet")].stop(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(n.in("config/kubelet.yaml"), []byte(settings), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(w.configDir(), "kubelet.yaml"), []byte(settings), 0o600); err != nil {
 		return err
 	}
-	return n.startKubelet(ctx)
+	return n.startKubelet(ctx, w)
 }
 
-// startKubelet starts the kubelet and waits for its first report.
-func (n *node) startKubelet(ctx context.Context) error {
+// startKubelet starts a kubelet and waits for its first report.
+func (n *node) startKubelet(ctx context.Context, w *worker) error {
 	heartbeat := func() (time.Time, error) {
-		node, err := n.client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
+		node, err := n.client.CoreV1().Nodes().Get(ctx, w.name(), metav1.GetOptions{})
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -94,11 +127,11 @@ func (n *node) startKubelet(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	kubelet := n.components["kubelet"]
-	if err := kubelet.start(); err != nil {
+	kubelet := w.of("kubelet")
+	if err := n.components[kubelet].start(); err != nil {
 		return err
 	}
-	return n.await("the kubelet's first report", "kubelet", func() error {
+	return n.await("the kubelet's first report", kubelet, func() error {
 		if now, err := heartbeat(); err != nil || !now.After(before) {
 			return fmt.Errorf("the last one is of %s (%v)", before, err)
 		}

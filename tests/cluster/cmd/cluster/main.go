@@ -1,11 +1,12 @@
-// Command cluster runs a one-node Kubernetes for the length of one command and leaves nothing behind.
+// Command cluster runs a Kubernetes for the length of one command and leaves nothing behind.
 //
 //	cluster images DIR     makes the container images (once, at build time)
 //	cluster run CMD...     starts a cluster, runs CMD, takes the cluster down
 //	cluster ctl VERB       asks a running cluster for something; see ctl.go
 //
-// Two more forms are its own: "run" starts "init" as PID 1 of new namespaces (namespaces.go), and
-// "init" starts "node", which brings the components up (node.go). Everything inside dies with "init".
+// More forms are its own: "run" starts "init" as PID 1 of new namespaces (namespaces.go), and "init" starts "node",
+// which brings the components up (node.go). For each further node, "node" starts "worker", which holds that node's
+// namespaces, and its components by "enter" (workers.go). Everything inside dies with "init".
 package main
 
 import (
@@ -31,6 +32,11 @@ func main() {
 		err = initMain(insideArgs(args))
 	case "node":
 		err = nodeMain(insideArgs(args))
+	case "worker":
+		index, _ := strconv.Atoi(args[len(args)-1])
+		err = workerMain(&worker{slot: insideArgs(args[:len(args)-1]), index: index})
+	case "enter":
+		err = enterMain(args)
 	default:
 		usage()
 	}

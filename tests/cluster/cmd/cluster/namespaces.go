@@ -30,7 +30,8 @@ func (s slot) startInit(ready *os.File) (*exec.Cmd, error) {
 	// Nothing of the caller's environment: a proxy set there would catch the components' own connections.
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
 		"STSGRADE_CLUSTER_DNS_TTL=" + os.Getenv("STSGRADE_CLUSTER_DNS_TTL"),
-		"STSGRADE_CLUSTER_DOMAIN=" + os.Getenv("STSGRADE_CLUSTER_DOMAIN")}
+		"STSGRADE_CLUSTER_DOMAIN=" + os.Getenv("STSGRADE_CLUSTER_DOMAIN"),
+		nodesVariable + "=" + os.Getenv(nodesVariable)}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,
@@ -43,10 +44,11 @@ func (s slot) startInit(ready *os.File) (*exec.Cmd, error) {
 // shims do. It is not the node itself because reaping everything would take the node's own children from it.
 func initMain(s slot) error {
 	runtime.LockOSThread()
-	if err := s.joinCgroups(); err != nil {
+	if err := s.joinCgroups(s.cgroup()); err != nil {
 		return fmt.Errorf("cgroups: %w", err)
 	}
-	if err := s.mountAll(); err != nil {
+	sources := map[string]string{insideState: s.state, insideBuild: s.build}
+	if err := mountAll(sources, s.cgroup()); err != nil {
 		return fmt.Errorf("mounts: %w", err)
 	}
 	if err := unix.Sethostname([]byte(nodeName)); err != nil {
@@ -75,13 +77,13 @@ func initMain(s slot) error {
 }
 
 // mountAll covers every folder that the components write to with memory, so that what they write dies with the
-// mount namespace and never reaches the machine, and shows them only the slot's cgroups.
-func (s slot) mountAll() error {
+// mount namespace and never reaches the machine, and shows them only what is below the cgroup. Each source stays
+// reachable, at the path that it is given for.
+func mountAll(sources map[string]string, cgroup string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
 	// Opened before the memory may cover their paths.
-	sources := map[string]string{insideState: s.state, insideBuild: s.build}
 	for target, source := range sources {
 		fd, err := unix.Open(source, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -102,7 +104,7 @@ func (s slot) mountAll() error {
 	for _, hierarchy := range cgroupHierarchies() {
 		// The original is taken away, not covered: the components would otherwise find each hierarchy twice.
 		const passing = "/run/cgroup"
-		if err := bind(filepath.Join(hierarchy, s.cgroup()), passing); err != nil {
+		if err := bind(filepath.Join(hierarchy, cgroup), passing); err != nil {
 			return err
 		}
 		if err := unix.Unmount(hierarchy, unix.MNT_DETACH); err != nil {

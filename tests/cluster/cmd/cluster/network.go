@@ -37,17 +37,17 @@ func (s slot) connect(pid int) error {
 	return netlink.LinkSetUp(pair)
 }
 
-// setUpNetwork waits for the inner end of the veth pair and configures the namespace.
+// setUpLinks waits for the inner end of the veth pair and configures the namespace.
 //
 // There is no default route: nothing leaves the cluster, and what tries fails at once instead of hanging. The
 // route for services leads nowhere; it only lets the node's own packets to them reach kube-proxy's rules.
-func (s slot) setUpNetwork() error {
+func setUpLinks(own net.IP) (netlink.Link, error) {
 	loopback, err := netlink.LinkByName("lo")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := netlink.LinkSetUp(loopback); err != nil {
-		return err
+		return nil, err
 	}
 	var link netlink.Link
 	err = await("the network link", 10*time.Second, nil, func() (err error) {
@@ -55,22 +55,22 @@ func (s slot) setUpNetwork() error {
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: network(s.innerIP())}); err != nil {
-		return err
+	if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: network(own)}); err != nil {
+		return nil, err
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
-		return err
+		return nil, err
 	}
 	_, services, err := net.ParseCIDR(serviceNetwork)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: services, Scope: netlink.SCOPE_LINK}); err != nil {
-		return err
+		return nil, err
 	}
-	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0)
+	return link, os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0)
 }
 
 // cutTable drops everything that passes the veth pair, in both directions: a client outside sees its connections

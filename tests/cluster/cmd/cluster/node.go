@@ -33,13 +33,14 @@ type node struct {
 	config     *rest.Config
 	client     kubernetes.Interface
 	registry   *imageRegistry
+	workers    []*worker
 	begun      time.Time
 	isCut      atomic.Bool // clients outside are cut off
 }
 
 // nodeMain brings the cluster up, tells run that it is ready by a byte on descriptor 3, and then serves ctl.
 func nodeMain(s slot) error {
-	n := &node{slot: s, components: s.components(), begun: time.Now()}
+	n := &node{slot: s, workers: s.workers(), begun: time.Now()}
 	if err := n.start(context.Background()); err != nil {
 		return err
 	}
@@ -57,49 +58,80 @@ func (n *node) start(ctx context.Context) error {
 		return err
 	}
 	// The API server takes longest, so it starts at once; it waits for etcd by itself.
-	for _, name := range []string{"etcd", "kube-apiserver", "containerd"} {
-		if err := n.components[name].start(); err != nil {
-			return err
-		}
+	if err := n.startComponents("etcd", "kube-apiserver"); err != nil {
+		return err
 	}
-	imported := make(chan error, 1)
-	go func() { imported <- n.startRuntime() }()
+	if err := n.startOnNodes("containerd"); err != nil {
+		return err
+	}
+	imported := make(chan error, len(n.workers))
+	for _, w := range n.workers {
+		go func() { imported <- n.startRuntime(w) }()
+	}
 	if err := n.awaitAPI(); err != nil {
 		return err
 	}
 	say("API server ready after %s", since(n.begun))
-	for _, name := range []string{"kube-controller-manager", "kube-scheduler", "kube-proxy"} {
-		if err := n.components[name].start(); err != nil {
+	if err := n.startComponents("kube-controller-manager", "kube-scheduler"); err != nil {
+		return err
+	}
+	if err := n.startOnNodes("kube-proxy"); err != nil {
+		return err
+	}
+	for range n.workers {
+		if err := <-imported; err != nil {
 			return err
 		}
 	}
-	if err := <-imported; err != nil {
-		return err
-	}
-	if err := n.components["kubelet"].start(); err != nil {
+	if err := n.startOnNodes("kubelet"); err != nil {
 		return err
 	}
 	if err := n.populate(ctx); err != nil {
 		return err
 	}
-	go runProvisioner(ctx, n.client)
+	go runProvisioner(ctx, n.client, n.workers)
 	if err := n.serveControl(); err != nil {
 		return err
 	}
 	return n.awaitWorking(ctx)
 }
 
-// prepare does what needs no component: cgroups, network, clients, the registry.
+func (n *node) startComponents(names ...string) error {
+	for _, name := range names {
+		if err := n.components[name].start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startOnNodes starts a component on each node.
+func (n *node) startOnNodes(name string) error {
+	for _, w := range n.workers {
+		if err := n.startComponents(w.of(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare does what needs no component: cgroups, network, the further nodes' namespaces, clients, the registry.
 func (n *node) prepare() error {
-	if err := settleCgroups(); err != nil {
+	if err := settleCgroups("1", "0"); err != nil {
 		return fmt.Errorf("cgroups: %w", err)
 	}
-	if err := n.setUpNetwork(); err != nil {
+	if _, err := setUpLinks(n.innerIP()); err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
-	if err := os.MkdirAll(volumesDir, 0o755); err != nil {
+	if err := errors.Join(os.MkdirAll(volumesDir, 0o755), os.MkdirAll(sharedDir, 0o755)); err != nil {
 		return err
 	}
+	for _, w := range n.workers[1:] {
+		if err := w.startHolder(); err != nil {
+			return fmt.Errorf("%s: %w", w.name(), err)
+		}
+	}
+	n.components = n.slot.components(n.workers)
 	var err error
 	if n.config, err = clientcmd.BuildConfigFromFlags("", n.in("config/admin.kubeconfig")); err != nil {
 		return err
@@ -123,16 +155,17 @@ func (n *node) prepare() error {
 	if err != nil {
 		return err
 	}
-	if n.registry, err = serveRegistry(n.build+"/images", log); err != nil {
+	if n.registry, err = serveRegistry(n.build+"/images", log, n.workers); err != nil {
 		return fmt.Errorf("registry: %w", err)
 	}
 	return nil
 }
 
-// startRuntime waits for containerd and imports the images, so that pods need not pull them.
-func (n *node) startRuntime() error {
-	err := n.await("containerd", "containerd", func() error {
-		connection, err := net.Dial("unix", containerdSocket)
+// startRuntime waits for a node's containerd and imports the images, so that pods need not pull them.
+func (n *node) startRuntime(w *worker) error {
+	containerd := w.of("containerd")
+	err := n.await(containerd, containerd, func() error {
+		connection, err := net.Dial("unix", w.root()+containerdSocket)
 		if err == nil {
 			connection.Close()
 		}
@@ -141,11 +174,14 @@ func (n *node) startRuntime() error {
 	if err != nil {
 		return err
 	}
-	out, err := exec.Command("ctr", "--address="+containerdSocket, "--namespace=k8s.io", "images", "import", n.build+"/images.tar").CombinedOutput()
+	load := w.enter("ctr", "--address="+containerdSocket, "--namespace=k8s.io", "images", "import", w.build+"/images.tar")
+	out, err := exec.Command(load[0], load[1:]...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("importing the images: %w: %s\ncontainerd's log:\n%s", err, out, n.components["containerd"].excerpt())
+		return fmt.Errorf("importing the images: %w: %s\n%s's log:\n%s", err, out, containerd, n.components[containerd].excerpt())
 	}
-	say("images imported after %s", since(n.begun))
+	if w.isFirst() {
+		say("images imported after %s", since(n.begun))
+	}
 	return nil
 }
 
@@ -172,8 +208,10 @@ func (n *node) populate(ctx context.Context) error {
 // awaitWorking waits for all that a pod needs: a node that takes it, a service account, and names that resolve
 // through the Service, which shows CoreDNS, its pod and kube-proxy at work.
 func (n *node) awaitWorking(ctx context.Context) error {
-	if err := n.await("the node", "kubelet", func() error { return nodeReady(ctx, n.client) }); err != nil {
-		return err
+	for _, w := range n.workers {
+		if err := n.awaitReady(ctx, w); err != nil {
+			return err
+		}
 	}
 	say("node ready after %s", since(n.begun))
 	err := n.await("the default service account", "kube-controller-manager", func() error {
@@ -183,11 +221,30 @@ func (n *node) awaitWorking(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := n.await("DNS", "kubelet", func() error { return resolve(ctx) }); err != nil {
+	if err := n.await("DNS", "kubelet", func() error { return n.dnsAnswers(ctx) }); err != nil {
 		return fmt.Errorf("%w\nCoreDNS: %s", err, describeDNS(ctx, n.client))
 	}
 	say("DNS ready after %s", since(n.begun))
 	return nil
+}
+
+// awaitReady waits until pods can be scheduled to a node. One of several has its part of the pods' network.
+func (n *node) awaitReady(ctx context.Context, w *worker) error {
+	err := n.await(w.name(), w.of("kubelet"), func() error { return nodeReady(ctx, n.client, w.name()) })
+	if err != nil || len(n.workers) == 1 {
+		return err
+	}
+	return setPodNetwork(ctx, n.client, w.name(), w.pods().String())
+}
+
+// dnsAnswers returns nil once each pod of CoreDNS, one for each node, is there and names resolve.
+func (n *node) dnsAnswers(ctx context.Context) error {
+	if len(n.workers) > 1 {
+		if err := dnsServes(ctx, n.client, len(n.workers)); err != nil {
+			return err
+		}
+	}
+	return resolve(ctx)
 }
 
 // resolve asks the cluster's DNS for the name that every cluster has.
@@ -205,7 +262,7 @@ func resolve(ctx context.Context) error {
 }
 
 // await waits for what a component is to bring, and adds the component's log to a failure. It ends early when
-// any component ends, whose log is then printed already.
+// any component ends by itself, whose log is then printed already.
 func (n *node) await(what, name string, ready func() error) error {
 	err := await(what, startLimit, n.alive, ready)
 	if err != nil && n.alive() == nil {
@@ -216,7 +273,7 @@ func (n *node) await(what, name string, ready func() error) error {
 
 func (n *node) alive() error {
 	for _, c := range n.components {
-		if err := c.alive(); err != nil {
+		if err := c.died(); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -35,10 +36,22 @@ var resources = map[string]schema.GroupVersionResource{
 	"StorageClass":       {Group: "storage.k8s.io", Version: "v1", Resource: "storageclasses"},
 }
 
+// dnsApart gives each of several nodes a pod of CoreDNS, so that the DNS outlives a node.
+const dnsApart = `      affinity:
+        podAntiAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+          - {topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {k8s-app: kube-dns}}}
+`
+
 // createObjects creates what objects.yaml has. Repeated, it creates what is missing.
 func createObjects(ctx context.Context, client dynamic.Interface) error {
 	ttl := cmp.Or(os.Getenv("STSGRADE_CLUSTER_DNS_TTL"), "5")
-	text := strings.NewReplacer("$TTL", ttl, "$DOMAIN", domain()).Replace(objects)
+	affinity := ""
+	if nodeCount() > 1 {
+		affinity = dnsApart
+	}
+	text := strings.NewReplacer("$TTL", ttl, "$DOMAIN", domain(),
+		"$DNS_REPLICAS", strconv.Itoa(nodeCount()), "      $DNS_AFFINITY\n", affinity).Replace(objects)
 	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
 	for {
 		object := &unstructured.Unstructured{}
@@ -63,8 +76,8 @@ func createObjects(ctx context.Context, client dynamic.Interface) error {
 }
 
 // nodeReady returns nil once pods can be scheduled to the node.
-func nodeReady(ctx context.Context, client kubernetes.Interface) error {
-	node, err := client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
+func nodeReady(ctx context.Context, client kubernetes.Interface, name string) error {
+	node, err := client.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
@@ -80,6 +93,22 @@ func nodeReady(ctx context.Context, client kubernetes.Interface) error {
 		}
 	}
 	return fmt.Errorf("it has no condition Ready")
+}
+
+// setPodNetwork tells clients which addresses a node's pods have. A node cannot be given another network later.
+func setPodNetwork(ctx context.Context, client kubernetes.Interface, node, network string) error {
+	patch := fmt.Sprintf(`{"spec": {"podCIDR": %[1]q, "podCIDRs": [%[1]q]}}`, network)
+	_, err := client.CoreV1().Nodes().Patch(ctx, node, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
+	return err
+}
+
+// dnsServes returns nil once so many pods of CoreDNS are ready.
+func dnsServes(ctx context.Context, client kubernetes.Interface, pods int) error {
+	deployment, err := client.AppsV1().Deployments("kube-system").Get(ctx, "coredns", metav1.GetOptions{})
+	if err == nil && int(deployment.Status.ReadyReplicas) < pods {
+		err = fmt.Errorf("%d of %d pods are ready", deployment.Status.ReadyReplicas, pods)
+	}
+	return err
 }
 
 // scaleDNS sets CoreDNS's replicas and returns at once.

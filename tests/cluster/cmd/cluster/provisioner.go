@@ -18,10 +18,33 @@ import (
 const provisionerName = "stsgrade.dev/volumes"
 
 // volumes makes each volume a folder of the node that any user may write to, as the volumes of common
-// clusters are (local-path's are 0777, CSI's belong to the pod's fsGroup).
-type volumes struct{}
+// clusters are (local-path's are 0777, CSI's belong to the pod's fsGroup). A volume can be used on the node that it
+// was made for. Of several nodes that is the one that the scheduler chose; a class that binds immediately knows
+// none, and has volumes on storage that each node reaches.
+type volumes struct{ workers []*worker }
 
-func (volumes) Provision(_ context.Context, options controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
+// place is where a new volume's folder is, and on which node, if only there.
+func (v volumes) place(options controller.ProvisionOptions) (path string, on *worker, err error) {
+	if len(v.workers) == 1 {
+		return filepath.Join(volumesDir, options.PVName), v.workers[0], nil
+	}
+	if options.SelectedNodeName == "" {
+		return filepath.Join(sharedDir, options.PVName), nil, nil
+	}
+	on, err = v.node(options.SelectedNodeName)
+	return filepath.Join(volumesDir, options.PVName), on, err
+}
+
+func (v volumes) node(name string) (*worker, error) {
+	for _, w := range v.workers {
+		if w.name() == name {
+			return w, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no node %q", name)
+}
+
+func (v volumes) Provision(_ context.Context, options controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
 	if only := options.StorageClass.Parameters["accessModes"]; only != "" {
 		for _, mode := range options.PVC.Spec.AccessModes {
 			if string(mode) != only {
@@ -30,11 +53,18 @@ func (volumes) Provision(_ context.Context, options controller.ProvisionOptions)
 			}
 		}
 	}
-	path := filepath.Join(volumesDir, options.PVName)
-	if err := os.MkdirAll(path, 0o777); err != nil {
+	path, on, err := v.place(options)
+	if err != nil {
 		return nil, controller.ProvisioningFinished, err
 	}
-	if err := os.Chmod(path, 0o777); err != nil { // past the umask
+	folder, affinity := path, (*corev1.VolumeNodeAffinity)(nil)
+	if on != nil {
+		folder, affinity = on.root()+path, onlyOn(on.name())
+	}
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return nil, controller.ProvisioningFinished, err
+	}
+	if err := os.Chmod(folder, 0o777); err != nil { // past the umask
 		return nil, controller.ProvisioningFinished, err
 	}
 	directory := corev1.HostPathDirectory
@@ -45,24 +75,40 @@ func (volumes) Provision(_ context.Context, options controller.ProvisionOptions)
 			AccessModes:                   options.PVC.Spec.AccessModes,
 			Capacity:                      corev1.ResourceList{corev1.ResourceStorage: options.PVC.Spec.Resources.Requests[corev1.ResourceStorage]},
 			PersistentVolumeSource:        corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: path, Type: &directory}},
-			NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
-				MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{nodeName}}},
-			}}}},
+			NodeAffinity:                  affinity,
 		},
 	}, controller.ProvisioningFinished, nil
 }
 
-func (volumes) Delete(_ context.Context, volume *corev1.PersistentVolume) error {
-	if volume.Spec.HostPath == nil || filepath.Dir(volume.Spec.HostPath.Path) != volumesDir {
+func onlyOn(node string) *corev1.VolumeNodeAffinity {
+	return &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+		MatchExpressions: []corev1.NodeSelectorRequirement{{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{node}}},
+	}}}}
+}
+
+func (v volumes) Delete(_ context.Context, volume *corev1.PersistentVolume) error {
+	if volume.Spec.HostPath == nil {
 		return errors.New("not a volume of ours")
 	}
-	return os.RemoveAll(volume.Spec.HostPath.Path)
+	path, affinity := volume.Spec.HostPath.Path, volume.Spec.NodeAffinity
+	switch dir := filepath.Dir(path); {
+	case dir == sharedDir && affinity == nil:
+		return os.RemoveAll(path)
+	case dir == volumesDir && affinity != nil:
+		on, err := v.node(affinity.Required.NodeSelectorTerms[0].MatchExpressions[0].Values[0])
+		if err != nil {
+			return err
+		}
+		return os.RemoveAll(on.root() + path)
+	default:
+		return errors.New("not a volume of ours")
+	}
 }
 
 // runProvisioner serves claims as long as the process lives; its log goes where klog's does.
-func runProvisioner(ctx context.Context, client kubernetes.Interface) {
+func runProvisioner(ctx context.Context, client kubernetes.Interface, workers []*worker) {
 	ctx = klog.NewContext(ctx, klog.Background().WithName("provisioner"))
-	controller.NewProvisionController(ctx, client, provisionerName, volumes{},
+	controller.NewProvisionController(ctx, client, provisionerName, volumes{workers},
 		controller.LeaderElection(false),
 		controller.Threadiness(20),
 		controller.ResyncPeriod(time.Minute),

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -28,8 +27,9 @@ import (
 //	down/…    or down.local/…      refuses the connection
 //	silent/…  or silent.local/…    never answers
 //
-// with and without a registry's name before limited, down and silent. It is given more images by addImages.
-func serveRegistry(images string, output io.Writer) (*imageRegistry, error) {
+// with and without a registry's name before limited, down and silent. It is given more images by addImages. It
+// listens on each node, at the same address.
+func serveRegistry(images string, output io.Writer, workers []*worker) (*imageRegistry, error) {
 	logger := log.New(output, "", log.LstdFlags)
 	layouts := &layouts{}
 	files := registry.New(registry.Logger(logger), registry.WithBlobHandler(layouts))
@@ -37,11 +37,7 @@ func serveRegistry(images string, output io.Writer) (*imageRegistry, error) {
 	if err := all.addImages(images); err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", registryAddress)
-	if err != nil {
-		return nil, err
-	}
-	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path, inAPI := strings.CutPrefix(r.URL.Path, "/v2/")
 		host := r.URL.Query().Get("ns")
 		if !inAPI || path == "" || host == "" {
@@ -65,7 +61,14 @@ func serveRegistry(images string, output io.Writer) (*imageRegistry, error) {
 			r.URL.Path = "/v2/" + host + "/" + path
 			files.ServeHTTP(w, r)
 		}
-	}))
+	})
+	for _, w := range workers {
+		listener, err := w.listen(registryAddress)
+		if err != nil {
+			return nil, err
+		}
+		go http.Serve(listener, handler)
+	}
 	return all, nil
 }
 

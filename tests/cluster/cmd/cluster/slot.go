@@ -128,8 +128,12 @@ func (s *slot) makeState() error {
 	if _, err := s.lock.WriteAt([]byte(s.state+"\n"), 0); err != nil {
 		return err
 	}
-	for _, dir := range []string{"", "pki", "log", "config/cni", "config/registry/_default"} {
-		if err := os.MkdirAll(s.in(dir), 0o700); err != nil {
+	dirs := []string{s.in(""), s.in("pki"), s.in("log")}
+	for _, w := range s.workers() {
+		dirs = append(dirs, filepath.Join(w.configDir(), "cni"), filepath.Join(w.configDir(), "registry/_default"))
+	}
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
 	}
