@@ -96,6 +96,22 @@ mod tests {
         );
     }
 
+    /// Catches a point that is lost by `kubectl drain`, and one that is given for what the set did
+    /// before the eviction.
+    #[test]
+    fn an_eviction_is_not_the_sets_doing() {
+        let begun = || History::created().scale(1).deletion_requested(2);
+        let drained = begun().evicted(1).deletion_requested(1).deleted(2).deleted(1);
+        drained.clone().end().assert("ordered_scale_down", Inconclusive, &[]);
+        let again = drained.scale(3).claim(1).up(1).claim(2).up(2).scale(1).down(2).down(1);
+        again.end().assert("ordered_scale_down", Pass, &[]);
+        begun().deletion_requested(1).evicted(1).deleted(2).deleted(1).end().assert(
+            "ordered_scale_down",
+            Fail,
+            &[],
+        );
+    }
+
     #[test]
     fn a_pod_asked_to_go_around_the_change_may_have_been_asked_by_somebody_else() {
         let around = History::created().pods_gap(|it| it.scale(1).deletion_requested(1));

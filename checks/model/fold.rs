@@ -256,6 +256,7 @@ impl Timeline {
                     ready_at: 0,
                     deletion_requested: None,
                     deletion_requested_at: 0,
+                    is_evicted: false,
                     deleted: None,
                     deleted_at: 0,
                     deletion_asked_at: None,

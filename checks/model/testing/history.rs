@@ -390,6 +390,18 @@ impl History {
         self.pod(ordinal, Change::Modified, |pod| pod.status.conditions.clear())
     }
 
+    /// What the API server notes on a pod before it evicts it.
+    pub(crate) fn evicted(self, ordinal: i32) -> Self {
+        self.pod(ordinal, Change::Modified, |pod| {
+            pod.status.conditions.push(Condition {
+                r#type: "DisruptionTarget".to_owned(),
+                status: "True".to_owned(),
+                reason: "EvictionByEvictionAPI".to_owned(),
+                message: "Eviction API: evicting".to_owned(),
+            });
+        })
+    }
+
     pub(crate) fn deletion_requested(self, ordinal: i32) -> Self {
         self.pod(ordinal, Change::Modified, |pod| {
             pod.metadata.deletion_timestamp = Some("2026-11-23T00:00:30Z".to_owned())

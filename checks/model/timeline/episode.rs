@@ -249,13 +249,17 @@ impl Timeline {
 impl<'t> Episode<'t> {
     /// In a scale-down, each pod whose deletion may be this change's doing, with the nearest pod
     /// above it that was still there when the deletion was requested. Where none is known to have
-    /// been there, with the nearest one that may have been.
+    /// been there, with the nearest one that may have been. A pod that was evicted is left out: that
+    /// tells nothing of the order in which its set deletes pods.
     #[must_use]
     pub fn neighbours(&self) -> Vec<(&'t PodLife, &'t PodLife)> {
         let mut found = vec![];
         for (place, lower) in self.pods.iter().enumerate() {
             let Some(asked) = lower.deletion_requested else { continue };
-            if asked.by <= self.from || asked.after.is_some_and(|after| after >= self.until) {
+            if lower.is_evicted
+                || asked.by <= self.from
+                || asked.after.is_some_and(|after| after >= self.until)
+            {
                 continue;
             }
             found.extend(nearest_above(&self.pods[..place], asked).map(|upper| (upper, *lower)));

@@ -102,6 +102,9 @@ pub struct PodLife {
     pub deletion_requested: Option<When>,
     /// That moment, in nanoseconds since the recording began.
     pub deletion_requested_at: u64,
+    /// Whether that was an eviction, as `kubectl drain` asks for, or the end of its node: something
+    /// else than its set.
+    pub(crate) is_evicted: bool,
     /// When it went away.
     pub deleted: Option<When>,
     /// That moment, in nanoseconds since the recording began.
@@ -345,10 +348,10 @@ impl PodLife {
                 self.addresses.push(address.clone());
             }
         }
-        if it.metadata.deletion_timestamp.is_some() && self.deletion_requested.is_none() {
-            self.deletion_requested = Some(when);
-            self.deletion_requested_at = at;
+        if it.metadata.deletion_timestamp.is_some() {
+            self.deletion_is_requested(when, at);
         }
+        let it = &self.pod;
         let asked = it.metadata.deletion_timestamp.as_deref().and_then(stamp::epoch);
         self.deletion_asked_at = self
             .deletion_asked_at
@@ -388,11 +391,18 @@ impl PodLife {
         }
     }
 
-    pub(crate) fn go(&mut self, when: When, at: u64) {
+    /// The condition `DisruptionTarget` comes before the deletion that it is about. One that comes
+    /// later is about a pod that was leaving already.
+    fn deletion_is_requested(&mut self, when: When, at: u64) {
         if self.deletion_requested.is_none() {
             self.deletion_requested = Some(when);
             self.deletion_requested_at = at;
+            self.is_evicted = condition_true(&self.pod, "DisruptionTarget");
         }
+    }
+
+    pub(crate) fn go(&mut self, when: When, at: u64) {
+        self.deletion_is_requested(when, at);
         if self.deleted.is_none() {
             self.deleted = Some(when);
             self.deleted_at = at;

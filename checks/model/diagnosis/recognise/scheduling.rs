@@ -28,6 +28,9 @@ const PASSING: [&str; 6] = [
     "were unschedulable",
     "untolerated taint",
 ];
+/// The pod's volume is on another node, in the words of older and of newer versions of Kubernetes.
+/// Alone this is quoted: what is the matter with that node is not said.
+const VOLUME: [&str; 2] = ["volume node affinity conflict", "persistentvolume's node affinity"];
 /// A node has each of its ports once.
 const PORT: &str = "free ports for the requested pod ports";
 
@@ -115,7 +118,7 @@ pub(crate) fn no_room_for_more(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// No node has room, or is well, at the moment.
 pub(crate) fn no_room(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let message = facts.unschedulable()?;
-    let is_other = |reason: &str| has_any(reason, &CHOSEN);
+    let is_other = |reason: &str| has_any(reason, &CHOSEN) || has_any(reason, &VOLUME);
     are_all(&reasons(message), is_other, |it| has_any(it, &PASSING))
         .then(|| matched(spoken(message), [facts.pod?.added.by]))
         .flatten()

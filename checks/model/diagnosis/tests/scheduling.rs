@@ -41,6 +41,13 @@ fn nodes_that_have_no_room_now() {
         "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules. no \
         new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims \
         found for incoming pod.",
+        // The node that has the pod's volume is drained, or lost.
+        "0/3 nodes are available: 1 node(s) were unschedulable, 2 node(s) didn't match \
+        PersistentVolume's node affinity. preemption: 0/3 nodes are available: 3 Preemption is \
+        not helpful for scheduling.",
+        "0/2 nodes are available: 1 node(s) had untolerated taint \
+        {node.kubernetes.io/unreachable: }, 1 node(s) had volume node affinity conflict. \
+        preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
     ] {
         waits(&unschedulable(first_pod(), message), "no_room", Cluster);
     }
