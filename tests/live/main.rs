@@ -18,6 +18,7 @@ mod kubeconfigs;
 mod kubectl;
 mod lab;
 mod mended;
+mod nodes;
 mod printed;
 mod proxy;
 mod state;
