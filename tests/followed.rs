@@ -11,7 +11,7 @@ use stsgrade::{
 
 use crate::{
     fixtures::{Case, Kind, cases},
-    printed::{FILE, FirstCause, UNKNOWN},
+    printed::{FILE, Instructions, UNKNOWN},
     report::styled,
 };
 
@@ -37,7 +37,7 @@ fn changed(case: &Case) -> Result<(), String> {
     if UNKNOWN.iter().any(|(it, _)| *it == name) {
         return Ok(());
     }
-    let read = FirstCause::read(&told).map_err(|why| format!("{why}\n{told}"))?;
+    let read = Instructions::read(&told).map_err(|why| format!("{why}\n{told}"))?;
     let mut new = text.clone();
     for change in read.changes.iter().filter(|it| it.lines.iter().any(|(sign, _)| *sign != ' ')) {
         new = change.made(&new).map_err(|why| format!("{why}\n{told}"))?;

@@ -30,6 +30,7 @@ pub(crate) fn styled(format: Format, result: RunResult<'_>, style: TermStyle) ->
 fn source() -> Source {
     Source {
         is_isolated: false,
+        cleanup: false,
         digest: "sha256:0000".to_owned(),
         cluster: "v1.36.0".to_owned(),
         started_at: "2026-01-01T00:00:00Z".to_owned(),

@@ -51,6 +51,7 @@ fn refusal(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
     Source {
         namespace: namespace.to_owned(),
         files: asked_options(args, None).files,
+        cleanup: args.cleanup,
         objects,
         ..Source::default()
     }
@@ -281,10 +282,29 @@ fn asked_options(args: &cli::Grade, submission: Option<&Submission>) -> AskedOpt
     }
 }
 
-/// How a manifest is named in a recording: never by an absolute path, and not where it has no name.
+/// How a manifest is named in a recording, so that the name works where it was typed: from the
+/// current folder, or from `~`. Any other absolute path stays, unless it names the user. None where
+/// it has no name.
 fn named(file: &Path) -> Option<String> {
-    let name = if file.is_absolute() { Path::new(file.file_name()?) } else { file };
-    Some(name.display().to_string()).filter(|it| it != "-")
+    let here = std::env::current_dir().ok();
+    let home = std::env::home_dir().filter(|it| it.parent().is_some());
+    named_from(file, here.as_deref(), home.as_deref())
+}
+
+fn named_from(file: &Path, here: Option<&Path>, home: Option<&Path>) -> Option<String> {
+    if file.is_relative() {
+        return Some(file.display().to_string()).filter(|it| it != "-");
+    }
+    if let Some(inside) = here.and_then(|it| file.strip_prefix(it).ok()) {
+        return Some(inside.display().to_string()).filter(|it| !it.is_empty());
+    }
+    if let Some(inside) = home.and_then(|it| file.strip_prefix(it).ok()) {
+        return Some(format!("~/{}", inside.display()));
+    }
+    let user = home.and_then(Path::file_name);
+    let names_user = user.is_some_and(|user| file.iter().any(|it| it == user));
+    let name = if names_user { Path::new(file.file_name()?) } else { file };
+    Some(name.display().to_string())
 }
 
 /// `Service/web, StatefulSet/web`.
@@ -309,7 +329,7 @@ fn announcement(it: &Announcement, timeout: Option<Duration>) -> Vec<String> {
         lines.extend(stays.iter().map(|it| format!("warning: {}", sanitize(it))));
     }
     lines.push(format!(
-        "grading StatefulSet {}, which will take at most about {}:",
+        "grading StatefulSet {}, which will take at most about {} once it is settled:",
         sanitize(&it.set),
         minutes(it.worst)
     ));
@@ -339,5 +359,32 @@ fn minutes(time: Duration) -> String {
         format!("{} s", time.as_secs())
     } else {
         format!("{} min", time.as_secs().div_ceil(60))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::named_from;
+
+    /// Catches a name that cannot be typed again, and one that tells who the user is.
+    #[test]
+    fn a_manifest_is_named_as_it_can_be_typed_again() {
+        let named = |file| {
+            let (here, home) = (Path::new("/home/ann/lab"), Path::new("/home/ann"));
+            named_from(Path::new(file), Some(here), Some(home))
+        };
+        for (file, expected) in [
+            ("lab3.yaml", Some("lab3.yaml")),
+            ("../lab3.yaml", Some("../lab3.yaml")),
+            ("/home/ann/lab/3/all.yaml", Some("3/all.yaml")),
+            ("/home/ann/all.yaml", Some("~/all.yaml")),
+            ("/srv/lab/all.yaml", Some("/srv/lab/all.yaml")),
+            ("/srv/ann/all.yaml", Some("all.yaml")),
+            ("-", None),
+        ] {
+            assert_eq!(named(file).as_deref(), expected, "{file}");
+        }
     }
 }

@@ -62,8 +62,8 @@ pub struct AskedOptions {
     pub statefulset: Option<String>,
     /// Whether manifests were applied (`-f`).
     pub filename: bool,
-    /// The manifests' names as the user gave them; of an absolute path, which may name a user, its
-    /// last part.
+    /// The manifests' names, from the folder in which the user was or from `~`; of another path
+    /// that names the user, its last part.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
     /// `sha256:…` of the manifests' bytes.

@@ -272,6 +272,12 @@ impl Change {
         self.lines.iter().all(|it| it.sign == Sign::Same)
     }
 
+    /// What to do with the lines.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        if self.is_to_look_at() { "Look at" } else { "Change" }
+    }
+
     /// The lines with their signs: `- ` and `+ `, or two blanks before a line that stays.
     #[must_use]
     pub fn signed(&self) -> Vec<(Sign, String)> {

@@ -18,8 +18,12 @@ pub struct Names {
     pub start: i32,
     /// Names of the claims that the set made for its pods.
     pub claims: Vec<String>,
+    /// Names of its pods.
+    pub pods: Vec<String>,
     /// The manifest's file, as the student named it; of several, with `-f` between them.
     pub file: Option<String>,
+    /// What the grade had applied is removed by now.
+    pub cleanup: bool,
     /// What stands in the namespace in place of a StatefulSet: `deployment web`.
     pub workloads: Vec<String>,
     /// `whenDeleted: Delete`: the claims go with the set.
@@ -28,6 +32,8 @@ pub struct Names {
     pub mount_path: Option<String>,
     /// A file that a pod wrote there, by its whole path.
     pub content: Option<String>,
+    /// The cluster's DNS domain, where it is known.
+    pub domain: Option<String>,
 }
 
 impl Names {
@@ -45,6 +51,8 @@ impl Names {
     }
 }
 
+/// The DNS domain of most clusters.
+const DOMAIN: &str = "cluster.local";
 /// What stands in a command for a file whose name is not known.
 pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
 
@@ -109,35 +117,36 @@ fn way(id: &str, names: &Names) -> Way {
     }
 }
 
-/// What to type after the change of the manifest, to grading again.
+/// What to type after all changes of the manifest, to grading again. `ids` are those of the causes.
 ///
 /// What `grade -f` applied is applied by it again: `kubectl apply` would not know which fields it
 /// may take out (Kubernetes, "Server-Side Apply", "Field management").
 #[must_use]
-pub fn mend(id: &str, names: &Names) -> Vec<String> {
+pub fn mend(ids: &[&str], names: &Names) -> Vec<String> {
+    if let Some(file) = names.file.as_ref().filter(|_| names.cleanup) {
+        return vec![grade(names, file)];
+    }
     let ns = &names.namespace;
-    let way = way(id, names);
+    let needs = |wanted: Way| ids.iter().any(|id| way(id, names) == wanted);
+    let needs_new_claims = needs(Way::RecreateWithClaims);
     let mut commands = vec![];
-    match (way, &names.set) {
-        (Way::Recreate | Way::RecreateWithClaims, Some(set)) => {
-            // Without their owner, pods and claims stay; the new set takes them over.
-            let cascade = if names.claims_go_with_the_set { "orphan" } else { "foreground" };
-            commands.push(format!("kubectl delete statefulset {set} -n {ns} --cascade={cascade}"));
+    if let Some(set) = &names.set {
+        if needs(Way::Recreate) || needs_new_claims {
+            commands.extend(delete_set(set, names));
         }
-        (Way::RecreateService, Some(set)) => {
+        if needs(Way::RecreateService) {
             let service = names.service.as_deref().unwrap_or(set);
             commands.push(format!("kubectl delete service {service} -n {ns}"));
         }
-        _ => {}
     }
-    if id == "no_stateful_set_but_others" {
+    if ids.contains(&"no_stateful_set_but_others") {
         commands.extend(names.workloads.iter().map(|it| format!("kubectl delete {it} -n {ns}")));
     }
-    if way == Way::RecreateWithClaims && !names.claims.is_empty() {
+    if needs_new_claims && !names.claims.is_empty() {
         commands.push(format!("kubectl delete pvc -n {ns} {}", names.claims.join(" ")));
     }
     if let Some(file) = &names.file {
-        commands.push(format!("stsgrade grade -n {ns} -f {file}"));
+        commands.push(grade(names, file));
         return commands;
     }
     commands.push(format!("kubectl apply -n {ns} -f {UNKNOWN_FILE}"));
@@ -148,9 +157,36 @@ pub fn mend(id: &str, names: &Names) -> Vec<String> {
     commands
 }
 
-/// How to see a loss of this test with one's own eyes. What is scaled is scaled back.
+/// Grades a manifest again.
+#[must_use]
+pub fn grade(names: &Names, file: &str) -> String {
+    let cleanup = if names.cleanup { " --cleanup" } else { "" };
+    format!("stsgrade grade -n {} -f {file}{cleanup}", names.namespace)
+}
+
+/// Deletes the set and its pods, and keeps the claims.
+fn delete_set(set: &str, names: &Names) -> Vec<String> {
+    let ns = &names.namespace;
+    if !names.claims_go_with_the_set {
+        return vec![format!("kubectl delete statefulset {set} -n {ns} --cascade=foreground")];
+    }
+    // Without their owner the claims stay, and the pods, too. A new set takes pods over and does
+    // not replace those that are not Ready.
+    let mut commands = vec![format!("kubectl delete statefulset {set} -n {ns} --cascade=orphan")];
+    if !names.pods.is_empty() {
+        commands.push(format!("kubectl delete pods -n {ns} {}", names.pods.join(" ")));
+    }
+    commands
+}
+
+/// How to see a loss of this test with one's own eyes, line by line: a line that ends in `\\` goes
+/// on in the next. What is scaled is scaled back.
 #[must_use]
 pub fn see(test: u8, who: Option<&str>, names: &Names) -> Vec<String> {
+    if names.cleanup && names.file.is_some() {
+        // Nothing stands any more.
+        return vec![];
+    }
     let ns = &names.namespace;
     if let Some(pod) = who {
         return vec![
@@ -184,8 +220,10 @@ pub fn see(test: u8, who: Option<&str>, names: &Names) -> Vec<String> {
         5 => {
             let mut commands = vec![format!("kubectl get services,endpointslices -n {ns}")];
             if let Some(service) = &names.service {
-                let lookup = format!("nslookup {}.{service}", pod(1));
-                commands.push(format!("kubectl exec {} -n {ns} -- {lookup}", pod(0)));
+                // In full: the nslookup of busybox appends no domain to a name with dots.
+                let domain = names.domain.as_deref().unwrap_or(DOMAIN);
+                commands.push(format!("kubectl exec {} -n {ns} -- \\", pod(0)));
+                commands.push(format!("  nslookup {}.{service}.{ns}.svc.{domain}", pod(1)));
             }
             commands
         }
@@ -229,17 +267,36 @@ mod tests {
     #[test]
     fn what_cannot_be_changed_is_deleted_first() {
         assert_eq!(
-            mend("too_small", &names()),
+            mend(&["no_service", "too_small", "parallel"], &names()),
             [
                 "kubectl delete statefulset web -n lab --cascade=foreground",
                 "kubectl delete pvc -n lab data-web-0 data-web-1",
                 "stsgrade grade -n lab -f lab3.yaml",
             ]
         );
-        assert_eq!(mend("selector_mismatch", &names()), ["stsgrade grade -n lab -f lab3.yaml"]);
+        assert_eq!(mend(&["selector_mismatch"], &names()), ["stsgrade grade -n lab -f lab3.yaml"]);
+        let claims_go = Names {
+            claims_go_with_the_set: true,
+            pods: vec!["web-0".to_owned(), "web-1".to_owned()],
+            ..names()
+        };
+        assert_eq!(
+            mend(&["probe_fails"], &claims_go),
+            [
+                "kubectl delete statefulset web -n lab --cascade=orphan",
+                "kubectl delete pods -n lab web-0 web-1",
+                "stsgrade grade -n lab -f lab3.yaml",
+            ]
+        );
+        let removed = Names { cleanup: true, ..names() };
+        assert_eq!(
+            mend(&["too_small"], &removed),
+            ["stsgrade grade -n lab -f lab3.yaml --cleanup"]
+        );
+        assert!(see(8, None, &removed).is_empty());
         let applied_by_hand = Names { file: None, ..names() };
         assert_eq!(
-            mend("service_not_headless", &applied_by_hand),
+            mend(&["service_not_headless"], &applied_by_hand),
             [
                 "kubectl delete service web -n lab",
                 "kubectl apply -n lab -f YOUR-FILE.yaml",

@@ -12,14 +12,15 @@ pub mod script;
 
 use checks::model::{Timeline, observation::object::VolumeMount};
 
-use crate::remedy::commands::Names;
+use crate::{remedy::commands::Names, report::Source};
 
 /// The names of a graded submission, as far as they are harmless in a shell.
 #[must_use]
-pub fn names(timeline: &Timeline, namespace: &str, files: &[String]) -> Names {
+pub fn names(timeline: &Timeline, namespace: &str, source: &Source) -> Names {
     let mut names = Names {
         namespace: harmless(namespace).unwrap_or_else(|| "NAMESPACE".to_owned()),
-        file: as_flags(files),
+        file: as_flags(&source.files),
+        cleanup: source.cleanup,
         replicas: timeline.replicas(),
         start: timeline.start(),
         ..Names::default()
@@ -36,6 +37,10 @@ pub fn names(timeline: &Timeline, namespace: &str, files: &[String]) -> Names {
         .filter(|it| timeline.claim(it).last().is_some_and(|life| life.deleted.is_none()))
         .filter_map(|it| harmless(&it))
         .collect();
+    names.pods = timeline
+        .ordinals()
+        .filter_map(|ordinal| harmless(timeline.live(ordinal)?.name()))
+        .collect();
     let policy = set.spec.persistent_volume_claim_retention_policy.as_ref();
     names.claims_go_with_the_set = policy.is_some_and(|it| it.when_deleted == "Delete");
     let templates = &set.spec.volume_claim_templates;
@@ -45,19 +50,40 @@ pub fn names(timeline: &Timeline, namespace: &str, files: &[String]) -> Names {
     let mount = containers.iter().flat_map(|it| &it.volume_mounts).find(is_own);
     names.mount_path = mount.and_then(|it| harmless(&it.mount_path));
     names.content = content(timeline, names.mount_path.as_deref());
+    names.domain = timeline.asked_names().find_map(domain).and_then(|it| harmless(&it));
     names
 }
 
-/// The manifests as they stand behind `-f`; `None` where a shell could take one for more than a name.
+/// The manifests as they stand behind `-f`; `None` where one cannot be typed.
 fn as_flags(files: &[String]) -> Option<String> {
-    let names: Option<Vec<String>> = files.iter().map(|it| harmless(it)).collect();
+    let names: Option<Vec<String>> = files.iter().map(|it| shell_word(it)).collect();
     names.filter(|it| !it.is_empty()).map(|it| it.join(" -f "))
+}
+
+/// A path as somebody types it: quoted, where a shell would take it for more than a word.
+fn shell_word(path: &str) -> Option<String> {
+    if let Some(inside) = path.strip_prefix("~/") {
+        // A shell replaces `~` only outside quotes.
+        return Some(format!("~/{}", shell_word(inside)?));
+    }
+    // Within single quotes a shell takes all but these quotes as it is.
+    let is_typed = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '(' | ')' | '+' | ',' | '@');
+    let is_quotable = path.chars().all(|c| is_typed(c) || matches!(c, '-' | '.' | '_' | '/'));
+    harmless(path).or_else(|| {
+        (!path.is_empty() && !path.starts_with('-') && is_quotable).then(|| format!("'{path}'"))
+    })
 }
 
 /// `deployment web`, of `Deployment web`.
 fn workload(told: &str) -> Option<String> {
     let (kind, name) = told.split_once(' ')?;
     Some(format!("{} {}", harmless(kind)?.to_lowercase(), harmless(name)?))
+}
+
+/// `cluster.local`, of `web-0.web.lab.svc.cluster.local.`.
+fn domain(name: &str) -> Option<String> {
+    let (_, domain) = name.split_once(".svc.")?;
+    Some(domain.trim_end_matches('.').to_owned())
 }
 
 /// The first file that the first pod had on its claim.
@@ -75,4 +101,28 @@ pub fn harmless(text: &str) -> Option<String> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '/');
     let is_word = !text.is_empty() && !text.starts_with('-') && text.chars().all(is_plain);
     is_word.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{as_flags, shell_word};
+
+    /// Catches a path that cannot be pasted, and one that a shell or a terminal takes for more.
+    #[test]
+    fn files_are_typed_as_a_shell_takes_them() {
+        for (path, typed) in [
+            ("lab3.yaml", Some("lab3.yaml")),
+            ("20/my lab/bad file.yaml", Some("'20/my lab/bad file.yaml'")),
+            ("~/lab/übung 3.yaml", Some("~/'lab/übung 3.yaml'")),
+            ("/srv/lab3.yaml", Some("/srv/lab3.yaml")),
+            ("it's.yaml", None),
+            ("$(x).yaml", None),
+            ("a\u{1b}[1m.yaml", None),
+            ("-f.yaml", None),
+        ] {
+            assert_eq!(shell_word(path).as_deref(), typed, "{path}");
+        }
+        let files = ["a.yaml".to_owned(), "b c.yaml".to_owned()];
+        assert_eq!(as_flags(&files).as_deref(), Some("a.yaml -f 'b c.yaml'"));
+    }
 }

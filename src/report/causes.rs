@@ -50,7 +50,8 @@ pub struct Cause {
     /// Lines such as those to look for, and as they should be, where the own ones cannot be known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<Example>,
-    /// What to type once the lines are changed, in order.
+    /// What to type once all lines are changed, in order: the same for all causes of the
+    /// submission's.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<String>,
     /// What to type to see it with one's own eyes.
@@ -155,6 +156,17 @@ pub(super) fn find(
         causes.push(cause);
     }
     arrange(&mut causes, rows);
+    // One grade after all changes: each is told once, and what they need is typed once.
+    for place in 1..causes.len() {
+        let (earlier, [cause, ..]) = causes.split_at_mut(place) else { continue };
+        cause.changes.retain(|it| !earlier.iter().any(|known| known.changes.contains(it)));
+    }
+    let is_own = |it: &&mut Cause| it.fault == Some(Fault::Submission);
+    let ids: Vec<&str> = causes.iter_mut().filter(is_own).map(|it| it.id).collect();
+    let commands = commands::mend(&ids, names);
+    for cause in causes.iter_mut().filter(is_own) {
+        cause.commands.clone_from(&commands);
+    }
     causes
 }
 
@@ -171,6 +183,15 @@ pub(super) fn arrange(causes: &mut [Cause], rows: &mut [CheckResult]) {
     for row in rows {
         row.cause = causes.iter().position(|cause| cause.tests.contains(&row.test));
     }
+}
+
+/// The number of the last cause for which the same is typed as for this one, which stands at this
+/// place, where it comes later. Whoever reads on to there makes all changes first.
+#[must_use]
+pub(super) fn typed_later(causes: &[Cause], place: usize) -> Option<usize> {
+    let commands = &causes.get(place)?.commands;
+    let last = causes.iter().rposition(|it| it.commands == *commands)?;
+    (last > place && !commands.is_empty()).then_some(last + 1)
 }
 
 /// Adds what a test found, where it is not told yet.
@@ -208,9 +229,12 @@ fn teach(
             cause.example = None;
         }
         let who = who.and_then(harmless);
-        cause.commands = commands::mend(cause.id, names);
         let first = cause.tests.first().copied().unwrap_or_default();
-        cause.see = commands::see(first, who.as_deref(), names);
+        // What it names does not answer, before the change or after it.
+        let is_misnamed = cause.id == "wrong_service_name";
+        let service = names.service.clone().filter(|_| !is_misnamed);
+        let names = Names { service, ..names.clone() };
+        cause.see = commands::see(first, who.as_deref(), &names);
     }
 }
 

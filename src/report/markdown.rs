@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use checks::model::Outcome;
 
 use crate::console::sanitize;
-use crate::report::{Cause, Problem, Report, RunResult, View, summary, text};
+use crate::report::{Cause, Problem, Report, RunResult, View, causes::typed_later, summary, text};
 
 // Writing to a String cannot fail, so the results below say nothing.
 
@@ -41,7 +41,7 @@ fn judged(report: &Report) -> String {
         );
     }
     for (place, it) in report.causes.iter().enumerate() {
-        cause(&mut out, place + 1, it);
+        cause(&mut out, place + 1, it, typed_later(&report.causes, place));
     }
     let recording = &report.recording;
     let _ = writeln!(
@@ -55,7 +55,7 @@ fn judged(report: &Report) -> String {
     out
 }
 
-fn cause(out: &mut String, number: usize, it: &Cause) {
+fn cause(out: &mut String, number: usize, it: &Cause, typed_later: Option<usize>) {
     let tests = it.tests.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
     let noun = if it.tests.len() == 1 { "test" } else { "tests" };
     let _ = writeln!(
@@ -76,7 +76,7 @@ fn cause(out: &mut String, number: usize, it: &Cause) {
         let _ = writeln!(out, "\n{}", escape(note));
     }
     for change in &it.changes {
-        let _ = writeln!(out, "\n{}:", escape(&change.place()));
+        let _ = writeln!(out, "\n{} {}:", change.label(), escape(&change.place()));
         let lines: Vec<String> = change.signed().into_iter().map(|(_, line)| line).collect();
         fenced(out, "diff", &lines.join("\n"));
     }
@@ -88,8 +88,12 @@ fn cause(out: &mut String, number: usize, it: &Cause) {
         let _ = writeln!(out, "\nLines such as these (the names are examples):");
         fenced(out, "diff", &lines.join("\n"));
     }
-    if !it.commands.is_empty() {
-        fenced(out, "bash", &it.commands.join("\n"));
+    match typed_later {
+        Some(number) => {
+            let _ = writeln!(out, "\nType what stands under cause {number}, once all is changed.");
+        }
+        None if it.commands.is_empty() => {}
+        None => fenced(out, "bash", &it.commands.join("\n")),
     }
 }
 

@@ -167,6 +167,8 @@ pub struct Source {
     pub objects: Vec<ManifestText>,
     /// The namespace is deleted by now: commands to type name the lab's own.
     pub is_isolated: bool,
+    /// What the grade had applied is removed by now (`--cleanup`).
+    pub cleanup: bool,
     /// What was judged.
     pub origin: Origin,
 }
@@ -194,6 +196,7 @@ impl Source {
             files: header.asked.files.clone(),
             objects: header.asked.objects.clone(),
             is_isolated: header.asked.is_isolated(),
+            cleanup: header.asked.cleanup,
             origin: Origin::Grade,
         }
     }
@@ -369,7 +372,7 @@ impl Report {
         let namespace =
             if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
         let own = if source.is_isolated { LAB_NAMESPACE } else { namespace };
-        let names = remedy::names(timeline, own, &source.files);
+        let names = remedy::names(timeline, own, source);
         let causes = causes::find(timeline, verdicts, &mut rows, &names, &source.objects);
         let sum = |outcome: Option<Outcome>| {
             rows.iter()

@@ -45,7 +45,7 @@ impl Report {
         });
         let timeline = Timeline::default();
         let mut report = Self::new(source, &timeline, &verdicts);
-        let names = names(&timeline, &source.namespace, &source.files);
+        let names = names(&timeline, &source.namespace, source);
         for cause in &mut report.causes {
             cause.title = format!("the manifest cannot be applied ({who})");
             cause.explanation.clone_from(&problem.what);
@@ -53,7 +53,7 @@ impl Report {
             cause.remedy.clone_from(&problem.next);
             cause.changes = change(problem, source).into_iter().map(Change::sanitized).collect();
             let file = names.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
-            cause.commands = vec![format!("stsgrade grade -n {} -f {file}", names.namespace)];
+            cause.commands = vec![commands::grade(&names, file)];
             cause.see =
                 vec![format!("kubectl apply -n {} --dry-run=server -f {file}", names.namespace)];
         }

@@ -16,6 +16,7 @@ use crate::recording::signature::Signed;
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
     Cause, CheckResult, CriterionResult, Origin, Points, Problem, Report, RunResult, View,
+    causes::typed_later,
 };
 
 /// The width of the labels before the details of a cause, in columns.
@@ -50,7 +51,7 @@ fn write(report: &Report, view: &View<'_>, out: &mut dyn Write) -> io::Result<()
     page.marks(report)?;
     page.shown(report)?;
     for (place, cause) in report.causes.iter().enumerate() {
-        page.cause(place + 1, cause)?;
+        page.cause(place + 1, cause, typed_later(&report.causes, place))?;
     }
     if let Some(note) = &report.slow {
         writeln!(page.out)?;
@@ -188,7 +189,13 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn cause(&mut self, number: usize, cause: &Cause) -> io::Result<()> {
+    /// One cause. `typed_later`: what is to be typed stands at the end of that one.
+    fn cause(
+        &mut self,
+        number: usize,
+        cause: &Cause,
+        typed_later: Option<usize>,
+    ) -> io::Result<()> {
         writeln!(self.out)?;
         self.heading(number, cause)?;
         for seen in &cause.seen {
@@ -220,13 +227,18 @@ impl Page<'_> {
                 writeln!(self.out, "{INDENT}{INDENT}{}", line.trim_start())?;
             }
         }
-        self.commands("Type", &cause.commands)?;
+        match typed_later {
+            Some(number) => {
+                let text = format!("what stands under {number}, once all is changed");
+                self.labelled("Type", &text)?;
+            }
+            None => self.commands("Type", &cause.commands)?,
+        }
         self.commands("See it", &cause.see)
     }
 
     fn change(&mut self, change: &Change) -> io::Result<()> {
-        let label = if change.is_to_look_at() { "Look at" } else { "Change" };
-        self.labelled(label, &format!("{}:", change.place()))?;
+        self.labelled(change.label(), &format!("{}:", change.place()))?;
         for (sign, line) in change.signed() {
             let line = match sign {
                 Sign::Same => line,
@@ -356,7 +368,7 @@ pub(super) fn details(report: &Report, row: &CheckResult) -> String {
         }
         match cause {
             Some((number, cause)) if cause.tests.first() == Some(&row.test) => {
-                page.cause(number, cause)
+                page.cause(number, cause, None)
             }
             Some((number, cause)) => {
                 let first = cause.tests.first().copied().unwrap_or_default();

@@ -12,7 +12,7 @@ use futures::StreamExt as _;
 use crate::{
     chance::{Chance, seed},
     lab::{Lab, Ran, done},
-    printed::{FILE, FirstCause, UNKNOWN},
+    printed::{FILE, Instructions, UNKNOWN},
 };
 
 /// How many are followed at a time.
@@ -96,7 +96,7 @@ async fn follow(lab: &Lab, case: &Path) -> Result<(), String> {
         if graded.out.lines().any(|it| it == "100 of 100 points") {
             return Ok(());
         }
-        let told = FirstCause::read(&graded.out).map_err(|why| format!("{why}\n{story}"))?;
+        let told = Instructions::read(&graded.out).map_err(|why| format!("{why}\n{story}"))?;
         let mut text = std::fs::read_to_string(&file).unwrap();
         for change in &told.changes {
             text = change.made(&text).map_err(|why| format!("{why}\n{story}"))?;

@@ -10,8 +10,8 @@ pub(crate) const UNKNOWN: [(&str, &str); 3] = [
     ("shared_storage", "two volumes of the cluster are one folder: they are not in the manifest"),
 ];
 
-/// What a report says of its first cause: its changes and its commands.
-pub(crate) struct FirstCause {
+/// What a report says is to be done: the changes of its causes, down to the first commands.
+pub(crate) struct Instructions {
     pub(crate) changes: Vec<Change>,
     pub(crate) commands: Vec<String>,
 }
@@ -24,14 +24,17 @@ pub(crate) struct Change {
     pub(crate) lines: Vec<(char, String)>,
 }
 
-impl FirstCause {
+impl Instructions {
     pub(crate) fn read(report: &str) -> Result<Self, String> {
         let mut told = Self { changes: vec![], commands: vec![] };
-        let lines =
-            report.lines().skip_while(|it| !it.starts_with("1. ")).take_while(|it| !it.is_empty());
+        let lines = report.lines().skip_while(|it| !it.starts_with("1. "));
         let mut label = "";
         let mut place = String::new();
         for line in lines.skip(1) {
+            // The next cause comes, or none.
+            if line.is_empty() && !told.commands.is_empty() {
+                break;
+            }
             let (front, text) = line.split_at_checked(13).unwrap_or((line, ""));
             let is_code = label == "Change" && place.ends_with(':') && line.starts_with("      ");
             if is_code {
@@ -51,10 +54,13 @@ impl FirstCause {
                         told.changes.push(Change { line: line_of(place)?, lines: vec![] });
                     }
                 }
+                "Type" if text.starts_with("what stands under ") => {}
                 "Type" => told.commands.push(text.to_owned()),
                 _ => {}
             }
         }
+        // From the end of the file: what is added or removed above moves the lines below.
+        told.changes.sort_by_key(|it| std::cmp::Reverse(it.line.unwrap_or(usize::MAX)));
         if told.commands.is_empty() { Err("it says nothing to type".to_owned()) } else { Ok(told) }
     }
 }

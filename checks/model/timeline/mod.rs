@@ -329,6 +329,11 @@ impl Timeline {
         self.reads.of(uid)
     }
 
+    /// The names that DNS was asked for, in order.
+    pub fn asked_names(&self) -> impl Iterator<Item = &str> {
+        self.lookups.iter().map(|it| it.what.name.as_str())
+    }
+
     /// The names of the claims that the set's templates make for an ordinal.
     #[must_use]
     pub fn claim_names(&self, ordinal: i32) -> Vec<String> {

@@ -19,7 +19,10 @@ const BINDING: [&str; 2] =
 /// The changes of other objects that mend a mistake or an obstacle of the set.
 pub(super) fn changes(loss: &Loss<'_>, timeline: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
     if loss.id == "config_error" {
-        return missing_object(loss, objects).into_iter().collect();
+        return misspelt_name(loss, objects)
+            .or_else(|| missing_object(loss, objects))
+            .into_iter()
+            .collect();
     }
     let edits = |(text, document): &Object<'_>| match (loss.id, text.kind.as_str()) {
         ("too_small", "PersistentVolumeClaim") => {
@@ -58,6 +61,24 @@ fn own_name(timeline: &Timeline, document: &Document, pod: &Path) -> Vec<Edit> {
         return vec![];
     }
     ["hostname", "subdomain"].map(|it| Edit::Remove(with(pod, it))).to_vec()
+}
+
+/// A ConfigMap or a Secret that is not there, where the submission has one that nobody names: its
+/// name is misspelt.
+fn misspelt_name(loss: &Loss<'_>, objects: &[Object<'_>]) -> Option<Change> {
+    let (kind, name) = not_found(loss.why())?;
+    let (text, document) = objects.iter().find(|(it, _)| it.kind == "StatefulSet")?;
+    let named = document.scalars();
+    let is_named = |name: &str| named.iter().any(|(_, it)| *it == name);
+    let mut spare = objects.iter().filter(|(it, _)| it.kind == kind && !is_named(&it.name));
+    let (meant, None) = (&spare.next()?.0.name, spare.next()) else { return None };
+    let is_reference = |path: &Path| matches!(path.last(), Some(Step::Key(it)) if it == "name" || it == "secretName");
+    let edits: Vec<Edit> = named
+        .iter()
+        .filter(|(path, it)| *it == name && is_reference(path))
+        .map(|(path, _)| Edit::Set(path.clone(), meant.as_str().into()))
+        .collect();
+    change::of_text(text, document, &edited(document, &edits)?)
 }
 
 /// A ConfigMap or a Secret that is not there.
@@ -160,4 +181,79 @@ fn storage(document: &Document) -> Vec<Edit> {
         edits.push(Edit::Push(templates, claim("data")));
     }
     edits
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::{Effect, Fault, Obstacle};
+
+    use super::misspelt_name;
+    use crate::{
+        recording::ManifestText,
+        remedy::{
+            change::Sign,
+            edit::{Loss, Object},
+            manifest::Document,
+        },
+    };
+
+    const SET: &str = "\
+kind: StatefulSet
+spec:
+  template:
+    spec:
+      containers:
+      - name: app
+        envFrom:
+        - configMapRef: {name: settings}
+      volumes:
+      - name: script
+        configMap:
+          name: start-script
+";
+
+    fn text(kind: &str, name: &str, text: &str) -> ManifestText {
+        ManifestText {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            text: text.to_owned(),
+            ..ManifestText::default()
+        }
+    }
+
+    /// The lines that go and come where the submission has these ConfigMaps.
+    fn becomes(config_maps: &[&str]) -> Vec<String> {
+        let mut texts = vec![text("StatefulSet", "web", SET)];
+        texts.extend(config_maps.iter().map(|it| text("ConfigMap", it, "kind: ConfigMap\n")));
+        let objects: Vec<Object<'_>> =
+            texts.iter().map(|it| (it, Document::read(&it.text).unwrap())).collect();
+        let obstacle = Obstacle {
+            id: "config_error",
+            who: "web-0".to_owned(),
+            fault: Fault::Submission,
+            why: "MountVolume.SetUp failed: configmap \"start-script\" not found".to_owned(),
+            effect: Effect::Blocks,
+            mistake: None,
+            container: None,
+            log: vec![],
+            remedy: "",
+            evidence: vec![],
+        };
+        let loss = Loss { id: "config_error", obstacle: Some(&obstacle), objects: &texts };
+        let change = misspelt_name(&loss, &objects);
+        let lines = change.iter().flat_map(|it| &it.lines);
+        lines
+            .filter(|it| it.sign != Sign::Same)
+            .map(|it| format!("{}{}", if it.sign == Sign::Added { '+' } else { '-' }, it.text))
+            .collect()
+    }
+
+    /// Catches a new, empty ConfigMap beside the one that is meant, and a name that is only guessed.
+    #[test]
+    fn a_misspelt_name_becomes_that_of_the_one_nobody_names() {
+        let renamed = ["-          name: start-script", "+          name: startscript"];
+        assert_eq!(becomes(&["startscript", "settings"]), renamed);
+        assert!(becomes(&["settings"]).is_empty());
+        assert!(becomes(&["one", "another"]).is_empty());
+    }
 }

@@ -44,7 +44,9 @@ pub struct Refusal<'r> {
 /// The change that mends a refusal; `None` where the words do not tell.
 #[must_use]
 pub fn change(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<Change> {
-    let is_here = |it: &&ManifestText| refusal.file.ends_with(&it.file) && it.line <= refusal.line;
+    let is_here = |it: &&ManifestText| {
+        refusal.file.ends_with(it.file.trim_start_matches('~')) && it.line <= refusal.line
+    };
     let text = objects.iter().filter(is_here).max_by_key(|it| it.line)?;
     let document = Document::read(&text.text)?;
     let edits = edits(refusal, &document)?;
@@ -76,19 +78,21 @@ fn edits(refusal: &Refusal<'_>, document: &Document) -> Option<Vec<Edit>> {
     supported(words, document)
 }
 
-/// A field that does not exist there: it is misspelt, or belongs somewhere else.
+/// A field that does not exist there: it is misspelt, or belongs somewhere else, where it may stand
+/// already.
 fn unknown(field: &str, document: &Document) -> Option<Vec<Edit>> {
     let from = path(field);
     let value = document.value(&from)?;
     let (Step::Key(name), parents) = from.split_last()? else { return None };
     let home = HOMES.iter().find(|(it, _)| it == name).map(|(_, home)| keys(home));
+    let is_elsewhere = home.as_ref().is_some_and(|it| it != parents);
     let to = match (home, nearest(name)) {
-        (Some(home), _) if home != parents => [home, keys(name)].concat(),
+        (Some(home), _) if is_elsewhere => [home, keys(name)].concat(),
         (_, Some(near)) if near != name => [parents, &keys(near)].concat(),
         _ => return None,
     };
     if document.has(&to) {
-        return None;
+        return is_elsewhere.then(|| vec![Edit::Remove(from)]);
     }
     if to.len() == from.len() && to[..to.len() - 1] == *parents {
         let Step::Key(new) = to.last()?.clone() else { return None };
@@ -218,6 +222,7 @@ spec:
         volumeMounts:
         - name: www
           mountPath: /data
+      replicas: 5
       volumes:
       - name: data
         emptyDir: {}
@@ -302,6 +307,7 @@ spec:
             "spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"www\"",
             &["-        - name: www", "+        - name: data"],
         );
+        becomes("unknown field \"spec.template.spec.replicas\"", &["-      replicas: 5"]);
         becomes("spec.x: Required value", &[]);
     }
 }

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
     Cause, CheckResult, CriterionResult, Problem, Report, RunResult, View,
+    causes::typed_later,
     drawing::{Bar, Drawing, MAX_CITES_PER_CRITERION, shown_criteria, time},
     svg,
 };
@@ -88,10 +89,13 @@ struct CauseCard<'r> {
     ink: &'static str,
     cost: String,
     changes: Vec<ChangeLines>,
+    /// What is to be typed stands under this cause.
+    typed_later: Option<usize>,
 }
 
 /// Lines of the submission to change.
 struct ChangeLines {
+    label: &'static str,
     object: String,
     /// The class and the text of each.
     lines: Vec<(&'static str, String)>,
@@ -135,7 +139,7 @@ impl<'r> Judged<'r> {
     fn of(report: &'r Report, drawing: Drawing) -> Self {
         Self {
             picture: svg::within(&drawing),
-            causes: report.causes.iter().map(cause_card).collect(),
+            causes: (0..report.causes.len()).map(|it| cause_card(&report.causes, it)).collect(),
             checks: report.checks.iter().map(|row| check_row(row, &drawing)).collect(),
             report,
             drawing,
@@ -155,7 +159,8 @@ impl<'r> Judged<'r> {
     }
 }
 
-fn cause_card(cause: &Cause) -> CauseCard<'_> {
+fn cause_card(causes: &[Cause], place: usize) -> CauseCard<'_> {
+    let cause = &causes[place];
     let tests = svg::tests(&cause.tests);
     let points = cause.points;
     let (class, ink, cost) = match cause.fault {
@@ -166,7 +171,7 @@ fn cause_card(cause: &Cause) -> CauseCard<'_> {
         None => ("open", "undecided", format!("Leaves {points} points to be shown: {tests}")),
     };
     let changes = cause.changes.iter().map(change_lines).collect();
-    CauseCard { cause, class, ink, cost, changes }
+    CauseCard { cause, class, ink, cost, changes, typed_later: typed_later(causes, place) }
 }
 
 fn change_lines(change: &Change) -> ChangeLines {
@@ -179,7 +184,7 @@ fn change_lines(change: &Change) -> ChangeLines {
         };
         lines.push((class, line));
     }
-    ChangeLines { object: change.place(), lines }
+    ChangeLines { label: change.label(), object: change.place(), lines }
 }
 
 fn check_row<'r>(row: &'r CheckResult, drawing: &Drawing) -> CheckRow<'r> {
