@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use checks::{CHECKS, Check, mistakes::MISTAKES};
+use checks::{
+    CHECKS, Check,
+    mistakes::MISTAKES,
+    model::{Fault, diagnosis},
+};
 use serde::Serialize;
 
 use crate::commands::{fail, rubric::read, show};
@@ -115,6 +119,20 @@ fn text(rubric: &Rubric, look: TermStyle) -> String {
             for line in look.wrap("  ", &format!("{}: {}", it.id, it.title), "      ") {
                 let _ = writeln!(out, "{line}");
             }
+        }
+    }
+    let headings = [
+        (Fault::Submission, "What keeps a set from coming up, and costs points:"),
+        (Fault::Cluster, "What leaves points undecided:"),
+    ];
+    for (fault, heading) in headings {
+        let _ = writeln!(out, "\n{heading}");
+        let mut ids: Vec<&str> =
+            diagnosis::rows().filter(|it| it.1 == fault).map(|(id, ..)| id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for line in look.wrap("  ", &ids.join(", "), "  ") {
+            let _ = writeln!(out, "{line}");
         }
     }
     let _ = writeln!(out, "\n`stsgrade explain NAME` tells more of each.");

@@ -1,4 +1,12 @@
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use kube::{
     Config,
@@ -54,14 +62,25 @@ async fn one_that_hangs_is_named_and_killed() {
     let folder = tempfile::tempdir().unwrap();
     let pid = folder.path().join("pid");
     // Time stands still until the script runs: a test that is slow to start it must not pass by
-    // that.
+    // that. One that never starts ends the waiting, too.
+    let is_over = Arc::new(AtomicBool::new(false));
     let started = tokio::task::spawn_blocking({
-        let pid = pid.clone();
-        move || while fs::read_to_string(&pid).unwrap_or_default().is_empty() {}
+        let (pid, is_over) = (pid.clone(), is_over.clone());
+        move || {
+            while fs::read_to_string(&pid).unwrap_or_default().is_empty() {
+                assert!(!is_over.load(Relaxed), "the plugin has not started");
+                std::thread::yield_now();
+            }
+        }
     });
     let mut config =
         plugin(folder.path(), "echo $$ > \"$(dirname \"$0\")/pid\"; exec sleep 1000000");
-    let (failure, started) = tokio::join!(Plugin::take_from(&mut config), started);
+    let taken = async {
+        let taken = Plugin::take_from(&mut config).await;
+        is_over.store(true, Relaxed);
+        taken
+    };
+    let (failure, started) = tokio::join!(taken, started);
     started.unwrap();
     let failure = failure.err().unwrap();
     assert!(failure.what.contains("has not ended within 60 s"), "{failure:?}");
