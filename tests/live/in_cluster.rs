@@ -1,7 +1,7 @@
 //! The image of a release, built by its recipe, and what runs from it in the cluster: a Job that
 //! grades a namespace, and a batch.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, process::Stdio};
 
 use k8s_openapi::api::{
     batch::v1::Job,
@@ -18,7 +18,7 @@ use tokio::{process::Command, sync::OnceCell};
 use crate::{
     APPEND, OVERWRITE,
     lab::{Lab, Ran, ctl, done},
-    state::read,
+    state::{read, send},
 };
 
 const IMAGE: &str = "registry.local/stsgrade:test";
@@ -103,8 +103,8 @@ fn size() -> (usize, usize) {
     hand_ins.map_or((6, 2), |it: usize| (it, it.div_ceil(4)))
 }
 
-/// Catches a hand-in that a worker's death loses or that is graded twice, a result that differs
-/// from that of a batch in one process, and anything that stays in the cluster.
+/// Catches a hand-in that a worker's death or a stopped command loses or that is graded twice, a
+/// result that differs from that of a batch in one process, and anything that stays in the cluster.
 #[tokio::test]
 async fn the_cluster_works_off_a_class_although_a_worker_dies() {
     image().await;
@@ -125,7 +125,15 @@ async fn the_cluster_works_off_a_class_although_a_worker_dies() {
         let mut batch = Command::new(env!("CARGO_BIN_EXE_stsgrade"));
         batch.args(["batch", "--in-cluster", "--image", IMAGE, "--workers", &workers, "-o"]);
         batch.arg(&results).arg(&folder);
-        let (ran, ()) = tokio::join!(done(&mut batch), kill_a_worker(lab, &results));
+        // Somebody stops the command, and collects later what the Job does meanwhile.
+        let stopped = batch.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        kill_a_worker(lab, &results).await;
+        send(&stopped, "INT");
+        let stopped = stopped.wait_with_output().await.unwrap();
+        let told = String::from_utf8(stopped.stderr).unwrap();
+        assert_eq!(stopped.status.code(), Some(130), "{told}");
+        assert!(told.contains("the Job goes on in namespace stsgrade-"), "{told}");
+        let ran = done(&mut batch).await;
         let lines = lines(&results);
         assert_eq!(lines.len(), expected.len(), "{}", ran.told());
         let letters = |it: &Value| (text(&it["id"]), text(&it["letters"]));
