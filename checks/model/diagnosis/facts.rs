@@ -181,12 +181,15 @@ impl<'t> OrdinalFacts<'t> {
         Some((so_far, u64::try_from(allowed).unwrap_or(0)))
     }
 
-    /// What the scheduler said, when it found no node.
+    /// What the scheduler said, when it found no node. After an error of its own, such as a claim
+    /// that changed meanwhile, it tries again by itself (`PodReasonSchedulerError` in
+    /// `k8s.io/api/core/v1`).
     pub(crate) fn unschedulable(&self) -> Option<&'t str> {
         let conditions = &self.pod?.pod.status.conditions;
         conditions
             .iter()
             .find(|it| it.r#type == "PodScheduled" && it.status == "False")
+            .filter(|it| it.reason != "SchedulerError" || self.out_of_time)
             .map(|it| it.message.as_str())
     }
 

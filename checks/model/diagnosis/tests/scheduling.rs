@@ -183,6 +183,25 @@ fn pods_beyond_what_was_submitted_are_not_waited_for() {
     stops(&history, "no_room_for_more", Cluster);
 }
 
+/// Catches a conflict of the scheduler's own that ends the scaling up, although it is over soon.
+#[test]
+fn an_error_of_the_scheduler_is_waited_for() {
+    let message = "running PreBind plugin \"VolumeBinding\": Operation cannot be fulfilled on \
+        persistentvolumeclaims \"data-web-3\": the object has been modified";
+    let condition = Condition {
+        r#type: "PodScheduled".to_owned(),
+        status: "False".to_owned(),
+        reason: "SchedulerError".to_owned(),
+        message: message.to_owned(),
+    };
+    let history = History::created()
+        .scale(5)
+        .claim(3)
+        .add(3)
+        .pod(3, Change::Modified, |pod| pod.status.conditions = vec![condition]);
+    waits(&history, "not_scheduled", Cluster);
+}
+
 #[test]
 fn what_only_a_pod_beyond_the_submission_lacks_is_the_clusters() {
     let refused = |why: &str| {
