@@ -1,7 +1,7 @@
 //! Which Kubernetes a server is, and what depends on that.
 
 /// The minor versions of Kubernetes 1 on which the tool was tried (`.ci/run versions`), ascending.
-pub const TRIED_MINORS: [u32; 2] = [34, 37];
+pub const TRIED_MINORS: [u32; 6] = [30, 33, 34, 35, 36, 37];
 
 /// The first minor version whose server demands `create` on pods/exec for a command by WebSocket
 /// (feature gate `AuthorizePodWebsocketUpgradeCreatePermission`). Before it, `get` was enough.
