@@ -95,7 +95,7 @@ impl Plugin {
     /// The token as a header's value; a new one where the old one is about to expire.
     ///
     /// # Errors
-    /// As [`Plugin::take`].
+    /// As [`Plugin::take_from`].
     pub(crate) async fn token(&self) -> Result<HeaderValue, Failure> {
         let mut held = self.held.lock().await;
         if Timestamp::now() + SOON >= held.1 {

@@ -223,7 +223,7 @@ impl LeaseGuard {
     }
 
     /// Says that so many replicas are about to be asked for, where the set has `before` and is at
-    /// that generation. Until [`LeaseGuard::asked`], those before may stand as well.
+    /// that generation. Until [`LeaseGuard::replicas_accepted`], those before may stand as well.
     ///
     /// # Errors
     /// The Lease is lost. The API server refuses, or cannot be reached.
