@@ -25,6 +25,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(200);
 /// A wait that lasts longer gets a line of its own where there are no live lines.
 const LONG: Duration = Duration::from_secs(10);
+/// And one again each time that it has lasted so much longer.
+const LONGER: Duration = Duration::from_secs(30);
 
 /// Progress of one piece of work.
 #[derive(Debug)]
@@ -72,7 +74,7 @@ impl Progress {
             self.news(journal, quiet).iter().for_each(|line| self.say(line));
             let awaited = awaiting.borrow_and_update().clone();
             if let (None, Some(awaited)) = (&self.live, &awaited)
-                && self.is_long(awaited)
+                && self.is_due(awaited)
             {
                 self.say(&format!("{INDENT}{}", waiting(awaited, usize::MAX)));
             }
@@ -123,13 +125,10 @@ impl Progress {
         true
     }
 
-    /// Whether a wait has become a long one, which is told once.
-    fn is_long(&self, it: &Awaiting) -> bool {
-        if it.since.elapsed() < LONG {
-            return false;
-        }
+    /// Whether a line is due about a wait.
+    fn is_due(&self, it: &Awaiting) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.long_wait.replace(it.since) != Some(it.since)
+        told.is_due(it.since, Instant::now())
     }
 
     /// What was not told yet.
@@ -173,8 +172,8 @@ struct Shown {
     asked: usize,
     ended: usize,
     silent: bool,
-    /// When the last long wait began that was told.
-    long_wait: Option<Instant>,
+    /// When the last long wait began that was told, and when it was told last.
+    long_wait: Option<(Instant, Instant)>,
 }
 
 impl Shown {
@@ -213,6 +212,19 @@ impl Shown {
         out
     }
 
+    /// Whether a line is due about a wait that began then.
+    fn is_due(&mut self, began: Instant, now: Instant) -> bool {
+        let due_at = match self.long_wait {
+            Some((known, told)) if known == began => told + LONGER,
+            _ => began + LONG,
+        };
+        let is_due = now >= due_at;
+        if is_due {
+            self.long_wait = Some((began, now));
+        }
+        is_due
+    }
+
     fn silence(&mut self, why: Option<String>) -> Option<String> {
         let was = std::mem::replace(&mut self.silent, why.is_some());
         match (was, why) {
@@ -248,6 +260,8 @@ mod tests {
         observation::{Asked, Phase, Step, StepName},
     };
 
+    use std::time::{Duration, Instant};
+
     use super::Shown;
 
     fn push(
@@ -260,6 +274,19 @@ mod tests {
         let step =
             Step { name: StepName::ScaleUp, phase, asked, answer: answer.map(str::to_owned) };
         timeline.push(&Observation { seq, at: seq * 1_100_000_000, what: What::Step(step) });
+    }
+
+    /// Catches minutes of silence, and a line for each look.
+    #[test]
+    fn a_long_wait_is_told_from_time_to_time() {
+        let mut told = Shown::default();
+        let began = Instant::now();
+        let mut at = |seconds| told.is_due(began, began + Duration::from_secs(seconds));
+        let due: Vec<u64> = (0..100).filter(|it| at(*it)).collect();
+        assert_eq!(due, [10, 40, 70]);
+        let next = began + Duration::from_secs(100);
+        assert!(!told.is_due(next, next + Duration::from_secs(9)));
+        assert!(told.is_due(next, next + Duration::from_secs(10)));
     }
 
     #[test]
