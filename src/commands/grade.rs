@@ -21,7 +21,7 @@ use crate::{
     exit::Exit,
     recording::{AskedOptions, Header, ManifestText, signature::Key},
     report::{Report, RunResult, Source},
-    submission::Submission,
+    submission::{Submission, texts::lines_before},
 };
 
 pub(super) fn run(args: &cli::Grade) -> Exit {
@@ -31,7 +31,14 @@ pub(super) fn run(args: &cli::Grade) -> Exit {
     };
     let submission = match read(args) {
         Ok(submission) => submission,
-        Err(failure) => return outputs.fail_or_refuse(&failure, &refusal(args, vec![])),
+        Err(failure) => {
+            let lines = failure
+                .at
+                .as_ref()
+                .and_then(|at| lines_before(&at.0, named(Path::new(&at.0.file))?));
+            let source = refusal(args, lines.into_iter().collect());
+            return outputs.fail_or_refuse(&failure, &source);
+        }
     };
     let objects = submission.as_ref().map(|it| it.texts(named)).unwrap_or_default();
     block_on(async {

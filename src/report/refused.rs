@@ -8,7 +8,7 @@ use checks::{
 
 use crate::{
     remedy::{
-        change::Change,
+        change::{Change, Line, Sign},
         commands,
         edit::{refusal, refusal::Refusal},
         names,
@@ -51,7 +51,8 @@ impl Report {
             cause.explanation.clone_from(&problem.what);
             cause.log.clone_from(&problem.detail);
             cause.remedy.clone_from(&problem.next);
-            cause.changes = change(problem, source).into_iter().map(Change::sanitized).collect();
+            let change = change(problem, source).or_else(|| look_at(problem, source));
+            cause.changes = change.into_iter().map(Change::sanitized).collect();
             let file = names.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
             cause.commands = vec![commands::grade(&names, file)];
             cause.see =
@@ -66,4 +67,16 @@ fn change(problem: &Problem, source: &Source) -> Option<Change> {
     let words = problem.detail.join(" ");
     let (file, line) = (problem.file.as_deref()?, problem.line?);
     refusal::change(&Refusal { file, line, words: &words }, &source.objects)
+}
+
+/// The lines down to the one that cannot be read.
+fn look_at(problem: &Problem, source: &Source) -> Option<Change> {
+    let text = source.objects.iter().find(|it| it.kind.is_empty())?;
+    let lines = text.text.lines().map(|it| Line { sign: Sign::Same, text: it.to_owned() });
+    Some(Change {
+        object: "the last of these lines, or one before it".to_owned(),
+        file: Some(text.file.clone()),
+        line: problem.line,
+        lines: lines.collect(),
+    })
 }

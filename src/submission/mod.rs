@@ -7,7 +7,7 @@ mod files;
 mod foreign;
 pub(crate) mod go_yaml;
 mod object;
-mod texts;
+pub mod texts;
 
 use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc};
 

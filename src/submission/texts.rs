@@ -9,13 +9,15 @@ use crate::{
     console::secrets::{MASK, mask_lines},
     recording::ManifestText,
     remedy::manifest::{Document, Edit, Path as FieldPath, Step, keys},
-    submission::{Applied, Manifest, Submission},
+    submission::{Applied, Manifest, Place, Submission},
 };
 
 /// A longer object is no lab's: its lines are not kept.
 const MAX_OBJECT_BYTES: usize = 32 << 10;
 /// More objects are not kept.
 const MAX_OBJECTS: usize = 32;
+/// So many lines are shown before one that cannot be read.
+const LINES_BEFORE: usize = 4;
 /// Keys whose names tell of a secret, and whose values do not.
 const HARMLESS_KEYS: [&str; 3] = ["secret", "imagePullSecrets", "automountServiceAccountToken"];
 /// Annotations by which Kubernetes binds a claim.
@@ -38,6 +40,24 @@ impl Submission {
         };
         self.objects.iter().filter_map(of).take(MAX_OBJECTS).collect()
     }
+}
+
+/// The lines that end with a place that cannot be read; `None` where its file cannot be read again,
+/// is long, or may hold a secret. `kind` and `name` are empty.
+#[must_use]
+pub fn lines_before(place: &Place, file: String) -> Option<ManifestText> {
+    let bytes = std::fs::read(&place.file).ok().filter(|it| it.len() <= MAX_OBJECT_BYTES)?;
+    let all = String::from_utf8(bytes).ok().filter(|it| !it.contains("Secret"))?;
+    let first = place.line.saturating_sub(LINES_BEFORE).max(1);
+    let lines: Vec<&str> =
+        all.lines().skip(first - 1).take((place.line + 1).saturating_sub(first)).collect();
+    let is_there = place.line > 0 && first + lines.len() == place.line + 1;
+    is_there.then(|| ManifestText {
+        file,
+        line: first,
+        text: mask(&lines.join("\n")),
+        ..ManifestText::default()
+    })
 }
 
 fn text(manifest: &Manifest) -> Option<String> {
@@ -113,7 +133,8 @@ fn pod_path(kind: Applied) -> FieldPath {
 
 #[cfg(test)]
 mod tests {
-    use crate::submission::Submission;
+    use super::lines_before;
+    use crate::submission::{Place, Submission};
 
     const FILE: &str = "\
 # the lab
@@ -150,6 +171,25 @@ spec:
             secretKeyRef: {name: login, key: user}
         command: [sh, -c, \"PASSWORD=hunter2 app\"]
 ";
+
+    /// Catches lines that are not those before the place, and a secret that is shown.
+    #[test]
+    fn the_lines_before_a_place_end_with_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yaml");
+        let place = |line| Place { file: path.display().to_string(), document: 0, line };
+        let read = |line| lines_before(&place(line), "a.yaml".to_owned());
+        assert_eq!(read(1), None);
+        std::fs::write(&path, "a: 1\nb:\n  c: 1\n   d: 2\n").unwrap();
+        let found = read(4).unwrap();
+        assert_eq!((found.line, found.text.as_str()), (1, "a: 1\nb:\n  c: 1\n   d: 2\n"));
+        assert_eq!((read(0), read(5)), (None, None));
+        std::fs::write(&path, "1\n2\n3\n4\n5\n6\n7\n").unwrap();
+        let found = read(6).unwrap();
+        assert_eq!((found.line, found.text.as_str()), (2, "2\n3\n4\n5\n6\n"));
+        std::fs::write(&path, "kind: Secret\n  a: 1\n").unwrap();
+        assert_eq!(read(2), None);
+    }
 
     /// Catches a secret in a recording, and lines that lose their numbers.
     #[test]
