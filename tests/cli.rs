@@ -477,6 +477,18 @@ fn the_version_of_the_tool_needs_no_cluster() {
     assert!(told.contains(page), "{told}");
 }
 
+/// Catches a manifest that is read twice: of what comes by a pipe the second reading finds nothing,
+/// and of a named pipe it never ends.
+#[test]
+fn a_manifest_is_read_once() {
+    let home = TempDir::new().unwrap();
+    let output =
+        stsgrade(&home).args(["grade", "-f", "-"]).write_stdin("a: 1\n b: 2\n").output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("Look at   standard input, line 2"), "{told}");
+    assert!(told.contains("\n        a: 1\n         b: 2\n"), "{told}");
+}
+
 /// Catches a Job that may do more, or less, than a grade needs.
 #[test]
 fn job() {

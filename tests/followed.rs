@@ -45,7 +45,7 @@ fn changed(case: &Case) -> Result<(), String> {
     if new == text {
         return Err(format!("nothing changes\n{told}"));
     }
-    Submission::of_files(vec![(FILE.to_owned(), new.clone().into())], "lab")
+    Submission::of_files(&[(FILE.to_owned(), new.clone().into())], "lab")
         .map(drop)
         .map_err(|error| format!("{error}\n{told}\n{new}"))
 }
@@ -55,7 +55,7 @@ fn printed(case: &Case) -> String {
     let folded =
         Reader::open(&case.folder.join("recording.jsonl")).and_then(recording::fold).unwrap();
     let text = fs::read(case.folder.join("submission.yaml")).unwrap();
-    let objects = Submission::of_files(vec![(FILE.to_owned(), text)], "lab")
+    let objects = Submission::of_files(&[(FILE.to_owned(), text)], "lab")
         .map(|it| it.texts(|file: &Path| Some(file.display().to_string())))
         .unwrap_or_default();
     let known = Source::of(&folded.header, folded.digest);

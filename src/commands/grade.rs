@@ -21,7 +21,7 @@ use crate::{
     exit::Exit,
     recording::{AskedOptions, Header, ManifestText, signature::Key},
     report::{Report, RunResult, Source},
-    submission::{Submission, texts::lines_before},
+    submission::{Submission, SubmissionError, texts::lines_before},
 };
 
 pub(super) fn run(args: &cli::Grade) -> Exit {
@@ -31,14 +31,7 @@ pub(super) fn run(args: &cli::Grade) -> Exit {
     };
     let submission = match read(args) {
         Ok(submission) => submission,
-        Err(failure) => {
-            let lines = failure
-                .at
-                .as_ref()
-                .and_then(|at| lines_before(&at.0, named(Path::new(&at.0.file))?));
-            let source = refusal(args, lines.into_iter().collect());
-            return outputs.fail_or_refuse(&failure, &source);
-        }
+        Err((failure, lines)) => return outputs.fail_or_refuse(&failure, &refusal(args, lines)),
     };
     let objects = submission.as_ref().map(|it| it.texts(named)).unwrap_or_default();
     block_on(async {
@@ -64,21 +57,28 @@ fn refusal(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
     }
 }
 
-/// What `-f` names: read, and refused, before any cluster is asked.
-fn read(args: &cli::Grade) -> Result<Option<Submission>, Failure> {
+/// What `-f` names: read, and refused, before any cluster is asked; with a refusal the lines that
+/// cannot be read.
+fn read(args: &cli::Grade) -> Result<Option<Submission>, (Failure, Vec<ManifestText>)> {
     if args.filename.is_empty() {
         return Ok(None);
     }
     let target = args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE);
-    Submission::read(&args.filename, target).map(Some).map_err(|error| {
-        let id =
-            if error.is_in_the_manifest() { failure_id::UNREADABLE_MANIFEST } else { "submission" };
-        let failure = Failure::new(id, error.to_string(), error.next());
-        match error.place() {
-            Some(place) => failure.at(place, error.field().unwrap_or_default()),
-            None => failure,
-        }
+    let files = Submission::read_files(&args.filename).map_err(|it| (unread(&it), vec![]))?;
+    Submission::of_files(&files, target).map(Some).map_err(|error| {
+        let lines = error.place().and_then(|place| lines_before(&files, &place, named));
+        (unread(&error), lines.into_iter().collect())
     })
+}
+
+fn unread(error: &SubmissionError) -> Failure {
+    let id =
+        if error.is_in_the_manifest() { failure_id::UNREADABLE_MANIFEST } else { "submission" };
+    let failure = Failure::new(id, error.to_string(), error.next());
+    match error.place() {
+        Some(place) => failure.at(place, error.field().unwrap_or_default()),
+        None => failure,
+    }
 }
 
 async fn grade(

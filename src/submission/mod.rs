@@ -161,22 +161,30 @@ impl Submission {
     /// # Errors
     /// A file cannot be read or understood, or holds an object that is not taken.
     pub fn read(names: &[PathBuf], target: &str) -> Result<Self, SubmissionError> {
+        Self::of_files(&Self::read_files(names)?, target)
+    }
+
+    /// The names of the files that `-f` names, safe to show, and what they hold.
+    ///
+    /// # Errors
+    /// A file cannot be read, or there is none.
+    pub fn read_files(names: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, SubmissionError> {
         let sources = files::files(names)?;
         let files = sources.into_iter().map(ManifestSource::read).collect::<Result<Vec<_>, _>>()?;
         if files.is_empty() {
             return Err(Self::nothing(names.iter().map(|it| it.display().to_string())));
         }
-        Self::of_files(files, target)
+        Ok(files)
     }
 
     /// As [`Submission::read`], of files that are read already: their names, and what they hold.
     ///
     /// # Errors
     /// A file cannot be understood, or holds an object that is not taken.
-    pub fn of_files(files: Vec<(String, Vec<u8>)>, target: &str) -> Result<Self, SubmissionError> {
+    pub fn of_files(files: &[(String, Vec<u8>)], target: &str) -> Result<Self, SubmissionError> {
         let mut objects = vec![];
         let mut hash = Sha256::new();
-        for (file, bytes) in &files {
+        for (file, bytes) in files {
             if bytes.len() as u64 > LARGEST_FILE_BYTES {
                 return Err(SubmissionError::TooLarge { file: file.clone() });
             }
@@ -188,7 +196,7 @@ impl Submission {
             }
         }
         if objects.is_empty() {
-            return Err(Self::nothing(files.into_iter().map(|(name, _)| name)));
+            return Err(Self::nothing(files.iter().map(|(name, _)| name.clone())));
         }
         objects.sort_by_key(|it: &Manifest| it.kind);
         Ok(Self { objects, digest: digest_text(&hash.finalize()) })

@@ -9,7 +9,7 @@ use crate::{
     console::secrets::{MASK, mask_lines},
     recording::ManifestText,
     remedy::manifest::{Document, Edit, Path as FieldPath, Step, keys},
-    submission::{Applied, Manifest, Place, Submission},
+    submission::{Applied, Manifest, Place, Submission, decode},
 };
 
 /// A longer object is no lab's: its lines are not kept.
@@ -42,22 +42,26 @@ impl Submission {
     }
 }
 
-/// The lines that end with a place that cannot be read; `None` where its file cannot be read again,
-/// is long, or may hold a secret. `kind` and `name` are empty.
+/// The lines of a file that end with a place that cannot be read; `None` where the file is long, or
+/// may hold a secret. `kind` and `name` are empty. `named` tells how a file is named.
 #[must_use]
-pub fn lines_before(place: &Place, file: String) -> Option<ManifestText> {
-    let bytes = std::fs::read(&place.file).ok().filter(|it| it.len() <= MAX_OBJECT_BYTES)?;
-    let all = String::from_utf8(bytes).ok().filter(|it| !it.contains("Secret"))?;
+pub fn lines_before(
+    files: &[(String, Vec<u8>)],
+    place: &Place,
+    named: impl Fn(&Path) -> Option<String>,
+) -> Option<ManifestText> {
+    let (_, bytes) = files.iter().find(|(file, _)| *file == place.file)?;
+    let all = decode(bytes)?;
+    if all.len() > MAX_OBJECT_BYTES || all.contains("Secret") {
+        return None;
+    }
     let first = place.line.saturating_sub(LINES_BEFORE).max(1);
     let lines: Vec<&str> =
         all.lines().skip(first - 1).take((place.line + 1).saturating_sub(first)).collect();
     let is_there = place.line > 0 && first + lines.len() == place.line + 1;
-    is_there.then(|| ManifestText {
-        file,
-        line: first,
-        text: mask(&lines.join("\n")),
-        ..ManifestText::default()
-    })
+    let file = named(Path::new(&place.file)).filter(|_| is_there)?;
+    let text = mask(&lines.join("\n"));
+    Some(ManifestText { file, line: first, text, ..ManifestText::default() })
 }
 
 fn text(manifest: &Manifest) -> Option<String> {
@@ -175,27 +179,25 @@ spec:
     /// Catches lines that are not those before the place, and a secret that is shown.
     #[test]
     fn the_lines_before_a_place_end_with_its_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.yaml");
-        let place = |line| Place { file: path.display().to_string(), document: 0, line };
-        let read = |line| lines_before(&place(line), "a.yaml".to_owned());
-        assert_eq!(read(1), None);
-        std::fs::write(&path, "a: 1\nb:\n  c: 1\n   d: 2\n").unwrap();
-        let found = read(4).unwrap();
-        assert_eq!((found.line, found.text.as_str()), (1, "a: 1\nb:\n  c: 1\n   d: 2\n"));
-        assert_eq!((read(0), read(5)), (None, None));
-        std::fs::write(&path, "1\n2\n3\n4\n5\n6\n7\n").unwrap();
-        let found = read(6).unwrap();
+        let read = |text: &str, line| {
+            let files = [("lab/a.yaml".to_owned(), text.as_bytes().to_vec())];
+            let place = Place { file: "lab/a.yaml".to_owned(), document: 0, line };
+            lines_before(&files, &place, |it| Some(it.file_name()?.display().to_string()))
+        };
+        let text = "a: 1\nb:\n  c: 1\n   d: 2\n";
+        let found = read(text, 4).unwrap();
+        assert_eq!((found.file.as_str(), found.line, found.text.as_str()), ("a.yaml", 1, text));
+        assert_eq!((read(text, 0), read(text, 5)), (None, None));
+        let found = read("1\n2\n3\n4\n5\n6\n7\n", 6).unwrap();
         assert_eq!((found.line, found.text.as_str()), (2, "2\n3\n4\n5\n6\n"));
-        std::fs::write(&path, "kind: Secret\n  a: 1\n").unwrap();
-        assert_eq!(read(2), None);
+        assert_eq!(read("kind: Secret\n  a: 1\n", 2), None);
+        assert_eq!(lines_before(&[], &Place::default(), |_| None), None);
     }
 
     /// Catches a secret in a recording, and lines that lose their numbers.
     #[test]
     fn the_text_is_kept_without_what_may_be_secret() {
-        let read =
-            Submission::of_files(vec![("lab3.yaml".to_owned(), FILE.into())], "lab").unwrap();
+        let read = Submission::of_files(&[("lab3.yaml".to_owned(), FILE.into())], "lab").unwrap();
         let texts = read.texts(|file| Some(file.display().to_string()));
         let names: Vec<&str> = texts.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(names, ["login", "web"]);
@@ -215,8 +217,7 @@ spec:
     #[test]
     fn what_is_too_long_is_not_kept() {
         let long = format!("{FILE}# {}\n", "x".repeat(40_000));
-        let read =
-            Submission::of_files(vec![("lab3.yaml".to_owned(), long.into())], "lab").unwrap();
+        let read = Submission::of_files(&[("lab3.yaml".to_owned(), long.into())], "lab").unwrap();
         assert_eq!(read.texts(|file| Some(file.display().to_string())).len(), 1);
     }
 }

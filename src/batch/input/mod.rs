@@ -230,7 +230,7 @@ fn gradescope(bytes: &[u8]) -> Vec<(String, Owner)> {
 impl Group {
     fn hand_in(&self, taken: &mut BTreeSet<String>) -> HandIn {
         let subject = match self.manifests() {
-            Ok(manifests) => match Submission::of_files(manifests, LAB_NAMESPACE) {
+            Ok(manifests) => match Submission::of_files(&manifests, LAB_NAMESPACE) {
                 Ok(submission) => Subject::Manifests(submission),
                 Err(error) => subject_of(&error),
             },
