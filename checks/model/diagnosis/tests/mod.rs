@@ -159,13 +159,18 @@ fn log(history: History, lines: &[&str]) -> History {
     }))
 }
 
-fn unschedulable(history: History, message: &str) -> History {
-    let condition = Condition {
+/// What the scheduler says of a pod that it has put on no node.
+fn not_scheduled(reason: &str, message: &str) -> Condition {
+    Condition {
         r#type: "PodScheduled".to_owned(),
         status: "False".to_owned(),
+        reason: reason.to_owned(),
         message: message.to_owned(),
-        ..Default::default()
-    };
+    }
+}
+
+fn unschedulable(history: History, message: &str) -> History {
+    let condition = not_scheduled("Unschedulable", message);
     history.pod(0, Change::Modified, |pod| pod.status.conditions = vec![condition])
 }
 

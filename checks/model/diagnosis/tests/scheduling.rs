@@ -92,12 +92,7 @@ fn no_node_for(ordinal: i32, message: &str) -> History {
             pod.spec.get_or_insert_default().node_name = format!("node-{placed}")
         });
     }
-    let condition = Condition {
-        r#type: "PodScheduled".to_owned(),
-        status: "False".to_owned(),
-        message: message.to_owned(),
-        ..Default::default()
-    };
+    let condition = not_scheduled("Unschedulable", message);
     history
         .claim(ordinal)
         .add(ordinal)
@@ -124,12 +119,7 @@ fn ports_of_the_node() {
         .scale(5)
         .claim(3)
         .add(3);
-    let condition = Condition {
-        r#type: "PodScheduled".to_owned(),
-        status: "False".to_owned(),
-        message: one.to_owned(),
-        ..Default::default()
-    };
+    let condition = not_scheduled("Unschedulable", one);
     stops(
         &beyond.pod(3, Change::Modified, |pod| pod.status.conditions = vec![condition]),
         "no_room_for_more",
@@ -169,12 +159,7 @@ fn nodes_that_the_template_names() {
 fn pods_beyond_what_was_submitted_are_not_waited_for() {
     let message = "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, \
         preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.";
-    let condition = Condition {
-        r#type: "PodScheduled".to_owned(),
-        status: "False".to_owned(),
-        message: message.to_owned(),
-        ..Default::default()
-    };
+    let condition = not_scheduled("Unschedulable", message);
     let history = History::created()
         .scale(5)
         .claim(3)
@@ -188,12 +173,7 @@ fn pods_beyond_what_was_submitted_are_not_waited_for() {
 fn an_error_of_the_scheduler_is_waited_for() {
     let message = "running PreBind plugin \"VolumeBinding\": Operation cannot be fulfilled on \
         persistentvolumeclaims \"data-web-3\": the object has been modified";
-    let condition = Condition {
-        r#type: "PodScheduled".to_owned(),
-        status: "False".to_owned(),
-        reason: "SchedulerError".to_owned(),
-        message: message.to_owned(),
-    };
+    let condition = not_scheduled("SchedulerError", message);
     let history = History::created()
         .scale(5)
         .claim(3)
