@@ -156,18 +156,22 @@ pub(super) fn find(
         causes.push(cause);
     }
     arrange(&mut causes, rows);
-    // One grade after all changes: each is told once, and what they need is typed once.
+    share(&mut causes, names);
+    causes
+}
+
+/// One grade comes after all changes: each change is told once, and what they need is typed once.
+fn share(causes: &mut [Cause], names: &Names) {
     for place in 1..causes.len() {
         let (earlier, [cause, ..]) = causes.split_at_mut(place) else { continue };
         cause.changes.retain(|it| !earlier.iter().any(|known| known.changes.contains(it)));
     }
-    let is_own = |it: &&mut Cause| it.fault == Some(Fault::Submission);
-    let ids: Vec<&str> = causes.iter_mut().filter(is_own).map(|it| it.id).collect();
+    let is_own = |it: &Cause| it.fault == Some(Fault::Submission);
+    let ids: Vec<&str> = causes.iter().filter(|it| is_own(it)).map(|it| it.id).collect();
     let commands = commands::mend(&ids, names);
-    for cause in causes.iter_mut().filter(is_own) {
+    for cause in causes.iter_mut().filter(|it| is_own(it)) {
         cause.commands.clone_from(&commands);
     }
-    causes
 }
 
 /// Sorts causes: lost points before undecided ones, and of these the most points first. Each row gets
@@ -185,8 +189,8 @@ pub(super) fn arrange(causes: &mut [Cause], rows: &mut [CheckResult]) {
     }
 }
 
-/// The number of the last cause for which the same is typed as for this one, which stands at this
-/// place, where it comes later. Whoever reads on to there makes all changes first.
+/// The number of a later cause under which the commands of the cause at `place` are printed: the
+/// last one that has the same, so that whoever reads on to there makes all changes first.
 #[must_use]
 pub(super) fn typed_later(causes: &[Cause], place: usize) -> Option<usize> {
     let commands = &causes.get(place)?.commands;

@@ -72,10 +72,10 @@ fn misspelt_name(loss: &Loss<'_>, objects: &[Object<'_>]) -> Option<Change> {
     let is_named = |name: &str| named.iter().any(|(_, it)| *it == name);
     let mut spare = objects.iter().filter(|(it, _)| it.kind == kind && !is_named(&it.name));
     let (meant, None) = (&spare.next()?.0.name, spare.next()) else { return None };
-    let is_reference = |path: &Path| matches!(path.last(), Some(Step::Key(it)) if it == "name" || it == "secretName");
+    let name_keys = ["name", "secretName"].map(|it| Step::Key(it.to_owned()));
     let edits: Vec<Edit> = named
         .iter()
-        .filter(|(path, it)| *it == name && is_reference(path))
+        .filter(|(path, it)| *it == name && path.last().is_some_and(|it| name_keys.contains(it)))
         .map(|(path, _)| Edit::Set(path.clone(), meant.as_str().into()))
         .collect();
     change::of_text(text, document, &edited(document, &edits)?)
