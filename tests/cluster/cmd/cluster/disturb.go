@@ -15,26 +15,23 @@ import (
 // workerOf takes a node's name off the front of an argument. Without one it is the first node.
 func (n *node) workerOf(argument string) (*worker, string) {
 	name, rest, _ := strings.Cut(argument, " ")
-	for _, w := range n.workers {
-		if w.name() == name {
-			return w, rest
-		}
+	if w, err := workerNamed(n.workers, name); err == nil {
+		return w, rest
 	}
 	return n.workers[0], argument
 }
 
-// workerNamed finds a node by its name. Without a name it is the first.
-func (n *node) workerNamed(name string) (*worker, error) {
-	w, rest := n.workerOf(name)
-	if rest != "" {
-		return nil, fmt.Errorf("there is no node %q; there are %d", name, len(n.workers))
+// workerOrFirst finds a node by its name. Without a name it is the first.
+func (n *node) workerOrFirst(name string) (*worker, error) {
+	if name == "" {
+		return n.workers[0], nil
 	}
-	return w, nil
+	return workerNamed(n.workers, name)
 }
 
 // nodeLost kills a kubelet and waits until the node controller, made impatient, has given the node up.
 func (n *node) nodeLost(ctx context.Context, name string) error {
-	w, err := n.workerNamed(name)
+	w, err := n.workerOrFirst(name)
 	if err != nil {
 		return err
 	}
@@ -62,7 +59,7 @@ func (n *node) nodeLost(ctx context.Context, name string) error {
 
 // nodeBack starts a kubelet and waits until pods can be scheduled again.
 func (n *node) nodeBack(ctx context.Context, name string) error {
-	w, err := n.workerNamed(name)
+	w, err := n.workerOrFirst(name)
 	if err != nil {
 		return err
 	}

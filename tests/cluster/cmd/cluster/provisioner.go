@@ -31,17 +31,8 @@ func (v volumes) place(options controller.ProvisionOptions) (path string, on *wo
 	if options.SelectedNodeName == "" {
 		return filepath.Join(sharedDir, options.PVName), nil, nil
 	}
-	on, err = v.node(options.SelectedNodeName)
+	on, err = workerNamed(v.workers, options.SelectedNodeName)
 	return filepath.Join(volumesDir, options.PVName), on, err
-}
-
-func (v volumes) node(name string) (*worker, error) {
-	for _, w := range v.workers {
-		if w.name() == name {
-			return w, nil
-		}
-	}
-	return nil, fmt.Errorf("there is no node %q", name)
 }
 
 func (v volumes) Provision(_ context.Context, options controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
@@ -95,7 +86,7 @@ func (v volumes) Delete(_ context.Context, volume *corev1.PersistentVolume) erro
 	case dir == sharedDir && affinity == nil:
 		return os.RemoveAll(path)
 	case dir == volumesDir && affinity != nil:
-		on, err := v.node(affinity.Required.NodeSelectorTerms[0].MatchExpressions[0].Values[0])
+		on, err := workerNamed(v.workers, affinity.Required.NodeSelectorTerms[0].MatchExpressions[0].Values[0])
 		if err != nil {
 			return err
 		}

@@ -57,6 +57,16 @@ func (s slot) workers() []*worker {
 	return all
 }
 
+// workerNamed finds a node by its name.
+func workerNamed(workers []*worker, name string) (*worker, error) {
+	for _, w := range workers {
+		if w.name() == name {
+			return w, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no node %q; there are %d", name, len(workers))
+}
+
 func (w *worker) isFirst() bool { return w.index == 1 }
 func (w *worker) name() string  { return "node-" + strconv.Itoa(w.index) }
 func (w *worker) zone() string  { return "zone-" + string(rune('a'-1+w.index)) }
