@@ -4,8 +4,9 @@
 //! rubric and the source of the generated documents at once. The words that checks share are in
 //! [`model`], the explanations that reports quote in [`mistakes`].
 //!
-//! Architecture invariant: nothing here does I/O, reads a clock, waits, panics on purpose, or knows a
-//! crate but `serde`. A test (`tests/tidy.rs`) holds it.
+//! Architecture invariant: nothing here does I/O, reads a clock, waits or panics on purpose. A test
+//! (`tests/tidy.rs`) holds it. The only crate that judging needs is `serde`; `schemars` comes with
+//! the feature `schema`.
 
 pub mod mistakes;
 pub mod model;

@@ -161,8 +161,8 @@ impl<'t> OrdinalFacts<'t> {
         })
     }
 
-    /// How many other pods of the set are on a node.
-    pub(crate) fn pods_on_its_node(&self) -> usize {
+    /// How many other pods of the set the scheduler has placed, each on any node.
+    pub(crate) fn placed_siblings(&self) -> usize {
         let others = self
             .timeline
             .owned()
@@ -173,12 +173,9 @@ impl<'t> OrdinalFacts<'t> {
     /// For how many seconds a pod that has been asked to go has stopped, and how many it may take
     /// by its own spec.
     pub(crate) fn stopping_for(&self) -> Option<(u64, u64)> {
-        /// What Kubernetes takes where the spec says nothing.
-        const USUAL_GRACE_SECONDS: i64 = 30;
         let pod = self.leaving?;
-        let allowed = pod.spec().termination_grace_period_seconds.unwrap_or(USUAL_GRACE_SECONDS);
         let so_far = self.timeline.now().saturating_sub(pod.deletion_requested_at) / 1_000_000_000;
-        Some((so_far, u64::try_from(allowed).unwrap_or(0)))
+        Some((so_far, u64::try_from(pod.spec().grace_seconds()).unwrap_or(0)))
     }
 
     /// What the scheduler said, when it found no node. After an error of its own, such as a claim

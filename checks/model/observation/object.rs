@@ -543,7 +543,6 @@ objects! {
     }
 }
 
-/// What is left out of the recording.
 /// The grace period where the template says none: the API server's default for
 /// `terminationGracePeriodSeconds`.
 pub const DEFAULT_GRACE_SECONDS: i64 = 30;

@@ -93,24 +93,27 @@ pub struct PodLife {
     pub adopted: bool,
     /// When it was first Ready.
     pub ready: Option<When>,
+    /// When it was first Ready, in nanoseconds since the recording began; 0 where `ready` is
+    /// `None`.
+    pub ready_at: u64,
     /// While it had not been seen Ready, it stood in a gap, from the line `after` on: it may have
     /// been Ready there.
     pub unwatched: Option<When>,
-    /// That moment, in nanoseconds since the recording began.
-    pub ready_at: u64,
     /// When its deletion was first requested.
     pub deletion_requested: Option<When>,
-    /// That moment, in nanoseconds since the recording began.
+    /// When its deletion was first requested, in nanoseconds since the recording began; 0 where
+    /// `deletion_requested` is `None`.
     pub deletion_requested_at: u64,
-    /// Whether that was an eviction, as `kubectl drain` asks for, or the end of its node: something
-    /// else than its set.
+    /// When its deletion was first requested, in seconds since the epoch by the server's clock;
+    /// `None` where no line has its `deletionTimestamp`.
+    pub(crate) deletion_asked_at: Option<i64>,
+    /// Whether its deletion was requested by an eviction, as `kubectl drain` asks for, or by the end
+    /// of its node: by something else than its set.
     pub(crate) is_evicted: bool,
     /// When it went away.
     pub deleted: Option<When>,
-    /// That moment, in nanoseconds since the recording began.
+    /// When it went away, in nanoseconds since the recording began; 0 where `deleted` is `None`.
     pub deleted_at: u64,
-    /// The time by the server's clock, in seconds since the epoch. `None` if the line has none.
-    pub(crate) deletion_asked_at: Option<i64>,
     /// The runs of the containers that are meant to stay up.
     pub(crate) runs: Vec<Runs>,
     /// When it was last told of.

@@ -143,23 +143,28 @@ pub(crate) fn node_out_of_memory(facts: &OrdinalFacts<'_>) -> Option<Match> {
     killed_for_memory(facts, false)
 }
 
-/// The kubelet ends the container, not its own command: it says so, or a signal ended it while the
-/// probe failed.
-///
-/// A container that ends by itself fails its probe, too, for the moment.
-/// Whether the kubelet ends a container whose probe fails.
+/// Whether a container has a probe on whose failure the kubelet ends it.
 fn may_be_ended_by_a_probe(pod: &PodLife, container: &str) -> bool {
     pod.spec().containers.iter().any(|it| {
         it.name == container && (it.liveness_probe.is_some() || it.startup_probe.is_some())
     })
 }
 
-/// Exit statuses of a container that was told to stop: by a trap, by SIGKILL, by SIGTERM.
-const STOPPED_BY_SIGNAL: [i32; 3] = [0, 137, 143];
+/// Exit statuses of a container that SIGKILL or SIGTERM ended.
+const ENDED_BY_SIGNAL: [i32; 2] = [137, 143];
 
+/// Whether a container that the kubelet told to stop may end so: by the signal, or with 0, where it
+/// handles SIGTERM.
+fn may_follow_a_stop(exit_code: i32) -> bool {
+    exit_code == 0 || ENDED_BY_SIGNAL.contains(&exit_code)
+}
+
+/// The kubelet ends the container, not its own command: it says so, or a signal ended it while the
+/// probe failed.
+///
+/// A container that ends by itself fails its probe, too, for the moment.
 pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const ENOUGH: i32 = 2;
-    const BY_SIGNAL: [i32; 2] = [137, 143];
     let pod = facts.pod?;
     let (status, ended) = facts
         .crashing()
@@ -177,7 +182,7 @@ pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
         reason == "Unhealthy" && has_any(message, &["liveness", "startup"])
     });
     let said = match (&killed, &failed) {
-        (None, Some((_, _, message))) if BY_SIGNAL.contains(&ended.exit_code) => message,
+        (None, Some((_, _, message))) if ENDED_BY_SIGNAL.contains(&ended.exit_code) => message,
         (Some(_), Some((_, _, message))) => message,
         (Some((_, event)), None) => event.message.as_str(),
         (None, _) => return None,
@@ -209,7 +214,7 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         if ended.signal > 0 { format!(", signal {}", ended.signal) } else { String::new() };
     // A busy node loses its Events, and with them the kubelet's word of a probe that failed.
     let is_doubtful =
-        may_be_ended_by_a_probe(pod, &status.name) && STOPPED_BY_SIGNAL.contains(&ended.exit_code);
+        may_be_ended_by_a_probe(pod, &status.name) && may_follow_a_stop(ended.exit_code);
     let doubt = if is_doubtful {
         format!(
             "; or its liveness or startup probe fails, and the kubelet ends it: `kubectl describe \

@@ -89,7 +89,7 @@ pub(crate) fn host_port(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .filter(|it| is_port(it))
         .filter_map(|it| it.split(' ').next()?.parse::<usize>().ok())
         .sum();
-    (are_all(&reasons, is_chosen, is_port) && facts.pods_on_its_node() >= nodes.max(1))
+    (are_all(&reasons, is_chosen, is_port) && facts.placed_siblings() >= nodes.max(1))
         .then(|| matched(spoken(message), [pod.added.by]))
         .flatten()
 }
