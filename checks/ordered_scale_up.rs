@@ -19,18 +19,19 @@ pub(crate) const CHECK: Check = Check {
 };
 
 /// Passes when, in every scale-up of at least two pods from one or more, each pod is Ready before
-/// the next is added, and one scale-up was seen whole.
+/// the next is added, and one scale-up was seen from its beginning to its end. The set's
+/// `podManagementPolicy` must ask for that order.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     timeline.judge_policy(&mut verdict);
-    let mut whole = false;
+    let mut is_shown = false;
     for scale_up in
         timeline.scale_ups().filter(|it| it.scale.from >= 1 && it.scale.to - it.scale.from >= 2)
     {
-        whole |= scale_up.is_complete;
-        timeline.judge_rise(&mut verdict, &scale_up);
+        is_shown |= scale_up.is_complete;
+        timeline.judge_scale_up(&mut verdict, &scale_up);
     }
-    if !whole {
+    if !is_shown {
         verdict.push(
             "scaled_up",
             "at least two pods were seen to be added",

@@ -21,17 +21,18 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Passes when, in every scale-up from nothing, each pod is Ready before the next is added, and at
-/// least one scale-up was seen whole.
+/// Passes when, in every scale-up from nothing to at least two pods, each pod is Ready before the
+/// next is added, and one scale-up was seen from its beginning to its end. The set's
+/// `podManagementPolicy` must ask for that order.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     timeline.judge_policy(&mut verdict);
-    let mut whole = false;
+    let mut is_shown = false;
     for scale_up in timeline.scale_ups().filter(|it| it.scale.from == 0 && it.scale.to >= 2) {
-        whole |= scale_up.is_complete;
-        timeline.judge_rise(&mut verdict, &scale_up);
+        is_shown |= scale_up.is_complete;
+        timeline.judge_scale_up(&mut verdict, &scale_up);
     }
-    if !whole {
+    if !is_shown {
         let text = "the pods were seen to be created from nothing";
         let standing = match timeline.not_shown(Wanted::RiseFromNothing) {
             Standing::NotShown { .. } if timeline.ordinals().len() == 1 => {

@@ -44,7 +44,7 @@ impl Timeline {
             }
         }
         for scale_down in self.scale_downs() {
-            for (upper, lower) in scale_down.neighbours() {
+            for (upper, lower) in scale_down.deletion_pairs() {
                 let Some(when) = lower.deletion_requested else { continue };
                 if is_broken(&self.gone_before_next(&scale_down, upper, lower).0) {
                     let at = lower.deletion_requested_at;
@@ -57,7 +57,7 @@ impl Timeline {
 
     /// Adds the criteria of one scale-up: the pod below the first one, and each pod after it, is
     /// Ready before the next is added.
-    pub(crate) fn judge_rise(&self, verdict: &mut Verdict, scale_up: &Episode<'_>) {
+    pub(crate) fn judge_scale_up(&self, verdict: &mut Verdict, scale_up: &Episode<'_>) {
         for next in &scale_up.pods {
             let Some(from) = self.below(scale_up, next) else { continue };
             let (standing, cites) = self.ready_before_next(from, next);
@@ -72,8 +72,9 @@ impl Timeline {
         }
     }
 
-    /// The pod that had to be Ready before `next`: the one below it that stood then, since the same
-    /// scale-up added it, if that did.
+    /// The pod that had to be Ready before `next`, by the first of these that there is: the pod below
+    /// it that the same scale-up added before, the pod below it that stood when it was added, or the
+    /// pod below it that the same scale-up added after it.
     fn below<'t>(&'t self, scale_up: &Episode<'t>, next: &PodLife) -> Option<&'t PodLife> {
         let added = scale_up.pods.iter().find(|it| it.ordinal == next.ordinal - 1).copied();
         // Use the pod watch, not the set watch: the set's update can arrive after the pod's, and the
@@ -86,7 +87,8 @@ impl Timeline {
         added.filter(|it| it.added.by < next.added.by).or_else(stood).or(added)
     }
 
-    /// Adds the criterion of checks 2 and 7 that the set asks for the order at all.
+    /// Adds the criterion of checks 2 and 7 that the set asks for the order at all: by it, a set with
+    /// `Parallel` fails them even where no scale-up was seen.
     pub(crate) fn judge_policy(&self, verdict: &mut Verdict) {
         let Some(set) = self.set() else { return };
         let policy = &set.spec.pod_management_policy;
@@ -116,38 +118,33 @@ impl Timeline {
     /// Whether an ordinal was Ready, in any pod life since its first addition `from`, before `next`
     /// was added; with the line that shows it.
     pub(crate) fn was_ready_before(&self, from: &PodLife, next: &PodLife) -> (Truth, Seq) {
-        let lives = added_since(self.lane(from.ordinal), from.added.by).iter();
-        // Those after the first one that came later than `next` were Ready later, too.
-        let mut later = 0;
-        let lives = lives.take_while(|it| {
-            later += usize::from(it.added.by > next.added.by);
-            later <= 1
-        });
-        let unseen = |it: &PodLife| it.unwatched.map(|gap| When { by: Seq::MAX, ..gap });
-        let answers = lives.filter_map(|it| {
-            it.ready
-                .or_else(|| unseen(it))
-                .map(|ready| (ready.precedes(next.added), ready.by.min(next.added.by)))
-        });
-        answers
-            .min_by_key(|(truth, _)| match truth {
-                Truth::Yes => 0,
-                Truth::Unknown => 1,
-                Truth::No => 2,
-            })
-            .map(|(truth, seen)| (self.unless_hidden(truth, from, next), seen))
-            .unwrap_or((self.unless_hidden(Truth::No, from, next), from.added.by))
+        let (mut unknown, mut not) = (None, None);
+        for life in added_since(self.lane(from.ordinal), from.added.by) {
+            let in_a_gap = life.unwatched.map(|gap| When { by: Seq::MAX, ..gap });
+            if let Some(ready) = life.ready.or(in_a_gap) {
+                let seen = ready.by.min(next.added.by);
+                match ready.precedes(next.added) {
+                    Truth::Yes => return (Truth::Yes, seen),
+                    Truth::Unknown => _ = unknown.get_or_insert(seen),
+                    Truth::No => _ = not.get_or_insert(seen),
+                }
+            }
+            // Those after the first one that came later than `next` were Ready later, too.
+            if life.added.by > next.added.by {
+                break;
+            }
+        }
+        match unknown {
+            Some(seen) => (Truth::Unknown, seen),
+            None => (Self::unless_hidden(from, next), not.unwrap_or(from.added.by)),
+        }
     }
 
-    /// Where `next` was found by the list after a gap, an earlier pod below it may have come and
-    /// gone in that.
-    fn unless_hidden(&self, truth: Truth, from: &PodLife, next: &PodLife) -> Truth {
+    /// No, that the ordinal was Ready; but Unknown, where `next` was found by the list after a gap: an
+    /// earlier pod below it may have come and gone in that.
+    fn unless_hidden(from: &PodLife, next: &PodLife) -> Truth {
         let watched = next.added.after.is_some_and(|after| after + 1 == next.added.by);
-        if truth == Truth::No && !watched && from.added.by > next.added.by {
-            Truth::Unknown
-        } else {
-            truth
-        }
+        if !watched && from.added.by > next.added.by { Truth::Unknown } else { Truth::No }
     }
 
     /// How a pod and its successor in a scale-up stand: the former Ready before the latter is
@@ -166,7 +163,7 @@ impl Timeline {
                 match from.ready {
                     Some(_) => format!(
                         "{second} was added {} before {first} was Ready",
-                        seconds(from.ready_at, next.added_at)
+                        time_between(from.ready_at, next.added_at)
                     ),
                     None => format!("{second} was added, and {first} was not Ready"),
                 },
@@ -175,8 +172,8 @@ impl Timeline {
         (standing, [seen, next.added.by])
     }
 
-    /// How two neighbours in a scale-down stand: the lower one is deleted only when the upper one
-    /// is gone.
+    /// How two pods of a scale-down stand: the deletion of the lower one is requested only when the
+    /// upper one is gone.
     pub(crate) fn gone_before_next(
         &self,
         scale_down: &Episode<'_>,
@@ -187,17 +184,12 @@ impl Timeline {
         let Some(asked) = lower.deletion_requested else {
             return (Standing::unseen(format!("{second} was not seen to be asked to go")), vec![]);
         };
-        let truth = match upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked)) {
-            // Asked in a gap in which the scale-down began or ended, perhaps outside it, and then
-            // by somebody else.
-            Truth::No
-                if asked.after.is_none_or(|after| after < scale_down.from)
-                    || asked.by >= scale_down.until =>
-            {
-                Truth::Unknown
-            }
-            truth => truth,
-        };
+        let mut truth = upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked));
+        // A request that may have come before the scale-down, or after it, may be somebody else's: a
+        // wrong order then proves nothing.
+        if truth == Truth::No && !scale_down.surely_spans(asked) {
+            truth = Truth::Unknown;
+        }
         let standing = match truth {
             Truth::Yes => Standing::Met,
             Truth::Unknown => Standing::unseen(format!(
@@ -209,7 +201,7 @@ impl Timeline {
                 match upper.deleted {
                     Some(_) => format!(
                         "{second} was asked to go {} before {first} was gone",
-                        seconds(upper.deleted_at, lower.deletion_requested_at)
+                        time_between(upper.deleted_at, lower.deletion_requested_at)
                     ),
                     None => format!("{second} was asked to go while {first} was still there"),
                 },
@@ -219,18 +211,19 @@ impl Timeline {
     }
 }
 
-/// The time between two moments, as a report writes it.
-pub(crate) fn seconds(later: u64, earlier: u64) -> String {
-    let tenths = later.abs_diff(earlier) / 100_000_000;
+/// The time between two moments in nanoseconds, whichever is earlier, as a report writes it.
+fn time_between(one: u64, other: u64) -> String {
+    let between = one.abs_diff(other);
+    let tenths = between / 100_000_000;
     if tenths == 0 {
-        return format!("{} ms", later.abs_diff(earlier) / 1_000_000);
+        return format!("{} ms", between / 1_000_000);
     }
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::seconds;
+    use super::time_between;
     use crate::model::testing::history::History;
 
     /// Catches a pair that is told the wrong way round, and an order that is kept.
@@ -250,9 +243,9 @@ mod tests {
     fn short_times_are_milliseconds() {
         assert_eq!(
             (
-                seconds(99_000_000, 0),
-                seconds(100_000_000, 0),
-                seconds(2_500_000_000, 1_000_000_000)
+                time_between(99_000_000, 0),
+                time_between(100_000_000, 0),
+                time_between(2_500_000_000, 1_000_000_000)
             ),
             ("99 ms".into(), "0.1 s".into(), "1.5 s".into())
         );

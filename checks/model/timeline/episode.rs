@@ -149,10 +149,10 @@ impl Timeline {
             pods.extend(self.added_in(covering, place, ordinal, now));
         }
         let next = self.next_change(place).unwrap_or(Seq::MAX);
-        let whole = scale.to <= MOST_PODS
+        let is_complete = scale.to <= MOST_PODS
             && pods.len() == ordinals.len()
             && pods.iter().all(|first| self.was_ready_by(first, next));
-        Episode { scale, pods, is_complete: whole, from: self.asked_at(place), until: next }
+        Episode { scale, pods, is_complete, from: self.asked_at(place), until: next }
     }
 
     /// The pod that the scale-up at `place` adds for an ordinal.
@@ -212,7 +212,7 @@ impl Timeline {
             let went = ordinal < top && last.deleted.is_some_and(|deleted| deleted.by > after);
             pods.extend((stood || went).then_some(last));
         }
-        let whole = !pods.is_empty()
+        let is_complete = !pods.is_empty()
             && pods.iter().all(|it| it.deleted.is_some_and(|deleted| deleted.by < next));
         // Added although it was not wanted: it existed before, or the watch shows the next change late.
         for ordinal in self.ordinals_from(scale.to) {
@@ -221,7 +221,7 @@ impl Timeline {
             );
         }
         pods.sort_by_key(|it| std::cmp::Reverse(it.ordinal));
-        Episode { scale, pods, is_complete: whole, from, until: next }
+        Episode { scale, pods, is_complete, from, until: next }
     }
 
     /// The line since which what happens may be the doing of a change: the grader's own request,
@@ -247,12 +247,16 @@ impl Timeline {
 }
 
 impl<'t> Episode<'t> {
-    /// In a scale-down, each pod whose deletion may be this change's doing, with the nearest pod
-    /// above it that was still there when the deletion was requested. Where none is known to have
-    /// been there, with the nearest one that may have been. A pod that was evicted is left out: that
-    /// tells nothing of the order in which its set deletes pods.
+    /// In a scale-down, the pairs `(upper, lower)` of pods by which its order is judged: the upper
+    /// pod had to be gone when the deletion of the lower one was requested.
+    ///
+    /// The lower one is each pod whose deletion may be this change's doing, except one that was
+    /// evicted: that tells nothing of the order in which its set deletes pods. The upper one is not
+    /// always the next ordinal: it is the nearest pod above that was still there at the request;
+    /// where none is known to have been there, the nearest that may have been, or else the nearest
+    /// of all. A scale-down of one pod has no pair.
     #[must_use]
-    pub fn neighbours(&self) -> Vec<(&'t PodLife, &'t PodLife)> {
+    pub fn deletion_pairs(&self) -> Vec<(&'t PodLife, &'t PodLife)> {
         let mut found = vec![];
         for (place, lower) in self.pods.iter().enumerate() {
             let Some(asked) = lower.deletion_requested else { continue };
@@ -265,6 +269,11 @@ impl<'t> Episode<'t> {
             found.extend(nearest_above(&self.pods[..place], asked).map(|upper| (upper, *lower)));
         }
         found
+    }
+
+    /// Whether something surely happened after this change and before the next.
+    pub(crate) fn surely_spans(&self, what: When) -> bool {
+        what.after.is_some_and(|after| after >= self.from) && what.by < self.until
     }
 }
 
