@@ -114,17 +114,32 @@ fn is_limited(facts: &OrdinalFacts<'_>, container: &str) -> bool {
         .any(|it| it.name == container && it.resources.limits.contains_key("memory"))
 }
 
-fn killed_for_memory(facts: &OrdinalFacts<'_>, by_its_own_limit: bool) -> Option<Match> {
-    const ENOUGH: i32 = 2;
+/// Whose memory was used up when a container was killed for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// What the template's own limit gives the container.
+    OwnLimit,
+    /// The node's, or what a limit of the namespace gives.
+    Node,
+}
+
+/// Why the kernel killed a container for its memory: the kubelet's reason is `OOMKilled` in both
+/// cases.
+fn memory_of(facts: &OrdinalFacts<'_>, container: &str) -> Memory {
+    if is_limited(facts, container) { Memory::OwnLimit } else { Memory::Node }
+}
+
+/// A container that was killed for its memory, and started again at least twice: once may be chance.
+fn killed_for_memory(facts: &OrdinalFacts<'_>, memory: Memory) -> Option<Match> {
+    const LEAST_RESTARTS: i32 = 2;
     let (status, _) = facts.crashing().find(|(it, ended)| {
-        it.restart_count >= ENOUGH
+        it.restart_count >= LEAST_RESTARTS
             && ended.reason == "OOMKilled"
-            && is_limited(facts, &it.name) == by_its_own_limit
+            && memory_of(facts, &it.name) == memory
     })?;
-    let limit = if by_its_own_limit {
-        "at its own memory limit"
-    } else {
-        "though the template sets it no memory limit"
+    let limit = match memory {
+        Memory::OwnLimit => "at its own memory limit",
+        Memory::Node => "though the template sets it no memory limit",
     };
     let why = format!(
         "container {} was OOMKilled {limit}, {} times",
@@ -135,12 +150,15 @@ fn killed_for_memory(facts: &OrdinalFacts<'_>, by_its_own_limit: bool) -> Option
         .map(|it| Match { container: Some(status.name.clone()), ..it })
 }
 
+/// The container used more memory than the template's own limit.
 pub(crate) fn out_of_memory(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    killed_for_memory(facts, true)
+    killed_for_memory(facts, Memory::OwnLimit)
 }
 
+/// The container was killed for its memory, and the template limits none: the node, or a LimitRange
+/// of the namespace, did.
 pub(crate) fn node_out_of_memory(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    killed_for_memory(facts, false)
+    killed_for_memory(facts, Memory::Node)
 }
 
 /// Whether a container has a probe on whose failure the kubelet ends it.
@@ -164,11 +182,11 @@ fn may_follow_a_stop(exit_code: i32) -> bool {
 ///
 /// A container that ends by itself fails its probe, too, for the moment.
 pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const ENOUGH: i32 = 2;
+    const LEAST_RESTARTS: i32 = 2;
     let pod = facts.pod?;
-    let (status, ended) = facts
-        .crashing()
-        .find(|(it, _)| it.restart_count >= ENOUGH && may_be_ended_by_a_probe(pod, &it.name))?;
+    let (status, ended) = facts.crashing().find(|(it, _)| {
+        it.restart_count >= LEAST_RESTARTS && may_be_ended_by_a_probe(pod, &it.name)
+    })?;
     let for_it = |message: &str| {
         message.starts_with(&format!("Container {} failed ", status.name))
             && has_any(message, &["liveness probe", "startup probe"])
@@ -197,14 +215,21 @@ pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
     matched(why, evidence).map(|it| Match { container: Some(status.name.clone()), ..it })
 }
 
+/// A container ends again and again by its own doing, and one more start will not help (see
+/// [`will_not_recover`]).
+///
+/// How it ended is what the kubelet tells in `state.terminated` or `lastState.terminated`. Not
+/// meant: a container that was killed because the node had no memory left, and an init container
+/// that has done its work. The rows above this one in the table have taken those that a probe, or
+/// their own memory limit, ended.
 pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
-    let found = facts.crashing().find(|(it, ended)| {
-        let by_memory = ended.reason == "OOMKilled" && !is_limited(facts, &it.name);
-        let done = !facts.is_lasting(&it.name) && ended.exit_code == 0;
-        !by_memory && !done && is_enough(facts, it)
-    });
-    let (status, ended) = found?;
+    let (status, ended) = facts.crashing().find(|(it, ended)| {
+        let is_killed_by_node =
+            ended.reason == "OOMKilled" && memory_of(facts, &it.name) == Memory::Node;
+        let is_done = !facts.is_lasting(&it.name) && ended.exit_code == 0;
+        !is_killed_by_node && !is_done && will_not_recover(facts, it)
+    })?;
     let evidence = pod
         .last_own_end()
         .into_iter()
@@ -212,37 +237,43 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .collect();
     let signal =
         if ended.signal > 0 { format!(", signal {}", ended.signal) } else { String::new() };
-    // A busy node loses its Events, and with them the kubelet's word of a probe that failed.
-    let is_doubtful =
-        may_be_ended_by_a_probe(pod, &status.name) && may_follow_a_stop(ended.exit_code);
-    let doubt = if is_doubtful {
-        format!(
-            "; or its liveness or startup probe fails, and the kubelet ends it: `kubectl describe \
-            pod {}` tells",
-            pod.name()
-        )
-    } else {
-        String::new()
-    };
     let why = format!(
-        "container {} ends (exit status {}{signal}), started {} times{doubt}",
+        "container {} ends (exit status {}{signal}), started {} times{}",
         status.name,
         ended.exit_code,
-        status.restart_count + 1
+        status.restart_count + 1,
+        probe_doubt(pod, &status.name, ended.exit_code)
     );
     let exit_code = Some(ended.exit_code);
     Some(Match { why, container: Some(status.name.clone()), exit_code, evidence })
 }
 
-/// Whether one more start of a container that ends will not help.
-fn is_enough(facts: &OrdinalFacts<'_>, status: &ContainerStatus) -> bool {
-    const FIFTH: i32 = 4;
-    const THIRD: i32 = 2;
+/// That the kubelet may have ended the container for its probe, where it may: a busy node loses its
+/// Events, and with them the kubelet's word of a probe that failed.
+fn probe_doubt(pod: &PodLife, container: &str, exit_code: i32) -> String {
+    if !may_be_ended_by_a_probe(pod, container) || !may_follow_a_stop(exit_code) {
+        return String::new();
+    }
+    format!(
+        "; or its liveness or startup probe fails, and the kubelet ends it: `kubectl describe \
+        pod {}` tells",
+        pod.name()
+    )
+}
+
+/// Whether one more start of a container that ends will not help: the time is over, or it was started
+/// five times, or it was started three times and ended with the same last words as before, which do
+/// not speak of the network.
+fn will_not_recover(facts: &OrdinalFacts<'_>, status: &ContainerStatus) -> bool {
+    /// Restarts after which nothing more is asked.
+    const CERTAIN_RESTARTS: i32 = 4;
+    /// Restarts after which the last words are compared.
+    const LEAST_RESTARTS: i32 = 2;
     if status.state.running.is_some() {
         // It may still stay, unless it had its tries.
-        return status.restart_count >= THIRD;
+        return status.restart_count >= LEAST_RESTARTS;
     }
-    if facts.out_of_time || status.restart_count >= FIFTH {
+    if facts.out_of_time || status.restart_count >= CERTAIN_RESTARTS {
         return true;
     }
     let mut logs = facts.logs(&status.name);
@@ -254,7 +285,7 @@ fn is_enough(facts: &OrdinalFacts<'_>, status: &ContainerStatus) -> bool {
         .flatten()
         .all(|it| it.exit_code == 0);
     let telling = succeeds || !last.is_empty();
-    status.restart_count >= THIRD
+    status.restart_count >= LEAST_RESTARTS
         && telling
         && are_alike(before, last)
         && !last.iter().any(|line| speaks_of_network(line))
@@ -300,7 +331,7 @@ fn speaks_of_network(line: &str) -> bool {
 
 /// A probe that had its fair time: what it asks for itself, twice, and some more.
 pub(crate) fn probe_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const FAIR: u64 = 20;
+    const EXTRA_SECONDS: u64 = 20;
     let pod = facts.pod?;
     let time = |probe: &Probe| {
         let seconds = i64::from(probe.initial_delay_seconds)
@@ -321,7 +352,7 @@ pub(crate) fn probe_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .iter()
         .filter(|it| it.state.running.is_some() && !it.ready);
     let (status, asked) = unready.filter_map(|it| Some((it, asked(it)?))).next()?;
-    if facts.running_for() < asked + FAIR {
+    if facts.running_for() < asked + EXTRA_SECONDS {
         return None;
     }
     // The kubelet's events may be lost where the node is busy: they tell why, not that.
@@ -334,9 +365,10 @@ pub(crate) fn probe_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .map(|it| Match { container: Some(status.name.clone()), ..it })
 }
 
-/// One that waits for something in the network may wait for the cluster.
+/// An init container that has run for a minute and does not end; a sidecar is none. One whose last
+/// lines speak of the network may wait for the cluster, and is left out.
 pub(crate) fn init_never_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const FAIR: u64 = 60;
+    const LEAST_SECONDS: u64 = 60;
     let pod = facts.pod?;
     let is_sidecar = |name: &str| {
         pod.spec().init_containers.iter().any(|it| it.name == name && it.restart_policy == "Always")
@@ -349,7 +381,7 @@ pub(crate) fn init_never_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .find(|it| it.state.running.is_some() && !is_sidecar(&it.name))?;
     let age = facts.timeline.now().saturating_sub(pod.added_at) / 1_000_000_000;
     let waits = facts.log(&status.name).iter().any(|line| speaks_of_network(line));
-    if age < FAIR || waits {
+    if age < LEAST_SECONDS || waits {
         return None;
     }
     let why = format!("init container {} does not end", status.name);

@@ -24,6 +24,8 @@ fn pull_trouble(facts: &OrdinalFacts<'_>) -> Option<(String, Vec<Seq>)> {
         .find(|it| PULL.contains(&it.reason.as_str()))?;
     let event = facts.warning(|reason, message| reason == "Failed" && message.contains("pull"));
     let said = event.map_or("", |(_, _, message)| message);
+    // One of the two may hold the registry's words, and the other only that the kubelet backs off: the
+    // longer text tells more.
     let words = if waiting.message.len() > said.len() { &waiting.message } else { said };
     Some((
         format!("{}: {words}", waiting.reason),
@@ -31,15 +33,10 @@ fn pull_trouble(facts: &OrdinalFacts<'_>) -> Option<(String, Vec<Seq>)> {
     ))
 }
 
-/// Without the images' own names, which may hold any word.
-fn nameless(words: &str, pod: &PodLife) -> String {
-    let images = pod
-        .spec()
-        .containers
-        .iter()
-        .chain(&pod.spec().init_containers)
-        .map(|it| it.image.as_str())
-        .filter(|it| !it.is_empty());
+/// The words without the images' own names, which may hold any word.
+fn without_image_names(words: &str, pod: &PodLife) -> String {
+    let containers = pod.spec().containers.iter().chain(&pod.spec().init_containers);
+    let images = containers.map(|it| it.image.as_str()).filter(|it| !it.is_empty());
     images.fold(words.to_owned(), |words, image| words.replace(image, "…"))
 }
 
@@ -70,6 +67,8 @@ fn is_unreachable(words: &str) -> bool {
     has_any(words, &TROUBLE)
 }
 
+/// The registry does not answer, or not with what it has: the kubelet's last word is that it pulls,
+/// or the words of the pull are those of a network or of a server in trouble.
 pub(crate) fn image_unreachable(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     if let Some((seq, message)) = facts.pulling().filter(|_| is_creating(facts)) {
@@ -79,7 +78,7 @@ pub(crate) fn image_unreachable(facts: &OrdinalFacts<'_>) -> Option<Match> {
         );
     }
     let (words, evidence) = pull_trouble(facts)?;
-    is_unreachable(&nameless(&words, pod)).then_some(Match {
+    is_unreachable(&without_image_names(&words, pod)).then_some(Match {
         why: words,
         container: None,
         exit_code: None,
@@ -90,7 +89,7 @@ pub(crate) fn image_unreachable(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// No registry is asked for what is no name of an image.
 pub(crate) fn image_name_invalid(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (words, evidence) = pull_trouble(facts)?;
-    let said = nameless(&words, facts.pod?);
+    let said = without_image_names(&words, facts.pod?);
     let is_invalid = words.starts_with("InvalidImageName")
         || has_any(&said, &["invalid reference format", "couldn't parse image"]);
     (is_invalid && !facts.is_outdated()).then_some(Match {
@@ -112,6 +111,8 @@ pub(crate) fn image_never_pulled(facts: &OrdinalFacts<'_>) -> Option<Match> {
     })
 }
 
+/// The registry answers that it has no such image, none for the node's platform, or none that may be
+/// pulled so. What may be trouble on the way to it is [`image_unreachable`].
 pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const MISSING: [&str; 10] = [
         "not found",
@@ -126,7 +127,7 @@ pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
         "failed to apply default image tag",
     ];
     let (words, evidence) = pull_trouble(facts)?;
-    let said = nameless(&words, facts.pod?);
+    let said = without_image_names(&words, facts.pod?);
     // With the submission may come what a private registry asks for.
     (has_any(&said, &MISSING) && !is_unreachable(&said) && !facts.is_outdated()).then_some(Match {
         why: words,

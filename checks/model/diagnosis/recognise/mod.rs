@@ -40,6 +40,7 @@ fn matched(why: impl Into<String>, evidence: impl IntoIterator<Item = Seq>) -> O
     })
 }
 
+/// Whether a text holds any of these words, which are in lower case.
 fn has_any(text: &str, words: &[&str]) -> bool {
     let text = text.to_ascii_lowercase();
     words.iter().any(|word| text.contains(word))
@@ -60,6 +61,8 @@ pub(crate) fn outdated_pod(facts: &OrdinalFacts<'_>) -> Option<Match> {
     blames_the_submission(facts)
 }
 
+/// The pod was removed by something else than its set: by the kubelet (`status.reason`), or by an
+/// eviction, a preemption or the end of its node (the condition `DisruptionTarget`).
 pub(crate) fn evicted(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let status = &pod.pod.status;
@@ -103,6 +106,7 @@ pub(crate) fn node_not_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
     matched(format!("{reason}: {message}"), [seq])
 }
 
+/// Whether a container waits for the kubelet to make it: its image, or its volumes.
 fn is_creating(facts: &OrdinalFacts<'_>) -> bool {
     facts.statuses().any(|it| {
         it.state
@@ -159,6 +163,8 @@ pub(crate) fn claim_differs(facts: &OrdinalFacts<'_>) -> Option<Match> {
     })
 }
 
+/// Whether a StorageClass is not among those that were listed; where none were listed, whether the
+/// claim's Events say that it was not found.
 fn is_class_missing(facts: &OrdinalFacts<'_>, class: &str, said: &str) -> bool {
     let known_missing = facts
         .timeline
@@ -167,6 +173,7 @@ fn is_class_missing(facts: &OrdinalFacts<'_>, class: &str, said: &str) -> bool {
     known_missing || said.contains("storageclass") && said.contains("not found")
 }
 
+/// The claim names a StorageClass that does not exist.
 pub(crate) fn class_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |it| {
         let class =
@@ -180,6 +187,8 @@ pub(crate) fn class_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     })
 }
 
+/// The claim asks for no StorageClass (`storageClassName: ""`), and no volume made by hand fits; in
+/// the words of the volume controller.
 pub(crate) fn class_none(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |it| {
         let none = it.claim.spec.as_ref()?.storage_class_name.as_deref() == Some("");
@@ -188,6 +197,8 @@ pub(crate) fn class_none(facts: &OrdinalFacts<'_>) -> Option<Match> {
     })
 }
 
+/// The claim leaves the StorageClass to the cluster, and the cluster has no default one; in the
+/// words of the volume controller.
 pub(crate) fn no_default_class(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |it| {
         let unnamed = it.claim.spec.as_ref()?.storage_class_name.is_none();
@@ -200,6 +211,8 @@ pub(crate) fn no_default_class(facts: &OrdinalFacts<'_>) -> Option<Match> {
     })
 }
 
+/// The claim asks for an access mode for many nodes or pods, and the provisioner's words refuse
+/// that.
 pub(crate) fn wrong_access_mode(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const WORDS: [&str; 5] =
         ["access mode", "accessmode", "multi_node", "readwritemany", "readonlymany"];
@@ -214,8 +227,8 @@ pub(crate) fn wrong_access_mode(facts: &OrdinalFacts<'_>) -> Option<Match> {
 
 /// A claim that was created for a volume by name, and does not get it.
 ///
-/// Who copies a claim from a cluster (`kubectl get -o yaml`) copies the name of that claim's own
-/// volume with it.
+/// `kubectl get -o yaml` shows a claim with the name of its own volume: a copy of that text asks for
+/// the same volume.
 pub(crate) fn volume_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |it| {
         let waits = it.claim.status.phase != "Lost" && !facts.out_of_time;
@@ -230,6 +243,7 @@ pub(crate) fn volume_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     })
 }
 
+/// The volume that the claim was bound to does not exist any more: its phase is `Lost`.
 pub(crate) fn volume_lost(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |it| {
         (it.claim.status.phase == "Lost")
@@ -276,6 +290,8 @@ pub(crate) fn claim_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     matched(message, [pod.added.by])
 }
 
+/// The claim is not Bound for any other reason. One that waits for its pod to be scheduled is left
+/// out.
 pub(crate) fn claim_pending(facts: &OrdinalFacts<'_>) -> Option<Match> {
     // A claim that waits for its pod to be scheduled is not what the pod waits for.
     const NORMAL: [&str; 2] = ["waiting for first consumer", "to be scheduled"];
@@ -287,6 +303,8 @@ pub(crate) fn claim_pending(facts: &OrdinalFacts<'_>) -> Option<Match> {
     })
 }
 
+/// The kubelet or the attach controller reports that a volume could not be attached or mounted, and
+/// the containers still wait for it.
 pub(crate) fn volume_not_mounted(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (seq, reason, message) = facts
         .warning(|reason, _| matches!(reason, "FailedMount" | "FailedAttachVolume"))
@@ -311,6 +329,7 @@ pub(crate) fn still_stopping(facts: &OrdinalFacts<'_>) -> Option<Match> {
     )
 }
 
+/// A pod that had all the time that it may take, and is still there.
 pub(crate) fn still_terminating(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.leaving?;
     let statuses = &pod.pod.status.container_statuses;
@@ -326,6 +345,7 @@ pub(crate) fn still_terminating(facts: &OrdinalFacts<'_>) -> Option<Match> {
     )
 }
 
+/// The last row: whatever else keeps the pod from being Ready, with what the cluster says of it.
 pub(crate) fn never_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let Some(pod) = facts.pod else {
         let why = facts

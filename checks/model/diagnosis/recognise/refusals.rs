@@ -15,6 +15,7 @@ use crate::model::{
 /// What the lab asks for at least, in bytes.
 const LEAST_STORAGE: u128 = 50 * 1024 * 1024;
 
+/// A ResourceQuota of the namespace leaves no room for the pod or its claim.
 pub(crate) fn quota(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (message, seq) = facts
         .failed_create()
