@@ -174,7 +174,7 @@ fn pairs(labels: &std::collections::BTreeMap<String, String>) -> String {
 }
 
 fn judge_name(timeline: &Timeline, verdict: &mut Verdict, service: &str, ordinal: i32) {
-    let name = format!("{}-{ordinal}", timeline.set().map_or("", |set| &set.name));
+    let name = timeline.pod_name(ordinal);
     let text = format!("{name}'s DNS name gives its address");
     let lives = timeline.lane(ordinal);
     if !lives.iter().any(|it| it.ready.is_some()) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Check,
-    model::{PodLife, Seq, SetLife, Standing, Timeline, Verdict, quantity},
+    model::{ClaimLife, PodLife, Seq, SetLife, Standing, Timeline, Verdict, lab, quantity},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -22,8 +22,8 @@ pub(crate) const CHECK: Check = Check {
     judge,
 };
 
-/// Passes when each pod mounts a Bound claim made from a template, on a volume of its own, of at
-/// least 50Mi.
+/// Passes when each pod mounts a claim made for it from a template, each of these is Bound to a
+/// volume of its own, and at least one of them requests 50Mi or more.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let Some(set) = timeline.set().filter(|_| !timeline.ordinals().is_empty()) else {
@@ -37,7 +37,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     };
     let mut volumes: BTreeMap<&str, String> = BTreeMap::new();
     for ordinal in timeline.ordinals() {
-        let name = format!("{}-{ordinal}", set.name);
+        let name = set.pod_name(ordinal);
         let Some(pod) = timeline.representative(ordinal).filter(|pod| pod.ready.is_some()) else {
             verdict.push(
                 "own_claim",
@@ -60,7 +60,7 @@ fn judge(timeline: &Timeline) -> Verdict {
                 );
                 continue;
             };
-            judge_volume(timeline, &mut verdict, pod, claim, &mut volumes);
+            judge_volume(timeline, &mut verdict, pod, life, &mut volumes);
             judge_canaries(timeline, &mut verdict, pod, claim, life.added.by);
         }
     }
@@ -75,12 +75,7 @@ fn own_claims(
     pod: &PodLife,
 ) -> Vec<String> {
     let mounted: Vec<String> = pod.claims().into_iter().map(|(_, claim)| claim).collect();
-    let templates = set
-        .spec
-        .volume_claim_templates
-        .iter()
-        .map(|it| format!("{}-{}", it.metadata.name, pod.name()));
-    let own: Vec<String> = templates.filter(|it| mounted.contains(it)).collect();
+    let own: Vec<String> = set.claim_names(pod.name()).filter(|it| mounted.contains(it)).collect();
     let expected = format!("{} mounts a claim made for it from volumeClaimTemplates", pod.name());
     let is_ephemeral = mounted.first().is_some_and(|it| pod.is_ephemeral_claim(it));
     let standing = match (own.is_empty(), mounted.first()) {
@@ -105,63 +100,52 @@ fn own_claims(
 }
 
 fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &PodLife, claims: &[String]) {
-    const LEAST: u128 = 50 * 1024 * 1024;
-    let requests: Vec<&str> = claims
-        .iter()
-        .filter_map(|it| {
-            timeline
-                .claim(it)
-                .last()?
-                .claim
-                .spec
-                .as_ref()?
-                .resources
-                .requests
-                .get("storage")
-                .map(String::as_str)
-        })
-        .collect();
+    let lives = || claims.iter().filter_map(|it| timeline.claim(it).last());
+    let requests: Vec<&str> = lives().filter_map(ClaimLife::requested_storage).collect();
     if requests.is_empty() {
         return;
     }
-    let enough = requests.iter().any(|it| quantity::bytes(it).is_some_and(|bytes| bytes >= LEAST));
+    let is_enough =
+        |it: &str| quantity::bytes(it).is_some_and(|bytes| bytes >= lab::LEAST_STORAGE_BYTES);
+    let enough = requests.iter().any(|it| is_enough(it));
+    let least = lab::LEAST_STORAGE;
     let unseen = claims.iter().find(|it| timeline.claim(it).is_empty());
     let standing = match unseen {
         _ if enough => Standing::Met,
         Some(claim) => Standing::unseen(format!("claim {claim} was not seen")),
-        None => Standing::broken("a claim that requests at least 50Mi", sizes(&requests)),
+        None => {
+            Standing::broken(format!("a claim that requests at least {least}"), sizes(&requests))
+        }
     };
-    let cites: Vec<Seq> =
-        claims.iter().filter_map(|it| Some(timeline.claim(it).last()?.added.by)).collect();
+    let cites = lives().map(|it| it.added.by);
     verdict
-        .push("size", format!("{}'s claim requests at least 50Mi", pod.name()), standing, cites)
+        .push("size", format!("{}'s claim requests at least {least}", pod.name()), standing, cites)
         .because(&mistakes::TOO_SMALL);
 }
 
 /// The requested sizes, with the one thing that is easily overlooked: `M` counts in thousands, `Mi`
 /// in 1024s.
 fn sizes(requests: &[&str]) -> String {
-    let is_decimal = |it: &&&str| {
-        it.ends_with('M') && quantity::bytes(it).is_some_and(|bytes| bytes >= 50_000_000)
-    };
-    let note = if requests.iter().any(|it| is_decimal(&it)) {
-        ", which is less: Mi is 1,048,576 bytes, M only 1,000,000"
-    } else {
-        ""
-    };
-    format!("{}{note}", requests.join(", "))
+    let mut text = requests.join(", ");
+    for request in requests {
+        let is_decimal = request.ends_with('M');
+        if is_decimal && quantity::bytes(request).is_some_and(|bytes| bytes >= 50_000_000) {
+            text += ", which is less: Mi is 1,048,576 bytes, M only 1,000,000";
+            break;
+        }
+    }
+    text
 }
 
 /// The claim is Bound, to a volume that no other pod uses.
 fn judge_volume<'t>(
-    timeline: &'t Timeline,
+    timeline: &Timeline,
     verdict: &mut Verdict,
     pod: &PodLife,
-    claim: &str,
+    life: &'t ClaimLife,
     volumes: &mut BTreeMap<&'t str, String>,
 ) {
-    let Some(life) = timeline.claim(claim).last() else { return };
-    let volume = life.volume();
+    let (claim, volume) = (life.name(), life.volume());
     let standing = if volume.is_empty() {
         timeline.missing("wait until the claim is Bound")
     } else if let Some(other) = volumes.get(volume) {

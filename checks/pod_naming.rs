@@ -3,7 +3,7 @@
 use crate::mistakes;
 use crate::{
     Check,
-    model::{Standing, Timeline, Verdict},
+    model::{Standing, Timeline, Verdict, lab::LEAST_REPLICAS},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -32,18 +32,17 @@ fn judge(timeline: &Timeline) -> Verdict {
         );
         return verdict;
     };
-    let expected: Vec<String> =
-        timeline.ordinals().map(|ordinal| format!("{}-{ordinal}", set.name)).collect();
+    let expected: Vec<String> = timeline.ordinals().map(|ordinal| set.pod_name(ordinal)).collect();
     let (standing, cites) = match timeline.settled() {
         None => (timeline.missing("wait until all pods are Ready"), vec![set.changed.by]),
-        Some(rest) => {
-            let actual: Vec<&str> = rest.pods.iter().map(|(name, _)| name.as_str()).collect();
+        Some(period) => {
+            let actual: Vec<&str> = period.pods.iter().map(|(name, _)| name.as_str()).collect();
             let standing = if actual == expected {
                 Standing::Met
             } else {
                 Standing::broken(expected.join(", "), actual.join(", "))
             };
-            (standing, vec![rest.from])
+            (standing, vec![period.from])
         }
     };
     verdict.push(
@@ -53,13 +52,14 @@ fn judge(timeline: &Timeline) -> Verdict {
         cites,
     );
     let replicas = timeline.replicas();
-    let standing = if replicas >= 3 {
+    let enough = format!("at least {LEAST_REPLICAS} replicas");
+    let standing = if replicas >= LEAST_REPLICAS {
         Standing::Met
     } else {
-        Standing::broken("at least 3 replicas", format!("replicas: {replicas}"))
+        Standing::broken(&enough, format!("replicas: {replicas}"))
     };
     verdict
-        .push("three_replicas", "there are at least 3 replicas", standing, [set.changed.by])
+        .push("three_replicas", format!("there are {enough}"), standing, [set.changed.by])
         .because(&mistakes::TOO_FEW_REPLICAS);
     verdict
 }

@@ -55,7 +55,7 @@ impl Timeline {
     fn blamed(&self) -> Option<&Obstacle> {
         let is_beyond = |it: &Obstacle| {
             let ordinal = ordinal_of(&it.who);
-            self.set().is_some_and(|set| it.who == format!("{}-{ordinal}", set.name))
+            self.set().is_some_and(|set| it.who == set.pod_name(ordinal))
                 && !self.ordinals().contains(&ordinal)
         };
         let own = self.obstacles().iter().find(|it| it.fault == Fault::Submission);

@@ -4,6 +4,7 @@ pub mod conditions;
 pub mod diagnosis;
 pub mod evidence;
 mod fold;
+pub mod lab;
 pub mod observation;
 pub mod obstacle;
 pub mod quantity;

@@ -48,10 +48,8 @@ impl<'t> OrdinalFacts<'t> {
     }
 
     pub(crate) fn name(&self) -> String {
-        self.pod.or(self.leaving).map_or_else(
-            || format!("{}-{}", self.timeline.set().map_or("", |set| &set.name), self.ordinal),
-            |pod| pod.name().to_owned(),
-        )
+        let pod = self.pod.or(self.leaving);
+        pod.map_or_else(|| self.timeline.pod_name(self.ordinal), |pod| pod.name().to_owned())
     }
 
     /// Whether the submission itself asks for this ordinal, not only the tour.

@@ -1,6 +1,7 @@
 //! What is not shown: why that is so, and what would show it from where the set stands now.
 
 use crate::model::{
+    lab::LEAST_REPLICAS,
     observation::Seq,
     timeline::{
         Timeline,
@@ -183,18 +184,18 @@ impl Timeline {
             now: set.spec.replicas.unwrap_or(1),
             steps: vec![],
         };
-        let top = self.replicas().max(3);
+        let top = self.replicas().max(LEAST_REPLICAS);
         if way.wants(&[1, 3, 4, 5]) {
             way.steps.push("wait until all pods are Ready and have written their files".to_owned());
         }
         if way.now >= 1 && way.wants(&[6]) {
             let second = self.start() + i32::from(way.now > 1);
             way.steps.push(format!(
-                "delete pod {}-{second}, and wait until it is Ready again",
-                set.name
+                "delete pod {}, and wait until it is Ready again",
+                set.pod_name(second)
             ));
         }
-        if way.now < 3 {
+        if way.now < LEAST_REPLICAS {
             way.up(top.max(way.now + 2));
         }
         if way.wants(&[2]) {
@@ -212,9 +213,8 @@ impl Timeline {
         }
         if tests.contains(&6) && way.steps.iter().all(|step| !step.starts_with("delete")) {
             way.steps.push(format!(
-                "delete pod {}-{}, and wait until it is Ready again",
-                set.name,
-                self.start() + 1
+                "delete pod {}, and wait until it is Ready again",
+                set.pod_name(self.start() + 1)
             ));
         }
         way.steps

@@ -269,6 +269,11 @@ impl ClaimLife {
         &self.claim.metadata.uid
     }
 
+    /// The storage that it requests, as it is written.
+    pub(crate) fn requested_storage(&self) -> Option<&str> {
+        self.claim.spec.as_ref()?.resources.requests.get("storage").map(String::as_str)
+    }
+
     /// When somebody deleted it, or asked for that, as opposed to going with a pod that owned it.
     ///
     /// Nothing of a submission deletes a claim that no pod owns, so this shows nothing about it.
@@ -419,6 +424,17 @@ pub(crate) fn condition_true(pod: &Pod, which: &str) -> bool {
 }
 
 impl SetLife {
+    /// The name of its pod of an ordinal.
+    #[must_use]
+    pub fn pod_name(&self, ordinal: i32) -> String {
+        format!("{}-{ordinal}", self.name)
+    }
+
+    /// The names of the claims that its templates make for a pod.
+    pub(crate) fn claim_names(&self, pod: &str) -> impl Iterator<Item = String> {
+        self.spec.volume_claim_templates.iter().map(move |it| claim_name(it, pod))
+    }
+
     pub(crate) fn begin(when: When, change: Change, it: &StatefulSet) -> Self {
         let spec = it.spec.clone().unwrap_or_default();
         let replicas = spec.replicas.unwrap_or(1);
@@ -516,6 +532,11 @@ impl SetLife {
         self.revision = Some(newest.clone());
         self.unexplained = None;
     }
+}
+
+/// The name of the claim that a template makes for a pod.
+pub(crate) fn claim_name(template: &PersistentVolumeClaim, pod: &str) -> String {
+    format!("{}-{pod}", template.metadata.name)
 }
 
 /// The number behind the last hyphen of a pod's name; -1 where there is none.

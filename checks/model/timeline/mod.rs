@@ -338,8 +338,12 @@ impl Timeline {
     #[must_use]
     pub fn claim_names(&self, ordinal: i32) -> Vec<String> {
         let Some(set) = self.set() else { return vec![] };
-        let templates = set.spec.volume_claim_templates.iter();
-        templates.map(|it| format!("{}-{}-{ordinal}", it.metadata.name, set.name)).collect()
+        set.claim_names(&set.pod_name(ordinal)).collect()
+    }
+
+    /// The name of the set's pod of an ordinal, whether it stands or not.
+    pub(crate) fn pod_name(&self, ordinal: i32) -> String {
+        self.set().map_or_else(|| format!("-{ordinal}"), |set| set.pod_name(ordinal))
     }
 
     /// What stood in the way first, if anything did.

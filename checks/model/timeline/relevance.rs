@@ -21,6 +21,7 @@
 //! shown. It only decides how many are asked for, see [`Timeline::replicas`].
 
 use crate::model::{
+    lab::LEAST_REPLICAS,
     observation::{Seq, StepName, when::When},
     timeline::{
         Timeline,
@@ -28,9 +29,6 @@ use crate::model::{
         settled::SettledPeriod,
     },
 };
-
-/// The least number of replicas that the lab asks for.
-const LEAST_REPLICAS: i32 = 3;
 
 /// A part of the submission on which evidence depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -85,7 +85,7 @@ impl Timeline {
 
     /// What an ordinal still lacks to be Ready, in words.
     pub(crate) fn lacking(&self, ordinal: i32) -> Option<String> {
-        let name = format!("{}-{ordinal}", self.set().map_or("", |set| &set.name));
+        let name = self.pod_name(ordinal);
         match self.live(ordinal) {
             None => Some(format!("{name} to be created")),
             Some(pod) if pod.deletion_requested.is_some() => Some(format!("{name} to be gone")),

@@ -25,7 +25,7 @@ use crate::model::diagnosis::{
     Match, blames_the_submission,
     facts::{OrdinalFacts, Pending},
 };
-use crate::model::observation::Seq;
+use crate::model::{observation::Seq, timeline::lives::claim_name};
 
 /// Recognises a row's case.
 pub(crate) type Recogniser = fn(&OrdinalFacts<'_>) -> Option<Match>;
@@ -134,9 +134,8 @@ pub(crate) fn claim_differs(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let templates = &facts.timeline.set()?.spec.volume_claim_templates;
     pending(facts, |it| {
         let name = &it.claim.metadata.name;
-        let template = templates
-            .iter()
-            .find(|template| *name == format!("{}-{}", template.metadata.name, pod.name()))?;
+        let template =
+            templates.iter().find(|template| *name == claim_name(template, pod.name()))?;
         let (wanted, claim) = (template.spec.as_ref()?, it.claim.spec.as_ref()?);
         let class =
             match (wanted.storage_class_name.as_deref(), claim.storage_class_name.as_deref()) {
@@ -277,12 +276,8 @@ pub(crate) fn claim_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .filter_map(|it| it.persistent_volume_claim.as_ref())
         .map(|it| it.claim_name.as_str());
     let made = |claim: &str| {
-        facts.timeline.set().is_some_and(|set| {
-            set.spec
-                .volume_claim_templates
-                .iter()
-                .any(|it| claim == format!("{}-{}", it.metadata.name, pod.name()))
-        })
+        let set = facts.timeline.set();
+        set.is_some_and(|set| set.claim_names(pod.name()).any(|it| it == claim))
     };
     named
         .filter(|it| !made(it))

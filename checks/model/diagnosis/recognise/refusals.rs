@@ -8,12 +8,10 @@
 use crate::model::diagnosis::recognise::{has_any, matched};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
+    lab,
     observation::Seq,
     quantity,
 };
-
-/// What the lab asks for at least, in bytes.
-const LEAST_STORAGE: u128 = 50 * 1024 * 1024;
 
 /// A ResourceQuota of the namespace leaves no room for the pod or its claim.
 pub(crate) fn quota(facts: &OrdinalFacts<'_>) -> Option<Match> {
@@ -145,7 +143,9 @@ fn exceeds_limit_range_by_choice(facts: &OrdinalFacts<'_>, message: &str) -> Opt
             .split_once(" is ")
             .and_then(|(_, rest)| rest.split(',').next())
             .and_then(quantity::bytes);
-        return Some(bound == "maximum " && most.is_some_and(|most| most >= LEAST_STORAGE));
+        return Some(
+            bound == "maximum " && most.is_some_and(|most| most >= lab::LEAST_STORAGE_BYTES),
+        );
     }
     let template = &facts.timeline.set()?.spec.template.spec;
     let mut resources = template.all_containers().map(|it| &it.resources);
