@@ -1,11 +1,16 @@
 //! Each pod has a stable DNS name.
 
+mod service_name;
+
+use crate::dns_resolution::service_name::judge_service_name;
 use crate::mistakes::{self, Mistake};
 use crate::{
     Check,
     model::{
-        Part, PodLife, Recorded, Seq, ServiceLife, SetLife, Standing, Timeline, Verdict,
-        observation::Lookup, verdict::Advice,
+        PodLife, Recorded, Seq, ServiceLife, SetLife, Standing, Timeline, Verdict,
+        evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
+        observation::{Lookup, LookupError},
+        verdict::Advice,
     },
 };
 
@@ -187,18 +192,34 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, service: &str, ordinal
         return;
     }
     let answered = wrong_answer(timeline, service, lives);
-    let (standing, cites, mistake) =
-        answered.unwrap_or_else(|| (timeline.standing_unasked(), vec![], None));
-    verdict.push("pod_name", text, standing, cites).because(mistake);
+    let found = answered.unwrap_or_else(|| Finding::of(timeline.standing_unasked(), vec![]));
+    verdict.push("pod_name", text, found.standing, found.cites).because(found.mistake);
 }
 
-/// What the answers about a pod's name, none of which is right, say: how it stands, by which lines,
-/// and the mistake.
-fn wrong_answer(
-    timeline: &Timeline,
-    service: &str,
-    lives: &[PodLife],
-) -> Option<(Standing, Vec<Seq>, Option<&'static Mistake>)> {
+/// How a pod's name stands, and what shows that.
+struct Finding {
+    standing: Standing,
+    cites: Vec<Seq>,
+    mistake: Option<&'static Mistake>,
+}
+
+impl Finding {
+    const fn of(standing: Standing, cites: Vec<Seq>) -> Self {
+        Self { standing, cites, mistake: None }
+    }
+
+    /// Which of several findings decides: a wrong answer, then a right one, then none at all.
+    const fn weight(&self) -> u8 {
+        match self.standing {
+            Standing::Broken { .. } => 2,
+            Standing::Met => 1,
+            _ => 0,
+        }
+    }
+}
+
+/// What the answers about a pod's name say, none of which is right.
+fn wrong_answer(timeline: &Timeline, service: &str, lives: &[PodLife]) -> Option<Finding> {
     let last = lives.last()?;
     if let Some(other) = timeline.namesake(service, last.name()) {
         let actual = format!(
@@ -207,11 +228,11 @@ fn wrong_answer(
             other.addresses.join(", ")
         );
         let expected = format!("only {} has this name", last.name());
-        return Some((
-            Standing::broken(expected, actual),
-            vec![last.added.by, other.seq],
-            Some(&mistakes::NAME_OF_TWO_PODS),
-        ));
+        return Some(Finding {
+            standing: Standing::broken(expected, actual),
+            cites: vec![last.added.by, other.seq],
+            mistake: Some(&mistakes::NAME_OF_TWO_PODS),
+        });
     }
     let asked = || {
         lives
@@ -227,10 +248,11 @@ fn wrong_answer(
             format!("{} gives {}", it.what.name, life.addresses.join(", ")),
             answer(&it.what),
         );
-        return Some((standing, vec![life.added.by, it.seq], shared_mistake(&it.what, lives)));
+        let mistake = name_of_two_pods(&it.what, lives);
+        return Some(Finding { standing, cites: vec![life.added.by, it.seq], mistake });
     }
     let (life, it) = asked().next()?;
-    Some((too_early(timeline, life, it), vec![life.added.by, it.seq], None))
+    Some(Finding::of(too_early(timeline, life, it), vec![life.added.by, it.seq]))
 }
 
 /// Why an answer that is not right does not count.
@@ -251,7 +273,7 @@ fn too_early(timeline: &Timeline, life: &PodLife, asked: &Recorded<Lookup>) -> S
     Standing::unseen_with(
         format!(
             "{said}, {seconds} s after the Service's EndpointSlices carried {}: DNS servers may \
-            repeat an older answer for 35 s",
+            repeat an older answer for {SETTLES_WITHIN_SECONDS} s",
             life.name()
         ),
         LONGER,
@@ -260,7 +282,7 @@ fn too_early(timeline: &Timeline, life: &PodLife, asked: &Recorded<Lookup>) -> S
 
 /// Whether the server did not really answer, or the tool did not really ask.
 fn is_trouble(lookup: &Lookup) -> bool {
-    lookup.error.as_deref().is_some_and(|it| !it.contains("NXDOMAIN") && !it.contains("no address"))
+    lookup.failure() == Some(LookupError::Trouble)
 }
 
 /// Whether all of the answer belongs to this pod.
@@ -277,66 +299,11 @@ fn answer(lookup: &Lookup) -> String {
     }
 }
 
-/// Why a name gave an address of its own pod and another that was never one of that, as a mistake.
-fn shared_mistake(lookup: &Lookup, lives: &[PodLife]) -> Option<&'static Mistake> {
+/// The mistake, where a pod's name gave an address of this pod and one that was never this pod's.
+fn name_of_two_pods(lookup: &Lookup, lives: &[PodLife]) -> Option<&'static Mistake> {
     let is_own = |address: &String| lives.iter().any(|life| life.addresses.contains(address));
     let given = &lookup.addresses;
     (given.iter().any(is_own) && !given.iter().all(is_own)).then_some(&mistakes::NAME_OF_TWO_PODS)
-}
-
-fn judge_service_name(timeline: &Timeline, verdict: &mut Verdict, service: &ServiceLife) {
-    let name = &service.service.metadata.name;
-    let text = format!("Service {name}'s own DNS name gives all pods' addresses");
-    let asked: Vec<&Recorded<Lookup>> = timeline.lookups_of_service(name).collect();
-    // What did not hold yet of pods of an earlier template says nothing; what did, does.
-    let changed = timeline.changed(Part::Template);
-    // Each life has its own addresses: the answer must hold one of every ordinal that stood then.
-    let lanes: Vec<&[PodLife]> = timeline.ordinals().map(|it| timeline.lane(it)).collect();
-    let given = |lookup: &Lookup, life: &PodLife| {
-        life.addresses.iter().any(|it| lookup.addresses.contains(it))
-    };
-    let shows = |lookup: &Lookup, life: &PodLife| {
-        given(lookup, life) && timeline.is_selected_alike(life) && timeline.agrees(name, life)
-    };
-    let lacks = |lookup: &Lookup, lane: &[PodLife]| !lane.iter().any(|life| shows(lookup, life));
-    if let Some(right) = asked.iter().find(|it| lanes.iter().all(|lane| !lacks(&it.what, lane))) {
-        verdict.push("service_name", text, Standing::Met, [right.seq]);
-        return;
-    }
-    let Some(last) = asked.iter().rfind(|it| it.seq > changed) else {
-        verdict.push("service_name", text, timeline.standing_unasked(), []);
-        return;
-    };
-    let due = |it: &Recorded<Lookup>, lane: &[PodLife]| {
-        lacks(&it.what, lane) && lane.iter().any(|life| timeline.had_its_time(it, life))
-    };
-    let later = asked.iter().rev().filter(|it| it.seq > changed && !is_trouble(&it.what));
-    let wrong = later.into_iter().find(|it| lanes.iter().any(|lane| due(it, lane)));
-    let (standing, seq) = match wrong {
-        Some(it) => {
-            let wanted: Vec<&str> = lanes
-                .iter()
-                .filter_map(|lane| lane.last()?.addresses.last())
-                .map(String::as_str)
-                .collect();
-            (
-                Standing::broken(
-                    format!("{} gives {}", it.what.name, wanted.join(", ")),
-                    answer(&it.what),
-                ),
-                it.seq,
-            )
-        }
-        None if is_trouble(&last.what) => (Standing::unseen(answer(&last.what)), last.seq),
-        None => {
-            let why = format!(
-                "{}, less than 35 s after the Service's EndpointSlices carried every pod",
-                answer(&last.what)
-            );
-            (Standing::unseen_with(why, LONGER), last.seq)
-        }
-    };
-    verdict.push("service_name", text, standing, [seq]);
 }
 
 /// After a replacement that became Ready, the name must give a later life's address: never anything
@@ -345,38 +312,25 @@ fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict, service: 
     let asked = timeline.replacements().into_iter().filter(|(old, new)| {
         timeline.is_back(new) && timeline.lookups_of(old.uid()).next().is_some()
     });
-    let judged = asked.map(|(old, new)| (old, new_address(timeline, service, new))).max_by_key(
-        |(_, (standing, ..))| match standing {
-            Standing::Broken { .. } => 2,
-            Standing::Met => 1,
-            _ => 0,
-        },
-    );
-    let Some((old, (standing, cites, mistake))) = judged else { return };
-    verdict
-        .push(
-            "new_address",
-            format!("{}'s DNS name gives the new address after the pod was replaced", old.name()),
-            standing,
-            cites,
-        )
-        .because(mistake);
+    let judged = asked
+        .map(|(old, new)| (old, new_address(timeline, service, new)))
+        .max_by_key(|(_, found)| found.weight());
+    let Some((old, found)) = judged else { return };
+    let text =
+        format!("{}'s DNS name gives the new address after the pod was replaced", old.name());
+    verdict.push("new_address", text, found.standing, found.cites).because(found.mistake);
 }
 
-fn new_address(
-    timeline: &Timeline,
-    service: &str,
-    new: &PodLife,
-) -> (Standing, Vec<Seq>, Option<&'static Mistake>) {
+fn new_address(timeline: &Timeline, service: &str, new: &PodLife) -> Finding {
     let lane = timeline.lane(new.ordinal);
     let later =
         lane.iter().position(|it| it.uid() == new.uid()).map_or(lane, |place| &lane[place..]);
     if let Some(seq) = later.iter().find_map(|life| timeline.right_answer(life)) {
-        return (Standing::Met, vec![new.added.by, seq], None);
+        return Finding::of(Standing::Met, vec![new.added.by, seq]);
     }
-    let unasked =
-        || (Standing::unseen_with("the new address was not asked for", LONGER), vec![], None);
-    wrong_answer(timeline, service, later).unwrap_or_else(unasked)
+    wrong_answer(timeline, service, later).unwrap_or_else(|| {
+        Finding::of(Standing::unseen_with("the new address was not asked for", LONGER), vec![])
+    })
 }
 
 #[cfg(test)]

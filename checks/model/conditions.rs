@@ -40,14 +40,22 @@ impl Timeline {
 
     /// As [`Timeline::missing`], where it is known why nothing has shown it.
     pub(crate) fn missing_because(&self, why: &str, next: &str) -> Standing {
-        let blamed = self.blamed().cloned();
+        match self.blocking() {
+            Some(obstacle) => Standing::Blocked(obstacle),
+            None => Standing::NotShown { why: why.to_owned(), next: next.to_owned() },
+        }
+    }
+
+    /// What stands in the way of everything that nothing has shown; where no obstacle was noted, and
+    /// there is no set that can be graded, that.
+    pub(crate) fn blocking(&self) -> Option<Obstacle> {
+        if let Some(blamed) = self.blamed() {
+            return Some(blamed.clone());
+        }
+        let set = self.set();
         let is_ungraded =
-            self.set().is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MOST_REPLICAS));
-        let nothing = || is_ungraded.then(|| diagnosis::find(self, false)).flatten();
-        blamed.or_else(nothing).map_or_else(
-            || Standing::NotShown { why: why.to_owned(), next: next.to_owned() },
-            Standing::Blocked,
-        )
+            set.is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MOST_REPLICAS));
+        if is_ungraded { diagnosis::find(self, false) } else { None }
     }
 
     /// The obstacle to report: one that is the submission's fault, else one of the pods that the

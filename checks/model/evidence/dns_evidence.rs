@@ -13,10 +13,12 @@ use crate::model::{
     verdict::Standing,
 };
 
-/// Nanoseconds after which a name must follow what the EndpointSlices carry: a little more than the
+/// Seconds after which a name must follow what the EndpointSlices carry: a little more than the
 /// longest time for which usual DNS servers repeat an older answer (30 s on clusters made by
 /// kubeadm).
-const SETTLES_WITHIN: u64 = 35_000_000_000;
+pub(crate) const SETTLES_WITHIN_SECONDS: u64 = 35;
+/// The same, in nanoseconds.
+const SETTLES_WITHIN: u64 = SETTLES_WITHIN_SECONDS * 1_000_000_000;
 /// Nanoseconds by which a DNS server may know before us that the slices do not carry a pod any
 /// more.
 const AHEAD: u64 = 2_000_000_000;
@@ -116,13 +118,13 @@ impl Timeline {
     /// How a name stands that was never asked: what stood in the way of the set, or of the asking.
     pub(crate) fn standing_unasked(&self) -> Standing {
         let trouble = self.lookups.iter().rev().find_map(|it| it.what.unasked.as_deref());
-        match (trouble, self.missing("")) {
-            (None, blocked @ Standing::Blocked(_)) => blocked,
-            (why, _) => Standing::unseen(format!(
-                "the name could not be asked: {}",
-                why.unwrap_or("nobody asked the cluster's DNS")
-            )),
+        if trouble.is_none()
+            && let Some(obstacle) = self.blocking()
+        {
+            return Standing::Blocked(obstacle);
         }
+        let why = trouble.unwrap_or("nobody asked the cluster's DNS");
+        Standing::unseen(format!("the name could not be asked: {why}"))
     }
 
     /// What a canary on the pod's claim tells that another pod wrote on another claim.

@@ -358,6 +358,38 @@ pub struct Lookup {
     pub unasked: Option<String>,
 }
 
+/// What a server answers about a name that does not exist, in [`Lookup::error`].
+pub const NO_SUCH_NAME: &str = "NXDOMAIN";
+/// What is recorded where a server knows the name and gives no address, in [`Lookup::error`].
+pub const NO_ADDRESS: &str = "no address";
+
+/// What [`Lookup::error`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LookupError {
+    /// The server answered that there is no such name.
+    NoSuchName,
+    /// The server answered, and the name has no address.
+    NoAddress,
+    /// The server did not really answer, or the tool did not really ask: it says nothing about the
+    /// name.
+    Trouble,
+}
+
+impl Lookup {
+    /// What its error says, if it has one.
+    #[must_use]
+    pub fn failure(&self) -> Option<LookupError> {
+        let error = self.error.as_deref()?;
+        Some(if error.contains(NO_SUCH_NAME) {
+            LookupError::NoSuchName
+        } else if error.contains(NO_ADDRESS) {
+            LookupError::NoAddress
+        } else {
+            LookupError::Trouble
+        })
+    }
+}
+
 /// Facts that attribute a failure, fetched when something is stuck.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

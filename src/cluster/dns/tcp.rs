@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, net::IpAddr};
 
+use checks::model::observation::{NO_ADDRESS, NO_SUCH_NAME};
 use hickory_proto::{
     op::{Message, MessageType, OpCode, Query, ResponseCode},
     rr::{Name, RData, RecordType},
@@ -81,8 +82,8 @@ pub(crate) fn answers(names: &[String], mut bytes: &[u8]) -> Vec<(String, Answer
                 "the DNS server answered: {}",
                 refused.metadata.response_code
             )),
-            None if code(ResponseCode::NXDomain) => Answer::Nothing("NXDOMAIN".to_owned()),
-            None => Answer::Nothing("no address".to_owned()),
+            None if code(ResponseCode::NXDomain) => Answer::Nothing(NO_SUCH_NAME.to_owned()),
+            None => Answer::Nothing(NO_ADDRESS.to_owned()),
         }
     };
     names.iter().zip(0..).map(|(name, place)| (name.clone(), answer(name, place))).collect()

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use checks::model::observation::{NO_ADDRESS, NO_SUCH_NAME};
+
 use crate::cluster::{dns::tcp, exec::records};
 
 /// The answer to one question.
@@ -79,7 +81,7 @@ fn answer(tool: &str, said: &str, code: i32) -> Answer {
         _ if !addresses.is_empty() => Answer::Addresses(addresses),
         _ if code >= CRASHED => Answer::Silence(format!("{tool} ended with exit status {code}")),
         "getent" if code == NOT_FOUND && said.trim().is_empty() => {
-            Answer::Nothing("no address".to_owned())
+            Answer::Nothing(NO_ADDRESS.to_owned())
         }
         _ => refusal(said),
     }
@@ -123,7 +125,7 @@ fn address(text: &str) -> Option<String> {
 fn refusal(said: &str) -> Answer {
     let has = |words: &[&str]| words.iter().any(|word| said.to_ascii_lowercase().contains(word));
     if has(&["nxdomain"]) {
-        return Answer::Nothing("NXDOMAIN".to_owned());
+        return Answer::Nothing(NO_SUCH_NAME.to_owned());
     }
     if has(&[
         "timed out",
@@ -151,7 +153,7 @@ fn refusal(said: &str) -> Answer {
         "status: noerror",
         "has no",
     ]) {
-        return Answer::Nothing("no address".to_owned());
+        return Answer::Nothing(NO_ADDRESS.to_owned());
     }
     Answer::Silence(said.trim().lines().last().unwrap_or("no answer").chars().take(200).collect())
 }
