@@ -3,7 +3,7 @@
 //! Both are asked after each line, of the timeline alone, and both name what stands in the way.
 
 use crate::model::{
-    diagnosis,
+    diagnosis::{self, Wait},
     obstacle::{Fault, Obstacle},
     timeline::{
         MOST_REPLICAS, Timeline,
@@ -28,7 +28,7 @@ impl Timeline {
     /// is left, and no rollout is under way.
     #[must_use]
     pub fn settled_or_awaited(&self) -> WaitStatus {
-        self.unless_stuck(self.going())
+        self.unless_stuck(self.awaited())
     }
 
     /// How a criterion stands that nothing has shown: because something is in the way, or because
@@ -55,7 +55,7 @@ impl Timeline {
         let set = self.set();
         let is_ungraded =
             set.is_none_or(|set| set.spec.replicas.is_some_and(|it| it > MOST_REPLICAS));
-        if is_ungraded { diagnosis::find(self, false) } else { None }
+        if is_ungraded { diagnosis::find(self, Wait::GoesOn) } else { None }
     }
 
     /// The obstacle to report: one that is the submission's fault, else one of the pods that the
@@ -145,7 +145,7 @@ impl Timeline {
     fn unless_stuck(&self, what: Option<String>) -> WaitStatus {
         match what {
             None => WaitStatus::Done,
-            Some(what) => diagnosis::find(self, false)
+            Some(what) => diagnosis::find(self, Wait::GoesOn)
                 .or_else(|| self.in_the_way())
                 .map_or(WaitStatus::Going(what), WaitStatus::Stuck),
         }

@@ -2,11 +2,11 @@
 
 use std::sync::OnceLock;
 
-use crate::model::timeline::lives::ordinal_of;
 use crate::model::{
-    diagnosis,
+    diagnosis::{self, Wait},
     observation::{
-        Canary, Change, Diagnosis, Gap, Kind, Observation, Phase, Seq, Step, StepName, What, Why,
+        Canary, Change, Diagnosis, End, Gap, Kind, Observation, Phase, Seq, Step, StepName, What,
+        Why,
         object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
         when::When,
     },
@@ -77,25 +77,29 @@ impl Timeline {
             }
             What::Diagnosis(diagnosis) => self.diagnosis(Recorded { seq, at, what: diagnosis }),
             What::End(end) => {
-                let timed_out = end.why == Why::Timeout;
                 self.note_settled(seq);
-                self.end = Some(Recorded { seq, at, what: end });
-                // Who worked by hand and cleaned up at the end has put nothing in the way.
-                let cleaned_up = self.steps.is_empty()
-                    && self.set().is_some_and(|set| set.deletion_requested.is_some());
-                if self.obstacles.is_empty() && !cleaned_up && !self.is_settled() {
-                    self.obstacles.extend(diagnosis::find(self, timed_out));
-                }
-                // After what was awaited then, which says more.
-                let ended = self
-                    .end
-                    .as_ref()
-                    .filter(|_| !self.steps.is_empty())
-                    .and_then(|end| diagnosis::obstacle_of(self, end.seq, &end.what));
-                self.obstacles.extend(ended);
+                self.note_end(Recorded { seq, at, what: end });
             }
             What::Signature(_) | What::Unknown => {}
         }
+    }
+
+    /// Takes in the end, with what kept the set from where it was asked to go, and what ended the
+    /// tour.
+    fn note_end(&mut self, end: Recorded<End>) {
+        let is_by_hand = self.steps.is_empty();
+        // Somebody who works by hand and cleans up at the end puts nothing in the way.
+        let is_cleaned_up =
+            is_by_hand && self.set().is_some_and(|set| set.deletion_requested.is_some());
+        if self.obstacles.is_empty() && !is_cleaned_up && !self.is_settled() {
+            let wait = if end.what.why == Why::Timeout { Wait::IsOver } else { Wait::GoesOn };
+            self.obstacles.extend(diagnosis::find(self, wait));
+        }
+        // After what was awaited then, which says more.
+        if !is_by_hand {
+            self.obstacles.extend(diagnosis::obstacle_of(self, end.seq, &end.what));
+        }
+        self.end = Some(end);
     }
 
     fn canary(&mut self, noted: Recorded<Canary>) {
@@ -135,10 +139,10 @@ impl Timeline {
     fn object(&mut self, seq: Seq, at: u64, change: Change, object: Object) {
         let when = self.when(object.kind(), seq, change);
         match object {
-            Object::StatefulSet(it) => self.stateful_set(when, change, it),
-            Object::Pod(it) => self.pod(when, at, change, it),
-            Object::PersistentVolumeClaim(it) => self.persistent_volume_claim(when, change, it),
-            Object::Service(it) => self.service_line(when, change, it),
+            Object::StatefulSet(it) => self.update_set(when, change, it),
+            Object::Pod(it) => self.update_pod(when, at, change, it),
+            Object::PersistentVolumeClaim(it) => self.update_claim(when, change, it),
+            Object::Service(it) => self.update_service(when, change, it),
             Object::EndpointSlice(it) => {
                 self.endpoints.update(seq, at, change, &it);
                 if change == Change::Deleted {
@@ -162,7 +166,7 @@ impl Timeline {
         }
     }
 
-    fn stateful_set(&mut self, when: When, change: Change, it: StatefulSet) {
+    fn update_set(&mut self, when: When, change: Change, it: StatefulSet) {
         self.names.insert(it.metadata.uid.clone(), it.metadata.name.clone());
         let lives = self.sets.entry(it.metadata.name.clone()).or_default();
         let known = lives.len();
@@ -177,11 +181,11 @@ impl Timeline {
         let changed = life.changed;
         life.update(when, it.spec, it.status, &it.metadata);
         is_another |= life.changed != changed;
-        if it.metadata.deletion_timestamp.is_some() || change == Change::Deleted {
+        if it.metadata.deletion_timestamp.is_some() {
             life.deletion_requested.get_or_insert(when);
         }
         if change == Change::Deleted {
-            life.deleted.get_or_insert(when);
+            life.go(when);
         }
         if life.deleted.is_some() {
             self.standing_sets.remove(&it.metadata.name);
@@ -234,63 +238,45 @@ impl Timeline {
         }
     }
 
-    fn pod(&mut self, when: When, at: u64, change: Change, it: Pod) {
-        let uid = &it.metadata.uid;
+    fn update_pod(&mut self, when: When, at: u64, change: Change, it: Pod) {
+        let uid = it.metadata.uid.clone();
         let owner = controller(&it.metadata.owner_references)
             .filter(|owner| owner.kind == "StatefulSet")
             .map_or("", |owner| &owner.uid);
-        let ordinal = ordinal_of(&it.metadata.name);
-        let known = self.pod_index.get(uid).map(|home| home.set == owner);
-        match known {
+        match self.pod_index.get(&uid).map(|home| home.set == owner) {
             Some(true) => {}
-            Some(false) => self.rehome(uid, owner),
-            None => {
-                let fresh = PodLife {
-                    pod: it.clone(),
-                    ordinal,
-                    added: when,
-                    added_at: at,
-                    adopted: false,
-                    ready: None,
-                    ready_at: 0,
-                    unwatched: None,
-                    deletion_requested: None,
-                    deletion_requested_at: 0,
-                    deletion_asked_at: None,
-                    is_evicted: false,
-                    deleted: None,
-                    deleted_at: 0,
-                    runs: vec![],
-                    last_seen: when,
-                    running_at: None,
-                    addresses: vec![],
-                    states: vec![],
-                };
-                let mut home = PodPosition { set: owner.to_owned(), ordinal, index: 0 };
-                if owner.is_empty() {
-                    self.unowned_pods.insert(uid.clone(), fresh);
-                } else {
-                    let lane =
-                        self.lanes.entry(owner.to_owned()).or_default().entry(ordinal).or_default();
-                    home.index = lane.len();
-                    // Two pods of one name never stand at once: the earlier one went unseen.
-                    let before = lane.last_mut().map(|before| {
-                        before.go(when, at);
-                        before.uid().to_owned()
-                    });
-                    lane.push(fresh);
-                    before.into_iter().for_each(|before| self.note_standing(&before));
-                }
-                self.pod_index.insert(uid.clone(), home);
-            }
+            Some(false) => self.rehome(&uid, owner),
+            None => self.insert_pod(owner, PodLife::begin(when, at, &it)),
         }
         self.clock = self.clock.max(latest_stamp(&it).unwrap_or(0));
-        let uid = uid.clone();
         if let Some(life) = self.pod_life_mut(&uid) {
             life.update(when, at, change, it);
         }
         self.note_standing(&uid);
         self.note_crash_loop(&uid);
+    }
+
+    /// Puts a pod that was not seen before at the end of its ordinal's lane, or among the pods that
+    /// no set owns.
+    fn insert_pod(&mut self, owner: &str, fresh: PodLife) {
+        let (uid, ordinal) = (fresh.uid().to_owned(), fresh.ordinal);
+        let mut home = PodPosition { set: owner.to_owned(), ordinal, index: 0 };
+        if owner.is_empty() {
+            self.unowned_pods.insert(uid.clone(), fresh);
+        } else {
+            let lane = self.lanes.entry(owner.to_owned()).or_default().entry(ordinal).or_default();
+            home.index = lane.len();
+            // Two pods of one name never stand at once: the earlier one went unseen.
+            let before = lane.last_mut().map(|before| {
+                before.go(fresh.added, fresh.added_at);
+                before.uid().to_owned()
+            });
+            lane.push(fresh);
+            if let Some(before) = before {
+                self.note_standing(&before);
+            }
+        }
+        self.pod_index.insert(uid, home);
     }
 
     /// Updates the index of existing pods after a line about a pod of a set.
@@ -349,7 +335,7 @@ impl Timeline {
         lane[..end].iter_mut().rev().find(|it| it.uid() == uid)
     }
 
-    fn persistent_volume_claim(&mut self, when: When, change: Change, it: PersistentVolumeClaim) {
+    fn update_claim(&mut self, when: When, change: Change, it: PersistentVolumeClaim) {
         self.names.insert(it.metadata.uid.clone(), it.metadata.name.clone());
         let lives = self.claims.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.uid() != it.metadata.uid) {
@@ -379,15 +365,15 @@ impl Timeline {
         if it.metadata.owner_references.iter().any(|owner| owner.kind == "Pod") {
             life.owned_by_pod.get_or_insert(when);
         }
-        if it.metadata.deletion_timestamp.is_some() || change == Change::Deleted {
+        if it.metadata.deletion_timestamp.is_some() {
             life.deletion_requested.get_or_insert(when);
         }
         if change == Change::Deleted {
-            life.deleted.get_or_insert(when);
+            life.go(when);
         }
     }
 
-    fn service_line(&mut self, when: When, change: Change, it: Service) {
+    fn update_service(&mut self, when: When, change: Change, it: Service) {
         self.names.insert(it.metadata.uid.clone(), it.metadata.name.clone());
         let lives = self.services.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.service.metadata.uid != it.metadata.uid) {
@@ -435,21 +421,15 @@ impl Timeline {
                 Kind::PersistentVolumeClaim => {
                     if let Some(life) = recent(self.claims.get_mut(name), |life| life.uid() == uid)
                     {
-                        life.deletion_requested.get_or_insert(when);
-                        life.deleted.get_or_insert(when);
+                        life.go(when);
                     }
                 }
                 Kind::StatefulSet => {
                     if let Some(life) = recent(self.sets.get_mut(name), |life| life.uid == *uid) {
-                        life.deletion_requested.get_or_insert(when);
-                        life.deleted.get_or_insert(when);
+                        life.go(when);
                     }
-                    if self
-                        .sets
-                        .get(name)
-                        .and_then(|lives| lives.last())
-                        .is_some_and(|life| life.deleted.is_some())
-                    {
+                    let newest = self.sets.get(name).and_then(|lives| lives.last());
+                    if newest.is_some_and(|life| life.deleted.is_some()) {
                         self.standing_sets.remove(name);
                     }
                 }
@@ -502,7 +482,8 @@ impl Timeline {
         }
         if matches!(step.phase, Phase::Stuck | Phase::TimedOut) && self.ended_early < MOST_STEPS {
             self.ended_early += 1;
-            if let Some(found) = diagnosis::find(self, step.phase == Phase::TimedOut) {
+            let wait = if step.phase == Phase::TimedOut { Wait::IsOver } else { Wait::GoesOn };
+            if let Some(found) = diagnosis::find(self, wait) {
                 self.note_obstacle(found);
             }
         }
@@ -511,18 +492,18 @@ impl Timeline {
     fn note_settled(&mut self, seq: Seq) {
         let is_settled = self.is_settled();
         let set = self.set().map(|set| set.uid.clone());
-        let open = self.settled_periods.last_mut().filter(|rest| rest.until.is_none());
+        let open = self.settled_periods.last_mut().filter(|period| period.until.is_none());
         let goes_on = match open {
-            Some(rest) if is_settled && Some(&rest.set) == set.as_ref() => true,
-            Some(rest) => {
-                rest.until = Some(seq);
+            Some(period) if is_settled && Some(&period.set) == set.as_ref() => true,
+            Some(period) => {
+                period.until = Some(seq);
                 false
             }
             None => false,
         };
         if is_settled && !goes_on {
-            let rest = SettledPeriod::now(self, seq);
-            self.settled_periods.push(rest);
+            let period = SettledPeriod::now(self, seq);
+            self.settled_periods.push(period);
         }
         self.least_settled = OnceLock::new();
     }

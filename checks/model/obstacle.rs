@@ -38,6 +38,31 @@ pub struct StuckContainer {
     pub exit_code: Option<i32>,
 }
 
+impl Obstacle {
+    /// An obstacle that no row of the table and no pod decides: the cluster's fault, unless the
+    /// caller says otherwise.
+    pub(crate) fn of_no_pod(
+        id: &'static str,
+        who: impl Into<String>,
+        why: impl Into<String>,
+        remedy: &'static str,
+        evidence: Vec<Seq>,
+    ) -> Self {
+        Self {
+            id,
+            who: who.into(),
+            fault: Fault::Cluster,
+            why: why.into(),
+            effect: Effect::Blocks,
+            mistake: None,
+            container: None,
+            log: vec![],
+            remedy,
+            evidence,
+        }
+    }
+}
+
 /// What stands in the way. Found once, in the timeline; every check that cannot be reached names
 /// it.
 #[derive(Clone, Debug, PartialEq, Eq)]

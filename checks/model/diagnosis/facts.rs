@@ -1,6 +1,7 @@
 //! What the rows of the table look at: one ordinal that is not where it should be.
 
 use crate::model::{
+    diagnosis::Wait,
     observation::{
         Diagnosis, Seq, StepName,
         object::{ContainerStatus, PersistentVolumeClaim, Terminated},
@@ -17,6 +18,7 @@ pub(crate) struct OrdinalFacts<'t> {
     pub(crate) pod: Option<&'t PodLife>,
     /// Its pod, where it has been asked to go.
     pub(crate) leaving: Option<&'t PodLife>,
+    /// Waiting is over, so what might have passed has not.
     pub(crate) out_of_time: bool,
 }
 
@@ -31,14 +33,14 @@ pub(crate) struct Pending<'t> {
 }
 
 impl<'t> OrdinalFacts<'t> {
-    pub(crate) fn of(timeline: &'t Timeline, ordinal: i32, out_of_time: bool) -> Self {
+    pub(crate) fn of(timeline: &'t Timeline, ordinal: i32, wait: Wait) -> Self {
         let live = timeline.live(ordinal);
         Self {
             timeline,
             ordinal,
             pod: live.filter(|it| it.deletion_requested.is_none()),
             leaving: live.filter(|it| it.deletion_requested.is_some()),
-            out_of_time,
+            out_of_time: wait == Wait::IsOver,
         }
     }
 

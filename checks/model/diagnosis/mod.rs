@@ -16,7 +16,10 @@ pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of, refused};
 use crate::model::{
     observation::Seq,
     obstacle::{Effect, Fault, Obstacle, StuckContainer},
-    timeline::{MOST_REPLICAS, Timeline, lives::PodLife},
+    timeline::{
+        MOST_REPLICAS, Timeline,
+        lives::{PodLife, SetLife},
+    },
 };
 
 /// When a row may speak.
@@ -76,71 +79,75 @@ pub fn rows() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
     ROWS.iter().map(|row| (row.id, row.fault, row.remedy))
 }
 
+/// Whether there is still time for what may pass by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// There is.
+    GoesOn,
+    /// There is none: what might have passed has not.
+    IsOver,
+}
+
 /// The first obstacle, if the set is not where it was asked to be and a row knows why.
-///
-/// `out_of_time` says that waiting is over, so that what might have passed has not.
-pub(crate) fn find(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
+pub(crate) fn find(timeline: &Timeline, wait: Wait) -> Option<Obstacle> {
     let Some(set) = timeline.set() else { return nothing_there(timeline) };
     if let Some(deleted) = set_deleted(timeline) {
         return Some(deleted);
     }
     let wanted = set.spec.replicas.unwrap_or(1);
     if wanted == 0 && timeline.replicas() == 0 {
-        return Some(Obstacle {
-            id: "zero_replicas",
-            who: set.name.clone(),
-            fault: Submission,
-            why: "the StatefulSet asks for 0 replicas".to_owned(),
-            effect: StopsTour,
-            mistake: None,
-            container: None,
-            log: vec![],
-            remedy: "Set `spec.replicas` to 3 or more.",
-            evidence: vec![set.changed.by],
-        });
+        return Some(zero_replicas(set));
     }
     if wanted > MOST_REPLICAS {
-        return Some(Obstacle {
-            id: "too_many_replicas",
-            who: set.name.clone(),
-            fault: Cluster,
-            why: format!(
-                "the StatefulSet asks for {wanted} replicas, and no more than {MOST_REPLICAS} are \
-                graded"
-            ),
-            effect: Effect::Blocks,
-            mistake: None,
-            container: None,
-            log: vec![],
-            remedy: "Set `spec.replicas` to a number that the lab needs, 3 for example, and grade \
-                again.",
-            evidence: set
-                .scales
-                .last()
-                .map(|scale| scale.when.by)
-                .into_iter()
-                .chain([set.changed.by])
-                .collect(),
-        });
+        return Some(too_many_replicas(set, wanted));
     }
-    let start = timeline.start();
-    let missing = (start..start.saturating_add(wanted)).filter(|ordinal| {
-        timeline.live(*ordinal).is_none_or(|pod| !pod.is_ready() || !timeline.is_up(pod))
-    });
-    let leaving = timeline
-        .owned()
-        .filter(|pod| pod.ordinal >= start.saturating_add(wanted))
-        .map(|pod| pod.ordinal);
-    let stuck: Vec<i32> = missing.chain(leaving).collect();
+    let stuck = stuck_ordinals(timeline, wanted);
+    if stuck.is_empty() {
+        return tour_end::update_failed(timeline, wait == Wait::IsOver);
+    }
+    let facts = || stuck.iter().map(|ordinal| OrdinalFacts::of(timeline, *ordinal, wait));
     // A pod that is there and broken explains more than one that is not there yet.
-    let candidates =
-        || stuck.iter().map(|ordinal| OrdinalFacts::of(timeline, *ordinal, out_of_time));
-    let found = candidates().filter(|facts| facts.is_there()).find_map(|facts| ask(&facts));
-    let found = found
-        .or_else(|| candidates().filter(|facts| !facts.is_there()).find_map(|facts| ask(&facts)));
-    found.or_else(|| {
-        if stuck.is_empty() { tour_end::update_failed(timeline, out_of_time) } else { None }
-    })
+    let of_pods = facts().filter(OrdinalFacts::is_there).find_map(|it| obstacle_for(&it));
+    of_pods.or_else(|| facts().filter(|it| !it.is_there()).find_map(|it| obstacle_for(&it)))
+}
+
+/// The ordinals that keep the set from where it was asked to go: those without a pod that is Ready
+/// and up, then those whose pods are to go.
+fn stuck_ordinals(timeline: &Timeline, wanted: i32) -> Vec<i32> {
+    let start = timeline.start();
+    let end = start.saturating_add(wanted);
+    let is_up = |pod: &PodLife| pod.is_ready() && timeline.is_up(pod);
+    let missing = (start..end).filter(|ordinal| !timeline.live(*ordinal).is_some_and(is_up));
+    let leaving = timeline.owned().map(|pod| pod.ordinal).filter(|ordinal| *ordinal >= end);
+    missing.chain(leaving).collect()
+}
+
+fn zero_replicas(set: &SetLife) -> Obstacle {
+    Obstacle {
+        fault: Submission,
+        effect: StopsTour,
+        ..Obstacle::of_no_pod(
+            "zero_replicas",
+            &set.name,
+            "the StatefulSet asks for 0 replicas",
+            "Set `spec.replicas` to 3 or more.",
+            vec![set.changed.by],
+        )
+    }
+}
+
+fn too_many_replicas(set: &SetLife, wanted: i32) -> Obstacle {
+    let scaled = set.scales.last().map(|scale| scale.when.by);
+    Obstacle::of_no_pod(
+        "too_many_replicas",
+        &set.name,
+        format!(
+            "the StatefulSet asks for {wanted} replicas, and no more than {MOST_REPLICAS} are \
+            graded"
+        ),
+        "Set `spec.replicas` to a number that the lab needs, 3 for example, and grade again.",
+        scaled.into_iter().chain([set.changed.by]).collect(),
+    )
 }
 
 /// That somebody deleted the graded set.
@@ -148,17 +155,15 @@ pub(crate) fn set_deleted(timeline: &Timeline) -> Option<Obstacle> {
     let set = timeline.set()?;
     let when = set.deleted.or(set.deletion_requested)?;
     Some(Obstacle {
-        id: "set_deleted",
-        who: set.name.clone(),
-        fault: Cluster,
-        why: "somebody deleted the StatefulSet while it was graded".to_owned(),
         effect: StopsTour,
-        mistake: None,
-        container: None,
-        log: vec![],
-        remedy: "Leave the namespace alone while it is graded, apply the StatefulSet again, and \
-            grade again.",
-        evidence: vec![when.by],
+        ..Obstacle::of_no_pod(
+            "set_deleted",
+            &set.name,
+            "somebody deleted the StatefulSet while it was graded",
+            "Leave the namespace alone while it is graded, apply the StatefulSet again, and \
+                grade again.",
+            vec![when.by],
+        )
     })
 }
 
@@ -180,29 +185,19 @@ fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
             own.",
         )
     };
-    Some(Obstacle {
-        id,
-        who: format!("namespace {}", subject.namespace),
-        fault: Submission,
-        why,
-        effect: Effect::Blocks,
-        mistake: None,
-        container: None,
-        log: vec![],
-        remedy,
-        evidence: vec![*seq],
-    })
+    let who = format!("namespace {}", subject.namespace);
+    Some(Obstacle { fault: Submission, ..Obstacle::of_no_pod(id, who, why, remedy, vec![*seq]) })
 }
 
 /// The crash loop that a pod of the graded set is in, and the container that ends again and again.
 pub(crate) fn crash_loop(timeline: &Timeline, pod: &PodLife) -> Option<(Obstacle, String)> {
-    let facts = OrdinalFacts::of(timeline, pod.ordinal, false);
+    let facts = OrdinalFacts::of(timeline, pod.ordinal, Wait::GoesOn);
     facts.pod.filter(|it| it.uid() == pod.uid())?;
     let (obstacle, container) = recognise(&facts)?;
     Some((obstacle, container?)).filter(|(obstacle, _)| obstacle.effect == CrashLoop)
 }
 
-fn ask(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
+fn obstacle_for(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
     recognise(facts).map(|(obstacle, _)| obstacle)
 }
 
@@ -216,9 +211,9 @@ fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
         {
             (row.fault, row.remedy)
         } else {
-            (Cluster, BEYOND)
+            (Cluster, ONLY_THE_GRADE_ASKS)
         };
-        let stuck = container(&matched);
+        let stuck = stuck_container(&matched);
         let found = Obstacle {
             id: row.id,
             who: facts.name(),
@@ -235,7 +230,7 @@ fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
     })
 }
 
-fn container(matched: &Match) -> Option<StuckContainer> {
+fn stuck_container(matched: &Match) -> Option<StuckContainer> {
     let name = matched.container.clone()?;
     Some(StuckContainer { name, exit_code: matched.exit_code })
 }
@@ -243,8 +238,8 @@ fn container(matched: &Match) -> Option<StuckContainer> {
 /// The remedy for a pod that only the grade asks for. If the cluster cannot hold it, that is
 /// nobody's mistake. What the pod's own containers do is the submission's, because the lab asks to
 /// scale up.
-const BEYOND: &str = "Only the grade asks for this pod, to see the set scaled up. Nothing is \
-    wrong with your manifest: grade again where there is room for two pods more.";
+const ONLY_THE_GRADE_ASKS: &str = "Only the grade asks for this pod, to see the set scaled up. \
+    Nothing is wrong with your manifest: grade again where there is room for two pods more.";
 
 /// Whether any row that may speak now blames the submission.
 fn blames_the_submission(facts: &OrdinalFacts<'_>) -> Option<Match> {

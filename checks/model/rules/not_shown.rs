@@ -28,6 +28,13 @@ pub(crate) enum Wanted {
     Return,
 }
 
+/// How many pods a change of replicas must move at least, so that it shows what is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Least {
+    OnePod,
+    TwoPods,
+}
+
 impl Timeline {
     /// How a criterion stands that needs something to have happened, and it did not, or not so that
     /// it counts.
@@ -44,16 +51,16 @@ impl Timeline {
                 } else {
                     "nobody scaled it from 0"
                 };
-                self.why_no_scaling(|scale| scale.from == 0 && scale.to > 0, false, nobody)
+                self.why_no_scaling(|scale| scale.from == 0 && scale.to > 0, Least::OnePod, nobody)
             }
             Wanted::ScaleUp => self.why_no_scaling(
                 |scale| scale.from >= 1 && scale.to > scale.from,
-                true,
+                Least::TwoPods,
                 "nobody scaled the set up",
             ),
             Wanted::ScaleDown => self.why_no_scaling(
                 |scale| scale.to < scale.from,
-                true,
+                Least::TwoPods,
                 "nobody scaled the set down",
             ),
             Wanted::Retention => self
@@ -64,7 +71,7 @@ impl Timeline {
                 .unwrap_or_else(|| {
                     self.why_no_scaling(
                         |scale| scale.to < scale.from,
-                        false,
+                        Least::OnePod,
                         "nobody scaled the set down",
                     )
                 }),
@@ -74,7 +81,12 @@ impl Timeline {
     }
 
     /// Why no change of replicas shows an order.
-    fn why_no_scaling(&self, is_one: impl Fn(&Scale) -> bool, two: bool, nobody: &str) -> String {
+    fn why_no_scaling(
+        &self,
+        is_one: impl Fn(&Scale) -> bool,
+        least: Least,
+        nobody: &str,
+    ) -> String {
         let Some(set) = self.set() else { return nobody.to_owned() };
         let changed = self.changed(Part::Order);
         let those = || set.scales.iter().filter(|scale| is_one(scale));
@@ -85,7 +97,7 @@ impl Timeline {
             );
         }
         let enough = |scale: &&Scale| (scale.to - scale.from).abs() >= 2;
-        if two && !those().any(|scale| enough(&scale)) {
+        if least == Least::TwoPods && !those().any(|scale| enough(&scale)) {
             return format!(
                 "one pod alone shows no order: the set went from {} to {} replicas",
                 last.from, last.to

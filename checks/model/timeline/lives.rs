@@ -282,6 +282,12 @@ impl ClaimLife {
         if self.owned_by_pod.is_some() { None } else { self.deletion_requested.or(self.deleted) }
     }
 
+    /// It is gone; where nobody was seen to ask for that, it was asked for then.
+    pub(crate) fn go(&mut self, when: When) {
+        self.deletion_requested.get_or_insert(when);
+        self.deleted.get_or_insert(when);
+    }
+
     /// Name of the volume that it is bound to; empty while it is not.
     #[must_use]
     pub fn volume(&self) -> &str {
@@ -343,6 +349,31 @@ pub struct StepLife {
 }
 
 impl PodLife {
+    /// A pod that was not seen before, to be updated by the same line.
+    pub(crate) fn begin(when: When, at: u64, it: &Pod) -> Self {
+        Self {
+            pod: it.clone(),
+            ordinal: ordinal_of(&it.metadata.name),
+            added: when,
+            added_at: at,
+            adopted: false,
+            ready: None,
+            ready_at: 0,
+            unwatched: None,
+            deletion_requested: None,
+            deletion_requested_at: 0,
+            deletion_asked_at: None,
+            is_evicted: false,
+            deleted: None,
+            deleted_at: 0,
+            runs: vec![],
+            last_seen: when,
+            running_at: None,
+            addresses: vec![],
+            states: vec![],
+        }
+    }
+
     pub(crate) fn update(&mut self, when: When, at: u64, change: Change, it: Pod) {
         self.last_seen = when;
         let spec = it.spec.or_else(|| self.pod.spec.take());
@@ -409,6 +440,7 @@ impl PodLife {
         }
     }
 
+    /// It is gone; where nobody was seen to ask for that, it was asked for then.
     pub(crate) fn go(&mut self, when: When, at: u64) {
         self.deletion_is_requested(when, at);
         if self.deleted.is_none() {
@@ -460,6 +492,12 @@ impl SetLife {
             deletion_requested: None,
             deleted: None,
         }
+    }
+
+    /// It is gone; where nobody was seen to ask for that, it was asked for then.
+    pub(crate) fn go(&mut self, when: When) {
+        self.deletion_requested.get_or_insert(when);
+        self.deleted.get_or_insert(when);
     }
 
     /// Takes in what a line tells of it; a spec that is left out is as before.

@@ -131,13 +131,13 @@ impl Timeline {
     /// change, and all its pods are current.
     ///
     /// A period that ends with the very line of a change shows what was before it.
-    pub(crate) fn is_of_now(&self, rest: &SettledPeriod) -> bool {
+    pub(crate) fn is_of_now(&self, period: &SettledPeriod) -> bool {
         let changed = self.changed(Part::Template).max(self.changed(Part::Order));
         let is_current = |uid: &str| self.pod_life(uid).is_some_and(|pod| self.is_current(pod));
-        let is_the_sets = self.set().is_some_and(|set| set.uid == rest.set);
+        let is_the_sets = self.set().is_some_and(|set| set.uid == period.set);
         is_the_sets
-            && rest.until.is_none_or(|until| until > changed)
-            && rest.pods.iter().all(|(_, uid)| is_current(uid))
+            && period.until.is_none_or(|until| until > changed)
+            && period.pods.iter().all(|(_, uid)| is_current(uid))
     }
 
     /// N: how many pods the submission asks for.
@@ -165,10 +165,10 @@ impl Timeline {
     fn least_settled(&self) -> Option<i32> {
         *self.least_settled.get_or_init(|| {
             let enough =
-                self.settled_periods().iter().filter(|rest| rest.replicas >= LEAST_REPLICAS);
+                self.settled_periods().iter().filter(|period| period.replicas >= LEAST_REPLICAS);
             enough
-                .filter(|rest| self.is_of_now(rest) && self.lasts(rest))
-                .map(|rest| rest.replicas)
+                .filter(|period| self.is_of_now(period) && self.lasts(period))
+                .map(|period| period.replicas)
                 .min()
         })
     }

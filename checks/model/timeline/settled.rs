@@ -36,7 +36,7 @@ impl Timeline {
     /// Whether the set is where it was asked to be: see [`Timeline::settled_or_awaited`].
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.going().is_none()
+        self.awaited().is_none()
     }
 
     /// The first span in which the submission as it stands had all its replicas Ready, and those
@@ -96,7 +96,7 @@ impl Timeline {
     }
 
     /// What the set still lacks to be settled, in words; `None` if it is settled.
-    pub(crate) fn going(&self) -> Option<String> {
+    pub(crate) fn awaited(&self) -> Option<String> {
         let Some(set) = self.set().filter(|set| set.deleted.is_none()) else {
             return Some("a StatefulSet".to_owned());
         };
