@@ -43,14 +43,14 @@ impl Timeline {
     pub fn episodes(&self) -> Vec<Episode<'_>> {
         let Some(set) = self.set() else { return vec![] };
         let changed = self.changed(Part::Order);
-        let covering = self.covering();
+        let changes = self.changes_by_ordinal();
         let all = set.scales.iter().enumerate();
         all.filter(|(_, scale)| scale.when.by >= changed)
-            .map(|(place, scale)| {
+            .map(|(index, scale)| {
                 if scale.to > scale.from {
-                    self.scale_up(&covering, place, scale.clone())
+                    self.scale_up(&changes, index, scale.clone())
                 } else {
-                    self.scale_down(&covering, place, scale.clone())
+                    self.scale_down(&changes, index, scale.clone())
                 }
             })
             .collect()
@@ -69,70 +69,61 @@ impl Timeline {
     /// Pods that went and came back while `spec.replicas` wanted them all along: old and new.
     #[must_use]
     pub fn replacements(&self) -> Vec<(&PodLife, &PodLife)> {
-        self.successions()
-            .into_iter()
-            .filter(|(_, new, scaled_up)| !scaled_up && !new.adopted)
-            .map(|(old, new, _)| (old, new))
-            .collect()
+        let all = self.successions().into_iter();
+        all.filter(|it| !it.is_scaled_up && !it.new.adopted).map(|it| (it.old, it.new)).collect()
     }
 
     /// Pods that came back in a scale-up: the pod life that their ordinal had before, and the new
     /// one.
     #[must_use]
     pub fn returns(&self) -> Vec<(&PodLife, &PodLife)> {
-        self.successions()
-            .into_iter()
-            .filter(|(.., scaled_up)| *scaled_up)
-            .map(|(old, new, _)| (old, new))
-            .collect()
+        let all = self.successions().into_iter();
+        all.filter(|it| it.is_scaled_up).map(|it| (it.old, it.new)).collect()
     }
 
-    /// Per ordinal, each pod that was Ready with the next one that was, or with the last, and
-    /// whether a scale-up brought that.
+    /// Per ordinal, each pod that was Ready with the next one that was, or with the last.
     ///
     /// One that was never Ready, and made again, is neither: nothing could be seen of it.
-    fn successions(&self) -> Vec<(&PodLife, &PodLife, bool)> {
+    fn successions(&self) -> Vec<Succession<'_>> {
         let scaled_up: BTreeSet<&str> =
             self.scale_ups().flat_map(|it| it.pods).map(PodLife::uid).collect();
         let mut found = vec![];
         for (_, lane) in self.lanes() {
             let mut before: Option<usize> = None;
-            for (place, pod) in lane.iter().enumerate() {
-                let has_lived = pod.ready.is_some() || self.pod_files(pod).is_some();
-                let is_last = place + 1 == lane.len();
+            for (index, new) in lane.iter().enumerate() {
+                let has_lived = new.ready.is_some() || self.pod_files(new).is_some();
+                let is_last = index + 1 == lane.len();
                 let ends_a_lane = is_last && before.is_some();
                 if !has_lived && !ends_a_lane {
                     continue;
                 }
                 if let Some(old) = before
-                    && self.are_comparable(&lane[old..=place])
+                    && self.are_comparable(&lane[old..=index])
                 {
-                    let mut between = lane[old + 1..=place].iter();
-                    let is_scaled_up = between.any(|it| scaled_up.contains(it.uid()));
-                    found.push((&lane[old], pod, is_scaled_up));
+                    let mut since = lane[old + 1..=index].iter();
+                    let is_scaled_up = since.any(|it| scaled_up.contains(it.uid()));
+                    found.push(Succession { old: &lane[old], new, is_scaled_up });
                 }
-                before = Some(place);
+                before = Some(index);
             }
         }
         found
     }
 
-    /// By ordinal, the changes that cover it, by place and line.
-    fn covering(&self) -> Covering {
-        let mut covering = Covering::new();
-        for (place, scale) in self.set().into_iter().flat_map(|set| &set.scales).enumerate() {
+    /// For each ordinal, the changes that add or remove its pod.
+    fn changes_by_ordinal(&self) -> ChangesByOrdinal {
+        let mut changes = ChangesByOrdinal::new();
+        for (index, scale) in self.set().into_iter().flat_map(|set| &set.scales).enumerate() {
+            let change = ChangeAt { index, line: scale.when.by };
             for nth in scale.from.min(scale.to).max(0)..scale.from.max(scale.to).min(MOST_PODS) {
-                covering
-                    .entry(self.start().saturating_add(nth))
-                    .or_default()
-                    .push((place, scale.when.by));
+                changes.entry(self.start().saturating_add(nth)).or_default().push(change);
             }
         }
-        covering
+        changes
     }
 
-    fn next_change(&self, place: usize) -> Option<Seq> {
-        Some(self.set()?.scales.get(place + 1)?.when.by)
+    fn next_change(&self, index: usize) -> Option<Seq> {
+        Some(self.set()?.scales.get(index + 1)?.when.by)
     }
 
     /// An ordinal's part in a scale-up is its first addition: one re-made after a failure is not a
@@ -140,31 +131,31 @@ impl Timeline {
     ///
     /// An adopted pod is none, nor one that takes the place of a pod that stood when the change
     /// came.
-    fn scale_up(&self, covering: &Covering, place: usize, scale: Scale) -> Episode<'_> {
+    fn scale_up(&self, changes: &ChangesByOrdinal, index: usize, scale: Scale) -> Episode<'_> {
         let ordinals = self.ordinals_from(scale.from.min(MOST_PODS)).start
             ..self.ordinals_from(scale.to.min(MOST_PODS)).start;
         let now = scale.when.by;
         let mut pods: Vec<&PodLife> = vec![];
         for ordinal in ordinals.clone() {
-            pods.extend(self.added_in(covering, place, ordinal, now));
+            pods.extend(self.added_in(changes, index, ordinal, now));
         }
-        let next = self.next_change(place).unwrap_or(Seq::MAX);
+        let next = self.next_change(index).unwrap_or(Seq::MAX);
         let is_complete = scale.to <= MOST_PODS
             && pods.len() == ordinals.len()
             && pods.iter().all(|first| self.was_ready_by(first, next));
-        Episode { scale, pods, is_complete, from: self.asked_at(place), until: next }
+        Episode { scale, pods, is_complete, from: self.asked_at(index), until: next }
     }
 
-    /// The pod that the scale-up at `place` adds for an ordinal.
+    /// The pod that the scale-up at `index` adds for an ordinal.
     fn added_in(
         &self,
-        covering: &Covering,
-        place: usize,
+        changes: &ChangesByOrdinal,
+        index: usize,
         ordinal: i32,
         now: Seq,
     ) -> Option<&PodLife> {
-        let after = change_before(covering, place, ordinal);
-        let before = change_after(covering, place, ordinal);
+        let after = change_before(changes, index, ordinal);
+        let before = change_after(changes, index, ordinal);
         for pod in left_after(self.lane(ordinal), now) {
             if pod.added.by >= before {
                 return None;
@@ -199,14 +190,15 @@ impl Timeline {
 
     /// An ordinal's part in a scale-down is the pod life that stood when the change came; where the
     /// set's line or the pods' were late, one that had just gone, or had yet to be seen.
-    fn scale_down(&self, covering: &Covering, place: usize, scale: Scale) -> Episode<'_> {
+    fn scale_down(&self, changes: &ChangesByOrdinal, index: usize, scale: Scale) -> Episode<'_> {
         let top = self.start().saturating_add(scale.from);
-        let from = self.asked_at(place);
-        let next = self.next_change(place).unwrap_or(Seq::MAX);
+        let from = self.asked_at(index);
+        let next = self.next_change(index).unwrap_or(Seq::MAX);
         let now = scale.when.by;
         let mut pods: Vec<&PodLife> = vec![];
+        // The pod of each ordinal that the change was to remove.
         for ordinal in self.ordinals_from(scale.to) {
-            let after = change_before(covering, place, ordinal);
+            let after = change_before(changes, index, ordinal);
             let Some(last) = added_before(self.lane(ordinal), now).last() else { continue };
             let stood = last.deleted.is_none_or(|deleted| deleted.by >= now);
             let went = ordinal < top && last.deleted.is_some_and(|deleted| deleted.by > after);
@@ -226,11 +218,11 @@ impl Timeline {
 
     /// The line since which what happens may be the doing of a change: the grader's own request,
     /// where the set's line was later.
-    fn asked_at(&self, place: usize) -> Seq {
+    fn asked_at(&self, index: usize) -> Seq {
         let Some(set) = self.set() else { return 0 };
-        let scale = &set.scales[place];
+        let scale = &set.scales[index];
         let before =
-            place.checked_sub(1).and_then(|it| set.scales.get(it)).map_or(0, |it| it.when.by);
+            index.checked_sub(1).and_then(|it| set.scales.get(it)).map_or(0, |it| it.when.by);
         let earlier = &self.asked[..self.asked.partition_point(|(seq, _)| *seq < scale.when.by)];
         let asked = earlier
             .iter()
@@ -294,20 +286,35 @@ fn nearest_above<'t>(above: &[&'t PodLife], asked: When) -> Option<&'t PodLife> 
     unknown.or(gone)
 }
 
-/// By ordinal, the changes that cover it, in order: place and line.
-type Covering = BTreeMap<i32, Vec<(usize, Seq)>>;
-
-/// The line of the last change that covers an ordinal before the one at `place`; 0 where there is
-/// none.
-fn change_before(covering: &Covering, place: usize, ordinal: i32) -> Seq {
-    let Some(changes) = covering.get(&ordinal) else { return 0 };
-    changes[..changes.partition_point(|(it, _)| *it < place)].last().map_or(0, |(_, line)| *line)
+/// A pod of an ordinal, and the next one of it that counts.
+struct Succession<'t> {
+    old: &'t PodLife,
+    new: &'t PodLife,
+    /// A scale-up added it, or one between the two.
+    is_scaled_up: bool,
 }
 
-/// The line of the first change that covers an ordinal after the one at `place`.
-fn change_after(covering: &Covering, place: usize, ordinal: i32) -> Seq {
-    let Some(changes) = covering.get(&ordinal) else { return Seq::MAX };
-    changes.get(changes.partition_point(|(it, _)| *it <= place)).map_or(Seq::MAX, |(_, line)| *line)
+/// One of the changes of `spec.replicas`.
+#[derive(Clone, Copy)]
+struct ChangeAt {
+    /// Its place in `SetLife::scales`.
+    index: usize,
+    line: Seq,
+}
+
+/// For each ordinal, the changes that add or remove its pod, in order.
+type ChangesByOrdinal = BTreeMap<i32, Vec<ChangeAt>>;
+
+/// The line of the last change of an ordinal before the one at `index`; 0 where there is none.
+fn change_before(changes: &ChangesByOrdinal, index: usize, ordinal: i32) -> Seq {
+    let Some(changes) = changes.get(&ordinal) else { return 0 };
+    changes[..changes.partition_point(|it| it.index < index)].last().map_or(0, |it| it.line)
+}
+
+/// The line of the first change of an ordinal after the one at `index`.
+fn change_after(changes: &ChangesByOrdinal, index: usize, ordinal: i32) -> Seq {
+    let Some(changes) = changes.get(&ordinal) else { return Seq::MAX };
+    changes.get(changes.partition_point(|it| it.index <= index)).map_or(Seq::MAX, |it| it.line)
 }
 
 /// The pods of a lane that were added before a line. One follows the other, so a lane is sorted by
