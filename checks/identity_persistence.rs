@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Timeline, Verdict, Wanted, evidence::content::Contents},
+    model::{PodLife, Timeline, Verdict, Wanted, evidence::content::Contents},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -20,18 +20,12 @@ pub(crate) const CHECK: Check = Check {
 };
 
 /// Passes when a replaced pod came back under its name, on the same claims, with the original
-/// content.
+/// content. Where the files of some replaced pods were read before they went, only these count.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut replacements = timeline.replacements();
-    // Where some replacements were looked into, those that happened before anybody could look prove
-    // nothing.
-    if replacements.iter().any(|(old, _)| timeline.pod_files(old).is_some()) {
-        replacements.retain(|(old, _)| timeline.pod_files(old).is_some());
-    }
     let mut rounds = vec![];
     let contents = Contents::of(timeline);
-    for (old, new) in replacements {
+    for (old, new) in readable_replacements(timeline) {
         let mut round = Verdict::default();
         timeline.judge_return(
             &mut round,
@@ -52,6 +46,17 @@ fn judge(timeline: &Timeline) -> Verdict {
         );
     }
     verdict
+}
+
+/// The replacements of pods whose files were read; all of them, where none were: one that happened
+/// before anybody could look proves nothing.
+fn readable_replacements(timeline: &Timeline) -> Vec<(&PodLife, &PodLife)> {
+    let mut replacements = timeline.replacements();
+    let was_read = |old: &PodLife| timeline.pod_files(old).is_some();
+    if replacements.iter().any(|(old, _)| was_read(old)) {
+        replacements.retain(|(old, _)| was_read(old));
+    }
+    replacements
 }
 
 #[cfg(test)]

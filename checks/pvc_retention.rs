@@ -3,7 +3,7 @@
 use crate::mistakes;
 use crate::{
     Check,
-    model::{ClaimLife, Episode, Part, PodLife, Seq, Standing, Timeline, Verdict, Wanted},
+    model::{ClaimLife, Episode, Part, PodLife, Seq, Standing, Timeline, Verdict, Wanted, When},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -38,7 +38,7 @@ fn judge(timeline: &Timeline) -> Verdict {
             )
             .because(&mistakes::WHEN_SCALED_DELETE);
     }
-    let mut whole = false;
+    let mut is_shown = false;
     let mut rounds = vec![];
     let changed = timeline.changed(Part::Retention);
     for scale_down in
@@ -47,14 +47,14 @@ fn judge(timeline: &Timeline) -> Verdict {
         for pod in
             scale_down.pods.iter().filter(|pod| pod.deleted.is_some() && timeline.is_current(pod))
         {
-            whole |= scale_down.is_complete;
+            is_shown |= scale_down.is_complete;
             let mut round = Verdict::default();
             judge_pod(timeline, &mut round, &scale_down, pod);
             rounds.push((pod.ordinal, round));
         }
     }
     verdict.push_rounds(rounds);
-    if !whole {
+    if !is_shown {
         verdict.push(
             "scaled_down",
             "pods were seen to be removed",
@@ -120,36 +120,25 @@ fn until(timeline: &Timeline, scale_down: &Episode<'_>, pod: &PodLife) -> Seq {
     back.unwrap_or(Seq::MAX).min(set_gone.unwrap_or(Seq::MAX))
 }
 
+/// How it stands that a claim stays up to a line, and the lines that show it.
 fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
-    let within = |when: &crate::model::When| when.by <= until;
+    let within = |when: &When| when.by <= until;
     let owned_by_pod = life.owned_by_pod.filter(within);
-    let deleted = life
-        .deleted
-        .or(life.deletion_requested)
-        .filter(within)
-        .or(life.deletion_requested.filter(within));
-    let by_somebody = life.deleted_by_somebody().filter(within);
-    let cites: Vec<Seq> = owned_by_pod
-        .into_iter()
-        .chain(deleted)
-        .map(|when| when.by)
-        .chain([life.added.by])
-        .collect();
-    let standing = match (owned_by_pod, deleted) {
-        _ if by_somebody.is_some() => Standing::claim_deleted(name),
-        (Some(_), Some(_)) if life.deleted.is_none() => {
-            Standing::broken(format!("claim {name} stays"), "it is being deleted with its pod")
-        }
-        (Some(_), Some(_)) => {
-            Standing::broken(format!("claim {name} stays"), "it was deleted with its pod")
-        }
-        (Some(_), None) => Standing::broken(
-            format!("claim {name} stays"),
-            "it was handed to its pod, to be deleted with it",
-        ),
-        (None, _) => Standing::Met,
+    let deleted = [life.deleted, life.deletion_requested].into_iter().flatten().find(within);
+    let standing = if life.deleted_by_somebody().filter(within).is_some() {
+        Standing::claim_deleted(name)
+    } else if owned_by_pod.is_none() {
+        Standing::Met
+    } else {
+        let actual = if deleted.is_some() {
+            life.deleted_with_pod()
+        } else {
+            "it was handed to its pod, to be deleted with it"
+        };
+        Standing::broken(format!("claim {name} stays"), actual)
     };
-    (standing, cites)
+    let shown = owned_by_pod.into_iter().chain(deleted).map(|when| when.by);
+    (standing, shown.chain([life.added.by]).collect())
 }
 
 #[cfg(test)]

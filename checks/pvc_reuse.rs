@@ -70,16 +70,11 @@ fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
                 if asked.by <= changed {
                     continue;
                 }
-                let actual = if life.deleted.is_some() {
-                    "it was deleted with its pod"
-                } else {
-                    "it is being deleted with its pod"
-                };
                 verdict
                     .push(
                         "claim_there",
                         format!("claim {name} is there for the next {}", pod.name()),
-                        Standing::broken(format!("claim {name} stays"), actual),
+                        Standing::broken(format!("claim {name} stays"), life.deleted_with_pod()),
                         [owned_by_pod.by, asked.by],
                     )
                     .because(&mistakes::WHEN_SCALED_DELETE);

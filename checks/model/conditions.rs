@@ -115,12 +115,12 @@ impl Timeline {
     /// All pods that stand are up, and have outlasted whatever is known to end.
     #[must_use]
     pub fn stays_up(&self) -> WaitStatus {
-        let restless = |pod: &&PodLife| {
+        let is_not_up = |pod: &&PodLife| {
             pod.deletion_requested.is_none()
                 && (pod.is_ready() || pod.last_own_end().is_some())
                 && !(self.is_up(pod) && self.outlasts_all(pod))
         };
-        let what = self.owned().find(restless).map(|pod| format!("{} to stay up", pod.name()));
+        let what = self.owned().find(is_not_up).map(|pod| format!("{} to stay up", pod.name()));
         self.unless_stuck(what)
     }
 

@@ -1,7 +1,6 @@
-//! What is not shown: why that is so, and what would show it from where the set stands now.
+//! What is not shown: why that is so, and the next thing to try.
 
 use crate::model::{
-    lab::LEAST_REPLICAS,
     observation::Seq,
     timeline::{
         Timeline,
@@ -180,95 +179,6 @@ impl Timeline {
     pub fn is_by_hand(&self) -> bool {
         self.steps().is_empty()
     }
-
-    /// One way to show these tests (by their numbers in the lab), from where the set stands now, a
-    /// step each.
-    #[must_use]
-    pub fn way_to_show(&self, tests: &[u8]) -> Vec<String> {
-        let Some(set) = self.set().filter(|set| set.deletion_requested.is_none()) else {
-            return vec![
-                "apply the StatefulSet again, and wait until all pods are Ready".to_owned(),
-            ];
-        };
-        let mut way = Way {
-            tests: tests.to_vec(),
-            set: &set.name,
-            now: set.spec.replicas.unwrap_or(1),
-            steps: vec![],
-        };
-        let top = self.replicas().max(LEAST_REPLICAS);
-        if way.wants(&[1, 3, 4, 5]) {
-            way.steps.push("wait until all pods are Ready and have written their files".to_owned());
-        }
-        if way.now >= 1 && way.wants(&[6]) {
-            let second = self.start() + i32::from(way.now > 1);
-            way.steps.push(format!(
-                "delete pod {}, and wait until it is Ready again",
-                set.pod_name(second)
-            ));
-        }
-        if way.now < LEAST_REPLICAS {
-            way.up(top.max(way.now + 2));
-        }
-        if way.wants(&[2]) {
-            way.down(0);
-            way.up(top);
-        }
-        if way.wants(&[8, 9, 10]) {
-            way.down(1);
-        }
-        if way.now < top && (way.wants(&[7, 10]) || way.now == 1) {
-            way.up(top);
-        }
-        if way.wants(&[7]) {
-            way.up(way.now + 2);
-        }
-        if tests.contains(&6) && way.steps.iter().all(|step| !step.starts_with("delete")) {
-            way.steps.push(format!(
-                "delete pod {}, and wait until it is Ready again",
-                set.pod_name(self.start() + 1)
-            ));
-        }
-        way.steps
-    }
-}
-
-/// A way to show tests, as far as it is planned.
-struct Way<'a> {
-    /// What is still to be shown.
-    tests: Vec<u8>,
-    set: &'a str,
-    /// The replicas at its end.
-    now: i32,
-    steps: Vec<String>,
-}
-
-impl Way<'_> {
-    fn wants(&self, tests: &[u8]) -> bool {
-        self.tests.iter().any(|test| tests.contains(test))
-    }
-
-    fn up(&mut self, to: i32) {
-        let shown: &[u8] = if self.now == 0 {
-            &[2, 10]
-        } else if to - self.now >= 2 {
-            &[7, 10]
-        } else {
-            &[10]
-        };
-        // What was never away cannot come back.
-        let is_return = self.steps.iter().any(|step| step.contains("are gone"));
-        self.tests.retain(|test| !shown.contains(test) || *test == 10 && !is_return);
-        self.steps.push(format!("scale {} to {to}, and wait until all pods are Ready", self.set));
-        self.now = to;
-    }
-
-    fn down(&mut self, to: i32) {
-        self.tests.retain(|test| !matches!(test, 8 | 9));
-        let rest = if to == 0 { "all pods" } else { "the others" };
-        self.steps.push(format!("scale {} to {to}, and wait until {rest} are gone", self.set));
-        self.now = to;
-    }
 }
 
 impl Wanted {
@@ -372,39 +282,6 @@ mod tests {
         assert!(
             why(&policy, "pvc_reuse")
                 .starts_with("the retention policy of the claims was changed after that (line ")
-        );
-    }
-
-    #[test]
-    fn one_way_shows_all_that_is_open() {
-        let way = |history: History, tests: &[u8]| history.timeline().way_to_show(tests).join("; ");
-        let up = "and wait until all pods are Ready";
-        assert_eq!(way(standing(), &[7]), format!("scale web to 5, {up}"));
-        assert_eq!(
-            way(standing(), &[8, 9]),
-            "scale web to 1, and wait until the others are gone; scale web to 3, and wait until \
-            all pods are Ready"
-        );
-        assert_eq!(
-            way(standing(), &[7, 8, 9, 10]),
-            format!("scale web to 1, and wait until the others are gone; scale web to 3, {up}")
-        );
-        assert_eq!(
-            way(standing(), &[2, 10]),
-            format!("scale web to 0, and wait until all pods are gone; scale web to 3, {up}")
-        );
-        assert_eq!(
-            way(standing(), &[2, 6, 7]),
-            format!(
-                "delete pod web-1, and wait until it is Ready again; scale web to 0, and wait \
-                until all pods are gone; scale web to 3, {up}; scale web to 5, {up}"
-            )
-        );
-        // Everything is scaled away: the way begins with the way up.
-        let nothing = standing().scale(0).down(2).down(1).down(0);
-        assert_eq!(
-            way(nothing, &[2, 6]),
-            format!("scale web to 3, {up}; delete pod web-1, and wait until it is Ready again")
         );
     }
 }

@@ -248,7 +248,8 @@ pub struct ClaimLife {
     pub names_its_volume: bool,
     /// When it was first seen to be bound to its volume.
     pub bound: Option<When>,
-    /// When it was first seen with a pod as owner, which dooms it.
+    /// When it was first seen with a pod as owner, so that it is deleted with
+    /// that.
     pub owned_by_pod: Option<When>,
     /// When its deletion was first requested.
     pub deletion_requested: Option<When>,
@@ -280,6 +281,15 @@ impl ClaimLife {
     #[must_use]
     pub fn deleted_by_somebody(&self) -> Option<When> {
         if self.owned_by_pod.is_some() { None } else { self.deletion_requested.or(self.deleted) }
+    }
+
+    /// That it goes with the pod that owns it, in words.
+    pub(crate) const fn deleted_with_pod(&self) -> &'static str {
+        if self.deleted.is_some() {
+            "it was deleted with its pod"
+        } else {
+            "it is being deleted with its pod"
+        }
     }
 
     /// It is gone; where nobody was seen to ask for that, it was asked for then.
@@ -316,7 +326,7 @@ impl ServiceLife {
         self.service.spec.as_ref().unwrap_or(&NONE)
     }
 
-    /// Whether it has no cluster IP by its own will.
+    /// Whether it asks for no cluster IP (`clusterIP: None`).
     #[must_use]
     pub fn is_headless(&self) -> bool {
         self.spec().cluster_ip == "None"

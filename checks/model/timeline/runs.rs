@@ -187,7 +187,7 @@ impl PodLife {
     }
 
     /// What keeps it from being up although it runs, in words.
-    pub(crate) fn restless(&self, moment: Moment) -> Option<String> {
+    pub(crate) fn why_not_up(&self, moment: Moment) -> Option<String> {
         let it = self.runs.iter().find(|it| it.runs && it.lacks(moment, None) > 0)?;
         let (longest, lasted) = (it.longest.unwrap_or(0) / SECOND, it.lasted(moment) / SECOND);
         Some(format!(

@@ -45,8 +45,8 @@ impl Timeline {
     }
 
     /// What keeps a pod from being up although its containers run, in words.
-    pub(crate) fn restless(&self, pod: &PodLife) -> Option<String> {
-        pod.restless(self.moment(pod))
+    pub(crate) fn why_not_up(&self, pod: &PodLife) -> Option<String> {
+        pod.why_not_up(self.moment(pod))
     }
 
     /// Whether a pod is in a crash loop, as far as is known.
@@ -101,26 +101,22 @@ impl Timeline {
     /// be.
     pub(crate) fn undecided(&self, pod: &PodLife) -> Option<Standing> {
         let moment = self.moment(pod);
-        let is_known = pod.last_own_end().is_none() || pod.is_up(moment);
-        let other = || {
-            self.crash_loops.iter().find(|(uid, it)| !self.outlasts(pod, uid, it)).map(|(_, it)| it)
-        };
-        let why = match (is_known, other()) {
-            _ if pod.deletion_requested.is_some() => return None,
-            (true, None) => return None,
-            (true, Some(it)) => {
-                format!(
-                    "the recording ends before container {} has run for longer than it did where \
-                    it ends: {}",
-                    it.container, it.obstacle.why
-                )
-            }
-            (false, _) => {
-                let why = pod
-                    .restless(moment)
-                    .unwrap_or_else(|| "a container has ended and does not run".to_owned());
-                format!("{why}: the recording ends before it shows whether that stays up")
-            }
+        if pod.deletion_requested.is_some() {
+            return None;
+        }
+        let why = if pod.last_own_end().is_some() && !pod.is_up(moment) {
+            let why = pod
+                .why_not_up(moment)
+                .unwrap_or_else(|| "a container has ended and does not run".to_owned());
+            format!("{why}: the recording ends before it shows whether that stays up")
+        } else {
+            let mut loops = self.crash_loops.iter();
+            let (_, it) = loops.find(|(uid, it)| !self.outlasts(pod, uid, it))?;
+            format!(
+                "the recording ends before container {} has run for longer than it did where it \
+                ends: {}",
+                it.container, it.obstacle.why
+            )
         };
         Some(Standing::unseen(format!("{}: {why}", pod.name())))
     }

@@ -357,7 +357,7 @@ pub(crate) fn never_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .warning(|_, _| true)
         .map(|(_, reason, message)| format!(" ({reason}: {message})"))
         .unwrap_or_default();
-    if let Some(why) = facts.timeline.restless(pod).filter(|_| pod.is_ready()) {
+    if let Some(why) = facts.timeline.why_not_up(pod).filter(|_| pod.is_ready()) {
         return matched(why, [pod.added.by].into_iter().chain(pod.last_own_end()));
     }
     let not_ready = if pod.pod.status.phase == "Running" { ", but not Ready" } else { "" };
