@@ -1,17 +1,26 @@
 //! What each row of the table recognises: by the words that the API server, the scheduler, the
 //! kubelet, registries and provisioners really use.
 
+mod claims;
 mod containers;
 mod images;
+mod nodes;
 mod refusals;
 mod scheduling;
 
+pub(crate) use crate::model::diagnosis::recognise::claims::{
+    claim_differs, claim_impossible, claim_missing, claim_pending, class_missing, class_none,
+    no_default_class, volume_lost, volume_missing, volume_not_mounted, wrong_access_mode,
+};
 pub(crate) use crate::model::diagnosis::recognise::containers::{
     config_error, container_ends, init_never_ends, liveness_fails, node_out_of_memory,
     out_of_memory, probe_fails,
 };
 pub(crate) use crate::model::diagnosis::recognise::images::{
     image_missing, image_name_invalid, image_never_pulled, image_unreachable,
+};
+pub(crate) use crate::model::diagnosis::recognise::nodes::{
+    evicted, node_not_ready, storage_limit,
 };
 pub(crate) use crate::model::diagnosis::recognise::refusals::{
     name_taken, pod_refused, pod_security, policy, quota, webhook_down,
@@ -21,11 +30,10 @@ pub(crate) use crate::model::diagnosis::recognise::scheduling::{
     placement_impossible,
 };
 
-use crate::model::diagnosis::{
-    Match, blames_the_submission,
-    facts::{OrdinalFacts, Pending},
+use crate::model::{
+    diagnosis::{Match, blames_the_submission, facts::OrdinalFacts},
+    observation::Seq,
 };
-use crate::model::{observation::Seq, timeline::lives::claim_name};
 
 /// Recognises a row's case.
 pub(crate) type Recogniser = fn(&OrdinalFacts<'_>) -> Option<Match>;
@@ -61,51 +69,6 @@ pub(crate) fn outdated_pod(facts: &OrdinalFacts<'_>) -> Option<Match> {
     blames_the_submission(facts)
 }
 
-/// The pod was removed by something else than its set: by the kubelet (`status.reason`), or by an
-/// eviction, a preemption or the end of its node (the condition `DisruptionTarget`).
-pub(crate) fn evicted(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let pod = facts.pod?;
-    let status = &pod.pod.status;
-    let disrupted =
-        status.conditions.iter().find(|it| it.r#type == "DisruptionTarget" && it.status == "True");
-    if has_any(
-        &status.reason,
-        &[
-            "evicted",
-            "preempting",
-            "nodelost",
-            "nodeaffinity",
-            "outof",
-            "unexpectedadmissionerror",
-            "shutdown",
-        ],
-    ) {
-        return matched(format!("{}: {}", status.reason, status.message), [pod.added.by]);
-    }
-    disrupted.and_then(|it| matched(format!("{}: {}", it.reason, it.message), [pod.added.by]))
-}
-
-/// The kubelet ended the pod for a limit that the template itself sets.
-pub(crate) fn storage_limit(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const LIMITS: [&str; 3] = [
-        "exceeds the total limit of containers",
-        "exceeded its local ephemeral storage limit",
-        "usage of emptydir volume",
-    ];
-    let pod = facts.pod?;
-    let status = &pod.pod.status;
-    (status.reason == "Evicted" && has_any(&status.message, &LIMITS))
-        .then(|| matched(format!("Evicted: {}", status.message), [pod.added.by]))
-        .flatten()
-}
-
-/// The node controller has given the node up: whatever its pods say is old.
-pub(crate) fn node_not_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let (seq, reason, message) =
-        facts.warning(|_, _| true).filter(|(_, reason, _)| *reason == "NodeNotReady")?;
-    matched(format!("{reason}: {message}"), [seq])
-}
-
 /// Whether a container waits for the kubelet to make it: its image, or its volumes.
 fn is_creating(facts: &OrdinalFacts<'_>) -> bool {
     facts.statuses().any(|it| {
@@ -114,197 +77,6 @@ fn is_creating(facts: &OrdinalFacts<'_>) -> bool {
             .as_ref()
             .is_some_and(|it| matches!(it.reason.as_str(), "ContainerCreating" | "PodInitializing"))
     })
-}
-
-/// The first pending claim of which `see` says something.
-fn pending(
-    facts: &OrdinalFacts<'_>,
-    see: impl Fn(&Pending<'_>) -> Option<String>,
-) -> Option<Match> {
-    facts.pending_claims().find_map(|it| {
-        let why = see(&it)?;
-        matched(why, it.evidence)
-    })
-}
-
-/// A claim that stood before the set asked for it: a claim cannot be changed, so it says nothing of
-/// the template as it is now.
-pub(crate) fn claim_differs(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let pod = facts.pod?;
-    let templates = &facts.timeline.set()?.spec.volume_claim_templates;
-    pending(facts, |it| {
-        let name = &it.claim.metadata.name;
-        let template =
-            templates.iter().find(|template| *name == claim_name(template, pod.name()))?;
-        let (wanted, claim) = (template.spec.as_ref()?, it.claim.spec.as_ref()?);
-        let class =
-            match (wanted.storage_class_name.as_deref(), claim.storage_class_name.as_deref()) {
-                (Some(wanted), found) => found != Some(wanted),
-                // The API server writes the default class into a claim that names none, and that
-                // class exists.
-                (None, Some(found)) => found.is_empty() || is_class_missing(facts, found, &it.said),
-                (None, None) => false,
-            };
-        let other = [
-            ("storageClassName", class),
-            ("accessModes", wanted.access_modes != claim.access_modes),
-            ("resources", wanted.resources != claim.resources),
-        ];
-        let fields: Vec<&str> =
-            other.iter().filter(|(_, differs)| *differs).map(|(field, _)| *field).collect();
-        let command = format!("kubectl delete pvc {name} -n {}", facts.timeline.namespace());
-        (!fields.is_empty()).then(|| {
-            format!(
-                "claim {name} was made before, with another {}; `{command}` lets it be made anew",
-                fields.join(" and ")
-            )
-        })
-    })
-}
-
-/// Whether a StorageClass is not among those that were listed; where none were listed, whether the
-/// claim's Events say that it was not found.
-fn is_class_missing(facts: &OrdinalFacts<'_>, class: &str, said: &str) -> bool {
-    let known_missing = facts
-        .timeline
-        .storage_classes()
-        .is_some_and(|classes| classes.iter().all(|it| it.name != class));
-    known_missing || said.contains("storageclass") && said.contains("not found")
-}
-
-/// The claim names a StorageClass that does not exist.
-pub(crate) fn class_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    pending(facts, |it| {
-        let class =
-            it.claim.spec.as_ref()?.storage_class_name.as_deref().filter(|it| !it.is_empty())?;
-        is_class_missing(facts, class, &it.said).then(|| {
-            format!(
-                "claim {} names StorageClass {class:?}, which does not exist: {}",
-                it.claim.metadata.name, it.said
-            )
-        })
-    })
-}
-
-/// The claim asks for no StorageClass (`storageClassName: ""`), and no volume made by hand fits; in
-/// the words of the volume controller.
-pub(crate) fn class_none(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    pending(facts, |it| {
-        let none = it.claim.spec.as_ref()?.storage_class_name.as_deref() == Some("");
-        (none && it.said.contains("no storage class is set"))
-            .then(|| format!("claim {}: {}", it.claim.metadata.name, it.said))
-    })
-}
-
-/// The claim leaves the StorageClass to the cluster, and the cluster has no default one; in the
-/// words of the volume controller.
-pub(crate) fn no_default_class(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    pending(facts, |it| {
-        let unnamed = it.claim.spec.as_ref()?.storage_class_name.is_none();
-        (unnamed && it.said.contains("no storage class is set")).then(|| {
-            format!(
-                "claim {} names no StorageClass and the cluster has no default one: {}",
-                it.claim.metadata.name, it.said
-            )
-        })
-    })
-}
-
-/// The claim asks for an access mode for many nodes or pods, and the provisioner's words refuse
-/// that.
-pub(crate) fn wrong_access_mode(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const WORDS: [&str; 5] =
-        ["access mode", "accessmode", "multi_node", "readwritemany", "readonlymany"];
-    pending(facts, |it| {
-        let modes = &it.claim.spec.as_ref()?.access_modes;
-        let many = modes.iter().any(|it| it.ends_with("Many"));
-        (many && has_any(&it.said, &WORDS)).then(|| {
-            format!("claim {} asks for {}: {}", it.claim.metadata.name, modes.join(", "), it.said)
-        })
-    })
-}
-
-/// A claim that was created for a volume by name, and does not get it.
-///
-/// `kubectl get -o yaml` shows a claim with the name of its own volume: a copy of that text asks for
-/// the same volume.
-pub(crate) fn volume_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    pending(facts, |it| {
-        let waits = it.claim.status.phase != "Lost" && !facts.out_of_time;
-        let volume = it.claim.spec.as_ref().map_or("", |it| &it.volume_name);
-        let told = if it.said.is_empty() { "no such volume is free for it" } else { &it.said };
-        (it.names_its_volume && !waits).then(|| {
-            format!(
-                "claim {} names volume {volume} and is {}: {told}",
-                it.claim.metadata.name, it.claim.status.phase
-            )
-        })
-    })
-}
-
-/// The volume that the claim was bound to does not exist any more: its phase is `Lost`.
-pub(crate) fn volume_lost(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    pending(facts, |it| {
-        (it.claim.status.phase == "Lost")
-            .then(|| format!("claim {} is Lost: {}", it.claim.metadata.name, it.said))
-    })
-}
-
-/// What a template may ask of a claim, and provisioners do not give.
-pub(crate) fn claim_impossible(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const WORDS: [&str; 4] = [
-        "selector is not supported",
-        "not support block volume",
-        "block volumes are not supported",
-        "volumemode",
-    ];
-    pending(facts, |it| {
-        has_any(&it.said, &WORDS).then(|| format!("claim {}: {}", it.claim.metadata.name, it.said))
-    })
-}
-
-/// A claim that neither the set nor an ephemeral volume makes, and that nobody has made.
-pub(crate) fn claim_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let pod = facts.pod?;
-    let message = facts.unschedulable().filter(|it| {
-        it.contains("persistentvolumeclaim") && it.contains("not found") && !facts.is_outdated()
-    })?;
-    let named = pod
-        .spec()
-        .volumes
-        .iter()
-        .filter_map(|it| it.persistent_volume_claim.as_ref())
-        .map(|it| it.claim_name.as_str());
-    let made = |claim: &str| {
-        let set = facts.timeline.set();
-        set.is_some_and(|set| set.claim_names(pod.name()).any(|it| it == claim))
-    };
-    named
-        .filter(|it| !made(it))
-        .find(|it| message.contains(&format!("\"{it}\"")) && facts.timeline.claim(it).is_empty())?;
-    matched(message, [pod.added.by])
-}
-
-/// The claim is not Bound for any other reason. One that waits for its pod to be scheduled is left
-/// out.
-pub(crate) fn claim_pending(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    // A claim that waits for its pod to be scheduled is not what the pod waits for.
-    const NORMAL: [&str; 2] = ["waiting for first consumer", "to be scheduled"];
-    pending(facts, |it| {
-        let told = if it.said.is_empty() { "nothing is said of why" } else { &it.said };
-        (!has_any(&it.said, &NORMAL)).then(|| {
-            format!("claim {} is {}: {told}", it.claim.metadata.name, it.claim.status.phase)
-        })
-    })
-}
-
-/// The kubelet or the attach controller reports that a volume could not be attached or mounted, and
-/// the containers still wait for it.
-pub(crate) fn volume_not_mounted(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    let (seq, reason, message) = facts
-        .warning(|reason, _| matches!(reason, "FailedMount" | "FailedAttachVolume"))
-        .filter(|_| is_creating(facts))?;
-    matched(format!("{reason}: {message}"), [seq])
 }
 
 /// Time that the kubelet and the API server may take beside the pod's own.
