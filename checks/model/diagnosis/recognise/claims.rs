@@ -16,7 +16,7 @@ fn pending(
 ) -> Option<Match> {
     facts.pending_claims().find_map(|it| {
         let why = see(&it)?;
-        matched(why, it.evidence)
+        Some(matched(why, it.evidence))
     })
 }
 
@@ -175,7 +175,7 @@ pub(crate) fn claim_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     named
         .filter(|it| !made(it))
         .find(|it| message.contains(&format!("\"{it}\"")) && facts.timeline.claim(it).is_empty())?;
-    matched(message, [pod.added.by])
+    Some(matched(message, [pod.added.by]))
 }
 
 /// The claim is not Bound for any other reason. One that waits for its pod to be scheduled is left
@@ -197,5 +197,5 @@ pub(crate) fn volume_not_mounted(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (seq, reason, message) = facts
         .warning(|reason, _| matches!(reason, "FailedMount" | "FailedAttachVolume"))
         .filter(|_| is_creating(facts))?;
-    matched(format!("{reason}: {message}"), [seq])
+    Some(matched(format!("{reason}: {message}"), [seq]))
 }

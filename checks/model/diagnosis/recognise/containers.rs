@@ -40,7 +40,10 @@ fn missing_configuration(facts: &OrdinalFacts<'_>) -> Option<Match> {
         if waiting.reason == "CreateContainerConfigError"
             && !has_any(&waiting.message, &KUBELET_IS_BEHIND)
         {
-            return matched(format!("{}: {}", waiting.reason, waiting.message), [pod.added.by]);
+            return Some(matched(
+                format!("{}: {}", waiting.reason, waiting.message),
+                [pod.added.by],
+            ));
         }
     }
     None
@@ -52,8 +55,7 @@ fn missing_program(facts: &OrdinalFacts<'_>) -> Option<Match> {
     for status in facts.statuses().filter(|it| it.state.running.is_none()) {
         let message = start_errors(status).find(|it| has_any(it, &NO_PROGRAM));
         if let Some(message) = message {
-            let container = Some(status.name.clone());
-            return matched(message, [pod.added.by]).map(|it| Match { container, ..it });
+            return Some(matched(message, [pod.added.by]).in_container(&status.name));
         }
     }
     None
@@ -91,7 +93,7 @@ fn missing_mount_source(facts: &OrdinalFacts<'_>) -> Option<Match> {
             && describes(facts, message)
             && lacks_it(message)
     })?;
-    matched(format!("{reason}: {message}"), [seq, pod.added.by])
+    Some(matched(format!("{reason}: {message}"), [seq, pod.added.by]))
 }
 
 /// Whether the template itself describes the volume that a message is about: what is behind a claim
@@ -146,8 +148,7 @@ fn killed_for_memory(facts: &OrdinalFacts<'_>, memory: Memory) -> Option<Match> 
         status.name,
         status.restart_count + i32::from(status.state.terminated.is_some())
     );
-    matched(why, facts.pod?.last_own_end())
-        .map(|it| Match { container: Some(status.name.clone()), ..it })
+    Some(matched(why, facts.pod?.last_own_end()).in_container(&status.name))
 }
 
 /// The container used more memory than the template's own limit.
@@ -212,7 +213,7 @@ pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
         status.name, status.restart_count
     );
     let evidence = killed.iter().map(|(seq, _)| *seq).chain(failed.iter().map(|(seq, ..)| *seq));
-    matched(why, evidence).map(|it| Match { container: Some(status.name.clone()), ..it })
+    Some(matched(why, evidence).in_container(&status.name))
 }
 
 /// A container ends again and again by its own doing, and one more start will not help (see
@@ -361,8 +362,10 @@ pub(crate) fn probe_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .as_ref()
         .map_or("its probe has not succeeded in all its time", |(_, _, message)| message);
     let why = format!("container {} runs but is not Ready: {message}", status.name);
-    matched(why, event.iter().map(|(seq, _, _)| *seq).chain([pod.added.by]))
-        .map(|it| Match { container: Some(status.name.clone()), ..it })
+    Some(
+        matched(why, event.iter().map(|(seq, _, _)| *seq).chain([pod.added.by]))
+            .in_container(&status.name),
+    )
 }
 
 /// An init container that has run for a minute and does not end; a sidecar is none. One whose last
@@ -385,5 +388,5 @@ pub(crate) fn init_never_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         return None;
     }
     let why = format!("init container {} does not end", status.name);
-    matched(why, [pod.added.by]).map(|it| Match { container: Some(status.name.clone()), ..it })
+    Some(matched(why, [pod.added.by]).in_container(&status.name))
 }

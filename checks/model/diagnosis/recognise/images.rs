@@ -72,18 +72,13 @@ fn is_unreachable(words: &str) -> bool {
 pub(crate) fn image_unreachable(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     if let Some((seq, message)) = facts.pulling().filter(|_| is_creating(facts)) {
-        return matched(
+        return Some(matched(
             format!("{message}: the registry has not answered yet"),
             [seq, pod.added.by],
-        );
+        ));
     }
     let (words, evidence) = pull_trouble(facts)?;
-    is_unreachable(&without_image_names(&words, pod)).then_some(Match {
-        why: words,
-        container: None,
-        exit_code: None,
-        evidence,
-    })
+    is_unreachable(&without_image_names(&words, pod)).then(|| matched(words, evidence))
 }
 
 /// No registry is asked for what is no name of an image.
@@ -92,23 +87,14 @@ pub(crate) fn image_name_invalid(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let said = without_image_names(&words, facts.pod?);
     let is_invalid = words.starts_with("InvalidImageName")
         || has_any(&said, &["invalid reference format", "couldn't parse image"]);
-    (is_invalid && !facts.is_outdated()).then_some(Match {
-        why: words,
-        container: None,
-        exit_code: None,
-        evidence,
-    })
+    (is_invalid && !facts.is_outdated()).then(|| matched(words, evidence))
 }
 
 /// No registry is asked where the template forbids it.
 pub(crate) fn image_never_pulled(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (words, evidence) = pull_trouble(facts)?;
-    (words.starts_with("ErrImageNeverPull") && !facts.is_outdated()).then_some(Match {
-        why: words,
-        container: None,
-        exit_code: None,
-        evidence,
-    })
+    (words.starts_with("ErrImageNeverPull") && !facts.is_outdated())
+        .then(|| matched(words, evidence))
 }
 
 /// The registry answers that it has no such image, none for the node's platform, or none that may be
@@ -129,10 +115,6 @@ pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (words, evidence) = pull_trouble(facts)?;
     let said = without_image_names(&words, facts.pod?);
     // With the submission may come what a private registry asks for.
-    (has_any(&said, &MISSING) && !is_unreachable(&said) && !facts.is_outdated()).then_some(Match {
-        why: words,
-        container: None,
-        exit_code: None,
-        evidence,
-    })
+    (has_any(&said, &MISSING) && !is_unreachable(&said) && !facts.is_outdated())
+        .then(|| matched(words, evidence))
 }

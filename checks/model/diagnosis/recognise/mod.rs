@@ -39,13 +39,16 @@ use crate::model::{
 pub(crate) type Recogniser = fn(&OrdinalFacts<'_>) -> Option<Match>;
 
 /// A match with no container of its own.
-fn matched(why: impl Into<String>, evidence: impl IntoIterator<Item = Seq>) -> Option<Match> {
-    Some(Match {
-        why: why.into(),
-        container: None,
-        exit_code: None,
-        evidence: evidence.into_iter().collect(),
-    })
+fn matched(why: impl Into<String>, evidence: impl IntoIterator<Item = Seq>) -> Match {
+    let evidence = evidence.into_iter().collect();
+    Match { why: why.into(), container: None, exit_code: None, evidence }
+}
+
+impl Match {
+    /// The same, explained by the last words of a container.
+    fn in_container(self, name: &str) -> Self {
+        Self { container: Some(name.to_owned()), ..self }
+    }
 }
 
 /// Whether a text holds any of these words, which are in lower case.
@@ -88,12 +91,12 @@ pub(crate) fn still_stopping(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if so_far >= allowed + STOPPING_SECONDS {
         return None;
     }
-    matched(
+    Some(matched(
         format!(
             "it was asked to stop {so_far} s before the time was over, and may take {allowed} s"
         ),
         [facts.leaving?.deletion_requested?.by],
-    )
+    ))
 }
 
 /// A pod that had all the time that it may take, and is still there.
@@ -106,10 +109,10 @@ pub(crate) fn still_terminating(facts: &OrdinalFacts<'_>) -> Option<Match> {
     } else {
         ""
     };
-    matched(
+    Some(matched(
         format!("it has been asked to stop and is still there{held}"),
         [pod.deletion_requested?.by],
-    )
+    ))
 }
 
 /// The last row: whatever else keeps the pod from being Ready, with what the cluster says of it.
@@ -118,7 +121,7 @@ pub(crate) fn never_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
         let why = facts
             .failed_create()
             .map_or_else(|| "it was not created".to_owned(), |(message, _)| message.to_owned());
-        return matched(why, [facts.timeline.last()]);
+        return Some(matched(why, [facts.timeline.last()]));
     };
     let waiting = facts
         .statuses()
@@ -130,7 +133,7 @@ pub(crate) fn never_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .map(|(_, reason, message)| format!(" ({reason}: {message})"))
         .unwrap_or_default();
     if let Some(why) = facts.timeline.why_not_up(pod).filter(|_| pod.is_ready()) {
-        return matched(why, [pod.added.by].into_iter().chain(pod.last_own_end()));
+        return Some(matched(why, [pod.added.by].into_iter().chain(pod.last_own_end())));
     }
     let not_ready = if pod.pod.status.phase == "Running" { ", but not Ready" } else { "" };
     // A container that is not ready is told by its own state.
@@ -141,8 +144,8 @@ pub(crate) fn never_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .iter()
         .find(|it| it.r#type == "Ready" && it.reason == "ReadinessGatesNotReady");
     let gates = gates.map(|it| format!(": {}", it.message)).unwrap_or_default();
-    matched(
+    Some(matched(
         format!("it is {}{not_ready}{gates}{}{said}", pod.pod.status.phase, waiting.trim_end()),
         [pod.added.by],
-    )
+    ))
 }

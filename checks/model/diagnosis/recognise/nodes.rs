@@ -25,9 +25,9 @@ pub(crate) fn evicted(facts: &OrdinalFacts<'_>) -> Option<Match> {
             "shutdown",
         ],
     ) {
-        return matched(format!("{}: {}", status.reason, status.message), [pod.added.by]);
+        return Some(matched(format!("{}: {}", status.reason, status.message), [pod.added.by]));
     }
-    disrupted.and_then(|it| matched(format!("{}: {}", it.reason, it.message), [pod.added.by]))
+    disrupted.map(|it| matched(format!("{}: {}", it.reason, it.message), [pod.added.by]))
 }
 
 /// The kubelet ended the pod for a limit that the template itself sets.
@@ -41,12 +41,11 @@ pub(crate) fn storage_limit(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let status = &pod.pod.status;
     (status.reason == "Evicted" && has_any(&status.message, &LIMITS))
         .then(|| matched(format!("Evicted: {}", status.message), [pod.added.by]))
-        .flatten()
 }
 
 /// The node controller has given the node up: whatever its pods say is old.
 pub(crate) fn node_not_ready(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (seq, reason, message) =
         facts.warning(|_, _| true).filter(|(_, reason, _)| *reason == "NodeNotReady")?;
-    matched(format!("{reason}: {message}"), [seq])
+    Some(matched(format!("{reason}: {message}"), [seq]))
 }

@@ -18,7 +18,7 @@ pub(crate) fn quota(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (message, seq) = facts
         .failed_create()
         .filter(|(message, _)| has_any(message, &["exceeded quota", "failed quota"]))?;
-    matched(message, [seq])
+    Some(matched(message, [seq]))
 }
 
 /// The level that the grader itself gave the namespace refuses the pods.
@@ -27,7 +27,7 @@ pub(crate) fn pod_security(facts: &OrdinalFacts<'_>) -> Option<Match> {
         facts.has_graders_level() && has_any(message, &["violates podsecurity \"baseline"])
     };
     let (message, seq) = facts.failed_create().filter(|(message, _)| refused(message))?;
-    matched(message, [seq])
+    Some(matched(message, [seq]))
 }
 
 /// An admission webhook that does not answer.
@@ -35,7 +35,7 @@ pub(crate) fn webhook_down(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (message, seq) = facts.failed_create().filter(|(message, _)| {
         has_any(message, &["failed calling webhook", "failed to call webhook"])
     })?;
-    matched(message, [seq])
+    Some(matched(message, [seq]))
 }
 
 /// Another pod has the name, so the set cannot make its own; no Event tells that.
@@ -63,19 +63,19 @@ pub(crate) fn name_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if other.deletion_requested.is_some() && !facts.out_of_time {
         return None;
     }
-    matched(format!("a Pod {name} stands that is not the set's: {why}"), [other.last_seen.by])
+    Some(matched(format!("a Pod {name} stands that is not the set's: {why}"), [other.last_seen.by]))
 }
 
 /// The API server refuses what the submission chose.
 pub(crate) fn pod_refused(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (message, seq) = refusal(facts)?;
-    is_chosen(facts, message).then(|| matched(message, [seq])).flatten()
+    is_chosen(facts, message).then(|| matched(message, [seq]))
 }
 
 /// A policy refuses what the lab asks, or something that its words do not tell.
 pub(crate) fn policy(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (message, seq) = refusal(facts)?;
-    matched(message, [seq])
+    Some(matched(message, [seq]))
 }
 
 /// What the API server refused to make, where that is no passing trouble.

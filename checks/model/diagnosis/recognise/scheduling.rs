@@ -74,7 +74,6 @@ pub(crate) fn placement_impossible(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let is_chosen = |reason: &str| has_any(reason, &CHOSEN) || is_too_large(message, reason);
     are_all(&reasons(message), |_| false, is_chosen)
         .then(|| matched(spoken(message), [pod.added.by]))
-        .flatten()
 }
 
 /// The set's own pods have the host port on every node that could take this one.
@@ -91,16 +90,15 @@ pub(crate) fn host_port(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .sum();
     (are_all(&reasons, is_chosen, is_port) && facts.placed_siblings() >= nodes.max(1))
         .then(|| matched(spoken(message), [pod.added.by]))
-        .flatten()
 }
 
 /// Pods of others have the host port.
 pub(crate) fn host_port_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let pod = facts.pod?;
     let message = facts.unschedulable()?;
     let is_other = |reason: &str| has_any(reason, &CHOSEN) || has_any(reason, &PASSING);
     are_all(&reasons(message), is_other, |it| has_any(it, &[PORT]))
-        .then(|| matched(spoken(message), [facts.pod?.added.by]))
-        .flatten()
+        .then(|| matched(spoken(message), [pod.added.by]))
 }
 
 /// What the tour alone asks for is not waited for: it has a way without, whatever the scheduler
@@ -112,21 +110,21 @@ pub(crate) fn no_room_for_more(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if message.is_empty() || has_any(message, &PASSES) {
         return None;
     }
-    matched(spoken(message), [facts.pod?.added.by])
+    Some(matched(spoken(message), [facts.pod?.added.by]))
 }
 
 /// No node has room, or is well, at the moment.
 pub(crate) fn no_room(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let pod = facts.pod?;
     let message = facts.unschedulable()?;
     let is_other = |reason: &str| has_any(reason, &CHOSEN) || has_any(reason, &VOLUME);
     are_all(&reasons(message), is_other, |it| has_any(it, &PASSING))
-        .then(|| matched(spoken(message), [facts.pod?.added.by]))
-        .flatten()
+        .then(|| matched(spoken(message), [pod.added.by]))
 }
 
 /// Whatever else the scheduler says.
 pub(crate) fn not_scheduled(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    matched(spoken(facts.unschedulable()?), [facts.pod?.added.by])
+    Some(matched(spoken(facts.unschedulable()?), [facts.pod?.added.by]))
 }
 
 /// The template names the node itself, so no scheduler looks for one: a node that is there has the
@@ -143,17 +141,15 @@ pub(crate) fn node_named(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let is_untouched =
         facts.out_of_time && status.phase == "Pending" && facts.statuses().next().is_none();
     if is_refused {
-        return matched(
+        return Some(matched(
             format!("node {named} refused it: {}: {}", status.reason, status.message),
             [pod.added.by],
-        );
+        ));
     }
-    (is_collected || is_untouched)
-        .then(|| {
-            matched(
-                format!("the template names node {named}, and no such node took the pod"),
-                [pod.added.by],
-            )
-        })
-        .flatten()
+    (is_collected || is_untouched).then(|| {
+        matched(
+            format!("the template names node {named}, and no such node took the pod"),
+            [pod.added.by],
+        )
+    })
 }
