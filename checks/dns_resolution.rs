@@ -141,8 +141,8 @@ fn name_instead(timeline: &Timeline, set: &SetLife) -> Option<Advice> {
         .filter(|it| it.is_headless() && it.service.metadata.name != *named && selects(it, set));
     let name = &fitting.next()?.service.metadata.name;
     let remedy = format!(
-        "Write `serviceName: {name}`: this Service is headless and selects the pods. The field cannot be changed in place: delete the \
-         StatefulSet (its claims stay) and apply it again."
+        "Write `serviceName: {name}`: this Service is headless and selects the pods. The field \
+        cannot be changed in place: delete the StatefulSet (its claims stay) and apply it again."
     );
     let before = if named.is_empty() {
         "spec:                    # no serviceName".to_owned()

@@ -46,8 +46,8 @@ impl Timeline {
         }
     }
 
-    /// What stands in the way of everything that nothing has shown; where no obstacle was noted, and
-    /// there is no set that can be graded, that.
+    /// What stands in the way of everything that nothing has shown; where no obstacle was noted,
+    /// and there is no set that can be graded, that.
     pub(crate) fn blocking(&self) -> Option<Obstacle> {
         if let Some(blamed) = self.blamed() {
             return Some(blamed.clone());
@@ -77,14 +77,18 @@ impl Timeline {
         if let Some(crash) = self.crash_of(new) {
             return Some(Standing::Blocked(crash.clone()));
         }
+        let had_to_go = new.deletion_requested.is_some();
         if new.ready.is_some() {
-            let short =
-                || if new.deletion_requested.is_none() { self.undecided(new) } else { None };
-            return if self.is_back(new) { Some(Standing::Met) } else { short() };
+            if self.is_back(new) {
+                return Some(Standing::Met);
+            }
+            return if had_to_go { None } else { self.undecided(new) };
         }
-        let standing = self.missing(next);
-        (new.deletion_requested.is_none() || matches!(standing, Standing::Blocked(_)))
-            .then_some(standing)
+        match self.missing(next) {
+            blocked @ Standing::Blocked(_) => Some(blocked),
+            _ if had_to_go => None,
+            missing => Some(missing),
+        }
     }
 
     /// The pod that took over from the pod life `old` (a UID) is Ready.

@@ -3,7 +3,7 @@
 use crate::model::{
     diagnosis::Wait,
     observation::{
-        Diagnosis, Seq, StepName,
+        Diagnosis, SECOND, Seq, StepName,
         object::{ContainerStatus, PersistentVolumeClaim, Terminated},
     },
     timeline::{Timeline, lives::PodLife},
@@ -174,7 +174,7 @@ impl<'t> OrdinalFacts<'t> {
     /// by its own spec.
     pub(crate) fn stopping_for(&self) -> Option<(u64, u64)> {
         let pod = self.leaving?;
-        let so_far = self.timeline.now().saturating_sub(pod.deletion_requested_at) / 1_000_000_000;
+        let so_far = self.timeline.now().saturating_sub(pod.deletion_requested_at) / SECOND;
         Some((so_far, u64::try_from(pod.spec().grace_seconds()).unwrap_or(0)))
     }
 
@@ -239,6 +239,6 @@ impl<'t> OrdinalFacts<'t> {
     /// For how many seconds the pod's containers have run.
     pub(crate) fn running_for(&self) -> u64 {
         let since = self.pod.and_then(|pod| pod.running_at);
-        since.map_or(0, |since| self.timeline.now().saturating_sub(since) / 1_000_000_000)
+        since.map_or(0, |since| self.timeline.now().saturating_sub(since) / SECOND)
     }
 }

@@ -22,9 +22,9 @@ use crate::model::{
     },
 };
 
-/// When a row may speak.
+/// When a row may name the obstacle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Speaks {
+enum Decides {
     /// As soon as it is seen: waiting on cannot help.
     AtOnce,
     /// Only when the time has run out: it may still pass.
@@ -35,7 +35,7 @@ enum Speaks {
 struct CauseRow {
     id: &'static str,
     fault: Fault,
-    speaks: Speaks,
+    decides: Decides,
     remedy: &'static str,
     recognise: recognise::Recogniser,
     effect: Effect,
@@ -50,7 +50,7 @@ struct CauseRow {
 const ROW: CauseRow = CauseRow {
     id: "",
     fault: Cluster,
-    speaks: OutOfTime,
+    decides: OutOfTime,
     remedy: "",
     recognise: |_| None,
     effect: Effect::Blocks,
@@ -69,9 +69,9 @@ struct Match {
     evidence: Vec<Seq>,
 }
 
+use Decides::{AtOnce, OutOfTime};
 use Effect::{CrashLoop, StopsTour};
 use Fault::{Cluster, Submission};
-use Speaks::{AtOnce, OutOfTime};
 use rows::ROWS;
 
 /// The ids of the table, for documentation and tests.
@@ -203,7 +203,7 @@ fn obstacle_for(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
 
 /// What the first row that recognises its case makes of it, and the container that it is about.
 fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
-    ROWS.iter().filter(|row| facts.out_of_time || row.speaks == AtOnce).find_map(|row| {
+    ROWS.iter().filter(|row| facts.out_of_time || row.decides == AtOnce).find_map(|row| {
         let matched = (row.recognise)(facts)?;
         let log = matched.container.as_deref().map(|it| facts.log(it)).unwrap_or_default();
         let is_own_doing = matched.container.is_some() || row.is_pods_own;
@@ -244,7 +244,7 @@ const ONLY_THE_GRADE_ASKS: &str = "Only the grade asks for this pod, to see the 
 /// Whether any row that may speak now blames the submission.
 fn blames_the_submission(facts: &OrdinalFacts<'_>) -> Option<Match> {
     ROWS.iter()
-        .filter(|row| row.fault == Submission && (facts.out_of_time || row.speaks == AtOnce))
+        .filter(|row| row.fault == Submission && (facts.out_of_time || row.decides == AtOnce))
         .find_map(|row| (row.recognise)(facts))
 }
 

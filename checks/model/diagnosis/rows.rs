@@ -3,9 +3,9 @@
 use crate::mistakes;
 use crate::model::{
     diagnosis::{
-        CauseRow, ROW,
-        Speaks::{AtOnce, OutOfTime},
-        recognise,
+        CauseRow,
+        Decides::{AtOnce, OutOfTime},
+        ROW, recognise,
     },
     obstacle::{
         Effect::{CrashLoop, StopsTour},
@@ -18,7 +18,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "outdated_pod",
         fault: Cluster,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::outdated_pod,
         remedy: "The pod is from an earlier version of the template, and the controller does not \
             replace a pod that is not Ready. Delete the pod (`kubectl delete pod`) and grade \
@@ -28,7 +28,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "image_unreachable",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::image_unreachable,
         remedy: "The registry did not hand out the image. If `image:` names the registry and the \
             image that you mean, grade again when it answers.",
@@ -37,7 +37,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "image_name_invalid",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::image_name_invalid,
         remedy: "Correct `image:` in the pod template: this cannot be the name of an image. Names \
             are lowercase, with the tag behind a colon, such as `busybox:1.36`.",
@@ -46,7 +46,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "image_never_pulled",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::image_never_pulled,
         remedy: "`imagePullPolicy: Never` takes only an image that the node already has, and it \
             does not have this one. Take the line out, so that the image is pulled.",
@@ -55,7 +55,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "image_missing",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::image_missing,
         remedy: "Correct `image:` in the pod template: the registry says that this image does not \
             exist or may not be pulled.",
@@ -64,7 +64,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "config_error",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::config_error,
         remedy: "The container cannot be made from its own spec. Correct what the message names \
             (a command that is not in the image, a ConfigMap or Secret that is missing).",
@@ -73,7 +73,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "out_of_memory",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::out_of_memory,
         remedy: "The container needs more memory than its own limit. Raise \
             `resources.limits.memory` or use less.",
@@ -83,7 +83,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "node_out_of_memory",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::node_out_of_memory,
         remedy: "The node, or a limit that the namespace sets, leaves the container too little \
             memory. Grade again when there is more, or state `resources` for the container.",
@@ -92,7 +92,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "liveness_fails",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::liveness_fails,
         remedy: "The kubelet ends the container because its liveness or startup probe fails. Make \
             the probe ask what the container really answers (path, port, command), or remove it.",
@@ -102,7 +102,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "container_ends",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::container_ends,
         remedy: "The container's command ends, so the pod never stays Ready. Read its last lines \
             above, mend the command, and let it end in a program that keeps running. A start-up \
@@ -114,7 +114,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "storage_limit",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::storage_limit,
         remedy: "The pod wrote more beside its claims than the template allows it. Write to the \
             claim, or raise the limit that the message names.",
@@ -124,7 +124,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "node_named",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::node_named,
         remedy: "Take `nodeName` out of the pod template, so that the scheduler finds a node for \
             each pod.",
@@ -133,7 +133,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "evicted",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::evicted,
         remedy: "The cluster removed the pod; its words say why. Grade again when that is over.",
         ..ROW
@@ -141,7 +141,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "node_not_ready",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::node_not_ready,
         remedy: "The cluster lost the node on which the pod runs. Grade again when `kubectl get \
             nodes` says Ready.",
@@ -150,7 +150,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "probe_fails",
         fault: Submission,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::probe_fails,
         remedy: "The container runs, but its readiness probe kept failing. Make the probe ask \
             what the container really answers (path, port, command).",
@@ -159,7 +159,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "init_never_ends",
         fault: Submission,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::init_never_ends,
         remedy: "An init container must end before the others start. Let its command end, or move \
             it to `containers`.",
@@ -168,7 +168,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "claim_differs",
         fault: Cluster,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::claim_differs,
         remedy: "Deleting a StatefulSet keeps its claims, and a claim cannot be changed: this one \
             is still what an earlier template, or somebody by hand, asked for. It has no volume, \
@@ -178,7 +178,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "volume_missing",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::volume_missing,
         remedy: "Take `volumeName` out of the claim: that line, as `kubectl get -o yaml` shows \
             it, names the volume of one claim in one cluster. Delete the claim, and let \
@@ -188,7 +188,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "volume_lost",
         fault: Cluster,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::volume_lost,
         remedy: "The volume behind the claim is gone, and what was on it. Delete the claim and \
             its pod, so that both are made anew, and grade again.",
@@ -197,7 +197,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "claim_impossible",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::claim_impossible,
         remedy: "The volumeClaimTemplate asks for what the StorageClass does not give. Take out \
             what the message names (`selector`, `volumeMode: Block`): a plain claim needs \
@@ -207,7 +207,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "class_missing",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::class_missing,
         remedy: "The volumeClaimTemplate names a StorageClass that does not exist. Leave \
             `storageClassName` out to get the default one, or name one that `kubectl get \
@@ -217,7 +217,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "class_none",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::class_none,
         remedy: "`storageClassName: \"\"` asks for a volume made by hand, and there is none. \
             Leave the field out to get the default class.",
@@ -226,7 +226,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "no_default_class",
         fault: Cluster,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::no_default_class,
         remedy: "The cluster has no default StorageClass. Ask for one, or name an existing class \
             in `storageClassName`.",
@@ -235,7 +235,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "wrong_access_mode",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::wrong_access_mode,
         remedy: "The StorageClass does not offer the access mode that the claim asks for. Ask for \
             `ReadWriteOnce`: each claim has one pod only.",
@@ -245,7 +245,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "claim_missing",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::claim_missing,
         remedy: "The pod names a claim that does not exist. Let `volumeClaimTemplates` make one \
             for each pod.",
@@ -254,7 +254,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "placement_impossible",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::placement_impossible,
         remedy: "No node can ever take the pod as it asks. Remove the nodeSelector or affinity, \
             or ask for less CPU and memory.",
@@ -263,7 +263,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "host_port",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::host_port,
         remedy: "Take `hostPort` (or `hostNetwork`) out of the pod template: a node has each of \
             its ports only once, so only one of the pods fits on a node. Each pod has an address \
@@ -273,7 +273,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "host_port_taken",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::host_port_taken,
         remedy: "Another pod has the port of the node that the template asks for. Take `hostPort` \
             (or `hostNetwork`) out of the template, which needs none, or grade again when the \
@@ -283,7 +283,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "claim_pending",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::claim_pending,
         remedy: "The cluster did not provide the volume. If its words name nothing that the \
             manifest asks for, grade again when it does.",
@@ -292,7 +292,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "no_room_for_more",
         fault: Cluster,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::no_room_for_more,
         remedy: "The cluster has no room for more pods than the submission asks for. Nothing is \
             wrong with your manifest.",
@@ -301,7 +301,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "no_room",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::no_room,
         remedy: "The cluster has no room for the pod now. Nothing is wrong with your manifest: \
             grade again when there is room.",
@@ -310,7 +310,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "not_scheduled",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::not_scheduled,
         remedy: "The scheduler finds no node, and why is not known to be the manifest's fault, \
             nor the cluster's. If its words name something of the manifest, change that; if not, \
@@ -320,7 +320,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "volume_not_mounted",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::volume_not_mounted,
         remedy: "The node could not mount the volume in time. If its words name a volume that the \
             pod template itself describes, correct that; if not, grade again.",
@@ -329,7 +329,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "quota",
         fault: Cluster,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::quota,
         remedy: "The namespace's quota leaves no room. Remove what is not needed in the \
             namespace, or ask for more.",
@@ -338,7 +338,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "pod_security",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::pod_security,
         remedy: "The Pod Security level `baseline` refuses what the message names: stsgrade gave \
             the namespace this level when it made it. Take that out of the pod template. Where it \
@@ -349,7 +349,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "webhook_down",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::webhook_down,
         remedy: "An admission webhook of the cluster does not answer, so nothing can be made that \
             it has to look at. Nothing in your manifest can help: ask whoever runs the cluster to \
@@ -359,7 +359,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "pod_refused",
         fault: Submission,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::pod_refused,
         remedy: "The API server refuses what the template chose, which is more than the lab asks. \
             Correct what the message names, or take it out.",
@@ -368,7 +368,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "policy",
         fault: Cluster,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::policy,
         remedy: "A policy of the cluster or of the namespace refuses the pod or its claim, though \
             the lab asks for nothing special; its own words say why. If they name something that \
@@ -379,7 +379,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "name_taken",
         fault: Cluster,
-        speaks: AtOnce,
+        decides: AtOnce,
         recognise: recognise::name_taken,
         remedy: "The set cannot make a pod of its own by that name. Delete the pod that holds it \
             (`kubectl delete pod`): the set then makes its own, on the same claim. Then grade \
@@ -389,7 +389,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "still_stopping",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::still_stopping,
         remedy: "The pod had less time to stop than it may take. Grade again with a longer \
             `--timeout`, or let the container end at SIGTERM: `exec` its program, or `trap 'exit \
@@ -400,7 +400,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "still_terminating",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::still_terminating,
         remedy: "The pod did not go in time. `kubectl describe pod` says what it waits for, \
             `kubectl get pod -o yaml` which finalizers hold it. Grade again when it is gone.",
@@ -410,7 +410,7 @@ pub(super) const ROWS: &[CauseRow] = &[
     CauseRow {
         id: "never_ready",
         fault: Cluster,
-        speaks: OutOfTime,
+        decides: OutOfTime,
         recognise: recognise::never_ready,
         remedy: "It was not Ready in the time allowed, and what keeps it is not known to be the \
             manifest's fault. `kubectl describe pod` says more; if it only needs longer, grade \

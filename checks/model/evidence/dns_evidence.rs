@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    observation::{File, Lookup, Read, Seq, Token},
+    observation::{File, Lookup, Read, SECOND, Seq, Token},
     timeline::{
         Timeline,
         endpoints::{Carried, Namesake},
@@ -18,10 +18,10 @@ use crate::model::{
 /// kubeadm).
 pub(crate) const SETTLES_WITHIN_SECONDS: u64 = 35;
 /// The same, in nanoseconds.
-const SETTLES_WITHIN: u64 = SETTLES_WITHIN_SECONDS * 1_000_000_000;
+const SETTLES_WITHIN: u64 = SETTLES_WITHIN_SECONDS * SECOND;
 /// Nanoseconds by which a DNS server may know before us that the slices do not carry a pod any
 /// more.
-const AHEAD: u64 = 2_000_000_000;
+const AHEAD: u64 = 2 * SECOND;
 
 impl Timeline {
     /// The answered questions for a pod's name in one of its lives, oldest first.
@@ -99,7 +99,7 @@ impl Timeline {
     /// For how many seconds the slices had carried a pod when its name was asked, where they did.
     pub(crate) fn carried_for(&self, asked: &Recorded<Lookup>, life: &PodLife) -> Option<u64> {
         let span = self.carried_before(asked, life, 0)?;
-        Some((asked.what.began - span.from) / 1_000_000_000)
+        Some((asked.what.began - span.from) / SECOND)
     }
 
     /// The last span in which the slices carried a pod that began so many nanoseconds before its

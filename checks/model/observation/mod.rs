@@ -358,6 +358,9 @@ pub struct Lookup {
     pub unasked: Option<String>,
 }
 
+/// Nanoseconds in a second: the recording's times are nanoseconds since it began.
+pub(crate) const SECOND: u64 = 1_000_000_000;
+
 /// What a server answers about a name that does not exist, in [`Lookup::error`].
 pub const NO_SUCH_NAME: &str = "NXDOMAIN";
 /// What is recorded where a server knows the name and gives no address, in [`Lookup::error`].

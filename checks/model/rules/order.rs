@@ -72,13 +72,13 @@ impl Timeline {
         }
     }
 
-    /// The pod that had to be Ready before `next`, by the first of these that there is: the pod below
-    /// it that the same scale-up added before, the pod below it that stood when it was added, or the
-    /// pod below it that the same scale-up added after it.
+    /// The pod that had to be Ready before `next`, by the first of these that there is: the pod
+    /// below it that the same scale-up added before, the pod below it that stood when it was added,
+    /// or the pod below it that the same scale-up added after it.
     fn below<'t>(&'t self, scale_up: &Episode<'t>, next: &PodLife) -> Option<&'t PodLife> {
         let added = scale_up.pods.iter().find(|it| it.ordinal == next.ordinal - 1).copied();
-        // Use the pod watch, not the set watch: the set's update can arrive after the pod's, and the
-        // scale-up then holds a later pod than the one it added.
+        // Use the pod watch, not the set watch: the set's update can arrive after the pod's, and
+        // the scale-up then holds a later pod than the one it added.
         let stood = || {
             added_before(self.lane(next.ordinal - 1), next.added.by)
                 .last()
@@ -87,8 +87,8 @@ impl Timeline {
         added.filter(|it| it.added.by < next.added.by).or_else(stood).or(added)
     }
 
-    /// Adds the criterion of checks 2 and 7 that the set asks for the order at all: by it, a set with
-    /// `Parallel` fails them even where no scale-up was seen.
+    /// Adds the criterion of checks 2 and 7 that the set asks for the order at all: by it, a set
+    /// with `Parallel` fails them even where no scale-up was seen.
     pub(crate) fn judge_policy(&self, verdict: &mut Verdict) {
         let Some(set) = self.set() else { return };
         let policy = &set.spec.pod_management_policy;
@@ -106,7 +106,8 @@ impl Timeline {
             .because(&mistakes::PARALLEL);
     }
 
-    /// What a broken order is to be explained by.
+    /// The mistake that explains a broken order: only `Parallel` is one. A policy that no
+    /// Kubernetes knows fails [`Timeline::judge_policy`], and explains no order.
     pub(crate) fn policy_mistake(&self) -> Option<&'static Mistake> {
         if self.set().is_some_and(|set| set.spec.pod_management_policy == "Parallel") {
             Some(&mistakes::PARALLEL)
@@ -140,8 +141,9 @@ impl Timeline {
         }
     }
 
-    /// No, that the ordinal was Ready; but Unknown, where `next` was found by the list after a gap: an
-    /// earlier pod below it may have come and gone in that.
+    /// What is known where no pod of the ordinal was seen Ready before `next`: that none was, or,
+    /// where `next` was found by the list after a gap, nothing, because an earlier pod below it may
+    /// have come and gone in that.
     fn unless_hidden(from: &PodLife, next: &PodLife) -> Truth {
         let watched = next.added.after.is_some_and(|after| after + 1 == next.added.by);
         if !watched && from.added.by > next.added.by { Truth::Unknown } else { Truth::No }
@@ -185,8 +187,8 @@ impl Timeline {
             return (Standing::unseen(format!("{second} was not seen to be asked to go")), vec![]);
         };
         let mut truth = upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked));
-        // A request that may have come before the scale-down, or after it, may be somebody else's: a
-        // wrong order then proves nothing.
+        // A request that may have come before the scale-down, or after it, may be somebody else's:
+        // a wrong order then proves nothing.
         if truth == Truth::No && !scale_down.surely_spans(asked) {
             truth = Truth::Unknown;
         }

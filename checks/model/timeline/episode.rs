@@ -191,29 +191,34 @@ impl Timeline {
     /// An ordinal's part in a scale-down is the pod life that stood when the change came; where the
     /// set's line or the pods' were late, one that had just gone, or had yet to be seen.
     fn scale_down(&self, changes: &ChangesByOrdinal, index: usize, scale: Scale) -> Episode<'_> {
-        let top = self.start().saturating_add(scale.from);
         let from = self.asked_at(index);
         let next = self.next_change(index).unwrap_or(Seq::MAX);
-        let now = scale.when.by;
         let mut pods: Vec<&PodLife> = vec![];
-        // The pod of each ordinal that the change was to remove.
         for ordinal in self.ordinals_from(scale.to) {
             let after = change_before(changes, index, ordinal);
-            let Some(last) = added_before(self.lane(ordinal), now).last() else { continue };
-            let stood = last.deleted.is_none_or(|deleted| deleted.by >= now);
-            let went = ordinal < top && last.deleted.is_some_and(|deleted| deleted.by > after);
-            pods.extend((stood || went).then_some(last));
+            pods.extend(self.pod_to_remove(&scale, ordinal, after));
         }
         let is_complete = !pods.is_empty()
             && pods.iter().all(|it| it.deleted.is_some_and(|deleted| deleted.by < next));
-        // Added although it was not wanted: it existed before, or the watch shows the next change late.
         for ordinal in self.ordinals_from(scale.to) {
-            pods.extend(
-                added_since(self.lane(ordinal), now).iter().take_while(|it| it.added.by < next),
-            );
+            // It existed before, or the watch shows the next change late.
+            let unwanted = added_since(self.lane(ordinal), scale.when.by).iter();
+            pods.extend(unwanted.take_while(|it| it.added.by < next));
         }
         pods.sort_by_key(|it| std::cmp::Reverse(it.ordinal));
         Episode { scale, pods, is_complete, from, until: next }
+    }
+
+    /// The pod of an ordinal that a scale-down is to remove: the one that stood when the change
+    /// came, or one that had gone since the ordinal's change before (the line `after`), where the
+    /// set's line was late.
+    fn pod_to_remove(&self, scale: &Scale, ordinal: i32, after: Seq) -> Option<&PodLife> {
+        let now = scale.when.by;
+        let last = added_before(self.lane(ordinal), now).last()?;
+        let stood = last.deleted.is_none_or(|deleted| deleted.by >= now);
+        let was_wanted = ordinal < self.start().saturating_add(scale.from);
+        let went = was_wanted && last.deleted.is_some_and(|deleted| deleted.by > after);
+        (stood || went).then_some(last)
     }
 
     /// The line since which what happens may be the doing of a change: the grader's own request,

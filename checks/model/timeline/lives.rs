@@ -107,8 +107,8 @@ pub struct PodLife {
     /// When its deletion was first requested, in seconds since the epoch by the server's clock;
     /// `None` where no line has its `deletionTimestamp`.
     pub(crate) deletion_asked_at: Option<i64>,
-    /// Whether its deletion was requested by an eviction, as `kubectl drain` asks for, or by the end
-    /// of its node: by something else than its set.
+    /// Whether its deletion was requested by an eviction, as `kubectl drain` asks for, or by the
+    /// end of its node: by something else than its set.
     pub(crate) is_evicted: bool,
     /// When it went away.
     pub deleted: Option<When>,

@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     observation::{
-        Seq,
+        SECOND, Seq,
         object::{ContainerStatus, Pod, Terminated},
     },
     stamp,
     timeline::{lives::PodLife, uptime::Moment},
 };
 
-/// Nanoseconds in a second.
-const SECOND: u64 = 1_000_000_000;
-/// A run of this length is not a failed start: after ten minutes the kubelet itself forgets how often
-/// a container has ended
+/// A run of this length is not a failed start: after ten minutes the kubelet itself forgets how
+/// often a container has ended
 /// (<https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy>).
 const RECOVERED_NANOS: u64 = 600 * SECOND;
 /// By how much a run must be longer than another: stamps are whole seconds, and the kubelet sees an
@@ -104,7 +102,8 @@ impl Runs {
     /// For how long the present run has lasted, at least, in nanoseconds.
     pub(super) fn lasted(&self, moment: Moment) -> u64 {
         let Some(run) = self.run else { return 0 };
-        let by_clock = run.started.map_or(0, |started| seconds(moment.clock - started));
+        let by_clock = moment.clock.zip(run.started);
+        let by_clock = by_clock.map_or(0, |(now, started)| seconds(now - started));
         run.lasted.unwrap_or(0).max(moment.at.saturating_sub(run.seen_at)).max(by_clock)
     }
 
@@ -266,6 +265,7 @@ pub(crate) fn latest_stamp(pod: &Pod) -> Option<i64> {
     stamps.filter_map(stamp::epoch).max()
 }
 
+/// Seconds as nanoseconds; 0 where they are less.
 fn seconds(seconds: i64) -> u64 {
     u64::try_from(seconds).unwrap_or(0).saturating_mul(SECOND)
 }

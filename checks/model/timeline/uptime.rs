@@ -23,16 +23,16 @@ pub(crate) struct Moment {
     /// In nanoseconds since the recording began.
     pub(crate) at: u64,
     /// The latest stamp of any container so far, in seconds since the epoch: the node's clock is
-    /// not behind it.
-    pub(crate) clock: i64,
+    /// not behind it. `None` for a moment in the past.
+    pub(crate) clock: Option<i64>,
 }
 
 impl Timeline {
     /// The moment at which a pod is asked how its containers fare: now, or when it was asked to go.
     fn moment(&self, pod: &PodLife) -> Moment {
         match pod.deletion_requested {
-            Some(_) => Moment { at: pod.deletion_requested_at, clock: 0 },
-            None => Moment { at: self.now, clock: self.clock },
+            Some(_) => Moment { at: pod.deletion_requested_at, clock: None },
+            None => Moment { at: self.now, clock: Some(self.clock) },
         }
     }
 

@@ -119,8 +119,8 @@ pub(crate) fn wrong_access_mode(facts: &OrdinalFacts<'_>) -> Option<Match> {
 
 /// A claim that was created for a volume by name, and does not get it.
 ///
-/// `kubectl get -o yaml` shows a claim with the name of its own volume: a copy of that text asks for
-/// the same volume.
+/// `kubectl get -o yaml` shows a claim with the name of its own volume: a copy of that text asks
+/// for the same volume.
 pub(crate) fn volume_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |it| {
         let waits = it.claim.status.phase != "Lost" && !facts.out_of_time;

@@ -4,7 +4,10 @@
 use crate::model::diagnosis::recognise::{has_any, is_creating, matched};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
-    observation::object::{ContainerStatus, Probe},
+    observation::{
+        SECOND,
+        object::{ContainerStatus, Probe},
+    },
     timeline::lives::PodLife,
 };
 
@@ -131,7 +134,8 @@ fn memory_of(facts: &OrdinalFacts<'_>, container: &str) -> Memory {
     if is_limited(facts, container) { Memory::OwnLimit } else { Memory::Node }
 }
 
-/// A container that was killed for its memory, and started again at least twice: once may be chance.
+/// A container that was killed for its memory, and started again at least twice: once may be
+/// chance.
 fn killed_for_memory(facts: &OrdinalFacts<'_>, memory: Memory) -> Option<Match> {
     const LEAST_RESTARTS: i32 = 2;
     let (status, _) = facts.crashing().find(|(it, ended)| {
@@ -262,9 +266,9 @@ fn probe_doubt(pod: &PodLife, container: &str, exit_code: i32) -> String {
     )
 }
 
-/// Whether one more start of a container that ends will not help: the time is over, or it was started
-/// five times, or it was started three times and ended with the same last words as before, which do
-/// not speak of the network.
+/// Whether one more start of a container that ends will not help: the time is over, or it was
+/// started five times, or it was started three times and ended with the same last words as before,
+/// which do not speak of the network.
 fn will_not_recover(facts: &OrdinalFacts<'_>, status: &ContainerStatus) -> bool {
     /// Restarts after which nothing more is asked.
     const CERTAIN_RESTARTS: i32 = 4;
@@ -382,7 +386,7 @@ pub(crate) fn init_never_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .init_container_statuses
         .iter()
         .find(|it| it.state.running.is_some() && !is_sidecar(&it.name))?;
-    let age = facts.timeline.now().saturating_sub(pod.added_at) / 1_000_000_000;
+    let age = facts.timeline.now().saturating_sub(pod.added_at) / SECOND;
     let waits = facts.log(&status.name).iter().any(|line| speaks_of_network(line));
     if age < LEAST_SECONDS || waits {
         return None;

@@ -24,8 +24,8 @@ fn pull_trouble(facts: &OrdinalFacts<'_>) -> Option<(String, Vec<Seq>)> {
         .find(|it| PULL.contains(&it.reason.as_str()))?;
     let event = facts.warning(|reason, message| reason == "Failed" && message.contains("pull"));
     let said = event.map_or("", |(_, _, message)| message);
-    // One of the two may hold the registry's words, and the other only that the kubelet backs off: the
-    // longer text tells more.
+    // One of the two may hold the registry's words, and the other only that the kubelet backs off:
+    // the longer text tells more.
     let words = if waiting.message.len() > said.len() { &waiting.message } else { said };
     Some((
         format!("{}: {words}", waiting.reason),
@@ -97,8 +97,8 @@ pub(crate) fn image_never_pulled(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .then(|| matched(words, evidence))
 }
 
-/// The registry answers that it has no such image, none for the node's platform, or none that may be
-/// pulled so. What may be trouble on the way to it is [`image_unreachable`].
+/// The registry answers that it has no such image, none for the node's platform, or none that may
+/// be pulled so. What may be trouble on the way to it is [`image_unreachable`].
 pub(crate) fn image_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const MISSING: [&str; 10] = [
         "not found",
