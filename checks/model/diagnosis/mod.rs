@@ -31,8 +31,8 @@ enum Decides {
     OutOfTime,
 }
 
-/// One row of the table of faults.
-struct CauseRow {
+/// One row of the table of obstacles.
+struct ObstacleRow {
     id: &'static str,
     fault: Fault,
     decides: Decides,
@@ -47,7 +47,7 @@ struct CauseRow {
 }
 
 /// What a row leaves out.
-const ROW: CauseRow = CauseRow {
+const ROW: ObstacleRow = ObstacleRow {
     id: "",
     fault: Cluster,
     decides: OutOfTime,

@@ -1,11 +1,10 @@
-//! The table of faults: a row for each reason that a pod is not where it should be.
+//! The table of obstacles: a row for each reason that a pod is not where it should be.
 
 use crate::mistakes;
 use crate::model::{
     diagnosis::{
-        CauseRow,
         Decides::{AtOnce, OutOfTime},
-        ROW, recognise,
+        ObstacleRow, ROW, recognise,
     },
     obstacle::{
         Effect::{CrashLoop, StopsTour},
@@ -13,9 +12,9 @@ use crate::model::{
     },
 };
 
-/// The table "whose fault", first match wins.
-pub(super) const ROWS: &[CauseRow] = &[
-    CauseRow {
+/// The table, from the top: the first row that recognises its case names the obstacle.
+pub(super) const ROWS: &[ObstacleRow] = &[
+    ObstacleRow {
         id: "outdated_pod",
         fault: Cluster,
         decides: AtOnce,
@@ -25,7 +24,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             again.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "image_unreachable",
         fault: Cluster,
         decides: OutOfTime,
@@ -34,7 +33,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             image that you mean, grade again when it answers.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "image_name_invalid",
         fault: Submission,
         decides: AtOnce,
@@ -43,7 +42,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             are lowercase, with the tag behind a colon, such as `busybox:1.36`.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "image_never_pulled",
         fault: Submission,
         decides: AtOnce,
@@ -52,7 +51,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             does not have this one. Take the line out, so that the image is pulled.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "image_missing",
         fault: Submission,
         decides: AtOnce,
@@ -61,7 +60,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             exist or may not be pulled.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "config_error",
         fault: Submission,
         decides: AtOnce,
@@ -70,7 +69,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             (a command that is not in the image, a ConfigMap or Secret that is missing).",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "out_of_memory",
         fault: Submission,
         decides: AtOnce,
@@ -80,7 +79,7 @@ pub(super) const ROWS: &[CauseRow] = &[
         effect: CrashLoop,
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "node_out_of_memory",
         fault: Cluster,
         decides: OutOfTime,
@@ -89,7 +88,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             memory. Grade again when there is more, or state `resources` for the container.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "liveness_fails",
         fault: Submission,
         decides: AtOnce,
@@ -99,7 +98,7 @@ pub(super) const ROWS: &[CauseRow] = &[
         effect: CrashLoop,
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "container_ends",
         fault: Submission,
         decides: AtOnce,
@@ -111,7 +110,7 @@ pub(super) const ROWS: &[CauseRow] = &[
         effect: CrashLoop,
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "storage_limit",
         fault: Submission,
         decides: AtOnce,
@@ -121,7 +120,7 @@ pub(super) const ROWS: &[CauseRow] = &[
         is_pods_own: true,
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "node_named",
         fault: Submission,
         decides: AtOnce,
@@ -130,7 +129,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             each pod.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "evicted",
         fault: Cluster,
         decides: OutOfTime,
@@ -138,7 +137,7 @@ pub(super) const ROWS: &[CauseRow] = &[
         remedy: "The cluster removed the pod; its words say why. Grade again when that is over.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "node_not_ready",
         fault: Cluster,
         decides: OutOfTime,
@@ -147,7 +146,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             nodes` says Ready.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "probe_fails",
         fault: Submission,
         decides: OutOfTime,
@@ -156,7 +155,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             what the container really answers (path, port, command).",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "init_never_ends",
         fault: Submission,
         decides: OutOfTime,
@@ -165,7 +164,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             it to `containers`.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "claim_differs",
         fault: Cluster,
         decides: AtOnce,
@@ -175,7 +174,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             so nothing is lost with it. Delete it, and grade again.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "volume_missing",
         fault: Submission,
         decides: AtOnce,
@@ -185,7 +184,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             `volumeClaimTemplates` make it.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "volume_lost",
         fault: Cluster,
         decides: AtOnce,
@@ -194,7 +193,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             its pod, so that both are made anew, and grade again.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "claim_impossible",
         fault: Submission,
         decides: AtOnce,
@@ -204,7 +203,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             neither.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "class_missing",
         fault: Submission,
         decides: AtOnce,
@@ -214,7 +213,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             storageclass` lists.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "class_none",
         fault: Submission,
         decides: AtOnce,
@@ -223,7 +222,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             Leave the field out to get the default class.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "no_default_class",
         fault: Cluster,
         decides: AtOnce,
@@ -232,7 +231,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             in `storageClassName`.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "wrong_access_mode",
         fault: Submission,
         decides: AtOnce,
@@ -242,7 +241,7 @@ pub(super) const ROWS: &[CauseRow] = &[
         mistake: Some(&mistakes::WRONG_ACCESS_MODE),
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "claim_missing",
         fault: Submission,
         decides: AtOnce,
@@ -251,7 +250,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             for each pod.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "placement_impossible",
         fault: Submission,
         decides: AtOnce,
@@ -260,7 +259,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             or ask for less CPU and memory.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "host_port",
         fault: Submission,
         decides: AtOnce,
@@ -270,7 +269,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             of its own, and the headless Service needs no port of the node.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "host_port_taken",
         fault: Cluster,
         decides: OutOfTime,
@@ -280,7 +279,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             port is free.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "claim_pending",
         fault: Cluster,
         decides: OutOfTime,
@@ -289,7 +288,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             manifest asks for, grade again when it does.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "no_room_for_more",
         fault: Cluster,
         decides: AtOnce,
@@ -298,7 +297,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             wrong with your manifest.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "no_room",
         fault: Cluster,
         decides: OutOfTime,
@@ -307,7 +306,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             grade again when there is room.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "not_scheduled",
         fault: Cluster,
         decides: OutOfTime,
@@ -317,7 +316,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             show them to whoever runs the cluster.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "volume_not_mounted",
         fault: Cluster,
         decides: OutOfTime,
@@ -326,7 +325,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             pod template itself describes, correct that; if not, grade again.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "quota",
         fault: Cluster,
         decides: AtOnce,
@@ -335,7 +334,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             namespace, or ask for more.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "pod_security",
         fault: Submission,
         decides: AtOnce,
@@ -346,7 +345,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             stands already keeps its own.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "webhook_down",
         fault: Cluster,
         decides: OutOfTime,
@@ -356,7 +355,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             mend or remove the webhook that the message names, and grade again.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "pod_refused",
         fault: Submission,
         decides: AtOnce,
@@ -365,7 +364,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             Correct what the message names, or take it out.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "policy",
         fault: Cluster,
         decides: AtOnce,
@@ -376,7 +375,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             another namespace.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "name_taken",
         fault: Cluster,
         decides: AtOnce,
@@ -386,7 +385,7 @@ pub(super) const ROWS: &[CauseRow] = &[
             again.",
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "still_stopping",
         fault: Cluster,
         decides: OutOfTime,
@@ -397,7 +396,7 @@ pub(super) const ROWS: &[CauseRow] = &[
         effect: StopsTour,
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "still_terminating",
         fault: Cluster,
         decides: OutOfTime,
@@ -407,7 +406,7 @@ pub(super) const ROWS: &[CauseRow] = &[
         effect: StopsTour,
         ..ROW
     },
-    CauseRow {
+    ObstacleRow {
         id: "never_ready",
         fault: Cluster,
         decides: OutOfTime,
