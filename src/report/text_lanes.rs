@@ -40,6 +40,7 @@ const fn cell(state: BarState) -> Cell {
         BarState::Pending => Cell { sign: '.', tone: Some(Tone::Unsure) },
         BarState::Running => Cell { sign: '-', tone: None },
         BarState::Ready | BarState::Bound => Cell { sign: '=', tone: Some(Tone::Good) },
+        BarState::Stopped => Cell { sign: '~', tone: Some(Tone::Bad) },
         BarState::Ended => Cell { sign: '_', tone: Some(Tone::Bad) },
         BarState::Terminating => Cell { sign: 'x', tone: Some(Tone::Strong) },
         BarState::Several => Cell { sign: '*', tone: None },
@@ -84,7 +85,12 @@ pub fn growing(drawing: &Drawing, style: TermStyle, max_lines: usize) -> Vec<Str
     if hidden > 0 {
         lines.insert(1, fitting(&format!("({hidden} lower ordinals are not shown)")));
     }
-    let states = STATES.map(|it| format!("{} {}", cell(it).sign, it.name()));
+    let mut states = STATES.to_vec();
+    if lines.iter().any(|it| it.contains(cell(BarState::Stopped).sign)) {
+        states.insert(2, BarState::Stopped);
+    }
+    let states: Vec<String> =
+        states.into_iter().map(|it| format!("{} {}", cell(it).sign, it.name())).collect();
     lines.push(fitting(&states.join("   ")));
     lines
 }
@@ -194,6 +200,7 @@ impl<'d> Page<'d> {
             STATES.iter().map(|it| format!("{} {}", cell(*it).sign, it.name())).collect();
         told[2].push_str(" (a claim: Bound)");
         let marks = [
+            ("~", "a container stopped"),
             ("_", "ended"),
             ("*", "several"),
             ("|", "a next life"),

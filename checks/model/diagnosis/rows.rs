@@ -103,10 +103,10 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         fault: Submission,
         decides: AtOnce,
         recognise: recognise::container_ends,
-        remedy: "The container's command ends, so the pod never stays Ready. Read its last lines \
-            above, mend the command, and let it end in a program that keeps running. A start-up \
-            command must also work on a volume that is not empty any more: `mkdir -p`, `[ -f file \
-            ] ||`.",
+        remedy: "The container's command ends, so the pod never stays Ready. Read what it wrote \
+            last (`kubectl logs POD --previous`), mend the command, and let it end in a program \
+            that keeps running. A start-up command must also work on a volume that is not empty \
+            any more: `mkdir -p`, `[ -f file ] ||`.",
         effect: CrashLoop,
         ..ROW
     },

@@ -1,8 +1,14 @@
 //! States: what a pod was at each moment, for whoever shows its life. No check asks for them.
 
 use crate::model::{
-    observation::{Seq, object::Pod},
-    timeline::lives::{PodLife, condition_true},
+    observation::{
+        Seq,
+        object::{ContainerStatus, Pod},
+    },
+    timeline::{
+        lives::{PodLife, condition_true},
+        runs::lasting,
+    },
 };
 
 /// What a pod is at a moment.
@@ -12,6 +18,9 @@ pub enum PodState {
     Pending,
     /// Its phase is Running, and it is not Ready.
     Running,
+    /// A container of it has ended and does not run: `kubectl get pods` tells of Error, Completed or
+    /// CrashLoopBackOff. Its phase may be Running all the time.
+    Stopped,
     /// Its condition Ready is true.
     Ready,
     /// Its phase is Succeeded or Failed: no container runs again.
@@ -31,11 +40,23 @@ impl PodState {
             return Self::Ready;
         }
         match pod.status.phase.as_str() {
-            "Running" => Self::Running,
             "Succeeded" | "Failed" => Self::Ended,
+            _ if has_stopped(pod) => Self::Stopped,
+            "Running" => Self::Running,
             _ => Self::Pending,
         }
     }
+}
+
+/// Whether a container has ended that is meant to stay up, or waits to be started again. An init
+/// container that has ended well is done.
+fn has_stopped(pod: &Pod) -> bool {
+    let waits_again =
+        |it: &ContainerStatus| it.state.waiting.is_some() && it.last_state.terminated.is_some();
+    let failed =
+        |it: &ContainerStatus| it.state.terminated.as_ref().is_some_and(|end| end.exit_code != 0);
+    lasting(pod).any(|it| it.state.terminated.is_some())
+        || pod.status.all_containers().any(|it| waits_again(it) || failed(it))
 }
 
 /// A pod is in another state from here on.
@@ -74,8 +95,17 @@ impl PodLife {
 
 #[cfg(test)]
 mod tests {
-    use super::PodState::{Pending, Ready, Running, Terminating};
-    use crate::model::{observation::Change, testing::history::History};
+    use super::{
+        PodState,
+        PodState::{Pending, Ready, Running, Stopped, Terminating},
+    };
+    use crate::model::{
+        observation::{
+            Change,
+            object::{ContainerState, ContainerStatus, Pod, Terminated, Waiting},
+        },
+        testing::history::History,
+    };
 
     /// Catches a state that is told twice, or one that a later line takes away.
     #[test]
@@ -99,5 +129,36 @@ mod tests {
             .unready(0);
         let timeline = history.timeline();
         assert_eq!(timeline.lane(0)[0].states().last().map(|it| it.state), Some(Running));
+    }
+
+    fn terminated(exit_code: i32) -> ContainerState {
+        let end = Terminated { exit_code, ..Terminated::default() };
+        ContainerState { terminated: Some(end), ..ContainerState::default() }
+    }
+
+    /// Catches a crash loop that is shown as one long Running.
+    #[test]
+    fn a_container_that_ended_has_stopped_its_pod() {
+        let of = |state, last_state, is_init: bool| {
+            let mut pod = Pod::default();
+            pod.status.phase = if is_init { "Pending" } else { "Running" }.to_owned();
+            let status = ContainerStatus { state, last_state, ..ContainerStatus::default() };
+            if is_init {
+                pod.status.init_container_statuses.push(status);
+            } else {
+                pod.status.container_statuses.push(status);
+            }
+            PodState::of(&pod)
+        };
+        let none = ContainerState::default;
+        let waits = || ContainerState { waiting: Some(Waiting::default()), ..none() };
+        assert_eq!(of(terminated(0), none(), false), Stopped);
+        assert_eq!(of(terminated(1), none(), false), Stopped);
+        assert_eq!(of(waits(), terminated(0), false), Stopped);
+        assert_eq!(of(waits(), none(), false), Running);
+        assert_eq!(of(none(), terminated(1), false), Running);
+        assert_eq!(of(terminated(0), none(), true), Pending);
+        assert_eq!(of(terminated(1), none(), true), Stopped);
+        assert_eq!(of(waits(), terminated(1), true), Stopped);
     }
 }

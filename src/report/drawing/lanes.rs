@@ -90,6 +90,8 @@ pub enum BarState {
     Pending,
     /// A pod that runs and is not Ready.
     Running,
+    /// A pod of which a container has ended and does not run.
+    Stopped,
     /// A pod that is Ready.
     Ready,
     /// A pod whose containers have ended for good.
@@ -109,6 +111,7 @@ impl BarState {
         match self {
             Self::Pending => "Pending",
             Self::Running => "Running",
+            Self::Stopped => "Stopped",
             Self::Ready => "Ready",
             Self::Ended => "Ended",
             Self::Terminating => "Terminating",
@@ -123,6 +126,7 @@ impl From<PodState> for BarState {
         match state {
             PodState::Pending => Self::Pending,
             PodState::Running => Self::Running,
+            PodState::Stopped => Self::Stopped,
             PodState::Ready => Self::Ready,
             PodState::Ended => Self::Ended,
             PodState::Terminating => Self::Terminating,

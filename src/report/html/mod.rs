@@ -4,6 +4,9 @@
 //! nothing that slipped through could run. Every text is escaped by the template; the picture is
 //! escaped where it is drawn.
 
+#[expect(unreachable_pub, reason = "what askama makes of a filter is")]
+mod filters;
+
 use askama::Template;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use checks::{

@@ -238,7 +238,7 @@ impl Picture<'_> {
 /// The lower a bar, the less its pod is there for anybody: so states are told without colours.
 const fn inset(state: BarState, kind: LaneKind) -> u32 {
     match (kind, state) {
-        (LaneKind::Pod, BarState::Pending | BarState::Ended) => 6,
+        (LaneKind::Pod, BarState::Pending | BarState::Stopped | BarState::Ended) => 6,
         (LaneKind::Pod, BarState::Running) => 3,
         (LaneKind::Claim, BarState::Pending) => 2,
         _ => 0,

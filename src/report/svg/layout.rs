@@ -184,6 +184,9 @@ pub(super) fn legend(drawing: &Drawing) -> Vec<(&'static str, &'static str)> {
     ];
     let bars = || drawing.lanes.iter().flat_map(|lane| &lane.bars);
     let has = |state| bars().any(|bar| bar.segments.iter().any(|it| it.state == state));
+    if has(BarState::Stopped) {
+        entries.push(("stopped", "Container stopped"));
+    }
     if has(BarState::Ended) {
         entries.push(("ended", "Ended"));
     }
