@@ -325,6 +325,18 @@ fn chance_and_counters_are_no_identity() {
             ),
         )
     });
+    // Seen: a load that followed the ordinal in one line, in five pods. In the next line it does
+    // not, and an id that stands in both lines does.
+    let loads = |it: Start, id: &str| {
+        let running = [(it.at * 7919 % 17, 31), (13 - 3 * i64::from(it.ordinal), 34)];
+        let line = |(running, task): (i64, i64)| {
+            let (load, all) = (it.at * task % 89, 500 + it.at * task % 97);
+            format!("{id}9.{load} 8.37 9.84 {running}/{all} {}\n", task + it.at % 53)
+        };
+        one("stats", running.map(line).concat())
+    };
+    guarded("FPP", |it| loads(it, ""));
+    guarded("PPP", |it| loads(it, &format!("id {} ", 7 + it.ordinal)));
     // It follows the ordinal in the pods that were asked for, and not in those that only the tour
     // asked for.
     guarded("FPP", |it| one("id", format!("{}", if it.ordinal < 3 { it.ordinal + 4 } else { 9 })));

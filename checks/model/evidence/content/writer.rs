@@ -445,8 +445,9 @@ impl<'r, 't> SameLine<'r, 't> {
             }
         }
         // Where other numbers differ for no known reason, few pods may agree by chance.
-        for place in &mut places {
-            place.is_unsure |= noise > 0 && self.rows.len() < MANY_PODS;
+        if noise > 0 {
+            places.retain(|place| self.rows.iter().all(|(_, file)| place.is_constant_in(file)));
+            places.iter_mut().for_each(|it| it.is_unsure |= self.rows.len() < MANY_PODS);
         }
         places
     }
@@ -509,6 +510,19 @@ impl NumberPosition {
         };
         let numbers = numbers(&[*words.get(self.word)?]);
         numbers.get(self.part)?.first()?.parse().ok()
+    }
+
+    /// Whether the number is the same in every line of the file that is written in the same form. A
+    /// pod keeps its ordinal, and a load or a counter does not stay.
+    fn is_constant_in(&self, file: &Words<'_>) -> bool {
+        let Some(own) = self.line.and_then(|line| file.lines.get(line)) else { return true };
+        let form = |line: &[Token<'_>]| line.iter().map(masked).collect::<Vec<String>>();
+        let own_form = form(own);
+        let own_number = self.number(file);
+        (0..file.lines.len()).all(|line| {
+            form(&file.lines[line]) != own_form
+                || Self { line: Some(line), ..self.clone() }.number(file) == own_number
+        })
     }
 
     /// Whether the number is there at another reading of a pod as well, as far as the file still
