@@ -80,7 +80,12 @@ fn judge_ordinal(
         Writer::Unsure(why) => {
             (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
         }
-        Writer::Unknown => found_nothing(contents, pod_files, &name),
+        Writer::Unknown => match looked_too_early(timeline, pod_files, ordinal) {
+            Some(why) => {
+                (Standing::unseen(format!("{name}'s claim holds no file yet: {why}")), None)
+            }
+            None => found_nothing(contents, pod_files, &name),
+        },
     };
     // Where the claims lie on one storage, every pod writes its name, and all names are everywhere.
     let is_shared =
@@ -110,6 +115,22 @@ fn no_claim_of_its_own(timeline: &Timeline, pod: &PodLife) -> Option<&'static Mi
         .map(|(_, claim)| claim)
         .collect();
     claims.iter().all(|(_, claim)| others.contains(claim)).then_some(&mistakes::SHARED_CLAIM)
+}
+
+/// Why an empty claim accuses nobody: others wrote later after their start than it was looked at.
+fn looked_too_early(timeline: &Timeline, pod_files: &PodFiles<'_>, ordinal: i32) -> Option<String> {
+    const SECOND: u64 = 1_000_000_000;
+    if !pod_files.texts.is_empty() || pod_files.hidden() > 0 {
+        return None;
+    }
+    let (late, looked) = (timeline.late_writing()?, timeline.latest_look(ordinal));
+    let (late_seconds, looked_seconds) = (late.div_ceil(SECOND), looked / SECOND);
+    (looked < late).then(|| {
+        format!(
+            "it was looked at for {looked_seconds} s after the container's start, and others \
+             write after {late_seconds} s"
+        )
+    })
 }
 
 fn found_nothing(

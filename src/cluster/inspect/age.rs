@@ -78,15 +78,6 @@ impl ReadTiming {
 }
 
 impl Job {
-    /// How long after the container's start content was written that a last look found, in whole
-    /// seconds of the node's clock; by when we saw it, where that is not told.
-    pub(crate) fn late_delay(&self, now: u64, timing: &ReadTiming) -> Duration {
-        let after =
-            |at: &i64| u64::try_from(at - self.started?).ok().map(|it| Duration::from_secs(it + 1));
-        let seen = Duration::from_nanos(now.saturating_sub(self.running_at));
-        timing.written.iter().filter_map(after).max().map_or(seen, |it| it.min(seen))
-    }
-
     /// How long after the container's start the content was written, at most, and whether that is
     /// by its own clocks.
     ///

@@ -197,19 +197,18 @@ impl<'a> Inspector<'a> {
                     .map(|pod| (pod.uid().to_owned(), pod.running_at.unwrap_or(now)))
                     .collect::<Vec<_>>()
             });
-            let delay = self.state().late;
+            let delay = self.journal.with(Timeline::late_writing);
             if blank.is_empty() || known == Some(delay) {
                 return;
             }
             for (uid, running_at) in &blank {
                 let due_at = delay.map_or(now, |delay| {
-                    running_at.saturating_add(nanoseconds(delay + MARGIN)).max(now)
+                    running_at.saturating_add(delay).saturating_add(nanoseconds(MARGIN)).max(now)
                 });
                 let mut state = self.state();
                 let life = state.lives.entry(uid.clone()).or_default();
                 life.again =
                     due_at.min(now.saturating_add(nanoseconds(LONGEST_DELAY_OF_LAST_LOOK)));
-                life.is_late = true;
                 life.finished = false;
             }
             self.changed.send_modify(|it| *it += 1);

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    mem,
     time::Duration,
 };
 
@@ -55,8 +54,6 @@ pub(super) struct InspectionState {
     pub(super) marked: BTreeSet<String>,
     /// The longest that identity content took to appear after a container's start.
     pub(super) delay: Duration,
-    /// The same of content that only a last look found.
-    pub(super) late: Option<Duration>,
     /// That is not known by the containers' own clocks of all first lives.
     pub(super) is_rough: bool,
     /// By pod UID and claim: when its container was started, by the clock that times the claim's
@@ -80,8 +77,6 @@ pub(super) struct Life {
     pub(super) again: u64,
     pub(super) reads: u32,
     pub(super) failures: u32,
-    /// It is looked at once more because nothing was found on its claims.
-    pub(super) is_late: bool,
     /// When to look at last, whatever counts, because the recording ends.
     pub(super) last_at: Option<u64>,
 }
@@ -158,11 +153,7 @@ impl InspectionState {
         };
         life.finished = again.is_none();
         life.again = again.unwrap_or(later);
-        let (was_late, is_finished) = (mem::take(&mut life.is_late), life.finished);
-        if was_late && look.has_identity {
-            self.late = self.late.max(Some(job.late_delay(look.ended_at, &look.timing)));
-        }
-        if is_finished && job.first_life {
+        if life.finished && job.first_life {
             self.learn_from_first_life(job, look);
         }
     }

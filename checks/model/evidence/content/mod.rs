@@ -52,6 +52,7 @@
 mod clock;
 mod digest;
 mod known;
+mod lateness;
 mod lexer;
 mod original;
 #[cfg(test)]
