@@ -90,7 +90,7 @@ impl Gradebook<'_> {
             let points = result.tests.get(at).map(|it| it.to_string());
             row.push(number(points.unwrap_or_default()));
         }
-        row.push(result.causes.join("; "));
+        row.push(result.why());
         row
     }
 
@@ -150,7 +150,7 @@ impl Gradebook<'_> {
                 "Yes",
                 "-",
                 "-",
-                &result.causes.join("; "),
+                &result.why(),
             ]));
         }
         table(&rows)
@@ -210,7 +210,11 @@ pub(super) fn sample() -> Vec<HandInResult> {
         key: "101".to_owned(),
         student: Some("1001".to_owned()),
         email: "a@b.example".to_owned(),
-        causes: vec!["emptyDir instead of a claim".to_owned()],
+        causes: vec![crate::batch::results::ResultCause {
+            id: "empty_dir".to_owned(),
+            title: "emptyDir instead of a claim".to_owned(),
+            tests: vec![3, 9],
+        }],
         ..result("a", "PPPPPFPPPF", 80, 0)
     };
     let held = HandInResult { state: ResultState::Held, ..result("c", "", 0, 0) };

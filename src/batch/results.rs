@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     batch::handin::HandIn,
-    report::{Points, Problem, Report, replace_private},
+    report::{Cause, Points, Problem, Report, replace_private},
 };
 
 /// The file in the folder of results.
@@ -49,8 +49,11 @@ pub struct HandInResult {
     pub possible: Points,
     /// Neither won nor lost.
     pub undecided: Points,
-    /// Why points are missing, in a few words each; or why it was not graded.
-    pub causes: Vec<String>,
+    /// Why points are missing.
+    pub causes: Vec<ResultCause>,
+    /// Why it was not graded; empty where it was.
+    #[serde(default)]
+    pub reason: String,
     /// The points of each test.
     #[serde(default)]
     pub tests: Vec<Points>,
@@ -72,6 +75,25 @@ pub struct HandInResult {
     /// A digest of what was handed in, names left out: equal ones are alike.
     #[serde(default)]
     pub likeness: String,
+}
+
+/// A cause of a report, in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResultCause {
+    /// The id of a mistake, an obstacle or a check.
+    pub id: String,
+    /// What happened, in a few words.
+    pub title: String,
+    /// Which tests it cost.
+    pub tests: Vec<u8>,
+}
+
+impl ResultCause {
+    fn of(cause: &Cause) -> Self {
+        let (id, title) = (cause.id.to_owned(), cause.title.clone());
+        Self { id, title, tests: cause.tests.clone() }
+    }
 }
 
 impl HandInResult {
@@ -105,7 +127,7 @@ impl HandInResult {
             points: report.score.earned,
             possible: report.score.possible,
             undecided: report.score.undecided,
-            causes: report.causes.iter().map(|it| it.title.clone()).collect(),
+            causes: report.causes.iter().map(ResultCause::of).collect(),
             tests: report.checks.iter().map(|it| it.points).collect(),
             ..self
         }
@@ -114,7 +136,7 @@ impl HandInResult {
     /// For a person to look at.
     #[must_use]
     pub fn held(hand_in: &HandIn, problem: &Problem) -> Self {
-        Self { causes: vec![problem.what.clone()], ..Self::of(hand_in) }
+        Self { reason: problem.what.clone(), ..Self::of(hand_in) }
     }
 
     /// Whether nothing about it is left open.
@@ -123,12 +145,21 @@ impl HandInResult {
         self.state == ResultState::Graded && self.undecided == Points::ZERO
     }
 
+    /// Why points are missing, or why it was not graded, in a few words each.
+    #[must_use]
+    pub fn why(&self) -> String {
+        if self.state == ResultState::Held {
+            return self.reason.clone();
+        }
+        let titles: Vec<&str> = self.causes.iter().map(|it| it.title.as_str()).collect();
+        titles.join("; ")
+    }
+
     /// `PPPPPFPPPF 80 of 100`.
     #[must_use]
     pub fn in_words(&self) -> String {
-        let cause = self.causes.first().map(String::as_str).unwrap_or_default();
         match self.state {
-            ResultState::Held => format!("for you to look at: {cause}"),
+            ResultState::Held => format!("for you to look at: {}", self.reason),
             ResultState::Graded => {
                 let open = if self.undecided > Points::ZERO {
                     format!(", {} undecided", self.undecided)

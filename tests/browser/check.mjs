@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 
 const AXE = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 // The pages whose pictures a person looks at.
-const PICTURES = ["pass", "fail-sequential_creation", "gap", "eleven", "not_graded"];
+const PICTURES = ["pass", "fail-sequential_creation", "gap", "eleven", "not_graded", "class"];
 // At once: one for each of the usual two processors.
 const WORKERS = 2;
 
@@ -137,6 +137,27 @@ const cites = async (page) => {
   check(page, "a finding leads to its line in the picture", shown.seen === "visible", shown);
 };
 
+// The table of a class: the filter hides rows, and a heading sorts them by number, both ways.
+const table = async (page) => {
+  const rows = page.locator("#results tbody tr");
+  const all = await rows.count();
+  await page.fill("#filter", "ada");
+  const left = await rows.filter({ visible: true }).count();
+  check(page, "the filter hides rows", left === 1 && all > 20, [left, all]);
+  await page.fill("#filter", "");
+  const points = page.locator("#results thead th").nth(2);
+  const order = async () => {
+    const cells = await rows.locator("td:nth-child(3)").allTextContents();
+    return cells.filter((it) => it !== "").map((it) => Number(it.split(" ")[0]));
+  };
+  const rises = (list) => list.every((it, at) => at === 0 || list[at - 1] <= it);
+  await points.getByRole("button").click();
+  check(page, "a heading sorts", rises(await order()), await order());
+  check(page, "it says so", await points.getAttribute("aria-sort") === "ascending", "");
+  await points.getByRole("button").click();
+  check(page, "and the other way", rises((await order()).reverse()), await order());
+};
+
 // The policy of the page: what got into it does not run.
 const policy = async (page) => {
   await page.evaluate(() => {
@@ -180,6 +201,7 @@ const look = async (browser, name) => {
       const file = path.join(folder, `${name}-${width}-${scheme}.png`);
       await page.screenshot({ path: file, fullPage: true });
     }
+    if (place === 0 && await page.locator("#results").count() > 0) { await table(page); }
     if (place === 0 && await page.locator(".timeline a.life").count() > 0) {
       await hover(page);
       await keyboard(page);

@@ -3,15 +3,15 @@
 //! It needs nothing else, and forbids itself all but its own style sheet and script. Every text is
 //! escaped by the template.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
-use checks::CHECKS;
+use checks::{CHECKS, mistakes};
 
 use crate::{
     batch::{
         gradebook::{Gradebook, state},
-        results::{HandInResult, ResultState},
+        results::{HandInResult, ResultCause, ResultState},
     },
     console::sanitize::sanitize,
     report::{COLORS, content_policy},
@@ -21,6 +21,8 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 /// So many bars show how the points are distributed.
 const BINS: usize = 10;
+/// No more causes are shown of one test.
+const MAX_CAUSES_PER_TEST: usize = 4;
 /// No more names are shown of hand-ins that are alike.
 const MAX_ALIKE: usize = 5;
 
@@ -63,6 +65,8 @@ struct TestCount {
     name: String,
     failed: usize,
     undecided: usize,
+    /// What failed it how often, the most frequent first.
+    causes: String,
 }
 
 /// The page. `has_file` says whether a file lies in the folder of results.
@@ -92,7 +96,7 @@ pub fn page(book: &Gradebook<'_>, has_file: &dyn Fn(&str) -> bool) -> Vec<u8> {
         rows,
         bins: bins(&graded),
         tests: tests(&graded),
-        causes: causes(&graded),
+        causes: causes(&graded, |_| true),
         missing: book.missing.iter().map(|it| sanitize(&it.name)).collect(),
     };
     // Only a value whose own formatting fails could fail this, and there is none.
@@ -102,17 +106,22 @@ pub fn page(book: &Gradebook<'_>, has_file: &dyn Fn(&str) -> bool) -> Vec<u8> {
 fn summary(book: &Gradebook<'_>, graded: &[&HandInResult]) -> String {
     let open = graded.iter().filter(|it| !it.is_decided()).count();
     let held = book.results.len() - graded.len();
-    let mut text = format!("{} hand-ins are graded", graded.len());
-    for (count, what) in [
-        (open, "of them are undecided: grade these again"),
-        (held, "are held for you to look at"),
-        (book.missing.len(), "students handed in nothing"),
+    let mut text = counted(graded.len(), "hand-in is graded", "hand-ins are graded");
+    for (count, one, several) in [
+        (open, "of them is undecided: grade it again", "of them are undecided: grade them again"),
+        (held, "is held for you to look at", "are held for you to look at"),
+        (book.missing.len(), "student handed in nothing", "students handed in nothing"),
     ] {
         if count > 0 {
-            text += &format!("; {count} {what}");
+            text += "; ";
+            text += &counted(count, one, several);
         }
     }
     text + "."
+}
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 fn row(
@@ -143,7 +152,7 @@ fn row(
         days_late: book.days_late(result),
         last: book.final_points(result).map(|it| it.to_string()).unwrap_or_default(),
         letters: result.letters.chars().filter(|it| "PFI".contains(*it)).collect(),
-        causes: sanitize(&result.causes.join("; ")),
+        causes: sanitize(&result.why()),
         like: sanitize(&alike.join(", ")) + &more,
         links,
     }
@@ -174,20 +183,44 @@ fn tests(graded: &[&HandInResult]) -> Vec<TestCount> {
             name: format!("{} {}", check.test, check.title),
             failed: count(at, 'F'),
             undecided: count(at, 'I'),
+            causes: in_words(&causes(graded, |it| it.tests.contains(&check.test))),
         })
         .collect()
 }
 
-/// The causes, the most frequent first.
-fn causes(graded: &[&HandInResult]) -> Vec<Count> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for cause in graded.iter().flat_map(|it| &it.causes) {
-        *counts.entry(cause).or_default() += 1;
+/// `emptyDir instead of a claim (3), container ends (1)`.
+fn in_words(causes: &[Count]) -> String {
+    let shown = causes.iter().take(MAX_CAUSES_PER_TEST);
+    let mut words: Vec<String> = shown.map(|it| format!("{} ({})", it.name, it.count)).collect();
+    if causes.len() > MAX_CAUSES_PER_TEST {
+        words.push(format!("{} others", causes.len() - MAX_CAUSES_PER_TEST));
+    }
+    words.join(", ")
+}
+
+/// The kinds of these causes and how many hand-ins have them, the most frequent first.
+fn causes(graded: &[&HandInResult], is_meant: impl Fn(&ResultCause) -> bool) -> Vec<Count> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for result in graded {
+        let kinds = result.causes.iter().filter(|it| is_meant(it)).map(|it| kind(&it.id));
+        for kind in kinds.collect::<BTreeSet<String>>() {
+            *counts.entry(kind).or_default() += 1;
+        }
     }
     let mut causes: Vec<Count> =
-        counts.into_iter().map(|(name, count)| Count { name: sanitize(name), count }).collect();
+        counts.into_iter().map(|(name, count)| Count { name, count }).collect();
     causes.sort_by_key(|it| std::cmp::Reverse(it.count));
     causes
+}
+
+/// The kind of a cause in a few words, whatever its object is called: of a mistake or a check its
+/// title, of an obstacle its id.
+fn kind(id: &str) -> String {
+    if let Some(mistake) = mistakes::find(id) {
+        return mistake.title.to_owned();
+    }
+    let check = CHECKS.iter().find(|it| it.id == id);
+    check.map_or_else(|| sanitize(&id.replace('_', " ")), |it| it.title.to_owned())
 }
 
 #[cfg(test)]

@@ -147,7 +147,7 @@ fn unrecorded(result: &HandInResult, rubric: &Rubric) -> Judged {
     if result.state == ResultState::Held {
         return Judged::NoRecording;
     }
-    let problem = Problem::new(UNREADABLE_MANIFEST, result.causes.join("; "), "");
+    let problem = Problem::new(UNREADABLE_MANIFEST, result.why(), "");
     let report = Report::refused(&problem, &Source::default()).scored(rubric);
     let causes = result.causes.clone();
     Judged::Again(Box::new(HandInResult { causes, ..result.clone().with_report(&report) }))
