@@ -1,8 +1,8 @@
 //! Judges every fixture again. Its folder and its first line state the expected result.
 //!
 //! A case is a folder `fixtures/pass/<case>/`, `fixtures/fail/<group>/<case>/` or
-//! `fixtures/inconclusive/<group>/<case>/`. To find the group, take the first check that does not
-//! pass. If an obstacle blocks it, the group is the obstacle's id (`container_ends`). Otherwise it
+//! `fixtures/inconclusive/<group>/<case>/`. To find the group, take the first check that fails, or
+//! where none fails the first that is undecided. If an obstacle blocks it, the group is the obstacle's id (`container_ends`). Otherwise it
 //! is the check's id (`pod_naming`).
 //!
 //! A case holds a `submission.yaml`, whose first line a person wrote, and the `recording.jsonl`

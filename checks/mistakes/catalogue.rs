@@ -1,6 +1,6 @@
 //! Every mistake, in the order in which a manifest is read.
 
-use crate::mistakes::Mistake;
+use crate::mistakes::{Mistake, Renewal};
 
 /// Every mistake. A test fails if one is missing.
 pub static MISTAKES: &[&Mistake] = &[
@@ -32,6 +32,7 @@ pub static MISTAKES: &[&Mistake] = &[
 /// No headless Service.
 pub static NO_SERVICE: Mistake = Mistake {
     id: "no_service",
+    renewal: Renewal::Apply,
     title: "no headless Service",
     explanation: "The StatefulSet has no headless Service, so the cluster's DNS makes no \
             names for its pods.",
@@ -46,6 +47,7 @@ pub static NO_SERVICE: Mistake = Mistake {
 /// `serviceName` names another Service.
 pub static WRONG_SERVICE_NAME: Mistake = Mistake {
     id: "wrong_service_name",
+    renewal: Renewal::Recreate,
     title: "serviceName names another Service",
     explanation: "There is a headless Service, but `spec.serviceName` names something else. \
             Pods only get DNS names under the Service that `serviceName` names.",
@@ -59,6 +61,7 @@ pub static WRONG_SERVICE_NAME: Mistake = Mistake {
 /// The Service has a cluster IP.
 pub static SERVICE_NOT_HEADLESS: Mistake = Mistake {
     id: "service_not_headless",
+    renewal: Renewal::RecreateService,
     title: "the Service has a cluster IP",
     explanation: "The Service is not headless: its own name gives one virtual address instead \
             of the pods' addresses. The lab asks for a headless Service.",
@@ -72,6 +75,7 @@ pub static SERVICE_NOT_HEADLESS: Mistake = Mistake {
 /// The Service's selector does not match the pods.
 pub static SELECTOR_MISMATCH: Mistake = Mistake {
     id: "selector_mismatch",
+    renewal: Renewal::Apply,
     title: "the Service's selector does not match the pods",
     explanation: "The Service selects by labels that the set's template does not give to all \
             pods. A pod that is not selected is no endpoint and gets no DNS name.",
@@ -86,6 +90,7 @@ pub static SELECTOR_MISMATCH: Mistake = Mistake {
 /// A pod of something else has the same DNS name.
 pub static NAME_OF_TWO_PODS: Mistake = Mistake {
     id: "name_of_two_pods",
+    renewal: Renewal::Apply,
     title: "a pod of something else has the same DNS name",
     explanation: "Another workload's pod has this `hostname` and the Service's name as its \
             `subdomain`, and the Service selects it too: who asks for the one pod may get the \
@@ -102,6 +107,7 @@ pub static NAME_OF_TWO_PODS: Mistake = Mistake {
 /// Fewer than 3 replicas.
 pub static TOO_FEW_REPLICAS: Mistake = Mistake {
     id: "too_few_replicas",
+    renewal: Renewal::Apply,
     title: "fewer than 3 replicas",
     explanation: "The lab asks for at least 3 pods.",
     lab: None,
@@ -113,6 +119,7 @@ pub static TOO_FEW_REPLICAS: Mistake = Mistake {
 /// PodManagementPolicy: Parallel.
 pub static PARALLEL: Mistake = Mistake {
     id: "parallel",
+    renewal: Renewal::Recreate,
     title: "podManagementPolicy: Parallel",
     explanation: "With Parallel, the controller creates and deletes all pods at once: nothing \
             waits for the pod before it.",
@@ -126,6 +133,7 @@ pub static PARALLEL: Mistake = Mistake {
 /// EmptyDir instead of a claim.
 pub static EMPTY_DIR: Mistake = Mistake {
     id: "empty_dir",
+    renewal: Renewal::Recreate,
     title: "emptyDir instead of a claim",
     explanation: "An emptyDir lives only as long as its pod: every replaced pod starts with \
             an empty folder, and there is no claim to keep.",
@@ -141,6 +149,7 @@ pub static EMPTY_DIR: Mistake = Mistake {
 /// HostPath instead of a claim.
 pub static HOST_PATH: Mistake = Mistake {
     id: "host_path",
+    renewal: Renewal::Recreate,
     title: "hostPath instead of a claim",
     explanation: "A hostPath is a folder of the node: all pods of the node share it, and a \
             pod on another node does not see it.",
@@ -155,6 +164,7 @@ pub static HOST_PATH: Mistake = Mistake {
 /// A generic ephemeral volume instead of a claim that stays.
 pub static EPHEMERAL_VOLUME: Mistake = Mistake {
     id: "ephemeral_volume",
+    renewal: Renewal::Recreate,
     title: "a generic ephemeral volume instead of a claim that stays",
     explanation: "A generic ephemeral volume makes a claim for each pod, but the claim \
             belongs to the pod and is deleted with it.",
@@ -169,6 +179,7 @@ pub static EPHEMERAL_VOLUME: Mistake = Mistake {
 /// No claim at all.
 pub static NO_VOLUME: Mistake = Mistake {
     id: "no_volume",
+    renewal: Renewal::Recreate,
     title: "no claim at all",
     explanation: "The pods mount no claim, so nothing that is theirs alone keeps what they \
             write.",
@@ -181,6 +192,7 @@ pub static NO_VOLUME: Mistake = Mistake {
 /// The claim is made, but no container mounts it.
 pub static NOT_MOUNTED: Mistake = Mistake {
     id: "not_mounted",
+    renewal: Renewal::Apply,
     title: "the claim is made, but no container mounts it",
     explanation: "volumeClaimTemplates makes a claim for each pod, but no container mounts \
             the template's volume, so nothing is written to it.",
@@ -194,6 +206,7 @@ pub static NOT_MOUNTED: Mistake = Mistake {
 /// One claim for all pods.
 pub static SHARED_CLAIM: Mistake = Mistake {
     id: "shared_claim",
+    renewal: Renewal::Recreate,
     title: "one claim for all pods",
     explanation: "A claim named under `volumes` is one claim for all pods: no pod has storage \
             of its own.",
@@ -210,6 +223,7 @@ pub static SHARED_CLAIM: Mistake = Mistake {
 /// The claims lie on one and the same storage.
 pub static SHARED_STORAGE: Mistake = Mistake {
     id: "shared_storage",
+    renewal: Renewal::RecreateWithClaims,
     title: "the claims lie on one and the same storage",
     explanation: "What one pod writes on its claim is visible on another pod's claim: the \
             volumes are one place under different names.",
@@ -222,6 +236,7 @@ pub static SHARED_STORAGE: Mistake = Mistake {
 /// Less than 50Mi.
 pub static TOO_SMALL: Mistake = Mistake {
     id: "too_small",
+    renewal: Renewal::RecreateWithClaims,
     title: "less than 50Mi",
     explanation: "The lab asks for at least 50Mi for each pod, which is 52,428,800 bytes.",
     lab: None,
@@ -234,6 +249,7 @@ pub static TOO_SMALL: Mistake = Mistake {
 /// An access mode that the StorageClass does not offer.
 pub static WRONG_ACCESS_MODE: Mistake = Mistake {
     id: "wrong_access_mode",
+    renewal: Renewal::RecreateWithClaims,
     title: "an access mode that the StorageClass does not offer",
     explanation: "The claims ask for an access mode for many nodes at once (ReadWriteMany, \
             ReadOnlyMany), which this StorageClass cannot give. Each claim has one pod only: \
@@ -248,6 +264,7 @@ pub static WRONG_ACCESS_MODE: Mistake = Mistake {
 /// `whenScaled: Delete`.
 pub static WHEN_SCALED_DELETE: Mistake = Mistake {
     id: "when_scaled_delete",
+    renewal: Renewal::Apply,
     title: "whenScaled: Delete",
     explanation: "The set asks for its claims to be deleted when it is scaled down. The data \
             is lost, and a pod that comes back starts on a new, empty claim.",
@@ -264,6 +281,7 @@ pub static WHEN_SCALED_DELETE: Mistake = Mistake {
 /// Nothing is written to the claim.
 pub static NOTHING_WRITTEN: Mistake = Mistake {
     id: "nothing_written",
+    renewal: Renewal::Apply,
     title: "nothing is written to the claim",
     explanation: "The claims are there, but the pods write no file to them, so nothing proves \
             which pod a volume belongs to.",
@@ -277,6 +295,7 @@ pub static NOTHING_WRITTEN: Mistake = Mistake {
 /// All pods write the same.
 pub static SAME_CONTENT: Mistake = Mistake {
     id: "same_content",
+    renewal: Renewal::Apply,
     title: "all pods write the same",
     explanation: "The files say the same in every pod: neither its name, nor its UID or \
             address, nor its ordinal.",
@@ -289,6 +308,7 @@ pub static SAME_CONTENT: Mistake = Mistake {
 /// The content tells no pod.
 pub static TELLS_NO_POD: Mistake = Mistake {
     id: "tells_no_pod",
+    renewal: Renewal::Apply,
     title: "the content tells no pod",
     explanation: "Nothing in the files tells which pod wrote them. A time, a random number, a \
             counter or a list of all pods may differ from pod to pod, but names no writer.",
@@ -301,6 +321,7 @@ pub static TELLS_NO_POD: Mistake = Mistake {
 /// The start-up command overwrote the file.
 pub static OVERWRITTEN_AT_START: Mistake = Mistake {
     id: "overwritten_at_start",
+    renewal: Renewal::Apply,
     title: "the start-up command overwrote the file",
     explanation: "The volume came back, but not what was on it: the file was written anew, as \
             each first start writes it, with new values in place of the original ones. That is \
@@ -318,6 +339,7 @@ pub static OVERWRITTEN_AT_START: Mistake = Mistake {
 /// The file is overwritten when the container stops.
 pub static OVERWRITTEN_AT_STOP: Mistake = Mistake {
     id: "overwritten_at_stop",
+    renewal: Renewal::Apply,
     title: "the file is overwritten when the container stops",
     explanation: "The volume came back, but not what was on it: before the new container had \
             started, the file was written anew with `>`. That is what the old container does when \
@@ -332,6 +354,7 @@ pub static OVERWRITTEN_AT_STOP: Mistake = Mistake {
 /// The start-up command wiped the volume.
 pub static WIPED_AT_START: Mistake = Mistake {
     id: "wiped_at_start",
+    renewal: Renewal::Apply,
     title: "the start-up command wiped the volume",
     explanation: "The volume came back, but what was on it is gone: something in the pod \
             removes the files, most likely the start-up command.",

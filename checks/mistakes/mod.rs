@@ -9,6 +9,8 @@ pub use crate::mistakes::catalogue::*;
 pub struct Mistake {
     /// Stable name.
     pub id: &'static str,
+    /// How a mended manifest gets into the cluster.
+    pub renewal: Renewal,
     /// In a few words.
     pub title: &'static str,
     /// What happens, and why it costs the points.
@@ -21,6 +23,20 @@ pub struct Mistake {
     pub before: &'static str,
     /// The lines as they should be.
     pub after: &'static str,
+}
+
+/// How a mended manifest gets into the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// The changed fields can be changed in place.
+    Apply,
+    /// The changed fields of the StatefulSet cannot be changed; or pods of it are not Ready, which
+    /// the controller does not replace (Kubernetes, "StatefulSets", "Forced rollback").
+    Recreate,
+    /// Nor can the changed fields of its claims.
+    RecreateWithClaims,
+    /// The changed fields of the Service cannot be changed.
+    RecreateService,
 }
 
 /// A mistake by its id.

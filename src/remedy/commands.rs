@@ -3,6 +3,11 @@
 //! Each works when it is pasted, in the order of the list. Names that a shell could take for more
 //! than a name never come here.
 
+use checks::{
+    mistakes::{NO_SERVICE, Renewal},
+    model::diagnosis,
+};
+
 /// The names that commands are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
@@ -56,65 +61,12 @@ const DOMAIN: &str = "cluster.local";
 /// What stands in a command for a file whose name is not known.
 pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
 
-/// How a mended manifest gets into the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// The changed fields can be changed in place.
-    Apply,
-    /// The changed fields of the StatefulSet cannot be changed; or pods of it are not Ready, which
-    /// the controller does not replace (Kubernetes, "StatefulSets", "Forced rollback").
-    Recreate,
-    /// Nor can the changed fields of its claims.
-    RecreateWithClaims,
-    /// The changed fields of the Service cannot be changed.
-    RecreateService,
-}
-
-/// Mistakes and obstacles that ask for [`Way::Recreate`].
-const RECREATE: [&str; 23] = [
-    "wrong_service_name",
-    "parallel",
-    "empty_dir",
-    "host_path",
-    "ephemeral_volume",
-    "no_volume",
-    "shared_claim",
-    "image_missing",
-    "image_name_invalid",
-    "image_never_pulled",
-    "config_error",
-    "out_of_memory",
-    "liveness_fails",
-    "container_ends",
-    "storage_limit",
-    "node_named",
-    "probe_fails",
-    "init_never_ends",
-    "claim_missing",
-    "placement_impossible",
-    "host_port",
-    "pod_security",
-    "pod_refused",
-];
-/// Mistakes and obstacles that ask for [`Way::RecreateWithClaims`].
-const RECREATE_WITH_CLAIMS: [&str; 7] = [
-    "too_small",
-    "wrong_access_mode",
-    "class_missing",
-    "class_none",
-    "claim_impossible",
-    "volume_missing",
-    "shared_storage",
-];
-
-fn way(id: &str, names: &Names) -> Way {
-    match id {
-        "no_service" if names.service.is_none() => Way::Recreate,
-        "service_not_headless" => Way::RecreateService,
-        id if RECREATE.contains(&id) => Way::Recreate,
-        id if RECREATE_WITH_CLAIMS.contains(&id) => Way::RecreateWithClaims,
-        _ => Way::Apply,
+fn renewal(id: &str, names: &Names) -> Renewal {
+    if id == NO_SERVICE.id && names.service.is_none() {
+        // Then `serviceName` is missing as well, which cannot be added in place.
+        return Renewal::Recreate;
     }
+    diagnosis::renewal(id)
 }
 
 /// What to type after all changes of the manifest, to grading again. `ids` are those of the causes.
@@ -127,14 +79,14 @@ pub fn mend(ids: &[&str], names: &Names) -> Vec<String> {
         return vec![grade(names, file)];
     }
     let ns = &names.namespace;
-    let needs = |wanted: Way| ids.iter().any(|id| way(id, names) == wanted);
-    let needs_new_claims = needs(Way::RecreateWithClaims);
+    let needs = |wanted: Renewal| ids.iter().any(|id| renewal(id, names) == wanted);
+    let needs_new_claims = needs(Renewal::RecreateWithClaims);
     let mut commands = vec![];
     if let Some(set) = &names.set {
-        if needs(Way::Recreate) || needs_new_claims {
+        if needs(Renewal::Recreate) || needs_new_claims {
             commands.extend(delete_set(set, names));
         }
-        if needs(Way::RecreateService) {
+        if needs(Renewal::RecreateService) {
             let service = names.service.as_deref().unwrap_or(set);
             commands.push(format!("kubectl delete service {service} -n {ns}"));
         }
@@ -238,18 +190,7 @@ pub fn see(test: u8, who: Option<&str>, names: &Names) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use checks::{mistakes, model::diagnosis::rows};
-
-    use super::{Names, RECREATE, RECREATE_WITH_CLAIMS, mend, see};
-
-    /// Catches an id that nothing has any more, whose remedy would then be to apply only.
-    #[test]
-    fn the_ids_are_of_mistakes_and_obstacles() {
-        for id in RECREATE.iter().chain(&RECREATE_WITH_CLAIMS) {
-            let is_row = rows().any(|(row, ..)| row == *id);
-            assert!(is_row || mistakes::find(id).is_some(), "{id}");
-        }
-    }
+    use super::{Names, mend, see};
 
     fn names() -> Names {
         Names {

@@ -54,8 +54,8 @@ pub use crate::report::{
 };
 pub use crate::rubric::{Points, Show};
 
-/// Formats of the report. A format is one variant here, one file in this folder, and one line in
-/// [`render`].
+/// Formats of the report. A format is one variant here, one file in this folder, one line in
+/// [`render`] and its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Format {
     /// For people.
@@ -120,6 +120,29 @@ impl<'a> View<'a> {
     #[must_use]
     pub const fn plain(result: RunResult<'a>) -> Self {
         Self { result, style: TermStyle::PLAIN, verbose: false, identity: Identity::NONE }
+    }
+}
+
+impl Format {
+    /// What a file of this format is named after its dot.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Text => "txt",
+            Self::Json => "json",
+            Self::Markdown => "md",
+            Self::Junit => "xml",
+            Self::Tap => "tap",
+            Self::Github => "github.txt",
+            Self::Gradescope => "gradescope.json",
+            Self::Classroom50 => "classroom50.json",
+            Self::Prairielearn => "prairielearn.json",
+            Self::Autolab => "autolab.txt",
+            Self::Check50 => "check50.json",
+            Self::Csv => "csv",
+            Self::Html => "html",
+            Self::Svg => "svg",
+        }
     }
 }
 

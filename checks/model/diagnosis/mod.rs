@@ -10,7 +10,7 @@ mod recognise;
 mod rows;
 mod tour_end;
 
-use crate::mistakes::Mistake;
+use crate::mistakes::{self, Mistake, Renewal};
 use crate::model::diagnosis::facts::OrdinalFacts;
 pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of, refused};
 use crate::model::{
@@ -41,6 +41,9 @@ struct ObstacleRow {
     effect: Effect,
     /// The mistake of the catalogue that it is.
     mistake: Option<&'static Mistake>,
+    /// How a mended manifest gets into the cluster. Every row that blames the submission says it,
+    /// here or by its mistake.
+    renewal: Option<Renewal>,
     /// The pod itself causes it, so it is the submission's fault even in a pod that only the grade
     /// asks for. What a container causes is that always.
     is_pods_own: bool,
@@ -55,6 +58,7 @@ const ROW: ObstacleRow = ObstacleRow {
     recognise: |_| None,
     effect: Effect::Blocks,
     mistake: None,
+    renewal: None,
     is_pods_own: false,
 };
 
@@ -86,6 +90,19 @@ pub(crate) enum Wait {
     GoesOn,
     /// There is none: what might have passed has not.
     IsOver,
+}
+
+/// How a manifest gets into the cluster after the mistake or the obstacle of this id is mended.
+#[must_use]
+pub fn renewal(id: &str) -> Renewal {
+    let by_row = || ROWS.iter().find(|it| it.id == id).and_then(ObstacleRow::renewal);
+    mistakes::find(id).map(|it| it.renewal).or_else(by_row).unwrap_or(Renewal::Apply)
+}
+
+impl ObstacleRow {
+    fn renewal(&self) -> Option<Renewal> {
+        self.mistake.map(|it| it.renewal).or(self.renewal)
+    }
 }
 
 /// The first obstacle, if the set is not where it was asked to be and a row knows why.

@@ -1,6 +1,6 @@
 //! The table of obstacles: a row for each reason that a pod is not where it should be.
 
-use crate::mistakes;
+use crate::mistakes::{self, Renewal};
 use crate::model::{
     diagnosis::{
         Decides::{AtOnce, OutOfTime},
@@ -36,6 +36,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "image_name_invalid",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::image_name_invalid,
         remedy: "Correct `image:` in the pod template: this cannot be the name of an image. Names \
@@ -45,6 +46,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "image_never_pulled",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::image_never_pulled,
         remedy: "`imagePullPolicy: Never` takes only an image that the node already has, and it \
@@ -54,6 +56,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "image_missing",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::image_missing,
         remedy: "Correct `image:` in the pod template: the registry says that this image does not \
@@ -63,6 +66,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "config_error",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::config_error,
         remedy: "The container cannot be made from its own spec. Correct what the message names \
@@ -72,6 +76,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "out_of_memory",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::out_of_memory,
         remedy: "The container needs more memory than its own limit. Raise \
@@ -91,6 +96,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "liveness_fails",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::liveness_fails,
         remedy: "The kubelet ends the container because its liveness or startup probe fails. Make \
@@ -101,6 +107,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "container_ends",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::container_ends,
         remedy: "The container's command ends, so the pod never stays Ready. Read what it wrote \
@@ -113,6 +120,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "storage_limit",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::storage_limit,
         remedy: "The pod wrote more beside its claims than the template allows it. Write to the \
@@ -123,6 +131,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "node_named",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::node_named,
         remedy: "Take `nodeName` out of the pod template, so that the scheduler finds a node for \
@@ -149,6 +158,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "probe_fails",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: OutOfTime,
         recognise: recognise::probe_fails,
         remedy: "The container runs, but its readiness probe kept failing. Make the probe ask \
@@ -158,6 +168,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "init_never_ends",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: OutOfTime,
         recognise: recognise::init_never_ends,
         remedy: "An init container must end before the others start. Let its command end, or move \
@@ -177,6 +188,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "volume_missing",
         fault: Submission,
+        renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::volume_missing,
         remedy: "Take `volumeName` out of the claim: that line, as `kubectl get -o yaml` shows \
@@ -196,6 +208,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "claim_impossible",
         fault: Submission,
+        renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::claim_impossible,
         remedy: "The volumeClaimTemplate asks for what the StorageClass does not give. Take out \
@@ -206,6 +219,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "class_missing",
         fault: Submission,
+        renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::class_missing,
         remedy: "The volumeClaimTemplate names a StorageClass that does not exist. Leave \
@@ -216,6 +230,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "class_none",
         fault: Submission,
+        renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::class_none,
         remedy: "`storageClassName: \"\"` asks for a volume made by hand, and there is none. \
@@ -244,6 +259,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "claim_missing",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::claim_missing,
         remedy: "The pod names a claim that does not exist. Let `volumeClaimTemplates` make one \
@@ -253,6 +269,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "placement_impossible",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::placement_impossible,
         remedy: "No node can ever take the pod as it asks. Remove the nodeSelector or affinity, \
@@ -262,6 +279,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "host_port",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::host_port,
         remedy: "Take `hostPort` (or `hostNetwork`) out of the pod template: a node has each of \
@@ -337,6 +355,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "pod_security",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::pod_security,
         remedy: "The Pod Security level `baseline` refuses what the message names: stsgrade gave \
@@ -358,6 +377,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "pod_refused",
         fault: Submission,
+        renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::pod_refused,
         remedy: "The API server refuses what the template chose, which is more than the lab asks. \
@@ -417,3 +437,17 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         ..ROW
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::{ROWS, Submission};
+
+    /// Catches a row whose remedy would be typed as `kubectl apply` alone, without anybody having
+    /// thought of the fields that cannot be changed in place.
+    #[test]
+    fn every_row_that_blames_the_submission_says_how_it_is_renewed() {
+        for row in ROWS.iter().filter(|it| it.fault == Submission) {
+            assert!(row.renewal().is_some(), "{}", row.id);
+        }
+    }
+}

@@ -22,27 +22,7 @@ pub(super) fn write_all(folder: &Path, formats: &[Format], result: &RunResult<'_
 
 /// The name of a report's file.
 pub(super) fn file_name(format: Format) -> String {
-    format!("report.{}", extension(format))
-}
-
-/// How a report in a format is named.
-const fn extension(format: Format) -> &'static str {
-    match format {
-        Format::Text => "txt",
-        Format::Json => "json",
-        Format::Markdown => "md",
-        Format::Junit => "xml",
-        Format::Tap => "tap",
-        Format::Github => "github.txt",
-        Format::Gradescope => "gradescope.json",
-        Format::Classroom50 => "classroom50.json",
-        Format::Prairielearn => "prairielearn.json",
-        Format::Autolab => "autolab.txt",
-        Format::Check50 => "check50.json",
-        Format::Csv => "csv",
-        Format::Html => "html",
-        Format::Svg => "svg",
-    }
+    format!("report.{}", format.extension())
 }
 
 /// Writes a file of the folder of results whole.
