@@ -100,24 +100,46 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Where a field of it stands, by its name alone: the first such line of the object.
+    /// Where a field of it stands (`spec.template.spec.containers[0].name`): the line of its key, or
+    /// of the deepest field above it that has one.
     #[must_use]
     pub fn place_of(&self, field: &str) -> Place {
-        let name = field.rsplit('.').next().unwrap_or(field);
-        let name = name.split('[').next().unwrap_or(name);
-        let is_key = |line: &str| {
-            let line = line.trim_start().trim_start_matches("- ").trim_start();
-            let key = line.split(':').next().unwrap_or_default();
-            line.contains(':') && key.trim_matches(['"', '\'', ' ']) == name
-        };
-        let lines = self.text.lines().enumerate().skip(self.place.line.saturating_sub(1));
-        let mut own =
-            lines.take_while(|(at, line)| *at < self.place.line || !line.starts_with("---"));
-        match own.find(|(_, line)| !name.is_empty() && is_key(line)) {
-            Some((at, _)) => Place { line: at + 1, ..self.place.clone() },
-            None => self.place.clone(),
+        let start = self.place.line.saturating_sub(1);
+        let lines: Vec<&str> = self.text.lines().collect();
+        let own = lines.get(start..).unwrap_or_default();
+        let end = own.iter().skip(1).position(|it| it.starts_with("---"));
+        let own = &own[..end.map_or(own.len(), |it| it + 1)];
+        let mut found = None;
+        for segment in field.split('.') {
+            let (name, item) = segment.split_once('[').unwrap_or((segment, ""));
+            let from = found.unwrap_or(0);
+            let key = own.iter().skip(from).position(|line| has_key(line, name));
+            let Some(at) = key.map(|it| from + it) else { break };
+            let number = item.trim_end_matches(']').parse().ok();
+            found = Some(number.and_then(|it| list_item(own, at + 1, it)).unwrap_or(at));
         }
+        found.map_or_else(
+            || self.place.clone(),
+            |at| Place { line: start + at + 1, ..self.place.clone() },
+        )
     }
+}
+
+/// Whether a line of block style begins with this key.
+fn has_key(line: &str, name: &str) -> bool {
+    let line = line.trim_start().trim_start_matches("- ").trim_start();
+    let key = line.split(':').next().unwrap_or_default();
+    !name.is_empty() && line.contains(':') && key.trim_matches(['"', '\'', ' ']) == name
+}
+
+/// The line of an item of the list that begins at a line, from 0.
+fn list_item(lines: &[&str], first: usize, number: usize) -> Option<usize> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let is_item = |line: &str| line.trim_start().starts_with('-');
+    let level = lines.get(first).filter(|it| is_item(it)).map(|it| indent(it))?;
+    let items = lines.iter().enumerate().skip(first);
+    let mut items = items.filter(|(_, line)| is_item(line) && indent(line) == level);
+    items.nth(number).map(|(at, _)| at)
 }
 
 /// Where something stands in the files of a submission.

@@ -351,5 +351,22 @@ fn a_field_is_found_in_its_own_document() {
     }
     let lines: Vec<usize> = objects.iter().map(|it| it.place_of("spec.ports").line).collect();
     assert_eq!(lines, [5, 12]);
-    assert_eq!(objects[0].place_of("spec.nothing").line, objects[0].place.line);
+    let spec = objects[0].place_of("spec").line;
+    assert_eq!(objects[0].place_of("spec.nothing").line, spec, "of what is not there its parent");
+    assert_eq!(objects[0].place_of("nothing").line, objects[0].place.line);
+}
+
+/// Catches a field that is looked for by its last name alone: `name` stands in every object.
+#[test]
+fn a_field_is_found_by_its_path() {
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n\
+        apiVersion: apps/v1\nkind: StatefulSet\nmetadata:\n  name: web\nspec:\n  template:\n    \
+        spec:\n      containers:\n      - name: one\n        image: a\n      - image: b\n        \
+        name: two\n        volumeMounts:\n        - mountPath: /a\n          name: data\n";
+    let objects = read(&[("lab.yaml", text)]).unwrap().objects;
+    let line = |field: &str| objects[1].place_of(field).line;
+    assert_eq!(line("spec.template.spec.containers[0].name"), 13);
+    assert_eq!(line("spec.template.spec.containers[1].image"), 15);
+    assert_eq!(line("spec.template.spec.containers[1].volumeMounts[0].name"), 19);
+    assert_eq!(line("metadata.name"), 8);
 }
