@@ -265,3 +265,27 @@ fn a_file_of_10_gib_is_refused() {
         "{told}"
     );
 }
+
+/// Catches a refusal that is graded 0 live, and "undecided" when its recording is judged again.
+#[test]
+fn a_recorded_refusal_is_judged_as_it_was_graded() {
+    let lines = [
+        r#"{"format":"stsgrade-recording","version":1,"minor":1,"tool":"0.1.0","cluster":"v1.37.2","namespace":"lab","startedAt":"2026-11-28T16:25:18Z","asked":{"command":"grade"}}"#,
+        r#"{"seq":1,"at":1,"step":{"name":"apply","phase":"begin"}}"#,
+        r#"{"seq":2,"at":2,"step":{"name":"apply","phase":"refused","answer":"refused"}}"#,
+        r#"{"seq":3,"at":3,"diagnosis":{"manifestRefused":{"what":"the API server refuses StatefulSet www","next":"Correct the manifest.","detail":["a.yaml, document 2, line 34","volumeMounts[0].name: Not found: \u001b[31m"],"file":"a.yaml","document":2,"line":34}}}"#,
+        r#"{"seq":4,"at":4,"end":{"why":"obstacle"}}"#,
+    ];
+    let told = run(&["judge", "r.jsonl"], &[("r.jsonl", (lines.join("\n") + "\n").as_bytes())]);
+    assert!(told.starts_with("exit 1"), "{told}");
+    assert!(told.contains("0 of 100 points\n"), "{told}");
+    assert!(
+        told.contains("1. the manifest cannot be applied (a.yaml, line 34): costs 100"),
+        "{told}"
+    );
+    assert!(
+        told.contains("volumeMounts[0].name: Not found: ") && !told.contains('\u{1b}'),
+        "{told}"
+    );
+    assert!(!told.contains("cut off"), "{told}");
+}

@@ -121,6 +121,10 @@ impl Timeline {
                 self.storage_classes = Some(classes.clone());
                 return;
             }
+            Diagnosis::ManifestRefused(refusal) => {
+                self.refusal = Some(refusal.clone());
+                return;
+            }
             Diagnosis::Unavailable { .. } => String::new(),
         };
         self.diagnoses.push(&pod, noted);

@@ -6,7 +6,9 @@ use checks::model::What;
 
 use crate::commands::{
     outputs::Outputs,
-    session::{Early, begin, block_on, connect, listen, stopped, whereabouts},
+    session::{
+        Early, begin, block_on, connect, hinted, listen, say_what_is_left, stopped, whereabouts,
+    },
 };
 use crate::{
     cli,
@@ -126,9 +128,14 @@ async fn grade(
         }
     };
     progress.clear();
+    let is_refused = journal.with(|it| it.refusal().is_some());
     let graded = match (graded, interrupt.signal()) {
         (Err(_), Some(signal)) => return Err(Early::Stopped(signal)),
-        (Err(failure), None) => return Err(hinted(failure, args, &cluster).await.into()),
+        (Err(failure), None) if is_refused => {
+            say_what_is_left(&failure, &journal, &progress);
+            return Ok(report(args, outputs, &cluster, &header, &journal, &progress).await);
+        }
+        (Err(failure), None) => return Err(hinted(failure, &args.target, &cluster).await.into()),
         (Ok(graded), _) => graded,
     };
     if let Some(signal) = interrupt.signal() {
@@ -151,20 +158,6 @@ async fn grade(
     } else {
         Exit::NotRestored
     })
-}
-
-/// Whoever names no namespace may have worked in the context's own.
-async fn hinted(failure: Failure, args: &cli::Grade, cluster: &Cluster) -> Failure {
-    if failure.id != failure_id::NO_NAMESPACE || args.target.namespace.is_some() {
-        return failure;
-    }
-    let Some(name) = suggest_namespace::in_own_namespace(cluster).await else { return failure };
-    let own = sanitize(&cluster.own_namespace);
-    let next = format!(
-        "Grade StatefulSet {} in namespace {own}, the context's own: `stsgrade grade -n {own}`.",
-        sanitize(&name)
-    );
-    Failure { next, ..failure }
 }
 
 /// Prints the report as soon as it can be judged: restoring goes on after it.

@@ -10,7 +10,10 @@ use std::{
 use crate::commands::{fail, tell};
 use crate::{
     cli::Target,
-    cluster::{Cluster, Failure, Interrupt, Journal, Options, Signal},
+    cluster::{
+        Cluster, Failure, Interrupt, Journal, Options, Signal, client::failure_id,
+        grade::suggest_namespace,
+    },
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
     recording::{AskedOptions, Header, Writer, state_file},
@@ -135,3 +138,25 @@ pub(super) fn begin(
 }
 
 const NEXT: &str = "Name a file that can be written with `--save FILE`.";
+
+/// What a refused submission left in the cluster is not in the recording, which had ended.
+pub(super) fn say_what_is_left(failure: &Failure, journal: &Journal, progress: &Progress) {
+    let recorded = journal.with(|it| it.refusal().map_or(0, |refusal| refusal.detail.len()));
+    for line in failure.detail.iter().skip(recorded) {
+        progress.error(&format!("warning: {}", sanitize(line)));
+    }
+}
+
+/// Whoever names no namespace may have worked in the context's own.
+pub(super) async fn hinted(failure: Failure, target: &Target, cluster: &Cluster) -> Failure {
+    if failure.id != failure_id::NO_NAMESPACE || target.namespace.is_some() {
+        return failure;
+    }
+    let Some(name) = suggest_namespace::in_own_namespace(cluster).await else { return failure };
+    let own = sanitize(&cluster.own_namespace);
+    let next = format!(
+        "Grade StatefulSet {} in namespace {own}, the context's own: `stsgrade grade -n {own}`.",
+        sanitize(&name)
+    );
+    Failure { next, ..failure }
+}

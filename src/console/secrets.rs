@@ -31,6 +31,7 @@ const KEY_LINE: usize = 40;
 pub fn mask_observation(what: &mut What) {
     match what {
         What::Diagnosis(Diagnosis::Logs { lines, .. }) => *lines = mask_lines(lines),
+        What::Diagnosis(Diagnosis::ManifestRefused(it)) => it.detail = mask_lines(&it.detail),
         What::Object(_, Object::Event(event)) => event.message = mask(&event.message),
         What::Object(_, Object::Pod(pod)) => {
             let status = &mut pod.status;

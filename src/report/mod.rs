@@ -378,9 +378,13 @@ pub struct Cost {
 }
 
 impl Report {
-    /// Judges the timeline and says so.
+    /// Judges the timeline and says so. Of a manifest that the API server refused nothing else is
+    /// judged.
     #[must_use]
     pub fn of(source: &Source, timeline: &Timeline) -> Self {
+        if let Some(refusal) = timeline.refusal() {
+            return Self::refused(&Problem::refused_manifest(refusal), source);
+        }
         Self::new(source, timeline, &checks::judge(timeline))
     }
 

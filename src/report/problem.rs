@@ -1,6 +1,9 @@
 //! What stands in for a report where nothing was judged, as data, ready for any format.
 
+use checks::model::observation::Refusal;
 use serde::Serialize;
+
+use crate::{cluster::client::failure_id::REFUSED_MANIFEST, console::sanitize::sanitize};
 
 /// Why there is no report. Every text in it is safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -41,6 +44,21 @@ impl Problem {
             document: None,
             line: None,
             field: None,
+        }
+    }
+
+    /// What a recording says of a manifest that the API server refused. A recording may come from
+    /// anywhere: its words are made safe to show.
+    #[must_use]
+    pub fn refused_manifest(refusal: &Refusal) -> Self {
+        let clean = |it: &Option<String>| it.as_deref().map(sanitize);
+        Self {
+            detail: refusal.detail.iter().map(|it| sanitize(it)).collect(),
+            file: clean(&refusal.file),
+            document: refusal.document,
+            line: refusal.line,
+            field: clean(&refusal.field),
+            ..Self::new(REFUSED_MANIFEST, sanitize(&refusal.what), sanitize(&refusal.next))
         }
     }
 

@@ -416,6 +416,8 @@ pub enum Diagnosis {
         /// Each class's name, and whether it is the default one.
         classes: Vec<StorageClass>,
     },
+    /// The API server refused a manifest for its own content: nothing else is judged.
+    ManifestRefused(Refusal),
     /// Something could not be asked, and why.
     #[serde(rename_all = "camelCase")]
     Unavailable {
@@ -424,6 +426,32 @@ pub enum Diagnosis {
         /// Why it is not known.
         why: String,
     },
+}
+
+/// What is wrong in a manifest, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", default)]
+pub struct Refusal {
+    /// What failed and why, in one line, without a full stop.
+    pub what: String,
+    /// What to do next, a sentence.
+    pub next: String,
+    /// More on why, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<String>,
+    /// The file of the submission in which it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The document of that file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<usize>,
+    /// The line of that file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// The field of the object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
 }
 
 /// A StorageClass, as far as it explains a Pending claim.

@@ -22,7 +22,8 @@ use std::{
 
 use crate::model::{
     observation::{
-        Asked, Canary, Diagnosis, End, Kind, Lookup, Read, Seq, StorageClass, Subject, Token,
+        Asked, Canary, Diagnosis, End, Kind, Lookup, Read, Refusal, Seq, StorageClass, Subject,
+        Token,
         object::{EndpointSlice, Event},
     },
     obstacle::Obstacle,
@@ -42,6 +43,7 @@ pub const MOST_REPLICAS: i32 = 100;
 pub struct Timeline {
     pub(crate) subject: Option<(Seq, Subject)>,
     pub(crate) left_subjects: Vec<String>,
+    pub(crate) refusal: Option<Refusal>,
     pub(crate) sets: BTreeMap<String, Vec<SetLife>>,
     pub(crate) lanes: BTreeMap<String, BTreeMap<i32, Vec<PodLife>>>,
     pub(crate) unowned_pods: BTreeMap<String, PodLife>,
@@ -116,6 +118,12 @@ impl Timeline {
     #[must_use]
     pub fn namespace(&self) -> &str {
         self.subject.as_ref().map_or("", |(_, subject)| &subject.namespace)
+    }
+
+    /// What the API server refused about a manifest: then nothing else is judged.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
     }
 
     /// The newest life of the graded StatefulSet.

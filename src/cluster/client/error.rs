@@ -1,6 +1,7 @@
 //! What can go wrong between us and a cluster: what failed, on which object, why, and what to do
 //! next.
 
+use checks::model::observation::Refusal;
 use std::{error::Error as StdError, fmt};
 
 use kube::{
@@ -35,6 +36,22 @@ impl Failure {
     #[must_use]
     pub fn is_in_the_manifest(&self) -> bool {
         [failure_id::UNREADABLE_MANIFEST, failure_id::REFUSED_MANIFEST].contains(&self.id)
+    }
+
+    /// The same, as a recording keeps it.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        let known = |number: usize| Some(number).filter(|it| *it > 0);
+        let at = self.at.as_deref();
+        Refusal {
+            what: self.what.clone(),
+            next: self.next.clone(),
+            detail: self.detail.clone(),
+            file: at.map(|(place, _)| place.file.clone()),
+            document: at.and_then(|(place, _)| known(place.document)),
+            line: at.and_then(|(place, _)| known(place.line)),
+            field: at.map(|(_, field)| field.clone()).filter(|it| !it.is_empty()),
+        }
     }
 }
 

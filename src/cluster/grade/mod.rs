@@ -18,7 +18,7 @@ use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
 
 use checks::model::{
     Timeline, What,
-    observation::{End, Phase, StepName, Subject, Why},
+    observation::{Diagnosis, End, Phase, StepName, Subject, Why},
 };
 use futures::FutureExt as _;
 use tokio::sync::watch;
@@ -124,6 +124,9 @@ impl<'a> Grade<'a> {
                             return Ok(grade);
                         }
                         Err(failure) => {
+                            if failure.is_in_the_manifest() {
+                                grade.refuse(&failure);
+                            }
                             held = grade.held;
                             litter = grade.litter;
                             failure
@@ -468,6 +471,12 @@ impl<'a> Grade<'a> {
             _ = self.recorder.catch_up(self.cluster, CATCHING_UP) => (),
             () = self.interrupt.first() => (),
         }
+    }
+
+    /// Ends the recording with what the API server refused, which is all that is judged.
+    fn refuse(&mut self, failure: &Failure) {
+        self.journal.push(What::Diagnosis(Diagnosis::ManifestRefused(failure.refusal())));
+        self.end(TourEnd { why: Why::Obstacle, detail: Some(failure.what.clone()) });
     }
 
     fn end(&mut self, outcome: TourEnd) {

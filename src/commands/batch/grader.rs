@@ -188,6 +188,9 @@ impl Grader<'_> {
                 Attempt::Stopped
             }
             Err(failure) if failure.is_in_the_manifest() => {
+                if journal.with(|it| it.refusal().is_some()) {
+                    return self.judged(hand_in, &header, &journal);
+                }
                 Attempt::Done(self.keeper.refused(hand_in, &outputs::problem(&failure)))
             }
             Err(failure) => self.failed(hand_in, &failure),

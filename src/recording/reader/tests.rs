@@ -9,7 +9,7 @@ use checks::model::{
 };
 
 use crate::recording::reader::{Folded, ReadError, Reader, fold};
-use crate::recording::{AskedOptions, Header, Writer};
+use crate::recording::{AskedOptions, Header, MINOR, Writer};
 
 /// A file in memory that fails once it holds `room` bytes.
 #[derive(Clone)]
@@ -220,7 +220,7 @@ fn a_recording_without_end_is_refused() {
 fn a_newer_minor_version_is_read_and_the_unknown_counted() {
     let (text, _) = recording([subject(), gap(), What::End(End::default())]);
     let newer = text
-        .replace("\"minor\":0", "\"minor\":3")
+        .replace(&format!("\"minor\":{MINOR}"), "\"minor\":3")
         .replace("\"kind\":\"Pod\"", "\"kind\":\"Comet\"")
         .replace("\"subject\":", "\"theme\":");
     let folded = read(newer).unwrap();
