@@ -152,6 +152,23 @@ mod tests {
         );
     }
 
+    /// Catches `>` being blamed where the write is guarded and something removes the file.
+    #[test]
+    fn what_removes_the_file_is_blamed_where_the_write_is_guarded() {
+        let named = |script: &str| {
+            let mut history = History::new();
+            history.spec.template.spec.containers[0].args = vec![script.to_owned()];
+            history.writes =
+                |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
+            let verdict = history.create().inspect().tour().verdict("identity_persistence");
+            verdict.criteria.iter().find_map(|it| it.mistake).map(|it| it.id)
+        };
+        let guarded = "trap 'rm -f /data/id; exit 0' TERM; [ -f /data/id ] || date > /data/id";
+        assert_eq!(named(guarded), Some("wiped_at_start"));
+        assert_eq!(named("rm -f /tmp/lock; date > /data/id"), Some("overwritten_at_start"));
+        assert_eq!(named("[ -f /data/a ] || date > /data/id"), Some("overwritten_at_start"));
+    }
+
     #[test]
     fn after_another_start_nobody_knows_which_one_wrote() {
         let mut history = rewritten(20, [0, 19, 19]);

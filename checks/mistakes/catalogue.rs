@@ -351,13 +351,14 @@ pub static OVERWRITTEN_AT_STOP: Mistake = Mistake {
     after: "      trap 'echo \"$(hostname) stopped\" >> /data/id; exit 0' TERM",
 };
 
-/// The start-up command wiped the volume.
+/// A command of the pod removed what was on the volume.
 pub static WIPED_AT_START: Mistake = Mistake {
     id: "wiped_at_start",
     renewal: Renewal::Apply,
-    title: "the start-up command wiped the volume",
+    title: "a command of the pod removed the files",
     explanation: "The volume came back, but what was on it is gone: something in the pod \
-            removes the files, most likely the start-up command.",
+            removes the files: its start-up command, an init container, or what it does when it \
+            is told to stop.",
     lab: None,
     remedy: "Don't remove what an earlier start of the pod has left: it is the data that the \
             claim is there to keep.",

@@ -5,7 +5,7 @@
 //! back.
 
 use crate::mistakes::{self, Mistake};
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BTreeSet};
 
 use crate::model::{
     evidence::content::{Contents, Fate, Text},
@@ -256,12 +256,27 @@ impl Timeline {
         verdict.push(id, text, standing, cites).because(mistake);
     }
 
+    /// Whether the template's own commands remove files, and write only where there are none: then
+    /// it is the removing that lost the content.
+    fn removes_before_it_writes(&self) -> bool {
+        const TESTS: [&str; 3] = ["[", "[[", "test"];
+        let Some(set) = self.set() else { return false };
+        let pod = &set.spec.template.spec;
+        let scripts = pod.all_containers().flat_map(|it| it.command.iter().chain(&it.args));
+        let between = |it: char| it.is_whitespace() || ";&|()'\"`".contains(it);
+        let words: BTreeSet<&str> = scripts.flat_map(|it| it.split(between)).collect();
+        words.contains("rm") && TESTS.iter().any(|it| words.contains(it))
+    }
+
     /// Why a file was written over, as a mistake: what was last written before the new pod's
     /// containers started was so when the old one's stopped.
     ///
     /// Both times are whole seconds, so what happened within one of them is told by what other
     /// pods' files say.
     fn rewriting_mistake(&self, old: &PodLife, new: &PodLife) -> &'static Mistake {
+        if self.removes_before_it_writes() {
+            return &mistakes::WIPED_AT_START;
+        }
         let pairs = || self.replacements().into_iter().chain(self.returns());
         let at_stop = match self.rewritten(old, new) {
             Some(Ordering::Less) => true,

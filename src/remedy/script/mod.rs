@@ -46,6 +46,9 @@ pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<String> {
         if token.kind != Kind::Write || !is_below(target.text, folders, &tokens) {
             continue;
         }
+        if is_tested(&tokens[..place], target.text) {
+            continue;
+        }
         let start = command_start(&tokens, place)?;
         edits.push((start, format!("[ -f {} ] || ", target.text)));
     }
@@ -66,19 +69,22 @@ pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<String> {
     insert(script, edits)
 }
 
+/// Whether one of these commands tests a file: `[ -f FILE ]`.
+fn is_tested(tokens: &[Token<'_>], file: &str) -> bool {
+    commands(tokens).any(|command| {
+        let (name, arguments) = command.split_first().map_or(("", &[][..]), |it| (it.0.text, it.1));
+        matches!(name, "[" | "[[" | "test") && arguments.iter().any(|it| it.text == file)
+    })
+}
+
 /// Appends where the script writes: `>>` for each `>` to a file below one of `folders`.
 #[must_use]
 pub fn append(script: &str, folders: &[&str]) -> Option<String> {
     let tokens = tokens(script)?;
     let mut edits = vec![];
     // What a trap does stands in quotes: its own tokens are looked at.
-    for token in &tokens {
-        if token.kind == Kind::Word && token.text.starts_with(['\'', '"']) {
-            let inner = &token.text[1..token.text.len() - 1];
-            for (place, it) in writes(inner, folders) {
-                edits.push((token.at + 1 + place, it));
-            }
-        }
+    for (at, inner) in quotes(&tokens) {
+        edits.extend(writes(inner, folders).into_iter().map(|(place, it)| (at + place, it)));
     }
     edits.extend(writes(script, folders));
     insert(script, edits)
@@ -101,20 +107,39 @@ fn writes(script: &str, folders: &[&str]) -> Vec<(usize, String)> {
 pub fn remove_nothing(script: &str, folders: &[&str]) -> Option<String> {
     let tokens = tokens(script)?;
     let mut kept = script.to_owned();
-    let found: Vec<(usize, usize)> = commands(&tokens)
-        .filter(|command| {
-            command.first().is_some_and(|name| matches!(name.text, "rm" | "rmdir" | "find"))
-                && command.iter().any(|it| is_below(it.text, folders, &tokens))
-        })
-        .filter_map(|command| {
-            Some((command.first()?.at, command.last().map(|it| it.at + it.text.len())?))
-        })
-        .collect();
+    let mut found = removals(&tokens, folders);
+    // What a trap does stands in quotes: its own tokens are looked at.
+    for (at, inner) in quotes(&tokens) {
+        let inner = self::tokens(inner).unwrap_or_default();
+        let within = removals(&inner, folders);
+        found.extend(within.into_iter().map(|(from, to)| (at + from, at + to)));
+    }
+    found.sort_unstable();
     for (from, to) in found.iter().rev() {
         // `:` does nothing, successfully.
         kept.replace_range(from..to, ":");
     }
     (!found.is_empty()).then_some(kept)
+}
+
+/// Where commands that remove what lies below one of `folders` begin and end.
+fn removals(tokens: &[Token<'_>], folders: &[&str]) -> Vec<(usize, usize)> {
+    let mut found = vec![];
+    for command in commands(tokens) {
+        let (Some(first), Some(last)) = (command.first(), command.last()) else { continue };
+        let is_below_them = |it: &Token<'_>| is_below(it.text, folders, tokens);
+        if matches!(first.text, "rm" | "rmdir" | "find") && command.iter().any(is_below_them) {
+            found.push((first.at, last.at + last.text.len()));
+        }
+    }
+    found
+}
+
+/// The words that stand in quotes, without them, and where each begins.
+fn quotes<'s>(tokens: &[Token<'s>]) -> impl Iterator<Item = (usize, &'s str)> {
+    let is_quoted = |it: &&Token<'s>| it.kind == Kind::Word && it.text.starts_with(['\'', '"']);
+    let quoted: Vec<_> = tokens.iter().filter(is_quoted).copied().collect();
+    quoted.into_iter().map(|it| (it.at + 1, &it.text[1..it.text.len() - 1]))
 }
 
 /// Makes folders only where they are missing: `mkdir -p`.
@@ -410,6 +435,26 @@ mod tests {
             Some(": && hostname > /data/id")
         );
         assert_eq!(remove_nothing("rm -rf /tmp/x", DATA), None);
+        assert_eq!(
+            remove_nothing("trap 'rm -f /data/id; exit 0' TERM; sleep 9", DATA).as_deref(),
+            Some("trap ':; exit 0' TERM; sleep 9")
+        );
+    }
+
+    /// Catches a second guard before a command that has one.
+    #[test]
+    fn what_is_guarded_is_left() {
+        for script in [
+            "[ -f /data/id ] || hostname > /data/id",
+            "if [ ! -e /data/id ]; then hostname > /data/id; fi",
+            "test -s /data/id || hostname > /data/id",
+        ] {
+            assert_eq!(keep_what_is_there(script, DATA), None, "{script}");
+        }
+        assert_eq!(
+            keep_what_is_there("[ -f /data/a ] || hostname > /data/id", DATA).as_deref(),
+            Some("[ -f /data/a ] || [ -f /data/id ] || hostname > /data/id")
+        );
     }
 
     #[test]
