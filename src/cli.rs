@@ -293,10 +293,10 @@ pub struct Batch {
     /// Grade only these, by their ids.
     #[arg(long, value_name = "ID")]
     pub only: Vec<String>,
-    /// Grade again what was graded already: undecided, failed or all.
+    /// Grade again what has a result already: undecided (held ones, too), failed or all.
     #[arg(long, value_enum, hide_possible_values = true, value_name = "WHICH")]
     pub again: Option<Again>,
-    /// A format besides JSON in which each report is written.
+    /// A format besides text and JSON in which each report is written (html, markdown, junit, …).
     #[arg(long = "report", value_enum, hide_possible_values = true, value_name = "FORMAT")]
     pub reports: Vec<Format>,
     /// Score by this rubric instead of the lab's points.

@@ -133,7 +133,10 @@ fn the_kept_recordings_are_judged_again() {
     };
     let told = judged(&[]);
     assert!(told.contains("ADA: PPPPPPPPPP 100 of 100 -> PPPPPFPPPF 80 of 100"), "{told}");
-    assert!(told.contains("test 6: P is F now, test 10: P is F now"), "{told}");
+    assert!(
+        told.contains("test 6: passed before, failed now, test 10: passed before, failed now"),
+        "{told}"
+    );
     assert!(told.contains("1 hand-ins judged again: the points of 1 changed"), "{told}");
     assert!(judged(&[]).contains("the points of 0 changed"));
     let told = judged(&["--rubric", "rubric.toml"]);

@@ -136,7 +136,8 @@ impl HandInResult {
     /// For a person to look at.
     #[must_use]
     pub fn held(hand_in: &HandIn, problem: &Problem) -> Self {
-        Self { reason: problem.what.clone(), ..Self::of(hand_in) }
+        let reason = format!("{}. {}", problem.what, problem.next);
+        Self { reason: reason.trim_end().to_owned(), ..Self::of(hand_in) }
     }
 
     /// Whether nothing about it is left open.

@@ -17,6 +17,7 @@ use crate::{
         budget::MAX_GRACE,
         client::{connect::LAB_NAMESPACE, failure_id},
         grade::{Announcement, Grade, GradeRequest, suggest_namespace},
+        isolation,
         restore::Restored,
     },
     console::{progress::Progress, sanitize::sanitize},
@@ -102,6 +103,13 @@ async fn grade(
             contents(submission),
             sanitize(&cluster.namespace)
         ));
+        if let Some(other) = isolation::named_namespace(submission, &cluster.namespace) {
+            progress.say(&format!(
+                "note: a pod's template names the namespace {} in a DNS name; it is graded in {}",
+                sanitize(&other),
+                sanitize(&cluster.namespace)
+            ));
+        }
     }
     let request = GradeRequest {
         statefulset: args.statefulset.clone(),

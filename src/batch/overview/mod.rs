@@ -91,7 +91,7 @@ pub fn page(book: &Gradebook<'_>, has_file: &dyn Fn(&str) -> bool) -> Vec<u8> {
         style,
         script: SCRIPT,
         assignment: book.assignment,
-        summary: summary(book, &graded),
+        summary: summary(book.results, book.missing.len()),
         graded: graded.len(),
         rows,
         bins: bins(&graded),
@@ -103,14 +103,18 @@ pub fn page(book: &Gradebook<'_>, has_file: &dyn Fn(&str) -> bool) -> Vec<u8> {
     page.render().unwrap_or_default().into_bytes()
 }
 
-fn summary(book: &Gradebook<'_>, graded: &[&HandInResult]) -> String {
-    let open = graded.iter().filter(|it| !it.is_decided()).count();
-    let held = book.results.len() - graded.len();
-    let mut text = counted(graded.len(), "hand-in is graded", "hand-ins are graded");
+/// How many hand-ins came to what, in a sentence.
+#[must_use]
+pub fn summary(results: &[HandInResult], missing: usize) -> String {
+    let graded = results.iter().filter(|it| it.state == ResultState::Graded);
+    let open = graded.clone().filter(|it| !it.is_decided()).count();
+    let graded = graded.count();
+    let held = results.len() - graded;
+    let mut text = counted(graded, "hand-in is graded", "hand-ins are graded");
     for (count, one, several) in [
         (open, "of them is undecided: grade it again", "of them are undecided: grade them again"),
         (held, "is held for you to look at", "are held for you to look at"),
-        (book.missing.len(), "student handed in nothing", "students handed in nothing"),
+        (missing, "student handed in nothing", "students handed in nothing"),
     ] {
         if count > 0 {
             text += "; ";

@@ -236,6 +236,40 @@ fn release(metadata: &mut Value) {
     }
 }
 
+/// Another namespace that the pods of a submission name in a DNS name (`web-0.web.lab.svc`), and in
+/// which they would have to stand: not one of the cluster's own.
+#[must_use]
+pub fn named_namespace(submission: &Submission, own: &str) -> Option<String> {
+    let specs = submission.objects.iter().filter_map(pod_spec);
+    let names = specs.flat_map(strings).flat_map(namespaces_of_names);
+    let is_others = |it: &&str| *it != own && *it != "default" && !it.starts_with("kube-");
+    names.filter(is_others).map(str::to_owned).next()
+}
+
+/// Every text of a value.
+fn strings(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(strings).collect(),
+        Value::Object(fields) => fields.values().flat_map(strings).collect(),
+        _ => vec![],
+    }
+}
+
+/// The namespaces of all DNS names of Services or pods in a text (Kubernetes, "DNS for Services and
+/// Pods").
+fn namespaces_of_names(text: &str) -> impl Iterator<Item = &str> {
+    let is_name = |it: char| it.is_ascii_alphanumeric() || it == '-';
+    let ends = text.match_indices(".svc").map(|(at, _)| at);
+    let ends = ends.filter(move |at| !text[at + 4..].starts_with(is_name));
+    ends.filter_map(move |at| {
+        let start = text[..at].rfind(|it: char| !is_name(it))?;
+        // Before it stands the name of the Service; a shell's variable is no name.
+        let has_service = text[start..].starts_with('.');
+        Some(&text[start + 1..at]).filter(|it| has_service && !it.is_empty())
+    })
+}
+
 fn pod_spec(manifest: &Manifest) -> Option<&Value> {
     match manifest.kind {
         Applied::Pod => manifest.value.get("spec"),

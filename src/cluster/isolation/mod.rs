@@ -21,7 +21,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-pub use crate::cluster::isolation::demand::{NotAllowed, not_allowed};
+pub use crate::cluster::isolation::demand::{NotAllowed, named_namespace, not_allowed};
 use crate::cluster::{
     Cluster, Failure,
     client::failure_id,
@@ -308,4 +308,16 @@ pub fn refusal(found: NotAllowed) -> Failure {
         hand-in.";
     let what = format!("{}, and no hand-in of a batch gets that", sanitize(&found.what));
     Failure::new(failure_id::NOT_ALLOWED, what, next).at(found.place, "")
+}
+/// Why a hand-in that lost points is for a person to look at: it may have lost them because a batch
+/// gives it a namespace of its own.
+#[must_use]
+pub fn elsewhere(namespace: &str) -> Failure {
+    let namespace = sanitize(namespace);
+    let what = format!(
+        "it names the namespace {namespace} in a DNS name, and lost points in the namespace that the \
+         batch gave it"
+    );
+    let next = format!("Grade it alone: `stsgrade grade -n {namespace} -f FILE --cleanup`.");
+    Failure::new(failure_id::NOT_ALLOWED, what, next)
 }

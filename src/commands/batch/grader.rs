@@ -230,8 +230,27 @@ impl Grader<'_> {
             let report = Report::of(&source, timeline).scored(&self.keeper.rubric);
             let result = self.keeper.reported(hand_in, &report, timeline);
             let is_trouble = report.causes.iter().any(|it| it.fault == Some(Fault::Cluster));
-            if is_trouble { Attempt::Undecided(result) } else { Attempt::Done(result) }
+            if is_trouble {
+                return Attempt::Undecided(result);
+            }
+            Attempt::Done(self.held_where_misplaced(hand_in, result))
         })
+    }
+
+    /// A hand-in that loses points, and needs another namespace than the one that it was given, is
+    /// for a person to look at.
+    fn held_where_misplaced(&self, hand_in: &HandIn, result: HandInResult) -> HandInResult {
+        let Subject::Manifests(submission) = &hand_in.subject else { return result };
+        if result.points >= result.possible {
+            return result;
+        }
+        match isolation::named_namespace(submission, "") {
+            Some(namespace) => {
+                let failure = isolation::elsewhere(&namespace);
+                HandInResult::held(hand_in, &outputs::problem(&failure))
+            }
+            None => result,
+        }
     }
 
     /// What a failure means for a hand-in: the cluster is away, or has trouble, or it is for a

@@ -39,8 +39,8 @@ pub(super) fn run(args: &cli::BatchJudge) -> Exit {
 enum Judged {
     /// It was judged again.
     Again(Box<HandInResult>),
-    /// There is none: nothing had been graded.
-    NoRecording,
+    /// It is held for a person to look at.
+    NotGraded,
     /// It cannot be read.
     Unreadable(String),
 }
@@ -62,7 +62,7 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
     let (mut page, mut changed, mut count) = (String::new(), 0, 0);
     for (old, judged) in before.iter().zip(judged) {
         match judged {
-            Judged::NoRecording => {}
+            Judged::NotGraded => {}
             Judged::Unreadable(why) => tell(&format!("warning: {}: {why}\n", old.id)),
             Judged::Again(new) => {
                 count += 1;
@@ -123,6 +123,9 @@ fn in_parallel(folder: &Path, results: &[HandInResult], rubric: &Rubric) -> Vec<
 }
 
 fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
+    if result.state == ResultState::Held {
+        return Judged::NotGraded;
+    }
     let Some(recording) = recording(folder) else { return unrecorded(result, rubric) };
     let folded = match Reader::open(&recording).and_then(fold) {
         Ok(folded) => folded,
@@ -144,9 +147,6 @@ fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
 /// A hand-in that was refused before anything was recorded has no points under any rubric, but of
 /// another total.
 fn unrecorded(result: &HandInResult, rubric: &Rubric) -> Judged {
-    if result.state == ResultState::Held {
-        return Judged::NoRecording;
-    }
     let problem = Problem::new(UNREADABLE_MANIFEST, result.why(), "");
     let report = Report::refused(&problem, &Source::default()).scored(rubric);
     let causes = result.causes.clone();
@@ -161,6 +161,15 @@ fn recording(folder: &Path) -> Option<PathBuf> {
     [compressed, plain].into_iter().find(|it| it.is_file())
 }
 
+/// What a letter says.
+const fn outcome(letter: char) -> &'static str {
+    match letter {
+        'P' => "passed",
+        'F' => "failed",
+        _ => "undecided",
+    }
+}
+
 /// Whose points changed, and why.
 fn difference(old: &HandInResult, new: &HandInResult) -> Option<String> {
     if old.letters == new.letters && old.points == new.points && old.possible == new.possible {
@@ -172,7 +181,9 @@ fn difference(old: &HandInResult, new: &HandInResult) -> Option<String> {
         let tests = old.letters.chars().zip(new.letters.chars()).enumerate();
         let tests: Vec<String> = tests
             .filter(|(_, (old, new))| old != new)
-            .map(|(at, (old, new))| format!("test {}: {old} is {new} now", at + 1))
+            .map(|(at, (old, new))| {
+                format!("test {}: {} before, {} now", at + 1, outcome(old), outcome(new))
+            })
             .collect();
         tests.join(", ")
     };

@@ -20,6 +20,7 @@ use crate::{
         engine::{Limits, Task, Work},
         handin::HandIn,
         input::Class,
+        overview,
         results::{HandInResult, ResultStore},
         roster::Student,
     },
@@ -142,7 +143,10 @@ fn to_do(
     let tasks = keeper.tasks(args, hand_ins, sites)?;
     if tasks.len() < all {
         let before = all - tasks.len();
-        progress.say(&format!("{before} of {all} are graded already, or not asked for"));
+        progress.say(&format!(
+            "{before} of {all} have a result already, or are not asked for (`--again undecided` takes \
+             up what is held or undecided)"
+        ));
     }
     Ok(tasks)
 }
@@ -155,7 +159,9 @@ fn finish(
     missing: &[Student],
     progress: &Progress,
 ) -> Result<(), Failure> {
-    gradebooks::write(folder, &args.book, &keeper.results(), missing)?;
+    let results = keeper.results();
+    gradebooks::write(folder, &args.book, &results, missing)?;
+    progress.say(&overview::summary(&results, missing.len()));
     let index = folder.join("index.html");
     progress.say(&format!("results: {}", sanitize(&index.display().to_string())));
     Ok(())
@@ -324,9 +330,9 @@ fn unkept(error: &std::io::Error) -> Failure {
     )
 }
 
-/// The formats of each report: JSON, and what was asked for.
+/// The formats of each report: JSON and text, and what was asked for.
 fn formats(args: &cli::Batch) -> Vec<Format> {
-    let mut formats = vec![Format::Json];
+    let mut formats = vec![Format::Json, Format::Text];
     for format in &args.reports {
         if !formats.contains(format) {
             formats.push(*format);

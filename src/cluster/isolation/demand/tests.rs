@@ -2,7 +2,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::{Demand, not_allowed, sealed};
+use super::{Demand, named_namespace, not_allowed, sealed};
 use crate::submission::Submission;
 
 const HEAD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: one}\nspec:\n";
@@ -87,4 +87,28 @@ fn what_is_applied_has_no_token_and_can_be_deleted() {
     assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
     assert_eq!(web.value["metadata"], json!({"name": "web", "namespace": "own"}));
     assert!(!web.value.to_string().contains("finalizers"), "{}", web.value);
+}
+
+/// Catches a pod that waits for ever for a name in a namespace in which it does not stand, and a
+/// name of the cluster's own taken for one.
+#[test]
+fn a_namespace_in_a_dns_name_is_found() {
+    let named = |script: &str, own: &str| {
+        let script = json!(["sh", "-c", script]);
+        let text = format!("{HEAD}  containers:\n  - {{name: app, image: a, args: {script}}}\n");
+        named_namespace(&read(&text), own)
+    };
+    let lab = Some("statefulset-lab".to_owned());
+    assert_eq!(named("nslookup web-0.web.statefulset-lab.svc.cluster.local", "other"), lab);
+    assert_eq!(named("ping \"db.statefulset-lab.svc\"", "other"), lab);
+    assert_eq!(named("ping db.statefulset-lab.svc", "statefulset-lab"), None);
+    for script in [
+        "curl kubernetes.default.svc",
+        "nslookup kube-dns.kube-system.svc.cluster.local",
+        "ping web-0.web.$NS.svc.cluster.local",
+        "ping ${HOSTNAME}.svc",
+        "cat a.b.svcs .svc",
+    ] {
+        assert_eq!(named(script, "other"), None, "{script}");
+    }
 }
