@@ -52,7 +52,7 @@ fn judge_ordinal(
     ordinal: i32,
 ) {
     let id = "tells_its_pod";
-    let name = format!("{}-{ordinal}", timeline.set().map_or("", |set| &set.name));
+    let name = timeline.pod_name(ordinal);
     let text = format!("{name}'s content tells that {name} wrote it");
     let Some(pod) = timeline.representative(ordinal).filter(|pod| pod.ready.is_some()) else {
         verdict.push(id, text, timeline.missing("wait until all pods are Ready"), []);

@@ -1,19 +1,21 @@
 //! Why points are missing: losses that have one cause are named once.
 
+mod words;
+
 use checks::{
-    CHECKS, Check, mistakes,
-    mistakes::Mistake,
-    model::{Criterion, Fault, Obstacle, Outcome, Standing, Timeline, Verdict, verdict::AGAIN},
+    CHECKS, mistakes,
+    model::{Criterion, Fault, Obstacle, Outcome, Standing, Timeline, Verdict},
 };
 use serde::Serialize;
 
-use crate::console::sanitize::{clip, clip_middle, sanitize};
+use crate::console::sanitize::sanitize;
 use crate::recording::ManifestText;
 use crate::remedy::{change::Change, commands, commands::Names, edit, edit::Loss, harmless};
-use crate::report::{CheckResult, Points, schema::FaultName};
-
-/// Characters of one line of a container's log.
-const LOG_LINE: usize = 300;
+use crate::report::{
+    CheckResult, Points,
+    causes::words::{cause, sentence},
+    schema::FaultName,
+};
 
 /// Something that cost points, or left them undecided.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
@@ -115,38 +117,16 @@ pub(super) fn find(
     names: &Names,
     objects: &[ManifestText],
 ) -> Vec<Cause> {
-    let mut found: Vec<(Key, Cause, Option<&Obstacle>)> = vec![];
-    for ((check, verdict), row) in CHECKS.iter().zip(verdicts).zip(rows.iter()) {
-        if row.outcome == Outcome::Pass {
-            continue;
-        }
-        let decisive = decisive(verdict);
-        let obstacle = match decisive.map(|it| &it.standing) {
-            Some(Standing::Blocked(obstacle)) => Some(obstacle),
-            _ => None,
-        };
-        let (key, cause) = cause(timeline, check, decisive, row.outcome);
-        let place = found
-            .iter()
-            .position(|(known, it, _)| *known == key && it.fault == cause.fault)
-            .unwrap_or_else(|| {
-                found.push((key, cause, obstacle));
-                found.len() - 1
-            });
-        let cause = &mut found[place].1;
-        see_more(cause, row);
-        cause.tests.push(check.test);
-        cause.points += Points::whole(check.points);
-    }
-    if let Some((_, cause, _)) = found.iter_mut().find(|(key, ..)| *key == Key::NotDone) {
-        let way = timeline.way_to_show(&cause.tests).join("; ");
-        cause.remedy = format!(
+    let mut losses = grouped(timeline, verdicts, rows);
+    if let Some(open) = losses.iter_mut().find(|it| it.key == Key::NotDone) {
+        let way = timeline.way_to_show(&open.cause.tests).join("; ");
+        open.cause.remedy = format!(
             "While `stsgrade record` runs: {}. Leave each pod some seconds to be read.",
             sanitize(&way)
         );
     }
     let mut causes: Vec<Cause> = vec![];
-    for (key, mut cause, obstacle) in found {
+    for Grouped { key, mut cause, obstacle } in losses {
         let who = match &key {
             Key::Obstacle(_, who) => timeline.is_pod(who).then_some(who.as_str()),
             _ => None,
@@ -158,6 +138,42 @@ pub(super) fn find(
     arrange(&mut causes, rows);
     share(&mut causes, names);
     causes
+}
+
+/// The losses that are one, and what they cost together.
+struct Grouped<'v> {
+    key: Key,
+    cause: Cause,
+    obstacle: Option<&'v Obstacle>,
+}
+
+fn grouped<'v>(
+    timeline: &Timeline,
+    verdicts: &'v [Verdict; checks::COUNT],
+    rows: &[CheckResult],
+) -> Vec<Grouped<'v>> {
+    let mut found: Vec<Grouped<'v>> = vec![];
+    for ((check, verdict), row) in CHECKS.iter().zip(verdicts).zip(rows) {
+        if row.outcome == Outcome::Pass {
+            continue;
+        }
+        let decisive = decisive(verdict);
+        let obstacle = match decisive.map(|it| &it.standing) {
+            Some(Standing::Blocked(obstacle)) => Some(obstacle),
+            _ => None,
+        };
+        let (key, cause) = cause(timeline, check, decisive, row.outcome);
+        let known = found.iter().position(|it| it.key == key && it.cause.fault == cause.fault);
+        let place = known.unwrap_or_else(|| {
+            found.push(Grouped { key, cause, obstacle });
+            found.len() - 1
+        });
+        let cause = &mut found[place].cause;
+        see_more(cause, row);
+        cause.tests.push(check.test);
+        cause.points += Points::whole(check.points);
+    }
+    found
 }
 
 /// One grade comes after all changes: each change is told once, and what they need is typed once.
@@ -246,149 +262,4 @@ fn teach(
 fn decisive(verdict: &Verdict) -> Option<&Criterion> {
     let outcome = verdict.outcome();
     verdict.criteria.iter().find(|it| it.standing.outcome() == outcome)
-}
-
-fn cause(
-    timeline: &Timeline,
-    check: &Check,
-    decisive: Option<&Criterion>,
-    outcome: Outcome,
-) -> (Key, Cause) {
-    let bare = |id, title: String, explanation: String, remedy: String| Cause {
-        id,
-        fault: Some(if outcome == Outcome::Fail { Fault::Submission } else { Fault::Cluster }),
-        explanation,
-        remedy,
-        tests: vec![],
-        points: Points::ZERO,
-        title,
-        seen: vec![],
-        log: vec![],
-        lab: None,
-        changes: vec![],
-        example: None,
-        commands: vec![],
-        see: vec![],
-    };
-    let Some(criterion) = decisive else {
-        let why = "the recording shows nothing of it";
-        return (
-            Key::Unseen(why.to_owned()),
-            bare(check.id, why.to_owned(), sentence(why), AGAIN.to_owned()),
-        );
-    };
-    match (&criterion.standing, criterion.mistake) {
-        (Standing::Broken { .. }, Some(mistake)) => {
-            let advice = criterion.advice.as_ref();
-            let remedy =
-                advice.map_or_else(|| mistake.remedy.to_owned(), |it| sanitize(&it.remedy));
-            let example = match advice {
-                Some(it) => {
-                    Example { before: clip_lines(&it.before), after: clip_lines(&it.after) }
-                }
-                None => Example::of(mistake),
-            };
-            let known =
-                bare(mistake.id, mistake.title.to_owned(), mistake.explanation.to_owned(), remedy);
-            (Key::Mistake(mistake.id), Cause { example: Some(example), ..known })
-        }
-        (Standing::Broken { actual, .. }, None) => (
-            Key::Check(check.id),
-            bare(
-                check.id,
-                clip_middle(actual, 120),
-                sentence(&sanitize(actual)),
-                check.remedy.to_owned(),
-            ),
-        ),
-        (Standing::Blocked(obstacle), _) => {
-            let ended = obstacle.container.as_ref().and_then(|it| it.exit_code);
-            let told = [
-                format!("{}: {}", sanitize(&obstacle.who), sanitize(&obstacle.why)),
-                ended.map(|it| format!(". {}", meaning(it))).unwrap_or_default(),
-            ]
-            .concat();
-            let known = bare(obstacle.id, title(obstacle), told, obstacle.remedy.to_owned());
-            let log = obstacle.log.iter().map(|line| clip(line, LOG_LINE)).collect();
-            let example = mistakes::find(obstacle.id).map(Example::of);
-            (Key::Obstacle(obstacle.id, obstacle.who.clone()), Cause { log, example, ..known })
-        }
-        (Standing::Unseen { why, remedy }, _) => (
-            Key::Unseen(why.clone()),
-            bare(check.id, clip_middle(why, 120), sentence(&sanitize(why)), (*remedy).to_owned()),
-        ),
-        // Somebody who works by hand is told one way for all that is open.
-        (Standing::NotShown { .. }, _) if timeline.is_by_hand() => {
-            let explanation = "What would show it has not been done while it was recorded, or not \
-                so that it counts.";
-            let open = bare(
-                "not_shown",
-                "not shown yet".to_owned(),
-                explanation.to_owned(),
-                String::new(),
-            );
-            (Key::NotDone, Cause { fault: None, ..open })
-        }
-        (Standing::NotShown { why, next }, _) => (
-            Key::NotShown(next.clone()),
-            bare(
-                check.id,
-                clip_middle(why, 120),
-                sentence(&sanitize(why)),
-                sentence(&sanitize(next)),
-            ),
-        ),
-        (Standing::Met, _) => (
-            Key::Check(check.id),
-            bare(check.id, check.title.to_owned(), String::new(), check.remedy.to_owned()),
-        ),
-    }
-}
-
-/// What the exit status of a container tells (POSIX, Shell Command Language, 2.8.2).
-fn meaning(exit_code: i32) -> String {
-    let what = match exit_code {
-        0 => {
-            "its command came to its end, without an error; a container that ends is started again"
-        }
-        126 => "a command was found, but it is no program",
-        127 => "a command was not found: it is not in the image, or misspelt",
-        137 => "it was ended by SIGKILL",
-        143 => "it was ended by SIGTERM",
-        _ => "its command failed, or said `exit` itself; its last words tell why",
-    };
-    format!("Exit status {exit_code} says: {what}.")
-}
-
-/// The obstacle in a few words: its object, and its row of the table.
-fn title(obstacle: &Obstacle) -> String {
-    format!("{}: {}", clip_middle(&obstacle.who, 80), obstacle.id.replace('_', " "))
-}
-
-impl Example {
-    fn of(mistake: &Mistake) -> Self {
-        Self { before: mistake.before.to_owned(), after: mistake.after.to_owned() }
-    }
-}
-
-/// Lines in a submission's own names, which may hold anything.
-fn clip_lines(lines: &str) -> String {
-    lines.lines().map(|line| clip(line, LOG_LINE)).collect::<Vec<_>>().join("\n")
-}
-
-/// A fragment as a sentence.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let Some(first) = chars.next() else { return String::new() };
-    // A name keeps its case: `web-1 was added …`.
-    let is_name = text
-        .split_whitespace()
-        .next()
-        .is_some_and(|word| word.contains(|c: char| !c.is_alphabetic()));
-    let mut out = if is_name { first.to_string() } else { first.to_uppercase().collect() };
-    out.push_str(chars.as_str());
-    if !out.ends_with(['.', '!', '?', '…', ':']) {
-        out.push('.');
-    }
-    out
 }

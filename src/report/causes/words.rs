@@ -1,0 +1,186 @@
+//! One loss in words: what it is, why, and what to do.
+
+use checks::{
+    Check,
+    mistakes::Mistake,
+    model::{Criterion, Fault, Obstacle, Outcome, Standing, Timeline, verdict::AGAIN},
+};
+
+use crate::{
+    console::sanitize::{clip, clip_middle, sanitize},
+    report::{
+        Points,
+        causes::{Cause, Example, Key},
+    },
+};
+
+/// Characters of one line of a container's log.
+const LOG_LINE: usize = 300;
+
+/// What one loss is, beside others: what makes it the same, and its cause, without tests or points.
+pub(super) fn cause(
+    timeline: &Timeline,
+    check: &Check,
+    decisive: Option<&Criterion>,
+    outcome: Outcome,
+) -> (Key, Cause) {
+    let fault = if outcome == Outcome::Fail { Fault::Submission } else { Fault::Cluster };
+    let Some(criterion) = decisive else {
+        let why = "the recording shows nothing of it";
+        return (Key::Unseen(why.to_owned()), Cause::of_words(check.id, fault, why, AGAIN));
+    };
+    match (&criterion.standing, criterion.mistake) {
+        (Standing::Broken { .. }, Some(mistake)) => {
+            (Key::Mistake(mistake.id), Cause::of_mistake(mistake, criterion, fault))
+        }
+        (Standing::Broken { actual, .. }, None) => {
+            (Key::Check(check.id), Cause::of_words(check.id, fault, actual, check.remedy))
+        }
+        (Standing::Blocked(obstacle), _) => {
+            let key = Key::Obstacle(obstacle.id, obstacle.who.clone());
+            (key, Cause::of_obstacle(obstacle, fault))
+        }
+        (Standing::Unseen { why, remedy }, _) => {
+            (Key::Unseen(why.clone()), Cause::of_words(check.id, fault, why, remedy))
+        }
+        // Somebody who works by hand is told one way for all that is open.
+        (Standing::NotShown { .. }, _) if timeline.is_by_hand() => {
+            (Key::NotDone, Cause::of_what_is_open())
+        }
+        (Standing::NotShown { why, next }, _) => {
+            let remedy = sentence(&sanitize(next));
+            (Key::NotShown(next.clone()), Cause::of_words(check.id, fault, why, &remedy))
+        }
+        (Standing::Met, _) => {
+            let title = check.title.to_owned();
+            let remedy = check.remedy.to_owned();
+            (Key::Check(check.id), Cause { title, remedy, ..Cause::of(check.id, Some(fault)) })
+        }
+    }
+}
+
+impl Cause {
+    /// One of which nothing is known yet.
+    const fn of(id: &'static str, fault: Option<Fault>) -> Self {
+        Self {
+            id,
+            fault,
+            explanation: String::new(),
+            remedy: String::new(),
+            tests: vec![],
+            points: Points::ZERO,
+            title: String::new(),
+            seen: vec![],
+            log: vec![],
+            lab: None,
+            changes: vec![],
+            example: None,
+            commands: vec![],
+            see: vec![],
+        }
+    }
+
+    /// One that is told in the words of what was seen.
+    fn of_words(id: &'static str, fault: Fault, words: &str, remedy: &str) -> Self {
+        Self {
+            title: clip_middle(words, 120),
+            explanation: sentence(&sanitize(words)),
+            remedy: remedy.to_owned(),
+            ..Self::of(id, Some(fault))
+        }
+    }
+
+    /// A mistake of the catalogue; the criterion may know better what to do than the catalogue.
+    fn of_mistake(mistake: &'static Mistake, criterion: &Criterion, fault: Fault) -> Self {
+        let (remedy, example) = match &criterion.advice {
+            Some(it) => (
+                sanitize(&it.remedy),
+                Example { before: clip_lines(&it.before), after: clip_lines(&it.after) },
+            ),
+            None => (mistake.remedy.to_owned(), Example::of(mistake)),
+        };
+        Self {
+            title: mistake.title.to_owned(),
+            explanation: mistake.explanation.to_owned(),
+            remedy,
+            example: Some(example),
+            ..Self::of(mistake.id, Some(fault))
+        }
+    }
+
+    fn of_obstacle(obstacle: &Obstacle, fault: Fault) -> Self {
+        let ended = obstacle.container.as_ref().and_then(|it| it.exit_code);
+        let meaning = ended.map(|it| format!(". {}", meaning(it))).unwrap_or_default();
+        Self {
+            title: title(obstacle),
+            explanation: format!(
+                "{}: {}{meaning}",
+                sanitize(&obstacle.who),
+                sanitize(&obstacle.why)
+            ),
+            remedy: obstacle.remedy.to_owned(),
+            log: obstacle.log.iter().map(|line| clip(line, LOG_LINE)).collect(),
+            example: obstacle.mistake.map(Example::of),
+            ..Self::of(obstacle.id, Some(fault))
+        }
+    }
+
+    /// All that somebody who works by hand has not done yet.
+    fn of_what_is_open() -> Self {
+        let explanation = "What would show it has not been done while it was recorded, or not so \
+            that it counts.";
+        Self {
+            title: "not shown yet".to_owned(),
+            explanation: explanation.to_owned(),
+            ..Self::of("not_shown", None)
+        }
+    }
+}
+
+/// What the exit status of a container tells (POSIX, Shell Command Language, 2.8.2).
+fn meaning(exit_code: i32) -> String {
+    let what = match exit_code {
+        0 => {
+            "its command came to its end, without an error; a container that ends is started again"
+        }
+        126 => "a command was found, but it is no program",
+        127 => "a command was not found: it is not in the image, or misspelt",
+        137 => "it was ended by SIGKILL",
+        143 => "it was ended by SIGTERM",
+        _ => "its command failed, or said `exit` itself; its last words tell why",
+    };
+    format!("Exit status {exit_code} says: {what}.")
+}
+
+/// The obstacle in a few words: its object, and its row of the table.
+fn title(obstacle: &Obstacle) -> String {
+    format!("{}: {}", clip_middle(&obstacle.who, 80), obstacle.id.replace('_', " "))
+}
+
+impl Example {
+    fn of(mistake: &Mistake) -> Self {
+        Self { before: mistake.before.to_owned(), after: mistake.after.to_owned() }
+    }
+}
+
+/// Lines in a submission's own names, which may hold anything.
+fn clip_lines(lines: &str) -> String {
+    lines.lines().map(|line| clip(line, LOG_LINE)).collect::<Vec<_>>().join("\n")
+}
+
+/// A fragment as a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    // A name keeps its case: `web-1 was added …`.
+    let is_name = text
+        .split_whitespace()
+        .next()
+        .is_some_and(|word| word.contains(|c: char| !c.is_alphabetic()));
+    let mut out = if is_name { first.to_string() } else { first.to_uppercase().collect() };
+    out.push_str(chars.as_str());
+    if !out.ends_with(['.', '!', '?', '…', ':']) {
+        out.push('.');
+    }
+    out
+}
