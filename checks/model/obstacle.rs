@@ -36,6 +36,9 @@ pub struct StuckContainer {
     pub name: String,
     /// With what it ended, where it ends.
     pub exit_code: Option<i32>,
+    /// Whether it ends by its own doing is not sure: the kubelet may end it, because its liveness or
+    /// startup probe fails.
+    pub may_fail_a_probe: bool,
 }
 
 impl Obstacle {

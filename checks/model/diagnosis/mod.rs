@@ -70,6 +70,8 @@ struct Match {
     container: Option<String>,
     /// With what that container ended, where its end is the matter.
     exit_code: Option<i32>,
+    /// The kubelet may have ended that container for its probe.
+    may_fail_a_probe: bool,
     evidence: Vec<Seq>,
 }
 
@@ -249,7 +251,8 @@ fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
 
 fn stuck_container(matched: &Match) -> Option<StuckContainer> {
     let name = matched.container.clone()?;
-    Some(StuckContainer { name, exit_code: matched.exit_code })
+    let Match { exit_code, may_fail_a_probe, .. } = *matched;
+    Some(StuckContainer { name, exit_code, may_fail_a_probe })
 }
 
 /// The remedy for a pod that only the grade asks for. If the cluster cannot hold it, that is

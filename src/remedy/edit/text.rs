@@ -27,7 +27,7 @@ pub(super) fn edits(loss: &Loss<'_>, document: &Document) -> Vec<Edit> {
             .collect(),
         "probe_fails" => [of_stuck("readinessProbe"), of_stuck("startupProbe")].concat(),
         // The kubelet may be the one that ends it.
-        "container_ends" if !loss.why().contains("liveness or startup probe fails") => vec![],
+        "container_ends" if !loss.container().is_some_and(|it| it.may_fail_a_probe) => vec![],
         "liveness_fails" | "container_ends" => {
             [of_stuck("livenessProbe"), of_stuck("startupProbe")].concat()
         }

@@ -242,23 +242,22 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .collect();
     let signal =
         if ended.signal > 0 { format!(", signal {}", ended.signal) } else { String::new() };
+    // A busy node loses its Events, and with them the kubelet's word of a probe that failed.
+    let may_fail_a_probe =
+        may_be_ended_by_a_probe(pod, &status.name) && may_follow_a_stop(ended.exit_code);
+    let doubt = if may_fail_a_probe { probe_doubt(pod) } else { String::new() };
     let why = format!(
-        "container {} ends (exit status {}{signal}), started {} times{}",
+        "container {} ends (exit status {}{signal}), started {} times{doubt}",
         status.name,
         ended.exit_code,
-        status.restart_count + 1,
-        probe_doubt(pod, &status.name, ended.exit_code)
+        status.restart_count + 1
     );
-    let exit_code = Some(ended.exit_code);
-    Some(Match { why, container: Some(status.name.clone()), exit_code, evidence })
+    let (container, exit_code) = (Some(status.name.clone()), Some(ended.exit_code));
+    Some(Match { why, container, exit_code, may_fail_a_probe, evidence })
 }
 
-/// That the kubelet may have ended the container for its probe, where it may: a busy node loses its
-/// Events, and with them the kubelet's word of a probe that failed.
-fn probe_doubt(pod: &PodLife, container: &str, exit_code: i32) -> String {
-    if !may_be_ended_by_a_probe(pod, container) || !may_follow_a_stop(exit_code) {
-        return String::new();
-    }
+/// That the kubelet may have ended the container for its probe.
+fn probe_doubt(pod: &PodLife) -> String {
     format!(
         "; or its liveness or startup probe fails, and the kubelet ends it: `kubectl describe \
         pod {}` tells",

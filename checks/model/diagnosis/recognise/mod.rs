@@ -41,7 +41,7 @@ pub(crate) type Recogniser = fn(&OrdinalFacts<'_>) -> Option<Match>;
 /// A match with no container of its own.
 fn matched(why: impl Into<String>, evidence: impl IntoIterator<Item = Seq>) -> Match {
     let evidence = evidence.into_iter().collect();
-    Match { why: why.into(), container: None, exit_code: None, evidence }
+    Match { why: why.into(), container: None, exit_code: None, may_fail_a_probe: false, evidence }
 }
 
 impl Match {
