@@ -166,6 +166,10 @@ mod tests {
         let guarded = "trap 'rm -f /data/id; exit 0' TERM; [ -f /data/id ] || date > /data/id";
         assert_eq!(named(guarded), Some("wiped_at_start"));
         assert_eq!(named("rm -f /tmp/lock; date > /data/id"), Some("overwritten_at_start"));
+        assert_eq!(
+            named("[ -f /tmp/a ] && rm -f /tmp/a; date > /data/id"),
+            Some("overwritten_at_start")
+        );
         assert_eq!(named("[ -f /data/a ] || date > /data/id"), Some("overwritten_at_start"));
     }
 

@@ -5,7 +5,7 @@
 //! back.
 
 use crate::mistakes::{self, Mistake};
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::cmp::Ordering;
 
 use crate::model::{
     evidence::content::{Contents, Fate, Text},
@@ -256,16 +256,29 @@ impl Timeline {
         verdict.push(id, text, standing, cites).because(mistake);
     }
 
-    /// Whether the template's own commands remove files, and write only where there are none: then
-    /// it is the removing that lost the content.
+    /// Whether the template's own commands remove what is mounted, and write only where nothing is:
+    /// then it is the removing that lost the content.
     fn removes_before_it_writes(&self) -> bool {
-        const TESTS: [&str; 3] = ["[", "[[", "test"];
         let Some(set) = self.set() else { return false };
         let pod = &set.spec.template.spec;
+        let mounts = pod.all_containers().flat_map(|it| &it.volume_mounts);
+        let folders: Vec<&str> = mounts.map(|it| it.mount_path.as_str()).collect();
+        let is_mounted = |word: &&str| folders.iter().any(|it| word.starts_with(it));
         let scripts = pod.all_containers().flat_map(|it| it.command.iter().chain(&it.args));
-        let between = |it: char| it.is_whitespace() || ";&|()'\"`".contains(it);
-        let words: BTreeSet<&str> = scripts.flat_map(|it| it.split(between)).collect();
-        words.contains("rm") && TESTS.iter().any(|it| words.contains(it))
+        // What a trap does stands in quotes.
+        let scripts: Vec<String> = scripts.map(|it| it.replace(['\'', '"'], " ")).collect();
+        let is_end = |it: char| ";&|()`\n".contains(it);
+        let mut commands: Vec<Vec<&str>> = vec![];
+        for command in scripts.iter().flat_map(|it| it.split(is_end)) {
+            commands.push(command.split_whitespace().collect());
+        }
+        let runs = |names: &[&str]| {
+            commands.iter().any(|words| {
+                let name = words.iter().position(|it| names.contains(it));
+                name.is_some_and(|at| words[at..].iter().any(&is_mounted))
+            })
+        };
+        runs(&["rm"]) && runs(&["[", "[[", "test"])
     }
 
     /// Why a file was written over, as a mistake: what was last written before the new pod's
