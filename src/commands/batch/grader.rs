@@ -233,6 +233,9 @@ impl Grader<'_> {
             if is_trouble {
                 return Attempt::Undecided(result);
             }
+            if timeline.refusal().is_some() {
+                return Attempt::Done(result);
+            }
             Attempt::Done(self.held_where_misplaced(hand_in, result))
         })
     }

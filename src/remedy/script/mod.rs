@@ -115,6 +115,13 @@ pub fn remove_nothing(script: &str, folders: &[&str]) -> Option<String> {
         found.extend(within.into_iter().map(|(from, to)| (at + from, at + to)));
     }
     found.sort_unstable();
+    // A command within another goes with it.
+    let mut end = 0;
+    found.retain(|(from, to)| {
+        let is_apart = *from >= end;
+        end = end.max(*to);
+        is_apart
+    });
     for (from, to) in found.iter().rev() {
         // `:` does nothing, successfully.
         kept.replace_range(from..to, ":");
@@ -135,11 +142,15 @@ fn removals(tokens: &[Token<'_>], folders: &[&str]) -> Vec<(usize, usize)> {
     found
 }
 
-/// The words that stand in quotes, without them, and where each begins.
-fn quotes<'s>(tokens: &[Token<'s>]) -> impl Iterator<Item = (usize, &'s str)> {
-    let is_quoted = |it: &&Token<'s>| it.kind == Kind::Word && it.text.starts_with(['\'', '"']);
-    let quoted: Vec<_> = tokens.iter().filter(is_quoted).copied().collect();
-    quoted.into_iter().map(|it| (it.at + 1, &it.text[1..it.text.len() - 1]))
+/// The words that stand whole in quotes, without them, and where each begins.
+fn quotes<'s>(tokens: &[Token<'s>]) -> Vec<(usize, &'s str)> {
+    let within = |it: &Token<'s>, quote| it.text.strip_prefix(quote)?.strip_suffix(quote);
+    let mut found = vec![];
+    for token in tokens.iter().filter(|it| it.kind == Kind::Word) {
+        let inner = within(token, '\'').or_else(|| within(token, '"'));
+        found.extend(inner.map(|it| (token.at + 1, it)));
+    }
+    found
 }
 
 /// Makes folders only where they are missing: `mkdir -p`.
@@ -439,6 +450,14 @@ mod tests {
             remove_nothing("trap 'rm -f /data/id; exit 0' TERM; sleep 9", DATA).as_deref(),
             Some("trap ':; exit 0' TERM; sleep 9")
         );
+    }
+
+    /// Catches a panic at a word of which only a part is quoted, and a command within another.
+    #[test]
+    fn quotes_within_words_and_commands() {
+        assert_eq!(remove_nothing("echo 'a'\u{e9} > /data/id", DATA), None);
+        assert_eq!(append("echo '\u{e9} x; \"", DATA), None);
+        assert_eq!(remove_nothing("rm 'rm /data/x' /data/y", DATA).as_deref(), Some(":"));
     }
 
     /// Catches a second guard before a command that has one.
