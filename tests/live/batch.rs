@@ -91,8 +91,8 @@ pub(crate) fn letters(file: &str) -> String {
     text.lines().next().unwrap().trim_start_matches("# expect: ").to_owned()
 }
 
-/// Catches a namespace that costs a fair hand-in points or stays, and a hand-in that is graded
-/// though it must not be, or stops the others.
+/// Catches a namespace that costs a fair hand-in points or stays, a hand-in that is graded though it
+/// must not be, or stops the others, and a recording that is judged otherwise than it was graded.
 #[tokio::test]
 async fn each_of_a_class_gets_what_it_gets_alone() {
     const GRADED: [(&str, &str, &str); 4] = [
@@ -108,7 +108,9 @@ async fn each_of_a_class_gets_what_it_gets_alone() {
             class.hand_in(name, &read(file));
             expected.insert(id.to_owned(), letters(file));
         }
+        let elsewhere = read(OVERWRITE).replace("exec nginx", ": db.site.other.svc; exec nginx");
         for (id, text, state) in [
+            ("elsewhere", &*elsewhere, "held"),
             ("refused", &*read("tests/live/refused.yaml"), "FFFFFFFFFF"),
             ("broken", "a: [b", "FFFFFFFFFF"),
             ("admin", ADMIN, "held"),
@@ -119,7 +121,7 @@ async fn each_of_a_class_gets_what_it_gets_alone() {
         }
         let graded = class.grade().await;
         assert_eq!(class.results(), expected, "{}", graded.told());
-        // Two are left for a person to decide.
+        // Three are left for a person to decide.
         assert_eq!(graded.status, 3, "{}", graded.told());
         assert!(class.namespaces().await.is_empty(), "{}", graded.told());
         for id in ["jorg-muller", "overwrite"] {
@@ -129,7 +131,15 @@ async fn each_of_a_class_gets_what_it_gets_alone() {
             );
         }
         let again = class.grade().await;
-        assert!(again.says("8 of 8 are graded already"), "{}", again.told());
+        assert!(again.says("9 of 9 have a result already"), "{}", again.told());
+        let judged = done(Command::new(env!("CARGO_BIN_EXE_stsgrade")).args([
+            "batch",
+            "judge",
+            class.output().to_str().unwrap(),
+        ]))
+        .await;
+        assert!(judged.says("the points of 0 changed"), "{}", judged.told());
+        assert_eq!(class.results(), expected, "{}", judged.told());
     })
     .await;
 }
@@ -167,7 +177,7 @@ async fn a_class_that_was_killed_is_finished() {
         assert!(other.status == 4 && other.says("holds no run"), "{}", other.told());
         let second = class.grade().await;
         assert!(second.says("3 namespaces of this run were left"), "{}", second.told());
-        assert!(second.says("1 of 4 are graded already"), "{}", second.told());
+        assert!(second.says("1 of 4 have a result already"), "{}", second.told());
         assert_eq!(class.lines().len(), 4, "{}", second.told());
         let pass = "PPPPPPPPPP".to_owned();
         let expected = [("a", &pass), ("admin", &"held".to_owned()), ("b", &pass), ("c", &pass)];
