@@ -24,6 +24,8 @@ mod proxy;
 mod state;
 mod versions;
 
+use std::fs;
+
 use lab::Lab;
 
 /// The submissions of which a recording says what comes of them.
@@ -46,9 +48,11 @@ async fn a_grade_scores_100_and_again_and_leaves_nothing() {
 #[tokio::test]
 async fn the_judge_prints_the_same_report_and_that_it_judged_a_file() {
     Lab::run("live-judge", async |lab| {
-        for format in ["text", "json"] {
-            let live = lab.grade(&["-f", OVERWRITE, "-o", format]).await;
-            assert_eq!(live.status, 1, "{}", live.told());
+        let json = lab.folder.path().join("live.json");
+        let to_file = format!("json={}", json.display());
+        let live = lab.grade(&["-f", OVERWRITE, "-o", "text", "-o", &to_file]).await;
+        assert_eq!(live.status, 1, "{}", live.told());
+        for (format, out) in [("text", &live.out), ("json", &fs::read_to_string(json).unwrap())] {
             let judged = lab.judge(format).await;
             // But for what it was judged from.
             let without_origin = |out: &str| -> Vec<String> {
@@ -61,8 +65,8 @@ async fn the_judge_prints_the_same_report_and_that_it_judged_a_file() {
                 lines.map(|it| it.trim_end_matches(',').to_owned()).collect()
             };
             assert_eq!(judged.status, live.status);
-            assert_eq!(without_origin(&judged.out), without_origin(&live.out));
-            assert_ne!(judged.out, live.out, "the judge says that it judged a file");
+            assert_eq!(without_origin(&judged.out), without_origin(out));
+            assert_ne!(judged.out, *out, "the judge says that it judged a file");
         }
     })
     .await;
