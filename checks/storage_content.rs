@@ -9,6 +9,7 @@ use crate::{
             content::{Contents, PodFiles, Text, Writer},
             reattachment::excerpt,
         },
+        observation::SECOND,
     },
 };
 
@@ -68,8 +69,8 @@ fn judge_ordinal(
     }
     let Some(pod_files) = contents.pod_files(ordinal) else {
         let (why, seen) = timeline.why_unread(pod);
-        let standing = match timeline.missing("") {
-            blocked @ Standing::Blocked(_) if timeline.unread(pod.uid()).is_none() => blocked,
+        let standing = match timeline.blocking() {
+            Some(obstacle) if timeline.unread(pod.uid()).is_none() => Standing::Blocked(obstacle),
             _ => Standing::unseen(format!("{name}'s files could not be read: {why}")),
         };
         verdict.push(id, text, standing, seen);
@@ -119,7 +120,6 @@ fn no_claim_of_its_own(timeline: &Timeline, pod: &PodLife) -> Option<&'static Mi
 
 /// Why an empty claim accuses nobody: others wrote later after their start than it was looked at.
 fn looked_too_early(timeline: &Timeline, pod_files: &PodFiles<'_>, ordinal: i32) -> Option<String> {
-    const SECOND: u64 = 1_000_000_000;
     if !pod_files.texts.is_empty() || pod_files.hidden() > 0 {
         return None;
     }

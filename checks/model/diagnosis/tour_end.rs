@@ -1,9 +1,6 @@
 //! Why a tour ended, where no pod is to blame: somebody's change, a refusal, the time.
 
-use crate::model::{
-    diagnosis::{Cluster, set_deleted},
-    obstacle::{Effect, Obstacle},
-};
+use crate::model::{diagnosis::set_deleted, obstacle::Obstacle};
 use crate::model::{
     observation::{End, Seq, Why},
     timeline::Timeline,
@@ -16,19 +13,8 @@ fn obstacle(
     remedy: &'static str,
     evidence: Vec<Seq>,
 ) -> Obstacle {
-    let who = timeline.set().map_or_else(String::new, |set| set.name.clone());
-    Obstacle {
-        id,
-        who,
-        fault: Cluster,
-        why,
-        effect: Effect::Blocks,
-        mistake: None,
-        container: None,
-        log: vec![],
-        remedy,
-        evidence,
-    }
+    let who = timeline.set().map_or("", |set| &set.name);
+    Obstacle::of_no_pod(id, who, why, remedy, evidence)
 }
 
 /// What ended a step: the API server refused what was asked, or somebody else changed the set.

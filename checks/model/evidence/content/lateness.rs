@@ -4,15 +4,13 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    observation::{File, Read},
+    observation::{File, Read, SECOND},
     timeline::{
         Timeline,
         lives::{PodLife, Recorded},
     },
 };
 
-/// Nanoseconds in a second.
-const SECOND: u64 = 1_000_000_000;
 /// By how many seconds a file's time may lie before the start that wrote it.
 const SLACK: i64 = 1;
 
