@@ -47,6 +47,15 @@ const fn cell(state: BarState) -> Cell {
     }
 }
 
+/// What the signs of the usual states mean.
+fn legend() -> Vec<String> {
+    STATES.into_iter().map(entry).collect()
+}
+
+fn entry(state: BarState) -> String {
+    format!("{} {}", cell(state).sign, state.name())
+}
+
 /// The lanes of a recorded history, and what they show in words.
 #[must_use]
 pub fn page(drawing: &Drawing, style: TermStyle) -> String {
@@ -85,12 +94,10 @@ pub fn growing(drawing: &Drawing, style: TermStyle, max_lines: usize) -> Vec<Str
     if hidden > 0 {
         lines.insert(1, fitting(&format!("({hidden} lower ordinals are not shown)")));
     }
-    let mut states = STATES.to_vec();
+    let mut states = legend();
     if lines.iter().any(|it| it.contains(cell(BarState::Stopped).sign)) {
-        states.insert(2, BarState::Stopped);
+        states.push(entry(BarState::Stopped));
     }
-    let states: Vec<String> =
-        states.into_iter().map(|it| format!("{} {}", cell(it).sign, it.name())).collect();
     lines.push(fitting(&states.join("   ")));
     lines
 }
@@ -196,8 +203,7 @@ impl<'d> Page<'d> {
 
     fn write_notes(&mut self) {
         let drawing = self.drawing;
-        let mut told: Vec<String> =
-            STATES.iter().map(|it| format!("{} {}", cell(*it).sign, it.name())).collect();
+        let mut told = legend();
         told[2].push_str(" (a claim: Bound)");
         let marks = [
             ("~", "a container stopped"),
