@@ -194,6 +194,8 @@ mod tests;
 /// One of each state.
 #[cfg(test)]
 pub(super) fn sample() -> Vec<HandInResult> {
+    use crate::batch::results::ResultCause;
+
     let result = |id: &str, letters: &str, points, undecided| HandInResult {
         id: id.to_owned(),
         name: id.to_owned(),
@@ -210,7 +212,7 @@ pub(super) fn sample() -> Vec<HandInResult> {
         key: "101".to_owned(),
         student: Some("1001".to_owned()),
         email: "a@b.example".to_owned(),
-        causes: vec![crate::batch::results::ResultCause {
+        causes: vec![ResultCause {
             id: "empty_dir".to_owned(),
             title: "emptyDir instead of a claim".to_owned(),
             tests: vec![3, 9],

@@ -137,16 +137,7 @@ impl<'a> Outputs<'a> {
 
 /// The failure as every format shows it.
 pub(super) fn problem(failure: &Failure) -> Problem {
-    let mut problem = Problem::new(failure.id, failure.what.as_str(), failure.next.as_str());
-    problem.detail.clone_from(&failure.detail);
-    if let Some((place, field)) = failure.at.as_deref() {
-        let known = |number: usize| Some(number).filter(|it| *it > 0);
-        problem.file = Some(place.file.clone());
-        problem.document = known(place.document);
-        problem.line = known(place.line);
-        problem.field = Some(field.clone()).filter(|it| !it.is_empty());
-    }
-    problem
+    Problem::of(failure.id, failure.refusal())
 }
 
 fn unwritable(error: &WriteError) -> Failure {

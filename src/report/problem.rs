@@ -35,16 +35,14 @@ impl Problem {
     /// A problem with its next step, in words that are safe to show.
     #[must_use]
     pub fn new(id: &'static str, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self {
-            id,
-            what: what.into(),
-            next: next.into(),
-            detail: vec![],
-            file: None,
-            document: None,
-            line: None,
-            field: None,
-        }
+        Self::of(id, Refusal { what: what.into(), next: next.into(), ..Refusal::default() })
+    }
+
+    /// A problem with its place in a submission, in words that are safe to show.
+    #[must_use]
+    pub fn of(id: &'static str, refusal: Refusal) -> Self {
+        let Refusal { what, next, detail, file, document, line, field } = refusal;
+        Self { id, what, next, detail, file, document, line, field }
     }
 
     /// What a recording says of a manifest that the API server refused. A recording may come from
@@ -52,14 +50,15 @@ impl Problem {
     #[must_use]
     pub fn refused_manifest(refusal: &Refusal) -> Self {
         let clean = |it: &Option<String>| it.as_deref().map(sanitize);
-        Self {
+        let refusal = Refusal {
+            what: sanitize(&refusal.what),
+            next: sanitize(&refusal.next),
             detail: refusal.detail.iter().map(|it| sanitize(it)).collect(),
             file: clean(&refusal.file),
-            document: refusal.document,
-            line: refusal.line,
             field: clean(&refusal.field),
-            ..Self::new(REFUSED_MANIFEST, sanitize(&refusal.what), sanitize(&refusal.next))
-        }
+            ..*refusal
+        };
+        Self::of(REFUSED_MANIFEST, refusal)
     }
 
     /// The run goes on, or was killed: what a report file says from the start of the run on.

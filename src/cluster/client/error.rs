@@ -38,7 +38,7 @@ impl Failure {
         [failure_id::UNREADABLE_MANIFEST, failure_id::REFUSED_MANIFEST].contains(&self.id)
     }
 
-    /// The same, as a recording keeps it.
+    /// What failed, and where in a submission, as recordings and reports keep it.
     #[must_use]
     pub fn refusal(&self) -> Refusal {
         let known = |number: usize| Some(number).filter(|it| *it > 0);

@@ -236,24 +236,8 @@ impl Grader<'_> {
             if timeline.refusal().is_some() {
                 return Attempt::Done(result);
             }
-            Attempt::Done(self.held_where_misplaced(hand_in, result))
+            Attempt::Done(held_where_misplaced(hand_in, &header.namespace, result))
         })
-    }
-
-    /// A hand-in that loses points, and needs another namespace than the one that it was given, is
-    /// for a person to look at.
-    fn held_where_misplaced(&self, hand_in: &HandIn, result: HandInResult) -> HandInResult {
-        let Subject::Manifests(submission) = &hand_in.subject else { return result };
-        if result.points >= result.possible {
-            return result;
-        }
-        match isolation::named_namespace(submission, "") {
-            Some(namespace) => {
-                let failure = isolation::elsewhere(&namespace);
-                HandInResult::held(hand_in, &outputs::problem(&failure))
-            }
-            None => result,
-        }
     }
 
     /// What a failure means for a hand-in: the cluster is away, or has trouble, or it is for a
@@ -350,4 +334,15 @@ fn waits_for_room(pod: &PodLife) -> bool {
                 && it.status == "False"
                 && NO_ROOM.iter().any(|words| it.message.contains(words))
         })
+}
+
+/// A hand-in that loses points, and names another namespace than the one in which it was graded, is
+/// for a person to look at.
+fn held_where_misplaced(hand_in: &HandIn, own: &str, result: HandInResult) -> HandInResult {
+    let Subject::Manifests(submission) = &hand_in.subject else { return result };
+    if result.points >= result.possible {
+        return result;
+    }
+    let Some(namespace) = isolation::named_namespace(submission, own) else { return result };
+    HandInResult::held(hand_in, &outputs::problem(&isolation::elsewhere(&namespace)))
 }
