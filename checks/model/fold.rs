@@ -61,7 +61,7 @@ impl Timeline {
             }
             What::Gap(gap) => self.gap(seq, at, &gap),
             What::Step(step) => {
-                self.step(seq, step);
+                self.step(Recorded { seq, at, what: step });
                 self.note_settled(seq);
             }
             What::Read(read) => {
@@ -452,26 +452,27 @@ impl Timeline {
         }
     }
 
-    fn step(&mut self, seq: Seq, step: Step) {
+    fn step(&mut self, line: Recorded<Step>) {
+        let (seq, step) = (line.seq, &line.what);
         if step.phase == Phase::Begin {
-            self.asked.extend(step.asked.clone().map(|asked| (seq, asked)));
+            let asked = step.asked.clone().map(|asked| (seq, asked));
+            self.asked.extend(asked.clone());
             match self.steps.last_mut().filter(|last| last.name == step.name && last.end.is_none())
             {
-                Some(open) => open.asked.extend(step.asked.map(|asked| (seq, asked))),
+                Some(open) => open.asked.extend(asked),
                 None => self.steps.push(StepLife {
                     name: step.name,
                     begin: seq,
-                    asked: step.asked.map(|asked| (seq, asked)).into_iter().collect(),
+                    asked: asked.into_iter().collect(),
                     end: None,
                 }),
             }
             return;
         }
-        let answer = step.answer.clone();
         if let Some(open) =
             self.steps.iter_mut().rev().find(|it| it.name == step.name && it.end.is_none())
         {
-            open.end = Some((seq, step.phase, step.answer));
+            open.end = Some(line.clone());
             if step.name == StepName::Apply {
                 self.forget_crash_loops();
             }
@@ -481,7 +482,7 @@ impl Timeline {
             && self.ended_early < MOST_STEPS
         {
             self.ended_early += 1;
-            let found = diagnosis::refused(self, seq, answer.as_deref().unwrap_or_default());
+            let found = diagnosis::refused(self, seq, step);
             self.obstacles.push(found);
         }
         if matches!(step.phase, Phase::Stuck | Phase::TimedOut) && self.ended_early < MOST_STEPS {

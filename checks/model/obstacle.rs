@@ -25,8 +25,6 @@ pub enum Effect {
     CrashLoop,
     /// No further step of the tour can show anything.
     StopsTour,
-    /// Somebody else changed the set. The step ends as refused, and the tour with it.
-    Interference,
 }
 
 /// The container that an obstacle is about.

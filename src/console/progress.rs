@@ -194,18 +194,11 @@ impl Shown {
                 }));
                 self.asked = step.asked.len();
             }
-            if let Some((_, phase, answer)) = step.end.as_ref().filter(|_| place + 1 > self.ended) {
+            if let Some(end) = step.end.as_ref().filter(|_| place + 1 > self.ended) {
                 self.ended = place + 1;
-                if *phase != Phase::Done {
-                    let answer = answer
-                        .as_deref()
-                        .map(|it| format!(": {}", sanitize(it)))
-                        .unwrap_or_default();
-                    out.push(format!(
-                        "{at:>7}  {}: {}{answer}",
-                        words::step(step.name),
-                        words::phase(*phase)
-                    ));
+                if end.what.phase != Phase::Done {
+                    let (name, how) = (words::step(step.name), words::step_end(&end.what));
+                    out.push(format!("{at:>7}  {name}: {how}"));
                 }
             }
         }
@@ -271,8 +264,8 @@ mod tests {
         asked: Option<Asked>,
         answer: Option<&str>,
     ) {
-        let step =
-            Step { name: StepName::ScaleUp, phase, asked, answer: answer.map(str::to_owned) };
+        let answer = answer.map(str::to_owned);
+        let step = Step { asked, answer, ..Step::new(StepName::ScaleUp, phase) };
         timeline.push(&Observation { seq, at: seq * 1_100_000_000, what: What::Step(step) });
     }
 

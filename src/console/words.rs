@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use checks::model::observation::{Asked, Kind, Phase, StepName};
+use checks::model::observation::{Asked, Kind, Phase, Step, StepName};
 
 use crate::console::sanitize::sanitize;
 
@@ -31,6 +31,13 @@ pub const fn phase(phase: Phase) -> &'static str {
         Phase::Refused => "refused",
         Phase::Interrupted => "interrupted",
     }
+}
+
+/// How a step ended, with what was said then.
+#[must_use]
+pub fn step_end(end: &Step) -> String {
+    let how = phase(end.phase);
+    end.answer.as_deref().map_or_else(|| how.to_owned(), |it| format!("{how}: {}", sanitize(it)))
 }
 
 /// What the grader asks for in a step.

@@ -66,17 +66,14 @@ impl<'t> OrdinalFacts<'t> {
     /// The line at which the submission had been applied, if the grader did that.
     fn applied(&self) -> Option<Seq> {
         let step = self.timeline.steps.iter().find(|it| it.name == StepName::Apply)?;
-        step.end.as_ref().map(|(seq, ..)| *seq)
+        step.end.as_ref().map(|end| end.seq)
     }
 
-    /// Whether the namespace has the Pod Security level `baseline` because a grader gave it that.
+    /// Whether the namespace has its Pod Security level because a grader gave it that.
     pub(crate) fn has_graders_level(&self) -> bool {
         let step = self.timeline.steps.iter().find(|it| it.name == StepName::Apply);
-        let answer =
-            step.and_then(|step| step.end.as_ref()).and_then(|(_, _, answer)| answer.as_deref());
-        answer.is_some_and(|it| {
-            it.starts_with("namespace/") && it.contains(" with Pod Security level baseline")
-        })
+        let end = step.and_then(|step| step.end.as_ref());
+        end.is_some_and(|end| end.what.pod_security.is_some())
     }
 
     /// Whether the pod was watched to fare anew after a line.

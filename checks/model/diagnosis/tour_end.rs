@@ -2,7 +2,7 @@
 
 use crate::model::{diagnosis::set_deleted, obstacle::Obstacle};
 use crate::model::{
-    observation::{End, Seq, Why},
+    observation::{End, Seq, Step, Why},
     timeline::Timeline,
 };
 
@@ -18,7 +18,7 @@ fn obstacle(
 }
 
 /// What ended a step: the API server refused what was asked, or somebody else changed the set.
-pub(crate) fn refused(timeline: &Timeline, seq: Seq, answer: &str) -> Obstacle {
+pub(crate) fn refused(timeline: &Timeline, seq: Seq, step: &Step) -> Obstacle {
     const SOMEBODY: &str = "Let nobody change the set while it is graded (a person, an \
         autoscaler, an operator, a script), and grade again.";
     const REFUSED: &str = "The API server refused what the grade has to do; its words say why. A \
@@ -27,12 +27,9 @@ pub(crate) fn refused(timeline: &Timeline, seq: Seq, answer: &str) -> Obstacle {
     if let Some(deleted) = set_deleted(timeline) {
         return deleted;
     }
-    let (id, remedy) = if answer.contains("somebody else") {
-        ("somebody_else", SOMEBODY)
-    } else {
-        ("request_refused", REFUSED)
-    };
-    obstacle(timeline, id, answer.to_owned(), remedy, vec![seq])
+    let (id, remedy) =
+        if step.interfered { ("somebody_else", SOMEBODY) } else { ("request_refused", REFUSED) };
+    obstacle(timeline, id, step.answer.clone().unwrap_or_default(), remedy, vec![seq])
 }
 
 /// What ended the whole tour before it was through.

@@ -173,6 +173,20 @@ pub struct Step {
     /// The API's answer, or what was still awaited when it ended without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// Somebody else's change of the set ended it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub interfered: bool,
+    /// At the end of `apply`: the Pod Security level that the namespace has from a grader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_security: Option<String>,
+}
+
+impl Step {
+    /// The begin or end of a step of which nothing more is to be said.
+    #[must_use]
+    pub const fn new(name: StepName, phase: Phase) -> Self {
+        Self { name, phase, asked: None, answer: None, interfered: false, pod_security: None }
+    }
 }
 
 /// The steps of the tour.

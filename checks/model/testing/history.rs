@@ -216,7 +216,7 @@ impl History {
     }
 
     pub(crate) fn step(self, name: StepName) -> Self {
-        self.push(What::Step(Step { name, phase: Phase::Begin, asked: None, answer: None }))
+        self.push(What::Step(Step::new(name, Phase::Begin)))
     }
 
     pub(crate) fn done(self, name: StepName) -> Self {
@@ -224,7 +224,7 @@ impl History {
     }
 
     pub(crate) fn step_ended(self, name: StepName, phase: Phase) -> Self {
-        self.push(What::Step(Step { name, phase, asked: None, answer: None }))
+        self.push(What::Step(Step::new(name, phase)))
     }
 
     /// The claim, the pod's addition and its becoming Ready.

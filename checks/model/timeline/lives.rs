@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use crate::model::{
     observation::{
-        Asked, Change, Kind, Phase, Seq, StepName,
+        Asked, Change, Kind, Seq, Step, StepName,
         object::{
             ContainerState, Metadata, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec,
             StatefulSet, StatefulSetSpec, StatefulSetStatus,
@@ -354,8 +354,8 @@ pub struct StepLife {
     pub begin: Seq,
     /// What the grader asked for in it.
     pub asked: Vec<(Seq, Asked)>,
-    /// How it ended, and what was said then.
-    pub end: Option<(Seq, Phase, Option<String>)>,
+    /// Its last line: how it ended, and what was said then.
+    pub end: Option<Recorded<Step>>,
 }
 
 impl PodLife {

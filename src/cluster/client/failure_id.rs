@@ -41,5 +41,9 @@ pub const REFUSED_MANIFEST: &str = "manifest_refused";
 pub const NOT_ALLOWED: &str = "not_allowed";
 /// The namespace's quota is used up.
 pub const QUOTA: &str = "quota";
+/// Somebody else has scaled the set.
+pub const SCALED: &str = "scaled";
+/// Somebody else has deleted the set.
+pub const SET_GONE: &str = "set_gone";
 /// Somebody else changed an object at the same time.
 pub const CONFLICT: &str = "conflict";

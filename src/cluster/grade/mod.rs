@@ -18,7 +18,7 @@ use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
 
 use checks::model::{
     Timeline, What,
-    observation::{Diagnosis, End, Phase, StepName, Subject, Why},
+    observation::{Diagnosis, End, Phase, Step, StepName, Subject, Why},
 };
 use futures::FutureExt as _;
 use tokio::sync::watch;
@@ -42,7 +42,7 @@ use crate::cluster::{
         lease, lease::LeaseGuard, restore_point::RestorePoint,
     },
     writes::{
-        apply::{Report, apply, ensure_namespace, none_is_terminating},
+        apply::{LEVEL, Report, apply, ensure_namespace, none_is_terminating},
         terminating::nothing_terminating,
     },
 };
@@ -339,31 +339,22 @@ impl<'a> Grade<'a> {
     }
 
     async fn apply(&mut self, submission: &Submission) -> Result<(), Failure> {
-        let step = |phase, answer| {
-            What::Step(checks::model::observation::Step {
-                name: StepName::Apply,
-                phase,
-                asked: None,
-                answer,
-            })
-        };
-        self.journal.push(step(Phase::Begin, None));
-        let answer = apply(self.cluster, submission, &mut self.litter.applied).await;
-        match &answer {
-            Ok(()) => {
+        self.journal.push(What::Step(Step::new(StepName::Apply, Phase::Begin)));
+        let applied = apply(self.cluster, submission, &mut self.litter.applied).await;
+        let end = match &applied {
+            Ok(()) => Step {
+                answer: Some(self.litter.applied.words()),
                 // By this the judge knows whose level refuses a pod.
-                let level = if self.litter.has_our_level {
-                    "namespace/".to_owned()
-                        + &self.cluster.namespace
-                        + " with Pod Security level baseline, "
-                } else {
-                    String::new()
-                };
-                self.journal.push(step(Phase::Done, Some(level + &self.litter.applied.words())))
-            }
-            Err(failure) => self.journal.push(step(Phase::Refused, Some(failure.to_string()))),
+                pod_security: self.litter.has_our_level.then(|| LEVEL.1.to_owned()),
+                ..Step::new(StepName::Apply, Phase::Done)
+            },
+            Err(failure) => Step {
+                answer: Some(failure.to_string()),
+                ..Step::new(StepName::Apply, Phase::Refused)
+            },
         };
-        answer
+        self.journal.push(What::Step(end));
+        applied
     }
 
     /// Waits until the watches show every applied object as the API server answered it: what they

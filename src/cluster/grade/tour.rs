@@ -10,13 +10,14 @@ use std::{
 
 use checks::model::{
     Effect, Fault, Obstacle, Timeline, WaitStatus, What,
-    observation::{Asked, Phase, StepName, Why},
+    observation::{Asked, Phase, Step as Recorded, StepName, Why},
 };
 use tokio::sync::watch;
 
 use crate::cluster::{
     Cluster, Failure, Journal, WaitResult,
     budget::StepBudget,
+    client::failure_id,
     dns::Names,
     grade::{
         baseline::{Baseline, facts},
@@ -71,16 +72,30 @@ pub(crate) struct TourEnd {
     pub(crate) detail: Option<String>,
 }
 
-/// How a wait within the tour ended.
+/// How a step of the tour ended.
 pub(super) enum StepEnd {
     Done,
     Stuck(Obstacle),
     TimedOut(String),
-    /// Somebody else changed the set, or the API server refused.
+    /// The API server refused what was asked.
     Refused(String),
+    /// Somebody else changed the set.
+    Interfered(String),
     Interrupted,
     /// The whole time is over.
     OutOfTime(String),
+}
+
+impl StepEnd {
+    /// What a write of the tour failed with.
+    pub(super) fn of(failure: &Failure) -> Self {
+        let by_somebody = [failure_id::SCALED, failure_id::SET_GONE, failure_id::CONFLICT];
+        if by_somebody.contains(&failure.id) {
+            Self::Interfered(failure.to_string())
+        } else {
+            Self::Refused(failure.to_string())
+        }
+    }
 }
 
 impl Tour<'_> {
@@ -174,7 +189,7 @@ impl Tour<'_> {
             StepEnd::Stuck(obstacle) => (Why::Obstacle, Some(obstacle.why)),
             StepEnd::TimedOut(awaited) => (Why::Obstacle, Some(awaited)),
             StepEnd::OutOfTime(awaited) => (Why::Timeout, Some(awaited)),
-            StepEnd::Refused(why) => (Why::Obstacle, Some(why)),
+            StepEnd::Refused(why) | StepEnd::Interfered(why) => (Why::Obstacle, Some(why)),
             StepEnd::Interrupted => (Why::Interrupted, None),
         };
         if outcome.why == Why::Complete || why != Why::Obstacle {
@@ -212,16 +227,7 @@ impl Tour<'_> {
     }
 
     pub(super) fn begin(&self, name: StepName, asked: Option<Asked>) {
-        self.push(name, Phase::Begin, asked, None);
-    }
-
-    fn push(&self, name: StepName, phase: Phase, asked: Option<Asked>, answer: Option<String>) {
-        self.journal.push(What::Step(checks::model::observation::Step {
-            name,
-            phase,
-            asked,
-            answer,
-        }));
+        self.journal.push(What::Step(Recorded { asked, ..Recorded::new(name, Phase::Begin) }));
     }
 
     /// A budget, but no more than is left of the whole time.
@@ -266,15 +272,18 @@ impl Tour<'_> {
         waiting: StepEnd,
         outcome: &mut TourEnd,
     ) -> StepResult {
+        let interfered = matches!(waiting, StepEnd::Interfered(_));
         let (phase, answer, why) = match waiting {
             StepEnd::Done => {
-                self.push(name, Phase::Done, None, None);
+                self.journal.push(What::Step(Recorded::new(name, Phase::Done)));
                 return StepResult::Done;
             }
             StepEnd::Stuck(obstacle) => (Phase::Stuck, Some(obstacle.why), Why::Obstacle),
             StepEnd::TimedOut(awaited) => (Phase::TimedOut, Some(awaited), Why::Obstacle),
             StepEnd::OutOfTime(awaited) => (Phase::TimedOut, Some(awaited), Why::Timeout),
-            StepEnd::Refused(why) => (Phase::Refused, Some(why), Why::Obstacle),
+            StepEnd::Refused(why) | StepEnd::Interfered(why) => {
+                (Phase::Refused, Some(why), Why::Obstacle)
+            }
             StepEnd::Interrupted => (Phase::Interrupted, None, Why::Interrupted),
         };
         let was_awaited = matches!(phase, Phase::Stuck | Phase::TimedOut);
@@ -282,7 +291,11 @@ impl Tour<'_> {
             // Before the step's end, because the end is where the obstacle is named.
             self.diagnostician.explain().await;
         }
-        self.push(name, phase, None, answer.clone());
+        self.journal.push(What::Step(Recorded {
+            answer: answer.clone(),
+            interfered,
+            ..Recorded::new(name, phase)
+        }));
         if outcome.why == Why::Complete || why != Why::Obstacle {
             *outcome = TourEnd { why, detail: answer };
         }
@@ -298,5 +311,26 @@ impl Tour<'_> {
             // Whatever the cluster lacks, in whatever words.
             _ => StepResult::NoRoom,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::observation::Reference;
+
+    use super::StepEnd;
+    use crate::cluster::{Failure, Tried, writes::scale};
+
+    /// Catches an autoscaler at work that is told as a refusal of the API server, whose remedy is
+    /// to ask for a permission.
+    #[test]
+    fn what_somebody_else_did_is_no_refusal() {
+        let status = |code| kube::core::Status { code, ..Default::default() };
+        let of_code = |code| Failure::of_status(&status(code), &Tried::default());
+        let scaled = scale::changed(&Reference::default(), 3, 4);
+        for failure in [scaled, of_code(409)] {
+            assert!(matches!(StepEnd::of(&failure), StepEnd::Interfered(_)), "{failure}");
+        }
+        assert!(matches!(StepEnd::of(&of_code(403)), StepEnd::Refused(_)));
     }
 }

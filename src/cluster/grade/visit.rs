@@ -6,7 +6,7 @@ use std::{
 };
 
 use checks::model::{
-    Effect, Fault, Obstacle, Timeline, Version, WaitStatus,
+    Timeline, Version, WaitStatus,
     observation::{Asked, Kind, Reference, StepName, Why},
 };
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
@@ -72,7 +72,7 @@ impl Visit<'_> {
         }) else {
             tour.begin(name, None);
             let why = "the pod is gone already: somebody else removed it".to_owned();
-            return tour.end(name, StepEnd::Refused(why), outcome).await;
+            return tour.end(name, StepEnd::Interfered(why), outcome).await;
         };
         tour.names.replacing(ordinal, &old.uid);
         tour.begin(name, Some(Asked::Delete(old.clone())));
@@ -82,7 +82,7 @@ impl Visit<'_> {
         };
         let waiting = match tour.unless_interrupted(ask).await {
             None => StepEnd::Interrupted,
-            Some(Err(why)) => StepEnd::Refused(why),
+            Some(Err(end)) => end,
             Some(Ok(())) => self.wait(budget, |timeline| timeline.succeeded(&old.uid)).await,
         };
         tour.end(name, waiting, outcome).await
@@ -118,7 +118,7 @@ impl Visit<'_> {
         };
         let (waiting, is_refused) = match tour.unless_interrupted(ask).await {
             None => (StepEnd::Interrupted, false),
-            Some(Err(why)) => (StepEnd::Refused(why), true),
+            Some(Err(end)) => (end, true),
             Some(Ok(version)) if to < now => {
                 (self.wait_down(&budget, now, to, &version).await, false)
             }
@@ -153,28 +153,16 @@ impl Visit<'_> {
 
     /// Waits, unless somebody else changes the set.
     async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus) -> StepEnd {
-        let ask = |timeline: &Timeline| match someone_else(
-            timeline,
-            &self.baseline,
-            &self.scalings.lock().unwrap_or_else(PoisonError::into_inner),
-        ) {
-            Some(why) => WaitStatus::Stuck(Obstacle {
-                id: "somebody_else",
-                who: self.baseline.set.name.clone(),
-                fault: Fault::Cluster,
-                why,
-                effect: Effect::Interference,
-                mistake: None,
-                container: None,
-                log: vec![],
-                remedy: "",
-                evidence: vec![],
-            }),
-            None => ask(timeline),
+        let somebody = |timeline: &Timeline| {
+            let scalings = self.scalings.lock().unwrap_or_else(PoisonError::into_inner);
+            someone_else(timeline, &self.baseline, &scalings)
         };
-        match self.tour.wait(budget, ask).await {
-            StepEnd::Stuck(obstacle) if obstacle.effect == Effect::Interference => {
-                StepEnd::Refused(obstacle.why)
+        let done_or_changed = |timeline: &Timeline| {
+            if somebody(timeline).is_some() { WaitStatus::Done } else { ask(timeline) }
+        };
+        match self.tour.wait(budget, done_or_changed).await {
+            StepEnd::Done => {
+                self.tour.journal.with(somebody).map_or(StepEnd::Done, StepEnd::Interfered)
             }
             other => other,
         }
@@ -207,7 +195,7 @@ impl Visit<'_> {
 
     /// Whether the claims of these ordinals' pods outlive the pods: a claim that is being deleted
     /// goes with its last pod.
-    async fn spares_claims(&self, ordinals: std::ops::Range<i32>) -> Result<(), String> {
+    async fn spares_claims(&self, ordinals: std::ops::Range<i32>) -> Result<(), StepEnd> {
         let tour = self.tour;
         let pods: Vec<(String, Vec<String>)> = tour.journal.with(|timeline| {
             let going = timeline.owned().filter(|pod| ordinals.contains(&pod.ordinal));
@@ -222,12 +210,12 @@ impl Visit<'_> {
         });
         match claim_being_deleted(tour.cluster, &pods, tour.left(AWAY)).await {
             Ok(None) => Ok(()),
-            Ok(Some(why)) => Err(why),
-            Err(failure) => Err(failure.to_string()),
+            Ok(Some(why)) => Err(StepEnd::Refused(why)),
+            Err(failure) => Err(StepEnd::of(&failure)),
         }
     }
 
-    async fn delete(&self, pod: &Reference) -> Result<(), String> {
+    async fn delete(&self, pod: &Reference) -> Result<(), StepEnd> {
         let cluster = self.tour.cluster;
         let api: Api<PartialObjectMeta<Pod>> =
             Api::namespaced(cluster.client.clone(), &cluster.namespace);
@@ -241,17 +229,17 @@ impl Visit<'_> {
         };
         retry_while_unavailable(self.tour.left(AWAY), ask)
             .await
-            .map_err(|failure| failure.to_string())
+            .map_err(|failure| StepEnd::of(&failure))
     }
 
     /// Asks for replicas, and gives the set's version from then on. The Lease says what is asked
     /// for before the set does.
-    async fn ask_replicas(&self, replicas: i32) -> Result<Version, String> {
+    async fn ask_replicas(&self, replicas: i32) -> Result<Version, StepEnd> {
         let (cluster, set, away) = (self.tour.cluster, &self.baseline.set, self.tour.left(AWAY));
         let held = self.tour.lock.borrow().clone();
         let Some((held, point)) = held.and_then(|held| held.point().map(|point| (held, point)))
         else {
-            return Err("there is no restore point".to_owned());
+            return Err(StepEnd::Refused("there is no restore point".to_owned()));
         };
         let ask = async {
             let found = scale::look(cluster, &set.name, away).await?.unwrap_or_default();
@@ -264,7 +252,7 @@ impl Visit<'_> {
             held.replicas_accepted().await;
             Ok(version)
         };
-        let version = ask.await.map_err(|failure: Failure| failure.to_string())?;
+        let version = ask.await.map_err(|failure: Failure| StepEnd::of(&failure))?;
         self.scalings
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

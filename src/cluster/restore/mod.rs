@@ -244,7 +244,7 @@ impl Restorer<'_> {
     }
 
     fn step(&self, phase: Phase, answer: Option<String>) {
-        self.journal.push(What::Step(Step { name: StepName::Restore, phase, asked: None, answer }));
+        self.journal.push(What::Step(Step { answer, ..Step::new(StepName::Restore, phase) }));
     }
 
     async fn all(&self, point: &RestorePoint, outcome: &mut RestoreOutcome) {

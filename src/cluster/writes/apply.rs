@@ -59,7 +59,7 @@ pub struct Namespace {
 }
 
 /// The label with a namespace's Pod Security level, and the level that a namespace of ours gets.
-const LEVEL: (&str, &str) = ("pod-security.kubernetes.io/enforce", "baseline");
+pub(crate) const LEVEL: (&str, &str) = ("pod-security.kubernetes.io/enforce", "baseline");
 /// The label by which a namespace of ours is known.
 const OURS: (&str, &str) = ("app.kubernetes.io/managed-by", "stsgrade");
 

@@ -7,7 +7,9 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::cluster::{
-    Cluster, Failure, client::retry::retry_while_unavailable, writes::apply::send,
+    Cluster, Failure,
+    client::{failure_id, retry::retry_while_unavailable},
+    writes::apply::send,
 };
 use crate::console::sanitize::sanitize;
 
@@ -116,7 +118,7 @@ pub(crate) async fn ask(
                     },
                 )),
                 _ => Err(Failure::new(
-                    "set_gone",
+                    failure_id::SET_GONE,
                     format!("somebody else deleted {}", sanitize(&set.name)),
                     "Grade again.",
                 )),
@@ -133,5 +135,5 @@ pub(crate) fn changed(set: &Reference, from: i32, found: i32) -> Failure {
     let what = format!(
         "somebody else scaled {set} to {found} while it was asked to have {from} (an autoscaler?)"
     );
-    Failure::new("scaled", what, "Make sure that nobody else scales it, and grade again.")
+    Failure::new(failure_id::SCALED, what, "Make sure that nobody else scales it, and grade again.")
 }

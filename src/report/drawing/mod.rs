@@ -9,7 +9,10 @@ mod lanes;
 
 use std::time::Duration;
 
-use checks::model::{Seq, Timeline, observation::Kind};
+use checks::model::{
+    Seq, Timeline,
+    observation::{Kind, Phase},
+};
 
 use crate::{
     console::{
@@ -190,18 +193,15 @@ fn steps(timeline: &Timeline, length: u64) -> Vec<StepSpan> {
         }
         let trouble = match &step.end {
             None => Some("not ended".to_owned()),
-            Some((_, phase, answer)) if words::phase(*phase) != "done" => {
-                let answer = answer.as_deref().map(|it| format!(": {}", sanitize(it)));
-                Some(format!("{}{}", words::phase(*phase), answer.unwrap_or_default()))
-            }
-            Some(_) => None,
+            Some(end) if end.what.phase == Phase::Done => None,
+            Some(end) => Some(words::step_end(&end.what)),
         };
         spans.push(StepSpan {
             number: place + 1,
             text,
             trouble,
             from: timeline.time_of(step.begin).unwrap_or(0),
-            until: step.end.as_ref().and_then(|(seq, ..)| timeline.time_of(*seq)).unwrap_or(length),
+            until: step.end.as_ref().map_or(length, |end| end.at),
         });
     }
     spans

@@ -22,10 +22,9 @@ fn why_a_tour_ended_is_beside_what_it_left_undecided() {
     );
     let scaled = "somebody else scaled web to 3 while it was asked to have 5 (an autoscaler?)";
     let step = Step {
-        name: StepName::ScaleUp,
-        phase: Phase::Refused,
-        asked: None,
         answer: Some(scaled.to_owned()),
+        interfered: true,
+        ..Step::new(StepName::ScaleUp, Phase::Refused)
     };
     let foreign = History::created().scale(5).step(StepName::ScaleUp).push(What::Step(step)).end();
     assert_eq!(told(&foreign), Some(("somebody_else", scaled.to_owned())));

@@ -12,10 +12,8 @@ use crate::model::{
 
 fn asks(history: History, name: StepName, replicas: i32) -> History {
     history.push(What::Step(Step {
-        name,
-        phase: Phase::Begin,
         asked: Some(Asked::Replicas(replicas)),
-        answer: None,
+        ..Step::new(name, Phase::Begin)
     }))
 }
 

@@ -25,10 +25,8 @@ fn standing() -> History {
 
 fn asks(history: History, name: StepName, replicas: i32) -> History {
     history.push(What::Step(Step {
-        name,
-        phase: Phase::Begin,
         asked: Some(Asked::Replicas(replicas)),
-        answer: None,
+        ..Step::new(name, Phase::Begin)
     }))
 }
 

@@ -98,9 +98,7 @@ async fn after_the_end_only_the_live_timeline_goes_on() {
 #[test]
 fn numbers_are_dense_and_times_in_order() {
     let journal = journal();
-    let step = || {
-        What::Step(Step { name: StepName::Observe, phase: Phase::Begin, asked: None, answer: None })
-    };
+    let step = || What::Step(Step::new(StepName::Observe, Phase::Begin));
     let mut seqs: Vec<u64> = thread::scope(|scope| {
         let writers: Vec<_> = (0..4)
             .map(|_| scope.spawn(|| (0..500).map(|_| journal.push(step())).collect::<Vec<_>>()))

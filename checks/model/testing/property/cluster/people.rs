@@ -115,12 +115,7 @@ impl Cluster<'_> {
             return;
         }
         self.act(|it| {
-            it.push(What::Step(Step {
-                name,
-                phase: Phase::Begin,
-                asked: Some(asked),
-                answer: None,
-            }))
+            it.push(What::Step(Step { asked: Some(asked), ..Step::new(name, Phase::Begin) }))
         });
     }
 
