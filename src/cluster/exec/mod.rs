@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::AttachParams, core::Status};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::cluster::{Cluster, client::error_chain::chain, exec::error::ExecError};
 
@@ -22,6 +22,9 @@ const KEPT: usize = 2 << 20;
 const AGAIN: Duration = Duration::from_secs(3);
 /// Between two tries.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
+
+/// The line that a command waits for before it writes on a claim.
+pub(crate) const GO: &str = "go\n";
 
 /// The exit status of a command that ended by SIGKILL.
 const KILLED: i32 = 137;
@@ -44,6 +47,14 @@ pub(crate) struct ExecTarget<'a> {
     pub(crate) container: &'a str,
 }
 
+/// What a command is told on its standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StandardInput {
+    Closed,
+    /// [`GO`], once the command has said something.
+    Go,
+}
+
 /// Runs a command and waits for its end.
 ///
 /// A command that was cut off is started again, so it must be safe to repeat.
@@ -56,7 +67,30 @@ pub(crate) async fn exec(
     command: &[String],
     within: Duration,
 ) -> Result<Output, ExecError> {
-    match tokio::time::timeout(within, insist(cluster, place, command)).await {
+    ended_within(within, insist(cluster, place, command, StandardInput::Closed)).await
+}
+
+/// As [`exec`], for a command that waits for [`GO`] before it writes.
+///
+/// A node may begin a command late, when its grade has been killed and all was put back. Such a
+/// command reads the end of its standard input instead, and must then write nothing.
+///
+/// # Errors
+/// As [`exec`].
+pub(crate) async fn exec_writing(
+    cluster: &Cluster,
+    place: ExecTarget<'_>,
+    command: &[String],
+    within: Duration,
+) -> Result<Output, ExecError> {
+    ended_within(within, insist(cluster, place, command, StandardInput::Go)).await
+}
+
+async fn ended_within(
+    within: Duration,
+    command: impl Future<Output = Result<Output, ExecError>>,
+) -> Result<Output, ExecError> {
+    match tokio::time::timeout(within, command).await {
         Ok(outcome) => outcome,
         Err(_) => Err(ExecError::TimedOut(within.as_secs())),
     }
@@ -67,11 +101,12 @@ async fn insist(
     cluster: &Cluster,
     place: ExecTarget<'_>,
     command: &[String],
+    input: StandardInput,
 ) -> Result<Output, ExecError> {
     let since = Instant::now();
     let mut was_begun = false;
     loop {
-        let error = match attempt(cluster, place, command).await {
+        let error = match attempt(cluster, place, command, input).await {
             Ok(output) => return Ok(output),
             // A command that was begun before may have done its work then.
             Err(Refusal::Final(_)) if was_begun => return Err(ExecError::CutOff),
@@ -146,11 +181,12 @@ async fn attempt(
     cluster: &Cluster,
     place: ExecTarget<'_>,
     command: &[String],
+    input: StandardInput,
 ) -> Result<Output, Refusal> {
     let api: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let how = AttachParams {
         max_stdout_buf_size: Some(64 << 10),
-        ..AttachParams::default().container(place.container).stdin(false)
+        ..AttachParams::default().container(place.container).stdin(input == StandardInput::Go)
     };
     let mut process =
         api.exec(place.pod, command.to_vec(), &how).await.map_err(|error| refusal(&error))?;
@@ -159,9 +195,13 @@ async fn attempt(
     else {
         return Err(Refusal::Final(ExecError::Other("the connection has no streams".to_owned())));
     };
+    let stdin = process.stdin();
     // Both at once: a stream that nobody reads stalls the other.
-    let (stdout, stderr, status) =
-        tokio::join!(drain(stdout, KEPT), drain(stderr, 4 << 10), status);
+    let (stdout, stderr, status) = tokio::join!(
+        drain(stdout, KEPT, stdin),
+        drain(stderr, 4 << 10, None::<tokio::io::Sink>),
+        status
+    );
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
     let Some(status) = status else { return Err(Refusal::Broke) };
     match status.status.as_deref() {
@@ -183,10 +223,19 @@ async fn attempt(
     }
 }
 
-async fn drain(mut from: impl AsyncRead + Unpin, keep: usize) -> Vec<u8> {
+/// Reads to the end and keeps the beginning. The command hears [`GO`] once it has said something.
+async fn drain(
+    mut from: impl AsyncRead + Unpin,
+    keep: usize,
+    mut answer: Option<impl AsyncWrite + Unpin>,
+) -> Vec<u8> {
     let mut kept = vec![];
     let mut buffer = vec![0; 16 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if let Some(mut to) = answer.take() {
+            // Without it, the command writes nothing and its answer is incomplete.
+            let _ = to.write_all(GO.as_bytes()).await;
+        }
         let room = keep.saturating_sub(kept.len()).min(count);
         kept.extend_from_slice(buffer.get(..room).unwrap_or_default());
     }

@@ -4,6 +4,9 @@
 # to read of each mount. Then, per mount: its path, how deep to go, a canary's file name and content
 # (empty: write none), how many files to read before any other, and their names.
 #
+# Before the first canary it waits for the line "go" on its standard input, which nobody sends for a grade that has
+# died: a command that the node begins late must not write after everything was put back.
+#
 # below.sh stands before it. Comments and indentation are taken away before it is sent.
 LC_ALL=C
 export LC_ALL
@@ -166,6 +169,10 @@ done
 o=1
 while [ $o -le $files ]; do number $o; o=$((o + 1)); done
 }
+# Whether the grade still lives, asked once.
+may_write() {
+[ -n "$may" ] || { read -r may && [ "$may" = go ]; }
+}
 # How long the node has run, which tells the container's age beside when its first process was started.
 uptime() { [ -r /proc/uptime ] && read -r u f </proc/uptime && p uptime "$u"; }
 walk() {
@@ -206,6 +213,7 @@ folders=$((folders + 1))
 p folder "${2%/}"
 fi
 }
+may=
 uptime
 [ -r /proc/1/stat ] && p first && slowly </proc/1/stat
 i=0
@@ -218,6 +226,7 @@ if [ ! -d "$d" ]; then p error 'the mount is not a folder'; elif [ ! -r "$d" ] |
 below "$d"
 # Before looking: of two pods that share a claim, at least one then sees the other's.
 if [ -n "$canary" ]; then
+may_write || exit
 if e=$({ printf %s "$token" >"$d/$canary"; } 2>&1); then
 p wrote "$canary"
 # What the time is for those who write there: a claim may be another machine's.

@@ -14,7 +14,7 @@ use crate::cluster::{
         ExecTarget,
         ephemeral::{self, Probe},
         error::ExecError,
-        exec,
+        exec, exec_writing,
         mounts::{MountWalk, Mounted},
         random_word, script, script_output,
         script_output::{CANARY, InspectOutput, MountFiles},
@@ -237,7 +237,8 @@ impl Inspector<'_> {
             arguments.extend(first);
         }
         let command = script(script_output::INSPECT, arguments);
-        let output = exec(self.cluster, ExecTarget { pod, container }, &command, WITHIN).await?;
+        let output =
+            exec_writing(self.cluster, ExecTarget { pod, container }, &command, WITHIN).await?;
         let told = script_output::parse(&output.stdout, &word);
         if told.mounts.is_empty() && !told.is_complete {
             let said = output.stderr.trim().chars().take(200).collect::<String>();

@@ -1,9 +1,16 @@
-use std::{fs, os::unix, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    os::unix,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use checks::model::observation::File;
 
 use super::{INSPECT, InspectOutput, KEPT, SEARCH, nanoseconds, parse, pattern, plain, started};
-use crate::cluster::exec::script;
+use crate::cluster::exec::{GO, script};
 
 const WORD: &str = "0123456789abcdef0123456789abcdef";
 const NAME: &str = ".stsgrade-0123456789abcdef0123456789abcde0";
@@ -16,6 +23,17 @@ fn run(
     canary: &str,
     first: &[&str],
 ) -> InspectOutput {
+    run_told(shell, path, folder, canary, first, GO)
+}
+
+fn run_told(
+    shell: &[&str],
+    path: Option<&str>,
+    folder: &Path,
+    canary: &str,
+    first: &[&str],
+    input: &str,
+) -> InspectOutput {
     let mut arguments = vec![WORD, "400", folder.to_str().unwrap(), "6", canary, "web-1/token"];
     let count = first.len().to_string();
     arguments.push(&count);
@@ -26,7 +44,11 @@ fn run(
     if let Some(path) = path {
         command.env("PATH", path);
     }
-    let output = command.output().unwrap();
+    let mut process =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // A script that writes nothing may have ended before.
+    let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = process.wait_with_output().unwrap();
     parse(&output.stdout, WORD)
 }
 
@@ -119,6 +141,22 @@ fn a_shell_alone_is_enough() {
         );
         assert_eq!(told.mounts[0].files.len(), 9);
         assert_eq!(told.mounts[0].written, Some(Ok(NAME.to_owned())));
+    }
+}
+
+/// Catches a command that a node begins after its grade was killed, and that writes when all has
+/// been put back.
+#[test]
+fn nothing_is_written_without_the_word_to_go() {
+    for shell in SHELLS {
+        let folder = tempfile::tempdir().unwrap();
+        for input in ["", "g", "stop\n"] {
+            let told = run_told(shell, None, folder.path(), NAME, &[], input);
+            assert!(told.mounts[0].written.is_none() && !told.is_complete, "{shell:?}: {input:?}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{shell:?}");
+            let looked = run_told(shell, None, folder.path(), "", &[], input);
+            assert!(looked.is_complete, "{shell:?}: looking alone needs no word");
+        }
     }
 }
 
