@@ -115,6 +115,30 @@ async fn what_somebody_did_after_a_kill_stays() {
     futures::future::join_all(rows).await;
 }
 
+/// A student writes on a claim of the tour and deletes its pod; the next pod writes nothing, so
+/// that no time tells the student's words from what a start writes. Catches a restoring that judges
+/// the claim by its present pod alone.
+#[tokio::test]
+async fn what_an_earlier_pod_wrote_stays() {
+    Lab::run("live-earlier-pod", async |lab| {
+        lab.stand().await;
+        let later = Duration::from_secs(1);
+        assert!(lab.kill_after("scale up", later).await, "the grade had ended");
+        lab.settled("web", 5).await;
+        // Working takes longer than a controller needs to make a pod for its claim.
+        lab.sh("web-3", "sleep 7; echo work >> /data/id").await;
+        lab.delete_pod("web-3").await;
+        lab.settled("web", 5).await;
+        let restored = lab.stsgrade("restore", &[]).await;
+        assert_eq!((restored.status, lab.replicas("web").await), (0, 3), "{}", restored.told());
+        assert!(restored.says("claim data-web-3 stays"), "{}", restored.told());
+        lab.scale(5).await;
+        lab.settled("web", 5).await;
+        assert!(lab.sh("web-3", "cat /data/id").await.contains("work"));
+    })
+    .await;
+}
+
 /// Catches a grader that goes on after another has taken its place, as a closed laptop's does when
 /// it is opened.
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use checks::model::{PodLife, Timeline, observation::Reference};
+use checks::model::{PodLife, Timeline, WaitStatus, observation::Reference};
 
 use crate::cluster::{
     Cluster, WaitResult,
@@ -14,7 +14,7 @@ use crate::cluster::{
         mounts::{Mounted, choose, reference},
         random_word, records, script,
     },
-    restore::{EXEC_TIMEOUT, Restorer, restore_point::RestorePoint},
+    restore::{EXEC_TIMEOUT, Restorer, WATCH_TIME, restore_point::RestorePoint},
     writes::{delete::remove_claims, scale::Scaled},
 };
 
@@ -24,6 +24,9 @@ const EXTRA_ORDINALS: i32 = 2;
 const CLAIMS_GO: Duration = Duration::from_secs(60);
 /// What a container writes within this many seconds of its start may be the start's doing.
 const AT_START_SECONDS: i64 = 2;
+/// A pod created within this many seconds after its claim is the first that mounts it: the set's
+/// controller makes the claim and then, at once, the pod.
+const FIRST_POD_SECONDS: i64 = 5;
 /// Why a claim may be somebody else's.
 const CHANGED: &str = "somebody else changed the set since";
 /// How many pods are read to learn what a start writes.
@@ -81,7 +84,7 @@ impl Restorer<'_> {
             let why = if !point.has_caused(found, created) {
                 Some(CHANGED.to_owned())
             } else if self.is_successor {
-                self.used(&claim, &known).await
+                self.used(&claim, &known, found.replicas).await
             } else {
                 None
             };
@@ -152,40 +155,56 @@ impl Restorer<'_> {
         known
     }
 
-    /// Why somebody may have used a claim since its pod was started, if so.
-    async fn used(&self, claim: &Reference, known: &BTreeSet<String>) -> Option<String> {
-        let users: Vec<(Reference, Vec<Mounted>, Option<i64>, bool)> =
-            self.journal.with(|timeline| {
-                let mounts =
-                    |pod: &PodLife| pod.claims().iter().any(|(_, name)| *name == claim.name);
-                let is_own = |pod: &PodLife| timeline.owned().any(|own| own.uid() == pod.uid());
-                let pods = timeline.pods().filter(|pod| mounts(pod));
-                pods.map(|pod| (reference(pod), Mounted::of(pod), last_start(pod), is_own(pod)))
-                    .collect()
-            });
-        for (pod, mounted, started, is_own) in users {
-            if !is_own {
-                return Some(format!("pod {} uses it", pod.name));
+    /// Why somebody may have used a claim since its pod was started, if so. `replicas` are those
+    /// that the set has now.
+    async fn used(
+        &self,
+        claim: &Reference,
+        known: &BTreeSet<String>,
+        replicas: i32,
+    ) -> Option<String> {
+        let is_asked_for = self.journal.with(|timeline| is_asked_for(timeline, claim, replicas));
+        if is_asked_for && !self.pod_comes(claim).await {
+            return Some("nobody knows what is on it (its pod is not there)".to_owned());
+        }
+        for user in self.journal.with(|timeline| users(timeline, claim)) {
+            let name = &user.pod.name;
+            if !user.is_own {
+                return Some(format!("pod {name} uses it"));
             }
-            let Some(started) = started else { continue };
-            let mounted: Vec<Mounted> =
-                mounted.into_iter().filter(|it| it.claim == claim.name).collect();
-            let files = match list_files(self.cluster, &pod, mounted).await {
+            if !user.is_first {
+                return Some(format!("{name} was started again since, by somebody or by itself"));
+            }
+            let Some(started) = user.started else { continue };
+            let files = match list_files(self.cluster, &user.pod, user.mounted).await {
                 Ok(files) => files,
                 Err(ExecError::NoShell) => continue,
+                // It has gone since it was seen, as the grade had asked.
+                Err(ExecError::Gone) if !is_asked_for => continue,
                 Err(why) => return Some(format!("nobody knows what is on it ({why})")),
             };
             // What a start of the other pods writes, a start of this one may have written, too.
-            if files.iter().any(|(written, name)| {
-                *written > started + AT_START_SECONDS || !known.contains(name)
+            if files.iter().any(|(written, file)| {
+                *written > started + AT_START_SECONDS || !known.contains(file)
             }) {
                 return Some(format!(
-                    "it holds something that may not be from the start of {}",
-                    pod.name
+                    "it holds something that may not be from the start of {name}"
                 ));
             }
         }
         None
+    }
+
+    /// Whether a claim that can hold something has a pod: the set's controller makes one at once.
+    async fn pod_comes(&self, claim: &Reference) -> bool {
+        let has_pod = |timeline: &Timeline| {
+            if is_unbound(timeline, claim) || !users(timeline, claim).is_empty() {
+                WaitStatus::Done
+            } else {
+                WaitStatus::Going("its pod".to_owned())
+            }
+        };
+        matches!(self.journal.wait_quietly(WATCH_TIME, has_pod).await, WaitResult::Done)
     }
 
     /// The claims of the ordinals that a grade adds, which did not exist when it began, and are not
@@ -211,6 +230,57 @@ impl Restorer<'_> {
     }
 }
 
+/// A pod that mounts a claim.
+struct User {
+    pod: Reference,
+    mounted: Vec<Mounted>,
+    /// As [`last_start`] tells.
+    started: Option<i64>,
+    /// It is the set's.
+    is_own: bool,
+    /// No other pod mounted the claim before, and none of its containers was started again.
+    is_first: bool,
+}
+
+/// The pods that mount a claim.
+fn users(timeline: &Timeline, claim: &Reference) -> Vec<User> {
+    let mounts = |pod: &&PodLife| pod.claims().iter().any(|(_, name)| *name == claim.name);
+    let claimed = created(timeline, claim);
+    let mut found = vec![];
+    for pod in timeline.pods().filter(mounts) {
+        let mut mounted = Mounted::of(pod);
+        mounted.retain(|it| it.claim == claim.name);
+        found.push(User {
+            pod: reference(pod),
+            mounted,
+            started: last_start(pod),
+            is_own: timeline.owned().any(|own| own.uid() == pod.uid()),
+            is_first: is_first(claimed, seconds(pod.pod.metadata.creation_timestamp.as_deref()))
+                && pod.pod.status.container_statuses.iter().all(|it| it.restart_count == 0),
+        });
+    }
+    found
+}
+
+/// Whether a pod is the first that mounts a claim, by the times at which both were created.
+fn is_first(claim: Option<i64>, pod: Option<i64>) -> bool {
+    let (Some(claim), Some(pod)) = (claim, pod) else { return false };
+    pod <= claim.saturating_add(FIRST_POD_SECONDS)
+}
+
+/// Whether the set asks for a pod that mounts this claim.
+fn is_asked_for(timeline: &Timeline, claim: &Reference, replicas: i32) -> bool {
+    let start = timeline.start();
+    (start..start.saturating_add(replicas))
+        .any(|ordinal| timeline.claim_names(ordinal).contains(&claim.name))
+}
+
+/// Whether a claim has no volume, so that nothing can be on it.
+fn is_unbound(timeline: &Timeline, claim: &Reference) -> bool {
+    let last = timeline.claim(&claim.name).last().filter(|it| it.uid() == claim.uid);
+    last.is_some_and(|it| it.bound.is_none())
+}
+
 /// What a person is told of a claim that may hold something of theirs.
 fn kept(claim: &Reference, why: &str) -> String {
     format!(
@@ -229,13 +299,12 @@ pub(super) fn is_being_deleted(timeline: &Timeline, claim: &Reference) -> bool {
 /// When a claim was created, in seconds since the epoch by the API server's clock.
 fn created(timeline: &Timeline, claim: &Reference) -> Option<i64> {
     let life = timeline.claim(&claim.name).last().filter(|it| it.uid() == claim.uid)?;
-    life.claim
-        .metadata
-        .creation_timestamp
-        .as_deref()?
-        .parse::<jiff::Timestamp>()
-        .ok()
-        .map(jiff::Timestamp::as_second)
+    seconds(life.claim.metadata.creation_timestamp.as_deref())
+}
+
+/// A time of the API in seconds since the epoch.
+fn seconds(time: Option<&str>) -> Option<i64> {
+    time?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
 }
 
 /// When a pod's newest container started, in seconds since the epoch by its node's clock; `None`
@@ -246,8 +315,8 @@ fn last_start(pod: &PodLife) -> Option<i64> {
         .status
         .container_statuses
         .iter()
-        .filter_map(|it| it.state.running.as_ref()?.started_at.as_deref());
-    statuses.filter_map(|it| it.parse::<jiff::Timestamp>().ok()).map(|it| it.as_second()).max()
+        .filter_map(|it| seconds(it.state.running.as_ref()?.started_at.as_deref()));
+    statuses.max()
 }
 
 /// The files on these mounts, canaries left out: when each was last written, in seconds since the
@@ -299,7 +368,16 @@ fn without_numbers(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without_numbers;
+    use super::{is_first, without_numbers};
+
+    /// Catches a claim that is deleted although a pod that is gone may have written on it, too.
+    #[test]
+    fn the_first_pod_of_a_claim_comes_with_it() {
+        assert!(is_first(Some(100), Some(100)) && is_first(Some(100), Some(105)));
+        assert!(is_first(Some(100), Some(99)), "a pod may have waited for its claim");
+        assert!(!is_first(Some(100), Some(106)));
+        assert!(!is_first(None, Some(100)) && !is_first(Some(100), None));
+    }
 
     #[test]
     fn names_that_follow_the_ordinal_are_alike() {
