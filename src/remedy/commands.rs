@@ -4,6 +4,7 @@
 //! than a name never come here.
 
 use checks::{
+    CHECKS,
     mistakes::{NO_SERVICE, Renewal},
     model::diagnosis,
 };
@@ -149,42 +150,118 @@ pub fn see(test: u8, who: Option<&str>, names: &Names) -> Vec<String> {
     let Some(set) = &names.set else {
         return vec![format!("kubectl get statefulsets,pods -n {ns}")];
     };
-    let pod = |ordinal: i32| format!("{set}-{}", names.start.saturating_add(ordinal));
-    let scale =
-        |replicas: i32| format!("kubectl scale statefulset {set} -n {ns} --replicas={replicas}");
-    let ready = format!("kubectl rollout status statefulset/{set} -n {ns}");
-    let by_age = format!("kubectl get pods -n {ns} --sort-by=.metadata.creationTimestamp");
-    let found = |ordinal: i32| {
-        let what = match (&names.content, &names.mount_path) {
+    let place = CHECKS.iter().position(|it| it.test == test);
+    place.map(|it| Standing::SIGHTS[it](&Standing { set, ns, names })).unwrap_or_default()
+}
+
+/// The set as it stands in the cluster.
+struct Standing<'n> {
+    set: &'n str,
+    ns: &'n str,
+    names: &'n Names,
+}
+
+impl Standing<'_> {
+    /// How to see a loss, for each check in the order of [`CHECKS`].
+    const SIGHTS: [fn(&Self) -> Vec<String>; checks::COUNT] = [
+        Self::pods,
+        Self::creation,
+        Self::claims,
+        Self::content,
+        Self::dns,
+        Self::replaced_pod,
+        Self::scale_up,
+        Self::scale_down,
+        Self::claims_after_scale_down,
+        Self::content_after_scale_down,
+    ];
+
+    fn pods(&self) -> Vec<String> {
+        vec![format!("kubectl get pods -n {}", self.ns)]
+    }
+
+    fn creation(&self) -> Vec<String> {
+        vec![self.scale(0), self.scale(self.own()), self.ready(), self.by_age()]
+    }
+
+    fn claims(&self) -> Vec<String> {
+        vec![format!("kubectl get pvc -n {}", self.ns)]
+    }
+
+    fn content(&self) -> Vec<String> {
+        vec![self.files_of(0), self.files_of(1)]
+    }
+
+    fn dns(&self) -> Vec<String> {
+        let Self { ns, names, .. } = self;
+        let mut commands = vec![format!("kubectl get services,endpointslices -n {ns}")];
+        if let Some(service) = &names.service {
+            // In full: the nslookup of busybox appends no domain to a name with dots.
+            let domain = names.domain.as_deref().unwrap_or(DOMAIN);
+            commands.push(format!("kubectl exec {} -n {ns} -- \\", self.pod(0)));
+            commands.push(format!("  nslookup {}.{service}.{ns}.svc.{domain}", self.pod(1)));
+        }
+        commands
+    }
+
+    fn replaced_pod(&self) -> Vec<String> {
+        let delete = format!("kubectl delete pod {} -n {}", self.pod(1), self.ns);
+        vec![self.files_of(1), delete, self.ready(), self.files_of(1)]
+    }
+
+    fn scale_up(&self) -> Vec<String> {
+        let more = self.scale(self.own().saturating_add(2));
+        vec![more, self.ready(), self.by_age(), self.scale(self.own()), self.ready()]
+    }
+
+    fn scale_down(&self) -> Vec<String> {
+        vec![self.scale(1), self.last_is_gone(), self.scale(self.own()), self.ready()]
+    }
+
+    fn claims_after_scale_down(&self) -> Vec<String> {
+        let [one, gone] = [self.scale(1), self.last_is_gone()];
+        [vec![one, gone], self.claims(), vec![self.scale(self.own()), self.ready()]].concat()
+    }
+
+    fn content_after_scale_down(&self) -> Vec<String> {
+        let files = self.files_of(self.own() - 1);
+        [vec![files.clone()], self.scale_down(), vec![files]].concat()
+    }
+
+    /// The pod at this place, from 0.
+    fn pod(&self, place: i32) -> String {
+        format!("{}-{}", self.set, self.names.start.saturating_add(place))
+    }
+
+    fn own(&self) -> i32 {
+        self.names.replicas.max(1)
+    }
+
+    fn scale(&self, replicas: i32) -> String {
+        format!("kubectl scale statefulset {} -n {} --replicas={replicas}", self.set, self.ns)
+    }
+
+    fn ready(&self) -> String {
+        format!("kubectl rollout status statefulset/{} -n {}", self.set, self.ns)
+    }
+
+    fn by_age(&self) -> String {
+        format!("kubectl get pods -n {} --sort-by=.metadata.creationTimestamp", self.ns)
+    }
+
+    fn last_is_gone(&self) -> String {
+        let last = self.pod(self.own() - 1);
+        format!("kubectl wait pod/{last} -n {} --for=delete --timeout=3m", self.ns)
+    }
+
+    /// What the pod at this place has on its claim.
+    fn files_of(&self, place: i32) -> String {
+        let what = match (&self.names.content, &self.names.mount_path) {
             (Some(file), _) => format!("cat {file}"),
             (None, Some(path)) => format!("ls -la {path}"),
             (None, None) => "ls -la".to_owned(),
         };
-        format!("kubectl exec {} -n {ns} -- {what}", pod(ordinal))
-    };
-    let own = names.replicas.max(1);
-    let last = own - 1;
-    let gone = format!("kubectl wait pod/{} -n {ns} --for=delete --timeout=3m", pod(last));
-    match test {
-        2 => vec![scale(0), scale(own), ready, by_age],
-        3 => vec![format!("kubectl get pvc -n {ns}")],
-        4 => vec![found(0), found(1)],
-        5 => {
-            let mut commands = vec![format!("kubectl get services,endpointslices -n {ns}")];
-            if let Some(service) = &names.service {
-                // In full: the nslookup of busybox appends no domain to a name with dots.
-                let domain = names.domain.as_deref().unwrap_or(DOMAIN);
-                commands.push(format!("kubectl exec {} -n {ns} -- \\", pod(0)));
-                commands.push(format!("  nslookup {}.{service}.{ns}.svc.{domain}", pod(1)));
-            }
-            commands
-        }
-        6 => vec![found(1), format!("kubectl delete pod {} -n {ns}", pod(1)), ready, found(1)],
-        7 => vec![scale(own.saturating_add(2)), ready.clone(), by_age, scale(own), ready],
-        8 => vec![scale(1), gone, scale(own), ready],
-        9 => vec![scale(1), gone, format!("kubectl get pvc -n {ns}"), scale(own), ready],
-        10 => vec![found(last), scale(1), gone, scale(own), ready, found(last)],
-        _ => vec![format!("kubectl get pods -n {ns}")],
+        format!("kubectl exec {} -n {} -- {what}", self.pod(place), self.ns)
     }
 }
 
@@ -245,6 +322,27 @@ mod tests {
                 "stsgrade grade -n lab",
             ]
         );
+    }
+
+    /// Catches a row of the table that stands at another check's place.
+    #[test]
+    fn each_test_is_seen_by_what_it_is_about() {
+        let sights = [
+            (2, "--replicas=0"),
+            (3, "get pvc"),
+            (4, "exec web-1"),
+            (5, "nslookup"),
+            (6, "delete pod web-1"),
+            (7, "--replicas=5"),
+            (8, "wait pod/web-2"),
+            (9, "get pvc"),
+            (10, "exec web-2"),
+        ];
+        for (test, what) in sights {
+            let commands = see(test, None, &names());
+            assert!(commands.iter().any(|it| it.contains(what)), "{test}: {commands:?}");
+        }
+        assert_eq!(see(1, None, &names()), ["kubectl get pods -n lab"]);
     }
 
     /// Catches "see it" commands that leave the set at another number of replicas.

@@ -1,6 +1,6 @@
 //! A container whose program ends: what lets it keep running.
 
-use checks::model::observation::object::{CUT, Container, PodSpec};
+use checks::model::observation::object::{CUT, Container, StatefulSetSpec};
 
 use crate::{
     console::secrets::MASK,
@@ -12,9 +12,10 @@ use crate::{
 };
 
 /// Edits the container that ends, where something in it tells why.
-pub(super) fn edit(loss: &Loss<'_>, pod: &mut PodSpec) {
+pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
     let Some(stuck) = loss.container() else { return };
-    let Some(container) = pod.all_containers_mut().find(|it| it.name == stuck.name) else { return };
+    let mut all = spec.template.spec.all_containers_mut();
+    let Some(container) = all.find(|it| it.name == stuck.name) else { return };
     let exit_code = stuck.exit_code.unwrap_or(1);
     match own_script(container) {
         Some(script) => {

@@ -2,14 +2,17 @@
 //!
 //! What a set's spec should be is worked out on what is recorded of it ([`spec`]), and the
 //! difference is written into the text of the student's file, where that is known ([`difference`]).
-//! What is not recorded stands in that text alone ([`text`]).
+//! What is not recorded stands in that text alone ([`text`]). Which edits mend which mistake or
+//! obstacle is one table ([`table`]).
 
 mod difference;
+mod image;
 mod keep_running;
 mod others;
 mod program;
 pub mod refusal;
 mod spec;
+mod table;
 mod text;
 
 use checks::model::{
@@ -22,7 +25,7 @@ use crate::{
     recording::ManifestText,
     remedy::{
         change::{self, Change},
-        edit::spec::Mended,
+        edit::{spec::Mended, table::Repair, text::SetText},
         manifest::{Document, Edit, Step, keys},
     },
 };
@@ -51,43 +54,88 @@ impl<'l> Loss<'l> {
 /// An object of the manifest: its text, as it is kept and as it is read.
 type Object<'l> = (&'l ManifestText, Document);
 
+/// The set's spec as its manifest has it, as far as it is known.
+#[must_use]
+pub fn written(objects: &[ManifestText], timeline: &Timeline) -> Option<StatefulSetSpec> {
+    let set = timeline.set()?;
+    let mut spec = spec::as_written(&set.spec, timeline.replicas());
+    let text = objects.iter().find(|it| it.kind == "StatefulSet" && it.name == set.name);
+    if let Some(document) = text.and_then(|it| Document::read(&it.text)) {
+        text::take_programs(&document, &mut spec);
+    }
+    Some(spec)
+}
+
 /// The changes that mend a mistake or an obstacle; empty where the own lines cannot be known.
 #[must_use]
 pub fn changes(loss: &Loss<'_>, timeline: &Timeline) -> Vec<Change> {
     let objects: Vec<Object<'_>> =
         loss.objects.iter().filter_map(|it| Some((it, Document::read(&it.text)?))).collect();
-    let Some(set) = timeline.set() else { return others::into_a_set(loss, &objects) };
-    let mut before = spec::as_written(&set.spec, timeline.replicas());
-    if let Some((_, document)) = find(&objects, "StatefulSet", &set.name) {
-        text::take_programs(document, &mut before);
-    }
-    let mended = match loss.id {
-        "no_service" | "wrong_service_name" | "service_not_headless" | "selector_mismatch" => {
-            spec::service(loss.id, timeline, &before)
-        }
-        _ => {
-            let after = Box::new(spec::mended(loss, &before));
-            vec![Mended::Set { before: Box::new(before.clone()), after }]
-        }
-    };
+    let repairs = table::repairs(loss.id);
+    let Some(set) = timeline.set() else { return new_set(repairs, &objects) };
+    let Some(before) = written(loss.objects, timeline) else { return vec![] };
+    let edits = text_edits(repairs, loss, &objects, &set.name);
+    let mended = mended(repairs, loss, timeline, &before);
     let mut changes = vec![];
     for it in mended {
         changes.extend(match it {
-            Mended::Set { before, after } => of_set(loss, &set.name, &objects, &before, &after),
+            Mended::Set { before, after } => of_set(&edits, &set.name, &objects, &before, &after),
             Mended::Service { name, before, after } => {
                 of_service(&name, &set.name, &objects, before.as_ref(), &after)
             }
         });
     }
-    changes.extend(others::changes(loss, timeline, &objects));
+    for it in repairs {
+        if let Repair::Others(change) = it {
+            changes.extend(change(loss, timeline, &objects));
+        }
+    }
     if changes.is_empty() {
         changes.extend(to_look_at(loss, &set.name, &objects, &before));
     }
     changes
 }
 
-fn of_set(
+/// What the namespace lacks.
+fn new_set(repairs: &[Repair], objects: &[Object<'_>]) -> Vec<Change> {
+    let new = repairs.iter().filter_map(|it| match it {
+        Repair::NewSet(change) => Some(change(objects)),
+        _ => None,
+    });
+    new.flatten().collect()
+}
+
+/// What the set and its Service should be. A set that stays as it is may still be edited as text.
+fn mended(
+    repairs: &[Repair],
     loss: &Loss<'_>,
+    timeline: &Timeline,
+    before: &StatefulSetSpec,
+) -> Vec<Mended> {
+    let mut after = before.clone();
+    for it in repairs {
+        match it {
+            Repair::Service(fault) => return spec::service(*fault, timeline, before),
+            Repair::Set(edit) => edit(loss, &mut after),
+            _ => {}
+        }
+    }
+    vec![Mended::Set { before: Box::new(before.clone()), after: Box::new(after) }]
+}
+
+/// The edits of what is not recorded of the set.
+fn text_edits(repairs: &[Repair], loss: &Loss<'_>, objects: &[Object<'_>], set: &str) -> Vec<Edit> {
+    let Some((_, document)) = find(objects, "StatefulSet", set) else { return vec![] };
+    let text = SetText::of(document);
+    let edits = repairs.iter().filter_map(|it| match it {
+        Repair::Text(edits) => Some(edits(loss, &text)),
+        _ => None,
+    });
+    edits.flatten().collect()
+}
+
+fn of_set(
+    of_text: &[Edit],
     name: &str,
     objects: &[Object<'_>],
     before: &StatefulSetSpec,
@@ -95,7 +143,7 @@ fn of_set(
 ) -> Option<Change> {
     if let Some((text, document)) = find(objects, "StatefulSet", name) {
         let mut edits = values(before, after);
-        edits.extend(text::edits(loss, document));
+        edits.extend_from_slice(of_text);
         if let Some(edited) = edited(document, &edits) {
             return change::of_text(text, document, &edited);
         }

@@ -16,38 +16,54 @@ use crate::remedy::{
 const BINDING: [&str; 2] =
     ["pv.kubernetes.io/bind-completed", "pv.kubernetes.io/bound-by-controller"];
 
-/// The changes of other objects that mend a mistake or an obstacle of the set.
-pub(super) fn changes(loss: &Loss<'_>, timeline: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
-    if loss.id == "config_error" {
-        return misspelt_name(loss, objects)
-            .or_else(|| missing_object(loss, objects))
-            .into_iter()
-            .collect();
-    }
-    let edits = |(text, document): &Object<'_>| match (loss.id, text.kind.as_str()) {
-        ("too_small", "PersistentVolumeClaim") => {
-            let storage = keys("spec.resources.requests.storage");
-            let is_small = document.scalar(&storage).is_some_and(spec::is_small);
-            if is_small { vec![Edit::Set(storage, spec::STORAGE.into())] } else { vec![] }
-        }
-        ("volume_missing", "PersistentVolumeClaim") if document.has(&keys("spec.volumeName")) => {
-            let annotation = |it: &str| {
-                Edit::Remove(
-                    [keys("metadata.annotations"), vec![Step::Key(it.to_owned())]].concat(),
-                )
-            };
-            let bindings = BINDING.map(annotation).into_iter();
-            bindings.chain([Edit::Remove(keys("spec.volumeName"))]).collect()
-        }
-        ("name_of_two_pods", "Deployment") => {
-            own_name(timeline, document, &keys("spec.template.spec"))
-        }
-        ("name_of_two_pods", "Pod") => own_name(timeline, document, &keys("spec")),
-        _ => vec![],
-    };
+/// What the edits make of one object.
+fn changed((text, document): &Object<'_>, edits: &[Edit]) -> Option<Change> {
+    change::of_text(text, document, &edited(document, edits)?)
+}
+
+fn of_kind<'o>(
+    objects: &'o [Object<'_>],
+    kind: &'static str,
+) -> impl Iterator<Item = &'o Object<'o>> {
+    objects.iter().filter(move |(it, _)| it.kind == kind)
+}
+
+/// A ConfigMap or a Secret that a container names and that is not there.
+pub(super) fn named_object(loss: &Loss<'_>, _: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
+    let change = misspelt_name(loss, objects).or_else(|| missing_object(loss, objects));
+    change.into_iter().collect()
+}
+
+/// Claims that stand in the manifest by themselves.
+pub(super) fn large_enough(_: &Loss<'_>, _: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
+    let storage = keys("spec.resources.requests.storage");
+    let is_small =
+        |(_, document): &&Object<'_>| document.scalar(&storage).is_some_and(spec::is_small);
+    let edits = [Edit::Set(storage.clone(), spec::STORAGE.into())];
+    let claims = of_kind(objects, "PersistentVolumeClaim").filter(is_small);
+    claims.filter_map(|it| changed(it, &edits)).collect()
+}
+
+/// Claims that stand in the manifest by themselves, and name a volume.
+pub(super) fn any_volume(_: &Loss<'_>, _: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
+    let volume = keys("spec.volumeName");
+    let annotation =
+        |it: &str| [keys("metadata.annotations"), vec![Step::Key(it.to_owned())]].concat();
+    let bindings = BINDING.map(|it| Edit::Remove(annotation(it))).into_iter();
+    let edits: Vec<Edit> = bindings.chain([Edit::Remove(volume.clone())]).collect();
+    let claims = of_kind(objects, "PersistentVolumeClaim").filter(|it| it.1.has(&volume));
+    claims.filter_map(|it| changed(it, &edits)).collect()
+}
+
+/// Whatever has the name of a pod of the set.
+pub(super) fn own_names(_: &Loss<'_>, timeline: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
     let change = |object: &Object<'_>| {
-        let (text, document) = object;
-        change::of_text(text, document, &edited(document, &edits(object))?)
+        let pod = match object.0.kind.as_str() {
+            "Deployment" => keys("spec.template.spec"),
+            "Pod" => keys("spec"),
+            _ => return None,
+        };
+        changed(object, &own_name(timeline, &object.1, &pod))
     };
     objects.iter().filter_map(change).collect()
 }
@@ -132,12 +148,8 @@ fn not_found(why: &str) -> Option<(&'static str, &str)> {
 }
 
 /// A Deployment becomes a StatefulSet, where the namespace holds none.
-pub(super) fn into_a_set(loss: &Loss<'_>, objects: &[Object<'_>]) -> Vec<Change> {
-    let deployment = objects.iter().find(|(it, _)| it.kind == "Deployment");
-    let Some((text, document)) = deployment.filter(|_| loss.id == "no_stateful_set_but_others")
-    else {
-        return vec![];
-    };
+pub(super) fn into_a_set(objects: &[Object<'_>]) -> Vec<Change> {
+    let Some((text, document)) = of_kind(objects, "Deployment").next() else { return vec![] };
     let headless = |(it, document): &&Object<'_>| {
         it.kind == "Service" && document.scalar(&keys("spec.clusterIP")) == Some("None")
     };
@@ -243,7 +255,7 @@ spec:
         let change = misspelt_name(&loss, &objects);
         let lines = change.iter().flat_map(|it| &it.lines);
         lines
-            .filter(|it| it.sign != Sign::Same)
+            .filter(|it| matches!(it.sign, Sign::Added | Sign::Removed))
             .map(|it| format!("{}{}", if it.sign == Sign::Added { '+' } else { '-' }, it.text))
             .collect()
     }

@@ -1,6 +1,6 @@
 //! A program that is not in its image.
 
-use checks::model::observation::object::PodSpec;
+use checks::model::observation::object::StatefulSetSpec;
 
 use crate::remedy::edit::{Loss, keep_running::become_script};
 
@@ -13,9 +13,10 @@ const KNOWN: [&str; 10] =
 const MAX_DISTANCE: usize = 2;
 
 /// Names a program that is there, or lets the image run its own.
-pub(super) fn edit(loss: &Loss<'_>, pod: &mut PodSpec) {
+pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
     let Some((stuck, missing)) = loss.container().zip(missing(loss.why())) else { return };
-    let Some(container) = pod.all_containers_mut().find(|it| it.name == stuck.name) else { return };
+    let mut all = spec.template.spec.all_containers_mut();
+    let Some(container) = all.find(|it| it.name == stuck.name) else { return };
     let words = container.command.len() + container.args.len();
     let Some(first) = container.command.iter_mut().chain(&mut container.args).next() else {
         return;

@@ -14,10 +14,7 @@ use checks::model::{
 
 use crate::{
     console::secrets::MASK,
-    remedy::{
-        edit::{Loss, keep_running, program},
-        script,
-    },
+    remedy::{edit::Loss, script},
 };
 
 /// What a claim asks for that is made in place of another volume. The lab asks for 50Mi at least.
@@ -27,56 +24,95 @@ pub(super) const MOUNT_PATH: &str = "/data";
 /// The file that tells which pod wrote it.
 const OWNER_FILE: &str = "owner";
 
-/// The set's spec with a mistake or an obstacle mended, as far as that is known of what is recorded.
-pub(super) fn mended(loss: &Loss<'_>, before: &StatefulSetSpec) -> StatefulSetSpec {
-    let mut after = before.clone();
-    let pod = &mut after.template.spec;
-    match loss.id {
-        "too_few_replicas" | "zero_replicas" => after.replicas = Some(3),
-        "parallel" => after.pod_management_policy.clear(),
-        "empty_dir" | "host_path" | "ephemeral_volume" | "shared_claim" => {
-            own_claims(loss.id, &mut after);
-        }
-        "claim_missing" => own_claims("shared_claim", &mut after),
-        "pod_security" => own_claims("host_path", &mut after),
-        "out_of_memory" => pod.all_containers_mut().for_each(more_memory),
-        "placement_impossible" => {
-            pod.node_selector.clear();
-            pod.affinity = None;
-            pod.all_containers_mut().for_each(|it| it.resources = Resources::default());
-        }
-        "no_volume" => {
-            mount(&mut after, "data");
-            after.volume_claim_templates.push(claim("data"));
-        }
-        "not_mounted" => mount_template(&mut after),
-        "too_small" => each_template(&mut after, enlarge),
-        "wrong_access_mode" => {
-            each_template(&mut after, |it| it.access_modes = vec!["ReadWriteOnce".to_owned()]);
-        }
-        "when_scaled_delete" => {
-            // Said, not left out: what an earlier apply set stays where it is only left out.
-            if let Some(policy) = &mut after.persistent_volume_claim_retention_policy {
-                policy.when_scaled = "Retain".to_owned();
-            }
-        }
-        "class_missing" | "class_none" => {
-            each_template(&mut after, |it| it.storage_class_name = None);
-        }
-        "volume_missing" => each_template(&mut after, |it| it.volume_name.clear()),
-        "nothing_written" | "same_content" | "tells_no_pod" => write_owner(&mut after),
-        "overwritten_at_start" => each_script(pod, script::keep_what_is_there),
-        "overwritten_at_stop" => each_script(pod, script::append),
-        "wiped_at_start" => each_script(pod, script::remove_nothing),
-        "container_ends" => keep_running::edit(loss, pod),
-        "config_error" => program::edit(loss, pod),
-        "node_named" => pod.node_name.clear(),
-        "image_missing" | "image_name_invalid" => {
-            pod.all_containers_mut().for_each(correct_image);
-        }
-        _ => {}
+/// Asks for as many pods as the lab does.
+pub(super) fn enough_replicas(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    spec.replicas = Some(3);
+}
+
+/// Takes the policy out: the default is the one that is meant.
+pub(super) fn ordered(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    spec.pod_management_policy.clear();
+}
+
+pub(super) fn claims_for_empty_dirs(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    own_claims(|it| it.empty_dir.is_some(), spec);
+}
+
+pub(super) fn claims_for_host_paths(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    own_claims(|it| it.host_path.is_some(), spec);
+}
+
+pub(super) fn claims_for_ephemeral(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    own_claims(|it| it.ephemeral.is_some(), spec);
+}
+
+pub(super) fn claims_for_shared(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    own_claims(|it| it.persistent_volume_claim.is_some(), spec);
+}
+
+pub(super) fn enough_memory(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    spec.template.spec.all_containers_mut().for_each(more_memory);
+}
+
+/// Takes out what keeps a pod from some nodes, and what it asks of a node.
+pub(super) fn placed_anywhere(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    let pod = &mut spec.template.spec;
+    pod.node_selector.clear();
+    pod.affinity = None;
+    pod.all_containers_mut().for_each(|it| it.resources = Resources::default());
+}
+
+/// A claim for each pod, and its mount.
+pub(super) fn new_claim(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    mount(spec, "data");
+    spec.volume_claim_templates.push(claim("data"));
+}
+
+pub(super) fn mounted_template(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    if let Some(template) = spec.volume_claim_templates.first() {
+        let name = template.metadata.name.clone();
+        mount(spec, &name);
     }
-    after
+}
+
+pub(super) fn large_enough(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    each_template(spec, enlarge);
+}
+
+pub(super) fn one_node_at_once(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    each_template(spec, |it| it.access_modes = vec!["ReadWriteOnce".to_owned()]);
+}
+
+/// Said, not left out: what an earlier apply set stays where it is only left out.
+pub(super) fn claims_retained(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    if let Some(policy) = &mut spec.persistent_volume_claim_retention_policy {
+        policy.when_scaled = "Retain".to_owned();
+    }
+}
+
+pub(super) fn default_class(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    each_template(spec, |it| it.storage_class_name = None);
+}
+
+pub(super) fn any_volume(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    each_template(spec, |it| it.volume_name.clear());
+}
+
+/// Keeps what an earlier start has written.
+pub(super) fn kept_at_start(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    each_script(&mut spec.template.spec, script::keep_what_is_there);
+}
+
+pub(super) fn appended_at_stop(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    each_script(&mut spec.template.spec, script::append);
+}
+
+pub(super) fn nothing_removed(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    each_script(&mut spec.template.spec, script::remove_nothing);
+}
+
+pub(super) fn any_node(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    spec.template.spec.node_name.clear();
 }
 
 /// The spec as a person writes it: without what the API server fills in and what is not of it.
@@ -128,7 +164,20 @@ pub(super) enum Mended {
     Service { name: String, before: Option<ServiceSpec>, after: ServiceSpec },
 }
 
-pub(super) fn service(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -> Vec<Mended> {
+/// What is wrong with the governing Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ServiceFault {
+    /// There is none, it is another one, or it is not headless.
+    NotHeadless,
+    /// It selects other pods, and keeps what else it has.
+    Selector,
+}
+
+pub(super) fn service(
+    fault: ServiceFault,
+    timeline: &Timeline,
+    before: &StatefulSetSpec,
+) -> Vec<Mended> {
     let Some(set) = timeline.set() else { return vec![] };
     let named = |name: &str| Mended::Set {
         before: Box::new(before.clone()),
@@ -166,7 +215,7 @@ pub(super) fn service(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -
                 written.r#type.clear();
             }
             let mut after = written.clone();
-            if id != "selector_mismatch" {
+            if fault == ServiceFault::NotHeadless {
                 after.cluster_ip.clone_from(&wanted.cluster_ip);
                 after.r#type.clear();
             }
@@ -183,14 +232,8 @@ pub(super) fn service(id: &str, timeline: &Timeline, before: &StatefulSetSpec) -
 }
 
 /// Replaces volumes that are not a pod's own by claims of the same name.
-fn own_claims(id: &str, spec: &mut StatefulSetSpec) {
+fn own_claims(is_meant: fn(&Volume) -> bool, spec: &mut StatefulSetSpec) {
     let pod = &spec.template.spec;
-    let is_meant = |it: &Volume| match id {
-        "empty_dir" => it.empty_dir.is_some(),
-        "host_path" => it.host_path.is_some(),
-        "ephemeral_volume" => it.ephemeral.is_some(),
-        _ => it.persistent_volume_claim.is_some(),
-    };
     let is_mounted = |it: &Volume| {
         pod.containers.iter().flat_map(|it| &it.volume_mounts).any(|mount| mount.name == it.name)
     };
@@ -231,13 +274,6 @@ fn mount(spec: &mut StatefulSetSpec, name: &str) {
     }
 }
 
-fn mount_template(spec: &mut StatefulSetSpec) {
-    if let Some(template) = spec.volume_claim_templates.first() {
-        let name = template.metadata.name.clone();
-        mount(spec, &name);
-    }
-}
-
 /// A limit that a small program does not reach. More than that it would take, too.
 fn more_memory(container: &mut Container) {
     const ENOUGH_BYTES: u128 = 256 << 20;
@@ -268,7 +304,7 @@ fn each_template(spec: &mut StatefulSetSpec, edit: impl Fn(&mut PersistentVolume
 
 /// Lets the container write its pod's name once, or an init container where the program is not a
 /// shell script.
-fn write_owner(spec: &mut StatefulSetSpec) {
+pub(super) fn owner_written(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     let templates: Vec<String> =
         spec.volume_claim_templates.iter().map(|it| it.metadata.name.clone()).collect();
     let pod = &mut spec.template.spec;
@@ -330,18 +366,4 @@ pub(super) fn own_script(container: &mut Container) -> Option<&mut String> {
         _ => container.command.get_mut(2),
     }?;
     Some(script).filter(|it| !it.ends_with(CUT) && !it.contains(MASK))
-}
-
-/// Puts the image that is meant in place of one that is misspelt; nothing where none is near.
-fn correct_image(container: &mut Container) {
-    const KNOWN: [&str; 9] =
-        ["busybox", "nginx", "alpine", "httpd", "redis", "postgres", "mysql", "debian", "ubuntu"];
-    const MAX_DISTANCE: usize = 3;
-    let image = container.image.to_ascii_lowercase();
-    let (name, tag) = image.split_once(':').unwrap_or((image.as_str(), ""));
-    let near = KNOWN.iter().map(|it| (strsim::damerau_levenshtein(it, name), *it)).min();
-    let Some((_, known)) = near.filter(|(distance, _)| *distance <= MAX_DISTANCE) else { return };
-    // The name is right, so the tag is wrong: without one it is the newest.
-    container.image =
-        if tag.is_empty() || known == name { known.to_owned() } else { format!("{known}:{tag}") };
 }

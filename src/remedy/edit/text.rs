@@ -7,44 +7,77 @@ use crate::remedy::{
     manifest::{Document, Edit, Path, Step, keys},
 };
 
-/// The edits of the set's own document.
-pub(super) fn edits(loss: &Loss<'_>, document: &Document) -> Vec<Edit> {
-    let pod = keys("spec.template.spec");
-    let stuck = loss.container().map(|it| it.name.as_str());
-    let all = containers(document, &pod);
-    let of_stuck = |field: &str| {
-        all.iter()
-            .filter(|it| document.scalar(&with(it, "name")) == stuck)
-            .map(|it| Edit::Remove(with(it, field)))
-            .collect::<Vec<_>>()
-    };
-    match loss.id {
-        "image_never_pulled" => all
-            .iter()
-            .map(|it| with(it, "imagePullPolicy"))
-            .filter(|it| document.scalar(it) == Some("Never"))
-            .map(Edit::Remove)
-            .collect(),
-        "probe_fails" => [of_stuck("readinessProbe"), of_stuck("startupProbe")].concat(),
-        // The kubelet may be the one that ends it.
-        "container_ends" if !loss.container().is_some_and(|it| it.may_fail_a_probe) => vec![],
-        "liveness_fails" | "container_ends" => {
-            [of_stuck("livenessProbe"), of_stuck("startupProbe")].concat()
-        }
-        "init_never_ends" => stuck
-            .map(|it| vec![Edit::Remove([with(&pod, "initContainers"), named(it)].concat())])
-            .unwrap_or_default(),
-        "host_port" => host_ports(document, &pod, &all),
-        "placement_impossible" => vec![Edit::Remove(with(&pod, "topologySpreadConstraints"))],
-        "pod_security" | "pod_refused" => {
-            let mut edits = refused(loss.why(), document, &pod, &all);
-            edits.extend(mounts(loss.why(), document, &pod));
-            edits
-        }
-        "claim_impossible" => each_template(document, &["spec.selector", "spec.volumeMode"]),
-        "config_error" => configuration(loss, document, &all),
-        _ => vec![],
+/// The set's own document, and where its containers stand.
+pub(super) struct SetText<'d> {
+    document: &'d Document,
+    pod: Path,
+    containers: Vec<Path>,
+}
+
+impl<'d> SetText<'d> {
+    pub(super) fn of(document: &'d Document) -> Self {
+        let pod = keys("spec.template.spec");
+        Self { document, containers: containers(document, &pod), pod }
     }
+
+    /// Takes fields out of the container that is stuck.
+    fn without(&self, loss: &Loss<'_>, fields: [&str; 2]) -> Vec<Edit> {
+        let stuck = loss.container().map(|it| it.name.as_str());
+        let is_stuck = |it: &&Path| self.document.scalar(&with(it, "name")) == stuck;
+        let mut edits = vec![];
+        for field in fields {
+            let stuck = self.containers.iter().filter(is_stuck);
+            edits.extend(stuck.map(|it| Edit::Remove(with(it, field))));
+        }
+        edits
+    }
+}
+
+/// Lets the image be pulled.
+pub(super) fn pulled_image(_: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    let policies = set.containers.iter().map(|it| with(it, "imagePullPolicy"));
+    policies.filter(|it| set.document.scalar(it) == Some("Never")).map(Edit::Remove).collect()
+}
+
+pub(super) fn no_readiness_probe(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    set.without(loss, ["readinessProbe", "startupProbe"])
+}
+
+pub(super) fn no_liveness_probe(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    set.without(loss, ["livenessProbe", "startupProbe"])
+}
+
+/// As above, where the kubelet may be the one that ends the container.
+pub(super) fn no_probe_that_ends_it(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    if loss.container().is_some_and(|it| it.may_fail_a_probe) {
+        no_liveness_probe(loss, set)
+    } else {
+        vec![]
+    }
+}
+
+pub(super) fn no_such_init_container(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    let Some(stuck) = loss.container() else { return vec![] };
+    vec![Edit::Remove([with(&set.pod, "initContainers"), named(&stuck.name)].concat())]
+}
+
+pub(super) fn no_spread_constraints(_: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    vec![Edit::Remove(with(&set.pod, "topologySpreadConstraints"))]
+}
+
+pub(super) fn no_host_ports(_: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    host_ports(set.document, &set.pod, &set.containers)
+}
+
+/// Takes out what the words of a refusal name, or corrects it.
+pub(super) fn nothing_refused(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    let mut edits = refused(loss.why(), set.document, &set.pod, &set.containers);
+    edits.extend(mounts(loss.why(), set.document, &set.pod));
+    edits
+}
+
+pub(super) fn plain_claims(_: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    each_template(set.document, &["spec.selector", "spec.volumeMode"])
 }
 
 /// Takes what each container runs from the text, which has all of it.
@@ -146,16 +179,16 @@ fn each_template(document: &Document, fields: &[&str]) -> Vec<Edit> {
 
 /// A key of a Secret or a ConfigMap that an environment variable names, and that is not there: the
 /// one that is there takes its place.
-fn configuration(loss: &Loss<'_>, document: &Document, all: &[Path]) -> Vec<Edit> {
+pub(super) fn known_key(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
     let Some(missing) = MissingKey::of(loss.why()) else { return vec![] };
     let Some(near) = missing.near(loss) else { return vec![] };
     let mut edits = vec![];
-    for env in all.iter().map(|it| with(it, "env")) {
-        for place in 0..document.count(&env) {
+    for env in set.containers.iter().map(|it| with(it, "env")) {
+        for place in 0..set.document.count(&env) {
             let variable = [env.clone(), vec![Step::Item(place)]].concat();
             let source = with(&variable, missing.source());
-            let is_it = document.scalar(&with(&source, "name")) == Some(missing.name)
-                && document.scalar(&with(&source, "key")) == Some(missing.key);
+            let is_it = set.document.scalar(&with(&source, "name")) == Some(missing.name)
+                && set.document.scalar(&with(&source, "key")) == Some(missing.key);
             if is_it {
                 edits.push(Edit::Set(with(&source, "key"), near.clone().into()));
             }

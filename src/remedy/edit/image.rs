@@ -1,0 +1,50 @@
+//! An image that is misspelt.
+
+use checks::model::observation::object::{Container, StatefulSetSpec};
+
+use crate::remedy::edit::Loss;
+
+pub(super) fn known(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    spec.template.spec.all_containers_mut().for_each(correct);
+}
+
+/// Puts the image that is meant in place of one that is misspelt; nothing where none is near.
+fn correct(container: &mut Container) {
+    const KNOWN: [&str; 9] =
+        ["busybox", "nginx", "alpine", "httpd", "redis", "postgres", "mysql", "debian", "ubuntu"];
+    const MAX_DISTANCE: usize = 3;
+    let image = container.image.to_ascii_lowercase();
+    let (name, tag) = image.split_once(':').unwrap_or((image.as_str(), ""));
+    let near = KNOWN.iter().map(|it| (strsim::damerau_levenshtein(it, name), *it)).min();
+    let Some((_, known)) = near.filter(|(distance, _)| *distance <= MAX_DISTANCE) else { return };
+    // Where the name is written right, the tag is wrong: without one it is the newest.
+    let is_written_right = container.image.split(':').next() == Some(known);
+    container.image = if tag.is_empty() || is_written_right {
+        known.to_owned()
+    } else {
+        format!("{known}:{tag}")
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::observation::object::Container;
+
+    use super::correct;
+
+    /// Catches a tag that is lost with a misspelt name, and one that stays though it is wrong.
+    #[test]
+    fn the_tag_goes_only_where_it_is_wrong() {
+        for (image, corrected) in [
+            ("ngnix:1.25", "nginx:1.25"),
+            ("BusyBox:1.36", "busybox:1.36"),
+            ("busybox:1.99", "busybox"),
+            ("Nginx", "nginx"),
+            ("registry.example/lab:1", "registry.example/lab:1"),
+        ] {
+            let mut container = Container { image: image.to_owned(), ..Container::default() };
+            correct(&mut container);
+            assert_eq!(container.image, corrected);
+        }
+    }
+}
