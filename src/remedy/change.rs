@@ -55,6 +55,8 @@ pub enum Sign {
     Removed,
     /// It comes.
     Added,
+    /// Lines that stay and are not shown stand in its place.
+    LeftOut,
 }
 
 /// A document as it stands in a manifest.
@@ -107,13 +109,25 @@ fn document<S: Serialize>(
 /// The change of an object as its file has it.
 #[must_use]
 pub fn of_text(text: &ManifestText, before: &Document, after: &Document) -> Option<Change> {
+    of_text_beside(text, before, after, &[])
+}
+
+/// The same, with the lines below a path that stay and that the changed ones must agree with.
+#[must_use]
+pub fn of_text_beside(
+    text: &ManifestText,
+    before: &Document,
+    after: &Document,
+    beside: &[Step],
+) -> Option<Change> {
     let object = format!("{} {}", text.kind, text.name);
     let all = lines(before.text(), after.text());
+    let beside = before.lines_of(beside).filter(|_| !beside.is_empty());
     let first = all.iter().position(|it| it.sign != Sign::Same)?;
     // A line that comes stands behind the one before it.
     let behind = usize::from(all[first].sign == Sign::Added);
     let line = (text.line + first).saturating_sub(behind);
-    let change = of_lines(object, all)?;
+    let change = of_lines(object, all, beside)?;
     Some(Change { file: Some(text.file.clone()), line: Some(line), ..change })
 }
 
@@ -155,7 +169,7 @@ pub fn to_look_at(text: &ManifestText, document: &Document, path: &[Step]) -> Op
 }
 
 fn change(object: String, before: &str, after: &str) -> Option<Change> {
-    of_lines(object, lines(before, after))
+    of_lines(object, lines(before, after), None)
 }
 
 fn lines(before: &str, after: &str) -> Vec<Line> {
@@ -174,14 +188,42 @@ fn lines(before: &str, after: &str) -> Vec<Line> {
         .collect()
 }
 
-fn of_lines(object: String, lines: Vec<Line>) -> Option<Change> {
+/// The change, without the lines that need not be shown. `beside`: the first and the last of some
+/// that are shown, too, of those before the change.
+fn of_lines(object: String, lines: Vec<Line>, beside: Option<(usize, usize)>) -> Option<Change> {
     if lines.iter().all(|it| it.sign == Sign::Same) {
         return None;
     }
-    let shown = shown(&lines);
-    let lines: Vec<Line> =
-        lines.into_iter().zip(shown).filter_map(|(line, shown)| shown.then_some(line)).collect();
-    (lines.len() <= MAX_LINES).then_some(Change { object, file: None, line: None, lines })
+    let mut shown = shown(&lines);
+    if let Some((first, last)) = beside {
+        let old = (0..lines.len()).filter(|it| lines[*it].sign != Sign::Added);
+        let places: Vec<usize> = old.skip(first - 1).take(last + 1 - first).collect();
+        for place in places {
+            shown[place] = true;
+            show_parents(&lines, place, &mut shown);
+        }
+    }
+    let count = shown.iter().filter(|it| **it).count();
+    let lines = with_gaps(lines, &shown);
+    (count <= MAX_LINES).then_some(Change { object, file: None, line: None, lines })
+}
+
+/// The lines that are shown, with a mark where others stand between two of them.
+fn with_gaps(lines: Vec<Line>, shown: &[bool]) -> Vec<Line> {
+    let (mut all, mut is_gap) = (vec![], false);
+    for (line, shown) in lines.into_iter().zip(shown) {
+        if !shown {
+            is_gap |= !line.text.trim().is_empty();
+            continue;
+        }
+        if is_gap && !all.is_empty() {
+            let text = format!("{}…", " ".repeat(indent(&line)));
+            all.push(Line { sign: Sign::LeftOut, text });
+        }
+        is_gap = false;
+        all.push(line);
+    }
+    all
 }
 
 /// A line as it stands in the submission's file, as far as that is recorded: of some volumes only
@@ -269,7 +311,7 @@ impl Change {
     /// Whether nothing changes: the lines are to look at.
     #[must_use]
     pub fn is_to_look_at(&self) -> bool {
-        self.lines.iter().all(|it| it.sign == Sign::Same)
+        self.lines.iter().all(|it| matches!(it.sign, Sign::Same | Sign::LeftOut))
     }
 
     /// What to do with the lines.
@@ -282,7 +324,7 @@ impl Change {
     #[must_use]
     pub fn signed(&self) -> Vec<(Sign, String)> {
         let sign = |sign| match sign {
-            Sign::Same => "  ",
+            Sign::Same | Sign::LeftOut => "  ",
             Sign::Removed => "- ",
             Sign::Added => "+ ",
         };
@@ -295,7 +337,31 @@ impl Change {
 
 #[cfg(test)]
 mod tests {
-    use super::as_in_the_file;
+    use super::{as_in_the_file, change};
+
+    /// Catches lines that seem to follow each other, and a mark where nothing is left out.
+    #[test]
+    fn lines_that_are_left_out_are_marked() {
+        let before = "kind: A\n\nspec:\n  replicas: 3\n  template:\n\n    spec:\n      one: 1\n      two: 2\n      three: 3\n      four: 4\n";
+        let after = before.replace("one: 1", "one: 7").replace("four: 4", "four: 8");
+        let change = change("A a".to_owned(), before, &after).unwrap();
+        let signed: Vec<String> = change.signed().into_iter().map(|(_, line)| line).collect();
+        assert_eq!(
+            signed,
+            [
+                "  spec:",
+                "    …",
+                "    template:",
+                "      spec:",
+                "-       one: 1",
+                "+       one: 7",
+                "        two: 2",
+                "        three: 3",
+                "-       four: 4",
+                "+       four: 8",
+            ]
+        );
+    }
 
     /// Catches a line that is in no student's file, or one that loses what it holds.
     #[test]

@@ -67,10 +67,10 @@ fn shell_word(path: &str) -> Option<String> {
         return Some(format!("~/{}", shell_word(inside)?));
     }
     // Within single quotes a shell takes all but these quotes as it is.
-    let is_typed = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '(' | ')' | '+' | ',' | '@');
-    let is_quotable = path.chars().all(|c| is_typed(c) || matches!(c, '-' | '.' | '_' | '/'));
+    let is_quotable = path.chars().all(|c| c.is_alphanumeric() || c.is_ascii_graphic() || c == ' ');
     harmless(path).or_else(|| {
-        (!path.is_empty() && !path.starts_with('-') && is_quotable).then(|| format!("'{path}'"))
+        (!path.is_empty() && !path.starts_with('-') && is_quotable)
+            .then(|| format!("'{}'", path.replace('\'', r"'\''")))
     })
 }
 
@@ -115,8 +115,8 @@ mod tests {
             ("20/my lab/bad file.yaml", Some("'20/my lab/bad file.yaml'")),
             ("~/lab/übung 3.yaml", Some("~/'lab/übung 3.yaml'")),
             ("/srv/lab3.yaml", Some("/srv/lab3.yaml")),
-            ("it's.yaml", None),
-            ("$(x).yaml", None),
+            ("it's.yaml", Some(r"'it'\''s.yaml'")),
+            ("$(x).yaml", Some("'$(x).yaml'")),
             ("a\u{1b}[1m.yaml", None),
             ("-f.yaml", None),
         ] {

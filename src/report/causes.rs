@@ -1,5 +1,6 @@
 //! Why points are missing: losses that have one cause are named once.
 
+mod content;
 mod words;
 
 use checks::{
@@ -93,6 +94,9 @@ pub struct Example {
     /// As they should be.
     pub after: String,
 }
+
+/// What a remedy ends in, where the set did not get far enough to show all mistakes.
+pub(super) const MORE_MAY_SHOW: &str = "Other mistakes may show only after that.";
 
 /// How many findings of a cause are told in full.
 const MAX_SEEN: usize = 2;
@@ -243,7 +247,14 @@ fn teach(
     loss: &Loss<'_>,
 ) {
     cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
+    let written = edit::written(loss.objects, timeline);
+    if let Some(reason) = written.and_then(|it| content::reason(cause.id, &it, loss.objects)) {
+        cause.explanation = format!("{reason} {}", cause.explanation);
+    }
     if cause.fault == Some(Fault::Submission) {
+        if loss.obstacle.is_some() {
+            cause.remedy = format!("{} {MORE_MAY_SHOW}", cause.remedy);
+        }
         cause.changes = edit::changes(loss, timeline).into_iter().map(Change::sanitized).collect();
         if cause.changes.iter().any(|it| !it.is_to_look_at()) {
             cause.example = None;

@@ -13,7 +13,7 @@ use crate::{
         edit::{refusal, refusal::Refusal},
         names,
     },
-    report::{Problem, Report, Source},
+    report::{Problem, Report, Source, causes::MORE_MAY_SHOW},
 };
 
 impl Report {
@@ -50,7 +50,7 @@ impl Report {
             cause.title = format!("the manifest cannot be applied ({who})");
             cause.explanation.clone_from(&problem.what);
             cause.log.clone_from(&problem.detail);
-            cause.remedy.clone_from(&problem.next);
+            cause.remedy = format!("{} {MORE_MAY_SHOW}", problem.next);
             let change = change(problem, source).or_else(|| look_at(problem, source));
             cause.changes = change.into_iter().map(Change::sanitized).collect();
             let file = names.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);

@@ -241,7 +241,7 @@ impl Page<'_> {
         self.labelled(change.label(), &format!("{}:", change.place()))?;
         for (sign, line) in change.signed() {
             let line = match sign {
-                Sign::Same => line,
+                Sign::Same | Sign::LeftOut => line,
                 Sign::Removed => self.look.paint(Tone::Bad, &line),
                 Sign::Added => self.look.paint(Tone::Good, &line),
             };

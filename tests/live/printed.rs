@@ -40,6 +40,9 @@ impl Instructions {
             if is_code {
                 let sign = line.chars().nth(6).unwrap_or(' ');
                 let text = line.get(8..).unwrap_or_default().to_owned();
+                if text.trim() == "…" {
+                    continue;
+                }
                 told.changes.last_mut().unwrap().lines.push((sign, text));
                 continue;
             }

@@ -49,8 +49,14 @@ pub fn change(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<Change>
     };
     let text = objects.iter().filter(is_here).max_by_key(|it| it.line)?;
     let document = Document::read(&text.text)?;
-    let edits = edits(refusal, &document)?;
-    change::of_text(text, &document, &edited(&document, &edits)?)
+    let edited = edited(&document, &edits(refusal, &document)?)?;
+    // What the pods' labels must agree with.
+    let selector = if is_of_labels(refusal.words) { keys("spec.selector") } else { vec![] };
+    change::of_text_beside(text, &document, &edited, &selector)
+}
+
+fn is_of_labels(words: &str) -> bool {
+    words.contains("does not match template `labels`") || words.contains("spec.selector: Required")
 }
 
 fn edits(refusal: &Refusal<'_>, document: &Document) -> Option<Vec<Edit>> {
@@ -64,9 +70,7 @@ fn edits(refusal: &Refusal<'_>, document: &Document) -> Option<Vec<Edit>> {
     if words.contains("quantities must match the regular expression") {
         return Some(quantities(document)).filter(|it| !it.is_empty());
     }
-    if words.contains("does not match template `labels`")
-        || words.contains("spec.selector: Required")
-    {
+    if is_of_labels(words) {
         return Some(labels(document)).filter(|it| !it.is_empty());
     }
     if words.contains("spec.clusterIP") && words.contains("Invalid value") {
@@ -250,10 +254,38 @@ spec:
         let lines = change(&refusal, &[text]).map(|it| it.lines).unwrap_or_default();
         let changed: Vec<String> = lines
             .iter()
-            .filter(|it| it.sign != Sign::Same)
+            .filter(|it| matches!(it.sign, Sign::Added | Sign::Removed))
             .map(|it| format!("{}{}", if it.sign == Sign::Added { '+' } else { '-' }, it.text))
             .collect();
         assert_eq!(changed, expected, "{words}");
+    }
+
+    /// Catches labels that are shown without the selector that they must agree with.
+    #[test]
+    fn labels_are_shown_below_their_selector() {
+        let text = ManifestText {
+            file: "lab3.yaml".to_owned(),
+            line: 1,
+            text: SET.to_owned(),
+            ..ManifestText::default()
+        };
+        let words = "`selector` does not match template `labels`";
+        let change = change(&Refusal { file: "lab3.yaml", line: 8, words }, &[text]).unwrap();
+        let signed: Vec<String> = change.signed().into_iter().map(|(_, line)| line).collect();
+        assert_eq!(
+            signed,
+            [
+                "  spec:",
+                "    …",
+                "    selector:",
+                "      matchLabels: {app: web}",
+                "    template:",
+                "      metadata:",
+                "        labels:",
+                "-         app: nginx",
+                "+         app: web",
+            ]
+        );
     }
 
     /// Catches a refusal that leaves a beginner alone though its words tell the change.

@@ -119,7 +119,7 @@ impl Cause {
                 sanitize(&obstacle.why)
             ),
             remedy: obstacle.remedy.to_owned(),
-            log: obstacle.log.iter().map(|line| clip(line, LOG_LINE)).collect(),
+            log: obstacle.log.iter().map(|line| clip(&without_controls(line), LOG_LINE)).collect(),
             example: obstacle.mistake.map(Example::of),
             ..Self::of(obstacle.id, Some(fault))
         }
@@ -135,6 +135,22 @@ impl Cause {
             ..Self::of("not_shown", None)
         }
     }
+}
+
+/// A line that a program wrote, as a terminal would show it but for its colours: a tab and any other
+/// control character is a blank.
+fn without_controls(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        if c == '\u{1b}' && rest.next_if_eq(&'[').is_some() {
+            // A control sequence (ECMA-48, 5.4) goes to its final character.
+            rest.find(|it| ('@'..='~').contains(it));
+        } else {
+            shown.push(if c.is_control() { ' ' } else { c });
+        }
+    }
+    shown.trim_end().to_owned()
 }
 
 /// What the exit status of a container tells (POSIX, Shell Command Language, 2.8.2).
@@ -183,4 +199,16 @@ pub(super) fn sentence(text: &str) -> String {
         out.push('.');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_controls;
+
+    /// Catches a tab that is shown as `\\t`, and the codes of a colour that a program writes.
+    #[test]
+    fn a_line_of_a_log_is_plain() {
+        assert_eq!(without_controls("a\tb\u{1b}[1;31mred\u{1b}[0m\r"), "a bred");
+        assert_eq!(without_controls("\u{1b}]8;;x\u{7}cut \u{1b}["), " ]8;;x cut");
+    }
 }

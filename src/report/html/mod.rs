@@ -181,7 +181,7 @@ fn change_lines(change: &Change) -> ChangeLines {
     let mut lines = vec![];
     for (sign, line) in change.signed() {
         let class = match sign {
-            Sign::Same => "same",
+            Sign::Same | Sign::LeftOut => "same",
             Sign::Removed => "removed",
             Sign::Added => "added",
         };
