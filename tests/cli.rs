@@ -430,7 +430,8 @@ fn a_signature_tells_what_a_grader_recorded() {
     }
 }
 
-/// Catches a `show` that prints an older grade's report, or none.
+/// Catches a `show` that prints an older grade's report, or none, or that of a grade that came to
+/// no report.
 #[test]
 fn show_prints_the_last_report() {
     let home = TempDir::new().unwrap();
@@ -449,6 +450,16 @@ fn show_prints_the_last_report() {
         assert_eq!(shown.status.code(), Some(1));
         assert!(String::from_utf8(shown.stdout).unwrap().contains("in namespace lab-1"));
     }
+    // A grade that found no cluster leaves no more than its first line.
+    let header = NOTHING.lines().next().unwrap().replace("statefulset-lab", "lab-2");
+    fs::write(state.join("c.jsonl"), header + "\n").unwrap();
+    let shown = stsgrade(&home).arg("show").output().unwrap();
+    assert!(String::from_utf8(shown.stdout).unwrap().contains("in namespace lab-1"));
+    let told = String::from_utf8(shown.stderr).unwrap();
+    assert!(
+        told.contains("in namespace lab-1; what was begun after it came to no report"),
+        "{told}"
+    );
 }
 
 /// Catches a README whose report is not what the tool prints.

@@ -14,7 +14,7 @@ use crate::{
         terminal::{TermStyle, Tone},
     },
     exit::Exit,
-    remedy::commands::{Names, see},
+    remedy::commands::{Names, mend, see},
     report::text::change,
 };
 
@@ -90,9 +90,7 @@ impl Page {
         self.part("Asked", check.asked);
         self.part("Why", check.why);
         self.part("To pass", check.remedy);
-        for (place, command) in see(check.test, None, &Names::placeholders()).iter().enumerate() {
-            self.part(if place == 0 { "See it" } else { "" }, command);
-        }
+        self.commands("See it", &see(check.test, None, &Names::placeholders()));
         self.part("Rule", &format!("checks/{}.rs", check.id));
         self.out
     }
@@ -105,6 +103,7 @@ impl Page {
         for line in change(mistake.before, mistake.after, self.look) {
             self.line(&line);
         }
+        self.commands("Type", &mend(&[mistake.id], &Names::placeholders()));
         self.out
     }
 
@@ -122,7 +121,21 @@ impl Page {
         };
         self.part("What", whose);
         self.part("To do", remedy);
+        let names = Names::placeholders();
+        if fault == Fault::Submission {
+            self.part("Lines", "The report of a grade with `-f` shows those of your own file.");
+            self.commands("Type", &mend(&[id], &names));
+        }
+        self.commands("See it", &see(CHECKS[0].test, Some("POD"), &names));
         self.out
+    }
+
+    /// Commands to paste: never broken.
+    fn commands(&mut self, label: &str, commands: &[String]) {
+        for (place, command) in commands.iter().enumerate() {
+            let label = if place == 0 { label } else { "" };
+            self.line(&format!("  {label:<9} {command}"));
+        }
     }
 
     fn line(&mut self, text: &str) {

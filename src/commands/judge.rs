@@ -1,6 +1,6 @@
 //! `stsgrade judge`: a recording, judged again without a cluster.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::commands::{fail, outputs::Outputs, tell};
 use crate::{
@@ -10,11 +10,14 @@ use crate::{
     exit::Exit,
     recording,
     recording::{
-        Folded, ReadError, Reader, last_recording,
+        Folded, ReadError, Reader, recordings,
         signature::{Key, Signed},
     },
     report::{Origin, Report, RunResult, Source},
 };
+
+/// So many recordings are looked at for one that came to its end.
+const MAX_LOOKED_AT: usize = 20;
 
 pub(super) fn run(args: &Judge) -> Exit {
     judge(&args.recording, &args.reporting)
@@ -24,18 +27,38 @@ pub(super) fn run(args: &Judge) -> Exit {
 pub(super) fn show(args: &Show) -> Exit {
     let last = match &args.recording {
         Some(recording) => Ok(recording.clone()),
-        None => last_recording().map_err(|error| {
-            Failure::new(
-                "no_recording",
-                format!("there is no recording of an earlier grade: {error}"),
-                "Grade first, or name a recording: `stsgrade show FILE`.",
-            )
-        }),
+        None => last_report(args.reporting.quiet),
     };
     match last {
         Ok(recording) => judge(&recording, &args.reporting),
         Err(failure) => fail(&failure),
     }
+}
+
+/// The newest recording that came to its end, or the newest of all; says which it is.
+fn last_report(is_quiet: bool) -> Result<PathBuf, Failure> {
+    let all = recordings().map_err(|error| {
+        Failure::new(
+            "no_recording",
+            format!("there is no recording of an earlier grade: {error}"),
+            "Grade first, or name a recording: `stsgrade show FILE`.",
+        )
+    })?;
+    let read = |path: &PathBuf| Reader::open(path).and_then(recording::fold).ok();
+    let recent = all.iter().take(MAX_LOOKED_AT).enumerate();
+    let ended = recent
+        .filter_map(|(place, path)| Some((place, path, read(path)?)))
+        .find(|(.., folded)| folded.timeline.end().is_some());
+    let Some((place, path, folded)) = ended else { return Ok(all[0].clone()) };
+    if !is_quiet {
+        let skipped = if place > 0 { "; what was begun after it came to no report" } else { "" };
+        tell(&format!(
+            "note: recorded from {} on in namespace {}{skipped}\n",
+            sanitize(&folded.header.started_at),
+            sanitize(&folded.header.namespace)
+        ));
+    }
+    Ok(path.clone())
 }
 
 fn judge(recording: &Path, reporting: &Reporting) -> Exit {

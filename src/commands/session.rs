@@ -14,7 +14,7 @@ use crate::{
         Cluster, Failure, Interrupt, Journal, Options, Signal, client::failure_id,
         grade::suggest_namespace,
     },
-    console::{progress::Progress, sanitize::sanitize},
+    console::{progress::Progress, sanitize::sanitize, suggest::nearest},
     exit::Exit,
     recording::{AskedOptions, Header, Writer, state_file},
 };
@@ -147,10 +147,18 @@ pub(super) fn say_what_is_left(failure: &Failure, journal: &Journal, progress: &
     }
 }
 
-/// Whoever names no namespace may have worked in the context's own.
+/// Whoever names no namespace may have worked in the context's own; whoever names one that does not
+/// exist may have misspelt it.
 pub(super) async fn hinted(failure: Failure, target: &Target, cluster: &Cluster) -> Failure {
-    if failure.id != failure_id::NO_NAMESPACE || target.namespace.is_some() {
+    if failure.id != failure_id::NO_NAMESPACE {
         return failure;
+    }
+    if let Some(named) = &target.namespace {
+        let all = suggest_namespace::all(cluster).await;
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let Some(near) = nearest(named, all).map(sanitize) else { return failure };
+        let next = format!("Did you mean {near}? `-n {near}` names it. {}", failure.next);
+        return Failure { next, ..failure };
     }
     let Some(name) = suggest_namespace::in_own_namespace(cluster).await else { return failure };
     let own = sanitize(&cluster.own_namespace);

@@ -4,5 +4,6 @@ mod live_lines;
 pub mod progress;
 pub mod sanitize;
 pub mod secrets;
+pub mod suggest;
 pub mod terminal;
 pub mod words;

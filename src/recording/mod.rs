@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::recording::reader::{Folded, ReadError, Reader, fold};
 pub(crate) use crate::recording::writer::state_folder;
-pub use crate::recording::writer::{CreateError, Writer, last_recording, state_file};
+pub use crate::recording::writer::{CreateError, Writer, recordings, state_file};
 
 /// What line 1 says that the file is.
 pub const FORMAT: &str = "stsgrade-recording";

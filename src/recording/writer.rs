@@ -187,26 +187,24 @@ pub fn state_file(header: &Header) -> io::Result<PathBuf> {
     Ok(state.join(format!("{time}-{}-{a:02x}{b:02x}{c:02x}.jsonl", keep(&header.namespace))))
 }
 
-/// The newest recording in the state folder.
+/// The recordings in the state folder, the newest first.
 ///
 /// # Errors
 /// There is no home directory, no such folder, or no recording in it.
-pub fn last_recording() -> io::Result<PathBuf> {
-    let mut newest: Option<(SystemTime, PathBuf)> = None;
+pub fn recordings() -> io::Result<Vec<PathBuf>> {
+    let mut found: Vec<(SystemTime, PathBuf)> = vec![];
     for entry in fs::read_dir(state_folder()?)? {
         let entry = entry?;
         let path = entry.path();
-        if path.extension().is_none_or(|it| it != "jsonl") {
-            continue;
-        }
-        let found = (entry.metadata()?.modified()?, path);
-        if newest.as_ref().is_none_or(|it| *it < found) {
-            newest = Some(found);
+        if path.extension().is_some_and(|it| it == "jsonl") {
+            found.push((entry.metadata()?.modified()?, path));
         }
     }
-    newest
-        .map(|(_, path)| path)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "none was made yet"))
+    if found.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "none was made yet"));
+    }
+    found.sort();
+    Ok(found.into_iter().rev().map(|(_, path)| path).collect())
 }
 
 fn private_file(path: &Path) -> io::Result<File> {

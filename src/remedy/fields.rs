@@ -1,5 +1,7 @@
 //! Names of fields, for the nearest one to a misspelt one.
 
+use crate::console::suggest;
+
 /// Names of fields that a submission of the lab may hold.
 const FIELDS: &[&str] = &[
     "accessModes",
@@ -92,9 +94,5 @@ const FIELDS: &[&str] = &[
 /// The known field that a misspelt one most likely means.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let small = name.to_ascii_lowercase();
-    let distance = |it: &str| strsim::damerau_levenshtein(&it.to_ascii_lowercase(), &small);
-    let (far, near) = FIELDS.iter().map(|it| (distance(it), *it)).min()?;
-    // A word of another kind is not near: a third of its letters differ.
-    (far * 3 <= name.len()).then_some(near)
+    suggest::nearest(name, FIELDS.iter().copied())
 }

@@ -14,7 +14,10 @@ use crate::cluster::client::{
     error_chain::{ConnectTrouble, chain, links},
     failure_id,
 };
-use crate::{console::sanitize::sanitize, submission::Place};
+use crate::{
+    console::{sanitize::sanitize, suggest::there_are},
+    submission::Place,
+};
 
 /// A job that cannot go on. Every text in it is safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -347,7 +350,8 @@ impl Failure {
         let next = if known.is_empty() {
             "See `kubectl config get-contexts` for those that there are.".to_owned()
         } else {
-            format!("There are: {}.", sanitize(&known.join(", ")))
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            there_are(name, &known)
         };
         Self::new(
             "unknown_context",
