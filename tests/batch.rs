@@ -36,7 +36,7 @@ fn a_dry_run_says_what_would_become_of_each() {
     let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(ran.status.code(), Some(0), "{out}");
     for row in [
-        "ada Ada 1 objects",
+        "ada Ada Service/web",
         "bob bob held for you to look at: ",
         "type LoadBalancer, which opens a port of the cluster",
         "cy cy held for you to look at: ",

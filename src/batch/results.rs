@@ -156,7 +156,7 @@ impl HandInResult {
         titles.join("; ")
     }
 
-    /// `PPPPPFPPPF 80 of 100`.
+    /// `PPPPPFPPPF 80 of 100: the start-up command overwrote the file`.
     #[must_use]
     pub fn in_words(&self) -> String {
         match self.state {
@@ -167,7 +167,9 @@ impl HandInResult {
                 } else {
                     String::new()
                 };
-                format!("{} {} of {}{open}", self.letters, self.points, self.possible)
+                let why = self.why();
+                let why = if why.is_empty() { why } else { format!(": {why}") };
+                format!("{} {} of {}{open}{why}", self.letters, self.points, self.possible)
             }
         }
     }
@@ -254,7 +256,7 @@ fn write_whole(path: &Path, results: &BTreeMap<String, HandInResult>) -> io::Res
 mod tests {
     use std::{fs, io::Write as _};
 
-    use super::{HandInResult, RESULTS, ResultState, ResultStore};
+    use super::{HandInResult, RESULTS, ResultCause, ResultState, ResultStore};
     use crate::report::Points;
 
     fn result(id: &str, points: u32) -> HandInResult {
@@ -265,6 +267,16 @@ mod tests {
             points: Points::whole(points),
             ..HandInResult::default()
         }
+    }
+
+    /// Catches lost points whose cause only the report tells.
+    #[test]
+    fn lost_points_are_told_with_their_cause() {
+        let title = "the start-up command overwrote the file".to_owned();
+        let causes = vec![ResultCause { title, ..ResultCause::default() }];
+        let lost = HandInResult { causes, possible: Points::whole(100), ..result("a", 80) };
+        let told = "PPPPPPPPPF 80 of 100: the start-up command overwrote the file";
+        assert_eq!(lost.in_words(), told);
     }
 
     /// Catches a result that half a line costs, that of the hand-in after it, or an old one that

@@ -100,7 +100,7 @@ async fn grade(
         let then = if args.cleanup { ", and to remove it in the end" } else { "" };
         progress.say(&format!(
             "about to apply {} to namespace {}{then}",
-            contents(submission),
+            submission.contents(),
             sanitize(&cluster.namespace)
         ));
         if let Some(other) = isolation::named_namespace(submission, &cluster.namespace) {
@@ -313,19 +313,6 @@ fn named_from(file: &Path, here: Option<&Path>, home: Option<&Path>) -> Option<S
     let names_user = user.is_some_and(|user| file.iter().any(|it| it == user));
     let name = if names_user { Path::new(file.file_name()?) } else { file };
     Some(name.display().to_string())
-}
-
-/// `Service/web, StatefulSet/web`.
-fn contents(submission: &Submission) -> String {
-    const SHOWN_OBJECTS: usize = 8;
-    let names: Vec<String> = submission
-        .objects
-        .iter()
-        .take(SHOWN_OBJECTS)
-        .map(|it| format!("{}/{}", it.kind.names().0, sanitize(&it.name)))
-        .collect();
-    let more = submission.objects.len().saturating_sub(SHOWN_OBJECTS);
-    if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
 }
 
 fn announcement(it: &Announcement, timeout: Option<Duration>) -> Vec<String> {

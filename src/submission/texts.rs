@@ -6,7 +6,10 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{
-    console::secrets::{MASK, mask_lines},
+    console::{
+        sanitize::sanitize,
+        secrets::{MASK, mask_lines},
+    },
     recording::ManifestText,
     remedy::manifest::{Document, Edit, Path as FieldPath, Step, keys},
     submission::{Applied, Manifest, Place, Submission, decode},
@@ -16,6 +19,8 @@ use crate::{
 const MAX_OBJECT_BYTES: usize = 32 << 10;
 /// More objects are not kept.
 const MAX_OBJECTS: usize = 32;
+/// How many objects are named in a line.
+const SHOWN_OBJECTS: usize = 8;
 /// So many lines are shown before one that cannot be read.
 const LINES_BEFORE: usize = 4;
 /// Keys whose names tell of a secret, and whose values do not.
@@ -24,6 +29,16 @@ const HARMLESS_KEYS: [&str; 3] = ["secret", "imagePullSecrets", "automountServic
 const BINDING: &str = "pv.kubernetes.io/";
 
 impl Submission {
+    /// The objects by kind and name: `Service/web, StatefulSet/web`.
+    #[must_use]
+    pub fn contents(&self) -> String {
+        let objects = self.objects.iter().take(SHOWN_OBJECTS);
+        let names: Vec<String> =
+            objects.map(|it| format!("{}/{}", it.kind.names().0, sanitize(&it.name))).collect();
+        let more = self.objects.len().saturating_sub(SHOWN_OBJECTS);
+        if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
+    }
+
     /// The text of each object that has one of its own, without what may be secret. `named` tells
     /// how a file is named.
     #[must_use]

@@ -129,6 +129,8 @@ pub struct Status {
     pub limit: usize,
     /// How many sites do not answer.
     pub down: usize,
+    /// When the one began that is at work the longest.
+    pub oldest: Option<Instant>,
 }
 
 /// Hears what one attempt sees of its site.
@@ -159,6 +161,8 @@ impl Gauge<'_> {
 struct Site {
     pace: RefCell<Pace>,
     running: Cell<usize>,
+    /// When each of them began.
+    began: RefCell<Vec<Instant>>,
     /// Since when it does not answer.
     down: Cell<Option<Instant>>,
 }
@@ -179,6 +183,7 @@ pub async fn run<W: Work>(
         .map(|_| Site {
             pace: RefCell::new(Pace::new(limits.jobs)),
             running: Cell::new(0),
+            began: RefCell::default(),
             down: Cell::new(None),
         })
         .collect();
@@ -280,8 +285,10 @@ impl<I> Batch<'_, I> {
         open.retain(|it| self.sites[*it].down.get().is_none() && load(&self.sites[*it]) < 1.0);
         open.sort_by(|one, other| load(&self.sites[*one]).total_cmp(&load(&self.sites[*other])));
         for site in open {
-            if let Some(entry) = self.queue.next_for(site, Instant::now()) {
+            if let Some(mut entry) = self.queue.next_for(site, Instant::now()) {
+                entry.began = Instant::now();
                 self.sites[site].running.update(|it| it + 1);
+                self.sites[site].began.borrow_mut().push(entry.began);
                 return Some((site, entry));
             }
         }
@@ -298,6 +305,10 @@ impl<I> Batch<'_, I> {
     ) -> bool {
         let now = Instant::now();
         self.sites[site].running.update(|it| it - 1);
+        let mut began = self.sites[site].began.borrow_mut();
+        if let Some(place) = began.iter().position(|it| *it == entry.began) {
+            began.swap_remove(place);
+        }
         match ended {
             Attempt::Done(result) => {
                 self.status.done += 1;
@@ -366,6 +377,8 @@ impl<I> Batch<'_, I> {
         self.status.again = self.queue.tried();
         self.status.limit = up().map(|it| it.pace.borrow().limit()).sum();
         self.status.down = self.sites.len() - up().count();
+        let oldest = self.sites.iter().filter_map(|it| it.began.borrow().iter().min().copied());
+        self.status.oldest = oldest.min();
         &self.status
     }
 }

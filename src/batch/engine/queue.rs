@@ -17,6 +17,8 @@ pub(super) struct Entry<I> {
     pub(super) outages: u32,
     /// Not before this.
     pub(super) not_before: Instant,
+    /// When the last attempt at it began.
+    pub(super) began: Instant,
 }
 
 /// What waits.
@@ -35,9 +37,10 @@ impl<I> Queue<I> {
             pinned: (0..sites).map(|_| VecDeque::new()).collect(),
             later: vec![],
         };
-        let not_before = Instant::now();
+        let now = Instant::now();
         for (place, Task { item, site }) in tasks.into_iter().enumerate() {
-            let entry = Entry { item, site, place, tries: 0, outages: 0, not_before };
+            let entry =
+                Entry { item, site, place, tries: 0, outages: 0, not_before: now, began: now };
             queue.fresh_of(entry.site).push_back(entry);
         }
         queue

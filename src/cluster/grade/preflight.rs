@@ -1,7 +1,10 @@
 //! Before anything is changed: may we, which StatefulSet, and does anything else drive it.
 
 use crate::cluster::client::failure_id;
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use checks::model::{
     Timeline,
@@ -24,7 +27,7 @@ use serde::de::DeserializeOwned;
 use crate::cluster::client::lease_term::LEASE;
 use crate::cluster::server_version::exec_needs_create;
 use crate::cluster::{Cluster, Failure};
-use crate::console::sanitize::sanitize;
+use crate::console::{sanitize::sanitize, suggest::there_are};
 
 /// A permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +84,17 @@ const APPLY: &[Need] = &[
     need("policy", "poddisruptionbudgets", &["get", "create", "patch", "delete"]),
 ];
 
+/// What a batch needs in the whole cluster on top: a namespace for each hand-in, with its bounds.
+const CLASS: &[Need] = &[
+    need("", "namespaces", &["get", "list", "create", "delete"]),
+    need("", "serviceaccounts", &["patch"]),
+    need("", "resourcequotas", &["get", "create"]),
+    need("", "limitranges", &["create"]),
+    need("networking.k8s.io", "networkpolicies", &["create"]),
+    // Without it pods end later, by themselves.
+    optional("", "pods", &["deletecollection"]),
+];
+
 /// What `--probe-image` needs on top.
 const PROBE: &[Need] = &[need("", "pods/ephemeralcontainers", &["patch"])];
 
@@ -99,17 +113,7 @@ pub(crate) struct Allowed {
 /// # Errors
 /// The server cannot be reached, or something without which there is no grade is not permitted.
 pub(crate) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
-    let api: Api<SelfSubjectRulesReview> = Api::all(cluster.client.clone());
-    let spec = SelfSubjectRulesReviewSpec { namespace: Some(cluster.namespace.clone()) };
-    let review = SelfSubjectRulesReview { spec, ..SelfSubjectRulesReview::default() };
-    let answer = api.create(&PostParams::default(), &review).await;
-    let answer = answer.map_err(|error| {
-        cluster.failure(&error, "create", "selfsubjectrulesreviews.authorization.k8s.io", "")
-    })?;
-    let SubjectRulesReviewStatus { resource_rules, incomplete, .. } =
-        answer.status.unwrap_or_default();
-    let exec_needs_create = exec_needs_create(&cluster.version);
-    let allowed = Allowed { rules: resource_rules, incomplete, exec_needs_create };
+    let allowed = Allowed::in_namespace(cluster, &cluster.namespace).await?;
     let missing: Vec<Need> = allowed.missing(NEEDS);
     if !missing.iter().any(|it| it.essential) || allowed.incomplete {
         return Ok(allowed);
@@ -120,11 +124,7 @@ pub(crate) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
         format!("this account may not do what a grade needs in namespace {namespace}"),
         "Ask whoever runs the cluster to add this Role:",
     );
-    failure.detail = missing
-        .iter()
-        .filter(|it| it.essential)
-        .map(|it| format!("missing: {} {}", allowed.lacks(it).join(", "), it.full_name()))
-        .collect();
+    failure.detail = allowed.missing_lines(&missing);
     if missing.len() == NEEDS.len() {
         failure
             .detail
@@ -134,7 +134,64 @@ pub(crate) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
     Err(failure)
 }
 
+/// Asks whether a batch may make namespaces for its hand-ins, and grade in them objects of these
+/// kinds (plural names).
+///
+/// # Errors
+/// The server cannot be reached, or something without which nothing can be graded so is not
+/// permitted.
+pub async fn class_permissions(
+    cluster: &Cluster,
+    run: &str,
+    kinds: &BTreeSet<&str>,
+) -> Result<(), Failure> {
+    // In a namespace that nobody has made hold the rules of the whole cluster alone.
+    let allowed = Allowed::in_namespace(cluster, &format!("stsgrade-{run}-permissions")).await?;
+    class_failure(&allowed, kinds).map_or(Ok(()), Err)
+}
+
+/// What keeps a batch with objects of these kinds from being graded.
+fn class_failure(allowed: &Allowed, kinds: &BTreeSet<&str>) -> Option<Failure> {
+    let applied = APPLY.iter().filter(|it| kinds.contains(it.resource));
+    let needs: Vec<Need> = CLASS.iter().chain(NEEDS).chain(applied).copied().collect();
+    let missing: Vec<Need> = allowed.missing(&needs);
+    if !missing.iter().any(|it| it.essential) || allowed.incomplete {
+        return None;
+    }
+    let mut failure = Failure::new(
+        failure_id::FORBIDDEN,
+        "this account may not do in the whole cluster what a batch needs",
+        "Ask whoever runs the cluster to bind your account to this ClusterRole, by a \
+        ClusterRoleBinding:",
+    );
+    failure.detail = allowed.missing_lines(&missing);
+    failure.next = format!("{}\n\n{}", failure.next, cluster_role(&needs));
+    Some(failure)
+}
+
 impl Allowed {
+    async fn in_namespace(cluster: &Cluster, namespace: &str) -> Result<Self, Failure> {
+        let api: Api<SelfSubjectRulesReview> = Api::all(cluster.client.clone());
+        let spec = SelfSubjectRulesReviewSpec { namespace: Some(namespace.to_owned()) };
+        let review = SelfSubjectRulesReview { spec, ..SelfSubjectRulesReview::default() };
+        let answer = api.create(&PostParams::default(), &review).await;
+        let answer = answer.map_err(|error| {
+            cluster.failure(&error, "create", "selfsubjectrulesreviews.authorization.k8s.io", "")
+        })?;
+        let SubjectRulesReviewStatus { resource_rules, incomplete, .. } =
+            answer.status.unwrap_or_default();
+        let exec_needs_create = exec_needs_create(&cluster.version);
+        Ok(Self { rules: resource_rules, incomplete, exec_needs_create })
+    }
+
+    /// `missing: create limitranges`, for what cannot be done without.
+    fn missing_lines(&self, missing: &[Need]) -> Vec<String> {
+        let essential = missing.iter().filter(|it| it.essential);
+        essential
+            .map(|it| format!("missing: {} {}", self.lacks(it).join(", "), it.full_name()))
+            .collect()
+    }
+
     /// The needs that are not wholly met.
     fn missing(&self, needs: &[Need]) -> Vec<Need> {
         needs.iter().filter(|need| !self.lacks(need).is_empty()).copied().collect()
@@ -199,9 +256,9 @@ pub fn rbac_yaml(namespace: &str, with_apply: bool, with_probe: bool) -> String 
     )
 }
 
-/// The rules of a grade with `-f` and `--probe-image`, as a ClusterRole holds them.
-pub(crate) fn full_rules() -> Vec<serde_json::Value> {
-    let needs = [NEEDS, APPLY, PROBE].into_iter().flatten();
+/// The rules of a batch with `--probe-image`, as a ClusterRole holds them.
+pub(crate) fn class_rules() -> Vec<serde_json::Value> {
+    let needs = [NEEDS, APPLY, PROBE, CLASS].into_iter().flatten();
     let rule = |it: &Need| {
         let mut rule = serde_json::json!({"apiGroups": [it.group], "resources": [it.resource],
             "verbs": it.verbs});
@@ -213,8 +270,27 @@ pub(crate) fn full_rules() -> Vec<serde_json::Value> {
     needs.map(rule).collect()
 }
 
-/// A Role with just these permissions, resources with the same verbs together.
+/// A Role with just these permissions.
 fn role(namespace: &str, needs: &[Need]) -> String {
+    let namespace = serde_json::Value::from(namespace);
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: {LEASE}\n  \
+        namespace: {namespace}\nrules:\n{}",
+        rules(needs)
+    )
+}
+
+/// A ClusterRole with just these permissions.
+fn cluster_role(needs: &[Need]) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: \
+        {LEASE}-batch\nrules:\n{}",
+        rules(needs)
+    )
+}
+
+/// The rules of a role, resources with the same verbs together.
+fn rules(needs: &[Need]) -> String {
     let mut verbs: BTreeMap<(&str, Option<&str>, &str), Vec<&str>> = BTreeMap::new();
     for need in needs {
         let known = verbs.entry((need.group, need.name, need.resource)).or_default();
@@ -228,11 +304,7 @@ fn role(namespace: &str, needs: &[Need]) -> String {
         let rest = format!("{names}    verbs: [{}]\n", verbs.join(", "));
         rules.entry(format!("  - apiGroups: [\"{group}\"]\n\0{rest}")).or_default().push(resource);
     }
-    let namespace = serde_json::Value::from(namespace);
-    let mut yaml = format!(
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: {LEASE}\n  \
-        namespace: {namespace}\nrules:\n"
-    );
+    let mut yaml = String::new();
     for (rule, resources) in rules {
         let (head, rest) = rule.split_once('\0').unwrap_or_default();
         let _ = write!(yaml, "{head}    resources: [{}]\n{rest}", resources.join(", "));
@@ -258,7 +330,7 @@ pub(crate) async fn subject(
             let next = if names.is_empty() {
                 "Apply it first, or leave `--statefulset` out.".to_owned()
             } else {
-                format!("There are: {}.", sanitize(&names.join(", ")))
+                there_are(name, &names)
             };
             Failure::new(
                 "no_such_statefulset",
@@ -409,7 +481,7 @@ pub(crate) fn no_autoscaler(
 mod tests {
     use k8s_openapi::api::authorization::v1::ResourceRule;
 
-    use super::{Allowed, NEEDS, rbac_yaml};
+    use super::{Allowed, NEEDS, class_failure, rbac_yaml};
 
     fn rule(groups: &[&str], resources: &[&str], names: &[&str], verbs: &[&str]) -> ResourceRule {
         let list = |words: &[&str]| words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
@@ -457,6 +529,28 @@ mod tests {
             rules.remove(place);
             assert_eq!(missing(rules).len(), 1, "{need:?}");
         }
+    }
+
+    /// Catches a batch that begins though it may make no quota, and one that is refused for objects
+    /// that nobody handed in.
+    #[test]
+    fn a_batch_needs_what_bounds_a_namespace_and_what_is_applied() {
+        let all = |verbs: &[&str]| rule(&["*"], &["*"], &[], verbs);
+        let failure = |rules: Vec<ResourceRule>, kinds: &[&'static str]| {
+            let allowed = Allowed { rules, incomplete: false, exec_needs_create: true };
+            class_failure(&allowed, &kinds.iter().copied().collect())
+        };
+        assert!(failure(vec![all(&["*"])], &["services"]).is_none());
+        let mut rules = minimal();
+        rules.push(rule(&[""], &["namespaces", "resourcequotas", "limitranges"], &[], &["*"]));
+        rules.push(rule(&["networking.k8s.io"], &["networkpolicies"], &[], &["create"]));
+        rules.push(rule(&[""], &["serviceaccounts"], &[], &["patch"]));
+        assert!(failure(rules.clone(), &[]).is_none());
+        let refused = failure(rules, &["secrets"]).unwrap();
+        assert_eq!(refused.detail, ["missing: get, create, patch, delete secrets"]);
+        assert!(refused.next.contains("kind: ClusterRole\n"), "{}", refused.next);
+        let refused = failure(minimal(), &[]).unwrap();
+        assert!(refused.detail.contains(&"missing: create limitranges".to_owned()));
     }
 
     #[test]

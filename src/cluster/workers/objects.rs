@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     cluster::{
         client::lease_term::LEASE,
-        grade::{in_cluster::restricted_pod, preflight::full_rules},
+        grade::{in_cluster::restricted_pod, preflight::class_rules},
         isolation::{prefix, run_labels},
     },
     recording::signature::KEY_VARIABLE,
@@ -45,18 +45,6 @@ pub(super) fn namespace(run: &str) -> Value {
         "metadata": {"name": namespace_name(run), "labels": labels}})
 }
 
-/// What a worker may do beside grading: making a namespace for a hand-in, with what bounds it.
-fn isolation_rules() -> [Value; 5] {
-    let rule = |group: &str, resource: &str, verbs: &[&str]| json!({"apiGroups": [group], "resources": [resource], "verbs": verbs});
-    [
-        rule("", "namespaces", &["get", "list", "create", "delete"]),
-        rule("", "resourcequotas", &["get", "create"]),
-        rule("", "limitranges", &["create"]),
-        rule("", "pods", &["deletecollection"]),
-        rule("networking.k8s.io", "networkpolicies", &["create"]),
-    ]
-}
-
 /// Who the workers are, and what they may do. `uid` is that of the run's own namespace, with which
 /// the objects go that lie in none.
 pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
@@ -74,12 +62,10 @@ pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
     ]);
-    let mut rules = full_rules();
-    rules.extend(isolation_rules());
     vec![
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": here}),
         json!({"apiVersion": version, "kind": "ClusterRole", "metadata": everywhere,
-            "rules": rules}),
+            "rules": class_rules()}),
         json!({"apiVersion": version, "kind": "ClusterRoleBinding", "metadata": everywhere,
             "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": namespace},
             "subjects": subjects}),

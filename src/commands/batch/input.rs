@@ -68,7 +68,7 @@ pub(super) fn list(class: &Class) -> Exit {
 fn in_words(subject: &Subject) -> String {
     match subject {
         Subject::Manifests(submission) => match isolation::not_allowed(submission) {
-            None => format!("{} objects", submission.objects.len()),
+            None => submission.contents(),
             Some(found) => format!("held for you to look at: {}", found.what),
         },
         Subject::Namespace { namespace, .. } => format!("namespace {}", sanitize(namespace)),

@@ -119,7 +119,9 @@ impl<'a> Keeper<'a> {
 
     /// Graded 0, with the cause.
     pub(super) fn refused(&self, hand_in: &HandIn, problem: &Problem) -> HandInResult {
-        let source = Source { namespace: LAB_NAMESPACE.to_owned(), ..Source::default() };
+        let name = problem.file.as_deref().and_then(|it| Path::new(it).file_name());
+        let files = name.map(|it| it.to_string_lossy().into_owned()).into_iter().collect();
+        let source = Source { namespace: LAB_NAMESPACE.to_owned(), files, ..Source::default() };
         let report = Report::refused(problem, &source).scored(&self.rubric);
         self.reported(hand_in, &report, &Timeline::default())
     }

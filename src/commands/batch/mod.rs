@@ -12,20 +12,27 @@ mod run_record;
 mod show;
 mod work;
 
-use std::{cell::RefCell, collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
 use crate::{
     batch::{
         engine,
         engine::{Limits, Task, Work},
-        handin::HandIn,
+        handin::{HandIn, Subject},
         input::Class,
         overview,
         results::{HandInResult, ResultStore},
         roster::Student,
     },
     cli,
-    cluster::{Cluster, Failure, Interrupt, Signal, isolation, isolation::PodSecurity},
+    cluster::{
+        Cluster, Failure, Interrupt, Signal, grade::preflight, isolation, isolation::PodSecurity,
+    },
     commands::{
         batch::{grader::Grader, keeper::Keeper, run_record::RunFolder, show::Show},
         fail, rubric,
@@ -100,6 +107,7 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
         return Ok(if is_clean { Exit::Good } else { Exit::NotRestored });
     }
     let class = read(args, &sites, progress).await?;
+    check_permissions(&class, &sites, &folder.record.run).await?;
     let keeper = Keeper::new(&folder.path, store, formats(args), rubric, progress);
     let all = class.hand_ins.len();
     let tasks = to_do(args, class.hand_ins, &keeper, &sites, progress)?;
@@ -122,6 +130,26 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
     let exit = end(args, &grader, left, &interrupt, progress).await?;
     finish(args, &folder.path, &grader.keeper, &class.missing, progress)?;
     Ok(exit)
+}
+
+/// Asks each cluster whether it lets the class be graded, before anything is made.
+async fn check_permissions(class: &Class, sites: &[Cluster], run: &str) -> Result<(), Failure> {
+    let mut kinds = BTreeSet::new();
+    for hand_in in &class.hand_ins {
+        if let Subject::Manifests(submission) = &hand_in.subject {
+            kinds.extend(submission.objects.iter().map(|it| it.kind.names().2));
+        }
+    }
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    for site in sites {
+        preflight::class_permissions(site, run, &kinds).await.map_err(|failure| {
+            let context = sanitize(&site.context);
+            Failure { what: format!("context {context}: {}", failure.what), ..failure }
+        })?;
+    }
+    Ok(())
 }
 
 /// All hand-ins; says what is remarkable about them.

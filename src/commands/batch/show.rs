@@ -49,18 +49,21 @@ impl<'a> Show<'a> {
     }
 
     fn line(&self) -> String {
-        line(&self.status.borrow(), self.before, self.began.elapsed())
+        let status = self.status.borrow();
+        let longest = status.oldest.map(|it| it.elapsed()).unwrap_or_default();
+        line(&status, self.before, self.began.elapsed(), longest)
     }
 }
 
-/// `[#####---------------] 15/60  12 running, 33 waiting, 1 undecided  4.1/min, about 11 min left`.
-fn line(status: &Status, before: usize, elapsed: Duration) -> String {
+/// `[#####---------------] 15/60  12 running (at most 12 at once), 33 waiting  4.1/min, about 11 min
+/// left`. `longest`: how long the one is at work that began first.
+fn line(status: &Status, before: usize, elapsed: Duration, longest: Duration) -> String {
     let done = before + status.done;
     let all = done + status.running + status.waiting;
     let filled = (BAR * done).checked_div(all).unwrap_or(BAR);
     let bar = "#".repeat(filled) + &"-".repeat(BAR - filled);
     let mut line = format!(
-        "[{bar}] {done}/{all}  {} running (room for {}), {} waiting",
+        "[{bar}] {done}/{all}  {} running (at most {} at once), {} waiting",
         status.running, status.limit, status.waiting
     );
     for (count, what) in [
@@ -73,12 +76,22 @@ fn line(status: &Status, before: usize, elapsed: Duration) -> String {
         }
     }
     let minutes = elapsed.as_secs_f64() / 60.0;
-    if status.done > 0 && minutes > 0.0 {
+    if status.waiting == 0 && status.running > 0 {
+        // The rate of many tells nothing of the last ones, which may be the slow ones.
+        line.push_str(&format!("  the last ones, the longest since {}", since(longest)));
+    } else if status.done > 0 && minutes > 0.0 {
         let rate = status.done as f64 / minutes;
         let left = ((status.running + status.waiting) as f64 / rate).ceil();
         line.push_str(&format!("  {rate:.1}/min, about {left} min left"));
     }
     line
+}
+
+fn since(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
+    }
 }
 
 #[cfg(test)]
@@ -100,10 +113,19 @@ mod tests {
             ..Status::default()
         };
         assert_eq!(
-            line(&status, 10, Duration::from_secs(120)),
-            "[########------------] 16/40  4 running (room for 5), 20 waiting, 1 undecided  \
+            line(&status, 10, Duration::from_secs(120), Duration::from_secs(9)),
+            "[########------------] 16/40  4 running (at most 5 at once), 20 waiting, 1 undecided  \
              3.0/min, about 8 min left"
         );
-        assert!(line(&Status::default(), 0, Duration::ZERO).contains("] 0/0  0 running"));
+        let empty = line(&Status::default(), 0, Duration::ZERO, Duration::ZERO);
+        assert!(empty.contains("] 0/0  0 running"));
+    }
+
+    /// Catches a time left that stands still while the last long one is graded.
+    #[test]
+    fn the_last_ones_are_told_by_how_long_they_run() {
+        let status = Status { done: 39, running: 1, limit: 9, ..Status::default() };
+        let line = line(&status, 0, Duration::from_secs(600), Duration::from_secs(185));
+        assert!(line.ends_with("the last ones, the longest since 3 min"), "{line}");
     }
 }
