@@ -273,7 +273,7 @@ pub struct Batch {
     #[arg(value_name = "HAND-INS", required_unless_present_any = ["namespaces", "clean", "roster"])]
     pub hand_ins: Option<PathBuf>,
     /// The folder for results, reports and recordings.
-    #[arg(short, long, value_name = "DIR", required = true)]
+    #[arg(short, long, value_name = "DIR", required_unless_present = "dry_run")]
     pub output: Option<PathBuf>,
     /// The gradebooks.
     #[command(flatten)]

@@ -30,7 +30,7 @@ fn a_dry_run_says_what_would_become_of_each() {
     ] {
         fs::write(folder.join(name), text).unwrap();
     }
-    let ran = stsgrade(&home).args(["batch", "in", "-o", "out", "--dry-run"]).output().unwrap();
+    let ran = stsgrade(&home).args(["batch", "in", "--dry-run"]).output().unwrap();
     let out = String::from_utf8(ran.stdout).unwrap();
     // A table may break a cell over several lines.
     let words = out.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use checks::model::observation::Refusal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -160,7 +161,17 @@ pub fn namespaces(names: Vec<(Option<String>, String)>) -> Vec<HandIn> {
 
 /// What becomes of a hand-in whose manifests are not taken.
 pub(super) fn subject_of(error: &SubmissionError) -> Subject {
-    let problem = Problem::new(UNREADABLE_MANIFEST, error.to_string(), error.next());
+    let place = error.place();
+    let refusal = Refusal {
+        what: error.to_string(),
+        next: error.next(),
+        file: place.as_ref().map(|it| it.file.clone()),
+        document: place.as_ref().map(|it| it.document).filter(|it| *it > 0),
+        line: place.as_ref().map(|it| it.line).filter(|it| *it > 0),
+        field: error.field().map(str::to_owned),
+        ..Refusal::default()
+    };
+    let problem = Problem::of(UNREADABLE_MANIFEST, refusal);
     match error {
         SubmissionError::Kind { is_misspelt: false, .. } | SubmissionError::Namespace { .. } => {
             Subject::Held(problem)
@@ -173,7 +184,17 @@ pub(super) fn subject_of(error: &SubmissionError) -> Subject {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::HandInId;
+    use super::{HandInId, Subject, subject_of};
+    use crate::submission::Submission;
+
+    /// Catches a report that does not say in which file and line a hand-in cannot be read.
+    #[test]
+    fn what_cannot_be_read_has_its_place() {
+        let text = b"kind: Service\nmetadata:\n name: web\n  spec: x\n".to_vec();
+        let error = Submission::of_files(&[("lab3.yaml".to_owned(), text)], "lab").unwrap_err();
+        let Subject::Unreadable(problem) = subject_of(&error) else { panic!("{error}") };
+        assert_eq!((problem.file.as_deref(), problem.line), (Some("lab3.yaml"), Some(4)));
+    }
 
     /// Catches two students in one namespace, and a name that no namespace can have.
     #[test]

@@ -7,6 +7,7 @@ use checks::{
 };
 
 use crate::{
+    cluster::client::connect::LAB_NAMESPACE,
     remedy::{
         change::{Change, Line, Sign},
         commands,
@@ -45,7 +46,8 @@ impl Report {
         });
         let timeline = Timeline::default();
         let mut report = Self::new(source, &timeline, &verdicts);
-        let names = names(&timeline, &source.namespace, source);
+        let own = if source.is_isolated { LAB_NAMESPACE } else { &source.namespace };
+        let names = names(&timeline, own, source);
         for cause in &mut report.causes {
             cause.title = format!("the manifest cannot be applied ({who})");
             cause.explanation.clone_from(&problem.what);
@@ -79,4 +81,20 @@ fn look_at(problem: &Problem, source: &Source) -> Option<Change> {
         line: problem.line,
         lines: lines.collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::{Problem, Report, Source};
+
+    /// Catches commands that name the namespace of a batch, which is gone.
+    #[test]
+    fn a_refused_hand_in_is_graded_again_in_the_labs_namespace() {
+        let problem = Problem::new("unreadable_manifest", "no YAML", "Correct it.");
+        let namespace = "stsgrade-c834a7-ida-9eba".to_owned();
+        let source = Source { namespace, is_isolated: true, ..Source::default() };
+        let report = Report::refused(&problem, &source);
+        let commands = &report.causes[0].commands;
+        assert!(commands[0].contains("-n statefulset-lab "), "{commands:?}");
+    }
 }

@@ -8,7 +8,7 @@ use crate::console::sanitize::sanitize;
 const SHORTEST_GRACE_SECONDS: i64 = 10;
 
 /// What to say to the author of a program that ignores SIGTERM: the kernel gives PID 1 no default
-/// handler for it (man 2 kill, "Notes"), and `sh -c` sets none.
+/// handler for it (man 2 kill, "Notes"), and neither `sh -c` nor `sleep` sets one.
 pub(super) fn slow_stop_note(timeline: &Timeline) -> Option<String> {
     let set = timeline.set()?;
     let grace = set.spec.template.spec.grace_seconds();
@@ -30,9 +30,9 @@ pub(super) fn slow_stop_note(timeline: &Timeline) -> Option<String> {
     (slow > 0 && slow * 2 >= all).then(|| {
         format!(
             "{} took its whole grace period of {grace} s to stop: its first process ignores \
-             SIGTERM, as `sh -c` does. Start the program with `exec` (`exec nginx -g 'daemon \
-             off;'`, `exec sleep 1000000`), or begin the script with `trap 'exit 0' TERM` and end \
-             it with `sleep 1000000 & wait`; then a grade takes a tenth of the time.",
+             SIGTERM, as `sh -c` and `sleep` do. Start a server with `exec` (`exec nginx -g \
+             'daemon off;'`), or begin the script with `trap 'exit 0' TERM` and end it with \
+             `sleep 1000000 & wait`; then a grade takes a tenth of the time.",
             sanitize(&name)
         )
     })

@@ -111,6 +111,11 @@ pub fn summary(results: &[HandInResult], missing: usize) -> String {
     let graded = graded.count();
     let held = results.len() - graded;
     let mut text = counted(graded, "hand-in is graded", "hand-ins are graded");
+    let full = results.iter().filter(|it| it.is_decided() && it.points == it.possible).count();
+    if full > 0 {
+        text += ", ";
+        text += &counted(full, "with all points", "with all points");
+    }
     for (count, one, several) in [
         (open, "of them is undecided: grade it again", "of them are undecided: grade them again"),
         (held, "is held for you to look at", "are held for you to look at"),

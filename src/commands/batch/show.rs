@@ -55,17 +55,18 @@ impl<'a> Show<'a> {
     }
 }
 
-/// `[#####---------------] 15/60  12 running (at most 12 at once), 33 waiting  4.1/min, about 11 min
-/// left`. `longest`: how long the one is at work that began first.
+/// `[#####---------------] 15/60  12 running (the cluster keeps up with 12), 33 waiting  4.1/min,
+/// about 11 min left`. `longest`: how long the one is at work that began first.
 fn line(status: &Status, before: usize, elapsed: Duration, longest: Duration) -> String {
     let done = before + status.done;
     let all = done + status.running + status.waiting;
     let filled = (BAR * done).checked_div(all).unwrap_or(BAR);
     let bar = "#".repeat(filled) + &"-".repeat(BAR - filled);
-    let mut line = format!(
-        "[{bar}] {done}/{all}  {} running (at most {} at once), {} waiting",
-        status.running, status.limit, status.waiting
-    );
+    let mut line = format!("[{bar}] {done}/{all}  {} running", status.running);
+    if status.waiting > 0 {
+        let (limit, waiting) = (status.limit, status.waiting);
+        line.push_str(&format!(" (the cluster keeps up with {limit}), {waiting} waiting"));
+    }
     for (count, what) in [
         (status.again, "to be tried again"),
         (status.undecided, "undecided"),
@@ -78,7 +79,7 @@ fn line(status: &Status, before: usize, elapsed: Duration, longest: Duration) ->
     let minutes = elapsed.as_secs_f64() / 60.0;
     if status.waiting == 0 && status.running > 0 {
         // The rate of many tells nothing of the last ones, which may be the slow ones.
-        line.push_str(&format!("  the last ones, the longest since {}", since(longest)));
+        line.push_str(&format!("  the last ones, the longest for {}", in_words(longest)));
     } else if status.done > 0 && minutes > 0.0 {
         let rate = status.done as f64 / minutes;
         let left = ((status.running + status.waiting) as f64 / rate).ceil();
@@ -87,7 +88,7 @@ fn line(status: &Status, before: usize, elapsed: Duration, longest: Duration) ->
     line
 }
 
-fn since(time: Duration) -> String {
+fn in_words(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),
         seconds => format!("{} min", seconds / 60),
@@ -114,7 +115,8 @@ mod tests {
         };
         assert_eq!(
             line(&status, 10, Duration::from_secs(120), Duration::from_secs(9)),
-            "[########------------] 16/40  4 running (at most 5 at once), 20 waiting, 1 undecided  \
+            "[########------------] 16/40  4 running (the cluster keeps up with 5), 20 waiting, \
+             1 undecided  \
              3.0/min, about 8 min left"
         );
         let empty = line(&Status::default(), 0, Duration::ZERO, Duration::ZERO);
@@ -126,6 +128,6 @@ mod tests {
     fn the_last_ones_are_told_by_how_long_they_run() {
         let status = Status { done: 39, running: 1, limit: 9, ..Status::default() };
         let line = line(&status, 0, Duration::from_secs(600), Duration::from_secs(185));
-        assert!(line.ends_with("the last ones, the longest since 3 min"), "{line}");
+        assert!(line.ends_with("the last ones, the longest for 3 min"), "{line}");
     }
 }

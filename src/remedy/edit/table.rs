@@ -25,7 +25,7 @@ pub(super) enum Repair {
     /// Makes a set of what stands in place of one.
     NewSet(fn(&[Object<'_>]) -> Vec<Change>),
     /// There is none, and why: the report shows what to look at.
-    Unknown(#[allow(dead_code, reason = "it is for who reads the table")] &'static str),
+    Unknown(#[expect(dead_code, reason = "it is for who reads the table")] &'static str),
 }
 
 use Repair::{NewSet, Others, Service, Set, Text, Unknown};
