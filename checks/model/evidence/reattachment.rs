@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use crate::model::{
     evidence::content::{Contents, Fate, Text},
-    observation::{Canary, Seq, when::When},
+    observation::{Canary, Seq, object::Volume, when::When},
     timeline::{
         Timeline,
         lives::{ClaimLife, PodLife, Recorded},
@@ -206,13 +206,8 @@ impl Timeline {
     /// Why a pod mounts no claim, as a mistake.
     pub(crate) fn unclaimed_mistake(&self, pod: &PodLife) -> &'static Mistake {
         let spec = pod.spec();
-        let mounted = |volume: &str| {
-            spec.containers
-                .iter()
-                .any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume))
-        };
-        let uses = |is: fn(&crate::model::observation::object::Volume) -> bool| {
-            spec.volumes.iter().any(|volume| is(volume) && mounted(&volume.name))
+        let uses = |is: fn(&Volume) -> bool| {
+            spec.volumes.iter().any(|volume| is(volume) && spec.uses(&volume.name))
         };
         if self.set().is_some_and(|set| !set.spec.volume_claim_templates.is_empty()) {
             &mistakes::NOT_MOUNTED

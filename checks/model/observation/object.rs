@@ -558,6 +558,16 @@ impl PodSpec {
         self.init_containers.iter_mut().chain(&mut self.containers)
     }
 
+    /// Whether one of its containers, an init container among them, mounts a volume or has it as a
+    /// raw device.
+    #[must_use]
+    pub fn uses(&self, volume: &str) -> bool {
+        self.all_containers().any(|it| {
+            it.volume_mounts.iter().any(|mount| mount.name == volume)
+                || it.volume_devices.iter().any(|device| device.name == volume)
+        })
+    }
+
     /// How long a pod may take to stop, in seconds.
     #[must_use]
     pub fn grace_seconds(&self) -> i64 {

@@ -196,14 +196,9 @@ impl PodLife {
     #[must_use]
     pub fn claims(&self) -> Vec<(String, String)> {
         let spec = self.spec();
-        let mounted = |volume: &str| {
-            spec.all_containers()
-                .any(|it| it.volume_mounts.iter().any(|mount| mount.name == volume))
-                || self.has_as_device(volume)
-        };
         spec.volumes
             .iter()
-            .filter(|volume| mounted(&volume.name))
+            .filter(|volume| spec.uses(&volume.name))
             .filter_map(|volume| match (&volume.persistent_volume_claim, &volume.ephemeral) {
                 (Some(source), _) => Some((volume.name.clone(), source.claim_name.clone())),
                 (None, Some(_)) => {

@@ -234,13 +234,10 @@ pub(super) fn service(
 /// Replaces volumes that are not a pod's own by claims of the same name.
 fn own_claims(is_meant: fn(&Volume) -> bool, spec: &mut StatefulSetSpec) {
     let pod = &spec.template.spec;
-    let is_mounted = |it: &Volume| {
-        pod.containers.iter().flat_map(|it| &it.volume_mounts).any(|mount| mount.name == it.name)
-    };
     let names: Vec<String> = pod
         .volumes
         .iter()
-        .filter(|it| is_meant(it) && is_mounted(it))
+        .filter(|it| is_meant(it) && pod.uses(&it.name))
         .map(|it| it.name.clone())
         .collect();
     spec.template.spec.volumes.retain(|it| !names.contains(&it.name));
