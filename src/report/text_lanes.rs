@@ -206,14 +206,14 @@ impl<'d> Page<'d> {
         let mut told = legend();
         told[2].push_str(" (a claim: Bound)");
         let marks = [
-            ("~", "a container stopped"),
-            ("_", "ended"),
-            ("*", "several"),
-            ("|", "a next life"),
-            ("?", "gap"),
-            ("!", "too early"),
+            (cell(BarState::Stopped).sign, BarState::Stopped.name()),
+            (cell(BarState::Ended).sign, BarState::Ended.name()),
+            (cell(BarState::Several).sign, BarState::Several.name()),
+            (NEXT_LIFE.sign, "a next life"),
+            (GAP.sign, "gap"),
+            (TOO_EARLY.sign, "too early"),
         ];
-        let used = |sign: &str| {
+        let used = |sign: char| {
             let body = self.out.lines().skip(2).filter_map(|line| line.get(self.label..));
             body.into_iter().any(|line| line.contains(sign))
         };
