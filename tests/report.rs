@@ -79,6 +79,7 @@ pub(crate) fn sample() -> Report {
         let obstacle = Obstacle {
             id: "container_ends",
             who: "web-1".to_owned(),
+            ordinal: Some(1),
             fault,
             why: "container app ended with exit status 1 for the fifth time\u{1b}[2J".to_owned(),
             effect: Effect::CrashLoop,

@@ -5,10 +5,7 @@
 use crate::model::{
     diagnosis::{self, Wait},
     obstacle::{Fault, Obstacle},
-    timeline::{
-        MOST_REPLICAS, Timeline,
-        lives::{PodLife, ordinal_of},
-    },
+    timeline::{MOST_REPLICAS, Timeline, lives::PodLife},
     verdict::Standing,
 };
 
@@ -61,11 +58,8 @@ impl Timeline {
     /// The obstacle to report: one that is the submission's fault, else one of the pods that the
     /// submission asks for, else the first one.
     fn blamed(&self) -> Option<&Obstacle> {
-        let is_beyond = |it: &Obstacle| {
-            let ordinal = ordinal_of(&it.who);
-            self.set().is_some_and(|set| it.who == set.pod_name(ordinal))
-                && !self.ordinals().contains(&ordinal)
-        };
+        let is_beyond =
+            |it: &Obstacle| it.ordinal.is_some_and(|ordinal| !self.ordinals().contains(&ordinal));
         let own = self.obstacles().iter().find(|it| it.fault == Fault::Submission);
         own.or_else(|| self.obstacles().iter().find(|it| !is_beyond(it)))
             .or_else(|| self.obstacle())

@@ -42,7 +42,8 @@ pub struct StuckContainer {
 impl Obstacle {
     /// An obstacle that no row of the table and no pod decides: the cluster's fault, unless the
     /// caller says otherwise.
-    pub(crate) fn of_no_pod(
+    #[must_use]
+    pub fn of_no_pod(
         id: &'static str,
         who: impl Into<String>,
         why: impl Into<String>,
@@ -52,6 +53,7 @@ impl Obstacle {
         Self {
             id,
             who: who.into(),
+            ordinal: None,
             fault: Fault::Cluster,
             why: why.into(),
             effect: Effect::Blocks,
@@ -72,6 +74,8 @@ pub struct Obstacle {
     pub id: &'static str,
     /// The object that is stuck.
     pub who: String,
+    /// Where a pod is stuck, or missing, the ordinal that it has.
+    pub ordinal: Option<i32>,
     /// Whose fault.
     pub fault: Fault,
     /// The cluster's own words.

@@ -27,16 +27,9 @@ impl Report {
             (None, _) => "the submission".to_owned(),
         };
         let obstacle = Obstacle {
-            id: problem.id,
-            who: who.clone(),
             fault: Fault::Submission,
-            why: problem.what.clone(),
             effect: Effect::StopsTour,
-            mistake: None,
-            container: None,
-            log: vec![],
-            remedy: "",
-            evidence: vec![],
+            ..Obstacle::of_no_pod(problem.id, &who, &problem.what, "", vec![])
         };
         let verdicts = CHECKS.map(|check| {
             let mut verdict = Verdict::default();

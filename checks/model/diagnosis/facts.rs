@@ -13,7 +13,7 @@ use crate::model::{
 pub(crate) struct OrdinalFacts<'t> {
     pub(crate) timeline: &'t Timeline,
     /// The ordinal that is not where it should be.
-    ordinal: i32,
+    pub(crate) ordinal: i32,
     /// Its pod, where there is one that nobody has asked to go.
     pub(crate) pod: Option<&'t PodLife>,
     /// Its pod, where it has been asked to go.

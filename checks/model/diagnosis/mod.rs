@@ -236,6 +236,7 @@ fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
         let found = Obstacle {
             id: row.id,
             who: facts.name(),
+            ordinal: Some(facts.ordinal),
             fault,
             why: matched.why,
             effect: row.effect,

@@ -174,10 +174,9 @@ impl Visit<'_> {
         let tour = self.tour;
         let marked = tour.inspector.marked();
         let pods: Vec<_> = tour.journal.with(|timeline| {
-            let broken = timeline.obstacles().last().is_some_and(|it| {
-                timeline
-                    .ordinals()
-                    .any(|ordinal| timeline.live(ordinal).is_some_and(|pod| pod.name() == it.who))
+            let stuck = timeline.obstacles().last().and_then(|it| it.ordinal);
+            let broken = stuck.is_some_and(|ordinal| {
+                timeline.ordinals().contains(&ordinal) && timeline.live(ordinal).is_some()
             });
             timeline
                 .owned()

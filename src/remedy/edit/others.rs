@@ -242,6 +242,7 @@ spec:
         let obstacle = Obstacle {
             id: "config_error",
             who: "web-0".to_owned(),
+            ordinal: Some(0),
             fault: Fault::Submission,
             why: "MountVolume.SetUp failed: configmap \"start-script\" not found".to_owned(),
             effect: Effect::Blocks,
