@@ -59,7 +59,7 @@ impl Timeline {
                 self.object(seq, at, change, object);
                 self.note_settled(seq);
             }
-            What::Gap(gap) => self.gap(seq, at, &gap),
+            What::Gap(gap) => self.gap(seq, &gap),
             What::Step(step) => {
                 self.step(Recorded { seq, at, what: step });
                 self.note_settled(seq);
@@ -250,7 +250,7 @@ impl Timeline {
         match self.pod_index.get(&uid).map(|home| home.set == owner) {
             Some(true) => {}
             Some(false) => self.rehome(&uid, owner),
-            None => self.insert_pod(owner, PodLife::begin(when, at, &it)),
+            None => self.insert_pod(owner, PodLife::begin(when, &it)),
         }
         self.clock = self.clock.max(latest_stamp(&it).unwrap_or(0));
         if let Some(life) = self.pod_life_mut(&uid) {
@@ -272,7 +272,7 @@ impl Timeline {
             home.index = lane.len();
             // Two pods of one name never stand at once: the earlier one went unseen.
             let before = lane.last_mut().map(|before| {
-                before.go(fresh.added, fresh.added_at);
+                before.go(fresh.added);
                 before.uid().to_owned()
             });
             lane.push(fresh);
@@ -402,7 +402,7 @@ impl Timeline {
         }
     }
 
-    fn gap(&mut self, seq: Seq, at: u64, gap: &Gap) {
+    fn gap(&mut self, seq: Seq, gap: &Gap) {
         // Without a line before the gap, the first list was empty: what is found now came after the
         // recording's beginning.
         let after = gap.last_sure.unwrap_or(0);
@@ -418,7 +418,7 @@ impl Timeline {
                 Kind::Pod => {
                     if let Some(life) = self.pod_life_mut(uid) {
                         life.miss(when);
-                        life.go(when, at);
+                        life.go(when);
                     }
                     self.note_standing(uid);
                 }

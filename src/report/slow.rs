@@ -1,5 +1,7 @@
 //! Pods that took their whole grace period to stop: that is most of a grade's time.
 
+use std::time::Duration;
+
 use checks::model::Timeline;
 
 use crate::console::sanitize::sanitize;
@@ -17,11 +19,12 @@ pub(super) fn slow_stop_note(timeline: &Timeline) -> Option<String> {
     }
     let (mut slow, mut all, mut name) = (0_u32, 0_u32, String::new());
     for pod in timeline.lanes().flat_map(|(_, lives)| lives) {
-        if pod.deletion_requested.is_none() || pod.deleted.is_none() {
+        let (Some(requested), Some(deleted)) = (pod.deletion_requested, pod.deleted) else {
             continue;
-        }
+        };
         all += 1;
-        let took = pod.deleted_at.saturating_sub(pod.deletion_requested_at) / 1_000_000_000;
+        let took = timeline.known_at(deleted).saturating_sub(timeline.known_at(requested));
+        let took = Duration::from_nanos(took).as_secs();
         if i64::try_from(took).is_ok_and(|it| it >= grace) {
             slow += 1;
             name = pod.name().to_owned();

@@ -171,7 +171,7 @@ impl<'t> OrdinalFacts<'t> {
     /// by its own spec.
     pub(crate) fn stopping_for(&self) -> Option<(u64, u64)> {
         let pod = self.leaving?;
-        let so_far = self.timeline.now().saturating_sub(pod.deletion_requested_at) / SECOND;
+        let so_far = self.timeline.seconds_since(pod.deletion_requested?);
         Some((so_far, u64::try_from(pod.spec().grace_seconds()).unwrap_or(0)))
     }
 

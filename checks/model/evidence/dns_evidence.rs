@@ -89,8 +89,9 @@ impl Timeline {
     /// a wrong answer counts: the slices had carried it for all the time that servers may repeat an
     /// older answer, and still did.
     pub(crate) fn had_its_time(&self, asked: &Recorded<Lookup>, life: &PodLife) -> bool {
-        let stayed = life.deletion_requested.is_none()
-            || life.deletion_requested_at >= asked.at.saturating_add(AHEAD);
+        let stayed = life
+            .deletion_requested
+            .is_none_or(|it| self.known_at(it) >= asked.at.saturating_add(AHEAD));
         let lasts =
             |span: &Carried| span.until.is_none_or(|until| until >= asked.at.saturating_add(AHEAD));
         stayed && self.carried_before(asked, life, SETTLES_WITHIN).is_some_and(lasts)

@@ -23,8 +23,6 @@ pub struct OutOfOrder<'t> {
     pub too_early: &'t PodLife,
     /// When: it was added, or its deletion was requested.
     pub when: When,
-    /// That moment, in nanoseconds since the recording began.
-    pub at: u64,
 }
 
 impl Timeline {
@@ -38,8 +36,8 @@ impl Timeline {
             for next in &scale_up.pods {
                 let Some(from) = self.below(&scale_up, next) else { continue };
                 if is_broken(&self.ready_before_next(from, next).0) {
-                    let (when, at) = (next.added, next.added_at);
-                    found.push(OutOfOrder { waited_for: from, too_early: next, when, at });
+                    let when = next.added;
+                    found.push(OutOfOrder { waited_for: from, too_early: next, when });
                 }
             }
         }
@@ -47,8 +45,7 @@ impl Timeline {
             for (upper, lower) in scale_down.deletion_pairs() {
                 let Some(when) = lower.deletion_requested else { continue };
                 if is_broken(&self.gone_before_next(&scale_down, upper, lower).0) {
-                    let at = lower.deletion_requested_at;
-                    found.push(OutOfOrder { waited_for: upper, too_early: lower, when, at });
+                    found.push(OutOfOrder { waited_for: upper, too_early: lower, when });
                 }
             }
         }
@@ -163,9 +160,9 @@ impl Timeline {
             Truth::No => Standing::broken(
                 format!("{first} is Ready before {second} is added"),
                 match from.ready {
-                    Some(_) => format!(
+                    Some(ready) => format!(
                         "{second} was added {} before {first} was Ready",
-                        time_between(from.ready_at, next.added_at)
+                        self.time_between(ready, next.added)
                     ),
                     None => format!("{second} was added, and {first} was not Ready"),
                 },
@@ -201,9 +198,9 @@ impl Timeline {
             Truth::No => Standing::broken(
                 format!("{first} is gone before {second} is asked to go"),
                 match upper.deleted {
-                    Some(_) => format!(
+                    Some(deleted) => format!(
                         "{second} was asked to go {} before {first} was gone",
-                        time_between(upper.deleted_at, lower.deletion_requested_at)
+                        self.time_between(deleted, asked)
                     ),
                     None => format!("{second} was asked to go while {first} was still there"),
                 },
@@ -211,11 +208,15 @@ impl Timeline {
         };
         (standing, upper.deleted.map(|deleted| deleted.by).into_iter().chain([asked.by]).collect())
     }
+
+    /// The time between two facts, whichever is earlier, as a report writes it.
+    fn time_between(&self, one: When, other: When) -> String {
+        span(self.known_at(one).abs_diff(self.known_at(other)))
+    }
 }
 
-/// The time between two moments in nanoseconds, whichever is earlier, as a report writes it.
-fn time_between(one: u64, other: u64) -> String {
-    let between = one.abs_diff(other);
+/// A span in nanoseconds, as a report writes it.
+fn span(between: u64) -> String {
     let tenths = between / 100_000_000;
     if tenths == 0 {
         return format!("{} ms", between / 1_000_000);
@@ -225,7 +226,7 @@ fn time_between(one: u64, other: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::time_between;
+    use super::span;
     use crate::model::testing::history::History;
 
     /// Catches a pair that is told the wrong way round, and an order that is kept.
@@ -244,11 +245,7 @@ mod tests {
     #[test]
     fn short_times_are_milliseconds() {
         assert_eq!(
-            (
-                time_between(99_000_000, 0),
-                time_between(100_000_000, 0),
-                time_between(2_500_000_000, 1_000_000_000)
-            ),
+            (span(99_000_000), span(100_000_000), span(1_500_000_000)),
             ("99 ms".into(), "0.1 s".into(), "1.5 s".into())
         );
     }

@@ -87,24 +87,16 @@ pub struct PodLife {
     pub ordinal: i32,
     /// When it was created.
     pub added: When,
-    /// When that was, in nanoseconds since the recording began, as far as it was watched.
-    pub added_at: u64,
     /// First seen without the owner that it has now.
     pub adopted: bool,
     /// When it was first Ready.
     pub ready: Option<When>,
-    /// When it was first Ready, in nanoseconds since the recording began; 0 where `ready` is
-    /// `None`.
-    pub ready_at: u64,
     /// While it had not been seen Ready, it stood in a gap, from the line `after` on: it may have
     /// been Ready there.
     pub unwatched: Option<When>,
     /// When its deletion was first requested.
     pub deletion_requested: Option<When>,
-    /// When its deletion was first requested, in nanoseconds since the recording began; 0 where
-    /// `deletion_requested` is `None`.
-    pub deletion_requested_at: u64,
-    /// When its deletion was first requested, in seconds since the epoch by the server's clock;
+    /// The same, in seconds since the epoch by the server's clock;
     /// `None` where no line has its `deletionTimestamp`.
     pub(crate) deletion_asked_at: Option<i64>,
     /// Whether its deletion was requested by an eviction, as `kubectl drain` asks for, or by the
@@ -112,8 +104,6 @@ pub struct PodLife {
     pub(crate) is_evicted: bool,
     /// When it went away.
     pub deleted: Option<When>,
-    /// When it went away, in nanoseconds since the recording began; 0 where `deleted` is `None`.
-    pub deleted_at: u64,
     /// The runs of the containers that are meant to stay up.
     pub(crate) runs: Vec<Runs>,
     /// When it was last told of.
@@ -355,22 +345,18 @@ pub struct StepLife {
 
 impl PodLife {
     /// A pod that was not seen before, to be updated by the same line.
-    pub(crate) fn begin(when: When, at: u64, it: &Pod) -> Self {
+    pub(crate) fn begin(when: When, it: &Pod) -> Self {
         Self {
             pod: it.clone(),
             ordinal: ordinal_of(&it.metadata.name),
             added: when,
-            added_at: at,
             adopted: false,
             ready: None,
-            ready_at: 0,
             unwatched: None,
             deletion_requested: None,
-            deletion_requested_at: 0,
             deletion_asked_at: None,
             is_evicted: false,
             deleted: None,
-            deleted_at: 0,
             runs: vec![],
             last_seen: when,
             running_at: None,
@@ -393,7 +379,7 @@ impl PodLife {
             }
         }
         if it.metadata.deletion_timestamp.is_some() {
-            self.deletion_is_requested(when, at);
+            self.deletion_is_requested(when);
         }
         let it = &self.pod;
         let asked = it.metadata.deletion_timestamp.as_deref().and_then(stamp::epoch);
@@ -418,11 +404,10 @@ impl PodLife {
         });
         let it = &self.pod;
         if change == Change::Deleted {
-            self.go(when, at);
+            self.go(when);
         } else if self.ready.is_none() && condition_true(it, "Ready") {
             self.ready =
                 Some(When { after: self.unwatched.map_or(when.after, |gap| gap.after), ..when });
-            self.ready_at = at;
         } else if change == Change::Listed {
             self.miss(when);
         }
@@ -437,21 +422,17 @@ impl PodLife {
 
     /// The condition `DisruptionTarget` comes before the deletion that it is about. One that comes
     /// later is about a pod that was leaving already.
-    fn deletion_is_requested(&mut self, when: When, at: u64) {
+    fn deletion_is_requested(&mut self, when: When) {
         if self.deletion_requested.is_none() {
             self.deletion_requested = Some(when);
-            self.deletion_requested_at = at;
             self.is_evicted = condition_true(&self.pod, "DisruptionTarget");
         }
     }
 
     /// It is gone; where nobody was seen to ask for that, it was asked for then.
-    pub(crate) fn go(&mut self, when: When, at: u64) {
-        self.deletion_is_requested(when, at);
-        if self.deleted.is_none() {
-            self.deleted = Some(when);
-            self.deleted_at = at;
-        }
+    pub(crate) fn go(&mut self, when: When) {
+        self.deletion_is_requested(when);
+        self.deleted.get_or_insert(when);
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod runs;
 pub(crate) mod settled;
 pub(crate) mod states;
 pub(crate) mod subject;
+mod times;
 pub(crate) mod uptime;
 
 use std::{
@@ -376,18 +377,5 @@ impl Timeline {
     #[must_use]
     pub const fn last(&self) -> Seq {
         self.last
-    }
-
-    /// When a line was written, in nanoseconds since the recording began.
-    #[must_use]
-    pub fn time_of(&self, seq: Seq) -> Option<u64> {
-        let place = self.times.binary_search_by_key(&seq, |(seq, _)| *seq).ok()?;
-        Some(self.times[place].1)
-    }
-
-    /// The time of the last line, in nanoseconds since the recording began.
-    #[must_use]
-    pub const fn now(&self) -> u64 {
-        self.now
     }
 }

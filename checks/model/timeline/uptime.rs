@@ -31,7 +31,7 @@ impl Timeline {
     /// The moment at which a pod is asked how its containers fare: now, or when it was asked to go.
     fn moment(&self, pod: &PodLife) -> Moment {
         match pod.deletion_requested {
-            Some(_) => Moment { at: pod.deletion_requested_at, clock: None },
+            Some(requested) => Moment { at: self.known_at(requested), clock: None },
             None => Moment { at: self.now, clock: Some(self.clock) },
         }
     }

@@ -122,10 +122,8 @@ impl DnsState {
         let service = &set.spec.service_name;
         let lacks_slices = can_carry(timeline) && timeline.slices(service).next().is_none();
         for pod in timeline.ordinals().filter_map(|ordinal| timeline.live(ordinal)) {
-            if !pod.is_ready() {
-                continue;
-            }
-            let assumed = pod.ready_at.max(opened).saturating_add(nanoseconds(SLICES));
+            let Some(ready) = pod.ready.filter(|_| pod.is_ready()) else { continue };
+            let assumed = timeline.known_at(ready).max(opened).saturating_add(nanoseconds(SLICES));
             let since = if is_carried(timeline, service, pod) {
                 now
             } else if lacks_slices && assumed <= now {

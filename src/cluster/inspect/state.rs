@@ -216,7 +216,7 @@ impl Job {
             pod: reference(pod),
             mounted: Mounted::of(pod),
             running_at: pod.running_at.unwrap_or(0),
-            ready_at: pod.ready_at,
+            ready_at: pod.ready.map_or(0, |it| timeline.known_at(it)),
             first_life,
             schedule,
             is_alone: is_alone(pod),

@@ -302,9 +302,11 @@ async fn signals(
     let mut throttled = cluster.requests.throttled();
     loop {
         journal.with(|timeline| {
-            for pod in timeline.pods().filter(|it| it.ready.is_some()) {
+            for pod in timeline.pods() {
+                let Some(since) = pod.ready else { continue };
                 if ready.insert(pod.uid().to_owned()) {
-                    let took = pod.ready_at.saturating_sub(pod.added_at);
+                    let took =
+                        timeline.known_at(since).saturating_sub(timeline.known_at(pod.added));
                     gauge.signal(SiteSignal::Ready(Duration::from_nanos(took)));
                 }
             }

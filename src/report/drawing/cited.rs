@@ -145,7 +145,7 @@ impl Evidence {
             let ((Some(from), Some(to)), Some((text, tests))) = (ends, found.get(&seq)) else {
                 continue;
             };
-            let (from, to, at) = (from.clone(), to.clone(), it.at);
+            let (from, to, at) = (from.clone(), to.clone(), timeline.known_at(it.when));
             arrows.push(Arrow { from, to, at, seq, text: text.clone(), tests: tests.clone() });
             if arrows.len() == MAX_ARROWS {
                 break;

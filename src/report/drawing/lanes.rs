@@ -212,13 +212,13 @@ impl Builder<'_> {
         let set = timeline.set().map_or("", |set| &set.name);
         let name = format!("{}-{ordinal}", clip(set, MAX_NAME_CHARS));
         let mut bars = vec![];
-        for group in self.groups(lives, PodLife::uid, |pod| self.pod_begin(pod)) {
+        for group in self.groups(lives, PodLife::uid, |pod| self.begin(pod.added)) {
             self.pods += 1;
             let mut bar = match group {
                 [pod] => self.pod_bar(pod),
-                _ => {
-                    self.merged(group, "pod lives", |it, pod| (it.pod_begin(pod), it.pod_end(pod)))
-                }
+                _ => self.merged(group, "pod lives", |it, pod| {
+                    (it.begin(pod.added), it.end(pod.deleted))
+                }),
             };
             bar.id = format!("pod-{}", self.pods);
             for pod in group {
@@ -293,8 +293,8 @@ impl Builder<'_> {
 
     fn pod_bar(&self, pod: &PodLife) -> Bar {
         let mut segments = vec![];
-        let end = self.pod_end(pod);
-        let begin = self.pod_begin(pod);
+        let end = self.end(pod.deleted);
+        let begin = self.begin(pod.added);
         let states = pod.states();
         for (place, change) in states.iter().enumerate() {
             let from = if place == 0 { begin } else { change.at };
@@ -384,20 +384,12 @@ impl Builder<'_> {
         thin
     }
 
-    fn pod_begin(&self, pod: &PodLife) -> u64 {
-        if pod.added.after.is_none() { 0 } else { pod.added_at }
-    }
-
-    fn pod_end(&self, pod: &PodLife) -> u64 {
-        if pod.deleted.is_some() { pod.deleted_at } else { self.length }
-    }
-
     fn begin(&self, when: When) -> u64 {
-        if when.after.is_none() { 0 } else { self.timeline.time_of(when.by).unwrap_or(0) }
+        if when.after.is_none() { 0 } else { self.timeline.known_at(when) }
     }
 
     fn end(&self, when: Option<When>) -> u64 {
-        when.and_then(|when| self.timeline.time_of(when.by)).unwrap_or(self.length)
+        when.map_or(self.length, |when| self.timeline.known_at(when))
     }
 
     /// `2.1 s (seq 12)`; what the first list or a gap hides is told to be before that.

@@ -4,10 +4,7 @@
 use crate::model::diagnosis::recognise::{has_any, is_creating, matched};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
-    observation::{
-        SECOND,
-        object::{ContainerStatus, Probe},
-    },
+    observation::object::{ContainerStatus, Probe},
     timeline::lives::PodLife,
 };
 
@@ -385,7 +382,7 @@ pub(crate) fn init_never_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .init_container_statuses
         .iter()
         .find(|it| it.state.running.is_some() && !is_sidecar(&it.name))?;
-    let age = facts.timeline.now().saturating_sub(pod.added_at) / SECOND;
+    let age = facts.timeline.seconds_since(pod.added);
     let waits = facts.log(&status.name).iter().any(|line| speaks_of_network(line));
     if age < LEAST_SECONDS || waits {
         return None;

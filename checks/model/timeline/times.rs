@@ -1,0 +1,32 @@
+//! Times, in nanoseconds since the recording began: what happened is as old as its line.
+
+use crate::model::{
+    observation::{SECOND, Seq, when::When},
+    timeline::Timeline,
+};
+
+impl Timeline {
+    /// When a line was written.
+    #[must_use]
+    pub fn time_of(&self, seq: Seq) -> Option<u64> {
+        let place = self.times.binary_search_by_key(&seq, |(seq, _)| *seq).ok()?;
+        Some(self.times[place].1)
+    }
+
+    /// When it was known that something had happened.
+    #[must_use]
+    pub fn known_at(&self, when: When) -> u64 {
+        self.time_of(when.by).unwrap_or(0)
+    }
+
+    /// For how many seconds it has been known that something had happened.
+    pub(crate) fn seconds_since(&self, when: When) -> u64 {
+        self.now.saturating_sub(self.known_at(when)) / SECOND
+    }
+
+    /// The time of the last line.
+    #[must_use]
+    pub const fn now(&self) -> u64 {
+        self.now
+    }
+}
