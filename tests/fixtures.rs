@@ -274,7 +274,9 @@ fn verdicts(report: &Report) -> String {
         writeln!(out, "\n{} {:?}", row.id, row.outcome).unwrap();
         for part in &row.criteria {
             let mistake = part.mistake.map(|it| format!(" [{it}]")).unwrap_or_default();
-            writeln!(out, "  {} {}{mistake}: {}", part.standing, part.id, part.text).unwrap();
+            let standing = serde_json::to_value(part.standing).unwrap();
+            let standing = standing.as_str().unwrap();
+            writeln!(out, "  {standing} {}{mistake}: {}", part.id, part.text).unwrap();
             for (what, words) in [("expected", &part.expected), ("actual", &part.actual)] {
                 if let Some(words) = words {
                     writeln!(out, "    {what}: {words}").unwrap();

@@ -10,7 +10,7 @@ use checks::model::Timeline;
 use stsgrade::{
     console::terminal::TermStyle,
     recording::{self, Reader},
-    report::{Format, Report, Source, drawing::Drawing, text_lanes},
+    report::{Format, Report, Source, StandingName, drawing::Drawing, text_lanes},
 };
 use tempfile::TempDir;
 
@@ -155,7 +155,8 @@ fn every_finding_has_its_place() {
         }
         let drawing = Drawing::of(&timeline, &report);
         let broken = report.checks.iter().flat_map(|it| &it.criteria).filter(|it| {
-            it.standing == "broken" && ["ready_before_next", "gone_before_next"].contains(&it.id)
+            it.standing == StandingName::Broken
+                && ["ready_before_next", "gone_before_next"].contains(&it.id)
         });
         assert_eq!(drawing.arrows.len(), broken.count(), "{}: too early", case.name);
         (arrows, gaps) = (arrows + drawing.arrows.len(), gaps + drawing.gaps.len());

@@ -13,7 +13,7 @@ use crate::console::sanitize::sanitize;
 use crate::recording::ManifestText;
 use crate::remedy::{change::Change, commands, commands::Names, edit, edit::Loss, harmless};
 use crate::report::{
-    CheckResult, Points,
+    CheckResult, Points, StandingName,
     causes::words::{cause, sentence},
     schema::FaultName,
 };
@@ -221,7 +221,7 @@ pub(super) fn typed_later(causes: &[Cause], place: usize) -> Option<usize> {
 /// Adds what a test found, where it is not told yet.
 fn see_more(cause: &mut Cause, row: &CheckResult) {
     let decisive = row.criteria.iter().filter(|it| it.outcome == row.outcome);
-    for part in decisive.filter(|it| it.standing == "broken") {
+    for part in decisive.filter(|it| it.standing == StandingName::Broken) {
         let Some(actual) = &part.actual else { continue };
         let is_told = cause.seen.iter().any(|it| it.actual == *actual);
         // One finding of each test says more than two of the first.

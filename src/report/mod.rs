@@ -323,6 +323,23 @@ pub struct BlockedBy {
     pub evidence: Vec<Seq>,
 }
 
+/// How a criterion stands: [`Standing`] without what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Standing")]
+#[serde(rename_all = "camelCase")]
+pub enum StandingName {
+    /// Shown to be so.
+    Met,
+    /// Shown not to be so.
+    Broken,
+    /// An obstacle kept it from being reached.
+    Blocked,
+    /// Nobody has done what would show it.
+    NotShown,
+    /// It happened, or not, out of sight.
+    Unseen,
+}
+
 /// A criterion.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 pub struct CriterionResult {
@@ -330,9 +347,8 @@ pub struct CriterionResult {
     pub id: &'static str,
     /// What must be so.
     pub text: String,
-    /// How it stands, in a word.
-    #[schemars(with = "schema::StandingName")]
-    pub standing: &'static str,
+    /// How it stands.
+    pub standing: StandingName,
     /// What the lab asks, where it is broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
@@ -491,17 +507,17 @@ fn blocked_by(obstacle: &Obstacle) -> BlockedBy {
 
 fn part(criterion: &Criterion) -> CriterionResult {
     let (standing, expected, actual) = match &criterion.standing {
-        Standing::Met => ("met", None, None),
+        Standing::Met => (StandingName::Met, None, None),
         Standing::Broken { expected, actual } => {
-            ("broken", Some(sanitize(expected)), Some(sanitize(actual)))
+            (StandingName::Broken, Some(sanitize(expected)), Some(sanitize(actual)))
         }
         Standing::Blocked(obstacle) => (
-            "blocked",
+            StandingName::Blocked,
             None,
             Some(format!("{}: {}", sanitize(&obstacle.who), sanitize(&obstacle.why))),
         ),
-        Standing::NotShown { why, .. } => ("notShown", None, Some(sanitize(why))),
-        Standing::Unseen { why, .. } => ("unseen", None, Some(sanitize(why))),
+        Standing::NotShown { why, .. } => (StandingName::NotShown, None, Some(sanitize(why))),
+        Standing::Unseen { why, .. } => (StandingName::Unseen, None, Some(sanitize(why))),
     };
     CriterionResult {
         id: criterion.id,

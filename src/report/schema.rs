@@ -25,18 +25,6 @@ pub(super) enum FaultName {
     Cluster,
 }
 
-/// How a criterion stands.
-#[derive(JsonSchema)]
-#[schemars(rename = "Standing", rename_all = "camelCase")]
-#[expect(dead_code, reason = "it stands for the words that are written")]
-pub(super) enum StandingName {
-    Met,
-    Broken,
-    Blocked,
-    NotShown,
-    Unseen,
-}
-
 /// What stands in for a report where nothing was judged.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "it stands for what is written with a borrowed problem")]

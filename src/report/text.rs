@@ -15,8 +15,8 @@ use crate::console::{
 use crate::recording::signature::Signed;
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
-    Cause, CheckResult, CriterionResult, Origin, Points, Problem, Report, RunResult, View,
-    causes::typed_later,
+    Cause, CheckResult, CriterionResult, Origin, Points, Problem, Report, RunResult, StandingName,
+    View, causes::typed_later,
 };
 
 /// The width of the labels before the details of a cause, in columns.
@@ -278,11 +278,11 @@ impl Page<'_> {
 
     fn criterion(&mut self, part: &CriterionResult) -> io::Result<()> {
         let standing = match part.standing {
-            "met" => "Met",
-            "broken" => "Broken",
-            "blocked" => "Blocked",
-            "unseen" => "Unseen",
-            _ => "Not shown",
+            StandingName::Met => "Met",
+            StandingName::Broken => "Broken",
+            StandingName::Blocked => "Blocked",
+            StandingName::Unseen => "Unseen",
+            StandingName::NotShown => "Not shown",
         };
         self.labelled(standing, &format!("{}{}", part.text, lines(&part.evidence)))?;
         if let Some(expected) = part.expected.as_ref().filter(|it| **it != part.text) {

@@ -42,7 +42,7 @@ use crate::cluster::{
         lease, lease::LeaseGuard, restore_point::RestorePoint,
     },
     writes::{
-        apply::{LEVEL, Report, apply, ensure_namespace, none_is_terminating},
+        apply::{ApplyResult, LEVEL, apply, ensure_namespace, none_is_terminating},
         terminating::nothing_terminating,
     },
 };
@@ -88,7 +88,7 @@ pub struct Grade<'a> {
     marked: Option<BTreeSet<String>>,
     finished_first: Option<Vec<String>>,
     /// What `-f` made.
-    litter: AppliedObjects,
+    applied: AppliedObjects,
     cleanup: bool,
     why: Why,
     probe_image: Option<String>,
@@ -108,53 +108,45 @@ impl<'a> Grade<'a> {
         announce: &(dyn Fn(&Announcement) + Sync),
         say: &(dyn Fn(&str) + Sync),
     ) -> Result<Self, Failure> {
-        let mut litter = AppliedObjects::default();
+        let mut applied = AppliedObjects::default();
         if let Some(submission) = &request.submission {
-            litter =
-                AppliedObjects::of(submission, ensure_namespace(cluster, request.trust).await?);
+            let namespace = ensure_namespace(cluster, request.trust).await?;
+            applied = AppliedObjects::of(submission, namespace);
         }
-        let mut held = None;
-        let failure =
-            match Self::begin(cluster, journal, request, interrupt, litter.clone(), say).await {
-                Ok((mut grade, allowed)) => {
-                    match grade.until_the_end(&allowed, request, announce).await {
-                        Ok(outcome) => {
-                            grade.catch_up(&outcome).await;
-                            grade.end(outcome);
-                            return Ok(grade);
-                        }
-                        Err(failure) => {
-                            if failure.is_in_the_manifest() {
-                                grade.refuse(&failure);
-                            }
-                            held = grade.held;
-                            litter = grade.litter;
-                            failure
-                        }
+        let begun = Self::begin(cluster, journal, request, interrupt, applied.clone(), say).await;
+        let (failure, applied, held) = match begun {
+            Err(failure) => (failure, applied, None),
+            Ok((mut grade, allowed)) => {
+                match grade.until_the_end(&allowed, request, announce).await {
+                    Ok(outcome) => {
+                        grade.catch_up(&outcome).await;
+                        grade.end(outcome);
+                        return Ok(grade);
                     }
+                    Err(failure) => grade.give_up(failure),
                 }
-                Err(failure) => failure,
-            };
-        let nothing_applied = litter.applied == Report::default();
-        let clean = async {
-            if request.cleanup || nothing_applied {
-                cleanup::clean(cluster, journal, &litter, interrupt).await
-            } else {
-                vec![]
             }
+        };
+        // What was applied stays, unless `--cleanup` is given. A namespace that was made for
+        // nothing goes.
+        let cleans = request.cleanup || applied.result == ApplyResult::default();
+        let clean = async {
+            if cleans { cleanup::clean(cluster, journal, &applied, interrupt).await } else { vec![] }
         };
         let left = match &held {
             None => clean.await,
-            Some(held) => {
-                let left = tokio::select! {
-                    left = clean => left,
-                    loss = held.keep() => vec![lease_term::failure(&loss).to_string()],
-                };
-                close(held, &mut Restored::default()).await;
-                left
-            }
+            Some(held) => clean_with_lease(held, clean).await,
         };
         Err(left.iter().fold(failure, |failure, line| failure.because(format!("left: {line}"))))
+    }
+
+    /// Ends a grade that could not be made. The watches end with it; what it applied and the Lease
+    /// are given to whoever cleans up.
+    fn give_up(mut self, failure: Failure) -> (Failure, AppliedObjects, Option<LeaseGuard>) {
+        if failure.is_in_the_manifest() {
+            self.refuse(&failure);
+        }
+        (failure, self.applied, self.held)
     }
 
     /// All that comes before the first change.
@@ -163,7 +155,7 @@ impl<'a> Grade<'a> {
         journal: &'a Journal,
         request: &GradeRequest,
         interrupt: &'a Interrupt,
-        mut litter: AppliedObjects,
+        mut applied: AppliedObjects,
         say: &(dyn Fn(&str) + Sync),
     ) -> Result<(Self, Allowed), Failure> {
         let (exists, allowed) =
@@ -177,7 +169,7 @@ impl<'a> Grade<'a> {
             preflight::autoscaled(cluster, &allowed)
         );
         let recorder = recorder?;
-        litter.claims_before =
+        applied.claims_before =
             journal.with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect());
         let cleanup = request.cleanup;
         let grade = Self {
@@ -189,7 +181,7 @@ impl<'a> Grade<'a> {
             held: None,
             marked: None,
             finished_first,
-            litter,
+            applied,
             cleanup,
             why: Why::Complete,
             probe_image: request.probe_image.clone(),
@@ -200,7 +192,7 @@ impl<'a> Grade<'a> {
     /// Whether the namespace was made for this grade.
     #[must_use]
     pub const fn made_namespace(&self) -> bool {
-        self.litter.namespace.is_some()
+        self.applied.namespace.is_some()
     }
 
     /// Why the judged part ended.
@@ -211,69 +203,70 @@ impl<'a> Grade<'a> {
 
     /// Puts everything back, and ends the recording.
     pub async fn restore(self) -> Restored {
-        let Self {
-            cluster,
-            journal,
-            interrupt,
-            recorder,
-            held,
-            marked,
-            litter,
-            cleanup,
-            probe_image,
-            ..
-        } = self;
-        let goes_whole = cleanup && litter.namespace.is_some();
-        let probe = probe_image.as_deref().map(|image| Probe::new(cluster, image));
-        let point = held.as_ref().and_then(LeaseGuard::point).filter(|it| !it.uid.is_empty());
-        // What is about to be removed need not be restored.
-        let point = point.filter(|it| !(cleanup && litter.made(&it.set)));
-        let work = async {
-            let mut restored = Restored::default();
-            if let (Some(held), Some(point)) = (&held, &point) {
-                restored = Restorer {
-                    cluster,
-                    journal,
-                    held,
-                    marked,
-                    probe: probe.as_ref(),
-                    is_successor: false,
-                }
-                .run(point, interrupt)
-                .await;
-            }
-            if cleanup {
-                restored.not_removed = cleanup::clean(cluster, journal, &litter, interrupt).await;
-            }
-            restored
-        };
-        let restored = match &held {
-            None => work.await,
-            // The Lease goes first, long before the last pod: it is neither renewed nor missed.
-            Some(held) if goes_whole && held.take_again().await => {
-                let restored = work.await;
+        let restored = match &self.held {
+            None => self.put_back(None).await,
+            Some(held) if self.deletes_namespace() && held.take_again().await => {
+                // The Lease goes first, long before the last pod: it is neither renewed nor missed.
+                let restored = self.put_back(Some(held)).await;
                 // It is gone, but where the namespace could not be deleted.
                 let _ = held.release().await;
                 restored
             }
-            Some(held) => {
-                let mut restored = Restored::default();
-                // One that was only not renewed in time may still be nobody's.
-                if held.take_again().await {
-                    tokio::select! { done = work => restored = done, _ = held.keep() => () }
-                }
-                match held.loss() {
-                    None => close(held, &mut restored).await,
-                    Some(loss) => restored.left.push(format!(
-                        "{}; nothing was changed after that",
-                        lease_term::failure(&loss)
-                    )),
-                }
-                restored
-            }
+            Some(held) => self.put_back_while_held(held).await,
         };
-        recorder.stop().await;
-        journal.flush();
+        self.recorder.stop().await;
+        self.journal.flush();
+        restored
+    }
+
+    /// Whether the namespace was made for this grade and goes with all that is in it.
+    const fn deletes_namespace(&self) -> bool {
+        self.cleanup && self.applied.namespace.is_some()
+    }
+
+    /// Puts everything back for as long as the Lease is held, and closes that.
+    async fn put_back_while_held(&self, held: &LeaseGuard) -> Restored {
+        let mut restored = Restored::default();
+        // One that was only not renewed in time may still be nobody's.
+        if held.take_again().await {
+            tokio::select! {
+                done = self.put_back(Some(held)) => restored = done,
+                _ = held.keep() => (),
+            }
+        }
+        match held.loss() {
+            None => close(held, &mut restored).await,
+            Some(loss) => restored
+                .left
+                .push(format!("{}; nothing was changed after that", lease_term::failure(&loss))),
+        }
+        restored
+    }
+
+    /// Restores the set, if the Lease has a restore point of it, and removes what `-f` made, if that
+    /// is asked for.
+    async fn put_back(&self, held: Option<&LeaseGuard>) -> Restored {
+        let mut restored = Restored::default();
+        let point = held.and_then(LeaseGuard::point).filter(|it| !it.uid.is_empty());
+        // What is about to be removed need not be restored.
+        let point = point.filter(|it| !(self.cleanup && self.applied.made(&it.set)));
+        if let (Some(held), Some(point)) = (held, point) {
+            let probe = self.probe_image.as_deref().map(|image| Probe::new(self.cluster, image));
+            let restorer = Restorer {
+                cluster: self.cluster,
+                journal: self.journal,
+                held,
+                marked: self.marked.clone(),
+                probe: probe.as_ref(),
+                is_successor: false,
+            };
+            restored = restorer.run(&point, self.interrupt).await;
+        }
+        if self.cleanup {
+            let (cluster, journal) = (self.cluster, self.journal);
+            restored.not_removed =
+                cleanup::clean(cluster, journal, &self.applied, self.interrupt).await;
+        }
         restored
     }
 
@@ -295,7 +288,7 @@ impl<'a> Grade<'a> {
     ) -> Result<TourEnd, Failure> {
         let (cluster, journal) = (self.cluster, self.journal);
         if let Some(submission) = &request.submission {
-            nothing_terminating(cluster, journal, &self.litter.sets, self.interrupt).await?;
+            nothing_terminating(cluster, journal, &self.applied.sets, self.interrupt).await?;
             none_is_terminating(cluster, submission).await?;
             self.lock(submission).await?;
             self.apply(submission).await?;
@@ -303,18 +296,18 @@ impl<'a> Grade<'a> {
                 return Ok(outcome);
             }
             if let Some(held) = self.held.as_ref().filter(|_| self.cleanup) {
-                held.announce_removals(&self.litter.names(cluster, submission)).await?;
+                held.announce_removals(&self.applied.removals(cluster, submission)).await?;
             }
         }
         let named =
             request.statefulset.as_deref().or_else(|| only_set(request.submission.as_ref()));
         let mut standing = journal.with(FirstLists::of);
-        let applied = &self.litter.applied;
+        let result = &self.applied.result;
         standing.add(
-            applied
+            result
                 .created
                 .iter()
-                .chain(&applied.configured)
+                .chain(&result.configured)
                 .filter(|(kind, _)| *kind == Applied::StatefulSet)
                 .map(|(_, it)| it),
         );
@@ -340,12 +333,12 @@ impl<'a> Grade<'a> {
 
     async fn apply(&mut self, submission: &Submission) -> Result<(), Failure> {
         self.journal.push(What::Step(Step::new(StepName::Apply, Phase::Begin)));
-        let applied = apply(self.cluster, submission, &mut self.litter.applied).await;
-        let end = match &applied {
+        let outcome = apply(self.cluster, submission, &mut self.applied.result).await;
+        let end = match &outcome {
             Ok(()) => Step {
-                answer: Some(self.litter.applied.words()),
+                answer: Some(self.applied.result.words()),
                 // By this the judge knows whose level refuses a pod.
-                pod_security: self.litter.has_our_level.then(|| LEVEL.1.to_owned()),
+                pod_security: self.applied.has_our_level.then(|| LEVEL.1.to_owned()),
                 ..Step::new(StepName::Apply, Phase::Done)
             },
             Err(failure) => Step {
@@ -354,7 +347,7 @@ impl<'a> Grade<'a> {
             },
         };
         self.journal.push(What::Step(end));
-        applied
+        outcome
     }
 
     /// Waits until the watches show every applied object as the API server answered it: what they
@@ -363,7 +356,7 @@ impl<'a> Grade<'a> {
         let _shown = self.journal.awaits("the watches to show what was applied", WATCH_TIME);
         let within = request.timeout.map_or(WATCH_TIME, |timeout| WATCH_TIME.min(timeout / 2));
         tokio::select! {
-            reached = self.recorder.positions().reached(&self.litter.applied.answered, within) => {
+            reached = self.recorder.positions().reached(&self.applied.result.answered, within) => {
                 let why = format!("the watches did not show what was applied within {} s", within.as_secs());
                 (!reached).then_some(TourEnd { why: Why::Obstacle, detail: Some(why) })
             }
@@ -401,12 +394,7 @@ impl<'a> Grade<'a> {
             timeout: request.timeout,
             lock: lock.clone(),
         };
-        let created = self
-            .litter
-            .applied
-            .created
-            .iter()
-            .any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name);
+        let created = self.applied.result.has_created_set(name);
         let prepare = async || {
             self.lock_with_restore_point().await?;
             locked.send_replace(self.held.clone());
@@ -429,9 +417,9 @@ impl<'a> Grade<'a> {
 
     /// Takes the Lease, before anything is applied.
     async fn lock(&mut self, submission: &Submission) -> Result<(), Failure> {
-        let litter =
-            if self.cleanup { self.litter.names(self.cluster, submission) } else { vec![] };
-        let taken = lease::acquire(self.cluster, None, &litter).await?;
+        let removals =
+            if self.cleanup { self.applied.removals(self.cluster, submission) } else { vec![] };
+        let taken = lease::acquire(self.cluster, None, &removals).await?;
         self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
         Ok(())
     }
@@ -542,6 +530,19 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
         claims,
         ..RestorePoint::default()
     })
+}
+
+/// Cleans up for as long as the Lease is held, and closes that; what is left, a line each.
+async fn clean_with_lease(
+    held: &LeaseGuard,
+    clean: impl Future<Output = Vec<String>>,
+) -> Vec<String> {
+    let left = tokio::select! {
+        left = clean => left,
+        loss = held.keep() => vec![lease_term::failure(&loss).to_string()],
+    };
+    close(held, &mut Restored::default()).await;
+    left
 }
 
 /// Renews the Lease once there is one, until it is lost.

@@ -18,7 +18,7 @@ use crate::cluster::{
     Cluster, Interrupt, Journal,
     budget::StepBudget,
     writes::{
-        apply::{Namespace, Report, object_path, send},
+        apply::{ApplyResult, Namespace, object_path, send},
         delete::{held_by, remove_claims},
         terminating::SetNames,
     },
@@ -33,15 +33,15 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// For what no pod holds up.
 const BASE: Duration = Duration::from_secs(90);
 
-/// What a clean-up has to know.
+/// What `-f` made, and all that a clean-up has to know besides.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AppliedObjects {
     /// The claims that stood before anything was applied.
     pub(crate) claims_before: BTreeSet<String>,
     /// The sets of the submission.
     pub(crate) sets: Vec<SetNames>,
-    /// What was applied.
-    pub(crate) applied: Report,
+    /// What was applied so far.
+    pub(crate) result: ApplyResult,
     /// The UID of the namespace, if it was made for this grade.
     pub(crate) namespace: Option<String>,
     /// The namespace has the Pod Security level that a grader gave it.
@@ -69,25 +69,20 @@ impl AppliedObjects {
 
     /// What a clean-up would remove, as `kubectl delete` takes it: all that is to be applied, or
     /// all that was made.
-    pub(crate) fn names(&self, cluster: &Cluster, submission: &Submission) -> Vec<String> {
+    pub(crate) fn removals(&self, cluster: &Cluster, submission: &Submission) -> Vec<String> {
         if self.namespace.is_some() {
             return vec![format!("namespace/{}", cluster.namespace)];
         }
         let name = |kind: Applied, name: &str| format!("{}/{name}", kind.names().0.to_lowercase());
-        if self.applied == Report::default() {
+        if self.result == ApplyResult::default() {
             return submission.objects.iter().map(|it| name(it.kind, &it.name)).collect();
         }
-        self.applied.created.iter().map(|(kind, it)| name(*kind, &it.name)).collect()
+        self.result.created.iter().map(|(kind, it)| name(*kind, &it.name)).collect()
     }
 
     /// Whether this set did not stand before: there is nothing to restore of it.
     pub(crate) fn made(&self, set: &str) -> bool {
-        self.namespace.is_some()
-            || self
-                .applied
-                .created
-                .iter()
-                .any(|(kind, it)| *kind == Applied::StatefulSet && it.name == set)
+        self.namespace.is_some() || self.result.has_created_set(set)
     }
 
     /// The claims that the sets made here caused.
@@ -108,21 +103,21 @@ impl AppliedObjects {
 pub(crate) async fn clean(
     cluster: &Cluster,
     journal: &Journal,
-    litter: &AppliedObjects,
+    applied: &AppliedObjects,
     interrupt: &Interrupt,
 ) -> Vec<String> {
     tokio::select! {
-        left = all(cluster, journal, litter) => left,
+        left = remove_all(cluster, journal, applied) => left,
         () = interrupt.second() => vec!["the clean-up was stopped: perhaps all that was applied".to_owned()],
     }
 }
 
-async fn all(cluster: &Cluster, journal: &Journal, litter: &AppliedObjects) -> Vec<String> {
+async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjects) -> Vec<String> {
     let grace = journal.with(|timeline| {
         timeline.set().map_or(Duration::ZERO, |set| StepBudget::of(&set.spec).worst_removal(1))
     });
     let deadline = Instant::now() + BASE + grace;
-    if let Some(uid) = &litter.namespace {
+    if let Some(uid) = &applied.namespace {
         let path = format!("/api/v1/namespaces/{}", cluster.namespace);
         return remove(cluster, &path, uid, deadline)
             .await
@@ -131,13 +126,13 @@ async fn all(cluster: &Cluster, journal: &Journal, litter: &AppliedObjects) -> V
             .collect();
     }
     // Pods and what makes them first, what they use last; nothing of it waits for another.
-    let objects = litter.applied.created.iter().rev().map(async |(kind, it)| {
+    let objects = applied.result.created.iter().rev().map(async |(kind, it)| {
         let (word, ..) = kind.names();
         let left = remove(cluster, &object_path(cluster, *kind, &it.name), &it.uid, deadline).await;
         left.map(|why| format!("{word} {}: {why}", sanitize(&it.name)))
     });
     let mut left: Vec<String> = join_all(objects).await.into_iter().flatten().collect();
-    let caused = journal.with(|timeline| litter.claims(timeline));
+    let caused = journal.with(|timeline| applied.claims(timeline));
     left.extend(
         remove_claims(
             cluster,

@@ -16,7 +16,7 @@ use crate::cluster::{
     },
     restore::{
         lease::{
-            ANNOTATION, GRADER, LITTER, LeaseGuard, RESOURCE, RETRY_PAUSE, api, begin, identity,
+            ANNOTATION, GRADER, REMOVALS, LeaseGuard, RESOURCE, RETRY_PAUSE, api, begin, identity,
             text,
         },
         process_lock,
@@ -185,7 +185,7 @@ pub(super) fn found(lease: &Lease) -> ExistingLease {
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
         since: lease.metadata.creation_timestamp.as_ref().map_or_else(Timestamp::now, |it| it.0),
         point: annotation(ANNOTATION).and_then(|it| serde_json::from_str(it).ok()),
-        to_remove: annotation(LITTER).map(|it| names(it)).unwrap_or_default(),
+        to_remove: annotation(REMOVALS).map(|it| names(it)).unwrap_or_default(),
         holder: spec.holder_identity.unwrap_or_default(),
         started: spec.acquire_time.map(|it| it.0.to_string()).unwrap_or_default(),
         renewed: spec.renew_time.map(|it| it.0),

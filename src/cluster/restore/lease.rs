@@ -46,7 +46,7 @@ use crate::console::sanitize::sanitize;
 pub(super) const RESOURCE: &str = "leases.coordination.k8s.io";
 pub(super) const ANNOTATION: &str = "stsgrade/restore-point";
 /// What `--cleanup` will have to remove, for whoever finds it undone.
-pub(super) const LITTER: &str = "stsgrade/cleanup";
+pub(super) const REMOVALS: &str = "stsgrade/cleanup";
 /// The id of the grader that holds it; by it the grader's own machine knows whether it still runs.
 pub(super) const GRADER: &str = "stsgrade/grader";
 /// How often it is renewed.
@@ -127,12 +127,12 @@ pub(super) fn begin() -> Result<(String, Option<ProcessLock>), Failure> {
 pub(crate) async fn acquire(
     cluster: &Cluster,
     point: Option<&RestorePoint>,
-    litter: &[String],
+    removals: &[String],
 ) -> Result<Result<LeaseGuard, Box<ExistingLease>>, Failure> {
     let (id, alive) = begin()?;
     let mut annotations = std::collections::BTreeMap::from([(GRADER.to_owned(), id.clone())]);
     annotations.extend(point.map(|point| (ANNOTATION.to_owned(), text(point))));
-    annotations.extend((!litter.is_empty()).then(|| (LITTER.to_owned(), litter.join(" "))));
+    annotations.extend((!removals.is_empty()).then(|| (REMOVALS.to_owned(), removals.join(" "))));
     let now = MicroTime(Timestamp::now());
     let lease = Lease {
         metadata: ObjectMeta {
@@ -216,8 +216,8 @@ impl LeaseGuard {
     ///
     /// # Errors
     /// The Lease is lost. The API server refuses, or cannot be reached.
-    pub(crate) async fn announce_removals(&self, litter: &[String]) -> Result<(), Failure> {
-        let annotations = json!({LITTER: litter.join(" ")});
+    pub(crate) async fn announce_removals(&self, removals: &[String]) -> Result<(), Failure> {
+        let annotations = json!({REMOVALS: removals.join(" ")});
         retry_while_unavailable(AWAY, async |_| self.update(annotations.clone(), json!({})).await)
             .await
     }

@@ -224,7 +224,7 @@ impl Restorer<'_> {
         self.step(Phase::Begin, None);
         let mut restored = RestoreOutcome::default();
         let interrupted = tokio::select! {
-            () = self.all(point, &mut restored) => false,
+            () = self.restore_all(point, &mut restored) => false,
             () = interrupt.second() => true,
         };
         let RestoreOutcome { mut left, stays } = restored;
@@ -247,77 +247,37 @@ impl Restorer<'_> {
         self.journal.push(What::Step(Step { answer, ..Step::new(StepName::Restore, phase) }));
     }
 
-    async fn all(&self, point: &RestorePoint, outcome: &mut RestoreOutcome) {
+    /// Puts the replicas back, and then removes claims and canaries.
+    async fn restore_all(&self, point: &RestorePoint, outcome: &mut RestoreOutcome) {
         let set = Reference { name: point.set.clone(), uid: point.uid.clone() };
         // The set as it is now: the watch may not have shown the newest change yet.
         let found = match scale::look(self.cluster, &set.name, BACK).await {
             Ok(found) => found.filter(|it| it.uid == set.uid && !it.is_going),
-            Err(failure) => {
-                outcome.left.insert(format!("replicas of {}: {failure}", set.name));
-                outcome
-                    .left
-                    .extend(self.journal.with(|timeline| self.outstanding(timeline, point)));
-                return;
-            }
+            Err(failure) => return self.give_up(point, &failure, outcome),
         };
-        let Some(mut found) = found else {
+        let Some(found) = found else {
             outcome.stays.push(deleted(&set.name));
             return;
         };
-        let (mut replicas, mut caused) = (point.replicas, vec![]);
-        let mut judged = BTreeSet::new();
         let is_as_asked = point.is_as_asked(found.replicas);
-        // What is written here changes it.
-        let as_found = found.clone();
-        if is_as_asked {
+        let mut judged = BTreeSet::new();
+        let (replicas, caused) = if is_as_asked {
             // Before the pods go: what is on the claims can be seen only while they run.
-            caused = self.own_claims(point, &found, &mut judged, &mut outcome.stays).await;
-            if found.replicas > replicas
-                && self.journal.with(|timeline| is_held_up(timeline, replicas))
-            {
-                self.empty(&set, &mut found).await;
-            }
+            let caused = self.own_claims(point, &found, &mut judged, &mut outcome.stays).await;
             // The decisive write first: all else can be done later, or by hand.
-            if let Err(failure) = self.scale_back(&set, &found, replicas).await {
-                outcome.left.insert(format!("replicas of {}: {failure}", set.name));
-                outcome
-                    .left
-                    .extend(self.journal.with(|timeline| self.outstanding(timeline, point)));
-                return;
+            if let Err(failure) = self.put_replicas_back(&set, &found, point.replicas).await {
+                return self.give_up(point, &failure, outcome);
             }
+            (point.replicas, caused)
         } else {
-            replicas = found.replicas;
-            let asked = point.asked.unwrap_or(point.replicas);
-            outcome.stays.push(format!(
-                "{} keeps {replicas} replicas, as somebody else asked for: \
-                the grade had last asked for {asked}",
-                set.name
-            ));
-            let theirs = if point.asked.is_some() {
-                self.journal.with(|timeline| {
-                    let mut theirs = self.unlisted(timeline, point);
-                    theirs.retain(|claim| !is_being_deleted(timeline, claim));
-                    theirs
-                })
-            } else {
-                vec![]
-            };
-            outcome.stays.extend(theirs.iter().map(|it| {
-                format!("claim {} stays, because somebody else scaled the set since", it.name)
-            }));
-        }
-        // A set that is still shown with 0 replicas looks as if no pod would ever come.
-        let shown = |timeline: &Timeline| match timeline.set() {
-            Some(set) if set.spec.replicas.unwrap_or(1) != replicas => {
-                WaitStatus::Going("the replicas as found".to_owned())
-            }
-            _ => WaitStatus::Done,
+            self.leave_replicas(point, &found, outcome);
+            (found.replicas, vec![])
         };
-        let _ = self.journal.wait_quietly(WATCH_TIME, shown).await;
+        self.await_shown(replicas).await;
         let mut stays = vec![];
         let last = || {
             if is_as_asked && point.asked.is_some() {
-                self.last_claims(point, &as_found, &mut judged, &mut stays)
+                self.last_claims(point, &found, &mut judged, &mut stays)
             } else {
                 vec![]
             }
@@ -331,19 +291,70 @@ impl Restorer<'_> {
         outcome.left.extend(canaries);
     }
 
-    /// Removes all pods, where those that stay would keep those beyond from going. If this fails,
-    /// the next step says so.
-    async fn empty(&self, set: &Reference, found: &mut Scaled) {
+    /// Nothing more can be done, because the replicas could not be looked at or put back.
+    fn give_up(&self, point: &RestorePoint, failure: &Failure, outcome: &mut RestoreOutcome) {
+        outcome.left.insert(format!("replicas of {}: {failure}", point.set));
+        outcome.left.extend(self.journal.with(|timeline| self.outstanding(timeline, point)));
+    }
+
+    /// Names what stays because somebody else has scaled the set since.
+    fn leave_replicas(&self, point: &RestorePoint, found: &Scaled, outcome: &mut RestoreOutcome) {
+        let asked = point.asked.unwrap_or(point.replicas);
+        outcome.stays.push(format!(
+            "{} keeps {} replicas, as somebody else asked for: the grade had last asked for {asked}",
+            point.set, found.replicas
+        ));
+        if point.asked.is_none() {
+            return;
+        }
+        let mut theirs = self.journal.with(|timeline| self.unlisted(timeline, point));
+        theirs.retain(|claim| !self.journal.with(|timeline| is_being_deleted(timeline, claim)));
+        outcome.stays.extend(theirs.iter().map(|it| {
+            format!("claim {} stays, because somebody else scaled the set since", it.name)
+        }));
+    }
+
+    /// Waits until the watch shows these replicas: a set that is still shown with 0 looks as if no
+    /// pod would ever come.
+    async fn await_shown(&self, replicas: i32) {
+        let shown = |timeline: &Timeline| match timeline.set() {
+            Some(set) if set.spec.replicas.unwrap_or(1) != replicas => {
+                WaitStatus::Going("the replicas as found".to_owned())
+            }
+            _ => WaitStatus::Done,
+        };
+        let _ = self.journal.wait_quietly(WATCH_TIME, shown).await;
+    }
+
+    /// Asks for the replicas as found; first for none, where a pod of those that stay would keep
+    /// those beyond from going.
+    async fn put_replicas_back(
+        &self,
+        set: &Reference,
+        found: &Scaled,
+        replicas: i32,
+    ) -> Result<(), Failure> {
+        if found.replicas > replicas && self.journal.with(|timeline| is_held_up(timeline, replicas))
+        {
+            let now = self.empty(set, found).await;
+            return self.scale_back(set, &now, replicas).await;
+        }
+        self.scale_back(set, found, replicas).await
+    }
+
+    /// Removes all pods, and gives the set as it is then. If this fails, the next step says so.
+    async fn empty(&self, set: &Reference, found: &Scaled) -> Scaled {
         let budget =
             self.journal.with(|timeline| timeline.set().map(|set| StepBudget::of(&set.spec)));
-        let Some(budget) = budget else { return };
+        let Some(budget) = budget else { return found.clone() };
         if self.scale_back(set, found, 0).await.is_ok() {
             self.journal
                 .wait(budget.scale_down(found.replicas), |timeline| timeline.scaled_down(0))
                 .await;
         }
-        if let Ok(Some(now)) = scale::look(self.cluster, &set.name, BACK).await {
-            *found = now;
+        match scale::look(self.cluster, &set.name, BACK).await {
+            Ok(Some(now)) => now,
+            _ => found.clone(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Keeping lines small, and saying nothing twice.
+//! What of an object is written: only fields that checks look at, and only what is new.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 /// The objects of one kind as their last lines showed them, by UID.
 pub(crate) struct LastSeen {
     objects: BTreeMap<String, Object>,
-    /// Mixed into digests: they are for comparing within this recording, and nobody can find out by
-    /// them what they are of.
+    /// Mixed into digests. They serve to compare templates within this recording. Without the secret
+    /// nobody can test a guess at what a template holds.
     secret: Option<[u8; 32]>,
 }
 
@@ -29,8 +29,8 @@ impl LastSeen {
     ///
     /// The resourceVersion does not count, and neither do fields that are not recorded: most
     /// changes of an object are of those. The spec is left out when it is as in the line before.
-    pub(crate) fn line(&mut self, change: Change, mut object: Object) -> Option<Object> {
-        slim(&mut object);
+    pub(crate) fn to_write(&mut self, change: Change, mut object: Object) -> Option<Object> {
+        remove_unasked(&mut object);
         self.hide_digest(&mut object);
         let uid = object.metadata().uid.clone();
         let mut plain = object.clone();
@@ -76,8 +76,8 @@ impl LastSeen {
 pub(crate) const PROVISIONER: [&str; 2] =
     ["volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"];
 
-/// Takes away what no question is asked of.
-fn slim(object: &mut Object) {
+/// Removes the fields that no check looks at.
+fn remove_unasked(object: &mut Object) {
     let is_claim = object.kind() == Kind::PersistentVolumeClaim;
     metadata_mut(object)
         .annotations
@@ -98,8 +98,8 @@ fn slim(object: &mut Object) {
         spec.template.metadata.annotations.clear();
         let pod = &mut spec.template.spec;
         for container in pod.all_containers_mut() {
-            bound(&mut container.command);
-            bound(&mut container.args);
+            cut_command(&mut container.command);
+            cut_command(&mut container.args);
         }
         for template in &mut spec.volume_claim_templates {
             template.status = Default::default();
@@ -112,7 +112,7 @@ fn slim(object: &mut Object) {
 const MAX_COMMAND_BYTES: usize = 8 << 10;
 
 /// Cuts a command that is too long to be kept, and says so in its last word.
-fn bound(words: &mut Vec<String>) {
+fn cut_command(words: &mut Vec<String>) {
     let mut room = MAX_COMMAND_BYTES;
     for place in 0..words.len() {
         let word = &mut words[place];
@@ -198,8 +198,7 @@ mod tests {
         }
     }
 
-    /// Catches a spec that is lost (never written after it changed) and one that is written each
-    /// time. Catches a recording that keeps annotations, which may hold anything (the last-applied
+    /// Catches a recording that keeps annotations, which may hold anything (the last-applied
     /// manifest with its variables).
     #[test]
     fn only_the_provisioner_is_kept_of_annotations() {
@@ -212,7 +211,7 @@ mod tests {
         let metadata = Metadata { annotations, ..Metadata::default() };
         let kept = |object| {
             LastSeen::default()
-                .line(Change::Added, object)
+                .to_write(Change::Added, object)
                 .map(|it| it.metadata().annotations.len())
         };
         assert_eq!(
@@ -226,18 +225,20 @@ mod tests {
         assert_eq!(kept(Object::PersistentVolumeClaim(claim)), Some(1));
     }
 
+    /// Catches a spec that is lost (never written after it changed) and one that is written each
+    /// time.
     #[test]
     fn a_spec_is_written_when_it_differs_from_the_line_before() {
         let mut known = LastSeen::default();
-        assert!(spec(known.line(Change::Added, pod("1", "Pending", ""))).is_some());
+        assert!(spec(known.to_write(Change::Added, pod("1", "Pending", ""))).is_some());
         assert_eq!(
-            spec(known.line(Change::Modified, pod("2", "Pending", "node"))).unwrap().node_name,
+            spec(known.to_write(Change::Modified, pod("2", "Pending", "node"))).unwrap().node_name,
             "node"
         );
-        assert!(spec(known.line(Change::Modified, pod("3", "Running", "node"))).is_none());
-        assert!(spec(known.line(Change::Deleted, pod("4", "Running", "node"))).is_none());
+        assert!(spec(known.to_write(Change::Modified, pod("3", "Running", "node"))).is_none());
+        assert!(spec(known.to_write(Change::Deleted, pod("4", "Running", "node"))).is_none());
         assert!(
-            spec(known.line(Change::Added, pod("5", "Running", "node"))).is_some(),
+            spec(known.to_write(Change::Added, pod("5", "Running", "node"))).is_some(),
             "a new life begins with its spec"
         );
     }
@@ -247,15 +248,15 @@ mod tests {
     #[test]
     fn what_says_nothing_new_is_not_written() {
         let mut known = LastSeen::default();
-        known.line(Change::Listed, pod("1", "Running", "node"));
-        assert!(known.line(Change::Modified, pod("2", "Running", "node")).is_none());
-        assert!(known.line(Change::Modified, pod("3", "Failed", "node")).is_some());
+        known.to_write(Change::Listed, pod("1", "Running", "node"));
+        assert!(known.to_write(Change::Modified, pod("2", "Running", "node")).is_none());
+        assert!(known.to_write(Change::Modified, pod("3", "Failed", "node")).is_some());
         assert!(
-            known.line(Change::Modified, pod("4", "Running", "node")).is_some(),
+            known.to_write(Change::Modified, pod("4", "Running", "node")).is_some(),
             "back again is news"
         );
-        assert!(known.line(Change::Listed, pod("4", "Running", "node")).is_some());
-        assert!(known.line(Change::Deleted, pod("5", "Running", "node")).is_some());
+        assert!(known.to_write(Change::Listed, pod("4", "Running", "node")).is_some());
+        assert!(known.to_write(Change::Deleted, pod("5", "Running", "node")).is_some());
     }
 
     /// Catches pods that repeat the template's command on each line, and a set whose command is
@@ -272,7 +273,7 @@ mod tests {
         let of_set = |word: &str| {
             let mut set = StatefulSet { spec: Some(Default::default()), ..Default::default() };
             set.spec.as_mut().unwrap().template.spec = runs(word);
-            match LastSeen::default().line(Change::Added, Object::StatefulSet(set)) {
+            match LastSeen::default().to_write(Change::Added, Object::StatefulSet(set)) {
                 Some(Object::StatefulSet(set)) => {
                     set.spec.unwrap().template.spec.containers[0].command.clone()
                 }
@@ -284,14 +285,14 @@ mod tests {
         assert!(long.len() == 2 && long[1].ends_with("é…"), "{long:?}");
         assert!(long[1].len() <= super::MAX_COMMAND_BYTES + 4);
         let pod = Pod { spec: Some(runs("-c")), ..Pod::default() };
-        let kept = spec(LastSeen::default().line(Change::Added, Object::Pod(pod))).unwrap();
+        let kept = spec(LastSeen::default().to_write(Change::Added, Object::Pod(pod))).unwrap();
         assert!(kept.containers[0].command.is_empty());
     }
 
     #[test]
     fn what_a_new_list_lacks_has_vanished_once() {
         let mut known = LastSeen::default();
-        known.line(Change::Listed, pod("1", "Running", "node"));
+        known.to_write(Change::Listed, pod("1", "Running", "node"));
         assert_eq!(known.vanished(&[pod("9", "x", "")]), Vec::<String>::new());
         assert_eq!(known.vanished(&[]), ["u"]);
         assert_eq!(known.vanished(&[]), Vec::<String>::new());

@@ -13,13 +13,13 @@ use crate::{
     console::sanitize::sanitize,
 };
 
-/// So long nobody need say anything.
+/// A server from which nothing came for so long is asked.
 const QUIET: Duration = Duration::from_secs(10);
-/// For the server's answer.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long it may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Asks in a loop. Sends to `reopen` when there was no answer.
-pub(crate) async fn pulse(cluster: Cluster, journal: Journal, reopen: watch::Sender<()>) {
+/// Asks whenever it is due; never returns. Sends to `must_reopen` when there was no answer.
+pub(crate) async fn check_health(cluster: Cluster, journal: Journal, must_reopen: watch::Sender<()>) {
     loop {
         let heard = cluster.watch_events();
         tokio::time::sleep(QUIET).await;
@@ -28,9 +28,9 @@ pub(crate) async fn pulse(cluster: Cluster, journal: Journal, reopen: watch::Sen
             continue;
         }
         let began = Instant::now();
-        if let Err(why) = answers(&cluster, ANSWER).await {
+        if let Err(why) = answers(&cluster, ANSWER_TIMEOUT).await {
             journal.note_silence(Silence { since: began, why });
-            reopen.send_replace(());
+            must_reopen.send_replace(());
         }
     }
 }

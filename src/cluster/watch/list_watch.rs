@@ -19,11 +19,11 @@ use crate::cluster::Cluster;
 use crate::cluster::watch::dedup::digest;
 
 /// How long the server may take to answer a list, or to begin a watch.
-const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// After how many seconds the server ends a watch, for it to be resumed.
 const WATCH_SECONDS: u32 = 290;
-/// A list comes in pages of one resourceVersion.
-const PAGE: u32 = 500;
+/// How many objects one page of a list holds. All pages have one resourceVersion.
+const PAGE_OBJECTS: u32 = 500;
 
 /// What a watch tells, of any kind.
 pub(crate) type WatchResult = Result<WatchEvent<Object>, kube::Error>;
@@ -72,31 +72,32 @@ pub(crate) const fn resource(kind: Kind) -> &'static str {
     }
 }
 
+/// What is read of one kind, and how it is recorded.
+trait Watched: Clone + DeserializeOwned + Send + 'static {
+    fn recorded(self) -> Object;
+}
+
+macro_rules! recorded_as_it_stands {
+    ($($kind:ident),*) => {
+        $(impl Watched for $kind {
+            fn recorded(self) -> Object {
+                Object::$kind(self)
+            }
+        })*
+    };
+}
+
+recorded_as_it_stands!(Pod, PersistentVolumeClaim, Service, EndpointSlice, Event);
+
 /// Lists all objects of a kind.
 pub(crate) async fn list(cluster: &Cluster, kind: Kind) -> Result<Listed, kube::Error> {
     match kind {
-        Kind::StatefulSet => {
-            list_of(
-                cluster,
-                kind,
-                DigestedStatefulSet::digested as fn(DigestedStatefulSet) -> Object,
-            )
-            .await
-        }
-        Kind::Pod => list_of(cluster, kind, Object::Pod as fn(Pod) -> Object).await,
-        Kind::PersistentVolumeClaim => {
-            list_of(
-                cluster,
-                kind,
-                Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object,
-            )
-            .await
-        }
-        Kind::Service => list_of(cluster, kind, Object::Service as fn(Service) -> Object).await,
-        Kind::EndpointSlice => {
-            list_of(cluster, kind, Object::EndpointSlice as fn(EndpointSlice) -> Object).await
-        }
-        Kind::Event => list_of(cluster, kind, Object::Event as fn(Event) -> Object).await,
+        Kind::StatefulSet => list_of::<DigestedStatefulSet>(cluster, kind).await,
+        Kind::Pod => list_of::<Pod>(cluster, kind).await,
+        Kind::PersistentVolumeClaim => list_of::<PersistentVolumeClaim>(cluster, kind).await,
+        Kind::Service => list_of::<Service>(cluster, kind).await,
+        Kind::EndpointSlice => list_of::<EndpointSlice>(cluster, kind).await,
+        Kind::Event => list_of::<Event>(cluster, kind).await,
     }
 }
 
@@ -107,35 +108,14 @@ pub(crate) async fn watch(
     position: &str,
 ) -> Result<Stream, kube::Error> {
     match kind {
-        Kind::StatefulSet => {
-            watch_of(
-                cluster,
-                kind,
-                position,
-                DigestedStatefulSet::digested as fn(DigestedStatefulSet) -> Object,
-            )
-            .await
-        }
-        Kind::Pod => watch_of(cluster, kind, position, Object::Pod as fn(Pod) -> Object).await,
+        Kind::StatefulSet => watch_of::<DigestedStatefulSet>(cluster, kind, position).await,
+        Kind::Pod => watch_of::<Pod>(cluster, kind, position).await,
         Kind::PersistentVolumeClaim => {
-            watch_of(
-                cluster,
-                kind,
-                position,
-                Object::PersistentVolumeClaim as fn(PersistentVolumeClaim) -> Object,
-            )
-            .await
+            watch_of::<PersistentVolumeClaim>(cluster, kind, position).await
         }
-        Kind::Service => {
-            watch_of(cluster, kind, position, Object::Service as fn(Service) -> Object).await
-        }
-        Kind::EndpointSlice => {
-            watch_of(cluster, kind, position, Object::EndpointSlice as fn(EndpointSlice) -> Object)
-                .await
-        }
-        Kind::Event => {
-            watch_of(cluster, kind, position, Object::Event as fn(Event) -> Object).await
-        }
+        Kind::Service => watch_of::<Service>(cluster, kind, position).await,
+        Kind::EndpointSlice => watch_of::<EndpointSlice>(cluster, kind, position).await,
+        Kind::Event => watch_of::<Event>(cluster, kind, position).await,
     }
 }
 
@@ -161,8 +141,8 @@ impl<'de> Deserialize<'de> for DigestedStatefulSet {
     }
 }
 
-impl DigestedStatefulSet {
-    fn digested(mut self) -> Object {
+impl Watched for DigestedStatefulSet {
+    fn recorded(mut self) -> Object {
         if let Some(spec) = &mut self.set.spec {
             spec.template_digest = self.template_digest;
         }
@@ -170,22 +150,18 @@ impl DigestedStatefulSet {
     }
 }
 
-async fn list_of<T: DeserializeOwned>(
-    cluster: &Cluster,
-    kind: Kind,
-    wrap: fn(T) -> Object,
-) -> Result<Listed, kube::Error> {
+async fn list_of<T: Watched>(cluster: &Cluster, kind: Kind) -> Result<Listed, kube::Error> {
     let mut objects = vec![];
     let mut rest = String::new();
     loop {
         let query = if rest.is_empty() {
-            format!("limit={PAGE}")
+            format!("limit={PAGE_OBJECTS}")
         } else {
-            format!("limit={PAGE}&continue={}", encoded(&rest))
+            format!("limit={PAGE_OBJECTS}&continue={}", encoded(&rest))
         };
         let request = request(cluster, kind, &query)?;
         let page = in_time(cluster.client.request::<Page<T>>(request)).await?;
-        objects.extend(page.items.into_iter().flatten().map(wrap));
+        objects.extend(page.items.into_iter().flatten().map(T::recorded));
         rest = page.metadata.r#continue;
         if rest.is_empty() {
             return Ok(Listed { objects, position: page.metadata.resource_version });
@@ -193,37 +169,28 @@ async fn list_of<T: DeserializeOwned>(
     }
 }
 
-async fn watch_of<T>(
+async fn watch_of<T: Watched>(
     cluster: &Cluster,
     kind: Kind,
     position: &str,
-    wrap: fn(T) -> Object,
-) -> Result<Stream, kube::Error>
-where
-    T: Clone + DeserializeOwned + Send + 'static,
-{
+) -> Result<Stream, kube::Error> {
     let query = format!(
         "watch=true&allowWatchBookmarks=true&timeoutSeconds={WATCH_SECONDS}&resourceVersion={}",
         encoded(position)
     );
     let events =
         in_time(cluster.client.request_events::<T>(request(cluster, kind, &query)?)).await?;
-    Ok(wrapped(events, wrap).boxed())
+    Ok(events.map(|it| it.map(recorded::<T>)).boxed())
 }
 
-fn wrapped<T>(
-    events: impl futures::Stream<Item = Result<WatchEvent<T>, kube::Error>>,
-    wrap: fn(T) -> Object,
-) -> impl futures::Stream<Item = WatchResult> {
-    events.map(move |told| {
-        told.map(|event| match event {
-            WatchEvent::Added(it) => WatchEvent::Added(wrap(it)),
-            WatchEvent::Modified(it) => WatchEvent::Modified(wrap(it)),
-            WatchEvent::Deleted(it) => WatchEvent::Deleted(wrap(it)),
-            WatchEvent::Bookmark(it) => WatchEvent::Bookmark(it),
-            WatchEvent::Error(it) => WatchEvent::Error(it),
-        })
-    })
+fn recorded<T: Watched>(event: WatchEvent<T>) -> WatchEvent<Object> {
+    match event {
+        WatchEvent::Added(it) => WatchEvent::Added(it.recorded()),
+        WatchEvent::Modified(it) => WatchEvent::Modified(it.recorded()),
+        WatchEvent::Deleted(it) => WatchEvent::Deleted(it.recorded()),
+        WatchEvent::Bookmark(it) => WatchEvent::Bookmark(it),
+        WatchEvent::Error(it) => WatchEvent::Error(it),
+    }
 }
 
 fn request(
@@ -239,7 +206,7 @@ fn request(
 async fn in_time<T>(
     answer: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, kube::Error> {
-    tokio::time::timeout(ANSWER, answer)
+    tokio::time::timeout(ANSWER_TIMEOUT, answer)
         .await
         .unwrap_or_else(|_| Err(kube::Error::ReadEvents(std::io::ErrorKind::TimedOut.into())))
 }
@@ -266,7 +233,7 @@ mod tests {
     };
     use serde_json::json;
 
-    use super::{super::dedup::LastSeen, DigestedStatefulSet};
+    use super::{super::dedup::LastSeen, DigestedStatefulSet, Watched as _};
 
     fn recorded(known: &mut LastSeen, env: &str) -> StatefulSet {
         let container = json!({"name": "app", "image": "busybox", "command": ["sleep"], "env": [{"name": "PASSWORD", "value": env}]});
@@ -274,7 +241,7 @@ mod tests {
             json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
         let told = json!({"metadata": {"name": "web", "uid": "u"}, "spec": {"replicas": 3, "template": template}});
         let whole: DigestedStatefulSet = serde_json::from_value(told).unwrap();
-        match known.line(Change::Listed, whole.digested()) {
+        match known.to_write(Change::Listed, whole.recorded()) {
             Some(Object::StatefulSet(set)) => set,
             other => panic!("{other:?}"),
         }

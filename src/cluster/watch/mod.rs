@@ -11,7 +11,6 @@ pub mod journal;
 mod list_watch;
 pub(crate) mod position;
 
-use crate::cluster::client::failure_id;
 use std::{
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -34,7 +33,9 @@ use crate::cluster::watch::{
     position::Positions,
 };
 use crate::cluster::{
-    Cluster, Failure, Journal, client::error_chain::chain, watch::journal::Silence,
+    Cluster, Failure, Journal,
+    client::{error_chain::chain, failure_id},
+    watch::journal::Silence,
 };
 use crate::console::sanitize::sanitize;
 
@@ -42,17 +43,18 @@ pub(crate) use crate::cluster::watch::dedup::PROVISIONER;
 pub(crate) use crate::cluster::watch::health_check::answers;
 
 /// The server sends a bookmark about once a minute: a watch that is silent for longer is dead.
-const IDLE: Duration = Duration::from_secs(90);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Pauses between tries to reach a server that does not answer.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// After so many refusals in a row the position itself is taken to be the trouble.
-const REFUSALS: u32 = 8;
+/// After more refusals in a row than this, the kind is listed again: the server may refuse the
+/// position itself.
+const MAX_REFUSALS: u32 = 8;
 
 /// Records what happens in one namespace until it is stopped. Dropped, it stops at once.
 pub struct Recorder {
     stop: watch::Sender<bool>,
-    pulse: AbortHandle,
+    health_check: AbortHandle,
     tasks: JoinSet<()>,
     positions: Positions,
 }
@@ -61,20 +63,19 @@ impl Recorder {
     /// Lists all kinds, writes the lists down, opens the watches, and returns: whatever happens
     /// from now on is witnessed.
     ///
-    /// EndpointSlices and Events that may not be read are gone without, and written down as
-    /// unavailable.
+    /// EndpointSlices and Events may be forbidden: then they are written down as unavailable.
     ///
     /// # Errors
     /// The server cannot be reached, or one of the other kinds may not be listed or watched.
     pub async fn start(cluster: &Cluster, journal: &Journal) -> Result<Self, Failure> {
         let lists = join_all(Kind::ALL.map(|kind| list_watch::list(cluster, kind))).await;
-        let reopen = watch::Sender::new(());
+        let must_reopen = watch::Sender::new(());
         let positions = Positions::default();
         let mut feeds = vec![];
         for (kind, list) in Kind::ALL.into_iter().zip(lists) {
             match list {
                 Ok(list) => {
-                    feeds.push(Feed::begin(cluster, journal, kind, list, &reopen, &positions))
+                    feeds.push(Feed::begin(cluster, journal, kind, list, &must_reopen, &positions))
                 }
                 Err(error) => go_without(cluster, journal, kind, &error, "list")?,
             }
@@ -96,8 +97,8 @@ impl Recorder {
             };
             tasks.spawn(feed.run(stream, stopped.clone()));
         }
-        let pulse = tasks.spawn(health_check::pulse(cluster.clone(), journal.clone(), reopen));
-        Ok(Self { stop, pulse, tasks, positions })
+        let health_check = tasks.spawn(health_check::check_health(cluster.clone(), journal.clone(), must_reopen));
+        Ok(Self { stop, health_check, tasks, positions })
     }
 
     /// How far the watches have come.
@@ -126,12 +127,15 @@ impl Recorder {
     /// Writes down what has already arrived, and ends.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
-        self.pulse.abort();
+        self.health_check.abort();
         while self.tasks.join_next().await.is_some() {}
     }
 }
 
-/// A kind that is only colour may be forbidden; any other must not.
+/// Notes that Events or EndpointSlices may not be read: a grade needs neither.
+///
+/// # Errors
+/// It is another kind, or another error.
 fn go_without(
     cluster: &Cluster,
     journal: &Journal,
@@ -156,24 +160,24 @@ struct Feed {
     cluster: Cluster,
     journal: Journal,
     kind: Kind,
-    known: LastSeen,
+    last_seen: LastSeen,
     position: String,
     /// The last line of this kind.
     last: Option<Seq>,
-    /// Told when the connection is taken to be dead.
-    reopen: watch::Receiver<()>,
+    /// Changes when the connection is taken to be dead.
+    must_reopen: watch::Receiver<()>,
     positions: Positions,
 }
 
 /// Why a watch came to its end.
 enum WatchEnd {
-    /// As watches do: go on from the position.
+    /// It ended as watches do, or was idle: it is opened again at the position.
     Over,
     /// The server does not know the position any more, or told something that cannot be read.
     Lost(String),
     /// The server cannot be reached, or refuses for now.
     Failed(kube::Error),
-    /// Nobody wants to know more.
+    /// The recorder was stopped.
     Stopped,
 }
 
@@ -183,20 +187,18 @@ impl Feed {
         journal: &Journal,
         kind: Kind,
         list: Listed,
-        reopen: &watch::Sender<()>,
+        must_reopen: &watch::Sender<()>,
         positions: &Positions,
     ) -> Self {
-        let (cluster, journal, reopen, positions) =
-            (cluster.clone(), journal.clone(), reopen.subscribe(), positions.clone());
         let mut feed = Self {
-            cluster,
-            journal,
+            cluster: cluster.clone(),
+            journal: journal.clone(),
             kind,
-            known: LastSeen::default(),
+            last_seen: LastSeen::default(),
             position: String::new(),
             last: None,
-            reopen,
-            positions,
+            must_reopen: must_reopen.subscribe(),
+            positions: positions.clone(),
         };
         feed.take_list(list);
         feed
@@ -208,25 +210,31 @@ impl Feed {
             let began = Instant::now();
             let ended = match open.take() {
                 Some(stream) => self.follow(stream, &mut stopped, &mut trouble).await,
-                None => self.resume(&mut open, &mut stopped).await,
+                None => match self.reopen(&mut stopped).await {
+                    Ok(stream) => {
+                        open = Some(stream);
+                        continue;
+                    }
+                    Err(ended) => ended,
+                },
             };
             let go_on_at_once = match ended {
                 WatchEnd::Stopped => return,
                 // A server that ends watches at once must not be asked in a tight loop.
-                WatchEnd::Over => open.is_some() || began.elapsed() > FIRST_PAUSE,
+                WatchEnd::Over => began.elapsed() > FIRST_PAUSE,
                 WatchEnd::Lost(reason) => {
                     self.list_again(&reason, &mut stopped, &mut trouble).await
                 }
                 WatchEnd::Failed(error) => {
                     trouble.refusals += u32::from(matches!(error, kube::Error::Api(_)));
                     let why = sanitize(&chain(&error));
-                    let is_enough = trouble.refusals > REFUSALS;
+                    let lists_again = trouble.refusals > MAX_REFUSALS;
                     self.journal.note_silence(Silence { since: Instant::now(), why: why.clone() });
-                    is_enough && self.list_again(&why, &mut stopped, &mut trouble).await
+                    lists_again && self.list_again(&why, &mut stopped, &mut trouble).await
                 }
             };
             if !go_on_at_once
-                && tokio::time::timeout(trouble.pause(), stopped.wait_for(|it| *it)).await.is_ok()
+                && tokio::time::timeout(trouble.next_pause(), stopped.wait_for(|it| *it)).await.is_ok()
             {
                 return;
             }
@@ -234,28 +242,20 @@ impl Feed {
     }
 
     /// Opens the watch again at the position.
-    async fn resume(
-        &self,
-        open: &mut Option<Stream>,
-        stopped: &mut watch::Receiver<bool>,
-    ) -> WatchEnd {
+    async fn reopen(&self, stopped: &mut watch::Receiver<bool>) -> Result<Stream, WatchEnd> {
         let stream = tokio::select! {
-            _ = stopped.wait_for(|it| *it) => return WatchEnd::Stopped,
+            _ = stopped.wait_for(|it| *it) => return Err(WatchEnd::Stopped),
             stream = list_watch::watch(&self.cluster, self.kind, &self.position) => stream,
         };
-        match stream {
-            Ok(stream) => {
-                *open = Some(stream);
-                WatchEnd::Over
-            }
-            Err(kube::Error::Api(status)) if list_watch::is_expired(&status) => {
+        stream.map_err(|error| match error {
+            kube::Error::Api(status) if list_watch::is_expired(&status) => {
                 WatchEnd::Lost(sanitize(&status.message))
             }
-            Err(error) => WatchEnd::Failed(error),
-        }
+            error => WatchEnd::Failed(error),
+        })
     }
 
-    /// Writes down what a watch tells until it ends.
+    /// Writes down the events of a watch until it ends.
     async fn follow(
         &mut self,
         mut stream: Stream,
@@ -264,26 +264,27 @@ impl Feed {
     ) -> WatchEnd {
         // The server answers: it has begun the stream.
         self.journal.end_silence();
-        self.reopen.mark_unchanged();
+        self.must_reopen.mark_unchanged();
         loop {
-            let told = tokio::select! {
+            let next = tokio::select! {
                 biased;
-                told = tokio::time::timeout(IDLE, stream.next()) => told,
+                next = tokio::time::timeout(IDLE_TIMEOUT, stream.next()) => next,
                 _ = stopped.wait_for(|it| *it) => {
-                    while let Some(Some(told)) = stream.next().now_or_never() {
-                        if self.apply_event(told).is_some() {
+                    // What has arrived already is still written.
+                    while let Some(Some(event)) = stream.next().now_or_never() {
+                        if self.apply_event(event).is_some() {
                             break;
                         }
                     }
                     return WatchEnd::Stopped;
                 }
-                Ok(()) = self.reopen.changed() => return WatchEnd::Over,
+                Ok(()) = self.must_reopen.changed() => return WatchEnd::Over,
             };
-            match told {
-                // Ended by the server, or idle: the position is known.
+            match next {
+                // Idle for too long, or ended by the server.
                 Err(_) | Ok(None) => return WatchEnd::Over,
-                Ok(Some(told)) => {
-                    if let Some(ended) = self.apply_event(told) {
+                Ok(Some(event)) => {
+                    if let Some(ended) = self.apply_event(event) {
                         return ended;
                     }
                     *trouble = Trouble::default();
@@ -292,8 +293,9 @@ impl Feed {
         }
     }
 
-    fn apply_event(&mut self, told: WatchResult) -> Option<WatchEnd> {
-        let (change, object) = match told {
+    /// Writes down one event; why the watch cannot go on, if so.
+    fn apply_event(&mut self, event: WatchResult) -> Option<WatchEnd> {
+        let (change, object) = match event {
             Ok(WatchEvent::Added(it)) => (Change::Added, it),
             Ok(WatchEvent::Modified(it)) => (Change::Modified, it),
             Ok(WatchEvent::Deleted(it)) => (Change::Deleted, it),
@@ -324,8 +326,8 @@ impl Feed {
         None
     }
 
-    /// Lists again after the position was lost, and says what may have been missed; false when that
-    /// did not work either.
+    /// Lists again after the position was lost, and writes the gap. False where the list failed, so
+    /// that a pause is due.
     async fn list_again(
         &mut self,
         reason: &str,
@@ -345,7 +347,7 @@ impl Feed {
             }
         };
         trouble.refusals = 0;
-        let vanished = self.known.vanished(&list.objects);
+        let vanished = self.last_seen.vanished(&list.objects);
         self.journal.push(What::Gap(Gap {
             kind: self.kind,
             reason: reason.to_owned(),
@@ -367,7 +369,7 @@ impl Feed {
     }
 
     fn write(&mut self, change: Change, object: Object) {
-        if let Some(object) = self.known.line(change, object) {
+        if let Some(object) = self.last_seen.to_write(change, object) {
             self.last = Some(self.journal.push(What::Object(change, object)));
         }
     }
@@ -377,17 +379,20 @@ fn unreadable() -> WatchEnd {
     WatchEnd::Lost("an event could not be read".to_owned())
 }
 
-/// How often it went wrong since the last event.
+/// What went wrong since the last event.
 #[derive(Default)]
 struct Trouble {
-    tries: u32,
+    /// How often there was a pause.
+    pauses: u32,
+    /// How often the server answered with an error.
     refusals: u32,
 }
 
 impl Trouble {
-    fn pause(&mut self) -> Duration {
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.tries.min(10)).min(LONGEST_PAUSE);
-        self.tries += 1;
+    /// How long to wait now: longer each time.
+    fn next_pause(&mut self) -> Duration {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.pauses.min(10)).min(LONGEST_PAUSE);
+        self.pauses += 1;
         pause
     }
 }

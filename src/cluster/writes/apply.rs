@@ -26,7 +26,7 @@ const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
 /// What was applied so far: what a clean-up has to remove.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
+pub struct ApplyResult {
     /// The objects that did not exist before.
     pub created: Vec<(Applied, Reference)>,
     /// The objects that stood already.
@@ -36,7 +36,13 @@ pub struct Report {
     pub answered: Vec<(Kind, Version)>,
 }
 
-impl Report {
+impl ApplyResult {
+    /// Whether the set of that name did not exist before.
+    #[must_use]
+    pub fn has_created_set(&self, name: &str) -> bool {
+        self.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name)
+    }
+
     /// In words: `service/web created, statefulset/web configured`.
     #[must_use]
     pub fn words(&self) -> String {
@@ -158,17 +164,17 @@ async fn standing(cluster: &Cluster, manifest: &Manifest) -> Result<Option<Value
     }
 }
 
-/// Applies all objects in their order, and notes each in `report` as soon as it stands.
+/// Applies all objects in their order, and notes each in `result` as soon as it stands.
 ///
 /// All are tried by a dry run first, so that what the API server refuses leaves nothing half
 /// applied.
 ///
 /// # Errors
-/// The API server refuses one; those before it stand, are in `report`, and are named.
+/// The API server refuses one; those before it stand, are in `result`, and are named.
 pub async fn apply(
     cluster: &Cluster,
     submission: &Submission,
-    report: &mut Report,
+    result: &mut ApplyResult,
 ) -> Result<(), Failure> {
     for manifest in &submission.objects {
         if let Some(object) = standing(cluster, manifest).await? {
@@ -181,15 +187,15 @@ pub async fn apply(
     for manifest in &submission.objects {
         let (is_new, uid, version) = match apply_one(cluster, manifest, Mode::ForGood).await {
             Ok(done) => done,
-            Err(failure) if *report == Report::default() => {
+            Err(failure) if *result == ApplyResult::default() => {
                 return Err(failure.because("nothing was applied"));
             }
             Err(failure) => {
-                return Err(failure.because(format!("applied before that: {}", report.words())));
+                return Err(failure.because(format!("applied before that: {}", result.words())));
             }
         };
-        report.answered.extend(watched(manifest.kind).map(|kind| (kind, version)));
-        let done = if is_new { &mut report.created } else { &mut report.configured };
+        result.answered.extend(watched(manifest.kind).map(|kind| (kind, version)));
+        let done = if is_new { &mut result.created } else { &mut result.configured };
         done.push((manifest.kind, Reference { name: manifest.name.clone(), uid }));
     }
     Ok(())

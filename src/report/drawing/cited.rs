@@ -7,7 +7,7 @@ use checks::model::{LineFact, LineOwner, Seq, Timeline};
 use crate::{
     console::sanitize::clip,
     report::{
-        CheckResult, CriterionResult, Report,
+        CheckResult, CriterionResult, Report, StandingName,
         drawing::{Lane, MAX_NAME_CHARS},
     },
 };
@@ -82,7 +82,7 @@ impl Evidence {
             for criterion in shown_criteria(check).0 {
                 for seq in criterion.evidence.iter().take(MAX_CITES_PER_CRITERION) {
                     let tests = tests.entry(*seq).or_default();
-                    if criterion.standing != "met" && !tests.contains(&check.test) {
+                    if criterion.standing != StandingName::Met && !tests.contains(&check.test) {
                         tests.push(check.test);
                     }
                 }
@@ -126,7 +126,7 @@ impl Evidence {
         let mut found: BTreeMap<Seq, (String, Vec<u8>)> = BTreeMap::new();
         for check in &report.checks {
             for criterion in shown_criteria(check).0 {
-                if criterion.standing != "broken" || !ORDER.contains(&criterion.id) {
+                if criterion.standing != StandingName::Broken || !ORDER.contains(&criterion.id) {
                     continue;
                 }
                 for seq in &criterion.evidence {

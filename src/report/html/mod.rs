@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
-    Cause, CheckResult, CriterionResult, Problem, Report, RunResult, View,
+    Cause, CheckResult, CriterionResult, Problem, Report, RunResult, StandingName, View,
     causes::typed_later,
     drawing::{Bar, Drawing, MAX_CITES_PER_CRITERION, shown_criteria, time},
     svg,
@@ -216,7 +216,7 @@ fn findings<'r>(criteria: &[&'r CriterionResult], drawing: &Drawing) -> Vec<Find
         let mut finding = finding(criterion, drawing);
         // What stands in the way of all is told once.
         let told = findings.iter().any(|it| it.criterion.actual == criterion.actual);
-        if told && criterion.standing == "blocked" {
+        if told && criterion.standing == StandingName::Blocked {
             finding.actual = None;
         }
         findings.push(finding);
@@ -226,11 +226,11 @@ fn findings<'r>(criteria: &[&'r CriterionResult], drawing: &Drawing) -> Vec<Find
 
 fn finding<'r>(criterion: &'r CriterionResult, drawing: &Drawing) -> Finding<'r> {
     let (standing, label) = match criterion.standing {
-        "met" => ("Met", ""),
-        "broken" => ("Not met", "Seen"),
-        "blocked" => ("Not reached", "In the way"),
-        "notShown" => ("Not shown yet", "Why"),
-        _ => ("Not seen", "Why"),
+        StandingName::Met => ("Met", ""),
+        StandingName::Broken => ("Not met", "Seen"),
+        StandingName::Blocked => ("Not reached", "In the way"),
+        StandingName::NotShown => ("Not shown yet", "Why"),
+        StandingName::Unseen => ("Not seen", "Why"),
     };
     let class = match criterion.outcome {
         Outcome::Pass => "pass",
