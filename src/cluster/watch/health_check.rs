@@ -19,7 +19,11 @@ const QUIET: Duration = Duration::from_secs(10);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks whenever it is due; never returns. Sends to `must_reopen` when there was no answer.
-pub(crate) async fn check_health(cluster: Cluster, journal: Journal, must_reopen: watch::Sender<()>) {
+pub(crate) async fn check_health(
+    cluster: Cluster,
+    journal: Journal,
+    must_reopen: watch::Sender<()>,
+) {
     loop {
         let heard = cluster.watch_events();
         tokio::time::sleep(QUIET).await;

@@ -241,7 +241,7 @@ mod tests {
             json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
         let told = json!({"metadata": {"name": "web", "uid": "u"}, "spec": {"replicas": 3, "template": template}});
         let whole: DigestedStatefulSet = serde_json::from_value(told).unwrap();
-        match known.to_write(Change::Listed, whole.recorded()) {
+        match known.what_is_new(Change::Listed, whole.recorded()) {
             Some(Object::StatefulSet(set)) => set,
             other => panic!("{other:?}"),
         }

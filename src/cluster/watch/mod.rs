@@ -6,50 +6,29 @@
 //! before the list. kube's own watcher would hide both, which is why it is not used here.
 
 mod dedup;
+mod feed;
 mod health_check;
 pub mod journal;
 mod list_watch;
 pub(crate) mod position;
 
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use checks::model::{
-    Seq, What,
-    observation::{Change, Diagnosis, Gap, Kind, object::Object},
+    What,
+    observation::{Diagnosis, Kind},
 };
-use futures::{FutureExt as _, StreamExt as _, future::join_all};
-use kube::core::WatchEvent;
+use futures::future::join_all;
 use tokio::{
     sync::watch,
     task::{AbortHandle, JoinSet},
 };
 
-use crate::cluster::watch::{
-    dedup::LastSeen,
-    list_watch::{Listed, Stream, WatchResult},
-    position::Positions,
-};
-use crate::cluster::{
-    Cluster, Failure, Journal,
-    client::{error_chain::chain, failure_id},
-    watch::journal::Silence,
-};
-use crate::console::sanitize::sanitize;
+use crate::cluster::watch::{feed::Feed, position::Positions};
+use crate::cluster::{Cluster, Failure, Journal, client::failure_id};
 
 pub(crate) use crate::cluster::watch::dedup::PROVISIONER;
 pub(crate) use crate::cluster::watch::health_check::answers;
-
-/// The server sends a bookmark about once a minute: a watch that is silent for longer is dead.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
-/// Pauses between tries to reach a server that does not answer.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// After more refusals in a row than this, the kind is listed again: the server may refuse the
-/// position itself.
-const MAX_REFUSALS: u32 = 8;
 
 /// Records what happens in one namespace until it is stopped. Dropped, it stops at once.
 pub struct Recorder {
@@ -97,7 +76,8 @@ impl Recorder {
             };
             tasks.spawn(feed.run(stream, stopped.clone()));
         }
-        let health_check = tasks.spawn(health_check::check_health(cluster.clone(), journal.clone(), must_reopen));
+        let health_check =
+            tasks.spawn(health_check::check_health(cluster.clone(), journal.clone(), must_reopen));
         Ok(Self { stop, health_check, tasks, positions })
     }
 
@@ -153,248 +133,6 @@ fn go_without(
         why,
     }));
     Ok(())
-}
-
-/// One kind's stream.
-struct Feed {
-    cluster: Cluster,
-    journal: Journal,
-    kind: Kind,
-    last_seen: LastSeen,
-    position: String,
-    /// The last line of this kind.
-    last: Option<Seq>,
-    /// Changes when the connection is taken to be dead.
-    must_reopen: watch::Receiver<()>,
-    positions: Positions,
-}
-
-/// Why a watch came to its end.
-enum WatchEnd {
-    /// It ended as watches do, or was idle: it is opened again at the position.
-    Over,
-    /// The server does not know the position any more, or told something that cannot be read.
-    Lost(String),
-    /// The server cannot be reached, or refuses for now.
-    Failed(kube::Error),
-    /// The recorder was stopped.
-    Stopped,
-}
-
-impl Feed {
-    fn begin(
-        cluster: &Cluster,
-        journal: &Journal,
-        kind: Kind,
-        list: Listed,
-        must_reopen: &watch::Sender<()>,
-        positions: &Positions,
-    ) -> Self {
-        let mut feed = Self {
-            cluster: cluster.clone(),
-            journal: journal.clone(),
-            kind,
-            last_seen: LastSeen::default(),
-            position: String::new(),
-            last: None,
-            must_reopen: must_reopen.subscribe(),
-            positions: positions.clone(),
-        };
-        feed.take_list(list);
-        feed
-    }
-
-    async fn run(mut self, mut open: Option<Stream>, mut stopped: watch::Receiver<bool>) {
-        let mut trouble = Trouble::default();
-        loop {
-            let began = Instant::now();
-            let ended = match open.take() {
-                Some(stream) => self.follow(stream, &mut stopped, &mut trouble).await,
-                None => match self.reopen(&mut stopped).await {
-                    Ok(stream) => {
-                        open = Some(stream);
-                        continue;
-                    }
-                    Err(ended) => ended,
-                },
-            };
-            let go_on_at_once = match ended {
-                WatchEnd::Stopped => return,
-                // A server that ends watches at once must not be asked in a tight loop.
-                WatchEnd::Over => began.elapsed() > FIRST_PAUSE,
-                WatchEnd::Lost(reason) => {
-                    self.list_again(&reason, &mut stopped, &mut trouble).await
-                }
-                WatchEnd::Failed(error) => {
-                    trouble.refusals += u32::from(matches!(error, kube::Error::Api(_)));
-                    let why = sanitize(&chain(&error));
-                    let lists_again = trouble.refusals > MAX_REFUSALS;
-                    self.journal.note_silence(Silence { since: Instant::now(), why: why.clone() });
-                    lists_again && self.list_again(&why, &mut stopped, &mut trouble).await
-                }
-            };
-            if !go_on_at_once
-                && tokio::time::timeout(trouble.next_pause(), stopped.wait_for(|it| *it)).await.is_ok()
-            {
-                return;
-            }
-        }
-    }
-
-    /// Opens the watch again at the position.
-    async fn reopen(&self, stopped: &mut watch::Receiver<bool>) -> Result<Stream, WatchEnd> {
-        let stream = tokio::select! {
-            _ = stopped.wait_for(|it| *it) => return Err(WatchEnd::Stopped),
-            stream = list_watch::watch(&self.cluster, self.kind, &self.position) => stream,
-        };
-        stream.map_err(|error| match error {
-            kube::Error::Api(status) if list_watch::is_expired(&status) => {
-                WatchEnd::Lost(sanitize(&status.message))
-            }
-            error => WatchEnd::Failed(error),
-        })
-    }
-
-    /// Writes down the events of a watch until it ends.
-    async fn follow(
-        &mut self,
-        mut stream: Stream,
-        stopped: &mut watch::Receiver<bool>,
-        trouble: &mut Trouble,
-    ) -> WatchEnd {
-        // The server answers: it has begun the stream.
-        self.journal.end_silence();
-        self.must_reopen.mark_unchanged();
-        loop {
-            let next = tokio::select! {
-                biased;
-                next = tokio::time::timeout(IDLE_TIMEOUT, stream.next()) => next,
-                _ = stopped.wait_for(|it| *it) => {
-                    // What has arrived already is still written.
-                    while let Some(Some(event)) = stream.next().now_or_never() {
-                        if self.apply_event(event).is_some() {
-                            break;
-                        }
-                    }
-                    return WatchEnd::Stopped;
-                }
-                Ok(()) = self.must_reopen.changed() => return WatchEnd::Over,
-            };
-            match next {
-                // Idle for too long, or ended by the server.
-                Err(_) | Ok(None) => return WatchEnd::Over,
-                Ok(Some(event)) => {
-                    if let Some(ended) = self.apply_event(event) {
-                        return ended;
-                    }
-                    *trouble = Trouble::default();
-                }
-            }
-        }
-    }
-
-    /// Writes down one event; why the watch cannot go on, if so.
-    fn apply_event(&mut self, event: WatchResult) -> Option<WatchEnd> {
-        let (change, object) = match event {
-            Ok(WatchEvent::Added(it)) => (Change::Added, it),
-            Ok(WatchEvent::Modified(it)) => (Change::Modified, it),
-            Ok(WatchEvent::Deleted(it)) => (Change::Deleted, it),
-            Ok(WatchEvent::Bookmark(it)) => {
-                self.position = it.metadata.resource_version;
-                self.positions.bookmark(self.kind, &self.position);
-                return None;
-            }
-            // kube reads an event that it does not understand as a status that says nothing.
-            Err(kube::Error::Api(status)) if status.code == 0 && status.message.is_empty() => {
-                return Some(unreadable());
-            }
-            Err(kube::Error::SerdeError(_)) => return Some(unreadable()),
-            Ok(WatchEvent::Error(status)) | Err(kube::Error::Api(status)) => {
-                return Some(if list_watch::is_expired(&status) {
-                    WatchEnd::Lost(sanitize(&status.message))
-                } else {
-                    WatchEnd::Failed(kube::Error::Api(status))
-                });
-            }
-            Err(error) => return Some(WatchEnd::Failed(error)),
-        };
-        self.cluster.watch_events.fetch_add(1, Ordering::Relaxed);
-        self.position.clone_from(&object.metadata().resource_version);
-        self.write(change, object.clone());
-        self.positions.seen(self.kind, &object, change == Change::Deleted);
-        self.journal.wake();
-        None
-    }
-
-    /// Lists again after the position was lost, and writes the gap. False where the list failed, so
-    /// that a pause is due.
-    async fn list_again(
-        &mut self,
-        reason: &str,
-        stopped: &mut watch::Receiver<bool>,
-        trouble: &mut Trouble,
-    ) -> bool {
-        let list = tokio::select! {
-            _ = stopped.wait_for(|it| *it) => return true,
-            list = list_watch::list(&self.cluster, self.kind) => list,
-        };
-        let list = match list {
-            Ok(list) => list,
-            Err(error) => {
-                self.journal
-                    .note_silence(Silence { since: Instant::now(), why: sanitize(&chain(&error)) });
-                return false;
-            }
-        };
-        trouble.refusals = 0;
-        let vanished = self.last_seen.vanished(&list.objects);
-        self.journal.push(What::Gap(Gap {
-            kind: self.kind,
-            reason: reason.to_owned(),
-            last_sure: self.last,
-            vanished,
-        }));
-        self.take_list(list);
-        true
-    }
-
-    fn take_list(&mut self, list: Listed) {
-        let uids = list.objects.iter().map(|it| it.metadata().uid.clone()).collect();
-        for object in list.objects {
-            self.write(Change::Listed, object);
-        }
-        self.position = list.position;
-        self.positions.listed(self.kind, uids, &self.position);
-        self.journal.wake();
-    }
-
-    fn write(&mut self, change: Change, object: Object) {
-        if let Some(object) = self.last_seen.to_write(change, object) {
-            self.last = Some(self.journal.push(What::Object(change, object)));
-        }
-    }
-}
-
-fn unreadable() -> WatchEnd {
-    WatchEnd::Lost("an event could not be read".to_owned())
-}
-
-/// What went wrong since the last event.
-#[derive(Default)]
-struct Trouble {
-    /// How often there was a pause.
-    pauses: u32,
-    /// How often the server answered with an error.
-    refusals: u32,
-}
-
-impl Trouble {
-    /// How long to wait now: longer each time.
-    fn next_pause(&mut self) -> Duration {
-        let pause = FIRST_PAUSE.saturating_mul(1 << self.pauses.min(10)).min(LONGEST_PAUSE);
-        self.pauses += 1;
-        pause
-    }
 }
 
 #[cfg(test)]
