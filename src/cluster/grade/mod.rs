@@ -131,7 +131,11 @@ impl<'a> Grade<'a> {
         // nothing goes.
         let cleans = request.cleanup || applied.result == ApplyResult::default();
         let clean = async {
-            if cleans { cleanup::clean(cluster, journal, &applied, interrupt).await } else { vec![] }
+            if cleans {
+                cleanup::clean(cluster, journal, &applied, interrupt).await
+            } else {
+                vec![]
+            }
         };
         let left = match &held {
             None => clean.await,

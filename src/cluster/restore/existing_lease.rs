@@ -16,7 +16,7 @@ use crate::cluster::{
     },
     restore::{
         lease::{
-            ANNOTATION, GRADER, REMOVALS, LeaseGuard, RESOURCE, RETRY_PAUSE, api, begin, identity,
+            ANNOTATION, GRADER, LeaseGuard, REMOVALS, RESOURCE, RETRY_PAUSE, api, begin, identity,
             text,
         },
         process_lock,
