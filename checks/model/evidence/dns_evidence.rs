@@ -16,7 +16,7 @@ use crate::model::{
 /// Seconds after which a name must follow what the EndpointSlices carry: a little more than the
 /// longest time for which usual DNS servers repeat an older answer (30 s on clusters made by
 /// kubeadm).
-pub(crate) const SETTLES_WITHIN_SECONDS: u64 = 35;
+pub const SETTLES_WITHIN_SECONDS: u64 = 35;
 /// The same, in nanoseconds.
 const SETTLES_WITHIN: u64 = SETTLES_WITHIN_SECONDS * SECOND;
 /// Nanoseconds by which a DNS server may know before us that the slices do not carry a pod any

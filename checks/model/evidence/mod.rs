@@ -1,5 +1,5 @@
 //! Evidence: what files, DNS answers and claims tell about pods, as far as the recording shows it.
 
 pub mod content;
-pub(crate) mod dns_evidence;
+pub mod dns_evidence;
 pub(crate) mod reattachment;

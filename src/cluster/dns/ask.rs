@@ -7,11 +7,11 @@ use checks::model::{
     observation::{Lookup, Reference},
 };
 
-use crate::cluster::dns::{Names, questions::Question, uses_cluster_dns};
+use crate::cluster::dns::{Answer, NameQuestions, questions::Question, uses_cluster_dns};
 use crate::cluster::{
     dns::{
         tcp,
-        tool_output::{Answer, ToolOutput, parse},
+        tool_output::{ToolOutput, parse},
     },
     exec::{
         ExecTarget,
@@ -24,8 +24,8 @@ use crate::cluster::{
     inspect::DnsVantage,
 };
 
-/// One exec's whole time.
-const WITHIN: std::time::Duration = std::time::Duration::from_secs(12);
+/// How long one exec may take.
+const EXEC_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(12);
 /// The tools, best first; bash and nc only carry bytes to the server, `getent` can only ask the
 /// pod's own resolver.
 const TOOLS: [&str; 6] = ["nslookup", "dig", "host", "bash", "nc", OWN_RESOLVER];
@@ -34,15 +34,15 @@ pub(crate) const OWN_RESOLVER: &str = "getent";
 /// Why a container cannot ask.
 const NO_TOOL: &str = "there is no tool in it that asks DNS";
 
-/// Why nothing was answered.
-pub(crate) enum Trouble {
+/// Why nobody was asked.
+pub(crate) enum AskError {
     /// This asker cannot ask, now or later.
     Unable(String),
     /// No server was found, or none that is the cluster's: that may pass.
     NoServer(String),
 }
 
-impl Trouble {
+impl AskError {
     pub(crate) fn no_tool() -> Self {
         Self::Unable(NO_TOOL.to_owned())
     }
@@ -73,7 +73,7 @@ struct AblePod {
 }
 
 impl AblePod {
-    /// It, as one who asks; `None` where it has no tool.
+    /// The pod as an asker; `None` where it has no tool.
     fn asker<'a>(self) -> Option<Asker<'a>> {
         if self.vantage.is_ephemeral {
             return None;
@@ -91,7 +91,7 @@ impl AblePod {
     }
 }
 
-impl<'a> Names<'a> {
+impl<'a> NameQuestions<'a> {
     /// One exec per asker; false when nobody can ask yet.
     pub(crate) async fn round(&self, questions: Vec<Question>) -> bool {
         let mut askers = self.askers();
@@ -139,7 +139,7 @@ impl<'a> Names<'a> {
         let asked = match asker.probe {
             None => self.ask_in(asker, &asker.container, &questions).await,
             Some(probe) => match probe.start(&asker.pod, &[]).await {
-                Err(why) => Err(Trouble::Unable(why.to_string())),
+                Err(why) => Err(AskError::Unable(why.to_string())),
                 Ok(ephemeral) => {
                     let asked = self.ask_in(asker, ephemeral.container(), &questions).await;
                     probe.stop(ephemeral).await;
@@ -151,8 +151,8 @@ impl<'a> Names<'a> {
             Ok(Some(told)) => told,
             // The names were made with another domain: they are asked anew.
             Ok(None) => return,
-            Err(Trouble::Unable(why)) if asker.is_guess => return self.dismiss(asker, &why),
-            Err(Trouble::Unable(why) | Trouble::NoServer(why)) => {
+            Err(AskError::Unable(why)) if asker.is_guess => return self.dismiss(asker, &why),
+            Err(AskError::Unable(why) | AskError::NoServer(why)) => {
                 return self.give_up(&questions, &asker.pod, &why, began);
             }
         };
@@ -192,7 +192,7 @@ impl<'a> Names<'a> {
         asker: &Asker<'_>,
         container: &str,
         questions: &[Question],
-    ) -> Result<Option<(Option<String>, ToolOutput)>, Trouble> {
+    ) -> Result<Option<(Option<String>, ToolOutput)>, AskError> {
         let known = self.resolver(asker);
         let is_new = known.is_none();
         let resolver = match known {
@@ -205,15 +205,15 @@ impl<'a> Names<'a> {
                 "the pod's resolver tells of the domain {}, which is not the cluster's",
                 resolver.domain
             );
-            return if is_new { Ok(None) } else { Err(Trouble::NoServer(why)) };
+            return if is_new { Ok(None) } else { Err(AskError::NoServer(why)) };
         }
         let names: Vec<String> = questions.iter().map(|it| it.name.clone()).collect();
         let told = self
             .run(asker, container, resolver.server.as_deref(), &names)
             .await
-            .map_err(|why| Trouble::Unable(why.to_string()))?;
+            .map_err(|why| AskError::Unable(why.to_string()))?;
         if told.by.is_empty() {
-            return Err(Trouble::no_tool());
+            return Err(AskError::no_tool());
         }
         Ok(Some((resolver.server, told)))
     }
@@ -245,13 +245,17 @@ impl<'a> Names<'a> {
         ];
         arguments.extend(names.iter().cloned());
         let command = script(include_str!("dns.sh"), arguments);
-        let output =
-            exec(self.cluster, ExecTarget { pod: &asker.pod.name, container }, &command, WITHIN)
-                .await?;
+        let output = exec(
+            self.cluster,
+            ExecTarget { pod: &asker.pod.name, container },
+            &command,
+            EXEC_TIMEOUT,
+        )
+        .await?;
         Ok(parse(&output.stdout, &word, names))
     }
 
-    /// Somebody who cannot ask is not asked to again.
+    /// Notes that an asker cannot ask, so that it does not try again.
     fn dismiss(&self, asker: &Asker<'_>, why: &str) {
         let mut state = self.state();
         state.trouble =

@@ -25,22 +25,36 @@ use tokio::sync::watch;
 
 use crate::cluster::{
     Cluster, Journal,
-    dns::{
-        questions::{DnsState, NameState, Question},
-        tool_output::Answer,
-    },
+    dns::questions::{DnsState, NameState, Question},
     exec::ephemeral::Probe,
     inspect::Inspector,
 };
 
-/// Between two questions for one name; it grows up to the second.
+/// Between two questions for one name: at first, and at most, because it grows.
 const QUESTION_PAUSE: Duration = Duration::from_millis(1700);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// How long the first questions wait for names that nothing carries yet, so that one exec asks all.
+const WAIT_FOR_ALL: Duration = Duration::from_secs(2);
+/// Between two looks at what is not known yet.
+const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// Questions that are due within this time go together.
 const TOGETHER: Duration = Duration::from_millis(500);
 
-/// Asks names, beside the tour.
-pub(crate) struct Names<'a> {
+/// The answer to one question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It resolves to these, sorted.
+    Addresses(Vec<String>),
+    /// The address belongs to this name.
+    Name(String),
+    /// The server says that there is nothing (`NXDOMAIN`).
+    Nothing(String),
+    /// The server did not really answer: this says nothing about the name.
+    Silence(String),
+}
+
+/// Asks DNS for names, beside the tour.
+pub(crate) struct NameQuestions<'a> {
     cluster: &'a Cluster,
     journal: &'a Journal,
     inspector: &'a Inspector<'a>,
@@ -51,7 +65,7 @@ pub(crate) struct Names<'a> {
     changed: watch::Sender<u64>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> NameQuestions<'a> {
     pub(crate) fn new(
         cluster: &'a Cluster,
         journal: &'a Journal,
@@ -92,15 +106,15 @@ impl<'a> Names<'a> {
     /// Waits until every name was asked once, as far as it may be: a name that is asked while its
     /// pod goes is remembered as missing.
     pub(crate) async fn first_answers(&self, within: Duration) {
-        self.wait(within, |state, question, standing| {
-            matches!(standing, NameState::Settled) || state.tries.contains_key(&question.key())
+        self.wait(within, |dns, question, state| {
+            matches!(state, NameState::Settled) || dns.tries.contains_key(&question.key())
         })
         .await;
     }
 
     /// Waits until every name is answered rightly or has had its time.
     pub(crate) async fn finished(&self, within: Duration) {
-        self.wait(within, |_, _, standing| matches!(standing, NameState::Settled)).await;
+        self.wait(within, |_, _, state| matches!(state, NameState::Settled)).await;
     }
 
     async fn wait(
@@ -115,10 +129,9 @@ impl<'a> Names<'a> {
                 changed.mark_unchanged();
                 lines.mark_unchanged();
                 let now = self.journal.now();
-                let standings = self.journal.with(|timeline| self.standings(timeline, now));
-                let enough = standings
-                    .iter()
-                    .all(|(question, standing)| is_enough(&self.state(), question, standing));
+                let names = self.journal.with(|timeline| self.refreshed(timeline, now));
+                let enough =
+                    names.iter().all(|(name, state)| is_enough(&self.state(), name, state));
                 if enough {
                     return;
                 }
@@ -154,21 +167,21 @@ impl<'a> Names<'a> {
     /// What to ask now, and how long until more may be due.
     fn due(&self) -> (Vec<Question>, Duration) {
         let now = self.journal.now();
-        let standings = self.journal.with(|timeline| self.standings(timeline, now));
+        let names = self.journal.with(|timeline| self.refreshed(timeline, now));
         let opened = self.state().open.unwrap_or(now);
-        let waits = standings.iter().any(|(_, it)| matches!(it, NameState::Uncarried));
+        let waits = names.iter().any(|(_, it)| matches!(it, NameState::Uncarried));
         // All in one exec, if what is missing is only a moment away.
-        if waits && now < opened.saturating_add(nanoseconds(Duration::from_secs(2))) {
-            return (vec![], Duration::from_millis(500));
+        if waits && now < opened.saturating_add(nanoseconds(WAIT_FOR_ALL)) {
+            return (vec![], LOOK_PAUSE);
         }
         // The pods that can ask are known once they are inspected.
         if !self.inspector.is_idle() && self.inspector.vantages().len() < 2 {
-            return (vec![], Duration::from_millis(500));
+            return (vec![], LOOK_PAUSE);
         }
-        let mut next = if waits { Duration::from_millis(500) } else { Duration::MAX };
+        let mut next = if waits { LOOK_PAUSE } else { Duration::MAX };
         let mut questions = vec![];
-        for (question, standing) in standings {
-            match standing {
+        for (question, state) in names {
+            match state {
                 NameState::From(at) if at <= now.saturating_add(nanoseconds(TOGETHER)) => {
                     questions.push((at, question))
                 }
@@ -182,35 +195,31 @@ impl<'a> Names<'a> {
         (questions.into_iter().map(|(_, question)| question).collect(), next)
     }
 
-    /// Every name that matters, and how it stands.
-    fn standings(&self, timeline: &Timeline, now: u64) -> Vec<(Question, NameState)> {
+    /// Takes in what the timeline has told since, and gives every name that matters, with how it
+    /// stands.
+    fn refreshed(&self, timeline: &Timeline, now: u64) -> Vec<(Question, NameState)> {
         let mut state = self.state();
         state.renew(timeline.since());
         state.note_carried(timeline, now);
-        state.standings(timeline, &self.cluster.namespace, self.each_life, now)
+        state.questions(timeline, &self.cluster.namespace, self.each_life, now)
     }
 
+    /// Notes that a name was asked, when it may be asked again, and whether the answer is right.
     fn record_answer(&self, question: &Question, answer: &Answer) {
         let now = self.journal.now();
         let mut state = self.state();
-        let asked = state.tries.entry(question.key()).or_default();
-        let pause = (QUESTION_PAUSE + QUESTION_PAUSE / 4 * asked.0).min(LONGEST_PAUSE);
-        *asked = (asked.0 + 1, now.saturating_add(nanoseconds(pause)));
-        let Answer::Addresses(given) = answer else { return };
+        let tries = state.tries.entry(question.key()).or_default();
+        let pause = (QUESTION_PAUSE + QUESTION_PAUSE / 4 * tries.count).min(LONGEST_PAUSE);
+        tries.count += 1;
+        tries.next_at = now.saturating_add(nanoseconds(pause));
+        if !question.is_answered_by(answer) {
+            return;
+        }
         match &question.of {
-            // A Service may publish one of two IP families.
-            Some(of)
-                if !given.is_empty()
-                    && given
-                        .iter()
-                        .all(|it| question.expected.iter().flatten().any(|own| own == it)) =>
-            {
+            Some(of) => {
                 state.right.entry(question.ordinal).or_default().insert(of.uid.clone());
             }
-            None if question.expected.iter().all(|own| own.iter().any(|it| given.contains(it))) => {
-                state.service_right = state.service_right.max(question.ordinal)
-            }
-            _ => {}
+            None => state.service_right = state.service_right.max(question.ordinal),
         }
     }
 

@@ -6,14 +6,19 @@ use std::{
     time::Duration,
 };
 
-use checks::model::{PodLife, Seq, ServiceLife, Timeline, observation::Reference};
+use checks::model::{
+    PodLife, Seq, ServiceLife, Timeline, evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
+    observation::Reference,
+};
 
-use crate::cluster::{dns::nanoseconds, exec::mounts::reference};
+use crate::cluster::{
+    dns::{Answer, nanoseconds},
+    exec::mounts::reference,
+};
 
-/// How long after the EndpointSlice carries it a name may still be answered wrongly: a little more
-/// than the longest time that kubeadm clusters remember.
-const LONGEST_STALE_ANSWER: Duration = Duration::from_secs(35);
-/// How long EndpointSlices may take, after which it is asked all the same.
+/// How long after the EndpointSlice carries it a name may still be answered wrongly.
+const LONGEST_STALE_ANSWER: Duration = Duration::from_secs(SETTLES_WITHIN_SECONDS);
+/// How long EndpointSlices may take, after which a name is asked all the same.
 const SLICES: Duration = Duration::from_secs(5);
 
 /// The domain of a cluster of which nobody has said otherwise.
@@ -32,8 +37,8 @@ pub(super) struct DnsState {
     pub(super) carried: BTreeMap<String, u64>,
     /// By ordinal: the UIDs whose name gave the right answer.
     pub(super) right: BTreeMap<i32, BTreeSet<String>>,
-    /// By name and UID: how often it was asked, and not before when again.
-    pub(super) tries: BTreeMap<(String, String), (u32, u64)>,
+    /// By name and UID.
+    pub(super) tries: BTreeMap<(String, String), Tries>,
     /// For how many pods the Service's own name was answered rightly.
     pub(super) service_right: i32,
     pub(super) nobody_can_ask: bool,
@@ -50,6 +55,14 @@ pub(super) struct DnsState {
     pub(super) own_resolvers: BTreeMap<String, String>,
     /// The cluster's DNS server by its Service: asked once.
     pub(super) kube_dns: Option<Option<String>>,
+}
+
+/// How often a name was asked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tries {
+    pub(super) count: u32,
+    /// When it may be asked again, in nanoseconds of the journal's clock.
+    pub(super) next_at: u64,
 }
 
 /// A DNS server that has shown to be the cluster's.
@@ -91,6 +104,17 @@ impl Question {
             ordinal: pod.ordinal,
             expected: vec![addresses(pod)],
         }
+    }
+
+    /// Whether an answer is right.
+    pub(super) fn is_answered_by(&self, answer: &Answer) -> bool {
+        let Answer::Addresses(given) = answer else { return false };
+        if self.of.is_none() {
+            return self.expected.iter().all(|own| own.iter().any(|it| given.contains(it)));
+        }
+        // A Service may publish one of two IP families.
+        let own: Vec<&String> = self.expected.iter().flatten().collect();
+        !given.is_empty() && given.iter().all(|it| own.contains(&it))
     }
 
     pub(super) fn key(&self) -> (String, String) {
@@ -136,7 +160,7 @@ impl DnsState {
     }
 
     /// Every name that matters, and how it stands.
-    pub(super) fn standings(
+    pub(super) fn questions(
         &self,
         timeline: &Timeline,
         namespace: &str,
@@ -150,7 +174,7 @@ impl DnsState {
         }
         let carries = can_carry(timeline);
         let suffix = format!("{service}.{namespace}.svc.{}.", self.domain());
-        let mut standings = vec![];
+        let mut names = vec![];
         let (mut all, mut latest, mut complete) = (vec![], opened, true);
         for ordinal in timeline.ordinals() {
             let Some(pod) = timeline.live(ordinal).filter(|pod| pod.is_ready()) else {
@@ -162,29 +186,29 @@ impl DnsState {
             let since = self.carried.get(pod.uid()).copied();
             latest = latest.max(since.unwrap_or(0));
             complete &= since.is_some() || !carries;
-            let standing = if self.is_answered(ordinal, pod.uid(), each_life) {
+            let state = if self.is_answered(ordinal, pod.uid(), each_life) {
                 NameState::Settled
             } else {
-                self.standing(&question, since, carries, now)
+                self.state_of(&question, since, carries, now)
             };
-            standings.push((question, standing));
+            names.push((question, state));
         }
         // Somebody may ask for more pods by hand: then it has to give those, too.
         let pods = i32::try_from(timeline.ordinals().len()).unwrap_or(i32::MAX);
-        if self.service_right >= pods || standings.is_empty() {
-            return standings;
+        if self.service_right >= pods || names.is_empty() {
+            return names;
         }
         // A Service with an address of its own answers with that one.
         let is_headless = timeline.governing_service().is_none_or(ServiceLife::is_headless);
         let expected = if is_headless { all } else { vec![] };
         let question = Question { name: suffix, of: None, ordinal: pods, expected };
-        let standing = if complete {
-            self.standing(&question, carries.then_some(latest), carries, now)
+        let state = if complete {
+            self.state_of(&question, carries.then_some(latest), carries, now)
         } else {
             NameState::Settled
         };
-        standings.push((question, standing));
-        standings
+        names.push((question, state));
+        names
     }
 
     /// The cluster's domain, as far as is known.
@@ -197,41 +221,43 @@ impl DnsState {
             .map_or_else(|| USUAL_DOMAIN.to_owned(), Clone::clone)
     }
 
-    /// Whether an ordinal's name has shown all that it has to.
-    fn is_answered(&self, ordinal: i32, now: &str, each_life: bool) -> bool {
+    /// Whether an ordinal's name has shown all that it has to; `uid` is that of its pod now.
+    fn is_answered(&self, ordinal: i32, uid: &str, each_life: bool) -> bool {
         let Some(right) = self.right.get(&ordinal) else { return false };
         match &self.replaced {
-            _ if each_life => right.contains(now),
-            Some((replaced, old)) if *replaced == ordinal => right.iter().any(|uid| uid != old),
+            _ if each_life => right.contains(uid),
+            Some((replaced, old)) if *replaced == ordinal => right.iter().any(|it| it != old),
             _ => !right.is_empty(),
         }
     }
 
-    fn standing(
+    fn state_of(
         &self,
         question: &Question,
         carried: Option<u64>,
         can_carry: bool,
         now: u64,
     ) -> NameState {
-        let (asked, again) = self.tries.get(&question.key()).copied().unwrap_or_default();
+        if self.nobody_can_ask {
+            return NameState::Settled;
+        }
+        let tries = self.tries.get(&question.key()).copied().unwrap_or_default();
         match carried {
-            _ if self.nobody_can_ask => NameState::Settled,
-            Some(since)
-                if asked > 0 && now > since.saturating_add(nanoseconds(LONGEST_STALE_ANSWER)) =>
-            {
-                NameState::Settled
+            Some(since) => {
+                let had_its_time = now > since.saturating_add(nanoseconds(LONGEST_STALE_ANSWER));
+                let is_over = tries.count > 0 && had_its_time;
+                if is_over { NameState::Settled } else { NameState::From(tries.next_at) }
             }
-            Some(_) => NameState::From(again),
+            None if can_carry => NameState::Uncarried,
             // Nothing will ever carry it: asked once, so that the report can show the answer.
-            None if !can_carry && asked == 0 => NameState::From(0),
-            None if !can_carry => NameState::Settled,
-            None => NameState::Uncarried,
+            None if tries.count == 0 => NameState::From(0),
+            None => NameState::Settled,
         }
     }
 }
 
-/// Whether the governing Service exists and selects the set's pods.
+/// Whether the governing Service exists and selects the set's pods, so that its EndpointSlices will
+/// carry them.
 fn can_carry(timeline: &Timeline) -> bool {
     let (Some(set), Some(service)) = (timeline.set(), timeline.governing_service()) else {
         return false;
@@ -239,6 +265,7 @@ fn can_carry(timeline: &Timeline) -> bool {
     service.spec().selects(&set.spec.template.metadata.labels)
 }
 
+/// Whether an EndpointSlice of a Service has a pod as an endpoint that is not unready.
 fn is_carried(timeline: &Timeline, service: &str, pod: &PodLife) -> bool {
     let endpoints = || timeline.slices(service).flat_map(|it| &it.endpoints);
     endpoints().any(|it| {

@@ -9,10 +9,10 @@ use k8s_openapi::api::core::v1::Service;
 use kube::Api;
 
 use crate::cluster::dns::questions::{Resolver, USUAL_DOMAIN};
-use crate::cluster::dns::tool_output::{Answer, ToolOutput};
+use crate::cluster::dns::tool_output::ToolOutput;
 use crate::cluster::dns::{
-    Names,
-    ask::{Asker, OWN_RESOLVER, Trouble},
+    Answer, NameQuestions,
+    ask::{AskError, Asker, OWN_RESOLVER},
     uses_cluster_dns,
 };
 
@@ -21,7 +21,7 @@ const API_SERVER: &str = "kubernetes.default.svc";
 /// In the asking script: the server's own address.
 const ITSELF: &str = "@";
 
-impl Names<'_> {
+impl NameQuestions<'_> {
     /// The server that an asker asks, where it is known.
     pub(crate) fn resolver(&self, asker: &Asker<'_>) -> Option<Resolver> {
         let state = self.state();
@@ -43,7 +43,7 @@ impl Names<'_> {
         &self,
         asker: &Asker<'_>,
         container: &str,
-    ) -> Result<Resolver, Trouble> {
+    ) -> Result<Resolver, AskError> {
         let mut why = None;
         let is_able = asker.tools.iter().any(|tool| *tool != OWN_RESOLVER);
         let known = if is_able { self.servers().await } else { vec![] };
@@ -51,7 +51,7 @@ impl Names<'_> {
             let told = self
                 .run(asker, container, Some(&server), &self.controls(Some(&server)))
                 .await
-                .map_err(|why| Trouble::Unable(why.to_string()))?;
+                .map_err(|why| AskError::Unable(why.to_string()))?;
             if !told.by.is_empty() {
                 match domain(&told) {
                     Ok(domain) => {
@@ -72,9 +72,9 @@ impl Names<'_> {
         let told = self
             .run(asker, container, None, &self.controls(None))
             .await
-            .map_err(|why| Trouble::Unable(why.to_string()))?;
+            .map_err(|why| AskError::Unable(why.to_string()))?;
         if told.by.is_empty() {
-            return Err(why.map_or_else(Trouble::no_tool, |why| not_found(&why)));
+            return Err(why.map_or_else(AskError::no_tool, |why| not_found(&why)));
         }
         let domain = domain(&told)
             .map_err(|said| not_found(&format!("the pod's own resolver is another one: {said}")))?;
@@ -136,11 +136,11 @@ impl Names<'_> {
     }
 }
 
-fn not_found(why: &str) -> Trouble {
-    Trouble::NoServer(format!("the cluster's DNS server was not found: {why}"))
+fn not_found(why: &str) -> AskError {
+    AskError::NoServer(format!("the cluster's DNS server was not found: {why}"))
 }
 
-/// The cluster's domain, by the answers to [`Names::controls`].
+/// The cluster's domain, by the answers to [`NameQuestions::controls`].
 ///
 /// # Errors
 /// What was answered instead.

@@ -9,7 +9,7 @@ use hickory_proto::{
     rr::{Name, RData, RecordType},
 };
 
-use crate::cluster::dns::tool_output::Answer;
+use crate::cluster::dns::Answer;
 
 /// For each name two questions, in this order; for an address the one for its name.
 const TYPES: [RecordType; 2] = [RecordType::A, RecordType::AAAA];
@@ -114,7 +114,7 @@ mod tests {
     };
 
     use super::{answers, bytes_of, questions};
-    use crate::cluster::dns::tool_output::Answer;
+    use crate::cluster::dns::Answer;
 
     fn queries(names: &[String]) -> Vec<Message> {
         let (octal, count) = questions(names);

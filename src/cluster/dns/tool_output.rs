@@ -4,20 +4,10 @@ use std::net::IpAddr;
 
 use checks::model::observation::{NO_ADDRESS, NO_SUCH_NAME};
 
-use crate::cluster::{dns::tcp, exec::records};
-
-/// The answer to one question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// It resolves to these, sorted.
-    Addresses(Vec<String>),
-    /// The address belongs to this name.
-    Name(String),
-    /// The server says that there is nothing (`NXDOMAIN`).
-    Nothing(String),
-    /// The server did not really answer: this says nothing about the name.
-    Silence(String),
-}
+use crate::cluster::{
+    dns::{Answer, tcp},
+    exec::records,
+};
 
 /// What one run of the asking script told: by which tool, and the answers by name, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -27,7 +27,7 @@ use crate::cluster::client::namespace;
 use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
     client::{lease_term, lease_term::Loss},
-    dns::Names,
+    dns::NameQuestions,
     exec::ephemeral::Probe,
     grade::{
         announce::{announcement, reserve},
@@ -379,7 +379,7 @@ impl<'a> Grade<'a> {
         preflight::no_autoscaler(cluster, &self.autoscaled, name)?;
         let probe = request.probe_image.as_deref().map(|image| Probe::new(cluster, image));
         let inspector = Inspector::new(cluster, journal, probe.as_ref());
-        let names = Names::new(cluster, journal, &inspector, probe.as_ref());
+        let names = NameQuestions::new(cluster, journal, &inspector, probe.as_ref());
         let diagnostician = Diagnostician::new(cluster, journal);
         let deadline = request.timeout.map(|timeout| {
             journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2))

@@ -10,6 +10,7 @@ use std::{
 
 use checks::model::{
     Effect, Fault, Obstacle, Timeline, WaitStatus, What,
+    evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
     observation::{Asked, Phase, Step as Recorded, StepName, Why},
 };
 use tokio::sync::watch;
@@ -18,7 +19,7 @@ use crate::cluster::{
     Cluster, Failure, Journal, WaitResult,
     budget::StepBudget,
     client::failure_id,
-    dns::Names,
+    dns::NameQuestions,
     grade::{
         baseline::{Baseline, facts},
         diagnose::Diagnostician,
@@ -39,8 +40,8 @@ use crate::{
 const INSPECTING: Duration = Duration::from_secs(70);
 /// The longest that the tour looks, at its end, for content that comes late.
 const LAST_LOOK_TIME: Duration = Duration::from_secs(60);
-/// The longest that the tour waits at its end for DNS servers to forget.
-const FORGETTING: Duration = Duration::from_secs(36);
+/// The longest that the tour waits at its end for DNS servers to forget old answers.
+const FORGETTING: Duration = Duration::from_secs(SETTLES_WITHIN_SECONDS + 1);
 /// The longest that the tour waits at its end for containers that have ended to stay up. Three runs
 /// of the same length, and the back-off between them, tell that a container ends again and again:
 /// enough for runs of a minute and a half. Where no container has ended, nothing is waited for.
@@ -54,7 +55,7 @@ pub(crate) struct Tour<'a> {
     pub(crate) journal: &'a Journal,
     pub(crate) positions: Positions,
     pub(crate) inspector: &'a Inspector<'a>,
-    pub(crate) names: &'a Names<'a>,
+    pub(crate) names: &'a NameQuestions<'a>,
     pub(crate) diagnostician: &'a Diagnostician<'a>,
     pub(crate) interrupt: &'a Interrupt,
     /// When the tour must be over, restoring not included.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::{
-    Cluster, Journal, dns::Names, grade::diagnose::Diagnostician, inspect::Inspector,
+    Cluster, Journal, dns::NameQuestions, grade::diagnose::Diagnostician, inspect::Inspector,
 };
 
 /// At the end, for pods that were not read, and then for claims on which nothing was found.
@@ -13,7 +13,7 @@ const LAST_LOOK: Duration = Duration::from_secs(5);
 /// come, until `stop` resolves.
 pub async fn witness(cluster: &Cluster, journal: &Journal, stop: impl Future<Output = ()>) {
     let inspector = Inspector::reading(cluster, journal);
-    let names = Names::of_each_life(cluster, journal, &inspector);
+    let names = NameQuestions::of_each_life(cluster, journal, &inspector);
     let diagnostician = Diagnostician::new(cluster, journal);
     inspector.open();
     names.open();
