@@ -5,6 +5,9 @@
 //! are async. Nothing ends the process: `main.rs` returns the exit code. Only `report` writes a
 //! report. What is judged, and how, is the business of the crate `checks`.
 
+/// The namespace that the lab asks for.
+pub const LAB_NAMESPACE: &str = "statefulset-lab";
+
 pub mod batch;
 pub mod cli;
 pub mod cluster;

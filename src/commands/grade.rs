@@ -11,11 +11,11 @@ use crate::commands::{
     },
 };
 use crate::{
-    cli,
+    LAB_NAMESPACE, cli,
     cluster::{
         Cluster, Failure, Journal, Signal,
         budget::MAX_GRACE,
-        client::{connect::LAB_NAMESPACE, failure_id},
+        client::failure_id,
         grade::{Announcement, Grade, GradeRequest, suggest_namespace},
         isolation,
         restore::Restored,

@@ -38,7 +38,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cluster::client::connect::LAB_NAMESPACE,
+    LAB_NAMESPACE,
     console::{sanitize::sanitize, terminal::TermStyle},
     recording::{Header, ManifestText, signature::Signed},
     remedy,

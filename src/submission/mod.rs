@@ -23,9 +23,6 @@ use crate::submission::{
     object::Context,
 };
 
-/// The namespace that the lab names, which stands for the target's.
-const LAB: &str = crate::cluster::client::connect::LAB_NAMESPACE;
-
 /// The kinds that are applied, in the order in which they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Applied {

@@ -6,9 +6,10 @@ use checks::model::MOST_REPLICAS;
 use serde_json::{Map, Value};
 
 use crate::{
+    LAB_NAMESPACE,
     console::sanitize::sanitize,
     submission::{
-        Applied, LAB, Manifest, Place, SubmissionError,
+        Applied, Manifest, Place, SubmissionError,
         foreign::{self, Refused},
     },
 };
@@ -55,11 +56,11 @@ impl Context<'_> {
         let it = self.identity(version, kind, &value)?;
         if (it.kind.as_str(), it.version.as_str()) == ("Namespace", "v1") {
             let is_ours = self.is_ours(&it.name);
-            return if is_ours { Ok(()) } else { Err(self.elsewhere(&it, &it.name)) };
+            return if is_ours { Ok(()) } else { Err(self.of_another_namespace(&it, &it.name)) };
         }
         let kind = self.applied_kind(&it, &value)?;
         if !self.is_ours(&it.namespace) {
-            return Err(self.elsewhere(&it, &it.namespace));
+            return Err(self.of_another_namespace(&it, &it.namespace));
         }
         if !is_valid(&it.name) {
             return Err(self.lacks("a metadata.name of lowercase letters, digits, - and ."));
@@ -67,7 +68,7 @@ impl Context<'_> {
         if kind == Applied::StatefulSet {
             self.not_too_many_replicas(&it, &value)?;
         }
-        self.clean(&mut value)?;
+        self.take_into_target(&mut value)?;
         let (place, text) = (self.place.clone(), self.text.clone());
         objects.push(Manifest { kind, name: it.name, value, place, text });
         Ok(())
@@ -150,7 +151,7 @@ impl Context<'_> {
     }
 
     /// Sets the target namespace, and takes out what only the server writes.
-    fn clean(&self, value: &mut Value) -> Result<(), SubmissionError> {
+    fn take_into_target(&self, value: &mut Value) -> Result<(), SubmissionError> {
         let Some(Value::Object(metadata)) = value.get_mut("metadata") else {
             return Err(self.lacks("metadata"));
         };
@@ -164,15 +165,16 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Whether objects of a namespace are taken into the target: its own, and the lab's.
     fn is_ours(&self, namespace: &str) -> bool {
-        namespace == LAB || namespace == self.target
+        namespace == LAB_NAMESPACE || namespace == self.target
     }
 
     fn lacks(&self, lacks: &'static str) -> SubmissionError {
         SubmissionError::NotAnObject { place: Box::new(self.place.clone()), lacks }
     }
 
-    fn elsewhere(&self, it: &Identity, namespace: &str) -> SubmissionError {
+    fn of_another_namespace(&self, it: &Identity, namespace: &str) -> SubmissionError {
         SubmissionError::Namespace {
             place: Box::new(self.place.clone()),
             kind: sanitize(&it.kind),

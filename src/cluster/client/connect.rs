@@ -1,6 +1,5 @@
 //! From a kubeconfig to a cluster that answers.
 
-use crate::{cluster::client::failure_id, console::sanitize::sanitize};
 use std::{
     path::PathBuf,
     sync::{
@@ -13,13 +12,16 @@ use std::{
 use kube::Client;
 use serde::Deserialize;
 
+pub use crate::LAB_NAMESPACE;
 use crate::cluster::client::{
     credential::Credential,
     error::{Failure, Tried},
+    failure_id,
     kubeconfig::{configuration, has_p521_key, without_credentials},
     request_layer::{CountLayer, Requests, Tries},
     transport,
 };
+use crate::console::sanitize::{clip, sanitize};
 
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -37,9 +39,6 @@ pub struct Options {
     /// `-n`; `None`: the lab's own, `statefulset-lab`.
     pub namespace: Option<String>,
 }
-
-/// The namespace that the lab asks for.
-pub const LAB_NAMESPACE: &str = "statefulset-lab";
 
 /// A cluster that has answered. Cheap to clone; clones count into the same numbers.
 #[derive(Clone)]
@@ -85,10 +84,7 @@ impl Cluster {
         {
             return Err(Failure::new(
                 "bad_namespace",
-                format!(
-                    "{:?} cannot be a namespace",
-                    crate::console::sanitize::sanitize(&namespace)
-                ),
+                format!("{:?} cannot be a namespace", sanitize(&namespace)),
                 "A namespace's name has lowercase letters, digits and hyphens.",
             ));
         }
@@ -205,14 +201,11 @@ async fn version(client: &Client, tried: &Tried<'_>) -> Result<String, Failure> 
     // Whoever starts the tool before the cluster should hear so at once.
     request.extensions_mut().insert(Tries(1));
     match tokio::time::timeout(FIRST_ANSWER, client.request::<Version>(request)).await {
-        Ok(Ok(version)) => Ok(crate::console::sanitize::clip(&version.git_version, 40)),
+        Ok(Ok(version)) => Ok(clip(&version.git_version, 40)),
         Ok(Err(error)) => Err(Failure::of(&error, tried)),
         Err(_) => Err(Failure::new(
             failure_id::NO_ANSWER,
-            format!(
-                "the API server at {} does not answer",
-                crate::console::sanitize::sanitize(tried.server)
-            ),
+            format!("the API server at {} does not answer", sanitize(tried.server)),
             "Check that the cluster runs and that this machine can reach it (network, VPN, \
             firewall).",
         )),

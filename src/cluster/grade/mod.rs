@@ -42,7 +42,8 @@ use crate::cluster::{
         lease, lease::LeaseGuard, restore_point::RestorePoint,
     },
     writes::{
-        apply::{ApplyResult, LEVEL, apply, ensure_namespace, none_is_terminating},
+        apply::{ApplyResult, OUR_LEVEL, apply, ensure_namespace, none_is_terminating},
+        delete::Left,
         terminating::nothing_terminating,
     },
 };
@@ -342,7 +343,7 @@ impl<'a> Grade<'a> {
             Ok(()) => Step {
                 answer: Some(self.applied.result.words()),
                 // By this the judge knows whose level refuses a pod.
-                pod_security: self.applied.has_our_level.then(|| LEVEL.1.to_owned()),
+                pod_security: self.applied.has_our_level.then(|| OUR_LEVEL.to_owned()),
                 ..Step::new(StepName::Apply, Phase::Done)
             },
             Err(failure) => Step {

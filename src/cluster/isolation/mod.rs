@@ -27,15 +27,18 @@ use crate::cluster::{
     client::failure_id,
     exec::random_word,
     isolation::{demand::Demand, objects::objects},
-    writes::{apply::send, create::create_object, delete::by_uid},
+    writes::{
+        apply::{LEVEL_LABEL, OURS, send},
+        create::create_object,
+        delete::by_uid,
+    },
 };
 use crate::{console::sanitize::sanitize, submission::Submission};
 
-/// The labels of a namespace that a batch made; the second one's value is the run.
-const OURS: (&str, &str) = ("app.kubernetes.io/managed-by", "stsgrade");
+/// The label of what a batch made; its value is the run.
 const RUN: &str = "stsgrade/run";
+/// The label with the hand-in that a namespace was made for.
 const HAND_IN: &str = "stsgrade/hand-in";
-const LEVEL: &str = "pod-security.kubernetes.io/enforce";
 /// Until the API server enforces the quota: before that it refuses every pod.
 const QUOTA: Duration = Duration::from_secs(20);
 /// Until a namespace is gone whose pods end at once.
@@ -111,7 +114,7 @@ impl IsolatedNamespace {
     ) -> Result<(Self, Submission), Failure> {
         // Another attempt at the same hand-in may still be on its way out.
         let name = format!("{}{hand_in}-{}", prefix(run), &new_run()?[..4]);
-        let labels = json!({OURS.0: OURS.1, RUN: run, HAND_IN: hand_in, LEVEL: level.name()});
+        let labels = json!({OURS.0: OURS.1, RUN: run, HAND_IN: hand_in, LEVEL_LABEL: level.name()});
         let body = json!({"apiVersion": "v1", "kind": "Namespace",
             "metadata": {"name": name, "labels": labels}});
         let made = create_object(cluster, &body).await?;
@@ -309,10 +312,11 @@ pub fn refusal(found: NotAllowed) -> Failure {
     let what = format!("{}, and no hand-in of a batch gets that", sanitize(&found.what));
     Failure::new(failure_id::NOT_ALLOWED, what, next).at(found.place, "")
 }
+
 /// Why a hand-in that lost points is for a person to look at: it may have lost them because a batch
 /// gives it a namespace of its own.
 #[must_use]
-pub fn elsewhere(namespace: &str) -> Failure {
+pub fn names_a_namespace(namespace: &str) -> Failure {
     let namespace = sanitize(namespace);
     let what = format!(
         "it names the namespace {namespace} in a DNS name, and lost points in the namespace that the \

@@ -9,7 +9,8 @@ use crate::{
     cluster::{
         client::lease_term::LEASE,
         grade::{in_cluster::restricted_pod, preflight::class_rules},
-        isolation::{prefix, run_labels},
+        isolation::{PodSecurity, prefix, run_labels},
+        writes::apply::LEVEL_LABEL,
     },
     recording::signature::KEY_VARIABLE,
 };
@@ -38,7 +39,7 @@ pub(super) fn namespace_name(run: &str) -> String {
 /// The run's own namespace.
 pub(super) fn namespace(run: &str) -> Value {
     let mut labels = run_labels(run);
-    labels.push(("pod-security.kubernetes.io/enforce", "restricted"));
+    labels.push((LEVEL_LABEL, PodSecurity::Restricted.name()));
     let labels: serde_json::Map<String, Value> =
         labels.into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
     json!({"apiVersion": "v1", "kind": "Namespace",

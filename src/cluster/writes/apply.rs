@@ -64,10 +64,12 @@ pub struct Namespace {
     pub has_our_level: bool,
 }
 
-/// The label with a namespace's Pod Security level, and the level that a namespace of ours gets.
-pub(crate) const LEVEL: (&str, &str) = ("pod-security.kubernetes.io/enforce", "baseline");
+/// The label with a namespace's Pod Security level.
+pub(crate) const LEVEL_LABEL: &str = "pod-security.kubernetes.io/enforce";
+/// The Pod Security level that a namespace of ours gets.
+pub(crate) const OUR_LEVEL: &str = "baseline";
 /// The label by which a namespace of ours is known.
-const OURS: (&str, &str) = ("app.kubernetes.io/managed-by", "stsgrade");
+pub(crate) const OURS: (&str, &str) = ("app.kubernetes.io/managed-by", "stsgrade");
 
 /// Makes the namespace when it is missing.
 ///
@@ -97,7 +99,10 @@ pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespac
         }
         Ok((_, it)) => {
             let has = |(label, value): (&str, &str)| it["metadata"]["labels"][label] == value;
-            return Ok(Namespace { made: None, has_our_level: has(OURS) && has(LEVEL) });
+            return Ok(Namespace {
+                made: None,
+                has_our_level: has(OURS) && has((LEVEL_LABEL, OUR_LEVEL)),
+            });
         }
         Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(Namespace::default()),
         Err(kube::Error::Api(status)) if status.is_not_found() => {}
@@ -105,7 +110,7 @@ pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespac
     }
     let mut labels = json!({OURS.0: OURS.1});
     if !trust {
-        labels[LEVEL.0] = json!(LEVEL.1);
+        labels[LEVEL_LABEL] = json!(OUR_LEVEL);
     }
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": cluster.namespace, "labels": labels}});
     let uid = match send(

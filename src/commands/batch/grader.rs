@@ -346,5 +346,5 @@ fn held_where_misplaced(hand_in: &HandIn, own: &str, result: HandInResult) -> Ha
         return result;
     }
     let Some(namespace) = isolation::named_namespace(submission, own) else { return result };
-    HandInResult::held(hand_in, &outputs::problem(&isolation::elsewhere(&namespace)))
+    HandInResult::held(hand_in, &outputs::problem(&isolation::names_a_namespace(&namespace)))
 }
