@@ -130,10 +130,14 @@ impl Header {
 
 /// `sha256:` and the lowercase hexadecimal digits.
 pub(crate) fn digest_text(hash: &[u8]) -> String {
+    format!("sha256:{}", hexadecimal(hash))
+}
+
+/// Bytes in lowercase hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    let mut text = String::with_capacity(7 + hash.len() * 2);
-    text.push_str("sha256:");
-    for byte in hash {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");
     }

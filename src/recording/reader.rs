@@ -1,4 +1,4 @@
-//! Reading a recording, one line at a time, with a memory of its own size nowhere.
+//! Reading a recording line by line; the file is never held in memory.
 
 use std::{
     fs::File,
@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::console::sanitize::sanitize;
 use crate::recording::{FORMAT, Header, MAX_RECORDING_BYTES, MINOR, VERSION, digest_text};
 
-/// Longer lines are no recording's: contents of files are capped when they are written.
-const LONGEST_LINE: u64 = 8 << 20;
+/// The longest line of a recording, in bytes: what files hold is cut when it is recorded.
+const MAX_LINE_BYTES: u64 = 8 << 20;
 
 /// How a file begins that gzip compressed (RFC 1952).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -149,14 +149,16 @@ pub struct Reader {
     input: Box<dyn BufRead>,
     file: String,
     header: Header,
+    /// The line that was read last, and its number.
     line: Vec<u8>,
     number: u64,
-    /// How many bytes more it may have.
+    /// How many bytes more the file may have.
     room: u64,
     hash: Sha256,
+    /// The file stops without an `end` line, or in the middle of a line.
     torn: bool,
+    /// The `end` line was read.
     ended: bool,
-    done: bool,
     unknown: u64,
 }
 
@@ -230,26 +232,24 @@ impl Reader {
     }
 
     fn within(room: u64, input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {
-        let header = Header::now("", "", super::AskedOptions::default());
-        let (file, hash) = (file.to_owned(), Sha256::new());
         let mut reader = Self {
             input,
-            file,
-            header,
+            file: file.to_owned(),
+            // Replaced below.
+            header: Header::now("", "", super::AskedOptions::default()),
             line: vec![],
             number: 0,
             room,
-            hash,
+            hash: Sha256::new(),
             torn: false,
             ended: false,
-            done: false,
             unknown: 0,
         };
         reader.header = reader.read_header()?;
         Ok(reader)
     }
 
-    /// Line 1.
+    /// The header, line 1.
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header
@@ -293,12 +293,11 @@ impl Reader {
         reason = "an error ends it, which an Iterator's item would not say"
     )]
     pub fn next(&mut self) -> Result<Option<Observation>, ReadError> {
-        if self.done || self.ended {
+        if self.torn || self.ended {
             return Ok(None);
         }
         let whole = self.read_line()?;
         if self.line.is_empty() && !whole {
-            self.done = true;
             self.torn = true;
             return Ok(None);
         }
@@ -306,7 +305,6 @@ impl Reader {
             Ok(observation) => observation,
             // The writer was stopped in the middle of its last line.
             Err(_) if !whole => {
-                self.done = true;
                 self.torn = true;
                 return Ok(None);
             }
@@ -323,7 +321,7 @@ impl Reader {
                 found: observation.seq,
             });
         }
-        self.take_into_hash();
+        self.hash_line();
         match observation.what {
             What::Unknown => self.unknown += 1,
             What::End(_) => self.ended = true,
@@ -390,14 +388,14 @@ impl Reader {
             line: 1,
             why: words(&error),
         })?;
-        self.take_into_hash();
+        self.hash_line();
         Ok(header)
     }
 
     /// Reads one line without its newline; false when there was none.
     fn read_line(&mut self) -> Result<bool, ReadError> {
         self.line.clear();
-        let read = (&mut self.input).take(LONGEST_LINE).read_until(b'\n', &mut self.line);
+        let read = (&mut self.input).take(MAX_LINE_BYTES).read_until(b'\n', &mut self.line);
         if let Err(source) = read {
             return Err(ReadError::Read { file: self.file.clone(), line: self.number, source });
         }
@@ -410,7 +408,7 @@ impl Reader {
         let whole = self.line.last() == Some(&b'\n');
         if whole {
             self.line.pop();
-        } else if length == LONGEST_LINE {
+        } else if length == MAX_LINE_BYTES {
             return Err(ReadError::Broken {
                 file: self.file.clone(),
                 line: self.number,
@@ -420,7 +418,7 @@ impl Reader {
         Ok(whole)
     }
 
-    fn take_into_hash(&mut self) {
+    fn hash_line(&mut self) {
         self.line.push(b'\n');
         self.hash.update(&self.line);
     }

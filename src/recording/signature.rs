@@ -3,13 +3,15 @@
 //! A recording is a file that anybody can edit, and its digest is no secret. Where the instructor
 //! sets a key, `grade` signs the digest and `judge` checks that.
 
-use std::{env, fmt::Write as _};
+use std::env;
 
 use checks::model::observation::Signature;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::Sha256;
+
+use crate::recording::hexadecimal;
 
 /// The environment variable that holds the key.
 pub const KEY_VARIABLE: &str = "STSGRADE_KEY";
@@ -50,12 +52,7 @@ impl Key {
     /// Signs the digest of a judged part.
     #[must_use]
     pub fn sign(&self, digest: &str) -> Signature {
-        let mut hex = String::new();
-        for byte in self.code(digest).finalize().into_bytes() {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-        }
-        Signature { hmac_sha256: hex }
+        Signature { hmac_sha256: hexadecimal(&self.code(digest).finalize().into_bytes()) }
     }
 
     fn code(&self, digest: &str) -> Hmac<Sha256> {

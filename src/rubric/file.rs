@@ -7,7 +7,10 @@ use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use crate::rubric::{CheckRule, Part, Points, Rubric, Show, UndecidedWorth};
+use crate::{
+    recording::digest_text,
+    rubric::{CheckRule, Part, Points, Rubric, Show, UndecidedWorth},
+};
 
 /// The most points that a rubric may give for one thing.
 const MAX_POINTS: u32 = 1_000_000;
@@ -137,7 +140,7 @@ impl Rubric {
     pub fn parse(text: &str) -> Result<Self, RubricError> {
         let file: RubricFile = toml::from_str(text).map_err(|error| of_toml(text, &error))?;
         let mut rubric = Self {
-            digest: Some(digest(text)),
+            digest: Some(digest_text(&Sha256::digest(text.as_bytes()))),
             undecided: match file.undecided {
                 UndecidedName::Held => UndecidedWorth::Held,
                 UndecidedName::Zero => UndecidedWorth::Zero,
@@ -251,16 +254,6 @@ fn at(text: &str, span: Range<usize>, what: String) -> RubricError {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     RubricError { line, column, what }
-}
-
-fn digest(text: &str) -> String {
-    use fmt::Write as _;
-    let mut out = String::from("sha256:");
-    for byte in Sha256::digest(text.as_bytes()) {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out
 }
 
 impl<'de> Deserialize<'de> for Decimal {

@@ -11,22 +11,28 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::AttachParams, core::Status};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use crate::cluster::{Cluster, client::error_chain::chain, exec::error::ExecError};
+use crate::{
+    cluster::{Cluster, client::error_chain::chain, exec::error::ExecError},
+    recording::hexadecimal,
+};
 
-/// The most that is kept of an output; the rest is drained and dropped, so that the command can
-/// end.
-const KEPT: usize = 2 << 20;
+/// The most that is kept of the standard output. The rest is read and dropped, so that the command
+/// can end.
+const MAX_OUTPUT_BYTES: usize = 2 << 20;
+
+/// The most that is kept of the standard error.
+const MAX_STDERR_BYTES: usize = 4 << 10;
 
 /// How long a container that does not run at the moment is given to run again: one that ended once
 /// is started again at once.
-const AGAIN: Duration = Duration::from_secs(3);
+const RETRY_FOR: Duration = Duration::from_secs(3);
 /// Between two tries.
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 /// The line that a command waits for before it writes on a claim.
 pub(crate) const GO: &str = "go\n";
 
-/// The exit status of a command that ended by SIGKILL.
+/// The exit status of a command that ended by SIGKILL: 128 and the signal's number.
 const KILLED: i32 = 137;
 
 /// What a command said.
@@ -63,11 +69,11 @@ enum StandardInput {
 /// The command could not be run, or did not end in time.
 pub(crate) async fn exec(
     cluster: &Cluster,
-    place: ExecTarget<'_>,
+    target: ExecTarget<'_>,
     command: &[String],
     within: Duration,
 ) -> Result<Output, ExecError> {
-    ended_within(within, insist(cluster, place, command, StandardInput::Closed)).await
+    give_up_after(within, run_retrying(cluster, target, command, StandardInput::Closed)).await
 }
 
 /// As [`exec`], for a command that waits for [`GO`] before it writes.
@@ -79,14 +85,15 @@ pub(crate) async fn exec(
 /// As [`exec`].
 pub(crate) async fn exec_writing(
     cluster: &Cluster,
-    place: ExecTarget<'_>,
+    target: ExecTarget<'_>,
     command: &[String],
     within: Duration,
 ) -> Result<Output, ExecError> {
-    ended_within(within, insist(cluster, place, command, StandardInput::Go)).await
+    give_up_after(within, run_retrying(cluster, target, command, StandardInput::Go)).await
 }
 
-async fn ended_within(
+/// Gives up a command that takes longer.
+async fn give_up_after(
     within: Duration,
     command: impl Future<Output = Result<Output, ExecError>>,
 ) -> Result<Output, ExecError> {
@@ -97,27 +104,27 @@ async fn ended_within(
 }
 
 /// Tries again for a while where the container, or the way to it, was not there.
-async fn insist(
+async fn run_retrying(
     cluster: &Cluster,
-    place: ExecTarget<'_>,
+    target: ExecTarget<'_>,
     command: &[String],
     input: StandardInput,
 ) -> Result<Output, ExecError> {
     let since = Instant::now();
     let mut was_begun = false;
     loop {
-        let error = match attempt(cluster, place, command, input).await {
+        let error = match attempt(cluster, target, command, input).await {
             Ok(output) => return Ok(output),
             // A command that was begun before may have done its work then.
-            Err(Refusal::Final(_)) if was_begun => return Err(ExecError::CutOff),
-            Err(Refusal::Final(error)) => return Err(error),
-            Err(Refusal::NotYet(words)) => ExecError::Other(words),
-            Err(Refusal::Broke) => {
+            Err(AttemptError::Final(_)) if was_begun => return Err(ExecError::CutOff),
+            Err(AttemptError::Final(error)) => return Err(error),
+            Err(AttemptError::NotStarted(words)) => ExecError::Other(words),
+            Err(AttemptError::CutOff) => {
                 was_begun = true;
                 ExecError::CutOff
             }
         };
-        if since.elapsed() >= AGAIN {
+        if since.elapsed() >= RETRY_FOR {
             return Err(if was_begun { ExecError::CutOff } else { error });
         }
         tokio::time::sleep(RETRY_PAUSE).await;
@@ -134,7 +141,7 @@ pub(crate) fn script(text: &str, arguments: impl IntoIterator<Item = String>) ->
         .collect()
 }
 
-/// 128 random bits in hexadecimal: a word that no file or answer can contain.
+/// 128 random bits in hexadecimal: a word that no file or answer contains by chance.
 ///
 /// # Errors
 /// The system gives no random numbers.
@@ -142,7 +149,7 @@ pub(crate) fn random_word() -> Result<String, ExecError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| ExecError::Other(format!("no random numbers: {error}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(&bytes))
 }
 
 /// Cuts an output into its records `WORD:key:value`. Values are exact bytes.
@@ -168,42 +175,46 @@ pub(crate) fn records<'a>(output: &'a [u8], word: &str) -> Vec<(&'a str, &'a [u8
         .collect()
 }
 
-enum Refusal {
+/// Why one attempt to run a command failed.
+enum AttemptError {
     /// It was not begun, because the container does not run: one that has just become Ready is
     /// often not found for a moment, one that has just ended is still told as running.
-    NotYet(String),
+    NotStarted(String),
     /// It may have been begun, and was cut off.
-    Broke,
+    CutOff,
+    /// Another attempt would fail in the same way.
     Final(ExecError),
 }
 
 async fn attempt(
     cluster: &Cluster,
-    place: ExecTarget<'_>,
+    target: ExecTarget<'_>,
     command: &[String],
     input: StandardInput,
-) -> Result<Output, Refusal> {
+) -> Result<Output, AttemptError> {
     let api: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let how = AttachParams {
         max_stdout_buf_size: Some(64 << 10),
-        ..AttachParams::default().container(place.container).stdin(input == StandardInput::Go)
+        ..AttachParams::default().container(target.container).stdin(input == StandardInput::Go)
     };
     let mut process =
-        api.exec(place.pod, command.to_vec(), &how).await.map_err(|error| refusal(&error))?;
+        api.exec(target.pod, command.to_vec(), &how).await.map_err(|error| error_of(&error))?;
     let (Some(stdout), Some(stderr), Some(status)) =
         (process.stdout(), process.stderr(), process.take_status())
     else {
-        return Err(Refusal::Final(ExecError::Other("the connection has no streams".to_owned())));
+        return Err(AttemptError::Final(ExecError::Other(
+            "the connection has no streams".to_owned(),
+        )));
     };
     let stdin = process.stdin();
     // Both at once: a stream that nobody reads stalls the other.
     let (stdout, stderr, status) = tokio::join!(
-        drain(stdout, KEPT, stdin),
-        drain(stderr, 4 << 10, None::<tokio::io::Sink>),
+        drain(stdout, MAX_OUTPUT_BYTES, stdin),
+        drain(stderr, MAX_STDERR_BYTES, None::<tokio::io::Sink>),
         status
     );
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
-    let Some(status) = status else { return Err(Refusal::Broke) };
+    let Some(status) = status else { return Err(AttemptError::CutOff) };
     match status.status.as_deref() {
         Some("Success") => Ok(Output { stdout, stderr, exit: Some(0) }),
         _ if status.reason.as_deref() == Some("NonZeroExitCode") => {
@@ -212,14 +223,16 @@ async fn attempt(
                 .iter()
                 .find(|cause| cause.reason.as_deref() == Some("ExitCode"))
                 .and_then(|cause| cause.message.as_deref()?.parse().ok());
-            // Nobody kills it but for the whole container.
+            // It was killed with its container.
             if exit == Some(KILLED) {
-                Err(Refusal::Broke)
+                Err(AttemptError::CutOff)
             } else {
                 Ok(Output { stdout, stderr, exit })
             }
         }
-        _ => Err(of_message(status.message.as_deref().unwrap_or("the server gave no reason"))),
+        _ => {
+            Err(error_of_message(status.message.as_deref().unwrap_or("the server gave no reason")))
+        }
     }
 }
 
@@ -242,23 +255,23 @@ async fn drain(
     kept
 }
 
-fn refusal(error: &kube::Error) -> Refusal {
+fn error_of(error: &kube::Error) -> AttemptError {
     match error {
-        kube::Error::Api(status) => of_status(status),
-        other => Refusal::Final(ExecError::Other(chain(other))),
+        kube::Error::Api(status) => error_of_status(status),
+        other => AttemptError::Final(ExecError::Other(chain(other))),
     }
 }
 
-fn of_status(status: &Status) -> Refusal {
+fn error_of_status(status: &Status) -> AttemptError {
     match status.code {
-        403 => Refusal::Final(ExecError::Forbidden),
-        404 => Refusal::Final(ExecError::Gone),
-        _ => of_message(&status.message),
+        403 => AttemptError::Final(ExecError::Forbidden),
+        404 => AttemptError::Final(ExecError::Gone),
+        _ => error_of_message(&status.message),
     }
 }
 
-fn of_message(message: &str) -> Refusal {
-    // The kubelet's words, and those of containerd and runc.
+fn error_of_message(message: &str) -> AttemptError {
+    // The words of the kubelet, containerd and runc for a container that does not run.
     const NOT_RUNNING: [&str; 8] = [
         "container not found",
         "error dialing backend",
@@ -269,24 +282,26 @@ fn of_message(message: &str) -> Refusal {
         "setns",
         "task: not found",
     ];
-    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    let words = || message.chars().take(300).collect();
-    if has(&NOT_RUNNING) {
-        return Refusal::NotYet(words());
-    }
-    if has(&[
+    // Those of runc for a file that cannot be run.
+    const NO_SHELL: [&str; 3] = [
         "executable file not found",
         "no such file or directory",
         "starting container process caused",
-    ]) {
-        return Refusal::Final(ExecError::NoShell);
+    ];
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let words = || message.chars().take(300).collect();
+    if has(&NOT_RUNNING) {
+        return AttemptError::NotStarted(words());
     }
-    Refusal::Final(ExecError::Other(words()))
+    if has(&NO_SHELL) {
+        return AttemptError::Final(ExecError::NoShell);
+    }
+    AttemptError::Final(ExecError::Other(words()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ExecError, Refusal, of_message, random_word, records, script};
+    use super::{AttemptError, ExecError, error_of_message, random_word, records, script};
 
     #[test]
     fn records_are_exact() {
@@ -315,7 +330,7 @@ mod tests {
     #[test]
     fn refusals_in_plain_words() {
         let no_shell = r#"Internal error occurred: error executing command in container: failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: exec: "sh": executable file not found in $PATH: unknown"#;
-        assert!(matches!(of_message(no_shell), Refusal::Final(ExecError::NoShell)));
+        assert!(matches!(error_of_message(no_shell), AttemptError::Final(ExecError::NoShell)));
         for ended in [
             r#"container not found ("web")"#,
             "error executing command in container: failed to exec in container: failed to load \
@@ -326,7 +341,7 @@ mod tests {
             "OCI runtime exec failed: exec failed: unable to start container process: error \
             executing setns process: open /proc/7/ns/ipc: no such file or directory",
         ] {
-            assert!(matches!(of_message(ended), Refusal::NotYet(_)), "{ended}");
+            assert!(matches!(error_of_message(ended), AttemptError::NotStarted(_)), "{ended}");
         }
     }
 }

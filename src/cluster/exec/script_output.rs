@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use checks::model::observation::{File, Token};
 use sha2::{Digest as _, Sha256};
 
-use crate::cluster::exec::records;
+use crate::{cluster::exec::records, recording::digest_text};
 
 /// The script that reads claims and writes canaries.
 pub(crate) const INSPECT: &str =
@@ -15,17 +15,17 @@ pub(crate) const SEARCH: &str =
     concat!(include_str!("../inspect/below.sh"), include_str!("../inspect/search.sh"));
 
 /// The most bytes of one file that are kept.
-pub(crate) const KEPT: usize = 16 << 10;
+pub(crate) const MAX_FILE_BYTES: usize = 16 << 10;
 
-/// Why a file's content is not known that may not be read.
+/// Why there is no content of a file that may not be read.
 const UNREADABLE: &str = "unreadable";
-/// How many bytes of a binary file are told apart from others.
-const BLOCK: usize = 64;
+/// A binary file is compared in blocks of this size.
+const BLOCK_BYTES: usize = 64;
 
 /// What a digest begins with.
 const DIGEST: &str = "sha256:";
 
-/// The canaries' names begin with it, 32 hexadecimal digits follow.
+/// How the names of canaries begin; 32 hexadecimal digits follow.
 pub(crate) const CANARY: &str = ".stsgrade-";
 
 /// What one run of the script told.
@@ -245,8 +245,8 @@ impl MountFiles {
 }
 
 fn body(file: &mut File, bytes: &[u8]) {
-    let kept = bytes.get(..KEPT).unwrap_or(bytes);
-    file.cut = bytes.len() > KEPT;
+    let kept = bytes.get(..MAX_FILE_BYTES).unwrap_or(bytes);
+    file.cut = bytes.len() > MAX_FILE_BYTES;
     file.size = file.size.max(bytes.len() as u64);
     if kept.is_empty() && file.size > 0 {
         file.without = Some(UNREADABLE.to_owned());
@@ -258,7 +258,7 @@ fn body(file: &mut File, bytes: &[u8]) {
         None => {
             file.without = Some("binary".to_owned());
             file.blocks = kept
-                .chunks(BLOCK)
+                .chunks(BLOCK_BYTES)
                 .map(|it| digest(it)[DIGEST.len()..DIGEST.len() + 8].to_owned())
                 .collect();
         }
@@ -339,7 +339,7 @@ pub(crate) fn pattern(words: &[String]) -> String {
 
 /// `sha256:…`.
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(DIGEST.to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    digest_text(&Sha256::digest(bytes))
 }
 
 /// Whether a file name is one of ours.

@@ -8,6 +8,8 @@ use checks::model::observation::{
 };
 use sha2::{Digest as _, Sha256};
 
+use crate::recording::hexadecimal;
+
 /// The objects of one kind as their last lines showed them, by UID.
 pub(crate) struct LastSeen {
     objects: BTreeMap<String, Object>,
@@ -129,16 +131,11 @@ fn cut_command(words: &mut Vec<String>) {
 
 /// SHA-256 of all parts, in hexadecimal.
 pub(crate) fn digest(parts: &[&[u8]]) -> String {
-    use std::fmt::Write as _;
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part);
     }
-    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hexadecimal(&hash.finalize())
 }
 
 fn drop_same_spec(object: &mut Object, before: &Object) {

@@ -9,7 +9,9 @@ use std::{
 
 use checks::model::observation::File;
 
-use super::{INSPECT, InspectOutput, KEPT, SEARCH, nanoseconds, parse, pattern, plain, started};
+use super::{
+    INSPECT, InspectOutput, MAX_FILE_BYTES, SEARCH, nanoseconds, parse, pattern, plain, started,
+};
 use crate::cluster::exec::{GO, script};
 
 const WORD: &str = "0123456789abcdef0123456789abcdef";
@@ -119,7 +121,7 @@ fn every_shell_tells_the_same() {
         let large = found(&told, "large");
         assert_eq!(
             (large.size, large.cut, large.content.as_ref().map(String::len)),
-            (20_000, true, Some(KEPT))
+            (20_000, true, Some(MAX_FILE_BYTES))
         );
         assert_eq!(told.mounts[0].left_out, 0);
     }
@@ -136,7 +138,7 @@ fn a_shell_alone_is_enough() {
         assert_eq!(found(&told, "two\nlines : $(id) `id` *").content.as_deref(), Some("\n\na\n\n"));
         assert_eq!(
             found(&told, "large").content.as_ref().map(String::len),
-            Some(KEPT),
+            Some(MAX_FILE_BYTES),
             "{shell:?}"
         );
         assert_eq!(told.mounts[0].files.len(), 9);
