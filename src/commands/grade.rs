@@ -240,8 +240,10 @@ async fn put_back(
     }
     if !restored.not_removed.is_empty() {
         progress.error("error: not everything that was applied could be removed:");
-        restored.not_removed.iter().for_each(|it| progress.error(&format!("  {}", sanitize(it))));
-        let is_held = restored.not_removed.iter().any(|it| it.contains("finalizers"));
+        for left in &restored.not_removed {
+            progress.error(&format!("  {}", sanitize(&left.what)));
+        }
+        let is_held = restored.not_removed.iter().any(|it| it.is_held);
         // Asked to go it is already: only what holds it is left to do.
         progress.error(&if is_held {
             "next:  take the finalizers out of what they hold (`kubectl edit`), or ask whoever \

@@ -142,7 +142,7 @@ impl<'a> Grade<'a> {
             None => clean.await,
             Some(held) => clean_with_lease(held, clean).await,
         };
-        Err(left.iter().fold(failure, |failure, line| failure.because(format!("left: {line}"))))
+        Err(left.iter().fold(failure, |failure, it| failure.because(format!("left: {}", it.what))))
     }
 
     /// Ends a grade that could not be made. The watches end with it; what it applied and the Lease
@@ -537,14 +537,11 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
     })
 }
 
-/// Cleans up for as long as the Lease is held, and closes that; what is left, a line each.
-async fn clean_with_lease(
-    held: &LeaseGuard,
-    clean: impl Future<Output = Vec<String>>,
-) -> Vec<String> {
+/// Cleans up for as long as the Lease is held, and closes that; what is left.
+async fn clean_with_lease(held: &LeaseGuard, clean: impl Future<Output = Vec<Left>>) -> Vec<Left> {
     let left = tokio::select! {
         left = clean => left,
-        loss = held.keep() => vec![lease_term::failure(&loss).to_string()],
+        loss = held.keep() => vec![Left::free(lease_term::failure(&loss).to_string())],
     };
     close(held, &mut Restored::default()).await;
     left

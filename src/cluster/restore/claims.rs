@@ -57,7 +57,8 @@ impl Restorer<'_> {
         }
         let mut caused = caused.to_vec();
         caused.extend(last());
-        remove_claims(self.cluster, self.journal, &caused, CLAIMS_GO).await
+        let left = remove_claims(self.cluster, self.journal, &caused, CLAIMS_GO).await;
+        left.into_iter().map(|it| it.what).collect()
     }
 
     /// The claims that are surely the grade's own: the set has made them because the grade asked

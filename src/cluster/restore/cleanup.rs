@@ -19,7 +19,7 @@ use crate::cluster::{
     budget::StepBudget,
     writes::{
         apply::{ApplyResult, Namespace, object_path, send},
-        delete::{held_by, remove_claims},
+        delete::{Left, remove_claims},
         terminating::SetNames,
     },
 };
@@ -98,21 +98,22 @@ impl AppliedObjects {
     }
 }
 
-/// Removes it all, and waits until it is gone; what is left, a line each. A second interrupt ends
-/// it.
+/// Removes it all, and waits until it is gone; what is left. A second interrupt ends it.
 pub(crate) async fn clean(
     cluster: &Cluster,
     journal: &Journal,
     applied: &AppliedObjects,
     interrupt: &Interrupt,
-) -> Vec<String> {
+) -> Vec<Left> {
     tokio::select! {
         left = remove_all(cluster, journal, applied) => left,
-        () = interrupt.second() => vec!["the clean-up was stopped: perhaps all that was applied".to_owned()],
+        () = interrupt.second() => {
+            vec![Left::free("the clean-up was stopped: perhaps all that was applied".to_owned())]
+        }
     }
 }
 
-async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjects) -> Vec<String> {
+async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjects) -> Vec<Left> {
     let grace = journal.with(|timeline| {
         timeline.set().map_or(Duration::ZERO, |set| StepBudget::of(&set.spec).worst_removal(1))
     });
@@ -121,7 +122,7 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
         let path = format!("/api/v1/namespaces/{}", cluster.namespace);
         return remove(cluster, &path, uid, deadline)
             .await
-            .map(|why| format!("namespace {}: {why}", sanitize(&cluster.namespace)))
+            .map(|it| it.of(&format!("namespace {}", sanitize(&cluster.namespace))))
             .into_iter()
             .collect();
     }
@@ -129,9 +130,9 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     let objects = applied.result.created.iter().rev().map(async |(kind, it)| {
         let (word, ..) = kind.names();
         let left = remove(cluster, &object_path(cluster, *kind, &it.name), &it.uid, deadline).await;
-        left.map(|why| format!("{word} {}: {why}", sanitize(&it.name)))
+        left.map(|left| left.of(&format!("{word} {}", sanitize(&it.name))))
     });
-    let mut left: Vec<String> = join_all(objects).await.into_iter().flatten().collect();
+    let mut left: Vec<Left> = join_all(objects).await.into_iter().flatten().collect();
     let caused = journal.with(|timeline| applied.claims(timeline));
     left.extend(
         remove_claims(
@@ -146,14 +147,14 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
 }
 
 /// Deletes the object of that UID and waits until it is gone; why it is not, if so.
-async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> Option<String> {
+async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> Option<Left> {
     // In the foreground: when the set is gone, its pods are.
     let how = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground", "preconditions": {"uid": uid}});
     match send(cluster, Method::DELETE, path, "application/json", Some(&how)).await {
         Ok(_) => {}
         // Gone already, or another one of that name, which is none of our business.
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => return None,
-        Err(error) => return Some(cluster.failure(&error, "delete", path, "").what),
+        Err(error) => return Some(Left::free(cluster.failure(&error, "delete", path, "").what)),
     }
     let mut last = Value::Null;
     while Instant::now() < deadline {
@@ -167,5 +168,5 @@ async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> 
             Err(_) => tokio::time::sleep(LOOK_PAUSE).await,
         }
     }
-    Some(format!("it is asked to go, and still there{}", held_by(&last)))
+    Some(Left::going("it is asked to go", &last))
 }

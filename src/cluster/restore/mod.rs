@@ -26,6 +26,7 @@ use checks::model::{
 
 use crate::cluster::client::{lease_term, namespace};
 use crate::cluster::restore::claims::is_being_deleted;
+pub use crate::cluster::writes::delete::Left;
 use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
     budget::StepBudget,
@@ -51,7 +52,7 @@ pub struct Restored {
     /// come up.
     pub stays: Vec<String>,
     /// What `--cleanup` could not remove.
-    pub not_removed: Vec<String>,
+    pub not_removed: Vec<Left>,
 }
 
 /// Finishes what a grade that died left behind. `Ok(None)`: there is nothing to finish.

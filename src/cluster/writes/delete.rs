@@ -19,14 +19,42 @@ pub(crate) fn by_uid(uid: &str) -> DeleteParams {
     DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }
 }
 
-/// Deletes these claims, and waits on the watch until they are gone; what is left of them, a line
-/// each.
+/// Something that could not be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What it is, and why it is left; not made harmless yet.
+    pub what: String,
+    /// It is asked to go, and finalizers hold it.
+    pub is_held: bool,
+}
+
+impl Left {
+    /// Something that nothing is known to hold.
+    pub(crate) const fn free(what: String) -> Self {
+        Self { what, is_held: false }
+    }
+
+    /// The same, said of an object.
+    pub(crate) fn of(self, object: &str) -> Self {
+        Self { what: format!("{object}: {}", self.what), ..self }
+    }
+
+    /// An object that is asked to go and still there, as the API server has it now.
+    pub(crate) fn going(what: &str, object: &Value) -> Self {
+        let holders = holders(object);
+        let is_held = holders.is_some();
+        let holders = holders.map(|it| format!(": {it}")).unwrap_or_default();
+        Self { what: format!("{what}, and still there{holders}"), is_held }
+    }
+}
+
+/// Deletes these claims, and waits on the watch until they are gone; what is left of them.
 pub(crate) async fn remove_claims(
     cluster: &Cluster,
     journal: &Journal,
     claims: &[Reference],
     within: Duration,
-) -> Vec<String> {
+) -> Vec<Left> {
     let api: Api<PartialObjectMeta<PersistentVolumeClaim>> =
         Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let deletions =
@@ -34,13 +62,13 @@ pub(crate) async fn remove_claims(
             Ok(_) => None,
             // Gone already, or another one of that name; the watch shows which.
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => None,
-            Err(error) => Some(
-                cluster
-                    .failure(&error, "delete", "persistentvolumeclaims", &claim.name)
-                    .to_string(),
-            ),
+            Err(error) => {
+                let resource = "persistentvolumeclaims";
+                let failure = cluster.failure(&error, "delete", resource, &claim.name);
+                Some(Left::free(failure.to_string()))
+            }
         });
-    let mut left: Vec<String> = join_all(deletions).await.into_iter().flatten().collect();
+    let mut left: Vec<Left> = join_all(deletions).await.into_iter().flatten().collect();
     if !left.is_empty() {
         return left;
     }
@@ -52,11 +80,7 @@ pub(crate) async fn remove_claims(
         for claim in journal.with(|timeline| staying(timeline, claims)) {
             let object = api.get_metadata(&claim.name).await.ok();
             let object = object.and_then(|it| serde_json::to_value(it).ok()).unwrap_or_default();
-            left.push(format!(
-                "claim {} is being deleted, and still there{}",
-                claim.name,
-                held_by(&object)
-            ));
+            left.push(Left::going(&format!("claim {} is being deleted", claim.name), &object));
         }
     }
     left
@@ -73,7 +97,7 @@ fn staying(timeline: &Timeline, claims: &[Reference]) -> Vec<Reference> {
 
 /// What holds an object that is asked to go: its own finalizers, or, of a namespace, those of what
 /// is in it.
-pub(crate) fn held_by(object: &Value) -> String {
+fn holders(object: &Value) -> Option<String> {
     let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
     let conditions =
         object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
@@ -88,14 +112,14 @@ pub(crate) fn held_by(object: &Value) -> String {
         .map(text)
         .collect();
     let own = (!own.is_empty()).then(|| format!("finalizers {}", own.join(", ")));
-    remaining.chain(own).next().map(|it| format!(": {it}")).unwrap_or_default()
+    remaining.chain(own).next()
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::held_by;
+    use super::holders;
 
     /// Catches "still there" without a word on what to do about it.
     #[test]
@@ -103,11 +127,11 @@ mod tests {
         let message = "Some content in the namespace has finalizers remaining: lab.example/keep \
             in 2 resource instances";
         let condition = |status: &str| json!({"status": {"conditions": [{"type": "NamespaceFinalizersRemaining", "status": status, "message": message}]}});
-        assert_eq!(held_by(&condition("True")), format!(": {message}"));
-        assert_eq!(held_by(&condition("False")), "");
+        assert_eq!(holders(&condition("True")).as_deref(), Some(message));
+        assert_eq!(holders(&condition("False")), None);
         assert_eq!(
-            held_by(&json!({"metadata": {"finalizers": ["lab.example/keep"]}})),
-            ": finalizers lab.example/keep"
+            holders(&json!({"metadata": {"finalizers": ["lab.example/keep"]}})).as_deref(),
+            Some("finalizers lab.example/keep")
         );
     }
 }
