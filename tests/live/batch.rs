@@ -4,6 +4,8 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
 };
 
 use k8s_openapi::{
@@ -18,10 +20,11 @@ use kube::{
     api::{ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::{
     APPEND, OVERWRITE,
+    chance::{Chance, seed},
     lab::{Lab, Ran, done},
     state::read,
 };
@@ -53,6 +56,38 @@ impl Class<'_> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stsgrade"));
         command.arg("batch").args(args).arg("-o").arg(self.output());
         command
+    }
+
+    /// Begins to grade.
+    fn begin(&self) -> Child {
+        let mut command = self.command(&[]);
+        command.arg(self.lab.folder.path().join("in")).kill_on_drop(true);
+        command.stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Begins to grade, and sends SIGKILL after this time, unless all is done by then.
+    async fn kill_after(&self, time: Duration) {
+        let mut run = self.begin();
+        if tokio::time::timeout(time, run.wait()).await.is_err() {
+            run.kill().await.unwrap();
+        }
+    }
+
+    /// Hands in what is graded in seconds; what it comes to, by id.
+    fn add_quick_ones(&self) -> BTreeMap<String, String> {
+        let mut expected = BTreeMap::new();
+        for (id, file) in [
+            ("zero", "fixtures/fail/zero_replicas/zero_replicas/submission.yaml"),
+            ("image", "fixtures/fail/image_name_invalid/invalid_image_name/submission.yaml"),
+        ] {
+            self.hand_in(&format!("{id}.yaml"), &read(file));
+            expected.insert(id.to_owned(), letters(file));
+        }
+        for (id, text) in [("refused", &*read("tests/live/refused.yaml")), ("broken", "a: [b")] {
+            self.hand_in(&format!("{id}.yaml"), text);
+            expected.insert(id.to_owned(), "FFFFFFFFFF".to_owned());
+        }
+        expected
     }
 
     pub(crate) async fn grade(&self) -> Ran {
@@ -144,22 +179,19 @@ async fn each_of_a_class_gets_what_it_gets_alone() {
     .await;
 }
 
-/// Catches a hand-in that a kill loses or that is graded twice, and a namespace that a killed run
-/// leaves for ever.
+/// Catches a hand-in that one of many kills loses or that is graded twice, and a namespace that a
+/// killed run leaves for ever.
 #[tokio::test]
 async fn a_class_that_was_killed_is_finished() {
+    /// At moments that chance chooses, after a first one while all are being graded.
+    const KILLS: usize = 20;
     Lab::run("live-batch-kill", async |lab| {
         let class = Class { lab };
         for id in ["a", "b", "c"] {
             class.hand_in(&format!("{id}.yaml"), &read(APPEND));
         }
         class.hand_in("admin.yaml", ADMIN);
-        let mut first = class
-            .command(&[])
-            .arg(lab.folder.path().join("in"))
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
+        let mut first = class.begin();
         lab.until("all are being graded", async || {
             class.namespaces().await.len() == 3 && class.lines().len() == 1
         })
@@ -175,14 +207,26 @@ async fn a_class_that_was_killed_is_finished() {
         ]))
         .await;
         assert!(other.status == 4 && other.says("holds no run"), "{}", other.told());
-        let second = class.grade().await;
-        assert!(second.says("3 namespaces of this run were left"), "{}", second.told());
-        assert!(second.says("1 of 4 have a result already"), "{}", second.told());
-        assert_eq!(class.lines().len(), 4, "{}", second.told());
-        let pass = "PPPPPPPPPP".to_owned();
-        let expected = [("a", &pass), ("admin", &"held".to_owned()), ("b", &pass), ("c", &pass)];
-        let expected = expected.map(|(id, it)| (id.to_owned(), it.clone()));
-        assert_eq!(class.results(), BTreeMap::from(expected), "{}", second.told());
+        let cleaned = done(&mut class.command(&["--clean"])).await;
+        assert!(cleaned.says("3 namespaces of this run were left"), "{}", cleaned.told());
+        assert!(class.namespaces().await.is_empty());
+        let mut expected = class.add_quick_ones();
+        expected.extend(["a", "b", "c"].map(|id| (id.to_owned(), "PPPPPPPPPP".to_owned())));
+        expected.insert("admin".to_owned(), "held".to_owned());
+        let mut chance = Chance::new(seed());
+        for kill in 1..KILLS {
+            let before = class.results();
+            class.kill_after(Duration::from_millis(chance.between(10, 4000))).await;
+            let after = class.results();
+            assert_eq!(after.len(), class.lines().len(), "kill {kill}: one is graded twice");
+            let is_kept = |(id, it): (&String, &String)| after.get(id) == Some(it);
+            assert!(before.iter().all(is_kept), "kill {kill}: {before:?} became {after:?}");
+        }
+        let last = class.grade().await;
+        let known = format!("of {} have a result already", expected.len());
+        assert!(last.says(&known), "{}", last.told());
+        assert_eq!(class.results(), expected, "{}", last.told());
+        assert_eq!(class.lines().len(), expected.len(), "{}", last.told());
         assert!(class.namespaces().await.is_empty());
         let clean = done(&mut class.command(&["--clean"])).await;
         assert_eq!(clean.status, 0, "{}", clean.told());
