@@ -129,7 +129,9 @@ pub fn summary(results: &[HandInResult], missing: usize) -> String {
     text + "."
 }
 
-fn counted(count: usize, one: &str, several: &str) -> String {
+/// A number and what it is of.
+#[must_use]
+pub fn counted(count: usize, one: &str, several: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { several })
 }
 
@@ -202,7 +204,7 @@ fn in_words(causes: &[Count]) -> String {
     let shown = causes.iter().take(MAX_CAUSES_PER_TEST);
     let mut words: Vec<String> = shown.map(|it| format!("{} ({})", it.name, it.count)).collect();
     if causes.len() > MAX_CAUSES_PER_TEST {
-        words.push(format!("{} others", causes.len() - MAX_CAUSES_PER_TEST));
+        words.push(counted(causes.len() - MAX_CAUSES_PER_TEST, "other", "others"));
     }
     words.join(", ")
 }

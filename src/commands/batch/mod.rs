@@ -100,7 +100,9 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
     let sites = sites(args, &interrupt, progress).await?;
     let (found, _) = delete_leftovers(&sites, &folder.record.run, progress).await;
     if found > 0 {
-        progress.say(&format!("{found} namespaces of this run were left, and are removed"));
+        let (one, several) =
+            ("namespace of this run was left, and is", "namespaces of this run were left, and are");
+        progress.say(&format!("{} removed", overview::counted(found, one, several)));
     }
     if args.clean {
         let is_clean = remove_leftovers(&sites, &folder.record.run, progress).await;
@@ -267,11 +269,11 @@ fn end_of(
 ) -> Result<Exit, Failure> {
     keeper.tidy().map_err(|error| unkept(&error))?;
     if let Some(signal) = stopped_by {
-        progress.say(&format!("{left} hand-ins are not graded. {AGAIN}"));
+        progress.say(&format!("{}. {AGAIN}", not_graded(left)));
         return Ok(if is_clean { stopped(signal) } else { Exit::NotRestored });
     }
     if left > 0 {
-        progress.error(&format!("error: {left} hand-ins are not graded"));
+        progress.error(&format!("error: {}", not_graded(left)));
         progress.error(&format!("next:  {AGAIN}"));
         return Ok(Exit::CouldNot);
     }
@@ -282,6 +284,10 @@ fn end_of(
     } else {
         Exit::Undecided
     })
+}
+
+fn not_graded(count: usize) -> String {
+    overview::counted(count, "hand-in is not graded", "hand-ins are not graded")
 }
 
 /// Connects to every cluster.

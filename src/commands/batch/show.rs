@@ -55,7 +55,7 @@ impl<'a> Show<'a> {
     }
 }
 
-/// `[#####---------------] 15/60  12 running (the cluster keeps up with 12), 33 waiting  4.1/min,
+/// `[#####---------------] 15/60  12 running (12 may run at once), 33 waiting  4.1/min,
 /// about 11 min left`. `longest`: how long the one is at work that began first.
 fn line(status: &Status, before: usize, elapsed: Duration, longest: Duration) -> String {
     let done = before + status.done;
@@ -65,7 +65,7 @@ fn line(status: &Status, before: usize, elapsed: Duration, longest: Duration) ->
     let mut line = format!("[{bar}] {done}/{all}  {} running", status.running);
     if status.waiting > 0 {
         let (limit, waiting) = (status.limit, status.waiting);
-        line.push_str(&format!(" (the cluster keeps up with {limit}), {waiting} waiting"));
+        line.push_str(&format!(" ({limit} may run at once), {waiting} waiting"));
     }
     for (count, what) in [
         (status.again, "to be tried again"),
@@ -115,7 +115,7 @@ mod tests {
         };
         assert_eq!(
             line(&status, 10, Duration::from_secs(120), Duration::from_secs(9)),
-            "[########------------] 16/40  4 running (the cluster keeps up with 5), 20 waiting, \
+            "[########------------] 16/40  4 running (5 may run at once), 20 waiting, \
              1 undecided  \
              3.0/min, about 8 min left"
         );
