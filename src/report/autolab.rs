@@ -79,7 +79,7 @@ fn case(report: &Report, row: &CheckResult) -> Case {
 }
 
 fn not_graded(problem: &Problem) -> (String, Object<Case>) {
-    let lines: Vec<&str> = problem.lines().chain([problem.next.as_str()]).collect();
+    let lines = problem.all_lines();
     let case = Case { passed: false, hint: Some(lines.join(" ")) };
     ("Not graded".to_owned(), Object(vec![("grade".to_owned(), case)]))
 }

@@ -57,7 +57,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
         RunResult::NotGraded(problem) => Page {
             schema: SCHEMA,
             identity,
-            // The time at which nothing was graded is nobody's: the runner stamps its own.
+            // The runner writes its own time.
             datetime: NO_TIME.to_owned(),
             score: 0,
             max_score: 0,

@@ -43,7 +43,7 @@ fn judged(report: &Report, out: &mut String) {
 }
 
 fn not_graded(problem: &Problem, out: &mut String) {
-    let lines: Vec<&str> = problem.lines().chain([problem.next.as_str()]).collect();
+    let lines = problem.all_lines();
     let mut properties = property("title", "stsgrade could not grade");
     if let Some(file) = &problem.file {
         let _ = write!(properties, ",{}", property("file", file));

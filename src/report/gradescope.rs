@@ -83,7 +83,7 @@ fn judged(report: &Report) -> Results {
 }
 
 fn not_graded(problem: &Problem) -> Results {
-    let lines: Vec<&str> = problem.lines().chain([problem.next.as_str()]).collect();
+    let lines = problem.all_lines();
     let output = format!("Not graded: {}", lines.join("\n"));
     results(output, Extra { status: problem.id, undecided: None, recording: None, rubric: None })
 }
@@ -105,7 +105,7 @@ const fn results(output: String, extra_data: Extra) -> Results {
 
 fn test(report: &Report, row: &CheckResult) -> Test {
     let is_decided = row.outcome != Outcome::Inconclusive;
-    let title = if is_decided { "" } else { " (undecided)" };
+    let suffix = if is_decided { "" } else { " (undecided)" };
     Test {
         score: Some(row.points).filter(|_| row.undecided == Points::ZERO),
         max_score: row.possible,
@@ -114,7 +114,7 @@ fn test(report: &Report, row: &CheckResult) -> Test {
             Outcome::Fail => Some("failed"),
             Outcome::Inconclusive => None,
         },
-        name: format!("{}{title}", row.title),
+        name: format!("{}{suffix}", row.title),
         number: row.test.to_string(),
         output: text::details(report, row),
         tags: [row.id],

@@ -14,7 +14,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
     }
     let mut page = quick_junit::Report::new("stsgrade");
     page.add_test_suite(suite);
-    // Only names that are no XML can fail, and there are none.
+    // Only names that XML does not allow can fail, and these are ours.
     page.to_string().unwrap_or_default().into_bytes()
 }
 
@@ -61,7 +61,7 @@ fn case(report: &Report, row: &CheckResult) -> TestCase {
 
 fn not_graded(suite: &mut TestSuite, problem: &Problem) {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-    let lines: Vec<&str> = problem.lines().chain([problem.next.as_str()]).collect();
+    let lines = problem.all_lines();
     status
         .set_message(problem.what.as_str())
         .set_type(problem.id)

@@ -102,7 +102,7 @@ fn test(report: &Report, row: &CheckResult) -> Test {
 }
 
 fn not_graded(problem: &Problem) -> Results {
-    let lines: Vec<&str> = problem.lines().chain([problem.next.as_str()]).collect();
+    let lines = problem.all_lines();
     Results {
         gradable: false,
         score: None,

@@ -32,6 +32,12 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// What failed, why, and what to do next, a line each.
+    #[must_use]
+    pub fn all_lines(&self) -> Vec<&str> {
+        self.lines().chain([self.next.as_str()]).collect()
+    }
+
     /// A problem with its next step, in words that are safe to show.
     #[must_use]
     pub fn new(id: &'static str, what: impl Into<String>, next: impl Into<String>) -> Self {

@@ -46,7 +46,7 @@ fn diagnostics(report: &Report, row: &CheckResult, out: &mut String) {
 }
 
 fn not_graded(problem: &Problem, out: &mut String) {
-    for line in problem.lines().skip(1).chain([problem.next.as_str()]) {
+    for line in &problem.all_lines()[1..] {
         let _ = writeln!(out, "# {line}");
     }
     let _ = writeln!(out, "Bail out! {}", escape(&problem.what));

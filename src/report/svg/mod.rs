@@ -90,7 +90,7 @@ pub(super) fn within(drawing: &Drawing) -> String {
 /// Why there is no picture.
 fn why_no_picture(problem: &Problem) -> String {
     let mut lines = vec!["Nothing was graded".to_owned()];
-    for line in problem.lines().chain([problem.next.as_str()]) {
+    for line in problem.all_lines() {
         lines.extend(textwrap::wrap(line, 110).iter().map(|it| it.to_string()));
     }
     let height = 30 + 20 * lines.len();
