@@ -18,7 +18,7 @@ use crate::cluster::client::{
     error::{Failure, Tried},
     failure_id,
     kubeconfig::{configuration, has_p521_key, without_credentials},
-    request_layer::{CountLayer, Requests, Tries},
+    request_layer::{RequestLayer, Requests, Tries},
     transport,
 };
 use crate::console::sanitize::{clip, sanitize};
@@ -101,7 +101,7 @@ impl Cluster {
             .map(|it| it.as_str().rsplit('@').next().unwrap_or_default().to_owned());
         let requests = Arc::new(Requests::default());
         let tried = Tried { verb: "get", resource: "version", server: &server, ..Tried::default() };
-        let layer = CountLayer { requests: Arc::clone(&requests), credential };
+        let layer = RequestLayer { requests: Arc::clone(&requests), credential };
         let client = transport::client(&config, &layer, CONNECT)
             .map_err(|error| Failure::of_client(&error, has_p521_key(&config), &tried))?;
         let version = version(&client, &tried).await.map_err(|failure| match proxy {

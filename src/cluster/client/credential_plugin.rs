@@ -32,12 +32,12 @@ use crate::cluster::{
 use crate::console::{sanitize::sanitize, secrets::mask};
 use crate::submission::go_yaml;
 
-/// The longest that a plugin may take that can ask nobody.
-const ALONE: Duration = Duration::from_secs(60);
-/// The longest that a plugin may take at a terminal, where somebody may have to log in.
-const AT_TERMINAL: Duration = Duration::from_secs(300);
-/// A token that expires sooner is not used for another request.
-const SOON: SignedDuration = SignedDuration::from_secs(60);
+/// How long a plugin may take that cannot ask anybody.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a plugin may take at a terminal, where somebody may have to log in.
+const INTERACTIVE_TIMEOUT: Duration = Duration::from_secs(300);
+/// A token that expires sooner is renewed before the next request.
+const RENEW_BEFORE: SignedDuration = SignedDuration::from_secs(60);
 /// The most that is read of what a plugin prints.
 const MAX_OUTPUT_BYTES: u64 = 1 << 20;
 
@@ -98,13 +98,18 @@ impl Plugin {
     /// As [`Plugin::take_from`].
     pub(crate) async fn token(&self) -> Result<HeaderValue, Failure> {
         let mut held = self.held.lock().await;
-        if Timestamp::now() + SOON >= held.1 {
+        if Timestamp::now() + RENEW_BEFORE >= held.1 {
             let status = run(&self.exec).await?;
             let expires = expires(&self.exec, &status)?.unwrap_or(Timestamp::MAX);
             *held = (bearer(&self.exec, &status.token.unwrap_or_default())?, expires);
         }
         Ok(held.0.clone())
     }
+}
+
+/// Why there is no credential, and what to do.
+fn failed(what: impl Into<String>, next: impl Into<String>) -> Failure {
+    Failure::new("credential_plugin", what, next)
 }
 
 /// Runs it once.
@@ -116,8 +121,7 @@ async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
     );
     let at_terminal = io::stdin().is_terminal();
     if exec.interactive_mode == Some(ExecInteractiveMode::Always) && !at_terminal {
-        return Err(Failure::new(
-            "credential_plugin",
+        return Err(failed(
             format!(
                 "the credential plugin {name} asks at the terminal (interactiveMode: Always), and \
                 standard input is none"
@@ -126,7 +130,7 @@ async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
         ));
     }
     let asks = exec.interactive_mode != Some(ExecInteractiveMode::Never) && at_terminal;
-    let within = if asks { AT_TERMINAL } else { ALONE };
+    let within = if asks { INTERACTIVE_TIMEOUT } else { TIMEOUT };
     let mut child = command(exec, asks)
         .kill_on_drop(true)
         .spawn()
@@ -138,8 +142,7 @@ async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
     let (status, out, err): (ExitStatus, _, _) = match tokio::time::timeout(within, ended).await {
         Ok(Ok(ended)) => ended,
         Ok(Err(error)) => {
-            return Err(Failure::new(
-                "credential_plugin",
+            return Err(failed(
                 format!("the credential plugin {name} cannot be read: {error}"),
                 by_hand,
             ));
@@ -147,28 +150,15 @@ async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
         Err(_) => {
             let what =
                 format!("the credential plugin {name} has not ended within {} s", within.as_secs());
-            return Err(Failure::new(
-                "credential_plugin",
-                what,
-                format!("See what it waits for. {by_hand}"),
-            ));
+            return Err(failed(what, format!("See what it waits for. {by_hand}")));
         }
     };
     if !status.success() {
-        let failure = Failure::new(
-            "credential_plugin",
-            format!("the credential plugin {name} failed ({status})"),
-            by_hand,
-        );
+        let failure = failed(format!("the credential plugin {name} failed ({status})"), by_hand);
         return Err(failure.because(mask(String::from_utf8_lossy(&err).trim())));
     }
-    printed(&out, exec.api_version.as_deref()).map_err(|what| {
-        Failure::new(
-            "credential_plugin",
-            format!("the credential plugin {name} printed {what}"),
-            by_hand,
-        )
-    })
+    printed(&out, exec.api_version.as_deref())
+        .map_err(|what| failed(format!("the credential plugin {name} printed {what}"), by_hand))
 }
 
 /// What it printed, as JSON or YAML of the version that it was asked for; else what is wrong with
@@ -218,7 +208,7 @@ fn value_of(variable: &HashMap<String, String>) -> &str {
     variable.get("value").map_or("", String::as_str)
 }
 
-/// All that is printed, up to a limit; who prints on is told that nobody reads.
+/// All that is printed, up to a limit. A plugin that prints more gets a broken pipe.
 async fn read(from: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = vec![];
     if let Some(from) = from {
@@ -230,8 +220,7 @@ async fn read(from: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
 fn not_started(exec: &ExecConfig, error: &io::Error) -> Failure {
     let name = name(exec);
     if error.kind() != io::ErrorKind::NotFound {
-        return Failure::new(
-            "credential_plugin",
+        return failed(
             format!("the credential plugin {name} cannot be started: {error}"),
             "Mend or reinstall it.",
         );
@@ -250,8 +239,7 @@ fn name(exec: &ExecConfig) -> String {
 fn expires(exec: &ExecConfig, status: &Status) -> Result<Option<Timestamp>, Failure> {
     let Some(text) = &status.expiration_timestamp else { return Ok(None) };
     let wrong = |_| {
-        Failure::new(
-            "credential_plugin",
+        failed(
             format!(
                 "the credential plugin {} printed no time of expiry: {}",
                 name(exec),
@@ -265,8 +253,7 @@ fn expires(exec: &ExecConfig, status: &Status) -> Result<Option<Timestamp>, Fail
 
 fn bearer(exec: &ExecConfig, token: &str) -> Result<HeaderValue, Failure> {
     credential::bearer(token).ok_or_else(|| {
-        Failure::new(
-            "credential_plugin",
+        failed(
             format!("the credential plugin {} printed a token that cannot be sent", name(exec)),
             "Mend or reinstall it.",
         )

@@ -105,7 +105,7 @@ impl Term {
     /// Waits until it is lost.
     pub(crate) async fn lost(&self) -> Loss {
         let mut loss = self.loss.subscribe();
-        // `self` owns the sender, so `wait_for` fails never.
+        // `self` owns the sender, so `wait_for` never fails.
         match loss.wait_for(Option::is_some).await.ok().and_then(|it| it.clone()) {
             Some(loss) => loss,
             None => std::future::pending().await,

@@ -209,19 +209,20 @@ impl Requests {
 #[derive(Clone, Copy, Debug)]
 pub struct Tries(pub u32);
 
-/// Few tries, in seconds: 0.2 + 0.4 + 0.8 + 1.6 s of waiting in all.
-const TRIES: u32 = 5;
-/// The longest that one try may take until the server begins to answer: a connection whose packets
-/// are lost would otherwise hang for a quarter of an hour.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How often a request is tried. The pauses between the tries are 0.2, 0.4, 0.8 and 1.6 s.
+const MAX_TRIES: u32 = 5;
+/// How long one try may take until the server begins to answer: a connection whose packets are lost
+/// would otherwise hang for a quarter of an hour.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// After this time a request is not tried again.
 const RETRY_FOR: Duration = Duration::from_secs(20);
+/// The pause after the first try; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// A server may ask for a longer pause than ours, but not for more than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Puts [`Counted`] around kube's own stack.
-pub(crate) struct CountLayer {
+/// Puts [`RequestService`] around kube's own services.
+pub(crate) struct RequestLayer {
     /// Where they are counted.
     pub(crate) requests: Arc<Requests>,
     /// Whose token they carry, where it is to be renewed.
@@ -230,23 +231,24 @@ pub(crate) struct CountLayer {
 
 type Inner<B> = Buffer<Request<Body>, BoxFuture<'static, Result<Response<B>, BoxError>>>;
 
-/// Counts every try and repeats those that failed for the moment.
-pub(crate) struct Counted<B> {
+/// Refuses what may not be written without the Lease, counts every try, and tries again what failed
+/// for the moment.
+pub(crate) struct RequestService<B> {
     inner: Inner<B>,
     requests: Arc<Requests>,
     credential: Option<Arc<Credential>>,
 }
 
-impl<S, B> Layer<S> for CountLayer
+impl<S, B> Layer<S> for RequestLayer
 where
     S: Service<Request<Body>, Response = Response<B>, Error = BoxError> + Send + 'static,
     S::Future: Send + 'static,
     B: Send + 'static,
 {
-    type Service = Counted<B>;
+    type Service = RequestService<B>;
 
-    fn layer(&self, service: S) -> Counted<B> {
-        Counted {
+    fn layer(&self, service: S) -> RequestService<B> {
+        RequestService {
             inner: Buffer::new(service.boxed(), 1024),
             requests: Arc::clone(&self.requests),
             credential: self.credential.clone(),
@@ -254,7 +256,7 @@ where
     }
 }
 
-impl<B: Send + 'static> Service<Request<Body>> for Counted<B> {
+impl<B: Send + 'static> Service<Request<Body>> for RequestService<B> {
     type Response = Response<B>;
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
@@ -279,20 +281,17 @@ impl<B: Send + 'static> Service<Request<Body>> for Counted<B> {
 async fn send<B: Send + 'static>(
     mut inner: Inner<B>,
     requests: Arc<Requests>,
-    request: Request<Body>,
+    mut request: Request<Body>,
 ) -> Result<Response<B>, BoxError> {
     let call =
         Call::of(request.method(), request.uri().path(), request.uri().query().unwrap_or(""));
     // The recorder reopens watches itself, with the position that it has reached.
-    let usual = if call == Call::Watch { 1 } else { TRIES };
+    let usual = if call == Call::Watch { 1 } else { MAX_TRIES };
     let tries = request.extensions().get::<Tries>().map_or(usual, |it| it.0);
     let mut pause = FIRST_PAUSE;
-    let mut request = request;
     let began = Instant::now();
     for _ in 1..tries {
         let Some(again) = copy(&request) else { break };
-        requests.check(call, request.uri().path())?;
-        requests.count(call, request.uri().path());
         let result = try_once(&mut inner, &requests, call, request).await;
         let Some(asked) = retry(call, &result).filter(|_| began.elapsed() < RETRY_FOR) else {
             return result;
@@ -301,24 +300,28 @@ async fn send<B: Send + 'static>(
         pause *= 2;
         request = again;
     }
-    requests.check(call, request.uri().path())?;
-    requests.count(call, request.uri().path());
     try_once(&mut inner, &requests, call, request).await
 }
 
+/// Sends a request once, if it may be sent now.
 async fn try_once<B: Send + 'static>(
     inner: &mut Inner<B>,
     requests: &Requests,
     call: Call,
     request: Request<Body>,
 ) -> Result<Response<B>, BoxError> {
+    requests.check(call, request.uri().path())?;
+    requests.count(call, request.uri().path());
     let began = Instant::now();
     let answer = async { inner.ready().await?.call(request).await };
     let silent = || {
-        io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", ANSWER.as_secs()))
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
+        )
     };
     let answer =
-        tokio::time::timeout(ANSWER, answer).await.unwrap_or_else(|_| Err(silent().into()));
+        tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or_else(|_| Err(silent().into()));
     if let Ok(response) = &answer {
         requests.answered(call, response.status(), began.elapsed());
     }

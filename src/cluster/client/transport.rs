@@ -36,7 +36,7 @@ use rustls::{
 };
 use tower::{BoxError, Service, ServiceBuilder};
 
-use crate::cluster::client::request_layer::CountLayer;
+use crate::cluster::client::request_layer::RequestLayer;
 
 /// A client of a configuration, as kube's own builder makes it, but for connections.
 ///
@@ -44,7 +44,7 @@ use crate::cluster::client::request_layer::CountLayer;
 /// The configuration's certificates or credentials cannot be used.
 pub(crate) fn client(
     config: &Config,
-    layer: &CountLayer,
+    layer: &RequestLayer,
     connect_timeout: Duration,
 ) -> Result<Client, KubeError> {
     let tls = tls(config)?;
@@ -105,7 +105,7 @@ where
     https.enable_http1().wrap_connector(connector)
 }
 
-fn built<C>(config: &Config, layer: &CountLayer, connector: C) -> Result<Client, KubeError>
+fn built<C>(config: &Config, layer: &RequestLayer, connector: C) -> Result<Client, KubeError>
 where
     C: Connect + Clone + Send + Sync + 'static,
 {

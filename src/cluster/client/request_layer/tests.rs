@@ -8,7 +8,7 @@ use http::{Method, Request, Response};
 use kube::client::Body;
 use tower::{BoxError, Layer as _, Service as _, ServiceExt as _, service_fn};
 
-use crate::cluster::client::request_layer::{Call, CountLayer, Requests, Tries};
+use crate::cluster::client::request_layer::{Call, RequestLayer, Requests, Tries};
 
 /// What the server does with one try.
 #[derive(Clone, Copy)]
@@ -43,7 +43,7 @@ async fn send(
     });
     let requests = Arc::new(Requests::default());
     let mut layered =
-        CountLayer { requests: Arc::clone(&requests), credential: None }.layer(service);
+        RequestLayer { requests: Arc::clone(&requests), credential: None }.layer(service);
     let began = tokio::time::Instant::now();
     let request = request.body(Body::from(b"{}".to_vec())).unwrap();
     let answer = layered.ready().await.unwrap().call(request).await;
