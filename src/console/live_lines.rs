@@ -3,7 +3,7 @@
 //! Nothing is written here: each function gives what is to be written. The cursor always rests on
 //! the first of the lines, so that a `^C` that the terminal echoes, or a new width, moves nothing.
 
-/// To the first column, and away with all from there on.
+/// Moves to the first column, and erases everything from there on.
 const ERASE: &str = "\r\x1b[J";
 
 /// The lines.

@@ -24,9 +24,9 @@ use crate::{
 /// Between two looks at what there is to show.
 const TICK: Duration = Duration::from_millis(200);
 /// A wait that lasts longer gets a line of its own where there are no live lines.
-const LONG: Duration = Duration::from_secs(10);
-/// And one again each time that it has lasted so much longer.
-const LONGER: Duration = Duration::from_secs(30);
+const LONG_WAIT: Duration = Duration::from_secs(10);
+/// The line is repeated each time that the wait has lasted so much longer.
+const REPEAT_AFTER: Duration = Duration::from_secs(30);
 
 /// Progress of one piece of work.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ impl Drop for Progress {
     }
 }
 
-/// To standard error at once. Where that is gone, there is nobody to tell.
+/// Writes to standard error at once. An error is ignored, because nobody could be told of it.
 fn write(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
@@ -208,8 +208,8 @@ impl Shown {
     /// Whether a line is due about a wait that began then.
     fn is_due(&mut self, began: Instant, now: Instant) -> bool {
         let due_at = match self.long_wait {
-            Some((known, told)) if known == began => told + LONGER,
-            _ => began + LONG,
+            Some((known, told)) if known == began => told + REPEAT_AFTER,
+            _ => began + LONG_WAIT,
         };
         let is_due = now >= due_at;
         if is_due {

@@ -4,11 +4,11 @@ use std::io::IsTerminal;
 
 use crate::console::sanitize;
 
-/// The narrowest width that text is laid out for.
-const NARROWEST: usize = 60;
+/// The narrowest width that text is laid out for, in columns.
+const MIN_COLUMNS: usize = 60;
 
-/// The widest: longer lines are hard to read.
-const WIDEST: usize = 120;
+/// The widest, because longer lines are hard to read.
+const MAX_COLUMNS: usize = 120;
 
 /// The width where nobody says otherwise.
 pub const WIDTH: usize = 80;
@@ -45,7 +45,7 @@ impl TermStyle {
         let is_terminal = std::io::stdout().is_terminal();
         let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0));
         Self {
-            width: if is_terminal { width.clamp(NARROWEST, WIDEST) } else { WIDTH },
+            width: if is_terminal { width.clamp(MIN_COLUMNS, MAX_COLUMNS) } else { WIDTH },
             colour: colour.is_wanted(is_terminal),
         }
     }
@@ -54,7 +54,7 @@ impl TermStyle {
     #[must_use]
     pub fn of_stderr(colour: Colour, width: usize) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
-        Self { width: width.min(WIDEST), colour: colour.is_wanted(is_terminal) }
+        Self { width: width.min(MAX_COLUMNS), colour: colour.is_wanted(is_terminal) }
     }
 
     /// The text in lines of the width, the first and the further ones behind what stands before
