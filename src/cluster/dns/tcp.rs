@@ -55,38 +55,40 @@ pub(crate) fn answers(names: &[String], mut bytes: &[u8]) -> Vec<(String, Answer
         }
     }
     let answer = |name: &str, place: u16| {
-        let said: Vec<&Message> =
-            types(name).iter().filter_map(|of| messages.get(&id(place, *of))).collect();
-        let pointer = said.iter().flat_map(|it| &it.answers).find_map(|it| match &it.data {
-            RData::PTR(name) => Some(name.to_string().trim_end_matches('.').to_owned()),
-            _ => None,
-        });
-        let mut addresses: Vec<String> = said
-            .iter()
-            .flat_map(|it| &it.answers)
-            .filter_map(|it| it.data.ip_addr())
-            .map(|it| it.to_string())
-            .collect();
-        addresses.sort();
-        addresses.dedup();
-        let code = |code: ResponseCode| said.iter().any(|it| it.metadata.response_code == code);
-        match said.iter().find(|it| {
-            ![ResponseCode::NoError, ResponseCode::NXDomain].contains(&it.metadata.response_code)
-        }) {
-            _ if pointer.is_some() => Answer::Name(pointer.unwrap_or_default()),
-            _ if !addresses.is_empty() => Answer::Addresses(addresses),
-            _ if said.is_empty() => {
-                Answer::Silence("no answer from the DNS server by TCP".to_owned())
-            }
-            Some(refused) => Answer::Silence(format!(
-                "the DNS server answered: {}",
-                refused.metadata.response_code
-            )),
-            None if code(ResponseCode::NXDomain) => Answer::Nothing(NO_SUCH_NAME.to_owned()),
-            None => Answer::Nothing(NO_ADDRESS.to_owned()),
-        }
+        let of_name = types(name).iter().filter_map(|of| messages.get(&id(place, *of)));
+        answer_in(&of_name.collect::<Vec<_>>())
     };
     names.iter().zip(0..).map(|(name, place)| (name.clone(), answer(name, place))).collect()
+}
+
+/// What the messages about one name say.
+fn answer_in(messages: &[&Message]) -> Answer {
+    let records = || messages.iter().flat_map(|it| &it.answers);
+    let pointer = records().find_map(|it| match &it.data {
+        RData::PTR(name) => Some(name.to_string()),
+        _ => None,
+    });
+    if let Some(name) = pointer {
+        return Answer::Name(name.trim_end_matches('.').to_owned());
+    }
+    let mut addresses: Vec<String> =
+        records().filter_map(|it| it.data.ip_addr()).map(|it| it.to_string()).collect();
+    addresses.sort();
+    addresses.dedup();
+    if !addresses.is_empty() {
+        return Answer::Addresses(addresses);
+    }
+    if messages.is_empty() {
+        return Answer::Silence("no answer from the DNS server by TCP".to_owned());
+    }
+    let codes: Vec<ResponseCode> = messages.iter().map(|it| it.metadata.response_code).collect();
+    let is_refusal =
+        |it: &&ResponseCode| ![ResponseCode::NoError, ResponseCode::NXDomain].contains(it);
+    if let Some(refusal) = codes.iter().find(is_refusal) {
+        return Answer::Silence(format!("the DNS server answered: {refusal}"));
+    }
+    let is_unknown = codes.contains(&ResponseCode::NXDomain);
+    Answer::Nothing(if is_unknown { NO_SUCH_NAME } else { NO_ADDRESS }.to_owned())
 }
 
 /// The question about a name, as its answer repeats it.

@@ -32,8 +32,8 @@ pub struct Recorded {
     pub blind: Option<(Duration, String)>,
 }
 
-/// For a last answer of the API server, which shows that the watches were not silent for lack of a
-/// connection.
+/// How long the API server may take to answer at the end. Its answer shows that the watches were
+/// silent because nothing happened.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 /// How long the watches may take to tell what has happened until the stop.
 const CATCHING_UP: Duration = Duration::from_secs(10);
@@ -71,20 +71,14 @@ pub async fn record(
     }
     recorder.stop().await;
     let is_unnamed = journal.with(|timeline| timeline.namespace().is_empty());
-    if let Some(name) = statefulset.filter(|_| is_unnamed) {
-        let seen: Vec<String> =
-            journal.with(|timeline| timeline.known_sets().map(str::to_owned).collect());
-        journal.push(What::Subject(Subject {
-            namespace: cluster.namespace.clone(),
-            ..Subject::default()
-        }));
-        return Err(never_appeared(name, &cluster.namespace, &seen));
-    }
     if is_unnamed {
-        journal.push(What::Subject(Subject {
-            namespace: cluster.namespace.clone(),
-            ..Subject::default()
-        }));
+        let nothing = Subject { namespace: cluster.namespace.clone(), ..Subject::default() };
+        journal.push(What::Subject(nothing));
+        if let Some(name) = statefulset {
+            let seen: Vec<String> =
+                journal.with(|timeline| timeline.known_sets().map(str::to_owned).collect());
+            return Err(never_appeared(name, &cluster.namespace, &seen));
+        }
     }
     let took = journal.started().elapsed();
     let watch_events = cluster.watch_events();

@@ -145,7 +145,7 @@ impl Feed {
         stopped: &mut watch::Receiver<bool>,
         trouble: &mut Trouble,
     ) -> WatchEnd {
-        // The server answers: it has begun the stream.
+        // The server has begun the stream, so it answers.
         self.journal.end_silence();
         self.must_reopen.mark_unchanged();
         loop {

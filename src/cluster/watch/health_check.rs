@@ -48,7 +48,7 @@ pub(crate) async fn answers(cluster: &Cluster, within: Duration) -> Result<(), S
     *request.uri_mut() = http::Uri::from_static("/version");
     request.extensions_mut().insert(Tries(1));
     match tokio::time::timeout(within, cluster.client.request_text(request)).await {
-        // Whatever it says, it is there.
+        // An error of the API server is an answer, too.
         Ok(Ok(_) | Err(kube::Error::Api(_))) => Ok(()),
         Ok(Err(error)) => Err(sanitize(&chain(&error))),
         Err(_) => Err(format!("no answer within {} s", within.as_secs())),

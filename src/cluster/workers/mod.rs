@@ -193,8 +193,8 @@ impl Workers {
     ///
     /// # Errors
     /// The API server refuses, or cannot be reached.
-    pub async fn received(&self, id: &str) -> Result<(), Failure> {
-        self.parcels().received(ParcelKind::Result, id).await
+    pub async fn mark_received(&self, id: &str) -> Result<(), Failure> {
+        self.parcels().mark_received(ParcelKind::Result, id).await
     }
 
     async fn job(&self) -> Result<Option<Job>, Failure> {

@@ -126,7 +126,7 @@ impl<'a> Parcels<'a> {
 
     /// Takes the bytes of a parcel away, and leaves its name: a worker that begins again must not
     /// grade twice.
-    pub(super) async fn received(&self, kind: ParcelKind, key: &str) -> Result<(), Failure> {
+    pub(super) async fn mark_received(&self, kind: ParcelKind, key: &str) -> Result<(), Failure> {
         let first = name(kind, key, 0);
         let empty = json!({"metadata": {"labels": {STATE: "received"}}, "data": null});
         let patched =

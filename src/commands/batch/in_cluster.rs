@@ -232,7 +232,7 @@ impl Coordinator<'_> {
                 self.progress.error(&format!("error: what came of {id} is unreadable: {error}"));
             }
         }
-        self.workers.received(id).await?;
+        self.workers.mark_received(id).await?;
         Ok(true)
     }
 
