@@ -19,15 +19,15 @@ use serde_json::json;
 use crate::cluster::{
     Cluster,
     client::error_chain::chain,
-    exec::{ExecTarget, error::ExecError, exec, mounts::Mounted, random_word},
+    exec::{ExecTarget, error::ExecError, exec, mounts::ClaimView, random_word},
 };
 
-/// With this begin the names of such containers.
+/// How the names of such containers begin.
 pub(crate) const PREFIX: &str = "stsgrade-";
-/// For the image to be pulled and the container to run.
-const ENTERING: Duration = Duration::from_secs(60);
-/// For the kubelet to see that it has ended.
-const LEAVING: Duration = Duration::from_secs(8);
+/// How long it may take to pull the image and start the container.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the kubelet may take to see that the container has ended.
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
 /// Ends when a file appears in the pod's shared memory: the one place that is writable in every
 /// container.
 const WAIT: &str = r#"trap 'exit 0' TERM INT HUP
@@ -35,7 +35,7 @@ n=0
 while [ ! -e "/dev/shm/$1" ] && [ $n -lt 300 ]; do sleep 0.2 2>/dev/null || sleep 1; n=$((n + 1)); done
 rm -f "/dev/shm/$1""#;
 
-/// The means to enter pods.
+/// Starts ephemeral containers in pods.
 pub(crate) struct Probe<'a> {
     cluster: &'a Cluster,
     image: &'a str,
@@ -74,7 +74,7 @@ struct GuestStatus {
     state: Option<ContainerState>,
 }
 
-/// A container of ours that runs in a pod.
+/// An ephemeral container of ours that runs in a pod.
 #[derive(Debug)]
 pub(crate) struct EphemeralContainer {
     pod: Reference,
@@ -99,7 +99,7 @@ impl<'a> Probe<'a> {
     pub(crate) async fn start(
         &self,
         pod: &Reference,
-        mounts: &[Mounted],
+        mounts: &[ClaimView],
     ) -> Result<EphemeralContainer, ExecError> {
         let container = format!("{PREFIX}{}", random_word()?.get(..12).unwrap_or_default());
         let api = self.pods();
@@ -134,10 +134,10 @@ impl<'a> Probe<'a> {
             .map_err(|error| failed(&error))?;
         let ephemeral = EphemeralContainer { pod: pod.clone(), container };
         let since = patched.metadata.resource_version.unwrap_or_default();
-        self.until(&ephemeral, &since, ENTERING, runs).await.unwrap_or_else(|| {
+        self.until(&ephemeral, &since, START_TIMEOUT, runs).await.unwrap_or_else(|| {
             Err(ExecError::Other(format!(
                 "the probe image's container does not run after {} s",
-                ENTERING.as_secs()
+                START_TIMEOUT.as_secs()
             )))
         })?;
         Ok(ephemeral)
@@ -156,9 +156,10 @@ impl<'a> Probe<'a> {
         let end = format!(": >/dev/shm/{}", ephemeral.container);
         let place = ExecTarget { pod: &ephemeral.pod.name, container: &ephemeral.container };
         // If this fails it ends by itself.
-        let _ = exec(self.cluster, place, &["sh".to_owned(), "-c".to_owned(), end], LEAVING).await;
+        let _ =
+            exec(self.cluster, place, &["sh".to_owned(), "-c".to_owned(), end], STOP_TIMEOUT).await;
         let _ = self
-            .until(&ephemeral, "0", LEAVING, |state| state.terminated.as_ref().map(|_| Ok(())))
+            .until(&ephemeral, "0", STOP_TIMEOUT, |state| state.terminated.as_ref().map(|_| Ok(())))
             .await;
     }
 
@@ -243,7 +244,7 @@ fn runs(state: &ContainerState) -> Option<Result<(), ExecError>> {
 }
 
 /// The rights of the container that mounts the claims: what it may read and write, and no more.
-fn rights(pod: &Seen, mounts: &[Mounted]) -> Option<SecurityContext> {
+fn rights(pod: &Seen, mounts: &[ClaimView]) -> Option<SecurityContext> {
     let containers = &pod.spec.containers;
     let is_theirs = |volume: &str| mounts.iter().any(|it| it.volume == volume);
     let theirs = containers

@@ -13,15 +13,15 @@ use checks::model::{
 
 use crate::cluster::exec::error::ExecError;
 
-/// A view of a claim: the whole of it, or one folder where nothing mounts the whole.
+/// What a pod's containers show of a claim: all of it, or one folder where nothing mounts all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mounted {
+pub(crate) struct ClaimView {
     /// The claim's name.
     pub(crate) claim: String,
     /// Its volume in the pod.
     pub(crate) volume: String,
-    /// The containers that mount it and where, best first.
-    ways: Vec<Way>,
+    /// The mounts that show it, best first.
+    mounts: Vec<ContainerMount>,
     /// Where the chosen container mounts it.
     pub(crate) path: String,
     /// The claim's first view: the one that canaries are written and looked for by.
@@ -32,7 +32,7 @@ pub(crate) struct Mounted {
 
 /// One mount in one running container.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Way {
+struct ContainerMount {
     container: String,
     path: String,
     /// The folder of the volume; empty: all of it.
@@ -40,7 +40,7 @@ struct Way {
     read_only: bool,
 }
 
-impl Mounted {
+impl ClaimView {
     /// What a pod's running containers mount of its claims.
     pub(crate) fn of(pod: &PodLife) -> Vec<Self> {
         pod.claims()
@@ -51,14 +51,15 @@ impl Mounted {
 
     fn of_claim(pod: &PodLife, volume: &str, claim: &str) -> Vec<Self> {
         let spec = pod.spec();
-        let all = || spec.containers.iter().chain(&spec.init_containers);
-        let (mut ways, mut folders): (Vec<Way>, BTreeSet<String>) = Default::default();
-        for container in all() {
+        // The containers first, the sidecars after them.
+        let all = spec.containers.iter().chain(&spec.init_containers);
+        let (mut mounts, mut folders): (Vec<ContainerMount>, BTreeSet<String>) = Default::default();
+        for container in all {
             for mount in container.volume_mounts.iter().filter(|it| it.name == volume) {
                 let folder = folder(mount);
                 folders.insert(folder.clone());
                 if runs(pod, &container.name) {
-                    ways.push(Way {
+                    mounts.push(ContainerMount {
                         container: container.name.clone(),
                         path: mount.mount_path.clone(),
                         folder,
@@ -67,23 +68,25 @@ impl Mounted {
                 }
             }
         }
-        // One view of everything, if there is one; its folders are but a substitute where its
-        // container has no shell.
-        ways.sort_by_key(|way| (!way.folder.is_empty(), way.read_only));
-        let whole = ways.first().is_some_and(|way| way.folder.is_empty());
-        let seen: BTreeSet<String> = ways.iter().map(|way| way.folder.clone()).collect();
+        // Where a mount shows everything, there is one view. Mounts of folders come last in it, for
+        // a container without a shell.
+        mounts.sort_by_key(|mount| (!mount.folder.is_empty(), mount.read_only));
+        let whole = mounts.first().is_some_and(|it| it.folder.is_empty());
+        let seen: BTreeSet<String> = mounts.iter().map(|mount| mount.folder.clone()).collect();
         let is_partial = !whole && folders != seen;
-        let views: Vec<Vec<Way>> = if whole {
-            vec![ways]
+        let views: Vec<Vec<ContainerMount>> = if whole {
+            vec![mounts]
         } else {
             seen.iter()
-                .map(|folder| ways.iter().filter(|way| way.folder == *folder).cloned().collect())
+                .map(|folder| {
+                    mounts.iter().filter(|mount| mount.folder == *folder).cloned().collect()
+                })
                 .collect()
         };
-        let view = |(place, ways): (usize, Vec<Way>)| Self {
+        let view = |(place, mounts): (usize, Vec<ContainerMount>)| Self {
             claim: claim.to_owned(),
             volume: volume.to_owned(),
-            ways,
+            mounts,
             path: String::new(),
             is_first: place == 0,
             is_partial,
@@ -93,37 +96,37 @@ impl Mounted {
 
     /// Whether two are views of the same.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.claim == other.claim && self.ways == other.ways
+        self.claim == other.claim && self.mounts == other.mounts
     }
 
     /// Whether a container other than this one, and with a shell as far as is known, mounts it too.
     pub(crate) fn has_other(&self, without_shell: &BTreeSet<String>, container: &str) -> bool {
-        self.ways
+        self.mounts
             .iter()
-            .any(|way| way.container != container && !without_shell.contains(&way.container))
+            .any(|mount| mount.container != container && !without_shell.contains(&mount.container))
     }
-}
 
-impl Mounted {
     /// The same view through each other container that mounts it, and has a shell as far as is
     /// known.
-    pub(crate) fn elsewhere(
+    pub(crate) fn through_other_containers(
         &self,
         without_shell: &BTreeSet<String>,
         container: &str,
     ) -> Vec<(String, Self)> {
         let folder = self
-            .ways
+            .mounts
             .iter()
-            .find(|way| way.container == container && way.path == self.path)
-            .map(|way| &way.folder);
-        let others = self.ways.iter().filter(|way| {
-            way.container != container
-                && Some(&way.folder) == folder
-                && !without_shell.contains(&way.container)
+            .find(|mount| mount.container == container && mount.path == self.path)
+            .map(|mount| &mount.folder);
+        let others = self.mounts.iter().filter(|mount| {
+            mount.container != container
+                && Some(&mount.folder) == folder
+                && !without_shell.contains(&mount.container)
         });
         others
-            .map(|way| (way.container.clone(), Self { path: way.path.clone(), ..self.clone() }))
+            .map(|mount| {
+                (mount.container.clone(), Self { path: mount.path.clone(), ..self.clone() })
+            })
             .collect()
     }
 }
@@ -134,19 +137,19 @@ impl Mounted {
 /// there is none, an ephemeral container can be, if the caller has the image for one.
 #[derive(Debug)]
 pub(crate) struct MountWalk {
-    left: Vec<Mounted>,
+    left: Vec<ClaimView>,
     without_shell: BTreeSet<String>,
-    closed: Vec<Mounted>,
+    closed: Vec<ClaimView>,
     has_probe: bool,
 }
 
 impl MountWalk {
-    pub(crate) fn new(mounted: Vec<Mounted>, has_probe: bool) -> Self {
+    pub(crate) fn new(mounted: Vec<ClaimView>, has_probe: bool) -> Self {
         Self { left: mounted, without_shell: BTreeSet::new(), closed: vec![], has_probe }
     }
 
     /// The next container to ask, and the views that are best read through it.
-    pub(crate) fn next(&self) -> Option<(String, Vec<Mounted>)> {
+    pub(crate) fn next(&self) -> Option<(String, Vec<ClaimView>)> {
         choose(&self.left, &self.without_shell)
     }
 
@@ -155,7 +158,7 @@ impl MountWalk {
     pub(crate) fn finish(
         &mut self,
         container: &str,
-        mounts: &[Mounted],
+        mounts: &[ClaimView],
         error: Option<&ExecError>,
     ) -> bool {
         let has_no_shell = error == Some(&ExecError::NoShell);
@@ -178,35 +181,35 @@ impl MountWalk {
 
     /// What only an ephemeral container can read, as that container mounts it. Empty if nothing is
     /// left to read, or if there is no image for one.
-    pub(crate) fn for_ephemeral(&self) -> Vec<Mounted> {
+    pub(crate) fn for_ephemeral(&self) -> Vec<ClaimView> {
         mounted_whole(&self.closed)
     }
 }
 
 /// The next container to ask, and the views that are best read through it.
 pub(crate) fn choose(
-    left: &[Mounted],
+    left: &[ClaimView],
     without_shell: &BTreeSet<String>,
-) -> Option<(String, Vec<Mounted>)> {
-    let best = |it: &Mounted| {
-        it.ways
+) -> Option<(String, Vec<ClaimView>)> {
+    let best = |it: &ClaimView| {
+        it.mounts
             .iter()
-            .find(|way| !without_shell.contains(&way.container))
-            .or_else(|| it.ways.first())
+            .find(|mount| !without_shell.contains(&mount.container))
+            .or_else(|| it.mounts.first())
             .cloned()
     };
-    let Way { container, .. } = best(left.first()?)?;
+    let ContainerMount { container, .. } = best(left.first()?)?;
     let together = left
         .iter()
         .filter_map(|it| {
-            let way = best(it)?;
+            let mount = best(it)?;
             let is_partial = it.is_partial
                 || it
-                    .ways
+                    .mounts
                     .first()
-                    .is_some_and(|best| best.folder.is_empty() && !way.folder.is_empty());
-            (way.container == container).then(|| Mounted {
-                path: way.path,
+                    .is_some_and(|best| best.folder.is_empty() && !mount.folder.is_empty());
+            (mount.container == container).then(|| ClaimView {
+                path: mount.path,
                 is_partial,
                 ..it.clone()
             })
@@ -217,11 +220,11 @@ pub(crate) fn choose(
 
 /// The claims behind these views, each mounted once and whole: the API server takes no `subPath` in
 /// an ephemeral container.
-fn mounted_whole(closed: &[Mounted]) -> Vec<Mounted> {
+fn mounted_whole(closed: &[ClaimView]) -> Vec<ClaimView> {
     let mut known = BTreeSet::new();
     let claims = closed.iter().filter(|it| known.insert(it.claim.clone())).enumerate();
     claims
-        .map(|(place, it)| Mounted {
+        .map(|(place, it)| ClaimView {
             path: format!("/stsgrade/{place}"),
             is_first: true,
             is_partial: false,
@@ -255,16 +258,16 @@ mod tests {
         observation::{Change, object::Object},
     };
 
-    use super::{Mounted, choose};
+    use super::{ClaimView, choose};
 
-    fn mounted(pod: &str) -> Vec<Mounted> {
+    fn mounted(pod: &str) -> Vec<ClaimView> {
         let pod = serde_json::from_str(pod).unwrap();
         let timeline = Timeline::of(&[Observation {
             seq: 1,
             at: 1,
             what: What::Object(Change::Listed, Object::Pod(pod)),
         }]);
-        timeline.unowned_pods().flat_map(Mounted::of).collect()
+        timeline.unowned_pods().flat_map(ClaimView::of).collect()
     }
 
     const POD: &str = r#"{"metadata": {"name": "web-0", "uid": "1"},
@@ -302,7 +305,7 @@ mod tests {
     fn the_same_view_through_other_containers() {
         let left = mounted(POD);
         let (container, together) = choose(&left, &BTreeSet::new()).unwrap();
-        let others = together[0].elsewhere(&BTreeSet::new(), &container);
+        let others = together[0].through_other_containers(&BTreeSet::new(), &container);
         assert_eq!(
             others
                 .iter()
@@ -311,11 +314,13 @@ mod tests {
             [("reader", "/r")]
         );
         assert!(
-            together[0].elsewhere(&BTreeSet::from(["reader".to_owned()]), &container).is_empty()
+            together[0]
+                .through_other_containers(&BTreeSet::from(["reader".to_owned()]), &container)
+                .is_empty()
         );
     }
 
-    fn of_mounts(main: &str, other: &str) -> Vec<Mounted> {
+    fn of_mounts(main: &str, other: &str) -> Vec<ClaimView> {
         mounted(&format!(
             r#"{{"metadata": {{"name": "web-0", "uid": "1"}},
             "spec": {{"volumes": [{{"name": "data", "persistentVolumeClaim": {{"claimName": "data-web-0"}}}}],

@@ -20,7 +20,7 @@ use crate::cluster::{
     Failure, WaitResult,
     budget::StepBudget,
     client::retry::{AWAY, retry_while_unavailable},
-    exec::mounts::{Mounted, reference},
+    exec::mounts::{ClaimView, reference},
     grade::{
         baseline::{Baseline, Scaled, claims_gone, someone_else},
         tour::{StepEnd, Tour, TourEnd},
@@ -181,7 +181,7 @@ impl Visit<'_> {
             timeline
                 .owned()
                 .filter(|pod| broken && pod.is_ready() && marked.contains(pod.name()))
-                .map(|pod| (reference(pod), Mounted::of(pod)))
+                .map(|pod| (reference(pod), ClaimView::of(pod)))
                 .collect()
         });
         for (pod, mounted) in pods {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use checks::model::PodLife;
 
-use crate::cluster::exec::{mounts::Mounted, script_output::InspectOutput};
+use crate::cluster::exec::{mounts::ClaimView, script_output::InspectOutput};
 use crate::cluster::inspect::{
     nanoseconds,
     state::{CONTENT_TIME, Job},
@@ -45,9 +45,9 @@ impl ReadTiming {
     pub(crate) fn add(
         &mut self,
         is_alone: bool,
-        mounts: &[Mounted],
+        mounts: &[ClaimView],
         told: &InspectOutput,
-        started: impl Fn(&Mounted, Option<i64>) -> Option<i64>,
+        started: impl Fn(&ClaimView, Option<i64>) -> Option<i64>,
     ) {
         self.seen = true;
         self.age = told.age.filter(|_| is_alone);

@@ -29,7 +29,7 @@ use crate::cluster::{Cluster, Journal, exec::ephemeral::Probe};
 const LONGEST_DELAY_OF_LAST_LOOK: Duration = Duration::from_secs(45);
 /// How long after its start a container is looked at, at the end of a recording.
 const SOON: Duration = Duration::from_secs(5);
-/// So many pods are enough to ask DNS from.
+/// How many pods are enough to ask DNS from.
 const ENOUGH_VANTAGES: usize = 3;
 
 /// What an inspection told of a pod, for asking DNS from it.

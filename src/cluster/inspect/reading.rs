@@ -1,7 +1,7 @@
 //! One look at what lies on a pod's claims: through which container, and what is written down of
 //! it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use checks::model::{
     What,
@@ -15,25 +15,25 @@ use crate::cluster::{
         ephemeral::{self, Probe},
         error::ExecError,
         exec, exec_writing,
-        mounts::{MountWalk, Mounted},
+        mounts::{ClaimView, MountWalk},
         random_word, script, script_output,
         script_output::{CANARY, InspectOutput, MountFiles},
     },
     inspect::resolv_conf::resolver,
 };
 
-/// One exec's whole time.
-const WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
-/// The whole time of a search.
-const SEARCH_WITHIN: std::time::Duration = std::time::Duration::from_secs(6);
-/// How deep folders are looked into.
-const DEPTH: &str = "6";
+/// How long the script may take that reads files and writes canaries.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a search may take.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(6);
+/// How many folders deep files are looked for.
+const MAX_DEPTH: &str = "6";
 /// How many files of the first reading are asked for by name at the next.
-const NAMED: usize = 20;
+const MAX_NAMED_FILES: usize = 20;
 /// How many files of a mount are read.
-const MANY: u32 = 400;
-/// The same in a container that is not done with so many in time.
-const FEW: u32 = 40;
+const MAX_FILES: u32 = 400;
+/// The same, in a container that cannot read so many in time.
+const MAX_FILES_WHEN_SLOW: u32 = 40;
 
 impl Inspector<'_> {
     /// Reads all of a pod's claims.
@@ -54,11 +54,18 @@ impl Inspector<'_> {
                     timing.failures += weight(&why);
                     self.note_failure(job, &container, &mounts, &why, began);
                 }
-                Ok(mut told) => {
-                    timing.failures += u32::from(!told.is_complete);
+                Ok(mut output) => {
+                    timing.failures += u32::from(!output.is_complete);
                     let without_shell = walk.without_shell();
-                    self.look_elsewhere(job, &container, &mounts, without_shell, &mut told).await;
-                    self.record_output(&mut timing, job, &container, &mounts, told, began);
+                    self.look_through_other_containers(
+                        job,
+                        &container,
+                        &mounts,
+                        without_shell,
+                        &mut output,
+                    )
+                    .await;
+                    self.record_output(&mut timing, job, &container, &mounts, output, began);
                 }
             }
         }
@@ -70,16 +77,16 @@ impl Inspector<'_> {
     }
 
     /// Looks through the other containers at what one may not look at.
-    async fn look_elsewhere(
+    async fn look_through_other_containers(
         &self,
         job: &Job,
         container: &str,
-        mounts: &[Mounted],
+        mounts: &[ClaimView],
         without_shell: &BTreeSet<String>,
-        told: &mut InspectOutput,
+        output: &mut InspectOutput,
     ) {
-        for (mount, found) in mounts.iter().zip(&mut told.mounts) {
-            for (other, view) in mount.elsewhere(without_shell, container) {
+        for (mount, found) in mounts.iter().zip(&mut output.mounts) {
+            for (other, view) in mount.through_other_containers(without_shell, container) {
                 if !found.is_barred() {
                     break;
                 }
@@ -100,7 +107,7 @@ impl Inspector<'_> {
         &self,
         probe: &Probe<'_>,
         job: &Job,
-        mounts: &[Mounted],
+        mounts: &[ClaimView],
         timing: &mut ReadTiming,
     ) {
         let began = self.journal.now();
@@ -109,7 +116,7 @@ impl Inspector<'_> {
             Err(why) => return self.note_failure(job, "", mounts, &why, began),
         };
         match self.look(job, own.container(), mounts).await {
-            Ok(told) => self.record_output(timing, job, own.container(), mounts, told, began),
+            Ok(output) => self.record_output(timing, job, own.container(), mounts, output, began),
             Err(why) => {
                 timing.failures += weight(&why);
                 self.note_failure(job, own.container(), mounts, &why, began);
@@ -123,13 +130,13 @@ impl Inspector<'_> {
         &self,
         job: &Job,
         container: &str,
-        mounts: &[Mounted],
+        mounts: &[ClaimView],
     ) -> Result<InspectOutput, ExecError> {
         let asked: Vec<_> = mounts.iter().map(|mount| self.ask(&job.pod, mount)).collect();
-        let looked = match self.run(&job.pod.name, container, mounts, &asked, MANY).await {
+        let looked = match self.run(&job.pod.name, container, mounts, &asked, MAX_FILES).await {
             Err(ExecError::TimedOut(_)) => {
                 self.state().marked.insert(job.pod.name.clone());
-                self.run(&job.pod.name, container, mounts, &asked, FEW).await
+                self.run(&job.pod.name, container, mounts, &asked, MAX_FILES_WHEN_SLOW).await
             }
             looked => looked,
         };
@@ -140,9 +147,9 @@ impl Inspector<'_> {
                 state.canaries_tried.remove(&(mount.claim.clone(), job.pod.name.clone()));
             }
         }
-        let mut told = looked?;
-        self.search(job, container, mounts, &mut told).await;
-        Ok(told)
+        let mut output = looked?;
+        self.search(job, container, mounts, &mut output).await;
+        Ok(output)
     }
 
     /// Where not all was seen, and what was seen names nobody: searches all files for what names
@@ -151,11 +158,11 @@ impl Inspector<'_> {
         &self,
         job: &Job,
         container: &str,
-        mounts: &[Mounted],
-        told: &mut InspectOutput,
+        mounts: &[ClaimView],
+        output: &mut InspectOutput,
     ) {
         let is_done = |found: &MountFiles| !found.hides_something() || found.names(&job.needles);
-        if told.mounts.iter().all(is_done) || job.needles.is_empty() {
+        if output.mounts.iter().all(is_done) || job.needles.is_empty() {
             return;
         }
         let Ok(word) = random_word() else { return };
@@ -164,21 +171,21 @@ impl Inspector<'_> {
         arguments.extend(mounts.iter().map(|it| it.path.clone()));
         let command = script(script_output::SEARCH, arguments);
         // What is not found in time stays unseen.
-        let Ok(output) = exec(
+        let Ok(searched) = exec(
             self.cluster,
             ExecTarget { pod: &job.pod.name, container },
             &command,
-            SEARCH_WITHIN,
+            SEARCH_TIMEOUT,
         )
         .await
         else {
             return;
         };
-        let found = script_output::parse(&output.stdout, &word);
+        let found = script_output::parse(&searched.stdout, &word);
         if !found.is_complete {
             return;
         }
-        for (mount, found) in told.mounts.iter_mut().zip(found.mounts) {
+        for (mount, found) in output.mounts.iter_mut().zip(found.mounts) {
             mount.add_found(found, &words);
         }
     }
@@ -191,13 +198,13 @@ impl Inspector<'_> {
         }
         let began = self.journal.now();
         match self.run(&job.pod.name, container, &[], &[], 0).await {
-            Ok(told) => self.record(job, container, &[], told, began),
+            Ok(output) => self.record(job, container, &[], output, began),
             Err(why) => self.note_failure(job, container, &[], &why, began),
         }
     }
 
     /// The canary to write on a claim: one for each claim and pod name, ever.
-    fn ask(&self, pod: &Reference, mount: &Mounted) -> Option<Token> {
+    fn ask(&self, pod: &Reference, mount: &ClaimView) -> Option<Token> {
         if !self.writes
             || !mount.is_first
             || !self.state().canaries_tried.insert((mount.claim.clone(), pod.name.clone()))
@@ -212,7 +219,7 @@ impl Inspector<'_> {
         &self,
         pod: &str,
         container: &str,
-        mounts: &[Mounted],
+        mounts: &[ClaimView],
         asked: &[Option<Token>],
         files: u32,
     ) -> Result<InspectOutput, ExecError> {
@@ -229,7 +236,7 @@ impl Inspector<'_> {
             let named = first.len().to_string();
             arguments.extend([
                 mount.path.clone(),
-                DEPTH.to_owned(),
+                MAX_DEPTH.to_owned(),
                 canary.file,
                 canary.token,
                 named,
@@ -238,9 +245,10 @@ impl Inspector<'_> {
         }
         let command = script(script_output::INSPECT, arguments);
         let output =
-            exec_writing(self.cluster, ExecTarget { pod, container }, &command, WITHIN).await?;
-        let told = script_output::parse(&output.stdout, &word);
-        if told.mounts.is_empty() && !told.is_complete {
+            exec_writing(self.cluster, ExecTarget { pod, container }, &command, READ_TIMEOUT)
+                .await?;
+        let parsed = script_output::parse(&output.stdout, &word);
+        if parsed.mounts.is_empty() && !parsed.is_complete {
             let said = output.stderr.trim().chars().take(200).collect::<String>();
             let why = format!(
                 "the shell in the image told nothing (exit status {:?}) {said}",
@@ -248,7 +256,7 @@ impl Inspector<'_> {
             );
             return Err(ExecError::Other(why.trim().to_owned()));
         }
-        Ok(told)
+        Ok(parsed)
     }
 
     fn record_output(
@@ -256,13 +264,13 @@ impl Inspector<'_> {
         timing: &mut ReadTiming,
         job: &Job,
         container: &str,
-        mounts: &[Mounted],
-        told: InspectOutput,
+        mounts: &[ClaimView],
+        output: InspectOutput,
         began: u64,
     ) {
         // When the container was started is learnt with the canary: the same claim tells it at
         // later looks, too.
-        let started = |mount: &Mounted, told: Option<i64>| {
+        let started = |mount: &ClaimView, told: Option<i64>| {
             let key = (job.pod.uid.clone(), mount.claim.clone());
             let mut state = self.state();
             told.map(|it| *state.starts.entry(key.clone()).or_insert(it))
@@ -271,33 +279,33 @@ impl Inspector<'_> {
         timing.add(
             job.is_alone && !container.starts_with(ephemeral::PREFIX),
             mounts,
-            &told,
+            &output,
             started,
         );
-        self.record(job, container, mounts, told, began);
+        self.record(job, container, mounts, output, began);
     }
 
     fn record(
         &self,
         job: &Job,
         container: &str,
-        mounts: &[Mounted],
-        told: InspectOutput,
+        mounts: &[ClaimView],
+        output: InspectOutput,
         began: u64,
     ) {
-        let (server, domain) = resolver(&told.resolver);
+        let (server, domain) = resolver(&output.resolver);
         self.remember(
             &job.pod.uid,
             DnsVantage {
                 container: container.to_owned(),
-                tools: told.tools,
+                tools: output.tools,
                 server,
                 domain,
                 is_ephemeral: container.starts_with(ephemeral::PREFIX),
             },
         );
-        let cut_off = (!told.is_complete).then(|| "the answer was cut off".to_owned());
-        for (mount, found) in mounts.iter().zip(told.mounts) {
+        let cut_off = (!output.is_complete).then(|| "the answer was cut off".to_owned());
+        for (mount, found) in mounts.iter().zip(output.mounts) {
             if mount.is_first {
                 let canary = self.canary(job, mount, &found);
                 self.journal.push(What::Canary(canary));
@@ -307,7 +315,7 @@ impl Inspector<'_> {
                 .iter()
                 .filter(|it| it.size > 0 && it.path.len() <= 200)
                 .map(|it| it.path.clone())
-                .take(NAMED)
+                .take(MAX_NAMED_FILES)
                 .collect();
             if !first.is_empty() {
                 self.state()
@@ -339,7 +347,7 @@ impl Inspector<'_> {
         }
     }
 
-    fn canary(&self, job: &Job, mount: &Mounted, found: &MountFiles) -> Canary {
+    fn canary(&self, job: &Job, mount: &ClaimView, found: &MountFiles) -> Canary {
         let marks = found.marks.clone();
         let (wrote, error) = match &found.written {
             Some(Ok(file)) => {
@@ -363,7 +371,7 @@ impl Inspector<'_> {
         &self,
         job: &Job,
         container: &str,
-        mounts: &[Mounted],
+        mounts: &[ClaimView],
         why: &ExecError,
         began: u64,
     ) {

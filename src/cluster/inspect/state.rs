@@ -8,7 +8,7 @@ use std::{
 use checks::model::{PodLife, Seq, Timeline, evidence::content::needles, observation::Reference};
 
 use crate::cluster::{
-    exec::mounts::{Mounted, reference, runs},
+    exec::mounts::{ClaimView, reference, runs},
     inspect::{
         DnsVantage,
         age::{ReadSchedule, ReadTiming, is_alone},
@@ -24,14 +24,15 @@ const CONTENT_TIME_AFTER_NOTHING: Duration = Duration::from_secs(2);
 const FIRST_LOOK_PAUSE: Duration = Duration::from_millis(700);
 /// What later lives get on top of the time that the content took to appear on the first.
 pub(super) const MARGIN: Duration = Duration::from_secs(1);
-/// How often a look is taken again that failed for a reason that passes.
-const MOST_FAILURES: u32 = 6;
+/// How often a look is repeated that failed for a reason that may pass.
+const MAX_FAILURES: u32 = 6;
 /// After a look that failed; it grows by itself each time.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(500);
-/// Between two looks at a claim on which nothing was found, beside somebody's own work: at first,
-/// and in the long run.
-const WATCHING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
-/// For how long somebody's claim is looked at so often.
+/// While `record` runs: between two looks at a claim on which nothing was found yet.
+const PAUSE_WHILE_FRESH: Duration = Duration::from_secs(2);
+/// The same, once the claim's pod has run for longer than [`FRESH`].
+const PAUSE_AFTER_FRESH: Duration = Duration::from_secs(10);
+/// For how long a pod counts as new.
 const FRESH: Duration = Duration::from_secs(90);
 
 #[derive(Default)]
@@ -71,7 +72,7 @@ pub(super) struct InspectionState {
 pub(super) struct Life {
     pub(super) reading: bool,
     pub(super) finished: bool,
-    /// A look told something.
+    /// A look showed something.
     pub(super) seen: bool,
     /// When to look again, in nanoseconds of the journal's clock.
     pub(super) again: u64,
@@ -85,7 +86,7 @@ pub(super) struct Life {
 #[derive(Default)]
 pub(crate) struct Job {
     pub(super) pod: Reference,
-    pub(super) mounted: Vec<Mounted>,
+    pub(super) mounted: Vec<ClaimView>,
     pub(super) running_at: u64,
     pub(super) ready_at: u64,
     pub(super) first_life: bool,
@@ -177,7 +178,7 @@ impl Life {
     /// long a first life is looked at for content.
     fn next_look(&self, job: &Job, look: &Look, writes: bool, patient_until: u64) -> Option<u64> {
         let after = |pause: Duration| look.ended_at.saturating_add(nanoseconds(pause));
-        if look.timing.failures > 0 && self.failures <= MOST_FAILURES {
+        if look.timing.failures > 0 && self.failures <= MAX_FAILURES {
             return Some(after(PAUSE_AFTER_FAILURE * self.failures));
         }
         if !look.timing.seen {
@@ -195,7 +196,7 @@ impl Life {
         }
         // Nothing is held up by looking on: what comes late counts until the pod has to go.
         let is_fresh = look.ended_at < job.running_at.saturating_add(nanoseconds(FRESH));
-        again.or(Some(after(if is_fresh { WATCHING.0 } else { WATCHING.1 })))
+        again.or(Some(after(if is_fresh { PAUSE_WHILE_FRESH } else { PAUSE_AFTER_FRESH })))
     }
 }
 
@@ -214,7 +215,7 @@ impl Job {
         let started = starts.map(|it| it.as_second()).max();
         Self {
             pod: reference(pod),
-            mounted: Mounted::of(pod),
+            mounted: ClaimView::of(pod),
             running_at: pod.running_at.unwrap_or(0),
             ready_at: pod.ready.map_or(0, |it| timeline.known_at(it)),
             first_life,

@@ -13,7 +13,7 @@ use crate::cluster::{
         ephemeral::Probe,
         error::ExecError,
         exec,
-        mounts::{MountWalk, Mounted, reference},
+        mounts::{ClaimView, MountWalk, reference},
         random_word, records, script,
     },
     restore::{EXEC_TIMEOUT, Restorer, restore_point::RestorePoint},
@@ -123,7 +123,7 @@ impl Restorer<'_> {
                 WaitResult::TimedOut { .. } => return Err(None),
             }
             let Some((pod, mounted)) = self.journal.with(|timeline| {
-                timeline.live(ordinal).map(|pod| (reference(pod), Mounted::of(pod)))
+                timeline.live(ordinal).map(|pod| (reference(pod), ClaimView::of(pod)))
             }) else {
                 continue;
             };
@@ -147,7 +147,7 @@ pub(crate) async fn remove_canaries(
     cluster: &Cluster,
     probe: Option<&Probe<'_>>,
     pod: &Reference,
-    mounted: Vec<Mounted>,
+    mounted: Vec<ClaimView>,
 ) -> Vec<LeftFiles> {
     let mut left = vec![];
     let mut walk = MountWalk::new(mounted, probe.is_some());
@@ -183,7 +183,7 @@ async fn remove(
     cluster: &Cluster,
     pod: &Reference,
     container: &str,
-    mounts: &[Mounted],
+    mounts: &[ClaimView],
 ) -> Result<Vec<String>, ExecError> {
     let word = random_word()?;
     let paths = mounts.iter().map(|it| it.path.clone());

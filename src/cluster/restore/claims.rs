@@ -11,7 +11,7 @@ use crate::cluster::{
         ExecTarget,
         error::ExecError,
         exec,
-        mounts::{Mounted, choose, reference},
+        mounts::{ClaimView, choose, reference},
         random_word, records, script,
     },
     restore::{EXEC_TIMEOUT, Restorer, WATCH_TIME, restore_point::RestorePoint},
@@ -139,11 +139,11 @@ impl Restorer<'_> {
     /// digits left out.
     async fn known_files(&self, point: &RestorePoint) -> BTreeSet<String> {
         let until = point.until.unwrap_or_default();
-        let pods: Vec<(Reference, Vec<Mounted>)> = self.journal.with(|timeline| {
+        let pods: Vec<(Reference, Vec<ClaimView>)> = self.journal.with(|timeline| {
             let first = timeline.start().saturating_add(point.replicas);
             let pods =
                 timeline.owned().filter(|pod| pod.ordinal < first && pod.is_ready()).take(SIBLINGS);
-            pods.map(|pod| (reference(pod), Mounted::of(pod))).collect()
+            pods.map(|pod| (reference(pod), ClaimView::of(pod))).collect()
         });
         let mut known = BTreeSet::new();
         for (pod, mounted) in pods {
@@ -234,7 +234,7 @@ impl Restorer<'_> {
 /// A pod that mounts a claim.
 struct User {
     pod: Reference,
-    mounted: Vec<Mounted>,
+    mounted: Vec<ClaimView>,
     /// As [`last_start`] tells.
     started: Option<i64>,
     /// It is the set's.
@@ -249,7 +249,7 @@ fn users(timeline: &Timeline, claim: &Reference) -> Vec<User> {
     let claimed = created(timeline, claim);
     let mut found = vec![];
     for pod in timeline.pods().filter(mounts) {
-        let mut mounted = Mounted::of(pod);
+        let mut mounted = ClaimView::of(pod);
         mounted.retain(|it| it.claim == claim.name);
         found.push(User {
             pod: reference(pod),
@@ -325,7 +325,7 @@ fn last_start(pod: &PodLife) -> Option<i64> {
 async fn list_files(
     cluster: &Cluster,
     pod: &Reference,
-    mounted: Vec<Mounted>,
+    mounted: Vec<ClaimView>,
 ) -> Result<Vec<(i64, String)>, ExecError> {
     let Some((container, mounts)) = choose(&mounted, &BTreeSet::new()) else { return Ok(vec![]) };
     let word = random_word()?;
