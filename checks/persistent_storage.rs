@@ -1,10 +1,9 @@
 //! Each pod has a claim of its own, with a predictable name.
 
-use crate::mistakes;
 use std::collections::BTreeMap;
 
 use crate::{
-    Check,
+    Check, mistakes,
     model::{ClaimLife, PodLife, Seq, SetLife, Standing, Timeline, Verdict, lab, quantity},
 };
 

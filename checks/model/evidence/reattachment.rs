@@ -4,9 +4,9 @@
 //! Checks 6 and 10 ask the same questions, of a replaced pod and of a pod that a scale-up brought
 //! back.
 
-use crate::mistakes::{self, Mistake};
 use std::cmp::Ordering;
 
+use crate::mistakes::{self, Mistake};
 use crate::model::{
     evidence::content::{Contents, Fate, Text},
     observation::{Canary, Seq, object::Volume, when::When},

@@ -5,7 +5,6 @@
 //! is lost. The clock goes on while the process or the machine is stopped: whoever opens a laptop
 //! again must not go on with what it did when it was closed.
 
-use crate::cluster::client::failure_id;
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -15,7 +14,7 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 
-use crate::cluster::Failure;
+use crate::cluster::{Failure, client::failure_id};
 
 /// Name of the Lease that is lock and restore point at once.
 pub(crate) const LEASE: &str = "stsgrade";

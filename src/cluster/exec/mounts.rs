@@ -243,6 +243,18 @@ pub(crate) fn reference(pod: &PodLife) -> Reference {
     Reference { name: pod.name().to_owned(), uid: pod.uid().to_owned() }
 }
 
+/// When the newest of a pod's running containers started, in seconds since the epoch by its node's
+/// clock; `None` where none runs.
+pub(crate) fn last_start(pod: &PodLife) -> Option<i64> {
+    let mut last = None;
+    for status in &pod.pod.status.container_statuses {
+        let started = status.state.running.as_ref().and_then(|it| it.started_at.as_deref());
+        let started = started.and_then(|it| it.parse::<jiff::Timestamp>().ok());
+        last = last.max(started.map(jiff::Timestamp::as_second));
+    }
+    last
+}
+
 /// Whether one of a pod's containers runs now.
 pub(crate) fn runs(pod: &PodLife, container: &str) -> bool {
     let is_up = |it: &ContainerStatus| it.name == container && it.state.running.is_some();

@@ -1,6 +1,5 @@
 //! Before anything is changed: may we, which StatefulSet, and does anything else drive it.
 
-use crate::cluster::client::failure_id;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -26,7 +25,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cluster::client::lease_term::LEASE;
 use crate::cluster::server_version::exec_needs_create;
-use crate::cluster::{Cluster, Failure};
+use crate::cluster::{Cluster, Failure, client::failure_id};
 use crate::console::{sanitize::sanitize, suggest::there_are};
 
 /// A permission.

@@ -11,7 +11,7 @@ use std::{
 use checks::model::{
     Effect, Fault, Obstacle, Timeline, WaitStatus, What,
     evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
-    observation::{Asked, Phase, Step as Recorded, StepName, Why},
+    observation::{Asked, Phase, Step as RecordedStep, StepName, Why},
 };
 use tokio::sync::watch;
 
@@ -228,7 +228,8 @@ impl Tour<'_> {
     }
 
     pub(super) fn begin(&self, name: StepName, asked: Option<Asked>) {
-        self.journal.push(What::Step(Recorded { asked, ..Recorded::new(name, Phase::Begin) }));
+        self.journal
+            .push(What::Step(RecordedStep { asked, ..RecordedStep::new(name, Phase::Begin) }));
     }
 
     /// A budget, but no more than is left of the whole time.
@@ -276,7 +277,7 @@ impl Tour<'_> {
         let interfered = matches!(waiting, StepEnd::Interfered(_));
         let (phase, answer, why) = match waiting {
             StepEnd::Done => {
-                self.journal.push(What::Step(Recorded::new(name, Phase::Done)));
+                self.journal.push(What::Step(RecordedStep::new(name, Phase::Done)));
                 return StepResult::Done;
             }
             StepEnd::Stuck(obstacle) => (Phase::Stuck, Some(obstacle.why), Why::Obstacle),
@@ -292,10 +293,10 @@ impl Tour<'_> {
             // Before the step's end, because the end is where the obstacle is named.
             self.diagnostician.explain().await;
         }
-        self.journal.push(What::Step(Recorded {
+        self.journal.push(What::Step(RecordedStep {
             answer: answer.clone(),
             interfered,
-            ..Recorded::new(name, phase)
+            ..RecordedStep::new(name, phase)
         }));
         if outcome.why == Why::Complete || why != Why::Obstacle {
             *outcome = TourEnd { why, detail: answer };

@@ -8,7 +8,7 @@ use std::{
 use checks::model::{PodLife, Seq, Timeline, evidence::content::needles, observation::Reference};
 
 use crate::cluster::{
-    exec::mounts::{ClaimView, reference, runs},
+    exec::mounts::{ClaimView, last_start, reference, runs},
     inspect::{
         DnsVantage,
         age::{ReadSchedule, ReadTiming, is_alone},
@@ -209,10 +209,6 @@ impl Job {
     ) -> Self {
         let any_container =
             pod.spec().containers.iter().find(|it| runs(pod, &it.name)).map(|it| it.name.clone());
-        let starts = pod.pod.status.container_statuses.iter().filter_map(|it| {
-            it.state.running.as_ref()?.started_at.as_deref()?.parse::<jiff::Timestamp>().ok()
-        });
-        let started = starts.map(|it| it.as_second()).max();
         Self {
             pod: reference(pod),
             mounted: ClaimView::of(pod),
@@ -222,7 +218,7 @@ impl Job {
             schedule,
             is_alone: is_alone(pod),
             witnessed: pod.added.after.is_some(),
-            started,
+            started: last_start(pod),
             any_container,
             needles: needles(pod),
             others: timeline

@@ -126,13 +126,16 @@ impl IsolatedNamespace {
                 let sealed = demand::sealed(submission, &namespace.name);
                 Ok((namespace, sealed))
             }
-            Err(failure) => {
-                let left = namespace.delete(cluster).await.err();
-                Err(match left {
-                    Some(left) => failure.because(format!("left: {left}")),
-                    None => failure,
-                })
-            }
+            Err(failure) => Err(namespace.delete_after(cluster, failure).await),
+        }
+    }
+
+    /// Deletes it because what was to be in it could not be made; the failure says so if that fails,
+    /// too.
+    pub(crate) async fn delete_after(&self, cluster: &Cluster, failure: Failure) -> Failure {
+        match self.delete(cluster).await {
+            Ok(()) => failure,
+            Err(left) => failure.because(format!("left: {left}")),
         }
     }
 

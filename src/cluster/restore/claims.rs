@@ -11,7 +11,7 @@ use crate::cluster::{
         ExecTarget,
         error::ExecError,
         exec,
-        mounts::{ClaimView, choose, reference},
+        mounts::{ClaimView, choose, last_start, reference},
         random_word, records, script,
     },
     restore::{EXEC_TIMEOUT, Restorer, WATCH_TIME, restore_point::RestorePoint},
@@ -306,18 +306,6 @@ fn created(timeline: &Timeline, claim: &Reference) -> Option<i64> {
 /// A time of the API in seconds since the epoch.
 fn seconds(time: Option<&str>) -> Option<i64> {
     time?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
-}
-
-/// When a pod's newest container started, in seconds since the epoch by its node's clock; `None`
-/// where none runs.
-fn last_start(pod: &PodLife) -> Option<i64> {
-    let statuses = pod
-        .pod
-        .status
-        .container_statuses
-        .iter()
-        .filter_map(|it| seconds(it.state.running.as_ref()?.started_at.as_deref()));
-    statuses.max()
 }
 
 /// The files on these mounts, canaries left out: when each was last written, in seconds since the

@@ -7,7 +7,6 @@
 //! before it puts anything back. Anybody who may write Leases can forge one, so it is not trusted
 //! when it is read: see [`crate::cluster::restore`].
 
-use crate::cluster::client::failure_id;
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -26,10 +25,9 @@ use serde_json::{Value, json};
 
 use crate::cluster::{
     Cluster, Failure,
-    client::lease_term::LEASE,
     client::{
-        lease_term,
-        lease_term::{LEASE_SECONDS, Loss, Term},
+        failure_id, lease_term,
+        lease_term::{LEASE, LEASE_SECONDS, Loss, Term},
         retry::{AWAY, retry_while_unavailable},
     },
     exec::random_word,
@@ -50,11 +48,11 @@ pub(super) const REMOVALS: &str = "stsgrade/cleanup";
 /// The id of the grader that holds it; by it the grader's own machine knows whether it still runs.
 pub(super) const GRADER: &str = "stsgrade/grader";
 /// How often it is renewed.
-const RENEWAL: Duration = Duration::from_secs(10);
+const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// Between two tries of a renewal that failed, and between two looks at somebody else's Lease.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// How often an update is tried whose place in the Lease's history was another.
-const CONFLICTS: u32 = 5;
+/// How often an update is tried again because the Lease had changed since it was read.
+const MAX_CONFLICTS: u32 = 5;
 
 /// The lock, while we hold it. Clones are the same.
 #[derive(Clone)]
@@ -255,7 +253,7 @@ impl LeaseGuard {
 
     /// Renews it for as long as it is polled, or until it is lost.
     pub(crate) async fn keep(&self) -> Loss {
-        let mut pause = RENEWAL;
+        let mut pause = RENEW_EVERY;
         loop {
             tokio::time::sleep(pause).await;
             let renewed = self.update(json!({}), json!({})).await;
@@ -263,7 +261,7 @@ impl LeaseGuard {
                 return loss;
             }
             // It lasts for several renewals: one that fails is made good by the next.
-            pause = if renewed.is_ok() { RENEWAL } else { RETRY_PAUSE };
+            pause = if renewed.is_ok() { RENEW_EVERY } else { RETRY_PAUSE };
         }
     }
 
@@ -353,7 +351,7 @@ impl LeaseGuard {
     /// Renews it, with these changes and whatever it does not say yet of the restore point.
     async fn update(&self, annotations: Value, spec: Value) -> Result<(), Failure> {
         let _one = self.0.updating.lock().await;
-        for _ in 0..CONFLICTS {
+        for _ in 0..MAX_CONFLICTS {
             if let Some(loss) = self.loss() {
                 return Err(lease_term::failure(&loss));
             }

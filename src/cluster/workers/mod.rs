@@ -103,10 +103,7 @@ impl Workers {
         let Err(failure) = filled else { return Ok(()) };
         let namespace =
             IsolatedNamespace { name: self.namespace().to_owned(), uid: uid.to_owned() };
-        Err(match namespace.delete(&self.cluster).await {
-            Ok(()) => failure,
-            Err(left) => failure.because(format!("left: {left}")),
-        })
+        Err(namespace.delete_after(&self.cluster, failure).await)
     }
 
     async fn fill(
