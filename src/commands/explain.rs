@@ -30,11 +30,15 @@ pub(super) fn run(args: &Explain) -> Exit {
     if let Some(mistake) = mistakes::find(&topic).or_else(|| mistakes::find(args.topic.trim())) {
         return show(page.mistake(mistake).as_bytes());
     }
-    if let Some((id, fault, remedy)) = diagnosis::rows().find(|(id, ..)| *id == topic) {
+    if let Some((id, fault, remedy)) = obstacles().find(|(id, ..)| *id == topic) {
         return show(page.obstacle(id, fault, remedy).as_bytes());
     }
     tell(&unknown(&args.topic, &topic));
     Exit::Usage
+}
+
+fn obstacles() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
+    diagnosis::rows().chain(diagnosis::OF_THE_SET)
 }
 
 fn find(topic: &str) -> Option<&'static Check> {
@@ -50,7 +54,7 @@ fn unknown(asked: &str, topic: &str) -> String {
         .iter()
         .map(|it| it.id)
         .chain(MISTAKES.iter().map(|it| it.id))
-        .chain(diagnosis::rows().map(|(id, ..)| id));
+        .chain(obstacles().map(|(id, ..)| id));
     let mut near: Vec<(f64, &str)> = ids
         .map(|id| {
             let alike = strsim::jaro_winkler(topic, id);

@@ -127,8 +127,8 @@ fn text(rubric: &Rubric, look: TermStyle) -> String {
     ];
     for (fault, heading) in headings {
         let _ = writeln!(out, "\n{heading}");
-        let mut ids: Vec<&str> =
-            diagnosis::rows().filter(|it| it.1 == fault).map(|(id, ..)| id).collect();
+        let all = diagnosis::rows().chain(diagnosis::OF_THE_SET);
+        let mut ids: Vec<&str> = all.filter(|it| it.1 == fault).map(|(id, ..)| id).collect();
         ids.sort_unstable();
         ids.dedup();
         for line in look.wrap("  ", &ids.join(", "), "  ") {

@@ -85,6 +85,26 @@ pub fn rows() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
     ROWS.iter().map(|row| (row.id, row.fault, row.remedy))
 }
 
+/// The obstacles of the set itself, which no row finds because there is no pod to look at: id, whose
+/// fault it is, and what to do.
+pub const OF_THE_SET: [(&str, Fault, &str); 5] = [
+    ("no_stateful_set", Submission, NO_SET_REMEDY),
+    ("no_stateful_set_but_others", Submission, OTHER_KIND_REMEDY),
+    ("zero_replicas", Submission, ZERO_REPLICAS_REMEDY),
+    ("too_many_replicas", Cluster, TOO_MANY_REPLICAS_REMEDY),
+    ("set_deleted", Cluster, SET_DELETED_REMEDY),
+];
+
+const NO_SET_REMEDY: &str =
+    "Write a headless Service and a StatefulSet, and apply them to this namespace.";
+const OTHER_KIND_REMEDY: &str = "Use `kind: StatefulSet` (apiVersion apps/v1) with `serviceName` \
+    and `volumeClaimTemplates`: a Deployment's pods have random names and no storage of their own.";
+const ZERO_REPLICAS_REMEDY: &str = "Set `spec.replicas` to 3 or more.";
+const TOO_MANY_REPLICAS_REMEDY: &str =
+    "Set `spec.replicas` to a number that the lab needs, 3 for example, and grade again.";
+const SET_DELETED_REMEDY: &str = "Leave the namespace alone while it is graded, apply the \
+    StatefulSet again, and grade again.";
+
 /// Whether there is still time for what may pass by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
@@ -149,7 +169,7 @@ fn zero_replicas(set: &SetLife) -> Obstacle {
             "zero_replicas",
             &set.name,
             "the StatefulSet asks for 0 replicas",
-            "Set `spec.replicas` to 3 or more.",
+            ZERO_REPLICAS_REMEDY,
             vec![set.changed.by],
         )
     }
@@ -164,7 +184,7 @@ fn too_many_replicas(set: &SetLife, wanted: i32) -> Obstacle {
             "the StatefulSet asks for {wanted} replicas, and no more than {MOST_REPLICAS} are \
             graded"
         ),
-        "Set `spec.replicas` to a number that the lab needs, 3 for example, and grade again.",
+        TOO_MANY_REPLICAS_REMEDY,
         scaled.into_iter().chain([set.changed.by]).collect(),
     )
 }
@@ -179,8 +199,7 @@ pub(crate) fn set_deleted(timeline: &Timeline) -> Option<Obstacle> {
             "set_deleted",
             &set.name,
             "somebody deleted the StatefulSet while it was graded",
-            "Leave the namespace alone while it is graded, apply the StatefulSet again, and \
-                grade again.",
+            SET_DELETED_REMEDY,
             vec![when.by],
         )
     })
@@ -190,18 +209,12 @@ fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
     let (seq, subject) = timeline.subject.as_ref()?;
     let instead = subject.others.join(", ");
     let (id, why, remedy) = if subject.others.is_empty() {
-        (
-            "no_stateful_set",
-            "the namespace holds no StatefulSet".to_owned(),
-            "Write a headless Service and a StatefulSet, and apply them to this namespace.",
-        )
+        ("no_stateful_set", "the namespace holds no StatefulSet".to_owned(), NO_SET_REMEDY)
     } else {
         (
             "no_stateful_set_but_others",
             format!("the namespace holds no StatefulSet, but {instead}"),
-            "Use `kind: StatefulSet` (apiVersion apps/v1) with `serviceName` and \
-            `volumeClaimTemplates`: a Deployment's pods have random names and no storage of their \
-            own.",
+            OTHER_KIND_REMEDY,
         )
     };
     let who = format!("namespace {}", subject.namespace);
