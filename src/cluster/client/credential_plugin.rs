@@ -115,21 +115,55 @@ fn failed(what: impl Into<String>, next: impl Into<String>) -> Failure {
 /// Runs it once.
 async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
     let name = name(exec);
-    let by_hand = format!(
+    let ended = run_to_end(exec, asks_at_terminal(exec)?).await?;
+    if !ended.status.success() {
+        let what = format!("the credential plugin {name} failed ({})", ended.status);
+        let words = String::from_utf8_lossy(&ended.stderr);
+        return Err(failed(what, by_hand(&name)).because(mask(words.trim())));
+    }
+    printed(&ended.stdout, exec.api_version.as_deref()).map_err(|what| {
+        failed(format!("the credential plugin {name} printed {what}"), by_hand(&name))
+    })
+}
+
+/// What helps against a plugin that does not do its work.
+fn by_hand(name: &str) -> String {
+    format!(
         "Run `{name}` by hand with the arguments of the kubeconfig, or log in again as your \
         cluster's guide says."
-    );
-    let at_terminal = io::stdin().is_terminal();
-    if exec.interactive_mode == Some(ExecInteractiveMode::Always) && !at_terminal {
-        return Err(failed(
-            format!(
-                "the credential plugin {name} asks at the terminal (interactiveMode: Always), and \
-                standard input is none"
-            ),
-            "Run stsgrade at a terminal, or log in another way.",
-        ));
+    )
+}
+
+/// Whether it may ask at the terminal.
+///
+/// # Errors
+/// It always asks, and there is no terminal.
+fn asks_at_terminal(exec: &ExecConfig) -> Result<bool, Failure> {
+    let is_terminal = io::stdin().is_terminal();
+    if exec.interactive_mode == Some(ExecInteractiveMode::Always) && !is_terminal {
+        let what = format!(
+            "the credential plugin {} asks at the terminal (interactiveMode: Always), and \
+            standard input is none",
+            name(exec)
+        );
+        return Err(failed(what, "Run stsgrade at a terminal, or log in another way."));
     }
-    let asks = exec.interactive_mode != Some(ExecInteractiveMode::Never) && at_terminal;
+    Ok(is_terminal && exec.interactive_mode != Some(ExecInteractiveMode::Never))
+}
+
+/// A plugin that has ended, and what it printed.
+struct Ended {
+    status: ExitStatus,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// Starts it, and waits until it ends.
+///
+/// # Errors
+/// It cannot be started or read, or takes too long.
+async fn run_to_end(exec: &ExecConfig, asks: bool) -> Result<Ended, Failure> {
+    let name = name(exec);
     let within = if asks { INTERACTIVE_TIMEOUT } else { TIMEOUT };
     let mut child = command(exec, asks)
         .kill_on_drop(true)
@@ -137,28 +171,21 @@ async fn run(exec: &ExecConfig) -> Result<Status, Failure> {
         .map_err(|error| not_started(exec, &error))?;
     let ended = async {
         let (out, err) = tokio::join!(read(child.stdout.take()), read(child.stderr.take()));
-        Ok::<_, io::Error>((child.wait().await?, out?, err?))
+        let status = child.wait().await?;
+        Ok::<_, io::Error>(Ended { status, stdout: out?, stderr: err? })
     };
-    let (status, out, err): (ExitStatus, _, _) = match tokio::time::timeout(within, ended).await {
-        Ok(Ok(ended)) => ended,
+    match tokio::time::timeout(within, ended).await {
+        Ok(Ok(ended)) => Ok(ended),
         Ok(Err(error)) => {
-            return Err(failed(
-                format!("the credential plugin {name} cannot be read: {error}"),
-                by_hand,
-            ));
+            let what = format!("the credential plugin {name} cannot be read: {error}");
+            Err(failed(what, by_hand(&name)))
         }
         Err(_) => {
             let what =
                 format!("the credential plugin {name} has not ended within {} s", within.as_secs());
-            return Err(failed(what, format!("See what it waits for. {by_hand}")));
+            Err(failed(what, format!("See what it waits for. {}", by_hand(&name))))
         }
-    };
-    if !status.success() {
-        let failure = failed(format!("the credential plugin {name} failed ({status})"), by_hand);
-        return Err(failure.because(mask(String::from_utf8_lossy(&err).trim())));
     }
-    printed(&out, exec.api_version.as_deref())
-        .map_err(|what| failed(format!("the credential plugin {name} printed {what}"), by_hand))
 }
 
 /// What it printed, as JSON or YAML of the version that it was asked for; else what is wrong with

@@ -52,8 +52,8 @@ pub(crate) struct MountFiles {
     /// Files that are not in `files`, or whose content was not read for want of room.
     pub(crate) left_out: u64,
     pub(crate) error: Option<String>,
-    /// Folders that may not be looked into; they count as left out.
-    barred: u64,
+    /// Folders that may not be opened; they count as left out.
+    closed_folders: u64,
     /// Folders that hold nothing.
     pub(crate) folders: Vec<String>,
     /// All files were searched for what names pods.
@@ -164,7 +164,7 @@ impl MountFiles {
             ("error", _) => self.error = Some(text),
             ("closed", _) => {
                 self.left_out += 1;
-                self.barred += 1;
+                self.closed_folders += 1;
             }
             ("listed", _) => {
                 self.left_out +=
@@ -182,54 +182,59 @@ impl MountFiles {
         }
     }
 
-    /// Whether something on it may not be looked at from where this was told.
-    pub(crate) fn is_barred(&self) -> bool {
+    /// Whether the container that was asked may not open something of it.
+    pub(crate) fn has_closed_parts(&self) -> bool {
         self.error.is_some()
-            || self.barred > 0
+            || self.closed_folders > 0
             || self.files.iter().any(|it| it.without.as_deref() == Some(UNREADABLE))
     }
 
-    /// Takes over what another container could look at that mounts the same.
+    /// Adds what another container found that mounts the same.
     pub(crate) fn add(&mut self, other: Self) {
         if other.error.is_some() {
             return;
         }
-        if self.error.take().is_some() {
-            let (canaries, written) = (std::mem::take(&mut self.canaries), self.written.take());
-            *self = Self { written: other.written.clone().or(written), ..other };
-            self.canaries.extend(canaries);
+        if self.error.is_some() {
+            self.replace_by(other);
         } else {
-            let counted = |mount: &Self| mount.left_out - mount.barred.min(mount.left_out);
-            self.left_out = counted(self).max(counted(&other)) + self.barred.min(other.barred);
-            self.barred = self.barred.min(other.barred);
-            if !matches!(self.written, Some(Ok(_))) {
-                self.written = other.written.or(self.written.take());
-            }
-            self.canaries.extend(other.canaries);
-            self.marks.extend(other.marks);
-            self.folders.extend(
-                other
-                    .folders
-                    .into_iter()
-                    .filter(|it| !self.folders.contains(it))
-                    .collect::<Vec<_>>(),
-            );
-            self.times.extend(
-                other
-                    .times
-                    .into_iter()
-                    .filter(|(path, _)| self.files.iter().all(|it| it.path != *path)),
-            );
-            for file in other.files {
-                match self.files.iter_mut().find(|it| it.path == file.path) {
-                    Some(known) if known.without.as_deref() == Some(UNREADABLE) => *known = file,
-                    Some(_) => {}
-                    None => self.files.push(file),
-                }
-            }
+            self.merge(other);
         }
         self.canaries.sort();
         self.canaries.dedup();
+    }
+
+    /// Takes the other in place of what could not be read, but for the canaries of both.
+    fn replace_by(&mut self, other: Self) {
+        let (canaries, written) = (std::mem::take(&mut self.canaries), self.written.take());
+        *self = Self { written: other.written.clone().or(written), ..other };
+        self.canaries.extend(canaries);
+    }
+
+    /// Adds what the other could open and this one could not.
+    fn merge(&mut self, other: Self) {
+        let beside_closed = |it: &Self| it.left_out - it.closed_folders.min(it.left_out);
+        let closed_folders = self.closed_folders.min(other.closed_folders);
+        self.left_out = beside_closed(self).max(beside_closed(&other)) + closed_folders;
+        self.closed_folders = closed_folders;
+        if !matches!(self.written, Some(Ok(_))) {
+            self.written = other.written.or(self.written.take());
+        }
+        self.canaries.extend(other.canaries);
+        self.marks.extend(other.marks);
+        for folder in other.folders {
+            if !self.folders.contains(&folder) {
+                self.folders.push(folder);
+            }
+        }
+        let is_new = |path: &String| self.files.iter().all(|it| it.path != *path);
+        self.times.extend(other.times.into_iter().filter(|(path, _)| is_new(path)));
+        for file in other.files {
+            match self.files.iter_mut().find(|it| it.path == file.path) {
+                Some(known) if known.without.as_deref() == Some(UNREADABLE) => *known = file,
+                Some(_) => {}
+                None => self.files.push(file),
+            }
+        }
     }
 
     fn finish(&mut self, first: Option<Duration>) {

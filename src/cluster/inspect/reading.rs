@@ -87,7 +87,7 @@ impl Inspector<'_> {
     ) {
         for (mount, found) in mounts.iter().zip(&mut output.mounts) {
             for (other, view) in mount.through_other_containers(without_shell, container) {
-                if !found.is_barred() {
+                if !found.has_closed_parts() {
                     break;
                 }
                 if matches!(found.written, Some(Err(_))) {
