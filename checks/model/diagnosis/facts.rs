@@ -9,6 +9,10 @@ use crate::model::{
     timeline::{Timeline, lives::PodLife},
 };
 
+/// How long after its begin the start of a container is told of at the latest, in nanoseconds: the
+/// kubelet reads a ConfigMap and a Secret when it begins, and tells of the container when it runs.
+const START_TAKES: u64 = 5 * SECOND;
+
 /// What a row looks at.
 pub(crate) struct OrdinalFacts<'t> {
     pub(crate) timeline: &'t Timeline,
@@ -96,13 +100,31 @@ impl<'t> OrdinalFacts<'t> {
         self.applied().is_some() && self.may_have_come()
     }
 
+    /// Whether the newest start of a container may have been begun before the submission was
+    /// applied, which may have mended what its command reads: a ConfigMap, a Secret, a Service.
+    fn may_be_an_older_start(&self, container: &str) -> bool {
+        let step = self.timeline.steps.iter().find(|it| it.name == StepName::Apply);
+        let Some((pod, begin, end)) =
+            self.pod.zip(step).and_then(|(pod, it)| Some((pod, it.begin, it.end.as_ref()?)))
+        else {
+            return false;
+        };
+        let started = pod.started_at(container);
+        pod.added.by < begin && started.is_some_and(|at| at <= end.at + START_TAKES)
+    }
+
     /// Containers that were started again and do not run now, with how they ended; when the time
     /// has run out, those, too, that run and have not outlasted what ended before.
+    ///
+    /// Until then, not those of which no start is surely newer than the submission.
     pub(crate) fn crashing(&self) -> impl Iterator<Item = (&'t ContainerStatus, &'t Terminated)> {
         let is_restless = self.out_of_time && self.pod.is_some_and(|pod| !self.timeline.is_up(pod));
         let is_outdated = self.is_outdated();
         let has_ended = move |it: &&ContainerStatus| {
-            it.restart_count > 0 && (it.state.running.is_none() || is_restless) && !is_outdated
+            it.restart_count > 0
+                && (it.state.running.is_none() || is_restless)
+                && !is_outdated
+                && (self.out_of_time || !self.may_be_an_older_start(&it.name))
         };
         self.statuses().filter(has_ended).filter_map(|it| {
             let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;

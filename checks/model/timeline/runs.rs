@@ -33,6 +33,9 @@ pub(crate) struct Runs {
     run: Option<Run>,
     /// It runs.
     runs: bool,
+    /// Which start of it was told of last, the restart count, and when that was first told, in
+    /// nanoseconds since the recording began.
+    newest: Option<(i32, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,9 @@ pub(crate) struct Circumstances {
 impl Runs {
     /// Takes in what a line tells of the container.
     pub(super) fn update(&mut self, status: &ContainerStatus, now: &Circumstances) {
+        if self.newest.is_none_or(|(number, _)| number != status.restart_count) {
+            self.newest = Some((status.restart_count, now.at));
+        }
         for (number, ended) in ends(status) {
             if number < self.over {
                 continue;
@@ -138,6 +144,13 @@ impl PodLife {
     /// The longest run of a container that ended by its own doing, in nanoseconds.
     pub(crate) fn longest_run(&self, container: &str) -> Option<u64> {
         self.runs.iter().find(|it| it.container == container)?.longest
+    }
+
+    /// When the newest start of a container was first told of, in nanoseconds since the recording
+    /// began; `None` for one that is not meant to stay up.
+    pub(crate) fn started_at(&self, container: &str) -> Option<u64> {
+        let (_, at) = self.runs.iter().find(|it| it.container == container)?.newest?;
+        Some(at)
     }
 
     /// Whether its containers run, and each has outlasted all its runs that ended by its own doing.

@@ -240,7 +240,14 @@ fn what_ended_before_the_submission_was_applied_may_go_on_with_what_it_brought()
         "container_ends",
         Submission,
     );
-    stops(&ended(applied, 8, exit(1)), "container_ends", Submission);
+    // This start may have been begun before, and is told of late.
+    let late = ended(applied.clone(), 8, exit(1));
+    waits(&late, "container_ends", Submission);
+    let seconds_later = (0..6).fold(late, |history, _| history.tick());
+    waits(&ended(seconds_later.clone(), 8, exit(1)), "container_ends", Submission);
+    stops(&ended(seconds_later, 9, exit(1)), "container_ends", Submission);
+    let seconds_later = (0..6).fold(applied, |history, _| history.tick());
+    stops(&ended(seconds_later, 8, exit(1)), "container_ends", Submission);
     let denied = "pull access denied, repository does not exist or may require authorization";
     let pulled = waiting(first_pod(), "ImagePullBackOff", denied)
         .step(StepName::Apply)
