@@ -55,17 +55,17 @@ async fn what_is_refused_leaves_nothing_applied() {
 /// Catches claims of the tour's own that take spare volumes, which nobody can bind again.
 #[tokio::test]
 async fn spare_volumes_made_by_hand_stay_available() {
-    Lab::run("live-by-hand", async |lab| {
+    Lab::run("live-spare-volumes", async |lab| {
         let volumes: Api<PersistentVolume> = Api::all(lab.client.clone());
-        let name = |number| format!("live-by-hand-{number}");
+        let name = |number| format!("live-spare-volumes-{number}");
         for number in 0..5 {
-            let volume = json!({"metadata": {"name": name(number)}, "spec": {"storageClassName": "live-by-hand", "accessModes": ["ReadWriteOnce"],
+            let volume = json!({"metadata": {"name": name(number)}, "spec": {"storageClassName": "live-spare-volumes", "accessModes": ["ReadWriteOnce"],
                 "capacity": {"storage": "1Gi"}, "persistentVolumeReclaimPolicy": "Retain",
                 "hostPath": {"path": format!("/var/lib/{}", name(number)), "type": "DirectoryOrCreate"}}});
             volumes.create(&PostParams::default(), &serde_json::from_value(volume).unwrap()).await.unwrap();
         }
         let text = read(STANDING).replace("      accessModes: [ReadWriteOnce]\n", "      \
-            accessModes: [ReadWriteOnce]\n      storageClassName: live-by-hand\n");
+            accessModes: [ReadWriteOnce]\n      storageClassName: live-spare-volumes\n");
         lab.create(&text, "live").await;
         lab.settled("web", 3).await;
         let graded = lab.grade(&[]).await;

@@ -198,6 +198,9 @@ impl<'a> Inspector<'a> {
                     .collect::<Vec<_>>()
             });
             let delay = self.journal.with(Timeline::late_writing);
+            // The other half of the time is for reading.
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            let latest = now.saturating_add(nanoseconds(LONGEST_DELAY_OF_LAST_LOOK.min(left / 2)));
             if blank.is_empty() || known == Some(delay) {
                 return;
             }
@@ -207,8 +210,7 @@ impl<'a> Inspector<'a> {
                 });
                 let mut state = self.state();
                 let life = state.lives.entry(uid.clone()).or_default();
-                life.again =
-                    due_at.min(now.saturating_add(nanoseconds(LONGEST_DELAY_OF_LAST_LOOK)));
+                life.again = due_at.min(latest);
                 life.finished = false;
             }
             self.changed.send_modify(|it| *it += 1);

@@ -7,7 +7,7 @@ use crate::cluster::{
 };
 
 /// At the end, for pods that were not read, and then for claims on which nothing was found.
-const LAST_LOOK: Duration = Duration::from_secs(5);
+const LAST_LOOK: Duration = Duration::from_secs(10);
 
 /// Reads the files of every pod of the set, asks for its name and looks into failures, as they
 /// come, until `stop` resolves.
