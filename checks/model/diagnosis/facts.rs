@@ -13,6 +13,17 @@ use crate::model::{
 /// kubelet reads a ConfigMap and a Secret when it begins, and tells of the container when it runs.
 const START_TAKES: u64 = 5 * SECOND;
 
+/// The reasons of the Events of a claim whose volume is awaited: the volume controller's
+/// (`pkg/controller/volume/events/event.go` in Kubernetes) and those of
+/// sig-storage-lib-external-provisioner.
+const PROVISIONING: [&str; 5] = [
+    "ExternalProvisioning",
+    "Provisioning",
+    "ProvisioningSucceeded",
+    "WaitForFirstConsumer",
+    "WaitForPodScheduled",
+];
+
 /// What a row looks at.
 pub(crate) struct OrdinalFacts<'t> {
     pub(crate) timeline: &'t Timeline,
@@ -33,6 +44,8 @@ pub(crate) struct Pending<'t> {
     pub(crate) names_its_volume: bool,
     /// The last warning, or the last word of all.
     pub(crate) said: String,
+    /// Nothing was said of why it is not Bound, or only that its volume is awaited.
+    pub(crate) is_on_its_way: bool,
     pub(crate) evidence: Vec<Seq>,
 }
 
@@ -169,9 +182,12 @@ impl<'t> OrdinalFacts<'t> {
                 .warnings(life.uid())
                 .next_back()
                 .or_else(|| timeline.words(life.uid()).last());
+            let is_on_its_way =
+                last.is_none_or(|(_, it)| PROVISIONING.contains(&it.reason.as_str()));
             let (said, evidence) =
                 last.map_or_else(Default::default, |(seq, it)| (it.message.clone(), vec![seq]));
             Some(Pending {
+                is_on_its_way,
                 claim: &life.claim,
                 names_its_volume: life.names_its_volume,
                 said,

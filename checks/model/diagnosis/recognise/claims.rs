@@ -21,11 +21,14 @@ fn pending(
 }
 
 /// A claim that stood before the set asked for it: a claim cannot be changed, so it says nothing of
-/// the template as it is now.
+/// the template as it is now. While its volume is on the way, it may serve all the same.
 pub(crate) fn claim_differs(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let templates = &facts.timeline.set()?.spec.volume_claim_templates;
     pending(facts, |it| {
+        if it.is_on_its_way && !facts.out_of_time {
+            return None;
+        }
         let name = &it.claim.metadata.name;
         let template =
             templates.iter().find(|template| *name == claim_name(template, pod.name()))?;

@@ -38,6 +38,31 @@ fn a_claim_of_an_earlier_template_is_to_be_deleted() {
     waits(&with_template(None, Some("standard"), once, full), "claim_pending", Cluster);
 }
 
+/// Catches a claim that is blamed while its volume is being made: on a slow cluster that lasts.
+#[test]
+fn a_claim_made_by_hand_may_still_get_its_volume() {
+    let mut history = History::new();
+    let access_modes = vec!["ReadWriteOnce".to_owned()];
+    history.spec.volume_claim_templates[0].spec =
+        Some(PersistentVolumeClaimSpec { access_modes, ..Default::default() });
+    let made = history.service().set(Change::Added).subject().claim(0);
+    let told = made.claim_line(0, Change::Modified, |claim| {
+        claim.status.phase = "Pending".to_owned();
+        if let Some(spec) = &mut claim.spec {
+            spec.access_modes = vec!["ReadWriteMany".to_owned()];
+        }
+    });
+    let silent = told.add(0);
+    waits(&silent, "claim_differs", Cluster);
+    let says = |reason| {
+        let kind = "PersistentVolumeClaim";
+        event(silent.clone(), kind, "claim-1", "Normal", reason, "a volume is made")
+    };
+    waits(&says("Provisioning"), "claim_differs", Cluster);
+    waits(&says("ProvisioningSucceeded"), "claim_differs", Cluster);
+    stops(&says("FailedBinding"), "claim_differs", Cluster);
+}
+
 #[test]
 fn claims_that_stay_pending() {
     let once = &["ReadWriteOnce"];
