@@ -106,7 +106,7 @@ pub fn mend(ids: &[&str], names: &Names) -> Vec<String> {
     if let Some(set) = &names.set {
         commands.push(format!("kubectl rollout status statefulset/{set} -n {ns} --timeout=5m"));
     }
-    commands.push(format!("stsgrade grade -n {ns}"));
+    commands.push(grade_again(names));
     commands
 }
 
@@ -115,6 +115,15 @@ pub fn mend(ids: &[&str], names: &Names) -> Vec<String> {
 pub fn grade(names: &Names, file: &str) -> String {
     let cleanup = if names.cleanup { " --cleanup" } else { "" };
     format!("stsgrade grade -n {} -f {file}{cleanup}", names.namespace)
+}
+
+/// Grades what stands in the namespace again, or the manifest where there is one.
+#[must_use]
+pub fn grade_again(names: &Names) -> String {
+    match &names.file {
+        Some(file) => grade(names, file),
+        None => format!("stsgrade grade -n {}", names.namespace),
+    }
 }
 
 /// Deletes the set and its pods, and keeps the claims.

@@ -263,6 +263,9 @@ pub struct Report {
     /// What costs no points, but time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow: Option<String>,
+    /// The command that grades the submission again; absent where somebody worked by hand.
+    #[serde(skip)]
+    pub grade_again: Option<String>,
 }
 
 /// Points.
@@ -376,6 +379,9 @@ pub struct Recording {
     pub cluster: String,
     /// When it began, by the clock of the machine that recorded.
     pub started_at: String,
+    /// The manifests' files, as the student named them.
+    #[serde(skip)]
+    pub files: Vec<String>,
     /// Where it comes from.
     #[serde(flatten)]
     pub origin: Origin,
@@ -442,6 +448,7 @@ impl Report {
                 digest: sanitize(&source.digest),
                 cluster: sanitize(&source.cluster),
                 started_at: sanitize(&source.started_at),
+                files: source.files.iter().map(|it| sanitize(it)).collect(),
                 origin: source.origin,
             },
             cost: timeline.end().map(|end| Cost {
@@ -450,6 +457,7 @@ impl Report {
                 wall_ms: end.what.wall_ms,
             }),
             slow: slow::slow_stop_note(timeline),
+            grade_again: (!timeline.is_by_hand()).then(|| remedy::commands::grade_again(&names)),
         }
     }
 

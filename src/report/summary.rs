@@ -2,7 +2,10 @@
 
 use checks::model::Outcome;
 
-use crate::report::{Cause, CheckResult, CriterionResult, Points, Report, text};
+use crate::{
+    recording::signature::Signed,
+    report::{Cause, CheckResult, CriterionResult, Origin, Points, Report, text},
+};
 
 /// `80 of 100 points, 10 undecided`.
 pub(super) fn score(report: &Report) -> String {
@@ -53,4 +56,16 @@ pub(super) fn digests(report: &Report) -> String {
         Some(rubric) => format!("{digest}, rubric {}", rubric.digest),
         None => digest,
     }
+}
+
+/// Whether the judged recording can be trusted; nothing of one's own grade.
+pub(super) fn origin(report: &Report) -> Option<String> {
+    let Origin::File(signed) = report.recording.origin else { return None };
+    let signed = match signed {
+        Signed::Valid => "its signature is valid",
+        Signed::Invalid => "its signature is NOT valid: it may have been edited",
+        Signed::Absent => "it is not signed, and anybody can edit it",
+        Signed::Unchecked => "its signature was not checked: STSGRADE_KEY is not set",
+    };
+    Some(format!("Judged from a recording's file: {signed}"))
 }

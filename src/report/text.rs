@@ -12,11 +12,10 @@ use crate::console::{
     sanitize,
     terminal::{TermStyle, Tone},
 };
-use crate::recording::signature::Signed;
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
-    Cause, CheckResult, CriterionResult, Origin, Points, Problem, Report, RunResult, StandingName,
-    View, causes::typed_later,
+    Cause, CheckResult, CriterionResult, Points, Problem, Report, RunResult, StandingName, View,
+    causes::typed_later, summary,
 };
 
 /// The width of the labels before the details of a cause, in columns.
@@ -110,14 +109,10 @@ impl Page<'_> {
             .as_ref()
             .map_or_else(|| "no StatefulSet".to_owned(), |name| format!("StatefulSet {name}"));
         self.wrapped("", &format!("{set} in namespace {}", report.namespace), "")?;
-        let Origin::File(signed) = report.recording.origin else { return Ok(()) };
-        let signed = match signed {
-            Signed::Valid => "its signature is valid",
-            Signed::Invalid => "its signature is NOT valid: it may have been edited",
-            Signed::Absent => "it is not signed, and anybody can edit it",
-            Signed::Unchecked => "its signature was not checked: STSGRADE_KEY is not set",
-        };
-        self.wrapped("", &format!("Judged from a recording's file: {signed}"), "")
+        match summary::origin(report) {
+            Some(origin) => self.wrapped("", &origin, ""),
+            None => Ok(()),
+        }
     }
 
     /// Whether the submission passes, by a rubric.

@@ -63,6 +63,13 @@ const fits = async (page) => {
   check(page, "nothing is wider than the window", wide <= room, [wide, room]);
 };
 
+// A line of code that is too long is broken so that it is seen, and never cut off.
+const wraps = async (page) => {
+  const cut = await page.evaluate(() => Array.from(document.querySelectorAll("pre"))
+    .filter((it) => it.scrollWidth > it.clientWidth).map((it) => it.textContent.slice(0, 80)));
+  check(page, "no code is cut off", cut.length === 0, cut);
+};
+
 const tip = (page) => page.evaluate(() => {
   const it = document.getElementById("tip");
   const box = it.getBoundingClientRect();
@@ -89,6 +96,11 @@ const hover = async (page) => {
   const box = await bar.boundingBox();
   await page.mouse.move(box.x + box.width - 2, box.y + box.height / 2);
   await tells(page, "hover", bar);
+  const apart = await bar.evaluate((it) => {
+    const [one, other] = [it, document.getElementById("tip")].map((at) => at.getBoundingClientRect());
+    return Math.max(one.top - other.bottom, other.top - one.bottom);
+  });
+  check(page, "the tip leaves the rows beside it free", apart > 60, apart);
   await page.mouse.move(0, 0);
   check(page, "the tip goes with the mouse", (await tip(page)).hidden, await tip(page));
 };
@@ -98,6 +110,14 @@ const tap = async (browser, name) => {
   const bar = page.locator(".timeline a.life").first();
   await bar.tap({ position: { x: 2, y: 5 } });
   await tells(page, "tap", bar);
+  await page.locator(".timeline a.cite .hit").first().tap();
+  const mark = await tip(page);
+  const isTold = !mark.hidden && mark.inside && /test/.test(mark.text);
+  check(page, "a mark tells its tests on tap", isTold, mark);
+  await page.locator(".timeline a.step").last().tap();
+  const step = await tip(page);
+  check(page, "a step tells what it is on tap", /scale down/.test(step.text), step);
+  check(page, "a tap leads nowhere", await page.evaluate(() => location.hash === ""), "");
   await close(page);
 };
 
@@ -121,6 +141,17 @@ const keyboard = async (page) => {
   await page.keyboard.press("Enter");
   const hash = await page.evaluate(() => location.hash);
   check(page, "Enter leads to the bar's row", hash === at.link, hash);
+};
+
+// From a mark of the picture to the test that it costs, by keys alone.
+const marks = async (page) => {
+  const mark = page.locator(".timeline a.cite").first();
+  if (await mark.count() === 0) { return; }
+  await mark.focus();
+  check(page, "a mark tells its tests on focus", /test/.test((await tip(page)).text), await tip(page));
+  await page.keyboard.press("Enter");
+  const isOpen = await page.evaluate(() => document.querySelector(":target")?.open);
+  check(page, "a mark leads to its test, which opens", isOpen === true, isOpen);
 };
 
 // What a finding cites is marked in the picture; without such a link there is nothing to show.
@@ -194,6 +225,7 @@ const look = async (browser, name) => {
   for (const [place, [width, scheme]] of WINDOWS.slice(0, isPictured ? 4 : 2).entries()) {
     const page = await open(browser, name, width, scheme);
     await fits(page);
+    await wraps(page);
     await axe(page);
     // What the hostile words would do.
     check(page, "no words run", await page.title() !== "ran", "they ran");
@@ -205,6 +237,7 @@ const look = async (browser, name) => {
     if (place === 0 && await page.locator(".timeline a.life").count() > 0) {
       await hover(page);
       await keyboard(page);
+      await marks(page);
       await cites(page);
       if (isPictured) { await print(page); await policy(page); }
     }

@@ -59,6 +59,12 @@ pub struct Bar {
 }
 
 impl Bar {
+    /// A fact by its label.
+    #[must_use]
+    pub fn fact(&self, label: &str) -> Option<&str> {
+        self.facts.iter().find(|it| it.label == label).map(|it| it.value.as_str())
+    }
+
     /// Its beginning, in nanoseconds since the recording began.
     #[must_use]
     pub fn from(&self) -> u64 {
@@ -236,7 +242,7 @@ impl Builder<'_> {
             self.claims += 1;
             let mut bar = match group {
                 [claim] => self.claim_bar(claim),
-                _ => self.merged(group, "claim lives", |it, claim| {
+                _ => self.merged(group, "PVC lives", |it, claim| {
                     (it.begin(claim.added), it.end(claim.deleted))
                 }),
             };
@@ -305,17 +311,17 @@ impl Builder<'_> {
             segments.push(Segment { state: BarState::Pending, from: begin, until: end });
         }
         let fact = |label, value: String| Fact { label, value };
-        let mut facts = vec![fact("UID", clip(pod.uid(), MAX_NAME_CHARS))];
-        facts.push(fact("Added", self.moment(Some(pod.added))));
+        let mut facts = vec![fact("Added", self.moment(Some(pod.added)))];
         let running = pod.states().iter().find(|it| it.state == PodState::Running);
         let running = running.map(|it| at_line(it.at, it.seq));
         facts.extend(running.map(|it| fact("Running", it)));
         let ready = if pod.ready.is_some() { self.moment(pod.ready) } else { "never".to_owned() };
         facts.push(fact("Ready", ready));
         let asked = pod.deletion_requested;
-        facts.extend(asked.map(|it| fact("Asked to go", self.moment(Some(it)))));
+        facts.extend(asked.map(|it| fact("Deletion requested", self.moment(Some(it)))));
         facts.extend(pod.deleted.map(|it| fact("Gone", self.moment(Some(it)))));
         facts.push(fact("Restarts", pod.restarts().to_string()));
+        facts.push(fact("UID", clip(pod.uid(), MAX_NAME_CHARS)));
         Bar {
             id: String::new(),
             title: format!("Pod {}", clip(pod.name(), MAX_NAME_CHARS)),
@@ -347,8 +353,7 @@ impl Builder<'_> {
             it.from < it.until || place == last + 1
         });
         let fact = |label, value: String| Fact { label, value };
-        let mut facts = vec![fact("UID", clip(claim.uid(), MAX_NAME_CHARS))];
-        facts.push(fact("Added", self.moment(Some(claim.added))));
+        let mut facts = vec![fact("Added", self.moment(Some(claim.added)))];
         let bound = claim.bound.map_or_else(|| "never".to_owned(), |it| self.moment(Some(it)));
         facts.push(fact("Bound", bound));
         if !claim.volume().is_empty() {
@@ -357,11 +362,12 @@ impl Builder<'_> {
         let owned = claim.owned_by_pod;
         facts.extend(owned.map(|it| fact("Owned by a pod", self.moment(Some(it)))));
         let asked = claim.deletion_requested;
-        facts.extend(asked.map(|it| fact("Asked to go", self.moment(Some(it)))));
+        facts.extend(asked.map(|it| fact("Deletion requested", self.moment(Some(it)))));
         facts.extend(claim.deleted.map(|it| fact("Gone", self.moment(Some(it)))));
+        facts.push(fact("UID", clip(claim.uid(), MAX_NAME_CHARS)));
         Bar {
             id: String::new(),
-            title: format!("Claim {}", clip(claim.name(), MAX_NAME_CHARS)),
+            title: format!("PVC {}", clip(claim.name(), MAX_NAME_CHARS)),
             segments,
             facts,
             from_before: claim.added.after.is_none(),

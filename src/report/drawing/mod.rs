@@ -10,7 +10,7 @@ mod lanes;
 use std::time::Duration;
 
 use checks::model::{
-    Seq, Timeline,
+    Outcome, Seq, Timeline,
     observation::{Kind, Phase},
 };
 
@@ -45,6 +45,8 @@ pub struct Drawing {
     pub digests: String,
     /// The rubric does not let the history be shown: there is nothing in the drawing.
     pub is_withheld: bool,
+    /// A test failed.
+    pub has_failed: bool,
     /// How long the judged part of the recording is, in nanoseconds; at least 1.
     pub length: u64,
     /// An ordinal's pods and then its claims, by rising ordinal.
@@ -127,6 +129,7 @@ impl Drawing {
             score: summary::score(report),
             digests: summary::digests(report),
             is_withheld,
+            has_failed: report.checks.iter().any(|it| it.outcome == Outcome::Fail),
             length,
             lanes,
             ordinals_left_out,
@@ -150,6 +153,7 @@ impl Drawing {
             score: String::new(),
             digests: String::new(),
             is_withheld: false,
+            has_failed: false,
             length,
             lanes,
             ordinals_left_out,

@@ -6,20 +6,22 @@
 
 #[expect(unreachable_pub, reason = "what askama makes of a filter is")]
 mod filters;
+mod findings;
+mod head;
+
+use std::collections::BTreeMap;
 
 use askama::Template;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use checks::{
-    CHECKS,
-    model::{Fault, Outcome, Seq},
-};
+use checks::model::Fault;
 use sha2::{Digest as _, Sha256};
 
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
-    Cause, CheckResult, CriterionResult, Problem, Report, RunResult, StandingName, View,
+    Cause, Problem, Report, RunResult, View,
     causes::typed_later,
-    drawing::{Bar, Drawing, MAX_CITES_PER_CRITERION, shown_criteria, time},
+    drawing::{Bar, Drawing, time},
+    html::{findings::CheckRow, head::Head},
     svg,
 };
 
@@ -80,10 +82,15 @@ enum Body<'r> {
 /// A judged recording, in the words of the page.
 struct Judged<'r> {
     report: &'r Report,
+    head: Head<'r>,
     drawing: Drawing,
+    legend: String,
     picture: String,
+    causes_heading: &'static str,
     causes: Vec<CauseCard<'r>>,
     checks: Vec<CheckRow<'r>>,
+    /// What the tests hold against each bar, by its id.
+    verdicts: BTreeMap<String, Vec<String>>,
 }
 
 struct CauseCard<'r> {
@@ -91,6 +98,8 @@ struct CauseCard<'r> {
     class: &'static str,
     ink: &'static str,
     cost: String,
+    /// The tests whose own findings are not told under the cause, where others are.
+    also: Vec<u8>,
     changes: Vec<ChangeLines>,
     /// What is to be typed stands under this cause.
     typed_later: Option<usize>,
@@ -104,46 +113,16 @@ struct ChangeLines {
     lines: Vec<(&'static str, String)>,
 }
 
-struct CheckRow<'r> {
-    row: &'r CheckResult,
-    asked: &'static str,
-    outcome: &'static str,
-    class: &'static str,
-    points: String,
-    /// The number of its cause on the page.
-    cause: Option<usize>,
-    is_open: bool,
-    findings: Vec<Finding<'r>>,
-    left_out: usize,
-}
-
-struct Finding<'r> {
-    criterion: &'r CriterionResult,
-    standing: &'static str,
-    class: &'static str,
-    /// What the lab asks, where the criterion's own text does not say just that.
-    expected: Option<&'r str>,
-    /// What was seen, or why nothing was.
-    actual: Option<&'r str>,
-    /// What stands before that.
-    label: &'static str,
-    cites: Vec<Link>,
-    cites_left_out: usize,
-}
-
-/// A link to a line in the picture.
-struct Link {
-    seq: Seq,
-    text: String,
-    place: String,
-}
-
 impl<'r> Judged<'r> {
     fn of(report: &'r Report, drawing: Drawing) -> Self {
         Self {
+            head: Head::of(report),
+            legend: svg::legend_within(&drawing),
             picture: svg::within(&drawing),
+            causes_heading: head::causes_heading(report),
             causes: (0..report.causes.len()).map(|it| cause_card(&report.causes, it)).collect(),
-            checks: report.checks.iter().map(|row| check_row(row, &drawing)).collect(),
+            checks: findings::rows(report, &drawing),
+            verdicts: findings::verdicts(report, &drawing),
             report,
             drawing,
         }
@@ -160,21 +139,31 @@ impl<'r> Judged<'r> {
     fn states(&self, bar: &Bar) -> String {
         svg::states(bar)
     }
+
+    fn verdicts(&self, bar: &Bar) -> &[String] {
+        self.verdicts.get(&bar.id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first test that a cause cost, or the first of all.
+    fn test_to_explain(&self) -> u8 {
+        let first = self.report.causes.first().and_then(|it| it.tests.first());
+        first.copied().unwrap_or(1)
+    }
 }
 
 fn cause_card(causes: &[Cause], place: usize) -> CauseCard<'_> {
     let cause = &causes[place];
-    let tests = svg::tests(&cause.tests);
     let points = cause.points;
     let (class, ink, cost) = match cause.fault {
-        Some(Fault::Submission) => ("lost", "fail", format!("Costs {points} points: {tests}")),
-        Some(Fault::Cluster) => {
-            ("open", "undecided", format!("Leaves {points} points undecided: {tests}"))
-        }
-        None => ("open", "undecided", format!("Leaves {points} points to be shown: {tests}")),
+        Some(Fault::Submission) => ("lost", "fail", format!("Costs {points} points")),
+        Some(Fault::Cluster) => ("open", "undecided", format!("Leaves {points} points undecided")),
+        None => ("open", "undecided", format!("Leaves {points} points to be shown")),
     };
+    let is_told = |test: &u8| cause.seen.is_empty() || cause.seen.iter().any(|it| it.test == *test);
+    let also = cause.tests.iter().copied().filter(|it| !is_told(it)).collect();
     let changes = cause.changes.iter().map(change_lines).collect();
-    CauseCard { cause, class, ink, cost, changes, typed_later: typed_later(causes, place) }
+    let typed_later = typed_later(causes, place);
+    CauseCard { cause, class, ink, cost, also, changes, typed_later }
 }
 
 fn change_lines(change: &Change) -> ChangeLines {
@@ -188,63 +177,4 @@ fn change_lines(change: &Change) -> ChangeLines {
         lines.push((class, line));
     }
     ChangeLines { label: change.label(), object: change.place(), lines }
-}
-
-fn check_row<'r>(row: &'r CheckResult, drawing: &Drawing) -> CheckRow<'r> {
-    let (outcome, class) = match row.outcome {
-        Outcome::Pass => ("passed", "pass"),
-        Outcome::Fail => ("failed", "fail"),
-        Outcome::Inconclusive => ("undecided", "undecided"),
-    };
-    let (criteria, left_out) = shown_criteria(row);
-    CheckRow {
-        row,
-        asked: CHECKS.iter().find(|it| it.id == row.id).map_or("", |check| check.asked),
-        outcome,
-        class,
-        points: format!("{} of {}", row.points, row.possible),
-        cause: row.cause.map(|place| place + 1),
-        is_open: row.outcome != Outcome::Pass,
-        findings: findings(&criteria, drawing),
-        left_out,
-    }
-}
-
-fn findings<'r>(criteria: &[&'r CriterionResult], drawing: &Drawing) -> Vec<Finding<'r>> {
-    let mut findings: Vec<Finding<'r>> = vec![];
-    for criterion in criteria {
-        let mut finding = finding(criterion, drawing);
-        // What stands in the way of all is told once.
-        let told = findings.iter().any(|it| it.criterion.actual == criterion.actual);
-        if told && criterion.standing == StandingName::Blocked {
-            finding.actual = None;
-        }
-        findings.push(finding);
-    }
-    findings
-}
-
-fn finding<'r>(criterion: &'r CriterionResult, drawing: &Drawing) -> Finding<'r> {
-    let (standing, label) = match criterion.standing {
-        StandingName::Met => ("Met", ""),
-        StandingName::Broken => ("Not met", "Seen"),
-        StandingName::Blocked => ("Not reached", "In the way"),
-        StandingName::NotShown => ("Not shown yet", "Why"),
-        StandingName::Unseen => ("Not seen", "Why"),
-    };
-    let class = match criterion.outcome {
-        Outcome::Pass => "pass",
-        Outcome::Fail => "fail",
-        Outcome::Inconclusive => "undecided",
-    };
-    let mut cites = vec![];
-    for seq in criterion.evidence.iter().take(MAX_CITES_PER_CRITERION) {
-        let Some(cite) = drawing.cite(*seq) else { continue };
-        let place = format!("{}, seq {seq}", time(cite.at));
-        cites.push(Link { seq: *seq, text: cite.text.clone(), place });
-    }
-    let cites_left_out = criterion.evidence.len().saturating_sub(MAX_CITES_PER_CRITERION);
-    let expected = criterion.expected.as_deref().filter(|it| *it != criterion.text);
-    let actual = criterion.actual.as_deref();
-    Finding { criterion, standing, class, expected, actual, label, cites, cites_left_out }
 }

@@ -1,34 +1,35 @@
 "use strict";
-// Shows a bar's facts beside it. They are taken from the bar's row in the table below the picture.
+// Shows what a bar, a step or a mark of the picture says, at that edge of the window that is farther
+// away. A bar's and a step's facts are taken from its row in the tables.
 (function () {
   const tip = document.getElementById("tip");
   if (!tip) { return; }
   const hide = function () { tip.hidden = true; };
-  const show = function (bar) {
-    const row = document.getElementById(bar.getAttribute("href").slice(1));
-    if (!row) { return; }
-    const facts = Array.from(row.querySelectorAll("[data-fact]"), function (cell) {
-      return cell.textContent.trim();
-    });
-    tip.textContent = facts.join("\n");
+  const show = function (mark) {
+    const row = document.getElementById(mark.getAttribute("href").slice(1));
+    const cells = row ? row.querySelectorAll("[data-fact]") : [];
+    const facts = Array.from(cells, function (cell) { return cell.textContent.trim(); });
+    tip.textContent = facts.length > 0 ? facts.join("\n") : mark.getAttribute("aria-label");
     tip.hidden = false;
-    const box = bar.getBoundingClientRect();
-    const room = document.documentElement.clientWidth - tip.offsetWidth - 8;
-    const left = Math.max(8, Math.min(box.left, room));
-    tip.style.left = (left + window.scrollX) + "px";
-    tip.style.top = (box.bottom + window.scrollY + 6) + "px";
+    const box = mark.getBoundingClientRect();
+    const page = document.documentElement;
+    const left = Math.max(8, Math.min(box.left, page.clientWidth - tip.offsetWidth - 8));
+    const isLow = box.top + box.bottom > page.clientHeight;
+    tip.style.left = left + "px";
+    tip.style.top = isLow ? "8px" : "auto";
+    tip.style.bottom = isLow ? "auto" : "8px";
   };
-  for (const bar of document.querySelectorAll(".timeline a.life")) {
-    for (const title of bar.querySelectorAll("title")) { title.remove(); }
-    bar.addEventListener("mouseenter", function () { show(bar); });
-    bar.addEventListener("mouseleave", hide);
-    bar.addEventListener("focus", function () { show(bar); });
-    bar.addEventListener("blur", hide);
-    // A tap or a click shows the facts; only the keyboard follows the link to the table.
-    bar.addEventListener("click", function (event) {
+  for (const mark of document.querySelectorAll(".timeline a")) {
+    for (const title of mark.querySelectorAll("title")) { title.remove(); }
+    mark.addEventListener("mouseenter", function () { show(mark); });
+    mark.addEventListener("mouseleave", hide);
+    mark.addEventListener("focus", function () { show(mark); });
+    mark.addEventListener("blur", hide);
+    // A tap or a click shows the facts; only the keyboard follows the link.
+    mark.addEventListener("click", function (event) {
       if (event.detail > 0) {
         event.preventDefault();
-        show(bar);
+        show(mark);
       }
     });
   }

@@ -1,10 +1,13 @@
 //! The lanes of the picture: bars, gaps, arrows and the lines that findings cite.
 
-use crate::report::{
-    drawing::{Bar, BarState, Cite, Lane, LaneKind, time},
-    svg::{
-        Picture,
-        layout::{Scale, lanes_of},
+use crate::{
+    console::sanitize::clip,
+    report::{
+        drawing::{Bar, BarState, Cite, Lane, LaneKind, time},
+        svg::{
+            Picture,
+            layout::{Scale, lanes_of},
+        },
     },
 };
 
@@ -13,6 +16,9 @@ const BAR_PLACES: u64 = 25;
 
 /// The least width of a gap's hatching: it must be seen.
 const GAP_PLACES: u64 = 80;
+
+/// The most characters of a volume's name: in front of its UID they tell it apart.
+const MAX_VOLUME_CHARS: usize = 12;
 
 /// Where a bar stands.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +51,10 @@ impl Picture<'_> {
     /// The names of the rows, over all lines that cross them.
     pub(super) fn labels(&mut self) {
         let drawing = self.drawing;
-        self.label("name small", self.layout.steps, "Tour steps");
+        self.label("name small", self.layout.steps, "Steps");
         self.label("name small", self.layout.scales, "spec.replicas");
         for (place, lane) in drawing.lanes.iter().enumerate() {
-            let class = if lane.kind == LaneKind::Pod { "name" } else { "quiet small" };
+            let class = if lane.kind == LaneKind::Pod { "lane name" } else { "lane quiet small" };
             self.label(class, self.layout.lanes[place], &lane_label(lane));
         }
         if drawing.lanes.is_empty() {
@@ -206,14 +212,11 @@ impl Picture<'_> {
     fn cite(&mut self, cite: &Cite, spot: Spot) {
         let x = self.layout.x(cite.at);
         let (top, bottom) = (spot.top.saturating_sub(4), spot.top + spot.height + 4);
-        self.svg.open(
-            "g",
-            &[("class", &"cite"), ("id", &format_args!("seq-{}", cite.seq)), ("tabindex", &-1)],
-        );
-        let mut told = format!("seq {}, {}: {}", cite.seq, time(cite.at), cite.text);
+        let mut told = format!("{}: {}", time(cite.at), cite.text);
         if !cite.tests.is_empty() {
             told.push_str(&format!(" ({})", tests(&cite.tests)));
         }
+        let tag = self.open_cite(cite, &told);
         self.svg.text("title", &[], &told);
         if let Scale::Percent = self.layout.scale {
             self.svg.empty(
@@ -224,6 +227,7 @@ impl Picture<'_> {
         if !cite.tests.is_empty() {
             self.svg.open("svg", &[("x", &x), ("y", &top), ("overflow", &"visible")]);
             self.svg.ours("<path class=\"finding\" d=\"M-5 -5h10l-5 8z\"/>");
+            self.svg.ours("<path class=\"hit\" d=\"M-12 -9h24v13h-24z\"/>");
             self.svg.close("svg");
         }
         if let Scale::Percent = self.layout.scale {
@@ -231,7 +235,23 @@ impl Picture<'_> {
             let y = top.saturating_sub(7);
             self.svg.text("text", &[("class", &class), ("x", &x), ("y", &y)], &told);
         }
-        self.svg.close("g");
+        self.svg.close(tag);
+    }
+
+    /// Begins the mark of a cited line, and gives its tag: in a page that of a test which did not pass
+    /// leads to the test.
+    fn open_cite(&mut self, cite: &Cite, told: &str) -> &'static str {
+        let id = format!("seq-{}", cite.seq);
+        if let (Scale::Percent, Some(test)) = (self.layout.scale, cite.tests.first()) {
+            let href = format!("#test-{test}");
+            self.svg.open(
+                "a",
+                &[("class", &"cite"), ("id", &id), ("href", &href), ("aria-label", &told)],
+            );
+            return "a";
+        }
+        self.svg.open("g", &[("class", &"cite"), ("id", &id), ("tabindex", &-1)]);
+        "g"
     }
 }
 
@@ -245,17 +265,31 @@ const fn inset(state: BarState, kind: LaneKind) -> u32 {
     }
 }
 
-/// A lane's name, and what is most worth knowing of its newest life.
+/// A lane's name, and what is most worth knowing of its lives.
 fn lane_label(lane: &Lane) -> String {
     let Some(newest) = lane.bars.last() else { return format!("{}: never there", lane.name) };
-    let fact = |label| newest.facts.iter().find(|it| it.label == label).map(|it| &it.value);
-    match (lane.kind, fact("Restarts"), fact("Volume")) {
-        (LaneKind::Pod, Some(restarts), _) if restarts != "0" => {
-            format!("{} (restarts: {restarts})", lane.name)
-        }
-        (LaneKind::Claim, _, Some(volume)) => format!("{} on {volume}", lane.name),
-        _ => lane.name.clone(),
+    match lane.kind {
+        LaneKind::Pod => match newest.fact("Restarts") {
+            Some(restarts) if restarts != "0" => format!("{} (restarts: {restarts})", lane.name),
+            _ => lane.name.clone(),
+        },
+        LaneKind::Claim => format!("{}{}", lane.name, volumes(lane)),
     }
+}
+
+/// ` on pvc-4f81…, then on pvc-09ab…`: the volumes of a claim's lives, in order.
+fn volumes(lane: &Lane) -> String {
+    const MOST: usize = 3;
+    let mut volumes: Vec<&str> = lane.bars.iter().filter_map(|it| it.fact("Volume")).collect();
+    volumes.dedup();
+    let left_out = volumes.len().saturating_sub(MOST);
+    let mut told = String::new();
+    for (place, volume) in volumes.iter().enumerate().skip(left_out) {
+        let first = if left_out > 0 { " last on " } else { " on " };
+        told.push_str(if place == left_out { first } else { ", then on " });
+        told.push_str(&clip(volume, MAX_VOLUME_CHARS));
+    }
+    told
 }
 
 /// `Pod web-1: Pending 2.1 s to 3.0 s, Ready 3.0 s to 9.4 s`.

@@ -70,7 +70,11 @@ impl Layout {
             bottom: 0,
             height: 0,
         };
-        let entries = u32::try_from(legend(drawing).len()).unwrap_or(0);
+        let entries = match scale {
+            // Then it stands beside the picture.
+            Scale::Percent => 0,
+            Scale::Pixels(_) => u32::try_from(legend(drawing).len()).unwrap_or(0),
+        };
         it.axis = it.legend + entries.div_ceil(COLUMNS) * ROW + 20;
         it.steps = it.axis + 10;
         let mut rows = Rows::default();
@@ -150,50 +154,50 @@ impl Layout {
         }
     }
 
-    /// The top and the height of a lane's bars.
+    /// The top and the height of a lane's bars. Between them and the lane's name there is room for
+    /// the heads of arrows and for marks.
     pub(super) fn bars(&self, lane: usize, kind: LaneKind) -> (u32, u32) {
         let top = self.lanes.get(lane).copied().unwrap_or(self.scales);
         match kind {
-            LaneKind::Pod => (top + 16, 18),
-            LaneKind::Claim => (top + 15, 8),
+            LaneKind::Pod => (top + 24, 18),
+            LaneKind::Claim => (top + 22, 8),
         }
     }
 }
 
 const fn height_of(kind: LaneKind) -> u32 {
     match kind {
-        LaneKind::Pod => 38,
-        LaneKind::Claim => 27,
+        LaneKind::Pod => 46,
+        LaneKind::Claim => 34,
     }
 }
 
 /// The columns of the legend.
 pub(super) const COLUMNS: u32 = 4;
 
-/// The classes and names of what stands in the legend.
+/// The classes and names of what stands in the legend: of all that is drawn.
 pub(super) fn legend(drawing: &Drawing) -> Vec<(&'static str, &'static str)> {
-    let mut entries = vec![
-        ("pending", "Pending"),
-        ("running", "Running"),
-        ("ready", "Ready"),
-        ("terminating", "Terminating"),
-        ("bound", "Bound"),
-        ("gap", "Watch gap"),
-        ("finding", "Cited line"),
-        ("arrow", "Too early"),
-    ];
     let bars = || drawing.lanes.iter().flat_map(|lane| &lane.bars);
     let has = |state| bars().any(|bar| bar.segments.iter().any(|it| it.state == state));
-    if has(BarState::Stopped) {
-        entries.push(("stopped", "Container stopped"));
-    }
-    if has(BarState::Ended) {
-        entries.push(("ended", "Ended"));
-    }
-    if has(BarState::Several) {
-        entries.push(("several", "Several"));
-    }
-    entries
+    let failed = "Evidence for a failed test";
+    let undecided = "Evidence for an undecided test";
+    let cited = drawing.cites.iter().any(|it| !it.tests.is_empty());
+    let all = [
+        ("pending", "Pending", has(BarState::Pending)),
+        ("running", "Running, not Ready", has(BarState::Running)),
+        ("ready", "Ready", has(BarState::Ready)),
+        ("stopped", "Container stopped", has(BarState::Stopped)),
+        ("ended", "Ended", has(BarState::Ended)),
+        ("terminating", "Terminating", has(BarState::Terminating)),
+        ("bound", "PVC bound", has(BarState::Bound)),
+        ("several", "Several", has(BarState::Several)),
+        ("tour trouble", "Step not done", drawing.steps.iter().any(|it| it.trouble.is_some())),
+        ("gap", "Not watched", drawing.gaps.iter().any(|it| lanes_of(it.kind).is_some())),
+        ("finding", failed, cited && drawing.has_failed),
+        ("finding", undecided, cited && !drawing.has_failed),
+        ("arrow", "Too early", !drawing.arrows.is_empty()),
+    ];
+    all.into_iter().filter(|it| it.2).map(|(class, label, _)| (class, label)).collect()
 }
 
 /// The kind of lanes whose changes a gap may hide.

@@ -4,7 +4,7 @@ mod lanes;
 mod layout;
 mod markup;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Display};
 
 use crate::report::{
     Problem, RunResult, View,
@@ -87,6 +87,36 @@ pub(super) fn within(drawing: &Drawing) -> String {
     svg.finish()
 }
 
+/// What the colours and marks of [`within`] mean, as a list; nothing where nothing is drawn.
+pub(super) fn legend_within(drawing: &Drawing) -> String {
+    let entries = legend(drawing);
+    if entries.is_empty() {
+        return String::new();
+    }
+    let mut list = Markup::default();
+    list.open("ul", &[("class", &"timeline legend"), ("aria-label", &"What the marks mean")]);
+    for (class, label) in entries {
+        list.open("li", &[]);
+        list.open("svg", &[("width", &14), ("height", &14), ("aria-hidden", &"true")]);
+        swatch(&mut list, class);
+        list.close("svg");
+        list.text("span", &[], label);
+        list.close("li");
+    }
+    list.close("ul");
+    list.finish()
+}
+
+/// A mark as it is in the picture, for the legend.
+fn swatch(svg: &mut Markup, class: &str) {
+    match class {
+        "finding" => svg.ours("<path class=\"finding\" d=\"M1 3h10l-5 8z\"/>"),
+        "arrow" => svg
+            .ours("<path class=\"arrow\" d=\"M0 7h11\" marker-end=\"url(#head)\" fill=\"none\"/>"),
+        _ => svg.empty("rect", &[("class", &class), ("y", &2), ("width", &12), ("height", &11)]),
+    }
+}
+
 /// Why there is no picture.
 fn why_no_picture(problem: &Problem) -> String {
     let mut lines = vec!["Nothing was graded".to_owned()];
@@ -153,7 +183,9 @@ impl<'d> Picture<'d> {
                 &self.drawing.digests,
             );
         }
-        self.legend();
+        if let Scale::Pixels(_) = self.layout.scale {
+            self.legend();
+        }
         self.axis();
         self.steps();
         self.bars();
@@ -172,16 +204,7 @@ impl<'d> Picture<'d> {
             let y = self.layout.legend + ROW * (place / COLUMNS);
             let x = self.layout.column(place % COLUMNS);
             self.svg.open("svg", &[("x", &x), ("y", &y), ("overflow", &"visible")]);
-            match class {
-                "finding" => self.svg.ours("<path class=\"finding\" d=\"M1 3h10l-5 8z\"/>"),
-                "arrow" => self.svg.ours(
-                    "<path class=\"arrow\" d=\"M0 7h11\" marker-end=\"url(#head)\" fill=\"none\"/>",
-                ),
-                _ => self.svg.empty(
-                    "rect",
-                    &[("class", &class), ("y", &2), ("width", &12), ("height", &11)],
-                ),
-            }
+            swatch(self.svg, class);
             self.svg.text("text", &[("class", &"small"), ("x", &17), ("y", &12)], label);
             self.svg.close("svg");
         }
@@ -219,7 +242,7 @@ impl<'d> Picture<'d> {
             let class = if step.trouble.is_some() { "tour trouble" } else { "tour" };
             let width = until.saturating_sub(from).max(Layout::STEP_PLACES);
             let middle = self.layout.at(from + width / 2);
-            self.svg.open("g", &[]);
+            let tag = self.open_mark("step", &format!("#step-{}", step.number), &told);
             self.svg.text("title", &[], &told);
             self.svg.empty(
                 "rect",
@@ -237,8 +260,20 @@ impl<'d> Picture<'d> {
                 &[("class", &"number small middle"), ("x", &middle), ("y", &(y + 11))],
                 &step.number.to_string(),
             );
-            self.svg.close("g");
+            self.svg.close(tag);
         }
+    }
+
+    /// Begins what can be pointed at: in a page a link, alone a picture of its own. Gives its tag.
+    fn open_mark(&mut self, class: &str, href: &str, told: &str) -> &'static str {
+        if let Scale::Percent = self.layout.scale {
+            self.svg.open("a", &[("class", &class), ("href", &href), ("aria-label", &told)]);
+            return "a";
+        }
+        let image: [(&str, &dyn Display); 4] =
+            [("class", &class), ("role", &"img"), ("tabindex", &0), ("aria-label", &told)];
+        self.svg.open("g", &image);
+        "g"
     }
 
     /// How `spec.replicas` was changed.

@@ -1,0 +1,77 @@
+//! What stands first on the page: what is undecided and why, and where the recording comes from.
+
+use checks::model::Fault;
+
+use crate::report::{Points, Report, summary};
+
+/// The first lines of the page, below the score.
+pub(super) struct Head<'r> {
+    /// What is neither won nor lost, and what would decide it.
+    pub(super) undecided: Vec<String>,
+    /// The command that grades again, where that decides it.
+    pub(super) again: Option<&'r str>,
+    /// All points are earned.
+    pub(super) is_whole: bool,
+    /// When it was recorded, of which file, and whether the recording can be trusted.
+    pub(super) origin: Vec<String>,
+}
+
+impl<'r> Head<'r> {
+    pub(super) fn of(report: &'r Report) -> Self {
+        let not_done = not_done(report);
+        let hidden = report.score.undecided - not_done;
+        let mut undecided = vec![];
+        if hidden > Points::ZERO {
+            undecided.push(format!(
+                "{hidden} points are undecided, through no fault of yours: your submission has not \
+                 lost them."
+            ));
+            let cause = report.causes.iter().find(|it| it.fault == Some(Fault::Cluster));
+            undecided.extend(cause.map(|it| format!("To decide them: {}", it.remedy)));
+        }
+        if not_done > Points::ZERO {
+            undecided.push(format!("{not_done} points are not shown yet, and not lost."));
+            let cause = report.causes.iter().find(|it| it.fault.is_none());
+            undecided.extend(cause.map(|it| format!("To show the rest: {}", it.remedy)));
+        }
+        let again = report.grade_again.as_deref().filter(|_| hidden > Points::ZERO);
+        let is_whole = report.score.earned == report.score.possible;
+        Self { undecided, again, is_whole, origin: origin(report) }
+    }
+}
+
+/// The points of what nobody has done yet, where somebody worked by hand.
+fn not_done(report: &Report) -> Points {
+    report.causes.iter().filter(|it| it.fault.is_none()).map(|it| it.points).sum()
+}
+
+fn origin(report: &Report) -> Vec<String> {
+    let recording = &report.recording;
+    let mut told = vec![];
+    if !recording.started_at.is_empty() {
+        let when = match recording.started_at.split_once('T') {
+            Some((day, time)) if time.ends_with('Z') => {
+                format!("{day} {} UTC", time.trim_end_matches('Z'))
+            }
+            _ => recording.started_at.clone(),
+        };
+        let files = match &recording.files[..] {
+            [] => String::new(),
+            files => format!(", from {}", files.join(", ")),
+        };
+        told.push(format!("Recorded {when}{files}."));
+    }
+    told.extend(summary::origin(report).map(|it| format!("{it}.")));
+    told
+}
+
+/// The heading over the causes.
+pub(super) fn causes_heading(report: &Report) -> &'static str {
+    let has = |fault| report.causes.iter().any(|it| it.fault == fault);
+    match (has(Some(Fault::Submission)), has(Some(Fault::Cluster)), has(None)) {
+        (true, false, false) => "What costs points",
+        (true, ..) => "What costs points, and what is not decided",
+        (false, false, true) => "What is not shown yet",
+        (false, ..) => "What is undecided",
+    }
+}
