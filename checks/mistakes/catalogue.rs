@@ -287,9 +287,9 @@ pub static NOTHING_WRITTEN: Mistake = Mistake {
             which pod a volume belongs to.",
     lab: None,
     remedy: "Let the container write its host name when it first starts.",
-    before: "      command: [\"sh\", \"-c\", \"exec sleep 1000000\"]",
+    before: "      command: [\"sh\", \"-c\", \"exec nginx -g 'daemon off;'\"]",
     after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; exec \
-            sleep 1000000\"]",
+            nginx -g 'daemon off;'\"]",
 };
 
 /// All pods write the same.
