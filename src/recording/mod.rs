@@ -4,6 +4,7 @@
 //! line, each with its newline: what is judged, and nothing else. So the live grade, which goes on
 //! recording while it restores, and a later `judge` of the file print the same digest.
 
+mod earlier;
 mod reader;
 pub mod schema;
 pub mod signature;
@@ -20,7 +21,7 @@ pub const FORMAT: &str = "stsgrade-recording";
 /// The major version that this tool writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
 /// The minor version that this tool writes; newer ones are read, with what is unknown skipped.
-pub const MINOR: u32 = 1;
+pub const MINOR: u32 = 2;
 
 /// A recording does not grow longer, in bytes: all of it that matters is held in memory.
 pub const MAX_RECORDING_BYTES: u64 = 256 << 20;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::console::sanitize::sanitize;
-use crate::recording::{FORMAT, Header, MAX_RECORDING_BYTES, MINOR, VERSION, digest_text};
+use crate::recording::{FORMAT, Header, MAX_RECORDING_BYTES, MINOR, VERSION, digest_text, earlier};
 
 /// The longest line of a recording, in bytes: what files hold is cut when it is recorded.
 const MAX_LINE_BYTES: u64 = 8 << 20;
@@ -301,7 +301,7 @@ impl Reader {
             self.torn = true;
             return Ok(None);
         }
-        let observation = match self.parse() {
+        let mut observation = match self.parse() {
             Ok(observation) => observation,
             // The writer was stopped in the middle of its last line.
             Err(_) if !whole => {
@@ -322,6 +322,7 @@ impl Reader {
             });
         }
         self.hash_line();
+        earlier::upgrade(self.header.minor, &mut observation.what);
         match observation.what {
             What::Unknown => self.unknown += 1,
             What::End(_) => self.ended = true,
