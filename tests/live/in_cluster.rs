@@ -1,7 +1,7 @@
 //! The image of a release, built by its recipe, and what runs from it in the cluster: a Job that
 //! grades a namespace, and a batch.
 
-use std::{collections::BTreeMap, path::Path, process::Stdio};
+use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
 
 use k8s_openapi::api::{
     batch::v1::Job,
@@ -17,11 +17,13 @@ use tokio::{process::Command, sync::OnceCell};
 
 use crate::{
     APPEND, OVERWRITE,
-    lab::{Lab, Ran, ctl, done},
+    lab::{Lab, Ran, ctl, done, done_within},
     state::{read, send},
 };
 
 const IMAGE: &str = "registry.local/stsgrade:test";
+/// For the static binary and all its dependencies, beside other tests.
+const BUILD_TIMEOUT: Duration = Duration::from_secs(1200);
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// Builds the static binary and, by the recipe of the release, the image, and gives the image to
@@ -34,7 +36,8 @@ async fn image() {
             let shared = std::env::var("STSGRADE_CLUSTER").unwrap();
             let folder = tempfile::tempdir_in(shared).unwrap();
             let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("static");
-            let built = done(
+            let built = done_within(
+                BUILD_TIMEOUT,
                 Command::new(env!("CARGO"))
                     .args(["build", "--locked", "--quiet", "--target", TARGET, "--target-dir"])
                     .arg(&target)

@@ -436,10 +436,12 @@ pub(crate) async fn ctl(verb: &[&str]) {
 }
 
 pub(crate) async fn done(command: &mut tokio::process::Command) -> Ran {
-    let output = tokio::time::timeout(COMMAND_TIMEOUT, command.kill_on_drop(true).output())
-        .await
-        .unwrap()
-        .unwrap();
+    done_within(COMMAND_TIMEOUT, command).await
+}
+
+pub(crate) async fn done_within(limit: Duration, command: &mut tokio::process::Command) -> Ran {
+    let output =
+        tokio::time::timeout(limit, command.kill_on_drop(true).output()).await.unwrap().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran {
         status: output.status.code().unwrap_or(-1),
