@@ -6,7 +6,10 @@ use crate::model::{
         Diagnosis, SECOND, Seq, StepName,
         object::{ContainerStatus, PersistentVolumeClaim, Terminated},
     },
-    timeline::{Timeline, lives::PodLife},
+    timeline::{
+        Timeline,
+        lives::{PodLife, StepLife},
+    },
 };
 
 /// How long after its begin the start of a container is told of at the latest, in nanoseconds: the
@@ -80,16 +83,19 @@ impl<'t> OrdinalFacts<'t> {
         self.pod.into_iter().flat_map(|pod| pod.pod.status.all_containers())
     }
 
+    /// The step in which the submission was applied, if the grader did that.
+    fn apply_step(&self) -> Option<&'t StepLife> {
+        self.timeline.steps.iter().find(|it| it.name == StepName::Apply)
+    }
+
     /// The line at which the submission had been applied, if the grader did that.
     fn applied(&self) -> Option<Seq> {
-        let step = self.timeline.steps.iter().find(|it| it.name == StepName::Apply)?;
-        step.end.as_ref().map(|end| end.seq)
+        self.apply_step()?.end.as_ref().map(|end| end.seq)
     }
 
     /// Whether the namespace has its Pod Security level because a grader gave it that.
     pub(crate) fn has_graders_level(&self) -> bool {
-        let step = self.timeline.steps.iter().find(|it| it.name == StepName::Apply);
-        let end = step.and_then(|step| step.end.as_ref());
+        let end = self.apply_step().and_then(|step| step.end.as_ref());
         end.is_some_and(|end| end.what.pod_security.is_some())
     }
 
@@ -116,14 +122,11 @@ impl<'t> OrdinalFacts<'t> {
     /// Whether the newest start of a container may have been begun before the submission was
     /// applied, which may have mended what its command reads: a ConfigMap, a Secret, a Service.
     fn may_be_an_older_start(&self, container: &str) -> bool {
-        let step = self.timeline.steps.iter().find(|it| it.name == StepName::Apply);
-        let Some((pod, begin, end)) =
-            self.pod.zip(step).and_then(|(pod, it)| Some((pod, it.begin, it.end.as_ref()?)))
-        else {
+        let (Some(pod), Some(step)) = (self.pod, self.apply_step()) else { return false };
+        let (Some(end), Some(started)) = (&step.end, pod.started_at(container)) else {
             return false;
         };
-        let started = pod.started_at(container);
-        pod.added.by < begin && started.is_some_and(|at| at <= end.at + START_TAKES)
+        pod.added.by < step.begin && started <= end.at + START_TAKES
     }
 
     /// Containers that were started again and do not run now, with how they ended; when the time

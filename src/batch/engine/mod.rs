@@ -149,10 +149,10 @@ impl Gauge<'_> {
         let mut pace = self.site.pace.borrow_mut();
         let is_pressure = pace.means_full(signal);
         if is_pressure && !self.has_cut.replace(true) {
-            pace.cut(signal, self.began, Instant::now(), self.site.running.get());
+            pace.cut(signal, self.began, Instant::now(), self.site.running());
         }
         if !is_pressure && !self.has_grown.replace(true) {
-            pace.grow(self.site.running.get());
+            pace.grow(self.site.running());
             self.news.notify_one();
         }
     }
@@ -160,11 +160,25 @@ impl Gauge<'_> {
 
 struct Site {
     pace: RefCell<Pace>,
-    running: Cell<usize>,
-    /// When each of them began.
+    /// When each of those began that run there.
     began: RefCell<Vec<Instant>>,
     /// Since when it does not answer.
     down: Cell<Option<Instant>>,
+}
+
+impl Site {
+    /// How many run there.
+    fn running(&self) -> usize {
+        self.began.borrow().len()
+    }
+
+    /// One that began then has ended.
+    fn leave(&self, began: Instant) {
+        let mut running = self.began.borrow_mut();
+        if let Some(place) = running.iter().position(|it| *it == began) {
+            running.swap_remove(place);
+        }
+    }
 }
 
 /// Works off all tasks; the number of those that got no result.
@@ -182,7 +196,6 @@ pub async fn run<W: Work>(
     let sites: Vec<Site> = (0..sites)
         .map(|_| Site {
             pace: RefCell::new(Pace::new(limits.jobs)),
-            running: Cell::new(0),
             began: RefCell::default(),
             down: Cell::new(None),
         })
@@ -276,18 +289,17 @@ struct Batch<'a, I> {
 impl<I> Batch<'_, I> {
     /// The next item, for the site that has the most room for its size.
     fn next(&mut self, limits: &Limits) -> Option<(usize, Entry<I>)> {
-        let running: usize = self.sites.iter().map(|it| it.running.get()).sum();
+        let running: usize = self.sites.iter().map(|it| it.running()).sum();
         if running >= limits.jobs {
             return None;
         }
-        let load = |site: &Site| site.running.get() as f64 / site.pace.borrow().limit() as f64;
+        let load = |site: &Site| site.running() as f64 / site.pace.borrow().limit() as f64;
         let mut open: Vec<usize> = (0..self.sites.len()).collect();
         open.retain(|it| self.sites[*it].down.get().is_none() && load(&self.sites[*it]) < 1.0);
         open.sort_by(|one, other| load(&self.sites[*one]).total_cmp(&load(&self.sites[*other])));
         for site in open {
             if let Some(mut entry) = self.queue.next_for(site, Instant::now()) {
                 entry.began = Instant::now();
-                self.sites[site].running.update(|it| it + 1);
                 self.sites[site].began.borrow_mut().push(entry.began);
                 return Some((site, entry));
             }
@@ -304,11 +316,7 @@ impl<I> Batch<'_, I> {
         ended: Attempt<W::Output>,
     ) -> bool {
         let now = Instant::now();
-        self.sites[site].running.update(|it| it - 1);
-        let mut began = self.sites[site].began.borrow_mut();
-        if let Some(place) = began.iter().position(|it| *it == entry.began) {
-            began.swap_remove(place);
-        }
+        self.sites[site].leave(entry.began);
         match ended {
             Attempt::Done(result) => {
                 self.status.done += 1;
@@ -372,7 +380,7 @@ impl<I> Batch<'_, I> {
 
     fn current_status(&mut self) -> &Status {
         let up = || self.sites.iter().filter(|it| it.down.get().is_none());
-        self.status.running = self.sites.iter().map(|it| it.running.get()).sum();
+        self.status.running = self.sites.iter().map(|it| it.running()).sum();
         self.status.waiting = self.queue.len();
         self.status.again = self.queue.tried();
         self.status.limit = up().map(|it| it.pace.borrow().limit()).sum();

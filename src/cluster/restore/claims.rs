@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use checks::model::{PodLife, Timeline, WaitStatus, observation::Reference};
+use checks::model::{ClaimLife, PodLife, Timeline, WaitStatus, observation::Reference};
 
 use crate::cluster::{
     Cluster, WaitResult,
@@ -278,8 +278,7 @@ fn is_asked_for(timeline: &Timeline, claim: &Reference, replicas: i32) -> bool {
 
 /// Whether a claim has no volume, so that nothing can be on it.
 fn is_unbound(timeline: &Timeline, claim: &Reference) -> bool {
-    let last = timeline.claim(&claim.name).last().filter(|it| it.uid() == claim.uid);
-    last.is_some_and(|it| it.bound.is_none())
+    newest(timeline, claim).is_some_and(|it| it.bound.is_none())
 }
 
 /// What a person is told of a claim that may hold something of theirs.
@@ -291,15 +290,19 @@ fn kept(claim: &Reference, why: &str) -> String {
     )
 }
 
+/// A claim as it was last told of, unless another one has its name by now.
+fn newest<'t>(timeline: &'t Timeline, claim: &Reference) -> Option<&'t ClaimLife> {
+    timeline.claim(&claim.name).last().filter(|it| it.uid() == claim.uid)
+}
+
 /// Whether somebody has asked for its deletion.
 pub(super) fn is_being_deleted(timeline: &Timeline, claim: &Reference) -> bool {
-    let last = timeline.claim(&claim.name).last().filter(|it| it.uid() == claim.uid);
-    last.is_some_and(|it| it.deletion_requested.is_some())
+    newest(timeline, claim).is_some_and(|it| it.deletion_requested.is_some())
 }
 
 /// When a claim was created, in seconds since the epoch by the API server's clock.
 fn created(timeline: &Timeline, claim: &Reference) -> Option<i64> {
-    let life = timeline.claim(&claim.name).last().filter(|it| it.uid() == claim.uid)?;
+    let life = newest(timeline, claim)?;
     seconds(life.claim.metadata.creation_timestamp.as_deref())
 }
 
