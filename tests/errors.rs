@@ -6,6 +6,10 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     os::unix::fs::PermissionsExt as _,
     process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tempfile::TempDir;
@@ -85,6 +89,50 @@ fn several_statefulsets() {
         &[("config", &kubeconfig(&server))],
     );
     assert!(recorded.starts_with("exit 4\n") && recorded.contains("db, web"), "{recorded}");
+}
+
+/// Catches a submission that is refused because the set's controller wrote its status between our
+/// look at the set and our change of its field owners; and one that is tried for ever.
+#[test]
+fn a_set_that_changes_while_its_fields_are_taken_over() {
+    let set = |version: usize| {
+        serde_json::json!({"apiVersion": "apps/v1", "kind": "StatefulSet",
+        "metadata": {"name": "ring", "uid": "ring", "resourceVersion": version.to_string(),
+            "managedFields": [{"manager": "kubectl-client-side-apply", "operation": "Update", "apiVersion": "apps/v1",
+                "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {}}}]},
+        "spec": {"serviceName": "web", "selector": {}, "template": {}}})
+    };
+    let lease = r#"{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "stsgrade", "uid": "lease", "resourceVersion": "1"}}"#;
+    let submission = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pass/several/submission.yaml");
+    for (conflicts, said) in [
+        (2, "the API server's last word"),
+        (usize::MAX, "somebody else changed it at the same time"),
+    ] {
+        let patches = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&patches);
+        let changing = move |what: &str| {
+            let of_set = what
+                .split_once("/namespaces/lab/statefulsets/ring")
+                .map(|(verb, rest)| (verb.starts_with("GET"), rest));
+            match of_set {
+                Some((true, _)) => (200, set(counted.load(Ordering::Relaxed)).to_string()),
+                Some((false, query)) if query.contains("dryRun") => {
+                    status(403, "Forbidden", "the API server's last word", "statefulsets")
+                }
+                Some((false, _)) if counted.fetch_add(1, Ordering::Relaxed) < conflicts => {
+                    status(409, "Conflict", "the object has been modified", "statefulsets")
+                }
+                Some((false, _)) => (200, set(0).to_string()),
+                None if what.contains("/leases") && !what.starts_with("GET") => {
+                    (201, lease.to_owned())
+                }
+                None => empty(what),
+            }
+        };
+        let told = against(changing, &["-n", "lab", "-f", submission]);
+        assert!(told.contains(said), "{told}");
+        assert_eq!(patches.load(Ordering::Relaxed), conflicts.saturating_add(1).min(5), "{told}");
+    }
 }
 
 #[test]

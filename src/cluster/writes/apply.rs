@@ -21,6 +21,9 @@ use crate::{
 
 /// How long a new namespace may take to get its default service account.
 const SERVICE_ACCOUNT: Duration = Duration::from_secs(20);
+/// How often an object that changes meanwhile is looked at to take its fields over: as often as
+/// client-go tries again after a conflict (`retry.DefaultRetry`).
+const TAKE_OVER_TRIES: usize = 5;
 /// Between two looks at what the cluster makes by itself.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
@@ -182,9 +185,7 @@ pub async fn apply(
     result: &mut ApplyResult,
 ) -> Result<(), Failure> {
     for manifest in &submission.objects {
-        if let Some(object) = standing(cluster, manifest).await? {
-            take_over_fields(cluster, manifest, &object).await?;
-        }
+        take_over_fields(cluster, manifest).await?;
     }
     for manifest in &submission.objects {
         apply_one(cluster, manifest, Mode::DryRun).await?;
@@ -209,31 +210,38 @@ pub async fn apply(
 /// Moves the fields that kubectl's own ways of applying a manifest own to our manager. What the new
 /// manifest drops is then removed, as `kubectl apply` would remove it; `kubectl apply
 /// --server-side` does the same.
-async fn take_over_fields(
-    cluster: &Cluster,
-    manifest: &Manifest,
-    object: &Value,
-) -> Result<(), Failure> {
-    let version = object.pointer("/metadata/resourceVersion");
-    let (Some(fields), Some(version)) = (field_owners::moved_to_our_manager(object), version)
-    else {
-        return Ok(());
-    };
+///
+/// The object may change between the look and the change: the set's controller writes its status at
+/// any time. Then it is looked at again.
+async fn take_over_fields(cluster: &Cluster, manifest: &Manifest) -> Result<(), Failure> {
     let path = object_path(cluster, manifest.kind, &manifest.name);
-    let patch = json!({"metadata": {"managedFields": fields, "resourceVersion": version}});
-    match send(
-        cluster,
-        Method::PATCH,
-        &format!("{path}?fieldManager={}", field_owners::MANAGER),
-        "application/merge-patch+json",
-        Some(&patch),
-    )
-    .await
-    {
-        Ok(_) => Ok(()),
-        Err(error) => Err(cluster
-            .failure(&error, "patch", manifest.kind.names().2, &manifest.name)
-            .because(manifest.place.to_string())),
+    let mut tries_left = TAKE_OVER_TRIES;
+    loop {
+        let Some(object) = standing(cluster, manifest).await? else { return Ok(()) };
+        let version = object.pointer("/metadata/resourceVersion");
+        let (Some(fields), Some(version)) = (field_owners::moved_to_our_manager(&object), version)
+        else {
+            return Ok(());
+        };
+        let patch = json!({"metadata": {"managedFields": fields, "resourceVersion": version}});
+        tries_left -= 1;
+        match send(
+            cluster,
+            Method::PATCH,
+            &format!("{path}?fieldManager={}", field_owners::MANAGER),
+            "application/merge-patch+json",
+            Some(&patch),
+        )
+        .await
+        {
+            Ok(_) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.is_conflict() && tries_left > 0 => {}
+            Err(error) => {
+                return Err(cluster
+                    .failure(&error, "patch", manifest.kind.names().2, &manifest.name)
+                    .because(manifest.place.to_string()));
+            }
+        }
     }
 }
 
