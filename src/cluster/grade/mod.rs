@@ -53,9 +53,9 @@ use crate::{
 };
 
 /// How long the watches may take to show what was applied: connections may break meanwhile.
-const WATCH_TIME: Duration = Duration::from_secs(60);
+const APPLIED_SHOWN_WITHIN: Duration = Duration::from_secs(60);
 /// How long the watches may take to catch up before the judged part ends.
-const CATCHING_UP: Duration = Duration::from_secs(20);
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(20);
 
 /// What is asked of a grade.
 #[derive(Clone, Debug, Default)]
@@ -358,8 +358,11 @@ impl<'a> Grade<'a> {
     /// Waits until the watches show every applied object as the API server answered it: what they
     /// show before is not the submission. The outcome, where that did not come.
     async fn await_shown(&self, request: &GradeRequest) -> Option<TourEnd> {
-        let _shown = self.journal.awaits("the watches to show what was applied", WATCH_TIME);
-        let within = request.timeout.map_or(WATCH_TIME, |timeout| WATCH_TIME.min(timeout / 2));
+        let _shown =
+            self.journal.awaits("the watches to show what was applied", APPLIED_SHOWN_WITHIN);
+        let within = request
+            .timeout
+            .map_or(APPLIED_SHOWN_WITHIN, |timeout| APPLIED_SHOWN_WITHIN.min(timeout / 2));
         tokio::select! {
             reached = self.recorder.positions().reached(&self.applied.result.answered, within) => {
                 let why = format!("the watches did not show what was applied within {} s", within.as_secs());
@@ -449,10 +452,10 @@ impl<'a> Grade<'a> {
         if outcome.why == Why::Interrupted {
             return;
         }
-        let _shown = self.journal.awaits("the watches to catch up", CATCHING_UP);
+        let _shown = self.journal.awaits("the watches to catch up", CAUGHT_UP_WITHIN);
         tokio::select! {
             // What is not told by then stays unseen.
-            _ = self.recorder.catch_up(self.cluster, CATCHING_UP) => (),
+            _ = self.recorder.catch_up(self.cluster, CAUGHT_UP_WITHIN) => (),
             () = self.interrupt.first() => (),
         }
     }

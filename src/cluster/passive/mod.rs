@@ -36,7 +36,7 @@ pub struct Recorded {
 /// silent because nothing happened.
 const LAST_ANSWER: Duration = Duration::from_secs(5);
 /// How long the watches may take to tell what has happened until the stop.
-const CATCHING_UP: Duration = Duration::from_secs(10);
+const TOLD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Records until `stop` resolves (a signal), and ends the recording.
 ///
@@ -67,7 +67,7 @@ pub async fn record(
     let blind = blind(cluster, journal).await;
     if blind.is_none() {
         // What the watches have not told by then is not recorded.
-        recorder.catch_up(cluster, CATCHING_UP).await;
+        recorder.catch_up(cluster, TOLD_WITHIN).await;
     }
     recorder.stop().await;
     let is_unnamed = journal.with(|timeline| timeline.namespace().is_empty());

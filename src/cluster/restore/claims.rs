@@ -14,14 +14,16 @@ use crate::cluster::{
         mounts::{ClaimView, choose, last_start, reference},
         random_word, records, script,
     },
-    restore::{EXEC_TIMEOUT, Restorer, WATCH_TIME, restore_point::RestorePoint},
+    restore::{EXEC_TIMEOUT, Restorer, restore_point::RestorePoint},
     writes::{delete::remove_claims, scale::Scaled},
 };
 
 /// How many ordinals beyond the replicas as found a grade uses.
 const EXTRA_ORDINALS: i32 = 2;
-/// How long a claim may take to go once nothing uses it.
-const CLAIMS_GO: Duration = Duration::from_secs(60);
+/// How long a claim may take to be deleted once nothing uses it.
+const CLAIMS_DELETED_WITHIN: Duration = Duration::from_secs(60);
+/// How long is waited for the watch to show the pod of a claim.
+const POD_SHOWN_WITHIN: Duration = Duration::from_secs(5);
 /// What a container writes within this many seconds of its start may be the start's doing.
 const AT_START_SECONDS: i64 = 2;
 /// A pod created within this many seconds after its claim is the first that mounts it: the set's
@@ -57,7 +59,7 @@ impl Restorer<'_> {
         }
         let mut caused = caused.to_vec();
         caused.extend(last());
-        let left = remove_claims(self.cluster, self.journal, &caused, CLAIMS_GO).await;
+        let left = remove_claims(self.cluster, self.journal, &caused, CLAIMS_DELETED_WITHIN).await;
         left.into_iter().map(|it| it.what).collect()
     }
 
@@ -205,7 +207,7 @@ impl Restorer<'_> {
                 WaitStatus::Going("its pod".to_owned())
             }
         };
-        matches!(self.journal.wait_quietly(WATCH_TIME, has_pod).await, WaitResult::Done)
+        matches!(self.journal.wait_quietly(POD_SHOWN_WITHIN, has_pod).await, WaitResult::Done)
     }
 
     /// The claims of the ordinals that a grade adds, which did not exist when it began, and are not

@@ -38,9 +38,9 @@ use crate::{console::sanitize::sanitize, recording::Header};
 
 /// How long an API server may be away that is to put the replicas back: nobody else will do it.
 const BACK: Duration = Duration::from_secs(300);
-/// For the watch to show what was written.
-const WATCH_TIME: Duration = Duration::from_secs(5);
-/// For one command that removes canaries, or lists what was written.
+/// How long is waited for the watch to show the replicas as restored.
+const REPLICAS_SHOWN_WITHIN: Duration = Duration::from_secs(5);
+/// How long one command may take that removes canaries, or lists what was written.
 const EXEC_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What restoring came to.
@@ -324,7 +324,7 @@ impl Restorer<'_> {
             }
             _ => WaitStatus::Done,
         };
-        let _ = self.journal.wait_quietly(WATCH_TIME, shown).await;
+        let _ = self.journal.wait_quietly(REPLICAS_SHOWN_WITHIN, shown).await;
     }
 
     /// Asks for the replicas as found; first for none, where a pod of those that stay would keep
