@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     batch::roster::Student,
     cluster::client::failure_id::UNREADABLE_MANIFEST,
+    recording::hexadecimal,
     report::Problem,
     submission::{Submission, SubmissionError},
 };
@@ -47,7 +48,7 @@ impl HandInId {
         let mut number = 0_u32;
         while !taken.insert(id.clone()) {
             let digest = Sha256::digest(format!("{name}\n{number}"));
-            let suffix = format!("-{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
+            let suffix = format!("-{}", hexadecimal(&digest[..3]));
             let room = MAX_ID_CHARS - suffix.len();
             id = format!("{}{suffix}", base[..base.len().min(room)].trim_end_matches('-'));
             number += 1;

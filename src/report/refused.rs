@@ -7,7 +7,7 @@ use checks::{
 };
 
 use crate::{
-    cluster::client::connect::LAB_NAMESPACE,
+    LAB_NAMESPACE,
     remedy::{
         change::{Change, Line, Sign},
         commands,

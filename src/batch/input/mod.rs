@@ -13,8 +13,8 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    LAB_NAMESPACE,
     batch::handin::{HandIn, HandInId, Subject, subject_of},
-    cluster::client::connect::LAB_NAMESPACE,
     console::sanitize::sanitize,
     report::Problem,
     submission::Submission,

@@ -12,7 +12,7 @@ use std::{
 use kube::Client;
 use serde::Deserialize;
 
-pub use crate::LAB_NAMESPACE;
+use crate::LAB_NAMESPACE;
 use crate::cluster::client::{
     credential::Credential,
     error::{Failure, Tried},

@@ -12,13 +12,14 @@ use flate2::{Compression, write::GzEncoder};
 use tokio::sync::Notify;
 
 use crate::{
+    LAB_NAMESPACE,
     batch::{
         engine::Task,
         handin::{HandIn, Subject},
         results::{HandInResult, ResultStore},
     },
     cli,
-    cluster::{Cluster, Failure, client::connect::LAB_NAMESPACE, isolation},
+    cluster::{Cluster, Failure, isolation},
     commands::{
         batch::{input, reports},
         outputs,
