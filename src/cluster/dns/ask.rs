@@ -91,98 +91,124 @@ impl AblePod {
     }
 }
 
+/// Which names each of these is to ask, the first asker's first.
+fn shares<'s, 'a>(
+    askers: &'s [Asker<'a>],
+    questions: Vec<Question>,
+) -> Vec<(&'s Asker<'a>, Vec<Question>)> {
+    let mut by_asker: BTreeMap<usize, Vec<Question>> = BTreeMap::new();
+    for question in questions {
+        // A pod's own hosts file answers for its own name.
+        let is_another = |asker: &Asker<'_>| {
+            asker.is_guess || question.of.as_ref().is_none_or(|pod| pod.uid != asker.pod.uid)
+        };
+        let first = askers.iter().position(is_another).unwrap_or(0);
+        by_asker.entry(first).or_default().push(question);
+    }
+    by_asker
+        .into_iter()
+        .filter_map(|(place, questions)| Some((askers.get(place)?, questions)))
+        .collect()
+}
+
 impl<'a> NameQuestions<'a> {
-    /// One exec per asker; false when nobody can ask yet.
+    /// Asks these names, by one exec for each pod that asks; false when no pod can ask yet.
     pub(crate) async fn round(&self, questions: Vec<Question>) -> bool {
         let mut askers = self.askers();
         if askers.is_empty() {
             if !self.inspector.is_idle() {
                 return false;
             }
-            askers = self.substitutes();
+            askers = self.other_askers();
         }
         if askers.is_empty() {
-            let trouble = self.state().trouble.clone().or_else(|| self.inspector.trouble());
-            let why = trouble.unwrap_or_else(|| {
-                format!("no pod of the namespace has a tool that asks DNS ({})", TOOLS.join(", "))
-            });
-            self.give_up(&questions, &Reference::default(), &why, self.journal.now());
-            // Pods that come later are of the same making.
-            self.state().nobody_can_ask = true;
+            self.note_that_nobody_can_ask(&questions);
             return true;
         }
-        let mut by_asker: BTreeMap<usize, Vec<Question>> = BTreeMap::new();
-        for question in questions {
-            // A pod's own hosts file answers for its own name.
-            let other = askers.iter().position(|it| {
-                it.is_guess || question.of.as_ref().is_none_or(|of| of.uid != it.pod.uid)
-            });
-            by_asker.entry(other.unwrap_or(0)).or_default().push(question);
-        }
-        let mut asking: Vec<_> = by_asker
-            .into_iter()
-            .filter_map(|(place, questions)| Some((askers.get(place)?, questions)))
-            .collect();
-        if asking.iter().any(|(asker, _)| self.resolver(asker).is_none()) {
+        let mut shares = shares(&askers, questions);
+        if shares.iter().any(|(asker, _)| self.resolver(asker).is_none()) {
             // The first one looks for the server, for all.
-            asking.truncate(1);
+            shares.truncate(1);
         }
-        futures::future::join_all(
-            asking.into_iter().map(|(asker, questions)| self.ask(asker, questions)),
-        )
-        .await;
+        let asking = shares.into_iter().map(|(asker, questions)| self.ask(asker, questions));
+        futures::future::join_all(asking).await;
         true
+    }
+
+    fn note_that_nobody_can_ask(&self, questions: &[Question]) {
+        let trouble = self.state().trouble.clone().or_else(|| self.inspector.trouble());
+        let why = trouble.unwrap_or_else(|| {
+            format!("no pod of the namespace has a tool that asks DNS ({})", TOOLS.join(", "))
+        });
+        self.give_up(questions, &Reference::default(), &why, self.journal.now());
+        // Pods that come later are of the same making.
+        self.state().nobody_can_ask = true;
     }
 
     async fn ask(&self, asker: &Asker<'_>, questions: Vec<Question>) {
         let began = self.journal.now();
-        let asked = match asker.probe {
-            None => self.ask_in(asker, &asker.container, &questions).await,
-            Some(probe) => match probe.start(&asker.pod, &[]).await {
-                Err(why) => Err(AskError::Unable(why.to_string())),
-                Ok(ephemeral) => {
-                    let asked = self.ask_in(asker, ephemeral.container(), &questions).await;
-                    probe.stop(ephemeral).await;
-                    asked
+        match self.ask_by(asker, &questions).await {
+            Ok(Some((server, told))) => {
+                for question in &questions {
+                    self.note_answer(question, asker, server.clone(), &told, began);
                 }
-            },
-        };
-        let (server, told) = match asked {
-            Ok(Some(told)) => told,
-            // The names were made with another domain: they are asked anew.
-            Ok(None) => return,
-            Err(AskError::Unable(why)) if asker.is_guess => return self.dismiss(asker, &why),
-            Err(AskError::Unable(why) | AskError::NoServer(why)) => {
-                return self.give_up(&questions, &asker.pod, &why, began);
             }
-        };
-        for question in &questions {
-            let answer = told
-                .answers
-                .iter()
-                .find(|(name, _)| *name == question.name)
-                .map_or_else(|| Answer::Silence("no answer".to_owned()), |(_, it)| it.clone());
-            self.record_answer(question, &answer);
-            let (addresses, error, unasked) = match answer {
-                Answer::Addresses(addresses) => (addresses, None, None),
-                Answer::Nothing(why) => (vec![], Some(why), None),
-                Answer::Name(name) => (vec![], None, Some(format!("the answer is a name: {name}"))),
-                Answer::Silence(why) => (vec![], None, Some(why)),
-            };
-            self.push(
-                question,
-                Lookup {
-                    from: asker.pod.clone(),
-                    server: server.clone(),
-                    by: told.by.clone(),
-                    began,
-                    addresses,
-                    error,
-                    unasked,
-                    ..Lookup::default()
-                },
-            );
+            // The names were made with another domain: they are asked anew.
+            Ok(None) => {}
+            Err(AskError::Unable(why)) if asker.is_guess => self.exclude(asker, &why),
+            Err(AskError::Unable(why) | AskError::NoServer(why)) => {
+                self.give_up(&questions, &asker.pod, &why, began);
+            }
         }
+    }
+
+    /// As [`Self::ask_in`], in the asker's container; where that is one of our own, it is started
+    /// before and stopped after.
+    async fn ask_by(
+        &self,
+        asker: &Asker<'_>,
+        questions: &[Question],
+    ) -> Result<Option<(Option<String>, ToolOutput)>, AskError> {
+        let Some(probe) = asker.probe else {
+            return self.ask_in(asker, &asker.container, questions).await;
+        };
+        let started = probe.start(&asker.pod, &[]).await;
+        let ephemeral = started.map_err(|why| AskError::Unable(why.to_string()))?;
+        let asked = self.ask_in(asker, ephemeral.container(), questions).await;
+        probe.stop(ephemeral).await;
+        asked
+    }
+
+    /// Writes down what a tool printed about one name.
+    fn note_answer(
+        &self,
+        question: &Question,
+        asker: &Asker<'_>,
+        server: Option<String>,
+        told: &ToolOutput,
+        began: u64,
+    ) {
+        let printed = told.answers.iter().find(|(name, _)| *name == question.name);
+        let answer = printed
+            .map_or_else(|| Answer::Silence("no answer".to_owned()), |(_, answer)| answer.clone());
+        self.record_answer(question, &answer);
+        let (addresses, error, unasked) = match answer {
+            Answer::Addresses(addresses) => (addresses, None, None),
+            Answer::Nothing(why) => (vec![], Some(why), None),
+            Answer::Name(name) => (vec![], None, Some(format!("the answer is a name: {name}"))),
+            Answer::Silence(why) => (vec![], None, Some(why)),
+        };
+        let lookup = Lookup {
+            from: asker.pod.clone(),
+            server,
+            by: told.by.clone(),
+            began,
+            addresses,
+            error,
+            unasked,
+            ..Lookup::default()
+        };
+        self.push(question, lookup);
     }
 
     /// Asks in a container, and looks for the server before, where that is not known: whom it
@@ -255,8 +281,8 @@ impl<'a> NameQuestions<'a> {
         Ok(parse(&output.stdout, &word, names))
     }
 
-    /// Notes that an asker cannot ask, so that it does not try again.
-    fn dismiss(&self, asker: &Asker<'_>, why: &str) {
+    /// Notes that an asker cannot ask, so that it is not tried again.
+    fn exclude(&self, asker: &Asker<'_>, why: &str) {
         let mut state = self.state();
         state.trouble =
             Some(format!("nobody in the namespace could ask DNS; {}: {why}", asker.pod.name));
@@ -337,8 +363,8 @@ impl<'a> NameQuestions<'a> {
         })
     }
 
-    /// Who else may be able to: any other pod of the namespace.
-    fn substitutes(&self) -> Vec<Asker<'a>> {
+    /// Who may ask where no pod of the set can: any other pod of the namespace.
+    fn other_askers(&self) -> Vec<Asker<'a>> {
         let unable = self.state().unable.clone();
         self.journal.with(|timeline| {
             let others = timeline

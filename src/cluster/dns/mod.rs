@@ -28,11 +28,15 @@ use crate::cluster::{
     dns::questions::{DnsState, NameState, Question},
     exec::ephemeral::Probe,
     inspect::Inspector,
+    watch::journal::nanoseconds,
 };
 
-/// Between two questions for one name: at first, and at most, because it grows.
+/// Between the first two questions for one name; it grows by itself each time.
 const QUESTION_PAUSE: Duration = Duration::from_millis(1700);
+/// The most that the pause between two questions for one name grows to.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// While pods are inspected, questions wait until so many have shown that they can ask.
+const MIN_VANTAGES: usize = 2;
 /// How long the first questions wait for names that nothing carries yet, so that one exec asks all.
 const WAIT_FOR_ALL: Duration = Duration::from_secs(2);
 /// Between two looks at what is not known yet.
@@ -168,31 +172,22 @@ impl<'a> NameQuestions<'a> {
     fn due(&self) -> (Vec<Question>, Duration) {
         let now = self.journal.now();
         let names = self.journal.with(|timeline| self.refreshed(timeline, now));
-        let opened = self.state().open.unwrap_or(now);
-        let waits = names.iter().any(|(_, it)| matches!(it, NameState::Uncarried));
-        // All in one exec, if what is missing is only a moment away.
-        if waits && now < opened.saturating_add(nanoseconds(WAIT_FOR_ALL)) {
+        if self.is_too_early(&names, now) {
             return (vec![], LOOK_PAUSE);
+        }
+        let is_incomplete = some_are_uncarried(&names);
+        let (questions, next) = due_together(names, now);
+        (questions, if is_incomplete { next.min(LOOK_PAUSE) } else { next })
+    }
+
+    /// Whether more may be asked, or by more pods, in a moment: then all goes in one exec.
+    fn is_too_early(&self, names: &[(Question, NameState)], now: u64) -> bool {
+        let opened = self.state().open.unwrap_or(now);
+        if some_are_uncarried(names) && now < opened.saturating_add(nanoseconds(WAIT_FOR_ALL)) {
+            return true;
         }
         // The pods that can ask are known once they are inspected.
-        if !self.inspector.is_idle() && self.inspector.vantages().len() < 2 {
-            return (vec![], LOOK_PAUSE);
-        }
-        let mut next = if waits { LOOK_PAUSE } else { Duration::MAX };
-        let mut questions = vec![];
-        for (question, state) in names {
-            match state {
-                NameState::From(at) if at <= now.saturating_add(nanoseconds(TOGETHER)) => {
-                    questions.push((at, question))
-                }
-                NameState::From(at) => next = next.min(Duration::from_nanos(at - now)),
-                _ => {}
-            }
-        }
-        if let Some(soonest) = questions.iter().map(|(at, _)| *at).min().filter(|at| *at > now) {
-            return (vec![], next.min(Duration::from_nanos(soonest - now)));
-        }
-        (questions.into_iter().map(|(_, question)| question).collect(), next)
+        !self.inspector.is_idle() && self.inspector.vantages().len() < MIN_VANTAGES
     }
 
     /// Takes in what the timeline has told since, and gives every name that matters, with how it
@@ -228,8 +223,29 @@ impl<'a> NameQuestions<'a> {
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+fn some_are_uncarried(names: &[(Question, NameState)]) -> bool {
+    names.iter().any(|(_, state)| matches!(state, NameState::Uncarried))
+}
+
+/// The names that are to be asked now, those with them that are due within [`TOGETHER`], and how
+/// long until more are due.
+fn due_together(names: Vec<(Question, NameState)>, now: u64) -> (Vec<Question>, Duration) {
+    let mut next = Duration::MAX;
+    let mut soonest = u64::MAX;
+    let mut questions = vec![];
+    for (question, state) in names {
+        let NameState::From(at) = state else { continue };
+        if at > now.saturating_add(nanoseconds(TOGETHER)) {
+            next = next.min(Duration::from_nanos(at - now));
+            continue;
+        }
+        soonest = soonest.min(at);
+        questions.push(question);
+    }
+    if soonest > now && !questions.is_empty() {
+        return (vec![], Duration::from_nanos(soonest - now));
+    }
+    (questions, next)
 }
 
 /// Whether a pod's resolver settings are the cluster's, not its author's.

@@ -11,10 +11,7 @@ use checks::model::{
     observation::Reference,
 };
 
-use crate::cluster::{
-    dns::{Answer, nanoseconds},
-    exec::mounts::reference,
-};
+use crate::cluster::{dns::Answer, exec::mounts::reference, watch::journal::nanoseconds};
 
 /// How long after the EndpointSlice carries it a name may still be answered wrongly.
 const LONGEST_STALE_ANSWER: Duration = Duration::from_secs(SETTLES_WITHIN_SECONDS);

@@ -122,8 +122,8 @@ fn started(stat: &str) -> Option<Duration> {
         .map(Duration::from_millis)
 }
 
-/// A time in nanoseconds: seconds, and the fraction's digits.
-fn nanoseconds(seconds: i64, fraction: &str) -> Option<i64> {
+/// A time in nanoseconds since the epoch, from its seconds and the digits of their fraction.
+fn epoch_nanoseconds(seconds: i64, fraction: &str) -> Option<i64> {
     let digits = fraction.get(..fraction.len().min(9))?;
     let is_number = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
     let nanos: i64 = is_number.then(|| format!("{digits:0<9}").parse().ok())??;
@@ -139,7 +139,7 @@ impl MountFiles {
             ("size", Some(file)) => file.size = text.parse().unwrap_or(0),
             ("mtime", Some(file)) => file.mtime = text.parse().ok(),
             ("nanos", Some(file)) => {
-                let time = file.mtime.and_then(|it| nanoseconds(it, &text));
+                let time = file.mtime.and_then(|it| epoch_nanoseconds(it, &text));
                 self.times.extend(time.map(|it| (file.path.clone(), it)));
             }
             ("without", Some(file)) => file.without = Some(text),
@@ -173,9 +173,9 @@ impl MountFiles {
             ("wrote", _) => self.written = Some(Ok(text)),
             ("uptime", _) => self.uptime = uptime(&text),
             ("now", _) => {
-                self.now = text
-                    .split_once('.')
-                    .and_then(|(seconds, fraction)| nanoseconds(seconds.parse().ok()?, fraction))
+                self.now = text.split_once('.').and_then(|(seconds, fraction)| {
+                    epoch_nanoseconds(seconds.parse().ok()?, fraction)
+                })
             }
             ("unwritten", _) => self.written = Some(Err(plain(&text))),
             _ => {}

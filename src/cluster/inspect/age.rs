@@ -13,10 +13,8 @@ use std::time::Duration;
 use checks::model::PodLife;
 
 use crate::cluster::exec::{mounts::ClaimView, script_output::InspectOutput};
-use crate::cluster::inspect::{
-    nanoseconds,
-    state::{CONTENT_TIME, Job},
-};
+use crate::cluster::inspect::state::{CONTENT_TIME, Job};
+use crate::cluster::watch::journal::nanoseconds;
 
 /// How far a file's time may lag behind the clock: file systems take it from the last tick.
 const TICK: i64 = 50_000_000;

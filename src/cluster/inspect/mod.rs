@@ -22,8 +22,8 @@ use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::watch;
 
 pub(crate) use crate::cluster::inspect::state::Job;
-use crate::cluster::inspect::state::{InspectionState, Look, MARGIN};
-use crate::cluster::{Cluster, Journal, exec::ephemeral::Probe};
+use crate::cluster::inspect::state::{InspectionState, Look, MARGIN, NextLook};
+use crate::cluster::{Cluster, Journal, exec::ephemeral::Probe, watch::journal::nanoseconds};
 
 /// The longest that a last look is put off until content may be there that came late elsewhere.
 const LONGEST_DELAY_OF_LAST_LOOK: Duration = Duration::from_secs(45);
@@ -167,9 +167,7 @@ impl<'a> Inspector<'a> {
                 .collect()
         });
         for (uid, running_at) in &unread {
-            let mut state = self.state();
-            let life = state.lives.entry(uid.clone()).or_default();
-            life.last_at = Some(running_at.saturating_add(nanoseconds(SOON)));
+            self.state().look_last_at(uid, running_at.saturating_add(nanoseconds(SOON)));
         }
         self.changed.send_modify(|it| *it += 1);
         let pods: Vec<String> = unread.into_iter().map(|(uid, _)| uid).collect();
@@ -179,46 +177,47 @@ impl<'a> Inspector<'a> {
     /// Looks once more at the claims on which nothing was found that tells who wrote it.
     ///
     /// Where something has come late on one, the others are given as long since their container's
-    /// start, within bounds.
+    /// start, within bounds. This look may find that content comes still later: then the next one
+    /// waits for that.
     pub(crate) async fn look_again(&self, within: Duration) {
         let until = tokio::time::Instant::now() + within;
-        let mut known = None;
+        let mut waited_for = None;
         loop {
             let now = self.journal.now();
-            let blank = self.journal.with(|timeline| {
-                let is_blank = |pod: &&PodLife| {
-                    pod.is_ready()
-                        && timeline.pod_files(pod).is_some()
-                        && !timeline.has_identity(pod.uid())
-                };
-                timeline
-                    .owned()
-                    .filter(is_blank)
-                    .map(|pod| (pod.uid().to_owned(), pod.running_at.unwrap_or(now)))
-                    .collect::<Vec<_>>()
-            });
+            let blank = self.blank_pods(now);
             let delay = self.journal.with(Timeline::late_writing);
+            if blank.is_empty() || waited_for == Some(delay) {
+                return;
+            }
             // The other half of the time is for reading.
             let left = until.saturating_duration_since(tokio::time::Instant::now());
             let latest = now.saturating_add(nanoseconds(LONGEST_DELAY_OF_LAST_LOOK.min(left / 2)));
-            if blank.is_empty() || known == Some(delay) {
-                return;
-            }
             for (uid, running_at) in &blank {
                 let due_at = delay.map_or(now, |delay| {
                     running_at.saturating_add(delay).saturating_add(nanoseconds(MARGIN)).max(now)
                 });
-                let mut state = self.state();
-                let life = state.lives.entry(uid.clone()).or_default();
-                life.again = due_at.min(latest);
-                life.finished = false;
+                self.state().look_again_at(uid, due_at.min(latest));
             }
             self.changed.send_modify(|it| *it += 1);
             let pods: Vec<String> = blank.into_iter().map(|(uid, _)| uid).collect();
             self.finished(&pods, until.saturating_duration_since(tokio::time::Instant::now()))
                 .await;
-            known = Some(delay);
+            waited_for = Some(delay);
         }
+    }
+
+    /// The Ready pods that were read and on whose claims nothing tells who wrote it: the UID, and
+    /// since when the pod runs.
+    fn blank_pods(&self, now: u64) -> Vec<(String, u64)> {
+        self.journal.with(|timeline| {
+            let is_blank = |pod: &&PodLife| {
+                pod.is_ready()
+                    && timeline.pod_files(pod).is_some()
+                    && !timeline.has_identity(pod.uid())
+            };
+            let blank = timeline.owned().filter(is_blank);
+            blank.map(|pod| (pod.uid().to_owned(), pod.running_at.unwrap_or(now))).collect()
+        })
     }
 
     /// Inspects whatever becomes due. It never ends by itself.
@@ -245,39 +244,26 @@ impl<'a> Inspector<'a> {
     /// What to read now, and how long until more may be due.
     fn due(&self) -> (Vec<Job>, Duration) {
         let now = self.journal.now();
-        let mut next = Duration::MAX;
         let mut state = self.state();
         if !state.open {
-            return (vec![], next);
+            return (vec![], Duration::MAX);
         }
-        let jobs = self.journal.with(|timeline| {
-            if timeline.since() > state.since {
-                state.since = timeline.since();
-                state.lives.retain(|_, life| life.reading);
-            }
+        self.journal.with(|timeline| {
+            state.renew(timeline.since());
             state.note_reported_starts(timeline, now);
-            let ready = timeline.owned().filter(|pod| pod.is_ready());
             let mut jobs = vec![];
-            for pod in ready {
-                let first_life =
-                    pod.claims().iter().all(|(_, claim)| !state.known_claims.contains(claim));
-                let schedule = state.schedule(pod, now);
-                let life = state.lives.entry(pod.uid().to_owned()).or_default();
-                let soonest = if first_life { 0 } else { schedule.soonest() }.max(life.again);
-                let soonest = life.last_at.map_or(soonest, |it| it.min(soonest));
-                if life.finished || life.reading {
-                    continue;
+            let mut next = Duration::MAX;
+            for pod in timeline.owned().filter(|pod| pod.is_ready()) {
+                match state.next_look(pod, now) {
+                    NextLook::Now(schedule) => {
+                        jobs.push(Job::of(timeline, pod, state.is_first_life(pod), schedule));
+                    }
+                    NextLook::At(at) => next = next.min(Duration::from_nanos(at - now)),
+                    NextLook::NotNeeded => {}
                 }
-                if soonest > now {
-                    next = next.min(Duration::from_nanos(soonest - now));
-                    continue;
-                }
-                life.reading = true;
-                jobs.push(Job::of(timeline, pod, first_life, schedule));
             }
-            jobs
-        });
-        (jobs, next)
+            (jobs, next)
+        })
     }
 
     async fn inspect(&self, job: Job) {
@@ -296,8 +282,4 @@ impl<'a> Inspector<'a> {
     fn state(&self) -> MutexGuard<'_, InspectionState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -12,8 +12,8 @@ use crate::cluster::{
     inspect::{
         DnsVantage,
         age::{ReadSchedule, ReadTiming, is_alone},
-        nanoseconds,
     },
+    watch::journal::nanoseconds,
 };
 
 /// How long a first life is looked at again for content that is not there yet.
@@ -82,6 +82,15 @@ pub(super) struct Life {
     pub(super) last_at: Option<u64>,
 }
 
+/// When a pod is to be looked at. Moments are nanoseconds of the journal's clock.
+pub(super) enum NextLook {
+    /// Now; when the look counts, if it is at a later life.
+    Now(ReadSchedule),
+    At(u64),
+    /// It is being read, or is inspected.
+    NotNeeded,
+}
+
 /// A pod to be read.
 #[derive(Default)]
 pub(crate) struct Job {
@@ -124,6 +133,49 @@ impl InspectionState {
                 self.reported_starts.insert(pod.uid().to_owned(), now);
             }
         }
+    }
+
+    /// Forgets the lives that were read before line `since`, from which evidence counts: they are
+    /// read again.
+    pub(super) fn renew(&mut self, since: Seq) {
+        if since > self.since {
+            self.since = since;
+            self.lives.retain(|_, life| life.reading);
+        }
+    }
+
+    /// Whether a pod is the first on its claims: none of them has been read to its end yet.
+    pub(super) fn is_first_life(&self, pod: &PodLife) -> bool {
+        pod.claims().iter().all(|(_, claim)| !self.known_claims.contains(claim))
+    }
+
+    /// When a Ready pod is to be looked at. One that is to be looked at now counts as being read.
+    pub(super) fn next_look(&mut self, pod: &PodLife, now: u64) -> NextLook {
+        let schedule = self.schedule(pod, now);
+        let counts_from = if self.is_first_life(pod) { 0 } else { schedule.soonest() };
+        let life = self.lives.entry(pod.uid().to_owned()).or_default();
+        if life.finished || life.reading {
+            return NextLook::NotNeeded;
+        }
+        let soonest = counts_from.max(life.again);
+        let at = life.last_at.map_or(soonest, |it| it.min(soonest));
+        if at > now {
+            return NextLook::At(at);
+        }
+        life.reading = true;
+        NextLook::Now(schedule)
+    }
+
+    /// A pod that was inspected is to be looked at once more, at this moment.
+    pub(super) fn look_again_at(&mut self, uid: &str, at: u64) {
+        let life = self.lives.entry(uid.to_owned()).or_default();
+        life.again = at;
+        life.finished = false;
+    }
+
+    /// A pod is to be looked at for the last time, at this moment or before.
+    pub(super) fn look_last_at(&mut self, uid: &str, at: u64) {
+        self.lives.entry(uid.to_owned()).or_default().last_at = Some(at);
     }
 
     /// When a look at a later life of this pod counts.

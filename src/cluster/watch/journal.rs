@@ -95,7 +95,7 @@ impl Journal {
     /// Nanoseconds since it began, by the monotonic clock.
     #[must_use]
     pub fn now(&self) -> u64 {
-        u64::try_from(self.0.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        nanoseconds(self.0.started.elapsed())
     }
 
     /// When it began.
@@ -281,6 +281,11 @@ impl Journal {
         // A panic elsewhere must not keep what was seen from being restored and reported.
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A duration in the unit of [`Journal::now`].
+pub(crate) fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Takes the display's line away when the wait ends, also when it is dropped half-way.

@@ -10,7 +10,8 @@ use std::{
 use checks::model::observation::File;
 
 use super::{
-    INSPECT, InspectOutput, MAX_FILE_BYTES, SEARCH, nanoseconds, parse, pattern, plain, started,
+    INSPECT, InspectOutput, MAX_FILE_BYTES, SEARCH, epoch_nanoseconds, parse, pattern, plain,
+    started,
 };
 use crate::cluster::exec::{GO, script};
 
@@ -209,10 +210,10 @@ fn the_containers_clocks_are_told() {
 
 #[test]
 fn times_are_read_exactly() {
-    assert_eq!(nanoseconds(1_700_000_000, "943810896"), Some(1_700_000_000_943_810_896));
-    assert_eq!(nanoseconds(1, "5"), Some(1_500_000_000));
+    assert_eq!(epoch_nanoseconds(1_700_000_000, "943810896"), Some(1_700_000_000_943_810_896));
+    assert_eq!(epoch_nanoseconds(1, "5"), Some(1_500_000_000));
     for bad in ["", "x", "-1", "1 2"] {
-        assert_eq!(nanoseconds(1, bad), None, "{bad:?}");
+        assert_eq!(epoch_nanoseconds(1, bad), None, "{bad:?}");
     }
     let hostile =
         "7 (a) S (b c) R 1 7 7 0 -1 4194560 803 66 0 0 0 0 0 0 20 0 1 0 1408444 2322432 384";
