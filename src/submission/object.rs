@@ -142,7 +142,10 @@ impl Context<'_> {
 
     /// A set that is not graded is not applied: a cluster would have to carry its pods.
     fn not_too_many_replicas(&self, it: &Identity, value: &Value) -> Result<(), SubmissionError> {
-        let replicas = value.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or_default();
+        let replicas = match value.pointer("/spec/replicas") {
+            Some(it) if it.is_u64() => it.as_i64().unwrap_or(i64::MAX),
+            other => other.and_then(Value::as_i64).unwrap_or_default(),
+        };
         if replicas <= i64::from(MOST_REPLICAS) {
             return Ok(());
         }

@@ -66,13 +66,13 @@ impl Demand {
         let spec = &manifest.value["spec"];
         let replicas = spec["replicas"].as_u64().unwrap_or(1);
         let pods = match manifest.kind {
-            Applied::StatefulSet => replicas + EXTRA_PODS,
+            Applied::StatefulSet => replicas.saturating_add(EXTRA_PODS),
             // A rollout has the old ones and the new ones.
-            Applied::Deployment => replicas * 2 + 1,
+            Applied::Deployment => replicas.saturating_mul(2).saturating_add(1),
             Applied::Pod => 1,
             _ => 0,
         };
-        self.pods += pods;
+        self.pods = self.pods.saturating_add(pods);
         for claim in list(&spec["volumeClaimTemplates"]) {
             self.add_claims(pods, &claim["spec"]);
         }
@@ -102,7 +102,7 @@ impl Demand {
     }
 
     fn add_claims(&mut self, count: u64, spec: &Value) {
-        self.claims += count;
+        self.claims = self.claims.saturating_add(count);
         let size = quantity_of(&spec["resources"]["requests"]["storage"], 1);
         self.storage = self.storage.saturating_add(size.saturating_mul(u128::from(count)));
     }
@@ -259,15 +259,15 @@ fn strings(value: &Value) -> Vec<&str> {
 /// The namespaces of all DNS names of Services or pods in a text (Kubernetes, "DNS for Services and
 /// Pods").
 fn namespaces_of_names(text: &str) -> impl Iterator<Item = &str> {
-    let is_name = |it: char| it.is_ascii_alphanumeric() || it == '-';
-    let ends = text.match_indices(".svc").map(|(at, _)| at);
-    let ends = ends.filter(move |at| !text[at + 4..].starts_with(is_name));
-    ends.filter_map(move |at| {
-        let start = text[..at].rfind(|it: char| !is_name(it))?;
+    let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let names = text.match_indices(".svc").filter_map(move |(at, svc)| {
+        let (before, behind) = (&text[..at], &text[at + svc.len()..]);
+        let namespace = &before[before.trim_end_matches(is_in_name).len()..];
         // Before it stands the name of the Service; a shell's variable is no name.
-        let has_service = text[start..].starts_with('.');
-        Some(&text[start + 1..at]).filter(|it| has_service && !it.is_empty())
-    })
+        let has_service = before[..before.len() - namespace.len()].ends_with('.');
+        (has_service && !behind.starts_with(is_in_name)).then_some(namespace)
+    });
+    names.filter(|namespace| !namespace.is_empty())
 }
 
 fn pod_spec(manifest: &Manifest) -> Option<&Value> {

@@ -89,8 +89,8 @@ fn what_is_applied_has_no_token_and_can_be_deleted() {
     assert!(!web.value.to_string().contains("finalizers"), "{}", web.value);
 }
 
-/// Catches a pod that waits for ever for a name in a namespace in which it does not stand, and a
-/// name of the cluster's own taken for one.
+/// Catches a pod that waits for ever for a name in a namespace in which it does not stand, a name of
+/// the cluster's own taken for one, and a text that is cut within a character.
 #[test]
 fn a_namespace_in_a_dns_name_is_found() {
     let named = |script: &str, own: &str| {
@@ -101,6 +101,7 @@ fn a_namespace_in_a_dns_name_is_found() {
     let lab = Some("statefulset-lab".to_owned());
     assert_eq!(named("nslookup web-0.web.statefulset-lab.svc.cluster.local", "other"), lab);
     assert_eq!(named("ping \"db.statefulset-lab.svc\"", "other"), lab);
+    assert_eq!(named("echo „db.statefulset-lab.svc“", "other"), lab);
     assert_eq!(named("ping db.statefulset-lab.svc", "statefulset-lab"), None);
     for script in [
         "curl kubernetes.default.svc",
@@ -108,6 +109,7 @@ fn a_namespace_in_a_dns_name_is_found() {
         "ping web-0.web.$NS.svc.cluster.local",
         "ping ${HOSTNAME}.svc",
         "cat a.b.svcs .svc",
+        "echo „web.svc“ ü.svc",
     ] {
         assert_eq!(named(script, "other"), None, "{script}");
     }
