@@ -108,17 +108,28 @@ fn is_base64(line: &str) -> bool {
         && line.bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=".contains(&it))
 }
 
-/// A private key on one line, as JSON or an environment has it: all from its first mark to its last
-/// one, or to the end.
+/// Private keys on one line, as JSON or an environment has them: each from the mark of its begin to
+/// that of its end, or to the end of the text.
 fn mask_keys(text: &str) -> String {
-    let Some(begin) = text.find("-----BEGIN ").filter(|_| text.contains("PRIVATE KEY-----")) else {
-        return text.to_owned();
-    };
-    let end = text[begin..].find("-----END ").and_then(|end| {
-        Some(begin + end + text[begin + end..].find("KEY-----")? + "KEY-----".len())
-    });
-    let rest = end.map_or("", |end| &text[end..]);
-    format!("{}{MASK}{rest}", &text[..begin])
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((begin, behind)) = find_key_mark(rest, "-----BEGIN ") {
+        out.push_str(&rest[..begin]);
+        out.push_str(MASK);
+        let end = find_key_mark(&rest[behind..], "-----END ");
+        rest = end.map_or("", |(_, end)| &rest[behind + end..]);
+    }
+    out + rest
+}
+
+/// Where the first mark of a private key stands (`-----BEGIN RSA PRIVATE KEY-----`), and where it
+/// ends; `dashes` begin it.
+fn find_key_mark(text: &str, dashes: &str) -> Option<(usize, usize)> {
+    text.match_indices(dashes).find_map(|(at, _)| {
+        let label = at + dashes.len();
+        let (name, _) = text[label..].split_once("-----")?;
+        name.ends_with("PRIVATE KEY").then_some((at, label + name.len() + "-----".len()))
+    })
 }
 
 /// `NAME=value`, `name: value` and `"name": "value"`, where the name tells that the value is
@@ -294,7 +305,16 @@ mod tests {
         assert_eq!(mask(&format!("TLS='{begin}\\n{line}\\n{end}\\n' X=1")), "TLS='***\\n' X=1");
     }
 
-    /// Catches a log that explains nothing any more.
+    /// Catches a key that is left behind a certificate or behind another key.
+    #[test]
+    fn every_private_key_of_a_text_is_masked() {
+        let block = |name: &str| format!("-----BEGIN {name}-----\\nMIGH\\n-----END {name}-----\\n");
+        let (certificate, key) = (block("CERTIFICATE"), block("EC PRIVATE KEY"));
+        assert_eq!(mask(&certificate), certificate);
+        let bundle = format!("{certificate}{key}and {}", block("PRIVATE KEY"));
+        assert_eq!(mask(&bundle), format!("{certificate}***\\nand ***\\n"));
+    }
+
     /// Catches a password that the template's command holds.
     #[test]
     fn commands_of_the_template_are_masked() {
@@ -310,6 +330,7 @@ mod tests {
         assert!(!said.contains("hunter2") && said.contains("hostname > /data/id"), "{said}");
     }
 
+    /// Catches a log that explains nothing any more.
     #[test]
     fn what_tells_no_secret_stays() {
         for said in [
