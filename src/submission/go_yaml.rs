@@ -4,7 +4,7 @@
 //! `0644` is octal, and the last of two equal keys wins. A reader of YAML 1.2 would apply other
 //! objects than the student's own `kubectl apply` does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
@@ -70,6 +70,8 @@ struct Builder {
     /// Anchored values with their numbers of nodes.
     anchors: BTreeMap<usize, (Value, usize)>,
     nodes: usize,
+    /// The keys `kind` and `apiVersion` that the document itself has written so far.
+    type_keys: BTreeSet<String>,
     whole: Option<Value>,
 }
 
@@ -83,12 +85,12 @@ struct Open {
 
 enum OpenNode {
     List(Vec<Value>),
-    Map { entries: Map<String, Value>, key: Option<Key>, merged: Vec<Value> },
+    Map { entries: Map<String, Value>, key: Option<Key> },
 }
 
 enum Key {
     Named(String),
-    /// `<<`: the entries of its value are taken where they are not given.
+    /// `<<`: the entries of its value are taken over.
     Merge,
 }
 
@@ -117,7 +119,7 @@ impl Builder {
             }
             Event::SequenceStart(_, anchor, _) => self.open(anchor, OpenNode::List(vec![])),
             Event::MappingStart(_, anchor, _) => {
-                self.open(anchor, OpenNode::Map { entries: Map::new(), key: None, merged: vec![] })
+                self.open(anchor, OpenNode::Map { entries: Map::new(), key: None })
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             _ => Ok(()),
@@ -143,12 +145,7 @@ impl Builder {
         let Some(Open { anchor, before, held }) = self.open.pop() else { return Ok(()) };
         let value = match held {
             OpenNode::List(items) => Value::Array(items),
-            OpenNode::Map { mut entries, merged, .. } => {
-                for value in merged {
-                    merge(&mut entries, value)?;
-                }
-                Value::Object(entries)
-            }
+            OpenNode::Map { entries, .. } => Value::Object(entries),
         };
         self.put(value, anchor, self.nodes - before)
     }
@@ -163,11 +160,11 @@ impl Builder {
         match self.open.last_mut().map(|it| &mut it.held) {
             None => self.whole = Some(value),
             Some(OpenNode::List(items)) => items.push(value),
-            Some(OpenNode::Map { entries, key, merged }) => match key.take() {
+            Some(OpenNode::Map { entries, key }) => match key.take() {
                 Some(Key::Named(name)) => {
                     entries.insert(name, value);
                 }
-                Some(Key::Merge) => merged.push(value),
+                Some(Key::Merge) => merge(entries, value)?,
                 None => {}
             },
         }
@@ -180,15 +177,14 @@ impl Builder {
 
     fn set_key(&mut self, name: Key) -> Result<(), String> {
         let is_outermost = self.open.len() == 1;
-        let Some(Open { held: OpenNode::Map { key, entries, .. }, .. }) = self.open.last_mut()
-        else {
+        let Some(Open { held: OpenNode::Map { key, .. }, .. }) = self.open.last_mut() else {
             return Ok(());
         };
         // Elsewhere the last of two counts, as for kubectl. Here it would swallow a whole object.
         if let Key::Named(name) = &name
             && is_outermost
             && matches!(name.as_str(), "kind" | "apiVersion")
-            && entries.contains_key(name)
+            && !self.type_keys.insert(name.clone())
         {
             return Err(format!(
                 "`{name}` stands twice in one document: a line `---` is missing between two objects"
@@ -203,17 +199,22 @@ fn too_large() -> String {
     format!("it has more than {MOST_NODES} values, aliases counted as often as they stand")
 }
 
+/// Takes over the entries of a mapping, or of a list of mappings, of which the first counts.
+///
+/// They count before what stands above `<<`, and not before what stands below: see `merge` in
+/// `decode.go` of sigs.k8s.io/yaml's goyaml.v2. YAML 1.1 itself would never replace an entry.
 fn merge(entries: &mut Map<String, Value>, value: Value) -> Result<(), String> {
-    match value {
-        Value::Object(more) => {
-            for (key, value) in more {
-                entries.entry(key).or_insert(value);
-            }
-            Ok(())
-        }
-        Value::Array(several) => several.into_iter().try_for_each(|it| merge(entries, it)),
-        _ => Err("`<<` needs a mapping".to_owned()),
+    let mappings = match value {
+        Value::Array(mappings) => mappings,
+        one => vec![one],
+    };
+    for mapping in mappings.into_iter().rev() {
+        let Value::Object(mapping) = mapping else {
+            return Err("`<<` needs a mapping".to_owned());
+        };
+        entries.extend(mapping);
     }
+    Ok(())
 }
 
 /// JSON's keys are strings: kubectl writes numbers and booleans out.
@@ -359,6 +360,18 @@ mod tests {
             one("a: &x {k: 1, l: 2}\nb:\n  <<: *x\n  k: 3\nc: *x\n"),
             json!({"a": {"k": 1, "l": 2}, "b": {"k": 3, "l": 2}, "c": {"k": 1, "l": 2}})
         );
+        // A merged `kind` is not one that stands twice.
+        assert_eq!(one("a: &x {kind: A}\n<<: *x\nkind: B\n")["kind"], "B");
+        // As kubectl does it: YAML 1.1 would keep the 3.
+        assert_eq!(
+            one("a: &x {k: 1, l: 2}\nb:\n  k: 3\n  <<: *x\n"),
+            json!({"a": {"k": 1, "l": 2}, "b": {"k": 1, "l": 2}})
+        );
+        assert_eq!(
+            one("a: &x {k: 1}\nb: &y {k: 2, l: 2}\nc:\n  <<: [*x, *y]\n")["c"],
+            json!({"k": 1, "l": 2})
+        );
+        assert!(documents("a: &x {k: 1}\nb:\n  <<: [[*x]]\n").is_err());
         assert_eq!(one("a: 1\na: 2\n"), json!({"a": 2}));
         assert_eq!(one("1: a\ntrue: b\n"), json!({"1": "a", "true": "b"}));
     }
