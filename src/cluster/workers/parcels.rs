@@ -7,19 +7,30 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
-use crate::cluster::{Cluster, Failure};
+use crate::{
+    cluster::{Cluster, Failure},
+    recording::hexadecimal,
+};
 
 /// The bytes of one part: a Secret holds 1 MiB at most
 /// (`MaxSecretSize` in Kubernetes' `pkg/apis/core/types.go`).
 const PART_BYTES: usize = 768 << 10;
-/// So many parts are read at most.
+/// The most parts of a parcel that are read.
 const MAX_PARTS: usize = 128;
+/// The label of a part that says who sends it to whom.
 const KIND: &str = "stsgrade/parcel";
+/// The label of a part that says what its parcel is of.
 const KEY: &str = "stsgrade/key";
+/// The label of a first part that says whether the parcel was received.
 const STATE: &str = "stsgrade/state";
-/// How many parts there are: an annotation of the first one.
+/// The annotation of a first part that says how many parts there are.
 const PARTS: &str = "stsgrade/parts";
+/// The annotation of a first part with the digest that the names of the other parts hold.
+const DIGEST: &str = "stsgrade/digest";
+/// How many bytes of the digest of a parcel a part's name holds.
+const DIGEST_BYTES: usize = 8;
 /// The field of a Secret that holds a part.
 const FIELD: &str = "part";
 
@@ -73,10 +84,11 @@ impl<'a> Parcels<'a> {
     ) -> Result<(), Failure> {
         let parts: Vec<&[u8]> =
             if bytes.is_empty() { vec![bytes] } else { bytes.chunks(PART_BYTES).collect() };
+        let digest = digest(bytes);
         for (place, part) in parts.iter().enumerate().rev() {
-            let secret = secret(kind, key, place, parts.len(), part);
+            let secret = secret(kind, key, &digest, place, parts.len(), part);
             match self.secrets.create(&PostParams::default(), &secret).await {
-                // Sent by a worker that died before it knew.
+                // It was sent before, by a worker that died.
                 Err(kube::Error::Api(status)) if status.code == 409 => {}
                 Err(error) => return Err(self.failure(&error, "create", &secret.name_any())),
                 Ok(_) => {}
@@ -91,25 +103,20 @@ impl<'a> Parcels<'a> {
         kind: ParcelKind,
         key: &str,
     ) -> Result<Option<Vec<u8>>, Failure> {
-        let Some(first) = self.part(kind, key, 0).await? else { return Ok(None) };
+        let Some(first) = self.part(&first_name(kind, key)).await? else { return Ok(None) };
         let parts = first.annotations().get(PARTS).and_then(|it| it.parse().ok()).unwrap_or(1);
+        let digest = first.annotations().get(DIGEST).cloned().unwrap_or_default();
         let Some(mut bytes) = content(first) else { return Ok(None) };
         for place in 1..usize::min(parts, MAX_PARTS) {
-            let part = self.part(kind, key, place).await?.and_then(content);
+            let part = self.part(&later_name(kind, key, place, &digest)).await?.and_then(content);
             let Some(part) = part else { return Ok(None) };
             bytes.extend(part);
         }
         Ok(Some(bytes))
     }
 
-    async fn part(
-        &self,
-        kind: ParcelKind,
-        key: &str,
-        place: usize,
-    ) -> Result<Option<Secret>, Failure> {
-        let name = name(kind, key, place);
-        self.secrets.get_opt(&name).await.map_err(|error| self.failure(&error, "get", &name))
+    async fn part(&self, name: &str) -> Result<Option<Secret>, Failure> {
+        self.secrets.get_opt(name).await.map_err(|error| self.failure(&error, "get", name))
     }
 
     /// All parcels of a kind that are there whole.
@@ -117,17 +124,19 @@ impl<'a> Parcels<'a> {
         let first = ListParams::default().labels(&format!("{KIND}={},{STATE}", kind.name()));
         let list = self.secrets.list_metadata(&first).await;
         let list = list.map_err(|error| self.failure(&error, "list", ""))?;
-        let parcel = |labels: &std::collections::BTreeMap<String, String>| {
-            let is_received = labels.get(STATE).is_some_and(|it| it == "received");
-            Some(Parcel { key: labels.get(KEY)?.clone(), is_received })
-        };
-        Ok(list.iter().filter_map(|it| parcel(it.labels())).collect())
+        let mut parcels = vec![];
+        for secret in &list {
+            let Some(key) = secret.labels().get(KEY).cloned() else { continue };
+            let is_received = secret.labels().get(STATE).is_some_and(|state| state == "received");
+            parcels.push(Parcel { key, is_received });
+        }
+        Ok(parcels)
     }
 
     /// Takes the bytes of a parcel away, and leaves its name: a worker that begins again must not
     /// grade twice.
     pub(super) async fn mark_received(&self, kind: ParcelKind, key: &str) -> Result<(), Failure> {
-        let first = name(kind, key, 0);
+        let first = first_name(kind, key);
         let empty = json!({"metadata": {"labels": {STATE: "received"}}, "data": null});
         let patched =
             self.secrets.patch(&first, &PatchParams::default(), &Patch::Merge(&empty)).await;
@@ -143,21 +152,42 @@ impl<'a> Parcels<'a> {
     }
 }
 
-fn name(kind: ParcelKind, key: &str, place: usize) -> String {
-    format!("{}-{key}-{place}", kind.name())
+/// The digest of a parcel, as the names of its parts hold it.
+fn digest(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes)[..DIGEST_BYTES])
+}
+
+fn first_name(kind: ParcelKind, key: &str) -> String {
+    format!("{}-{key}-0", kind.name())
+}
+
+/// The name of a part after the first. It holds the parcel's digest: a worker that died before it
+/// sent the first part has left parts of another parcel of the same key.
+fn later_name(kind: ParcelKind, key: &str, place: usize, digest: &str) -> String {
+    format!("{}-{key}-{place}-{digest}", kind.name())
 }
 
 /// A part; only the first one has a state.
-fn secret(kind: ParcelKind, key: &str, place: usize, parts: usize, bytes: &[u8]) -> Secret {
+fn secret(
+    kind: ParcelKind,
+    key: &str,
+    digest: &str,
+    place: usize,
+    parts: usize,
+    bytes: &[u8],
+) -> Secret {
     let mut secret = Secret {
         data: Some([(FIELD.to_owned(), ByteString(bytes.to_vec()))].into()),
         ..Secret::default()
     };
-    secret.metadata.name = Some(name(kind, key, place));
     secret.labels_mut().extend([(KIND, kind.name()), (KEY, key)].map(owned));
     if place == 0 {
+        secret.metadata.name = Some(first_name(kind, key));
         secret.labels_mut().extend([(STATE, "sent")].map(owned));
-        secret.annotations_mut().insert(PARTS.to_owned(), parts.to_string());
+        let annotations = [(PARTS, parts.to_string().as_str()), (DIGEST, digest)].map(owned);
+        secret.annotations_mut().extend(annotations);
+    } else {
+        secret.metadata.name = Some(later_name(kind, key, place, digest));
     }
     secret
 }
@@ -168,4 +198,24 @@ fn owned((key, value): (&str, &str)) -> (String, String) {
 
 fn content(secret: Secret) -> Option<Vec<u8>> {
     secret.data?.remove(FIELD).map(|it| it.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::ResourceExt as _;
+
+    use super::{ParcelKind, digest, secret};
+
+    /// Catches a result that is put together of parts of two: a worker died while it sent one, and
+    /// the next has graded the hand-in again.
+    #[test]
+    fn parts_of_two_parcels_of_one_key_are_told_apart() {
+        let name = |bytes: &[u8], place| {
+            secret(ParcelKind::Result, "ada", &digest(bytes), place, 2, bytes).name_any()
+        };
+        assert_ne!(name(b"one", 1), name(b"two", 1));
+        assert_eq!(name(b"one", 1), name(b"one", 1));
+        // The first part decides which parcel counts: there is one.
+        assert_eq!(name(b"one", 0), name(b"two", 0));
+    }
 }
