@@ -7,7 +7,7 @@ use crate::mistakes::{self, Mistake};
 use crate::{
     Check,
     model::{
-        PodLife, Recorded, Seq, ServiceLife, SetLife, Standing, Timeline, Verdict,
+        PodLife, Recorded, Seq, ServiceLife, SetLife, ShownBy, Standing, Timeline, Verdict,
         evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
         observation::{Lookup, LookupError},
         verdict::Advice,
@@ -25,6 +25,7 @@ pub(crate) const CHECK: Check = Check {
         `spec.serviceName`.",
     points: 10,
     criteria: &["governing_service", "selector", "pod_name", "service_name", "new_address"],
+    shown_by: ShownBy::ReadyPods,
     judge,
 };
 

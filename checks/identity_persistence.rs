@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{PodLife, Timeline, Verdict, Wanted, evidence::content::Contents},
+    model::{PodLife, ShownBy, Timeline, Verdict, Wanted, evidence::content::Contents},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -16,6 +16,7 @@ pub(crate) const CHECK: Check = Check {
         where it is not there yet.",
     points: 10,
     criteria: &["came_back", "same_claim", "original_content", "canary"],
+    shown_by: ShownBy::DeletedPod,
     judge,
 };
 

@@ -22,7 +22,7 @@ mod pvc_reuse;
 mod sequential_creation;
 mod storage_content;
 
-use crate::model::{Timeline, Verdict};
+use crate::model::{ShownBy, Timeline, Verdict};
 
 /// One success criterion of the lab (its section 3.3), as a value.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,8 @@ pub struct Check {
     pub points: u32,
     /// The stable names of its criteria, beside [`STAYS_UP`], which every check has.
     pub criteria: &'static [&'static str],
+    /// What shows it, for somebody who works by hand.
+    pub shown_by: ShownBy,
     /// The rule: total, and a function of the timeline alone.
     pub judge: fn(&Timeline) -> Verdict,
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Timeline, Verdict, Wanted},
+    model::{ShownBy, Timeline, Verdict, Wanted},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -14,6 +14,7 @@ pub(crate) const CHECK: Check = Check {
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady.",
     points: 10,
     criteria: &["scaled_down", "gone_before_next"],
+    shown_by: ShownBy::ScaleDown,
     judge,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Check,
-    model::{Timeline, Verdict, Wanted},
+    model::{ShownBy, Timeline, Verdict, Wanted},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -15,6 +15,7 @@ pub(crate) const CHECK: Check = Check {
         Ready.",
     points: 10,
     criteria: &["scaled_up", "ordered_ready", "ready_before_next"],
+    shown_by: ShownBy::ScaleUp,
     judge,
 };
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::{
     Check, mistakes,
-    model::{ClaimLife, PodLife, Seq, SetLife, Standing, Timeline, Verdict, lab, quantity},
+    model::{
+        ClaimLife, PodLife, Seq, SetLife, ShownBy, Standing, Timeline, Verdict, lab, quantity,
+    },
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -18,6 +20,7 @@ pub(crate) const CHECK: Check = Check {
         volume in the container.",
     points: 10,
     criteria: &["own_claim", "own_volume", "not_shared", "size"],
+    shown_by: ShownBy::ReadyPods,
     judge,
 };
 

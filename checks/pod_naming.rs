@@ -3,7 +3,7 @@
 use crate::mistakes;
 use crate::{
     Check,
-    model::{Standing, Timeline, Verdict, lab::LEAST_REPLICAS},
+    model::{ShownBy, Standing, Timeline, Verdict, lab::LEAST_REPLICAS},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -16,6 +16,7 @@ pub(crate) const CHECK: Check = Check {
     remedy: "Let a StatefulSet with `replicas: 3` or more make the pods.",
     points: 10,
     criteria: &["exact_names", "three_replicas"],
+    shown_by: ShownBy::ReadyPods,
     judge,
 };
 

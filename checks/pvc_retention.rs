@@ -3,7 +3,9 @@
 use crate::mistakes;
 use crate::{
     Check,
-    model::{ClaimLife, Episode, Part, PodLife, Seq, Standing, Timeline, Verdict, Wanted, When},
+    model::{
+        ClaimLife, Episode, Part, PodLife, Seq, ShownBy, Standing, Timeline, Verdict, Wanted, When,
+    },
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -16,6 +18,7 @@ pub(crate) const CHECK: Check = Check {
         on claims.",
     points: 10,
     criteria: &["retain", "scaled_down", "claim_stays", "to_the_end"],
+    shown_by: ShownBy::ScaleDown,
     judge,
 };
 

@@ -3,7 +3,7 @@
 use crate::mistakes;
 use crate::{
     Check,
-    model::{Part, Standing, Timeline, Verdict, Wanted, evidence::content::Contents},
+    model::{Part, ShownBy, Standing, Timeline, Verdict, Wanted, evidence::content::Contents},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -17,6 +17,7 @@ pub(crate) const CHECK: Check = Check {
         where it is not there yet.",
     points: 10,
     criteria: &["came_back", "claim_there", "same_claim", "original_content", "canary"],
+    shown_by: ShownBy::ReturnOfPods,
     judge,
 };
 

@@ -3,7 +3,7 @@
 use crate::mistakes;
 use crate::{
     Check,
-    model::{Standing, Timeline, Verdict, Wanted},
+    model::{ShownBy, Standing, Timeline, Verdict, Wanted},
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -18,6 +18,7 @@ pub(crate) const CHECK: Check = Check {
         Ready.",
     points: 10,
     criteria: &["rise_from_nothing", "ordered_ready", "ready_before_next"],
+    shown_by: ShownBy::StartFromNone,
     judge,
 };
 

@@ -4,7 +4,7 @@ use crate::mistakes::{self, Mistake};
 use crate::{
     Check,
     model::{
-        PodLife, Seq, Standing, Timeline, Verdict,
+        PodLife, Seq, ShownBy, Standing, Timeline, Verdict,
         evidence::{
             content::{Contents, PodFiles, Text, Writer},
             reattachment::excerpt,
@@ -24,6 +24,7 @@ pub(crate) const CHECK: Check = Check {
         /data/id ] || hostname > /data/id`.",
     points: 10,
     criteria: &["tells_its_pod"],
+    shown_by: ShownBy::ReadyPods,
     judge,
 };
 

@@ -22,6 +22,7 @@ pub use crate::model::observation::{Observation, Seq, What};
 pub use crate::model::obstacle::{Effect, Fault, Obstacle};
 pub(crate) use crate::model::rules::not_shown::Wanted;
 pub use crate::model::rules::order::OutOfOrder;
+pub use crate::model::rules::way_to_show::ShownBy;
 pub use crate::model::timeline::episode::Episode;
 pub use crate::model::timeline::lines::{LineFact, LineOwner};
 pub use crate::model::timeline::lives::{

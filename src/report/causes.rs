@@ -123,7 +123,9 @@ pub(super) fn find(
 ) -> Vec<Cause> {
     let mut losses = grouped(timeline, verdicts, rows);
     if let Some(open) = losses.iter_mut().find(|it| it.key == Key::NotDone) {
-        let way = timeline.way_to_show(&open.cause.tests).join("; ");
+        let open_checks = CHECKS.iter().filter(|check| open.cause.tests.contains(&check.test));
+        let shown_by: Vec<_> = open_checks.map(|check| check.shown_by).collect();
+        let way = timeline.way_to_show(&shown_by).join("; ");
         open.cause.remedy = format!(
             "While `stsgrade record` runs: {}. Leave each pod some seconds to be read.",
             sanitize(&way)

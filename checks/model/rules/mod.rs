@@ -2,4 +2,4 @@
 
 pub(crate) mod not_shown;
 pub(crate) mod order;
-mod way_to_show;
+pub(crate) mod way_to_show;

@@ -6,45 +6,62 @@ use crate::model::{
     timeline::{Timeline, lives::SetLife},
 };
 
+/// What shows a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownBy {
+    /// All pods are Ready and have written their files.
+    ReadyPods,
+    /// All pods are created again, while there is none.
+    StartFromNone,
+    /// A pod is deleted, and its replacement is Ready.
+    DeletedPod,
+    /// Two more pods are created.
+    ScaleUp,
+    /// All pods but the first are removed.
+    ScaleDown,
+    /// Pods that were removed by scaling down are created again.
+    ReturnOfPods,
+}
+
 impl Timeline {
-    /// One way to show these tests (by their numbers in the lab), from where the set stands now, a
-    /// step each.
+    /// One way to show tests, from where the set stands now, a step each.
     #[must_use]
-    pub fn way_to_show(&self, tests: &[u8]) -> Vec<String> {
+    pub fn way_to_show(&self, open: &[ShownBy]) -> Vec<String> {
         let Some(set) = self.set().filter(|set| set.deletion_requested.is_none()) else {
             return vec![
                 "apply the StatefulSet again, and wait until all pods are Ready".to_owned(),
             ];
         };
-        let mut way =
-            Way { tests: tests.to_vec(), now: set.spec.replicas.unwrap_or(1), actions: vec![] };
+        let replicas = set.spec.replicas.unwrap_or(1);
+        let mut way = Way { open: open.to_vec(), replicas, actions: vec![] };
         let top = self.replicas().max(LEAST_REPLICAS);
-        if way.wants(&[1, 3, 4, 5]) {
+        if way.lacks(ShownBy::ReadyPods) {
             way.actions.push(Action::WaitForFiles);
         }
-        if way.now >= 1 && way.wants(&[6]) {
-            way.actions.push(Action::Delete(self.start() + i32::from(way.now > 1)));
+        if way.replicas >= 1 && way.lacks(ShownBy::DeletedPod) {
+            way.delete(self.start() + i32::from(way.replicas > 1));
         }
-        if way.now < LEAST_REPLICAS {
-            way.up(top.max(way.now + 2));
+        if way.replicas < LEAST_REPLICAS {
+            way.up(top.max(way.replicas + 2));
         }
-        if way.wants(&[2]) {
+        if way.lacks(ShownBy::StartFromNone) {
             way.down(0);
             way.up(top);
         }
-        if way.wants(&[8, 9, 10]) {
+        if way.lacks(ShownBy::ScaleDown) || way.lacks(ShownBy::ReturnOfPods) {
             way.down(1);
         }
-        if way.now < top && (way.wants(&[7, 10]) || way.now == 1) {
+        let needs_more = way.lacks(ShownBy::ScaleUp) || way.lacks(ShownBy::ReturnOfPods);
+        if way.replicas < top && (needs_more || way.replicas == 1) {
             way.up(top);
         }
-        if way.wants(&[7]) {
-            way.up(way.now + 2);
+        if way.lacks(ShownBy::ScaleUp) {
+            way.up(way.replicas + 2);
         }
-        if tests.contains(&6) && !way.actions.iter().any(|it| matches!(it, Action::Delete(_))) {
-            way.actions.push(Action::Delete(self.start() + 1));
+        if way.lacks(ShownBy::DeletedPod) {
+            way.delete(self.start() + 1);
         }
-        way.actions.iter().map(|it| it.told(set)).collect()
+        way.actions.iter().map(|action| action.told(set)).collect()
     }
 }
 
@@ -85,42 +102,47 @@ impl Action {
 
 /// A way to show tests, as far as it is planned.
 struct Way {
-    /// What is still to be shown, by its number in the lab.
-    tests: Vec<u8>,
+    /// What it does not show yet.
+    open: Vec<ShownBy>,
     /// The replicas at its end.
-    now: i32,
+    replicas: i32,
     actions: Vec<Action>,
 }
 
 impl Way {
-    fn wants(&self, tests: &[u8]) -> bool {
-        self.tests.iter().any(|test| tests.contains(test))
+    fn lacks(&self, what: ShownBy) -> bool {
+        self.open.contains(&what)
+    }
+
+    fn delete(&mut self, ordinal: i32) {
+        self.open.retain(|it| *it != ShownBy::DeletedPod);
+        self.actions.push(Action::Delete(ordinal));
     }
 
     fn up(&mut self, to: i32) {
-        let shown: &[u8] = if self.now == 0 {
-            &[2, 10]
-        } else if to - self.now >= 2 {
-            &[7, 10]
-        } else {
-            &[10]
-        };
-        // What was never away cannot come back.
-        let is_return = self.actions.iter().any(|it| matches!(it, Action::ScaleDown(_)));
-        self.tests.retain(|test| !shown.contains(test) || *test == 10 && !is_return);
+        // What was never removed cannot return.
+        let has_scaled_down = self.actions.iter().any(|it| matches!(it, Action::ScaleDown(_)));
+        let from = self.replicas;
+        self.open.retain(|it| match it {
+            ShownBy::StartFromNone => from > 0,
+            ShownBy::ScaleUp => from == 0 || to - from < 2,
+            ShownBy::ReturnOfPods => !has_scaled_down,
+            _ => true,
+        });
         self.actions.push(Action::ScaleUp(to));
-        self.now = to;
+        self.replicas = to;
     }
 
     fn down(&mut self, to: i32) {
-        self.tests.retain(|test| !matches!(test, 8 | 9));
+        self.open.retain(|it| *it != ShownBy::ScaleDown);
         self.actions.push(Action::ScaleDown(to));
-        self.now = to;
+        self.replicas = to;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::ShownBy;
     use crate::model::{observation::Change, testing::history::History};
 
     fn standing() -> History {
@@ -129,24 +151,25 @@ mod tests {
 
     #[test]
     fn one_way_shows_all_that_is_open() {
-        let way = |history: History, tests: &[u8]| history.timeline().way_to_show(tests).join("; ");
+        let way =
+            |history: History, open: &[ShownBy]| history.timeline().way_to_show(open).join("; ");
         let up = "and wait until all pods are Ready";
-        assert_eq!(way(standing(), &[7]), format!("scale web to 5, {up}"));
+        assert_eq!(way(standing(), &[ShownBy::ScaleUp]), format!("scale web to 5, {up}"));
         assert_eq!(
-            way(standing(), &[8, 9]),
+            way(standing(), &[ShownBy::ScaleDown]),
             "scale web to 1, and wait until the others are gone; scale web to 3, and wait until \
             all pods are Ready"
         );
         assert_eq!(
-            way(standing(), &[7, 8, 9, 10]),
+            way(standing(), &[ShownBy::ScaleUp, ShownBy::ScaleDown, ShownBy::ReturnOfPods]),
             format!("scale web to 1, and wait until the others are gone; scale web to 3, {up}")
         );
         assert_eq!(
-            way(standing(), &[2, 10]),
+            way(standing(), &[ShownBy::StartFromNone, ShownBy::ReturnOfPods]),
             format!("scale web to 0, and wait until all pods are gone; scale web to 3, {up}")
         );
         assert_eq!(
-            way(standing(), &[2, 6, 7]),
+            way(standing(), &[ShownBy::StartFromNone, ShownBy::DeletedPod, ShownBy::ScaleUp]),
             format!(
                 "delete pod web-1, and wait until it is Ready again; scale web to 0, and wait \
                 until all pods are gone; scale web to 3, {up}; scale web to 5, {up}"
@@ -155,7 +178,7 @@ mod tests {
         // Everything is scaled away: the way begins with the way up.
         let nothing = standing().scale(0).down(2).down(1).down(0);
         assert_eq!(
-            way(nothing, &[2, 6]),
+            way(nothing, &[ShownBy::StartFromNone, ShownBy::DeletedPod]),
             format!("scale web to 3, {up}; delete pod web-1, and wait until it is Ready again")
         );
     }
