@@ -19,8 +19,13 @@ pub(crate) const MAX_FILE_BYTES: usize = 16 << 10;
 
 /// Why there is no content of a file that may not be read.
 const UNREADABLE: &str = "unreadable";
+/// Why there is no content of a file that was not read for want of room.
+const LEFT_OUT: &str = "left out";
 /// A binary file is compared in blocks of this size.
 const BLOCK_BYTES: usize = 64;
+
+/// The most characters of a shell's complaint that are kept.
+const MAX_COMPLAINT_CHARS: usize = 200;
 
 /// What a digest begins with.
 const DIGEST: &str = "sha256:";
@@ -177,7 +182,7 @@ impl MountFiles {
                     epoch_nanoseconds(seconds.parse().ok()?, fraction)
                 })
             }
-            ("unwritten", _) => self.written = Some(Err(plain(&text))),
+            ("unwritten", _) => self.written = Some(Err(reason(&text))),
             _ => {}
         }
     }
@@ -243,8 +248,8 @@ impl MountFiles {
             .now
             .zip(age)
             .and_then(|(now, age)| now.checked_sub(i64::try_from(age.as_nanos()).ok()?));
-        self.left_out +=
-            self.files.iter().filter(|it| it.without.as_deref() == Some("left out")).count() as u64;
+        let is_left_out = |file: &&File| file.without.as_deref() == Some(LEFT_OUT);
+        self.left_out += self.files.iter().filter(is_left_out).count() as u64;
         self.canaries.sort();
     }
 }
@@ -290,29 +295,33 @@ impl MountFiles {
     /// next look.
     pub(crate) fn add_found(&mut self, found: Self, words: &[String]) {
         self.searched = found.searched && found.error.is_none();
-        let mut files = vec![];
-        for mut file in found.files {
-            // A match goes on for one character, which is no digit.
-            let is_match = |it: &str, word: &str| {
-                it.strip_prefix(word).is_some_and(|rest| rest.chars().count() <= 1)
-            };
-            file.holds = words
-                .iter()
-                .filter(|word| file.holds.iter().any(|it| is_match(it, word)))
-                .cloned()
-                .collect();
-            if let Some(place) = self.files.iter().position(|it| it.path == file.path) {
-                let known = self.files.remove(place);
-                self.left_out -=
-                    u64::from(known.without.as_deref() == Some("left out")).min(self.left_out);
-            } else {
-                self.left_out = self.left_out.saturating_sub(1);
-            }
-            files.push(file);
+        let mut files = found.files;
+        for file in &mut files {
+            file.holds = words_in_matches(words, &file.holds);
+            self.remove_known(&file.path);
         }
         files.append(&mut self.files);
         self.files = files;
     }
+
+    /// Removes what is known of a file that was found now: it is listed, or counts as left out.
+    fn remove_known(&mut self, path: &str) {
+        let place = self.files.iter().position(|file| file.path == path);
+        let known = place.map(|place| self.files.remove(place));
+        if known.is_none_or(|file| file.without.as_deref() == Some(LEFT_OUT)) {
+            self.left_out = self.left_out.saturating_sub(1);
+        }
+    }
+}
+
+/// The words that a search by [`pattern`] has found. A match goes on for one character, which is no
+/// digit.
+fn words_in_matches(words: &[String], matches: &[String]) -> Vec<String> {
+    let is_match_of = |text: &str, word: &str| {
+        text.strip_prefix(word).is_some_and(|rest| rest.chars().count() <= 1)
+    };
+    let is_found = |word: &&String| matches.iter().any(|text| is_match_of(text, word));
+    words.iter().filter(is_found).cloned().collect()
 }
 
 /// The bytes as text, unless they are none. A cut may go through a character.
@@ -332,10 +341,10 @@ fn text(bytes: &[u8], cut: bool) -> Option<String> {
 /// An extended regular expression for any of these words, with no digit behind it: `web-1` is not
 /// in `web-10`.
 pub(crate) fn pattern(words: &[String]) -> String {
-    let plain = |it: char| it.is_ascii_alphanumeric() || "-_:/".contains(it);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_:/".contains(c);
     let escaped = |word: &String| {
         word.chars()
-            .map(|it| if plain(it) { it.to_string() } else { format!("[{it}]") })
+            .map(|c| if is_plain(c) { c.to_string() } else { format!("[{c}]") })
             .collect::<String>()
     };
     let words: Vec<String> = words.iter().map(escaped).collect();
@@ -353,8 +362,8 @@ pub(crate) fn is_canary(name: &str) -> bool {
         .is_some_and(|rest| rest.len() == 32 && rest.bytes().all(|it| it.is_ascii_hexdigit()))
 }
 
-/// A shell's complaint without its own name and line number.
-fn plain(complaint: &str) -> String {
+/// The reason in a shell's complaint, or where it gives another one, the complaint's beginning.
+fn reason(complaint: &str) -> String {
     let words = complaint.trim();
     let known = [
         "Read-only file system",
@@ -363,10 +372,11 @@ fn plain(complaint: &str) -> String {
         "Disk quota exceeded",
         "Input/output error",
     ];
-    known
-        .iter()
-        .find(|it| words.to_ascii_lowercase().contains(&it.to_ascii_lowercase()))
-        .map_or_else(|| words.chars().take(200).collect(), |it| it.to_lowercase())
+    let lower = words.to_ascii_lowercase();
+    match known.iter().map(|it| it.to_lowercase()).find(|it| lower.contains(it)) {
+        Some(reason) => reason,
+        None => words.chars().take(MAX_COMPLAINT_CHARS).collect(),
+    }
 }
 
 #[cfg(test)]

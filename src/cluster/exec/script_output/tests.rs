@@ -10,7 +10,7 @@ use std::{
 use checks::model::observation::File;
 
 use super::{
-    INSPECT, InspectOutput, MAX_FILE_BYTES, SEARCH, epoch_nanoseconds, parse, pattern, plain,
+    INSPECT, InspectOutput, MAX_FILE_BYTES, SEARCH, epoch_nanoseconds, parse, pattern, reason,
     started,
 };
 use crate::cluster::exec::{GO, script};
@@ -389,7 +389,7 @@ fn what_cannot_be_read_is_said() {
     assert_eq!(told.mounts[0].error.as_deref(), Some("the mount is not a folder"));
     assert!(matches!(&told.mounts[0].written, Some(Err(_))));
     assert_eq!(
-        plain("sh: 3: cannot create /data/x: Read-only file system"),
+        reason("sh: 3: cannot create /data/x: Read-only file system"),
         "read-only file system"
     );
 }
