@@ -158,7 +158,6 @@ impl Failure {
     #[must_use]
     pub fn of_status(status: &Status, tried: &Tried<'_>) -> Self {
         let what = |said: &str| format!("{said}: {tried}");
-        let namespace = sanitize(tried.namespace);
         let failure = match status.code {
             400 if status.message.contains("HTTP request to an HTTPS server") => Self::new(
                 failure_id::BAD_KUBECONFIG,
@@ -171,45 +170,12 @@ impl Failure {
                 "They are wrong or expired. Log in again, or get a new kubeconfig from whoever \
                 runs the cluster.",
             ),
-            403 if is_terminating(status) => Self::terminating_namespace(tried.namespace),
-            403 if status.message.contains("violates PodSecurity") => Self::new(
-                "pod_security",
-                what("refused by the namespace's Pod Security level"),
-                "Take out of the pod what the message names. What needs it is graded in a new \
-                namespace with `--trust`, or in one with another level.",
-            ),
-            403 if status.message.contains("exceeded quota") => Self::new(
-                failure_id::QUOTA,
-                what("the namespace's quota is used up"),
-                format!(
-                    "Make room (`kubectl describe quota -n {namespace}`), or ask whoever runs the \
-                    cluster for more."
-                ),
-            ),
-            403 if namespace.is_empty() => Self::new(
-                failure_id::FORBIDDEN,
-                what("not permitted"),
-                "Check in the kubeconfig the path of the server's address and whom `as` \
-                impersonates, or ask whoever runs the cluster.",
-            ),
-            403 => Self::new(
-                failure_id::FORBIDDEN,
-                what("not permitted"),
-                format!(
-                    "Ask whoever runs the cluster for the Role that `stsgrade rbac -n \
-                    {namespace}` prints."
-                ),
-            ),
+            403 => Self::of_forbidden(status, tried),
             404 if is_namespace(status) => Self::missing_namespace(tried.namespace),
             404 => Self::new(
                 failure_id::NOT_FOUND,
                 what("not found"),
                 "See what is there with `kubectl get`, and check the name and the namespace.",
-            ),
-            408 | 504 => Self::new(
-                failure_id::TIMEOUT,
-                what("the API server did not answer in time"),
-                "The cluster is overloaded or its storage is slow. Try again later.",
             ),
             409 => Self::new(
                 failure_id::CONFLICT,
@@ -219,16 +185,7 @@ impl Failure {
             422 => {
                 Self::new("invalid", what("refused as invalid"), "Correct what the message names.")
             }
-            429 => Self::new(
-                failure_id::BUSY,
-                what("the API server has too much to do (429)"),
-                "Try again in a minute.",
-            ),
-            500.. => Self::new(
-                failure_id::SERVER_ERROR,
-                what(&format!("the API server failed ({})", status.code)),
-                "Try again; if it stays, show this to whoever runs the cluster.",
-            ),
+            408 | 429 | 500.. => Self::of_trouble(status, tried),
             _ => Self::new(
                 "refused",
                 what("the API server refused"),
@@ -236,6 +193,64 @@ impl Failure {
             ),
         };
         failure.because(&status.message)
+    }
+
+    /// What is forbidden (403): by the rights of the account, or by what bounds the namespace.
+    fn of_forbidden(status: &Status, tried: &Tried<'_>) -> Self {
+        let namespace = sanitize(tried.namespace);
+        if is_terminating(status) {
+            return Self::terminating_namespace(tried.namespace);
+        }
+        if status.message.contains("violates PodSecurity") {
+            return Self::new(
+                "pod_security",
+                format!("refused by the namespace's Pod Security level: {tried}"),
+                "Take out of the pod what the message names. What needs it is graded in a new \
+                namespace with `--trust`, or in one with another level.",
+            );
+        }
+        if status.message.contains("exceeded quota") {
+            return Self::new(
+                failure_id::QUOTA,
+                format!("the namespace's quota is used up: {tried}"),
+                format!(
+                    "Make room (`kubectl describe quota -n {namespace}`), or ask whoever runs the \
+                    cluster for more."
+                ),
+            );
+        }
+        let next = if namespace.is_empty() {
+            "Check in the kubeconfig the path of the server's address and whom `as` impersonates, \
+            or ask whoever runs the cluster."
+                .to_owned()
+        } else {
+            format!(
+                "Ask whoever runs the cluster for the Role that `stsgrade rbac -n {namespace}` \
+                prints."
+            )
+        };
+        Self::new(failure_id::FORBIDDEN, format!("not permitted: {tried}"), next)
+    }
+
+    /// The API server is too slow (408, 504), has too much to do (429), or failed.
+    fn of_trouble(status: &Status, tried: &Tried<'_>) -> Self {
+        match status.code {
+            408 | 504 => Self::new(
+                failure_id::TIMEOUT,
+                format!("the API server did not answer in time: {tried}"),
+                "The cluster is overloaded or its storage is slow. Try again later.",
+            ),
+            429 => Self::new(
+                failure_id::BUSY,
+                format!("the API server has too much to do (429): {tried}"),
+                "Try again in a minute.",
+            ),
+            code => Self::new(
+                failure_id::SERVER_ERROR,
+                format!("the API server failed ({code}): {tried}"),
+                "Try again; if it stays, show this to whoever runs the cluster.",
+            ),
+        }
     }
 
     /// The namespace does not exist.
