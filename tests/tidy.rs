@@ -33,7 +33,6 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("src/cli.rs", "all flags, with their help"),
     ("src/cluster/client/error.rs", "one arm for each error"),
     ("src/cluster/grade/mod.rs", "the order of one grade"),
-    ("src/cluster/grade/preflight.rs", "one question after another"),
     ("src/cluster/inspect/reading.rs", "the order of one reading"),
     ("src/cluster/restore/lease.rs", "the life of one Lease"),
     ("src/cluster/watch/tests.rs", "one case after another"),

@@ -24,7 +24,7 @@ use crate::{
     cli::{Command, Document},
     cluster::{
         Failure,
-        grade::{in_cluster::job_yaml, preflight::rbac_yaml},
+        grade::{in_cluster::job_yaml, rbac::rbac_yaml},
     },
     exit::Exit,
     report,

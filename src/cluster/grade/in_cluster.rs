@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cluster::{client::lease_term::LEASE, grade::preflight::rbac_yaml};
+use crate::cluster::{client::lease_term::LEASE, grade::rbac::rbac_yaml};
 
 /// Nobody's account: the number that images without users use by habit.
 const ACCOUNT: u32 = 65_532;

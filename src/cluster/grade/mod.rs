@@ -1,13 +1,16 @@
-//! One grade, from the first question to the last write: preflight, recorder, tour, restoring.
+//! One grade, from the first question to the last write: permissions, recorder, tour, restoring.
 //!
 //! It has two phases, because the report is printed as soon as it can be judged: [`Grade::run`]
 //! ends with the recording's `End` line, [`Grade::restore`] puts everything back after it.
 
 pub mod announce;
+mod autoscaler;
 pub(crate) mod baseline;
 pub(crate) mod diagnose;
 pub mod in_cluster;
-pub mod preflight;
+pub mod permissions;
+pub mod rbac;
+mod subject;
 pub mod suggest_namespace;
 pub(crate) mod tour;
 mod visit;
@@ -31,9 +34,11 @@ use crate::cluster::{
     exec::ephemeral::Probe,
     grade::{
         announce::{announcement, reserve},
+        autoscaler::{Autoscaled, autoscaled, no_autoscaler},
         baseline::set_names,
         diagnose::Diagnostician,
-        preflight::{Allowed, Autoscaled, FirstLists},
+        permissions::{Allowed, permissions},
+        subject::{FirstLists, subject},
         tour::{Tour, TourEnd},
     },
     inspect::Inspector,
@@ -163,16 +168,13 @@ impl<'a> Grade<'a> {
         mut applied: AppliedObjects,
         say: &(dyn Fn(&str) + Sync),
     ) -> Result<(Self, Allowed), Failure> {
-        let (exists, allowed) =
-            tokio::join!(namespace::exists(cluster), preflight::permissions(cluster));
+        let (exists, allowed) = tokio::join!(namespace::exists(cluster), permissions(cluster));
         exists?;
         let allowed = allowed?;
         // Before the first list: what a dead grade left is not what the submission asks for.
         let finished_first = finish_first(cluster, journal, request, interrupt, say).await?;
-        let (recorder, autoscaled) = tokio::join!(
-            Recorder::start(cluster, journal),
-            preflight::autoscaled(cluster, &allowed)
-        );
+        let (recorder, autoscaled) =
+            tokio::join!(Recorder::start(cluster, journal), autoscaled(cluster, &allowed));
         let recorder = recorder?;
         applied.claims_before =
             journal.with(|timeline| timeline.claims().map(|it| it.name().to_owned()).collect());
@@ -316,7 +318,7 @@ impl<'a> Grade<'a> {
                 .filter(|(kind, _)| *kind == Applied::StatefulSet)
                 .map(|(_, it)| it),
         );
-        let subject = preflight::subject(cluster, allowed, standing, named).await?;
+        let subject = subject(cluster, allowed, standing, named).await?;
         journal.push(What::Subject(subject.clone()));
         if subject.stateful_set.is_none() {
             return Ok(TourEnd {
@@ -380,7 +382,7 @@ impl<'a> Grade<'a> {
     ) -> Result<TourEnd, Failure> {
         let (cluster, journal, interrupt) = (self.cluster, self.journal, self.interrupt);
         let name = subject.stateful_set.as_ref().map(|it| it.name.as_str()).unwrap_or_default();
-        preflight::no_autoscaler(cluster, &self.autoscaled, name)?;
+        no_autoscaler(cluster, &self.autoscaled, name)?;
         let probe = request.probe_image.as_deref().map(|image| Probe::new(cluster, image));
         let inspector = Inspector::new(cluster, journal, probe.as_ref());
         let names = NameQuestions::new(cluster, journal, &inspector, probe.as_ref());

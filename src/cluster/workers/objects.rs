@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     cluster::{
         client::lease_term::LEASE,
-        grade::{in_cluster::restricted_pod, preflight::class_rules},
+        grade::{in_cluster::restricted_pod, rbac::class_rules},
         isolation::{PodSecurity, prefix, run_labels},
         writes::apply::LEVEL_LABEL,
     },

@@ -31,7 +31,7 @@ use crate::{
     },
     cli,
     cluster::{
-        Cluster, Failure, Interrupt, Signal, grade::preflight, isolation, isolation::PodSecurity,
+        Cluster, Failure, Interrupt, Signal, grade::permissions, isolation, isolation::PodSecurity,
     },
     commands::{
         batch::{grader::Grader, keeper::Keeper, run_record::RunFolder, show::Show},
@@ -146,7 +146,7 @@ async fn check_permissions(class: &Class, sites: &[Cluster], run: &str) -> Resul
         return Ok(());
     }
     for site in sites {
-        preflight::class_permissions(site, run, &kinds).await.map_err(|failure| {
+        permissions::class_permissions(site, run, &kinds).await.map_err(|failure| {
             let context = sanitize(&site.context);
             Failure { what: format!("context {context}: {}", failure.what), ..failure }
         })?;

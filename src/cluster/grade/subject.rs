@@ -1,0 +1,138 @@
+//! Which StatefulSet is graded, and what stands in the namespace instead of one.
+
+use checks::model::{
+    Timeline,
+    observation::{Reference, Subject},
+};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
+use kube::{Api, Resource, ResourceExt as _, api::ListParams};
+use serde::de::DeserializeOwned;
+
+use crate::cluster::{Cluster, Failure, grade::permissions::Allowed};
+use crate::console::{sanitize::sanitize, suggest::there_are};
+
+/// The most objects that are named where there is no StatefulSet.
+const MAX_OTHERS: usize = 20;
+
+/// Which StatefulSet is graded: the one that is named, else the only one.
+///
+/// # Errors
+/// Several stand, or the named one does not.
+pub(crate) async fn subject(
+    cluster: &Cluster,
+    allowed: &Allowed,
+    first_lists: FirstLists,
+    named: Option<&str>,
+) -> Result<Subject, Failure> {
+    let namespace = cluster.namespace.clone();
+    let stateful_set = choose(&first_lists.sets, named, &namespace)?.cloned();
+    let mut others = vec![];
+    if stateful_set.is_none() {
+        others = workloads(cluster, allowed).await;
+        others.extend(first_lists.unowned_pods.into_iter().map(|name| format!("Pod {name}")));
+        others.truncate(MAX_OTHERS);
+    }
+    Ok(Subject { namespace, stateful_set, others })
+}
+
+fn choose<'s>(
+    sets: &'s [Reference],
+    named: Option<&str>,
+    namespace: &str,
+) -> Result<Option<&'s Reference>, Failure> {
+    let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
+    match (named, sets) {
+        (Some(name), _) => match sets.iter().find(|set| set.name == name) {
+            Some(set) => Ok(Some(set)),
+            None => Err(no_such_set(name, &names, namespace)),
+        },
+        (None, []) => Ok(None),
+        (None, [only]) => Ok(Some(only)),
+        (None, _) => Err(several_sets(&names, namespace)),
+    }
+}
+
+fn no_such_set(name: &str, names: &[&str], namespace: &str) -> Failure {
+    let (shown, namespace) = (sanitize(name), sanitize(namespace));
+    let next = if names.is_empty() {
+        "Apply it first, or leave `--statefulset` out.".to_owned()
+    } else {
+        there_are(name, names)
+    };
+    let what = format!("there is no StatefulSet {shown} in namespace {namespace}");
+    Failure::new("no_such_statefulset", what, next)
+}
+
+fn several_sets(names: &[&str], namespace: &str) -> Failure {
+    let (count, namespace) = (names.len(), sanitize(namespace));
+    let names = sanitize(&names.join(", "));
+    Failure::new(
+        "several_statefulsets",
+        format!("namespace {namespace} holds {count} StatefulSets: {names}"),
+        "Name the one to grade with `--statefulset NAME`, or delete what is left over from the \
+        lab's other sections.",
+    )
+}
+
+/// What the first lists showed of the namespace.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FirstLists {
+    sets: Vec<Reference>,
+    /// Pods that nobody manages.
+    unowned_pods: Vec<String>,
+}
+
+impl FirstLists {
+    /// Adds sets that were applied and that no watch has shown yet.
+    pub(crate) fn add<'s>(&mut self, applied: impl Iterator<Item = &'s Reference>) {
+        for set in applied {
+            if self.sets.iter().all(|it| it.name != set.name) {
+                self.sets.push(set.clone());
+            }
+        }
+    }
+
+    pub(crate) fn of(timeline: &Timeline) -> Self {
+        let unmanaged =
+            timeline.unowned_pods().filter(|pod| pod.pod.metadata.owner_references.is_empty());
+        Self {
+            sets: timeline
+                .sets()
+                .map(|it| Reference { name: it.name.clone(), uid: it.uid.clone() })
+                .collect(),
+            unowned_pods: unmanaged.map(|pod| pod.name().to_owned()).collect(),
+        }
+    }
+}
+
+/// What stands there instead of a StatefulSet, as far as it may be listed.
+async fn workloads(cluster: &Cluster, allowed: &Allowed) -> Vec<String> {
+    let mut found = vec![];
+    if allowed.may_list("apps", "deployments") {
+        found.extend(unowned::<Deployment>(cluster, "Deployment").await);
+    }
+    if allowed.may_list("apps", "replicasets") {
+        found.extend(unowned::<ReplicaSet>(cluster, "ReplicaSet").await);
+    }
+    if allowed.may_list("apps", "daemonsets") {
+        found.extend(unowned::<DaemonSet>(cluster, "DaemonSet").await);
+    }
+    found
+}
+
+async fn unowned<K>(cluster: &Cluster, kind: &str) -> Vec<String>
+where
+    K: Resource<Scope = kube::core::NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+    K::DynamicType: Default,
+{
+    let api: Api<K> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let list = api.list_metadata(&ListParams::default().limit(MAX_OTHERS as u32)).await;
+    list.into_iter()
+        .flatten()
+        .filter(|it| it.owner_references().is_empty())
+        .map(|it| format!("{kind} {}", it.name_any()))
+        .collect()
+}
