@@ -224,11 +224,11 @@ impl ResultStore {
         Ok(())
     }
 
-    /// Leaves one line for each hand-in.
+    /// Rewrites the file with one line for each hand-in: the newest result.
     ///
     /// # Errors
     /// It cannot be written; then it is as before.
-    pub fn tidy(&mut self) -> io::Result<()> {
+    pub fn compact(&mut self) -> io::Result<()> {
         self.file = write_whole(&self.path, &self.results)?;
         Ok(())
     }

@@ -12,6 +12,7 @@ mod tour_end;
 
 use crate::mistakes::{self, Mistake, Renewal};
 use crate::model::diagnosis::facts::OrdinalFacts;
+pub use crate::model::diagnosis::recognise::lacks_room;
 pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of, refused};
 use crate::model::{
     observation::Seq,

@@ -1,5 +1,4 @@
-//! What an instructor takes away from a batch: gradebooks and the overview, in the folder of
-//! results.
+//! What an instructor gets from a batch: gradebooks and the overview, in the folder of results.
 
 use std::path::Path;
 
@@ -13,7 +12,7 @@ use crate::{
     },
     cli,
     cluster::Failure,
-    commands::batch::{reports, unkept},
+    commands::batch::{not_kept, reports},
     console::sanitize::sanitize,
     report::Points,
 };
@@ -46,7 +45,7 @@ pub(super) fn write(
         ("moodle.csv", gradebook.moodle()),
         ("index.html", index),
     ] {
-        reports::write(&folder.join(name), &bytes).map_err(|error| unkept(&error))?;
+        reports::write(&folder.join(name), &bytes).map_err(|error| not_kept(&error))?;
     }
     Ok(())
 }

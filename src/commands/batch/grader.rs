@@ -3,11 +3,12 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
     path::Path,
     time::Duration,
 };
 
-use checks::model::{Fault, PodLife, What};
+use checks::model::{Fault, PodLife, What, diagnosis::lacks_room};
 
 use crate::{
     batch::{
@@ -45,7 +46,7 @@ pub(super) struct Grader<'a> {
     pub(super) statefulset: Option<String>,
     /// Where the results go.
     pub(super) keeper: Keeper<'a>,
-    /// By which all grades are told to stop.
+    /// Stops all grades.
     pub(super) interrupt: Interrupt,
     pub(super) progress: &'a Progress,
     /// By hand-in: the namespace in which it is being graded.
@@ -151,23 +152,13 @@ impl Grader<'_> {
         gauge: &Gauge<'_>,
     ) -> Attempt<HandInResult> {
         let is_isolated = submission.is_some();
-        let header = Header::now(
-            &cluster.version,
-            &cluster.namespace,
-            self.asked_options(submission.as_ref()),
-        );
-        let writer =
-            match Writer::create(&self.keeper.file_path(hand_in.id.as_str(), RECORDING), &header) {
-                Ok(writer) => writer,
-                Err(error) => {
-                    self.keeper.breaks();
-                    let next = "Make room where `-o` is, and run it again.";
-                    return self.failed(
-                        hand_in,
-                        &Failure::new("recording_file", sanitize(&error.to_string()), next),
-                    );
-                }
-            };
+        let asked = self.asked_options(submission.as_ref());
+        let header = Header::now(&cluster.version, &cluster.namespace, asked);
+        let path = self.keeper.file_path(hand_in.id.as_str(), RECORDING);
+        let writer = match Writer::create(&path, &header) {
+            Ok(writer) => writer,
+            Err(error) => return self.unrecorded(hand_in, &error),
+        };
         let journal = Journal::start(writer);
         let request = GradeRequest {
             statefulset: self.statefulset.clone(),
@@ -180,13 +171,13 @@ impl Grader<'_> {
             graded = Grade::run(cluster, &journal, &request, &self.interrupt, &|_| (), &|_| ()) => graded,
             never = signals(cluster, &journal, gauge) => match never {},
         };
-        match graded {
-            _ if self.interrupt.signal().is_some() => {
-                if let Ok(grade) = graded {
-                    self.end(grade, is_isolated, hand_in).await;
-                }
-                Attempt::Stopped
+        if self.interrupt.signal().is_some() {
+            if let Ok(grade) = graded {
+                self.end(grade, is_isolated, hand_in).await;
             }
+            return Attempt::Stopped;
+        }
+        match graded {
             Err(failure) if failure.is_in_the_manifest() => {
                 if journal.with(|it| it.refusal().is_some()) {
                     return self.judged(hand_in, &header, &journal);
@@ -202,7 +193,14 @@ impl Grader<'_> {
         }
     }
 
-    /// Puts back what was changed, where it stays.
+    /// No recording can be written, so nothing more is begun.
+    fn unrecorded(&self, hand_in: &HandIn, error: &dyn Display) -> Attempt<HandInResult> {
+        self.keeper.stop_keeping();
+        let next = "Make room where `-o` is, and run it again.";
+        self.failed(hand_in, &Failure::new("recording_file", sanitize(&error.to_string()), next))
+    }
+
+    /// Puts back what was changed, unless the namespace is deleted anyway.
     async fn end(&self, grade: Grade<'_>, is_isolated: bool, hand_in: &HandIn) {
         if is_isolated {
             grade.release().await;
@@ -298,7 +296,7 @@ async fn signals(
     gauge: &Gauge<'_>,
 ) -> std::convert::Infallible {
     let mut lines = journal.lines();
-    let (mut ready, mut waits) = (BTreeSet::new(), false);
+    let (mut ready, mut has_lacked_room) = (BTreeSet::new(), false);
     let mut throttled = cluster.requests.throttled();
     loop {
         journal.with(|timeline| {
@@ -310,8 +308,9 @@ async fn signals(
                     gauge.signal(SiteSignal::Ready(Duration::from_nanos(took)));
                 }
             }
-            if !waits && timeline.pods().any(waits_for_room) {
-                waits = true;
+            let is_waiting = |pod: &PodLife| pod.deleted.is_none() && lacks_room(pod);
+            if !has_lacked_room && timeline.pods().any(is_waiting) {
+                has_lacked_room = true;
                 gauge.signal(SiteSignal::Unschedulable);
             }
         });
@@ -327,19 +326,8 @@ async fn signals(
     }
 }
 
-/// Whether the scheduler finds no node with room for a pod.
-fn waits_for_room(pod: &PodLife) -> bool {
-    const NO_ROOM: [&str; 2] = ["Insufficient ", "Too many pods"];
-    pod.deleted.is_none()
-        && pod.pod.status.conditions.iter().any(|it| {
-            it.r#type == "PodScheduled"
-                && it.status == "False"
-                && NO_ROOM.iter().any(|words| it.message.contains(words))
-        })
-}
-
-/// A hand-in that loses points, and names another namespace than the one in which it was graded, is
-/// for a person to look at.
+/// The result of a hand-in; one that loses points, and names another namespace than the one in which
+/// it was graded, is for a person to look at.
 fn held_where_misplaced(hand_in: &HandIn, own: &str, result: HandInResult) -> HandInResult {
     let Subject::Manifests(submission) = &hand_in.subject else { return result };
     if result.points >= result.possible {

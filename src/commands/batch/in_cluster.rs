@@ -19,7 +19,7 @@ use crate::{
     },
     commands::{
         batch::{
-            GIVE_UP, end_of, finish, input, keeper::Keeper, open, output, read, remove_leftovers,
+            GIVE_UP, exit_of, finish, input, keeper::Keeper, open, output, read, remove_leftovers,
             sites, to_do,
         },
         rubric,
@@ -33,9 +33,9 @@ use crate::{
 
 /// Between two looks at the cluster.
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
-/// How long no worker may start, where nothing else decides when it does.
-const START: Duration = Duration::from_secs(300);
-/// So many hand-ins get a worker of their own, unless `--workers` says otherwise.
+/// How long it may take until a worker starts, unless Kueue decides when.
+const FIRST_START_WITHIN: Duration = Duration::from_secs(300);
+/// How many hand-ins a worker gets, unless `--workers` says otherwise.
 const HAND_INS_PER_WORKER: usize = 50;
 
 /// Prints what would be created, the shares left out: they hold the students' work.
@@ -82,13 +82,13 @@ pub(super) async fn batch(
         received: Cell::new(0),
         warnings: RefCell::default(),
     };
-    if coordinator.workers.stand().await? {
+    if coordinator.workers.exist().await? {
         progress.say("the Job of this run stands already: its results are collected");
         if let Some(exit) = coordinator.collect(None, &interrupt).await? {
             return Ok(exit);
         }
     }
-    // Those of workers that died are left, and the namespace of a Job that has ended.
+    // Workers that died have left namespaces, and a Job that has ended has left its own.
     remove_leftovers(&sites, &folder.record.run, progress).await;
     let class = read(args, &sites, progress).await?;
     let tasks = to_do(args, class.hand_ins, &coordinator.keeper, &sites, progress)?;
@@ -104,7 +104,7 @@ pub(super) async fn batch(
         left = left.saturating_sub(coordinator.received.get());
     }
     let is_clean = remove_leftovers(&sites, &folder.record.run, progress).await;
-    let exit = end_of(&coordinator.keeper, left, is_clean, None, progress)?;
+    let exit = exit_of(&coordinator.keeper, left, is_clean, None, progress)?;
     finish(args, &folder.path, &coordinator.keeper, &class.missing, progress)?;
     Ok(exit)
 }
@@ -122,7 +122,7 @@ struct Coordinator<'a> {
 }
 
 impl Coordinator<'_> {
-    /// Keeps the results of what needs no cluster; the others.
+    /// Keeps the results of hand-ins that need no cluster, and gives the others.
     fn keep_what_no_worker_grades(&self, mut hand_ins: Vec<HandIn>) -> Vec<HandIn> {
         hand_ins.retain(|hand_in| {
             let result = self.keeper.without_cluster(hand_in);
@@ -189,11 +189,11 @@ impl Coordinator<'_> {
                         self.progress.clear();
                         return Ok(None);
                     }
-                    if !has_started && !state.is_suspended && began.elapsed() > START {
+                    if !has_started && !state.is_suspended && began.elapsed() > FIRST_START_WITHIN {
                         return Err(self.never_started(&state));
                     }
                 }
-                // Whoever reads nothing for long cannot tell whether anything goes on.
+                // After a longer time nobody knows whether the workers go on.
                 Err(failure) if failure.may_pass() && answered.elapsed() < GIVE_UP => {
                     self.progress.status(&format!("{failure}; asked again"));
                 }
@@ -206,9 +206,10 @@ impl Coordinator<'_> {
         }
     }
 
-    /// Collects what there is; how far the Job is, and how many results could not be collected yet.
+    /// Collects the results that are there; how far the Job is, and how many results could not be
+    /// collected yet.
     ///
-    /// The state is asked for first: after a Job that has ended nothing comes any more.
+    /// The state is asked for first: a Job that has ended leaves no more results.
     async fn look(&self) -> Result<(JobState, usize), Failure> {
         let state = self.workers.state().await?;
         let mut waiting = 0;
@@ -220,7 +221,7 @@ impl Coordinator<'_> {
         Ok((state, waiting))
     }
 
-    /// Collects one result; whether it need not be asked for again.
+    /// Collects one result; false if it must be collected again.
     async fn receive(&self, id: &str) -> Result<bool, Failure> {
         let Some(bytes) = self.workers.result(id).await? else { return Ok(true) };
         let folder = self.keeper.folder_of(id);
@@ -248,7 +249,7 @@ impl Coordinator<'_> {
         self.progress.status(&format!("{received}{of} collected, {running} workers run{waits}"));
     }
 
-    /// The Job goes on without this command.
+    /// Says that the Job goes on without this command.
     fn leave(&self, interrupt: &Interrupt) -> Exit {
         self.progress.clear();
         let folder = sanitize(&output(self.args).display().to_string());
@@ -264,7 +265,7 @@ impl Coordinator<'_> {
         let folder = sanitize(&output(self.args).display().to_string());
         let mut failure = Failure::new(
             "workers",
-            format!("no worker has started for {} s", START.as_secs()),
+            format!("no worker has started for {} s", FIRST_START_WITHIN.as_secs()),
             format!(
                 "Correct what it says (`--image`, the cluster's room), remove the Job by \
                 `stsgrade batch --clean -o {folder}`, and run the same command again."

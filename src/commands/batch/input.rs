@@ -1,4 +1,4 @@
-//! What a batch has to do: the hand-ins, without those that are done.
+//! What a batch has to grade: the hand-ins without those that have a result.
 
 use crate::{
     batch::{
@@ -100,7 +100,7 @@ pub(super) fn tasks(
         let is_asked_for =
             args.only.is_empty() || args.only.iter().any(|it| it == item.id.as_str());
         let known = store.get(item.id.as_str());
-        if !is_asked_for || known.is_some_and(|it| !is_again(args.again, it)) {
+        if !is_asked_for || known.is_some_and(|it| !is_asked_again(args.again, it)) {
             continue;
         }
         let site = match &item.subject {
@@ -122,8 +122,8 @@ fn site_of(context: &str, sites: &[Cluster]) -> Result<usize, Failure> {
     })
 }
 
-/// Whether what counts already is to be graded again.
-fn is_again(again: Option<Again>, known: &HandInResult) -> bool {
+/// Whether a hand-in with this result is to be graded again.
+fn is_asked_again(again: Option<Again>, known: &HandInResult) -> bool {
     match again {
         None => false,
         Some(Again::All) => true,

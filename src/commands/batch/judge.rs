@@ -13,10 +13,9 @@ use crate::{
     commands::{
         batch::{
             gradebooks,
-            keeper::{RECORDING, compressed},
-            reports,
+            keeper::{RECORDING, compressed_path},
+            not_kept, reports,
             run_record::RunFolder,
-            unkept,
         },
         fail, judge, rubric, show, tell,
     },
@@ -56,25 +55,27 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
     }
     let rubric = args.rubric.as_deref().map(rubric::read).transpose()?.unwrap_or_default();
     let folder = RunFolder::open(&args.output)?;
-    let mut store = ResultStore::open(&folder.path).map_err(|error| unkept(&error))?;
+    let mut store = ResultStore::open(&folder.path).map_err(|error| not_kept(&error))?;
     let before: Vec<HandInResult> = store.results().cloned().collect();
     let judged = in_parallel(&folder.path, &before, &rubric);
     let (mut page, mut changed, mut count) = (String::new(), 0, 0);
     for (old, judged) in before.iter().zip(judged) {
         match judged {
             Judged::NotGraded => {}
-            Judged::Unreadable(why) => tell(&format!("warning: {}: {why}\n", old.id)),
+            Judged::Unreadable(why) => {
+                tell(&format!("warning: {}: {why}\n", sanitize(&old.id)));
+            }
             Judged::Again(new) => {
                 count += 1;
                 if let Some(line) = difference(old, &new) {
                     changed += 1;
                     page += &line;
                 }
-                store.add(&new).map_err(|error| unkept(&error))?;
+                store.add(&new).map_err(|error| not_kept(&error))?;
             }
         }
     }
-    store.tidy().map_err(|error| unkept(&error))?;
+    store.compact().map_err(|error| not_kept(&error))?;
     let missing = missing(args, &store)?;
     let results: Vec<HandInResult> = store.results().cloned().collect();
     gradebooks::write(&folder.path, &args.book, &results, &missing)?;
@@ -112,7 +113,7 @@ fn in_parallel(folder: &Path, results: &[HandInResult], rubric: &Rubric) -> Vec<
         workers.into_iter().flat_map(|it| it.join().unwrap_or_default()).collect()
     });
     judged.sort_by_key(|(at, _)| *at);
-    // A worker that panicked took the results of its own with it: these stay as they were.
+    // The results of a thread that panicked are lost: those hand-ins keep what they had.
     let mut judged = judged.into_iter().peekable();
     (0..results.len())
         .map(|at| match judged.next_if(|(place, _)| *place == at) {
@@ -144,8 +145,8 @@ fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
     Judged::Again(Box::new(result.clone().with_report(&report)))
 }
 
-/// A hand-in that was refused before anything was recorded has no points under any rubric, but of
-/// another total.
+/// A hand-in that was refused before anything was recorded: it gets no points under any rubric, but
+/// the rubric may change of how many.
 fn unrecorded(result: &HandInResult, rubric: &Rubric) -> Judged {
     let problem = Problem::new(UNREADABLE_MANIFEST, result.why(), "");
     let report = Report::refused(&problem, &Source::default()).scored(rubric);
@@ -157,11 +158,11 @@ fn unrecorded(result: &HandInResult, rubric: &Rubric) -> Judged {
 /// have left a later one that is not whole.
 fn recording(folder: &Path) -> Option<PathBuf> {
     let plain = folder.join(RECORDING);
-    let compressed = compressed(&plain);
+    let compressed = compressed_path(&plain);
     [compressed, plain].into_iter().find(|it| it.is_file())
 }
 
-/// What a letter says.
+/// The outcome that a letter stands for.
 const fn outcome(letter: char) -> &'static str {
     match letter {
         'P' => "passed",
@@ -170,7 +171,7 @@ const fn outcome(letter: char) -> &'static str {
     }
 }
 
-/// Whose points changed, and why.
+/// A line on how the result of a hand-in changed, and why; `None` if it did not.
 fn difference(old: &HandInResult, new: &HandInResult) -> Option<String> {
     if old.letters == new.letters && old.points == new.points && old.possible == new.possible {
         return None;

@@ -32,7 +32,7 @@ use crate::{
 /// The recording of a hand-in, in its folder, until it is compressed.
 pub(super) const RECORDING: &str = "recording.jsonl";
 
-/// The folder of results, as it is filled.
+/// Writes what is kept of a batch into the folder of results.
 pub(super) struct Keeper<'a> {
     folder: PathBuf,
     formats: Vec<Format>,
@@ -80,7 +80,7 @@ impl<'a> Keeper<'a> {
         self.store.borrow().results().cloned().collect()
     }
 
-    /// Counts a result, which is on disk when this returns, and says so; whether it could be kept.
+    /// Prints a result and writes it to the disk before it returns; whether it could be kept.
     pub(super) fn keep(&self, result: &HandInResult) -> bool {
         self.progress.say(&format!("{}: {}", sanitize(&result.name), result.in_words()));
         let kept = self.store.borrow_mut().add(result);
@@ -92,8 +92,8 @@ impl<'a> Keeper<'a> {
         kept.is_ok()
     }
 
-    /// Takes note that nothing can be kept any more.
-    pub(super) fn breaks(&self) {
+    /// Notes that nothing can be kept any more.
+    pub(super) fn stop_keeping(&self) {
         self.broken.notify_one();
     }
 
@@ -102,12 +102,12 @@ impl<'a> Keeper<'a> {
         self.broken.notified().await;
     }
 
-    /// Leaves one line for each hand-in.
+    /// Rewrites the file of results with one line for each hand-in: the newest result.
     ///
     /// # Errors
     /// The results cannot be written.
-    pub(super) fn tidy(&self) -> std::io::Result<()> {
-        self.store.borrow_mut().tidy()
+    pub(super) fn compact(&self) -> std::io::Result<()> {
+        self.store.borrow_mut().compact()
     }
 
     /// Compresses the recording of a hand-in, to which nothing is written any more.
@@ -118,7 +118,7 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Graded 0, with the cause.
+    /// The result of a hand-in that is graded 0 for this problem.
     pub(super) fn refused(&self, hand_in: &HandIn, problem: &Problem) -> HandInResult {
         let name = problem.file.as_deref().and_then(|it| Path::new(it).file_name());
         let files = name.map(|it| it.to_string_lossy().into_owned()).into_iter().collect();
@@ -141,7 +141,7 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Writes the report in all formats.
+    /// Writes the report in all formats, and gives the result.
     pub(super) fn reported(
         &self,
         hand_in: &HandIn,
@@ -157,20 +157,20 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// The place of a compressed recording.
-pub(super) fn compressed(recording: &Path) -> PathBuf {
+/// The path of a recording once it is compressed.
+pub(super) fn compressed_path(recording: &Path) -> PathBuf {
     recording.with_added_extension("gz")
 }
 
 /// Replaces a file by a compressed one. Until that is whole, the file stays.
 fn compress(path: &Path) -> io::Result<()> {
     let mut plain = match File::open(path) {
-        // It could not be made.
+        // No recording was written.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         plain => plain?,
     };
     let mut encoder = GzEncoder::new(vec![], Compression::default());
     io::copy(&mut plain, &mut encoder)?;
-    replace_private(&compressed(path), &encoder.finish()?)?;
+    replace_private(&compressed_path(path), &encoder.finish()?)?;
     fs::remove_file(path)
 }

@@ -44,11 +44,12 @@ use crate::{
     rubric::Rubric,
 };
 
-/// What an attempt may take beyond the time of its grade: making and removing the namespace.
-const AROUND: Duration = Duration::from_secs(180);
+/// How much longer than its grade an attempt may take: it makes and removes the namespace.
+const BEYOND_THE_GRADE: Duration = Duration::from_secs(180);
 /// How long no cluster may answer before the run ends with what it has.
 const GIVE_UP: Duration = Duration::from_secs(600);
-const AGAIN: &str = "Run the same command again: it goes on where this one stopped.";
+/// What to do after a run that did not grade all.
+const RUN_AGAIN: &str = "Run the same command again: it goes on where this one stopped.";
 
 pub(super) fn run(args: &cli::Batch) -> Exit {
     match &args.command {
@@ -154,14 +155,14 @@ async fn check_permissions(class: &Class, sites: &[Cluster], run: &str) -> Resul
     Ok(())
 }
 
-/// All hand-ins; says what is remarkable about them.
+/// All hand-ins; prints the notes on them.
 async fn read(args: &cli::Batch, sites: &[Cluster], progress: &Progress) -> Result<Class, Failure> {
     let class = input::read(args, sites).await?;
     class.notes.iter().for_each(|note| progress.say(&format!("note: {note}")));
     Ok(class)
 }
 
-/// What is left to do; says how much is done.
+/// The hand-ins that are left to grade; says how many have a result.
 fn to_do(
     args: &cli::Batch,
     hand_ins: Vec<HandIn>,
@@ -200,12 +201,12 @@ fn finish(
 /// The folder of results, and those in it.
 fn open(args: &cli::Batch) -> Result<(RunFolder, ResultStore), Failure> {
     let folder = RunFolder::open(output(args))?;
-    let store = ResultStore::open(&folder.path).map_err(|error| unkept(&error))?;
+    let store = ResultStore::open(&folder.path).map_err(|error| not_kept(&error))?;
     Ok((folder, store))
 }
 
-/// Grades all, until nothing is left or somebody stops it; how many got no result, or `None` if it
-/// was stopped at once.
+/// Grades all hand-ins, or until somebody stops it; how many got no result, or `None` if it was
+/// stopped at once.
 ///
 /// `work` is the grader, or one around it.
 async fn work_off<W: Work<Item = HandIn, Output = HandInResult>>(
@@ -217,7 +218,7 @@ async fn work_off<W: Work<Item = HandIn, Output = HandInResult>>(
     show: &Show<'_>,
 ) -> Option<usize> {
     let progress = grader.progress;
-    let limits = Limits { jobs, budget: grader.budget + AROUND, give_up: GIVE_UP };
+    let limits = Limits { jobs, budget: grader.budget + BEYOND_THE_GRADE, give_up: GIVE_UP };
     let stop = async {
         tokio::select! {
             () = interrupt.first() => progress.say(
@@ -241,7 +242,8 @@ async fn work_off<W: Work<Item = HandIn, Output = HandInResult>>(
     }
 }
 
-/// Removes what is left in the clusters, and says what came of it all.
+/// Removes what is left in the clusters, and says how the run ended; `left`: how many hand-ins have
+/// no result, `None` if it was stopped at once.
 async fn end(
     args: &cli::Batch,
     grader: &Grader<'_>,
@@ -252,29 +254,29 @@ async fn end(
     let folder = sanitize(&output(args).display().to_string());
     let Some(left) = left else {
         progress.error("error: stopped at once; namespaces of the run may be left");
-        progress.error(&format!("next:  {AGAIN} Or: stsgrade batch --clean -o {folder}"));
+        progress.error(&format!("next:  {RUN_AGAIN} Or: stsgrade batch --clean -o {folder}"));
         return Ok(Exit::NotRestored);
     };
     let is_clean = remove_leftovers(&grader.sites, &grader.run, progress).await;
-    Ok(end_of(&grader.keeper, left, is_clean, interrupt.signal(), progress)?)
+    Ok(exit_of(&grader.keeper, left, is_clean, interrupt.signal(), progress)?)
 }
 
-/// Says what came of it all, once everything is removed, or is not (`is_clean`).
-fn end_of(
+/// Says how the run ended, and gives its exit status; `is_clean`: nothing is left in the clusters.
+fn exit_of(
     keeper: &Keeper<'_>,
     left: usize,
     is_clean: bool,
     stopped_by: Option<Signal>,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
-    keeper.tidy().map_err(|error| unkept(&error))?;
+    keeper.compact().map_err(|error| not_kept(&error))?;
     if let Some(signal) = stopped_by {
-        progress.say(&format!("{}. {AGAIN}", not_graded(left)));
+        progress.say(&format!("{}. {RUN_AGAIN}", not_graded(left)));
         return Ok(if is_clean { stopped(signal) } else { Exit::NotRestored });
     }
     if left > 0 {
         progress.error(&format!("error: {}", not_graded(left)));
-        progress.error(&format!("next:  {AGAIN}"));
+        progress.error(&format!("next:  {RUN_AGAIN}"));
         return Ok(Exit::CouldNot);
     }
     Ok(if !is_clean {
@@ -315,15 +317,18 @@ async fn sites(
     Ok(sites)
 }
 
-/// Asks the namespaces to go that the run has left in the clusters; how many there were, and whether
-/// all clusters could be asked.
+/// Asks for the deletion of the namespaces that the run has left in the clusters; how many there
+/// were, and whether all clusters could be asked.
 async fn delete_leftovers(sites: &[Cluster], run: &str, progress: &Progress) -> (usize, bool) {
     let (mut count, mut is_clean) = (0, true);
     for site in sites {
         match isolation::delete_all(site, run).await {
             Ok(found) => count += found,
-            // A cluster that is away keeps the others' results from nobody.
-            Err(failure) => is_clean &= not_cleaned(site, &failure, progress),
+            // The batch goes on: the results of the other clusters count.
+            Err(failure) => {
+                warn_of_unclean(site, &failure, progress);
+                is_clean = false;
+            }
         }
     }
     (count, is_clean)
@@ -336,7 +341,8 @@ async fn remove_leftovers(sites: &[Cluster], run: &str, progress: &Progress) -> 
         let left = match isolation::await_gone(site, run).await {
             Ok(left) => left,
             Err(failure) => {
-                is_clean &= not_cleaned(site, &failure, progress);
+                warn_of_unclean(site, &failure, progress);
+                is_clean = false;
                 continue;
             }
         };
@@ -348,15 +354,13 @@ async fn remove_leftovers(sites: &[Cluster], run: &str, progress: &Progress) -> 
     is_clean
 }
 
-/// Says that a cluster is not cleaned up; always false.
-fn not_cleaned(site: &Cluster, failure: &Failure, progress: &Progress) -> bool {
+fn warn_of_unclean(site: &Cluster, failure: &Failure, progress: &Progress) {
     let context = sanitize(&site.context);
     progress.error(&format!("error: context {context} is not cleaned up: {failure}"));
-    false
 }
 
-/// Results that cannot be kept.
-fn unkept(error: &std::io::Error) -> Failure {
+/// The results cannot be kept.
+fn not_kept(error: &std::io::Error) -> Failure {
     Failure::new(
         "batch_folder",
         format!("the results cannot be kept: {error}"),

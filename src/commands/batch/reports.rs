@@ -7,7 +7,7 @@ use crate::{
     report::{Format, RunResult, View, render, replace},
 };
 
-/// Writes the report in these formats; what could not be written, a line each.
+/// Writes the report in these formats; a line for each that could not be written.
 pub(super) fn write_all(folder: &Path, formats: &[Format], result: &RunResult<'_>) -> Vec<String> {
     let mut troubles = vec![];
     for format in formats {
@@ -25,7 +25,7 @@ pub(super) fn file_name(format: Format) -> String {
     format!("report.{}", format.extension())
 }
 
-/// Writes a file of the folder of results whole.
+/// Replaces a file in the folder of results, or makes it.
 pub(super) fn write(place: &Path, page: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = place.parent() {
         std::fs::create_dir_all(folder)?;

@@ -17,6 +17,7 @@ use crate::{
 const RUN: &str = "run.json";
 /// The file that a process holds while it works in the folder.
 const LOCK: &str = ".lock";
+/// What the record says that it is.
 const FORMAT: &str = "stsgrade-batch";
 
 /// Which run the folder belongs to.
@@ -28,7 +29,7 @@ pub(super) struct RunRecord {
     pub(super) run: String,
 }
 
-/// The folder of results, which no other process works in meanwhile.
+/// The folder of results. No other process works in it while this lives.
 pub(super) struct RunFolder {
     pub(super) path: PathBuf,
     pub(super) record: RunRecord,

@@ -9,10 +9,10 @@ use crate::{batch::engine::Status, console::progress::Progress};
 
 /// Between two looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
-/// Between two lines where no line can be kept up to date.
-const LINE: Duration = Duration::from_secs(30);
-/// The characters of the bar.
-const BAR: usize = 20;
+/// Between two lines where the terminal cannot rewrite one.
+const LINE_PAUSE: Duration = Duration::from_secs(30);
+/// How many characters the bar has.
+const BAR_CHARS: usize = 20;
 
 /// The state of the run, shown on a line.
 pub(super) struct Show<'a> {
@@ -21,13 +21,20 @@ pub(super) struct Show<'a> {
     /// Counted before this run began.
     before: usize,
     status: RefCell<Status>,
-    told: Cell<Instant>,
+    /// When a line was printed last.
+    printed_at: Cell<Instant>,
 }
 
 impl<'a> Show<'a> {
     pub(super) fn new(progress: &'a Progress, before: usize) -> Self {
         let now = Instant::now();
-        Self { progress, began: now, before, status: RefCell::default(), told: Cell::new(now) }
+        Self {
+            progress,
+            began: now,
+            before,
+            status: RefCell::default(),
+            printed_at: Cell::new(now),
+        }
     }
 
     /// Takes the state over.
@@ -41,8 +48,9 @@ impl<'a> Show<'a> {
         let mut tick = tokio::time::interval(TICK);
         loop {
             tick.tick().await;
-            if !self.progress.status(&self.line()) && self.told.get().elapsed() >= LINE {
-                self.told.set(Instant::now());
+            if !self.progress.status(&self.line()) && self.printed_at.get().elapsed() >= LINE_PAUSE
+            {
+                self.printed_at.set(Instant::now());
                 self.progress.say(&self.line());
             }
         }
@@ -60,8 +68,8 @@ impl<'a> Show<'a> {
 fn line(status: &Status, before: usize, elapsed: Duration, longest: Duration) -> String {
     let done = before + status.done;
     let all = done + status.running + status.waiting;
-    let filled = (BAR * done).checked_div(all).unwrap_or(BAR);
-    let bar = "#".repeat(filled) + &"-".repeat(BAR - filled);
+    let filled = (BAR_CHARS * done).checked_div(all).unwrap_or(BAR_CHARS);
+    let bar = "#".repeat(filled) + &"-".repeat(BAR_CHARS - filled);
     let mut line = format!("[{bar}] {done}/{all}  {} running", status.running);
     if status.waiting > 0 {
         let (limit, waiting) = (status.limit, status.waiting);

@@ -13,12 +13,12 @@ use crate::{
     },
     cli,
     cluster::{
-        Failure, Interrupt, isolation,
+        Cluster, Failure, Interrupt, isolation,
         isolation::PodSecurity,
         workers::{WorkerPod, Workers},
     },
     commands::{
-        batch::{grader::Grader, keeper::Keeper, show::Show, unkept, work_off},
+        batch::{grader::Grader, keeper::Keeper, not_kept, show::Show, work_off},
         session::{Early, block_on, connect, listen, stopped},
     },
     console::{progress::Progress, terminal::Colour},
@@ -29,8 +29,8 @@ use crate::{
 
 /// Between two tries to send a result to an API server that does not answer.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-/// So often that is tried: for ten minutes.
-const MOST_TRIES: u32 = 120;
+/// How often a result is sent to an API server that does not answer: for ten minutes.
+const MAX_TRIES: u32 = 120;
 
 pub(super) fn run(args: &cli::BatchWork) -> Exit {
     let progress = Progress::to_stderr(false, Colour::Auto);
@@ -52,16 +52,15 @@ async fn work(args: &cli::BatchWork, progress: &Progress) -> Result<Exit, Early>
     share.hand_ins.retain(|it| !sent.iter().any(|parcel| parcel.key == it.id.as_str()));
     let ids: Vec<&str> = share.hand_ins.iter().map(|it| it.id.as_str()).collect();
     isolation::delete_hand_ins(&cluster, &args.run, &ids).await?;
-    let folder = state_folder().map_err(|error| unkept(&error))?.join("batch");
-    std::fs::create_dir_all(&folder).map_err(|error| unkept(&error))?;
-    let grader = grader(&share, &args.run, &folder, progress)?;
-    let grader = Grader { sites: vec![cluster], ..grader };
+    let folder = state_folder().map_err(|error| not_kept(&error))?.join("batch");
+    std::fs::create_dir_all(&folder).map_err(|error| not_kept(&error))?;
+    let grader = grader(cluster, &share, &args.run, &folder, progress)?;
     let (sender, kept) = mpsc::unbounded_channel();
     let sending = Sending { grader: &grader, sender };
     let tasks = share.hand_ins.into_iter().map(|item| Task { item, site: None }).collect();
     let show = Show::new(progress, sent.len());
     let pod = WorkerPod { name: args.pod.clone(), uid: args.pod_uid.clone() };
-    let to = Receiver { workers: &workers, pod };
+    let to = ResultSender { workers: &workers, pod };
     let work = async {
         let left = work_off(share.jobs, &sending, &grader, tasks, &interrupt, &show).await;
         drop(sending);
@@ -82,20 +81,21 @@ async fn read(workers: &Workers, index: usize) -> Result<Share, Failure> {
     })
 }
 
-/// The grader of a share; it has no cluster yet.
+/// The grader of a share.
 fn grader<'a>(
+    cluster: Cluster,
     share: &Share,
     run: &str,
     folder: &Path,
     progress: &'a Progress,
 ) -> Result<Grader<'a>, Failure> {
-    let store = ResultStore::open(folder).map_err(|error| unkept(&error))?;
+    let store = ResultStore::open(folder).map_err(|error| not_kept(&error))?;
     let rubric = share.rubric.as_deref().map(Rubric::parse).transpose();
     let rubric = rubric
         .map_err(|error| Failure::new("rubric", error.what, "Correct the rubric."))?
         .unwrap_or_default();
     Ok(Grader {
-        sites: vec![],
+        sites: vec![cluster],
         run: run.to_owned(),
         budget: Duration::from_secs(share.budget_seconds),
         level: if share.restricted { PodSecurity::Restricted } else { PodSecurity::Baseline },
@@ -133,7 +133,7 @@ impl Work for Sending<'_> {
 
     fn keep(&self, hand_in: &HandIn, result: HandInResult) {
         self.grader.keep(hand_in, result.clone());
-        // The receiver lives as long as this does.
+        // `send_all` receives until this sender is dropped.
         let _ = self.sender.send(result);
     }
 
@@ -142,15 +142,15 @@ impl Work for Sending<'_> {
     }
 }
 
-/// Where the results go, and from whom.
-struct Receiver<'a> {
+/// Sends results from the pod of this worker.
+struct ResultSender<'a> {
     workers: &'a Workers,
     pod: WorkerPod,
 }
 
 /// Sends every result until no more come; how many could not be sent.
 async fn send_all(
-    to: &Receiver<'_>,
+    to: &ResultSender<'_>,
     folder: &Path,
     mut kept: mpsc::UnboundedReceiver<HandInResult>,
     progress: &Progress,
@@ -165,9 +165,9 @@ async fn send_all(
     unsent
 }
 
-async fn send(to: &Receiver<'_>, folder: &Path, result: &HandInResult) -> Result<(), Failure> {
-    let parcel = share::pack(&folder.join(&result.id), result).map_err(|error| unkept(&error))?;
-    for _ in 1..MOST_TRIES {
+async fn send(to: &ResultSender<'_>, folder: &Path, result: &HandInResult) -> Result<(), Failure> {
+    let parcel = share::pack(&folder.join(&result.id), result).map_err(|error| not_kept(&error))?;
+    for _ in 1..MAX_TRIES {
         match to.workers.send(&to.pod, &result.id, &parcel).await {
             Err(failure) if failure.may_pass() => tokio::time::sleep(RETRY_PAUSE).await,
             sent => return sent,

@@ -25,6 +25,7 @@ pub(crate) use crate::model::diagnosis::recognise::nodes::{
 pub(crate) use crate::model::diagnosis::recognise::refusals::{
     name_taken, pod_refused, pod_security, policy, quota, webhook_down,
 };
+pub use crate::model::diagnosis::recognise::scheduling::lacks_room;
 pub(crate) use crate::model::diagnosis::recognise::scheduling::{
     host_port, host_port_taken, no_room, no_room_for_more, node_named, not_scheduled,
     placement_impossible,
@@ -74,12 +75,9 @@ pub(crate) fn outdated_pod(facts: &OrdinalFacts<'_>) -> Option<Match> {
 
 /// Whether a container waits for the kubelet to make it: its image, or its volumes.
 fn is_creating(facts: &OrdinalFacts<'_>) -> bool {
-    facts.statuses().any(|it| {
-        it.state
-            .waiting
-            .as_ref()
-            .is_some_and(|it| matches!(it.reason.as_str(), "ContainerCreating" | "PodInitializing"))
-    })
+    let waiting = facts.statuses().filter_map(|status| status.state.waiting.as_ref());
+    let mut reasons = waiting.map(|waiting| waiting.reason.as_str());
+    reasons.any(|reason| matches!(reason, "ContainerCreating" | "PodInitializing"))
 }
 
 /// Time that the kubelet and the API server may take beside the pod's own.

@@ -5,6 +5,7 @@
 
 use crate::model::diagnosis::recognise::{has_any, matched};
 use crate::model::diagnosis::{Match, facts::OrdinalFacts};
+use crate::model::timeline::lives::PodLife;
 
 /// Reasons that stand in the template alone. "existing pods anti-affinity rules" are those of
 /// others.
@@ -18,11 +19,13 @@ const CHOSEN: [&str; 5] = [
 /// Of a node that nobody's pods are meant for.
 const RESERVED: [&str; 2] =
     ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
+/// Reasons of a node without room for the pod.
+const NO_ROOM: [&str; 2] = ["insufficient ", "too many pods"];
 /// Reasons that pass when there is room, or when a node is well again. The lab asks for no
 /// toleration.
 const PASSING: [&str; 6] = [
-    "insufficient ",
-    "too many pods",
+    NO_ROOM[0],
+    NO_ROOM[1],
     "existing pods anti-affinity rules",
     "exceed max volume count",
     "were unschedulable",
@@ -33,6 +36,17 @@ const PASSING: [&str; 6] = [
 const VOLUME: [&str; 2] = ["volume node affinity conflict", "persistentvolume's node affinity"];
 /// A node has each of its ports once.
 const PORT: &str = "free ports for the requested pod ports";
+
+/// Whether the scheduler found a node without room for a pod.
+#[must_use]
+pub fn lacks_room(pod: &PodLife) -> bool {
+    let mut conditions = pod.pod.status.conditions.iter();
+    conditions.any(|condition| {
+        condition.r#type == "PodScheduled"
+            && condition.status == "False"
+            && has_any(&condition.message, &NO_ROOM)
+    })
+}
 
 /// The reasons of all nodes, such as `1 node(s) had untolerated taint {…}`; none where the message
 /// has another form.
