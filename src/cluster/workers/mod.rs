@@ -1,14 +1,14 @@
-//! A batch that the cluster itself runs: an Indexed Job in a namespace of the run's own, in which
-//! its workers find what to grade, and leave what came of it.
+//! A batch that the cluster itself runs: an Indexed Job in a namespace of the run's own. There its
+//! workers find what to grade, and leave the results.
 //!
-//! The coordinator sends the shares, collects the results, and removes the namespace. It may go
-//! away meanwhile: everything stands in the cluster until another one collects it.
+//! The coordinator sends the shares, collects the results, and deletes the namespace. It may end
+//! meanwhile: everything stays in the cluster until another one collects it.
 
 pub mod objects;
 mod parcels;
 
 use k8s_openapi::api::{
-    batch::v1::Job,
+    batch::v1::{Job, JobCondition},
     core::v1::{Event, Namespace, Pod},
 };
 use kube::{Api, ResourceExt as _, api::ListParams};
@@ -30,7 +30,7 @@ use crate::{
     recording::signature::KEY_VARIABLE,
 };
 
-/// The cluster's side of a batch.
+/// The Job of a run, its workers, and what is sent to and from them.
 pub struct Workers {
     /// In the run's own namespace.
     cluster: Cluster,
@@ -55,14 +55,14 @@ pub struct JobState {
     pub succeeded: usize,
     /// Whether no worker starts any more.
     pub has_ended: bool,
-    /// Whether it waits to be let go.
+    /// Whether Kueue has not admitted it yet.
     pub is_suspended: bool,
     /// Why workers do not start, or failed; safe to show.
     pub troubles: Vec<String>,
 }
 
 impl Workers {
-    /// Those of a run.
+    /// The workers of a run.
     #[must_use]
     pub fn of(cluster: &Cluster, run: &str) -> Self {
         let cluster = cluster.in_namespace(&objects::namespace_name(run));
@@ -75,11 +75,11 @@ impl Workers {
         &self.cluster.namespace
     }
 
-    /// Whether the run's own namespace and its Job stand.
+    /// Whether the run's own namespace and its Job exist.
     ///
     /// # Errors
     /// The API server refuses, or cannot be reached.
-    pub async fn stand(&self) -> Result<bool, Failure> {
+    pub async fn exist(&self) -> Result<bool, Failure> {
         let namespaces: Api<Namespace> = Api::all(self.cluster.client.clone());
         let name = &self.cluster.namespace;
         let found = namespaces
@@ -92,7 +92,7 @@ impl Workers {
         Ok(is_ours && self.job().await?.is_some())
     }
 
-    /// Makes the namespace with all that is in it, the Job last.
+    /// Creates the namespace with all that is in it, the Job last.
     ///
     /// # Errors
     /// The API server refuses, or cannot be reached. What was made is removed.
@@ -149,11 +149,11 @@ impl Workers {
         })
     }
 
-    /// Leaves what came of a hand-in, unless that was done before.
+    /// Leaves the result of a hand-in, unless one was left before.
     ///
     /// A worker whose pod is gone may still run, on a node that is lost or after a deletion by
-    /// force. Another one has its share by then, and has deleted the namespaces of its hand-ins:
-    /// what came of them is no result.
+    /// force. Another worker has its share by then, and has deleted the namespaces of its hand-ins:
+    /// the result of the first one does not count.
     ///
     /// # Errors
     /// The pod of this worker is gone, or the API server refuses, or cannot be reached.
@@ -170,7 +170,7 @@ impl Workers {
         self.parcels().send(ParcelKind::Result, id, parcel).await
     }
 
-    /// What workers have left.
+    /// The results that workers have left.
     ///
     /// # Errors
     /// The API server refuses, or cannot be reached.
@@ -178,7 +178,7 @@ impl Workers {
         self.parcels().list(ParcelKind::Result).await
     }
 
-    /// What came of a hand-in; `None` where it was received already.
+    /// The result of a hand-in; `None` where it was received already.
     ///
     /// # Errors
     /// The API server refuses, or cannot be reached.
@@ -209,20 +209,17 @@ impl Workers {
             return Ok(JobState { has_ended: true, ..JobState::default() });
         };
         let status = job.status.unwrap_or_default();
-        let count = |it: Option<i32>| usize::try_from(it.unwrap_or_default()).unwrap_or_default();
-        let ended: Vec<_> = status.conditions.iter().flatten().collect();
-        let has_ended = ended
-            .iter()
-            .any(|it| it.status == "True" && matches!(&*it.type_, "Complete" | "Failed"));
-        let mut state = JobState {
+        let count = |pods: Option<i32>| usize::try_from(pods.unwrap_or_default()).unwrap_or(0);
+        let is_end = |condition: &JobCondition| {
+            condition.status == "True" && matches!(&*condition.type_, "Complete" | "Failed")
+        };
+        Ok(JobState {
             running: count(status.active),
             succeeded: count(status.succeeded),
-            has_ended,
-            is_suspended: job.spec.and_then(|it| it.suspend).unwrap_or_default(),
-            troubles: vec![],
-        };
-        state.troubles = self.troubles().await?;
-        Ok(state)
+            has_ended: status.conditions.iter().flatten().any(is_end),
+            is_suspended: job.spec.and_then(|spec| spec.suspend).unwrap_or_default(),
+            troubles: self.troubles().await?,
+        })
     }
 
     /// Why workers do not start, or failed, each once.
@@ -246,12 +243,12 @@ impl Workers {
 /// Why a worker does not run, or how it failed.
 fn trouble_of(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
-    let unscheduled = status.conditions.iter().flatten().find(|it| {
-        it.type_ == "PodScheduled"
-            && it.status == "False"
-            && it.reason.as_deref() != Some("SchedulingGated")
+    let unscheduled = status.conditions.iter().flatten().find(|condition| {
+        condition.type_ == "PodScheduled"
+            && condition.status == "False"
+            && condition.reason.as_deref() != Some("SchedulingGated")
     });
-    if let Some(message) = unscheduled.and_then(|it| it.message.clone()) {
+    if let Some(message) = unscheduled.and_then(|condition| condition.message.clone()) {
         return Some(format!("a worker finds no node: {message}"));
     }
     let state = status.container_statuses.iter().flatten().find_map(|it| it.state.as_ref())?;

@@ -1,6 +1,6 @@
 //! The objects by which a cluster runs a batch itself: pure.
 //!
-//! All lie in a namespace of the run's own, or belong to it, so that the cluster removes them with
+//! All are in a namespace of the run's own, or owned by it, so that the cluster deletes them with
 //! it.
 
 use serde_json::{Value, json};
@@ -17,10 +17,10 @@ use crate::{
 
 /// The Secret that holds the key by which recordings are signed, and its field.
 pub(super) const KEY_SECRET: &str = "recording-key";
-/// How often the work of one worker is begun again when it fails.
-const MOST_FAILURES: u32 = 3;
+/// How often a worker is started again after it failed.
+const MAX_RESTARTS: u32 = 3;
 
-/// What the Job looks like.
+/// What the Job consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerOptions {
     /// The image of stsgrade, as the cluster's nodes pull it.
@@ -46,13 +46,13 @@ pub(super) fn namespace(run: &str) -> Value {
         "metadata": {"name": namespace_name(run), "labels": labels}})
 }
 
-/// Who the workers are, and what they may do. `uid` is that of the run's own namespace, with which
-/// the objects go that lie in none.
+/// The workers' account and its permissions. `uid` is that of the run's own namespace, which owns
+/// the objects that are in no namespace.
 pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
     let namespace = namespace_name(run);
-    let mut everywhere = json!({"name": namespace});
+    let mut cluster_scoped = json!({"name": namespace});
     if let Some(uid) = uid {
-        everywhere["ownerReferences"] =
+        cluster_scoped["ownerReferences"] =
             json!([{"apiVersion": "v1", "kind": "Namespace", "name": namespace, "uid": uid}]);
     }
     let here = json!({"name": LEASE, "namespace": namespace});
@@ -65,9 +65,9 @@ pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
     ]);
     vec![
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": here}),
-        json!({"apiVersion": version, "kind": "ClusterRole", "metadata": everywhere,
+        json!({"apiVersion": version, "kind": "ClusterRole", "metadata": cluster_scoped,
             "rules": class_rules()}),
-        json!({"apiVersion": version, "kind": "ClusterRoleBinding", "metadata": everywhere,
+        json!({"apiVersion": version, "kind": "ClusterRoleBinding", "metadata": cluster_scoped,
             "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": namespace},
             "subjects": subjects}),
         json!({"apiVersion": version, "kind": "Role", "metadata": here, "rules": own_rules}),
@@ -76,14 +76,14 @@ pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
     ]
 }
 
-/// By which a Job in the run's own namespace waits in a ClusterQueue of Kueue.
+/// The LocalQueue by which the Job waits in a ClusterQueue of Kueue.
 pub(super) fn local_queue(run: &str, cluster_queue: &str) -> Value {
     json!({"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "LocalQueue",
         "metadata": {"name": LEASE, "namespace": namespace_name(run)},
         "spec": {"clusterQueue": cluster_queue}})
 }
 
-/// The Job, each index of which grades one share.
+/// The Job: each of its indexes grades one share.
 pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
     let run_arg = format!("--run={run}");
     let share = "--share=$(JOB_COMPLETION_INDEX)";
@@ -97,15 +97,15 @@ pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
         ("POD_UID", field("metadata.uid")),
     ] {
         let variable = json!({"name": name, "valueFrom": source});
-        pod["containers"][0]["env"].as_array_mut().into_iter().for_each(|it| {
-            it.push(variable.clone());
-        });
+        if let Some(env) = pod["containers"][0]["env"].as_array_mut() {
+            env.push(variable);
+        }
     }
     let mut metadata = json!({"name": LEASE, "namespace": namespace_name(run)});
     if options.queue.is_some() {
         metadata["labels"] = json!({"kueue.x-k8s.io/queue-name": LEASE});
     }
-    // A worker that its node had to give up did not fail.
+    // A worker that was evicted or preempted did not fail.
     let policy = json!({"rules": [
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]});
     json!({"apiVersion": "batch/v1", "kind": "Job",
@@ -114,9 +114,9 @@ pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
             "completionMode": "Indexed",
             "completions": options.workers,
             "parallelism": options.workers,
-            "backoffLimitPerIndex": MOST_FAILURES,
+            "backoffLimitPerIndex": MAX_RESTARTS,
             "podFailurePolicy": policy,
-            // Kueue lets it go.
+            // Kueue starts it.
             "suspend": options.queue.is_some(),
             "template": {"spec": pod}}})
 }
