@@ -1,8 +1,8 @@
 //! What looks like a secret is not recorded.
 //!
 //! A container that fails may print its environment or the address that it could not reach, and its
-//! last lines become part of the recording, which students hand in. What is masked is told by its
-//! form alone: a secret of another form stays.
+//! last lines become part of the recording, which students hand in. A secret is recognised by its
+//! form alone: one of another form is not masked.
 
 use checks::model::{
     What,
@@ -17,15 +17,15 @@ pub const MASK: &str = "***";
 /// Parts of names whose values are secret.
 const NAMES: [&str; 7] =
     ["PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "SECRET", "CREDENTIAL", "KEY"];
-/// Words behind which a credential stands, as in `Authorization: Bearer …`.
+/// What stands before a credential, as in `Authorization: Bearer …`.
 const SCHEMES: [&str; 2] = ["bearer ", "basic "];
-/// A shorter word behind one of these is none.
-const SHORTEST_CREDENTIAL: usize = 8;
-/// Lines of a key in base64 are this long, but for its last one.
-const KEY_LINE: usize = 40;
+/// A shorter word behind one of [`SCHEMES`] is no credential.
+const MIN_CREDENTIAL_BYTES: usize = 8;
+/// A shorter line is no line of a key in base64, but for its last one.
+const MIN_KEY_LINE_BYTES: usize = 40;
 
-/// Masks what containers said, wherever an observation holds it: last lines, last words, and what
-/// probes were answered. Commands of a template are masked alike: they may hold a password.
+/// Masks what containers said, wherever an observation holds it: last lines, termination messages,
+/// and answers to probes. The commands of a template are masked, too: they may hold a password.
 ///
 /// Files on claims are not touched: what the pods wrote there is what is graded.
 pub fn mask_observation(what: &mut What) {
@@ -104,7 +104,7 @@ fn is_mark(line: &str, mark: &str) -> bool {
 
 fn is_base64(line: &str) -> bool {
     let line = line.trim();
-    line.len() >= KEY_LINE
+    line.len() >= MIN_KEY_LINE_BYTES
         && line.bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=".contains(&it))
 }
 
@@ -139,22 +139,22 @@ fn mask_values(text: &str) -> String {
     let mut rest = text;
     while let Some(at) = rest.find(['=', ':']) {
         let (head, tail) = rest.split_at(at);
-        let sign = &tail[..1];
-        let behind = &tail[1..];
+        let (sign, behind) = tail.split_at(1);
         out.push_str(head);
         out.push_str(sign);
         rest = behind;
-        if !is_secret_name(name_before(head), sign) {
+        let name = name_before(head);
+        if !is_secret_name(name, sign) {
             continue;
         }
-        let blank = behind.len() - behind.trim_start().len();
-        let value = &behind[blank..];
+        let value = behind.trim_start();
+        let blanks = &behind[..behind.len() - value.len()];
         // `env` prints a name, a value and nothing else in a line.
-        let is_whole_line =
-            sign == "=" && blank == 0 && name_before(head).len() == text.len() - rest.len() - 1;
+        let begins_line = name.len() + sign.len() + behind.len() == text.len();
+        let is_whole_line = sign == "=" && blanks.is_empty() && begins_line;
         let length = if is_whole_line { value.len() } else { value_length(value) };
         if length > 0 {
-            out.push_str(&behind[..blank]);
+            out.push_str(blanks);
             out.push_str(MASK);
             rest = &value[length..];
         }
@@ -164,11 +164,9 @@ fn mask_values(text: &str) -> String {
 
 /// The name at the end of a text, without its quotes.
 fn name_before(head: &str) -> &str {
-    let head = head.trim_end_matches(['"', '\'', ' ']);
-    let start = head
-        .rfind(|it: char| !(it.is_alphanumeric() || "_-.".contains(it)))
-        .map_or(0, |at| at + head[at..].chars().next().map_or(1, char::len_utf8));
-    &head[start..]
+    let head = head.trim_end_matches(['"', '\'', '\\', ' ']);
+    let before = head.trim_end_matches(|c: char| c.is_alphanumeric() || "_-.".contains(c));
+    &head[before.len()..]
 }
 
 fn is_secret_name(name: &str, sign: &str) -> bool {
@@ -180,13 +178,16 @@ fn is_secret_name(name: &str, sign: &str) -> bool {
 
 /// How long a value is: to the closing quote, or to what cannot belong to it.
 fn value_length(value: &str) -> usize {
-    if let Some(quote) = value.chars().next().filter(|it| matches!(it, '"' | '\'')) {
-        return value[1..].find(quote).map_or(value.len(), |end| end + 2);
+    // JSON within JSON has its quotes escaped.
+    for quote in ["\\\"", "\"", "'"] {
+        if let Some(rest) = value.strip_prefix(quote) {
+            return rest.find(quote).map_or(value.len(), |end| end + 2 * quote.len());
+        }
     }
-    value.find(|it: char| it.is_whitespace() || ",;&\"'}])".contains(it)).unwrap_or(value.len())
+    value.find(|c: char| c.is_whitespace() || ",;&\"'}])".contains(c)).unwrap_or(value.len())
 }
 
-/// What stands behind `Bearer` or `Basic`, and tokens that tell themselves by their form (JWT).
+/// What stands behind `Bearer` or `Basic`, and JSON web tokens.
 fn mask_credentials(text: &str) -> String {
     let mut out = text.to_owned();
     for scheme in SCHEMES {
@@ -195,7 +196,7 @@ fn mask_credentials(text: &str) -> String {
             let start = from + at + scheme.len();
             let length = value_length(&out[start..]);
             from = start;
-            if length >= SHORTEST_CREDENTIAL {
+            if length >= MIN_CREDENTIAL_BYTES {
                 out.replace_range(start..start + length, MASK);
                 from = start + MASK.len();
             }
@@ -258,6 +259,10 @@ mod tests {
             (
                 r#"{"clientSecret": "abc\u00e9", "port": 80}"#,
                 r#"{"clientSecret": ***, "port": 80}"#,
+            ),
+            (
+                r#"{"log": "{\"password\":\"hunter 2\",\"port\":80}"}"#,
+                r#"{"log": "{\"password\":***,\"port\":80}"}"#,
             ),
             ("aws_secret_access_key: abc/def+g", "aws_secret_access_key: ***"),
             ("AWS_ACCESS_KEY_ID=AKIA", "AWS_ACCESS_KEY_ID=***"),

@@ -1,4 +1,4 @@
-//! What a submission asks for, and whether a batch may give it that: pure, from its manifests.
+//! What a submission asks for, and whether a batch allows it: decided from its manifests alone.
 
 use checks::model::quantity;
 use serde_json::{Value, json};
@@ -14,11 +14,13 @@ const EXTRA_PODS: u64 = 2;
 const MOST_PODS: u64 = 60;
 /// The most storage that the claims of one hand-in may ask for together, in bytes.
 const MOST_STORAGE_BYTES: u128 = 256 << 30;
-/// The most CPU and memory that one container may ask for.
+/// The most CPU that one container may ask for, in thousandths.
 const MOST_CPU_MILLIS: u128 = 4_000;
+/// The most memory that one container may ask for.
 const MOST_MEMORY_BYTES: u128 = 8 << 30;
-/// What a container may use that names no limit, unless another one asks for more.
+/// The CPU that a container without a limit may use, unless another container asks for more.
 const USUAL_CPU_MILLIS: u128 = 1_000;
+/// The memory that a container without a limit may use, unless another container asks for more.
 const USUAL_MEMORY_BYTES: u128 = 1 << 30;
 
 /// What a submission asks for, as far as quotas bound it.
@@ -28,12 +30,12 @@ pub(super) struct Demand {
     pub(super) pods: u64,
     /// Claims, those of the tour included.
     pub(super) claims: u64,
-    /// Bytes of all these claims.
-    pub(super) storage: u128,
+    /// What all these claims ask for together.
+    pub(super) storage_bytes: u128,
     /// The most CPU that a container asks for, in thousandths.
     pub(super) cpu_millis: u128,
-    /// The most memory that a container asks for, in bytes.
-    pub(super) memory: u128,
+    /// The most memory that a container asks for.
+    pub(super) memory_bytes: u128,
     /// Objects of these kinds.
     pub(super) services: u64,
     pub(super) config_maps: u64,
@@ -54,8 +56,11 @@ pub struct NotAllowed {
 impl Demand {
     /// What it asks for.
     pub(super) fn of(submission: &Submission) -> Self {
-        let mut demand =
-            Self { cpu_millis: USUAL_CPU_MILLIS, memory: USUAL_MEMORY_BYTES, ..Self::default() };
+        let mut demand = Self {
+            cpu_millis: USUAL_CPU_MILLIS,
+            memory_bytes: USUAL_MEMORY_BYTES,
+            ..Self::default()
+        };
         for manifest in &submission.objects {
             demand.add(manifest);
         }
@@ -83,20 +88,25 @@ impl Demand {
             Applied::Secret => self.secrets += 1,
             _ => {}
         }
-        let Some(pod) = pod_spec(manifest) else { return };
+        if let Some(pod) = pod_spec(manifest) {
+            self.add_pods(pods, pod);
+        }
+    }
+
+    /// Adds so many pods of a spec.
+    fn add_pods(&mut self, count: u64, pod: &Value) {
         self.has_pod_limits |= pod.get("resources").is_some();
         for volume in list(&pod["volumes"]) {
             if let Some(claim) = volume.pointer("/ephemeral/volumeClaimTemplate/spec") {
-                self.add_claims(pods, claim);
+                self.add_claims(count, claim);
             }
         }
         for container in containers(pod) {
             for part in ["requests", "limits"] {
                 let asked = &container["resources"][part];
-                // Thousandths of a CPU are counted as bytes of a thousandth are.
                 let cpu = quantity_of(&asked["cpu"], 1000);
                 self.cpu_millis = self.cpu_millis.max(cpu);
-                self.memory = self.memory.max(quantity_of(&asked["memory"], 1));
+                self.memory_bytes = self.memory_bytes.max(quantity_of(&asked["memory"], 1));
             }
         }
     }
@@ -104,22 +114,23 @@ impl Demand {
     fn add_claims(&mut self, count: u64, spec: &Value) {
         self.claims = self.claims.saturating_add(count);
         let size = quantity_of(&spec["resources"]["requests"]["storage"], 1);
-        self.storage = self.storage.saturating_add(size.saturating_mul(u128::from(count)));
+        self.storage_bytes =
+            self.storage_bytes.saturating_add(size.saturating_mul(u128::from(count)));
     }
 
-    /// What is more than a hand-in gets.
+    /// The first of its demands that is more than a hand-in gets.
     fn excess(&self) -> Option<String> {
-        let too_many = |what: &str, asked: u128, most: u128| {
-            (asked > most).then(|| format!("{what}: {asked}, and a batch gives at most {most}"))
-        };
-        too_many("pods, those of the tour included", self.pods.into(), MOST_PODS.into())
-            .or_else(|| too_many("bytes of storage", self.storage, MOST_STORAGE_BYTES))
-            .or_else(|| {
-                too_many("CPU of one container, in thousandths", self.cpu_millis, MOST_CPU_MILLIS)
-            })
-            .or_else(|| {
-                too_many("bytes of memory of one container", self.memory, MOST_MEMORY_BYTES)
-            })
+        for (what, asked, most) in [
+            ("pods, those of the tour included", self.pods.into(), MOST_PODS.into()),
+            ("bytes of storage", self.storage_bytes, MOST_STORAGE_BYTES),
+            ("CPU of one container, in thousandths", self.cpu_millis, MOST_CPU_MILLIS),
+            ("bytes of memory of one container", self.memory_bytes, MOST_MEMORY_BYTES),
+        ] {
+            if asked > most {
+                return Some(format!("{what}: {asked}, and a batch gives at most {most}"));
+            }
+        }
+        None
     }
 }
 
@@ -138,7 +149,7 @@ pub fn not_allowed(submission: &Submission) -> Option<NotAllowed> {
     Some(NotAllowed { what: format!("it asks for {excess}"), place })
 }
 
-/// What an object may not have, and its field.
+/// What an object has that is not allowed, and the field of it.
 fn forbidden(manifest: &Manifest) -> Option<(String, &'static str)> {
     let spec = &manifest.value["spec"];
     match manifest.kind {
@@ -165,12 +176,13 @@ fn forbidden(manifest: &Manifest) -> Option<(String, &'static str)> {
     pod_spec(manifest).and_then(forbidden_in_pod)
 }
 
-/// A volume that is named may be somebody else's.
+/// The volume that a claim names: it may be somebody else's.
 fn named_volume(claim: &Value) -> Option<(String, &'static str)> {
     let name = claim["volumeName"].as_str().filter(|it| !it.is_empty())?;
     Some((format!("the PersistentVolume {name}, which belongs to the cluster"), "volumeName"))
 }
 
+/// What a pod has that is not allowed, and the field of it.
 fn forbidden_in_pod(pod: &Value) -> Option<(String, &'static str)> {
     for field in ["hostNetwork", "hostPID", "hostIPC"] {
         if pod[field] == true {
@@ -198,22 +210,21 @@ fn forbidden_in_pod(pod: &Value) -> Option<(String, &'static str)> {
     None
 }
 
-/// The submission as it is applied to a namespace of its own: there, without a token in any pod,
-/// and without what would keep its objects from being deleted.
+/// The submission as it is applied to a namespace of its own: its objects are in that namespace, no
+/// pod gets a token of a service account, and nothing keeps an object from being deleted.
 pub(super) fn sealed(submission: &Submission, namespace: &str) -> Submission {
     let mut sealed = submission.clone();
     for manifest in &mut sealed.objects {
         manifest.value["metadata"]["namespace"] = json!(namespace);
-        release(&mut manifest.value["metadata"]);
+        make_deletable(&mut manifest.value["metadata"]);
         let templates = manifest.value.pointer_mut("/spec/volumeClaimTemplates");
         for claim in templates.and_then(Value::as_array_mut).into_iter().flatten() {
-            release(&mut claim["metadata"]);
+            make_deletable(&mut claim["metadata"]);
         }
         if let Some(metadata) = manifest.value.pointer_mut("/spec/template/metadata") {
-            release(metadata);
+            make_deletable(metadata);
         }
-        let no_token = ("automountServiceAccountToken".to_owned(), json!(false));
-        let owner = match manifest.kind {
+        let mounts_token = match manifest.kind {
             Applied::ServiceAccount => manifest.value.as_object_mut(),
             Applied::Pod => manifest.value["spec"].as_object_mut(),
             Applied::StatefulSet | Applied::Deployment => {
@@ -221,29 +232,29 @@ pub(super) fn sealed(submission: &Submission, namespace: &str) -> Submission {
             }
             _ => None,
         };
-        if let Some(owner) = owner {
-            owner.extend([no_token]);
+        if let Some(fields) = mounts_token {
+            fields.insert("automountServiceAccountToken".to_owned(), json!(false));
         }
     }
     sealed
 }
 
 /// Takes out of an object's metadata what keeps it from being deleted.
-fn release(metadata: &mut Value) {
+fn make_deletable(metadata: &mut Value) {
     if let Some(metadata) = metadata.as_object_mut() {
         metadata.remove("finalizers");
         metadata.remove("ownerReferences");
     }
 }
 
-/// Another namespace that the pods of a submission name in a DNS name (`web-0.web.lab.svc`), and in
-/// which they would have to stand: not one of the cluster's own.
+/// A namespace other than `own` that the pods of a submission name in a DNS name, such as `lab` in
+/// `web-0.web.lab.svc`: they expect to be in it. The cluster's own namespaces are left out.
 #[must_use]
 pub fn named_namespace(submission: &Submission, own: &str) -> Option<String> {
     let specs = submission.objects.iter().filter_map(pod_spec);
     let names = specs.flat_map(strings).flat_map(namespaces_of_names);
-    let is_others = |it: &&str| *it != own && *it != "default" && !it.starts_with("kube-");
-    names.filter(is_others).map(str::to_owned).next()
+    let is_other = |name: &&str| *name != own && *name != "default" && !name.starts_with("kube-");
+    names.filter(is_other).map(str::to_owned).next()
 }
 
 /// Every text of a value.
@@ -286,7 +297,8 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A quantity in parts of one, rounded up; 0 where there is none.
+/// A quantity in parts of which `parts` are 1: 1000 for thousandths. What is no whole number is
+/// rounded up, unless it ends with `m`; 0 where there is none.
 fn quantity_of(value: &Value, parts: u128) -> u128 {
     let text = match value {
         Value::String(text) => text.clone(),

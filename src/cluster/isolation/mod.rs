@@ -257,7 +257,7 @@ async fn namespaces(
     }
 }
 
-/// Asks every namespace that a run made to go; how many there were.
+/// Asks for the deletion of every namespace that a run made; how many there were.
 ///
 /// # Errors
 /// The API server refuses, or cannot be reached.
@@ -275,11 +275,9 @@ pub async fn delete_all(cluster: &Cluster, run: &str) -> Result<usize, Failure> 
 /// The API server refuses, or cannot be reached.
 pub async fn delete_hand_ins(cluster: &Cluster, run: &str, ids: &[&str]) -> Result<(), Failure> {
     let selector = format!("{}={},{RUN}={run},{HAND_IN}", OURS.0, OURS.1);
-    let is_asked_for = |it: &PartialObjectMeta<Namespace>| {
-        it.labels().get(HAND_IN).is_some_and(|it| ids.contains(&&**it))
-    };
-    for found in namespaces(cluster, &selector).await?.iter().filter(|it| is_asked_for(it)) {
-        if is_of_run(&found.metadata, run) {
+    for found in namespaces(cluster, &selector).await? {
+        let is_asked_for = found.labels().get(HAND_IN).is_some_and(|id| ids.contains(&id.as_str()));
+        if is_asked_for && is_of_run(&found.metadata, run) {
             let uid = found.uid().unwrap_or_default();
             IsolatedNamespace { name: found.name_any(), uid }.delete(cluster).await?;
         }

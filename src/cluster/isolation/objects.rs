@@ -34,7 +34,7 @@ fn quota(demand: &Demand) -> Value {
     json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": NAME}, "spec": {"hard": {
         "pods": spare(demand.pods, SPARE_PODS),
         "persistentvolumeclaims": spare(demand.claims, 0),
-        "requests.storage": demand.storage.to_string(),
+        "requests.storage": demand.storage_bytes.to_string(),
         "services": spare(demand.services, 0),
         "services.nodeports": "0",
         "services.loadbalancers": "0",
@@ -46,8 +46,7 @@ fn quota(demand: &Demand) -> Value {
 /// No container without a limit. The limit is the largest of the submission, because a request
 /// above a default limit would be refused.
 fn limit_range(demand: &Demand) -> Value {
-    let most =
-        json!({"cpu": format!("{}m", demand.cpu_millis), "memory": demand.memory.to_string()});
+    let most = json!({"cpu": format!("{}m", demand.cpu_millis), "memory": demand.memory_bytes.to_string()});
     json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": NAME}, "spec": {"limits": [
         {"type": "Container", "max": most, "default": most,
             "defaultRequest": {"cpu": LEAST_CPU, "memory": LEAST_MEMORY}},

@@ -30,8 +30,8 @@ fn set(replicas: u32, more: &str) -> String {
 #[test]
 fn a_quota_has_room_for_all_that_a_grade_does() {
     let demand = Demand::of(&read(&set(3, "")));
-    assert_eq!((demand.pods, demand.claims, demand.storage), (5, 5, 5 << 30));
-    assert_eq!((demand.memory, demand.cpu_millis), (2 << 30, 1500));
+    assert_eq!((demand.pods, demand.claims, demand.storage_bytes), (5, 5, 5 << 30));
+    assert_eq!((demand.memory_bytes, demand.cpu_millis), (2 << 30, 1500));
     assert_eq!(not_allowed(&read(&set(3, ""))), None);
 }
 
