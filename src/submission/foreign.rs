@@ -1,6 +1,5 @@
-//! What is handed in as a submission by mistake: files that belong to other tools, and objects that
-//! are written in a way that no API server of today takes. Each is told by its name, with the one
-//! thing that helps.
+//! What is handed in as a submission by mistake: files that belong to other tools, and objects of
+//! kinds or versions that are not applied. Each error names what it is and what to do.
 
 use std::path::Path;
 
@@ -18,40 +17,38 @@ pub(super) struct ForeignKind {
     pub(super) next: String,
 }
 
-fn known(what: &str, next: impl Into<String>) -> ForeignKind {
+fn foreign(what: &str, next: impl Into<String>) -> ForeignKind {
     ForeignKind { what: what.to_owned(), next: next.into() }
 }
 
 /// The folder that a file is in, as a command takes it.
 fn folder_of(file: &str) -> String {
-    let parent = Path::new(file).parent().map(|it| it.display().to_string()).unwrap_or_default();
     if file == files::STDIN {
         return "FOLDER".to_owned();
     }
+    let parent = Path::new(file).parent().map(|it| it.display().to_string()).unwrap_or_default();
     if parent.is_empty() { ".".to_owned() } else { parent }
 }
 
 /// The folder of the chart that a file belongs to: templates are in a folder of it.
 fn chart_of(file: &str) -> String {
-    let folder = folder_of(file);
-    match Path::new(&folder) {
-        path if path.file_name().is_some_and(|it| it == "templates") => path
-            .parent()
-            .map(|it| it.display().to_string())
-            .filter(|it| !it.is_empty())
-            .unwrap_or_else(|| ".".to_owned()),
-        _ if folder == "FOLDER" => "CHART".to_owned(),
-        _ => folder,
+    if file == files::STDIN {
+        return "CHART".to_owned();
     }
+    let folder = folder_of(file);
+    if Path::new(&folder).file_name().is_some_and(|name| name == "templates") {
+        return folder_of(&folder);
+    }
+    folder
 }
 
-fn is_named(file: &str, start: &str) -> bool {
+fn name_starts_with(file: &str, start: &str) -> bool {
     Path::new(file)
         .file_name()
         .is_some_and(|it| it.to_string_lossy().to_lowercase().starts_with(start))
 }
 
-fn render(file: &str, values: &str) -> String {
+fn render_chart(file: &str, values: &str) -> String {
     format!(
         "Render the chart: `helm template {}{values} | stsgrade grade -f -`.",
         sanitize(&chart_of(file))
@@ -60,16 +57,18 @@ fn render(file: &str, values: &str) -> String {
 
 /// A document that belongs to another tool.
 pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
-    let word = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
+    let text_of = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default();
     let has = |field: &str| value.get(field).is_some();
-    let (version, kind) = (word("apiVersion"), word("kind"));
+    let (version, kind) = (text_of("apiVersion"), text_of("kind"));
     let group = version.split('/').next().unwrap_or_default();
-    if group == "kustomize.config.k8s.io" || kind.is_empty() && is_named(file, "kustomization.") {
+    if group == "kustomize.config.k8s.io"
+        || kind.is_empty() && name_starts_with(file, "kustomization.")
+    {
         let next = format!(
             "Render it: `kubectl kustomize {} | stsgrade grade -f -`.",
             sanitize(&folder_of(file))
         );
-        return Some(known("a kustomization", next));
+        return Some(foreign("a kustomization", next));
     }
     if group == "kind.x-k8s.io" {
         let next = format!(
@@ -77,10 +76,10 @@ pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
             StatefulSet here.",
             sanitize(file)
         );
-        return Some(known("the configuration of a kind cluster", next));
+        return Some(foreign("the configuration of a kind cluster", next));
     }
     if (version, kind) == ("v1", "Config") && has("clusters") {
-        return Some(known(
+        return Some(foreign(
             "a kubeconfig",
             format!(
                 "Name it by `--kubeconfig {}`, and the files with your Service and StatefulSet by \
@@ -90,19 +89,23 @@ pub(super) fn document(file: &str, value: &Value) -> Option<ForeignKind> {
         ));
     }
     if kind.is_empty() && matches!(version, "v1" | "v2") && has("name") && has("version") {
-        return Some(known("the description of a Helm chart", render(file, "")));
+        return Some(foreign("the description of a Helm chart", render_chart(file, "")));
     }
     if kind.is_empty() && version.is_empty() && has("services") {
-        return Some(known(
+        return Some(foreign(
             "a Compose file",
             "Write a headless Service and a StatefulSet for it: Kubernetes does not read Compose \
             files.",
         ));
     }
-    if kind.is_empty() && version.is_empty() && value.is_object() && is_named(file, "values") {
-        return Some(known(
+    if kind.is_empty()
+        && version.is_empty()
+        && value.is_object()
+        && name_starts_with(file, "values")
+    {
+        return Some(foreign(
             "a file of values for a Helm chart",
-            render(file, &format!(" -f {}", sanitize(file))),
+            render_chart(file, &format!(" -f {}", sanitize(file))),
         ));
     }
     None
@@ -124,10 +127,10 @@ pub(super) fn template(file: &str, text: &str) -> Option<ForeignKind> {
         "{{ toYaml",
     ];
     if MARKS.iter().any(|it| text.contains(it)) {
-        return Some(known("a Helm template that is not rendered", render(file, "")));
+        return Some(foreign("a Helm template that is not rendered", render_chart(file, "")));
     }
     if text.contains("{{") && text.contains("}}") || text.contains("{%") {
-        return Some(known(
+        return Some(foreign(
             "a template that is not rendered",
             "Fill in what stands in braces by the tool that it is for, and name the result.",
         ));
@@ -138,19 +141,7 @@ pub(super) fn template(file: &str, text: &str) -> Option<ForeignKind> {
 /// A value that is still to be replaced, where an object has one outside of what a container runs.
 pub(super) fn placeholder(file: &str, value: &Value) -> Option<ForeignKind> {
     match value {
-        Value::String(text) => {
-            let text = text.trim();
-            if text.starts_with("{{") && text.ends_with("}}") {
-                return template(file, text);
-            }
-            let is_variable = text.starts_with("${") && text.ends_with('}');
-            is_variable.then(|| {
-                known(
-                    "a template with variables that are not filled in",
-                    format!("Fill them in: `envsubst < {} | stsgrade grade -f -`.", sanitize(file)),
-                )
-            })
-        }
+        Value::String(text) => placeholder_text(file, text.trim()),
         Value::Array(list) => list.iter().find_map(|it| placeholder(file, it)),
         // A shell, a probe or a configuration has its own use for braces.
         Value::Object(map) => {
@@ -164,6 +155,19 @@ pub(super) fn placeholder(file: &str, value: &Value) -> Option<ForeignKind> {
         }
         _ => None,
     }
+}
+
+fn placeholder_text(file: &str, text: &str) -> Option<ForeignKind> {
+    if text.starts_with("{{") && text.ends_with("}}") {
+        return template(file, text);
+    }
+    let is_variable = text.starts_with("${") && text.ends_with('}');
+    is_variable.then(|| {
+        foreign(
+            "a template with variables that are not filled in",
+            format!("Fill them in: `envsubst < {} | stsgrade grade -f -`.", sanitize(file)),
+        )
+    })
 }
 
 /// An object that is not applied.
@@ -180,50 +184,55 @@ pub(super) struct Refused {
 
 /// Why an object of this kind is not applied, and what to do; `None` for one that is.
 pub(super) fn kind(version: &str, kind: &str, name: &str, value: &Value) -> Option<Refused> {
+    /// The groups that are taken for a misspelling of the right one: of any other group, an object
+    /// may be anything.
     const ALIKE: [&str; 6] = ["", "apps", "app", "extensions", "policy", "core"];
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
     let meant = Applied::ALL.into_iter().find(|it| it.names().0.eq_ignore_ascii_case(kind));
-    // Of a group of somebody's own it may be anything.
-    if let Some(meant) = meant.filter(|_| ALIKE.contains(&group)) {
-        let (right_kind, right_version, _) = meant.names();
-        if right_kind == kind && right_version == version {
-            return None;
-        }
-        let lacks_selector = matches!(meant, Applied::StatefulSet | Applied::Deployment)
-            && value.pointer("/spec/selector").is_none();
-        let selector = if lacks_selector {
-            ", and give it a `spec.selector` with the labels of its template"
-        } else {
-            ""
-        };
-        if right_kind != kind {
-            let next =
-                format!("Write `apiVersion: {right_version}` and `kind: {right_kind}`{selector}.");
-            return Some(Refused {
-                field: "kind",
-                why: format!("the kind is written {right_kind}"),
-                next,
-                is_misspelt: true,
-            });
-        }
-        let why = format!("its apiVersion is {right_version}, not {}", sanitize(version));
+    match meant.filter(|_| ALIKE.contains(&group)) {
+        Some(meant) => misspelt(meant, version, kind, value),
+        None => Some(not_applied(kind, name)),
+    }
+}
+
+/// How an object that is meant to be of a kind that is applied is misspelt; `None` if it is not.
+fn misspelt(meant: Applied, version: &str, kind: &str, value: &Value) -> Option<Refused> {
+    let (right_kind, right_version, _) = meant.names();
+    // Older versions filled it in.
+    let lacks_selector = matches!(meant, Applied::StatefulSet | Applied::Deployment)
+        && value.pointer("/spec/selector").is_none();
+    let selector = if lacks_selector {
+        ", and give it a `spec.selector` with the labels of its template"
+    } else {
+        ""
+    };
+    if right_kind != kind {
         return Some(Refused {
-            field: "apiVersion",
-            why,
-            next: format!("Write `apiVersion: {right_version}`{selector}."),
+            field: "kind",
+            why: format!("the kind is written {right_kind}"),
+            next: format!(
+                "Write `apiVersion: {right_version}` and `kind: {right_kind}`{selector}."
+            ),
             is_misspelt: true,
         });
     }
-    let why = "this grader applies no objects of this kind".to_owned();
+    (right_version != version).then(|| Refused {
+        field: "apiVersion",
+        why: format!("its apiVersion is {right_version}, not {}", sanitize(version)),
+        next: format!("Write `apiVersion: {right_version}`{selector}."),
+        is_misspelt: true,
+    })
+}
+
+/// An object of a kind that is not applied.
+fn not_applied(kind: &str, name: &str) -> Refused {
     let by_yourself = "apply everything yourself (`kubectl apply -f FILE`) and grade without `-f`";
     let next = match kind {
-        "PersistentVolume" | "StorageClass" => {
-            format!(
-                "{kind} {} belongs to the whole cluster. Apply it yourself (`kubectl apply -f \
-                FILE`) and take it out of the submission, or {by_yourself}.",
-                sanitize(name)
-            )
-        }
+        "PersistentVolume" | "StorageClass" => format!(
+            "{kind} {} belongs to the whole cluster. Apply it yourself (`kubectl apply -f FILE`) \
+            and take it out of the submission, or {by_yourself}.",
+            sanitize(name)
+        ),
         "HorizontalPodAutoscaler" => {
             "Take it out of the submission: nothing else may scale the set while it is graded."
                 .to_owned()
@@ -234,5 +243,6 @@ pub(super) fn kind(version: &str, kind: &str, name: &str, value: &Value) -> Opti
             Applied::ALL.map(|it| it.names().0).join(", ")
         ),
     };
-    Some(Refused { field: "kind", why, next, is_misspelt: false })
+    let why = "this grader applies no objects of this kind".to_owned();
+    Refused { field: "kind", why, next, is_misspelt: false }
 }

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
 
-/// Aliases multiply: so many nodes are no manifest any more.
-const MOST_NODES: usize = 200_000;
-/// Deeper nesting is no manifest either.
-const DEEPEST: usize = 64;
+/// The most nodes of a document, those of aliases counted at each place where they stand.
+const MAX_NODES: usize = 200_000;
+/// How many collections may be nested.
+const MAX_DEPTH: usize = 64;
 
 /// One document that is not empty.
 #[derive(Debug, PartialEq)]
@@ -63,7 +63,7 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
     Ok(found)
 }
 
-/// Builds one document's value from its events, without recursion.
+/// Builds the value of one document from the parser's events, without recursion.
 #[derive(Default)]
 struct Builder {
     open: Vec<Open>,
@@ -75,12 +75,12 @@ struct Builder {
     whole: Option<Value>,
 }
 
-/// A collection whose end has not come.
+/// A collection whose end is not read yet.
 struct Open {
     anchor: usize,
     /// How many nodes there were before it.
-    before: usize,
-    held: OpenNode,
+    nodes_before: usize,
+    node: OpenNode,
 }
 
 enum OpenNode {
@@ -110,10 +110,11 @@ impl Builder {
                 let Some((value, nodes)) = self.anchors.get(&id) else {
                     return Err("an alias stands inside its own anchor".to_owned());
                 };
-                // Counted before it is copied.
-                let (value, nodes) = (self.nodes + nodes <= MOST_NODES)
-                    .then(|| (value.clone(), *nodes))
-                    .ok_or_else(too_large)?;
+                // It may be too large to be copied.
+                if self.nodes + nodes > MAX_NODES {
+                    return Err(too_large());
+                }
+                let (value, nodes) = (value.clone(), *nodes);
                 self.count(nodes)?;
                 self.put(value, 0, nodes)
             }
@@ -126,30 +127,32 @@ impl Builder {
         }
     }
 
+    /// Counts nodes; too many are an error.
     fn count(&mut self, nodes: usize) -> Result<(), String> {
         self.nodes += nodes;
-        if self.nodes > MOST_NODES { Err(too_large()) } else { Ok(()) }
+        if self.nodes > MAX_NODES { Err(too_large()) } else { Ok(()) }
     }
 
-    fn open(&mut self, anchor: usize, held: OpenNode) -> Result<(), String> {
-        if self.open.len() >= DEEPEST {
-            return Err(format!("it is nested more than {DEEPEST} deep"));
+    fn open(&mut self, anchor: usize, node: OpenNode) -> Result<(), String> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(format!("it is nested more than {MAX_DEPTH} deep"));
         }
-        let before = self.nodes;
+        let nodes_before = self.nodes;
         self.count(1)?;
-        self.open.push(Open { anchor, before, held });
+        self.open.push(Open { anchor, nodes_before, node });
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), String> {
-        let Some(Open { anchor, before, held }) = self.open.pop() else { return Ok(()) };
-        let value = match held {
+        let Some(Open { anchor, nodes_before, node }) = self.open.pop() else { return Ok(()) };
+        let value = match node {
             OpenNode::List(items) => Value::Array(items),
             OpenNode::Map { entries, .. } => Value::Object(entries),
         };
-        self.put(value, anchor, self.nodes - before)
+        self.put(value, anchor, self.nodes - nodes_before)
     }
 
+    /// Puts a whole value where it belongs: it is a key, an entry, an item, or the document.
     fn put(&mut self, value: Value, anchor: usize, nodes: usize) -> Result<(), String> {
         if anchor != 0 {
             self.anchors.insert(anchor, (value.clone(), nodes));
@@ -157,7 +160,7 @@ impl Builder {
         if self.awaits_key() {
             return self.set_key(Key::Named(key_text(value)?));
         }
-        match self.open.last_mut().map(|it| &mut it.held) {
+        match self.open.last_mut().map(|open| &mut open.node) {
             None => self.whole = Some(value),
             Some(OpenNode::List(items)) => items.push(value),
             Some(OpenNode::Map { entries, key }) => match key.take() {
@@ -172,12 +175,12 @@ impl Builder {
     }
 
     fn awaits_key(&self) -> bool {
-        matches!(self.open.last(), Some(Open { held: OpenNode::Map { key: None, .. }, .. }))
+        matches!(self.open.last(), Some(Open { node: OpenNode::Map { key: None, .. }, .. }))
     }
 
     fn set_key(&mut self, name: Key) -> Result<(), String> {
         let is_outermost = self.open.len() == 1;
-        let Some(Open { held: OpenNode::Map { key, .. }, .. }) = self.open.last_mut() else {
+        let Some(Open { node: OpenNode::Map { key, .. }, .. }) = self.open.last_mut() else {
             return Ok(());
         };
         // Elsewhere the last of two counts, as for kubectl. Here it would swallow a whole object.
@@ -196,7 +199,7 @@ impl Builder {
 }
 
 fn too_large() -> String {
-    format!("it has more than {MOST_NODES} values, aliases counted as often as they stand")
+    format!("it has more than {MAX_NODES} values, aliases counted as often as they stand")
 }
 
 /// Takes over the entries of a mapping, or of a list of mappings, of which the first counts.
@@ -227,6 +230,7 @@ fn key_text(value: Value) -> Result<String, String> {
     }
 }
 
+/// A scalar by its tag; without a tag, one without quotes may be more than text.
 fn scalar(text: &str, is_plain: bool, tag: Option<&Tag>) -> Result<Value, String> {
     match tag.map(Tag::suffix) {
         Some("str") => Ok(Value::String(text.to_owned())),
@@ -249,11 +253,13 @@ fn plain(text: &str) -> Value {
         }
         _ => {}
     }
-    let starts = text.starts_with(|it: char| it.is_ascii_digit() || "+-.".contains(it));
-    let number = starts
-        .then(|| text.replace('_', ""))
-        .and_then(|digits| integer(&digits).or_else(|| float(&digits)));
-    number.map_or_else(|| Value::String(text.to_owned()), Value::Number)
+    if text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
+        let digits = text.replace('_', "");
+        if let Some(number) = integer(&digits).or_else(|| float(&digits)) {
+            return Value::Number(number);
+        }
+    }
+    Value::String(text.to_owned())
 }
 
 fn integer(text: &str) -> Option<Number> {
@@ -286,113 +292,17 @@ fn float(text: &str) -> Option<Number> {
     let (mantissa, exponent) = body
         .split_once(['e', 'E'])
         .map_or((body, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
-    let digits = |it: &str| it.bytes().all(|it| it.is_ascii_digit());
-    let (whole, part) = mantissa.split_once('.').unwrap_or(("", mantissa));
-    let signed =
-        |it: &str| it.strip_prefix(['-', '+']).is_some_and(|it| !it.is_empty() && digits(it));
-    let fits = digits(whole) && digits(part) && !part.is_empty() && exponent.is_none_or(signed);
-    fits.then(|| text.parse().ok()).flatten().and_then(Number::from_f64)
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_signed = |text: &str| {
+        text.strip_prefix(['-', '+']).is_some_and(|rest| !rest.is_empty() && is_digits(rest))
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or(("", mantissa));
+    let is_float = is_digits(whole)
+        && is_digits(fraction)
+        && !fraction.is_empty()
+        && exponent.is_none_or(is_signed);
+    if is_float { text.parse().ok().and_then(Number::from_f64) } else { None }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::{documents, plain};
-
-    fn one(text: &str) -> Value {
-        documents(text).unwrap().remove(0).value
-    }
-
-    /// Catches reading YAML 1.2 where kubectl reads 1.1.
-    #[test]
-    fn plain_scalars_are_go_yaml_s() {
-        for (text, value) in [
-            ("yes", json!(true)),
-            ("On", json!(true)),
-            ("n", json!(false)),
-            ("0644", json!(420)),
-            ("0o17", json!(15)),
-            ("0x1F", json!(31)),
-            ("0b101", json!(5)),
-            ("-12", json!(-12)),
-            ("1_000", json!(1000)),
-            ("089", json!(89.0)),
-            ("1.50", json!(1.5)),
-            (".5", json!(0.5)),
-            ("1e3", json!("1e3")),
-            ("1e+3", json!(1000.0)),
-            ("1:30", json!("1:30")),
-            ("2026-01-02", json!("2026-01-02")),
-            ("100Mi", json!("100Mi")),
-            ("1.27.0", json!("1.27.0")),
-            (".inf", json!(".inf")),
-            ("-", json!("-")),
-            ("18446744073709551615", json!(18_446_744_073_709_551_615_u64)),
-            ("-9223372036854775808", json!(i64::MIN)),
-            ("0x-5", json!("0x-5")),
-            ("~", Value::Null),
-        ] {
-            assert_eq!(plain(text), value, "{text}");
-        }
-        assert_eq!(
-            one("a: 'yes'\nb: \"0644\"\nc: !!str 1\nd: |\n  no\n"),
-            json!({"a": "yes", "b": "0644", "c": "1", "d": "no\n"})
-        );
-    }
-
-    /// Catches documents that are lost, doubled or misnumbered in files as they really come.
-    #[test]
-    fn documents_are_numbered_as_they_stand() {
-        let found =
-            documents("\u{feff}# head\r\na: 1\r\n---\r\n# nothing\r\n---\r\n\r\nb: 2\r\n---\r\n")
-                .unwrap();
-        let places: Vec<_> =
-            found.iter().map(|it| (it.number, it.line, it.value.clone())).collect();
-        assert_eq!(places, [(1, 2, json!({"a": 1})), (3, 7, json!({"b": 2}))]);
-        assert_eq!(documents("").unwrap(), []);
-        assert_eq!(documents("---\n---\n# x\n").unwrap(), []);
-    }
-
-    #[test]
-    fn anchors_merges_and_doubled_keys() {
-        assert_eq!(
-            one("a: &x {k: 1, l: 2}\nb:\n  <<: *x\n  k: 3\nc: *x\n"),
-            json!({"a": {"k": 1, "l": 2}, "b": {"k": 3, "l": 2}, "c": {"k": 1, "l": 2}})
-        );
-        // A merged `kind` is not one that stands twice.
-        assert_eq!(one("a: &x {kind: A}\n<<: *x\nkind: B\n")["kind"], "B");
-        // As kubectl does it: YAML 1.1 would keep the 3.
-        assert_eq!(
-            one("a: &x {k: 1, l: 2}\nb:\n  k: 3\n  <<: *x\n"),
-            json!({"a": {"k": 1, "l": 2}, "b": {"k": 1, "l": 2}})
-        );
-        assert_eq!(
-            one("a: &x {k: 1}\nb: &y {k: 2, l: 2}\nc:\n  <<: [*x, *y]\n")["c"],
-            json!({"k": 1, "l": 2})
-        );
-        assert!(documents("a: &x {k: 1}\nb:\n  <<: [[*x]]\n").is_err());
-        assert_eq!(one("a: 1\na: 2\n"), json!({"a": 2}));
-        assert_eq!(one("1: a\ntrue: b\n"), json!({"1": "a", "true": "b"}));
-    }
-
-    /// Catches a small file that fills the memory or the stack.
-    #[test]
-    fn growth_is_bounded() {
-        let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
-        for n in 1..9 {
-            let alias = format!("*a{}", n - 1);
-            bomb.push_str(&format!("a{n}: &a{n} [{}]\n", [alias.as_str(); 10].join(",")));
-        }
-        assert!(documents(&bomb).unwrap_err().why.contains("more than 200000 values"));
-        assert!(documents(&"[".repeat(100_000)).is_err());
-        assert!(documents(&"- ".repeat(100_000)).is_err());
-        assert!(documents("a: &a [*a]\n").is_err());
-    }
-
-    #[test]
-    fn faults_have_their_place() {
-        let fault = documents("a: 1\n---\nb: 1\nc:\n\t- x\n").unwrap_err();
-        assert_eq!((fault.document, fault.line), (2, 5), "{}", fault.why);
-    }
-}
+mod tests;
