@@ -14,14 +14,17 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{Uri, uri::Scheme};
+use http::{
+    Uri,
+    uri::{Authority, Scheme},
+};
 use kube::{
     Config,
     config::{AuthInfo, Cluster, Context, ExecAuthCluster, Kubeconfig},
 };
 
 pub(crate) use crate::cluster::client::kubeconfig::certificates::has_p521_key;
-use crate::cluster::client::kubeconfig::{file::FileError, rules::bad};
+use crate::cluster::client::kubeconfig::{file::FileError, rules::unusable};
 use crate::cluster::{Failure, client::failure_id};
 use crate::console::sanitize::sanitize;
 
@@ -58,7 +61,7 @@ pub(crate) fn configuration(
     }
 }
 
-/// Files that are read, in this order.
+/// The files that `KUBECONFIG` names, or kubectl's usual one, in the order in which they are read.
 fn listed(variable: std::ffi::OsString) -> Vec<PathBuf> {
     if variable.is_empty() {
         return env::home_dir().map(|it| it.join(".kube").join("config")).into_iter().collect();
@@ -108,7 +111,7 @@ struct Chosen {
     user: Option<AuthInfo>,
 }
 
-/// Finds the context, the named one or the current one.
+/// The named context, or the current one, with what it names.
 fn choose(kubeconfig: Kubeconfig, context: Option<&str>) -> Result<Chosen, Failure> {
     let Some(name) = context.map(str::to_owned).or(kubeconfig.current_context) else {
         return Err(Failure::no_context());
@@ -127,7 +130,10 @@ fn choose(kubeconfig: Kubeconfig, context: Option<&str>) -> Result<Chosen, Failu
             let name = sanitize(&name);
             format!("the kubeconfig has no cluster {cluster}, which its context {name} names")
         };
-        return Err(bad(what, "Choose another context with `--context NAME`, or mend this one."));
+        return Err(unusable(
+            what,
+            "Choose another context with `--context NAME`, or mend this one.",
+        ));
     };
     let user = kubeconfig.auth_infos.into_iter().find(|it| Some(&it.name) == context.user.as_ref());
     Ok(Chosen {
@@ -156,7 +162,7 @@ impl Chosen {
             config.default_namespace.clone_from(namespace);
         }
         if config.cluster_url.scheme() == Some(&Scheme::HTTP) {
-            // Nobody's credentials are sent in plain text, as by kubectl.
+            // Credentials are not sent in plain text: kubectl does not do that either.
             user = without_credentials_of(user);
         } else {
             self.check_user_exists()?;
@@ -168,8 +174,8 @@ impl Chosen {
             certificates::identity(user_name, &mut user)?;
         }
         if let Some(exec) = user.exec.as_mut().filter(|it| it.provide_cluster_info) {
-            let told = ExecAuthCluster::try_from(cluster);
-            exec.cluster = Some(told.map_err(|error| Failure::of_kubeconfig(&error))?);
+            let info = ExecAuthCluster::try_from(cluster);
+            exec.cluster = Some(info.map_err(|error| Failure::of_kubeconfig(&error))?);
         }
         config.auth_info = user;
         Ok(config)
@@ -179,11 +185,11 @@ impl Chosen {
         let name = sanitize(&self.name);
         match (&self.user, &self.context.user) {
             (Some(_), _) => Ok(()),
-            (None, None) => Err(bad(
+            (None, None) => Err(unusable(
                 format!("the context {name} of the kubeconfig names no user"),
                 "Choose another context with `--context NAME`, or add its user.",
             )),
-            (None, Some(user)) => Err(bad(
+            (None, Some(user)) => Err(unusable(
                 format!(
                     "the kubeconfig has no user {}, which its context {name} names",
                     sanitize(user)
@@ -194,7 +200,7 @@ impl Chosen {
     }
 }
 
-/// A user who can only be impersonated.
+/// A user without credentials: only whom to impersonate is kept.
 fn without_credentials_of(user: AuthInfo) -> AuthInfo {
     AuthInfo {
         impersonate: user.impersonate,
@@ -212,43 +218,46 @@ fn server(cluster: &str, server: &str) -> Result<Uri, Failure> {
     let cluster = sanitize(cluster);
     let next = "Write it as `server: https://HOST:PORT`.";
     if server.is_empty() {
-        return Err(bad(format!("the cluster {cluster} of the kubeconfig has no server"), next));
+        return Err(unusable(
+            format!("the cluster {cluster} of the kubeconfig has no server"),
+            next,
+        ));
     }
     let has_scheme = server.contains("://");
     let whole = if has_scheme { server.to_owned() } else { format!("http://{server}") };
-    let is_server = |it: &Uri| {
-        let has_port = it.authority().is_some_and(|it| {
-            it.port_u16().is_some()
-                || !it.as_str().trim_end_matches(|it: char| it.is_ascii_digit()).ends_with(':')
-        });
-        has_port
-            && matches!(it.scheme_str(), Some("http" | "https"))
-            && (has_scheme || it.path() == "/")
+    let is_server = |uri: &Uri| {
+        uri.authority().is_some_and(has_usable_port)
+            && matches!(uri.scheme_str(), Some("http" | "https"))
+            && (has_scheme || uri.path() == "/")
     };
     whole.parse().ok().filter(is_server).ok_or_else(|| {
-        bad(
-            format!(
-                "the kubeconfig's cluster {cluster} has no usable server: {}",
-                sanitize(&without_credentials(server))
-            ),
-            next,
-        )
+        let server = sanitize(&without_credentials(server));
+        let what = format!("the kubeconfig's cluster {cluster} has no usable server: {server}");
+        unusable(what, next)
     })
 }
 
-/// As a kubeconfig holds it.
+/// Whether a port is one of 16 bits, or is left out. The crate `http` takes any number, and then
+/// tells of no port.
+fn has_usable_port(authority: &Authority) -> bool {
+    let without_digits = authority.as_str().trim_end_matches(|c: char| c.is_ascii_digit());
+    authority.port_u16().is_some() || !without_digits.ends_with(':')
+}
+
+/// A text in base64, as a kubeconfig holds certificates and keys.
 pub(crate) fn base64(text: &str) -> String {
     STANDARD.encode(text)
 }
 
 /// An address without the name and password that may stand before the host.
 pub(crate) fn without_credentials(address: &str) -> String {
-    let (scheme, rest) =
-        address.split_once("://").map_or(("", address), |(scheme, rest)| (scheme, rest));
-    let (authority, path) =
-        rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+    let (scheme, rest) = match address.split_once("://") {
+        Some((scheme, rest)) if !scheme.is_empty() => (format!("{scheme}://"), rest),
+        Some((_, rest)) => (String::new(), rest),
+        None => (String::new(), address),
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
     if path.is_empty() { format!("{scheme}{host}") } else { format!("{scheme}{host}/{path}") }
 }
 

@@ -164,7 +164,7 @@ fn percent_decoded(text: &str) -> String {
         let digits = after.get(..2).filter(|it| *first == b'%' && it.is_ascii());
         let code = digits
             .and_then(|it| std::str::from_utf8(it).ok())
-            .filter(|it| it.bytes().all(|it| it.is_ascii_hexdigit()))
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .and_then(|it| u8::from_str_radix(it, 16).ok());
         match code {
             Some(code) => {

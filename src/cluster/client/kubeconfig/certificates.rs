@@ -13,9 +13,10 @@ use rustls::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::cluster::{Failure, client::kubeconfig::rules::bad};
+use crate::cluster::{Failure, client::kubeconfig::rules::unusable};
 use crate::console::sanitize::sanitize;
 
+/// What helps against a certificate or a key that cannot be used.
 const RENEW: &str = "Get a new kubeconfig from whoever runs the cluster.";
 
 /// The authorities that a server is trusted by; `None`: those of this machine.
@@ -37,7 +38,7 @@ pub(super) fn authorities(name: &str, cluster: &Cluster) -> Result<Option<Vec<Ve
     if found.is_empty() {
         let what =
             format!("the certificate-authority of the {whose} of the kubeconfig is no certificate");
-        return Err(bad(what, RENEW));
+        return Err(unusable(what, RENEW));
     }
     Ok(Some(found))
 }
@@ -56,7 +57,7 @@ pub(super) fn identity(name: &str, user: &mut AuthInfo) -> Result<(), Failure> {
         ("client-key", &whose),
     )?;
     (user.client_certificate, user.client_key) = (None, None);
-    // A key alone is nothing, as for kubectl.
+    // A key without a certificate is left out, as by kubectl.
     let (Some(certificate), key) = (certificate, key.unwrap_or_default()) else {
         user.client_key_data = None;
         return Ok(());
@@ -66,17 +67,17 @@ pub(super) fn identity(name: &str, user: &mut AuthInfo) -> Result<(), Failure> {
     if !has_certificate {
         let what =
             format!("the client-certificate of the {whose} of the kubeconfig is no certificate");
-        return Err(bad(what, RENEW));
+        return Err(unusable(what, RENEW));
     }
     if String::from_utf8_lossy(&key).contains("ENCRYPTED") {
-        return Err(bad(
+        return Err(unusable(
             format!("the client-key of the {whose} of the kubeconfig is encrypted"),
-            "Decrypt it by `openssl pkey`, as kubectl needs it, too.",
+            "Decrypt it by `openssl pkey`: kubectl needs that, too.",
         ));
     }
     if PrivateKeyDer::from_pem_slice(&key).is_err() {
         let what = format!("the client-key of the {whose} of the kubeconfig is no private key");
-        return Err(bad(what, RENEW));
+        return Err(unusable(what, RENEW));
     }
     user.client_certificate_data = Some(STANDARD.encode(certificate));
     user.client_key_data = Some(SecretString::from(STANDARD.encode(key)));
@@ -90,13 +91,13 @@ fn content(
     (field, whose): (&str, &str),
 ) -> Result<Option<Vec<u8>>, Failure> {
     if let Some(data) = data {
-        // It was read as base64 and written anew.
+        // It is valid: it was decoded and encoded when the file was read.
         return Ok(STANDARD.decode(data).ok());
     }
     let Some(path) = path else { return Ok(None) };
     fs::read(path).map(Some).map_err(|error| {
         let path = sanitize(path);
-        bad(
+        unusable(
             format!("cannot read {path}, the {field} of the {whose} of the kubeconfig: {error}"),
             "Put the file there, or get a new kubeconfig from whoever runs the cluster.",
         )

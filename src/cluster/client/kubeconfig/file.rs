@@ -1,7 +1,8 @@
 //! One kubeconfig file, read as client-go reads it.
 //!
-//! kube's own reader is another one: it knows YAML 1.2, joins the documents of a file, takes the
-//! first of two equal names, refuses equal keys, and tells a token that is a number by its value.
+//! kube's own reader differs: it reads YAML 1.2, joins the documents of a file, takes the first of
+//! two entries with the same name, refuses a key that is there twice, and changes a token that is a
+//! number.
 
 use std::{
     fs, io,
@@ -30,11 +31,13 @@ pub(super) enum FileError {
     Unusable(Failure),
 }
 
-/// A list of a kubeconfig: its name, the field that holds an entry's content, and what an entry is
-/// called.
+/// A list of a kubeconfig.
 struct Section {
+    /// Its field.
     list: &'static str,
+    /// The field of an entry that holds its content.
     content: &'static str,
+    /// What an entry is called.
     entry: &'static str,
 }
 
@@ -42,7 +45,7 @@ const CONTEXTS: Section = Section { list: "contexts", content: "context", entry:
 const CLUSTERS: Section = Section { list: "clusters", content: "cluster", entry: "cluster" };
 const USERS: Section = Section { list: "users", content: "user", entry: "user" };
 
-/// The fields of an entry that hold text, and no number or truth value.
+/// The fields of an entry that must hold text: a number or a boolean is refused.
 const TEXTS: [&str; 18] = [
     "as",
     "as-uid",
@@ -64,8 +67,8 @@ const TEXTS: [&str; 18] = [
     "username",
 ];
 
-/// Reads one file; its paths are from the root, its base64 is in one line, and what is empty is
-/// unset.
+/// Reads one file. Relative paths begin at its folder, base64 is joined to one line, and what is
+/// empty counts as unset.
 pub(super) fn read(path: &Path) -> Result<Kubeconfig, FileError> {
     let name = sanitize(&path.display().to_string());
     let bytes = match fs::read(path) {
@@ -122,13 +125,17 @@ fn of_document(document: Value, folder: &Path) -> Result<Kubeconfig, String> {
         auth_infos: entries(&mut top, &USERS)?,
         ..Kubeconfig::default()
     };
-    for it in &mut file.clusters {
-        let of = |what: &str| format!("{what} of the cluster {}", sanitize(&it.name));
-        it.cluster.iter_mut().try_for_each(|cluster| settle_cluster(cluster, folder, &of))?;
+    for named in &mut file.clusters {
+        let of = |field: &str| format!("{field} of the cluster {}", sanitize(&named.name));
+        if let Some(cluster) = &mut named.cluster {
+            normalise_cluster(cluster, folder, &of)?;
+        }
     }
-    for it in &mut file.auth_infos {
-        let of = |what: &str| format!("{what} of the user {}", sanitize(&it.name));
-        it.auth_info.iter_mut().try_for_each(|user| settle_user(user, folder, &of))?;
+    for named in &mut file.auth_infos {
+        let of = |field: &str| format!("{field} of the user {}", sanitize(&named.name));
+        if let Some(user) = &mut named.auth_info {
+            normalise_user(user, folder, &of)?;
+        }
     }
     Ok(file)
 }
@@ -166,7 +173,7 @@ fn entries<T: DeserializeOwned>(
         item.insert("name".to_owned(), name.clone().into());
         names.push(name);
         if let Some(Value::Object(content)) = item.get_mut(*content) {
-            settle_content(content).map_err(|why| format!("{why} (of the {entry} {shown})"))?;
+            normalise_content(content).map_err(|why| format!("{why} (of the {entry} {shown})"))?;
             if *entry == CONTEXTS.entry {
                 // kube reads no context without one.
                 content.entry("cluster").or_insert_with(|| "".into());
@@ -180,7 +187,7 @@ fn entries<T: DeserializeOwned>(
     Ok(entries)
 }
 
-/// Nulls are as good as nothing.
+/// A field with the value null counts as unset.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => {
@@ -192,8 +199,8 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// Empty texts are as good as nothing, and so are extensions of another shape.
-fn settle_content(content: &mut Map<String, Value>) -> Result<(), String> {
+/// Removes empty texts, which count as unset, and extensions that kube could not read.
+fn normalise_content(content: &mut Map<String, Value>) -> Result<(), String> {
     for field in TEXTS {
         match content.get(field) {
             None => {}
@@ -203,10 +210,8 @@ fn settle_content(content: &mut Map<String, Value>) -> Result<(), String> {
         }
     }
     if let Some(Value::Array(extensions)) = content.get_mut("extensions") {
-        let is_whole = |it: &Value| {
-            it.get("name").is_some_and(Value::is_string) && it.get("extension").is_some()
-        };
-        extensions.retain(is_whole);
+        let has_name = |extension: &Value| extension.get("name").is_some_and(Value::is_string);
+        extensions.retain(|extension| has_name(extension) && extension.get("extension").is_some());
     }
     Ok(())
 }
@@ -224,18 +229,18 @@ fn without_value(error: &serde_json::Error) -> String {
     }
 }
 
-fn settle_cluster(
+fn normalise_cluster(
     cluster: &mut Cluster,
     folder: &Path,
     of: &impl Fn(&str) -> String,
 ) -> Result<(), String> {
     let data = &mut cluster.certificate_authority_data;
     *data = decoded(data.as_deref(), || of("certificate-authority-data"))?;
-    from_root(&mut cluster.certificate_authority, folder);
+    resolve(&mut cluster.certificate_authority, folder);
     Ok(())
 }
 
-fn settle_user(
+fn normalise_user(
     user: &mut AuthInfo,
     folder: &Path,
     of: &impl Fn(&str) -> String,
@@ -245,19 +250,19 @@ fn settle_user(
     let key = user.client_key_data.as_ref().map(|it| it.expose_secret());
     user.client_key_data = decoded(key, || of("client-key-data"))?.map(SecretString::from);
     for path in [&mut user.client_certificate, &mut user.client_key, &mut user.token_file] {
-        from_root(path, folder);
+        resolve(path, folder);
     }
     // A bare name is looked for in PATH.
     if let Some(exec) = &mut user.exec
         && exec.command.as_ref().is_some_and(|it| it.contains(std::path::MAIN_SEPARATOR))
     {
-        from_root(&mut exec.command, folder);
+        resolve(&mut exec.command, folder);
     }
     Ok(())
 }
 
-/// A path of a kubeconfig begins at the folder of its file.
-fn from_root(path: &mut Option<String>, folder: &Path) {
+/// A relative path of a kubeconfig begins at the folder of its file.
+fn resolve(path: &mut Option<String>, folder: &Path) {
     if let Some(path) = path {
         // Without the `.` of `./plugin`.
         let joined: PathBuf = folder.join(&path).components().collect();
@@ -265,7 +270,7 @@ fn from_root(path: &mut Option<String>, folder: &Path) {
     }
 }
 
-/// Base64 as Go reads it, in one line: line breaks are nothing, blanks are a mistake, and padding
+/// Base64 as Go reads it, in one line: line breaks are left out, blanks are a mistake, and padding
 /// must be there.
 fn decoded(data: Option<&str>, what: impl Fn() -> String) -> Result<Option<String>, String> {
     const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()

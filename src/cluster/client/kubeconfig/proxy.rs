@@ -4,22 +4,20 @@ use std::net::IpAddr;
 
 use http::{Uri, uri::Scheme};
 
-use crate::cluster::{Failure, client::kubeconfig::rules::bad};
+use crate::cluster::Failure;
+use crate::cluster::client::kubeconfig::{rules::unusable, without_credentials};
 use crate::console::sanitize::sanitize;
 
-/// Schemes that a kubeconfig's proxy may have.
+/// The schemes that a kubeconfig's proxy may have.
 const SCHEMES: [&str; 3] = ["http", "https", "socks5"];
 
 /// The kubeconfig's own proxy. It is asked whatever `NO_PROXY` says.
 pub(super) fn own(proxy: &str, cluster: &str) -> Result<Uri, Failure> {
-    let uri = proxy.parse::<Uri>().ok();
-    uri.filter(|it| it.scheme_str().is_some_and(|it| SCHEMES.contains(&it))).ok_or_else(|| {
-        bad(
-            format!(
-                "the cluster {} of the kubeconfig has no usable proxy-url: {}",
-                sanitize(cluster),
-                sanitize(&super::without_credentials(proxy))
-            ),
+    let is_known = |uri: &Uri| uri.scheme_str().is_some_and(|scheme| SCHEMES.contains(&scheme));
+    proxy.parse().ok().filter(is_known).ok_or_else(|| {
+        let (cluster, proxy) = (sanitize(cluster), sanitize(&without_credentials(proxy)));
+        unusable(
+            format!("the cluster {cluster} of the kubeconfig has no usable proxy-url: {proxy}"),
             "Write it as `proxy-url: http://HOST:PORT`, with http, https or socks5.",
         )
     })
@@ -43,21 +41,20 @@ pub(super) fn of_environment(
     if goes_direct(server.host().unwrap_or_default(), port, &exceptions) {
         return Ok(None);
     }
-    // http is spoken where nothing else is written.
+    // A proxy without a scheme is asked by http.
     let whole = if proxy.contains("://") { proxy.clone() } else { format!("http://{proxy}") };
-    let known = |it: &Uri| {
-        it.scheme_str().is_some_and(|it| SCHEMES.contains(&it) || it == "socks5h")
-            && it.authority().is_some()
+    let has_known_scheme = |uri: &Uri| {
+        uri.scheme_str().is_some_and(|scheme| SCHEMES.contains(&scheme) || scheme == "socks5h")
     };
-    match whole.parse::<Uri>().ok().filter(known) {
-        Some(uri) => Ok(Some(uri)),
-        None => Err(bad(
-            format!("{name} names no usable proxy: {}", {
-                sanitize(&super::without_credentials(&proxy))
-            }),
+    let uri =
+        whole.parse::<Uri>().ok().filter(|uri| has_known_scheme(uri) && uri.authority().is_some());
+    uri.map(Some).ok_or_else(|| {
+        let proxy = sanitize(&without_credentials(&proxy));
+        unusable(
+            format!("{name} names no usable proxy: {proxy}"),
             format!("Write it as `{name}=http://HOST:PORT`, with http, https or socks5."),
-        )),
-    }
+        )
+    })
 }
 
 /// Whether a host is asked without the environment's proxy: this machine's own addresses, and what
@@ -75,7 +72,7 @@ fn goes_direct(host: &str, port: u16, exceptions: &str) -> bool {
         .any(|exception| excepts(&exception, &host, address, port))
 }
 
-/// Whether one entry of `NO_PROXY` is meant.
+/// Whether an entry of `NO_PROXY` excepts a host.
 fn excepts(exception: &str, host: &str, address: Option<IpAddr>, port: u16) -> bool {
     if exception == "*" {
         return true;
@@ -99,8 +96,8 @@ fn excepts(exception: &str, host: &str, address: Option<IpAddr>, port: u16) -> b
 
 /// A host, and the port behind it if there is one.
 fn with_port(exception: &str) -> (&str, Option<u16>) {
-    let bare = |it: &str| -> Option<IpAddr> { it.parse().ok() };
-    if bare(exception).is_some() {
+    // The colons of an IPv6 address are followed by no port.
+    if exception.parse::<IpAddr>().is_ok() {
         return (exception, None);
     }
     match exception.rsplit_once(':') {

@@ -10,12 +10,12 @@ use secrecy::ExposeSecret as _;
 use crate::cluster::{Failure, client::failure_id};
 use crate::console::sanitize::sanitize;
 
-/// The plugins' API, in the versions that there are.
+/// The versions of the credential plugins' API that kubectl knows.
 pub(super) const EXEC_VERSIONS: [&str; 2] =
     ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
 
 /// A kubeconfig that cannot be used.
-pub(super) fn bad(what: impl Into<String>, next: impl Into<String>) -> Failure {
+pub(super) fn unusable(what: impl Into<String>, next: impl Into<String>) -> Failure {
     Failure::new(failure_id::BAD_KUBECONFIG, what, next)
 }
 
@@ -25,7 +25,7 @@ pub(super) fn check_cluster(name: &str, cluster: &Cluster) -> Result<(), Failure
     let has_data = cluster.certificate_authority_data.is_some();
     let name = sanitize(name);
     if has_file && has_data {
-        return Err(bad(
+        return Err(unusable(
             format!(
                 "the cluster {name} of the kubeconfig has both certificate-authority and \
                 certificate-authority-data"
@@ -34,7 +34,7 @@ pub(super) fn check_cluster(name: &str, cluster: &Cluster) -> Result<(), Failure
         ));
     }
     if cluster.insecure_skip_tls_verify == Some(true) && (has_file || has_data) {
-        return Err(bad(
+        return Err(unusable(
             format!(
                 "the cluster {name} of the kubeconfig has both a certificate authority and \
                 insecure-skip-tls-verify"
@@ -48,11 +48,12 @@ pub(super) fn check_cluster(name: &str, cluster: &Cluster) -> Result<(), Failure
 /// Refuses a user with settings that exclude each other, or lack each other.
 pub(super) fn check_user(name: &str, user: &AuthInfo) -> Result<(), Failure> {
     let fails = |what: &str, next: &str| {
-        Err(bad(format!("the user {} of the kubeconfig {what}", sanitize(name)), next))
+        Err(unusable(format!("the user {} of the kubeconfig {what}", sanitize(name)), next))
     };
     let has_certificate =
         user.client_certificate.is_some() || user.client_certificate_data.is_some();
     let has_key = user.client_key.is_some() || user.client_key_data.is_some();
+    // Without a certificate, kubectl does not look at the key.
     let is_double = |file: bool, data: bool| has_certificate && file && data;
     let has_password = user.username.is_some() || has_password(user);
     let one = "Take one of them out, as kubectl demands.";
@@ -81,7 +82,7 @@ pub(super) fn check_user(name: &str, user: &AuthInfo) -> Result<(), Failure> {
         );
     }
     check_headers(user).map_err(|field| {
-        bad(
+        unusable(
             format!(
                 "the `{field}` of the user {} of the kubeconfig cannot be sent",
                 sanitize(name)
@@ -96,7 +97,7 @@ fn has_password(user: &AuthInfo) -> bool {
     user.password.as_ref().is_some_and(|it| !it.expose_secret().is_empty())
 }
 
-/// The field of which no header can be made.
+/// Refuses text that cannot be sent in a header, by the name of its field.
 fn check_headers(user: &AuthInfo) -> Result<(), &'static str> {
     let sends = |field: &'static str, text: &str| match HeaderValue::from_str(text) {
         Ok(_) => Ok(()),
@@ -113,7 +114,7 @@ fn check_headers(user: &AuthInfo) -> Result<(), &'static str> {
 fn check_plugin(user: &str, exec: &ExecConfig) -> Result<(), Failure> {
     let fails = |what: &str, next: &str| {
         let user = sanitize(user);
-        Err(bad(format!("the credential plugin of the user {user} {what}"), next))
+        Err(unusable(format!("the credential plugin of the user {user} {what}"), next))
     };
     let version = exec.api_version.as_deref().unwrap_or_default();
     let [newest, older] = EXEC_VERSIONS;
@@ -145,20 +146,20 @@ fn check_plugin(user: &str, exec: &ExecConfig) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses a user who says nothing of who they are: kubectl asks for a user name and a password
-/// then, which no API server takes any more.
+/// Refuses a user without credentials. kubectl asks for a user name and a password then, which no
+/// API server takes any more.
 pub(super) fn check_credentials(name: &str, user: &AuthInfo) -> Result<(), Failure> {
-    let says_who = user.username.is_some()
+    let has_credentials = user.username.is_some()
         || user.client_certificate.is_some()
         || user.client_certificate_data.is_some()
         || user.token.is_some()
         || user.token_file.is_some()
         || user.auth_provider.is_some()
         || user.exec.is_some();
-    if says_who {
+    if has_credentials {
         return Ok(());
     }
-    Err(bad(
+    Err(unusable(
         format!("the user {} of the kubeconfig holds no credentials", sanitize(name)),
         "Log in again, or get a new kubeconfig from whoever runs the cluster.",
     ))
@@ -169,7 +170,7 @@ pub(super) fn check_provider(name: &str, user: &AuthInfo) -> Result<(), Failure>
     let Some(provider) = user.auth_provider.as_ref().filter(|it| it.name != "oidc") else {
         return Ok(());
     };
-    Err(bad(
+    Err(unusable(
         format!(
             "the user {} of the kubeconfig has the auth-provider {}, which kubectl does not have",
             sanitize(name),
