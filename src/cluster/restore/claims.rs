@@ -18,8 +18,6 @@ use crate::cluster::{
     writes::{delete::remove_claims, scale::Scaled},
 };
 
-/// How many ordinals beyond the replicas as found a grade uses.
-const EXTRA_ORDINALS: i32 = 2;
 /// How long a claim may take to be deleted once nothing uses it.
 const CLAIMS_DELETED_WITHIN: Duration = Duration::from_secs(60);
 /// How long is waited for the watch to show the pod of a claim.
@@ -131,10 +129,10 @@ impl Restorer<'_> {
         own
     }
 
-    /// A claim of those that [`Restorer::unlisted`] gives that was not looked at yet.
+    /// A claim of [`Restorer::possible_claims`] that was not looked at yet.
     fn not_judged(&self, point: &RestorePoint, judged: &BTreeSet<String>) -> Option<Reference> {
-        let unlisted = self.journal.with(|timeline| self.unlisted(timeline, point));
-        unlisted.into_iter().find(|it| !judged.contains(&it.uid))
+        let possible = self.journal.with(|timeline| self.possible_claims(timeline, point));
+        possible.into_iter().find(|claim| !judged.contains(&claim.uid))
     }
 
     /// The names of the files that pods of the set had on their claims while the grade lived,
@@ -210,23 +208,23 @@ impl Restorer<'_> {
         matches!(self.journal.wait_quietly(POD_SHOWN_WITHIN, has_pod).await, WaitResult::Done)
     }
 
-    /// The claims of the ordinals that a grade adds, which did not exist when it began, and are not
-    /// newer than what it did.
-    pub(super) fn unlisted(&self, timeline: &Timeline, point: &RestorePoint) -> Vec<Reference> {
-        let first = timeline.start().saturating_add(point.replicas);
+    /// The claims that the grade may have caused, and that are there.
+    pub(super) fn possible_claims(
+        &self,
+        timeline: &Timeline,
+        point: &RestorePoint,
+    ) -> Vec<Reference> {
+        let since = self.held.since().as_second();
         let mut found = vec![];
-        for name in (first..first.saturating_add(EXTRA_ORDINALS))
-            .flat_map(|ordinal| timeline.claim_names(ordinal))
-        {
-            // One whose deletion is requested is not gone yet: a finalizer may hold it.
-            let Some(life) = timeline.claim(&name).last().filter(|it| it.deleted.is_none()) else {
-                continue;
-            };
-            let claim = Reference { uid: life.uid().to_owned(), name };
-            let is_newer =
-                created(timeline, &claim).is_some_and(|it| it >= self.held.since().as_second());
-            if is_newer && !point.claims.contains(&claim.name) {
-                found.push(claim);
+        for ordinal in point.added_ordinals(timeline.start()) {
+            for name in timeline.claim_names(ordinal) {
+                // One whose deletion is requested is not deleted yet: a finalizer may hold it.
+                let newest = timeline.claim(&name).last().filter(|life| life.deleted.is_none());
+                let Some(uid) = newest.map(|life| life.uid().to_owned()) else { continue };
+                let claim = Reference { uid, name };
+                if point.may_have_caused(&claim.name, created(timeline, &claim), since) {
+                    found.push(claim);
+                }
             }
         }
         found

@@ -308,7 +308,7 @@ impl Restorer<'_> {
         if point.asked.is_none() {
             return;
         }
-        let mut theirs = self.journal.with(|timeline| self.unlisted(timeline, point));
+        let mut theirs = self.journal.with(|timeline| self.possible_claims(timeline, point));
         theirs.retain(|claim| !self.journal.with(|timeline| is_being_deleted(timeline, claim)));
         outcome.stays.extend(theirs.iter().map(|it| {
             format!("claim {} stays, because somebody else scaled the set since", it.name)
@@ -389,7 +389,9 @@ impl Restorer<'_> {
             ));
         }
         left.extend(
-            self.unlisted(timeline, point).into_iter().map(|it| format!("claim {}", it.name)),
+            self.possible_claims(timeline, point)
+                .into_iter()
+                .map(|it| format!("claim {}", it.name)),
         );
         left.insert("perhaps files named .stsgrade-… on the pods' claims".to_owned());
         left

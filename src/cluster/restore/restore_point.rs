@@ -1,8 +1,14 @@
-//! The restore point: what a grade found, and what it has asked for since.
+//! The restore point: what a grade found, and what it has asked for since. It decides which claims
+//! the grade caused.
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::writes::scale::Scaled;
+
+/// How many ordinals beyond the replicas as found a grade uses.
+const EXTRA_ORDINALS: i32 = 2;
 
 /// What is needed to put everything back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,9 +47,24 @@ impl RestorePoint {
         replicas == self.asked.unwrap_or(self.replicas) || self.before == Some(replicas)
     }
 
-    /// Whether a claim of more pods is there because the grade asked for them: nobody has changed
-    /// the set's spec since. Where nobody knows whether the API server took what was asked last,
-    /// the claim must have been created while the grade lived.
+    /// The ordinals whose claims a grade may cause; `start` is the set's first ordinal.
+    pub(crate) fn added_ordinals(&self, start: i32) -> Range<i32> {
+        let first = start.saturating_add(self.replicas);
+        first..first.saturating_add(EXTRA_ORDINALS)
+    }
+
+    /// Whether the grade may have caused a claim of [`Self::added_ordinals`]: it did not exist when
+    /// the grade began, at `since`. Whether it has is told by [`Self::has_caused`].
+    ///
+    /// Times are in seconds since the epoch by the API server's clock.
+    pub(crate) fn may_have_caused(&self, claim: &str, created: Option<i64>, since: i64) -> bool {
+        created.is_some_and(|created| created >= since)
+            && !self.claims.iter().any(|listed| listed == claim)
+    }
+
+    /// Whether a claim that the grade may have caused is there because the grade asked for more
+    /// pods: nobody has changed the set's spec since. Where nobody knows whether the API server took
+    /// what was asked last, the claim must have been created while the grade lived.
     ///
     /// `created` is in seconds since the epoch by the API server's clock.
     pub(crate) fn has_caused(&self, found: &Scaled, created: i64) -> bool {
@@ -59,6 +80,22 @@ impl RestorePoint {
 #[cfg(test)]
 mod tests {
     use super::{RestorePoint, Scaled};
+
+    /// Catches a claim that is deleted although it stood before the grade, or is of a pod that the
+    /// grade never asks for.
+    #[test]
+    fn a_claim_that_stood_before_is_not_the_grade_s() {
+        let point = RestorePoint {
+            replicas: 3,
+            claims: vec!["data-web-3".to_owned()],
+            ..RestorePoint::default()
+        };
+        assert_eq!(point.added_ordinals(1), 4..6);
+        assert!(point.may_have_caused("data-web-4", Some(100), 100));
+        assert!(!point.may_have_caused("data-web-4", Some(99), 100));
+        assert!(!point.may_have_caused("data-web-4", None, 100));
+        assert!(!point.may_have_caused("data-web-3", Some(100), 100));
+    }
 
     /// Catches a student's own scaling that is undone, and claims of theirs that are deleted.
     #[test]
