@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -672,11 +672,8 @@ fn unknown_format(name: &str) -> String {
 
 /// Whether kubectl called us as its plugin.
 fn is_plugin(program: Option<&OsString>) -> bool {
-    program
-        .and_then(|it| {
-            PathBuf::from(it).file_stem().map(|it| it.to_string_lossy().starts_with("kubectl-"))
-        })
-        .unwrap_or(false)
+    let name = program.and_then(|program| Path::new(program).file_stem());
+    name.is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"))
 }
 
 /// A time as kubectl writes it: `90s`, `10m`, `1h`, `1m30s`; a bare number means seconds.

@@ -98,7 +98,7 @@ impl Gradebook<'_> {
     /// of hand-ins holds, or by the id of the roster.
     #[must_use]
     pub fn canvas(&self) -> Vec<u8> {
-        let text = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let text = |row: &[&str]| row.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
         let possible = self.results.iter().map(|it| it.possible).max();
         let possible = possible.unwrap_or(Points::whole(100));
         let mut rows = vec![
@@ -121,7 +121,7 @@ impl Gradebook<'_> {
     /// number that an export of hand-ins holds.
     #[must_use]
     pub fn moodle(&self) -> Vec<u8> {
-        let text = |it: &[&str]| it.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+        let text = |row: &[&str]| row.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
         let mut rows = vec![text(&[
             "Identifier",
             "Full name",

@@ -60,14 +60,15 @@ impl Timeline {
     /// that the EndpointSlices do not agree with was not the cluster's, or is not any more.
     #[must_use]
     pub fn right_answer(&self, life: &PodLife) -> Option<Seq> {
-        let is_right = |it: &&Recorded<Lookup>| {
-            let Lookup { addresses, service, .. } = &it.what;
-            let own =
-                !addresses.is_empty() && addresses.iter().all(|it| life.addresses.contains(it));
-            own && !self.endpoints.is_shared(service, life.name(), it.seq)
+        let is_right = |lookup: &&Recorded<Lookup>| {
+            let Lookup { addresses, service, .. } = &lookup.what;
+            let is_own = |address: &String| life.addresses.contains(address);
+            !addresses.is_empty()
+                && addresses.iter().all(is_own)
+                && !self.endpoints.is_shared(service, life.name(), lookup.seq)
                 && self.agrees(service, life)
         };
-        self.lookups_of(life.uid()).find(is_right).map(|it| it.seq)
+        self.lookups_of(life.uid()).find(is_right).map(|lookup| lookup.seq)
     }
 
     /// Whether the EndpointSlices of a Service carried a pod at any time; where none was seen,

@@ -575,9 +575,9 @@ impl History {
     /// The Service's EndpointSlice as it is now: the pods that are Ready and stay, where that is
     /// not what was told last.
     pub(crate) fn slice(self) -> Self {
-        let is_ready = |it: &&Pod| {
-            it.metadata.deletion_timestamp.is_none()
-                && it.status.conditions.iter().any(|it| it.r#type == "Ready")
+        let is_ready = |pod: &&Pod| {
+            pod.metadata.deletion_timestamp.is_none()
+                && pod.status.conditions.iter().any(|condition| condition.r#type == "Ready")
         };
         let endpoints = self.pods.values().filter(is_ready).map(|it| Endpoint {
             addresses: vec![it.status.pod_ip.clone()],

@@ -153,16 +153,17 @@ impl PodLife {
     #[must_use]
     pub fn first_start(&self) -> Option<i64> {
         let statuses = || self.pod.status.all_containers();
-        if statuses().any(|it| it.restart_count > 0) {
+        if statuses().any(|status| status.restart_count > 0) {
             return None;
         }
-        let running =
-            |it: &ContainerState| it.running.as_ref().and_then(|it| it.started_at.clone());
-        let ended =
-            |it: &ContainerState| it.terminated.as_ref().and_then(|it| it.started_at.clone());
+        let started_at = |state: &ContainerState| {
+            let running = state.running.as_ref().and_then(|running| running.started_at.clone());
+            let ended = state.terminated.as_ref().and_then(|ended| ended.started_at.clone());
+            running.or(ended)
+        };
         statuses()
-            .filter_map(|it| running(&it.state).or_else(|| ended(&it.state)))
-            .filter_map(|it| stamp::epoch(&it))
+            .filter_map(|status| started_at(&status.state))
+            .filter_map(|stamp| stamp::epoch(&stamp))
             .min()
     }
 

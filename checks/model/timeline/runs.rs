@@ -267,13 +267,11 @@ fn is_own_doing(ended: &Terminated, now: &Circumstances) -> bool {
 
 /// The latest stamp of a pod's containers, in seconds since the epoch.
 pub(crate) fn latest_stamp(pod: &Pod) -> Option<i64> {
-    let stamps = pod.status.all_containers().flat_map(|it| {
-        let running = it.state.running.as_ref().and_then(|it| it.started_at.as_deref());
-        let ended = [&it.state.terminated, &it.last_state.terminated]
-            .into_iter()
-            .flatten()
-            .filter_map(|it| it.finished_at.as_deref());
-        ended.chain(running)
+    let stamps = pod.status.all_containers().flat_map(|status| {
+        let running = status.state.running.as_ref();
+        let ended = [&status.state.terminated, &status.last_state.terminated];
+        let finished_at = ended.into_iter().flatten().filter_map(|it| it.finished_at.as_deref());
+        finished_at.chain(running.and_then(|it| it.started_at.as_deref()))
     });
     stamps.filter_map(stamp::epoch).max()
 }

@@ -48,7 +48,8 @@ impl<I> Queue<I> {
 
     /// The next one for a site.
     pub(super) fn next_for(&mut self, site: usize, now: Instant) -> Option<Entry<I>> {
-        let first = |it: &VecDeque<Entry<I>>| it.front().map_or(usize::MAX, |it| it.place);
+        let first =
+            |queue: &VecDeque<Entry<I>>| queue.front().map_or(usize::MAX, |entry| entry.place);
         let is_shared = first(&self.shared) < first(&self.pinned[site]);
         let fresh = if is_shared { &mut self.shared } else { &mut self.pinned[site] };
         if let Some(entry) = fresh.pop_front() {

@@ -102,9 +102,9 @@ fn next(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
-/// Bytes from hexadecimal digits; what is none ends them.
+/// Bytes from hexadecimal digits, up to the first character that is none.
 pub(crate) fn bytes_of(hex: &[u8]) -> Vec<u8> {
-    let digit = |it: u8| char::from(it).to_digit(16).and_then(|it| u8::try_from(it).ok());
+    let digit = |c: u8| char::from(c).to_digit(16).and_then(|value| u8::try_from(value).ok());
     hex.chunks_exact(2).map_while(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
 }
 

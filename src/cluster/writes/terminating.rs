@@ -37,7 +37,8 @@ impl SetNames {
                 .strip_prefix(self.name.as_str())?
                 .strip_prefix('-')
         };
-        let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+        let is_number =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         self.templates.iter().any(|template| ordinal(template).is_some_and(is_number))
     }
 

@@ -70,13 +70,18 @@ fn is_class_missing(facts: &OrdinalFacts<'_>, class: &str, said: &str) -> bool {
 
 /// The claim names a StorageClass that does not exist.
 pub(crate) fn class_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    pending(facts, |it| {
-        let class =
-            it.claim.spec.as_ref()?.storage_class_name.as_deref().filter(|it| !it.is_empty())?;
-        is_class_missing(facts, class, &it.said).then(|| {
+    pending(facts, |pending| {
+        let class = pending
+            .claim
+            .spec
+            .as_ref()?
+            .storage_class_name
+            .as_deref()
+            .filter(|name| !name.is_empty())?;
+        is_class_missing(facts, class, &pending.said).then(|| {
             format!(
                 "claim {} names StorageClass {class:?}, which does not exist: {}",
-                it.claim.metadata.name, it.said
+                pending.claim.metadata.name, pending.said
             )
         })
     })
@@ -85,22 +90,22 @@ pub(crate) fn class_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// The claim asks for no StorageClass (`storageClassName: ""`), and no volume made by hand fits; in
 /// the words of the volume controller.
 pub(crate) fn class_none(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    pending(facts, |it| {
-        let none = it.claim.spec.as_ref()?.storage_class_name.as_deref() == Some("");
-        (none && it.said.contains("no storage class is set"))
-            .then(|| format!("claim {}: {}", it.claim.metadata.name, it.said))
+    pending(facts, |pending| {
+        let none = pending.claim.spec.as_ref()?.storage_class_name.as_deref() == Some("");
+        (none && pending.said.contains("no storage class is set"))
+            .then(|| format!("claim {}: {}", pending.claim.metadata.name, pending.said))
     })
 }
 
 /// The claim leaves the StorageClass to the cluster, and the cluster has no default one; in the
 /// words of the volume controller.
 pub(crate) fn no_default_class(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    pending(facts, |it| {
-        let unnamed = it.claim.spec.as_ref()?.storage_class_name.is_none();
-        (unnamed && it.said.contains("no storage class is set")).then(|| {
+    pending(facts, |pending| {
+        let unnamed = pending.claim.spec.as_ref()?.storage_class_name.is_none();
+        (unnamed && pending.said.contains("no storage class is set")).then(|| {
             format!(
                 "claim {} names no StorageClass and the cluster has no default one: {}",
-                it.claim.metadata.name, it.said
+                pending.claim.metadata.name, pending.said
             )
         })
     })
@@ -111,11 +116,16 @@ pub(crate) fn no_default_class(facts: &OrdinalFacts<'_>) -> Option<Match> {
 pub(crate) fn wrong_access_mode(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const WORDS: [&str; 5] =
         ["access mode", "accessmode", "multi_node", "readwritemany", "readonlymany"];
-    pending(facts, |it| {
-        let modes = &it.claim.spec.as_ref()?.access_modes;
-        let many = modes.iter().any(|it| it.ends_with("Many"));
-        (many && has_any(&it.said, &WORDS)).then(|| {
-            format!("claim {} asks for {}: {}", it.claim.metadata.name, modes.join(", "), it.said)
+    pending(facts, |pending| {
+        let modes = &pending.claim.spec.as_ref()?.access_modes;
+        let many = modes.iter().any(|mode| mode.ends_with("Many"));
+        (many && has_any(&pending.said, &WORDS)).then(|| {
+            format!(
+                "claim {} asks for {}: {}",
+                pending.claim.metadata.name,
+                modes.join(", "),
+                pending.said
+            )
         })
     })
 }
@@ -125,14 +135,15 @@ pub(crate) fn wrong_access_mode(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// `kubectl get -o yaml` shows a claim with the name of its own volume: a copy of that text asks
 /// for the same volume.
 pub(crate) fn volume_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    pending(facts, |it| {
-        let waits = it.claim.status.phase != "Lost" && !facts.out_of_time;
-        let volume = it.claim.spec.as_ref().map_or("", |it| &it.volume_name);
-        let told = if it.said.is_empty() { "no such volume is free for it" } else { &it.said };
-        (it.names_its_volume && !waits).then(|| {
+    pending(facts, |pending| {
+        let waits = pending.claim.status.phase != "Lost" && !facts.out_of_time;
+        let volume = pending.claim.spec.as_ref().map_or("", |spec| &spec.volume_name);
+        let told =
+            if pending.said.is_empty() { "no such volume is free for it" } else { &pending.said };
+        (pending.names_its_volume && !waits).then(|| {
             format!(
                 "claim {} names volume {volume} and is {}: {told}",
-                it.claim.metadata.name, it.claim.status.phase
+                pending.claim.metadata.name, pending.claim.status.phase
             )
         })
     })
@@ -140,9 +151,9 @@ pub(crate) fn volume_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
 
 /// The volume that the claim was bound to does not exist any more: its phase is `Lost`.
 pub(crate) fn volume_lost(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    pending(facts, |it| {
-        (it.claim.status.phase == "Lost")
-            .then(|| format!("claim {} is Lost: {}", it.claim.metadata.name, it.said))
+    pending(facts, |pending| {
+        (pending.claim.status.phase == "Lost")
+            .then(|| format!("claim {} is Lost: {}", pending.claim.metadata.name, pending.said))
     })
 }
 

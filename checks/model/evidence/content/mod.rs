@@ -200,8 +200,8 @@ impl Timeline {
         let is_read =
             |pod: &&PodLife| self.is_current(pod) && self.readings(pod.uid()).next().is_some();
         let has_written = |pod: &&PodLife| {
-            is_read(pod)
-                && self.readings(pod.uid()).any(|it| it.what.files.iter().any(|it| it.size > 0))
+            let mut files = self.readings(pod.uid()).flat_map(|reading| &reading.what.files);
+            is_read(pod) && files.any(|file| file.size > 0)
         };
         let first = |lane: &'_ [PodLife]| {
             lane.iter()

@@ -480,22 +480,15 @@ fn numbers<'t>(column: &[Token<'t>]) -> Vec<Vec<&'t str>> {
     if column.iter().any(|it| !matches!(it.kind, Kind::Number | Kind::Word)) {
         return vec![];
     }
-    let letters = |it: &Token<'t>| {
-        it.text
-            .split(|it: char| it.is_ascii_digit())
-            .filter(|it| !it.is_empty())
-            .collect::<Vec<_>>()
+    let parts_without = |word: &Token<'t>, is_between: fn(char) -> bool| {
+        word.text.split(is_between).filter(|part| !part.is_empty()).collect::<Vec<_>>()
     };
-    let digits = |it: &Token<'t>| {
-        it.text
-            .split(|it: char| !it.is_ascii_digit())
-            .filter(|it| !it.is_empty())
-            .collect::<Vec<_>>()
-    };
+    let letters = |word: &Token<'t>| parts_without(word, |c| c.is_ascii_digit());
+    let digits = |word: &Token<'t>| parts_without(word, |c| !c.is_ascii_digit());
     let (first, parts) = (letters(&column[0]), digits(&column[0]).len());
     let all: Vec<Vec<&'t str>> = column.iter().map(digits).collect();
     let is_alike =
-        column.iter().all(|it| letters(it) == first) && all.iter().all(|it| it.len() == parts);
+        column.iter().all(|word| letters(word) == first) && all.iter().all(|it| it.len() == parts);
     if !is_alike || column.iter().any(|it| it.text.len() > 64) {
         return vec![];
     }

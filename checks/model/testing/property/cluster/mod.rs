@@ -339,9 +339,9 @@ impl<'c> Cluster<'c> {
             self.texts.insert(ordinal, number * 2);
             self.act(|it| it.claim(ordinal));
             if ordinal == 1 && self.case.mutation == Some(Mutation::SharedVolume) {
-                self.act(|it| {
-                    it.claim_line(1, Change::Modified, |claim| {
-                        claim.spec.iter_mut().for_each(|it| it.volume_name = "pv-1".to_owned())
+                self.act(|history| {
+                    history.claim_line(1, Change::Modified, |claim| {
+                        claim.spec.iter_mut().for_each(|spec| spec.volume_name = "pv-1".to_owned())
                     })
                 });
             }

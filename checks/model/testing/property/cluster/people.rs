@@ -48,12 +48,11 @@ impl Cluster<'_> {
             Command::Service => {
                 self.barrier();
                 let toggled = self.revision.is_multiple_of(2);
-                self.act(|it| {
-                    it.service_changed(|service| {
-                        service
-                            .spec
-                            .iter_mut()
-                            .for_each(|it| it.publish_not_ready_addresses = toggled)
+                self.act(|history| {
+                    history.service_changed(|service| {
+                        if let Some(spec) = &mut service.spec {
+                            spec.publish_not_ready_addresses = toggled;
+                        }
                     })
                 });
                 self.barrier();
