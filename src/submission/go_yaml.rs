@@ -14,6 +14,9 @@ const MAX_NODES: usize = 200_000;
 /// How many collections may be nested.
 const MAX_DEPTH: usize = 64;
 
+/// Below it, a float of 64 bits holds every integer.
+const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
+
 /// One document that is not empty.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Document {
@@ -224,7 +227,7 @@ fn merge(entries: &mut Map<String, Value>, value: Value) -> Result<(), String> {
 fn key_text(value: Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text),
-        Value::Null => Ok("null".to_owned()),
+        Value::Null => Err("a key must not be null".to_owned()),
         Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
         Value::Array(_) | Value::Object(_) => Err("a key must be a single value".to_owned()),
     }
@@ -236,7 +239,7 @@ fn scalar(text: &str, is_plain: bool, tag: Option<&Tag>) -> Result<Value, String
         Some("str") => Ok(Value::String(text.to_owned())),
         Some("binary") => Err("!!binary is not supported: write the text itself".to_owned()),
         Some("int" | "float" | "bool" | "null") => Ok(plain(text)),
-        _ if is_plain => Ok(plain(text)),
+        None if is_plain => Ok(plain(text)),
         _ => Ok(Value::String(text.to_owned())),
     }
 }
@@ -286,22 +289,30 @@ fn integer(text: &str) -> Option<Number> {
     }
 }
 
-/// `^[-+]?[0-9]*\.?[0-9]+([eE][-+][0-9]+)?$`
+/// `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`: see `yamlStyleFloat` in `resolve.go` of
+/// sigs.k8s.io/yaml's goyaml.v2.
 fn float(text: &str) -> Option<Number> {
     let body = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (mantissa, exponent) = body
-        .split_once(['e', 'E'])
-        .map_or((body, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
-    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_signed = |text: &str| {
-        text.strip_prefix(['-', '+']).is_some_and(|rest| !rest.is_empty() && is_digits(rest))
+    let (mantissa, exponent) = match body.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (body, None),
     };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or(("", mantissa));
-    let is_float = is_digits(whole)
-        && is_digits(fraction)
-        && !fraction.is_empty()
-        && exponent.is_none_or(is_signed);
-    if is_float { text.parse().ok().and_then(Number::from_f64) } else { None }
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let is_mantissa = is_digits(whole) && is_digits(fraction) && whole.len() + fraction.len() > 0;
+    let is_exponent = |text: &str| {
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+        !digits.is_empty() && is_digits(digits)
+    };
+    if !is_mantissa || !exponent.is_none_or(is_exponent) {
+        return None;
+    }
+    let value: f64 = text.parse().ok()?;
+    // Go writes a whole number without a fraction, and only so a field of integers takes it.
+    if value.fract() == 0.0 && value.abs() < MAX_EXACT_INTEGER {
+        return Some(Number::from(value as i64));
+    }
+    Number::from_f64(value)
 }
 
 #[cfg(test)]

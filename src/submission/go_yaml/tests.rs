@@ -19,11 +19,17 @@ fn plain_scalars_are_go_yaml_s() {
         ("0b101", json!(5)),
         ("-12", json!(-12)),
         ("1_000", json!(1000)),
-        ("089", json!(89.0)),
+        ("089", json!(89)),
         ("1.50", json!(1.5)),
         (".5", json!(0.5)),
-        ("1e3", json!("1e3")),
-        ("1e+3", json!(1000.0)),
+        ("1e3", json!(1000)),
+        ("6e48", json!(6e48)),
+        ("3.", json!(3)),
+        ("3.0", json!(3)),
+        ("1e", json!("1e")),
+        (".", json!(".")),
+        ("1.e2.3", json!("1.e2.3")),
+        ("1e+3", json!(1000)),
         ("1:30", json!("1:30")),
         ("2026-01-02", json!("2026-01-02")),
         ("100Mi", json!("100Mi")),
@@ -38,8 +44,8 @@ fn plain_scalars_are_go_yaml_s() {
         assert_eq!(plain(text), value, "{text}");
     }
     assert_eq!(
-        one("a: 'yes'\nb: \"0644\"\nc: !!str 1\nd: |\n  no\n"),
-        json!({"a": "yes", "b": "0644", "c": "1", "d": "no\n"})
+        one("a: 'yes'\nb: \"0644\"\nc: !!str 1\nd: |\n  no\ne: !own 5\nf: !!int '5'\n"),
+        json!({"a": "yes", "b": "0644", "c": "1", "d": "no\n", "e": "5", "f": 5})
     );
 }
 
@@ -72,6 +78,7 @@ fn anchors_merges_and_doubled_keys() {
         one("a: &x {k: 1}\nb: &y {k: 2, l: 2}\nc:\n  <<: [*x, *y]\n")["c"],
         json!({"k": 1, "l": 2})
     );
+    assert!(documents("null: a\n").is_err());
     assert!(documents("a: &x {k: 1}\nb:\n  <<: [[*x]]\n").is_err());
     assert_eq!(one("a: 1\na: 2\n"), json!({"a": 2}));
     assert_eq!(one("1: a\ntrue: b\n"), json!({"1": "a", "true": "b"}));
