@@ -1,6 +1,8 @@
 //! What `-f` makes of a namespace in which something stands already, or of which the API server
 //! refuses a part.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use k8s_openapi::api::core::v1::PersistentVolume;
 use kube::{
     Api,
@@ -58,10 +60,12 @@ async fn spare_volumes_made_by_hand_stay_available() {
     Lab::run("live-spare-volumes", async |lab| {
         let volumes: Api<PersistentVolume> = Api::all(lab.client.clone());
         let name = |number| format!("live-spare-volumes-{number}");
+        // Of its own: the node keeps what an earlier run has written.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
         for number in 0..5 {
             let volume = json!({"metadata": {"name": name(number)}, "spec": {"storageClassName": "live-spare-volumes", "accessModes": ["ReadWriteOnce"],
                 "capacity": {"storage": "1Gi"}, "persistentVolumeReclaimPolicy": "Retain",
-                "hostPath": {"path": format!("/var/lib/{}", name(number)), "type": "DirectoryOrCreate"}}});
+                "hostPath": {"path": format!("/var/lib/{}-{now}", name(number)), "type": "DirectoryOrCreate"}}});
             volumes.create(&PostParams::default(), &serde_json::from_value(volume).unwrap()).await.unwrap();
         }
         let text = read(STANDING).replace("      accessModes: [ReadWriteOnce]\n", "      \
