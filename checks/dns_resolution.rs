@@ -143,7 +143,7 @@ fn name_instead(timeline: &Timeline, set: &SetLife) -> Option<Advice> {
     let name = &fitting.next()?.service.metadata.name;
     let remedy = format!(
         "Write `serviceName: {name}`: this Service is headless and selects the pods. The field \
-        cannot be changed in place: delete the StatefulSet (its claims stay) and apply it again."
+        cannot be changed in place: delete the StatefulSet (its PVCs stay) and apply it again."
     );
     let before = if named.is_empty() {
         "spec:                    # no serviceName".to_owned()

@@ -12,7 +12,7 @@ pub(crate) const CHECK: Check = Check {
     asked: "When you delete a pod, the replacement pod gets the same name, reattaches to the same \
         PVC, and the persistent volume contains the original content (not new content).",
     why: "A member of a distributed system that comes back must be the one that went.",
-    remedy: "Keep the data on a claim from `volumeClaimTemplates`, and write the identity only \
+    remedy: "Keep the data on a PVC from `volumeClaimTemplates`, and write the identity only \
         where it is not there yet.",
     points: 10,
     criteria: &["came_back", "same_claim", "original_content", "canary"],

@@ -37,7 +37,7 @@ fn judge(timeline: &Timeline) -> Verdict {
             verdict
                 .push(
                     "gone_before_next",
-                    format!("{} is gone before {} is asked to go", upper.name(), lower.name()),
+                    format!("{} is gone before {} is Terminating", upper.name(), lower.name()),
                     standing,
                     cites,
                 )

@@ -31,7 +31,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     let Some(set) = timeline.set().filter(|_| !timeline.ordinals().is_empty()) else {
         verdict.push(
             "own_claim",
-            "each pod has its own claim",
+            "each pod has its own PVC",
             timeline.missing("apply a StatefulSet with volumeClaimTemplates"),
             [],
         );
@@ -43,7 +43,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         let Some(pod) = timeline.representative(ordinal).filter(|pod| pod.ready.is_some()) else {
             verdict.push(
                 "own_claim",
-                format!("{name} has its own claim"),
+                format!("{name} has its own PVC"),
                 timeline.missing("wait until all pods are Ready"),
                 [],
             );
@@ -53,11 +53,11 @@ fn judge(timeline: &Timeline) -> Verdict {
         judge_size(timeline, &mut verdict, pod, &claims);
         for claim in &claims {
             let Some(life) = timeline.claim(claim).last() else {
-                let text = format!("claim {claim} is Bound to a volume of its own");
+                let text = format!("PVC {claim} is Bound to a volume of its own");
                 verdict.push(
                     "own_volume",
                     text,
-                    Standing::unseen(format!("claim {claim} was not seen")),
+                    Standing::unseen(format!("PVC {claim} was not seen")),
                     [pod.added.by],
                 );
                 continue;
@@ -78,19 +78,19 @@ fn own_claims(
 ) -> Vec<String> {
     let mounted: Vec<String> = pod.claims().into_iter().map(|(_, claim)| claim).collect();
     let own: Vec<String> = set.claim_names(pod.name()).filter(|it| mounted.contains(it)).collect();
-    let expected = format!("{} mounts a claim made for it from volumeClaimTemplates", pod.name());
+    let expected = format!("{} mounts a PVC made for it from volumeClaimTemplates", pod.name());
     let is_ephemeral = mounted.first().is_some_and(|it| pod.is_ephemeral_claim(it));
     let standing = match (own.is_empty(), mounted.first()) {
         (false, _) => Standing::Met,
         (true, Some(other)) if is_ephemeral => Standing::broken(
             &expected,
-            format!("it mounts claim {other}, which is made and deleted with the pod"),
+            format!("it mounts PVC {other}, which is made and deleted with the pod"),
         ),
         (true, Some(other)) => Standing::broken(
             &expected,
-            format!("it mounts claim {other}, which was not made for it alone"),
+            format!("it mounts PVC {other}, which was not made for it alone"),
         ),
-        (true, None) => Standing::broken(&expected, "it mounts no claim"),
+        (true, None) => Standing::broken(&expected, "it mounts no PVC"),
     };
     let mistake = match mounted.first() {
         None => timeline.unclaimed_mistake(pod),
@@ -114,14 +114,12 @@ fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &PodLife, claims:
     let unseen = claims.iter().find(|it| timeline.claim(it).is_empty());
     let standing = match unseen {
         _ if enough => Standing::Met,
-        Some(claim) => Standing::unseen(format!("claim {claim} was not seen")),
-        None => {
-            Standing::broken(format!("a claim that requests at least {least}"), sizes(&requests))
-        }
+        Some(claim) => Standing::unseen(format!("PVC {claim} was not seen")),
+        None => Standing::broken(format!("a PVC that requests at least {least}"), sizes(&requests)),
     };
     let cites = lives().map(|it| it.added.by);
     verdict
-        .push("size", format!("{}'s claim requests at least {least}", pod.name()), standing, cites)
+        .push("size", format!("{}'s PVC requests at least {least}", pod.name()), standing, cites)
         .because(&mistakes::TOO_SMALL);
 }
 
@@ -149,10 +147,10 @@ fn judge_volume<'t>(
 ) {
     let (claim, volume) = (life.name(), life.volume());
     let standing = if volume.is_empty() {
-        timeline.missing("wait until the claim is Bound")
+        timeline.missing("wait until the PVC is Bound")
     } else if let Some(other) = volumes.get(volume) {
         Standing::broken(
-            format!("claim {claim} is Bound to a volume of its own"),
+            format!("PVC {claim} is Bound to a volume of its own"),
             format!("volume {volume} is {other}'s too"),
         )
     } else {
@@ -161,7 +159,7 @@ fn judge_volume<'t>(
     };
     verdict.push(
         "own_volume",
-        format!("claim {claim} is Bound to a volume of its own"),
+        format!("PVC {claim} is Bound to a volume of its own"),
         standing,
         [life.added.by],
     );
@@ -179,19 +177,19 @@ fn judge_canaries(
     let stranger = foreign.pod;
     let standing = if foreign.is_shared {
         Standing::broken(
-            format!("what is written on claim {claim} is on it alone"),
-            format!("what {stranger} wrote on its own claim is there too"),
+            format!("what is written on PVC {claim} is on it alone"),
+            format!("what {stranger} wrote on its own PVC is there too"),
         )
     } else {
         Standing::unseen(format!(
-            "the file that the grader wrote on {stranger}'s claim is on {claim} too: the storage \
+            "the file that the grader wrote on {stranger}'s PVC is on {claim} too: the storage \
             is shared, or the app copies files between its pods"
         ))
     };
     verdict
         .push(
             "not_shared",
-            format!("claim {claim} shows no other pod's files"),
+            format!("PVC {claim} shows no other pod's files"),
             standing,
             [added, foreign.seq],
         )

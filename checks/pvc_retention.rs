@@ -15,7 +15,7 @@ pub(crate) const CHECK: Check = Check {
     asked: "When you scale down, PVCs are NOT automatically deleted.",
     why: "Scaling down must never lose data: whoever scales down by mistake wants it back.",
     remedy: "Leave `persistentVolumeClaimRetentionPolicy.whenScaled` at Retain, and keep the data \
-        on claims.",
+        on PVCs.",
     points: 10,
     criteria: &["retain", "scaled_down", "claim_stays", "to_the_end"],
     shown_by: ShownBy::ScaleDown,
@@ -35,7 +35,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         verdict
             .push(
                 "retain",
-                "the set keeps its claims when it is scaled down",
+                "the set keeps its PVCs when it is scaled down",
                 standing,
                 [set.changed.by],
             )
@@ -67,7 +67,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     } else if timeline.end().is_none() {
         verdict.push(
             "to_the_end",
-            "the claims stayed to the end",
+            "the PVCs stayed to the end",
             Standing::unseen("the recording stops before its end"),
             [timeline.last()],
         );
@@ -79,22 +79,22 @@ fn judge_pod(timeline: &Timeline, verdict: &mut Verdict, scale_down: &Episode<'_
     let claims = pod.claims();
     if claims.is_empty() {
         let standing = Standing::broken(
-            "a claim that stays",
-            format!("{} mounts no claim, its data went with it", pod.name()),
+            "a PVC that stays",
+            format!("{} mounts no PVC, its data went with it", pod.name()),
         );
         verdict
-            .push("claim_stays", format!("{}'s claim stays", pod.name()), standing, [pod.added.by])
+            .push("claim_stays", format!("{}'s PVC stays", pod.name()), standing, [pod.added.by])
             .because(timeline.unclaimed_mistake(pod));
     }
     let until = until(timeline, scale_down, pod);
     for (_, name) in claims {
         let asked = pod.deletion_requested.map_or(pod.added.by, |when| when.by);
-        let text = format!("claim {name} stays when {} goes", pod.name());
+        let text = format!("PVC {name} stays when {} goes", pod.name());
         let Some(life) = timeline.claim_of(pod, &name, asked) else {
             verdict.push(
                 "claim_stays",
                 text,
-                Standing::unseen(format!("claim {name} was not seen")),
+                Standing::unseen(format!("PVC {name} was not seen")),
                 [],
             );
             continue;
@@ -138,7 +138,7 @@ fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
         } else {
             "it was handed to its pod, to be deleted with it"
         };
-        Standing::broken(format!("claim {name} stays"), actual)
+        Standing::broken(format!("PVC {name} stays"), actual)
     };
     let shown = owned_by_pod.into_iter().chain(deleted).map(|when| when.by);
     (standing, shown.chain([life.added.by]).collect())

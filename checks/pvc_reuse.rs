@@ -12,8 +12,8 @@ pub(crate) const CHECK: Check = Check {
     title: "PVC Reuse",
     asked: "When you scale back up, pods reattach to their original PVCs (original content is \
         still there).",
-    why: "The claim keeps a member's data while the member is away.",
-    remedy: "Keep the data on a claim from `volumeClaimTemplates`, and write the identity only \
+    why: "The PVC keeps a member's data while the member is away.",
+    remedy: "Keep the data on a PVC from `volumeClaimTemplates`, and write the identity only \
         where it is not there yet.",
     points: 10,
     criteria: &["came_back", "claim_there", "same_claim", "original_content", "canary"],
@@ -74,8 +74,8 @@ fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
                 verdict
                     .push(
                         "claim_there",
-                        format!("claim {name} is there for the next {}", pod.name()),
-                        Standing::broken(format!("claim {name} stays"), life.deleted_with_pod()),
+                        format!("PVC {name} is there for the next {}", pod.name()),
+                        Standing::broken(format!("PVC {name} stays"), life.deleted_with_pod()),
                         [owned_by_pod.by, asked.by],
                     )
                     .because(&mistakes::WHEN_SCALED_DELETE);

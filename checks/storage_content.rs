@@ -20,7 +20,7 @@ pub(crate) const CHECK: Check = Check {
     asked: "Each pod has unique, identifiable content in its persistent volume that proves which \
         pod wrote it.",
     why: "Only content that names its writer can prove, later, that the right volume came back.",
-    remedy: "Let the container write its host name to the claim when it first starts: `[ -f \
+    remedy: "Let the container write its host name to the PVC when it first starts: `[ -f \
         /data/id ] || hostname > /data/id`.",
     points: 10,
     criteria: &["tells_its_pod"],
@@ -35,7 +35,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         verdict.push(
             "tells_its_pod",
             "each pod's content tells which pod wrote it",
-            timeline.missing("apply a StatefulSet whose pods write to their claims"),
+            timeline.missing("apply a StatefulSet whose pods write to their PVCs"),
             [],
         );
         return verdict;
@@ -61,10 +61,8 @@ fn judge_ordinal(
         return;
     };
     if let Some(mistake) = no_claim_of_its_own(timeline, pod) {
-        let standing = Standing::broken(
-            format!("content on {name}'s own claim"),
-            "it has no claim of its own",
-        );
+        let standing =
+            Standing::broken(format!("content on {name}'s own PVC"), "it has no PVC of its own");
         verdict.push(id, text, standing, [pod.added.by]).because(mistake);
         return;
     }
@@ -83,9 +81,7 @@ fn judge_ordinal(
             (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
         }
         Writer::Unknown => match looked_too_early(timeline, pod_files, ordinal) {
-            Some(why) => {
-                (Standing::unseen(format!("{name}'s claim holds no file yet: {why}")), None)
-            }
+            Some(why) => (Standing::unseen(format!("{name}'s PVC holds no file yet: {why}")), None),
             None => found_nothing(contents, pod_files, &name),
         },
     };
@@ -146,15 +142,16 @@ fn found_nothing(
         );
         return (Standing::unseen(why), None);
     }
-    let expected = format!("a file that holds {name}, or a number that follows its ordinal");
+    let expected =
+        format!("a file that names {name} and no other pod, or a number that follows its ordinal");
     let (folders, files): (Vec<&Text<'_>>, Vec<&Text<'_>>) =
         pod_files.texts.iter().partition(|it| it.path.ends_with('/'));
     let Some(first) = files.first() else {
         let folders: Vec<&str> = folders.iter().map(|it| it.path).collect();
         let actual = if folders.is_empty() {
-            "the claim holds no file".to_owned()
+            "the PVC holds no file".to_owned()
         } else {
-            format!("the claim holds only empty folders: {}", excerpt(&folders.join(", ")))
+            format!("the PVC holds only empty folders: {}", excerpt(&folders.join(", ")))
         };
         return (Standing::broken(expected, actual), Some(&mistakes::NOTHING_WRITTEN));
     };
@@ -162,7 +159,7 @@ fn found_nothing(
         files.iter().find_map(|it| Some((it, contents.other_text(pod_files.pod.ordinal, it)?)));
     let Some((own, (other, theirs))) = differs else {
         let actual = format!(
-            "{}: {}; nothing in it tells this pod from the others",
+            "file {} holds \"{}\"; nothing in it tells this pod from the others",
             first.path,
             excerpt(first.content)
         );
@@ -176,8 +173,11 @@ fn found_nothing(
         );
     };
     let (own_text, their_text) = (excerpt(own.content), excerpt(theirs.content));
-    let actual =
-        format!("{}: {own_text}; that of {other}: {their_text}: this tells no pod", own.path);
+    let actual = format!(
+        "file {} holds \"{own_text}\"; that of {other} holds \"{their_text}\": this does not tell \
+        which pod wrote it",
+        own.path
+    );
     (Standing::broken(expected, actual), Some(&mistakes::TELLS_NO_POD))
 }
 

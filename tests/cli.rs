@@ -87,7 +87,7 @@ fn every_check_and_mistake_is_explained() {
         .iter()
         .map(|it| it.id)
         .chain(checks::mistakes::MISTAKES.iter().map(|it| it.id));
-    let obstacles = checks::model::diagnosis::rows().chain(checks::model::diagnosis::OF_THE_SET);
+    let obstacles = checks::model::diagnosis::obstacles();
     for id in ids.chain(obstacles.map(|(id, ..)| id)) {
         let told = run(&["explain", id], &[]);
         assert!(told.starts_with("exit 0"), "{told}");
@@ -461,6 +461,24 @@ fn show_prints_the_last_report() {
         told.contains("in namespace lab-1; what was begun after it came to no report"),
         "{told}"
     );
+}
+
+/// Catches a `show` that prints the grade before one whose manifest was refused before any cluster
+/// was asked.
+#[test]
+fn show_knows_a_manifest_that_was_refused() {
+    let home = TempDir::new().unwrap();
+    let file = home.path().join("lab.yaml");
+    fs::write(&file, "kind: [Service\n").unwrap();
+    let out = |args: &[&str]| {
+        let ran = stsgrade(&home).current_dir(home.path()).args(args).output().unwrap();
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    let refused = out(&["grade", "-n", "mine", "-f", "lab.yaml"]);
+    let shown = out(&["show"]);
+    for part in ["the manifest cannot be applied (lab.yaml, line", "kind: [Service"] {
+        assert!(refused.contains(part) && shown.contains(part), "{refused}\n---\n{shown}");
+    }
 }
 
 /// Catches a README whose report is not what the tool prints.

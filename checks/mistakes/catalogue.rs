@@ -53,7 +53,7 @@ pub static WRONG_SERVICE_NAME: Mistake = Mistake {
             Pods only get DNS names under the Service that `serviceName` names.",
     lab: None,
     remedy: "Write the Service's metadata.name into `spec.serviceName`. The field cannot be \
-            changed in place: delete the StatefulSet (its claims stay) and apply it again.",
+            changed in place: delete the StatefulSet (its PVCs stay) and apply it again.",
     before: "spec:\n  serviceName: web-svc    # the Service is called web",
     after: "spec:\n  serviceName: web",
 };
@@ -125,7 +125,7 @@ pub static PARALLEL: Mistake = Mistake {
             waits for the pod before it.",
     lab: None,
     remedy: "Remove the line: OrderedReady is the default. The field cannot be changed in \
-            place: delete the StatefulSet (its claims stay) and apply it again.",
+            place: delete the StatefulSet (its PVCs stay) and apply it again.",
     before: "spec:\n  podManagementPolicy: Parallel",
     after: "spec:\n  podManagementPolicy: OrderedReady   # or no such line",
 };
@@ -134,9 +134,9 @@ pub static PARALLEL: Mistake = Mistake {
 pub static EMPTY_DIR: Mistake = Mistake {
     id: "empty_dir",
     renewal: Renewal::Recreate,
-    title: "emptyDir instead of a claim",
+    title: "emptyDir instead of a PVC",
     explanation: "An emptyDir lives only as long as its pod: every replaced pod starts with \
-            an empty folder, and there is no claim to keep.",
+            an empty folder, and there is no PVC to keep.",
     lab: None,
     remedy: "Replace the volume by a volumeClaimTemplate of the same name. The field cannot \
             be changed in place: delete the StatefulSet and apply it again.",
@@ -150,7 +150,7 @@ pub static EMPTY_DIR: Mistake = Mistake {
 pub static HOST_PATH: Mistake = Mistake {
     id: "host_path",
     renewal: Renewal::Recreate,
-    title: "hostPath instead of a claim",
+    title: "hostPath instead of a PVC",
     explanation: "A hostPath is a folder of the node: all pods of the node share it, and a \
             pod on another node does not see it.",
     lab: None,
@@ -165,11 +165,11 @@ pub static HOST_PATH: Mistake = Mistake {
 pub static EPHEMERAL_VOLUME: Mistake = Mistake {
     id: "ephemeral_volume",
     renewal: Renewal::Recreate,
-    title: "a generic ephemeral volume instead of a claim that stays",
-    explanation: "A generic ephemeral volume makes a claim for each pod, but the claim \
+    title: "a generic ephemeral volume instead of a PVC that stays",
+    explanation: "A generic ephemeral volume makes a PVC for each pod, but the PVC \
             belongs to the pod and is deleted with it.",
     lab: None,
-    remedy: "Move the claim's spec to `volumeClaimTemplates`.",
+    remedy: "Move the PVC's spec to `volumeClaimTemplates`.",
     before: "    volumes:\n    - name: data\n      ephemeral:\n        volumeClaimTemplate: …",
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
             accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: \
@@ -180,8 +180,8 @@ pub static EPHEMERAL_VOLUME: Mistake = Mistake {
 pub static NO_VOLUME: Mistake = Mistake {
     id: "no_volume",
     renewal: Renewal::Recreate,
-    title: "no claim at all",
-    explanation: "The pods mount no claim, so nothing that is theirs alone keeps what they \
+    title: "no PVC at all",
+    explanation: "The pods mount no PVC, so nothing that is theirs alone keeps what they \
             write.",
     lab: None,
     remedy: "Add a volumeClaimTemplate and mount it in the container.",
@@ -193,8 +193,8 @@ pub static NO_VOLUME: Mistake = Mistake {
 pub static NOT_MOUNTED: Mistake = Mistake {
     id: "not_mounted",
     renewal: Renewal::Apply,
-    title: "the claim is made, but no container mounts it",
-    explanation: "volumeClaimTemplates makes a claim for each pod, but no container mounts \
+    title: "the PVC is made, but no container mounts it",
+    explanation: "volumeClaimTemplates makes a PVC for each pod, but no container mounts \
             the template's volume, so nothing is written to it.",
     lab: None,
     remedy: "Mount the volume by the template's name.",
@@ -207,11 +207,11 @@ pub static NOT_MOUNTED: Mistake = Mistake {
 pub static SHARED_CLAIM: Mistake = Mistake {
     id: "shared_claim",
     renewal: Renewal::Recreate,
-    title: "one claim for all pods",
-    explanation: "A claim named under `volumes` is one claim for all pods: no pod has storage \
+    title: "one PVC for all pods",
+    explanation: "A PVC named under `volumes` is one PVC for all pods: no pod has storage \
             of its own.",
     lab: None,
-    remedy: "Use `volumeClaimTemplates`, which makes one claim for each pod. The field cannot \
+    remedy: "Use `volumeClaimTemplates`, which makes one PVC for each pod. The field cannot \
             be changed in place: delete the StatefulSet and apply it again.",
     before: "    volumes:\n    - name: data\n      persistentVolumeClaim:\n        claimName: \
             data",
@@ -224,13 +224,13 @@ pub static SHARED_CLAIM: Mistake = Mistake {
 pub static SHARED_STORAGE: Mistake = Mistake {
     id: "shared_storage",
     renewal: Renewal::RecreateWithClaims,
-    title: "the claims lie on one and the same storage",
-    explanation: "What one pod writes on its claim is visible on another pod's claim: the \
+    title: "the PVCs lie on one and the same storage",
+    explanation: "What one pod writes on its PVC is visible on another pod's PVC: the \
             volumes are one place under different names.",
     lab: None,
-    remedy: "Use a StorageClass that gives each claim a volume of its own.",
+    remedy: "Use a StorageClass that gives each PVC a volume of its own.",
     before: "# two PersistentVolumes that name the same path",
-    after: "# no storageClassName: the default class makes a volume for each claim",
+    after: "# no storageClassName: the default class makes a volume for each PVC",
 };
 
 /// Less than 50Mi.
@@ -241,7 +241,7 @@ pub static TOO_SMALL: Mistake = Mistake {
     explanation: "The lab asks for at least 50Mi for each pod, which is 52,428,800 bytes.",
     lab: None,
     remedy: "Request 50Mi or more. The field cannot be changed in place: delete the \
-            StatefulSet and its claims, and apply it again.",
+            StatefulSet and its PVCs, and apply it again.",
     before: "      resources:\n        requests:\n          storage: 10Mi",
     after: "      resources:\n        requests:\n          storage: 100Mi",
 };
@@ -251,12 +251,12 @@ pub static WRONG_ACCESS_MODE: Mistake = Mistake {
     id: "wrong_access_mode",
     renewal: Renewal::RecreateWithClaims,
     title: "an access mode that the StorageClass does not offer",
-    explanation: "The claims ask for an access mode for many nodes at once (ReadWriteMany, \
-            ReadOnlyMany), which this StorageClass cannot give. Each claim has one pod only: \
+    explanation: "The PVCs ask for an access mode for many nodes at once (ReadWriteMany, \
+            ReadOnlyMany), which this StorageClass cannot give. Each PVC has one pod only: \
             ReadWriteOnce is enough.",
     lab: None,
     remedy: "Ask for ReadWriteOnce. The field cannot be changed in place: delete the \
-            StatefulSet and its claims, and apply it again.",
+            StatefulSet and its PVCs, and apply it again.",
     before: "      accessModes: [ReadWriteMany]",
     after: "      accessModes: [ReadWriteOnce]",
 };
@@ -266,10 +266,10 @@ pub static WHEN_SCALED_DELETE: Mistake = Mistake {
     id: "when_scaled_delete",
     renewal: Renewal::Apply,
     title: "whenScaled: Delete",
-    explanation: "The set asks for its claims to be deleted when it is scaled down. The data \
-            is lost, and a pod that comes back starts on a new, empty claim.",
+    explanation: "The set asks for its PVCs to be deleted when it is scaled down. The data \
+            is lost, and a pod that comes back starts on a new, empty PVC.",
     lab: Some(
-        "The lab says that claims are never deleted automatically. Kubernetes can do that: \
+        "The lab says that PVCs are never deleted automatically. Kubernetes can do that: \
              `persistentVolumeClaimRetentionPolicy` asks for it.",
     ),
     remedy: "Remove `persistentVolumeClaimRetentionPolicy`, or set `whenScaled: Retain`.",
@@ -282,8 +282,8 @@ pub static WHEN_SCALED_DELETE: Mistake = Mistake {
 pub static NOTHING_WRITTEN: Mistake = Mistake {
     id: "nothing_written",
     renewal: Renewal::Apply,
-    title: "nothing is written to the claim",
-    explanation: "The claims are there, but the pods write no file to them, so nothing proves \
+    title: "nothing is written to the PVC",
+    explanation: "The PVCs are there, but the pods write no file to them, so nothing proves \
             which pod a volume belongs to.",
     lab: None,
     remedy: "Let the container write its host name when it first starts.",
@@ -309,7 +309,7 @@ pub static SAME_CONTENT: Mistake = Mistake {
 pub static TELLS_NO_POD: Mistake = Mistake {
     id: "tells_no_pod",
     renewal: Renewal::Apply,
-    title: "the content tells no pod",
+    title: "the content does not tell which pod wrote it",
     explanation: "Nothing in the files tells which pod wrote them. A time, a random number, a \
             counter or a list of all pods may differ from pod to pod, but names no writer.",
     lab: None,
@@ -323,9 +323,9 @@ pub static OVERWRITTEN_AT_START: Mistake = Mistake {
     id: "overwritten_at_start",
     renewal: Renewal::Apply,
     title: "the start-up command overwrote the file",
-    explanation: "The volume came back, but not what was on it: the file was written anew, as \
-            each first start writes it, with new values in place of the original ones. That is \
-            what `>` does at every start of a container.",
+    explanation: "The volume came back, but not what was on it: after the new start the file \
+            holds new values in place of the original ones. That is what `>` does: it empties the \
+            file each time its line is run.",
     lab: Some(
         "The lab's own manifests (its sections 1 and 2) write the file with `>` at every \
              start, although their text promises that the original date is still there. If you \
@@ -361,7 +361,7 @@ pub static WIPED_AT_START: Mistake = Mistake {
             is told to stop.",
     lab: None,
     remedy: "Don't remove what an earlier start of the pod has left: it is the data that the \
-            claim is there to keep.",
+            PVC is there to keep.",
     before: "      rm -rf /data/* /data/.[!.]*",
     after: "      mkdir -p /data",
 };

@@ -162,7 +162,10 @@ impl Timeline {
                 if change != Change::Deleted
                     && (it.r#type == "Warning"
                         || it.involved_object.kind == "PersistentVolumeClaim"
-                        || matches!(it.reason.as_str(), "Pulling" | "Pulled" | "Killing"))
+                        || matches!(
+                            it.reason.as_str(),
+                            "Pulling" | "Pulled" | "Killing" | "Preempted"
+                        ))
                 {
                     self.events.push(seq, it, change == Change::Listed);
                 }

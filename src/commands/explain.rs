@@ -3,7 +3,7 @@
 use checks::{
     CHECKS, Check, mistakes,
     mistakes::{MISTAKES, Mistake},
-    model::{Fault, diagnosis},
+    model::{Effect, Fault, diagnosis},
 };
 
 use crate::commands::{show, tell};
@@ -14,7 +14,7 @@ use crate::{
         terminal::{TermStyle, Tone},
     },
     exit::Exit,
-    remedy::commands::{Names, mend, see},
+    remedy::commands::{Mending, Names, Stuck, mend, see},
     report::text::change,
 };
 
@@ -30,15 +30,11 @@ pub(super) fn run(args: &Explain) -> Exit {
     if let Some(mistake) = mistakes::find(&topic).or_else(|| mistakes::find(args.topic.trim())) {
         return show(page.mistake(mistake).as_bytes());
     }
-    if let Some((id, fault, remedy)) = obstacles().find(|(id, ..)| *id == topic) {
+    if let Some((id, fault, remedy)) = diagnosis::obstacles().find(|(id, ..)| *id == topic) {
         return show(page.obstacle(id, fault, remedy).as_bytes());
     }
     tell(&unknown(&args.topic, &topic));
     Exit::Usage
-}
-
-fn obstacles() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
-    diagnosis::rows().chain(diagnosis::OF_THE_SET)
 }
 
 fn find(topic: &str) -> Option<&'static Check> {
@@ -54,7 +50,7 @@ fn unknown(asked: &str, topic: &str) -> String {
         .iter()
         .map(|it| it.id)
         .chain(MISTAKES.iter().map(|it| it.id))
-        .chain(obstacles().map(|(id, ..)| id));
+        .chain(diagnosis::obstacles().map(|(id, ..)| id));
     let mut near: Vec<(f64, &str)> = ids
         .map(|id| {
             let alike = strsim::jaro_winkler(topic, id);
@@ -107,7 +103,7 @@ impl Page {
         for line in change(mistake.before, mistake.after, self.look) {
             self.line(&line);
         }
-        self.commands("Type", &mend(&[mistake.id], &Names::placeholders()));
+        self.commands("Type", &mend(&[Mending::of(mistake.id)], &Names::placeholders()));
         self.out
     }
 
@@ -128,9 +124,11 @@ impl Page {
         let names = Names::placeholders();
         if fault == Fault::Submission {
             self.part("Lines", "The report of a grade with `-f` shows those of your own file.");
-            self.commands("Type", &mend(&[id], &names));
+            self.commands("Type", &mend(&[Mending::of(id)], &names));
         }
-        self.commands("See it", &see(CHECKS[0].test, Some("POD"), &names));
+        let ends = (diagnosis::effect(id) == Effect::CrashLoop).then_some("CONTAINER");
+        let stuck = Stuck { pod: "POD", ends };
+        self.commands("See it", &see(CHECKS[0].test, Some(&stuck), &names));
         self.out
     }
 

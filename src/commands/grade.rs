@@ -6,6 +6,7 @@ use checks::model::What;
 
 use crate::commands::{
     outputs::Outputs,
+    refused,
     session::{
         Early, begin, block_on, connect, hinted, listen, say_what_is_left, stopped, whereabouts,
     },
@@ -34,7 +35,11 @@ pub(super) fn run(args: &cli::Grade) -> Exit {
     };
     let submission = match read(args) {
         Ok(submission) => submission,
-        Err((failure, lines)) => return outputs.fail_or_refuse(&failure, &refusal(args, lines)),
+        Err((failure, lines)) => {
+            let asked = AskedOptions { objects: lines.clone(), ..asked_options(args, None) };
+            refused::keep(&failure, &namespace(args), asked, args.save.as_deref());
+            return outputs.fail_or_refuse(&failure, &refusal(args, lines));
+        }
     };
     let objects = submission.as_ref().map(|it| it.texts(named)).unwrap_or_default();
     block_on(async {
@@ -48,11 +53,15 @@ pub(super) fn run(args: &cli::Grade) -> Exit {
     })
 }
 
+/// Where a manifest would have been graded.
+fn namespace(args: &cli::Grade) -> String {
+    args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE).to_owned()
+}
+
 /// What a report says of a manifest that was never graded: where it would have been, and its file.
 fn refusal(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
-    let namespace = args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE);
     Source {
-        namespace: namespace.to_owned(),
+        namespace: namespace(args),
         files: asked_options(args, None).files,
         cleanup: args.cleanup,
         objects,
@@ -66,9 +75,9 @@ fn read(args: &cli::Grade) -> Result<Option<Submission>, (Failure, Vec<ManifestT
     if args.filename.is_empty() {
         return Ok(None);
     }
-    let target = args.target.namespace.as_deref().unwrap_or(LAB_NAMESPACE);
+    let target = namespace(args);
     let files = Submission::read_files(&args.filename).map_err(|it| (unread(&it), vec![]))?;
-    Submission::of_files(&files, target).map(Some).map_err(|error| {
+    Submission::of_files(&files, &target).map(Some).map_err(|error| {
         let lines = error.place().and_then(|place| lines_before(&files, &place, named));
         (unread(&error), lines.into_iter().collect())
     })

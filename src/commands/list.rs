@@ -127,7 +127,7 @@ fn text(rubric: &Rubric, look: TermStyle) -> String {
     ];
     for (fault, heading) in headings {
         let _ = writeln!(out, "\n{heading}");
-        let all = diagnosis::rows().chain(diagnosis::OF_THE_SET);
+        let all = diagnosis::obstacles();
         let mut ids: Vec<&str> = all.filter(|it| it.1 == fault).map(|(id, ..)| id).collect();
         ids.sort_unstable();
         ids.dedup();

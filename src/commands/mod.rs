@@ -8,6 +8,7 @@ mod judge;
 mod list;
 mod outputs;
 mod record;
+mod refused;
 mod restore;
 mod rubric;
 mod session;

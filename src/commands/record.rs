@@ -1,6 +1,8 @@
 //! `stsgrade record`: what happens in a namespace, without changing anything.
 
-use crate::commands::session::{Early, begin, block_on, connect, listen, whereabouts};
+use crate::commands::session::{
+    Early, begin, block_on, connect, listen, near_namespace, whereabouts,
+};
 use crate::{
     cli::Record,
     cluster::{Failure, client::namespace::exists, passive},
@@ -36,7 +38,9 @@ async fn work(args: &Record) -> Result<Exit, Early> {
         }
     };
     if let Err(failure) = exists(&cluster).await {
-        progress.say(&format!("note: {failure}; what will be made there is recorded"));
+        let near = near_namespace(&failure, &args.target, &cluster).await;
+        let hint = near.map(|it| format!(". Did you mean {it}?")).unwrap_or_default();
+        progress.say(&format!("note: {failure}; what will be made there is recorded{hint}"));
     }
     let ready =
         || progress.say(&format!("recording to {path}; nothing is changed; Ctrl-C ends it"));

@@ -147,16 +147,25 @@ pub(super) fn say_what_is_left(failure: &Failure, journal: &Journal, progress: &
     }
 }
 
+/// The namespace whose name is nearest to one that somebody named and that does not exist.
+pub(super) async fn near_namespace(
+    failure: &Failure,
+    target: &Target,
+    cluster: &Cluster,
+) -> Option<String> {
+    let named = target.namespace.as_ref().filter(|_| failure.id == failure_id::NO_NAMESPACE)?;
+    let all = suggest_namespace::all(cluster).await;
+    nearest(named, all.iter().map(String::as_str)).map(sanitize)
+}
+
 /// Whoever names no namespace may have worked in the context's own; whoever names one that does not
 /// exist may have misspelt it.
 pub(super) async fn hinted(failure: Failure, target: &Target, cluster: &Cluster) -> Failure {
     if failure.id != failure_id::NO_NAMESPACE {
         return failure;
     }
-    if let Some(named) = &target.namespace {
-        let all = suggest_namespace::all(cluster).await;
-        let all: Vec<&str> = all.iter().map(String::as_str).collect();
-        let Some(near) = nearest(named, all).map(sanitize) else { return failure };
+    if target.namespace.is_some() {
+        let Some(near) = near_namespace(&failure, target, cluster).await else { return failure };
         let next = format!("Did you mean {near}? `-n {near}` names it. {}", failure.next);
         return Failure { next, ..failure };
     }

@@ -168,6 +168,19 @@ pub fn to_look_at(text: &ManifestText, document: &Document, path: &[Step]) -> Op
     })
 }
 
+/// Lines as they stand in an object, with those between that are not known.
+#[must_use]
+pub fn as_it_stands(
+    object: String,
+    above: impl IntoIterator<Item = String>,
+    below: impl IntoIterator<Item = String>,
+) -> Change {
+    let same = |text| Line { sign: Sign::Same, text };
+    let gap = Line { sign: Sign::LeftOut, text: "  …".to_owned() };
+    let lines = above.into_iter().map(same).chain([gap]).chain(below.into_iter().map(same));
+    Change { object, file: None, line: None, lines: lines.collect() }
+}
+
 fn change(object: String, before: &str, after: &str) -> Option<Change> {
     of_lines(object, lines(before, after), None)
 }
@@ -210,17 +223,17 @@ fn of_lines(object: String, lines: Vec<Line>, beside: Option<(usize, usize)>) ->
 
 /// The lines that are shown, with a mark where others stand between two of them.
 fn with_gaps(lines: Vec<Line>, shown: &[bool]) -> Vec<Line> {
-    let (mut all, mut is_gap) = (vec![], false);
+    let (mut all, mut gap): (Vec<Line>, Option<usize>) = (vec![], None);
     for (line, shown) in lines.into_iter().zip(shown) {
         if !shown {
-            is_gap |= !line.text.trim().is_empty();
+            if !line.text.trim().is_empty() {
+                gap.get_or_insert(indent(&line));
+            }
             continue;
         }
-        if is_gap && !all.is_empty() {
-            let text = format!("{}…", " ".repeat(indent(&line)));
-            all.push(Line { sign: Sign::LeftOut, text });
+        if let Some(depth) = gap.take().filter(|_| !all.is_empty()) {
+            all.push(Line { sign: Sign::LeftOut, text: format!("{}…", " ".repeat(depth)) });
         }
-        is_gap = false;
         all.push(line);
     }
     all
@@ -249,11 +262,29 @@ fn shown(lines: &[Line]) -> Vec<bool> {
             // A key whose lines are not shown would seem to be empty.
             let is_leaf = !lines[near].text.ends_with(':');
             let is_own = !lines[near].text.contains(MASK) && !lines[near].text.trim().is_empty();
-            shown[near] |= is_leaf && is_own && indent(&lines[near]) >= indent(&lines[place]);
+            if near < place && indent(&lines[near]) > indent(&lines[place]) {
+                // Behind a deeper line: the key that this one stands in says where that is.
+                if let Some(beside) = beside(lines, place) {
+                    shown[beside] |= lines[beside].sign == Sign::Same;
+                }
+            } else {
+                shown[near] |= is_leaf && is_own && indent(&lines[near]) >= indent(&lines[place]);
+            }
         }
         show_parents(lines, place, &mut shown);
     }
     shown
+}
+
+/// The nearest line above that stands as deep as a changed one and is of its kind, a key or an item
+/// of a list, with nothing less deep between them.
+fn beside(lines: &[Line], place: usize) -> Option<usize> {
+    let (depth, is_of_list) = (indent(&lines[place]), is_item(&lines[place]));
+    let is_text = |it: &usize| !lines[*it].text.trim().is_empty();
+    let is_beside = |it: usize| indent(&lines[it]) == depth && is_item(&lines[it]) == is_of_list;
+    let above = (0..place).rev().filter(is_text);
+    let mut ends = above.filter(|it| indent(&lines[*it]) < depth || is_beside(*it));
+    ends.next().filter(|it| is_beside(*it))
 }
 
 /// Shows the lines that a changed one stands below, each by the one below it.
@@ -308,6 +339,23 @@ impl Change {
         self
     }
 
+    /// A container's lines of a recording that does not hold what the container runs.
+    #[must_use]
+    pub fn without_a_program(mut self) -> Self {
+        let image = self.lines.iter().position(|it| it.text.trim_start().starts_with("image:"));
+        let depth = self.lines.get(1).map_or(0, indent);
+        let text = format!("{}…  # its command: not in this recording", " ".repeat(depth));
+        let place = image.map_or(self.lines.len(), |it| it + 1);
+        self.lines.insert(place, Line { sign: Sign::LeftOut, text });
+        self
+    }
+
+    /// Whether it is a document of its own that comes.
+    #[must_use]
+    pub fn is_new_document(&self) -> bool {
+        self.lines.iter().all(|it| it.sign == Sign::Added)
+    }
+
     /// Whether nothing changes: the lines are to look at.
     #[must_use]
     pub fn is_to_look_at(&self) -> bool {
@@ -336,41 +384,4 @@ impl Change {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{as_in_the_file, change};
-
-    /// Catches lines that seem to follow each other, and a mark where nothing is left out.
-    #[test]
-    fn lines_that_are_left_out_are_marked() {
-        let before = "kind: A\n\nspec:\n  replicas: 3\n  template:\n\n    spec:\n      one: 1\n      two: 2\n      three: 3\n      four: 4\n";
-        let after = before.replace("one: 1", "one: 7").replace("four: 4", "four: 8");
-        let change = change("A a".to_owned(), before, &after).unwrap();
-        let signed: Vec<String> = change.signed().into_iter().map(|(_, line)| line).collect();
-        assert_eq!(
-            signed,
-            [
-                "  spec:",
-                "    …",
-                "    template:",
-                "      spec:",
-                "-       one: 1",
-                "+       one: 7",
-                "        two: 2",
-                "        three: 3",
-                "-       four: 4",
-                "+       four: 8",
-            ]
-        );
-    }
-
-    /// Catches a line that is in no student's file, or one that loses what it holds.
-    #[test]
-    fn what_is_not_recorded_of_a_volume_is_told_so() {
-        assert_eq!(as_in_the_file("    hostPath: {}"), "    hostPath:  # with all lines below it");
-        assert_eq!(
-            as_in_the_file("  - ephemeral: {}"),
-            "  - ephemeral:  # with all lines below it"
-        );
-        assert_eq!(as_in_the_file("    emptyDir: {}"), "    emptyDir: {}");
-    }
-}
+mod tests;

@@ -70,17 +70,36 @@ fn renewal(id: &str, names: &Names) -> Renewal {
     diagnosis::renewal(id)
 }
 
-/// What to type after all changes of the manifest, to grading again. `ids` are those of the causes.
+/// A cause, as far as it decides what to type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mending<'m> {
+    /// Its id.
+    pub id: &'m str,
+    /// The pod that waits for an object which is not there, where nothing else must change.
+    pub waiting: Option<&'m str>,
+}
+
+impl<'m> Mending<'m> {
+    /// Of a mistake or an obstacle of which no more is known.
+    #[must_use]
+    pub const fn of(id: &'m str) -> Self {
+        Self { id, waiting: None }
+    }
+}
+
+/// What to type after all changes of the manifest, to grading again.
 ///
 /// What `grade -f` applied is applied by it again: `kubectl apply` would not know which fields it
 /// may take out (Kubernetes, "Server-Side Apply", "Field management").
 #[must_use]
-pub fn mend(ids: &[&str], names: &Names) -> Vec<String> {
+pub fn mend(causes: &[Mending<'_>], names: &Names) -> Vec<String> {
     if let Some(file) = names.file.as_ref().filter(|_| names.cleanup) {
         return vec![grade(names, file)];
     }
     let ns = &names.namespace;
-    let needs = |wanted: Renewal| ids.iter().any(|id| renewal(id, names) == wanted);
+    let needs = |wanted: Renewal| {
+        causes.iter().any(|it| it.waiting.is_none() && renewal(it.id, names) == wanted)
+    };
     let needs_new_claims = needs(Renewal::RecreateWithClaims);
     let mut commands = vec![];
     if let Some(set) = &names.set {
@@ -92,17 +111,23 @@ pub fn mend(ids: &[&str], names: &Names) -> Vec<String> {
             commands.push(format!("kubectl delete service {service} -n {ns}"));
         }
     }
-    if ids.contains(&"no_stateful_set_but_others") {
+    if causes.iter().any(|it| it.id == "no_stateful_set_but_others") {
         commands.extend(names.workloads.iter().map(|it| format!("kubectl delete {it} -n {ns}")));
     }
     if needs_new_claims && !names.claims.is_empty() {
         commands.push(format!("kubectl delete pvc -n {ns} {}", names.claims.join(" ")));
     }
+    // The controller replaces no pod that is not Ready. Where the set goes, its pods do.
+    let is_set_deleted = needs(Renewal::Recreate) || needs_new_claims;
+    let waiting = causes.iter().filter_map(|it| it.waiting).filter(|_| !is_set_deleted);
+    let new_pods = waiting.map(|it| format!("kubectl delete pod {it} -n {ns}"));
     if let Some(file) = &names.file {
+        commands.extend(new_pods);
         commands.push(grade(names, file));
         return commands;
     }
     commands.push(format!("kubectl apply -n {ns} -f {UNKNOWN_FILE}"));
+    commands.extend(new_pods);
     if let Some(set) = &names.set {
         commands.push(format!("kubectl rollout status statefulset/{set} -n {ns} --timeout=5m"));
     }
@@ -141,20 +166,31 @@ fn delete_set(set: &str, names: &Names) -> Vec<String> {
     commands
 }
 
+/// A pod that is stuck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck<'s> {
+    /// Its name.
+    pub pod: &'s str,
+    /// The container that ends again and again, where that is the matter: what it wrote last tells
+    /// why.
+    pub ends: Option<&'s str>,
+}
+
 /// How to see a loss of this test with one's own eyes, line by line: a line that ends in `\\` goes
 /// on in the next. What is scaled is scaled back.
 #[must_use]
-pub fn see(test: u8, who: Option<&str>, names: &Names) -> Vec<String> {
+pub fn see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Vec<String> {
     if names.cleanup && names.file.is_some() {
         // Nothing stands any more.
         return vec![];
     }
     let ns = &names.namespace;
-    if let Some(pod) = who {
-        return vec![
-            format!("kubectl get pods -n {ns}"),
-            format!("kubectl describe pod {pod} -n {ns}"),
-        ];
+    if let Some(Stuck { pod, ends }) = who {
+        let why = match ends {
+            Some(container) => format!("kubectl logs {pod} -c {container} -n {ns} --previous"),
+            None => format!("kubectl describe pod {pod} -n {ns}"),
+        };
+        return vec![format!("kubectl get pods -n {ns}"), why];
     }
     let Some(set) = &names.set else {
         return vec![format!("kubectl get statefulsets,pods -n {ns}")];
@@ -190,7 +226,8 @@ impl Standing<'_> {
     }
 
     fn creation(&self) -> Vec<String> {
-        vec![self.scale(0), self.scale(self.own()), self.ready(), self.by_age()]
+        let [first, second] = self.by_age();
+        vec![self.scale(0), self.scale(self.own()), self.ready(), first, second]
     }
 
     fn claims(&self) -> Vec<String> {
@@ -220,7 +257,8 @@ impl Standing<'_> {
 
     fn scale_up(&self) -> Vec<String> {
         let more = self.scale(self.own().saturating_add(2));
-        vec![more, self.ready(), self.by_age(), self.scale(self.own()), self.ready()]
+        let [first, second] = self.by_age();
+        vec![more, self.ready(), first, second, self.scale(self.own()), self.ready()]
     }
 
     fn scale_down(&self) -> Vec<String> {
@@ -251,11 +289,15 @@ impl Standing<'_> {
     }
 
     fn ready(&self) -> String {
-        format!("kubectl rollout status statefulset/{} -n {}", self.set, self.ns)
+        format!("kubectl rollout status statefulset/{} -n {} --timeout=5m", self.set, self.ns)
     }
 
-    fn by_age(&self) -> String {
-        format!("kubectl get pods -n {} --sort-by=.metadata.creationTimestamp", self.ns)
+    /// When each pod was created: where one waits for the other, by their own times to get Ready.
+    fn by_age(&self) -> [String; 2] {
+        [
+            format!("kubectl get pods -n {} --sort-by=.metadata.creationTimestamp -o \\", self.ns),
+            "  custom-columns=POD:.metadata.name,CREATED:.metadata.creationTimestamp".to_owned(),
+        ]
     }
 
     fn last_is_gone(&self) -> String {
@@ -275,97 +317,4 @@ impl Standing<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Names, mend, see};
-
-    fn names() -> Names {
-        Names {
-            namespace: "lab".to_owned(),
-            set: Some("web".to_owned()),
-            service: Some("web".to_owned()),
-            replicas: 3,
-            claims: vec!["data-web-0".to_owned(), "data-web-1".to_owned()],
-            file: Some("lab3.yaml".to_owned()),
-            ..Names::default()
-        }
-    }
-
-    /// Catches a remedy that the API server refuses: an immutable field applied onto what stands.
-    #[test]
-    fn what_cannot_be_changed_is_deleted_first() {
-        assert_eq!(
-            mend(&["no_service", "too_small", "parallel"], &names()),
-            [
-                "kubectl delete statefulset web -n lab --cascade=foreground",
-                "kubectl delete pvc -n lab data-web-0 data-web-1",
-                "stsgrade grade -n lab -f lab3.yaml",
-            ]
-        );
-        assert_eq!(mend(&["selector_mismatch"], &names()), ["stsgrade grade -n lab -f lab3.yaml"]);
-        let claims_go = Names {
-            claims_go_with_the_set: true,
-            pods: vec!["web-0".to_owned(), "web-1".to_owned()],
-            ..names()
-        };
-        assert_eq!(
-            mend(&["probe_fails"], &claims_go),
-            [
-                "kubectl delete statefulset web -n lab --cascade=orphan",
-                "kubectl delete pods -n lab web-0 web-1",
-                "stsgrade grade -n lab -f lab3.yaml",
-            ]
-        );
-        let removed = Names { cleanup: true, ..names() };
-        assert_eq!(
-            mend(&["too_small"], &removed),
-            ["stsgrade grade -n lab -f lab3.yaml --cleanup"]
-        );
-        assert!(see(8, None, &removed).is_empty());
-        let applied_by_hand = Names { file: None, ..names() };
-        assert_eq!(
-            mend(&["service_not_headless"], &applied_by_hand),
-            [
-                "kubectl delete service web -n lab",
-                "kubectl apply -n lab -f YOUR-FILE.yaml",
-                "kubectl rollout status statefulset/web -n lab --timeout=5m",
-                "stsgrade grade -n lab",
-            ]
-        );
-    }
-
-    /// Catches a row of the table that stands at another check's place.
-    #[test]
-    fn each_test_is_seen_by_what_it_is_about() {
-        let sights = [
-            (2, "--replicas=0"),
-            (3, "get pvc"),
-            (4, "exec web-1"),
-            (5, "nslookup"),
-            (6, "delete pod web-1"),
-            (7, "--replicas=5"),
-            (8, "wait pod/web-2"),
-            (9, "get pvc"),
-            (10, "exec web-2"),
-        ];
-        for (test, what) in sights {
-            let commands = see(test, None, &names());
-            assert!(commands.iter().any(|it| it.contains(what)), "{test}: {commands:?}");
-        }
-        assert_eq!(see(1, None, &names()), ["kubectl get pods -n lab"]);
-    }
-
-    /// Catches "see it" commands that leave the set at another number of replicas.
-    #[test]
-    fn what_is_scaled_is_scaled_back() {
-        for test in 1..=10 {
-            let scaled: Vec<String> = see(test, None, &names())
-                .into_iter()
-                .filter(|it| it.starts_with("kubectl scale"))
-                .collect();
-            assert!(
-                scaled.last().is_none_or(|it| it.ends_with("--replicas=3")),
-                "{test}: {scaled:?}"
-            );
-        }
-    }
-}
+mod tests;

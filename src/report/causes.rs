@@ -5,13 +5,21 @@ mod words;
 
 use checks::{
     CHECKS, mistakes,
-    model::{Criterion, Fault, Obstacle, Outcome, Standing, Timeline, Verdict},
+    model::{Criterion, Effect, Fault, Obstacle, Outcome, Standing, Timeline, Verdict},
 };
 use serde::Serialize;
 
 use crate::console::sanitize::sanitize;
 use crate::recording::ManifestText;
-use crate::remedy::{change::Change, commands, commands::Names, edit, edit::Loss, harmless};
+use crate::remedy::{
+    change::Change,
+    commands,
+    commands::{Mending, Names, Stuck},
+    edit,
+    edit::Loss,
+    harmless,
+    missing::Missing,
+};
 use crate::report::{
     CheckResult, Points, StandingName,
     causes::words::{cause, sentence},
@@ -50,6 +58,9 @@ pub struct Cause {
     /// The lines of the submission to change, in its own names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// The pod that waits for an object which is not there, where nothing else must change.
+    #[serde(skip)]
+    pub waiting: Option<String>,
     /// Lines such as those to look for, and as they should be, where the own ones cannot be known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub example: Option<Example>,
@@ -93,6 +104,9 @@ pub struct Example {
     pub before: String,
     /// As they should be.
     pub after: String,
+    /// They name the student's own file.
+    #[serde(skip)]
+    pub is_own: bool,
 }
 
 /// What a remedy ends in, where the set did not get far enough to show all mistakes.
@@ -189,8 +203,10 @@ fn share(causes: &mut [Cause], names: &Names) {
         cause.changes.retain(|it| !earlier.iter().any(|known| known.changes.contains(it)));
     }
     let is_own = |it: &Cause| it.fault == Some(Fault::Submission);
-    let ids: Vec<&str> = causes.iter().filter(|it| is_own(it)).map(|it| it.id).collect();
-    let commands = commands::mend(&ids, names);
+    let own = causes.iter().filter(|it| is_own(it));
+    let mending: Vec<Mending<'_>> =
+        own.map(|it| Mending { id: it.id, waiting: it.waiting.as_deref() }).collect();
+    let commands = commands::mend(&mending, names);
     for cause in causes.iter_mut().filter(|it| is_own(it)) {
         cause.commands.clone_from(&commands);
     }
@@ -260,15 +276,38 @@ fn teach(
         cause.changes = edit::changes(loss, timeline).into_iter().map(Change::sanitized).collect();
         if cause.changes.iter().any(|it| !it.is_to_look_at()) {
             cause.example = None;
+        } else if let Some(file) = &names.content
+            && let Some(mistake) = mistakes::find(cause.id)
+        {
+            cause.example = Example::of_own_file(mistake, file).or(cause.example.take());
         }
-        let who = who.and_then(harmless);
+        if let Some(why) = edit::why_an_init_container(cause.id, loss.objects, timeline) {
+            cause.remedy = format!("{} {}", cause.remedy, sanitize(&why));
+        }
+        let pod = loss.obstacle.and_then(|it| harmless(&it.who));
+        let crash = loss.obstacle.filter(|it| it.effect == Effect::CrashLoop);
+        let ends = crash.and_then(|it| harmless(&it.container.as_ref()?.name));
+        // One that ends again and again does so in every pod that is made again.
+        let who = pod.filter(|_| who.is_some() || ends.is_some());
+        if is_only_missing(cause, loss) {
+            cause.waiting.clone_from(&who);
+        }
         let first = cause.tests.first().copied().unwrap_or_default();
         // What it names does not answer, before the change or after it.
         let is_misnamed = cause.id == "wrong_service_name";
         let service = names.service.clone().filter(|_| !is_misnamed);
         let names = Names { service, ..names.clone() };
-        cause.see = commands::see(first, who.as_deref(), &names);
+        let stuck = who.as_deref().map(|pod| Stuck { pod, ends: ends.as_deref() });
+        cause.see = commands::see(first, stuck.as_ref(), &names);
     }
+}
+
+/// Whether a pod only waits for a ConfigMap or a Secret: to create it, or to correct a name that
+/// cannot be known, needs no other set.
+fn is_only_missing(cause: &Cause, loss: &Loss<'_>) -> bool {
+    let why = loss.obstacle.filter(|it| it.id == "config_error").map(|it| it.why.as_str());
+    why.and_then(Missing::of).is_some()
+        && cause.changes.iter().all(|it| it.is_to_look_at() || it.is_new_document())
 }
 
 /// The first criterion that stands as gravely as the whole verdict.

@@ -217,7 +217,7 @@ impl Page<'_> {
             self.change(lines)?;
         }
         if let Some(example) = &cause.example {
-            self.labelled("Change", "lines such as these (the names are examples):")?;
+            self.labelled("Change", example.told())?;
             for line in change(&example.before, &example.after, self.look) {
                 writeln!(self.out, "{INDENT}{INDENT}{}", line.trim_start())?;
             }

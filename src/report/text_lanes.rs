@@ -204,7 +204,7 @@ impl<'d> Page<'d> {
     fn write_notes(&mut self) {
         let drawing = self.drawing;
         let mut told = legend();
-        told[2].push_str(" (a claim: Bound)");
+        told[2].push_str(" (a PVC: Bound)");
         let marks = [
             (cell(BarState::Stopped).sign, BarState::Stopped.name()),
             (cell(BarState::Ended).sign, BarState::Ended.name()),

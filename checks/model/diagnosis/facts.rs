@@ -199,6 +199,33 @@ impl<'t> OrdinalFacts<'t> {
         })
     }
 
+    /// The pods of the set that the scheduler evicted for a pod of higher priority, by rising
+    /// ordinal, where the pod of this ordinal has taken the place of one of them.
+    pub(crate) fn preempted(&self) -> Vec<&'t PodLife> {
+        let is_preempted =
+            |it: &&PodLife| {
+                it.pod.status.conditions.iter().any(|it| {
+                    it.r#type == "DisruptionTarget" && it.reason == "PreemptionByScheduler"
+                })
+            };
+        let last = |lane: &'t [PodLife]| lane.iter().rfind(is_preempted);
+        if last(self.timeline.lane(self.ordinal)).is_none() {
+            return vec![];
+        }
+        self.timeline.lanes().filter_map(|(_, lane)| last(lane)).collect()
+    }
+
+    /// The pod for which these were evicted, where it is of the same namespace. The event tells its
+    /// UID: `Preempted by pod 6b562698-… on node node-1`.
+    pub(crate) fn preempted_by(&self, evicted: &[&PodLife]) -> Option<String> {
+        let words = evicted.iter().flat_map(|it| self.timeline.words(it.uid()));
+        let mut told = words.filter(|(_, it)| it.reason == "Preempted");
+        told.find_map(|(_, it)| {
+            let uid = it.message.strip_prefix("Preempted by pod ")?.split(' ').next()?;
+            Some(format!("pod {}", self.timeline.pod_life(uid)?.name()))
+        })
+    }
+
     /// How many other pods of the set the scheduler has placed, each on any node.
     pub(crate) fn placed_siblings(&self) -> usize {
         let others = self

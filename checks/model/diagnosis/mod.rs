@@ -86,9 +86,15 @@ pub fn rows() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
     ROWS.iter().map(|row| (row.id, row.fault, row.remedy))
 }
 
+/// All obstacles that a report may name, for documentation and tests: id, whose fault it is, and what
+/// to do.
+pub fn obstacles() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
+    rows().chain(OF_THE_SET).chain(tour_end::OF_THE_TOUR)
+}
+
 /// The obstacles of the set itself, which no row finds because there is no pod to look at: id, whose
 /// fault it is, and what to do.
-pub const OF_THE_SET: [(&str, Fault, &str); 5] = [
+const OF_THE_SET: [(&str, Fault, &str); 5] = [
     ("no_stateful_set", Submission, NO_SET_REMEDY),
     ("no_stateful_set_but_others", Submission, OTHER_KIND_REMEDY),
     ("zero_replicas", Submission, ZERO_REPLICAS_REMEDY),
@@ -120,6 +126,12 @@ pub(crate) enum Wait {
 pub fn renewal(id: &str) -> Renewal {
     let by_row = || ROWS.iter().find(|it| it.id == id).and_then(ObstacleRow::renewal);
     mistakes::find(id).map(|it| it.renewal).or_else(by_row).unwrap_or(Renewal::Apply)
+}
+
+/// What the obstacle of this id means for the steps that follow it.
+#[must_use]
+pub fn effect(id: &str) -> Effect {
+    ROWS.iter().find(|it| it.id == id).map_or(Effect::Blocks, |it| it.effect)
 }
 
 impl ObstacleRow {

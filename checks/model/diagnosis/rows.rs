@@ -111,9 +111,9 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         decides: AtOnce,
         recognise: recognise::container_ends,
         remedy: "The container's command ends, so the pod never stays Ready. Read what it wrote \
-            last (`kubectl logs POD --previous`), mend the command, and let it end in a program \
-            that keeps running. A start-up command must also work on a volume that is not empty \
-            any more: `mkdir -p`, `[ -f file ] ||`.",
+            last, mend the command, and let it end in a program that keeps running. A start-up \
+            command must also work on a volume that is not empty any more: `mkdir -p`, `[ -f file \
+            ] ||`.",
         effect: CrashLoop,
         ..ROW
     },
@@ -123,8 +123,8 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::storage_limit,
-        remedy: "The pod wrote more beside its claims than the template allows it. Write to the \
-            claim, or raise the limit that the message names.",
+        remedy: "The pod wrote more beside its PVCs than the template allows it. Write to the \
+            PVC, or raise the limit that the message names.",
         is_pods_own: true,
         ..ROW
     },
@@ -180,7 +180,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         fault: Cluster,
         decides: AtOnce,
         recognise: recognise::claim_differs,
-        remedy: "Deleting a StatefulSet keeps its claims, and a claim cannot be changed: this one \
+        remedy: "Deleting a StatefulSet keeps its PVCs, and a PVC cannot be changed: this one \
             is still what an earlier template, or somebody by hand, asked for. It has no volume, \
             so nothing is lost with it. Delete it, and grade again.",
         ..ROW
@@ -191,8 +191,8 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::volume_missing,
-        remedy: "Take `volumeName` out of the claim: that line, as `kubectl get -o yaml` shows \
-            it, names the volume of one claim in one cluster. Delete the claim, and let \
+        remedy: "Take `volumeName` out of the PVC: that line, as `kubectl get -o yaml` shows \
+            it, names the volume of one PVC in one cluster. Delete the PVC, and let \
             `volumeClaimTemplates` make it.",
         ..ROW
     },
@@ -201,7 +201,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         fault: Cluster,
         decides: AtOnce,
         recognise: recognise::volume_lost,
-        remedy: "The volume behind the claim is gone, and what was on it. Delete the claim and \
+        remedy: "The volume behind the PVC is gone, and what was on it. Delete the PVC and \
             its pod, so that both are made anew, and grade again.",
         ..ROW
     },
@@ -212,7 +212,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         decides: AtOnce,
         recognise: recognise::claim_impossible,
         remedy: "The volumeClaimTemplate asks for what the StorageClass does not give. Take out \
-            what the message names (`selector`, `volumeMode: Block`): a plain claim needs \
+            what the message names (`selector`, `volumeMode: Block`): a plain PVC needs \
             neither.",
         ..ROW
     },
@@ -251,8 +251,8 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         fault: Submission,
         decides: AtOnce,
         recognise: recognise::wrong_access_mode,
-        remedy: "The StorageClass does not offer the access mode that the claim asks for. Ask for \
-            `ReadWriteOnce`: each claim has one pod only.",
+        remedy: "The StorageClass does not offer the access mode that the PVC asks for. Ask for \
+            `ReadWriteOnce`: each PVC has one pod only.",
         mistake: Some(&mistakes::WRONG_ACCESS_MODE),
         ..ROW
     },
@@ -262,7 +262,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::claim_missing,
-        remedy: "The pod names a claim that does not exist. Let `volumeClaimTemplates` make one \
+        remedy: "The pod names a PVC that does not exist. Let `volumeClaimTemplates` make one \
             for each pod.",
         ..ROW
     },
@@ -313,6 +313,16 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::no_room_for_more,
         remedy: "The cluster has no room for more pods than the submission asks for. Nothing is \
             wrong with your manifest.",
+        ..ROW
+    },
+    ObstacleRow {
+        id: "preempted",
+        fault: Cluster,
+        decides: OutOfTime,
+        recognise: recognise::preempted,
+        remedy: "The pods ran, and the scheduler evicted them for a pod of higher priority \
+            (`kubectl get pods -A` shows what runs beside them). Nothing is wrong with your \
+            manifest: grade again when that pod is gone, or where there is room for both.",
         ..ROW
     },
     ObstacleRow {
@@ -389,7 +399,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         fault: Cluster,
         decides: AtOnce,
         recognise: recognise::policy,
-        remedy: "A policy of the cluster or of the namespace refuses the pod or its claim, though \
+        remedy: "A policy of the cluster or of the namespace refuses the pod or its PVC, though \
             the lab asks for nothing special; its own words say why. If they name something that \
             your manifest can state, state it; else ask whoever runs the cluster, or grade in \
             another namespace.",
@@ -401,7 +411,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         decides: AtOnce,
         recognise: recognise::name_taken,
         remedy: "The set cannot make a pod of its own by that name. Delete the pod that holds it \
-            (`kubectl delete pod`): the set then makes its own, on the same claim. Then grade \
+            (`kubectl delete pod`): the set then makes its own, on the same PVC. Then grade \
             again.",
         ..ROW
     },

@@ -1,10 +1,33 @@
 //! Why a tour ended, where no pod is to blame: somebody's change, a refusal, the time.
 
-use crate::model::{diagnosis::set_deleted, obstacle::Obstacle};
+use crate::model::{
+    diagnosis::set_deleted,
+    obstacle::{Fault, Obstacle},
+};
 use crate::model::{
     observation::{End, Seq, Step, Why},
     timeline::Timeline,
 };
+
+/// What ends a tour without a pod to blame: id, whose fault it is, and what to do.
+pub(super) const OF_THE_TOUR: [(&str, Fault, &str); 5] = [
+    ("update_failed", Fault::Cluster, UPDATE_FAILED),
+    ("somebody_else", Fault::Cluster, SOMEBODY),
+    ("request_refused", Fault::Cluster, REFUSED),
+    ("interrupted", Fault::Cluster, INTERRUPTED),
+    ("out_of_time", Fault::Cluster, TOO_SHORT),
+];
+
+const UPDATE_FAILED: &str = "The controller cannot change a standing pod so (it cannot give it \
+    another volume). Delete the set's pods one by one (`kubectl delete pod`), the highest first, \
+    and wait for each to be Ready again; their PVCs stay. Then grade again.";
+const SOMEBODY: &str = "Let nobody change the set while it is graded (a person, an autoscaler, an \
+    operator, a script), and grade again.";
+const REFUSED: &str = "The API server refused what the grade has to do; its words say why. A \
+    missing right: `stsgrade rbac` prints the Role. A policy: ask whoever runs the cluster, or \
+    grade in another namespace.";
+const INTERRUPTED: &str = "Grade again, and let the grade end by itself.";
+const TOO_SHORT: &str = "Grade again without `--timeout`, or with a longer one.";
 
 fn obstacle(
     timeline: &Timeline,
@@ -19,11 +42,6 @@ fn obstacle(
 
 /// What ended a step: the API server refused what was asked, or somebody else changed the set.
 pub(crate) fn refused(timeline: &Timeline, seq: Seq, step: &Step) -> Obstacle {
-    const SOMEBODY: &str = "Let nobody change the set while it is graded (a person, an \
-        autoscaler, an operator, a script), and grade again.";
-    const REFUSED: &str = "The API server refused what the grade has to do; its words say why. A \
-        missing right: `stsgrade rbac` prints the Role. A policy: ask whoever runs the cluster, \
-        or grade in another namespace.";
     if let Some(deleted) = set_deleted(timeline) {
         return deleted;
     }
@@ -34,8 +52,6 @@ pub(crate) fn refused(timeline: &Timeline, seq: Seq, step: &Step) -> Obstacle {
 
 /// What ended the whole tour before it was through.
 pub(crate) fn obstacle_of(timeline: &Timeline, seq: Seq, end: &End) -> Option<Obstacle> {
-    const INTERRUPTED: &str = "Grade again, and let the grade end by itself.";
-    const TOO_SHORT: &str = "Grade again without `--timeout`, or with a longer one.";
     let awaited = end.detail.as_ref().map(|it| format!(", waiting for {it}")).unwrap_or_default();
     match end.why {
         Why::Interrupted => Some(obstacle(
@@ -60,9 +76,6 @@ pub(crate) fn obstacle_of(timeline: &Timeline, seq: Seq, end: &End) -> Option<Ob
 pub(crate) fn update_failed(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
     // What no further try changes.
     const FINAL: [&str; 2] = ["may not change fields", "is invalid"];
-    const REMEDY: &str = "The controller cannot change a standing pod so (it cannot give it \
-        another volume). Delete the set's pods one by one (`kubectl delete pod`), the highest \
-        first, and wait for each to be Ready again; their claims stay. Then grade again.";
     let set = timeline.set()?;
     let told = timeline
         .warnings(&set.uid)
@@ -71,5 +84,5 @@ pub(crate) fn update_failed(timeline: &Timeline, out_of_time: bool) -> Option<Ob
     if !out_of_time && !FINAL.iter().any(|it| event.message.contains(it)) {
         return None;
     }
-    Some(obstacle(timeline, "update_failed", event.message.clone(), REMEDY, vec![seq]))
+    Some(obstacle(timeline, "update_failed", event.message.clone(), UPDATE_FAILED, vec![seq]))
 }

@@ -72,13 +72,13 @@ impl Timeline {
         let claims = old.claims();
         if claims.is_empty() {
             let standing = Standing::broken(
-                format!("{} keeps its data on a claim", old.name()),
-                "it mounts no claim: what it wrote went away with the pod",
+                format!("{} keeps its data on a PVC", old.name()),
+                "it mounts no PVC: what it wrote went away with the pod",
             );
             verdict
                 .push(
                     "same_claim",
-                    format!("{} is on the claim that it had before", new.name()),
+                    format!("{} is on the PVC that it had before", new.name()),
                     standing,
                     [old.added.by, new.added.by],
                 )
@@ -109,8 +109,8 @@ impl Timeline {
         let after = new.deletion_requested.map_or_else(|| self.last(), |when| when.by);
         let (first, second) = (self.claim_of(old, claim, before), self.claim_of(new, claim, after));
         let mounted = new.claims().iter().any(|(_, it)| it == claim);
-        let text = format!("{} is on claim {claim} as before", new.name());
-        let expected = || format!("claim {claim}, the same as before");
+        let text = format!("{} is on PVC {claim} as before", new.name());
+        let expected = || format!("PVC {claim}, the same as before");
         let standing = match (first, second) {
             _ if !mounted => {
                 Standing::broken(expected(), format!("{} does not mount it any more", new.name()))
@@ -119,7 +119,7 @@ impl Timeline {
                 Standing::claim_deleted(claim)
             }
             (Some(first), Some(_)) if is_found_later(first, old) => Standing::unseen(format!(
-                "claim {claim} was first seen when {} was gone: whether that one had it is not \
+                "PVC {claim} was first seen when {} was gone: whether that one had it is not \
                 known",
                 old.name()
             )),
@@ -135,19 +135,16 @@ impl Timeline {
                     && may_precede(second.added, before) =>
             {
                 Standing::unseen(format!(
-                    "the watch on claims has a gap in which claim {claim} was deleted, before or \
+                    "the watch on PVCs has a gap in which PVC {claim} was deleted, before or \
                     after {} was added",
                     old.name()
                 ))
             }
             (Some(_), Some(second)) => Standing::broken(
                 expected(),
-                format!(
-                    "a new claim of that name (UID {}), the first one was deleted",
-                    second.uid()
-                ),
+                format!("a new PVC of that name (UID {}), the first one was deleted", second.uid()),
             ),
-            _ => Standing::unseen(format!("claim {claim} was not seen")),
+            _ => Standing::unseen(format!("PVC {claim} was not seen")),
         };
         let cites = first.into_iter().chain(second).map(|life| life.added.by).chain([new.added.by]);
         let is_unknown = mounted && (first.is_none() || second.is_none());
@@ -343,7 +340,7 @@ impl Timeline {
                 };
                 verdict.push(
                     "original_content",
-                    format!("what {} held on claim {claim} is still there", old.name()),
+                    format!("what {} held on PVC {claim} is still there", old.name()),
                     Standing::unseen(why),
                     cites.to_vec(),
                 );
@@ -354,7 +351,7 @@ impl Timeline {
             verdict
                 .push(
                     "canary",
-                    format!("the grader's own file on claim {claim} is still there"),
+                    format!("the grader's own file on PVC {claim} is still there"),
                     standing,
                     cites,
                 )
@@ -375,7 +372,7 @@ impl Timeline {
         let Some(seen) = seen else {
             return (
                 Standing::unseen(format!(
-                    "claim {claim} could not be looked at in the new {}",
+                    "PVC {claim} could not be looked at in the new {}",
                     new.name()
                 )),
                 None,

@@ -150,7 +150,7 @@ impl Timeline {
         let retention = self.changed(Part::Retention);
         if last > 0 && last < retention {
             return Some(format!(
-                "the retention policy of the claims was changed after that (line {retention})"
+                "the retention policy of the PVCs was changed after that (line {retention})"
             ));
         }
         let template = self.changed(Part::Template);
@@ -277,11 +277,11 @@ mod tests {
         let policy = policy.set(Change::Modified).end();
         assert!(
             why(&policy, "pvc_retention")
-                .starts_with("the retention policy of the claims was changed after that (line ")
+                .starts_with("the retention policy of the PVCs was changed after that (line ")
         );
         assert!(
             why(&policy, "pvc_reuse")
-                .starts_with("the retention policy of the claims was changed after that (line ")
+                .starts_with("the retention policy of the PVCs was changed after that (line ")
         );
     }
 }

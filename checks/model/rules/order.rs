@@ -35,7 +35,7 @@ impl Timeline {
         for scale_up in self.scale_ups() {
             for next in &scale_up.pods {
                 let Some(from) = self.below(&scale_up, next) else { continue };
-                if is_broken(&self.ready_before_next(from, next).0) {
+                if is_broken(&self.ready_before_next(&scale_up, from, next).0) {
                     let when = next.added;
                     found.push(OutOfOrder { waited_for: from, too_early: next, when });
                 }
@@ -57,15 +57,9 @@ impl Timeline {
     pub(crate) fn judge_scale_up(&self, verdict: &mut Verdict, scale_up: &Episode<'_>) {
         for next in &scale_up.pods {
             let Some(from) = self.below(scale_up, next) else { continue };
-            let (standing, cites) = self.ready_before_next(from, next);
-            verdict
-                .push(
-                    "ready_before_next",
-                    format!("{} is Ready before {} is added", from.name(), next.name()),
-                    standing,
-                    cites,
-                )
-                .because(self.policy_mistake());
+            let (standing, cites) = self.ready_before_next(scale_up, from, next);
+            let text = asked_of_pair(scale_up, from, next);
+            verdict.push("ready_before_next", text, standing, cites).because(self.policy_mistake());
         }
     }
 
@@ -148,7 +142,12 @@ impl Timeline {
 
     /// How a pod and its successor in a scale-up stand: the former Ready before the latter is
     /// added.
-    pub(crate) fn ready_before_next(&self, from: &PodLife, next: &PodLife) -> (Standing, [Seq; 2]) {
+    fn ready_before_next(
+        &self,
+        scale_up: &Episode<'_>,
+        from: &PodLife,
+        next: &PodLife,
+    ) -> (Standing, [Seq; 2]) {
         let (truth, seen) = self.was_ready_before(from, next);
         let (first, second) = (from.name(), next.name());
         let standing = match truth {
@@ -158,7 +157,7 @@ impl Timeline {
                 added"
             )),
             Truth::No => Standing::broken(
-                format!("{first} is Ready before {second} is added"),
+                asked_of_pair(scale_up, from, next),
                 match from.ready {
                     Some(ready) => format!(
                         "{second} was added {} before {first} was Ready",
@@ -181,7 +180,7 @@ impl Timeline {
     ) -> (Standing, Vec<Seq>) {
         let (first, second) = (upper.name(), lower.name());
         let Some(asked) = lower.deletion_requested else {
-            return (Standing::unseen(format!("{second} was not seen to be asked to go")), vec![]);
+            return (Standing::unseen(format!("{second} was not seen Terminating")), vec![]);
         };
         let mut truth = upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked));
         // A request that may have come before the scale-down, or after it, may be somebody else's:
@@ -196,13 +195,13 @@ impl Timeline {
                 {second}"
             )),
             Truth::No => Standing::broken(
-                format!("{first} is gone before {second} is asked to go"),
+                format!("{first} is gone before {second} is Terminating"),
                 match upper.deleted {
                     Some(deleted) => format!(
-                        "{second} was asked to go {} before {first} was gone",
+                        "{second} was Terminating {} before {first} was gone",
                         self.time_between(deleted, asked)
                     ),
-                    None => format!("{second} was asked to go while {first} was still there"),
+                    None => format!("{second} was Terminating while {first} was still there"),
                 },
             ),
         };
@@ -213,6 +212,18 @@ impl Timeline {
     fn time_between(&self, one: When, other: When) -> String {
         span(self.known_at(one).abs_diff(self.known_at(other)))
     }
+}
+
+/// What a scale-up asks of two pods. A tour holds several: of those that begin with pods it says
+/// which one it is.
+fn asked_of_pair(scale_up: &Episode<'_>, from: &PodLife, next: &PodLife) -> String {
+    let scale = &scale_up.scale;
+    let which = if scale.from == 0 {
+        String::new()
+    } else {
+        format!(" (scaled from {} to {})", scale.from, scale.to)
+    };
+    format!("{} is Ready before {} is added{which}", from.name(), next.name())
 }
 
 /// A span in nanoseconds, as a report writes it.

@@ -66,7 +66,7 @@ impl Wanted<'_> {
         self.add_when(Some(pod.added), owner, pod.name(), added);
         self.add_when(pod.ready, owner, pod.name(), "became Ready");
         let asked = pod.deletion_requested;
-        self.add_when(asked, owner, pod.name(), "was asked to go");
+        self.add_when(asked, owner, pod.name(), "became Terminating");
         self.add_when(pod.deleted, owner, pod.name(), "was gone");
     }
 
@@ -75,8 +75,13 @@ impl Wanted<'_> {
         let added = if claim.added.after.is_none() { "was there" } else { "was added" };
         self.add_when(Some(claim.added), owner, claim.name(), added);
         self.add_when(claim.bound, owner, claim.name(), "was bound");
-        self.add_when(claim.owned_by_pod, owner, claim.name(), "got a pod as owner");
-        self.add_when(claim.deletion_requested, owner, claim.name(), "was asked to go");
+        self.add_when(
+            claim.owned_by_pod,
+            owner,
+            claim.name(),
+            "was handed to its pod, to be deleted with it",
+        );
+        self.add_when(claim.deletion_requested, owner, claim.name(), "became Terminating");
         self.add_when(claim.deleted, owner, claim.name(), "was gone");
     }
 }
@@ -100,7 +105,7 @@ impl Timeline {
         }
         for canary in self.canaries.iter() {
             let wrote = canary.what.wrote.is_some();
-            let what = if wrote { "had a canary written" } else { "was searched for canaries" };
+            let what = if wrote { "got a test file" } else { "was searched for test files" };
             let owner = LineOwner::Pod(canary.what.pod.uid.clone());
             wanted.add(canary.seq, owner, &canary.what.pod.name, what);
         }
@@ -109,7 +114,7 @@ impl Timeline {
                 Some(of) => (LineOwner::Pod(of.uid.clone()), of.name.as_str()),
                 None => (LineOwner::Set, lookup.what.service.as_str()),
             };
-            wanted.add(lookup.seq, owner, name, "had its name asked of DNS");
+            wanted.add(lookup.seq, owner, name, "was looked up in DNS");
         }
         for service in self.services.values().flatten() {
             let name = format!("Service {}", service.service.metadata.name);

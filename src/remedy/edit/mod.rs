@@ -15,10 +15,13 @@ mod spec;
 mod table;
 mod text;
 
-use checks::model::{
-    Obstacle, Timeline,
-    observation::object::{ServiceSpec, StatefulSetSpec},
-    obstacle::StuckContainer,
+use checks::{
+    mistakes::{NOTHING_WRITTEN, SAME_CONTENT, TELLS_NO_POD},
+    model::{
+        Obstacle, Timeline,
+        observation::object::{ServiceSpec, StatefulSetSpec},
+        obstacle::StuckContainer,
+    },
 };
 
 use crate::{
@@ -27,6 +30,7 @@ use crate::{
         change::{self, Change},
         edit::{spec::Mended, table::Repair, text::SetText},
         manifest::{Document, Edit, Step, keys},
+        missing::Missing,
     },
 };
 
@@ -91,9 +95,43 @@ pub fn changes(loss: &Loss<'_>, timeline: &Timeline) -> Vec<Change> {
         }
     }
     if changes.is_empty() {
-        changes.extend(to_look_at(loss, &set.name, &objects, &before));
+        let stuck = to_look_at(loss, &set.name, &objects, &before);
+        changes.extend(stuck.or_else(|| volume_to_look_at(loss, &set.name)));
     }
     changes
+}
+
+/// Why the change of a mistake about content adds an init container, and what would do as well;
+/// `None` where it adds none.
+#[must_use]
+pub fn why_an_init_container(
+    id: &str,
+    objects: &[ManifestText],
+    timeline: &Timeline,
+) -> Option<String> {
+    [&NOTHING_WRITTEN, &SAME_CONTENT, &TELLS_NO_POD].into_iter().find(|it| it.id == id)?;
+    let writer = spec::owner_writer(&written(objects, timeline)?)?;
+    Some(format!(
+        "The lines below add an init container, because no script of container {} is known in \
+        which the line could stand. Where your file gives it one, this line at its beginning does \
+        the same: `{}`.",
+        writer.beside, writer.line
+    ))
+}
+
+/// The volume that is made of an object that is not there. What it is made of is not recorded, but
+/// the kubelet names it.
+fn volume_to_look_at(loss: &Loss<'_>, set: &str) -> Option<Change> {
+    let Missing { kind, name, volume: Some(volume), .. } = Missing::of(loss.why())? else {
+        return None;
+    };
+    // A Secret has another field in a volume of its own than in one of several sources.
+    let named = if kind == "ConfigMap" { vec![format!("    name: {name}")] } else { vec![] };
+    Some(change::as_it_stands(
+        format!("StatefulSet {set}"),
+        ["volumes:".to_owned(), format!("- name: {volume}")],
+        named,
+    ))
 }
 
 /// What the namespace lacks.
@@ -207,12 +245,14 @@ fn to_look_at(
             (known, Document::read(&text)?)
         }
     };
-    let found = ["containers", "initContainers"].iter().find_map(|list| {
+    let (container, program) = ["containers", "initContainers"].iter().find_map(|list| {
         let mut path = keys("spec.template.spec");
         path.extend([Step::Key((*list).to_owned()), Step::Named(stuck.name.clone())]);
         let parts = ["command", "args"].map(|it| [path.as_slice(), &keys(it)].concat());
         let own = parts.into_iter().find(|it| document.has(it));
-        own.or_else(|| document.has(&path).then_some(path))
+        document.has(&path).then_some((path, own))
     })?;
-    change::to_look_at(&text, &document, &found)
+    let is_known = program.is_some() || find(objects, "StatefulSet", name).is_some();
+    let lines = change::to_look_at(&text, &document, &program.unwrap_or(container))?;
+    Some(if is_known { lines } else { lines.without_a_program() })
 }

@@ -5,11 +5,9 @@ use serde_json::{Value, json};
 
 use crate::remedy::{
     change::{self, Change},
-    edit::{
-        Loss, Object, edited, spec,
-        text::{MissingKey, with},
-    },
+    edit::{Loss, Object, edited, spec, text::with},
     manifest::{Document, Edit, Path, Step, keys},
+    missing::Missing,
 };
 
 /// Annotations by which Kubernetes takes a claim for one that is bound already.
@@ -82,7 +80,7 @@ fn own_name(timeline: &Timeline, document: &Document, pod: &Path) -> Vec<Edit> {
 /// A ConfigMap or a Secret that is not there, where the submission has one that nobody names: its
 /// name is misspelt.
 fn misspelt_name(loss: &Loss<'_>, objects: &[Object<'_>]) -> Option<Change> {
-    let (kind, name) = not_found(loss.why())?;
+    let Missing { kind, name, key: None, .. } = Missing::of(loss.why())? else { return None };
     let (text, document) = objects.iter().find(|(it, _)| it.kind == "StatefulSet")?;
     let named = document.scalars();
     let is_named = |name: &str| named.iter().any(|(_, it)| *it == name);
@@ -100,18 +98,13 @@ fn misspelt_name(loss: &Loss<'_>, objects: &[Object<'_>]) -> Option<Change> {
 /// A ConfigMap or a Secret that is not there.
 fn missing_object(loss: &Loss<'_>, objects: &[Object<'_>]) -> Option<Change> {
     let (set, _) = objects.iter().find(|(it, _)| it.kind == "StatefulSet")?;
-    let (kind, name, key) = match MissingKey::of(loss.why()) {
-        Some(it) => (it.kind.to_owned(), it.name, it.key),
-        None => {
-            let (kind, name) = not_found(loss.why())?;
-            (kind.to_owned(), name, "key")
-        }
-    };
+    let Missing { kind, name, key, .. } = Missing::of(loss.why())?;
+    let key = key.unwrap_or("key");
     if objects.iter().any(|(it, _)| it.kind == kind && it.name == name) {
         return None;
     }
     let field = if kind == "Secret" { "stringData" } else { "data" };
-    let keys = wanted_keys(objects, &kind, name).unwrap_or_else(|| vec![key.to_owned()]);
+    let keys = wanted_keys(objects, kind, name).unwrap_or_else(|| vec![key.to_owned()]);
     let values: Value = keys.into_iter().map(|it| (it, json!("change me"))).collect();
     let object =
         json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, field: values});
@@ -137,14 +130,6 @@ fn wanted_keys(objects: &[Object<'_>], kind: &str, name: &str) -> Option<Vec<Str
     }
     found.dedup();
     Some(found).filter(|it| !it.is_empty())
-}
-
-/// What the kubelet does not find: `configmap "web-config" not found`.
-fn not_found(why: &str) -> Option<(&'static str, &str)> {
-    [("ConfigMap", "configmap \""), ("Secret", "secret \"")].into_iter().find_map(|(kind, mark)| {
-        let (name, rest) = why.split_once(mark)?.1.split_once('"')?;
-        rest.starts_with(" not found").then_some((kind, name))
-    })
 }
 
 /// A Deployment becomes a StatefulSet, where the namespace holds none.

@@ -2,7 +2,10 @@
 
 use checks::model::observation::object::StatefulSetSpec;
 
-use crate::remedy::edit::{Loss, keep_running::become_script};
+use crate::remedy::{
+    edit::{Loss, keep_running::become_script},
+    missing,
+};
 
 /// Shells that small images lack. They have `sh`.
 const SHELLS: [&str; 5] = ["bash", "zsh", "ksh", "dash", "ash"];
@@ -14,7 +17,7 @@ const MAX_DISTANCE: usize = 2;
 
 /// Names a program that is there, or lets the image run its own.
 pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    let Some((stuck, missing)) = loss.container().zip(missing(loss.why())) else { return };
+    let Some((stuck, missing)) = loss.container().zip(missing::program(loss.why())) else { return };
     let mut all = spec.template.spec.all_containers_mut();
     let Some(container) = all.find(|it| it.name == stuck.name) else { return };
     let words = container.command.len() + container.args.len();
@@ -36,12 +39,6 @@ pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
         container.command.clear();
         container.args.clear();
     }
-}
-
-/// What the runtime did not find: `exec: "bash": executable file not found in $PATH`.
-fn missing(why: &str) -> Option<&str> {
-    let (_, rest) = why.split_once("exec: \"")?;
-    Some(rest.split_once("\": ")?.0)
 }
 
 fn near(name: &str) -> Option<&'static str> {

@@ -299,20 +299,50 @@ fn each_template(spec: &mut StatefulSetSpec, edit: impl Fn(&mut PersistentVolume
     spec.volume_claim_templates.iter_mut().filter_map(|it| it.spec.as_mut()).for_each(edit);
 }
 
+/// Who writes the pod's name to the first claim, and where.
+struct Owner {
+    /// The container's place.
+    place: usize,
+    /// The claim's mount.
+    mount: VolumeMount,
+    /// The line that writes it.
+    line: String,
+}
+
+/// An init container that writes it.
+pub(super) struct OwnerWriter {
+    /// The container that mounts the claim.
+    pub(super) beside: String,
+    /// What the init container runs.
+    pub(super) line: String,
+}
+
+fn owner(spec: &StatefulSetSpec) -> Option<Owner> {
+    let templates: Vec<&str> =
+        spec.volume_claim_templates.iter().map(|it| it.metadata.name.as_str()).collect();
+    let mut containers = spec.template.spec.containers.iter().enumerate();
+    let (place, mount) = containers.find_map(|(place, container)| {
+        let is_own = |it: &&VolumeMount| templates.contains(&it.name.as_str()) && !it.read_only;
+        Some((place, container.volume_mounts.iter().find(is_own)?.clone()))
+    })?;
+    let file = format!("{}/{OWNER_FILE}", mount.mount_path.trim_end_matches('/'));
+    Some(Owner { place, mount, line: format!("[ -f {file} ] || hostname > {file}") })
+}
+
+/// The init container that [`owner_written`] would add; `None` where a script of the container
+/// takes the line.
+pub(super) fn owner_writer(spec: &StatefulSetSpec) -> Option<OwnerWriter> {
+    let Owner { place, line, .. } = owner(spec)?;
+    let mut container = spec.template.spec.containers[place].clone();
+    let beside = container.name.clone();
+    own_script(&mut container).is_none().then_some(OwnerWriter { beside, line })
+}
+
 /// Lets the container write its pod's name once, or an init container where the program is not a
 /// shell script.
 pub(super) fn owner_written(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    let templates: Vec<String> =
-        spec.volume_claim_templates.iter().map(|it| it.metadata.name.clone()).collect();
+    let Some(Owner { place, mount, line }) = owner(spec) else { return };
     let pod = &mut spec.template.spec;
-    let Some((place, mount)) = pod.containers.iter().enumerate().find_map(|(place, container)| {
-        let is_own = |it: &&VolumeMount| templates.contains(&it.name) && !it.read_only;
-        Some((place, container.volume_mounts.iter().find(is_own)?.clone()))
-    }) else {
-        return;
-    };
-    let file = format!("{}/{OWNER_FILE}", mount.mount_path.trim_end_matches('/'));
-    let line = format!("[ -f {file} ] || hostname > {file}");
     let container = &mut pod.containers[place];
     if let Some(script) = own_script(container) {
         *script = if script.contains('\n') {

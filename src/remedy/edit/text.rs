@@ -5,6 +5,7 @@ use checks::model::observation::object::StatefulSetSpec;
 use crate::remedy::{
     edit::{Loss, refusal},
     manifest::{Document, Edit, Path, Step, keys},
+    missing::Missing,
 };
 
 /// The set's own document, and where its containers stand.
@@ -180,15 +181,16 @@ fn each_template(document: &Document, fields: &[&str]) -> Vec<Edit> {
 /// A key of a Secret or a ConfigMap that an environment variable names, and that is not there: the
 /// one that is there takes its place.
 pub(super) fn known_key(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
-    let Some(missing) = MissingKey::of(loss.why()) else { return vec![] };
-    let Some(near) = missing.near(loss) else { return vec![] };
+    let Some(missing) = Missing::of(loss.why()) else { return vec![] };
+    let Some(key) = missing.key else { return vec![] };
+    let Some(near) = near_key(&missing, key, loss) else { return vec![] };
     let mut edits = vec![];
     for env in set.containers.iter().map(|it| with(it, "env")) {
         for place in 0..set.document.count(&env) {
             let variable = [env.clone(), vec![Step::Item(place)]].concat();
-            let source = with(&variable, missing.source());
+            let source = with(&variable, source(&missing));
             let is_it = set.document.scalar(&with(&source, "name")) == Some(missing.name)
-                && set.document.scalar(&with(&source, "key")) == Some(missing.key);
+                && set.document.scalar(&with(&source, "key")) == Some(key);
             if is_it {
                 edits.push(Edit::Set(with(&source, "key"), near.clone().into()));
             }
@@ -197,36 +199,19 @@ pub(super) fn known_key(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
     edits
 }
 
-/// What the kubelet misses: `couldn't find key password in Secret lab/web`.
-pub(super) struct MissingKey<'w> {
-    pub(super) kind: &'w str,
-    pub(super) name: &'w str,
-    pub(super) key: &'w str,
+/// The field of an environment variable that names the object.
+fn source(missing: &Missing<'_>) -> &'static str {
+    if missing.kind == "Secret" { "valueFrom.secretKeyRef" } else { "valueFrom.configMapKeyRef" }
 }
 
-impl<'w> MissingKey<'w> {
-    pub(super) fn of(why: &'w str) -> Option<Self> {
-        let (_, rest) = why.split_once("couldn't find key ")?;
-        let mut words = rest.split_whitespace();
-        let key = words.next()?;
-        let kind = words.nth(1)?;
-        let name = words.next()?.rsplit('/').next()?;
-        Some(Self { kind, name, key })
-    }
-
-    fn source(&self) -> &'static str {
-        if self.kind == "Secret" { "valueFrom.secretKeyRef" } else { "valueFrom.configMapKeyRef" }
-    }
-
-    /// The nearest key that the object of the same name has in the manifest.
-    fn near(&self, loss: &Loss<'_>) -> Option<String> {
-        let is_it = |kind: &str, name: &str| kind == self.kind && name == self.name;
-        let text = &loss.objects.iter().find(|it| is_it(&it.kind, &it.name))?.text;
-        let document = Document::read(text)?;
-        let keys = ["stringData", "data"].map(keys);
-        let all = keys.iter().flat_map(|it| document.keys_of(it));
-        all.min_by_key(|it| strsim::damerau_levenshtein(it, self.key)).map(str::to_owned)
-    }
+/// The nearest key that the object of the same name has in the manifest.
+fn near_key(missing: &Missing<'_>, key: &str, loss: &Loss<'_>) -> Option<String> {
+    let is_it = |kind: &str, name: &str| kind == missing.kind && name == missing.name;
+    let text = &loss.objects.iter().find(|it| is_it(&it.kind, &it.name))?.text;
+    let document = Document::read(text)?;
+    let keys = ["stringData", "data"].map(keys);
+    let all = keys.iter().flat_map(|it| document.keys_of(it));
+    all.min_by_key(|it| strsim::damerau_levenshtein(it, key)).map(str::to_owned)
 }
 
 /// A path, and fields below it.

@@ -77,8 +77,8 @@ fn mounted_over(spec: &StatefulSetSpec) -> Option<String> {
             });
             if let Some(inner) = inner {
                 return Some(format!(
-                    "The volume {} is mounted at {}, within the claim's {}: what container {} \
-                    writes there is not on the claim.",
+                    "The volume {} is mounted at {}, within the PVC's {}: what container {} \
+                    writes there is not on the PVC.",
                     inner.name, inner.mount_path, claim.mount_path, container.name
                 ));
             }
@@ -100,7 +100,7 @@ fn mounted_elsewhere(spec: &StatefulSetSpec) -> Option<String> {
             };
             if let Some(other) = containers(spec).find(writes) {
                 return Some(format!(
-                    "Container {} writes to {folder}, but only container {} mounts the claim \
+                    "Container {} writes to {folder}, but only container {} mounts the PVC \
                     there: what the first one writes stays in its own file system.",
                     other.name, owner.name
                 ));

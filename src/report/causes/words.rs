@@ -2,12 +2,13 @@
 
 use checks::{
     Check,
-    mistakes::Mistake,
+    mistakes::{Mistake, OVERWRITTEN_AT_START, OVERWRITTEN_AT_STOP},
     model::{Criterion, Fault, Obstacle, Outcome, Standing, Timeline, verdict::AGAIN},
 };
 
 use crate::{
     console::sanitize::{clip, clip_middle, sanitize},
+    remedy::{missing, missing::Missing},
     report::{
         Points,
         causes::{Cause, Example, Key},
@@ -74,6 +75,7 @@ impl Cause {
             log: vec![],
             lab: None,
             changes: vec![],
+            waiting: None,
             example: None,
             commands: vec![],
             see: vec![],
@@ -95,7 +97,11 @@ impl Cause {
         let (remedy, example) = match &criterion.advice {
             Some(it) => (
                 sanitize(&it.remedy),
-                Example { before: clip_lines(&it.before), after: clip_lines(&it.after) },
+                Example {
+                    before: clip_lines(&it.before),
+                    after: clip_lines(&it.after),
+                    is_own: false,
+                },
             ),
             None => (mistake.remedy.to_owned(), Example::of(mistake)),
         };
@@ -111,14 +117,13 @@ impl Cause {
     fn of_obstacle(obstacle: &Obstacle, fault: Fault) -> Self {
         let ended = obstacle.container.as_ref().and_then(|it| it.exit_code);
         let meaning = ended.map(|it| format!(". {}", meaning(it))).unwrap_or_default();
+        let why = sanitize(&obstacle.why);
+        let (title, remedy) = lacking(obstacle, &why)
+            .unwrap_or_else(|| (title(obstacle), obstacle.remedy.to_owned()));
         Self {
-            title: title(obstacle),
-            explanation: format!(
-                "{}: {}{meaning}",
-                sanitize(&obstacle.who),
-                sanitize(&obstacle.why)
-            ),
-            remedy: obstacle.remedy.to_owned(),
+            title,
+            explanation: format!("{}: {why}{meaning}", sanitize(&obstacle.who)),
+            remedy: with_hint(remedy, obstacle),
             log: obstacle.log.iter().map(|line| clip(&without_controls(line), LOG_LINE)).collect(),
             example: obstacle.mistake.map(Example::of),
             ..Self::of(obstacle.id, Some(fault))
@@ -168,14 +173,73 @@ fn meaning(exit_code: i32) -> String {
     format!("Exit status {exit_code} says: {what}.")
 }
 
+/// What a container that cannot be made lacks, and what to do about that.
+fn lacking(obstacle: &Obstacle, why: &str) -> Option<(String, String)> {
+    if obstacle.id != "config_error" {
+        return None;
+    }
+    if let Some(missing) = Missing::of(why) {
+        return Some((clip_middle(&missing.title(), 120), missing.remedy()));
+    }
+    let program = missing::program(why)?;
+    Some((
+        format!("the image has no program {}", clip_middle(program, 80)),
+        format!(
+            "Write a `command` that the image has, or take another image: {program} is not in this \
+            one. Small images have `sh` as their only shell."
+        ),
+    ))
+}
+
+/// What to do, and the line to look for where the container's last words name it.
+fn with_hint(remedy: String, obstacle: &Obstacle) -> String {
+    let Some(container) = &obstacle.container else { return remedy };
+    let folder = obstacle.log.iter().find_map(|line| {
+        let (_, rest) = line.split_once("create directory")?;
+        let (folder, rest) = rest.trim_start().split_once("File exists")?;
+        let folder = folder.trim_matches(|c: char| c == ':' || c == ' ' || "'’‘`\"".contains(c));
+        rest.trim().is_empty().then(|| sanitize(folder))
+    });
+    match folder {
+        Some(folder) => format!(
+            "In the command of container {}, look for `mkdir {folder}`, and write `mkdir -p \
+            {folder}`. {remedy}",
+            sanitize(&container.name)
+        ),
+        None => remedy,
+    }
+}
+
 /// The obstacle in a few words: its object, and its row of the table.
 fn title(obstacle: &Obstacle) -> String {
     format!("{}: {}", clip_middle(&obstacle.who, 80), obstacle.id.replace('_', " "))
 }
 
 impl Example {
+    /// A line that writes to the student's own file, where the line itself is not known.
+    pub(super) fn of_own_file(mistake: &Mistake, file: &str) -> Option<Self> {
+        let (before, after) = match mistake.id {
+            id if id == OVERWRITTEN_AT_START.id => {
+                (format!("… > {file}"), format!("[ -f {file} ] || … > {file}"))
+            }
+            id if id == OVERWRITTEN_AT_STOP.id => (format!("… > {file}"), format!("… >> {file}")),
+            _ => return None,
+        };
+        Some(Self { before, after, is_own: true })
+    }
+
+    /// What stands above the lines.
+    #[must_use]
+    pub(crate) const fn told(&self) -> &'static str {
+        if self.is_own {
+            "The line that writes this file (… stands for what yours writes):"
+        } else {
+            "Lines such as these (the names are examples):"
+        }
+    }
+
     fn of(mistake: &Mistake) -> Self {
-        Self { before: mistake.before.to_owned(), after: mistake.after.to_owned() }
+        Self { before: mistake.before.to_owned(), after: mistake.after.to_owned(), is_own: false }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The lanes of the picture: bars, gaps, arrows and the lines that findings cite.
 
+use std::fmt::Display;
+
 use crate::{
     console::sanitize::clip,
     report::{
@@ -250,7 +252,18 @@ impl Picture<'_> {
             );
             return "a";
         }
-        self.svg.open("g", &[("class", &"cite"), ("id", &id), ("tabindex", &-1)]);
+        if cite.tests.is_empty() {
+            self.svg.open("g", &[("class", &"cite"), ("id", &id), ("tabindex", &-1)]);
+            return "g";
+        }
+        let image: [(&str, &dyn Display); 5] = [
+            ("class", &"cite"),
+            ("id", &id),
+            ("role", &"img"),
+            ("tabindex", &0),
+            ("aria-label", &told),
+        ];
+        self.svg.open("g", &image);
         "g"
     }
 }

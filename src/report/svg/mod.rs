@@ -288,7 +288,7 @@ impl<'d> Picture<'d> {
             self.svg.text(
                 "title",
                 &[],
-                &format!("spec.replicas {} at {} (seq {})", mark.text, time(mark.at), mark.seq),
+                &format!("spec.replicas {} at {}", mark.text, time(mark.at)),
             );
             self.svg.empty(
                 "line",

@@ -51,7 +51,7 @@ pub(crate) fn claim_differs(facts: &OrdinalFacts<'_>) -> Option<Match> {
         let command = format!("kubectl delete pvc {name} -n {}", facts.timeline.namespace());
         (!fields.is_empty()).then(|| {
             format!(
-                "claim {name} was made before, with another {}; `{command}` lets it be made anew",
+                "PVC {name} was made before, with another {}; `{command}` lets it be made anew",
                 fields.join(" and ")
             )
         })
@@ -80,7 +80,7 @@ pub(crate) fn class_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
             .filter(|name| !name.is_empty())?;
         is_class_missing(facts, class, &pending.said).then(|| {
             format!(
-                "claim {} names StorageClass {class:?}, which does not exist: {}",
+                "PVC {} names StorageClass {class:?}, which does not exist: {}",
                 pending.claim.metadata.name, pending.said
             )
         })
@@ -93,7 +93,7 @@ pub(crate) fn class_none(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |pending| {
         let none = pending.claim.spec.as_ref()?.storage_class_name.as_deref() == Some("");
         (none && pending.said.contains("no storage class is set"))
-            .then(|| format!("claim {}: {}", pending.claim.metadata.name, pending.said))
+            .then(|| format!("PVC {}: {}", pending.claim.metadata.name, pending.said))
     })
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn no_default_class(facts: &OrdinalFacts<'_>) -> Option<Match> {
         let unnamed = pending.claim.spec.as_ref()?.storage_class_name.is_none();
         (unnamed && pending.said.contains("no storage class is set")).then(|| {
             format!(
-                "claim {} names no StorageClass and the cluster has no default one: {}",
+                "PVC {} names no StorageClass and the cluster has no default one: {}",
                 pending.claim.metadata.name, pending.said
             )
         })
@@ -121,7 +121,7 @@ pub(crate) fn wrong_access_mode(facts: &OrdinalFacts<'_>) -> Option<Match> {
         let many = modes.iter().any(|mode| mode.ends_with("Many"));
         (many && has_any(&pending.said, &WORDS)).then(|| {
             format!(
-                "claim {} asks for {}: {}",
+                "PVC {} asks for {}: {}",
                 pending.claim.metadata.name,
                 modes.join(", "),
                 pending.said
@@ -142,7 +142,7 @@ pub(crate) fn volume_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
             if pending.said.is_empty() { "no such volume is free for it" } else { &pending.said };
         (pending.names_its_volume && !waits).then(|| {
             format!(
-                "claim {} names volume {volume} and is {}: {told}",
+                "PVC {} names volume {volume} and is {}: {told}",
                 pending.claim.metadata.name, pending.claim.status.phase
             )
         })
@@ -153,7 +153,7 @@ pub(crate) fn volume_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
 pub(crate) fn volume_lost(facts: &OrdinalFacts<'_>) -> Option<Match> {
     pending(facts, |pending| {
         (pending.claim.status.phase == "Lost")
-            .then(|| format!("claim {} is Lost: {}", pending.claim.metadata.name, pending.said))
+            .then(|| format!("PVC {} is Lost: {}", pending.claim.metadata.name, pending.said))
     })
 }
 
@@ -166,7 +166,7 @@ pub(crate) fn claim_impossible(facts: &OrdinalFacts<'_>) -> Option<Match> {
         "volumemode",
     ];
     pending(facts, |it| {
-        has_any(&it.said, &WORDS).then(|| format!("claim {}: {}", it.claim.metadata.name, it.said))
+        has_any(&it.said, &WORDS).then(|| format!("PVC {}: {}", it.claim.metadata.name, it.said))
     })
 }
 
@@ -199,9 +199,8 @@ pub(crate) fn claim_pending(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const NORMAL: [&str; 2] = ["waiting for first consumer", "to be scheduled"];
     pending(facts, |it| {
         let told = if it.said.is_empty() { "nothing is said of why" } else { &it.said };
-        (!has_any(&it.said, &NORMAL)).then(|| {
-            format!("claim {} is {}: {told}", it.claim.metadata.name, it.claim.status.phase)
-        })
+        (!has_any(&it.said, &NORMAL))
+            .then(|| format!("PVC {} is {}: {told}", it.claim.metadata.name, it.claim.status.phase))
     })
 }
 

@@ -28,7 +28,7 @@ pub(crate) use crate::model::diagnosis::recognise::refusals::{
 pub use crate::model::diagnosis::recognise::scheduling::lacks_room;
 pub(crate) use crate::model::diagnosis::recognise::scheduling::{
     host_port, host_port_taken, no_room, no_room_for_more, node_named, not_scheduled,
-    placement_impossible,
+    placement_impossible, preempted,
 };
 
 use crate::model::{

@@ -7,8 +7,9 @@ use crate::model::diagnosis::recognise::{has_any, matched};
 use crate::model::diagnosis::{Match, facts::OrdinalFacts};
 use crate::model::timeline::lives::PodLife;
 
-/// Reasons that stand in the template alone. "existing pods anti-affinity rules" are those of
-/// others.
+/// A rule of pods that a node has already.
+const OTHERS_RULE: &str = "existing pods anti-affinity rules";
+/// Reasons that stand in the template alone; [`OTHERS_RULE`] does not.
 const CHOSEN: [&str; 5] = [
     "didn't match pod's node affinity/selector",
     "didn't match pod affinity rules",
@@ -26,7 +27,7 @@ const NO_ROOM: [&str; 2] = ["insufficient ", "too many pods"];
 const PASSING: [&str; 6] = [
     NO_ROOM[0],
     NO_ROOM[1],
-    "existing pods anti-affinity rules",
+    OTHERS_RULE,
     "exceed max volume count",
     "were unschedulable",
     "untolerated taint",
@@ -125,6 +126,32 @@ pub(crate) fn no_room_for_more(facts: &OrdinalFacts<'_>) -> Option<Match> {
         return None;
     }
     Some(matched(spoken(message), [facts.pod?.added.by]))
+}
+
+/// The scheduler evicted pods of the set for a pod of higher priority, and no node has room since.
+pub(crate) fn preempted(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let (pod, mut found) = (facts.pod?, no_room(facts)?);
+    let evicted = facts.preempted();
+    let (first, last) = (evicted.first()?, evicted.last()?);
+    let which = if evicted.len() == 1 {
+        format!("{} was", first.name())
+    } else {
+        format!("{} to {} were", first.name(), last.name())
+    };
+    let by = facts.preempted_by(&evicted).map(|it| format!(" ({it})")).unwrap_or_default();
+    let is_without_rules = pod.spec().affinity.is_none();
+    let rule = if is_without_rules && has_any(&found.why, &[OTHERS_RULE]) {
+        ". That anti-affinity rule is another pod's: your template has none"
+    } else {
+        ""
+    };
+    found.why = format!(
+        "{which} evicted for a pod of higher priority{by}, and no node takes {} since: {}{rule}",
+        facts.name(),
+        found.why.trim_end_matches('.')
+    );
+    found.evidence.extend(evicted.iter().map(|it| it.last_seen.by));
+    Some(found)
 }
 
 /// No node has room, or is well, at the moment.

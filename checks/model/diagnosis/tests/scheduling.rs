@@ -53,6 +53,37 @@ fn nodes_that_have_no_room_now() {
     }
 }
 
+/// Catches pods that ran and were evicted being told as a cluster that never had room, and another
+/// pod's rule being told as the submission's.
+#[test]
+fn pods_that_made_room_for_a_pod_of_higher_priority() {
+    let message = "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity \
+        rules. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption \
+        victims found for incoming pod.";
+    let evicted = Condition {
+        r#type: "DisruptionTarget".to_owned(),
+        status: "True".to_owned(),
+        reason: "PreemptionByScheduler".to_owned(),
+        message: "default-scheduler: preempting to accommodate a higher priority pod".to_owned(),
+    };
+    let mut history = History::created();
+    for ordinal in [1, 0] {
+        let evicted = evicted.clone();
+        history = history
+            .pod(ordinal, Change::Modified, |pod| pod.status.conditions.push(evicted))
+            .deletion_requested(ordinal)
+            .deleted(ordinal);
+    }
+    let history = unschedulable(history.add(0), message);
+    waits(&history, "preempted", Cluster);
+    assert_eq!(
+        words(&history),
+        "web-0 to web-1 were evicted for a pod of higher priority, and no node takes web-0 since: \
+        0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules. That \
+        anti-affinity rule is another pod's: your template has none"
+    );
+}
+
 /// Catches words that nobody understood being told as "no room" and "nothing is wrong with your
 /// manifest".
 #[test]

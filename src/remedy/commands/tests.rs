@@ -1,0 +1,123 @@
+use crate::remedy::commands::{Mending, Names, Stuck, mend, see};
+
+fn names() -> Names {
+    Names {
+        namespace: "lab".to_owned(),
+        set: Some("web".to_owned()),
+        service: Some("web".to_owned()),
+        replicas: 3,
+        claims: vec!["data-web-0".to_owned(), "data-web-1".to_owned()],
+        file: Some("lab3.yaml".to_owned()),
+        ..Names::default()
+    }
+}
+
+/// Catches a look into a container that ends, and a set that is deleted where one pod is enough.
+#[test]
+fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
+    let ends = Stuck { pod: "web-1", ends: Some("app") };
+    assert_eq!(
+        see(6, Some(&ends), &names()),
+        ["kubectl get pods -n lab", "kubectl logs web-1 -c app -n lab --previous"]
+    );
+    let waits = Mending { id: "config_error", waiting: Some("web-0") };
+    let by_hand = Names { file: None, ..names() };
+    assert_eq!(
+        mend(&[waits], &by_hand),
+        [
+            "kubectl apply -n lab -f YOUR-FILE.yaml",
+            "kubectl delete pod web-0 -n lab",
+            "kubectl rollout status statefulset/web -n lab --timeout=5m",
+            "stsgrade grade -n lab",
+        ]
+    );
+    assert_eq!(
+        mend(&[waits, Mending::of("parallel")], &names()),
+        [
+            "kubectl delete statefulset web -n lab --cascade=foreground",
+            "stsgrade grade -n lab -f lab3.yaml",
+        ]
+    );
+}
+
+/// Catches a remedy that the API server refuses: an immutable field applied onto what stands.
+#[test]
+fn what_cannot_be_changed_is_deleted_first() {
+    assert_eq!(
+        mend(
+            &[Mending::of("no_service"), Mending::of("too_small"), Mending::of("parallel")],
+            &names()
+        ),
+        [
+            "kubectl delete statefulset web -n lab --cascade=foreground",
+            "kubectl delete pvc -n lab data-web-0 data-web-1",
+            "stsgrade grade -n lab -f lab3.yaml",
+        ]
+    );
+    assert_eq!(
+        mend(&[Mending::of("selector_mismatch")], &names()),
+        ["stsgrade grade -n lab -f lab3.yaml"]
+    );
+    let claims_go = Names {
+        claims_go_with_the_set: true,
+        pods: vec!["web-0".to_owned(), "web-1".to_owned()],
+        ..names()
+    };
+    assert_eq!(
+        mend(&[Mending::of("probe_fails")], &claims_go),
+        [
+            "kubectl delete statefulset web -n lab --cascade=orphan",
+            "kubectl delete pods -n lab web-0 web-1",
+            "stsgrade grade -n lab -f lab3.yaml",
+        ]
+    );
+    let removed = Names { cleanup: true, ..names() };
+    assert_eq!(
+        mend(&[Mending::of("too_small")], &removed),
+        ["stsgrade grade -n lab -f lab3.yaml --cleanup"]
+    );
+    assert!(see(8, None, &removed).is_empty());
+    let applied_by_hand = Names { file: None, ..names() };
+    assert_eq!(
+        mend(&[Mending::of("service_not_headless")], &applied_by_hand),
+        [
+            "kubectl delete service web -n lab",
+            "kubectl apply -n lab -f YOUR-FILE.yaml",
+            "kubectl rollout status statefulset/web -n lab --timeout=5m",
+            "stsgrade grade -n lab",
+        ]
+    );
+}
+
+/// Catches a row of the table that stands at another check's place.
+#[test]
+fn each_test_is_seen_by_what_it_is_about() {
+    let sights = [
+        (2, "--replicas=0"),
+        (3, "get pvc"),
+        (4, "exec web-1"),
+        (5, "nslookup"),
+        (6, "delete pod web-1"),
+        (7, "--replicas=5"),
+        (8, "wait pod/web-2"),
+        (9, "get pvc"),
+        (10, "exec web-2"),
+    ];
+    for (test, what) in sights {
+        let commands = see(test, None, &names());
+        assert!(commands.iter().any(|it| it.contains(what)), "{test}: {commands:?}");
+    }
+    assert_eq!(see(1, None, &names()), ["kubectl get pods -n lab"]);
+}
+
+/// Catches "see it" commands that leave the set at another number of replicas.
+#[test]
+fn what_is_scaled_is_scaled_back() {
+    for test in 1..=10 {
+        let scaled: Vec<String> = see(test, None, &names())
+            .into_iter()
+            .filter(|it| it.starts_with("kubectl scale"))
+            .collect();
+        assert!(scaled.last().is_none_or(|it| it.ends_with("--replicas=3")), "{test}: {scaled:?}");
+    }
+}
