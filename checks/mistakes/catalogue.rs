@@ -318,11 +318,11 @@ pub static TELLS_NO_POD: Mistake = Mistake {
     after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
 };
 
-/// The start-up command overwrote the file.
+/// The file is overwritten at every start.
 pub static OVERWRITTEN_AT_START: Mistake = Mistake {
     id: "overwritten_at_start",
     renewal: Renewal::Apply,
-    title: "the start-up command overwrote the file",
+    title: "the file is overwritten at every start",
     explanation: "The volume came back, but not what was on it: after the new start the file \
             holds new values in place of the original ones. That is what `>` does: it empties the \
             file each time its line is run.",

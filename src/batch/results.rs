@@ -156,7 +156,7 @@ impl HandInResult {
         titles.join("; ")
     }
 
-    /// `PPPPPFPPPF 80 of 100: the start-up command overwrote the file`.
+    /// `PPPPPFPPPF 80 of 100: the file is overwritten at every start`.
     #[must_use]
     pub fn in_words(&self) -> String {
         match self.state {
@@ -272,10 +272,10 @@ mod tests {
     /// Catches lost points whose cause only the report tells.
     #[test]
     fn lost_points_are_told_with_their_cause() {
-        let title = "the start-up command overwrote the file".to_owned();
+        let title = "the file is overwritten at every start".to_owned();
         let causes = vec![ResultCause { title, ..ResultCause::default() }];
         let lost = HandInResult { causes, possible: Points::whole(100), ..result("a", 80) };
-        let told = "PPPPPPPPPF 80 of 100: the start-up command overwrote the file";
+        let told = "PPPPPPPPPF 80 of 100: the file is overwritten at every start";
         assert_eq!(lost.in_words(), told);
     }
 

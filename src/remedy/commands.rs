@@ -295,8 +295,8 @@ impl Standing<'_> {
     /// When each pod was created: where one waits for the other, by their own times to get Ready.
     fn by_age(&self) -> [String; 2] {
         [
-            format!("kubectl get pods -n {} --sort-by=.metadata.creationTimestamp -o \\", self.ns),
-            "  custom-columns=POD:.metadata.name,CREATED:.metadata.creationTimestamp".to_owned(),
+            format!("kubectl get pods -n {} --sort-by=.metadata.creationTimestamp \\", self.ns),
+            "  -o custom-columns=POD:.metadata.name,CREATED:.metadata.creationTimestamp".to_owned(),
         ]
     }
 

@@ -36,15 +36,18 @@ impl<'w> Missing<'w> {
         let Self { kind, name, .. } = self;
         if let Some(key) = self.key {
             return format!(
-                "Give {kind} {name} the key {key}, or correct the key where an environment \
-                variable of the pod template names it."
+                "Give {kind} {name} the key {key}, or correct the key where an `env` of the pod \
+                template names it."
             );
         }
         let place = match self.volume {
             Some(volume) => format!("volume {volume} of the pod template"),
             None => "`env` or `envFrom` of the pod template".to_owned(),
         };
-        format!("Create {kind} {name}, or correct the name in {place}.")
+        format!(
+            "Add {kind} {name} to your file, with the keys that the container reads, or correct the \
+            name in {place}."
+        )
     }
 }
 

@@ -82,10 +82,12 @@ const tells = async (page, what, bar) => {
   const shown = await tip(page);
   const facts = await bar.evaluate((it) => {
     const row = document.getElementById(it.getAttribute("href").slice(1));
-    return Array.from(row.querySelectorAll("[data-fact]"), (cell) => cell.textContent.trim());
+    // Numbers of the recording's lines are for the tables.
+    const told = (cell) => cell.textContent.trim().replace(/ \(seq \d+\)/g, "");
+    return Array.from(row.querySelectorAll("[data-fact]"), told);
   });
   const is = !shown.hidden && shown.inside && facts.length > 2 &&
-    facts.every((it) => shown.text.includes(it));
+    facts.every((it) => shown.text.includes(it)) && !shown.text.includes("seq");
   check(page, `a bar tells its facts on ${what}`, is, shown);
 };
 

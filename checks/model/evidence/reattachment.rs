@@ -4,8 +4,6 @@
 //! Checks 6 and 10 ask the same questions, of a replaced pod and of a pod that a scale-up brought
 //! back.
 
-use std::cmp::Ordering;
-
 use crate::mistakes::{self, Mistake};
 use crate::model::{
     evidence::content::{Contents, Fate, Text},
@@ -241,11 +239,25 @@ impl Timeline {
         if fates.is_empty() || is_unclear {
             return self.judge_canaries(verdict, old, new, before.hidden() > 0, &cites);
         }
-        let standing = standing_of(&fates);
+        let standing = self.with_lateness(standing_of(&fates), old, new);
         let is_missing = fates.iter().all(|it| matches!(it, Fate::Gone { after: None, .. }));
         let mistake =
             if is_missing { &mistakes::WIPED_AT_START } else { self.rewriting_mistake(old, new) };
         verdict.push(id, text, standing, cites).because(mistake);
+    }
+
+    /// Says when the file was written, where that was not at once: whoever looks for a start-up
+    /// command does not find it then.
+    fn with_lateness(&self, standing: Standing, old: &PodLife, new: &PodLife) -> Standing {
+        const AT_ONCE_SECONDS: i64 = 2;
+        let late = self.rewritten(old, new).filter(|it| *it > AT_ONCE_SECONDS);
+        match (standing, late) {
+            (Standing::Broken { expected, actual }, Some(seconds)) => Standing::Broken {
+                expected,
+                actual: format!("{actual} (written {seconds} s after the container's start)"),
+            },
+            (standing, _) => standing,
+        }
     }
 
     /// Whether the template's own commands remove what is mounted, and write only where nothing is:
@@ -283,19 +295,18 @@ impl Timeline {
             return &mistakes::WIPED_AT_START;
         }
         let pairs = || self.replacements().into_iter().chain(self.returns());
+        let is_before = |old, new| self.rewritten(old, new).is_some_and(|after| after < 0);
         let at_stop = match self.rewritten(old, new) {
-            Some(Ordering::Less) => true,
-            Some(Ordering::Equal) => {
-                pairs().any(|(old, new)| self.rewritten(old, new) == Some(Ordering::Less))
-            }
-            _ => false,
+            Some(0) => pairs().any(|(old, new)| is_before(old, new)),
+            Some(after) => after < 0,
+            None => false,
         };
         if at_stop { &mistakes::OVERWRITTEN_AT_STOP } else { &mistakes::OVERWRITTEN_AT_START }
     }
 
-    /// When the first file of which nothing was kept was written, beside the first start of the new
-    /// pod's containers.
-    fn rewritten(&self, old: &PodLife, new: &PodLife) -> Option<Ordering> {
+    /// How many seconds after the first start of the new pod's containers the first file was written
+    /// of which nothing was kept.
+    fn rewritten(&self, old: &PodLife, new: &PodLife) -> Option<i64> {
         let (before, after) = (self.pod_files(old)?, self.pod_files(new)?);
         let started = new.first_start()?;
         let same =
@@ -308,7 +319,7 @@ impl Timeline {
             .iter()
             .filter(|now| is_new(now))
             .filter_map(|now| now.mtime)
-            .map(|mtime| mtime.cmp(&started))
+            .map(|mtime| mtime.saturating_sub(started))
             .min()
     }
 

@@ -9,7 +9,7 @@ use crate::model::{
     timeline::{
         Timeline,
         episode::{Episode, added_before, added_since},
-        lives::PodLife,
+        lives::{PodLife, Scale},
     },
     verdict::{Standing, Verdict},
 };
@@ -58,7 +58,7 @@ impl Timeline {
         for next in &scale_up.pods {
             let Some(from) = self.below(scale_up, next) else { continue };
             let (standing, cites) = self.ready_before_next(scale_up, from, next);
-            let text = asked_of_pair(scale_up, from, next);
+            let text = self.asked_of_pair(scale_up, from, next);
             verdict.push("ready_before_next", text, standing, cites).because(self.policy_mistake());
         }
     }
@@ -140,6 +140,21 @@ impl Timeline {
         if !watched && from.added.by > next.added.by { Truth::Unknown } else { Truth::No }
     }
 
+    /// What a scale-up asks of two pods. A tour holds several: of those that begin with pods it says
+    /// which one it is.
+    fn asked_of_pair(&self, scale_up: &Episode<'_>, from: &PodLife, next: &PodLife) -> String {
+        let scale = &scale_up.scale;
+        let is_alike = |it: &Scale| (it.from, it.to) == (scale.from, scale.to);
+        let all = self.set().map_or(&[][..], |set| &set.scales);
+        let is_again = all.iter().any(|it| is_alike(it) && it.when.by < scale.when.by);
+        let which = match (scale.from, is_again) {
+            (0, _) => String::new(),
+            (_, false) => format!(" (scaled from {} to {})", scale.from, scale.to),
+            (_, true) => format!(" (scaled from {} to {} again)", scale.from, scale.to),
+        };
+        format!("{} is Ready before {} is added{which}", from.name(), next.name())
+    }
+
     /// How a pod and its successor in a scale-up stand: the former Ready before the latter is
     /// added.
     fn ready_before_next(
@@ -157,7 +172,7 @@ impl Timeline {
                 added"
             )),
             Truth::No => Standing::broken(
-                asked_of_pair(scale_up, from, next),
+                self.asked_of_pair(scale_up, from, next),
                 match from.ready {
                     Some(ready) => format!(
                         "{second} was added {} before {first} was Ready",
@@ -212,18 +227,6 @@ impl Timeline {
     fn time_between(&self, one: When, other: When) -> String {
         span(self.known_at(one).abs_diff(self.known_at(other)))
     }
-}
-
-/// What a scale-up asks of two pods. A tour holds several: of those that begin with pods it says
-/// which one it is.
-fn asked_of_pair(scale_up: &Episode<'_>, from: &PodLife, next: &PodLife) -> String {
-    let scale = &scale_up.scale;
-    let which = if scale.from == 0 {
-        String::new()
-    } else {
-        format!(" (scaled from {} to {})", scale.from, scale.to)
-    };
-    format!("{} is Ready before {} is added{which}", from.name(), next.name())
 }
 
 /// A span in nanoseconds, as a report writes it.

@@ -199,7 +199,7 @@ fn tests(graded: &[&HandInResult]) -> Vec<TestCount> {
         .collect()
 }
 
-/// `emptyDir instead of a claim (3), container ends (1)`.
+/// `emptyDir instead of a PVC (3), container ends (1)`.
 fn in_words(causes: &[Count]) -> String {
     let shown = causes.iter().take(MAX_CAUSES_PER_TEST);
     let mut words: Vec<String> = shown.map(|it| format!("{} ({})", it.name, it.count)).collect();

@@ -24,7 +24,7 @@ fn the_page_shows_each_hand_in_and_lets_nothing_through() {
     assert_eq!(html.matches(" href=").count(), 1);
     assert!(html.contains("href=\"b/report.html\""));
     assert_eq!(html.matches("alike: ").count(), 2);
-    let failed_by = "<td>emptyDir instead of a claim (1)</td>";
+    let failed_by = "<td>emptyDir instead of a PVC (1)</td>";
     assert_eq!(html.matches(failed_by).count(), 2, "tests 3 and 9");
     assert!(
         html.contains("2 hand-ins are graded; 1 of them is undecided: grade it again; 1 is held")

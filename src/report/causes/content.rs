@@ -181,7 +181,7 @@ mod tests {
         let inner = [data, ("tmp", "/data/in")];
         tells(
             serde_json::json!([writer("hostname > /data/in/id", &inner)]),
-            "volume tmp is mounted at /data/in, within the claim's /data",
+            "volume tmp is mounted at /data/in, within the PVC's /data",
         );
         assert_eq!(of(serde_json::json!([writer("date > /data/id", &inner)])), None);
         let side = serde_json::json!({
@@ -190,7 +190,7 @@ mod tests {
         });
         tells(
             serde_json::json!([writer("hostname > /data/id", &[]), side]),
-            "Container app writes to /data, but only container side mounts the claim",
+            "Container app writes to /data, but only container side mounts the PVC",
         );
         assert_eq!(of(serde_json::json!([writer("date > /data/id", &[data]), side])), None);
     }

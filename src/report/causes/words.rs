@@ -212,7 +212,8 @@ fn with_hint(remedy: String, obstacle: &Obstacle) -> String {
 
 /// The obstacle in a few words: its object, and its row of the table.
 fn title(obstacle: &Obstacle) -> String {
-    format!("{}: {}", clip_middle(&obstacle.who, 80), obstacle.id.replace('_', " "))
+    let id = obstacle.id.replace('_', " ").replace("claim", "PVC");
+    format!("{}: {id}", clip_middle(&obstacle.who, 80))
 }
 
 impl Example {

@@ -141,9 +141,9 @@ pub(crate) fn preempted(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let by = facts.preempted_by(&evicted).map(|it| format!(" ({it})")).unwrap_or_default();
     let is_without_rules = pod.spec().affinity.is_none();
     let rule = if is_without_rules && has_any(&found.why, &[OTHERS_RULE]) {
-        ". That anti-affinity rule is another pod's: your template has none"
+        ". That anti-affinity rule is another pod's: your template has none."
     } else {
-        ""
+        "."
     };
     found.why = format!(
         "{which} evicted for a pod of higher priority{by}, and no node takes {} since: {}{rule}",

@@ -80,7 +80,7 @@ fn pods_that_made_room_for_a_pod_of_higher_priority() {
         words(&history),
         "web-0 to web-1 were evicted for a pod of higher priority, and no node takes web-0 since: \
         0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules. That \
-        anti-affinity rule is another pod's: your template has none"
+        anti-affinity rule is another pod's: your template has none."
     );
 }
 
@@ -105,7 +105,7 @@ fn what_the_scheduler_says_beside_that_is_quoted() {
         );
     }
     for (id, fault, remedy) in rows() {
-        let is_sure = matches!(id, "no_room" | "no_room_for_more");
+        let is_sure = matches!(id, "preempted" | "no_room" | "no_room_for_more");
         assert!(
             fault == Submission
                 || is_sure
