@@ -2,6 +2,7 @@
 //! `tests/cluster/run cargo test --features live --test live`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod alone;
 mod applying;
 mod batch;
 mod by_hand;
@@ -11,7 +12,6 @@ mod deleting;
 mod disturbed;
 mod errors;
 mod followed;
-mod gaps;
 mod guest;
 mod in_cluster;
 mod kubeconfigs;
