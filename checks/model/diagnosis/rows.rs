@@ -395,6 +395,20 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         ..ROW
     },
     ObstacleRow {
+        id: "level_restricted",
+        fault: Cluster,
+        decides: AtOnce,
+        recognise: recognise::level_restricted,
+        remedy: "The namespace has the Pod Security level `restricted`, which no plain pod \
+            satisfies, and the lab asks for no more than a plain pod. Say in the pod template what \
+            the level demands. Under its `spec`, in `securityContext`: `runAsNonRoot: true`, \
+            `runAsUser: 1000`, `fsGroup: 1000` (so that this user may write to the volume) and \
+            `seccompProfile: {type: RuntimeDefault}`. In each container, in `securityContext`: \
+            `allowPrivilegeEscalation: false` and `capabilities: {drop: [ALL]}`. Or grade in a \
+            namespace without this level.",
+        ..ROW
+    },
+    ObstacleRow {
         id: "policy",
         fault: Cluster,
         decides: AtOnce,

@@ -23,7 +23,7 @@ pub(crate) use crate::model::diagnosis::recognise::nodes::{
     evicted, node_not_ready, storage_limit,
 };
 pub(crate) use crate::model::diagnosis::recognise::refusals::{
-    name_taken, pod_refused, pod_security, policy, quota, webhook_down,
+    level_restricted, name_taken, pod_refused, pod_security, policy, quota, webhook_down,
 };
 pub use crate::model::diagnosis::recognise::scheduling::lacks_room;
 pub(crate) use crate::model::diagnosis::recognise::scheduling::{

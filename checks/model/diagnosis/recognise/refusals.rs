@@ -72,6 +72,12 @@ pub(crate) fn pod_refused(facts: &OrdinalFacts<'_>) -> Option<Match> {
     is_chosen(facts, message).then(|| matched(message, [seq]))
 }
 
+/// The namespace's level `restricted` refuses a plain pod (the Pod Security Standards).
+pub(crate) fn level_restricted(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let (message, seq) = refusal(facts)?;
+    has_any(message, &["violates podsecurity \"restricted"]).then(|| matched(message, [seq]))
+}
+
 /// A policy refuses what the lab asks, or something that its words do not tell.
 pub(crate) fn policy(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (message, seq) = refusal(facts)?;

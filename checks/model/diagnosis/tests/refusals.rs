@@ -80,7 +80,7 @@ fn pods_that_are_refused() {
         \"app\" must set securityContext.runAsNonRoot=true), seccompProfile (pod or container \
         \"app\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \
         \"Localhost\")";
-    stops(&create(restricted), "policy", Cluster);
+    stops(&create(restricted), "level_restricted", Cluster);
     stops(
         &create(&format!("{restricted}, hostPath volumes (volume \"data\")")),
         "pod_refused",
