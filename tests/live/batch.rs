@@ -234,13 +234,14 @@ async fn a_class_that_was_killed_is_finished() {
     .await;
 }
 
-/// Catches a pod with a token, a namespace without its bounds, and an object that keeps it from
-/// being deleted.
+/// Catches a pod with a token or with as much CPU as it can take, a namespace without its bounds, an
+/// object that keeps it from being deleted, and a hand-in for which all others would have to wait.
 #[tokio::test]
 async fn a_hand_in_is_kept_apart() {
     Lab::run("live-batch-apart", async |lab| {
         let class = Class { lab };
-        // Its pods end at once where they have a token, and it asks for one in every way.
+        // Its pods end at once where they have a token, and it asks for one in every way; or where
+        // the kernel gives them more than one processor (cgroup v2 or v1, for each 100 ms).
         let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: me, finalizers: \
             [lab.example/keep]}\nautomountServiceAccountToken: true\n---\n";
         let text = read(APPEND);
@@ -249,9 +250,14 @@ async fn a_hand_in_is_kept_apart() {
         let asks = format!(
             "      serviceAccountName: me\n      automountServiceAccountToken: true\n      \
              initContainers:\n      - name: look\n        image: busybox:1.36\n        command: \
-             [sh, -c, \"! test -e {TOKEN}\"]\n{start}"
+             [sh, -c, \"! test -e {TOKEN} && cat /sys/fs/cgroup/cpu.max \
+             /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2> /dev/null | grep -q ^100000\"]\n{start}"
         );
         class.hand_in("token.yaml", &(account.to_owned() + &text.replace(start, &asks)));
+        let busy = text.replace("          echo ", "          yes > /dev/null &\n          echo ");
+        assert_ne!(busy, text);
+        class.hand_in("busy.yaml", &busy);
+        class.hand_in("greedy.yaml", &text.replace("replicas: 3", "replicas: 60"));
         let seen = async {
             let client = lab.client.clone();
             lab.until("a pod of the hand-in runs", async || {
@@ -266,8 +272,9 @@ async fn a_hand_in_is_kept_apart() {
             bounds(&client, &namespace).await
         };
         let (graded, bounds) = tokio::join!(class.grade(), seen);
-        let expected = BTreeMap::from([("token".to_owned(), "PPPPPPPPPP".to_owned())]);
-        assert_eq!(class.results(), expected, "{}", graded.told());
+        let expected = [("busy", "PPPPPPPPPP"), ("greedy", "held"), ("token", "PPPPPPPPPP")];
+        let expected = expected.map(|(id, letters)| (id.to_owned(), letters.to_owned()));
+        assert_eq!(class.results(), BTreeMap::from(expected), "{}", graded.told());
         let [level, pods, node_ports, policies, limit] = bounds;
         assert_eq!([level, pods, node_ports], ["baseline", "8", "0"]);
         assert_eq!([policies, limit], ["Ingress Egress", "1"]);
