@@ -465,7 +465,7 @@ pub struct Record {
 /// `stsgrade judge`.
 #[derive(Clone, Debug, Args)]
 pub struct Judge {
-    /// The recording, or - for standard input.
+    /// The recording, or - for standard input; also one that gzip or zstd compressed.
     pub recording: PathBuf,
     /// Which report.
     #[command(flatten)]
@@ -475,7 +475,7 @@ pub struct Judge {
 /// `stsgrade show`.
 #[derive(Clone, Debug, Args)]
 pub struct Show {
-    /// The recording [default: that of the last grade].
+    /// The recording, also one that gzip or zstd compressed [default: that of the last grade].
     #[arg(conflicts_with = "last")]
     pub recording: Option<PathBuf>,
     /// The last grade's recording, which is the default.
@@ -489,7 +489,7 @@ pub struct Show {
 /// `stsgrade timeline`.
 #[derive(Clone, Debug, Args)]
 pub struct Timeline {
-    /// The recording, or - for standard input.
+    /// The recording, or - for standard input; also one that gzip or zstd compressed.
     pub recording: PathBuf,
     /// Whether there is colour.
     #[command(flatten)]

@@ -1,12 +1,12 @@
 //! Reading a recording line by line; the file is never held in memory.
 
+mod compression;
+
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::Path,
 };
-
-use flate2::bufread::MultiGzDecoder;
 
 use checks::model::{Observation, Seq, Timeline, What, observation::Signature};
 use serde::Deserialize;
@@ -17,9 +17,6 @@ use crate::recording::{FORMAT, Header, MAX_RECORDING_BYTES, MINOR, VERSION, dige
 
 /// The longest line of a recording, in bytes: what files hold is cut when it is recorded.
 const MAX_LINE_BYTES: u64 = 8 << 20;
-
-/// How a file begins that gzip compressed (RFC 1952).
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// A recording that cannot be read, by file and line (the header is line 1).
 #[derive(Debug, thiserror::Error)]
@@ -218,17 +215,14 @@ impl Reader {
         }
     }
 
-    /// Reads a recording from anything, compressed by gzip or not; `file` is what errors call it.
+    /// Reads a recording from anything, compressed by gzip or zstd or not; `file` is what errors call
+    /// it.
     ///
     /// # Errors
     /// As [`Reader::open`].
-    pub fn from(mut input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {
-        let begins = input.fill_buf().unwrap_or_default();
-        if begins.starts_with(&GZIP_MAGIC) {
-            // What is counted against the limit is what comes out of it.
-            input = Box::new(BufReader::new(MultiGzDecoder::new(input)));
-        }
-        Self::within(MAX_RECORDING_BYTES, input, file)
+    pub fn from(input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {
+        // What is counted against the limit is what comes out of it.
+        Self::within(MAX_RECORDING_BYTES, compression::uncompressed(input), file)
     }
 
     fn within(room: u64, input: Box<dyn BufRead>, file: &str) -> Result<Self, ReadError> {

@@ -8,6 +8,9 @@ use checks::model::{
     observation::{End, Gap, Kind, Subject},
 };
 
+use flate2::{Compression, write::GzEncoder};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
 use crate::recording::reader::{Folded, ReadError, Reader, fold};
 use crate::recording::{AskedOptions, Header, MINOR, Writer};
 
@@ -99,6 +102,47 @@ fn writer_and_reader_agree_on_the_digest() {
     assert_eq!(folded.digest, digest);
     assert!(!folded.torn);
     assert_eq!(folded.header, header());
+}
+
+fn by_gzip(text: &str) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(vec![], Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
+}
+
+fn by_zstd(text: &str) -> Vec<u8> {
+    compress_to_vec(text.as_bytes(), CompressionLevel::Fastest)
+}
+
+/// Catches a compressed recording of which only the first part is read, and another digest.
+#[test]
+fn what_was_compressed_is_read_whole() {
+    let (text, digest) = recording([subject(), gap(), What::End(End::default())]);
+    for compress in [by_gzip, by_zstd] {
+        for middle in [0, 7, text.len() / 2] {
+            let (first, second) = text.split_at(middle);
+            let folded = read([compress(first), compress(second)].concat()).unwrap();
+            assert_eq!((folded.digest, folded.torn), (digest.clone(), false), "in two at {middle}");
+        }
+    }
+}
+
+/// Catches a panic, and a damaged file that is taken for a whole one.
+#[test]
+fn what_was_compressed_and_is_damaged_is_an_error_or_torn() {
+    let (text, digest) = recording([subject(), gap(), What::End(End::default())]);
+    for compress in [by_gzip, by_zstd] {
+        let whole = compress(&text);
+        for cut in 0..whole.len() {
+            if let Ok(folded) = read(&whole[..cut]) {
+                assert!(folded.torn || folded.digest == digest, "cut at {cut}");
+            }
+            let mut changed = whole.clone();
+            changed[cut] ^= 0xff;
+            drop(read(changed));
+        }
+    }
+    assert!(error([&by_zstd(&text)[..20], b"then something else"].concat()).contains("FILE"));
 }
 
 /// Catches restoring that changes what was judged: lines after the end count in no way, even
