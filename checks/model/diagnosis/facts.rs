@@ -12,8 +12,9 @@ use crate::model::{
     },
 };
 
-/// How long after its begin the start of a container is told of at the latest, in nanoseconds: the
-/// kubelet reads a ConfigMap and a Secret when it begins, and tells of the container when it runs.
+/// How long after its begin the start of a container, or the mount of its volumes, is told of at the
+/// latest, in nanoseconds: the kubelet reads a ConfigMap and a Secret when it begins, from a cache
+/// of its own, and tells of it when that is done.
 const START_TAKES: u64 = 5 * SECOND;
 
 /// The reasons of the Events of a claim whose volume is awaited: the volume controller's
@@ -93,6 +94,18 @@ impl<'t> OrdinalFacts<'t> {
         self.apply_step()?.end.as_ref().map(|end| end.seq)
     }
 
+    /// Whether the pod was there before the submission was applied.
+    fn stood_before(&self, apply: &StepLife) -> bool {
+        self.pod.is_some_and(|pod| pod.added.by < apply.begin)
+    }
+
+    /// Whether the set's controller, which has not looked at the template as it stands now, may be
+    /// about to replace the pod.
+    pub(crate) fn may_be_replaced(&self) -> bool {
+        let (Some(pod), Some(set)) = (self.pod, self.timeline.set()) else { return false };
+        set.status.observed_generation < set.generation && pod.added.by < set.changed.by
+    }
+
     /// Whether the namespace has its Pod Security level because a grader gave it that.
     pub(crate) fn has_graders_level(&self) -> bool {
         let end = self.apply_step().and_then(|step| step.end.as_ref());
@@ -107,16 +120,30 @@ impl<'t> OrdinalFacts<'t> {
         })
     }
 
-    /// Whether what the pod lacks may have come since it was told, but for the kubelet to look
-    /// again: it is not told when that comes.
+    /// The line after which the kubelet tells of what it began when the submission was applied;
+    /// `None` where no line is old enough.
+    fn told_after_apply(&self) -> Option<Seq> {
+        let apply = self.apply_step().and_then(|step| Some((step, step.end.as_ref()?)));
+        match apply {
+            None => Some(0),
+            Some((step, end)) if self.stood_before(step) => {
+                self.timeline.line_at(end.at + START_TAKES)
+            }
+            Some((_, end)) => Some(end.seq),
+        }
+    }
+
+    /// Whether the ConfigMap or Secret that the pod lacks may have come since that was told, but for
+    /// the kubelet to look again: it is not told when that comes.
     pub(crate) fn may_have_come(&self) -> bool {
-        !self.out_of_time && !self.has_news_since(self.applied().unwrap_or(0))
+        !self.out_of_time && self.told_after_apply().is_none_or(|line| !self.has_news_since(line))
     }
 
     /// Whether the pod was last told of before the submission was applied, which may have brought
     /// what it lacked.
     pub(crate) fn is_outdated(&self) -> bool {
-        self.applied().is_some() && self.may_have_come()
+        let is_news = |line| self.out_of_time || self.has_news_since(line);
+        self.applied().is_some_and(|line| !is_news(line))
     }
 
     /// Whether the newest start of a container may have been begun before the submission was
@@ -126,7 +153,7 @@ impl<'t> OrdinalFacts<'t> {
         let (Some(end), Some(started)) = (&step.end, pod.started_at(container)) else {
             return false;
         };
-        pod.added.by < step.begin && started <= end.at + START_TAKES
+        self.stood_before(step) && started <= end.at + START_TAKES
     }
 
     /// Containers that were started again and do not run now, with how they ended; when the time

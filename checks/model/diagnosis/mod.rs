@@ -248,6 +248,9 @@ fn obstacle_for(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
 
 /// What the first row that recognises its case makes of it, and the container that it is about.
 fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
+    if !facts.out_of_time && facts.may_be_replaced() {
+        return None;
+    }
     ROWS.iter().filter(|row| facts.out_of_time || row.decides == AtOnce).find_map(|row| {
         let matched = (row.recognise)(facts)?;
         let log = matched.container.as_deref().map(|it| facts.log(it)).unwrap_or_default();

@@ -13,6 +13,12 @@ impl Timeline {
         Some(self.times[place].1)
     }
 
+    /// The first line that was written at a time or later.
+    pub(crate) fn line_at(&self, time: u64) -> Option<Seq> {
+        let place = self.times.partition_point(|(_, written)| *written < time);
+        self.times.get(place).map(|(seq, _)| *seq)
+    }
+
     /// When it was known that something had happened.
     #[must_use]
     pub fn known_at(&self, when: When) -> u64 {

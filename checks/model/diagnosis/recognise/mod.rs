@@ -67,10 +67,10 @@ pub(crate) fn outdated_pod(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let is_known = set.status.observed_generation >= set.generation && !newest.is_empty();
     let is_old =
         pod.pod.metadata.labels.get("controller-revision-hash").is_some_and(|it| it != newest);
-    if !is_known || !is_old {
-        return None;
+    if facts.may_be_replaced() || is_known && is_old {
+        return blames_the_submission(facts);
     }
-    blames_the_submission(facts)
+    None
 }
 
 /// Whether a container waits for the kubelet to make it: its image, or its volumes.

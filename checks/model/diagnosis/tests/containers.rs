@@ -101,7 +101,21 @@ fn containers_that_cannot_be_made() {
     waits(&applied, "config_error", Submission);
     let missing =
         "MountVolume.SetUp failed for volume \"config\" : configmap \"web-config\" not found";
-    stops(&not_mounted(missing), "config_error", Submission);
+    let before = not_mounted(missing);
+    stops(&before, "config_error", Submission);
+    // The kubelet may have looked before what is missing was applied, and tells of it after that.
+    let mut told = before.step(StepName::Apply).done(StepName::Apply);
+    for _ in 0..2 {
+        told = warned(told, "FailedMount", missing);
+    }
+    waits(&told, "config_error", Submission);
+    let seconds_later = (0..6).fold(told, |history, _| warned(history, "FailedMount", missing));
+    stops(&seconds_later, "config_error", Submission);
+    // A pod that the submission itself brings was not looked at before.
+    let applied = History::new().step(StepName::Apply).service().set(Change::Added);
+    let brought = applied.done(StepName::Apply).subject().claim(0).add(0);
+    let message = "secret \"web\" not found";
+    stops(&waiting(brought, "CreateContainerConfigError", message), "config_error", Submission);
     // The same of volumes that the cluster made: for a claim, and for every pod.
     for made in [
         "MountVolume.SetUp failed for volume \"pvc-91bcb3ea\" : hostPath type check failed: \

@@ -36,7 +36,9 @@ fn a_broken_pod_of_an_earlier_template() {
         log(ended(first_pod(), 4, exit(1)), &["no config"]).pod(0, Change::Modified, |pod| {
             pod.metadata.labels.insert("controller-revision-hash".to_owned(), "web-1".to_owned());
         });
-    history.spec.min_ready_seconds = 1;
+    history.spec.template.spec.containers[0].image = "busybox:1.37".to_owned();
+    // Until the controller has looked at the new template, it may be about to replace the pod.
+    waits(&history.clone().set_unobserved(), "outdated_pod", Cluster);
     let mut history = history.set(Change::Modified);
     if let Some(What::Object(_, Object::StatefulSet(set))) =
         history.lines.last_mut().map(|it| &mut it.what)
