@@ -85,18 +85,46 @@ fn judge_ordinal(
             None => found_nothing(contents, pod_files, &name),
         },
     };
-    // Where the claims lie on one storage, every pod writes its name, and all names are everywhere.
-    let is_shared =
-        |claim: &str| timeline.foreign_canary(pod.name(), claim).is_some_and(|it| it.is_shared);
-    let shared = || pod.claims().iter().any(|(_, claim)| is_shared(claim));
     let tells_nothing = [&mistakes::SAME_CONTENT, &mistakes::TELLS_NO_POD];
-    let mistake = if mistake.is_some_and(|it| tells_nothing.contains(&it)) && shared() {
-        Some(&mistakes::SHARED_STORAGE)
+    let mistake = if mistake.is_some_and(|it| tells_nothing.contains(&it)) {
+        of_the_claims(timeline, contents, pod).or(mistake)
     } else {
         mistake
     };
     let cites: Vec<Seq> = pod_files.reads.clone();
     verdict.push(id, text, standing, cites).because(mistake);
+}
+
+/// Why content tells no pod though the template may write its name.
+fn of_the_claims(
+    timeline: &Timeline,
+    contents: &Contents<'_>,
+    pod: &PodLife,
+) -> Option<&'static Mistake> {
+    // Where the claims lie on one storage, every pod writes its name, and all names are everywhere.
+    let is_shared =
+        |claim: &str| timeline.foreign_canary(pod.name(), claim).is_some_and(|it| it.is_shared);
+    if pod.claims().iter().any(|(_, claim)| is_shared(claim)) {
+        return Some(&mistakes::SHARED_STORAGE);
+    }
+    // What is on a claim that is older than the template may be of an earlier one.
+    let told_on_a_new_claim = || {
+        contents
+            .read_pods()
+            .any(|it| has_newer_claims(timeline, it) && contents.writer(it.ordinal).is_known())
+    };
+    (!has_newer_claims(timeline, pod) && told_on_a_new_claim())
+        .then_some(&mistakes::EARLIER_CONTENT)
+}
+
+/// Whether each claim of a pod was made after the set's template was last changed.
+fn has_newer_claims(timeline: &Timeline, pod: &PodLife) -> bool {
+    let Some(set) = timeline.set() else { return false };
+    let is_newer = |claim: &str| {
+        let life = timeline.claim(claim).last();
+        life.is_some_and(|it| it.added.after.is_some() && it.added.by > set.changed.by)
+    };
+    pod.claims().iter().all(|(_, claim)| is_newer(claim))
 }
 
 /// Why a pod has no claim of its own, as a mistake; `None` where it has one.

@@ -24,6 +24,7 @@ pub static MISTAKES: &[&Mistake] = &[
     &NOTHING_WRITTEN,
     &SAME_CONTENT,
     &TELLS_NO_POD,
+    &EARLIER_CONTENT,
     &OVERWRITTEN_AT_START,
     &OVERWRITTEN_AT_STOP,
     &WIPED_AT_START,
@@ -316,6 +317,20 @@ pub static TELLS_NO_POD: Mistake = Mistake {
     remedy: "Write the host name, which is the pod's name.",
     before: "      command: [\"sh\", \"-c\", \"date > /data/id; …\"]",
     after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
+};
+
+/// The claims hold what an earlier version of the template wrote.
+pub static EARLIER_CONTENT: Mistake = Mistake {
+    id: "earlier_content",
+    renewal: Renewal::RecreateWithClaims,
+    title: "the PVCs hold what an earlier version wrote",
+    explanation: "What the template writes now tells its pod: on a new PVC it did. These PVCs \
+            were filled before, and the command leaves alone what it finds.",
+    lab: None,
+    remedy: "The manifest needs no change. Copy away what you want to keep, delete the \
+            StatefulSet and its PVCs, and apply it again.",
+    before: "# /data/id on a PVC of before: what the earlier command wrote",
+    after: "# /data/id on a new PVC: web-0",
 };
 
 /// The file is overwritten at every start.

@@ -77,11 +77,19 @@ impl Lab {
             .map(drop)
     }
 
-    /// Runs each `kubectl delete` that the tool told, in its order, and says how many there were.
+    /// Runs each `kubectl delete` that the tool told, in its order, and says how many there were:
+    /// those that a report says to type, else those that a text quotes.
     pub(crate) async fn obey(&self, told: &Ran) -> usize {
-        let text = told.told().split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut commands: Vec<&str> =
-            text.split('`').filter_map(|it| it.strip_prefix("kubectl delete ")).collect();
+        const DELETE: &str = "kubectl delete ";
+        let all = told.told();
+        let typed = all.lines().filter_map(|it| {
+            it.trim_start().trim_start_matches("Type").trim_start().strip_prefix(DELETE)
+        });
+        let mut commands: Vec<&str> = typed.collect();
+        let text = all.split_whitespace().collect::<Vec<_>>().join(" ");
+        if commands.is_empty() {
+            commands = text.split('`').filter_map(|it| it.strip_prefix(DELETE)).collect();
+        }
         commands.dedup();
         for command in &commands {
             self.kubectl_delete(command).await;

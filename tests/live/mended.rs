@@ -15,8 +15,8 @@ use crate::{
 
 /// How many are graded at a time.
 const BESIDE: usize = 14;
-/// What is mended where it stands by default.
-const SPREAD: [&str; 13] = [
+/// What is mended where it stands by default, each in the next way.
+const SPREAD: [&str; 16] = [
     "id_line_beside_a_new_date",
     "impostor_hostname",
     "late_rewrite_six_seconds_after_start",
@@ -30,6 +30,9 @@ const SPREAD: [&str; 13] = [
     "stale_lock_directory",
     "wrong_selector",
     "wrong_service_name",
+    "no_such_node",
+    "no_configmap_volume",
+    "same_content",
 ];
 /// How often the tool may ask for something to be deleted before all is well.
 const DELETIONS: usize = 3;

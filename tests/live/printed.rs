@@ -4,8 +4,9 @@
 pub(crate) const FILE: &str = "lab3.yaml";
 
 /// Reports that cannot name the change, and why.
-pub(crate) const UNKNOWN: [(&str, &str); 3] = [
+pub(crate) const UNKNOWN: [(&str, &str); 4] = [
     ("empty_namespace", "nothing was handed in that could be changed"),
+    ("filled_by_an_earlier_version", "the manifest is right: what stood before it is not"),
     ("out_of_memory", "the program takes all the memory that it gets"),
     ("shared_storage", "two volumes of the cluster are one folder: they are not in the manifest"),
 ];

@@ -55,6 +55,7 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("nothing_written", &[Set(spec::owner_written)]),
     ("same_content", &[Set(spec::owner_written)]),
     ("tells_no_pod", &[Set(spec::owner_written)]),
+    ("earlier_content", &[Unknown("the manifest is right already")]),
     ("overwritten_at_start", &[Set(spec::kept_at_start)]),
     ("overwritten_at_stop", &[Set(spec::appended_at_stop)]),
     ("wiped_at_start", &[Set(spec::nothing_removed)]),

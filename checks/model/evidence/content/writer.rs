@@ -8,7 +8,10 @@ use crate::model::evidence::content::{
     known::PodWords,
     lexer::{Kind, Token, lex},
 };
-use crate::model::{observation::Seq, timeline::Timeline};
+use crate::model::{
+    observation::Seq,
+    timeline::{Timeline, lives::PodLife},
+};
 
 /// Files larger than this are not searched for numbers that follow the ordinal: in enough data
 /// every number occurs.
@@ -149,6 +152,11 @@ impl<'t> Contents<'t> {
     #[must_use]
     pub fn pod_files(&self, ordinal: i32) -> Option<&PodFiles<'t>> {
         self.pages.iter().map(|it| &it.pod_files).find(|it| it.pod.ordinal == ordinal)
+    }
+
+    /// The pods whose files were read, as their ordinals' first lives.
+    pub fn read_pods(&self) -> impl Iterator<Item = &'t PodLife> {
+        self.pages.iter().map(|it| it.pod_files.pod)
     }
 
     /// Whether all pods hold the same files with the same content.
