@@ -1,7 +1,12 @@
 //! The image of a release, built by its recipe, and what runs from it in the cluster: a Job that
 //! grades a namespace, and a batch.
 
-use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use k8s_openapi::api::{
     batch::v1::Job,
@@ -26,8 +31,28 @@ const IMAGE: &str = "registry.local/stsgrade:test";
 const BUILD_TIMEOUT: Duration = Duration::from_secs(1200);
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
-/// Builds the static binary and, by the recipe of the release, the image, and gives the image to
-/// the cluster's registry: once for all tests.
+/// Builds the static binary: once for all tests.
+async fn static_binary() -> &'static Path {
+    static BINARY: OnceCell<PathBuf> = OnceCell::const_new();
+    let build = async || {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("static");
+        let built = done_within(
+            BUILD_TIMEOUT,
+            Command::new(env!("CARGO"))
+                .args(["build", "--locked", "--quiet", "--target", TARGET, "--target-dir"])
+                .arg(&target)
+                .env("CARGO_PROFILE_DEV_STRIP", "symbols")
+                .env("CARGO_PROFILE_DEV_DEBUG", "none"),
+        )
+        .await;
+        assert_eq!(built.status, 0, "{}", built.told());
+        target.join(TARGET).join("debug/stsgrade")
+    };
+    BINARY.get_or_init(build).await
+}
+
+/// Builds the image by the recipe of the release, and gives it to the cluster's registry: once for
+/// all tests.
 async fn image() {
     static IMAGE_IS_THERE: OnceCell<tempfile::TempDir> = OnceCell::const_new();
     IMAGE_IS_THERE
@@ -35,19 +60,7 @@ async fn image() {
             // The cluster sees no other folder.
             let shared = std::env::var("STSGRADE_CLUSTER").unwrap();
             let folder = tempfile::tempdir_in(shared).unwrap();
-            let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("static");
-            let built = done_within(
-                BUILD_TIMEOUT,
-                Command::new(env!("CARGO"))
-                    .args(["build", "--locked", "--quiet", "--target", TARGET, "--target-dir"])
-                    .arg(&target)
-                    .env("CARGO_PROFILE_DEV_STRIP", "symbols")
-                    .env("CARGO_PROFILE_DEV_DEBUG", "none"),
-            )
-            .await;
-            assert_eq!(built.status, 0, "{}", built.told());
-            let binary = target.join(TARGET).join("debug/stsgrade");
-            std::fs::copy(binary, folder.path().join("stsgrade")).unwrap();
+            std::fs::copy(static_binary().await, folder.path().join("stsgrade")).unwrap();
             let storage = folder.path().join("storage");
             let buildah = async |args: &[&str]| {
                 let mut command = Command::new("buildah");
@@ -64,6 +77,15 @@ async fn image() {
             folder
         })
         .await;
+}
+
+/// Catches a binary that needs a dynamic linker, which an image from scratch does not have.
+#[tokio::test]
+async fn the_binary_of_a_release_needs_no_linker() {
+    let binary = std::fs::read(static_binary().await).unwrap();
+    assert!(binary.starts_with(b"\x7fELF"), "it is no Linux binary");
+    let linker = b"/ld-musl-";
+    assert!(!binary.windows(linker.len()).any(|it| it == linker), "it names a dynamic linker");
 }
 
 /// Catches an image that does not run, a Role that lacks what a grade needs, a pod that level
