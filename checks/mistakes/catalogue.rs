@@ -324,8 +324,8 @@ pub static EARLIER_CONTENT: Mistake = Mistake {
     id: "earlier_content",
     renewal: Renewal::RecreateWithClaims,
     title: "the PVCs hold what an earlier version wrote",
-    explanation: "What the template writes now tells its pod: on a new PVC it did. These PVCs \
-            were filled before, and the command leaves alone what it finds.",
+    explanation: "What the template writes now tells which pod wrote it, as a new PVC shows. \
+            These PVCs were filled before, and the command leaves alone what it finds.",
     lab: None,
     remedy: "The manifest needs no change. Copy away what you want to keep, delete the \
             StatefulSet and its PVCs, and apply it again.",

@@ -14,12 +14,12 @@ use kube::{
 };
 use serde_json::json;
 use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::Child,
+    io::{AsyncBufReadExt as _, BufReader, Lines},
+    process::{Child, ChildStderr},
     sync::RwLock,
 };
 
-use crate::state::is_ready;
+use crate::state::{is_ready, send};
 
 /// Held by each test for reading, and for writing by one that disturbs the whole cluster.
 static CLUSTER: RwLock<()> = RwLock::const_new(());
@@ -156,13 +156,8 @@ impl Lab {
     /// Begins to record, and returns as soon as all that follows is witnessed.
     pub(crate) async fn record(&self) -> Child {
         let save = self.recording();
-        let mut child = self
-            .command("record", &["--save", save.to_str().unwrap()])
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (child, mut lines) =
+            started(&mut self.command("record", &["--save", save.to_str().unwrap()]));
         while let Some(line) = lines.next_line().await.unwrap() {
             if line.contains("recording") {
                 break;
@@ -174,14 +169,7 @@ impl Lab {
 
     /// Ends a recording as Ctrl-C does.
     pub(crate) async fn stop(&self, mut child: Child) {
-        let pid = child.id().unwrap().to_string();
-        assert!(
-            std::process::Command::new("kill")
-                .args(["-s", "INT", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        send(&child, "INT");
         child.wait().await.unwrap();
     }
 
@@ -433,6 +421,15 @@ pub(crate) async fn ctl(verb: &[&str]) {
         .await
         .unwrap();
     assert!(status.success(), "ctl {verb:?}: {status}");
+}
+
+/// Starts a command that ends with its test; what it says on standard error is read line by line.
+pub(crate) fn started(
+    command: &mut tokio::process::Command,
+) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    (child, lines)
 }
 
 pub(crate) async fn done(command: &mut tokio::process::Command) -> Ran {

@@ -22,12 +22,9 @@ use kube::{
     config::Kubeconfig,
 };
 use serde_json::json;
-use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
-    process::Child,
-};
+use tokio::{io::AsyncReadExt as _, process::Child};
 
-use crate::lab::{Lab, Ran};
+use crate::lab::{Lab, Ran, started};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
@@ -211,14 +208,7 @@ impl Lab {
         moment: &str,
         args: &[&str],
     ) -> (Child, tokio::task::JoinHandle<String>) {
-        let mut command = self.command("grade", args);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (child, mut lines) = started(self.command("grade", args).stdout(Stdio::piped()));
         let mut err = String::new();
         loop {
             let line = lines

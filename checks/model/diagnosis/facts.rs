@@ -120,8 +120,8 @@ impl<'t> OrdinalFacts<'t> {
         })
     }
 
-    /// The line after which the kubelet tells of what it began when the submission was applied;
-    /// `None` where no line is old enough.
+    /// The line after which the kubelet tells only of what it began when the submission had been
+    /// applied; `None` where that time has not come.
     fn told_after_apply(&self) -> Option<Seq> {
         let apply = self.apply_step().and_then(|step| Some((step, step.end.as_ref()?)));
         match apply {

@@ -268,6 +268,13 @@ mod tests {
             .collect()
     }
 
+    /// The same, but for those of one resource.
+    fn minimal_without(resource: &str) -> Vec<ResourceRule> {
+        let mut rules = minimal();
+        rules.retain(|it| it.resources != Some(vec![resource.to_owned()]));
+        rules
+    }
+
     #[test]
     fn the_minimal_role_is_enough() {
         assert_eq!(missing(minimal()), Vec::<String>::new());
@@ -307,14 +314,12 @@ mod tests {
 
     #[test]
     fn names_and_subresources_limit_a_rule() {
-        let mut rules = minimal();
-        rules.retain(|it| it.resources != Some(vec!["pods/exec".to_owned()]));
+        let mut rules = minimal_without("pods/exec");
         rules.push(rule(&[""], &["pods"], &[], &["*"]));
         assert_eq!(missing(rules.clone()), ["pods/exec get,create"]);
         rules.push(rule(&[""], &["*/exec"], &[], &["get", "create"]));
         assert_eq!(missing(rules), Vec::<String>::new());
-        let mut rules = minimal();
-        rules.retain(|it| it.resources != Some(vec!["statefulsets/scale".to_owned()]));
+        let mut rules = minimal_without("statefulsets/scale");
         rules.push(rule(&["apps"], &["statefulsets/scale"], &["other"], &["patch"]));
         assert_eq!(missing(rules), ["statefulsets/scale.apps patch"]);
     }
@@ -323,8 +328,7 @@ mod tests {
     /// one for which something is said to be missing that it never asks for.
     #[test]
     fn create_on_exec_is_missing_only_where_the_server_asks_for_it() {
-        let mut rules = minimal();
-        rules.retain(|it| it.resources != Some(vec!["pods/exec".to_owned()]));
+        let mut rules = minimal_without("pods/exec");
         rules.push(rule(&[""], &["pods/exec"], &[], &["get"]));
         assert_eq!(missing(rules.clone()), ["pods/exec get,create"]);
         let old = Allowed { rules, incomplete: false, exec_needs_create: false };

@@ -2,11 +2,9 @@
 
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-
 use crate::{
-    lab::{Lab, ctl},
-    state::ended,
+    lab::{Lab, ctl, started},
+    state::{ended, send},
 };
 
 /// Catches a restart of the control plane that ends a grade, or leaves something behind.
@@ -39,13 +37,7 @@ async fn a_recording_that_is_stopped_behind_a_cut_cable_has_no_end() {
         lab.stand().await;
         let save = lab.recording();
         let mut command = lab.command("record", &["--save", save.to_str().unwrap()]);
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (mut child, mut lines) = started(command.stdout(Stdio::piped()));
         let mut until = async |word: &str| {
             while let Some(line) = lines.next_line().await.unwrap() {
                 if line.contains(word) {
@@ -57,13 +49,7 @@ async fn a_recording_that_is_stopped_behind_a_cut_cable_has_no_end() {
         until("recording to").await;
         ctl(&["cut"]).await;
         until("the API server does not answer").await;
-        assert!(
-            std::process::Command::new("kill")
-                .args(["-s", "INT", &child.id().unwrap().to_string()])
-                .status()
-                .unwrap()
-                .success()
-        );
+        send(&child, "INT");
         until("the recording has no end").await;
         ctl(&["heal"]).await;
         child.wait().await.unwrap();
