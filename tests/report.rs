@@ -85,6 +85,7 @@ pub(crate) fn sample() -> Report {
             effect: Effect::CrashLoop,
             mistake: None,
             container: None,
+            missing: None,
             log: vec![
                 "mkdir: can't create directory '/data/id': File exists".to_owned(),
                 "\u{202e}::set-env name=X::y".to_owned(),

@@ -19,7 +19,7 @@ pub use crate::model::conditions::WaitStatus;
 pub use crate::model::observation::version::Version;
 pub use crate::model::observation::when::{Truth, When};
 pub use crate::model::observation::{Observation, Seq, What};
-pub use crate::model::obstacle::{Effect, Fault, Obstacle};
+pub use crate::model::obstacle::{Effect, Fault, Missing, MissingObject, Obstacle};
 pub(crate) use crate::model::rules::not_shown::Wanted;
 pub use crate::model::rules::order::OutOfOrder;
 pub use crate::model::rules::way_to_show::ShownBy;

@@ -39,7 +39,38 @@ pub struct StuckContainer {
     pub may_fail_a_probe: bool,
 }
 
+/// What a pod needs to start and does not have, as far as the node says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// A ConfigMap or a Secret, or a key of one.
+    Object(MissingObject),
+    /// A program that the image of the container does not have.
+    Program(String),
+}
+
+/// A ConfigMap or a Secret that a pod template names and that is not there, or that lacks a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingObject {
+    /// `ConfigMap` or `Secret`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// The key that the object lacks, where the object itself is there.
+    pub key: Option<String>,
+    /// The volume that is made of it, where it is one.
+    pub volume: Option<String>,
+}
+
 impl Obstacle {
+    /// The ConfigMap or the Secret that is not there, where that is the matter.
+    #[must_use]
+    pub fn missing_object(&self) -> Option<&MissingObject> {
+        match self.missing.as_deref() {
+            Some(Missing::Object(object)) => Some(object),
+            _ => None,
+        }
+    }
+
     /// An obstacle that no row of the table and no pod decides: the cluster's fault, unless the
     /// caller says otherwise.
     #[must_use]
@@ -59,6 +90,7 @@ impl Obstacle {
             effect: Effect::Blocks,
             mistake: None,
             container: None,
+            missing: None,
             log: vec![],
             remedy,
             evidence,
@@ -86,6 +118,8 @@ pub struct Obstacle {
     pub mistake: Option<&'static Mistake>,
     /// The container that it is about, where it is about one.
     pub container: Option<StuckContainer>,
+    /// What the pod needs and does not have, where that is the matter.
+    pub missing: Option<Box<Missing>>,
     /// The last lines of the container's log, where it has one.
     pub log: Vec<String>,
     /// What to do about it.

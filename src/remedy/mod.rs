@@ -8,7 +8,6 @@ pub mod commands;
 pub mod edit;
 pub mod fields;
 pub mod manifest;
-pub mod missing;
 pub mod script;
 
 use checks::model::{Timeline, observation::object::VolumeMount};

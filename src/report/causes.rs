@@ -18,7 +18,6 @@ use crate::remedy::{
     edit,
     edit::Loss,
     harmless,
-    missing::Missing,
 };
 use crate::report::{
     CheckResult, Points, StandingName,
@@ -305,8 +304,7 @@ fn teach(
 /// Whether a pod only waits for a ConfigMap or a Secret: to create it, or to correct a name that
 /// cannot be known, needs no other set.
 fn is_only_missing(cause: &Cause, loss: &Loss<'_>) -> bool {
-    let why = loss.obstacle.filter(|it| it.id == "config_error").map(|it| it.why.as_str());
-    why.and_then(Missing::of).is_some()
+    loss.obstacle.is_some_and(|it| it.missing_object().is_some())
         && cause.changes.iter().all(|it| it.is_to_look_at() || it.is_new_document())
 }
 

@@ -16,7 +16,7 @@ pub use crate::model::diagnosis::recognise::lacks_room;
 pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of, refused};
 use crate::model::{
     observation::Seq,
-    obstacle::{Effect, Fault, Obstacle, StuckContainer},
+    obstacle::{Effect, Fault, Missing, Obstacle, StuckContainer},
     timeline::{
         MOST_REPLICAS, Timeline,
         lives::{PodLife, SetLife},
@@ -73,6 +73,8 @@ struct Match {
     exit_code: Option<i32>,
     /// The kubelet may have ended that container for its probe.
     may_fail_a_probe: bool,
+    /// What the pod does not have, where the node's words name it.
+    missing: Option<Missing>,
     evidence: Vec<Seq>,
 }
 
@@ -271,6 +273,7 @@ fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
             effect: row.effect,
             mistake: row.mistake,
             container: stuck,
+            missing: matched.missing.map(Box::new),
             log,
             remedy,
             evidence: matched.evidence,

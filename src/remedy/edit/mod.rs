@@ -18,7 +18,7 @@ mod text;
 use checks::{
     mistakes::{NOTHING_WRITTEN, SAME_CONTENT, TELLS_NO_POD},
     model::{
-        Obstacle, Timeline,
+        MissingObject, Obstacle, Timeline,
         observation::object::{ServiceSpec, StatefulSetSpec},
         obstacle::StuckContainer,
     },
@@ -30,7 +30,6 @@ use crate::{
         change::{self, Change},
         edit::{spec::Mended, table::Repair, text::SetText},
         manifest::{Document, Edit, Step, keys},
-        missing::Missing,
     },
 };
 
@@ -48,6 +47,10 @@ pub struct Loss<'l> {
 impl<'l> Loss<'l> {
     fn why(&self) -> &'l str {
         self.obstacle.map_or("", |it| it.why.as_str())
+    }
+
+    fn missing_object(&self) -> Option<&'l MissingObject> {
+        self.obstacle?.missing_object()
     }
 
     fn container(&self) -> Option<&'l StuckContainer> {
@@ -122,11 +125,11 @@ pub fn why_an_init_container(
 /// The volume that is made of an object that is not there. What it is made of is not recorded, but
 /// the kubelet names it.
 fn volume_to_look_at(loss: &Loss<'_>, set: &str) -> Option<Change> {
-    let Missing { kind, name, volume: Some(volume), .. } = Missing::of(loss.why())? else {
+    let MissingObject { kind, name, volume: Some(volume), .. } = loss.missing_object()? else {
         return None;
     };
     // A Secret has another field in a volume of its own than in one of several sources.
-    let named = if kind == "ConfigMap" { vec![format!("    name: {name}")] } else { vec![] };
+    let named = if *kind == "ConfigMap" { vec![format!("    name: {name}")] } else { vec![] };
     Some(change::as_it_stands(
         format!("StatefulSet {set}"),
         ["volumes:".to_owned(), format!("- name: {volume}")],

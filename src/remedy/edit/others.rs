@@ -1,13 +1,12 @@
 //! Changes of objects beside the set and its Service.
 
-use checks::model::Timeline;
+use checks::model::{MissingObject, Timeline};
 use serde_json::{Value, json};
 
 use crate::remedy::{
     change::{self, Change},
     edit::{Loss, Object, edited, spec, text::with},
     manifest::{Document, Edit, Path, Step, keys},
-    missing::Missing,
 };
 
 /// Annotations by which Kubernetes takes a claim for one that is bound already.
@@ -80,11 +79,11 @@ fn own_name(timeline: &Timeline, document: &Document, pod: &Path) -> Vec<Edit> {
 /// A ConfigMap or a Secret that is not there, where the submission has one that nobody names: its
 /// name is misspelt.
 fn misspelt_name(loss: &Loss<'_>, objects: &[Object<'_>]) -> Option<Change> {
-    let Missing { kind, name, key: None, .. } = Missing::of(loss.why())? else { return None };
+    let MissingObject { kind, name, key: None, .. } = loss.missing_object()? else { return None };
     let (text, document) = objects.iter().find(|(it, _)| it.kind == "StatefulSet")?;
     let named = document.scalars();
     let is_named = |name: &str| named.iter().any(|(_, it)| *it == name);
-    let mut spare = objects.iter().filter(|(it, _)| it.kind == kind && !is_named(&it.name));
+    let mut spare = objects.iter().filter(|(it, _)| it.kind == *kind && !is_named(&it.name));
     let (meant, None) = (&spare.next()?.0.name, spare.next()) else { return None };
     let name_keys = ["name", "secretName"].map(|it| Step::Key(it.to_owned()));
     let edits: Vec<Edit> = named
@@ -98,12 +97,12 @@ fn misspelt_name(loss: &Loss<'_>, objects: &[Object<'_>]) -> Option<Change> {
 /// A ConfigMap or a Secret that is not there.
 fn missing_object(loss: &Loss<'_>, objects: &[Object<'_>]) -> Option<Change> {
     let (set, _) = objects.iter().find(|(it, _)| it.kind == "StatefulSet")?;
-    let Missing { kind, name, key, .. } = Missing::of(loss.why())?;
-    let key = key.unwrap_or("key");
-    if objects.iter().any(|(it, _)| it.kind == kind && it.name == name) {
+    let MissingObject { kind, name, key, .. } = loss.missing_object()?;
+    let key = key.as_deref().unwrap_or("key");
+    if objects.iter().any(|(it, _)| it.kind == *kind && it.name == *name) {
         return None;
     }
-    let field = if kind == "Secret" { "stringData" } else { "data" };
+    let field = if *kind == "Secret" { "stringData" } else { "data" };
     let keys = wanted_keys(objects, kind, name).unwrap_or_else(|| vec![key.to_owned()]);
     let values: Value = keys.into_iter().map(|it| (it, json!("change me"))).collect();
     let object =
@@ -182,7 +181,7 @@ fn storage(document: &Document) -> Vec<Edit> {
 
 #[cfg(test)]
 mod tests {
-    use checks::model::{Effect, Fault, Obstacle};
+    use checks::model::{Effect, Fault, Missing, MissingObject, Obstacle};
 
     use super::misspelt_name;
     use crate::{
@@ -229,10 +228,16 @@ spec:
             who: "web-0".to_owned(),
             ordinal: Some(0),
             fault: Fault::Submission,
-            why: "MountVolume.SetUp failed: configmap \"start-script\" not found".to_owned(),
+            why: String::new(),
             effect: Effect::Blocks,
             mistake: None,
             container: None,
+            missing: Some(Box::new(Missing::Object(MissingObject {
+                kind: "ConfigMap",
+                name: "start-script".to_owned(),
+                key: None,
+                volume: Some("script".to_owned()),
+            }))),
             log: vec![],
             remedy: "",
             evidence: vec![],

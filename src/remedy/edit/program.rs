@@ -1,11 +1,8 @@
 //! A program that is not in its image.
 
-use checks::model::observation::object::StatefulSetSpec;
+use checks::model::{Missing, observation::object::StatefulSetSpec};
 
-use crate::remedy::{
-    edit::{Loss, keep_running::become_script},
-    missing,
-};
+use crate::remedy::edit::{Loss, keep_running::become_script};
 
 /// Shells that small images lack. They have `sh`.
 const SHELLS: [&str; 5] = ["bash", "zsh", "ksh", "dash", "ash"];
@@ -17,7 +14,10 @@ const MAX_DISTANCE: usize = 2;
 
 /// Names a program that is there, or lets the image run its own.
 pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    let Some((stuck, missing)) = loss.container().zip(missing::program(loss.why())) else { return };
+    let Some(Missing::Program(missing)) = loss.obstacle.and_then(|it| it.missing.as_deref()) else {
+        return;
+    };
+    let Some(stuck) = loss.container() else { return };
     let mut all = spec.template.spec.all_containers_mut();
     let Some(container) = all.find(|it| it.name == stuck.name) else { return };
     let words = container.command.len() + container.args.len();
@@ -32,7 +32,7 @@ pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
         *first = if folder.is_empty() { "sh".to_owned() } else { "/bin/sh".to_owned() };
     } else if words == 1 && missing.contains(' ') {
         // A whole line in place of a program's name.
-        become_script(container, missing.to_owned());
+        become_script(container, missing.clone());
     } else if let Some(near) = near(name) {
         near.clone_into(first);
     } else {

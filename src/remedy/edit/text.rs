@@ -1,11 +1,10 @@
 //! Edits of what is not recorded of a set, but stands in the text of its manifest.
 
-use checks::model::observation::object::StatefulSetSpec;
+use checks::model::{MissingObject, observation::object::StatefulSetSpec};
 
 use crate::remedy::{
     edit::{Loss, refusal},
     manifest::{Document, Edit, Path, Step, keys},
-    missing::Missing,
 };
 
 /// The set's own document, and where its containers stand.
@@ -181,15 +180,15 @@ fn each_template(document: &Document, fields: &[&str]) -> Vec<Edit> {
 /// A key of a Secret or a ConfigMap that an environment variable names, and that is not there: the
 /// one that is there takes its place.
 pub(super) fn known_key(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
-    let Some(missing) = Missing::of(loss.why()) else { return vec![] };
-    let Some(key) = missing.key else { return vec![] };
-    let Some(near) = near_key(&missing, key, loss) else { return vec![] };
+    let Some(missing) = loss.missing_object() else { return vec![] };
+    let Some(key) = missing.key.as_deref() else { return vec![] };
+    let Some(near) = near_key(missing, key, loss) else { return vec![] };
     let mut edits = vec![];
     for env in set.containers.iter().map(|it| with(it, "env")) {
         for place in 0..set.document.count(&env) {
             let variable = [env.clone(), vec![Step::Item(place)]].concat();
-            let source = with(&variable, source(&missing));
-            let is_it = set.document.scalar(&with(&source, "name")) == Some(missing.name)
+            let source = with(&variable, source(missing));
+            let is_it = set.document.scalar(&with(&source, "name")) == Some(&missing.name)
                 && set.document.scalar(&with(&source, "key")) == Some(key);
             if is_it {
                 edits.push(Edit::Set(with(&source, "key"), near.clone().into()));
@@ -200,12 +199,12 @@ pub(super) fn known_key(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
 }
 
 /// The field of an environment variable that names the object.
-fn source(missing: &Missing<'_>) -> &'static str {
+fn source(missing: &MissingObject) -> &'static str {
     if missing.kind == "Secret" { "valueFrom.secretKeyRef" } else { "valueFrom.configMapKeyRef" }
 }
 
 /// The nearest key that the object of the same name has in the manifest.
-fn near_key(missing: &Missing<'_>, key: &str, loss: &Loss<'_>) -> Option<String> {
+fn near_key(missing: &MissingObject, key: &str, loss: &Loss<'_>) -> Option<String> {
     let is_it = |kind: &str, name: &str| kind == missing.kind && name == missing.name;
     let text = &loss.objects.iter().find(|it| is_it(&it.kind, &it.name))?.text;
     let document = Document::read(text)?;

@@ -3,12 +3,14 @@
 use checks::{
     Check,
     mistakes::{Mistake, OVERWRITTEN_AT_START, OVERWRITTEN_AT_STOP},
-    model::{Criterion, Fault, Obstacle, Outcome, Standing, Timeline, verdict::AGAIN},
+    model::{
+        Criterion, Fault, Missing, MissingObject, Obstacle, Outcome, Standing, Timeline,
+        verdict::AGAIN,
+    },
 };
 
 use crate::{
     console::sanitize::{clip, clip_middle, sanitize},
-    remedy::{missing, missing::Missing},
     report::{
         Points,
         causes::{Cause, Example, Key},
@@ -118,7 +120,10 @@ impl Cause {
         let ended = obstacle.container.as_ref().and_then(|it| it.exit_code);
         let meaning = ended.map(|it| format!(". {}", meaning(it))).unwrap_or_default();
         let why = sanitize(&obstacle.why);
-        let (title, remedy) = lacking(obstacle, &why)
+        let (title, remedy) = obstacle
+            .missing
+            .as_deref()
+            .map(lacking)
             .unwrap_or_else(|| (title(obstacle), obstacle.remedy.to_owned()));
         Self {
             title,
@@ -173,22 +178,46 @@ fn meaning(exit_code: i32) -> String {
     format!("Exit status {exit_code} says: {what}.")
 }
 
-/// What a container that cannot be made lacks, and what to do about that.
-fn lacking(obstacle: &Obstacle, why: &str) -> Option<(String, String)> {
-    if obstacle.id != "config_error" {
-        return None;
-    }
-    if let Some(missing) = Missing::of(why) {
-        return Some((clip_middle(&missing.title(), 120), missing.remedy()));
-    }
-    let program = missing::program(why)?;
-    Some((
-        format!("the image has no program {}", clip_middle(program, 80)),
-        format!(
-            "Write a `command` that the image has, or take another image: {program} is not in this \
-            one. Small images have `sh` as their only shell."
+/// What a pod lacks, and what to do about that.
+fn lacking(missing: &Missing) -> (String, String) {
+    match missing {
+        Missing::Object(object) => (clip_middle(&lacking_object(object), 120), add(object)),
+        Missing::Program(program) => (
+            format!("the image has no program {}", clip_middle(program, 80)),
+            format!(
+                "Write a `command` that the image has, or take another image: {} is not in this \
+                one. Small images have `sh` as their only shell.",
+                sanitize(program)
+            ),
         ),
-    ))
+    }
+}
+
+fn lacking_object(MissingObject { kind, name, key, .. }: &MissingObject) -> String {
+    match key {
+        Some(key) => format!("{kind} {name} has no key {key}"),
+        None => format!("{kind} {name} does not exist"),
+    }
+}
+
+/// How the ConfigMap or the Secret, or its key, comes to be there.
+fn add(MissingObject { kind, name, key, volume }: &MissingObject) -> String {
+    let name = sanitize(name);
+    if let Some(key) = key {
+        return format!(
+            "Give {kind} {name} the key {}, or correct the key where an `env` of the pod template \
+            names it.",
+            sanitize(key)
+        );
+    }
+    let place = match volume {
+        Some(volume) => format!("volume {} of the pod template", sanitize(volume)),
+        None => "`env` or `envFrom` of the pod template".to_owned(),
+    };
+    format!(
+        "Add {kind} {name} to your file, with the keys that the container reads, or correct the \
+        name in {place}."
+    )
 }
 
 /// What to do, and the line to look for where the container's last words name it.

@@ -1,7 +1,7 @@
 //! What the containers of a pod show: configuration, memory, probes, and commands that end or do
 //! not.
 
-use crate::model::diagnosis::recognise::{has_any, is_creating, matched};
+use crate::model::diagnosis::recognise::{has_any, is_creating, matched, missing};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
     observation::object::{ContainerStatus, Probe},
@@ -40,10 +40,9 @@ fn missing_configuration(facts: &OrdinalFacts<'_>) -> Option<Match> {
         if waiting.reason == "CreateContainerConfigError"
             && !has_any(&waiting.message, &KUBELET_IS_BEHIND)
         {
-            return Some(matched(
-                format!("{}: {}", waiting.reason, waiting.message),
-                [pod.added.by],
-            ));
+            let why = format!("{}: {}", waiting.reason, waiting.message);
+            let found = matched(why, [pod.added.by]);
+            return Some(found.lacking(missing::object(&waiting.message)));
         }
     }
     None
@@ -55,7 +54,8 @@ fn missing_program(facts: &OrdinalFacts<'_>) -> Option<Match> {
     for status in facts.statuses().filter(|it| it.state.running.is_none()) {
         let message = start_errors(status).find(|it| has_any(it, &NO_PROGRAM));
         if let Some(message) = message {
-            return Some(matched(message, [pod.added.by]).in_container(&status.name));
+            let found = matched(message, [pod.added.by]).in_container(&status.name);
+            return Some(found.lacking(missing::program(message)));
         }
     }
     None
@@ -80,11 +80,8 @@ fn missing_mount_source(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if !is_creating(facts) || facts.may_have_come() {
         return None;
     }
-    let names_it = |message: &str| {
-        has_any(message, &["configmap \"", "secret \""]) && has_any(message, &["\" not found"])
-    };
     let lacks_it = |message: &str| {
-        names_it(message)
+        missing::object(message).is_some()
             || has_any(message, &["references non-existent", "hostpath type check failed"])
     };
     let (seq, reason, message) = facts.warning(|reason, message| {
@@ -93,7 +90,8 @@ fn missing_mount_source(facts: &OrdinalFacts<'_>) -> Option<Match> {
             && describes(facts, message)
             && lacks_it(message)
     })?;
-    Some(matched(format!("{reason}: {message}"), [seq, pod.added.by]))
+    let found = matched(format!("{reason}: {message}"), [seq, pod.added.by]);
+    Some(found.lacking(missing::object(message)))
 }
 
 /// Whether the template itself describes the volume that a message is about: what is behind a claim
@@ -250,7 +248,7 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         status.restart_count + 1
     );
     let (container, exit_code) = (Some(status.name.clone()), Some(ended.exit_code));
-    Some(Match { why, container, exit_code, may_fail_a_probe, evidence })
+    Some(Match { why, container, exit_code, may_fail_a_probe, missing: None, evidence })
 }
 
 /// That the kubelet may have ended the container for its probe.

@@ -4,6 +4,7 @@
 mod claims;
 mod containers;
 mod images;
+mod missing;
 mod nodes;
 mod refusals;
 mod scheduling;
@@ -34,6 +35,7 @@ pub(crate) use crate::model::diagnosis::recognise::scheduling::{
 use crate::model::{
     diagnosis::{Match, blames_the_submission, facts::OrdinalFacts},
     observation::Seq,
+    obstacle::Missing,
 };
 
 /// Recognises a row's case.
@@ -42,13 +44,25 @@ pub(crate) type Recogniser = fn(&OrdinalFacts<'_>) -> Option<Match>;
 /// A match with no container of its own.
 fn matched(why: impl Into<String>, evidence: impl IntoIterator<Item = Seq>) -> Match {
     let evidence = evidence.into_iter().collect();
-    Match { why: why.into(), container: None, exit_code: None, may_fail_a_probe: false, evidence }
+    Match {
+        why: why.into(),
+        container: None,
+        exit_code: None,
+        may_fail_a_probe: false,
+        missing: None,
+        evidence,
+    }
 }
 
 impl Match {
     /// The same, explained by the last words of a container.
     fn in_container(self, name: &str) -> Self {
         Self { container: Some(name.to_owned()), ..self }
+    }
+
+    /// The same, with what is missing.
+    fn lacking(self, missing: Option<Missing>) -> Self {
+        Self { missing, ..self }
     }
 }
 

@@ -1,0 +1,82 @@
+//! What a pod does not have, by the words of the kubelet and of the container runtime.
+
+use crate::model::obstacle::{Missing, MissingObject};
+
+/// A ConfigMap or a Secret: `MountVolume.SetUp failed for volume "config" : configmap "web-config"
+/// not found`, or `couldn't find key password in Secret lab/web`.
+pub(super) fn object(message: &str) -> Option<Missing> {
+    key(message).or_else(|| whole_object(message)).map(Missing::Object)
+}
+
+/// A program that the runtime did not find in the image: `exec: "bash": executable file not found in
+/// $PATH`.
+pub(super) fn program(message: &str) -> Option<Missing> {
+    let (_, rest) = message.split_once("exec: \"")?;
+    let (program, _) = rest.split_once("\": ")?;
+    Some(Missing::Program(program.to_owned()))
+}
+
+fn key(message: &str) -> Option<MissingObject> {
+    let (_, rest) = message.split_once("couldn't find key ")?;
+    let mut words = rest.split_whitespace();
+    let key = words.next()?.to_owned();
+    let kind = if words.nth(1)? == "Secret" { "Secret" } else { "ConfigMap" };
+    let name = words.next()?.rsplit('/').next()?.to_owned();
+    Some(MissingObject { kind, name, key: Some(key), volume: None })
+}
+
+fn whole_object(message: &str) -> Option<MissingObject> {
+    [("ConfigMap", "configmap \""), ("Secret", "secret \"")].into_iter().find_map(|(kind, mark)| {
+        let (front, rest) = message.split_once(mark)?;
+        let (name, rest) = rest.split_once('"')?;
+        let volume = front.split_once("volume \"").and_then(|(_, it)| it.split('"').next());
+        rest.starts_with(" not found").then(|| MissingObject {
+            kind,
+            name: name.to_owned(),
+            key: None,
+            volume: volume.map(str::to_owned),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{object, program};
+    use crate::model::obstacle::{Missing, MissingObject};
+
+    fn named(kind: &'static str, name: &str, key: Option<&str>, volume: Option<&str>) -> Missing {
+        Missing::Object(MissingObject {
+            kind,
+            name: name.to_owned(),
+            key: key.map(str::to_owned),
+            volume: volume.map(str::to_owned),
+        })
+    }
+
+    /// Catches a missing object that is told without its name, or by the wrong one.
+    #[test]
+    fn what_is_missing_is_named() {
+        for (message, missing) in [
+            (
+                "MountVolume.SetUp failed for volume \"config\" : configmap \"web-config\" not found",
+                Some(named("ConfigMap", "web-config", None, Some("config"))),
+            ),
+            ("secret \"db\" not found", Some(named("Secret", "db", None, None))),
+            (
+                "couldn't find key password in Secret lab/web",
+                Some(named("Secret", "web", Some("password"), None)),
+            ),
+            ("exec: \"bash\": executable file not found in $PATH", None),
+        ] {
+            assert_eq!(object(message), missing, "{message}");
+        }
+    }
+
+    /// Catches a program that is told with the words around it.
+    #[test]
+    fn a_missing_program_is_named() {
+        let message = "exec: \"bash\": executable file not found in $PATH: unknown";
+        assert_eq!(program(message), Some(Missing::Program("bash".to_owned())));
+        assert_eq!(program("exec format error"), None);
+    }
+}
