@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use checks::model::diagnosis;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -144,6 +145,13 @@ impl HandInResult {
     #[must_use]
     pub fn is_decided(&self) -> bool {
         self.state == ResultState::Graded && self.undecided == Points::ZERO
+    }
+
+    /// Whether points are undecided, and another grade in the same way would not decide them.
+    #[must_use]
+    pub fn is_undecidable(&self) -> bool {
+        let is_open = self.state == ResultState::Graded && self.undecided > Points::ZERO;
+        is_open && self.causes.iter().any(|it| diagnosis::is_lasting(&it.id))
     }
 
     /// Why points are missing, or why it was not graded, in a few words each.

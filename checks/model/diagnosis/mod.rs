@@ -45,6 +45,8 @@ struct ObstacleRow {
     /// How a mended manifest gets into the cluster. Every row that blames the submission says it,
     /// here or by its mistake.
     renewal: Option<Renewal>,
+    /// Another grade in a namespace that is made in the same way meets it again.
+    is_lasting: bool,
     /// The pod itself causes it, so it is the submission's fault even in a pod that only the grade
     /// asks for. What a container causes is that always.
     is_pods_own: bool,
@@ -60,6 +62,7 @@ const ROW: ObstacleRow = ObstacleRow {
     effect: Effect::Blocks,
     mistake: None,
     renewal: None,
+    is_lasting: false,
     is_pods_own: false,
 };
 
@@ -134,6 +137,13 @@ pub fn renewal(id: &str) -> Renewal {
 #[must_use]
 pub fn effect(id: &str) -> Effect {
     ROWS.iter().find(|it| it.id == id).map_or(Effect::Blocks, |it| it.effect)
+}
+
+/// Whether another grade in a namespace that is made in the same way meets the obstacle of this id
+/// again, so that to grade again cannot help.
+#[must_use]
+pub fn is_lasting(id: &str) -> bool {
+    ROWS.iter().any(|it| it.id == id && it.is_lasting)
 }
 
 impl ObstacleRow {

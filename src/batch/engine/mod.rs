@@ -77,6 +77,8 @@ pub enum Attempt<R> {
     Done(R),
     /// Trouble of the site kept it from being decided.
     Undecided(R),
+    /// It is not decided, and another attempt would not decide it.
+    Undecidable(R),
     /// The site does not answer any more.
     SiteDown(R),
     /// It was told to stop: there is no result, and the next run does it again.
@@ -331,6 +333,7 @@ impl<I> Batch<'_, I> {
                     self.keep_undecided(work, &entry, result);
                 }
             }
+            Attempt::Undecidable(result) => self.keep_undecided(work, &entry, result),
             Attempt::Stopped => self.queue.later(entry),
             Attempt::SiteDown(result) => {
                 entry.outages += 1;

@@ -26,6 +26,7 @@ struct Simulated {
 enum Meets {
     Nothing,
     Trouble,
+    LastingTrouble,
     Panic,
     Silence,
 }
@@ -107,6 +108,7 @@ impl Work for Simulated {
         }
         match meets {
             Meets::Trouble => Attempt::Undecided("trouble"),
+            Meets::LastingTrouble => Attempt::Undecidable("lasting trouble"),
             Meets::Silence => pending().await,
             _ => Attempt::Done("graded"),
         }
@@ -180,7 +182,8 @@ async fn a_run_without_any_site_ends_and_the_next_goes_on() {
     assert_eq!(simulated.kept_once(), (0..100).collect::<Vec<_>>());
 }
 
-/// Catches one item that stops or loses another, and trouble that is tried for ever or only once.
+/// Catches one item that stops or loses another, trouble that is tried for ever or only once, and
+/// trouble that stays and is tried again.
 #[tokio::test(start_paused = true)]
 async fn one_that_fails_is_its_own_only() {
     let mut simulated = Simulated::new(&[10]);
@@ -189,6 +192,7 @@ async fn one_that_fails_is_its_own_only() {
         5 => Meets::Silence,
         7 => Meets::Trouble,
         9 if tries == 1 => Meets::Trouble,
+        13 => Meets::LastingTrouble,
         _ => Meets::Nothing,
     };
     assert_eq!(simulated.until_the_end(0..20).await, 0);
@@ -196,10 +200,13 @@ async fn one_that_fails_is_its_own_only() {
     let kept: BTreeMap<usize, &str> = simulated.kept.borrow().iter().copied().collect();
     let tries = simulated.tries.borrow();
     assert_eq!(
-        [kept[&3], kept[&5], kept[&7], kept[&9], kept[&11]],
-        ["panic", "out of time", "trouble", "graded", "graded"]
+        [kept[&3], kept[&5], kept[&7], kept[&9], kept[&11], kept[&13]],
+        ["panic", "out of time", "trouble", "graded", "graded", "lasting trouble"]
     );
-    assert_eq!([tries[&3], tries[&5], tries[&7], tries[&9]], [1, MOST_TRIES, MOST_TRIES, 2]);
+    assert_eq!(
+        [tries[&3], tries[&5], tries[&7], tries[&9], tries[&13]],
+        [1, MOST_TRIES, MOST_TRIES, 2, 1]
+    );
     // Those that met trouble came after all others.
     let order = simulated.kept_order();
     assert!(order[17..].contains(&5) && order[17..].contains(&7) && order[17..].contains(&9));

@@ -107,7 +107,8 @@ pub fn page(book: &Gradebook<'_>, has_file: &dyn Fn(&str) -> bool) -> Vec<u8> {
 #[must_use]
 pub fn summary(results: &[HandInResult], missing: usize) -> String {
     let graded = results.iter().filter(|it| it.state == ResultState::Graded);
-    let open = graded.clone().filter(|it| !it.is_decided()).count();
+    let lasting = graded.clone().filter(|it| it.is_undecidable()).count();
+    let open = graded.clone().filter(|it| !it.is_decided()).count() - lasting;
     let graded = graded.count();
     let held = results.len() - graded;
     let mut text = counted(graded, "hand-in is graded", "hand-ins are graded");
@@ -118,6 +119,11 @@ pub fn summary(results: &[HandInResult], missing: usize) -> String {
     }
     for (count, one, several) in [
         (open, "of them is undecided: grade it again", "of them are undecided: grade them again"),
+        (
+            lasting,
+            "of them is undecided, and would be again: its report says why",
+            "of them are undecided, and would be again: their reports say why",
+        ),
         (held, "is held for you to look at", "are held for you to look at"),
         (missing, "student handed in nothing", "students handed in nothing"),
     ] {

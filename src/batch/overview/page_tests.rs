@@ -1,7 +1,8 @@
-use super::page;
+use super::{page, summary};
 use crate::batch::{
     gradebook::{Gradebook, sample},
     late::LatePolicy,
+    results::ResultCause,
 };
 
 /// Catches markup of a student's that gets through, a link to a file that is not there, and a
@@ -29,4 +30,15 @@ fn the_page_shows_each_hand_in_and_lets_nothing_through() {
     assert!(
         html.contains("2 hand-ins are graded; 1 of them is undecided: grade it again; 1 is held")
     );
+}
+
+/// Catches an instructor who is told to grade again what would be undecided again.
+#[test]
+fn what_stays_undecided_is_not_to_be_graded_again() {
+    let mut results = sample();
+    results[1].causes =
+        vec![ResultCause { id: "level_restricted".to_owned(), ..Default::default() }];
+    let told = summary(&results, 0);
+    assert!(told.contains("1 of them is undecided, and would be again: its report"), "{told}");
+    assert!(!told.contains("grade it again"), "{told}");
 }

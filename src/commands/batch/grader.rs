@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use checks::model::{Fault, PodLife, What, diagnosis::lacks_room};
+use checks::model::{
+    Fault, PodLife, What,
+    diagnosis::{self, lacks_room},
+};
 
 use crate::{
     batch::{
@@ -227,9 +230,15 @@ impl Grader<'_> {
         journal.judged(|timeline| {
             let report = Report::of(&source, timeline).scored(&self.keeper.rubric);
             let result = self.keeper.reported(hand_in, &report, timeline);
-            let is_trouble = report.causes.iter().any(|it| it.fault == Some(Fault::Cluster));
-            if is_trouble {
-                return Attempt::Undecided(result);
+            let mut trouble =
+                report.causes.iter().filter(|it| it.fault == Some(Fault::Cluster)).peekable();
+            if trouble.peek().is_some() {
+                let is_lasting = trouble.all(|it| diagnosis::is_lasting(it.id));
+                return if is_lasting {
+                    Attempt::Undecidable(result)
+                } else {
+                    Attempt::Undecided(result)
+                };
             }
             if timeline.refusal().is_some() {
                 return Attempt::Done(result);
