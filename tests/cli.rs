@@ -88,7 +88,8 @@ fn every_check_and_mistake_is_explained() {
         .map(|it| it.id)
         .chain(checks::mistakes::MISTAKES.iter().map(|it| it.id));
     let obstacles = checks::model::diagnosis::obstacles();
-    for id in ids.chain(obstacles.map(|(id, ..)| id)) {
+    let of_the_manifest = ["manifest_refused", "manifest_unreadable"];
+    for id in ids.chain(obstacles.map(|(id, ..)| id)).chain(of_the_manifest) {
         let told = run(&["explain", id], &[]);
         assert!(told.starts_with("exit 0"), "{told}");
         assert!(

@@ -9,12 +9,13 @@ use checks::{
 use crate::commands::{show, tell};
 use crate::{
     cli::Explain,
+    cluster::client::failure_id::{REFUSED_MANIFEST, UNREADABLE_MANIFEST},
     console::{
         sanitize::clip,
         terminal::{TermStyle, Tone},
     },
     exit::Exit,
-    remedy::commands::{Mending, Names, Stuck, mend, see},
+    remedy::commands::{Mending, Names, Stuck, UNKNOWN_FILE, dry_run, mend, see},
     report::text::change,
 };
 
@@ -30,12 +31,34 @@ pub(super) fn run(args: &Explain) -> Exit {
     if let Some(mistake) = mistakes::find(&topic).or_else(|| mistakes::find(args.topic.trim())) {
         return show(page.mistake(mistake).as_bytes());
     }
-    if let Some((id, fault, remedy)) = diagnosis::obstacles().find(|(id, ..)| *id == topic) {
+    if let Some((id, fault, remedy)) = obstacles().find(|(id, ..)| *id == topic) {
         return show(page.obstacle(id, fault, remedy).as_bytes());
     }
     tell(&unknown(&args.topic, &topic));
     Exit::Usage
 }
+
+/// All obstacles that a report may name: id, whose fault it is, and what to do.
+pub(super) fn obstacles() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
+    diagnosis::obstacles().chain(OF_THE_MANIFEST)
+}
+
+/// The obstacles of a manifest, which is refused before a set stands.
+const OF_THE_MANIFEST: [(&str, Fault, &str); 2] = [
+    (
+        UNREADABLE_MANIFEST,
+        Fault::Submission,
+        "The file cannot be read as objects of Kubernetes, so nothing of it is applied. Correct the \
+        line that the report names: indentation, a colon without a blank behind it, a missing \
+        `---` between two objects, a kind or a field that does not exist.",
+    ),
+    (
+        REFUSED_MANIFEST,
+        Fault::Submission,
+        "The API server refuses an object of the file, so nothing of it is applied. Correct the \
+        field that the report names; `kubectl explain` tells what it may hold.",
+    ),
+];
 
 fn find(topic: &str) -> Option<&'static Check> {
     CHECKS.iter().find(|it| {
@@ -50,7 +73,7 @@ fn unknown(asked: &str, topic: &str) -> String {
         .iter()
         .map(|it| it.id)
         .chain(MISTAKES.iter().map(|it| it.id))
-        .chain(diagnosis::obstacles().map(|(id, ..)| id));
+        .chain(obstacles().map(|(id, ..)| id));
     let mut near: Vec<(f64, &str)> = ids
         .map(|id| {
             let alike = strsim::jaro_winkler(topic, id);
@@ -125,6 +148,10 @@ impl Page {
         if fault == Fault::Submission {
             self.part("Lines", "The report of a grade with `-f` shows those of your own file.");
             self.commands("Type", &mend(&[Mending::of(id)], &names));
+        }
+        if OF_THE_MANIFEST.iter().any(|it| it.0 == id) {
+            self.commands("See it", &[dry_run(&names, UNKNOWN_FILE)]);
+            return self.out;
         }
         let ends = (diagnosis::effect(id) == Effect::CrashLoop).then_some("CONTAINER");
         let stuck = Stuck { pod: "POD", ends };

@@ -2,14 +2,10 @@
 
 use std::fmt::Write as _;
 
-use checks::{
-    CHECKS, Check,
-    mistakes::MISTAKES,
-    model::{Fault, diagnosis},
-};
+use checks::{CHECKS, Check, mistakes::MISTAKES, model::Fault};
 use serde::Serialize;
 
-use crate::commands::{fail, rubric::read, show};
+use crate::commands::{explain, fail, rubric::read, show};
 use crate::{
     cli::{List, ListFormat},
     console::terminal::TermStyle,
@@ -127,7 +123,7 @@ fn text(rubric: &Rubric, look: TermStyle) -> String {
     ];
     for (fault, heading) in headings {
         let _ = writeln!(out, "\n{heading}");
-        let all = diagnosis::obstacles();
+        let all = explain::obstacles();
         let mut ids: Vec<&str> = all.filter(|it| it.1 == fault).map(|(id, ..)| id).collect();
         ids.sort_unstable();
         ids.dedup();

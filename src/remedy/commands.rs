@@ -142,6 +142,12 @@ pub fn grade(names: &Names, file: &str) -> String {
     format!("stsgrade grade -n {} -f {file}{cleanup}", names.namespace)
 }
 
+/// Has the API server look at a manifest, and applies nothing.
+#[must_use]
+pub fn dry_run(names: &Names, file: &str) -> String {
+    format!("kubectl apply -n {} --dry-run=server -f {file}", names.namespace)
+}
+
 /// Grades what stands in the namespace again, or the manifest where there is one.
 #[must_use]
 pub fn grade_again(names: &Names) -> String {

@@ -50,8 +50,7 @@ impl Report {
             cause.changes = change.into_iter().map(Change::sanitized).collect();
             let file = names.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
             cause.commands = vec![commands::grade(&names, file)];
-            cause.see =
-                vec![format!("kubectl apply -n {} --dry-run=server -f {file}", names.namespace)];
+            cause.see = vec![commands::dry_run(&names, file)];
         }
         report
     }
