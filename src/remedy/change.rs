@@ -1,20 +1,20 @@
 //! A change of a manifest: its lines before and after, as a difference that can be pasted.
 
+mod context;
+
 use checks::model::observation::object::{Metadata, ServiceSpec, StatefulSetSpec};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    console::{
-        sanitize::{clip, sanitize},
-        secrets::MASK,
-    },
+    console::sanitize::{clip, sanitize},
     recording::ManifestText,
-    remedy::manifest::{Document, Step, words},
+    remedy::{
+        change::context::{indent, show_parents, shown},
+        manifest::{Document, Step, words},
+    },
 };
 
-/// Lines beside a changed one that show where it belongs.
-const BESIDE: usize = 1;
 /// Characters of one line.
 const MAX_CODE_CHARS: usize = 500;
 /// The most lines of a difference.
@@ -248,73 +248,6 @@ fn as_in_the_file(line: &str) -> String {
         }
     }
     line.to_owned()
-}
-
-/// Which lines are shown: the changed ones, those beside them, and all that they stand below.
-fn shown(lines: &[Line]) -> Vec<bool> {
-    let mut shown = vec![false; lines.len()];
-    for place in 0..lines.len() {
-        if lines[place].sign == Sign::Same {
-            continue;
-        }
-        shown[place] = true;
-        for near in place.saturating_sub(BESIDE)..=(place + BESIDE).min(lines.len() - 1) {
-            // A key whose lines are not shown would seem to be empty.
-            let is_leaf = !lines[near].text.ends_with(':');
-            let is_own = !lines[near].text.contains(MASK) && !lines[near].text.trim().is_empty();
-            if near < place && indent(&lines[near]) > indent(&lines[place]) {
-                // Behind a deeper line: the key that this one stands in says where that is.
-                if let Some(beside) = beside(lines, place) {
-                    shown[beside] |= lines[beside].sign == Sign::Same;
-                }
-            } else {
-                shown[near] |= is_leaf && is_own && indent(&lines[near]) >= indent(&lines[place]);
-            }
-        }
-        show_parents(lines, place, &mut shown);
-    }
-    shown
-}
-
-/// The nearest line above that stands as deep as a changed one and is of its kind, a key or an item
-/// of a list, with nothing less deep between them.
-fn beside(lines: &[Line], place: usize) -> Option<usize> {
-    let (depth, is_of_list) = (indent(&lines[place]), is_item(&lines[place]));
-    let is_text = |it: &usize| !lines[*it].text.trim().is_empty();
-    let is_beside = |it: usize| indent(&lines[it]) == depth && is_item(&lines[it]) == is_of_list;
-    let above = (0..place).rev().filter(is_text);
-    let mut ends = above.filter(|it| indent(&lines[*it]) < depth || is_beside(*it));
-    ends.next().filter(|it| is_beside(*it))
-}
-
-/// Shows the lines that a changed one stands below, each by the one below it.
-fn show_parents(lines: &[Line], place: usize, shown: &mut [bool]) {
-    let (mut depth, mut is_in_list) = (indent(&lines[place]), is_item(&lines[place]));
-    for above in (0..place).rev() {
-        let line = &lines[above];
-        // What goes and what comes are two documents.
-        let is_of_it = line.sign == Sign::Same || line.sign == lines[place].sign;
-        // A list's items may stand as deep as the key that they belong to.
-        let is_parent =
-            indent(line) < depth || indent(line) == depth && is_in_list && !is_item(line);
-        let is_note = line.text.trim().is_empty() || line.text.trim_start().starts_with('#');
-        if !is_of_it || !is_parent || is_note {
-            continue;
-        }
-        shown[above] |= line.sign == Sign::Same;
-        (depth, is_in_list) = (indent(line), is_item(line));
-        if depth == 0 && !is_in_list {
-            break;
-        }
-    }
-}
-
-fn indent(line: &Line) -> usize {
-    line.text.len() - line.text.trim_start().len()
-}
-
-fn is_item(line: &Line) -> bool {
-    line.text.trim_start().starts_with("- ")
 }
 
 impl Change {

@@ -18,8 +18,9 @@ use crate::{
 /// How many are followed at a time.
 const BESIDE: usize = 10;
 /// What is followed by default: a change of each kind.
-const SPREAD: [&str; 6] = [
+const SPREAD: [&str; 7] = [
     "empty_dir",
+    "host_path",
     "nothing_keeps_running",
     "no_service",
     "overwrite",
@@ -28,6 +29,7 @@ const SPREAD: [&str; 6] = [
 ];
 /// How many reports in a row a submission may need.
 const MAX_REPORTS: usize = 7;
+
 /// With `STSGRADE_FOLLOW=all` all fixtures, with a number so many by chance.
 #[tokio::test]
 async fn whoever_follows_the_report_gets_all_points() {

@@ -37,6 +37,29 @@ fn a_key_that_comes_stands_beside_the_one_before_it() {
     );
 }
 
+/// Catches a line that comes behind a gap, where nobody can tell how long the gap is.
+#[test]
+fn the_end_of_a_gap_is_shown_where_a_line_comes_behind_it() {
+    let before = "spec:\n  template:\n    volumes:\n    - name: data\n    containers:\n    - name: app\n      mountPath: /data\n";
+    let after =
+        before.replace("    volumes:\n    - name: data\n", "") + "  claims:\n  - name: data\n";
+    let change = change("A a".to_owned(), before, &after).unwrap();
+    let signed: Vec<String> = change.signed().into_iter().map(|(_, line)| line).collect();
+    assert_eq!(
+        signed,
+        [
+            "  spec:",
+            "    template:",
+            "-     volumes:",
+            "-     - name: data",
+            "      …",
+            "        mountPath: /data",
+            "+   claims:",
+            "+   - name: data",
+        ]
+    );
+}
+
 /// Catches a line that is in no student's file, or one that loses what it holds.
 #[test]
 fn what_is_not_recorded_of_a_volume_is_told_so() {
