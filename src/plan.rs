@@ -27,7 +27,7 @@ pub struct SetFacts {
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PlannedStep {
     /// Wait until the set is settled.
     Observe,
     /// Read files, ask DNS, write canaries.
@@ -46,7 +46,7 @@ pub enum Step {
     },
 }
 
-impl Step {
+impl PlannedStep {
     /// Its name in the recording.
     #[must_use]
     pub const fn name(self) -> StepName {
@@ -78,34 +78,34 @@ pub enum StepResult {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Performed {
     /// The step.
-    pub step: Step,
+    pub step: PlannedStep,
     /// How it ended.
     pub ended: StepResult,
 }
 
 /// The next step of the tour; `None` when all that can be shown was shown.
 #[must_use]
-pub fn next(facts: &SetFacts, performed: &[Performed]) -> Option<Step> {
-    let Some(last) = performed.last() else { return Some(Step::Observe) };
+pub fn next(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
+    let Some(last) = performed.last() else { return Some(PlannedStep::Observe) };
     if last.ended == StepResult::Over {
         return None;
     }
     match last.step {
         // A set that never settled is not touched.
-        Step::Observe => (last.ended == StepResult::Done).then_some(Step::Inspect),
-        Step::Inspect => {
-            Some(Step::Replace { ordinal: facts.start + i32::from(facts.replicas > 1) })
+        PlannedStep::Observe => (last.ended == StepResult::Done).then_some(PlannedStep::Inspect),
+        PlannedStep::Inspect => {
+            Some(PlannedStep::Replace { ordinal: facts.start + i32::from(facts.replicas > 1) })
         }
-        Step::Replace { .. } => after_replacing(facts, last.ended),
-        Step::Scale { name: StepName::ScaleUp, .. } => after_rising(facts, last.ended),
-        Step::Scale { name: StepName::ScaleDown, to } => after_falling(facts, performed, to),
-        Step::Scale { .. } => after_restarting(facts, performed),
+        PlannedStep::Replace { .. } => after_replacing(facts, last.ended),
+        PlannedStep::Scale { name: StepName::ScaleUp, .. } => after_rising(facts, last.ended),
+        PlannedStep::Scale { name: StepName::ScaleDown, to } => after_falling(facts, performed, to),
+        PlannedStep::Scale { .. } => after_restarting(facts, performed),
     }
 }
 
 /// The most steps that are still ahead on the normal path, for announcing the worst case.
 #[must_use]
-pub fn normal_path(facts: &SetFacts) -> Vec<Step> {
+pub fn normal_path(facts: &SetFacts) -> Vec<PlannedStep> {
     let mut performed: Vec<Performed> = vec![];
     while let Some(step) = next(facts, &performed) {
         performed.push(Performed { step, ended: StepResult::Done });
@@ -113,19 +113,19 @@ pub fn normal_path(facts: &SetFacts) -> Vec<Step> {
     performed.into_iter().map(|it| it.step).collect()
 }
 
-const fn up(to: i32) -> Option<Step> {
-    Some(Step::Scale { name: StepName::ScaleUp, to })
+const fn up(to: i32) -> Option<PlannedStep> {
+    Some(PlannedStep::Scale { name: StepName::ScaleUp, to })
 }
 
-const fn down(to: i32) -> Option<Step> {
-    Some(Step::Scale { name: StepName::ScaleDown, to })
+const fn down(to: i32) -> Option<PlannedStep> {
+    Some(PlannedStep::Scale { name: StepName::ScaleDown, to })
 }
 
-const fn restart(to: i32) -> Option<Step> {
-    Some(Step::Scale { name: StepName::Restart, to })
+const fn restart(to: i32) -> Option<PlannedStep> {
+    Some(PlannedStep::Scale { name: StepName::Restart, to })
 }
 
-fn after_replacing(facts: &SetFacts, ended: StepResult) -> Option<Step> {
+fn after_replacing(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
     match ended {
         // Going down would take the submission's own claims.
         _ if facts.deletes_claims
@@ -141,11 +141,11 @@ fn after_replacing(facts: &SetFacts, ended: StepResult) -> Option<Step> {
 
 /// From 1, coming back adds at least two pods, so that one way down and one way up show all; fewer
 /// pods go to 0.
-const fn without_more_pods(replicas: i32) -> Option<Step> {
+const fn without_more_pods(replicas: i32) -> Option<PlannedStep> {
     down(if replicas > EXTRA { 1 } else { 0 })
 }
 
-fn after_rising(facts: &SetFacts, ended: StepResult) -> Option<Step> {
+fn after_rising(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
     let n = facts.replicas;
     match ended {
         _ if facts.deletes_claims => down(n),
@@ -155,7 +155,7 @@ fn after_rising(facts: &SetFacts, ended: StepResult) -> Option<Step> {
     }
 }
 
-fn after_falling(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<Step> {
+fn after_falling(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<PlannedStep> {
     let n = facts.replicas;
     let fell = performed.last().is_some_and(|it| it.ended == StepResult::Done);
     let ended = |name| performed.iter().find(|it| it.step.name() == name).map(|it| it.ended);
@@ -172,19 +172,21 @@ fn after_falling(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<S
 }
 
 /// Without room for more pods, the way from 1 shows no scale-up from 0: one more round does.
-fn after_restarting(facts: &SetFacts, performed: &[Performed]) -> Option<Step> {
+fn after_restarting(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
     let done = performed.last().is_some_and(|it| it.ended == StepResult::Done);
     let fell_to_one_only = performed
         .iter()
-        .any(|it| it.step == Step::Scale { name: StepName::ScaleDown, to: 1 })
-        && !performed.iter().any(|it| it.step == Step::Scale { name: StepName::ScaleDown, to: 0 });
+        .any(|it| it.step == PlannedStep::Scale { name: StepName::ScaleDown, to: 1 })
+        && !performed
+            .iter()
+            .any(|it| it.step == PlannedStep::Scale { name: StepName::ScaleDown, to: 0 });
     (done && fell_to_one_only && !facts.creation_witnessed)
-        .then_some(Step::Scale { name: StepName::ScaleDown, to: 0 })
+        .then_some(PlannedStep::Scale { name: StepName::ScaleDown, to: 0 })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Performed, SetFacts, Step, StepResult, next, normal_path};
+    use super::{Performed, PlannedStep, SetFacts, StepResult, next, normal_path};
 
     const STOOD: SetFacts = SetFacts {
         replicas: 3,
@@ -210,12 +212,12 @@ mod tests {
         performed.iter().map(|it| words(it.step)).collect::<Vec<_>>().join(" ")
     }
 
-    fn words(step: Step) -> String {
+    fn words(step: PlannedStep) -> String {
         match step {
-            Step::Observe => "observe".to_owned(),
-            Step::Inspect => "inspect".to_owned(),
-            Step::Replace { ordinal } => format!("replace:{ordinal}"),
-            Step::Scale { name, to } => format!("{name:?}:{to}").to_lowercase(),
+            PlannedStep::Observe => "observe".to_owned(),
+            PlannedStep::Inspect => "inspect".to_owned(),
+            PlannedStep::Replace { ordinal } => format!("replace:{ordinal}"),
+            PlannedStep::Scale { name, to } => format!("{name:?}:{to}").to_lowercase(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     recording::ManifestText,
     remedy::{
         change::context::{indent, show_parents, shown},
-        manifest::{Document, Step, words},
+        manifest::{Document, PathStep, words},
     },
 };
 
@@ -118,7 +118,7 @@ pub fn of_text_beside(
     text: &ManifestText,
     before: &Document,
     after: &Document,
-    beside: &[Step],
+    beside: &[PathStep],
 ) -> Option<Change> {
     let object = format!("{} {}", text.kind, text.name);
     let all = lines(before.text(), after.text());
@@ -155,7 +155,7 @@ pub(super) fn set_document(name: &str, spec: &StatefulSetSpec) -> Option<String>
 
 /// The lines of an object below a path, none of them changed.
 #[must_use]
-pub fn to_look_at(text: &ManifestText, document: &Document, path: &[Step]) -> Option<Change> {
+pub fn to_look_at(text: &ManifestText, document: &Document, path: &[PathStep]) -> Option<Change> {
     let (first, last) = document.lines_of(path)?;
     let own = document.text().lines().skip(first - 1).take(last + 1 - first);
     let lines: Vec<Line> =

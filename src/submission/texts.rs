@@ -11,7 +11,7 @@ use crate::{
         secrets::{MASK, mask_lines},
     },
     recording::ManifestText,
-    remedy::manifest::{Document, Edit, Path as FieldPath, Step, keys},
+    remedy::manifest::{Document, Edit, Path as FieldPath, PathStep, keys},
     submission::{Applied, Manifest, Place, Submission, decode},
 };
 
@@ -55,6 +55,12 @@ impl Submission {
         };
         self.objects.iter().filter_map(of).take(MAX_OBJECTS).collect()
     }
+}
+
+/// How a file is named without its folders, which are not the reader's.
+#[must_use]
+pub fn file_name(file: &Path) -> Option<String> {
+    Some(file.file_name()?.to_string_lossy().into_owned())
 }
 
 /// The lines of a file that end with a place that cannot be read; `None` where the file is long, or
@@ -120,22 +126,22 @@ fn secret_paths(kind: Applied, document: &Document) -> Vec<FieldPath> {
     let mut paths = vec![];
     let mut all_of = |map: &FieldPath, is_kept: &dyn Fn(&str) -> bool| {
         for key in document.keys_of(map).into_iter().filter(|it| !is_kept(it)) {
-            paths.push([map.as_slice(), &[Step::Key(key.to_owned())]].concat());
+            paths.push([map.as_slice(), &[PathStep::Key(key.to_owned())]].concat());
         }
     };
     for map in ["data", "stringData", "binaryData"] {
         all_of(&keys(map), &|_| false);
     }
     let pod = pod_path(kind);
-    let annotations = |path: &[Step]| [path, &keys("metadata.annotations")].concat();
+    let annotations = |path: &[PathStep]| [path, &keys("metadata.annotations")].concat();
     all_of(&annotations(&[]), &|key| key.starts_with(BINDING));
     all_of(&annotations(&keys("spec.template")), &|_| false);
     for list in ["initContainers", "containers"] {
         let list = [pod.as_slice(), &keys(list)].concat();
         for container in 0..document.count(&list) {
-            let env = [list.as_slice(), &[Step::Item(container)], &keys("env")].concat();
+            let env = [list.as_slice(), &[PathStep::Item(container)], &keys("env")].concat();
             for variable in 0..document.count(&env) {
-                let value = [env.as_slice(), &[Step::Item(variable)], &keys("value")].concat();
+                let value = [env.as_slice(), &[PathStep::Item(variable)], &keys("value")].concat();
                 if document.has(&value) {
                     paths.push(value);
                 }

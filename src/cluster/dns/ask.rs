@@ -21,7 +21,7 @@ use crate::cluster::{
         mounts::{reference, runs},
         random_word, script,
     },
-    inspect::DnsVantage,
+    inspect::DnsAccess,
 };
 
 /// How long one exec may take.
@@ -62,31 +62,31 @@ pub(crate) struct Asker<'a> {
 }
 
 /// A pod of the set that was inspected, and so may be able to ask.
-struct AblePod {
+struct AskingPod {
     /// Its resolver settings are its author's, not the cluster's.
     has_other_resolver: bool,
     /// The tour is about to replace it.
     is_replaced: bool,
     ordinal: i32,
     pod: Reference,
-    vantage: DnsVantage,
+    dns_access: DnsAccess,
 }
 
-impl AblePod {
+impl AskingPod {
     /// The pod as an asker; `None` where it has no tool.
     fn asker<'a>(self) -> Option<Asker<'a>> {
-        if self.vantage.is_ephemeral {
+        if self.dns_access.is_ephemeral {
             return None;
         }
         let mut tools = TOOLS.to_vec();
-        tools.retain(|tool| self.vantage.tools.iter().any(|it| it == tool));
+        tools.retain(|tool| self.dns_access.tools.iter().any(|it| it == tool));
         if self.has_other_resolver {
             tools.retain(|tool| *tool != OWN_RESOLVER);
         }
         if tools.is_empty() {
             return None;
         }
-        let container = self.vantage.container;
+        let container = self.dns_access.container;
         Some(Asker { pod: self.pod, container, tools, probe: None, is_guess: false })
     }
 }
@@ -326,24 +326,24 @@ impl<'a> NameQuestions<'a> {
         if let Some(own) = self.own_container() {
             return vec![own];
         }
-        let vantages = self.inspector.vantages();
+        let accesses = self.inspector.dns_accesses();
         let replaced = self.state().replaced.as_ref().map(|(ordinal, _)| *ordinal);
-        let mut able: Vec<AblePod> = self.journal.with(|timeline| {
+        let mut able: Vec<AskingPod> = self.journal.with(|timeline| {
             let replaced = replaced.unwrap_or_else(|| timeline.start() + 1);
             let ready = timeline.owned().filter(|pod| pod.is_ready());
             let able = ready.filter_map(|pod| {
-                Some(AblePod {
+                Some(AskingPod {
                     has_other_resolver: !uses_cluster_dns(pod),
                     is_replaced: pod.ordinal == replaced,
                     ordinal: pod.ordinal,
                     pod: reference(pod),
-                    vantage: vantages.get(pod.uid())?.clone(),
+                    dns_access: accesses.get(pod.uid())?.clone(),
                 })
             });
             able.collect()
         });
         able.sort_by_key(|it| (it.has_other_resolver, it.is_replaced, it.ordinal));
-        able.into_iter().filter_map(AblePod::asker).collect()
+        able.into_iter().filter_map(AskingPod::asker).collect()
     }
 
     /// A container of our own in a pod of the set: what its tools say, no author of a submission

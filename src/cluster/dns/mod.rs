@@ -36,7 +36,7 @@ const QUESTION_PAUSE: Duration = Duration::from_millis(1700);
 /// The most that the pause between two questions for one name grows to.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// While pods are inspected, questions wait until so many have shown that they can ask.
-const MIN_VANTAGES: usize = 2;
+const MIN_ASKING_PODS: usize = 2;
 /// How long the first questions wait for names that nothing carries yet, so that one exec asks all.
 const WAIT_FOR_ALL: Duration = Duration::from_secs(2);
 /// Between two looks at what is not known yet.
@@ -187,7 +187,7 @@ impl<'a> NameQuestions<'a> {
             return true;
         }
         // The pods that can ask are known once they are inspected.
-        !self.inspector.is_idle() && self.inspector.vantages().len() < MIN_VANTAGES
+        !self.inspector.is_idle() && self.inspector.dns_accesses().len() < MIN_ASKING_PODS
     }
 
     /// Takes in what the timeline has told since, and gives every name that matters, with how it

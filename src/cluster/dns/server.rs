@@ -95,7 +95,7 @@ impl NameQuestions<'_> {
     /// in each domain that may be it.
     fn controls(&self, server: Option<&str>) -> Vec<String> {
         let mut domains: Vec<String> =
-            self.inspector.vantages().into_values().filter_map(|it| it.domain).collect();
+            self.inspector.dns_accesses().into_values().filter_map(|it| it.domain).collect();
         domains.push(USUAL_DOMAIN.to_owned());
         domains.sort();
         domains.dedup();
@@ -108,10 +108,10 @@ impl NameQuestions<'_> {
     /// Servers that may be the cluster's, best first.
     async fn servers(&self) -> Vec<String> {
         let mut servers: Vec<String> = self.kube_dns().await.into_iter().collect();
-        let vantages = self.inspector.vantages();
+        let accesses = self.inspector.dns_accesses();
         self.journal.with(|timeline| {
             for pod in timeline.owned().filter(|pod| uses_cluster_dns(pod)) {
-                let server = vantages.get(pod.uid()).and_then(|it| it.server.clone());
+                let server = accesses.get(pod.uid()).and_then(|it| it.server.clone());
                 servers.extend(server.filter(|it| !servers.contains(it)));
             }
         });

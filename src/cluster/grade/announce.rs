@@ -8,7 +8,7 @@ use crate::cluster::{
     budget::{MAX_GRACE, StepBudget, asked_grace},
     grade::baseline::facts,
 };
-use crate::{plan, plan::Step};
+use crate::{plan, plan::PlannedStep};
 
 /// What the user is told before anything is changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +56,12 @@ pub(super) fn announcement(
     let mut changes = vec![];
     for step in path {
         match step {
-            Step::Observe | Step::Inspect => {}
-            Step::Replace { ordinal } => {
+            PlannedStep::Observe | PlannedStep::Inspect => {}
+            PlannedStep::Replace { ordinal } => {
                 removals += 1;
                 changes.push(format!("delete pod {set}-{ordinal}, which comes back"));
             }
-            Step::Scale { to, .. } => {
+            PlannedStep::Scale { to, .. } => {
                 removals += (now - to).max(0);
                 changes.push(format!("scale {set} from {now} to {to}"));
                 now = to;

@@ -11,7 +11,7 @@ use std::{
 use checks::model::{
     Effect, Fault, Obstacle, Timeline, WaitStatus, What,
     evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
-    observation::{Asked, Phase, Step as RecordedStep, StepName, Why},
+    observation::{Asked, Phase, Step, StepName, Why},
 };
 use tokio::sync::watch;
 
@@ -32,7 +32,7 @@ use crate::cluster::{
 };
 use crate::{
     plan,
-    plan::{Performed, Step, StepResult},
+    plan::{Performed, PlannedStep, StepResult},
 };
 
 /// The longest that the tour waits for inspections before it removes what they read: those that
@@ -135,10 +135,10 @@ impl Tour<'_> {
         let visit = Visit { tour: self, baseline, scalings: Mutex::default() };
         while let Some(step) = plan::next(&facts, &performed) {
             let ended = match step {
-                Step::Observe => StepResult::Over,
-                Step::Inspect => visit.inspect(&mut outcome).await,
-                Step::Replace { ordinal } => visit.replace(ordinal, &mut outcome).await,
-                Step::Scale { name, to } => visit.scale(name, to, &mut outcome).await,
+                PlannedStep::Observe => StepResult::Over,
+                PlannedStep::Inspect => visit.inspect(&mut outcome).await,
+                PlannedStep::Replace { ordinal } => visit.replace(ordinal, &mut outcome).await,
+                PlannedStep::Scale { name, to } => visit.scale(name, to, &mut outcome).await,
             };
             performed.push(Performed { step, ended });
         }
@@ -207,7 +207,7 @@ impl Tour<'_> {
         });
         let waiting = self.wait(budget, Timeline::settled_or_awaited).await;
         Performed {
-            step: Step::Observe,
+            step: PlannedStep::Observe,
             ended: self.end(StepName::Observe, waiting, outcome).await,
         }
     }
@@ -228,8 +228,7 @@ impl Tour<'_> {
     }
 
     pub(super) fn begin(&self, name: StepName, asked: Option<Asked>) {
-        self.journal
-            .push(What::Step(RecordedStep { asked, ..RecordedStep::new(name, Phase::Begin) }));
+        self.journal.push(What::Step(Step { asked, ..Step::new(name, Phase::Begin) }));
     }
 
     /// A budget, but no more than is left of the whole time.
@@ -277,7 +276,7 @@ impl Tour<'_> {
         let interfered = matches!(waiting, StepEnd::Interfered(_));
         let (phase, answer, why) = match waiting {
             StepEnd::Done => {
-                self.journal.push(What::Step(RecordedStep::new(name, Phase::Done)));
+                self.journal.push(What::Step(Step::new(name, Phase::Done)));
                 return StepResult::Done;
             }
             StepEnd::Stuck(obstacle) => (Phase::Stuck, Some(obstacle.why), Why::Obstacle),
@@ -293,10 +292,10 @@ impl Tour<'_> {
             // Before the step's end, because the end is where the obstacle is named.
             self.diagnostician.explain().await;
         }
-        self.journal.push(What::Step(RecordedStep {
+        self.journal.push(What::Step(Step {
             answer: answer.clone(),
             interfered,
-            ..RecordedStep::new(name, phase)
+            ..Step::new(name, phase)
         }));
         if outcome.why == Why::Complete || why != Why::Obstacle {
             *outcome = TourEnd { why, detail: answer };

@@ -30,11 +30,11 @@ const LONGEST_DELAY_OF_LAST_LOOK: Duration = Duration::from_secs(45);
 /// How long after its start a container is looked at, at the end of a recording.
 const SOON: Duration = Duration::from_secs(5);
 /// How many pods are enough to ask DNS from.
-const ENOUGH_VANTAGES: usize = 3;
+const ENOUGH_ASKING_PODS: usize = 3;
 
 /// What an inspection told of a pod, for asking DNS from it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct DnsVantage {
+pub(crate) struct DnsAccess {
     pub(crate) container: String,
     pub(crate) tools: Vec<String>,
     /// The first name server of its `/etc/resolv.conf`.
@@ -86,8 +86,8 @@ impl<'a> Inspector<'a> {
     }
 
     /// What is known of the pods that were inspected, by UID.
-    pub(crate) fn vantages(&self) -> BTreeMap<String, DnsVantage> {
-        self.state().vantages.clone()
+    pub(crate) fn dns_accesses(&self) -> BTreeMap<String, DnsAccess> {
+        self.state().dns_accesses.clone()
     }
 
     /// The means to enter pods, where no container of theirs has a shell.
@@ -121,7 +121,7 @@ impl<'a> Inspector<'a> {
     /// Why no pod could be inspected, if none could.
     pub(crate) fn trouble(&self) -> Option<String> {
         let state = self.state();
-        if state.vantages.is_empty() { state.trouble.clone() } else { None }
+        if state.dns_accesses.is_empty() { state.trouble.clone() } else { None }
     }
 
     /// Waits until these pods (by UID) are inspected, as far as they are Ready.

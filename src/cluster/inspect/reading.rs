@@ -8,7 +8,7 @@ use checks::model::{
     observation::{Canary, Read, Reference, Token},
 };
 
-use crate::cluster::inspect::{DnsVantage, ENOUGH_VANTAGES, Inspector, Job, age::ReadTiming};
+use crate::cluster::inspect::{DnsAccess, ENOUGH_ASKING_PODS, Inspector, Job, age::ReadTiming};
 use crate::cluster::{
     exec::{
         ExecTarget,
@@ -193,7 +193,7 @@ impl Inspector<'_> {
     /// A pod without claims can still ask DNS.
     async fn look_around(&self, job: &Job) {
         let Some(container) = &job.any_container else { return };
-        if self.state().vantages.len() >= ENOUGH_VANTAGES {
+        if self.state().dns_accesses.len() >= ENOUGH_ASKING_PODS {
             return;
         }
         let began = self.journal.now();
@@ -296,7 +296,7 @@ impl Inspector<'_> {
         let (server, domain) = resolver(&output.resolver);
         self.remember(
             &job.pod.uid,
-            DnsVantage {
+            DnsAccess {
                 container: container.to_owned(),
                 tools: output.tools,
                 server,
@@ -339,11 +339,11 @@ impl Inspector<'_> {
     }
 
     /// Keeps what was learnt for asking DNS, unless a container with more tools is known.
-    fn remember(&self, pod: &str, vantage: DnsVantage) {
+    fn remember(&self, pod: &str, dns_access: DnsAccess) {
         let mut state = self.state();
-        let known = state.vantages.entry(pod.to_owned()).or_default();
-        if known.tools.len() <= vantage.tools.len() {
-            *known = vantage;
+        let known = state.dns_accesses.entry(pod.to_owned()).or_default();
+        if known.tools.len() <= dns_access.tools.len() {
+            *known = dns_access;
         }
     }
 

@@ -10,7 +10,7 @@ use checks::model::{PodLife, Seq, Timeline, evidence::content::needles, observat
 use crate::cluster::{
     exec::mounts::{ClaimView, last_start, reference, runs},
     inspect::{
-        DnsVantage,
+        DnsAccess,
         age::{ReadSchedule, ReadTiming, is_alone},
     },
     watch::journal::nanoseconds,
@@ -62,7 +62,7 @@ pub(super) struct InspectionState {
     pub(super) starts: BTreeMap<(String, String), i64>,
     /// By pod UID: when the kubelet was heard to have started its container.
     pub(super) reported_starts: BTreeMap<String, u64>,
-    pub(super) vantages: BTreeMap<String, DnsVantage>,
+    pub(super) dns_accesses: BTreeMap<String, DnsAccess>,
     /// Why the last inspection that failed did.
     pub(super) trouble: Option<String>,
 }

@@ -20,7 +20,7 @@ use crate::{
 
 /// What a passive recording came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub struct PassiveRun {
     /// Lines written, the header not counted.
     pub lines: u64,
     /// Watch events received.
@@ -53,7 +53,7 @@ pub async fn record(
     statefulset: Option<&str>,
     stop: impl Future<Output = ()>,
     ready: impl FnOnce(),
-) -> Result<Recorded, Failure> {
+) -> Result<PassiveRun, Failure> {
     let recorder = Recorder::start(cluster, journal).await?;
     if statefulset.is_none() {
         one_set_at_most(journal, &cluster.namespace)?;
@@ -83,7 +83,7 @@ pub async fn record(
     let took = journal.started().elapsed();
     let watch_events = cluster.watch_events();
     if blind.is_some() {
-        return Ok(Recorded { lines: *journal.lines().borrow(), watch_events, took, blind });
+        return Ok(PassiveRun { lines: *journal.lines().borrow(), watch_events, took, blind });
     }
     let lines = journal.push(What::End(End {
         why: Why::Complete,
@@ -92,7 +92,7 @@ pub async fn record(
         watch_events,
         wall_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     }));
-    Ok(Recorded { lines, watch_events, took, blind })
+    Ok(PassiveRun { lines, watch_events, took, blind })
 }
 
 /// Whether the API server is away now, or was until just now and the watches do not know yet what

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::remedy::manifest::{Edit, Path, Step};
+use crate::remedy::manifest::{Edit, Path, PathStep};
 
 /// The edits that make `after` of `before`, which are the same object's field at `path`.
 pub(super) fn between(before: &Value, after: &Value, path: &Path) -> Vec<Edit> {
@@ -14,18 +14,18 @@ pub(super) fn between(before: &Value, after: &Value, path: &Path) -> Vec<Edit> {
 }
 
 fn compare(before: &Value, after: &Value, path: &Path, edits: &mut Vec<Edit>) {
-    let below = |step: Step| [path.as_slice(), &[step]].concat();
+    let below = |step: PathStep| [path.as_slice(), &[step]].concat();
     match (before, after) {
         (Value::Object(old), Value::Object(new)) => {
             for (key, value) in new {
-                let path = below(Step::Key(key.clone()));
+                let path = below(PathStep::Key(key.clone()));
                 match old.get(key) {
                     Some(before) => compare(before, value, &path, edits),
                     None => edits.push(Edit::Set(path, value.clone())),
                 }
             }
             let gone = old.keys().filter(|it| !new.contains_key(*it));
-            edits.extend(gone.map(|it| Edit::Remove(below(Step::Key(it.clone())))));
+            edits.extend(gone.map(|it| Edit::Remove(below(PathStep::Key(it.clone())))));
         }
         (Value::Array(old), Value::Array(new))
             if new.iter().chain(old).all(|it| name(it).is_some()) =>
@@ -35,17 +35,17 @@ fn compare(before: &Value, after: &Value, path: &Path, edits: &mut Vec<Edit>) {
             for item in new {
                 let Some(named) = name(item) else { continue };
                 match find(old, item) {
-                    Some(before) => compare(&before, item, &below(Step::Named(named)), edits),
+                    Some(before) => compare(&before, item, &below(PathStep::Named(named)), edits),
                     None => edits.push(Edit::Push(path.clone(), item.clone())),
                 }
             }
             for item in old.iter().filter(|it| find(new, it).is_none()) {
-                edits.extend(name(item).map(|it| Edit::Remove(below(Step::Named(it)))));
+                edits.extend(name(item).map(|it| Edit::Remove(below(PathStep::Named(it)))));
             }
         }
         (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
             for (place, (before, after)) in old.iter().zip(new).enumerate() {
-                compare(before, after, &below(Step::Item(place)), edits);
+                compare(before, after, &below(PathStep::Item(place)), edits);
             }
         }
         _ if before != after => edits.push(Edit::Set(path.clone(), after.clone())),

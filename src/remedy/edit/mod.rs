@@ -29,7 +29,7 @@ use crate::{
     remedy::{
         change::{self, Change},
         edit::{spec::Mended, table::Repair, text::SetText},
-        manifest::{Document, Edit, Step, keys},
+        manifest::{Document, Edit, PathStep, keys},
     },
 };
 
@@ -250,7 +250,7 @@ fn to_look_at(
     };
     let (container, program) = ["containers", "initContainers"].iter().find_map(|list| {
         let mut path = keys("spec.template.spec");
-        path.extend([Step::Key((*list).to_owned()), Step::Named(stuck.name.clone())]);
+        path.extend([PathStep::Key((*list).to_owned()), PathStep::Named(stuck.name.clone())]);
         let parts = ["command", "args"].map(|it| [path.as_slice(), &keys(it)].concat());
         let own = parts.into_iter().find(|it| document.has(it));
         document.has(&path).then_some((path, own))

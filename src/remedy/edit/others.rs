@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::remedy::{
     change::{self, Change},
     edit::{Loss, Object, edited, spec, text::with},
-    manifest::{Document, Edit, Path, Step, keys},
+    manifest::{Document, Edit, Path, PathStep, keys},
 };
 
 /// Annotations by which Kubernetes takes a claim for one that is bound already.
@@ -45,7 +45,7 @@ pub(super) fn large_enough(_: &Loss<'_>, _: &Timeline, objects: &[Object<'_>]) -
 pub(super) fn any_volume(_: &Loss<'_>, _: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
     let volume = keys("spec.volumeName");
     let annotation =
-        |it: &str| [keys("metadata.annotations"), vec![Step::Key(it.to_owned())]].concat();
+        |it: &str| [keys("metadata.annotations"), vec![PathStep::Key(it.to_owned())]].concat();
     let bindings = BINDING.map(|it| Edit::Remove(annotation(it))).into_iter();
     let edits: Vec<Edit> = bindings.chain([Edit::Remove(volume.clone())]).collect();
     let claims = of_kind(objects, "PersistentVolumeClaim").filter(|it| it.1.has(&volume));
@@ -85,7 +85,7 @@ fn misspelt_name(loss: &Loss<'_>, objects: &[Object<'_>]) -> Option<Change> {
     let is_named = |name: &str| named.iter().any(|(_, it)| *it == name);
     let mut spare = objects.iter().filter(|(it, _)| it.kind == *kind && !is_named(&it.name));
     let (meant, None) = (&spare.next()?.0.name, spare.next()) else { return None };
-    let name_keys = ["name", "secretName"].map(|it| Step::Key(it.to_owned()));
+    let name_keys = ["name", "secretName"].map(|it| PathStep::Key(it.to_owned()));
     let edits: Vec<Edit> = named
         .iter()
         .filter(|(path, it)| *it == name && path.last().is_some_and(|it| name_keys.contains(it)))
@@ -118,9 +118,9 @@ fn wanted_keys(objects: &[Object<'_>], kind: &str, name: &str) -> Option<Vec<Str
     let mut found = vec![];
     for list in ["initContainers", "containers"].map(|it| with(&keys("spec.template.spec"), it)) {
         for container in 0..document.count(&list) {
-            let env = with(&[list.clone(), vec![Step::Item(container)]].concat(), "env");
+            let env = with(&[list.clone(), vec![PathStep::Item(container)]].concat(), "env");
             for variable in 0..document.count(&env) {
-                let from = with(&[env.clone(), vec![Step::Item(variable)]].concat(), source);
+                let from = with(&[env.clone(), vec![PathStep::Item(variable)]].concat(), source);
                 if document.scalar(&with(&from, "name")) == Some(name) {
                     found.extend(document.scalar(&with(&from, "key")).map(str::to_owned));
                 }
@@ -160,18 +160,19 @@ fn storage(document: &Document) -> Vec<Edit> {
     let mut edits = vec![];
     let claim = |name: &str| serde_json::to_value(spec::claim(name)).unwrap_or_default();
     for place in 0..document.count(&volumes) {
-        let volume = [volumes.clone(), vec![Step::Item(place)]].concat();
+        let volume = [volumes.clone(), vec![PathStep::Item(place)]].concat();
         let is_own = ["emptyDir", "persistentVolumeClaim", "hostPath", "ephemeral"]
             .iter()
             .any(|it| document.has(&with(&volume, it)));
         let Some(name) = document.scalar(&with(&volume, "name")).filter(|_| is_own) else {
             continue;
         };
-        edits.push(Edit::Remove([volumes.clone(), vec![Step::Named(name.to_owned())]].concat()));
+        edits
+            .push(Edit::Remove([volumes.clone(), vec![PathStep::Named(name.to_owned())]].concat()));
         edits.push(Edit::Push(templates.clone(), claim(name)));
     }
     if edits.is_empty() {
-        let first = [keys("spec.template.spec.containers"), vec![Step::Item(0)]].concat();
+        let first = [keys("spec.template.spec.containers"), vec![PathStep::Item(0)]].concat();
         let mount = json!({"name": "data", "mountPath": spec::MOUNT_PATH});
         edits.push(Edit::Push(with(&first, "volumeMounts"), mount));
         edits.push(Edit::Push(templates, claim("data")));

@@ -11,7 +11,7 @@ use crate::{
         change::{self, Change},
         edit::{edited, text},
         fields::nearest,
-        manifest::{Document, Edit, Path, Step, keys},
+        manifest::{Document, Edit, Path, PathStep, keys},
     },
 };
 
@@ -87,7 +87,7 @@ fn edits(refusal: &Refusal<'_>, document: &Document) -> Option<Vec<Edit>> {
 fn unknown(field: &str, document: &Document) -> Option<Vec<Edit>> {
     let from = path(field);
     let value = document.value(&from)?;
-    let (Step::Key(name), parents) = from.split_last()? else { return None };
+    let (PathStep::Key(name), parents) = from.split_last()? else { return None };
     let home = HOMES.iter().find(|(it, _)| it == name).map(|(_, home)| keys(home));
     let is_elsewhere = home.as_ref().is_some_and(|it| it != parents);
     let to = match (home, nearest(name)) {
@@ -99,7 +99,7 @@ fn unknown(field: &str, document: &Document) -> Option<Vec<Edit>> {
         return is_elsewhere.then(|| vec![Edit::Remove(from)]);
     }
     if to.len() == from.len() && to[..to.len() - 1] == *parents {
-        let Step::Key(new) = to.last()?.clone() else { return None };
+        let PathStep::Key(new) = to.last()?.clone() else { return None };
         return Some(vec![Edit::Rename(from, new)]);
     }
     Some(vec![Edit::Remove(from), Edit::Set(to, value)])
@@ -125,8 +125,7 @@ fn as_other_type(found: &str, path: &Path, document: &Document) -> Option<Vec<Ed
 /// Amounts that Kubernetes cannot read, such as `100MB`.
 fn quantities(document: &Document) -> Vec<Edit> {
     let is_amount = |path: &Path| {
-        let holds =
-            |it: &Step| matches!(it, Step::Key(key) if key == "requests" || key == "limits");
+        let holds = |it: &PathStep| matches!(it, PathStep::Key(key) if key == "requests" || key == "limits");
         path.len() > 1 && holds(&path[path.len() - 2])
     };
     let mut edits = vec![];
@@ -161,7 +160,7 @@ fn labels(document: &Document) -> Vec<Edit> {
     let (from, to) = if document.has(&selected) { (selected, given) } else { (given, selected) };
     let names = document.keys_of(&from);
     let missing = names.into_iter().filter_map(|name| {
-        let at = |path: &Path| [path.as_slice(), &[Step::Key(name.to_owned())]].concat();
+        let at = |path: &Path| [path.as_slice(), &[PathStep::Key(name.to_owned())]].concat();
         let value = document.scalar(&at(&from))?;
         (document.scalar(&at(&to)) != Some(value)).then(|| Edit::Set(at(&to), value.into()))
     });
@@ -179,7 +178,8 @@ fn supported(words: &str, document: &Document) -> Option<Vec<Edit>> {
             strsim::damerau_levenshtein(&it.to_lowercase(), &found.to_lowercase())
         })?;
     // The server may name the list, and not the item.
-    let list = (0..document.count(&field)).map(|it| [field.clone(), vec![Step::Item(it)]].concat());
+    let list =
+        (0..document.count(&field)).map(|it| [field.clone(), vec![PathStep::Item(it)]].concat());
     let at = list.chain([field.clone()]).find(|it| document.scalar(it) == Some(found))?;
     Some(vec![Edit::Set(at, near.into())])
 }
@@ -189,11 +189,13 @@ pub(super) fn path(field: &str) -> Path {
     let mut path = vec![];
     for part in field.split('.') {
         let mut parts = part.split('[');
-        path.extend(parts.next().filter(|it| !it.is_empty()).map(|it| Step::Key(it.to_owned())));
+        path.extend(
+            parts.next().filter(|it| !it.is_empty()).map(|it| PathStep::Key(it.to_owned())),
+        );
         for place in parts {
             match place.trim_end_matches(']').parse() {
-                Ok(place) => path.push(Step::Item(place)),
-                Err(_) => path.push(Step::Key(place.trim_end_matches(']').to_owned())),
+                Ok(place) => path.push(PathStep::Item(place)),
+                Err(_) => path.push(PathStep::Key(place.trim_end_matches(']').to_owned())),
             }
         }
     }

@@ -4,7 +4,7 @@ use checks::model::{MissingObject, observation::object::StatefulSetSpec};
 
 use crate::remedy::{
     edit::{Loss, refusal},
-    manifest::{Document, Edit, Path, Step, keys},
+    manifest::{Document, Edit, Path, PathStep, keys},
 };
 
 /// The set's own document, and where its containers stand.
@@ -103,7 +103,7 @@ fn containers(document: &Document, pod: &Path) -> Vec<Path> {
         .map(|it| with(pod, it))
         .flat_map(|list| {
             (0..document.count(&list))
-                .map(move |place| [list.clone(), vec![Step::Item(place)]].concat())
+                .map(move |place| [list.clone(), vec![PathStep::Item(place)]].concat())
         })
         .collect()
 }
@@ -112,7 +112,7 @@ fn host_ports(document: &Document, pod: &Path, all: &[Path]) -> Vec<Edit> {
     let mut edits = vec![Edit::Remove(with(pod, "hostNetwork"))];
     for ports in all.iter().map(|it| with(it, "ports")) {
         for place in 0..document.count(&ports) {
-            let port = [ports.clone(), vec![Step::Item(place)]].concat();
+            let port = [ports.clone(), vec![PathStep::Item(place)]].concat();
             edits.push(Edit::Remove(with(&port, "hostPort")));
         }
     }
@@ -157,7 +157,7 @@ pub(super) fn mounts(why: &str, document: &Document, pod: &Path) -> Option<Edit>
     let field = field.strip_prefix("spec.template.spec.").or(field.strip_prefix("spec."))?;
     let wrong = rest.split('"').next()?;
     let names = |list: &Path, name: &str| -> Vec<String> {
-        let item = |place| [list.as_slice(), &[Step::Item(place)], &keys(name)].concat();
+        let item = |place| [list.as_slice(), &[PathStep::Item(place)], &keys(name)].concat();
         let all = (0..document.count(list)).filter_map(|it| document.scalar(&item(it)));
         all.map(str::to_owned).collect()
     };
@@ -172,7 +172,7 @@ pub(super) fn mounts(why: &str, document: &Document, pod: &Path) -> Option<Edit>
 fn each_template(document: &Document, fields: &[&str]) -> Vec<Edit> {
     let list = keys("spec.volumeClaimTemplates");
     (0..document.count(&list))
-        .map(|place| [list.clone(), vec![Step::Item(place)]].concat())
+        .map(|place| [list.clone(), vec![PathStep::Item(place)]].concat())
         .flat_map(|template| fields.iter().map(move |it| Edit::Remove(with(&template, it))))
         .collect()
 }
@@ -186,7 +186,7 @@ pub(super) fn known_key(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
     let mut edits = vec![];
     for env in set.containers.iter().map(|it| with(it, "env")) {
         for place in 0..set.document.count(&env) {
-            let variable = [env.clone(), vec![Step::Item(place)]].concat();
+            let variable = [env.clone(), vec![PathStep::Item(place)]].concat();
             let source = with(&variable, source(missing));
             let is_it = set.document.scalar(&with(&source, "name")) == Some(&missing.name)
                 && set.document.scalar(&with(&source, "key")) == Some(key);
@@ -219,5 +219,5 @@ pub(super) fn with(path: &Path, fields: &str) -> Path {
 }
 
 fn named(name: &str) -> Path {
-    vec![Step::Named(name.to_owned())]
+    vec![PathStep::Named(name.to_owned())]
 }

@@ -4,7 +4,7 @@ use granit_parser::ScalarStyle;
 use serde_json::{Value, json};
 
 use crate::remedy::manifest::{
-    Document, Edit, Step,
+    Document, Edit, PathStep,
     tree::{Node, NodeKind},
     words,
 };
@@ -23,26 +23,26 @@ impl Document {
         Self::read(&text)
     }
 
-    fn set(&self, path: &[Step], value: &Value) -> Option<String> {
+    fn set(&self, path: &[PathStep], value: &Value) -> Option<String> {
         if let Some(node) = self.find(path) {
             return self.replace(node, value, self.is_in_flow(path));
         }
         let (last, parents) = path.split_last()?;
-        let Step::Key(key) = last else { return None };
+        let PathStep::Key(key) = last else { return None };
         match self.find(parents) {
             Some(parent) => self.insert(parent, key, value),
             None => self.set(parents, &json!({ key: value })),
         }
     }
 
-    fn rename(&self, path: &[Step], name: &str) -> Option<String> {
-        let (Step::Key(old), parents) = path.split_last()? else { return None };
+    fn rename(&self, path: &[PathStep], name: &str) -> Option<String> {
+        let (PathStep::Key(old), parents) = path.split_last()? else { return None };
         let entries = self.find(parents)?.entries();
         let key = &entries.iter().find(|it| it.key.text() == Some(old.as_str()))?.key;
         Some(self.replaced(key.start, key.end, name))
     }
 
-    fn push(&self, path: &[Step], value: &Value) -> Option<String> {
+    fn push(&self, path: &[PathStep], value: &Value) -> Option<String> {
         let Some(list) = self.find(path) else { return self.set(path, &json!([value])) };
         let NodeKind::List { is_flow, items } = &list.kind else { return None };
         if *is_flow {
@@ -117,7 +117,7 @@ impl Document {
         Some(self.replaced(first, node.end, &lines.join("\n")))
     }
 
-    fn remove(&self, path: &[Step]) -> Option<String> {
+    fn remove(&self, path: &[PathStep]) -> Option<String> {
         let (last, parents) = path.split_last()?;
         let parent = self.find(parents)?;
         let at = parent.index_of(last)?;
@@ -159,7 +159,7 @@ impl Document {
         format!("{}{new}{}", &self.text[..start], &self.text[end..])
     }
 
-    fn is_in_flow(&self, path: &[Step]) -> bool {
+    fn is_in_flow(&self, path: &[PathStep]) -> bool {
         (0..path.len()).any(|length| self.find(&path[..length]).is_some_and(Node::is_flow))
     }
 

@@ -11,7 +11,7 @@ use crate::remedy::manifest::tree::Node;
 
 /// One step of a path into a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PathStep {
     /// Of a mapping: its key.
     Key(String),
     /// Of a list: the place of an item, from 0.
@@ -21,7 +21,7 @@ pub enum Step {
 }
 
 /// A path into a document.
-pub type Path = Vec<Step>;
+pub type Path = Vec<PathStep>;
 
 /// A change of one field.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,7 @@ pub enum Edit {
 /// A path of keys: `spec.template.spec`.
 #[must_use]
 pub fn keys(path: &str) -> Path {
-    path.split('.').map(|it| Step::Key(it.to_owned())).collect()
+    path.split('.').map(|it| PathStep::Key(it.to_owned())).collect()
 }
 
 /// A document, as text and as a tree.
@@ -66,39 +66,39 @@ impl Document {
 
     /// The text of the scalar at a path.
     #[must_use]
-    pub fn scalar(&self, path: &[Step]) -> Option<&str> {
+    pub fn scalar(&self, path: &[PathStep]) -> Option<&str> {
         self.find(path)?.text()
     }
 
     /// Whether there is anything at a path.
     #[must_use]
-    pub fn has(&self, path: &[Step]) -> bool {
+    pub fn has(&self, path: &[PathStep]) -> bool {
         self.find(path).is_some()
     }
 
     /// The keys of the mapping at a path.
     #[must_use]
-    pub fn keys_of(&self, path: &[Step]) -> Vec<&str> {
+    pub fn keys_of(&self, path: &[PathStep]) -> Vec<&str> {
         let entries = self.find(path).map(Node::entries).unwrap_or_default();
         entries.iter().filter_map(|it| it.key.text()).collect()
     }
 
     /// How many items the list at a path has.
     #[must_use]
-    pub fn count(&self, path: &[Step]) -> usize {
+    pub fn count(&self, path: &[PathStep]) -> usize {
         self.find(path).map_or(0, |it| it.items().len())
     }
 
     /// The texts of the list of scalars at a path.
     #[must_use]
-    pub fn texts(&self, path: &[Step]) -> Vec<&str> {
+    pub fn texts(&self, path: &[PathStep]) -> Vec<&str> {
         let items = self.find(path).map(Node::items).unwrap_or_default();
         items.iter().filter_map(Node::text).collect()
     }
 
     /// What stands at a path.
     #[must_use]
-    pub fn value(&self, path: &[Step]) -> Option<Value> {
+    pub fn value(&self, path: &[PathStep]) -> Option<Value> {
         self.find(path)?.value()
     }
 
@@ -108,11 +108,11 @@ impl Document {
         let mut found = vec![];
         let mut open: Vec<(Path, &Node)> = vec![(vec![], &self.root)];
         while let Some((path, node)) = open.pop() {
-            let below = |step: Step| [path.as_slice(), &[step]].concat();
-            let items = node.items().iter().enumerate().map(|(at, it)| (Step::Item(at), it));
+            let below = |step: PathStep| [path.as_slice(), &[step]].concat();
+            let items = node.items().iter().enumerate().map(|(at, it)| (PathStep::Item(at), it));
             let keys = node.entries().iter();
             let entries =
-                keys.filter_map(|it| Some((Step::Key(it.key.text()?.to_owned()), &it.value)));
+                keys.filter_map(|it| Some((PathStep::Key(it.key.text()?.to_owned()), &it.value)));
             let children: Vec<_> =
                 items.chain(entries).map(|(it, node)| (below(it), node)).collect();
             found.extend(node.text().map(|text| (path.clone(), text)));
@@ -123,10 +123,10 @@ impl Document {
 
     /// The first and the last line of what is at a path, its key included, from 1.
     #[must_use]
-    pub fn lines_of(&self, path: &[Step]) -> Option<(usize, usize)> {
+    pub fn lines_of(&self, path: &[PathStep]) -> Option<(usize, usize)> {
         let node = self.find(path)?;
         let key = match path.split_last()? {
-            (Step::Key(name), parents) => {
+            (PathStep::Key(name), parents) => {
                 let entries = self.find(parents)?.entries();
                 entries
                     .iter()
@@ -139,9 +139,9 @@ impl Document {
         Some((line(key.unwrap_or(node.start)), line(node.end)))
     }
 
-    fn find(&self, path: &[Step]) -> Option<&Node> {
+    fn find(&self, path: &[PathStep]) -> Option<&Node> {
         path.iter().try_fold(&self.root, |node, step| match step {
-            Step::Key(key) => node.get(key),
+            PathStep::Key(key) => node.get(key),
             step => node.items().get(node.index_of(step)?),
         })
     }
@@ -149,13 +149,13 @@ impl Document {
 
 impl Node {
     /// The place of what a step leads to.
-    fn index_of(&self, step: &Step) -> Option<usize> {
+    fn index_of(&self, step: &PathStep) -> Option<usize> {
         match step {
-            Step::Key(key) => {
+            PathStep::Key(key) => {
                 self.entries().iter().position(|it| it.key.text() == Some(key.as_str()))
             }
-            Step::Item(place) => Some(*place).filter(|it| *it < self.items().len()),
-            Step::Named(name) => self.items().iter().position(|it| it.name() == Some(name)),
+            PathStep::Item(place) => Some(*place).filter(|it| *it < self.items().len()),
+            PathStep::Named(name) => self.items().iter().position(|it| it.name() == Some(name)),
         }
     }
 

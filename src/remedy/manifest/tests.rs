@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Document, Edit, Step, keys};
+use super::{Document, Edit, PathStep, keys};
 
 const SET: &str = "\
 kind: StatefulSet
@@ -51,20 +51,20 @@ fn edits(edit: &Edit, expected: &str) {
     assert_eq!(signed, expected, "{edit:?}");
 }
 
-fn set(path: &[Step], value: Value) -> Edit {
+fn set(path: &[PathStep], value: Value) -> Edit {
     Edit::Set(path.to_vec(), value)
 }
 
-fn at(path: &str, more: &[Step]) -> Vec<Step> {
+fn at(path: &str, more: &[PathStep]) -> Vec<PathStep> {
     [keys(path), more.to_vec()].concat()
 }
 
-fn named(name: &str) -> Step {
-    Step::Named(name.to_owned())
+fn named(name: &str) -> PathStep {
+    PathStep::Named(name.to_owned())
 }
 
-fn key(name: &str) -> Step {
-    Step::Key(name.to_owned())
+fn key(name: &str) -> PathStep {
+    PathStep::Key(name.to_owned())
 }
 
 const CONTAINERS: &str = "spec.template.spec.containers";
@@ -79,16 +79,16 @@ fn a_value_takes_the_place_of_another() {
     edits(&set(&keys("spec.replicas"), json!(3)), "-  replicas: 2\n+  replicas: 3\n");
     let modes = at("spec.volumeClaimTemplates", &[named("data"), key("spec"), key("accessModes")]);
     edits(
-        &set(&[modes, vec![Step::Item(0)]].concat(), json!("ReadWriteOnce")),
+        &set(&[modes, vec![PathStep::Item(0)]].concat(), json!("ReadWriteOnce")),
         "-      accessModes: [ \"ReadWriteMany\" ]\n+      accessModes: [ \"ReadWriteOnce\" ]\n",
     );
     let args = at(CONTAINERS, &[named("side"), key("args")]);
     edits(
-        &set(&[args.clone(), vec![Step::Item(1)]].concat(), json!("it's 5")),
+        &set(&[args.clone(), vec![PathStep::Item(1)]].concat(), json!("it's 5")),
         "-          args: [\"-c\", 'it''s', sleep 5]\n+          args: [\"-c\", 'it''s 5', sleep 5]\n",
     );
     edits(
-        &set(&[args, vec![Step::Item(2)]].concat(), json!("[ -f a ] || sleep 5")),
+        &set(&[args, vec![PathStep::Item(2)]].concat(), json!("[ -f a ] || sleep 5")),
         "-          args: [\"-c\", 'it''s', sleep 5]\n\
          +          args: [\"-c\", 'it''s', \"[ -f a ] || sleep 5\"]\n",
     );
@@ -97,7 +97,7 @@ fn a_value_takes_the_place_of_another() {
 /// Catches a script whose other lines change, too.
 #[test]
 fn lines_of_a_script_change_alone() {
-    let script = at(CONTAINERS, &[named("app"), key("command"), Step::Item(2)]);
+    let script = at(CONTAINERS, &[named("app"), key("command"), PathStep::Item(2)]);
     edits(
         &set(&script, json!("hostname > /data/id\n\nsleep 50\n")),
         "-          sleep 5\n+          sleep 50\n",
@@ -119,7 +119,7 @@ fn a_field_goes() {
     edits(
         &Edit::Remove(at(
             CONTAINERS,
-            &[named("app"), key("ports"), Step::Item(0), key("hostPort")],
+            &[named("app"), key("ports"), PathStep::Item(0), key("hostPort")],
         )),
         "-        ports: [{containerPort: 80, hostPort: 80}]\n+        ports: [{containerPort: 80}]\n",
     );

@@ -8,7 +8,7 @@ use checks::{
 use crate::{
     console::sanitize::sanitize,
     recording::ManifestText,
-    remedy::manifest::{Document, Path, Step, keys},
+    remedy::manifest::{Document, Path, PathStep, keys},
 };
 
 /// The variable that a container runtime sets to the pod's name.
@@ -41,7 +41,7 @@ fn own_variable(spec: &StatefulSetSpec, objects: &[ManifestText]) -> Option<Stri
     let text = objects.iter().find(|it| it.kind == "StatefulSet")?;
     let document = Document::read(&text.text)?;
     let below = |path: &Path, key: &str| [path.as_slice(), &keys(key)].concat();
-    let item = |list: &Path, place: usize| [list.as_slice(), &[Step::Item(place)]].concat();
+    let item = |list: &Path, place: usize| [list.as_slice(), &[PathStep::Item(place)]].concat();
     for list in ["initContainers", "containers"] {
         let list = below(&keys("spec.template.spec"), list);
         for container in (0..document.count(&list)).map(|it| item(&list, it)) {
