@@ -103,9 +103,9 @@ pub struct Example {
     pub before: String,
     /// As they should be.
     pub after: String,
-    /// They name the student's own file.
+    /// What stands above the lines: whose they are.
     #[serde(skip)]
-    pub is_own: bool,
+    pub told: &'static str,
 }
 
 /// What a remedy ends in, where the set did not get far enough to show all mistakes.

@@ -85,7 +85,7 @@ fn cause(out: &mut String, number: usize, it: &Cause, typed_later: Option<usize>
             text.lines().map(|line| format!("{sign} {line}")).collect()
         };
         let lines = [signed('-', &example.before), signed('+', &example.after)].concat();
-        let _ = writeln!(out, "\n{}", example.told());
+        let _ = writeln!(out, "\n{}", example.told);
         fenced(out, "diff", &lines.join("\n"));
     }
     match typed_later {

@@ -1,6 +1,6 @@
 //! The words about a report that several formats share, on one line or as lines of text.
 
-use checks::model::Outcome;
+use checks::model::{Fault, Outcome};
 
 use crate::{
     recording::signature::Signed,
@@ -47,6 +47,18 @@ pub(super) fn reason(report: &Report, row: &CheckResult) -> Option<String> {
 /// What to do about it, where something is known.
 pub(super) fn remedy<'a>(report: &'a Report, row: &CheckResult) -> Option<&'a str> {
     cause(report, row).map(|it| it.remedy.as_str()).filter(|it| !it.is_empty())
+}
+
+/// What decides the points that are open by this fault: the numbers of the causes that tell it.
+pub(super) fn to_decide(report: &Report, fault: Option<Fault>) -> Option<String> {
+    let aim = if fault.is_some() { "To decide them" } else { "To show the rest" };
+    let numbered = report.causes.iter().zip(1..);
+    let numbers: Vec<u8> = numbered
+        .filter(|(cause, _)| cause.fault == fault && !cause.remedy.is_empty())
+        .map(|(_, number)| number)
+        .collect();
+    let under = text::numbers(&numbers);
+    (!under.is_empty()).then(|| format!("{aim}, do what stands under {under}."))
 }
 
 /// `digest sha256:…`, and the rubric's where there is one.

@@ -96,11 +96,10 @@ impl Page<'_> {
             for line in lines {
                 writeln!(self.out, "{line}")?;
             }
-            if let Some(cause) = report.causes.iter().find(|it| it.fault == Some(Fault::Cluster)) {
-                self.wrapped("", &format!("To decide them: {}", cause.remedy), "")?;
-            }
-            if let Some(cause) = report.causes.iter().find(|it| it.fault.is_none()) {
-                self.wrapped("", &format!("To show the rest: {}", cause.remedy), "")?;
+            for fault in [Some(Fault::Cluster), None] {
+                if let Some(told) = summary::to_decide(report, fault) {
+                    self.wrapped("", &told, "")?;
+                }
             }
         }
         self.passed(report)?;
@@ -217,7 +216,7 @@ impl Page<'_> {
             self.change(lines)?;
         }
         if let Some(example) = &cause.example {
-            self.labelled("Change", example.told())?;
+            self.labelled("Change", example.told)?;
             for line in change(&example.before, &example.after, self.look) {
                 writeln!(self.out, "{INDENT}{INDENT}{}", line.trim_start())?;
             }
@@ -407,7 +406,7 @@ fn lines(evidence: &[u64]) -> String {
 }
 
 /// `1`, `1 and 2`, `1 to 3 and 5`.
-fn numbers(tests: &[u8]) -> String {
+pub(super) fn numbers(tests: &[u8]) -> String {
     let mut runs: Vec<(u8, u8)> = vec![];
     for test in tests {
         match runs.last_mut() {

@@ -2,7 +2,7 @@
 
 use checks::{
     Check,
-    mistakes::{Mistake, OVERWRITTEN_AT_START, OVERWRITTEN_AT_STOP},
+    mistakes::{Mistake, OVERWRITTEN_AT_START, OVERWRITTEN_AT_STOP, WIPED_AT_START},
     model::{
         Criterion, Fault, Missing, MissingObject, Obstacle, Outcome, Standing, Timeline,
         verdict::AGAIN,
@@ -102,7 +102,7 @@ impl Cause {
                 Example {
                     before: clip_lines(&it.before),
                     after: clip_lines(&it.after),
-                    is_own: false,
+                    told: OF_OTHERS,
                 },
             ),
             None => (mistake.remedy.to_owned(), Example::of(mistake)),
@@ -245,31 +245,32 @@ fn title(obstacle: &Obstacle) -> String {
     format!("{}: {id}", clip_middle(&obstacle.who, 80))
 }
 
-impl Example {
-    /// A line that writes to the student's own file, where the line itself is not known.
-    pub(super) fn of_own_file(mistake: &Mistake, file: &str) -> Option<Self> {
-        let (before, after) = match mistake.id {
-            id if id == OVERWRITTEN_AT_START.id => {
-                (format!("… > {file}"), format!("[ -f {file} ] || … > {file}"))
-            }
-            id if id == OVERWRITTEN_AT_STOP.id => (format!("… > {file}"), format!("… >> {file}")),
-            _ => return None,
-        };
-        Some(Self { before, after, is_own: true })
-    }
+/// Above lines of the catalogue, which may have other names than the student's.
+const OF_OTHERS: &str = "Lines such as these (the names are examples):";
 
-    /// What stands above the lines.
-    #[must_use]
-    pub(crate) const fn told(&self) -> &'static str {
-        if self.is_own {
-            "The line that writes this file (… stands for what yours writes):"
-        } else {
-            "Lines such as these (the names are examples):"
+impl Example {
+    /// A line about the student's own file, where the line itself is not known.
+    pub(super) fn of_own_file(mistake: &Mistake, file: &str) -> Option<Self> {
+        let told = "The line that writes this file (… stands for what yours writes):";
+        let example = |before: String, after: String| Self { before, after, told };
+        match mistake.id {
+            id if id == OVERWRITTEN_AT_START.id => {
+                Some(example(format!("… > {file}"), format!("[ -f {file} ] || … > {file}")))
+            }
+            id if id == OVERWRITTEN_AT_STOP.id => {
+                Some(example(format!("… > {file}"), format!("… >> {file}")))
+            }
+            id if id == WIPED_AT_START.id => Some(Self {
+                before: format!("rm … {}/…", file.rsplit_once('/')?.0),
+                after: "# this line is taken out".to_owned(),
+                told: "The line that removes what is in this folder (… stands for what yours has):",
+            }),
+            _ => None,
         }
     }
 
     fn of(mistake: &Mistake) -> Self {
-        Self { before: mistake.before.to_owned(), after: mistake.after.to_owned(), is_own: false }
+        Self { before: mistake.before.to_owned(), after: mistake.after.to_owned(), told: OF_OTHERS }
     }
 }
 

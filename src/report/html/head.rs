@@ -26,13 +26,11 @@ impl<'r> Head<'r> {
                 "{hidden} points are undecided, through no fault of yours: your submission has not \
                  lost them."
             ));
-            let cause = report.causes.iter().find(|it| it.fault == Some(Fault::Cluster));
-            undecided.extend(cause.map(|it| format!("To decide them: {}", it.remedy)));
+            undecided.extend(summary::to_decide(report, Some(Fault::Cluster)));
         }
         if not_done > Points::ZERO {
             undecided.push(format!("{not_done} points are not shown yet, and not lost."));
-            let cause = report.causes.iter().find(|it| it.fault.is_none());
-            undecided.extend(cause.map(|it| format!("To show the rest: {}", it.remedy)));
+            undecided.extend(summary::to_decide(report, None));
         }
         let again = report.grade_again.as_deref().filter(|_| hidden > Points::ZERO);
         let is_whole = report.score.earned == report.score.possible;
