@@ -7,11 +7,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    LAB_NAMESPACE,
     batch::roster::Student,
     cluster::client::failure_id::UNREADABLE_MANIFEST,
-    recording::hexadecimal,
+    recording::{ManifestText, hexadecimal},
     report::Problem,
-    submission::{Submission, SubmissionError},
+    submission::{
+        Submission, SubmissionError,
+        texts::{file_name, lines_before},
+    },
 };
 
 /// So many names are left out of a digest: a manifest of many objects must not take long.
@@ -109,11 +113,20 @@ impl HandIn {
 }
 
 impl HandIn {
+    /// Its manifests, read anew; `None` where it has none.
+    #[must_use]
+    pub fn submission(&self) -> Option<Submission> {
+        match &self.subject {
+            Subject::Manifests(files) => Submission::of_files(files, LAB_NAMESPACE).ok(),
+            _ => None,
+        }
+    }
+
     /// A digest of its manifests without what students name themselves: of near-identical hand-ins
     /// it is the same. Empty where there is no manifest.
     #[must_use]
     pub fn likeness(&self) -> String {
-        let Subject::Manifests(submission) = &self.subject else { return String::new() };
+        let Some(submission) = self.submission() else { return String::new() };
         let mut names: Vec<&str> = submission.objects.iter().map(|it| it.name.as_str()).collect();
         names.truncate(MAX_NAMES);
         names.sort_unstable_by_key(|it| std::cmp::Reverse(it.len()));
@@ -132,8 +145,9 @@ impl HandIn {
 /// What is graded of a hand-in, or why nothing is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Subject {
-    /// Manifests, which get a namespace of their own.
-    Manifests(Submission),
+    /// Manifests, which get a namespace of their own: the names of the files, and what they hold.
+    /// They are kept as files, which take a tenth of the memory of what is read of them.
+    Manifests(Vec<(String, Vec<u8>)>),
     /// A namespace, which is graded where it stands.
     Namespace {
         /// The kubeconfig's context, where it is not any of the batch's.
@@ -143,7 +157,12 @@ pub enum Subject {
     },
     /// It cannot be read: it gets no points.
     #[serde(skip)]
-    Unreadable(Problem),
+    Unreadable {
+        /// Why.
+        problem: Problem,
+        /// The lines where it cannot be read, as far as they may be shown.
+        lines: Option<ManifestText>,
+    },
     /// It asks for what is not allowed: a person has to look at it.
     #[serde(skip)]
     Held(Problem),
@@ -160,8 +179,8 @@ pub fn namespaces(names: Vec<(Option<String>, String)>) -> Vec<HandIn> {
     names.into_iter().map(hand_in).collect()
 }
 
-/// What becomes of a hand-in whose manifests are not taken.
-pub(super) fn subject_of(error: &SubmissionError) -> Subject {
+/// What becomes of a hand-in whose manifests, which are in these files, are not taken.
+pub(super) fn subject_of(error: &SubmissionError, files: &[(String, Vec<u8>)]) -> Subject {
     let place = error.place();
     let refusal = Refusal {
         what: error.to_string(),
@@ -177,7 +196,10 @@ pub(super) fn subject_of(error: &SubmissionError) -> Subject {
         SubmissionError::Kind { is_misspelt: false, .. } | SubmissionError::Namespace { .. } => {
             Subject::Held(problem)
         }
-        _ => Subject::Unreadable(problem),
+        _ => Subject::Unreadable {
+            problem,
+            lines: place.and_then(|it| lines_before(files, &it, file_name)),
+        },
     }
 }
 
@@ -188,13 +210,20 @@ mod tests {
     use super::{HandInId, Subject, subject_of};
     use crate::submission::Submission;
 
-    /// Catches a report that does not say in which file and line a hand-in cannot be read.
+    /// Catches a report that does not say in which file and line a hand-in cannot be read, or does
+    /// not show it.
     #[test]
     fn what_cannot_be_read_has_its_place() {
         let text = b"kind: Service\nmetadata:\n name: web\n  spec: x\n".to_vec();
-        let error = Submission::of_files(&[("lab3.yaml".to_owned(), text)], "lab").unwrap_err();
-        let Subject::Unreadable(problem) = subject_of(&error) else { panic!("{error}") };
-        assert_eq!((problem.file.as_deref(), problem.line), (Some("lab3.yaml"), Some(4)));
+        let files = [("web/lab3.yaml".to_owned(), text)];
+        let error = Submission::of_files(&files, "lab").unwrap_err();
+        let Subject::Unreadable { problem, lines } = subject_of(&error, &files) else {
+            panic!("{error}")
+        };
+        assert_eq!((problem.file.as_deref(), problem.line), (Some("web/lab3.yaml"), Some(4)));
+        let lines = lines.unwrap();
+        assert_eq!(lines.file, "lab3.yaml");
+        assert_eq!(lines.text, "kind: Service\nmetadata:\n name: web\n  spec: x\n");
     }
 
     /// Catches two students in one namespace, and a name that no namespace can have.

@@ -231,10 +231,10 @@ impl Group {
     fn hand_in(&self, taken: &mut BTreeSet<String>) -> HandIn {
         let subject = match self.manifests() {
             Ok(manifests) => match Submission::of_files(&manifests, LAB_NAMESPACE) {
-                Ok(submission) => Subject::Manifests(submission),
-                Err(error) => subject_of(&error),
+                Ok(_) => Subject::Manifests(manifests),
+                Err(error) => subject_of(&error, &manifests),
             },
-            Err(problem) => Subject::Unreadable(*problem),
+            Err(problem) => Subject::Unreadable { problem: *problem, lines: None },
         };
         let name = if self.owner.name.is_empty() { &self.owner.key } else { &self.owner.name };
         let mut hand_in = HandIn::new(HandInId::unique(name, taken), name, subject);

@@ -41,8 +41,8 @@ fn put(folder: &Path, path: &str, bytes: &[u8]) {
 fn lines(class: &Class) -> Vec<String> {
     let told = class.hand_ins.iter().map(|it| {
         let what = match &it.subject {
-            Subject::Manifests(submission) => format!("{} objects", submission.objects.len()),
-            Subject::Unreadable(problem) => format!("unreadable: {}", problem.what),
+            Subject::Manifests(_) => format!("{} objects", it.submission().unwrap().objects.len()),
+            Subject::Unreadable { problem, .. } => format!("unreadable: {}", problem.what),
             Subject::Held(_) => "held".to_owned(),
             Subject::Namespace { namespace, .. } => format!("namespace {namespace}"),
         };

@@ -33,7 +33,7 @@ use crate::{
     console::{progress::Progress, sanitize::sanitize},
     recording::{AskedOptions, Header, Writer, signature::Key},
     report::{Report, Source},
-    submission::Submission,
+    submission::{Submission, texts::file_name},
 };
 
 /// What all grades of a batch have in common.
@@ -66,9 +66,10 @@ impl Work for Grader<'_> {
         }
         let cluster = &self.sites[site];
         let attempt = match &hand_in.subject {
-            Subject::Manifests(submission) => {
-                self.isolated(cluster, hand_in, submission, gauge).await
-            }
+            Subject::Manifests(_) => match hand_in.submission() {
+                Some(submission) => self.isolated(cluster, hand_in, &submission, gauge).await,
+                None => self.failed(hand_in, &other_version()),
+            },
             Subject::Namespace { namespace, .. } => {
                 let inside = cluster.beside_others(namespace);
                 let attempt = self.grade(&inside, hand_in, None, gauge).await;
@@ -76,7 +77,7 @@ impl Work for Grader<'_> {
                 attempt
             }
             // These need no cluster.
-            Subject::Unreadable(problem) | Subject::Held(problem) => {
+            Subject::Unreadable { problem, .. } | Subject::Held(problem) => {
                 Attempt::Done(HandInResult::held(hand_in, problem))
             }
         };
@@ -185,7 +186,8 @@ impl Grader<'_> {
                 if journal.with(|it| it.refusal().is_some()) {
                     return self.judged(hand_in, &header, &journal);
                 }
-                Attempt::Done(self.keeper.refused(hand_in, &outputs::problem(&failure)))
+                let objects = header.asked.objects.clone();
+                Attempt::Done(self.keeper.refused(hand_in, &outputs::problem(&failure), objects))
             }
             Err(failure) => self.failed(hand_in, &failure),
             Ok(grade) => {
@@ -294,10 +296,6 @@ fn files(submission: &Submission) -> Vec<String> {
     names
 }
 
-fn file_name(file: &Path) -> Option<String> {
-    Some(file.file_name()?.to_string_lossy().into_owned())
-}
-
 /// Tells the engine what a grade sees of its cluster, for as long as it is polled.
 async fn signals(
     cluster: &Cluster,
@@ -335,13 +333,22 @@ async fn signals(
     }
 }
 
+/// A worker cannot read what was read when the batch began.
+fn other_version() -> Failure {
+    Failure::new(
+        failure_id::UNREADABLE_MANIFEST,
+        "this version of stsgrade does not read the manifests as the one did that began the batch",
+        "Give all workers an image of the same version.",
+    )
+}
+
 /// The result of a hand-in; one that loses points, and names another namespace than the one in which
 /// it was graded, is for a person to look at.
 fn held_where_misplaced(hand_in: &HandIn, own: &str, result: HandInResult) -> HandInResult {
-    let Subject::Manifests(submission) = &hand_in.subject else { return result };
     if result.points >= result.possible {
         return result;
     }
-    let Some(namespace) = isolation::named_namespace(submission, own) else { return result };
+    let Some(submission) = hand_in.submission() else { return result };
+    let Some(namespace) = isolation::named_namespace(&submission, own) else { return result };
     HandInResult::held(hand_in, &outputs::problem(&isolation::names_a_namespace(&namespace)))
 }

@@ -49,11 +49,7 @@ pub(super) fn list(class: &Class) -> Exit {
     let style = TermStyle::of_stdout(Colour::Auto);
     let mut table = style.table(&["Id", "Name", "What is graded"]);
     for hand_in in &class.hand_ins {
-        table.add_row([
-            hand_in.id.as_str().to_owned(),
-            sanitize(&hand_in.name),
-            in_words(&hand_in.subject),
-        ]);
+        table.add_row([hand_in.id.as_str().to_owned(), sanitize(&hand_in.name), in_words(hand_in)]);
     }
     for student in &class.missing {
         table.add_row([String::new(), sanitize(&student.name), "nothing handed in".to_owned()]);
@@ -65,14 +61,17 @@ pub(super) fn list(class: &Class) -> Exit {
     show(page.as_bytes())
 }
 
-fn in_words(subject: &Subject) -> String {
-    match subject {
-        Subject::Manifests(submission) => match isolation::not_allowed(submission) {
-            None => submission.contents(),
-            Some(found) => format!("held for you to look at: {}", found.what),
-        },
+fn in_words(hand_in: &HandIn) -> String {
+    match &hand_in.subject {
+        Subject::Manifests(_) => {
+            let Some(submission) = hand_in.submission() else { return String::new() };
+            match isolation::not_allowed(&submission) {
+                None => submission.contents(),
+                Some(found) => format!("held for you to look at: {}", found.what),
+            }
+        }
         Subject::Namespace { namespace, .. } => format!("namespace {}", sanitize(namespace)),
-        Subject::Unreadable(problem) => format!("no points: {}", problem.what),
+        Subject::Unreadable { problem, .. } => format!("no points: {}", problem.what),
         Subject::Held(problem) => format!("held for you to look at: {}", problem.what),
     }
 }

@@ -25,8 +25,10 @@ use crate::{
         outputs,
     },
     console::{progress::Progress, sanitize::sanitize},
+    recording::ManifestText,
     report::{Format, Problem, Report, RunResult, Source, replace_private},
     rubric::Rubric,
+    submission::texts::file_name,
 };
 
 /// The recording of a hand-in, in its folder, until it is compressed.
@@ -118,11 +120,18 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// The result of a hand-in that is graded 0 for this problem.
-    pub(super) fn refused(&self, hand_in: &HandIn, problem: &Problem) -> HandInResult {
-        let name = problem.file.as_deref().and_then(|it| Path::new(it).file_name());
-        let files = name.map(|it| it.to_string_lossy().into_owned()).into_iter().collect();
-        let source = Source { namespace: LAB_NAMESPACE.to_owned(), files, ..Source::default() };
+    /// The result of a hand-in that is graded 0 for this problem. `objects`: its lines, as far as
+    /// they are known.
+    pub(super) fn refused(
+        &self,
+        hand_in: &HandIn,
+        problem: &Problem,
+        objects: Vec<ManifestText>,
+    ) -> HandInResult {
+        let name = problem.file.as_deref().and_then(|it| file_name(Path::new(it)));
+        let files = name.into_iter().collect();
+        let source =
+            Source { namespace: LAB_NAMESPACE.to_owned(), files, objects, ..Source::default() };
         let report = Report::refused(problem, &source).scored(&self.rubric);
         self.reported(hand_in, &report, &Timeline::default())
     }
@@ -131,10 +140,12 @@ impl<'a> Keeper<'a> {
     /// person to look at. `None`: it must be graded.
     pub(super) fn without_cluster(&self, hand_in: &HandIn) -> Option<HandInResult> {
         match &hand_in.subject {
-            Subject::Unreadable(problem) => Some(self.refused(hand_in, problem)),
+            Subject::Unreadable { problem, lines } => {
+                Some(self.refused(hand_in, problem, lines.iter().cloned().collect()))
+            }
             Subject::Held(problem) => Some(HandInResult::held(hand_in, problem)),
-            Subject::Manifests(submission) => {
-                let refusal = isolation::refusal(isolation::not_allowed(submission)?);
+            Subject::Manifests(_) => {
+                let refusal = isolation::refusal(isolation::not_allowed(&hand_in.submission()?)?);
                 Some(HandInResult::held(hand_in, &outputs::problem(&refusal)))
             }
             Subject::Namespace { .. } => None,

@@ -139,7 +139,7 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
 async fn check_permissions(class: &Class, sites: &[Cluster], run: &str) -> Result<(), Failure> {
     let mut kinds = BTreeSet::new();
     for hand_in in &class.hand_ins {
-        if let Subject::Manifests(submission) = &hand_in.subject {
+        if let Some(submission) = hand_in.submission() {
             kinds.extend(submission.objects.iter().map(|it| it.kind.names().2));
         }
     }
