@@ -25,7 +25,10 @@ use checks::model::{
 };
 
 use crate::cluster::client::{lease_term, namespace};
-use crate::cluster::restore::claims::is_being_deleted;
+use crate::cluster::restore::{
+    claims::is_being_deleted,
+    restore_point::{is_held_up, would_lose_a_claim},
+};
 pub use crate::cluster::writes::delete::Left;
 use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
@@ -161,15 +164,6 @@ pub(crate) async fn close(held: &LeaseGuard, restored: &mut Restored) {
     } else if let Err(failure) = held.release().await {
         restored.left.push(format!("Lease {}: {failure}", lease_term::LEASE));
     }
-}
-
-/// Whether a pod of those that stay ends again and again: the controller does not go below one that
-/// is not Ready, but to 0.
-fn is_held_up(timeline: &Timeline, replicas: i32) -> bool {
-    let start = timeline.start();
-    let mut stay =
-        (start..start.saturating_add(replicas)).filter_map(|ordinal| timeline.live(ordinal));
-    !timeline.deletes_when_scaled() && stay.any(|pod| timeline.is_crashing(pod))
 }
 
 /// What is left where the set itself is not there any more.
@@ -335,8 +329,10 @@ impl Restorer<'_> {
         found: &Scaled,
         replicas: i32,
     ) -> Result<(), Failure> {
-        if found.replicas > replicas && self.journal.with(|timeline| is_held_up(timeline, replicas))
-        {
+        let must_be_emptied = |timeline: &Timeline| {
+            is_held_up(timeline, replicas) && !would_lose_a_claim(timeline, replicas)
+        };
+        if found.replicas > replicas && self.journal.with(must_be_emptied) {
             let now = self.empty(set, found).await;
             return self.scale_back(set, &now, replicas).await;
         }

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use checks::model::{PodLife, Timeline};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::writes::scale::Scaled;
@@ -77,9 +78,66 @@ impl RestorePoint {
     }
 }
 
+/// Whether a pod of those that stay ends again and again: the controller does not go below one that
+/// is not Ready, but to 0.
+pub(super) fn is_held_up(timeline: &Timeline, replicas: i32) -> bool {
+    let start = timeline.start();
+    let mut stay =
+        (start..start.saturating_add(replicas)).filter_map(|ordinal| timeline.live(ordinal));
+    !timeline.deletes_when_scaled() && stay.any(|pod| timeline.is_crashing(pod))
+}
+
+/// Whether a claim of those that stay is being deleted: it would be gone for good as soon as no pod
+/// uses it, which the finalizer `kubernetes.io/pvc-protection` waits for.
+pub(super) fn would_lose_a_claim(timeline: &Timeline, replicas: i32) -> bool {
+    let start = timeline.start();
+    let is_doomed = |name: &str| {
+        timeline.claims().any(|it| it.name() == name && it.deletion_requested.is_some())
+    };
+    (start..start.saturating_add(replicas))
+        .filter_map(|ordinal| timeline.live(ordinal))
+        .flat_map(PodLife::claims)
+        .any(|(_, claim)| is_doomed(&claim))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{RestorePoint, Scaled};
+    use std::io::Cursor;
+
+    use serde_json::{Value, json};
+
+    use super::{RestorePoint, Scaled, would_lose_a_claim};
+    use crate::recording::{Reader, fold};
+
+    /// A recording of a set of three, in which a claim is being deleted at the end.
+    fn with_a_doomed_claim(name: &str) -> Vec<u8> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pass/append/recording.jsonl");
+        let text = std::fs::read_to_string(path).unwrap();
+        let kept: Vec<&str> = text.lines().take_while(|it| !it.contains("\"end\":")).collect();
+        let mut values = kept.iter().map(|it| serde_json::from_str::<Value>(it).unwrap());
+        let of_claim =
+            |it: &Value| it["object"]["PersistentVolumeClaim"]["metadata"]["name"] == name;
+        let mut line = values.rfind(of_claim).unwrap();
+        let last: Value = serde_json::from_str(kept.last().unwrap()).unwrap();
+        line["seq"] = json!(last["seq"].as_u64().unwrap() + 1);
+        line["at"] = json!(last["at"].as_u64().unwrap() + 1);
+        line["object"]["PersistentVolumeClaim"]["metadata"]["deletionTimestamp"] =
+            json!("2026-11-29T00:00:00Z");
+        format!("{}\n{line}\n", kept.join("\n")).into_bytes()
+    }
+
+    /// Catches a set that is scaled to 0 while somebody deletes a claim of it, which is then gone for
+    /// good.
+    #[test]
+    fn a_claim_that_is_being_deleted_needs_its_pod() {
+        let loses = |name: &str| {
+            let recording = Box::new(Cursor::new(with_a_doomed_claim(name)));
+            let timeline = fold(Reader::from(recording, "it").unwrap()).unwrap().timeline;
+            would_lose_a_claim(&timeline, 3)
+        };
+        assert!(loses("data-web-1"));
+        assert!(!loses("data-web-4"), "a claim that only the grade asked for");
+    }
 
     /// Catches a claim that is deleted although it stood before the grade, or is of a pod that the
     /// grade never asks for.
