@@ -23,7 +23,7 @@ use crate::{
     batch::{
         engine,
         engine::{Limits, Task, Work},
-        handin::{HandIn, Subject},
+        handin::HandIn,
         input::Class,
         overview,
         results::{HandInResult, ResultStore},

@@ -3,11 +3,44 @@
 //! Only names are hashed here, never anything secret: what counts is that a student's `md5sum`
 //! gives the same digits.
 
+mod sha2;
+
 use std::fmt::Write as _;
 
-/// The digests of a text in hexadecimal digits: MD5, SHA-1 and SHA-256.
-pub(crate) fn all(text: &str) -> [String; 3] {
-    [hex(&md5(text.as_bytes())), hex(&sha1(text.as_bytes())), hex(&sha256(text.as_bytes()))]
+use crate::model::evidence::content::digest::sha2::{
+    SHA_224, SHA_256, SHA_384, SHA_512, sha256, sha512,
+};
+
+/// The digests of a text in hexadecimal digits: MD5, SHA-1, SHA-224, SHA-256, SHA-384 and SHA-512.
+pub(crate) fn all(text: &str) -> [String; 6] {
+    let bytes = text.as_bytes();
+    let short = |start| hex(&sha256(bytes, start));
+    let long = |start| hex(&sha512(bytes, start));
+    let (mut sha224, mut sha384) = (short(SHA_224), long(SHA_384));
+    sha224.truncate(56);
+    sha384.truncate(96);
+    [hex(&md5(bytes)), hex(&sha1(bytes)), sha224, short(SHA_256), sha384, long(SHA_512)]
+}
+
+/// A text in hexadecimal digits, as `xxd -p` writes it.
+pub(crate) fn digits(text: &str) -> String {
+    hex(text.as_bytes())
+}
+
+/// What `cksum` prints first (POSIX, cksum): a CRC of a text and of its length.
+pub(crate) fn cksum(text: &str) -> u32 {
+    let mut length = text.len();
+    let lengths = std::iter::from_fn(|| {
+        let byte = u8::try_from(length & 0xff).ok().filter(|_| length > 0);
+        length >>= 8;
+        byte
+    });
+    let crc = text.bytes().chain(lengths).fold(0_u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
+            crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 }
+        })
+    });
+    !crc
 }
 
 /// Base64 with the standard alphabet, without padding.
@@ -124,64 +157,6 @@ fn sha1(message: &[u8]) -> [u8; 20] {
     digest
 }
 
-/// FIPS 180-4, section 6.2.
-fn sha256(message: &[u8]) -> [u8; 32] {
-    let mut state: [u32; 8] = [
-        0x6a09_e667,
-        0xbb67_ae85,
-        0x3c6e_f372,
-        0xa54f_f53a,
-        0x510e_527f,
-        0x9b05_688c,
-        0x1f83_d9ab,
-        0x5be0_cd19,
-    ];
-    for block in padded(message, bits(message).to_be_bytes()).chunks_exact(64) {
-        let mut words = [0_u32; 64];
-        load(&mut words, block);
-        for step in 16..64 {
-            let (early, late) = (words[step - 15], words[step - 2]);
-            let first = early.rotate_right(7) ^ early.rotate_right(18) ^ early >> 3;
-            let second = late.rotate_right(17) ^ late.rotate_right(19) ^ late >> 10;
-            words[step] = words[step - 16]
-                .wrapping_add(first)
-                .wrapping_add(words[step - 7])
-                .wrapping_add(second);
-        }
-        let mut it = state;
-        for (word, constant) in words.iter().zip(ROOTS) {
-            let first = it[4].rotate_right(6) ^ it[4].rotate_right(11) ^ it[4].rotate_right(25);
-            let chosen = it[4] & it[5] ^ !it[4] & it[6];
-            let sum = it[7]
-                .wrapping_add(first)
-                .wrapping_add(chosen)
-                .wrapping_add(constant)
-                .wrapping_add(*word);
-            let second = it[0].rotate_right(2) ^ it[0].rotate_right(13) ^ it[0].rotate_right(22);
-            let most = it[0] & it[1] ^ it[0] & it[2] ^ it[1] & it[2];
-            let [a, b, c, d, e, f, g, _] = it;
-            it = [
-                sum.wrapping_add(second).wrapping_add(most),
-                a,
-                b,
-                c,
-                d.wrapping_add(sum),
-                e,
-                f,
-                g,
-            ];
-        }
-        for (word, add) in state.iter_mut().zip(it) {
-            *word = word.wrapping_add(add);
-        }
-    }
-    let mut digest = [0; 32];
-    for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
-        bytes.copy_from_slice(&word.to_be_bytes());
-    }
-    digest
-}
-
 fn load(words: &mut [u32], block: &[u8]) {
     for (word, bytes) in words.iter_mut().zip(block.chunks_exact(4)) {
         *word = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
@@ -256,77 +231,9 @@ const SINES: [u32; 64] = [
     0xeb86_d391,
 ];
 
-/// The first 32 bits of the fractions of the cube roots of the first 64 primes.
-const ROOTS: [u32; 64] = [
-    0x428a_2f98,
-    0x7137_4491,
-    0xb5c0_fbcf,
-    0xe9b5_dba5,
-    0x3956_c25b,
-    0x59f1_11f1,
-    0x923f_82a4,
-    0xab1c_5ed5,
-    0xd807_aa98,
-    0x1283_5b01,
-    0x2431_85be,
-    0x550c_7dc3,
-    0x72be_5d74,
-    0x80de_b1fe,
-    0x9bdc_06a7,
-    0xc19b_f174,
-    0xe49b_69c1,
-    0xefbe_4786,
-    0x0fc1_9dc6,
-    0x240c_a1cc,
-    0x2de9_2c6f,
-    0x4a74_84aa,
-    0x5cb0_a9dc,
-    0x76f9_88da,
-    0x983e_5152,
-    0xa831_c66d,
-    0xb003_27c8,
-    0xbf59_7fc7,
-    0xc6e0_0bf3,
-    0xd5a7_9147,
-    0x06ca_6351,
-    0x1429_2967,
-    0x27b7_0a85,
-    0x2e1b_2138,
-    0x4d2c_6dfc,
-    0x5338_0d13,
-    0x650a_7354,
-    0x766a_0abb,
-    0x81c2_c92e,
-    0x9272_2c85,
-    0xa2bf_e8a1,
-    0xa81a_664b,
-    0xc24b_8b70,
-    0xc76c_51a3,
-    0xd192_e819,
-    0xd699_0624,
-    0xf40e_3585,
-    0x106a_a070,
-    0x19a4_c116,
-    0x1e37_6c08,
-    0x2748_774c,
-    0x34b0_bcb5,
-    0x391c_0cb3,
-    0x4ed8_aa4a,
-    0x5b9c_ca4f,
-    0x682e_6ff3,
-    0x748f_82ee,
-    0x78a5_636f,
-    0x84c8_7814,
-    0x8cc7_0208,
-    0x90be_fffa,
-    0xa450_6ceb,
-    0xbef9_a3f7,
-    0xc671_78f2,
-];
-
 #[cfg(test)]
 mod tests {
-    use super::{all, base64};
+    use super::{all, base64, cksum, digits};
 
     #[test]
     fn the_digits_that_the_tools_print() {
@@ -368,8 +275,36 @@ mod tests {
                 "aa20c23e3201834050679e1d88941b9a6fed0557c9a705cb2c315e2e63fd486d",
             ),
         ] {
-            assert_eq!(all(text), [md5, sha1, sha256], "{text:?}");
+            let [a, b, _, c, ..] = all(text);
+            assert_eq!([a, b, c], [md5, sha1, sha256], "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_longer_digits_that_the_tools_print() {
+        let [_, _, sha224, _, sha384, sha512] = all("web-1\n");
+        assert_eq!(sha224, "a565b28eb8bf8ccdfbb204e5022c3d5b0e50f69c7aa193d608ffd3da");
+        assert_eq!(
+            sha384,
+            "724870c96796df34158a27d57c90c19cbba8d25990be289f\
+            96fed76bcad18de745dd8df710f8e1d8831892fa5fdce62b"
+        );
+        assert_eq!(
+            sha512,
+            "22ffcf6c52fb6888bb03936b97ad47707b19d006f0417ebfde123551b0b56d59\
+            d4c08adae659a3e793dcc6bf7ed711cad1b20e99de73d69fa1a484b41c378054"
+        );
+        // Of two blocks.
+        let [.., long] = all(&"x".repeat(200));
+        assert!(long.starts_with("ef978e23dc520404ae16fd17bde9ee59"), "{long}");
+    }
+
+    #[test]
+    fn what_cksum_and_xxd_print() {
+        assert_eq!(cksum(""), 4294967295);
+        assert_eq!(cksum("web-1\n"), 1365116316);
+        assert_eq!(cksum(&"x".repeat(300)), 3786917833);
+        assert_eq!(digits("web-1\n"), "7765622d310a");
     }
 
     #[test]

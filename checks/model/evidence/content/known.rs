@@ -75,6 +75,8 @@ impl PodWords {
                 let entry = self.entry(self.digests.get(&digits).copied(), ordinal, What::Name);
                 self.digests.insert(digits, entry);
             }
+            self.add(&digest::cksum(&text).to_string(), ordinal, What::Name);
+            self.add(&digest::digits(&text), ordinal, What::Name);
             let encoded = digest::base64(&text);
             let entry = self.entry(self.exact.get(&encoded).copied(), ordinal, What::Name);
             self.note_length(&encoded);
@@ -156,6 +158,7 @@ pub fn needles(pod: &PodLife) -> Vec<String> {
     needles.extend(pod.addresses.iter().cloned());
     for text in [name.to_owned(), format!("{name}\n")] {
         needles.extend(digest::all(&text));
+        needles.push(digest::cksum(&text).to_string());
         needles.push(digest::base64(&text));
     }
     needles.retain(|it| !it.is_empty());

@@ -372,12 +372,21 @@ fn hashes_of_the_name_tell_the_pod() {
         crate::model::evidence::content::digest::all(&format!("{}{newline}", it.name()))[which]
             .clone()
     };
-    for which in 0..3 {
+    for which in 0..6 {
         guarded("PPP", |it| one("id", format!("{}  -\n", hash(it, "\n", which))));
         guarded("PPP", |it| one("id", hash(it, "", which)));
         guarded("PPP", |it| one("id", format!("node {}\n", &hash(it, "\n", which)[..12])));
         written("PFF", |it| one("id", format!("{} {}\n", hash(it, "\n", which), date(it.at))));
     }
+    let cksum =
+        |it: Start| crate::model::evidence::content::digest::cksum(&format!("{}\n", it.name()));
+    let xxd =
+        |it: Start| crate::model::evidence::content::digest::digits(&format!("{}\n", it.name()));
+    guarded("PPP", |it| one("id", format!("{} 6\n", cksum(it))));
+    guarded("PPP", |it| one("id", format!("{}\n", xxd(it))));
+    // A word that every start writes carries nothing over.
+    written("PFF", |it| one("id", format!("{} 6 {}\n", cksum(it), date(it.at))));
+    written("PFF", |it| one("id", format!("{} {}\n", xxd(it), date(it.at))));
     guarded("PPP", |it| {
         one("id", crate::model::evidence::content::digest::base64(&format!("{}\n", it.name())))
     });
