@@ -33,7 +33,8 @@ partial = true
 "#;
 
 fn scored(more: &str) -> Report {
-    sample().scored(&Rubric::parse(&format!("{more}\n{RUBRIC}")).unwrap())
+    let slow = Some("web-1 took 30 s to stop, because it ignores SIGTERM".to_owned());
+    Report { slow, ..sample() }.scored(&Rubric::parse(&format!("{more}\n{RUBRIC}")).unwrap())
 }
 
 /// Catches a criterion that no rubric can name.
@@ -77,8 +78,8 @@ fn every_format_shows_the_rubrics_points() {
 fn no_format_shows_more_than_the_rubric_allows() {
     let (reason, remedy) = ("web-1 was added 2.1 s before web-0", "podManagementPolicy");
     for (show, shown, hidden) in [
-        ("outcome", &[][..], &[reason, remedy, "overwrote", "kubectl"][..]),
-        ("reason", &[reason], &[remedy, "[ -f ", "kubectl"]),
+        ("outcome", &[][..], &[reason, remedy, "overwrote", "kubectl", "SIGTERM"][..]),
+        ("reason", &[reason], &[remedy, "[ -f ", "kubectl", "SIGTERM"]),
         ("remedy", &[remedy], &[]),
     ] {
         let report = scored(&format!("show = '{show}'"));

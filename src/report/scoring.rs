@@ -76,6 +76,8 @@ impl Report {
         if self.show == Show::Remedy {
             return;
         }
+        // It says what to write instead.
+        self.slow = None;
         for cause in &mut self.causes {
             cause.changes.clear();
             cause.example = None;
