@@ -6,6 +6,7 @@ use crate::model::{
         Diagnosis, SECOND, Seq, StepName,
         object::{ContainerStatus, PersistentVolumeClaim, Terminated},
     },
+    stamp::epoch,
     timeline::{
         Timeline,
         lives::{PodLife, StepLife},
@@ -219,7 +220,8 @@ impl<'t> OrdinalFacts<'t> {
             Some(Pending {
                 is_on_its_way,
                 claim: &life.claim,
-                names_its_volume: life.names_its_volume,
+                // A volume that it had is no name of the submission's.
+                names_its_volume: life.names_its_volume && life.bound.is_none(),
                 said,
                 evidence: evidence.into_iter().chain([life.added.by]).collect(),
             })
@@ -326,6 +328,16 @@ impl<'t> OrdinalFacts<'t> {
             }
             _ => None,
         })
+    }
+
+    /// For how many seconds a container of the pod has run, where its start is known, else for how
+    /// many the pod has been there. Its image, its volumes and other init containers came first.
+    pub(crate) fn seconds_since_start(&self, pod: &PodLife, status: &ContainerStatus) -> u64 {
+        let started = status.state.running.as_ref().and_then(|it| epoch(it.started_at.as_deref()?));
+        let created = pod.pod.metadata.creation_timestamp.as_deref().and_then(epoch);
+        let waited = started.zip(created).map(|(started, created)| started - created);
+        let waited = waited.and_then(|it| u64::try_from(it).ok()).unwrap_or(0);
+        self.timeline.seconds_since(pod.added).saturating_sub(waited)
     }
 
     /// For how many seconds the pod's containers have run.

@@ -380,9 +380,8 @@ pub(crate) fn init_never_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .init_container_statuses
         .iter()
         .find(|it| it.state.running.is_some() && !is_sidecar(&it.name))?;
-    let age = facts.timeline.seconds_since(pod.added);
     let waits = facts.log(&status.name).iter().any(|line| speaks_of_network(line));
-    if age < LEAST_SECONDS || waits {
+    if facts.seconds_since_start(pod, status) < LEAST_SECONDS || waits {
         return None;
     }
     let why = format!("init container {} does not end", status.name);

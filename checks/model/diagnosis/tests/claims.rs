@@ -133,7 +133,11 @@ fn claims_that_name_their_volume() {
     };
     waits(&named("Pending", Change::Added), "volume_missing", Submission);
     stops(&named("Lost", Change::Added), "volume_missing", Submission);
-    // A claim that lost the volume that it had.
+    // Claims that lost the volume that they had.
+    let bound = named("Bound", Change::Added);
+    let lost =
+        bound.claim_line(0, Change::Modified, |claim| claim.status.phase = "Lost".to_owned());
+    stops(&lost, "volume_lost", Cluster);
     stops(&named("Lost", Change::Listed), "volume_lost", Cluster);
     stops(
         &pending(Some("standard"), &["ReadWriteOnce"], "claim Selector is not supported"),

@@ -310,6 +310,13 @@ fn init_containers_that_do_not_end() {
     let history =
         (0..70).fold(history, |history, _| event(history, "Pod", "other", "Normal", "Started", ""));
     waits(&history, "init_never_ends", Submission);
+    // It has run for some seconds only: its image came late.
+    let late = history.clone().pod(0, Change::Modified, |pod| {
+        pod.metadata.creation_timestamp = Some("2026-11-29T10:00:00Z".to_owned());
+        let started_at = Some("2026-11-29T10:01:05Z".to_owned());
+        pod.status.init_container_statuses[0].state.running = Some(Running { started_at });
+    });
+    waits(&late, "never_ready", Cluster);
     let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
     let lines = vec!["nslookup: can't resolve 'db'".to_owned()];
     let waiting = history.push(What::Diagnosis(Diagnosis::Logs {
