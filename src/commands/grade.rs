@@ -7,6 +7,7 @@ use checks::model::What;
 use crate::commands::{
     outputs::Outputs,
     refused,
+    run_files::RunFiles,
     session::{
         Early, begin, block_on, connect, hinted, listen, say_what_is_left, stopped, whereabouts,
     },
@@ -29,7 +30,9 @@ use crate::{
 };
 
 pub(super) fn run(args: &cli::Grade) -> Exit {
-    let mut outputs = match Outputs::reserve(&args.reporting) {
+    let files =
+        RunFiles { read: args.filename.clone(), written: args.save.clone().into_iter().collect() };
+    let mut outputs = match Outputs::reserve(&args.reporting, files) {
         Ok(outputs) => outputs,
         Err(exit) => return exit,
     };

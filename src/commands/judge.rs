@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::commands::{fail, outputs::Outputs, tell};
+use crate::commands::{fail, outputs::Outputs, run_files::RunFiles, tell};
 use crate::{
     cli::{Judge, Reporting, Show},
     cluster::{Failure, passive::never_appeared},
@@ -62,7 +62,10 @@ fn last_report(is_quiet: bool) -> Result<PathBuf, Failure> {
 }
 
 fn judge(recording: &Path, reporting: &Reporting) -> Exit {
-    let mut outputs = match Outputs::reserve(reporting) {
+    let mut outputs = match Outputs::reserve(
+        reporting,
+        RunFiles { read: vec![recording.to_owned()], written: vec![] },
+    ) {
         Ok(outputs) => outputs,
         Err(exit) => return exit,
     };

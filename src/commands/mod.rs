@@ -11,6 +11,7 @@ mod record;
 mod refused;
 mod restore;
 mod rubric;
+mod run_files;
 mod session;
 mod timeline;
 mod version;

@@ -7,6 +7,7 @@ use crate::{
     cluster::Failure,
     commands::{
         fail, print, rubric,
+        run_files::RunFiles,
         session::{Early, stopped},
         tell,
     },
@@ -38,8 +39,16 @@ impl<'a> Outputs<'a> {
     /// Opens the files before the work begins, and says in them that there is no report yet; reads
     /// the rubric.
     ///
+    /// `others`: the files that the run reads and writes beside.
+    ///
     /// Why this cannot be done is told already, by the exit code that is returned.
-    pub(super) fn reserve(reporting: &'a Reporting) -> Result<Self, Exit> {
+    pub(super) fn reserve(reporting: &'a Reporting, mut others: RunFiles) -> Result<Self, Exit> {
+        others.read.extend(reporting.rubric.clone());
+        others.written.extend(reporting.files().into_iter().map(|(_, file)| file));
+        if let Err(failure) = others.check() {
+            fail(&failure);
+            return Err(Exit::Usage);
+        }
         let identity = Identity::of(|name| std::env::var(name).ok());
         let files = ReportFiles::reserve(reporting.files(), identity.clone())
             .map_err(|it| fail(&unwritable(&it)))?;
