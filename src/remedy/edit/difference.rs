@@ -1,5 +1,7 @@
 //! The difference of two specs, as edits of a manifest's text.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::remedy::manifest::{Edit, Path, PathStep};
@@ -27,9 +29,7 @@ fn compare(before: &Value, after: &Value, path: &Path, edits: &mut Vec<Edit>) {
             let gone = old.keys().filter(|it| !new.contains_key(*it));
             edits.extend(gone.map(|it| Edit::Remove(below(PathStep::Key(it.clone())))));
         }
-        (Value::Array(old), Value::Array(new))
-            if new.iter().chain(old).all(|it| name(it).is_some()) =>
-        {
+        (Value::Array(old), Value::Array(new)) if has_names(old) && has_names(new) => {
             let find =
                 |all: &[Value], it: &Value| all.iter().find(|at| name(at) == name(it)).cloned();
             for item in new {
@@ -53,8 +53,31 @@ fn compare(before: &Value, after: &Value, path: &Path, edits: &mut Vec<Edit>) {
     }
 }
 
+/// Whether each item of a list is known by a name of its own. Two mounts of one volume are not.
+fn has_names(list: &[Value]) -> bool {
+    let mut names = BTreeSet::new();
+    list.iter().all(|it| name(it).is_some_and(|it| names.insert(it)))
+}
+
 /// By what an item of a list is known.
 fn name(item: &Value) -> Option<String> {
     let name = item.get("name").or_else(|| item.get("metadata")?.get("name"))?;
     name.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::between;
+
+    /// Catches two mounts of one volume that are taken for one, so that both get one path.
+    #[test]
+    fn items_of_one_name_are_compared_by_their_places() {
+        let mounts = json!([
+            {"name": "data", "mountPath": "/a", "subPath": "a"},
+            {"name": "data", "mountPath": "/b", "subPath": "b"},
+        ]);
+        assert!(between(&mounts, &mounts, &vec![]).is_empty());
+    }
 }

@@ -4,8 +4,12 @@ use checks::model::observation::object::{Container, StatefulSetSpec};
 
 use crate::remedy::edit::Loss;
 
-pub(super) fn known(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    spec.template.spec.all_containers_mut().for_each(correct);
+/// Corrects the images that the words about the pull name; all, where they name none.
+pub(super) fn known(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    let is_named = |it: &Container| loss.why().contains(&format!("{}\"", it.image));
+    let names_any = spec.template.spec.all_containers().any(is_named);
+    let all = spec.template.spec.all_containers_mut();
+    all.filter(|it| !names_any || is_named(it)).for_each(correct);
 }
 
 /// Puts the image that is meant in place of one that is misspelt; nothing where none is near.
@@ -28,9 +32,28 @@ fn correct(container: &mut Container) {
 
 #[cfg(test)]
 mod tests {
-    use checks::model::observation::object::Container;
+    use checks::model::{
+        Obstacle,
+        observation::object::{Container, StatefulSetSpec},
+    };
 
-    use super::correct;
+    use super::{correct, known};
+    use crate::remedy::edit::Loss;
+
+    /// Catches an image that is pulled, and is changed beside the one that is not.
+    #[test]
+    fn only_the_image_that_is_not_pulled_is_corrected() {
+        let container = |image: &str| Container { image: image.to_owned(), ..Container::default() };
+        let mut spec = StatefulSetSpec::default();
+        spec.template.spec.containers = vec![container("busybocks:1.36"), container("nginx:1.25")];
+        let why = "ErrImagePull: failed to pull \"docker.io/library/busybocks:1.36\": not found";
+        let obstacle = Obstacle::of_no_pod("image_missing", "web-0", why, "", vec![]);
+        let loss = Loss { id: "image_missing", obstacle: Some(&obstacle), objects: &[] };
+        known(&loss, &mut spec);
+        let images: Vec<&str> =
+            spec.template.spec.all_containers().map(|it| it.image.as_str()).collect();
+        assert_eq!(images, ["busybox:1.36", "nginx:1.25"]);
+    }
 
     /// Catches a tag that is lost with a misspelt name, and one that stays though it is wrong.
     #[test]

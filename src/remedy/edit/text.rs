@@ -210,7 +210,9 @@ fn near_key(missing: &MissingObject, key: &str, loss: &Loss<'_>) -> Option<Strin
     let document = Document::read(text)?;
     let keys = ["stringData", "data"].map(keys);
     let all = keys.iter().flat_map(|it| document.keys_of(it));
-    all.min_by_key(|it| strsim::damerau_levenshtein(it, key)).map(str::to_owned)
+    let distance = |it: &&str| strsim::damerau_levenshtein(it, key);
+    // One that is hardly alike is another key, not this one misspelt.
+    all.filter(|it| distance(it) <= key.len() / 2).min_by_key(distance).map(str::to_owned)
 }
 
 /// A path, and fields below it.
@@ -220,4 +222,28 @@ pub(super) fn with(path: &Path, fields: &str) -> Path {
 
 fn named(name: &str) -> Path {
     vec![PathStep::Named(name.to_owned())]
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::MissingObject;
+
+    use super::near_key;
+    use crate::{recording::ManifestText, remedy::edit::Loss};
+
+    /// Catches another key that is taken for the missing one.
+    #[test]
+    fn only_a_key_that_is_alike_is_meant() {
+        let secret = ManifestText {
+            kind: "Secret".to_owned(),
+            name: "db".to_owned(),
+            text: "kind: Secret\nstringData:\n  username: x\n  passwort: x\n".to_owned(),
+            ..ManifestText::default()
+        };
+        let missing =
+            MissingObject { kind: "Secret", name: "db".to_owned(), key: None, volume: None };
+        let loss = Loss { id: "config_error", obstacle: None, objects: &[secret] };
+        assert_eq!(near_key(&missing, "password", &loss).as_deref(), Some("passwort"));
+        assert_eq!(near_key(&missing, "token", &loss), None);
+    }
 }
