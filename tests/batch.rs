@@ -49,11 +49,14 @@ fn a_dry_run_says_what_would_become_of_each() {
     assert!(!home.path().join("out").exists());
 }
 
-/// Catches a clean-up that takes any folder for its own, and a run without hand-ins.
+/// Catches a clean-up that takes any folder for its own, results that become hand-ins of the next
+/// run, and a run without hand-ins.
 #[test]
 fn what_cannot_be_meant_is_refused_at_once() {
     let clean = run(&["batch", "--clean", "-o", "."], &[]);
     assert!(clean.starts_with("exit 4") && clean.contains("holds no run"), "{clean}");
+    let among = run(&["batch", ".", "-o", "./"], &[]);
+    assert!(among.starts_with("exit 2") && among.contains("among the hand-ins"), "{among}");
     for args in [&["batch", "-o", "out"][..], &["batch", "in", "-o", "out", "--jobs", "0"]] {
         assert!(run(args, &[]).starts_with("exit 2"), "{args:?}");
     }

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -20,6 +20,20 @@ use crate::{
 
 /// The file in the folder of results.
 const RESULTS: &str = "results.jsonl";
+/// The file in the folder of results that says which run it belongs to.
+pub const RUN: &str = "run.json";
+/// What [`RUN`] says that it is.
+pub const RUN_FORMAT: &str = "stsgrade-batch";
+/// [`RUN`] is not longer, in bytes.
+const MAX_RUN_BYTES: u64 = 1 << 10;
+
+/// Whether a folder holds the results of a batch.
+#[must_use]
+pub fn holds_results(folder: &Path) -> bool {
+    let mut text = String::new();
+    let file = File::open(folder.join(RUN)).map(|it| it.take(MAX_RUN_BYTES));
+    file.and_then(|mut it| it.read_to_string(&mut text)).is_ok() && text.contains(RUN_FORMAT)
+}
 
 /// What a hand-in came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,6 +38,11 @@ impl RunFiles {
     }
 }
 
+/// Whether two paths lead to one place.
+pub(super) fn is_one_place(one: &Path, other: &Path) -> bool {
+    resolved(one) == resolved(other)
+}
+
 /// Whether a file is one that was named to be read, or would be taken for a manifest of such a
 /// folder.
 fn would_read(named: &Path, written: &Path) -> bool {

@@ -11,6 +11,8 @@ use std::{
 
 use flate2::read::GzDecoder;
 
+use crate::batch::results::holds_results;
+
 /// No single file is larger, in bytes.
 const MAX_FILE_BYTES: u64 = 8 << 20;
 /// All that is read of a class, in bytes.
@@ -77,13 +79,15 @@ impl FileKind {
 /// What is read of one folder or archive.
 struct Collected {
     files: Vec<HandedIn>,
+    /// Folders that hold the results of a batch.
+    results: Vec<String>,
     bytes: u64,
     max_bytes: u64,
 }
 
 impl Collected {
     const fn new(max_bytes: u64) -> Self {
-        Self { files: vec![], bytes: 0, max_bytes }
+        Self { files: vec![], results: vec![], bytes: 0, max_bytes }
     }
 
     /// Adds a file; what is neither a manifest nor an archive is not read.
@@ -125,16 +129,18 @@ impl Collected {
     }
 }
 
-/// All files below a path, or in the archive at that path.
+/// All files below a path, or in the archive at that path; and the folders that are left out, because
+/// they hold the results of a batch.
 ///
 /// # Errors
 /// It cannot be read, or is larger than any class.
-pub(super) fn below(path: &Path) -> io::Result<Vec<HandedIn>> {
+pub(super) fn below(path: &Path) -> io::Result<(Vec<HandedIn>, Vec<String>)> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut found = Collected::new(MAX_CLASS_BYTES);
     if path.is_dir() {
         walk(path, &mut vec![], &mut found)?;
-        return Ok(found.sorted());
+        let results = std::mem::take(&mut found.results);
+        return Ok((found.sorted(), results));
     }
     let file = BufReader::new(File::open(path)?);
     match FileKind::of(&name) {
@@ -142,7 +148,7 @@ pub(super) fn below(path: &Path) -> io::Result<Vec<HandedIn>> {
         FileKind::Tar => tar(&name, file, &mut found)?,
         _ => return Err(invalid("it is neither a folder nor a zip or tar archive")),
     }
-    Ok(found.sorted())
+    Ok((found.sorted(), vec![]))
 }
 
 /// The files in an archive that was itself handed in.
@@ -167,6 +173,10 @@ fn walk(folder: &Path, path: &mut Vec<String>, found: &mut Collected) -> io::Res
         // The type of the entry itself: a link could lead anywhere.
         let kind = entry.file_type()?;
         if is_hidden(&name) || kind.is_symlink() {
+            continue;
+        }
+        if kind.is_dir() && path.is_empty() && holds_results(&entry.path()) {
+            found.results.push(name);
             continue;
         }
         path.push(name.clone());

@@ -49,13 +49,16 @@ impl Class {
     /// # Errors
     /// The folder or archive itself cannot be read.
     pub fn read(path: &Path, roster: Option<&[Student]>) -> io::Result<Self> {
-        let mut files = files::below(path)?;
+        let (mut files, results) = files::below(path)?;
         if !path.is_dir() {
             without_common_folder(&mut files);
         }
         let mut taken = BTreeSet::new();
         let groups = groups(files);
-        let mut class = Self::default();
+        let left_out =
+            |it: &String| format!("{} holds the results of a batch, and is left out", sanitize(it));
+        let notes = results.iter().map(left_out).collect();
+        let mut class = Self { notes, ..Self::default() };
         let mut entries = vec![];
         for group in groups {
             class.hand_ins.push(group.hand_in(&mut taken));

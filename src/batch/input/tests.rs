@@ -75,6 +75,8 @@ fn each_student_s_hand_in_is_read_or_its_problem_told() {
     put(top, "j.docx", b"words");
     fs::create_dir(top.join("k")).unwrap();
     put(top, ".DS_Store", b"x");
+    put(top, "results/run.json", br#"{"format":"stsgrade-batch","version":1,"run":"abc123"}"#);
+    put(top, "results/a/report.json", b"{}");
     std::os::unix::fs::symlink("/etc", top.join("l")).unwrap();
     let class = Class::read(top, None).unwrap();
     let told = lines(&class);
@@ -94,6 +96,7 @@ fn each_student_s_hand_in_is_read_or_its_problem_told() {
         assert!(line.starts_with(expected), "{line}\nnot {expected}");
     }
     assert_eq!(told.len(), 11);
+    assert_eq!(class.notes, ["results holds the results of a batch, and is left out"]);
 }
 
 /// Catches a class that one student's file stops, in a folder or in a zip of all.

@@ -36,6 +36,7 @@ use crate::{
     commands::{
         batch::{grader::Grader, keeper::Keeper, run_record::RunFolder, show::Show},
         fail, rubric,
+        run_files::is_one_place,
         session::{Early, block_on, connect, listen, stopped},
     },
     console::{progress::Progress, sanitize::sanitize, terminal::Colour},
@@ -68,6 +69,15 @@ pub(super) fn run(args: &cli::Batch) -> Exit {
             format!("the folder {folder} holds no run"),
             "Name the folder of the run that is to be cleaned up by `-o DIR`.",
         ));
+    }
+    let folders = args.hand_ins.as_ref().zip(args.output.as_ref());
+    if folders.is_some_and(|(hand_ins, results)| is_one_place(hand_ins, results)) {
+        fail(&Failure::new(
+            "batch_folder",
+            "the results would lie among the hand-ins",
+            "Name another folder by `-o DIR`.",
+        ));
+        return Exit::Usage;
     }
     let progress = Progress::to_stderr(args.quiet, Colour::Auto);
     block_on(async {

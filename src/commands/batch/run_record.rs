@@ -8,17 +8,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    batch::results::{RUN, RUN_FORMAT},
     cluster::{Failure, isolation},
     console::sanitize::sanitize,
     report::replace_private,
 };
 
-/// The file in the folder of results.
-const RUN: &str = "run.json";
 /// The file that a process holds while it works in the folder.
 const LOCK: &str = ".lock";
-/// What the record says that it is.
-const FORMAT: &str = "stsgrade-batch";
 
 /// Which run the folder belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +62,11 @@ impl RunFolder {
                 read(&bytes).ok_or_else(|| unusable(&"its run.json is of another tool"))?
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let record =
-                    RunRecord { format: FORMAT.to_owned(), version: 1, run: isolation::new_run()? };
+                let record = RunRecord {
+                    format: RUN_FORMAT.to_owned(),
+                    version: 1,
+                    run: isolation::new_run()?,
+                };
                 write(path, &file, &record).map_err(|it| unusable(&it))?;
                 record
             }
@@ -85,7 +85,7 @@ impl RunFolder {
 fn read(bytes: &[u8]) -> Option<RunRecord> {
     let record: RunRecord = serde_json::from_slice(bytes).ok()?;
     let is_id = record.run.len() == 6 && record.run.bytes().all(|it| it.is_ascii_alphanumeric());
-    (record.format == FORMAT && record.version == 1 && is_id).then_some(record)
+    (record.format == RUN_FORMAT && record.version == 1 && is_id).then_some(record)
 }
 
 /// Writes it whole: the id must be on disk before a namespace carries it.
