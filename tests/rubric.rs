@@ -86,6 +86,9 @@ fn no_format_shows_more_than_the_rubric_allows() {
         for (name, format) in formats().filter(|(_, format)| *format != Format::Csv) {
             let page = page(format, &report, &Timeline::default());
             assert_well_formed(format, &page, None);
+            if format == Format::Text {
+                assert!(page.contains("not shown yet"), "{name} with {show}: {page}");
+            }
             for words in hidden {
                 assert!(!page.contains(words), "{name} with {show} tells {words}: {page}");
             }

@@ -226,6 +226,11 @@ pub(super) fn arrange(causes: &mut [Cause], rows: &mut [CheckResult]) {
     }
 }
 
+/// The points of what nobody has done yet, where somebody worked by hand.
+pub(super) fn not_shown(causes: &[Cause]) -> Points {
+    causes.iter().filter(|it| it.fault.is_none()).map(|it| it.points).sum()
+}
+
 /// The number of a later cause under which the commands of the cause at `place` are printed: the
 /// last one that has the same, so that whoever reads on to there makes all changes first.
 #[must_use]

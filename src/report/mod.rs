@@ -244,6 +244,9 @@ pub struct Report {
     pub stateful_set: Option<String>,
     /// The sum.
     pub score: Score,
+    /// Of the undecided points those of what nobody has done yet, where somebody worked by hand.
+    #[serde(skip)]
+    pub not_shown: Points,
     /// The ten checks in the lab's order.
     pub checks: Vec<CheckResult>,
     /// Why points are missing: lost ones before undecided ones, the most points first.
@@ -440,6 +443,7 @@ impl Report {
                 possible: sum(None),
                 undecided: sum(Some(Outcome::Inconclusive)),
             },
+            not_shown: causes::not_shown(&causes),
             checks: rows,
             causes,
             rubric: None,

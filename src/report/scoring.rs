@@ -51,6 +51,7 @@ impl Report {
             cause.points = rows.map(|row| row.possible - row.points).sum();
         }
         self.causes.retain(|cause| !cause.tests.is_empty());
+        self.not_shown = causes::not_shown(&self.causes).min(self.score.undecided);
         self.show = rubric.show;
         self.hide();
         causes::arrange(&mut self.causes, &mut self.checks);

@@ -81,15 +81,14 @@ impl Page<'_> {
         if score.undecided == Points::ZERO {
             writeln!(self.out, "{points}")?;
         } else {
-            let not_done: Points =
-                report.causes.iter().filter(|it| it.fault.is_none()).map(|it| it.points).sum();
-            let hidden = score.undecided - not_done;
+            let not_shown = report.not_shown;
+            let hidden = score.undecided - not_shown;
             let mut parts = vec![];
             if hidden > Points::ZERO {
                 parts.push(format!("{hidden} undecided, through no fault of yours"));
             }
-            if not_done > Points::ZERO {
-                parts.push(format!("{not_done} not shown yet"));
+            if not_shown > Points::ZERO {
+                parts.push(format!("{not_shown} not shown yet"));
             }
             let mut lines = parts.iter().map(|part| self.look.paint(Tone::Unsure, part));
             writeln!(self.out, "{points}, {}", lines.next().unwrap_or_default())?;

@@ -18,8 +18,8 @@ pub(super) struct Head<'r> {
 
 impl<'r> Head<'r> {
     pub(super) fn of(report: &'r Report) -> Self {
-        let not_done = not_done(report);
-        let hidden = report.score.undecided - not_done;
+        let not_shown = report.not_shown;
+        let hidden = report.score.undecided - not_shown;
         let mut undecided = vec![];
         if hidden > Points::ZERO {
             undecided.push(format!(
@@ -28,19 +28,14 @@ impl<'r> Head<'r> {
             ));
             undecided.extend(summary::to_decide(report, Some(Fault::Cluster)));
         }
-        if not_done > Points::ZERO {
-            undecided.push(format!("{not_done} points are not shown yet, and not lost."));
+        if not_shown > Points::ZERO {
+            undecided.push(format!("{not_shown} points are not shown yet, and not lost."));
             undecided.extend(summary::to_decide(report, None));
         }
         let again = report.grade_again.as_deref().filter(|_| hidden > Points::ZERO);
         let is_whole = report.score.earned == report.score.possible;
         Self { undecided, again, is_whole, origin: origin(report) }
     }
-}
-
-/// The points of what nobody has done yet, where somebody worked by hand.
-fn not_done(report: &Report) -> Points {
-    report.causes.iter().filter(|it| it.fault.is_none()).map(|it| it.points).sum()
 }
 
 fn origin(report: &Report) -> Vec<String> {
