@@ -165,7 +165,7 @@ impl HandInResult {
     #[must_use]
     pub fn is_undecidable(&self) -> bool {
         let is_open = self.state == ResultState::Graded && self.undecided > Points::ZERO;
-        is_open && self.causes.iter().any(|it| diagnosis::is_lasting(&it.id))
+        is_open && self.causes.iter().any(|it| diagnosis::comes_again(&it.id))
     }
 
     /// Why points are missing, or why it was not graded, in a few words each.

@@ -46,7 +46,7 @@ struct ObstacleRow {
     /// here or by its mistake.
     renewal: Option<Renewal>,
     /// Another grade in a namespace that is made in the same way meets it again.
-    is_lasting: bool,
+    comes_again: bool,
     /// The pod itself causes it, so it is the submission's fault even in a pod that only the grade
     /// asks for. What a container causes is that always.
     is_pods_own: bool,
@@ -62,7 +62,7 @@ const ROW: ObstacleRow = ObstacleRow {
     effect: Effect::Blocks,
     mistake: None,
     renewal: None,
-    is_lasting: false,
+    comes_again: false,
     is_pods_own: false,
 };
 
@@ -142,8 +142,8 @@ pub fn effect(id: &str) -> Effect {
 /// Whether another grade in a namespace that is made in the same way meets the obstacle of this id
 /// again, so that to grade again cannot help.
 #[must_use]
-pub fn is_lasting(id: &str) -> bool {
-    ROWS.iter().any(|it| it.id == id && it.is_lasting)
+pub fn comes_again(id: &str) -> bool {
+    ROWS.iter().any(|it| it.id == id && it.comes_again)
 }
 
 impl ObstacleRow {

@@ -399,7 +399,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         fault: Cluster,
         decides: AtOnce,
         recognise: recognise::level_restricted,
-        is_lasting: true,
+        comes_again: true,
         remedy: "The namespace has the Pod Security level `restricted`, which no plain pod \
             satisfies, and the lab asks for no more than a plain pod. Say in the pod template what \
             the level demands. Under its `spec`, in `securityContext`: `runAsNonRoot: true`, \

@@ -107,8 +107,8 @@ pub fn page(book: &Gradebook<'_>, has_file: &dyn Fn(&str) -> bool) -> Vec<u8> {
 #[must_use]
 pub fn summary(results: &[HandInResult], missing: usize) -> String {
     let graded = results.iter().filter(|it| it.state == ResultState::Graded);
-    let lasting = graded.clone().filter(|it| it.is_undecidable()).count();
-    let open = graded.clone().filter(|it| !it.is_decided()).count() - lasting;
+    let undecidable = graded.clone().filter(|it| it.is_undecidable()).count();
+    let open = graded.clone().filter(|it| !it.is_decided()).count() - undecidable;
     let graded = graded.count();
     let held = results.len() - graded;
     let mut text = counted(graded, "hand-in is graded", "hand-ins are graded");
@@ -120,7 +120,7 @@ pub fn summary(results: &[HandInResult], missing: usize) -> String {
     for (count, one, several) in [
         (open, "of them is undecided: grade it again", "of them are undecided: grade them again"),
         (
-            lasting,
+            undecidable,
             "of them is undecided, and would be again: its report says why",
             "of them are undecided, and would be again: their reports say why",
         ),

@@ -235,8 +235,8 @@ impl Grader<'_> {
             let mut trouble =
                 report.causes.iter().filter(|it| it.fault == Some(Fault::Cluster)).peekable();
             if trouble.peek().is_some() {
-                let is_lasting = trouble.all(|it| diagnosis::is_lasting(it.id));
-                return if is_lasting {
+                let comes_again = trouble.all(|it| diagnosis::comes_again(it.id));
+                return if comes_again {
                     Attempt::Undecidable(result)
                 } else {
                     Attempt::Undecided(result)
