@@ -35,7 +35,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     }
     if !is_shown {
         let text = "the pods were seen to be created from nothing";
-        let standing = match timeline.not_shown(Wanted::RiseFromNothing) {
+        let standing = match timeline.not_shown(Wanted::ScaleUpFromNone) {
             Standing::NotShown { .. } if timeline.ordinals().len() == 1 => {
                 Standing::broken("pods that come one after the other", "replicas: 1")
             }

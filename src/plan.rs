@@ -5,7 +5,7 @@
 use checks::model::observation::StepName;
 
 /// How many pods the tour adds, and how many at least a scale-down must remove to show an order.
-const EXTRA: i32 = 2;
+pub const EXTRA_PODS: i32 = 2;
 
 /// What is known of the set before the tour changes anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ fn after_replacing(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
             None
         }
         StepResult::Done if facts.volumes_by_hand => without_more_pods(facts.replicas),
-        StepResult::Done => up(facts.replicas + EXTRA),
+        StepResult::Done => up(facts.replicas + EXTRA_PODS),
         _ => down(0),
     }
 }
@@ -142,7 +142,7 @@ fn after_replacing(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
 /// From 1, coming back adds at least two pods, so that one way down and one way up show all; fewer
 /// pods go to 0.
 const fn without_more_pods(replicas: i32) -> Option<PlannedStep> {
-    down(if replicas > EXTRA { 1 } else { 0 })
+    down(if replicas > EXTRA_PODS { 1 } else { 0 })
 }
 
 fn after_rising(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
@@ -164,7 +164,7 @@ fn after_falling(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<P
         None if ended(StepName::Replace) == Some(StepResult::Done) => restart(n),
         // The replacement is broken, so would be whatever starts now.
         None => None,
-        Some(StepResult::Done) if to == n => restart(n + EXTRA),
+        Some(StepResult::Done) if to == n => restart(n + EXTRA_PODS),
         // What did not come up beyond N would not now either.
         Some(_) if to == n => None,
         Some(_) => restart(n),

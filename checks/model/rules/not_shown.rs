@@ -13,8 +13,8 @@ use crate::model::{
 /// What a check needs to have happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// A scale-up of at least two pods from none.
-    RiseFromNothing,
+    /// A scale-up from none.
+    ScaleUpFromNone,
     /// A scale-up of at least two pods from one or more.
     ScaleUp,
     /// A scale-down of at least two pods.
@@ -43,7 +43,7 @@ impl Timeline {
 
     fn why_unshown(&self, wanted: Wanted) -> String {
         match wanted {
-            Wanted::RiseFromNothing => {
+            Wanted::ScaleUpFromNone => {
                 let stood = self.set().is_some_and(|set| set.added.after.is_none());
                 let nobody = if stood {
                     "the set stood before the recording began, and nobody scaled it from 0"
@@ -185,7 +185,7 @@ impl Wanted {
     /// The next thing to try.
     const fn next(self) -> &'static str {
         match self {
-            Self::RiseFromNothing => "scale the set to 0 and back up while stsgrade watches",
+            Self::ScaleUpFromNone => "scale the set to 0 and back up while stsgrade watches",
             Self::ScaleUp => "scale the set up by two while stsgrade watches",
             Self::ScaleDown => "scale the set down by two while stsgrade watches",
             Self::Retention => "scale the set down while stsgrade watches",

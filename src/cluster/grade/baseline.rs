@@ -3,7 +3,7 @@
 use checks::model::{ClaimLife, Part, Timeline, Version, WaitStatus, observation::Reference};
 
 use crate::cluster::{watch::PROVISIONER, writes::terminating::SetNames};
-use crate::plan::SetFacts;
+use crate::plan::{EXTRA_PODS, SetFacts};
 
 /// The set as it was when the tour began to change it.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub(crate) fn facts(timeline: &Timeline) -> Option<SetFacts> {
         .lanes()
         .flat_map(|(_, lane)| lane.first())
         .any(|pod| pod.adopted || pod.added.after.is_none());
-    let beyond = (0..2).map(|more| start.saturating_add(replicas).saturating_add(more));
+    let beyond = (0..EXTRA_PODS).map(|more| start.saturating_add(replicas).saturating_add(more));
     let claims_beyond = beyond
         .flat_map(|ordinal| timeline.claim_names(ordinal))
         .any(|name| timeline.claim(&name).last().is_some_and(|it| it.deleted.is_none()));

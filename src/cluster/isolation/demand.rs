@@ -5,11 +5,10 @@ use serde_json::{Value, json};
 
 use crate::{
     console::sanitize::sanitize,
+    plan::EXTRA_PODS,
     submission::{Applied, Manifest, Place, Submission},
 };
 
-/// How many pods the tour adds to a set.
-const EXTRA_PODS: u64 = 2;
 /// The most pods that one hand-in gets.
 const MOST_PODS: u64 = 60;
 /// The most storage that the claims of one hand-in may ask for together, in bytes.
@@ -71,7 +70,7 @@ impl Demand {
         let spec = &manifest.value["spec"];
         let replicas = spec["replicas"].as_u64().unwrap_or(1);
         let pods = match manifest.kind {
-            Applied::StatefulSet => replicas.saturating_add(EXTRA_PODS),
+            Applied::StatefulSet => replicas.saturating_add(u64::from(EXTRA_PODS.unsigned_abs())),
             // A rollout has the old ones and the new ones.
             Applied::Deployment => replicas.saturating_mul(2).saturating_add(1),
             Applied::Pod => 1,

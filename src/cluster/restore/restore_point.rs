@@ -6,10 +6,7 @@ use std::ops::Range;
 use checks::model::{PodLife, Timeline};
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::writes::scale::Scaled;
-
-/// How many ordinals beyond the replicas as found a grade uses.
-const EXTRA_ORDINALS: i32 = 2;
+use crate::{cluster::writes::scale::Scaled, plan::EXTRA_PODS};
 
 /// What is needed to put everything back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +48,7 @@ impl RestorePoint {
     /// The ordinals whose claims a grade may cause; `start` is the set's first ordinal.
     pub(crate) fn added_ordinals(&self, start: i32) -> Range<i32> {
         let first = start.saturating_add(self.replicas);
-        first..first.saturating_add(EXTRA_ORDINALS)
+        first..first.saturating_add(EXTRA_PODS)
     }
 
     /// Whether the grade may have caused a claim of [`Self::added_ordinals`]: it did not exist when

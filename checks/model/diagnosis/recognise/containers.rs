@@ -328,7 +328,8 @@ fn speaks_of_network(line: &str) -> bool {
     has_any(line, &WORDS)
 }
 
-/// A probe that had its fair time: what it asks for itself, twice, and some more.
+/// A probe that had its fair time: what the readiness and the startup probe ask for themselves, and
+/// some more.
 pub(crate) fn probe_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const EXTRA_SECONDS: u64 = 20;
     let pod = facts.pod?;
