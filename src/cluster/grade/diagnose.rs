@@ -30,8 +30,11 @@ const DEFAULT_CLASS: [&str; 2] = [
     "storageclass.beta.kubernetes.io/is-default-class",
 ];
 
+/// How many logs are asked for where a set is stuck: a step waits for them.
+const MOST_LOGS: usize = 4;
+
 /// Gathers them, beside the tour.
-pub(crate) struct Diagnostician<'a> {
+pub(crate) struct LogReader<'a> {
     cluster: &'a Cluster,
     journal: &'a Journal,
     /// Pod UID, container, and how often it was restarted: asked for once each.
@@ -39,13 +42,13 @@ pub(crate) struct Diagnostician<'a> {
 }
 
 /// A container whose last words are of interest.
-struct Patient {
+struct LogRequest {
     pod: Reference,
     container: String,
     previous: bool,
 }
 
-impl<'a> Diagnostician<'a> {
+impl<'a> LogReader<'a> {
     pub(crate) fn new(cluster: &'a Cluster, journal: &'a Journal) -> Self {
         Self { cluster, journal, known: Mutex::default() }
     }
@@ -58,12 +61,12 @@ impl<'a> Diagnostician<'a> {
         loop {
             lines.mark_unchanged();
             let crashing = self.journal.with(|timeline| {
-                self.patients(timeline, |pod, it| {
+                self.log_requests(timeline, usize::MAX, |pod, it| {
                     pod.deletion_requested.is_none() && has_ended(pod, it)
                 })
             });
-            for patient in crashing {
-                self.logs(&patient).await;
+            for request in crashing {
+                self.logs(&request).await;
             }
             if lines.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -73,33 +76,36 @@ impl<'a> Diagnostician<'a> {
 
     /// Writes down what may explain why the set is not where it was asked to be.
     pub(crate) async fn explain(&self) {
-        let (patients, pending) = self.journal.with(|timeline| {
-            let unwell = |pod: &PodLife, it: &ContainerStatus| {
+        let (log_requests, pending) = self.journal.with(|timeline| {
+            let is_stuck = |pod: &PodLife, it: &ContainerStatus| {
                 !pod.is_ready() && (it.restart_count > 0 || it.state.running.is_some() && !it.ready)
             };
             let pending = timeline.owned().flat_map(PodLife::claims).any(|(_, claim)| {
                 timeline.claim(&claim).last().is_some_and(|it| it.claim.status.phase == "Pending")
             });
-            (self.patients(timeline, unwell), pending)
+            (self.log_requests(timeline, MOST_LOGS, is_stuck), pending)
         });
-        for patient in patients.iter().take(4) {
-            self.logs(patient).await;
+        for request in &log_requests {
+            self.logs(request).await;
         }
         if pending {
             self.storage_classes().await;
         }
     }
 
-    fn patients(
+    /// The logs to ask for, `most` of them; those that are left come at the next look.
+    fn log_requests(
         &self,
         timeline: &Timeline,
-        is_unwell: impl Fn(&PodLife, &ContainerStatus) -> bool,
-    ) -> Vec<Patient> {
+        most: usize,
+        is_wanted: impl Fn(&PodLife, &ContainerStatus) -> bool,
+    ) -> Vec<LogRequest> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = vec![];
         for pod in timeline.owned() {
             for status in pod.pod.status.all_containers() {
-                if is_unwell(pod, status)
+                if found.len() < most
+                    && is_wanted(pod, status)
                     && known.insert((
                         pod.uid().to_owned(),
                         status.name.clone(),
@@ -108,7 +114,7 @@ impl<'a> Diagnostician<'a> {
                 {
                     // While it waits for its next start, what has ended is the current container.
                     let previous = status.state.running.is_some() && status.restart_count > 0;
-                    found.push(Patient {
+                    found.push(LogRequest {
                         pod: reference(pod),
                         container: status.name.clone(),
                         previous,
@@ -119,25 +125,25 @@ impl<'a> Diagnostician<'a> {
         found
     }
 
-    async fn logs(&self, patient: &Patient) {
+    async fn logs(&self, request: &LogRequest) {
         let api: Api<Pod> = Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
         let how = LogParams {
-            container: Some(patient.container.clone()),
-            previous: patient.previous,
+            container: Some(request.container.clone()),
+            previous: request.previous,
             tail_lines: Some(LINES),
             limit_bytes: Some(64 << 10),
             ..LogParams::default()
         };
-        let said = tokio::time::timeout(WITHIN, api.logs(&patient.pod.name, &how)).await;
+        let said = tokio::time::timeout(WITHIN, api.logs(&request.pod.name, &how)).await;
         let diagnosis = match said {
             Ok(Ok(text)) => Diagnosis::Logs {
-                pod: patient.pod.clone(),
-                container: patient.container.clone(),
-                previous: patient.previous,
+                pod: request.pod.clone(),
+                container: request.container.clone(),
+                previous: request.previous,
                 lines: lines(&text),
             },
-            Ok(Err(error)) => unavailable(&patient.pod.name, &error.to_string()),
-            Err(_) => unavailable(&patient.pod.name, "no answer in time"),
+            Ok(Err(error)) => unavailable(&request.pod.name, &error.to_string()),
+            Err(_) => unavailable(&request.pod.name, "no answer in time"),
         };
         self.journal.push(What::Diagnosis(diagnosis));
     }

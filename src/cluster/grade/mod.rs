@@ -36,7 +36,7 @@ use crate::cluster::{
         announce::{announcement, reserve},
         autoscaler::{Autoscaled, autoscaled, no_autoscaler},
         baseline::set_names,
-        diagnose::Diagnostician,
+        diagnose::LogReader,
         permissions::{Allowed, permissions},
         subject::{FirstLists, subject},
         tour::{Tour, TourEnd},
@@ -386,7 +386,7 @@ impl<'a> Grade<'a> {
         let probe = request.probe_image.as_deref().map(|image| Probe::new(cluster, image));
         let inspector = Inspector::new(cluster, journal, probe.as_ref());
         let names = NameQuestions::new(cluster, journal, &inspector, probe.as_ref());
-        let diagnostician = Diagnostician::new(cluster, journal);
+        let log_reader = LogReader::new(cluster, journal);
         let deadline = request.timeout.map(|timeout| {
             journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2))
         });
@@ -398,7 +398,7 @@ impl<'a> Grade<'a> {
             positions,
             inspector: &inspector,
             names: &names,
-            diagnostician: &diagnostician,
+            log_reader: &log_reader,
             interrupt,
             deadline,
             timeout: request.timeout,
@@ -418,7 +418,7 @@ impl<'a> Grade<'a> {
             outcome = tour.run(created, prepare) => outcome,
             _ = inspector.attend() => Ok(TourEnd::default()),
             _ = names.attend() => Ok(TourEnd::default()),
-            _ = diagnostician.attend() => Ok(TourEnd::default()),
+            _ = log_reader.attend() => Ok(TourEnd::default()),
             loss = keep_once_held(lock) => Ok(TourEnd { why: Why::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
         };
         self.marked = Some(inspector.marked());

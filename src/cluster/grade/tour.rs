@@ -22,7 +22,7 @@ use crate::cluster::{
     dns::NameQuestions,
     grade::{
         baseline::{Baseline, facts},
-        diagnose::Diagnostician,
+        diagnose::LogReader,
         visit::Visit,
     },
     inspect::Inspector,
@@ -56,7 +56,7 @@ pub(crate) struct Tour<'a> {
     pub(crate) positions: Positions,
     pub(crate) inspector: &'a Inspector<'a>,
     pub(crate) names: &'a NameQuestions<'a>,
-    pub(crate) diagnostician: &'a Diagnostician<'a>,
+    pub(crate) log_reader: &'a LogReader<'a>,
     pub(crate) interrupt: &'a Interrupt,
     /// When the tour must be over, restoring not included.
     pub(crate) deadline: Option<Instant>,
@@ -252,7 +252,7 @@ impl Tour<'_> {
             match waited {
                 WaitResult::Done => return StepEnd::Done,
                 WaitResult::Stuck(obstacle) => {
-                    self.diagnostician.explain().await;
+                    self.log_reader.explain().await;
                     // The judge sees what was learnt meanwhile, too: by that it may still pass.
                     if self.journal.with(|timeline| matches!(ask(timeline), WaitStatus::Stuck(_))) {
                         return StepEnd::Stuck(obstacle);
@@ -290,7 +290,7 @@ impl Tour<'_> {
         let was_awaited = matches!(phase, Phase::Stuck | Phase::TimedOut);
         if phase == Phase::TimedOut {
             // Before the step's end, because the end is where the obstacle is named.
-            self.diagnostician.explain().await;
+            self.log_reader.explain().await;
         }
         self.journal.push(What::Step(Step {
             answer: answer.clone(),

@@ -118,7 +118,10 @@ impl Visit<'_> {
         };
         let (waiting, is_refused) = match tour.unless_interrupted(ask).await {
             None => (StepEnd::Interrupted, false),
-            Some(Err(end)) => (end, true),
+            Some(Err(end)) => {
+                let is_refused = matches!(end, StepEnd::Refused(_));
+                (end, is_refused)
+            }
             Some(Ok(version)) if to < now => {
                 (self.wait_down(&budget, now, to, &version).await, false)
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::{
-    Cluster, Journal, dns::NameQuestions, grade::diagnose::Diagnostician, inspect::Inspector,
+    Cluster, Journal, dns::NameQuestions, grade::diagnose::LogReader, inspect::Inspector,
 };
 
 /// At the end, for pods that were not read, and then for claims on which nothing was found.
@@ -14,7 +14,7 @@ const LAST_LOOK: Duration = Duration::from_secs(10);
 pub async fn witness(cluster: &Cluster, journal: &Journal, stop: impl Future<Output = ()>) {
     let inspector = Inspector::reading(cluster, journal);
     let names = NameQuestions::of_each_life(cluster, journal, &inspector);
-    let diagnostician = Diagnostician::new(cluster, journal);
+    let log_reader = LogReader::new(cluster, journal);
     inspector.open();
     names.open();
     let last_look = async {
@@ -26,6 +26,6 @@ pub async fn witness(cluster: &Cluster, journal: &Journal, stop: impl Future<Out
         () = last_look => {}
         never = inspector.attend() => match never {},
         never = names.attend() => match never {},
-        never = diagnostician.attend() => match never {},
+        never = log_reader.attend() => match never {},
     }
 }
