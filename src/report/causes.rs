@@ -270,7 +270,10 @@ fn teach(
 ) {
     cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
     let written = edit::written(loss.objects, timeline);
-    if let Some(reason) = written.and_then(|it| content::reason(cause.id, &it, loss.objects)) {
+    let own = timeline.set().map(|it| it.name.as_str());
+    let is_own = |it: &&ManifestText| it.kind == "StatefulSet" && own == Some(&it.name);
+    let manifest = loss.objects.iter().find(is_own);
+    if let Some(reason) = written.and_then(|it| content::reason(cause.id, &it, manifest)) {
         cause.explanation = format!("{reason} {}", cause.explanation);
     }
     if cause.fault == Some(Fault::Submission) {

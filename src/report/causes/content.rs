@@ -15,11 +15,15 @@ use crate::{
 const HOST_NAME: &str = "HOSTNAME";
 
 /// What in the template explains one of the mistakes about content, in a sentence or two.
-pub(super) fn reason(id: &str, spec: &StatefulSetSpec, objects: &[ManifestText]) -> Option<String> {
+pub(super) fn reason(
+    id: &str,
+    spec: &StatefulSetSpec,
+    manifest: Option<&ManifestText>,
+) -> Option<String> {
     let is_of = |it: &&Mistake| it.id == id;
     [&NOTHING_WRITTEN, &SAME_CONTENT, &TELLS_NO_POD].into_iter().find(is_of)?;
     let reason = substituted(spec)
-        .or_else(|| own_variable(spec, objects))
+        .or_else(|| manifest.and_then(|it| own_variable(spec, it)))
         .or_else(|| mounted_over(spec))
         .or_else(|| mounted_elsewhere(spec));
     reason.map(|it| sanitize(&it))
@@ -37,9 +41,8 @@ fn substituted(spec: &StatefulSetSpec) -> Option<String> {
 }
 
 /// `env` that sets the variable by which the script means the pod's name.
-fn own_variable(spec: &StatefulSetSpec, objects: &[ManifestText]) -> Option<String> {
-    let text = objects.iter().find(|it| it.kind == "StatefulSet")?;
-    let document = Document::read(&text.text)?;
+fn own_variable(spec: &StatefulSetSpec, manifest: &ManifestText) -> Option<String> {
+    let document = Document::read(&manifest.text)?;
     let below = |path: &Path, key: &str| [path.as_slice(), &keys(key)].concat();
     let item = |list: &Path, place: usize| [list.as_slice(), &[PathStep::Item(place)]].concat();
     for list in ["initContainers", "containers"] {
@@ -155,7 +158,7 @@ mod tests {
 
     fn of(containers: serde_json::Value) -> Option<String> {
         let pod = serde_json::json!({"containers": containers});
-        reason("same_content", &spec(&pod), &[])
+        reason("same_content", &spec(&pod), None)
     }
 
     fn writer(script: &str, mounts: &[(&str, &str)]) -> serde_json::Value {
@@ -201,14 +204,10 @@ mod tests {
     fn a_variable_of_the_template_is_not_the_pods_name() {
         let text = "kind: StatefulSet\nspec:\n  template:\n    spec:\n      containers:\n      \
             - name: app\n        env:\n        - name: HOSTNAME\n          value: web\n";
-        let objects = [ManifestText {
-            kind: "StatefulSet".to_owned(),
-            text: text.to_owned(),
-            ..ManifestText::default()
-        }];
+        let manifest = ManifestText { text: text.to_owned(), ..ManifestText::default() };
         let reason = |script: &str| {
             let pod = serde_json::json!({"containers": [writer(script, &[("data", "/data")])]});
-            reason("same_content", &spec(&pod), &objects)
+            reason("same_content", &spec(&pod), Some(&manifest))
         };
         assert!(reason("echo $HOSTNAME > /data/id").is_some_and(|it| it.contains("`env`")));
         assert_eq!(reason("echo hello > /data/id"), None);
