@@ -146,7 +146,7 @@ impl HandIn {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Subject {
     /// Manifests, which get a namespace of their own: the names of the files, and what they hold.
-    /// They are kept as files, which take a tenth of the memory of what is read of them.
+    /// They are kept as files, which take a seventh of the memory of what is read of them.
     Manifests(Vec<(String, Vec<u8>)>),
     /// A namespace, which is graded where it stands.
     Namespace {
