@@ -66,11 +66,11 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// The message with a one bit, zeros, and its length in bits, in blocks of 64 bytes.
-fn padded(message: &[u8], length: [u8; 8]) -> Vec<u8> {
+/// The message with a one bit, zeros, and its length in bits, in whole blocks.
+fn padded(message: &[u8], block_bytes: usize, length: &[u8]) -> Vec<u8> {
     let mut bytes = message.to_vec();
     bytes.push(0x80);
-    while bytes.len() % 64 != 56 {
+    while bytes.len() % block_bytes != block_bytes - length.len() {
         bytes.push(0);
     }
     bytes.extend(length);
@@ -86,7 +86,7 @@ fn md5(message: &[u8]) -> [u8; 16] {
     const SHIFTS: [[u32; 4]; 4] =
         [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
     let mut state: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
-    for block in padded(message, bits(message).to_le_bytes()).chunks_exact(64) {
+    for block in padded(message, 64, &bits(message).to_le_bytes()).chunks_exact(64) {
         let word = |place: usize| {
             u32::from_le_bytes([
                 block[place * 4],
@@ -123,7 +123,7 @@ fn md5(message: &[u8]) -> [u8; 16] {
 /// FIPS 180-4, section 6.1.
 fn sha1(message: &[u8]) -> [u8; 20] {
     let mut state: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
-    for block in padded(message, bits(message).to_be_bytes()).chunks_exact(64) {
+    for block in padded(message, 64, &bits(message).to_be_bytes()).chunks_exact(64) {
         let mut words = [0; 80];
         load(&mut words, block);
         for step in 16..80 {

@@ -1,101 +1,67 @@
 //! The SHA-2 digests (FIPS 180-4).
 
-use crate::model::evidence::content::digest::{bits, load, padded};
+use crate::model::evidence::content::digest::{bits, padded};
 
-/// FIPS 180-4, section 6.2; SHA-224 starts otherwise, and is cut off (section 6.3).
-pub(super) fn sha256(message: &[u8], mut state: [u32; 8]) -> [u8; 32] {
-    for block in padded(message, bits(message).to_be_bytes()).chunks_exact(64) {
-        let mut words = [0_u32; 64];
-        load(&mut words, block);
-        for step in 16..64 {
-            let (early, late) = (words[step - 15], words[step - 2]);
-            let first = early.rotate_right(7) ^ early.rotate_right(18) ^ early >> 3;
-            let second = late.rotate_right(17) ^ late.rotate_right(19) ^ late >> 10;
-            words[step] = words[step - 16]
-                .wrapping_add(first)
-                .wrapping_add(words[step - 7])
-                .wrapping_add(second);
+/// One of the two functions, which differ in the size of a word and in numbers: how often the words
+/// of a block are mixed, with which constants, and by how many bits they are rotated and shifted.
+macro_rules! sha2 {
+    (
+        $(#[$doc:meta])*
+        $name:ident: $word:ty, $rounds:literal, $constants:ident,
+        [$($early:literal)+; $early_shift:literal], [$($late:literal)+; $late_shift:literal],
+        [$($first:literal)+], [$($second:literal)+]
+    ) => {
+        $(#[$doc])*
+        pub(super) fn $name(message: &[u8], mut state: [$word; 8]) -> Vec<u8> {
+            const WORD_BYTES: usize = size_of::<$word>();
+            const BLOCK_BYTES: usize = 16 * WORD_BYTES;
+            let length = u128::from(bits(message)).to_be_bytes();
+            // The length has two words.
+            let bytes = padded(message, BLOCK_BYTES, &length[16 - 2 * WORD_BYTES..]);
+            for block in bytes.chunks_exact(BLOCK_BYTES) {
+                let mut words = [0; $rounds];
+                for (word, bytes) in words.iter_mut().zip(block.chunks_exact(WORD_BYTES)) {
+                    *word = bytes.iter().fold(0, |word, byte| word << 8 | <$word>::from(*byte));
+                }
+                for step in 16..$rounds {
+                    let (early, late): ($word, $word) = (words[step - 15], words[step - 2]);
+                    let early = early >> $early_shift $(^ early.rotate_right($early))+;
+                    let late = late >> $late_shift $(^ late.rotate_right($late))+;
+                    words[step] = words[step - 16]
+                        .wrapping_add(early)
+                        .wrapping_add(words[step - 7])
+                        .wrapping_add(late);
+                }
+                let mut it = state;
+                for (word, constant) in words.iter().zip($constants) {
+                    let [a, b, c, d, e, f, g, h] = it;
+                    let sum = h
+                        .wrapping_add(0 $(^ e.rotate_right($first))+)
+                        .wrapping_add(e & f ^ !e & g)
+                        .wrapping_add(constant)
+                        .wrapping_add(*word);
+                    let next = sum
+                        .wrapping_add(0 $(^ a.rotate_right($second))+)
+                        .wrapping_add(a & b ^ a & c ^ b & c);
+                    it = [next, a, b, c, d.wrapping_add(sum), e, f, g];
+                }
+                for (word, add) in state.iter_mut().zip(it) {
+                    *word = word.wrapping_add(add);
+                }
+            }
+            state.iter().flat_map(|it| it.to_be_bytes()).collect()
         }
-        let mut it = state;
-        for (word, constant) in words.iter().zip(ROOTS) {
-            let first = it[4].rotate_right(6) ^ it[4].rotate_right(11) ^ it[4].rotate_right(25);
-            let chosen = it[4] & it[5] ^ !it[4] & it[6];
-            let sum = it[7]
-                .wrapping_add(first)
-                .wrapping_add(chosen)
-                .wrapping_add(constant)
-                .wrapping_add(*word);
-            let second = it[0].rotate_right(2) ^ it[0].rotate_right(13) ^ it[0].rotate_right(22);
-            let most = it[0] & it[1] ^ it[0] & it[2] ^ it[1] & it[2];
-            let [a, b, c, d, e, f, g, _] = it;
-            it = [
-                sum.wrapping_add(second).wrapping_add(most),
-                a,
-                b,
-                c,
-                d.wrapping_add(sum),
-                e,
-                f,
-                g,
-            ];
-        }
-        for (word, add) in state.iter_mut().zip(it) {
-            *word = word.wrapping_add(add);
-        }
-    }
-    let mut digest = [0; 32];
-    for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
-        bytes.copy_from_slice(&word.to_be_bytes());
-    }
-    digest
+    };
 }
 
-/// FIPS 180-4, section 6.4; SHA-384 starts otherwise, and is cut off (section 6.5).
-pub(super) fn sha512(message: &[u8], mut state: [u64; 8]) -> [u8; 64] {
-    let mut bytes = message.to_vec();
-    bytes.push(0x80);
-    while bytes.len() % 128 != 112 {
-        bytes.push(0);
-    }
-    bytes.extend(u128::from(bits(message)).to_be_bytes());
-    for block in bytes.chunks_exact(128) {
-        let mut words = [0_u64; 80];
-        for (word, bytes) in words.iter_mut().zip(block.chunks_exact(8)) {
-            *word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        }
-        for step in 16..80 {
-            let (early, late) = (words[step - 15], words[step - 2]);
-            let first = early.rotate_right(1) ^ early.rotate_right(8) ^ early >> 7;
-            let second = late.rotate_right(19) ^ late.rotate_right(61) ^ late >> 6;
-            words[step] = words[step - 16]
-                .wrapping_add(first)
-                .wrapping_add(words[step - 7])
-                .wrapping_add(second);
-        }
-        let mut it = state;
-        for (word, constant) in words.iter().zip(LONG_ROOTS) {
-            let first = it[4].rotate_right(14) ^ it[4].rotate_right(18) ^ it[4].rotate_right(41);
-            let chosen = it[4] & it[5] ^ !it[4] & it[6];
-            let sum = it[7]
-                .wrapping_add(first)
-                .wrapping_add(chosen)
-                .wrapping_add(constant)
-                .wrapping_add(*word);
-            let second = it[0].rotate_right(28) ^ it[0].rotate_right(34) ^ it[0].rotate_right(39);
-            let most = it[0] & it[1] ^ it[0] & it[2] ^ it[1] & it[2];
-            let [a, b, c, d, e, f, g, _] = it;
-            let next = sum.wrapping_add(second).wrapping_add(most);
-            it = [next, a, b, c, d.wrapping_add(sum), e, f, g];
-        }
-        for (word, add) in state.iter_mut().zip(it) {
-            *word = word.wrapping_add(add);
-        }
-    }
-    let mut digest = [0; 64];
-    for (bytes, word) in digest.chunks_exact_mut(8).zip(state) {
-        bytes.copy_from_slice(&word.to_be_bytes());
-    }
-    digest
+sha2! {
+    /// FIPS 180-4, section 6.2; SHA-224 starts otherwise, and is cut off (section 6.3).
+    sha256: u32, 64, ROOTS, [7 18; 3], [17 19; 10], [6 11 25], [2 13 22]
+}
+
+sha2! {
+    /// FIPS 180-4, section 6.4; SHA-384 starts otherwise, and is cut off (section 6.5).
+    sha512: u64, 80, LONG_ROOTS, [1 8; 7], [19 61; 6], [14 18 41], [28 34 39]
 }
 
 /// Where SHA-224 starts (FIPS 180-4, section 5.3.2).
