@@ -270,9 +270,7 @@ fn teach(
 ) {
     cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
     let written = edit::written(loss.objects, timeline);
-    let own = timeline.set().map(|it| it.name.as_str());
-    let is_own = |it: &&ManifestText| it.kind == "StatefulSet" && own == Some(&it.name);
-    let manifest = loss.objects.iter().find(is_own);
+    let manifest = edit::manifest_of_set(loss.objects, timeline);
     if let Some(reason) = written.and_then(|it| content::reason(cause.id, &it, manifest)) {
         cause.explanation = format!("{reason} {}", cause.explanation);
     }

@@ -78,23 +78,23 @@ impl RestorePoint {
 /// Whether a pod of those that stay ends again and again: the controller does not go below one that
 /// is not Ready, but to 0.
 pub(super) fn is_held_up(timeline: &Timeline, replicas: i32) -> bool {
-    let start = timeline.start();
-    let mut stay =
-        (start..start.saturating_add(replicas)).filter_map(|ordinal| timeline.live(ordinal));
-    !timeline.deletes_when_scaled() && stay.any(|pod| timeline.is_crashing(pod))
+    !timeline.deletes_when_scaled()
+        && staying(timeline, replicas).any(|pod| timeline.is_crashing(pod))
 }
 
 /// Whether a claim of those that stay is being deleted: it would be gone for good as soon as no pod
 /// uses it, which the finalizer `kubernetes.io/pvc-protection` waits for.
 pub(super) fn would_lose_a_claim(timeline: &Timeline, replicas: i32) -> bool {
-    let start = timeline.start();
-    let is_doomed = |name: &str| {
-        timeline.claims().any(|it| it.name() == name && it.deletion_requested.is_some())
+    let is_doomed = |claim: &str| {
+        timeline.claim(claim).last().is_some_and(|it| it.deletion_requested.is_some())
     };
-    (start..start.saturating_add(replicas))
-        .filter_map(|ordinal| timeline.live(ordinal))
-        .flat_map(PodLife::claims)
-        .any(|(_, claim)| is_doomed(&claim))
+    staying(timeline, replicas).flat_map(PodLife::claims).any(|(_, claim)| is_doomed(&claim))
+}
+
+/// The pods that stay with so many replicas.
+fn staying(timeline: &Timeline, replicas: i32) -> impl Iterator<Item = &PodLife> {
+    let start = timeline.start();
+    (start..start.saturating_add(replicas)).filter_map(|ordinal| timeline.live(ordinal))
 }
 
 #[cfg(test)]

@@ -41,10 +41,11 @@ pub(super) fn shown(lines: &[Line]) -> Vec<bool> {
 fn show_ends_of_gaps(lines: &[Line], shown: &mut [bool]) {
     let Some(first) = lines.iter().position(|it| it.sign != Sign::Same) else { return };
     for place in first + 1..lines.len() {
+        if lines[place].sign != Sign::Added {
+            continue;
+        }
         let end = (first..place).rev().find(|it| !lines[*it].text.trim().is_empty());
-        let is_behind_a_gap =
-            |end: usize| !shown[end] && lines[place].sign == Sign::Added && !is_masked(&lines[end]);
-        if let Some(end) = end.filter(|it| is_behind_a_gap(*it)) {
+        if let Some(end) = end.filter(|it| !is_masked(&lines[*it])) {
             shown[end] = true;
         }
     }

@@ -1,14 +1,18 @@
 use crate::remedy::change::{as_in_the_file, change};
 
+/// The lines of a change, each behind its sign.
+fn signed(before: &str, after: &str) -> Vec<String> {
+    let change = change("A a".to_owned(), before, after).unwrap();
+    change.signed().into_iter().map(|(_, line)| line).collect()
+}
+
 /// Catches lines that seem to follow each other, and a mark where nothing is left out.
 #[test]
 fn lines_that_are_left_out_are_marked() {
     let before = "kind: A\n\nspec:\n  replicas: 3\n  template:\n\n    spec:\n      one: 1\n      two: 2\n      three: 3\n      four: 4\n";
     let after = before.replace("one: 1", "one: 7").replace("four: 4", "four: 8");
-    let change = change("A a".to_owned(), before, &after).unwrap();
-    let signed: Vec<String> = change.signed().into_iter().map(|(_, line)| line).collect();
     assert_eq!(
-        signed,
+        signed(before, &after),
         [
             "  spec:",
             "    …",
@@ -29,10 +33,8 @@ fn lines_that_are_left_out_are_marked() {
 fn a_key_that_comes_stands_beside_the_one_before_it() {
     let before = "spec:\n  containers:\n  - name: app\n    volumeMounts:\n    - name: data\n      mountPath: /data\n";
     let after = format!("{before}  initContainers:\n  - name: first\n");
-    let change = change("A a".to_owned(), before, &after).unwrap();
-    let signed: Vec<String> = change.signed().into_iter().map(|(_, line)| line).collect();
     assert_eq!(
-        signed,
+        signed(before, &after),
         ["  spec:", "    containers:", "    …", "+   initContainers:", "+   - name: first",]
     );
 }
@@ -43,10 +45,8 @@ fn the_end_of_a_gap_is_shown_where_a_line_comes_behind_it() {
     let before = "spec:\n  template:\n    volumes:\n    - name: data\n    containers:\n    - name: app\n      mountPath: /data\n";
     let after =
         before.replace("    volumes:\n    - name: data\n", "") + "  claims:\n  - name: data\n";
-    let change = change("A a".to_owned(), before, &after).unwrap();
-    let signed: Vec<String> = change.signed().into_iter().map(|(_, line)| line).collect();
     assert_eq!(
-        signed,
+        signed(before, &after),
         [
             "  spec:",
             "    template:",

@@ -61,13 +61,24 @@ impl<'l> Loss<'l> {
 /// An object of the manifest: its text, as it is kept and as it is read.
 type Object<'l> = (&'l ManifestText, Document);
 
+/// The graded set's manifest, where its text is known.
+#[must_use]
+pub fn manifest_of_set<'o>(
+    objects: &'o [ManifestText],
+    timeline: &Timeline,
+) -> Option<&'o ManifestText> {
+    let set = timeline.set()?;
+    objects.iter().find(|it| it.kind == "StatefulSet" && it.name == set.name)
+}
+
 /// The set's spec as its manifest has it, as far as it is known.
 #[must_use]
 pub fn written(objects: &[ManifestText], timeline: &Timeline) -> Option<StatefulSetSpec> {
     let set = timeline.set()?;
     let mut spec = spec::as_written(&set.spec, timeline.replicas());
-    let text = objects.iter().find(|it| it.kind == "StatefulSet" && it.name == set.name);
-    if let Some(document) = text.and_then(|it| Document::read(&it.text)) {
+    if let Some(document) =
+        manifest_of_set(objects, timeline).and_then(|it| Document::read(&it.text))
+    {
         text::take_programs(&document, &mut spec);
     }
     Some(spec)
