@@ -227,6 +227,17 @@ impl Tour<'_> {
         self.inspector.finished(&pods, self.left(INSPECTING)).await;
     }
 
+    /// Waits until the minute is over that a pod's file tells, for a minute at most.
+    ///
+    /// A pod that is replaced within it writes the same again, and whether its file was kept could
+    /// not be told.
+    pub(super) async fn told_minute_ended(&self) {
+        let Some(ends) = self.journal.with(Timeline::told_minute_ends) else { return };
+        let left = self.left(Duration::from_nanos(ends.saturating_sub(self.journal.now())));
+        let _shown = self.journal.awaits("the minute to end that a file tells", left);
+        tokio::time::sleep(left).await;
+    }
+
     pub(super) fn begin(&self, name: StepName, asked: Option<Asked>) {
         self.journal.push(What::Step(Step { asked, ..Step::new(name, Phase::Begin) }));
     }

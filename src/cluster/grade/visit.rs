@@ -53,6 +53,7 @@ impl Visit<'_> {
         let work = async {
             tour.all_inspected().await;
             tour.names.first_answers(tour.left(FIRST_ANSWERS)).await;
+            tour.told_minute_ended().await;
         };
         let waiting = match tour.unless_interrupted(work).await {
             Some(()) => StepEnd::Done,

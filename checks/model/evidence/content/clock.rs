@@ -94,6 +94,16 @@ fn of_day(text: &str) -> Option<WrittenTime> {
 }
 
 impl WrittenTime {
+    /// Whether it leaves open when in a minute it was.
+    pub(crate) const fn is_to_the_minute(self) -> bool {
+        matches!(self, Self::OfDay { exact_to: 60, .. })
+    }
+
+    /// Whether it is exact to the second.
+    pub(crate) const fn is_exact(self) -> bool {
+        matches!(self, Self::Epoch(_) | Self::OfDay { exact_to: 1, .. })
+    }
+
     /// Whether a start at these moments may write it: then that it is there tells nothing.
     ///
     /// Where the moments are not known, an exact time is taken for one that no later start writes.

@@ -15,6 +15,9 @@ pub(crate) enum What {
     Name,
     /// A UID or an address of one life.
     Life,
+    /// The UID of a claim of its, which the volume is named after. Every start on that claim can
+    /// write it again, and it names no pod.
+    Claim,
 }
 
 /// A known word: what it is, and the ordinals that it names.
@@ -46,6 +49,11 @@ impl PodWords {
             let mut name = "";
             for pod in lane {
                 known.add_life(ordinal, pod);
+                for (_, claim) in pod.claims() {
+                    for life in timeline.claim(&claim) {
+                        known.add_uid(life.uid(), ordinal, What::Claim);
+                    }
+                }
                 if name != pod.name() {
                     name = pod.name();
                     known.add_name(ordinal, name);
@@ -56,13 +64,16 @@ impl PodWords {
     }
 
     fn add_life(&mut self, ordinal: i32, pod: &PodLife) {
-        let uid = pod.uid();
-        self.add(uid, ordinal, What::Life);
-        if uid.len() == 36 {
-            self.add(&uid.replace('-', ""), ordinal, What::Life);
-        }
+        self.add_uid(pod.uid(), ordinal, What::Life);
         for address in &pod.addresses {
             self.add(address, ordinal, What::Life);
+        }
+    }
+
+    fn add_uid(&mut self, uid: &str, ordinal: i32, what: What) {
+        self.add(uid, ordinal, what);
+        if uid.len() == 36 {
+            self.add(&uid.replace('-', ""), ordinal, what);
         }
     }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
+    evidence::content::writer::{Contents, Words},
     observation::{File, Read, SECOND},
     timeline::{
         Timeline,
@@ -11,10 +12,29 @@ use crate::model::{
     },
 };
 
+/// So long after a file was written, whatever it tells to the minute is over, in nanoseconds.
+const MINUTE: u64 = 60 * SECOND;
 /// By how many seconds a file's time may lie before the start that wrote it.
 const SLACK: i64 = 1;
 
 impl Timeline {
+    /// When the minute is over that the pods' files tell, in nanoseconds since the recording began:
+    /// a start before that writes the same again, and nobody can tell whether the file was kept.
+    /// `None` where no file that tells its pod tells times to the minute only.
+    #[must_use]
+    pub fn told_minute_ends(&self) -> Option<u64> {
+        let contents = Contents::of(self);
+        let mut read_at = None;
+        for page in contents.pages.iter().filter(|it| it.pod_files.pod.is_alive()) {
+            let is_one = |it: &&Words<'_>| it.tells_only_the_minute() && contents.tells(page, it);
+            let Some(file) = page.files.iter().find(is_one) else { continue };
+            let mut reads = self.readings(page.pod_files.pod.uid());
+            let first = reads.find(|it| it.what.files.iter().any(|it| it.path == file.text.path));
+            read_at = read_at.max(first.map(|it| it.at));
+        }
+        read_at.map(|it| it + MINUTE)
+    }
+
     /// How long after its container's start a pod wrote what was not on its claim when that was
     /// first looked at, in nanoseconds: the longest of all pods. `None` where nothing came late.
     #[must_use]

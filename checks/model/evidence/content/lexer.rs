@@ -58,9 +58,7 @@ pub(crate) fn lex<'t>(line: &'t str, known: &PodWords) -> Vec<Token<'t>> {
             at += next.len_utf8();
             continue;
         }
-        // `web-1` is not in `my-web-1`.
-        let is_inside = at > 0 && bytes[at - 1] == b'-';
-        if let Some((length, place)) = known.at_start(&line[at..]).filter(|_| !is_inside) {
+        if let Some((length, place)) = known.at_start(&line[at..]) {
             tokens.push(Token { text: &line[at..at + length], kind: Kind::Known(place) });
             at += length;
             continue;

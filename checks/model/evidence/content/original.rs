@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::evidence::content::{
     Sealed, Text,
     clock::{Moments, written_time},
+    counting::SameLineLater,
     known::{Entry, What},
     lexer::{Kind, Token},
     writer::{Contents, Page, Seen, Words, is_chance},
@@ -187,6 +188,12 @@ impl<'t> Comparison<'_, 't> {
         {
             return Fate::Kept;
         }
+        if is_same && rewritten == Some(true) && file.tells_only_the_minute() {
+            return Fate::Unseen(format!(
+                "{} was written again within the minute that it tells",
+                file.text.path
+            ));
+        }
         if is_same
             || lasting.is_empty() && now.is_some_and(|it| holds_all_lines(&file.text, &it.text))
         {
@@ -319,10 +326,15 @@ impl<'t> Comparison<'_, 't> {
     fn went_on(&self, file: &Words<'t>, now: &Words<'t>) -> bool {
         let (before, after) = (self.lines_by_shape(file), self.lines_by_shape(now));
         let fresh = self.fresh_lines(&file.key);
+        let moments = [
+            Moments::of(self.before.pod_files.pod, file.text.mtime),
+            Moments::of(self.after.pod_files.pod, now.text.mtime),
+        ];
         before.iter().any(|(shape, line)| {
             let pair = (*line).zip(after.get(shape).copied().flatten());
-            pair.is_some_and(|(line, now)| {
-                counted_on(fresh.get(shape).map_or(&[], Vec::as_slice), line, now)
+            pair.is_some_and(|(before, after)| {
+                let fresh = fresh.get(shape).map_or(&[][..], Vec::as_slice);
+                SameLineLater { fresh, before, after, moments }.counted_on()
             })
         })
     }
@@ -383,39 +395,6 @@ impl<'t> Comparison<'_, 't> {
 
     fn flat(&self, file: &Words<'t>, ordinal: i32) -> Vec<String> {
         file.lines.iter().flat_map(|line| self.contents.known.shape(line, ordinal)).collect()
-    }
-}
-
-/// Whether numbers of a line have gone on, and no other figure in it has changed; `fresh` are such
-/// lines of fresh starts.
-fn counted_on(fresh: &[&[Token<'_>]], line: &[Token<'_>], now: &[Token<'_>]) -> bool {
-    const MOST: usize = 2;
-    let differs = |place: &usize| line[*place].text != now[*place].text;
-    let is_figure = |place: &usize| matches!(line[*place].kind, Kind::Number | Kind::Decimal);
-    let places: Vec<usize> =
-        (0..line.len().min(now.len())).filter(differs).filter(is_figure).collect();
-    let is_one = (1..=MOST).contains(&places.len());
-    is_one
-        && places
-            .iter()
-            .all(|place| is_further(fresh, *place, line[*place].number(), now[*place].number()))
-}
-
-/// Whether a number has gone on from what it was, where each fresh start writes another.
-fn is_further(
-    fresh: &[&[Token<'_>]],
-    place: usize,
-    before: Option<i64>,
-    after: Option<i64>,
-) -> bool {
-    let Some((before, after)) = before.zip(after).filter(|(before, after)| after > before) else {
-        return false;
-    };
-    let fresh: BTreeSet<i64> = fresh.iter().filter_map(|line| line.get(place)?.number()).collect();
-    match fresh.len() {
-        0 => after == before + 1,
-        1 => !fresh.contains(&after) && fresh.iter().all(|it| *it <= before),
-        _ => false,
     }
 }
 

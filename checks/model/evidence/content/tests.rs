@@ -85,6 +85,9 @@ fn toured(
     let mut history = History::toured();
     let mut lives: Vec<(i32, String)> = vec![];
     for line in &mut history.lines {
+        if let What::Object(_, Object::PersistentVolumeClaim(claim)) = &mut line.what {
+            claim.metadata.uid = claim_uid(ordinal_of(&claim.metadata.name));
+        }
         let (name, uid) = match &line.what {
             What::Object(_, Object::Pod(pod)) => {
                 (pod.metadata.name.clone(), pod.metadata.uid.clone())
@@ -92,7 +95,7 @@ fn toured(
             What::Read(read) => (read.pod.name.clone(), read.pod.uid.clone()),
             _ => continue,
         };
-        let ordinal: i32 = name.rsplit('-').next().unwrap().parse().unwrap();
+        let ordinal = ordinal_of(&name);
         if !lives.iter().any(|(_, it)| *it == uid) {
             lives.push((ordinal, uid.clone()));
         }
@@ -113,6 +116,10 @@ fn toured(
     history
 }
 
+fn ordinal_of(name: &str) -> i32 {
+    name.rsplit('-').next().unwrap().parse().unwrap()
+}
+
 fn fill(read: &mut Read, files: &Files, mtime: impl Fn(&str) -> Option<i64>) {
     let (folders, files): (Vec<_>, Vec<_>) =
         files.iter().partition(|(path, _)| path.ends_with('/'));
@@ -125,6 +132,11 @@ fn fill(read: &mut Read, files: &Files, mtime: impl Fn(&str) -> Option<i64>) {
         ..File::default()
     };
     read.files = files.into_iter().map(file).collect();
+}
+
+/// The UID of the claim of an ordinal.
+fn claim_uid(ordinal: i32) -> String {
+    format!("5a3c9f{ordinal:02x}-77b1-4d0e-9c1a-2f6be8d0{:04x}", ordinal * 613 + 4099)
 }
 
 /// The letters of the tests 4, 6 and 10.
@@ -241,6 +253,41 @@ fn rewriting_what_a_fresh_start_writes_too_passes() {
     written("PPP", |it| one("id", format!("{} version 1.0\n", it.name())));
     // A file that tells nobody may change: it is no identity.
     written("PPP", |it| vec![("id".to_owned(), it.name()), ("heartbeat".to_owned(), date(it.at))]);
+}
+
+/// Catches that what every start on a claim can write again is taken for something that was kept:
+/// the name of its volume, as `/proc/self/mountinfo` tells it.
+#[test]
+fn the_name_of_the_volume_is_no_original() {
+    let volume = |it: Start| format!("pvc-{}", claim_uid(it.ordinal));
+    written("PFF", |it| {
+        one("id", format!("{} on {}\nDate: {}\n", it.name(), volume(it), date(it.at)))
+    });
+    guarded("PPP", |it| {
+        one("id", format!("{} on {}\nDate: {}\n", it.name(), volume(it), date(it.at)))
+    });
+    // It names no pod, either.
+    guarded("FPP", |it| one("id", volume(it)));
+}
+
+/// Catches letters by the luck of the second: the same file, overwritten within the minute or not.
+#[test]
+fn a_time_to_the_minute_tells_nothing_within_it() {
+    let line = |it: Start| format!("{} started 2026-11-23 {}\n", it.name(), &clock(it.at)[..5]);
+    fn within(ordinal: i32, life: usize) -> i64 {
+        BASE + i64::from(ordinal) * 2 + i64::try_from(life).unwrap() * 10
+    }
+    fn apart(ordinal: i32, life: usize) -> i64 {
+        within(ordinal, life * 8)
+    }
+    let letters_of = |starts: fn(i32, usize) -> i64, rewrites: bool| {
+        let files = |it: Start| one("id", line(if rewrites { it } else { it.first() }));
+        letters(&toured(starts, files, |it, _| Some(if rewrites { it.at } else { it.first })))
+    };
+    assert_eq!(letters_of(within, true), "PII");
+    assert_eq!(letters_of(apart, true), "PFF");
+    assert_eq!(letters_of(within, false), "PPP", "its time says that nobody wrote it since");
+    assert_eq!(letters_of(apart, false), "PPP");
 }
 
 #[test]
@@ -366,6 +413,15 @@ fn chance_and_counters_are_no_identity() {
     });
 }
 
+/// Catches a name that is not found behind a dash, as `pod-$(hostname)` writes it, among numbers
+/// that hide the ordinal.
+#[test]
+fn a_name_within_another_tells_the_pod() {
+    let line = |it: Start| format!("pod-{} line {}\n", it.name(), it.at % 89);
+    guarded("PPP", |it| one("log", line(it)));
+    guarded("FPP", |_| one("log", "pod-web-0 pod-web-1 pod-web-2 pod-web-3 pod-web-4"));
+}
+
 #[test]
 fn hashes_of_the_name_tell_the_pod() {
     let hash = |it: Start, newline: &str, which: usize| {
@@ -468,6 +524,19 @@ fn what_went_on_is_the_original() {
     });
     grown("PPP", |it, _| {
         one("state", format!("{}\nboots {}\nlast {}\n", it.name(), it.life + 1, date(it.at)))
+    });
+    // Beside a load and a random number, which each start writes anew.
+    grown("PPP", |it, _| {
+        one(
+            "state",
+            format!(
+                "{{\"pod\": \"{}\", \"load\": 0.{}, \"starts\": {}, \"nonce\": {}}}",
+                it.name(),
+                10 + it.at % 83,
+                it.life + 1,
+                10_000 + it.at % 20_011
+            ),
+        )
     });
     // The first line is kept, the rest is new; a random key is kept.
     grown("PPP", |it, _| {
@@ -579,7 +648,7 @@ fn binary(bytes: impl Fn(Start) -> File) -> History {
     let mut lives: Vec<(i32, String)> = vec![];
     for line in &mut history.lines {
         let What::Read(read) = &mut line.what else { continue };
-        let ordinal: i32 = read.pod.name.rsplit('-').next().unwrap().parse().unwrap();
+        let ordinal = ordinal_of(&read.pod.name);
         lives.push((ordinal, read.pod.uid.clone()));
         let life = lives.iter().filter(|(it, _)| *it == ordinal).count() - 1;
         let start = Start { ordinal, life, at: usual(ordinal, life), first: usual(ordinal, 0) };

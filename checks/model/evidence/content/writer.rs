@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::evidence::content::{
     PodFiles, Text,
-    clock::{Explained, Moments, Written, explains},
-    known::PodWords,
+    clock::{Explained, Moments, Written, WrittenTime, explains, written_time},
+    known::{PodWords, What},
     lexer::{Kind, Token, lex},
 };
 use crate::model::{
@@ -363,12 +363,23 @@ impl<'t> Words<'t> {
     pub(crate) fn tokens(&self) -> impl Iterator<Item = &Token<'t>> {
         self.path.iter().chain(self.lines.iter().flatten())
     }
+
+    /// Whether it tells times, and none to the second: a new start within the minute writes them
+    /// again.
+    pub(crate) fn tells_only_the_minute(&self) -> bool {
+        let times = || self.tokens().filter(|it| it.kind == Kind::Time).map(written_time);
+        times().any(WrittenTime::is_to_the_minute) && !times().any(WrittenTime::is_exact)
+    }
 }
 
 impl PodWords {
     /// Whether one of these words names a pod of this ordinal.
     fn names(&self, tokens: &[Token<'_>], ordinal: i32) -> bool {
-        tokens.iter().any(|it| matches!(it.kind, Kind::Known(place) if self.entry_at(place).ordinals.contains(&ordinal)))
+        let names = |place| {
+            let entry = self.entry_at(place);
+            entry.what != What::Claim && entry.ordinals.contains(&ordinal)
+        };
+        tokens.iter().any(|it| matches!(it.kind, Kind::Known(place) if names(place)))
     }
 
     /// A known word, if the whole text is one.
