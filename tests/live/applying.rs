@@ -54,6 +54,31 @@ async fn what_is_refused_leaves_nothing_applied() {
     .await;
 }
 
+/// Catches fields that are not kubectl's any more, though the manifest was refused: the next `kubectl
+/// apply` would leave what it drops.
+#[tokio::test]
+async fn what_is_refused_leaves_the_fields_to_their_owners() {
+    Lab::run("live-refused-standing", async |lab| {
+        lab.create(&read(STANDING), "kubectl-client-side-apply").await;
+        lab.settled("web", 3).await;
+        let owners = async || {
+            let entries = lab.set().await.metadata.managed_fields.unwrap_or_default();
+            let mut owners: Vec<_> = entries
+                .into_iter()
+                .filter(|it| it.subresource.is_none())
+                .map(|it| (it.manager, it.operation, it.fields_v1.map(|it| it.0)))
+                .collect();
+            owners.sort_by_key(|it| it.0.clone());
+            owners
+        };
+        let before = owners().await;
+        let refused = lab.grade(&["-f", "tests/live/refused.yaml"]).await;
+        assert!(refused.says("the API server refuses"), "{}", refused.told());
+        assert_eq!(owners().await, before, "{}", refused.told());
+    })
+    .await;
+}
+
 /// Catches claims of the tour's own that take spare volumes, which nobody can bind again.
 #[tokio::test]
 async fn spare_volumes_made_by_hand_stay_available() {

@@ -311,8 +311,8 @@ fn seconds(time: Option<&str>) -> Option<i64> {
     time?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
 }
 
-/// The files on these mounts, canaries left out: when each was last written, in seconds since the
-/// epoch by its node's clock, and its path with each number in it as `#`.
+/// The files on these mounts, canaries left out: when each was last written or changed, in seconds
+/// since the epoch by its node's clock, and its path with each number in it as `#`.
 async fn list_files(
     cluster: &Cluster,
     pod: &Reference,
@@ -335,14 +335,19 @@ async fn list_files(
         for line in String::from_utf8_lossy(list).lines() {
             // A line that is none belongs to a name with a line break in it: nobody's start writes
             // such a file.
-            let (written, name) = line
-                .split_once(' ')
-                .and_then(|(time, name)| Some((time.parse().ok()?, name)))
-                .unwrap_or((i64::MAX, line));
+            let (written, name) = listed(line).unwrap_or((i64::MAX, line));
             files.push((written, without_numbers(name)));
         }
     }
     Ok(files)
+}
+
+/// When a file was last written or changed, and its path. What is unpacked or copied may keep an old
+/// time of writing; when it came there, its status changed.
+fn listed(line: &str) -> Option<(i64, &str)> {
+    let mut parts = line.splitn(3, ' ');
+    let (written, changed) = (parts.next()?.parse::<i64>().ok()?, parts.next()?.parse().ok()?);
+    Some((written.max(changed), parts.next()?))
 }
 
 /// `web-3.log` and `web-10.log` are both `web-#.log`.
@@ -360,7 +365,7 @@ fn without_numbers(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_first, without_numbers};
+    use super::{is_first, listed, without_numbers};
 
     /// Catches a claim that is deleted although a pod that is gone may have written on it, too.
     #[test]
@@ -369,6 +374,15 @@ mod tests {
         assert!(is_first(Some(100), Some(99)), "a pod may have waited for its claim");
         assert!(!is_first(Some(100), Some(106)));
         assert!(!is_first(None, Some(100)) && !is_first(Some(100), None));
+    }
+
+    /// Catches a student's file that counts as written at the start, because `tar x` or `cp -p` kept
+    /// its old time.
+    #[test]
+    fn a_file_with_an_old_time_came_when_it_changed() {
+        assert_eq!(listed("100 250 ./old notes.txt"), Some((250, "./old notes.txt")));
+        assert_eq!(listed("300 250 ./log"), Some((300, "./log")));
+        assert_eq!(listed("the rest of a name"), None);
     }
 
     #[test]

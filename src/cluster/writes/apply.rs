@@ -21,9 +21,9 @@ use crate::{
 
 /// How long a new namespace may take to get its default service account.
 const SERVICE_ACCOUNT: Duration = Duration::from_secs(20);
-/// How often an object that changes meanwhile is looked at to take its fields over: as often as
+/// How often an object that changes meanwhile is looked at to write other field owners: as often as
 /// client-go tries again after a conflict (`retry.DefaultRetry`).
-const TAKE_OVER_TRIES: usize = 5;
+const REPLACE_TRIES: usize = 5;
 /// Between two looks at what the cluster makes by itself.
 const LOOK_PAUSE: Duration = Duration::from_millis(200);
 
@@ -184,11 +184,9 @@ pub async fn apply(
     submission: &Submission,
     result: &mut ApplyResult,
 ) -> Result<(), Failure> {
-    for manifest in &submission.objects {
-        take_over_fields(cluster, manifest).await?;
-    }
-    for manifest in &submission.objects {
-        apply_one(cluster, manifest, Mode::DryRun).await?;
+    let mut taken_over = vec![];
+    if let Err(failure) = try_out(cluster, submission, &mut taken_over).await {
+        return Err(give_back_all(cluster, &taken_over, failure).await);
     }
     for manifest in &submission.objects {
         let (is_new, uid, version) = match apply_one(cluster, manifest, Mode::ForGood).await {
@@ -207,22 +205,76 @@ pub async fn apply(
     Ok(())
 }
 
+/// Tries all objects by a dry run, once their fields are ours: what the manifest drops may be what
+/// the API server would refuse.
+async fn try_out<'s>(
+    cluster: &Cluster,
+    submission: &'s Submission,
+    taken_over: &mut Vec<TakenOver<'s>>,
+) -> Result<(), Failure> {
+    for manifest in &submission.objects {
+        taken_over.extend(take_over_fields(cluster, manifest).await?);
+    }
+    for manifest in &submission.objects {
+        apply_one(cluster, manifest, Mode::DryRun).await?;
+    }
+    Ok(())
+}
+
+/// An object whose fields were moved to our manager.
+struct TakenOver<'s> {
+    manifest: &'s Manifest,
+    /// Its `managedFields` before.
+    before: Vec<Value>,
+}
+
 /// Moves the fields that kubectl's own ways of applying a manifest own to our manager. What the new
 /// manifest drops is then removed, as `kubectl apply` would remove it; `kubectl apply
 /// --server-side` does the same.
+async fn take_over_fields<'s>(
+    cluster: &Cluster,
+    manifest: &'s Manifest,
+) -> Result<Option<TakenOver<'s>>, Failure> {
+    let replaced = replace_fields(cluster, manifest, field_owners::moved_to_our_manager).await?;
+    let before = replaced.and_then(|it| it.pointer("/metadata/managedFields")?.as_array().cloned());
+    Ok(before.map(|before| TakenOver { manifest, before }))
+}
+
+/// Gives the fields back, because nothing is applied; `failure` says why, and which could not be
+/// given back.
+async fn give_back_all(
+    cluster: &Cluster,
+    taken_over: &[TakenOver<'_>],
+    failure: Failure,
+) -> Failure {
+    let mut failure = failure;
+    for it in taken_over {
+        let owners = |object: &Value| field_owners::given_back(object, &it.before);
+        if let Err(why) = replace_fields(cluster, it.manifest, owners).await {
+            let (kind, name) = (it.manifest.kind.names().0.to_lowercase(), &it.manifest.name);
+            failure = failure.because(format!(
+                "{kind}/{name} is as it was, but its fields are not kubectl's any more: {why}"
+            ));
+        }
+    }
+    failure
+}
+
+/// Writes other `managedFields`, if `owners` gives some: the object as it was.
 ///
 /// The object may change between the look and the change: the set's controller writes its status at
 /// any time. Then it is looked at again.
-async fn take_over_fields(cluster: &Cluster, manifest: &Manifest) -> Result<(), Failure> {
+async fn replace_fields(
+    cluster: &Cluster,
+    manifest: &Manifest,
+    owners: impl Fn(&Value) -> Option<Vec<Value>>,
+) -> Result<Option<Value>, Failure> {
     let path = object_path(cluster, manifest.kind, &manifest.name);
-    let mut tries_left = TAKE_OVER_TRIES;
+    let mut tries_left = REPLACE_TRIES;
     loop {
-        let Some(object) = standing(cluster, manifest).await? else { return Ok(()) };
+        let Some(object) = standing(cluster, manifest).await? else { return Ok(None) };
         let version = object.pointer("/metadata/resourceVersion");
-        let (Some(fields), Some(version)) = (field_owners::moved_to_our_manager(&object), version)
-        else {
-            return Ok(());
-        };
+        let (Some(fields), Some(version)) = (owners(&object), version) else { return Ok(None) };
         let patch = json!({"metadata": {"managedFields": fields, "resourceVersion": version}});
         tries_left -= 1;
         match send(
@@ -234,7 +286,7 @@ async fn take_over_fields(cluster: &Cluster, manifest: &Manifest) -> Result<(), 
         )
         .await
         {
-            Ok(_) => return Ok(()),
+            Ok(_) => return Ok(Some(object)),
             Err(kube::Error::Api(status)) if status.is_conflict() && tries_left > 0 => {}
             Err(error) => {
                 return Err(cluster

@@ -25,11 +25,7 @@ pub(crate) fn moved_to_our_manager(object: &Value) -> Option<Vec<Value>> {
     if theirs.is_empty() {
         return None;
     }
-    let ours = kept.iter().position(|it| {
-        text(it, "manager") == MANAGER
-            && text(it, "operation") == "Apply"
-            && text(it, "subresource").is_empty()
-    });
+    let ours = kept.iter().position(|it| is_ours(it));
     let ours = ours.map(|place| kept.remove(place));
     let newest = ours.into_iter().chain(theirs.iter().copied());
     let mut fields = json!({});
@@ -46,6 +42,21 @@ pub(crate) fn moved_to_our_manager(object: &Value) -> Option<Vec<Value>> {
         "fieldsV1": fields,
     });
     Some(kept.into_iter().cloned().chain([entry]).collect())
+}
+
+/// The object's `managedFields` with what was moved given back: the entries `before` of kubectl's
+/// manifests and of our manager, beside those of everybody else as they are now.
+pub(crate) fn given_back(object: &Value, before: &[Value]) -> Option<Vec<Value>> {
+    let now = object.pointer("/metadata/managedFields")?.as_array()?;
+    let moved = before.iter().filter(|it| is_theirs(it) || is_ours(it));
+    let others = now.iter().filter(|it| !is_theirs(it) && !is_ours(it));
+    Some(others.chain(moved).cloned().collect())
+}
+
+fn is_ours(entry: &Value) -> bool {
+    text(entry, "manager") == MANAGER
+        && text(entry, "operation") == "Apply"
+        && text(entry, "subresource").is_empty()
 }
 
 fn is_theirs(entry: &Value) -> bool {
@@ -90,7 +101,7 @@ fn is_leaf(field: &Value) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::moved_to_our_manager;
+    use super::{given_back, moved_to_our_manager};
 
     fn entry(manager: &str, operation: &str, fields: &Value) -> Value {
         json!({"manager": manager, "operation": operation, "apiVersion": "apps/v1", "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": fields})
@@ -122,6 +133,20 @@ mod tests {
         ]));
         let fields = json!({"f:spec": {"f:a": {}, "f:b": {}, "f:list": {"k:1": {"f:x": {}, ".": {}}, "k:2": {}}}});
         assert_eq!(taken, Some(vec![scaled, status, entry("stsgrade", "Apply", &fields)]));
+    }
+
+    /// Catches fields that kubectl does not own any more after a manifest that was refused, and a
+    /// status that the controller wrote meanwhile.
+    #[test]
+    fn what_was_moved_is_given_back() {
+        let theirs = entry("kubectl-client-side-apply", "Update", &json!({"f:spec": {"f:a": {}}}));
+        let ours = entry("stsgrade", "Apply", &json!({"f:spec": {"f:b": {}}}));
+        let status = |of: &str| json!({"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "fieldsV1": {of: {}}});
+        let before = [theirs.clone(), status("f:old"), ours.clone()];
+        let mut moved = moved_to_our_manager(&object(&before)).unwrap();
+        moved[0] = status("f:new");
+        let back = given_back(&object(&moved), &before);
+        assert_eq!(back, Some(vec![status("f:new"), theirs, ours]));
     }
 
     #[test]
