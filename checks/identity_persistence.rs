@@ -65,7 +65,7 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         What,
-        observation::{Change, object::Running},
+        observation::{Change, File, object::Running},
         testing::history::{History, Writes},
     };
 
@@ -151,6 +151,25 @@ mod tests {
             Fail,
             &["overwritten_at_stop", "overwritten_at_start"],
         );
+    }
+
+    /// Catches a file that tells nobody, written until the old pod's stop, by which the start's
+    /// overwriting of the other is taken for one at the stop.
+    #[test]
+    fn only_the_file_that_was_lost_tells_when_it_was_written_over() {
+        let mut history = rewritten(20, [0, 21, 22]);
+        for (beat, line) in history.lines.iter_mut().enumerate() {
+            if let What::Read(read) = &mut line.what {
+                read.files.push(File {
+                    path: "heartbeat".to_owned(),
+                    content: Some(format!("beat {beat}\n")),
+                    size: 20,
+                    mtime: Some(1_795_412_160 + 15),
+                    ..File::default()
+                });
+            }
+        }
+        history.assert("identity_persistence", Fail, &["overwritten_at_start"]);
     }
 
     /// Catches `>` being blamed where the write is guarded and something removes the file.

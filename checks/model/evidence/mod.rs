@@ -3,3 +3,4 @@
 pub mod content;
 pub mod dns_evidence;
 pub(crate) mod reattachment;
+pub(crate) mod rewriting;

@@ -6,7 +6,10 @@
 
 use crate::mistakes::{self, Mistake};
 use crate::model::{
-    evidence::content::{Contents, Fate, Text},
+    evidence::{
+        content::{Contents, Fate},
+        rewriting::Rewriting,
+    },
     observation::{Canary, Seq, object::Volume, when::When},
     timeline::{
         Timeline,
@@ -239,88 +242,12 @@ impl Timeline {
         if fates.is_empty() || is_unclear {
             return self.judge_canaries(verdict, old, new, before.hidden() > 0, &cites);
         }
-        let standing = self.with_lateness(standing_of(&fates), old, new);
+        let rewriting = Rewriting { timeline: self, contents };
+        let standing = rewriting.with_lateness(standing_of(&fates), old, new);
         let is_missing = fates.iter().all(|it| matches!(it, Fate::Gone { after: None, .. }));
         let mistake =
-            if is_missing { &mistakes::WIPED_AT_START } else { self.rewriting_mistake(old, new) };
+            if is_missing { &mistakes::WIPED_AT_START } else { rewriting.mistake(old, new) };
         verdict.push(id, text, standing, cites).because(mistake);
-    }
-
-    /// Says when the file was written, where that was not at once: whoever looks for a start-up
-    /// command does not find it then.
-    fn with_lateness(&self, standing: Standing, old: &PodLife, new: &PodLife) -> Standing {
-        const AT_ONCE_SECONDS: i64 = 2;
-        let late = self.rewritten(old, new).filter(|it| *it > AT_ONCE_SECONDS);
-        match (standing, late) {
-            (Standing::Broken { expected, actual }, Some(seconds)) => Standing::Broken {
-                expected,
-                actual: format!("{actual} (written {seconds} s after the container's start)"),
-            },
-            (standing, _) => standing,
-        }
-    }
-
-    /// Whether the template's own commands remove what is mounted, and write only where nothing is:
-    /// then it is the removing that lost the content.
-    fn removes_before_it_writes(&self) -> bool {
-        let Some(set) = self.set() else { return false };
-        let pod = &set.spec.template.spec;
-        let mounts = pod.all_containers().flat_map(|it| &it.volume_mounts);
-        let folders: Vec<&str> = mounts.map(|it| it.mount_path.as_str()).collect();
-        let is_mounted = |word: &&str| folders.iter().any(|it| word.starts_with(it));
-        let scripts = pod.all_containers().flat_map(|it| it.command.iter().chain(&it.args));
-        // What a trap does stands in quotes.
-        let scripts: Vec<String> = scripts.map(|it| it.replace(['\'', '"'], " ")).collect();
-        let is_end = |it: char| ";&|()`\n".contains(it);
-        let mut commands: Vec<Vec<&str>> = vec![];
-        for command in scripts.iter().flat_map(|it| it.split(is_end)) {
-            commands.push(command.split_whitespace().collect());
-        }
-        let runs = |names: &[&str]| {
-            commands.iter().any(|words| {
-                let name = words.iter().position(|it| names.contains(it));
-                name.is_some_and(|at| words[at..].iter().any(&is_mounted))
-            })
-        };
-        runs(&["rm"]) && runs(&["[", "[[", "test"])
-    }
-
-    /// Why a file was written over, as a mistake: what was last written before the new pod's
-    /// containers started was so when the old one's stopped.
-    ///
-    /// Both times are whole seconds, so what happened within one of them is told by what other
-    /// pods' files say.
-    fn rewriting_mistake(&self, old: &PodLife, new: &PodLife) -> &'static Mistake {
-        if self.removes_before_it_writes() {
-            return &mistakes::WIPED_AT_START;
-        }
-        let pairs = || self.replacements().into_iter().chain(self.returns());
-        let is_before = |old, new| self.rewritten(old, new).is_some_and(|after| after < 0);
-        let at_stop = match self.rewritten(old, new) {
-            Some(0) => pairs().any(|(old, new)| is_before(old, new)),
-            Some(after) => after < 0,
-            None => false,
-        };
-        if at_stop { &mistakes::OVERWRITTEN_AT_STOP } else { &mistakes::OVERWRITTEN_AT_START }
-    }
-
-    /// How many seconds after the first start of the new pod's containers the first file was written
-    /// of which nothing was kept.
-    fn rewritten(&self, old: &PodLife, new: &PodLife) -> Option<i64> {
-        let (before, after) = (self.pod_files(old)?, self.pod_files(new)?);
-        let started = new.first_start()?;
-        let same =
-            |one: &Text<'_>, other: &Text<'_>| one.path == other.path && one.claim == other.claim;
-        let is_new = |now: &Text<'_>| {
-            before.texts.iter().any(|it| same(it, now) && !now.content.starts_with(it.content))
-        };
-        after
-            .texts
-            .iter()
-            .filter(|now| is_new(now))
-            .filter_map(|now| now.mtime)
-            .map(|mtime| mtime.saturating_sub(started))
-            .min()
     }
 
     /// Where no file tells who wrote it, the grader's own file tells whether the volume is the

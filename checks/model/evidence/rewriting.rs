@@ -1,0 +1,94 @@
+//! Why a file that told its pod is not the original any more: what wrote over it, and when.
+
+use crate::{
+    mistakes::{self, Mistake},
+    model::{
+        evidence::content::{Contents, Fate},
+        timeline::{Timeline, lives::PodLife},
+        verdict::Standing,
+    },
+};
+
+/// What the files of a pod and of its successor tell of it.
+pub(crate) struct Rewriting<'c, 't> {
+    pub(crate) timeline: &'t Timeline,
+    pub(crate) contents: &'c Contents<'t>,
+}
+
+impl<'t> Rewriting<'_, 't> {
+    /// Says when the file was written, where that was not at once: whoever looks for a start-up
+    /// command does not find it then.
+    pub(crate) fn with_lateness(
+        &self,
+        standing: Standing,
+        old: &'t PodLife,
+        new: &'t PodLife,
+    ) -> Standing {
+        const AT_ONCE_SECONDS: i64 = 2;
+        let late = self.written_after_start(old, new).filter(|it| *it > AT_ONCE_SECONDS);
+        match (standing, late) {
+            (Standing::Broken { expected, actual }, Some(seconds)) => Standing::Broken {
+                expected,
+                actual: format!("{actual} (written {seconds} s after the container's start)"),
+            },
+            (standing, _) => standing,
+        }
+    }
+
+    /// Whether the template's own commands remove what is mounted, and write only where nothing is:
+    /// then it is the removing that lost the content.
+    fn removes_before_it_writes(&self) -> bool {
+        let Some(set) = self.timeline.set() else { return false };
+        let pod = &set.spec.template.spec;
+        let mounts = pod.all_containers().flat_map(|it| &it.volume_mounts);
+        let folders: Vec<&str> = mounts.map(|it| it.mount_path.as_str()).collect();
+        let is_mounted = |word: &&str| folders.iter().any(|it| word.starts_with(it));
+        let scripts = pod.all_containers().flat_map(|it| it.command.iter().chain(&it.args));
+        // What a trap does stands in quotes.
+        let scripts: Vec<String> = scripts.map(|it| it.replace(['\'', '"'], " ")).collect();
+        let is_end = |it: char| ";&|()`\n".contains(it);
+        let mut commands: Vec<Vec<&str>> = vec![];
+        for command in scripts.iter().flat_map(|it| it.split(is_end)) {
+            commands.push(command.split_whitespace().collect());
+        }
+        let runs = |names: &[&str]| {
+            commands.iter().any(|words| {
+                let name = words.iter().position(|it| names.contains(it));
+                name.is_some_and(|at| words[at..].iter().any(&is_mounted))
+            })
+        };
+        runs(&["rm"]) && runs(&["[", "[[", "test"])
+    }
+
+    /// Why a file was written over, as a mistake: what was last written before the new pod's
+    /// containers started was so when the old one's stopped.
+    ///
+    /// Both times are whole seconds, so what happened within one of them is told by what other
+    /// pods' files say.
+    pub(crate) fn mistake(&self, old: &'t PodLife, new: &'t PodLife) -> &'static Mistake {
+        if self.removes_before_it_writes() {
+            return &mistakes::WIPED_AT_START;
+        }
+        let pairs = || self.timeline.replacements().into_iter().chain(self.timeline.returns());
+        let is_before =
+            |old, new| self.written_after_start(old, new).is_some_and(|after| after < 0);
+        let at_stop = match self.written_after_start(old, new) {
+            Some(0) => pairs().any(|(old, new)| is_before(old, new)),
+            Some(after) => after < 0,
+            None => false,
+        };
+        if at_stop { &mistakes::OVERWRITTEN_AT_STOP } else { &mistakes::OVERWRITTEN_AT_START }
+    }
+
+    /// How many seconds after the first start of the new pod's containers the first of those files was
+    /// written that told the old pod, and of which nothing was kept.
+    fn written_after_start(&self, old: &'t PodLife, new: &'t PodLife) -> Option<i64> {
+        let (after, started) = (self.timeline.pod_files(new)?, new.first_start()?);
+        let fates = self.contents.fates(old, new);
+        let is_lost = |path: &str| {
+            fates.iter().any(|it| matches!(it, Fate::Gone { path: lost, .. } if lost == path))
+        };
+        let times = after.texts.iter().filter(|it| is_lost(it.path)).filter_map(|it| it.mtime);
+        times.map(|mtime| mtime.saturating_sub(started)).min()
+    }
+}
