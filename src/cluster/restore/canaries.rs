@@ -28,20 +28,29 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct LeftFiles {
     /// Which, in words.
     what: String,
-    /// They could not be looked for, because no container has a shell.
-    has_no_shell: bool,
+    /// Why they could not be looked for.
+    why: Option<ExecError>,
 }
 
 impl LeftFiles {
     const fn named(what: String) -> Self {
-        Self { what, has_no_shell: false }
+        Self { what, why: None }
     }
 
     fn perhaps(pod: &Reference, why: &ExecError) -> Self {
         Self {
             what: format!("perhaps files named .stsgrade-… in pod {}: {why}", pod.name),
-            has_no_shell: *why == ExecError::NoShell,
+            why: Some(why.clone()),
         }
+    }
+
+    /// Looking again tells nothing else.
+    const fn is_final(&self) -> bool {
+        matches!(self.why, Some(ExecError::NoShell | ExecError::Forbidden))
+    }
+
+    fn is_forbidden(&self) -> bool {
+        self.why == Some(ExecError::Forbidden)
     }
 }
 
@@ -88,7 +97,16 @@ impl Restorer<'_> {
                 point.set
             );
             match outcome {
-                Ok(files) => left.extend(files),
+                Ok(files) => {
+                    // Nobody knows whether the grade that ended could do what this account may not.
+                    let is_told = |it: &LeftFiles| it.is_forbidden() && self.marked.is_none();
+                    let (told, others): (Vec<_>, Vec<_>) = files.into_iter().partition(is_told);
+                    stays.extend(
+                        told.into_iter()
+                            .map(|it| format!("{}; the next grade removes them", it.what)),
+                    );
+                    left.extend(others.into_iter().map(|it| it.what));
+                }
                 Err(fault) if fault.or(failed) == Some(Fault::Submission) => {
                     stays.push(format!("{absent}; the next grade removes them"))
                 }
@@ -106,7 +124,7 @@ impl Restorer<'_> {
         ordinal: i32,
         start: i32,
         budget: Duration,
-    ) -> Result<Vec<String>, Option<Fault>> {
+    ) -> Result<Vec<LeftFiles>, Option<Fault>> {
         let ready = |timeline: &Timeline| match timeline.live(ordinal).filter(|pod| pod.is_ready())
         {
             Some(_) => WaitStatus::Done,
@@ -129,12 +147,12 @@ impl Restorer<'_> {
             };
             let mut left = remove_canaries(self.cluster, self.probe, &pod, mounted).await;
             // Without a shell there was none to write with either, but for a container of our own.
-            left.retain(|it| point.probed || !it.has_no_shell);
+            left.retain(|it| point.probed || it.why != Some(ExecError::NoShell));
             // A connection that was reset, a pod that was replaced at that moment: nobody else will
             // do it.
-            let is_final = left.iter().all(|it| it.has_no_shell);
+            let is_final = left.iter().all(LeftFiles::is_final);
             if is_final || began.elapsed() >= REMOVING || self.held.loss().is_some() {
-                return Ok(left.into_iter().map(|it| it.what).collect());
+                return Ok(left);
             }
             tokio::time::sleep(AGAIN).await;
         }
@@ -158,8 +176,6 @@ pub(crate) async fn remove_canaries(
         }
         match removed {
             Ok(files) => left.extend(files.into_iter().map(LeftFiles::named)),
-            // Who may not run commands in pods has written nothing there.
-            Err(ExecError::Forbidden) => {}
             Err(why) => left.push(LeftFiles::perhaps(pod, &why)),
         }
     }

@@ -281,6 +281,12 @@ impl LeaseGuard {
                     self.0.term.begin_again(sent);
                     Ok(())
                 }
+                // An update of ours whose answer was lost: once more.
+                Err(kube::Error::Api(status))
+                    if status.code == 409 && self.look_again().await? =>
+                {
+                    Err(changed_by_ourselves())
+                }
                 Err(error) => Err(self.0.cluster.failure(&error, "patch", RESOURCE, LEASE)),
             }
         };
@@ -318,11 +324,7 @@ impl LeaseGuard {
                 Err(kube::Error::Api(status)) if status.code == 409 => {
                     match self.look_again().await? {
                         // An update of ours whose answer was lost: once more.
-                        true => Err(Failure::new(
-                            failure_id::BUSY,
-                            "the lock was changed by ourselves",
-                            "Try again.",
-                        )),
+                        true => Err(changed_by_ourselves()),
                         false => Err(self.loss().map_or_else(
                             || Failure::new("locked", "the lock is gone", "Try again."),
                             |loss| lease_term::failure(&loss),
@@ -429,10 +431,16 @@ pub(super) fn text(point: &RestorePoint) -> String {
     serde_json::to_string(point).unwrap_or_default()
 }
 
+/// What is tried once more with the newer version.
+fn changed_by_ourselves() -> Failure {
+    Failure::new(failure_id::BUSY, "the lock was changed by ourselves", "Try again.")
+}
+
 /// Who grades, for the message that a second grader gets.
 pub(super) fn identity() -> String {
     let who = std::env::var("USER")
         .or_else(|_| std::env::var("LOGNAME"))
         .unwrap_or_else(|_| "somebody".to_owned());
-    format!("{who}@{} (process {})", process_lock::host(), std::process::id())
+    let host = process_lock::host().unwrap_or_else(|| "a machine".to_owned());
+    format!("{who}@{host} (process {})", std::process::id())
 }

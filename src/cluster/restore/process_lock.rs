@@ -29,11 +29,12 @@ impl ProcessLock {
     }
 
     fn begin_in(folder: &Path) -> Option<Self> {
+        let host = host()?;
         let id = random_word().ok()?;
         fs::create_dir_all(folder).ok()?;
         let path = folder.join(&id);
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path).ok()?;
-        let locked = file.try_lock().is_ok() && file.write_all(host().as_bytes()).is_ok();
+        let locked = file.try_lock().is_ok() && file.write_all(host.as_bytes()).is_ok();
         let alive = Self { id, path, _file: file };
         locked.then_some(alive)
     }
@@ -62,7 +63,7 @@ fn is_dead_in(folder: &Path, id: &str) -> bool {
     }
     let path = folder.join(id);
     // A home folder may be shared by machines that know nothing of each other's locks.
-    let is_ours = fs::read_to_string(&path).is_ok_and(|it| it == host());
+    let is_ours = fs::read_to_string(&path).is_ok_and(|it| Some(it) == host());
     is_ours && OpenOptions::new().write(true).open(&path).is_ok_and(|file| file.try_lock().is_ok())
 }
 
@@ -75,9 +76,17 @@ pub(crate) fn forget(id: &str) {
     }
 }
 
-/// The name of this machine.
-pub(crate) fn host() -> String {
-    fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned()
+/// The name of this machine; `None` where the system does not tell it.
+#[cfg(unix)]
+pub(crate) fn host() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    Some(name).filter(|it| !it.is_empty())
+}
+
+/// The name of this machine; `None` where the system does not tell it.
+#[cfg(not(unix))]
+pub(crate) fn host() -> Option<String> {
+    std::env::var("COMPUTERNAME").ok().filter(|it| !it.is_empty())
 }
 
 fn folder() -> Option<PathBuf> {
@@ -100,7 +109,7 @@ mod tests {
         drop(alive);
         assert!(!is_dead_in(folder.path(), &id), "it ended by itself");
         // What a process leaves that was killed: its file, unlocked.
-        fs::write(folder.path().join(&id), super::host()).unwrap();
+        fs::write(folder.path().join(&id), super::host().unwrap()).unwrap();
         assert!(is_dead_in(folder.path(), &id));
         fs::write(folder.path().join(&id), "another machine").unwrap();
         assert!(!is_dead_in(folder.path(), &id));
@@ -109,7 +118,7 @@ mod tests {
     #[test]
     fn an_id_is_no_path() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("x"), super::host()).unwrap();
+        fs::write(folder.path().join("x"), super::host().unwrap()).unwrap();
         for id in ["x", "", "..", "../../../../etc/passwd/aaaaaaaaaaa"] {
             assert!(!is_dead_in(folder.path(), id), "{id}");
         }
