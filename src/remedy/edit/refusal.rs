@@ -3,6 +3,8 @@
 //! The words are those of Kubernetes' validation (`field.Error`: "Invalid value", "Unsupported
 //! value", "Required value", "Not found") and of its strict decoding.
 
+use std::path::Path as FilePath;
+
 use serde_json::Value;
 
 use crate::{
@@ -45,7 +47,8 @@ pub struct Refusal<'r> {
 #[must_use]
 pub fn change(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<Change> {
     let is_here = |it: &&ManifestText| {
-        refusal.file.ends_with(it.file.trim_start_matches('~')) && it.line <= refusal.line
+        let file = it.file.strip_prefix("~/").unwrap_or(&it.file);
+        FilePath::new(refusal.file).ends_with(file) && it.line <= refusal.line
     };
     let text = objects.iter().filter(is_here).max_by_key(|it| it.line)?;
     let document = Document::read(&text.text)?;

@@ -129,22 +129,37 @@ fn refused(why: &str, document: &Document, pod: &Path, all: &[Path]) -> Vec<Edit
         let fields = ["hostNetwork", "hostPID", "hostIPC"];
         edits.extend(fields.map(|it| Edit::Remove(with(pod, it))));
     }
-    let of_containers = [
-        ("privileged", "securityContext.privileged"),
-        ("capabilities", "securityContext.capabilities"),
-        ("seccomp", "securityContext.seccompProfile"),
-        ("procMount", "securityContext.procMount"),
-    ];
-    for (word, field) in of_containers {
-        if why.contains(word) {
-            edits.extend(all.iter().map(|it| Edit::Remove(with(it, field))));
-        }
-    }
-    if why.contains("seccomp") {
-        edits.push(Edit::Remove(with(pod, "securityContext.seccompProfile")));
-    }
+    edits.extend(forbidden_fields(why, document, pod, all));
     if why.contains("sysctl") {
         edits.push(Edit::Remove(with(pod, "securityContext.sysctls")));
+    }
+    edits
+}
+
+/// The fields that the words forbid, of whom they forbid them: `container "app" must not include
+/// "NET_ADMIN" in securityContext.capabilities.add`. What they say must be set is left alone.
+fn forbidden_fields(why: &str, document: &Document, pod: &Path, all: &[Path]) -> Vec<Edit> {
+    const FIELDS: [&str; 4] = [
+        "securityContext.privileged",
+        "securityContext.capabilities.add",
+        "securityContext.seccompProfile",
+        "securityContext.procMount",
+    ];
+    let mut edits = vec![];
+    for clause in why.split([')', ';']) {
+        let Some((before, what)) = clause.split_once(" must not ") else { continue };
+        let who = before.rsplit('(').next().unwrap_or(before).trim_start();
+        let is_named = |path: &&Path| {
+            document
+                .scalar(&with(path, "name"))
+                .is_some_and(|it| who.contains(&format!("\"{it}\"")))
+        };
+        for field in FIELDS.iter().filter(|it| what.contains(**it)) {
+            if who.starts_with("pod") {
+                edits.push(Edit::Remove(with(pod, field)));
+            }
+            edits.extend(all.iter().filter(is_named).map(|it| Edit::Remove(with(it, field))));
+        }
     }
     edits
 }
@@ -228,8 +243,51 @@ fn named(name: &str) -> Path {
 mod tests {
     use checks::model::MissingObject;
 
-    use super::near_key;
-    use crate::{recording::ManifestText, remedy::edit::Loss};
+    use super::{containers, forbidden_fields, near_key};
+    use crate::{
+        recording::ManifestText,
+        remedy::{
+            edit::Loss,
+            manifest::{Document, keys},
+        },
+    };
+
+    /// Catches what must be dropped and goes with what was added, and another container's profile
+    /// that is right.
+    #[test]
+    fn only_what_is_forbidden_goes_and_only_of_whom_it_is() {
+        let text = "\
+spec:
+  containers:
+  - name: app
+    securityContext:
+      capabilities: {drop: [ALL], add: [NET_ADMIN]}
+      seccompProfile: {type: RuntimeDefault}
+  - name: side
+    securityContext:
+      seccompProfile: {type: Unconfined}
+";
+        let document = Document::read(text).unwrap();
+        let pod = keys("spec");
+        let words = "violates PodSecurity \"restricted:latest\": unrestricted capabilities (container \
+            \"side\" must set securityContext.capabilities.drop=[\"ALL\"]; container \"app\" must not \
+            include \"NET_ADMIN\" in securityContext.capabilities.add), seccompProfile (container \
+            \"side\" must not set securityContext.seccompProfile.type to \"Unconfined\")";
+        let edits = forbidden_fields(words, &document, &pod, &containers(&document, &pod));
+        let mended = edits.iter().try_fold(document, |it, edit| it.edited(edit)).unwrap();
+        assert_eq!(
+            mended.text(),
+            "\
+spec:
+  containers:
+  - name: app
+    securityContext:
+      capabilities: {drop: [ALL]}
+      seccompProfile: {type: RuntimeDefault}
+  - name: side
+"
+        );
+    }
 
     /// Catches another key that is taken for the missing one.
     #[test]

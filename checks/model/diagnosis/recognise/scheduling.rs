@@ -72,7 +72,7 @@ fn is_too_large(message: &str, reason: &str) -> bool {
         && !message.contains("No preemption victims")
 }
 
-/// Whether every node has one of these reasons or is nobody's, and some node has one of the latter.
+/// Whether each reason is known, asked for or that a node is reserved, and some reason is asked for.
 fn are_all(
     reasons: &[&str],
     is_known: impl Fn(&str) -> bool,
@@ -132,11 +132,11 @@ pub(crate) fn no_room_for_more(facts: &OrdinalFacts<'_>) -> Option<Match> {
 pub(crate) fn preempted(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (pod, mut found) = (facts.pod?, no_room(facts)?);
     let evicted = facts.preempted();
-    let (first, last) = (evicted.first()?, evicted.last()?);
-    let which = if evicted.len() == 1 {
-        format!("{} was", first.name())
-    } else {
-        format!("{} to {} were", first.name(), last.name())
+    let names: Vec<&str> = evicted.iter().map(|it| it.name()).collect();
+    let which = match names.as_slice() {
+        [] => return None,
+        [only] => format!("{only} was"),
+        [others @ .., last] => format!("{} and {last} were", others.join(", ")),
     };
     let by = facts.preempted_by(&evicted).map(|it| format!(" ({it})")).unwrap_or_default();
     let is_without_rules = pod.spec().affinity.is_none();

@@ -78,7 +78,7 @@ fn pods_that_made_room_for_a_pod_of_higher_priority() {
     waits(&history, "preempted", Cluster);
     assert_eq!(
         words(&history),
-        "web-0 to web-1 were evicted for a pod of higher priority, and no node takes web-0 since: \
+        "web-0 and web-1 were evicted for a pod of higher priority, and no node takes web-0 since: \
         0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules. That \
         anti-affinity rule is another pod's: your template has none."
     );
