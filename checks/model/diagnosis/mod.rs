@@ -182,7 +182,8 @@ fn stuck_ordinals(timeline: &Timeline, wanted: i32) -> Vec<i32> {
     let end = start.saturating_add(wanted);
     let is_up = |pod: &PodLife| pod.is_ready() && timeline.is_up(pod);
     let missing = (start..end).filter(|ordinal| !timeline.live(*ordinal).is_some_and(is_up));
-    let leaving = timeline.owned().map(|pod| pod.ordinal).filter(|ordinal| *ordinal >= end);
+    let is_to_go = |ordinal: &i32| !(start..end).contains(ordinal);
+    let leaving = timeline.owned().map(|pod| pod.ordinal).filter(is_to_go);
     missing.chain(leaving).collect()
 }
 

@@ -295,3 +295,15 @@ fn what_the_node_does() {
     assert!(words(&overdue).contains("a finalizer or the node holds it"));
     waits(&waiting(first_pod(), "ContainerCreating", ""), "never_ready", Cluster);
 }
+
+/// Catches a pod below the first ordinal that does not go, keeps the set from being settled, and is
+/// named by nobody.
+#[test]
+fn a_pod_below_the_first_ordinal_is_to_go_too() {
+    let mut raised = History::created();
+    raised.spec.ordinals = Some(crate::model::observation::object::Ordinals { start: 1 });
+    let raised = raised.set(Change::Modified).up(3).deletion_requested(0);
+    let overdue =
+        (0..50).fold(raised, |history, _| event(history, "Pod", "other", "Normal", "Started", ""));
+    waits(&overdue, "still_terminating", Cluster);
+}
