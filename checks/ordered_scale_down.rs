@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fall_that_is_not_finished_shows_nothing() {
+    fn a_scale_down_that_is_not_finished_shows_nothing() {
         History::created().scale(1).down(2).deletion_requested(1).end().assert(
             "ordered_scale_down",
             Inconclusive,

@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rise_of_one_pod_shows_no_order() {
+    fn a_scale_up_of_one_pod_shows_no_order() {
         History::created().scale(4).up(3).end().assert("ordered_scale_up", Inconclusive, &[]);
     }
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rise_whose_last_pod_is_not_ready_shows_nothing() {
+    fn a_scale_up_whose_last_pod_is_not_ready_shows_nothing() {
         History::created().scale(5).up(3).claim(4).add(4).end().assert(
             "ordered_scale_up",
             Inconclusive,

@@ -96,10 +96,12 @@ pub fn next(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
         PlannedStep::Inspect => {
             Some(PlannedStep::Replace { ordinal: facts.start + i32::from(facts.replicas > 1) })
         }
-        PlannedStep::Replace { .. } => after_replacing(facts, last.ended),
-        PlannedStep::Scale { name: StepName::ScaleUp, .. } => after_rising(facts, last.ended),
-        PlannedStep::Scale { name: StepName::ScaleDown, to } => after_falling(facts, performed, to),
-        PlannedStep::Scale { .. } => after_restarting(facts, performed),
+        PlannedStep::Replace { .. } => after_replace(facts, last.ended),
+        PlannedStep::Scale { name: StepName::ScaleUp, .. } => after_scale_up(facts, last.ended),
+        PlannedStep::Scale { name: StepName::ScaleDown, to } => {
+            after_scale_down(facts, performed, to)
+        }
+        PlannedStep::Scale { .. } => after_restart(facts, performed),
     }
 }
 
@@ -125,7 +127,7 @@ const fn restart(to: i32) -> Option<PlannedStep> {
     Some(PlannedStep::Scale { name: StepName::Restart, to })
 }
 
-fn after_replacing(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
+fn after_replace(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
     match ended {
         // Going down would take the submission's own claims.
         _ if facts.deletes_claims
@@ -145,7 +147,7 @@ const fn without_more_pods(replicas: i32) -> Option<PlannedStep> {
     down(if replicas > EXTRA_PODS { 1 } else { 0 })
 }
 
-fn after_rising(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
+fn after_scale_up(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
     let n = facts.replicas;
     match ended {
         _ if facts.deletes_claims => down(n),
@@ -155,12 +157,12 @@ fn after_rising(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
     }
 }
 
-fn after_falling(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<PlannedStep> {
+fn after_scale_down(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<PlannedStep> {
     let n = facts.replicas;
-    let fell = performed.last().is_some_and(|it| it.ended == StepResult::Done);
+    let is_down = performed.last().is_some_and(|it| it.ended == StepResult::Done);
     let ended = |name| performed.iter().find(|it| it.step.name() == name).map(|it| it.ended);
     match ended(StepName::ScaleUp) {
-        _ if !fell => None,
+        _ if !is_down => None,
         None if ended(StepName::Replace) == Some(StepResult::Done) => restart(n),
         // The replacement is broken, so would be whatever starts now.
         None => None,
@@ -172,15 +174,15 @@ fn after_falling(facts: &SetFacts, performed: &[Performed], to: i32) -> Option<P
 }
 
 /// Without room for more pods, the way from 1 shows no scale-up from 0: one more round does.
-fn after_restarting(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
+fn after_restart(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
     let done = performed.last().is_some_and(|it| it.ended == StepResult::Done);
-    let fell_to_one_only = performed
+    let was_at_one_only = performed
         .iter()
         .any(|it| it.step == PlannedStep::Scale { name: StepName::ScaleDown, to: 1 })
         && !performed
             .iter()
             .any(|it| it.step == PlannedStep::Scale { name: StepName::ScaleDown, to: 0 });
-    (done && fell_to_one_only && !facts.creation_witnessed)
+    (done && was_at_one_only && !facts.creation_witnessed)
         .then_some(PlannedStep::Scale { name: StepName::ScaleDown, to: 0 })
 }
 

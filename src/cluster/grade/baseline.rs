@@ -28,7 +28,7 @@ impl Baseline {
             changed: set.changed.by,
             scales: set.scales.len(),
             revision: set.status.update_revision.clone(),
-            deletes_claims: deletes_claims(timeline),
+            deletes_claims: timeline.deletes_when_scaled(),
         })
     }
 }
@@ -52,7 +52,7 @@ pub(crate) fn facts(timeline: &Timeline) -> Option<SetFacts> {
         replicas,
         start,
         creation_witnessed: witnessed && !adopted,
-        deletes_claims: deletes_claims(timeline),
+        deletes_claims: timeline.deletes_when_scaled(),
         claims_beyond,
         volumes_by_hand: has_volume_by_hand(timeline),
     })
@@ -90,7 +90,7 @@ pub(crate) fn set_names(timeline: &Timeline) -> SetNames {
 
 /// Where claims go with the pods: whether they are gone from there on.
 pub(crate) fn claims_gone(timeline: &Timeline, replicas: i32) -> WaitStatus {
-    if !deletes_claims(timeline) {
+    if !timeline.deletes_when_scaled() {
         return WaitStatus::Done;
     }
     let first = timeline.start().saturating_add(replicas);
@@ -147,12 +147,6 @@ pub(crate) fn someone_else(
         ));
     }
     None
-}
-
-fn deletes_claims(timeline: &Timeline) -> bool {
-    let policy =
-        timeline.set().and_then(|set| set.spec.persistent_volume_claim_retention_policy.as_ref());
-    policy.is_some_and(|it| it.when_scaled == "Delete")
 }
 
 #[cfg(test)]

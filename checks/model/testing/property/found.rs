@@ -67,7 +67,7 @@ fn below_a_pod_found_after_a_gap_an_earlier_one_may_have_been() {
 }
 
 #[test]
-fn a_pod_that_stood_through_a_superseded_fall_was_not_added_by_the_rise_after_it() {
+fn a_pod_that_stood_through_a_superseded_scale_down_was_not_added_after_it() {
     // Scaled to nothing and at once back, only the highest is touched; web-1 is replaced later.
     let history = History::created()
         .scale(0)
@@ -114,7 +114,7 @@ fn a_pod_that_was_never_ready_shows_nothing() {
 }
 
 #[test]
-fn a_pod_deleted_by_hand_just_before_a_fall_is_not_out_of_order() {
+fn a_pod_deleted_by_hand_just_before_a_scale_down_is_not_out_of_order() {
     let history = History::created()
         .deletion_requested(1)
         .scale(0)
