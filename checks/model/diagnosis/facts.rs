@@ -39,7 +39,7 @@ pub(crate) struct OrdinalFacts<'t> {
     /// Its pod, where it has been asked to go.
     pub(crate) leaving: Option<&'t PodLife>,
     /// Waiting is over, so what might have passed has not.
-    pub(crate) out_of_time: bool,
+    pub(crate) step_time_is_over: bool,
 }
 
 /// What is said of a claim that is not Bound.
@@ -62,7 +62,7 @@ impl<'t> OrdinalFacts<'t> {
             ordinal,
             pod: live.filter(|it| it.deletion_requested.is_none()),
             leaving: live.filter(|it| it.deletion_requested.is_some()),
-            out_of_time: wait == Wait::IsOver,
+            step_time_is_over: wait == Wait::IsOver,
         }
     }
 
@@ -137,13 +137,14 @@ impl<'t> OrdinalFacts<'t> {
     /// Whether the ConfigMap or Secret that the pod lacks may have come since that was told, but for
     /// the kubelet to look again: it is not told when that comes.
     pub(crate) fn may_have_come(&self) -> bool {
-        !self.out_of_time && self.told_after_apply().is_none_or(|line| !self.has_news_since(line))
+        !self.step_time_is_over
+            && self.told_after_apply().is_none_or(|line| !self.has_news_since(line))
     }
 
     /// Whether the pod was last told of before the submission was applied, which may have brought
     /// what it lacked.
     pub(crate) fn is_outdated(&self) -> bool {
-        let is_news = |line| self.out_of_time || self.has_news_since(line);
+        let is_news = |line| self.step_time_is_over || self.has_news_since(line);
         self.applied().is_some_and(|line| !is_news(line))
     }
 
@@ -162,13 +163,14 @@ impl<'t> OrdinalFacts<'t> {
     ///
     /// Until then, not those of which no start is surely newer than the submission.
     pub(crate) fn crashing(&self) -> impl Iterator<Item = (&'t ContainerStatus, &'t Terminated)> {
-        let is_restless = self.out_of_time && self.pod.is_some_and(|pod| !self.timeline.is_up(pod));
+        let is_restless =
+            self.step_time_is_over && self.pod.is_some_and(|pod| !self.timeline.is_up(pod));
         let is_outdated = self.is_outdated();
         let has_ended = move |it: &&ContainerStatus| {
             it.restart_count > 0
                 && (it.state.running.is_none() || is_restless)
                 && !is_outdated
-                && (self.out_of_time || !self.may_be_an_older_start(&it.name))
+                && (self.step_time_is_over || !self.may_be_an_older_start(&it.name))
         };
         self.statuses().filter(has_ended).filter_map(|it| {
             let ended = it.state.terminated.as_ref().or(it.last_state.terminated.as_ref())?;
@@ -280,7 +282,7 @@ impl<'t> OrdinalFacts<'t> {
         conditions
             .iter()
             .find(|it| it.r#type == "PodScheduled" && it.status == "False")
-            .filter(|it| it.reason != "SchedulerError" || self.out_of_time)
+            .filter(|it| it.reason != "SchedulerError" || self.step_time_is_over)
             .map(|it| it.message.as_str())
     }
 
@@ -303,7 +305,7 @@ impl<'t> OrdinalFacts<'t> {
         let failed = |seq: Seq, reason: &str, message: &str| {
             reason == "FailedCreate"
                 && message.contains(&name)
-                && (self.out_of_time || seq > changed)
+                && (self.step_time_is_over || seq > changed)
         };
         self.timeline
             .warnings(&set.uid)

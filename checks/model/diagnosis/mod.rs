@@ -28,8 +28,8 @@ use crate::model::{
 enum Decides {
     /// As soon as it is seen: waiting on cannot help.
     AtOnce,
-    /// Only when the time has run out: it may still pass.
-    OutOfTime,
+    /// Only when the step's time is over: until then it may still pass.
+    AfterStepTime,
 }
 
 /// One row of the table of obstacles.
@@ -52,11 +52,11 @@ struct ObstacleRow {
     is_pods_own: bool,
 }
 
-/// What a row leaves out.
-const ROW: ObstacleRow = ObstacleRow {
+/// The values of the fields that a row does not state.
+const DEFAULT_ROW: ObstacleRow = ObstacleRow {
     id: "",
     fault: Cluster,
-    decides: OutOfTime,
+    decides: AfterStepTime,
     remedy: "",
     recognise: |_| None,
     effect: Effect::Blocks,
@@ -81,7 +81,7 @@ struct Match {
     evidence: Vec<Seq>,
 }
 
-use Decides::{AtOnce, OutOfTime};
+use Decides::{AfterStepTime, AtOnce};
 use Effect::{CrashLoop, StopsTour};
 use Fault::{Cluster, Submission};
 use rows::ROWS;
@@ -171,8 +171,8 @@ pub(crate) fn find(timeline: &Timeline, wait: Wait) -> Option<Obstacle> {
     }
     let facts = || stuck.iter().map(|ordinal| OrdinalFacts::of(timeline, *ordinal, wait));
     // A pod that is there and broken explains more than one that is not there yet.
-    let of_pods = facts().filter(OrdinalFacts::is_there).find_map(|it| obstacle_for(&it));
-    of_pods.or_else(|| facts().filter(|it| !it.is_there()).find_map(|it| obstacle_for(&it)))
+    let of_pods = facts().filter(OrdinalFacts::is_there).find_map(|it| obstacle_of_ordinal(&it));
+    of_pods.or_else(|| facts().filter(|it| !it.is_there()).find_map(|it| obstacle_of_ordinal(&it)))
 }
 
 /// The ordinals that keep the set from where it was asked to go: those without a pod that is Ready
@@ -251,20 +251,20 @@ fn nothing_there(timeline: &Timeline) -> Option<Obstacle> {
 pub(crate) fn crash_loop(timeline: &Timeline, pod: &PodLife) -> Option<(Obstacle, String)> {
     let facts = OrdinalFacts::of(timeline, pod.ordinal, Wait::GoesOn);
     facts.pod.filter(|it| it.uid() == pod.uid())?;
-    let (obstacle, container) = recognise(&facts)?;
+    let (obstacle, container) = of_first_row(&facts)?;
     Some((obstacle, container?)).filter(|(obstacle, _)| obstacle.effect == CrashLoop)
 }
 
-fn obstacle_for(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
-    recognise(facts).map(|(obstacle, _)| obstacle)
+fn obstacle_of_ordinal(facts: &OrdinalFacts<'_>) -> Option<Obstacle> {
+    of_first_row(facts).map(|(obstacle, _)| obstacle)
 }
 
 /// What the first row that recognises its case makes of it, and the container that it is about.
-fn recognise(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
-    if !facts.out_of_time && facts.may_be_replaced() {
+fn of_first_row(facts: &OrdinalFacts<'_>) -> Option<(Obstacle, Option<String>)> {
+    if !facts.step_time_is_over && facts.may_be_replaced() {
         return None;
     }
-    ROWS.iter().filter(|row| facts.out_of_time || row.decides == AtOnce).find_map(|row| {
+    ROWS.iter().filter(|row| facts.step_time_is_over || row.decides == AtOnce).find_map(|row| {
         let matched = (row.recognise)(facts)?;
         let log = matched.container.as_deref().map(|it| facts.log(it)).unwrap_or_default();
         let is_own_doing = matched.container.is_some() || row.is_pods_own;
@@ -305,10 +305,10 @@ fn stuck_container(matched: &Match) -> Option<StuckContainer> {
 const ONLY_THE_GRADE_ASKS: &str = "Only the grade asks for this pod, to see the set scaled up. \
     Nothing is wrong with your manifest: grade again where there is room for two pods more.";
 
-/// Whether any row that may speak now blames the submission.
+/// What the first row finds that blames the submission and may decide now.
 fn blames_the_submission(facts: &OrdinalFacts<'_>) -> Option<Match> {
     ROWS.iter()
-        .filter(|row| row.fault == Submission && (facts.out_of_time || row.decides == AtOnce))
+        .filter(|row| row.fault == Submission && (facts.step_time_is_over || row.decides == AtOnce))
         .find_map(|row| (row.recognise)(facts))
 }
 

@@ -3,8 +3,9 @@
 use crate::mistakes::{self, Renewal};
 use crate::model::{
     diagnosis::{
-        Decides::{AtOnce, OutOfTime},
-        ObstacleRow, ROW, recognise,
+        DEFAULT_ROW,
+        Decides::{AfterStepTime, AtOnce},
+        ObstacleRow, recognise,
     },
     obstacle::{
         Effect::{CrashLoop, StopsTour},
@@ -22,16 +23,16 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         remedy: "The pod is from an earlier version of the template, and the controller does not \
             replace a pod that is not Ready. Delete the pod (`kubectl delete pod`) and grade \
             again.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "image_unreachable",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::image_unreachable,
         remedy: "The registry did not hand out the image. If `image:` names the registry and the \
             image that you mean, grade again when it answers.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "image_name_invalid",
@@ -41,7 +42,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::image_name_invalid,
         remedy: "Correct `image:` in the pod template: this cannot be the name of an image. Names \
             are lowercase, with the tag behind a colon, such as `busybox:1.36`.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "image_never_pulled",
@@ -51,7 +52,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::image_never_pulled,
         remedy: "`imagePullPolicy: Never` takes only an image that the node already has, and it \
             does not have this one. Take the line out, so that the image is pulled.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "image_missing",
@@ -61,7 +62,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::image_missing,
         remedy: "Correct `image:` in the pod template: the registry says that this image does not \
             exist or may not be pulled.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "config_error",
@@ -71,7 +72,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::config_error,
         remedy: "The container cannot be made from its own spec. Correct what the message names \
             (a command that is not in the image, a ConfigMap or Secret that is missing).",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "out_of_memory",
@@ -82,16 +83,16 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         remedy: "The container needs more memory than its own limit. Raise \
             `resources.limits.memory` or use less.",
         effect: CrashLoop,
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "node_out_of_memory",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::node_out_of_memory,
         remedy: "The node, or a limit that the namespace sets, leaves the container too little \
             memory. Grade again when there is more, or state `resources` for the container.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "liveness_fails",
@@ -102,7 +103,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         remedy: "The kubelet ends the container because its liveness or startup probe fails. Make \
             the probe ask what the container really answers (path, port, command), or remove it.",
         effect: CrashLoop,
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "container_ends",
@@ -115,7 +116,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
             command must also work on a volume that is not empty any more: `mkdir -p`, `[ -f file \
             ] ||`.",
         effect: CrashLoop,
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "storage_limit",
@@ -126,7 +127,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         remedy: "The pod wrote more beside its PVCs than the template allows it. Write to the \
             PVC, or raise the limit that the message names.",
         is_pods_own: true,
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "node_named",
@@ -136,44 +137,44 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::node_named,
         remedy: "Take `nodeName` out of the pod template, so that the scheduler finds a node for \
             each pod.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "evicted",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::evicted,
         remedy: "The cluster removed the pod; its words say why. Grade again when that is over.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "node_not_ready",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::node_not_ready,
         remedy: "The cluster lost the node on which the pod runs. Grade again when `kubectl get \
             nodes` says Ready.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "probe_fails",
         fault: Submission,
         renewal: Some(Renewal::Recreate),
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::probe_fails,
         remedy: "The container runs, but its readiness probe kept failing. Make the probe ask \
             what the container really answers (path, port, command).",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "init_never_ends",
         fault: Submission,
         renewal: Some(Renewal::Recreate),
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::init_never_ends,
         remedy: "An init container must end before the others start. Let its command end, or move \
             it to `containers`.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "claim_differs",
@@ -183,7 +184,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         remedy: "Deleting a StatefulSet keeps its PVCs, and a PVC cannot be changed: this one \
             is still what an earlier template, or somebody by hand, asked for. It has no volume, \
             so nothing is lost with it. Delete it, and grade again.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "volume_missing",
@@ -194,7 +195,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         remedy: "Take `volumeName` out of the PVC: that line, as `kubectl get -o yaml` shows \
             it, names the volume of one PVC in one cluster. Delete the PVC, and let \
             `volumeClaimTemplates` make it.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "volume_lost",
@@ -203,7 +204,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::volume_lost,
         remedy: "The volume behind the PVC is gone, and what was on it. Delete the PVC and \
             its pod, so that both are made anew, and grade again.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "claim_impossible",
@@ -214,7 +215,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         remedy: "The volumeClaimTemplate asks for what the StorageClass does not give. Take out \
             what the message names (`selector`, `volumeMode: Block`): a plain PVC needs \
             neither.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "class_missing",
@@ -225,7 +226,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         remedy: "The volumeClaimTemplate names a StorageClass that does not exist. Leave \
             `storageClassName` out to get the default one, or name one that `kubectl get \
             storageclass` lists.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "class_none",
@@ -235,7 +236,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::class_none,
         remedy: "`storageClassName: \"\"` asks for a volume made by hand, and there is none. \
             Leave the field out to get the default class.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "no_default_class",
@@ -244,7 +245,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::no_default_class,
         remedy: "The cluster has no default StorageClass. Ask for one, or name an existing class \
             in `storageClassName`.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "wrong_access_mode",
@@ -254,7 +255,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         remedy: "The StorageClass does not offer the access mode that the PVC asks for. Ask for \
             `ReadWriteOnce`: each PVC has one pod only.",
         mistake: Some(&mistakes::WRONG_ACCESS_MODE),
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "claim_missing",
@@ -264,7 +265,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::claim_missing,
         remedy: "The pod names a PVC that does not exist. Let `volumeClaimTemplates` make one \
             for each pod.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "placement_impossible",
@@ -274,7 +275,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::placement_impossible,
         remedy: "No node can ever take the pod as it asks. Remove the nodeSelector or affinity, \
             or ask for less CPU and memory.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "host_port",
@@ -285,26 +286,26 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         remedy: "Take `hostPort` (or `hostNetwork`) out of the pod template: a node has each of \
             its ports only once, so only one of the pods fits on a node. Each pod has an address \
             of its own, and the headless Service needs no port of the node.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "host_port_taken",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::host_port_taken,
         remedy: "Another pod has the port of the node that the template asks for. Take `hostPort` \
             (or `hostNetwork`) out of the template, which needs none, or grade again when the \
             port is free.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "claim_pending",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::claim_pending,
         remedy: "The cluster did not provide the volume. If its words name nothing that the \
             manifest asks for, grade again when it does.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "no_room_for_more",
@@ -313,45 +314,45 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::no_room_for_more,
         remedy: "The cluster has no room for more pods than the submission asks for. Nothing is \
             wrong with your manifest.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "preempted",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::preempted,
         remedy: "The pods ran, and the scheduler evicted them for a pod of higher priority \
             (`kubectl get pods -A` shows what runs beside them). Nothing is wrong with your \
             manifest: grade again when that pod is gone, or where there is room for both.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "no_room",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::no_room,
         remedy: "The cluster has no room for the pod now. Nothing is wrong with your manifest: \
             grade again when there is room.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "not_scheduled",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::not_scheduled,
         remedy: "The scheduler finds no node, and why is not known to be the manifest's fault, \
             nor the cluster's. If its words name something of the manifest, change that; if not, \
             show them to whoever runs the cluster.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "volume_not_mounted",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::volume_not_mounted,
         remedy: "The node could not mount the volume in time. If its words name a volume that the \
             pod template itself describes, correct that; if not, grade again.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "quota",
@@ -360,7 +361,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::quota,
         remedy: "The namespace's quota leaves no room. Remove what is not needed in the \
             namespace, or ask for more.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "pod_security",
@@ -372,17 +373,17 @@ pub(super) const ROWS: &[ObstacleRow] = &[
             the namespace this level when it made it. Take that out of the pod template. Where it \
             is meant so, `--trust` makes the namespace without the level, and a namespace that \
             stands already keeps its own.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "webhook_down",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::webhook_down,
         remedy: "An admission webhook of the cluster does not answer, so nothing can be made that \
             it has to look at. Nothing in your manifest can help: ask whoever runs the cluster to \
             mend or remove the webhook that the message names, and grade again.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "pod_refused",
@@ -392,7 +393,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::pod_refused,
         remedy: "The API server refuses what the template chose, which is more than the lab asks. \
             Correct what the message names, or take it out.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "level_restricted",
@@ -407,7 +408,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
             `seccompProfile: {type: RuntimeDefault}`. In each container, in `securityContext`: \
             `allowPrivilegeEscalation: false` and `capabilities: {drop: [ALL]}`. Or grade in a \
             namespace without this level.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "policy",
@@ -418,7 +419,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
             the lab asks for nothing special; its own words say why. If they name something that \
             your manifest can state, state it; else ask whoever runs the cluster, or grade in \
             another namespace.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "name_taken",
@@ -428,38 +429,38 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         remedy: "The set cannot make a pod of its own by that name. Delete the pod that holds it \
             (`kubectl delete pod`): the set then makes its own, on the same PVC. Then grade \
             again.",
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "still_stopping",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::still_stopping,
         remedy: "The pod had less time to stop than it may take. Grade again with a longer \
             `--timeout`, or let the container end at SIGTERM: `exec` its program, or `trap 'exit \
             0' TERM`.",
         effect: StopsTour,
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "still_terminating",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::still_terminating,
         remedy: "The pod did not go in time. `kubectl describe pod` says what it waits for, \
             `kubectl get pod -o yaml` which finalizers hold it. Grade again when it is gone.",
         effect: StopsTour,
-        ..ROW
+        ..DEFAULT_ROW
     },
     ObstacleRow {
         id: "never_ready",
         fault: Cluster,
-        decides: OutOfTime,
+        decides: AfterStepTime,
         recognise: recognise::never_ready,
         remedy: "It was not Ready in the time allowed, and what keeps it is not known to be the \
             manifest's fault. `kubectl describe pod` says more; if it only needs longer, grade \
             again with a longer `--timeout`.",
-        ..ROW
+        ..DEFAULT_ROW
     },
 ];
 

@@ -73,7 +73,7 @@ pub(crate) fn obstacle_of(timeline: &Timeline, seq: Seq, end: &End) -> Option<Ob
 }
 
 /// The controller cannot make a pod as the template has it, though it stands and is Ready.
-pub(crate) fn update_failed(timeline: &Timeline, out_of_time: bool) -> Option<Obstacle> {
+pub(crate) fn update_failed(timeline: &Timeline, step_time_is_over: bool) -> Option<Obstacle> {
     // What no further try changes.
     const FINAL: [&str; 2] = ["may not change fields", "is invalid"];
     let set = timeline.set()?;
@@ -81,7 +81,7 @@ pub(crate) fn update_failed(timeline: &Timeline, out_of_time: bool) -> Option<Ob
         .warnings(&set.uid)
         .rfind(|(seq, it)| it.reason == "FailedUpdate" && *seq > set.changed.by)?;
     let (seq, event) = told;
-    if !out_of_time && !FINAL.iter().any(|it| event.message.contains(it)) {
+    if !step_time_is_over && !FINAL.iter().any(|it| event.message.contains(it)) {
         return None;
     }
     Some(obstacle(timeline, "update_failed", event.message.clone(), UPDATE_FAILED, vec![seq]))

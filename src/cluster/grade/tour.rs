@@ -83,8 +83,8 @@ pub(super) enum StepEnd {
     /// Somebody else changed the set.
     Interfered(String),
     Interrupted,
-    /// The whole time is over.
-    OutOfTime(String),
+    /// The time of the whole grade is over (`--timeout`).
+    GradeTimeIsOver(String),
 }
 
 impl StepEnd {
@@ -189,7 +189,7 @@ impl Tour<'_> {
             StepEnd::Done => return,
             StepEnd::Stuck(obstacle) => (Why::Obstacle, Some(obstacle.why)),
             StepEnd::TimedOut(awaited) => (Why::Obstacle, Some(awaited)),
-            StepEnd::OutOfTime(awaited) => (Why::Timeout, Some(awaited)),
+            StepEnd::GradeTimeIsOver(awaited) => (Why::Timeout, Some(awaited)),
             StepEnd::Refused(why) | StepEnd::Interfered(why) => (Why::Obstacle, Some(why)),
             StepEnd::Interrupted => (Why::Interrupted, None),
         };
@@ -270,7 +270,7 @@ impl Tour<'_> {
                     }
                 }
                 WaitResult::TimedOut { awaited } if left < rest => {
-                    return StepEnd::OutOfTime(awaited);
+                    return StepEnd::GradeTimeIsOver(awaited);
                 }
                 WaitResult::TimedOut { awaited } => return StepEnd::TimedOut(awaited),
             }
@@ -292,7 +292,7 @@ impl Tour<'_> {
             }
             StepEnd::Stuck(obstacle) => (Phase::Stuck, Some(obstacle.why), Why::Obstacle),
             StepEnd::TimedOut(awaited) => (Phase::TimedOut, Some(awaited), Why::Obstacle),
-            StepEnd::OutOfTime(awaited) => (Phase::TimedOut, Some(awaited), Why::Timeout),
+            StepEnd::GradeTimeIsOver(awaited) => (Phase::TimedOut, Some(awaited), Why::Timeout),
             StepEnd::Refused(why) | StepEnd::Interfered(why) => {
                 (Phase::Refused, Some(why), Why::Obstacle)
             }
