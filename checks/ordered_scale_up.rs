@@ -20,8 +20,8 @@ pub(crate) const CHECK: Check = Check {
 };
 
 /// Passes when, in every scale-up of at least two pods from one or more, each pod is Ready before
-/// the next is added, and one scale-up was seen from its beginning to its end. The set's
-/// `podManagementPolicy` must ask for that order.
+/// the next is added, and one scale-up of pods that were up was seen from its beginning to its end.
+/// The set's `podManagementPolicy` must ask for that order.
 fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     timeline.judge_policy(&mut verdict);
@@ -29,7 +29,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     for scale_up in
         timeline.scale_ups().filter(|it| it.scale.from >= 1 && it.scale.to - it.scale.from >= 2)
     {
-        is_shown |= scale_up.is_complete;
+        is_shown |= scale_up.is_complete && timeline.stood_up(&scale_up);
         timeline.judge_scale_up(&mut verdict, &scale_up);
     }
     if !is_shown {
@@ -54,6 +54,22 @@ mod tests {
     #[test]
     fn one_after_the_other_passes() {
         History::created().scale(5).up(3).up(4).end().assert("ordered_scale_up", Pass, &[]);
+    }
+
+    /// Catches a letter by chance: a pod that came back and ends at once is Ready until the kubelet
+    /// has heard of that, and the controller may go on or not.
+    #[test]
+    fn a_scale_up_by_a_moment_of_ready_shows_nothing() {
+        let ends = |seconds: u32| {
+            let came_back = History::created().down(1).up(1).runs(1, 0, 10).scale(5);
+            let first = came_back.up(3).ends(1, 0, 10, seconds).up(4);
+            (1..4).fold(first, |history, start| {
+                let since = 10 + start * 40;
+                history.runs(1, start, since).ends(1, start, since, seconds)
+            })
+        };
+        ends(0).crashed(1, 4).end().assert("ordered_scale_up", Fail, &[]);
+        ends(20).crashed(1, 4).end().assert("ordered_scale_up", Pass, &[]);
     }
 
     #[test]

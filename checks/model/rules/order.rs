@@ -63,6 +63,21 @@ impl Timeline {
         }
     }
 
+    /// Whether none of the pods that stood when a scale-up began is in a crash loop whose every run
+    /// ends at once. Such a pod is Ready until the kubelet has heard of the end, and by that moment
+    /// the controller goes on or not: that is a matter of chance, and shows no order.
+    pub(crate) fn stood_up(&self, scale_up: &Episode<'_>) -> bool {
+        let Some(first) = scale_up.pods.first() else { return false };
+        let over = scale_up.pods.iter().filter_map(|it| it.ready).map(|it| it.by).max();
+        let crashed = |pod: &PodLife| {
+            let is_in_it = pod.first_own_end().is_some_and(|end| over.is_none_or(|it| end <= it));
+            is_in_it && pod.ends_at_once() && self.crash_of(pod).is_some()
+        };
+        let stood = (self.start()..first.ordinal)
+            .filter_map(|ordinal| added_before(self.lane(ordinal), first.added.by).last());
+        !stood.into_iter().any(crashed)
+    }
+
     /// The pod that had to be Ready before `next`, by the first of these that there is: the pod
     /// below it that the same scale-up added before, the pod below it that stood when it was added,
     /// or the pod below it that the same scale-up added after it.

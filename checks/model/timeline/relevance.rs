@@ -161,7 +161,7 @@ impl Timeline {
     }
 
     /// The least number of replicas that stood settled and is enough for the lab. It is asked for
-    /// often, and only a line can change it.
+    /// often, and only a line, or time that passes, can change it.
     fn least_settled(&self) -> Option<i32> {
         *self.least_settled.get_or_init(|| {
             let enough =

@@ -27,7 +27,9 @@ pub(crate) struct Runs {
     over: i32,
     /// The longest run that ended by its own doing, in nanoseconds; `None` where none did.
     longest: Option<u64>,
-    /// The last line that shows a run that ended by its own doing.
+    /// The first line that shows a run that ended by its own doing.
+    first_own_end: Option<Seq>,
+    /// The last such line.
     pub(crate) last_own_end: Option<Seq>,
     /// The run that was last told of as running.
     run: Option<Run>,
@@ -80,6 +82,7 @@ impl Runs {
                 self.run = None;
                 if lasted < RECOVERED_NANOS {
                     self.longest = Some(self.longest.unwrap_or(0).max(lasted));
+                    self.first_own_end.get_or_insert(now.seq);
                     self.last_own_end = Some(now.seq);
                 }
             } else if let Some(run) = self.run.as_mut().filter(|it| it.number == number) {
@@ -139,6 +142,17 @@ impl PodLife {
     #[must_use]
     pub fn last_own_end(&self) -> Option<Seq> {
         self.runs.iter().filter_map(|it| it.last_own_end).max()
+    }
+
+    /// The first line that shows a container of the pod that ended by its own doing.
+    pub(crate) fn first_own_end(&self) -> Option<Seq> {
+        self.runs.iter().filter_map(|it| it.first_own_end).min()
+    }
+
+    /// Whether all its runs that ended by their own doing did so at once, as far as stamps of whole
+    /// seconds tell.
+    pub(crate) fn ends_at_once(&self) -> bool {
+        self.runs.iter().filter_map(|it| it.longest).all(|it| it <= MARGIN_NANOS)
     }
 
     /// The longest run of a container that ended by its own doing, in nanoseconds.

@@ -49,17 +49,6 @@ impl Timeline {
         })
     }
 
-    /// Whether a settled period's pods stayed up: where a container of theirs ended by its own
-    /// doing later, it came up again.
-    pub(crate) fn lasts(&self, period: &SettledPeriod) -> bool {
-        let stays = |pod: &PodLife| {
-            pod.last_own_end().is_none_or(|ended| ended <= period.from) || self.is_up(pod)
-        };
-        let lasts =
-            |pod: &PodLife| stays(pod) && self.crash_of(pod).is_none() && self.outlasts_all(pod);
-        period.pods.iter().all(|(_, uid)| self.pod_life(uid).is_some_and(lasts))
-    }
-
     /// The pod life that the structural checks look at for an ordinal: the one that was there when
     /// the set had settled, or the newest one of the template as it stands.
     #[must_use]

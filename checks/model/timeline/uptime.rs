@@ -9,11 +9,11 @@
 //! By its own doing ends what exits, what its own liveness probe has killed, and what exceeds its
 //! memory. Not so ends what was asked to go, was evicted, or was lost with its node.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range, sync::OnceLock};
 
 use crate::model::{
     obstacle::Obstacle,
-    timeline::{CrashLoop, Timeline, lives::PodLife},
+    timeline::{CrashLoop, Timeline, lives::PodLife, settled::SettledPeriod},
     verdict::Standing,
 };
 
@@ -59,6 +59,11 @@ impl Timeline {
     /// is not up again, that of the same container in another pod, which is made from the same
     /// template.
     pub(crate) fn crash_of(&self, pod: &PodLife) -> Option<&Obstacle> {
+        self.crash_where(pod, || self.ordinals())
+    }
+
+    /// The same, where these ordinals are asked for.
+    fn crash_where(&self, pod: &PodLife, asked: impl Fn() -> Range<i32>) -> Option<&Obstacle> {
         if let Some(own) = self.crash_loops.get(pod.uid()) {
             return Some(&own.obstacle);
         }
@@ -68,7 +73,7 @@ impl Timeline {
         let mut first: Option<&CrashLoop> = None;
         for (uid, known) in &self.crash_loops {
             let is_same = pod.longest_run(&known.container).is_some()
-                && self.pod_life(uid).is_some_and(|ends| self.tells_of(ends, pod));
+                && self.pod_life(uid).is_some_and(|ends| self.tells_of(ends, pod, &asked()));
             if is_same && first.is_none_or(|it| known.seq < it.seq) {
                 first = Some(known);
             }
@@ -111,7 +116,8 @@ impl Timeline {
             format!("{why}: the recording ends before it shows whether that stays up")
         } else {
             let mut loops = self.crash_loops.iter();
-            let (_, it) = loops.find(|(uid, it)| !self.outlasts(pod, uid, it))?;
+            let asked = self.ordinals();
+            let (_, it) = loops.find(|(uid, it)| !self.outlasts(pod, uid, it, &asked))?;
             format!(
                 "the recording ends before container {} has run for longer than it did where it \
                 ends: {}",
@@ -122,9 +128,9 @@ impl Timeline {
     }
 
     /// Whether a pod has outlasted the runs of a container that ends again and again in the pod
-    /// `uid`, where that tells of it, too.
-    pub(crate) fn outlasts(&self, pod: &PodLife, uid: &str, it: &CrashLoop) -> bool {
-        let Some(ends) = self.pod_life(uid).filter(|ends| self.tells_of(ends, pod)) else {
+    /// `uid`, where that tells of it, too. `asked`: the ordinals that are asked for.
+    fn outlasts(&self, pod: &PodLife, uid: &str, it: &CrashLoop, asked: &Range<i32>) -> bool {
+        let Some(ends) = self.pod_life(uid).filter(|ends| self.tells_of(ends, pod, asked)) else {
             return true;
         };
         pod.outlasts(&it.container, ends.longest_run(&it.container).unwrap_or(0), self.moment(pod))
@@ -135,17 +141,38 @@ impl Timeline {
     /// What ends when it starts anew does so in every pod; what ends when it comes back does so in
     /// those that come back. An ordinal beyond those that the submission asks for may end for being
     /// that.
-    fn tells_of(&self, ends: &PodLife, pod: &PodLife) -> bool {
-        let ordinals = self.ordinals();
+    fn tells_of(&self, ends: &PodLife, pod: &PodLife, asked: &Range<i32>) -> bool {
         let place =
             |pod: &PodLife| self.lane(pod.ordinal).iter().position(|it| it.uid() == pod.uid());
-        (ordinals.contains(&ends.ordinal) || !ordinals.contains(&pod.ordinal))
+        (asked.contains(&ends.ordinal) || !asked.contains(&pod.ordinal))
             && place(ends) <= place(pod)
     }
 
     /// Whether a pod has outlasted whatever is known to end.
     pub(crate) fn outlasts_all(&self, pod: &PodLife) -> bool {
-        self.crash_loops.iter().all(|(uid, it)| self.outlasts(pod, uid, it))
+        self.outlasts_where(pod, &self.ordinals())
+    }
+
+    fn outlasts_where(&self, pod: &PodLife, asked: &Range<i32>) -> bool {
+        self.crash_loops.iter().all(|(uid, it)| self.outlasts(pod, uid, it, asked))
+    }
+
+    /// Whether a settled period's pods stayed up: where a container of theirs ended by its own
+    /// doing later, it came up again.
+    ///
+    /// What the submission asks for may be told by which periods lasted, so it is not asked here:
+    /// those ordinals count that were asked for in the period.
+    pub(crate) fn lasts(&self, period: &SettledPeriod) -> bool {
+        let asked = self.start()..self.start().saturating_add(period.replicas);
+        let stays = |pod: &PodLife| {
+            pod.last_own_end().is_none_or(|ended| ended <= period.from) || self.is_up(pod)
+        };
+        let lasts = |pod: &PodLife| {
+            stays(pod)
+                && self.crash_where(pod, || asked.clone()).is_none()
+                && self.outlasts_where(pod, &asked)
+        };
+        period.pods.iter().all(|(_, uid)| self.pod_life(uid).is_some_and(lasts))
     }
 
     /// When the next container will have outlasted what ended before, in nanoseconds since the
@@ -167,6 +194,8 @@ impl Timeline {
     /// Time has passed without a line.
     pub fn pass(&mut self, now: u64) {
         self.now = self.now.max(now);
+        // What lasts long enough may have settled.
+        self.least_settled = OnceLock::new();
     }
 }
 
