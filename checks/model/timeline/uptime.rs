@@ -231,6 +231,18 @@ mod tests {
         }
     }
 
+    /// Catches a recording by hand that waits for itself for ever: whether the pods that stood have
+    /// lasted depends on what the submission asks for, and that on which have lasted.
+    #[test]
+    fn a_crash_loop_beside_pods_that_stand_is_judged() {
+        let beside = (1..=4)
+            .fold(History::created().scale(4).up(3).scale(5).claim(4).add(4), |it, start| {
+                it.crashed(4, start)
+            });
+        let timeline = beside.timeline();
+        assert_eq!((timeline.replicas(), timeline.settled().map(|it| it.replicas)), (3, Some(3)));
+    }
+
     /// Whether web-0 counts as one that has ended, when this is told of it.
     fn has_ended(tell: impl FnOnce(&mut Pod)) -> bool {
         let timeline = History::created().pod(0, Change::Modified, tell).timeline();

@@ -83,6 +83,10 @@ impl ClaimView {
                 })
                 .collect()
         };
+        let mut views: Vec<Vec<ContainerMount>> =
+            views.into_iter().filter(|it| !it.is_empty()).collect();
+        // The canary is written where the first one is.
+        views.sort_by_key(|mounts| mounts[0].read_only);
         let view = |(place, mounts): (usize, Vec<ContainerMount>)| Self {
             claim: claim.to_owned(),
             volume: volume.to_owned(),
@@ -91,7 +95,7 @@ impl ClaimView {
             is_first: place == 0,
             is_partial,
         };
-        views.into_iter().filter(|it| !it.is_empty()).enumerate().map(view).collect()
+        views.into_iter().enumerate().map(view).collect()
     }
 
     /// Whether two are views of the same.
@@ -162,7 +166,7 @@ impl MountWalk {
         error: Option<&ExecError>,
     ) -> bool {
         let has_no_shell = error == Some(&ExecError::NoShell);
-        if has_no_shell && self.left.iter().any(|it| it.has_other(&self.without_shell, container)) {
+        if has_no_shell && mounts.iter().any(|it| it.has_other(&self.without_shell, container)) {
             self.without_shell.insert(container.to_owned());
             return false;
         }
@@ -270,7 +274,8 @@ mod tests {
         observation::{Change, object::Object},
     };
 
-    use super::{ClaimView, choose};
+    use super::{ClaimView, MountWalk, choose};
+    use crate::cluster::exec::ExecError;
 
     fn mounted(pod: &str) -> Vec<ClaimView> {
         let pod = serde_json::from_str(pod).unwrap();
@@ -313,6 +318,30 @@ mod tests {
         assert!(!left[1].has_other(&BTreeSet::new(), "shipper"));
     }
 
+    /// Catches a container that is asked again and again, because another claim of its can be read
+    /// elsewhere.
+    #[test]
+    fn a_walk_ends_where_a_claim_has_no_container_with_a_shell() {
+        let pod = r#"{"metadata": {"name": "web-0", "uid": "1"},
+            "spec": {"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data-web-0"}}, {"name": "logs", "persistentVolumeClaim": {"claimName": "logs-web-0"}}],
+                "containers": [{"name": "app", "volumeMounts": [{"name": "data", "mountPath": "/data"}, {"name": "logs", "mountPath": "/logs"}]},
+                    {"name": "shipper", "volumeMounts": [{"name": "logs", "mountPath": "/l"}]}]},
+            "status": {"containerStatuses": [{"name": "app", "state": {"running": {}}}, {"name": "shipper", "state": {"running": {}}}]}}"#;
+        let mut walk = MountWalk::new(mounted(pod), false);
+        let mut unread = vec![];
+        let mut read = vec![];
+        for _ in 0..6 {
+            let Some((container, mounts)) = walk.next() else { break };
+            let error = (container == "app").then_some(ExecError::NoShell);
+            if walk.finish(&container, &mounts, error.as_ref()) {
+                let claims = mounts.into_iter().map(|it| it.claim);
+                if error.is_some() { unread.extend(claims) } else { read.extend(claims) }
+            }
+        }
+        assert!(walk.next().is_none(), "{walk:?}");
+        assert_eq!((unread, read), (vec!["data-web-0".to_owned()], vec!["logs-web-0".to_owned()]));
+    }
+
     #[test]
     fn the_same_view_through_other_containers() {
         let left = mounted(POD);
@@ -351,6 +380,10 @@ mod tests {
             together.iter().map(|it| (it.path.as_str(), it.is_first, it.is_partial)).collect();
         assert_eq!(seen, [("/log", true, false), ("/html", false, false)]);
         assert!(!left[0].is_same(&left[1]));
+        let read_only = r#"{"name": "data", "mountPath": "/conf", "subPath": "conf", "readOnly": true}, {"name": "data", "mountPath": "/html", "subPath": "html"}"#;
+        let (_, together) = choose(&of_mounts(read_only, ""), &BTreeSet::new()).unwrap();
+        let first = together.iter().find(|it| it.is_first).map(|it| it.path.as_str());
+        assert_eq!(first, Some("/html"), "the canary goes where it can be written");
         let whole = format!(r#"{two}, {{"name": "data", "mountPath": "/all", "readOnly": true}}"#);
         let (_, together) = choose(&of_mounts(&whole, ""), &BTreeSet::new()).unwrap();
         assert_eq!(together.iter().map(|it| it.path.as_str()).collect::<Vec<_>>(), ["/all"]);
