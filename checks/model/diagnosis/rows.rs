@@ -26,6 +26,30 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         ..DEFAULT_ROW
     },
     ObstacleRow {
+        id: "container_added",
+        fault: Cluster,
+        decides: AtOnce,
+        recognise: recognise::container_added,
+        effect: CrashLoop,
+        comes_again: true,
+        remedy: "Something in the cluster (an admission webhook, mostly) adds this container to \
+            the pod: your template does not have it. Nothing in your manifest can help: show the \
+            words to whoever runs the cluster, and grade again when it is mended.",
+        ..DEFAULT_ROW
+    },
+    ObstacleRow {
+        id: "changed_by_cluster",
+        fault: Cluster,
+        decides: AtOnce,
+        recognise: recognise::changed_by_cluster,
+        comes_again: true,
+        remedy: "Something in the cluster (an admission webhook, a LimitRange, a node selector of \
+            the namespace) added that to the pod or changed it: your template does not ask for \
+            it. Nothing in your manifest can help: show the words to whoever runs the cluster, \
+            and grade again when it is mended.",
+        ..DEFAULT_ROW
+    },
+    ObstacleRow {
         id: "image_unreachable",
         fault: Cluster,
         decides: AfterStepTime,

@@ -3,12 +3,12 @@
 use crate::model::diagnosis::recognise::{has_any, is_creating, matched};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
-    observation::Seq,
+    observation::{Seq, object::ContainerStatus},
     timeline::lives::PodLife,
 };
 
-/// The words with which a container waits for its image, and what the events say of the pull.
-fn pull_trouble(facts: &OrdinalFacts<'_>) -> Option<(String, Vec<Seq>)> {
+/// The container that waits for an image which could not be pulled.
+pub(super) fn waits_for_image<'t>(facts: &OrdinalFacts<'t>) -> Option<&'t ContainerStatus> {
     const PULL: [&str; 6] = [
         "ErrImagePull",
         "ImagePullBackOff",
@@ -17,11 +17,16 @@ fn pull_trouble(facts: &OrdinalFacts<'_>) -> Option<(String, Vec<Seq>)> {
         "ImageInspectError",
         "RegistryUnavailable",
     ];
+    let waits = |it: &&ContainerStatus| {
+        it.state.waiting.as_ref().is_some_and(|it| PULL.contains(&it.reason.as_str()))
+    };
+    facts.statuses().find(waits)
+}
+
+/// The words with which a container waits for its image, and what the events say of the pull.
+fn pull_trouble(facts: &OrdinalFacts<'_>) -> Option<(String, Vec<Seq>)> {
     let pod = facts.pod?;
-    let waiting = facts
-        .statuses()
-        .filter_map(|it| it.state.waiting.as_ref())
-        .find(|it| PULL.contains(&it.reason.as_str()))?;
+    let waiting = waits_for_image(facts)?.state.waiting.as_ref()?;
     let event = facts.warning(|reason, message| reason == "Failed" && message.contains("pull"));
     let said = event.map_or("", |(_, _, message)| message);
     // One of the two may hold the registry's words, and the other only that the kubelet backs off:

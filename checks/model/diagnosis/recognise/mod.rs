@@ -1,6 +1,7 @@
 //! What each row of the table recognises: by the words that the API server, the scheduler, the
 //! kubelet, registries and provisioners really use.
 
+mod changed_by_cluster;
 mod claims;
 mod containers;
 mod images;
@@ -9,6 +10,9 @@ mod nodes;
 mod refusals;
 mod scheduling;
 
+pub(crate) use crate::model::diagnosis::recognise::changed_by_cluster::{
+    changed_by_cluster, container_added,
+};
 pub(crate) use crate::model::diagnosis::recognise::claims::{
     claim_differs, claim_impossible, claim_missing, claim_pending, class_missing, class_none,
     no_default_class, volume_lost, volume_missing, volume_not_mounted, wrong_access_mode,

@@ -72,6 +72,27 @@ fn is_too_large(message: &str, reason: &str) -> bool {
         && !message.contains("No preemption victims")
 }
 
+/// A reason that stands in the pod's own spec.
+pub(super) enum Chosen<'m> {
+    /// A node selector, a rule of affinity or of spreading.
+    Rule,
+    /// More of a resource than any node has: its name.
+    Size(&'m str),
+}
+
+/// The reasons of a message that stand in the pod's own spec.
+pub(super) fn chosen_reasons(message: &str) -> Vec<Chosen<'_>> {
+    let mut found = vec![];
+    for reason in reasons(message) {
+        if has_any(reason, &CHOSEN) {
+            found.push(Chosen::Rule);
+        } else if is_too_large(message, reason) {
+            found.push(Chosen::Size(reason.rsplit(' ').next().unwrap_or(reason)));
+        }
+    }
+    found
+}
+
 /// Whether each reason is known, asked for or that a node is reserved, and some reason is asked for.
 fn are_all(
     reasons: &[&str],

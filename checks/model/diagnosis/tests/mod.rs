@@ -1,5 +1,6 @@
 //! Each row, by what a real cluster (1.34) said in its case.
 
+mod changed;
 mod claims;
 mod containers;
 mod ends;
@@ -37,6 +38,16 @@ fn first_pod() -> History {
 fn first_pod_of(with: impl FnOnce(&mut Container)) -> History {
     let mut history = History::new();
     with(&mut history.spec.template.spec.containers[0]);
+    history.service().set(Change::Added).subject().claim(0).add(0)
+}
+
+/// The first pod of a template that asks for a certain node and for so much memory.
+fn particular() -> History {
+    let mut history = History::new();
+    let pod = &mut history.spec.template.spec;
+    pod.node_selector = BTreeMap::from([("disk".to_owned(), "ssd".to_owned())]);
+    let memory = BTreeMap::from([("memory".to_owned(), "900Gi".to_owned())]);
+    pod.containers[0].resources = Resources { requests: memory, ..Resources::default() };
     history.service().set(Change::Added).subject().claim(0).add(0)
 }
 

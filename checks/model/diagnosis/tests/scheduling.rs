@@ -7,19 +7,19 @@ fn nodes_that_cannot_take_the_pod() {
     let selector = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. \
         no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not \
         helpful for scheduling.";
-    stops(&unschedulable(first_pod(), selector), "placement_impossible", Submission);
+    stops(&unschedulable(particular(), selector), "placement_impossible", Submission);
     let spread = "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules. no new \
         claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found \
         for incoming pod.";
-    stops(&unschedulable(first_pod(), spread), "placement_impossible", Submission);
+    stops(&unschedulable(particular(), spread), "placement_impossible", Submission);
     let too_large = "0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, \
         preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
-    stops(&unschedulable(first_pod(), too_large), "placement_impossible", Submission);
+    stops(&unschedulable(particular(), too_large), "placement_impossible", Submission);
     let reserved = "0/3 nodes are available: 1 node(s) had untolerated taint \
         {node-role.kubernetes.io/control-plane: }, 2 node(s) didn't match Pod's node \
         affinity/selector. preemption: 0/3 nodes are available: 3 Preemption is not helpful for \
         scheduling.";
-    stops(&unschedulable(first_pod(), reserved), "placement_impossible", Submission);
+    stops(&unschedulable(particular(), reserved), "placement_impossible", Submission);
 }
 
 #[test]
