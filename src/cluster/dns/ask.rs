@@ -11,7 +11,7 @@ use crate::cluster::dns::{Answer, NameQuestions, questions::Question, uses_clust
 use crate::cluster::{
     dns::{
         tcp,
-        tool_output::{ToolOutput, parse},
+        tool_output::{ToolOutput, control_name, parse},
     },
     exec::{
         ExecTarget,
@@ -270,6 +270,10 @@ impl<'a> NameQuestions<'a> {
             count.to_string(),
         ];
         arguments.extend(names.iter().cloned());
+        // It does not say whether a server answered that there is nothing, or none answered.
+        let control = names.first().filter(|_| tools.contains(&OWN_RESOLVER));
+        let control = control.and_then(|it| control_name(it));
+        arguments.extend(control.clone());
         let command = script(include_str!("dns.sh"), arguments);
         let output = exec(
             self.cluster,
@@ -278,7 +282,12 @@ impl<'a> NameQuestions<'a> {
             EXEC_TIMEOUT,
         )
         .await?;
-        Ok(parse(&output.stdout, &word, names))
+        let told = parse(&output.stdout, &word, names);
+        Ok(match control {
+            Some(control) if told.by == OWN_RESOLVER => told.checked_by(&control),
+            Some(control) => told.without(&control),
+            None => told,
+        })
     }
 
     /// Notes that an asker cannot ask, so that it is not tried again.

@@ -18,6 +18,39 @@ pub(crate) struct ToolOutput {
     pub(crate) answers: Vec<(String, Answer)>,
 }
 
+impl ToolOutput {
+    /// Without the answer about a name.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.answers.retain(|(asked, _)| asked != name);
+        self
+    }
+
+    /// Without the answer about a name that every cluster has. Where even that was not found, the
+    /// server has answered nothing, and no other name is known to be missing.
+    pub(crate) fn checked_by(mut self, control: &str) -> Self {
+        let is_found = |(name, answer): &(String, Answer)| {
+            name == control && matches!(answer, Answer::Addresses(_))
+        };
+        if !self.answers.iter().any(is_found) {
+            for (_, answer) in &mut self.answers {
+                if matches!(answer, Answer::Nothing(_)) {
+                    *answer = Answer::Silence(format!(
+                        "{} found nothing, and not {control} either",
+                        self.by
+                    ));
+                }
+            }
+        }
+        self.without(control)
+    }
+}
+
+/// A name that every cluster has, in the domain of another name of a Service.
+pub(crate) fn control_name(name: &str) -> Option<String> {
+    let (_, domain) = name.split_once(".svc.")?;
+    Some(format!("kubernetes.default.svc.{domain}"))
+}
+
 /// Reads the script's output; `names` were asked, in this order.
 pub(crate) fn parse(output: &[u8], word: &str, names: &[String]) -> ToolOutput {
     let mut told = ToolOutput::default();
@@ -150,7 +183,7 @@ fn refusal(said: &str) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Answer, answer, own_name, parse};
+    use super::{Answer, ToolOutput, answer, control_name, own_name, parse};
 
     fn addresses(list: &[&str]) -> Answer {
         Answer::Addresses(list.iter().map(|it| (*it).to_owned()).collect())
@@ -158,6 +191,25 @@ mod tests {
 
     fn nothing(why: &str) -> Answer {
         Answer::Nothing(why.to_owned())
+    }
+
+    /// Catches a DNS server that is away being told as a name that is missing: glibc's `getent` ends
+    /// the same way.
+    #[test]
+    fn getent_knows_a_missing_name_only_beside_one_that_is_there() {
+        let name = "web-0.web.lab.svc.cluster.local.".to_owned();
+        let control = control_name(&name).unwrap();
+        assert_eq!(control, "kubernetes.default.svc.cluster.local.");
+        let told = |of_control: Answer| {
+            let answers =
+                vec![(name.clone(), nothing("no address")), (control.clone(), of_control)];
+            ToolOutput { by: "getent".to_owned(), answers, ..ToolOutput::default() }
+                .checked_by(&control)
+                .answers
+        };
+        assert_eq!(told(addresses(&["10.96.0.1"])), [(name.clone(), nothing("no address"))]);
+        let unsure = told(nothing("no address"));
+        assert!(matches!(unsure.as_slice(), [(_, Answer::Silence(_))]), "{unsure:?}");
     }
 
     #[test]

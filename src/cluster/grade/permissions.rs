@@ -56,6 +56,7 @@ pub(super) const NEEDS: &[Need] = &[
     optional("", "pods/log", &["get"]),
     optional("", "events", &["list", "watch"]),
     optional("discovery.k8s.io", "endpointslices", &["list", "watch"]),
+    optional("autoscaling", "horizontalpodautoscalers", &["list"]),
 ];
 
 /// What `-f` needs on top.
@@ -196,8 +197,9 @@ impl Allowed {
         self.rules.iter().any(|rule| covers(rule, need, verb))
     }
 
+    /// Whether something may be listed, as far as is known.
     pub(super) fn may_list(&self, group: &'static str, resource: &'static str) -> bool {
-        self.allows(&optional(group, resource, &["list"]), "list")
+        self.incomplete || self.allows(&optional(group, resource, &["list"]), "list")
     }
 }
 
