@@ -37,8 +37,31 @@ const MOST_LOGS: usize = 4;
 pub(crate) struct LogReader<'a> {
     cluster: &'a Cluster,
     journal: &'a Journal,
-    /// Pod UID, container, and how often it was restarted: asked for once each.
-    known: Mutex<BTreeSet<(String, String, i32)>>,
+    /// Pod UID, container, and which log of it: asked for once each.
+    known: Mutex<BTreeSet<(String, String, ContainerLog)>>,
+}
+
+/// The log of one run of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ContainerLog {
+    /// Which start of the container, from 0 on.
+    run: i32,
+    /// That run has ended, so the log is whole.
+    is_whole: bool,
+}
+
+impl ContainerLog {
+    /// The log that tells most: of the run that ended last, where there is one.
+    fn of(status: &ContainerStatus) -> Self {
+        let runs = status.state.running.is_some();
+        let run = status.restart_count - i32::from(runs && status.restart_count > 0);
+        Self { run, is_whole: !runs || status.restart_count > 0 }
+    }
+
+    /// Whether it is of the run before the container's present one.
+    fn is_previous(self, status: &ContainerStatus) -> bool {
+        self.run < status.restart_count
+    }
 }
 
 /// A container whose last words are of interest.
@@ -104,20 +127,15 @@ impl<'a> LogReader<'a> {
         let mut found = vec![];
         for pod in timeline.owned() {
             for status in pod.pod.status.all_containers() {
-                if found.len() < most
-                    && is_wanted(pod, status)
-                    && known.insert((
-                        pod.uid().to_owned(),
-                        status.name.clone(),
-                        status.restart_count,
-                    ))
-                {
-                    // While it waits for its next start, what has ended is the current container.
-                    let previous = status.state.running.is_some() && status.restart_count > 0;
+                if found.len() == most || !is_wanted(pod, status) {
+                    continue;
+                }
+                let log = ContainerLog::of(status);
+                if known.insert((pod.uid().to_owned(), status.name.clone(), log)) {
                     found.push(LogRequest {
                         pod: reference(pod),
                         container: status.name.clone(),
-                        previous,
+                        previous: log.is_previous(status),
                     });
                 }
             }
@@ -193,4 +211,34 @@ fn unavailable(pod: &str, why: &str) -> Diagnosis {
 
 fn lines(text: &str) -> Vec<String> {
     text.lines().map(|line| line.chars().take(WIDTH).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::observation::object::{ContainerState, ContainerStatus, Running};
+
+    use super::ContainerLog;
+
+    /// Catches the same run's words that are read twice and taken for two runs', and the end of a
+    /// run that is never read because its beginning was.
+    #[test]
+    fn each_run_is_read_once_when_it_has_ended() {
+        let status = |restart_count: i32, runs: bool| ContainerStatus {
+            restart_count,
+            state: ContainerState {
+                running: runs.then(Running::default),
+                ..ContainerState::default()
+            },
+            ..ContainerStatus::default()
+        };
+        let log = |restarts, runs| {
+            let status = status(restarts, runs);
+            let log = ContainerLog::of(&status);
+            (log.run, log.is_whole, log.is_previous(&status))
+        };
+        assert_eq!(log(0, true), (0, false, false));
+        assert_eq!(log(0, false), (0, true, false));
+        assert_eq!(log(1, true), (0, true, true), "the run that ended before this one");
+        assert_eq!(log(1, false), (1, true, false));
+    }
 }

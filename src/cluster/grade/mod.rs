@@ -520,7 +520,10 @@ async fn finish_first(
     Err(Failure::new(
         "not_restored",
         what,
-        "Put it back by hand, and delete the Lease: `kubectl delete lease stsgrade`.",
+        format!(
+            "Put it back by hand, and delete the Lease: `kubectl delete lease stsgrade -n {}`.",
+            sanitize(&cluster.namespace)
+        ),
     ))
 }
 

@@ -19,7 +19,10 @@ use serde_json::json;
 use crate::cluster::{
     Failure, WaitResult,
     budget::StepBudget,
-    client::retry::{AWAY, retry_while_unavailable},
+    client::{
+        failure_id,
+        retry::{AWAY, retry_while_unavailable},
+    },
     exec::mounts::{ClaimView, reference},
     grade::{
         baseline::{Baseline, Scaled, claims_gone, someone_else},
@@ -28,6 +31,7 @@ use crate::cluster::{
     restore::canaries::remove_canaries,
     writes::{delete::by_uid, scale, terminating::claim_being_deleted},
 };
+use crate::console::sanitize::sanitize;
 use crate::plan::StepResult;
 
 /// The longest that the tour waits for the first round of questions to the DNS server.
@@ -228,6 +232,11 @@ impl Visit<'_> {
             Ok(_) => Ok(()),
             // Deleted by the try whose answer was lost.
             Err(kube::Error::Api(status)) if again && matches!(status.code, 404 | 409) => Ok(()),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Err(Failure::new(
+                failure_id::CONFLICT,
+                format!("somebody else removed pod {}", sanitize(&pod.name)),
+                "Grade again.",
+            )),
             Err(error) => Err(cluster.failure(&error, "delete", "pods", &pod.name)),
         };
         retry_while_unavailable(self.tour.left(AWAY), ask)
@@ -245,8 +254,11 @@ impl Visit<'_> {
             return Err(StepEnd::Refused("there is no restore point".to_owned()));
         };
         let ask = async {
-            let found = scale::look(cluster, &set.name, away).await?.unwrap_or_default();
-            if found.uid != set.uid || !point.is_as_asked(found.replicas) {
+            let found = scale::look(cluster, &set.name, away).await?;
+            let Some(found) = found.filter(|it| it.uid == set.uid) else {
+                return Err(scale::gone(set));
+            };
+            if !point.is_as_asked(found.replicas) {
                 let asked = point.asked.unwrap_or(point.replicas);
                 return Err(scale::changed(set, asked, found.replicas));
             }

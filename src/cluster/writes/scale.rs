@@ -117,16 +117,21 @@ pub(crate) async fn ask(
                         ..Default::default()
                     },
                 )),
-                _ => Err(Failure::new(
-                    failure_id::SET_GONE,
-                    format!("somebody else deleted {}", sanitize(&set.name)),
-                    "Grade again.",
-                )),
+                _ => Err(gone(set)),
             }
         }
         Err(error) => Err(cluster.failure(&error, "patch", RESOURCE, &set.name)),
     };
     retry_while_unavailable(away, ask).await
+}
+
+/// Somebody else has deleted the set, and may have made another of its name.
+pub(crate) fn gone(set: &Reference) -> Failure {
+    Failure::new(
+        failure_id::SET_GONE,
+        format!("somebody else deleted {}", sanitize(&set.name)),
+        "Grade again.",
+    )
 }
 
 /// Somebody else has scaled the set.
