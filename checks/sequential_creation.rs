@@ -91,6 +91,17 @@ mod tests {
         );
     }
 
+    /// Catches "nobody scaled it from 0" of somebody who did, to one pod.
+    #[test]
+    fn one_pod_from_none_is_told_as_such() {
+        let stood = History::new().service().set(Change::Listed).subject();
+        let stood = stood.listed(0).listed(1).listed(2);
+        let none = stood.scale(0).down(2).down(1).down(0);
+        let verdict = none.scale(1).up(0).scale(3).up(1).up(2).end().verdict("sequential_creation");
+        let told = format!("{:?}", verdict.criteria);
+        assert!(told.contains("from 0 to 1 replicas"), "{told}");
+    }
+
     #[test]
     fn one_pod_alone_has_no_order() {
         let mut history = History::new();

@@ -50,7 +50,7 @@ impl Timeline {
                 } else {
                     "nobody scaled it from 0"
                 };
-                self.why_no_scaling(|scale| scale.from == 0 && scale.to > 0, Least::OnePod, nobody)
+                self.why_no_scaling(|scale| scale.from == 0 && scale.to > 0, Least::TwoPods, nobody)
             }
             Wanted::ScaleUp => self.why_no_scaling(
                 |scale| scale.from >= 1 && scale.to > scale.from,
