@@ -72,7 +72,11 @@ async fn what_is_refused_leaves_the_fields_to_their_owners() {
             owners
         };
         let before = owners().await;
-        let refused = lab.grade(&["-f", "tests/live/refused.yaml"]).await;
+        let labels = "      labels:\n        app: web\n";
+        let another = read(STANDING).replace(labels, "      labels:\n        app: another\n");
+        let file = lab.folder.path().join("another.yaml");
+        std::fs::write(&file, another).unwrap();
+        let refused = lab.grade(&["-f", file.to_str().unwrap()]).await;
         assert!(refused.says("the API server refuses"), "{}", refused.told());
         assert_eq!(owners().await, before, "{}", refused.told());
     })
