@@ -258,8 +258,13 @@ impl<'t> Comparison<'_, 't> {
         let mtime =
             now.and_then(|it| it.text.mtime).filter(|it| start.is_none_or(|start| *it >= start));
         let moments = Moments { start, mtime };
+        let old = Moments::of(self.before.pod_files.pod, file.text.mtime);
         let lasts = |token: &&Token<'t>| match token.kind {
-            Kind::Time => !written_time(token).is_written_by(moments),
+            Kind::Time => {
+                let time = written_time(token);
+                let is_one = !is_hour_and_minute(token) || time.is_written_by(old);
+                is_one && !time.is_written_by(moments)
+            }
             Kind::Known(_) => self.names_old_life(token),
             _ => self.is_only_here(file, token),
         };
@@ -396,6 +401,11 @@ impl<'t> Comparison<'_, 't> {
     fn flat(&self, file: &Words<'t>, ordinal: i32) -> Vec<String> {
         file.lines.iter().flat_map(|line| self.contents.known.shape(line, ordinal)).collect()
     }
+}
+
+/// Whether a word may be hours and minutes, or any other two numbers: a device's `0:42`.
+fn is_hour_and_minute(token: &Token<'_>) -> bool {
+    token.text.len() <= "23:59".len()
 }
 
 /// How often each of these words is in a file.

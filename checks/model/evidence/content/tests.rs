@@ -268,6 +268,15 @@ fn the_name_of_the_volume_is_no_original() {
     });
     // It names no pod, either.
     guarded("FPP", |it| one("id", volume(it)));
+    // Seen: what `/proc/self/mountinfo` says of it. The device's number is no time of day.
+    let mounted = |it: Start| {
+        let (mount, parent) = (440 + it.at % 313, 418 + it.at % 307);
+        format!("{mount} {parent} 0:42 /volumes/{} /data rw,relatime - tmpfs rw", volume(it))
+    };
+    let line =
+        |it: Start| one("id", format!("{} on {}\n{}\n", it.name(), mounted(it), date(it.at)));
+    written("PFF", line);
+    guarded("PPP", line);
 }
 
 /// Catches letters by the luck of the second: the same file, overwritten within the minute or not.
@@ -534,7 +543,8 @@ fn what_went_on_is_the_original() {
                 it.name(),
                 10 + it.at % 83,
                 it.life + 1,
-                10_000 + it.at % 20_011
+                // Some have the form of seconds since the epoch.
+                (it.at % 97) * 32_749_001
             ),
         )
     });

@@ -410,6 +410,8 @@ impl PodWords {
 fn masked(token: &Token<'_>) -> String {
     match token.kind {
         Kind::Known(_) => token.text.to_ascii_lowercase(),
+        // Seconds since the epoch, or a large number.
+        Kind::Time if token.text.bytes().all(|it| it.is_ascii_digit()) => "\u{1}number".to_owned(),
         Kind::Time => "\u{1}time".to_owned(),
         Kind::Number | Kind::Decimal => "\u{1}number".to_owned(),
         Kind::Word if token.is_random() => "\u{1}chance".to_owned(),
