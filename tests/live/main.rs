@@ -7,6 +7,7 @@ mod applying;
 mod batch;
 mod by_hand;
 mod chance;
+mod changed_pods;
 mod chaos;
 mod deleting;
 mod disturbed;
