@@ -2,6 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use kube::{Api, api::PostParams};
+use serde_json::json;
+
 use crate::{
     lab::Lab,
     state::{CLAIMS, MOMENTS, STANDING, ended, send},
@@ -252,6 +256,33 @@ async fn a_second_signal_stops_at_once_and_says_what_is_left() {
             before.contains_key(object) || !is_told
         });
         assert_eq!(after, before, "{}", restored.told());
+    })
+    .await;
+}
+
+/// Catches a grade that fights an autoscaler, because the account that it was given by `stsgrade
+/// rbac` cannot see one.
+#[tokio::test]
+async fn an_autoscaled_set_is_not_touched() {
+    Lab::run("live-autoscaled", async |lab| {
+        lab.stand().await;
+        let kubeconfig = lab.as_guest().await;
+        let target = json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web"});
+        let scaler = json!({"metadata": {"name": "scaler"}, "spec": {
+            "scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 5}});
+        let scalers: Api<HorizontalPodAutoscaler> =
+            Api::namespaced(lab.client.clone(), &lab.namespace);
+        let scaler = serde_json::from_value(scaler).unwrap();
+        scalers.create(&PostParams::default(), &scaler).await.unwrap();
+        let before = lab.state().await;
+        let told = lab.refused(&["--kubeconfig", kubeconfig.to_str().unwrap()]).await;
+        assert!(
+            told.says("HorizontalPodAutoscaler scaler scales StatefulSet web")
+                && told.says("kubectl delete hpa scaler -n live-autoscaled"),
+            "{}",
+            told.told()
+        );
+        assert_eq!(lab.state().await, before, "{}", told.told());
     })
     .await;
 }
