@@ -15,9 +15,9 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, ResourceExt as _,
-    api::{DeleteParams, ListParams, LogParams},
+    api::{DeleteParams, ListParams, LogParams, Patch, PatchParams, PostParams},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{process::Command, sync::OnceCell};
 
 use crate::{
@@ -88,8 +88,34 @@ async fn the_binary_of_a_release_needs_no_linker() {
     assert!(!binary.windows(linker.len()).any(|it| it == linker), "it names a dynamic linker");
 }
 
-/// Catches an image that does not run, a Role that lacks what a grade needs, a pod that level
-/// `restricted` refuses, and a report or an exit status that does not get out of the cluster.
+/// Catches a pod that the level `restricted` refuses.
+#[tokio::test]
+async fn the_jobs_pod_passes_the_level_restricted() {
+    Lab::run("live-job-level", async |lab| {
+        let namespaces: Api<Namespace> = Api::all(lab.client.clone());
+        let level =
+            json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+        let how = PatchParams::default();
+        namespaces.patch(&lab.namespace, &how, &Patch::Merge(level)).await.unwrap();
+        let printed = lab.stsgrade("job", &["--image", IMAGE]).await.out;
+        let job = printed.split("---\n").find(|it| it.contains("kind: Job")).unwrap();
+        let job: Job = serde_saphyr::from_str(job).unwrap();
+        let mut spec = job.spec.unwrap().template.spec.unwrap();
+        spec.service_account_name = None;
+        let mut pod = Pod { spec: Some(spec), ..Pod::default() };
+        pod.metadata.name = Some("tried".to_owned());
+        let pods: Api<Pod> = Api::namespaced(lab.client.clone(), &lab.namespace);
+        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+        pods.create(&dry_run, &pod).await.unwrap();
+        pod.spec.as_mut().unwrap().security_context = None;
+        let refused = pods.create(&dry_run, &pod).await.unwrap_err().to_string();
+        assert!(refused.contains("violates PodSecurity"), "the level is not in force: {refused}");
+    })
+    .await;
+}
+
+/// Catches an image that does not run, a Role that lacks what a grade needs, and a report or an exit
+/// status that does not get out of the cluster.
 #[tokio::test]
 async fn a_job_grades_its_namespace_from_inside() {
     image().await;

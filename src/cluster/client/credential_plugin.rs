@@ -195,7 +195,8 @@ fn printed(out: &[u8], version: Option<&str>) -> Result<Status, String> {
     let text = std::str::from_utf8(out).map_err(|_| nothing())?;
     let yaml = || Some(go_yaml::documents(text).ok()?.into_iter().next()?.value);
     let mut value: Value = serde_json::from_str(text).ok().or_else(yaml).ok_or_else(nothing)?;
-    if value["kind"] != "ExecCredential" {
+    // kubectl takes one that does not say its kind.
+    if !value["kind"].is_null() && value["kind"] != "ExecCredential" {
         return Err(nothing());
     }
     if let Some(asked) = version
@@ -204,12 +205,22 @@ fn printed(out: &[u8], version: Option<&str>) -> Result<Status, String> {
         let is = value["apiVersion"].as_str().unwrap_or("none");
         return Err(format!("the apiVersion {}, not {}", sanitize(is), sanitize(asked)));
     }
-    let status: Status = serde_json::from_value(value["status"].take()).map_err(|_| nothing())?;
+    let mut status: Status =
+        serde_json::from_value(value["status"].take()).map_err(|_| nothing())?;
+    // An empty text counts as unset.
+    for field in [
+        &mut status.token,
+        &mut status.client_certificate_data,
+        &mut status.client_key_data,
+        &mut status.expiration_timestamp,
+    ] {
+        *field = field.take().filter(|it| !it.is_empty());
+    }
     let (certificate, key) = (&status.client_certificate_data, &status.client_key_data);
     match (certificate.is_some(), key.is_some()) {
         (true, false) => Err("a certificate without its key".to_owned()),
         (false, true) => Err("a key without its certificate".to_owned()),
-        (false, false) if status.token.as_ref().is_none_or(String::is_empty) => Err(nothing()),
+        (false, false) if status.token.is_none() => Err(nothing()),
         _ => Ok(status),
     }
 }

@@ -8,6 +8,8 @@ use crate::cluster::{client::lease_term::LEASE, grade::rbac::rbac_yaml};
 const ACCOUNT: u32 = 65_532;
 /// Where the recording is written, which is gone with the pod.
 const RECORDINGS: &str = "/recordings";
+/// Longer than any grade takes that comes to its end; what it changed is put back even then.
+const DEADLINE_SECONDS: u32 = 4 * 3600;
 /// Longer than putting everything back takes after SIGTERM.
 const GRACE_SECONDS: u32 = 600;
 
@@ -27,7 +29,11 @@ pub fn job_yaml(namespace: &str, image: &str) -> String {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": LEASE, "namespace": namespace},
-        "spec": {"backoffLimit": 0, "template": {"spec": pod}},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": DEADLINE_SECONDS,
+            "template": {"spec": pod},
+        },
     });
     let yaml = |value: &Value| serde_saphyr::to_string(value).unwrap_or_default();
     format!("{}---\n{}---\n{}", yaml(&account), rbac_yaml(namespace, false, false), yaml(&job))
@@ -43,7 +49,8 @@ pub(crate) fn restricted_pod(image: &str, args: &[&str]) -> Value {
         "env": [{"name": "XDG_STATE_HOME", "value": RECORDINGS}],
         "resources": {
             "requests": {"cpu": "50m", "memory": "64Mi"},
-            "limits": {"memory": "256Mi"},
+            // A quota on limits refuses a pod without one.
+            "limits": {"cpu": "1", "memory": "256Mi"},
         },
         "securityContext": {
             "allowPrivilegeEscalation": false,

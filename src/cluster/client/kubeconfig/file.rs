@@ -161,7 +161,7 @@ fn entries<T: DeserializeOwned>(
     };
     let mut names: Vec<String> = vec![];
     let mut entries = vec![];
-    for item in items {
+    for item in items.into_iter().filter(|it| !it.is_null()) {
         let Value::Object(mut item) = without_nulls(item) else {
             return Err(format!("an entry of its `{list}` has no `name` and no `{content}`"));
         };
@@ -208,6 +208,11 @@ fn normalise_content(content: &mut Map<String, Value>) -> Result<(), String> {
             Some(Value::String(_)) => {}
             Some(_) => return Err(format!("`{field}` is no text: put it in quotes")),
         }
+    }
+    if let Some(exec) = content.get_mut("exec").and_then(Value::as_object_mut)
+        && exec.get("interactiveMode").is_some_and(|mode| mode == "")
+    {
+        exec.remove("interactiveMode");
     }
     if let Some(Value::Array(extensions)) = content.get_mut("extensions") {
         let has_name = |extension: &Value| extension.get("name").is_some_and(Value::is_string);
