@@ -36,6 +36,9 @@ impl Timeline {
         let mut way = Way { open: open.to_vec(), replicas, actions: vec![] };
         let top = self.replicas().max(LEAST_REPLICAS);
         if way.lacks(ShownBy::ReadyPods) {
+            if way.replicas == 0 {
+                way.up(top);
+            }
             way.actions.push(Action::WaitForFiles);
         }
         if way.replicas >= 1 && way.lacks(ShownBy::DeletedPod) {
@@ -155,6 +158,14 @@ mod tests {
             |history: History, open: &[ShownBy]| history.timeline().way_to_show(open).join("; ");
         let up = "and wait until all pods are Ready";
         assert_eq!(way(standing(), &[ShownBy::ScaleUp]), format!("scale web to 5, {up}"));
+        // Nothing is Ready, and no file is written, before there are pods.
+        let none = standing().scale(0).down(2).down(1).down(0);
+        assert_eq!(
+            way(none, &[ShownBy::ReadyPods]),
+            format!(
+                "scale web to 3, {up}; wait until all pods are Ready and have written their files"
+            )
+        );
         assert_eq!(
             way(standing(), &[ShownBy::ScaleDown]),
             "scale web to 1, and wait until the others are gone; scale web to 3, and wait until \

@@ -56,13 +56,13 @@ pub(crate) fn answers(names: &[String], mut bytes: &[u8]) -> Vec<(String, Answer
     }
     let answer = |name: &str, place: u16| {
         let of_name = types(name).iter().filter_map(|of| messages.get(&id(place, *of)));
-        answer_in(&of_name.collect::<Vec<_>>())
+        answer_in(&of_name.collect::<Vec<_>>(), types(name).len())
     };
     names.iter().zip(0..).map(|(name, place)| (name.clone(), answer(name, place))).collect()
 }
 
-/// What the messages about one name say.
-fn answer_in(messages: &[&Message]) -> Answer {
+/// What the messages about one name say; `asked`: how many questions there were.
+fn answer_in(messages: &[&Message], asked: usize) -> Answer {
     let records = || messages.iter().flat_map(|it| &it.answers);
     let pointer = records().find_map(|it| match &it.data {
         RData::PTR(name) => Some(name.to_string()),
@@ -88,6 +88,10 @@ fn answer_in(messages: &[&Message]) -> Answer {
         return Answer::Silence(format!("the DNS server answered: {refusal}"));
     }
     let is_unknown = codes.contains(&ResponseCode::NXDomain);
+    // The answer that is not there yet may hold the address.
+    if !is_unknown && messages.len() < asked {
+        return Answer::Silence("the DNS server answered one of two questions by TCP".to_owned());
+    }
     Answer::Nothing(if is_unknown { NO_SUCH_NAME } else { NO_ADDRESS }.to_owned())
 }
 
@@ -199,5 +203,11 @@ mod tests {
             assert!(matches!(&answers(&names, bytes)[0].1, Answer::Silence(_)));
         }
         assert_eq!(bytes_of(b"000cff0"), [0, 12, 255]);
+        // Only that there is no IPv6 address has come, before the connection was cut.
+        let [_, ipv6] = queries(&names).try_into().unwrap();
+        let mut reply = Message::response(ipv6.metadata.id, ipv6.metadata.op_code);
+        assert!(matches!(&answers(&names, &sent([reply.clone()]))[0].1, Answer::Silence(_)));
+        reply.metadata.response_code = ResponseCode::NXDomain;
+        assert!(matches!(&answers(&names, &sent([reply]))[0].1, Answer::Nothing(_)));
     }
 }

@@ -27,6 +27,7 @@ use crate::cluster::{
     client::failure_id,
     exec::random_word,
     isolation::{demand::Demand, objects::objects},
+    watch,
     writes::{
         apply::{LEVEL_LABEL, OURS, send},
         create::create_object,
@@ -39,6 +40,8 @@ use crate::{console::sanitize::sanitize, submission::Submission};
 const RUN: &str = "stsgrade/run";
 /// The label with the hand-in that a namespace was made for.
 const HAND_IN: &str = "stsgrade/hand-in";
+/// The longest that an answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Until the API server enforces the quota: before that it refuses every pod.
 const QUOTA: Duration = Duration::from_secs(20);
 /// Until a namespace is gone whose pods end at once.
@@ -300,9 +303,10 @@ pub async fn await_gone(cluster: &Cluster, run: &str) -> Result<Vec<String>, Fai
     }
 }
 
-/// Whether the API server answers: it is asked for what anybody may know.
+/// Whether the API server answers: it is asked for what anybody may know. That it refuses to tell is
+/// an answer, too.
 pub async fn answers(cluster: &Cluster) -> bool {
-    cluster.client.apiserver_version().await.is_ok()
+    watch::answers(cluster, ANSWER_TIMEOUT).await.is_ok()
 }
 
 /// A hand-in that asks for what no hand-in of a batch gets.
