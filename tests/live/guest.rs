@@ -22,6 +22,7 @@ async fn a_killed_grade_is_put_back() {
     let seed = number("STSGRADE_SEED", u64::try_from(now % 1_000_000).unwrap());
     let kills = usize::try_from(number("STSGRADE_KILLS", 10)).unwrap();
     println!("STSGRADE_SEED={seed}");
+    assert!(kills > 0, "STSGRADE_KILLS is 0: nothing would be tried");
     let rows = (0..TOGETHER.min(kills)).map(|row| async move {
         Lab::run(&format!("live-kill-{row}"), async |lab| {
             let mut at_work = 0;

@@ -86,6 +86,9 @@ async fn every_remedy_brings_all_points() {
 async fn every_remedy_brings_all_points_where_the_failed_one_stands() {
     let cases = mended();
     let rounds = number("STSGRADE_ONTO");
+    let is_there = |it: &&str| cases.iter().any(|case| name(case) == it.replace('_', "-"));
+    let missing: Vec<_> = SPREAD.iter().filter(|it| !is_there(it)).collect();
+    assert!(missing.is_empty(), "no fixtures: {missing:?}");
     let all = (0..rounds.unwrap_or(1)).flat_map(|round| {
         cases
             .iter()

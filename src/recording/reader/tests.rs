@@ -139,7 +139,9 @@ fn what_was_compressed_and_is_damaged_is_an_error_or_torn() {
             }
             let mut changed = whole.clone();
             changed[cut] ^= 0xff;
-            drop(read(changed));
+            if let Ok(folded) = read(changed) {
+                assert!(folded.torn || folded.digest == digest, "changed at {cut}");
+            }
         }
     }
     assert!(error([&by_zstd(&text)[..20], b"then something else"].concat()).contains("FILE"));
