@@ -156,10 +156,12 @@ impl Gradebook<'_> {
         table(&rows)
     }
 
-    /// The days that a hand-in is late.
+    /// The days that a hand-in is late. Where the platform only says that it is, that is one,
+    /// unless the student has a due date of which the platform does not know.
     #[must_use]
     pub fn days_late(&self, result: &HandInResult) -> u32 {
-        self.policy.days_late(result.handed_in, result.due)
+        let is_told = result.is_late && result.handed_in.is_none() && result.due.is_none();
+        self.policy.days_late(result.handed_in, result.due).max(u32::from(is_told))
     }
 
     /// The points that count; `None` while something is open that may still bring points.

@@ -82,10 +82,39 @@ pub struct HandIn {
     pub email: String,
     /// When it was handed in, in seconds since the epoch, as its files tell.
     pub handed_in: Option<i64>,
+    /// The platform says that it came after the due date.
+    pub is_late: bool,
     /// Until when the student may hand in, where it is not when the others have to.
     pub due: Option<i64>,
+    /// The others who handed it in together with this student.
+    pub shared_with: Vec<Member>,
     /// What is graded.
     pub subject: Subject,
+}
+
+/// Somebody who handed something in together with others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The name, as the platform or the roster says.
+    pub name: String,
+    /// What the platform knows the student by.
+    pub key: String,
+    /// The student's id in the roster.
+    pub student: Option<String>,
+    /// The student's e-mail address, as far as the roster tells.
+    pub email: String,
+    /// Until when the student may hand in, where it is not when the others have to.
+    pub due: Option<i64>,
+}
+
+impl Member {
+    /// Takes over what the roster says of its student.
+    pub(super) fn belongs_to(&mut self, student: &Student) {
+        self.name.clone_from(&student.name);
+        self.student = Some(student.id.clone());
+        self.email.clone_from(&student.email);
+        self.due = student.due;
+    }
 }
 
 impl HandIn {
@@ -98,7 +127,9 @@ impl HandIn {
             student: None,
             email: String::new(),
             handed_in: None,
+            is_late: false,
             due: None,
+            shared_with: vec![],
             subject,
         }
     }

@@ -14,7 +14,7 @@ use checks::model::diagnosis;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    batch::handin::HandIn,
+    batch::handin::{HandIn, Member},
     report::{Cause, Points, Problem, Report, replace_private},
 };
 
@@ -84,9 +84,15 @@ pub struct HandInResult {
     /// When it was handed in, in seconds since the epoch.
     #[serde(default)]
     pub handed_in: Option<i64>,
+    /// The platform says that it came after the due date.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_late: bool,
     /// Until when the student may hand in, where it is not when the others have to.
     #[serde(default)]
     pub due: Option<i64>,
+    /// The others who handed it in together with this student, and get the same points.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_with: Vec<Member>,
     /// A digest of what was handed in, names left out: equal ones are alike.
     #[serde(default)]
     pub likeness: String,
@@ -127,10 +133,28 @@ impl HandInResult {
             student: hand_in.student.clone(),
             email: hand_in.email.clone(),
             handed_in: hand_in.handed_in,
+            is_late: hand_in.is_late,
             due: hand_in.due,
+            shared_with: hand_in.shared_with.clone(),
             likeness: hand_in.likeness(),
             ..Self::default()
         }
+    }
+
+    /// The result once for each student whose it is.
+    #[must_use]
+    pub fn of_each_student(&self) -> Vec<Self> {
+        let first = Self { shared_with: vec![], ..self.clone() };
+        let others = self.shared_with.iter().map(|it| Self {
+            name: it.name.clone(),
+            key: it.key.clone(),
+            student: it.student.clone(),
+            email: it.email.clone(),
+            due: it.due,
+            ..first.clone()
+        });
+        let others: Vec<Self> = others.collect();
+        [vec![first], others].concat()
     }
 
     /// The same hand-in, with what a report says of it.

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fs, io, path::Path};
 
+use crate::LAB_NAMESPACE;
+
 /// No roster is larger, in bytes.
 const MAX_ROSTER_BYTES: u64 = 16 << 20;
 
@@ -23,6 +25,14 @@ pub struct Student {
     /// Until when they may hand in, in seconds since the epoch, where it is not when the others
     /// have to.
     pub due: Option<i64>,
+}
+
+impl Student {
+    /// The namespace in which they work, which is the lab's where only a context is told.
+    pub(super) fn works_in_namespace(&self) -> Option<&str> {
+        let own = self.context.is_some() && self.file.is_none();
+        self.namespace.as_deref().or_else(|| own.then_some(LAB_NAMESPACE))
+    }
 }
 
 /// Why a roster cannot be used.

@@ -1,7 +1,11 @@
 //! What a class handed in: a folder or an archive with a file, a folder or an archive for each
 //! student, as platforms export them or as an instructor collects them.
 
+mod archive;
 mod files;
+mod gradescope;
+mod group;
+mod join;
 mod names;
 
 use std::{
@@ -10,19 +14,23 @@ use std::{
     path::Path,
 };
 
-use serde_json::Value;
-
 use crate::{
     LAB_NAMESPACE,
-    batch::handin::{HandIn, HandInId, Subject, subject_of},
-    console::sanitize::sanitize,
-    report::Problem,
+    batch::{
+        handin::{self, HandIn, HandInId, Member, Subject, subject_of},
+        roster::Student,
+    },
+    console::sanitize::escape,
     submission::Submission,
 };
 
-use crate::batch::roster::Student;
-use files::{FileKind, GRADESCOPE, HandedIn};
-use names::Owner;
+use gradescope::Submitted;
+use group::Group;
+use join::Claim;
+use names::{Owner, Platform};
+
+/// So many names stand in a note.
+const MAX_TOLD: usize = 10;
 
 /// What a class handed in.
 #[derive(Debug, Default)]
@@ -33,14 +41,8 @@ pub struct Class {
     pub missing: Vec<Student>,
     /// What does not fit together: hand-ins of nobody in the roster, two of one student.
     pub notes: Vec<String>,
-}
-
-/// All files of one student.
-struct Group {
-    owner: Owner,
-    /// The names at the top that belong to it.
-    entries: Vec<String>,
-    files: Vec<HandedIn>,
+    /// Hand-ins of which it is not known when they were handed in, by the reason for that.
+    pub untimed: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl Class {
@@ -49,27 +51,22 @@ impl Class {
     /// # Errors
     /// The folder or archive itself cannot be read.
     pub fn read(path: &Path, roster: Option<&[Student]>) -> io::Result<Self> {
-        let (mut files, results) = files::below(path)?;
-        if !path.is_dir() {
-            without_common_folder(&mut files);
-        }
+        let mut found = files::below(path)?;
+        let mut class = Self::default();
+        std::mem::take(&mut found.notes).iter().for_each(|it| class.note(it));
+        let submitted = class.submitted(found.take_metadata());
+        let mut groups = found.into_groups();
+        class.leave_out_tables(&mut groups);
+        name_clones(&mut groups);
+        class.tell_twins(&groups);
         let mut taken = BTreeSet::new();
-        let groups = groups(files);
-        let left_out =
-            |it: &String| format!("{} holds the results of a batch, and is left out", sanitize(it));
-        let notes = results.iter().map(left_out).collect();
-        let mut class = Self { notes, ..Self::default() };
-        let mut entries = vec![];
+        let mut claims = vec![];
         for group in groups {
-            class.hand_ins.push(group.hand_in(&mut taken));
-            if group.owner.is_late {
-                let entries = group.entries.join(", ");
-                class.notes.push(format!("{} is late, as its name says", sanitize(&entries)));
-            }
-            entries.push(group.entries);
+            claims.push(class.add(group, &submitted, &mut taken));
         }
         if let Some(students) = roster {
-            class.join(students, &entries, &mut taken);
+            join::join(&mut class, students, &claims);
+            class.add_namespaces(students, &mut taken);
         }
         Ok(class)
     }
@@ -78,227 +75,194 @@ impl Class {
     #[must_use]
     pub fn of_roster(students: &[Student]) -> Self {
         let mut class = Self::default();
-        class.join(students, &[], &mut BTreeSet::new());
+        join::join(&mut class, students, &[]);
+        class.add_namespaces(students, &mut BTreeSet::new());
         class
     }
 
-    /// Says whose each hand-in is; `entries` are the names of each one's files.
-    fn join(
-        &mut self,
-        students: &[Student],
-        entries: &[Vec<String>],
-        taken: &mut BTreeSet<String>,
-    ) {
-        let mut owners: Vec<Option<&Student>> = vec![None; self.hand_ins.len()];
-        let names: Vec<String> = self.hand_ins.iter().map(|it| letters(&it.name)).collect();
-        for student in students {
-            if let Some(namespace) = &student.namespace {
-                let id = HandInId::unique(&student.id, taken);
-                let subject = Subject::Namespace {
-                    context: student.context.clone(),
-                    namespace: namespace.clone(),
-                };
-                let mut hand_in = HandIn::new(id, &student.name, subject);
-                hand_in.belongs_to(student);
-                self.hand_ins.push(hand_in);
-                owners.push(Some(student));
-                continue;
-            }
-            let own_names = names_of(student);
-            let is_own = |at: &usize| match &student.file {
-                Some(file) => holds(&entries[*at], file),
-                None => is_of(student, &self.hand_ins[*at]) || own_names.contains(&names[*at]),
-            };
-            let own: Vec<usize> = (0..entries.len()).filter(is_own).collect();
-            if own.is_empty() {
-                self.missing.push(student.clone());
-            }
-            if own.len() > 1 {
-                self.notes.push(format!(
-                    "{} handed in {} times: {}",
-                    sanitize(&student.name),
-                    own.len(),
-                    own.iter().map(|at| entries[*at].join(", ")).collect::<Vec<_>>().join("; ")
-                ));
-            }
-            for at in own {
-                if let Some(other) = owners[at].replace(student) {
-                    self.notes.push(format!(
-                        "{} may be of {} or of {}",
-                        sanitize(&entries[at].join(", ")),
-                        sanitize(&other.name),
-                        sanitize(&student.name)
-                    ));
-                }
-                self.hand_ins[at].belongs_to(student);
-            }
+    /// A class whose namespaces were found in clusters; each with its context.
+    #[must_use]
+    pub fn of_namespaces(
+        namespaces: Vec<(Option<String>, String)>,
+        roster: Option<&[Student]>,
+    ) -> Self {
+        let mut class = Self { hand_ins: handin::namespaces(namespaces), ..Self::default() };
+        if let Some(students) = roster {
+            join::join_namespaces(&mut class, students);
         }
-        for (at, entry) in entries.iter().enumerate() {
-            if owners[at].is_none() {
-                self.notes.push(format!("{} is of nobody in the roster", entry.join(", ")));
-            }
+        class
+    }
+
+    /// With a note for each reason for which lateness is not known.
+    #[must_use]
+    pub fn with_notes_on_lateness(mut self) -> Self {
+        for (why, entries) in std::mem::take(&mut self.untimed) {
+            let shown = entries.iter().take(MAX_TOLD).map(String::as_str);
+            let shown = shown.collect::<Vec<_>>().join(", ");
+            let more = entries.len().saturating_sub(MAX_TOLD);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            self.note(&format!("{why}: {shown}{more}"));
         }
+        self
     }
-}
 
-/// Whether one of these names at the top is that of a file.
-fn holds(entries: &[String], file: &str) -> bool {
-    entries.iter().any(|it| names::stem(it) == names::stem(file))
-}
-
-/// Whether a hand-in is a student's by the platform's key or the id.
-fn is_of(student: &Student, hand_in: &HandIn) -> bool {
-    [&hand_in.key, &hand_in.name].iter().any(|it| it.eq_ignore_ascii_case(&student.id))
-}
-
-/// How a student's name may stand in the name of a hand-in, letters and digits only: as it is
-/// written, and with the family name first, as Canvas writes it. Empty where it has none.
-fn names_of(student: &Student) -> Vec<String> {
-    let mut words: Vec<&str> = student.name.split([' ', ',']).filter(|it| !it.is_empty()).collect();
-    let as_written = letters(&words.concat());
-    if as_written.is_empty() {
-        return vec![];
+    /// Adds a note; what it says of names is made harmless.
+    fn note(&mut self, text: &str) {
+        self.notes.push(escape(text));
     }
-    words.rotate_right(1);
-    vec![as_written, letters(&words.concat())]
-}
 
-/// Its letters and digits, in lowercase and without accents.
-fn letters(name: &str) -> String {
-    let plain = deunicode::deunicode(name).to_lowercase();
-    plain.chars().filter(char::is_ascii_alphanumeric).collect()
-}
-
-/// Takes away the one folder in which everything lies.
-fn without_common_folder(files: &mut [HandedIn]) {
-    let Some(top) = files.first().and_then(|it| it.path.first()).cloned() else { return };
-    if files.iter().all(|it| it.path.len() > 1 && it.path[0] == top) {
-        for file in files {
-            file.path.remove(0);
-        }
-    }
-}
-
-/// The files of each student, in the order of their first file.
-fn groups(files: Vec<HandedIn>) -> Vec<Group> {
-    let known: BTreeMap<String, Owner> = files
-        .iter()
-        .filter(|it| it.path.len() == 1 && it.name() == GRADESCOPE)
-        .flat_map(|it| gradescope(&it.bytes))
-        .collect();
-    let mut tops: Vec<String> = files.iter().filter_map(|it| it.path.first().cloned()).collect();
-    tops.dedup();
-    let prefix = if files.iter().all(|it| it.path.len() > 1) {
-        names::classroom_prefix(&tops).unwrap_or_default()
-    } else {
-        String::new()
-    };
-    let mut groups: Vec<Group> = vec![];
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for file in files {
-        let Some(top) = file.path.first().cloned().filter(|it| it != GRADESCOPE) else { continue };
-        let entry = top.strip_prefix(&prefix).unwrap_or(&top);
-        let owner = known.get(&top).cloned().unwrap_or_else(|| Owner::of(entry));
-        let place = *places.entry(owner.key.clone()).or_insert_with(|| {
-            groups.push(Group { owner: owner.clone(), entries: vec![], files: vec![] });
-            groups.len() - 1
-        });
-        let group = &mut groups[place];
-        group.owner.is_late |= owner.is_late;
-        // The files are in order, so those of one entry follow each other.
-        if group.entries.last() != Some(&top) {
-            group.entries.push(top);
-        }
-        group.files.push(file);
-    }
-    groups
-}
-
-/// Who handed in which folder, as an export of Gradescope says.
-fn gradescope(bytes: &[u8]) -> Vec<(String, Owner)> {
-    let text = String::from_utf8_lossy(bytes);
-    let Ok(Value::Object(folders)) = serde_saphyr::from_str::<Value>(&text) else { return vec![] };
-    let mut owners = vec![];
-    for (folder, about) in folders {
-        let submitters = about.get(":submitters").and_then(Value::as_array);
-        let Some(first) = submitters.and_then(|it| it.first()) else { continue };
-        let word = |field: &str| first.get(field).and_then(Value::as_str).unwrap_or_default();
-        let key = [word(":sid"), word(":email"), &folder];
-        let key = key.into_iter().find(|it| !it.is_empty()).unwrap_or_default().to_owned();
-        owners.push((folder, Owner { key, name: word(":name").to_owned(), is_late: false }));
-    }
-    owners
-}
-
-impl Group {
-    fn hand_in(&self, taken: &mut BTreeSet<String>) -> HandIn {
-        let subject = match self.manifests() {
-            Ok(manifests) => match Submission::of_files(&manifests, LAB_NAMESPACE) {
-                Ok(_) => Subject::Manifests(manifests),
-                Err(error) => subject_of(&error, &manifests),
-            },
-            Err(problem) => Subject::Unreadable { problem: *problem, lines: None },
+    /// Who handed in which folder, as an export of Gradescope says.
+    fn submitted(&mut self, metadata: Option<Group>) -> BTreeMap<String, Submitted> {
+        let Some(mut metadata) = metadata else { return BTreeMap::new() };
+        let read = match metadata.named_manifests() {
+            Ok(files) => gradescope::submitted(files.first().map_or(&[], |it| &it.1)),
+            Err(problem) => Err(problem.what),
         };
-        let name = if self.owner.name.is_empty() { &self.owner.key } else { &self.owner.name };
-        let mut hand_in = HandIn::new(HandInId::unique(name, taken), name, subject);
-        hand_in.key.clone_from(&self.owner.key);
-        hand_in.handed_in = self.files.iter().filter_map(|it| it.modified).max();
-        hand_in
+        match read {
+            Ok(all) => all.into_iter().map(|it| (it.folder.clone(), it)).collect(),
+            Err(why) => {
+                self.note(&format!(
+                    "{} cannot be read, so nobody is known by name: {why}",
+                    names::GRADESCOPE
+                ));
+                BTreeMap::new()
+            }
+        }
     }
 
-    /// The manifests, each with the name by which the student knows it.
-    fn manifests(&self) -> Result<Vec<(String, Vec<u8>)>, Box<Problem>> {
-        let mut manifests = vec![];
-        let mut holds_archive = false;
-        for file in &self.files {
-            let shown = |path: &[String]| sanitize(&path.join("/"));
-            if let Some(trouble) = &file.trouble {
-                return Err(problem(trouble));
-            }
-            match FileKind::of(file.name()) {
-                FileKind::Manifest => manifests.push((shown(&file.path), file.bytes.clone())),
-                FileKind::Other => {}
-                FileKind::Zip | FileKind::Tar => {
-                    let unpacked = files::unpacked(file).map_err(|error| {
-                        problem(&format!("cannot read {}: {error}", shown(&file.path)))
-                    })?;
-                    for inner in unpacked {
-                        if let Some(trouble) = &inner.trouble {
-                            let archive = shown(&file.path);
-                            return Err(problem(&format!("cannot read {archive}: {trouble}")));
-                        }
-                        match FileKind::of(inner.name()) {
-                            FileKind::Manifest => {
-                                let name = format!("{}/{}", shown(&file.path), shown(&inner.path));
-                                manifests.push((name, inner.bytes));
-                            }
-                            FileKind::Zip | FileKind::Tar => holds_archive = true,
-                            FileKind::Other => {}
-                        }
-                    }
-                }
-            }
+    /// Tables among the hand-ins are the instructor's own, such as the roster.
+    fn leave_out_tables(&mut self, groups: &mut Vec<Group>) {
+        let is_table = |it: &Group| {
+            let name = it.owner.name.to_lowercase();
+            it.owner.platform.is_none() && it.is_file && name.ends_with(".csv")
+        };
+        for group in groups.extract_if(.., |it| is_table(it)) {
+            self.note(&format!("{} is no hand-in, and is left out", group.shown()));
         }
-        if !manifests.is_empty() {
-            return Ok(manifests);
+    }
+
+    /// Files and folders that have the same name but for their ends.
+    fn tell_twins(&mut self, groups: &[Group]) {
+        let mut entries: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for group in groups {
+            entries.entry(&group.owner.key).or_default().push(group.shown());
         }
-        let names = sanitize(&self.entries.join(", "));
-        Err(problem(&if holds_archive {
-            format!("{names} holds an archive in an archive, which is not read")
-        } else {
-            format!("there is no file named *.yaml, *.yml or *.json in {names}")
-        }))
+        for (key, entries) in entries.into_iter().filter(|(_, it)| it.len() > 1) {
+            self.note(&format!("{key} is twice there: {}", entries.join(" and ")));
+        }
+    }
+
+    /// Adds a hand-in.
+    fn add(
+        &mut self,
+        mut group: Group,
+        submitted: &BTreeMap<String, Submitted>,
+        taken: &mut BTreeSet<String>,
+    ) -> Claim {
+        let submitted = group.entries.first().and_then(|it| submitted.get(it));
+        if let Some(first) = submitted.and_then(|it| it.submitters.first()) {
+            let (key, name) = (first.key.clone(), first.name.clone());
+            group.owner =
+                Owner { key, name, platform: Some(Platform::Gradescope), ..Owner::default() };
+        }
+        let shown = group.shown();
+        if let Some(left_out) = group.left_out() {
+            self.note(&format!("{shown}: {left_out}"));
+        }
+        if group.owner.is_late {
+            self.note(&format!("{shown} is late, as its name says"));
+        }
+        let mut hand_in = hand_in(&mut group, taken);
+        for other in submitted.iter().flat_map(|it| it.submitters.iter().skip(1)) {
+            let (key, name) = (other.key.clone(), other.name.clone());
+            hand_in.shared_with.push(Member { key, name, ..Member::default() });
+        }
+        match handed_in(&group, submitted) {
+            Ok(at) => hand_in.handed_in = at,
+            Err(why) => self.untimed.entry(why).or_default().push(shown),
+        }
+        self.hand_ins.push(hand_in);
+        let is_of_platform = group.owner.platform.is_some();
+        Claim { entries: group.entries.into_iter().collect(), is_of_platform }
+    }
+
+    /// Adds the students who work in a namespace.
+    fn add_namespaces(&mut self, students: &[Student], taken: &mut BTreeSet<String>) {
+        for student in students {
+            let Some(namespace) = student.works_in_namespace() else { continue };
+            let id = HandInId::unique(&student.id, taken);
+            let (context, namespace) = (student.context.clone(), namespace.to_owned());
+            let subject = Subject::Namespace { context, namespace };
+            let mut hand_in = HandIn::new(id, &student.name, subject);
+            hand_in.belongs_to(student);
+            self.hand_ins.push(hand_in);
+        }
     }
 }
 
-fn problem(what: &str) -> Box<Problem> {
-    Box::new(Problem::new(
-        "hand_in_unreadable",
-        sanitize(what),
-        "Hand in the YAML files of your Service and StatefulSet, alone or in one zip or tar \
-        archive.",
-    ))
+/// Names clones of GitHub Classroom by their students.
+fn name_clones(groups: &mut [Group]) {
+    if groups.iter().any(|it| it.is_file || it.owner.platform.is_some()) {
+        return;
+    }
+    let names: Vec<String> = groups.iter().map(|it| it.owner.name.clone()).collect();
+    let Some(prefix) = names::classroom_prefix(&names) else { return };
+    for group in groups {
+        let name = group.owner.name[prefix.len()..].to_owned();
+        group.owner = Owner { key: name.clone(), name, ..Owner::default() };
+        group.is_clone = true;
+    }
 }
 
+/// The hand-in of a student.
+fn hand_in(group: &mut Group, taken: &mut BTreeSet<String>) -> HandIn {
+    let subject = match group.named_manifests() {
+        Ok(manifests) => match Submission::of_files(&manifests, LAB_NAMESPACE) {
+            Ok(_) => Subject::Manifests(manifests),
+            Err(error) => subject_of(&error, &manifests),
+        },
+        Err(problem) => Subject::Unreadable { problem: *problem, lines: None },
+    };
+    let owner = &group.owner;
+    let name = if owner.name.is_empty() { &owner.key } else { &owner.name };
+    let mut hand_in = HandIn::new(HandInId::unique(name, taken), name, subject);
+    hand_in.key.clone_from(&owner.key);
+    hand_in.is_late = owner.is_late;
+    hand_in
+}
+
+/// When something was handed in.
+///
+/// # Errors
+/// That is not known; the error says why.
+fn handed_in(group: &Group, submitted: Option<&Submitted>) -> Result<Option<i64>, &'static str> {
+    match group.owner.platform {
+        Some(Platform::Gradescope) => submitted.and_then(|it| it.at).map(Some).ok_or(
+            "no late points, because Gradescope's metadata do not tell when it was handed in",
+        ),
+        // Canvas marks each hand-in that is late.
+        Some(Platform::Canvas) if !group.owner.is_late => Ok(None),
+        Some(Platform::Canvas) => {
+            Err("one day late, because Canvas tells that it is late but not how late")
+        }
+        Some(Platform::Moodle) => {
+            Err("no late points, because an export of Moodle does not tell when it was handed in")
+        }
+        None if group.is_clone => {
+            Err("no late points, because a clone does not tell when it was handed in")
+        }
+        None if group.time.has_gaps => {
+            Err("no late points, because the zip archive tells no time with its offset")
+        }
+        None => Ok(group.time.latest),
+    }
+}
+
+#[cfg(test)]
+mod bounds_tests;
+#[cfg(test)]
+mod platform_tests;
+#[cfg(test)]
+mod raw_zip;
 #[cfg(test)]
 mod tests;

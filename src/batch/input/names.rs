@@ -1,28 +1,66 @@
 //! Whose a hand-in is, by the name under which a platform exports it.
 
+/// What tells who handed in what, in an export of Gradescope.
+pub(super) const GRADESCOPE: &str = "submission_metadata.yml";
+/// What a manifest of this lab may be named after, besides a number.
+const LAB_WORDS: [&str; 16] = [
+    "service",
+    "services",
+    "svc",
+    "headless",
+    "statefulset",
+    "statefulsets",
+    "stateful",
+    "set",
+    "sts",
+    "namespace",
+    "ns",
+    "pvc",
+    "pv",
+    "storageclass",
+    "configmap",
+    "kustomization",
+];
+
+/// Who exported a hand-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Platform {
+    Canvas,
+    Moodle,
+    Gradescope,
+}
+
 /// Whose a file or folder is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Owner {
     /// What the platform knows the student by: what files of one student have in common.
     pub(super) key: String,
     /// The student's name, as far as the export tells.
     pub(super) name: String,
+    /// Who exported it, as far as its name tells.
+    pub(super) platform: Option<Platform>,
     /// The platform says that it came after the due date.
     pub(super) is_late: bool,
+    /// It is text or an address that the student entered, and no file.
+    pub(super) is_text: bool,
 }
 
 impl Owner {
-    fn new(key: &str, name: &str) -> Self {
-        Self { key: key.to_owned(), name: name.to_owned(), is_late: false }
-    }
-
     /// By the name of a file or folder at the top of the hand-ins.
     pub(super) fn of(entry: &str) -> Self {
         moodle(entry).or_else(|| canvas(entry)).unwrap_or_else(|| {
             let stem = stem(entry);
-            Self::new(stem, stem)
+            Self { key: stem.to_owned(), name: stem.to_owned(), ..Self::default() }
         })
     }
+}
+
+/// Whether a manifest is named after what is in it, and not after a student.
+pub(super) fn is_of_the_lab(name: &str) -> bool {
+    let stem = stem(name).to_lowercase();
+    let mut words = stem.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty());
+    let is_lab_word = |it: &str| is_number(it) || LAB_WORDS.contains(&it);
+    stem.chars().any(char::is_alphabetic) && words.all(is_lab_word)
 }
 
 /// A name without the endings of manifests and archives.
@@ -40,24 +78,36 @@ pub(super) fn stem(name: &str) -> &str {
 fn moodle(entry: &str) -> Option<Owner> {
     let (front, _) = entry.split_once("_assignsubmission_")?;
     let (name, participant) = front.rsplit_once('_')?;
-    is_number(participant).then(|| Owner::new(participant, name))
+    let platform = Some(Platform::Moodle);
+    let (key, name) = (participant.to_owned(), name.to_owned());
+    is_number(participant).then(|| Owner { key, name, platform, ..Owner::default() })
 }
 
-/// `lastfirst_12345_67890_file.yaml`, with `_LATE` before the numbers where it was: Canvas,
-/// "Download Submissions".
+/// Canvas, "Download Submissions": `lastfirst_12345_67890_file.yaml`, with `_LATE` before the
+/// numbers where it was; `anon_aB3dE_67890_file.yaml`, with `LATE_` before it, where the grading is
+/// anonymous; `_text.html` in place of the last number and the file where text was entered.
 fn canvas(entry: &str) -> Option<Owner> {
-    let mut parts = entry.split('_');
-    let name = parts.next().filter(|it| !it.is_empty())?;
-    let mut next = parts.next()?;
-    let is_late = next == "LATE";
-    if is_late {
-        next = parts.next()?;
+    let (mut is_late, rest) = match entry.strip_prefix("LATE_anon_") {
+        Some(_) => (true, &entry["LATE_".len()..]),
+        None => (false, entry),
+    };
+    let mut parts = rest.split('_');
+    let first = parts.next().filter(|it| !it.is_empty())?;
+    let mut user = parts.next()?;
+    if user == "LATE" {
+        is_late = true;
+        user = parts.next()?;
     }
-    let (user, attempt) = (next, parts.next()?);
-    // The name of the file follows.
-    parts.next()?;
-    let is_export = is_number(user) && is_number(attempt);
-    is_export.then(|| Owner { is_late, ..Owner::new(user, name) })
+    let is_anonymous = first == "anon" && !user.is_empty();
+    let third = parts.next()?;
+    let is_text = matches!(third, "text.html" | "link.html" | "url.html");
+    let is_file = is_number(third) && parts.next().is_some();
+    let is_user = is_number(user)
+        || (is_anonymous && user.len() <= 10 && user.bytes().all(|it| it.is_ascii_alphanumeric()));
+    let name = if is_anonymous { format!("anon_{user}") } else { first.to_owned() };
+    let platform = Some(Platform::Canvas);
+    let owner = Owner { key: user.to_owned(), name, platform, is_late, is_text };
+    (is_user && (is_text || is_file)).then_some(owner)
 }
 
 fn is_number(text: &str) -> bool {
@@ -79,23 +129,33 @@ pub(super) fn classroom_prefix(folders: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owner, classroom_prefix, stem};
+    use super::{Owner, classroom_prefix, is_of_the_lab, stem};
 
     /// Catches two files of one student that become two hand-ins, and a name that is taken for an
     /// export's.
     #[test]
     fn exported_names_tell_whose_they_are() {
-        for (entry, key, name, is_late) in [
-            ("doejane_101_5001_lab.yaml", "101", "doejane", false),
-            ("doejane_LATE_101_5002_svc_2.yaml", "101", "doejane", true),
-            ("Jane Doe_778_assignsubmission_file_", "778", "Jane Doe", false),
-            ("Ana_Maria_9_assignsubmission_file_lab.yaml", "9", "Ana_Maria", false),
-            ("jane_doe_lab.yaml", "jane_doe_lab", "jane_doe_lab", false),
-            ("jane.tar.gz", "jane", "jane", false),
-            ("101_5001.yaml", "101_5001", "101_5001", false),
+        for (entry, key, name, of_platform, is_late, is_text) in [
+            ("doejane_101_5001_lab.yaml", "101", "doejane", true, false, false),
+            ("doejane_LATE_101_5002_svc_2.yaml", "101", "doejane", true, true, false),
+            ("doejane_101_text.html", "101", "doejane", true, false, true),
+            ("anon_aB3dE_5001_a.yaml", "aB3dE", "anon_aB3dE", true, false, false),
+            ("LATE_anon_Qx9Zk_5003_a.yaml", "Qx9Zk", "anon_Qx9Zk", true, true, false),
+            ("Jane Doe_778_assignsubmission_file_", "778", "Jane Doe", true, false, false),
+            ("Ana_Maria_9_assignsubmission_file_a.yaml", "9", "Ana_Maria", true, false, false),
+            ("jane_doe_lab.yaml", "jane_doe_lab", "jane_doe_lab", false, false, false),
+            ("jane.tar.gz", "jane", "jane", false, false, false),
+            ("101_5001.yaml", "101_5001", "101_5001", false, false, false),
         ] {
-            let owner = Owner { key: key.to_owned(), name: name.to_owned(), is_late };
-            assert_eq!(Owner::of(entry), owner, "{entry}");
+            let owner = Owner::of(entry);
+            let found = (&*owner.key, &*owner.name, owner.platform.is_some());
+            assert_eq!(found, (key, name, of_platform), "{entry}");
+            assert_eq!((owner.is_late, owner.is_text), (is_late, is_text), "{entry}");
+        }
+        for (name, expected) in
+            [("01-headless-svc.yaml", true), ("1234.yaml", false), ("jane-service.yaml", false)]
+        {
+            assert_eq!(is_of_the_lab(name), expected, "{name}");
         }
         assert_eq!(stem(".zip"), ".zip");
     }

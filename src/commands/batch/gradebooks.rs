@@ -27,8 +27,10 @@ pub(super) fn write(
     results: &[HandInResult],
     missing: &[Student],
 ) -> Result<(), Failure> {
+    let of_each: Vec<HandInResult> =
+        results.iter().flat_map(HandInResult::of_each_student).collect();
     let gradebook = Gradebook {
-        results,
+        results: &of_each,
         missing,
         policy: LatePolicy {
             due: book.due,

@@ -3,17 +3,17 @@
 use crate::{
     batch::{
         engine::Task,
-        handin,
         handin::{HandIn, Subject},
         input::Class,
         results::{HandInResult, ResultStore},
+        roster::Student,
     },
     cli,
     cli::Again,
     cluster::{Cluster, Failure, isolation},
     commands::{batch::gradebooks, show},
     console::{
-        sanitize::sanitize,
+        sanitize::{escape, sanitize},
         terminal::{Colour, TermStyle},
     },
     exit::Exit,
@@ -28,12 +28,12 @@ pub(super) async fn read(args: &cli::Batch, sites: &[Cluster]) -> Result<Class, 
             let found = isolation::labelled(site, label).await?;
             names.extend(found.into_iter().map(|it| (Some(site.context.clone()), it)));
         }
-        return Ok(Class { hand_ins: handin::namespaces(names), ..Class::default() });
+        return Ok(Class::of_namespaces(names, students.as_deref()));
     }
     let Some(path) = &args.hand_ins else {
         return Ok(Class::of_roster(&students.unwrap_or_default()));
     };
-    Class::read(path, students.as_deref()).map_err(|error| {
+    let class = Class::read(path, students.as_deref()).map_err(|error| {
         let shown = sanitize(&path.display().to_string());
         Failure::new(
             "hand_ins",
@@ -41,7 +41,10 @@ pub(super) async fn read(args: &cli::Batch, sites: &[Cluster]) -> Result<Class, 
             "Name the folder, or the zip or tar archive, that holds a file, a folder or an archive \
             for each student.",
         )
-    })
+    })?;
+    let has_due_date = |it: &Vec<Student>| it.iter().any(|it| it.due.is_some());
+    let is_lateness_asked = args.book.due.is_some() || students.as_ref().is_some_and(has_due_date);
+    Ok(if is_lateness_asked { class.with_notes_on_lateness() } else { class })
 }
 
 /// Prints what would be graded.
@@ -49,14 +52,17 @@ pub(super) fn list(class: &Class) -> Exit {
     let style = TermStyle::of_stdout(Colour::Auto);
     let mut table = style.table(&["Id", "Name", "What is graded"]);
     for hand_in in &class.hand_ins {
-        table.add_row([hand_in.id.as_str().to_owned(), sanitize(&hand_in.name), in_words(hand_in)]);
+        let names = hand_in.shared_with.iter().map(|it| it.name.as_str());
+        let names: Vec<&str> = [hand_in.name.as_str()].into_iter().chain(names).collect();
+        let id = hand_in.id.as_str().to_owned();
+        table.add_row([id, sanitize(&names.join(", ")), in_words(hand_in)]);
     }
     for student in &class.missing {
         table.add_row([String::new(), sanitize(&student.name), "nothing handed in".to_owned()]);
     }
     let mut page = style.lines(&table) + "\n";
     for note in &class.notes {
-        page += &format!("note: {note}\n");
+        page += &format!("note: {}\n", escape(note));
     }
     show(page.as_bytes())
 }

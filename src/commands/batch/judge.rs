@@ -1,6 +1,7 @@
 //! `stsgrade batch judge`: the kept recordings of a run are judged again, without a cluster.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -92,7 +93,9 @@ fn missing(
     store: &ResultStore,
 ) -> Result<Vec<crate::batch::roster::Student>, Failure> {
     let mut students = gradebooks::students(args.roster.as_deref())?.unwrap_or_default();
-    students.retain(|it| !store.results().any(|result| result.student.as_ref() == Some(&it.id)));
+    let results = store.results().flat_map(HandInResult::of_each_student);
+    let known: BTreeSet<String> = results.filter_map(|it| it.student).collect();
+    students.retain(|it| !known.contains(&it.id));
     Ok(students)
 }
 

@@ -1,0 +1,240 @@
+//! Whose each hand-in is, as a roster says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Class;
+use crate::batch::{
+    handin::{HandIn, Member, Subject},
+    input::names,
+    roster::Student,
+};
+
+/// A hand-in as the roster is compared with it.
+pub(super) struct Claim {
+    /// The names at the top of its files.
+    pub(super) entries: Vec<String>,
+    /// A platform tells its owners apart.
+    pub(super) is_of_platform: bool,
+}
+
+impl Claim {
+    fn shown(&self) -> String {
+        self.entries.join(", ")
+    }
+}
+
+/// One of those who handed something in.
+struct Person {
+    hand_in: usize,
+    /// The place among those with whom it is shared; `None` for the first.
+    member: Option<usize>,
+    key: String,
+    name: String,
+}
+
+/// Whose a hand-in is.
+enum Whose {
+    /// Of these, as their ids or the roster's files say.
+    Sure(Vec<usize>),
+    /// Of this one, as the name says.
+    Named(usize),
+    /// It could be of any of these.
+    OneOf(Vec<usize>),
+    Nobody,
+}
+
+/// Says whose each hand-in is.
+pub(super) fn join(class: &mut Class, students: &[Student], claims: &[Claim]) {
+    let people = people(&class.hand_ins);
+    let names: Vec<BTreeSet<String>> = students.iter().map(names_of).collect();
+    let whose: Vec<Whose> =
+        people.iter().map(|it| whose(it, students, &names, &claims[it.hand_in])).collect();
+    let mut handed_in: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (person, whose) in whose.iter().enumerate() {
+        for student in whose.students() {
+            handed_in.entry(student).or_default().push(person);
+        }
+    }
+    let mut is_told = BTreeSet::new();
+    for (at, student) in students.iter().enumerate() {
+        let Some(found) = handed_in.get(&at) else {
+            if student.works_in_namespace().is_none() {
+                class.missing.push(student.clone());
+            }
+            continue;
+        };
+        let shown: Vec<String> =
+            found.iter().map(|it| claims[people[*it].hand_in].shown()).collect();
+        let is_named = |it: &&usize| matches!(whose[**it], Whose::Named(_));
+        let named: Vec<usize> = found.iter().filter(is_named).copied().collect();
+        let of_platform = named.iter().filter(|it| claims[people[**it].hand_in].is_of_platform);
+        if of_platform.count() > 1 {
+            // The platform says that these are of several people.
+            is_told.extend(named);
+            class.note(&format!(
+                "{} may be of {}, and each is of somebody else: name the file of each in the \
+                roster",
+                shown.join("; "),
+                student.name
+            ));
+        } else if found.iter().all(|it| !matches!(whose[*it], Whose::OneOf(_))) && found.len() > 1 {
+            let count = found.len();
+            class.note(&format!("{} handed in {count} times: {}", student.name, shown.join("; ")));
+        }
+    }
+    for (at, (person, whose)) in people.iter().zip(whose).enumerate() {
+        let entry = claims[person.hand_in].shown();
+        match whose {
+            _ if is_told.contains(&at) => {}
+            Whose::Sure(owners) => belongs(class, person, &owners, students),
+            Whose::Named(owner) => belongs(class, person, &[owner], students),
+            Whose::OneOf(owners) => {
+                let owners = owners.iter().map(|it| &students[*it]);
+                let owners: Vec<String> =
+                    owners.map(|it| format!("{} (id {})", it.name, it.id)).collect();
+                class.note(&format!(
+                    "{entry} may be of {}: name its file in the roster",
+                    owners.join(" or of ")
+                ));
+            }
+            Whose::Nobody => {
+                let who = person.member.map(|_| format!(" ({})", person.name)).unwrap_or_default();
+                class.note(&format!("{entry}{who} is of nobody in the roster"));
+            }
+        }
+    }
+}
+
+impl Whose {
+    fn students(&self) -> Vec<usize> {
+        match self {
+            Self::Sure(of) | Self::OneOf(of) => of.clone(),
+            Self::Named(of) => vec![*of],
+            Self::Nobody => vec![],
+        }
+    }
+}
+
+fn people(hand_ins: &[HandIn]) -> Vec<Person> {
+    let mut people = vec![];
+    for (hand_in, it) in hand_ins.iter().enumerate() {
+        let (key, name) = (it.key.clone(), it.name.clone());
+        people.push(Person { hand_in, member: None, key, name });
+        for (member, it) in it.shared_with.iter().enumerate() {
+            let (key, name) = (it.key.clone(), it.name.clone());
+            people.push(Person { hand_in, member: Some(member), key, name });
+        }
+    }
+    people
+}
+
+fn whose(
+    person: &Person,
+    students: &[Student],
+    names: &[BTreeSet<String>],
+    claim: &Claim,
+) -> Whose {
+    let all = |is_own: &dyn Fn(usize) -> bool| -> Vec<usize> {
+        (0..students.len()).filter(|it| is_own(*it)).collect()
+    };
+    let by_file = all(&|it| match &students[it].file {
+        Some(file) => person.member.is_none() && holds(&claim.entries, file),
+        None => false,
+    });
+    if !by_file.is_empty() {
+        return Whose::Sure(by_file);
+    }
+    let others =
+        |it: usize| students[it].file.is_none() && students[it].works_in_namespace().is_none();
+    let by_id = all(&|it| others(it) && is_of(&students[it], person));
+    let name = letters(&person.name);
+    let by_name = all(&|it| others(it) && names[it].contains(&name));
+    match (by_id.as_slice(), by_name.as_slice()) {
+        ([_], _) => Whose::Sure(by_id),
+        ([], []) => Whose::Nobody,
+        ([], [one]) => Whose::Named(*one),
+        ([], _) => Whose::OneOf(by_name),
+        _ => Whose::OneOf(by_id),
+    }
+}
+
+/// Gives a hand-in to these students; where they are several, all of them get its result.
+fn belongs(class: &mut Class, person: &Person, owners: &[usize], students: &[Student]) {
+    let hand_in = &mut class.hand_ins[person.hand_in];
+    let Some((first, others)) = owners.split_first() else { return };
+    match person.member {
+        None => hand_in.belongs_to(&students[*first]),
+        Some(member) => hand_in.shared_with[member].belongs_to(&students[*first]),
+    }
+    for other in others {
+        let mut member = Member { key: students[*other].id.clone(), ..Member::default() };
+        member.belongs_to(&students[*other]);
+        hand_in.shared_with.push(member);
+    }
+}
+
+/// Says whose each of the namespaces of a class is.
+pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
+    for student in students {
+        let is_own = |it: &&mut HandIn| match &it.subject {
+            Subject::Namespace { context, namespace } => {
+                let is_there = student.context.is_none() || student.context == *context;
+                let named = student.namespace.as_ref().unwrap_or(&student.id);
+                is_there && named.eq_ignore_ascii_case(namespace)
+            }
+            _ => false,
+        };
+        let mut own: Vec<&mut HandIn> = class.hand_ins.iter_mut().filter(is_own).collect();
+        if own.is_empty() {
+            class.missing.push(student.clone());
+            continue;
+        }
+        for hand_in in &mut own {
+            hand_in.belongs_to(student);
+        }
+        if own.len() > 1 {
+            let text = format!("{} has {} namespaces of this name", student.name, own.len());
+            class.note(&text);
+        }
+    }
+    let strangers: Vec<String> = class
+        .hand_ins
+        .iter()
+        .filter(|it| it.student.is_none())
+        .map(|it| format!("namespace {} is of nobody in the roster", it.name))
+        .collect();
+    strangers.iter().for_each(|it| class.note(it));
+}
+
+/// Whether one of these names at the top is that of a file.
+fn holds(entries: &[String], file: &str) -> bool {
+    entries.iter().any(|it| names::stem(it) == names::stem(file))
+}
+
+/// Whether somebody is a student by the platform's key, the id or the e-mail address.
+fn is_of(student: &Student, person: &Person) -> bool {
+    let known = [&student.id, &student.email];
+    let known = known.into_iter().filter(|it| !it.is_empty());
+    let told = [&person.key, &person.name];
+    known.into_iter().any(|known| told.iter().any(|it| it.eq_ignore_ascii_case(known)))
+}
+
+/// How a student's name may stand in the name of a hand-in, letters and digits only: as it is
+/// written, and with its words in another turn, because platforms write the family name first.
+/// Empty where it has none.
+fn names_of(student: &Student) -> BTreeSet<String> {
+    let mut words: Vec<&str> = student.name.split([' ', ',']).filter(|it| !it.is_empty()).collect();
+    let mut names = BTreeSet::new();
+    for _ in 0..words.len() {
+        names.insert(letters(&words.concat()));
+        words.rotate_right(1);
+    }
+    names.remove("");
+    names
+}
+
+/// Its letters and digits, in lowercase and without accents.
+fn letters(name: &str) -> String {
+    let plain = deunicode::deunicode(name).to_lowercase();
+    plain.chars().filter(char::is_ascii_alphanumeric).collect()
+}
