@@ -187,6 +187,10 @@ pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
         let mut own: Vec<&mut HandIn> = class.hand_ins.iter_mut().filter(is_own).collect();
         if own.is_empty() {
             class.missing.push(student.clone());
+            if let Some(namespace) = &student.namespace {
+                let name = &student.name;
+                class.note(&format!("namespace {namespace} of {name} has not that label"));
+            }
             continue;
         }
         for hand_in in &mut own {

@@ -265,4 +265,6 @@ mod platform_tests;
 #[cfg(test)]
 mod raw_zip;
 #[cfg(test)]
+mod roster_tests;
+#[cfg(test)]
 mod tests;

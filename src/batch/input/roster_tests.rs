@@ -1,0 +1,102 @@
+use super::{
+    Class,
+    tests::{SET, lines, put},
+};
+use crate::batch::roster::Student;
+
+fn student(id: &str, name: &str) -> Student {
+    Student { id: id.to_owned(), name: name.to_owned(), ..Student::default() }
+}
+
+fn class(names: &[&str], students: &[Student]) -> Class {
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        put(folder.path(), name, SET.as_bytes());
+    }
+    Class::read(folder.path(), Some(students)).unwrap()
+}
+
+/// Each hand-in with the id of its student.
+fn owners(class: &Class) -> Vec<(&str, &str)> {
+    let owner = |it: &Option<String>| it.clone().map_or("-", |it| Box::leak(it.into_boxed_str()));
+    class.hand_ins.iter().map(|it| (it.id.as_str(), owner(&it.student))).collect()
+}
+
+/// Catches a hand-in that is given to one of several whose it may be, and one of them who is said
+/// to have handed in nothing.
+#[test]
+fn what_may_be_of_several_is_of_nobody() {
+    let found = class(&["Jane Doe.yaml"], &[student("1", "Jane Doe"), student("2", "Doe, Jane")]);
+    assert_eq!(owners(&found), [("jane-doe", "-")]);
+    assert!(found.missing.is_empty());
+    assert_eq!(
+        found.notes,
+        ["Jane Doe.yaml may be of Jane Doe (id 1) or of Doe, Jane (id 2): name its file in the \
+         roster"]
+    );
+    let two = ["doejane_101_1_a.yaml", "doejane_102_2_a.yaml"];
+    let found = class(&two, &[student("1", "Jane Doe")]);
+    assert_eq!(found.hand_ins.iter().filter(|it| it.student.is_some()).count(), 0);
+    assert_eq!(
+        found.notes,
+        ["doejane_101_1_a.yaml; doejane_102_2_a.yaml may be of Jane Doe, and each is of somebody \
+         else: name the file of each in the roster"]
+    );
+    let known = Student { file: Some(two[0].to_owned()), ..student("1", "Jane Doe") };
+    let found = class(&two, &[known, student("102", "Jane Doe")]);
+    assert_eq!(owners(&found), [("doejane", "1"), ("doejane-960d25", "102")]);
+    assert!(found.notes.is_empty(), "{:?}", found.notes);
+}
+
+/// Catches a student whose names the platform writes in another turn.
+#[test]
+fn names_are_known_in_any_turn() {
+    let names = ["Jane Marie Doe.yaml", "Jan van der Berg.yaml", "doeevelynn_7_8_a.yaml"];
+    let students = [
+        student("1", "Doe, Jane Marie"),
+        student("2", "van der Berg, Jan"),
+        student("3", "Eve Lynn Doe"),
+    ];
+    let found = class(&names, &students);
+    assert_eq!(
+        owners(&found),
+        [("jan-van-der-berg", "2"), ("jane-marie-doe", "1"), ("doeevelynn", "3")]
+    );
+}
+
+/// Catches a team of which only the last one gets the points.
+#[test]
+fn a_file_that_several_name_is_of_all_of_them() {
+    let of_team = |id: &str| Student { file: Some("team.yaml".to_owned()), ..student(id, id) };
+    let found = class(&["team.yaml"], &[of_team("ada"), of_team("bob")]);
+    assert_eq!(owners(&found), [("team", "ada")]);
+    let others = &found.hand_ins[0].shared_with;
+    assert_eq!(others.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["bob"]);
+    assert!(found.missing.is_empty() && found.notes.is_empty());
+}
+
+/// Catches a roster that is not looked at where namespaces are graded, and a student whose cluster
+/// it names and who is missing all the same.
+#[test]
+fn the_roster_says_whose_each_namespace_is() {
+    let namespaces = |names: &[&str]| {
+        let with_context = |it: &&str| (Some("one".to_owned()), (*it).to_owned());
+        names.iter().map(with_context).collect::<Vec<_>>()
+    };
+    let students = [
+        Student { namespace: Some("team-1".to_owned()), ..student("1", "Ada") },
+        student("bob", "Bob"),
+        Student { namespace: Some("team-9".to_owned()), ..student("3", "Cy") },
+    ];
+    let found = Class::of_namespaces(namespaces(&["bob", "other", "team-1"]), Some(&students));
+    assert_eq!(owners(&found), [("bob", "bob"), ("other", "-"), ("team-1", "1")]);
+    assert_eq!(found.missing.iter().map(|it| &*it.id).collect::<Vec<_>>(), ["3"]);
+    assert_eq!(
+        found.notes,
+        ["namespace team-9 of Cy has not that label", "namespace other is of nobody in the roster"]
+    );
+    let own = Student { context: Some("kind-ada".to_owned()), ..student("1", "Ada") };
+    let found = Class::of_roster(&[own]);
+    assert_eq!(lines(&found), ["Ada: namespace statefulset-lab"]);
+    assert!(found.missing.is_empty());
+}
