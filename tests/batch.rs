@@ -175,3 +175,43 @@ fn a_compressed_recording_is_judged_as_the_plain_one() {
     assert!(told.contains("80 of 100 points"), "{told}");
     assert_eq!(told, judge(&plain));
 }
+
+/// Catches a class that one hand-in stops, and a name that moves the cursor of a terminal.
+#[test]
+fn what_one_hands_in_neither_stops_nor_fools_the_instructor() {
+    let home = TempDir::new().unwrap();
+    let folder = home.path().join("in");
+    let bad = folder.join("x\u{1b}]0;PWNED\u{7}");
+    fs::create_dir_all(&bad).unwrap();
+    for number in 0..3 {
+        fs::write(bad.join(format!("{number}.json")), vec![b' '; 8 << 20]).unwrap();
+    }
+    std::os::unix::fs::symlink("/etc/passwd", bad.join("y\u{1b}[31m.yaml")).unwrap();
+    fs::write(folder.join("ada.yaml"), SERVICE.replace("TYPE", "ClusterIP")).unwrap();
+    fs::write(home.path().join("roster.csv"), "id;name\n1;Ada\n;\n").unwrap();
+    let ran = stsgrade(&home)
+        .args(["batch", "in", "--dry-run", "--roster", "roster.csv"])
+        .output()
+        .unwrap();
+    let out = String::from_utf8(ran.stdout).unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{out}");
+    assert!(out.contains("Service/web") && out.contains("its manifests are larger"), "{out}");
+    assert!(out.contains("is of nobody in the roster") && !out.contains('\u{1b}'), "{out}");
+}
+
+/// Catches points for lateness that nobody can know of, without a word.
+#[test]
+fn with_a_due_date_it_is_told_where_lateness_is_not_known() {
+    let home = TempDir::new().unwrap();
+    let folder = home.path().join("in/Jane Doe_7_assignsubmission_file_");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("lab.yaml"), SERVICE.replace("TYPE", "ClusterIP")).unwrap();
+    let listed = |args: &[&str]| {
+        let ran = stsgrade(&home).args(["batch", "in", "--dry-run"]).args(args).output().unwrap();
+        String::from_utf8(ran.stdout).unwrap()
+    };
+    let note = "note: no late points, because an export of Moodle does not tell when";
+    let told = listed(&["--due", "2026-11-30T23:59:00+01:00"]);
+    assert!(told.contains(note), "{told}");
+    assert!(!listed(&[]).contains(note));
+}

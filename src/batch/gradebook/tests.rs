@@ -1,12 +1,32 @@
 use super::{Gradebook, sample};
 use crate::{
-    batch::{late::LatePolicy, roster::Student},
+    batch::{handin::Member, late::LatePolicy, roster::Student},
     report::Points,
 };
 
 fn rows(bytes: &[u8]) -> Vec<Vec<String>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(bytes);
     reader.records().map(|it| it.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+/// Catches a platform's word that counts for nothing, or against a due date that it does not know,
+/// and a student of a group who gets another's lateness or no points.
+#[test]
+fn each_student_of_a_group_gets_the_points() {
+    let mut result = sample().remove(0);
+    result.is_late = true;
+    let member = Member { student: Some("7".to_owned()), ..Member::default() };
+    result.shared_with = vec![Member { due: Some(2000), ..member }];
+    let results = result.of_each_student();
+    let policy = LatePolicy { per_day: Points::whole(5), ..LatePolicy::default() };
+    let book = Gradebook { results: &results, missing: &[], policy, assignment: "Lab" };
+    let of_each: Vec<_> = rows(&book.general()).into_iter().skip(1).collect();
+    let told = |row: &Vec<String>| [&row[0], &row[3], &row[9], &row[10]].map(String::clone);
+    assert_eq!(told(&of_each[0]), ["1001", "a", "1", "75"]);
+    assert_eq!(told(&of_each[1]), ["7", "a", "0", "80"]);
+    assert_eq!(of_each.len(), 2);
+    result.handed_in = Some(900);
+    assert_eq!(book.days_late(&result), 0, "a time that is known counts");
 }
 
 /// Catches lateness that is not taken off, an open result that a platform would take for final, a

@@ -7,6 +7,7 @@ use std::{
 use super::{
     Class, archive,
     archive::Nested,
+    files::Collected,
     group::Group,
     names::Owner,
     raw_zip::{ENCRYPTED, RawZip},
@@ -68,6 +69,37 @@ fn the_name_of_a_file_has_a_bound() {
         archive::tar("ada.tar", &mut Counted { input, read: &read }, &mut nested).unwrap_err();
     assert!(read_all.to_string().contains("longer names"), "{read_all}");
     assert!(read.get() < 2 << 20, "{}", read.get());
+}
+
+/// Catches a film that is decompressed without end, though nobody looks at it.
+#[test]
+fn what_is_skipped_counts() {
+    let mut header = tar::Header::new_gnu();
+    header.set_path("film.mp4").unwrap();
+    header.set_size(4 << 20);
+    header.set_cksum();
+    let film = || header.as_bytes().chain(io::repeat(0).take((4 << 20) + 1024));
+    let mut group = Group::new(Owner::of("ada.tar"));
+    let path = ["ada.tar".to_owned()];
+    group.take(&path, &mut film());
+    assert_eq!(group.trouble, None);
+    group.worked(group.room() - (2 << 20));
+    group.take(&path, &mut film());
+    assert!(group.trouble.unwrap().contains("it holds more"));
+    let mut group = Group::new(Owner::of("ada"));
+    let entries = (0..2 << 20).take_while(|_| group.counts_entry()).count();
+    assert_eq!(entries, 1 << 20);
+}
+
+/// Catches a class that does not fit, and of which nobody says why.
+#[test]
+fn a_class_that_is_too_large_names_the_largest_hand_in() {
+    let mut class = Collected::default();
+    class.place(vec!["ada.yaml".to_owned()]).unwrap().0.kept = 1 << 30;
+    assert!(class.check_size().is_ok());
+    class.place(vec!["bob.yaml".to_owned()]).unwrap().0.kept = 1;
+    let error = class.check_size().unwrap_err().to_string();
+    assert!(error.contains("larger than 1024 MiB") && error.contains("ada.yaml"), "{error}");
 }
 
 /// Catches a path whose components fill the memory before anybody looks at how many there are.

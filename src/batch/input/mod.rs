@@ -242,9 +242,10 @@ fn handed_in(group: &Group, submitted: Option<&Submitted>) -> Result<Option<i64>
         ),
         // Canvas marks each hand-in that is late.
         Some(Platform::Canvas) if !group.owner.is_late => Ok(None),
-        Some(Platform::Canvas) => {
-            Err("one day late, because Canvas tells that it is late but not how late")
-        }
+        Some(Platform::Canvas) => Err(
+            "Canvas tells that it is late but not how late: it counts as one day, or not where the \
+            roster has a due date for the student",
+        ),
         Some(Platform::Moodle) => {
             Err("no late points, because an export of Moodle does not tell when it was handed in")
         }

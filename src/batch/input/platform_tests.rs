@@ -102,8 +102,8 @@ fn what_canvas_exports_is_understood() {
     class.notes.clear();
     assert_eq!(
         class.with_notes_on_lateness().notes,
-        ["one day late, because Canvas tells that it is late but not how late: \
-            LATE_anon_Qx9Zk_5003_a.yaml"]
+        ["Canvas tells that it is late but not how late: it counts as one day, or not where the \
+            roster has a due date for the student: LATE_anon_Qx9Zk_5003_a.yaml"]
     );
 }
 
