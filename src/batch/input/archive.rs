@@ -13,9 +13,9 @@ use flate2::read::MultiGzDecoder;
 use zip::{ZipArchive, read::ZipFile};
 
 use super::{
+    common::Common,
     files::{Collected, invalid, is_ignored},
     group::{FileKind, Group, MAX_DEPTH},
-    names,
 };
 
 /// No path is longer, in bytes.
@@ -329,45 +329,4 @@ pub(super) fn decoded(name: &[u8]) -> String {
         }
     }
     text
-}
-
-/// Finds the one folder in which all of an archive lies.
-#[derive(Default)]
-pub(super) struct Common {
-    first: Option<String>,
-    has_others: bool,
-    /// It holds manifests that are named after what is in them, not after students.
-    has_lab_files: bool,
-    /// It holds other manifests, archives or folders.
-    has_hand_ins: bool,
-}
-
-impl Common {
-    fn add(&mut self, path: &[String], is_folder: bool) {
-        if path.iter().any(|it| is_ignored(it)) {
-            return;
-        }
-        let Some(top) = path.first() else { return };
-        let first = self.first.get_or_insert_with(|| top.clone());
-        self.has_others |= first != top || (path.len() == 1 && !is_folder);
-        let Some(second) = path.get(1) else { return };
-        let is_file = path.len() == 2 && !is_folder;
-        if is_file && FileKind::of(second) == FileKind::Manifest && names::is_of_the_lab(second) {
-            self.has_lab_files = true;
-        } else if !is_file || FileKind::of(second) != FileKind::Other {
-            self.has_hand_ins = true;
-        }
-    }
-
-    /// Whether there is none.
-    const fn is_over(&self) -> bool {
-        self.has_others
-    }
-
-    /// The folder, where it is not itself the hand-in of one student.
-    pub(super) fn folder(self) -> Option<String> {
-        let is_hand_in = self.has_lab_files && !self.has_hand_ins;
-        let folder = self.first.filter(|_| !self.has_others && !is_hand_in)?;
-        (names::Owner::of(&folder).platform.is_none()).then_some(folder)
-    }
 }

@@ -193,7 +193,7 @@ fn a_folder_that_cannot_be_read_is_one_hand_in_s_trouble() {
     let part = "p".repeat(250);
     let inner: Vec<&str> = vec![&part; 10];
     put(home.path(), &format!("ada/{}/set.yaml", inner.join("/")), SET.as_bytes());
-    let top = home.path().join(vec![&*part; 7].join("/"));
+    let top = home.path().join([&*part; 7].join("/"));
     fs::create_dir_all(&top).unwrap();
     fs::rename(home.path().join("ada"), top.join("ada")).unwrap();
     put(&top, "bob.yaml", SET.as_bytes());

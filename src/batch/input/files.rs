@@ -8,9 +8,10 @@ use std::{
 };
 
 use super::{
-    archive::{self, Common},
+    archive,
+    common::Common,
     group::{FileKind, Group, MAX_DEPTH, MAX_METADATA_BYTES},
-    names::{GRADESCOPE, Owner},
+    names::{GRADESCOPE, Owner, stem},
 };
 use crate::batch::results::holds_results;
 
@@ -24,16 +25,33 @@ pub(super) struct Collected {
     groups: BTreeMap<String, Group>,
     /// The folder in which everything lies, where there is one.
     common: Option<String>,
+    /// The name of the only hand-in, where all is the work of one student.
+    single: Option<String>,
     /// What is no hand-in, and why.
     pub(super) notes: Vec<String>,
 }
 
 impl Collected {
+    /// Takes up what the paths tell of all that is in a folder or archive of this name.
+    fn begin(&mut self, common: Common, name: &str) {
+        let name = stem(name);
+        let name = if name.is_empty() { "hand-in" } else { name };
+        self.single = common.is_of_one_student().then(|| name.to_owned());
+        if self.single.is_some() {
+            let why = "the files are named after what is in them";
+            self.notes.push(format!("all is taken for one hand-in, {name}: {why}"));
+        }
+        self.common = common.folder();
+    }
+
     /// The hand-in to which the file at this path belongs, and its path in the class; `None` where
     /// it is of nobody.
     pub(super) fn place(&mut self, mut path: Vec<String>) -> Option<(&mut Group, Vec<String>)> {
         if path.first() == self.common.as_ref() {
             path.remove(0);
+        }
+        if let Some(name) = self.single.as_ref().filter(|_| !path.is_empty()) {
+            path.insert(0, name.clone());
         }
         let top = path.first()?.clone();
         if is_ignored(&top) || is_of_a_desktop(&top) {
@@ -89,23 +107,23 @@ impl Collected {
 /// It cannot be read, or is larger than any class.
 pub(super) fn below(path: &Path) -> io::Result<Collected> {
     let mut found = Collected::default();
+    let name = archive::decoded(path.file_name().unwrap_or_default().as_encoded_bytes());
     if path.is_dir() {
-        walk_class(path, &mut found)?;
+        walk_class(path, &name, &mut found)?;
         found.notes.sort();
         return Ok(found);
     }
-    let name = archive::decoded(path.file_name().unwrap_or_default().as_encoded_bytes());
     let open = || Ok::<_, io::Error>(BufReader::new(File::open(path)?));
     let mut common = Common::default();
     match FileKind::of(&name) {
         FileKind::Zip => {
             archive::zip_paths(open()?, &mut common)?;
-            found.common = common.folder();
+            found.begin(common, &name);
             archive::zip(open()?, &mut found)?;
         }
         FileKind::Tar => {
             archive::tar_paths(&name, open()?, &mut common)?;
-            found.common = common.folder();
+            found.begin(common, &name);
             archive::tar(&name, &mut open()?, &mut found)?;
         }
         _ => return Err(invalid("it is neither a folder nor a zip or tar archive")),
@@ -113,7 +131,16 @@ pub(super) fn below(path: &Path) -> io::Result<Collected> {
     Ok(found)
 }
 
-fn walk_class(folder: &Path, found: &mut Collected) -> io::Result<()> {
+fn walk_class(folder: &Path, name: &str, found: &mut Collected) -> io::Result<()> {
+    let mut common = Common::default();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = archive::decoded(entry.file_name().as_encoded_bytes());
+        common.add(&[name], entry.file_type()?.is_dir());
+    }
+    if common.is_of_one_student() {
+        found.begin(common, name);
+    }
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = archive::decoded(entry.file_name().as_encoded_bytes());

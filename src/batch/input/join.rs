@@ -144,8 +144,7 @@ fn whose(
     if !by_file.is_empty() {
         return Whose::Sure(by_file);
     }
-    let others =
-        |it: usize| students[it].file.is_none() && students[it].works_in_namespace().is_none();
+    let others = |it: usize| students[it].file.is_none() && students[it].namespace.is_none();
     let by_id = all(&|it| others(it) && is_of(&students[it], person));
     let name = letters(&person.name);
     let by_name = all(&|it| others(it) && names[it].contains(&name));

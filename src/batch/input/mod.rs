@@ -2,6 +2,7 @@
 //! student, as platforms export them or as an instructor collects them.
 
 mod archive;
+mod common;
 mod files;
 mod gradescope;
 mod group;
@@ -186,10 +187,19 @@ impl Class {
         Claim { entries: group.entries.into_iter().collect(), is_of_platform }
     }
 
+    fn has_hand_in_of(&self, student: &Student) -> bool {
+        let is_own = |it: &Option<String>| it.as_ref() == Some(&student.id);
+        let is_shared = |it: &HandIn| it.shared_with.iter().any(|it| is_own(&it.student));
+        self.hand_ins.iter().any(|it| is_own(&it.student) || is_shared(it))
+    }
+
     /// Adds the students who work in a namespace.
     fn add_namespaces(&mut self, students: &[Student], taken: &mut BTreeSet<String>) {
         for student in students {
             let Some(namespace) = student.works_in_namespace() else { continue };
+            if student.namespace.is_none() && self.has_hand_in_of(student) {
+                continue;
+            }
             let id = HandInId::unique(&student.id, taken);
             let (context, namespace) = (student.context.clone(), namespace.to_owned());
             let subject = Subject::Namespace { context, namespace };

@@ -71,10 +71,17 @@ fn the_archive_of_one_student_is_one_hand_in() {
             &["Jane Doe: 2 objects"][..],
         ),
         (&["jane/01-service.yaml", "jane/statefulset.yaml"], &["jane: 2 objects"]),
+        (&["headless.yaml", "statefulset.yaml"], &["export: 2 objects"]),
         (&["all/jane.yaml", "all/service.yaml"], &["jane: 1 objects", "service: 1 objects"]),
     ] {
         assert_eq!(lines(&class(&files(names), None)), expected);
     }
+    let folder = tempfile::tempdir().unwrap();
+    put(folder.path(), "ada/service.yaml", set);
+    put(folder.path(), "ada/sts.yaml", set);
+    let alone = Class::read(&folder.path().join("ada"), None).unwrap();
+    assert_eq!(lines(&alone), ["ada: 2 objects"]);
+    assert!(alone.notes[0].starts_with("all is taken for one hand-in, ada: "));
 }
 
 /// Catches a student of Canvas who is not known because the grading is anonymous or because text

@@ -96,7 +96,10 @@ fn the_roster_says_whose_each_namespace_is() {
         ["namespace team-9 of Cy has not that label", "namespace other is of nobody in the roster"]
     );
     let own = Student { context: Some("kind-ada".to_owned()), ..student("1", "Ada") };
-    let found = Class::of_roster(&[own]);
+    let found = Class::of_roster(std::slice::from_ref(&own));
     assert_eq!(lines(&found), ["Ada: namespace statefulset-lab"]);
     assert!(found.missing.is_empty());
+    let found = class(&["Ada.yaml"], &[own]);
+    assert_eq!(lines(&found), ["Ada: 1 objects"], "she handed in a file, too");
+    assert!(found.notes.is_empty());
 }
