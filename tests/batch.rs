@@ -3,6 +3,7 @@
 use std::{fs, io::Write as _, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
+use ruzstd::encoding::CompressionLevel;
 use serde_json::Value;
 use stsgrade::{
     batch::results::{HandInResult, ResultState},
@@ -164,6 +165,52 @@ fn a_recording_that_is_cut_off_changes_nothing() {
     let told = String::from_utf8(ran.stderr).unwrap();
     assert!(ran.status.code() == Some(0) && told.contains("warning: ada: "), "{told}");
     assert_eq!(fs::read_to_string(home.path().join("out/results.jsonl")).unwrap(), before);
+}
+
+/// Catches points that are lost with the file of a recording, and a hand-in that was refused and
+/// has none, of which a rubric changes how many points there are.
+#[test]
+fn a_hand_in_without_a_recording_keeps_its_result() {
+    let home = TempDir::new().unwrap();
+    results(&home, b"");
+    let out = home.path().join("out");
+    fs::remove_dir_all(out.join("ada")).unwrap();
+    let refused = r#"{"id":"cy","name":"cy","state":"graded","letters":"FFFFFFFFFF","points":0,"possible":100,"undecided":0,"causes":[{"id":"manifest_unreadable","title":"t","tests":[1]}]}"#;
+    let lines = fs::read_to_string(out.join("results.jsonl")).unwrap();
+    fs::write(out.join("results.jsonl"), lines.clone() + refused + "\n").unwrap();
+    let rubric = "[checks.identity_persistence]\npoints = 30\n";
+    fs::write(home.path().join("rubric.toml"), rubric).unwrap();
+    let args = ["batch", "judge", "out", "--rubric", "rubric.toml"];
+    let ran = stsgrade(&home).args(args).output().unwrap();
+    let (told, warned) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr));
+    let warned = warned.unwrap();
+    assert!(warned.contains("warning: ada: not judged again, its result stays: "), "{warned}");
+    assert!(told.contains("1 hand-in was not judged again"), "{told}");
+    assert!(told.contains("cy: FFFFFFFFFF 0 of 100: t -> FFFFFFFFFF 0 of 120"), "{told}");
+    let after = fs::read_to_string(out.join("results.jsonl")).unwrap();
+    assert_eq!(after.lines().next(), lines.lines().next());
+}
+
+/// Catches a recording that is not found because zstd compressed it.
+#[test]
+fn a_recording_that_zstd_compressed_is_judged_again() {
+    let home = TempDir::new().unwrap();
+    results(&home, b"");
+    let folder = home.path().join("out/ada");
+    fs::remove_file(folder.join("recording.jsonl.gz")).unwrap();
+    let plain = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(OVERWRITE)).unwrap();
+    let by_zstd = ruzstd::encoding::compress_to_vec(&*plain, CompressionLevel::Fastest);
+    fs::write(folder.join("recording.jsonl.zst"), by_zstd).unwrap();
+    let told = run_in(&home, &["batch", "judge", "out"]);
+    assert!(told.contains("ADA: PPPPPPPPPP 100 of 100 -> PPPPPFPPPF 80 of 100"), "{told}");
+}
+
+/// What one command prints, which exits with 0.
+#[track_caller]
+fn run_in(home: &TempDir, args: &[&str]) -> String {
+    let ran = stsgrade(home).args(args).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).unwrap()
 }
 
 /// Catches a compressed recording that is judged otherwise than it was.

@@ -8,16 +8,17 @@ use std::{
 };
 
 use crate::{
-    batch::results::{HandInResult, ResultState, ResultStore},
+    batch::{
+        overview::counted,
+        results::{HandInResult, ResultState, ResultStore},
+    },
     cli,
-    cluster::{Failure, client::failure_id::UNREADABLE_MANIFEST},
+    cluster::{
+        Failure,
+        client::failure_id::{REFUSED_MANIFEST, UNREADABLE_MANIFEST},
+    },
     commands::{
-        batch::{
-            gradebooks,
-            keeper::{RECORDING, compressed_path},
-            not_kept, reports,
-            run_record::RunFolder,
-        },
+        batch::{gradebooks, keeper::RECORDING, not_kept, reports, run_record::RunFolder},
         fail, judge, rubric, show, tell,
     },
     console::sanitize::sanitize,
@@ -41,8 +42,8 @@ enum Judged {
     Again(Box<HandInResult>),
     /// It is held for a person to look at.
     NotGraded,
-    /// It cannot be read.
-    Unreadable(String),
+    /// It is not there, or cannot be read: the hand-in keeps its result.
+    Kept(String),
 }
 
 fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
@@ -59,12 +60,14 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
     let mut store = ResultStore::open(&folder.path).map_err(|error| not_kept(&error))?;
     let before: Vec<HandInResult> = store.results().cloned().collect();
     let judged = in_parallel(&folder.path, &before, &rubric);
-    let (mut page, mut changed, mut count) = (String::new(), 0, 0);
+    let (mut page, mut changed, mut count, mut kept) = (String::new(), 0, 0, 0);
     for (old, judged) in before.iter().zip(judged) {
         match judged {
             Judged::NotGraded => {}
-            Judged::Unreadable(why) => {
-                tell(&format!("warning: {}: {why}\n", sanitize(&old.id)));
+            Judged::Kept(why) => {
+                kept += 1;
+                let id = sanitize(&old.id);
+                tell(&format!("warning: {id}: not judged again, its result stays: {why}\n"));
             }
             Judged::Again(new) => {
                 count += 1;
@@ -84,6 +87,10 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
         "{count} hand-ins judged again: the points of {changed} changed. The gradebooks in {shown} \
         are written anew.\n"
     );
+    if kept > 0 {
+        page += &counted(kept, "hand-in was", "hand-ins were");
+        page += " not judged again, and kept what was there.\n";
+    }
     Ok(page)
 }
 
@@ -121,7 +128,7 @@ fn in_parallel(folder: &Path, results: &[HandInResult], rubric: &Rubric) -> Vec<
     (0..results.len())
         .map(|at| match judged.next_if(|(place, _)| *place == at) {
             Some((_, it)) => it,
-            None => Judged::Unreadable("stsgrade itself failed; please report this".to_owned()),
+            None => Judged::Kept("stsgrade itself failed; please report this".to_owned()),
         })
         .collect()
 }
@@ -130,10 +137,10 @@ fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
     if result.state == ResultState::Held {
         return Judged::NotGraded;
     }
-    let Some(recording) = recording(folder) else { return unrecorded(result, rubric) };
+    let Some(recording) = recording(folder) else { return unrecorded(folder, result, rubric) };
     let folded = match Reader::open(&recording).and_then(fold) {
         Ok(folded) => folded,
-        Err(error) => return Judged::Unreadable(sanitize(&error.to_string())),
+        Err(error) => return Judged::Kept(sanitize(&error.to_string())),
     };
     let report = judge::report(&folded).scored(rubric);
     let written: Vec<Format> = Format::value_variants()
@@ -143,26 +150,37 @@ fn judge_one(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
         .collect();
     let shown = RunResult::Judged { report: &report, timeline: &folded.timeline };
     if let Some(trouble) = reports::write_all(folder, &written, &shown).first() {
-        return Judged::Unreadable(trouble.clone());
+        return Judged::Kept(trouble.clone());
     }
     Judged::Again(Box::new(result.clone().with_report(&report)))
 }
 
-/// A hand-in that was refused before anything was recorded: it gets no points under any rubric, but
-/// the rubric may change of how many.
-fn unrecorded(result: &HandInResult, rubric: &Rubric) -> Judged {
+/// A hand-in without a recording. One that was refused before anything was recorded gets no points
+/// under any rubric, but the rubric may change of how many; any other keeps what it has.
+fn unrecorded(folder: &Path, result: &HandInResult, rubric: &Rubric) -> Judged {
+    if !was_refused(result) {
+        let folder = sanitize(&folder.display().to_string());
+        return Judged::Kept(format!("there is no recording in {folder}"));
+    }
     let problem = Problem::new(UNREADABLE_MANIFEST, result.why(), "");
     let report = Report::refused(&problem, &Source::default()).scored(rubric);
     let causes = result.causes.clone();
     Judged::Again(Box::new(HandInResult { causes, ..result.clone().with_report(&report) }))
 }
 
-/// The recording of a hand-in: the compressed one is that of its result. A run that was killed may
-/// have left a later one that is not whole.
+/// Whether its manifests were the only reason why it got no points.
+fn was_refused(result: &HandInResult) -> bool {
+    let is_refusal = |id: &str| [UNREADABLE_MANIFEST, REFUSED_MANIFEST].contains(&id);
+    let has_none = !result.causes.is_empty() && result.letters.chars().all(|it| it == 'F');
+    has_none && result.causes.iter().all(|it| is_refusal(&it.id))
+}
+
+/// The recording of a hand-in: a compressed one is that of its result, the batch's own before one
+/// that somebody compressed anew. A run that was killed may have left a later one that is not whole.
 fn recording(folder: &Path) -> Option<PathBuf> {
     let plain = folder.join(RECORDING);
-    let compressed = compressed_path(&plain);
-    [compressed, plain].into_iter().find(|it| it.is_file())
+    let compressed = ["gz", "zst"].map(|it| plain.with_added_extension(it));
+    compressed.into_iter().chain([plain]).find(|it| it.is_file())
 }
 
 /// The outcome that a letter stands for.

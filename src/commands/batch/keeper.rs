@@ -169,7 +169,7 @@ impl<'a> Keeper<'a> {
 }
 
 /// The path of a recording once it is compressed.
-pub(super) fn compressed_path(recording: &Path) -> PathBuf {
+fn compressed_path(recording: &Path) -> PathBuf {
     recording.with_added_extension("gz")
 }
 
