@@ -392,9 +392,9 @@ pub struct BatchJudge {
 #[command(next_help_heading = "Gradebooks")]
 pub struct Book {
     /// The assignment's name, as the learning platform knows it; Canvas wants its number, too:
-    /// "Lab (123)".
-    #[arg(long, value_name = "NAME", default_value = "StatefulSets Deep Dive")]
-    pub assignment: String,
+    /// "Lab (123)" [default: that of the run, or "StatefulSets Deep Dive"].
+    #[arg(long, value_name = "NAME")]
+    pub assignment: Option<String>,
     /// Until when to hand in: 2026-11-30T23:59:00+01:00.
     #[arg(long, value_name = "MOMENT", value_parser = roster::moment)]
     pub due: Option<i64>,
@@ -402,11 +402,11 @@ pub struct Book {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub grace: Option<Duration>,
     /// The points that each day costs that has begun since the due date.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub late_per_day: u32,
+    #[arg(long, value_name = "N")]
+    pub late_per_day: Option<u32>,
     /// The points that lateness leaves to whoever has that many.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub late_floor: u32,
+    #[arg(long, value_name = "N")]
+    pub late_floor: Option<u32>,
 }
 
 /// What a batch grades again.

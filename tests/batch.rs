@@ -1,6 +1,6 @@
 //! `stsgrade batch` as far as no cluster is needed.
 
-use std::{fs, io::Write as _, path::Path};
+use std::{collections::BTreeMap, fs, io::Write as _, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
 use ruzstd::encoding::CompressionLevel;
@@ -11,7 +11,10 @@ use stsgrade::{
 };
 use tempfile::TempDir;
 
-use crate::cli::{run, stsgrade};
+use crate::{
+    cli::{kubeconfig, run, stsgrade},
+    fake::serve,
+};
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: TYPE}\n";
 const ADMIN: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
@@ -261,4 +264,113 @@ fn with_a_due_date_it_is_told_where_lateness_is_not_known() {
     let told = listed(&["--due", "2026-11-30T23:59:00+01:00"]);
     assert!(told.contains(note), "{told}");
     assert!(!listed(&[]).contains(note));
+}
+
+/// A class that no cluster needs to see, with a server that knows no namespace.
+struct Class {
+    home: TempDir,
+}
+
+/// What no manifest is.
+const BROKEN: &str = "a: [b";
+
+impl Class {
+    fn new() -> Self {
+        let home = TempDir::new().unwrap();
+        let server = serve(|what| {
+            match what {
+            "GET /version" => (200, r#"{"major":"1","minor":"37","gitVersion":"v1.37.0"}"#.into()),
+            what if what.starts_with("GET /api/v1/namespaces?") => (
+                200,
+                r#"{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{},"items":[]}"#.into(),
+            ),
+            _ => (404, r#"{"kind":"Status","apiVersion":"v1","code":404}"#.into()),
+        }
+        });
+        fs::write(home.path().join("config"), kubeconfig(&server)).unwrap();
+        Self { home }
+    }
+
+    fn hand_in(&self, name: &str, text: &str) {
+        let file = self.home.path().join("in").join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    /// What a run says on standard error.
+    fn grade(&self, args: &[&str]) -> String {
+        let all = [&["batch", "in", "-o", "out", "--kubeconfig", "config"], args].concat();
+        let ran = stsgrade(&self.home).args(all).output().unwrap();
+        String::from_utf8(ran.stderr).unwrap()
+    }
+
+    fn output(&self, file: &str) -> String {
+        fs::read_to_string(self.home.path().join("out").join(file)).unwrap()
+    }
+
+    /// A field of each result, by the platform's key.
+    fn results(&self, field: &str) -> BTreeMap<String, String> {
+        let text = self.output("results.jsonl");
+        let lines = text.lines().map(|it| serde_json::from_str::<Value>(it).unwrap());
+        let text = |it: &Value| it.as_str().unwrap().to_owned();
+        lines.map(|it| (text(&it["key"]), text(&it[field]))).collect()
+    }
+}
+
+/// Catches a student who gets another's result and is never graded because the names are alike, a
+/// second version of a hand-in that is not graded, and an id that is asked for and is not.
+#[test]
+fn a_run_goes_on_with_each_one_s_own_result() {
+    let class = Class::new();
+    class.hand_in("Jane Doe_778_assignsubmission_file_/lab.yaml", BROKEN);
+    let told = class.grade(&[]);
+    let first = class.results("id");
+    assert_eq!(first["778"], "jane-doe", "{told}");
+    class.hand_in("Jane Doe_777_assignsubmission_file_/lab.yaml", "kind: [");
+    let told = class.grade(&[]);
+    let both = class.results("id");
+    assert!(told.contains("1 of 2 have a result already"), "{told}");
+    assert!(both["778"] == "jane-doe" && both["777"].starts_with("jane-doe-"), "{both:?}");
+    assert_ne!(class.results("digest")["777"], class.results("digest")["778"]);
+    let listed = run_in(&class.home, &["batch", "in", "-o", "out", "--dry-run"]);
+    assert!(listed.contains(&both["777"]), "{listed}");
+    class.hand_in("Jane Doe_778_assignsubmission_file_/lab.yaml", "kind: {");
+    let told = class.grade(&[]);
+    assert!(told.contains("note: Jane Doe was handed in anew since it was graded"), "{told}");
+    assert!(told.contains("1 of 2 have a result already"), "{told}");
+    assert!(class.grade(&[]).contains("2 of 2 have a result already"));
+    let told = class.grade(&["--only", "jane-doe"]);
+    assert!(told.contains("1 of 2") && told.contains("Jane Doe: FFFFFFFFFF"), "{told}");
+    assert_eq!(class.results("id"), both);
+}
+
+/// Catches points that lateness cost and that come back, students who are not missing any more, and
+/// an assignment that Canvas does not know, because a later command does not say all again.
+#[test]
+fn what_a_run_was_told_holds_for_its_results() {
+    let class = Class::new();
+    class.hand_in("Jane Doe_778_assignsubmission_file_/lab.yaml", BROKEN);
+    fs::write(class.home.path().join("roster.csv"), "id,name\ns1,Jane Doe\ns2,Bob Roe\n").unwrap();
+    let rubric = "[checks.identity_persistence]\npoints = 30\n";
+    fs::write(class.home.path().join("rubric.toml"), rubric).unwrap();
+    // The roster comes later than the result.
+    class.grade(&["--rubric", "rubric.toml", "--assignment", "Lab (123)"]);
+    let due = "2001-01-01T00:00:00Z";
+    let told = class.grade(&["--roster", "roster.csv", "--due", due, "--late-per-day", "5"]);
+    assert_eq!(class.results("student")["778"], "s1", "{told}");
+    let books = || ["gradebook.csv", "canvas.csv", "moodle.csv"].map(|it| class.output(it));
+    let first = books();
+    let row = first[0].lines().find(|it| it.starts_with("s1,Jane Doe,")).unwrap();
+    assert!(!row.contains(",120,0,0,"), "late: {row}");
+    assert!(row.contains(",120,0,") && first[0].contains("s2,Bob Roe,,,missing"), "{first:?}");
+    assert!(first[1].contains("Lab (123)"), "{first:?}");
+    run_in(&class.home, &["batch", "judge", "out"]);
+    assert_eq!(books(), first);
+    class.grade(&[]);
+    assert_eq!(books(), first);
+    // Judging again takes a roster, too.
+    fs::write(class.home.path().join("other.csv"), "id,name\ns9,jane doe\n").unwrap();
+    run_in(&class.home, &["batch", "judge", "out", "--roster", "other.csv"]);
+    assert_eq!(class.results("student")["778"], "s9");
+    assert!(!class.output("gradebook.csv").contains("Bob"));
 }

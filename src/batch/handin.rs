@@ -22,6 +22,8 @@ use crate::{
 const MAX_NAMES: usize = 32;
 /// The most characters of an id: it becomes a part of a namespace's name.
 const MAX_ID_CHARS: usize = 40;
+/// So many bytes of a digest tell two hand-ins of one student apart.
+const DIGEST_BYTES: usize = 16;
 
 /// The safe, unique name of a hand-in: lowercase letters, digits and hyphens, at most 40.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,6 +34,11 @@ impl HandInId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// One that a result has already.
+    pub(super) const fn known(id: String) -> Self {
+        Self(id)
     }
 
     /// The id for a name, other than all that are taken. One that is taken gets a digest of the
@@ -151,6 +158,35 @@ impl HandIn {
             Subject::Manifests(files) => Submission::of_files(files, LAB_NAMESPACE).ok(),
             _ => None,
         }
+    }
+
+    /// Which of the hand-ins it is: what the platform that exported it, or the cluster, knows it by.
+    /// No two of a class have the same, and it is the same in the next run.
+    #[must_use]
+    pub fn source(&self) -> String {
+        match &self.subject {
+            Subject::Namespace { context, namespace } => {
+                format!("{}/{namespace}", context.as_deref().unwrap_or_default())
+            }
+            _ => self.key.clone(),
+        }
+    }
+
+    /// A digest of what is graded: another one, and it was handed in anew. Empty for a namespace,
+    /// which is graded as it stands.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        match &self.subject {
+            Subject::Manifests(files) => files.iter().for_each(|(_, bytes)| {
+                hash.update(Sha256::digest(bytes));
+            }),
+            Subject::Unreadable { problem, .. } | Subject::Held(problem) => {
+                hash.update(&problem.what);
+            }
+            Subject::Namespace { .. } => return String::new(),
+        }
+        hexadecimal(&hash.finalize()[..DIGEST_BYTES])
     }
 
     /// A digest of its manifests without what students name themselves: of near-identical hand-ins

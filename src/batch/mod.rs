@@ -8,5 +8,6 @@ pub mod input;
 pub mod late;
 pub mod overview;
 pub mod results;
+pub mod resume;
 pub mod roster;
 pub mod share;

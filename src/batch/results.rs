@@ -3,23 +3,20 @@
 //! A line is on disk before it counts. A process that is killed while it writes leaves half a line
 //! at most, which is left out when the file is read again.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    path::{Path, PathBuf},
-};
+mod store;
+
+use std::{fs::File, io::Read as _, path::Path};
 
 use checks::model::diagnosis;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     batch::handin::{HandIn, Member},
-    report::{Cause, Points, Problem, Report, replace_private},
+    report::{Cause, Points, Problem, Report},
 };
 
-/// The file in the folder of results.
-const RESULTS: &str = "results.jsonl";
+pub use crate::batch::results::store::ResultStore;
+
 /// The file in the folder of results that says which run it belongs to.
 pub const RUN: &str = "run.json";
 /// What [`RUN`] says that it is.
@@ -96,6 +93,12 @@ pub struct HandInResult {
     /// A digest of what was handed in, names left out: equal ones are alike.
     #[serde(default)]
     pub likeness: String,
+    /// Which of the hand-ins it is of ([`HandIn::source`]); empty where an earlier version wrote it.
+    #[serde(default)]
+    pub source: String,
+    /// A digest of what was graded ([`HandIn::digest`]); empty where that is not known.
+    #[serde(default)]
+    pub digest: String,
 }
 
 /// A cause of a report, in short.
@@ -137,6 +140,8 @@ impl HandInResult {
             due: hand_in.due,
             shared_with: hand_in.shared_with.clone(),
             likeness: hand_in.likeness(),
+            source: hand_in.source(),
+            digest: hand_in.digest(),
             ..Self::default()
         }
     }
@@ -221,130 +226,24 @@ impl HandInResult {
     }
 }
 
-/// The results of a batch, as they are on disk.
-#[derive(Debug)]
-pub struct ResultStore {
-    file: File,
-    path: PathBuf,
-    results: BTreeMap<String, HandInResult>,
-}
-
-impl ResultStore {
-    /// Reads what a folder holds; of a hand-in with several lines, the last.
-    ///
-    /// # Errors
-    /// It cannot be read or written.
-    pub fn open(folder: &Path) -> io::Result<Self> {
-        let path = folder.join(RESULTS);
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            text => text?,
-        };
-        let mut results = BTreeMap::new();
-        for result in text.lines().filter_map(|it| serde_json::from_str::<HandInResult>(it).ok()) {
-            results.insert(result.id.clone(), result);
-        }
-        let file = write_whole(&path, &results)?;
-        Ok(Self { file, path, results })
-    }
-
-    /// What counts.
-    pub fn results(&self) -> impl Iterator<Item = &HandInResult> {
-        self.results.values()
-    }
-
-    /// What a hand-in came to, if it counts.
-    #[must_use]
-    pub fn get(&self, id: &str) -> Option<&HandInResult> {
-        self.results.get(id)
-    }
-
-    /// Counts a result: it is on disk when this returns.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn add(&mut self, result: &HandInResult) -> io::Result<()> {
-        self.file.write_all(&line(result)?)?;
-        self.file.sync_data()?;
-        self.results.insert(result.id.clone(), result.clone());
-        Ok(())
-    }
-
-    /// Rewrites the file with one line for each hand-in: the newest result.
-    ///
-    /// # Errors
-    /// It cannot be written; then it is as before.
-    pub fn compact(&mut self) -> io::Result<()> {
-        self.file = write_whole(&self.path, &self.results)?;
-        Ok(())
-    }
-}
-
-fn line(result: &HandInResult) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(result)?;
-    line.push(b'\n');
-    Ok(line)
-}
-
-/// Replaces the file by one with these results; it is open for more.
-fn write_whole(path: &Path, results: &BTreeMap<String, HandInResult>) -> io::Result<File> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut lines = vec![];
-    for result in results.values() {
-        lines.extend(line(result)?);
-    }
-    replace_private(path, &lines)?;
-    File::open(folder)?.sync_all()?;
-    OpenOptions::new().append(true).open(path)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{fs, io::Write as _};
-
-    use super::{HandInResult, RESULTS, ResultCause, ResultState, ResultStore};
+    use super::{HandInResult, ResultCause, ResultState};
     use crate::report::Points;
-
-    fn result(id: &str, points: u32) -> HandInResult {
-        HandInResult {
-            id: id.to_owned(),
-            state: ResultState::Graded,
-            letters: "PPPPPPPPPF".to_owned(),
-            points: Points::whole(points),
-            ..HandInResult::default()
-        }
-    }
 
     /// Catches lost points whose cause only the report tells.
     #[test]
     fn lost_points_are_told_with_their_cause() {
         let title = "the file is overwritten at every start".to_owned();
         let causes = vec![ResultCause { title, ..ResultCause::default() }];
-        let lost = HandInResult { causes, possible: Points::whole(100), ..result("a", 80) };
+        let lost = HandInResult {
+            state: ResultState::Graded,
+            letters: "PPPPPPPPPF".to_owned(),
+            points: Points::whole(80),
+            ..HandInResult::default()
+        };
+        let lost = HandInResult { causes, possible: Points::whole(100), ..lost };
         let told = "PPPPPPPPPF 80 of 100: the file is overwritten at every start";
         assert_eq!(lost.in_words(), told);
-    }
-
-    /// Catches a result that half a line costs, that of the hand-in after it, or an old one that
-    /// comes back.
-    #[test]
-    fn what_counts_is_there_after_a_kill() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut store = ResultStore::open(folder.path()).unwrap();
-        store.add(&result("a", 90)).unwrap();
-        store.add(&result("b", 80)).unwrap();
-        store.add(&result("a", 100)).unwrap();
-        drop(store);
-        let path = folder.path().join(RESULTS);
-        let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
-        file.write_all(b"{\"id\": \"c\", \"na").unwrap();
-        let mut store = ResultStore::open(folder.path()).unwrap();
-        store.add(&result("d", 70)).unwrap();
-        let store = ResultStore::open(folder.path()).unwrap();
-        let points: Vec<(&str, Points)> =
-            store.results().map(|it| (it.id.as_str(), it.points)).collect();
-        let expected = [("a", 100), ("b", 80), ("d", 70)];
-        assert_eq!(points, expected.map(|(id, points)| (id, Points::whole(points))));
-        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
     }
 }

@@ -1,20 +1,11 @@
 //! What an instructor gets from a batch: gradebooks and the overview, in the folder of results.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use crate::{
-    batch::{
-        gradebook::Gradebook,
-        late::LatePolicy,
-        overview,
-        results::HandInResult,
-        roster::{self, Student},
-    },
-    cli,
+    batch::{gradebook::Gradebook, overview, results::HandInResult, roster::Student},
     cluster::Failure,
-    commands::batch::{not_kept, reports},
-    console::sanitize::sanitize,
-    report::Points,
+    commands::batch::{not_kept, reports, settings::Settings},
 };
 
 /// Writes all of them.
@@ -23,7 +14,7 @@ use crate::{
 /// A file cannot be written.
 pub(super) fn write(
     folder: &Path,
-    book: &cli::Book,
+    settings: &Settings,
     results: &[HandInResult],
     missing: &[Student],
 ) -> Result<(), Failure> {
@@ -32,13 +23,8 @@ pub(super) fn write(
     let gradebook = Gradebook {
         results: &of_each,
         missing,
-        policy: LatePolicy {
-            due: book.due,
-            grace: book.grace.unwrap_or_default(),
-            per_day: Points::whole(book.late_per_day),
-            floor: Points::whole(book.late_floor),
-        },
-        assignment: &book.assignment,
+        policy: settings.policy(),
+        assignment: settings.assignment(),
     };
     let index = overview::page(&gradebook, &|path| folder.join(path).is_file());
     for (name, bytes) in [
@@ -52,19 +38,9 @@ pub(super) fn write(
     Ok(())
 }
 
-/// The students of the roster, where there is one.
-///
-/// # Errors
-/// It cannot be read or understood.
-pub(super) fn students(roster: Option<&Path>) -> Result<Option<Vec<Student>>, Failure> {
-    let Some(path) = roster else { return Ok(None) };
-    roster::read(path).map(Some).map_err(|error| {
-        let shown = sanitize(&path.display().to_string());
-        Failure::new(
-            "roster",
-            format!("cannot use the roster {shown}: {}", sanitize(&error.to_string())),
-            "Correct it: a CSV file whose first line names the columns id, name and any of email, \
-            file, namespace, context and due.",
-        )
-    })
+/// Leaves the students who have no result.
+pub(super) fn retain_missing(students: &mut Vec<Student>, results: &[HandInResult]) {
+    let of_each = results.iter().flat_map(HandInResult::of_each_student);
+    let with: BTreeSet<String> = of_each.filter_map(|it| it.student).collect();
+    students.retain(|it| !with.contains(&it.id));
 }

@@ -22,13 +22,11 @@ use crate::{
             GIVE_UP, exit_of, finish, input, keeper::Keeper, open, output, read, remove_leftovers,
             sites, to_do,
         },
-        rubric,
         session::{Early, listen, stopped},
         show,
     },
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
-    rubric::Rubric,
 };
 
 /// Between two looks at the cluster.
@@ -57,11 +55,7 @@ fn options(args: &cli::Batch, hand_ins: usize) -> WorkerOptions {
     }
 }
 
-pub(super) async fn batch(
-    args: &cli::Batch,
-    rubric: Rubric,
-    progress: &Progress,
-) -> Result<Exit, Early> {
+pub(super) async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
     let interrupt = listen()?;
     let (folder, store) = open(args)?;
     let sites = sites(args, &interrupt, progress).await?;
@@ -73,9 +67,12 @@ pub(super) async fn batch(
         )));
     };
     let workers = Workers::of(cluster, &folder.record.run);
-    let keeper = Keeper::new(&folder.path, store, super::formats(args), rubric, progress);
+    let settings = super::settings(args, &folder.path)?;
+    let formats = super::formats(args);
+    let keeper = Keeper::new(&folder.path, store, formats, settings.rubric()?, progress);
     let coordinator = Coordinator {
         args,
+        rubric: settings.rubric.clone(),
         workers,
         keeper,
         progress,
@@ -90,7 +87,7 @@ pub(super) async fn batch(
     }
     // Workers that died have left namespaces, and a Job that has ended has left its own.
     remove_leftovers(&sites, &folder.record.run, progress).await;
-    let class = read(args, &sites, progress).await?;
+    let class = read(args, &sites, &coordinator.keeper, progress).await?;
     let tasks = to_do(args, class.hand_ins, &coordinator.keeper, &sites, progress)?;
     let hand_ins = tasks.into_iter().map(|it| it.item).collect();
     let hand_ins = coordinator.keep_what_no_worker_grades(hand_ins);
@@ -105,13 +102,15 @@ pub(super) async fn batch(
     }
     let is_clean = remove_leftovers(&sites, &folder.record.run, progress).await;
     let exit = exit_of(&coordinator.keeper, left, is_clean, None, progress)?;
-    finish(args, &folder.path, &coordinator.keeper, &class.missing, progress)?;
+    finish(&settings, &folder.path, &coordinator.keeper, class.missing, progress)?;
     Ok(exit)
 }
 
 /// The instructor's side of a batch in the cluster.
 struct Coordinator<'a> {
     args: &'a cli::Batch,
+    /// The text of the rubric.
+    rubric: Option<String>,
     workers: Workers,
     keeper: Keeper<'a>,
     progress: &'a Progress,
@@ -147,7 +146,7 @@ impl Coordinator<'_> {
             probe_image: args.probe_image.clone(),
             statefulset: args.statefulset.clone(),
             formats: super::formats(args),
-            rubric: args.rubric.as_deref().map(rubric::text).transpose()?,
+            rubric: self.rubric.clone(),
         };
         let encoded: Result<Vec<_>, _> =
             share.split(options.workers).iter().map(Share::encode).collect();

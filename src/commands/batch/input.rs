@@ -1,17 +1,20 @@
 //! What a batch has to grade: the hand-ins without those that have a result.
 
+use std::path::Path;
+
 use crate::{
     batch::{
         engine::Task,
         handin::{HandIn, Subject},
         input::Class,
         results::{HandInResult, ResultStore},
+        resume,
         roster::Student,
     },
     cli,
     cli::Again,
     cluster::{Cluster, Failure, isolation},
-    commands::{batch::gradebooks, show},
+    commands::{batch::settings, show},
     console::{
         sanitize::{escape, sanitize},
         terminal::{Colour, TermStyle},
@@ -21,7 +24,7 @@ use crate::{
 
 /// All hand-ins, and who handed in nothing.
 pub(super) async fn read(args: &cli::Batch, sites: &[Cluster]) -> Result<Class, Failure> {
-    let students = gradebooks::students(args.roster.as_deref())?;
+    let students = settings::students(args.roster.as_deref(), args.output.as_deref())?;
     if let Some(label) = &args.namespaces {
         let mut names = vec![];
         for site in sites {
@@ -47,8 +50,11 @@ pub(super) async fn read(args: &cli::Batch, sites: &[Cluster]) -> Result<Class, 
     Ok(if is_lateness_asked { class.with_notes_on_lateness() } else { class })
 }
 
-/// Prints what would be graded.
-pub(super) fn list(class: &Class) -> Exit {
+/// Prints what would be graded, by the ids of the run in the folder of results, where there is one.
+pub(super) fn list(mut class: Class, folder: Option<&Path>) -> Exit {
+    // What cannot be read has no ids to take.
+    let results = folder.and_then(|it| ResultStore::peek(it).ok()).unwrap_or_default();
+    resume::take_ids(&mut class.hand_ins, results.iter());
     let style = TermStyle::of_stdout(Colour::Auto);
     let mut table = style.table(&["Id", "Name", "What is graded"]);
     for hand_in in &class.hand_ins {
@@ -83,38 +89,50 @@ fn in_words(hand_in: &HandIn) -> String {
 }
 
 /// What is left to do.
+pub(super) struct ToDo {
+    pub(super) tasks: Vec<Task<HandIn>>,
+    /// What is graded again though nobody asked for that.
+    pub(super) notes: Vec<String>,
+}
+
+/// What is left to do.
 ///
 /// # Errors
 /// `--only` names what is not there, or a hand-in a context that is not among those of the batch.
-pub(super) fn tasks(
+pub(super) fn to_do(
     args: &cli::Batch,
     hand_ins: Vec<HandIn>,
     store: &ResultStore,
     sites: &[Cluster],
-) -> Result<Vec<Task<HandIn>>, Failure> {
+) -> Result<ToDo, Failure> {
     let is_there = |id: &&String| hand_ins.iter().any(|it| it.id.as_str() == id.as_str());
     if let Some(id) = args.only.iter().find(|it| !is_there(it)) {
         return Err(Failure::new(
             "hand_ins",
             format!("there is no hand-in {}", sanitize(id)),
-            "`--dry-run` lists all ids.",
+            "`--dry-run` lists all ids; after a first run, with its `-o DIR`.",
         ));
     }
-    let mut tasks = vec![];
+    let mut to_do = ToDo { tasks: vec![], notes: vec![] };
     for item in hand_ins {
-        let is_asked_for =
-            args.only.is_empty() || args.only.iter().any(|it| it == item.id.as_str());
-        let known = store.get(item.id.as_str());
-        if !is_asked_for || known.is_some_and(|it| !is_asked_again(args.again, it)) {
+        if !args.only.is_empty() && !args.only.iter().any(|it| it == item.id.as_str()) {
             continue;
+        }
+        match store.get(item.id.as_str()) {
+            Some(known) if resume::has_changed(&item, known) => to_do.notes.push(format!(
+                "{} was handed in anew since it was graded, and is graded again",
+                sanitize(&item.name)
+            )),
+            Some(known) if !is_asked_again(args, known) => continue,
+            _ => {}
         }
         let site = match &item.subject {
             Subject::Namespace { context: Some(context), .. } => Some(site_of(context, sites)?),
             _ => None,
         };
-        tasks.push(Task { item, site });
+        to_do.tasks.push(Task { item, site });
     }
-    Ok(tasks)
+    Ok(to_do)
 }
 
 fn site_of(context: &str, sites: &[Cluster]) -> Result<usize, Failure> {
@@ -127,10 +145,11 @@ fn site_of(context: &str, sites: &[Cluster]) -> Result<usize, Failure> {
     })
 }
 
-/// Whether a hand-in with this result is to be graded again.
-fn is_asked_again(again: Option<Again>, known: &HandInResult) -> bool {
-    match again {
-        None => false,
+/// Whether a hand-in that is meant, and has this result, is to be graded again. Whoever names it by
+/// `--only` asks for that.
+fn is_asked_again(args: &cli::Batch, known: &HandInResult) -> bool {
+    match args.again {
+        None => !args.only.is_empty(),
         Some(Again::All) => true,
         Some(Again::Undecided) => !known.is_decided(),
         Some(Again::Failed) => known.points + known.undecided < known.possible,

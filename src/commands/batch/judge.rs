@@ -1,7 +1,6 @@
 //! `stsgrade batch judge`: the kept recordings of a run are judged again, without a cluster.
 
 use std::{
-    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -10,7 +9,8 @@ use std::{
 use crate::{
     batch::{
         overview::counted,
-        results::{HandInResult, ResultState, ResultStore},
+        results::{HandInResult, ResultState},
+        resume,
     },
     cli,
     cluster::{
@@ -18,8 +18,14 @@ use crate::{
         client::failure_id::{REFUSED_MANIFEST, UNREADABLE_MANIFEST},
     },
     commands::{
-        batch::{gradebooks, keeper::RECORDING, not_kept, reports, run_record::RunFolder},
-        fail, judge, rubric, show, tell,
+        batch::{
+            gradebooks,
+            keeper::RECORDING,
+            not_kept, open_results, reports,
+            run_record::RunFolder,
+            settings::{self, Settings},
+        },
+        fail, judge, show, tell,
     },
     console::sanitize::sanitize,
     exit::Exit,
@@ -55,9 +61,15 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
             "Name the folder that `stsgrade batch -o DIR` wrote.",
         ));
     }
-    let rubric = args.rubric.as_deref().map(rubric::read).transpose()?.unwrap_or_default();
     let folder = RunFolder::open(&args.output)?;
-    let mut store = ResultStore::open(&folder.path).map_err(|error| not_kept(&error))?;
+    let students = settings::students(args.roster.as_deref(), Some(&folder.path))?;
+    let mut students = students.unwrap_or_default();
+    settings::keep_roster(args.roster.as_deref(), &folder.path)?;
+    let settings = Settings::of(&folder.path, &args.book, args.rubric.as_deref())?;
+    let rubric = settings.rubric()?;
+    let mut store = open_results(&folder)?;
+    let joined = resume::with_students(store.results(), &students);
+    store.replace(joined).map_err(|error| not_kept(&error))?;
     let before: Vec<HandInResult> = store.results().cloned().collect();
     let judged = in_parallel(&folder.path, &before, &rubric);
     let (mut page, mut changed, mut count, mut kept) = (String::new(), 0, 0, 0);
@@ -80,9 +92,9 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
         }
     }
     store.compact().map_err(|error| not_kept(&error))?;
-    let missing = missing(args, &store)?;
     let results: Vec<HandInResult> = store.results().cloned().collect();
-    gradebooks::write(&folder.path, &args.book, &results, &missing)?;
+    gradebooks::retain_missing(&mut students, &results);
+    gradebooks::write(&folder.path, &settings, &results, &students)?;
     page += &format!(
         "{count} hand-ins judged again: the points of {changed} changed. The gradebooks in {shown} \
         are written anew.\n"
@@ -92,18 +104,6 @@ fn judge_all(args: &cli::BatchJudge) -> Result<String, Failure> {
         page += " not judged again, and kept what was there.\n";
     }
     Ok(page)
-}
-
-/// The students of the roster that have no result.
-fn missing(
-    args: &cli::BatchJudge,
-    store: &ResultStore,
-) -> Result<Vec<crate::batch::roster::Student>, Failure> {
-    let mut students = gradebooks::students(args.roster.as_deref())?.unwrap_or_default();
-    let results = store.results().flat_map(HandInResult::of_each_student);
-    let known: BTreeSet<String> = results.filter_map(|it| it.student).collect();
-    students.retain(|it| !known.contains(&it.id));
-    Ok(students)
 }
 
 /// Judges each recording, as many at once as there are processors.

@@ -14,14 +14,17 @@ use tokio::sync::Notify;
 use crate::{
     LAB_NAMESPACE,
     batch::{
-        engine::Task,
         handin::{HandIn, Subject},
         results::{HandInResult, ResultStore},
+        resume,
     },
     cli,
     cluster::{Cluster, Failure, isolation},
     commands::{
-        batch::{input, reports},
+        batch::{
+            input::{self, ToDo},
+            reports,
+        },
         outputs,
     },
     console::{progress::Progress, sanitize::sanitize},
@@ -67,14 +70,27 @@ impl<'a> Keeper<'a> {
         self.folder.join(id)
     }
 
-    /// What is left to do; see [`input::tasks`].
-    pub(super) fn tasks(
+    /// Gives each hand-in the id of its result, and each result the student that the roster says.
+    ///
+    /// # Errors
+    /// The results cannot be written.
+    pub(super) fn join(&self, hand_ins: &mut [HandIn]) -> io::Result<()> {
+        let mut store = self.store.borrow_mut();
+        resume::take_ids(hand_ins, store.results().collect::<Vec<_>>().into_iter());
+        let known = hand_ins.iter().filter_map(|it| Some((it, store.get(it.id.as_str())?)));
+        let changed = known.filter_map(|(it, result)| resume::with_student_of(it, result));
+        let changed = changed.collect();
+        store.replace(changed)
+    }
+
+    /// What is left to do; see [`input::to_do`].
+    pub(super) fn to_do(
         &self,
         args: &cli::Batch,
         hand_ins: Vec<HandIn>,
         sites: &[Cluster],
-    ) -> Result<Vec<Task<HandIn>>, Failure> {
-        input::tasks(args, hand_ins, &self.store.borrow(), sites)
+    ) -> Result<ToDo, Failure> {
+        input::to_do(args, hand_ins, &self.store.borrow(), sites)
     }
 
     /// All results so far.

@@ -9,6 +9,7 @@ mod judge;
 mod keeper;
 mod reports;
 mod run_record;
+mod settings;
 mod show;
 mod work;
 
@@ -34,15 +35,18 @@ use crate::{
         Cluster, Failure, Interrupt, Signal, grade::permissions, isolation, isolation::PodSecurity,
     },
     commands::{
-        batch::{grader::Grader, keeper::Keeper, run_record::RunFolder, show::Show},
+        batch::{
+            grader::Grader, input::ToDo, keeper::Keeper, run_record::RunFolder, settings::Settings,
+            show::Show,
+        },
         fail, rubric,
         run_files::is_one_place,
         session::{Early, block_on, connect, listen, stopped},
+        tell,
     },
     console::{progress::Progress, sanitize::sanitize, terminal::Colour},
     exit::Exit,
     report::Format,
-    rubric::Rubric,
 };
 
 /// How much longer than its grade an attempt may take: it makes and removes the namespace.
@@ -58,10 +62,10 @@ pub(super) fn run(args: &cli::Batch) -> Exit {
         Some(cli::BatchCommand::Work(args)) => return work::run(args),
         None => {}
     }
-    let rubric = match args.rubric.as_deref().map(rubric::read).transpose() {
-        Ok(rubric) => rubric.unwrap_or_default(),
-        Err(failure) => return fail(&failure),
-    };
+    // Before anything is made.
+    if let Err(failure) = args.rubric.as_deref().map(rubric::read).transpose() {
+        return fail(&failure);
+    }
     if args.clean && !RunFolder::holds_run(output(args)) {
         let folder = sanitize(&output(args).display().to_string());
         return fail(&Failure::new(
@@ -83,8 +87,8 @@ pub(super) fn run(args: &cli::Batch) -> Exit {
     block_on(async {
         let done = match (args.print, args.in_cluster) {
             (true, _) => in_cluster::print(args).await,
-            (_, true) => in_cluster::batch(args, rubric, &progress).await,
-            _ => batch(args, rubric, &progress).await,
+            (_, true) => in_cluster::batch(args, &progress).await,
+            _ => batch(args, &progress).await,
         };
         match done {
             Ok(exit) => exit,
@@ -98,14 +102,15 @@ fn output(args: &cli::Batch) -> &Path {
     args.output.as_deref().unwrap_or(Path::new("."))
 }
 
-async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result<Exit, Early> {
+async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
     let interrupt = listen()?;
     if args.dry_run {
         let sites = match &args.namespaces {
             Some(_) => sites(args, &interrupt, progress).await?,
             None => vec![],
         };
-        return Ok(input::list(&input::read(args, &sites).await?));
+        let class = input::read(args, &sites).await?;
+        return Ok(input::list(class, args.output.as_deref()));
     }
     let (folder, store) = open(args)?;
     let sites = sites(args, &interrupt, progress).await?;
@@ -119,9 +124,10 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
         let is_clean = remove_leftovers(&sites, &folder.record.run, progress).await;
         return Ok(if is_clean { Exit::Good } else { Exit::NotRestored });
     }
-    let class = read(args, &sites, progress).await?;
+    let settings = settings(args, &folder.path)?;
+    let keeper = Keeper::new(&folder.path, store, formats(args), settings.rubric()?, progress);
+    let class = read(args, &sites, &keeper, progress).await?;
     check_permissions(&class, &sites, &folder.record.run).await?;
-    let keeper = Keeper::new(&folder.path, store, formats(args), rubric, progress);
     let all = class.hand_ins.len();
     let tasks = to_do(args, class.hand_ins, &keeper, &sites, progress)?;
     let before = all - tasks.len();
@@ -141,7 +147,7 @@ async fn batch(args: &cli::Batch, rubric: Rubric, progress: &Progress) -> Result
     let left = work_off(args.jobs, &grader, &grader, tasks, &interrupt, &show).await;
     progress.clear();
     let exit = end(args, &grader, left, &interrupt, progress).await?;
-    finish(args, &folder.path, &grader.keeper, &class.missing, progress)?;
+    finish(&settings, &folder.path, &grader.keeper, class.missing, progress)?;
     Ok(exit)
 }
 
@@ -165,9 +171,21 @@ async fn check_permissions(class: &Class, sites: &[Cluster], run: &str) -> Resul
     Ok(())
 }
 
-/// All hand-ins; prints the notes on them.
-async fn read(args: &cli::Batch, sites: &[Cluster], progress: &Progress) -> Result<Class, Failure> {
-    let class = input::read(args, sites).await?;
+/// What the run is told, and was told before; kept from now on.
+fn settings(args: &cli::Batch, folder: &Path) -> Result<Settings, Failure> {
+    settings::keep_roster(args.roster.as_deref(), folder)?;
+    Settings::of(folder, &args.book, args.rubric.as_deref())
+}
+
+/// All hand-ins, by the ids that they have in the results; prints the notes on them.
+async fn read(
+    args: &cli::Batch,
+    sites: &[Cluster],
+    keeper: &Keeper<'_>,
+    progress: &Progress,
+) -> Result<Class, Failure> {
+    let mut class = input::read(args, sites).await?;
+    keeper.join(&mut class.hand_ins).map_err(|error| not_kept(&error))?;
     class.notes.iter().for_each(|note| progress.say(&format!("note: {note}")));
     Ok(class)
 }
@@ -181,7 +199,8 @@ fn to_do(
     progress: &Progress,
 ) -> Result<Vec<Task<HandIn>>, Failure> {
     let all = hand_ins.len();
-    let tasks = keeper.tasks(args, hand_ins, sites)?;
+    let ToDo { tasks, notes } = keeper.to_do(args, hand_ins, sites)?;
+    notes.iter().for_each(|note| progress.say(&format!("note: {note}")));
     if tasks.len() < all {
         let before = all - tasks.len();
         progress.say(&format!(
@@ -194,14 +213,15 @@ fn to_do(
 
 /// Writes the gradebooks, and says where everything is.
 fn finish(
-    args: &cli::Batch,
+    settings: &Settings,
     folder: &Path,
     keeper: &Keeper<'_>,
-    missing: &[Student],
+    mut missing: Vec<Student>,
     progress: &Progress,
 ) -> Result<(), Failure> {
     let results = keeper.results();
-    gradebooks::write(folder, &args.book, &results, missing)?;
+    gradebooks::retain_missing(&mut missing, &results);
+    gradebooks::write(folder, settings, &results, &missing)?;
     progress.say(&overview::summary(&results, missing.len()));
     let index = folder.join("index.html");
     progress.say(&format!("results: {}", sanitize(&index.display().to_string())));
@@ -211,8 +231,22 @@ fn finish(
 /// The folder of results, and those in it.
 fn open(args: &cli::Batch) -> Result<(RunFolder, ResultStore), Failure> {
     let folder = RunFolder::open(output(args))?;
-    let store = ResultStore::open(&folder.path).map_err(|error| not_kept(&error))?;
+    let store = open_results(&folder)?;
     Ok((folder, store))
+}
+
+/// The results in a folder; says what of them cannot be read.
+fn open_results(folder: &RunFolder) -> Result<ResultStore, Failure> {
+    let store = ResultStore::open(&folder.path).map_err(|error| not_kept(&error))?;
+    if let Some((count, file)) = store.damaged() {
+        let file = sanitize(&file.display().to_string());
+        let count = overview::counted(count, "line", "lines");
+        tell(&format!(
+            "warning: {count} of the results could not be read, and stand in {file} now: those \
+            hand-ins have no result\n"
+        ));
+    }
+    Ok(store)
 }
 
 /// Grades all hand-ins, or until somebody stops it; how many got no result, or `None` if it was
