@@ -1,7 +1,7 @@
 //! What a submission asks for, and whether a batch allows it: decided from its manifests alone.
 
 use checks::model::quantity;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     console::sanitize::sanitize,
@@ -214,20 +214,22 @@ fn forbidden_in_pod(pod: &Value) -> Option<(String, &'static str)> {
 pub(super) fn sealed(submission: &Submission, namespace: &str) -> Submission {
     let mut sealed = submission.clone();
     for manifest in &mut sealed.objects {
-        manifest.value["metadata"]["namespace"] = json!(namespace);
-        make_deletable(&mut manifest.value["metadata"]);
+        // Anything may stand where a mapping belongs: the API server refuses that then.
+        if let Some(metadata) = fields_at(&mut manifest.value, "/metadata") {
+            metadata.insert("namespace".to_owned(), json!(namespace));
+        }
+        for metadata in ["/metadata", "/spec/template/metadata"] {
+            make_deletable(fields_at(&mut manifest.value, metadata));
+        }
         let templates = manifest.value.pointer_mut("/spec/volumeClaimTemplates");
         for claim in templates.and_then(Value::as_array_mut).into_iter().flatten() {
-            make_deletable(&mut claim["metadata"]);
-        }
-        if let Some(metadata) = manifest.value.pointer_mut("/spec/template/metadata") {
-            make_deletable(metadata);
+            make_deletable(fields_at(claim, "/metadata"));
         }
         let mounts_token = match manifest.kind {
             Applied::ServiceAccount => manifest.value.as_object_mut(),
-            Applied::Pod => manifest.value["spec"].as_object_mut(),
+            Applied::Pod => fields_at(&mut manifest.value, "/spec"),
             Applied::StatefulSet | Applied::Deployment => {
-                manifest.value.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut)
+                fields_at(&mut manifest.value, "/spec/template/spec")
             }
             _ => None,
         };
@@ -238,9 +240,14 @@ pub(super) fn sealed(submission: &Submission, namespace: &str) -> Submission {
     sealed
 }
 
+/// The fields of the mapping at a place, where one is there.
+fn fields_at<'a>(value: &'a mut Value, place: &str) -> Option<&'a mut Map<String, Value>> {
+    value.pointer_mut(place).and_then(Value::as_object_mut)
+}
+
 /// Takes out of an object's metadata what keeps it from being deleted.
-fn make_deletable(metadata: &mut Value) {
-    if let Some(metadata) = metadata.as_object_mut() {
+fn make_deletable(metadata: Option<&mut Map<String, Value>>) {
+    if let Some(metadata) = metadata {
         metadata.remove("finalizers");
         metadata.remove("ownerReferences");
     }

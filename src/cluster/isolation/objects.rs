@@ -30,7 +30,7 @@ pub(super) fn objects(namespace: &str, demand: &Demand) -> Vec<Value> {
 /// As much as the submission asks for, the tour included: what bounds a hand-in must not cost it
 /// points.
 fn quota(demand: &Demand) -> Value {
-    let spare = |count: u64, spare: u64| json!((count + spare).to_string());
+    let spare = |count: u64, spare: u64| json!(count.saturating_add(spare).to_string());
     json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": NAME}, "spec": {"hard": {
         "pods": spare(demand.pods, SPARE_PODS),
         "persistentvolumeclaims": spare(demand.claims, 0),

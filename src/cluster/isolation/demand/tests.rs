@@ -1,6 +1,6 @@
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Demand, named_namespace, not_allowed, sealed};
 use crate::submission::Submission;
@@ -113,4 +113,80 @@ fn a_namespace_in_a_dns_name_is_found() {
     ] {
         assert_eq!(named(script, "other"), None, "{script}");
     }
+}
+
+/// A hand-in with every field that is looked at.
+const RICH: &str = "apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web, finalizers: [a/b]}
+spec:
+  replicas: 3
+  template:
+    metadata: {finalizers: [a/b]}
+    spec:
+      resources: {limits: {cpu: 1}}
+      volumes:
+      - {name: a, projected: {sources: [{configMap: {name: a}}]}}
+      - {name: b, ephemeral: {volumeClaimTemplate: {spec: {resources: {requests: {storage: 1Gi}}}}}}
+      initContainers: [{name: init, resources: {requests: {memory: 1Gi}}}]
+      containers:
+      - {name: app, livenessProbe: {httpGet: {port: 80}}, resources: {limits: {cpu: 1}}}
+  volumeClaimTemplates:
+  - metadata: {name: data, finalizers: [a/b]}
+    spec: {resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: pod}
+spec: {containers: [{name: app}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {type: ClusterIP, externalIPs: []}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: one}
+spec: {volumeName: \"\", resources: {requests: {storage: 1Gi}}}
+";
+
+/// The places of all values within one.
+fn places(value: &Value, at: &str) -> Vec<String> {
+    let inner: Vec<(String, &Value)> = match value {
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(place, it)| (place.to_string(), it)).collect()
+        }
+        Value::Object(fields) => fields.iter().map(|(key, it)| (key.clone(), it)).collect(),
+        _ => vec![],
+    };
+    let mut all = vec![at.to_owned()];
+    for (key, it) in inner {
+        let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+        all.extend(places(it, &at));
+    }
+    all
+}
+
+/// Catches a hand-in that ends the grader because something else stands where a mapping, a list or
+/// a text belongs.
+#[test]
+fn anything_may_stand_anywhere() {
+    let rich = read(RICH);
+    let mut count = 0;
+    for (object, manifest) in rich.objects.iter().enumerate() {
+        for place in places(&manifest.value, "") {
+            for other in
+                [json!(null), json!("x"), json!(u64::MAX), json!([]), json!(["x"]), json!({})]
+            {
+                let mut submission = rich.clone();
+                *submission.objects[object].value.pointer_mut(&place).unwrap() = other;
+                let _ = (not_allowed(&submission), named_namespace(&submission, "own"));
+                super::super::objects::objects("own", &Demand::of(&submission));
+                sealed(&submission, "own");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 300, "{count}");
 }
