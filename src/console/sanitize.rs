@@ -88,18 +88,37 @@ fn is_harmful(c: char) -> bool {
             | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A field that no spreadsheet takes for a formula. A hyphen alone is none.
+/// What a formula begins with, in the full width of East Asian text, too.
+const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+/// Where some spreadsheet or other begins a new cell.
+const SEPARATORS: [char; 5] = [';', ',', '\t', '\r', '\n'];
+
+/// A field of which no spreadsheet takes anything for a formula, wherever it splits it. A hyphen
+/// alone is none.
 #[must_use]
 pub fn spreadsheet_field(field: &str) -> String {
-    if field != "-" && field.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) {
-        return format!("'{field}");
+    if field == "-" {
+        return field.to_owned();
     }
-    field.to_owned()
+    let mut out = String::with_capacity(field.len() + 1);
+    if field.starts_with(['\t', '\r', '\'']) {
+        out.push('\'');
+    }
+    let mut begins_cell = true;
+    for c in field.chars() {
+        if begins_cell && FORMULA.contains(&c) {
+            out.push('\'');
+        }
+        // A quote or a blank may be taken away before the cell is looked at.
+        begins_cell = SEPARATORS.contains(&c) || begins_cell && (c == '"' || c.is_whitespace());
+        out.push(c);
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{clip, clip_middle, escape, line, sanitize};
+    use super::{clip, clip_middle, escape, line, sanitize, spreadsheet_field};
 
     #[test]
     fn ordinary_text_of_any_script_stays() {
@@ -155,5 +174,26 @@ mod tests {
             sanitize(&said).starts_with("Service \"web\" is invalid")
                 && sanitize(&said).ends_with(": field is immutable")
         );
+    }
+
+    /// Catches a formula that runs because a spreadsheet splits a field at another sign than a
+    /// comma, and ordinary text that changes.
+    #[test]
+    fn no_part_of_a_field_is_a_formula() {
+        for (field, safe) in [
+            ("=1+1", "'=1+1"),
+            ("X;=HYPERLINK(\"a\")", "X;'=HYPERLINK(\"a\")"),
+            ("X,@SUM(A1)", "X,'@SUM(A1)"),
+            ("X\t+1", "X\t'+1"),
+            ("X\r\n-1", "X\r\n'-1"),
+            ("X; \"=1\"", "X; \"'=1\""),
+            ("＝1", "'＝1"),
+            ("\t=1", "'\t'=1"),
+            ("'=1", "''=1"),
+            ("-", "-"),
+            ("a-b = c; d+e, f@g", "a-b = c; d+e, f@g"),
+        ] {
+            assert_eq!(spreadsheet_field(field), safe, "{field}");
+        }
     }
 }
