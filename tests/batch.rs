@@ -1,6 +1,12 @@
 //! `stsgrade batch` as far as no cluster is needed.
 
-use std::{collections::BTreeMap, fs, io::Write as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write as _,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use flate2::{Compression, write::GzEncoder};
 use ruzstd::encoding::CompressionLevel;
@@ -373,4 +379,46 @@ fn what_a_run_was_told_holds_for_its_results() {
     run_in(&class.home, &["batch", "judge", "out", "--roster", "other.csv"]);
     assert_eq!(class.results("student")["778"], "s9");
     assert!(!class.output("gradebook.csv").contains("Bob"));
+}
+
+/// Catches results in the cluster that are deleted because the class is graded from here, too.
+#[test]
+fn a_job_of_the_run_is_not_ended_by_the_way() {
+    let home = TempDir::new().unwrap();
+    results(&home, b"");
+    fs::create_dir(home.path().join("in")).unwrap();
+    fs::write(home.path().join("in/eve.yaml"), BROKEN).unwrap();
+    let asked = Arc::new(Mutex::new(vec![]));
+    let told = Arc::clone(&asked);
+    let server = serve(move |what| {
+        told.lock().unwrap().push(what.to_owned());
+        let namespace = r#"{"metadata":{"name":"stsgrade-abc123-workers","uid":"1","labels":{"app.kubernetes.io/managed-by":"stsgrade","stsgrade/run":"abc123"}},"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1"}"#;
+        match what {
+            "GET /version" => (200, r#"{"major":"1","minor":"37","gitVersion":"v1.37.0"}"#.into()),
+            what if what.starts_with("GET /api/v1/namespaces?") => (
+                200,
+                format!(
+                    r#"{{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{{}},"items":[{namespace}]}}"#
+                ),
+            ),
+            "GET /api/v1/namespaces/stsgrade-abc123-workers" => (200, namespace.into()),
+            "GET /apis/batch/v1/namespaces/stsgrade-abc123-workers/jobs/stsgrade" => (
+                200,
+                r#"{"kind":"Job","apiVersion":"batch/v1","metadata":{"name":"stsgrade"}}"#.into(),
+            ),
+            _ => (404, r#"{"kind":"Status","apiVersion":"v1","code":404}"#.into()),
+        }
+    });
+    fs::write(home.path().join("config"), kubeconfig(&server)).unwrap();
+    let args = ["batch", "in", "-o", "out", "--kubeconfig", "config"];
+    let ran = stsgrade(&home).args(args).output().unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(4), "{told}");
+    assert!(
+        told.contains("a Job of this run stands in namespace stsgrade-abc123-workers"),
+        "{told}"
+    );
+    assert!(told.contains("Add `--in-cluster`"), "{told}");
+    let asked = asked.lock().unwrap();
+    assert!(asked.iter().all(|it| it.starts_with("GET ")), "{asked:?}");
 }

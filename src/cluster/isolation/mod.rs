@@ -230,6 +230,14 @@ async fn of_run(cluster: &Cluster, run: &str) -> Result<Vec<IsolatedNamespace>, 
         .collect())
 }
 
+/// The names of the namespaces that a run made and that are still there.
+///
+/// # Errors
+/// The API server refuses, or cannot be reached.
+pub(crate) async fn names_of_run(cluster: &Cluster, run: &str) -> Result<Vec<String>, Failure> {
+    Ok(of_run(cluster, run).await?.into_iter().map(|it| it.name).collect())
+}
+
 /// The names of the namespaces that a label selector finds, in order.
 ///
 /// # Errors

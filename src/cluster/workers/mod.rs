@@ -22,7 +22,7 @@ use crate::{
     cluster::{
         Cluster, Failure,
         client::lease_term::LEASE,
-        isolation::{IsolatedNamespace, is_of_run},
+        isolation::{IsolatedNamespace, is_of_run, names_of_run},
         workers::parcels::Parcels,
         writes::create::create_object,
     },
@@ -90,6 +90,27 @@ impl Workers {
             it.metadata.deletion_timestamp.is_none() && is_of_run(&it.metadata, &self.run)
         });
         Ok(is_ours && self.job().await?.is_some())
+    }
+
+    /// Refuses what would end a Job of this run: what its workers have done is not collected yet.
+    ///
+    /// # Errors
+    /// There is one, or nobody can say.
+    pub async fn refuse_to_end(&self) -> Result<(), Failure> {
+        // Whoever cannot list the namespaces of the run does not delete them either.
+        let names = names_of_run(&self.cluster, &self.run).await.unwrap_or_default();
+        if !names.iter().any(|it| it == self.namespace()) || !self.exist().await? {
+            return Ok(());
+        }
+        Err(Failure::new(
+            "workers",
+            format!(
+                "a Job of this run stands in namespace {}, with results that are not collected",
+                self.namespace()
+            ),
+            "Add `--in-cluster` and its `--image` to collect them, or end the Job by `stsgrade batch \
+            --clean -o DIR`.",
+        ))
     }
 
     /// Creates the namespace with all that is in it, the Job last.

@@ -33,6 +33,7 @@ use crate::{
     cli,
     cluster::{
         Cluster, Failure, Interrupt, Signal, grade::permissions, isolation, isolation::PodSecurity,
+        workers::Workers,
     },
     commands::{
         batch::{
@@ -114,6 +115,11 @@ async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
     }
     let (folder, store) = open(args)?;
     let sites = sites(args, &interrupt, progress).await?;
+    if !args.clean {
+        for site in &sites {
+            Workers::of(site, &folder.record.run).refuse_to_end().await?;
+        }
+    }
     let (found, _) = delete_leftovers(&sites, &folder.record.run, progress).await;
     if found > 0 {
         let (one, several) =
