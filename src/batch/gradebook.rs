@@ -8,6 +8,7 @@ use checks::CHECKS;
 use crate::{
     batch::{
         late::LatePolicy,
+        platform::Platform,
         results::{HandInResult, ResultState},
         roster::Student,
     },
@@ -94,20 +95,20 @@ impl Gradebook<'_> {
         row
     }
 
-    /// For Canvas: "Import" of its gradebook. Students are found by Canvas' own id, which an export
-    /// of hand-ins holds, or by the id of the roster.
+    /// For Canvas: "Import" of its gradebook. Students are found by Canvas' own id, which its export
+    /// of hand-ins holds, or by the id of the roster, which is the school's.
     #[must_use]
     pub fn canvas(&self) -> Vec<u8> {
         let text = |row: &[&str]| row.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
-        let possible = self.results.iter().map(|it| it.possible).max();
-        let possible = possible.unwrap_or(Points::whole(100));
+        // Nothing is possible in what is held: nobody has counted it yet.
+        let possible = self.results.iter().map(|it| it.possible).filter(|it| *it > Points::ZERO);
+        let possible = possible.max().unwrap_or(Points::whole(100));
         let mut rows = vec![
             text(&["Student", "ID", "SIS User ID", "SIS Login ID", "Section", self.assignment]),
             text(&["    Points Possible", "", "", "", "", &possible.to_string()]),
         ];
         for result in self.results {
-            let is_number = result.key.bytes().all(|it| it.is_ascii_digit());
-            let id = if is_number { result.key.as_str() } else { "" };
+            let id = if result.platform == Platform::Canvas { result.key.as_str() } else { "" };
             let sis = result.student.as_deref().unwrap_or_default();
             let sis = if sis == id { "" } else { sis };
             let login = result.email.split('@').next().unwrap_or_default();
@@ -118,7 +119,8 @@ impl Gradebook<'_> {
     }
 
     /// For Moodle: "Upload grading worksheet" of an assignment. Participants are found by the
-    /// number that an export of hand-ins holds.
+    /// number that its export of hand-ins holds. Students read the feedback, so it says nothing of
+    /// what is held for the instructor.
     #[must_use]
     pub fn moodle(&self) -> Vec<u8> {
         let text = |row: &[&str]| row.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
@@ -135,11 +137,15 @@ impl Gradebook<'_> {
             "Feedback comments",
         ])];
         for result in self.results {
-            let participant = format!("Participant {}", result.key);
+            let participant = match result.platform {
+                Platform::Moodle => format!("Participant {}", result.key),
+                _ => String::new(),
+            };
+            let is_graded = result.state == ResultState::Graded;
+            let feedback = if is_graded { result.why() } else { String::new() };
             let points = self.final_points(result).map(|it| it.to_string()).unwrap_or_default();
             let possible = result.possible.to_string();
-            let possible =
-                if result.state == ResultState::Graded { possible } else { String::new() };
+            let possible = if is_graded { possible } else { String::new() };
             rows.push(text(&[
                 &participant,
                 &result.name,
@@ -150,7 +156,7 @@ impl Gradebook<'_> {
                 "Yes",
                 "-",
                 "-",
-                &result.why(),
+                &feedback,
             ]));
         }
         table(&rows)

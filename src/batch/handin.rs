@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     LAB_NAMESPACE,
-    batch::roster::Student,
+    batch::{platform::Platform, roster::Student},
     cluster::client::failure_id::UNREADABLE_MANIFEST,
     recording::{ManifestText, hexadecimal},
     report::Problem,
@@ -83,6 +83,9 @@ pub struct HandIn {
     pub name: String,
     /// What the platform that exported it knows the student by.
     pub key: String,
+    /// Which platform that is.
+    #[serde(default)]
+    pub platform: Platform,
     /// The student's id in the roster.
     pub student: Option<String>,
     /// The student's e-mail address, as far as the roster tells.
@@ -131,6 +134,7 @@ impl HandIn {
             id,
             name: name.to_owned(),
             key: name.to_owned(),
+            platform: Platform::Other,
             student: None,
             email: String::new(),
             handed_in: None,

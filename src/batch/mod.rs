@@ -7,6 +7,7 @@ pub mod handin;
 pub mod input;
 pub mod late;
 pub mod overview;
+pub mod platform;
 pub mod results;
 pub mod resume;
 pub mod roster;

@@ -11,7 +11,10 @@ use checks::model::diagnosis;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    batch::handin::{HandIn, Member},
+    batch::{
+        handin::{HandIn, Member},
+        platform::Platform,
+    },
     report::{Cause, Points, Problem, Report},
 };
 
@@ -72,6 +75,9 @@ pub struct HandInResult {
     /// What the platform that exported it knows the student by.
     #[serde(default)]
     pub key: String,
+    /// Which platform that is.
+    #[serde(default)]
+    pub platform: Platform,
     /// The student's id in the roster.
     #[serde(default)]
     pub student: Option<String>,
@@ -133,6 +139,7 @@ impl HandInResult {
             id: hand_in.id.as_str().to_owned(),
             name: hand_in.name.clone(),
             key: hand_in.key.clone(),
+            platform: hand_in.platform,
             student: hand_in.student.clone(),
             email: hand_in.email.clone(),
             handed_in: hand_in.handed_in,

@@ -69,15 +69,18 @@ pub fn has_changed(hand_in: &HandIn, result: &HandInResult) -> bool {
     !result.digest.is_empty() && result.digest != hand_in.digest()
 }
 
-/// The result with the student that the roster says its hand-in is of, if that is new.
+/// The result with what its hand-in's name and the roster say of it now, if that is new.
 #[must_use]
-pub fn with_student_of(hand_in: &HandIn, result: &HandInResult) -> Option<HandInResult> {
-    let student = hand_in.student.clone()?;
+pub fn with_owner_of(hand_in: &HandIn, result: &HandInResult) -> Option<HandInResult> {
     let mut new = result.clone();
-    new.student = Some(student);
-    new.name.clone_from(&hand_in.name);
-    new.email.clone_from(&hand_in.email);
-    new.due = hand_in.due;
+    new.source = hand_in.source();
+    new.platform = hand_in.platform;
+    if let Some(student) = &hand_in.student {
+        new.student = Some(student.clone());
+        new.name.clone_from(&hand_in.name);
+        new.email.clone_from(&hand_in.email);
+        new.due = hand_in.due;
+    }
     (new != *result).then_some(new)
 }
 

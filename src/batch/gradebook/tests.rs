@@ -1,6 +1,6 @@
 use super::{Gradebook, sample};
 use crate::{
-    batch::{handin::Member, late::LatePolicy, roster::Student},
+    batch::{handin::Member, late::LatePolicy, platform::Platform, roster::Student},
     report::Points,
 };
 
@@ -47,6 +47,12 @@ fn each_platform_gets_its_own_table() {
         },
         assignment: "Lab (12)",
     };
+    assert_eq!(rows(&book.canvas())[2][1], "", "a number that no Canvas gave");
+    assert_eq!(rows(&book.moodle())[1][0], "", "a number that no Moodle gave");
+    let mut results = results.clone();
+    results[0].platform = Platform::Canvas;
+    results[2].reason = "its name is on a list".to_owned();
+    let book = Gradebook { results: &results, ..book };
     let general = rows(&book.general());
     assert_eq!(general[0][..5], ["id", "name", "email", "handIn", "state"]);
     assert_eq!(
@@ -78,7 +84,9 @@ fn each_platform_gets_its_own_table() {
             ["c", "", "", "", "", ""],
         ]
     );
-    let moodle = rows(&book.moodle());
+    let mut results = results.clone();
+    results[0].platform = Platform::Moodle;
+    let moodle = rows(&Gradebook { results: &results, ..book }.moodle());
     assert_eq!(
         moodle[1],
         [
@@ -95,4 +103,20 @@ fn each_platform_gets_its_own_table() {
         ]
     );
     assert_eq!((moodle[2][4].as_str(), moodle[3][4].as_str()), ("", ""));
+    assert_eq!(moodle[3][9], "", "a student reads it");
+}
+
+/// Catches an assignment of no points in a class of which everything is held.
+#[test]
+fn what_is_held_does_not_say_how_many_points_there_are() {
+    let mut held = sample().remove(2);
+    held.possible = Points::ZERO;
+    let results = [held];
+    let book = Gradebook {
+        results: &results,
+        missing: &[],
+        policy: LatePolicy::default(),
+        assignment: "Lab",
+    };
+    assert_eq!(rows(&book.canvas())[1][5], "100");
 }

@@ -6,6 +6,7 @@ use super::{
     group::FileKind,
     names::{self, Owner},
 };
+use crate::batch::platform::Platform;
 
 /// What lies in one folder.
 #[derive(Debug, Default)]
@@ -68,6 +69,6 @@ impl Common {
     pub(super) fn folder(self) -> Option<String> {
         let is_hand_in = self.second.is_of_one_student();
         let folder = self.first.filter(|_| !self.has_others && !is_hand_in)?;
-        Owner::of(&folder).platform.is_none().then_some(folder)
+        (Owner::of(&folder).platform == Platform::Other).then_some(folder)
     }
 }

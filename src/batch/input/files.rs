@@ -13,7 +13,7 @@ use super::{
     group::{FileKind, Group, MAX_DEPTH, MAX_METADATA_BYTES},
     names::{GRADESCOPE, Owner, stem},
 };
-use crate::batch::results::holds_results;
+use crate::batch::{platform::Platform, results::holds_results};
 
 /// All that is kept of a class, in bytes.
 const MAX_CLASS_BYTES: u64 = 1 << 30;
@@ -58,7 +58,7 @@ impl Collected {
             return None;
         }
         let owner = Owner::of(&top);
-        let key = if owner.platform.is_some() { &owner.key } else { &top };
+        let key = if owner.platform != Platform::Other { &owner.key } else { &top };
         let group = self.groups.entry(key.clone()).or_insert_with(|| {
             let mut group = Group::new(owner.clone());
             if top == GRADESCOPE {

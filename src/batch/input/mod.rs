@@ -19,6 +19,7 @@ use crate::{
     LAB_NAMESPACE,
     batch::{
         handin::{self, HandIn, HandInId, Member, Subject, subject_of},
+        platform::Platform,
         roster::Student,
     },
     console::sanitize::escape,
@@ -28,7 +29,7 @@ use crate::{
 use gradescope::Submitted;
 use group::Group;
 use join::Claim;
-use names::{Owner, Platform};
+use names::Owner;
 
 /// So many names stand in a note.
 const MAX_TOLD: usize = 10;
@@ -135,7 +136,7 @@ impl Class {
     fn leave_out_tables(&mut self, groups: &mut Vec<Group>) {
         let is_table = |it: &Group| {
             let name = it.owner.name.to_lowercase();
-            it.owner.platform.is_none() && it.is_file && name.ends_with(".csv")
+            it.owner.platform == Platform::Other && it.is_file && name.ends_with(".csv")
         };
         for group in groups.extract_if(.., |it| is_table(it)) {
             self.note(&format!("{} is no hand-in, and is left out", group.shown()));
@@ -163,8 +164,7 @@ impl Class {
         let submitted = group.entries.first().and_then(|it| submitted.get(it));
         if let Some(first) = submitted.and_then(|it| it.submitters.first()) {
             let (key, name) = (first.key.clone(), first.name.clone());
-            group.owner =
-                Owner { key, name, platform: Some(Platform::Gradescope), ..Owner::default() };
+            group.owner = Owner { key, name, platform: Platform::Gradescope, ..Owner::default() };
         }
         let shown = group.shown();
         if let Some(left_out) = group.left_out() {
@@ -183,7 +183,7 @@ impl Class {
             Err(why) => self.untimed.entry(why).or_default().push(shown),
         }
         self.hand_ins.push(hand_in);
-        let is_of_platform = group.owner.platform.is_some();
+        let is_of_platform = group.owner.platform != Platform::Other;
         Claim { entries: group.entries.into_iter().collect(), is_of_platform }
     }
 
@@ -212,7 +212,7 @@ impl Class {
 
 /// Names clones of GitHub Classroom by their students.
 fn name_clones(groups: &mut [Group]) {
-    if groups.iter().any(|it| it.is_file || it.owner.platform.is_some()) {
+    if groups.iter().any(|it| it.is_file || it.owner.platform != Platform::Other) {
         return;
     }
     let names: Vec<String> = groups.iter().map(|it| it.owner.name.clone()).collect();
@@ -237,6 +237,7 @@ fn hand_in(group: &mut Group, taken: &mut BTreeSet<String>) -> HandIn {
     let name = if owner.name.is_empty() { &owner.key } else { &owner.name };
     let mut hand_in = HandIn::new(HandInId::unique(name, taken), name, subject);
     hand_in.key.clone_from(&owner.key);
+    hand_in.platform = owner.key_platform();
     hand_in.is_late = owner.is_late;
     hand_in
 }
@@ -247,25 +248,25 @@ fn hand_in(group: &mut Group, taken: &mut BTreeSet<String>) -> HandIn {
 /// That is not known; the error says why.
 fn handed_in(group: &Group, submitted: Option<&Submitted>) -> Result<Option<i64>, &'static str> {
     match group.owner.platform {
-        Some(Platform::Gradescope) => submitted.and_then(|it| it.at).map(Some).ok_or(
+        Platform::Gradescope => submitted.and_then(|it| it.at).map(Some).ok_or(
             "no late points, because Gradescope's metadata do not tell when it was handed in",
         ),
         // Canvas marks each hand-in that is late.
-        Some(Platform::Canvas) if !group.owner.is_late => Ok(None),
-        Some(Platform::Canvas) => Err(
+        Platform::Canvas if !group.owner.is_late => Ok(None),
+        Platform::Canvas => Err(
             "Canvas tells that it is late but not how late: it counts as one day, or not where the \
             roster has a due date for the student",
         ),
-        Some(Platform::Moodle) => {
+        Platform::Moodle => {
             Err("no late points, because an export of Moodle does not tell when it was handed in")
         }
-        None if group.is_clone => {
+        Platform::Other if group.is_clone => {
             Err("no late points, because a clone does not tell when it was handed in")
         }
-        None if group.time.has_gaps => {
+        Platform::Other if group.time.has_gaps => {
             Err("no late points, because the zip archive tells no time with its offset")
         }
-        None => Ok(group.time.latest),
+        Platform::Other => Ok(group.time.latest),
     }
 }
 

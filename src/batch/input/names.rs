@@ -1,5 +1,7 @@
 //! Whose a hand-in is, by the name under which a platform exports it.
 
+use crate::batch::platform::Platform;
+
 /// What tells who handed in what, in an export of Gradescope.
 pub(super) const GRADESCOPE: &str = "submission_metadata.yml";
 /// What a manifest of this lab may be named after, besides a number.
@@ -22,14 +24,6 @@ const LAB_WORDS: [&str; 16] = [
     "kustomization",
 ];
 
-/// Who exported a hand-in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Platform {
-    Canvas,
-    Moodle,
-    Gradescope,
-}
-
 /// Whose a file or folder is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Owner {
@@ -38,7 +32,7 @@ pub(super) struct Owner {
     /// The student's name, as far as the export tells.
     pub(super) name: String,
     /// Who exported it, as far as its name tells.
-    pub(super) platform: Option<Platform>,
+    pub(super) platform: Platform,
     /// The platform says that it came after the due date.
     pub(super) is_late: bool,
     /// It is text or an address that the student entered, and no file.
@@ -46,6 +40,15 @@ pub(super) struct Owner {
 }
 
 impl Owner {
+    /// The platform whose number of the student the key is.
+    pub(super) fn key_platform(&self) -> Platform {
+        match self.platform {
+            // A name in an anonymous export is nobody's number.
+            Platform::Canvas | Platform::Moodle if !is_number(&self.key) => Platform::Other,
+            platform => platform,
+        }
+    }
+
     /// By the name of a file or folder at the top of the hand-ins.
     pub(super) fn of(entry: &str) -> Self {
         moodle(entry).or_else(|| canvas(entry)).unwrap_or_else(|| {
@@ -78,7 +81,7 @@ pub(super) fn stem(name: &str) -> &str {
 fn moodle(entry: &str) -> Option<Owner> {
     let (front, _) = entry.split_once("_assignsubmission_")?;
     let (name, participant) = front.rsplit_once('_')?;
-    let platform = Some(Platform::Moodle);
+    let platform = Platform::Moodle;
     let (key, name) = (participant.to_owned(), name.to_owned());
     is_number(participant).then(|| Owner { key, name, platform, ..Owner::default() })
 }
@@ -105,7 +108,7 @@ fn canvas(entry: &str) -> Option<Owner> {
     let is_user = is_number(user)
         || (is_anonymous && user.len() <= 10 && user.bytes().all(|it| it.is_ascii_alphanumeric()));
     let name = if is_anonymous { format!("anon_{user}") } else { first.to_owned() };
-    let platform = Some(Platform::Canvas);
+    let platform = Platform::Canvas;
     let owner = Owner { key: user.to_owned(), name, platform, is_late, is_text };
     (is_user && (is_text || is_file)).then_some(owner)
 }
@@ -129,7 +132,7 @@ pub(super) fn classroom_prefix(folders: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owner, classroom_prefix, is_of_the_lab, stem};
+    use super::{Owner, Platform, classroom_prefix, is_of_the_lab, stem};
 
     /// Catches two files of one student that become two hand-ins, and a name that is taken for an
     /// export's.
@@ -148,7 +151,7 @@ mod tests {
             ("101_5001.yaml", "101_5001", "101_5001", false, false, false),
         ] {
             let owner = Owner::of(entry);
-            let found = (&*owner.key, &*owner.name, owner.platform.is_some());
+            let found = (&*owner.key, &*owner.name, owner.platform != Platform::Other);
             assert_eq!(found, (key, name, of_platform), "{entry}");
             assert_eq!((owner.is_late, owner.is_text), (is_late, is_text), "{entry}");
         }

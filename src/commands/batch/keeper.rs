@@ -78,7 +78,7 @@ impl<'a> Keeper<'a> {
         let mut store = self.store.borrow_mut();
         resume::take_ids(hand_ins, store.results().collect::<Vec<_>>().into_iter());
         let known = hand_ins.iter().filter_map(|it| Some((it, store.get(it.id.as_str())?)));
-        let changed = known.filter_map(|(it, result)| resume::with_student_of(it, result));
+        let changed = known.filter_map(|(it, result)| resume::with_owner_of(it, result));
         let changed = changed.collect();
         store.replace(changed)
     }

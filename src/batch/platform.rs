@@ -1,0 +1,18 @@
+//! Which platform exported a hand-in, and so whose number its key is.
+
+use serde::{Deserialize, Serialize};
+
+/// Where a hand-in's key comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Platform {
+    /// A Canvas export: the key is the user's number in Canvas.
+    Canvas,
+    /// A Moodle export: the key is the participant's number in the assignment.
+    Moodle,
+    /// A Gradescope export: the key is the school's number or the e-mail address.
+    Gradescope,
+    /// Another one, or a folder of somebody's own: the key is a name or the school's number.
+    #[default]
+    Other,
+}
