@@ -1,26 +1,142 @@
-//! What a submission asks for, and whether a batch allows it: decided from its manifests alone.
+//! What a submission asks for, as far as quotas bound it: decided from its manifests alone.
 
 use checks::model::quantity;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::{
-    console::sanitize::sanitize,
     plan::EXTRA_PODS,
-    submission::{Applied, Manifest, Place, Submission},
+    submission::{Applied, Manifest, Submission},
 };
 
 /// The most pods that one hand-in gets.
 const MOST_PODS: u64 = 60;
+/// The most claims.
+const MOST_CLAIMS: u64 = 120;
+/// The most Services: every node has rules for each of them.
+const MOST_SERVICES: u64 = 20;
+/// The most objects.
+const MOST_OBJECTS: u64 = 100;
 /// The most storage that the claims of one hand-in may ask for together, in bytes.
 const MOST_STORAGE_BYTES: u128 = 256 << 30;
-/// The most CPU that one container may ask for, in thousandths.
-const MOST_CPU_MILLIS: u128 = 4_000;
-/// The most memory that one container may ask for.
-const MOST_MEMORY_BYTES: u128 = 8 << 30;
-/// The CPU that a container without a limit may use, unless another container asks for more.
-const USUAL_CPU_MILLIS: u128 = 1_000;
-/// The memory that a container without a limit may use, unless another container asks for more.
-const USUAL_MEMORY_BYTES: u128 = 1 << 30;
+/// The most that one container may ask for.
+const MOST_OF_A_CONTAINER: Amount = Amount { cpu_millis: 4_000, memory_bytes: 8 << 30 };
+/// The most that is kept free on the nodes for all its pods together.
+const MOST_REQUESTS: Amount = Amount { cpu_millis: 32_000, memory_bytes: 64 << 30 };
+/// The most that all its pods together may use.
+const MOST_LIMITS: Amount = Amount { cpu_millis: 64_000, memory_bytes: 128 << 30 };
+/// The most space on the nodes' own disks that all its pods together may ask for, in bytes.
+const MOST_DISK_BYTES: u128 = 64 << 30;
+/// What a container without a limit may use, unless another one without a limit requests more.
+const USUAL: Amount = Amount { cpu_millis: 1_000, memory_bytes: 1 << 30 };
+/// What a container that names no request gets for sure.
+pub(super) const LEAST: Amount = Amount { cpu_millis: 10, memory_bytes: 32 << 20 };
+/// Pods that are being deleted count, and so do those of the grader's own.
+const SPARE_PODS: u64 = 3;
+
+/// CPU and memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Amount {
+    /// In thousandths of a CPU.
+    pub(super) cpu_millis: u128,
+    pub(super) memory_bytes: u128,
+}
+
+impl Amount {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            cpu_millis: self.cpu_millis.saturating_add(other.cpu_millis),
+            memory_bytes: self.memory_bytes.saturating_add(other.memory_bytes),
+        }
+    }
+
+    fn times(self, count: u64) -> Self {
+        let count = u128::from(count);
+        Self {
+            cpu_millis: self.cpu_millis.saturating_mul(count),
+            memory_bytes: self.memory_bytes.saturating_mul(count),
+        }
+    }
+
+    /// The larger of each.
+    fn max(self, other: Self) -> Self {
+        Self {
+            cpu_millis: self.cpu_millis.max(other.cpu_millis),
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+        }
+    }
+}
+
+/// What pods ask for, or what they may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    pub(super) requests: Amount,
+    pub(super) limits: Amount,
+    /// Space that they request on the nodes' own disks.
+    pub(super) disk_bytes: u128,
+}
+
+impl Load {
+    /// Of a container; `default` is the limit where it has none.
+    fn of(container: &Value, default: Amount) -> Self {
+        let asked = |part: &str, what: &str, parts: u128| {
+            let quantity = &container["resources"][part][what];
+            (!quantity.is_null()).then(|| quantity_of(quantity, parts))
+        };
+        let limit = |what, parts, default| asked("limits", what, parts).unwrap_or(default);
+        // Without a request, the limit is one.
+        let request = |what, parts, least| {
+            asked("requests", what, parts).or_else(|| asked("limits", what, parts)).unwrap_or(least)
+        };
+        Self {
+            requests: Amount {
+                cpu_millis: request("cpu", 1000, LEAST.cpu_millis),
+                memory_bytes: request("memory", 1, LEAST.memory_bytes),
+            },
+            limits: Amount {
+                cpu_millis: limit("cpu", 1000, default.cpu_millis),
+                memory_bytes: limit("memory", 1, default.memory_bytes),
+            },
+            disk_bytes: request("ephemeral-storage", 1, 0),
+        }
+    }
+
+    /// Of a pod: its containers and those beside them for good, or one that runs before them.
+    fn of_pod(pod: &Value, default: Amount) -> Self {
+        let all = |containers: &mut dyn Iterator<Item = &Value>| {
+            containers.fold(Self::default(), |sum, it| sum.plus(Self::of(it, default)))
+        };
+        let inits = list(&pod["initContainers"]);
+        let stays = |it: &&Value| it["restartPolicy"] == "Always";
+        let beside = all(&mut inits.iter().filter(stays));
+        let before = inits.iter().filter(|it| !stays(it)).map(|it| Self::of(it, default));
+        let before = before.fold(Self::default(), Self::max);
+        all(&mut list(&pod["containers"]).iter()).max(before).plus(beside)
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.plus(other.requests),
+            limits: self.limits.plus(other.limits),
+            disk_bytes: self.disk_bytes.saturating_add(other.disk_bytes),
+        }
+    }
+
+    fn times(self, count: u64) -> Self {
+        Self {
+            requests: self.requests.times(count),
+            limits: self.limits.times(count),
+            disk_bytes: self.disk_bytes.saturating_mul(u128::from(count)),
+        }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.max(other.requests),
+            limits: self.limits.max(other.limits),
+            disk_bytes: self.disk_bytes.max(other.disk_bytes),
+        }
+    }
+}
 
 /// What a submission asks for, as far as quotas bound it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,39 +147,47 @@ pub(super) struct Demand {
     pub(super) claims: u64,
     /// What all these claims ask for together.
     pub(super) storage_bytes: u128,
-    /// The most CPU that a container asks for, in thousandths.
-    pub(super) cpu_millis: u128,
-    /// The most memory that a container asks for.
-    pub(super) memory_bytes: u128,
+    /// The most that a container asks for.
+    pub(super) container: Amount,
+    /// The limit of a container that has none.
+    pub(super) default_limit: Amount,
+    /// What all these pods ask for together.
+    pub(super) load: Load,
+    /// The pod that asks for the most.
+    largest_pod: Load,
     /// Objects of these kinds.
     pub(super) services: u64,
     pub(super) config_maps: u64,
     pub(super) secrets: u64,
-    /// A pod has limits of its own, beside those of its containers.
-    pub(super) has_pod_limits: bool,
-}
-
-/// Something that no hand-in of a batch gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotAllowed {
-    /// What it asks for; safe to show.
-    pub what: String,
-    /// Where.
-    pub place: Place,
+    /// Objects of all kinds.
+    objects: u64,
 }
 
 impl Demand {
     /// What it asks for.
     pub(super) fn of(submission: &Submission) -> Self {
-        let mut demand = Self {
-            cpu_millis: USUAL_CPU_MILLIS,
-            memory_bytes: USUAL_MEMORY_BYTES,
-            ..Self::default()
-        };
+        let mut demand = Self { container: USUAL, default_limit: USUAL, ..Self::default() };
+        let pods = submission.objects.iter().filter_map(pod_spec);
+        pods.flat_map(containers).for_each(|it| demand.add_container(it));
         for manifest in &submission.objects {
             demand.add(manifest);
         }
         demand
+    }
+
+    fn add_container(&mut self, container: &Value) {
+        let load = Load::of(container, Amount::default());
+        self.container = self.container.max(load.requests).max(load.limits);
+        let limits = &container["resources"]["limits"];
+        // Its request must not be above its limit.
+        if limits["cpu"].is_null() {
+            self.default_limit.cpu_millis =
+                self.default_limit.cpu_millis.max(load.requests.cpu_millis);
+        }
+        if limits["memory"].is_null() {
+            self.default_limit.memory_bytes =
+                self.default_limit.memory_bytes.max(load.requests.memory_bytes);
+        }
     }
 
     fn add(&mut self, manifest: &Manifest) {
@@ -76,6 +200,7 @@ impl Demand {
             Applied::Pod => 1,
             _ => 0,
         };
+        self.objects += 1;
         self.pods = self.pods.saturating_add(pods);
         for claim in list(&spec["volumeClaimTemplates"]) {
             self.add_claims(pods, &claim["spec"]);
@@ -94,20 +219,14 @@ impl Demand {
 
     /// Adds so many pods of a spec.
     fn add_pods(&mut self, count: u64, pod: &Value) {
-        self.has_pod_limits |= pod.get("resources").is_some();
         for volume in list(&pod["volumes"]) {
             if let Some(claim) = volume.pointer("/ephemeral/volumeClaimTemplate/spec") {
                 self.add_claims(count, claim);
             }
         }
-        for container in containers(pod) {
-            for part in ["requests", "limits"] {
-                let asked = &container["resources"][part];
-                let cpu = quantity_of(&asked["cpu"], 1000);
-                self.cpu_millis = self.cpu_millis.max(cpu);
-                self.memory_bytes = self.memory_bytes.max(quantity_of(&asked["memory"], 1));
-            }
-        }
+        let load = Load::of_pod(pod, self.default_limit);
+        self.load = self.load.plus(load.times(count));
+        self.largest_pod = self.largest_pod.max(load);
     }
 
     fn add_claims(&mut self, count: u64, spec: &Value) {
@@ -117,13 +236,34 @@ impl Demand {
             self.storage_bytes.saturating_add(size.saturating_mul(u128::from(count)));
     }
 
+    /// The pods that there may be, those that are being deleted included.
+    pub(super) const fn pods_with_spare(&self) -> u64 {
+        self.pods.saturating_add(SPARE_PODS)
+    }
+
+    /// What these ask for.
+    pub(super) fn load_with_spare(&self) -> Load {
+        self.load.plus(self.largest_pod.times(SPARE_PODS))
+    }
+
     /// The first of its demands that is more than a hand-in gets.
-    fn excess(&self) -> Option<String> {
+    pub(super) fn excess(&self) -> Option<String> {
+        let Load { requests, limits, disk_bytes } = self.load;
+        let (one, all, use_of) = (self.container, MOST_REQUESTS, MOST_LIMITS);
+        let of_one = MOST_OF_A_CONTAINER;
         for (what, asked, most) in [
             ("pods, those of the tour included", self.pods.into(), MOST_PODS.into()),
+            ("claims, those of the tour included", self.claims.into(), MOST_CLAIMS.into()),
+            ("Services", self.services.into(), MOST_SERVICES.into()),
+            ("objects", self.objects.into(), MOST_OBJECTS.into()),
             ("bytes of storage", self.storage_bytes, MOST_STORAGE_BYTES),
-            ("CPU of one container, in thousandths", self.cpu_millis, MOST_CPU_MILLIS),
-            ("bytes of memory of one container", self.memory_bytes, MOST_MEMORY_BYTES),
+            ("CPU of one container, in thousandths", one.cpu_millis, of_one.cpu_millis),
+            ("bytes of memory of one container", one.memory_bytes, of_one.memory_bytes),
+            ("CPU requested by all pods, in thousandths", requests.cpu_millis, all.cpu_millis),
+            ("bytes of memory requested by all pods", requests.memory_bytes, all.memory_bytes),
+            ("CPU limits of all pods, in thousandths", limits.cpu_millis, use_of.cpu_millis),
+            ("bytes of memory limits of all pods", limits.memory_bytes, use_of.memory_bytes),
+            ("bytes of ephemeral storage requested by all pods", disk_bytes, MOST_DISK_BYTES),
         ] {
             if asked > most {
                 return Some(format!("{what}: {asked}, and a batch gives at most {most}"));
@@ -133,161 +273,7 @@ impl Demand {
     }
 }
 
-/// What a submission asks for that could reach, slow or stop another one, or the cluster.
-#[must_use]
-pub fn not_allowed(submission: &Submission) -> Option<NotAllowed> {
-    for manifest in &submission.objects {
-        if let Some((what, field)) = forbidden(manifest) {
-            let (kind, name) = (manifest.kind.names().0, sanitize(&manifest.name));
-            let what = format!("{kind} {name} asks for {}", sanitize(&what));
-            return Some(NotAllowed { what, place: manifest.place_of(field) });
-        }
-    }
-    let excess = Demand::of(submission).excess()?;
-    let place = submission.objects.first().map(|it| it.place.clone()).unwrap_or_default();
-    Some(NotAllowed { what: format!("it asks for {excess}"), place })
-}
-
-/// What an object has that is not allowed, and the field of it.
-fn forbidden(manifest: &Manifest) -> Option<(String, &'static str)> {
-    let spec = &manifest.value["spec"];
-    match manifest.kind {
-        Applied::Service => {
-            let kind = spec["type"].as_str().unwrap_or_default();
-            if matches!(kind, "NodePort" | "LoadBalancer") {
-                return Some((format!("type {kind}, which opens a port of the cluster"), "type"));
-            }
-            if !list(&spec["externalIPs"]).is_empty() {
-                return Some(("externalIPs, which take others' traffic".to_owned(), "externalIPs"));
-            }
-        }
-        Applied::Secret if manifest.value["type"] == "kubernetes.io/service-account-token" => {
-            return Some(("a service account's token".to_owned(), "type"));
-        }
-        Applied::PersistentVolumeClaim => return named_volume(spec),
-        _ => {}
-    }
-    for claim in list(&spec["volumeClaimTemplates"]) {
-        if let Some(found) = named_volume(&claim["spec"]) {
-            return Some(found);
-        }
-    }
-    pod_spec(manifest).and_then(forbidden_in_pod)
-}
-
-/// The volume that a claim names: it may be somebody else's.
-fn named_volume(claim: &Value) -> Option<(String, &'static str)> {
-    let name = claim["volumeName"].as_str().filter(|it| !it.is_empty())?;
-    Some((format!("the PersistentVolume {name}, which belongs to the cluster"), "volumeName"))
-}
-
-/// What a pod has that is not allowed, and the field of it.
-fn forbidden_in_pod(pod: &Value) -> Option<(String, &'static str)> {
-    for field in ["hostNetwork", "hostPID", "hostIPC"] {
-        if pod[field] == true {
-            return Some((format!("{field}, which shows the node"), field));
-        }
-    }
-    if pod["priorityClassName"].as_str().is_some_and(|it| !it.is_empty()) {
-        let what = "a priority, by which its pods displace others'".to_owned();
-        return Some((what, "priorityClassName"));
-    }
-    for volume in list(&pod["volumes"]) {
-        if volume.get("hostPath").is_some() {
-            return Some(("hostPath, a folder of the node".to_owned(), "hostPath"));
-        }
-        let sources = list(&volume["projected"]["sources"]);
-        if sources.iter().any(|it| it.get("serviceAccountToken").is_some()) {
-            return Some(("a service account's token".to_owned(), "serviceAccountToken"));
-        }
-        if let Some(claim) = volume.pointer("/ephemeral/volumeClaimTemplate/spec")
-            && let Some(found) = named_volume(claim)
-        {
-            return Some(found);
-        }
-    }
-    None
-}
-
-/// The submission as it is applied to a namespace of its own: its objects are in that namespace, no
-/// pod gets a token of a service account, and nothing keeps an object from being deleted.
-pub(super) fn sealed(submission: &Submission, namespace: &str) -> Submission {
-    let mut sealed = submission.clone();
-    for manifest in &mut sealed.objects {
-        // Anything may stand where a mapping belongs: the API server refuses that then.
-        if let Some(metadata) = fields_at(&mut manifest.value, "/metadata") {
-            metadata.insert("namespace".to_owned(), json!(namespace));
-        }
-        for metadata in ["/metadata", "/spec/template/metadata"] {
-            make_deletable(fields_at(&mut manifest.value, metadata));
-        }
-        let templates = manifest.value.pointer_mut("/spec/volumeClaimTemplates");
-        for claim in templates.and_then(Value::as_array_mut).into_iter().flatten() {
-            make_deletable(fields_at(claim, "/metadata"));
-        }
-        let mounts_token = match manifest.kind {
-            Applied::ServiceAccount => manifest.value.as_object_mut(),
-            Applied::Pod => fields_at(&mut manifest.value, "/spec"),
-            Applied::StatefulSet | Applied::Deployment => {
-                fields_at(&mut manifest.value, "/spec/template/spec")
-            }
-            _ => None,
-        };
-        if let Some(fields) = mounts_token {
-            fields.insert("automountServiceAccountToken".to_owned(), json!(false));
-        }
-    }
-    sealed
-}
-
-/// The fields of the mapping at a place, where one is there.
-fn fields_at<'a>(value: &'a mut Value, place: &str) -> Option<&'a mut Map<String, Value>> {
-    value.pointer_mut(place).and_then(Value::as_object_mut)
-}
-
-/// Takes out of an object's metadata what keeps it from being deleted.
-fn make_deletable(metadata: Option<&mut Map<String, Value>>) {
-    if let Some(metadata) = metadata {
-        metadata.remove("finalizers");
-        metadata.remove("ownerReferences");
-    }
-}
-
-/// A namespace other than `own` that the pods of a submission name in a DNS name, such as `lab` in
-/// `web-0.web.lab.svc`: they expect to be in it. The cluster's own namespaces are left out.
-#[must_use]
-pub fn named_namespace(submission: &Submission, own: &str) -> Option<String> {
-    let specs = submission.objects.iter().filter_map(pod_spec);
-    let names = specs.flat_map(strings).flat_map(namespaces_of_names);
-    let is_other = |name: &&str| *name != own && *name != "default" && !name.starts_with("kube-");
-    names.filter(is_other).map(str::to_owned).next()
-}
-
-/// Every text of a value.
-fn strings(value: &Value) -> Vec<&str> {
-    match value {
-        Value::String(text) => vec![text],
-        Value::Array(items) => items.iter().flat_map(strings).collect(),
-        Value::Object(fields) => fields.values().flat_map(strings).collect(),
-        _ => vec![],
-    }
-}
-
-/// The namespaces of all DNS names of Services or pods in a text (Kubernetes, "DNS for Services and
-/// Pods").
-fn namespaces_of_names(text: &str) -> impl Iterator<Item = &str> {
-    let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    let names = text.match_indices(".svc").filter_map(move |(at, svc)| {
-        let (before, behind) = (&text[..at], &text[at + svc.len()..]);
-        let namespace = &before[before.trim_end_matches(is_in_name).len()..];
-        // Before it stands the name of the Service; a shell's variable is no name.
-        let has_service = before[..before.len() - namespace.len()].ends_with('.');
-        (has_service && !behind.starts_with(is_in_name)).then_some(namespace)
-    });
-    names.filter(|namespace| !namespace.is_empty())
-}
-
-fn pod_spec(manifest: &Manifest) -> Option<&Value> {
+pub(super) fn pod_spec(manifest: &Manifest) -> Option<&Value> {
     match manifest.kind {
         Applied::Pod => manifest.value.get("spec"),
         Applied::StatefulSet | Applied::Deployment => manifest.value.pointer("/spec/template/spec"),
@@ -295,11 +281,11 @@ fn pod_spec(manifest: &Manifest) -> Option<&Value> {
     }
 }
 
-fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     list(&pod["containers"]).iter().chain(list(&pod["initContainers"]))
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
@@ -317,6 +303,3 @@ fn quantity_of(value: &Value, parts: u128) -> u128 {
         _ => quantity::bytes(&text).unwrap_or(0).saturating_mul(parts),
     }
 }
-
-#[cfg(test)]
-mod tests;

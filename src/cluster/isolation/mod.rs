@@ -6,7 +6,11 @@
 //! that was killed is cleaned up by the next, and nobody else's namespace is ever touched.
 
 mod demand;
+mod forbidden;
 mod objects;
+mod sealed;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -21,7 +25,10 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-pub use crate::cluster::isolation::demand::{NotAllowed, named_namespace, not_allowed};
+pub use crate::cluster::isolation::{
+    forbidden::{NotAllowed, not_allowed},
+    sealed::named_namespace,
+};
 use crate::cluster::{
     Cluster, Failure,
     client::failure_id,
@@ -126,7 +133,7 @@ impl IsolatedNamespace {
         let inside = cluster.in_namespace(&namespace.name);
         match fill(&inside, &Demand::of(submission)).await {
             Ok(()) => {
-                let sealed = demand::sealed(submission, &namespace.name);
+                let sealed = sealed::sealed(submission, &namespace.name);
                 Ok((namespace, sealed))
             }
             Err(failure) => Err(namespace.delete_after(cluster, failure).await),

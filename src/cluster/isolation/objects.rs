@@ -2,13 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::demand::Demand;
+use super::demand::{Amount, Demand, LEAST};
 
-/// What a container that names no request gets for sure.
-const LEAST_CPU: &str = "10m";
-const LEAST_MEMORY: &str = "32Mi";
-/// Pods that are being deleted count, and so do those of the grader's own.
-const SPARE_PODS: u64 = 3;
 /// ConfigMaps and Secrets that the cluster itself makes in a namespace.
 const SPARE_OBJECTS: u64 = 3;
 /// The name of each of them.
@@ -16,11 +11,7 @@ const NAME: &str = "stsgrade";
 
 /// Each object, in its namespace.
 pub(super) fn objects(namespace: &str, demand: &Demand) -> Vec<Value> {
-    let mut objects = vec![quota(demand), network_policy()];
-    // Limits of a whole pod do not go together with default limits of its containers.
-    if !demand.has_pod_limits {
-        objects.push(limit_range(demand));
-    }
+    let mut objects = vec![quota(demand), network_policy(), limit_range(demand)];
     for object in &mut objects {
         object["metadata"]["namespace"] = json!(namespace);
     }
@@ -31,8 +22,15 @@ pub(super) fn objects(namespace: &str, demand: &Demand) -> Vec<Value> {
 /// points.
 fn quota(demand: &Demand) -> Value {
     let spare = |count: u64, spare: u64| json!(count.saturating_add(spare).to_string());
+    let load = demand.load_with_spare();
+    let (requests, limits) = (quantities(load.requests), quantities(load.limits));
     json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": NAME}, "spec": {"hard": {
-        "pods": spare(demand.pods, SPARE_PODS),
+        "pods": demand.pods_with_spare().to_string(),
+        "requests.cpu": requests["cpu"],
+        "requests.memory": requests["memory"],
+        "limits.cpu": limits["cpu"],
+        "limits.memory": limits["memory"],
+        "requests.ephemeral-storage": load.disk_bytes.to_string(),
         "persistentvolumeclaims": spare(demand.claims, 0),
         "requests.storage": demand.storage_bytes.to_string(),
         "services": spare(demand.services, 0),
@@ -43,14 +41,17 @@ fn quota(demand: &Demand) -> Value {
     }}})
 }
 
-/// No container without a limit. The limit is the largest of the submission, because a request
-/// above a default limit would be refused.
+/// No container without a limit. The default is not below a request of the submission, because that
+/// would be refused.
 fn limit_range(demand: &Demand) -> Value {
-    let most = json!({"cpu": format!("{}m", demand.cpu_millis), "memory": demand.memory_bytes.to_string()});
     json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": NAME}, "spec": {"limits": [
-        {"type": "Container", "max": most, "default": most,
-            "defaultRequest": {"cpu": LEAST_CPU, "memory": LEAST_MEMORY}},
+        {"type": "Container", "max": quantities(demand.container),
+            "default": quantities(demand.default_limit), "defaultRequest": quantities(LEAST)},
     ]}})
+}
+
+fn quantities(amount: Amount) -> Value {
+    json!({"cpu": format!("{}m", amount.cpu_millis), "memory": amount.memory_bytes.to_string()})
 }
 
 /// Nothing but the namespace itself, and DNS.

@@ -2,7 +2,12 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{Demand, named_namespace, not_allowed, sealed};
+use super::{
+    demand::{Amount, Demand},
+    named_namespace, not_allowed,
+    objects::objects,
+    sealed::sealed,
+};
 use crate::submission::Submission;
 
 const HEAD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: one}\nspec:\n";
@@ -31,7 +36,11 @@ fn set(replicas: u32, more: &str) -> String {
 fn a_quota_has_room_for_all_that_a_grade_does() {
     let demand = Demand::of(&read(&set(3, "")));
     assert_eq!((demand.pods, demand.claims, demand.storage_bytes), (5, 5, 5 << 30));
-    assert_eq!((demand.memory_bytes, demand.cpu_millis), (2 << 30, 1500));
+    let asked = Amount { cpu_millis: 1500, memory_bytes: 2 << 30 };
+    assert_eq!((demand.container, demand.default_limit), (asked, asked));
+    let eight = Amount { cpu_millis: 8 * 1500, memory_bytes: 16 << 30 };
+    let load = demand.load_with_spare();
+    assert_eq!((load.requests, load.limits, load.disk_bytes), (eight, eight, 0));
     assert_eq!(not_allowed(&read(&set(3, ""))), None);
 }
 
@@ -63,6 +72,35 @@ fn what_no_hand_in_gets_is_named_with_its_line() {
             "a service account's token",
             4,
         ),
+        (format!("{HEAD}  nodeName: node-1\n"), "a node, past the scheduler", 5),
+        (format!("{HEAD}  resources: {{limits: {{cpu: 64}}}}\n"), "resources of a whole pod", 5),
+        (format!("{HEAD}  resourceClaims: [{{name: gpu}}]\n"), "devices of a node", 5),
+        (format!("{HEAD}  volumes:\n  - name: a\n    nfs: {{}}\n"), "a volume nfs", 7),
+        (format!("{HEAD}  volumes:\n  - name: a\n    csi: {{driver: x.y}}\n"), "a volume csi", 7),
+        (
+            format!(
+                "{HEAD}  containers:\n  - name: a\n    livenessProbe:\n      httpGet:\n        \
+                 host: 169.254.169.254\n"
+            ),
+            "host 169.254.169.254 in a probe",
+            9,
+        ),
+        (
+            format!(
+                "{HEAD}  containers:\n  - name: a\n    lifecycle: {{preStop: {{tcpSocket: {{host: \
+                 a.b}}}}}}\n"
+            ),
+            "host a.b in a probe or hook",
+            1,
+        ),
+        (
+            format!(
+                "{HEAD}  containers:\n  - name: a\n    resources: {{limits: {{nvidia.com/gpu: \
+                 1}}}}\n"
+            ),
+            "nvidia.com/gpu, of which a batch gives nothing",
+            7,
+        ),
         (set(90, ""), "pods, those of the tour included: 92", 1),
         (
             format!("{HEAD}  containers:\n  - {{name: a, resources: {{limits: {{cpu: 64}}}}}}\n"),
@@ -74,6 +112,71 @@ fn what_no_hand_in_gets_is_named_with_its_line() {
         assert!(found.what.contains(what), "{found:?}");
         assert_eq!(found.place.line, line, "{found:?}");
     }
+}
+
+/// So many objects of a kind.
+fn many(count: u32, kind: &str, spec: &str) -> String {
+    let head = format!("apiVersion: v1\nkind: {kind}\n");
+    (0..count).map(|it| format!("{head}metadata: {{name: n{it}}}\n{spec}---\n")).collect()
+}
+
+/// Catches a hand-in that takes the whole cluster with parts each of which is small.
+#[test]
+fn all_that_a_hand_in_asks_for_together_is_bounded() {
+    let container = "      - {name: app, image: busybox, resources:";
+    let twenty: String = (0..20).map(|it| format!("      - {{name: c{it}}}\n")).collect();
+    let claim = "spec: {resources: {requests: {storage: 1Mi}}}\n";
+    for (text, what) in [
+        (set(30, ""), "CPU requested by all pods, in thousandths: 48000"),
+        (
+            set(20, "").replace("memory: 2Gi, cpu: 1500m", "memory: 4Gi"),
+            "bytes of memory requested by all pods: 94489280512",
+        ),
+        (
+            set(3, "").replace(container, &format!("{twenty}{container}")),
+            "CPU limits of all pods, in thousandths: 157500",
+        ),
+        (
+            set(3, "").replace("cpu: 1500m", "ephemeral-storage: 20Gi"),
+            "bytes of ephemeral storage requested by all pods: 107374182400",
+        ),
+        (many(21, "Service", "spec: {ports: [{port: 1}]}\n"), "Services: 21"),
+        (many(101, "ConfigMap", "data: {}\n"), "objects: 101"),
+        (
+            set(50, "").replace("cpu: 1500m", "cpu: 1m").replace("2Gi", "1Mi")
+                + "---\n"
+                + &many(80, "PersistentVolumeClaim", claim),
+            "claims, those of the tour included: 132",
+        ),
+    ] {
+        let found = not_allowed(&read(&text)).unwrap();
+        assert!(found.what.contains(what), "{found:?}");
+    }
+    // As many as a hand-in may have of what names no resources at all.
+    let plain = set(58, "").replace("{memory: 2Gi, cpu: 1500m}", "{}");
+    assert_eq!(not_allowed(&read(&plain)), None);
+}
+
+/// Catches a container before the others, or beside them, that no room is left for, and one that
+/// gets more because another asks for it.
+#[test]
+fn a_pod_needs_what_its_containers_need_at_once() {
+    let text = format!(
+        "{HEAD}  initContainers:\n  - {{name: a, resources: {{limits: {{cpu: 3}}}}}}\n  - {{name: b, \
+         restartPolicy: Always, resources: {{limits: {{cpu: 500m}}}}}}\n  containers:\n  - {{name: c, \
+         resources: {{requests: {{cpu: 2}}}}}}\n  - {{name: d, resources: {{requests: {{memory: 1Mi}}, \
+         limits: {{cpu: 200m}}}}}}\n"
+    );
+    let demand = Demand::of(&read(&text));
+    assert_eq!((demand.container.cpu_millis, demand.default_limit.cpu_millis), (3000, 2000));
+    let load = demand.load;
+    assert_eq!((load.requests.cpu_millis, load.limits.cpu_millis), (3500, 3500));
+    assert_eq!((load.requests.memory_bytes, load.limits.memory_bytes), (65 << 20, 3 << 30));
+    let quota = &objects("own", &demand)[0]["spec"]["hard"];
+    assert_eq!(
+        (&quota["requests.cpu"], &quota["limits.memory"]),
+        (&json!("14000m"), &json!("12884901888"))
+    );
 }
 
 /// Catches a token in a pod, and an object that keeps its namespace from being deleted.
@@ -182,7 +285,7 @@ fn anything_may_stand_anywhere() {
                 let mut submission = rich.clone();
                 *submission.objects[object].value.pointer_mut(&place).unwrap() = other;
                 let _ = (not_allowed(&submission), named_namespace(&submission, "own"));
-                super::super::objects::objects("own", &Demand::of(&submission));
+                objects("own", &Demand::of(&submission));
                 sealed(&submission, "own");
                 count += 1;
             }
