@@ -6,6 +6,7 @@
 //! that was killed is cleaned up by the next, and nobody else's namespace is ever touched.
 
 mod demand;
+mod dns;
 mod forbidden;
 mod objects;
 mod sealed;
@@ -26,6 +27,7 @@ use kube::{
 use serde_json::{Value, json};
 
 pub use crate::cluster::isolation::{
+    dns::{DnsRule, dns_rule},
     forbidden::{NotAllowed, not_allowed},
     sealed::named_namespace,
 };
@@ -121,6 +123,7 @@ impl IsolatedNamespace {
         hand_in: &str,
         level: PodSecurity,
         submission: &Submission,
+        dns: &DnsRule,
     ) -> Result<(Self, Submission), Failure> {
         // Another attempt at the same hand-in may still be on its way out.
         let name = format!("{}{hand_in}-{}", prefix(run), &new_run()?[..4]);
@@ -131,7 +134,7 @@ impl IsolatedNamespace {
         let uid = made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
         let namespace = Self { name, uid: uid.to_owned() };
         let inside = cluster.in_namespace(&namespace.name);
-        match fill(&inside, &Demand::of(submission)).await {
+        match fill(&inside, &Demand::of(submission), dns).await {
             Ok(()) => {
                 let sealed = sealed::sealed(submission, &namespace.name);
                 Ok((namespace, sealed))
@@ -173,7 +176,7 @@ impl IsolatedNamespace {
 }
 
 /// Puts into the namespace what bounds it.
-async fn fill(cluster: &Cluster, demand: &Demand) -> Result<(), Failure> {
+async fn fill(cluster: &Cluster, demand: &Demand, dns: &DnsRule) -> Result<(), Failure> {
     // The API server refuses pods without their service account, which a controller makes a while
     // after the namespace. The one that comes first makes it.
     let account = async {
@@ -191,7 +194,7 @@ async fn fill(cluster: &Cluster, demand: &Demand) -> Result<(), Failure> {
         }
     };
     let bounds = async {
-        for object in objects(&cluster.namespace, demand) {
+        for object in objects(&cluster.namespace, demand, dns) {
             create_object(cluster, &object).await?;
         }
         await_quota(cluster).await

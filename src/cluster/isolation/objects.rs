@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::demand::{Amount, Demand, LEAST};
+use super::{
+    demand::{Amount, Demand, LEAST},
+    dns::DnsRule,
+};
 
 /// ConfigMaps and Secrets that the cluster itself makes in a namespace.
 const SPARE_OBJECTS: u64 = 3;
@@ -10,8 +13,8 @@ const SPARE_OBJECTS: u64 = 3;
 const NAME: &str = "stsgrade";
 
 /// Each object, in its namespace.
-pub(super) fn objects(namespace: &str, demand: &Demand) -> Vec<Value> {
-    let mut objects = vec![quota(demand), network_policy(), limit_range(demand)];
+pub(super) fn objects(namespace: &str, demand: &Demand, dns: &DnsRule) -> Vec<Value> {
+    let mut objects = vec![quota(demand), network_policy(dns), limit_range(demand)];
     for object in &mut objects {
         object["metadata"]["namespace"] = json!(namespace);
     }
@@ -55,10 +58,9 @@ fn quantities(amount: Amount) -> Value {
 }
 
 /// Nothing but the namespace itself, and DNS.
-fn network_policy() -> Value {
+fn network_policy(dns: &DnsRule) -> Value {
     let own = json!([{"podSelector": {}}]);
-    let dns = json!([{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]);
     json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": NAME},
         "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": own}], "egress": [{"to": own}, {"ports": dns}]}})
+            "ingress": [{"from": own}], "egress": [{"to": own}, dns.0]}})
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     demand::{Amount, Demand},
+    dns::DnsRule,
     named_namespace, not_allowed,
     objects::objects,
     sealed::sealed,
@@ -172,7 +173,7 @@ fn a_pod_needs_what_its_containers_need_at_once() {
     let load = demand.load;
     assert_eq!((load.requests.cpu_millis, load.limits.cpu_millis), (3500, 3500));
     assert_eq!((load.requests.memory_bytes, load.limits.memory_bytes), (65 << 20, 3 << 30));
-    let quota = &objects("own", &demand)[0]["spec"]["hard"];
+    let quota = &objects("own", &demand, &DnsRule(json!({})))[0]["spec"]["hard"];
     assert_eq!(
         (&quota["requests.cpu"], &quota["limits.memory"]),
         (&json!("14000m"), &json!("12884901888"))
@@ -275,7 +276,7 @@ fn places(value: &Value, at: &str) -> Vec<String> {
 /// a text belongs.
 #[test]
 fn anything_may_stand_anywhere() {
-    let rich = read(RICH);
+    let (rich, dns) = (read(RICH), DnsRule(json!({})));
     let mut count = 0;
     for (object, manifest) in rich.objects.iter().enumerate() {
         for place in places(&manifest.value, "") {
@@ -285,7 +286,7 @@ fn anything_may_stand_anywhere() {
                 let mut submission = rich.clone();
                 *submission.objects[object].value.pointer_mut(&place).unwrap() = other;
                 let _ = (not_allowed(&submission), named_namespace(&submission, "own"));
-                objects("own", &Demand::of(&submission));
+                objects("own", &Demand::of(&submission), &dns);
                 sealed(&submission, "own");
                 count += 1;
             }

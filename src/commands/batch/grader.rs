@@ -12,6 +12,7 @@ use checks::model::{
     Fault, PodLife, What,
     diagnosis::{self, lacks_room},
 };
+use tokio::sync::OnceCell;
 
 use crate::{
     batch::{
@@ -24,7 +25,7 @@ use crate::{
         client::failure_id,
         grade::{Grade, GradeRequest},
         isolation,
-        isolation::{IsolatedNamespace, PodSecurity},
+        isolation::{DnsRule, IsolatedNamespace, PodSecurity},
     },
     commands::{
         batch::keeper::{Keeper, RECORDING},
@@ -40,6 +41,8 @@ use crate::{
 pub(super) struct Grader<'a> {
     /// The clusters.
     pub(super) sites: Vec<Cluster>,
+    /// Where the DNS of each is, once it is asked for.
+    pub(super) dns: Vec<OnceCell<DnsRule>>,
     /// The id of the run.
     pub(super) run: String,
     /// The time for one grade.
@@ -67,7 +70,7 @@ impl Work for Grader<'_> {
         let cluster = &self.sites[site];
         let attempt = match &hand_in.subject {
             Subject::Manifests(_) => match hand_in.submission() {
-                Some(submission) => self.isolated(cluster, hand_in, &submission, gauge).await,
+                Some(submission) => self.isolated(site, hand_in, &submission, gauge).await,
                 None => self.failed(hand_in, &other_version()),
             },
             Subject::Namespace { namespace, .. } => {
@@ -120,13 +123,15 @@ impl Grader<'_> {
     /// Grades manifests in a namespace that is made for them and deleted after it.
     async fn isolated(
         &self,
-        cluster: &Cluster,
+        site: usize,
         hand_in: &HandIn,
         submission: &Submission,
         gauge: &Gauge<'_>,
     ) -> Attempt<HandInResult> {
-        let id = hand_in.id.as_str();
-        let made = IsolatedNamespace::create(cluster, &self.run, id, self.level, submission).await;
+        let (cluster, id) = (&self.sites[site], hand_in.id.as_str());
+        let dns = self.dns[site].get_or_init(|| isolation::dns_rule(cluster)).await;
+        let made =
+            IsolatedNamespace::create(cluster, &self.run, id, self.level, submission, dns).await;
         let (namespace, sealed) = match made {
             Ok(made) => made,
             Err(failure) => return self.failed(hand_in, &failure),

@@ -20,6 +20,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::OnceCell;
+
 use crate::{
     batch::{
         engine,
@@ -138,6 +140,7 @@ async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
     let tasks = to_do(args, class.hand_ins, &keeper, &sites, progress)?;
     let before = all - tasks.len();
     let grader = Grader {
+        dns: sites.iter().map(|_| OnceCell::new()).collect(),
         sites,
         run: folder.record.run.clone(),
         budget: args.timeout,

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, path::Path, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 
 use crate::{
     batch::{
@@ -96,6 +96,7 @@ fn grader<'a>(
         .unwrap_or_default();
     Ok(Grader {
         sites: vec![cluster],
+        dns: vec![OnceCell::new()],
         run: run.to_owned(),
         budget: Duration::from_secs(share.budget_seconds),
         level: if share.restricted { PodSecurity::Restricted } else { PodSecurity::Baseline },
