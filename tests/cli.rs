@@ -528,3 +528,31 @@ fn job() {
         &[]
     ));
 }
+
+/// Catches a report on a misspelt or missing field that shows the object's first line, and one
+/// without the change that its words name.
+#[test]
+fn a_misspelt_manifest_shows_its_own_line() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n---\n";
+    let set = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata:\n  name: db\nspec:\n  \
+               serviceName: web\n  selector: {matchLabels: {a: b}}\n";
+    for (wrong, right, lines) in [
+        (
+            "kind: StatefulSet\n",
+            "kind: StatfulSet\n",
+            "lab.yaml, line 7 (StatefulSet db):\n        apiVersion: apps/v1\n      \
+             - kind: StatfulSet\n      + kind: StatefulSet\n",
+        ),
+        (
+            "kind: StatefulSet\n",
+            "",
+            "lab.yaml, line 6 (StatefulSet db):\n        apiVersion: apps/v1\n      \
+             + kind: StatefulSet\n",
+        ),
+        ("  name: db\n", "  labels: {a: b}\n", "lab.yaml, line 8 (the last of these lines):"),
+    ] {
+        let text = service.to_owned() + &set.replacen(wrong, right, 1);
+        let told = run(&["grade", "-f", "lab.yaml"], &[("lab.yaml", text.as_bytes())]);
+        assert!(told.starts_with("exit 1\n") && told.contains(lines), "{told}");
+    }
+}

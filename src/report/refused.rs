@@ -15,6 +15,7 @@ use crate::{
         names,
     },
     report::{Problem, Report, Source, causes::MORE_MAY_SHOW},
+    submission::texts::LINES_BEFORE,
 };
 
 impl Report {
@@ -46,7 +47,9 @@ impl Report {
             cause.explanation.clone_from(&problem.what);
             cause.log.clone_from(&problem.detail);
             cause.remedy = format!("{} {MORE_MAY_SHOW}", problem.next);
-            let change = change(problem, source).or_else(|| look_at(problem, source));
+            let change = change(problem, source)
+                .or_else(|| retyped(problem, source))
+                .or_else(|| look_at(problem, source));
             cause.changes = change.into_iter().map(Change::sanitized).collect();
             let file = names.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
             cause.commands = vec![commands::grade(&names, file)];
@@ -63,16 +66,32 @@ fn change(problem: &Problem, source: &Source) -> Option<Change> {
     refusal::change(&Refusal { file, line, words: &words }, &source.objects)
 }
 
-/// The lines down to the one that cannot be read.
+/// The lines down to the one that is wrong.
 fn look_at(problem: &Problem, source: &Source) -> Option<Change> {
     let text = source.objects.iter().find(|it| it.kind.is_empty())?;
-    let lines = text.text.lines().map(|it| Line { sign: Sign::Same, text: it.to_owned() });
+    let last = problem.line.unwrap_or(text.line).max(text.line);
+    let first = last.saturating_sub(LINES_BEFORE).max(text.line);
+    let own = text.text.lines().skip(first - text.line).take(last + 1 - first);
+    let lines = own.map(|it| Line { sign: Sign::Same, text: it.to_owned() });
+    let object = match problem.field {
+        Some(_) => "the last of these lines",
+        None => "the last of these lines, or one before it",
+    };
     Some(Change {
-        object: "the last of these lines, or one before it".to_owned(),
+        object: object.to_owned(),
         file: Some(text.file.clone()),
         line: problem.line,
         lines: lines.collect(),
     })
+}
+
+/// The right kind and version of an object of which one is misspelt or missing.
+fn retyped(problem: &Problem, source: &Source) -> Option<Change> {
+    if !matches!(problem.field.as_deref(), Some("kind" | "apiVersion")) {
+        return None;
+    }
+    let text = source.objects.iter().find(|it| it.kind.is_empty())?;
+    refusal::retyped(text)
 }
 
 #[cfg(test)]

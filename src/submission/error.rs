@@ -6,6 +6,9 @@ use checks::model::MOST_REPLICAS;
 
 use crate::submission::{Place, files::MOST_FILES};
 
+/// What is missing where a name cannot be one.
+pub(super) const BAD_NAME: &str = "a metadata.name of lowercase letters, digits, - and .";
+
 /// Manifests that cannot be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmissionError {
@@ -137,6 +140,9 @@ impl SubmissionError {
             | Self::Nothing { .. } => {
                 "Name the YAML or JSON files with your Service and StatefulSet.".to_owned()
             }
+            Self::NotAnObject { lacks, .. } if missing(lacks).is_some() => {
+                missing(lacks).unwrap_or_default().to_owned()
+            }
             Self::Syntax { .. } | Self::NotAnObject { .. } => {
                 "Correct the manifest; `kubectl apply --dry-run=client -f FILE` reads it the same \
                 way."
@@ -206,4 +212,27 @@ impl SubmissionError {
             _ => None,
         }
     }
+}
+
+/// What to write where a field is missing.
+fn missing(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "kind" => {
+            "Add a line with its kind below `apiVersion`: `kind: Service`, or `kind: StatefulSet`."
+        }
+        "apiVersion" => {
+            "Add a line above `kind`: `apiVersion: v1` for a Service, `apiVersion: apps/v1` for a \
+            StatefulSet."
+        }
+        "metadata" => {
+            "Add the lines `metadata:` and, two blanks further in, `name:` with a name of your \
+            own. The name of the Service is the one that `serviceName` of the StatefulSet says."
+        }
+        "metadata.name" => {
+            "Add a line `name:` with a name of your own below `metadata:`, two blanks further in. \
+            The name of the Service is the one that `serviceName` of the StatefulSet says."
+        }
+        BAD_NAME => "Write the name with nothing but lowercase letters, digits, - and .",
+        _ => return None,
+    })
 }

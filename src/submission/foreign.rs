@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::console::sanitize::sanitize;
+use crate::console::{sanitize::sanitize, suggest::nearest};
 use crate::submission::{Applied, files};
 
 /// What a file or document is, and what to do.
@@ -184,22 +184,60 @@ pub(super) struct Refused {
 
 /// Why an object of this kind is not applied, and what to do; `None` for one that is.
 pub(super) fn kind(version: &str, kind: &str, name: &str, value: &Value) -> Option<Refused> {
-    /// The groups that are taken for a misspelling of the right one: of any other group, an object
-    /// may be anything.
-    const ALIKE: [&str; 6] = ["", "apps", "app", "extensions", "policy", "core"];
-    let group = version.rsplit_once('/').map_or("", |(group, _)| group);
-    let meant = Applied::ALL.into_iter().find(|it| it.names().0.eq_ignore_ascii_case(kind));
-    match meant.filter(|_| ALIKE.contains(&group)) {
+    match meant(version, kind) {
         Some(meant) => misspelt(meant, version, kind, value),
         None => Some(not_applied(kind, name)),
     }
 }
 
+/// Kind and apiVersion that a misspelt pair means; `None` where any other kind may be meant.
+pub(crate) fn meant(version: &str, kind: &str) -> Option<(&'static str, &'static str)> {
+    /// More wrong letters make another word.
+    const MAX_DISTANCE: usize = 2;
+    let group = version.rsplit_once('/').map_or("", |(group, _)| group);
+    // A group with a dot is somebody's own, in which an object may be anything.
+    if group.contains('.') || OTHER_KINDS.contains(&kind) {
+        return None;
+    }
+    let applied = Applied::ALL.map(|it| (it.names().0, it.names().1));
+    let all = || applied.into_iter().chain([("Namespace", "v1")]);
+    let near = nearest(kind, all().map(|(name, _)| name))?;
+    let distance =
+        strsim::damerau_levenshtein(&near.to_ascii_lowercase(), &kind.to_ascii_lowercase());
+    all().find(|(name, _)| *name == near).filter(|_| distance <= MAX_DISTANCE)
+}
+
+/// Kinds of Kubernetes' own groups without a dot, which are no misspelling of another.
+const OTHER_KINDS: [&str; 18] = [
+    "Binding",
+    "ComponentStatus",
+    "ControllerRevision",
+    "CronJob",
+    "DaemonSet",
+    "Endpoints",
+    "Event",
+    "Eviction",
+    "HorizontalPodAutoscaler",
+    "Job",
+    "LimitRange",
+    "Node",
+    "PersistentVolume",
+    "PodTemplate",
+    "ReplicaSet",
+    "ReplicationController",
+    "ResourceQuota",
+    "Scale",
+];
+
 /// How an object that is meant to be of a kind that is applied is misspelt; `None` if it is not.
-fn misspelt(meant: Applied, version: &str, kind: &str, value: &Value) -> Option<Refused> {
-    let (right_kind, right_version, _) = meant.names();
+fn misspelt(
+    (right_kind, right_version): (&str, &str),
+    version: &str,
+    kind: &str,
+    value: &Value,
+) -> Option<Refused> {
     // Older versions filled it in.
-    let lacks_selector = matches!(meant, Applied::StatefulSet | Applied::Deployment)
+    let lacks_selector = matches!(right_kind, "StatefulSet" | "Deployment")
         && value.pointer("/spec/selector").is_none();
     let selector = if lacks_selector {
         ", and give it a `spec.selector` with the labels of its template"

@@ -4,7 +4,7 @@
 
 mod error;
 mod files;
-mod foreign;
+pub(crate) mod foreign;
 pub(crate) mod go_yaml;
 mod object;
 pub mod texts;
@@ -211,7 +211,9 @@ impl Submission {
             let documents = parse(file, bytes)?;
             let text: Arc<str> = decode(bytes).unwrap_or_default().into();
             for (place, value) in documents {
-                Context { place: &place, text: &text, target }.add_to(value, &mut objects)?;
+                let within = vec![];
+                Context { place: &place, text: &text, target, within }
+                    .add_to(value, &mut objects)?;
             }
         }
         if objects.is_empty() {

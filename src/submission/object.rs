@@ -8,9 +8,12 @@ use serde_json::{Map, Value};
 use crate::{
     LAB_NAMESPACE,
     console::sanitize::sanitize,
+    remedy::manifest::{Path, PathStep, keys},
     submission::{
         Applied, Manifest, Place, SubmissionError,
+        error::BAD_NAME,
         foreign::{self, Refused},
+        texts,
     },
 };
 
@@ -25,6 +28,8 @@ pub(super) struct Context<'a> {
     pub(super) text: &'a Arc<str>,
     /// The namespace that is graded.
     pub(super) target: &'a str,
+    /// Where in the document the object stands: the path of a list's item.
+    pub(super) within: Path,
 }
 
 /// What a document says it is.
@@ -51,7 +56,11 @@ impl Context<'_> {
             let Some(Value::Array(items)) = value.get_mut("items").map(Value::take) else {
                 return Err(self.lacks("items"));
             };
-            return items.into_iter().try_for_each(|item| self.add_to(item, objects));
+            return items.into_iter().enumerate().try_for_each(|(number, item)| {
+                let item_path = [keys("items"), vec![PathStep::Item(number)]].concat();
+                let within = [self.within.as_slice(), &item_path].concat();
+                Context { within, ..*self }.add_to(item, objects)
+            });
         }
         let it = self.identity(version, kind, &value)?;
         if (it.kind.as_str(), it.version.as_str()) == ("Namespace", "v1") {
@@ -63,7 +72,10 @@ impl Context<'_> {
             return Err(self.of_another_namespace(&it, &it.namespace));
         }
         if !is_valid(&it.name) {
-            return Err(self.lacks("a metadata.name of lowercase letters, digits, - and ."));
+            return Err(SubmissionError::NotAnObject {
+                place: Box::new(self.place_of("metadata.name")),
+                lacks: BAD_NAME,
+            });
         }
         if kind == Applied::StatefulSet {
             self.not_too_many_replicas(&it, &value)?;
@@ -127,7 +139,7 @@ impl Context<'_> {
         let refused = foreign::kind(&it.version, &it.kind, &it.name, value);
         if let Some(Refused { field, why, next, is_misspelt }) = refused {
             return Err(SubmissionError::Kind {
-                place: Box::new(self.place.clone()),
+                place: Box::new(self.place_of(field)),
                 kind: sanitize(&it.kind),
                 name: sanitize(&it.name),
                 field,
@@ -149,7 +161,7 @@ impl Context<'_> {
         if replicas <= i64::from(MOST_REPLICAS) {
             return Ok(());
         }
-        let (place, name) = (Box::new(self.place.clone()), sanitize(&it.name));
+        let (place, name) = (Box::new(self.place_of("spec.replicas")), sanitize(&it.name));
         Err(SubmissionError::TooManyReplicas { place, name, replicas })
     }
 
@@ -174,12 +186,27 @@ impl Context<'_> {
     }
 
     fn lacks(&self, lacks: &'static str) -> SubmissionError {
-        SubmissionError::NotAnObject { place: Box::new(self.place.clone()), lacks }
+        // Only names of fields lead anywhere.
+        let field = if lacks.contains(' ') { "" } else { lacks };
+        SubmissionError::NotAnObject { place: Box::new(self.place_of(field)), lacks }
+    }
+
+    /// Where a field of the object stands, or the deepest field above it that is there.
+    fn place_of(&self, field: &str) -> Place {
+        let line =
+            texts::document_around(self.text, self.place.line).and_then(|(first, document)| {
+                let fields = if field.is_empty() { vec![] } else { keys(field) };
+                let path = [self.within.as_slice(), &fields].concat();
+                let lengths = (0..=path.len()).rev();
+                let (line, _) = lengths.filter_map(|it| document.lines_of(&path[..it])).next()?;
+                Some(first + line - 1)
+            });
+        Place { line: line.unwrap_or(self.place.line), ..self.place.clone() }
     }
 
     fn of_another_namespace(&self, it: &Identity, namespace: &str) -> SubmissionError {
         SubmissionError::Namespace {
-            place: Box::new(self.place.clone()),
+            place: Box::new(self.place_of("metadata.namespace")),
             kind: sanitize(&it.kind),
             name: sanitize(&it.name),
             namespace: sanitize(namespace),

@@ -52,7 +52,7 @@ fn more_replicas_than_are_graded_are_not_applied() {
     assert!(read(&[("a.yaml", &set(100))]).is_ok());
     assert_eq!(
         error(&set(1_000_000)),
-        "a.yaml, document 1, line 1: StatefulSet web asks for 1000000 replicas, and no more than \
+        "a.yaml, document 1, line 6: StatefulSet web asks for 1000000 replicas, and no more than \
         100 are graded"
     );
 }
@@ -70,12 +70,12 @@ fn only_the_target_and_the_lab_s_own_namespace_are_taken() {
     let elsewhere = object("v1", "Service", "s", "  namespace: kube-system\n");
     assert_eq!(
         error(&elsewhere),
-        "a.yaml, document 1, line 1: Service s belongs to namespace kube-system, and target is \
+        "a.yaml, document 1, line 5: Service s belongs to namespace kube-system, and target is \
         graded"
     );
     assert_eq!(
         error(&object("v1", "Namespace", "other", "")),
-        "a.yaml, document 1, line 1: Namespace other belongs to namespace other, and target is \
+        "a.yaml, document 1, line 3: Namespace other belongs to namespace other, and target is \
         graded"
     );
 }
@@ -87,7 +87,7 @@ fn other_kinds_are_refused_by_name() {
         + &object("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "evil\\e", "");
     assert_eq!(
         error(&text),
-        "a.yaml, document 2, line 6: ClusterRoleBinding evil\\e is not applied: this grader \
+        "a.yaml, document 2, line 7: ClusterRoleBinding evil\\e is not applied: this grader \
         applies no objects of this kind"
     );
     assert_eq!(
@@ -134,7 +134,7 @@ fn what_is_no_manifest_says_so() {
     );
     assert_eq!(
         error("apiVersion: v1\nkind: Service\nmetadata: {generateName: x}\n"),
-        "a.yaml, document 1, line 1: not a Kubernetes object: metadata.name"
+        "a.yaml, document 1, line 3: not a Kubernetes object: metadata.name"
     );
     assert!(error(&object("v1", "Service", "../../nodes", "")).ends_with(
         "not a Kubernetes object: a metadata.name of lowercase letters, digits, - and ."
@@ -346,7 +346,8 @@ fn a_field_is_found_in_its_own_document() {
                 apiVersion: v1\nkind: Service\nmetadata:\n  name: db\nspec:\n  - ports: 1\n";
     let mut objects = vec![];
     for (place, value) in super::parse("lab.yaml", text.as_bytes()).unwrap() {
-        let context = super::Context { place: &place, text: &text.into(), target: "lab" };
+        let context =
+            super::Context { place: &place, text: &text.into(), target: "lab", within: vec![] };
         context.add_to(value, &mut objects).unwrap();
     }
     let lines: Vec<usize> = objects.iter().map(|it| it.place_of("spec.ports").line).collect();
@@ -369,4 +370,51 @@ fn a_field_is_found_by_its_path() {
     assert_eq!(line("spec.template.spec.containers[1].image"), 15);
     assert_eq!(line("spec.template.spec.containers[1].volumeMounts[0].name"), 19);
     assert_eq!(line("metadata.name"), 8);
+}
+
+/// Catches a misspelt kind that is taken for one of somebody else's, which costs the run instead of
+/// the points; and another kind that is taken for a misspelling.
+#[test]
+fn a_misspelt_kind_is_told_at_its_line() {
+    for (version, kind, right) in [
+        ("apps/v1", "StatfulSet", "StatefulSet"),
+        ("apps/v1", "StatefulSets", "StatefulSet"),
+        ("appss/v1", "StatefulSet", "StatefulSet"),
+        ("v1", "Serivce", "Service"),
+        ("v1", "service", "Service"),
+        ("v1", "Namespce", "Namespace"),
+    ] {
+        let text = object("v1", "ConfigMap", "c", "") + &object(version, kind, "web", "");
+        let error = read(&[("a.yaml", &text)]).unwrap_err();
+        assert!(error.is_in_the_manifest(), "{kind}: {error}");
+        let told = format!("{error} {}", error.next());
+        assert!(told.contains(right), "{kind}: {told}");
+        let line = if kind == right { 6 } else { 7 };
+        assert_eq!(error.place().map(|it| it.line), Some(line), "{kind}");
+    }
+    for (version, kind) in [
+        ("monitoring.coreos.com/v1", "ServiceMonitor"),
+        ("apps.kruise.io/v1", "StatefulSet"),
+        ("v1", "PersistentVolume"),
+        ("v1", "Node"),
+        ("apps/v1", "ReplicaSet"),
+        ("apps/v1", "DaemonSet"),
+    ] {
+        let error = read(&[("a.yaml", &object(version, kind, "web", ""))]).unwrap_err();
+        assert!(!error.is_in_the_manifest(), "{kind}: {error}");
+    }
+    let list = object("apps/v1", "StatefulSetList", "web", "");
+    assert!(error(&list).ends_with("not a Kubernetes object: items"));
+}
+
+/// Catches a missing field that is told at a field of the same name elsewhere, and one of a list's
+/// item that is told at the list.
+#[test]
+fn what_is_missing_is_told_at_the_line_above_it() {
+    let ports = "apiVersion: v1\nkind: Service\nspec:\n  ports:\n  - name: web\nmetadata:\n  \
+                 labels: {a: b}\n";
+    assert_eq!(error(ports).split(": ").next(), Some("a.yaml, document 1, line 6"));
+    let list = "kind: List\napiVersion: v1\nitems:\n- apiVersion: v1\n  kind: Service\n  \
+                metadata: {name: a}\n- apiVersion: v1\n  kind: Sevice\n  metadata: {name: b}\n";
+    assert_eq!(error(list).split(": ").next(), Some("a.yaml, document 1, line 8"));
 }

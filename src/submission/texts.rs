@@ -21,8 +21,8 @@ const MAX_OBJECT_BYTES: usize = 32 << 10;
 const MAX_OBJECTS: usize = 32;
 /// How many objects are named in a line.
 const SHOWN_OBJECTS: usize = 8;
-/// So many lines are shown before one that cannot be read.
-const LINES_BEFORE: usize = 4;
+/// So many lines are shown before one that is wrong.
+pub(crate) const LINES_BEFORE: usize = 4;
 /// Keys whose names tell of a secret, and whose values do not.
 const HARMLESS_KEYS: [&str; 3] = ["secret", "imagePullSecrets", "automountServiceAccountToken"];
 /// Annotations by which Kubernetes binds a claim.
@@ -63,8 +63,20 @@ pub fn file_name(file: &Path) -> Option<String> {
     Some(file.file_name()?.to_string_lossy().into_owned())
 }
 
-/// The lines of a file that end with a place that cannot be read; `None` where the file is long, or
-/// may hold a secret. `kind` and `name` are empty. `named` tells how a file is named.
+/// The document that a line of a text belongs to, where it can be read, and the line that it begins
+/// with, from 1.
+pub(super) fn document_around(text: &str, line: usize) -> Option<(usize, Document)> {
+    let is_end = |line: &str| ["---", "..."].iter().any(|it| line.starts_with(it));
+    let lines: Vec<&str> = text.lines().collect();
+    let at = line.checked_sub(1).filter(|it| *it < lines.len())?;
+    let first = lines[..at].iter().rposition(|it| is_end(it)).map_or(0, |it| it + 1);
+    let own: Vec<&str> = lines[first..].iter().take_while(|it| !is_end(it)).copied().collect();
+    Some((first + 1, Document::read(&(own.join("\n") + "\n"))?))
+}
+
+/// The lines of a file that lead to a place where something is wrong: those of its whole object,
+/// where that can be read, or those that end with the place. `None` where the file is long, or may
+/// hold a secret. `kind` is empty. `named` tells how a file is named.
 #[must_use]
 pub fn lines_before(
     files: &[(String, Vec<u8>)],
@@ -76,13 +88,27 @@ pub fn lines_before(
     if all.len() > MAX_OBJECT_BYTES || all.contains("Secret") {
         return None;
     }
+    let file = named(Path::new(&place.file));
+    if let Some((line, text)) = whole_object(&all, place.line) {
+        return Some(ManifestText { file: file?, line, text, ..ManifestText::default() });
+    }
     let first = place.line.saturating_sub(LINES_BEFORE).max(1);
     let lines: Vec<&str> =
         all.lines().skip(first - 1).take((place.line + 1).saturating_sub(first)).collect();
     let is_there = place.line > 0 && first + lines.len() == place.line + 1;
-    let file = named(Path::new(&place.file)).filter(|_| is_there)?;
     let text = mask(&lines.join("\n"));
-    Some(ManifestText { file, line: first, text, ..ManifestText::default() })
+    Some(ManifestText { file: file.filter(|_| is_there)?, line: first, text, ..Default::default() })
+}
+
+/// The first line of the object that a line belongs to, and its text without what may be secret.
+fn whole_object(all: &str, line: usize) -> Option<(usize, String)> {
+    let (first, document) = document_around(all, line)?;
+    if !["kind", "apiVersion"].iter().any(|it| document.has(&keys(it))) {
+        return None;
+    }
+    let kinds = [Applied::Pod, Applied::StatefulSet];
+    let paths = kinds.iter().flat_map(|it| secret_paths(*it, &document)).collect();
+    Some((first, masked(document, paths)?))
 }
 
 fn text(manifest: &Manifest) -> Option<String> {
@@ -93,12 +119,18 @@ fn text(manifest: &Manifest) -> Option<String> {
     if text.len() > MAX_OBJECT_BYTES {
         return None;
     }
-    let mut document = Document::read(&text)?;
+    let document = Document::read(&text)?;
     if document.scalar(&keys("metadata.name")) != Some(manifest.name.as_str()) {
         return None;
     }
+    let paths = secret_paths(manifest.kind, &document);
+    masked(document, paths)
+}
+
+/// The text of a document without what stands at these paths, and what else may be secret.
+fn masked(mut document: Document, paths: Vec<FieldPath>) -> Option<String> {
     let count = document.text().lines().count();
-    for path in secret_paths(manifest.kind, &document) {
+    for path in paths {
         let lines = document.scalar(&path).map_or(1, |it| it.trim_end().lines().count().max(1));
         let masked = vec![MASK; lines].join("\n");
         document = document.edited(&Edit::Set(path, Value::from(masked)))?;

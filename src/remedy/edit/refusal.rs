@@ -15,6 +15,7 @@ use crate::{
         fields::nearest,
         manifest::{Document, Edit, Path, PathStep, keys},
     },
+    submission::foreign,
 };
 
 /// Fields that are often written too deep or too high, and what they belong to.
@@ -56,6 +57,56 @@ pub fn change(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<Change>
     // What the pods' labels must agree with.
     let selector = if is_of_labels(refusal.words) { keys("spec.selector") } else { vec![] };
     change::of_text_beside(text, &document, &edited, &selector)
+}
+
+/// The change of an object whose kind or apiVersion is misspelt or missing; `None` where what is
+/// meant is not known.
+#[must_use]
+pub fn retyped(text: &ManifestText) -> Option<Change> {
+    let document = Document::read(&text.text)?;
+    let type_of = |field| document.scalar(&keys(field)).unwrap_or_default();
+    let (kind, version) = (type_of("kind"), type_of("apiVersion"));
+    let kind = if kind.is_empty() { kind_by_fields(&document)? } else { kind };
+    let (right_kind, right_version) = foreign::meant(version, kind)?;
+    let mut edits = vec![];
+    for (field, right) in [("apiVersion", right_version), ("kind", right_kind)] {
+        if document.has(&keys(field)) && type_of(field) != right {
+            edits.push(Edit::Set(keys(field), right.into()));
+        }
+    }
+    // Older versions filled it in.
+    if matches!(right_kind, "StatefulSet" | "Deployment") && !document.has(&keys("spec.selector")) {
+        edits.extend(labels(&document));
+    }
+    let mut edited = edited(&document, &edits)?;
+    if !document.has(&keys("kind")) {
+        edited = with_line(&edited, &format!("kind: {right_kind}"), "apiVersion", 1)?;
+    } else if !document.has(&keys("apiVersion")) {
+        edited = with_line(&edited, &format!("apiVersion: {right_version}"), "kind", 0)?;
+    }
+    let name = document.scalar(&keys("metadata.name")).unwrap_or_default().to_owned();
+    let text = ManifestText { kind: right_kind.to_owned(), name, ..text.clone() };
+    change::of_text(&text, &document, &edited)
+}
+
+/// The kind of an object by fields that no other kind has.
+fn kind_by_fields(document: &Document) -> Option<&'static str> {
+    let has = |field: &str| document.has(&keys(field));
+    if ["spec.serviceName", "spec.volumeClaimTemplates"].into_iter().any(has) {
+        Some("StatefulSet")
+    } else if ["spec.clusterIP", "spec.ports"].into_iter().any(has) {
+        Some("Service")
+    } else {
+        None
+    }
+}
+
+/// The document with one line more: so many lines below the one of a field.
+fn with_line(document: &Document, line: &str, field: &str, below: usize) -> Option<Document> {
+    let (first, _) = document.lines_of(&keys(field))?;
+    let mut lines: Vec<&str> = document.text().lines().collect();
+    lines.insert(first - 1 + below, line);
+    Document::read(&(lines.join("\n") + "\n"))
 }
 
 fn is_of_labels(words: &str) -> bool {
