@@ -50,12 +50,51 @@ fn changed(case: &Case) -> Result<(), String> {
         .map_err(|error| format!("{error}\n{told}\n{new}"))
 }
 
+/// Catches a second change of a line that shows the line as it was before the first, and one that
+/// leaves what the next grade loses points by.
+#[test]
+fn two_changes_of_one_line_are_made_one_after_the_other() {
+    let (cases, _) = cases();
+    let case = cases.iter().find(|it| it.name.ends_with("/wiped_at_start")).unwrap();
+    let text = fs::read_to_string(case.folder.join("submission.yaml")).unwrap();
+    let (above, rest) = text.split_once("        command:\n").unwrap();
+    let (_, below) = rest.split_once("        volumeMounts:\n").unwrap();
+    let command = "command: [sh, -c, \"rm -rf /data/*; date > /data/started; exec sleep 99999\"]";
+    let text = format!("{above}        {command}\n        volumeMounts:\n{below}");
+    let read = Instructions::read(&printed_of(case, &text)).unwrap();
+    assert_eq!(read.changes.len(), 2);
+    let made = read.changes.iter().fold(text, |text, it| it.made(&text).unwrap());
+    let expected = "command: [sh, -c, \"[ -f /data/owner ] || hostname > /data/owner; :; \
+        [ -f /data/started ] || date > /data/started; exec sleep 99999\"]";
+    assert!(made.contains(expected), "{made}");
+}
+
+/// Catches a volume that is mounted elsewhere than the script writes.
+#[test]
+fn a_volume_is_mounted_where_the_script_writes() {
+    let (cases, _) = cases();
+    for name in ["/not_mounted", "/no_volume"] {
+        let case = cases.iter().find(|it| it.name.ends_with(name)).unwrap();
+        let text = fs::read_to_string(case.folder.join("submission.yaml")).unwrap();
+        let written = "echo \"$(date) started as $(hostname)\" >> /data/starts.log";
+        let text = text.replace(written, "date > /usr/share/nginx/html/index.html");
+        let told = printed_of(case, &text);
+        assert!(told.contains("+           mountPath: /usr/share/nginx/html"), "{told}");
+        assert!(told.contains("[ -f /usr/share/nginx/html/index.html ] || date"), "{told}");
+    }
+}
+
 /// The report on a fixture, as `grade -f` prints it.
 fn printed(case: &Case) -> String {
+    let text = fs::read_to_string(case.folder.join("submission.yaml")).unwrap();
+    printed_of(case, &text)
+}
+
+/// The same, where that text was handed in.
+fn printed_of(case: &Case, text: &str) -> String {
     let folded =
         Reader::open(&case.folder.join("recording.jsonl")).and_then(recording::fold).unwrap();
-    let text = fs::read(case.folder.join("submission.yaml")).unwrap();
-    let objects = Submission::of_files(&[(FILE.to_owned(), text)], "lab")
+    let objects = Submission::of_files(&[(FILE.to_owned(), text.into())], "lab")
         .map(|it| it.texts(|file: &Path| Some(file.display().to_string())))
         .unwrap_or_default();
     let known = Source::of(&folded.header, folded.digest);

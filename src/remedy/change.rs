@@ -34,6 +34,9 @@ pub struct Change {
     pub line: Option<usize>,
     /// Its lines, with their own indentation.
     pub lines: Vec<Line>,
+    /// All of the object's text after the change, where it is known.
+    #[serde(skip)]
+    pub after: Option<String>,
 }
 
 /// A line of a [`Change`].
@@ -128,7 +131,12 @@ pub fn of_text_beside(
     let behind = usize::from(all[first].sign == Sign::Added);
     let line = (text.line + first).saturating_sub(behind);
     let change = of_lines(object, all, beside)?;
-    Some(Change { file: Some(text.file.clone()), line: Some(line), ..change })
+    Some(Change {
+        file: Some(text.file.clone()),
+        line: Some(line),
+        after: Some(after.text().to_owned()),
+        ..change
+    })
 }
 
 /// A document that a file gets at its end.
@@ -137,7 +145,7 @@ pub fn new_document(object: String, file: &str, document: &Value) -> Change {
     let text = words::block(document).unwrap_or_default();
     let added = |text: &str| Line { sign: Sign::Added, text: text.to_owned() };
     let lines = text.lines().map(added).collect();
-    at_the_end_of(file, Change { object, file: None, line: None, lines })
+    at_the_end_of(file, Change { object, file: None, line: None, lines, after: None })
 }
 
 /// A change that is a new document, as the last one of a file.
@@ -165,6 +173,7 @@ pub fn to_look_at(text: &ManifestText, document: &Document, path: &[PathStep]) -
         file: Some(text.file.clone()).filter(|it| !it.is_empty()),
         line: Some(text.line + first - 1).filter(|_| !text.file.is_empty()),
         lines,
+        after: None,
     })
 }
 
@@ -178,7 +187,7 @@ pub fn as_it_stands(
     let same = |text| Line { sign: Sign::Same, text };
     let gap = Line { sign: Sign::LeftOut, text: "  …".to_owned() };
     let lines = above.into_iter().map(same).chain([gap]).chain(below.into_iter().map(same));
-    Change { object, file: None, line: None, lines: lines.collect() }
+    Change { object, file: None, line: None, lines: lines.collect(), after: None }
 }
 
 fn change(object: String, before: &str, after: &str) -> Option<Change> {
@@ -218,7 +227,7 @@ fn of_lines(object: String, lines: Vec<Line>, beside: Option<(usize, usize)>) ->
     }
     let count = shown.iter().filter(|it| **it).count();
     let lines = with_gaps(lines, &shown);
-    (count <= MAX_LINES).then_some(Change { object, file: None, line: None, lines })
+    (count <= MAX_LINES).then_some(Change { object, file: None, line: None, lines, after: None })
 }
 
 /// The lines that are shown, with a mark where others stand between two of them.

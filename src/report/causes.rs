@@ -16,7 +16,7 @@ use crate::remedy::{
     commands,
     commands::{Mending, Names, Stuck},
     edit,
-    edit::Loss,
+    edit::{Edited, Loss},
     harmless,
 };
 use crate::report::{
@@ -57,6 +57,9 @@ pub struct Cause {
     /// The lines of the submission to change, in its own names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
+    /// The same where no other cause is told: changes of the manifest as it was handed in.
+    #[serde(skip)]
+    pub changes_alone: Vec<Change>,
     /// The pod that waits for an object which is not there, where nothing else must change.
     #[serde(skip)]
     pub waiting: Option<String>,
@@ -111,6 +114,10 @@ pub struct Example {
 /// What a remedy ends in, where the set did not get far enough to show all mistakes.
 pub(super) const MORE_MAY_SHOW: &str = "Other mistakes may show only after that.";
 
+/// What a change says that keeps files besides what it is made for.
+const KEEPS_FILES: &str = "`[ -f FILE ] ||` in the lines below keeps the file that is there: \
+    without it, the next grade would lose tests 6 and 10 because each start overwrites the file.";
+
 /// How many findings of a cause are told in full.
 const MAX_SEEN: usize = 2;
 
@@ -144,6 +151,9 @@ pub(super) fn find(
             sanitize(&way)
         );
     }
+    // Each is changed after those that are told before it.
+    losses.sort_by_key(|it| order(&it.cause));
+    let mut edited = Edited::nothing(objects, timeline);
     let mut causes: Vec<Cause> = vec![];
     for Grouped { key, mut cause, obstacle } in losses {
         let who = match &key {
@@ -151,7 +161,8 @@ pub(super) fn find(
             _ => None,
         };
         let id = cause.id;
-        teach(&mut cause, timeline, who, names, &Loss { id, obstacle, objects });
+        let loss = Loss { id, obstacle, objects };
+        teach(&mut cause, timeline, who, names, &loss, &mut edited);
         causes.push(cause);
     }
     arrange(&mut causes, rows);
@@ -197,10 +208,7 @@ fn grouped<'v>(
 
 /// One grade comes after all changes: each change is told once, and what they need is typed once.
 fn share(causes: &mut [Cause], names: &Names) {
-    for place in 1..causes.len() {
-        let (earlier, [cause, ..]) = causes.split_at_mut(place) else { continue };
-        cause.changes.retain(|it| !earlier.iter().any(|known| known.changes.contains(it)));
-    }
+    tell_once(causes);
     let is_own = |it: &Cause| it.fault == Some(Fault::Submission);
     let own = causes.iter().filter(|it| is_own(it));
     let mending: Vec<Mending<'_>> =
@@ -214,15 +222,35 @@ fn share(causes: &mut [Cause], names: &Names) {
 /// Sorts causes: lost points before undecided ones, and of these the most points first. Each row gets
 /// the place of its own cause.
 pub(super) fn arrange(causes: &mut [Cause], rows: &mut [CheckResult]) {
-    let gravity = |it: &Cause| match it.fault {
+    causes.sort_by_key(order);
+    for row in rows {
+        row.cause = causes.iter().position(|cause| cause.tests.contains(&row.test));
+    }
+}
+
+fn order(cause: &Cause) -> (u8, std::cmp::Reverse<Points>, Vec<u8>) {
+    let gravity = match cause.fault {
         Some(Fault::Submission) => 0,
         Some(Fault::Cluster) => 1,
         None => 2,
     };
-    let order = |it: &Cause| (gravity(it), std::cmp::Reverse(it.points), it.tests.clone());
-    causes.sort_by_key(order);
-    for row in rows {
-        row.cause = causes.iter().position(|cause| cause.tests.contains(&row.test));
+    (gravity, std::cmp::Reverse(cause.points), cause.tests.clone())
+}
+
+/// Tells each change as one of the manifest as it was handed in: some of the causes that were told
+/// before it are not told any more, or later.
+pub(super) fn change_each_alone(causes: &mut [Cause]) {
+    for cause in causes.iter_mut() {
+        cause.changes.clone_from(&cause.changes_alone);
+    }
+    tell_once(causes);
+}
+
+/// Each change is told once.
+fn tell_once(causes: &mut [Cause]) {
+    for place in 1..causes.len() {
+        let (earlier, [cause, ..]) = causes.split_at_mut(place) else { continue };
+        cause.changes.retain(|it| !earlier.iter().any(|known| known.changes.contains(it)));
     }
 }
 
@@ -267,6 +295,7 @@ fn teach(
     who: Option<&str>,
     names: &Names,
     loss: &Loss<'_>,
+    edited: &mut Edited,
 ) {
     cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
     let written = edit::written(loss.objects, timeline);
@@ -278,8 +307,11 @@ fn teach(
         if loss.obstacle.is_some() {
             cause.remedy = format!("{} {MORE_MAY_SHOW}", cause.remedy);
         }
-        cause.changes = edit::changes(loss, timeline).into_iter().map(Change::sanitized).collect();
-        if cause.changes.iter().any(|it| !it.is_to_look_at()) {
+        let alone = Edited::nothing(loss.objects, timeline).mend(loss, timeline);
+        cause.changes_alone = alone.into_iter().map(Change::sanitized).collect();
+        let changes = edited.mend(loss, timeline);
+        cause.changes = changes.into_iter().map(Change::sanitized).collect();
+        if cause.changes_alone.iter().any(|it| !it.is_to_look_at()) {
             cause.example = None;
         } else if let Some(file) = &names.content
             && let Some(mistake) = mistakes::find(cause.id)
@@ -288,6 +320,9 @@ fn teach(
         }
         if let Some(why) = edit::why_an_init_container(cause.id, loss.objects, timeline) {
             cause.remedy = format!("{} {}", cause.remedy, sanitize(&why));
+        }
+        if edit::keeps_files(cause.id, &cause.changes) {
+            cause.remedy = format!("{} {KEEPS_FILES}", cause.remedy);
         }
         let pod = loss.obstacle.and_then(|it| harmless(&it.who));
         let crash = loss.obstacle.filter(|it| it.effect == Effect::CrashLoop);

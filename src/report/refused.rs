@@ -82,6 +82,7 @@ fn look_at(problem: &Problem, source: &Source) -> Option<Change> {
         file: Some(text.file.clone()),
         line: problem.line,
         lines: lines.collect(),
+        after: None,
     })
 }
 

@@ -45,6 +45,7 @@ impl Report {
             possible: sum(|row| row.possible),
             undecided: sum(|row| row.undecided),
         };
+        let told: Vec<&str> = self.causes.iter().map(|it| it.id).collect();
         for cause in &mut self.causes {
             cause.tests.retain(|test| self.checks.iter().any(|row| row.test == *test));
             let rows = self.checks.iter().filter(|row| cause.tests.contains(&row.test));
@@ -55,6 +56,9 @@ impl Report {
         self.show = rubric.show;
         self.hide();
         causes::arrange(&mut self.causes, &mut self.checks);
+        if self.show == Show::Remedy && !self.causes.iter().map(|it| it.id).eq(told) {
+            causes::change_each_alone(&mut self.causes);
+        }
         self.rubric = rubric.digest.as_ref().map(|digest| RubricResult {
             digest: digest.clone(),
             pass_mark: rubric.pass_mark.unwrap_or(self.score.possible),

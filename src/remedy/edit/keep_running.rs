@@ -5,14 +5,26 @@ use checks::model::observation::object::{CUT, Container, StatefulSetSpec};
 use crate::{
     console::secrets::MASK,
     remedy::{
-        edit::{Loss, spec::own_script},
+        edit::{
+            Loss,
+            spec::{kept_if_it_changes, own_script},
+        },
         script,
         script::ends,
     },
 };
 
-/// Edits the container that ends, where something in it tells why.
+/// Edits the container that ends, where something in it tells why. What an earlier start has left
+/// must then last, too.
 pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    let before = spec.clone();
+    keep_running(loss, spec);
+    if *spec != before {
+        kept_if_it_changes(spec);
+    }
+}
+
+fn keep_running(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
     let Some(stuck) = loss.container() else { return };
     let mut all = spec.template.spec.all_containers_mut();
     let Some(container) = all.find(|it| it.name == stuck.name) else { return };

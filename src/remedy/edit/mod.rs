@@ -16,7 +16,9 @@ mod table;
 mod text;
 
 use checks::{
-    mistakes::{NOTHING_WRITTEN, SAME_CONTENT, TELLS_NO_POD},
+    mistakes::{
+        NO_VOLUME, NOT_MOUNTED, NOTHING_WRITTEN, SAME_CONTENT, TELLS_NO_POD, WIPED_AT_START,
+    },
     model::{
         MissingObject, Obstacle, Timeline,
         observation::object::{ServiceSpec, StatefulSetSpec},
@@ -32,6 +34,9 @@ use crate::{
         manifest::{Document, Edit, PathStep, keys},
     },
 };
+
+/// The obstacle of a container whose program ends.
+const CONTAINER_ENDS: &str = "container_ends";
 
 /// What cost points.
 #[derive(Clone, Copy, Debug)]
@@ -84,20 +89,70 @@ pub fn written(objects: &[ManifestText], timeline: &Timeline) -> Option<Stateful
     Some(spec)
 }
 
-/// The changes that mend a mistake or an obstacle; empty where the own lines cannot be known.
-#[must_use]
-pub fn changes(loss: &Loss<'_>, timeline: &Timeline) -> Vec<Change> {
+/// The manifest as it is after the changes of the causes that are told before.
+#[derive(Clone, Debug)]
+pub struct Edited {
+    /// The objects' texts.
+    pub objects: Vec<ManifestText>,
+    /// The set's spec, as far as it is recorded.
+    pub spec: Option<StatefulSetSpec>,
+}
+
+impl Edited {
+    /// Before any change.
+    #[must_use]
+    pub fn nothing(objects: &[ManifestText], timeline: &Timeline) -> Self {
+        Self { objects: objects.to_vec(), spec: written(objects, timeline) }
+    }
+
+    /// The changes that mend a mistake or an obstacle, which are made in it; empty where the own
+    /// lines cannot be known.
+    pub fn mend(&mut self, loss: &Loss<'_>, timeline: &Timeline) -> Vec<Change> {
+        let objects = self.objects.clone();
+        let loss = Loss { objects: &objects, ..*loss };
+        let changes = changes(&loss, &mut self.spec, timeline);
+        for change in &changes {
+            self.make(change);
+        }
+        changes
+    }
+
+    /// Takes over the text of a changed object. What stands below it in its file moves.
+    fn make(&mut self, change: &Change) {
+        let (Some(file), Some(after)) = (&change.file, &change.after) else { return };
+        let is_it = |it: &&mut ManifestText| {
+            it.file == *file && format!("{} {}", it.kind, it.name) == change.object
+        };
+        let Some(changed) = self.objects.iter_mut().find(is_it) else { return };
+        let (line, old) = (changed.line, changed.text.lines().count());
+        let new = after.lines().count();
+        changed.text.clone_from(after);
+        for below in self.objects.iter_mut().filter(|it| it.file == *file && it.line > line) {
+            below.line = (below.line + new).saturating_sub(old);
+        }
+    }
+}
+
+fn changes(
+    loss: &Loss<'_>,
+    spec: &mut Option<StatefulSetSpec>,
+    timeline: &Timeline,
+) -> Vec<Change> {
     let objects: Vec<Object<'_>> =
         loss.objects.iter().filter_map(|it| Some((it, Document::read(&it.text)?))).collect();
     let repairs = table::repairs(loss.id);
     let Some(set) = timeline.set() else { return new_set(repairs, &objects) };
-    let Some(before) = written(loss.objects, timeline) else { return vec![] };
+    let Some(before) = spec.clone() else { return vec![] };
     let edits = text_edits(repairs, loss, &objects, &set.name);
     let mended = mended(repairs, loss, timeline, &before);
     let mut changes = vec![];
     for it in mended {
         changes.extend(match it {
-            Mended::Set { before, after } => of_set(&edits, &set.name, &objects, &before, &after),
+            Mended::Set { before, after } => {
+                let change = of_set(&edits, &set.name, &objects, &before, &after);
+                *spec = Some(*after);
+                change
+            }
             Mended::Service { name, before, after } => {
                 of_service(&name, &set.name, &objects, before.as_ref(), &after)
             }
@@ -131,6 +186,18 @@ pub fn why_an_init_container(
         the same: `{}`.",
         writer.beside, writer.line
     ))
+}
+
+/// Whether a change that is made for something else also keeps files that the script would
+/// overwrite.
+#[must_use]
+pub fn keeps_files(id: &str, changes: &[Change]) -> bool {
+    let guards = |sign| {
+        let lines = changes.iter().flat_map(|it| &it.lines).filter(move |it| it.sign == sign);
+        lines.map(|it| it.text.matches("[ -f ").count()).sum::<usize>()
+    };
+    let is_of_it = [WIPED_AT_START.id, NO_VOLUME.id, NOT_MOUNTED.id, CONTAINER_ENDS].contains(&id);
+    is_of_it && guards(change::Sign::Added) > guards(change::Sign::Removed)
 }
 
 /// The volume that is made of an object that is not there. What it is made of is not recorded, but

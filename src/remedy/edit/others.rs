@@ -1,6 +1,6 @@
 //! Changes of objects beside the set and its Service.
 
-use checks::model::{MissingObject, Timeline};
+use checks::model::{MissingObject, Timeline, observation::object::Container};
 use serde_json::{Value, json};
 
 use crate::remedy::{
@@ -177,7 +177,15 @@ fn storage(document: &Document) -> Vec<Edit> {
     }
     if edits.is_empty() {
         let first = [keys("spec.template.spec.containers"), vec![PathStep::Item(0)]].concat();
-        let mount = json!({"name": "data", "mountPath": spec::MOUNT_PATH});
+        let texts = |field| {
+            let words = document.texts(&with(&first, field));
+            words.into_iter().map(str::to_owned).collect()
+        };
+        let program =
+            Container { command: texts("command"), args: texts("args"), ..Container::default() };
+        let folder = spec::written_folder(&program);
+        let folder = folder.as_deref().unwrap_or(spec::MOUNT_PATH);
+        let mount = json!({"name": "data", "mountPath": folder});
         edits.push(Edit::Push(with(&first, "volumeMounts"), mount));
         edits.push(Edit::Push(templates, claim("data")));
     }

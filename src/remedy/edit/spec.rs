@@ -19,7 +19,7 @@ use crate::{
 
 /// What a claim asks for that is made in place of another volume. The lab asks for 50Mi at least.
 pub(super) const STORAGE: &str = "100Mi";
-/// Where a volume is mounted that was mounted nowhere.
+/// Where a volume is mounted that was mounted nowhere, if no script tells where it writes.
 pub(super) const MOUNT_PATH: &str = "/data";
 /// The file that tells which pod wrote it.
 const OWNER_FILE: &str = "owner";
@@ -107,8 +107,15 @@ pub(super) fn appended_at_stop(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     each_script(&mut spec.template.spec, script::append);
 }
 
+/// What is not removed any more must not be overwritten either.
 pub(super) fn nothing_removed(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     each_script(&mut spec.template.spec, script::remove_nothing);
+    kept_if_it_changes(spec);
+}
+
+/// Keeps what each start would write anew, unless it is the same each time.
+pub(super) fn kept_if_it_changes(spec: &mut StatefulSetSpec) {
+    each_script(&mut spec.template.spec, script::keep_what_changes);
 }
 
 pub(super) fn any_node(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
@@ -261,14 +268,29 @@ pub(super) fn claim(name: &str) -> PersistentVolumeClaim {
     }
 }
 
+/// Mounts a volume where a script writes, and keeps there what it writes.
 fn mount(spec: &mut StatefulSetSpec, name: &str) {
-    if let Some(container) = spec.template.spec.containers.first_mut() {
+    let containers = &mut spec.template.spec.containers;
+    let written = containers.iter().enumerate();
+    let mut written = written.filter_map(|(place, it)| Some((place, written_folder(it)?)));
+    let (place, folder) = written.next().unwrap_or((0, MOUNT_PATH.to_owned()));
+    if let Some(container) = containers.get_mut(place) {
         container.volume_mounts.push(VolumeMount {
             name: name.to_owned(),
-            mount_path: MOUNT_PATH.to_owned(),
+            mount_path: folder,
             ..VolumeMount::default()
         });
     }
+    kept_if_it_changes(spec);
+}
+
+/// The folder that the container's script writes to and in which no volume is mounted.
+pub(super) fn written_folder(container: &Container) -> Option<String> {
+    let mut container = container.clone();
+    let mounted: Vec<String> =
+        container.volume_mounts.iter().map(|it| it.mount_path.clone()).collect();
+    let mounted: Vec<&str> = mounted.iter().map(String::as_str).collect();
+    script::written_folder(own_script(&mut container)?, &mounted)
 }
 
 /// A limit that a small program does not reach. More than that it would take, too.

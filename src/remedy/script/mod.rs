@@ -37,6 +37,26 @@ const CLOSING: [(&str, &str); 5] =
 /// this is found.
 #[must_use]
 pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<String> {
+    keep(script, folders, |_| true)
+}
+
+/// The same, where a command may write something else at the next start.
+#[must_use]
+pub fn keep_what_changes(script: &str, folders: &[&str]) -> Option<String> {
+    keep(script, folders, |command| !is_the_same_each_time(command))
+}
+
+/// Whether a command writes the same whenever it runs in a pod: its name, and fixed words.
+fn is_the_same_each_time(command: &str) -> bool {
+    const FIXED: [&str; 6] =
+        ["$(hostname)", "`hostname`", "${HOSTNAME}", "$HOSTNAME", "${POD_NAME}", "$POD_NAME"];
+    let words = FIXED.iter().fold(command.to_owned(), |it, fixed| it.replace(fixed, ""));
+    let program = words.split_whitespace().next().unwrap_or_default();
+    matches!(program, "echo" | "printf" | "hostname")
+        && !words.contains(['$', '`', '|', ';', '&', '\n'])
+}
+
+fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Option<String> {
     let tokens = tokens(script)?;
     let mut edits: Vec<(usize, String)> = vec![];
     for (place, token) in tokens.iter().enumerate() {
@@ -46,10 +66,13 @@ pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<String> {
         if token.kind != Kind::Write || !is_below(target.text, folders, &tokens) {
             continue;
         }
-        if is_tested(&tokens[..place], target.text) {
+        if is_tested(&before(&tokens[..place]), target.text) {
             continue;
         }
         let start = command_start(&tokens, place)?;
+        if !is_meant(&script[start..token.at]) {
+            continue;
+        }
         edits.push((start, format!("[ -f {} ] || ", target.text)));
     }
     for command in commands(&tokens) {
@@ -67,6 +90,59 @@ pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<String> {
         }
     }
     insert(script, edits)
+}
+
+/// What decides whether the command behind these tokens is run: without each `if` that ends before
+/// it and lets the script go on.
+fn before<'s>(tokens: &[Token<'s>]) -> Vec<Token<'s>> {
+    let mut kept: Vec<Token<'s>> = vec![];
+    let mut open: Vec<usize> = vec![];
+    for token in tokens {
+        let is_first =
+            kept.last().is_none_or(|it| it.kind == Kind::End || BEFORE_COMMAND.contains(&it.text));
+        match token.text {
+            "if" if is_first => open.push(kept.len()),
+            "fi" if is_first => {
+                let start = open.pop().unwrap_or(0);
+                let ends = |it: &Token<'_>| matches!(it.text, "exit" | "exec");
+                if !kept[start..].iter().any(ends) {
+                    kept.truncate(start);
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        kept.push(*token);
+    }
+    kept
+}
+
+/// The first folder that the script writes a file to by its whole path, outside of `mounted`: one
+/// that an image does without while a volume is mounted there.
+#[must_use]
+pub fn written_folder(script: &str, mounted: &[&str]) -> Option<String> {
+    /// Programs need what an image has in these.
+    const OF_THE_IMAGE: [&str; 12] = [
+        "", "/bin", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/usr",
+        "/var",
+    ];
+    let tokens = tokens(script)?;
+    let mut folders = vec![];
+    for pair in tokens.windows(2) {
+        let is_write = pair[0].kind == Kind::Write || pair[0].text == ">>";
+        if !is_write || pair[1].kind != Kind::Word {
+            continue;
+        }
+        let path = pair[1].text.trim_matches(['"', '\'']);
+        let is_plain = path.starts_with('/') && !path.contains(['$', '`', '*']);
+        if let Some((folder, _)) = path.rsplit_once('/').filter(|_| is_plain)
+            && !is_below(path, mounted, &tokens)
+        {
+            folders.push(folder);
+        }
+    }
+    let is_free = |it: &&str| !OF_THE_IMAGE.contains(it) && !is_below(it, &["/dev", "/proc"], &[]);
+    folders.into_iter().find(is_free).map(str::to_owned)
 }
 
 /// Whether one of these commands tests a file: `[ -f FILE ]`.
@@ -365,7 +441,10 @@ fn substitution(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{append, keep_what_is_there, make_missing_folders, remove_nothing};
+    use super::{
+        append, keep_what_changes, keep_what_is_there, make_missing_folders, remove_nothing,
+        written_folder,
+    };
 
     const DATA: &[&str] = &["/data"];
 
@@ -427,6 +506,42 @@ mod tests {
         for script in ["echo 'a > /data/x", "cat > /data/x <<EOF\na\nEOF", "echo $(date > /data/x"]
         {
             keeps(script, None);
+        }
+    }
+
+    /// Catches a script that still overwrites after the change that takes out what removes files, and
+    /// a guard that nothing needs.
+    #[test]
+    fn what_differs_at_each_start_is_kept() {
+        let keeps = |script: &str| keep_what_changes(script, DATA);
+        assert_eq!(
+            keeps(":\ndate > /data/started\n").as_deref(),
+            Some(":\n[ -f /data/started ] || date > /data/started\n")
+        );
+        assert_eq!(
+            keeps("echo \"$(hostname) since $(date)\" > /data/id").as_deref(),
+            Some("[ -f /data/id ] || echo \"$(hostname) since $(date)\" > /data/id")
+        );
+        assert_eq!(
+            keeps("if [ -f /data/id ]; then sleep 5; :; fi\ndate > /data/id").as_deref(),
+            Some("if [ -f /data/id ]; then sleep 5; :; fi\n[ -f /data/id ] || date > /data/id")
+        );
+        assert_eq!(keeps("if [ -f /data/id ]; then exec sleep 9; fi\ndate > /data/id"), None);
+        for same in ["hostname > /data/id", "echo \"Pod: $HOSTNAME\" > /data/id; nginx"] {
+            assert_eq!(keeps(same), None, "{same}");
+        }
+    }
+
+    /// Catches a volume that is mounted where nothing is written, and one over what programs need.
+    #[test]
+    fn a_volume_belongs_where_the_script_writes() {
+        let folder = |script: &str| written_folder(script, &["/cache"]);
+        let lab = "echo \"Pod: $HOSTNAME\" > /usr/share/nginx/html/index.html; nginx >/dev/null";
+        assert_eq!(folder(lab).as_deref(), Some("/usr/share/nginx/html"));
+        assert_eq!(folder("date >> '/srv/a b/x'").as_deref(), Some("/srv/a b"));
+        assert_eq!(folder("date > /cache/x; date > /data/x").as_deref(), Some("/data"));
+        for nothing in ["date > /x", "echo a > /etc/hosts", "ls > $DIR/x", "sleep 9"] {
+            assert_eq!(folder(nothing), None, "{nothing}");
         }
     }
 

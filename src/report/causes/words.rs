@@ -77,6 +77,7 @@ impl Cause {
             log: vec![],
             lab: None,
             changes: vec![],
+            changes_alone: vec![],
             waiting: None,
             example: None,
             commands: vec![],
