@@ -46,7 +46,8 @@ impl Report {
             cause.title = format!("the manifest cannot be applied ({who})");
             cause.explanation.clone_from(&problem.what);
             cause.log.clone_from(&problem.detail);
-            cause.remedy = format!("{} {MORE_MAY_SHOW}", problem.next);
+            let next = number_wanted(problem, source).unwrap_or_else(|| problem.next.clone());
+            cause.remedy = format!("{next} {MORE_MAY_SHOW}");
             let change = change(problem, source)
                 .or_else(|| retyped(problem, source))
                 .or_else(|| look_at(problem, source));
@@ -62,8 +63,18 @@ impl Report {
 /// The lines to change, where the API server's words tell.
 fn change(problem: &Problem, source: &Source) -> Option<Change> {
     let words = problem.detail.join(" ");
+    refusal::change(&refusal(problem, &words)?, &source.objects)
+}
+
+/// What to do where a number belongs.
+fn number_wanted(problem: &Problem, source: &Source) -> Option<String> {
+    let words = problem.detail.join(" ");
+    refusal::number_wanted(&refusal(problem, &words)?, &source.objects)
+}
+
+fn refusal<'p>(problem: &'p Problem, words: &'p str) -> Option<Refusal<'p>> {
     let (file, line) = (problem.file.as_deref()?, problem.line?);
-    refusal::change(&Refusal { file, line, words: &words }, &source.objects)
+    Some(Refusal { file, line, words })
 }
 
 /// The lines down to the one that is wrong.

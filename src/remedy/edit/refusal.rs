@@ -33,6 +33,9 @@ const HOMES: [(&str, &str); 11] = [
     ("terminationGracePeriodSeconds", "spec.template.spec"),
 ];
 
+/// How many pods there are to be.
+const REPLICAS: &str = "spec.replicas";
+
 /// A refusal of one object.
 #[derive(Clone, Copy, Debug)]
 pub struct Refusal<'r> {
@@ -47,16 +50,37 @@ pub struct Refusal<'r> {
 /// The change that mends a refusal; `None` where the words do not tell.
 #[must_use]
 pub fn change(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<Change> {
-    let is_here = |it: &&ManifestText| {
-        let file = it.file.strip_prefix("~/").unwrap_or(&it.file);
-        FilePath::new(refusal.file).ends_with(file) && it.line <= refusal.line
-    };
-    let text = objects.iter().filter(is_here).max_by_key(|it| it.line)?;
+    let text = object(refusal, objects)?;
     let document = Document::read(&text.text)?;
     let edited = edited(&document, &edits(refusal, &document)?)?;
     // What the pods' labels must agree with.
     let selector = if is_of_labels(refusal.words) { keys("spec.selector") } else { vec![] };
     change::of_text_beside(text, &document, &edited, &selector)
+}
+
+/// What to do about a text that is no number and stands where one belongs, such as a blank of the
+/// lab; `None` for anything else.
+#[must_use]
+pub fn number_wanted(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<String> {
+    let ("string", field) = wrong_type(refusal.words)? else { return None };
+    let wanted = refusal.words.split_once(" of type ")?.1.trim_start_matches('*');
+    let document = Document::read(&object(refusal, objects)?.text)?;
+    let text = document.scalar(&path(field))?;
+    let is_number = text.trim().parse::<i64>().is_ok();
+    if is_number || !["int", "uint"].iter().any(|it| wanted.starts_with(it)) {
+        return None;
+    }
+    let asked = if field == REPLICAS { ": the lab asks for 3" } else { "" };
+    Some(format!("A whole number belongs there, in digits and without quotation marks{asked}."))
+}
+
+/// The object that a refusal is about.
+fn object<'o>(refusal: &Refusal<'_>, objects: &'o [ManifestText]) -> Option<&'o ManifestText> {
+    let is_here = |it: &&ManifestText| {
+        let file = it.file.strip_prefix("~/").unwrap_or(&it.file);
+        FilePath::new(refusal.file).ends_with(file) && it.line <= refusal.line
+    };
+    objects.iter().filter(is_here).max_by_key(|it| it.line)
 }
 
 /// The change of an object whose kind or apiVersion is misspelt or missing; `None` where what is
@@ -170,7 +194,11 @@ fn wrong_type(words: &str) -> Option<(&str, &str)> {
 fn as_other_type(found: &str, path: &Path, document: &Document) -> Option<Vec<Edit>> {
     let text = document.scalar(path)?;
     let value = match found {
-        "string" => text.trim().parse::<i64>().map(Value::from).ok()?,
+        "string" => {
+            let is_replicas = *path == keys(REPLICAS);
+            let number = text.trim().parse::<i64>().ok();
+            Value::from(number.or(is_replicas.then_some(3))?)
+        }
         _ => Value::from(text),
     };
     Some(vec![Edit::Set(path.clone(), value)])
@@ -262,7 +290,7 @@ fn between<'w>(words: &'w str, before: &str, after: &str) -> Option<&'w str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Refusal, change};
+    use super::{Refusal, change, number_wanted};
     use crate::{recording::ManifestText, remedy::change::Sign};
 
     const SET: &str = "\
@@ -342,6 +370,24 @@ spec:
                 "+         app: web",
             ]
         );
+    }
+
+    /// Catches quotation marks that are to be taken off a blank of the lab, which has none.
+    #[test]
+    fn where_a_number_belongs_it_is_said() {
+        let words = "cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of \
+            type int32";
+        let refusal = Refusal { file: "lab3.yaml", line: 3, words };
+        for (value, expected) in [("___________", Some("the lab asks for 3")), ("\"3\"", None)] {
+            let text = SET.replace("\"3\"", value);
+            let (file, line) = ("lab3.yaml".to_owned(), 1);
+            let objects = [ManifestText { file, line, text, ..ManifestText::default() }];
+            let told = number_wanted(&refusal, &objects);
+            assert_eq!(told.is_some(), expected.is_some(), "{told:?}");
+            assert!(told.unwrap_or_default().contains(expected.unwrap_or_default()));
+            let change = change(&refusal, &objects).unwrap();
+            assert!(change.lines.iter().any(|it| it.text == "  replicas: 3"), "{change:?}");
+        }
     }
 
     /// Catches a refusal that leaves a beginner alone though its words tell the change.
