@@ -482,6 +482,27 @@ fn show_knows_a_manifest_that_was_refused() {
     }
 }
 
+/// Catches a remedy that says to delete the PVCs and does not type it, and lines to change that stand
+/// in no file.
+#[test]
+fn what_is_explained_can_be_typed() {
+    for id in [
+        "class_none",
+        "class_missing",
+        "too_small",
+        "wrong_access_mode",
+        "volume_missing",
+        "shared_storage",
+        "earlier_content",
+    ] {
+        let told = run(&["explain", id], &[]);
+        assert!(told.contains("kubectl delete pvc -n NS PVCS"), "{told}");
+        let has_lines = !matches!(id, "shared_storage" | "earlier_content");
+        let is_mistake = told.contains("  Why ");
+        assert_eq!(told.contains("  Change"), has_lines && is_mistake, "{told}");
+    }
+}
+
 /// Catches a README whose report is not what the tool prints.
 #[test]
 fn the_readme_shows_a_real_report() {

@@ -6,6 +6,7 @@ use checks::model::{Effect, Fault, Obstacle, Standing, Timeline, Verdict};
 use clap::ValueEnum as _;
 use stsgrade::{
     console::terminal::TermStyle,
+    remedy::flags::Flags,
     report::{Format, Origin, Points, Problem, Report, RunResult, Source, View, render},
 };
 
@@ -37,6 +38,7 @@ fn source() -> Source {
         namespace: "statefulset-lab".to_owned(),
         files: vec!["lab3.yaml".to_owned()],
         objects: vec![],
+        flags: Flags::default(),
         origin: Origin::Grade,
     }
 }

@@ -25,6 +25,15 @@ pub struct Mistake {
     pub after: &'static str,
 }
 
+impl Mistake {
+    /// Whether there are lines of a manifest to change: where nothing in it is wrong, comments say
+    /// what is.
+    #[must_use]
+    pub fn has_lines(&self) -> bool {
+        self.before.lines().chain(self.after.lines()).any(|it| !it.trim_start().starts_with('#'))
+    }
+}
+
 /// How a mended manifest gets into the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {

@@ -122,9 +122,11 @@ impl Page {
         self.line(&format!("{} ({})", self.look.paint(Tone::Strong, mistake.title), mistake.id));
         self.part("Why", mistake.explanation);
         self.part("To do", mistake.remedy);
-        self.line("  Change");
-        for line in change(mistake.before, mistake.after, self.look) {
-            self.line(&line);
+        if mistake.has_lines() {
+            self.line("  Change");
+            for line in change(mistake.before, mistake.after, self.look) {
+                self.line(&line);
+            }
         }
         self.commands("Type", &mend(&[Mending::of(mistake.id)], &Names::placeholders()));
         self.out

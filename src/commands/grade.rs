@@ -25,6 +25,7 @@ use crate::{
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
     recording::{AskedOptions, Header, ManifestText, signature::Key},
+    remedy::flags::Flags,
     report::{Report, RunResult, Source},
     submission::{Submission, SubmissionError, texts::lines_before},
 };
@@ -68,7 +69,18 @@ fn refusal(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
         files: asked_options(args, None).files,
         cleanup: args.cleanup,
         objects,
+        flags: flags(args),
         ..Source::default()
+    }
+}
+
+/// The flags that the commands of the report have again.
+fn flags(args: &cli::Grade) -> Flags {
+    Flags {
+        context: args.target.context.clone(),
+        kubeconfig: args.target.kubeconfig.as_ref().map(|it| it.display().to_string()),
+        statefulset: args.statefulset.clone(),
+        probe_image: args.probe_image.clone(),
     }
 }
 
@@ -193,7 +205,7 @@ async fn report(
         journal.push(What::Signature(key.sign(&journal.digest())));
     }
     journal.flush();
-    let source = Source::of(header, journal.digest());
+    let source = Source { flags: flags(args), ..Source::of(header, journal.digest()) };
     let (report, pages) = journal.judged(|timeline| {
         let report = Report::of(&source, timeline).scored(&outputs.rubric);
         let pages = outputs.pages(&RunResult::Judged { report: &report, timeline });

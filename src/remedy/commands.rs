@@ -9,6 +9,8 @@ use checks::{
     model::diagnosis,
 };
 
+use crate::remedy::flags::Flags;
+
 /// The names that commands are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
@@ -40,6 +42,12 @@ pub struct Names {
     pub content: Option<String>,
     /// The cluster's DNS domain, where it is known.
     pub domain: Option<String>,
+    /// The container that mounts the first claim, where the pod has others beside it.
+    pub container: Option<String>,
+    /// The image of that container has an `nslookup`.
+    pub has_nslookup: bool,
+    /// The flags of the grade, as a shell takes them.
+    pub flags: Flags,
 }
 
 impl Names {
@@ -52,11 +60,14 @@ impl Names {
             service: Some("SERVICE".to_owned()),
             replicas: 3,
             content: Some("/PATH/FILE".to_owned()),
+            claims: vec!["PVCS".to_owned()],
             ..Self::default()
         }
     }
 }
 
+/// An image with an `nslookup`, as the lab uses it.
+const DNS_IMAGE: &str = "busybox:1.36";
 /// The DNS domain of most clusters.
 const DOMAIN: &str = "cluster.local";
 /// What stands in a command for a file whose name is not known.
@@ -93,6 +104,10 @@ impl<'m> Mending<'m> {
 /// may take out (Kubernetes, "Server-Side Apply", "Field management").
 #[must_use]
 pub fn mend(causes: &[Mending<'_>], names: &Names) -> Vec<String> {
+    names.flags.aimed(to_grade_again(causes, names))
+}
+
+fn to_grade_again(causes: &[Mending<'_>], names: &Names) -> Vec<String> {
     if let Some(file) = names.file.as_ref().filter(|_| names.cleanup) {
         return vec![grade(names, file)];
     }
@@ -139,13 +154,15 @@ pub fn mend(causes: &[Mending<'_>], names: &Names) -> Vec<String> {
 #[must_use]
 pub fn grade(names: &Names, file: &str) -> String {
     let cleanup = if names.cleanup { " --cleanup" } else { "" };
-    format!("stsgrade grade -n {} -f {file}{cleanup}", names.namespace)
+    let (cluster, subject) = (names.flags.cluster(), names.flags.subject());
+    format!("stsgrade grade -n {}{cluster} -f {file}{subject}{cleanup}", names.namespace)
 }
 
 /// Has the API server look at a manifest, and applies nothing.
 #[must_use]
 pub fn dry_run(names: &Names, file: &str) -> String {
-    format!("kubectl apply -n {} --dry-run=server -f {file}", names.namespace)
+    let cluster = names.flags.cluster();
+    format!("kubectl{cluster} apply -n {} --dry-run=server -f {file}", names.namespace)
 }
 
 /// Grades what stands in the namespace again, or the manifest where there is one.
@@ -153,7 +170,10 @@ pub fn dry_run(names: &Names, file: &str) -> String {
 pub fn grade_again(names: &Names) -> String {
     match &names.file {
         Some(file) => grade(names, file),
-        None => format!("stsgrade grade -n {}", names.namespace),
+        None => {
+            let (cluster, subject) = (names.flags.cluster(), names.flags.subject());
+            format!("stsgrade grade -n {}{cluster}{subject}", names.namespace)
+        }
     }
 }
 
@@ -186,6 +206,10 @@ pub struct Stuck<'s> {
 /// on in the next. What is scaled is scaled back.
 #[must_use]
 pub fn see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Vec<String> {
+    names.flags.aimed(to_see(test, who, names))
+}
+
+fn to_see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Vec<String> {
     if names.cleanup && names.file.is_some() {
         // Nothing stands any more.
         return vec![];
@@ -233,7 +257,8 @@ impl Standing<'_> {
 
     fn creation(&self) -> Vec<String> {
         let [first, second] = self.by_age();
-        vec![self.scale(0), self.scale(self.own()), self.ready(), first, second]
+        let gone = self.all_are_gone();
+        vec![self.scale(0), gone, self.scale(self.own()), self.ready(), first, second]
     }
 
     fn claims(&self) -> Vec<String> {
@@ -241,7 +266,7 @@ impl Standing<'_> {
     }
 
     fn content(&self) -> Vec<String> {
-        vec![self.files_of(0), self.files_of(1)]
+        (0..self.own().min(2)).map(|it| self.files_of(it)).collect()
     }
 
     fn dns(&self) -> Vec<String> {
@@ -250,15 +275,22 @@ impl Standing<'_> {
         if let Some(service) = &names.service {
             // In full: the nslookup of busybox appends no domain to a name with dots.
             let domain = names.domain.as_deref().unwrap_or(DOMAIN);
-            commands.push(format!("kubectl exec {} -n {ns} -- \\", self.pod(0)));
-            commands.push(format!("  nslookup {}.{service}.{ns}.svc.{domain}", self.pod(1)));
+            commands.push(if names.has_nslookup {
+                format!("kubectl exec {}{} -n {ns} -- \\", self.pod(0), self.container())
+            } else {
+                format!("kubectl run dns-test -n {ns} --image={DNS_IMAGE} --rm -it \\")
+            });
+            let restart = if names.has_nslookup { "" } else { "--restart=Never -- " };
+            let pod = self.pod(self.second());
+            commands.push(format!("  {restart}nslookup {pod}.{service}.{ns}.svc.{domain}"));
         }
         commands
     }
 
     fn replaced_pod(&self) -> Vec<String> {
-        let delete = format!("kubectl delete pod {} -n {}", self.pod(1), self.ns);
-        vec![self.files_of(1), delete, self.ready(), self.files_of(1)]
+        let (pod, files) = (self.pod(self.second()), self.files_of(self.second()));
+        let delete = format!("kubectl delete pod {pod} -n {}", self.ns);
+        vec![files.clone(), delete, self.ready(), files]
     }
 
     fn scale_up(&self) -> Vec<String> {
@@ -268,11 +300,11 @@ impl Standing<'_> {
     }
 
     fn scale_down(&self) -> Vec<String> {
-        vec![self.scale(1), self.last_is_gone(), self.scale(self.own()), self.ready()]
+        vec![self.scale(self.fewer()), self.last_is_gone(), self.scale(self.own()), self.ready()]
     }
 
     fn claims_after_scale_down(&self) -> Vec<String> {
-        let [one, gone] = [self.scale(1), self.last_is_gone()];
+        let [one, gone] = [self.scale(self.fewer()), self.last_is_gone()];
         [vec![one, gone], self.claims(), vec![self.scale(self.own()), self.ready()]].concat()
     }
 
@@ -288,6 +320,31 @@ impl Standing<'_> {
 
     fn own(&self) -> i32 {
         self.names.replicas.max(1)
+    }
+
+    /// The place of the second pod, or of the only one.
+    fn second(&self) -> i32 {
+        1.min(self.own() - 1)
+    }
+
+    /// To how many it is scaled down.
+    fn fewer(&self) -> i32 {
+        self.second()
+    }
+
+    /// `-c`, where kubectl would have to choose.
+    fn container(&self) -> String {
+        self.names.container.as_ref().map(|it| format!(" -c {it}")).unwrap_or_default()
+    }
+
+    /// Pods of a set that is `Parallel` end at the same time: each of a few is waited for.
+    fn all_are_gone(&self) -> String {
+        const FEW: i32 = 5;
+        let places: Vec<i32> =
+            if self.own() <= FEW { (0..self.own()).collect() } else { vec![0, self.own() - 1] };
+        let pods: Vec<String> =
+            places.into_iter().map(|it| format!("pod/{}", self.pod(it))).collect();
+        format!("kubectl wait {} -n {} --for=delete --timeout=3m", pods.join(" "), self.ns)
     }
 
     fn scale(&self, replicas: i32) -> String {
@@ -318,7 +375,8 @@ impl Standing<'_> {
             (None, Some(path)) => format!("ls -la {path}"),
             (None, None) => "ls -la".to_owned(),
         };
-        format!("kubectl exec {} -n {} -- {what}", self.pod(place), self.ns)
+        let container = self.container();
+        format!("kubectl exec {}{container} -n {} -- {what}", self.pod(place), self.ns)
     }
 }
 

@@ -7,10 +7,14 @@ pub mod change;
 pub mod commands;
 pub mod edit;
 pub mod fields;
+pub mod flags;
 pub mod manifest;
 pub mod script;
 
-use checks::model::{Timeline, observation::object::VolumeMount};
+use checks::model::{
+    Timeline,
+    observation::object::{Container, VolumeMount},
+};
 
 use crate::{remedy::commands::Names, report::Source};
 
@@ -23,6 +27,7 @@ pub fn names(timeline: &Timeline, namespace: &str, source: &Source) -> Names {
         cleanup: source.cleanup,
         replicas: timeline.replicas(),
         start: timeline.start(),
+        flags: source.flags.typed(),
         ..Names::default()
     };
     let Some(set) = timeline.set() else {
@@ -47,8 +52,12 @@ pub fn names(timeline: &Timeline, namespace: &str, source: &Source) -> Names {
     let is_own =
         |it: &&VolumeMount| templates.iter().any(|template| template.metadata.name == it.name);
     let containers = &set.spec.template.spec.containers;
-    let mount = containers.iter().flat_map(|it| &it.volume_mounts).find(is_own);
-    names.mount_path = mount.and_then(|it| harmless(&it.mount_path));
+    let mount = |it: &'_ Container| it.volume_mounts.iter().find(is_own).cloned();
+    let writer = containers.iter().find(|it| mount(it).is_some());
+    names.mount_path = writer.and_then(mount).and_then(|it| harmless(&it.mount_path));
+    let has_others = containers.len() > 1;
+    names.container = writer.filter(|_| has_others).and_then(|it| harmless(&it.name));
+    names.has_nslookup = writer.or(containers.first()).is_some_and(|it| has_nslookup(&it.image));
     names.content = content(timeline, names.mount_path.as_deref());
     names.domain = timeline.asked_names().find_map(domain).and_then(|it| harmless(&it));
     names
@@ -86,12 +95,21 @@ fn domain(name: &str) -> Option<String> {
     Some(domain.trim_end_matches('.').to_owned())
 }
 
-/// The first file that the first pod had on its claim.
+/// Whether an image is one of those that have an `nslookup`.
+fn has_nslookup(image: &str) -> bool {
+    let name = image.rsplit('/').next().unwrap_or_default();
+    let name = name.split([':', '@']).next().unwrap_or_default();
+    matches!(name, "busybox" | "alpine")
+}
+
+/// The first text file that the first pod had on its claim.
 fn content(timeline: &Timeline, mount_path: Option<&str>) -> Option<String> {
     let folder = mount_path?;
     let pod = timeline.lane(timeline.start()).last()?;
     let reads = timeline.reads_of(pod.uid());
-    let file = reads.flat_map(|it| &it.what.files).find(|it| !it.path.starts_with('.'))?;
+    let file = reads
+        .flat_map(|it| &it.what.files)
+        .find(|it| !it.path.starts_with('.') && it.without.as_deref() != Some("binary"))?;
     harmless(&format!("{}/{}", folder.trim_end_matches('/'), file.path))
 }
 

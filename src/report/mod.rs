@@ -41,7 +41,7 @@ use crate::{
     LAB_NAMESPACE,
     console::{sanitize::sanitize, terminal::TermStyle},
     recording::{Header, ManifestText, signature::Signed},
-    remedy,
+    remedy::{self, flags::Flags},
 };
 
 pub use crate::report::{
@@ -192,6 +192,8 @@ pub struct Source {
     pub is_isolated: bool,
     /// What the grade had applied is removed by now (`--cleanup`).
     pub cleanup: bool,
+    /// The flags of the grade, as far as they are known.
+    pub flags: Flags,
     /// What was judged.
     pub origin: Origin,
 }
@@ -220,6 +222,7 @@ impl Source {
             objects: header.asked.objects.clone(),
             is_isolated: header.asked.is_isolated(),
             cleanup: header.asked.cleanup,
+            flags: Flags::recorded(&header.asked),
             origin: Origin::Grade,
         }
     }

@@ -1,4 +1,7 @@
-use crate::remedy::commands::{Mending, Names, Stuck, mend, see};
+use crate::remedy::{
+    commands::{Mending, Names, Stuck, dry_run, mend, see},
+    flags::Flags,
+};
 
 fn names() -> Names {
     Names {
@@ -120,4 +123,64 @@ fn what_is_scaled_is_scaled_back() {
             .collect();
         assert!(scaled.last().is_none_or(|it| it.ends_with("--replicas=3")), "{test}: {scaled:?}");
     }
+}
+
+/// Catches pods that are asked for again while those before them still end, and a wait for a pod
+/// that stays.
+#[test]
+fn a_pod_that_must_go_is_waited_for() {
+    let all = see(2, None, &names());
+    assert_eq!(
+        all[1],
+        "kubectl wait pod/web-0 pod/web-1 pod/web-2 -n lab --for=delete --timeout=3m"
+    );
+    for test in [6, 8, 9, 10] {
+        let one = see(test, None, &Names { replicas: 1, ..names() });
+        assert!(!one.iter().any(|it| it.contains("web-1")), "{one:?}");
+        let waits = one.iter().position(|it| it.starts_with("kubectl wait pod/web-0"));
+        let fewer = one.iter().position(|it| it.ends_with("--replicas=0"));
+        assert!(test == 6 || fewer.is_some() && fewer < waits, "{one:?}");
+    }
+}
+
+/// Catches a command that runs in another container than the one that has the files, and a name that
+/// is asked for by a program that the image lacks.
+#[test]
+fn commands_run_where_they_can() {
+    let container = Some("app".to_owned());
+    let own = Names { container, content: Some("/data/id".to_owned()), ..names() };
+    assert_eq!(see(4, None, &own)[0], "kubectl exec web-0 -c app -n lab -- cat /data/id");
+    let name = "nslookup web-1.web.lab.svc.cluster.local";
+    assert_eq!(
+        see(5, None, &own)[1..],
+        [
+            "kubectl run dns-test -n lab --image=busybox:1.36 --rm -it \\".to_owned(),
+            format!("  --restart=Never -- {name}")
+        ]
+    );
+    let busybox = Names { has_nslookup: true, ..own };
+    let own_pod = ["kubectl exec web-0 -c app -n lab -- \\".to_owned(), format!("  {name}")];
+    assert_eq!(see(5, None, &busybox)[1..], own_pod);
+}
+
+/// Catches commands for another cluster than the one that was graded, and a grade that asks which
+/// set is meant.
+#[test]
+fn commands_have_the_flags_of_the_grade() {
+    let flags = Flags {
+        context: Some("two".to_owned()),
+        statefulset: Some("web".to_owned()),
+        probe_image: Some("tools:1".to_owned()),
+        ..Flags::default()
+    };
+    let names = Names { flags, ..names() };
+    assert_eq!(
+        mend(&[Mending::of("parallel")], &names),
+        [
+            "kubectl --context two delete statefulset web -n lab --cascade=foreground",
+            "stsgrade grade -n lab --context two -f lab3.yaml --statefulset web --probe-image tools:1",
+        ]
+    );
+    assert_eq!(see(1, None, &names), ["kubectl --context two get pods -n lab"]);
+    assert!(dry_run(&names, "a.yaml").starts_with("kubectl --context two apply "));
 }

@@ -97,22 +97,22 @@ impl Cause {
 
     /// A mistake of the catalogue; the criterion may know better what to do than the catalogue.
     fn of_mistake(mistake: &'static Mistake, criterion: &Criterion, fault: Fault) -> Self {
-        let (remedy, example) = match &criterion.advice {
-            Some(it) => (
-                sanitize(&it.remedy),
-                Example {
-                    before: clip_lines(&it.before),
-                    after: clip_lines(&it.after),
-                    told: OF_OTHERS,
-                },
-            ),
-            None => (mistake.remedy.to_owned(), Example::of(mistake)),
+        let known = Self::without_advice(mistake, fault);
+        let Some(advice) = &criterion.advice else { return known };
+        let example = Example {
+            before: clip_lines(&advice.before),
+            after: clip_lines(&advice.after),
+            told: OF_OTHERS,
         };
+        Self { remedy: sanitize(&advice.remedy), example: Some(example), ..known }
+    }
+
+    fn without_advice(mistake: &'static Mistake, fault: Fault) -> Self {
         Self {
             title: mistake.title.to_owned(),
             explanation: mistake.explanation.to_owned(),
-            remedy,
-            example: Some(example),
+            remedy: mistake.remedy.to_owned(),
+            example: Example::of(mistake),
             ..Self::of(mistake.id, Some(fault))
         }
     }
@@ -131,7 +131,7 @@ impl Cause {
             explanation: format!("{}: {why}{meaning}", sanitize(&obstacle.who)),
             remedy: with_hint(remedy, obstacle),
             log: obstacle.log.iter().map(|line| clip(&without_controls(line), LOG_LINE)).collect(),
-            example: obstacle.mistake.map(Example::of),
+            example: obstacle.mistake.and_then(Example::of),
             ..Self::of(obstacle.id, Some(fault))
         }
     }
@@ -270,8 +270,13 @@ impl Example {
         }
     }
 
-    fn of(mistake: &Mistake) -> Self {
-        Self { before: mistake.before.to_owned(), after: mistake.after.to_owned(), told: OF_OTHERS }
+    /// The catalogue's lines; `None` where nothing in a manifest is to change.
+    fn of(mistake: &Mistake) -> Option<Self> {
+        mistake.has_lines().then(|| Self {
+            before: mistake.before.to_owned(),
+            after: mistake.after.to_owned(),
+            told: OF_OTHERS,
+        })
     }
 }
 
