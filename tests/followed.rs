@@ -103,3 +103,52 @@ fn printed_of(case: &Case, text: &str) -> String {
     let result = RunResult::Judged { report: &report, timeline: &folded.timeline };
     styled(Format::Text, result, stsgrade::console::terminal::TermStyle::PLAIN)
 }
+
+/// The report on the recording of a fixture.
+fn report_on(name: &str) -> Report {
+    let (cases, _) = cases();
+    let case = cases.iter().find(|it| it.name.ends_with(name)).unwrap();
+    let path = case.folder.join("recording.jsonl");
+    let folded = Reader::open(&path).and_then(recording::fold).unwrap();
+    Report::of(&Source::of(&folded.header, folded.digest), &folded.timeline)
+}
+
+/// Catches one reason that is told for each test anew, with a remedy that cannot help, and undecided
+/// points without anything to type.
+#[test]
+fn undecided_points_have_one_cause_and_what_decides_them() {
+    for (name, test) in [
+        ("/no_shell", "--probe-image busybox:1.36"),
+        ("/no_exec", "stsgrade rbac -n fixture-reader"),
+        ("/broken_pod_of_an_earlier_template", "kubectl delete pod web-0 -n fixture-broken-pod"),
+        ("/label_gone", "kubectl delete pod web-1"),
+        ("/node_full", "stsgrade grade -n"),
+    ] {
+        let report = report_on(name);
+        let [cause] = &report.causes[..] else { panic!("{name}: {:?}", report.causes) };
+        assert!(cause.commands.iter().any(|it| it.contains(test)), "{name}: {:?}", cause.commands);
+    }
+}
+
+/// Catches one mistake that is told once for each pod that has it.
+#[test]
+fn what_several_pods_have_is_told_once() {
+    let report = report_on("/second_container_ends_after_ten_seconds");
+    let [cause] = &report.causes[..] else { panic!("{:?}", report.causes) };
+    assert!(cause.explanation.ends_with("So it is with web-1."), "{}", cause.explanation);
+}
+
+/// Catches words that ask for something else than the lines below them.
+#[test]
+fn what_to_do_is_what_the_lines_below_do() {
+    let (cases, _) = cases();
+    for (name, words) in [
+        ("fail/probe_fails/", "take the probe out"),
+        ("fail/init_never_ends/", "take it out"),
+        ("fail/placement_impossible/too_large_request", "take out what it asks of a node"),
+    ] {
+        let case = cases.iter().find(|it| it.name.contains(name)).unwrap();
+        let told = printed(case);
+        assert!(told.split_whitespace().collect::<Vec<_>>().join(" ").contains(words), "{told}");
+    }
+}

@@ -54,7 +54,8 @@ impl Flags {
     }
 
     /// The commands, each for the cluster that was graded.
-    pub(super) fn aimed(&self, commands: Vec<String>) -> Vec<String> {
+    #[must_use]
+    pub fn aimed(&self, commands: Vec<String>) -> Vec<String> {
         let cluster = self.cluster();
         let aim = |command: String| match command.strip_prefix("kubectl ") {
             Some(rest) if !cluster.is_empty() => format!("kubectl{cluster} {rest}"),

@@ -1,6 +1,7 @@
 //! Why points are missing: losses that have one cause are named once.
 
 mod content;
+mod obstacles;
 mod words;
 
 use checks::{
@@ -125,11 +126,26 @@ const MAX_SEEN: usize = 2;
 #[derive(PartialEq, Eq)]
 enum Key {
     Mistake(&'static str),
+    /// Its id, and what has it: a container or a missing object of whichever pod, or one object.
     Obstacle(&'static str, String),
+    NoShell,
+    NoExec,
     Unseen(String),
     NotShown(String),
     NotDone,
     Check(&'static str),
+}
+
+impl Key {
+    /// All pods of a set are of one template: what one has, each has.
+    fn of_obstacle(obstacle: &Obstacle, is_pod: bool) -> Self {
+        let has_it = match (&obstacle.container, &obstacle.missing) {
+            _ if !is_pod => obstacle.who.clone(),
+            (Some(container), missing) => format!("{} {missing:?}", container.name),
+            (None, missing) => format!("{missing:?}"),
+        };
+        Self::Obstacle(obstacle.id, has_it)
+    }
 }
 
 /// The causes of all that did not pass: lost points before undecided ones, and of these the most
@@ -156,13 +172,13 @@ pub(super) fn find(
     let mut edited = Edited::nothing(objects, timeline);
     let mut causes: Vec<Cause> = vec![];
     for Grouped { key, mut cause, obstacle } in losses {
-        let who = match &key {
-            Key::Obstacle(_, who) => timeline.is_pod(who).then_some(who.as_str()),
-            _ => None,
-        };
+        let who = obstacle.map(|it| it.who.as_str()).filter(|it| timeline.is_pod(it));
         let id = cause.id;
         let loss = Loss { id, obstacle, objects };
         teach(&mut cause, timeline, who, names, &loss, &mut edited);
+        if cause.fault == Some(Fault::Cluster) && !timeline.is_by_hand() {
+            obstacles::decide(&mut cause, &key, who, names);
+        }
         causes.push(cause);
     }
     arrange(&mut causes, rows);
@@ -175,6 +191,15 @@ struct Grouped<'v> {
     key: Key,
     cause: Cause,
     obstacle: Option<&'v Obstacle>,
+}
+
+impl Grouped<'_> {
+    /// Whether the obstacle's object is told already.
+    fn has_pod(&self, obstacle: &Obstacle) -> bool {
+        let told = format!(" So it is with {}.", sanitize(&obstacle.who));
+        self.obstacle.is_some_and(|it| it.who == obstacle.who)
+            || self.cause.explanation.contains(&told)
+    }
 }
 
 fn grouped<'v>(
@@ -198,7 +223,11 @@ fn grouped<'v>(
             found.push(Grouped { key, cause, obstacle });
             found.len() - 1
         });
+        let one_more = obstacle.filter(|it| !found[place].has_pod(it));
         let cause = &mut found[place].cause;
+        if let Some(obstacle) = one_more {
+            cause.explanation.push_str(&format!(" So it is with {}.", sanitize(&obstacle.who)));
+        }
         see_more(cause, row);
         cause.tests.push(check.test);
         cause.points += Points::whole(check.points);
@@ -320,6 +349,11 @@ fn teach(
         }
         if let Some(why) = edit::why_an_init_container(cause.id, loss.objects, timeline) {
             cause.remedy = format!("{} {}", cause.remedy, sanitize(&why));
+        }
+        if cause.changes_alone.iter().any(|it| !it.is_to_look_at())
+            && let Some(words) = obstacles::with_change(cause.id)
+        {
+            cause.remedy = format!("{words} {MORE_MAY_SHOW}");
         }
         if edit::keeps_files(cause.id, &cause.changes) {
             cause.remedy = format!("{} {KEEPS_FILES}", cause.remedy);

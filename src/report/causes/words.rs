@@ -13,12 +13,24 @@ use crate::{
     console::sanitize::{clip, clip_middle, sanitize},
     report::{
         Points,
-        causes::{Cause, Example, Key},
+        causes::{Cause, Example, Key, obstacles},
     },
 };
 
 /// Characters of one line of a container's log.
 const LOG_LINE: usize = 300;
+
+/// What a recording says of a container whose image has no shell.
+const NO_SHELL: &str = "there is no shell in the image";
+const NO_SHELL_TITLE: &str =
+    "the image has no shell, by which the grader reads files and asks names";
+const NO_SHELL_REMEDY: &str = "Grade again with an image that has a shell: `--probe-image` lets a \
+    container of it look into each pod. The pods stay as they are.";
+/// What a recording says of a user who may not run commands in pods.
+const NO_PERMISSION: &str = "no permission to run commands in pods";
+const NO_EXEC_TITLE: &str = "the grader may not run commands in pods (pods/exec)";
+const NO_EXEC_REMEDY: &str = "Whoever runs the cluster can permit it: the first command prints the \
+    Role, for `kubectl apply -f -` and a RoleBinding. Then grade again.";
 
 /// What one loss is, beside others: what makes it the same, and its cause, without tests or points.
 pub(super) fn cause(
@@ -40,8 +52,14 @@ pub(super) fn cause(
             (Key::Check(check.id), Cause::of_words(check.id, fault, actual, check.remedy))
         }
         (Standing::Blocked(obstacle), _) => {
-            let key = Key::Obstacle(obstacle.id, obstacle.who.clone());
-            (key, Cause::of_obstacle(obstacle, fault))
+            let is_pod = timeline.is_pod(&obstacle.who);
+            (Key::of_obstacle(obstacle, is_pod), Cause::of_obstacle(obstacle, fault))
+        }
+        (Standing::Unseen { why, .. }, _) if why.contains(NO_SHELL) => {
+            (Key::NoShell, Cause::of_no_exec(check.id, fault, NO_SHELL_TITLE, NO_SHELL_REMEDY))
+        }
+        (Standing::Unseen { why, .. }, _) if why.contains(NO_PERMISSION) => {
+            (Key::NoExec, Cause::of_no_exec(check.id, fault, NO_EXEC_TITLE, NO_EXEC_REMEDY))
         }
         (Standing::Unseen { why, remedy }, _) => {
             (Key::Unseen(why.clone()), Cause::of_words(check.id, fault, why, remedy))
@@ -93,6 +111,16 @@ impl Cause {
             remedy: remedy.to_owned(),
             ..Self::of(id, Some(fault))
         }
+    }
+
+    /// That the grader could not look into the pods: what of them it did not see is not told for each
+    /// test.
+    fn of_no_exec(id: &'static str, fault: Fault, title: &str, remedy: &str) -> Self {
+        let explanation = sentence(&format!(
+            "{title}: what the pods have on their PVCs, and what DNS answers them, was not seen"
+        ));
+        let (title, remedy) = (title.to_owned(), remedy.to_owned());
+        Self { title, explanation, remedy, ..Self::of(id, Some(fault)) }
     }
 
     /// A mistake of the catalogue; the criterion may know better what to do than the catalogue.
@@ -240,10 +268,16 @@ fn with_hint(remedy: String, obstacle: &Obstacle) -> String {
     }
 }
 
-/// The obstacle in a few words: its object, and its row of the table.
+/// The obstacle in a few words: its object, and what is wrong with it. What is wrong with a set or a
+/// namespace says so itself.
 fn title(obstacle: &Obstacle) -> String {
-    let id = obstacle.id.replace('_', " ").replace("claim", "PVC");
-    format!("{}: {id}", clip_middle(&obstacle.who, 80))
+    let words = obstacles::title(obstacle.id).map(str::to_owned);
+    let words = words.unwrap_or_else(|| obstacle.id.replace('_', " "));
+    if obstacle.ordinal.is_some() {
+        format!("{}: {words}", clip_middle(&obstacle.who, 80))
+    } else {
+        words
+    }
 }
 
 /// Above lines of the catalogue, which may have other names than the student's.

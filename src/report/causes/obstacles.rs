@@ -1,0 +1,148 @@
+//! Obstacles in words that a student knows: what stands above a cause, and what to do where the
+//! lines below it show one way.
+
+use crate::{
+    remedy::{
+        commands::{self, Names},
+        harmless,
+    },
+    report::causes::{Cause, Key},
+};
+
+/// A small image with a shell.
+const PROBE_IMAGE: &str = "busybox:1.36";
+
+/// What an obstacle is, in a few words.
+pub(super) fn title(id: &str) -> Option<&'static str> {
+    TITLES.iter().find(|(it, _)| *it == id).map(|(_, words)| *words)
+}
+
+const TITLES: &[(&str, &str)] = &[
+    ("outdated_pod", "the pod is from an earlier version of the template"),
+    ("image_unreachable", "the registry did not hand out the image"),
+    ("image_name_invalid", "the name of the image is not valid"),
+    ("image_never_pulled", "the image may not be pulled (`imagePullPolicy: Never`)"),
+    ("image_missing", "there is no such image"),
+    ("config_error", "the container cannot be made as the template says"),
+    ("out_of_memory", "the container needs more memory than its limit"),
+    ("node_out_of_memory", "the node had no memory left"),
+    ("liveness_fails", "the liveness or startup probe fails"),
+    ("container_ends", "the container ends"),
+    ("storage_limit", "the pod wrote more than its storage limit"),
+    ("node_named", "`nodeName` names a node that does not take the pod"),
+    ("evicted", "the cluster removed the pod"),
+    ("node_not_ready", "the pod's node is not Ready"),
+    ("probe_fails", "the readiness probe fails"),
+    ("init_never_ends", "the init container does not end"),
+    ("claim_differs", "the PVC is not the one that the template asks for"),
+    ("volume_missing", "the PVC names a volume that does not exist"),
+    ("volume_lost", "the volume of the PVC is gone"),
+    ("claim_impossible", "no volume can be as the PVC asks"),
+    ("class_missing", "the PVC names a StorageClass that does not exist"),
+    ("class_none", "the PVC asks for a volume made by hand, and there is none"),
+    ("no_default_class", "the cluster has no default StorageClass"),
+    ("wrong_access_mode", "the StorageClass does not offer the PVC's access mode"),
+    ("claim_missing", "the pod's PVC does not exist"),
+    ("placement_impossible", "no node can take the pod as it asks"),
+    ("host_port", "two pods ask for the same port of a node (`hostPort`)"),
+    ("host_port_taken", "somebody else uses the port of the node (`hostPort`)"),
+    ("claim_pending", "the PVC got no volume"),
+    ("no_room_for_more", "the cluster has no room for more pods"),
+    ("preempted", "a more important pod took the place of this one"),
+    ("no_room", "the cluster has no room for the pod"),
+    ("not_scheduled", "no node was found for the pod"),
+    ("volume_not_mounted", "the node could not mount the volume"),
+    ("quota", "the quota of the namespace is used up"),
+    ("pod_security", "the Pod Security of the namespace forbids the pod"),
+    ("webhook_down", "a webhook of the cluster does not answer"),
+    ("pod_refused", "the API server refuses the pod"),
+    ("level_restricted", "the namespace allows no pods without a `securityContext`"),
+    ("policy", "a policy of the cluster forbids the pod"),
+    ("name_taken", "a pod that is not the set's has this name"),
+    ("still_stopping", "the pod takes long to stop"),
+    ("still_terminating", "the pod was told to stop and is still there"),
+    ("never_ready", "the pod did not get Ready"),
+    ("no_stateful_set", "there is no StatefulSet"),
+    ("no_stateful_set_but_others", "there are workloads, but no StatefulSet"),
+    ("zero_replicas", "the StatefulSet asks for no pods (`replicas: 0`)"),
+    ("too_many_replicas", "the StatefulSet asks for more pods than are graded"),
+    ("set_deleted", "somebody deleted the StatefulSet"),
+    ("update_failed", "the controller cannot change a pod as the template says"),
+    ("somebody_else", "somebody else changed the StatefulSet"),
+    ("request_refused", "the API server refused what the grade asked for"),
+    ("interrupted", "the grade was stopped"),
+    ("out_of_time", "the time was over (`--timeout`)"),
+];
+
+/// What to do where the lines below take out what stands in the way.
+pub(super) fn with_change(id: &str) -> Option<&'static str> {
+    Some(match id {
+        "probe_fails" => {
+            "The container runs, but its readiness probe kept failing. The lines below take the \
+            probe out: the lab asks for none. To keep one, let it ask what the container really \
+            answers (path, port, command) instead."
+        }
+        "liveness_fails" => {
+            "The kubelet ends the container because its liveness or startup probe fails. The lines \
+            below take the probe out: the lab asks for none. To keep one, let it ask what the \
+            container really answers (path, port, command) instead."
+        }
+        "init_never_ends" => {
+            "An init container must end before the others start, and this one does not. The lines \
+            below take it out. If the pod needs it, let its command end instead, or move it to \
+            `containers`."
+        }
+        "placement_impossible" => {
+            "No node can ever take the pod as it asks. The lines below take out what it asks of a \
+            node; a smaller amount of CPU or memory, or a label that a node has, does as well."
+        }
+        _ => return None,
+    })
+}
+
+/// What to type about an obstacle that is not the submission's fault, and how to see it.
+fn commands_about(id: &str, pod: &str, names: &Names) -> (Vec<String>, Vec<String>) {
+    let ns = &names.namespace;
+    let replace = matches!(id, "outdated_pod" | "name_taken")
+        .then(|| format!("kubectl delete pod {pod} -n {ns}"));
+    let commands = replace.into_iter().chain([commands::grade_again(names)]).collect();
+    let stuck = commands::Stuck { pod, ends: None };
+    (names.flags.aimed(commands), commands::see(1, Some(&stuck), names))
+}
+
+/// Adds what to type where the points are undecided.
+pub(super) fn decide(cause: &mut Cause, key: &Key, who: Option<&str>, names: &Names) {
+    let again = commands::grade_again(names);
+    let ns = &names.namespace;
+    match (key, who.and_then(harmless)) {
+        (Key::NoShell, _) if names.flags.probe_image.is_none() => {
+            cause.commands = vec![format!("{again} --probe-image {PROBE_IMAGE}")];
+        }
+        (Key::NoExec, _) => {
+            cause.commands = {
+                let file = names.file.as_ref().filter(|it| !it.contains(" -f "));
+                let file = file.map(|it| format!(" -f {it}")).unwrap_or_default();
+                vec![format!("stsgrade rbac -n {ns}{file}"), again]
+            }
+        }
+        (Key::Obstacle(id, _), Some(pod)) => {
+            (cause.commands, cause.see) = commands_about(id, &pod, names);
+        }
+        _ => cause.commands = vec![again],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::diagnosis;
+
+    use super::title;
+
+    /// Catches an obstacle whose heading would be its internal name.
+    #[test]
+    fn each_obstacle_has_words_of_its_own() {
+        for (id, ..) in diagnosis::obstacles() {
+            assert!(title(id).is_some(), "{id}");
+        }
+    }
+}
