@@ -250,7 +250,8 @@ pub fn namespaces(names: Vec<(Option<String>, String)>) -> Vec<HandIn> {
     names.into_iter().map(hand_in).collect()
 }
 
-/// What becomes of a hand-in whose manifests, which are in these files, are not taken.
+/// What becomes of a hand-in whose manifests, which are in these files, are not taken: the same as
+/// when it is graded alone.
 pub(super) fn subject_of(error: &SubmissionError, files: &[(String, Vec<u8>)]) -> Subject {
     let place = error.place();
     let refusal = Refusal {
@@ -263,15 +264,12 @@ pub(super) fn subject_of(error: &SubmissionError, files: &[(String, Vec<u8>)]) -
         ..Refusal::default()
     };
     let problem = Problem::of(UNREADABLE_MANIFEST, refusal);
-    match error {
-        SubmissionError::Kind { is_misspelt: false, .. } | SubmissionError::Namespace { .. } => {
-            Subject::Held(problem)
-        }
-        _ => Subject::Unreadable {
-            problem,
-            lines: place.and_then(|it| lines_before(files, &it, file_name)),
-        },
+    // What no single grade gives points for, either way, is for a person to decide.
+    if !error.is_in_the_manifest() {
+        return Subject::Held(problem);
     }
+    let lines = place.and_then(|it| lines_before(files, &it, file_name));
+    Subject::Unreadable { problem, lines }
 }
 
 #[cfg(test)]
@@ -295,6 +293,34 @@ mod tests {
         let lines = lines.unwrap();
         assert_eq!(lines.file, "lab3.yaml");
         assert_eq!(lines.text, "kind: Service\nmetadata:\n name: web\n  spec: x\n");
+    }
+
+    /// Catches a hand-in that gets 0 points here and none, for a person to decide, when it is graded
+    /// alone.
+    #[test]
+    fn what_a_single_grade_leaves_undone_is_held() {
+        let set = |replicas: u32| {
+            format!(
+                "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: web}}\nspec: {{replicas: {replicas}}}\n"
+            )
+        };
+        let kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+        for (name, text, is_held) in [
+            ("kustomization.yaml", kustomization.to_owned(), true),
+            ("docker-compose.yml", "services: {web: {image: x}}\n".to_owned(), true),
+            ("big.json", format!("[{}1]", "1,".repeat(600_000)), true),
+            ("more.yaml", set(101), true),
+            ("broken.yaml", "a: [b".to_owned(), false),
+            ("empty.yaml", String::new(), false),
+        ] {
+            let mut files = vec![(name.to_owned(), text.into_bytes())];
+            if is_held {
+                files.push(("lab.yaml".to_owned(), set(3).into_bytes()));
+            }
+            let error = Submission::of_files(&files, "lab").unwrap_err();
+            let subject = subject_of(&error, &files);
+            assert_eq!(matches!(subject, Subject::Held(_)), is_held, "{name}: {error}");
+        }
     }
 
     /// Catches two students in one namespace, and a name that no namespace can have.
