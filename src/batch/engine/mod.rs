@@ -146,14 +146,16 @@ pub struct Gauge<'a> {
 }
 
 impl Gauge<'_> {
-    /// Takes a signal into account.
+    /// Takes a signal into account. Only a pod that became Ready in good time says that there is
+    /// room for more: that the API server answers fast, it does before anything runs.
     pub fn signal(&self, signal: SiteSignal) {
         let mut pace = self.site.pace.borrow_mut();
         let is_pressure = pace.means_full(signal);
         if is_pressure && !self.has_cut.replace(true) {
             pace.cut(signal, self.began, Instant::now(), self.site.running());
         }
-        if !is_pressure && !self.has_grown.replace(true) {
+        let shows_room = !is_pressure && matches!(signal, SiteSignal::Ready(_));
+        if shows_room && !self.has_grown.replace(true) {
             pace.grow(self.site.running());
             self.news.notify_one();
         }
@@ -169,6 +171,14 @@ struct Site {
 }
 
 impl Site {
+    fn new(most: usize) -> Self {
+        Self {
+            pace: RefCell::new(Pace::new(most)),
+            began: RefCell::default(),
+            down: Cell::new(None),
+        }
+    }
+
     /// How many run there.
     fn running(&self) -> usize {
         self.began.borrow().len()
@@ -195,13 +205,7 @@ pub async fn run<W: Work>(
     stop: impl Future<Output = ()>,
     watch: &dyn Fn(&Status),
 ) -> usize {
-    let sites: Vec<Site> = (0..sites)
-        .map(|_| Site {
-            pace: RefCell::new(Pace::new(limits.jobs)),
-            began: RefCell::default(),
-            down: Cell::new(None),
-        })
-        .collect();
+    let sites: Vec<Site> = (0..sites).map(|_| Site::new(limits.jobs)).collect();
     let news = Notify::new();
     let mut batch =
         Batch { sites: &sites, queue: Queue::new(tasks, sites.len()), status: Status::default() };
@@ -209,14 +213,15 @@ pub async fn run<W: Work>(
     let mut is_stopping = false;
     let (mut attempts, mut looks) = (FuturesUnordered::new(), FuturesUnordered::new());
     loop {
-        while let Some((site, entry)) = (!is_stopping).then(|| batch.next(limits)).flatten() {
+        let now = Instant::now();
+        while let Some((site, entry)) = (!is_stopping).then(|| batch.next(limits, now)).flatten() {
             attempts.push(attempt(work, limits, &sites, site, entry, &news));
         }
         watch(batch.current_status());
-        if attempts.is_empty() && (is_stopping || batch.is_over(limits)) {
+        if attempts.is_empty() && (is_stopping || batch.is_over(limits, now)) {
             return batch.queue.len();
         }
-        let wake = batch.wakes_at(limits);
+        let wake = batch.wakes_at(limits, now);
         let wake = wake.map_or_else(
             || Either::Left(std::future::pending()),
             |at| Either::Right(sleep_until(at)),
@@ -290,7 +295,7 @@ struct Batch<'a, I> {
 
 impl<I> Batch<'_, I> {
     /// The next item, for the site that has the most room for its size.
-    fn next(&mut self, limits: &Limits) -> Option<(usize, Entry<I>)> {
+    fn next(&mut self, limits: &Limits, now: Instant) -> Option<(usize, Entry<I>)> {
         let running: usize = self.sites.iter().map(|it| it.running()).sum();
         if running >= limits.jobs {
             return None;
@@ -300,8 +305,8 @@ impl<I> Batch<'_, I> {
         open.retain(|it| self.sites[*it].down.get().is_none() && load(&self.sites[*it]) < 1.0);
         open.sort_by(|one, other| load(&self.sites[*one]).total_cmp(&load(&self.sites[*other])));
         for site in open {
-            if let Some(mut entry) = self.queue.next_for(site, Instant::now()) {
-                entry.began = Instant::now();
+            if let Some(mut entry) = self.queue.next_for(site, now) {
+                entry.began = now;
                 self.sites[site].began.borrow_mut().push(entry.began);
                 return Some((site, entry));
             }
@@ -365,8 +370,7 @@ impl<I> Batch<'_, I> {
     }
 
     /// Whether nothing is left that could still be worked on.
-    fn is_over(&self, limits: &Limits) -> bool {
-        let now = Instant::now();
+    fn is_over(&self, limits: &Limits, now: Instant) -> bool {
         let mut usable = (0..self.sites.len()).filter(|site| self.queue.has(*site));
         !usable.any(|site| match self.sites[site].down.get() {
             Some(since) => now.duration_since(since) < limits.give_up,
@@ -374,9 +378,9 @@ impl<I> Batch<'_, I> {
         })
     }
 
-    /// When there is something to do though nothing ends before.
-    fn wakes_at(&self, limits: &Limits) -> Option<Instant> {
-        let now = Instant::now();
+    /// When there is something to do though nothing ends before. `now` is when [`Self::next`] was
+    /// asked: what was not due then, and is meanwhile, would be waited for in vain otherwise.
+    fn wakes_at(&self, limits: &Limits, now: Instant) -> Option<Instant> {
         let down = self.sites.iter().filter_map(|it| it.down.get()).map(|it| it + limits.give_up);
         down.chain(self.queue.due_times()).filter(|at| *at > now).min()
     }

@@ -5,7 +5,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Attempt, BrokenOff, Gauge, Limits, MOST_TRIES, SiteSignal, Task, Work, run};
+use super::{
+    Attempt, Batch, BrokenOff, Gauge, Limits, MOST_TRIES, Queue, Site, SiteSignal, Status, Task,
+    Work, run,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const LIMITS: Limits =
@@ -48,6 +51,8 @@ impl Simulated {
     }
 
     async fn grade(&self, site: usize, item: usize, gauge: &Gauge<'_>) {
+        // As a grade does from the first moment on.
+        gauge.signal(SiteSignal::Latency(Duration::from_millis(1)));
         let asked = Instant::now();
         let _room = match timeout(SECOND, self.room[site].acquire()).await {
             Ok(room) => room,
@@ -228,7 +233,7 @@ async fn a_site_of_its_own_and_the_most_jobs_are_kept() {
     let tasks = (0..60).map(|item| Task { item, site: Some(1) }).collect();
     let limits = Limits { jobs: 6, ..LIMITS };
     let most = RefCell::new(0);
-    let watch = |status: &super::Status| {
+    let watch = |status: &Status| {
         let mut most = most.borrow_mut();
         *most = status.running.max(*most);
     };
@@ -236,4 +241,39 @@ async fn a_site_of_its_own_and_the_most_jobs_are_kept() {
     assert_eq!(run(&simulated, tasks, 2, &limits, pending(), &watch).await, 0);
     assert_eq!((*most.borrow(), simulated.room[0].available_permits()), (6, 100));
     assert!(began.elapsed() > SECOND * 250, "{:?}", began.elapsed());
+}
+
+/// Catches a site that is asked for ever more though nothing there has become Ready: the API server
+/// answers fast before anything runs.
+#[tokio::test(start_paused = true)]
+async fn only_what_becomes_ready_makes_room_for_more() {
+    let mut simulated = Simulated::new(&[200]);
+    simulated.meets = |_, _| Meets::Silence;
+    let most = RefCell::new(0);
+    let watch = |status: &Status| {
+        let mut most = most.borrow_mut();
+        *most = status.running.max(*most);
+    };
+    let tasks = (0..200).map(|item| Task { item, site: None }).collect();
+    // Pods become Ready after 3 s.
+    let begun = run(&simulated, tasks, 1, &LIMITS, pending(), &watch);
+    assert!(timeout(SECOND * 2, begun).await.is_err());
+    assert_eq!(*most.borrow(), 8);
+}
+
+/// Catches a run that never wakes, because what was to be tried again became due between the look for
+/// work and the question when to wake.
+#[tokio::test(start_paused = true)]
+async fn what_becomes_due_meanwhile_wakes_the_run() {
+    let sites = [Site::new(1)];
+    let mut queue = Queue::new(vec![Task { item: 0, site: None }], 1);
+    let mut entry = queue.next_for(0, Instant::now()).unwrap();
+    let looked = Instant::now();
+    entry.not_before = looked + SECOND;
+    queue.later(entry);
+    let mut batch = Batch { sites: &sites, queue, status: Status::default() };
+    assert!(batch.next(&LIMITS, looked).is_none());
+    tokio::time::advance(SECOND * 2).await;
+    assert_eq!(batch.wakes_at(&LIMITS, looked), Some(looked + SECOND));
+    assert!(batch.next(&LIMITS, Instant::now()).is_some());
 }
