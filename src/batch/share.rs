@@ -19,6 +19,12 @@ const RESULT: &str = "result.json";
 /// A share or a parcel is not larger once it is decompressed, in bytes.
 const MAX_BYTES: u64 = 256 << 20;
 
+/// The most workers that have something to do: each grades one hand-in at least, and one at once.
+#[must_use]
+pub fn most_workers(hand_ins: usize, jobs: usize) -> usize {
+    hand_ins.min(jobs).max(1)
+}
+
 /// The hand-ins of one worker, and how to grade them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Share {
@@ -41,11 +47,11 @@ pub struct Share {
 }
 
 impl Share {
-    /// As many shares as there are workers, or as many as there are hand-ins if these are fewer.
-    /// None is larger than another by more than one hand-in.
+    /// As many shares as there are workers, or as [`most_workers`] if these are fewer. None is larger
+    /// than another by more than one hand-in.
     #[must_use]
     pub fn split(self, workers: usize) -> Vec<Self> {
-        let workers = workers.min(self.hand_ins.len()).max(1);
+        let workers = workers.min(most_workers(self.hand_ins.len(), self.jobs));
         let jobs = (self.jobs / workers).max(1);
         let empty = Self { hand_ins: vec![], jobs, ..self.clone() };
         let mut shares = vec![empty; workers];
@@ -74,11 +80,11 @@ impl Share {
     }
 }
 
-/// A result with all files of its hand-in, as bytes.
+/// A result with all files of its hand-in's folder, as bytes.
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn pack(folder: &Path, result: &HandInResult) -> io::Result<Vec<u8>> {
+pub fn pack(folder: Option<&Path>, result: &HandInResult) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(GzEncoder::new(vec![], Compression::default()));
     let mut add = |name: &str, bytes: &[u8]| {
         let mut header = tar::Header::new_gnu();
@@ -88,9 +94,9 @@ pub fn pack(folder: &Path, result: &HandInResult) -> io::Result<Vec<u8>> {
     };
     add(RESULT, &serde_json::to_vec(result)?)?;
     // A hand-in that was never graded has no folder.
-    let files = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        files => Some(files?),
+    let files = match folder.map(fs::read_dir) {
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => None,
+        files => files.transpose()?,
     };
     for file in files.into_iter().flatten() {
         let file = file?;
@@ -178,6 +184,15 @@ mod tests {
         }
     }
 
+    /// Catches one grade at once for each worker where fewer were asked for.
+    #[test]
+    fn there_are_no_more_workers_than_grades_at_once() {
+        let few = Share { jobs: 2, ..share(5) };
+        let shares = few.split(4);
+        assert_eq!(shares.iter().map(|it| it.jobs).collect::<Vec<_>>(), [1, 1]);
+        assert_eq!(shares.iter().map(|it| it.hand_ins.len()).sum::<usize>(), 5);
+    }
+
     /// Catches an option or a part of a hand-in that a worker does not get.
     #[test]
     fn a_share_arrives_as_it_was_sent() {
@@ -195,14 +210,17 @@ mod tests {
         fs::create_dir(&from).unwrap();
         fs::write(from.join("recording.jsonl"), [0, 255]).unwrap();
         fs::write(from.join("report.github.txt"), "90").unwrap();
-        let parcel = pack(&from, &result).unwrap();
+        let parcel = pack(Some(&from), &result).unwrap();
         assert_eq!(unpack(&parcel, "ada", &to).unwrap(), result);
         assert_eq!(fs::read(to.join("recording.jsonl")).unwrap(), [0, 255]);
         assert_eq!(fs::read(to.join("report.github.txt")).unwrap(), b"90");
         assert_eq!(fs::read_dir(&to).unwrap().count(), 2);
         assert!(unpack(&parcel, "bob", &to).is_err());
-        let nothing = pack(&folders.path().join("missing"), &result).unwrap();
+        let nothing = pack(Some(&folders.path().join("missing")), &result).unwrap();
         assert_eq!(unpack(&nothing, "ada", &to).unwrap(), result);
+        let alone = pack(None, &result).unwrap();
+        assert_eq!(unpack(&alone, "ada", &folders.path().join("alone")).unwrap(), result);
+        assert!(!folders.path().join("alone").exists());
     }
 
     /// Catches a parcel that writes where it must not.

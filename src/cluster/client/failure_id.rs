@@ -47,3 +47,7 @@ pub const SCALED: &str = "scaled";
 pub const SET_GONE: &str = "set_gone";
 /// Somebody else changed an object at the same time.
 pub const CONFLICT: &str = "conflict";
+/// What is sent through the API server is too large for that.
+pub const PARCEL_TOO_LARGE: &str = "parcel_too_large";
+/// What was sent through the API server is not whole.
+pub const PARCEL_BROKEN: &str = "parcel_broken";

@@ -10,14 +10,15 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    cluster::{Cluster, Failure},
+    cluster::{Cluster, Failure, client::failure_id},
+    console::sanitize::sanitize,
     recording::hexadecimal,
 };
 
 /// The bytes of one part: a Secret holds 1 MiB at most
 /// (`MaxSecretSize` in Kubernetes' `pkg/apis/core/types.go`).
 const PART_BYTES: usize = 768 << 10;
-/// The most parts of a parcel that are read.
+/// The most parts of a parcel.
 const MAX_PARTS: usize = 128;
 /// The label of a part that says who sends it to whom.
 const KIND: &str = "stsgrade/parcel";
@@ -82,8 +83,7 @@ impl<'a> Parcels<'a> {
         key: &str,
         bytes: &[u8],
     ) -> Result<(), Failure> {
-        let parts: Vec<&[u8]> =
-            if bytes.is_empty() { vec![bytes] } else { bytes.chunks(PART_BYTES).collect() };
+        let parts = parts(key, bytes)?;
         let digest = digest(bytes);
         for (place, part) in parts.iter().enumerate().rev() {
             let secret = secret(kind, key, &digest, place, parts.len(), part);
@@ -104,15 +104,17 @@ impl<'a> Parcels<'a> {
         key: &str,
     ) -> Result<Option<Vec<u8>>, Failure> {
         let Some(first) = self.part(&first_name(kind, key)).await? else { return Ok(None) };
-        let parts = first.annotations().get(PARTS).and_then(|it| it.parse().ok()).unwrap_or(1);
+        let parts: Option<usize> = first.annotations().get(PARTS).and_then(|it| it.parse().ok());
         let digest = first.annotations().get(DIGEST).cloned().unwrap_or_default();
         let Some(mut bytes) = content(first) else { return Ok(None) };
-        for place in 1..usize::min(parts, MAX_PARTS) {
+        let Some(parts) = parts.filter(|it| *it <= MAX_PARTS) else {
+            return Err(broken(key, "nobody sends so many parts"));
+        };
+        for place in 1..parts {
             let part = self.part(&later_name(kind, key, place, &digest)).await?.and_then(content);
-            let Some(part) = part else { return Ok(None) };
-            bytes.extend(part);
+            bytes.extend(part.ok_or_else(|| broken(key, "a part of it is missing"))?);
         }
-        Ok(Some(bytes))
+        whole(key, bytes, &digest).map(Some)
     }
 
     async fn part(&self, name: &str) -> Result<Option<Secret>, Failure> {
@@ -150,6 +152,36 @@ impl<'a> Parcels<'a> {
     fn failure(&self, error: &kube::Error, verb: &str, name: &str) -> Failure {
         self.cluster.failure(error, verb, "secrets", name)
     }
+}
+
+/// The parts in which bytes are sent.
+fn parts<'a>(key: &str, bytes: &'a [u8]) -> Result<Vec<&'a [u8]>, Failure> {
+    if bytes.is_empty() {
+        return Ok(vec![bytes]);
+    }
+    let parts: Vec<&[u8]> = bytes.chunks(PART_BYTES).collect();
+    if parts.len() > MAX_PARTS {
+        let (most, key) = ((MAX_PARTS * PART_BYTES) >> 20, sanitize(key));
+        return Err(Failure::new(
+            failure_id::PARCEL_TOO_LARGE,
+            format!("what is sent as {key} is larger than {most} MiB, compressed"),
+            "Share the work among more workers by `--workers N`.",
+        ));
+    }
+    Ok(parts)
+}
+
+/// Bytes that were put together, if they are those that were sent.
+fn whole(key: &str, bytes: Vec<u8>, sent: &str) -> Result<Vec<u8>, Failure> {
+    if digest(&bytes) == sent { Ok(bytes) } else { Err(broken(key, "it is not what was sent")) }
+}
+
+fn broken(key: &str, why: &str) -> Failure {
+    Failure::new(
+        failure_id::PARCEL_BROKEN,
+        format!("what was sent as {} is broken: {why}", sanitize(key)),
+        "Grade it again by the same command.",
+    )
 }
 
 /// The digest of a parcel, as the names of its parts hold it.
@@ -204,7 +236,7 @@ fn content(secret: Secret) -> Option<Vec<u8>> {
 mod tests {
     use kube::ResourceExt as _;
 
-    use super::{ParcelKind, digest, secret};
+    use super::{MAX_PARTS, PART_BYTES, ParcelKind, digest, parts, secret, whole};
 
     /// Catches a result that is put together of parts of two: a worker died while it sent one, and
     /// the next has graded the hand-in again.
@@ -217,5 +249,20 @@ mod tests {
         assert_eq!(name(b"one", 1), name(b"one", 1));
         // The first part decides which parcel counts: there is one.
         assert_eq!(name(b"one", 0), name(b"two", 0));
+    }
+
+    /// Catches a parcel of which a part is left out without a word, when it is sent or when it is put
+    /// together.
+    #[test]
+    fn a_parcel_comes_whole_or_not_at_all() {
+        let most = vec![7; MAX_PARTS * PART_BYTES];
+        assert_eq!(parts("0", &most).unwrap().len(), MAX_PARTS);
+        assert_eq!(parts("0", &[]).unwrap(), [&[] as &[u8]]);
+        let failure = parts("0", &[&*most, &[7]].concat()).unwrap_err();
+        assert!(failure.what.contains("larger than 96 MiB"), "{failure}");
+        let sent = digest(b"whole");
+        assert_eq!(whole("0", b"whole".to_vec(), &sent).unwrap(), b"whole");
+        let failure = whole("0", b"who".to_vec(), &sent).unwrap_err();
+        assert!(failure.what.contains("it is not what was sent"), "{failure}");
     }
 }

@@ -14,7 +14,9 @@ use crate::{
     },
     cli,
     cluster::{
-        Failure, Interrupt, isolation,
+        Failure, Interrupt,
+        client::failure_id,
+        isolation,
         workers::{JobState, WorkerOptions, Workers, objects},
     },
     commands::{
@@ -50,7 +52,7 @@ fn options(args: &cli::Batch, hand_ins: usize) -> WorkerOptions {
     let workers = args.workers.unwrap_or_else(|| hand_ins.div_ceil(HAND_INS_PER_WORKER));
     WorkerOptions {
         image: args.image.clone().unwrap_or_default(),
-        workers: workers.clamp(1, hand_ins.max(1)),
+        workers: workers.min(share::most_workers(hand_ins, args.jobs)),
         queue: args.queue.clone(),
     }
 }
@@ -222,7 +224,17 @@ impl Coordinator<'_> {
 
     /// Collects one result; false if it must be collected again.
     async fn receive(&self, id: &str) -> Result<bool, Failure> {
-        let Some(bytes) = self.workers.result(id).await? else { return Ok(true) };
+        let bytes = match self.workers.result(id).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(true),
+            // It will not become whole: the next run grades that hand-in again.
+            Err(failure) if failure.id == failure_id::PARCEL_BROKEN => {
+                self.progress.error(&format!("error: {failure}"));
+                self.workers.mark_received(id).await?;
+                return Ok(true);
+            }
+            Err(failure) => return Err(failure),
+        };
         let folder = self.keeper.folder_of(id);
         match share::unpack(&bytes, id, &folder) {
             Ok(result) if self.keeper.keep(&result) => self.received.update(|it| it + 1),

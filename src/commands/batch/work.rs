@@ -1,6 +1,6 @@
 //! `stsgrade batch work`: one worker of a batch that runs in the cluster.
 
-use std::{cell::RefCell, collections::BTreeMap, path::Path, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, io, path::Path, time::Duration};
 
 use tokio::sync::{OnceCell, mpsc};
 
@@ -13,7 +13,9 @@ use crate::{
     },
     cli,
     cluster::{
-        Cluster, Failure, Interrupt, isolation,
+        Cluster, Failure, Interrupt,
+        client::failure_id,
+        isolation,
         isolation::PodSecurity,
         workers::{WorkerPod, Workers},
     },
@@ -166,13 +168,29 @@ async fn send_all(
     unsent
 }
 
+/// Sends a result with its files; without them, where they are too many for the API server.
 async fn send(to: &ResultSender<'_>, folder: &Path, result: &HandInResult) -> Result<(), Failure> {
-    let parcel = share::pack(&folder.join(&result.id), result).map_err(|error| not_kept(&error))?;
+    let files = folder.join(&result.id);
+    let sent = send_parcel(to, &result.id, share::pack(Some(&files), result)).await;
+    match sent {
+        Err(failure) if failure.id == failure_id::PARCEL_TOO_LARGE => {
+            send_parcel(to, &result.id, share::pack(None, result)).await
+        }
+        sent => sent,
+    }
+}
+
+async fn send_parcel(
+    to: &ResultSender<'_>,
+    id: &str,
+    parcel: io::Result<Vec<u8>>,
+) -> Result<(), Failure> {
+    let parcel = parcel.map_err(|error| not_kept(&error))?;
     for _ in 1..MAX_TRIES {
-        match to.workers.send(&to.pod, &result.id, &parcel).await {
+        match to.workers.send(&to.pod, id, &parcel).await {
             Err(failure) if failure.may_pass() => tokio::time::sleep(RETRY_PAUSE).await,
             sent => return sent,
         }
     }
-    to.workers.send(&to.pod, &result.id, &parcel).await
+    to.workers.send(&to.pod, id, &parcel).await
 }
