@@ -7,7 +7,7 @@ mod store;
 
 use std::{fs::File, io::Read as _, path::Path};
 
-use checks::model::diagnosis;
+use checks::model::{Fault, diagnosis};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -46,6 +46,38 @@ pub enum ResultState {
     Held,
 }
 
+/// The trouble of the cluster that a report tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClusterTrouble {
+    /// There was none.
+    None,
+    /// Another grade may not meet some of it.
+    MayPass,
+    /// Another grade in the same way would meet all of it.
+    ComesAgain,
+}
+
+impl ClusterTrouble {
+    /// What a report tells of.
+    #[must_use]
+    pub fn of(report: &Report) -> Self {
+        let trouble = report.causes.iter().filter(|it| it.fault == Some(Fault::Cluster));
+        Self::of_causes(trouble.map(|it| it.id))
+    }
+
+    /// By the ids of the causes of which the cluster is at fault.
+    fn of_causes(ids: impl Iterator<Item = &'static str>) -> Self {
+        let mut ids = ids.peekable();
+        if ids.peek().is_none() {
+            Self::None
+        } else if ids.all(diagnosis::comes_again) {
+            Self::ComesAgain
+        } else {
+            Self::MayPass
+        }
+    }
+}
+
 /// One hand-in and what it came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,6 +98,9 @@ pub struct HandInResult {
     pub undecided: Points,
     /// Why points are missing.
     pub causes: Vec<ResultCause>,
+    /// Another grade in the same way would meet all trouble of the cluster again.
+    #[serde(default)]
+    pub comes_again: bool,
     /// Why it was not graded; empty where it was.
     #[serde(default)]
     pub reason: String,
@@ -179,6 +214,7 @@ impl HandInResult {
             possible: report.score.possible,
             undecided: report.score.undecided,
             causes: report.causes.iter().map(ResultCause::of).collect(),
+            comes_again: ClusterTrouble::of(report) == ClusterTrouble::ComesAgain,
             tests: report.checks.iter().map(|it| it.points).collect(),
             ..self
         }
@@ -201,7 +237,7 @@ impl HandInResult {
     #[must_use]
     pub fn is_undecidable(&self) -> bool {
         let is_open = self.state == ResultState::Graded && self.undecided > Points::ZERO;
-        is_open && self.causes.iter().any(|it| diagnosis::comes_again(&it.id))
+        is_open && self.comes_again
     }
 
     /// Why points are missing, or why it was not graded, in a few words each.
@@ -235,7 +271,7 @@ impl HandInResult {
 
 #[cfg(test)]
 mod tests {
-    use super::{HandInResult, ResultCause, ResultState};
+    use super::{ClusterTrouble, HandInResult, ResultCause, ResultState};
     use crate::report::Points;
 
     /// Catches lost points whose cause only the report tells.
@@ -252,5 +288,15 @@ mod tests {
         let lost = HandInResult { causes, possible: Points::whole(100), ..lost };
         let told = "PPPPPPPPPF 80 of 100: the file is overwritten at every start";
         assert_eq!(lost.in_words(), told);
+    }
+
+    /// Catches a hand-in that is not graded again though one of its troubles may pass, and one that is
+    /// though none does.
+    #[test]
+    fn it_is_not_graded_again_when_all_trouble_comes_again() {
+        let of = |ids: &[&'static str]| ClusterTrouble::of_causes(ids.iter().copied());
+        assert_eq!(of(&[]), ClusterTrouble::None);
+        assert_eq!(of(&["level_restricted"]), ClusterTrouble::ComesAgain);
+        assert_eq!(of(&["level_restricted", "no_answer"]), ClusterTrouble::MayPass);
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         results::{HandInResult, ResultCause, ResultState},
     },
     console::sanitize::sanitize,
-    report::{COLORS, content_policy},
+    report::{COLORS, Points, content_policy},
 };
 
 const STYLE: &str = include_str!("page.css");
@@ -46,8 +46,11 @@ struct Row {
     name: String,
     state: &'static str,
     points: String,
+    /// The points in hundredths, by which rows are sorted: a browser compares whole numbers only.
+    points_key: String,
     days_late: u32,
     last: String,
+    last_key: String,
     letters: String,
     causes: String,
     /// Others whose hand-in is the same but for its names: a hint to look, and no verdict.
@@ -155,6 +158,8 @@ fn row(
             links.push((path, text));
         }
     }
+    let key = |points: Points| points.in_hundredths().to_string();
+    let last = book.final_points(result);
     let shown =
         if is_graded { format!("{} of {}", result.points, result.possible) } else { String::new() };
     let others = alike.iter().filter(|it| it.id != result.id);
@@ -166,8 +171,10 @@ fn row(
         name: sanitize(&result.name),
         state: state(result),
         points: shown,
+        points_key: if is_graded { key(result.points) } else { String::new() },
         days_late: book.days_late(result),
-        last: book.final_points(result).map(|it| it.to_string()).unwrap_or_default(),
+        last: last.map(|it| it.to_string()).unwrap_or_default(),
+        last_key: last.map(key).unwrap_or_default(),
         letters: result.letters.chars().filter(|it| "PFI".contains(*it)).collect(),
         causes: sanitize(&result.why()),
         like: sanitize(&alike.join(", ")) + &more,

@@ -1,8 +1,10 @@
 use super::{page, summary};
-use crate::batch::{
-    gradebook::{Gradebook, sample},
-    late::LatePolicy,
-    results::ResultCause,
+use crate::{
+    batch::{
+        gradebook::{Gradebook, sample},
+        late::LatePolicy,
+    },
+    report::Points,
 };
 
 /// Catches markup of a student's that gets through, a link to a file that is not there, and a
@@ -36,9 +38,27 @@ fn the_page_shows_each_hand_in_and_lets_nothing_through() {
 #[test]
 fn what_stays_undecided_is_not_to_be_graded_again() {
     let mut results = sample();
-    results[1].causes =
-        vec![ResultCause { id: "level_restricted".to_owned(), ..Default::default() }];
+    results[1].comes_again = true;
     let told = summary(&results, 0);
     assert!(told.contains("1 of them is undecided, and would be again: its report"), "{told}");
     assert!(!told.contains("grade it again"), "{told}");
+}
+
+/// Catches 9.5 points that stand before 9.25 because what is behind the point is sorted as a number.
+#[test]
+fn points_are_sorted_by_their_value() {
+    let mut results = sample();
+    results[0].points = Points::hundredths(950);
+    results[1].points = Points::hundredths(925);
+    let book = Gradebook {
+        results: &results,
+        missing: &[],
+        policy: LatePolicy::default(),
+        assignment: "Lab",
+    };
+    let html = String::from_utf8(page(&book, &|_| false)).unwrap();
+    assert!(html.contains("data-key=\"950\">9.5 of 100<"), "{html}");
+    assert!(
+        html.contains("data-key=\"925\">9.25 of 100<") && html.contains("data-key=\"950\">9.5<")
+    );
 }

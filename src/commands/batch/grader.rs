@@ -8,17 +8,14 @@ use std::{
     time::Duration,
 };
 
-use checks::model::{
-    Fault, PodLife, What,
-    diagnosis::{self, lacks_room},
-};
+use checks::model::{PodLife, What, diagnosis::lacks_room};
 use tokio::sync::OnceCell;
 
 use crate::{
     batch::{
         engine::{Attempt, BrokenOff, Gauge, SiteSignal, Work},
         handin::{HandIn, Subject},
-        results::HandInResult,
+        results::{ClusterTrouble, HandInResult},
     },
     cluster::{
         Cluster, Failure, Interrupt, Journal,
@@ -237,15 +234,10 @@ impl Grader<'_> {
         journal.judged(|timeline| {
             let report = Report::of(&source, timeline).scored(&self.keeper.rubric);
             let result = self.keeper.reported(hand_in, &report, timeline);
-            let mut trouble =
-                report.causes.iter().filter(|it| it.fault == Some(Fault::Cluster)).peekable();
-            if trouble.peek().is_some() {
-                let comes_again = trouble.all(|it| diagnosis::comes_again(it.id));
-                return if comes_again {
-                    Attempt::Undecidable(result)
-                } else {
-                    Attempt::Undecided(result)
-                };
+            match ClusterTrouble::of(&report) {
+                ClusterTrouble::None => {}
+                ClusterTrouble::MayPass => return Attempt::Undecided(result),
+                ClusterTrouble::ComesAgain => return Attempt::Undecidable(result),
             }
             if timeline.refusal().is_some() {
                 return Attempt::Done(result);
