@@ -196,7 +196,11 @@ fn printed(out: &[u8], version: Option<&str>) -> Result<Status, String> {
     let yaml = || Some(go_yaml::documents(text).ok()?.into_iter().next()?.value);
     let mut value: Value = serde_json::from_str(text).ok().or_else(yaml).ok_or_else(nothing)?;
     // kubectl takes one that does not say its kind.
-    if !value["kind"].is_null() && value["kind"] != "ExecCredential" {
+    let is_one = match value.get("kind") {
+        None => value.is_object(),
+        Some(kind) => kind == "ExecCredential",
+    };
+    if !is_one {
         return Err(nothing());
     }
     if let Some(asked) = version

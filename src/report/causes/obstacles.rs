@@ -19,6 +19,8 @@ pub(super) fn title(id: &str) -> Option<&'static str> {
 
 const TITLES: &[(&str, &str)] = &[
     ("outdated_pod", "the pod is from an earlier version of the template"),
+    ("container_added", "a container that the cluster added to the pod does not stay up"),
+    ("changed_by_cluster", "the cluster changed the pod"),
     ("image_unreachable", "the registry did not hand out the image"),
     ("image_name_invalid", "the name of the image is not valid"),
     ("image_never_pulled", "the image may not be pulled (`imagePullPolicy: Never`)"),
