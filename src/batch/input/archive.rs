@@ -70,9 +70,7 @@ pub(super) struct Nested<'g> {
 
 impl Taker for Nested<'_> {
     fn place(&mut self, path: Vec<String>) -> Option<(&mut Group, Vec<String>)> {
-        // Nothing more is read of a hand-in that cannot be taken.
-        let is_wanted = self.group.trouble.is_none();
-        is_wanted.then(|| (&mut *self.group, [self.path, &path].concat()))
+        Some((self.group, [self.path, &path].concat()))
     }
 
     fn hand_in(&mut self) -> Option<&mut Group> {
@@ -136,6 +134,7 @@ fn place<'t>(to: &'t mut dyn Taker, listed: &Listed<'_>) -> Option<(&'t mut Grou
     let (group, path) = to.place(inner).filter(|(_, path)| !path.is_empty())?;
     group.is_file &= is_nested || !listed.is_folder;
     group.is_clone |= path.iter().any(|it| it == ".git");
+    // Nothing more is read of a hand-in that cannot be taken.
     if !is_wanted || listed.is_folder || group.trouble.is_some() {
         return None;
     }
