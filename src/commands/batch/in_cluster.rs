@@ -21,8 +21,8 @@ use crate::{
     },
     commands::{
         batch::{
-            GIVE_UP, exit_of, finish, input, keeper::Keeper, open, output, read, remove_leftovers,
-            sites, to_do,
+            GIVE_UP, exit_of, finish, input, keeper::Keeper, leftovers, open, output, read, sites,
+            to_do,
         },
         session::{Early, listen, stopped},
         show,
@@ -88,7 +88,7 @@ pub(super) async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit
         }
     }
     // Workers that died have left namespaces, and a Job that has ended has left its own.
-    remove_leftovers(&sites, &folder.record.run, progress).await;
+    leftovers::remove(&sites, &folder.record.run, progress).await;
     let class = read(args, &sites, &coordinator.keeper, progress).await?;
     let tasks = to_do(args, class.hand_ins, &coordinator.keeper, &sites, progress)?;
     let hand_ins = tasks.into_iter().map(|it| it.item).collect();
@@ -102,7 +102,7 @@ pub(super) async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit
         }
         left = left.saturating_sub(coordinator.received.get());
     }
-    let is_clean = remove_leftovers(&sites, &folder.record.run, progress).await;
+    let is_clean = leftovers::remove(&sites, &folder.record.run, progress).await;
     let exit = exit_of(&coordinator.keeper, left, is_clean, None, progress)?;
     finish(&settings, &folder.path, &coordinator.keeper, class.missing, progress)?;
     Ok(exit)

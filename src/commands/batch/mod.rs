@@ -7,6 +7,7 @@ mod in_cluster;
 mod input;
 mod judge;
 mod keeper;
+mod leftovers;
 mod reports;
 mod run_record;
 mod settings;
@@ -33,10 +34,7 @@ use crate::{
         roster::Student,
     },
     cli,
-    cluster::{
-        Cluster, Failure, Interrupt, Signal, grade::permissions, isolation, isolation::PodSecurity,
-        workers::Workers,
-    },
+    cluster::{Cluster, Failure, Interrupt, Signal, grade::permissions, isolation::PodSecurity},
     commands::{
         batch::{
             grader::Grader, input::ToDo, keeper::Keeper, run_record::RunFolder, settings::Settings,
@@ -118,18 +116,11 @@ async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
     let (folder, store) = open(args)?;
     let sites = sites(args, &interrupt, progress).await?;
     if !args.clean {
-        for site in &sites {
-            Workers::of(site, &folder.record.run).refuse_to_end().await?;
-        }
+        leftovers::refuse_while_a_job_stands(&sites, &folder.record.run).await?;
     }
-    let (found, _) = delete_leftovers(&sites, &folder.record.run, progress).await;
-    if found > 0 {
-        let (one, several) =
-            ("namespace of this run was left, and is", "namespaces of this run were left, and are");
-        progress.say(&format!("{} removed", overview::counted(found, one, several)));
-    }
+    leftovers::delete_and_say(&sites, &folder.record.run, progress).await;
     if args.clean {
-        let is_clean = remove_leftovers(&sites, &folder.record.run, progress).await;
+        let is_clean = leftovers::remove(&sites, &folder.record.run, progress).await;
         return Ok(if is_clean { Exit::Good } else { Exit::NotRestored });
     }
     let settings = settings(args, &folder.path)?;
@@ -310,7 +301,7 @@ async fn end(
         progress.error(&format!("next:  {RUN_AGAIN} Or: stsgrade batch --clean -o {folder}"));
         return Ok(Exit::NotRestored);
     };
-    let is_clean = remove_leftovers(&grader.sites, &grader.run, progress).await;
+    let is_clean = leftovers::remove(&grader.sites, &grader.run, progress).await;
     Ok(exit_of(&grader.keeper, left, is_clean, interrupt.signal(), progress)?)
 }
 
@@ -368,48 +359,6 @@ async fn sites(
         sites.push(cluster);
     }
     Ok(sites)
-}
-
-/// Asks for the deletion of the namespaces that the run has left in the clusters; how many there
-/// were, and whether all clusters could be asked.
-async fn delete_leftovers(sites: &[Cluster], run: &str, progress: &Progress) -> (usize, bool) {
-    let (mut count, mut is_clean) = (0, true);
-    for site in sites {
-        match isolation::delete_all(site, run).await {
-            Ok(found) => count += found,
-            // The batch goes on: the results of the other clusters count.
-            Err(failure) => {
-                warn_of_unclean(site, &failure, progress);
-                is_clean = false;
-            }
-        }
-    }
-    (count, is_clean)
-}
-
-/// Removes the namespaces that the run has left in the clusters; whether all are gone.
-async fn remove_leftovers(sites: &[Cluster], run: &str, progress: &Progress) -> bool {
-    let (_, mut is_clean) = delete_leftovers(sites, run, progress).await;
-    for site in sites {
-        let left = match isolation::await_gone(site, run).await {
-            Ok(left) => left,
-            Err(failure) => {
-                warn_of_unclean(site, &failure, progress);
-                is_clean = false;
-                continue;
-            }
-        };
-        for name in &left {
-            progress.error(&format!("error: namespace {} is still there", sanitize(name)));
-        }
-        is_clean &= left.is_empty();
-    }
-    is_clean
-}
-
-fn warn_of_unclean(site: &Cluster, failure: &Failure, progress: &Progress) {
-    let context = sanitize(&site.context);
-    progress.error(&format!("error: context {context} is not cleaned up: {failure}"));
 }
 
 /// The results cannot be kept.
