@@ -208,6 +208,22 @@ fn every_format() {
     }
 }
 
+/// Catches a format by which an edited recording passes for a grade's own.
+#[test]
+fn each_format_says_that_a_file_was_judged() {
+    let own = sample();
+    let mut judged = own.clone();
+    judged.recording.origin = Origin::File(stsgrade::recording::signature::Signed::Absent);
+    for (name, format) in formats() {
+        let words = if name == "json" { "\"from\": \"file\"" } else { "Judged from a recording" };
+        for (report, is_told) in [(&judged, true), (&own, false)] {
+            let page = page(format, report, &Timeline::default());
+            assert_eq!(page.contains(words), is_told, "{name}:\n{page}");
+            assert_well_formed(format, &page, Some(report));
+        }
+    }
+}
+
 /// Catches a format that shows a lost test and an undecided one alike, or hides an error.
 #[test]
 fn every_format_tells_the_results_apart() {

@@ -67,7 +67,10 @@ impl TermStyle {
             .initial_indent(first)
             .subsequent_indent(further)
             .word_splitter(textwrap::WordSplitter::NoHyphenation);
-        textwrap::wrap(text, options).iter().map(|line| sanitize::line(line.trim_end())).collect()
+        let room = self.width.saturating_sub(first.len().max(further.len()));
+        let whole = with_whole_code(text, room);
+        let lines = textwrap::wrap(&whole, options);
+        lines.iter().map(|it| sanitize::line(it.replace(KEPT, " ").trim_end())).collect()
     }
 
     /// A table with that header, as wide as its content and no wider than the terminal.
@@ -100,6 +103,22 @@ impl TermStyle {
     }
 }
 
+/// A blank at which no line is broken.
+const KEPT: char = '\u{a0}';
+
+/// The text with each piece of code between backticks that fits a line as one word.
+fn with_whole_code(text: &str, room: usize) -> String {
+    let mut parts: Vec<String> = text.split('`').map(str::to_owned).collect();
+    // What stands behind the last backtick is closed by none.
+    let closed = (parts.len() - 1) / 2 * 2;
+    for code in parts[..closed].iter_mut().skip(1).step_by(2) {
+        if code.chars().count() + 2 <= room {
+            *code = code.replace(' ', &KEPT.to_string());
+        }
+    }
+    parts.join("`")
+}
+
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Colour {
@@ -114,13 +133,51 @@ pub enum Colour {
 impl Colour {
     /// Whether there is colour, by <https://no-color.org> and <https://bixense.com/clicolors>.
     fn is_wanted(self, is_terminal: bool) -> bool {
-        let set = |name| std::env::var_os(name).is_some_and(|it| !it.is_empty() && it != "0");
+        self.is_wanted_by(is_terminal, |name| std::env::var_os(name))
+    }
+
+    /// The same, of an environment.
+    fn is_wanted_by(
+        self,
+        is_terminal: bool,
+        variable: impl Fn(&str) -> Option<std::ffi::OsString>,
+    ) -> bool {
+        let set = |name| variable(name).filter(|it| !it.is_empty());
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Auto if set("NO_COLOR") => false,
-            Self::Auto if set("CLICOLOR_FORCE") => true,
-            Self::Auto => is_terminal && std::env::var_os("TERM").is_none_or(|it| it != "dumb"),
+            // Whatever its value is.
+            Self::Auto if set("NO_COLOR").is_some() => false,
+            Self::Auto if set("CLICOLOR_FORCE").is_some_and(|it| it != "0") => true,
+            Self::Auto => is_terminal && variable("TERM").is_none_or(|it| it != "dumb"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Colour, TermStyle};
+
+    /// Catches code that cannot be copied from one line, and a line that code makes too long.
+    #[test]
+    fn code_is_broken_only_where_it_fits_no_line() {
+        let style = TermStyle { width: 30, colour: false };
+        assert_eq!(
+            style.wrap("", "Print it by `kubectl get pods -o yaml` here.", ""),
+            ["Print it by", "`kubectl get pods -o yaml`", "here."]
+        );
+        let long = style.wrap("", "a `b c d e f g h i j k l m n o p q r s` t", "");
+        assert!(long.len() == 2 && long.iter().all(|it| it.len() <= 30), "{long:?}");
+        assert_eq!(style.wrap("", "one ` alone", ""), ["one ` alone"]);
+    }
+
+    /// Catches `NO_COLOR=0` that leaves colour on: any value takes it away.
+    #[test]
+    fn no_color_is_obeyed_whatever_its_value() {
+        let wanted = |name: &'static str, value: &'static str| {
+            Colour::Auto.is_wanted_by(true, |it| (it == name).then(|| value.into()))
+        };
+        assert!(!wanted("NO_COLOR", "0") && !wanted("NO_COLOR", "1") && wanted("NO_COLOR", ""));
+        assert!(wanted("CLICOLOR_FORCE", "0") && !wanted("TERM", "dumb"));
     }
 }

@@ -64,10 +64,10 @@ fn stages(report: &Report) -> Vec<(String, Object<Case>)> {
         let cases = those.map(|row| (summary::title(row), case(report, row))).collect();
         (name.to_owned(), Object(cases))
     };
-    let score = Case {
-        passed: report.score.earned >= report.score.possible,
-        hint: Some(format!("{}; {}", summary::score(report), summary::digests(report))),
-    };
+    let origin = summary::origin(report).map(|it| format!("; {it}")).unwrap_or_default();
+    let told = format!("{}; {}{origin}", summary::score(report), summary::digests(report));
+    let passed = report.score.earned >= report.score.possible;
+    let score = Case { passed, hint: Some(told) };
     let score = ("Score".to_owned(), Object(vec![("Points".to_owned(), score)]));
     vec![stage("Tests", true), stage("Undecided", false), score]
 }

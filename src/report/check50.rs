@@ -16,6 +16,9 @@ struct Results<'a> {
     slug: &'static str,
     results: Vec<Test>,
     version: &'static str,
+    /// Whether the judged recording can be trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rubric: Option<&'a RubricResult>,
 }
@@ -74,6 +77,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
             slug: SLUG,
             results: report.checks.iter().map(|row| test(report, row)).collect(),
             version: TOOL,
+            origin: summary::origin(report),
             rubric: report.rubric.as_ref(),
         }),
         RunResult::NotGraded(problem) => indented(&Failed {

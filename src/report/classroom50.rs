@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::report::{
     CheckResult, Identity, Points, Problem, Report, RubricResult, RunResult, View, json::indented,
+    summary,
 };
 
 #[derive(Serialize)]
@@ -22,6 +23,9 @@ struct Page<'a> {
     max_score: u32,
     undecided: u32,
     tests: Vec<Test>,
+    /// Whether the judged recording can be trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rubric: Option<&'a RubricResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +67,7 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
             max_score: 0,
             undecided: 0,
             tests: vec![],
+            origin: None,
             rubric: None,
             error: Some(problem),
         },
@@ -81,6 +86,7 @@ fn judged<'a>(report: &'a Report, identity: &'a Identity) -> Page<'a> {
         max_score: scale.as_integer(report.score.possible),
         undecided: scale.as_integer(report.score.undecided),
         tests: report.checks.iter().map(|row| test(row, scale)).collect(),
+        origin: summary::origin(report),
         rubric: report.rubric.as_ref(),
         error: None,
     }

@@ -3,14 +3,14 @@
 use checks::CHECKS;
 
 use crate::console::sanitize::spreadsheet_field;
-use crate::report::{Report, RunResult, TOOL, View, text};
+use crate::report::{Report, RunResult, TOOL, View, summary, text};
 
 /// The columns before those of the tests.
 const HEAD: [&str; 8] =
     ["tool", "status", "namespace", "statefulSet", "earned", "possible", "undecided", "recording"];
 
 /// The columns after those of the tests.
-const TAIL: [&str; 5] = ["startedAt", "causes", "rubric", "passed", "error"];
+const TAIL: [&str; 6] = ["startedAt", "causes", "rubric", "passed", "origin", "error"];
 
 /// The document.
 pub(super) fn page(view: &View<'_>) -> Vec<u8> {
@@ -67,6 +67,7 @@ fn judged(report: &Report) -> Vec<String> {
         None => "undecided",
     });
     row.push(rubric.map(|it| it.digest.clone()).unwrap_or_default());
-    row.extend([passed.unwrap_or_default().to_owned(), String::new()]);
+    let origin = summary::origin(report).unwrap_or_default();
+    row.extend([passed.unwrap_or_default().to_owned(), origin, String::new()]);
     row
 }

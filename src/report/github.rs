@@ -38,7 +38,10 @@ fn judged(report: &Report, out: &mut String) {
         let message = if details.is_empty() { reason } else { details };
         annotation(out, level, &property("title", &title), &message);
     }
-    let score = format!("{}\n{}", summary::score(report), summary::digests(report));
+    let mut score = format!("{}\n{}", summary::score(report), summary::digests(report));
+    if let Some(origin) = summary::origin(report) {
+        let _ = write!(score, "\n{origin}");
+    }
     annotation(out, "notice", &property("title", "stsgrade"), &score);
 }
 

@@ -31,6 +31,9 @@ fn judged(suite: &mut TestSuite, report: &Report) {
     if let Some(rubric) = &report.rubric {
         suite.add_property(Property::new("rubric", rubric.digest.as_str()));
     }
+    if let Some(origin) = summary::origin(report) {
+        suite.add_property(Property::new("origin", origin));
+    }
     for row in &report.checks {
         suite.add_test_case(case(report, row));
     }

@@ -25,6 +25,9 @@ fn judged(report: &Report) -> String {
         |name| format!("StatefulSet {}", escape(name)),
     );
     let _ = writeln!(out, "{set} in namespace {}\n", escape(&report.namespace));
+    if let Some(origin) = summary::origin(report) {
+        let _ = writeln!(out, "{}\n", escape(&origin));
+    }
     out.push_str("| # | Test | Outcome | Points | Why |\n|---:|---|---|---:|---|\n");
     for row in &report.checks {
         let why = summary::reason(report, row).unwrap_or_default();
@@ -64,7 +67,15 @@ fn cause(out: &mut String, number: usize, it: &Cause, typed_later: Option<usize>
         escape(&it.title),
         it.points
     );
-    for paragraph in [&it.explanation, &it.remedy] {
+    for seen in &it.seen {
+        let _ = writeln!(out, "\n- Checked: {} (test {})", escape(&seen.asked), seen.test);
+        if let Some(expected) = &seen.expected {
+            let _ = writeln!(out, "- Expected: {}", escape(expected));
+        }
+        let _ = writeln!(out, "- Seen: {}", escape(&seen.actual));
+    }
+    let why = Some(&it.explanation).filter(|_| it.explains_more());
+    for paragraph in [why, Some(&it.remedy)].into_iter().flatten() {
         if !paragraph.is_empty() {
             let _ = writeln!(out, "\n{}", escape(paragraph));
         }
@@ -94,6 +105,10 @@ fn cause(out: &mut String, number: usize, it: &Cause, typed_later: Option<usize>
         }
         None if it.commands.is_empty() => {}
         None => fenced(out, "bash", &it.commands.join("\n")),
+    }
+    if !it.see.is_empty() {
+        let _ = writeln!(out, "\nSee it:");
+        fenced(out, "bash", &it.see.join("\n"));
     }
 }
 

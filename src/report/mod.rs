@@ -504,10 +504,11 @@ fn shown(timeline: &Timeline, verdict: &Verdict) -> Option<String> {
         done.filter_map(|it| Some((*it.cites.last()?, it))).max_by_key(|(seq, _)| *seq)?;
     let seconds = timeline.time_of(seq)? / 1_000_000_000;
     Some(format!(
-        "{} ({}:{:02} after the beginning, seq {seq})",
+        "{} ({}:{:02} after the beginning, line {})",
         sanitize(&last.text),
         seconds / 60,
-        seconds % 60
+        seconds % 60,
+        text::line_of(seq)
     ))
 }
 

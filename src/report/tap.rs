@@ -21,6 +21,9 @@ pub(super) fn page(view: &View<'_>) -> Vec<u8> {
 fn judged(report: &Report, out: &mut String) {
     let _ = writeln!(out, "1..{}", report.checks.len());
     let _ = writeln!(out, "# {}\n# {}", summary::score(report), summary::digests(report));
+    if let Some(origin) = summary::origin(report) {
+        let _ = writeln!(out, "# {origin}");
+    }
     for (place, row) in report.checks.iter().enumerate() {
         let ok = if row.outcome == Outcome::Fail { "not ok" } else { "ok" };
         let _ = write!(out, "{ok} {} - {}", place + 1, escape(row.title));

@@ -393,15 +393,22 @@ fn plain(write: impl Fn(&mut Page<'_>) -> io::Result<()>) -> String {
     String::from_utf8(out).unwrap_or_default().trim_start_matches('\n').trim_end().to_owned()
 }
 
-/// Where in the recording it stands.
+/// The line of an observation in the recording's file, of which the header is the first.
+pub(super) const fn line_of(seq: u64) -> u64 {
+    seq.saturating_add(1)
+}
+
+/// Where in the recording's file it stands.
 fn lines(evidence: &[u64]) -> String {
     const SHOWN_LINES: usize = 4;
     if evidence.is_empty() {
         return String::new();
     }
-    let shown: Vec<String> = evidence.iter().take(SHOWN_LINES).map(u64::to_string).collect();
+    let first = evidence.iter().take(SHOWN_LINES);
+    let shown: Vec<String> = first.map(|seq| line_of(*seq).to_string()).collect();
     let more = if evidence.len() > SHOWN_LINES { " …" } else { "" };
-    format!(" [seq {}{more}]", shown.join(" "))
+    let noun = if evidence.len() == 1 { "line" } else { "lines" };
+    format!(" [{noun} {}{more}]", shown.join(" "))
 }
 
 /// `1`, `1 and 2`, `1 to 3 and 5`.

@@ -39,6 +39,8 @@ const MAX_NAME_CHARS: usize = 63;
 pub struct Drawing {
     /// What is drawn, in a line.
     pub title: String,
+    /// Whether the judged recording can be trusted, where it came from a file.
+    pub origin: Option<String>,
     /// The score.
     pub score: String,
     /// The digests of what was judged, and by what.
@@ -125,6 +127,7 @@ impl Drawing {
             + left_out(timeline.set().map_or(0, |set| set.scales.len()), scales.len());
         let arrows = evidence.arrows(timeline, report, &lanes);
         Self {
+            origin: summary::origin(report),
             title: format!("{set} in namespace {}", clip(&report.namespace, MAX_NAME_CHARS)),
             score: summary::score(report),
             digests: summary::digests(report),
@@ -149,6 +152,7 @@ impl Drawing {
         let (lanes, ordinals_left_out) =
             lanes::of(timeline, &mut cited::Evidence::default(), length);
         Self {
+            origin: None,
             title: set_title(timeline.set().map(|set| set.name.as_str())),
             score: String::new(),
             digests: String::new(),

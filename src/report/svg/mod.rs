@@ -57,7 +57,9 @@ pub(super) fn alone(drawing: &Drawing) -> String {
             ("aria-labelledby", &"picture-title"),
         ],
     );
-    svg.text("title", &[("id", &"picture-title")], &drawing.title);
+    let origin = drawing.origin.as_ref().map(|it| format!(". {it}")).unwrap_or_default();
+    let title = format!("{}{origin}", drawing.title);
+    svg.text("title", &[("id", &"picture-title")], &title);
     svg.open("style", &[]);
     svg.ours(STYLE);
     svg.close("style");
