@@ -9,7 +9,8 @@ use crate::commands::{
     refused,
     run_files::RunFiles,
     session::{
-        Early, begin, block_on, connect, hinted, listen, say_what_is_left, stopped, whereabouts,
+        Early, begin, block_on, connect, flags, hinted, listen, say_what_is_left, stopped,
+        whereabouts,
     },
 };
 use crate::{
@@ -25,7 +26,6 @@ use crate::{
     console::{progress::Progress, sanitize::sanitize},
     exit::Exit,
     recording::{AskedOptions, Header, ManifestText, signature::Key},
-    remedy::flags::Flags,
     report::{Report, RunResult, Source},
     submission::{Submission, SubmissionError, texts::lines_before},
 };
@@ -74,16 +74,6 @@ fn refusal(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
     }
 }
 
-/// The flags that the commands of the report have again.
-fn flags(args: &cli::Grade) -> Flags {
-    Flags {
-        context: args.target.context.clone(),
-        kubeconfig: args.target.kubeconfig.as_ref().map(|it| it.display().to_string()),
-        statefulset: args.statefulset.clone(),
-        probe_image: args.probe_image.clone(),
-    }
-}
-
 /// What `-f` names: read, and refused, before any cluster is asked; with a refusal the lines that
 /// cannot be read.
 fn read(args: &cli::Grade) -> Result<Option<Submission>, (Failure, Vec<ManifestText>)> {
@@ -122,11 +112,8 @@ async fn grade(
     progress.say(&format!("recording to {}", sanitize(&path.display().to_string())));
     if let Some(submission) = &submission {
         let then = if args.cleanup { ", and to remove it in the end" } else { "" };
-        progress.say(&format!(
-            "about to apply {} to namespace {}{then}",
-            submission.contents(),
-            sanitize(&cluster.namespace)
-        ));
+        let (what, ns) = (submission.contents(), sanitize(&cluster.namespace));
+        progress.say(&format!("about to apply {what} to namespace {ns}{then}"));
         if let Some(other) = isolation::named_namespace(submission, &cluster.namespace) {
             progress.say(&format!(
                 "note: a pod's template names the namespace {} in a DNS name; it is graded in {}",

@@ -9,7 +9,7 @@ use std::{
 
 use crate::commands::{fail, tell};
 use crate::{
-    cli::Target,
+    cli::{self, Target},
     cluster::{
         Cluster, Failure, Interrupt, Journal, Options, Signal, client::failure_id,
         grade::suggest_namespace,
@@ -17,7 +17,18 @@ use crate::{
     console::{progress::Progress, sanitize::sanitize, suggest::nearest},
     exit::Exit,
     recording::{AskedOptions, Header, Writer, state_file},
+    remedy::flags::Flags,
 };
+
+/// The flags that the commands of the report have again.
+pub(super) fn flags(args: &cli::Grade) -> Flags {
+    Flags {
+        context: args.target.context.clone(),
+        kubeconfig: args.target.kubeconfig.as_ref().map(|it| it.display().to_string()),
+        statefulset: args.statefulset.clone(),
+        probe_image: args.probe_image.clone(),
+    }
+}
 
 /// Why a command ends before its work is done.
 pub(super) enum Early {
