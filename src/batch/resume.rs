@@ -80,6 +80,7 @@ pub fn with_owner_of(hand_in: &HandIn, result: &HandInResult) -> Option<HandInRe
         new.name.clone_from(&hand_in.name);
         new.email.clone_from(&hand_in.email);
         new.due = hand_in.due;
+        new.shared_with.clone_from(&hand_in.shared_with);
     }
     (new != *result).then_some(new)
 }
