@@ -44,6 +44,7 @@ const LONG_FILES: &[(&str, &str)] = &[
     ("src/report/mod.rs", "the report's data"),
     ("src/report/text.rs", "one page"),
     ("src/submission/tests.rs", "one case after another"),
+    ("tests/batch.rs", "one case after another"),
     ("tests/cli.rs", "one case after another"),
     ("tests/live/lab.rs", "one harness"),
     ("tests/live/state.rs", "one case after another"),

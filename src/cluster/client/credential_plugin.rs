@@ -197,7 +197,7 @@ fn printed(out: &[u8], version: Option<&str>) -> Result<Status, String> {
     let mut value: Value = serde_json::from_str(text).ok().or_else(yaml).ok_or_else(nothing)?;
     // kubectl takes one that does not say its kind.
     let is_one = match value.get("kind") {
-        None => value.is_object(),
+        None => value.get("apiVersion").is_some(),
         Some(kind) => kind == "ExecCredential",
     };
     if !is_one {
