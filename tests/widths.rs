@@ -1,7 +1,7 @@
 //! The text report of every fixture at several widths: prose stays within the width, and what is
 //! meant to be copied is never broken.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use checks::model::Timeline;
 use stsgrade::{
@@ -39,6 +39,19 @@ fn code(cause: &Cause) -> BTreeSet<String> {
     }
     code.retain(|it| !it.is_empty());
     code
+}
+
+/// Catches a report of the lab's own section 1 that is too long to be read: the lab's mistake is told in
+/// 30 lines, besides the one that says that a file was judged.
+#[test]
+fn the_labs_own_mistake_is_told_in_thirty_lines() {
+    let file = Path::new("fixtures/fail/identity_persistence/overwrite/recording.jsonl");
+    let folded = Reader::open(file).and_then(recording::fold).unwrap();
+    let report = Report::of(&Source::of(&folded.header, folded.digest.clone()), &folded.timeline);
+    let page = text(&report, 80, false);
+    let lines = page.lines().filter(|it| !it.starts_with("Judged from")).count();
+    assert!(page.starts_with("80 of 100") && page.contains("you did what the lab"), "{page}");
+    assert!(lines <= 30, "{lines} lines:\n{page}");
 }
 
 #[test]

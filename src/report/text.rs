@@ -191,7 +191,8 @@ impl Page<'_> {
     ) -> io::Result<()> {
         writeln!(self.out)?;
         self.heading(number, cause)?;
-        for seen in &cause.seen {
+        // Tests that share a cause are not told again; `-v` has a criterion of each.
+        if let Some(seen) = cause.seen.first() {
             self.labelled("Checked", &format!("{} (test {})", seen.asked, seen.test))?;
             if let Some(expected) = &seen.expected {
                 self.labelled("Expected", expected)?;
