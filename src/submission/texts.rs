@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     console::{
+        names::and_more,
         sanitize::sanitize,
         secrets::{MASK, mask_lines},
     },
@@ -35,8 +36,7 @@ impl Submission {
         let objects = self.objects.iter().take(SHOWN_OBJECTS);
         let names: Vec<String> =
             objects.map(|it| format!("{}/{}", it.kind.names().0, sanitize(&it.name))).collect();
-        let more = self.objects.len().saturating_sub(SHOWN_OBJECTS);
-        if more == 0 { names.join(", ") } else { format!("{} and {more} more", names.join(", ")) }
+        and_more(&names, self.objects.len())
     }
 
     /// The text of each object that has one of its own, without what may be secret. `named` tells

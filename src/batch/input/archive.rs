@@ -149,7 +149,7 @@ fn place<'t>(to: &'t mut dyn Taker, listed: &Listed<'_>) -> Option<(&'t mut Grou
     match FileKind::of(listed.name) {
         FileKind::Other => return None,
         FileKind::Zip | FileKind::Tar if is_nested => {
-            group.skips_archive();
+            group.note_nested_archive();
             return None;
         }
         _ => {}
@@ -158,7 +158,7 @@ fn place<'t>(to: &'t mut dyn Taker, listed: &Listed<'_>) -> Option<(&'t mut Grou
         group.has_deep_files = true;
         return None;
     }
-    group.counts_file().then_some((group, path))
+    group.count_file().then_some((group, path))
 }
 
 /// Hands over all files of a zip archive.
@@ -182,7 +182,7 @@ pub(super) fn zip(input: impl Read + Seek, to: &mut dyn Taker) -> io::Result<()>
         match archive.by_index(at) {
             Ok(mut file) => {
                 if room.is_none() {
-                    group.time.is_written_at(written_at(&file));
+                    group.time.add(written_at(&file));
                 }
                 group.take(&path, &mut file);
             }
@@ -191,7 +191,7 @@ pub(super) fn zip(input: impl Read + Seek, to: &mut dyn Taker) -> io::Result<()>
         to.check()?;
     }
     if let Some(group) = to.hand_in() {
-        group.worked(meter.read.get());
+        group.count_work(meter.read.get());
     }
     Ok(())
 }
@@ -236,14 +236,14 @@ pub(super) fn tar(name: &str, input: &mut dyn Read, to: &mut dyn Taker) -> io::R
         let Some((group, path)) = place(to, &listed) else { return Ok(true) };
         if is_class {
             let time = entry.header().mtime().ok().and_then(|it| i64::try_from(it).ok());
-            group.time.is_written_at(time);
+            group.time.add(time);
         }
         group.take(&path, entry);
         to.check()?;
         Ok(to.hand_in().is_none_or(|it| it.trouble.is_none()))
     })?;
     if let Some(group) = to.hand_in() {
-        group.worked(read);
+        group.count_work(read);
     }
     Ok(())
 }

@@ -83,11 +83,11 @@ fn what_is_skipped_counts() {
     let path = ["ada.tar".to_owned()];
     group.take(&path, &mut film());
     assert_eq!(group.trouble, None);
-    group.worked(group.room() - (2 << 20));
+    group.count_work(group.room() - (2 << 20));
     group.take(&path, &mut film());
     assert!(group.trouble.unwrap().contains("it holds more"));
     let mut group = Group::new(Owner::of("ada"));
-    let entries = (0..2 << 20).take_while(|_| group.counts_entry()).count();
+    let entries = (0..2 << 20).take_while(|_| group.count_entry()).count();
     assert_eq!(entries, 1 << 20);
 }
 

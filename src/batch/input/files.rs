@@ -184,7 +184,7 @@ fn walk(folder: &Path, path: &mut Vec<String>, group: &mut Group) {
                 return group.troubled(format!("cannot read {}: {error}", path.join("/")));
             }
         };
-        if !group.counts_entry() {
+        if !group.count_entry() {
             return;
         }
         let name = archive::decoded(entry.file_name().as_encoded_bytes());
@@ -211,11 +211,11 @@ fn take_file(entry: &DirEntry, kind: FileType, path: &[String], group: &mut Grou
     }
     if let Ok(modified) = entry.metadata().and_then(|it| it.modified()) {
         let modified = jiff::Timestamp::try_from(modified).ok();
-        group.time.is_written_at(modified.map(jiff::Timestamp::as_second));
+        group.time.add(modified.map(jiff::Timestamp::as_second));
     }
     let name = path.last().map_or("", String::as_str);
     let kind = FileKind::of(name);
-    if kind == FileKind::Other || !group.counts_file() {
+    if kind == FileKind::Other || !group.count_file() {
         return;
     }
     match File::open(entry.path()) {

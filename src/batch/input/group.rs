@@ -12,7 +12,10 @@ use super::{
     archive::{self, Nested},
     names::Owner,
 };
-use crate::{console::sanitize::sanitize, report::Problem};
+use crate::{
+    console::{names::and_more, sanitize::sanitize},
+    report::Problem,
+};
 
 /// No manifest is larger, in bytes.
 const MAX_FILE_BYTES: u64 = 8 << 20;
@@ -73,8 +76,8 @@ pub(super) struct FileTime {
 }
 
 impl FileTime {
-    /// Takes up another file.
-    pub(super) fn is_written_at(&mut self, time: Option<i64>) {
+    /// Adds the time of another file.
+    pub(super) fn add(&mut self, time: Option<i64>) {
         self.latest = self.latest.max(time);
         self.has_gaps |= time.is_none();
     }
@@ -96,9 +99,7 @@ impl Names {
     }
 
     fn in_words(&self) -> String {
-        let more = self.count - self.first.len();
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        self.first.join(", ") + &more
+        and_more(&self.first, self.count)
     }
 }
 
@@ -168,7 +169,7 @@ impl Group {
     }
 
     /// Counts what was read or decompressed, whatever becomes of it.
-    pub(super) fn worked(&mut self, bytes: u64) {
+    pub(super) fn count_work(&mut self, bytes: u64) {
         self.work = self.work.saturating_add(bytes);
         if self.work > MAX_WORK_BYTES {
             self.troubled(format!("it holds more than {} MiB", MAX_WORK_BYTES >> 20));
@@ -176,13 +177,13 @@ impl Group {
     }
 
     /// Counts an entry of a folder; `false` where nothing more is read of this hand-in.
-    pub(super) fn counts_entry(&mut self) -> bool {
-        self.worked(ENTRY_BYTES);
+    pub(super) fn count_entry(&mut self) -> bool {
+        self.count_work(ENTRY_BYTES);
         self.trouble.is_none()
     }
 
     /// Counts a manifest or archive; `false` where nothing more is read of this hand-in.
-    pub(super) fn counts_file(&mut self) -> bool {
+    pub(super) fn count_file(&mut self) -> bool {
         self.files += 1;
         if self.files > MAX_FILES {
             self.troubled(format!("it holds more than {MAX_FILES} manifests and archives"));
@@ -216,7 +217,7 @@ impl Group {
     }
 
     /// There is an archive in an archive, which is not read.
-    pub(super) const fn skips_archive(&mut self) {
+    pub(super) const fn note_nested_archive(&mut self) {
         self.has_archive_in_archive = true;
     }
 
@@ -242,7 +243,7 @@ impl Group {
     fn read(&mut self, path: &[String], input: &mut dyn Read, most: u64) -> Option<Vec<u8>> {
         let mut bytes = vec![];
         let read = input.take(most + 1).read_to_end(&mut bytes);
-        self.worked(bytes.len() as u64);
+        self.count_work(bytes.len() as u64);
         let shown = path.join("/");
         if let Err(error) = read {
             self.troubled(format!("cannot read {shown}: {error}"));

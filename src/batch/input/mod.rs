@@ -22,7 +22,7 @@ use crate::{
         platform::Platform,
         roster::Student,
     },
-    console::sanitize::escape,
+    console::{names::and_more, sanitize::escape},
     submission::Submission,
 };
 
@@ -99,11 +99,8 @@ impl Class {
     #[must_use]
     pub fn with_notes_on_lateness(mut self) -> Self {
         for (why, entries) in std::mem::take(&mut self.untimed) {
-            let shown = entries.iter().take(MAX_TOLD).map(String::as_str);
-            let shown = shown.collect::<Vec<_>>().join(", ");
-            let more = entries.len().saturating_sub(MAX_TOLD);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            self.note(&format!("{why}: {shown}{more}"));
+            let first = &entries[..entries.len().min(MAX_TOLD)];
+            self.note(&format!("{why}: {}", and_more(first, entries.len())));
         }
         self
     }

@@ -13,7 +13,7 @@ use crate::{
         gradebook::{Gradebook, state},
         results::{HandInResult, ResultCause, ResultState},
     },
-    console::sanitize::sanitize,
+    console::{names::and_more, sanitize::sanitize},
     report::{COLORS, Points, content_policy},
 };
 
@@ -163,10 +163,8 @@ fn row(
     let shown =
         if is_graded { format!("{} of {}", result.points, result.possible) } else { String::new() };
     let others = alike.iter().filter(|it| it.id != result.id);
-    let mut alike: Vec<&str> = others.map(|it| it.name.as_str()).collect();
-    let more = alike.len().saturating_sub(MAX_ALIKE);
-    alike.truncate(MAX_ALIKE);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let alike: Vec<&str> = others.map(|it| it.name.as_str()).collect();
+    let first = &alike[..alike.len().min(MAX_ALIKE)];
     Row {
         name: sanitize(&result.name),
         state: state(result),
@@ -177,7 +175,7 @@ fn row(
         last_key: last.map(key).unwrap_or_default(),
         letters: result.letters.chars().filter(|it| "PFI".contains(*it)).collect(),
         causes: sanitize(&result.why()),
-        like: sanitize(&alike.join(", ")) + &more,
+        like: sanitize(&and_more(first, alike.len())),
         links,
     }
 }
