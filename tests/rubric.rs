@@ -1,11 +1,14 @@
 //! Rubrics, from the file to every format.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use checks::{CHECKS, STAYS_UP, model::Timeline};
 use stsgrade::{
     recording::{Reader, fold},
-    report::{Format, Points, Report},
+    report::{Format, Points, Report, Source},
     rubric::Rubric,
 };
 
@@ -31,6 +34,10 @@ omit = true
 points = 10
 partial = true
 "#;
+
+fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path)
+}
 
 fn scored(more: &str) -> Report {
     let slow = Some("web-1 took 30 s to stop, because it ignores SIGTERM".to_owned());
@@ -97,6 +104,60 @@ fn no_format_shows_more_than_the_rubric_allows() {
             }
         }
     }
+}
+
+/// Catches words that say "undecided" of points that the rubric takes or gives.
+#[test]
+fn what_is_undecided_costs_what_the_rubric_says() {
+    let recording = fixture("inconclusive/sequential_creation/gap_at_creation/recording.jsonl");
+    let recording = std::fs::read(recording).unwrap();
+    let files = |rubric: &'static [u8]| [("rubric.toml", rubric), ("r.jsonl", &recording[..])];
+    for (rubric, score, costs) in [
+        (&b""[..], "90 of 100 points, 10 undecided", "leaves 10 points undecided"),
+        (b"undecided = 'zero'", "90 of 100 points\n", "costs 10 points, as the rubric gives none"),
+        (b"undecided = 'full'", "100 of 100 points\n", "costs no points, as the rubric gives them"),
+    ] {
+        for format in ["text", "markdown", "html"] {
+            let args = ["judge", "r.jsonl", "--rubric", "rubric.toml", "-q", "-o", format];
+            let told = run(&args, &files(rubric)).replace("\n   ", " ");
+            assert!(told.contains(costs), "{costs} in {format}: {told}");
+            assert!(format != "text" || told.contains(score), "{score}: {told}");
+        }
+    }
+}
+
+/// Catches points of one student in hundredths and of another in whole points, by one rubric.
+#[test]
+fn whole_numbers_have_one_scale_for_all_students() {
+    let partial = "[checks.identity_persistence]\npartial = true";
+    let perfect = || {
+        let file = fixture("pass/append/recording.jsonl");
+        let folded = Reader::open(&file).and_then(fold).unwrap();
+        Report::of(&Source::of(&folded.header, folded.digest), &folded.timeline)
+    };
+    for (rubric, possible) in [(partial, "10000"), ("", "100"), ("pass_mark = 60.5", "100")] {
+        for report in [sample(), perfect()] {
+            let report = report.scored(&Rubric::parse(rubric).unwrap());
+            let page = page(Format::Classroom50, &report, &Timeline::default());
+            assert!(page.contains(&format!("\"max-score\": {possible},")), "{rubric}: {page}");
+        }
+    }
+}
+
+/// Catches a rule of the rubric that only the text of the list tells.
+#[test]
+fn the_list_says_all_of_a_rubric_in_json() {
+    let rubric = format!("undecided = 'full'\nshow = 'reason'\n{RUBRIC}");
+    let args = ["list", "--rubric", "rubric.toml", "-o", "json"];
+    let told = run(&args, &[("rubric.toml", rubric.as_bytes())]);
+    let json = &told[told.find('{').unwrap()..=told.rfind('}').unwrap()];
+    let listed: serde_json::Value = serde_json::from_str(json).unwrap();
+    let mut rules = listed["rubric"].clone();
+    assert!(rules.as_object_mut().unwrap().remove("digest").is_some());
+    let expected = serde_json::json!({
+        "omitted": ["storage_content"], "passMark": 60.5, "undecided": "full", "show": "reason",
+    });
+    assert_eq!(rules, expected);
 }
 
 #[test]

@@ -20,7 +20,57 @@ struct Page {
     checks: Vec<ListedCheck>,
     mistakes: Vec<Named>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rubric: Option<String>,
+    rubric: Option<Rules>,
+}
+
+/// The rules of a rubric that are no check's.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rules {
+    digest: String,
+    /// The checks that it leaves out.
+    omitted: Vec<&'static str>,
+    /// From how many points on a submission passes.
+    pass_mark: Points,
+    /// What an undecided test is worth.
+    undecided: UndecidedWorth,
+    /// How much a report shows.
+    show: Show,
+}
+
+impl Rules {
+    /// Those of a rubric's file; none of the lab's own points.
+    fn of(rubric: &Rubric) -> Option<Self> {
+        let digest = rubric.digest.clone()?;
+        let is_omitted = |id: &str| rubric.rule(id).is_some_and(|rule| rule.is_omitted);
+        Some(Self {
+            digest,
+            omitted: CHECKS.iter().map(|it| it.id).filter(|id| is_omitted(id)).collect(),
+            pass_mark: rubric.pass_mark.unwrap_or_else(|| rubric.total()),
+            undecided: rubric.undecided,
+            show: rubric.show,
+        })
+    }
+
+    // Writing to a String cannot fail, so the results say nothing.
+    fn write(&self, out: &mut String) {
+        if !self.omitted.is_empty() {
+            let _ = writeln!(out, "\nLeft out: {}.", self.omitted.join(", "));
+        }
+        let undecided = match self.undecided {
+            UndecidedWorth::Held => "held back",
+            UndecidedWorth::Zero => "lost",
+            UndecidedWorth::Full => "given",
+        };
+        let shown = match self.show {
+            Show::Outcome => "outcomes",
+            Show::Reason => "outcomes and reasons",
+            Show::Remedy => "outcomes, reasons and remedies",
+        };
+        let _ = writeln!(out, "\nA submission passes from {} points on.", self.pass_mark);
+        let _ = writeln!(out, "The points of an undecided test are {undecided}.");
+        let _ = writeln!(out, "A report shows {shown}.\nrubric {}", self.digest);
+    }
 }
 
 #[derive(Serialize)]
@@ -76,7 +126,7 @@ fn page(rubric: &Rubric) -> Page {
         version: 1,
         checks: rubric.rules().map(row).collect(),
         mistakes: MISTAKES.iter().map(|it| Named { id: it.id, title: it.title }).collect(),
-        rubric: rubric.digest.clone(),
+        rubric: Rules::of(rubric),
     }
 }
 
@@ -105,8 +155,8 @@ fn text(rubric: &Rubric, look: TermStyle) -> String {
     }
     table.add_row([String::new(), "all".to_owned(), rubric.total().to_string(), String::new()]);
     let _ = writeln!(out, "{}", look.lines(&table));
-    if let Some(digest) = &rubric.digest {
-        rules(rubric, digest, &mut out);
+    if let Some(rules) = Rules::of(rubric) {
+        rules.write(&mut out);
         return out;
     }
     if !MISTAKES.is_empty() {
@@ -133,32 +183,6 @@ fn text(rubric: &Rubric, look: TermStyle) -> String {
     }
     let _ = writeln!(out, "\n`stsgrade explain NAME` tells more of each.");
     out
-}
-
-/// The rules of a rubric that are no check's.
-fn rules(rubric: &Rubric, digest: &str, out: &mut String) {
-    let omitted: Vec<&str> = CHECKS
-        .iter()
-        .map(|check| check.id)
-        .filter(|id| rubric.rule(id).is_some_and(|rule| rule.is_omitted))
-        .collect();
-    if !omitted.is_empty() {
-        let _ = writeln!(out, "\nLeft out: {}.", omitted.join(", "));
-    }
-    let mark = rubric.pass_mark.unwrap_or_else(|| rubric.total());
-    let undecided = match rubric.undecided {
-        UndecidedWorth::Held => "held back",
-        UndecidedWorth::Zero => "lost",
-        UndecidedWorth::Full => "given",
-    };
-    let shown = match rubric.show {
-        Show::Outcome => "outcomes",
-        Show::Reason => "outcomes and reasons",
-        Show::Remedy => "outcomes, reasons and remedies",
-    };
-    let _ = writeln!(out, "\nA submission passes from {mark} points on.");
-    let _ = writeln!(out, "The points of an undecided test are {undecided}.");
-    let _ = writeln!(out, "A report shows {shown}.\nrubric {digest}");
 }
 
 fn markdown(rubric: &Rubric) -> String {

@@ -1,6 +1,7 @@
 //! The report as Classroom 50 reads it from `result.json`.
 //!
-//! Its points are whole numbers: where a rubric has fractions, all points are given in hundredths.
+//! Its points are whole numbers: where a rubric can lead to fractions, all points are given in
+//! hundredths, for every submission alike.
 //! A test there is passed or not; that one is undecided stands in a field of its own, which is
 //! kept. Where nothing was graded, the exit code is what makes the submission an error.
 
@@ -111,8 +112,8 @@ enum Scale {
 
 impl Scale {
     fn of(report: &Report) -> Self {
-        let mut all = report.checks.iter().flat_map(|row| [row.points, row.possible]);
-        if all.all(|points| points.as_whole().is_some()) { Self::Points } else { Self::Hundredths }
+        let is_whole = report.rubric.as_ref().is_none_or(|rubric| rubric.is_whole);
+        if is_whole { Self::Points } else { Self::Hundredths }
     }
 
     fn as_integer(self, points: Points) -> u32 {

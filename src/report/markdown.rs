@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use checks::model::Outcome;
 
 use crate::console::sanitize;
-use crate::report::{Cause, Problem, Report, RunResult, View, causes::typed_later, summary, text};
+use crate::report::{Problem, Report, RunResult, View, causes::typed_later, summary, text};
 
 // Writing to a String cannot fail, so the results below say nothing.
 
@@ -43,8 +43,8 @@ fn judged(report: &Report) -> String {
             escape(&why)
         );
     }
-    for (place, it) in report.causes.iter().enumerate() {
-        cause(&mut out, place + 1, it, typed_later(&report.causes, place));
+    for place in 0..report.causes.len() {
+        cause(&mut out, report, place + 1, typed_later(&report.causes, place));
     }
     let recording = &report.recording;
     let _ = writeln!(
@@ -58,14 +58,15 @@ fn judged(report: &Report) -> String {
     out
 }
 
-fn cause(out: &mut String, number: usize, it: &Cause, typed_later: Option<usize>) {
+fn cause(out: &mut String, report: &Report, number: usize, typed_later: Option<usize>) {
+    let it = &report.causes[number - 1];
     let tests = it.tests.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
     let noun = if it.tests.len() == 1 { "test" } else { "tests" };
     let _ = writeln!(
         out,
-        "\n### Cause {number}: {}\n\n{} points, {noun} {tests}.",
+        "\n### Cause {number}: {}\n\nIt {} ({noun} {tests}).",
         escape(&it.title),
-        it.points
+        summary::costs(report, it),
     );
     for seen in &it.seen {
         let _ = writeln!(out, "\n- Checked: {} (test {})", escape(&seen.asked), seen.test);

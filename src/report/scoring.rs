@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     report::{CheckResult, Report, Score, causes},
-    rubric::{CriterionOutcome, Points, Rubric, Show},
+    rubric::{CriterionOutcome, Points, Rubric, Show, UndecidedWorth},
 };
 
 /// By which rubric a report was scored.
@@ -19,6 +19,11 @@ pub struct RubricResult {
     /// The checks that must pass.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub required: Vec<&'static str>,
+    /// What an undecided test is worth.
+    pub undecided: UndecidedWorth,
+    /// Whether every submission's points are whole numbers by it.
+    #[serde(skip)]
+    pub is_whole: bool,
     /// Whether the submission passes; absent where undecided tests decide it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<bool>,
@@ -63,6 +68,8 @@ impl Report {
             digest: digest.clone(),
             pass_mark: rubric.pass_mark.unwrap_or(self.score.possible),
             required: rubric.rules().filter(|it| it.1.is_required).map(|it| it.0.id).collect(),
+            undecided: rubric.undecided,
+            is_whole: rubric.is_whole(),
             passed: self.passes(rubric, None),
         });
         self

@@ -5,6 +5,7 @@ use checks::model::{Fault, Outcome};
 use crate::{
     recording::signature::Signed,
     report::{Cause, CheckResult, CriterionResult, Origin, Points, Report, text},
+    rubric::UndecidedWorth,
 };
 
 /// `80 of 100 points, 10 undecided`.
@@ -59,6 +60,23 @@ pub(super) fn to_decide(report: &Report, fault: Option<Fault>) -> Option<String>
         .collect();
     let under = text::numbers(&numbers);
     (!under.is_empty()).then(|| format!("{aim}, do what stands under {under}."))
+}
+
+/// `costs 10 points`: what a cause comes to. By a rubric, what is undecided may be lost or won.
+pub(super) fn costs(report: &Report, cause: &Cause) -> String {
+    let points = cause.points;
+    let worth = report.rubric.as_ref().map_or(UndecidedWorth::Held, |it| it.undecided);
+    match (cause.fault, worth) {
+        (Some(Fault::Submission), _) => format!("costs {points} points"),
+        (Some(Fault::Cluster), UndecidedWorth::Held) => format!("leaves {points} points undecided"),
+        (None, UndecidedWorth::Held) => format!("leaves {points} points to be shown"),
+        (_, UndecidedWorth::Zero) => {
+            format!("costs {points} points, as the rubric gives none for what is undecided")
+        }
+        (_, UndecidedWorth::Full) => {
+            "costs no points, as the rubric gives them for what is undecided".to_owned()
+        }
+    }
 }
 
 /// `digest sha256:…`, and the rubric's where there is one.

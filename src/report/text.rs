@@ -50,7 +50,7 @@ fn write(report: &Report, view: &View<'_>, out: &mut dyn Write) -> io::Result<()
     page.marks(report)?;
     page.shown(report)?;
     for (place, cause) in report.causes.iter().enumerate() {
-        page.cause(place + 1, cause, typed_later(&report.causes, place))?;
+        page.cause(report, place + 1, cause, typed_later(&report.causes, place))?;
     }
     if let Some(note) = &report.slow {
         writeln!(page.out)?;
@@ -167,13 +167,9 @@ impl Page<'_> {
     }
 
     /// What a cause is, and what it costs.
-    fn heading(&mut self, number: usize, cause: &Cause) -> io::Result<()> {
+    fn heading(&mut self, report: &Report, number: usize, cause: &Cause) -> io::Result<()> {
         let noun = if cause.tests.len() == 1 { "test" } else { "tests" };
-        let costs = match cause.fault {
-            Some(Fault::Submission) => format!("costs {} points", cause.points),
-            Some(Fault::Cluster) => format!("leaves {} points undecided", cause.points),
-            None => format!("leaves {} points to be shown", cause.points),
-        };
+        let costs = summary::costs(report, cause);
         let tests = numbers(&cause.tests);
         let heading = format!("{}: {costs} ({noun} {tests})", cause.title);
         for line in self.look.wrap(&format!("{number}. "), &heading, INDENT) {
@@ -185,12 +181,13 @@ impl Page<'_> {
     /// One cause. `typed_later`: what is to be typed stands at the end of that one.
     fn cause(
         &mut self,
+        report: &Report,
         number: usize,
         cause: &Cause,
         typed_later: Option<usize>,
     ) -> io::Result<()> {
         writeln!(self.out)?;
-        self.heading(number, cause)?;
+        self.heading(report, number, cause)?;
         // Tests that share a cause are not told again; `-v` has a criterion of each.
         if let Some(seen) = cause.seen.first() {
             self.labelled("Checked", &format!("{} (test {})", seen.asked, seen.test))?;
@@ -362,7 +359,7 @@ pub(super) fn details(report: &Report, row: &CheckResult) -> String {
         }
         match cause {
             Some((number, cause)) if cause.tests.first() == Some(&row.test) => {
-                page.cause(number, cause, None)
+                page.cause(report, number, cause, None)
             }
             Some((number, cause)) => {
                 let first = cause.tests.first().copied().unwrap_or_default();
@@ -380,7 +377,7 @@ pub(super) fn overview(report: &Report) -> String {
         page.score(report)?;
         page.marks(report)?;
         for (place, cause) in report.causes.iter().enumerate() {
-            page.heading(place + 1, cause)?;
+            page.heading(report, place + 1, cause)?;
         }
         Ok(())
     })

@@ -40,10 +40,10 @@ pub struct RubricFile {
     pass_mark: Option<Spanned<Decimal>>,
     /// What an undecided test is worth: its points are held back, it is worth nothing, or all.
     #[serde(default)]
-    undecided: UndecidedName,
+    undecided: UndecidedWorth,
     /// How much a report shows: the outcome of each test, the reason too, the remedy too.
     #[serde(default)]
-    show: ShowName,
+    show: Show,
     /// By the checks' stable names; those that are left out of this table keep the lab's points.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, CheckEntry>")]
@@ -112,26 +112,6 @@ impl schemars::JsonSchema for CriterionEntry {
 #[derive(Clone, Copy, Debug)]
 struct Decimal(Points);
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(rename = "Undecided")]
-enum UndecidedName {
-    #[default]
-    Held,
-    Zero,
-    Full,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(rename = "Show")]
-enum ShowName {
-    Outcome,
-    Reason,
-    #[default]
-    Remedy,
-}
-
 impl Rubric {
     /// Reads a rubric's file.
     ///
@@ -141,16 +121,8 @@ impl Rubric {
         let file: RubricFile = toml::from_str(text).map_err(|error| of_toml(text, &error))?;
         let mut rubric = Self {
             digest: Some(digest_text(&Sha256::digest(text.as_bytes()))),
-            undecided: match file.undecided {
-                UndecidedName::Held => UndecidedWorth::Held,
-                UndecidedName::Zero => UndecidedWorth::Zero,
-                UndecidedName::Full => UndecidedWorth::Full,
-            },
-            show: match file.show {
-                ShowName::Outcome => Show::Outcome,
-                ShowName::Reason => Show::Reason,
-                ShowName::Remedy => Show::Remedy,
-            },
+            undecided: file.undecided,
+            show: file.show,
             pass_mark: file.pass_mark.as_ref().map(|it| it.get_ref().0),
             ..Self::default()
         };

@@ -11,6 +11,8 @@ mod tests;
 
 use checks::{CHECKS, Check, model::Outcome};
 use num_rational::BigRational;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use crate::rubric::{
     file::{RubricError, RubricFile},
@@ -18,7 +20,9 @@ pub use crate::rubric::{
 };
 
 /// What an undecided test is worth.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Undecided")]
 pub enum UndecidedWorth {
     /// Its points are held back: neither won nor lost.
     #[default]
@@ -30,7 +34,10 @@ pub enum UndecidedWorth {
 }
 
 /// How much a report shows. The order is how much.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Show {
     /// The outcome of each test, and its points.
     Outcome,
@@ -127,6 +134,17 @@ impl Rubric {
     #[must_use]
     pub fn total(&self) -> Points {
         self.rules().map(|(_, rule)| rule.points).sum()
+    }
+
+    /// Whether the points of every submission are whole numbers: none of a check's are fractions,
+    /// and none are shared among pods or criteria.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let is_whole = |points: Points| points.as_whole().is_some();
+        self.rules().all(|(_, rule)| {
+            is_whole(rule.points)
+                && rule.parts.iter().all(|part| !part.is_partial && is_whole(part.points))
+        })
     }
 
     /// What a check's verdict is worth.

@@ -22,7 +22,7 @@ use crate::report::{
     causes::typed_later,
     drawing::{Bar, Drawing, time},
     html::{findings::CheckRow, head::Head},
-    svg,
+    summary, svg,
 };
 
 /// The colours of every page, light and dark, as custom properties.
@@ -120,7 +120,7 @@ impl<'r> Judged<'r> {
             legend: svg::legend_within(&drawing),
             picture: svg::within(&drawing),
             causes_heading: head::causes_heading(report),
-            causes: (0..report.causes.len()).map(|it| cause_card(&report.causes, it)).collect(),
+            causes: (0..report.causes.len()).map(|it| cause_card(report, it)).collect(),
             checks: findings::rows(report, &drawing),
             verdicts: findings::verdicts(report, &drawing),
             report,
@@ -151,14 +151,14 @@ impl<'r> Judged<'r> {
     }
 }
 
-fn cause_card(causes: &[Cause], place: usize) -> CauseCard<'_> {
+fn cause_card(report: &Report, place: usize) -> CauseCard<'_> {
+    let causes = &report.causes;
     let cause = &causes[place];
-    let points = cause.points;
-    let (class, ink, cost) = match cause.fault {
-        Some(Fault::Submission) => ("lost", "fail", format!("Costs {points} points")),
-        Some(Fault::Cluster) => ("open", "undecided", format!("Leaves {points} points undecided")),
-        None => ("open", "undecided", format!("Leaves {points} points to be shown")),
+    let (class, ink) = match cause.fault {
+        Some(Fault::Submission) => ("lost", "fail"),
+        Some(Fault::Cluster) | None => ("open", "undecided"),
     };
+    let cost = format!("It {}", summary::costs(report, cause));
     let is_told = |test: &u8| cause.seen.is_empty() || cause.seen.iter().any(|it| it.test == *test);
     let also = cause.tests.iter().copied().filter(|it| !is_told(it)).collect();
     let changes = cause.changes.iter().map(change_lines).collect();
