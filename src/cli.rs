@@ -54,6 +54,11 @@ Examples:
   stsgrade batch --namespaces course=k8s -o results/
   stsgrade batch --clean -o results/";
 
+/// What a report's format is called, which a file may follow.
+pub const FORMAT_AND_FILE: &str = "FORMAT[=FILE]";
+/// What is explained.
+pub const TOPIC: &str = "CHECK|MISTAKE";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -111,7 +116,7 @@ pub struct Target {
 #[command(next_help_heading = "Report")]
 pub struct Reporting {
     /// The formats of the report, and where each goes.
-    #[arg(short, long, help = output_help(), value_name = "FORMAT[=FILE]", value_parser = OsStringValueParser::new().try_map(output))]
+    #[arg(short, long, help = output_help(), value_name = FORMAT_AND_FILE, value_parser = OsStringValueParser::new().try_map(output))]
     pub output: Vec<Output>,
     /// Show every criterion, with the lines of the recording that show it.
     #[arg(short, long)]
@@ -528,7 +533,7 @@ pub struct List {
 #[derive(Clone, Debug, Args)]
 pub struct Explain {
     /// A test's number, a check's name, or a mistake's (`stsgrade list` names them all).
-    #[arg(value_name = "CHECK|MISTAKE")]
+    #[arg(value_name = TOPIC)]
     pub topic: String,
     /// Whether there is colour.
     #[command(flatten)]
@@ -579,7 +584,8 @@ pub struct Completions {
 #[command(after_help = "Example: stsgrade man grade | man -l -")]
 pub struct Man {
     /// The command that the page is about, instead of all of stsgrade.
-    pub topic: Option<String>,
+    #[arg(value_name = "COMMAND")]
+    pub words: Vec<String>,
 }
 
 /// What there is a schema of.

@@ -54,6 +54,33 @@ fn kubectl_completes_its_plugin() {
     assert!(kubectl(&[]).contains("\njudge\t"));
 }
 
+/// Catches values that only the reading of the command line knows: what may follow `-o`, and the
+/// names of what can be explained.
+#[test]
+fn values_are_completed() {
+    assert!(kubectl(&["judge", "-o", "ju"]).starts_with("junit"));
+    assert!(kubectl(&["explain", "over"]).starts_with("overwritten_at_start\t"));
+    assert!(kubectl(&["explain", "quo"]).starts_with("quota\t"));
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell], &[]);
+        assert!(script.contains("prairielearn"), "{shell}: {script}");
+        // Its script for fish completes no arguments without a flag.
+        assert!(shell == "fish" || script.contains("overwritten_at_start"), "{shell}: {script}");
+    }
+}
+
+/// Catches a recording or a folder that kubectl does not complete after our own words.
+#[test]
+fn files_are_completed() {
+    let home = TempDir::new().unwrap();
+    std::fs::write(home.path().join("recording.jsonl"), "").unwrap();
+    let path = home.path().join("rec").display().to_string();
+    for words in [&["judge"][..], &["timeline"], &["show"], &["batch"], &["grade", "-f"]] {
+        let told = kubectl(&[words, &[&path]].concat());
+        assert!(told.contains("recording.jsonl"), "{words:?}: {told}");
+    }
+}
+
 #[test]
 fn man_pages_are_of_the_command_and_of_each_of_its_own() {
     let told = run(&["man"], &[]);
@@ -61,6 +88,12 @@ fn man_pages_are_of_the_command_and_of_each_of_its_own() {
     let told = run(&["man", "grade"], &[]);
     assert!(told.contains(".TH stsgrade-grade 1"), "{told}");
     assert!(told.contains("\\-\\-cleanup"), "{told}");
+    for words in [&["man", "batch", "judge"][..], &["man", "batch-judge"]] {
+        let told = run(words, &[]);
+        assert!(told.contains(".TH stsgrade-batch-judge 1"), "{told}");
+    }
+    let told = run(&["man", "batch", "jugde"], &[]);
+    assert!(told.starts_with("exit 4\n") && told.contains("The commands are judge"), "{told}");
     let told = run(&["man", "graed"], &[]);
     assert!(told.starts_with("exit 4\n") && told.contains("The commands are grade"), "{told}");
 }

@@ -3,13 +3,19 @@
 
 use std::{ffi::OsString, path::Path};
 
+use checks::{CHECKS, mistakes::MISTAKES};
+use clap::{
+    Arg, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser},
+};
 use clap_complete::Shell;
 
 use crate::{
     cli,
     cluster::Failure,
-    commands::{fail, show},
+    commands::{explain, fail, show},
     exit::Exit,
+    report::{Format, causes::obstacles},
 };
 
 /// The name under which kubectl looks for what completes its plugin `stsgrade`.
@@ -20,10 +26,44 @@ const NO_FILES: &str = ":4";
 /// What kubectl understands as: complete files, as the shell does.
 const FILES: &str = ":0";
 
+/// The command line with the values that may be completed.
+fn command() -> clap::Command {
+    cli::command().mut_subcommands(|command| command.mut_args(with_values))
+}
+
+/// An argument with its values, where its own description has none: a report's format may be
+/// followed by a file, and what may be explained is in several lists.
+fn with_values(arg: Arg) -> Arg {
+    let is_named = |name: &str| arg.get_value_names().is_some_and(|it| it == [name]);
+    if is_named(cli::FORMAT_AND_FILE) {
+        let formats = Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        return arg.value_parser(PossibleValuesParser::new(formats));
+    }
+    if is_named(cli::TOPIC) {
+        return arg.value_parser(PossibleValuesParser::new(topics()));
+    }
+    arg
+}
+
+/// All that can be explained, by its name.
+fn topics() -> Vec<PossibleValue> {
+    let checks = CHECKS.iter().map(|it| (it.id, it.title));
+    let mistakes = MISTAKES.iter().map(|it| (it.id, it.title));
+    let obstacles =
+        explain::obstacles().map(|(id, ..)| (id, obstacles::title(id).unwrap_or_default()));
+    let mut topics: Vec<PossibleValue> = vec![];
+    for (id, title) in checks.chain(mistakes).chain(obstacles) {
+        if !topics.iter().any(|it| it.get_name() == id) {
+            topics.push(PossibleValue::new(id).help(title));
+        }
+    }
+    topics
+}
+
 /// Prints a shell's script.
 pub(super) fn run(shell: Shell) -> Exit {
     let mut page = vec![];
-    clap_complete::generate(shell, &mut cli::command(), "stsgrade", &mut page);
+    clap_complete::generate(shell, &mut command(), "stsgrade", &mut page);
     show(&page)
 }
 
@@ -39,7 +79,7 @@ pub(super) fn for_kubectl(mut args: Vec<OsString>) -> Exit {
         args.push(OsString::new());
     }
     let last = args.len() - 1;
-    let mut command = cli::command();
+    let mut command = command();
     let found = clap_complete::engine::complete(&mut command, args, last, None);
     let mut page = String::new();
     for candidate in found.unwrap_or_default() {
@@ -54,22 +94,29 @@ pub(super) fn for_kubectl(mut args: Vec<OsString>) -> Exit {
     show(page.as_bytes())
 }
 
-/// Prints a man page.
-pub(super) fn man(topic: Option<&str>) -> Exit {
-    let mut command = cli::command();
-    command.build();
-    let (page, title) = match topic.map(|topic| (topic, command.find_subcommand(topic))) {
-        None => (command, "stsgrade".to_owned()),
-        Some((topic, Some(found))) => (found.clone(), format!("stsgrade-{topic}")),
-        Some((topic, None)) => {
-            let names: Vec<&str> = command.get_subcommands().map(|it| it.get_name()).collect();
-            return fail(&Failure::new(
-                "unknown_command",
-                format!("there is no command {topic:?}"),
-                format!("The commands are {}.", names.join(", ")),
-            ));
-        }
-    };
+/// Prints a man page: of all, or of the command that these words name (`batch judge`, or
+/// `batch-judge`, as other pages write it).
+pub(super) fn man(words: &[String]) -> Exit {
+    let mut page = cli::command();
+    page.build();
+    let mut title = "stsgrade".to_owned();
+    for word in words.iter().flat_map(|it| it.split('-')) {
+        let Some(found) = page.find_subcommand(word) else {
+            let names: Vec<&str> = page
+                .get_subcommands()
+                .filter(|it| !it.is_hide_set())
+                .map(clap::Command::get_name)
+                .collect();
+            let next = match &names[..] {
+                [] => format!("{title} has no commands of its own."),
+                names => format!("The commands are {}.", names.join(", ")),
+            };
+            let what = format!("there is no command {word:?}");
+            return fail(&Failure::new("unknown_command", what, next));
+        };
+        page = found.clone();
+        title = format!("{title}-{word}");
+    }
     let mut out = vec![];
     // Writing to a vector cannot fail.
     let _ = clap_mangen::Man::new(page).title(title).render(&mut out);

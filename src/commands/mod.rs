@@ -59,7 +59,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Job(args) => show(job_yaml(&args.namespace, &args.image).as_bytes()),
         Command::Version(args) => version::run(&args),
         Command::Completions(args) => completions::run(args.shell),
-        Command::Man(args) => completions::man(args.topic.as_deref()),
+        Command::Man(args) => completions::man(&args.words),
         Command::Schema(args) => show(&schema(args.document)),
         Command::Rbac(args) => show(
             rbac_yaml(&args.namespace, args.filename.is_some(), args.probe_image.is_some())

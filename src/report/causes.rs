@@ -1,7 +1,7 @@
 //! Why points are missing: losses that have one cause are named once.
 
 mod content;
-mod obstacles;
+pub(crate) mod obstacles;
 mod words;
 
 use checks::{

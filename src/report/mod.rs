@@ -5,7 +5,7 @@
 //! report.
 
 mod autolab;
-mod causes;
+pub(crate) mod causes;
 mod check50;
 mod classroom50;
 mod csv;

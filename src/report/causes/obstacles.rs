@@ -13,7 +13,7 @@ use crate::{
 const PROBE_IMAGE: &str = "busybox:1.36";
 
 /// What an obstacle is, in a few words.
-pub(super) fn title(id: &str) -> Option<&'static str> {
+pub(crate) fn title(id: &str) -> Option<&'static str> {
     TITLES.iter().find(|(it, _)| *it == id).map(|(_, words)| *words)
 }
 
