@@ -12,6 +12,7 @@ use crate::commands::{
         Early, begin, block_on, connect, flags, hinted, listen, say_what_is_left, stopped,
         whereabouts,
     },
+    tell,
 };
 use crate::{
     LAB_NAMESPACE, cli,
@@ -170,7 +171,13 @@ async fn grade(
         ));
     }
     if let Some(trouble) = journal.trouble() {
-        progress.say(&format!("warning: the recording {}", sanitize(&trouble)));
+        // Even where only errors are told: nobody can judge it again.
+        progress.clear();
+        tell(&format!(
+            "error: the recording {}\nnext:  The report stands, but what it was judged from is not \
+             whole. To keep it, make room, or choose another place with `--save`, and grade again.\n",
+            sanitize(&trouble)
+        ));
     }
     Ok(if put_back(args, &cluster, graded, &journal, &progress).await {
         exit

@@ -152,6 +152,7 @@ async fn a_full_disk_ends_no_grade() {
                 "sh",
                 env!("CARGO_BIN_EXE_stsgrade"),
                 "grade",
+                "--quiet",
                 "-n",
                 &lab.namespace,
                 "--save",
@@ -172,8 +173,7 @@ async fn a_full_disk_ends_no_grade() {
         };
         assert_eq!((graded.status, graded.score()), (0, 100), "{}", graded.told());
         assert!(
-            graded.says("warning: the recording ")
-                && graded.says("is not complete: File too large"),
+            graded.says("error: the recording ") && graded.says("is not complete: File too large"),
             "{}",
             graded.told()
         );

@@ -23,6 +23,7 @@ mod nodes;
 mod printed;
 mod proxy;
 mod state;
+mod unfinished;
 mod versions;
 
 use std::fs;
