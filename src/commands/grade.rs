@@ -10,9 +10,8 @@ use crate::commands::{
     run_files::RunFiles,
     session::{
         Early, begin, block_on, connect, flags, hinted, listen, say_what_is_left, stopped,
-        whereabouts,
+        tell_lost_recording, whereabouts,
     },
-    tell,
 };
 use crate::{
     LAB_NAMESPACE, cli,
@@ -170,15 +169,7 @@ async fn grade(
             sanitize(&cluster.namespace)
         ));
     }
-    if let Some(trouble) = journal.trouble() {
-        // Even where only errors are told: nobody can judge it again.
-        progress.clear();
-        tell(&format!(
-            "error: the recording {}\nnext:  The report stands, but what it was judged from is not \
-             whole. To keep it, make room, or choose another place with `--save`, and grade again.\n",
-            sanitize(&trouble)
-        ));
-    }
+    tell_lost_recording(&journal, &progress);
     Ok(if put_back(args, &cluster, graded, &journal, &progress).await {
         exit
     } else {

@@ -188,3 +188,15 @@ pub(super) async fn hinted(failure: Failure, target: &Target, cluster: &Cluster)
     );
     Failure { next, ..failure }
 }
+
+/// Tells that the recording is not whole, even where only errors are told: nobody can judge it
+/// again.
+pub(super) fn tell_lost_recording(journal: &Journal, progress: &Progress) {
+    let Some(trouble) = journal.trouble() else { return };
+    progress.clear();
+    tell(&format!(
+        "error: the recording {}\nnext:  The report stands, but what it was judged from is not \
+         whole. To keep it, make room, or choose another place with `--save`, and grade again.\n",
+        sanitize(&trouble)
+    ));
+}
