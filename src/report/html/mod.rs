@@ -144,6 +144,11 @@ impl<'r> Judged<'r> {
         self.verdicts.get(&bar.id).map_or(&[], Vec::as_slice)
     }
 
+    fn title_of(&self, test: &u8) -> &str {
+        let found = self.report.checks.iter().find(|it| it.test == *test);
+        found.map_or("", |it| it.title)
+    }
+
     /// The first test that a cause cost, or the first of all.
     fn test_to_explain(&self) -> u8 {
         let first = self.report.causes.first().and_then(|it| it.tests.first());
