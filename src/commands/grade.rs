@@ -10,7 +10,7 @@ use crate::commands::{
     run_files::RunFiles,
     session::{
         Early, begin, block_on, connect, flags, hinted, listen, say_what_is_left, stopped,
-        tell_lost_recording, whereabouts,
+        tell_lost_recording, tell_restored, whereabouts,
     },
 };
 use crate::{
@@ -243,7 +243,8 @@ async fn put_back(
         () = progress.follow(journal) => Restored::default(),
     };
     progress.clear();
-    let whole = tell_restored(&restored, cluster, progress);
+    let is_cleaned = args.cleanup && restored.not_removed.is_empty();
+    let whole = tell_restored(&restored, is_cleaned, cluster, progress);
     if restored.left.is_empty() && !args.cleanup && !args.filename.is_empty() {
         progress.say("what -f applied stays");
     }
@@ -264,27 +265,8 @@ async fn put_back(
                 sanitize(&cluster.namespace)
             )
         });
-    } else if args.cleanup && whole {
-        progress.say("all that -f made is removed");
     }
     whole && restored.not_removed.is_empty()
-}
-
-/// Says what is left and how to finish; true when nothing is that restoring again could mend.
-pub(super) fn tell_restored(restored: &Restored, cluster: &Cluster, progress: &Progress) -> bool {
-    restored.stays.iter().for_each(|it| progress.say(&format!("warning: {}", sanitize(it))));
-    if !restored.left.is_empty() {
-        progress.error("error: not everything could be put back:");
-        restored.left.iter().for_each(|it| progress.error(&format!("  {}", sanitize(it))));
-        progress.error(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
-    } else if restored.stays.is_empty() {
-        progress.say(&format!(
-            "the replicas are as they were found; the grade's own files, claims and lock are \
-            removed ({} API requests)",
-            cluster.requests.total()
-        ));
-    }
-    restored.left.is_empty()
 }
 
 fn asked_options(args: &cli::Grade, submission: Option<&Submission>) -> AskedOptions {

@@ -1,9 +1,6 @@
 //! `stsgrade restore`: finishes what an interrupted grade left.
 
-use crate::commands::{
-    grade::tell_restored,
-    session::{Early, block_on, connect, listen, whereabouts},
-};
+use crate::commands::session::{Early, block_on, connect, listen, tell_restored, whereabouts};
 use crate::{
     cli::Restore,
     cluster::restore::finish,
@@ -29,5 +26,9 @@ async fn work(args: &Restore) -> Result<Exit, Early> {
         progress.say("there is nothing to put back");
         return Ok(Exit::Good);
     };
-    Ok(if tell_restored(&restored, &cluster, &progress) { Exit::Good } else { Exit::NotRestored })
+    Ok(if tell_restored(&restored, false, &cluster, &progress) {
+        Exit::Good
+    } else {
+        Exit::NotRestored
+    })
 }

@@ -12,7 +12,7 @@ use crate::{
     cli::{self, Target},
     cluster::{
         Cluster, Failure, Interrupt, Journal, Options, Signal, client::failure_id,
-        grade::suggest_namespace,
+        grade::suggest_namespace, restore::Restored,
     },
     console::{progress::Progress, sanitize::sanitize, suggest::nearest},
     exit::Exit,
@@ -199,4 +199,31 @@ pub(super) fn tell_lost_recording(journal: &Journal, progress: &Progress) {
          whole. To keep it, make room, or choose another place with `--save`, and grade again.\n",
         sanitize(&trouble)
     ));
+}
+
+/// Says what is left and how to finish; true when nothing is that restoring again could mend.
+/// `is_cleaned`: what was applied is removed, so that no replicas are left to speak of.
+pub(super) fn tell_restored(
+    restored: &Restored,
+    is_cleaned: bool,
+    cluster: &Cluster,
+    progress: &Progress,
+) -> bool {
+    restored.stays.iter().for_each(|it| progress.say(&format!("warning: {}", sanitize(it))));
+    if !restored.left.is_empty() {
+        progress.error("error: not everything could be put back:");
+        restored.left.iter().for_each(|it| progress.error(&format!("  {}", sanitize(it))));
+        progress.error(&format!("next:  stsgrade restore -n {}", sanitize(&cluster.namespace)));
+    } else if restored.stays.is_empty() {
+        let found = if is_cleaned {
+            "all that -f made is removed, and"
+        } else {
+            "the replicas are as they were found;"
+        };
+        progress.say(&format!(
+            "{found} the grade's own files, claims and lock are removed ({} API requests)",
+            cluster.requests.total()
+        ));
+    }
+    restored.left.is_empty()
 }

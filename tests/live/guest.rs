@@ -1,12 +1,13 @@
 //! A careful guest: whatever happens to a grade, the namespace is as it was.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::{Api, api::PostParams};
 use serde_json::json;
 
 use crate::{
+    chance::{Chance, number, seed},
     lab::Lab,
     state::{CLAIMS, MOMENTS, STANDING, ended, send},
 };
@@ -17,10 +18,8 @@ const TOGETHER: usize = 5;
 /// Ten grades are killed, or as many as `STSGRADE_KILLS` says; `STSGRADE_SEED` repeats a run.
 #[tokio::test]
 async fn a_killed_grade_is_put_back() {
-    let number = |name, or| std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(or);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    let seed = number("STSGRADE_SEED", u64::try_from(now % 1_000_000).unwrap());
-    let kills = usize::try_from(number("STSGRADE_KILLS", 10)).unwrap();
+    let seed = seed();
+    let kills = usize::try_from(number("STSGRADE_KILLS").unwrap_or(10)).unwrap();
     println!("STSGRADE_SEED={seed}");
     assert!(kills > 0, "STSGRADE_KILLS is 0: nothing would be tried");
     let rows = (0..TOGETHER.min(kills)).map(|row| async move {
@@ -29,7 +28,8 @@ async fn a_killed_grade_is_put_back() {
             lab.stand().await;
             for kill in (row..kills).step_by(TOGETHER) {
                 let (moment, longest) = MOMENTS[kill % MOMENTS.len()];
-                let later = Duration::from_millis(random(seed, kill) % longest);
+                let later =
+                    Duration::from_millis(Chance::new(seed + kill as u64).between(0, longest - 1));
                 at_work +=
                     usize::from(kill_and_compare(lab, moment, later, kill.is_multiple_of(2)).await);
             }
@@ -180,14 +180,6 @@ async fn a_grader_that_lost_its_lease_writes_nothing_more() {
         assert_eq!(lab.state().await, before, "{}\n{}", first.told(), second.told());
     })
     .await;
-}
-
-/// The same numbers for the same seed, on any machine (splitmix64).
-fn random(seed: u64, place: usize) -> u64 {
-    let mut it = seed.wrapping_add((place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    it ^ (it >> 31)
 }
 
 #[tokio::test]

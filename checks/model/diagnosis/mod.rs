@@ -158,7 +158,7 @@ pub(crate) fn find(timeline: &Timeline, wait: Wait) -> Option<Obstacle> {
     if let Some(deleted) = set_deleted(timeline) {
         return Some(deleted);
     }
-    let wanted = set.spec.replicas.unwrap_or(1);
+    let wanted = set.spec.asked();
     if wanted == 0 && timeline.replicas() == 0 {
         return Some(zero_replicas(set));
     }

@@ -547,6 +547,14 @@ objects! {
 /// `terminationGracePeriodSeconds`.
 pub const DEFAULT_GRACE_SECONDS: i64 = 30;
 
+impl StatefulSetSpec {
+    /// How many pods are asked for. The API server fills in 1 where it is not said.
+    #[must_use]
+    pub fn asked(&self) -> i32 {
+        self.replicas.unwrap_or(1)
+    }
+}
+
 impl PodSpec {
     /// The init containers, then the others.
     pub fn all_containers(&self) -> impl Iterator<Item = &Container> {
@@ -572,6 +580,15 @@ impl PodSpec {
     #[must_use]
     pub fn grace_seconds(&self) -> i64 {
         self.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECONDS)
+    }
+}
+
+impl Endpoint {
+    /// Whether it takes traffic: an unknown readiness counts as ready, as `EndpointConditions` of
+    /// the API says.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.conditions.ready != Some(false)
     }
 }
 

@@ -75,7 +75,7 @@ impl Endpoints {
         let before = self.slices.remove(&it.metadata.uid).unwrap_or_default();
         let mut now = Slice { service: service.clone(), ..Slice::default() };
         if change != Change::Deleted {
-            for endpoint in it.endpoints.iter().filter(|it| it.conditions.ready != Some(false)) {
+            for endpoint in it.endpoints.iter().filter(|it| it.is_ready()) {
                 let Some(target) = &endpoint.target_ref else { continue };
                 now.pods.insert(target.uid.clone());
                 let Some(hostname) = endpoint.hostname.clone().filter(|it| *it != target.name)

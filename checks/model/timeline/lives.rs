@@ -456,7 +456,7 @@ impl SetLife {
 
     pub(crate) fn begin(when: When, change: Change, it: &StatefulSet) -> Self {
         let spec = it.spec.clone().unwrap_or_default();
-        let replicas = spec.replicas.unwrap_or(1);
+        let replicas = spec.asked();
         let version = Version::of(&it.metadata.resource_version);
         let scales = if change == Change::Added {
             vec![Scale { from: 0, to: replicas, when, version }]
@@ -507,7 +507,7 @@ impl SetLife {
 
     /// Whether anything in the spec differs from before.
     fn take_spec(&mut self, when: When, spec: StatefulSetSpec, version: &str) -> bool {
-        let (from, to) = (self.spec.replicas.unwrap_or(1), spec.replicas.unwrap_or(1));
+        let (from, to) = (self.spec.asked(), spec.asked());
         self.spec.replicas = spec.replicas;
         if from != to {
             self.scales.push(Scale { from, to, when, version: Version::of(version) });

@@ -149,7 +149,7 @@ impl Timeline {
     #[must_use]
     pub fn replicas(&self) -> i32 {
         let Some(set) = self.set() else { return 0 };
-        let now = set.spec.replicas.unwrap_or(1);
+        let now = set.spec.asked();
         if !self.steps().is_empty() {
             return self.tour_began().map_or(now, |line| set.replicas_before(line));
         }

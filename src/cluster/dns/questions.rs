@@ -265,10 +265,8 @@ fn can_carry(timeline: &Timeline) -> bool {
 /// Whether an EndpointSlice of a Service has a pod as an endpoint that is not unready.
 fn is_carried(timeline: &Timeline, service: &str, pod: &PodLife) -> bool {
     let endpoints = || timeline.slices(service).flat_map(|it| &it.endpoints);
-    endpoints().any(|it| {
-        it.target_ref.as_ref().is_some_and(|to| to.uid == pod.uid())
-            && it.conditions.ready != Some(false)
-    })
+    endpoints()
+        .any(|it| it.is_ready() && it.target_ref.as_ref().is_some_and(|to| to.uid == pod.uid()))
 }
 
 fn addresses(pod: &PodLife) -> Vec<String> {

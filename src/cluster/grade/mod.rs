@@ -539,7 +539,7 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
     timeline.set().map_or_else(RestorePoint::default, |set| RestorePoint {
         set: set.name.clone(),
         uid: set.uid.clone(),
-        replicas: set.spec.replicas.unwrap_or(1),
+        replicas: set.spec.asked(),
         claims,
         ..RestorePoint::default()
     })

@@ -123,7 +123,7 @@ pub(crate) async fn permissions(cluster: &Cluster) -> Result<Allowed, Failure> {
 }
 
 /// Asks whether a batch may make namespaces for its hand-ins, and grade in them objects of these
-/// kinds (plural names).
+/// kinds (plural names), with a probe image where `probes`.
 ///
 /// # Errors
 /// The server cannot be reached, or something without which nothing can be graded so is not
@@ -132,16 +132,18 @@ pub async fn class_permissions(
     cluster: &Cluster,
     run: &str,
     kinds: &BTreeSet<&str>,
+    probes: bool,
 ) -> Result<(), Failure> {
     // In a namespace that nobody has made hold the rules of the whole cluster alone.
     let allowed = Allowed::in_namespace(cluster, &format!("stsgrade-{run}-permissions")).await?;
-    class_failure(&allowed, kinds).map_or(Ok(()), Err)
+    class_failure(&allowed, kinds, probes).map_or(Ok(()), Err)
 }
 
 /// What keeps a batch with objects of these kinds from being graded.
-fn class_failure(allowed: &Allowed, kinds: &BTreeSet<&str>) -> Option<Failure> {
+fn class_failure(allowed: &Allowed, kinds: &BTreeSet<&str>, probes: bool) -> Option<Failure> {
     let applied = APPLY.iter().filter(|it| kinds.contains(it.resource));
-    let needs: Vec<Need> = CLASS.iter().chain(NEEDS).chain(applied).copied().collect();
+    let probe = PROBE.iter().filter(|_| probes);
+    let needs: Vec<Need> = CLASS.iter().chain(NEEDS).chain(applied).chain(probe).copied().collect();
     let missing = allowed.missing(&needs);
     if !missing.iter().any(|need| need.essential) || allowed.incomplete {
         return None;
@@ -233,6 +235,8 @@ fn covers(rule: &ResourceRule, need: &Need, verb: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use k8s_openapi::api::authorization::v1::ResourceRule;
 
     use super::{Allowed, NEEDS, class_failure};
@@ -299,7 +303,7 @@ mod tests {
         let all = |verbs: &[&str]| rule(&["*"], &["*"], &[], verbs);
         let failure = |rules: Vec<ResourceRule>, kinds: &[&'static str]| {
             let allowed = Allowed { rules, incomplete: false, exec_needs_create: true };
-            class_failure(&allowed, &kinds.iter().copied().collect())
+            class_failure(&allowed, &kinds.iter().copied().collect(), false)
         };
         assert!(failure(vec![all(&["*"])], &["services"]).is_none());
         let mut rules = minimal();
@@ -307,11 +311,15 @@ mod tests {
         rules.push(rule(&["networking.k8s.io"], &["networkpolicies"], &[], &["create"]));
         rules.push(rule(&[""], &["serviceaccounts"], &[], &["patch"]));
         assert!(failure(rules.clone(), &[]).is_none());
+        let probing = rules.clone();
         let refused = failure(rules, &["secrets"]).unwrap();
         assert_eq!(refused.detail, ["missing: get, create, patch, delete secrets"]);
         assert!(refused.next.contains("kind: ClusterRole\n"), "{}", refused.next);
         let refused = failure(minimal(), &[]).unwrap();
         assert!(refused.detail.contains(&"missing: create limitranges".to_owned()));
+        let allowed = Allowed { rules: probing, incomplete: false, exec_needs_create: true };
+        let refused = class_failure(&allowed, &BTreeSet::new(), true).unwrap();
+        assert_eq!(refused.detail, ["missing: patch pods/ephemeralcontainers"]);
     }
 
     #[test]

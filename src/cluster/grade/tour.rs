@@ -202,7 +202,7 @@ impl Tour<'_> {
         self.begin(StepName::Observe, None);
         let budget = self.journal.with(|timeline| {
             timeline.set().map_or(Duration::from_secs(60), |set| {
-                StepBudget::within(&set.spec, self.timeout).settle(set.spec.replicas.unwrap_or(1))
+                StepBudget::within(&set.spec, self.timeout).settle(set.spec.asked())
             })
         });
         let waiting = self.wait(budget, Timeline::settled_or_awaited).await;

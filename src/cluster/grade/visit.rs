@@ -96,7 +96,7 @@ impl Visit<'_> {
     pub(super) async fn scale(&self, name: StepName, to: i32, outcome: &mut TourEnd) -> StepResult {
         let tour = self.tour;
         let (now, budget) = tour.journal.with(|timeline| {
-            let now = timeline.set().and_then(|set| set.spec.replicas).unwrap_or(1);
+            let now = timeline.set().map_or(1, |set| set.spec.asked());
             (now, timeline.set().map(|set| StepBudget::within(&set.spec, tour.timeout)))
         });
         let Some(budget) = budget else { return StepResult::Over };

@@ -313,7 +313,7 @@ impl Restorer<'_> {
     /// pod would ever come.
     async fn await_shown(&self, replicas: i32) {
         let shown = |timeline: &Timeline| match timeline.set() {
-            Some(set) if set.spec.replicas.unwrap_or(1) != replicas => {
+            Some(set) if set.spec.asked() != replicas => {
                 WaitStatus::Going("the replicas as found".to_owned())
             }
             _ => WaitStatus::Done,
@@ -374,13 +374,11 @@ impl Restorer<'_> {
     /// What still differs, when there is no time to do anything about it.
     fn outstanding(&self, timeline: &Timeline, point: &RestorePoint) -> BTreeSet<String> {
         let mut left = BTreeSet::new();
-        if let Some(set) =
-            timeline.set().filter(|set| set.spec.replicas.unwrap_or(1) != point.replicas)
-        {
+        if let Some(set) = timeline.set().filter(|set| set.spec.asked() != point.replicas) {
             left.insert(format!(
                 "{} has {} replicas, not {}",
                 set.name,
-                set.spec.replicas.unwrap_or(1),
+                set.spec.asked(),
                 point.replicas
             ));
         }

@@ -126,7 +126,7 @@ async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
     let settings = settings(args, &folder.path)?;
     let keeper = Keeper::new(&folder.path, store, formats(args), settings.rubric()?, progress);
     let class = read(args, &sites, &keeper, progress).await?;
-    check_permissions(&class, &sites, &folder.record.run).await?;
+    check_permissions(&class, &sites, &folder.record.run, args.probe_image.is_some()).await?;
     let all = class.hand_ins.len();
     let tasks = to_do(args, class.hand_ins, &keeper, &sites, progress)?;
     let before = all - tasks.len();
@@ -152,7 +152,12 @@ async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
 }
 
 /// Asks each cluster whether it lets the class be graded, before anything is made.
-async fn check_permissions(class: &Class, sites: &[Cluster], run: &str) -> Result<(), Failure> {
+async fn check_permissions(
+    class: &Class,
+    sites: &[Cluster],
+    run: &str,
+    probes: bool,
+) -> Result<(), Failure> {
     let mut kinds = BTreeSet::new();
     for hand_in in &class.hand_ins {
         if let Some(submission) = hand_in.submission() {
@@ -163,7 +168,7 @@ async fn check_permissions(class: &Class, sites: &[Cluster], run: &str) -> Resul
         return Ok(());
     }
     for site in sites {
-        permissions::class_permissions(site, run, &kinds).await.map_err(|failure| {
+        permissions::class_permissions(site, run, &kinds, probes).await.map_err(|failure| {
             let context = sanitize(&site.context);
             Failure { what: format!("context {context}: {}", failure.what), ..failure }
         })?;
