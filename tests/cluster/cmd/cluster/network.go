@@ -79,7 +79,7 @@ const cutTable = "table inet stsgrade_cut"
 
 func (n *node) cut() error {
 	n.isCut.Store(true)
-	return nft("add " + cutTable + "\ndelete " + cutTable + "\n" + cutTable + ` {
+	return n.workers[0].nft("add " + cutTable + "\ndelete " + cutTable + "\n" + cutTable + ` {
 	chain in { type filter hook input priority -200; iifname ` + innerLink + ` drop; }
 	chain out { type filter hook output priority -200; oifname ` + innerLink + ` drop; }
 }`)
@@ -87,7 +87,7 @@ func (n *node) cut() error {
 
 func (n *node) heal() error {
 	n.isCut.Store(false)
-	return nft("add " + cutTable + "\ndelete " + cutTable)
+	return n.workers[0].nft("add " + cutTable + "\ndelete " + cutTable)
 }
 
 // unsentTable ends what a dead API server's kernel still tries to send out, at its next attempt.
@@ -99,7 +99,7 @@ func (n *node) dropUnsent(ctx context.Context) error {
 	if !n.isCut.Load() {
 		return nil
 	}
-	if err := nft(unsentTable + " {\n\tchain out { type filter hook output priority -300; oifname " + innerLink + " tcp sport 6443 reject with tcp reset; }\n}"); err != nil {
+	if err := n.workers[0].nft(unsentTable + " {\n\tchain out { type filter hook output priority -300; oifname " + innerLink + " tcp sport 6443 reject with tcp reset; }\n}"); err != nil {
 		return err
 	}
 	awaited := await("the end of what the API server had sent", time.Minute, ctx.Err, func() error {
@@ -109,7 +109,7 @@ func (n *node) dropUnsent(ctx context.Context) error {
 		}
 		return err
 	})
-	return errors.Join(awaited, nft("delete "+unsentTable))
+	return errors.Join(awaited, n.workers[0].nft("delete "+unsentTable))
 }
 
 // unsent lists the connections of port 6443 that still have something to send, by their far ends.
@@ -131,8 +131,10 @@ func unsent() ([]string, error) {
 	return found, nil
 }
 
-func nft(rules string) error {
-	cmd := exec.Command("nft", "-f", "-")
+// nft loads rules on the node.
+func (w *worker) nft(rules string) error {
+	command := w.enter("nft", "-f", "-")
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdin = strings.NewReader(rules + "\n")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("nft: %w: %s", err, strings.TrimSpace(string(out)))

@@ -89,6 +89,9 @@ func (n *node) start(ctx context.Context) error {
 	if err := n.populate(ctx); err != nil {
 		return err
 	}
+	if err := enforcePolicies(ctx, n.client, n.workers); err != nil {
+		return err
+	}
 	go runProvisioner(ctx, n.client, n.workers)
 	if err := n.serveControl(); err != nil {
 		return err
