@@ -32,7 +32,7 @@ var nodeComponents = []string{"containerd", "kubelet", "kube-proxy"}
 func (w *worker) components() []*component {
 	kubelet := []string{w.node(), "kubelet",
 		"--config=" + w.in("config/kubelet.yaml"), "--kubeconfig=" + w.in("config/kubelet.kubeconfig"),
-		"--hostname-override=" + w.name(), "--node-ip=" + w.ip().String()}
+		"--hostname-override=" + w.name(), "--node-ip=" + families(w.ip().String(), w.ip6().String())}
 	if nodeCount() > 1 {
 		kubelet = append(kubelet, "--node-labels=topology.kubernetes.io/zone="+w.zone())
 	}
@@ -59,7 +59,7 @@ func (s slot) components(workers []*worker) map[string]*component {
 		{name: "kube-apiserver", args: []string{s.node(), "kube-apiserver",
 			"--etcd-servers=http://" + etcdAddress,
 			"--bind-address=0.0.0.0", "--secure-port=6443", "--advertise-address=" + ip,
-			"--service-cluster-ip-range=" + serviceNetwork,
+			"--service-cluster-ip-range=" + families(serviceNetwork, serviceNetwork6),
 			"--tls-cert-file=" + s.in("pki/server.crt"), "--tls-private-key-file=" + s.in("pki/server.key"),
 			"--client-ca-file=" + s.in("pki/ca.crt"),
 			"--kubelet-client-certificate=" + s.in("pki/kubelet-client.crt"), "--kubelet-client-key=" + s.in("pki/kubelet-client.key"),

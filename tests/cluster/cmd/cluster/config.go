@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -51,8 +52,8 @@ const hostsConfig = `server = "http://` + registryAddress + `"
 // Pods are routed one by one (ptp) and not bridged: the answer of a pod on the same bridge would bypass the
 // node, and so kube-proxy's translation of Service addresses, unless br_netfilter is loaded.
 const cniConfig = `{"cniVersion": "0.4.0", "name": "stsgrade", "plugins": [{"type": "ptp", "ipMasq": false,
-  "ipam": {"type": "host-local", "dataDir": "/run/ipam", "ranges": [[{"subnet": "$PODS"}]],
-           "routes": [{"dst": "0.0.0.0/0"}]}}]}
+  "ipam": {"type": "host-local", "dataDir": "/run/ipam", "ranges": [$PODS],
+           "routes": [$ALL]}}]}
 `
 
 // kubelet: many pods at once, so the limits that spare a production node are lifted (maxPods and all QPS).
@@ -101,7 +102,7 @@ const proxyConfig = `apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: nftables
 clientConnection: {kubeconfig: ` + insideState + `/config/kube-proxy.kubeconfig, qps: 1000, burst: 2000}
-clusterCIDR: ` + podNetwork + `
+clusterCIDR: $PODS
 conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 nftables: {minSyncPeriod: 50ms}
 `
@@ -123,10 +124,21 @@ func minorVersion() int {
 
 // proxySettings is kube-proxy's configuration.
 func proxySettings() string {
+	settings := strings.ReplaceAll(proxyConfig, "$PODS", families(podNetwork, podNetwork6))
 	if minorVersion() < 31 {
-		return proxyConfig + proxyNFTables
+		return settings + proxyNFTables
 	}
-	return proxyConfig
+	return settings
+}
+
+// cniSettings gives each pod an address of each family from the node's own networks.
+func (w *worker) cniSettings() string {
+	subnet := func(of *net.IPNet) string { return fmt.Sprintf(`[{"subnet": %q}]`, of) }
+	all := func(of string) string { return fmt.Sprintf(`{"dst": %q}`, of) }
+	return strings.NewReplacer(
+		"$PODS", families(subnet(w.pods()), subnet(w.pods6())),
+		"$ALL", families(all("0.0.0.0/0"), all("::/0")),
+	).Replace(cniConfig)
 }
 
 // domain is the cluster's DNS domain.
@@ -174,7 +186,7 @@ func (w *worker) writeConfig(kubelet string) error {
 	for name, content := range map[string]string{
 		"containerd.toml":              containerdConfig,
 		"registry/_default/hosts.toml": hostsConfig,
-		"cni/10-stsgrade.conflist":     strings.ReplaceAll(cniConfig, "$PODS", w.pods().String()),
+		"cni/10-stsgrade.conflist":     w.cniSettings(),
 		"kubelet.yaml":                 kubelet,
 		"kube-proxy.yaml":              proxySettings(),
 		"kube-scheduler.yaml":          schedulerConfig,

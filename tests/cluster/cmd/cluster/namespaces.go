@@ -31,7 +31,8 @@ func (s slot) startInit(ready *os.File) (*exec.Cmd, error) {
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
 		"STSGRADE_CLUSTER_DNS_TTL=" + os.Getenv("STSGRADE_CLUSTER_DNS_TTL"),
 		"STSGRADE_CLUSTER_DOMAIN=" + os.Getenv("STSGRADE_CLUSTER_DOMAIN"),
-		nodesVariable + "=" + os.Getenv(nodesVariable)}
+		nodesVariable + "=" + os.Getenv(nodesVariable),
+		ipsVariable + "=" + os.Getenv(ipsVariable)}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,

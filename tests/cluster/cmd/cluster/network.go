@@ -41,7 +41,7 @@ func (s slot) connect(pid int) error {
 //
 // There is no default route: nothing leaves the cluster, and what tries fails at once instead of hanging. The
 // route for services leads nowhere; it only lets the node's own packets to them reach kube-proxy's rules.
-func setUpLinks(own net.IP) (netlink.Link, error) {
+func setUpLinks(own *worker) (netlink.Link, error) {
 	loopback, err := netlink.LinkByName("lo")
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func setUpLinks(own net.IP) (netlink.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: network(own)}); err != nil {
+	if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: network(own.ip())}); err != nil {
 		return nil, err
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
@@ -69,6 +69,11 @@ func setUpLinks(own net.IP) (netlink.Link, error) {
 	}
 	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: services, Scope: netlink.SCOPE_LINK}); err != nil {
 		return nil, err
+	}
+	if isDual() {
+		if err := setUpLink6(link, own); err != nil {
+			return nil, fmt.Errorf("IPv6: %w", err)
+		}
 	}
 	return link, os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0)
 }

@@ -123,7 +123,7 @@ func (n *node) prepare() error {
 	if err := settleCgroups("1", "0"); err != nil {
 		return fmt.Errorf("cgroups: %w", err)
 	}
-	if _, err := setUpLinks(n.innerIP()); err != nil {
+	if _, err := setUpLinks(n.workers[0]); err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
 	if err := errors.Join(os.MkdirAll(volumesDir, 0o755), os.MkdirAll(sharedDir, 0o755)); err != nil {
@@ -237,7 +237,7 @@ func (n *node) awaitReady(ctx context.Context, w *worker) error {
 	if err != nil || len(n.workers) == 1 {
 		return err
 	}
-	return setPodNetwork(ctx, n.client, w.name(), w.pods().String())
+	return setPodNetwork(ctx, n.client, w)
 }
 
 // dnsAnswers returns nil once each pod of CoreDNS, one for each node, is there and names resolve.

@@ -96,9 +96,10 @@ func nodeReady(ctx context.Context, client kubernetes.Interface, name string) er
 }
 
 // setPodNetwork tells clients which addresses a node's pods have. A node cannot be given another network later.
-func setPodNetwork(ctx context.Context, client kubernetes.Interface, node, network string) error {
-	patch := fmt.Sprintf(`{"spec": {"podCIDR": %[1]q, "podCIDRs": [%[1]q]}}`, network)
-	_, err := client.CoreV1().Nodes().Patch(ctx, node, types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
+func setPodNetwork(ctx context.Context, client kubernetes.Interface, w *worker) error {
+	all := families(strconv.Quote(w.pods().String()), strconv.Quote(w.pods6().String()))
+	patch := fmt.Sprintf(`{"spec": {"podCIDR": %q, "podCIDRs": [%s]}}`, w.pods(), all)
+	_, err := client.CoreV1().Nodes().Patch(ctx, w.name(), types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
 	return err
 }
 

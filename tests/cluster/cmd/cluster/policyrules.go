@@ -60,6 +60,7 @@ func (c *clusterPolicies) rules(node string) string {
 	chain input {
 		type filter hook input priority filter; policy accept;
 		ct state established,related accept
+		icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept
 		jump egress
 	}
 `)

@@ -41,7 +41,7 @@ func run(args []string) int {
 		return exitNotFound
 	}
 	build, err := buildDir()
-	if err = errors.Join(err, checkNodes()); err != nil {
+	if err = errors.Join(err, checkNodes(), checkIPs()); err != nil {
 		say("%v", err)
 		return exitCluster
 	}

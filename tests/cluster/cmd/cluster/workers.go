@@ -175,6 +175,14 @@ func (w *worker) link() error {
 	if err := netlink.LinkSetUp(pair); err != nil {
 		return err
 	}
+	if isDual() {
+		if err := addAddress6(pair, w.gateway6()); err != nil {
+			return err
+		}
+		if err := netlink.RouteAdd(&netlink.Route{LinkIndex: pair.Attrs().Index, Dst: w.pods6(), Gw: w.ip6()}); err != nil {
+			return err
+		}
+	}
 	return netlink.RouteAdd(&netlink.Route{LinkIndex: pair.Attrs().Index, Dst: w.pods(), Gw: w.ip()})
 }
 
@@ -222,7 +230,7 @@ func workerMain(w *worker) error {
 
 // setUpNetwork configures a further node's namespace. Each other node, and its pods, is reached by the first one.
 func (w *worker) setUpNetwork() error {
-	link, err := setUpLinks(w.ip())
+	link, err := setUpLinks(w)
 	if err != nil {
 		return err
 	}
@@ -234,6 +242,11 @@ func (w *worker) setUpNetwork() error {
 		for _, target := range []*net.IPNet{address, other.pods()} {
 			if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: target, Gw: w.gateway()}); err != nil {
 				return fmt.Errorf("the route to %s: %w", target, err)
+			}
+		}
+		if isDual() {
+			if err := w.routes6(link, other); err != nil {
+				return err
 			}
 		}
 	}
