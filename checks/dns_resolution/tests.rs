@@ -1,7 +1,8 @@
 use super::Lookup;
 use crate::model::{
+    Fault,
     Outcome::{Fail, Inconclusive, Pass},
-    What,
+    What, diagnosis,
     observation::{
         Change, Gap, Kind,
         object::{Endpoint, Object, ObjectReference, PodIp},
@@ -222,6 +223,32 @@ fn a_server_that_does_not_answer_is_the_clusters_trouble() {
         history.lookup_with(ordinal, |it| it.error = Some("timed out".to_owned()))
     });
     asked.end().assert("dns_resolution", Inconclusive, &[]);
+}
+
+/// Catches points that are lost because a policy of the namespace keeps the pods from the DNS, and a
+/// policy that is blamed though the names were answered.
+#[test]
+fn a_policy_that_keeps_the_pods_from_the_dns_is_the_clusters_obstacle() {
+    let denied = |names: &[&str]| {
+        [0, 1, 2].into_iter().fold(History::new().create(), |history, ordinal| {
+            history.lookup_with(ordinal, |it| {
+                it.unasked = Some("no server answered".to_owned());
+                it.denied_by = names.iter().map(|it| (*it).to_owned()).collect();
+            })
+        })
+    };
+    let blocked_by = |names: &[&str]| {
+        let verdict = denied(names).end().verdict("dns_resolution");
+        assert_eq!(verdict.outcome(), Inconclusive, "{verdict:?}");
+        verdict.blocked_by().map(|it| (it.id, it.fault, it.who.clone()))
+    };
+    let by = |who: &str| Some(("dns_denied", Fault::Cluster, who.to_owned()));
+    assert_eq!(blocked_by(&["deny-all"]), by("NetworkPolicy deny-all"));
+    assert_eq!(blocked_by(&["a", "b", "c"]), by("NetworkPolicies a, b and c"));
+    assert_eq!(blocked_by(&[]), None);
+    denied(&["deny-all"]).inspect().end().assert("dns_resolution", Pass, &[]);
+    // A batch that tries again meets it again.
+    assert!(diagnosis::comes_again("dns_denied"));
 }
 
 #[test]

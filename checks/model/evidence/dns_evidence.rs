@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
+    diagnosis,
     observation::{File, Lookup, Read, SECOND, Seq, Token},
     timeline::{
         Timeline,
@@ -119,7 +120,11 @@ impl Timeline {
 
     /// How a name stands that was never asked: what stood in the way of the set, or of the asking.
     pub(crate) fn standing_unasked(&self) -> Standing {
-        let trouble = self.lookups.iter().rev().find_map(|it| it.what.unasked.as_deref());
+        let unasked = self.lookups.iter().rev().find(|it| it.what.unasked.is_some());
+        if let Some(obstacle) = unasked.and_then(|it| diagnosis::dns_denied(it.seq, &it.what)) {
+            return Standing::Blocked(obstacle);
+        }
+        let trouble = unasked.and_then(|it| it.what.unasked.as_deref());
         if trouble.is_none()
             && let Some(obstacle) = self.blocking()
         {

@@ -370,6 +370,10 @@ pub struct Lookup {
     /// Why it could not be asked at all; it says nothing about the name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unasked: Option<String>,
+    /// Where it could not be asked: the NetworkPolicies of the namespace, by name, that let the
+    /// asking pod reach no DNS server.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub denied_by: Vec<String>,
 }
 
 /// Nanoseconds in a second: the recording's times are nanoseconds since it began.

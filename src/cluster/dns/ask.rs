@@ -1,4 +1,4 @@
-//! Who asks DNS: pods of the set, else a container of our own, else any other pod of the namespace.
+//! One round of questions: who asks which names, by which tools, and what came of it.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +7,19 @@ use checks::model::{
     observation::{Lookup, Reference},
 };
 
-use crate::cluster::dns::{Answer, NameQuestions, questions::Question, uses_cluster_dns};
 use crate::cluster::{
     dns::{
+        Answer, NameQuestions,
+        askers::{Asker, OWN_RESOLVER, TOOLS},
+        questions::Question,
         tcp,
         tool_output::{ToolOutput, control_name, parse},
     },
-    exec::{
-        ExecTarget,
-        ephemeral::Probe,
-        error::ExecError,
-        exec,
-        mounts::{reference, runs},
-        random_word, script,
-    },
-    inspect::DnsAccess,
+    exec::{ExecTarget, error::ExecError, exec, random_word, script},
 };
 
 /// How long one exec may take.
 const EXEC_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(12);
-/// The tools, best first; bash and nc only carry bytes to the server, `getent` can only ask the
-/// pod's own resolver.
-const TOOLS: [&str; 6] = ["nslookup", "dig", "host", "bash", "nc", OWN_RESOLVER];
-/// The tool that asks whatever the pod's own resolver does.
-pub(crate) const OWN_RESOLVER: &str = "getent";
 /// Why a container cannot ask.
 const NO_TOOL: &str = "there is no tool in it that asks DNS";
 
@@ -40,54 +29,21 @@ pub(crate) enum AskError {
     Unable(String),
     /// No server was found, or none that is the cluster's: that may pass.
     NoServer(String),
+    /// Nothing came back in time: as [`Self::Unable`], unless something keeps the answers away.
+    Silent(String),
 }
 
 impl AskError {
     pub(crate) fn no_tool() -> Self {
         Self::Unable(NO_TOOL.to_owned())
     }
-}
 
-/// Who asks.
-#[derive(Clone)]
-pub(crate) struct Asker<'a> {
-    pub(crate) pod: Reference,
-    container: String,
-    /// Which tools may be tried, best first.
-    pub(crate) tools: Vec<&'static str>,
-    /// By a container of our own.
-    probe: Option<&'a Probe<'a>>,
-    /// Nobody has looked yet which of the tools it has.
-    pub(crate) is_guess: bool,
-}
-
-/// A pod of the set that was inspected, and so may be able to ask.
-struct AskingPod {
-    /// Its resolver settings are its author's, not the cluster's.
-    has_other_resolver: bool,
-    /// The tour is about to replace it.
-    is_replaced: bool,
-    ordinal: i32,
-    pod: Reference,
-    dns_access: DnsAccess,
-}
-
-impl AskingPod {
-    /// The pod as an asker; `None` where it has no tool.
-    fn asker<'a>(self) -> Option<Asker<'a>> {
-        if self.dns_access.is_ephemeral {
-            return None;
+    /// Why a command that asks gave nothing.
+    pub(crate) fn of_exec(error: &ExecError) -> Self {
+        match error {
+            ExecError::TimedOut(_) => Self::Silent(error.to_string()),
+            _ => Self::Unable(error.to_string()),
         }
-        let mut tools = TOOLS.to_vec();
-        tools.retain(|tool| self.dns_access.tools.iter().any(|it| it == tool));
-        if self.has_other_resolver {
-            tools.retain(|tool| *tool != OWN_RESOLVER);
-        }
-        if tools.is_empty() {
-            return None;
-        }
-        let container = self.dns_access.container;
-        Some(Asker { pod: self.pod, container, tools, probe: None, is_guess: false })
     }
 }
 
@@ -109,6 +65,17 @@ fn shares<'s, 'a>(
         .into_iter()
         .filter_map(|(place, questions)| Some((askers.get(place)?, questions)))
         .collect()
+}
+
+/// Whether no server said anything.
+fn is_silence(asked: &Result<Option<(Option<String>, ToolOutput)>, AskError>) -> bool {
+    match asked {
+        Ok(Some((_, told))) => {
+            told.answers.iter().all(|(_, answer)| matches!(answer, Answer::Silence(_)))
+        }
+        Ok(None) | Err(AskError::Unable(_)) => false,
+        Err(AskError::Silent(_) | AskError::NoServer(_)) => true,
+    }
 }
 
 impl<'a> NameQuestions<'a> {
@@ -137,9 +104,13 @@ impl<'a> NameQuestions<'a> {
 
     fn note_that_nobody_can_ask(&self, questions: &[Question]) {
         let trouble = self.state().trouble.clone().or_else(|| self.inspector.trouble());
-        let why = trouble.unwrap_or_else(|| {
-            format!("no pod of the namespace has a tool that asks DNS ({})", TOOLS.join(", "))
-        });
+        let why = if self.denied_pods().is_empty() {
+            trouble.unwrap_or_else(|| {
+                format!("no pod of the namespace has a tool that asks DNS ({})", TOOLS.join(", "))
+            })
+        } else {
+            "no server answered".to_owned()
+        };
         self.give_up(questions, &Reference::default(), &why, self.journal.now());
         // Pods that come later are of the same making.
         self.state().nobody_can_ask = true;
@@ -147,7 +118,11 @@ impl<'a> NameQuestions<'a> {
 
     async fn ask(&self, asker: &Asker<'_>, questions: Vec<Question>) {
         let began = self.journal.now();
-        match self.ask_by(asker, &questions).await {
+        let asked = self.ask_by(asker, &questions).await;
+        if is_silence(&asked) {
+            self.note_denied_pods().await;
+        }
+        match asked {
             Ok(Some((server, told))) => {
                 for question in &questions {
                     self.note_answer(question, asker, server.clone(), &told, began);
@@ -155,8 +130,10 @@ impl<'a> NameQuestions<'a> {
             }
             // The names were made with another domain: they are asked anew.
             Ok(None) => {}
-            Err(AskError::Unable(why)) if asker.is_guess => self.exclude(asker, &why),
-            Err(AskError::Unable(why) | AskError::NoServer(why)) => {
+            Err(AskError::Unable(why) | AskError::Silent(why)) if asker.is_guess => {
+                self.exclude(asker, &why);
+            }
+            Err(AskError::Unable(why) | AskError::Silent(why) | AskError::NoServer(why)) => {
                 self.give_up(&questions, &asker.pod, &why, began);
             }
         }
@@ -198,6 +175,7 @@ impl<'a> NameQuestions<'a> {
             Answer::Name(name) => (vec![], None, Some(format!("the answer is a name: {name}"))),
             Answer::Silence(why) => (vec![], None, Some(why)),
         };
+        let denied_by = unasked.as_ref().map(|_| self.denied_by(&asker.pod)).unwrap_or_default();
         let lookup = Lookup {
             from: asker.pod.clone(),
             server,
@@ -206,6 +184,7 @@ impl<'a> NameQuestions<'a> {
             addresses,
             error,
             unasked,
+            denied_by,
             ..Lookup::default()
         };
         self.push(question, lookup);
@@ -237,7 +216,7 @@ impl<'a> NameQuestions<'a> {
         let told = self
             .run(asker, container, resolver.server.as_deref(), &names)
             .await
-            .map_err(|why| AskError::Unable(why.to_string()))?;
+            .map_err(|why| AskError::of_exec(&why))?;
         if told.by.is_empty() {
             return Err(AskError::no_tool());
         }
@@ -303,6 +282,7 @@ impl<'a> NameQuestions<'a> {
     }
 
     fn give_up(&self, questions: &[Question], from: &Reference, why: &str, began: u64) {
+        let denied_by = self.denied_by(from);
         for question in questions {
             self.record_answer(question, &Answer::Silence(why.to_owned()));
             self.push(
@@ -311,6 +291,7 @@ impl<'a> NameQuestions<'a> {
                     from: from.clone(),
                     began,
                     unasked: Some(why.to_owned()),
+                    denied_by: denied_by.clone(),
                     ..Lookup::default()
                 },
             );
@@ -327,72 +308,5 @@ impl<'a> NameQuestions<'a> {
             service,
             ..lookup
         }));
-    }
-
-    /// Who can ask, best first: a container of our own, else the set's pods, first those that
-    /// nothing is about to happen to.
-    fn askers(&self) -> Vec<Asker<'a>> {
-        if let Some(own) = self.own_container() {
-            return vec![own];
-        }
-        let accesses = self.inspector.dns_accesses();
-        let replaced = self.state().replaced.as_ref().map(|(ordinal, _)| *ordinal);
-        let mut able: Vec<AskingPod> = self.journal.with(|timeline| {
-            let replaced = replaced.unwrap_or_else(|| timeline.start() + 1);
-            let ready = timeline.owned().filter(|pod| pod.is_ready());
-            let able = ready.filter_map(|pod| {
-                Some(AskingPod {
-                    has_other_resolver: !uses_cluster_dns(pod),
-                    is_replaced: pod.ordinal == replaced,
-                    ordinal: pod.ordinal,
-                    pod: reference(pod),
-                    dns_access: accesses.get(pod.uid())?.clone(),
-                })
-            });
-            able.collect()
-        });
-        able.sort_by_key(|it| (it.has_other_resolver, it.is_replaced, it.ordinal));
-        able.into_iter().filter_map(AskingPod::asker).collect()
-    }
-
-    /// A container of our own in a pod of the set: what its tools say, no author of a submission
-    /// has written.
-    fn own_container(&self) -> Option<Asker<'a>> {
-        let probe = self.probe.filter(|_| !self.state().no_probe)?;
-        self.journal.with(|timeline| {
-            // The first pod is neither replaced nor, before the last moment, removed.
-            let pod = timeline.owned().filter(|pod| pod.is_ready()).min_by_key(|it| it.ordinal)?;
-            Some(Asker {
-                pod: reference(pod),
-                container: String::new(),
-                tools: TOOLS.to_vec(),
-                probe: Some(probe),
-                is_guess: true,
-            })
-        })
-    }
-
-    /// Who may ask where no pod of the set can: any other pod of the namespace.
-    fn other_askers(&self) -> Vec<Asker<'a>> {
-        let unable = self.state().unable.clone();
-        self.journal.with(|timeline| {
-            let others = timeline
-                .unowned_pods()
-                .filter(|pod| pod.is_ready() && !unable.contains(pod.uid()))
-                .filter_map(|pod| {
-                    let container =
-                        pod.spec().containers.iter().find(|it| runs(pod, &it.name))?.name.clone();
-                    let may = |tool: &&str| *tool != OWN_RESOLVER || uses_cluster_dns(pod);
-                    let tools = TOOLS.into_iter().filter(may).collect();
-                    Some(Asker {
-                        pod: reference(pod),
-                        container,
-                        tools,
-                        probe: None,
-                        is_guess: true,
-                    })
-                });
-            others.take(1).collect()
-        })
     }
 }

@@ -9,6 +9,8 @@
 //! settings, which are its author's: the server's own answers tell (see [`server`]).
 
 mod ask;
+mod askers;
+mod denied;
 mod questions;
 mod server;
 pub(crate) mod tcp;

@@ -41,6 +41,8 @@ pub(super) struct DnsState {
     pub(super) nobody_can_ask: bool,
     /// Other pods (by UID) that turned out to have no tool.
     pub(super) unable: BTreeSet<String>,
+    /// By pod (UID): the NetworkPolicies that keep it from every DNS server.
+    pub(super) denied: BTreeMap<String, Vec<String>>,
     /// The probe image has no tool either, or cannot be run.
     pub(super) no_probe: bool,
     /// Why the last of those could not.

@@ -12,7 +12,8 @@ use crate::cluster::dns::questions::{Resolver, USUAL_DOMAIN};
 use crate::cluster::dns::tool_output::ToolOutput;
 use crate::cluster::dns::{
     Answer, NameQuestions,
-    ask::{AskError, Asker, OWN_RESOLVER},
+    ask::AskError,
+    askers::{Asker, OWN_RESOLVER},
     uses_cluster_dns,
 };
 
@@ -51,7 +52,7 @@ impl NameQuestions<'_> {
             let told = self
                 .run(asker, container, Some(&server), &self.controls(Some(&server)))
                 .await
-                .map_err(|why| AskError::Unable(why.to_string()))?;
+                .map_err(|why| AskError::of_exec(&why))?;
             if !told.by.is_empty() {
                 match domain(&told) {
                     Ok(domain) => {
@@ -72,7 +73,7 @@ impl NameQuestions<'_> {
         let told = self
             .run(asker, container, None, &self.controls(None))
             .await
-            .map_err(|why| AskError::Unable(why.to_string()))?;
+            .map_err(|why| AskError::of_exec(&why))?;
         if told.by.is_empty() {
             return Err(why.map_or_else(AskError::no_tool, |why| not_found(&why)));
         }

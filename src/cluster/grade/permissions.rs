@@ -57,6 +57,7 @@ pub(super) const NEEDS: &[Need] = &[
     optional("", "events", &["list", "watch"]),
     optional("discovery.k8s.io", "endpointslices", &["list", "watch"]),
     optional("autoscaling", "horizontalpodautoscalers", &["list"]),
+    optional("networking.k8s.io", "networkpolicies", &["list"]),
 ];
 
 /// What `-f` needs on top.

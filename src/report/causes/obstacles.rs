@@ -69,6 +69,7 @@ const TITLES: &[(&str, &str)] = &[
     ("zero_replicas", "the StatefulSet asks for no pods (`replicas: 0`)"),
     ("too_many_replicas", "the StatefulSet asks for more pods than are graded"),
     ("set_deleted", "somebody deleted the StatefulSet"),
+    ("dns_denied", "a NetworkPolicy keeps the pods from the cluster's DNS"),
     ("update_failed", "the controller cannot change a pod as the template says"),
     ("somebody_else", "somebody else changed the StatefulSet"),
     ("request_refused", "the API server refused what the grade asked for"),
@@ -117,6 +118,11 @@ pub(super) fn decide(cause: &mut Cause, key: &Key, who: Option<&str>, names: &Na
     let again = commands::grade_again(names);
     let ns = &names.namespace;
     match (key, who.and_then(harmless)) {
+        (Key::Obstacle("dns_denied", _), _) => {
+            cause.commands = vec![again];
+            let see = format!("kubectl describe networkpolicies -n {ns}");
+            cause.see = names.flags.aimed(vec![see]);
+        }
         (Key::NoShell, _) if names.flags.probe_image.is_none() => {
             cause.commands = vec![format!("{again} --probe-image {PROBE_IMAGE}")];
         }
