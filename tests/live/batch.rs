@@ -111,7 +111,7 @@ impl Class<'_> {
     }
 
     /// The namespaces of the run.
-    async fn namespaces(&self) -> Vec<Namespace> {
+    pub(crate) async fn namespaces(&self) -> Vec<Namespace> {
         let run = fs::read(self.output().join("run.json")).unwrap_or_default();
         let run: Value = serde_json::from_slice(&run).unwrap_or_default();
         let Some(run) = run["run"].as_str() else { return vec![] };

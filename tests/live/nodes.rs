@@ -13,6 +13,7 @@ use crate::{
     APPEND, OVERWRITE,
     batch::letters,
     lab::{Lab, ctl},
+    policies::grade_two_apart,
     state::{CLAIMS, ended},
 };
 
@@ -82,6 +83,13 @@ async fn pods_on_different_nodes_get_their_letters() {
         })
         .await;
     }
+}
+
+/// Catches a pod that another hand-in reaches from another node.
+#[tokio::test]
+#[ignore = "for .ci/run nodes"]
+async fn hand_ins_on_several_nodes_do_not_reach_each_other() {
+    grade_two_apart("live-nodes-policies").await;
 }
 
 /// Catches a point that is lost, or a wait without end, by a drain in the middle of a grade, and
