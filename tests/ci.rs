@@ -1,6 +1,6 @@
 //! `.ci/run`: each step fails when what it looks at is wrong, and when there is nothing to look at.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 use assert_cmd::Command;
 use tempfile::TempDir;
@@ -76,7 +76,7 @@ fn fails(name: &str, changes: &[(&str, Option<&str>)], because: &str) {
 /// Without this, the steps below could fail for another reason.
 #[test]
 fn each_quick_step_passes_a_good_project() {
-    for name in ["format", "walls", "docs", "test"] {
+    for name in ["format", "targets", "walls", "docs", "test"] {
         let (passed, told) = step(name, &[]);
         assert!(passed && told.contains("all is well"), "{name}: {told}");
     }
@@ -138,4 +138,20 @@ fn the_docs_step_compares_what_is_there() {
 fn the_format_step_looks_at_go() {
     fails("format", &[("tests/cluster/cmd/main.go", Some("package main\n  x\n"))], "gofmt: ");
     fails("format", &[("tests/cluster/cmd/main.go", None)], "there is no Go");
+}
+
+/// Catches a target of which a mistake goes by, and a system that is released and never checked.
+#[test]
+fn the_targets_step_checks_each_system_of_a_release() {
+    fails("targets", &[("bin/cargo", Some("#!/bin/sh\nexit 101\n"))], "== targets");
+    let says = "#!/bin/sh\n[ -n \"$CC_x86_64_pc_windows_gnu\" ] || exit 1\necho \"$@\"\n";
+    let (_, told) = step("targets", &[("bin/cargo", Some(says))]);
+    let system = |target: &str| target.split('-').nth(2).unwrap_or_default().to_owned();
+    let checked = told.split("--target ").skip(1).map(|it| it.split_whitespace().next().unwrap());
+    let checked: BTreeSet<String> = checked.map(system).collect();
+    let release = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/workflows/release.yml");
+    let release = fs::read_to_string(release).unwrap();
+    let built = release.split("{target: ").skip(1).map(|it| it.split(',').next().unwrap());
+    let built: BTreeSet<String> = built.map(system).collect();
+    assert_eq!((&built, built.len()), (&checked, 3), "{told}");
 }
