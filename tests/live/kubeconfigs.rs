@@ -6,13 +6,14 @@
 //! there is an answer.
 
 mod pki;
+mod renewal;
 mod row;
 mod servers;
 
 use std::{
     fs,
     net::SocketAddr,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -155,6 +156,9 @@ impl Setup {
             if text.starts_with("#!") {
                 fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
             }
+        }
+        for (name, target) in &row.links {
+            symlink(target, dir.join(name)).unwrap();
         }
         for name in &row.copies {
             fs::write(dir.join(name), self.pki.file(name)).unwrap();
@@ -340,12 +344,14 @@ async fn kubectl_and_stsgrade_take_the_same_kubeconfigs() {
             println!("this machine has no IPv6");
             rows.retain(|it| it.name != "IPv6");
         }
-        let wrong: Vec<String> = futures::stream::iter(rows.iter().enumerate())
+        let of_rows = futures::stream::iter(rows.iter().enumerate())
             .map(|(number, row)| setup.check(number, row))
             .buffer_unordered(AT_ONCE)
             .filter_map(async |it| it.err())
-            .collect()
-            .await;
+            .collect();
+        let (mut wrong, renewed): (Vec<String>, _) =
+            tokio::join!(of_rows, renewal::a_certificate_is_renewed(&setup));
+        wrong.extend(renewed.err());
         assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     })
     .await;

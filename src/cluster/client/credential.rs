@@ -1,6 +1,10 @@
 //! Credentials that change while the tool runs: they are put into each request anew.
 
-use std::{fs, path::PathBuf, sync::Mutex, sync::PoisonError};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use http::{HeaderValue, Request, header::AUTHORIZATION};
 use kube::{Config, client::Body};
@@ -8,13 +12,13 @@ use secrecy::ExposeSecret as _;
 
 use crate::cluster::{
     Failure,
-    client::{credential_plugin::Plugin, failure_id},
+    client::{credential_plugin::Plugin, failure_id, identity::Identity},
 };
 use crate::console::sanitize::sanitize;
 
 /// Where the token of a request comes from.
 pub(crate) enum Credential {
-    /// A command whose token expires.
+    /// A command whose token or certificate expires.
     Plugin(Box<Plugin>),
     /// A file that somebody else writes anew, as the kubelet does.
     TokenFile(TokenFile),
@@ -36,17 +40,27 @@ impl Credential {
         Ok(Plugin::take_from(config).await?.map(|it| Self::Plugin(Box::new(it))))
     }
 
-    /// Puts the present token into a request.
+    /// Puts the present token, if there is one, into a request.
     ///
     /// # Errors
     /// The plugin fails.
     pub(crate) async fn authorize(&self, request: &mut Request<Body>) -> Result<(), Failure> {
         let value = match self {
             Self::Plugin(plugin) => plugin.token().await?,
-            Self::TokenFile(file) => file.token(),
+            Self::TokenFile(file) => Some(file.token()),
         };
-        request.headers_mut().insert(AUTHORIZATION, value);
+        if let Some(value) = value {
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
         Ok(())
+    }
+
+    /// The certificate that connections begin with, where it changes.
+    pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
+        match self {
+            Self::Plugin(plugin) => Some(plugin.identity()),
+            Self::TokenFile(_) => None,
+        }
     }
 }
 

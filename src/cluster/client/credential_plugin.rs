@@ -1,13 +1,14 @@
 //! Credential plugins: the command of a kubeconfig that prints a token or a certificate.
 //!
 //! kube runs them too, but waits for ever, and on the thread that should hear a Ctrl-C. So they are
-//! run here: bounded, killed when nobody waits for them any more, and again shortly before a token
-//! expires.
+//! run here: bounded, killed when nobody waits for them any more, and again shortly before what
+//! they gave expires.
 
 use std::{
     collections::HashMap,
     io::{self, IsTerminal as _},
     process::{ExitStatus, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -27,7 +28,7 @@ use tokio::{
 
 use crate::cluster::{
     Failure,
-    client::{credential, kubeconfig::base64},
+    client::{credential, identity::Identity, kubeconfig::base64},
 };
 use crate::console::{sanitize::sanitize, secrets::mask};
 use crate::submission::go_yaml;
@@ -36,15 +37,22 @@ use crate::submission::go_yaml;
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a plugin may take at a terminal, where somebody may have to log in.
 const INTERACTIVE_TIMEOUT: Duration = Duration::from_secs(300);
-/// A token that expires sooner is renewed before the next request.
+/// What expires sooner is renewed before the next request.
 const RENEW_BEFORE: SignedDuration = SignedDuration::from_secs(60);
 /// The most that is read of what a plugin prints.
 const MAX_OUTPUT_BYTES: u64 = 1 << 20;
 
-/// A plugin whose token expires, and the newest token.
+/// A plugin that gives what expires, and the newest of that.
 pub(crate) struct Plugin {
     exec: ExecConfig,
-    held: Mutex<(HeaderValue, Timestamp)>,
+    held: Mutex<Held>,
+    identity: Arc<Identity>,
+}
+
+/// What a plugin gave last, the certificate aside.
+struct Held {
+    token: Option<HeaderValue>,
+    expires: Timestamp,
 }
 
 /// What a plugin prints: the `status` of an ExecCredential.
@@ -59,7 +67,7 @@ struct Status {
 
 impl Plugin {
     /// Runs the configuration's plugin, if it has one that counts, and puts what it gives in its
-    /// place. A token that expires comes back as a plugin, for it to be renewed.
+    /// place. One that gives what expires comes back, for that to be renewed.
     ///
     /// # Errors
     /// The plugin is missing, fails, gives nothing of use, or takes too long.
@@ -71,39 +79,57 @@ impl Plugin {
             || auth.client_certificate_data.is_some();
         let Some(exec) = auth.exec.take().filter(|_| !goes_before) else { return Ok(None) };
         let status = run(&exec).await?;
-        let expires = expires(&exec, &status)?;
         if let (Some(certificate), Some(key)) =
             (&status.client_certificate_data, &status.client_key_data)
         {
             put_certificate(auth, certificate, key);
         }
-        match (status.token, expires) {
-            (Some(token), Some(expires)) => {
-                let held = (bearer(&exec, &token)?, expires);
-                Ok(Some(Self { exec, held: Mutex::new(held) }))
+        if expires(&exec, &status)?.is_none() {
+            if let Some(token) = &status.token {
+                bearer(&exec, token)?;
             }
-            (token, _) => {
-                if let Some(token) = &token {
-                    bearer(&exec, token)?;
-                }
-                auth.token = token.map(Into::into);
-                Ok(None)
-            }
+            auth.token = status.token.map(Into::into);
+            return Ok(None);
         }
+        let identity = Arc::default();
+        let held = Held::of(&exec, &status, &identity)?;
+        Ok(Some(Self { exec, held: Mutex::new(held), identity }))
     }
 
-    /// The token as a header's value; a new one where the old one is about to expire.
+    /// The token, if there is one, as a header's value. Where the last credential is about to
+    /// expire, the token and the certificate are new ones.
     ///
     /// # Errors
     /// As [`Plugin::take_from`].
-    pub(crate) async fn token(&self) -> Result<HeaderValue, Failure> {
+    pub(crate) async fn token(&self) -> Result<Option<HeaderValue>, Failure> {
         let mut held = self.held.lock().await;
-        if Timestamp::now() + RENEW_BEFORE >= held.1 {
+        if Timestamp::now() + RENEW_BEFORE >= held.expires {
             let status = run(&self.exec).await?;
-            let expires = expires(&self.exec, &status)?.unwrap_or(Timestamp::MAX);
-            *held = (bearer(&self.exec, &status.token.unwrap_or_default())?, expires);
+            *held = Held::of(&self.exec, &status, &self.identity)?;
         }
-        Ok(held.0.clone())
+        Ok(held.token.clone())
+    }
+
+    /// The newest certificate.
+    pub(crate) fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity)
+    }
+}
+
+impl Held {
+    /// What is held of a credential, after its certificate was put where connections find it.
+    fn of(exec: &ExecConfig, status: &Status, identity: &Identity) -> Result<Self, Failure> {
+        let token = status.token.as_deref().map(|it| bearer(exec, it)).transpose()?;
+        let expires = expires(exec, status)?.unwrap_or(Timestamp::MAX);
+        if let (Some(certificate), Some(key)) =
+            (&status.client_certificate_data, &status.client_key_data)
+        {
+            identity.renew(certificate, key).map_err(|what| {
+                let name = name(exec);
+                failed(format!("the credential plugin {name} printed {what}"), by_hand(&name))
+            })?;
+        }
+        Ok(Self { token, expires })
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod file;
+mod oidc;
 mod proxy;
 mod rules;
 
@@ -39,6 +40,7 @@ pub(crate) fn configuration(
     named: Option<&Path>,
     context: Option<&str>,
 ) -> Result<(Config, String), Failure> {
+    let named = named.filter(|it| !it.as_os_str().is_empty());
     let read = match named {
         Some(path) => read_list(&[path.to_owned()]),
         None => read_list(&listed(env::var_os("KUBECONFIG").unwrap_or_default())),
@@ -52,7 +54,10 @@ pub(crate) fn configuration(
                 && (failure.id == failure_id::NO_CONTEXT
                     || failure.id == failure_id::NO_KUBECONFIG && named.is_none()) =>
         {
-            in_cluster(failure)
+            in_cluster(failure).or_else(|failure| match default_server() {
+                Some(server) => without_kubeconfig(&server),
+                None => Err(failure),
+            })
         }
         chosen => {
             let chosen = chosen?;
@@ -102,6 +107,31 @@ fn in_cluster(failure: Failure) -> Result<(Config, String), Failure> {
     }
 }
 
+/// The server where the kubeconfig names none: kubectl still reads this variable (`getDefaultServer`
+/// in client-go's `tools/clientcmd/client_config.go`).
+fn default_server() -> Option<String> {
+    env::var(DEFAULT_SERVER).ok().filter(|it| !it.is_empty())
+}
+
+const DEFAULT_SERVER: &str = "KUBERNETES_MASTER";
+
+/// A server that knows nobody, as `kubectl proxy` is.
+fn without_kubeconfig(server: &str) -> Result<(Config, String), Failure> {
+    let chosen = Chosen {
+        name: DEFAULT_SERVER.to_owned(),
+        context: Context::default(),
+        cluster: Cluster { server: Some(server.to_owned()), ..Cluster::default() },
+        user: None,
+    };
+    if server.to_ascii_lowercase().starts_with("https:") {
+        return Err(unusable(
+            format!("{DEFAULT_SERVER} names the server, and no kubeconfig says who asks"),
+            "Name a kubeconfig by KUBECONFIG or `--kubeconfig`, with a context for this server.",
+        ));
+    }
+    Ok((chosen.configuration()?, chosen.name))
+}
+
 /// A context with what it names.
 struct Chosen {
     name: String,
@@ -122,6 +152,13 @@ fn choose(kubeconfig: Kubeconfig, context: Option<&str>) -> Result<Chosen, Failu
         return Err(Failure::unknown_context(&name, &known));
     };
     let cluster = kubeconfig.clusters.into_iter().find(|it| it.name == context.cluster);
+    let cluster = cluster.map(|it| it.cluster.unwrap_or_default());
+    // To kubectl, a cluster that is missing and one without a server are the same.
+    let server = default_server().filter(|_| cluster.as_ref().is_none_or(|it| it.server.is_none()));
+    let cluster = match server {
+        Some(server) => Some(Cluster { server: Some(server), ..cluster.unwrap_or_default() }),
+        None => cluster,
+    };
     let Some(cluster) = cluster else {
         let what = if context.cluster.is_empty() {
             format!("the context {} of the kubeconfig names no cluster", sanitize(&name))
@@ -136,12 +173,7 @@ fn choose(kubeconfig: Kubeconfig, context: Option<&str>) -> Result<Chosen, Failu
         ));
     };
     let user = kubeconfig.auth_infos.into_iter().find(|it| Some(&it.name) == context.user.as_ref());
-    Ok(Chosen {
-        cluster: cluster.cluster.unwrap_or_default(),
-        user: user.map(|it| it.auth_info.unwrap_or_default()),
-        name,
-        context,
-    })
+    Ok(Chosen { cluster, user: user.map(|it| it.auth_info.unwrap_or_default()), name, context })
 }
 
 impl Chosen {
@@ -172,6 +204,7 @@ impl Chosen {
             config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
             config.tls_server_name.clone_from(&cluster.tls_server_name);
             certificates::identity(user_name, &mut user)?;
+            oidc::identity(user_name, &mut user)?;
         }
         if let Some(exec) = user.exec.as_mut().filter(|it| it.provide_cluster_info) {
             let info = ExecAuthCluster::try_from(cluster);

@@ -6,6 +6,7 @@ pub(crate) mod credential_plugin;
 pub mod error;
 pub(crate) mod error_chain;
 pub mod failure_id;
+pub(crate) mod identity;
 pub(crate) mod kubeconfig;
 pub(crate) mod lease_term;
 pub mod namespace;

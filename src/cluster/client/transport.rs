@@ -5,10 +5,14 @@
 //! builds chains to authorities, so servers are checked by a verifier of our own. kube's own stack
 //! has none, and passes no name and password to a SOCKS proxy.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Request, Uri};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{
@@ -27,7 +31,7 @@ use kube::{
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
     client::{
-        WebPkiServerVerifier,
+        Resumption, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_name,
     },
@@ -36,7 +40,7 @@ use rustls::{
 };
 use tower::{BoxError, Service, ServiceBuilder};
 
-use crate::cluster::client::request_layer::RequestLayer;
+use crate::cluster::client::{identity::Identity, request_layer::RequestLayer};
 
 /// A client of a configuration, as kube's own builder makes it, but for connections.
 ///
@@ -47,7 +51,8 @@ pub(crate) fn client(
     layer: &RequestLayer,
     connect_timeout: Duration,
 ) -> Result<Client, KubeError> {
-    let tls = tls(config)?;
+    let identity = layer.credential.as_ref().and_then(|it| it.identity());
+    let tls = tls(config, identity.as_ref())?;
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_connect_timeout(Some(connect_timeout));
@@ -80,8 +85,13 @@ pub(crate) fn client(
 }
 
 /// TLS with what the configuration trusts.
-fn tls(config: &Config) -> Result<ClientConfig, KubeError> {
+fn tls(config: &Config, identity: Option<&Arc<Identity>>) -> Result<ClientConfig, KubeError> {
     let mut tls = config.rustls_client_config()?;
+    if let Some(identity) = identity {
+        tls.client_auth_cert_resolver = Arc::clone(identity) as Arc<_>;
+        // A session that is resumed is that of whoever began it.
+        tls.resumption = Resumption::disabled();
+    }
     // What a pod trusts is read anew by kube's own verifier.
     if let Some(certificates) = &config.root_cert
         && config.root_cert_file.is_none()
@@ -109,7 +119,8 @@ fn built<C>(config: &Config, layer: &RequestLayer, connector: C) -> Result<Clien
 where
     C: Connect + Clone + Send + Sync + 'static,
 {
-    let http: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new()).build(connector);
+    let identity = layer.credential.as_ref().and_then(|it| it.identity());
+    let http = Reconnecting::new(connector, identity);
     let stack = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
@@ -117,6 +128,58 @@ where
         .map_err(BoxError::from)
         .service(http);
     Ok(ClientBuilder::new(stack, config.default_namespace.clone()).with_layer(layer).build())
+}
+
+/// Connections that are kept for further requests, as long as the identity is the same with which
+/// they began. Clones share them.
+#[derive(Clone)]
+struct Reconnecting<C> {
+    connector: C,
+    identity: Option<Arc<Identity>>,
+    kept: Arc<Mutex<Kept<C>>>,
+}
+
+struct Kept<C> {
+    /// The identity's generation when they began.
+    generation: u64,
+    http: HttpClient<C, Body>,
+}
+
+impl<C: Connect + Clone> Reconnecting<C> {
+    fn new(connector: C, identity: Option<Arc<Identity>>) -> Self {
+        let generation = identity.as_ref().map_or(0, |it| it.generation());
+        let kept = Kept { generation, http: none_yet(connector.clone()) };
+        Self { connector, identity, kept: Arc::new(Mutex::new(kept)) }
+    }
+
+    /// Those that began with the newest identity. What is under way on the others goes on.
+    fn newest(&self) -> HttpClient<C, Body> {
+        let generation = self.identity.as_ref().map_or(0, |it| it.generation());
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if generation != kept.generation {
+            *kept = Kept { generation, http: none_yet(self.connector.clone()) };
+        }
+        kept.http.clone()
+    }
+}
+
+fn none_yet<C: Connect + Clone>(connector: C) -> HttpClient<C, Body> {
+    HttpClient::builder(TokioExecutor::new()).build(connector)
+}
+
+impl<C: Connect + Clone + Send + Sync + 'static> Service<Request<Body>> for Reconnecting<C> {
+    type Response = <HttpClient<C, Body> as Service<Request<Body>>>::Response;
+    type Error = <HttpClient<C, Body> as Service<Request<Body>>>::Error;
+    type Future = <HttpClient<C, Body> as Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        // Each request waits for its own connection.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.newest().call(request)
+    }
 }
 
 fn is_socks(proxy: &Uri) -> bool {

@@ -29,6 +29,9 @@ pub(super) struct Row {
     pub(super) files: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) copies: Vec<String>,
+    /// Links beside it, and where they lead.
+    #[serde(default)]
+    pub(super) links: BTreeMap<String, String>,
     /// Whether it lies at `~/.kube/config`, too.
     #[serde(default)]
     pub(super) home: bool,

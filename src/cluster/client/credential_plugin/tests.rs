@@ -169,7 +169,7 @@ async fn a_token_is_renewed_when_it_expires_and_not_before() {
     let script = format!("{script}\n{status}");
     let held = Plugin::take_from(&mut plugin(folder.path(), &script)).await.unwrap().unwrap();
     for _ in 0..3 {
-        assert_eq!(held.token().await.unwrap(), "Bearer token-2");
+        assert_eq!(held.token().await.unwrap().unwrap(), "Bearer token-2");
     }
 }
 

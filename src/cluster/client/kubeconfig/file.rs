@@ -6,7 +6,7 @@
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::{self, Component, Path, PathBuf},
 };
 
 use base64::{
@@ -80,7 +80,9 @@ pub(super) fn read(path: &Path) -> Result<Kubeconfig, FileError> {
             return Err(FileError::Unusable(Failure::new(failure_id::BAD_KUBECONFIG, what, next)));
         }
     };
-    let folder = path.parent().unwrap_or(Path::new(""));
+    // It has a folder, and there is a present one: the file was read.
+    let whole = path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = whole.parent().unwrap_or(Path::new(""));
     document(&bytes).and_then(|it| of_document(it, folder)).map_err(|why| {
         FileError::Unusable(Failure::new(
             failure_id::BAD_KUBECONFIG,
@@ -259,20 +261,35 @@ fn normalise_user(
     }
     // A bare name is looked for in PATH.
     if let Some(exec) = &mut user.exec
-        && exec.command.as_ref().is_some_and(|it| it.contains(std::path::MAIN_SEPARATOR))
+        && let Some(command) = exec.command.as_mut().filter(|it| it.contains(path::MAIN_SEPARATOR))
     {
-        resolve(&mut exec.command, folder);
+        *command = cleaned(&folder.join(&command)).display().to_string();
     }
     Ok(())
 }
 
 /// A relative path of a kubeconfig begins at the folder of its file.
 fn resolve(path: &mut Option<String>, folder: &Path) {
-    if let Some(path) = path {
-        // Without the `.` of `./plugin`.
-        let joined: PathBuf = folder.join(&path).components().collect();
-        *path = joined.display().to_string();
+    if let Some(path) = path.as_mut().filter(|it| Path::new(it.as_str()).is_relative()) {
+        *path = cleaned(&folder.join(&path)).display().to_string();
     }
+}
+
+/// The path without `.` and `..`, by its text alone, as Go's `filepath.Clean` makes it: `..` behind
+/// a link is the folder in which the link stands, not the one where its target does.
+fn cleaned(path: &Path) -> PathBuf {
+    let mut cleaned = PathBuf::new();
+    for component in path.components() {
+        match (component, cleaned.components().next_back()) {
+            (Component::CurDir, _)
+            | (Component::ParentDir, Some(Component::RootDir | Component::Prefix(_))) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => {
+                cleaned.pop();
+            }
+            _ => cleaned.push(component),
+        }
+    }
+    cleaned
 }
 
 /// Base64 as Go reads it, in one line: line breaks are left out, blanks are a mistake, and padding
