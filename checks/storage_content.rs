@@ -9,7 +9,7 @@ use crate::{
             content::{Contents, PodFiles, Text, Writer},
             reattachment::excerpt,
         },
-        observation::SECOND,
+        observation::{SECOND, object::Container},
     },
 };
 
@@ -66,6 +66,10 @@ fn judge_ordinal(
         verdict.push(id, text, standing, [pod.added.by]).because(mistake);
         return;
     }
+    if let Some(refused) = may_not_write(timeline, contents, pod) {
+        verdict.push(id, text, refused.standing, [refused.seen]).because(refused.mistake);
+        return;
+    }
     let Some(pod_files) = contents.pod_files(ordinal) else {
         let (why, seen) = timeline.why_unread(pod);
         let standing = match timeline.blocking() {
@@ -93,6 +97,48 @@ fn judge_ordinal(
     };
     let cites: Vec<Seq> = pod_files.reads.clone();
     verdict.push(id, text, standing, cites).because(mistake);
+}
+
+/// That a pod may not write, and who is to blame.
+struct Refused {
+    standing: Standing,
+    mistake: Option<&'static Mistake>,
+    seen: Seq,
+}
+
+/// Whether a pod without content may not write to its claims: the grader's own file could not be
+/// written from its container either.
+fn may_not_write(timeline: &Timeline, contents: &Contents<'_>, pod: &PodLife) -> Option<Refused> {
+    let has_content = |it: &PodFiles<'_>| !it.texts.is_empty() || it.hidden() > 0;
+    if contents.pod_files(pod.ordinal).is_some_and(has_content) {
+        return None;
+    }
+    let canaries = || timeline.canaries.iter().filter(|it| it.what.pod.uid == pod.uid());
+    if canaries().any(|it| it.what.wrote.is_some()) {
+        return None;
+    }
+    let (seen, error) = canaries().find_map(|it| {
+        let error = it.what.error.as_deref().filter(|it| it.contains("ermission denied"))?;
+        Some((it.seq, error))
+    })?;
+    let (spec, name) = (pod.spec(), pod.name());
+    let is_root = |it: &Container| spec.user_of(&it.name) == Some(0);
+    let (standing, mistake) = match spec.fs_group() {
+        Some(group) => {
+            let why = format!(
+                "{name} may not write to its PVC ({error}): its volumes were to belong to group \
+                {group} (fsGroup), and the cluster's storage does not do that"
+            );
+            (Standing::unseen(why), None)
+        }
+        None if spec.containers.iter().all(is_root) => return None,
+        None => {
+            let actual = format!("its container may not write to the PVC: {error}");
+            let expected = format!("a file of {name}'s own");
+            (Standing::broken(expected, actual), Some(&mistakes::NO_FS_GROUP))
+        }
+    };
+    Some(Refused { standing, mistake, seen })
 }
 
 /// Why content tells no pod though the template may write its name.
@@ -214,7 +260,7 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         What,
-        observation::Canary,
+        observation::{Canary, object::PodSecurityContext},
         testing::history::{History, Writes},
     };
 
@@ -275,6 +321,31 @@ mod tests {
     #[test]
     fn an_empty_claim_fails() {
         wrote(|_, _, _| None).assert("storage_content", Fail, &["nothing_written"]);
+    }
+
+    /// Catches a right submission that loses the test to a storage that ignores `fsGroup`, and a
+    /// volume of root's that is told as a command that writes nothing.
+    #[test]
+    fn a_claim_that_may_not_be_written_to() {
+        let refused = |context: Option<PodSecurityContext>| {
+            let mut history = History::new();
+            history.writes = |_, _, _| None;
+            history.spec.template.spec.security_context = context;
+            let mut history = history.create().inspect().end();
+            for line in &mut history.lines {
+                if let What::Canary(canary) = &mut line.what {
+                    canary.wrote = None;
+                    canary.error = Some("Permission denied".to_owned());
+                }
+            }
+            history
+        };
+        let user = |group| PodSecurityContext { run_as_user: Some(1000), fs_group: group };
+        refused(Some(user(Some(2000)))).assert("storage_content", Inconclusive, &[]);
+        refused(Some(user(None))).assert("storage_content", Fail, &["no_fs_group"]);
+        refused(None).assert("storage_content", Fail, &["no_fs_group"]);
+        let root = PodSecurityContext { run_as_user: Some(0), fs_group: None };
+        refused(Some(root)).assert("storage_content", Fail, &["nothing_written"]);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub static MISTAKES: &[&Mistake] = &[
     &TOO_SMALL,
     &WRONG_ACCESS_MODE,
     &WHEN_SCALED_DELETE,
+    &NO_FS_GROUP,
     &NOTHING_WRITTEN,
     &SAME_CONTENT,
     &TELLS_NO_POD,
@@ -277,6 +278,20 @@ pub static WHEN_SCALED_DELETE: Mistake = Mistake {
     before: "spec:\n  persistentVolumeClaimRetentionPolicy:\n    whenScaled: Delete",
     after: "spec:\n  persistentVolumeClaimRetentionPolicy:\n    whenScaled: Retain    # the \
             default",
+};
+
+/// The claim's volume belongs to root, and the container does not run as root.
+pub static NO_FS_GROUP: Mistake = Mistake {
+    id: "no_fs_group",
+    renewal: Renewal::Recreate,
+    title: "the container may not write to its volume",
+    explanation: "The container does not run as root, and the volume of its PVC belongs to root, \
+            as new volumes mostly do. So nothing can be written to it.",
+    lab: None,
+    remedy: "Name a group in the pod's `securityContext.fsGroup`: the volume then belongs to \
+            that group, and every container of the pod is in it.",
+    before: "    spec:\n      securityContext:\n        runAsUser: 1000",
+    after: "    spec:\n      securityContext:\n        runAsUser: 1000\n        fsGroup: 1000",
 };
 
 /// Nothing is written to the claim.

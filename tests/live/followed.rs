@@ -71,13 +71,14 @@ fn chosen() -> Vec<PathBuf> {
     chosen
 }
 
-/// Every `fixtures/fail/<group>/<case>`.
+/// Every `fixtures/fail/<group>/<case>`, but those before which something stands.
 fn failing() -> Vec<PathBuf> {
     let folders = |path: &Path| -> Vec<PathBuf> {
         std::fs::read_dir(path).unwrap().map(|it| it.unwrap().path()).collect()
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fail");
     let mut found: Vec<PathBuf> = folders(&root).iter().flat_map(|it| folders(it)).collect();
+    found.retain(|it| !it.join("before.yaml").exists());
     found.sort();
     assert!(found.len() > 20, "{found:?}");
     found

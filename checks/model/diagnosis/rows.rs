@@ -130,6 +130,30 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         ..DEFAULT_ROW
     },
     ObstacleRow {
+        id: "fs_group_ignored",
+        fault: Cluster,
+        decides: AtOnce,
+        recognise: recognise::fs_group_ignored,
+        effect: CrashLoop,
+        comes_again: true,
+        remedy: "The pod asks by `fsGroup` for volumes that it may write to, and the cluster's \
+            storage gives it others. Name a StorageClass whose volumes follow `fsGroup`, or show \
+            the words to whoever runs the cluster.",
+        ..DEFAULT_ROW
+    },
+    ObstacleRow {
+        id: "no_fs_group",
+        fault: Submission,
+        decides: AtOnce,
+        recognise: recognise::no_fs_group,
+        effect: CrashLoop,
+        remedy: "The container does not run as root, and its volume belongs to root. Write \
+            `securityContext: {fsGroup: 1000}` under the pod template's `spec`: then the volume \
+            belongs to that group, and every container of the pod is in it.",
+        mistake: Some(&mistakes::NO_FS_GROUP),
+        ..DEFAULT_ROW
+    },
+    ObstacleRow {
         id: "container_ends",
         fault: Submission,
         renewal: Some(Renewal::Recreate),

@@ -241,6 +241,22 @@ objects! {
         topology_spread_constraints: Vec<Present>,
         /// Uses the node's own network and address.
         host_network: bool,
+        /// As whom its containers run.
+        security_context: Option<PodSecurityContext>,
+    }
+
+    /// `securityContext` of a pod.
+    PodSecurityContext {
+        /// The group that its volumes are to belong to.
+        fs_group: Option<i64>,
+        /// The user that its containers run as, where they do not say it.
+        run_as_user: Option<i64>,
+    }
+
+    /// `securityContext` of a container.
+    ContainerSecurityContext {
+        /// The user that it runs as.
+        run_as_user: Option<i64>,
     }
 
     /// A volume of a pod.
@@ -292,6 +308,8 @@ objects! {
         startup_probe: Option<Probe>,
         /// CPU and memory.
         resources: Resources,
+        /// As whom it runs.
+        security_context: Option<ContainerSecurityContext>,
     }
 
     /// A probe's timing, in seconds and counts.
@@ -574,6 +592,20 @@ impl PodSpec {
             it.volume_mounts.iter().any(|mount| mount.name == volume)
                 || it.volume_devices.iter().any(|device| device.name == volume)
         })
+    }
+
+    /// The group that its volumes are to belong to.
+    #[must_use]
+    pub fn fs_group(&self) -> Option<i64> {
+        self.security_context.as_ref()?.fs_group
+    }
+
+    /// As which user a container runs; `None` where its image says that.
+    #[must_use]
+    pub fn user_of(&self, container: &str) -> Option<i64> {
+        let its_own = self.all_containers().find(|it| it.name == container);
+        let its_own = its_own.and_then(|it| it.security_context.as_ref()?.run_as_user);
+        its_own.or(self.security_context.as_ref()?.run_as_user)
     }
 
     /// How long a pod may take to stop, in seconds.

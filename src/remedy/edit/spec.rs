@@ -54,6 +54,17 @@ pub(super) fn enough_memory(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     spec.template.spec.all_containers_mut().for_each(more_memory);
 }
 
+/// Lets the volumes belong to a group: that of the user's number, by habit.
+pub(super) fn volumes_of_a_group(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    /// The first number that distributions give to people.
+    const GROUP: i64 = 1000;
+    let pod = &mut spec.template.spec;
+    let users: Vec<i64> =
+        pod.containers.iter().filter_map(|it| pod.user_of(&it.name)).filter(|it| *it > 0).collect();
+    let group = users.first().copied().unwrap_or(GROUP);
+    pod.security_context.get_or_insert_default().fs_group = Some(group);
+}
+
 /// Takes out what keeps a pod from some nodes, and what it asks of a node.
 pub(super) fn placed_anywhere(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     let pod = &mut spec.template.spec;

@@ -52,6 +52,7 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("too_small", &[Set(spec::large_enough), Others(others::large_enough)]),
     ("wrong_access_mode", &[Set(spec::one_node_at_once)]),
     ("when_scaled_delete", &[Set(spec::claims_retained)]),
+    ("no_fs_group", &[Set(spec::volumes_of_a_group)]),
     ("nothing_written", &[Set(spec::owner_written)]),
     ("same_content", &[Set(spec::owner_written)]),
     ("tells_no_pod", &[Set(spec::owner_written)]),

@@ -29,6 +29,8 @@ const TITLES: &[(&str, &str)] = &[
     ("out_of_memory", "the container needs more memory than its limit"),
     ("node_out_of_memory", "the node had no memory left"),
     ("liveness_fails", "the liveness or startup probe fails"),
+    ("fs_group_ignored", "the cluster's storage ignores the pod's `fsGroup`"),
+    ("no_fs_group", "the container may not write to its volume"),
     ("container_ends", "the container ends"),
     ("storage_limit", "the pod wrote more than its storage limit"),
     ("node_named", "`nodeName` names a node that does not take the pod"),

@@ -9,6 +9,7 @@ mod missing;
 mod nodes;
 mod refusals;
 mod scheduling;
+mod unwritable;
 
 pub(crate) use crate::model::diagnosis::recognise::changed_by_cluster::{
     changed_by_cluster, container_added,
@@ -35,6 +36,7 @@ pub(crate) use crate::model::diagnosis::recognise::scheduling::{
     host_port, host_port_taken, no_room, no_room_for_more, node_named, not_scheduled,
     placement_impossible, preempted,
 };
+pub(crate) use crate::model::diagnosis::recognise::unwritable::{fs_group_ignored, no_fs_group};
 
 use crate::model::{
     diagnosis::{Match, blames_the_submission, facts::OrdinalFacts},

@@ -7,6 +7,7 @@ mod ends;
 mod probes;
 mod refusals;
 mod scheduling;
+mod unwritable;
 
 use std::collections::BTreeMap;
 

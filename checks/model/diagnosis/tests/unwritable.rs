@@ -1,0 +1,91 @@
+//! Containers that may not write to their volumes.
+
+use super::*;
+use crate::model::observation::object::{
+    ContainerSecurityContext, PodSecurityContext, PodSpec, VolumeMount,
+};
+
+/// The first pod, whose container ends again and again with such a last line.
+fn ends(with: impl FnOnce(&mut PodSpec), line: &str) -> History {
+    let mut history = History::new();
+    with(&mut history.spec.template.spec);
+    let history = history.service().set(Change::Added).subject().claim(0).add(0);
+    let history = log(ended(history, 1, exit(1)), &[line]);
+    log(ended(history, 2, exit(1)), &[line])
+}
+
+fn of_group(pod: &mut PodSpec) {
+    pod.security_context =
+        Some(PodSecurityContext { fs_group: Some(2000), run_as_user: Some(1000) });
+}
+
+const DENIED: [&str; 4] = [
+    "sh: can't create /data/id: Permission denied",
+    "sh: cd: line 0: can't cd to /data: Permission denied",
+    "Error: EACCES: permission denied, mkdir '/data/state'",
+    "java.nio.file.AccessDeniedException: /data/state",
+];
+
+#[test]
+fn a_pod_without_a_group_may_not_write_to_what_belongs_to_root() {
+    for line in DENIED {
+        stops(&ends(|_| {}, line), "no_fs_group", Submission);
+    }
+    let by_number = |user| {
+        move |pod: &mut PodSpec| {
+            pod.security_context =
+                Some(PodSecurityContext { run_as_user: Some(user), fs_group: None });
+        }
+    };
+    stops(&ends(by_number(1000), DENIED[0]), "no_fs_group", Submission);
+    // A group does not help root.
+    stops(&ends(by_number(0), DENIED[0]), "container_ends", Submission);
+    let of_container = |pod: &mut PodSpec| {
+        by_number(1000)(pod);
+        pod.containers[0].security_context =
+            Some(ContainerSecurityContext { run_as_user: Some(0) });
+    };
+    stops(&ends(of_container, DENIED[0]), "container_ends", Submission);
+}
+
+/// Catches a right submission that loses its points to the cluster's storage.
+#[test]
+fn a_storage_that_ignores_the_group_is_the_clusters() {
+    for line in DENIED {
+        let history = ends(of_group, line);
+        stops(&history, "fs_group_ignored", Cluster);
+        assert_eq!(
+            words(&history),
+            format!(
+                "container app ends (exit status 1), started 3 times: {line}; its volumes were to \
+                belong to group 2000 (fsGroup), and they do not"
+            )
+        );
+    }
+}
+
+/// Catches a submission that is excused for what it may not read elsewhere, or for what it made
+/// itself.
+#[test]
+fn what_is_denied_elsewhere_is_the_submissions_own() {
+    for line in [
+        "sh: can't create /database/id: Permission denied",
+        "sh: can't create /etc/id: Permission denied",
+        "sh: can't create id: Permission denied",
+        "sh: can't create /data/id: No space left on device",
+    ] {
+        stops(&ends(of_group, line), "container_ends", Submission);
+        stops(&ends(|_| {}, line), "container_ends", Submission);
+    }
+    // Another volume is mounted there.
+    let of_image = |pod: &mut PodSpec| {
+        of_group(pod);
+        pod.containers[0].volume_mounts.push(VolumeMount {
+            name: "scratch".to_owned(),
+            mount_path: "/scratch".to_owned(),
+            ..VolumeMount::default()
+        });
+    };
+    let line = "sh: can't create /scratch/id: Permission denied";
+    stops(&ends(of_image, line), "container_ends", Submission);
+}
