@@ -107,7 +107,7 @@ pub struct Target {
     #[arg(long, value_name = "NAME")]
     pub context: Option<String>,
     /// The kubeconfig to use, instead of $KUBECONFIG or ~/.kube/config.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path_or_nothing())]
     pub kubeconfig: Option<PathBuf>,
 }
 
@@ -243,6 +243,21 @@ pub struct Job {
     /// The image of stsgrade, as the cluster's nodes pull it.
     #[arg(long, value_name = "IMAGE")]
     pub image: String,
+    /// The StatefulSet to grade, where several stand.
+    #[arg(long, value_name = "NAME")]
+    pub statefulset: Option<String>,
+    /// Give up after this time, restoring included (90s, 10m, 1h).
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Take over from another grader that holds the namespace.
+    #[arg(long)]
+    pub force: bool,
+    /// Image with a shell, by which pods without one are inspected.
+    #[arg(long, value_name = "IMAGE")]
+    pub probe_image: Option<String>,
+    /// Which report.
+    #[command(flatten)]
+    pub reporting: Reporting,
 }
 
 /// `stsgrade version`.
@@ -326,7 +341,7 @@ pub struct Batch {
     #[arg(long, value_name = "NAME", help_heading = "Cluster")]
     pub context: Vec<String>,
     /// The kubeconfig to use, instead of $KUBECONFIG or ~/.kube/config.
-    #[arg(long, value_name = "FILE", help_heading = "Cluster")]
+    #[arg(long, value_name = "FILE", value_parser = path_or_nothing(), help_heading = "Cluster")]
     pub kubeconfig: Option<PathBuf>,
     /// Print nothing but errors.
     #[arg(short, long)]
@@ -619,12 +634,26 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
     let reporting = match &cli.command {
         Command::Grade(args) => Some(&args.reporting),
         Command::Judge(args) => Some(&args.reporting),
+        Command::Job(args) => Some(&args.reporting),
         _ => None,
     };
-    match reporting.and_then(Reporting::conflict) {
+    let of_job = match &cli.command {
+        Command::Job(args) if !args.reporting.files().is_empty() => Some(IN_THE_LOG.to_owned()),
+        _ => None,
+    };
+    match of_job.or_else(|| reporting.and_then(Reporting::conflict)) {
         Some(why) => Err(command.error(ErrorKind::ArgumentConflict, sanitize(&why))),
         None => Ok(cli),
     }
+}
+
+/// Why a Job writes no file.
+const IN_THE_LOG: &str = "a Job's files go with its pod: give `-o` one format without a file, and \
+    read it in the log";
+
+/// A value as it is typed.
+pub(crate) fn name_of(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |it| it.get_name().to_owned())
 }
 
 /// Reads `FORMAT` or `FORMAT=FILE`; the file `-` is standard output.
@@ -641,6 +670,11 @@ fn output(text: OsString) -> Result<Output, String> {
         return Err("a file is expected after the equals sign".to_owned());
     }
     Ok(Output { format, file: Some(file).filter(|it| it.as_os_str() != "-") })
+}
+
+/// Reads a path that may be empty: to kubectl, `--kubeconfig ""` is none.
+fn path_or_nothing() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// The path that begins at that byte.

@@ -550,6 +550,29 @@ fn job() {
     ));
 }
 
+/// Catches a rubric that does not get into the cluster, a Role without what the flags need, and a
+/// grade that is ended before its own time is over.
+#[test]
+fn job_with_a_rubric() {
+    let flags = ["--rubric", "rubric.toml", "--probe-image", "busybox:1.36", "--timeout", "5h"];
+    let told = run(
+        &[&["job", "--image", "i", "-o", "json", "--statefulset", "web"][..], &flags].concat(),
+        &[("rubric.toml", b"pass_mark = 60\n")],
+    );
+    let shown = told.find("apiVersion: v1\ndata:").unwrap();
+    insta::assert_snapshot!(&told[shown..]);
+    assert!(told.contains("resources: [pods/ephemeralcontainers]"), "{told}");
+}
+
+/// Catches a Job that cannot grade, or whose report nobody can read.
+#[test]
+fn job_refused() {
+    let told = run(&["job", "--image", "i", "-o", "json=report.json"], &[]);
+    assert!(told.starts_with("exit 2\n") && told.contains("a Job's files go with its pod"));
+    let told = run(&["job", "--image", "i", "--rubric", "r"], &[("r", b"pass_mark = 101\n")]);
+    assert!(told.starts_with("exit 4\n") && told.contains("error: r, line 1, "), "{told}");
+}
+
 /// Catches a report on a misspelt or missing field that shows the object's first line, and one
 /// without the change that its words name.
 #[test]

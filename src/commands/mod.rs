@@ -4,6 +4,7 @@ mod batch;
 mod completions;
 mod explain;
 mod grade;
+mod job;
 mod judge;
 mod list;
 mod outputs;
@@ -24,10 +25,7 @@ use std::{
 use crate::{
     cli,
     cli::{Command, Document},
-    cluster::{
-        Failure,
-        grade::{in_cluster::job_yaml, rbac::rbac_yaml},
-    },
+    cluster::{Failure, grade::rbac::rbac_yaml},
     exit::Exit,
     report,
 };
@@ -56,7 +54,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Batch(args) => batch::run(&args),
         Command::Record(args) => record::run(&args),
         Command::Restore(args) => restore::run(&args),
-        Command::Job(args) => show(job_yaml(&args.namespace, &args.image).as_bytes()),
+        Command::Job(args) => job::run(&args),
         Command::Version(args) => version::run(&args),
         Command::Completions(args) => completions::run(args.shell),
         Command::Man(args) => completions::man(&args.words),

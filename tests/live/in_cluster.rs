@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Stdio,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use k8s_openapi::api::{
@@ -60,7 +60,8 @@ async fn image() {
             // The cluster sees no other folder.
             let shared = std::env::var("STSGRADE_CLUSTER").unwrap();
             let folder = tempfile::tempdir_in(shared).unwrap();
-            std::fs::copy(static_binary().await, folder.path().join("stsgrade")).unwrap();
+            let binary = folder.path().join("stsgrade");
+            std::fs::copy(static_binary().await, &binary).unwrap();
             let storage = folder.path().join("storage");
             let buildah = async |args: &[&str]| {
                 let mut command = Command::new("buildah");
@@ -69,14 +70,48 @@ async fn image() {
                 assert_eq!(ran.status, 0, "{}", ran.told());
             };
             let recipe = concat!(env!("CARGO_MANIFEST_DIR"), "/.github/image/Containerfile");
-            let bud = ["build", "--isolation", "chroot", "--timestamp", "0", "-f", recipe];
-            buildah(&[&bud[..], &["-t", IMAGE, "."]].concat()).await;
-            buildah(&["push", "--quiet", IMAGE, &format!("oci:layout:{IMAGE}")]).await;
+            let bud =
+                ["build", "--no-cache", "--isolation", "chroot", "--timestamp", "0", "-f", recipe];
+            let mut built = vec![];
+            for layout in ["layout", "again"] {
+                buildah(&[&bud[..], &["-t", IMAGE, "."]].concat()).await;
+                buildah(&["push", "--quiet", IMAGE, &format!("oci:{layout}:{IMAGE}")]).await;
+                built.push(OciImage::read(&folder.path().join(layout)));
+                // As if it had been checked out, and built, at another time.
+                let later = std::fs::File::options().write(true).open(&binary).unwrap();
+                later.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 30)).unwrap();
+            }
+            assert_eq!(built[0], built[1], "two builds of one binary differ");
+            let config = &built[0].config["config"];
+            assert_eq!(config["User"], "65532:65532", "{config}");
+            assert_eq!(config["Entrypoint"], json!(["/stsgrade"]), "{config}");
             let name = folder.path().file_name().unwrap().to_str().unwrap();
             ctl(&["add-images", &format!("{name}/layout")]).await;
             folder
         })
         .await;
+}
+
+/// An image of an OCI layout.
+#[derive(Debug, PartialEq)]
+struct OciImage {
+    digest: String,
+    config: Value,
+}
+
+impl OciImage {
+    fn read(layout: &Path) -> Self {
+        let json = |path: PathBuf| -> Value {
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+        };
+        let blob = |digest: &Value| {
+            json(layout.join("blobs").join(digest.as_str().unwrap().replace(':', "/")))
+        };
+        let digest = json(layout.join("index.json"))["manifests"][0]["digest"].clone();
+        let manifest = blob(&digest);
+        let config = blob(&manifest["config"]["digest"]);
+        Self { digest: text(&digest), config }
+    }
 }
 
 /// Catches a binary that needs a dynamic linker, which an image from scratch does not have.
@@ -114,23 +149,44 @@ async fn the_jobs_pod_passes_the_level_restricted() {
     .await;
 }
 
-/// Catches an image that does not run, a Role that lacks what a grade needs, and a report or an exit
-/// status that does not get out of the cluster.
+/// Catches an image that does not run, a Role that lacks what a grade needs, a report or an exit
+/// status that does not get out of the cluster, and a flag or a rubric that does not get in.
 #[tokio::test]
 async fn a_job_grades_its_namespace_from_inside() {
     image().await;
-    let pass = from_inside("live-job-pass", APPEND, "web", (100, 0));
-    let fail = from_inside("live-job-fail", OVERWRITE, "site", (80, 1));
-    tokio::join!(pass, fail);
+    let pass = from_inside("live-job-pass", APPEND, "web", &["-o", "json"], 0, |log| {
+        // Nothing but the report is in the log.
+        let report: Value = serde_json::from_str(log).unwrap();
+        report["score"]["earned"] == 100
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let rubric = folder.path().join("of-the-course.toml");
+    std::fs::write(&rubric, "pass_mark = 60\n[checks.pvc_reuse]\nomit = true\n").unwrap();
+    let rubric = rubric.to_str().unwrap();
+    let flags = ["--statefulset", "site", "--rubric", rubric, "--timeout", "10m"];
+    let fail = from_inside("live-job-fail", OVERWRITE, "site", &flags, 0, |log| {
+        log.contains("80 of 90 points")
+    });
+    let lost = from_inside("live-job-lost", OVERWRITE, "site", &[], 1, |log| {
+        log.contains("80 of 100 points")
+    });
+    tokio::join!(pass, fail, lost);
 }
 
-async fn from_inside(namespace: &str, submission: &str, set: &str, expected: (u32, i32)) {
-    let (score, status) = expected;
+async fn from_inside(
+    namespace: &str,
+    submission: &str,
+    set: &str,
+    flags: &[&str],
+    status: i32,
+    is_right: impl Fn(&str) -> bool,
+) {
     Lab::run(namespace, async |lab| {
         let applied = lab.kubectl_apply(Path::new(submission)).await;
         assert!(applied.is_ok(), "{applied:?}");
         lab.settled(set, 3).await;
-        let printed = lab.stsgrade("job", &["--image", IMAGE]).await;
+        let printed = lab.stsgrade("job", &[&["--image", IMAGE], flags].concat()).await;
+        assert_eq!(printed.status, 0, "{}", printed.told());
         lab.create(&printed.out, "live").await;
         let pods: Api<Pod> = Api::namespaced(lab.client.clone(), &lab.namespace);
         let of_job = ListParams::default().labels("job-name=stsgrade");
@@ -142,7 +198,7 @@ async fn from_inside(namespace: &str, submission: &str, set: &str, expected: (u3
         lab.until("the Job's pod has ended", async || ended().await.is_some()).await;
         let (pod, exit) = ended().await.unwrap();
         let log = pods.logs(&pod, &LogParams::default()).await.unwrap();
-        assert!(log.contains(&format!("{score} of 100 points")), "{log}");
+        assert!(is_right(&log), "{log}");
         assert_eq!(exit, status, "{log}");
     })
     .await;

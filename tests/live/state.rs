@@ -78,6 +78,8 @@ impl Lab {
         for document in text.split("\n---\n") {
             let kind = document.lines().find_map(|it| it.strip_prefix("kind: ")).unwrap();
             let (version, plural) = match kind {
+                "ConfigMap" => ("api/v1", "configmaps"),
+                "Pod" => ("api/v1", "pods"),
                 "Service" => ("api/v1", "services"),
                 "StatefulSet" => ("apis/apps/v1", "statefulsets"),
                 "Role" => ("apis/rbac.authorization.k8s.io/v1", "roles"),

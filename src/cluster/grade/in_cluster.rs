@@ -1,5 +1,7 @@
 //! Grading from within the cluster: the objects of a Job that does it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::cluster::{client::lease_term::LEASE, grade::rbac::rbac_yaml};
@@ -9,34 +11,77 @@ const ACCOUNT: u32 = 65_532;
 /// Where the recording is written, which is gone with the pod.
 const RECORDINGS: &str = "/recordings";
 /// Longer than any grade takes that comes to its end; what it changed is put back even then.
-const DEADLINE_SECONDS: u32 = 4 * 3600;
+const DEADLINE_SECONDS: u64 = 4 * 3600;
 /// Longer than putting everything back takes after SIGTERM.
-const GRACE_SECONDS: u32 = 600;
+const GRACE_SECONDS: u64 = 600;
+
+/// Where the rubric is mounted, and its name there.
+const RUBRIC_FOLDER: &str = "/rubric";
+const RUBRIC_FILE: &str = "rubric.toml";
+
+/// What a Job grades, and how.
+#[derive(Clone, Debug, Default)]
+pub struct JobOptions {
+    /// The namespace that is to be graded.
+    pub namespace: String,
+    /// The image of stsgrade, as the cluster's nodes pull it.
+    pub image: String,
+    /// Further flags of `grade`.
+    pub flags: Vec<String>,
+    /// The longest that a grade may take, if the flags say so.
+    pub timeout: Option<Duration>,
+    /// The text of a rubric.
+    pub rubric: Option<String>,
+    /// The flags ask for a container of an image with a shell.
+    pub with_probe: bool,
+}
 
 /// A ServiceAccount with the Role that a grade needs, and a Job that grades the namespace once: its
-/// log is the report, its exit status that of `grade`.
+/// log is the report, its exit status that of `grade`. A rubric is in a ConfigMap beside them.
 ///
 /// It runs at Pod Security level `restricted`.
 #[must_use]
-pub fn job_yaml(namespace: &str, image: &str) -> String {
-    let account = json!({
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {"name": LEASE, "namespace": namespace},
-    });
-    let pod = restricted_pod(image, &["grade", "-n", namespace]);
+pub fn job_yaml(options: &JobOptions) -> String {
+    let metadata = json!({"name": LEASE, "namespace": options.namespace});
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata});
+    let mut args = vec!["grade", "-n", options.namespace.as_str()];
+    args.extend(options.flags.iter().map(String::as_str));
+    let rubric_path = format!("{RUBRIC_FOLDER}/{RUBRIC_FILE}");
+    if options.rubric.is_some() {
+        args.extend(["--rubric", rubric_path.as_str()]);
+    }
+    let mut pod = restricted_pod(&options.image, &args);
+    if options.rubric.is_some() {
+        add(&mut pod["volumes"], json!({"name": "rubric", "configMap": {"name": LEASE}}));
+        let mount = json!({"name": "rubric", "mountPath": RUBRIC_FOLDER, "readOnly": true});
+        add(&mut pod["containers"][0]["volumeMounts"], mount);
+    }
+    let timeout = options.timeout.map_or(0, |it| it.as_secs());
     let job = json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": LEASE, "namespace": namespace},
+        "metadata": metadata,
         "spec": {
             "backoffLimit": 0,
-            "activeDeadlineSeconds": DEADLINE_SECONDS,
+            "activeDeadlineSeconds": DEADLINE_SECONDS.max(timeout.saturating_add(GRACE_SECONDS)),
             "template": {"spec": pod},
         },
     });
     let yaml = |value: &Value| serde_saphyr::to_string(value).unwrap_or_default();
-    format!("{}---\n{}---\n{}", yaml(&account), rbac_yaml(namespace, false, false), yaml(&job))
+    let mut pages = vec![yaml(&account), rbac_yaml(&options.namespace, false, options.with_probe)];
+    if let Some(rubric) = &options.rubric {
+        let data = json!({(RUBRIC_FILE): rubric});
+        pages.push(yaml(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata,
+            "data": data})));
+    }
+    pages.push(yaml(&job));
+    pages.join("---\n")
+}
+
+fn add(list: &mut Value, item: Value) {
+    if let Some(list) = list.as_array_mut() {
+        list.push(item);
+    }
 }
 
 /// A pod of stsgrade that runs once, at Pod Security level `restricted`, as the account that has
