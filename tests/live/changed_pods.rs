@@ -1,7 +1,5 @@
 //! Pods that the cluster itself changes when they are created, as admission webhooks do.
 
-use std::time::Duration;
-
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::PostParams};
@@ -26,28 +24,10 @@ impl Lab {
         assert_ne!(told["kind"], "", "{told}");
     }
 
-    /// Waits until the API server changes pods: it learns of a policy by a watch of its own.
-    async fn changes_pods(&self) {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
-        let pod: Pod = serde_json::from_value(json!({"metadata": {"name": "tried"},
-            "spec": {"containers": [{"name": "app", "image": "busybox:1.36"}]}}))
-        .unwrap();
-        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
-        let changed = async {
-            loop {
-                let made = pods.create(&dry_run, &pod).await.unwrap();
-                let containers = made.spec.unwrap().containers;
-                if containers.len() > 1 || containers[0].image.as_deref() != Some("busybox:1.36") {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), changed).await.unwrap();
-    }
-
-    /// A grade while each new pod of the namespace is changed so.
-    async fn graded_with_pods_changed(&self, name: &str, patch: &str) -> Ran {
+    /// From now on each new pod of the namespace is changed so; returns when that holds, which the
+    /// API server learns by a watch of its own.
+    pub(crate) async fn change_new_pods(&self, patch: &str) {
+        let name = &self.namespace;
         let pods = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}]);
         let policy = json!({"metadata": {"name": name}, "spec": {
             "matchConstraints": {"resourceRules": pods}, "failurePolicy": "Fail", "reinvocationPolicy": "Never",
@@ -55,13 +35,31 @@ impl Lab {
         let here = json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
         let binding = json!({"metadata": {"name": name}, "spec": {
             "policyName": name, "matchResources": {"namespaceSelector": here}}});
+        let tried: Pod = serde_json::from_value(json!({"metadata": {"name": "tried"},
+            "spec": {"automountServiceAccountToken": false, "containers": [{"name": "app", "image": "busybox:1.36"}]}}))
+        .unwrap();
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), name);
+        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+        let containers = async || Some(pods.create(&dry_run, &tried).await.ok()?.spec?.containers);
+        self.until("pods can be made", async || containers().await.is_some()).await;
+        let unchanged = containers().await;
         self.ask("POST", "mutatingadmissionpolicies", &policy).await;
         self.ask("POST", "mutatingadmissionpolicybindings", &binding).await;
-        self.changes_pods().await;
-        let graded = self.grade(&["-f", STANDING]).await;
+        self.until("pods are changed", async || containers().await != unchanged).await;
+    }
+
+    /// Ends what [`Lab::change_new_pods`] began.
+    pub(crate) async fn leave_new_pods(&self) {
         for kind in ["mutatingadmissionpolicybindings", "mutatingadmissionpolicies"] {
-            self.ask("DELETE", &format!("{kind}/{name}"), &json!({})).await;
+            self.ask("DELETE", &format!("{kind}/{}", self.namespace), &json!({})).await;
         }
+    }
+
+    /// A grade while each new pod of the namespace is changed so.
+    async fn graded_with_pods_changed(&self, patch: &str) -> Ran {
+        self.change_new_pods(patch).await;
+        let graded = self.grade(&["-f", STANDING]).await;
+        self.leave_new_pods().await;
         graded
     }
 }
@@ -72,7 +70,6 @@ async fn an_image_that_the_cluster_rewrites_is_not_the_submissions() {
     Lab::run("live-rewritten-image", async |lab| {
         let graded = lab
             .graded_with_pods_changed(
-                "live-rewritten-image",
                 r#"op: "replace", path: "/spec/containers/0/image", value: "docker.io/hub/busybox:1.36""#,
             )
             .await;
@@ -88,7 +85,6 @@ async fn a_sidecar_that_the_cluster_adds_costs_nothing() {
     Lab::run("live-added-sidecar", async |lab| {
         let graded = lab
             .graded_with_pods_changed(
-                "live-added-sidecar",
                 r#"op: "add", path: "/spec/containers/-", value: Object.spec.containers{name: "mesh", image: "busybox:1.36", command: ["sh", "-c", "trap 'exit 0' TERM; sleep 1000000 & wait"]}"#,
             )
             .await;

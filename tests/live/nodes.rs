@@ -3,18 +3,22 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::{
+    core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod},
+    storage::v1::StorageClass,
+};
 use kube::{
     Api, ResourceExt as _,
-    api::{EvictParams, ListParams},
+    api::{DeleteParams, EvictParams, ListParams, PostParams},
 };
+use serde_json::json;
 
 use crate::{
     APPEND, OVERWRITE,
     batch::letters,
     lab::{Lab, ctl},
     policies::grade_two_apart,
-    state::{CLAIMS, ended},
+    state::{CLAIMS, STANDING, ended, read},
 };
 
 impl Lab {
@@ -139,4 +143,42 @@ async fn a_node_lost_during_a_grade_leaves_points_undecided() {
         lab.left_nothing(&CLAIMS).await;
     })
     .await;
+}
+
+/// Catches a point that is lost where a class makes its volumes in certain zones, a pod that is not
+/// in the zone of its volume, and a class of a zone without a node that is blamed on the submission.
+#[tokio::test]
+#[ignore = "for .ci/run nodes"]
+async fn the_zones_of_a_storage_class_cost_no_point() {
+    let both = graded_in_zones("live-nodes-zones", &["zone-a", "zone-b"], "PPPPPPPPPP");
+    let one = graded_in_zones("live-nodes-zone", &["zone-b"], "PPPPPPPPPP");
+    let none = graded_in_zones("live-nodes-no-zone", &["zone-z"], "IIIIIIIIII");
+    let (both, one, none) = tokio::join!(both, one, none);
+    let nodes = |of: &[&str]| of.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>();
+    assert!(both.is_subset(&nodes(&["node-1", "node-2"])), "{both:?}");
+    assert_eq!(one, nodes(&["node-2"]));
+    assert_eq!(none, nodes(&[]));
+}
+
+/// Grades a set whose volumes are made in these zones: the nodes that its pods are on.
+async fn graded_in_zones(namespace: &str, zones: &[&str], letters: &str) -> BTreeSet<String> {
+    Lab::run(namespace, async |lab| {
+        let zone = json!({"key": "topology.kubernetes.io/zone", "values": zones});
+        let class = json!({"metadata": {"name": namespace}, "provisioner": "stsgrade.dev/volumes",
+            "volumeBindingMode": "WaitForFirstConsumer", "allowedTopologies": [{"matchLabelExpressions": [zone]}]});
+        let classes: Api<StorageClass> = Api::all(lab.client.clone());
+        let class = serde_json::from_value(class).unwrap();
+        classes.create(&PostParams::default(), &class).await.unwrap();
+        let modes = "accessModes: [ReadWriteOnce]\n";
+        let text = read(STANDING);
+        let text = text.replace(modes, &format!("{modes}      storageClassName: {namespace}\n"));
+        assert!(text.contains(namespace));
+        let file = lab.folder().join("lab.yaml");
+        std::fs::write(&file, text).unwrap();
+        let graded = lab.grade(&["-f", file.to_str().unwrap(), "--timeout", "150s"]).await;
+        classes.delete(namespace, &DeleteParams::default()).await.unwrap();
+        assert_eq!(lab.letters().await, letters, "{}", graded.told());
+        lab.pods_by_node().await.into_iter().map(|(_, node)| node).collect()
+    })
+    .await
 }
