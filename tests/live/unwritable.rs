@@ -97,7 +97,7 @@ impl Lab {
     async fn volumes_of_root(&self, kind: &str) {
         let folder = format!("/var/lib/stsgrade/by-hand/{}", self.namespace);
         let script = format!(
-            "umask 077; for i in $(seq 0 {}); do mkdir -m 0700 -p /made/$i; done",
+            "rm -rf /made/*; for i in $(seq 0 {}); do mkdir -m 0700 /made/$i; done",
             VOLUMES - 1
         );
         let maker = json!({"metadata": {"name": "maker"}, "spec": {"restartPolicy": "Never",

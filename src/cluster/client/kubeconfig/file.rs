@@ -261,9 +261,9 @@ fn normalise_user(
     }
     // A bare name is looked for in PATH.
     if let Some(exec) = &mut user.exec
-        && let Some(command) = exec.command.as_mut().filter(|it| it.contains(path::MAIN_SEPARATOR))
+        && exec.command.as_ref().is_some_and(|it| it.contains(path::MAIN_SEPARATOR))
     {
-        *command = cleaned(&folder.join(&command)).display().to_string();
+        resolve(&mut exec.command, folder);
     }
     Ok(())
 }
