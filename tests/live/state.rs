@@ -85,7 +85,6 @@ impl Lab {
                 "Role" => ("apis/rbac.authorization.k8s.io/v1", "roles"),
                 "ServiceAccount" => ("api/v1", "serviceaccounts"),
                 "Job" => ("apis/batch/v1", "jobs"),
-                "Pod" => ("api/v1", "pods"),
                 "NetworkPolicy" => ("apis/networking.k8s.io/v1", "networkpolicies"),
                 "RoleBinding" => ("apis/rbac.authorization.k8s.io/v1", "rolebindings"),
                 other => panic!("{other}"),
