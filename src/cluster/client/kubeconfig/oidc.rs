@@ -44,14 +44,11 @@ pub(super) fn identity(name: &str, user: &mut AuthInfo) -> Result<(), Failure> {
     }
     let token = provider.config.get("id-token").filter(|it| !it.is_empty());
     let can_refresh = provider.config.get("refresh-token").is_some_and(|it| !it.is_empty());
-    match token.map(|token| expires(token)) {
-        None | Some(Some(_)) => {}
-        Some(None) => {
-            return Err(unusable(format!("{of} has an id-token that is none"), LOG_IN));
-        }
+    if token.is_some_and(|it| expires(it).is_none()) {
+        return Err(unusable(format!("{of} has an id-token that is none"), LOG_IN));
     }
     let is_valid = |token: &&String| {
-        #[expect(clippy::cast_precision_loss, reason = "whole seconds until the year 285,000,000")]
+        // Whole seconds are exact in it for millions of years.
         let now = Timestamp::now().as_second() as f64;
         expires(token).is_some_and(|at| now + MARGIN_SECONDS < at)
     };
