@@ -6,6 +6,7 @@ use crate::dns_resolution::service_name::judge_service_name;
 use crate::mistakes::{self, Mistake};
 use crate::{
     Check,
+    mistakes::Section,
     model::{
         PodLife, Recorded, Seq, ServiceLife, SetLife, ShownBy, Standing, Timeline, Verdict,
         evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
@@ -23,6 +24,7 @@ pub(crate) const CHECK: Check = Check {
     why: "Members of a system find each other by names that outlive the pods' addresses.",
     remedy: "Make a headless Service (`clusterIP: None`) that selects the pods, and name it in \
         `spec.serviceName`.",
+    read: &[Section::HeadlessService, Section::DnsIdentity],
     points: 10,
     criteria: &["governing_service", "selector", "pod_name", "service_name", "new_address"],
     shown_by: ShownBy::ReadyPods,

@@ -2,6 +2,7 @@
 
 use crate::{
     Check,
+    mistakes::Section,
     model::{PodLife, ShownBy, Timeline, Verdict, Wanted, evidence::content::Contents},
 };
 
@@ -14,6 +15,7 @@ pub(crate) const CHECK: Check = Check {
     why: "A member of a distributed system that comes back must be the one that went.",
     remedy: "Keep the data on a PVC from `volumeClaimTemplates`, and write the identity only \
         where it is not there yet.",
+    read: &[Section::IdentityPersistence],
     points: 10,
     criteria: &["came_back", "same_claim", "original_content", "canary"],
     shown_by: ShownBy::DeletedPod,

@@ -22,7 +22,10 @@ mod pvc_reuse;
 mod sequential_creation;
 mod storage_content;
 
-use crate::model::{ShownBy, Timeline, Verdict};
+use crate::{
+    mistakes::Section,
+    model::{ShownBy, Timeline, Verdict},
+};
 
 /// One success criterion of the lab (its section 3.3), as a value.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +42,8 @@ pub struct Check {
     pub why: &'static str,
     /// How to win the points, when no mistake of the catalogue explains the loss.
     pub remedy: &'static str,
+    /// The lab's sections to read again.
+    pub read: &'static [Section],
     /// Points for passing.
     pub points: u32,
     /// The stable names of its criteria, beside [`STAYS_UP`], which every check has.

@@ -2,6 +2,7 @@
 
 use crate::{
     Check,
+    mistakes::Section,
     model::{ShownBy, Timeline, Verdict, Wanted},
 };
 
@@ -12,6 +13,7 @@ pub(crate) const CHECK: Check = Check {
     asked: "When you scale down, pods are deleted in reverse order (highest ordinal first).",
     why: "The newest replicas hold the least, so they go first, and never two at once.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady.",
+    read: &[Section::OrderedScaling],
     points: 10,
     criteria: &["scaled_down", "gone_before_next"],
     shown_by: ShownBy::ScaleDown,

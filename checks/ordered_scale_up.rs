@@ -2,6 +2,7 @@
 
 use crate::{
     Check,
+    mistakes::Section,
     model::{ShownBy, Timeline, Verdict, Wanted},
 };
 
@@ -13,6 +14,7 @@ pub(crate) const CHECK: Check = Check {
     why: "A new member joins a system whose older members are all there.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become \
         Ready.",
+    read: &[Section::OrderedScaling],
     points: 10,
     criteria: &["scaled_up", "ordered_ready", "ready_before_next"],
     shown_by: ShownBy::ScaleUp,

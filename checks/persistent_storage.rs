@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Check, mistakes,
+    Check,
+    mistakes::{self, Section},
     model::{
         ClaimLife, PodLife, Seq, SetLife, ShownBy, Standing, Timeline, Verdict, lab, quantity,
     },
@@ -18,6 +19,7 @@ pub(crate) const CHECK: Check = Check {
     why: "Data that belongs to one member must follow that member, and no other.",
     remedy: "Add `volumeClaimTemplates` with `storage: 50Mi` or more, and mount the template's \
         volume in the container.",
+    read: &[Section::PersistentStorage],
     points: 10,
     criteria: &["own_claim", "own_volume", "not_shared", "size"],
     shown_by: ShownBy::ReadyPods,
@@ -78,7 +80,7 @@ fn own_claims(
 ) -> Vec<String> {
     let mounted: Vec<String> = pod.claims().into_iter().map(|(_, claim)| claim).collect();
     let own: Vec<String> = set.claim_names(pod.name()).filter(|it| mounted.contains(it)).collect();
-    let expected = format!("{} mounts a PVC made for it from volumeClaimTemplates", pod.name());
+    let expected = format!("{} mounts its own PVC from volumeClaimTemplates", pod.name());
     let is_ephemeral = mounted.first().is_some_and(|it| pod.is_ephemeral_claim(it));
     let standing = match (own.is_empty(), mounted.first()) {
         (false, _) => Standing::Met,
@@ -112,15 +114,14 @@ fn judge_size(timeline: &Timeline, verdict: &mut Verdict, pod: &PodLife, claims:
     let enough = requests.iter().any(|it| is_enough(it));
     let least = lab::LEAST_STORAGE;
     let unseen = claims.iter().find(|it| timeline.claim(it).is_empty());
+    let text = format!("{}'s PVC requests at least {least}", pod.name());
     let standing = match unseen {
         _ if enough => Standing::Met,
         Some(claim) => Standing::unseen(format!("PVC {claim} was not seen")),
-        None => Standing::broken(format!("a PVC that requests at least {least}"), sizes(&requests)),
+        None => Standing::broken(&text, sizes(&requests)),
     };
     let cites = lives().map(|it| it.added.by);
-    verdict
-        .push("size", format!("{}'s PVC requests at least {least}", pod.name()), standing, cites)
-        .because(&mistakes::TOO_SMALL);
+    verdict.push("size", text, standing, cites).because(&mistakes::TOO_SMALL);
 }
 
 /// The requested sizes, with the one thing that is easily overlooked: `M` counts in thousands, `Mi`
@@ -177,7 +178,7 @@ fn judge_canaries(
     let stranger = foreign.pod;
     let standing = if foreign.is_shared {
         Standing::broken(
-            format!("what is written on PVC {claim} is on it alone"),
+            format!("PVC {claim} shows no other pod's files"),
             format!("what {stranger} wrote on its own PVC is there too"),
         )
     } else {

@@ -3,6 +3,7 @@
 use crate::mistakes;
 use crate::{
     Check,
+    mistakes::Section,
     model::{ShownBy, Standing, Timeline, Verdict, lab::LEAST_REPLICAS},
 };
 
@@ -14,6 +15,7 @@ pub(crate) const CHECK: Check = Check {
         Replicas: at least 3 pods.",
     why: "A stable name is what other programs, and the pod's own storage, are tied to.",
     remedy: "Let a StatefulSet with `replicas: 3` or more make the pods.",
+    read: &[Section::StatefulSet, Section::OrderedCreation],
     points: 10,
     criteria: &["exact_names", "three_replicas"],
     shown_by: ShownBy::ReadyPods,

@@ -3,6 +3,7 @@
 use crate::mistakes;
 use crate::{
     Check,
+    mistakes::Section,
     model::{
         ClaimLife, Episode, Part, PodLife, Seq, ShownBy, Standing, Timeline, Verdict, Wanted, When,
     },
@@ -16,6 +17,7 @@ pub(crate) const CHECK: Check = Check {
     why: "Scaling down must never lose data: whoever scales down by mistake wants it back.",
     remedy: "Leave `persistentVolumeClaimRetentionPolicy.whenScaled` at Retain, and keep the data \
         on PVCs.",
+    read: &[Section::OrderedScaling],
     points: 10,
     criteria: &["retain", "scaled_down", "claim_stays", "to_the_end"],
     shown_by: ShownBy::ScaleDown,

@@ -3,6 +3,7 @@
 use crate::mistakes;
 use crate::{
     Check,
+    mistakes::Section,
     model::{Part, ShownBy, Standing, Timeline, Verdict, Wanted, evidence::content::Contents},
 };
 
@@ -15,6 +16,7 @@ pub(crate) const CHECK: Check = Check {
     why: "The PVC keeps a member's data while the member is away.",
     remedy: "Keep the data on a PVC from `volumeClaimTemplates`, and write the identity only \
         where it is not there yet.",
+    read: &[Section::ExistingPvcs],
     points: 10,
     criteria: &["came_back", "claim_there", "same_claim", "original_content", "canary"],
     shown_by: ShownBy::ReturnOfPods,

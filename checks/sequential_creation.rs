@@ -3,6 +3,7 @@
 use crate::mistakes;
 use crate::{
     Check,
+    mistakes::Section,
     model::{ShownBy, Standing, Timeline, Verdict, Wanted},
 };
 
@@ -16,6 +17,7 @@ pub(crate) const CHECK: Check = Check {
         start.",
     remedy: "Leave `podManagementPolicy` at its default, OrderedReady, and let each pod become \
         Ready.",
+    read: &[Section::OrderedCreation],
     points: 10,
     criteria: &["rise_from_nothing", "ordered_ready", "ready_before_next"],
     shown_by: ShownBy::StartFromNone,

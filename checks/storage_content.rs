@@ -3,11 +3,12 @@
 use crate::mistakes::{self, Mistake};
 use crate::{
     Check,
+    mistakes::Section,
     model::{
         PodLife, Seq, ShownBy, Standing, Timeline, Verdict,
         evidence::{
             content::{Contents, PodFiles, Text, Writer},
-            reattachment::excerpt,
+            reattachment::{MAX_OF_TWO_CHARS, excerpt, excerpt_of},
         },
         observation::{SECOND, object::Container},
     },
@@ -22,6 +23,7 @@ pub(crate) const CHECK: Check = Check {
     why: "Only content that names its writer can prove, later, that the right volume came back.",
     remedy: "Let the container write its host name to the PVC when it first starts: `[ -f \
         /data/id ] || hostname > /data/id`.",
+    read: &[Section::PersistentStorage],
     points: 10,
     criteria: &["tells_its_pod"],
     shown_by: ShownBy::ReadyPods,
@@ -47,6 +49,11 @@ fn judge(timeline: &Timeline) -> Verdict {
     verdict
 }
 
+/// What is asked of a pod.
+fn told(name: &str) -> String {
+    format!("a file of {name} names it and no other pod, or its ordinal")
+}
+
 fn judge_ordinal(
     timeline: &Timeline,
     verdict: &mut Verdict,
@@ -55,7 +62,7 @@ fn judge_ordinal(
 ) {
     let id = "tells_its_pod";
     let name = timeline.pod_name(ordinal);
-    let text = format!("{name}'s content tells that {name} wrote it");
+    let text = told(&name);
     let Some(pod) = timeline.representative(ordinal).filter(|pod| pod.ready.is_some()) else {
         verdict.push(id, text, timeline.missing("wait until all pods are Ready"), []);
         return;
@@ -216,8 +223,7 @@ fn found_nothing(
         );
         return (Standing::unseen(why), None);
     }
-    let expected =
-        format!("a file that names {name} and no other pod, or a number that follows its ordinal");
+    let expected = told(name);
     let (folders, files): (Vec<&Text<'_>>, Vec<&Text<'_>>) =
         pod_files.texts.iter().partition(|it| it.path.ends_with('/'));
     let Some(first) = files.first() else {
@@ -232,26 +238,18 @@ fn found_nothing(
     let differs =
         files.iter().find_map(|it| Some((it, contents.other_text(pod_files.pod.ordinal, it)?)));
     let Some((own, (other, theirs))) = differs else {
-        let actual = format!(
-            "file {} holds \"{}\"; nothing in it tells this pod from the others",
-            first.path,
-            excerpt(first.content)
-        );
-        return (
-            Standing::broken(expected, actual),
-            Some(if contents.are_alike() {
-                &mistakes::SAME_CONTENT
-            } else {
-                &mistakes::TELLS_NO_POD
-            }),
-        );
+        let actual = format!("{} holds \"{}\"", first.path, excerpt(first.content));
+        let (mistake, actual) = if contents.are_alike() {
+            (&mistakes::SAME_CONTENT, format!("{actual} on each pod"))
+        } else {
+            let more = "; nothing in it tells this pod from the others";
+            (&mistakes::TELLS_NO_POD, format!("{actual}{more}"))
+        };
+        return (Standing::broken(expected, actual), Some(mistake));
     };
-    let (own_text, their_text) = (excerpt(own.content), excerpt(theirs.content));
-    let actual = format!(
-        "file {} holds \"{own_text}\"; that of {other} holds \"{their_text}\": this does not tell \
-        which pod wrote it",
-        own.path
-    );
+    let shown = |it: &Text<'_>| excerpt_of(it.content, MAX_OF_TWO_CHARS);
+    let actual =
+        format!("{} holds \"{}\"; that of {other}: \"{}\"", own.path, shown(own), shown(theirs));
     (Standing::broken(expected, actual), Some(&mistakes::TELLS_NO_POD))
 }
 

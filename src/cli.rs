@@ -74,7 +74,7 @@ pub enum Command {
     Batch(Box<Batch>),
     /// Print the report of the last grade again, or that of a recording.
     Show(Show),
-    /// Show what a recording holds: a lane for each pod and claim, over time.
+    /// Show what a recording holds: a lane for each pod and PVC, over time.
     Timeline(Timeline),
     /// Put back what an interrupted grade left behind.
     Restore(Restore),
@@ -214,7 +214,7 @@ pub struct Grade {
     /// Give up after this time, restoring included (90s, 10m, 1h).
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
-    /// Remove all that -f made in the end, claims included; what stood before stays.
+    /// Remove all that -f made in the end, PVCs included; what stood before stays.
     #[arg(long, requires = "filename")]
     pub cleanup: bool,
     /// Let -f make its namespace without the Pod Security level baseline.

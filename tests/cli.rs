@@ -100,6 +100,21 @@ fn every_check_and_mistake_is_explained() {
     }
 }
 
+/// Catches a mistake or a check whose reader is not told where the lab tells of it.
+#[test]
+fn explain_names_the_labs_sections_to_read_again() {
+    let checks = checks::CHECKS.iter().map(|it| (it.id, it.read));
+    let mistakes = checks::mistakes::MISTAKES.iter().map(|it| (it.id, it.read));
+    for (id, sections) in checks.chain(mistakes) {
+        let told = run(&["explain", id], &[]);
+        let (_, read) = told.split_once("\n  In the lab ").unwrap_or_else(|| panic!("{told}"));
+        assert!(!sections.is_empty(), "{id}");
+        for section in sections {
+            assert!(read.contains(section.title()), "{told}");
+        }
+    }
+}
+
 #[test]
 fn judge_of_nothing_done() {
     insta::assert_snapshot!(judge(NOTHING.as_bytes()));
@@ -537,7 +552,7 @@ fn a_manifest_is_read_once() {
     let output =
         stsgrade(&home).args(["grade", "-f", "-"]).write_stdin("a: 1\n b: 2\n").output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.contains("Look at   standard input, line 2"), "{told}");
+    assert!(told.contains("Look at   standard input:2 ("), "{told}");
     assert!(told.contains("\n        a: 1\n         b: 2\n"), "{told}");
 }
 
@@ -584,16 +599,16 @@ fn a_misspelt_manifest_shows_its_own_line() {
         (
             "kind: StatefulSet\n",
             "kind: StatfulSet\n",
-            "lab.yaml, line 7 (StatefulSet db):\n        apiVersion: apps/v1\n      \
+            "lab.yaml:7, kind:\n        apiVersion: apps/v1\n      \
              - kind: StatfulSet\n      + kind: StatefulSet\n",
         ),
         (
             "kind: StatefulSet\n",
             "",
-            "lab.yaml, line 6 (StatefulSet db):\n        apiVersion: apps/v1\n      \
+            "lab.yaml:6, kind:\n        apiVersion: apps/v1\n      \
              + kind: StatefulSet\n",
         ),
-        ("  name: db\n", "  labels: {a: b}\n", "lab.yaml, line 8 (the last of these lines):"),
+        ("  name: db\n", "  labels: {a: b}\n", "lab.yaml:8 (the last of these lines):"),
     ] {
         let text = service.to_owned() + &set.replacen(wrong, right, 1);
         let told = run(&["grade", "-f", "lab.yaml"], &[("lab.yaml", text.as_bytes())]);

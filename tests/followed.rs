@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use stsgrade::{
-    recording::{self, Reader},
+    recording::{self, Folded, Reader},
     report::{Format, Report, RunResult, Source},
     submission::Submission,
 };
@@ -61,7 +61,7 @@ fn two_changes_of_one_line_are_made_one_after_the_other() {
     let (_, below) = rest.split_once("        volumeMounts:\n").unwrap();
     let command = "command: [sh, -c, \"rm -rf /data/*; date > /data/started; exec sleep 99999\"]";
     let text = format!("{above}        {command}\n        volumeMounts:\n{below}");
-    let read = Instructions::read(&printed_of(case, &text)).unwrap();
+    let read = Instructions::read(&printed_of(folded(case), &text)).unwrap();
     assert_eq!(read.changes.len(), 2);
     let made = read.changes.iter().fold(text, |text, it| it.made(&text).unwrap());
     let expected = "command: [sh, -c, \"[ -f /data/owner ] || hostname > /data/owner; :; \
@@ -78,7 +78,7 @@ fn a_volume_is_mounted_where_the_script_writes() {
         let text = fs::read_to_string(case.folder.join("submission.yaml")).unwrap();
         let written = "echo \"$(date) started as $(hostname)\" >> /data/starts.log";
         let text = text.replace(written, "date > /usr/share/nginx/html/index.html");
-        let told = printed_of(case, &text);
+        let told = printed_of(folded(case), &text);
         assert!(told.contains("+           mountPath: /usr/share/nginx/html"), "{told}");
         assert!(told.contains("[ -f /usr/share/nginx/html/index.html ] || date"), "{told}");
     }
@@ -87,13 +87,11 @@ fn a_volume_is_mounted_where_the_script_writes() {
 /// The report on a fixture, as `grade -f` prints it.
 fn printed(case: &Case) -> String {
     let text = fs::read_to_string(case.folder.join("submission.yaml")).unwrap();
-    printed_of(case, &text)
+    printed_of(folded(case), &text)
 }
 
-/// The same, where that text was handed in.
-fn printed_of(case: &Case, text: &str) -> String {
-    let folded =
-        Reader::open(&case.folder.join("recording.jsonl")).and_then(recording::fold).unwrap();
+/// The report on a recording, where that text was handed in.
+pub(crate) fn printed_of(folded: Folded, text: &str) -> String {
     let objects = Submission::of_files(&[(FILE.to_owned(), text.into())], "lab")
         .map(|it| it.texts(|file: &Path| Some(file.display().to_string())))
         .unwrap_or_default();
@@ -102,6 +100,10 @@ fn printed_of(case: &Case, text: &str) -> String {
     let report = Report::of(&source, &folded.timeline);
     let result = RunResult::Judged { report: &report, timeline: &folded.timeline };
     styled(Format::Text, result, stsgrade::console::terminal::TermStyle::PLAIN)
+}
+
+fn folded(case: &Case) -> Folded {
+    Reader::open(&case.folder.join("recording.jsonl")).and_then(recording::fold).unwrap()
 }
 
 /// The report on the recording of a fixture.

@@ -51,7 +51,7 @@ pub(crate) fn sample() -> Report {
         verdict
     };
     let overwritten = |text: &str| {
-        let mut verdict = pass("web-1 has the claim that it had");
+        let mut verdict = pass("web-1 has the PVC that it had");
         let actual =
             "the file index.html of web-1 says \"Pod: web-1 04:12:09\" 31.2 s after the start";
         verdict
@@ -120,13 +120,13 @@ pub(crate) fn sample() -> Report {
     let verdicts = [
         pass("web-0, web-1 and web-2 are there"),
         broken(5),
-        pass("each pod has its own claim"),
+        pass("each pod has its own PVC"),
         pass("each pod's content names it"),
         unseen,
         overwritten("web-1's original content is there"),
         blocked(Fault::Submission),
         not_shown,
-        pass("every claim stayed"),
+        pass("every PVC stayed"),
         overwritten("web-2's original content is there"),
     ];
     Report::new(&source(), &Timeline::default(), &verdicts)

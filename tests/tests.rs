@@ -12,6 +12,7 @@ mod fixtures;
 mod followed;
 mod formats;
 mod hostile;
+mod lengths;
 mod platforms;
 #[path = "live/printed.rs"]
 mod printed;

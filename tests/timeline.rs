@@ -151,7 +151,7 @@ fn every_finding_has_its_place() {
         }
         let evidence = report.checks.iter().flat_map(|it| &it.criteria);
         for seq in evidence.flat_map(|it| &it.evidence) {
-            assert!(known.contains(format!("seq-{seq}").as_str()), "{}: {seq}", case.name);
+            assert!(known.contains(format!("line-{}", seq + 1).as_str()), "{}: {seq}", case.name);
         }
         let drawing = Drawing::of(&timeline, &report);
         let broken = report.checks.iter().flat_map(|it| &it.criteria).filter(|it| {

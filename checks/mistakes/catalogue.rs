@@ -1,6 +1,6 @@
 //! Every mistake, in the order in which a manifest is read.
 
-use crate::mistakes::{Mistake, Renewal};
+use crate::mistakes::{Mistake, Renewal, Section};
 
 /// Every mistake. A test fails if one is missing.
 pub static MISTAKES: &[&Mistake] = &[
@@ -34,6 +34,7 @@ pub static MISTAKES: &[&Mistake] = &[
 /// No headless Service.
 pub static NO_SERVICE: Mistake = Mistake {
     id: "no_service",
+    read: &[Section::HeadlessService, Section::MistakeNoService],
     renewal: Renewal::Apply,
     title: "no headless Service",
     explanation: "The StatefulSet has no headless Service, so the cluster's DNS makes no \
@@ -49,13 +50,14 @@ pub static NO_SERVICE: Mistake = Mistake {
 /// `serviceName` names another Service.
 pub static WRONG_SERVICE_NAME: Mistake = Mistake {
     id: "wrong_service_name",
+    read: &[Section::StatefulSet, Section::MistakeServiceName],
     renewal: Renewal::Recreate,
     title: "serviceName names another Service",
     explanation: "There is a headless Service, but `spec.serviceName` names something else. \
             Pods only get DNS names under the Service that `serviceName` names.",
     lab: None,
-    remedy: "Write the Service's metadata.name into `spec.serviceName`. The field cannot be \
-            changed in place: delete the StatefulSet (its PVCs stay) and apply it again.",
+    remedy: "Write the Service's metadata.name into `spec.serviceName`. That cannot be changed in \
+            place: the StatefulSet must be deleted first (its PVCs stay).",
     before: "spec:\n  serviceName: web-svc    # the Service is called web",
     after: "spec:\n  serviceName: web",
 };
@@ -63,6 +65,7 @@ pub static WRONG_SERVICE_NAME: Mistake = Mistake {
 /// The Service has a cluster IP.
 pub static SERVICE_NOT_HEADLESS: Mistake = Mistake {
     id: "service_not_headless",
+    read: &[Section::HeadlessService],
     renewal: Renewal::RecreateService,
     title: "the Service has a cluster IP",
     explanation: "The Service is not headless: its own name gives one virtual address instead \
@@ -77,10 +80,11 @@ pub static SERVICE_NOT_HEADLESS: Mistake = Mistake {
 /// The Service's selector does not match the pods.
 pub static SELECTOR_MISMATCH: Mistake = Mistake {
     id: "selector_mismatch",
+    read: &[Section::HeadlessService, Section::MistakeLabels],
     renewal: Renewal::Apply,
     title: "the Service's selector does not match the pods",
-    explanation: "The Service selects by labels that the set's template does not give to all \
-            pods. A pod that is not selected is no endpoint and gets no DNS name.",
+    explanation: "The Service selects by labels that not all pods of the set have. A pod that it \
+            does not select gets no DNS name.",
     lab: None,
     remedy: "Give the Service's `spec.selector` the labels of the set's \
             `spec.template.metadata.labels`.",
@@ -92,23 +96,22 @@ pub static SELECTOR_MISMATCH: Mistake = Mistake {
 /// A pod of something else has the same DNS name.
 pub static NAME_OF_TWO_PODS: Mistake = Mistake {
     id: "name_of_two_pods",
+    read: &[Section::DnsIdentity],
     renewal: Renewal::Apply,
     title: "a pod of something else has the same DNS name",
-    explanation: "Another workload's pod has this `hostname` and the Service's name as its \
-            `subdomain`, and the Service selects it too: who asks for the one pod may get the \
-            other.",
+    explanation: "The Service selects a pod of another workload, too, whose `hostname` and \
+            `subdomain` make the same name: who asks for the one pod may get the other.",
     lab: None,
     remedy: "Take `hostname` and `subdomain` out of the other workload's template, or give \
             its pods labels that the Service does not select.",
-    before: "kind: Deployment\nspec:\n  template:\n    metadata:\n      labels:\n        app: \
-            web\n    spec:\n      hostname: web-1\n      subdomain: web",
-    after: "kind: Deployment\nspec:\n  template:\n    metadata:\n      labels:\n        app: \
-            web-tools",
+    before: "      hostname: web-1     # in the other workload's template\n      subdomain: web",
+    after: "      # both lines are taken out",
 };
 
 /// Fewer than 3 replicas.
 pub static TOO_FEW_REPLICAS: Mistake = Mistake {
     id: "too_few_replicas",
+    read: &[Section::Constraints],
     renewal: Renewal::Apply,
     title: "fewer than 3 replicas",
     explanation: "The lab asks for at least 3 pods.",
@@ -121,13 +124,14 @@ pub static TOO_FEW_REPLICAS: Mistake = Mistake {
 /// PodManagementPolicy: Parallel.
 pub static PARALLEL: Mistake = Mistake {
     id: "parallel",
+    read: &[Section::OrderedCreation, Section::MistakeOrder],
     renewal: Renewal::Recreate,
     title: "podManagementPolicy: Parallel",
     explanation: "With Parallel, the controller creates and deletes all pods at once: nothing \
             waits for the pod before it.",
     lab: None,
-    remedy: "Remove the line: OrderedReady is the default. The field cannot be changed in \
-            place: delete the StatefulSet (its PVCs stay) and apply it again.",
+    remedy: "Take the line out: OrderedReady is the default. It cannot be changed in place: the \
+            StatefulSet must be deleted first (its PVCs stay).",
     before: "spec:\n  podManagementPolicy: Parallel",
     after: "spec:\n  podManagementPolicy: OrderedReady   # or no such line",
 };
@@ -135,13 +139,13 @@ pub static PARALLEL: Mistake = Mistake {
 /// EmptyDir instead of a claim.
 pub static EMPTY_DIR: Mistake = Mistake {
     id: "empty_dir",
+    read: &[Section::PersistentStorage, Section::MistakeTemplates],
     renewal: Renewal::Recreate,
     title: "emptyDir instead of a PVC",
-    explanation: "An emptyDir lives only as long as its pod: every replaced pod starts with \
-            an empty folder, and there is no PVC to keep.",
+    explanation: "An emptyDir is deleted with its pod: nothing written to it stays.",
     lab: None,
-    remedy: "Replace the volume by a volumeClaimTemplate of the same name. The field cannot \
-            be changed in place: delete the StatefulSet and apply it again.",
+    remedy: "Replace the volume by a volumeClaimTemplate of the same name. That cannot be \
+            changed in place: the StatefulSet must be deleted first.",
     before: "    volumes:\n    - name: data\n      emptyDir: {}",
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
             accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: \
@@ -151,12 +155,13 @@ pub static EMPTY_DIR: Mistake = Mistake {
 /// HostPath instead of a claim.
 pub static HOST_PATH: Mistake = Mistake {
     id: "host_path",
+    read: &[Section::PersistentStorage, Section::MistakeTemplates],
     renewal: Renewal::Recreate,
     title: "hostPath instead of a PVC",
-    explanation: "A hostPath is a folder of the node: all pods of the node share it, and a \
-            pod on another node does not see it.",
+    explanation: "A hostPath is a folder of the node, which all of its pods share.",
     lab: None,
-    remedy: "Replace the volume by a volumeClaimTemplate of the same name.",
+    remedy: "Replace the volume by a volumeClaimTemplate of the same name. That cannot be \
+            changed in place: the StatefulSet must be deleted first.",
     before: "    volumes:\n    - name: data\n      hostPath:\n        path: /data",
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
             accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: \
@@ -166,10 +171,10 @@ pub static HOST_PATH: Mistake = Mistake {
 /// A generic ephemeral volume instead of a claim that stays.
 pub static EPHEMERAL_VOLUME: Mistake = Mistake {
     id: "ephemeral_volume",
+    read: &[Section::PersistentStorage, Section::MistakeTemplates],
     renewal: Renewal::Recreate,
-    title: "a generic ephemeral volume instead of a PVC that stays",
-    explanation: "A generic ephemeral volume makes a PVC for each pod, but the PVC \
-            belongs to the pod and is deleted with it.",
+    title: "an ephemeral volume instead of a PVC",
+    explanation: "The PVC of a generic ephemeral volume belongs to the pod, and is deleted with it.",
     lab: None,
     remedy: "Move the PVC's spec to `volumeClaimTemplates`.",
     before: "    volumes:\n    - name: data\n      ephemeral:\n        volumeClaimTemplate: …",
@@ -181,10 +186,10 @@ pub static EPHEMERAL_VOLUME: Mistake = Mistake {
 /// No claim at all.
 pub static NO_VOLUME: Mistake = Mistake {
     id: "no_volume",
+    read: &[Section::PersistentStorage, Section::MistakeTemplates],
     renewal: Renewal::Recreate,
     title: "no PVC at all",
-    explanation: "The pods mount no PVC, so nothing that is theirs alone keeps what they \
-            write.",
+    explanation: "Nothing keeps what the pods write: they mount no PVC.",
     lab: None,
     remedy: "Add a volumeClaimTemplate and mount it in the container.",
     before: "    containers:\n    - name: app\n      image: busybox",
@@ -194,6 +199,7 @@ pub static NO_VOLUME: Mistake = Mistake {
 /// The claim is made, but no container mounts it.
 pub static NOT_MOUNTED: Mistake = Mistake {
     id: "not_mounted",
+    read: &[Section::StatefulSet, Section::PersistentStorage],
     renewal: Renewal::Apply,
     title: "the PVC is made, but no container mounts it",
     explanation: "volumeClaimTemplates makes a PVC for each pod, but no container mounts \
@@ -208,13 +214,13 @@ pub static NOT_MOUNTED: Mistake = Mistake {
 /// One claim for all pods.
 pub static SHARED_CLAIM: Mistake = Mistake {
     id: "shared_claim",
+    read: &[Section::PersistentStorage, Section::MistakeTemplates],
     renewal: Renewal::Recreate,
     title: "one PVC for all pods",
-    explanation: "A PVC named under `volumes` is one PVC for all pods: no pod has storage \
-            of its own.",
+    explanation: "A PVC named under `volumes` is one PVC for all pods.",
     lab: None,
-    remedy: "Use `volumeClaimTemplates`, which makes one PVC for each pod. The field cannot \
-            be changed in place: delete the StatefulSet and apply it again.",
+    remedy: "Use `volumeClaimTemplates`, which makes one PVC for each pod. That cannot be changed \
+            in place: the StatefulSet must be deleted first.",
     before: "    volumes:\n    - name: data\n      persistentVolumeClaim:\n        claimName: \
             data",
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
@@ -225,6 +231,7 @@ pub static SHARED_CLAIM: Mistake = Mistake {
 /// The claims lie on one and the same storage.
 pub static SHARED_STORAGE: Mistake = Mistake {
     id: "shared_storage",
+    read: &[Section::PersistentStorage],
     renewal: Renewal::RecreateWithClaims,
     title: "the PVCs lie on one and the same storage",
     explanation: "What one pod writes on its PVC is visible on another pod's PVC: the \
@@ -238,12 +245,12 @@ pub static SHARED_STORAGE: Mistake = Mistake {
 /// Less than 50Mi.
 pub static TOO_SMALL: Mistake = Mistake {
     id: "too_small",
+    read: &[Section::Constraints],
     renewal: Renewal::RecreateWithClaims,
     title: "less than 50Mi",
-    explanation: "The lab asks for at least 50Mi for each pod, which is 52,428,800 bytes.",
+    explanation: "The lab asks for at least 50Mi. PVCs cannot be changed in place.",
     lab: None,
-    remedy: "Request 50Mi or more. The field cannot be changed in place: delete the \
-            StatefulSet and its PVCs, and apply it again.",
+    remedy: "Request 50Mi or more, after deleting the set and its PVCs.",
     before: "      resources:\n        requests:\n          storage: 10Mi",
     after: "      resources:\n        requests:\n          storage: 100Mi",
 };
@@ -251,6 +258,7 @@ pub static TOO_SMALL: Mistake = Mistake {
 /// An access mode that the StorageClass does not offer.
 pub static WRONG_ACCESS_MODE: Mistake = Mistake {
     id: "wrong_access_mode",
+    read: &[Section::StatefulSet, Section::MistakeAccessMode],
     renewal: Renewal::RecreateWithClaims,
     title: "an access mode that the StorageClass does not offer",
     explanation: "The PVCs ask for an access mode for many nodes at once (ReadWriteMany, \
@@ -266,6 +274,7 @@ pub static WRONG_ACCESS_MODE: Mistake = Mistake {
 /// `whenScaled: Delete`.
 pub static WHEN_SCALED_DELETE: Mistake = Mistake {
     id: "when_scaled_delete",
+    read: &[Section::OrderedScaling, Section::MistakePvcDeletion],
     renewal: Renewal::Apply,
     title: "whenScaled: Delete",
     explanation: "The set asks for its PVCs to be deleted when it is scaled down. The data \
@@ -283,6 +292,7 @@ pub static WHEN_SCALED_DELETE: Mistake = Mistake {
 /// The claim's volume belongs to root, and the container does not run as root.
 pub static NO_FS_GROUP: Mistake = Mistake {
     id: "no_fs_group",
+    read: &[Section::PersistentStorage],
     renewal: Renewal::Recreate,
     title: "the container may not write to its volume",
     explanation: "The container does not run as root, and the volume of its PVC belongs to root, \
@@ -297,6 +307,7 @@ pub static NO_FS_GROUP: Mistake = Mistake {
 /// Nothing is written to the claim.
 pub static NOTHING_WRITTEN: Mistake = Mistake {
     id: "nothing_written",
+    read: &[Section::PersistentStorage],
     renewal: Renewal::Apply,
     title: "nothing is written to the PVC",
     explanation: "The PVCs are there, but the pods write no file to them, so nothing proves \
@@ -311,12 +322,12 @@ pub static NOTHING_WRITTEN: Mistake = Mistake {
 /// All pods write the same.
 pub static SAME_CONTENT: Mistake = Mistake {
     id: "same_content",
+    read: &[Section::PersistentStorage],
     renewal: Renewal::Apply,
     title: "all pods write the same",
-    explanation: "The files say the same in every pod: neither its name, nor its UID or \
-            address, nor its ordinal.",
+    explanation: "Nothing in the files is a pod's own: no name and no ordinal.",
     lab: None,
-    remedy: "Write the host name, which is the pod's name.",
+    remedy: "Write the host name: it is the pod's name.",
     before: "      command: [\"sh\", \"-c\", \"echo hello > /data/id; …\"]",
     after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
 };
@@ -324,12 +335,12 @@ pub static SAME_CONTENT: Mistake = Mistake {
 /// The content tells no pod.
 pub static TELLS_NO_POD: Mistake = Mistake {
     id: "tells_no_pod",
+    read: &[Section::PersistentStorage],
     renewal: Renewal::Apply,
     title: "the content does not tell which pod wrote it",
-    explanation: "Nothing in the files tells which pod wrote them. A time, a random number, a \
-            counter or a list of all pods may differ from pod to pod, but names no writer.",
+    explanation: "A time, a random number or a list of all pods names no writer.",
     lab: None,
-    remedy: "Write the host name, which is the pod's name.",
+    remedy: "Write the host name: it is the pod's name.",
     before: "      command: [\"sh\", \"-c\", \"date > /data/id; …\"]",
     after: "      command: [\"sh\", \"-c\", \"[ -f /data/id ] || hostname > /data/id; …\"]",
 };
@@ -337,6 +348,7 @@ pub static TELLS_NO_POD: Mistake = Mistake {
 /// The claims hold what an earlier version of the template wrote.
 pub static EARLIER_CONTENT: Mistake = Mistake {
     id: "earlier_content",
+    read: &[Section::PersistentStorage],
     renewal: Renewal::RecreateWithClaims,
     title: "the PVCs hold what an earlier version wrote",
     explanation: "What the template writes now tells which pod wrote it, as a new PVC shows. \
@@ -351,17 +363,17 @@ pub static EARLIER_CONTENT: Mistake = Mistake {
 /// The file is overwritten at every start.
 pub static OVERWRITTEN_AT_START: Mistake = Mistake {
     id: "overwritten_at_start",
+    read: &[Section::IdentityPersistence, Section::ExistingPvcs],
     renewal: Renewal::Apply,
     title: "the file is overwritten at every start",
-    explanation: "The volume came back, but not what was on it: after the new start the file \
-            holds new values in place of the original ones. That is what `>` does: it empties the \
-            file each time its line is run.",
+    explanation: "The volume came back, but the file holds new values: `>` empties a file each \
+            time its line is run.",
     lab: Some(
-        "The lab's own manifests (its sections 1 and 2) write the file with `>` at every \
-             start, although their text promises that the original date is still there. If you \
-             copied them, you did what the lab shows: the test asks for what it promises.",
+        "The lab's sections 1 and 2 write the file with `>` at every start, although their text \
+             promises the original date. If you copied them, you did what the lab shows; the test \
+             asks for what it says.",
     ),
-    remedy: "Write only where nothing is there yet (`[ -f file ] ||`), or append (`>>`).",
+    remedy: "Write only if no file exists (`[ -f file ] ||`), or append (`>>`).",
     before: "      hostname > /data/id; date >> /data/id",
     after: "      [ -f /data/id ] || { hostname > /data/id; date >> /data/id; }",
 };
@@ -369,11 +381,12 @@ pub static OVERWRITTEN_AT_START: Mistake = Mistake {
 /// The file is overwritten when the container stops.
 pub static OVERWRITTEN_AT_STOP: Mistake = Mistake {
     id: "overwritten_at_stop",
+    read: &[Section::IdentityPersistence, Section::ExistingPvcs],
     renewal: Renewal::Apply,
     title: "the file is overwritten when the container stops",
-    explanation: "The volume came back, but not what was on it: before the new container had \
-            started, the file was written anew with `>`. That is what the old container does when \
-            it is told to stop (a `trap`, a preStop hook).",
+    explanation: "The volume came back, but the file was written anew with `>` before the new \
+            container had started: by the old one, when it was told to stop (a `trap`, a preStop \
+            hook).",
     lab: None,
     remedy: "Append what is written when the container stops (`>>`), or write it to a file of \
             its own.",
@@ -384,14 +397,13 @@ pub static OVERWRITTEN_AT_STOP: Mistake = Mistake {
 /// A command of the pod removed what was on the volume.
 pub static WIPED_AT_START: Mistake = Mistake {
     id: "wiped_at_start",
+    read: &[Section::IdentityPersistence, Section::ExistingPvcs],
     renewal: Renewal::Apply,
     title: "a command of the pod removed the files",
-    explanation: "The volume came back, but what was on it is gone: something in the pod \
-            removes the files: its start-up command, an init container, or what it does when it \
-            is told to stop.",
+    explanation: "The volume came back, but what was on it is gone: the pod removes it at its \
+            start, or when it is told to stop.",
     lab: None,
-    remedy: "Don't remove what an earlier start of the pod has left: it is the data that the \
-            PVC is there to keep.",
+    remedy: "Don't remove what an earlier start left: the PVC is to keep it.",
     before: "      rm -rf /data/* /data/.[!.]*",
     after: "      mkdir -p /data",
 };

@@ -1,14 +1,17 @@
 //! The catalogue of mistakes: the words in which reports, `explain` and lint say what went wrong.
 
 mod catalogue;
+mod section;
 
-pub use crate::mistakes::catalogue::*;
+pub use crate::mistakes::{catalogue::*, section::Section};
 
 /// A mistake: why points are lost, and the lines to change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// Stable name.
     pub id: &'static str,
+    /// The lab's sections to read again.
+    pub read: &'static [Section],
     /// How a mended manifest gets into the cluster.
     pub renewal: Renewal,
     /// In a few words.

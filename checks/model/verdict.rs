@@ -95,10 +95,10 @@ impl Standing {
 
     /// How a criterion about a claim stands that somebody deleted.
     pub(crate) fn claim_deleted(name: &str) -> Self {
-        const REMEDY: &str = "Let nobody delete claims in the namespace (a person, a script, a \
+        const REMEDY: &str = "Let nobody delete PVCs in the namespace (a person, a script, a \
             controller), and grade again.";
         Self::unseen_with(
-            format!("somebody else deleted claim {name}: what the set does with it cannot be seen"),
+            format!("somebody else deleted PVC {name}: what the set does with it cannot be seen"),
             REMEDY,
         )
     }

@@ -222,7 +222,7 @@ pub(super) fn sample() -> Vec<HandInResult> {
         email: "a@b.example".to_owned(),
         causes: vec![ResultCause {
             id: "empty_dir".to_owned(),
-            title: "emptyDir instead of a claim".to_owned(),
+            title: "emptyDir instead of a PVC".to_owned(),
             tests: vec![3, 9],
         }],
         ..result("a", "PPPPPFPPPF", 80, 0)

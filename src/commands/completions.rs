@@ -15,7 +15,7 @@ use crate::{
     cluster::Failure,
     commands::{explain, fail, show},
     exit::Exit,
-    report::{Format, causes::obstacles},
+    report::{Format, obstacle_title},
 };
 
 /// The name under which kubectl looks for what completes its plugin `stsgrade`.
@@ -50,7 +50,7 @@ fn topics() -> Vec<PossibleValue> {
     let checks = CHECKS.iter().map(|it| (it.id, it.title));
     let mistakes = MISTAKES.iter().map(|it| (it.id, it.title));
     let obstacles =
-        explain::obstacles().map(|(id, ..)| (id, obstacles::title(id).unwrap_or_default()));
+        explain::obstacles().map(|(id, ..)| (id, obstacle_title(id).unwrap_or_default()));
     let mut topics: Vec<PossibleValue> = vec![];
     for (id, title) in checks.chain(mistakes).chain(obstacles) {
         if !topics.iter().any(|it| it.get_name() == id) {

@@ -2,7 +2,7 @@
 
 use checks::{
     CHECKS, Check, mistakes,
-    mistakes::{MISTAKES, Mistake},
+    mistakes::{MISTAKES, Mistake, Section},
     model::{Effect, Fault, diagnosis},
 };
 
@@ -16,7 +16,7 @@ use crate::{
     },
     exit::Exit,
     remedy::commands::{Mending, Names, Stuck, UNKNOWN_FILE, dry_run, mend, see},
-    report::text::change,
+    report::{obstacle_title, text::change},
 };
 
 /// How alike a word must be to be suggested.
@@ -96,6 +96,9 @@ fn unknown(asked: &str, topic: &str) -> String {
     out
 }
 
+/// What stands before the further lines of a part: a label's width.
+const FURTHER: &str = "             ";
+
 struct Page {
     look: TermStyle,
     out: String,
@@ -114,6 +117,7 @@ impl Page {
         self.part("Why", check.why);
         self.part("To pass", check.remedy);
         self.commands("See it", &see(check.test, None, &Names::placeholders()));
+        self.read_again(check.read);
         self.part("Rule", &format!("checks/{}.rs", check.id));
         self.out
     }
@@ -121,6 +125,7 @@ impl Page {
     fn mistake(mut self, mistake: &Mistake) -> String {
         self.line(&format!("{} ({})", self.look.paint(Tone::Strong, mistake.title), mistake.id));
         self.part("Why", mistake.explanation);
+        self.part("The lab", mistake.lab.unwrap_or_default());
         self.part("To do", mistake.remedy);
         if mistake.has_lines() {
             self.line("  Change");
@@ -129,19 +134,21 @@ impl Page {
             }
         }
         self.commands("Type", &mend(&[Mending::of(mistake.id)], &Names::placeholders()));
+        self.read_again(mistake.read);
         self.out
     }
 
     fn obstacle(mut self, id: &str, fault: Fault, remedy: &str) -> String {
-        self.line(&self.look.paint(Tone::Strong, id));
+        let title = obstacle_title(id).unwrap_or("the manifest cannot be applied");
+        self.line(&format!("{} ({id})", self.look.paint(Tone::Strong, title)));
         let whose = match fault {
             Fault::Submission => {
-                "An obstacle of the submission's own making: the tests that it keeps from being \
-                reached are lost."
+                "It comes from the submission, and stands in the way: tests that cannot be run \
+                because of it are lost."
             }
             Fault::Cluster => {
-                "An obstacle that is not the submission's fault: the tests that it keeps from \
-                being reached are undecided."
+                "It does not come from the submission, and stands in the way: tests that cannot be \
+                run because of it are undecided."
             }
         };
         self.part("What", whose);
@@ -161,11 +168,21 @@ impl Page {
         self.out
     }
 
-    /// Commands to paste: never broken.
+    /// Which sections of the lab tell of it.
+    fn read_again(&mut self, sections: &[Section]) {
+        for (place, section) in sections.iter().enumerate() {
+            let label = if place == 0 { "In the lab" } else { "" };
+            self.part(label, section.title());
+        }
+    }
+
+    /// Commands to paste.
     fn commands(&mut self, label: &str, commands: &[String]) {
         for (place, command) in commands.iter().enumerate() {
             let label = if place == 0 { label } else { "" };
-            self.line(&format!("  {label:<9} {command}"));
+            for line in self.look.command(&format!("  {label:<10} "), command, FURTHER) {
+                self.line(&line);
+            }
         }
     }
 
@@ -178,8 +195,8 @@ impl Page {
         if text.is_empty() {
             return;
         }
-        let first = format!("  {label:<9} ");
-        for line in self.look.wrap(&first, text, "            ") {
+        let first = format!("  {label:<10} ");
+        for line in self.look.wrap(&first, text, FURTHER) {
             self.line(&line);
         }
     }

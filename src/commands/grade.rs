@@ -261,7 +261,7 @@ async fn put_back(
                 .to_owned()
         } else {
             format!(
-                "next:  kubectl delete -n {} -f FILE, and the claims",
+                "next:  kubectl delete -n {} -f FILE, and the PVCs",
                 sanitize(&cluster.namespace)
             )
         });

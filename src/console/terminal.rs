@@ -73,6 +73,36 @@ impl TermStyle {
         lines.iter().map(|it| sanitize::line(it.replace(KEPT, " ").trim_end())).collect()
     }
 
+    /// A command in lines of the width, each but the last with a `\` at its end, by which a shell
+    /// takes all of them for one: behind what stands before the first, and before the further ones.
+    ///
+    /// Only a word that is longer than a line is longer.
+    #[must_use]
+    pub fn command(self, first: &str, command: &str, further: &str) -> Vec<String> {
+        const DEEPER: &str = "  ";
+        let room = self.width.saturating_sub(first.len().max(further.len()));
+        if command.chars().count() <= room {
+            return vec![format!("{first}{command}")];
+        }
+        let room = room.saturating_sub(" \\".len());
+        let mut lines: Vec<String> = vec![];
+        let mut line = String::new();
+        for part in parts(command, room.saturating_sub(DEEPER.len())) {
+            let is_full = line.chars().count() + 1 + part.chars().count() > room;
+            if line.trim().is_empty() {
+                line.push_str(&part);
+            } else if is_full {
+                lines.push(std::mem::replace(&mut line, format!("{DEEPER}{part}")));
+            } else {
+                line.push_str(&format!(" {part}"));
+            }
+        }
+        let mut told: Vec<String> = lines.iter().map(|it| format!("{further}{it} \\")).collect();
+        told.push(format!("{further}{line}"));
+        told[0].replace_range(..further.len(), first);
+        told
+    }
+
     /// A table with that header, as wide as its content and no wider than the terminal.
     #[must_use]
     pub fn table(self, header: &[&str]) -> comfy_table::Table {
@@ -117,6 +147,45 @@ fn with_whole_code(text: &str, room: usize) -> String {
         }
     }
     parts.join("`")
+}
+
+/// The words of a command, as a shell separates them: a flag with its value, and what stands behind
+/// `--` with it, where they fit.
+fn parts(command: &str, room: usize) -> Vec<String> {
+    let mut parts: Vec<String> = vec![];
+    let mut is_open = false;
+    for word in words(command) {
+        let is_flag = word.starts_with('-') && word.len() > 1;
+        let fits = |it: &String| it.chars().count() + 1 + word.chars().count() <= room;
+        let is_inner = parts.last().is_some_and(|it| it.starts_with("-- ") || it == "--");
+        match parts.last_mut() {
+            Some(part) if (is_inner || is_open && !is_flag) && fits(part) => {
+                part.push_str(&format!(" {word}"));
+            }
+            _ => parts.push(word.to_owned()),
+        }
+        is_open = is_flag && !word.contains('=');
+    }
+    parts
+}
+
+/// The words of a command. Within single quotes a blank is part of one.
+fn words(command: &str) -> Vec<&str> {
+    let mut words = vec![];
+    let (mut start, mut is_quoted) = (0, false);
+    for (at, c) in command.char_indices() {
+        match c {
+            '\'' => is_quoted = !is_quoted,
+            ' ' if !is_quoted => {
+                words.push(&command[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    words.push(&command[start..]);
+    words.retain(|it| !it.is_empty());
+    words
 }
 
 /// When to use colour.
@@ -169,6 +238,32 @@ mod tests {
         let long = style.wrap("", "a `b c d e f g h i j k l m n o p q r s` t", "");
         assert!(long.len() == 2 && long.iter().all(|it| it.len() <= 30), "{long:?}");
         assert_eq!(style.wrap("", "one ` alone", ""), ["one ` alone"]);
+    }
+
+    /// Catches a command that is longer than a line, one that a shell takes for two, and a flag
+    /// without its value.
+    #[test]
+    fn a_long_command_goes_on_in_the_next_line() {
+        let style = TermStyle { width: 40, colour: false };
+        let told = |command| style.command("  Type ", command, "       ");
+        assert_eq!(told("kubectl get pods -n lab"), ["  Type kubectl get pods -n lab"]);
+        assert_eq!(
+            told("stsgrade grade -n a-long-namespace -f 'my lab 3.yaml' --cleanup"),
+            [
+                "  Type stsgrade grade \\",
+                "         -n a-long-namespace \\",
+                "         -f 'my lab 3.yaml' --cleanup",
+            ]
+        );
+        let long = "a".repeat(50);
+        assert_eq!(
+            told(&format!("kubectl get pod -n {long} -o yaml")),
+            [
+                "  Type kubectl get pod -n \\".to_owned(),
+                format!("         {long} \\"),
+                "         -o yaml".to_owned(),
+            ]
+        );
     }
 
     /// Catches `NO_COLOR=0` that leaves colour on: any value takes it away.

@@ -55,7 +55,7 @@ pub const fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::StatefulSet => "StatefulSets",
         Kind::Pod => "pods",
-        Kind::PersistentVolumeClaim => "claims",
+        Kind::PersistentVolumeClaim => "PVCs",
         Kind::Service => "Services",
         Kind::EndpointSlice => "EndpointSlices",
         Kind::Event => "Events",

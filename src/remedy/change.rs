@@ -10,8 +10,8 @@ use crate::{
     console::sanitize::{clip, sanitize},
     recording::ManifestText,
     remedy::{
-        change::context::{indent, show_parents, shown},
-        manifest::{Document, PathStep, words},
+        change::context::{indent, shown},
+        manifest::{self, Document, PathStep, words},
     },
 };
 
@@ -32,6 +32,9 @@ pub struct Change {
     /// stand behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
+    /// The paths of the fields that change: `spec.template.spec.containers[0].command`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
     /// Its lines, with their own indentation.
     pub lines: Vec<Line>,
     /// All of the object's text after the change, where it is known.
@@ -101,12 +104,9 @@ fn document<S: Serialize>(
     spec: Option<S>,
 ) -> Option<String> {
     let metadata = Metadata { name: name.to_owned(), ..Metadata::default() };
-    let options = serde_saphyr::ser_options! {
-        compact_list_indent: true,
-        folded_wrap_chars: usize::MAX,
-    };
     let document = FullDocument { api_version, kind, metadata: &metadata, spec };
-    serde_saphyr::to_string_with_options(&document, options).ok()
+    let text = words::block(&serde_json::to_value(document).ok()?)?;
+    Some(text + "\n")
 }
 
 /// The change of an object as its file has it.
@@ -130,10 +130,12 @@ pub fn of_text_beside(
     // A line that comes stands behind the one before it.
     let behind = usize::from(all[first].sign == Sign::Added);
     let line = (text.line + first).saturating_sub(behind);
-    let change = of_lines(object, all, beside)?;
+    let fields = fields(&all, before, after);
+    let change = of_lines(object, all, beside, true)?;
     Some(Change {
         file: Some(text.file.clone()),
         line: Some(line),
+        fields,
         after: Some(after.text().to_owned()),
         ..change
     })
@@ -145,7 +147,10 @@ pub fn new_document(object: String, file: &str, document: &Value) -> Change {
     let text = words::block(document).unwrap_or_default();
     let added = |text: &str| Line { sign: Sign::Added, text: text.to_owned() };
     let lines = text.lines().map(added).collect();
-    at_the_end_of(file, Change { object, file: None, line: None, lines, after: None })
+    at_the_end_of(
+        file,
+        Change { object, file: None, line: None, fields: vec![], lines, after: None },
+    )
 }
 
 /// A change that is a new document, as the last one of a file.
@@ -172,6 +177,7 @@ pub fn to_look_at(text: &ManifestText, document: &Document, path: &[PathStep]) -
         object: format!("{} {}", text.kind, text.name),
         file: Some(text.file.clone()).filter(|it| !it.is_empty()),
         line: Some(text.line + first - 1).filter(|_| !text.file.is_empty()),
+        fields: vec![manifest::told(&document.path_of(first, last))],
         lines,
         after: None,
     })
@@ -187,11 +193,40 @@ pub fn as_it_stands(
     let same = |text| Line { sign: Sign::Same, text };
     let gap = Line { sign: Sign::LeftOut, text: "  …".to_owned() };
     let lines = above.into_iter().map(same).chain([gap]).chain(below.into_iter().map(same));
-    Change { object, file: None, line: None, lines: lines.collect(), after: None }
+    Change { object, file: None, line: None, fields: vec![], lines: lines.collect(), after: None }
 }
 
 fn change(object: String, before: &str, after: &str) -> Option<Change> {
-    of_lines(object, lines(before, after), None)
+    let lines = lines(before, after);
+    let fields = match (Document::read(before), Document::read(after)) {
+        (Some(before), Some(after)) => fields(&lines, &before, &after),
+        _ => vec![],
+    };
+    Some(Change { fields, ..of_lines(object, lines, None, false)? })
+}
+
+/// The paths of the fields that hold the lines that change: of each part that goes or comes.
+fn fields(lines: &[Line], before: &Document, after: &Document) -> Vec<String> {
+    let mut fields: Vec<String> = vec![];
+    let (mut old, mut new) = (0, 0);
+    let mut above = Sign::Same;
+    for (place, line) in lines.iter().enumerate() {
+        if line.sign != Sign::Same && line.sign != above {
+            let count = lines[place..].iter().take_while(|it| it.sign == line.sign).count();
+            let path = match line.sign {
+                Sign::Added => after.path_of(new + 1, new + count),
+                _ => before.path_of(old + 1, old + count),
+            };
+            let field = manifest::told(&path);
+            if !field.is_empty() && !fields.contains(&field) {
+                fields.push(field);
+            }
+        }
+        above = line.sign;
+        old += usize::from(line.sign != Sign::Added);
+        new += usize::from(line.sign != Sign::Removed);
+    }
+    fields
 }
 
 fn lines(before: &str, after: &str) -> Vec<Line> {
@@ -212,22 +247,34 @@ fn lines(before: &str, after: &str) -> Vec<Line> {
 
 /// The change, without the lines that need not be shown. `beside`: the first and the last of some
 /// that are shown, too, of those before the change.
-fn of_lines(object: String, lines: Vec<Line>, beside: Option<(usize, usize)>) -> Option<Change> {
+/// `is_file`: they are a file's, in which somebody looks for the line before each that comes.
+fn of_lines(
+    object: String,
+    lines: Vec<Line>,
+    beside: Option<(usize, usize)>,
+    is_file: bool,
+) -> Option<Change> {
     if lines.iter().all(|it| it.sign == Sign::Same) {
         return None;
     }
-    let mut shown = shown(&lines);
+    let mut shown = shown(&lines, is_file);
     if let Some((first, last)) = beside {
         let old = (0..lines.len()).filter(|it| lines[*it].sign != Sign::Added);
         let places: Vec<usize> = old.skip(first - 1).take(last + 1 - first).collect();
         for place in places {
             shown[place] = true;
-            show_parents(&lines, place, &mut shown);
         }
     }
     let count = shown.iter().filter(|it| **it).count();
     let lines = with_gaps(lines, &shown);
-    (count <= MAX_LINES).then_some(Change { object, file: None, line: None, lines, after: None })
+    (count <= MAX_LINES).then_some(Change {
+        object,
+        file: None,
+        line: None,
+        fields: vec![],
+        lines,
+        after: None,
+    })
 }
 
 /// The lines that are shown, with a mark where others stand between two of them.
@@ -260,13 +307,29 @@ fn as_in_the_file(line: &str) -> String {
 }
 
 impl Change {
-    /// Where it belongs: its file and line as far as they are known, and the object.
+    /// Where it belongs: its file and line as far as they are known, or else the object, and the
+    /// fields.
     #[must_use]
     pub fn place(&self) -> String {
+        let fields = self.told_fields();
         match (&self.file, self.line) {
-            (Some(file), Some(line)) => format!("{file}, line {line} ({})", self.object),
+            (Some(file), Some(line)) if fields.is_empty() => {
+                format!("{file}:{line} ({})", self.object)
+            }
+            (Some(file), Some(line)) => format!("{file}:{line}, {fields}"),
             (Some(file), None) => format!("{file}, at its end ({})", self.object),
-            (None, _) => self.object.clone(),
+            (None, _) if fields.is_empty() => self.object.clone(),
+            (None, _) => format!("{}, {fields}", self.object),
+        }
+    }
+
+    /// The fields, as far as they can be read in a line or two.
+    fn told_fields(&self) -> String {
+        match &self.fields[..] {
+            [] => String::new(),
+            [one] => one.clone(),
+            [one, two] => format!("{one} and {two}"),
+            [one, ..] => format!("{one} and below"),
         }
     }
 
@@ -275,6 +338,7 @@ impl Change {
     pub fn sanitized(mut self) -> Self {
         self.object = sanitize(&self.object);
         self.file = self.file.map(|it| sanitize(&it));
+        self.fields = self.fields.iter().map(|it| sanitize(it)).collect();
         for line in &mut self.lines {
             line.text = clip(&line.text, MAX_CODE_CHARS);
         }
@@ -286,9 +350,10 @@ impl Change {
     pub fn without_a_program(mut self) -> Self {
         let image = self.lines.iter().position(|it| it.text.trim_start().starts_with("image:"));
         let depth = self.lines.get(1).map_or(0, indent);
-        let text = format!("{}…  # its command: not in this recording", " ".repeat(depth));
-        let place = image.map_or(self.lines.len(), |it| it + 1);
-        self.lines.insert(place, Line { sign: Sign::LeftOut, text });
+        let text =
+            format!("{}…  # what it runs and asks: not in this recording", " ".repeat(depth));
+        self.lines.truncate(image.map_or(self.lines.len(), |it| it + 1));
+        self.lines.push(Line { sign: Sign::LeftOut, text });
         self
     }
 

@@ -143,9 +143,7 @@ fn to_grade_again(causes: &[Mending<'_>], names: &Names) -> Vec<String> {
     }
     commands.push(format!("kubectl apply -n {ns} -f {UNKNOWN_FILE}"));
     commands.extend(new_pods);
-    if let Some(set) = &names.set {
-        commands.push(format!("kubectl rollout status statefulset/{set} -n {ns} --timeout=5m"));
-    }
+    // It waits until all pods are Ready.
     commands.push(grade_again(names));
     commands
 }
@@ -181,11 +179,11 @@ pub fn grade_again(names: &Names) -> String {
 fn delete_set(set: &str, names: &Names) -> Vec<String> {
     let ns = &names.namespace;
     if !names.claims_go_with_the_set {
-        return vec![format!("kubectl delete statefulset {set} -n {ns} --cascade=foreground")];
+        return vec![format!("kubectl delete sts {set} -n {ns} --cascade=foreground")];
     }
     // Without their owner the claims stay, and the pods, too. A new set takes pods over and does
     // not replace those that are not Ready.
-    let mut commands = vec![format!("kubectl delete statefulset {set} -n {ns} --cascade=orphan")];
+    let mut commands = vec![format!("kubectl delete sts {set} -n {ns} --cascade=orphan")];
     if !names.pods.is_empty() {
         commands.push(format!("kubectl delete pods -n {ns} {}", names.pods.join(" ")));
     }
@@ -202,8 +200,7 @@ pub struct Stuck<'s> {
     pub ends: Option<&'s str>,
 }
 
-/// How to see a loss of this test with one's own eyes, line by line: a line that ends in `\\` goes
-/// on in the next. What is scaled is scaled back.
+/// How to see a loss of this test with one's own eyes. What is scaled is scaled back.
 #[must_use]
 pub fn see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Vec<String> {
     names.flags.aimed(to_see(test, who, names))
@@ -216,11 +213,10 @@ fn to_see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Vec<String> {
     }
     let ns = &names.namespace;
     if let Some(Stuck { pod, ends }) = who {
-        let why = match ends {
+        return vec![match ends {
             Some(container) => format!("kubectl logs {pod} -c {container} -n {ns} --previous"),
             None => format!("kubectl describe pod {pod} -n {ns}"),
-        };
-        return vec![format!("kubectl get pods -n {ns}"), why];
+        }];
     }
     let Some(set) = &names.set else {
         return vec![format!("kubectl get statefulsets,pods -n {ns}")];
@@ -256,9 +252,8 @@ impl Standing<'_> {
     }
 
     fn creation(&self) -> Vec<String> {
-        let [first, second] = self.by_age();
-        let gone = self.all_are_gone();
-        vec![self.scale(0), gone, self.scale(self.own()), self.ready(), first, second]
+        // The pods that stand were made in the order that the set asks for.
+        vec![self.by_age()]
     }
 
     fn claims(&self) -> Vec<String> {
@@ -266,25 +261,23 @@ impl Standing<'_> {
     }
 
     fn content(&self) -> Vec<String> {
-        (0..self.own().min(2)).map(|it| self.files_of(it)).collect()
+        vec![self.files_of(self.second())]
     }
 
     fn dns(&self) -> Vec<String> {
         let Self { ns, names, .. } = self;
-        let mut commands = vec![format!("kubectl get services,endpointslices -n {ns}")];
-        if let Some(service) = &names.service {
-            // In full: the nslookup of busybox appends no domain to a name with dots.
-            let domain = names.domain.as_deref().unwrap_or(DOMAIN);
-            commands.push(if names.has_nslookup {
-                format!("kubectl exec {}{} -n {ns} -- \\", self.pod(0), self.container())
-            } else {
-                format!("kubectl run dns-test -n {ns} --image={DNS_IMAGE} --rm -it \\")
-            });
-            let restart = if names.has_nslookup { "" } else { "--restart=Never -- " };
-            let pod = self.pod(self.second());
-            commands.push(format!("  {restart}nslookup {pod}.{service}.{ns}.svc.{domain}"));
-        }
-        commands
+        let Some(service) = &names.service else {
+            return vec![format!("kubectl get services,endpointslices -n {ns}")];
+        };
+        // In full: the nslookup of busybox appends no domain to a name with dots.
+        let domain = names.domain.as_deref().unwrap_or(DOMAIN);
+        let asks = if names.has_nslookup {
+            format!("kubectl exec {}{} -n {ns}", self.pod(0), self.container())
+        } else {
+            format!("kubectl run dns-test -n {ns} --image={DNS_IMAGE} --rm -it --restart=Never")
+        };
+        let pod = self.pod(self.second());
+        vec![format!("{asks} -- nslookup {pod}.{service}.{ns}.svc.{domain}")]
     }
 
     fn replaced_pod(&self) -> Vec<String> {
@@ -295,8 +288,7 @@ impl Standing<'_> {
 
     fn scale_up(&self) -> Vec<String> {
         let more = self.scale(self.own().saturating_add(2));
-        let [first, second] = self.by_age();
-        vec![more, self.ready(), first, second, self.scale(self.own()), self.ready()]
+        vec![more, self.ready(), self.by_age(), self.scale(self.own()), self.ready()]
     }
 
     fn scale_down(&self) -> Vec<String> {
@@ -337,30 +329,20 @@ impl Standing<'_> {
         self.names.container.as_ref().map(|it| format!(" -c {it}")).unwrap_or_default()
     }
 
-    /// Pods of a set that is `Parallel` end at the same time: each of a few is waited for.
-    fn all_are_gone(&self) -> String {
-        const FEW: i32 = 5;
-        let places: Vec<i32> =
-            if self.own() <= FEW { (0..self.own()).collect() } else { vec![0, self.own() - 1] };
-        let pods: Vec<String> =
-            places.into_iter().map(|it| format!("pod/{}", self.pod(it))).collect();
-        format!("kubectl wait {} -n {} --for=delete --timeout=3m", pods.join(" "), self.ns)
-    }
-
     fn scale(&self, replicas: i32) -> String {
-        format!("kubectl scale statefulset {} -n {} --replicas={replicas}", self.set, self.ns)
+        format!("kubectl scale sts {} -n {} --replicas={replicas}", self.set, self.ns)
     }
 
     fn ready(&self) -> String {
-        format!("kubectl rollout status statefulset/{} -n {} --timeout=5m", self.set, self.ns)
+        format!("kubectl rollout status sts/{} -n {} --timeout=5m", self.set, self.ns)
     }
 
     /// When each pod was created: where one waits for the other, by their own times to get Ready.
-    fn by_age(&self) -> [String; 2] {
-        [
-            format!("kubectl get pods -n {} --sort-by=.metadata.creationTimestamp \\", self.ns),
-            "  -o custom-columns=POD:.metadata.name,CREATED:.metadata.creationTimestamp".to_owned(),
-        ]
+    fn by_age(&self) -> String {
+        format!(
+            "kubectl get pods -n {} -o custom-columns=POD:metadata.name,AT:metadata.creationTimestamp",
+            self.ns
+        )
     }
 
     fn last_is_gone(&self) -> String {

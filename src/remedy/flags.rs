@@ -94,10 +94,10 @@ mod tests {
         let flags = flags.typed();
         assert_eq!(flags.cluster(), " --context 'my class' --kubeconfig ~/k.yaml");
         assert_eq!(flags.subject(), " --statefulset web --probe-image registry:5000/tools:1");
-        let commands = vec!["kubectl get pods -n lab".to_owned(), "  nslookup x".to_owned()];
+        let commands = vec!["kubectl get pods -n lab".to_owned(), "stsgrade show".to_owned()];
         assert_eq!(
             flags.aimed(commands),
-            ["kubectl --context 'my class' --kubeconfig ~/k.yaml get pods -n lab", "  nslookup x"]
+            ["kubectl --context 'my class' --kubeconfig ~/k.yaml get pods -n lab", "stsgrade show"]
         );
         let hostile = Flags { probe_image: some("a;b:1"), context: some("-x"), ..Flags::default() };
         assert_eq!(hostile.typed().subject(), " --probe-image 'a;b:1'");

@@ -1,8 +1,11 @@
 //! Why points are missing: losses that have one cause are named once.
 
 mod content;
-pub(crate) mod obstacles;
+mod obstacles;
 mod words;
+
+pub use obstacles::title as obstacle_title;
+pub(super) use words::sentence;
 
 use checks::{
     CHECKS, mistakes,
@@ -20,11 +23,7 @@ use crate::remedy::{
     edit::{Edited, Loss},
     harmless,
 };
-use crate::report::{
-    CheckResult, Points, StandingName,
-    causes::words::{cause, sentence},
-    schema::FaultName,
-};
+use crate::report::{CheckResult, Points, StandingName, causes::words::cause, schema::FaultName};
 
 /// Something that cost points, or left them undecided.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
@@ -113,11 +112,15 @@ pub struct Example {
 }
 
 /// What a remedy ends in, where the set did not get far enough to show all mistakes.
-pub(super) const MORE_MAY_SHOW: &str = "Other mistakes may show only after that.";
+pub(super) const MORE_MAY_SHOW: &str = "More may show after that.";
 
 /// What a change says that keeps files besides what it is made for.
-const KEEPS_FILES: &str = "`[ -f FILE ] ||` in the lines below keeps the file that is there: \
-    without it, the next grade would lose tests 6 and 10 because each start overwrites the file.";
+const KEEPS_FILES: &str = "`[ -f FILE ] ||` in the lines below keeps a file that is there, which \
+    tests 6 and 10 ask for.";
+
+/// What to do where the line that names the pod stands in an init container.
+const IN_AN_INIT_CONTAINER: &str =
+    "Write the host name, the pod's name: below, in an init container.";
 
 /// How many findings of a cause are told in full.
 const MAX_SEEN: usize = 2;
@@ -347,8 +350,8 @@ fn teach(
         {
             cause.example = Example::of_own_file(mistake, file).or(cause.example.take());
         }
-        if let Some(why) = edit::why_an_init_container(cause.id, loss.objects, timeline) {
-            cause.remedy = format!("{} {}", cause.remedy, sanitize(&why));
+        if edit::adds_an_init_container(cause.id, loss.objects, timeline) {
+            cause.remedy = IN_AN_INIT_CONTAINER.to_owned();
         }
         if cause.changes_alone.iter().any(|it| !it.is_to_look_at())
             && let Some(words) = obstacles::with_change(cause.id)

@@ -105,11 +105,11 @@ fn cause(out: &mut String, report: &Report, number: usize, typed_later: Option<u
             let _ = writeln!(out, "\nType what stands under cause {number}, once all is changed.");
         }
         None if it.commands.is_empty() => {}
-        None => fenced(out, "bash", &it.commands.join("\n")),
+        None => fenced(out, "bash", &text::pasted(&it.commands).join("\n")),
     }
     if !it.see.is_empty() {
         let _ = writeln!(out, "\nSee it:");
-        fenced(out, "bash", &it.see.join("\n"));
+        fenced(out, "bash", &text::pasted(&it.see).join("\n"));
     }
 }
 

@@ -5,7 +5,7 @@
 //! report.
 
 mod autolab;
-pub(crate) mod causes;
+mod causes;
 mod check50;
 mod classroom50;
 mod csv;
@@ -45,7 +45,7 @@ use crate::{
 };
 
 pub use crate::report::{
-    causes::Cause,
+    causes::{Cause, obstacle_title},
     files::{ReportFiles, WriteError, replace, replace_private},
     html::{COLORS, content_policy},
     identity::Identity,
@@ -508,7 +508,7 @@ fn shown(timeline: &Timeline, verdict: &Verdict) -> Option<String> {
         sanitize(&last.text),
         seconds / 60,
         seconds % 60,
-        text::line_of(seq)
+        summary::line_of(seq)
     ))
 }
 

@@ -14,8 +14,11 @@ use crate::{
         edit::{refusal, refusal::Refusal},
         names,
     },
-    report::{Problem, Report, Source, causes::MORE_MAY_SHOW},
-    submission::texts::LINES_BEFORE,
+    report::{
+        Problem, Report, Source,
+        causes::{MORE_MAY_SHOW, sentence},
+    },
+    submission::{Place, texts::LINES_BEFORE},
 };
 
 impl Report {
@@ -42,15 +45,18 @@ impl Report {
         let mut report = Self::new(source, &timeline, &verdicts);
         let own = if source.is_isolated { LAB_NAMESPACE } else { &source.namespace };
         let names = names(&timeline, own, source);
+        let place = place(problem);
         for cause in &mut report.causes {
             cause.title = format!("the manifest cannot be applied ({who})");
-            cause.explanation.clone_from(&problem.what);
-            cause.log.clone_from(&problem.detail);
+            let why = problem.what.strip_prefix(&place).and_then(|it| it.strip_prefix(": "));
+            cause.explanation = sentence(why.unwrap_or(&problem.what));
+            cause.log = problem.detail.iter().filter(|it| **it != place).cloned().collect();
             let next = number_wanted(problem, source).unwrap_or_else(|| problem.next.clone());
             cause.remedy = format!("{next} {MORE_MAY_SHOW}");
             let change = change(problem, source)
                 .or_else(|| retyped(problem, source))
-                .or_else(|| look_at(problem, source));
+                .or_else(|| look_at(problem, source))
+                .or_else(|| refused_field(problem, source));
             cause.changes = change.into_iter().map(Change::sanitized).collect();
             let file = names.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
             cause.commands = vec![commands::grade(&names, file)];
@@ -60,10 +66,27 @@ impl Report {
     }
 }
 
+/// Where it is, as its words name it. The title does so, too.
+fn place(problem: &Problem) -> String {
+    let place = Place {
+        file: problem.file.clone().unwrap_or_default(),
+        document: problem.document.unwrap_or_default(),
+        line: problem.line.unwrap_or_default(),
+    };
+    place.to_string()
+}
+
 /// The lines to change, where the API server's words tell.
 fn change(problem: &Problem, source: &Source) -> Option<Change> {
     let words = problem.detail.join(" ");
     refusal::change(&refusal(problem, &words)?, &source.objects)
+}
+
+/// The lines of the field that the API server names.
+fn refused_field(problem: &Problem, source: &Source) -> Option<Change> {
+    let words = problem.detail.join(" ");
+    let field = problem.field.as_deref()?;
+    refusal::to_look_at(&refusal(problem, &words)?, field, &source.objects)
 }
 
 /// What to do where a number belongs.
@@ -92,6 +115,7 @@ fn look_at(problem: &Problem, source: &Source) -> Option<Change> {
         object: object.to_owned(),
         file: Some(text.file.clone()),
         line: problem.line,
+        fields: vec![],
         lines: lines.collect(),
         after: None,
     })

@@ -1,6 +1,6 @@
 //! The words about a report that several formats share, on one line or as lines of text.
 
-use checks::model::{Fault, Outcome};
+use checks::model::{Fault, Outcome, Seq};
 
 use crate::{
     recording::signature::Signed,
@@ -86,6 +86,11 @@ pub(super) fn digests(report: &Report) -> String {
         Some(rubric) => format!("{digest}, rubric {}", rubric.digest),
         None => digest,
     }
+}
+
+/// The line of an observation in the recording's file, of which the header is the first.
+pub(super) const fn line_of(seq: Seq) -> u64 {
+    seq.saturating_add(1)
 }
 
 /// Whether the judged recording can be trusted; nothing of one's own grade.

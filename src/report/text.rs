@@ -130,16 +130,13 @@ impl Page<'_> {
         writeln!(self.out, "rubric {}", rubric.digest)
     }
 
-    /// One mark for each test, in one line.
+    /// One mark for each test, and what the marks mean: in one line where there is room.
     fn marks(&mut self, report: &Report) -> io::Result<()> {
-        let marks: Vec<String> = report
-            .checks
-            .iter()
-            .map(|row| {
-                let text = format!("{}{}", row.test, mark(row.outcome));
-                self.look.paint(tone(row.outcome), &text)
-            })
-            .collect();
+        let texts = report.checks.iter().map(|row| format!("{}{}", row.test, mark(row.outcome)));
+        let texts: Vec<String> = texts.collect();
+        let painted = report.checks.iter().zip(&texts);
+        let painted: Vec<String> =
+            painted.map(|(row, text)| self.look.paint(tone(row.outcome), text)).collect();
         let mut meaning = vec!["+ passed"];
         let has = |outcome| report.checks.iter().any(|row| row.outcome == outcome);
         if has(Outcome::Fail) {
@@ -148,8 +145,10 @@ impl Page<'_> {
         if has(Outcome::Inconclusive) {
             meaning.push("? undecided");
         }
-        writeln!(self.out, "Tests  {}", marks.join(" "))?;
-        writeln!(self.out, "       {}", meaning.join(", "))
+        let meaning = meaning.join(", ");
+        let columns = format!("Tests  {}   {meaning}", texts.join(" ")).len();
+        let separator = if columns <= self.look.width { "   " } else { "\n       " };
+        writeln!(self.out, "Tests  {}{separator}{meaning}", painted.join(" "))
     }
 
     /// By what each test was shown that passed, where somebody worked by hand: which of many tries
@@ -310,11 +309,15 @@ impl Page<'_> {
         self.wrapped(&first, text, &" ".repeat(LABEL_COLUMNS + INDENT.len()))
     }
 
-    /// Commands to paste: never broken.
+    /// Commands to paste.
     fn commands(&mut self, label: &str, commands: &[String]) -> io::Result<()> {
-        for (place, line) in commands.iter().enumerate() {
+        let further = " ".repeat(LABEL_COLUMNS + INDENT.len());
+        for (place, command) in commands.iter().enumerate() {
             let label = if place == 0 { label } else { "" };
-            writeln!(self.out, "{INDENT}{label:<LABEL_COLUMNS$}{line}")?;
+            let first = format!("{INDENT}{label:<LABEL_COLUMNS$}");
+            for line in self.look.command(&first, command, &further) {
+                writeln!(self.out, "{line}")?;
+            }
         }
         Ok(())
     }
@@ -344,6 +347,11 @@ pub fn change(before: &str, after: &str, look: TermStyle) -> Vec<String> {
             format!("    {}", look.paint(*ink, &format!("{sign} {}", &line[indent..])))
         })
         .collect()
+}
+
+/// Commands to paste, in lines of the usual width.
+pub(super) fn pasted(commands: &[String]) -> Vec<String> {
+    commands.iter().flat_map(|it| TermStyle::PLAIN.command("", it, "")).collect()
 }
 
 /// The report's part on one test: its criteria that are not met, and the cause where the test is the
@@ -391,11 +399,6 @@ fn plain(write: impl Fn(&mut Page<'_>) -> io::Result<()>) -> String {
     String::from_utf8(out).unwrap_or_default().trim_start_matches('\n').trim_end().to_owned()
 }
 
-/// The line of an observation in the recording's file, of which the header is the first.
-pub(super) const fn line_of(seq: u64) -> u64 {
-    seq.saturating_add(1)
-}
-
 /// Where in the recording's file it stands.
 fn lines(evidence: &[u64]) -> String {
     const SHOWN_LINES: usize = 4;
@@ -403,7 +406,7 @@ fn lines(evidence: &[u64]) -> String {
         return String::new();
     }
     let first = evidence.iter().take(SHOWN_LINES);
-    let shown: Vec<String> = first.map(|seq| line_of(*seq).to_string()).collect();
+    let shown: Vec<String> = first.map(|seq| summary::line_of(*seq).to_string()).collect();
     let more = if evidence.len() > SHOWN_LINES { " …" } else { "" };
     let noun = if evidence.len() == 1 { "line" } else { "lines" };
     format!(" [{noun} {}{more}]", shown.join(" "))

@@ -7,7 +7,10 @@ use crate::{
         sanitize::clip,
         terminal::{TermStyle, Tone},
     },
-    report::drawing::{BarState, Drawing, Lane, LaneKind, time},
+    report::{
+        drawing::{BarState, Drawing, Lane, LaneKind, time},
+        summary::line_of,
+    },
 };
 
 /// The states of a pod, as they are explained below the lanes.
@@ -231,7 +234,8 @@ impl<'d> Page<'d> {
         }
         for arrow in &drawing.arrows {
             let first = format!("! {:>8}  ", time(arrow.at));
-            self.wrapped(&first, &format!("{} [seq {}]", arrow.text, arrow.seq), &" ".repeat(12));
+            let told = format!("{} [line {}]", arrow.text, line_of(arrow.seq));
+            self.wrapped(&first, &told, &" ".repeat(12));
         }
         for gap in &drawing.gaps {
             let first = format!("? {:>8}  ", time(gap.from));

@@ -50,6 +50,8 @@ pub enum SubmissionError {
         place: Box<Place>,
         /// Why.
         why: String,
+        /// What to do, where that is known.
+        next: Option<&'static str>,
     },
     /// It belongs to another tool.
     #[error("{place}: this is {what}, not an object of a submission")]
@@ -143,6 +145,7 @@ impl SubmissionError {
             Self::NotAnObject { lacks, .. } if missing(lacks).is_some() => {
                 missing(lacks).unwrap_or_default().to_owned()
             }
+            Self::Syntax { next: Some(next), .. } => (*next).to_owned(),
             Self::Syntax { .. } | Self::NotAnObject { .. } => {
                 "Correct the manifest; `kubectl apply --dry-run=client -f FILE` reads it the same \
                 way."

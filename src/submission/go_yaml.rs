@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use granit_parser::{Event, Parser, ScalarStyle, Tag};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 use serde_json::{Map, Number, Value};
+
+use crate::submission::syntax;
 
 /// The most nodes of a document, those of aliases counted at each place where they stand.
 const MAX_NODES: usize = 200_000;
@@ -34,6 +36,20 @@ pub(crate) struct YamlError {
     pub(crate) document: usize,
     pub(crate) line: usize,
     pub(crate) why: String,
+    /// What to do, where that is known.
+    pub(crate) next: Option<&'static str>,
+}
+
+impl YamlError {
+    fn of(error: &ScanError, document: usize) -> Self {
+        let line = error.marker().line();
+        let mistake = syntax::mistake(error.kind());
+        let why = match mistake {
+            Some(it) => format!("{} (\"{}\")", it.why, error.info()),
+            None => error.info(),
+        };
+        Self { document, line, why, next: mistake.map(|it| it.next) }
+    }
 }
 
 /// Reads all documents. Empty ones (also of comments only) are counted and left out.
@@ -43,18 +59,14 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
     let mut number = 0;
     let mut line = 1;
     for event in Parser::new_from_str(text.trim_start_matches('\u{feff}')) {
-        let (event, span) = event.map_err(|error| YamlError {
-            document: number.max(1),
-            line: error.marker().line(),
-            why: error.info(),
-        })?;
+        let (event, span) = event.map_err(|error| YamlError::of(&error, number.max(1)))?;
         if matches!(event, Event::DocumentStart(..)) {
             number += 1;
             builder = Builder::default();
             continue;
         }
         let is_first = builder.nodes == 0;
-        let fault = |why| YamlError { document: number, line: span.start.line(), why };
+        let fault = |why| YamlError { document: number, line: span.start.line(), why, next: None };
         builder.apply_event(event).map_err(fault)?;
         if is_first && builder.nodes > 0 {
             line = span.start.line();

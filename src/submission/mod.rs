@@ -7,6 +7,7 @@ mod files;
 pub(crate) mod foreign;
 pub(crate) mod go_yaml;
 mod object;
+mod syntax;
 pub mod texts;
 
 use std::{borrow::Cow, fmt, path::PathBuf, sync::Arc};
@@ -284,6 +285,7 @@ fn parse(file: &str, bytes: &[u8]) -> Result<Vec<(Place, Value)>, SubmissionErro
             None => SubmissionError::Syntax {
                 place: Box::new(place(fault.document, fault.line)),
                 why: sanitize(&fault.why),
+                next: fault.next,
             },
         }),
     }

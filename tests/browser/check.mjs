@@ -83,7 +83,7 @@ const tells = async (page, what, bar) => {
   const facts = await bar.evaluate((it) => {
     const row = document.getElementById(it.getAttribute("href").slice(1));
     // Numbers of the recording's lines are for the tables.
-    const told = (cell) => cell.textContent.trim().replace(/ \(seq \d+\)/g, "");
+    const told = (cell) => cell.textContent.trim().replace(/ \(line \d+\)/g, "");
     return Array.from(row.querySelectorAll("[data-fact]"), told);
   });
   const is = !shown.hidden && shown.inside && facts.length > 2 &&
@@ -161,7 +161,7 @@ const marks = async (page) => {
 
 // What a finding cites is marked in the picture; without such a link there is nothing to show.
 const cites = async (page) => {
-  const link = page.locator("details[open] a[href^='#seq-']").first();
+  const link = page.locator("details[open] a[href^='#line-']").first();
   if (await link.count() === 0) { return; }
   await link.click();
   const shown = await page.evaluate(() => {

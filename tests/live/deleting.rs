@@ -17,8 +17,7 @@ async fn a_claim_that_is_being_deleted_is_left_alone() {
         for args in [&[][..], &["-f", STANDING]] {
             let refused = lab.refused(args).await;
             assert!(
-                refused.says("persistentvolumeclaim data-web-1 is being deleted")
-                    && refused.says("kubectl cp"),
+                refused.says("PVC data-web-1 is being deleted") && refused.says("kubectl cp"),
                 "{}",
                 refused.told()
             );
@@ -45,7 +44,7 @@ async fn a_claim_that_somebody_deletes_meanwhile_keeps_its_pod() {
             let graded = ended(child, rest).await;
             assert_eq!(graded.status, 3, "{}", graded.told());
             assert!(
-                graded.says(&format!("claim data-{pod} is being deleted by somebody")),
+                graded.says(&format!("PVC data-{pod} is being deleted by somebody")),
                 "{}",
                 graded.told()
             );

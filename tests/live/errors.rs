@@ -226,7 +226,7 @@ async fn a_set_that_does_not_come_up_again_is_a_warning() {
         let graded = lab.grade(&[]).await;
         assert_eq!(graded.status, 1, "{}", graded.told());
         assert!(
-            graded.says("warning: perhaps files named .stsgrade-… on the claims of web-1"),
+            graded.says("warning: perhaps files named .stsgrade-… on the PVCs of web-1"),
             "{}",
             graded.told()
         );

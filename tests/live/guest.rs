@@ -136,7 +136,7 @@ async fn what_an_earlier_pod_wrote_stays() {
         lab.settled("web", 5).await;
         let restored = lab.stsgrade("restore", &[]).await;
         assert_eq!((restored.status, lab.replicas("web").await), (0, 3), "{}", restored.told());
-        assert!(restored.says("claim data-web-3 stays"), "{}", restored.told());
+        assert!(restored.says("PVC data-web-3 stays"), "{}", restored.told());
         lab.scale(5).await;
         lab.settled("web", 5).await;
         assert!(lab.sh("web-3", "cat /data/id").await.contains("work"));
@@ -245,7 +245,7 @@ async fn a_second_signal_stops_at_once_and_says_what_is_left() {
         after.retain(|object, _| {
             let is_told = object
                 .strip_prefix("claim ")
-                .is_some_and(|name| restored.says(&format!("claim {name} stays, because")));
+                .is_some_and(|name| restored.says(&format!("PVC {name} stays, because")));
             before.contains_key(object) || !is_told
         });
         assert_eq!(after, before, "{}", restored.told());

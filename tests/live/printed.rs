@@ -69,13 +69,13 @@ impl Instructions {
     }
 }
 
-/// `lab3.yaml, line 12 (StatefulSet web)`, or `lab3.yaml, at its end (Service web)`.
+/// `lab3.yaml:12, spec.replicas`, or `lab3.yaml, at its end (Service web)`.
 fn line_of(place: &str) -> Result<Option<usize>, String> {
     let behind = place.strip_prefix(FILE).ok_or_else(|| format!("no file: {place}"))?;
     if behind.starts_with(", at its end (") {
         return Ok(None);
     }
-    let number = behind.strip_prefix(", line ").and_then(|it| it.split(' ').next()?.parse().ok());
+    let number = behind.strip_prefix(':').and_then(|it| it.split([',', ' ']).next()?.parse().ok());
     number.map(Some).ok_or_else(|| format!("no line: {place}"))
 }
 

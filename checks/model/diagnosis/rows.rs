@@ -124,8 +124,9 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::liveness_fails,
-        remedy: "The kubelet ends the container because its liveness or startup probe fails. Make \
-            the probe ask what the container really answers (path, port, command), or remove it.",
+        remedy: "Kubernetes ends the container and starts it again because its liveness or startup \
+            probe fails. Take the probe out, for the lab asks for none, or make it ask what the \
+            container really answers (path, port, command).",
         effect: CrashLoop,
         ..DEFAULT_ROW
     },
@@ -159,10 +160,9 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::container_ends,
-        remedy: "The container's command ends, so the pod never stays Ready. Read what it wrote \
-            last, mend the command, and let it end in a program that keeps running. A start-up \
-            command must also work on a volume that is not empty any more: `mkdir -p`, `[ -f file \
-            ] ||`.",
+        remedy: "Mend the command by what it wrote last, and let it end in a program that keeps \
+            running. It must also work on a volume that is not empty any more: `mkdir -p`, `[ -f \
+            file ] ||`.",
         effect: CrashLoop,
         ..DEFAULT_ROW
     },
@@ -210,8 +210,9 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         renewal: Some(Renewal::Recreate),
         decides: AfterStepTime,
         recognise: recognise::probe_fails,
-        remedy: "The container runs, but its readiness probe kept failing. Make the probe ask \
-            what the container really answers (path, port, command).",
+        remedy: "The container runs, but its readiness probe, which decides whether the pod is \
+            Ready, kept failing. Take the probe out, for the lab asks for none, or make it ask what \
+            the container really answers (path, port, command).",
         ..DEFAULT_ROW
     },
     ObstacleRow {

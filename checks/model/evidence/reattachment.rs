@@ -287,12 +287,7 @@ impl Timeline {
             let (standing, seen) = self.canary_back(wrote, new, &claim);
             let cites = [wrote.seq].into_iter().chain(seen);
             verdict
-                .push(
-                    "canary",
-                    format!("the grader's own file on PVC {claim} is still there"),
-                    standing,
-                    cites,
-                )
+                .push("canary", canary_stays(&claim), standing, cites)
                 .because(&mistakes::WIPED_AT_START);
         }
     }
@@ -324,10 +319,15 @@ impl Timeline {
         let standing = if back {
             Standing::Met
         } else {
-            Standing::broken("the file that the grader wrote before", "it is not there any more")
+            Standing::broken(canary_stays(claim), "it is not there any more")
         };
         (standing, Some(seen.seq))
     }
+}
+
+/// What is asked of the grader's own file.
+fn canary_stays(claim: &str) -> String {
+    format!("the grader's own file on PVC {claim} is still there")
 }
 
 /// How the original content stands, by what became of each file that told its pod.
@@ -357,10 +357,24 @@ fn standing_of(fates: &[Fate]) -> Standing {
         );
     };
     let (before, after) = differing(before, after);
-    Standing::broken(
-        format!("{path}: {}", excerpt(&before)),
-        format!("{path}: {}", excerpt(&after)),
-    )
+    let (before, after) = excerpts_of_two(&before, &after);
+    Standing::broken(format!("{path}: {before}"), format!("{path}: {after}"))
+}
+
+/// The beginnings of two texts, each on one line: from shortly before where they differ.
+fn excerpts_of_two(one: &str, other: &str) -> (String, String) {
+    /// Characters before the difference, by which its place is recognised.
+    const BEFORE: usize = 16;
+    let (one, other) = (on_one_line(one), on_one_line(other));
+    let alike = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let longest = one.chars().count().max(other.chars().count());
+    let start = if longest > MAX_OF_TWO_CHARS { alike.saturating_sub(BEFORE) } else { 0 };
+    let part = |text: &str| {
+        let cut = if start > 0 { "…" } else { "" };
+        let rest: String = text.chars().skip(start).collect();
+        format!("{cut}{}", excerpt_of(&rest, MAX_OF_TWO_CHARS))
+    };
+    (part(&one), part(&other))
 }
 
 /// What is only in one of two texts, line for line; all of them where that would leave nothing of
@@ -400,17 +414,30 @@ fn unreadable(timeline: &Timeline, pod: &PodLife, when: &str) -> Standing {
     Standing::unseen(format!("{}'s files could not be read {when}: {why}", pod.name()))
 }
 
+/// Characters that are shown of a text.
+const MAX_EXCERPT_CHARS: usize = 120;
+/// The same, where another one stands beside it.
+pub(crate) const MAX_OF_TWO_CHARS: usize = 60;
+
 /// The beginning of a text, on one line.
 pub(crate) fn excerpt(text: &str) -> String {
-    const MOST: usize = 120;
-    let line: Vec<&str> = text.split('\n').map(str::trim_end).filter(|it| !it.is_empty()).collect();
-    let joined = line.join(" / ");
+    excerpt_of(text, MAX_EXCERPT_CHARS)
+}
+
+fn on_one_line(text: &str) -> String {
+    let lines = text.split('\n').map(str::trim_end).filter(|it| !it.is_empty());
+    lines.collect::<Vec<&str>>().join(" / ")
+}
+
+/// The beginning of a text, on one line, of no more than so many characters.
+pub(crate) fn excerpt_of(text: &str, most: usize) -> String {
+    let joined = on_one_line(text);
     if joined.is_empty() {
         return "(empty)".to_owned();
     }
-    if joined.chars().count() <= MOST {
+    if joined.chars().count() <= most {
         joined
     } else {
-        joined.chars().take(MOST).chain("…".chars()).collect()
+        joined.chars().take(most).chain("…".chars()).collect()
     }
 }

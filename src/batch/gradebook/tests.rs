@@ -99,7 +99,7 @@ fn each_platform_gets_its_own_table() {
             "Yes",
             "-",
             "-",
-            "emptyDir instead of a claim"
+            "emptyDir instead of a PVC"
         ]
     );
     assert_eq!((moodle[2][4].as_str(), moodle[3][4].as_str()), ("", ""));

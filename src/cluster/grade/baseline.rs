@@ -101,7 +101,7 @@ pub(crate) fn claims_gone(timeline: &Timeline, replicas: i32) -> WaitStatus {
     let left = left
         .into_iter()
         .find(|name| timeline.claim(name).last().is_some_and(|it| it.deleted.is_none()));
-    left.map_or(WaitStatus::Done, |name| WaitStatus::Going(format!("claim {name} to be gone")))
+    left.map_or(WaitStatus::Done, |name| WaitStatus::Going(format!("PVC {name} to be gone")))
 }
 
 /// Replicas that the grader asked for, and the set's version from then on.

@@ -253,7 +253,7 @@ impl Demand {
         let of_one = MOST_OF_A_CONTAINER;
         for (what, asked, most) in [
             ("pods, those of the tour included", self.pods.into(), MOST_PODS.into()),
-            ("claims, those of the tour included", self.claims.into(), MOST_CLAIMS.into()),
+            ("PVCs, those of the tour included", self.claims.into(), MOST_CLAIMS.into()),
             ("Services", self.services.into(), MOST_SERVICES.into()),
             ("objects", self.objects.into(), MOST_OBJECTS.into()),
             ("bytes of storage", self.storage_bytes, MOST_STORAGE_BYTES),

@@ -147,7 +147,7 @@ fn all_that_a_hand_in_asks_for_together_is_bounded() {
             set(50, "").replace("cpu: 1500m", "cpu: 1m").replace("2Gi", "1Mi")
                 + "---\n"
                 + &many(80, "PersistentVolumeClaim", claim),
-            "claims, those of the tour included: 132",
+            "PVCs, those of the tour included: 132",
         ),
     ] {
         let found = not_allowed(&read(&text)).unwrap();

@@ -92,7 +92,7 @@ impl Restorer<'_> {
         let mut left = vec![];
         for (ordinal, outcome) in join_all(pods).await {
             let absent = format!(
-                "perhaps files named .stsgrade-… on the claims of {}-{ordinal}, which does not \
+                "perhaps files named .stsgrade-… on the PVCs of {}-{ordinal}, which does not \
                 come up",
                 point.set
             );

@@ -284,7 +284,7 @@ fn is_unbound(timeline: &Timeline, claim: &Reference) -> bool {
 /// What a person is told of a claim that may hold something of theirs.
 fn kept(claim: &Reference, why: &str) -> String {
     format!(
-        "claim {} stays, because {why}; if nothing of yours is on it, delete it: \
+        "PVC {} stays, because {why}; if nothing of yours is on it, delete it: \
         `kubectl delete pvc {}`",
         claim.name, claim.name
     )

@@ -169,8 +169,8 @@ pub(crate) async fn close(held: &LeaseGuard, restored: &mut Restored) {
 /// What is left where the set itself is not there any more.
 fn deleted(set: &str) -> String {
     format!(
-        "perhaps files named .stsgrade-… on the claims of {set}, which somebody else deleted; the \
-        next grade of a set with these claims removes them"
+        "perhaps files named .stsgrade-… on the PVCs of {set}, which somebody else deleted; the \
+        next grade of a set with these PVCs removes them"
     )
 }
 
@@ -184,7 +184,7 @@ fn unfinished_cleanup(cluster: &Cluster, found: &ExistingLease) -> Vec<String> {
     let command = format!("kubectl delete -n {namespace} {}", found.to_remove.join(" "));
     let has_set = found.to_remove.iter().any(|it| it.starts_with("statefulset/"));
     let claims = if has_set {
-        format!(", and the set's claims (`kubectl get pvc -n {namespace}` shows them)")
+        format!(", and the set's PVCs (`kubectl get pvc -n {namespace}` shows them)")
     } else {
         String::new()
     };
@@ -305,7 +305,7 @@ impl Restorer<'_> {
         let mut theirs = self.journal.with(|timeline| self.possible_claims(timeline, point));
         theirs.retain(|claim| !self.journal.with(|timeline| is_being_deleted(timeline, claim)));
         outcome.stays.extend(theirs.iter().map(|it| {
-            format!("claim {} stays, because somebody else scaled the set since", it.name)
+            format!("PVC {} stays, because somebody else scaled the set since", it.name)
         }));
     }
 
@@ -383,11 +383,9 @@ impl Restorer<'_> {
             ));
         }
         left.extend(
-            self.possible_claims(timeline, point)
-                .into_iter()
-                .map(|it| format!("claim {}", it.name)),
+            self.possible_claims(timeline, point).into_iter().map(|it| format!("PVC {}", it.name)),
         );
-        left.insert("perhaps files named .stsgrade-… on the pods' claims".to_owned());
+        left.insert("perhaps files named .stsgrade-… on the pods' PVCs".to_owned());
         left
     }
 }

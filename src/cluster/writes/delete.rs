@@ -74,13 +74,13 @@ pub(crate) async fn remove_claims(
     }
     let deleted = |timeline: &Timeline| match staying(timeline, claims).first() {
         None => WaitStatus::Done,
-        Some(claim) => WaitStatus::Going(format!("claim {} to be gone", claim.name)),
+        Some(claim) => WaitStatus::Going(format!("PVC {} to be gone", claim.name)),
     };
     if let WaitResult::TimedOut { .. } = journal.wait(within, deleted).await {
         for claim in journal.with(|timeline| staying(timeline, claims)) {
             let object = api.get_metadata(&claim.name).await.ok();
             let object = object.and_then(|it| serde_json::to_value(it).ok()).unwrap_or_default();
-            left.push(Left::going(&format!("claim {} is being deleted", claim.name), &object));
+            left.push(Left::going(&format!("PVC {} is being deleted", claim.name), &object));
         }
     }
     left

@@ -49,7 +49,7 @@ pub(super) async fn refused(
             fields.join(", ")
         };
         let keeps = if manifest.kind == Applied::StatefulSet {
-            " (the claims and their data stay)"
+            " (the PVCs and their data stay)"
         } else {
             ""
         };
@@ -85,13 +85,19 @@ pub(super) async fn refused(
     }
     let field = refused_field(status);
     let place = manifest.place_of(&field);
-    let failure = Failure::new(
-        failure_id::REFUSED_MANIFEST,
-        format!("the API server refuses {kind} {name}"),
-        "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same.",
-    )
-    .because(place.to_string())
-    .at(place, &field);
+    let mut fields = status.details.iter().flat_map(|it| &it.causes);
+    let known = fields.find_map(|it| server_words::read_cause(&it.field, &it.message));
+    let (what, next) = match known {
+        Some(told) => (format!("{kind} {name}: {}", sanitize(&told.why)), sanitize(&told.next)),
+        None => (
+            format!("the API server refuses {kind} {name}"),
+            "Correct the manifest; `kubectl apply --dry-run=server -f FILE` says the same."
+                .to_owned(),
+        ),
+    };
+    let failure = Failure::new(failure_id::REFUSED_MANIFEST, what, next)
+        .because(place.to_string())
+        .at(place, &field);
     let mut causes = causes.peekable();
     if causes.peek().is_none() {
         failure.because(&status.message)

@@ -1,7 +1,8 @@
 //! What the API server says of a manifest that it refuses, in words for its author.
 //!
 //! The server decodes with Go's JSON package and `sigs.k8s.io/json` (strict decoding), whose
-//! messages name Go's types. Their forms were seen on Kubernetes 1.30 to 1.37.
+//! messages name Go's types. Its validation says for each field what is wrong (`field.Error` of
+//! `k8s.io/apimachinery`). Their forms were seen on Kubernetes 1.30 to 1.37.
 
 use crate::remedy::fields::nearest;
 
@@ -18,7 +19,142 @@ pub(crate) struct Refusal {
 
 /// Reads what the server said; `None` where it is not one of the known forms.
 pub(crate) fn read(message: &str) -> Option<Refusal> {
-    unknown_field(message).or_else(|| wrong_type(message))
+    unknown_field(message).or_else(|| wrong_type(message)).or_else(|| no_amount(message))
+}
+
+/// Reads what validation said of one field; `None` where it is not one of the known forms.
+pub(crate) fn read_cause(field: &str, message: &str) -> Option<Refusal> {
+    let (why, next) = missing(field, message)
+        .or_else(|| twice(field, message))
+        .or_else(|| unknown_name(field, message))
+        .or_else(|| unsupported(field, message))
+        .or_else(|| other_labels(message))
+        .or_else(|| no_name(field, message))
+        .or_else(|| no_address(field, message))
+        .or_else(|| invalid(field, message))
+        .or_else(|| forbidden(field, message))?;
+    Some(Refusal { field: field.to_owned(), why, next })
+}
+
+/// `Required value`, with or without what is required.
+fn missing(field: &str, message: &str) -> Option<(String, String)> {
+    let more = message.strip_prefix("Required value")?;
+    let name = last_key(field);
+    let next = match more.strip_prefix(": ") {
+        _ if field.starts_with("spec.ports[") && name == "name" => {
+            "Where a Service has several ports, each needs a `name:` of its own.".to_owned()
+        }
+        Some(more) => format!("Add it: {}.", more.trim_end_matches('.')),
+        None => format!("Add a line `{name}:` there."),
+    };
+    Some((format!("`{field}` is missing"), next))
+}
+
+/// `Duplicate value: "data"`.
+fn twice(field: &str, message: &str) -> Option<(String, String)> {
+    let value = message.strip_prefix("Duplicate value: ")?;
+    // `spec.ports[1].name` stands in the list `spec.ports`.
+    let list = field.rsplit_once('[').map_or(field, |(list, _)| list);
+    Some((
+        format!("{value} stands twice in `{list}`"),
+        "Give one of the two another name, or take it out.".to_owned(),
+    ))
+}
+
+/// `Not found: "www"`, of a volume that a container mounts.
+fn unknown_name(field: &str, message: &str) -> Option<(String, String)> {
+    let name = message.strip_prefix("Not found: ")?;
+    field.contains("volumeMounts").then(|| {
+        (
+            format!("no volume is called {name}"),
+            "Write the name of a `volumeClaimTemplate`, or of one of the `volumes`.".to_owned(),
+        )
+    })
+}
+
+/// `Unsupported value: "a": supported values: "A", "B"`.
+fn unsupported(field: &str, message: &str) -> Option<(String, String)> {
+    let (value, all) =
+        message.strip_prefix("Unsupported value: ")?.split_once(": supported values: ")?;
+    let next = match all.matches('"').count() {
+        2 => format!("Write {all}, or take the line out."),
+        _ => format!("Write one of {all}: capital and small letters count."),
+    };
+    Some((format!("`{field}` cannot be {value}"), next))
+}
+
+fn other_labels(message: &str) -> Option<(String, String)> {
+    message.contains("`selector` does not match template `labels`").then(|| {
+        (
+            "the set selects other pods than its template makes".to_owned(),
+            "Write the same labels below `spec.selector.matchLabels` and \
+            `spec.template.metadata.labels`."
+                .to_owned(),
+        )
+    })
+}
+
+/// `Invalid value: "Web": a lowercase RFC 1123 label must consist of …`.
+fn no_name(field: &str, message: &str) -> Option<(String, String)> {
+    let (value, rule) = message.strip_prefix("Invalid value: ")?.split_once(": ")?;
+    (rule.contains("RFC 1123") || rule.contains("RFC 1035")).then(|| {
+        (
+            format!("`{field}` cannot be {value}"),
+            "Write a name of lowercase letters, digits and `-`, with a letter at its beginning."
+                .to_owned(),
+        )
+    })
+}
+
+/// `Invalid value: "none": must be a valid IP address`, of a Service.
+fn no_address(field: &str, message: &str) -> Option<(String, String)> {
+    let is_it = field.starts_with("spec.clusterIP") && message.contains("valid IP address");
+    is_it.then(|| {
+        (
+            "`clusterIP` is no address".to_owned(),
+            "Write `clusterIP: None`, with a capital N, for a headless Service.".to_owned(),
+        )
+    })
+}
+
+/// `Invalid value: -1: must be greater than or equal to 0`.
+fn invalid(field: &str, message: &str) -> Option<(String, String)> {
+    let (value, rule) = message.strip_prefix("Invalid value: ")?.split_once(": ")?;
+    // A whole object is shown by its line.
+    let value = if value.starts_with(['{', '[']) { "what it is" } else { value };
+    Some((
+        format!("`{field}` cannot be {value}: it {}", rule.trim_start_matches("it ")),
+        "Correct the value.".to_owned(),
+    ))
+    .filter(|_| rule.starts_with("must ") || rule.starts_with("may not "))
+}
+
+/// `Forbidden: may not be used …`.
+fn forbidden(field: &str, message: &str) -> Option<(String, String)> {
+    let rule = message.strip_prefix("Forbidden: ")?;
+    Some((
+        format!("`{field}` is not allowed there: {rule}"),
+        "Take it out, with all lines below it.".to_owned(),
+    ))
+}
+
+/// `quantities must match the regular expression …`: the server does not say which.
+fn no_amount(message: &str) -> Option<Refusal> {
+    let is_it = message.contains("quantities must match the regular expression")
+        || message.contains("unable to parse quantity");
+    is_it.then(|| Refusal {
+        field: String::new(),
+        why: "an amount of storage, memory or CPU cannot be read".to_owned(),
+        next: "Write a number and its unit without a blank: `100Mi`, `1Gi`, and `500m` for half a \
+            CPU."
+            .to_owned(),
+    })
+}
+
+/// `name`, of `spec.ports[0].name`.
+fn last_key(field: &str) -> &str {
+    let last = field.rsplit('.').next().unwrap_or(field);
+    last.split('[').next().unwrap_or(last)
 }
 
 /// `strict decoding error: unknown field "spec.servicename"`.
@@ -53,6 +189,10 @@ fn wrong_type(message: &str) -> Option<Refusal> {
             "Take the quotation marks off the value.".to_owned()
         }
         ("a number" | "true or false", "a text") => "Put the value in quotation marks.".to_owned(),
+        ("a text", "a list") if [".command", ".args"].iter().any(|it| field.ends_with(it)) => {
+            "Write it as a list of words: `[\"sh\", \"-c\", \"…\"]`, or a line with `- ` for each."
+                .to_owned()
+        }
         (_, "a list") => "Begin each of its entries with `- `, a line each.".to_owned(),
         (_, "a mapping") => {
             "Write `key: value` lines below it, each two blanks further in.".to_owned()
@@ -88,13 +228,77 @@ fn go_word(wanted: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{read, read_cause};
 
     #[track_caller]
     fn check(message: &str, field: &str, why: &str, next: &str) {
         let told = read(message).unwrap();
         assert_eq!((told.field.as_str(), told.why.as_str()), (field, why));
         assert!(told.next.contains(next), "{told:?}");
+    }
+
+    /// As Kubernetes 1.37 says it. Catches words that are the server's alone.
+    #[test]
+    fn what_validation_says_is_translated() {
+        for (field, message, why, next) in [
+            ("spec.selector", "Required value", "`spec.selector` is missing", "`selector:`"),
+            ("spec.ports[1].name", "Required value", "is missing", "several ports"),
+            (
+                "spec.ports[1].name",
+                "Duplicate value: \"web\"",
+                "\"web\" stands twice in `spec.ports`",
+                "another name",
+            ),
+            (
+                "spec.template.spec.containers[0].volumeMounts[0].name",
+                "Not found: \"www\"",
+                "no volume is called \"www\"",
+                "volumeClaimTemplate",
+            ),
+            (
+                "spec.template.spec.restartPolicy",
+                "Unsupported value: \"OnFailure\": supported values: \"Always\"",
+                "cannot be \"OnFailure\"",
+                "Write \"Always\", or",
+            ),
+            (
+                "spec.podManagementPolicy",
+                "Unsupported value: \"parallel\": supported values: \"OrderedReady\", \"Parallel\"",
+                "cannot be \"parallel\"",
+                "one of \"OrderedReady\", \"Parallel\"",
+            ),
+            (
+                "spec.template.metadata.labels",
+                "Invalid value: {\"app\":\"a\"}: `selector` does not match template `labels`",
+                "selects other pods",
+                "the same labels",
+            ),
+            (
+                "metadata.name",
+                "Invalid value: \"Web\": a lowercase RFC 1123 subdomain must consist of lower case",
+                "`metadata.name` cannot be \"Web\"",
+                "lowercase letters",
+            ),
+            (
+                "spec.clusterIPs[0]",
+                "Invalid value: \"none\": must be a valid IP address, (e.g. 10.9.8.7)",
+                "no address",
+                "capital N",
+            ),
+            (
+                "spec.replicas",
+                "Invalid value: -1: must be greater than or equal to 0",
+                "`spec.replicas` cannot be -1: it must be greater",
+                "Correct",
+            ),
+            ("spec.x", "Forbidden: may not be used", "not allowed there", "Take it out"),
+        ] {
+            let told = read_cause(field, message).unwrap();
+            assert!(told.why.contains(why) && told.next.contains(next), "{told:?}");
+        }
+        assert_eq!(read_cause("spec", "denied by a policy"), None);
+        let amount = read("quantities must match the regular expression '^([+-]?[0-9.]+)$'");
+        assert!(amount.unwrap().next.contains("100Mi"));
     }
 
     /// As Kubernetes 1.34 says it.

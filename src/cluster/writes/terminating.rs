@@ -58,10 +58,13 @@ impl SetNames {
     }
 }
 
+/// What the lab calls a PersistentVolumeClaim.
+const PVC: &str = "PVC";
+
 /// Something that has a deletionTimestamp.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Terminating {
-    /// As kubectl names it: `statefulset`, `pod`, `persistentvolumeclaim`, …
+    /// As kubectl names it: `statefulset`, `pod`, …; a claim is a [`PVC`].
     pub(crate) kind: String,
     /// `metadata.name`.
     pub(crate) name: String,
@@ -136,7 +139,7 @@ fn lasting(timeline: &Timeline, sets: &[SetNames]) -> Vec<Terminating> {
             users.iter().find(|(name, _)| name == claim.name()).map(|(_, pod)| pod.clone());
         if used_by.is_some() || sets.iter().any(|set| set.owns_claim(claim.name())) {
             found.push(Terminating {
-                kind: "persistentvolumeclaim".to_owned(),
+                kind: PVC.to_owned(),
                 name: claim.name().to_owned(),
                 used_by,
             });
@@ -173,7 +176,7 @@ pub(crate) fn failure(cluster: &Cluster, found: &[Terminating]) -> Failure {
         "{} {verb} being deleted in namespace {namespace}; nothing was changed",
         words.join(", ")
     );
-    let claim = found.iter().find(|it| it.kind == "persistentvolumeclaim");
+    let claim = found.iter().find(|it| it.kind == PVC);
     let Some(claim) = claim else {
         let first = found
             .first()
@@ -188,13 +191,12 @@ pub(crate) fn failure(cluster: &Cluster, found: &[Terminating]) -> Failure {
     let name = sanitize(&claim.name);
     let next = match &claim.used_by {
         Some(pod) => format!(
-            "A deletion cannot be taken back: claim {name} and its data go as soon as pod {pod} is deleted, which a grade does. Copy what you need from the pod (`kubectl cp`), then \
+            "A deletion cannot be taken back: PVC {name} and its data go as soon as pod {pod} is deleted, which a grade does. Copy what you need from the pod (`kubectl cp`), then \
              let it go (`kubectl delete pod {pod} -n {namespace}`), wait for the new pod, and grade again.",
             pod = sanitize(pod)
         ),
         None => format!(
-            "Wait until `kubectl get persistentvolumeclaim {name} -n {namespace}` no longer finds \
-            it, and grade again."
+            "Wait until `kubectl get pvc {name} -n {namespace}` no longer finds it, and grade again."
         ),
     };
     Failure::new("being_deleted", what, next)
@@ -223,7 +225,7 @@ pub(crate) async fn claim_being_deleted(
         let name = claim.name_any();
         if let Some((pod, _)) = pods.iter().find(|(_, claims)| claims.contains(&name)) {
             return Ok(Some(format!(
-                "claim {name} is being deleted by somebody: it would go, and its data with it, \
+                "PVC {name} is being deleted by somebody: it would go, and its data with it, \
                 when {pod} goes"
             )));
         }

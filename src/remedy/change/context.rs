@@ -9,9 +9,11 @@ use crate::{
 /// Lines beside a changed one that show where it belongs.
 const BESIDE: usize = 1;
 
-/// Which lines are shown: the changed ones, those beside them, and all that they stand below.
-pub(super) fn shown(lines: &[Line]) -> Vec<bool> {
+/// Which lines are shown: the changed ones, and those beside them. What these stand below, the paths
+/// of the fields say. Of a file, the line is shown that each new one stands behind.
+pub(super) fn shown(lines: &[Line], is_file: bool) -> Vec<bool> {
     let mut shown = vec![false; lines.len()];
+    let first = lines.iter().position(|it| it.sign != Sign::Same).unwrap_or(0);
     for place in 0..lines.len() {
         if lines[place].sign == Sign::Same {
             continue;
@@ -21,19 +23,31 @@ pub(super) fn shown(lines: &[Line]) -> Vec<bool> {
             // A key whose lines are not shown would seem to be empty.
             let is_leaf = !lines[near].text.ends_with(':');
             let is_own = !is_masked(&lines[near]) && !lines[near].text.trim().is_empty();
-            if near < place && indent(&lines[near]) > indent(&lines[place]) {
-                // Behind a deeper line: the key that this one stands in says where that is.
-                if let Some(beside) = beside(lines, place) {
-                    shown[beside] |= lines[beside].sign == Sign::Same;
-                }
-            } else {
+            let is_deeper = indent(&lines[near]) > indent(&lines[place]);
+            if near > place {
                 shown[near] |= is_leaf && is_own && indent(&lines[near]) >= indent(&lines[place]);
+            } else if !is_deeper || is_item(&lines[place]) {
+                // It may be what this one stands below.
+                shown[near] |= is_own && !speaks_for_itself(&lines[place..]);
+            } else if let Some(beside) = beside(lines, place)
+                && place == first
+                && lines[place].sign == Sign::Added
+            {
+                // Behind a deeper line: the key beside this one says where that is.
+                shown[beside] |= lines[beside].sign == Sign::Same;
             }
         }
-        show_parents(lines, place, &mut shown);
     }
-    show_ends_of_gaps(lines, &mut shown);
+    if is_file {
+        show_ends_of_gaps(lines, &mut shown);
+    }
     shown
+}
+
+/// Whether so many lines go that nobody needs the line above them to find them.
+fn speaks_for_itself(lines: &[Line]) -> bool {
+    const MANY: usize = 3;
+    lines.iter().take_while(|it| it.sign == Sign::Removed).count() >= MANY
 }
 
 /// Shows the last line of each gap that a line is added behind. The first change of all has the
@@ -60,28 +74,6 @@ fn beside(lines: &[Line], place: usize) -> Option<usize> {
     let above = (0..place).rev().filter(is_text);
     let mut ends = above.filter(|it| indent(&lines[*it]) < depth || is_beside(*it));
     ends.next().filter(|it| is_beside(*it))
-}
-
-/// Shows the lines that a changed one stands below, each by the one below it.
-pub(super) fn show_parents(lines: &[Line], place: usize, shown: &mut [bool]) {
-    let (mut depth, mut is_in_list) = (indent(&lines[place]), is_item(&lines[place]));
-    for above in (0..place).rev() {
-        let line = &lines[above];
-        // What goes and what comes are two documents.
-        let is_of_it = line.sign == Sign::Same || line.sign == lines[place].sign;
-        // A list's items may stand as deep as the key that they belong to.
-        let is_parent =
-            indent(line) < depth || indent(line) == depth && is_in_list && !is_item(line);
-        let is_note = line.text.trim().is_empty() || line.text.trim_start().starts_with('#');
-        if !is_of_it || !is_parent || is_note {
-            continue;
-        }
-        shown[above] |= line.sign == Sign::Same;
-        (depth, is_in_list) = (indent(line), is_item(line));
-        if depth == 0 && !is_in_list {
-            break;
-        }
-    }
 }
 
 pub(super) fn indent(line: &Line) -> usize {

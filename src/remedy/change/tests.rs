@@ -1,4 +1,10 @@
-use crate::remedy::change::{as_in_the_file, change};
+use crate::{
+    recording::ManifestText,
+    remedy::{
+        change::{as_in_the_file, change, of_text},
+        manifest::Document,
+    },
+};
 
 /// The lines of a change, each behind its sign.
 fn signed(before: &str, after: &str) -> Vec<String> {
@@ -14,9 +20,6 @@ fn lines_that_are_left_out_are_marked() {
     assert_eq!(
         signed(before, &after),
         [
-            "  spec:",
-            "    …",
-            "    template:",
             "      spec:",
             "-       one: 1",
             "+       one: 7",
@@ -35,20 +38,23 @@ fn a_key_that_comes_stands_beside_the_one_before_it() {
     let after = format!("{before}  initContainers:\n  - name: first\n");
     assert_eq!(
         signed(before, &after),
-        ["  spec:", "    containers:", "    …", "+   initContainers:", "+   - name: first",]
+        ["    containers:", "    …", "+   initContainers:", "+   - name: first"]
     );
 }
 
-/// Catches a line that comes behind a gap, where nobody can tell how long the gap is.
+/// Catches a line that comes behind a gap of a file, where nobody can tell how long the gap is, and
+/// a part of which the path is not told.
 #[test]
 fn the_end_of_a_gap_is_shown_where_a_line_comes_behind_it() {
     let before = "spec:\n  template:\n    volumes:\n    - name: data\n    containers:\n    - name: app\n      mountPath: /data\n";
     let after =
         before.replace("    volumes:\n    - name: data\n", "") + "  claims:\n  - name: data\n";
+    let text = ManifestText { file: "a.yaml".to_owned(), line: 10, ..ManifestText::default() };
+    let read = |text: &str| Document::read(text).unwrap();
+    let change = of_text(&text, &read(before), &read(&after)).unwrap();
     assert_eq!(
-        signed(before, &after),
+        change.signed().into_iter().map(|(_, line)| line).collect::<Vec<_>>(),
         [
-            "  spec:",
             "    template:",
             "-     volumes:",
             "-     - name: data",
@@ -58,6 +64,24 @@ fn the_end_of_a_gap_is_shown_where_a_line_comes_behind_it() {
             "+   - name: data",
         ]
     );
+    assert_eq!(change.place(), "a.yaml:12, spec.template.volumes and spec.claims");
+}
+
+/// Catches the path of a field that leads to another one.
+#[test]
+fn a_change_says_in_which_field_it_is() {
+    let before = "spec:\n  labels:\n    a.b/c: x\n  list:\n  - name: one\n    command:\n    - sh\n    - |\n      a\n      b\n  - {name: two, at: [1, 2]}\n";
+    for (from, to, field) in [
+        ("a.b/c: x", "a.b/c: y", "spec.labels[a.b/c]"),
+        ("      a\n", "      c\n", "spec.list[0].command"),
+        ("    - sh\n", "    - ash\n", "spec.list[0].command"),
+        ("- name: one", "- name: three", "spec.list[0].name"),
+        ("at: [1, 2]", "at: [1, 3]", "spec.list[1]"),
+        ("  list:", "  more: 1\n  list:", "spec.more"),
+    ] {
+        let change = change("A a".to_owned(), before, &before.replace(from, to)).unwrap();
+        assert_eq!(change.fields, [field], "{from}");
+    }
 }
 
 /// Catches a line that is in no student's file, or one that loses what it holds.

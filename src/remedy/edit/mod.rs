@@ -170,22 +170,12 @@ fn changes(
     changes
 }
 
-/// Why the change of a mistake about content adds an init container, and what would do as well;
-/// `None` where it adds none.
+/// Whether the change of a mistake about content adds an init container, because no script of the
+/// container takes the line.
 #[must_use]
-pub fn why_an_init_container(
-    id: &str,
-    objects: &[ManifestText],
-    timeline: &Timeline,
-) -> Option<String> {
-    [&NOTHING_WRITTEN, &SAME_CONTENT, &TELLS_NO_POD].into_iter().find(|it| it.id == id)?;
-    let writer = spec::owner_writer(&written(objects, timeline)?)?;
-    Some(format!(
-        "The lines below add an init container, because no script of container {} is known in \
-        which the line could stand. Where your file gives it one, this line at its beginning does \
-        the same: `{}`.",
-        writer.beside, writer.line
-    ))
+pub fn adds_an_init_container(id: &str, objects: &[ManifestText], timeline: &Timeline) -> bool {
+    [&NOTHING_WRITTEN, &SAME_CONTENT, &TELLS_NO_POD].iter().any(|it| it.id == id)
+        && written(objects, timeline).is_some_and(|it| spec::needs_writer(&it))
 }
 
 /// Whether a change that is made for something else also keeps files that the script would

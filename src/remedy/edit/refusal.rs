@@ -58,6 +58,19 @@ pub fn change(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<Change>
     change::of_text_beside(text, &document, &edited, &selector)
 }
 
+/// The lines of the field that a refusal names, or of what it stands in, where no change is known;
+/// `None` where these are many.
+#[must_use]
+pub fn to_look_at(refusal: &Refusal<'_>, field: &str, objects: &[ManifestText]) -> Option<Change> {
+    const FEW: usize = 8;
+    let text = object(refusal, objects)?;
+    let document = Document::read(&text.text)?;
+    let path = path(field);
+    let mut known = (1..=path.len()).rev().map(|it| &path[..it]);
+    let change = change::to_look_at(text, &document, known.find(|it| document.has(it))?)?;
+    (change.lines.len() <= FEW).then_some(change)
+}
+
 /// What to do about a text that is no number and stands where one belongs, such as a blank of the
 /// lab; `None` for anything else.
 #[must_use]
@@ -154,6 +167,9 @@ fn edits(refusal: &Refusal<'_>, document: &Document) -> Option<Vec<Edit>> {
     if words.contains("spec.clusterIP") && words.contains("Invalid value") {
         return Some(vec![Edit::Set(keys("spec.clusterIP"), "None".into())]);
     }
+    if words.contains(&format!("{REPLICAS}: Invalid value: ")) {
+        return Some(vec![Edit::Set(keys(REPLICAS), 3.into())]);
+    }
     if let Some(mount) = text::mounts(words, document, &keys("spec.template.spec")) {
         return Some(vec![mount]);
     }
@@ -249,14 +265,18 @@ fn labels(document: &Document) -> Vec<Edit> {
     missing.collect()
 }
 
-/// `spec.x: Unsupported value: "a": supported values: "A", "B"`: the nearest one.
+/// `spec.x: Unsupported value: "a": supported values: "A", "B"`, or `Invalid value: "a": must be
+/// 'A' or 'B'`: the nearest one.
 fn supported(words: &str, document: &Document) -> Option<Vec<Edit>> {
-    let (front, rest) = words.split_once(": Unsupported value: \"")?;
+    let (front, rest) = words
+        .split_once(": Unsupported value: \"")
+        .or_else(|| words.split_once(": Invalid value: \""))?;
     let field = path(front.rsplit(' ').next()?);
     let found = rest.split('"').next()?;
-    let (_, all) = rest.split_once("supported values: ")?;
+    let (_, all) =
+        rest.split_once("supported values: ").or_else(|| rest.split_once("\": must be '"))?;
     let near =
-        all.split('"').skip(1).step_by(2).min_by_key(|it| {
+        all.trim_start_matches('"').split(['"', '\'']).step_by(2).min_by_key(|it| {
             strsim::damerau_levenshtein(&it.to_lowercase(), &found.to_lowercase())
         })?;
     // The server may name the list, and not the item.
@@ -359,12 +379,9 @@ spec:
         assert_eq!(
             signed,
             [
-                "  spec:",
-                "    …",
                 "    selector:",
                 "      matchLabels: {app: web}",
-                "    template:",
-                "      metadata:",
+                "    …",
                 "        labels:",
                 "-         app: nginx",
                 "+         app: web",
@@ -416,8 +433,7 @@ spec:
                 "+  - metadata:",
                 "+      name: data",
                 "+    spec:",
-                "+      accessModes:",
-                "+      - readWriteOnce",
+                "+      accessModes: [readWriteOnce]",
                 "+      resources:",
                 "+        requests:",
                 "+          storage: 100MB",
@@ -436,6 +452,14 @@ spec:
             "spec.template.spec.volumeClaimTemplates[0].spec.accessModes: Unsupported value: \
              \"readWriteOnce\": supported values: \"ReadOnlyMany\", \"ReadWriteOnce\"",
             &["-          accessModes: [readWriteOnce]", "+          accessModes: [ReadWriteOnce]"],
+        );
+        becomes(
+            "spec.replicas: Invalid value: -3: must be greater than or equal to 0",
+            &["-  replicas: \"3\"", "+  replicas: 3"],
+        );
+        becomes(
+            "spec.template.spec.containers[0].name: Invalid value: \"app\": must be 'ape' or 'xyz'",
+            &["-      - name: app", "+      - name: ape"],
         );
         becomes(
             "spec.template.spec.containers[0].volumeMounts[0].name: Not found: \"www\"",

@@ -342,14 +342,6 @@ struct Owner {
     line: String,
 }
 
-/// An init container that writes it.
-pub(super) struct OwnerWriter {
-    /// The container that mounts the claim.
-    pub(super) beside: String,
-    /// What the init container runs.
-    pub(super) line: String,
-}
-
 fn owner(spec: &StatefulSetSpec) -> Option<Owner> {
     let templates: Vec<&str> =
         spec.volume_claim_templates.iter().map(|it| it.metadata.name.as_str()).collect();
@@ -362,13 +354,10 @@ fn owner(spec: &StatefulSetSpec) -> Option<Owner> {
     Some(Owner { place, mount, line: format!("[ -f {file} ] || hostname > {file}") })
 }
 
-/// The init container that [`owner_written`] would add; `None` where a script of the container
-/// takes the line.
-pub(super) fn owner_writer(spec: &StatefulSetSpec) -> Option<OwnerWriter> {
-    let Owner { place, line, .. } = owner(spec)?;
-    let mut container = spec.template.spec.containers[place].clone();
-    let beside = container.name.clone();
-    own_script(&mut container).is_none().then_some(OwnerWriter { beside, line })
+/// Whether [`owner_written`] adds an init container: where no script of the container takes the line.
+pub(super) fn needs_writer(spec: &StatefulSetSpec) -> bool {
+    let Some(Owner { place, .. }) = owner(spec) else { return false };
+    own_script(&mut spec.template.spec.containers[place].clone()).is_none()
 }
 
 /// Lets the container write its pod's name once, or an init container where the program is not a

@@ -42,6 +42,24 @@ pub fn keys(path: &str) -> Path {
     path.split('.').map(|it| PathStep::Key(it.to_owned())).collect()
 }
 
+/// A path as kubectl writes it: `spec.template.spec.containers[0].image`.
+#[must_use]
+pub fn told(path: &[PathStep]) -> String {
+    let mut told = String::new();
+    for step in path {
+        match step {
+            PathStep::Key(key) if key.contains(['.', '/', '[']) => {
+                told.push_str(&format!("[{key}]"));
+            }
+            PathStep::Key(key) if told.is_empty() => told.push_str(key),
+            PathStep::Key(key) => told.push_str(&format!(".{key}")),
+            PathStep::Item(place) => told.push_str(&format!("[{place}]")),
+            PathStep::Named(name) => told.push_str(&format!("[{name}]")),
+        }
+    }
+    told
+}
+
 /// A document, as text and as a tree.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -139,6 +157,25 @@ impl Document {
         Some((line(key.unwrap_or(node.start)), line(node.end)))
     }
 
+    /// The path of what holds these lines, both of them and all between, from 1. A text in a list
+    /// is told by the list.
+    #[must_use]
+    pub fn path_of(&self, first: usize, last: usize) -> Path {
+        let starts = || std::iter::once(0).chain(self.text.match_indices('\n').map(|it| it.0 + 1));
+        let start = |line: usize| starts().nth(line - 1).unwrap_or(self.text.len());
+        let (behind_first, last) = (start(first + 1), start(last));
+        let mut path = vec![];
+        let mut node = &self.root;
+        while let Some((step, child)) = node.child_that_holds(behind_first, last) {
+            if matches!(step, PathStep::Item(_)) && child.text().is_some() {
+                break;
+            }
+            path.push(step);
+            node = child;
+        }
+        path
+    }
+
     fn find(&self, path: &[PathStep]) -> Option<&Node> {
         path.iter().try_fold(&self.root, |node, step| match step {
             PathStep::Key(key) => node.get(key),
@@ -157,6 +194,22 @@ impl Node {
             PathStep::Item(place) => Some(*place).filter(|it| *it < self.items().len()),
             PathStep::Named(name) => self.items().iter().position(|it| it.name() == Some(name)),
         }
+    }
+
+    /// The only child that begins before one byte and does not end before the other.
+    fn child_that_holds(
+        &self,
+        begins_before: usize,
+        ends_from: usize,
+    ) -> Option<(PathStep, &Self)> {
+        let holds = |start: usize, end: usize| start < begins_before && ends_from <= end;
+        let entries = self.entries().iter().filter(|it| holds(it.key.start, it.value.end));
+        let entries =
+            entries.filter_map(|it| Some((PathStep::Key(it.key.text()?.to_owned()), &it.value)));
+        let items = self.items().iter().enumerate().filter(|(_, it)| holds(it.start, it.end));
+        let items = items.map(|(place, it)| (PathStep::Item(place), it));
+        let mut all = entries.chain(items);
+        all.next().filter(|_| all.next().is_none())
     }
 
     fn name(&self) -> Option<&str> {

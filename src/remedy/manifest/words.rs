@@ -3,6 +3,7 @@
 use granit_parser::ScalarStyle;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::Value;
+use serde_saphyr::FlowSeq;
 
 /// Keys that come before others, as manifests have them.
 const FIRST: [&str; 9] = [
@@ -30,10 +31,24 @@ impl Serialize for Arranged<'_> {
                 }
                 map.end()
             }
+            Value::Array(items) if is_short(items) => {
+                FlowSeq(items.iter().map(Arranged).collect::<Vec<_>>()).serialize(to)
+            }
             Value::Array(items) => to.collect_seq(items.iter().map(Arranged)),
             other => other.serialize(to),
         }
     }
+}
+
+/// Whether a list has nothing but values that fit one line together, as the lab writes
+/// `accessModes`.
+fn is_short(items: &[Value]) -> bool {
+    const MAX_COLUMNS: usize = 90;
+    let is_line = |it: &Value| match it {
+        Value::String(text) => !text.contains('\n'),
+        it => !it.is_array() && !it.is_object(),
+    };
+    items.iter().all(is_line) && flow(&Value::from(items)).chars().count() <= MAX_COLUMNS
 }
 
 fn arranged(fields: &serde_json::Map<String, Value>) -> Vec<(&String, &Value)> {

@@ -13,7 +13,7 @@ use crate::{
 const PROBE_IMAGE: &str = "busybox:1.36";
 
 /// What an obstacle is, in a few words.
-pub(crate) fn title(id: &str) -> Option<&'static str> {
+pub fn title(id: &str) -> Option<&'static str> {
     TITLES.iter().find(|(it, _)| *it == id).map(|(_, words)| *words)
 }
 
@@ -84,18 +84,17 @@ pub(super) fn with_change(id: &str) -> Option<&'static str> {
     Some(match id {
         "probe_fails" => {
             "The container runs, but its readiness probe kept failing. The lines below take the \
-            probe out: the lab asks for none. To keep one, let it ask what the container really \
-            answers (path, port, command) instead."
+            probe out: the lab asks for none. One that asks what the container really answers \
+            (path, port, command) does as well."
         }
         "liveness_fails" => {
-            "The kubelet ends the container because its liveness or startup probe fails. The lines \
-            below take the probe out: the lab asks for none. To keep one, let it ask what the \
-            container really answers (path, port, command) instead."
+            "Kubernetes ends the container because its liveness or startup probe fails. The lines \
+            below take the probe out: the lab asks for none. One that asks what the container \
+            really answers (path, port, command) does as well."
         }
         "init_never_ends" => {
-            "An init container must end before the others start, and this one does not. The lines \
-            below take it out. If the pod needs it, let its command end instead, or move it to \
-            `containers`."
+            "An init container must end before the others start. The lines below take it out. If \
+            the pod needs it, let its command end instead, or move it to `containers`."
         }
         "placement_impossible" => {
             "No node can ever take the pod as it asks. The lines below take out what it asks of a \

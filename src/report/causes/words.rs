@@ -147,7 +147,7 @@ impl Cause {
 
     fn of_obstacle(obstacle: &Obstacle, fault: Fault) -> Self {
         let ended = obstacle.container.as_ref().and_then(|it| it.exit_code);
-        let meaning = ended.map(|it| format!(". {}", meaning(it))).unwrap_or_default();
+        let meaning = ended.map(|it| format!(": {}.", meaning(it))).unwrap_or_default();
         let why = sanitize(&obstacle.why);
         let (title, remedy) = obstacle
             .missing
@@ -193,18 +193,15 @@ fn without_controls(line: &str) -> String {
 }
 
 /// What the exit status of a container tells (POSIX, Shell Command Language, 2.8.2).
-fn meaning(exit_code: i32) -> String {
-    let what = match exit_code {
-        0 => {
-            "its command came to its end, without an error; a container that ends is started again"
-        }
+const fn meaning(exit_code: i32) -> &'static str {
+    match exit_code {
+        0 => "its command came to its end, without an error",
         126 => "a command was found, but it is no program",
         127 => "a command was not found: it is not in the image, or misspelt",
         137 => "it was ended by SIGKILL",
         143 => "it was ended by SIGTERM",
-        _ => "its command failed, or said `exit` itself; its last words tell why",
-    };
-    format!("Exit status {exit_code} says: {what}.")
+        _ => "its command failed, or said `exit` itself",
+    }
 }
 
 /// What a pod lacks, and what to do about that.
@@ -260,8 +257,8 @@ fn with_hint(remedy: String, obstacle: &Obstacle) -> String {
     });
     match folder {
         Some(folder) => format!(
-            "In the command of container {}, look for `mkdir {folder}`, and write `mkdir -p \
-            {folder}`. {remedy}",
+            "In the command of container {}, write `mkdir -p {folder}` in place of `mkdir {folder}`: \
+            the folder is there since the first start.",
             sanitize(&container.name)
         ),
         None => remedy,
@@ -298,7 +295,7 @@ impl Example {
             id if id == WIPED_AT_START.id => Some(Self {
                 before: format!("rm … {}/…", file.rsplit_once('/')?.0),
                 after: "# this line is taken out".to_owned(),
-                told: "The line that removes what is in this folder (… stands for what yours has):",
+                told: "The line that removes what is there (… stands for the rest):",
             }),
             _ => None,
         }
@@ -320,7 +317,7 @@ fn clip_lines(lines: &str) -> String {
 }
 
 /// A fragment as a sentence.
-pub(super) fn sentence(text: &str) -> String {
+pub(in crate::report) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let Some(first) = chars.next() else { return String::new() };
     // A name keeps its case: `web-1 was added …`.

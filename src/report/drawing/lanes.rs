@@ -6,7 +6,10 @@ use checks::model::{ClaimLife, PodLife, PodState, Seq, Timeline, When};
 
 use crate::{
     console::sanitize::clip,
-    report::drawing::{MAX_NAME_CHARS, cited::Evidence, time},
+    report::{
+        drawing::{MAX_NAME_CHARS, cited::Evidence, time},
+        summary::line_of,
+    },
 };
 
 /// The most ordinals that are drawn, beside those that a finding cites.
@@ -398,7 +401,7 @@ impl Builder<'_> {
         when.map_or(self.length, |when| self.timeline.known_at(when))
     }
 
-    /// `2.1 s (seq 12)`; what the first list or a gap hides is told to be before that.
+    /// `2.1 s (line 12)`; what the first list or a gap hides is told to be before that.
     fn moment(&self, when: Option<When>) -> String {
         let Some(when) = when else { return String::new() };
         let told = at_line(self.timeline.time_of(when.by).unwrap_or(0), when.by);
@@ -411,5 +414,5 @@ impl Builder<'_> {
 }
 
 fn at_line(at: u64, seq: Seq) -> String {
-    format!("{} (seq {seq})", time(at))
+    format!("{} (line {})", time(at), line_of(seq))
 }

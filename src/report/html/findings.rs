@@ -10,6 +10,7 @@ use checks::{
 use crate::report::{
     CheckResult, CriterionResult, Points, Report, StandingName,
     drawing::{Drawing, MAX_CITES_PER_CRITERION, shown_criteria, time},
+    summary::line_of,
     svg,
 };
 
@@ -48,7 +49,8 @@ pub(super) struct Finding<'r> {
 
 /// A link to a line in the picture.
 pub(super) struct Link {
-    pub(super) seq: Seq,
+    /// Of the recording.
+    pub(super) line: u64,
     pub(super) text: String,
     pub(super) at: String,
 }
@@ -154,7 +156,7 @@ fn finding<'r>(criterion: &'r CriterionResult, evidence: &[Seq], drawing: &Drawi
     let shown = evidence.iter().take(MAX_CITES_PER_CRITERION);
     let cites = shown.filter_map(|seq| drawing.cite(*seq));
     let link = |it: &crate::report::drawing::Cite| Link {
-        seq: it.seq,
+        line: line_of(it.seq),
         text: it.text.clone(),
         at: time(it.at),
     };

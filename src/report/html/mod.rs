@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use checks::model::Fault;
+use checks::model::{Fault, Seq};
 use sha2::{Digest as _, Sha256};
 
 use crate::remedy::change::{Change, Sign};
@@ -22,7 +22,7 @@ use crate::report::{
     causes::typed_later,
     drawing::{Bar, Drawing, time},
     html::{findings::CheckRow, head::Head},
-    summary, svg,
+    summary, svg, text,
 };
 
 /// The colours of every page, light and dark, as custom properties.
@@ -130,6 +130,14 @@ impl<'r> Judged<'r> {
 
     fn time(&self, at: &u64) -> String {
         time(*at)
+    }
+
+    fn line(&self, seq: &Seq) -> u64 {
+        summary::line_of(*seq)
+    }
+
+    fn pasted(&self, commands: &[String]) -> Vec<String> {
+        text::pasted(commands)
     }
 
     fn tests(&self, tests: &[u8]) -> String {

@@ -8,7 +8,7 @@
   const show = function (mark) {
     const row = document.getElementById(mark.getAttribute("href").slice(1));
     const cells = row ? row.querySelectorAll("[data-fact]") : [];
-    const facts = Array.from(cells, function (cell) { return cell.textContent.trim().replace(/ \(seq \d+\)/g, ""); });
+    const facts = Array.from(cells, function (cell) { return cell.textContent.trim().replace(/ \(line \d+\)/g, ""); });
     tip.textContent = facts.length > 0 ? facts.join("\n") : mark.getAttribute("aria-label");
     tip.hidden = false;
     const box = mark.getBoundingClientRect();

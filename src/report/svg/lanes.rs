@@ -6,6 +6,7 @@ use crate::{
     console::sanitize::clip,
     report::{
         drawing::{Bar, BarState, Cite, Lane, LaneKind, time},
+        summary::line_of,
         svg::{
             Picture,
             layout::{Scale, lanes_of},
@@ -243,7 +244,7 @@ impl Picture<'_> {
     /// Begins the mark of a cited line, and gives its tag: in a page that of a test which did not pass
     /// leads to the test.
     fn open_cite(&mut self, cite: &Cite, told: &str) -> &'static str {
-        let id = format!("seq-{}", cite.seq);
+        let id = format!("line-{}", line_of(cite.seq));
         if let (Scale::Percent, Some(test)) = (self.layout.scale, cite.tests.first()) {
             let href = format!("#test-{test}");
             self.svg.open(

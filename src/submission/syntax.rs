@@ -1,0 +1,153 @@
+//! What the reader of YAML finds wrong, in words for the file's author.
+
+use granit_parser::ErrorKind;
+
+/// A mistake of writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mistake {
+    /// What is wrong.
+    pub(super) why: &'static str,
+    /// What to do, a sentence.
+    pub(super) next: &'static str,
+}
+
+const INDENTATION: Mistake = Mistake {
+    why: "the line is indented otherwise than the lines that it belongs to",
+    next: "Let it begin in the same column as the lines beside it that belong to the same object, \
+        with blanks only.",
+};
+const BRACKET: Mistake = Mistake {
+    why: "a bracket is not closed, or a comma is missing within it",
+    next: "Close each `[` by `]` and each `{` by `}`, with a comma between two entries. A text that \
+        begins with a bracket needs quotation marks.",
+};
+const TAB: Mistake = Mistake {
+    why: "a tab stands where YAML takes only blanks",
+    next: "Put two blanks in place of each tab.",
+};
+const QUOTE: Mistake = Mistake {
+    why: "a quotation mark is not closed",
+    next: "Close it. A text that has quotation marks of one kind stands in those of the other kind.",
+};
+
+/// The mistake behind an error of the reader; `None` of those that hardly anybody makes in a
+/// manifest.
+pub(super) fn mistake(kind: &ErrorKind) -> Option<Mistake> {
+    use ErrorKind as Kind;
+    Some(match kind {
+        Kind::MappingValueNotAllowed => Mistake {
+            why: "a `key: value` stands where there can be none",
+            next: "Let the line begin in the same column as the lines beside it that belong to the \
+                same object. A text that has `: ` in it needs quotation marks.",
+        },
+        Kind::ExpectedBlockMappingKey
+        | Kind::InvalidIndentation
+        | Kind::InvalidFlowScalarIndent
+        | Kind::InvalidQuotedScalarIndent
+        | Kind::InvalidBlockScalarIndent
+        | Kind::MappingKeyNotAllowed => INDENTATION,
+        Kind::ExpectedBlockSequenceEntry => Mistake {
+            why: "a line stands between the entries of a list, and does not begin with `- `",
+            next: "Begin it with `- `, or indent it as the lines of the entry that it belongs to.",
+        },
+        Kind::BlockSequenceEntryNotAllowed | Kind::BlockEntryInFlowCollection => Mistake {
+            why: "a list's `- ` stands where no list can begin",
+            next: "Begin the list in a line of its own below its `key:`, and all of its entries in \
+                the same column.",
+        },
+        Kind::InvalidBlockEntryWhitespace
+        | Kind::InvalidMappingValueWhitespace
+        | Kind::TabNotAllowed
+        | Kind::TabInBlockIndentation
+        | Kind::TabInIndentation
+        | Kind::TabAtBlockScalarStart
+        | Kind::TabInPlainScalar => TAB,
+        Kind::ExpectedFlowMappingSeparator
+        | Kind::ExpectedFlowSequenceSeparator
+        | Kind::InvalidColonPlacement
+        | Kind::MisplacedFlowCollectionEnd
+        | Kind::MismatchedFlowCollectionEnd { .. }
+        | Kind::UnclosedFlowCollection { .. }
+        | Kind::UnexpectedEofFlowSequence
+        | Kind::UnexpectedEofFlowMapping
+        | Kind::UnexpectedEofImplicitFlowMapping => BRACKET,
+        Kind::UnclosedQuotedScalar | Kind::DocumentIndicatorInQuotedScalar => QUOTE,
+        Kind::InvalidTrailingSingleQuotedScalar | Kind::InvalidTrailingDoubleQuotedScalar => {
+            Mistake {
+                why: "something stands behind a text in quotation marks",
+                next: "Put all of the text within the quotation marks: those of one kind around it \
+                    where it has those of the other kind.",
+            }
+        }
+        Kind::SimpleKeyExpected | Kind::InvalidSimpleKey => Mistake {
+            why: "the line is no `key: value`",
+            next: "Write a colon and a blank behind the key.",
+        },
+        Kind::UnexpectedCharacter { .. } => Mistake {
+            why: "a text begins with a character with which none can begin",
+            next: "Put the text in quotation marks.",
+        },
+        Kind::UnknownQuotedScalarEscape
+        | Kind::InvalidQuotedScalarHexEscape
+        | Kind::InvalidUnicodeEscape => Mistake {
+            why: "within \"…\" a `\\` begins a special character, and this one does not exist",
+            next: "Write '…' around the text, or `\\\\` for a `\\`.",
+        },
+        Kind::UnknownAnchor | Kind::MissingAnchorOrAliasName => Mistake {
+            why: "a text that begins with `*` or `&` means another place of the file",
+            next: "Put the text in quotation marks.",
+        },
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::submission::Submission;
+
+    /// What is said of a manifest: why, and what to do.
+    fn told(text: &str) -> (String, String) {
+        let error = Submission::of_files(&[("lab3.yaml".to_owned(), text.into())], "lab");
+        let error = error.unwrap_err();
+        (error.to_string(), error.next())
+    }
+
+    /// Catches a mistake of a beginner that is told in the reader's words alone, or by another's.
+    #[test]
+    fn the_usual_mistakes_have_words_of_their_own() {
+        const HEAD: &str = "apiVersion: v1\nkind: Service\n";
+        let mut wrong = vec![];
+        for (lines, why, next) in [
+            ("metadata:\n  name: web\n   labels: {a: b}\n", "`key: value` stands", "same column"),
+            ("metadata:\n  name: web\n spec: {}\n", "is indented otherwise", "same column"),
+            ("metadata:\n  name: a: b\n", "`key: value` stands", "quotation marks"),
+            ("metadata:\n\tname: web\n", "a tab", "two blanks"),
+            (
+                "metadata:\n  name: web\n  labels\nspec: {}\n",
+                "no `key: value`",
+                "a colon and a blank",
+            ),
+            ("metadata: {name: web\n", "bracket is not closed", "Close each"),
+            ("metadata:\n  name: [web\nspec: {}\n", "bracket is not closed", "Close each"),
+            ("metadata:\n  name: \"web\n", "quotation mark is not closed", "Close it"),
+            ("metadata:\n  name: 'it's'\n", "behind a text in quotation marks", "other kind"),
+            ("metadata:\n  name: @web\n", "begins with a character", "quotation marks"),
+            ("metadata:\n  name: *web\n", "begins with `*`", "quotation marks"),
+            ("spec:\n  ports: - port: 80\n", "no list can begin", "a line of its own"),
+            (
+                "spec:\n  ports:\n    - port: 80\n    name: web\n",
+                "does not begin with `- `",
+                "`- `",
+            ),
+            ("metadata:\n  name: \"\\d\"\n", "special character", "'…'"),
+        ] {
+            let (what, advice) = told(&format!("{HEAD}{lines}"));
+            // Others know the reader's own words.
+            let is_quoted = what.ends_with("\")") && what.contains("lab3.yaml");
+            if !is_quoted || !what.contains(why) || !advice.contains(next) {
+                wrong.push(format!("{lines}{what}\n{advice}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    }
+}
