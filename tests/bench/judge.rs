@@ -13,7 +13,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use stsgrade::{
     recording::{Folded, Reader, fold},
-    report::{Format, Report, RunResult, Source, View, render},
+    report::{Format, Points, Report, RunResult, Source, View, render},
 };
 
 const LINES: usize = 100_000;
@@ -60,8 +60,8 @@ fn long_recording() -> Vec<u8> {
 /// What the page of a recording of 100,000 lines may take, in bytes.
 const MAX_PAGE_BYTES: usize = 5_000_000;
 
-fn judge(recording: &[u8]) -> u32 {
-    judged(recording).0.score.earned.in_hundredths()
+fn judge(recording: &[u8]) -> Points {
+    judged(recording).0.score.earned
 }
 
 /// The page with the timeline, its length in bytes.
@@ -80,7 +80,7 @@ fn judged(recording: &[u8]) -> (Report, Folded) {
 
 fn benchmark(criterion: &mut Criterion) {
     let recording = long_recording();
-    assert_eq!(judge(&recording), 100);
+    assert_eq!(judge(&recording), Points::whole(100));
     let mut group = criterion.benchmark_group("100,000 observations");
     group
         .throughput(Throughput::Bytes(recording.len() as u64))
