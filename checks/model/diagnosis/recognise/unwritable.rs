@@ -17,13 +17,11 @@ use crate::model::{
 pub(crate) fn fs_group_ignored(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let group = pod.spec().fs_group()?;
-    let wrote = facts.timeline.canaries.iter().any(|it| {
-        it.what.wrote.is_some() && pod.claims().iter().any(|(_, claim)| *claim == it.what.claim)
-    });
-    if wrote {
+    let (found, claim) = denied(facts)?;
+    let canaries = || facts.timeline.canaries.iter();
+    if canaries().any(|it| it.what.wrote.is_some() && it.what.claim == claim) {
         return None;
     }
-    let found = denied(facts)?;
     let why = format!(
         "{}; its volumes were to belong to group {group} (fsGroup), and they do not",
         found.why
@@ -31,34 +29,33 @@ pub(crate) fn fs_group_ignored(facts: &OrdinalFacts<'_>) -> Option<Match> {
     Some(Match { why, ..found })
 }
 
-/// A container that does not run as root ends because it may not write to a claim, and the pod does
+/// A container that the pod runs as another user than root ends because it may not write to a claim, and the pod does
 /// not ask for volumes of its own group.
 pub(crate) fn no_fs_group(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod.filter(|it| it.spec().fs_group().is_none())?;
-    let found = denied(facts)?;
-    let is_root = pod.spec().user_of(found.container.as_deref()?) == Some(0);
-    (!is_root).then_some(found)
+    let (found, _) = denied(facts)?;
+    // Where the image says which user it is, nobody knows.
+    let user = pod.spec().user_of(found.container.as_deref()?)?;
+    (user != 0).then_some(found)
 }
 
-/// A container that ends with words of a path of a claim that it may not use.
-fn denied(facts: &OrdinalFacts<'_>) -> Option<Match> {
+/// A container that ends with words of a path of a claim that it may not use, and that claim.
+fn denied(facts: &OrdinalFacts<'_>) -> Option<(Match, String)> {
     let found = container_ends(facts)?;
     let name = found.container.as_deref()?;
     let log = facts.log(name);
     let pod = facts.pod?;
     let container = pod.spec().all_containers().find(|it| it.name == name)?;
-    let is_of_claim = |mount: &&VolumeMount| pod.claims().iter().any(|it| it.0 == mount.name);
-    let paths: Vec<&str> = container
-        .volume_mounts
-        .iter()
-        .filter(is_of_claim)
-        .map(|it| it.mount_path.trim_end_matches('/'))
-        .collect();
-    let line = log
-        .iter()
-        .rfind(|line| speaks_of_denial(line) && paths.iter().any(|path| names_path(line, path)))?;
+    let claims = pod.claims();
+    let claim_at = |line: &str| {
+        let is_named = |it: &&VolumeMount| names_path(line, it.mount_path.trim_end_matches('/'));
+        let mut mounts = container.volume_mounts.iter().filter(is_named);
+        mounts.find_map(|it| claims.iter().find(|(volume, _)| *volume == it.name))
+    };
+    let denials = log.iter().rev().filter(|line| speaks_of_denial(line));
+    let (line, (_, claim)) = denials.filter_map(|line| Some((line, claim_at(line)?))).next()?;
     let why = format!("{}: {}", found.why, line.trim());
-    Some(Match { why, ..found })
+    Some((Match { why, ..found }, claim.clone()))
 }
 
 fn speaks_of_denial(line: &str) -> bool {
@@ -68,11 +65,13 @@ fn speaks_of_denial(line: &str) -> bool {
         .any(|it| line.contains(it))
 }
 
-/// Whether a line names a folder, or what is in it.
+/// Whether a line names a folder, or what is in it: `/data` in `/data/id`, not in `/data2` or
+/// `/var/data`.
 fn names_path(line: &str, folder: &str) -> bool {
-    let goes_on = |rest: &str| {
-        rest.starts_with(|it: char| it.is_alphanumeric() || matches!(it, '-' | '_' | '.'))
-    };
+    let is_of_a_name = |it: char| it.is_alphanumeric() || matches!(it, '-' | '_' | '.');
     !folder.is_empty()
-        && line.match_indices(folder).any(|(at, _)| !goes_on(&line[at + folder.len()..]))
+        && line.match_indices(folder).any(|(at, _)| {
+            !line[..at].ends_with(|it| it == '/' || is_of_a_name(it))
+                && !line[at + folder.len()..].starts_with(is_of_a_name)
+        })
 }
