@@ -338,6 +338,12 @@ impl Timeline {
         self.reads.of(uid)
     }
 
+    /// Whether a DNS server has answered a pod (UID), whatever the answer was.
+    #[must_use]
+    pub fn was_answered(&self, uid: &str) -> bool {
+        self.lookups.iter().any(|it| it.what.from.uid == uid && it.what.unasked.is_none())
+    }
+
     /// The names that DNS was asked for, in order.
     pub fn asked_names(&self) -> impl Iterator<Item = &str> {
         self.lookups.iter().map(|it| it.what.name.as_str())

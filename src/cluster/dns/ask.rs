@@ -28,7 +28,11 @@ pub(crate) enum AskError {
     /// This asker cannot ask, now or later.
     Unable(String),
     /// No server was found, or none that is the cluster's: that may pass.
-    NoServer(String),
+    NoServer {
+        why: String,
+        /// None said anything, of those that were asked.
+        is_silent: bool,
+    },
     /// Nothing came back in time: as [`Self::Unable`], unless something keeps the answers away.
     Silent(String),
 }
@@ -70,11 +74,10 @@ fn shares<'s, 'a>(
 /// Whether no server said anything.
 fn is_silence(asked: &Result<Option<(Option<String>, ToolOutput)>, AskError>) -> bool {
     match asked {
-        Ok(Some((_, told))) => {
-            told.answers.iter().all(|(_, answer)| matches!(answer, Answer::Silence(_)))
-        }
+        Ok(Some((_, told))) => told.is_silent(),
         Ok(None) | Err(AskError::Unable(_)) => false,
-        Err(AskError::Silent(_) | AskError::NoServer(_)) => true,
+        Err(AskError::Silent(_)) => true,
+        Err(AskError::NoServer { is_silent, .. }) => *is_silent,
     }
 }
 
@@ -120,7 +123,7 @@ impl<'a> NameQuestions<'a> {
         let began = self.journal.now();
         let asked = self.ask_by(asker, &questions).await;
         if is_silence(&asked) {
-            self.note_denied_pods().await;
+            self.note_silence(&asker.pod.uid).await;
         }
         match asked {
             Ok(Some((server, told))) => {
@@ -133,7 +136,7 @@ impl<'a> NameQuestions<'a> {
             Err(AskError::Unable(why) | AskError::Silent(why)) if asker.is_guess => {
                 self.exclude(asker, &why);
             }
-            Err(AskError::Unable(why) | AskError::Silent(why) | AskError::NoServer(why)) => {
+            Err(AskError::Unable(why) | AskError::Silent(why) | AskError::NoServer { why, .. }) => {
                 self.give_up(&questions, &asker.pod, &why, began);
             }
         }
@@ -210,7 +213,8 @@ impl<'a> NameQuestions<'a> {
                 "the pod's resolver tells of the domain {}, which is not the cluster's",
                 resolver.domain
             );
-            return if is_new { Ok(None) } else { Err(AskError::NoServer(why)) };
+            let other = AskError::NoServer { why, is_silent: false };
+            return if is_new { Ok(None) } else { Err(other) };
         }
         let names: Vec<String> = questions.iter().map(|it| it.name.clone()).collect();
         let told = self

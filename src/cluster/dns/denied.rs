@@ -22,15 +22,27 @@ use crate::cluster::dns::NameQuestions;
 const PORT: i32 = 53;
 
 impl NameQuestions<'_> {
+    /// Notes that no server answered a pod. At the second time in a row it is noted which Ready pods
+    /// NetworkPolicies keep from every DNS server: one question may be lost, and not every cluster
+    /// enforces policies.
+    pub(super) async fn note_silence(&self, pod: &str) {
+        if self.state().silent.insert(pod.to_owned()) {
+            return;
+        }
+        self.note_denied_pods().await;
+    }
+
     /// Notes which Ready pods NetworkPolicies keep from every DNS server, where the policies may be
-    /// listed.
-    pub(super) async fn note_denied_pods(&self) {
+    /// listed. A pod that was answered before is not kept from it.
+    async fn note_denied_pods(&self) {
         let api: Api<NetworkPolicy> =
             Api::namespaced(self.cluster.client.clone(), &self.cluster.namespace);
         let Ok(policies) = api.list(&ListParams::default()).await else { return };
         let denied = self.journal.with(|timeline| {
             let ready = timeline.owned().chain(timeline.unowned_pods()).filter(|it| it.is_ready());
+            // Policies do not hold for the node's own network.
             ready
+                .filter(|it| !it.spec().host_network && !timeline.was_answered(it.uid()))
                 .map(|pod| {
                     let labels = &pod.pod.metadata.labels;
                     (pod.uid().to_owned(), denying(&policies.items, labels))
@@ -87,8 +99,8 @@ fn egress(policy: &NetworkPolicy) -> &[NetworkPolicyEgressRule] {
     policy.spec.as_ref().and_then(|it| it.egress.as_deref()).unwrap_or_default()
 }
 
-/// Whether a rule may let a pod reach a DNS server, wherever that is: never by pods of the own
-/// namespace, and never by TCP on another port. The pods of a server may have another port than its
+/// Whether a rule may let a pod reach a DNS server, wherever that is: not by pods of the own
+/// namespace alone, which hold no DNS server, and not by TCP on another port. The pods of a server may have another port than its
 /// Service has, and a policy means theirs, so that any port of UDP may be it.
 fn may_lead_to_dns(rule: &NetworkPolicyEgressRule) -> bool {
     let is_elsewhere =

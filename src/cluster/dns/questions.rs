@@ -41,6 +41,8 @@ pub(super) struct DnsState {
     pub(super) nobody_can_ask: bool,
     /// Other pods (by UID) that turned out to have no tool.
     pub(super) unable: BTreeSet<String>,
+    /// The pods (UIDs) that no server has answered once.
+    pub(super) silent: BTreeSet<String>,
     /// By pod (UID): the NetworkPolicies that keep it from every DNS server.
     pub(super) denied: BTreeMap<String, Vec<String>>,
     /// The probe image has no tool either, or cannot be run.

@@ -46,6 +46,7 @@ impl NameQuestions<'_> {
         container: &str,
     ) -> Result<Resolver, AskError> {
         let mut why = None;
+        let mut is_silent = true;
         let is_able = asker.tools.iter().any(|tool| *tool != OWN_RESOLVER);
         let known = if is_able { self.servers().await } else { vec![] };
         for server in known {
@@ -58,27 +59,33 @@ impl NameQuestions<'_> {
                     Ok(domain) => {
                         return Ok(self.remember(asker, Resolver { server: Some(server), domain }));
                     }
-                    Err(said) => why = Some(format!("{server}: {said}")),
+                    Err(said) => {
+                        is_silent &= told.is_silent();
+                        why = Some(format!("{server}: {said}"));
+                    }
                 }
             }
         }
         if !asker.is_guess && !asker.tools.contains(&OWN_RESOLVER) {
+            let was_asked = why.is_some();
             let trouble = why.unwrap_or_else(|| {
                 "no pod with the cluster's own resolver settings, and no \
                     right to read Service kube-dns, tells its address"
                     .to_owned()
             });
-            return Err(not_found(&trouble));
+            return Err(not_found(&trouble, is_silent && was_asked));
         }
         let told = self
             .run(asker, container, None, &self.controls(None))
             .await
             .map_err(|why| AskError::of_exec(&why))?;
         if told.by.is_empty() {
-            return Err(why.map_or_else(AskError::no_tool, |why| not_found(&why)));
+            return Err(why.map_or_else(AskError::no_tool, |why| not_found(&why, is_silent)));
         }
-        let domain = domain(&told)
-            .map_err(|said| not_found(&format!("the pod's own resolver is another one: {said}")))?;
+        let domain = domain(&told).map_err(|said| {
+            let why = format!("the pod's own resolver is another one: {said}");
+            not_found(&why, is_silent && told.is_silent())
+        })?;
         let server = Some(told.server).filter(|it| !it.is_empty() && told.by != OWN_RESOLVER);
         Ok(self.remember(asker, Resolver { server, domain }))
     }
@@ -137,8 +144,9 @@ impl NameQuestions<'_> {
     }
 }
 
-fn not_found(why: &str) -> AskError {
-    AskError::NoServer(format!("the cluster's DNS server was not found: {why}"))
+fn not_found(why: &str, is_silent: bool) -> AskError {
+    let why = format!("the cluster's DNS server was not found: {why}");
+    AskError::NoServer { why, is_silent }
 }
 
 /// The cluster's domain, by the answers to [`NameQuestions::controls`].

@@ -19,6 +19,11 @@ pub(crate) struct ToolOutput {
 }
 
 impl ToolOutput {
+    /// Whether no server said anything.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.answers.iter().all(|(_, answer)| matches!(answer, Answer::Silence(_)))
+    }
+
     /// Without the answer about a name.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.answers.retain(|(asked, _)| asked != name);
