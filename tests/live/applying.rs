@@ -48,7 +48,11 @@ async fn what_is_refused_leaves_nothing_applied() {
     Lab::run("live-refused", async |lab| {
         let before = lab.state().await;
         let refused = lab.grade(&["-f", "tests/live/refused.yaml"]).await;
-        assert!(refused.says("the API server refuses"), "{}", refused.told());
+        assert!(
+            refused.says("the set selects other pods than its template makes"),
+            "{}",
+            refused.told()
+        );
         assert_eq!(lab.state().await, before, "{}", refused.told());
     })
     .await;
@@ -77,7 +81,11 @@ async fn what_is_refused_leaves_the_fields_to_their_owners() {
         let file = lab.folder.path().join("another.yaml");
         std::fs::write(&file, another).unwrap();
         let refused = lab.grade(&["-f", file.to_str().unwrap()]).await;
-        assert!(refused.says("the API server refuses"), "{}", refused.told());
+        assert!(
+            refused.says("the set selects other pods than its template makes"),
+            "{}",
+            refused.told()
+        );
         assert_eq!(owners().await, before, "{}", refused.told());
     })
     .await;

@@ -1,8 +1,6 @@
 //! Pods that the cluster itself changes when they are created, as admission webhooks do.
 
 use http::Request;
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, api::PostParams};
 use serde_json::{Value, json};
 
 use crate::{
@@ -35,13 +33,8 @@ impl Lab {
         let here = json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
         let binding = json!({"metadata": {"name": name}, "spec": {
             "policyName": name, "matchResources": {"namespaceSelector": here}}});
-        let tried: Pod = serde_json::from_value(json!({"metadata": {"name": "tried"},
-            "spec": {"automountServiceAccountToken": false, "containers": [{"name": "app", "image": "busybox:1.36"}]}}))
-        .unwrap();
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), name);
-        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
-        let containers = async || Some(pods.create(&dry_run, &tried).await.ok()?.spec?.containers);
-        self.until("pods can be made", async || containers().await.is_some()).await;
+        self.until_pods_can_be_made().await;
+        let containers = async || Some(self.tried_pod().await?.spec?.containers);
         let unchanged = containers().await;
         self.ask("POST", "mutatingadmissionpolicies", &policy).await;
         self.ask("POST", "mutatingadmissionpolicybindings", &binding).await;

@@ -58,7 +58,7 @@ impl Lab {
             Api::namespaced(self.client.clone(), &self.namespace);
         for name in ["data-web-3", "data-web-4"] {
             if claims.get_opt(name).await.unwrap().is_some() {
-                let is_named = graded.says(&format!("claim {name} stays, because somebody else"));
+                let is_named = graded.says(&format!("PVC {name} stays, because somebody else"));
                 assert!(is_named, "{name}: {}", graded.told());
                 self.delete_claim(name).await;
             }
@@ -148,7 +148,7 @@ async fn a_controller_that_heals_is_told_as_somebody_else() {
         assert!(told && graded.status == 3, "{}", graded.told());
         assert!(!lab.letters().await.contains('F'), "{}", graded.told());
         // It may not write to pods of a set that it does not know, and says so.
-        assert!(graded.says("the next grade of a set with these claims removes them"));
+        assert!(graded.says("the next grade of a set with these PVCs removes them"));
         let again = lab.grade(&[]).await;
         assert_eq!(again.score(), 100, "{}", again.told());
         lab.harmed_nothing(&again, &before).await;

@@ -48,7 +48,7 @@ const FRONT: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: front}\n\
 const ANSWER_SECONDS: u32 = 3;
 /// The longest until the rules of a pod that has just started stand: it must be over before the
 /// grade is.
-const ENFORCED: Duration = Duration::from_secs(6);
+const ENFORCED: Duration = Duration::from_secs(12);
 
 /// What a pod tries to reach: by name, and the command that succeeds where it does.
 type Targets = Vec<(String, String)>;
@@ -114,6 +114,7 @@ pub(crate) async fn grade_two_apart(namespace: &str) {
     let served = read(APPEND).replace("sleep 1000000 & wait", "httpd -f -p 8080 -h /data & wait");
     assert_ne!(served, read(APPEND));
     Lab::run(namespace, async |lab| {
+        lab.until_pods_can_be_made().await;
         lab.create(OUTSIDE, "live").await;
         let class = Class { lab };
         for id in ["one", "two"] {

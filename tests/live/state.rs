@@ -296,6 +296,20 @@ impl Lab {
         ended(child, rest).await
     }
 
+    /// A pod of the namespace as the API server would make it now; nothing is made.
+    pub(crate) async fn tried_pod(&self) -> Option<Pod> {
+        let tried = json!({"metadata": {"name": "tried"}, "spec": {
+            "automountServiceAccountToken": false,
+            "containers": [{"name": "app", "image": "busybox:1.36"}]}});
+        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+        self.api().create(&dry_run, &serde_json::from_value::<Pod>(tried).unwrap()).await.ok()
+    }
+
+    /// Waits for what a new namespace lacks at first: its service account.
+    pub(crate) async fn until_pods_can_be_made(&self) {
+        self.until("pods can be made", async || self.tried_pod().await.is_some()).await;
+    }
+
     /// Asks for a claim's deletion, as `kubectl delete pvc --wait=false` does.
     pub(crate) async fn delete_claim(&self, name: &str) {
         self.api::<PersistentVolumeClaim>().delete(name, &DeleteParams::default()).await.unwrap();

@@ -104,6 +104,7 @@ impl Lab {
             "containers": [{"name": "maker", "image": "busybox:1.36", "command": ["sh", "-ec", script],
                 "volumeMounts": [{"name": "made", "mountPath": "/made"}]}],
             "volumes": [{"name": "made", "hostPath": {"path": folder, "type": "DirectoryOrCreate"}}]}});
+        self.until_pods_can_be_made().await;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         pods.create(&Default::default(), &serde_json::from_value(maker).unwrap()).await.unwrap();
         let phase = async || pods.get("maker").await.unwrap().status?.phase;
@@ -113,6 +114,8 @@ impl Lab {
         pods.delete("maker", &Default::default()).await.unwrap();
         let here = json!({"required": {"nodeSelectorTerms": [{"matchExpressions": [
             {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]}});
+        // A run that ended early has left some.
+        self.remove_volumes().await;
         let all: Api<PersistentVolume> = Api::all(self.client.clone());
         for place in 0..VOLUMES {
             let volume = json!({"metadata": {"name": format!("{}-{place}", self.namespace),

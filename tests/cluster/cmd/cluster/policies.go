@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -56,17 +57,20 @@ func enforcePolicies(ctx context.Context, client kubernetes.Interface, workers [
 		if known.namespaces, err = namespaces.Lister().List(labels.Everything()); err != nil {
 			return err
 		}
+		// What one node refuses leaves the others their rules.
+		var refused error
 		for _, w := range workers {
 			rules := known.rules(w.name())
 			if loaded[w.name()] == rules {
 				continue
 			}
 			if err := w.nft(rules); err != nil {
-				return fmt.Errorf("the NetworkPolicies of %s: %w", w.name(), err)
+				refused = errors.Join(refused, fmt.Errorf("the NetworkPolicies of %s: %w", w.name(), err))
+				continue
 			}
 			loaded[w.name()] = rules
 		}
-		return nil
+		return refused
 	}
 	if err := enforce(); err != nil {
 		return err
