@@ -328,10 +328,7 @@ fn a_recorded_refusal_is_judged_as_it_was_graded() {
     let told = run(&["judge", "r.jsonl"], &[("r.jsonl", (lines.join("\n") + "\n").as_bytes())]);
     assert!(told.starts_with("exit 1"), "{told}");
     assert!(told.contains("0 of 100 points\n"), "{told}");
-    assert!(
-        told.contains("1. the manifest cannot be applied (a.yaml, line 34): costs 100"),
-        "{told}"
-    );
+    assert!(told.contains("1. the manifest cannot be applied (a.yaml:34): costs 100"), "{told}");
     assert!(
         told.contains("volumeMounts[0].name: Not found: ") && !told.contains('\u{1b}'),
         "{told}"

@@ -325,7 +325,7 @@ pub static SAME_CONTENT: Mistake = Mistake {
     read: &[Section::PersistentStorage],
     renewal: Renewal::Apply,
     title: "all pods write the same",
-    explanation: "Nothing in the files is a pod's own: no name and no ordinal.",
+    explanation: "All pods' files say the same, so they tell none from another.",
     lab: None,
     remedy: "Write the host name: it is the pod's name.",
     before: "      command: [\"sh\", \"-c\", \"echo hello > /data/id; …\"]",

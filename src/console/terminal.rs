@@ -81,7 +81,8 @@ impl TermStyle {
     pub fn command(self, first: &str, command: &str, further: &str) -> Vec<String> {
         const DEEPER: &str = "  ";
         let room = self.width.saturating_sub(first.len().max(further.len()));
-        if command.chars().count() <= room {
+        // The shells of Windows take no `\` for that.
+        if cfg!(windows) || command.chars().count() <= room {
             return vec![format!("{first}{command}")];
         }
         let room = room.saturating_sub(" \\".len());
@@ -172,9 +173,11 @@ fn parts(command: &str, room: usize) -> Vec<String> {
 /// The words of a command. Within single quotes a blank is part of one.
 fn words(command: &str) -> Vec<&str> {
     let mut words = vec![];
-    let (mut start, mut is_quoted) = (0, false);
+    let (mut start, mut is_quoted, mut is_escaped) = (0, false, false);
     for (at, c) in command.char_indices() {
         match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' if !is_quoted => is_escaped = true,
             '\'' => is_quoted = !is_quoted,
             ' ' if !is_quoted => {
                 words.push(&command[start..at]);

@@ -1,6 +1,7 @@
 //! A change of a manifest: its lines before and after, as a difference that can be pasted.
 
 mod context;
+mod fields;
 
 use checks::model::observation::object::{Metadata, ServiceSpec, StatefulSetSpec};
 use serde::Serialize;
@@ -10,7 +11,10 @@ use crate::{
     console::sanitize::{clip, sanitize},
     recording::ManifestText,
     remedy::{
-        change::context::{indent, shown},
+        change::{
+            context::{indent, shown},
+            fields::fields,
+        },
         manifest::{self, Document, PathStep, words},
     },
 };
@@ -205,30 +209,6 @@ fn change(object: String, before: &str, after: &str) -> Option<Change> {
     Some(Change { fields, ..of_lines(object, lines, None, false)? })
 }
 
-/// The paths of the fields that hold the lines that change: of each part that goes or comes.
-fn fields(lines: &[Line], before: &Document, after: &Document) -> Vec<String> {
-    let mut fields: Vec<String> = vec![];
-    let (mut old, mut new) = (0, 0);
-    let mut above = Sign::Same;
-    for (place, line) in lines.iter().enumerate() {
-        if line.sign != Sign::Same && line.sign != above {
-            let count = lines[place..].iter().take_while(|it| it.sign == line.sign).count();
-            let path = match line.sign {
-                Sign::Added => after.path_of(new + 1, new + count),
-                _ => before.path_of(old + 1, old + count),
-            };
-            let field = manifest::told(&path);
-            if !field.is_empty() && !fields.contains(&field) {
-                fields.push(field);
-            }
-        }
-        above = line.sign;
-        old += usize::from(line.sign != Sign::Added);
-        new += usize::from(line.sign != Sign::Removed);
-    }
-    fields
-}
-
 fn lines(before: &str, after: &str) -> Vec<Line> {
     use similar::ChangeTag;
     let difference = similar::TextDiff::from_lines(before, after);
@@ -329,7 +309,7 @@ impl Change {
             [] => String::new(),
             [one] => one.clone(),
             [one, two] => format!("{one} and {two}"),
-            [one, ..] => format!("{one} and below"),
+            [one, more @ ..] => format!("{one} and {} fields more", more.len()),
         }
     }
 
@@ -345,13 +325,15 @@ impl Change {
         self
     }
 
-    /// A container's lines of a recording that does not hold what the container runs.
+    /// The name and the image of a container whose command the recording does not hold.
     #[must_use]
     pub fn without_a_program(mut self) -> Self {
         let image = self.lines.iter().position(|it| it.text.trim_start().starts_with("image:"));
         let depth = self.lines.get(1).map_or(0, indent);
-        let text =
-            format!("{}…  # what it runs and asks: not in this recording", " ".repeat(depth));
+        let text = format!(
+            "{}…  # further lines; its command is not in this recording",
+            " ".repeat(depth)
+        );
         self.lines.truncate(image.map_or(self.lines.len(), |it| it + 1));
         self.lines.push(Line { sign: Sign::LeftOut, text });
         self

@@ -252,8 +252,14 @@ impl Standing<'_> {
     }
 
     fn creation(&self) -> Vec<String> {
-        // The pods that stand were made in the order that the set asks for.
-        vec![self.by_age()]
+        // Of the pods that stand, some were replaced since the set was created.
+        vec![
+            self.scale(0),
+            self.all_are_gone(),
+            self.scale(self.own()),
+            self.ready(),
+            self.by_age(),
+        ]
     }
 
     fn claims(&self) -> Vec<String> {
@@ -327,6 +333,16 @@ impl Standing<'_> {
     /// `-c`, where kubectl would have to choose.
     fn container(&self) -> String {
         self.names.container.as_ref().map(|it| format!(" -c {it}")).unwrap_or_default()
+    }
+
+    /// Pods of a set that is `Parallel` end at the same time: each of a few is waited for.
+    fn all_are_gone(&self) -> String {
+        const FEW: i32 = 5;
+        let places: Vec<i32> =
+            if self.own() <= FEW { (0..self.own()).collect() } else { vec![0, self.own() - 1] };
+        let pods: Vec<String> =
+            places.into_iter().map(|it| format!("pod/{}", self.pod(it))).collect();
+        format!("kubectl wait {} -n {} --for=delete --timeout=3m", pods.join(" "), self.ns)
     }
 
     fn scale(&self, replicas: i32) -> String {

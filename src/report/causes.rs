@@ -120,7 +120,7 @@ const KEEPS_FILES: &str = "`[ -f FILE ] ||` in the lines below keeps a file that
 
 /// What to do where the line that names the pod stands in an init container.
 const IN_AN_INIT_CONTAINER: &str =
-    "Write the host name, the pod's name: below, in an init container.";
+    "Write the host name by an init container, as in the lines below.";
 
 /// How many findings of a cause are told in full.
 const MAX_SEEN: usize = 2;

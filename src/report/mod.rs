@@ -328,7 +328,8 @@ pub struct BlockedBy {
     pub fault: Fault,
     /// The cluster's own words.
     pub why: String,
-    /// Lines of the recording.
+    /// The observations that show it, by their `seq` in the recording. Each stands one line further
+    /// down than that: the header is the first line.
     pub evidence: Vec<Seq>,
 }
 
@@ -368,7 +369,8 @@ pub struct CriterionResult {
     /// The mistake that explains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mistake: Option<&'static str>,
-    /// Lines of the recording.
+    /// The observations that show it, by their `seq` in the recording. Each stands one line further
+    /// down than that: the header is the first line.
     pub evidence: Vec<Seq>,
     /// What this part alone makes of the check.
     #[serde(skip)]

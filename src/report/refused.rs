@@ -26,7 +26,7 @@ impl Report {
     #[must_use]
     pub fn refused(problem: &Problem, source: &Source) -> Self {
         let who = match (&problem.file, problem.line) {
-            (Some(file), Some(line)) => format!("{file}, line {line}"),
+            (Some(file), Some(line)) => format!("{file}:{line}"),
             (Some(file), None) => file.clone(),
             (None, _) => "the submission".to_owned(),
         };

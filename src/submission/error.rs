@@ -228,11 +228,11 @@ fn missing(field: &str) -> Option<&'static str> {
             StatefulSet."
         }
         "metadata" => {
-            "Add the lines `metadata:` and, two blanks further in, `name:` with a name of your \
+            "Add the lines `metadata:` and, two spaces further in, `name:` with a name of your \
             own. The name of the Service is the one that `serviceName` of the StatefulSet says."
         }
         "metadata.name" => {
-            "Add a line `name:` with a name of your own below `metadata:`, two blanks further in. \
+            "Add a line `name:` with a name of your own below `metadata:`, two spaces further in. \
             The name of the Service is the one that `serviceName` of the StatefulSet says."
         }
         BAD_NAME => "Write the name with nothing but lowercase letters, digits, - and .",

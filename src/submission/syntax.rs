@@ -14,7 +14,7 @@ pub(super) struct Mistake {
 const INDENTATION: Mistake = Mistake {
     why: "the line is indented otherwise than the lines that it belongs to",
     next: "Let it begin in the same column as the lines beside it that belong to the same object, \
-        with blanks only.",
+        with spaces only.",
 };
 const BRACKET: Mistake = Mistake {
     why: "a bracket is not closed, or a comma is missing within it",
@@ -22,8 +22,8 @@ const BRACKET: Mistake = Mistake {
         begins with a bracket needs quotation marks.",
 };
 const TAB: Mistake = Mistake {
-    why: "a tab stands where YAML takes only blanks",
-    next: "Put two blanks in place of each tab.",
+    why: "a tab stands where YAML takes only spaces",
+    next: "Put two spaces in place of each tab.",
 };
 const QUOTE: Mistake = Mistake {
     why: "a quotation mark is not closed",
@@ -81,11 +81,15 @@ pub(super) fn mistake(kind: &ErrorKind) -> Option<Mistake> {
         }
         Kind::SimpleKeyExpected | Kind::InvalidSimpleKey => Mistake {
             why: "the line is no `key: value`",
-            next: "Write a colon and a blank behind the key.",
+            next: "Write a colon and a space behind the key.",
         },
-        Kind::UnexpectedCharacter { .. } => Mistake {
+        Kind::UnexpectedCharacter { character: '|' | '>' | '%' | '@' | '`' } => Mistake {
             why: "a text begins with a character with which none can begin",
             next: "Put the text in quotation marks.",
+        },
+        Kind::UnexpectedCharacter { .. } => Mistake {
+            why: "a character stands there that cannot be seen, or that YAML does not take",
+            next: "Delete it and type the line again: it often comes with copied text.",
         },
         Kind::UnknownQuotedScalarEscape
         | Kind::InvalidQuotedScalarHexEscape
@@ -121,11 +125,12 @@ mod tests {
             ("metadata:\n  name: web\n   labels: {a: b}\n", "`key: value` stands", "same column"),
             ("metadata:\n  name: web\n spec: {}\n", "is indented otherwise", "same column"),
             ("metadata:\n  name: a: b\n", "`key: value` stands", "quotation marks"),
-            ("metadata:\n\tname: web\n", "a tab", "two blanks"),
+            ("name: \"a\u{7}b\"\n", "cannot be seen", "Delete it"),
+            ("metadata:\n\tname: web\n", "a tab", "two spaces"),
             (
                 "metadata:\n  name: web\n  labels\nspec: {}\n",
                 "no `key: value`",
-                "a colon and a blank",
+                "a colon and a space",
             ),
             ("metadata: {name: web\n", "bracket is not closed", "Close each"),
             ("metadata:\n  name: [web\nspec: {}\n", "bracket is not closed", "Close each"),

@@ -32,9 +32,10 @@ impl Identity {
     pub(crate) fn renew(&self, certificate: &str, key: &str) -> Result<(), String> {
         let chain: Result<Vec<_>, _> =
             CertificateDer::pem_slice_iter(certificate.as_bytes()).collect();
-        let chain = chain.ok().filter(|it| !it.is_empty()).ok_or("a certificate that is none")?;
+        let chain =
+            chain.ok().filter(|it| !it.is_empty()).ok_or("text that is not a certificate")?;
         let key =
-            PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| "a key that is none")?;
+            PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| "text that is not a key")?;
         let both = CertifiedKey::from_der(chain, key, &default_provider())
             .map_err(|error| format!("a key that cannot be used: {error}"))?;
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(both));

@@ -83,10 +83,10 @@ pub(super) async fn refused(
         .because(&status.message)
         .at(place, &told.field);
     }
-    let field = refused_field(status);
-    let place = manifest.place_of(&field);
     let mut fields = status.details.iter().flat_map(|it| &it.causes);
     let known = fields.find_map(|it| server_words::read_cause(&it.field, &it.message));
+    let field = known.as_ref().map_or_else(|| refused_field(status), |it| it.field.clone());
+    let place = manifest.place_of(&field);
     let (what, next) = match known {
         Some(told) => (format!("{kind} {name}: {}", sanitize(&told.why)), sanitize(&told.next)),
         None => (

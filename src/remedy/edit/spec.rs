@@ -54,7 +54,7 @@ pub(super) fn enough_memory(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     spec.template.spec.all_containers_mut().for_each(more_memory);
 }
 
-/// Lets the volumes belong to a group: that of the user's number, by habit.
+/// Lets the volumes belong to a group: the one with the number of the first user, or 1000.
 pub(super) fn volumes_of_a_group(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     /// The first number that distributions give to people.
     const GROUP: i64 = 1000;

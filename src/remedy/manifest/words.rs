@@ -43,6 +43,7 @@ impl Serialize for Arranged<'_> {
 /// Whether a list has nothing but values that fit one line together, as the lab writes
 /// `accessModes`.
 fn is_short(items: &[Value]) -> bool {
+    // A longer report is worse than a line of more than 80 columns, which a file may have.
     const MAX_COLUMNS: usize = 90;
     let is_line = |it: &Value| match it {
         Value::String(text) => !text.contains('\n'),

@@ -1,6 +1,8 @@
 //! Obstacles in words that a student knows: what stands above a cause, and what to do where the
 //! lines below it show one way.
 
+use checks::mistakes;
+
 use crate::{
     remedy::{
         commands::{self, Names},
@@ -14,7 +16,9 @@ const PROBE_IMAGE: &str = "busybox:1.36";
 
 /// What an obstacle is, in a few words.
 pub fn title(id: &str) -> Option<&'static str> {
-    TITLES.iter().find(|(it, _)| *it == id).map(|(_, words)| *words)
+    let own = TITLES.iter().find(|(it, _)| *it == id).map(|(_, words)| *words);
+    // Some obstacles are mistakes of the catalogue, too.
+    own.or_else(|| mistakes::find(id).map(|it| it.title))
 }
 
 const TITLES: &[(&str, &str)] = &[
@@ -30,7 +34,6 @@ const TITLES: &[(&str, &str)] = &[
     ("node_out_of_memory", "the node had no memory left"),
     ("liveness_fails", "the liveness or startup probe fails"),
     ("fs_group_ignored", "the cluster's storage ignores the pod's `fsGroup`"),
-    ("no_fs_group", "the container may not write to its volume"),
     ("container_ends", "the container ends"),
     ("storage_limit", "the pod wrote more than its storage limit"),
     ("node_named", "`nodeName` names a node that does not take the pod"),
@@ -45,7 +48,6 @@ const TITLES: &[(&str, &str)] = &[
     ("class_missing", "the PVC names a StorageClass that does not exist"),
     ("class_none", "the PVC asks for a volume made by hand, and there is none"),
     ("no_default_class", "the cluster has no default StorageClass"),
-    ("wrong_access_mode", "the StorageClass does not offer the PVC's access mode"),
     ("claim_missing", "the pod's PVC does not exist"),
     ("placement_impossible", "no node can take the pod as it asks"),
     ("host_port", "two pods ask for the same port of a node (`hostPort`)"),
@@ -95,6 +97,10 @@ pub(super) fn with_change(id: &str) -> Option<&'static str> {
         "init_never_ends" => {
             "An init container must end before the others start. The lines below take it out. If \
             the pod needs it, let its command end instead, or move it to `containers`."
+        }
+        "no_fs_group" => {
+            "The container does not run as root, and its volume belongs to root. With the lines \
+            below the volume belongs to a group that every container of the pod is in."
         }
         "placement_impossible" => {
             "No node can ever take the pod as it asks. The lines below take out what it asks of a \

@@ -147,7 +147,7 @@ impl Cause {
 
     fn of_obstacle(obstacle: &Obstacle, fault: Fault) -> Self {
         let ended = obstacle.container.as_ref().and_then(|it| it.exit_code);
-        let meaning = ended.map(|it| format!(": {}.", meaning(it))).unwrap_or_default();
+        let meaning = ended.map(|it| format!(". {}", sentence(meaning(it)))).unwrap_or_default();
         let why = sanitize(&obstacle.why);
         let (title, remedy) = obstacle
             .missing
@@ -258,7 +258,7 @@ fn with_hint(remedy: String, obstacle: &Obstacle) -> String {
     match folder {
         Some(folder) => format!(
             "In the command of container {}, write `mkdir -p {folder}` in place of `mkdir {folder}`: \
-            the folder is there since the first start.",
+            the first start has made the folder already.",
             sanitize(&container.name)
         ),
         None => remedy,

@@ -33,7 +33,7 @@ struct Claims {
 /// Puts the auth-provider's token in its place, where nothing goes before it.
 ///
 /// # Errors
-/// What kubectl refuses: settings that are missing or cannot be read, and a token that is none. A
+/// What kubectl refuses: settings that are missing or cannot be read, and a token that is not a JWT. A
 /// token that has expired, too.
 pub(super) fn identity(name: &str, user: &mut AuthInfo) -> Result<(), Failure> {
     let Some(provider) = user.auth_provider.take() else { return Ok(()) };
@@ -45,7 +45,7 @@ pub(super) fn identity(name: &str, user: &mut AuthInfo) -> Result<(), Failure> {
     let token = provider.config.get("id-token").filter(|it| !it.is_empty());
     let can_refresh = provider.config.get("refresh-token").is_some_and(|it| !it.is_empty());
     if token.is_some_and(|it| expires(it).is_none()) {
-        return Err(unusable(format!("{of} has an id-token that is none"), LOG_IN));
+        return Err(unusable(format!("{of} has an id-token that is not a JWT"), LOG_IN));
     }
     let is_valid = |token: &&String| {
         // Whole seconds are exact in it for millions of years.
