@@ -258,6 +258,15 @@ mod tests {
                 "         -f 'my lab 3.yaml' --cleanup",
             ]
         );
+        // As a shell quotes a quote.
+        assert_eq!(
+            told("stsgrade grade -n lab -f 'it'\\''s my lab/lab  3.yaml' --cleanup"),
+            [
+                "  Type stsgrade grade -n lab -f \\",
+                "         'it'\\''s my lab/lab  3.yaml' \\",
+                "         --cleanup",
+            ]
+        );
         let long = "a".repeat(50);
         assert_eq!(
             told(&format!("kubectl get pod -n {long} -o yaml")),

@@ -280,7 +280,7 @@ fn with_gaps(lines: Vec<Line>, shown: &[bool]) -> Vec<Line> {
 fn as_in_the_file(line: &str) -> String {
     for kind in ["hostPath:", "ephemeral:"] {
         if let Some(front) = line.strip_suffix(" {}").filter(|it| it.trim_end().ends_with(kind)) {
-            return format!("{front}  # with all lines below it");
+            return format!("{front}  # with all lines indented under it");
         }
     }
     line.to_owned()

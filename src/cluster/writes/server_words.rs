@@ -134,7 +134,7 @@ fn forbidden(field: &str, message: &str) -> Option<(String, String)> {
     let rule = message.strip_prefix("Forbidden: ")?;
     Some((
         format!("`{field}` is not allowed there: {rule}"),
-        "Take it out, with all lines below it.".to_owned(),
+        "Take it out, with all lines indented under it.".to_owned(),
     ))
 }
 
@@ -164,7 +164,9 @@ fn unknown_field(message: &str) -> Option<Refusal> {
     let near = nearest(name);
     let next = match near {
         Some(near) if near == name => {
-            format!("`{near}` belongs somewhere else: move it there, with all lines below it.")
+            format!(
+                "`{near}` belongs somewhere else: move it there, with all lines indented under it."
+            )
         }
         Some(near) if near.eq_ignore_ascii_case(name) => {
             format!("Write `{near}`: capital and small letters count.")

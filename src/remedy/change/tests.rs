@@ -87,7 +87,13 @@ fn a_change_says_in_which_field_it_is() {
 /// Catches a line that is in no student's file, or one that loses what it holds.
 #[test]
 fn what_is_not_recorded_of_a_volume_is_told_so() {
-    assert_eq!(as_in_the_file("    hostPath: {}"), "    hostPath:  # with all lines below it");
-    assert_eq!(as_in_the_file("  - ephemeral: {}"), "  - ephemeral:  # with all lines below it");
+    assert_eq!(
+        as_in_the_file("    hostPath: {}"),
+        "    hostPath:  # with all lines indented under it"
+    );
+    assert_eq!(
+        as_in_the_file("  - ephemeral: {}"),
+        "  - ephemeral:  # with all lines indented under it"
+    );
     assert_eq!(as_in_the_file("    emptyDir: {}"), "    emptyDir: {}");
 }
