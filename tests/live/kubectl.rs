@@ -81,7 +81,8 @@ impl Lab {
     /// those that a report says to type, else those that a text quotes.
     pub(crate) async fn obey(&self, told: &Ran) -> usize {
         const DELETE: &str = "kubectl delete ";
-        let all = told.told();
+        // A long command goes on in the next line.
+        let all: String = told.told().split("\\\n").map(str::trim_start).collect();
         let typed = all.lines().filter_map(|it| {
             it.trim_start().trim_start_matches("Type").trim_start().strip_prefix(DELETE)
         });
