@@ -9,7 +9,7 @@ use crate::{
     report::Format,
 };
 
-/// Prints it; a rubric that is none is told.
+/// Prints it, or what is wrong with the rubric.
 pub(super) fn run(args: &cli::Job) -> Exit {
     let rubric = match args.reporting.rubric.as_deref().map(rubric::text).transpose() {
         Ok(rubric) => rubric,

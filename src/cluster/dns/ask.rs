@@ -123,7 +123,9 @@ impl<'a> NameQuestions<'a> {
         let began = self.journal.now();
         let asked = self.ask_by(asker, &questions).await;
         if is_silence(&asked) {
-            self.note_silence(&asker.pod.uid).await;
+            self.note_silence(asker).await;
+        } else {
+            self.state().silent.remove(&asker.pod.uid);
         }
         match asked {
             Ok(Some((server, told))) => {

@@ -16,7 +16,7 @@ use kube::{
     core::{Selector, SelectorExt as _},
 };
 
-use crate::cluster::dns::NameQuestions;
+use crate::cluster::dns::{NameQuestions, askers::Asker};
 
 /// The port of a DNS server.
 const PORT: i32 = 53;
@@ -24,12 +24,12 @@ const PORT: i32 = 53;
 impl NameQuestions<'_> {
     /// Notes that no server answered a pod. At the second time in a row it is noted which Ready pods
     /// NetworkPolicies keep from every DNS server: one question may be lost, and not every cluster
-    /// enforces policies.
-    pub(super) async fn note_silence(&self, pod: &str) {
-        if self.state().silent.insert(pod.to_owned()) {
-            return;
+    /// enforces policies. An asker that is a guess may not get a second time.
+    pub(super) async fn note_silence(&self, asker: &Asker<'_>) {
+        let is_first = self.state().silent.insert(asker.pod.uid.clone());
+        if !is_first || asker.is_guess {
+            self.note_denied_pods().await;
         }
-        self.note_denied_pods().await;
     }
 
     /// Notes which Ready pods NetworkPolicies keep from every DNS server, where the policies may be

@@ -41,7 +41,7 @@ pub(super) struct DnsState {
     pub(super) nobody_can_ask: bool,
     /// Other pods (by UID) that turned out to have no tool.
     pub(super) unable: BTreeSet<String>,
-    /// The pods (UIDs) that no server has answered once.
+    /// The pods (UIDs) that no server answered when they asked last.
     pub(super) silent: BTreeSet<String>,
     /// By pod (UID): the NetworkPolicies that keep it from every DNS server.
     pub(super) denied: BTreeMap<String, Vec<String>>,

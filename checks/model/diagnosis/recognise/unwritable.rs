@@ -12,8 +12,8 @@ use crate::model::{
 
 /// The pod asks for volumes of its own group, and a container ends because it may not write to one.
 ///
-/// Where a canary could be written by the pods of this ordinal, the storage lets them write: then
-/// it is about a file of their own.
+/// Where a canary could be written on that claim, the storage lets the pods write: then it is about a
+/// file of their own.
 pub(crate) fn fs_group_ignored(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let group = pod.spec().fs_group()?;
@@ -29,8 +29,8 @@ pub(crate) fn fs_group_ignored(facts: &OrdinalFacts<'_>) -> Option<Match> {
     Some(Match { why, ..found })
 }
 
-/// A container that the pod runs as another user than root ends because it may not write to a claim, and the pod does
-/// not ask for volumes of its own group.
+/// A container that the pod runs as another user than root ends because it may not write to a claim,
+/// and the pod does not ask for volumes of its own group.
 pub(crate) fn no_fs_group(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod.filter(|it| it.spec().fs_group().is_none())?;
     let (found, _) = denied(facts)?;

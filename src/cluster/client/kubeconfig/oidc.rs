@@ -33,8 +33,8 @@ struct Claims {
 /// Puts the auth-provider's token in its place, where nothing goes before it.
 ///
 /// # Errors
-/// What kubectl refuses: settings that are missing or cannot be read, and a token that is not a JWT. A
-/// token that has expired, too.
+/// What kubectl refuses: settings that are missing or cannot be read, and a token that is not a JWT.
+/// A token that has expired, too.
 pub(super) fn identity(name: &str, user: &mut AuthInfo) -> Result<(), Failure> {
     let Some(provider) = user.auth_provider.take() else { return Ok(()) };
     let of = format!("the auth-provider oidc of the user {} of the kubeconfig", sanitize(name));
