@@ -29,9 +29,9 @@ use crate::{
     state::read,
 };
 
-const ADMIN: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
+pub(crate) const ADMIN: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
     metadata: {name: admin}\n";
-const NODE_PORT: &str =
+pub(crate) const NODE_PORT: &str =
     "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: NodePort}\n";
 /// In a pod of this name is a token, unless nobody mounted one.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -42,13 +42,14 @@ pub(crate) struct Class<'a> {
 }
 
 impl Class<'_> {
-    pub(crate) fn hand_in(&self, name: &str, text: &str) {
-        let folder = self.lab.folder.path().join("in");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(name), text).unwrap();
+    /// Hands in a file; the name may be a path.
+    pub(crate) fn hand_in(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.lab.folder.path().join("in").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
     }
 
-    fn output(&self) -> PathBuf {
+    pub(crate) fn output(&self) -> PathBuf {
         self.lab.folder.path().join("out")
     }
 
@@ -91,11 +92,15 @@ impl Class<'_> {
     }
 
     pub(crate) async fn grade(&self) -> Ran {
-        done(self.command(&[]).arg(self.lab.folder.path().join("in"))).await
+        self.grade_with(&[]).await
+    }
+
+    pub(crate) async fn grade_with(&self, args: &[&str]) -> Ran {
+        done(self.command(args).arg(self.lab.folder.path().join("in"))).await
     }
 
     /// The lines of the results that are whole.
-    fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.output().join("results.jsonl")).unwrap_or_default();
         text.lines().filter_map(|it| serde_json::from_str(it).ok()).collect()
     }

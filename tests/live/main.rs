@@ -30,6 +30,7 @@ mod state;
 mod unfinished;
 mod unwritable;
 mod versions;
+mod whole_class;
 
 use std::fs;
 
