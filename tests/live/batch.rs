@@ -43,7 +43,7 @@ pub(crate) struct Class<'a> {
 
 impl Class<'_> {
     /// Hands in a file; the name may be a path.
-    pub(crate) fn hand_in(&self, name: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn hand_in(&self, name: &str, bytes: &(impl AsRef<[u8]> + ?Sized)) {
         let path = self.lab.folder.path().join("in").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();

@@ -73,7 +73,10 @@ fn manifests() -> BTreeMap<String, PathBuf> {
         let submission = folder.join("submission.yaml");
         if submission.exists() && !MORE_THAN_A_MANIFEST.iter().any(|it| folder.join(it).exists()) {
             let id = folder.file_name().unwrap().to_str().unwrap().replace('_', "-");
-            assert!(found.insert(id, submission).is_none(), "two cases have the name of {folder:?}");
+            assert!(
+                found.insert(id, submission).is_none(),
+                "two cases have the name of {folder:?}"
+            );
         }
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
@@ -105,8 +108,7 @@ fn points(expected: &BTreeMap<String, String>) -> BTreeMap<String, (String, Stri
             ("graded".to_owned(), passed.to_string())
         }
     };
-    let mut all: BTreeMap<_, _> =
-        expected.iter().map(|(id, it)| (id.clone(), of_it(it))).collect();
+    let mut all: BTreeMap<_, _> = expected.iter().map(|(id, it)| (id.clone(), of_it(it))).collect();
     all.insert(MISSING.to_owned(), ("missing".to_owned(), String::new()));
     all
 }
@@ -122,8 +124,7 @@ async fn each_of_a_whole_class_gets_what_it_gets_alone() {
         for ((id, path), packing) in manifests().into_iter().zip(PACKINGS.into_iter().cycle()) {
             let path = path.to_str().unwrap();
             packing.hand_in(&class, &id, &read(path));
-            let of_it =
-                if HELD.contains(&&*id) { "held".to_owned() } else { letters(path) };
+            let of_it = if HELD.contains(&&*id) { "held".to_owned() } else { letters(path) };
             expected.insert(id, of_it);
         }
         for (name, id, held, of_it) in [
