@@ -99,7 +99,7 @@ pub struct HandIn {
     /// The others who handed it in together with this student.
     pub shared_with: Vec<Member>,
     /// What is graded.
-    pub subject: Subject,
+    pub content: Content,
 }
 
 /// Somebody who handed something in together with others.
@@ -129,7 +129,7 @@ impl Member {
 
 impl HandIn {
     /// Of a student of whom nothing else is known.
-    pub(super) fn new(id: HandInId, name: &str, subject: Subject) -> Self {
+    pub(super) fn new(id: HandInId, name: &str, content: Content) -> Self {
         Self {
             id,
             name: name.to_owned(),
@@ -141,7 +141,7 @@ impl HandIn {
             is_late: false,
             due: None,
             shared_with: vec![],
-            subject,
+            content,
         }
     }
 
@@ -158,8 +158,8 @@ impl HandIn {
     /// Its manifests, read anew; `None` where it has none.
     #[must_use]
     pub fn submission(&self) -> Option<Submission> {
-        match &self.subject {
-            Subject::Manifests(files) => Submission::of_files(files, LAB_NAMESPACE).ok(),
+        match &self.content {
+            Content::Manifests(files) => Submission::of_files(files, LAB_NAMESPACE).ok(),
             _ => None,
         }
     }
@@ -168,8 +168,8 @@ impl HandIn {
     /// No two of a class have the same, and it is the same in the next run.
     #[must_use]
     pub fn source(&self) -> String {
-        match &self.subject {
-            Subject::Namespace { context, namespace } => {
+        match &self.content {
+            Content::Namespace { context, namespace } => {
                 format!("{}/{namespace}", context.as_deref().unwrap_or_default())
             }
             _ => self.key.clone(),
@@ -181,14 +181,14 @@ impl HandIn {
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        match &self.subject {
-            Subject::Manifests(files) => files.iter().for_each(|(_, bytes)| {
+        match &self.content {
+            Content::Manifests(files) => files.iter().for_each(|(_, bytes)| {
                 hash.update(Sha256::digest(bytes));
             }),
-            Subject::Unreadable { problem, .. } | Subject::Held(problem) => {
+            Content::Unreadable { problem, .. } | Content::Held(problem) => {
                 hash.update(&problem.what);
             }
-            Subject::Namespace { .. } => return String::new(),
+            Content::Namespace { .. } => return String::new(),
         }
         hexadecimal(&hash.finalize()[..DIGEST_BYTES])
     }
@@ -215,7 +215,7 @@ impl HandIn {
 
 /// What is graded of a hand-in, or why nothing is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Subject {
+pub enum Content {
     /// Manifests, which get a namespace of their own: the names of the files, and what they hold.
     /// They are kept as files, which take a seventh of the memory of what is read of them.
     Manifests(Vec<(String, Vec<u8>)>),
@@ -245,14 +245,14 @@ pub fn namespaces(names: Vec<(Option<String>, String)>) -> Vec<HandIn> {
     let mut taken = BTreeSet::new();
     let hand_in = |(context, namespace): (Option<String>, String)| {
         let id = HandInId::unique(&namespace, &mut taken);
-        HandIn::new(id, &namespace.clone(), Subject::Namespace { context, namespace })
+        HandIn::new(id, &namespace.clone(), Content::Namespace { context, namespace })
     };
     names.into_iter().map(hand_in).collect()
 }
 
 /// What becomes of a hand-in whose manifests, which are in these files, are not taken: the same as
 /// when it is graded alone.
-pub(super) fn subject_of(error: &SubmissionError, files: &[(String, Vec<u8>)]) -> Subject {
+pub(super) fn content_of(error: &SubmissionError, files: &[(String, Vec<u8>)]) -> Content {
     let place = error.place();
     let refusal = Refusal {
         what: error.to_string(),
@@ -266,17 +266,17 @@ pub(super) fn subject_of(error: &SubmissionError, files: &[(String, Vec<u8>)]) -
     let problem = Problem::of(UNREADABLE_MANIFEST, refusal);
     // What no single grade gives points for, either way, is for a person to decide.
     if !error.is_in_the_manifest() {
-        return Subject::Held(problem);
+        return Content::Held(problem);
     }
     let lines = place.and_then(|it| lines_before(files, &it, file_name));
-    Subject::Unreadable { problem, lines }
+    Content::Unreadable { problem, lines }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{HandInId, Subject, subject_of};
+    use super::{Content, HandInId, content_of};
     use crate::submission::Submission;
 
     /// Catches a report that does not say in which file and line a hand-in cannot be read, or does
@@ -286,7 +286,7 @@ mod tests {
         let text = b"kind: Service\nmetadata:\n name: web\n  spec: x\n".to_vec();
         let files = [("web/lab3.yaml".to_owned(), text)];
         let error = Submission::of_files(&files, "lab").unwrap_err();
-        let Subject::Unreadable { problem, lines } = subject_of(&error, &files) else {
+        let Content::Unreadable { problem, lines } = content_of(&error, &files) else {
             panic!("{error}")
         };
         assert_eq!((problem.file.as_deref(), problem.line), (Some("web/lab3.yaml"), Some(4)));
@@ -318,8 +318,8 @@ mod tests {
                 files.push(("lab.yaml".to_owned(), set(3).into_bytes()));
             }
             let error = Submission::of_files(&files, "lab").unwrap_err();
-            let subject = subject_of(&error, &files);
-            assert_eq!(matches!(subject, Subject::Held(_)), is_held, "{name}: {error}");
+            let content = content_of(&error, &files);
+            assert_eq!(matches!(content, Content::Held(_)), is_held, "{name}: {error}");
         }
     }
 

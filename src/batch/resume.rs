@@ -153,7 +153,7 @@ fn words(name: &str) -> Vec<String> {
 mod tests {
     use super::{has_changed, take_ids, with_students};
     use crate::batch::{
-        handin::{HandIn, HandInId, Subject},
+        handin::{Content, HandIn, HandInId},
         results::HandInResult,
         roster::Student,
     };
@@ -164,7 +164,7 @@ mod tests {
         let mut hand_in = |key: &&str| {
             let files = vec![("lab.yaml".to_owned(), key.as_bytes().to_vec())];
             let id = HandInId::unique("Jane Doe", &mut taken);
-            let hand_in = HandIn::new(id, "Jane Doe", Subject::Manifests(files));
+            let hand_in = HandIn::new(id, "Jane Doe", Content::Manifests(files));
             HandIn { key: (*key).to_owned(), ..hand_in }
         };
         keys.iter().map(&mut hand_in).collect()
@@ -209,7 +209,7 @@ mod tests {
         let before = result(&hand_in, true);
         assert!(!has_changed(&hand_in, &before));
         let files = vec![("lab.yaml".to_owned(), b"other".to_vec())];
-        let anew = HandIn { subject: Subject::Manifests(files), ..hand_in };
+        let anew = HandIn { content: Content::Manifests(files), ..hand_in };
         assert!(has_changed(&anew, &before));
         assert!(!has_changed(&anew, &HandInResult { digest: String::new(), ..before }));
     }

@@ -17,7 +17,7 @@ pub mod writes;
 
 pub use crate::cluster::client::connect::{Cluster, Options};
 pub use crate::cluster::client::error::{Failure, Tried};
-pub use crate::cluster::client::request_layer::{Call, Requests, Tries};
+pub use crate::cluster::client::request_layer::{Call, MaxTries, Requests};
 pub use crate::cluster::interrupt::{Interrupt, Signal};
 pub use crate::cluster::watch::Recorder;
 pub use crate::cluster::watch::journal::{Awaiting, Journal, WaitResult};

@@ -10,7 +10,7 @@ use crate::{
     cli::{List, ListFormat},
     console::terminal::TermStyle,
     exit::Exit,
-    rubric::{CheckRule, Points, Rubric, Show, UndecidedWorth},
+    rubric::{CheckRule, Detail, Points, Rubric, UndecidedWorth},
 };
 
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ struct Rules {
     /// What an undecided test is worth.
     undecided: UndecidedWorth,
     /// How much a report shows.
-    show: Show,
+    show: Detail,
 }
 
 impl Rules {
@@ -63,9 +63,9 @@ impl Rules {
             UndecidedWorth::Full => "given",
         };
         let shown = match self.show {
-            Show::Outcome => "outcomes",
-            Show::Reason => "outcomes and reasons",
-            Show::Remedy => "outcomes, reasons and remedies",
+            Detail::Outcome => "outcomes",
+            Detail::Reason => "outcomes and reasons",
+            Detail::Remedy => "outcomes, reasons and remedies",
         };
         let _ = writeln!(out, "\nA submission passes from {} points on.", self.pass_mark);
         let _ = writeln!(out, "The points of an undecided test are {undecided}.");

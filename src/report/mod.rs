@@ -52,7 +52,7 @@ pub use crate::report::{
     problem::Problem,
     scoring::RubricResult,
 };
-pub use crate::rubric::{Points, Show};
+pub use crate::rubric::{Detail, Points};
 
 /// Formats of the report. A format is one variant here, one file in this folder, one line in
 /// [`render`] and its extension.
@@ -260,7 +260,7 @@ pub struct Report {
     /// How much of it a format may show: what is less is not in it any more. The history is a
     /// reason.
     #[serde(skip)]
-    pub show: Show,
+    pub show: Detail,
     /// What was judged.
     pub recording: Recording,
     /// What it cost the cluster; absent where the recording ends before it says so.
@@ -452,7 +452,7 @@ impl Report {
             checks: rows,
             causes,
             rubric: None,
-            show: Show::default(),
+            show: Detail::default(),
             recording: Recording {
                 digest: sanitize(&source.digest),
                 cluster: sanitize(&source.cluster),

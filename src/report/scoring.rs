@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     report::{CheckResult, Report, Score, causes},
-    rubric::{CriterionOutcome, Points, Rubric, Show, UndecidedWorth},
+    rubric::{CriterionOutcome, Detail, Points, Rubric, UndecidedWorth},
 };
 
 /// By which rubric a report was scored.
@@ -61,7 +61,7 @@ impl Report {
         self.show = rubric.show;
         self.hide();
         causes::arrange(&mut self.causes, &mut self.checks);
-        if self.show == Show::Remedy && !self.causes.iter().map(|it| it.id).eq(told) {
+        if self.show == Detail::Remedy && !self.causes.iter().map(|it| it.id).eq(told) {
             causes::change_each_alone(&mut self.causes);
         }
         self.rubric = rubric.digest.as_ref().map(|digest| RubricResult {
@@ -85,7 +85,7 @@ impl Report {
 
     /// Takes out what is not to be shown, so that no format can show it.
     fn hide(&mut self) {
-        if self.show == Show::Remedy {
+        if self.show == Detail::Remedy {
             return;
         }
         // It says what to write instead.
@@ -105,7 +105,7 @@ impl Report {
                 cause.remedy.clear();
             }
         }
-        if self.show == Show::Reason {
+        if self.show == Detail::Reason {
             return;
         }
         self.causes.clear();

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use crate::{
     recording::digest_text,
-    rubric::{CheckRule, Part, Points, Rubric, Show, UndecidedWorth},
+    rubric::{CheckRule, Detail, Part, Points, Rubric, UndecidedWorth},
 };
 
 /// The most points that a rubric may give for one thing.
@@ -43,7 +43,7 @@ pub struct RubricFile {
     undecided: UndecidedWorth,
     /// How much a report shows: the outcome of each test, the reason too, the remedy too.
     #[serde(default)]
-    show: Show,
+    show: Detail,
     /// By the checks' stable names; those that are left out of this table keep the lab's points.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, CheckEntry>")]

@@ -38,7 +38,7 @@ pub enum UndecidedWorth {
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub enum Show {
+pub enum Detail {
     /// The outcome of each test, and its points.
     Outcome,
     /// Why it came to that, too.
@@ -58,7 +58,7 @@ pub struct Rubric {
     /// What an undecided test is worth.
     pub undecided: UndecidedWorth,
     /// How much a report shows.
-    pub show: Show,
+    pub show: Detail,
     /// In the order of [`CHECKS`].
     checks: [CheckRule; checks::COUNT],
 }
@@ -112,7 +112,7 @@ impl Default for Rubric {
             digest: None,
             pass_mark: None,
             undecided: UndecidedWorth::default(),
-            show: Show::default(),
+            show: Detail::default(),
             checks: CHECKS.map(|check| CheckRule::of(&check)),
         }
     }

@@ -5,7 +5,7 @@ use checks::{
     model::Outcome::{self, Fail, Inconclusive, Pass},
 };
 
-use crate::rubric::{CriterionOutcome, Earned, Points, Rubric, Show, UndecidedWorth};
+use crate::rubric::{CriterionOutcome, Detail, Earned, Points, Rubric, UndecidedWorth};
 
 #[track_caller]
 fn rubric(text: &str) -> Rubric {
@@ -30,7 +30,7 @@ fn check(text: &str, outcome: Outcome, criteria: &[CriterionOutcome<'_>], hundre
 fn the_lab_gives_ten_points_for_each_test() {
     let lab = Rubric::default();
     assert_eq!(lab.total(), Points::whole(100));
-    assert_eq!((lab.show, lab.undecided), (Show::Remedy, UndecidedWorth::Held));
+    assert_eq!((lab.show, lab.undecided), (Detail::Remedy, UndecidedWorth::Held));
     let digest = Some(rubric("").digest.unwrap());
     assert_eq!(rubric(""), Rubric { digest, ..lab }, "an empty rubric is the lab's");
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Class;
 use crate::batch::{
-    handin::{HandIn, Member, Subject},
+    handin::{Content, HandIn, Member},
     input::names,
     roster::Student,
 };
@@ -175,8 +175,8 @@ fn belongs(class: &mut Class, person: &Person, owners: &[usize], students: &[Stu
 /// Says whose each of the namespaces of a class is.
 pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
     for student in students {
-        let is_own = |it: &&mut HandIn| match &it.subject {
-            Subject::Namespace { context, namespace } => {
+        let is_own = |it: &&mut HandIn| match &it.content {
+            Content::Namespace { context, namespace } => {
                 let is_there = student.context.is_none() || student.context == *context;
                 let named = student.namespace.as_ref().unwrap_or(&student.id);
                 is_there && named.eq_ignore_ascii_case(namespace)

@@ -18,7 +18,7 @@ use std::{
 use crate::{
     LAB_NAMESPACE,
     batch::{
-        handin::{self, HandIn, HandInId, Member, Subject, subject_of},
+        handin::{self, Content, HandIn, HandInId, Member, content_of},
         platform::Platform,
         roster::Student,
     },
@@ -199,8 +199,8 @@ impl Class {
             }
             let id = HandInId::unique(&student.id, taken);
             let (context, namespace) = (student.context.clone(), namespace.to_owned());
-            let subject = Subject::Namespace { context, namespace };
-            let mut hand_in = HandIn::new(id, &student.name, subject);
+            let content = Content::Namespace { context, namespace };
+            let mut hand_in = HandIn::new(id, &student.name, content);
             hand_in.belongs_to(student);
             self.hand_ins.push(hand_in);
         }
@@ -223,16 +223,16 @@ fn name_clones(groups: &mut [Group]) {
 
 /// The hand-in of a student.
 fn hand_in(group: &mut Group, taken: &mut BTreeSet<String>) -> HandIn {
-    let subject = match group.named_manifests() {
+    let content = match group.named_manifests() {
         Ok(manifests) => match Submission::of_files(&manifests, LAB_NAMESPACE) {
-            Ok(_) => Subject::Manifests(manifests),
-            Err(error) => subject_of(&error, &manifests),
+            Ok(_) => Content::Manifests(manifests),
+            Err(error) => content_of(&error, &manifests),
         },
-        Err(problem) => Subject::Unreadable { problem: *problem, lines: None },
+        Err(problem) => Content::Unreadable { problem: *problem, lines: None },
     };
     let owner = &group.owner;
     let name = if owner.name.is_empty() { &owner.key } else { &owner.name };
-    let mut hand_in = HandIn::new(HandInId::unique(name, taken), name, subject);
+    let mut hand_in = HandIn::new(HandInId::unique(name, taken), name, content);
     hand_in.key.clone_from(&owner.key);
     hand_in.platform = owner.key_platform();
     hand_in.is_late = owner.is_late;

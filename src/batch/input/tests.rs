@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::Class;
-use crate::batch::{handin::Subject, roster::Student};
+use crate::batch::{handin::Content, roster::Student};
 
 pub(super) const SET: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata:\n  name: web\n";
 const ROLE: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\n\
@@ -47,11 +47,11 @@ pub(super) fn put(folder: &Path, path: &str, bytes: &[u8]) {
 /// Each hand-in in a line: its name and what becomes of it.
 pub(super) fn lines(class: &Class) -> Vec<String> {
     let told = class.hand_ins.iter().map(|it| {
-        let what = match &it.subject {
-            Subject::Manifests(_) => format!("{} objects", it.submission().unwrap().objects.len()),
-            Subject::Unreadable { problem, .. } => format!("unreadable: {}", problem.what),
-            Subject::Held(_) => "held".to_owned(),
-            Subject::Namespace { namespace, .. } => format!("namespace {namespace}"),
+        let what = match &it.content {
+            Content::Manifests(_) => format!("{} objects", it.submission().unwrap().objects.len()),
+            Content::Unreadable { problem, .. } => format!("unreadable: {}", problem.what),
+            Content::Held(_) => "held".to_owned(),
+            Content::Namespace { namespace, .. } => format!("namespace {namespace}"),
         };
         format!("{}: {what}", it.name)
     });

@@ -18,7 +18,7 @@ use crate::cluster::client::{
     error::{Failure, Tried},
     failure_id,
     kubeconfig::{configuration, has_p521_key, without_credentials},
-    request_layer::{RequestLayer, Requests, Tries},
+    request_layer::{MaxTries, RequestLayer, Requests},
     transport,
 };
 use crate::console::sanitize::{clip, sanitize};
@@ -199,7 +199,7 @@ async fn version(client: &Client, tried: &Tried<'_>) -> Result<String, Failure> 
     let mut request = http::Request::new(vec![]);
     *request.uri_mut() = http::Uri::from_static("/version");
     // Whoever starts the tool before the cluster should hear so at once.
-    request.extensions_mut().insert(Tries(1));
+    request.extensions_mut().insert(MaxTries(1));
     match tokio::time::timeout(FIRST_ANSWER, client.request::<Version>(request)).await {
         Ok(Ok(version)) => Ok(clip(&version.git_version, 40)),
         Ok(Err(error)) => Err(Failure::of(&error, tried)),

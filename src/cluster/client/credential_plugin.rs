@@ -45,12 +45,12 @@ const MAX_OUTPUT_BYTES: u64 = 1 << 20;
 /// A plugin that gives what expires, and the newest of that.
 pub(crate) struct Plugin {
     exec: ExecConfig,
-    held: Mutex<Held>,
+    held: Mutex<Issued>,
     identity: Arc<Identity>,
 }
 
 /// What a plugin gave last, the certificate aside.
-struct Held {
+struct Issued {
     token: Option<HeaderValue>,
     expires: Timestamp,
 }
@@ -92,7 +92,7 @@ impl Plugin {
             return Ok(None);
         }
         let identity = Arc::default();
-        let held = Held::of(&exec, &status, &identity)?;
+        let held = Issued::of(&exec, &status, &identity)?;
         Ok(Some(Self { exec, held: Mutex::new(held), identity }))
     }
 
@@ -105,7 +105,7 @@ impl Plugin {
         let mut held = self.held.lock().await;
         if Timestamp::now() + RENEW_BEFORE >= held.expires {
             let status = run(&self.exec).await?;
-            *held = Held::of(&self.exec, &status, &self.identity)?;
+            *held = Issued::of(&self.exec, &status, &self.identity)?;
         }
         Ok(held.token.clone())
     }
@@ -116,7 +116,7 @@ impl Plugin {
     }
 }
 
-impl Held {
+impl Issued {
     /// What is held of a credential, after its certificate was put where connections find it.
     fn of(exec: &ExecConfig, status: &Status, identity: &Identity) -> Result<Self, Failure> {
         let token = status.token.as_deref().map(|it| bearer(exec, it)).transpose()?;

@@ -48,7 +48,7 @@ pub(crate) fn now() -> Duration {
 
 /// Why the Lease is not ours any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Loss {
+pub(crate) struct LostLease {
     /// In words.
     pub(crate) why: String,
     /// Nobody is known to have taken it: it was only not renewed in time.
@@ -60,7 +60,7 @@ pub(crate) struct Loss {
 pub(crate) struct Term {
     /// When the last renewal that the API server took was sent.
     renewed: Mutex<Duration>,
-    loss: watch::Sender<Option<Loss>>,
+    loss: watch::Sender<Option<LostLease>>,
 }
 
 impl Term {
@@ -81,7 +81,7 @@ impl Term {
     }
 
     /// It is not ours any more; the first reason stands.
-    pub(crate) fn lose(&self, loss: Loss) {
+    pub(crate) fn lose(&self, loss: LostLease) {
         self.loss.send_if_modified(|known| {
             let is_new = known.is_none();
             known.get_or_insert(loss);
@@ -90,19 +90,19 @@ impl Term {
     }
 
     /// Why it is lost, if it is.
-    pub(crate) fn loss(&self) -> Option<Loss> {
+    pub(crate) fn loss(&self) -> Option<LostLease> {
         if self.loss.borrow().is_none() && self.age() >= Duration::from_secs(LEASE_SECONDS) {
             let why = format!(
                 "it was not renewed for {} s (was this machine, or the process, stopped?)",
                 self.age().as_secs()
             );
-            self.lose(Loss { why, by_time: true });
+            self.lose(LostLease { why, by_time: true });
         }
         self.loss.borrow().clone()
     }
 
     /// Waits until it is lost.
-    pub(crate) async fn lost(&self) -> Loss {
+    pub(crate) async fn lost(&self) -> LostLease {
         let mut loss = self.loss.subscribe();
         // `self` owns the sender, so `wait_for` never fails.
         match loss.wait_for(Option::is_some).await.ok().and_then(|it| it.clone()) {
@@ -139,7 +139,7 @@ impl Term {
 }
 
 /// That the Lease is lost, as a failure.
-pub(crate) fn failure(loss: &Loss) -> Failure {
+pub(crate) fn failure(loss: &LostLease) -> Failure {
     Failure::new(
         "lease_lost",
         format!("this grade lost its lock on the namespace: {}", loss.why),
@@ -151,7 +151,7 @@ pub(crate) fn failure(loss: &Loss) -> Failure {
 mod tests {
     use std::time::Duration;
 
-    use super::{LEASE_SECONDS, Loss, Term, now};
+    use super::{LEASE_SECONDS, LostLease, Term, now};
 
     /// Catches a grader that wakes up after a minute and writes before it looks.
     #[test]
@@ -170,8 +170,8 @@ mod tests {
         assert_eq!(id(&term), Some("lease_lost"), "what was lost once is lost");
         term.begin_again(now());
         assert_eq!(id(&term), None);
-        term.lose(Loss { why: "taken".to_owned(), by_time: false });
-        term.lose(Loss { why: "later".to_owned(), by_time: true });
+        term.lose(LostLease { why: "taken".to_owned(), by_time: false });
+        term.lose(LostLease { why: "later".to_owned(), by_time: true });
         assert_eq!(term.loss().map(|it| it.why), Some("taken".to_owned()));
     }
 }

@@ -207,7 +207,7 @@ impl Requests {
 
 /// How often a request is tried, where the usual number is not wanted: an extension of the request.
 #[derive(Clone, Copy, Debug)]
-pub struct Tries(pub u32);
+pub struct MaxTries(pub u32);
 
 /// How often a request is tried. The pauses between the tries are 0.2, 0.4, 0.8 and 1.6 s.
 const MAX_TRIES: u32 = 5;
@@ -287,7 +287,7 @@ async fn send<B: Send + 'static>(
         Call::of(request.method(), request.uri().path(), request.uri().query().unwrap_or(""));
     // The recorder reopens watches itself, with the position that it has reached.
     let usual = if call == Call::Watch { 1 } else { MAX_TRIES };
-    let tries = request.extensions().get::<Tries>().map_or(usual, |it| it.0);
+    let tries = request.extensions().get::<MaxTries>().map_or(usual, |it| it.0);
     let mut pause = FIRST_PAUSE;
     let began = Instant::now();
     for _ in 1..tries {

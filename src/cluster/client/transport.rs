@@ -136,10 +136,10 @@ where
 struct Reconnecting<C> {
     connector: C,
     identity: Option<Arc<Identity>>,
-    kept: Arc<Mutex<Kept<C>>>,
+    kept: Arc<Mutex<SharedClient<C>>>,
 }
 
-struct Kept<C> {
+struct SharedClient<C> {
     /// The identity's generation when they began.
     generation: u64,
     http: HttpClient<C, Body>,
@@ -148,7 +148,7 @@ struct Kept<C> {
 impl<C: Connect + Clone> Reconnecting<C> {
     fn new(connector: C, identity: Option<Arc<Identity>>) -> Self {
         let generation = identity.as_ref().map_or(0, |it| it.generation());
-        let kept = Kept { generation, http: none_yet(connector.clone()) };
+        let kept = SharedClient { generation, http: none_yet(connector.clone()) };
         Self { connector, identity, kept: Arc::new(Mutex::new(kept)) }
     }
 
@@ -157,7 +157,7 @@ impl<C: Connect + Clone> Reconnecting<C> {
         let generation = self.identity.as_ref().map_or(0, |it| it.generation());
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if generation != kept.generation {
-            *kept = Kept { generation, http: none_yet(self.connector.clone()) };
+            *kept = SharedClient { generation, http: none_yet(self.connector.clone()) };
         }
         kept.http.clone()
     }

@@ -5,7 +5,7 @@ use checks::model::{PodLife, observation::Reference};
 use crate::cluster::{
     dns::{NameQuestions, uses_cluster_dns},
     exec::{
-        ephemeral::Probe,
+        ephemeral::ProbeContainers,
         mounts::{reference, runs},
     },
     inspect::DnsAccess,
@@ -16,6 +16,7 @@ use crate::cluster::{
 pub(super) const TOOLS: [&str; 6] = ["nslookup", "dig", "host", "bash", "nc", OWN_RESOLVER];
 /// The tool that asks whatever the pod's own resolver does.
 pub(crate) const OWN_RESOLVER: &str = "getent";
+
 /// Who asks.
 #[derive(Clone)]
 pub(crate) struct Asker<'a> {
@@ -24,7 +25,7 @@ pub(crate) struct Asker<'a> {
     /// Which tools may be tried, best first.
     pub(crate) tools: Vec<&'static str>,
     /// By a container of our own.
-    pub(super) probe: Option<&'a Probe<'a>>,
+    pub(super) probe: Option<&'a ProbeContainers<'a>>,
     /// Nobody has looked yet which of the tools it has.
     pub(crate) is_guess: bool,
 }

@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use crate::cluster::{
     Cluster, Journal,
     dns::questions::{DnsState, NameState, Question},
-    exec::ephemeral::Probe,
+    exec::ephemeral::ProbeContainers,
     inspect::Inspector,
     watch::journal::nanoseconds,
 };
@@ -64,7 +64,7 @@ pub(crate) struct NameQuestions<'a> {
     cluster: &'a Cluster,
     journal: &'a Journal,
     inspector: &'a Inspector<'a>,
-    probe: Option<&'a Probe<'a>>,
+    probe: Option<&'a ProbeContainers<'a>>,
     /// Every life of every ordinal is asked for: nobody says which pod will be replaced.
     each_life: bool,
     state: Mutex<DnsState>,
@@ -76,7 +76,7 @@ impl<'a> NameQuestions<'a> {
         cluster: &'a Cluster,
         journal: &'a Journal,
         inspector: &'a Inspector<'a>,
-        probe: Option<&'a Probe<'a>>,
+        probe: Option<&'a ProbeContainers<'a>>,
     ) -> Self {
         Self {
             cluster,

@@ -35,7 +35,7 @@ pub(super) struct DnsState {
     /// By ordinal: the UIDs whose name gave the right answer.
     pub(super) right: BTreeMap<i32, BTreeSet<String>>,
     /// By name and UID.
-    pub(super) tries: BTreeMap<(String, String), Tries>,
+    pub(super) tries: BTreeMap<(String, String), Attempts>,
     /// For how many pods the Service's own name was answered rightly.
     pub(super) service_right: i32,
     pub(super) nobody_can_ask: bool,
@@ -60,7 +60,7 @@ pub(super) struct DnsState {
 
 /// How often a name was asked.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tries {
+pub(super) struct Attempts {
     pub(super) count: u32,
     /// When it may be asked again, in nanoseconds of the journal's clock.
     pub(super) next_at: u64,

@@ -36,7 +36,7 @@ while [ ! -e "/dev/shm/$1" ] && [ $n -lt 300 ]; do sleep 0.2 2>/dev/null || slee
 rm -f "/dev/shm/$1""#;
 
 /// Starts ephemeral containers in pods.
-pub(crate) struct Probe<'a> {
+pub(crate) struct ProbeContainers<'a> {
     cluster: &'a Cluster,
     image: &'a str,
 }
@@ -87,7 +87,7 @@ impl EphemeralContainer {
     }
 }
 
-impl<'a> Probe<'a> {
+impl<'a> ProbeContainers<'a> {
     pub(crate) const fn new(cluster: &'a Cluster, image: &'a str) -> Self {
         Self { cluster, image }
     }

@@ -106,7 +106,7 @@ pub(crate) fn claims_gone(timeline: &Timeline, replicas: i32) -> WaitStatus {
 
 /// Replicas that the grader asked for, and the set's version from then on.
 #[derive(Clone, Debug)]
-pub(crate) struct Scaled {
+pub(crate) struct AskedReplicas {
     pub(crate) to: i32,
     pub(crate) version: Version,
 }
@@ -119,7 +119,7 @@ pub(crate) struct Scaled {
 pub(crate) fn someone_else(
     timeline: &Timeline,
     before: &Baseline,
-    asked: &[Scaled],
+    asked: &[AskedReplicas],
 ) -> Option<String> {
     let Some(set) = timeline.set().filter(|set| set.uid == before.set.uid && set.deleted.is_none())
     else {
@@ -153,7 +153,7 @@ pub(crate) fn someone_else(
 mod tests {
     use checks::model::{Observation, Timeline, Version};
 
-    use super::{Baseline, Scaled, someone_else};
+    use super::{AskedReplicas, Baseline, someone_else};
 
     fn set(seq: u64, change: &str, version: u64, replicas: i32) -> String {
         format!(
@@ -173,8 +173,8 @@ mod tests {
     fn a_late_line_is_no_foreign_change() {
         let listed = set(1, "listed", 9, 3);
         let before = Baseline::of(&timeline_of(std::slice::from_ref(&listed))).unwrap();
-        let asked: Vec<Scaled> = [(5, "98"), (0, "101"), (3, "120")]
-            .map(|(to, version)| Scaled { to, version: Version::of(version) })
+        let asked: Vec<AskedReplicas> = [(5, "98"), (0, "101"), (3, "120")]
+            .map(|(to, version)| AskedReplicas { to, version: Version::of(version) })
             .into();
         let someone = |lines: &[String]| {
             someone_else(

@@ -29,9 +29,9 @@ use tokio::sync::watch;
 use crate::cluster::client::namespace;
 use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
-    client::{lease_term, lease_term::Loss},
+    client::{lease_term, lease_term::LostLease},
     dns::NameQuestions,
-    exec::ephemeral::Probe,
+    exec::ephemeral::ProbeContainers,
     grade::{
         announce::{announcement, reserve},
         autoscaler::{Autoscaled, autoscaled, no_autoscaler},
@@ -258,7 +258,8 @@ impl<'a> Grade<'a> {
         // What is about to be removed need not be restored.
         let point = point.filter(|it| !(self.cleanup && self.applied.made(&it.set)));
         if let (Some(held), Some(point)) = (held, point) {
-            let probe = self.probe_image.as_deref().map(|image| Probe::new(self.cluster, image));
+            let probe =
+                self.probe_image.as_deref().map(|image| ProbeContainers::new(self.cluster, image));
             let restorer = Restorer {
                 cluster: self.cluster,
                 journal: self.journal,
@@ -383,7 +384,8 @@ impl<'a> Grade<'a> {
         let (cluster, journal, interrupt) = (self.cluster, self.journal, self.interrupt);
         let name = subject.stateful_set.as_ref().map(|it| it.name.as_str()).unwrap_or_default();
         no_autoscaler(cluster, &self.autoscaled, name)?;
-        let probe = request.probe_image.as_deref().map(|image| Probe::new(cluster, image));
+        let probe =
+            request.probe_image.as_deref().map(|image| ProbeContainers::new(cluster, image));
         let inspector = Inspector::new(cluster, journal, probe.as_ref());
         let names = NameQuestions::new(cluster, journal, &inspector, probe.as_ref());
         let log_reader = LogReader::new(cluster, journal);
@@ -556,7 +558,7 @@ async fn clean_with_lease(held: &LeaseGuard, clean: impl Future<Output = Vec<Lef
 }
 
 /// Renews the Lease once there is one, until it is lost.
-async fn keep_once_held(mut lock: watch::Receiver<Option<LeaseGuard>>) -> Loss {
+async fn keep_once_held(mut lock: watch::Receiver<Option<LeaseGuard>>) -> LostLease {
     let held = lock.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
     match held {
         Some(held) => tokio::select! {

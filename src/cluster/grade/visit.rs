@@ -25,7 +25,7 @@ use crate::cluster::{
     },
     exec::mounts::{ClaimView, reference},
     grade::{
-        baseline::{Baseline, Scaled, claims_gone, someone_else},
+        baseline::{AskedReplicas, Baseline, claims_gone, someone_else},
         tour::{StepEnd, Tour, TourEnd},
     },
     restore::canaries::remove_canaries,
@@ -47,7 +47,7 @@ pub(super) struct Visit<'t> {
     pub(super) tour: &'t Tour<'t>,
     pub(super) baseline: Baseline,
     /// The replicas that were asked for, in order.
-    pub(super) scalings: Mutex<Vec<Scaled>>,
+    pub(super) scalings: Mutex<Vec<AskedReplicas>>,
 }
 
 impl Visit<'_> {
@@ -271,7 +271,7 @@ impl Visit<'_> {
         self.scalings
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(Scaled { to: replicas, version: version.clone() });
+            .push(AskedReplicas { to: replicas, version: version.clone() });
         Ok(version)
     }
 

@@ -23,7 +23,9 @@ use tokio::sync::watch;
 
 pub(crate) use crate::cluster::inspect::state::Job;
 use crate::cluster::inspect::state::{InspectionState, Look, MARGIN, NextLook};
-use crate::cluster::{Cluster, Journal, exec::ephemeral::Probe, watch::journal::nanoseconds};
+use crate::cluster::{
+    Cluster, Journal, exec::ephemeral::ProbeContainers, watch::journal::nanoseconds,
+};
 
 /// The longest that a last look is put off until content may be there that came late elsewhere.
 const LONGEST_DELAY_OF_LAST_LOOK: Duration = Duration::from_secs(45);
@@ -50,7 +52,7 @@ pub(crate) struct Inspector<'a> {
     cluster: &'a Cluster,
     journal: &'a Journal,
     /// Where no container of a pod has a shell.
-    probe: Option<&'a Probe<'a>>,
+    probe: Option<&'a ProbeContainers<'a>>,
     /// Whether canaries are written; a recording of somebody's own work changes nothing.
     writes: bool,
     state: Mutex<InspectionState>,
@@ -62,7 +64,7 @@ impl<'a> Inspector<'a> {
     pub(crate) fn new(
         cluster: &'a Cluster,
         journal: &'a Journal,
-        probe: Option<&'a Probe<'a>>,
+        probe: Option<&'a ProbeContainers<'a>>,
     ) -> Self {
         Self {
             cluster,
@@ -91,7 +93,7 @@ impl<'a> Inspector<'a> {
     }
 
     /// The means to enter pods, where no container of theirs has a shell.
-    pub(crate) const fn probe(&self) -> Option<&'a Probe<'a>> {
+    pub(crate) const fn probe(&self) -> Option<&'a ProbeContainers<'a>> {
         self.probe
     }
 

@@ -12,7 +12,7 @@ use crate::cluster::inspect::{DnsAccess, ENOUGH_ASKING_PODS, Inspector, Job, age
 use crate::cluster::{
     exec::{
         ExecTarget,
-        ephemeral::{self, Probe},
+        ephemeral::{self, ProbeContainers},
         error::ExecError,
         exec, exec_writing,
         mounts::{ClaimView, MountWalk},
@@ -105,7 +105,7 @@ impl Inspector<'_> {
     /// Reads by a container of our own, where no container of the pod has a shell.
     async fn read_by_probe(
         &self,
-        probe: &Probe<'_>,
+        probe: &ProbeContainers<'_>,
         job: &Job,
         mounts: &[ClaimView],
         timing: &mut ReadTiming,

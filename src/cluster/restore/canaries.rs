@@ -10,7 +10,7 @@ use crate::cluster::{
     budget::StepBudget,
     exec::{
         ExecTarget,
-        ephemeral::Probe,
+        ephemeral::ProbeContainers,
         error::ExecError,
         exec,
         mounts::{ClaimView, MountWalk, reference},
@@ -163,7 +163,7 @@ impl Restorer<'_> {
 /// is left of them.
 pub(crate) async fn remove_canaries(
     cluster: &Cluster,
-    probe: Option<&Probe<'_>>,
+    probe: Option<&ProbeContainers<'_>>,
     pod: &Reference,
     mounted: Vec<ClaimView>,
 ) -> Vec<LeftFiles> {

@@ -15,7 +15,7 @@ use crate::cluster::{
         random_word, records, script,
     },
     restore::{EXEC_TIMEOUT, Restorer, restore_point::RestorePoint},
-    writes::{delete::remove_claims, scale::Scaled},
+    writes::{delete::remove_claims, scale::CurrentSet},
 };
 
 /// How long a claim may take to be deleted once nothing uses it.
@@ -69,7 +69,7 @@ impl Restorer<'_> {
     pub(super) async fn own_claims(
         &self,
         point: &RestorePoint,
-        found: &Scaled,
+        found: &CurrentSet,
         judged: &mut BTreeSet<String>,
         stays: &mut Vec<String>,
     ) -> Vec<Reference> {
@@ -104,7 +104,7 @@ impl Restorer<'_> {
     pub(super) fn last_claims(
         &self,
         point: &RestorePoint,
-        found: &Scaled,
+        found: &CurrentSet,
         judged: &mut BTreeSet<String>,
         stays: &mut Vec<String>,
     ) -> Vec<Reference> {

@@ -27,7 +27,7 @@ use crate::cluster::{
     Cluster, Failure,
     client::{
         failure_id, lease_term,
-        lease_term::{LEASE, LEASE_SECONDS, Loss, Term},
+        lease_term::{LEASE, LEASE_SECONDS, LostLease, Term},
         retry::{AWAY, retry_while_unavailable},
     },
     exec::random_word,
@@ -37,7 +37,7 @@ use crate::cluster::{
         process_lock::ProcessLock,
         restore_point::RestorePoint,
     },
-    writes::{delete::by_uid, scale::Scaled},
+    writes::{delete::by_uid, scale::CurrentSet},
 };
 use crate::console::sanitize::sanitize;
 
@@ -192,12 +192,12 @@ impl LeaseGuard {
     }
 
     /// Why it is lost, if it is.
-    pub(crate) fn loss(&self) -> Option<Loss> {
+    pub(crate) fn loss(&self) -> Option<LostLease> {
         self.0.term.loss()
     }
 
     /// Waits until it is lost.
-    pub(crate) async fn lost(&self) -> Loss {
+    pub(crate) async fn lost(&self) -> LostLease {
         self.0.term.lost().await
     }
 
@@ -228,7 +228,7 @@ impl LeaseGuard {
     pub(crate) async fn asking(
         &self,
         replicas: i32,
-        before: &Scaled,
+        before: &CurrentSet,
         within: Duration,
     ) -> Result<(), Failure> {
         self.note_point(|known| {
@@ -252,7 +252,7 @@ impl LeaseGuard {
     }
 
     /// Renews it for as long as it is polled, or until it is lost.
-    pub(crate) async fn keep(&self) -> Loss {
+    pub(crate) async fn keep(&self) -> LostLease {
         let mut pause = RENEW_EVERY;
         loop {
             tokio::time::sleep(pause).await;
@@ -372,7 +372,7 @@ impl LeaseGuard {
                 Err(error) => return Err(self.0.cluster.failure(&error, "patch", RESOURCE, LEASE)),
             }
         }
-        let loss = self.loss().unwrap_or_else(|| Loss {
+        let loss = self.loss().unwrap_or_else(|| LostLease {
             why: "somebody changes it all the time".to_owned(),
             by_time: false,
         });
@@ -396,7 +396,7 @@ impl LeaseGuard {
             Some(found) => format!("{} holds it now", sanitize(&found.holder)),
             None => "somebody deleted it".to_owned(),
         };
-        inner.term.lose(Loss { why, by_time: false });
+        inner.term.lose(LostLease { why, by_time: false });
         Ok(false)
     }
 

@@ -33,9 +33,9 @@ pub use crate::cluster::writes::delete::Left;
 use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
     budget::StepBudget,
-    exec::ephemeral::Probe,
+    exec::ephemeral::ProbeContainers,
     restore::{existing_lease::ExistingLease, lease::LeaseGuard, restore_point::RestorePoint},
-    writes::{scale, scale::Scaled},
+    writes::{scale, scale::CurrentSet},
 };
 use crate::{console::sanitize::sanitize, recording::Header};
 
@@ -137,7 +137,7 @@ async fn put_back(
         };
         journal.push(What::Subject(subject));
         // The image is the caller's: the one of a Lease might be anybody's.
-        let probe = probe_image.map(|image| Probe::new(cluster, image));
+        let probe = probe_image.map(|image| ProbeContainers::new(cluster, image));
         Restorer {
             cluster,
             journal: &journal,
@@ -208,7 +208,7 @@ pub(crate) struct Restorer<'a> {
     /// The pods that canaries were written for; `None` when nobody knows.
     pub(crate) marked: Option<BTreeSet<String>>,
     /// Where no container of a pod has a shell.
-    pub(crate) probe: Option<&'a Probe<'a>>,
+    pub(crate) probe: Option<&'a ProbeContainers<'a>>,
     /// The grade was another process, and somebody may have worked here since it died.
     pub(crate) is_successor: bool,
 }
@@ -293,7 +293,12 @@ impl Restorer<'_> {
     }
 
     /// Names what stays because somebody else has scaled the set since.
-    fn leave_replicas(&self, point: &RestorePoint, found: &Scaled, outcome: &mut RestoreOutcome) {
+    fn leave_replicas(
+        &self,
+        point: &RestorePoint,
+        found: &CurrentSet,
+        outcome: &mut RestoreOutcome,
+    ) {
         let asked = point.asked.unwrap_or(point.replicas);
         outcome.stays.push(format!(
             "{} keeps {} replicas, as somebody else asked for: the grade had last asked for {asked}",
@@ -326,7 +331,7 @@ impl Restorer<'_> {
     async fn put_replicas_back(
         &self,
         set: &Reference,
-        found: &Scaled,
+        found: &CurrentSet,
         replicas: i32,
     ) -> Result<(), Failure> {
         let must_be_emptied = |timeline: &Timeline| {
@@ -340,7 +345,7 @@ impl Restorer<'_> {
     }
 
     /// Removes all pods, and gives the set as it is then. If this fails, the next step says so.
-    async fn empty(&self, set: &Reference, found: &Scaled) -> Scaled {
+    async fn empty(&self, set: &Reference, found: &CurrentSet) -> CurrentSet {
         let budget =
             self.journal.with(|timeline| timeline.set().map(|set| StepBudget::of(&set.spec)));
         let Some(budget) = budget else { return found.clone() };
@@ -359,7 +364,7 @@ impl Restorer<'_> {
     async fn scale_back(
         &self,
         set: &Reference,
-        found: &Scaled,
+        found: &CurrentSet,
         replicas: i32,
     ) -> Result<(), Failure> {
         if found.replicas == replicas {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use checks::model::{PodLife, Timeline};
 use serde::{Deserialize, Serialize};
 
-use crate::{cluster::writes::scale::Scaled, plan::EXTRA_PODS};
+use crate::{cluster::writes::scale::CurrentSet, plan::EXTRA_PODS};
 
 /// What is needed to put everything back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl RestorePoint {
     /// what was asked last, the claim must have been created while the grade lived.
     ///
     /// `created` is in seconds since the epoch by the API server's clock.
-    pub(crate) fn has_caused(&self, found: &Scaled, created: i64) -> bool {
+    pub(crate) fn has_caused(&self, found: &CurrentSet, created: i64) -> bool {
         let Some(generation) = self.generation else { return false };
         let is_asked = self.asked == Some(found.replicas) && generation == found.generation;
         let is_before = self.before == Some(found.replicas) && generation == found.generation + 1;
@@ -103,7 +103,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{RestorePoint, Scaled, would_lose_a_claim};
+    use super::{CurrentSet, RestorePoint, would_lose_a_claim};
     use crate::recording::{Reader, fold};
 
     /// A recording of a set of three, in which a claim is being deleted at the end.
@@ -155,7 +155,8 @@ mod tests {
     /// Catches a student's own scaling that is undone, and claims of theirs that are deleted.
     #[test]
     fn what_a_grade_asked_for_is_told_from_what_others_did() {
-        let found = |replicas, generation| Scaled { replicas, generation, ..Scaled::default() };
+        let found =
+            |replicas, generation| CurrentSet { replicas, generation, ..CurrentSet::default() };
         let new = RestorePoint { replicas: 3, ..RestorePoint::default() };
         assert!(new.is_as_asked(3) && !new.is_as_asked(5));
         assert!(

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::{
-    cluster::{Cluster, Journal, Tries, client::error_chain::chain, watch::journal::Silence},
+    cluster::{Cluster, Journal, MaxTries, client::error_chain::chain, watch::journal::Silence},
     console::sanitize::sanitize,
 };
 
@@ -46,7 +46,7 @@ pub(crate) async fn check_health(
 pub(crate) async fn answers(cluster: &Cluster, within: Duration) -> Result<(), String> {
     let mut request = http::Request::new(vec![]);
     *request.uri_mut() = http::Uri::from_static("/version");
-    request.extensions_mut().insert(Tries(1));
+    request.extensions_mut().insert(MaxTries(1));
     match tokio::time::timeout(within, cluster.client.request_text(request)).await {
         // An error of the API server is an answer, too.
         Ok(Ok(_) | Err(kube::Error::Api(_))) => Ok(()),

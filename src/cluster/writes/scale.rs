@@ -17,7 +17,7 @@ const RESOURCE: &str = "statefulsets.apps/scale";
 
 /// A set as the API server has it now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Scaled {
+pub(crate) struct CurrentSet {
     pub(crate) uid: String,
     pub(crate) replicas: i32,
     /// It has a deletionTimestamp.
@@ -36,7 +36,7 @@ pub(crate) async fn look(
     cluster: &Cluster,
     set: &str,
     away: Duration,
-) -> Result<Option<Scaled>, Failure> {
+) -> Result<Option<CurrentSet>, Failure> {
     // A list of one: the Role has no `get`.
     let path = format!(
         "/apis/apps/v1/namespaces/{}/statefulsets?fieldSelector=metadata.name%3D{set}",
@@ -51,9 +51,9 @@ pub(crate) async fn look(
     Ok(list.pointer("/items/0").map(scaled))
 }
 
-fn scaled(set: &Value) -> Scaled {
+fn scaled(set: &Value) -> CurrentSet {
     let number = |pointer| set.pointer(pointer).and_then(Value::as_i64);
-    Scaled {
+    CurrentSet {
         uid: set.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned(),
         replicas: number("/spec/replicas").and_then(|it| i32::try_from(it).ok()).unwrap_or(1),
         is_going: set.pointer("/metadata/deletionTimestamp").is_some(),

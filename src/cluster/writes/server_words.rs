@@ -2,13 +2,13 @@
 //!
 //! The server decodes with Go's JSON package and `sigs.k8s.io/json` (strict decoding), whose
 //! messages name Go's types. Its validation says for each field what is wrong (`field.Error` of
-//! `k8s.io/apimachinery`). Their forms were seen on Kubernetes 1.30 to 1.37.
+//! `k8s.io/apimachinery`).
 
 use crate::remedy::fields::nearest;
 
 /// A refusal in plain words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct PlainRefusal {
     /// The field, from the object's root.
     pub(crate) field: String,
     /// What is wrong with it.
@@ -18,12 +18,12 @@ pub(crate) struct Refusal {
 }
 
 /// Reads what the server said; `None` where it is not one of the known forms.
-pub(crate) fn read(message: &str) -> Option<Refusal> {
+pub(crate) fn read(message: &str) -> Option<PlainRefusal> {
     unknown_field(message).or_else(|| wrong_type(message)).or_else(|| no_amount(message))
 }
 
 /// Reads what validation said of one field; `None` where it is not one of the known forms.
-pub(crate) fn read_cause(field: &str, message: &str) -> Option<Refusal> {
+pub(crate) fn read_cause(field: &str, message: &str) -> Option<PlainRefusal> {
     let (why, next) = missing(field, message)
         .or_else(|| twice(field, message))
         .or_else(|| unknown_name(field, message))
@@ -33,7 +33,7 @@ pub(crate) fn read_cause(field: &str, message: &str) -> Option<Refusal> {
         .or_else(|| no_address(field, message))
         .or_else(|| invalid(field, message))
         .or_else(|| forbidden(field, message))?;
-    Some(Refusal { field: field.to_owned(), why, next })
+    Some(PlainRefusal { field: field.to_owned(), why, next })
 }
 
 /// `Required value`, with or without what is required.
@@ -139,10 +139,10 @@ fn forbidden(field: &str, message: &str) -> Option<(String, String)> {
 }
 
 /// `quantities must match the regular expression …`: the server does not say which.
-fn no_amount(message: &str) -> Option<Refusal> {
+fn no_amount(message: &str) -> Option<PlainRefusal> {
     let is_it = message.contains("quantities must match the regular expression")
         || message.contains("unable to parse quantity");
-    is_it.then(|| Refusal {
+    is_it.then(|| PlainRefusal {
         field: String::new(),
         why: "an amount of storage, memory or CPU cannot be read".to_owned(),
         next: "Write a number and its unit without a blank: `100Mi`, `1Gi`, and `500m` for half a \
@@ -158,7 +158,7 @@ fn last_key(field: &str) -> &str {
 }
 
 /// `strict decoding error: unknown field "spec.servicename"`.
-fn unknown_field(message: &str) -> Option<Refusal> {
+fn unknown_field(message: &str) -> Option<PlainRefusal> {
     let field = message.split_once("unknown field \"")?.1.split('"').next()?;
     let name = field.rsplit('.').next()?;
     let near = nearest(name);
@@ -174,11 +174,15 @@ fn unknown_field(message: &str) -> Option<Refusal> {
         Some(near) => format!("Write `{near}` if that is meant, at the same place."),
         None => "Take the line out, or move it to where it belongs (`kubectl explain`).".to_owned(),
     };
-    Some(Refusal { field: field.to_owned(), why: format!("there is no field `{field}`"), next })
+    Some(PlainRefusal {
+        field: field.to_owned(),
+        why: format!("there is no field `{field}`"),
+        next,
+    })
 }
 
 /// `json: cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32`.
-fn wrong_type(message: &str) -> Option<Refusal> {
+fn wrong_type(message: &str) -> Option<PlainRefusal> {
     let rest = message.split_once("cannot unmarshal ")?.1;
     let (found, rest) = rest.split_once(" into Go struct field ")?;
     let (path, rest) = rest.split_once(" of type ")?;
@@ -201,7 +205,7 @@ fn wrong_type(message: &str) -> Option<Refusal> {
         }
         _ => format!("Write {wanted} there."),
     };
-    Some(Refusal {
+    Some(PlainRefusal {
         field: field.to_owned(),
         why: format!("`{field}` is {found}, and must be {wanted}"),
         next,

@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 use crate::{
     batch::{
         engine::{Attempt, BrokenOff, Gauge, SiteSignal, Work},
-        handin::{HandIn, Subject},
+        handin::{Content, HandIn},
         results::{ClusterTrouble, HandInResult},
     },
     cluster::{
@@ -65,19 +65,19 @@ impl Work for Grader<'_> {
             return Attempt::Done(result);
         }
         let cluster = &self.sites[site];
-        let attempt = match &hand_in.subject {
-            Subject::Manifests(_) => match hand_in.submission() {
+        let attempt = match &hand_in.content {
+            Content::Manifests(_) => match hand_in.submission() {
                 Some(submission) => self.isolated(site, hand_in, &submission, gauge).await,
                 None => self.failed(hand_in, &other_version()),
             },
-            Subject::Namespace { namespace, .. } => {
+            Content::Namespace { namespace, .. } => {
                 let inside = cluster.beside_others(namespace);
                 let attempt = self.grade(&inside, hand_in, None, gauge).await;
                 inside.end_beside_others();
                 attempt
             }
             // These need no cluster.
-            Subject::Unreadable { problem, .. } | Subject::Held(problem) => {
+            Content::Unreadable { problem, .. } | Content::Held(problem) => {
                 Attempt::Done(HandInResult::held(hand_in, problem))
             }
         };

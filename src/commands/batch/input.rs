@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::{
     batch::{
         engine::Task,
-        handin::{HandIn, Subject},
+        handin::{Content, HandIn},
         input::Class,
         results::{HandInResult, ResultStore},
         resume,
@@ -74,17 +74,17 @@ pub(super) fn list(mut class: Class, folder: Option<&Path>) -> Exit {
 }
 
 fn in_words(hand_in: &HandIn) -> String {
-    match &hand_in.subject {
-        Subject::Manifests(_) => {
+    match &hand_in.content {
+        Content::Manifests(_) => {
             let Some(submission) = hand_in.submission() else { return String::new() };
             match isolation::not_allowed(&submission) {
                 None => submission.contents(),
                 Some(found) => format!("held for you to look at: {}", found.what),
             }
         }
-        Subject::Namespace { namespace, .. } => format!("namespace {}", sanitize(namespace)),
-        Subject::Unreadable { problem, .. } => format!("no points: {}", problem.what),
-        Subject::Held(problem) => format!("held for you to look at: {}", problem.what),
+        Content::Namespace { namespace, .. } => format!("namespace {}", sanitize(namespace)),
+        Content::Unreadable { problem, .. } => format!("no points: {}", problem.what),
+        Content::Held(problem) => format!("held for you to look at: {}", problem.what),
     }
 }
 
@@ -126,8 +126,8 @@ pub(super) fn to_do(
             Some(known) if !is_asked_again(args, known) => continue,
             _ => {}
         }
-        let site = match &item.subject {
-            Subject::Namespace { context: Some(context), .. } => Some(site_of(context, sites)?),
+        let site = match &item.content {
+            Content::Namespace { context: Some(context), .. } => Some(site_of(context, sites)?),
             _ => None,
         };
         to_do.tasks.push(Task { item, site });

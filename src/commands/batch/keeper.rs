@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::{
     LAB_NAMESPACE,
     batch::{
-        handin::{HandIn, Subject},
+        handin::{Content, HandIn},
         results::{HandInResult, ResultStore},
         resume,
     },
@@ -155,16 +155,16 @@ impl<'a> Keeper<'a> {
     /// What comes of a hand-in that no cluster needs to see: it cannot be read, or it is for a
     /// person to look at. `None`: it must be graded.
     pub(super) fn without_cluster(&self, hand_in: &HandIn) -> Option<HandInResult> {
-        match &hand_in.subject {
-            Subject::Unreadable { problem, lines } => {
+        match &hand_in.content {
+            Content::Unreadable { problem, lines } => {
                 Some(self.refused(hand_in, problem, lines.iter().cloned().collect()))
             }
-            Subject::Held(problem) => Some(HandInResult::held(hand_in, problem)),
-            Subject::Manifests(_) => {
+            Content::Held(problem) => Some(HandInResult::held(hand_in, problem)),
+            Content::Manifests(_) => {
                 let refusal = isolation::refusal(isolation::not_allowed(&hand_in.submission()?)?);
                 Some(HandInResult::held(hand_in, &outputs::problem(&refusal)))
             }
-            Subject::Namespace { .. } => None,
+            Content::Namespace { .. } => None,
         }
     }
 

@@ -8,10 +8,10 @@ mod input;
 mod judge;
 mod keeper;
 mod leftovers;
+mod progress_line;
 mod reports;
 mod run_record;
 mod settings;
-mod show;
 mod work;
 
 use std::{
@@ -37,8 +37,8 @@ use crate::{
     cluster::{Cluster, Failure, Interrupt, Signal, grade::permissions, isolation::PodSecurity},
     commands::{
         batch::{
-            grader::Grader, input::ToDo, keeper::Keeper, run_record::RunFolder, settings::Settings,
-            show::Show,
+            grader::Grader, input::ToDo, keeper::Keeper, progress_line::ProgressLine,
+            run_record::RunFolder, settings::Settings,
         },
         fail, rubric,
         run_files::is_one_place,
@@ -143,8 +143,8 @@ async fn batch(args: &cli::Batch, progress: &Progress) -> Result<Exit, Early> {
         progress,
         namespaces: RefCell::new(BTreeMap::new()),
     };
-    let show = Show::new(progress, before);
-    let left = work_off(args.jobs, &grader, &grader, tasks, &interrupt, &show).await;
+    let line = ProgressLine::new(progress, before);
+    let left = work_off(args.jobs, &grader, &grader, tasks, &interrupt, &line).await;
     progress.clear();
     let exit = end(args, &grader, left, &interrupt, progress).await?;
     finish(&settings, &folder.path, &grader.keeper, class.missing, progress)?;
@@ -264,7 +264,7 @@ async fn work_off<W: Work<Item = HandIn, Output = HandInResult>>(
     grader: &Grader<'_>,
     tasks: Vec<Task<HandIn>>,
     interrupt: &Interrupt,
-    show: &Show<'_>,
+    line: &ProgressLine<'_>,
 ) -> Option<usize> {
     let progress = grader.progress;
     let limits = Limits { jobs, budget: grader.budget + BEYOND_THE_GRADE, give_up: GIVE_UP };
@@ -282,11 +282,11 @@ async fn work_off<W: Work<Item = HandIn, Output = HandInResult>>(
         grader.interrupt.ask(interrupt.signal().unwrap_or(Signal::INTERRUPT));
         interrupt.third().await;
     };
-    let update = |status: &engine::Status| show.update(status);
+    let update = |status: &engine::Status| line.update(status);
     let sites = grader.sites.len();
     tokio::select! {
         left = engine::run(work, tasks, sites, &limits, stop, &update) => Some(left),
-        never = show.tick() => match never {},
+        never = line.tick() => match never {},
         () = break_off => None,
     }
 }

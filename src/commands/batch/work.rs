@@ -20,7 +20,7 @@ use crate::{
         workers::{WorkerPod, Workers},
     },
     commands::{
-        batch::{grader::Grader, keeper::Keeper, not_kept, show::Show, work_off},
+        batch::{grader::Grader, keeper::Keeper, not_kept, progress_line::ProgressLine, work_off},
         session::{Early, block_on, connect, listen, stopped},
     },
     console::{progress::Progress, terminal::Colour},
@@ -60,11 +60,11 @@ async fn work(args: &cli::BatchWork, progress: &Progress) -> Result<Exit, Early>
     let (sender, kept) = mpsc::unbounded_channel();
     let sending = Sending { grader: &grader, sender };
     let tasks = share.hand_ins.into_iter().map(|item| Task { item, site: None }).collect();
-    let show = Show::new(progress, sent.len());
+    let line = ProgressLine::new(progress, sent.len());
     let pod = WorkerPod { name: args.pod.clone(), uid: args.pod_uid.clone() };
     let to = ResultSender { workers: &workers, pod };
     let work = async {
-        let left = work_off(share.jobs, &sending, &grader, tasks, &interrupt, &show).await;
+        let left = work_off(share.jobs, &sending, &grader, tasks, &interrupt, &line).await;
         drop(sending);
         left
     };

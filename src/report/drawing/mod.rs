@@ -20,7 +20,7 @@ use crate::{
         words,
     },
     report::{Report, summary},
-    rubric::Show,
+    rubric::Detail,
 };
 
 pub use crate::report::drawing::{
@@ -114,7 +114,7 @@ impl Drawing {
     pub fn of(timeline: &Timeline, report: &Report) -> Self {
         let set = set_title(report.stateful_set.as_deref());
         // The history is a reason.
-        let is_withheld = report.show < Show::Reason;
+        let is_withheld = report.show < Detail::Reason;
         let nothing = Timeline::default();
         let timeline = if is_withheld { &nothing } else { timeline };
         let length = timeline.now().max(1);

@@ -8,7 +8,7 @@ use http::{Method, Request, Response};
 use kube::client::Body;
 use tower::{BoxError, Layer as _, Service as _, ServiceExt as _, service_fn};
 
-use crate::cluster::client::request_layer::{Call, RequestLayer, Requests, Tries};
+use crate::cluster::client::request_layer::{Call, MaxTries, RequestLayer, Requests};
 
 /// What the server does with one try.
 #[derive(Clone, Copy)]
@@ -87,7 +87,11 @@ async fn what_may_have_been_done_is_not_done_again() {
         (Request::get("/api/v1/namespaces/a/pods"), Answers(500), 1),
         (Request::get("/api/v1/namespaces/a/pods"), Answers(403), 1),
         (Request::get("/api/v1/namespaces/a/pods?watch=true"), Answers(503), 1),
-        (Request::get("/version").extension(Tries(1)), Fails(io::ErrorKind::ConnectionRefused), 1),
+        (
+            Request::get("/version").extension(MaxTries(1)),
+            Fails(io::ErrorKind::ConnectionRefused),
+            1,
+        ),
     ] {
         let what = format!("{request:?}");
         assert_eq!(send(request, &[does, Answers(200)]).await.1, tries, "{what}");

@@ -15,7 +15,7 @@ const LINE_PAUSE: Duration = Duration::from_secs(30);
 const BAR_CHARS: usize = 20;
 
 /// The state of the run, shown on a line.
-pub(super) struct Show<'a> {
+pub(super) struct ProgressLine<'a> {
     progress: &'a Progress,
     began: Instant,
     /// Counted before this run began.
@@ -25,7 +25,7 @@ pub(super) struct Show<'a> {
     printed_at: Cell<Instant>,
 }
 
-impl<'a> Show<'a> {
+impl<'a> ProgressLine<'a> {
     pub(super) fn new(progress: &'a Progress, before: usize) -> Self {
         let now = Instant::now();
         Self {
