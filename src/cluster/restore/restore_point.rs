@@ -61,8 +61,9 @@ impl RestorePoint {
     }
 
     /// Whether a claim that the grade may have caused is there because the grade asked for more
-    /// pods: nobody has changed the set's spec since. Where nobody knows whether the API server took
-    /// what was asked last, the claim must have been created while the grade lived.
+    /// pods: nobody has changed the set's spec since. Where the grade did not learn whether the API
+    /// server took what it asked last, the set must tell that a grade has asked, or the claim must
+    /// have been created while the grade lived.
     ///
     /// `created` is in seconds since the epoch by the API server's clock.
     pub(crate) fn has_caused(&self, found: &CurrentSet, created: i64) -> bool {
@@ -71,7 +72,9 @@ impl RestorePoint {
         let is_before = self.before == Some(found.replicas) && generation == found.generation + 1;
         is_before
             || is_asked
-                && (self.before.is_none() || self.until.is_none_or(|until| created <= until))
+                && (self.before.is_none()
+                    || found.is_ours
+                    || self.until.is_none_or(|until| created <= until))
     }
 }
 
@@ -176,6 +179,9 @@ mod tests {
             !asking.has_caused(&found(5, 2), 101),
             "somebody else may have asked for the same after the grade had died"
         );
+        let ours = CurrentSet { is_ours: true, ..found(5, 2) };
+        assert!(asking.has_caused(&ours, 101), "the set tells who asked");
+        assert!(!asking.has_caused(&CurrentSet { generation: 4, ..ours }, 101));
         assert!(asking.has_caused(&found(3, 1), 101), "nobody has asked for anything");
         assert!(!asking.has_caused(&found(3, 3), 100));
         let asked = RestorePoint { before: None, ..asking };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cluster::{
     Cluster, Failure,
     client::{failure_id, retry::retry_while_unavailable},
-    writes::apply::send,
+    writes::{apply::send, field_owners::MANAGER},
 };
 use crate::console::sanitize::sanitize;
 
@@ -26,6 +26,10 @@ pub(crate) struct CurrentSet {
     pub(crate) generation: i64,
     /// `metadata.resourceVersion`.
     pub(crate) version: Version,
+    /// The replicas are those that a grade asked for, by [`ask`]: of who changed a field last,
+    /// `metadata.managedFields` tells. Source: "Server-Side Apply" in the Kubernetes documentation,
+    /// "Field management".
+    pub(crate) is_ours: bool,
 }
 
 /// Looks at a set; `None` when there is none of that name.
@@ -59,7 +63,17 @@ fn scaled(set: &Value) -> CurrentSet {
         is_going: set.pointer("/metadata/deletionTimestamp").is_some(),
         generation: number("/metadata/generation").unwrap_or_default(),
         version: version(set),
+        is_ours: is_ours(set),
     }
+}
+
+fn is_ours(set: &Value) -> bool {
+    let managers = set.pointer("/metadata/managedFields").and_then(Value::as_array);
+    managers.into_iter().flatten().any(|it| {
+        it["manager"] == MANAGER
+            && it["subresource"] == "scale"
+            && it.pointer("/fieldsV1/f:spec/f:replicas").is_some()
+    })
 }
 
 fn version(object: &Value) -> Version {
@@ -89,8 +103,10 @@ pub(crate) async fn ask(
         {"op": "test", "path": "/spec", "value": spec(from)},
         {"op": "replace", "path": "/spec", "value": spec(to)},
     ]);
-    let path =
-        format!("/apis/apps/v1/namespaces/{}/statefulsets/{}/scale", cluster.namespace, set.name);
+    let path = format!(
+        "/apis/apps/v1/namespaces/{}/statefulsets/{}/scale?fieldManager={MANAGER}",
+        cluster.namespace, set.name
+    );
     let ask = async |_| match send(
         cluster,
         Method::PATCH,
@@ -141,4 +157,29 @@ pub(crate) fn changed(set: &Reference, from: i32, found: i32) -> Failure {
         "somebody else scaled {set} to {found} while it was asked to have {from} (an autoscaler?)"
     );
     Failure::new(failure_id::SCALED, what, "Make sure that nobody else scales it, and grade again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::scaled;
+
+    /// Catches a student's own `kubectl scale` that is taken for a grade's, and the other way round.
+    #[test]
+    fn who_scaled_last_is_told() {
+        let set = |manager: &str, subresource: &str, field: &str| {
+            json!({"metadata": {"managedFields": [
+                {"manager": "stsgrade", "operation": "Apply",
+                 "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+                {"manager": manager, "operation": "Update", "subresource": subresource,
+                 "fieldsV1": {"f:spec": {field: {}}}},
+            ]}})
+        };
+        assert!(scaled(&set("stsgrade", "scale", "f:replicas")).is_ours);
+        assert!(!scaled(&set("kubectl", "scale", "f:replicas")).is_ours);
+        assert!(!scaled(&set("stsgrade", "status", "f:replicas")).is_ours);
+        assert!(!scaled(&set("stsgrade", "scale", "f:template")).is_ours);
+        assert!(!scaled(&json!({})).is_ours);
+    }
 }
