@@ -61,3 +61,32 @@ fn what_a_release_builds_is_what_krew_installs() {
         assert!(krew.contains(&format!("/stsgrade-{target}.{end}\n")), "{target}");
     }
 }
+
+/// Catches an action of others that may be another one tomorrow: a tag can be moved, a commit
+/// cannot. And the right to publish, in a job that runs somebody's tool.
+#[test]
+fn actions_of_others_are_named_by_their_commits() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github");
+    let mut files = vec![root.join("actions/grade/action.yml")];
+    files.extend(fs::read_dir(root.join("workflows")).unwrap().map(|it| it.unwrap().path()));
+    let mut seen = 0;
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let uses = text.lines().filter_map(|line| line.trim().split_once("uses: "));
+        for action in uses.map(|(_, it)| it).filter(|it| !it.starts_with("./")) {
+            let (_, commit) = action.split_once('@').unwrap();
+            let (commit, version) = commit.split_once(" # v").unwrap_or((commit, ""));
+            let is_commit = commit.len() == 40 && commit.chars().all(|it| it.is_ascii_hexdigit());
+            assert!(is_commit && !version.is_empty(), "{file:?}: {action}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "only {seen} actions were found");
+    let release = fs::read_to_string(root.join("workflows/release.yml")).unwrap();
+    let publish = release.split("\n  publish:\n").nth(1).unwrap();
+    let others: Vec<&str> = publish
+        .lines()
+        .filter(|it| it.contains("uses: ") && !it.contains("uses: actions/"))
+        .collect();
+    assert!(others.is_empty(), "{others:?}");
+}

@@ -25,7 +25,7 @@ use tokio::process::{Child, Command};
 use crate::{
     APPEND, OVERWRITE,
     chance::{Chance, seed},
-    lab::{Lab, Ran, done},
+    lab::{Lab, Ran, done, done_within},
     state::read,
 };
 
@@ -92,11 +92,12 @@ impl Class<'_> {
     }
 
     pub(crate) async fn grade(&self) -> Ran {
-        self.grade_with(&[]).await
+        done(self.command(&[]).arg(self.lab.folder.path().join("in"))).await
     }
 
-    pub(crate) async fn grade_with(&self, args: &[&str]) -> Ran {
-        done(self.command(args).arg(self.lab.folder.path().join("in"))).await
+    /// Within a time: a large class takes long.
+    pub(crate) async fn grade_within(&self, time: Duration, args: &[&str]) -> Ran {
+        done_within(time, self.command(args).arg(self.lab.folder.path().join("in"))).await
     }
 
     /// The lines of the results that are whole.
