@@ -140,6 +140,19 @@ fn the_format_step_looks_at_go() {
     fails("format", &[("tests/cluster/cmd/main.go", None)], "there is no Go");
 }
 
+/// Catches a live step that passes although a live test fails, on the first cluster or the second,
+/// or another target does, which is checked beside them.
+#[test]
+fn the_live_step_fails_with_each_of_its_parts() {
+    let passes = ("tests/cluster/run", Some("#!/bin/sh\n"));
+    let (passed, told) = step("live", &[passes]);
+    assert!(passed && told.contains("== targets"), "{told}");
+    fails("live", &[passes, ("bin/cargo", Some("#!/bin/sh\nexit 101\n"))], "== targets");
+    for test in ["[ -n \"$STSGRADE_CLUSTER_DOMAIN\" ]", "[ -z \"$STSGRADE_CLUSTER_DOMAIN\" ]"] {
+        fails("live", &[("tests/cluster/run", Some(&format!("#!/bin/sh\n{test}\n")))], "== live");
+    }
+}
+
 /// Catches a target of which a mistake goes by, and a system that is released and never checked.
 #[test]
 fn the_targets_step_checks_each_system_of_a_release() {
