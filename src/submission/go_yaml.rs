@@ -41,9 +41,9 @@ pub(crate) struct YamlError {
 }
 
 impl YamlError {
-    fn of(error: &ScanError, document: usize) -> Self {
-        let line = error.marker().line();
+    fn of(error: &ScanError, document: usize, text: &str) -> Self {
         let mistake = syntax::mistake(error.kind());
+        let line = syntax::line(error, text);
         let why = match mistake {
             Some(it) => format!("{} (\"{}\")", it.why, error.info()),
             None => error.info(),
@@ -59,7 +59,7 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
     let mut number = 0;
     let mut line = 1;
     for event in Parser::new_from_str(text.trim_start_matches('\u{feff}')) {
-        let (event, span) = event.map_err(|error| YamlError::of(&error, number.max(1)))?;
+        let (event, span) = event.map_err(|error| YamlError::of(&error, number.max(1), text))?;
         if matches!(event, Event::DocumentStart(..)) {
             number += 1;
             builder = Builder::default();

@@ -1,6 +1,6 @@
 //! What the reader of YAML finds wrong, in words for the file's author.
 
-use granit_parser::ErrorKind;
+use granit_parser::{ErrorKind, ScanError};
 
 /// A mistake of writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,21 @@ const QUOTE: Mistake = Mistake {
     why: "a quotation mark is not closed",
     next: "Close it. A text that has quotation marks of one kind stands in those of the other kind.",
 };
+
+/// The line that is wrong, from 1. The reader may tell a tab by the line above it, where a text
+/// begins that would go on with it.
+pub(super) fn line(error: &ScanError, text: &str) -> usize {
+    let told = error.marker().line();
+    if mistake(error.kind()) != Some(TAB) {
+        return told;
+    }
+    let is_indented_by_a_tab = |line: &str| {
+        let indentation = line.len() - line.trim_start().len();
+        line[..indentation].contains('\t') && indentation < line.len()
+    };
+    let mut below = text.lines().enumerate().skip(told.saturating_sub(1));
+    below.find(|(_, line)| is_indented_by_a_tab(line)).map_or(told, |(place, _)| place + 1)
+}
 
 /// The mistake behind an error of the reader; `None` of those that hardly anybody makes in a
 /// manifest.
@@ -114,6 +129,24 @@ mod tests {
         let error = Submission::of_files(&[("lab3.yaml".to_owned(), text.into())], "lab");
         let error = error.unwrap_err();
         (error.to_string(), error.next())
+    }
+
+    /// Catches a tab that is told one line too early, of which nothing is to be seen there.
+    #[test]
+    fn a_tab_is_told_where_it_stands() {
+        const HEAD: &str = "apiVersion: v1\nkind: Service\n";
+        for (lines, line) in [
+            ("spec:\n  serviceName: web\n\treplicas: 3\n", 5),
+            ("spec:\n  serviceName: web\n\n  \treplicas: 3\n", 6),
+            ("spec:\n\treplicas: 3\n", 4),
+            ("spec:\n  ports:\n  \t- port: 80\n", 5),
+            ("spec:\n  ports:\n  -\tport: 80\n  - port:\t\t81\n    name: a\n\tb: c\n", 8),
+        ] {
+            let text = format!("{HEAD}{lines}");
+            let error = Submission::of_files(&[("lab3.yaml".to_owned(), text.into())], "lab");
+            let place = error.unwrap_err().place().unwrap();
+            assert_eq!(place.line, line, "{lines}");
+        }
     }
 
     /// Catches a mistake of a beginner that is told in the reader's words alone, or by another's.

@@ -29,6 +29,7 @@ pub(crate) fn read_cause(field: &str, message: &str) -> Option<PlainRefusal> {
         .or_else(|| unknown_name(field, message))
         .or_else(|| unsupported(field, message))
         .or_else(|| other_labels(message))
+        .or_else(|| no_label(field, message))
         .or_else(|| no_name(field, message))
         .or_else(|| no_address(field, message))
         .or_else(|| invalid(field, message))
@@ -89,6 +90,19 @@ fn other_labels(message: &str) -> Option<(String, String)> {
             "the set selects other pods than its template makes".to_owned(),
             "Write the same labels below `spec.selector.matchLabels` and \
             `spec.template.metadata.labels`."
+                .to_owned(),
+        )
+    })
+}
+
+/// `Invalid value: "my web": a valid label must be …`.
+fn no_label(field: &str, message: &str) -> Option<(String, String)> {
+    let (value, rule) = message.strip_prefix("Invalid value: ")?.split_once(": ")?;
+    rule.starts_with("a valid label must be").then(|| {
+        (
+            format!("{value} cannot be a label's value (`{field}`)"),
+            "Write at most 63 letters, digits, `-`, `_` and `.`, without a blank, and the same \
+            value wherever this label stands."
                 .to_owned(),
         )
     })
@@ -278,6 +292,12 @@ mod tests {
                 "Invalid value: {\"app\":\"a\"}: `selector` does not match template `labels`",
                 "selects other pods",
                 "the same labels",
+            ),
+            (
+                "spec.template.labels",
+                "Invalid value: \"front end\": a valid label must be an empty string or consist of",
+                "\"front end\" cannot be a label's value",
+                "without a blank",
             ),
             (
                 "metadata.name",

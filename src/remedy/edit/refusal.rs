@@ -65,7 +65,8 @@ pub fn to_look_at(refusal: &Refusal<'_>, field: &str, objects: &[ManifestText]) 
     const FEW: usize = 8;
     let text = object(refusal, objects)?;
     let document = Document::read(&text.text)?;
-    let path = path(field);
+    // Validation leaves out where the template's labels stand.
+    let path = path(&field.replace("spec.template.labels", "spec.template.metadata.labels"));
     let mut known = (1..=path.len()).rev().map(|it| &path[..it]);
     let change = change::to_look_at(text, &document, known.find(|it| document.has(it))?)?;
     (change.lines.len() <= FEW).then_some(change)
@@ -160,6 +161,9 @@ fn edits(refusal: &Refusal<'_>, document: &Document) -> Option<Vec<Edit>> {
     }
     if words.contains("quantities must match the regular expression") {
         return Some(quantities(document)).filter(|it| !it.is_empty());
+    }
+    if words.contains("a valid label must be") {
+        return Some(label_values(document)).filter(|it| !it.is_empty());
     }
     if is_of_labels(words) {
         return Some(labels(document)).filter(|it| !it.is_empty());
@@ -263,6 +267,29 @@ fn labels(document: &Document) -> Vec<Edit> {
         (document.scalar(&at(&to)) != Some(value)).then(|| Edit::Set(at(&to), value.into()))
     });
     missing.collect()
+}
+
+/// Labels whose values have blanks get `-` in their place, wherever they stand.
+fn label_values(document: &Document) -> Vec<Edit> {
+    const PLACES: [&str; 5] = [
+        "metadata.labels",
+        "spec.selector",
+        "spec.selector.matchLabels",
+        "spec.template.metadata.labels",
+        "spec.template.spec.nodeSelector",
+    ];
+    let places = PLACES.iter().map(|it| keys(it));
+    let labels = places.flat_map(|place| {
+        let names = document.keys_of(&place).into_iter().map(str::to_owned);
+        let path = |name| [place.as_slice(), &[PathStep::Key(name)]].concat();
+        names.map(path).collect::<Vec<_>>()
+    });
+    let edits = labels.filter_map(|path| {
+        let value = document.scalar(&path)?;
+        let new = value.split_whitespace().collect::<Vec<_>>().join("-");
+        (new != value).then(|| Edit::Set(path, new.into()))
+    });
+    edits.collect()
 }
 
 /// `spec.x: Unsupported value: "a": supported values: "A", "B"`, or `Invalid value: "a": must be
@@ -387,6 +414,21 @@ spec:
                 "+         app: web",
             ]
         );
+    }
+
+    /// Catches a label with a blank of which no line is shown: the server names a field that there is
+    /// none of, and the selector must agree.
+    #[test]
+    fn a_label_with_a_blank_is_mended_wherever_it_stands() {
+        let text = SET.replace("{app: web}", "{app: my web}").replace("app: nginx", "app: my web");
+        let (file, line) = ("lab3.yaml".to_owned(), 1);
+        let objects = [ManifestText { file, line, text, ..ManifestText::default() }];
+        let words = "spec.template.labels: Invalid value: \"my web\": a valid label must be an \
+            empty string or consist of alphanumeric characters";
+        let change = change(&Refusal { file: "lab3.yaml", line: 8, words }, &objects).unwrap();
+        let new = change.lines.iter().filter(|it| it.sign == Sign::Added);
+        let new: Vec<&str> = new.map(|it| it.text.trim()).collect();
+        assert_eq!(new, ["matchLabels: {app: my-web}", "app: my-web"]);
     }
 
     /// Catches quotation marks that are to be taken off a blank of the lab, which has none.
