@@ -219,8 +219,7 @@ pub static SHARED_CLAIM: Mistake = Mistake {
     title: "one PVC for all pods",
     explanation: "A PVC named under `volumes` is one PVC for all pods.",
     lab: None,
-    remedy: "Use `volumeClaimTemplates`, which makes one PVC for each pod. That cannot be changed \
-            in place: the StatefulSet must be deleted first.",
+    remedy: "Use `volumeClaimTemplates`: one PVC per pod, in a new StatefulSet.",
     before: "    volumes:\n    - name: data\n      persistentVolumeClaim:\n        claimName: \
             data",
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \

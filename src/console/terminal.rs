@@ -60,7 +60,8 @@ impl TermStyle {
     /// The text in lines of the width, the first and the further ones behind what stands before
     /// them.
     ///
-    /// Words are broken only where they are longer than a line: `--replicas=3` stays whole.
+    /// Words are broken only where they are longer than a line, behind a dot where they have one:
+    /// `--replicas=3` stays whole, and each field of a path.
     #[must_use]
     pub fn wrap(self, first: &str, text: &str, further: &str) -> Vec<String> {
         let options = textwrap::Options::new(self.width)
@@ -68,9 +69,13 @@ impl TermStyle {
             .subsequent_indent(further)
             .word_splitter(textwrap::WordSplitter::NoHyphenation);
         let room = self.width.saturating_sub(first.len().max(further.len()));
-        let whole = with_whole_code(text, room);
+        let whole = with_breaks_at_dots(&with_whole_code(text, room), room);
         let lines = textwrap::wrap(&whole, options);
-        lines.iter().map(|it| sanitize::line(it.replace(KEPT, " ").trim_end())).collect()
+        let shown = |line: &str| line.replace(BROKEN, "").replace(KEPT, " ");
+        lines
+            .iter()
+            .map(|it| sanitize::line(shown(it).trim_end_matches(NO_BLANK).trim_end()))
+            .collect()
     }
 
     /// A command in lines of the width, each but the last with a `\` at its end, by which a shell
@@ -136,6 +141,28 @@ impl TermStyle {
 
 /// A blank at which no line is broken.
 const KEPT: char = '\u{a0}';
+/// Has no width. With a blank behind it, a line may be broken there, and else nothing is there.
+const NO_BLANK: char = '\u{2060}';
+const BROKEN: &str = "\u{2060} ";
+
+/// The text with each word that is longer than a line as pieces that are not, as far as it has dots.
+fn with_breaks_at_dots(text: &str, room: usize) -> String {
+    let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    for word in words.iter_mut().filter(|it| it.chars().count() > room) {
+        let (mut pieces, mut piece) = (String::new(), 0);
+        for part in word.split_inclusive('.') {
+            let chars = part.chars().count();
+            if piece > 0 && piece + chars > room {
+                pieces.push_str(BROKEN);
+                piece = 0;
+            }
+            pieces.push_str(part);
+            piece += chars;
+        }
+        *word = pieces;
+    }
+    words.join(" ")
+}
 
 /// The text with each piece of code between backticks that fits a line as one word.
 fn with_whole_code(text: &str, room: usize) -> String {
@@ -241,6 +268,26 @@ mod tests {
         let long = style.wrap("", "a `b c d e f g h i j k l m n o p q r s` t", "");
         assert!(long.len() == 2 && long.iter().all(|it| it.len() <= 30), "{long:?}");
         assert_eq!(style.wrap("", "one ` alone", ""), ["one ` alone"]);
+    }
+
+    /// Catches a path that is broken within the name of a field, and one with a blank in it.
+    #[test]
+    fn a_long_path_is_broken_behind_a_dot() {
+        let style = TermStyle { width: 30, colour: false };
+        let path = "spec.containers[0].env[0].valueFrom.secretKeyRef.key";
+        assert_eq!(
+            style.wrap("   At ", &format!("lab3.yaml:52, {path}:"), "      "),
+            [
+                "   At lab3.yaml:52,",
+                "      spec.containers[0].",
+                "      env[0].valueFrom.",
+                "      secretKeyRef.key:",
+            ]
+        );
+        let wide = TermStyle { width: 80, colour: false };
+        assert_eq!(wide.wrap("", path, &" ".repeat(40)).concat().replace(' ', ""), path);
+        let word = "a".repeat(40);
+        assert_eq!(style.wrap("", &word, "").concat(), word);
     }
 
     /// Catches a command that is longer than a line, one that a shell takes for two, and a flag

@@ -12,8 +12,8 @@ use crate::{
     recording::ManifestText,
     remedy::{
         change::{
-            context::{indent, shown},
-            fields::fields,
+            context::{BELOW, indent, shown, with_gaps},
+            fields::{Field, fields},
         },
         manifest::{self, Document, PathStep, words},
     },
@@ -135,11 +135,10 @@ pub fn of_text_beside(
     let behind = usize::from(all[first].sign == Sign::Added);
     let line = (text.line + first).saturating_sub(behind);
     let fields = fields(&all, before, after);
-    let change = of_lines(object, all, beside, true)?;
+    let change = of_lines(object, all, &fields, beside, true)?;
     Some(Change {
         file: Some(text.file.clone()),
         line: Some(line),
-        fields,
         after: Some(after.text().to_owned()),
         ..change
     })
@@ -206,7 +205,7 @@ fn change(object: String, before: &str, after: &str) -> Option<Change> {
         (Some(before), Some(after)) => fields(&lines, &before, &after),
         _ => vec![],
     };
-    Some(Change { fields, ..of_lines(object, lines, None, false)? })
+    of_lines(object, lines, &fields, None, false)
 }
 
 fn lines(before: &str, after: &str) -> Vec<Line> {
@@ -231,6 +230,7 @@ fn lines(before: &str, after: &str) -> Vec<Line> {
 fn of_lines(
     object: String,
     lines: Vec<Line>,
+    fields: &[Field],
     beside: Option<(usize, usize)>,
     is_file: bool,
 ) -> Option<Change> {
@@ -246,33 +246,15 @@ fn of_lines(
         }
     }
     let count = shown.iter().filter(|it| **it).count();
-    let lines = with_gaps(lines, &shown);
+    let lines = with_gaps(lines, &shown, fields);
     (count <= MAX_LINES).then_some(Change {
         object,
         file: None,
         line: None,
-        fields: vec![],
+        fields: fields.iter().map(|it| it.path.clone()).collect(),
         lines,
         after: None,
     })
-}
-
-/// The lines that are shown, with a mark where others stand between two of them.
-fn with_gaps(lines: Vec<Line>, shown: &[bool]) -> Vec<Line> {
-    let (mut all, mut gap): (Vec<Line>, Option<usize>) = (vec![], None);
-    for (line, shown) in lines.into_iter().zip(shown) {
-        if !shown {
-            if !line.text.trim().is_empty() {
-                gap.get_or_insert(indent(&line));
-            }
-            continue;
-        }
-        if let Some(depth) = gap.take().filter(|_| !all.is_empty()) {
-            all.push(Line { sign: Sign::LeftOut, text: format!("{}…", " ".repeat(depth)) });
-        }
-        all.push(line);
-    }
-    all
 }
 
 /// A line as it stands in the submission's file, as far as that is recorded: of some volumes only
@@ -303,13 +285,29 @@ impl Change {
         }
     }
 
-    /// The fields, as far as they can be read in a line or two.
+    /// The fields that no line of the change names, as far as they can be read in a line or two.
     fn told_fields(&self) -> String {
-        match &self.fields[..] {
+        let named = self.lines.iter().filter_map(|it| Some(it.text.split_once(BELOW)?.1));
+        let is_named = |field: &&String| named.clone().any(|it| it == *field);
+        let untold: Vec<&String> = self.fields.iter().filter(|it| !is_named(it)).collect();
+        match &untold[..] {
             [] => String::new(),
-            [one] => one.clone(),
+            [one] => String::clone(one),
             [one, two] => format!("{one} and {two}"),
+            [one, two, three] => format!("{one}, {two} and {three}"),
             [one, more @ ..] => format!("{one} and {} fields more", more.len()),
+        }
+    }
+
+    /// Moves it, where another change of the same file is made above it before.
+    pub(super) fn move_below(&mut self, above: &Self) {
+        if self.file != above.file {
+            return;
+        }
+        let (Some(line), Some(first)) = (self.line.as_mut(), above.line) else { return };
+        let count = |sign| above.lines.iter().filter(|it| it.sign == sign).count();
+        if *line > first {
+            *line = (*line + count(Sign::Added)).saturating_sub(count(Sign::Removed));
         }
     }
 

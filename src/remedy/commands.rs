@@ -3,13 +3,16 @@
 //! Each works when it is pasted, in the order of the list. Names that a shell could take for more
 //! than a name never come here.
 
+mod see_it;
+
 use checks::{
-    CHECKS,
     mistakes::{NO_SERVICE, Renewal},
-    model::diagnosis,
+    model::{diagnosis, lab::LEAST_REPLICAS},
 };
 
 use crate::remedy::flags::Flags;
+
+pub use crate::remedy::commands::see_it::{Stuck, see};
 
 /// The names that commands are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,10 +39,14 @@ pub struct Names {
     pub workloads: Vec<String>,
     /// `whenDeleted: Delete`: the claims go with the set.
     pub claims_go_with_the_set: bool,
+    /// How its pods follow a change of the template.
+    pub update: Update,
     /// Where the first claim is mounted.
     pub mount_path: Option<String>,
-    /// A file that a pod wrote there, by its whole path.
+    /// A text file that a pod wrote there, by its whole path.
     pub content: Option<String>,
+    /// The same, or one that is no text.
+    pub written: Option<String>,
     /// The cluster's DNS domain, where it is known.
     pub domain: Option<String>,
     /// The container that mounts the first claim, where the pod has others beside it.
@@ -48,6 +55,18 @@ pub struct Names {
     pub has_nslookup: bool,
     /// The flags of the grade, as a shell takes them.
     pub flags: Flags,
+}
+
+/// `updateStrategy`, as far as it decides what to type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Update {
+    /// The controller replaces all pods.
+    #[default]
+    Rolling,
+    /// Pods below the partition stay as they are.
+    Partitioned,
+    /// `OnDelete`: all pods stay as they are.
+    OnDelete,
 }
 
 impl Names {
@@ -66,10 +85,6 @@ impl Names {
     }
 }
 
-/// An image with an `nslookup`, as the lab uses it.
-const DNS_IMAGE: &str = "busybox:1.36";
-/// The DNS domain of most clusters.
-const DOMAIN: &str = "cluster.local";
 /// What stands in a command for a file whose name is not known.
 pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
 
@@ -116,9 +131,12 @@ fn to_grade_again(causes: &[Mending<'_>], names: &Names) -> Vec<String> {
         causes.iter().any(|it| it.waiting.is_none() && renewal(it.id, names) == wanted)
     };
     let needs_new_claims = needs(Renewal::RecreateWithClaims);
+    // Pods that stay as they are would never get the change.
+    let keeps_pods = names.update != Update::Rolling && needs(Renewal::Apply);
+    let is_set_deleted = needs(Renewal::Recreate) || needs_new_claims || keeps_pods;
     let mut commands = vec![];
     if let Some(set) = &names.set {
-        if needs(Renewal::Recreate) || needs_new_claims {
+        if is_set_deleted {
             commands.extend(delete_set(set, names));
         }
         if needs(Renewal::RecreateService) {
@@ -133,7 +151,6 @@ fn to_grade_again(causes: &[Mending<'_>], names: &Names) -> Vec<String> {
         commands.push(format!("kubectl delete pvc -n {ns} {}", names.claims.join(" ")));
     }
     // The controller replaces no pod that is not Ready. Where the set goes, its pods do.
-    let is_set_deleted = needs(Renewal::Recreate) || needs_new_claims;
     let waiting = causes.iter().filter_map(|it| it.waiting).filter(|_| !is_set_deleted);
     let new_pods = waiting.map(|it| format!("kubectl delete pod {it} -n {ns}"));
     if let Some(file) = &names.file {
@@ -143,9 +160,29 @@ fn to_grade_again(causes: &[Mending<'_>], names: &Names) -> Vec<String> {
     }
     commands.push(format!("kubectl apply -n {ns} -f {UNKNOWN_FILE}"));
     commands.extend(new_pods);
-    // It waits until all pods are Ready.
+    commands.push(ready(names, names.replicas.max(LEAST_REPLICAS)));
     commands.push(grade_again(names));
     commands
+}
+
+/// Waits until all pods of the set are as it asks, `replicas` of them, and Ready.
+///
+/// `kubectl rollout status` tells of no set with `OnDelete`.
+fn ready(names: &Names, replicas: i32) -> String {
+    const LONGEST: &str = "--timeout=5m";
+    let ns = &names.namespace;
+    let Some(set) = &names.set else {
+        return format!("kubectl rollout status sts -n {ns} {LONGEST}");
+    };
+    match names.update {
+        Update::OnDelete => format!(
+            "kubectl wait sts/{set} -n {ns} --for=jsonpath='{{.status.readyReplicas}}'={replicas} \
+            {LONGEST}"
+        ),
+        Update::Rolling | Update::Partitioned => {
+            format!("kubectl rollout status sts/{set} -n {ns} {LONGEST}")
+        }
+    }
 }
 
 /// Grades a manifest again.
@@ -188,194 +225,6 @@ fn delete_set(set: &str, names: &Names) -> Vec<String> {
         commands.push(format!("kubectl delete pods -n {ns} {}", names.pods.join(" ")));
     }
     commands
-}
-
-/// A pod that is stuck.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stuck<'s> {
-    /// Its name.
-    pub pod: &'s str,
-    /// The container that ends again and again, where that is the matter: what it wrote last tells
-    /// why.
-    pub ends: Option<&'s str>,
-}
-
-/// How to see a loss of this test with one's own eyes. What is scaled is scaled back.
-#[must_use]
-pub fn see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Vec<String> {
-    names.flags.aimed(to_see(test, who, names))
-}
-
-fn to_see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Vec<String> {
-    if names.cleanup && names.file.is_some() {
-        // Nothing stands any more.
-        return vec![];
-    }
-    let ns = &names.namespace;
-    if let Some(Stuck { pod, ends }) = who {
-        return vec![match ends {
-            Some(container) => format!("kubectl logs {pod} -c {container} -n {ns} --previous"),
-            None => format!("kubectl describe pod {pod} -n {ns}"),
-        }];
-    }
-    let Some(set) = &names.set else {
-        return vec![format!("kubectl get statefulsets,pods -n {ns}")];
-    };
-    let place = CHECKS.iter().position(|it| it.test == test);
-    place.map(|it| Standing::SIGHTS[it](&Standing { set, ns, names })).unwrap_or_default()
-}
-
-/// The set as it stands in the cluster.
-struct Standing<'n> {
-    set: &'n str,
-    ns: &'n str,
-    names: &'n Names,
-}
-
-impl Standing<'_> {
-    /// How to see a loss, for each check in the order of [`CHECKS`].
-    const SIGHTS: [fn(&Self) -> Vec<String>; checks::COUNT] = [
-        Self::pods,
-        Self::creation,
-        Self::claims,
-        Self::content,
-        Self::dns,
-        Self::replaced_pod,
-        Self::scale_up,
-        Self::scale_down,
-        Self::claims_after_scale_down,
-        Self::content_after_scale_down,
-    ];
-
-    fn pods(&self) -> Vec<String> {
-        vec![format!("kubectl get pods -n {}", self.ns)]
-    }
-
-    fn creation(&self) -> Vec<String> {
-        // Of the pods that stand, some were replaced since the set was created.
-        vec![
-            self.scale(0),
-            self.all_are_gone(),
-            self.scale(self.own()),
-            self.ready(),
-            self.by_age(),
-        ]
-    }
-
-    fn claims(&self) -> Vec<String> {
-        vec![format!("kubectl get pvc -n {}", self.ns)]
-    }
-
-    fn content(&self) -> Vec<String> {
-        vec![self.files_of(self.second())]
-    }
-
-    fn dns(&self) -> Vec<String> {
-        let Self { ns, names, .. } = self;
-        let Some(service) = &names.service else {
-            return vec![format!("kubectl get services,endpointslices -n {ns}")];
-        };
-        // In full: the nslookup of busybox appends no domain to a name with dots.
-        let domain = names.domain.as_deref().unwrap_or(DOMAIN);
-        let asks = if names.has_nslookup {
-            format!("kubectl exec {}{} -n {ns}", self.pod(0), self.container())
-        } else {
-            format!("kubectl run dns-test -n {ns} --image={DNS_IMAGE} --rm -it --restart=Never")
-        };
-        let pod = self.pod(self.second());
-        vec![format!("{asks} -- nslookup {pod}.{service}.{ns}.svc.{domain}")]
-    }
-
-    fn replaced_pod(&self) -> Vec<String> {
-        let (pod, files) = (self.pod(self.second()), self.files_of(self.second()));
-        let delete = format!("kubectl delete pod {pod} -n {}", self.ns);
-        vec![files.clone(), delete, self.ready(), files]
-    }
-
-    fn scale_up(&self) -> Vec<String> {
-        let more = self.scale(self.own().saturating_add(2));
-        vec![more, self.ready(), self.by_age(), self.scale(self.own()), self.ready()]
-    }
-
-    fn scale_down(&self) -> Vec<String> {
-        vec![self.scale(self.fewer()), self.last_is_gone(), self.scale(self.own()), self.ready()]
-    }
-
-    fn claims_after_scale_down(&self) -> Vec<String> {
-        let [one, gone] = [self.scale(self.fewer()), self.last_is_gone()];
-        [vec![one, gone], self.claims(), vec![self.scale(self.own()), self.ready()]].concat()
-    }
-
-    fn content_after_scale_down(&self) -> Vec<String> {
-        let files = self.files_of(self.own() - 1);
-        [vec![files.clone()], self.scale_down(), vec![files]].concat()
-    }
-
-    /// The pod at this place, from 0.
-    fn pod(&self, place: i32) -> String {
-        format!("{}-{}", self.set, self.names.start.saturating_add(place))
-    }
-
-    fn own(&self) -> i32 {
-        self.names.replicas.max(1)
-    }
-
-    /// The place of the second pod, or of the only one.
-    fn second(&self) -> i32 {
-        1.min(self.own() - 1)
-    }
-
-    /// To how many it is scaled down.
-    fn fewer(&self) -> i32 {
-        self.second()
-    }
-
-    /// `-c`, where kubectl would have to choose.
-    fn container(&self) -> String {
-        self.names.container.as_ref().map(|it| format!(" -c {it}")).unwrap_or_default()
-    }
-
-    /// Pods of a set that is `Parallel` end at the same time: each of a few is waited for.
-    fn all_are_gone(&self) -> String {
-        const FEW: i32 = 5;
-        let places: Vec<i32> =
-            if self.own() <= FEW { (0..self.own()).collect() } else { vec![0, self.own() - 1] };
-        let pods: Vec<String> =
-            places.into_iter().map(|it| format!("pod/{}", self.pod(it))).collect();
-        format!("kubectl wait {} -n {} --for=delete --timeout=3m", pods.join(" "), self.ns)
-    }
-
-    fn scale(&self, replicas: i32) -> String {
-        format!("kubectl scale sts {} -n {} --replicas={replicas}", self.set, self.ns)
-    }
-
-    fn ready(&self) -> String {
-        format!("kubectl rollout status sts/{} -n {} --timeout=5m", self.set, self.ns)
-    }
-
-    /// When each pod was created: where one waits for the other, by their own times to get Ready.
-    fn by_age(&self) -> String {
-        format!(
-            "kubectl get pods -n {} -o custom-columns=POD:metadata.name,AT:metadata.creationTimestamp",
-            self.ns
-        )
-    }
-
-    fn last_is_gone(&self) -> String {
-        let last = self.pod(self.own() - 1);
-        format!("kubectl wait pod/{last} -n {} --for=delete --timeout=3m", self.ns)
-    }
-
-    /// What the pod at this place has on its claim.
-    fn files_of(&self, place: i32) -> String {
-        let what = match (&self.names.content, &self.names.mount_path) {
-            (Some(file), _) => format!("cat {file}"),
-            (None, Some(path)) => format!("ls -la {path}"),
-            (None, None) => "ls -la".to_owned(),
-        };
-        let container = self.container();
-        format!("kubectl exec {}{container} -n {} -- {what}", self.pod(place), self.ns)
-    }
 }
 
 #[cfg(test)]

@@ -13,10 +13,16 @@ pub mod script;
 
 use checks::model::{
     Timeline,
-    observation::object::{Container, VolumeMount},
+    observation::{
+        File,
+        object::{Container, UpdateStrategy, VolumeMount},
+    },
 };
 
-use crate::{remedy::commands::Names, report::Source};
+use crate::{
+    remedy::commands::{Names, Update},
+    report::Source,
+};
 
 /// The names of a graded submission, as far as they are harmless in a shell.
 #[must_use]
@@ -48,6 +54,7 @@ pub fn names(timeline: &Timeline, namespace: &str, source: &Source) -> Names {
         .collect();
     let policy = set.spec.persistent_volume_claim_retention_policy.as_ref();
     names.claims_go_with_the_set = policy.is_some_and(|it| it.when_deleted == "Delete");
+    names.update = update(&set.spec.update_strategy);
     let templates = &set.spec.volume_claim_templates;
     let is_own =
         |it: &&VolumeMount| templates.iter().any(|template| template.metadata.name == it.name);
@@ -58,9 +65,20 @@ pub fn names(timeline: &Timeline, namespace: &str, source: &Source) -> Names {
     let has_others = containers.len() > 1;
     names.container = writer.filter(|_| has_others).and_then(|it| harmless(&it.name));
     names.has_nslookup = writer.or(containers.first()).is_some_and(|it| has_nslookup(&it.image));
-    names.content = content(timeline, names.mount_path.as_deref());
+    let is_text = |it: &File| it.without.as_deref() != Some("binary");
+    names.content = content(timeline, names.mount_path.as_deref(), is_text);
+    names.written =
+        names.content.clone().or(content(timeline, names.mount_path.as_deref(), |_| true));
     names.domain = timeline.asked_names().find_map(domain).and_then(|it| harmless(&it));
     names
+}
+
+fn update(strategy: &UpdateStrategy) -> Update {
+    if strategy.r#type == "OnDelete" {
+        return Update::OnDelete;
+    }
+    let is_partitioned = strategy.rolling_update.as_ref().is_some_and(|it| it.partition > 0);
+    if is_partitioned { Update::Partitioned } else { Update::Rolling }
 }
 
 /// The manifests as they stand behind `-f`; `None` where one cannot be typed.
@@ -102,14 +120,17 @@ fn has_nslookup(image: &str) -> bool {
     matches!(name, "busybox" | "alpine")
 }
 
-/// The first text file that the first pod had on its claim.
-fn content(timeline: &Timeline, mount_path: Option<&str>) -> Option<String> {
+/// The first such file that the first pod had on its claim.
+fn content(
+    timeline: &Timeline,
+    mount_path: Option<&str>,
+    is_meant: impl Fn(&File) -> bool,
+) -> Option<String> {
     let folder = mount_path?;
     let pod = timeline.lane(timeline.start()).last()?;
     let reads = timeline.reads_of(pod.uid());
-    let file = reads
-        .flat_map(|it| &it.what.files)
-        .find(|it| !it.path.starts_with('.') && it.without.as_deref() != Some("binary"))?;
+    let file =
+        reads.flat_map(|it| &it.what.files).find(|it| !it.path.starts_with('.') && is_meant(it))?;
     harmless(&format!("{}/{}", folder.trim_end_matches('/'), file.path))
 }
 

@@ -1,6 +1,7 @@
 //! Why points are missing: losses that have one cause are named once.
 
 mod content;
+mod look_for;
 mod obstacles;
 mod words;
 
@@ -14,7 +15,6 @@ use checks::{
 use serde::Serialize;
 
 use crate::console::sanitize::sanitize;
-use crate::recording::ManifestText;
 use crate::remedy::{
     change::Change,
     commands,
@@ -23,7 +23,9 @@ use crate::remedy::{
     edit::{Edited, Loss},
     harmless,
 };
-use crate::report::{CheckResult, Points, StandingName, causes::words::cause, schema::FaultName};
+use crate::report::{
+    CheckResult, Points, Source, StandingName, causes::words::cause, schema::FaultName,
+};
 
 /// Something that cost points, or left them undecided.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
@@ -108,7 +110,7 @@ pub struct Example {
     pub after: String,
     /// What stands above the lines: whose they are.
     #[serde(skip)]
-    pub told: &'static str,
+    pub told: String,
 }
 
 /// What a remedy ends in, where the set did not get far enough to show all mistakes.
@@ -158,8 +160,10 @@ pub(super) fn find(
     verdicts: &[Verdict; checks::COUNT],
     rows: &mut [CheckResult],
     names: &Names,
-    objects: &[ManifestText],
+    source: &Source,
 ) -> Vec<Cause> {
+    let objects = source.objects.as_slice();
+    let knows_programs = source.keeps_programs || edit::has_programs(objects, timeline);
     let mut losses = grouped(timeline, verdicts, rows);
     if let Some(open) = losses.iter_mut().find(|it| it.key == Key::NotDone) {
         let open_checks = CHECKS.iter().filter(|check| open.cause.tests.contains(&check.test));
@@ -177,7 +181,7 @@ pub(super) fn find(
     for Grouped { key, mut cause, obstacle } in losses {
         let who = obstacle.map(|it| it.who.as_str()).filter(|it| timeline.is_pod(it));
         let id = cause.id;
-        let loss = Loss { id, obstacle, objects };
+        let loss = Loss { id, obstacle, objects, knows_programs };
         teach(&mut cause, timeline, who, names, &loss, &mut edited);
         if cause.fault == Some(Fault::Cluster) && !timeline.is_by_hand() {
             obstacles::decide(&mut cause, &key, who, names);
@@ -345,11 +349,12 @@ fn teach(
         cause.changes = changes.into_iter().map(Change::sanitized).collect();
         if cause.changes_alone.iter().any(|it| !it.is_to_look_at()) {
             cause.example = None;
-        } else if let Some(file) = &names.content
+        } else if let Some(file) = &names.written
             && let Some(mistake) = mistakes::find(cause.id)
         {
             cause.example = Example::of_own_file(mistake, file).or(cause.example.take());
         }
+        look_for::tell(cause, timeline, loss, names);
         if edit::adds_an_init_container(cause.id, loss.objects, timeline) {
             cause.remedy = IN_AN_INIT_CONTAINER.to_owned();
         }

@@ -97,7 +97,7 @@ fn cause(out: &mut String, report: &Report, number: usize, typed_later: Option<u
             text.lines().map(|line| format!("{sign} {line}")).collect()
         };
         let lines = [signed('-', &example.before), signed('+', &example.after)].concat();
-        let _ = writeln!(out, "\n{}", example.told);
+        let _ = writeln!(out, "\n{}", escape(&example.told));
         fenced(out, "diff", &lines.join("\n"));
     }
     match typed_later {

@@ -188,6 +188,8 @@ pub struct Source {
     pub files: Vec<String>,
     /// The manifest's objects, as their files have them.
     pub objects: Vec<ManifestText>,
+    /// The recording holds what the containers run, which earlier versions left out.
+    pub keeps_programs: bool,
     /// The namespace is deleted by now: commands to type name the lab's own.
     pub is_isolated: bool,
     /// What the grade had applied is removed by now (`--cleanup`).
@@ -220,6 +222,7 @@ impl Source {
             namespace: header.namespace.clone(),
             files: header.asked.files.clone(),
             objects: header.asked.objects.clone(),
+            keeps_programs: header.minor > 0,
             is_isolated: header.asked.is_isolated(),
             cleanup: header.asked.cleanup,
             flags: Flags::recorded(&header.asked),
@@ -430,7 +433,7 @@ impl Report {
             if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
         let own = if source.is_isolated { LAB_NAMESPACE } else { namespace };
         let names = remedy::names(timeline, own, source);
-        let causes = causes::find(timeline, verdicts, &mut rows, &names, &source.objects);
+        let causes = causes::find(timeline, verdicts, &mut rows, &names, source);
         let sum = |outcome: Option<Outcome>| {
             rows.iter()
                 .filter(|row| outcome.is_none_or(|it| it == row.outcome))

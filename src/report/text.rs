@@ -50,7 +50,8 @@ fn write(report: &Report, view: &View<'_>, out: &mut dyn Write) -> io::Result<()
     page.marks(report)?;
     page.shown(report)?;
     for (place, cause) in report.causes.iter().enumerate() {
-        page.cause(report, place + 1, cause, typed_later(&report.causes, place))?;
+        let earlier = &report.causes[..place];
+        page.cause(report, place + 1, cause, typed_later(&report.causes, place), earlier)?;
     }
     if let Some(note) = &report.slow {
         writeln!(page.out)?;
@@ -177,13 +178,15 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// One cause. `typed_later`: what is to be typed stands at the end of that one.
+    /// One cause. `typed_later`: what is to be typed stands at the end of that one. `earlier`: those
+    /// that stand above it.
     fn cause(
         &mut self,
         report: &Report,
         number: usize,
         cause: &Cause,
         typed_later: Option<usize>,
+        earlier: &[Cause],
     ) -> io::Result<()> {
         writeln!(self.out)?;
         self.heading(report, number, cause)?;
@@ -212,7 +215,7 @@ impl Page<'_> {
             self.change(lines)?;
         }
         if let Some(example) = &cause.example {
-            self.labelled("Change", example.told)?;
+            self.labelled("Change", &example.told)?;
             for line in change(&example.before, &example.after, self.look) {
                 writeln!(self.out, "{INDENT}{INDENT}{}", line.trim_start())?;
             }
@@ -224,7 +227,8 @@ impl Page<'_> {
             }
             None => self.commands("Type", &cause.commands)?,
         }
-        self.commands("See it", &cause.see)
+        let is_told = |it: &Cause| cause.see.iter().all(|command| it.see.contains(command));
+        if earlier.iter().any(is_told) { Ok(()) } else { self.commands("See it", &cause.see) }
     }
 
     fn change(&mut self, change: &Change) -> io::Result<()> {
@@ -367,7 +371,7 @@ pub(super) fn details(report: &Report, row: &CheckResult) -> String {
         }
         match cause {
             Some((number, cause)) if cause.tests.first() == Some(&row.test) => {
-                page.cause(report, number, cause, None)
+                page.cause(report, number, cause, None, &[])
             }
             Some((number, cause)) => {
                 let first = cause.tests.first().copied().unwrap_or_default();

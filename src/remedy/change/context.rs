@@ -3,9 +3,11 @@
 
 use crate::{
     console::secrets::MASK,
-    remedy::change::{Line, Sign},
+    remedy::change::{Line, Sign, fields::Field},
 };
 
+/// Stands between the mark of lines that are left out and the path of the field behind them.
+pub(super) const BELOW: &str = "  # below: ";
 /// Lines beside a changed one that show where it belongs.
 const BESIDE: usize = 1;
 
@@ -19,6 +21,10 @@ pub(super) fn shown(lines: &[Line], is_file: bool) -> Vec<bool> {
             continue;
         }
         shown[place] = true;
+        // The path above the lines leads to one value.
+        if !is_file && is_new_value(lines, place) {
+            continue;
+        }
         for near in place.saturating_sub(BESIDE)..=(place + BESIDE).min(lines.len() - 1) {
             // A key whose lines are not shown would seem to be empty.
             let is_leaf = !lines[near].text.ends_with(':');
@@ -42,6 +48,19 @@ pub(super) fn shown(lines: &[Line], is_file: bool) -> Vec<bool> {
         show_ends_of_gaps(lines, &mut shown);
     }
     shown
+}
+
+/// Whether the line gives a key another value, in a line.
+fn is_new_value(lines: &[Line], place: usize) -> bool {
+    let key = |line: &Line| line.text.split_once(": ").map(|(key, _)| key.to_owned());
+    let pair = match lines[place].sign {
+        Sign::Removed => Some((place, place + 1)),
+        Sign::Added => place.checked_sub(1).map(|it| (it, place)),
+        Sign::Same | Sign::LeftOut => None,
+    };
+    let Some((old, new)) = pair.filter(|(_, new)| *new < lines.len()) else { return false };
+    let is_pair = lines[old].sign == Sign::Removed && lines[new].sign == Sign::Added;
+    is_pair && key(&lines[old]).is_some() && key(&lines[old]) == key(&lines[new])
 }
 
 /// Whether so many lines go that nobody needs the line above them to find them.
@@ -87,4 +106,29 @@ fn is_masked(line: &Line) -> bool {
 
 fn is_item(line: &Line) -> bool {
     line.text.trim_start().starts_with("- ")
+}
+
+/// The lines that are shown, with a mark where others stand between two of them. The mark names the
+/// field that changes behind it, but for the first one, to which the line's number leads.
+pub(super) fn with_gaps(lines: Vec<Line>, shown: &[bool], fields: &[Field]) -> Vec<Line> {
+    let changed: Vec<bool> = lines.iter().map(|it| it.sign != Sign::Same).collect();
+    let (mut all, mut gap): (Vec<Line>, Option<usize>) = (vec![], None);
+    for (place, (line, shown)) in lines.into_iter().zip(shown).enumerate() {
+        if !shown {
+            if !line.text.trim().is_empty() {
+                gap.get_or_insert(indent(&line));
+            }
+            continue;
+        }
+        if let Some(depth) = gap.take().filter(|_| !all.is_empty()) {
+            let next = (place..changed.len()).find(|it| changed[*it]);
+            let field = fields.iter().find(|it| Some(it.first) == next);
+            let named = field.filter(|it| fields.first() != Some(*it));
+            let name = named.map(|it| format!("{BELOW}{}", it.path)).unwrap_or_default();
+            let text = format!("{}…{name}", " ".repeat(depth));
+            all.push(Line { sign: Sign::LeftOut, text });
+        }
+        all.push(line);
+    }
+    all
 }

@@ -20,11 +20,9 @@ fn lines_that_are_left_out_are_marked() {
     assert_eq!(
         signed(before, &after),
         [
-            "      spec:",
             "-       one: 1",
             "+       one: 7",
-            "        two: 2",
-            "        three: 3",
+            "        …  # below: spec.template.spec.four",
             "-       four: 4",
             "+       four: 8",
         ]
@@ -58,13 +56,13 @@ fn the_end_of_a_gap_is_shown_where_a_line_comes_behind_it() {
             "    template:",
             "-     volumes:",
             "-     - name: data",
-            "      …",
+            "      …  # below: spec.claims",
             "        mountPath: /data",
             "+   claims:",
             "+   - name: data",
         ]
     );
-    assert_eq!(change.place(), "a.yaml:12, spec.template.volumes and spec.claims");
+    assert_eq!(change.place(), "a.yaml:12, spec.template.volumes");
 }
 
 /// Catches the path of a field that leads to another one.
@@ -82,6 +80,36 @@ fn a_change_says_in_which_field_it_is() {
         let change = change("A a".to_owned(), before, &before.replace(from, to)).unwrap();
         assert_eq!(change.fields, [field], "{from}");
     }
+}
+
+/// Catches a part that stands where no path tells: two fields that are told by what holds both, and
+/// a third one of which nothing is said.
+#[test]
+fn each_part_of_a_change_is_told_where_it_is() {
+    let before = "kind: A\nspec:\n  one: 1\n  two: 2\n  list:\n  - name: app\n    image: i\n  # end\n  three: 3\n  four: 4\n";
+    let added = "    mounts:\n    - name: data\n  claims:\n  - name: data\n";
+    let two = before.replace("    image: i\n", &format!("    image: i\n{added}"));
+    let change_of = |after: &str| change("A a".to_owned(), before, after).unwrap();
+    let told = change_of(&two);
+    assert_eq!(told.fields, ["spec.list[0].mounts", "spec.claims"]);
+    assert_eq!(told.place(), "A a, spec.list[0].mounts and spec.claims");
+    let three = two.replace("kind: A", "kind: B").replace("four: 4", "four: 5");
+    let told = change_of(&three);
+    assert_eq!(told.place(), "A a, kind and spec.claims");
+    let marks: Vec<&str> =
+        told.lines.iter().map(|it| it.text.trim()).filter(|it| it.starts_with('…')).collect();
+    assert_eq!(marks, ["…  # below: spec.list[0].mounts", "…  # below: spec.four"]);
+}
+
+/// Catches a line of the cluster's order that a student looks for in vain.
+#[test]
+fn a_new_value_is_told_by_its_path() {
+    let before = "spec:\n  replicas: 1\n  serviceName: web\n";
+    assert_eq!(signed(before, &before.replace('1', "3")), ["-   replicas: 1", "+   replicas: 3"]);
+    let read = |text: &str| Document::read(text).unwrap();
+    let text = ManifestText { file: "a.yaml".to_owned(), line: 10, ..ManifestText::default() };
+    let own = of_text(&text, &read(before), &read(&before.replace('1', "3"))).unwrap();
+    assert_eq!(own.lines.len(), 4, "{own:?}");
 }
 
 /// Catches a line that is in no student's file, or one that loses what it holds.

@@ -3,7 +3,7 @@ use checks::{mistakes::MISTAKES, model::diagnosis};
 use crate::{
     console::terminal::{TermStyle, WIDTH},
     remedy::{
-        commands::{Mending, Names, Stuck, dry_run, mend, see},
+        commands::{Mending, Names, Stuck, Update, dry_run, mend, see},
         flags::Flags,
     },
 };
@@ -32,6 +32,7 @@ fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
         [
             "kubectl apply -n lab -f YOUR-FILE.yaml",
             "kubectl delete pod web-0 -n lab",
+            "kubectl rollout status sts/web -n lab --timeout=5m",
             "stsgrade grade -n lab",
         ]
     );
@@ -87,9 +88,43 @@ fn what_cannot_be_changed_is_deleted_first() {
         [
             "kubectl delete service web -n lab",
             "kubectl apply -n lab -f YOUR-FILE.yaml",
+            "kubectl rollout status sts/web -n lab --timeout=5m",
             "stsgrade grade -n lab",
         ]
     );
+}
+
+/// Catches a grade that is told before the pods can be Ready, a wait that kubectl refuses, and
+/// pods that never get the change.
+#[test]
+fn what_is_applied_is_waited_for() {
+    let by_hand = |update| Names { file: None, update, ..names() };
+    let [apply, grade] = ["kubectl apply -n lab -f YOUR-FILE.yaml", "stsgrade grade -n lab"];
+    let rollout = "kubectl rollout status sts/web -n lab --timeout=5m";
+    let same_content = [Mending::of("same_content")];
+    assert_eq!(mend(&same_content, &by_hand(Update::Rolling)), [apply, rollout, grade]);
+    let delete = "kubectl delete sts web -n lab --cascade=foreground";
+    let partitioned = by_hand(Update::Partitioned);
+    assert_eq!(mend(&same_content, &partitioned), [delete, apply, rollout, grade]);
+    let ready = |count: i32| {
+        format!(
+            "kubectl wait sts/web -n lab --for=jsonpath='{{.status.readyReplicas}}'={count} \
+            --timeout=5m"
+        )
+    };
+    let on_delete = by_hand(Update::OnDelete);
+    let mended = mend(&same_content, &on_delete);
+    assert_eq!(mended, [delete, apply, &ready(3), grade]);
+    let one = Names { replicas: 1, ..on_delete.clone() };
+    assert_eq!(mend(&[Mending::of("too_few_replicas")], &one)[2], ready(3));
+    assert_eq!(see(6, None, &on_delete)[2], ready(3));
+    assert!(see(7, None, &on_delete).contains(&ready(5)));
+    let no_set = Names { set: None, ..by_hand(Update::Rolling) };
+    let new = mend(&[Mending::of("no_stateful_set")], &no_set);
+    assert_eq!(new, [apply, "kubectl rollout status sts -n lab --timeout=5m", grade]);
+    // `grade -f` applies, and waits itself.
+    let with_file = mend(&same_content, &names());
+    assert_eq!(with_file, ["stsgrade grade -n lab -f lab3.yaml"]);
 }
 
 /// Catches a row of the table that stands at another check's place.

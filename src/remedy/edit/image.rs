@@ -48,7 +48,12 @@ mod tests {
         spec.template.spec.containers = vec![container("busybocks:1.36"), container("nginx:1.25")];
         let why = "ErrImagePull: failed to pull \"docker.io/library/busybocks:1.36\": not found";
         let obstacle = Obstacle::of_no_pod("image_missing", "web-0", why, "", vec![]);
-        let loss = Loss { id: "image_missing", obstacle: Some(&obstacle), objects: &[] };
+        let loss = Loss {
+            id: "image_missing",
+            obstacle: Some(&obstacle),
+            objects: &[],
+            knows_programs: true,
+        };
         known(&loss, &mut spec);
         let images: Vec<&str> =
             spec.template.spec.all_containers().map(|it| it.image.as_str()).collect();

@@ -17,6 +17,10 @@ use crate::{
 /// Edits the container that ends, where something in it tells why. What an earlier start has left
 /// must then last, too.
 pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    // An own command would get a second one beside it.
+    if !loss.knows_programs {
+        return;
+    }
     let before = spec.clone();
     keep_running(loss, spec);
     if *spec != before {

@@ -47,6 +47,8 @@ pub struct Loss<'l> {
     pub obstacle: Option<&'l Obstacle>,
     /// The objects of the manifest, as far as their texts are known.
     pub objects: &'l [ManifestText],
+    /// Whether it is known what the containers run.
+    pub knows_programs: bool,
 }
 
 impl<'l> Loss<'l> {
@@ -89,6 +91,17 @@ pub fn written(objects: &[ManifestText], timeline: &Timeline) -> Option<Stateful
     Some(spec)
 }
 
+/// Whether the command of any container is known: then those of all are.
+#[must_use]
+pub fn has_programs(objects: &[ManifestText], timeline: &Timeline) -> bool {
+    let is_known = |spec: StatefulSetSpec| {
+        let pod = spec.template.spec;
+        let mut all = pod.init_containers.iter().chain(&pod.containers);
+        all.any(|it| !it.command.is_empty() || !it.args.is_empty())
+    };
+    manifest_of_set(objects, timeline).is_some() || written(objects, timeline).is_some_and(is_known)
+}
+
 /// The manifest as it is after the changes of the causes that are told before.
 #[derive(Clone, Debug)]
 pub struct Edited {
@@ -110,8 +123,13 @@ impl Edited {
     pub fn mend(&mut self, loss: &Loss<'_>, timeline: &Timeline) -> Vec<Change> {
         let objects = self.objects.clone();
         let loss = Loss { objects: &objects, ..*loss };
-        let changes = changes(&loss, &mut self.spec, timeline);
-        for change in &changes {
+        let mut changes = changes(&loss, &mut self.spec, timeline);
+        for place in 0..changes.len() {
+            let (made, [change, ..]) = changes.split_at_mut(place) else { break };
+            // They are made one after the other: each line is that of the file as it is by then.
+            for above in made {
+                change.move_below(above);
+            }
             self.make(change);
         }
         changes
@@ -323,7 +341,7 @@ fn to_look_at(
         let own = parts.into_iter().find(|it| document.has(it));
         document.has(&path).then_some((path, own))
     })?;
-    let is_known = program.is_some() || find(objects, "StatefulSet", name).is_some();
+    let is_known = program.is_some() || loss.knows_programs;
     let lines = change::to_look_at(&text, &document, &program.unwrap_or(container))?;
     Some(if is_known { lines } else { lines.without_a_program() })
 }

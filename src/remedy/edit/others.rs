@@ -257,7 +257,12 @@ spec:
             remedy: "",
             evidence: vec![],
         };
-        let loss = Loss { id: "config_error", obstacle: Some(&obstacle), objects: &texts };
+        let loss = Loss {
+            id: "config_error",
+            obstacle: Some(&obstacle),
+            objects: &texts,
+            knows_programs: true,
+        };
         let change = misspelt_name(&loss, "web", &objects);
         let lines = change.iter().flat_map(|it| &it.lines);
         lines

@@ -300,7 +300,8 @@ spec:
         };
         let missing =
             MissingObject { kind: "Secret", name: "db".to_owned(), key: None, volume: None };
-        let loss = Loss { id: "config_error", obstacle: None, objects: &[secret] };
+        let loss =
+            Loss { id: "config_error", obstacle: None, objects: &[secret], knows_programs: true };
         assert_eq!(near_key(&missing, "password", &loss).as_deref(), Some("passwort"));
         assert_eq!(near_key(&missing, "token", &loss), None);
     }

@@ -130,7 +130,7 @@ impl Cause {
         let example = Example {
             before: clip_lines(&advice.before),
             after: clip_lines(&advice.after),
-            told: OF_OTHERS,
+            told: OF_OTHERS.to_owned(),
         };
         Self { remedy: sanitize(&advice.remedy), example: Some(example), ..known }
     }
@@ -249,13 +249,7 @@ fn add(MissingObject { kind, name, key, volume }: &MissingObject) -> String {
 /// What to do, and the line to look for where the container's last words name it.
 fn with_hint(remedy: String, obstacle: &Obstacle) -> String {
     let Some(container) = &obstacle.container else { return remedy };
-    let folder = obstacle.log.iter().find_map(|line| {
-        let (_, rest) = line.split_once("create directory")?;
-        let (folder, rest) = rest.trim_start().split_once("File exists")?;
-        let folder = folder.trim_matches(|c: char| c == ':' || c == ' ' || "'’‘`\"".contains(c));
-        rest.trim().is_empty().then(|| sanitize(folder))
-    });
-    match folder {
+    match made_folder(obstacle) {
         Some(folder) => format!(
             "In the command of container {}, write `mkdir -p {folder}` in place of `mkdir {folder}`: \
             the first start has made the folder already.",
@@ -263,6 +257,16 @@ fn with_hint(remedy: String, obstacle: &Obstacle) -> String {
         ),
         None => remedy,
     }
+}
+
+/// The folder that a container could not make because it is there, by its last words.
+pub(super) fn made_folder(obstacle: &Obstacle) -> Option<String> {
+    obstacle.log.iter().find_map(|line| {
+        let (_, rest) = line.split_once("create directory")?;
+        let (folder, rest) = rest.trim_start().split_once("File exists")?;
+        let folder = folder.trim_matches(|c: char| c == ':' || c == ' ' || "'’‘`\"".contains(c));
+        rest.trim().is_empty().then(|| sanitize(folder))
+    })
 }
 
 /// The obstacle in a few words: its object, and what is wrong with it. What is wrong with a set or a
@@ -284,7 +288,7 @@ impl Example {
     /// A line about the student's own file, where the line itself is not known.
     pub(super) fn of_own_file(mistake: &Mistake, file: &str) -> Option<Self> {
         let told = "The line that writes this file (… stands for what yours writes):";
-        let example = |before: String, after: String| Self { before, after, told };
+        let example = |before: String, after: String| Self { before, after, told: told.to_owned() };
         match mistake.id {
             id if id == OVERWRITTEN_AT_START.id => {
                 Some(example(format!("… > {file}"), format!("[ -f {file} ] || … > {file}")))
@@ -295,7 +299,7 @@ impl Example {
             id if id == WIPED_AT_START.id => Some(Self {
                 before: format!("rm … {}/…", file.rsplit_once('/')?.0),
                 after: "# this line is taken out".to_owned(),
-                told: "The line that removes what is there (… stands for the rest):",
+                told: "The line that removes what is there (… stands for the rest):".to_owned(),
             }),
             _ => None,
         }
@@ -306,7 +310,7 @@ impl Example {
         mistake.has_lines().then(|| Self {
             before: mistake.before.to_owned(),
             after: mistake.after.to_owned(),
-            told: OF_OTHERS,
+            told: OF_OTHERS.to_owned(),
         })
     }
 }
