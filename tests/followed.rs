@@ -4,6 +4,7 @@
 use std::{fs, path::Path};
 
 use stsgrade::{
+    console::terminal::TermStyle,
     recording::{self, Folded, Reader},
     report::{Format, Report, RunResult, Source},
     submission::Submission,
@@ -11,7 +12,7 @@ use stsgrade::{
 
 use crate::{
     fixtures::{Case, Kind, cases},
-    printed::{FILE, Instructions, UNKNOWN},
+    printed::{FILE, Instructions, LEFT_OUT, UNKNOWN, commands},
     report::styled,
 };
 
@@ -39,7 +40,7 @@ fn changed(case: &Case) -> Result<(), String> {
     }
     let read = Instructions::read(&told).map_err(|why| format!("{why}\n{told}"))?;
     let mut new = text.clone();
-    for change in read.changes.iter().filter(|it| it.lines.iter().any(|(sign, _)| *sign != ' ')) {
+    for change in read.changes.iter().filter(|it| it.is_made()) {
         new = change.made(&new).map_err(|why| format!("{why}\n{told}"))?;
     }
     if new == text {
@@ -48,6 +49,80 @@ fn changed(case: &Case) -> Result<(), String> {
     Submission::of_files(&[(FILE.to_owned(), new.clone().into())], "lab")
         .map(drop)
         .map_err(|error| format!("{error}\n{told}\n{new}"))
+}
+
+/// Catches a grade that is told right behind `kubectl apply`, while pods are still replaced, and a
+/// wait without an end.
+#[test]
+fn what_is_applied_by_hand_is_waited_for() {
+    let mut applied = 0;
+    for case in cases().0.iter().filter(|it| matches!(it.kind, Kind::Fail(_))) {
+        let folded = folded(case);
+        let source = Source { files: vec![], ..Source::of(&folded.header, folded.digest) };
+        let report = Report::of(&source, &folded.timeline);
+        let result = RunResult::Judged { report: &report, timeline: &folded.timeline };
+        let page = styled(Format::Text, result, TermStyle::PLAIN);
+        let told = commands(&page).unwrap_or_else(|why| panic!("{why}\n{page}"));
+        let told = told.join("\n").replace(" \\\n ", "");
+        let told: Vec<&str> = told.lines().collect();
+        let [.., wait, grade] = &told[..] else { panic!("{page}") };
+        let is_wait = wait.starts_with("kubectl rollout status sts") && wait.contains("--timeout=");
+        assert!(is_wait && grade.starts_with("stsgrade grade "), "{page}");
+        applied += usize::from(told.iter().any(|it| it.contains("kubectl apply ")));
+    }
+    assert!(applied > 50, "{applied}");
+}
+
+/// Catches a reader that finds a line wherever it stands: then a report whose `…` is missing would
+/// pass. Of each printed change, whichever `…` is taken out, the lines are not found any more.
+#[test]
+fn lines_that_are_left_out_must_be_marked() {
+    let mut tried = 0;
+    for case in cases().0.iter().filter(|it| matches!(it.kind, Kind::Fail(_))) {
+        let text = fs::read_to_string(case.folder.join("submission.yaml")).unwrap();
+        let Ok(read) = Instructions::read(&printed(case)) else { continue };
+        let Some(change) = read.changes.into_iter().find(|it| it.is_made()) else { continue };
+        let marks = (0..change.lines.len()).filter(|it| change.lines[*it].0 == LEFT_OUT);
+        for mark in marks.collect::<Vec<_>>() {
+            let mut without = change.clone();
+            without.lines.remove(mark);
+            assert!(without.made(&text).is_err(), "{}: {:?}", case.name, without.lines);
+            tried += 1;
+        }
+    }
+    assert!(tried > 5, "{tried}");
+}
+
+/// Catches a line that is taken for another, a change at another line than the one that is told, and
+/// a new line of which nobody knows where it belongs.
+#[test]
+fn a_change_is_made_where_its_lines_stand() {
+    const TEXT: &str = "a: 1\nb: 2\n\nc: 3\nd: 4\na: 1\ne: 5\n";
+    let made = |place: &str, lines: &[&str]| {
+        let lines: String = lines.iter().map(|it| format!("      {it}\n")).collect();
+        let report = format!(
+            "1. one: costs 10 points (test 1)\n   Change    {FILE}:{place}:\n{lines}   \
+            Type      stsgrade grade\n"
+        );
+        Instructions::read(&report).unwrap().changes[0].made(TEXT)
+    };
+    let whole = |lines: &str| Ok(format!("{lines}\n"));
+    let below = ["  a: 1", "- b: 2", "+ b: 7", "  c: 3", "  …", "- e: 5"];
+    assert_eq!(made("2, b", &below), whole("a: 1\nb: 7\n\nc: 3\nd: 4\na: 1"));
+    let named = ["  a: 1", "- b: 2", "+ b: 7", "  …  # below: e", "- e: 5"];
+    assert_eq!(made("2, b", &named), whole("a: 1\nb: 7\n\nc: 3\nd: 4\na: 1"));
+    let above = ["  a: 1", "  …", "+ x: 0"];
+    assert_eq!(made("5, x", &above), whole("a: 1\nb: 2\n\nc: 3\nd: 4\nx: 0\na: 1\ne: 5"));
+    for (place, lines) in [
+        ("2, b", &["- b: 2", "- d: 4"][..]),
+        ("3, c", &["- b: 2"]),
+        ("4, c", &["  a: 1", "- c: 3"]),
+        ("2, b", &["- b: 2", "  …", "+ x: 0"]),
+        ("2, b", &["- b: 2", "  …", "  a: 1", "  d: 4"]),
+        ("9, x", &["- x: 0"]),
+    ] {
+        assert!(made(place, lines).is_err(), "{lines:?}");
+    }
 }
 
 /// Catches a second change of a line that shows the line as it was before the first, and one that
@@ -99,7 +174,7 @@ pub(crate) fn printed_of(folded: Folded, text: &str) -> String {
     let source = Source { files: vec![FILE.to_owned()], objects, ..known };
     let report = Report::of(&source, &folded.timeline);
     let result = RunResult::Judged { report: &report, timeline: &folded.timeline };
-    styled(Format::Text, result, stsgrade::console::terminal::TermStyle::PLAIN)
+    styled(Format::Text, result, TermStyle::PLAIN)
 }
 
 fn folded(case: &Case) -> Folded {
@@ -129,6 +204,37 @@ fn undecided_points_have_one_cause_and_what_decides_them() {
         let report = report_on(name);
         let [cause] = &report.causes[..] else { panic!("{name}: {:?}", report.causes) };
         assert!(cause.commands.iter().any(|it| it.contains(test)), "{name}: {:?}", cause.commands);
+    }
+}
+
+/// Catches a recording that does not hold the line to change, whose report only says where it is, or
+/// gives a container that has a command another one beside it.
+#[test]
+fn where_the_own_line_is_not_known_it_is_said_what_to_look_for() {
+    for (name, before, after) in [
+        ("/ends_after_25_seconds", "…", "…\ntrap 'exit 0' TERM; sleep 1000000 & wait"),
+        ("/exits_at_start", "… exit 1 …", "… : …"),
+        ("/container_ends/mkdir", "mkdir /data/app", "mkdir -p /data/app"),
+        ("/no_such_command", "[bash, …]", "[sh, …]"),
+        ("/no_secret_key", "", "stringData:\n  password: …"),
+        ("/waits_for_ever", "- name: wait  # with all lines indented under it", "# taken out"),
+        (
+            "/probe_never_succeeds",
+            "readinessProbe:  # with all lines indented under it",
+            "# taken out",
+        ),
+        ("/liveness", "livenessProbe:  # with all lines indented under it", "# taken out"),
+        ("/never_pulls", "imagePullPolicy: Never", "# taken out"),
+        ("host_port/host_port", "hostPort: …", "# taken out"),
+        ("/privileged", "privileged: true", "# taken out"),
+        ("/impostor_hostname", "hostname: web-1\nsubdomain: web-peers", "# taken out"),
+        ("/name_among_new_random_bytes", "… > /data/blob", "[ -f /data/blob ] || … > /data/blob"),
+    ] {
+        let report = report_on(name);
+        let [cause] = &report.causes[..] else { panic!("{name}: {:?}", report.causes) };
+        let told = cause.example.as_ref().map(|it| (it.before.as_str(), it.after.as_str()));
+        assert_eq!(told, Some((before, after)), "{name}");
+        assert!(cause.changes.is_empty(), "{name}: {:?}", cause.changes);
     }
 }
 

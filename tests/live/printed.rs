@@ -14,59 +14,74 @@ pub(crate) const UNKNOWN: [(&str, &str); 4] = [
 /// What a report says is to be done: the changes of its causes, down to the first commands.
 pub(crate) struct Instructions {
     pub(crate) changes: Vec<Change>,
-    pub(crate) commands: Vec<String>,
 }
 
 /// Lines to change, as they are printed.
+#[derive(Clone)]
 pub(crate) struct Change {
     /// The line of the file; none for what comes at its end.
     line: Option<usize>,
-    /// Signs and lines.
+    /// Signs and lines, as far as they are printed.
     pub(crate) lines: Vec<(char, String)>,
 }
 
+/// The sign of lines that stay and are not printed.
+pub(crate) const LEFT_OUT: char = '…';
+
 impl Instructions {
     pub(crate) fn read(report: &str) -> Result<Self, String> {
-        let mut told = Self { changes: vec![], commands: vec![] };
+        let mut changes: Vec<Change> = vec![];
+        let commands = commands(report)?;
         let lines = report.lines().skip_while(|it| !it.starts_with("1. "));
         let mut label = "";
         let mut place = String::new();
         for line in lines.skip(1) {
-            // The next cause comes, or none.
-            if line.is_empty() && !told.commands.is_empty() {
-                break;
-            }
             let (front, text) = line.split_at_checked(13).unwrap_or((line, ""));
             let is_code = label == "Change" && place.ends_with(':') && line.starts_with("      ");
             if is_code {
                 let sign = line.chars().nth(6).unwrap_or(' ');
                 let text = line.get(8..).unwrap_or_default().to_owned();
-                if text.trim() == "…" {
-                    continue;
-                }
-                told.changes.last_mut().unwrap().lines.push((sign, text));
+                let is_left_out = sign == ' ' && text.trim_start().starts_with(LEFT_OUT);
+                let sign = if is_left_out { LEFT_OUT } else { sign };
+                changes.last_mut().unwrap().lines.push((sign, text));
                 continue;
             }
             if !front.trim().is_empty() {
                 label = front.trim();
                 place.clear();
             }
-            match label {
-                "Change" => {
-                    place.push_str(text);
-                    if let Some(place) = place.strip_suffix(':') {
-                        told.changes.push(Change { line: line_of(place)?, lines: vec![] });
-                    }
+            if label == "Change" {
+                place.push_str(text);
+                if let Some(place) = place.strip_suffix(':') {
+                    changes.push(Change { line: line_of(place)?, lines: vec![] });
                 }
-                "Type" if text.starts_with("what stands under ") => {}
-                "Type" => told.commands.push(text.to_owned()),
-                _ => {}
+            }
+            // What is typed then is for all changes down to here.
+            if label == "Type" && text == commands[0] {
+                break;
             }
         }
-        // From the end of the file: what is added or removed above moves the lines below.
-        told.changes.sort_by_key(|it| std::cmp::Reverse(it.line.unwrap_or(usize::MAX)));
-        if told.commands.is_empty() { Err("it says nothing to type".to_owned()) } else { Ok(told) }
+        Ok(Self { changes })
     }
+}
+
+/// What a report says is to be typed, down to the first grade.
+pub(crate) fn commands(report: &str) -> Result<Vec<String>, String> {
+    let mut commands = vec![];
+    let mut label = "";
+    for line in report.lines().skip_while(|it| !it.starts_with("1. ")).skip(1) {
+        if line.is_empty() && !commands.is_empty() {
+            break;
+        }
+        let (front, text) = line.split_at_checked(13).unwrap_or((line, ""));
+        if !front.trim().is_empty() {
+            label = front.trim();
+        }
+        if label == "Type" && !text.starts_with("what stands under ") {
+            commands.push(text.to_owned());
+        }
+    }
+    if commands.is_empty() { Err("it says nothing to type".to_owned()) } else { Ok(commands) }
 }
 
 /// `lab3.yaml:12, spec.replicas`, or `lab3.yaml, at its end (Service web)`.
@@ -80,36 +95,69 @@ fn line_of(place: &str) -> Result<Option<usize>, String> {
 }
 
 impl Change {
-    /// The text with the change made, by lines that are found in it as they are printed.
+    /// Whether something is to be changed, and not only looked at.
+    pub(crate) fn is_made(&self) -> bool {
+        self.lines.iter().any(|(sign, _)| matches!(sign, '-' | '+'))
+    }
+
+    /// The text with the change made, by lines that are found in it as they are printed: one below
+    /// the other, but for empty ones, and anywhere further below behind a `…`.
     pub(crate) fn made(&self, text: &str) -> Result<String, String> {
         let mut all: Vec<String> = text.lines().map(|it| it.trim_end().to_owned()).collect();
         let Some(line) = self.line else {
             all.extend(self.lines.iter().map(|(_, it)| it.clone()));
             return Ok(all.join("\n") + "\n");
         };
-        let first = self.lines.iter().position(|(sign, _)| *sign != ' ').ok_or("no sign")?;
+        let is_changed = |(sign, _): &(char, String)| matches!(sign, '-' | '+');
+        let first = self.lines.iter().position(is_changed).ok_or("no sign")?;
         // Lines are numbered from 1. What is added stands behind its line.
         let mut at = if self.lines[first].0 == '-' { line - 1 } else { line };
-        let mut above = at;
-        for (_, context) in self.lines[..first].iter().rev() {
-            above = (0..above)
-                .rev()
-                .find(|it| all[*it] == *context)
-                .ok_or_else(|| format!("this line is not above line {line}: {context}"))?;
+        if at > all.len() {
+            return Err(format!("there is no line {line}"));
         }
-        for (sign, printed) in &self.lines[first..] {
-            if *sign == '+' {
-                all.insert(at, printed.clone());
-                at += 1;
+        let (mut above, mut is_left_out) = (at, false);
+        for (sign, printed) in self.lines[..first].iter().rev() {
+            if *sign == LEFT_OUT {
+                is_left_out = true;
                 continue;
             }
-            at = (at..all.len())
-                .find(|it| all[*it] == *printed)
-                .ok_or_else(|| format!("this line is not below line {line}: {printed}"))?;
-            if *sign == '-' {
-                all.remove(at);
+            let mut before = (0..above).rev().filter(|it| is_left_out || !all[*it].is_empty());
+            let found = if is_left_out {
+                before.find(|it| all[*it] == *printed)
             } else {
-                at += 1;
+                before.next().filter(|it| all[*it] == *printed)
+            };
+            above = found
+                .ok_or_else(|| format!("this line is not just above line {line}: {printed}"))?;
+            is_left_out = false;
+        }
+        is_left_out = false;
+        for (sign, printed) in &self.lines[first..] {
+            match sign {
+                &LEFT_OUT => is_left_out = true,
+                '+' if is_left_out => return Err(format!("behind which line? {printed}")),
+                '+' => {
+                    all.insert(at, printed.clone());
+                    at += 1;
+                }
+                _ => {
+                    let mut below =
+                        (at..all.len()).filter(|it| is_left_out || !all[*it].is_empty());
+                    let found = if is_left_out {
+                        below.find(|it| all[*it] == *printed)
+                    } else {
+                        below.next().filter(|it| all[*it] == *printed)
+                    };
+                    at = found.ok_or_else(|| {
+                        format!("this line is not next, from line {} on: {printed}", at + 1)
+                    })?;
+                    is_left_out = false;
+                    if *sign == '-' {
+                        all.remove(at);
+                    } else {
+                        at += 1;
+                    }
+                }
             }
         }
         Ok(all.join("\n") + "\n")
