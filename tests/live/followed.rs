@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
+use stsgrade::LAB_NAMESPACE;
 
 use crate::{
     chance::{Chance, seed},
@@ -37,7 +38,7 @@ const BY_HAND: [(&str, &str); 8] = [
     ("no_configmap_volume", ""),
     ("not_headless", ""),
     ("overwrite", "updateStrategy: {rollingUpdate: {partition: 2}}\n  "),
-    ("same_content", "updateStrategy: {type: OnDelete}\n  "),
+    ("nothing_written", "updateStrategy: {type: OnDelete}\n  "),
     ("small", ""),
     ("two_replicas", "updateStrategy: {type: OnDelete}\n  "),
 ];
@@ -90,11 +91,13 @@ async fn whoever_applies_by_hand_gets_all_points() {
 }
 
 async fn follow_by_hand(lab: &Lab, case: &Path, strategy: &str) -> Result<(), String> {
+    let ns = &lab.namespace;
     let manifest = |it: &str| {
         let text = std::fs::read_to_string(case.join(it)).unwrap();
+        // kubectl takes no object of another namespace.
+        let text = text.replace(LAB_NAMESPACE, ns);
         text.replace("\n  serviceName:", &format!("\n  {strategy}serviceName:"))
     };
-    let ns = &lab.namespace;
     let file = lab.folder().join(YOUR_FILE);
     std::fs::write(&file, manifest("submission.yaml")).unwrap();
     let first = format!(
