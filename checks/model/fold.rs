@@ -116,7 +116,7 @@ impl Timeline {
 
     fn diagnosis(&mut self, noted: Recorded<Diagnosis>) {
         let pod = match &noted.what {
-            Diagnosis::Logs { pod, .. } => pod.uid.clone(),
+            Diagnosis::Logs { pod, .. } | Diagnosis::Surroundings { pod, .. } => pod.uid.clone(),
             Diagnosis::StorageClasses { classes } => {
                 self.storage_classes = Some(classes.clone());
                 return;

@@ -43,9 +43,9 @@ impl<'t> Rewriting<'_, 't> {
         let mounts = pod.all_containers().flat_map(|it| &it.volume_mounts);
         let folders: Vec<&str> = mounts.map(|it| it.mount_path.as_str()).collect();
         let is_mounted = |word: &&str| folders.iter().any(|it| word.starts_with(it));
-        let scripts = pod.all_containers().flat_map(|it| it.command.iter().chain(&it.args));
         // What a trap does stands in quotes.
-        let scripts: Vec<String> = scripts.map(|it| it.replace(['\'', '"'], " ")).collect();
+        let scripts: Vec<String> =
+            self.timeline.scripts().map(|it| it.replace(['\'', '"'], " ")).collect();
         let is_end = |it: char| ";&|()`\n".contains(it);
         let mut commands: Vec<Vec<&str>> = vec![];
         for command in scripts.iter().flat_map(|it| it.split(is_end)) {

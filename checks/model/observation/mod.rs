@@ -434,6 +434,18 @@ pub enum Diagnosis {
         /// Each class's name, and whether it is the default one.
         classes: Vec<StorageClass>,
     },
+    /// Where words come from that a pod's files still hold, although they were written anew.
+    #[serde(rename_all = "camelCase")]
+    Surroundings {
+        /// Whose.
+        pod: Reference,
+        /// In which container it was looked for.
+        container: String,
+        /// By word: whether it is there outside of the pod's claims as well, so that each start can
+        /// write it again: in the environment, in a file of a ConfigMap, in what `ls -i` and `df`
+        /// say.
+        words: BTreeMap<String, Given>,
+    },
     /// The API server refused a manifest for its own content: nothing else is judged.
     ManifestRefused(Refusal),
     /// Something could not be asked, and why.
@@ -444,6 +456,19 @@ pub enum Diagnosis {
         /// Why it is not known.
         why: String,
     },
+}
+
+/// Whether the surroundings of a pod give a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Given {
+    /// They do.
+    Yes,
+    /// They give a number near it, of those that change all the time: the free space of a disk.
+    Nearly,
+    /// They do not.
+    No,
 }
 
 /// What is wrong in a manifest, and where.

@@ -145,6 +145,13 @@ impl Timeline {
         }
     }
 
+    /// What the containers of the template run: their commands and arguments.
+    pub(crate) fn scripts(&self) -> impl Iterator<Item = &str> {
+        let template = self.set().map(|set| &set.spec.template.spec);
+        let containers = template.into_iter().flat_map(|it| it.all_containers());
+        containers.flat_map(|it| it.command.iter().chain(&it.args)).map(String::as_str)
+    }
+
     /// The StatefulSets that stand in the namespace.
     pub fn sets(&self) -> impl Iterator<Item = &SetLife> {
         self.standing_sets.iter().filter_map(|name| self.sets.get(name)?.last())

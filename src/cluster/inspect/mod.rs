@@ -9,6 +9,7 @@ mod age;
 mod reading;
 mod resolv_conf;
 mod state;
+mod surroundings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

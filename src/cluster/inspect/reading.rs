@@ -66,6 +66,7 @@ impl Inspector<'_> {
                     )
                     .await;
                     self.record_output(&mut timing, job, &container, &mounts, output, began);
+                    self.search_surroundings(job, &container, &mounts).await;
                 }
             }
         }

@@ -18,12 +18,12 @@ pub(crate) struct SameLineLater<'l, 't> {
 }
 
 impl SameLineLater<'_, '_> {
-    /// Whether a number or two have gone on, and no other figure has changed but what differs
-    /// between fresh starts, too.
+    /// The places of the number or two that have gone on, if no other figure has changed but what
+    /// differs between fresh starts, too.
     ///
     /// Among figures that do, a load or random numbers, one that goes on may do so by chance:
     /// there it must count from 0 or 1, and have a name in front of it.
-    pub(crate) fn counted_on(&self) -> bool {
+    pub(crate) fn counted_on(&self) -> Vec<usize> {
         const MOST: usize = 2;
         let (noise, rest): (Vec<usize>, Vec<usize>) =
             self.changed_figures().partition(|place| self.differs_when_fresh(*place));
@@ -31,7 +31,10 @@ impl SameLineLater<'_, '_> {
             self.is_further(*place)
                 && (noise.is_empty() || self.has_name(*place) && self.counts_from_the_start(*place))
         };
-        (1..=MOST).contains(&rest.len()) && rest.iter().all(counts)
+        if rest.len() > MOST || !rest.iter().all(counts) {
+            return vec![];
+        }
+        rest
     }
 
     fn changed_figures(&self) -> impl Iterator<Item = usize> + '_ {
@@ -70,7 +73,8 @@ impl SameLineLater<'_, '_> {
         is_count && explains(&written) == Explained::No
     }
 
-    fn counts_from_the_start(&self, place: usize) -> bool {
+    /// Whether each fresh start writes 0 or 1 there.
+    pub(crate) fn counts_from_the_start(&self, place: usize) -> bool {
         self.fresh_numbers(place).iter().all(|it| (0..=1).contains(it))
     }
 
@@ -80,5 +84,160 @@ impl SameLineLater<'_, '_> {
         name.is_some_and(|(before, after)| {
             before.kind == Kind::Word && !before.is_random() && before.text == after.text
         })
+    }
+
+    /// Whether a script writes a count of files at this place: behind the word that stands in front
+    /// of the number, or in front of the one behind it.
+    pub(crate) fn is_count_of_files(&self, place: usize, script: &str) -> bool {
+        if script.len() > MAX_SCRIPT_BYTES {
+            return false;
+        }
+        let marked = with_counts_marked(script);
+        let word = |place: Option<usize>| {
+            let it = self.after.get(place?)?;
+            (it.kind == Kind::Word).then_some(it.text)
+        };
+        let parts: Vec<&str> = marked.split(COUNT).collect();
+        parts.windows(2).any(|around| {
+            let is_between = |it: char| !it.is_alphanumeric();
+            let before = around[0].trim_end_matches(is_between);
+            let after = around[1].trim_start_matches(is_between);
+            word(place.checked_sub(1)).is_some_and(|it| before.ends_with(it))
+                || word(Some(place + 1)).is_some_and(|it| after.starts_with(it))
+        })
+    }
+}
+
+/// Longer scripts are not searched for what they count.
+const MAX_SCRIPT_BYTES: usize = 16 << 10;
+
+/// Stands for a count of files.
+const COUNT: char = '\u{1}';
+
+/// Whether a command counts what lies in a folder: `ls | wc -l`.
+pub(crate) fn lists_a_folder(script: &str) -> bool {
+    let plain = script.replace(['\'', '"'], " ");
+    plain.split(['\n', ';', '&', '(', ')', '`']).any(|pipeline| {
+        let mut commands = pipeline.split('|').filter_map(|it| it.split_whitespace().next());
+        commands.any(|it| ["ls", "find"].contains(&it)) && commands.any(|it| it == "wc")
+    })
+}
+
+/// A script with a mark in the place of each count of files: of `$(ls | wc -l)`, and of variables
+/// that were set to such.
+fn with_counts_marked(script: &str) -> String {
+    let mut marked = String::new();
+    let mut rest = script;
+    while let Some((at, opening, closing)) = next_substitution(rest) {
+        let inner = &rest[at + opening.len()..];
+        let end = inner.find(closing).unwrap_or(inner.len());
+        marked.push_str(&rest[..at]);
+        if lists_a_folder(&inner[..end]) {
+            marked.push(COUNT);
+        } else {
+            marked.push_str(&inner[..end]);
+        }
+        rest = inner.get(end + closing.len_utf8()..).unwrap_or("");
+    }
+    marked.push_str(rest);
+    for name in variables_with_a_count(&marked) {
+        for written in [format!("${{{name}}}"), format!("${name}")] {
+            marked = replaced_as_a_word(&marked, &written);
+        }
+    }
+    marked
+}
+
+fn next_substitution(text: &str) -> Option<(usize, &'static str, char)> {
+    let dollar = text.find("$(").map(|at| (at, "$(", ')'));
+    let quote = text.find('`').map(|at| (at, "`", '`'));
+    dollar.into_iter().chain(quote).min_by_key(|(at, ..)| *at)
+}
+
+fn variables_with_a_count(marked: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (at, _) in marked.match_indices(COUNT) {
+        let Some(before) = marked[..at].trim_end_matches('"').strip_suffix('=') else { continue };
+        let start = before
+            .rfind(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+            .map_or(0, |place| place + 1);
+        let name = before.get(start..).unwrap_or("");
+        if !name.is_empty() {
+            names.insert(name.to_owned());
+        }
+    }
+    names
+}
+
+/// Puts a mark in the place of a variable, and leaves alone what only begins like it.
+fn replaced_as_a_word(text: &str, variable: &str) -> String {
+    let mut replaced = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(variable) {
+        let (before, found) = rest.split_at(at);
+        let behind = &found[variable.len()..];
+        let goes_on = !variable.ends_with('}')
+            && behind.starts_with(|it: char| it.is_ascii_alphanumeric() || it == '_');
+        replaced.push_str(before);
+        if goes_on {
+            replaced.push_str(variable);
+        } else {
+            replaced.push(COUNT);
+        }
+        rest = behind;
+    }
+    replaced.push_str(rest);
+    replaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SameLineLater, lists_a_folder};
+    use crate::model::evidence::content::{clock::Moments, known::PodWords, lexer::lex};
+
+    #[test]
+    fn a_count_of_files_is_recognised() {
+        for script in [
+            "n=$(ls /data | wc -l)",
+            "echo \"found `find . -type f | grep -v tmp | wc -l` files\"",
+            "cd /data\nls -A|wc -l > count",
+        ] {
+            assert!(lists_a_folder(script), "{script}");
+        }
+        for script in ["wc -l < log", "ls; wc -l log", "cat log | wc -l", "n=$((n + 1))", "ls | tr"]
+        {
+            assert!(!lists_a_folder(script), "{script}");
+        }
+    }
+
+    /// Catches a counter that is taken for a count of files because the script counts some, too.
+    #[test]
+    fn a_count_of_files_is_written_where_the_number_stands() {
+        let words = PodWords::default();
+        let is_count = |line: &str, script: &str| {
+            let after = lex(line, &words);
+            let place = after.iter().position(|it| it.number().is_some()).unwrap();
+            let moments = [Moments::default(); 2];
+            let line = SameLineLater { fresh: &[], before: &after, after: &after, moments };
+            line.is_count_of_files(place, script)
+        };
+        for script in [
+            "echo \"found $(ls | wc -l) files\"",
+            "n=$(ls | wc -l); echo \"found $n files\"",
+            "n=\"`find . | wc -l`\"\necho \"found: ${n}\" > id",
+            "x=$(date); n=$(ls | wc -l); echo there are now $n files",
+        ] {
+            assert!(is_count("found 2 files", script), "{script}");
+        }
+        for script in [
+            "n=$((n + 1)); echo \"starts $n\"; echo \"files $(ls | wc -l)\"",
+            "f=$(ls | wc -l); starts=$(cat n); echo \"starts $starts files $f\"",
+            "n=$(ls | wc -l); echo starts $nr $n",
+            "echo $(ls | wc -l",
+            "`",
+            "",
+        ] {
+            assert!(!is_count("starts 2", script), "{script}");
+        }
     }
 }

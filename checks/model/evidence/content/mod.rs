@@ -43,9 +43,21 @@
 //!   minute. Written again and the same, it proves nothing, and the test is undecided: the letter
 //!   would come by the luck of the second. The tour waits until the minute is over.
 //!
-//! What is not known: a value of the environment that only this pod has, and that no object tells,
-//! such as the inode of a folder or a line of a ConfigMap for this pod, is taken for a random word
-//! that was kept.
+//! # A value beside a new date
+//!
+//! A start that writes a file anew replaces the date in it. What else is in it then, and was there
+//! before, may be kept, or may be written by every start of this pod: the inode of its volume, the
+//! size of its disk, a line of a ConfigMap for this pod, a count of files. So beside a new date, or
+//! a new random word, less counts ([`proof`], [`original`]):
+//!
+//! - **A time of the old start, its UID or its address** is proof: no later start writes them.
+//! - **Another value that only this pod has** is proof where the pod's surroundings do not give it.
+//!   The grader looks for it outside of the claims, in the container's environment, in files of
+//!   ConfigMaps and Secrets, in what `ls -i` and `df` say. Where nobody has looked, a value that a
+//!   file which was not written since holds is proof, one that stands in the template's commands is
+//!   not, and a number leaves it open.
+//! - **A counter** is proof where it counts starts: from 0 or 1, and on at each start of each pod.
+//!   As many as there are files is not, where the template's commands count them.
 //!
 //! Only files that tell who wrote them are asked, because the lab asks for the original of those.
 //! Where no file tells, the grader's own file (the canary) decides for the whole claim: one mistake
@@ -65,11 +77,12 @@ mod known;
 mod lateness;
 mod lexer;
 mod original;
+mod proof;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::model::evidence::content::{
     known::needles,
@@ -272,6 +285,28 @@ impl<'t> PodFiles<'t> {
             pod_files.texts.extend(read.what.folders.iter().map(empty));
         }
         (!pod_files.reads.is_empty()).then_some(pod_files)
+    }
+
+    /// How many files a command may count on a claim: with those in folders or without, with
+    /// hidden ones, the canary among them, or without, and with those that it makes itself.
+    fn counts_of_entries(&self, claim: &str) -> BTreeSet<i64> {
+        /// `.`, `..`, the canary, and what is made before it counts.
+        const MORE_WITH_HIDDEN: i64 = 4;
+        const MORE: i64 = 2;
+        let texts = self.texts.iter().filter(|it| it.claim == claim).map(|it| it.path);
+        let sealed = self.sealed.iter().filter(|it| it.claim == claim);
+        let paths: Vec<&str> = texts.chain(sealed.map(|it| it.file.path.as_str())).collect();
+        let top = |path: &&'t str| path.split('/').next().unwrap_or_default();
+        let at_top: BTreeSet<&str> = paths.iter().map(top).collect();
+        let visible = at_top.iter().filter(|it| !it.starts_with('.')).count();
+        let mut counts = BTreeSet::new();
+        for (count, more) in
+            [(visible, MORE), (at_top.len(), MORE_WITH_HIDDEN), (paths.len(), MORE)]
+        {
+            let count = i64::try_from(count).unwrap_or(i64::MAX / 2);
+            counts.extend(count..=count + more);
+        }
+        counts
     }
 
     /// How many files there are of which not all could be seen.

@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::evidence::content::{
     Sealed, Text,
     clock::{Moments, written_time},
-    counting::SameLineLater,
     known::{Entry, What},
     lexer::{Kind, Token},
+    proof::Proof,
     writer::{Contents, Page, Seen, Words, is_chance},
 };
-use crate::model::timeline::{Timeline, lives::PodLife};
+use crate::model::{
+    observation::{Diagnosis, Given},
+    timeline::{Timeline, lives::PodLife},
+};
 
 /// What became of an original file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,30 +49,53 @@ impl<'t> Contents<'t> {
     /// of the old one told counts as well.
     #[must_use]
     pub fn fates(&self, old: &'t PodLife, new: &'t PodLife) -> Vec<Fate> {
-        let (Some(last), Some(after)) =
-            (self.timeline.pod_files(old), self.timeline.pod_files(new))
-        else {
-            return vec![];
-        };
-        let (last, after) = (self.page(last), self.page(after));
-        let first = self.timeline.first_portrait(old).map(|it| self.page(it));
+        let Some((last, after)) = self.last_pages(old, new) else { return vec![] };
         let mut fates = vec![];
-        for file in last.files.iter().filter(|it| self.tells(&last, it)) {
-            let comparison = Comparison { contents: self, before: &last, after: &after };
-            fates.push(comparison.fate(file));
-            let earlier = first.as_ref().and_then(|page| Some((page, page.at(&file.text)?)));
-            if let Some((page, earlier)) =
-                earlier.filter(|(_, it)| it.text.content != file.text.content)
-            {
-                fates.push(Comparison { before: page, ..comparison }.fate(earlier));
-            }
-        }
+        self.compare_files(&last, &after, |comparison, file| fates.push(comparison.fate(file)));
         for sealed in &last.pod_files.sealed {
             if self.search_tells(old.ordinal, &sealed.file.holds) == Some(true) {
                 fates.push(self.fate_of_sealed(&last, sealed, &after));
             }
         }
         fates
+    }
+
+    fn last_pages(&self, old: &'t PodLife, new: &'t PodLife) -> Option<(Page<'t>, Page<'t>)> {
+        let (last, after) = (self.timeline.pod_files(old)?, self.timeline.pod_files(new)?);
+        Some((self.page(last), self.page(after)))
+    }
+
+    /// Compares each file that told the pod, as it was last, and as it was at first where that
+    /// differs.
+    fn compare_files(
+        &self,
+        last: &Page<'t>,
+        after: &Page<'t>,
+        mut compare: impl FnMut(Comparison<'_, 't>, &Words<'t>),
+    ) {
+        let first = self.timeline.first_portrait(last.pod_files.pod).map(|it| self.page(it));
+        for file in last.files.iter().filter(|it| self.tells(last, it)) {
+            let comparison = Comparison { contents: self, before: last, after };
+            compare(comparison, file);
+            let earlier = first.as_ref().and_then(|page| Some((page, page.at(&file.text)?)));
+            if let Some((page, earlier)) =
+                earlier.filter(|(_, it)| it.text.content != file.text.content)
+            {
+                compare(Comparison { before: page, ..comparison }, earlier);
+            }
+        }
+    }
+
+    /// The words that are still in files which were written anew, and that the pod's surroundings
+    /// may have given again.
+    fn words_in_doubt(&self, old: &'t PodLife, new: &'t PodLife) -> BTreeSet<String> {
+        let mut words = BTreeSet::new();
+        if let Some((last, after)) = self.last_pages(old, new) {
+            self.compare_files(&last, &after, |comparison, file| {
+                words.extend(comparison.in_doubt(file));
+            });
+        }
+        words
     }
 
     /// A binary file: by its digest, and by the digests of its parts.
@@ -146,6 +172,31 @@ impl<'t> Contents<'t> {
 }
 
 impl Timeline {
+    /// The words that a pod's files have kept from the life before, although the files were written
+    /// anew, and of which nobody has asked yet whether the pod's surroundings give them.
+    #[must_use]
+    pub fn words_in_doubt(&self, uid: &str) -> BTreeSet<String> {
+        let Some(new) = self.pod_life(uid) else { return BTreeSet::new() };
+        let lane = self.lane(new.ordinal);
+        let before = lane.iter().take_while(|it| it.uid() != uid);
+        let Some(old) = before.filter(|it| self.is_current(it)).last() else {
+            return BTreeSet::new();
+        };
+        let mut words = Contents::of(self).words_in_doubt(old, new);
+        words.retain(|word| self.given(uid, word).is_none());
+        words
+    }
+
+    /// Whether the surroundings of a pod give a word, so that each start can write it again: its
+    /// environment, files that are on no claim, the numbers of its file system. `None` where that
+    /// was not asked.
+    pub(super) fn given(&self, uid: &str, word: &str) -> Option<Given> {
+        self.diagnoses.of(uid).rev().find_map(|it| match &it.what {
+            Diagnosis::Surroundings { words, .. } => words.get(word).copied(),
+            _ => None,
+        })
+    }
+
     /// Whether a pod was the first one ever on each of its claims.
     fn is_first_on_its_claims(&self, pod: &PodLife) -> bool {
         let is_first =
@@ -157,17 +208,17 @@ impl Timeline {
 
 impl<'t> Page<'t> {
     /// The file at the same place.
-    fn at(&self, text: &Text<'_>) -> Option<&Words<'t>> {
+    pub(super) fn at(&self, text: &Text<'_>) -> Option<&Words<'t>> {
         self.files.iter().find(|it| it.text.path == text.path && it.text.claim == text.claim)
     }
 }
 
 /// What a pod's claims held before and after.
 #[derive(Clone, Copy)]
-struct Comparison<'c, 't> {
-    contents: &'c Contents<'t>,
-    before: &'c Page<'t>,
-    after: &'c Page<'t>,
+pub(super) struct Comparison<'c, 't> {
+    pub(super) contents: &'c Contents<'t>,
+    pub(super) before: &'c Page<'t>,
+    pub(super) after: &'c Page<'t>,
 }
 
 impl<'t> Comparison<'_, 't> {
@@ -180,13 +231,26 @@ impl<'t> Comparison<'_, 't> {
             return Fate::Kept;
         }
         let lasting = self.lasting(file, now);
-        if self.holds_one_of(&lasting, now) || self.was_moved(file) {
+        let kept = self.kept(&lasting, now);
+        let is_anew = now.is_some_and(|now| self.is_written_anew(file, now, &lasting, &kept));
+        let by_words = kept.iter().map(|it| self.proof(file, it, is_anew)).max();
+        let by_counter = now.map(|now| self.went_on(file, now, is_anew));
+        let proof = by_words.max(by_counter).unwrap_or(Proof::None);
+        if proof == Proof::Sure || self.was_moved(file) {
             return Fate::Kept;
         }
         if let Some(now) = now
-            && (self.went_on(file, now) || lasting.is_empty() && self.grew(file, now))
+            && lasting.is_empty()
+            && self.grew(file, now)
         {
             return Fate::Kept;
+        }
+        if proof == Proof::Unsure {
+            return Fate::Unseen(format!(
+                "{} was written anew, and what it still holds of before may be written by any \
+                start",
+                file.text.path
+            ));
         }
         if is_same && rewritten == Some(true) && file.tells_only_the_minute() {
             return Fate::Unseen(format!(
@@ -246,13 +310,17 @@ impl<'t> Comparison<'_, 't> {
             .then(|| format!("{unread} files of {} could not be read as text", new.pod.name()))
     }
 
-    fn ordinal(&self) -> i32 {
+    pub(super) fn ordinal(&self) -> i32 {
         self.before.pod_files.pod.ordinal
     }
 
     /// The words of a file that no fresh start would write again: exact times, what names one life,
     /// and what chance made.
-    fn lasting<'f>(&self, file: &'f Words<'t>, now: Option<&Words<'t>>) -> Vec<&'f Token<'t>> {
+    pub(super) fn lasting<'f>(
+        &self,
+        file: &'f Words<'t>,
+        now: Option<&Words<'t>>,
+    ) -> Vec<&'f Token<'t>> {
         // A time from before the new start is that of an earlier writer.
         let start = self.after.pod_files.pod.earliest_start();
         let mtime =
@@ -262,7 +330,8 @@ impl<'t> Comparison<'_, 't> {
         let lasts = |token: &&Token<'t>| match token.kind {
             Kind::Time => {
                 let time = written_time(token);
-                let is_one = !is_hour_and_minute(token) || time.is_written_by(old);
+                let is_one = !is_hour_and_minute(token) && !self.is_everywhere(file, token)
+                    || time.is_written_by(old);
                 is_one && !time.is_written_by(moments)
             }
             Kind::Known(_) => self.names_old_life(token),
@@ -283,37 +352,55 @@ impl<'t> Comparison<'_, 't> {
     }
 
     fn is_only_here(&self, file: &Words<'t>, token: &Token<'t>) -> bool {
-        let seen = self.contents.values.get(token.text);
-        let is_own = seen.is_none_or(|it| *it == Seen::Once(self.ordinal()));
         let follows =
             || token.number().is_some_and(|it| self.contents.follows(file, self.ordinal(), it));
-        is_chance(token) && is_own && !follows()
+        is_chance(token) && self.is_own_value(token) && !follows()
     }
 
-    /// Whether one of these words is in the file now, or in another file that did not have it
+    /// Whether no other pod wrote this word.
+    pub(super) fn is_own_value(&self, token: &Token<'t>) -> bool {
+        let seen = self.contents.values.get(token.text);
+        seen.is_none_or(|it| *it == Seen::Once(self.ordinal()))
+    }
+
+    /// Whether every fresh start writes this word to the file: a time at which something was built.
+    fn is_everywhere(&self, file: &Words<'t>, token: &Token<'_>) -> bool {
+        let fresh = self.contents.fresh(self.ordinal());
+        let holds = |page: &&Page<'t>| {
+            page.file(&file.key).is_some_and(|it| it.tokens().any(|it| it.text == token.text))
+        };
+        !fresh.is_empty() && fresh.iter().all(holds)
+    }
+
+    /// Those of these words that are in the file now, or in another file that did not have them
     /// before.
-    fn holds_one_of(&self, words: &[&Token<'t>], now: Option<&Words<'t>>) -> bool {
+    pub(super) fn kept<'f>(
+        &self,
+        words: &[&'f Token<'t>],
+        now: Option<&Words<'t>>,
+    ) -> Vec<&'f Token<'t>> {
         if words.is_empty() {
-            return false;
+            return vec![];
         }
         let wanted: BTreeSet<&str> = words.iter().map(|it| it.text).collect();
-        let holds = |file: &Words<'t>| file.tokens().any(|it| wanted.contains(it.text));
-        if now.is_some_and(holds) {
-            return true;
-        }
-        let others =
-            self.after.files.iter().filter(|it| now.is_none_or(|now| !std::ptr::eq(*it, now)));
-        for other in others.filter(|it| holds(it)) {
-            let earlier =
-                self.before.at(&other.text).map(|it| counts(it, &wanted)).unwrap_or_default();
-            if counts(other, &wanted)
-                .iter()
-                .any(|(word, count)| *count > earlier.get(word).copied().unwrap_or(0))
-            {
-                return true;
+        let mut there: BTreeSet<&str> = BTreeSet::new();
+        for file in &self.after.files {
+            let found = counts(file, &wanted);
+            if now.is_some_and(|now| std::ptr::eq(file, now)) {
+                there.extend(found.keys());
+                continue;
             }
+            if found.is_empty() {
+                continue;
+            }
+            let earlier =
+                self.before.at(&file.text).map(|it| counts(it, &wanted)).unwrap_or_default();
+            let is_more = |(word, count): &(&&str, &usize)| {
+                **count > earlier.get(**word).copied().unwrap_or(0)
+            };
+            there.extend(found.iter().filter(is_more).map(|(word, _)| *word));
         }
-        false
+        words.iter().copied().filter(|it| there.contains(it.text)).collect()
     }
 
     /// Whether its content stands in a file that is new, and that no fresh start makes.
@@ -326,26 +413,8 @@ impl<'t> Comparison<'_, 't> {
             && self.after.files.iter().filter(is_new).any(|it| it.text.content.contains(content))
     }
 
-    /// Whether a number that is the same at every fresh start has grown, and nothing else has
-    /// changed but what changes anyway.
-    fn went_on(&self, file: &Words<'t>, now: &Words<'t>) -> bool {
-        let (before, after) = (self.lines_by_shape(file), self.lines_by_shape(now));
-        let fresh = self.fresh_lines(&file.key);
-        let moments = [
-            Moments::of(self.before.pod_files.pod, file.text.mtime),
-            Moments::of(self.after.pod_files.pod, now.text.mtime),
-        ];
-        before.iter().any(|(shape, line)| {
-            let pair = (*line).zip(after.get(shape).copied().flatten());
-            pair.is_some_and(|(before, after)| {
-                let fresh = fresh.get(shape).map_or(&[][..], Vec::as_slice);
-                SameLineLater { fresh, before, after, moments }.counted_on()
-            })
-        })
-    }
-
     /// The lines of what fresh starts wrote to a file, by their shape.
-    fn fresh_lines(&self, key: &str) -> BTreeMap<Vec<String>, Vec<&[Token<'t>]>> {
+    pub(super) fn fresh_lines(&self, key: &str) -> BTreeMap<Vec<String>, Vec<&[Token<'t>]>> {
         let mut lines: BTreeMap<Vec<String>, Vec<&[Token<'t>]>> = BTreeMap::new();
         for page in self.contents.fresh(self.ordinal()) {
             for line in page.file(key).into_iter().flat_map(|it| &it.lines) {
@@ -359,7 +428,7 @@ impl<'t> Comparison<'_, 't> {
     }
 
     /// The lines of a file by their shape; `None` where several have one shape.
-    fn lines_by_shape<'f>(
+    pub(super) fn lines_by_shape<'f>(
         &self,
         file: &'f Words<'t>,
     ) -> BTreeMap<Vec<String>, Option<&'f [Token<'t>]>> {
@@ -419,7 +488,11 @@ fn counts<'t>(file: &Words<'t>, wanted: &BTreeSet<&str>) -> BTreeMap<&'t str, us
 
 /// Whether a file that reads as before was written since: by its times, where they and the new
 /// start are known.
-fn was_rewritten(before: Option<i64>, after: Option<i64>, new: &PodLife) -> Option<bool> {
+pub(super) fn was_rewritten(
+    before: Option<i64>,
+    after: Option<i64>,
+    new: &PodLife,
+) -> Option<bool> {
     let (before, after) = (before?, after?);
     if before != after {
         return Some(true);

@@ -1,6 +1,8 @@
 //! Submissions of every kind: what each pod writes at each start, and what a careful teacher says
 //! of it.
 
+mod beside_a_new_date;
+
 use crate::model::{
     observation::{
         File, Read, What,

@@ -144,6 +144,14 @@ impl<'t> Contents<'t> {
         }
     }
 
+    /// What each life of the present template held at last, those of an ordinal in their order.
+    pub(crate) fn all_lives(&self) -> Vec<Page<'t>> {
+        let timeline = self.timeline;
+        let lives =
+            timeline.lanes().flat_map(|(_, lane)| lane).filter(|pod| timeline.is_current(pod));
+        lives.filter_map(|pod| Some(self.page(timeline.pod_files(pod)?))).collect()
+    }
+
     pub(crate) fn page(&self, pod_files: PodFiles<'t>) -> Page<'t> {
         Page::of(pod_files, &self.known)
     }

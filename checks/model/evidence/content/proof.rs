@@ -1,0 +1,216 @@
+//! What speaks for the original where a start has written the file anew.
+
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use crate::model::{
+    evidence::content::{
+        clock::{Moments, written_time},
+        counting::{SameLineLater, lists_a_folder},
+        lexer::{Kind, Token},
+        original::{Comparison, was_rewritten},
+        writer::{Page, Words, is_chance},
+    },
+    observation::Given,
+};
+
+/// In a file with more lines that have gone on, it is not asked of each what it counts.
+const MAX_LINES_EXAMINED: usize = 3;
+
+/// What something that is still there proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Proof {
+    /// Nothing: each start can write it.
+    None,
+    /// It may have been kept, or be written by each start.
+    Unsure,
+    /// State was carried over.
+    Sure,
+}
+
+impl<'t> Comparison<'_, 't> {
+    /// Whether a value that no start writes twice has made way for a new one of its kind, and no
+    /// time of the old start is left: then a start has written the file anew.
+    pub(super) fn is_written_anew(
+        &self,
+        file: &Words<'t>,
+        now: &Words<'t>,
+        lasting: &[&Token<'t>],
+        kept: &[&Token<'t>],
+    ) -> bool {
+        if kept.iter().any(|it| self.is_time_of_old_start(file, it)) {
+            return false;
+        }
+        let earlier: BTreeSet<&str> = file.tokens().map(|it| it.text).collect();
+        let is_new = |token: &Token<'_>, old: &Token<'_>| {
+            let is_value =
+                is_chance(token) || token.kind == Kind::Time && written_time(token).is_exact();
+            is_value && token.kind == old.kind && !earlier.contains(token.text)
+        };
+        let is_lost = |it: &&&Token<'t>| kept.iter().all(|kept| kept.text != it.text);
+        let mut lost = lasting.iter().filter(is_lost);
+        lost.any(|old| now.tokens().any(|token| is_new(token, old)))
+    }
+
+    fn is_time_of_old_start(&self, file: &Words<'t>, token: &Token<'_>) -> bool {
+        let old = Moments::of(self.before.pod_files.pod, file.text.mtime);
+        token.kind == Kind::Time && written_time(token).is_written_by(old)
+    }
+
+    /// What it proves that a word is there still.
+    ///
+    /// In a file that was written anew, a value that only this pod has may come from the pod's
+    /// surroundings: the inode of its volume, a line of a ConfigMap.
+    pub(super) fn proof(&self, file: &Words<'t>, token: &Token<'t>, is_anew: bool) -> Proof {
+        if !is_anew || matches!(token.kind, Kind::Known(_)) {
+            return Proof::Sure;
+        }
+        match self.contents.timeline.given(self.after.pod_files.pod.uid(), token.text) {
+            Some(Given::Yes) => Proof::None,
+            Some(Given::No) => Proof::Sure,
+            Some(Given::Nearly) if self.is_near_others(file, token) => Proof::None,
+            None if self.stands_in_the_template(token) => Proof::None,
+            None if self.is_in_untouched_file(token) => Proof::Sure,
+            None if !matches!(token.kind, Kind::Number | Kind::Decimal) => Proof::Sure,
+            // Few numbers are random.
+            Some(Given::Nearly) | None => Proof::Unsure,
+        }
+    }
+
+    /// Whether the numbers of all fresh starts at its place are near it: random ones would not be.
+    fn is_near_others(&self, file: &Words<'t>, token: &Token<'t>) -> bool {
+        const HUNDREDTHS: u64 = 5;
+        let Some(own) = token.number() else { return false };
+        let fresh = self.fresh_lines(&file.key);
+        let is_near =
+            |it: &i64| it.abs_diff(own).saturating_mul(100) <= own.unsigned_abs() * HUNDREDTHS;
+        file.lines.iter().any(|line| {
+            let Some(place) = line.iter().position(|it| it.text == token.text) else {
+                return false;
+            };
+            let others = fresh.get(&self.contents.known.shape(line, self.ordinal()));
+            let numbers: Vec<i64> =
+                others.into_iter().flatten().filter_map(|line| line.get(place)?.number()).collect();
+            numbers.len() > 1 && numbers.iter().all(is_near)
+        })
+    }
+
+    /// The words of which it has to be asked whether the pod's surroundings give them.
+    pub(super) fn in_doubt(&self, file: &Words<'t>) -> Vec<String> {
+        let now = self.after.at(&file.text);
+        let lasting = self.lasting(file, now);
+        let kept = self.kept(&lasting, now);
+        if !now.is_some_and(|now| self.is_written_anew(file, now, &lasting, &kept)) {
+            return vec![];
+        }
+        // A number that follows the ordinal in few pods may not do so in more.
+        let is_own_number =
+            |it: &&Token<'t>| it.kind == Kind::Number && is_chance(it) && self.is_own_value(it);
+        let numbers: Vec<&Token<'t>> = file.tokens().filter(is_own_number).collect();
+        let numbers = self.kept(&numbers, now);
+        let is_in_doubt = |it: &&&Token<'t>| !matches!(it.kind, Kind::Known(_));
+        kept.iter().chain(&numbers).filter(is_in_doubt).map(|it| it.text.to_owned()).collect()
+    }
+
+    fn stands_in_the_template(&self, token: &Token<'_>) -> bool {
+        self.contents.timeline.scripts().any(|it| it.contains(token.text))
+    }
+
+    /// Whether a file that nobody wrote since holds it.
+    fn is_in_untouched_file(&self, token: &Token<'_>) -> bool {
+        let new = self.after.pod_files.pod;
+        let is_untouched = |file: &&Words<'t>| {
+            let before = self.before.at(&file.text).and_then(|it| it.text.mtime);
+            was_rewritten(before, file.text.mtime, new) == Some(false)
+        };
+        let mut untouched = self.after.files.iter().filter(is_untouched);
+        untouched.any(|file| file.tokens().any(|it| it.text == token.text))
+    }
+
+    /// What it proves that a number which is the same at every fresh start has grown, and nothing
+    /// else has changed but what changes anyway.
+    pub(super) fn went_on(&self, file: &Words<'t>, now: &Words<'t>, is_anew: bool) -> Proof {
+        let (before, after) = (self.lines_by_shape(file), self.lines_by_shape(now));
+        let fresh = self.fresh_lines(&file.key);
+        let moments = [
+            Moments::of(self.before.pod_files.pod, file.text.mtime),
+            Moments::of(self.after.pod_files.pod, now.text.mtime),
+        ];
+        let mut best = Proof::None;
+        let mut examined = 0;
+        let all_lives = OnceCell::new();
+        for (shape, line) in &before {
+            let pair = (*line).zip(after.get(shape).copied().flatten());
+            let Some((before, after)) = pair else { continue };
+            let fresh = fresh.get(shape).map_or(&[][..], Vec::as_slice);
+            let line = SameLineLater { fresh, before, after, moments };
+            let places = line.counted_on();
+            if is_anew && !places.is_empty() {
+                examined += 1;
+                if examined > MAX_LINES_EXAMINED {
+                    return best.max(Proof::Unsure);
+                }
+                let lives = all_lives.get_or_init(|| self.contents.all_lives());
+                best = places
+                    .iter()
+                    .map(|place| self.counted(file, shape, &line, (*place, lives)))
+                    .fold(best, Proof::max);
+            } else if !places.is_empty() {
+                return Proof::Sure;
+            }
+        }
+        best
+    }
+
+    /// What it proves that a number has gone on in a file that was written anew: it counts starts,
+    /// or the files that lie there.
+    fn counted(
+        &self,
+        file: &Words<'t>,
+        shape: &[String],
+        line: &SameLineLater<'_, 't>,
+        (place, lives): (usize, &[Page<'t>]),
+    ) -> Proof {
+        if self.stays_at_a_start(file, shape, (place, lives)) {
+            return Proof::None;
+        }
+        let scripts = || self.contents.timeline.scripts();
+        let files = self.before.pod_files.counts_of_entries(file.text.claim);
+        let is_as_many = line.after[place].number().is_some_and(|it| files.contains(&it));
+        if is_as_many && scripts().any(|it| line.is_count_of_files(place, it)) {
+            Proof::None
+        } else if is_as_many && scripts().any(lists_a_folder) || !line.counts_from_the_start(place)
+        {
+            Proof::Unsure
+        } else {
+            Proof::Sure
+        }
+    }
+
+    /// Whether a number is the same after some start of some pod: then it does not count starts.
+    fn stays_at_a_start(
+        &self,
+        file: &Words<'t>,
+        shape: &[String],
+        (place, lives): (usize, &[Page<'t>]),
+    ) -> bool {
+        let number = |page: &Page<'t>| {
+            let mut lines = page.file(&file.key)?.lines.iter();
+            let own = page.pod_files.pod.ordinal;
+            let line = lines.find(|line| self.contents.known.shape(line, own) == *shape)?;
+            line.get(place)?.number()
+        };
+        // Of each ordinal, the last number so far.
+        let mut last: BTreeMap<i32, i64> = BTreeMap::new();
+        for page in lives {
+            let Some(number) = number(page) else { continue };
+            let earlier = last.insert(page.pod_files.pod.ordinal, number);
+            if earlier.is_some_and(|it| number <= it) {
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,141 @@
+//! What stands beside a date that each start writes anew: kept by the app, or written by every start.
+
+use std::collections::BTreeMap;
+
+use super::{Files, Start, date, letters, one, toured, usual};
+use crate::model::{
+    Observation, What,
+    observation::{Diagnosis, Given, object::Object},
+    testing::history::History,
+};
+
+/// The tour of a set that runs this script and writes these files at every start.
+fn rewritten(script: &str, files: impl Fn(Start) -> Files) -> History {
+    let mut history =
+        toured(usual, files, |it, path| Some(if path == "guarded" { it.first } else { it.at }));
+    for line in &mut history.lines {
+        if let What::Object(_, Object::StatefulSet(set)) = &mut line.what
+            && let Some(spec) = &mut set.spec
+        {
+            spec.template.spec.containers[0].args = vec![script.to_owned()];
+        }
+    }
+    history
+}
+
+/// The same where it was asked whether the surroundings of each pod give these words.
+fn asked(mut history: History, given: Given, words: impl Fn(i32) -> String) -> History {
+    let mut lines: Vec<Observation> = vec![];
+    for line in &history.lines {
+        lines.push(line.clone());
+        let What::Read(read) = &line.what else { continue };
+        let pod = read.pod.clone();
+        let words = BTreeMap::from([(words(super::ordinal_of(&pod.name)), given)]);
+        let what = Diagnosis::Surroundings { pod, container: "app".to_owned(), words };
+        lines.push(Observation { what: What::Diagnosis(what), ..line.clone() });
+    }
+    for (place, line) in lines.iter_mut().enumerate() {
+        line.seq = place as u64 + 1;
+    }
+    history.lines = lines;
+    history
+}
+
+fn inode(ordinal: i32) -> String {
+    (1_311_873 + ordinal * ordinal * 37).to_string()
+}
+
+fn token(ordinal: i32) -> String {
+    format!("{:x}c0ffee", 0xa81f + ordinal * 4099)
+}
+
+fn beside(it: Start, value: &str) -> Files {
+    one("id", format!("{}\n{value}\nDate: {}\n", it.name(), date(it.at)))
+}
+
+/// Catches that a value which only this pod has passes for one that was kept: the inode of its
+/// volume, a line of a ConfigMap.
+#[test]
+fn what_the_surroundings_give_is_no_original() {
+    for value in [inode as fn(i32) -> String, token] {
+        let it = || rewritten("", |it| beside(it, &value(it.ordinal)));
+        assert_eq!(letters(&asked(it(), Given::Yes, value)), "PFF", "{}: given", value(1));
+        assert_eq!(letters(&asked(it(), Given::No, value)), "PPP", "{}: not given", value(1));
+    }
+    // Beside a random word that each start writes anew, too.
+    let noise =
+        |it: Start| one("id", format!("{} {} {}", it.name(), inode(it.ordinal), it.chance()));
+    assert_eq!(letters(&asked(rewritten("", noise), Given::Yes, inode)), "PFF");
+    // A time that is not the old start's.
+    let built = |ordinal: i32| format!("2026-10-0{}T08:30:{}7Z", ordinal + 1, ordinal);
+    let times = || rewritten("", |it| beside(it, &built(it.ordinal)));
+    assert_eq!(letters(&asked(times(), Given::Yes, built)), "PFF");
+    assert_eq!(letters(&asked(times(), Given::No, built)), "PPP");
+}
+
+/// Catches that the free space of a disk passes for something that was kept where it happens to be
+/// the same again, and a Fail for a random number that is near it.
+#[test]
+fn a_number_like_the_free_space_is_no_original_where_all_pods_write_such() {
+    let free = |ordinal: i32| (11_817_656 - ordinal * ordinal * 72).to_string();
+    let same = || rewritten("", |it| beside(it, &free(it.ordinal)));
+    assert_eq!(letters(&asked(same(), Given::Nearly, free)), "PFF");
+    let random = |ordinal: i32| (11_817_656 - ordinal * ordinal * 640_007).to_string();
+    let random_ones = || rewritten("", |it| beside(it, &random(it.ordinal)));
+    assert_eq!(letters(&asked(random_ones(), Given::Nearly, random)), "PII");
+}
+
+/// Catches a Fail for a value of which nobody knows where it comes from.
+#[test]
+fn where_nobody_asked_a_number_leaves_it_open() {
+    assert_eq!(letters(&rewritten("", |it| beside(it, &inode(it.ordinal)))), "PII");
+    assert_eq!(letters(&rewritten("", |it| beside(it, &token(it.ordinal)))), "PPP");
+    // A file that was not written since holds it.
+    let guarded = |it: Start| {
+        let mut files = beside(it, &inode(it.ordinal));
+        files.push(("guarded".to_owned(), inode(it.ordinal)));
+        files
+    };
+    assert_eq!(letters(&rewritten("", guarded)), "PPP");
+    // The template's own commands hold it.
+    let table = format!("case $HOSTNAME in web-1) echo {};; web-3) echo {}", token(1), token(3));
+    let table = format!("{table};; web-4) echo {}", token(4));
+    assert_eq!(letters(&rewritten(&table, |it| beside(it, &token(it.ordinal)))), "PFF");
+}
+
+/// Catches a constant time that passes for one that was kept.
+#[test]
+fn a_time_that_all_pods_write_is_no_original() {
+    let built = "Built: 2026-10-01T08:30:17Z";
+    assert_eq!(letters(&rewritten("", |it| beside(it, built))), "PFF");
+}
+
+/// Catches a count of the files in the folder that passes for a counter of starts, and a counter
+/// that does not pass for one.
+#[test]
+fn a_count_of_files_is_no_counter_of_starts() {
+    let counted = |from: usize, name: &str| {
+        let name = name.to_owned();
+        move |it: Start| beside(it, &format!("{name} {}", from + it.life))
+    };
+    for (from, script) in [
+        (0, "n=$(ls /data | wc -l); echo \"found $n\""),
+        (0, "echo \"found $(find /data -type f | wc -l) files\""),
+        (1, "echo \"found $(ls -A /data | wc -l)\""),
+    ] {
+        assert_eq!(letters(&rewritten(script, counted(from, "found"))), "PFF", "{from}: {script}");
+        assert_eq!(letters(&rewritten(script, counted(from, "starts"))), "PII", "{from}: {script}");
+        assert_eq!(letters(&rewritten("", counted(from, "starts"))), "PPP", "{from}");
+    }
+    assert_eq!(letters(&rewritten("n=$((n + 1))", counted(1, "starts"))), "PPP");
+    // More than there are files.
+    let later = |it: Start| beside(it, &format!("starts {}", if it.is_first() { 1 } else { 40 }));
+    assert_eq!(letters(&rewritten("ls /data | wc -l", later)), "PPP");
+    // How full the disk is.
+    let full = |it: Start| beside(it, &format!("used {}%", if it.is_first() { 45 } else { 46 }));
+    assert_eq!(letters(&rewritten("df -h", full)), "PII");
+    // It stays at the start of another pod.
+    let stays =
+        |it: Start| beside(it, &format!("found {}", i64::from(!it.is_first() && it.ordinal < 3)));
+    assert_eq!(letters(&rewritten("", stays)), "PFF");
+}
