@@ -87,24 +87,36 @@ impl SameLineLater<'_, '_> {
     }
 
     /// Whether a script writes a count of files at this place: behind the word that stands in front
-    /// of the number, or in front of the one behind it.
-    pub(crate) fn is_count_of_files(&self, place: usize, script: &str) -> bool {
+    /// of the number, or in front of the one behind it. `None` where it does not show that.
+    pub(crate) fn is_count_of_files(&self, place: usize, script: &str) -> Option<bool> {
         if script.len() > MAX_SCRIPT_BYTES {
-            return false;
+            return None;
         }
         let marked = with_counts_marked(script);
         let word = |place: Option<usize>| {
             let it = self.after.get(place?)?;
             (it.kind == Kind::Word).then_some(it.text)
         };
-        let parts: Vec<&str> = marked.split(COUNT).collect();
-        parts.windows(2).any(|around| {
-            let is_between = |it: char| !it.is_alphanumeric();
-            let before = around[0].trim_end_matches(is_between);
-            let after = around[1].trim_start_matches(is_between);
-            word(place.checked_sub(1)).is_some_and(|it| before.ends_with(it))
-                || word(Some(place + 1)).is_some_and(|it| after.starts_with(it))
-        })
+        let mut is_other = false;
+        if let Some(name) = word(place.checked_sub(1)) {
+            for (at, _) in marked.match_indices(name) {
+                let behind = &marked[at + name.len()..];
+                let between = behind.split(char::is_alphanumeric).next().unwrap_or_default();
+                if between.contains(COUNT) {
+                    return Some(true);
+                }
+                is_other |= between.contains('$');
+            }
+        }
+        if let Some(name) = word(Some(place + 1)) {
+            for (at, _) in marked.match_indices(name) {
+                let between = marked[..at].rsplit(char::is_alphanumeric).next().unwrap_or_default();
+                if between.contains(COUNT) {
+                    return Some(true);
+                }
+            }
+        }
+        is_other.then_some(false)
     }
 }
 
@@ -135,6 +147,7 @@ fn with_counts_marked(script: &str) -> String {
         if lists_a_folder(&inner[..end]) {
             marked.push(COUNT);
         } else {
+            marked.push_str(&rest[at..at + opening.len()]);
             marked.push_str(&inner[..end]);
         }
         rest = inner.get(end + closing.len_utf8()..).unwrap_or("");
@@ -227,17 +240,17 @@ mod tests {
             "n=\"`find . | wc -l`\"\necho \"found: ${n}\" > id",
             "x=$(date); n=$(ls | wc -l); echo there are now $n files",
         ] {
-            assert!(is_count("found 2 files", script), "{script}");
+            assert_eq!(is_count("found 2 files", script), Some(true), "{script}");
         }
         for script in [
             "n=$((n + 1)); echo \"starts $n\"; echo \"files $(ls | wc -l)\"",
             "f=$(ls | wc -l); starts=$(cat n); echo \"starts $starts files $f\"",
             "n=$(ls | wc -l); echo starts $nr $n",
-            "echo $(ls | wc -l",
-            "`",
-            "",
         ] {
-            assert!(!is_count("starts 2", script), "{script}");
+            assert_eq!(is_count("starts 2", script), Some(false), "{script}");
+        }
+        for script in ["echo $(ls | wc -l", "`", "", "printf '%s' $(ls | wc -l)"] {
+            assert_eq!(is_count("starts 2", script), None, "{script}");
         }
     }
 }

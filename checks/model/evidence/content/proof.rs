@@ -176,17 +176,18 @@ impl<'t> Comparison<'_, 't> {
         if self.stays_at_a_start(file, shape, (place, lives)) {
             return Proof::None;
         }
-        let scripts = || self.contents.timeline.scripts();
         let files = self.before.pod_files.counts_of_entries(file.text.claim);
-        let is_as_many = line.after[place].number().is_some_and(|it| files.contains(&it));
-        if is_as_many && scripts().any(|it| line.is_count_of_files(place, it)) {
-            Proof::None
-        } else if is_as_many && scripts().any(lists_a_folder) || !line.counts_from_the_start(place)
-        {
-            Proof::Unsure
-        } else {
-            Proof::Sure
+        let may_count_files = line.after[place].number().is_some_and(|it| files.contains(&it));
+        let is_sure = line.counts_from_the_start(place);
+        let mut proof = if is_sure { Proof::Sure } else { Proof::Unsure };
+        for script in self.contents.timeline.scripts().filter(|_| may_count_files) {
+            match line.is_count_of_files(place, script) {
+                Some(true) => return Proof::None,
+                None if lists_a_folder(script) => proof = Proof::Unsure,
+                None | Some(false) => {}
+            }
         }
+        proof
     }
 
     /// Whether a number is the same after some start of some pod: then it does not count starts.

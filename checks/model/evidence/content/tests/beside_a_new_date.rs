@@ -127,6 +127,8 @@ fn a_count_of_files_is_no_counter_of_starts() {
         assert_eq!(letters(&rewritten(script, counted(from, "starts"))), "PII", "{from}: {script}");
         assert_eq!(letters(&rewritten("", counted(from, "starts"))), "PPP", "{from}");
     }
+    let both = "n=$((n + 1)); echo \"starts $n\"; echo $(ls /data | wc -l)";
+    assert_eq!(letters(&rewritten(both, counted(1, "starts"))), "PPP");
     assert_eq!(letters(&rewritten("n=$((n + 1))", counted(1, "starts"))), "PPP");
     // More than there are files.
     let later = |it: Start| beside(it, &format!("starts {}", if it.is_first() { 1 } else { 40 }));
