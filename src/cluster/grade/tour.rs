@@ -42,7 +42,8 @@ const INSPECTING: Duration = Duration::from_secs(70);
 const LAST_LOOK_TIME: Duration = Duration::from_secs(60);
 /// The longest that the tour waits at its end for DNS servers to forget old answers.
 const FORGETTING: Duration = Duration::from_secs(SETTLES_WITHIN_SECONDS + 1);
-/// The longest that the tour waits at its end for containers that have ended to stay up. Three runs
+/// The longest that the tour waits at its end, and beyond the budget of a step in which pods come,
+/// for containers that have ended to stay up. Three runs
 /// of the same length, and the back-off between them, tell that a container ends again and again:
 /// enough for runs of a minute and a half. Where no container has ended, nothing is waited for.
 const STAYING: Duration = Duration::from_secs(300);
@@ -205,7 +206,7 @@ impl Tour<'_> {
                 StepBudget::within(&set.spec, self.timeout).settle(set.spec.asked())
             })
         });
-        let waiting = self.wait(budget, Timeline::settled_or_awaited).await;
+        let waiting = self.wait_until_up(budget, Timeline::settled_or_awaited).await;
         Performed {
             step: PlannedStep::Observe,
             ended: self.end(StepName::Observe, waiting, outcome).await,
@@ -274,6 +275,20 @@ impl Tour<'_> {
                 }
                 WaitResult::TimedOut { awaited } => return StepEnd::TimedOut(awaited),
             }
+        }
+    }
+
+    /// As [`Tour::wait`], for pods to come: when the budget is over and a container that has ended
+    /// may yet stay up, waits on for a while. The budget knows nothing of its runs.
+    pub(super) async fn wait_until_up(
+        &self,
+        budget: Duration,
+        ask: impl Fn(&Timeline) -> WaitStatus,
+    ) -> StepEnd {
+        let may_stay_up = |timeline: &Timeline| matches!(timeline.stays_up(), WaitStatus::Going(_));
+        match self.wait(budget, &ask).await {
+            StepEnd::TimedOut(_) if self.journal.with(may_stay_up) => self.wait(STAYING, ask).await,
+            ended => ended,
         }
     }
 

@@ -88,7 +88,9 @@ impl Visit<'_> {
         let waiting = match tour.unless_interrupted(ask).await {
             None => StepEnd::Interrupted,
             Some(Err(end)) => end,
-            Some(Ok(())) => self.wait(budget, |timeline| timeline.succeeded(&old.uid)).await,
+            Some(Ok(())) => {
+                self.wait_until_up(budget, |timeline| timeline.succeeded(&old.uid)).await
+            }
         };
         tour.end(name, waiting, outcome).await
     }
@@ -156,11 +158,28 @@ impl Visit<'_> {
     async fn wait_up(&self, budget: &StepBudget, now: i32, to: i32, version: &Version) -> StepEnd {
         self.unstall(now, to).await;
         let up = |timeline: &Timeline| self.shown(version, timeline.scaled_up(to));
-        self.wait(budget.scale_up(to - now), up).await
+        self.wait_until_up(budget.scale_up(to - now), up).await
     }
 
     /// Waits, unless somebody else changes the set.
     async fn wait(&self, budget: Duration, ask: impl Fn(&Timeline) -> WaitStatus) -> StepEnd {
+        self.unless_changed(ask, async |ask| self.tour.wait(budget, ask).await).await
+    }
+
+    /// Waits for pods to come, unless somebody else changes the set.
+    async fn wait_until_up(
+        &self,
+        budget: Duration,
+        ask: impl Fn(&Timeline) -> WaitStatus,
+    ) -> StepEnd {
+        self.unless_changed(ask, async |ask| self.tour.wait_until_up(budget, ask).await).await
+    }
+
+    async fn unless_changed(
+        &self,
+        ask: impl Fn(&Timeline) -> WaitStatus,
+        wait: impl AsyncFnOnce(&dyn Fn(&Timeline) -> WaitStatus) -> StepEnd,
+    ) -> StepEnd {
         let somebody = |timeline: &Timeline| {
             let scalings = self.scalings.lock().unwrap_or_else(PoisonError::into_inner);
             someone_else(timeline, &self.baseline, &scalings)
@@ -168,7 +187,7 @@ impl Visit<'_> {
         let done_or_changed = |timeline: &Timeline| {
             if somebody(timeline).is_some() { WaitStatus::Done } else { ask(timeline) }
         };
-        match self.tour.wait(budget, done_or_changed).await {
+        match wait(&done_or_changed).await {
             StepEnd::Done => {
                 self.tour.journal.with(somebody).map_or(StepEnd::Done, StepEnd::Interfered)
             }

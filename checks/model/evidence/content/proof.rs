@@ -67,11 +67,13 @@ impl<'t> Comparison<'_, 't> {
         if !is_anew || matches!(token.kind, Kind::Known(_)) {
             return Proof::Sure;
         }
+        if self.stands_in_the_template(token) {
+            return Proof::None;
+        }
         match self.contents.timeline.given(self.after.pod_files.pod.uid(), token.text) {
             Some(Given::Yes) => Proof::None,
             Some(Given::No) => Proof::Sure,
             Some(Given::Nearly) if self.is_near_others(file, token) => Proof::None,
-            None if self.stands_in_the_template(token) => Proof::None,
             None if self.is_in_untouched_file(token) => Proof::Sure,
             None if !matches!(token.kind, Kind::Number | Kind::Decimal) => Proof::Sure,
             // Few numbers are random.
@@ -84,8 +86,9 @@ impl<'t> Comparison<'_, 't> {
         const HUNDREDTHS: u64 = 5;
         let Some(own) = token.number() else { return false };
         let fresh = self.fresh_lines(&file.key);
-        let is_near =
-            |it: &i64| it.abs_diff(own).saturating_mul(100) <= own.unsigned_abs() * HUNDREDTHS;
+        let is_near = |it: &i64| {
+            it.abs_diff(own).saturating_mul(100) <= own.unsigned_abs().saturating_mul(HUNDREDTHS)
+        };
         file.lines.iter().any(|line| {
             let Some(place) = line.iter().position(|it| it.text == token.text) else {
                 return false;

@@ -100,7 +100,9 @@ fn where_nobody_asked_a_number_leaves_it_open() {
     // The template's own commands hold it.
     let table = format!("case $HOSTNAME in web-1) echo {};; web-3) echo {}", token(1), token(3));
     let table = format!("{table};; web-4) echo {}", token(4));
-    assert_eq!(letters(&rewritten(&table, |it| beside(it, &token(it.ordinal)))), "PFF");
+    let by_table = || rewritten(&table, |it| beside(it, &token(it.ordinal)));
+    assert_eq!(letters(&by_table()), "PFF");
+    assert_eq!(letters(&asked(by_table(), Given::No, token)), "PFF");
 }
 
 /// Catches a constant time that passes for one that was kept.
