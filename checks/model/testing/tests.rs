@@ -174,6 +174,36 @@ fn a_few_starts_and_then_staying_is_fair() {
     assert_eq!(later.end().letters(), "PPPPPPPPPP");
 }
 
+/// Catches a letter that depends on when somebody looked: once a run of a minute has ended, nothing
+/// counts until it shows whether the container stays up.
+#[test]
+fn a_loop_of_a_minute_is_told_by_no_moment_of_ready() {
+    let mut toured = History::toured();
+    toured.lines.pop();
+    let standing = toured.lines.len();
+    let looped = ends_after(toured, 0, 60, 0..5);
+    let first_end = standing + 60;
+    for length in (first_end..looped.lines.len()).step_by(13).chain([looped.lines.len()]) {
+        let mut seen = looped.clone();
+        seen.lines.truncate(length);
+        let letters = seen.end().letters();
+        let expected = if length == looped.lines.len() { "FFFFFFFFFF" } else { "IIIIIIIIII" };
+        assert_eq!(letters, expected, "after {} s", length - standing);
+    }
+}
+
+/// Catches a fair container that is not given as long as its runs that ended took.
+#[test]
+fn two_runs_of_three_quarters_of_a_minute_and_then_staying_is_fair() {
+    let mut toured = History::toured();
+    toured.lines.pop();
+    let tried = ends_after(toured, 0, 45, 0..2).runs(0, 2, 200);
+    for (seconds, letters) in [(40, "IIIIIIIIII"), (48, "PPPPPPPPPP")] {
+        let later = (0..seconds).fold(tried.clone(), |history, _| history.tick());
+        assert_eq!(later.end().letters(), letters, "after {seconds} s");
+    }
+}
+
 #[test]
 fn what_ends_only_when_it_comes_back_costs_what_needs_that() {
     let replaced = ends_after(
