@@ -63,7 +63,7 @@ fn arguments(word: &str, words: &[String], paths: &[&str]) -> Vec<String> {
 /// end.
 fn found(output: &[u8], word: &str, words: &[String]) -> Option<BTreeMap<String, Given>> {
     let told: Vec<(&str, &[u8])> = records(output, word);
-    let has = |key: &str, word: &str| told.iter().any(|it| *it == (key, word.as_bytes()));
+    let has = |key: &str, word: &str| told.contains(&(key, word.as_bytes()));
     if !has("end", "") {
         return None;
     }
