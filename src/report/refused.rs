@@ -11,7 +11,7 @@ use crate::{
     remedy::{
         change::{Change, Line, Sign},
         commands,
-        edit::{refusal, refusal::Refusal},
+        edit::{refusal, refusal::RefusedLine},
         names,
     },
     report::{
@@ -95,9 +95,9 @@ fn number_wanted(problem: &Problem, source: &Source) -> Option<String> {
     refusal::number_wanted(&refusal(problem, &words)?, &source.objects)
 }
 
-fn refusal<'p>(problem: &'p Problem, words: &'p str) -> Option<Refusal<'p>> {
+fn refusal<'p>(problem: &'p Problem, words: &'p str) -> Option<RefusedLine<'p>> {
     let (file, line) = (problem.file.as_deref()?, problem.line?);
-    Some(Refusal { file, line, words })
+    Some(RefusedLine { file, line, words })
 }
 
 /// The lines down to the one that is wrong.

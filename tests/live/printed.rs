@@ -13,12 +13,12 @@ pub(crate) const UNKNOWN: [(&str, &str); 4] = [
 
 /// What a report says is to be done: the changes of its causes, down to the first commands.
 pub(crate) struct Instructions {
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Vec<PrintedChange>,
 }
 
 /// Lines to change, as they are printed.
 #[derive(Clone)]
-pub(crate) struct Change {
+pub(crate) struct PrintedChange {
     /// The line of the file; none for what comes at its end.
     line: Option<usize>,
     /// Signs and lines, as far as they are printed.
@@ -30,7 +30,7 @@ pub(crate) const LEFT_OUT: char = '…';
 
 impl Instructions {
     pub(crate) fn read(report: &str) -> Result<Self, String> {
-        let mut changes: Vec<Change> = vec![];
+        let mut changes: Vec<PrintedChange> = vec![];
         let commands = commands(report)?;
         let lines = report.lines().skip_while(|it| !it.starts_with("1. "));
         let mut label = "";
@@ -53,7 +53,7 @@ impl Instructions {
             if label == "Change" {
                 place.push_str(text);
                 if let Some(place) = place.strip_suffix(':') {
-                    changes.push(Change { line: line_of(place)?, lines: vec![] });
+                    changes.push(PrintedChange { line: line_of(place)?, lines: vec![] });
                 }
             }
             // What is typed then is for all changes down to here.
@@ -94,7 +94,7 @@ fn line_of(place: &str) -> Result<Option<usize>, String> {
     number.map(Some).ok_or_else(|| format!("no line: {place}"))
 }
 
-impl Change {
+impl PrintedChange {
     /// Whether something is to be changed, and not only looked at.
     pub(crate) fn is_made(&self) -> bool {
         self.lines.iter().any(|(sign, _)| matches!(sign, '-' | '+'))

@@ -41,17 +41,17 @@ fn to_see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Vec<String> {
         return vec![format!("kubectl get statefulsets,pods -n {ns}")];
     };
     let place = CHECKS.iter().position(|it| it.test == test);
-    place.map(|it| Standing::SIGHTS[it](&Standing { set, ns, names })).unwrap_or_default()
+    place.map(|it| NamedSet::SIGHTS[it](&NamedSet { set, ns, names })).unwrap_or_default()
 }
 
 /// The set as it stands in the cluster.
-struct Standing<'n> {
+struct NamedSet<'n> {
     set: &'n str,
     ns: &'n str,
     names: &'n Names,
 }
 
-impl Standing<'_> {
+impl NamedSet<'_> {
     /// How to see a loss, for each check in the order of [`CHECKS`].
     const SIGHTS: [fn(&Self) -> Vec<String>; checks::COUNT] = [
         Self::pods,

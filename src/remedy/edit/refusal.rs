@@ -38,7 +38,7 @@ const REPLICAS: &str = "spec.replicas";
 
 /// A refusal of one object.
 #[derive(Clone, Copy, Debug)]
-pub struct Refusal<'r> {
+pub struct RefusedLine<'r> {
     /// The file, as it was named.
     pub file: &'r str,
     /// The line of the file that it names.
@@ -49,7 +49,7 @@ pub struct Refusal<'r> {
 
 /// The change that mends a refusal; `None` where the words do not tell.
 #[must_use]
-pub fn change(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<Change> {
+pub fn change(refusal: &RefusedLine<'_>, objects: &[ManifestText]) -> Option<Change> {
     let text = object(refusal, objects)?;
     let document = Document::read(&text.text)?;
     let edited = edited(&document, &edits(refusal, &document)?)?;
@@ -61,7 +61,11 @@ pub fn change(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<Change>
 /// The lines of the field that a refusal names, or of what it stands in, where no change is known;
 /// `None` where these are many.
 #[must_use]
-pub fn to_look_at(refusal: &Refusal<'_>, field: &str, objects: &[ManifestText]) -> Option<Change> {
+pub fn to_look_at(
+    refusal: &RefusedLine<'_>,
+    field: &str,
+    objects: &[ManifestText],
+) -> Option<Change> {
     const FEW: usize = 8;
     let text = object(refusal, objects)?;
     let document = Document::read(&text.text)?;
@@ -75,7 +79,7 @@ pub fn to_look_at(refusal: &Refusal<'_>, field: &str, objects: &[ManifestText]) 
 /// What to do about a text that is no number and stands where one belongs, such as a blank of the
 /// lab; `None` for anything else.
 #[must_use]
-pub fn number_wanted(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<String> {
+pub fn number_wanted(refusal: &RefusedLine<'_>, objects: &[ManifestText]) -> Option<String> {
     let ("string", field) = wrong_type(refusal.words)? else { return None };
     let wanted = refusal.words.split_once(" of type ")?.1.trim_start_matches('*');
     let document = Document::read(&object(refusal, objects)?.text)?;
@@ -89,7 +93,7 @@ pub fn number_wanted(refusal: &Refusal<'_>, objects: &[ManifestText]) -> Option<
 }
 
 /// The object that a refusal is about.
-fn object<'o>(refusal: &Refusal<'_>, objects: &'o [ManifestText]) -> Option<&'o ManifestText> {
+fn object<'o>(refusal: &RefusedLine<'_>, objects: &'o [ManifestText]) -> Option<&'o ManifestText> {
     let is_here = |it: &&ManifestText| {
         let file = it.file.strip_prefix("~/").unwrap_or(&it.file);
         FilePath::new(refusal.file).ends_with(file) && it.line <= refusal.line
@@ -151,7 +155,7 @@ fn is_of_labels(words: &str) -> bool {
     words.contains("does not match template `labels`") || words.contains("spec.selector: Required")
 }
 
-fn edits(refusal: &Refusal<'_>, document: &Document) -> Option<Vec<Edit>> {
+fn edits(refusal: &RefusedLine<'_>, document: &Document) -> Option<Vec<Edit>> {
     let words = refusal.words;
     if let Some(field) = between(words, "unknown field \"", "\"") {
         return unknown(field, document);
@@ -337,7 +341,7 @@ fn between<'w>(words: &'w str, before: &str, after: &str) -> Option<&'w str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Refusal, change, number_wanted};
+    use super::{RefusedLine, change, number_wanted};
     use crate::{recording::ManifestText, remedy::change::Sign};
 
     const SET: &str = "\
@@ -381,7 +385,7 @@ spec:
             text: SET.to_owned(),
             ..ManifestText::default()
         };
-        let refusal = Refusal { file: "lab3.yaml", line: 12, words };
+        let refusal = RefusedLine { file: "lab3.yaml", line: 12, words };
         let lines = change(&refusal, &[text]).map(|it| it.lines).unwrap_or_default();
         let changed: Vec<String> = lines
             .iter()
@@ -401,7 +405,7 @@ spec:
             ..ManifestText::default()
         };
         let words = "`selector` does not match template `labels`";
-        let change = change(&Refusal { file: "lab3.yaml", line: 8, words }, &[text]).unwrap();
+        let change = change(&RefusedLine { file: "lab3.yaml", line: 8, words }, &[text]).unwrap();
         let signed: Vec<String> = change.signed().into_iter().map(|(_, line)| line).collect();
         assert_eq!(
             signed,
@@ -425,7 +429,7 @@ spec:
         let objects = [ManifestText { file, line, text, ..ManifestText::default() }];
         let words = "spec.template.labels: Invalid value: \"my web\": a valid label must be an \
             empty string or consist of alphanumeric characters";
-        let change = change(&Refusal { file: "lab3.yaml", line: 8, words }, &objects).unwrap();
+        let change = change(&RefusedLine { file: "lab3.yaml", line: 8, words }, &objects).unwrap();
         let new = change.lines.iter().filter(|it| it.sign == Sign::Added);
         let new: Vec<&str> = new.map(|it| it.text.trim()).collect();
         assert_eq!(new, ["matchLabels: {app: my-web}", "app: my-web"]);
@@ -436,7 +440,7 @@ spec:
     fn where_a_number_belongs_it_is_said() {
         let words = "cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of \
             type int32";
-        let refusal = Refusal { file: "lab3.yaml", line: 3, words };
+        let refusal = RefusedLine { file: "lab3.yaml", line: 3, words };
         for (value, expected) in [("___________", Some("the lab asks for 3")), ("\"3\"", None)] {
             let text = SET.replace("\"3\"", value);
             let (file, line) = ("lab3.yaml".to_owned(), 1);
