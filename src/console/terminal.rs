@@ -60,8 +60,8 @@ impl TermStyle {
     /// The text in lines of the width, the first and the further ones behind what stands before
     /// them.
     ///
-    /// Words are broken only where they are longer than a line, behind a dot where they have one:
-    /// `--replicas=3` stays whole, and each field of a path.
+    /// Words are broken only where they are longer than a line, and then a path
+    /// behind one of its parts: `--replicas=3` stays whole, and the name of a field or a folder.
     #[must_use]
     pub fn wrap(self, first: &str, text: &str, further: &str) -> Vec<String> {
         let options = textwrap::Options::new(self.width)
@@ -69,7 +69,7 @@ impl TermStyle {
             .subsequent_indent(further)
             .word_splitter(textwrap::WordSplitter::NoHyphenation);
         let room = self.width.saturating_sub(first.len().max(further.len()));
-        let whole = with_breaks_at_dots(&with_whole_code(text, room), room);
+        let whole = with_breaks_in_paths(&with_whole_code(text, room), room);
         let lines = textwrap::wrap(&whole, options);
         let shown = |line: &str| line.replace(BROKEN, "").replace(KEPT, " ");
         lines
@@ -145,12 +145,14 @@ const KEPT: char = '\u{a0}';
 const NO_BLANK: char = '\u{2060}';
 const BROKEN: &str = "\u{2060} ";
 
-/// The text with each word that is longer than a line as pieces that are not, as far as it has dots.
-fn with_breaks_at_dots(text: &str, room: usize) -> String {
+/// The text with each word that is longer than a line as pieces that are not, as far as it is a path.
+fn with_breaks_in_paths(text: &str, room: usize) -> String {
     let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
     for word in words.iter_mut().filter(|it| it.chars().count() > room) {
         let (mut pieces, mut piece) = (String::new(), 0);
-        for part in word.split_inclusive('.') {
+        // A file's path has its folders. A label's name may have a `/`, too.
+        let separator = if word.contains('/') && !word.contains('[') { '/' } else { '.' };
+        for part in word.split_inclusive(separator) {
             let chars = part.chars().count();
             if piece > 0 && piece + chars > room {
                 pieces.push_str(BROKEN);
@@ -270,9 +272,9 @@ mod tests {
         assert_eq!(style.wrap("", "one ` alone", ""), ["one ` alone"]);
     }
 
-    /// Catches a path that is broken within the name of a field, and one with a blank in it.
+    /// Catches a path that is broken within the name of a field or a folder, and one with a blank in it.
     #[test]
-    fn a_long_path_is_broken_behind_a_dot() {
+    fn a_long_path_is_broken_between_its_parts() {
         let style = TermStyle { width: 30, colour: false };
         let path = "spec.containers[0].env[0].valueFrom.secretKeyRef.key";
         assert_eq!(
@@ -283,6 +285,11 @@ mod tests {
                 "      env[0].valueFrom.",
                 "      secretKeyRef.key:",
             ]
+        );
+        let file = "fixtures/fail/pod_naming/two/submission.yaml:37,";
+        assert_eq!(
+            style.wrap("", file, ""),
+            ["fixtures/fail/pod_naming/two/", "submission.yaml:37,"]
         );
         let wide = TermStyle { width: 80, colour: false };
         assert_eq!(wide.wrap("", path, &" ".repeat(40)).concat().replace(' ', ""), path);
