@@ -24,20 +24,25 @@ async fn a_killed_grade_is_put_back() {
     assert!(kills > 0, "STSGRADE_KILLS is 0: nothing would be tried");
     let rows = (0..TOGETHER.min(kills)).map(|row| async move {
         Lab::run(&format!("live-kill-{row}"), async |lab| {
-            let mut at_work = 0;
+            let (mut at_work, mut named) = (0, 0);
             lab.stand().await;
             for kill in (row..kills).step_by(TOGETHER) {
                 let (moment, longest) = MOMENTS[kill % MOMENTS.len()];
                 let later =
                     Duration::from_millis(Chance::new(seed + kill as u64).between(0, longest - 1));
-                at_work +=
-                    usize::from(kill_and_compare(lab, moment, later, kill.is_multiple_of(2)).await);
+                let came_of_it = kill_and_compare(lab, moment, later, kill.is_multiple_of(2)).await;
+                at_work += usize::from(came_of_it.was_at_work);
+                named += came_of_it.named_claims;
             }
-            at_work
+            (at_work, named)
         })
         .await
     });
-    let at_work: usize = futures::future::join_all(rows).await.into_iter().sum();
+    let rows = futures::future::join_all(rows).await;
+    let at_work: usize = rows.iter().map(|(at_work, _)| at_work).sum();
+    let named: usize = rows.iter().map(|(_, named)| named).sum();
+    // A container that ends in just that moment tells nothing of its claim. That is rare.
+    assert!(3 * named <= kills, "{named} claims were only named after {kills} kills");
     // A moment may come after the end of a fast grade; all of them may not.
     assert!(
         2 * at_work >= kills,
@@ -45,8 +50,14 @@ async fn a_killed_grade_is_put_back() {
     );
 }
 
-/// Whether the grade was at work when it was killed.
-async fn kill_and_compare(lab: &Lab, moment: &str, later: Duration, by_restore: bool) -> bool {
+/// What came of a kill.
+struct Killed {
+    was_at_work: bool,
+    /// Claims that the tool named instead of removing them.
+    named_claims: usize,
+}
+
+async fn kill_and_compare(lab: &Lab, moment: &str, later: Duration, by_restore: bool) -> Killed {
     let before = lab.state().await;
     let killed = lab.kill_after(moment, later).await;
     let what = if by_restore { "restore" } else { "grade" };
@@ -65,6 +76,7 @@ async fn kill_and_compare(lab: &Lab, moment: &str, later: Duration, by_restore: 
         put_back.told()
     );
     lab.settled("web", 3).await;
+    let named_claims = lab.remove_named_claims(&put_back).await;
     let after = lab.state().await;
     assert_eq!(
         after,
@@ -72,7 +84,7 @@ async fn kill_and_compare(lab: &Lab, moment: &str, later: Duration, by_restore: 
         "{what} after a kill {later:?} after {moment:?}: {}",
         put_back.told()
     );
-    killed
+    Killed { was_at_work: killed, named_claims }
 }
 
 /// What a student did after a grade was killed: scaled by hand and wrote on every pod's claim.

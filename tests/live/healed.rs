@@ -5,10 +5,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use k8s_openapi::{
-    api::{
-        apps::v1::StatefulSet,
-        core::v1::{PersistentVolumeClaim, Pod},
-    },
+    api::{apps::v1::StatefulSet, core::v1::Pod},
     apimachinery::pkg::api::resource::Quantity,
 };
 use kube::{
@@ -49,22 +46,6 @@ impl Lab {
         self.settled("web", 3).await;
         assert_eq!(self.kept().await, before, "{}", graded.told());
         self.left_nothing(&CLAIMS).await;
-    }
-
-    /// Removes the claims of pods that were added and taken away again at once: a grade cannot know
-    /// that they are its own, and has named them.
-    async fn remove_named_claims(&self, graded: &Ran) {
-        let claims: Api<PersistentVolumeClaim> =
-            Api::namespaced(self.client.clone(), &self.namespace);
-        for name in ["data-web-3", "data-web-4"] {
-            if claims.get_opt(name).await.unwrap().is_some() {
-                let is_named = graded.says(&format!("PVC {name} stays, because somebody else"));
-                assert!(is_named, "{name}: {}", graded.told());
-                self.delete_claim(name).await;
-            }
-            let is_gone = async || claims.get_opt(name).await.unwrap().is_none();
-            self.until("the claim is gone", is_gone).await;
-        }
     }
 
     /// What nobody may change: the claims, and what the pods hold.
