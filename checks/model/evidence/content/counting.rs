@@ -99,8 +99,7 @@ impl SameLineLater<'_, '_> {
         };
         let mut is_other = false;
         if let Some(name) = word(place.checked_sub(1)) {
-            for (at, _) in marked.match_indices(name) {
-                let behind = &marked[at + name.len()..];
+            for (_, behind) in around_each(&marked, name) {
                 let between = behind.split(char::is_alphanumeric).next().unwrap_or_default();
                 if between.contains(COUNT) {
                     return Some(true);
@@ -109,15 +108,32 @@ impl SameLineLater<'_, '_> {
             }
         }
         if let Some(name) = word(Some(place + 1)) {
-            for (at, _) in marked.match_indices(name) {
-                let between = marked[..at].rsplit(char::is_alphanumeric).next().unwrap_or_default();
+            for (before, _) in around_each(&marked, name) {
+                let between = before.rsplit(char::is_alphanumeric).next().unwrap_or_default();
                 if between.contains(COUNT) {
                     return Some(true);
                 }
+                is_other |= ends_with_a_variable(before);
             }
         }
         is_other.then_some(false)
     }
+}
+
+/// What stands before and behind each place where a text has this word, and not within another one.
+fn around_each<'s>(text: &'s str, word: &'s str) -> impl Iterator<Item = (&'s str, &'s str)> {
+    let goes_on = |it: char| it.is_alphanumeric() || it == '_';
+    let around = text.match_indices(word).map(|(at, _)| (&text[..at], &text[at + word.len()..]));
+    around
+        .filter(move |(before, behind)| !before.ends_with(goes_on) && !behind.starts_with(goes_on))
+}
+
+/// Whether the last word of a script's text is a variable: `$n`, `${n}`, `$((n))`.
+fn ends_with_a_variable(text: &str) -> bool {
+    let is_of_a_name = |it: char| it.is_alphanumeric() || it == '_';
+    let text = text.trim_end_matches(|it: char| !is_of_a_name(it));
+    let before = text.trim_end_matches(is_of_a_name);
+    before.len() < text.len() && before.trim_end_matches(['{', '(']).ends_with('$')
 }
 
 /// Longer scripts are not searched for what they count.
@@ -246,9 +262,13 @@ mod tests {
             "n=$((n + 1)); echo \"starts $n\"; echo \"files $(ls | wc -l)\"",
             "f=$(ls | wc -l); starts=$(cat n); echo \"starts $starts files $f\"",
             "n=$(ls | wc -l); echo starts $nr $n",
+            "restarts=$(ls | wc -l); echo \"starts $n files $restarts\"",
+            "startsnow=$(ls | wc -l); echo \"starts: ${n} files: $startsnow\"",
         ] {
             assert_eq!(is_count("starts 2", script), Some(false), "{script}");
         }
+        let behind = "echo \"$(hostname): $n starts, $(ls | wc -l) files\"";
+        assert_eq!(is_count("2 starts", behind), Some(false));
         for script in ["echo $(ls | wc -l", "`", "", "printf '%s' $(ls | wc -l)"] {
             assert_eq!(is_count("starts 2", script), None, "{script}");
         }

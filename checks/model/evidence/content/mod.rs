@@ -51,11 +51,11 @@
 //! a new random word, less counts ([`proof`], [`original`]):
 //!
 //! - **A time of the old start, its UID or its address** is proof: no later start writes them.
-//! - **Another value that only this pod has** is proof where the pod's surroundings do not give it.
-//!   The grader looks for it outside of the claims, in the container's environment, in files of
-//!   ConfigMaps and Secrets, in what `ls -i` and `df` say. Where nobody has looked, a value that a
-//!   file which was not written since holds is proof, one that stands in the template's commands is
-//!   not, and a number leaves it open.
+//! - **Another value that only this pod has** is none where it stands in the template's commands.
+//!   Else it is proof where the pod's surroundings do not give it: the grader looks for it outside of
+//!   the claims, in the container's environment, in files of ConfigMaps and Secrets, in what `ls -i`
+//!   and `df` say. Where nobody has looked, a value that a file which was not written since holds is
+//!   proof, and so is a word; a number leaves it open.
 //! - **A counter** is proof where it counts starts: from 0 or 1, and on at each start of each pod.
 //!   As many as there are files is not, where the template's commands count them.
 //!

@@ -247,8 +247,8 @@ impl<'t> Comparison<'_, 't> {
         }
         if proof == Proof::Unsure {
             return Fate::Unseen(format!(
-                "{} was written anew, and what it still holds of before may be written by any \
-                start",
+                "{} was written anew at the start, and the value that is still in it may be one that \
+                every start writes",
                 file.text.path
             ));
         }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::model::{
+    PodLife,
     evidence::content::{
         clock::{Moments, written_time},
         counting::{SameLineLater, lists_a_folder},
@@ -44,9 +45,13 @@ impl<'t> Comparison<'_, 't> {
             return false;
         }
         let earlier: BTreeSet<&str> = file.tokens().map(|it| it.text).collect();
+        let start = Moments::of(self.after.pod_files.pod, now.text.mtime);
+        let is_new_time = |token: &Token<'_>| {
+            let time = written_time(token);
+            time.is_exact() || time.is_to_the_minute() && time.is_written_by(start)
+        };
         let is_new = |token: &Token<'_>, old: &Token<'_>| {
-            let is_value =
-                is_chance(token) || token.kind == Kind::Time && written_time(token).is_exact();
+            let is_value = is_chance(token) || token.kind == Kind::Time && is_new_time(token);
             is_value && token.kind == old.kind && !earlier.contains(token.text)
         };
         let is_lost = |it: &&&Token<'t>| kept.iter().all(|kept| kept.text != it.text);
@@ -73,8 +78,8 @@ impl<'t> Comparison<'_, 't> {
         match self.contents.timeline.given(self.after.pod_files.pod.uid(), token.text) {
             Some(Given::Yes) => Proof::None,
             Some(Given::No) => Proof::Sure,
+            Some(Given::Nearly) | None if self.is_in_untouched_file(token) => Proof::Sure,
             Some(Given::Nearly) if self.is_near_others(file, token) => Proof::None,
-            None if self.is_in_untouched_file(token) => Proof::Sure,
             None if !matches!(token.kind, Kind::Number | Kind::Decimal) => Proof::Sure,
             // Few numbers are random.
             Some(Given::Nearly) | None => Proof::Unsure,
@@ -206,15 +211,29 @@ impl<'t> Comparison<'_, 't> {
             let line = lines.find(|line| self.contents.known.shape(line, own) == *shape)?;
             line.get(place)?.number()
         };
-        // Of each ordinal, the last number so far.
-        let mut last: BTreeMap<i32, i64> = BTreeMap::new();
+        // Of each ordinal, the file and its number as they were read last.
+        let mut last: BTreeMap<i32, (&str, i64)> = BTreeMap::new();
         for page in lives {
-            let Some(number) = number(page) else { continue };
-            let earlier = last.insert(page.pod_files.pod.ordinal, number);
-            if earlier.is_some_and(|it| number <= it) {
+            let (Some(now), Some(number)) = (page.file(&file.key), number(page)) else { continue };
+            // A new claim counts from the start again.
+            if self.has_a_new_claim(page.pod_files.pod) {
+                continue;
+            }
+            let (content, own) = (now.text.content, page.pod_files.pod.ordinal);
+            // A file that a start left as it was, or has not written yet, tells of no count.
+            if last.get(&own).is_some_and(|(before, _)| *before == content) {
+                continue;
+            }
+            let earlier = last.insert(own, (content, number));
+            if earlier.is_some_and(|(_, before)| number <= before) {
                 return true;
             }
         }
         false
+    }
+
+    /// Whether a claim of this pod's was made more than once.
+    fn has_a_new_claim(&self, pod: &PodLife) -> bool {
+        pod.claims().iter().any(|(_, claim)| self.contents.timeline.claim(claim).len() > 1)
     }
 }

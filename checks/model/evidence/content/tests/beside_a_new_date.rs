@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Files, Start, date, letters, one, toured, usual};
+use super::{BASE, Files, Start, clock, date, letters, one, toured, usual};
 use crate::model::{
     Observation, What,
     observation::{Diagnosis, Given, object::Object},
@@ -71,6 +71,31 @@ fn what_the_surroundings_give_is_no_original() {
     let times = || rewritten("", |it| beside(it, &built(it.ordinal)));
     assert_eq!(letters(&asked(times(), Given::Yes, built)), "PFF");
     assert_eq!(letters(&asked(times(), Given::No, built)), "PPP");
+}
+
+/// Catches that a value from elsewhere passes beside a new time that tells only the minute.
+#[test]
+fn a_new_minute_is_a_new_date() {
+    fn apart(ordinal: i32, life: usize) -> i64 {
+        BASE + i64::from(ordinal) * 2 + i64::try_from(life).unwrap() * 80
+    }
+    let line = |it: Start| {
+        let minute = &clock(it.at)[..5];
+        one("id", format!("{} {} 2026-11-23 {minute}\n", it.name(), token(it.ordinal)))
+    };
+    let it = || toured(apart, line, |it, _| Some(it.at));
+    assert_eq!(letters(&asked(it(), Given::Yes, token)), "PFF");
+    assert_eq!(letters(&asked(it(), Given::No, token)), "PPP");
+}
+
+/// Catches a Fail for a counter because a look at another pod came before that had written.
+#[test]
+fn a_start_that_has_not_written_yet_counts_nothing() {
+    let is_late = |it: Start| it.ordinal == 2;
+    let counted = |it: Start| beside(it, &format!("starts {}", 1 + it.life));
+    let files = |it: Start| counted(if is_late(it) { it.first() } else { it });
+    let history = toured(usual, files, |it, _| Some(if is_late(it) { it.first } else { it.at }));
+    assert_eq!(letters(&history), "PPP");
 }
 
 /// Catches that the free space of a disk passes for something that was kept where it happens to be
