@@ -81,7 +81,12 @@ fn found(output: &[u8], word: &str, words: &[String]) -> Option<BTreeMap<String,
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, process::Command};
+    use std::{
+        collections::BTreeMap,
+        fs,
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+        process::Command,
+    };
 
     use checks::model::observation::Given;
 
@@ -123,6 +128,25 @@ mod tests {
     }
 
     /// Catches a number that counts as kept because the disk has filled up a little since.
+    #[test]
+    fn a_number_near_that_of_a_disk_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let df = home.path().join("df");
+        fs::write(&df, "#!/bin/sh\necho /dev/sda 61234567 31234567 51%\n").unwrap();
+        fs::set_permissions(&df, fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("{}:{}", home.path().display(), std::env::var("PATH").unwrap());
+        let words = ["31234567", "31234599", "41234567"].map(str::to_owned);
+        for shell in ["sh", "bash"] {
+            let line = script(SURROUNDINGS, arguments(WORD, &words, &["/nowhere"]));
+            let mut command = Command::new(shell);
+            let output = command.args(&line[1..]).env("PATH", &path).output().unwrap();
+            let found = found(&output.stdout, WORD, &words).unwrap();
+            let given = words.each_ref().map(|it| found[it]);
+            assert_eq!(given, [Given::Yes, Given::Nearly, Given::No], "{shell}");
+        }
+    }
+
+    /// Catches an answer that is read otherwise than it was meant, or that was cut off.
     #[test]
     fn a_number_near_one_that_changes_is_left_open() {
         let told = |keys: &str| keys.replace('W', WORD);

@@ -25,8 +25,10 @@ done
 set +f
 }
 text() {
-if has cat; then cat "$1"; else while IFS= read -r l || [ -n "$l" ]; do printf '%s\n' "$l"; done <"$1"; fi 2>/dev/null
+if has head; then head -c 65536 "$1"; elif has cat; then cat "$1"; else while IFS= read -r l || [ -n "$l" ]; do printf '%s\n' "$l"; done <"$1"; fi 2>/dev/null
 }
+# No more than what a container with little memory can hold.
+first() { if has head; then head -n 1000; else cat; fi; }
 # A number like one that changes all the time, as the free space of a disk does.
 compare() {
 for n in $1; do
@@ -47,11 +49,11 @@ case $m in *\\*) m=$(printf %b "$m") ;; esac
 case $m in */serviceaccount) continue ;; esac
 for d; do [ "$d" = "$m" ] && continue 2; done
 case $r in
-*kubernetes.io~configmap/* | *kubernetes.io~secret/* | *kubernetes.io~projected/* | *kubernetes.io~downward-api/*) ;;
+/..[0-9]* | *kubernetes.io~configmap/* | *kubernetes.io~secret/* | *kubernetes.io~projected/* | *kubernetes.io~downward-api/*) ;;
 *) [ -L "$m/..data" ] || continue ;;
 esac
-for f in "$m" "$m"/* "$m"/*/*; do
-[ $files -ge 100 ] && break
+for f in "$m" "$m"/* "$m"/.[!.]* "$m"/*/*; do
+[ $files -ge 40 ] && break
 [ -f "$f" ] && [ -r "$f" ] || continue
 files=$((files + 1))
 look "$(text "$f")"
@@ -60,7 +62,7 @@ done </proc/self/mountinfo
 fi
 for d; do
 look "$(ls -di "$d" "$d/." 2>/dev/null | while read -r i n; do printf '%s ' "$i"; done)"
-look "$(ls -Ai "$d" 2>/dev/null | while read -r i n; do printf '%s ' "$i"; done)"
+look "$(ls -Ai "$d" 2>/dev/null | first | while read -r i n; do printf '%s ' "$i"; done)"
 look "$(stat -c '%i %d' "$d" 2>/dev/null) $(stat -f -c '%i %s %b %f %a %c %d' "$d" 2>/dev/null)"
 f="$(df "$d" 2>/dev/null) $(df -k "$d" 2>/dev/null) $(df -m "$d" 2>/dev/null) $(df -i "$d" 2>/dev/null)"
 look "$f"
