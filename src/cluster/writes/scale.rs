@@ -52,10 +52,10 @@ pub(crate) async fn look(
             .map_err(|error| cluster.failure(&error, "list", "statefulsets.apps", set))
     };
     let (_, list) = retry_while_unavailable(away, list).await?;
-    Ok(list.pointer("/items/0").map(scaled))
+    Ok(list.pointer("/items/0").map(current_set))
 }
 
-fn scaled(set: &Value) -> CurrentSet {
+fn current_set(set: &Value) -> CurrentSet {
     let number = |pointer| set.pointer(pointer).and_then(Value::as_i64);
     CurrentSet {
         uid: set.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned(),
@@ -120,7 +120,7 @@ pub(crate) async fn ask(
         Err(kube::Error::Api(status)) if status.code == 422 => {
             match look(cluster, &set.name, away).await? {
                 // The try whose answer was lost.
-                Some(it) if it.uid == set.uid && it.replicas == to => Ok(it.version),
+                Some(it) if it.uid == set.uid && it.replicas == to && it.is_ours => Ok(it.version),
                 Some(it) if it.uid == set.uid && it.replicas != from => {
                     Err(changed(set, from, it.replicas))
                 }
@@ -163,7 +163,7 @@ pub(crate) fn changed(set: &Reference, from: i32, found: i32) -> Failure {
 mod tests {
     use serde_json::json;
 
-    use super::scaled;
+    use super::current_set;
 
     /// Catches a student's own `kubectl scale` that is taken for a grade's, and the other way round.
     #[test]
@@ -176,10 +176,10 @@ mod tests {
                  "fieldsV1": {"f:spec": {field: {}}}},
             ]}})
         };
-        assert!(scaled(&set("stsgrade", "scale", "f:replicas")).is_ours);
-        assert!(!scaled(&set("kubectl", "scale", "f:replicas")).is_ours);
-        assert!(!scaled(&set("stsgrade", "status", "f:replicas")).is_ours);
-        assert!(!scaled(&set("stsgrade", "scale", "f:template")).is_ours);
-        assert!(!scaled(&json!({})).is_ours);
+        assert!(current_set(&set("stsgrade", "scale", "f:replicas")).is_ours);
+        assert!(!current_set(&set("kubectl", "scale", "f:replicas")).is_ours);
+        assert!(!current_set(&set("stsgrade", "status", "f:replicas")).is_ours);
+        assert!(!current_set(&set("stsgrade", "scale", "f:template")).is_ours);
+        assert!(!current_set(&json!({})).is_ours);
     }
 }
