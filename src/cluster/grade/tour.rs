@@ -279,15 +279,24 @@ impl Tour<'_> {
     }
 
     /// As [`Tour::wait`], for pods to come: when the budget is over and a container that has ended
-    /// may yet stay up, waits on for a while. The budget knows nothing of its runs.
+    /// may yet stay up, waits on for that, and once it does as long again as the budget. The budget
+    /// knows nothing of its runs.
     pub(super) async fn wait_until_up(
         &self,
         budget: Duration,
         ask: impl Fn(&Timeline) -> WaitStatus,
     ) -> StepEnd {
         let may_stay_up = |timeline: &Timeline| matches!(timeline.stays_up(), WaitStatus::Going(_));
+        let is_shown_or_stays_up = |timeline: &Timeline| {
+            if may_stay_up(timeline) { ask(timeline) } else { WaitStatus::Done }
+        };
         match self.wait(budget, &ask).await {
-            StepEnd::TimedOut(_) if self.journal.with(may_stay_up) => self.wait(STAYING, ask).await,
+            StepEnd::TimedOut(_) if self.journal.with(may_stay_up) => {
+                match self.wait(STAYING, is_shown_or_stays_up).await {
+                    StepEnd::Done => self.wait(budget, ask).await,
+                    other => other,
+                }
+            }
             ended => ended,
         }
     }
