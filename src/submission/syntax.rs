@@ -41,8 +41,10 @@ pub(super) fn line(error: &ScanError, text: &str) -> usize {
         let indentation = line.len() - line.trim_start().len();
         line[..indentation].contains('\t') && indentation < line.len()
     };
-    let mut below = text.lines().enumerate().skip(told.saturating_sub(1));
-    below.find(|(_, line)| is_indented_by_a_tab(line)).map_or(told, |(place, _)| place + 1)
+    let below = text.lines().enumerate().skip(told.saturating_sub(1));
+    // The told line, and the next one that holds anything.
+    let mut near = below.filter(|(_, line)| !line.trim().is_empty()).take(2);
+    near.find(|(_, line)| is_indented_by_a_tab(line)).map_or(told, |(place, _)| place + 1)
 }
 
 /// The mistake behind an error of the reader; `None` of those that hardly anybody makes in a
