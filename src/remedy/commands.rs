@@ -6,7 +6,10 @@
 mod see_it;
 
 use checks::{
-    mistakes::{NO_SERVICE, Renewal},
+    mistakes::{
+        Mistake, NAME_OF_TWO_PODS, NO_SERVICE, Renewal, SELECTOR_MISMATCH, TOO_FEW_REPLICAS,
+        WHEN_SCALED_DELETE,
+    },
     model::{diagnosis, lab::LEAST_REPLICAS},
 };
 
@@ -85,6 +88,9 @@ impl Names {
     }
 }
 
+/// What mends them is no part of a pod: no pod has to be made anew.
+const CHANGES_NO_POD: [&Mistake; 5] =
+    [&NO_SERVICE, &SELECTOR_MISMATCH, &NAME_OF_TWO_PODS, &TOO_FEW_REPLICAS, &WHEN_SCALED_DELETE];
 /// What stands in a command for a file whose name is not known.
 pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
 
@@ -132,7 +138,12 @@ fn to_grade_again(causes: &[Mending<'_>], names: &Names) -> Vec<String> {
     };
     let needs_new_claims = needs(Renewal::RecreateWithClaims);
     // Pods that stay as they are would never get the change.
-    let keeps_pods = names.update != Update::Rolling && needs(Renewal::Apply);
+    let needs_new_pods = causes.iter().any(|it| {
+        it.waiting.is_none()
+            && renewal(it.id, names) == Renewal::Apply
+            && CHANGES_NO_POD.iter().all(|mistake| mistake.id != it.id)
+    });
+    let keeps_pods = names.update != Update::Rolling && needs_new_pods;
     let is_set_deleted = needs(Renewal::Recreate) || needs_new_claims || keeps_pods;
     let mut commands = vec![];
     if let Some(set) = &names.set {

@@ -116,7 +116,8 @@ fn what_is_applied_is_waited_for() {
     let mended = mend(&same_content, &on_delete);
     assert_eq!(mended, [delete, apply, &ready(3), grade]);
     let one = Names { replicas: 1, ..on_delete.clone() };
-    assert_eq!(mend(&[Mending::of("too_few_replicas")], &one)[2], ready(3));
+    let more = mend(&[Mending::of("too_few_replicas")], &one);
+    assert_eq!(more, [apply, &ready(3), grade], "no pod has to be made anew");
     assert_eq!(see(6, None, &on_delete)[2], ready(3));
     assert!(see(7, None, &on_delete).contains(&ready(5)));
     let no_set = Names { set: None, ..by_hand(Update::Rolling) };
