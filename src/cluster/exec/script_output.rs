@@ -48,6 +48,8 @@ pub(crate) struct InspectOutput {
     first: Option<Duration>,
     /// The script came to its end.
     pub(crate) is_complete: bool,
+    /// A search for what names pods did not come to its end: the reader's own word, no script's.
+    pub(crate) is_search_lost: bool,
 }
 
 /// What was found below one mount.

@@ -24,8 +24,6 @@ use crate::cluster::{
 
 /// How long the script may take that reads files and writes canaries.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a search may take.
-const SEARCH_TIMEOUT: Duration = Duration::from_secs(6);
 /// How many folders deep files are looked for.
 const MAX_DEPTH: &str = "6";
 /// How many files of the first reading are asked for by name at the next.
@@ -55,7 +53,7 @@ impl Inspector<'_> {
                     self.note_failure(job, &container, &mounts, &why, began);
                 }
                 Ok(mut output) => {
-                    timing.failures += u32::from(!output.is_complete);
+                    timing.failures += u32::from(!output.is_complete || output.is_search_lost);
                     let without_shell = walk.without_shell();
                     self.look_through_other_containers(
                         job,
@@ -171,21 +169,13 @@ impl Inspector<'_> {
         let mut arguments = vec![word.clone(), script_output::pattern(&words)];
         arguments.extend(mounts.iter().map(|it| it.path.clone()));
         let command = script(script_output::SEARCH, arguments);
-        // What is not found in time stays unseen.
-        let Ok(searched) = exec(
-            self.cluster,
-            ExecTarget { pod: &job.pod.name, container },
-            &command,
-            SEARCH_TIMEOUT,
-        )
-        .await
-        else {
+        let target = ExecTarget { pod: &job.pod.name, container };
+        let searched = exec(self.cluster, target, &command, READ_TIMEOUT).await;
+        let found = searched.map(|it| script_output::parse(&it.stdout, &word));
+        let Some(found) = found.ok().filter(|it| it.is_complete) else {
+            output.is_search_lost = true;
             return;
         };
-        let found = script_output::parse(&searched.stdout, &word);
-        if !found.is_complete {
-            return;
-        }
         for (mount, found) in output.mounts.iter_mut().zip(found.mounts) {
             mount.add_found(found, &words);
         }
