@@ -185,8 +185,7 @@ fn folded(case: &Case) -> Folded {
 fn report_on(name: &str) -> Report {
     let (cases, _) = cases();
     let case = cases.iter().find(|it| it.name.ends_with(name)).unwrap();
-    let path = case.folder.join("recording.jsonl");
-    let folded = Reader::open(&path).and_then(recording::fold).unwrap();
+    let folded = folded(case);
     Report::of(&Source::of(&folded.header, folded.digest), &folded.timeline)
 }
 

@@ -49,21 +49,10 @@ const MAX_REPORTS: usize = 7;
 #[tokio::test]
 async fn whoever_follows_the_report_gets_all_points() {
     let chosen = chosen();
-    let followed = chosen.iter().map(|case| async move {
-        let namespace = format!("live-followed-{}", name(case).replace('_', "-"));
-        let lab = Lab::unmade(&namespace).await;
-        let told = follow(&lab, case).await;
-        lab.delete_namespace().await;
-        let word = if told.is_ok() { "100 points" } else { "NOT 100 points" };
-        println!("{namespace}: {word}");
-        told.err().map(|it| format!("== {}\n{it}", case.display()))
-    });
-    let wrong: Vec<String> = futures::stream::iter(followed)
-        .buffer_unordered(BESIDE)
-        .filter_map(async |it| it)
-        .collect()
-        .await;
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), chosen.len(), wrong.join("\n\n"));
+    all_get_all_points(chosen.iter().map(|case| {
+        in_a_namespace("followed", name(case), async move |lab| follow(lab, case).await)
+    }))
+    .await;
 }
 
 /// Of each remedy the commands alone, as they are printed where nobody named a file: what is applied
@@ -71,23 +60,39 @@ async fn whoever_follows_the_report_gets_all_points() {
 #[tokio::test]
 async fn whoever_applies_by_hand_gets_all_points() {
     let cases = failing();
-    let by_hand = BY_HAND.iter().map(|(wanted, strategy)| {
+    all_get_all_points(BY_HAND.iter().map(|(wanted, strategy)| {
         let case = cases.iter().find(|it| name(it) == *wanted).unwrap();
-        async move {
-            let namespace = format!("live-by-hand-{}", wanted.replace('_', "-"));
-            let lab = Lab::unmade(&namespace).await;
-            let told = follow_by_hand(&lab, case, strategy).await;
-            lab.delete_namespace().await;
-            println!("{namespace}: {}", if told.is_ok() { "100 points" } else { "NOT 100 points" });
-            told.err().map(|it| format!("== {wanted}\n{it}"))
-        }
-    });
-    let wrong: Vec<String> = futures::stream::iter(by_hand)
+        in_a_namespace("by-hand", wanted, async move |lab| {
+            follow_by_hand(lab, case, strategy).await
+        })
+    }))
+    .await;
+}
+
+/// Follows a report in a namespace that nobody has made yet; what is wrong with it.
+async fn in_a_namespace(
+    way: &str,
+    case: &str,
+    follow: impl AsyncFnOnce(&Lab) -> Result<(), String>,
+) -> Option<String> {
+    let namespace = format!("live-{way}-{}", case.replace('_', "-"));
+    let lab = Lab::unmade(&namespace).await;
+    let told = follow(&lab).await;
+    lab.delete_namespace().await;
+    println!("{namespace}: {}", if told.is_ok() { "100 points" } else { "NOT 100 points" });
+    told.err().map(|it| format!("== {case}\n{it}"))
+}
+
+async fn all_get_all_points(
+    followed: impl ExactSizeIterator<Item = impl Future<Output = Option<String>>>,
+) {
+    let count = followed.len();
+    let wrong: Vec<String> = futures::stream::iter(followed)
         .buffer_unordered(BESIDE)
         .filter_map(async |it| it)
         .collect()
         .await;
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), BY_HAND.len(), wrong.join("\n\n"));
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n\n"));
 }
 
 async fn follow_by_hand(lab: &Lab, case: &Path, strategy: &str) -> Result<(), String> {

@@ -94,6 +94,20 @@ fn line_of(place: &str) -> Result<Option<usize>, String> {
     number.map(Some).ok_or_else(|| format!("no line: {place}"))
 }
 
+/// At which of these places the file has a printed line: at the first that is not empty, or at any
+/// where lines are left out before it.
+fn place_of(
+    printed: &str,
+    all: &[String],
+    mut places: impl Iterator<Item = usize>,
+    is_left_out: bool,
+) -> Option<usize> {
+    if is_left_out {
+        return places.find(|it| all[*it] == printed);
+    }
+    places.find(|it| !all[*it].is_empty()).filter(|it| all[*it] == printed)
+}
+
 impl PrintedChange {
     /// Whether something is to be changed, and not only looked at.
     pub(crate) fn is_made(&self) -> bool {
@@ -121,13 +135,7 @@ impl PrintedChange {
                 is_left_out = true;
                 continue;
             }
-            let mut before = (0..above).rev().filter(|it| is_left_out || !all[*it].is_empty());
-            let found = if is_left_out {
-                before.find(|it| all[*it] == *printed)
-            } else {
-                before.next().filter(|it| all[*it] == *printed)
-            };
-            above = found
+            above = place_of(printed, &all, (0..above).rev(), is_left_out)
                 .ok_or_else(|| format!("this line is not just above line {line}: {printed}"))?;
             is_left_out = false;
         }
@@ -141,13 +149,7 @@ impl PrintedChange {
                     at += 1;
                 }
                 _ => {
-                    let mut below =
-                        (at..all.len()).filter(|it| is_left_out || !all[*it].is_empty());
-                    let found = if is_left_out {
-                        below.find(|it| all[*it] == *printed)
-                    } else {
-                        below.next().filter(|it| all[*it] == *printed)
-                    };
+                    let found = place_of(printed, &all, at..all.len(), is_left_out);
                     at = found.ok_or_else(|| {
                         format!("this line is not next, from line {} on: {printed}", at + 1)
                     })?;

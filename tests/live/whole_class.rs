@@ -130,7 +130,7 @@ async fn each_of_a_whole_class_gets_what_it_gets_alone() {
             let of_it = if HELD.contains(&&*id) { "held".to_owned() } else { letters(path) };
             expected.insert(id, of_it);
         }
-        for (name, id, held, of_it) in [
+        for (name, id, bytes, of_it) in [
             ("broken.yaml", "broken", b"a: [b".to_vec(), "FFFFFFFFFF"),
             ("refused.yaml", "refused", read("tests/live/refused.yaml").into(), "FFFFFFFFFF"),
             ("admin.yaml", "admin", ADMIN.into(), "held"),
@@ -138,7 +138,7 @@ async fn each_of_a_whole_class_gets_what_it_gets_alone() {
             ("half.zip", "half", zip("all.yaml", ADMIN)[..40].to_vec(), "FFFFFFFFFF"),
             ("escapes.zip", "escapes", zip("../../outside.yaml", ADMIN), "FFFFFFFFFF"),
         ] {
-            class.hand_in(name, &held);
+            class.hand_in(name, &bytes);
             expected.insert(id.to_owned(), of_it.to_owned());
         }
         assert!(expected.len() >= SIZE, "a class of {}", expected.len());

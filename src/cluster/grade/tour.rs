@@ -42,10 +42,10 @@ const INSPECTING: Duration = Duration::from_secs(70);
 const LAST_LOOK_TIME: Duration = Duration::from_secs(60);
 /// The longest that the tour waits at its end for DNS servers to forget old answers.
 const FORGETTING: Duration = Duration::from_secs(SETTLES_WITHIN_SECONDS + 1);
-/// The longest that the tour waits at its end, and beyond the budget of a step in which pods come,
-/// for containers that have ended to stay up. Three runs
-/// of the same length, and the back-off between them, tell that a container ends again and again:
-/// enough for runs of a minute and a half. Where no container has ended, nothing is waited for.
+/// The longest that the tour waits for containers that have ended to stay up: at its end, and beyond
+/// the budget of a step in which pods come. Three runs of the same length, and the back-off between
+/// them, tell that a container ends again and again: enough for runs of a minute and a half. Where
+/// no container has ended, nothing is waited for.
 const STAYING: Duration = Duration::from_secs(300);
 /// For the watch to show what was applied.
 const APPEARING: Duration = Duration::from_secs(10);
