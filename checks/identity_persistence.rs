@@ -67,7 +67,7 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         What,
-        observation::{Change, File, object::Running},
+        observation::{File, ObjectChange, object::Running},
         testing::history::{History, Writes},
     };
 
@@ -115,7 +115,7 @@ mod tests {
         for ordinal in [1, 2] {
             history = history.down(ordinal).claim(ordinal).add(ordinal).ready(ordinal).pod(
                 ordinal,
-                Change::Modified,
+                ObjectChange::Modified,
                 |pod| {
                     let state = &mut pod.status.container_statuses[0].state;
                     state.running = Some(Running {
@@ -200,7 +200,7 @@ mod tests {
         let mut history = rewritten(20, [0, 19, 19]);
         history.lines.pop();
         for ordinal in [1, 2] {
-            history = history.pod(ordinal, Change::Modified, |pod| {
+            history = history.pod(ordinal, ObjectChange::Modified, |pod| {
                 pod.status.container_statuses[0].restart_count = 1
             });
         }

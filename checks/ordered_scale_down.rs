@@ -128,7 +128,7 @@ mod tests {
         around.deleted(1).down(2).end().assert("ordered_scale_down", Inconclusive, &[]);
         let after = History::created()
             .scale(1)
-            .pod(0, crate::model::observation::Change::Modified, |_| {})
+            .pod(0, crate::model::observation::ObjectChange::Modified, |_| {})
             .pods_gap(|it| it.deletion_requested(1));
         after.deleted(1).down(2).end().assert("ordered_scale_down", Fail, &[]);
     }

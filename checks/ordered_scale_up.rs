@@ -49,7 +49,7 @@ fn judge(timeline: &Timeline) -> Verdict {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        observation::Change,
+        observation::ObjectChange,
         testing::history::History,
     };
 
@@ -114,8 +114,15 @@ mod tests {
         // Nor where that pod was Ready before it was removed.
         let mut standing = (0..5).fold(History::new().service(), History::listed);
         standing.spec.replicas = Some(5);
-        let again =
-            standing.set(Change::Listed).subject().scale(3).down(4).down(3).scale(5).up(3).add(4);
+        let again = standing
+            .set(ObjectChange::Listed)
+            .subject()
+            .scale(3)
+            .down(4)
+            .down(3)
+            .scale(5)
+            .up(3)
+            .add(4);
         again.clone().end().assert("ordered_scale_up", Inconclusive, &[]);
         again.ready(4).end().assert("ordered_scale_up", Pass, &[]);
     }

@@ -202,7 +202,7 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         observation::{
-            Canary, Change, Token, What,
+            Canary, ObjectChange, Token, What,
             object::{ClaimSource, Present, Volume},
         },
         testing::history::History,
@@ -244,7 +244,7 @@ mod tests {
     fn a_small_claim_fails() {
         let mut history = History::created();
         for ordinal in 0..3 {
-            history = history.claim_line(ordinal, Change::Modified, |claim| {
+            history = history.claim_line(ordinal, ObjectChange::Modified, |claim| {
                 if let Some(spec) = &mut claim.spec {
                     spec.resources.requests.insert("storage".to_owned(), "50M".to_owned());
                 }
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_claim_that_is_not_bound_is_open() {
-        let unbound = History::created().claim_line(1, Change::Modified, |claim| {
+        let unbound = History::created().claim_line(1, ObjectChange::Modified, |claim| {
             claim.spec.iter_mut().for_each(|it| it.volume_name.clear())
         });
         unbound.end().assert("persistent_storage", Inconclusive, &[]);
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn one_volume_behind_two_claims_fails() {
         let volume = |history: History, ordinal| {
-            history.claim_line(ordinal, Change::Modified, |claim| {
+            history.claim_line(ordinal, ObjectChange::Modified, |claim| {
                 claim.spec.iter_mut().for_each(|it| it.volume_name = "pv".to_owned())
             })
         };

@@ -71,7 +71,7 @@ fn judge(timeline: &Timeline) -> Verdict {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        observation::Change,
+        observation::ObjectChange,
         testing::history::History,
     };
 
@@ -84,7 +84,7 @@ mod tests {
     fn two_replicas_fail() {
         let mut history = History::new();
         history.spec.replicas = Some(2);
-        history.service().set(Change::Added).subject().up(0).up(1).end().assert(
+        history.service().set(ObjectChange::Added).subject().up(0).up(1).end().assert(
             "pod_naming",
             Fail,
             &["too_few_replicas"],
@@ -95,7 +95,7 @@ mod tests {
     fn ordinals_may_start_elsewhere_and_have_two_digits() {
         let mut history = History::new();
         history.spec.ordinals = Some(crate::model::observation::object::Ordinals { start: 9 });
-        history.service().set(Change::Added).subject().up(9).up(10).up(11).end().assert(
+        history.service().set(ObjectChange::Added).subject().up(9).up(10).up(11).end().assert(
             "pod_naming",
             Pass,
             &[],
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_pod_that_is_not_there_yet_is_open() {
-        History::new().service().set(Change::Added).subject().up(0).up(1).end().assert(
+        History::new().service().set(ObjectChange::Added).subject().up(0).up(1).end().assert(
             "pod_naming",
             Inconclusive,
             &[],
@@ -115,12 +115,12 @@ mod tests {
     fn a_pod_that_another_set_owns_is_not_ours() {
         let history = History::new()
             .service()
-            .set(Change::Added)
+            .set(ObjectChange::Added)
             .subject()
             .up(0)
             .up(1)
             .claim(2)
-            .add_as(2, Change::Added, |pod| {
+            .add_as(2, ObjectChange::Added, |pod| {
                 pod.metadata.owner_references[0].uid = "other".to_owned()
             })
             .ready(2);

@@ -150,7 +150,7 @@ fn stays(life: &ClaimLife, name: &str, until: Seq) -> (Standing, Vec<Seq>) {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        observation::{Change, object::OwnerReference},
+        observation::{ObjectChange, object::OwnerReference},
         testing::history::History,
     };
 
@@ -167,7 +167,7 @@ mod tests {
         };
         let history = History::created()
             .scale(1)
-            .claim_line(2, Change::Modified, owned)
+            .claim_line(2, ObjectChange::Modified, owned)
             .down(2)
             .down(1)
             .end();
@@ -180,7 +180,7 @@ mod tests {
             .scale(1)
             .down(2)
             .down(1)
-            .claim_line(2, Change::Deleted, |_| {})
+            .claim_line(2, ObjectChange::Deleted, |_| {})
             .end()
             .assert("pvc_retention", Inconclusive, &[]);
     }
@@ -191,7 +191,7 @@ mod tests {
             .scale(1)
             .down(2)
             .down(1)
-            .claim_line(2, Change::Deleted, |_| {})
+            .claim_line(2, ObjectChange::Deleted, |_| {})
             .scale(3)
             .up(1)
             .up(2);
@@ -202,11 +202,11 @@ mod tests {
             claim.metadata.owner_references =
                 vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }]
         };
-        let broken = spoilt.scale(2).claim_line(2, Change::Modified, owned).down(2).claim_line(
-            2,
-            Change::Deleted,
-            |_| {},
-        );
+        let broken = spoilt
+            .scale(2)
+            .claim_line(2, ObjectChange::Modified, owned)
+            .down(2)
+            .claim_line(2, ObjectChange::Deleted, |_| {});
         broken.scale(3).up(2).scale(2).down(2).end().assert(
             "pvc_retention",
             Fail,
@@ -223,7 +223,7 @@ mod tests {
             .scale(3)
             .up(1)
             .up(2)
-            .claim_line(2, Change::Deleted, |_| {})
+            .claim_line(2, ObjectChange::Deleted, |_| {})
             .end();
         history.assert("pvc_retention", Pass, &[]);
     }
@@ -235,7 +235,7 @@ mod tests {
             .down(2)
             .down(1)
             .scale(3)
-            .claim_line(2, Change::Deleted, |_| {})
+            .claim_line(2, ObjectChange::Deleted, |_| {})
             .up(1)
             .up(2);
         history.end().assert("pvc_retention", Inconclusive, &[]);
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn only_the_return_of_its_own_ordinal_frees_a_claim() {
         let scaled_down = History::created().scale(1).down(2).down(1);
-        let deleted = |history: History| history.claim_line(2, Change::Deleted, |_| {}).end();
+        let deleted = |history: History| history.claim_line(2, ObjectChange::Deleted, |_| {}).end();
         deleted(scaled_down.clone().scale(2).up(1)).assert("pvc_retention", Inconclusive, &[]);
         deleted(scaled_down.clone().scale(3).up(1).up(2)).assert("pvc_retention", Pass, &[]);
         // The first return counts, whatever comes later.
@@ -269,7 +269,7 @@ mod tests {
             .scale(3)
             .up(1)
             .up(2)
-            .claim_line(2, Change::Deleted, |_| {})
+            .claim_line(2, ObjectChange::Deleted, |_| {})
             .scale(4)
             .up(3)
             .end();
@@ -282,7 +282,7 @@ mod tests {
         history.spec.ordinals = Some(crate::model::observation::object::Ordinals { start: 5 });
         let scaled_down = history
             .service()
-            .set(Change::Added)
+            .set(ObjectChange::Added)
             .subject()
             .up(5)
             .up(6)
@@ -290,7 +290,7 @@ mod tests {
             .scale(1)
             .down(7)
             .down(6);
-        scaled_down.scale(3).up(6).up(7).claim_line(7, Change::Deleted, |_| {}).end().assert(
+        scaled_down.scale(3).up(6).up(7).claim_line(7, ObjectChange::Deleted, |_| {}).end().assert(
             "pvc_retention",
             Pass,
             &[],

@@ -91,7 +91,7 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         observation::{
-            Change,
+            ObjectChange,
             object::{OwnerReference, Volume},
         },
         testing::history::History,
@@ -125,12 +125,12 @@ mod tests {
             let asked = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
                 claim.metadata.deletion_timestamp = Some("2026-11-23T05:00:00Z".to_owned())
             };
-            let history = history.claim_line(2, Change::Modified, owned).down(2).claim_line(
+            let history = history.claim_line(2, ObjectChange::Modified, owned).down(2).claim_line(
                 2,
-                Change::Modified,
+                ObjectChange::Modified,
                 asked,
             );
-            if deleted { history.claim_line(2, Change::Deleted, |_| {}) } else { history }
+            if deleted { history.claim_line(2, ObjectChange::Deleted, |_| {}) } else { history }
         };
         condemned(History::created().scale(2), false).end().assert(
             "pvc_reuse",
@@ -146,11 +146,12 @@ mod tests {
         let asked = |claim: &mut crate::model::observation::object::PersistentVolumeClaim| {
             claim.metadata.deletion_timestamp = Some("2026-11-23T05:00:00Z".to_owned())
         };
-        History::created().scale(2).down(2).claim_line(2, Change::Modified, asked).end().assert(
-            "pvc_reuse",
-            Inconclusive,
-            &[],
-        );
+        History::created()
+            .scale(2)
+            .down(2)
+            .claim_line(2, ObjectChange::Modified, asked)
+            .end()
+            .assert("pvc_reuse", Inconclusive, &[]);
     }
 
     #[test]
@@ -168,7 +169,8 @@ mod tests {
 
     #[test]
     fn a_claim_that_somebody_deleted_shows_nothing() {
-        let deleted = History::created().scale(2).down(2).claim_line(2, Change::Deleted, |_| {});
+        let deleted =
+            History::created().scale(2).down(2).claim_line(2, ObjectChange::Deleted, |_| {});
         // Its content is lost with it, by the same somebody.
         deleted.scale(3).up(2).inspect_one(2).end().assert("pvc_reuse", Inconclusive, &[]);
     }
@@ -183,7 +185,7 @@ mod tests {
             ..Default::default()
         }];
         let deleted = history.create().inspect().scale(2).down(2);
-        let deleted = deleted.claim_line(2, Change::Deleted, |_| {});
+        let deleted = deleted.claim_line(2, ObjectChange::Deleted, |_| {});
         deleted.scale(3).up(2).inspect_one(2).end().assert("pvc_reuse", Inconclusive, &[]);
     }
 
@@ -194,9 +196,9 @@ mod tests {
                 vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
         };
         let owned_by_pod =
-            History::created().scale(2).claim_line(2, Change::Modified, owned).down(2);
+            History::created().scale(2).claim_line(2, ObjectChange::Modified, owned).down(2);
         let anew =
-            owned_by_pod.claim_line(2, Change::Deleted, |_| {}).scale(3).up(2).inspect_one(2);
+            owned_by_pod.claim_line(2, ObjectChange::Deleted, |_| {}).scale(3).up(2).inspect_one(2);
         anew.end().assert("pvc_reuse", Fail, &[]);
     }
 
@@ -218,7 +220,7 @@ mod tests {
     #[test]
     fn a_pod_that_does_not_mount_its_claim_any_more_fails() {
         let back =
-            History::created().scale(2).down(2).scale(3).add_as(2, Change::Added, |pod| {
+            History::created().scale(2).down(2).scale(3).add_as(2, ObjectChange::Added, |pod| {
                 pod.spec.iter_mut().for_each(|it| it.volumes.clear())
             });
         back.ready(2).inspect_one(2).end().assert("pvc_reuse", Fail, &[]);

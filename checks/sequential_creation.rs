@@ -52,7 +52,7 @@ fn judge(timeline: &Timeline) -> Verdict {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
-        observation::Change,
+        observation::ObjectChange,
         testing::history::History,
     };
 
@@ -67,7 +67,7 @@ mod tests {
         history.spec.pod_management_policy = "Parallel".to_owned();
         let history = history
             .service()
-            .set(Change::Added)
+            .set(ObjectChange::Added)
             .subject()
             .claim(0)
             .claim(1)
@@ -86,17 +86,21 @@ mod tests {
     fn parallel_fails_even_where_nothing_was_seen() {
         let mut history = History::new();
         history.spec.pod_management_policy = "Parallel".to_owned();
-        history.service().set(Change::Listed).subject().listed(0).listed(1).listed(2).end().assert(
-            "sequential_creation",
-            Fail,
-            &["parallel"],
-        );
+        history
+            .service()
+            .set(ObjectChange::Listed)
+            .subject()
+            .listed(0)
+            .listed(1)
+            .listed(2)
+            .end()
+            .assert("sequential_creation", Fail, &["parallel"]);
     }
 
     /// Catches "nobody scaled it from 0" of somebody who did, to one pod.
     #[test]
     fn one_pod_from_none_is_told_as_such() {
-        let stood = History::new().service().set(Change::Listed).subject();
+        let stood = History::new().service().set(ObjectChange::Listed).subject();
         let stood = stood.listed(0).listed(1).listed(2);
         let none = stood.scale(0).down(2).down(1).down(0);
         let verdict = none.scale(1).up(0).scale(3).up(1).up(2).end().verdict("sequential_creation");
@@ -108,7 +112,7 @@ mod tests {
     fn one_pod_alone_has_no_order() {
         let mut history = History::new();
         history.spec.replicas = Some(1);
-        history.service().set(Change::Added).subject().up(0).end().assert(
+        history.service().set(ObjectChange::Added).subject().up(0).end().assert(
             "sequential_creation",
             Fail,
             &["too_few_replicas"],
@@ -119,7 +123,7 @@ mod tests {
     fn a_pod_re_made_after_a_failure_is_not_a_new_one() {
         let history = History::new()
             .service()
-            .set(Change::Added)
+            .set(ObjectChange::Added)
             .subject()
             .claim(0)
             .add(0)
@@ -137,7 +141,7 @@ mod tests {
         // the one before went unready again.
         let history = History::new()
             .service()
-            .set(Change::Added)
+            .set(ObjectChange::Added)
             .subject()
             .up(0)
             .unready(0)
@@ -155,7 +159,7 @@ mod tests {
         let orphan = |history: History, ordinal| {
             history
                 .claim(ordinal)
-                .add_as(ordinal, Change::Added, |pod| pod.metadata.owner_references.clear())
+                .add_as(ordinal, ObjectChange::Added, |pod| pod.metadata.owner_references.clear())
                 .ready(ordinal)
         };
         let owner = |pod: &mut crate::model::observation::object::Pod| {
@@ -170,18 +174,23 @@ mod tests {
         let history = [0, 1, 2]
             .into_iter()
             .fold(History::new().service(), orphan)
-            .set(Change::Added)
+            .set(ObjectChange::Added)
             .subject();
         let adopted = [0, 1, 2]
             .into_iter()
-            .fold(history, |history, ordinal| history.pod(ordinal, Change::Modified, owner));
+            .fold(history, |history, ordinal| history.pod(ordinal, ObjectChange::Modified, owner));
         adopted.end().assert("sequential_creation", Inconclusive, &[]);
     }
 
     #[test]
     fn one_pod_alone_shows_no_order() {
-        let standing =
-            History::new().service().set(Change::Listed).subject().listed(0).listed(1).listed(2);
+        let standing = History::new()
+            .service()
+            .set(ObjectChange::Listed)
+            .subject()
+            .listed(0)
+            .listed(1)
+            .listed(2);
         standing.scale(0).down(2).down(1).down(0).scale(1).up(0).end().assert(
             "sequential_creation",
             Inconclusive,

@@ -4,7 +4,7 @@ use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
     What, diagnosis,
     observation::{
-        Change, Gap, Kind,
+        Gap, Kind, ObjectChange,
         object::{Endpoint, Object, ObjectReference, PodIp},
     },
     testing::history::History,
@@ -13,7 +13,7 @@ use crate::model::{
 fn set_with(change: impl FnOnce(&mut crate::model::observation::object::Service)) -> History {
     History::new()
         .service_with(change)
-        .set(Change::Added)
+        .set(ObjectChange::Added)
         .subject()
         .up(0)
         .up(1)
@@ -34,7 +34,7 @@ fn a_fitting_service_beside_the_named_one_is_to_be_named() {
     let history = history.service_with(|service| {
         service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.0.7".to_owned())
     });
-    let history = history.set(Change::Added).subject().up(0).up(1).up(2).inspect().end();
+    let history = history.set(ObjectChange::Added).subject().up(0).up(1).up(2).inspect().end();
     history.assert("dns_resolution", Fail, &["wrong_service_name"]);
     let verdict = super::judge(&history.timeline());
     let advice = verdict.criteria[0].advice.as_ref().map(|it| it.after.as_str());
@@ -50,7 +50,7 @@ fn a_fitting_service_beside_the_named_one_is_to_be_named() {
     let history = history.service_with(|service| {
         service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.0.7".to_owned())
     });
-    history.set(Change::Added).subject().up(0).up(1).up(2).inspect().end().assert(
+    history.set(ObjectChange::Added).subject().up(0).up(1).up(2).inspect().end().assert(
         "dns_resolution",
         Fail,
         &["service_not_headless"],
@@ -59,7 +59,7 @@ fn a_fitting_service_beside_the_named_one_is_to_be_named() {
 
 #[test]
 fn the_service_must_exist_be_headless_and_select_the_pods() {
-    History::new().set(Change::Added).subject().up(0).up(1).up(2).end().assert(
+    History::new().set(ObjectChange::Added).subject().up(0).up(1).up(2).end().assert(
         "dns_resolution",
         Fail,
         &["no_service"],
@@ -207,12 +207,13 @@ fn a_name_that_the_slices_give_to_another_pod_too_fails_whatever_is_answered() {
 #[test]
 fn one_of_a_pod_s_ip_families_is_enough() {
     let both = |history: History, ordinal: i32| {
-        history.up(ordinal).pod(ordinal, Change::Modified, |pod| {
+        history.up(ordinal).pod(ordinal, ObjectChange::Modified, |pod| {
             pod.status.pod_ips.push(PodIp { ip: format!("fd00::{ordinal}") })
         })
     };
-    let up =
-        [0, 1, 2].into_iter().fold(History::new().service().set(Change::Added).subject(), both);
+    let up = [0, 1, 2]
+        .into_iter()
+        .fold(History::new().service().set(ObjectChange::Added).subject(), both);
     up.inspect().end().assert("dns_resolution", Pass, &[]);
 }
 

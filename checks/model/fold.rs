@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use crate::model::{
     diagnosis::{self, Wait},
     observation::{
-        Canary, Change, Diagnosis, End, Gap, Kind, Observation, Phase, Seq, Step, StepName, What,
-        Why,
+        Canary, Diagnosis, End, Gap, Kind, ObjectChange, Observation, Phase, Seq, Step, StepName,
+        What, Why,
         object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
         when::When,
     },
@@ -132,15 +132,15 @@ impl Timeline {
     }
 
     /// When a line of this kind tells of something new.
-    fn when(&self, kind: Kind, seq: Seq, change: Change) -> When {
+    fn when(&self, kind: Kind, seq: Seq, change: ObjectChange) -> When {
         let after = match change {
-            Change::Listed => self.gaps.get(&kind).copied(),
+            ObjectChange::Listed => self.gaps.get(&kind).copied(),
             _ => Some(seq - 1),
         };
         When { after, by: seq }
     }
 
-    fn object(&mut self, seq: Seq, at: u64, change: Change, object: Object) {
+    fn object(&mut self, seq: Seq, at: u64, change: ObjectChange, object: Object) {
         let when = self.when(object.kind(), seq, change);
         match object {
             Object::StatefulSet(it) => self.update_set(when, change, it),
@@ -149,7 +149,7 @@ impl Timeline {
             Object::Service(it) => self.update_service(when, change, it),
             Object::EndpointSlice(it) => {
                 self.endpoints.update(seq, at, change, &it);
-                if change == Change::Deleted {
+                if change == ObjectChange::Deleted {
                     self.slices.remove(&it.metadata.uid);
                 } else {
                     self.slices.insert(it.metadata.uid.clone(), it);
@@ -159,7 +159,7 @@ impl Timeline {
                 if it.reason == "Started" {
                     self.said_to_run.insert(it.involved_object.uid.clone());
                 }
-                if change != Change::Deleted
+                if change != ObjectChange::Deleted
                     && (it.r#type == "Warning"
                         || it.involved_object.kind == "PersistentVolumeClaim"
                         || matches!(
@@ -167,13 +167,13 @@ impl Timeline {
                             "Pulling" | "Pulled" | "Killing" | "Preempted"
                         ))
                 {
-                    self.events.push(seq, it, change == Change::Listed);
+                    self.events.push(seq, it, change == ObjectChange::Listed);
                 }
             }
         }
     }
 
-    fn update_set(&mut self, when: When, change: Change, it: StatefulSet) {
+    fn update_set(&mut self, when: When, change: ObjectChange, it: StatefulSet) {
         self.names.insert(it.metadata.uid.clone(), it.metadata.name.clone());
         let lives = self.sets.entry(it.metadata.name.clone()).or_default();
         let known = lives.len();
@@ -191,7 +191,7 @@ impl Timeline {
         if it.metadata.deletion_timestamp.is_some() {
             life.deletion_requested.get_or_insert(when);
         }
-        if change == Change::Deleted {
+        if change == ObjectChange::Deleted {
             life.go(when);
         }
         if life.deleted.is_some() {
@@ -245,7 +245,7 @@ impl Timeline {
         }
     }
 
-    fn update_pod(&mut self, when: When, at: u64, change: Change, it: Pod) {
+    fn update_pod(&mut self, when: When, at: u64, change: ObjectChange, it: Pod) {
         let uid = it.metadata.uid.clone();
         let owner = controller(&it.metadata.owner_references)
             .filter(|owner| owner.kind == "StatefulSet")
@@ -342,14 +342,14 @@ impl Timeline {
         lane[..end].iter_mut().rev().find(|it| it.uid() == uid)
     }
 
-    fn update_claim(&mut self, when: When, change: Change, it: PersistentVolumeClaim) {
+    fn update_claim(&mut self, when: When, change: ObjectChange, it: PersistentVolumeClaim) {
         self.names.insert(it.metadata.uid.clone(), it.metadata.name.clone());
         let lives = self.claims.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.uid() != it.metadata.uid) {
             if let Some(life) = lives.last_mut() {
                 life.deleted.get_or_insert(when);
             }
-            let is_new = change == Change::Added && it.status.phase != "Bound";
+            let is_new = change == ObjectChange::Added && it.status.phase != "Bound";
             let names_its_volume =
                 is_new && it.spec.as_ref().is_some_and(|spec| !spec.volume_name.is_empty());
             lives.push(ClaimLife {
@@ -375,12 +375,12 @@ impl Timeline {
         if it.metadata.deletion_timestamp.is_some() {
             life.deletion_requested.get_or_insert(when);
         }
-        if change == Change::Deleted {
+        if change == ObjectChange::Deleted {
             life.go(when);
         }
     }
 
-    fn update_service(&mut self, when: When, change: Change, it: Service) {
+    fn update_service(&mut self, when: When, change: ObjectChange, it: Service) {
         self.names.insert(it.metadata.uid.clone(), it.metadata.name.clone());
         let lives = self.services.entry(it.metadata.name.clone()).or_default();
         if lives.last().is_none_or(|life| life.service.metadata.uid != it.metadata.uid) {
@@ -400,7 +400,7 @@ impl Timeline {
         }
         let spec = it.spec.or_else(|| life.service.spec.take());
         life.service = Service { spec, ..it };
-        if change == Change::Deleted {
+        if change == ObjectChange::Deleted {
             life.deleted.get_or_insert(when);
         }
     }

@@ -243,7 +243,7 @@ mod tests {
     use checks::model::{
         What,
         observation::{
-            Change,
+            ObjectChange,
             object::{Container, Object, StatefulSet},
         },
     };
@@ -329,7 +329,7 @@ mod tests {
             command: vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()],
             ..Container::default()
         }];
-        let mut what = What::Object(Change::Added, Object::StatefulSet(set));
+        let mut what = What::Object(ObjectChange::Added, Object::StatefulSet(set));
         mask_observation(&mut what);
         let said = format!("{what:?}");
         assert!(!said.contains("hunter2") && said.contains("hostname > /data/id"), "{said}");

@@ -3,7 +3,8 @@
 use checks::model::{
     Seq,
     observation::{
-        Canary, Change, Diagnosis, End, Gap, Lookup, Read, Signature, Step, Subject, object::Object,
+        Canary, Diagnosis, End, Gap, Lookup, ObjectChange, Read, Signature, Step, Subject,
+        object::Object,
     },
 };
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -48,7 +49,7 @@ enum Fact {
     Signature(Signature),
     #[schemars(untagged)]
     Object {
-        change: Change,
+        change: ObjectChange,
         object: Box<Object>,
     },
 }

@@ -11,7 +11,7 @@ use serde::{
     ser::SerializeStruct as _,
 };
 
-use crate::model::observation::{Change, Observation, What, object::Object};
+use crate::model::observation::{ObjectChange, Observation, What, object::Object};
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
@@ -82,7 +82,7 @@ impl<'de> Visitor<'de> for Line {
 
 /// What a line was seen to hold so far.
 struct PartialLine {
-    change: Option<Change>,
+    change: Option<ObjectChange>,
     /// An object that came before its change.
     object: Option<Object>,
     what: Option<What>,

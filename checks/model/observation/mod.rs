@@ -36,7 +36,7 @@ pub enum What {
     /// Which StatefulSet is graded, or that there is none.
     Subject(Subject),
     /// An object as a list or a watch showed it.
-    Object(Change, Object),
+    Object(ObjectChange, Object),
     /// Some changes of one kind may have been missed.
     Gap(Gap),
     /// The grader begins or ends a step of its tour.
@@ -93,12 +93,12 @@ pub struct Reference {
     pub uid: String,
 }
 
-/// How an object came to be seen.
+/// How an object came to be seen: in a list, or by a watch event of this type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub enum Change {
-    /// By a list: it exists, since when is not known.
+pub enum ObjectChange {
+    /// In a list: it exists, since when is not known.
     Listed,
     /// By the watch: it was created just now.
     Added,

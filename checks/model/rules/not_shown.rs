@@ -197,7 +197,7 @@ impl Wanted {
 
 #[cfg(test)]
 mod tests {
-    use crate::model::{Standing, observation::Change, testing::history::History};
+    use crate::model::{Standing, observation::ObjectChange, testing::history::History};
 
     /// Why the first criterion of a check that is not shown is not.
     fn why(history: &History, check: &str) -> String {
@@ -211,7 +211,7 @@ mod tests {
     fn standing() -> History {
         let mut history = History::new().service();
         history.revision = "one".to_owned();
-        history.set(Change::Listed).subject().listed(0).listed(1).listed(2).inspect()
+        history.set(ObjectChange::Listed).subject().listed(0).listed(1).listed(2).inspect()
     }
 
     #[test]
@@ -274,7 +274,7 @@ mod tests {
                 when_scaled: "Retain".to_owned(),
                 ..Default::default()
             });
-        let policy = policy.set(Change::Modified).end();
+        let policy = policy.set(ObjectChange::Modified).end();
         assert!(
             why(&policy, "pvc_retention")
                 .starts_with("the retention policy of the PVCs was changed after that (line ")

@@ -146,10 +146,10 @@ impl Way {
 #[cfg(test)]
 mod tests {
     use super::ShownBy;
-    use crate::model::{observation::Change, testing::history::History};
+    use crate::model::{observation::ObjectChange, testing::history::History};
 
     fn standing() -> History {
-        History::new().service().set(Change::Listed).subject().listed(0).listed(1).listed(2)
+        History::new().service().set(ObjectChange::Listed).subject().listed(0).listed(1).listed(2)
     }
 
     #[test]

@@ -7,8 +7,8 @@ use crate::{
     model::{
         Observation, Outcome, Seq, Timeline, Verdict, What,
         observation::{
-            Canary, Change, End, File, Gap, Kind, Lookup, Phase, Read, Reference, Step, StepName,
-            Subject, Token,
+            Canary, End, File, Gap, Kind, Lookup, ObjectChange, Phase, Read, Reference, Step,
+            StepName, Subject, Token,
             object::{
                 ClaimSource, Condition, Container, ContainerState, ContainerStatus, Endpoint,
                 EndpointSlice, Metadata, Object, ObjectReference, OwnerReference,
@@ -96,7 +96,7 @@ impl History {
 
     /// The Service and the set are applied while the watches are open, and three pods come in order.
     pub(crate) fn create(self) -> Self {
-        self.service().set(Change::Added).subject().up(0).up(1).up(2)
+        self.service().set(ObjectChange::Added).subject().up(0).up(1).up(2)
     }
 
     /// The whole tour of a good submission whose creation was witnessed.
@@ -146,12 +146,12 @@ impl History {
             spec: Some(spec),
         };
         change(&mut service);
-        self.push(What::Object(Change::Added, Object::Service(service)))
+        self.push(What::Object(ObjectChange::Added, Object::Service(service)))
     }
 
     /// The set's line, with a status that is about this very generation.
-    pub(crate) fn set(mut self, change: Change) -> Self {
-        self.generation += i64::from(change == Change::Modified);
+    pub(crate) fn set(mut self, change: ObjectChange) -> Self {
+        self.generation += i64::from(change == ObjectChange::Modified);
         self.observed = self.generation;
         self.set_line(change)
     }
@@ -159,17 +159,17 @@ impl History {
     /// The set's line when its spec has just changed: the controller has not seen that yet.
     pub(crate) fn set_unobserved(mut self) -> Self {
         self.generation += 1;
-        self.set_line(Change::Modified)
+        self.set_line(ObjectChange::Modified)
     }
 
     /// The controller has seen the newest spec, and names its template so.
     pub(crate) fn observed_as(mut self, revision: &str) -> Self {
         self.observed = self.generation;
         revision.clone_into(&mut self.revision);
-        self.set_line(Change::Modified)
+        self.set_line(ObjectChange::Modified)
     }
 
-    fn set_line(self, change: Change) -> Self {
+    fn set_line(self, change: ObjectChange) -> Self {
         let metadata = Metadata {
             name: SET.to_owned(),
             uid: "set".to_owned(),
@@ -188,14 +188,14 @@ impl History {
     }
 
     pub(crate) fn set_gone(self) -> Self {
-        self.set(Change::Deleted)
+        self.set(ObjectChange::Deleted)
     }
 
     /// The Service is changed in place: it is a good one, but for what `change` does.
     pub(crate) fn service_changed(mut self, change: impl FnOnce(&mut Service)) -> Self {
         self = self.service_with(change);
         if let Some(What::Object(change, _)) = self.lines.last_mut().map(|it| &mut it.what) {
-            *change = Change::Modified;
+            *change = ObjectChange::Modified;
         }
         self
     }
@@ -207,12 +207,12 @@ impl History {
             _ => None,
         });
         let Some(service) = service else { panic!("no Service") };
-        self.push(What::Object(Change::Deleted, Object::Service(service)))
+        self.push(What::Object(ObjectChange::Deleted, Object::Service(service)))
     }
 
     pub(crate) fn scale(mut self, replicas: i32) -> Self {
         self.spec.replicas = Some(replicas);
-        self.set(Change::Modified)
+        self.set(ObjectChange::Modified)
     }
 
     pub(crate) fn step(self, name: StepName) -> Self {
@@ -254,21 +254,21 @@ impl History {
             status: PersistentVolumeClaimStatus { phase: "Bound".to_owned(), ..Default::default() },
         };
         self.claims.insert(name, claim.clone());
-        self.push(What::Object(Change::Added, Object::PersistentVolumeClaim(claim)))
+        self.push(What::Object(ObjectChange::Added, Object::PersistentVolumeClaim(claim)))
     }
 
     /// A claim changes, or goes.
     pub(crate) fn claim_line(
         mut self,
         ordinal: i32,
-        change: Change,
+        change: ObjectChange,
         with: impl FnOnce(&mut PersistentVolumeClaim),
     ) -> Self {
         let name = format!("data-{SET}-{ordinal}");
         let Some(claim) = self.claims.get_mut(&name) else { panic!("no claim {name}") };
         with(claim);
         let claim = claim.clone();
-        if change == Change::Deleted {
+        if change == ObjectChange::Deleted {
             self.claims.remove(&name);
             self.files.remove(&name);
             self.canaries.remove(&name);
@@ -277,13 +277,13 @@ impl History {
     }
 
     pub(crate) fn add(self, ordinal: i32) -> Self {
-        self.add_as(ordinal, Change::Added, |_| {})
+        self.add_as(ordinal, ObjectChange::Added, |_| {})
     }
 
     pub(crate) fn add_as(
         mut self,
         ordinal: i32,
-        change: Change,
+        change: ObjectChange,
         with: impl FnOnce(&mut Pod),
     ) -> Self {
         self.uids += 1;
@@ -331,11 +331,16 @@ impl History {
     }
 
     /// The pod changes as `with` says.
-    pub(crate) fn pod(mut self, ordinal: i32, change: Change, with: impl FnOnce(&mut Pod)) -> Self {
+    pub(crate) fn pod(
+        mut self,
+        ordinal: i32,
+        change: ObjectChange,
+        with: impl FnOnce(&mut Pod),
+    ) -> Self {
         let Some(pod) = self.pods.get_mut(&ordinal) else { panic!("no pod {ordinal}") };
         with(pod);
         let pod = pod.clone();
-        if change == Change::Deleted {
+        if change == ObjectChange::Deleted {
             self.pods.remove(&ordinal);
         }
         self.push(What::Object(change, Object::Pod(pod)))
@@ -345,14 +350,14 @@ impl History {
     pub(crate) fn ready(mut self, ordinal: i32) -> Self {
         let start = self.start(ordinal);
         let address = format!("10.88.{start}.{}", ordinal + 10);
-        self.pod(ordinal, Change::Modified, |pod| make_ready(pod, &address))
+        self.pod(ordinal, ObjectChange::Modified, |pod| make_ready(pod, &address))
     }
 
     /// Its container starts once more in the same pod, which is Ready again at the same address.
     pub(crate) fn restarted(mut self, ordinal: i32) -> Self {
         self.start(ordinal);
         let address = self.pods[&ordinal].status.pod_ip.clone();
-        self.pod(ordinal, Change::Modified, |pod| make_ready(pod, &address))
+        self.pod(ordinal, ObjectChange::Modified, |pod| make_ready(pod, &address))
     }
 
     fn start(&mut self, ordinal: i32) -> u32 {
@@ -378,21 +383,21 @@ impl History {
         if let Some(What::Object(change, Object::PersistentVolumeClaim(_))) =
             history.lines.last_mut().map(|it| &mut it.what)
         {
-            *change = Change::Listed;
+            *change = ObjectChange::Listed;
         }
-        history = history.add_as(ordinal, Change::Listed, |pod| {
+        history = history.add_as(ordinal, ObjectChange::Listed, |pod| {
             make_ready(pod, &format!("10.88.1.{}", ordinal + 10))
         });
         history
     }
 
     pub(crate) fn unready(self, ordinal: i32) -> Self {
-        self.pod(ordinal, Change::Modified, |pod| pod.status.conditions.clear())
+        self.pod(ordinal, ObjectChange::Modified, |pod| pod.status.conditions.clear())
     }
 
     /// What the API server notes on a pod before it evicts it.
     pub(crate) fn evicted(self, ordinal: i32) -> Self {
-        self.pod(ordinal, Change::Modified, |pod| {
+        self.pod(ordinal, ObjectChange::Modified, |pod| {
             pod.status.conditions.push(Condition {
                 r#type: "DisruptionTarget".to_owned(),
                 status: "True".to_owned(),
@@ -403,13 +408,13 @@ impl History {
     }
 
     pub(crate) fn deletion_requested(self, ordinal: i32) -> Self {
-        self.pod(ordinal, Change::Modified, |pod| {
+        self.pod(ordinal, ObjectChange::Modified, |pod| {
             pod.metadata.deletion_timestamp = Some("2026-11-23T00:00:30Z".to_owned())
         })
     }
 
     pub(crate) fn deleted(self, ordinal: i32) -> Self {
-        self.pod(ordinal, Change::Deleted, |_| {})
+        self.pod(ordinal, ObjectChange::Deleted, |_| {})
     }
 
     pub(crate) fn down(self, ordinal: i32) -> Self {
@@ -418,7 +423,7 @@ impl History {
 
     /// The container ends by itself, for the `starts`-th time, and waits to be started again.
     pub(crate) fn crashed(self, ordinal: i32, restarts: i32) -> Self {
-        self.pod(ordinal, Change::Modified, |pod| {
+        self.pod(ordinal, ObjectChange::Modified, |pod| {
             pod.status.conditions.clear();
             let ended =
                 Terminated { exit_code: 1, reason: "Error".to_owned(), ..Default::default() };
@@ -440,7 +445,7 @@ impl History {
     /// pod is Ready.
     pub(crate) fn runs(self, ordinal: i32, start: i32, since: i32) -> Self {
         let address = self.pods[&ordinal].status.pod_ip.clone();
-        self.pod(ordinal, Change::Modified, |pod| {
+        self.pod(ordinal, ObjectChange::Modified, |pod| {
             let ended = pod.status.container_statuses[0].state.terminated.take();
             make_ready(pod, &address);
             let status = &mut pod.status.container_statuses[0];
@@ -452,7 +457,7 @@ impl History {
 
     /// Its container ends by itself, after so many seconds of the node's clock.
     pub(crate) fn ends(self, ordinal: i32, start: i32, since: i32, seconds: u32) -> Self {
-        self.pod(ordinal, Change::Modified, |pod| {
+        self.pod(ordinal, ObjectChange::Modified, |pod| {
             pod.status.conditions.clear();
             let status = &mut pod.status.container_statuses[0];
             let (started_at, finished_at) =
@@ -500,7 +505,7 @@ impl History {
             vanished,
         }));
         listed.into_iter().fold(history, |history, pod| {
-            history.push(What::Object(Change::Listed, Object::Pod(pod)))
+            history.push(What::Object(ObjectChange::Listed, Object::Pod(pod)))
         })
     }
 
@@ -603,7 +608,7 @@ impl History {
             ..Default::default()
         };
         let now = What::Object(
-            Change::Modified,
+            ObjectChange::Modified,
             Object::EndpointSlice(EndpointSlice { metadata, endpoints, ..Default::default() }),
         );
         let last = self

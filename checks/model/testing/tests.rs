@@ -3,7 +3,7 @@
 
 use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
-    observation::{Change, Phase, StepName, Subject, What},
+    observation::{ObjectChange, Phase, StepName, Subject, What},
     testing::history::{History, deleting_when_scaled},
 };
 
@@ -16,7 +16,7 @@ fn the_tour_of_a_good_submission_passes() {
 fn a_set_that_stood_before_passes_by_a_restart_from_nothing() {
     let standing = History::new()
         .service()
-        .set(Change::Listed)
+        .set(ObjectChange::Listed)
         .subject()
         .listed(0)
         .listed(1)
@@ -67,7 +67,7 @@ fn nothing_done_fails_everything() {
 fn a_set_that_nobody_exercised_is_open() {
     let standing = History::new()
         .service()
-        .set(Change::Listed)
+        .set(ObjectChange::Listed)
         .subject()
         .listed(0)
         .listed(1)
@@ -248,7 +248,7 @@ fn a_pod_that_had_to_go_before_it_stayed_up_shows_nothing() {
 fn evidence_of_a_crash_loop_from_before_the_last_change_counts_not() {
     let mut crashing = ends_after(History::created(), 0, 5, 0..5);
     crashing.spec.min_ready_seconds = 1;
-    let mended = crashing.set(Change::Modified).down(0).up(0).inspect().end();
+    let mended = crashing.set(ObjectChange::Modified).down(0).up(0).inspect().end();
     assert_eq!(mended.letters(), "PIPPPPIIII");
 }
 
@@ -256,15 +256,15 @@ fn evidence_of_a_crash_loop_from_before_the_last_change_counts_not() {
 fn evidence_from_before_the_last_change_of_the_submission_counts_neither_way() {
     let mut history = History::created();
     history.spec.min_ready_seconds = 1;
-    let changed = history.set(Change::Modified).end();
+    let changed = history.set(ObjectChange::Modified).end();
     assert_eq!(changed.verdict("sequential_creation").outcome(), Inconclusive);
 }
 
 #[test]
 fn what_follows_the_end_is_not_judged() {
-    let restored = History::toured().claim_line(4, Change::Deleted, |_| {}).claim_line(
+    let restored = History::toured().claim_line(4, ObjectChange::Deleted, |_| {}).claim_line(
         3,
-        Change::Deleted,
+        ObjectChange::Deleted,
         |_| {},
     );
     assert_eq!(restored.letters(), "PPPPPPPPPP");
@@ -288,14 +288,14 @@ fn claims_deleted_when_scaled_fail_retention_and_reuse() {
             ..Default::default()
         }];
     };
-    history = history.scale(3).claim_line(3, Change::Modified, owned_by_pod).claim_line(
+    history = history.scale(3).claim_line(3, ObjectChange::Modified, owned_by_pod).claim_line(
         4,
-        Change::Modified,
+        ObjectChange::Modified,
         owned_by_pod,
     );
-    history = history.down(4).down(3).claim_line(3, Change::Deleted, |_| {}).claim_line(
+    history = history.down(4).down(3).claim_line(3, ObjectChange::Deleted, |_| {}).claim_line(
         4,
-        Change::Deleted,
+        ObjectChange::Deleted,
         |_| {},
     );
     history = history.scale(5).up(3).up(4).inspect_one(3).inspect_one(4).end();
@@ -308,7 +308,7 @@ fn claims_deleted_when_scaled_fail_retention_and_reuse() {
 fn a_gap_costs_only_what_it_hides() {
     let hidden_order = History::new()
         .service()
-        .set(Change::Added)
+        .set(ObjectChange::Added)
         .subject()
         .claim(0)
         .add(0)
@@ -319,7 +319,7 @@ fn a_gap_costs_only_what_it_hides() {
     assert_eq!(hidden_order.letters(), "PIPPPPPPPP");
     let seen_before = History::new()
         .service()
-        .set(Change::Added)
+        .set(ObjectChange::Added)
         .subject()
         .up(0)
         .pods_gap(|it| it.up(1))
@@ -333,7 +333,7 @@ fn a_gap_costs_only_what_it_hides() {
 fn a_watched_violation_stays_one_whatever_gap_follows() {
     let history = History::new()
         .service()
-        .set(Change::Added)
+        .set(ObjectChange::Added)
         .subject()
         .claim(0)
         .claim(1)
@@ -354,7 +354,7 @@ fn a_line_of_the_set_may_come_after_its_first_pod() {
     // caused it.
     let mut history = History::created().up(3);
     history.spec.replicas = Some(5);
-    let history = history.set(Change::Modified).up(4).end();
+    let history = history.set(ObjectChange::Modified).up(4).end();
     assert_eq!(history.verdict("ordered_scale_up").outcome(), Pass);
 }
 
@@ -374,7 +374,7 @@ fn who_cleans_up_at_the_end_loses_nothing() {
         cleaned = cleaned.down(ordinal);
     }
     for ordinal in 0..5 {
-        cleaned = cleaned.claim_line(ordinal, Change::Deleted, |_| {});
+        cleaned = cleaned.claim_line(ordinal, ObjectChange::Deleted, |_| {});
     }
     assert_eq!(cleaned.clone().end().letters(), "PPPPPPPPPP");
     // What was never shown stays to be tried, and nobody is blamed for the clean-up.

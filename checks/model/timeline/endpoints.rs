@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::observation::{Change, Seq, object::EndpointSlice};
+use crate::model::observation::{ObjectChange, Seq, object::EndpointSlice};
 
 /// A span of time in which the slices of a Service carried a pod that may get traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,14 +67,14 @@ struct Slice {
 
 impl Endpoints {
     /// Takes in a line about a slice.
-    pub(crate) fn update(&mut self, seq: Seq, at: u64, change: Change, it: &EndpointSlice) {
+    pub(crate) fn update(&mut self, seq: Seq, at: u64, change: ObjectChange, it: &EndpointSlice) {
         let service =
             it.metadata.labels.get("kubernetes.io/service-name").cloned().unwrap_or_default();
         self.last = at;
         self.seen.insert(service.clone());
         let before = self.slices.remove(&it.metadata.uid).unwrap_or_default();
         let mut now = Slice { service: service.clone(), ..Slice::default() };
-        if change != Change::Deleted {
+        if change != ObjectChange::Deleted {
             for endpoint in it.endpoints.iter().filter(|it| it.is_ready()) {
                 let Some(target) = &endpoint.target_ref else { continue };
                 now.pods.insert(target.uid.clone());
@@ -110,7 +110,7 @@ impl Endpoints {
             }
         }
         self.drop_missing(seq, at, &before, &now);
-        if change != Change::Deleted {
+        if change != ObjectChange::Deleted {
             self.slices.insert(it.metadata.uid.clone(), now);
         }
     }

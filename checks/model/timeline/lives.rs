@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use crate::model::{
     observation::{
-        Asked, Change, Kind, Seq, Step, StepName,
+        Asked, Kind, ObjectChange, Seq, Step, StepName,
         object::{
             ContainerState, Metadata, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec,
             StatefulSet, StatefulSetSpec, StatefulSetStatus,
@@ -366,7 +366,7 @@ impl PodLife {
         }
     }
 
-    pub(crate) fn update(&mut self, when: When, at: u64, change: Change, it: Pod) {
+    pub(crate) fn update(&mut self, when: When, at: u64, change: ObjectChange, it: Pod) {
         self.last_seen = when;
         let spec = it.spec.or_else(|| self.pod.spec.take());
         self.pod = Pod { spec, ..it };
@@ -395,7 +395,7 @@ impl PodLife {
             self.running_at = Some(at);
         }
         let is_removed = !it.status.reason.is_empty() || condition_true(it, "DisruptionTarget");
-        let is_leaving = self.deletion_requested.is_some() || change == Change::Deleted;
+        let is_leaving = self.deletion_requested.is_some() || change == ObjectChange::Deleted;
         self.take_runs(&Circumstances {
             seq: when.by,
             at,
@@ -404,12 +404,12 @@ impl PodLife {
             is_removed,
         });
         let it = &self.pod;
-        if change == Change::Deleted {
+        if change == ObjectChange::Deleted {
             self.go(when);
         } else if self.ready.is_none() && condition_true(it, "Ready") {
             self.ready =
                 Some(When { after: self.unwatched.map_or(when.after, |gap| gap.after), ..when });
-        } else if change == Change::Listed {
+        } else if change == ObjectChange::Listed {
             self.miss(when);
         }
     }
@@ -454,11 +454,11 @@ impl SetLife {
         self.spec.volume_claim_templates.iter().map(move |it| claim_name(it, pod))
     }
 
-    pub(crate) fn begin(when: When, change: Change, it: &StatefulSet) -> Self {
+    pub(crate) fn begin(when: When, change: ObjectChange, it: &StatefulSet) -> Self {
         let spec = it.spec.clone().unwrap_or_default();
         let replicas = spec.asked();
         let version = Version::of(&it.metadata.resource_version);
-        let scales = if change == Change::Added {
+        let scales = if change == ObjectChange::Added {
             vec![Scale { from: 0, to: replicas, when, version }]
         } else {
             vec![]

@@ -101,7 +101,7 @@ mod tests {
     };
     use crate::model::{
         observation::{
-            Change,
+            ObjectChange,
             object::{ContainerState, ContainerStatus, Pod, Terminated, Waiting},
         },
         testing::history::History,
@@ -112,9 +112,9 @@ mod tests {
     fn a_life_goes_from_pending_to_terminating() {
         let history = History::created()
             .add(3)
-            .pod(3, Change::Modified, |pod| pod.status.phase = "Running".to_owned())
+            .pod(3, ObjectChange::Modified, |pod| pod.status.phase = "Running".to_owned())
             .ready(3)
-            .pod(3, Change::Modified, |pod| pod.status.pod_ip = "10.0.0.9".to_owned())
+            .pod(3, ObjectChange::Modified, |pod| pod.status.pod_ip = "10.0.0.9".to_owned())
             .down(3);
         let timeline = history.timeline();
         let states: Vec<_> = timeline.lane(3)[0].states().iter().map(|it| it.state).collect();
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_pod_that_is_not_ready_any_more_runs() {
         let history = History::created()
-            .pod(0, Change::Modified, |pod| pod.status.phase = "Running".to_owned())
+            .pod(0, ObjectChange::Modified, |pod| pod.status.phase = "Running".to_owned())
             .unready(0);
         let timeline = history.timeline();
         assert_eq!(timeline.lane(0)[0].states().last().map(|it| it.state), Some(Running));

@@ -76,13 +76,13 @@ impl Timeline {
 mod tests {
     use crate::model::{
         observation::{
-            Change, Reference, Subject, What,
+            ObjectChange, Reference, Subject, What,
             object::{Metadata, Object, StatefulSet, StatefulSetSpec},
         },
         testing::history::History,
     };
 
-    fn set(history: History, change: Change, name: &str, replicas: i32) -> History {
+    fn set(history: History, change: ObjectChange, name: &str, replicas: i32) -> History {
         let metadata =
             Metadata { name: name.to_owned(), uid: format!("uid-{name}"), ..Default::default() };
         let spec = Some(StatefulSetSpec { replicas: Some(replicas), ..Default::default() });
@@ -103,40 +103,47 @@ mod tests {
 
     #[test]
     fn the_first_set_is_the_subject_unless_another_is_named() {
-        let one = set(History::new(), Change::Listed, "old", 3);
+        let one = set(History::new(), ObjectChange::Listed, "old", 3);
         assert_eq!(moves(&one, None).as_deref(), Some("old"));
         assert_eq!(moves(&one, Some("web")), None);
-        let two = set(one, Change::Added, "web", 3);
+        let two = set(one, ObjectChange::Added, "web", 3);
         assert_eq!(moves(&two, Some("web")).as_deref(), Some("web"));
         assert_eq!(moves(&chosen(two, "web"), Some("web")), None);
     }
 
     #[test]
     fn a_set_that_appears_later_is_what_the_work_is_about() {
-        let first = chosen(set(History::new(), Change::Listed, "old", 3), "old");
+        let first = chosen(set(History::new(), ObjectChange::Listed, "old", 3), "old");
         assert_eq!(moves(&first, None), None);
         // Beside it, or after it was deleted with a typing error in its name.
         assert_eq!(
-            moves(&set(first.clone(), Change::Added, "web", 3), None).as_deref(),
+            moves(&set(first.clone(), ObjectChange::Added, "web", 3), None).as_deref(),
             Some("web")
         );
-        let deleted = set(first, Change::Deleted, "old", 3);
+        let deleted = set(first, ObjectChange::Deleted, "old", 3);
         assert_eq!(moves(&deleted, None), None);
-        assert_eq!(moves(&set(deleted, Change::Added, "web", 3), None).as_deref(), Some("web"));
+        assert_eq!(
+            moves(&set(deleted, ObjectChange::Added, "web", 3), None).as_deref(),
+            Some("web")
+        );
     }
 
     #[test]
     fn cleaning_up_moves_no_work_to_a_leftover() {
-        let both = set(set(History::new(), Change::Listed, "old", 3), Change::Added, "web", 3);
-        let cleaned = set(chosen(both, "web"), Change::Deleted, "web", 3);
+        let both =
+            set(set(History::new(), ObjectChange::Listed, "old", 3), ObjectChange::Added, "web", 3);
+        let cleaned = set(chosen(both, "web"), ObjectChange::Deleted, "web", 3);
         assert_eq!(moves(&cleaned, None), None);
         assert_eq!(
-            moves(&set(cleaned.clone(), Change::Modified, "old", 0), None),
+            moves(&set(cleaned.clone(), ObjectChange::Modified, "old", 0), None),
             None,
             "taken down"
         );
         // The second set was the mistake: the work goes on with the first.
-        assert_eq!(moves(&set(cleaned, Change::Modified, "old", 5), None).as_deref(), Some("old"));
+        assert_eq!(
+            moves(&set(cleaned, ObjectChange::Modified, "old", 5), None).as_deref(),
+            Some("old")
+        );
     }
 
     #[test]

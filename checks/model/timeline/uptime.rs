@@ -204,7 +204,7 @@ mod tests {
     use crate::model::{
         PodLife, Timeline, WaitStatus,
         observation::{
-            Change,
+            ObjectChange,
             object::{Container, ContainerState, ContainerStatus, Pod, Running, Terminated},
         },
         testing::history::History,
@@ -245,7 +245,7 @@ mod tests {
 
     /// Whether web-0 counts as one that has ended, when this is told of it.
     fn has_ended(tell: impl FnOnce(&mut Pod)) -> bool {
-        let timeline = History::created().pod(0, Change::Modified, tell).timeline();
+        let timeline = History::created().pod(0, ObjectChange::Modified, tell).timeline();
         timeline.live(0).and_then(PodLife::last_own_end).is_some()
     }
 
@@ -296,7 +296,7 @@ mod tests {
             ..again(ended("2026-11-23T00:00:00Z", "2026-11-23T00:00:20Z"))
         };
         let up = history.create();
-        up.pod(0, Change::Modified, |pod| pod.status.init_container_statuses = vec![status])
+        up.pod(0, ObjectChange::Modified, |pod| pod.status.init_container_statuses = vec![status])
             .timeline()
     }
 
@@ -329,8 +329,8 @@ mod tests {
             status.state.running = Some(Running { started_at: since });
             pod.status.container_statuses = vec![status];
         };
-        let history = History::created().pod(0, Change::Modified, restarted);
+        let history = History::created().pod(0, ObjectChange::Modified, restarted);
         assert!(!history.timeline().is_settled());
-        assert!(history.pod(1, Change::Modified, later).timeline().is_settled());
+        assert!(history.pod(1, ObjectChange::Modified, later).timeline().is_settled());
     }
 }

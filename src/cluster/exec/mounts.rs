@@ -271,7 +271,7 @@ mod tests {
 
     use checks::model::{
         Observation, Timeline, What,
-        observation::{Change, object::Object},
+        observation::{ObjectChange, object::Object},
     };
 
     use super::{ClaimView, MountWalk, choose};
@@ -282,7 +282,7 @@ mod tests {
         let timeline = Timeline::of(&[Observation {
             seq: 1,
             at: 1,
-            what: What::Object(Change::Listed, Object::Pod(pod)),
+            what: What::Object(ObjectChange::Listed, Object::Pod(pod)),
         }]);
         timeline.unowned_pods().flat_map(ClaimView::of).collect()
     }

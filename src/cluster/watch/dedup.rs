@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use checks::model::observation::{
-    Change, Kind,
+    Kind, ObjectChange,
     object::{CUT, Metadata, Object, Pod, StatefulSet},
 };
 use sha2::{Digest as _, Sha256};
@@ -31,19 +31,23 @@ impl LastSeen {
     ///
     /// The resourceVersion does not count, and neither do fields that are not recorded: most
     /// changes of an object are of those. The spec is left out when it is as in the line before.
-    pub(crate) fn what_is_new(&mut self, change: Change, mut object: Object) -> Option<Object> {
+    pub(crate) fn what_is_new(
+        &mut self,
+        change: ObjectChange,
+        mut object: Object,
+    ) -> Option<Object> {
         remove_unasked(&mut object);
         self.hide_digest(&mut object);
         let uid = object.metadata().uid.clone();
         let mut plain = object.clone();
         metadata_mut(&mut plain).resource_version.clear();
         let before = match change {
-            Change::Deleted => self.objects.remove(&uid),
+            ObjectChange::Deleted => self.objects.remove(&uid),
             _ => self.objects.insert(uid, plain.clone()),
         };
         // A list stands for itself: it may follow a gap.
-        if let Some(before) = before.filter(|_| change != Change::Listed) {
-            if change == Change::Modified && before == plain {
+        if let Some(before) = before.filter(|_| change != ObjectChange::Listed) {
+            if change == ObjectChange::Modified && before == plain {
                 return None;
             }
             drop_same_spec(&mut object, &before);
@@ -168,7 +172,7 @@ fn metadata_mut(object: &mut Object) -> &mut Metadata {
 #[cfg(test)]
 mod tests {
     use checks::model::{
-        observation::Change,
+        observation::ObjectChange,
         observation::object::{Container, Metadata, Object, Pod, PodSpec, StatefulSet},
     };
 
@@ -208,7 +212,7 @@ mod tests {
         let metadata = Metadata { annotations, ..Metadata::default() };
         let kept = |object| {
             LastSeen::default()
-                .what_is_new(Change::Added, object)
+                .what_is_new(ObjectChange::Added, object)
                 .map(|it| it.metadata().annotations.len())
         };
         assert_eq!(
@@ -227,17 +231,21 @@ mod tests {
     #[test]
     fn a_spec_is_written_when_it_differs_from_the_line_before() {
         let mut known = LastSeen::default();
-        assert!(spec(known.what_is_new(Change::Added, pod("1", "Pending", ""))).is_some());
+        assert!(spec(known.what_is_new(ObjectChange::Added, pod("1", "Pending", ""))).is_some());
         assert_eq!(
-            spec(known.what_is_new(Change::Modified, pod("2", "Pending", "node")))
+            spec(known.what_is_new(ObjectChange::Modified, pod("2", "Pending", "node")))
                 .unwrap()
                 .node_name,
             "node"
         );
-        assert!(spec(known.what_is_new(Change::Modified, pod("3", "Running", "node"))).is_none());
-        assert!(spec(known.what_is_new(Change::Deleted, pod("4", "Running", "node"))).is_none());
         assert!(
-            spec(known.what_is_new(Change::Added, pod("5", "Running", "node"))).is_some(),
+            spec(known.what_is_new(ObjectChange::Modified, pod("3", "Running", "node"))).is_none()
+        );
+        assert!(
+            spec(known.what_is_new(ObjectChange::Deleted, pod("4", "Running", "node"))).is_none()
+        );
+        assert!(
+            spec(known.what_is_new(ObjectChange::Added, pod("5", "Running", "node"))).is_some(),
             "a new life begins with its spec"
         );
     }
@@ -247,15 +255,15 @@ mod tests {
     #[test]
     fn what_says_nothing_new_is_not_written() {
         let mut known = LastSeen::default();
-        known.what_is_new(Change::Listed, pod("1", "Running", "node"));
-        assert!(known.what_is_new(Change::Modified, pod("2", "Running", "node")).is_none());
-        assert!(known.what_is_new(Change::Modified, pod("3", "Failed", "node")).is_some());
+        known.what_is_new(ObjectChange::Listed, pod("1", "Running", "node"));
+        assert!(known.what_is_new(ObjectChange::Modified, pod("2", "Running", "node")).is_none());
+        assert!(known.what_is_new(ObjectChange::Modified, pod("3", "Failed", "node")).is_some());
         assert!(
-            known.what_is_new(Change::Modified, pod("4", "Running", "node")).is_some(),
+            known.what_is_new(ObjectChange::Modified, pod("4", "Running", "node")).is_some(),
             "back again is news"
         );
-        assert!(known.what_is_new(Change::Listed, pod("4", "Running", "node")).is_some());
-        assert!(known.what_is_new(Change::Deleted, pod("5", "Running", "node")).is_some());
+        assert!(known.what_is_new(ObjectChange::Listed, pod("4", "Running", "node")).is_some());
+        assert!(known.what_is_new(ObjectChange::Deleted, pod("5", "Running", "node")).is_some());
     }
 
     /// Catches pods that repeat the template's command on each line, and a set whose command is
@@ -272,7 +280,7 @@ mod tests {
         let of_set = |word: &str| {
             let mut set = StatefulSet { spec: Some(Default::default()), ..Default::default() };
             set.spec.as_mut().unwrap().template.spec = runs(word);
-            match LastSeen::default().what_is_new(Change::Added, Object::StatefulSet(set)) {
+            match LastSeen::default().what_is_new(ObjectChange::Added, Object::StatefulSet(set)) {
                 Some(Object::StatefulSet(set)) => {
                     set.spec.unwrap().template.spec.containers[0].command.clone()
                 }
@@ -284,14 +292,15 @@ mod tests {
         assert!(long.len() == 2 && long[1].ends_with("é…"), "{long:?}");
         assert!(long[1].len() <= super::MAX_COMMAND_BYTES + 4);
         let pod = Pod { spec: Some(runs("-c")), ..Pod::default() };
-        let kept = spec(LastSeen::default().what_is_new(Change::Added, Object::Pod(pod))).unwrap();
+        let kept =
+            spec(LastSeen::default().what_is_new(ObjectChange::Added, Object::Pod(pod))).unwrap();
         assert!(kept.containers[0].command.is_empty());
     }
 
     #[test]
     fn what_a_new_list_lacks_has_vanished_once() {
         let mut known = LastSeen::default();
-        known.what_is_new(Change::Listed, pod("1", "Running", "node"));
+        known.what_is_new(ObjectChange::Listed, pod("1", "Running", "node"));
         assert_eq!(known.vanished(&[pod("9", "x", "")]), Vec::<String>::new());
         assert_eq!(known.vanished(&[]), ["u"]);
         assert_eq!(known.vanished(&[]), Vec::<String>::new());

@@ -7,7 +7,7 @@ use std::{
 
 use checks::model::{
     Seq, What,
-    observation::{Change, Gap, Kind, object::Object},
+    observation::{Gap, Kind, ObjectChange, object::Object},
 };
 use futures::{FutureExt as _, StreamExt as _};
 use kube::core::WatchEvent;
@@ -179,9 +179,9 @@ impl Feed {
     /// Writes down one event; why the watch cannot go on, if so.
     fn apply_event(&mut self, event: WatchResult) -> Option<WatchEnd> {
         let (change, object) = match event {
-            Ok(WatchEvent::Added(it)) => (Change::Added, it),
-            Ok(WatchEvent::Modified(it)) => (Change::Modified, it),
-            Ok(WatchEvent::Deleted(it)) => (Change::Deleted, it),
+            Ok(WatchEvent::Added(it)) => (ObjectChange::Added, it),
+            Ok(WatchEvent::Modified(it)) => (ObjectChange::Modified, it),
+            Ok(WatchEvent::Deleted(it)) => (ObjectChange::Deleted, it),
             Ok(WatchEvent::Bookmark(it)) => {
                 self.position = it.metadata.resource_version;
                 self.positions.bookmark(self.kind, &self.position);
@@ -204,7 +204,7 @@ impl Feed {
         self.cluster.watch_events.fetch_add(1, Ordering::Relaxed);
         self.position.clone_from(&object.metadata().resource_version);
         self.write(change, object.clone());
-        self.positions.seen(self.kind, &object, change == Change::Deleted);
+        self.positions.seen(self.kind, &object, change == ObjectChange::Deleted);
         self.journal.wake();
         None
     }
@@ -244,14 +244,14 @@ impl Feed {
     fn take_list(&mut self, list: Listed) {
         let uids = list.objects.iter().map(|it| it.metadata().uid.clone()).collect();
         for object in list.objects {
-            self.write(Change::Listed, object);
+            self.write(ObjectChange::Listed, object);
         }
         self.position = list.position;
         self.positions.listed(self.kind, uids, &self.position);
         self.journal.wake();
     }
 
-    fn write(&mut self, change: Change, object: Object) {
+    fn write(&mut self, change: ObjectChange, object: Object) {
         if let Some(object) = self.last_seen.what_is_new(change, object) {
             self.last = Some(self.journal.push(What::Object(change, object)));
         }

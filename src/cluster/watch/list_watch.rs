@@ -228,7 +228,7 @@ fn encoded(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use checks::model::{
-        observation::Change,
+        observation::ObjectChange,
         observation::object::{Object, StatefulSet},
     };
     use serde_json::json;
@@ -241,7 +241,7 @@ mod tests {
             json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
         let told = json!({"metadata": {"name": "web", "uid": "u"}, "spec": {"replicas": 3, "template": template}});
         let whole: DigestedStatefulSet = serde_json::from_value(told).unwrap();
-        match known.what_is_new(Change::Listed, whole.recorded()) {
+        match known.what_is_new(ObjectChange::Listed, whole.recorded()) {
             Some(Object::StatefulSet(set)) => set,
             other => panic!("{other:?}"),
         }

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use checks::model::{
     Observation, Version, What,
-    observation::{Change, Kind, object::Object},
+    observation::{Kind, ObjectChange, object::Object},
 };
 use futures::{StreamExt as _, stream};
 use http::{Request, Response};
@@ -194,7 +194,7 @@ fn short(lines: &[What]) -> Vec<String> {
     lines.iter().map(line).collect()
 }
 
-fn is(what: &What, change: Change, name: &str) -> bool {
+fn is(what: &What, change: ObjectChange, name: &str) -> bool {
     matches!(what, What::Object(it, object) if *it == change && object.metadata().name == name && object.kind() == Kind::Pod)
 }
 
@@ -211,7 +211,7 @@ async fn an_expired_position_leaves_a_gap_and_a_new_list() {
             Whole(200, list("9", "", &[pod("web-1", 6, "Running"), pod("web-2", 9, "Pending")])),
             Open(vec![event("DELETED", &pod("web-2", 10, "Pending"))]),
         ]);
-        let lines = server.lines(|it| is(it, Change::Deleted, "web-2")).await;
+        let lines = server.lines(|it| is(it, ObjectChange::Deleted, "web-2")).await;
         assert_eq!(
             short(&lines),
             [
@@ -242,7 +242,7 @@ async fn a_watch_that_ends_is_resumed_where_it_was() {
             event("DELETED", &pod("web-0", 23, "Running")),
         ]),
     ]);
-    let lines = server.lines(|it| is(it, Change::Deleted, "web-0")).await;
+    let lines = server.lines(|it| is(it, ObjectChange::Deleted, "web-0")).await;
     assert_eq!(
         short(&lines),
         ["Added web-0 Pending", "Modified web-0 Running", "Deleted web-0 Running"]
@@ -258,7 +258,7 @@ async fn a_silent_watch_is_given_up() {
         Open(vec![bookmark(7)]),
         Open(vec![event("ADDED", &pod("web-0", 8, "Pending"))]),
     ]);
-    server.lines(|it| is(it, Change::Added, "web-0")).await;
+    server.lines(|it| is(it, ObjectChange::Added, "web-0")).await;
     assert_eq!(server.requests(), ["limit=500", "watch 5", "watch 7"]);
 }
 
@@ -270,7 +270,7 @@ async fn an_event_that_cannot_be_read_is_a_gap() {
         Open(vec![event("ADDED", r#"{"metadata":{"name":7}}"#)]),
         Whole(200, list("6", "", &[pod("web-0", 6, "Running")])),
     ]);
-    let lines = short(&server.lines(|it| is(it, Change::Listed, "web-0")).await);
+    let lines = short(&server.lines(|it| is(it, ObjectChange::Listed, "web-0")).await);
     assert_eq!(
         lines,
         ["gap after None without []: an event could not be read", "Listed web-0 Running"]
@@ -284,7 +284,7 @@ async fn a_list_comes_in_pages() {
         Whole(200, list("5", "a/+=", &[pod("web-0", 3, "Running")])),
         Whole(200, list("5", "", &[pod("web-1", 4, "Running")])),
     ]);
-    let lines = server.lines(|it| is(it, Change::Listed, "web-1")).await;
+    let lines = server.lines(|it| is(it, ObjectChange::Listed, "web-1")).await;
     assert_eq!(short(&lines), ["Listed web-0 Running", "Listed web-1 Running"]);
     assert_eq!(server.requests(), ["limit=500", "limit=500&continue=a%2F%2B%3D", "watch 5"]);
 }

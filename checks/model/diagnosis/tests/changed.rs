@@ -5,7 +5,7 @@ use super::*;
 const NO_SUCH: &str = "docker.io/library/busybocks:1.36: not found";
 
 fn with_pod(history: History, change: impl FnOnce(&mut Pod)) -> History {
-    history.pod(0, Change::Modified, change)
+    history.pod(0, ObjectChange::Modified, change)
 }
 
 /// Catches an image that a webhook has rewritten being blamed on the submission.

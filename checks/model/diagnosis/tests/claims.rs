@@ -45,8 +45,8 @@ fn a_claim_made_by_hand_may_still_get_its_volume() {
     let access_modes = vec!["ReadWriteOnce".to_owned()];
     history.spec.volume_claim_templates[0].spec =
         Some(PersistentVolumeClaimSpec { access_modes, ..Default::default() });
-    let made = history.service().set(Change::Added).subject().claim(0);
-    let told = made.claim_line(0, Change::Modified, |claim| {
+    let made = history.service().set(ObjectChange::Added).subject().claim(0);
+    let told = made.claim_line(0, ObjectChange::Modified, |claim| {
         claim.status.phase = "Pending".to_owned();
         if let Some(spec) = &mut claim.spec {
             spec.access_modes = vec!["ReadWriteMany".to_owned()];
@@ -104,7 +104,7 @@ fn a_claim_that_nobody_makes() {
         persistent_volume_claim: Some(claim),
         ..Default::default()
     }];
-    let history = history.service().set(Change::Added).subject().add(0);
+    let history = history.service().set(ObjectChange::Added).subject().add(0);
     stops(&unschedulable(history, message), "claim_missing", Submission);
     // The scheduler may know of the set's own claim a moment later than the pod.
     waits(
@@ -119,8 +119,8 @@ fn a_claim_that_nobody_makes() {
 
 #[test]
 fn claims_that_name_their_volume() {
-    let named = |phase: &str, change: Change| {
-        let mut history = History::new().service().set(Change::Added).subject().claim(0);
+    let named = |phase: &str, change: ObjectChange| {
+        let mut history = History::new().service().set(ObjectChange::Added).subject().claim(0);
         if let Some(What::Object(told, Object::PersistentVolumeClaim(claim))) =
             history.lines.last_mut().map(|it| &mut it.what)
         {
@@ -128,17 +128,17 @@ fn claims_that_name_their_volume() {
             claim.status.phase = "Pending".to_owned();
         }
         history
-            .claim_line(0, Change::Modified, |claim| claim.status.phase = phase.to_owned())
+            .claim_line(0, ObjectChange::Modified, |claim| claim.status.phase = phase.to_owned())
             .add(0)
     };
-    waits(&named("Pending", Change::Added), "volume_missing", Submission);
-    stops(&named("Lost", Change::Added), "volume_missing", Submission);
+    waits(&named("Pending", ObjectChange::Added), "volume_missing", Submission);
+    stops(&named("Lost", ObjectChange::Added), "volume_missing", Submission);
     // Claims that lost the volume that they had.
-    let bound = named("Bound", Change::Added);
+    let bound = named("Bound", ObjectChange::Added);
     let lost =
-        bound.claim_line(0, Change::Modified, |claim| claim.status.phase = "Lost".to_owned());
+        bound.claim_line(0, ObjectChange::Modified, |claim| claim.status.phase = "Lost".to_owned());
     stops(&lost, "volume_lost", Cluster);
-    stops(&named("Lost", Change::Listed), "volume_lost", Cluster);
+    stops(&named("Lost", ObjectChange::Listed), "volume_lost", Cluster);
     stops(
         &pending(Some("standard"), &["ReadWriteOnce"], "claim Selector is not supported"),
         "claim_impossible",
@@ -154,9 +154,9 @@ fn claims_that_are_devices() {
     container.volume_mounts.clear();
     container.volume_devices =
         vec![crate::model::observation::object::VolumeDevice { name: "data".to_owned() }];
-    let history = history.service().set(Change::Added).subject().claim(0).claim_line(
+    let history = history.service().set(ObjectChange::Added).subject().claim(0).claim_line(
         0,
-        Change::Modified,
+        ObjectChange::Modified,
         |claim| claim.status.phase = "Pending".to_owned(),
     );
     let told = "failed to provision volume: block volumes are not supported";

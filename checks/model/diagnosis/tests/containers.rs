@@ -112,7 +112,7 @@ fn containers_that_cannot_be_made() {
     let seconds_later = (0..6).fold(told, |history, _| warned(history, "FailedMount", missing));
     stops(&seconds_later, "config_error", Submission);
     // A pod that the submission itself brings was not looked at before.
-    let applied = History::new().step(StepName::Apply).service().set(Change::Added);
+    let applied = History::new().step(StepName::Apply).service().set(ObjectChange::Added);
     let brought = applied.done(StepName::Apply).subject().claim(0).add(0);
     let message = "secret \"web\" not found";
     stops(&waiting(brought, "CreateContainerConfigError", message), "config_error", Submission);
@@ -140,7 +140,7 @@ fn not_mounted(message: &str) -> History {
         .push(Volume { name: "config".to_owned(), ..Default::default() });
     warned(
         waiting(
-            history.service().set(Change::Added).subject().claim(0).add(0),
+            history.service().set(ObjectChange::Added).subject().claim(0).add(0),
             "ContainerCreating",
             "",
         ),
@@ -282,7 +282,7 @@ fn restarts_of_long_ago_say_nothing() {
 #[test]
 fn pods_that_exceed_a_limit_of_their_own() {
     let evicted = |message: &str| {
-        first_pod().pod(0, Change::Modified, |pod| {
+        first_pod().pod(0, ObjectChange::Modified, |pod| {
             (pod.status.phase, pod.status.reason, pod.status.message) =
                 ("Failed".to_owned(), "Evicted".to_owned(), message.to_owned());
         })
@@ -302,16 +302,16 @@ fn init_containers_that_do_not_end() {
         vec![Container { name: "init".to_owned(), ..Default::default() }];
     let state = ContainerState { running: Some(Running::default()), ..Default::default() };
     let status = ContainerStatus { name: "init".to_owned(), state, ..Default::default() };
-    let history = history.service().set(Change::Added).subject().claim(0).add(0).pod(
+    let history = history.service().set(ObjectChange::Added).subject().claim(0).add(0).pod(
         0,
-        Change::Modified,
+        ObjectChange::Modified,
         |pod| pod.status.init_container_statuses = vec![status],
     );
     let history =
         (0..70).fold(history, |history, _| event(history, "Pod", "other", "Normal", "Started", ""));
     waits(&history, "init_never_ends", Submission);
     // It has run for some seconds only: its image came late.
-    let late = history.clone().pod(0, Change::Modified, |pod| {
+    let late = history.clone().pod(0, ObjectChange::Modified, |pod| {
         pod.metadata.creation_timestamp = Some("2026-11-29T10:00:00Z".to_owned());
         let started_at = Some("2026-11-29T10:01:05Z".to_owned());
         pod.status.init_container_statuses[0].state.running = Some(Running { started_at });
@@ -345,8 +345,9 @@ fn a_native_sidecar_must_not_end_as_other_init_containers_do() {
             restart_count: 4,
             ..Default::default()
         };
-        let history = history.service().set(Change::Added).subject().claim(0).add(0);
-        history.pod(0, Change::Modified, |pod| pod.status.init_container_statuses = vec![status])
+        let history = history.service().set(ObjectChange::Added).subject().claim(0).add(0);
+        history
+            .pod(0, ObjectChange::Modified, |pod| pod.status.init_container_statuses = vec![status])
     };
     stops(&with_init("Always"), "container_ends", Submission);
     waits(&with_init(""), "never_ready", Cluster);

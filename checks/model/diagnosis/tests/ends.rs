@@ -33,13 +33,13 @@ fn why_a_tour_ended_is_beside_what_it_left_undecided() {
 #[test]
 fn a_broken_pod_of_an_earlier_template() {
     let mut history =
-        log(ended(first_pod(), 4, exit(1)), &["no config"]).pod(0, Change::Modified, |pod| {
+        log(ended(first_pod(), 4, exit(1)), &["no config"]).pod(0, ObjectChange::Modified, |pod| {
             pod.metadata.labels.insert("controller-revision-hash".to_owned(), "web-1".to_owned());
         });
     history.spec.template.spec.containers[0].image = "busybox:1.37".to_owned();
     // Until the controller has looked at the new template, it may be about to replace the pod.
     waits(&history.clone().set_unobserved(), "outdated_pod", Cluster);
-    let mut history = history.set(Change::Modified);
+    let mut history = history.set(ObjectChange::Modified);
     if let Some(What::Object(_, Object::StatefulSet(set))) =
         history.lines.last_mut().map(|it| &mut it.what)
     {
@@ -52,7 +52,7 @@ fn a_broken_pod_of_an_earlier_template() {
 fn what_some_other_program_has_to_call_ready() {
     let message =
         "corresponding condition of pod readiness gate \"example.com/checked\" does not exist.";
-    let gated = running(first_pod(), |_| {}).pod(0, Change::Modified, |pod| {
+    let gated = running(first_pod(), |_| {}).pod(0, ObjectChange::Modified, |pod| {
         let (r#type, status, reason) =
             ("Ready".to_owned(), "False".to_owned(), "ReadinessGatesNotReady".to_owned());
         pod.status.conditions =
@@ -66,7 +66,7 @@ fn what_some_other_program_has_to_call_ready() {
 fn a_set_that_asks_for_no_pods_blocks_every_test() {
     let mut history = History::new();
     history.spec.replicas = Some(0);
-    let asked = history.service().set(Change::Added).subject().end();
+    let asked = history.service().set(ObjectChange::Added).subject().end();
     assert_eq!(
         (asked.letters().as_str(), asked.timeline().obstacle().map(|it| it.id)),
         ("FFFFFFFFFF", Some("zero_replicas"))
@@ -78,7 +78,7 @@ fn a_set_that_asks_for_no_pods_blocks_every_test() {
 fn more_replicas_than_are_graded_leave_every_test_undecided() {
     let mut history = History::new();
     history.spec.replicas = Some(1_000_000);
-    let history = history.service().set(Change::Added).subject().up(0).up(1);
+    let history = history.service().set(ObjectChange::Added).subject().up(0).up(1);
     assert_eq!(at_once(&history), Some(("too_many_replicas", Cluster)));
     for history in [history.clone(), history.end()] {
         let outcomes = crate::judge(&history.timeline()).map(|it| it.outcome());

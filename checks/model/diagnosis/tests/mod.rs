@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use crate::model::{
     Outcome, WaitStatus,
     observation::{
-        Change, Diagnosis, End, Phase, Reference, Step, StepName, What, Why,
+        Diagnosis, End, ObjectChange, Phase, Reference, Step, StepName, What, Why,
         object::{
             Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object,
             ObjectReference, PersistentVolumeClaimSpec, Pod, Probe, Resources, Running, Terminated,
@@ -39,7 +39,7 @@ fn first_pod() -> History {
 fn first_pod_of(with: impl FnOnce(&mut Container)) -> History {
     let mut history = History::new();
     with(&mut history.spec.template.spec.containers[0]);
-    history.service().set(Change::Added).subject().claim(0).add(0)
+    history.service().set(ObjectChange::Added).subject().claim(0).add(0)
 }
 
 /// The first pod of a template that asks for a certain node and for so much memory.
@@ -49,7 +49,7 @@ fn particular() -> History {
     pod.node_selector = BTreeMap::from([("disk".to_owned(), "ssd".to_owned())]);
     let memory = BTreeMap::from([("memory".to_owned(), "900Gi".to_owned())]);
     pod.containers[0].resources = Resources { requests: memory, ..Resources::default() };
-    history.service().set(Change::Added).subject().claim(0).add(0)
+    history.service().set(ObjectChange::Added).subject().claim(0).add(0)
 }
 
 /// What is seen at once, while the wait goes on.
@@ -96,7 +96,7 @@ fn event(
         r#type: r#type.to_owned(),
         ..Default::default()
     };
-    history.push(What::Object(Change::Added, Object::Event(event)))
+    history.push(What::Object(ObjectChange::Added, Object::Event(event)))
 }
 
 fn warned(history: History, reason: &str, message: &str) -> History {
@@ -104,7 +104,7 @@ fn warned(history: History, reason: &str, message: &str) -> History {
 }
 
 fn refused(message: &str) -> History {
-    let history = History::new().service().set(Change::Added).subject().claim(0);
+    let history = History::new().service().set(ObjectChange::Added).subject().claim(0);
     event(history, "StatefulSet", "set", "Warning", "FailedCreate", message)
 }
 
@@ -122,7 +122,7 @@ fn waiting(history: History, reason: &str, message: &str) -> History {
         waiting: Some(Waiting { reason: reason.to_owned(), message: message.to_owned() }),
         ..Default::default()
     };
-    history.pod(0, Change::Modified, container(state, |_| {}))
+    history.pod(0, ObjectChange::Modified, container(state, |_| {}))
 }
 
 fn ended(history: History, restarts: i32, how: Terminated) -> History {
@@ -135,7 +135,7 @@ fn ended(history: History, restarts: i32, how: Terminated) -> History {
     };
     history.pod(
         0,
-        Change::Modified,
+        ObjectChange::Modified,
         container(state, |status| {
             status.restart_count = restarts;
             status.last_state.terminated = Some(how);
@@ -154,7 +154,7 @@ fn exit(code: i32) -> Terminated {
 fn running(history: History, with: impl FnOnce(&mut ContainerStatus)) -> History {
     let state = ContainerState { running: Some(Running::default()), ..Default::default() };
     let status = container(state, with);
-    history.pod(0, Change::Modified, |pod| {
+    history.pod(0, ObjectChange::Modified, |pod| {
         pod.status.phase = "Running".to_owned();
         status(pod);
     })
@@ -183,7 +183,7 @@ fn not_scheduled(reason: &str, message: &str) -> Condition {
 
 fn unschedulable(history: History, message: &str) -> History {
     let condition = not_scheduled("Unschedulable", message);
-    history.pod(0, Change::Modified, |pod| pod.status.conditions = vec![condition])
+    history.pod(0, ObjectChange::Modified, |pod| pod.status.conditions = vec![condition])
 }
 
 fn pending(class: Option<&str>, modes: &[&str], message: &str) -> History {
@@ -191,9 +191,9 @@ fn pending(class: Option<&str>, modes: &[&str], message: &str) -> History {
 }
 
 fn pending_of(history: History, class: Option<&str>, modes: &[&str], message: &str) -> History {
-    let history = history.service().set(Change::Added).subject().claim(0).claim_line(
+    let history = history.service().set(ObjectChange::Added).subject().claim(0).claim_line(
         0,
-        Change::Modified,
+        ObjectChange::Modified,
         |claim| {
             claim.status.phase = "Pending".to_owned();
             if let Some(spec) = &mut claim.spec {
@@ -218,7 +218,7 @@ fn pending_of(history: History, class: Option<&str>, modes: &[&str], message: &s
 /// The same, but its last line comes from a list.
 fn listed_last(mut history: History) -> History {
     if let Some(What::Object(change, _)) = history.lines.last_mut().map(|it| &mut it.what) {
-        *change = Change::Listed;
+        *change = ObjectChange::Listed;
     }
     history
 }

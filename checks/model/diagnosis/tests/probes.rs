@@ -28,7 +28,7 @@ fn probes() {
     // A busy node loses its events.
     let told_nothing = running(first_pod_of(|it| it.readiness_probe = probe()), |_| {});
     let told_nothing =
-        (0..30).fold(told_nothing, |history, _| history.pod(0, Change::Modified, |_| {}));
+        (0..30).fold(told_nothing, |history, _| history.pod(0, ObjectChange::Modified, |_| {}));
     waits(&told_nothing, "probe_fails", Submission);
     waits(&warned(told_nothing, "NodeNotReady", "Node is not ready"), "node_not_ready", Cluster);
     let killed = ended(first_pod_of(|it| it.liveness_probe = probe()), 2, exit(137));

@@ -16,7 +16,7 @@ fn a_level_that_the_grader_set_is_told_as_such() {
             step.pod_security = level.map(str::to_owned);
         }
         event(
-            history.service().set(Change::Added).subject().claim(0),
+            history.service().set(ObjectChange::Added).subject().claim(0),
             "StatefulSet",
             "set",
             "Warning",
@@ -139,7 +139,7 @@ fn limit_ranges_forbid_what_the_lab_asks_or_what_was_chosen() {
             "create Pod web-0 in StatefulSet web failed error: pods \"web-0\" is forbidden: {why}"
         );
         event(
-            history.service().set(Change::Added).subject().claim(0),
+            history.service().set(ObjectChange::Added).subject().claim(0),
             "StatefulSet",
             "set",
             "Warning",
@@ -171,11 +171,11 @@ fn another_pod_has_the_name() {
     let mut history = History::new();
     history.spec.selector.match_labels.insert("app".to_owned(), "web".to_owned());
     let up = history.create();
-    let lost = up.clone().pod(1, Change::Modified, strip);
+    let lost = up.clone().pod(1, ObjectChange::Modified, strip);
     stops(&lost, "name_taken", Cluster);
     assert_eq!(lost.clone().timeline().settled_or_awaited(), lost.timeline().settled_or_awaited());
     // One that the set will adopt in a moment is not in its way.
-    let orphan = up.pod(1, Change::Modified, |pod| pod.metadata.owner_references.clear());
+    let orphan = up.pod(1, ObjectChange::Modified, |pod| pod.metadata.owner_references.clear());
     waits(&orphan, "name_taken", Cluster);
 }
 
@@ -183,7 +183,7 @@ fn another_pod_has_the_name() {
 fn a_template_that_the_controller_cannot_give_to_standing_pods() {
     let mut history = History::created();
     history.spec.min_ready_seconds = 1;
-    let mut history = history.set(Change::Modified);
+    let mut history = history.set(ObjectChange::Modified);
     if let Some(What::Object(_, Object::StatefulSet(set))) =
         history.lines.last_mut().map(|it| &mut it.what)
     {

@@ -70,7 +70,7 @@ fn pods_that_made_room_for_a_pod_of_higher_priority() {
     for ordinal in [1, 0] {
         let evicted = evicted.clone();
         history = history
-            .pod(ordinal, Change::Modified, |pod| pod.status.conditions.push(evicted))
+            .pod(ordinal, ObjectChange::Modified, |pod| pod.status.conditions.push(evicted))
             .deletion_requested(ordinal)
             .deleted(ordinal);
     }
@@ -117,9 +117,9 @@ fn what_the_scheduler_says_beside_that_is_quoted() {
 
 /// The first pods of the set on a node each, the next one Pending by this message.
 fn no_node_for(ordinal: i32, message: &str) -> History {
-    let mut history = History::new().service().set(Change::Added).subject();
+    let mut history = History::new().service().set(ObjectChange::Added).subject();
     for placed in 0..ordinal {
-        history = history.up(placed).pod(placed, Change::Modified, |pod| {
+        history = history.up(placed).pod(placed, ObjectChange::Modified, |pod| {
             pod.spec.get_or_insert_default().node_name = format!("node-{placed}")
         });
     }
@@ -127,7 +127,7 @@ fn no_node_for(ordinal: i32, message: &str) -> History {
     history
         .claim(ordinal)
         .add(ordinal)
-        .pod(ordinal, Change::Modified, |pod| pod.status.conditions = vec![condition])
+        .pod(ordinal, ObjectChange::Modified, |pod| pod.status.conditions = vec![condition])
 }
 
 #[test]
@@ -145,14 +145,14 @@ fn ports_of_the_node() {
     waits(&no_node_for(0, one), "host_port_taken", Cluster);
     waits(&no_node_for(1, two), "host_port_taken", Cluster);
     let beyond = no_node_for(2, one)
-        .pod(2, Change::Modified, |pod| pod.status.conditions.clear())
+        .pod(2, ObjectChange::Modified, |pod| pod.status.conditions.clear())
         .ready(2)
         .scale(5)
         .claim(3)
         .add(3);
     let condition = not_scheduled("Unschedulable", one);
     stops(
-        &beyond.pod(3, Change::Modified, |pod| pod.status.conditions = vec![condition]),
+        &beyond.pod(3, ObjectChange::Modified, |pod| pod.status.conditions = vec![condition]),
         "no_room_for_more",
         Cluster,
     );
@@ -162,7 +162,7 @@ fn ports_of_the_node() {
 fn nodes_that_the_template_names() {
     let mut history = History::new();
     history.spec.template.spec.node_name = "node-9".to_owned();
-    let history = history.service().set(Change::Added).subject().claim(0).add(0);
+    let history = history.service().set(ObjectChange::Added).subject().claim(0).add(0);
     waits(&history, "node_named", Submission);
     let collected = Condition {
         r#type: "DisruptionTarget".to_owned(),
@@ -173,12 +173,12 @@ fn nodes_that_the_template_names() {
     stops(
         &history
             .clone()
-            .pod(0, Change::Modified, |pod| pod.status.conditions = vec![collected.clone()]),
+            .pod(0, ObjectChange::Modified, |pod| pod.status.conditions = vec![collected.clone()]),
         "node_named",
         Submission,
     );
     waits(
-        &first_pod().pod(0, Change::Modified, |pod| pod.status.conditions = vec![collected]),
+        &first_pod().pod(0, ObjectChange::Modified, |pod| pod.status.conditions = vec![collected]),
         "evicted",
         Cluster,
     );
@@ -191,11 +191,12 @@ fn pods_beyond_what_was_submitted_are_not_waited_for() {
     let message = "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, \
         preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.";
     let condition = not_scheduled("Unschedulable", message);
-    let history = History::created()
-        .scale(5)
-        .claim(3)
-        .add(3)
-        .pod(3, Change::Modified, |pod| pod.status.conditions = vec![condition]);
+    let history =
+        History::created()
+            .scale(5)
+            .claim(3)
+            .add(3)
+            .pod(3, ObjectChange::Modified, |pod| pod.status.conditions = vec![condition]);
     stops(&history, "no_room_for_more", Cluster);
 }
 
@@ -205,11 +206,12 @@ fn an_error_of_the_scheduler_is_waited_for() {
     let message = "running PreBind plugin \"VolumeBinding\": Operation cannot be fulfilled on \
         persistentvolumeclaims \"data-web-3\": the object has been modified";
     let condition = not_scheduled("SchedulerError", message);
-    let history = History::created()
-        .scale(5)
-        .claim(3)
-        .add(3)
-        .pod(3, Change::Modified, |pod| pod.status.conditions = vec![condition]);
+    let history =
+        History::created()
+            .scale(5)
+            .claim(3)
+            .add(3)
+            .pod(3, ObjectChange::Modified, |pod| pod.status.conditions = vec![condition]);
     waits(&history, "not_scheduled", Cluster);
 }
 
@@ -241,10 +243,11 @@ fn what_only_a_pod_beyond_the_submission_lacks_is_the_clusters() {
         "policy",
         Cluster,
     );
-    let pending = History::created().scale(5).claim(3).claim_line(3, Change::Modified, |claim| {
-        claim.status.phase = "Pending".to_owned();
-        claim.spec.iter_mut().for_each(|it| it.storage_class_name = Some("manual".to_owned()));
-    });
+    let pending =
+        History::created().scale(5).claim(3).claim_line(3, ObjectChange::Modified, |claim| {
+            claim.status.phase = "Pending".to_owned();
+            claim.spec.iter_mut().for_each(|it| it.storage_class_name = Some("manual".to_owned()));
+        });
     let uid = |history: &History| {
         history
             .timeline()
@@ -271,7 +274,7 @@ fn what_only_a_pod_beyond_the_submission_lacks_is_the_clusters() {
 
 #[test]
 fn what_the_node_does() {
-    let evicted = first_pod().pod(0, Change::Modified, |pod| {
+    let evicted = first_pod().pod(0, ObjectChange::Modified, |pod| {
         pod.status.phase = "Failed".to_owned();
         pod.status.reason = "Evicted".to_owned();
         pod.status.message = "The node was low on resource: memory.".to_owned();
@@ -285,7 +288,7 @@ fn what_the_node_does() {
         (0..50).fold(stays, |history, _| event(history, "Pod", "other", "Normal", "Started", ""));
     waits(&overdue, "still_terminating", Cluster);
     assert!(!words(&overdue).contains("finalizer"));
-    let ended = ended(first_pod(), 0, exit(0)).pod(0, Change::Modified, |pod| {
+    let ended = ended(first_pod(), 0, exit(0)).pod(0, ObjectChange::Modified, |pod| {
         pod.status.container_statuses[0].state =
             ContainerState { terminated: Some(exit(0)), ..Default::default() };
     });
@@ -302,7 +305,7 @@ fn what_the_node_does() {
 fn a_pod_below_the_first_ordinal_is_to_go_too() {
     let mut raised = History::created();
     raised.spec.ordinals = Some(crate::model::observation::object::Ordinals { start: 1 });
-    let raised = raised.set(Change::Modified).up(3).deletion_requested(0);
+    let raised = raised.set(ObjectChange::Modified).up(3).deletion_requested(0);
     let overdue =
         (0..50).fold(raised, |history, _| event(history, "Pod", "other", "Normal", "Started", ""));
     waits(&overdue, "still_terminating", Cluster);

@@ -9,7 +9,7 @@ use crate::model::observation::object::{
 fn ends(with: impl FnOnce(&mut PodSpec), line: &str) -> History {
     let mut history = History::new();
     with(&mut history.spec.template.spec);
-    let history = history.service().set(Change::Added).subject().claim(0).add(0);
+    let history = history.service().set(ObjectChange::Added).subject().claim(0).add(0);
     let history = log(ended(history, 1, exit(1)), &[line]);
     log(ended(history, 2, exit(1)), &[line])
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::model::testing::property::{Case, Chance, Cluster};
 use crate::model::{
     Observation, Seq, What,
-    observation::{Change, Gap, Kind, object::Object},
+    observation::{Gap, Kind, ObjectChange, object::Object},
 };
 
 /// The recording, and what became of each true line in it.
@@ -206,7 +206,7 @@ impl Sender<'_> {
         let mut standing = BTreeMap::new();
         for line in &self.truth[..until] {
             match &line.what {
-                What::Object(Change::Deleted, object) if object.kind() == kind => {
+                What::Object(ObjectChange::Deleted, object) if object.kind() == kind => {
                     standing.remove(&object.metadata().name);
                 }
                 What::Object(_, object) if object.kind() == kind => {
@@ -229,7 +229,7 @@ impl Sender<'_> {
         while !kinds.is_empty() {
             let kind = kinds.swap_remove(self.chance.below(kinds.len()));
             for object in self.standing(kind, cut).into_values() {
-                self.send(What::Object(Change::Listed, object));
+                self.send(What::Object(ObjectChange::Listed, object));
             }
         }
     }
@@ -242,7 +242,7 @@ impl Sender<'_> {
         for line in sent {
             if let What::Object(change, object) = &line.what {
                 let uid = object.metadata().uid.clone();
-                if *change == Change::Deleted {
+                if *change == ObjectChange::Deleted {
                     known.remove(&uid)
                 } else {
                     known.insert(uid, ())
@@ -257,7 +257,7 @@ impl Sender<'_> {
         let line =
             self.send(What::Gap(Gap { kind, reason: "410 Gone".to_owned(), last_sure, vanished }));
         for object in standing.into_values() {
-            self.send(What::Object(Change::Listed, object));
+            self.send(What::Object(ObjectChange::Listed, object));
         }
         let listed = self.out.lines.len() as Seq;
         self.out.gap =

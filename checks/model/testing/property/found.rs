@@ -4,7 +4,7 @@ use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
     Standing,
     observation::{
-        Asked, Change, Gap, Kind, Phase, Step, StepName, What,
+        Asked, Gap, Kind, ObjectChange, Phase, Step, StepName, What,
         object::{OwnerReference, Pod},
     },
     testing::history::History,
@@ -44,7 +44,7 @@ fn a_pod_may_have_been_ready_for_a_moment_of_a_gap() {
 fn a_gap_before_the_first_pod_hides_its_order_too() {
     let history = History::new()
         .service()
-        .set(Change::Added)
+        .set(ObjectChange::Added)
         .subject()
         .pods_gap(|it| it.up(0).up(1).up(2))
         .end();
@@ -56,7 +56,7 @@ fn below_a_pod_found_after_a_gap_an_earlier_one_may_have_been() {
     // The first web-1 came, was Ready and went within the gap, web-2 came after it.
     let history = History::new()
         .service()
-        .set(Change::Added)
+        .set(ObjectChange::Added)
         .subject()
         .up(0)
         .pods_gap(|it| it.up(1).claim(2).add(2).down(1))
@@ -98,12 +98,15 @@ fn what_replaces_an_adopted_pod_was_not_added_by_the_creation() {
     let orphan = |history: History, ordinal| {
         history
             .claim(ordinal)
-            .add_as(ordinal, Change::Added, |pod| pod.metadata.owner_references.clear())
+            .add_as(ordinal, ObjectChange::Added, |pod| pod.metadata.owner_references.clear())
             .ready(ordinal)
     };
-    let history = orphan(orphan(History::new().service(), 0), 1).set(Change::Added).subject();
-    let adopted =
-        history.pod(0, Change::Modified, owner).pod(1, Change::Modified, owner).up(2).inspect();
+    let history = orphan(orphan(History::new().service(), 0), 1).set(ObjectChange::Added).subject();
+    let adopted = history
+        .pod(0, ObjectChange::Modified, owner)
+        .pod(1, ObjectChange::Modified, owner)
+        .up(2)
+        .inspect();
     adopted.down(1).up(1).inspect_one(1).end().assert("sequential_creation", Inconclusive, &[]);
 }
 
@@ -161,7 +164,11 @@ fn the_line_of_the_set_may_come_after_its_fall() {
     let mut history =
         asks(History::created(), StepName::ScaleDown, 1).down(2).deletion_requested(1);
     history.spec.replicas = Some(1);
-    history.clone().set(Change::Modified).deleted(1).end().assert("ordered_scale_down", Pass, &[]);
+    history.clone().set(ObjectChange::Modified).deleted(1).end().assert(
+        "ordered_scale_down",
+        Pass,
+        &[],
+    );
     let both = asks(History::created(), StepName::ScaleDown, 1)
         .deletion_requested(2)
         .deletion_requested(1);
@@ -197,7 +204,7 @@ fn the_old_pod_may_have_been_on_the_second_claim_already() {
     let last_sure = history.lines.iter().rfind(|it| matches!(&it.what, What::Object(_, object) if object.metadata().name == "data-web-3")).map(|it| it.seq);
     // A claim that goes and comes in a gap, and a pod that comes and goes meanwhile.
     history = history.scale(4).add(3).ready(3).scale(3).down(3);
-    let deleted = history.clone().claim_line(3, Change::Deleted, |_| {}).claim(3);
+    let deleted = history.clone().claim_line(3, ObjectChange::Deleted, |_| {}).claim(3);
     let Some(What::Object(_, claim)) = deleted.lines.last().map(|it| it.what.clone()) else {
         panic!("no claim")
     };
@@ -209,7 +216,7 @@ fn the_old_pod_may_have_been_on_the_second_claim_already() {
     };
     let history = history
         .push(What::Gap(gap))
-        .push(What::Object(Change::Listed, claim))
+        .push(What::Object(ObjectChange::Listed, claim))
         .scale(4)
         .add(3)
         .ready(3)
@@ -224,7 +231,7 @@ fn a_claim_that_was_gone_is_not_that_of_a_later_pod() {
     // asked to go.
     let history = History::created().scale(4).up(3).inspect_one(3).scale(3).down(3).claim_line(
         3,
-        Change::Deleted,
+        ObjectChange::Deleted,
         |_| {},
     );
     let history = history

@@ -14,7 +14,7 @@ use crate::{
     CHECKS, judge,
     model::{
         Observation, Outcome, Standing, Timeline, What,
-        observation::{Change, Kind, object::Object},
+        observation::{Kind, ObjectChange, object::Object},
     },
 };
 
@@ -279,10 +279,10 @@ fn short(lines: &[Observation]) -> String {
         let _ = match &line.what {
             What::Object(change, object) => {
                 let sign = match change {
-                    Change::Listed => '=',
-                    Change::Added => '+',
-                    Change::Modified => '~',
-                    Change::Deleted => '-',
+                    ObjectChange::Listed => '=',
+                    ObjectChange::Added => '+',
+                    ObjectChange::Modified => '~',
+                    ObjectChange::Deleted => '-',
                 };
                 let metadata = object.metadata();
                 let state = match object {

@@ -6,7 +6,7 @@ use crate::model::testing::property::{Case, Cluster, Delivery, Mutation, deliver
 use crate::model::{
     Outcome, Seq, What,
     observation::{
-        Change, Kind,
+        Kind, ObjectChange,
         object::{Object, Pod},
     },
 };
@@ -304,7 +304,7 @@ impl Oracle<'_> {
         let name = format!("data-web-{}", life.ordinal);
         let made =
             self.cluster.lines()[..life.added].iter().rev().find_map(|line| match &line.what {
-                What::Object(Change::Added, Object::PersistentVolumeClaim(it))
+                What::Object(ObjectChange::Added, Object::PersistentVolumeClaim(it))
                     if it.metadata.name == name =>
                 {
                     Some(it.metadata.uid.as_str())
@@ -315,7 +315,7 @@ impl Oracle<'_> {
             let about = |line: &&crate::model::Observation| matches!(&line.what, What::Object(_, object) if object.metadata().uid == uid);
             let lines = || self.delivery.lines.iter().filter(about);
             let deleted = lines()
-                .find(|line| matches!(line.what, What::Object(Change::Deleted, _)))
+                .find(|line| matches!(line.what, What::Object(ObjectChange::Deleted, _)))
                 .map_or(Seq::MAX, |line| line.seq);
             (lines().next().map_or(Seq::MAX, |line| line.seq), deleted)
         };

@@ -1,7 +1,7 @@
 use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
     observation::{
-        Asked, Change, Phase, Step, StepName, What,
+        Asked, ObjectChange, Phase, Step, StepName, What,
         object::{
             Metadata, Object, OwnerReference, PersistentVolumeClaim, Pod, RetentionPolicy,
             RollingUpdate, StatefulSet, StatefulSetSpec,
@@ -20,7 +20,7 @@ const APPENDS: Writes = |ordinal, there, start| {
 fn standing() -> History {
     let mut history = History::new().service();
     history.revision = "one".to_owned();
-    history.set(Change::Listed).listed(0).listed(1).listed(2)
+    history.set(ObjectChange::Listed).listed(0).listed(1).listed(2)
 }
 
 fn asks(history: History, name: StepName, replicas: i32) -> History {
@@ -54,7 +54,7 @@ fn the_settled_period_that_ends_with_the_change_shows_what_was_before_it() {
     history.revision = "one".to_owned();
     // The old pods mounted nothing.
     let mounts = std::mem::take(&mut history.spec.template.spec.containers[0].volume_mounts);
-    let mut history = history.set(Change::Listed).listed(0).listed(1).listed(2);
+    let mut history = history.set(ObjectChange::Listed).listed(0).listed(1).listed(2);
     history.spec.template.spec.containers[0].volume_mounts = mounts;
     let mended = history.set_unobserved().observed_as("two").rolled(3).subject();
     assert_eq!(round(mended).end().letters(), "PPPPPPPPPP");
@@ -72,7 +72,7 @@ fn a_change_that_takes_the_mount_away_is_judged_by_the_new_pods() {
 fn replicas_that_were_mended_before_the_tour_are_those_that_count() {
     let mut history = History::new();
     history.spec.replicas = Some(2);
-    let two = history.service().set(Change::Listed).listed(0).listed(1);
+    let two = history.service().set(ObjectChange::Listed).listed(0).listed(1);
     let three = two
         .scale(3)
         .up(2)
@@ -106,7 +106,7 @@ fn who_scales_by_hand_shows_with_as_many_pods_as_stand() {
     // Two at first, then three; nothing of it voids anything.
     let mut history = History::new();
     history.spec.replicas = Some(2);
-    let two = history.service().set(Change::Added).subject().up(0).up(1).inspect();
+    let two = history.service().set(ObjectChange::Added).subject().up(0).up(1).inspect();
     two.clone().end().assert("pod_naming", Fail, &["too_few_replicas"]);
     let three = two.scale(3).up(2).inspect_one(2);
     three.clone().end().assert("pod_naming", Pass, &[]);
@@ -115,7 +115,7 @@ fn who_scales_by_hand_shows_with_as_many_pods_as_stand() {
     // Never three Ready, but five.
     let five = History::new()
         .service()
-        .set(Change::Added)
+        .set(ObjectChange::Added)
         .subject()
         .up(0)
         .scale(5)
@@ -125,7 +125,7 @@ fn who_scales_by_hand_shows_with_as_many_pods_as_stand() {
         .up(4);
     five.end().assert("pod_naming", Pass, &[]);
     // Not there yet.
-    History::new().service().set(Change::Added).subject().up(0).scale(5).up(1).end().assert(
+    History::new().service().set(ObjectChange::Added).subject().up(0).scale(5).up(1).end().assert(
         "pod_naming",
         Inconclusive,
         &[],
@@ -138,7 +138,7 @@ fn command_mended(change: impl FnOnce(History) -> History) -> History {
     history.writes = OVERWRITES;
     history.revision = "one".to_owned();
     let seen = history
-        .set(Change::Added)
+        .set(ObjectChange::Added)
         .subject()
         .up(0)
         .up(1)
@@ -179,7 +179,7 @@ fn a_change_of_what_is_not_recorded_is_told_by_the_digest() {
         // A controller that names no revision.
         it.revision.clear();
         it.spec.template_digest = "another".to_owned();
-        it.set(Change::Modified)
+        it.set(ObjectChange::Modified)
     });
     assert_eq!(toured_down_and_up(mended).letters(), "PPPPPPPPPP");
 }
@@ -220,7 +220,7 @@ fn a_rolling_update_settles_only_with_its_last_pod_and_pods_without_a_revision_a
     assert!(!last.timeline().is_settled());
     assert!(last.down(0).up(0).timeline().is_settled());
     let bare = |pod: &mut Pod| drop(pod.metadata.labels.remove("controller-revision-hash"));
-    assert!(!standing().subject().pod(0, Change::Modified, bare).timeline().is_settled());
+    assert!(!standing().subject().pod(0, ObjectChange::Modified, bare).timeline().is_settled());
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn what_the_update_strategy_leaves_alone_is_graded_as_it_stands() {
                 history.spec.update_strategy.rolling_update = Some(RollingUpdate { partition })
             }
         }
-        let mixed = history.set(Change::Modified).set_unobserved().observed_as("two");
+        let mixed = history.set(ObjectChange::Modified).set_unobserved().observed_as("two");
         assert!(mixed.timeline().is_settled());
         assert_eq!(round(mixed).end().letters(), "PPPPPPPPPP");
     }
@@ -249,11 +249,11 @@ fn the_first_reading_of_a_pod_of_the_present_template_counts() {
     for ordinal in 0..3 {
         history = history
             .claim(ordinal)
-            .add_as(ordinal, Change::Listed, |pod| pod.metadata.owner_references.clear())
+            .add_as(ordinal, ObjectChange::Listed, |pod| pod.metadata.owner_references.clear())
             .ready(ordinal);
     }
     history.revision = "two".to_owned();
-    history = history.set(Change::Added).subject();
+    history = history.set(ObjectChange::Added).subject();
     let owner = || OwnerReference {
         kind: "StatefulSet".to_owned(),
         uid: "set".to_owned(),
@@ -261,8 +261,9 @@ fn the_first_reading_of_a_pod_of_the_present_template_counts() {
         ..Default::default()
     };
     for ordinal in 0..3 {
-        history = history
-            .pod(ordinal, Change::Modified, |pod| pod.metadata.owner_references = vec![owner()]);
+        history = history.pod(ordinal, ObjectChange::Modified, |pod| {
+            pod.metadata.owner_references = vec![owner()]
+        });
     }
     let mut adopted = history.inspect();
     assert!(!adopted.timeline().is_settled());
@@ -288,9 +289,9 @@ fn a_leftover_s_settled_period_is_not_the_submission_s() {
     };
     leftover.status.observed_generation = 1;
     let mut history =
-        History::new().push(What::Object(Change::Listed, Object::StatefulSet(leftover)));
+        History::new().push(What::Object(ObjectChange::Listed, Object::StatefulSet(leftover)));
     for ordinal in 0..3 {
-        history = history.add_as(ordinal, Change::Listed, |pod| {
+        history = history.add_as(ordinal, ObjectChange::Listed, |pod| {
             pod.metadata.name = format!("old-{ordinal}");
             pod.metadata.owner_references[0].uid = "old".to_owned();
         });
@@ -314,10 +315,11 @@ fn a_return_is_not_paired_across_a_change_of_the_retention_policy() {
         claim.metadata.owner_references =
             vec![OwnerReference { kind: "Pod".to_owned(), ..Default::default() }];
     };
-    let scaled_down = history.create().inspect().scale(2).claim_line(2, Change::Modified, owned);
-    let mut mended = scaled_down.down(2).claim_line(2, Change::Deleted, |_| {});
+    let scaled_down =
+        history.create().inspect().scale(2).claim_line(2, ObjectChange::Modified, owned);
+    let mut mended = scaled_down.down(2).claim_line(2, ObjectChange::Deleted, |_| {});
     mended.spec.persistent_volume_claim_retention_policy = policy("Retain");
-    let back = mended.set(Change::Modified).scale(3).up(2).inspect_one(2);
+    let back = mended.set(ObjectChange::Modified).scale(3).up(2).inspect_one(2);
     back.clone().end().assert("pvc_reuse", Inconclusive, &[]);
     back.clone().end().assert("pvc_retention", Inconclusive, &[]);
     let again = back.scale(2).down(2).scale(3).up(2).inspect_one(2).end();
@@ -329,7 +331,7 @@ fn a_return_is_not_paired_across_a_change_of_the_retention_policy() {
 fn a_change_of_the_service_voids_what_was_asked_and_nothing_else() {
     let mut wrong = History::new()
         .service_with(|service| service.spec.iter_mut().for_each(|it| it.selector.clear()));
-    wrong = wrong.set(Change::Added).subject().up(0).up(1).up(2).inspect();
+    wrong = wrong.set(ObjectChange::Added).subject().up(0).up(1).up(2).inspect();
     let toured = |history: History| {
         history.down(1).up(1).inspect_one(1).scale(5).up(3).up(4).inspect_one(3).inspect_one(4)
     };

@@ -1,7 +1,7 @@
 //! The StatefulSet controller, for ordered pods, and the mutations by which it breaks its own
 //! order.
 
-use crate::model::observation::{Change, object::OwnerReference};
+use crate::model::observation::{ObjectChange, object::OwnerReference};
 use crate::model::testing::property::cluster::{
     Claimed, Cluster, Mutation, PodStatus, ScaleDown, Scaling, owner,
 };
@@ -108,7 +108,7 @@ impl Cluster<'_> {
                         deleted: None,
                     });
                     self.act(|it| {
-                        it.claim_line(highest, Change::Modified, |claim| {
+                        it.claim_line(highest, ObjectChange::Modified, |claim| {
                             claim.metadata.owner_references =
                                 vec![OwnerReference { kind: "Pod".to_owned(), ..owner() }]
                         })

@@ -11,7 +11,7 @@ mod people;
 use crate::model::testing::property::{Case, Chance, Command, Mutation, Start, Tour};
 use crate::model::{
     observation::{
-        Change, What,
+        ObjectChange, What,
         object::{Object, OwnerReference},
     },
     testing::history::{History, Writes},
@@ -257,10 +257,10 @@ impl<'c> Cluster<'c> {
         }
         self.named(1);
         self.scalings.push(Scaling { from: 0, to: self.replicas, at: self.now(), in_tour: false });
-        self.act(|it| it.set(Change::Added));
+        self.act(|it| it.set(ObjectChange::Added));
         for ordinal in 0..orphans {
             self.act(|it| {
-                it.pod(ordinal, Change::Modified, |pod| {
+                it.pod(ordinal, ObjectChange::Modified, |pod| {
                     pod.metadata.owner_references = vec![owner()]
                 })
             });
@@ -299,7 +299,7 @@ impl<'c> Cluster<'c> {
     /// One thing happens, if anything is left to happen.
     fn tick(&mut self) -> bool {
         if self.chance.one_in(16) {
-            self.act(|it| it.set(Change::Modified));
+            self.act(|it| it.set(ObjectChange::Modified));
         }
         let kubelet_first = self.chance.one_in(2);
         kubelet_first && self.kubelet() || self.sync(None) || !kubelet_first && self.kubelet()
@@ -340,7 +340,7 @@ impl<'c> Cluster<'c> {
             self.act(|it| it.claim(ordinal));
             if ordinal == 1 && self.case.mutation == Some(Mutation::SharedVolume) {
                 self.act(|history| {
-                    history.claim_line(1, Change::Modified, |claim| {
+                    history.claim_line(1, ObjectChange::Modified, |claim| {
                         claim.spec.iter_mut().for_each(|spec| spec.volume_name = "pv-1".to_owned())
                     })
                 });
@@ -357,7 +357,7 @@ impl<'c> Cluster<'c> {
         });
         let orphan = self.scalings.is_empty();
         self.act(|it| {
-            it.add_as(ordinal, Change::Added, |pod| {
+            it.add_as(ordinal, ObjectChange::Added, |pod| {
                 if orphan {
                     pod.metadata.owner_references.clear()
                 }
@@ -463,7 +463,7 @@ impl<'c> Cluster<'c> {
 
     fn delete_claim(&mut self, ordinal: i32) {
         self.claims.remove(&ordinal);
-        self.act(|it| it.claim_line(ordinal, Change::Deleted, |_| {}));
+        self.act(|it| it.claim_line(ordinal, ObjectChange::Deleted, |_| {}));
     }
 
     fn scale(&mut self, to: i32) {

@@ -3,7 +3,7 @@
 use crate::model::testing::property::cluster::{Cluster, Command, Mutation, Tour};
 use crate::model::{
     observation::{
-        Asked, Canary, Change, Lookup, Phase, Reference, Step, StepName, What, object::Pod,
+        Asked, Canary, Lookup, ObjectChange, Phase, Reference, Step, StepName, What, object::Pod,
     },
     testing::history::History,
 };
@@ -24,7 +24,7 @@ impl Cluster<'_> {
                     pod.status.phase = "Failed".to_owned();
                     pod.status.reason = "Evicted".to_owned();
                 };
-                it.act(|history| history.pod(ordinal, Change::Modified, evicted));
+                it.act(|history| history.pod(ordinal, ObjectChange::Modified, evicted));
                 it.with(ordinal, |pod| (pod.ready, pod.failed) = (false, true));
             }),
             Command::Crash(ordinal) => self.crash(ordinal, false),
