@@ -42,7 +42,7 @@ pub(super) fn run(args: &cli::Grade) -> Exit {
         Err((failure, lines)) => {
             let asked = AskedOptions { objects: lines.clone(), ..asked_options(args, None) };
             refused::keep(&failure, &namespace(args), asked, args.save.as_deref());
-            return outputs.fail_or_refuse(&failure, &refusal(args, lines));
+            return outputs.fail_or_refuse(&failure, &ungraded(args, lines));
         }
     };
     let objects = submission.as_ref().map(|it| it.texts(named)).unwrap_or_default();
@@ -50,7 +50,7 @@ pub(super) fn run(args: &cli::Grade) -> Exit {
         match grade(args, &mut outputs, submission).await {
             Ok(exit) => exit,
             Err(Early::Failed(failure)) => {
-                outputs.fail_or_refuse(&failure, &refusal(args, objects))
+                outputs.fail_or_refuse(&failure, &ungraded(args, objects))
             }
             Err(early) => outputs.end(early),
         }
@@ -63,7 +63,7 @@ fn namespace(args: &cli::Grade) -> String {
 }
 
 /// What a report says of a manifest that was never graded: where it would have been, and its file.
-fn refusal(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
+fn ungraded(args: &cli::Grade, objects: Vec<ManifestText>) -> Source {
     Source {
         namespace: namespace(args),
         files: asked_options(args, None).files,

@@ -329,7 +329,7 @@ pub async fn answers(cluster: &Cluster) -> bool {
 
 /// A hand-in that asks for what no hand-in of a batch gets.
 #[must_use]
-pub fn refusal(found: NotAllowed) -> Failure {
+pub fn asks_too_much(found: NotAllowed) -> Failure {
     let next = "Look at it yourself: grade it alone with `stsgrade grade -f`, or ask for another \
         hand-in.";
     let what = format!("{}, and no hand-in of a batch gets that", sanitize(&found.what));

@@ -6,9 +6,9 @@
 
 use crate::remedy::fields::nearest;
 
-/// A refusal in plain words.
+/// What the server says is wrong with one field (`field.Error`), in plain words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PlainRefusal {
+pub(crate) struct FieldError {
     /// The field, from the object's root.
     pub(crate) field: String,
     /// What is wrong with it.
@@ -18,12 +18,12 @@ pub(crate) struct PlainRefusal {
 }
 
 /// Reads what the server said; `None` where it is not one of the known forms.
-pub(crate) fn read(message: &str) -> Option<PlainRefusal> {
+pub(crate) fn read(message: &str) -> Option<FieldError> {
     unknown_field(message).or_else(|| wrong_type(message)).or_else(|| no_amount(message))
 }
 
 /// Reads what validation said of one field; `None` where it is not one of the known forms.
-pub(crate) fn read_cause(field: &str, message: &str) -> Option<PlainRefusal> {
+pub(crate) fn read_cause(field: &str, message: &str) -> Option<FieldError> {
     let (why, next) = missing(field, message)
         .or_else(|| twice(field, message))
         .or_else(|| unknown_name(field, message))
@@ -34,7 +34,7 @@ pub(crate) fn read_cause(field: &str, message: &str) -> Option<PlainRefusal> {
         .or_else(|| no_address(field, message))
         .or_else(|| invalid(field, message))
         .or_else(|| forbidden(field, message))?;
-    Some(PlainRefusal { field: field.to_owned(), why, next })
+    Some(FieldError { field: field.to_owned(), why, next })
 }
 
 /// `Required value`, with or without what is required.
@@ -153,10 +153,10 @@ fn forbidden(field: &str, message: &str) -> Option<(String, String)> {
 }
 
 /// `quantities must match the regular expression …`: the server does not say which.
-fn no_amount(message: &str) -> Option<PlainRefusal> {
+fn no_amount(message: &str) -> Option<FieldError> {
     let is_it = message.contains("quantities must match the regular expression")
         || message.contains("unable to parse quantity");
-    is_it.then(|| PlainRefusal {
+    is_it.then(|| FieldError {
         field: String::new(),
         why: "an amount of storage, memory or CPU cannot be read".to_owned(),
         next: "Write a number and its unit without a blank: `100Mi`, `1Gi`, and `500m` for half a \
@@ -172,7 +172,7 @@ fn last_key(field: &str) -> &str {
 }
 
 /// `strict decoding error: unknown field "spec.servicename"`.
-fn unknown_field(message: &str) -> Option<PlainRefusal> {
+fn unknown_field(message: &str) -> Option<FieldError> {
     let field = message.split_once("unknown field \"")?.1.split('"').next()?;
     let name = field.rsplit('.').next()?;
     let near = nearest(name);
@@ -188,15 +188,11 @@ fn unknown_field(message: &str) -> Option<PlainRefusal> {
         Some(near) => format!("Write `{near}` if that is meant, at the same place."),
         None => "Take the line out, or move it to where it belongs (`kubectl explain`).".to_owned(),
     };
-    Some(PlainRefusal {
-        field: field.to_owned(),
-        why: format!("there is no field `{field}`"),
-        next,
-    })
+    Some(FieldError { field: field.to_owned(), why: format!("there is no field `{field}`"), next })
 }
 
 /// `json: cannot unmarshal string into Go struct field StatefulSetSpec.spec.replicas of type int32`.
-fn wrong_type(message: &str) -> Option<PlainRefusal> {
+fn wrong_type(message: &str) -> Option<FieldError> {
     let rest = message.split_once("cannot unmarshal ")?.1;
     let (found, rest) = rest.split_once(" into Go struct field ")?;
     let (path, rest) = rest.split_once(" of type ")?;
@@ -219,7 +215,7 @@ fn wrong_type(message: &str) -> Option<PlainRefusal> {
         }
         _ => format!("Write {wanted} there."),
     };
-    Some(PlainRefusal {
+    Some(FieldError {
         field: field.to_owned(),
         why: format!("`{field}` is {found}, and must be {wanted}"),
         next,

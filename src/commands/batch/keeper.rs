@@ -161,8 +161,9 @@ impl<'a> Keeper<'a> {
             }
             Content::Held(problem) => Some(HandInResult::held(hand_in, problem)),
             Content::Manifests(_) => {
-                let refusal = isolation::refusal(isolation::not_allowed(&hand_in.submission()?)?);
-                Some(HandInResult::held(hand_in, &outputs::problem(&refusal)))
+                let failure =
+                    isolation::asks_too_much(isolation::not_allowed(&hand_in.submission()?)?);
+                Some(HandInResult::held(hand_in, &outputs::problem(&failure)))
             }
             Content::Namespace { .. } => None,
         }
