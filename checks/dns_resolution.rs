@@ -43,7 +43,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         verdict.push(
             "governing_service",
             "a headless Service governs the set",
-            timeline.missing("apply a headless Service and a StatefulSet"),
+            timeline.blocked_or_not_shown("apply a headless Service and a StatefulSet"),
             [],
         );
         return verdict;
@@ -186,7 +186,12 @@ fn judge_name(timeline: &Timeline, verdict: &mut Verdict, service: &str, ordinal
     let text = format!("{name}'s DNS name gives its address");
     let lives = timeline.lane(ordinal);
     if !lives.iter().any(|it| it.ready.is_some()) {
-        verdict.push("pod_name", text, timeline.missing("wait until all pods are Ready"), []);
+        verdict.push(
+            "pod_name",
+            text,
+            timeline.blocked_or_not_shown("wait until all pods are Ready"),
+            [],
+        );
         return;
     }
     // Any life's right answer shows that the name works; what was asked too early says nothing.

@@ -34,7 +34,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         verdict.push(
             "own_claim",
             "each pod has its own PVC",
-            timeline.missing("apply a StatefulSet with volumeClaimTemplates"),
+            timeline.blocked_or_not_shown("apply a StatefulSet with volumeClaimTemplates"),
             [],
         );
         return verdict;
@@ -46,7 +46,7 @@ fn judge(timeline: &Timeline) -> Verdict {
             verdict.push(
                 "own_claim",
                 format!("{name} has its own PVC"),
-                timeline.missing("wait until all pods are Ready"),
+                timeline.blocked_or_not_shown("wait until all pods are Ready"),
                 [],
             );
             continue;
@@ -148,7 +148,7 @@ fn judge_volume<'t>(
 ) {
     let (claim, volume) = (life.name(), life.volume());
     let standing = if volume.is_empty() {
-        timeline.missing("wait until the PVC is Bound")
+        timeline.blocked_or_not_shown("wait until the PVC is Bound")
     } else if let Some(other) = volumes.get(volume) {
         Standing::broken(
             format!("PVC {claim} is Bound to a volume of its own"),

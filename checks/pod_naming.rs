@@ -30,14 +30,16 @@ fn judge(timeline: &Timeline) -> Verdict {
         verdict.push(
             "exact_names",
             "the set's pods are named by ordinal",
-            timeline.missing("apply a StatefulSet"),
+            timeline.blocked_or_not_shown("apply a StatefulSet"),
             [],
         );
         return verdict;
     };
     let expected: Vec<String> = timeline.ordinals().map(|ordinal| set.pod_name(ordinal)).collect();
     let (standing, cites) = match timeline.settled() {
-        None => (timeline.missing("wait until all pods are Ready"), vec![set.changed.by]),
+        None => {
+            (timeline.blocked_or_not_shown("wait until all pods are Ready"), vec![set.changed.by])
+        }
         Some(period) => {
             let actual: Vec<&str> = period.pods.iter().map(|(name, _)| name.as_str()).collect();
             let standing = if actual == expected {

@@ -265,7 +265,7 @@ mod tests {
         deleted(scaled_down.clone().scale(2).up(1)).assert("pvc_retention", Inconclusive, &[]);
         deleted(scaled_down.clone().scale(3).up(1).up(2)).assert("pvc_retention", Pass, &[]);
         // The first return counts, whatever comes later.
-        let twice = scaled_down
+        let returned = scaled_down
             .scale(3)
             .up(1)
             .up(2)
@@ -273,7 +273,7 @@ mod tests {
             .scale(4)
             .up(3)
             .end();
-        twice.assert("pvc_retention", Pass, &[]);
+        returned.assert("pvc_retention", Pass, &[]);
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         verdict.push(
             "tells_its_pod",
             "each pod's content tells which pod wrote it",
-            timeline.missing("apply a StatefulSet whose pods write to their PVCs"),
+            timeline.blocked_or_not_shown("apply a StatefulSet whose pods write to their PVCs"),
             [],
         );
         return verdict;
@@ -64,7 +64,7 @@ fn judge_ordinal(
     let name = timeline.pod_name(ordinal);
     let text = told(&name);
     let Some(pod) = timeline.representative(ordinal).filter(|pod| pod.ready.is_some()) else {
-        verdict.push(id, text, timeline.missing("wait until all pods are Ready"), []);
+        verdict.push(id, text, timeline.blocked_or_not_shown("wait until all pods are Ready"), []);
         return;
     };
     if let Some(mistake) = no_claim_of_its_own(timeline, pod) {

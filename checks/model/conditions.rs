@@ -31,12 +31,12 @@ impl Timeline {
     /// How a criterion stands that nothing has shown: because something is in the way, or because
     /// nobody tried. `next` is the next thing to try.
     #[must_use]
-    pub fn missing(&self, next: &str) -> Standing {
-        self.missing_because("that was not so before the recording ended", next)
+    pub fn blocked_or_not_shown(&self, next: &str) -> Standing {
+        self.blocked_or_not_shown_because("that was not so before the recording ended", next)
     }
 
-    /// As [`Timeline::missing`], where it is known why nothing has shown it.
-    pub(crate) fn missing_because(&self, why: &str, next: &str) -> Standing {
+    /// As [`Timeline::blocked_or_not_shown`], where it is known why nothing has shown it.
+    pub(crate) fn blocked_or_not_shown_because(&self, why: &str, next: &str) -> Standing {
         match self.blocking() {
             Some(obstacle) => Standing::Blocked(obstacle),
             None => Standing::NotShown { why: why.to_owned(), next: next.to_owned() },
@@ -78,10 +78,10 @@ impl Timeline {
             }
             return if had_to_go { None } else { self.undecided(new) };
         }
-        match self.missing(next) {
+        match self.blocked_or_not_shown(next) {
             blocked @ Standing::Blocked(_) => Some(blocked),
             _ if had_to_go => None,
-            missing => Some(missing),
+            not_shown => Some(not_shown),
         }
     }
 

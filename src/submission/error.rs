@@ -142,8 +142,8 @@ impl SubmissionError {
             | Self::Nothing { .. } => {
                 "Name the YAML or JSON files with your Service and StatefulSet.".to_owned()
             }
-            Self::NotAnObject { lacks, .. } if missing(lacks).is_some() => {
-                missing(lacks).unwrap_or_default().to_owned()
+            Self::NotAnObject { lacks, .. } if what_to_add(lacks).is_some() => {
+                what_to_add(lacks).unwrap_or_default().to_owned()
             }
             Self::Syntax { next: Some(next), .. } => (*next).to_owned(),
             Self::Syntax { .. } | Self::NotAnObject { .. } => {
@@ -218,7 +218,7 @@ impl SubmissionError {
 }
 
 /// What to write where a field is missing.
-fn missing(field: &str) -> Option<&'static str> {
+fn what_to_add(field: &str) -> Option<&'static str> {
     Some(match field {
         "kind" => {
             "Add a line with its kind below `apiVersion`: `kind: Service`, or `kind: StatefulSet`."

@@ -38,7 +38,7 @@ impl Timeline {
     /// How a criterion stands that needs something to have happened, and it did not, or not so that
     /// it counts.
     pub(crate) fn not_shown(&self, wanted: Wanted) -> Standing {
-        self.missing_because(&self.why_unshown(wanted), wanted.next())
+        self.blocked_or_not_shown_because(&self.why_unshown(wanted), wanted.next())
     }
 
     fn why_unshown(&self, wanted: Wanted) -> String {

@@ -369,14 +369,14 @@ fn a_change_that_is_superseded_shows_nothing_by_itself() {
 fn who_cleans_up_at_the_end_loses_nothing() {
     let mut worked = History::toured();
     worked.lines.pop();
-    let mut cleaned = worked.service_gone().set_gone();
+    let mut history = worked.service_gone().set_gone();
     for ordinal in 0..5 {
-        cleaned = cleaned.down(ordinal);
+        history = history.down(ordinal);
     }
     for ordinal in 0..5 {
-        cleaned = cleaned.claim_line(ordinal, ObjectChange::Deleted, |_| {});
+        history = history.claim_line(ordinal, ObjectChange::Deleted, |_| {});
     }
-    assert_eq!(cleaned.clone().end().letters(), "PPPPPPPPPP");
+    assert_eq!(history.end().letters(), "PPPPPPPPPP");
     // What was never shown stays to be tried, and nobody is blamed for the clean-up.
     let not_shown = History::created().set_gone().down(0).down(1).down(2).end();
     assert_eq!(not_shown.letters(), "PPPPPIIIII");

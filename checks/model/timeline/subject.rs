@@ -132,16 +132,16 @@ mod tests {
     fn cleaning_up_moves_no_work_to_a_leftover() {
         let both =
             set(set(History::new(), ObjectChange::Listed, "old", 3), ObjectChange::Added, "web", 3);
-        let cleaned = set(chosen(both, "web"), ObjectChange::Deleted, "web", 3);
-        assert_eq!(moves(&cleaned, None), None);
+        let deleted = set(chosen(both, "web"), ObjectChange::Deleted, "web", 3);
+        assert_eq!(moves(&deleted, None), None);
         assert_eq!(
-            moves(&set(cleaned.clone(), ObjectChange::Modified, "old", 0), None),
+            moves(&set(deleted.clone(), ObjectChange::Modified, "old", 0), None),
             None,
             "taken down"
         );
         // The second set was the mistake: the work goes on with the first.
         assert_eq!(
-            moves(&set(cleaned, ObjectChange::Modified, "old", 5), None).as_deref(),
+            moves(&set(deleted, ObjectChange::Modified, "old", 5), None).as_deref(),
             Some("old")
         );
     }

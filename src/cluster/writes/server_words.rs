@@ -24,8 +24,8 @@ pub(crate) fn read(message: &str) -> Option<FieldError> {
 
 /// Reads what validation said of one field; `None` where it is not one of the known forms.
 pub(crate) fn read_cause(field: &str, message: &str) -> Option<FieldError> {
-    let (why, next) = missing(field, message)
-        .or_else(|| twice(field, message))
+    let (why, next) = required(field, message)
+        .or_else(|| duplicate(field, message))
         .or_else(|| unknown_name(field, message))
         .or_else(|| unsupported(field, message))
         .or_else(|| other_labels(message))
@@ -38,7 +38,7 @@ pub(crate) fn read_cause(field: &str, message: &str) -> Option<FieldError> {
 }
 
 /// `Required value`, with or without what is required.
-fn missing(field: &str, message: &str) -> Option<(String, String)> {
+fn required(field: &str, message: &str) -> Option<(String, String)> {
     let more = message.strip_prefix("Required value")?;
     let name = last_key(field);
     let next = match more.strip_prefix(": ") {
@@ -52,7 +52,7 @@ fn missing(field: &str, message: &str) -> Option<(String, String)> {
 }
 
 /// `Duplicate value: "data"`.
-fn twice(field: &str, message: &str) -> Option<(String, String)> {
+fn duplicate(field: &str, message: &str) -> Option<(String, String)> {
     let value = message.strip_prefix("Duplicate value: ")?;
     // `spec.ports[1].name` stands in the list `spec.ports`.
     let list = field.rsplit_once('[').map_or(field, |(list, _)| list);

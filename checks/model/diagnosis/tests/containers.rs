@@ -196,26 +196,26 @@ fn commands_that_are_not_there() {
 
 #[test]
 fn containers_that_end() {
-    let twice = |before: &[&str], last: &[&str], code| {
+    let ended_twice = |before: &[&str], last: &[&str], code| {
         let history = log(ended(first_pod(), 1, exit(code)), before);
         log(ended(history, 2, exit(code)), last)
     };
     stops(
-        &twice(&["at 10:00: no config"], &["at 10:01: no config"], 1),
+        &ended_twice(&["at 10:00: no config"], &["at 10:01: no config"], 1),
         "container_ends",
         Submission,
     );
-    stops(&twice(&[], &[], 0), "container_ends", Submission);
+    stops(&ended_twice(&[], &[], 0), "container_ends", Submission);
     // Standard output and standard error are put together in the order in which they were heard.
     stops(
-        &twice(&["starting", "no config"], &["no config", "starting"], 1),
+        &ended_twice(&["starting", "no config"], &["no config", "starting"], 1),
         "container_ends",
         Submission,
     );
     for unclear in [
-        twice(&["step 1"], &["step 2 fails"], 1),
-        twice(&[], &[], 1),
-        twice(&["connection refused"], &["connection refused"], 1),
+        ended_twice(&["step 1"], &["step 2 fails"], 1),
+        ended_twice(&[], &[], 1),
+        ended_twice(&["connection refused"], &["connection refused"], 1),
     ] {
         waits(&unclear, "container_ends", Submission);
         stops(&ended(unclear, 4, exit(1)), "container_ends", Submission);

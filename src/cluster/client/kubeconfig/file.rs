@@ -271,25 +271,25 @@ fn normalise_user(
 /// A relative path of a kubeconfig begins at the folder of its file.
 fn resolve(path: &mut Option<String>, folder: &Path) {
     if let Some(path) = path.as_mut().filter(|it| Path::new(it.as_str()).is_relative()) {
-        *path = cleaned(&folder.join(&path)).display().to_string();
+        *path = clean_path(&folder.join(&path)).display().to_string();
     }
 }
 
 /// The path without `.` and `..`, by its text alone, as Go's `filepath.Clean` makes it: `..` behind
 /// a link is the folder in which the link stands, not the one where its target does.
-fn cleaned(path: &Path) -> PathBuf {
-    let mut cleaned = PathBuf::new();
+fn clean_path(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
     for component in path.components() {
-        match (component, cleaned.components().next_back()) {
+        match (component, clean.components().next_back()) {
             (Component::CurDir, _)
             | (Component::ParentDir, Some(Component::RootDir | Component::Prefix(_))) => {}
             (Component::ParentDir, Some(Component::Normal(_))) => {
-                cleaned.pop();
+                clean.pop();
             }
-            _ => cleaned.push(component),
+            _ => clean.push(component),
         }
     }
-    cleaned
+    clean
 }
 
 /// Base64 as Go reads it, in one line: line breaks are left out, blanks are a mistake, and padding
