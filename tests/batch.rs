@@ -12,7 +12,10 @@ use flate2::{Compression, write::GzEncoder};
 use ruzstd::encoding::CompressionLevel;
 use serde_json::Value;
 use stsgrade::{
-    batch::results::{HandInResult, ResultState},
+    batch::{
+        handin::Member,
+        results::{HandInResult, ResultState},
+    },
     report::Points,
 };
 use tempfile::TempDir;
@@ -103,7 +106,7 @@ fn what_the_cluster_is_given_for_a_batch() {
 fn results(home: &TempDir, recording: &[u8]) {
     let result = |id: &str, state, letters: &str, points| HandInResult {
         id: id.to_owned(),
-        name: id.to_uppercase(),
+        owner: Member { name: id.to_uppercase(), ..Member::default() },
         state,
         letters: letters.to_owned(),
         points: Points::whole(points),

@@ -75,9 +75,9 @@ impl Gradebook<'_> {
             .map(|(_, check)| check.points)
             .sum();
         let mut row = vec![
-            result.student.clone().unwrap_or_default(),
-            result.name.clone(),
-            result.email.clone(),
+            result.owner.student.clone().unwrap_or_default(),
+            result.owner.name.clone(),
+            result.owner.email.clone(),
             result.id.clone(),
             state(result).to_owned(),
             number(lab.to_string()),
@@ -108,12 +108,13 @@ impl Gradebook<'_> {
             text(&["    Points Possible", "", "", "", "", &possible.to_string()]),
         ];
         for result in self.results {
-            let id = if result.platform == Platform::Canvas { result.key.as_str() } else { "" };
-            let sis = result.student.as_deref().unwrap_or_default();
+            let id =
+                if result.platform == Platform::Canvas { result.owner.key.as_str() } else { "" };
+            let sis = result.owner.student.as_deref().unwrap_or_default();
             let sis = if sis == id { "" } else { sis };
-            let login = result.email.split('@').next().unwrap_or_default();
+            let login = result.owner.email.split('@').next().unwrap_or_default();
             let points = self.final_points(result).map(|it| it.to_string()).unwrap_or_default();
-            rows.push(text(&[&result.name, id, sis, login, "", &points]));
+            rows.push(text(&[&result.owner.name, id, sis, login, "", &points]));
         }
         table(&rows)
     }
@@ -138,7 +139,7 @@ impl Gradebook<'_> {
         ])];
         for result in self.results {
             let participant = match result.platform {
-                Platform::Moodle => format!("Participant {}", result.key),
+                Platform::Moodle => format!("Participant {}", result.owner.key),
                 _ => String::new(),
             };
             let is_graded = result.state == ResultState::Graded;
@@ -148,8 +149,8 @@ impl Gradebook<'_> {
             let possible = if is_graded { possible } else { String::new() };
             rows.push(text(&[
                 &participant,
-                &result.name,
-                &result.email,
+                &result.owner.name,
+                &result.owner.email,
                 "Submitted for grading",
                 &points,
                 &possible,
@@ -166,8 +167,8 @@ impl Gradebook<'_> {
     /// unless the student has a due date of which the platform does not know.
     #[must_use]
     pub fn days_late(&self, result: &HandInResult) -> u32 {
-        let is_told = result.is_late && result.handed_in.is_none() && result.due.is_none();
-        self.policy.days_late(result.handed_in, result.due).max(u32::from(is_told))
+        let is_told = result.is_late && result.handed_in.is_none() && result.owner.due.is_none();
+        self.policy.days_late(result.handed_in, result.owner.due).max(u32::from(is_told))
     }
 
     /// The points that count; `None` while something is open that may still bring points.
@@ -202,12 +203,11 @@ mod tests;
 /// One of each state.
 #[cfg(test)]
 pub(super) fn sample() -> Vec<HandInResult> {
-    use crate::batch::results::ResultCause;
+    use crate::batch::{handin::Member, results::ResultCause};
 
     let result = |id: &str, letters: &str, points, undecided| HandInResult {
         id: id.to_owned(),
-        name: id.to_owned(),
-        key: id.to_owned(),
+        owner: Member { name: id.to_owned(), key: id.to_owned(), ..Member::default() },
         state: ResultState::Graded,
         letters: letters.to_owned(),
         points: Points::whole(points),
@@ -217,9 +217,13 @@ pub(super) fn sample() -> Vec<HandInResult> {
         ..HandInResult::default()
     };
     let first = HandInResult {
-        key: "101".to_owned(),
-        student: Some("1001".to_owned()),
-        email: "a@b.example".to_owned(),
+        owner: Member {
+            name: "a".to_owned(),
+            key: "101".to_owned(),
+            student: Some("1001".to_owned()),
+            email: "a@b.example".to_owned(),
+            due: None,
+        },
         causes: vec![ResultCause {
             id: "empty_dir".to_owned(),
             title: "emptyDir instead of a PVC".to_owned(),

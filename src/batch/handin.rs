@@ -79,41 +79,38 @@ impl fmt::Display for HandInId {
 pub struct HandIn {
     /// Its id.
     pub id: HandInId,
-    /// Whose it is, as the folder or the roster says.
-    pub name: String,
-    /// What the platform that exported it knows the student by.
-    pub key: String,
-    /// Which platform that is.
+    /// Whose it is.
+    #[serde(flatten)]
+    pub owner: Member,
+    /// Which platform exported it.
     #[serde(default)]
     pub platform: Platform,
-    /// The student's id in the roster.
-    pub student: Option<String>,
-    /// The student's e-mail address, as far as the roster tells.
-    pub email: String,
     /// When it was handed in, in seconds since the epoch, as its files tell.
     pub handed_in: Option<i64>,
     /// The platform says that it came after the due date.
     pub is_late: bool,
-    /// Until when the student may hand in, where it is not when the others have to.
-    pub due: Option<i64>,
     /// The others who handed it in together with this student.
     pub shared_with: Vec<Member>,
     /// What is graded.
     pub content: Content,
 }
 
-/// Somebody who handed something in together with others.
+/// A student who handed something in, alone or together with others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// The name, as the platform or the roster says.
+    /// The name, as the folder, the platform or the roster says.
     pub name: String,
-    /// What the platform knows the student by.
+    /// What the platform that exported it knows the student by.
+    #[serde(default)]
     pub key: String,
     /// The student's id in the roster.
+    #[serde(default)]
     pub student: Option<String>,
     /// The student's e-mail address, as far as the roster tells.
+    #[serde(default)]
     pub email: String,
     /// Until when the student may hand in, where it is not when the others have to.
+    #[serde(default)]
     pub due: Option<i64>,
 }
 
@@ -132,25 +129,13 @@ impl HandIn {
     pub(super) fn new(id: HandInId, name: &str, content: Content) -> Self {
         Self {
             id,
-            name: name.to_owned(),
-            key: name.to_owned(),
+            owner: Member { name: name.to_owned(), key: name.to_owned(), ..Member::default() },
             platform: Platform::Other,
-            student: None,
-            email: String::new(),
             handed_in: None,
             is_late: false,
-            due: None,
             shared_with: vec![],
             content,
         }
-    }
-
-    /// Takes over what the roster says of its student.
-    pub(super) fn belongs_to(&mut self, student: &Student) {
-        self.name.clone_from(&student.name);
-        self.student = Some(student.id.clone());
-        self.email.clone_from(&student.email);
-        self.due = student.due;
     }
 }
 
@@ -172,7 +157,7 @@ impl HandIn {
             Content::Namespace { context, namespace } => {
                 format!("{}/{namespace}", context.as_deref().unwrap_or_default())
             }
-            _ => self.key.clone(),
+            _ => self.owner.key.clone(),
         }
     }
 

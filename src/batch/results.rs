@@ -85,7 +85,8 @@ pub struct HandInResult {
     /// Its id.
     pub id: String,
     /// Whose it is.
-    pub name: String,
+    #[serde(flatten)]
+    pub owner: Member,
     /// What it came to.
     pub state: ResultState,
     /// A letter for each test: P, F, or I for undecided. Empty where nothing was graded.
@@ -107,27 +108,15 @@ pub struct HandInResult {
     /// The points of each test.
     #[serde(default)]
     pub tests: Vec<Points>,
-    /// What the platform that exported it knows the student by.
-    #[serde(default)]
-    pub key: String,
-    /// Which platform that is.
+    /// Which platform exported it.
     #[serde(default)]
     pub platform: Platform,
-    /// The student's id in the roster.
-    #[serde(default)]
-    pub student: Option<String>,
-    /// The student's e-mail address, as far as the roster tells.
-    #[serde(default)]
-    pub email: String,
     /// When it was handed in, in seconds since the epoch.
     #[serde(default)]
     pub handed_in: Option<i64>,
     /// The platform says that it came after the due date.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_late: bool,
-    /// Until when the student may hand in, where it is not when the others have to.
-    #[serde(default)]
-    pub due: Option<i64>,
     /// The others who handed it in together with this student, and get the same points.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared_with: Vec<Member>,
@@ -172,14 +161,10 @@ impl HandInResult {
     fn of(hand_in: &HandIn) -> Self {
         Self {
             id: hand_in.id.as_str().to_owned(),
-            name: hand_in.name.clone(),
-            key: hand_in.key.clone(),
+            owner: hand_in.owner.clone(),
             platform: hand_in.platform,
-            student: hand_in.student.clone(),
-            email: hand_in.email.clone(),
             handed_in: hand_in.handed_in,
             is_late: hand_in.is_late,
-            due: hand_in.due,
             shared_with: hand_in.shared_with.clone(),
             likeness: hand_in.likeness(),
             source: hand_in.source(),
@@ -192,16 +177,11 @@ impl HandInResult {
     #[must_use]
     pub fn of_each_student(&self) -> Vec<Self> {
         let first = Self { shared_with: vec![], ..self.clone() };
-        let others = self.shared_with.iter().map(|it| Self {
-            name: it.name.clone(),
-            key: it.key.clone(),
-            student: it.student.clone(),
-            email: it.email.clone(),
-            due: it.due,
-            ..first.clone()
-        });
-        let others: Vec<Self> = others.collect();
-        [vec![first], others].concat()
+        let mut all = vec![first.clone()];
+        for other in &self.shared_with {
+            all.push(Self { owner: other.clone(), ..first.clone() });
+        }
+        all
     }
 
     /// The same hand-in, with what a report says of it.
@@ -272,7 +252,34 @@ impl HandInResult {
 #[cfg(test)]
 mod tests {
     use super::{ClusterTrouble, HandInResult, ResultCause, ResultState};
-    use crate::report::Points;
+    use crate::{batch::handin::Member, report::Points};
+
+    /// Catches a field of `results.jsonl` that moved, and a line of an earlier version, which knew
+    /// only names, that is lost.
+    #[test]
+    fn whose_it_is_stands_in_the_line_itself() {
+        let name = "Ada".to_owned();
+        let owner = Member {
+            name: name.clone(),
+            key: "7".to_owned(),
+            student: Some("s1".to_owned()),
+            email: "a@b.example".to_owned(),
+            due: Some(9),
+        };
+        let result = HandInResult { owner, ..HandInResult::default() };
+        let mut line = serde_json::to_value(&result).unwrap();
+        let fields = [("name", "Ada"), ("key", "7"), ("student", "s1"), ("email", "a@b.example")];
+        for (field, value) in fields {
+            assert_eq!(line[field], value);
+        }
+        assert_eq!(line["due"], 9);
+        assert_eq!(serde_json::from_value::<HandInResult>(line.clone()).unwrap(), result);
+        for field in ["key", "student", "email", "due"] {
+            line.as_object_mut().unwrap().remove(field).unwrap();
+        }
+        let read: HandInResult = serde_json::from_value(line).unwrap();
+        assert_eq!(read.owner, Member { name, ..Member::default() });
+    }
 
     /// Catches lost points whose cause only the report tells.
     #[test]

@@ -27,7 +27,7 @@ pub fn take_ids<'a>(
         hand_in.id = match own {
             Some(id) => id,
             None if taken.insert(hand_in.id.as_str().to_owned()) => continue,
-            None => HandInId::unique(&hand_in.name, &mut taken),
+            None => HandInId::unique(&hand_in.owner.name, &mut taken),
         };
     }
 }
@@ -46,7 +46,7 @@ enum Source {
 
 fn source_of(result: &HandInResult) -> Source {
     if result.source.is_empty() {
-        Source::Key(result.key.clone())
+        Source::Key(result.owner.key.clone())
     } else {
         Source::Own(result.source.clone())
     }
@@ -54,7 +54,7 @@ fn source_of(result: &HandInResult) -> Source {
 
 /// The id of the hand-in's result, which no other gets then.
 fn id_of(hand_in: &HandIn, known: &mut Known) -> Option<HandInId> {
-    for source in [Source::Own(hand_in.source()), Source::Key(hand_in.key.clone())] {
+    for source in [Source::Own(hand_in.source()), Source::Key(hand_in.owner.key.clone())] {
         if let Some(ids) = known.get_mut(&source).filter(|it| !it.is_empty()) {
             let same = ids.iter().position(|it| it == hand_in.id.as_str()).unwrap_or(0);
             return Some(HandInId::known(ids.remove(same)));
@@ -75,11 +75,8 @@ pub fn with_owner_of(hand_in: &HandIn, result: &HandInResult) -> Option<HandInRe
     let mut new = result.clone();
     new.source = hand_in.source();
     new.platform = hand_in.platform;
-    if let Some(student) = &hand_in.student {
-        new.student = Some(student.clone());
-        new.name.clone_from(&hand_in.name);
-        new.email.clone_from(&hand_in.email);
-        new.due = hand_in.due;
+    if hand_in.owner.student.is_some() {
+        new.owner.clone_from(&hand_in.owner);
         new.shared_with.clone_from(&hand_in.shared_with);
     }
     (new != *result).then_some(new)
@@ -94,13 +91,10 @@ pub fn with_students<'a>(
 ) -> Vec<HandInResult> {
     let mut changed = vec![];
     for result in results {
-        let known = students.iter().find(|it| result.student.as_deref() == Some(&*it.id));
+        let known = students.iter().find(|it| result.owner.student.as_deref() == Some(&*it.id));
         let Some(student) = known.or_else(|| only_one_of(students, result)) else { continue };
         let mut new = result.clone();
-        new.student = Some(student.id.clone());
-        new.name.clone_from(&student.name);
-        new.email.clone_from(&student.email);
-        new.due = student.due;
+        new.owner.belongs_to(student);
         if new != *result {
             changed.push(new);
         }
@@ -120,17 +114,17 @@ fn only_one_of<'a>(students: &'a [Student], result: &HandInResult) -> Option<&'a
 }
 
 fn is_of_id(student: &Student, result: &HandInResult) -> bool {
-    [&result.key, &result.name].iter().any(|it| it.eq_ignore_ascii_case(&student.id))
+    [&result.owner.key, &result.owner.name].iter().any(|it| it.eq_ignore_ascii_case(&student.id))
 }
 
 fn is_of_file(student: &Student, result: &HandInResult) -> bool {
     let ends = |rest: &str| rest.is_empty() || rest.starts_with('.');
-    student.file.as_deref().and_then(|it| it.strip_prefix(&*result.key)).is_some_and(ends)
+    student.file.as_deref().and_then(|it| it.strip_prefix(&*result.owner.key)).is_some_and(ends)
 }
 
 /// By the words of the name in any order, or run together as Canvas writes them.
 fn is_of_name(student: &Student, result: &HandInResult) -> bool {
-    let (mut own, mut others) = (words(&student.name), words(&result.name));
+    let (mut own, mut others) = (words(&student.name), words(&result.owner.name));
     let as_written = own.concat();
     let last = usize::from(!own.is_empty());
     own.rotate_right(last);
@@ -153,7 +147,7 @@ fn words(name: &str) -> Vec<String> {
 mod tests {
     use super::{has_changed, take_ids, with_students};
     use crate::batch::{
-        handin::{Content, HandIn, HandInId},
+        handin::{Content, HandIn, HandInId, Member},
         results::HandInResult,
         roster::Student,
     };
@@ -165,7 +159,8 @@ mod tests {
             let files = vec![("lab.yaml".to_owned(), key.as_bytes().to_vec())];
             let id = HandInId::unique("Jane Doe", &mut taken);
             let hand_in = HandIn::new(id, "Jane Doe", Content::Manifests(files));
-            HandIn { key: (*key).to_owned(), ..hand_in }
+            let owner = Member { key: (*key).to_owned(), ..hand_in.owner.clone() };
+            HandIn { owner, ..hand_in }
         };
         keys.iter().map(&mut hand_in).collect()
     }
@@ -173,8 +168,7 @@ mod tests {
     fn result(hand_in: &HandIn, has_source: bool) -> HandInResult {
         HandInResult {
             id: hand_in.id.as_str().to_owned(),
-            name: hand_in.name.clone(),
-            key: hand_in.key.clone(),
+            owner: hand_in.owner.clone(),
             source: if has_source { hand_in.source() } else { String::new() },
             digest: hand_in.digest(),
             ..HandInResult::default()
@@ -191,7 +185,7 @@ mod tests {
             let mut now = class(&["777", "778", "779"]);
             take_ids(&mut now, results.iter());
             let id_of = |hand_ins: &[HandIn], key: &str| {
-                hand_ins.iter().find(|it| it.key == key).unwrap().id.clone()
+                hand_ins.iter().find(|it| it.owner.key == key).unwrap().id.clone()
             };
             for key in ["778", "779"] {
                 assert_eq!(id_of(&now, key), id_of(&before, key));
@@ -239,10 +233,11 @@ mod tests {
             ("", "", None),
         ] {
             let (name, key) = (name.to_owned(), key.to_owned());
-            let result = HandInResult { name, key, ..HandInResult::default() };
+            let owner = Member { name, key, ..Member::default() };
+            let result = HandInResult { owner, ..HandInResult::default() };
             let changed = with_students([&result].into_iter(), &students);
-            let found = changed.first().and_then(|it| it.student.as_deref());
-            assert_eq!(found, of, "{}", result.name);
+            let found = changed.first().and_then(|it| it.owner.student.as_deref());
+            assert_eq!(found, of, "{}", result.owner.name);
             assert!(with_students(changed.iter(), &students).is_empty());
         }
     }

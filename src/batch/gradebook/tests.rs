@@ -34,7 +34,7 @@ fn each_student_of_a_group_gets_the_points() {
 #[test]
 fn each_platform_gets_its_own_table() {
     let mut results = sample();
-    results[0].name = "=cmd|'/C calc'!A0".to_owned();
+    results[0].owner.name = "=cmd|'/C calc'!A0".to_owned();
     results[0].handed_in = Some(1001);
     let missing = [Student { id: "77".to_owned(), name: "Eve".to_owned(), ..Student::default() }];
     let book = Gradebook {

@@ -118,7 +118,7 @@ impl Whose {
 fn people(hand_ins: &[HandIn]) -> Vec<Person> {
     let mut people = vec![];
     for (hand_in, it) in hand_ins.iter().enumerate() {
-        let (key, name) = (it.key.clone(), it.name.clone());
+        let (key, name) = (it.owner.key.clone(), it.owner.name.clone());
         people.push(Person { hand_in, member: None, key, name });
         for (member, it) in it.shared_with.iter().enumerate() {
             let (key, name) = (it.key.clone(), it.name.clone());
@@ -162,7 +162,7 @@ fn belongs(class: &mut Class, person: &Person, owners: &[usize], students: &[Stu
     let hand_in = &mut class.hand_ins[person.hand_in];
     let Some((first, others)) = owners.split_first() else { return };
     match person.member {
-        None => hand_in.belongs_to(&students[*first]),
+        None => hand_in.owner.belongs_to(&students[*first]),
         Some(member) => hand_in.shared_with[member].belongs_to(&students[*first]),
     }
     for other in others {
@@ -193,7 +193,7 @@ pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
             continue;
         }
         for hand_in in &mut own {
-            hand_in.belongs_to(student);
+            hand_in.owner.belongs_to(student);
         }
         if own.len() > 1 {
             let text = format!("{} has {} namespaces of this name", student.name, own.len());
@@ -203,8 +203,8 @@ pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
     let strangers: Vec<String> = class
         .hand_ins
         .iter()
-        .filter(|it| it.student.is_none())
-        .map(|it| format!("namespace {} is of nobody in the roster", it.name))
+        .filter(|it| it.owner.student.is_none())
+        .map(|it| format!("namespace {} is of nobody in the roster", it.owner.name))
         .collect();
     strangers.iter().for_each(|it| class.note(it));
 }

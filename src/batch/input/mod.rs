@@ -187,7 +187,7 @@ impl Class {
     fn has_hand_in_of(&self, student: &Student) -> bool {
         let is_own = |it: &Option<String>| it.as_ref() == Some(&student.id);
         let is_shared = |it: &HandIn| it.shared_with.iter().any(|it| is_own(&it.student));
-        self.hand_ins.iter().any(|it| is_own(&it.student) || is_shared(it))
+        self.hand_ins.iter().any(|it| is_own(&it.owner.student) || is_shared(it))
     }
 
     /// Adds the students who work in a namespace.
@@ -201,7 +201,7 @@ impl Class {
             let (context, namespace) = (student.context.clone(), namespace.to_owned());
             let content = Content::Namespace { context, namespace };
             let mut hand_in = HandIn::new(id, &student.name, content);
-            hand_in.belongs_to(student);
+            hand_in.owner.belongs_to(student);
             self.hand_ins.push(hand_in);
         }
     }
@@ -233,7 +233,7 @@ fn hand_in(group: &mut Group, taken: &mut BTreeSet<String>) -> HandIn {
     let owner = &group.owner;
     let name = if owner.name.is_empty() { &owner.key } else { &owner.name };
     let mut hand_in = HandIn::new(HandInId::unique(name, taken), name, content);
-    hand_in.key.clone_from(&owner.key);
+    hand_in.owner.key.clone_from(&owner.key);
     hand_in.platform = owner.key_platform();
     hand_in.is_late = owner.is_late;
     hand_in

@@ -21,7 +21,7 @@ fn class(archive: &[u8], roster: Option<&[Student]>) -> Class {
 
 fn owners(hand_in: &HandIn) -> Vec<&str> {
     let others = hand_in.shared_with.iter().map(|it| &it.student);
-    let all = [&hand_in.student].into_iter().chain(others);
+    let all = [&hand_in.owner.student].into_iter().chain(others);
     all.map(|it| it.as_deref().unwrap_or("-")).collect()
 }
 
@@ -36,7 +36,7 @@ fn names_in_any_encoding_stay_distinct() {
     ] {
         let archive = RawZip::default().add(names[0], set, 0, &[]).add(names[1], set, 0, &[]);
         let found = class(&archive.bytes(), None);
-        let found: Vec<&str> = found.hand_ins.iter().map(|it| it.name.as_str()).collect();
+        let found: Vec<&str> = found.hand_ins.iter().map(|it| it.owner.name.as_str()).collect();
         assert_eq!(found, expected);
     }
     let folder = tempfile::tempdir().unwrap();
@@ -187,7 +187,7 @@ fn what_is_no_hand_in_is_left_out() {
     }
     std::os::unix::fs::symlink("/etc", folder.path().join("l\u{1b}]0;x\u{7}")).unwrap();
     let class = Class::read(folder.path(), Some(&[student("1", "Bob")])).unwrap();
-    let names: Vec<&str> = class.hand_ins.iter().map(|it| it.name.as_str()).collect();
+    let names: Vec<&str> = class.hand_ins.iter().map(|it| it.owner.name.as_str()).collect();
     assert_eq!(names, ["Bob", "Bob", "e\u{1b}[31m"]);
     assert_eq!(
         class.notes,

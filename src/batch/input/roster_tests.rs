@@ -19,7 +19,7 @@ fn class(names: &[&str], students: &[Student]) -> Class {
 /// Each hand-in with the id of its student.
 fn owners(class: &Class) -> Vec<(&str, &str)> {
     let owner = |it: &Option<String>| it.clone().map_or("-", |it| Box::leak(it.into_boxed_str()));
-    class.hand_ins.iter().map(|it| (it.id.as_str(), owner(&it.student))).collect()
+    class.hand_ins.iter().map(|it| (it.id.as_str(), owner(&it.owner.student))).collect()
 }
 
 /// Catches a hand-in that is given to one of several whose it may be, and one of them who is said
@@ -36,7 +36,7 @@ fn what_may_be_of_several_is_of_nobody() {
     );
     let two = ["doejane_101_1_a.yaml", "doejane_102_2_a.yaml"];
     let found = class(&two, &[student("1", "Jane Doe")]);
-    assert_eq!(found.hand_ins.iter().filter(|it| it.student.is_some()).count(), 0);
+    assert_eq!(found.hand_ins.iter().filter(|it| it.owner.student.is_some()).count(), 0);
     assert_eq!(
         found.notes,
         ["doejane_101_1_a.yaml; doejane_102_2_a.yaml may be of Jane Doe, and each is of somebody \

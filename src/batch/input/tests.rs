@@ -53,7 +53,7 @@ pub(super) fn lines(class: &Class) -> Vec<String> {
             Content::Held(_) => "held".to_owned(),
             Content::Namespace { namespace, .. } => format!("namespace {namespace}"),
         };
-        format!("{}: {what}", it.name)
+        format!("{}: {what}", it.owner.name)
     });
     told.collect()
 }
@@ -182,8 +182,8 @@ fn the_roster_says_whose_each_hand_in_is() {
     ];
     let class = Class::read(folder.path(), Some(&students)).unwrap();
     let owner = |name: &str| {
-        let found = class.hand_ins.iter().find(|it| it.key == name).unwrap();
-        found.student.clone().unwrap_or_default()
+        let found = class.hand_ins.iter().find(|it| it.owner.key == name).unwrap();
+        found.owner.student.clone().unwrap_or_default()
     };
     assert_eq!(owner("1"), "s1");
     assert_eq!(owner("55"), "55");

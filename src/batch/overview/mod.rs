@@ -163,10 +163,10 @@ fn row(
     let shown =
         if is_graded { format!("{} of {}", result.points, result.possible) } else { String::new() };
     let others = alike.iter().filter(|it| it.id != result.id);
-    let alike: Vec<&str> = others.map(|it| it.name.as_str()).collect();
+    let alike: Vec<&str> = others.map(|it| it.owner.name.as_str()).collect();
     let first = &alike[..alike.len().min(MAX_ALIKE)];
     Row {
-        name: sanitize(&result.name),
+        name: sanitize(&result.owner.name),
         state: state(result),
         points: shown,
         points_key: if is_graded { key(result.points) } else { String::new() },

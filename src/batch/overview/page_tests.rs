@@ -12,7 +12,7 @@ use crate::{
 #[test]
 fn the_page_shows_each_hand_in_and_lets_nothing_through() {
     let mut results = sample();
-    results[0].name = "<script>alert(1)</script>".to_owned();
+    results[0].owner.name = "<script>alert(1)</script>".to_owned();
     results[0].likeness = "1".to_owned();
     results[1].likeness = "1".to_owned();
     let book = Gradebook {

@@ -41,6 +41,6 @@ pub(super) fn write(
 /// Leaves the students who have no result.
 pub(super) fn retain_missing(students: &mut Vec<Student>, results: &[HandInResult]) {
     let of_each = results.iter().flat_map(HandInResult::of_each_student);
-    let with: BTreeSet<String> = of_each.filter_map(|it| it.student).collect();
+    let with: BTreeSet<String> = of_each.filter_map(|it| it.owner.student).collect();
     students.retain(|it| !with.contains(&it.id));
 }

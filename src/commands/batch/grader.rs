@@ -215,7 +215,7 @@ impl Grader<'_> {
         }
         let restored = grade.restore().await;
         for left in &restored.left {
-            let name = sanitize(&hand_in.name);
+            let name = sanitize(&hand_in.owner.name);
             self.progress.error(&format!("warning: {name}: left: {}", sanitize(left)));
         }
     }

@@ -59,7 +59,7 @@ pub(super) fn list(mut class: Class, folder: Option<&Path>) -> Exit {
     let mut table = style.table(&["Id", "Name", "What is graded"]);
     for hand_in in &class.hand_ins {
         let names = hand_in.shared_with.iter().map(|it| it.name.as_str());
-        let names: Vec<&str> = [hand_in.name.as_str()].into_iter().chain(names).collect();
+        let names: Vec<&str> = [hand_in.owner.name.as_str()].into_iter().chain(names).collect();
         let id = hand_in.id.as_str().to_owned();
         table.add_row([id, sanitize(&names.join(", ")), in_words(hand_in)]);
     }
@@ -121,7 +121,7 @@ pub(super) fn to_do(
         match store.get(item.id.as_str()) {
             Some(known) if resume::has_changed(&item, known) => to_do.notes.push(format!(
                 "{} was handed in anew since it was graded, and is graded again",
-                sanitize(&item.name)
+                sanitize(&item.owner.name)
             )),
             Some(known) if !is_asked_again(args, known) => continue,
             _ => {}

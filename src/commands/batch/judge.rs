@@ -209,6 +209,6 @@ fn difference(old: &HandInResult, new: &HandInResult) -> Option<String> {
             .collect();
         tests.join(", ")
     };
-    let (name, old, new) = (sanitize(&old.name), old.in_words(), new.in_words());
+    let (name, old, new) = (sanitize(&old.owner.name), old.in_words(), new.in_words());
     Some(format!("{name}: {old} -> {new} ({why})\n"))
 }

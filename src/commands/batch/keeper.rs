@@ -100,7 +100,7 @@ impl<'a> Keeper<'a> {
 
     /// Prints a result and writes it to the disk before it returns; whether it could be kept.
     pub(super) fn keep(&self, result: &HandInResult) -> bool {
-        self.progress.say(&format!("{}: {}", sanitize(&result.name), result.in_words()));
+        self.progress.say(&format!("{}: {}", sanitize(&result.owner.name), result.in_words()));
         let kept = self.store.borrow_mut().add(result);
         if let Err(error) = &kept {
             self.broken.notify_one();
