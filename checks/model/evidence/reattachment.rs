@@ -104,56 +104,68 @@ impl Timeline {
         new: &PodLife,
         claim: &str,
     ) -> bool {
-        let before = old.deletion_requested.or(old.ready).map_or(old.added.by, |when| when.by);
         // A claim outlives the pod that mounts it, so the claim of its last moment is that of its
         // first.
-        let after = new.deletion_requested.map_or_else(|| self.last(), |when| when.by);
-        let (first, second) = (self.claim_of(old, claim, before), self.claim_of(new, claim, after));
-        let mounted = new.claims().iter().any(|(_, it)| it == claim);
-        let text = format!("{} is on PVC {claim} as before", new.name());
-        let expected = || format!("PVC {claim}, the same as before");
+        let last = new.deletion_requested.map_or_else(|| self.last(), |when| when.by);
+        let first = self.claim_of(old, claim, last_shown(old));
+        let second = self.claim_of(new, claim, last);
+        let is_mounted = new.claims().iter().any(|(_, it)| it == claim);
         let standing = match (first, second) {
-            _ if !mounted => {
-                Standing::broken(expected(), format!("{} does not mount it any more", new.name()))
-            }
-            (Some(first), Some(second)) if self.was_deleted_between(old, new, first, second) => {
-                Standing::claim_deleted(claim)
-            }
-            (Some(first), Some(_)) if is_found_later(first, old) => Standing::unseen(format!(
-                "PVC {claim} was first seen when {} was gone: whether that one had it is not \
-                known",
-                old.name()
-            )),
-            (Some(first), Some(second))
-                if first.uid() == second.uid() && first.volume() == second.volume() =>
-            {
-                Standing::Met
-            }
-            // A claim outlives the pods that mount it: the old pod was on the second one only if
-            // that may have taken the first one's place before.
-            (Some(first), Some(second))
-                if first.deleted.is_some_and(|deleted| may_precede(deleted, old.added.by))
-                    && may_precede(second.added, before) =>
-            {
-                Standing::unseen(format!(
-                    "the watch on PVCs has a gap in which PVC {claim} was deleted, before or \
-                    after {} was added",
-                    old.name()
-                ))
-            }
-            (Some(_), Some(second)) => Standing::broken(
-                expected(),
-                format!("a new PVC of that name (UID {}), the first one was deleted", second.uid()),
+            _ if !is_mounted => Standing::broken(
+                same_as_before(claim),
+                format!("{} does not mount it any more", new.name()),
             ),
+            (Some(first), Some(second)) => self.claim_standing(old, new, first, second),
             _ => Standing::unseen(format!("PVC {claim} was not seen")),
         };
+        let text = format!("{} is on PVC {claim} as before", new.name());
         let cites = first.into_iter().chain(second).map(|life| life.added.by).chain([new.added.by]);
-        let is_unknown = mounted && (first.is_none() || second.is_none());
+        let is_unknown = is_mounted && (first.is_none() || second.is_none());
         let same = standing == Standing::Met || is_unknown;
         verdict
             .push("same_claim", text, standing, cites)
             .because(self.lost_claim_mistake(new, claim));
         same
+    }
+
+    /// How it stands that `new` is on the claim of `old`, where the lives of the claim that they
+    /// mounted are known.
+    fn claim_standing(
+        &self,
+        old: &PodLife,
+        new: &PodLife,
+        first: &ClaimLife,
+        second: &ClaimLife,
+    ) -> Standing {
+        let claim = first.name();
+        if self.was_deleted_between(old, new, first, second) {
+            return Standing::claim_deleted(claim);
+        }
+        if is_found_later(first, old) {
+            return Standing::unseen(format!(
+                "PVC {claim} was first seen when {} was gone: whether that one had it is not \
+                known",
+                old.name()
+            ));
+        }
+        if first.uid() == second.uid() && first.volume() == second.volume() {
+            return Standing::Met;
+        }
+        // A claim outlives the pods that mount it: the old pod was on the second one only if that
+        // may have taken the first one's place before.
+        let was_deleted_before =
+            first.deleted.is_some_and(|deleted| may_precede(deleted, old.added.by));
+        if was_deleted_before && may_precede(second.added, last_shown(old)) {
+            return Standing::unseen(format!(
+                "the watch on PVCs has a gap in which PVC {claim} was deleted, before or after {} \
+                was added",
+                old.name()
+            ));
+        }
+        Standing::broken(
+            same_as_before(claim),
+            format!("a new PVC of that name (UID {}), the first one was deleted", second.uid()),
+        )
     }
 
     /// Whether somebody may have deleted the claim of `old` before `new` was added, where what is
@@ -323,6 +335,16 @@ impl Timeline {
         };
         (standing, Some(seen.seq))
     }
+}
+
+/// The last line that shows a pod as it is there: the request to delete it, or when it was Ready.
+fn last_shown(pod: &PodLife) -> Seq {
+    pod.deletion_requested.or(pod.ready).unwrap_or(pod.added).by
+}
+
+/// What is asked of a claim.
+fn same_as_before(claim: &str) -> String {
+    format!("PVC {claim}, the same as before")
 }
 
 /// What is asked of the grader's own file.
