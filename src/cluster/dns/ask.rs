@@ -51,6 +51,14 @@ impl AskError {
     }
 }
 
+/// What an asker came to.
+enum AskResult {
+    /// A tool asked this server, or where there is none, the pod's own resolver.
+    Asked { server: Option<String>, told: ToolOutput },
+    /// The cluster's domain turned out to be another: the names are asked anew.
+    OtherDomain,
+}
+
 /// Which names each of these is to ask, the first asker's first.
 fn shares<'s, 'a>(
     askers: &'s [Asker<'a>],
@@ -65,17 +73,30 @@ fn shares<'s, 'a>(
         let first = askers.iter().position(is_another).unwrap_or(0);
         by_asker.entry(first).or_default().push(question);
     }
-    by_asker
-        .into_iter()
-        .filter_map(|(place, questions)| Some((askers.get(place)?, questions)))
-        .collect()
+    let mut shares = vec![];
+    for (place, questions) in by_asker {
+        shares.extend(askers.get(place).map(|asker| (asker, questions)));
+    }
+    shares
+}
+
+/// The tools of an asker that can ask this server, or where there is none, the pod's own resolver.
+fn tools_for(asker: &Asker<'_>, server: Option<&str>) -> Vec<&'static str> {
+    let mut tools = asker.tools.clone();
+    match server {
+        Some(_) => tools.retain(|tool| *tool != OWN_RESOLVER),
+        // Of a guess nobody knows which tools are there: all are tried.
+        None if asker.is_guess => {}
+        None => tools.retain(|tool| *tool == OWN_RESOLVER),
+    }
+    tools
 }
 
 /// Whether no server said anything.
-fn is_silence(asked: &Result<Option<(Option<String>, ToolOutput)>, AskError>) -> bool {
+fn is_silence(asked: &Result<AskResult, AskError>) -> bool {
     match asked {
-        Ok(Some((_, told))) => told.is_silent(),
-        Ok(None) | Err(AskError::Unable(_)) => false,
+        Ok(AskResult::Asked { told, .. }) => told.is_silent(),
+        Ok(AskResult::OtherDomain) | Err(AskError::Unable(_)) => false,
         Err(AskError::Silent(_)) => true,
         Err(AskError::NoServer { is_silent, .. }) => *is_silent,
     }
@@ -128,13 +149,12 @@ impl<'a> NameQuestions<'a> {
             self.state().silent.remove(&asker.pod.uid);
         }
         match asked {
-            Ok(Some((server, told))) => {
+            Ok(AskResult::Asked { server, told }) => {
                 for question in &questions {
                     self.note_answer(question, asker, server.clone(), &told, began);
                 }
             }
-            // The names were made with another domain: they are asked anew.
-            Ok(None) => {}
+            Ok(AskResult::OtherDomain) => {}
             Err(AskError::Unable(why) | AskError::Silent(why)) if asker.is_guess => {
                 self.exclude(asker, &why);
             }
@@ -150,7 +170,7 @@ impl<'a> NameQuestions<'a> {
         &self,
         asker: &Asker<'_>,
         questions: &[Question],
-    ) -> Result<Option<(Option<String>, ToolOutput)>, AskError> {
+    ) -> Result<AskResult, AskError> {
         let Some(probe) = asker.probe else {
             return self.ask_in(asker, &asker.container, questions).await;
         };
@@ -195,28 +215,27 @@ impl<'a> NameQuestions<'a> {
         self.push(question, lookup);
     }
 
-    /// Asks in a container, and looks for the server before, where that is not known: whom it
-    /// asked, and what that told; nothing where the cluster's domain turned out to be another.
+    /// Asks in a container, and looks for the server before, where that is not known.
     async fn ask_in(
         &self,
         asker: &Asker<'_>,
         container: &str,
         questions: &[Question],
-    ) -> Result<Option<(Option<String>, ToolOutput)>, AskError> {
-        let known = self.resolver(asker);
-        let is_new = known.is_none();
-        let resolver = match known {
-            Some(known) => known,
-            None => self.find_server(asker, container).await?,
+    ) -> Result<AskResult, AskError> {
+        let (resolver, is_new) = match self.resolver(asker) {
+            Some(known) => (known, false),
+            None => (self.find_server(asker, container).await?, true),
         };
         let suffix = format!(".svc.{}.", resolver.domain);
         if questions.iter().any(|it| !it.name.ends_with(&suffix)) {
+            if is_new {
+                return Ok(AskResult::OtherDomain);
+            }
             let why = format!(
                 "the pod's resolver tells of the domain {}, which is not the cluster's",
                 resolver.domain
             );
-            let other = AskError::NoServer { why, is_silent: false };
-            return if is_new { Ok(None) } else { Err(other) };
+            return Err(AskError::NoServer { why, is_silent: false });
         }
         let names: Vec<String> = questions.iter().map(|it| it.name.clone()).collect();
         let told = self
@@ -226,7 +245,7 @@ impl<'a> NameQuestions<'a> {
         if told.by.is_empty() {
             return Err(AskError::no_tool());
         }
-        Ok(Some((resolver.server, told)))
+        Ok(AskResult::Asked { server: resolver.server, told })
     }
 
     /// Asks a server, or where there is none, the pod's own resolver.
@@ -238,35 +257,19 @@ impl<'a> NameQuestions<'a> {
         names: &[String],
     ) -> Result<ToolOutput, ExecError> {
         let word = random_word()?;
+        let tools = tools_for(asker, server);
+        // The pod's own resolver does not say whether a server answered that there is nothing, or
+        // none answered: it is asked one more name.
+        let first = names.first().filter(|_| tools.contains(&OWN_RESOLVER));
+        let control = first.and_then(|it| control_name(it));
         let (raw, count) = tcp::questions(names);
-        let tools: Vec<&str> = asker
-            .tools
-            .iter()
-            .copied()
-            .filter(|tool| {
-                asker.is_guess && server.is_none() || (*tool == OWN_RESOLVER) == server.is_none()
-            })
-            .collect();
-        let mut arguments = vec![
-            word.clone(),
-            server.unwrap_or_default().to_owned(),
-            tools.join(" "),
-            raw,
-            count.to_string(),
-        ];
+        let server = server.unwrap_or_default().to_owned();
+        let mut arguments = vec![word.clone(), server, tools.join(" "), raw, count.to_string()];
         arguments.extend(names.iter().cloned());
-        // It does not say whether a server answered that there is nothing, or none answered.
-        let control = names.first().filter(|_| tools.contains(&OWN_RESOLVER));
-        let control = control.and_then(|it| control_name(it));
         arguments.extend(control.clone());
         let command = script(include_str!("dns.sh"), arguments);
-        let output = exec(
-            self.cluster,
-            ExecTarget { pod: &asker.pod.name, container },
-            &command,
-            EXEC_TIMEOUT,
-        )
-        .await?;
+        let target = ExecTarget { pod: &asker.pod.name, container };
+        let output = exec(self.cluster, target, &command, EXEC_TIMEOUT).await?;
         let told = parse(&output.stdout, &word, names);
         Ok(match control {
             Some(control) if told.by == OWN_RESOLVER => told.checked_by(&control),
