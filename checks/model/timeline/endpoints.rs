@@ -34,21 +34,26 @@ pub(crate) struct Namesake {
 /// while it is.
 type Span = (Seq, Option<Seq>);
 
+/// A Service's name, and a pod's UID.
+type ServiceAndPod = (String, String);
+/// A Service's name, and a host name among its endpoints.
+type ServiceAndHost = (String, String);
+
 /// What the EndpointSlices showed.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoints {
-    /// By Service and pod UID, in order.
-    carried: BTreeMap<(String, String), Vec<Carried>>,
-    /// By Service and host name, in order.
-    namesakes: BTreeMap<(String, String), Vec<Namesake>>,
-    /// By Service and host name: the lines from which on, and up to which, several pods had it.
-    shared: BTreeMap<(String, String), Vec<Span>>,
-    /// By Service and host name: how many namesakes are carried now.
-    sharing: BTreeMap<(String, String), usize>,
+    /// In order.
+    carried: BTreeMap<ServiceAndPod, Vec<Carried>>,
+    /// In order.
+    namesakes: BTreeMap<ServiceAndHost, Vec<Namesake>>,
+    /// The lines from which on, and up to which, several pods had a host name.
+    shared: BTreeMap<ServiceAndHost, Vec<Span>>,
+    /// How many namesakes are carried now.
+    sharing: BTreeMap<ServiceAndHost, usize>,
     /// By the slice's UID: what it carries now.
     slices: BTreeMap<String, Slice>,
-    /// By Service and pod UID: how many slices carry it now.
-    counts: BTreeMap<(String, String), usize>,
+    /// How many slices carry a pod now.
+    counts: BTreeMap<ServiceAndPod, usize>,
     /// The Services of which any slice was seen.
     seen: BTreeSet<String>,
     /// The time of the last line about a slice.
@@ -65,6 +70,22 @@ struct Slice {
     namesakes: BTreeSet<(String, String)>,
 }
 
+/// Counts one more; how many there are now.
+fn count_up(counts: &mut BTreeMap<(String, String), usize>, key: &(String, String)) -> usize {
+    let count = counts.entry(key.clone()).or_default();
+    *count += 1;
+    *count
+}
+
+/// Counts one less; how many there are now.
+fn count_down(counts: &mut BTreeMap<(String, String), usize>, key: &(String, String)) -> usize {
+    let left = counts.remove(key).unwrap_or(0).saturating_sub(1);
+    if left > 0 {
+        counts.insert(key.clone(), left);
+    }
+    left
+}
+
 impl Endpoints {
     /// Takes in a line about a slice.
     pub(crate) fn update(&mut self, seq: Seq, at: u64, change: ObjectChange, it: &EndpointSlice) {
@@ -73,85 +94,87 @@ impl Endpoints {
         self.last = at;
         self.seen.insert(service.clone());
         let before = self.slices.remove(&it.metadata.uid).unwrap_or_default();
-        let mut now = Slice { service: service.clone(), ..Slice::default() };
-        if change != ObjectChange::Deleted {
-            for endpoint in it.endpoints.iter().filter(|it| it.is_ready()) {
-                let Some(target) = &endpoint.target_ref else { continue };
-                now.pods.insert(target.uid.clone());
-                let Some(hostname) = endpoint.hostname.clone().filter(|it| *it != target.name)
-                else {
-                    continue;
-                };
-                let key = (hostname, target.name.clone());
-                if now.namesakes.contains(&key) {
-                    continue;
-                }
-                if !before.namesakes.contains(&key) {
-                    let addresses = endpoint.addresses.clone();
-                    let namesake =
-                        Namesake { pod: target.name.clone(), addresses, seq, until: None };
-                    let name = (service.clone(), key.0.clone());
-                    let sharing = self.sharing.entry(name.clone()).or_default();
-                    *sharing += 1;
-                    if *sharing == 1 {
-                        self.shared.entry(name.clone()).or_default().push((seq, None));
-                    }
-                    self.namesakes.entry(name).or_default().push(namesake);
-                }
-                now.namesakes.insert(key);
+        if change == ObjectChange::Deleted {
+            self.end_what_is_gone(seq, at, &before, &Slice::default());
+            return;
+        }
+        let mut now = Slice { service, ..Slice::default() };
+        for endpoint in it.endpoints.iter().filter(|it| it.is_ready()) {
+            let Some(target) = &endpoint.target_ref else { continue };
+            now.pods.insert(target.uid.clone());
+            let Some(hostname) = &endpoint.hostname else { continue };
+            if *hostname == target.name {
+                continue;
+            }
+            let pair = (hostname.clone(), target.name.clone());
+            let is_new = !before.namesakes.contains(&pair);
+            if now.namesakes.insert(pair) && is_new {
+                let (pod, addresses) = (target.name.clone(), endpoint.addresses.clone());
+                let namesake = Namesake { pod, addresses, seq, until: None };
+                self.begin_namesake((now.service.clone(), hostname.clone()), namesake);
             }
         }
         for pod in now.pods.difference(&before.pods) {
-            let key = (service.clone(), pod.clone());
-            let count = self.counts.entry(key.clone()).or_default();
-            *count += 1;
-            if *count == 1 {
-                self.carried.entry(key).or_default().push(Carried { from: at, until: None });
-            }
+            self.begin_carrying((now.service.clone(), pod.clone()), at);
         }
-        self.drop_missing(seq, at, &before, &now);
-        if change != ObjectChange::Deleted {
-            self.slices.insert(it.metadata.uid.clone(), now);
-        }
+        self.end_what_is_gone(seq, at, &before, &now);
+        self.slices.insert(it.metadata.uid.clone(), now);
     }
 
     /// The stream of slices broke: from its last line on nothing is sure, until the list that
     /// follows.
     pub(crate) fn gap(&mut self, seq: Seq) {
         for slice in std::mem::take(&mut self.slices).into_values() {
-            self.drop_missing(seq, self.last, &slice, &Slice::default());
+            self.end_what_is_gone(seq, self.last, &slice, &Slice::default());
         }
     }
 
     /// Ends what a slice carried and does not carry any more.
-    fn drop_missing(&mut self, seq: Seq, at: u64, before: &Slice, now: &Slice) {
+    fn end_what_is_gone(&mut self, seq: Seq, at: u64, before: &Slice, now: &Slice) {
         for pod in before.pods.difference(&now.pods) {
-            let key = (before.service.clone(), pod.clone());
-            let left = self.counts.remove(&key).unwrap_or(0).saturating_sub(1);
-            if left > 0 {
-                self.counts.insert(key, left);
-            } else if let Some(last) = self.carried.get_mut(&key).and_then(|spans| spans.last_mut())
-            {
-                last.until.get_or_insert(at);
-            }
+            self.end_carrying(&(before.service.clone(), pod.clone()), at);
         }
         for (hostname, pod) in before.namesakes.difference(&now.namesakes) {
-            let name = (before.service.clone(), hostname.clone());
-            let deleted = self
-                .namesakes
-                .get_mut(&name)
-                .and_then(|all| all.iter_mut().rev().find(|it| it.pod == *pod));
-            if let Some(namesake) = deleted {
-                namesake.until.get_or_insert(seq);
-            }
-            let left = self.sharing.remove(&name).unwrap_or(0).saturating_sub(1);
-            if left > 0 {
-                self.sharing.insert(name, left);
-            } else if let Some((_, until)) =
-                self.shared.get_mut(&name).and_then(|spans| spans.last_mut())
-            {
-                until.get_or_insert(seq);
-            }
+            self.end_namesake(&(before.service.clone(), hostname.clone()), pod, seq);
+        }
+    }
+
+    /// One more slice carries a pod.
+    fn begin_carrying(&mut self, pod: ServiceAndPod, at: u64) {
+        if count_up(&mut self.counts, &pod) == 1 {
+            self.carried.entry(pod).or_default().push(Carried { from: at, until: None });
+        }
+    }
+
+    /// One slice less carries a pod.
+    fn end_carrying(&mut self, pod: &ServiceAndPod, at: u64) {
+        if count_down(&mut self.counts, pod) > 0 {
+            return;
+        }
+        if let Some(last) = self.carried.get_mut(pod).and_then(|spans| spans.last_mut()) {
+            last.until.get_or_insert(at);
+        }
+    }
+
+    /// One more pod of another name has this host name.
+    fn begin_namesake(&mut self, name: ServiceAndHost, namesake: Namesake) {
+        if count_up(&mut self.sharing, &name) == 1 {
+            self.shared.entry(name.clone()).or_default().push((namesake.seq, None));
+        }
+        self.namesakes.entry(name).or_default().push(namesake);
+    }
+
+    /// A pod of another name has this host name no more.
+    fn end_namesake(&mut self, name: &ServiceAndHost, pod: &str, seq: Seq) {
+        let mut known = self.namesakes.get_mut(name).into_iter().flatten();
+        if let Some(namesake) = known.rfind(|it| it.pod == pod) {
+            namesake.until.get_or_insert(seq);
+        }
+        if count_down(&mut self.sharing, name) > 0 {
+            return;
+        }
+        if let Some((_, until)) = self.shared.get_mut(name).and_then(|spans| spans.last_mut()) {
+            until.get_or_insert(seq);
         }
     }
 
