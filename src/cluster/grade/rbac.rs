@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use serde_json::json;
+
 use crate::cluster::{
     client::lease_term::LEASE,
     grade::permissions::{APPLY, CLASS, NEEDS, Need, PROBE},
@@ -13,37 +15,53 @@ pub fn rbac_yaml(namespace: &str, with_apply: bool, with_probe: bool) -> String 
     let mut needs = NEEDS.to_vec();
     needs.extend(APPLY.iter().filter(|_| with_apply));
     needs.extend(PROBE.iter().filter(|_| with_probe));
+    let role = role(namespace, &needs);
     let namespace_field = serde_json::Value::from(namespace);
     format!(
-        "{}---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: \
-        {LEASE}\n  namespace: {namespace_field}\nroleRef:\n  apiGroup: \
-        rbac.authorization.k8s.io\n  kind: Role\n  name: {LEASE}\nsubjects:\n  # Whoever grades: \
-        a User, a Group or a ServiceAccount.\n  - kind: ServiceAccount\n    name: {LEASE}\n    \
-        namespace: {namespace_field}\n",
-        role(namespace, &needs)
+        "{role}---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {LEASE}
+  namespace: {namespace_field}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {LEASE}
+subjects:
+  # Whoever grades: a User, a Group or a ServiceAccount.
+  - kind: ServiceAccount
+    name: {LEASE}
+    namespace: {namespace_field}
+"
     )
 }
 
 /// The rules of a batch with `--probe-image`, as a ClusterRole holds them.
 pub(crate) fn class_rules() -> Vec<serde_json::Value> {
-    let needs = [NEEDS, APPLY, PROBE, CLASS].into_iter().flatten();
-    let rule = |it: &Need| {
-        let mut rule = serde_json::json!({"apiGroups": [it.group], "resources": [it.resource],
-            "verbs": it.verbs});
-        if let Some(name) = it.name {
-            rule["resourceNames"] = serde_json::json!([name]);
+    let mut rules = vec![];
+    for need in [NEEDS, APPLY, PROBE, CLASS].into_iter().flatten() {
+        let Need { group, resource, verbs, .. } = need;
+        let mut rule = json!({"apiGroups": [group], "resources": [resource], "verbs": verbs});
+        if let Some(name) = need.name {
+            rule["resourceNames"] = json!([name]);
         }
-        rule
-    };
-    needs.map(rule).collect()
+        rules.push(rule);
+    }
+    rules
 }
 
 /// A Role with just these permissions.
 pub(super) fn role(namespace: &str, needs: &[Need]) -> String {
     let namespace = serde_json::Value::from(namespace);
     format!(
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: {LEASE}\n  \
-        namespace: {namespace}\nrules:\n{}",
+        "apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {LEASE}
+  namespace: {namespace}
+rules:
+{}",
         rules(needs)
     )
 }
@@ -51,8 +69,12 @@ pub(super) fn role(namespace: &str, needs: &[Need]) -> String {
 /// A ClusterRole with just these permissions.
 pub(super) fn cluster_role(needs: &[Need]) -> String {
     format!(
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: \
-        {LEASE}-batch\nrules:\n{}",
+        "apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {LEASE}-batch
+rules:
+{}",
         rules(needs)
     )
 }
@@ -62,20 +84,23 @@ fn rules(needs: &[Need]) -> String {
     let mut verbs: BTreeMap<(&str, Option<&str>, &str), Vec<&str>> = BTreeMap::new();
     for need in needs {
         let known = verbs.entry((need.group, need.name, need.resource)).or_default();
-        known.extend(
-            need.verbs.iter().filter(|verb| !known.contains(verb)).copied().collect::<Vec<_>>(),
-        );
+        for verb in need.verbs {
+            if !known.contains(verb) {
+                known.push(verb);
+            }
+        }
     }
-    let mut rules: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    // By group, and the lines of the rule below its resources.
+    let mut rules: BTreeMap<(&str, String), Vec<&str>> = BTreeMap::new();
     for ((group, name, resource), verbs) in verbs {
         let names = name.map(|name| format!("    resourceNames: [{name}]\n")).unwrap_or_default();
-        let rest = format!("{names}    verbs: [{}]\n", verbs.join(", "));
-        rules.entry(format!("  - apiGroups: [\"{group}\"]\n\0{rest}")).or_default().push(resource);
+        let below = format!("{names}    verbs: [{}]\n", verbs.join(", "));
+        rules.entry((group, below)).or_default().push(resource);
     }
     let mut yaml = String::new();
-    for (rule, resources) in rules {
-        let (head, rest) = rule.split_once('\0').unwrap_or_default();
-        let _ = write!(yaml, "{head}    resources: [{}]\n{rest}", resources.join(", "));
+    for ((group, below), resources) in rules {
+        let resources = resources.join(", ");
+        let _ = write!(yaml, "  - apiGroups: [\"{group}\"]\n    resources: [{resources}]\n{below}");
     }
     yaml
 }
