@@ -44,19 +44,21 @@ impl<'t> Comparison<'_, 't> {
         if kept.iter().any(|it| self.is_time_of_old_start(file, it)) {
             return false;
         }
+        let lost = lasting.iter().filter(|it| kept.iter().all(|kept| kept.text != it.text));
+        let lost: Vec<Kind> = lost.map(|it| it.kind).collect();
+        if lost.is_empty() {
+            return false;
+        }
         let earlier: BTreeSet<&str> = file.tokens().map(|it| it.text).collect();
         let start = Moments::of(self.after.pod_files.pod, now.text.mtime);
-        let is_new_time = |token: &Token<'_>| {
-            let time = written_time(token);
-            time.is_exact() || time.is_to_the_minute() && time.is_written_by(start)
-        };
-        let is_new = |token: &Token<'_>, old: &Token<'_>| {
-            let is_value = is_chance(token) || token.kind == Kind::Time && is_new_time(token);
-            is_value && token.kind == old.kind && !earlier.contains(token.text)
-        };
-        let is_lost = |it: &&&Token<'t>| kept.iter().all(|kept| kept.text != it.text);
-        let mut lost = lasting.iter().filter(is_lost);
-        lost.any(|old| now.tokens().any(|token| is_new(token, old)))
+        for token in now.tokens() {
+            let is_of_this_start =
+                is_chance(token) || token.kind == Kind::Time && is_time_of_start(token, start);
+            if is_of_this_start && lost.contains(&token.kind) && !earlier.contains(token.text) {
+                return true;
+            }
+        }
+        false
     }
 
     fn is_time_of_old_start(&self, file: &Words<'t>, token: &Token<'_>) -> bool {
@@ -75,14 +77,21 @@ impl<'t> Comparison<'_, 't> {
         if self.stands_in_the_template(token) {
             return Proof::None;
         }
-        match self.contents.timeline.given(self.after.pod_files.pod.uid(), token.text) {
-            Some(Given::Yes) => Proof::None,
-            Some(Given::No) => Proof::Sure,
-            Some(Given::Nearly) | None if self.is_in_untouched_file(token) => Proof::Sure,
-            Some(Given::Nearly) if self.is_near_others(file, token) => Proof::None,
-            None if !matches!(token.kind, Kind::Number | Kind::Decimal) => Proof::Sure,
+        let given = self.contents.timeline.given(self.after.pod_files.pod.uid(), token.text);
+        match given {
+            Some(Given::Yes) => return Proof::None,
+            Some(Given::No) => return Proof::Sure,
+            Some(Given::Nearly) | None => {}
+        }
+        if self.is_in_untouched_file(token) {
+            return Proof::Sure;
+        }
+        let is_number = matches!(token.kind, Kind::Number | Kind::Decimal);
+        match given {
+            Some(_) if self.is_near_others(file, token) => Proof::None,
+            None if !is_number => Proof::Sure,
             // Few numbers are random.
-            Some(Given::Nearly) | None => Proof::Unsure,
+            _ => Proof::Unsure,
         }
     }
 
@@ -94,15 +103,17 @@ impl<'t> Comparison<'_, 't> {
         let is_near = |it: &i64| {
             it.abs_diff(own).saturating_mul(100) <= own.unsigned_abs().saturating_mul(HUNDREDTHS)
         };
-        file.lines.iter().any(|line| {
-            let Some(place) = line.iter().position(|it| it.text == token.text) else {
-                return false;
-            };
+        for line in &file.lines {
+            let Some(place) = line.iter().position(|it| it.text == token.text) else { continue };
             let others = fresh.get(&self.contents.known.shape(line, self.ordinal()));
+            let others = others.map_or(&[][..], Vec::as_slice);
             let numbers: Vec<i64> =
-                others.into_iter().flatten().filter_map(|line| line.get(place)?.number()).collect();
-            numbers.len() > 1 && numbers.iter().all(is_near)
-        })
+                others.iter().filter_map(|line| line.get(place)?.number()).collect();
+            if numbers.len() > 1 && numbers.iter().all(is_near) {
+                return true;
+            }
+        }
+        false
     }
 
     /// The words of which it has to be asked whether the pod's surroundings give them.
@@ -155,18 +166,19 @@ impl<'t> Comparison<'_, 't> {
             let fresh = fresh.get(shape).map_or(&[][..], Vec::as_slice);
             let line = SameLineLater { fresh, before, after, moments };
             let places = line.counted_on();
-            if is_anew && !places.is_empty() {
-                examined += 1;
-                if examined > MAX_LINES_EXAMINED {
-                    return best.max(Proof::Unsure);
-                }
-                let lives = all_lives.get_or_init(|| self.contents.all_lives());
-                best = places
-                    .iter()
-                    .map(|place| self.counted(file, shape, &line, (*place, lives)))
-                    .fold(best, Proof::max);
-            } else if !places.is_empty() {
+            if places.is_empty() {
+                continue;
+            }
+            if !is_anew {
                 return Proof::Sure;
+            }
+            examined += 1;
+            if examined > MAX_LINES_EXAMINED {
+                return best.max(Proof::Unsure);
+            }
+            let lives = all_lives.get_or_init(|| self.contents.all_lives());
+            for place in places {
+                best = best.max(self.counted(file, shape, &line, place, lives));
             }
         }
         best
@@ -179,16 +191,20 @@ impl<'t> Comparison<'_, 't> {
         file: &Words<'t>,
         shape: &[String],
         line: &SameLineLater<'_, 't>,
-        (place, lives): (usize, &[Page<'t>]),
+        place: usize,
+        lives: &[Page<'t>],
     ) -> Proof {
-        if self.stays_at_a_start(file, shape, (place, lives)) {
+        if self.stays_at_a_start(file, shape, place, lives) {
             return Proof::None;
         }
+        let counts_starts = line.counts_from_the_start(place);
+        let mut proof = if counts_starts { Proof::Sure } else { Proof::Unsure };
         let files = self.before.pod_files.counts_of_entries(file.text.claim);
         let may_count_files = line.after[place].number().is_some_and(|it| files.contains(&it));
-        let is_sure = line.counts_from_the_start(place);
-        let mut proof = if is_sure { Proof::Sure } else { Proof::Unsure };
-        for script in self.contents.timeline.scripts().filter(|_| may_count_files) {
+        if !may_count_files {
+            return proof;
+        }
+        for script in self.contents.timeline.scripts() {
             match line.is_count_of_files(place, script) {
                 Some(true) => return Proof::None,
                 None if lists_a_folder(script) => proof = Proof::Unsure,
@@ -203,28 +219,25 @@ impl<'t> Comparison<'_, 't> {
         &self,
         file: &Words<'t>,
         shape: &[String],
-        (place, lives): (usize, &[Page<'t>]),
+        place: usize,
+        lives: &[Page<'t>],
     ) -> bool {
-        let number = |page: &Page<'t>| {
-            let mut lines = page.file(&file.key)?.lines.iter();
-            let own = page.pod_files.pod.ordinal;
-            let line = lines.find(|line| self.contents.known.shape(line, own) == *shape)?;
-            line.get(place)?.number()
-        };
         // Of each ordinal, the file and its number as they were read last.
         let mut last: BTreeMap<i32, (&str, i64)> = BTreeMap::new();
         for page in lives {
-            let (Some(now), Some(number)) = (page.file(&file.key), number(page)) else { continue };
+            let Some(now) = page.file(&file.key) else { continue };
+            let pod = page.pod_files.pod;
+            let Some(number) = self.number_at(now, pod.ordinal, shape, place) else { continue };
             // A new claim counts from the start again.
-            if self.has_a_new_claim(page.pod_files.pod) {
+            if self.has_a_new_claim(pod) {
                 continue;
             }
-            let (content, own) = (now.text.content, page.pod_files.pod.ordinal);
+            let content = now.text.content;
             // A file that a start left as it was, or has not written yet, tells of no count.
-            if last.get(&own).is_some_and(|(before, _)| *before == content) {
+            if last.get(&pod.ordinal).is_some_and(|(before, _)| *before == content) {
                 continue;
             }
-            let earlier = last.insert(own, (content, number));
+            let earlier = last.insert(pod.ordinal, (content, number));
             if earlier.is_some_and(|(_, before)| number <= before) {
                 return true;
             }
@@ -232,8 +245,27 @@ impl<'t> Comparison<'_, 't> {
         false
     }
 
+    /// The number at a place of the first line of this shape, in a file of the pod of an ordinal.
+    fn number_at(
+        &self,
+        file: &Words<'t>,
+        ordinal: i32,
+        shape: &[String],
+        place: usize,
+    ) -> Option<i64> {
+        let is_of_shape =
+            |line: &&Vec<Token<'t>>| self.contents.known.shape(line, ordinal) == *shape;
+        file.lines.iter().find(is_of_shape)?.get(place)?.number()
+    }
+
     /// Whether a claim of this pod's was made more than once.
     fn has_a_new_claim(&self, pod: &PodLife) -> bool {
         pod.claims().iter().any(|(_, claim)| self.contents.timeline.claim(claim).len() > 1)
     }
+}
+
+/// Whether a word tells a time of a start: exactly, or to the minute and such as it may write.
+fn is_time_of_start(token: &Token<'_>, start: Moments) -> bool {
+    let time = written_time(token);
+    time.is_exact() || time.is_to_the_minute() && time.is_written_by(start)
 }
