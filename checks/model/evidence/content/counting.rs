@@ -27,12 +27,19 @@ impl SameLineLater<'_, '_> {
         const MOST: usize = 2;
         let (noise, rest): (Vec<usize>, Vec<usize>) =
             self.changed_figures().partition(|place| self.differs_when_fresh(*place));
-        let counts = |place: &usize| {
-            self.is_further(*place)
-                && (noise.is_empty() || self.has_name(*place) && self.counts_from_the_start(*place))
-        };
-        if rest.len() > MOST || !rest.iter().all(counts) {
+        if rest.len() > MOST {
             return vec![];
+        }
+        for place in &rest {
+            if !self.is_further(*place) {
+                return vec![];
+            }
+            if noise.is_empty() {
+                continue;
+            }
+            if !self.has_name(*place) || !self.counts_from_the_start(*place) {
+                return vec![];
+            }
         }
         rest
     }
@@ -65,12 +72,12 @@ impl SameLineLater<'_, '_> {
         let written = [(before, self.moments[0]), (after, self.moments[1])]
             .map(|(token, moments)| Written { digits: token.text, moments });
         let fresh = self.fresh_numbers(place);
-        let is_count = match fresh.len() {
+        let goes_on = match fresh.len() {
             0 => later == number + 1,
             1 => !fresh.contains(&later) && fresh.iter().all(|it| *it <= number),
             _ => false,
         };
-        is_count && explains(&written) == Explained::No
+        goes_on && explains(&written) == Explained::No
     }
 
     /// Whether each fresh start writes 0 or 1 there.
@@ -93,31 +100,43 @@ impl SameLineLater<'_, '_> {
             return None;
         }
         let marked = with_counts_marked(script);
-        let word = |place: Option<usize>| {
-            let it = self.after.get(place?)?;
-            (it.kind == Kind::Word).then_some(it.text)
-        };
-        let mut is_other = false;
-        if let Some(name) = word(place.checked_sub(1)) {
+        // A count of files decides, wherever it is; `None` is the least.
+        let mut is_count = None;
+        if let Some(name) = place.checked_sub(1).and_then(|it| self.word(it)) {
             for (_, behind) in around_each(&marked, name) {
-                let between = behind.split(char::is_alphanumeric).next().unwrap_or_default();
-                if between.contains(COUNT) {
-                    return Some(true);
-                }
-                is_other |= between.contains('$');
+                is_count = is_count.max(begins_with_a_count(behind));
             }
         }
-        if let Some(name) = word(Some(place + 1)) {
+        if let Some(name) = self.word(place + 1) {
             for (before, _) in around_each(&marked, name) {
-                let between = before.rsplit(char::is_alphanumeric).next().unwrap_or_default();
-                if between.contains(COUNT) {
-                    return Some(true);
-                }
-                is_other |= ends_with_a_variable(before);
+                is_count = is_count.max(ends_with_a_count(before));
             }
         }
-        is_other.then_some(false)
+        is_count
     }
+
+    fn word(&self, place: usize) -> Option<&str> {
+        let token = self.after.get(place)?;
+        (token.kind == Kind::Word).then_some(token.text)
+    }
+}
+
+/// Whether a script's text begins with a count of files; `None` where it begins with no variable.
+fn begins_with_a_count(text: &str) -> Option<bool> {
+    let first = text.split(char::is_alphanumeric).next().unwrap_or_default();
+    if first.contains(COUNT) {
+        return Some(true);
+    }
+    first.contains('$').then_some(false)
+}
+
+/// Whether a script's text ends with a count of files; `None` where it ends with no variable.
+fn ends_with_a_count(text: &str) -> Option<bool> {
+    let last = text.rsplit(char::is_alphanumeric).next().unwrap_or_default();
+    if last.contains(COUNT) {
+        return Some(true);
+    }
+    ends_with_a_variable(text).then_some(false)
 }
 
 /// What stands before and behind each place where a text has this word, and not within another one.
@@ -154,21 +173,7 @@ pub(crate) fn lists_a_folder(script: &str) -> bool {
 /// A script with a mark in the place of each count of files: of `$(ls | wc -l)`, and of variables
 /// that were set to such.
 fn with_counts_marked(script: &str) -> String {
-    let mut marked = String::new();
-    let mut rest = script;
-    while let Some((at, opening, closing)) = next_substitution(rest) {
-        let inner = &rest[at + opening.len()..];
-        let end = inner.find(closing).unwrap_or(inner.len());
-        marked.push_str(&rest[..at]);
-        if lists_a_folder(&inner[..end]) {
-            marked.push(COUNT);
-        } else {
-            marked.push_str(&rest[at..at + opening.len()]);
-            marked.push_str(&inner[..end]);
-        }
-        rest = inner.get(end + closing.len_utf8()..).unwrap_or("");
-    }
-    marked.push_str(rest);
+    let mut marked = with_substitutions_marked(script);
     for name in variables_with_a_count(&marked) {
         for written in [format!("${{{name}}}"), format!("${name}")] {
             marked = replaced_as_a_word(&marked, &written);
@@ -177,10 +182,39 @@ fn with_counts_marked(script: &str) -> String {
     marked
 }
 
-fn next_substitution(text: &str) -> Option<(usize, &'static str, char)> {
-    let dollar = text.find("$(").map(|at| (at, "$(", ')'));
-    let quote = text.find('`').map(|at| (at, "`", '`'));
-    dollar.into_iter().chain(quote).min_by_key(|(at, ..)| *at)
+/// A script with a mark in the place of each `$(ls | wc -l)`.
+fn with_substitutions_marked(script: &str) -> String {
+    let mut marked = String::new();
+    let mut rest = script;
+    while let Some(Substitution { at, opening, closing }) = Substitution::first_of(rest) {
+        let begin = at + opening.len();
+        let inner = &rest[begin..];
+        let end = inner.find(closing).unwrap_or(inner.len());
+        if lists_a_folder(&inner[..end]) {
+            marked.push_str(&rest[..at]);
+            marked.push(COUNT);
+        } else {
+            marked.push_str(&rest[..begin + end]);
+        }
+        rest = inner.get(end + closing.len_utf8()..).unwrap_or("");
+    }
+    marked.push_str(rest);
+    marked
+}
+
+/// Where a command stands whose output the shell puts in its place.
+struct Substitution {
+    at: usize,
+    opening: &'static str,
+    closing: char,
+}
+
+impl Substitution {
+    fn first_of(text: &str) -> Option<Self> {
+        let dollar = text.find("$(").map(|at| Self { at, opening: "$(", closing: ')' });
+        let quote = text.find('`').map(|at| Self { at, opening: "`", closing: '`' });
+        dollar.into_iter().chain(quote).min_by_key(|it| it.at)
+    }
 }
 
 fn variables_with_a_count(marked: &str) -> BTreeSet<String> {
