@@ -221,7 +221,7 @@ pub(super) fn tell_restored(
             "the replicas are as they were found;"
         };
         progress.say(&format!(
-            "{found} the grade's own files, PVCs and lock are removed ({} API requests)",
+            "{found} the grade's own files, PVCs and Lease are removed ({} API requests)",
             cluster.requests.total()
         ));
     }

@@ -15,7 +15,7 @@ pub const TIMEOUT: &str = "timeout";
 pub const BUSY: &str = "busy";
 /// The API server failed by itself.
 pub const SERVER_ERROR: &str = "server_error";
-/// Whether the Lease is still held is not known.
+/// Whether the Lease is still ours is not known.
 pub const LEASE_UNSURE: &str = "lease_unsure";
 /// The user has not the permission.
 pub const FORBIDDEN: &str = "forbidden";

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::cluster::{Failure, client::failure_id};
 
-/// Name of the Lease that is lock and restore point at once.
+/// Name of the Lease. It keeps a second grader away, and holds the restore point.
 pub(crate) const LEASE: &str = "stsgrade";
 /// A Lease that was not renewed for so long may be another grader's.
 pub(crate) const LEASE_SECONDS: u64 = 60;
@@ -55,7 +55,7 @@ pub(crate) struct LostLease {
     pub(crate) by_time: bool,
 }
 
-/// The time for which a Lease is held.
+/// The time for which a Lease is ours.
 #[derive(Debug)]
 pub(crate) struct Term {
     /// When the last renewal that the API server took was sent.
@@ -121,7 +121,7 @@ impl Term {
         }
         if self.age() >= SURE {
             let what = format!(
-                "the lock of this grade was not renewed for {} s, so nothing may be changed",
+                "the Lease of this grade was not renewed for {} s, so nothing may be changed",
                 self.age().as_secs()
             );
             return Err(Failure::new(

@@ -194,7 +194,8 @@ impl Requests {
         self.terms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a request may be sent now. The Lease itself is guarded by its own history.
+    /// Whether a request may be sent now. The Lease itself is written only as it was read, by its
+    /// `resourceVersion`.
     fn check(&self, call: Call, path: &str) -> Result<(), Failure> {
         if !call.changes() || path.contains("/leases") {
             return Ok(());

@@ -88,8 +88,8 @@ pub struct Grade<'a> {
     interrupt: &'a Interrupt,
     recorder: Recorder,
     autoscaled: Vec<Autoscaled>,
-    /// The lock, from the first change on.
-    held: Option<LeaseGuard>,
+    /// The Lease, from the first change on.
+    lease: Option<LeaseGuard>,
     /// The pods that canaries were written for; `None` when nobody knows.
     marked: Option<BTreeSet<String>>,
     finished_first: Option<Vec<String>>,
@@ -120,7 +120,7 @@ impl<'a> Grade<'a> {
             applied = AppliedObjects::of(submission, namespace);
         }
         let begun = Self::begin(cluster, journal, request, interrupt, applied.clone(), say).await;
-        let (failure, applied, held) = match begun {
+        let (failure, applied, lease) = match begun {
             Err(failure) => (failure, applied, None),
             Ok((mut grade, allowed)) => {
                 match grade.until_the_end(&allowed, request, announce).await {
@@ -143,9 +143,9 @@ impl<'a> Grade<'a> {
                 vec![]
             }
         };
-        let left = match &held {
+        let left = match &lease {
             None => clean.await,
-            Some(held) => clean_with_lease(held, clean).await,
+            Some(lease) => clean_with_lease(lease, clean).await,
         };
         Err(left.iter().fold(failure, |failure, it| failure.because(format!("left: {}", it.what))))
     }
@@ -156,7 +156,7 @@ impl<'a> Grade<'a> {
         if failure.is_in_the_manifest() {
             self.refuse(&failure);
         }
-        (failure, self.applied, self.held)
+        (failure, self.applied, self.lease)
     }
 
     /// All that comes before the first change.
@@ -185,7 +185,7 @@ impl<'a> Grade<'a> {
             interrupt,
             recorder,
             autoscaled,
-            held: None,
+            lease: None,
             marked: None,
             finished_first,
             applied,
@@ -210,16 +210,16 @@ impl<'a> Grade<'a> {
 
     /// Puts everything back, and ends the recording.
     pub async fn restore(self) -> Restored {
-        let restored = match &self.held {
+        let restored = match &self.lease {
             None => self.put_back(None).await,
-            Some(held) if self.deletes_namespace() && held.take_again().await => {
+            Some(lease) if self.deletes_namespace() && lease.take_again().await => {
                 // The Lease goes first, long before the last pod: it is neither renewed nor missed.
-                let restored = self.put_back(Some(held)).await;
+                let restored = self.put_back(Some(lease)).await;
                 // It is gone, but where the namespace could not be deleted.
-                let _ = held.release().await;
+                let _ = lease.release().await;
                 restored
             }
-            Some(held) => self.put_back_while_held(held).await,
+            Some(lease) => self.put_back_with_lease(lease).await,
         };
         self.recorder.stop().await;
         self.journal.flush();
@@ -231,18 +231,18 @@ impl<'a> Grade<'a> {
         self.cleanup && self.applied.namespace.is_some()
     }
 
-    /// Puts everything back for as long as the Lease is held, and closes that.
-    async fn put_back_while_held(&self, held: &LeaseGuard) -> Restored {
+    /// Puts everything back for as long as the Lease is ours, and closes that.
+    async fn put_back_with_lease(&self, lease: &LeaseGuard) -> Restored {
         let mut restored = Restored::default();
         // One that was only not renewed in time may still be nobody's.
-        if held.take_again().await {
+        if lease.take_again().await {
             tokio::select! {
-                done = self.put_back(Some(held)) => restored = done,
-                _ = held.keep() => (),
+                done = self.put_back(Some(lease)) => restored = done,
+                _ = lease.keep() => (),
             }
         }
-        match held.loss() {
-            None => close(held, &mut restored).await,
+        match lease.loss() {
+            None => close(lease, &mut restored).await,
             Some(loss) => restored
                 .left
                 .push(format!("{}; nothing was changed after that", lease_term::failure(&loss))),
@@ -252,18 +252,18 @@ impl<'a> Grade<'a> {
 
     /// Restores the set, if the Lease has a restore point of it, and removes what `-f` made, if that
     /// is asked for.
-    async fn put_back(&self, held: Option<&LeaseGuard>) -> Restored {
+    async fn put_back(&self, lease: Option<&LeaseGuard>) -> Restored {
         let mut restored = Restored::default();
-        let point = held.and_then(LeaseGuard::point).filter(|it| !it.uid.is_empty());
+        let point = lease.and_then(LeaseGuard::point).filter(|it| !it.uid.is_empty());
         // What is about to be removed need not be restored.
         let point = point.filter(|it| !(self.cleanup && self.applied.made(&it.set)));
-        if let (Some(held), Some(point)) = (held, point) {
+        if let (Some(lease), Some(point)) = (lease, point) {
             let probe =
                 self.probe_image.as_deref().map(|image| ProbeContainers::new(self.cluster, image));
             let restorer = Restorer {
                 cluster: self.cluster,
                 journal: self.journal,
-                held,
+                held: lease,
                 marked: self.marked.clone(),
                 probe: probe.as_ref(),
                 is_successor: false,
@@ -280,9 +280,9 @@ impl<'a> Grade<'a> {
 
     /// Ends the recording and puts nothing back, because the namespace is about to be deleted.
     pub async fn release(self) {
-        if let Some(held) = &self.held {
+        if let Some(lease) = &self.lease {
             // It goes with the namespace if this fails.
-            let _ = held.release().await;
+            let _ = lease.release().await;
         }
         self.recorder.stop().await;
         self.journal.flush();
@@ -298,13 +298,13 @@ impl<'a> Grade<'a> {
         if let Some(submission) = &request.submission {
             nothing_terminating(cluster, journal, &self.applied.sets, self.interrupt).await?;
             none_is_terminating(cluster, submission).await?;
-            self.lock(submission).await?;
+            self.take_lease(submission).await?;
             self.apply(submission).await?;
             if let Some(outcome) = self.await_shown(request).await {
                 return Ok(outcome);
             }
-            if let Some(held) = self.held.as_ref().filter(|_| self.cleanup) {
-                held.announce_removals(&self.applied.removals(cluster, submission)).await?;
+            if let Some(lease) = self.lease.as_ref().filter(|_| self.cleanup) {
+                lease.announce_removals(&self.applied.removals(cluster, submission)).await?;
             }
         }
         let named =
@@ -393,7 +393,7 @@ impl<'a> Grade<'a> {
             journal.started() + timeout.saturating_sub(journal.with(reserve).min(timeout / 2))
         });
         let positions = self.recorder.positions().clone();
-        let (locked, lock) = watch::channel(self.held.clone());
+        let (lease_sender, lease) = watch::channel(self.lease.clone());
         let tour = Tour {
             cluster,
             journal,
@@ -404,12 +404,12 @@ impl<'a> Grade<'a> {
             interrupt,
             deadline,
             timeout: request.timeout,
-            lock: lock.clone(),
+            lease: lease.clone(),
         };
         let created = self.applied.result.has_created_set(name);
         let prepare = async || {
-            self.lock_with_restore_point().await?;
-            locked.send_replace(self.held.clone());
+            self.write_restore_point().await?;
+            lease_sender.send_replace(self.lease.clone());
             announce(&journal.with(|timeline| {
                 announcement(timeline, request.timeout, self.finished_first.clone())
             }));
@@ -421,30 +421,31 @@ impl<'a> Grade<'a> {
             _ = inspector.attend() => Ok(TourEnd::default()),
             _ = names.attend() => Ok(TourEnd::default()),
             _ = log_reader.attend() => Ok(TourEnd::default()),
-            loss = keep_once_held(lock) => Ok(TourEnd { why: Why::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
+            loss = keep_once_taken(lease) => Ok(TourEnd { why: Why::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
         };
         self.marked = Some(inspector.marked());
         outcome
     }
 
     /// Takes the Lease, before anything is applied.
-    async fn lock(&mut self, submission: &Submission) -> Result<(), Failure> {
+    async fn take_lease(&mut self, submission: &Submission) -> Result<(), Failure> {
         let removals =
             if self.cleanup { self.applied.removals(self.cluster, submission) } else { vec![] };
         let taken = lease::acquire(self.cluster, None, &removals).await?;
-        self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
+        self.lease = Some(taken.map_err(|found| found.failure(self.cluster))?);
         Ok(())
     }
 
-    /// Takes the Lease with the restore point in it, or adds that, before the set is changed.
-    async fn lock_with_restore_point(&mut self) -> Result<(), Failure> {
+    /// Writes the restore point to the Lease, which is taken now at the latest, before the set is
+    /// changed.
+    async fn write_restore_point(&mut self) -> Result<(), Failure> {
         let mut point = self.journal.with(restore_point);
         point.probed = self.probe_image.is_some();
-        match &self.held {
-            Some(held) => held.write(&point).await?,
+        match &self.lease {
+            Some(lease) => lease.write(&point).await?,
             None => {
                 let taken = lease::acquire(self.cluster, Some(&point), &[]).await?;
-                self.held = Some(taken.map_err(|found| found.failure(self.cluster))?);
+                self.lease = Some(taken.map_err(|found| found.failure(self.cluster))?);
             }
         }
         Ok(())
@@ -547,23 +548,23 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
     })
 }
 
-/// Cleans up for as long as the Lease is held, and closes that; what is left.
-async fn clean_with_lease(held: &LeaseGuard, clean: impl Future<Output = Vec<Left>>) -> Vec<Left> {
+/// Cleans up for as long as the Lease is ours, and closes that; what is left.
+async fn clean_with_lease(lease: &LeaseGuard, clean: impl Future<Output = Vec<Left>>) -> Vec<Left> {
     let left = tokio::select! {
         left = clean => left,
-        loss = held.keep() => vec![Left::free(lease_term::failure(&loss).to_string())],
+        loss = lease.keep() => vec![Left::free(lease_term::failure(&loss).to_string())],
     };
-    close(held, &mut Restored::default()).await;
+    close(lease, &mut Restored::default()).await;
     left
 }
 
 /// Renews the Lease once there is one, until it is lost.
-async fn keep_once_held(mut lock: watch::Receiver<Option<LeaseGuard>>) -> LostLease {
-    let held = lock.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
-    match held {
-        Some(held) => tokio::select! {
-            loss = held.keep() => loss,
-            loss = held.lost() => loss,
+async fn keep_once_taken(mut lease: watch::Receiver<Option<LeaseGuard>>) -> LostLease {
+    let own = lease.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
+    match own {
+        Some(own) => tokio::select! {
+            loss = own.keep() => loss,
+            loss = own.lost() => loss,
         },
         None => std::future::pending().await,
     }

@@ -63,8 +63,8 @@ pub(crate) struct Tour<'a> {
     pub(crate) deadline: Option<Instant>,
     /// `--timeout`.
     pub(crate) timeout: Option<Duration>,
-    /// The lock, once it is held.
-    pub(crate) lock: watch::Receiver<Option<LeaseGuard>>,
+    /// The Lease, once it is ours.
+    pub(crate) lease: watch::Receiver<Option<LeaseGuard>>,
 }
 
 /// Why a tour ended, for the recording's last line.

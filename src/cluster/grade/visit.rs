@@ -267,9 +267,8 @@ impl Visit<'_> {
     /// for before the set does.
     async fn ask_replicas(&self, replicas: i32) -> Result<Version, StepEnd> {
         let (cluster, set, away) = (self.tour.cluster, &self.baseline.set, self.tour.left(AWAY));
-        let held = self.tour.lock.borrow().clone();
-        let Some((held, point)) = held.and_then(|held| held.point().map(|point| (held, point)))
-        else {
+        let lease = self.tour.lease.borrow().clone();
+        let Some((lease, point)) = lease.and_then(|it| it.point().map(|point| (it, point))) else {
             return Err(StepEnd::Refused("there is no restore point".to_owned()));
         };
         let ask = async {
@@ -281,9 +280,9 @@ impl Visit<'_> {
                 let asked = point.asked.unwrap_or(point.replicas);
                 return Err(scale::changed(set, asked, found.replicas));
             }
-            held.asking(replicas, &found, away).await?;
+            lease.asking(replicas, &found, away).await?;
             let version = scale::ask(cluster, set, found.replicas, replicas, away).await?;
-            held.replicas_accepted().await;
+            lease.replicas_accepted().await;
             Ok(version)
         };
         let version = ask.await.map_err(|failure: Failure| StepEnd::of(&failure))?;
