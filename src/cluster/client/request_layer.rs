@@ -181,12 +181,12 @@ impl Requests {
     }
 
     /// From now on nothing in the namespace is written unless its Lease is surely ours.
-    pub(crate) fn guard(&self, namespace: &str, term: Arc<Term>) {
+    pub(crate) fn require_lease(&self, namespace: &str, term: Arc<Term>) {
         self.terms().insert(namespace.to_owned(), term);
     }
 
     /// The Lease is given back.
-    pub(crate) fn unguard(&self, namespace: &str) {
+    pub(crate) fn require_no_lease(&self, namespace: &str) {
         self.terms().remove(namespace);
     }
 

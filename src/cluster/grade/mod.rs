@@ -44,7 +44,7 @@ use crate::cluster::{
     inspect::Inspector,
     restore::{
         Restored, Restorer, cleanup, cleanup::AppliedObjects, close, existing_lease, finish_found,
-        lease, lease::LeaseGuard, restore_point::RestorePoint,
+        lease, lease::OwnLease, restore_point::RestorePoint,
     },
     writes::{
         apply::{ApplyResult, OUR_LEVEL, apply, ensure_namespace, none_is_terminating},
@@ -89,7 +89,7 @@ pub struct Grade<'a> {
     recorder: Recorder,
     autoscaled: Vec<Autoscaled>,
     /// The Lease, from the first change on.
-    lease: Option<LeaseGuard>,
+    lease: Option<OwnLease>,
     /// The pods that canaries were written for; `None` when nobody knows.
     marked: Option<BTreeSet<String>>,
     finished_first: Option<Vec<String>>,
@@ -152,7 +152,7 @@ impl<'a> Grade<'a> {
 
     /// Ends a grade that could not be made. The watches end with it; what it applied and the Lease
     /// are given to whoever cleans up.
-    fn give_up(mut self, failure: Failure) -> (Failure, AppliedObjects, Option<LeaseGuard>) {
+    fn give_up(mut self, failure: Failure) -> (Failure, AppliedObjects, Option<OwnLease>) {
         if failure.is_in_the_manifest() {
             self.refuse(&failure);
         }
@@ -232,7 +232,7 @@ impl<'a> Grade<'a> {
     }
 
     /// Puts everything back for as long as the Lease is ours, and closes that.
-    async fn put_back_with_lease(&self, lease: &LeaseGuard) -> Restored {
+    async fn put_back_with_lease(&self, lease: &OwnLease) -> Restored {
         let mut restored = Restored::default();
         // One that was only not renewed in time may still be nobody's.
         if lease.take_again().await {
@@ -252,9 +252,9 @@ impl<'a> Grade<'a> {
 
     /// Restores the set, if the Lease has a restore point of it, and removes what `-f` made, if that
     /// is asked for.
-    async fn put_back(&self, lease: Option<&LeaseGuard>) -> Restored {
+    async fn put_back(&self, lease: Option<&OwnLease>) -> Restored {
         let mut restored = Restored::default();
-        let point = lease.and_then(LeaseGuard::point).filter(|it| !it.uid.is_empty());
+        let point = lease.and_then(OwnLease::point).filter(|it| !it.uid.is_empty());
         // What is about to be removed need not be restored.
         let point = point.filter(|it| !(self.cleanup && self.applied.made(&it.set)));
         if let (Some(lease), Some(point)) = (lease, point) {
@@ -263,7 +263,7 @@ impl<'a> Grade<'a> {
             let restorer = Restorer {
                 cluster: self.cluster,
                 journal: self.journal,
-                held: lease,
+                lease,
                 marked: self.marked.clone(),
                 probe: probe.as_ref(),
                 is_successor: false,
@@ -549,7 +549,7 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
 }
 
 /// Cleans up for as long as the Lease is ours, and closes that; what is left.
-async fn clean_with_lease(lease: &LeaseGuard, clean: impl Future<Output = Vec<Left>>) -> Vec<Left> {
+async fn clean_with_lease(lease: &OwnLease, clean: impl Future<Output = Vec<Left>>) -> Vec<Left> {
     let left = tokio::select! {
         left = clean => left,
         loss = lease.keep() => vec![Left::free(lease_term::failure(&loss).to_string())],
@@ -559,7 +559,7 @@ async fn clean_with_lease(lease: &LeaseGuard, clean: impl Future<Output = Vec<Le
 }
 
 /// Renews the Lease once there is one, until it is lost.
-async fn keep_once_taken(mut lease: watch::Receiver<Option<LeaseGuard>>) -> LostLease {
+async fn keep_once_taken(mut lease: watch::Receiver<Option<OwnLease>>) -> LostLease {
     let own = lease.wait_for(Option::is_some).await.ok().and_then(|it| it.clone());
     match own {
         Some(own) => tokio::select! {

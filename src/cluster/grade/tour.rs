@@ -27,7 +27,7 @@ use crate::cluster::{
     },
     inspect::Inspector,
     interrupt::Interrupt,
-    restore::lease::LeaseGuard,
+    restore::lease::OwnLease,
     watch::position::Positions,
 };
 use crate::{
@@ -64,7 +64,7 @@ pub(crate) struct Tour<'a> {
     /// `--timeout`.
     pub(crate) timeout: Option<Duration>,
     /// The Lease, once it is ours.
-    pub(crate) lease: watch::Receiver<Option<LeaseGuard>>,
+    pub(crate) lease: watch::Receiver<Option<OwnLease>>,
 }
 
 /// Why a tour ended, for the recording's last line.

@@ -158,7 +158,7 @@ impl IsolatedNamespace {
     /// The API server refuses, or cannot be reached.
     pub async fn delete(&self, cluster: &Cluster) -> Result<(), Failure> {
         // A grade that was broken off holds a Lease in it, which is of no use any more.
-        cluster.requests.unguard(&self.name);
+        cluster.requests.require_no_lease(&self.name);
         let namespaces: Api<Namespace> = Api::all(cluster.client.clone());
         match namespaces.delete(&self.name, &by_uid(&self.uid)).await {
             Ok(_) => {}

@@ -151,7 +151,7 @@ impl Restorer<'_> {
             // A connection that was reset, a pod that was replaced at that moment: nobody else will
             // do it.
             let is_final = left.iter().all(LeftFiles::is_final);
-            if is_final || began.elapsed() >= REMOVING || self.held.loss().is_some() {
+            if is_final || began.elapsed() >= REMOVING || self.lease.loss().is_some() {
                 return Ok(left);
             }
             tokio::time::sleep(AGAIN).await;

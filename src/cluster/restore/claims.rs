@@ -214,7 +214,7 @@ impl Restorer<'_> {
         timeline: &Timeline,
         point: &RestorePoint,
     ) -> Vec<Reference> {
-        let since = self.held.since().as_second();
+        let since = self.lease.since().as_second();
         let mut found = vec![];
         for ordinal in point.added_ordinals(timeline.start()) {
             for name in timeline.claim_names(ordinal) {

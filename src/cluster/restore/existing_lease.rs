@@ -16,7 +16,7 @@ use crate::cluster::{
     },
     restore::{
         lease::{
-            ANNOTATION, GRADER, LeaseGuard, REMOVALS, RESOURCE, RETRY_PAUSE, api, begin, identity,
+            ANNOTATION, GRADER, OwnLease, REMOVALS, RESOURCE, RETRY_PAUSE, api, begin, identity,
             text,
         },
         process_lock,
@@ -65,7 +65,7 @@ impl ExistingLease {
             "locked",
             format!("someone else is grading namespace {namespace}: {holder}, since {started}"),
             format!(
-                "Wait until it is done. If it is dead, its lock ends by itself after \
+                "Wait until it is done. If it is dead, its Lease ends by itself after \
                 {LEASE_SECONDS} s, or use `--force` at once."
             ),
         )
@@ -86,7 +86,7 @@ impl ExistingLease {
     ///
     /// # Errors
     /// Somebody was faster. The API server refuses, or cannot be reached.
-    pub(crate) async fn take_over(&self, cluster: &Cluster) -> Result<Option<LeaseGuard>, Failure> {
+    pub(crate) async fn take_over(&self, cluster: &Cluster) -> Result<Option<OwnLease>, Failure> {
         let (id, alive) = begin()?;
         let mut point = self.point.clone();
         let mut annotations = json!({GRADER: id});
@@ -101,12 +101,12 @@ impl ExistingLease {
         });
         let sent = lease_term::now();
         match api(cluster).patch(LEASE, &PatchParams::default(), &Patch::Merge(patch)).await {
-            Ok(lease) => Ok(Some(LeaseGuard::new(cluster, &lease, id, alive, point, sent))),
+            Ok(lease) => Ok(Some(OwnLease::new(cluster, &lease, id, alive, point, sent))),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(kube::Error::Api(status)) if status.code == 409 => match find(cluster).await? {
                 // The try whose answer was lost.
                 Some(found) if found.grader.as_ref() == Some(&id) => {
-                    Ok(Some(found.held(cluster, id, alive, point, sent)))
+                    Ok(Some(found.to_own(cluster, id, alive, point, sent)))
                 }
                 Some(found) => Err(found.failure(cluster)),
                 None => Ok(None),
@@ -145,7 +145,8 @@ pub(crate) async fn find_left(
     }
     let namespace = sanitize(&cluster.namespace);
     say(&format!(
-        "namespace {namespace} is locked by {}: watching for up to {} s whether it is at work",
+        "the Lease of namespace {namespace} is held by {}: watching for up to {} s whether it is \
+        at work",
         sanitize(&first.holder),
         first.duration.as_secs()
     ));

@@ -1,4 +1,4 @@
-//! One Lease per namespace: the lock against a second grader, and the restore point.
+//! One Lease per namespace: it keeps a second grader away, and holds the restore point.
 //!
 //! It is written before the first change, says which replicas the tour is about to ask for before
 //! it asks, and is renewed all the time. A grader that finds it lost writes nothing more
@@ -54,9 +54,9 @@ pub(super) const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How often an update is tried again because the Lease had changed since it was read.
 const MAX_CONFLICTS: u32 = 5;
 
-/// The lock, while we hold it. Clones are the same.
+/// The Lease, while it is ours. Clones are the same.
 #[derive(Clone)]
-pub(crate) struct LeaseGuard(Arc<Inner>);
+pub(crate) struct OwnLease(Arc<Inner>);
 
 struct Inner {
     cluster: Cluster,
@@ -81,19 +81,19 @@ struct State {
 }
 
 impl ExistingLease {
-    /// The lock, once the Lease is ours.
-    pub(super) fn held(
+    /// The Lease, once it is ours.
+    pub(super) fn to_own(
         &self,
         cluster: &Cluster,
         id: String,
         alive: Option<ProcessLock>,
         point: Option<RestorePoint>,
         sent: Duration,
-    ) -> LeaseGuard {
+    ) -> OwnLease {
         let state = State { version: self.version.clone(), point, is_new: false };
         let term = Arc::new(Term::new(sent));
-        cluster.requests.guard(&cluster.namespace, Arc::clone(&term));
-        LeaseGuard(Arc::new(Inner {
+        cluster.requests.require_lease(&cluster.namespace, Arc::clone(&term));
+        OwnLease(Arc::new(Inner {
             cluster: cluster.clone(),
             uid: self.uid.clone(),
             since: self.since,
@@ -126,7 +126,7 @@ pub(crate) async fn acquire(
     cluster: &Cluster,
     point: Option<&RestorePoint>,
     removals: &[String],
-) -> Result<Result<LeaseGuard, Box<ExistingLease>>, Failure> {
+) -> Result<Result<OwnLease, Box<ExistingLease>>, Failure> {
     let (id, alive) = begin()?;
     let mut annotations = std::collections::BTreeMap::from([(GRADER.to_owned(), id.clone())]);
     annotations.extend(point.map(|point| (ANNOTATION.to_owned(), text(point))));
@@ -166,10 +166,10 @@ pub(crate) async fn acquire(
         }
     };
     let taken = retry_while_unavailable(AWAY, create).await?;
-    Ok(taken.map(|(found, sent)| found.held(cluster, id, alive, point.cloned(), sent)))
+    Ok(taken.map(|(found, sent)| found.to_own(cluster, id, alive, point.cloned(), sent)))
 }
 
-impl LeaseGuard {
+impl OwnLease {
     pub(super) fn new(
         cluster: &Cluster,
         lease: &Lease,
@@ -178,7 +178,7 @@ impl LeaseGuard {
         point: Option<RestorePoint>,
         sent: Duration,
     ) -> Self {
-        found(lease).held(cluster, id, alive, point, sent)
+        found(lease).to_own(cluster, id, alive, point, sent)
     }
 
     /// When it was created, by the API server's clock.
@@ -221,7 +221,7 @@ impl LeaseGuard {
     }
 
     /// Says that so many replicas are about to be asked for, where the set has `before` and is at
-    /// that generation. Until [`LeaseGuard::replicas_accepted`], those before may stand as well.
+    /// that generation. Until [`OwnLease::replicas_accepted`], those before may stand as well.
     ///
     /// # Errors
     /// The Lease is lost. The API server refuses, or cannot be reached.
@@ -299,7 +299,7 @@ impl LeaseGuard {
     /// The Lease is lost. The API server refuses, or cannot be reached.
     pub(crate) async fn leave(&self) -> Result<(), Failure> {
         let left = self.update(json!({}), json!({"holderIdentity": ""})).await;
-        self.0.cluster.requests.unguard(&self.0.cluster.namespace);
+        self.0.cluster.requests.require_no_lease(&self.0.cluster.namespace);
         left
     }
 
@@ -326,7 +326,7 @@ impl LeaseGuard {
                         // An update of ours whose answer was lost: once more.
                         true => Err(changed_by_ourselves()),
                         false => Err(self.loss().map_or_else(
-                            || Failure::new("locked", "the lock is gone", "Try again."),
+                            || Failure::new("locked", "the Lease is gone", "Try again."),
                             |loss| lease_term::failure(&loss),
                         )),
                     }
@@ -335,7 +335,7 @@ impl LeaseGuard {
             }
         };
         let released = retry_while_unavailable(AWAY, delete).await;
-        cluster.requests.unguard(&cluster.namespace);
+        cluster.requests.require_no_lease(&cluster.namespace);
         released
     }
 
@@ -433,7 +433,7 @@ pub(super) fn text(point: &RestorePoint) -> String {
 
 /// What is tried once more with the newer version.
 fn changed_by_ourselves() -> Failure {
-    Failure::new(failure_id::BUSY, "the lock was changed by ourselves", "Try again.")
+    Failure::new(failure_id::BUSY, "the Lease was changed by ourselves", "Try again.")
 }
 
 /// Who grades, for the message that a second grader gets.

@@ -34,7 +34,7 @@ use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
     budget::StepBudget,
     exec::ephemeral::ProbeContainers,
-    restore::{existing_lease::ExistingLease, lease::LeaseGuard, restore_point::RestorePoint},
+    restore::{existing_lease::ExistingLease, lease::OwnLease, restore_point::RestorePoint},
     writes::{scale, scale::CurrentSet},
 };
 use crate::{console::sanitize::sanitize, recording::Header};
@@ -85,21 +85,21 @@ pub(crate) async fn finish_found(
     probe_image: Option<&str>,
     interrupt: &Interrupt,
 ) -> Result<Restored, Failure> {
-    let Some(held) = found.take_over(cluster).await? else { return Ok(Restored::default()) };
+    let Some(lease) = found.take_over(cluster).await? else { return Ok(Restored::default()) };
     let finished = tokio::select! {
-        finished = put_back(cluster, &held, probe_image, interrupt) => finished,
-        loss = held.keep() => Err(lease_term::failure(&loss)),
+        finished = put_back(cluster, &lease, probe_image, interrupt) => finished,
+        loss = lease.keep() => Err(lease_term::failure(&loss)),
     };
     let mut restored = match finished {
         Ok(restored) => restored,
         Err(failure) => {
             // It ends by itself if this fails.
-            let _ = held.leave().await;
+            let _ = lease.leave().await;
             return Err(failure);
         }
     };
     restored.stays.extend(unfinished_cleanup(cluster, found));
-    close(&held, &mut restored).await;
+    close(&lease, &mut restored).await;
     if restored.left.is_empty() {
         found.forget();
     }
@@ -108,15 +108,15 @@ pub(crate) async fn finish_found(
 
 async fn put_back(
     cluster: &Cluster,
-    held: &LeaseGuard,
+    lease: &OwnLease,
     probe_image: Option<&str>,
     interrupt: &Interrupt,
 ) -> Result<Restored, Failure> {
     // Nothing had been changed.
-    let Some(point) = &held.point() else { return Ok(Restored::default()) };
+    let Some(point) = &lease.point() else { return Ok(Restored::default()) };
     if !(0..=MOST_REPLICAS).contains(&point.replicas) {
         let stays = format!(
-            "the lock says that {} had {} replicas, with which no grade begins: nothing was \
+            "the Lease says that {} had {} replicas, with which no grade begins: nothing was \
             changed",
             point.set, point.replicas
         );
@@ -141,7 +141,7 @@ async fn put_back(
         Restorer {
             cluster,
             journal: &journal,
-            held,
+            lease,
             marked: None,
             probe: probe.as_ref(),
             is_successor: true,
@@ -157,11 +157,11 @@ async fn put_back(
 }
 
 /// Takes the Lease away, or leaves it to whoever finishes the job.
-pub(crate) async fn close(held: &LeaseGuard, restored: &mut Restored) {
+pub(crate) async fn close(lease: &OwnLease, restored: &mut Restored) {
     if !restored.left.is_empty() {
         // It ends by itself if this fails.
-        let _ = held.leave().await;
-    } else if let Err(failure) = held.release().await {
+        let _ = lease.leave().await;
+    } else if let Err(failure) = lease.release().await {
         restored.left.push(format!("Lease {}: {failure}", lease_term::LEASE));
     }
 }
@@ -204,7 +204,7 @@ struct RestoreOutcome {
 pub(crate) struct Restorer<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) journal: &'a Journal,
-    pub(crate) held: &'a LeaseGuard,
+    pub(crate) lease: &'a OwnLease,
     /// The pods that canaries were written for; `None` when nobody knows.
     pub(crate) marked: Option<BTreeSet<String>>,
     /// Where no container of a pod has a shell.
@@ -370,9 +370,9 @@ impl Restorer<'_> {
         if found.replicas == replicas {
             return Ok(());
         }
-        self.held.asking(replicas, found, BACK).await?;
+        self.lease.asking(replicas, found, BACK).await?;
         scale::ask(self.cluster, set, found.replicas, replicas, BACK).await?;
-        self.held.replicas_accepted().await;
+        self.lease.replicas_accepted().await;
         Ok(())
     }
 
