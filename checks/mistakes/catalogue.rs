@@ -219,7 +219,7 @@ pub static SHARED_CLAIM: Mistake = Mistake {
     title: "one PVC for all pods",
     explanation: "A PVC named under `volumes` is one PVC for all pods.",
     lab: None,
-    remedy: "Use `volumeClaimTemplates`: one PVC per pod, in a new StatefulSet.",
+    remedy: "Use `volumeClaimTemplates`: one PVC per pod. The old PVC may stay.",
     before: "    volumes:\n    - name: data\n      persistentVolumeClaim:\n        claimName: \
             data",
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
@@ -247,9 +247,9 @@ pub static TOO_SMALL: Mistake = Mistake {
     read: &[Section::Constraints],
     renewal: Renewal::RecreateWithClaims,
     title: "less than 50Mi",
-    explanation: "The lab asks for at least 50Mi. PVCs cannot be changed in place.",
+    explanation: "The lab asks for at least 50Mi. A PVC keeps its size.",
     lab: None,
-    remedy: "Request 50Mi or more, after deleting the set and its PVCs.",
+    remedy: "Request 50Mi or more.",
     before: "      resources:\n        requests:\n          storage: 10Mi",
     after: "      resources:\n        requests:\n          storage: 100Mi",
 };

@@ -15,7 +15,7 @@ use crate::{
         terminal::{TermStyle, Tone},
     },
     exit::Exit,
-    remedy::commands::{Mending, Names, Stuck, UNKNOWN_FILE, dry_run, mend, see},
+    remedy::commands::{Mending, Names, Sight, Stuck, UNKNOWN_FILE, dry_run, mend, see},
     report::{obstacle_title, text::change},
 };
 
@@ -116,7 +116,7 @@ impl Page {
         self.part("Asked", check.asked);
         self.part("Why", check.why);
         self.part("To pass", check.remedy);
-        self.commands("See it", &see(check.test, None, &Names::placeholders()));
+        self.sight(&see(check.test, None, &Names::placeholders()));
         self.read_again(check.read);
         self.part("Rule", &format!("checks/{}.rs", check.id));
         self.out
@@ -164,7 +164,7 @@ impl Page {
         }
         let ends = (diagnosis::effect(id) == Effect::CrashLoop).then_some("CONTAINER");
         let stuck = Stuck { pod: "POD", ends };
-        self.commands("See it", &see(CHECKS[0].test, Some(&stuck), &names));
+        self.sight(&see(CHECKS[0].test, Some(&stuck), &names));
         self.out
     }
 
@@ -174,6 +174,11 @@ impl Page {
             let label = if place == 0 { "In the lab" } else { "" };
             self.part(label, section.title());
         }
+    }
+
+    fn sight(&mut self, sight: &Sight) {
+        self.commands("See it", &sight.commands);
+        self.part("Right is", sight.right.unwrap_or_default());
     }
 
     /// Commands to paste.

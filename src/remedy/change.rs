@@ -5,7 +5,7 @@ mod fields;
 
 use checks::model::observation::object::{Metadata, ServiceSpec, StatefulSetSpec};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     console::sanitize::{clip, sanitize},
@@ -144,9 +144,9 @@ pub fn of_text_beside(
     })
 }
 
-/// A document that a file gets at its end.
+/// A document that a file gets at its end, whether its name is known or not.
 #[must_use]
-pub fn new_document(object: String, file: &str, document: &Value) -> Change {
+pub fn new_document(object: String, file: Option<&str>, document: &Value) -> Change {
     let text = words::block(document).unwrap_or_default();
     let added = |text: &str| Line { sign: Sign::Added, text: text.to_owned() };
     let lines = text.lines().map(added).collect();
@@ -158,10 +158,10 @@ pub fn new_document(object: String, file: &str, document: &Value) -> Change {
 
 /// A change that is a new document, as the last one of a file.
 #[must_use]
-pub fn at_the_end_of(file: &str, new: Change) -> Change {
+pub fn at_the_end_of(file: Option<&str>, new: Change) -> Change {
     let separator = Line { sign: Sign::Added, text: "---".to_owned() };
     let lines = std::iter::once(separator).chain(new.lines).collect();
-    Change { file: Some(file.to_owned()), lines, ..new }
+    Change { file: file.map(str::to_owned), lines, ..new }
 }
 
 /// A set as a document of its own.
@@ -197,6 +197,27 @@ pub fn as_it_stands(
     let gap = Line { sign: Sign::LeftOut, text: "  …".to_owned() };
     let lines = above.into_iter().map(same).chain([gap]).chain(below.into_iter().map(same));
     Change { object, file: None, line: None, fields: vec![], lines: lines.collect(), after: None }
+}
+
+/// What another workload's manifest must be to be that of a set: its own lines are not known.
+#[must_use]
+pub fn outline_of_a_set(object: String, set: &StatefulSetSpec) -> Option<Change> {
+    let line = |sign, text: &str| Line { sign, text: text.to_owned() };
+    let gap = |indent: &str| line(Sign::LeftOut, &format!("{indent}…"));
+    let templates = json!({"volumeClaimTemplates": set.volume_claim_templates});
+    let mounts = set.template.spec.containers.first().map(|it| &it.volume_mounts)?;
+    let mut lines = vec![
+        line(Sign::Removed, "kind: Deployment"),
+        line(Sign::Added, "kind: StatefulSet"),
+        gap(""),
+        line(Sign::Same, "spec:"),
+        line(Sign::Added, &format!("  serviceName: {}", set.service_name)),
+    ];
+    lines.extend(words::block(&templates)?.lines().map(|it| line(Sign::Added, &format!("  {it}"))));
+    lines.extend([gap("  "), line(Sign::Same, "      containers:"), gap("      ")]);
+    let mounts = words::block(&json!({"volumeMounts": mounts}))?;
+    lines.extend(mounts.lines().map(|it| line(Sign::Added, &format!("        {it}"))));
+    Some(Change { object, file: None, line: None, fields: vec![], lines, after: None })
 }
 
 fn change(object: String, before: &str, after: &str) -> Option<Change> {
@@ -280,6 +301,9 @@ impl Change {
             }
             (Some(file), Some(line)) => format!("{file}:{line}, {fields}"),
             (Some(file), None) => format!("{file}, at its end ({})", self.object),
+            (None, _) if self.is_new_document() => {
+                format!("{}, at the end of your file", self.object)
+            }
             (None, _) if fields.is_empty() => self.object.clone(),
             (None, _) => format!("{}, {fields}", self.object),
         }

@@ -15,7 +15,7 @@ use checks::{
 
 use crate::remedy::flags::Flags;
 
-pub use crate::remedy::commands::see_it::{Stuck, see};
+pub use crate::remedy::commands::see_it::{Sight, Stuck, see};
 
 /// The names that commands are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Names {
             set: Some("SET".to_owned()),
             service: Some("SERVICE".to_owned()),
             replicas: 3,
-            content: Some("/PATH/FILE".to_owned()),
+            mount_path: Some("/PATH".to_owned()),
             claims: vec!["PVCS".to_owned()],
             ..Self::default()
         }

@@ -2,6 +2,7 @@
 
 mod content;
 mod look_for;
+mod mending;
 mod obstacles;
 mod words;
 
@@ -9,8 +10,8 @@ pub use obstacles::title as obstacle_title;
 pub(super) use words::sentence;
 
 use checks::{
-    CHECKS, mistakes,
-    model::{Criterion, Effect, Fault, Obstacle, Outcome, Standing, Timeline, Verdict},
+    CHECKS,
+    model::{Criterion, Fault, Obstacle, Outcome, Standing, Timeline, Verdict},
 };
 use serde::Serialize;
 
@@ -18,13 +19,14 @@ use crate::console::sanitize::sanitize;
 use crate::remedy::{
     change::Change,
     commands,
-    commands::{Mending, Names, Stuck},
+    commands::{Mending, Names, Sight},
     edit,
     edit::{Edited, Loss},
-    harmless,
 };
 use crate::report::{
-    CheckResult, Points, Source, StandingName, causes::words::cause, schema::FaultName,
+    CheckResult, Points, Source, StandingName,
+    causes::{mending::Lesson, words::cause},
+    schema::FaultName,
 };
 
 /// Something that cost points, or left them undecided.
@@ -75,6 +77,9 @@ pub struct Cause {
     /// What to type to see it with one's own eyes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub see: Vec<String>,
+    /// What that prints where all is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub right: Option<&'static str>,
 }
 
 impl Cause {
@@ -84,6 +89,11 @@ impl Cause {
         let is_it =
             |actual: &str| actual == self.explanation || sentence(actual) == self.explanation;
         !self.seen.iter().any(|it| is_it(&it.actual))
+    }
+
+    fn show(&mut self, sight: Sight) {
+        self.see = sight.commands;
+        self.right = sight.right;
     }
 }
 
@@ -115,14 +125,6 @@ pub struct Example {
 
 /// What a remedy ends in, where the set did not get far enough to show all mistakes.
 pub(super) const MORE_MAY_SHOW: &str = "More may show after that.";
-
-/// What a change says that keeps files besides what it is made for.
-const KEEPS_FILES: &str = "`[ -f FILE ] ||` in the lines below keeps a file that is there, which \
-    tests 6 and 10 ask for.";
-
-/// What to do where the line that names the pod stands in an init container.
-const IN_AN_INIT_CONTAINER: &str =
-    "Write the host name by an init container, as in the lines below.";
 
 /// How many findings of a cause are told in full.
 const MAX_SEEN: usize = 2;
@@ -180,9 +182,8 @@ pub(super) fn find(
     let mut causes: Vec<Cause> = vec![];
     for Grouped { key, mut cause, obstacle } in losses {
         let who = obstacle.map(|it| it.who.as_str()).filter(|it| timeline.is_pod(it));
-        let id = cause.id;
-        let loss = Loss { id, obstacle, objects, knows_programs };
-        teach(&mut cause, timeline, who, names, &loss, &mut edited);
+        let loss = Loss { id: cause.id, obstacle, objects, knows_programs };
+        Lesson { timeline, who, names, loss }.teach(&mut cause, &mut edited);
         if cause.fault == Some(Fault::Cluster) && !timeline.is_by_hand() {
             obstacles::decide(&mut cause, &key, who, names);
         }
@@ -304,6 +305,15 @@ pub(super) fn typed_later(causes: &[Cause], place: usize) -> Option<usize> {
     (last > place && !commands.is_empty()).then_some(last + 1)
 }
 
+/// Whether an earlier cause than the one at `place` tells all commands by which that is seen.
+#[must_use]
+pub(super) fn seen_earlier(causes: &[Cause], place: usize) -> bool {
+    let Some((cause, earlier)) = causes.get(..=place).and_then(<[Cause]>::split_last) else {
+        return false;
+    };
+    earlier.iter().any(|it| cause.see.iter().all(|command| it.see.contains(command)))
+}
+
 /// Adds what a test found, where it is not told yet.
 fn see_more(cause: &mut Cause, row: &CheckResult) {
     let decisive = row.criteria.iter().filter(|it| it.outcome == row.outcome);
@@ -322,73 +332,6 @@ fn see_more(cause: &mut Cause, row: &CheckResult) {
             actual: actual.clone(),
         });
     }
-}
-
-/// Adds what to change and what to type.
-fn teach(
-    cause: &mut Cause,
-    timeline: &Timeline,
-    who: Option<&str>,
-    names: &Names,
-    loss: &Loss<'_>,
-    edited: &mut Edited,
-) {
-    cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
-    let written = edit::written(loss.objects, timeline);
-    let manifest = edit::manifest_of_set(loss.objects, timeline);
-    if let Some(reason) = written.and_then(|it| content::reason(cause.id, &it, manifest)) {
-        cause.explanation = format!("{reason} {}", cause.explanation);
-    }
-    if cause.fault == Some(Fault::Submission) {
-        if loss.obstacle.is_some() {
-            cause.remedy = format!("{} {MORE_MAY_SHOW}", cause.remedy);
-        }
-        let alone = Edited::nothing(loss.objects, timeline).mend(loss, timeline);
-        cause.changes_alone = alone.into_iter().map(Change::sanitized).collect();
-        let changes = edited.mend(loss, timeline);
-        cause.changes = changes.into_iter().map(Change::sanitized).collect();
-        if cause.changes_alone.iter().any(|it| !it.is_to_look_at()) {
-            cause.example = None;
-        } else if let Some(file) = &names.written
-            && let Some(mistake) = mistakes::find(cause.id)
-        {
-            cause.example = Example::of_own_file(mistake, file).or(cause.example.take());
-        }
-        look_for::tell(cause, timeline, loss, names);
-        if edit::adds_an_init_container(cause.id, loss.objects, timeline) {
-            cause.remedy = IN_AN_INIT_CONTAINER.to_owned();
-        }
-        if cause.changes_alone.iter().any(|it| !it.is_to_look_at())
-            && let Some(words) = obstacles::with_change(cause.id)
-        {
-            cause.remedy = format!("{words} {MORE_MAY_SHOW}");
-        }
-        if edit::keeps_files(cause.id, &cause.changes) {
-            cause.remedy = format!("{} {KEEPS_FILES}", cause.remedy);
-        }
-        let pod = loss.obstacle.and_then(|it| harmless(&it.who));
-        let crash = loss.obstacle.filter(|it| it.effect == Effect::CrashLoop);
-        let ends = crash.and_then(|it| harmless(&it.container.as_ref()?.name));
-        // One that ends again and again does so in every pod that is made again.
-        let who = pod.filter(|_| who.is_some() || ends.is_some());
-        if is_only_missing(cause, loss) {
-            cause.waiting.clone_from(&who);
-        }
-        let first = cause.tests.first().copied().unwrap_or_default();
-        // What it names does not answer, before the change or after it.
-        let is_misnamed = cause.id == "wrong_service_name";
-        let service = names.service.clone().filter(|_| !is_misnamed);
-        let names = Names { service, ..names.clone() };
-        let stuck = who.as_deref().map(|pod| Stuck { pod, ends: ends.as_deref() });
-        cause.see = commands::see(first, stuck.as_ref(), &names);
-    }
-}
-
-/// Whether a pod only waits for a ConfigMap or a Secret: to create it, or to correct a name that
-/// cannot be known, needs no other set.
-fn is_only_missing(cause: &Cause, loss: &Loss<'_>) -> bool {
-    loss.obstacle.is_some_and(|it| it.missing_object().is_some())
-        && cause.changes.iter().all(|it| it.is_to_look_at() || it.is_new_document())
 }
 
 /// The first criterion that stands as gravely as the whole verdict.

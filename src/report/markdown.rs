@@ -5,7 +5,11 @@ use std::fmt::Write as _;
 use checks::model::Outcome;
 
 use crate::console::sanitize;
-use crate::report::{Problem, Report, RunResult, View, causes::typed_later, summary, text};
+use crate::report::{
+    Problem, Report, RunResult, View,
+    causes::{seen_earlier, typed_later},
+    summary, text,
+};
 
 // Writing to a String cannot fail, so the results below say nothing.
 
@@ -44,7 +48,10 @@ fn judged(report: &Report) -> String {
         );
     }
     for place in 0..report.causes.len() {
-        cause(&mut out, report, place + 1, typed_later(&report.causes, place));
+        cause(&mut out, report, place);
+    }
+    if let Some(applied) = summary::applied_by_grade(report) {
+        let _ = writeln!(out, "\n{applied}");
     }
     let recording = &report.recording;
     let _ = writeln!(
@@ -58,8 +65,9 @@ fn judged(report: &Report) -> String {
     out
 }
 
-fn cause(out: &mut String, report: &Report, number: usize, typed_later: Option<usize>) {
-    let it = &report.causes[number - 1];
+fn cause(out: &mut String, report: &Report, place: usize) {
+    let it = &report.causes[place];
+    let number = place + 1;
     let tests = it.tests.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
     let noun = if it.tests.len() == 1 { "test" } else { "tests" };
     let _ = writeln!(
@@ -100,16 +108,19 @@ fn cause(out: &mut String, report: &Report, number: usize, typed_later: Option<u
         let _ = writeln!(out, "\n{}", escape(&example.told));
         fenced(out, "diff", &lines.join("\n"));
     }
-    match typed_later {
+    match typed_later(&report.causes, place) {
         Some(number) => {
             let _ = writeln!(out, "\nType what stands under cause {number}, once all is changed.");
         }
         None if it.commands.is_empty() => {}
         None => fenced(out, "bash", &text::pasted(&it.commands).join("\n")),
     }
-    if !it.see.is_empty() {
+    if !it.see.is_empty() && !seen_earlier(&report.causes, place) {
         let _ = writeln!(out, "\nSee it:");
         fenced(out, "bash", &text::pasted(&it.see).join("\n"));
+        if let Some(right) = it.right {
+            let _ = writeln!(out, "\nRight is: {}.", escape(right));
+        }
     }
 }
 

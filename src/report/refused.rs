@@ -61,6 +61,7 @@ impl Report {
             let file = names.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
             cause.commands = vec![commands::grade(&names, file)];
             cause.see = vec![commands::dry_run(&names, file)];
+            cause.right = Some("a line for each object, and no error");
         }
         report
     }

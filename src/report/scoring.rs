@@ -95,6 +95,7 @@ impl Report {
             cause.example = None;
             cause.commands.clear();
             cause.see.clear();
+            cause.right = None;
             cause.lab = None;
             // What helps against the cluster's troubles gives nothing away.
             if self

@@ -15,7 +15,8 @@ use crate::console::{
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
     Cause, CheckResult, CriterionResult, Points, Problem, Report, RunResult, StandingName, View,
-    causes::typed_later, summary,
+    causes::{seen_earlier, typed_later},
+    summary,
 };
 
 /// The width of the labels before the details of a cause, in columns.
@@ -50,8 +51,8 @@ fn write(report: &Report, view: &View<'_>, out: &mut dyn Write) -> io::Result<()
     page.marks(report)?;
     page.shown(report)?;
     for (place, cause) in report.causes.iter().enumerate() {
-        let earlier = &report.causes[..place];
-        page.cause(report, place + 1, cause, typed_later(&report.causes, place), earlier)?;
+        let is_seen = seen_earlier(&report.causes, place);
+        page.cause(report, place + 1, cause, typed_later(&report.causes, place), is_seen)?;
     }
     if let Some(note) = &report.slow {
         writeln!(page.out)?;
@@ -178,15 +179,15 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// One cause. `typed_later`: what is to be typed stands at the end of that one. `earlier`: those
-    /// that stand above it.
+    /// One cause. `typed_later`: what is to be typed stands at the end of that one. `is_seen`: one
+    /// above it tells how to see it.
     fn cause(
         &mut self,
         report: &Report,
         number: usize,
         cause: &Cause,
         typed_later: Option<usize>,
-        earlier: &[Cause],
+        is_seen: bool,
     ) -> io::Result<()> {
         writeln!(self.out)?;
         self.heading(report, number, cause)?;
@@ -227,8 +228,15 @@ impl Page<'_> {
             }
             None => self.commands("Type", &cause.commands)?,
         }
-        let is_told = |it: &Cause| cause.see.iter().all(|command| it.see.contains(command));
-        if earlier.iter().any(is_told) { Ok(()) } else { self.commands("See it", &cause.see) }
+        if is_seen {
+            return Ok(());
+        }
+        self.commands("See it", &cause.see)?;
+        // What was checked says so already.
+        match cause.right.filter(|_| cause.seen.is_empty()) {
+            Some(right) => self.labelled("Right is", right),
+            None => Ok(()),
+        }
     }
 
     fn change(&mut self, change: &Change) -> io::Result<()> {
@@ -302,8 +310,16 @@ impl Page<'_> {
         let Some(test) = report.causes.first().and_then(|it| it.tests.first()) else {
             return Ok(());
         };
-        let text =
-            format!("`-v` shows every criterion, `stsgrade explain {test}` what test {test} asks.");
+        let text = match summary::applied_by_grade(report) {
+            Some(applied) => {
+                format!("{applied} `-v` tells more, `stsgrade explain {test}` of test {test}.")
+            }
+            None => {
+                format!(
+                    "`-v` shows every criterion, `stsgrade explain {test}` what test {test} asks."
+                )
+            }
+        };
         writeln!(self.out)?;
         self.wrapped("", &text, "")
     }
@@ -371,7 +387,7 @@ pub(super) fn details(report: &Report, row: &CheckResult) -> String {
         }
         match cause {
             Some((number, cause)) if cause.tests.first() == Some(&row.test) => {
-                page.cause(report, number, cause, None, &[])
+                page.cause(report, number, cause, None, false)
             }
             Some((number, cause)) => {
                 let first = cause.tests.first().copied().unwrap_or_default();

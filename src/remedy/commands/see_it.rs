@@ -9,6 +9,11 @@ const DNS_IMAGE: &str = "busybox:1.36";
 /// The DNS domain of most clusters.
 const DOMAIN: &str = "cluster.local";
 
+/// What is right of pods that are listed with their ages.
+const IN_ORDER: &str = "each pod is created some seconds after the one before it";
+/// What is right of a file that is read twice.
+const KEPT: &str = "the lines from before are still there";
+
 /// A pod that is stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stuck<'s> {
@@ -19,29 +24,56 @@ pub struct Stuck<'s> {
     pub ends: Option<&'s str>,
 }
 
-/// How to see a loss of this test with one's own eyes. What is scaled is scaled back.
-#[must_use]
-pub fn see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Vec<String> {
-    names.flags.aimed(to_see(test, who, names))
+/// How to see a loss with one's own eyes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sight {
+    /// What to type. What is scaled is scaled back.
+    pub commands: Vec<String>,
+    /// What it prints where all is well, or what to look for in it.
+    pub right: Option<&'static str>,
 }
 
-fn to_see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Vec<String> {
+impl Sight {
+    fn of(commands: Vec<String>, right: &'static str) -> Self {
+        Self { commands, right: Some(right) }
+    }
+}
+
+/// How to see a loss of this test.
+#[must_use]
+pub fn see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Sight {
+    let Sight { commands, right } = to_see(test, who, names);
+    Sight { commands: names.flags.aimed(commands), right }
+}
+
+fn to_see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Sight {
     if names.cleanup && names.file.is_some() {
         // Nothing stands any more.
-        return vec![];
+        return Sight::default();
     }
     let ns = &names.namespace;
-    if let Some(Stuck { pod, ends }) = who {
-        return vec![match ends {
-            Some(container) => format!("kubectl logs {pod} -c {container} -n {ns} --previous"),
-            None => format!("kubectl describe pod {pod} -n {ns}"),
-        }];
+    match who {
+        Some(Stuck { pod, ends: Some(container) }) => {
+            let logs = format!("kubectl logs {pod} -c {container} -n {ns} --previous");
+            return Sight::of(
+                vec![logs],
+                "an error that there is no earlier container: this one stays up",
+            );
+        }
+        Some(Stuck { pod, ends: None }) => {
+            let commands = vec![format!("kubectl describe pod {pod} -n {ns}")];
+            return Sight { commands, right: None };
+        }
+        None => {}
     }
     let Some(set) = &names.set else {
-        return vec![format!("kubectl get statefulsets,pods -n {ns}")];
+        let get = format!("kubectl get statefulsets,pods -n {ns}");
+        return Sight::of(vec![get], "a StatefulSet whose pods are all ready");
     };
-    let place = CHECKS.iter().position(|it| it.test == test);
-    place.map(|it| NamedSet::SIGHTS[it](&NamedSet { set, ns, names })).unwrap_or_default()
+    let Some(place) = CHECKS.iter().position(|it| it.test == test) else {
+        return Sight::default();
+    };
+    NamedSet::SIGHTS[place](&NamedSet { set, ns, names })
 }
 
 /// The set as it stands in the cluster.
@@ -53,7 +85,7 @@ struct NamedSet<'n> {
 
 impl NamedSet<'_> {
     /// How to see a loss, for each check in the order of [`CHECKS`].
-    const SIGHTS: [fn(&Self) -> Vec<String>; checks::COUNT] = [
+    const SIGHTS: [fn(&Self) -> Sight; checks::COUNT] = [
         Self::pods,
         Self::creation,
         Self::claims,
@@ -66,71 +98,94 @@ impl NamedSet<'_> {
         Self::content_after_scale_down,
     ];
 
-    fn pods(&self) -> Vec<String> {
-        vec![format!("kubectl get pods -n {}", self.ns)]
+    fn pods(&self) -> Sight {
+        let get = format!("kubectl get pods -n {}", self.ns);
+        Sight::of(vec![get], "three pods or more, each of them Running and READY")
     }
 
-    fn creation(&self) -> Vec<String> {
+    fn creation(&self) -> Sight {
         // Of the pods that stand, some were replaced since the set was created.
-        vec![
+        let commands = vec![
             self.scale(0),
             self.all_are_gone(),
             self.scale(self.own()),
             self.ready(self.own()),
             self.by_age(),
-        ]
+        ];
+        Sight::of(commands, IN_ORDER)
     }
 
-    fn claims(&self) -> Vec<String> {
-        vec![format!("kubectl get pvc -n {}", self.ns)]
+    fn claims(&self) -> Sight {
+        let right = "a PVC for each pod, with its name, Bound, of 50Mi or more";
+        Sight::of(vec![self.list_claims()], right)
     }
 
-    fn content(&self) -> Vec<String> {
-        vec![self.files_of(self.second())]
+    fn content(&self) -> Sight {
+        let files = self.files_of(self.second());
+        Sight::of(vec![files], "the pod's own name, and no other pod's")
     }
 
-    fn dns(&self) -> Vec<String> {
+    fn dns(&self) -> Sight {
         let Self { ns, names, .. } = self;
         let Some(service) = &names.service else {
-            return vec![format!("kubectl get services,endpointslices -n {ns}")];
+            let get = format!("kubectl get services,endpointslices -n {ns}");
+            let right = "a Service with CLUSTER-IP None, and the pods' addresses as ENDPOINTS";
+            return Sight::of(vec![get], right);
         };
         // In full: the nslookup of busybox appends no domain to a name with dots.
         let domain = names.domain.as_deref().unwrap_or(DOMAIN);
-        let asks = if names.has_nslookup {
-            format!("kubectl exec {}{} -n {ns}", self.pod(0), self.container())
-        } else {
-            format!("kubectl run dns-test -n {ns} --image={DNS_IMAGE} --rm -it --restart=Never")
-        };
         let pod = self.pod(self.second());
-        vec![format!("{asks} -- nslookup {pod}.{service}.{ns}.svc.{domain}")]
+        let lookup = format!("nslookup {pod}.{service}.{ns}.svc.{domain}");
+        let ask = if names.has_nslookup {
+            self.exec(0, &lookup)
+        } else {
+            let run = format!("kubectl run dns-test -n {ns} --image={DNS_IMAGE}");
+            format!("{run} --rm -it --restart=Never -- {lookup}")
+        };
+        Sight::of(vec![ask], "the pod's address below its name")
     }
 
-    fn replaced_pod(&self) -> Vec<String> {
+    fn replaced_pod(&self) -> Sight {
         let (pod, files) = (self.pod(self.second()), self.files_of(self.second()));
         let delete = format!("kubectl delete pod {pod} -n {}", self.ns);
-        vec![files.clone(), delete, self.ready(self.own()), files]
+        Sight::of(vec![files.clone(), delete, self.ready(self.own()), files], KEPT)
     }
 
-    fn scale_up(&self) -> Vec<String> {
+    fn scale_up(&self) -> Sight {
         let (own, more) = (self.own(), self.own().saturating_add(2));
         let [up, down] = [self.scale(more), self.scale(own)];
-        vec![up, self.ready(more), self.by_age(), down, self.ready(own)]
+        Sight::of(vec![up, self.ready(more), self.by_age(), down, self.ready(own)], IN_ORDER)
     }
 
-    fn scale_down(&self) -> Vec<String> {
+    fn scale_down(&self) -> Sight {
+        Sight::of(self.last_goes_and_comes_back(), "the last pod goes, and comes back")
+    }
+
+    fn claims_after_scale_down(&self) -> Sight {
+        let own = self.own();
+        let commands = vec![
+            self.scale(self.fewer()),
+            self.last_is_gone(),
+            self.list_claims(),
+            self.scale(own),
+            self.ready(own),
+        ];
+        Sight::of(commands, "the PVCs of the pods that are gone are still Bound")
+    }
+
+    fn content_after_scale_down(&self) -> Sight {
+        let files = self.files_of(self.own() - 1);
+        let commands = [vec![files.clone()], self.last_goes_and_comes_back(), vec![files]].concat();
+        Sight::of(commands, KEPT)
+    }
+
+    fn last_goes_and_comes_back(&self) -> Vec<String> {
         let own = self.own();
         vec![self.scale(self.fewer()), self.last_is_gone(), self.scale(own), self.ready(own)]
     }
 
-    fn claims_after_scale_down(&self) -> Vec<String> {
-        let [one, gone] = [self.scale(self.fewer()), self.last_is_gone()];
-        let own = self.own();
-        [vec![one, gone], self.claims(), vec![self.scale(own), self.ready(own)]].concat()
-    }
-
-    fn content_after_scale_down(&self) -> Vec<String> {
-        let files = self.files_of(self.own() - 1);
-        [vec![files.clone()], self.scale_down(), vec![files]].concat()
+    fn list_claims(&self) -> String {
+        format!("kubectl get pvc -n {}", self.ns)
     }
 
     /// The pod at this place, from 0.
@@ -152,9 +207,11 @@ impl NamedSet<'_> {
         self.second()
     }
 
-    /// `-c`, where kubectl would have to choose.
-    fn container(&self) -> String {
-        self.names.container.as_ref().map(|it| format!(" -c {it}")).unwrap_or_default()
+    /// Runs a command in the pod at this place: with `-c`, where kubectl would have to choose.
+    fn exec(&self, place: i32, command: &str) -> String {
+        let container = self.names.container.as_ref().map(|it| format!(" -c {it}"));
+        let container = container.unwrap_or_default();
+        format!("kubectl exec {}{container} -n {} -- {command}", self.pod(place), self.ns)
     }
 
     /// Pods of a set that is `Parallel` end at the same time: each of a few is waited for.
@@ -190,12 +247,14 @@ impl NamedSet<'_> {
 
     /// What the pod at this place has on its claim.
     fn files_of(&self, place: i32) -> String {
-        let what = match (&self.names.content, &self.names.mount_path) {
-            (Some(file), _) => format!("cat {file}"),
-            (None, Some(path)) => format!("ls -la {path}"),
-            (None, None) => "ls -la".to_owned(),
+        let Names { mount_path, written, content, .. } = self.names;
+        let is_text = written.is_none() || content.is_some();
+        let what = match mount_path {
+            // All of them: what names the pod may be a file that the remedy makes.
+            Some(path) if is_text => format!("sh -c 'head {}/*'", path.trim_end_matches('/')),
+            Some(path) => format!("ls -la {path}"),
+            None => "ls -la".to_owned(),
         };
-        let container = self.container();
-        format!("kubectl exec {}{container} -n {} -- {what}", self.pod(place), self.ns)
+        self.exec(place, &what)
     }
 }

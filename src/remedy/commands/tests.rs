@@ -24,7 +24,10 @@ fn names() -> Names {
 #[test]
 fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
     let ends = Stuck { pod: "web-1", ends: Some("app") };
-    assert_eq!(see(6, Some(&ends), &names()), ["kubectl logs web-1 -c app -n lab --previous"]);
+    assert_eq!(
+        see(6, Some(&ends), &names()).commands,
+        ["kubectl logs web-1 -c app -n lab --previous"]
+    );
     let waits = Mending { id: "config_error", waiting: Some("web-0") };
     let by_hand = Names { file: None, ..names() };
     assert_eq!(
@@ -81,7 +84,7 @@ fn what_cannot_be_changed_is_deleted_first() {
         mend(&[Mending::of("too_small")], &removed),
         ["stsgrade grade -n lab -f lab3.yaml --cleanup"]
     );
-    assert!(see(8, None, &removed).is_empty());
+    assert!(see(8, None, &removed).commands.is_empty());
     let applied_by_hand = Names { file: None, ..names() };
     assert_eq!(
         mend(&[Mending::of("service_not_headless")], &applied_by_hand),
@@ -118,8 +121,8 @@ fn what_is_applied_is_waited_for() {
     let one = Names { replicas: 1, ..on_delete.clone() };
     let more = mend(&[Mending::of("too_few_replicas")], &one);
     assert_eq!(more, [apply, &ready(3), grade], "no pod has to be made anew");
-    assert_eq!(see(6, None, &on_delete)[2], ready(3));
-    assert!(see(7, None, &on_delete).contains(&ready(5)));
+    assert_eq!(see(6, None, &on_delete).commands[2], ready(3));
+    assert!(see(7, None, &on_delete).commands.contains(&ready(5)));
     let no_set = Names { set: None, ..by_hand(Update::Rolling) };
     let new = mend(&[Mending::of("no_stateful_set")], &no_set);
     assert_eq!(new, [apply, "kubectl rollout status sts -n lab --timeout=5m", grade]);
@@ -143,10 +146,10 @@ fn each_test_is_seen_by_what_it_is_about() {
         (10, "exec web-2"),
     ];
     for (test, what) in sights {
-        let commands = see(test, None, &names());
+        let commands = see(test, None, &names()).commands;
         assert!(commands.iter().any(|it| it.contains(what)), "{test}: {commands:?}");
     }
-    assert_eq!(see(1, None, &names()), ["kubectl get pods -n lab"]);
+    assert_eq!(see(1, None, &names()).commands, ["kubectl get pods -n lab"]);
 }
 
 /// Catches "see it" commands that leave the set at another number of replicas.
@@ -154,6 +157,7 @@ fn each_test_is_seen_by_what_it_is_about() {
 fn what_is_scaled_is_scaled_back() {
     for test in 1..=10 {
         let scaled: Vec<String> = see(test, None, &names())
+            .commands
             .into_iter()
             .filter(|it| it.starts_with("kubectl scale"))
             .collect();
@@ -165,7 +169,7 @@ fn what_is_scaled_is_scaled_back() {
 #[test]
 fn a_pod_that_must_go_is_waited_for() {
     for test in [6, 8, 9, 10] {
-        let one = see(test, None, &Names { replicas: 1, ..names() });
+        let one = see(test, None, &Names { replicas: 1, ..names() }).commands;
         assert!(!one.iter().any(|it| it.contains("web-1")), "{one:?}");
         let waits = one.iter().position(|it| it.starts_with("kubectl wait pod/web-0"));
         let fewer = one.iter().position(|it| it.ends_with("--replicas=0"));
@@ -178,18 +182,27 @@ fn a_pod_that_must_go_is_waited_for() {
 #[test]
 fn commands_run_where_they_can() {
     let container = Some("app".to_owned());
-    let own = Names { container, content: Some("/data/id".to_owned()), ..names() };
-    assert_eq!(see(4, None, &own)[0], "kubectl exec web-1 -c app -n lab -- cat /data/id");
+    let file = Some("/data/id".to_owned());
+    let mount_path = Some("/data/".to_owned());
+    let own = Names { container, content: file.clone(), mount_path, ..names() };
+    let all = ["kubectl exec web-1 -c app -n lab -- sh -c 'head /data/*'"];
+    assert_eq!(see(4, None, &own).commands, all);
+    // One that is no text stays out of a terminal.
+    let random = Names { content: None, written: file, ..own.clone() };
+    assert_eq!(
+        see(4, None, &random).commands,
+        ["kubectl exec web-1 -c app -n lab -- ls -la /data/"]
+    );
     let name = "nslookup web-1.web.lab.svc.cluster.local";
     assert_eq!(
-        see(5, None, &own),
+        see(5, None, &own).commands,
         [format!(
             "kubectl run dns-test -n lab --image=busybox:1.36 --rm -it --restart=Never -- {name}"
         )]
     );
     let busybox = Names { has_nslookup: true, ..own };
     let own_pod = [format!("kubectl exec web-0 -c app -n lab -- {name}")];
-    assert_eq!(see(5, None, &busybox), own_pod);
+    assert_eq!(see(5, None, &busybox).commands, own_pod);
 }
 
 /// Catches commands for another cluster than the one that was graded, and a grade that asks which
@@ -210,7 +223,7 @@ fn commands_have_the_flags_of_the_grade() {
             "stsgrade grade -n lab --context two -f lab3.yaml --statefulset web --probe-image tools:1",
         ]
     );
-    assert_eq!(see(1, None, &names), ["kubectl --context two get pods -n lab"]);
+    assert_eq!(see(1, None, &names).commands, ["kubectl --context two get pods -n lab"]);
     assert!(dry_run(&names, "a.yaml").starts_with("kubectl --context two apply "));
 }
 
@@ -230,7 +243,7 @@ fn commands_of_long_names_are_broken_where_a_shell_goes_on() {
     let by_hand = Names { file: None, ..long.clone() };
     let ids = MISTAKES.iter().map(|it| it.id).chain(diagnosis::obstacles().map(|(id, ..)| id));
     let mut commands: Vec<String> = ids.flat_map(|id| mend(&[Mending::of(id)], &by_hand)).collect();
-    commands.extend((1..=10).flat_map(|test| see(test, None, &long)));
+    commands.extend((1..=10).flat_map(|test| see(test, None, &long).commands));
     let margin = " ".repeat(13);
     let mut broken = 0;
     for command in &commands {

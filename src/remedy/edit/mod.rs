@@ -159,7 +159,7 @@ fn changes(
     let objects: Vec<Object<'_>> =
         loss.objects.iter().filter_map(|it| Some((it, Document::read(&it.text)?))).collect();
     let repairs = table::repairs(loss.id);
-    let Some(set) = timeline.set() else { return new_set(repairs, &objects) };
+    let Some(set) = timeline.set() else { return new_set(repairs, timeline, &objects) };
     let Some(before) = spec.clone() else { return vec![] };
     let edits = text_edits(repairs, loss, &objects, &set.name);
     let mended = mended(repairs, loss, timeline, &before);
@@ -224,9 +224,9 @@ fn volume_to_look_at(loss: &Loss<'_>, set: &str) -> Option<Change> {
 }
 
 /// What the namespace lacks.
-fn new_set(repairs: &[Repair], objects: &[Object<'_>]) -> Vec<Change> {
+fn new_set(repairs: &[Repair], timeline: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
     let new = repairs.iter().filter_map(|it| match it {
-        Repair::NewSet(change) => Some(change(objects)),
+        Repair::NewSet(change) => Some(change(timeline, objects)),
         _ => None,
     });
     new.flatten().collect()
@@ -288,8 +288,10 @@ fn of_service(
     let new = change::of_service(name, before, after)?;
     let Some(before) = before else {
         // It goes where the set is.
-        let Some((text, _)) = find(objects, "StatefulSet", set) else { return Some(new) };
-        return Some(change::at_the_end_of(&text.file, new));
+        let Some((text, _)) = find(objects, "StatefulSet", set) else {
+            return Some(change::at_the_end_of(None, new));
+        };
+        return Some(change::at_the_end_of(Some(&text.file), new));
     };
     if let Some((text, document)) = find(objects, "Service", name)
         && let Some(edited) = edited(document, &values(before, after))

@@ -1,6 +1,9 @@
 //! Changes of objects beside the set and its Service.
 
-use checks::model::{MissingObject, Timeline, observation::object::Container};
+use checks::model::{
+    MissingObject, Timeline,
+    observation::object::{Container, StatefulSetSpec, VolumeMount},
+};
 use serde_json::{Value, json};
 
 use crate::remedy::{
@@ -101,18 +104,24 @@ fn misspelt_name(loss: &Loss<'_>, set: &str, objects: &[Object<'_>]) -> Option<C
 
 /// A ConfigMap or a Secret that is not there.
 fn missing_object(loss: &Loss<'_>, set: &str, objects: &[Object<'_>]) -> Option<Change> {
-    let (text, document) = find(objects, "StatefulSet", set)?;
     let MissingObject { kind, name, key, .. } = loss.missing_object()?;
+    let own = find(objects, "StatefulSet", set);
+    if own.is_none() && key.is_some() {
+        // It may be there, without that key.
+        return None;
+    }
     let key = key.as_deref().unwrap_or("key");
     if objects.iter().any(|(it, _)| it.kind == *kind && it.name == *name) {
         return None;
     }
     let field = if *kind == "Secret" { "stringData" } else { "data" };
-    let keys = wanted_keys(document, kind, name).unwrap_or_else(|| vec![key.to_owned()]);
+    let wanted = own.and_then(|(_, document)| wanted_keys(document, kind, name));
+    let keys = wanted.unwrap_or_else(|| vec![key.to_owned()]);
     let values: Value = keys.into_iter().map(|it| (it, json!("change me"))).collect();
     let object =
         json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, field: values});
-    Some(change::new_document(format!("{kind} {name}"), &text.file, &object))
+    let file = own.map(|(text, _)| text.file.as_str());
+    Some(change::new_document(format!("{kind} {name}"), file, &object))
 }
 
 /// The keys of a ConfigMap or a Secret that the manifest's environment variables name.
@@ -136,8 +145,10 @@ fn wanted_keys(document: &Document, kind: &str, name: &str) -> Option<Vec<String
 }
 
 /// A Deployment becomes a StatefulSet, where the namespace holds none.
-pub(super) fn into_a_set(objects: &[Object<'_>]) -> Vec<Change> {
-    let Some((text, document)) = of_kind(objects, "Deployment").next() else { return vec![] };
+pub(super) fn into_a_set(timeline: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
+    let Some((text, document)) = of_kind(objects, "Deployment").next() else {
+        return outline(timeline).into_iter().collect();
+    };
     let headless = |(it, document): &&Object<'_>| {
         it.kind == "Service" && document.scalar(&keys("spec.clusterIP")) == Some("None")
     };
@@ -155,6 +166,25 @@ pub(super) fn into_a_set(objects: &[Object<'_>]) -> Vec<Change> {
     edits.extend(storage(document));
     let Some(edited) = edited(document, &edits) else { return vec![] };
     change::of_text(text, document, &edited).into_iter().collect()
+}
+
+/// The lines of a set, for a Deployment of which only the name is known.
+fn outline(timeline: &Timeline) -> Option<Change> {
+    let told = timeline.other_workloads().iter().find(|it| it.starts_with("Deployment "))?;
+    let name = told.strip_prefix("Deployment ")?;
+    let mount = VolumeMount {
+        name: "data".to_owned(),
+        mount_path: spec::MOUNT_PATH.to_owned(),
+        ..VolumeMount::default()
+    };
+    let container = Container { volume_mounts: vec![mount], ..Container::default() };
+    let mut set = StatefulSetSpec {
+        service_name: name.to_owned(),
+        volume_claim_templates: vec![spec::claim("data")],
+        ..StatefulSetSpec::default()
+    };
+    set.template.spec.containers.push(container);
+    change::outline_of_a_set(told.clone(), &set)
 }
 
 /// A claim for each pod, in place of its volumes or where it has none.

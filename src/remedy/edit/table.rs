@@ -23,7 +23,7 @@ pub(super) enum Repair {
     /// Of other objects of the manifest.
     Others(fn(&Loss<'_>, &Timeline, &[Object<'_>]) -> Vec<Change>),
     /// Makes a set of what stands in place of one.
-    NewSet(fn(&[Object<'_>]) -> Vec<Change>),
+    NewSet(fn(&Timeline, &[Object<'_>]) -> Vec<Change>),
     /// There is none, and why: the report shows what to look at.
     Unknown(#[expect(dead_code, reason = "it is for who reads the table")] &'static str),
 }

@@ -5,7 +5,7 @@ use checks::mistakes;
 
 use crate::{
     remedy::{
-        commands::{self, Names},
+        commands::{self, Names, Sight},
         harmless,
     },
     report::causes::{Cause, Key},
@@ -111,7 +111,7 @@ pub(super) fn with_change(id: &str) -> Option<&'static str> {
 }
 
 /// What to type about an obstacle that is not the submission's fault, and how to see it.
-fn commands_about(id: &str, pod: &str, names: &Names) -> (Vec<String>, Vec<String>) {
+fn commands_about(id: &str, pod: &str, names: &Names) -> (Vec<String>, Sight) {
     let ns = &names.namespace;
     let replace = matches!(id, "outdated_pod" | "name_taken")
         .then(|| format!("kubectl delete pod {pod} -n {ns}"));
@@ -129,6 +129,8 @@ pub(super) fn decide(cause: &mut Cause, key: &Key, who: Option<&str>, names: &Na
             cause.commands = vec![again];
             let see = format!("kubectl describe networkpolicies -n {ns}");
             cause.see = names.flags.aimed(vec![see]);
+            cause.right =
+                Some("no policy that selects the pods and keeps them from the DNS server");
         }
         (Key::NoShell, _) if names.flags.probe_image.is_none() => {
             cause.commands = vec![format!("{again} --probe-image {PROBE_IMAGE}")];
@@ -141,7 +143,9 @@ pub(super) fn decide(cause: &mut Cause, key: &Key, who: Option<&str>, names: &Na
             }
         }
         (Key::Obstacle(id, _), Some(pod)) => {
-            (cause.commands, cause.see) = commands_about(id, &pod, names);
+            let (commands, sight) = commands_about(id, &pod, names);
+            cause.commands = commands;
+            cause.show(sight);
         }
         _ => cause.commands = vec![again],
     }

@@ -100,6 +100,7 @@ impl Cause {
             example: None,
             commands: vec![],
             see: vec![],
+            right: None,
         }
     }
 
@@ -240,9 +241,13 @@ fn add(MissingObject { kind, name, key, volume }: &MissingObject) -> String {
         Some(volume) => format!("volume {} of the pod template", sanitize(volume)),
         None => "`env` or `envFrom` of the pod template".to_owned(),
     };
+    let unread = match volume {
+        Some(_) => " If nothing reads it, take the volume and its `volumeMounts` out.",
+        None => "",
+    };
     format!(
         "Add {kind} {name} to your file, with the keys that the container reads, or correct the \
-        name in {place}."
+        name in {place}.{unread}"
     )
 }
 
@@ -287,7 +292,7 @@ const OF_OTHERS: &str = "Lines such as these (the names are examples):";
 impl Example {
     /// A line about the student's own file, where the line itself is not known.
     pub(super) fn of_own_file(mistake: &Mistake, file: &str) -> Option<Self> {
-        let told = "The line that writes this file (… stands for what yours writes):";
+        let told = "Each line that writes this file (… stands for what yours writes):";
         let example = |before: String, after: String| Self { before, after, told: told.to_owned() };
         match mistake.id {
             id if id == OVERWRITTEN_AT_START.id => {

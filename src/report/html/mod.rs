@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
     Cause, Problem, Report, RunResult, View,
-    causes::typed_later,
+    causes::{seen_earlier, typed_later},
     drawing::{Bar, Drawing, time},
     html::{findings::CheckRow, head::Head},
     summary, svg, text,
@@ -103,6 +103,8 @@ struct CauseCard<'r> {
     changes: Vec<ChangeLines>,
     /// What is to be typed stands under this cause.
     typed_later: Option<usize>,
+    /// An earlier cause tells how to see it.
+    seen_earlier: bool,
 }
 
 /// Lines of the submission to change.
@@ -157,6 +159,10 @@ impl<'r> Judged<'r> {
         found.map_or("", |it| it.title)
     }
 
+    fn applied_by_grade(&self) -> Option<&'static str> {
+        summary::applied_by_grade(self.report)
+    }
+
     /// The first test that a cause cost, or the first of all.
     fn test_to_explain(&self) -> u8 {
         let first = self.report.causes.first().and_then(|it| it.tests.first());
@@ -176,7 +182,8 @@ fn cause_card(report: &Report, place: usize) -> CauseCard<'_> {
     let also = cause.tests.iter().copied().filter(|it| !is_told(it)).collect();
     let changes = cause.changes.iter().map(change_lines).collect();
     let typed_later = typed_later(causes, place);
-    CauseCard { cause, class, ink, cost, also, changes, typed_later }
+    let seen_earlier = seen_earlier(causes, place);
+    CauseCard { cause, class, ink, cost, also, changes, typed_later, seen_earlier }
 }
 
 fn change_lines(change: &Change) -> ChangeLines {

@@ -1,0 +1,137 @@
+//! How a cause is mended: the lines to change, what to do, and how to see it.
+
+use checks::{
+    mistakes::{self, Renewal},
+    model::{Effect, Fault, Timeline, diagnosis},
+};
+
+use crate::{
+    remedy::{
+        change::Change,
+        commands::{self, Names, Sight, Stuck},
+        edit::{self, Edited, Loss},
+        harmless,
+    },
+    report::causes::{Cause, Example, MORE_MAY_SHOW, content, look_for, obstacles},
+};
+
+/// What to do where the line that names the pod stands in an init container.
+const IN_AN_INIT_CONTAINER: &str =
+    "Write the host name by an init container, as in the lines below.";
+/// What a remedy ends in that deletes claims.
+const DELETES_DATA: &str = "Deleting the PVCs deletes what is on them.";
+/// What a change says that keeps files besides what it is made for.
+const KEEPS_FILES: &str = "`[ -f FILE ] ||` in the lines below keeps a file that is there, which \
+    tests 6 and 10 ask for.";
+
+/// A loss, and what decides how it is mended.
+pub(super) struct Lesson<'l> {
+    pub(super) timeline: &'l Timeline,
+    /// The pod that the loss is about, where it is about one.
+    pub(super) who: Option<&'l str>,
+    pub(super) names: &'l Names,
+    pub(super) loss: Loss<'l>,
+}
+
+impl Lesson<'_> {
+    /// Adds to a cause what the template says about it, and, where it is the submission's, what to
+    /// change and how to see it. `edited`: the manifest after the changes of earlier causes.
+    pub(super) fn teach(&self, cause: &mut Cause, edited: &mut Edited) {
+        cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
+        self.explain_content(cause);
+        if cause.fault != Some(Fault::Submission) {
+            return;
+        }
+        self.change(cause, edited);
+        cause.remedy = self.remedy(cause);
+        let stuck = self.stuck_pod();
+        if self.is_only_missing(cause) {
+            cause.waiting.clone_from(&stuck);
+        }
+        cause.show(self.sight(cause, stuck.as_deref()));
+    }
+
+    fn explain_content(&self, cause: &mut Cause) {
+        let Loss { objects, .. } = self.loss;
+        let Some(written) = edit::written(objects, self.timeline) else { return };
+        let manifest = edit::manifest_of_set(objects, self.timeline);
+        if let Some(reason) = content::reason(cause.id, &written, manifest) {
+            cause.explanation = format!("{reason} {}", cause.explanation);
+        }
+    }
+
+    /// The student's own lines, or else lines such as those to look for.
+    fn change(&self, cause: &mut Cause, edited: &mut Edited) {
+        let Self { timeline, names, loss, .. } = self;
+        let sanitized = |changes: Vec<Change>| changes.into_iter().map(Change::sanitized).collect();
+        let alone = Edited::nothing(loss.objects, timeline).mend(loss, timeline);
+        cause.changes_alone = sanitized(alone);
+        cause.changes = sanitized(edited.mend(loss, timeline));
+        if changes_lines(cause) {
+            cause.example = None;
+        } else if let Some(file) = &names.written
+            && let Some(mistake) = mistakes::find(cause.id)
+        {
+            cause.example = Example::of_own_file(mistake, file).or(cause.example.take());
+        }
+        look_for::tell(cause, timeline, loss, names);
+    }
+
+    fn remedy(&self, cause: &Cause) -> String {
+        let Loss { objects, obstacle, .. } = self.loss;
+        let with_change = obstacles::with_change(cause.id).filter(|_| changes_lines(cause));
+        let mut remedy = if let Some(words) = with_change {
+            format!("{words} {MORE_MAY_SHOW}")
+        } else if edit::adds_an_init_container(cause.id, objects, self.timeline) {
+            IN_AN_INIT_CONTAINER.to_owned()
+        } else if obstacle.is_some() {
+            format!("{} {MORE_MAY_SHOW}", cause.remedy)
+        } else {
+            cause.remedy.clone()
+        };
+        let notes = [
+            (diagnosis::renewal(cause.id) == Renewal::RecreateWithClaims, DELETES_DATA),
+            (edit::keeps_files(cause.id, &cause.changes), KEEPS_FILES),
+        ];
+        for (_, note) in notes.iter().filter(|(is_told, _)| *is_told) {
+            remedy = format!("{remedy} {note}");
+        }
+        remedy
+    }
+
+    /// The pod that is stuck. One that ends again and again does so in every pod that is made again,
+    /// and is one of them though its name may be another's by now.
+    fn stuck_pod(&self) -> Option<String> {
+        let pod = harmless(&self.loss.obstacle?.who)?;
+        (self.who.is_some() || self.ending_container().is_some()).then_some(pod)
+    }
+
+    /// The container that ends again and again.
+    fn ending_container(&self) -> Option<String> {
+        let obstacle = self.loss.obstacle.filter(|it| it.effect == Effect::CrashLoop)?;
+        harmless(&obstacle.container.as_ref()?.name)
+    }
+
+    /// Whether a pod only waits for a ConfigMap or a Secret: to create it, or to correct a name that
+    /// cannot be known, needs no other set.
+    fn is_only_missing(&self, cause: &Cause) -> bool {
+        self.loss.obstacle.is_some_and(|it| it.missing_object().is_some())
+            && cause.changes.iter().all(|it| it.is_to_look_at() || it.is_new_document())
+    }
+
+    fn sight(&self, cause: &Cause, stuck: Option<&str>) -> Sight {
+        let first = cause.tests.first().copied().unwrap_or_default();
+        // What it names does not answer, before the change or after it.
+        let is_misnamed = cause.id == "wrong_service_name";
+        let service = self.names.service.clone().filter(|_| !is_misnamed);
+        let names = Names { service, ..self.names.clone() };
+        let ends = self.ending_container();
+        let stuck = stuck.map(|pod| Stuck { pod, ends: ends.as_deref() });
+        commands::see(first, stuck.as_ref(), &names)
+    }
+}
+
+/// Whether lines of the manifest change.
+fn changes_lines(cause: &Cause) -> bool {
+    cause.changes_alone.iter().any(|it| !it.is_to_look_at())
+}
