@@ -23,10 +23,11 @@ use tokio::{process::Command, sync::OnceCell};
 use crate::{
     APPEND, OVERWRITE,
     lab::{Lab, Ran, ctl, done, done_within},
+    proxy::{Proxy, Roughness},
     state::{read, send},
 };
 
-const IMAGE: &str = "registry.local/stsgrade:test";
+pub(crate) const IMAGE: &str = "registry.local/stsgrade:test";
 /// For the static binary and all its dependencies, beside other tests.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(1200);
 const TARGET: &str = "x86_64-unknown-linux-musl";
@@ -53,7 +54,7 @@ async fn static_binary() -> &'static Path {
 
 /// Builds the image by the recipe of the release, and gives it to the cluster's registry: once for
 /// all tests.
-async fn image() {
+pub(crate) async fn image() {
     static IMAGE_IS_THERE: OnceCell<tempfile::TempDir> = OnceCell::const_new();
     IMAGE_IS_THERE
         .get_or_init(async || {
@@ -210,8 +211,9 @@ fn size() -> (usize, usize) {
     hand_ins.map_or((6, 2), |it: usize| (it, it.div_ceil(4)))
 }
 
-/// Catches a hand-in that a worker's death or a stopped command loses or that is graded twice, a
-/// result that differs from that of a batch in one process, and anything that stays in the cluster.
+/// Catches a hand-in that a worker's death, a stopped command or a cluster out of reach loses or that
+/// is graded twice, a result that differs from that of a batch in one process, and anything that
+/// stays in the cluster.
 #[tokio::test]
 async fn the_cluster_works_off_a_class_although_a_worker_dies() {
     image().await;
@@ -240,7 +242,9 @@ async fn the_cluster_works_off_a_class_although_a_worker_dies() {
         let told = String::from_utf8(stopped.stderr).unwrap();
         assert_eq!(stopped.status.code(), Some(130), "{told}");
         assert!(told.contains("the Job goes on in namespace stsgrade-"), "{told}");
-        let ran = done(&mut batch).await;
+        let proxy = Proxy::start(0, Roughness::Smooth).await;
+        batch.env("KUBECONFIG", proxy.kubeconfig(lab.folder.path()));
+        let (ran, ()) = tokio::join!(done(&mut batch), cut_off(lab, &proxy, &results));
         let lines = lines(&results);
         assert_eq!(lines.len(), expected.len(), "{}", ran.told());
         let letters = |it: &Value| (text(&it["id"]), text(&it["letters"]));
@@ -265,16 +269,32 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-fn lines(results: &Path) -> Vec<Value> {
+pub(crate) fn lines(results: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(results.join("results.jsonl")).unwrap_or_default();
     text.lines().map(|it| serde_json::from_str(it).unwrap()).collect()
 }
 
 /// The namespace of the run's own.
-fn own_namespace(results: &Path) -> Option<String> {
+pub(crate) fn own_namespace(results: &Path) -> Option<String> {
     let run = std::fs::read(results.join("run.json")).ok()?;
     let run: Value = serde_json::from_slice(&run).ok()?;
     Some(format!("stsgrade-{}-workers", run["run"].as_str()?))
+}
+
+/// Keeps the cluster out of reach from the next result on until the Job has ended.
+async fn cut_off(lab: &Lab, proxy: &Proxy, results: &Path) {
+    let before = lines(results).len();
+    lab.until("the next result is collected", async || lines(results).len() > before).await;
+    proxy.cut();
+    let own = own_namespace(results).unwrap();
+    let jobs: Api<Job> = Api::namespaced(lab.client.clone(), &own);
+    lab.until("the Job has ended", async || {
+        let Some(job) = jobs.get_opt("stsgrade").await.unwrap() else { return true };
+        let conditions = job.status.and_then(|it| it.conditions).unwrap_or_default();
+        conditions.iter().any(|it| it.type_ == "Complete" && it.status == "True")
+    })
+    .await;
+    proxy.heal();
 }
 
 /// Kills a worker that has grades under way, as a node that is lost would.
@@ -299,7 +319,7 @@ async fn kill_a_worker(lab: &Lab, results: &Path) {
     assert!(jobs.get_opt("stsgrade").await.unwrap().is_some());
 }
 
-async fn left_nothing(lab: &Lab, results: &Path, ran: &Ran) {
+pub(crate) async fn left_nothing(lab: &Lab, results: &Path, ran: &Ran) {
     let own = own_namespace(results).unwrap();
     let run = own.trim_end_matches("workers");
     let namespaces: Api<Namespace> = Api::all(lab.client.clone());

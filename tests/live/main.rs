@@ -26,6 +26,7 @@ mod nodes;
 mod policies;
 mod printed;
 mod proxy;
+mod queued;
 mod state;
 mod unfinished;
 mod unwritable;

@@ -4,6 +4,7 @@
 //! The coordinator sends the shares, collects the results, and deletes the namespace. It may end
 //! meanwhile: everything stays in the cluster until another one collects it.
 
+mod kueue;
 pub mod objects;
 mod parcels;
 
@@ -118,9 +119,17 @@ impl Workers {
     /// # Errors
     /// The API server refuses, or cannot be reached. What was made is removed.
     pub async fn create(&self, options: &WorkerOptions, shares: &[Vec<u8>]) -> Result<(), Failure> {
+        // Before anything is made: there may be no Kueue.
+        let queue = match &options.queue {
+            Some(queue) => {
+                let version = kueue::version(&self.cluster).await?;
+                Some(kueue::local_queue(self.namespace(), queue, &version))
+            }
+            None => None,
+        };
         let made = create_object(&self.cluster, &objects::namespace(&self.run)).await?;
         let uid = made.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default();
-        let filled = self.fill(options, shares, uid).await;
+        let filled = self.fill(options, queue.as_ref(), shares, uid).await;
         let Err(failure) = filled else { return Ok(()) };
         let namespace =
             IsolatedNamespace { name: self.namespace().to_owned(), uid: uid.to_owned() };
@@ -130,6 +139,7 @@ impl Workers {
     async fn fill(
         &self,
         options: &WorkerOptions,
+        queue: Option<&Value>,
         shares: &[Vec<u8>],
         uid: &str,
     ) -> Result<(), Failure> {
@@ -145,8 +155,8 @@ impl Workers {
                 "stringData": {"key": key}});
             create_object(&self.cluster, &secret).await?;
         }
-        if let Some(queue) = &options.queue {
-            create_object(&self.cluster, &objects::local_queue(&self.run, queue)).await?;
+        if let Some(queue) = queue {
+            create_object(&self.cluster, queue).await?;
         }
         create_object(&self.cluster, &objects::job(&self.run, options)).await?;
         Ok(())

@@ -10,6 +10,7 @@ use crate::{
         client::lease_term::LEASE,
         grade::{in_cluster::restricted_pod, rbac::class_rules},
         isolation::{PodSecurity, prefix, run_labels},
+        workers::kueue::{self, QUEUE_LABEL},
         writes::apply::LEVEL_LABEL,
     },
     recording::signature::KEY_VARIABLE,
@@ -76,13 +77,6 @@ pub(super) fn access(run: &str, uid: Option<&str>) -> Vec<Value> {
     ]
 }
 
-/// The LocalQueue by which the Job waits in a ClusterQueue of Kueue.
-pub(super) fn local_queue(run: &str, cluster_queue: &str) -> Value {
-    json!({"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "LocalQueue",
-        "metadata": {"name": LEASE, "namespace": namespace_name(run)},
-        "spec": {"clusterQueue": cluster_queue}})
-}
-
 /// The Job: each of its indexes grades one share.
 pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
     let run_arg = format!("--run={run}");
@@ -103,7 +97,7 @@ pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
     }
     let mut metadata = json!({"name": LEASE, "namespace": namespace_name(run)});
     if options.queue.is_some() {
-        metadata["labels"] = json!({"kueue.x-k8s.io/queue-name": LEASE});
+        metadata["labels"] = json!({QUEUE_LABEL: LEASE});
     }
     // A worker that was evicted or preempted did not fail.
     let policy = json!({"rules": [
@@ -126,7 +120,9 @@ pub(super) fn job(run: &str, options: &WorkerOptions) -> Value {
 pub fn yaml(run: &str, options: &WorkerOptions) -> String {
     let mut all = vec![namespace(run)];
     all.extend(access(run, None));
-    all.extend(options.queue.iter().map(|it| local_queue(run, it)));
+    let namespace = namespace_name(run);
+    let queue = options.queue.iter();
+    all.extend(queue.map(|it| kueue::local_queue(&namespace, it, kueue::USUAL_VERSION)));
     all.push(job(run, options));
     let pages: Vec<String> =
         all.iter().map(|it| serde_saphyr::to_string(it).unwrap_or_default()).collect();
