@@ -64,11 +64,15 @@ const LEAVES_SOMETHING: [&str; 8] = [
 
 const WAYS: [Way; 3] = [Way::Applied, Way::AppliedThenFile, Way::Files];
 
-/// Those that are mended where the failed one stands are graded there.
+/// One of each fault that is not mended where the failed one stands; with `STSGRADE_MENDED=all` all
+/// of them.
 #[tokio::test]
 async fn every_remedy_brings_all_points() {
     let mut cases = mended();
-    cases.retain(|it| spread_place(it).is_none());
+    if std::env::var("STSGRADE_MENDED").as_deref() != Ok("all") {
+        cases.retain(|it| spread_place(it).is_none());
+        cases.dedup_by_key(|it| fault(it).to_owned());
+    }
     let grades = cases.iter().map(|path| {
         Lab::round(format!("live-mended-{}", name(path)), async move |lab| {
             let graded = lab.grade(&["-f", path.to_str().unwrap()]).await;
@@ -173,6 +177,11 @@ async fn all_are_well(
         wrong.len(),
         wrong.join("\n\n")
     );
+}
+
+/// The folder of all cases of one fault.
+fn fault(mended: &Path) -> &Path {
+    mended.ancestors().nth(2).unwrap()
 }
 
 /// Which of [`SPREAD`] it is.
