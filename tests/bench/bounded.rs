@@ -73,6 +73,26 @@ impl Sample {
         line
     }
 
+    /// A recording of pods that write one line, with the time, at each start, and so many numbers
+    /// that are always the same.
+    fn with_numbers(mut self, count: usize) -> Vec<u8> {
+        for line in &mut self.judged {
+            let Some(read) = line.get_mut("read") else { continue };
+            let pod = read["pod"]["name"].as_str().unwrap().as_bytes();
+            let first = u64::from(*pod.last().unwrap()) * 1_000_000_007;
+            for file in read["files"].as_array_mut().unwrap() {
+                let own = file["content"].as_str().unwrap().lines().last().unwrap();
+                let mut content = format!("{}\n", own.split(" started").next().unwrap());
+                for number in (1_u64..).take(count) {
+                    let value = (first * number).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24;
+                    writeln!(content, "{value:013}").unwrap();
+                }
+                file["content"] = json!(content);
+            }
+        }
+        self.with(std::iter::empty())
+    }
+
     /// A recording that goes on with these lines before its end.
     fn with(&self, more: impl Iterator<Item = Value>) -> Vec<u8> {
         let mut out = self.header.clone();
@@ -343,7 +363,21 @@ fn what_the_grader_did_and_read() {
     );
 }
 
+/// Fails where judging files of four times as many words takes many times as long: numbers that no
+/// other pod has stay in a file that each start writes with a new date.
+fn numbers_that_stay() {
+    const FEW: usize = 2_000;
+    let lowest = |count: usize| {
+        let recording = Sample::read().with_numbers(count);
+        (0..ROUNDS).map(|_| time(|| judge(&recording))).min().unwrap().as_secs_f64()
+    };
+    let ratio = lowest(4 * FEW) / lowest(FEW);
+    println!("{ratio:6.2} times as long: four times as many numbers that stay");
+    assert!(ratio < MOST_TIMES_READING, "{ratio:.1} times as long for four times as many numbers");
+}
+
 fn main() {
+    numbers_that_stay();
     pods();
     sets();
     claims_services_and_slices();

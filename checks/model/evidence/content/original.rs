@@ -233,7 +233,7 @@ impl<'t> Comparison<'_, 't> {
         let lasting = self.lasting(file, now);
         let kept = self.kept(&lasting, now);
         let is_anew = now.is_some_and(|now| self.is_written_anew(file, now, &lasting, &kept));
-        let by_words = kept.iter().map(|it| self.proof(file, it, is_anew)).max();
+        let by_words = self.proof_by_words(file, &kept, is_anew);
         let by_counter = now.map(|now| self.went_on(file, now, is_anew));
         let proof = by_words.max(by_counter).unwrap_or(Proof::None);
         if proof == Proof::Sure || self.was_moved(file) {
@@ -327,10 +327,11 @@ impl<'t> Comparison<'_, 't> {
             now.and_then(|it| it.text.mtime).filter(|it| start.is_none_or(|start| *it >= start));
         let moments = Moments { start, mtime };
         let old = Moments::of(self.before.pod_files.pod, file.text.mtime);
+        let everywhere = self.words_of_every_start(file);
         let lasts = |token: &&Token<'t>| match token.kind {
             Kind::Time => {
                 let time = written_time(token);
-                let is_one = !is_hour_and_minute(token) && !self.is_everywhere(file, token)
+                let is_one = !is_hour_and_minute(token) && !everywhere.contains(token.text)
                     || time.is_written_by(old);
                 is_one && !time.is_written_by(moments)
             }
@@ -363,13 +364,19 @@ impl<'t> Comparison<'_, 't> {
         seen.is_none_or(|it| *it == Seen::Once(self.ordinal()))
     }
 
-    /// Whether every fresh start writes this word to the file: a time at which something was built.
-    fn is_everywhere(&self, file: &Words<'t>, token: &Token<'_>) -> bool {
-        let fresh = self.contents.fresh(self.ordinal());
-        let holds = |page: &&Page<'t>| {
-            page.file(&file.key).is_some_and(|it| it.tokens().any(|it| it.text == token.text))
-        };
-        !fresh.is_empty() && fresh.iter().all(holds)
+    /// The words that every fresh start writes to the file, such as a time at which something was
+    /// built.
+    fn words_of_every_start(&self, file: &Words<'t>) -> BTreeSet<&'t str> {
+        let mut common: Option<BTreeSet<&'t str>> = None;
+        for page in self.contents.fresh(self.ordinal()) {
+            let words = page.file(&file.key).into_iter().flat_map(Words::tokens);
+            let mut words: BTreeSet<&'t str> = words.map(|it| it.text).collect();
+            if let Some(earlier) = common {
+                words.retain(|it| earlier.contains(it));
+            }
+            common = Some(words);
+        }
+        common.unwrap_or_default()
     }
 
     /// Those of these words that are in the file now, or in another file that did not have them

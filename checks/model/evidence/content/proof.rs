@@ -44,7 +44,8 @@ impl<'t> Comparison<'_, 't> {
         if kept.iter().any(|it| self.is_time_of_old_start(file, it)) {
             return false;
         }
-        let lost = lasting.iter().filter(|it| kept.iter().all(|kept| kept.text != it.text));
+        let kept: BTreeSet<&str> = kept.iter().map(|it| it.text).collect();
+        let lost = lasting.iter().filter(|it| !kept.contains(it.text));
         let lost: Vec<Kind> = lost.map(|it| it.kind).collect();
         if lost.is_empty() {
             return false;
@@ -66,12 +67,32 @@ impl<'t> Comparison<'_, 't> {
         token.kind == Kind::Time && written_time(token).is_written_by(old)
     }
 
-    /// What it proves that a word is there still.
-    ///
-    /// In a file that was written anew, a value that only this pod has may come from the pod's
-    /// surroundings: the inode of its volume, a line of a ConfigMap.
-    pub(super) fn proof(&self, file: &Words<'t>, token: &Token<'t>, is_anew: bool) -> Proof {
-        if !is_anew || matches!(token.kind, Kind::Known(_)) {
+    /// What it proves that words are there still; `None` where none is.
+    pub(super) fn proof_by_words(
+        &self,
+        file: &Words<'t>,
+        kept: &[&Token<'t>],
+        is_anew: bool,
+    ) -> Option<Proof> {
+        if !is_anew || kept.is_empty() {
+            return kept.first().map(|_| Proof::Sure);
+        }
+        let untouched = self.words_of_untouched_files();
+        let mut best = Proof::None;
+        for token in kept {
+            best = best.max(self.proof(file, token, &untouched));
+            if best == Proof::Sure {
+                break;
+            }
+        }
+        Some(best)
+    }
+
+    /// What it proves that a word is there still, in a file that was written anew: a value that only
+    /// this pod has may come from the pod's surroundings, as the inode of its volume or a line of a
+    /// ConfigMap does.
+    fn proof(&self, file: &Words<'t>, token: &Token<'t>, untouched: &BTreeSet<&str>) -> Proof {
+        if matches!(token.kind, Kind::Known(_)) {
             return Proof::Sure;
         }
         if self.stands_in_the_template(token) {
@@ -83,7 +104,7 @@ impl<'t> Comparison<'_, 't> {
             Some(Given::No) => return Proof::Sure,
             Some(Given::Nearly) | None => {}
         }
-        if self.is_in_untouched_file(token) {
+        if untouched.contains(token.text) {
             return Proof::Sure;
         }
         let is_number = matches!(token.kind, Kind::Number | Kind::Decimal);
@@ -137,15 +158,15 @@ impl<'t> Comparison<'_, 't> {
         self.contents.timeline.scripts().any(|it| it.contains(token.text))
     }
 
-    /// Whether a file that nobody wrote since holds it.
-    fn is_in_untouched_file(&self, token: &Token<'_>) -> bool {
+    /// What stands in files that nobody wrote since.
+    fn words_of_untouched_files(&self) -> BTreeSet<&'t str> {
         let new = self.after.pod_files.pod;
         let is_untouched = |file: &&Words<'t>| {
             let before = self.before.at(&file.text).and_then(|it| it.text.mtime);
             was_rewritten(before, file.text.mtime, new) == Some(false)
         };
-        let mut untouched = self.after.files.iter().filter(is_untouched);
-        untouched.any(|file| file.tokens().any(|it| it.text == token.text))
+        let untouched = self.after.files.iter().filter(is_untouched);
+        untouched.flat_map(Words::tokens).map(|it| it.text).collect()
     }
 
     /// What it proves that a number which is the same at every fresh start has grown, and nothing
