@@ -22,11 +22,12 @@ use crate::{
 const MOST_LINES: [usize; 2] = [30, 40];
 
 /// Reports that may be longer: all lines that go or come must be shown.
-const LONGER: [(&str, usize); 4] = [
+const LONGER: [(&str, usize); 5] = [
     ("ephemeral_claims_that_die_with_the_pod", 35),
     ("generic_ephemeral", 35),
     ("deployment", 38),
     ("host_path", 32),
+    ("wiped_at_start", 41),
 ];
 
 /// The report on the lab's own mistake.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::batch::{
-    handin::{HandIn, HandInId},
+    handin::{HandIn, HandInId, Member},
     results::HandInResult,
     roster::Student,
 };
@@ -76,7 +76,8 @@ pub fn with_owner_of(hand_in: &HandIn, result: &HandInResult) -> Option<HandInRe
     new.source = hand_in.source();
     new.platform = hand_in.platform;
     if hand_in.owner.student.is_some() {
-        new.owner.clone_from(&hand_in.owner);
+        let key = new.owner.key;
+        new.owner = Member { key, ..hand_in.owner.clone() };
         new.shared_with.clone_from(&hand_in.shared_with);
     }
     (new != *result).then_some(new)

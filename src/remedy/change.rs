@@ -204,16 +204,18 @@ pub fn as_it_stands(
 pub fn outline_of_a_set(object: String, set: &StatefulSetSpec) -> Option<Change> {
     let line = |sign, text: &str| Line { sign, text: text.to_owned() };
     let gap = |indent: &str| line(Sign::LeftOut, &format!("{indent}…"));
-    let templates = json!({"volumeClaimTemplates": set.volume_claim_templates});
+    let spec = json!({
+        "serviceName": set.service_name,
+        "volumeClaimTemplates": set.volume_claim_templates,
+    });
     let mounts = set.template.spec.containers.first().map(|it| &it.volume_mounts)?;
     let mut lines = vec![
         line(Sign::Removed, "kind: Deployment"),
         line(Sign::Added, "kind: StatefulSet"),
         gap(""),
         line(Sign::Same, "spec:"),
-        line(Sign::Added, &format!("  serviceName: {}", set.service_name)),
     ];
-    lines.extend(words::block(&templates)?.lines().map(|it| line(Sign::Added, &format!("  {it}"))));
+    lines.extend(words::block(&spec)?.lines().map(|it| line(Sign::Added, &format!("  {it}"))));
     lines.extend([gap("  "), line(Sign::Same, "      containers:"), gap("      ")]);
     let mounts = words::block(&json!({"volumeMounts": mounts}))?;
     lines.extend(mounts.lines().map(|it| line(Sign::Added, &format!("        {it}"))));

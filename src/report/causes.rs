@@ -91,6 +91,12 @@ impl Cause {
         !self.seen.iter().any(|it| is_it(&it.actual))
     }
 
+    /// What is right to see, where what was checked does not say so already.
+    #[must_use]
+    pub fn untold_right(&self) -> Option<&'static str> {
+        self.right.filter(|_| self.seen.is_empty())
+    }
+
     fn show(&mut self, sight: Sight) {
         self.see = sight.commands;
         self.right = sight.right;
@@ -311,7 +317,10 @@ pub(super) fn seen_earlier(causes: &[Cause], place: usize) -> bool {
     let Some((cause, earlier)) = causes.get(..=place).and_then(<[Cause]>::split_last) else {
         return false;
     };
-    earlier.iter().any(|it| cause.see.iter().all(|command| it.see.contains(command)))
+    let tells = |it: &Cause| {
+        it.right == cause.right && cause.see.iter().all(|command| it.see.contains(command))
+    };
+    earlier.iter().any(tells)
 }
 
 /// Adds what a test found, where it is not told yet.

@@ -32,8 +32,8 @@ pub(super) fn title(row: &CheckResult) -> String {
 /// That nobody has to apply the changed file, where the commands to type do not.
 pub(super) fn applied_by_grade(report: &Report) -> Option<&'static str> {
     let again = report.grade_again.as_deref()?;
-    let is_typed = report.causes.iter().any(|it| it.commands.iter().any(|it| it == again));
-    (is_typed && again.contains(" -f ")).then_some("`grade -f` applies the file.")
+    let is_changed = report.causes.iter().any(|it| !it.changes.is_empty());
+    (is_changed && again.contains(" -f ")).then_some("`grade -f` applies the file")
 }
 
 /// What cost a test its points.

@@ -232,8 +232,7 @@ impl Page<'_> {
             return Ok(());
         }
         self.commands("See it", &cause.see)?;
-        // What was checked says so already.
-        match cause.right.filter(|_| cause.seen.is_empty()) {
+        match cause.untold_right() {
             Some(right) => self.labelled("Right is", right),
             None => Ok(()),
         }
@@ -312,7 +311,7 @@ impl Page<'_> {
         };
         let text = match summary::applied_by_grade(report) {
             Some(applied) => {
-                format!("{applied} `-v` tells more, `stsgrade explain {test}` of test {test}.")
+                format!("{applied}. `-v` tells more, `stsgrade explain {test}` of test {test}.")
             }
             None => {
                 format!(

@@ -26,6 +26,8 @@ const LINES: u64 = 10_000;
 /// Judging folds each line and goes through what it made of them some ten times: that is a few
 /// times what reading takes.
 const MOST_TIMES_READING: f64 = 8.0;
+/// Judging four times as much takes about four times as long; a quadratic judge takes sixteen times.
+const MOST_FOR_FOUR_TIMES: f64 = 8.0;
 /// How often a pair is measured before judging counts as too slow.
 const ROUNDS: u32 = 3;
 /// No page is larger than this, in bytes, whatever was recorded.
@@ -373,7 +375,7 @@ fn numbers_that_stay() {
     };
     let ratio = lowest(4 * FEW) / lowest(FEW);
     println!("{ratio:6.2} times as long: four times as many numbers that stay");
-    assert!(ratio < MOST_TIMES_READING, "{ratio:.1} times as long for four times as many numbers");
+    assert!(ratio < MOST_FOR_FOUR_TIMES, "{ratio:.1} times as long for four times as many numbers");
 }
 
 fn main() {

@@ -183,7 +183,7 @@ async fn a_grader_that_lost_its_lease_writes_nothing_more() {
         assert!(second.says("watching for up to 60 s"), "{}", second.told());
         assert!(
             first.status == 5
-                && first.says("lost its lock")
+                && first.says("lost its Lease")
                 && first.says("nothing was changed after that"),
             "{}",
             first.told()

@@ -111,8 +111,8 @@ const OF_THE_SET: [(&str, Fault, &str); 5] = [
 
 const NO_SET_REMEDY: &str =
     "Write a headless Service and a StatefulSet, and apply them to this namespace.";
-const OTHER_KIND_REMEDY: &str = "Use `kind: StatefulSet` (apiVersion apps/v1) with `serviceName` \
-    and `volumeClaimTemplates`: a Deployment's pods have random names and no storage of their own.";
+const OTHER_KIND_REMEDY: &str = "Use `kind: StatefulSet` (apiVersion apps/v1) with 3 `replicas`, \
+    `serviceName` and `volumeClaimTemplates`: a Deployment's pods have random names and no storage of their own.";
 const ZERO_REPLICAS_REMEDY: &str = "Set `spec.replicas` to 3 or more.";
 const TOO_MANY_REPLICAS_REMEDY: &str =
     "Set `spec.replicas` to a number that the lab needs, 3 for example, and grade again.";

@@ -42,9 +42,9 @@ type ServiceAndHost = (String, String);
 /// What the EndpointSlices showed.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoints {
-    /// In order.
+    /// When a pod was carried, the earliest first.
     carried: BTreeMap<ServiceAndPod, Vec<Carried>>,
-    /// In order.
+    /// The endpoints of one host name, in the order in which they came.
     namesakes: BTreeMap<ServiceAndHost, Vec<Namesake>>,
     /// The lines from which on, and up to which, several pods had a host name.
     shared: BTreeMap<ServiceAndHost, Vec<Span>>,

@@ -142,7 +142,7 @@ impl Term {
 pub(crate) fn failure(loss: &LostLease) -> Failure {
     Failure::new(
         "lease_lost",
-        format!("this grade lost its lock on the namespace: {}", loss.why),
+        format!("this grade lost its Lease on the namespace: {}", loss.why),
         "Grade again when nobody else is grading.",
     )
 }

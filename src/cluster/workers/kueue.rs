@@ -22,20 +22,25 @@ pub(super) fn local_queue(namespace: &str, cluster_queue: &str, version: &str) -
         "spec": {"clusterQueue": cluster_queue}})
 }
 
-/// The version of Kueue's API that the cluster prefers.
+/// The version of Kueue's API in which the cluster serves LocalQueues, the one that it prefers
+/// first.
 ///
 /// # Errors
 /// Kueue is not installed there, or the API server refuses, or cannot be reached.
 pub(super) async fn version(cluster: &Cluster) -> Result<String, Failure> {
-    let groups = cluster.client.list_api_groups().await;
-    let groups = groups.map_err(|error| cluster.failure(&error, "list", "API groups", GROUP))?;
+    let failure = |error: &kube::Error| cluster.failure(error, "list", "API groups", GROUP);
+    let groups = cluster.client.list_api_groups().await.map_err(|error| failure(&error))?;
     let kueue = groups.groups.into_iter().find(|it| it.name == GROUP);
-    let Some(version) = kueue.and_then(|it| it.preferred_version) else {
-        return Err(Failure::new(
-            "no_kueue",
-            format!("this cluster does not serve {GROUP}: Kueue is not installed there"),
-            "Leave `--queue` out, so that the workers start at once, or install Kueue.",
-        ));
-    };
-    Ok(version.version)
+    for version in kueue.into_iter().flat_map(|it| it.versions) {
+        let served = cluster.client.list_api_group_resources(&version.group_version).await;
+        let served = served.map_err(|error| failure(&error))?;
+        if served.resources.iter().any(|it| it.name == "localqueues") {
+            return Ok(version.version);
+        }
+    }
+    Err(Failure::new(
+        "no_kueue",
+        format!("this cluster does not serve {GROUP}: Kueue is not installed there"),
+        "Leave `--queue` out, so that the workers start at once, or install Kueue.",
+    ))
 }

@@ -121,8 +121,18 @@ impl NamedSet<'_> {
     }
 
     fn content(&self) -> Sight {
-        let files = self.files_of(self.second());
-        Sight::of(vec![files], "the pod's own name, and no other pod's")
+        let Names { mount_path, written, content, .. } = self.names;
+        let own = self.pod(self.second());
+        let see = match mount_path {
+            // In all files: the one that names the pod may be one that the remedy makes.
+            Some(path) if written.is_none() || content.is_some() => {
+                self.exec(self.second(), &format!("grep -r {}- {path}", self.set))
+            }
+            // Their lines are for no terminal.
+            Some(path) => self.exec(self.second(), &format!("grep -rl {own} {path}")),
+            None => self.files_of(self.second()),
+        };
+        Sight::of(vec![see], "the pod's own name, and no other pod's")
     }
 
     fn dns(&self) -> Sight {
@@ -247,13 +257,10 @@ impl NamedSet<'_> {
 
     /// What the pod at this place has on its claim.
     fn files_of(&self, place: i32) -> String {
-        let Names { mount_path, written, content, .. } = self.names;
-        let is_text = written.is_none() || content.is_some();
-        let what = match mount_path {
-            // All of them: what names the pod may be a file that the remedy makes.
-            Some(path) if is_text => format!("sh -c 'head {}/*'", path.trim_end_matches('/')),
-            Some(path) => format!("ls -la {path}"),
-            None => "ls -la".to_owned(),
+        let what = match (&self.names.content, &self.names.mount_path) {
+            (Some(file), _) => format!("cat {file}"),
+            (None, Some(path)) => format!("ls -la {path}"),
+            (None, None) => "ls -la".to_owned(),
         };
         self.exec(place, &what)
     }

@@ -185,14 +185,12 @@ fn commands_run_where_they_can() {
     let file = Some("/data/id".to_owned());
     let mount_path = Some("/data/".to_owned());
     let own = Names { container, content: file.clone(), mount_path, ..names() };
-    let all = ["kubectl exec web-1 -c app -n lab -- sh -c 'head /data/*'"];
+    let all = ["kubectl exec web-1 -c app -n lab -- grep -r web- /data/"];
     assert_eq!(see(4, None, &own).commands, all);
-    // One that is no text stays out of a terminal.
+    // What is no text stays out of a terminal.
     let random = Names { content: None, written: file, ..own.clone() };
-    assert_eq!(
-        see(4, None, &random).commands,
-        ["kubectl exec web-1 -c app -n lab -- ls -la /data/"]
-    );
+    let names = ["kubectl exec web-1 -c app -n lab -- grep -rl web-1 /data/"];
+    assert_eq!(see(4, None, &random).commands, names);
     let name = "nslookup web-1.web.lab.svc.cluster.local";
     assert_eq!(
         see(5, None, &own).commands,

@@ -178,8 +178,9 @@ fn outline(timeline: &Timeline) -> Option<Change> {
         ..VolumeMount::default()
     };
     let container = Container { volume_mounts: vec![mount], ..Container::default() };
+    let headless = timeline.services().find(|it| it.is_headless());
     let mut set = StatefulSetSpec {
-        service_name: name.to_owned(),
+        service_name: headless.map_or(name, |it| &it.service.metadata.name).to_owned(),
         volume_claim_templates: vec![spec::claim("data")],
         ..StatefulSetSpec::default()
     };

@@ -90,13 +90,23 @@ impl Lesson<'_> {
             cause.remedy.clone()
         };
         let notes = [
-            (diagnosis::renewal(cause.id) == Renewal::RecreateWithClaims, DELETES_DATA),
+            (self.deletes_data(cause), DELETES_DATA),
             (edit::keeps_files(cause.id, &cause.changes), KEEPS_FILES),
         ];
         for (_, note) in notes.iter().filter(|(is_told, _)| *is_told) {
             remedy = format!("{remedy} {note}");
         }
         remedy
+    }
+
+    /// Whether claims must be deleted that pods have written to. Where pods do not come up, none has.
+    fn deletes_data(&self, cause: &Cause) -> bool {
+        let Names { claims, file, cleanup, .. } = self.names;
+        let is_removed = *cleanup && file.is_some();
+        diagnosis::renewal(cause.id) == Renewal::RecreateWithClaims
+            && self.loss.obstacle.is_none()
+            && !claims.is_empty()
+            && !is_removed
     }
 
     /// The pod that is stuck. One that ends again and again does so in every pod that is made again,

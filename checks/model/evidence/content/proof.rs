@@ -45,17 +45,21 @@ impl<'t> Comparison<'_, 't> {
             return false;
         }
         let kept: BTreeSet<&str> = kept.iter().map(|it| it.text).collect();
-        let lost = lasting.iter().filter(|it| !kept.contains(it.text));
-        let lost: Vec<Kind> = lost.map(|it| it.kind).collect();
+        let mut lost: Vec<Kind> = vec![];
+        for token in lasting.iter().filter(|it| !kept.contains(it.text)) {
+            if !lost.contains(&token.kind) {
+                lost.push(token.kind);
+            }
+        }
         if lost.is_empty() {
             return false;
         }
         let earlier: BTreeSet<&str> = file.tokens().map(|it| it.text).collect();
         let start = Moments::of(self.after.pod_files.pod, now.text.mtime);
         for token in now.tokens() {
-            let is_of_this_start =
-                is_chance(token) || token.kind == Kind::Time && is_time_of_start(token, start);
-            if is_of_this_start && lost.contains(&token.kind) && !earlier.contains(token.text) {
+            let is_new_value =
+                is_chance(token) || token.kind == Kind::Time && may_be_of(token, start);
+            if is_new_value && lost.contains(&token.kind) && !earlier.contains(token.text) {
                 return true;
             }
         }
@@ -285,8 +289,8 @@ impl<'t> Comparison<'_, 't> {
     }
 }
 
-/// Whether a word tells a time of a start: exactly, or to the minute and such as it may write.
-fn is_time_of_start(token: &Token<'_>, start: Moments) -> bool {
+/// Whether a start may have written a time: any that is exact, or one to the minute that fits it.
+fn may_be_of(token: &Token<'_>, start: Moments) -> bool {
     let time = written_time(token);
     time.is_exact() || time.is_to_the_minute() && time.is_written_by(start)
 }
