@@ -51,7 +51,7 @@ fn judge(timeline: &Timeline) -> Verdict {
 
 /// What is asked of a pod.
 fn told(name: &str) -> String {
-    format!("a file of {name} names it and no other pod, or its ordinal")
+    format!("a file on {name}'s PVC holds its name or ordinal, and no other pod's")
 }
 
 fn judge_ordinal(

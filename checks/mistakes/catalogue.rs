@@ -219,7 +219,8 @@ pub static SHARED_CLAIM: Mistake = Mistake {
     title: "one PVC for all pods",
     explanation: "A PVC named under `volumes` is one PVC for all pods.",
     lab: None,
-    remedy: "Use `volumeClaimTemplates`: one PVC per pod. The old PVC may stay.",
+    remedy: "Use `volumeClaimTemplates`: one PVC per pod. The old PVC may stay in the cluster and in \
+            your file; what is on it is not copied.",
     before: "    volumes:\n    - name: data\n      persistentVolumeClaim:\n        claimName: \
             data",
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
@@ -368,9 +369,8 @@ pub static OVERWRITTEN_AT_START: Mistake = Mistake {
     explanation: "The volume came back, but the file holds new values: `>` empties a file each \
             time its line is run.",
     lab: Some(
-        "The lab's sections 1 and 2 write the file with `>` at every start, although their text \
-             promises the original date. If you copied them, you did what the lab shows; the test \
-             asks for what it says.",
+        "Its sections 1 and 2 use `>` at every start, though they promise the original date: if \
+             you copied them, you did what the lab shows, not what it says.",
     ),
     remedy: "Write only if no file exists (`[ -f file ] ||`), or append (`>>`).",
     before: "      hostname > /data/id; date >> /data/id",

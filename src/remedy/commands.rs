@@ -15,7 +15,7 @@ use checks::{
 
 use crate::remedy::flags::Flags;
 
-pub use crate::remedy::commands::see_it::{Sight, Stuck, see};
+pub use crate::remedy::commands::see_it::{Sight, Stuck, see, see_retention};
 
 /// The names that commands are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

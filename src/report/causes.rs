@@ -91,12 +91,6 @@ impl Cause {
         !self.seen.iter().any(|it| is_it(&it.actual))
     }
 
-    /// What is right to see, where what was checked does not say so already.
-    #[must_use]
-    pub fn untold_right(&self) -> Option<&'static str> {
-        self.right.filter(|_| self.seen.is_empty())
-    }
-
     fn show(&mut self, sight: Sight) {
         self.see = sight.commands;
         self.right = sight.right;
@@ -131,6 +125,9 @@ pub struct Example {
 
 /// What a remedy ends in, where the set did not get far enough to show all mistakes.
 pub(super) const MORE_MAY_SHOW: &str = "More may show after that.";
+
+/// What to do about what a grade could not show beside what is to be mended.
+const NEXT_GRADE: &str = "Mend what stands above: the grade after that can show it.";
 
 /// How many findings of a cause are told in full.
 const MAX_SEEN: usize = 2;
@@ -191,7 +188,13 @@ pub(super) fn find(
         let loss = Loss { id: cause.id, obstacle, objects, knows_programs };
         Lesson { timeline, who, names, loss }.teach(&mut cause, &mut edited);
         if cause.fault == Some(Fault::Cluster) && !timeline.is_by_hand() {
-            obstacles::decide(&mut cause, &key, who, names);
+            // Lost points are told before those that are undecided.
+            let is_graded_again = causes.iter().any(|it| it.fault == Some(Fault::Submission));
+            if is_graded_again && matches!(key, Key::NotShown(_)) {
+                cause.remedy = NEXT_GRADE.to_owned();
+            } else {
+                obstacles::decide(&mut cause, &key, who, names);
+            }
         }
         causes.push(cause);
     }

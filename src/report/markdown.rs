@@ -50,7 +50,7 @@ fn judged(report: &Report) -> String {
     for place in 0..report.causes.len() {
         cause(&mut out, report, place);
     }
-    if let Some(applied) = summary::applied_by_grade(report) {
+    if let Some(applied) = summary::file_of_commands(report) {
         let _ = writeln!(out, "\n{applied}.");
     }
     let recording = &report.recording;
@@ -118,7 +118,7 @@ fn cause(out: &mut String, report: &Report, place: usize) {
     if !it.see.is_empty() && !seen_earlier(&report.causes, place) {
         let _ = writeln!(out, "\nSee it:");
         fenced(out, "bash", &text::pasted(&it.see).join("\n"));
-        if let Some(right) = it.untold_right() {
+        if let Some(right) = it.right {
             let _ = writeln!(out, "\nRight is: {}.", escape(right));
         }
     }

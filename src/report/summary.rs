@@ -4,6 +4,7 @@ use checks::model::{Fault, Outcome, Seq};
 
 use crate::{
     recording::signature::Signed,
+    remedy::commands::UNKNOWN_FILE,
     report::{Cause, CheckResult, CriterionResult, Origin, Points, Report, text},
     rubric::UndecidedWorth,
 };
@@ -29,11 +30,15 @@ pub(super) fn title(row: &CheckResult) -> String {
     format!("Test {}: {}", row.test, row.title)
 }
 
-/// That nobody has to apply the changed file, where the commands to type do not.
-pub(super) fn applied_by_grade(report: &Report) -> Option<&'static str> {
-    let again = report.grade_again.as_deref()?;
-    let is_changed = report.causes.iter().any(|it| !it.changes.is_empty());
-    (is_changed && again.contains(" -f ")).then_some("`grade -f` applies the file")
+/// Which file the commands to type mean, and who applies it, where lines of it change.
+pub(super) fn file_of_commands(report: &Report) -> Option<&'static str> {
+    let mut changed = report.causes.iter().filter(|it| !it.changes.is_empty());
+    let commands = &changed.next()?.commands;
+    if commands.iter().any(|it| it.contains(UNKNOWN_FILE)) {
+        return Some("YOUR-FILE.yaml is your manifest");
+    }
+    let is_grade = |it: &String| it.starts_with("stsgrade grade ") && it.contains(" -f ");
+    commands.iter().any(is_grade).then_some("`grade -f` applies the file")
 }
 
 /// What cost a test its points.

@@ -232,7 +232,7 @@ impl Page<'_> {
             return Ok(());
         }
         self.commands("See it", &cause.see)?;
-        match cause.untold_right() {
+        match cause.right {
             Some(right) => self.labelled("Right is", right),
             None => Ok(()),
         }
@@ -309,18 +309,14 @@ impl Page<'_> {
         let Some(test) = report.causes.first().and_then(|it| it.tests.first()) else {
             return Ok(());
         };
-        let text = match summary::applied_by_grade(report) {
-            Some(applied) => {
-                format!("{applied}. `-v` tells more, `stsgrade explain {test}` of test {test}.")
-            }
-            None => {
-                format!(
-                    "`-v` shows every criterion, `stsgrade explain {test}` what test {test} asks."
-                )
-            }
+        let file = match summary::file_of_commands(report) {
+            Some(told) => format!("{told}. "),
+            None => String::new(),
         };
+        // A report that was judged is not what `show` shows.
+        let more = if summary::origin(report).is_some() { "`-v`" } else { "`stsgrade show -v`" };
         writeln!(self.out)?;
-        self.wrapped("", &text, "")
+        self.wrapped("", &format!("{file}More: {more}, `stsgrade explain {test}`."), "")
     }
 
     fn labelled(&mut self, label: &str, text: &str) -> io::Result<()> {

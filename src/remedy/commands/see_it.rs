@@ -46,6 +46,17 @@ pub fn see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Sight {
     Sight { commands: names.flags.aimed(commands), right }
 }
 
+/// How to see that the claims of pods go with them, without losing any.
+#[must_use]
+pub fn see_retention(names: &Names) -> Sight {
+    let Some(set) = names.set.as_ref().filter(|_| !names.cleanup || names.file.is_none()) else {
+        return Sight::default();
+    };
+    let field = "'{.spec.persistentVolumeClaimRetentionPolicy}'";
+    let get = format!("kubectl get sts {set} -n {} -o jsonpath={field}", names.namespace);
+    Sight::of(names.flags.aimed(vec![get]), "`whenScaled` is Retain, or nothing is printed")
+}
+
 fn to_see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Sight {
     if names.cleanup && names.file.is_some() {
         // Nothing stands any more.

@@ -3,7 +3,7 @@ use checks::{mistakes::MISTAKES, model::diagnosis};
 use crate::{
     console::terminal::{TermStyle, WIDTH},
     remedy::{
-        commands::{Mending, Names, Stuck, Update, dry_run, mend, see},
+        commands::{Mending, Names, Stuck, Update, dry_run, mend, see, see_retention},
         flags::Flags,
     },
 };
@@ -163,6 +163,16 @@ fn what_is_scaled_is_scaled_back() {
             .collect();
         assert!(scaled.last().is_none_or(|it| it.ends_with("--replicas=3")), "{test}: {scaled:?}");
     }
+}
+
+/// Catches a look at a set that deletes its claims which loses data.
+#[test]
+fn a_set_that_deletes_claims_is_not_scaled_to_be_seen() {
+    let get = "kubectl get sts web -n lab -o \
+        jsonpath='{.spec.persistentVolumeClaimRetentionPolicy}'";
+    assert_eq!(see_retention(&names()).commands, [get]);
+    let removed = Names { cleanup: true, ..names() };
+    assert!(see_retention(&removed).commands.is_empty());
 }
 
 /// Catches a wait for a pod that stays.

@@ -1,13 +1,13 @@
 //! How a cause is mended: the lines to change, what to do, and how to see it.
 
 use checks::{
-    mistakes::{self, Renewal},
+    mistakes::{self, Renewal, WHEN_SCALED_DELETE},
     model::{Effect, Fault, Timeline, diagnosis},
 };
 
 use crate::{
     remedy::{
-        change::Change,
+        change::{Change, Sign},
         commands::{self, Names, Sight, Stuck},
         edit::{self, Edited, Loss},
         harmless,
@@ -20,6 +20,11 @@ const IN_AN_INIT_CONTAINER: &str =
     "Write the host name by an init container, as in the lines below.";
 /// What a remedy ends in that deletes claims.
 const DELETES_DATA: &str = "Deleting the PVCs deletes what is on them.";
+/// What a remedy ends in that deletes a set whose pods are stuck.
+const SET_IS_REPLACED: &str = "Pods that are stuck keep the old template: the set is deleted first, \
+    its PVCs stay.";
+/// What the command says that takes the place of another.
+const NOTHING_IS_DONE: &str = "`:` does nothing.";
 /// What a change says that keeps files besides what it is made for.
 const KEEPS_FILES: &str = "`[ -f FILE ] ||` in the lines below keeps a file that is there, which \
     tests 6 and 10 ask for.";
@@ -91,12 +96,23 @@ impl Lesson<'_> {
         };
         let notes = [
             (self.deletes_data(cause), DELETES_DATA),
+            (self.is_set_replaced(cause), SET_IS_REPLACED),
+            (writes_nothing(&cause.changes), NOTHING_IS_DONE),
             (edit::keeps_files(cause.id, &cause.changes), KEEPS_FILES),
         ];
         for (_, note) in notes.iter().filter(|(is_told, _)| *is_told) {
             remedy = format!("{remedy} {note}");
         }
         remedy
+    }
+
+    /// Whether the set must be deleted because of the pods alone.
+    fn is_set_replaced(&self, cause: &Cause) -> bool {
+        self.loss.obstacle.is_some()
+            && self.names.set.is_some()
+            && !(self.names.cleanup && self.names.file.is_some())
+            && !self.is_only_missing(cause)
+            && diagnosis::renewal(cause.id) == Renewal::Recreate
     }
 
     /// Whether claims must be deleted that pods have written to. Where pods do not come up, none has.
@@ -130,6 +146,10 @@ impl Lesson<'_> {
     }
 
     fn sight(&self, cause: &Cause, stuck: Option<&str>) -> Sight {
+        if cause.id == WHEN_SCALED_DELETE.id {
+            // To scale it down would delete the student's data.
+            return commands::see_retention(self.names);
+        }
         let first = cause.tests.first().copied().unwrap_or_default();
         // What it names does not answer, before the change or after it.
         let is_misnamed = cause.id == "wrong_service_name";
@@ -139,6 +159,12 @@ impl Lesson<'_> {
         let stuck = stuck.map(|pod| Stuck { pod, ends: ends.as_deref() });
         commands::see(first, stuck.as_ref(), &names)
     }
+}
+
+/// Whether a line becomes the command that does nothing.
+fn writes_nothing(changes: &[Change]) -> bool {
+    let mut lines = changes.iter().flat_map(|it| &it.lines);
+    lines.any(|it| it.sign == Sign::Added && it.text.trim() == ":")
 }
 
 /// Whether lines of the manifest change.

@@ -237,18 +237,18 @@ fn add(MissingObject { kind, name, key, volume }: &MissingObject) -> String {
             sanitize(key)
         );
     }
-    let place = match volume {
-        Some(volume) => format!("volume {} of the pod template", sanitize(volume)),
-        None => "`env` or `envFrom` of the pod template".to_owned(),
-    };
-    let unread = match volume {
-        Some(_) => " If nothing reads it, take the volume and its `volumeMounts` out.",
-        None => "",
-    };
-    format!(
-        "Add {kind} {name} to your file, with the keys that the container reads, or correct the \
-        name in {place}.{unread}"
-    )
+    match volume {
+        Some(volume) => format!(
+            "Add {kind} {name} to your file, with the keys that the container reads (the grade asks \
+            for none). Or correct the name in volume {volume} of the pod template, or take that \
+            volume and its `volumeMounts` out.",
+            volume = sanitize(volume)
+        ),
+        None => format!(
+            "Add {kind} {name} to your file, with the keys that the container reads, or correct the \
+            name in `env` or `envFrom` of the pod template."
+        ),
+    }
 }
 
 /// What to do, and the line to look for where the container's last words name it.

@@ -159,8 +159,8 @@ impl<'r> Judged<'r> {
         found.map_or("", |it| it.title)
     }
 
-    fn applied_by_grade(&self) -> Option<&'static str> {
-        summary::applied_by_grade(self.report)
+    fn file_of_commands(&self) -> Option<&'static str> {
+        summary::file_of_commands(self.report)
     }
 
     /// The first test that a cause cost, or the first of all.
