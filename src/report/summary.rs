@@ -32,7 +32,8 @@ pub(super) fn title(row: &CheckResult) -> String {
 
 /// Which file the commands to type mean, and who applies it, where lines of it change.
 pub(super) fn file_of_commands(report: &Report) -> Option<&'static str> {
-    let mut changed = report.causes.iter().filter(|it| !it.changes.is_empty());
+    let has_lines = |it: &&Cause| !it.changes.is_empty() || it.example.is_some();
+    let mut changed = report.causes.iter().filter(has_lines);
     let commands = &changed.next()?.commands;
     if commands.iter().any(|it| it.contains(UNKNOWN_FILE)) {
         return Some("YOUR-FILE.yaml is your manifest");
