@@ -260,19 +260,40 @@ async fn give_back_all(
     failure
 }
 
-/// Writes other `managedFields`, if `owners` gives some: the object as it was.
-///
-/// The object may change between the look and the change: the set's controller writes its status at
-/// any time. Then it is looked at again.
+/// Writes other `managedFields` of what the manifest names, if `owners` gives some: the object as it
+/// was.
 async fn replace_fields(
     cluster: &Cluster,
     manifest: &Manifest,
     owners: impl Fn(&Value) -> Option<Vec<Value>>,
 ) -> Result<Option<Value>, Failure> {
     let path = object_path(cluster, manifest.kind, &manifest.name);
+    let failure = |error: &kube::Error| {
+        cluster
+            .failure(error, "patch", manifest.kind.names().2, &manifest.name)
+            .because(manifest.place.to_string())
+    };
+    replace_owners(cluster, &path, async || standing(cluster, manifest).await, owners, failure)
+        .await
+}
+
+/// Writes other `managedFields`, if `owners` gives some of what `look` finds: the object as it was.
+///
+/// The object may change between the look and the change: the set's controller writes its status at
+/// any time. Then it is looked at again.
+///
+/// # Errors
+/// What `look` fails with, and what `failure` makes of what the API server answers.
+pub(crate) async fn replace_owners(
+    cluster: &Cluster,
+    path: &str,
+    look: impl AsyncFn() -> Result<Option<Value>, Failure>,
+    owners: impl Fn(&Value) -> Option<Vec<Value>>,
+    failure: impl Fn(&kube::Error) -> Failure,
+) -> Result<Option<Value>, Failure> {
     let mut tries_left = REPLACE_TRIES;
     loop {
-        let Some(object) = standing(cluster, manifest).await? else { return Ok(None) };
+        let Some(object) = look().await? else { return Ok(None) };
         let version = object.pointer("/metadata/resourceVersion");
         let (Some(fields), Some(version)) = (owners(&object), version) else { return Ok(None) };
         let patch = json!({"metadata": {"managedFields": fields, "resourceVersion": version}});
@@ -288,11 +309,7 @@ async fn replace_fields(
         {
             Ok(_) => return Ok(Some(object)),
             Err(kube::Error::Api(status)) if status.is_conflict() && tries_left > 0 => {}
-            Err(error) => {
-                return Err(cluster
-                    .failure(&error, "patch", manifest.kind.names().2, &manifest.name)
-                    .because(manifest.place.to_string()));
-            }
+            Err(error) => return Err(failure(&error)),
         }
     }
 }
