@@ -15,6 +15,7 @@ pub(crate) mod cleanup;
 pub(crate) mod existing_lease;
 pub(crate) mod lease;
 pub(crate) mod process_lock;
+mod replicas;
 pub(crate) mod restore_point;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -25,14 +26,10 @@ use checks::model::{
 };
 
 use crate::cluster::client::{lease_term, namespace};
-use crate::cluster::restore::{
-    claims::is_being_deleted,
-    restore_point::{is_held_up, would_lose_a_claim},
-};
+use crate::cluster::restore::claims::is_being_deleted;
 pub use crate::cluster::writes::delete::Left;
 use crate::cluster::{
     Cluster, Failure, Interrupt, Journal, Recorder,
-    budget::StepBudget,
     exec::ephemeral::ProbeContainers,
     restore::{existing_lease::ExistingLease, lease::OwnLease, restore_point::RestorePoint},
     writes::{scale, scale::CurrentSet},
@@ -324,56 +321,6 @@ impl Restorer<'_> {
             _ => WaitStatus::Done,
         };
         let _ = self.journal.wait_quietly(REPLICAS_SHOWN_WITHIN, shown).await;
-    }
-
-    /// Asks for the replicas as found; first for none, where a pod of those that stay would keep
-    /// those beyond from going.
-    async fn put_replicas_back(
-        &self,
-        set: &Reference,
-        found: &CurrentSet,
-        replicas: i32,
-    ) -> Result<(), Failure> {
-        let must_be_emptied = |timeline: &Timeline| {
-            is_held_up(timeline, replicas) && !would_lose_a_claim(timeline, replicas)
-        };
-        if found.replicas > replicas && self.journal.with(must_be_emptied) {
-            let now = self.empty(set, found).await;
-            return self.scale_back(set, &now, replicas).await;
-        }
-        self.scale_back(set, found, replicas).await
-    }
-
-    /// Removes all pods, and gives the set as it is then. If this fails, the next step says so.
-    async fn empty(&self, set: &Reference, found: &CurrentSet) -> CurrentSet {
-        let budget =
-            self.journal.with(|timeline| timeline.set().map(|set| StepBudget::of(&set.spec)));
-        let Some(budget) = budget else { return found.clone() };
-        if self.scale_back(set, found, 0).await.is_ok() {
-            self.journal
-                .wait(budget.scale_down(found.replicas), |timeline| timeline.scaled_down(0))
-                .await;
-        }
-        match scale::look(self.cluster, &set.name, BACK).await {
-            Ok(Some(now)) => now,
-            _ => found.clone(),
-        }
-    }
-
-    /// Asks for the replicas as found, unless somebody has just asked for others.
-    async fn scale_back(
-        &self,
-        set: &Reference,
-        found: &CurrentSet,
-        replicas: i32,
-    ) -> Result<(), Failure> {
-        if found.replicas == replicas {
-            return Ok(());
-        }
-        self.lease.asking(replicas, found, BACK).await?;
-        scale::ask(self.cluster, set, found.replicas, replicas, BACK).await?;
-        self.lease.replicas_accepted().await;
-        Ok(())
     }
 
     /// What still differs, when there is no time to do anything about it.

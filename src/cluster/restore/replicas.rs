@@ -1,0 +1,65 @@
+//! Putting the replicas back.
+
+use checks::model::{Timeline, observation::Reference};
+
+use crate::cluster::{
+    Failure,
+    budget::StepBudget,
+    restore::{
+        BACK, Restorer,
+        restore_point::{is_held_up, would_lose_a_claim},
+    },
+    writes::{scale, scale::CurrentSet},
+};
+
+impl Restorer<'_> {
+    /// Asks for the replicas as found; first for none, where a pod of those that stay would keep
+    /// those beyond from going.
+    pub(super) async fn put_replicas_back(
+        &self,
+        set: &Reference,
+        found: &CurrentSet,
+        replicas: i32,
+    ) -> Result<(), Failure> {
+        let must_be_emptied = |timeline: &Timeline| {
+            is_held_up(timeline, replicas) && !would_lose_a_claim(timeline, replicas)
+        };
+        if found.replicas > replicas && self.journal.with(must_be_emptied) {
+            let now = self.empty(set, found).await;
+            return self.scale_back(set, &now, replicas).await;
+        }
+        self.scale_back(set, found, replicas).await
+    }
+
+    /// Removes all pods, and gives the set as it is then. If this fails, the next step says so.
+    async fn empty(&self, set: &Reference, found: &CurrentSet) -> CurrentSet {
+        let budget =
+            self.journal.with(|timeline| timeline.set().map(|set| StepBudget::of(&set.spec)));
+        let Some(budget) = budget else { return found.clone() };
+        if self.scale_back(set, found, 0).await.is_ok() {
+            self.journal
+                .wait(budget.scale_down(found.replicas), |timeline| timeline.scaled_down(0))
+                .await;
+        }
+        match scale::look(self.cluster, &set.name, BACK).await {
+            Ok(Some(now)) => now,
+            _ => found.clone(),
+        }
+    }
+
+    /// Asks for the replicas as found, unless somebody has just asked for others.
+    async fn scale_back(
+        &self,
+        set: &Reference,
+        found: &CurrentSet,
+        replicas: i32,
+    ) -> Result<(), Failure> {
+        if found.replicas == replicas {
+            return Ok(());
+        }
+        self.lease.asking(replicas, found, BACK).await?;
+        scale::ask(self.cluster, set, found.replicas, replicas, BACK).await?;
+        self.lease.replicas_accepted().await;
+        Ok(())
+    }
+}
