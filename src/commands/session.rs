@@ -210,6 +210,7 @@ pub(super) fn tell_restored(
     progress: &Progress,
 ) -> bool {
     restored.stays.iter().for_each(|it| progress.say(&format!("warning: {}", sanitize(it))));
+    restored.notes.iter().for_each(|it| progress.say(&format!("note: {}", sanitize(it))));
     if !restored.left.is_empty() {
         progress.error("error: not everything could be put back:");
         restored.left.iter().for_each(|it| progress.error(&format!("  {}", sanitize(it))));

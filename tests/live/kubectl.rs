@@ -4,11 +4,15 @@
 use std::path::{Path, PathBuf};
 
 use http::{Method, Request};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::core::Status;
 use serde_json::{Value, json};
 use stsgrade::submission::{Applied, Manifest, Submission};
 
-use crate::lab::{Lab, Ran};
+use crate::{
+    lab::{Lab, Ran},
+    state::{STANDING, read},
+};
 
 /// Who owns the fields that `kubectl apply` sets without `--server-side`.
 const MANAGER: &str = "fieldManager=kubectl-client-side-apply";
@@ -26,6 +30,29 @@ impl Lab {
             self.kubectl_apply_one(manifest).await?;
         }
         Ok(())
+    }
+
+    /// `kubectl apply --server-side` of [`STANDING`]'s set, whose line of replicas is `replicas`, as
+    /// the manager of that name: the replicas that the set has then.
+    ///
+    /// # Errors
+    /// The API server refuses it: a conflict with another manager.
+    pub(crate) async fn apply_server_side(
+        &self,
+        manager: &str,
+        replicas: &str,
+        query: &str,
+    ) -> Result<Option<i32>, String> {
+        let text = read(STANDING);
+        let (_, set) = text.split_once("\n---\n").unwrap();
+        let set = set.replace("  replicas: 3\n", replicas);
+        let sets = collection(&self.namespace, Applied::StatefulSet);
+        let request = Request::patch(format!("{sets}/web?fieldManager={manager}{query}"))
+            .header(http::header::CONTENT_TYPE, "application/apply-patch+yaml");
+        match self.client.request::<StatefulSet>(request.body(set.into_bytes()).unwrap()).await {
+            Err(kube::Error::Api(status)) => Err(status.message),
+            set => Ok(set.unwrap().spec.replicas),
+        }
     }
 
     /// Tries again as kubectl does where the controller has changed the object meanwhile.

@@ -23,6 +23,7 @@ mod lab;
 mod mended;
 mod neighbours;
 mod nodes;
+mod owners;
 mod policies;
 mod printed;
 mod proxy;

@@ -21,7 +21,7 @@ use kube::{
     api::{AttachParams, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     config::Kubeconfig,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt as _, process::Child};
 
 use crate::lab::{Lab, Ran, started};
@@ -137,15 +137,16 @@ impl Lab {
         pods.iter().filter(|it| !is_ready(it)).map(|it| it.name_any()).collect()
     }
 
-    /// All that `kubectl get sts,pods,pvc,svc,lease` shows but the pods' UIDs and every age, and
-    /// what the claims hold.
+    /// All that `kubectl get sts,pods,pvc,svc,lease` shows but the pods' UIDs and every age, who
+    /// owns the sets' replicas, and what the claims hold.
     pub(crate) async fn state(&self) -> BTreeMap<String, String> {
         let all = ListParams::default();
         let mut state = BTreeMap::new();
         for it in self.api::<StatefulSet>().list(&all).await.unwrap() {
             state.insert(
                 format!("set {}", it.name_any()),
-                json!([it.uid(), it.labels(), it.annotations(), it.spec]).to_string(),
+                json!([it.uid(), it.labels(), it.annotations(), it.spec, replicas_owners(&it)])
+                    .to_string(),
             );
         }
         for it in self.api::<Service>().list(&all).await.unwrap() {
@@ -272,7 +273,7 @@ impl Lab {
     }
 
     /// Waits until the set is asked for such a number of replicas.
-    async fn asked_for_replicas(&self, such: impl Fn(i32) -> bool) -> StatefulSet {
+    pub(crate) async fn asked_for_replicas(&self, such: impl Fn(i32) -> bool) -> StatefulSet {
         let began = Instant::now();
         loop {
             let set = self.api::<StatefulSet>().get("web").await.unwrap();
@@ -470,6 +471,20 @@ impl Lab {
         assert_eq!(told.status, 4, "{}", told.told());
         told
     }
+}
+
+/// The entries of `metadata.managedFields` that own the set's replicas, without other fields.
+pub(crate) fn replicas_owners(set: &StatefulSet) -> Vec<Value> {
+    let mut owners = vec![];
+    for entry in set.managed_fields() {
+        let mut entry = json!(entry);
+        let fields = entry.as_object_mut().unwrap().remove("fieldsV1").unwrap_or_default();
+        if fields.pointer("/f:spec/f:replicas").is_some() {
+            owners.push(entry);
+        }
+    }
+    owners.sort_by_key(Value::to_string);
+    owners
 }
 
 /// Whether a pod is Ready, and stays.

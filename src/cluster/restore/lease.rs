@@ -233,9 +233,7 @@ impl OwnLease {
     ) -> Result<(), Failure> {
         self.note_point(|known| {
             if let Some(point) = known {
-                point.before = Some(before.replicas);
-                point.asked = Some(replicas);
-                point.generation = Some(before.generation + 1);
+                point.ask(replicas, before);
             }
         });
         retry_while_unavailable(within, async |_| self.update(json!({}), json!({})).await).await

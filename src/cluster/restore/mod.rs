@@ -1,5 +1,5 @@
-//! Putting everything back as it was found: replicas, canaries, and the claims that the grade
-//! caused.
+//! Putting everything back as it was found: replicas and who owns them, canaries, and the claims
+//! that the grade caused.
 //!
 //! It works from a restore point that may have been forged, and somebody may have worked here since
 //! it was written. So it does only what a grade has surely made necessary. The set is scaled back
@@ -51,6 +51,8 @@ pub struct Restored {
     /// What can only go once the submission is mended: files on the volumes of a pod that does not
     /// come up.
     pub stays: Vec<String>,
+    /// What is otherwise than it was found, and no more to be put back.
+    pub notes: Vec<String>,
     /// What `--cleanup` could not remove.
     pub not_removed: Vec<Left>,
 }
@@ -195,6 +197,7 @@ fn unfinished_cleanup(cluster: &Cluster, found: &ExistingLease) -> Vec<String> {
 struct RestoreOutcome {
     left: BTreeSet<String>,
     stays: Vec<String>,
+    notes: Vec<String>,
 }
 
 /// Restores one set.
@@ -219,7 +222,7 @@ impl Restorer<'_> {
             () = self.restore_all(point, &mut restored) => false,
             () = interrupt.second() => true,
         };
-        let RestoreOutcome { mut left, stays } = restored;
+        let RestoreOutcome { mut left, stays, notes } = restored;
         if interrupted {
             left = self.journal.with(|timeline| self.outstanding(timeline, point));
         }
@@ -232,7 +235,7 @@ impl Restorer<'_> {
         };
         let left: Vec<String> = left.into_iter().collect();
         self.step(phase, (!left.is_empty()).then(|| left.join("; ")));
-        Restored { left, stays, not_removed: vec![] }
+        Restored { left, stays, notes, not_removed: vec![] }
     }
 
     fn step(&self, phase: Phase, answer: Option<String>) {
@@ -281,6 +284,10 @@ impl Restorer<'_> {
         outcome.stays.extend(stays);
         outcome.left.extend(claims);
         outcome.left.extend(canaries);
+        // Last: until then the set tells a successor who asked for its replicas.
+        if is_as_asked {
+            outcome.notes.extend(self.give_replicas_back(&set, point).await);
+        }
     }
 
     /// Nothing more can be done, because the replicas could not be looked at or put back.

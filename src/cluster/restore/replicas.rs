@@ -1,13 +1,14 @@
-//! Putting the replicas back.
+//! Putting the replicas back, and who owns them.
 
 use checks::model::{Timeline, observation::Reference};
 
 use crate::cluster::{
     Failure,
     budget::StepBudget,
+    client::failure_id,
     restore::{
         BACK, Restorer,
-        restore_point::{is_held_up, would_lose_a_claim},
+        restore_point::{RestorePoint, is_held_up, would_lose_a_claim},
     },
     writes::{scale, scale::CurrentSet},
 };
@@ -61,5 +62,25 @@ impl Restorer<'_> {
         scale::ask(self.cluster, set, found.replicas, replicas, BACK).await?;
         self.lease.replicas_accepted().await;
         Ok(())
+    }
+
+    /// Gives the ownership of the replicas back to who had it before the grade, if the grade asked
+    /// for any; what to say if that fails. Without the permission it stays as it is: only the Role
+    /// for `-f` holds that, see [`scale::give_back`].
+    pub(super) async fn give_replicas_back(
+        &self,
+        set: &Reference,
+        point: &RestorePoint,
+    ) -> Option<String> {
+        point.asked?;
+        let failure = scale::give_back(self.cluster, set, &point.owners).await.err()?;
+        let is_silent = [failure_id::FORBIDDEN, failure_id::NOT_FOUND].contains(&failure.id);
+        (!is_silent).then(|| {
+            format!(
+                "the field manager of spec.replicas of {} is stsgrade still, so that `kubectl \
+                apply --server-side` may tell a conflict: {failure}",
+                set.name
+            )
+        })
     }
 }

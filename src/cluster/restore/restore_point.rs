@@ -6,7 +6,10 @@ use std::ops::Range;
 use checks::model::{PodLife, Timeline};
 use serde::{Deserialize, Serialize};
 
-use crate::{cluster::writes::scale::CurrentSet, plan::EXTRA_PODS};
+use crate::{
+    cluster::writes::{replicas_owners::FieldManager, scale::CurrentSet},
+    plan::EXTRA_PODS,
+};
 
 /// What is needed to put everything back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,9 @@ pub(crate) struct RestorePoint {
     /// changed the set's spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) generation: Option<i64>,
+    /// Who owned `spec.replicas` before the grade first asked for any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) owners: Vec<FieldManager>,
     /// When the grade last renewed its Lease, in seconds since the epoch by the API server's clock:
     /// written by the first that took the Lease over.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +45,16 @@ pub(crate) struct RestorePoint {
 }
 
 impl RestorePoint {
+    /// Notes that so many replicas are about to be asked for, where the set has those of `found`.
+    pub(crate) fn ask(&mut self, replicas: i32, found: &CurrentSet) {
+        if self.asked.is_none() {
+            self.owners.clone_from(&found.owners);
+        }
+        self.before = Some(found.replicas);
+        self.asked = Some(replicas);
+        self.generation = Some(found.generation + 1);
+    }
+
     /// Whether a number of replicas is what the grade last asked for, or what it found where it had
     /// asked for nothing yet. Any other is somebody else's.
     pub(crate) fn is_as_asked(&self, replicas: i32) -> bool {
@@ -106,7 +122,7 @@ mod tests {
 
     use serde_json::{Value, json};
 
-    use super::{CurrentSet, RestorePoint, would_lose_a_claim};
+    use super::{CurrentSet, FieldManager, RestorePoint, would_lose_a_claim};
     use crate::recording::{Reader, fold};
 
     /// A recording of a set of three, in which a claim is being deleted at the end.
@@ -153,6 +169,22 @@ mod tests {
         assert!(!point.may_have_caused("data-web-4", Some(99), 100));
         assert!(!point.may_have_caused("data-web-4", None, 100));
         assert!(!point.may_have_caused("data-web-3", Some(100), 100));
+    }
+
+    /// Catches a grade that takes itself for who owned the replicas before, because it asks twice,
+    /// and a Lease of an earlier version, which does not say who did.
+    #[test]
+    fn who_owned_the_replicas_is_kept_from_the_first_asking_on() {
+        let owners = json!([{"manager": "kubectl", "operation": "Apply", "apiVersion": "apps/v1"}]);
+        let owners: Vec<FieldManager> = serde_json::from_value(owners).unwrap();
+        let found = CurrentSet { replicas: 3, owners: owners.clone(), ..CurrentSet::default() };
+        let mut point = RestorePoint::default();
+        point.ask(5, &found);
+        point.ask(0, &CurrentSet { replicas: 5, is_ours: true, ..CurrentSet::default() });
+        assert_eq!((point.owners.clone(), point.asked, point.before), (owners, Some(0), Some(5)));
+        let read = |text: &str| serde_json::from_str::<RestorePoint>(text).unwrap();
+        assert_eq!(read(&serde_json::to_string(&point).unwrap()), point);
+        assert_eq!(read(r#"{"set": "web", "replicas": 3, "asked": 5}"#).owners, []);
     }
 
     /// Catches a student's own scaling that is undone, and claims of theirs that are deleted.

@@ -69,13 +69,13 @@ fn is_theirs(entry: &Value) -> bool {
     is_whole && text(entry, "subresource").is_empty()
 }
 
-fn text<'e>(entry: &'e Value, field: &str) -> &'e str {
+pub(super) fn text<'e>(entry: &'e Value, field: &str) -> &'e str {
     entry.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Adds a set of fields to another. A field without children is itself a member; one with children
 /// is where it has a `.`.
-fn add(to: &mut Value, from: &Value) {
+pub(super) fn add(to: &mut Value, from: &Value) {
     let (Some(to), Some(from)) = (to.as_object_mut(), from.as_object()) else { return };
     for (field, children) in from {
         match to.get_mut(field) {

@@ -8,10 +8,17 @@ use serde_json::{Value, json};
 
 use crate::cluster::{
     Cluster, Failure,
-    client::{failure_id, retry::retry_while_unavailable},
-    writes::{apply::send, field_owners::MANAGER},
+    client::{
+        failure_id,
+        retry::{AWAY, retry_while_unavailable},
+    },
+    writes::{
+        apply::{object_path, replace_owners, send},
+        field_owners::MANAGER,
+        replicas_owners::{FieldManager, is_of_a_grade, others, replicas_given_back},
+    },
 };
-use crate::console::sanitize::sanitize;
+use crate::{console::sanitize::sanitize, submission::Applied};
 
 const RESOURCE: &str = "statefulsets.apps/scale";
 
@@ -30,6 +37,8 @@ pub(crate) struct CurrentSet {
     /// `metadata.managedFields` tells. Source: "Server-Side Apply" in the Kubernetes documentation,
     /// "Field management".
     pub(crate) is_ours: bool,
+    /// Who else owns `spec.replicas`.
+    pub(crate) owners: Vec<FieldManager>,
 }
 
 /// Looks at a set; `None` when there is none of that name.
@@ -41,6 +50,10 @@ pub(crate) async fn look(
     set: &str,
     away: Duration,
 ) -> Result<Option<CurrentSet>, Failure> {
+    Ok(find(cluster, set, away).await?.map(|it| current_set(&it)))
+}
+
+async fn find(cluster: &Cluster, set: &str, away: Duration) -> Result<Option<Value>, Failure> {
     // A list of one: the Role has no `get`.
     let path = format!(
         "/apis/apps/v1/namespaces/{}/statefulsets?fieldSelector=metadata.name%3D{set}",
@@ -52,7 +65,7 @@ pub(crate) async fn look(
             .map_err(|error| cluster.failure(&error, "list", "statefulsets.apps", set))
     };
     let (_, list) = retry_while_unavailable(away, list).await?;
-    Ok(list.pointer("/items/0").map(current_set))
+    Ok(list.pointer("/items/0").cloned())
 }
 
 fn current_set(set: &Value) -> CurrentSet {
@@ -63,17 +76,9 @@ fn current_set(set: &Value) -> CurrentSet {
         is_going: set.pointer("/metadata/deletionTimestamp").is_some(),
         generation: number("/metadata/generation").unwrap_or_default(),
         version: version(set),
-        is_ours: is_ours(set),
+        is_ours: is_of_a_grade(set),
+        owners: others(set),
     }
-}
-
-fn is_ours(set: &Value) -> bool {
-    let managers = set.pointer("/metadata/managedFields").and_then(Value::as_array);
-    managers.into_iter().flatten().any(|it| {
-        it["manager"] == MANAGER
-            && it["subresource"] == "scale"
-            && it.pointer("/fieldsV1/f:spec/f:replicas").is_some()
-    })
 }
 
 fn version(object: &Value) -> Version {
@@ -139,6 +144,32 @@ pub(crate) async fn ask(
         Err(error) => Err(cluster.failure(&error, "patch", RESOURCE, &set.name)),
     };
     retry_while_unavailable(away, ask).await
+}
+
+/// Gives `spec.replicas` back to those who owned it before a grade asked for any, `owners`, so that
+/// every later `kubectl apply` is answered as it would have been without the grade. A set of which a
+/// grade does not own them is not written to.
+///
+/// This needs `patch` on the set itself, which the Role of a grade without `-f` does not hold: it
+/// would let a grader change what the pods run. The `scale` subresource takes no `managedFields`.
+///
+/// # Errors
+/// The API server refuses, or cannot be reached.
+pub(crate) async fn give_back(
+    cluster: &Cluster,
+    set: &Reference,
+    owners: &[FieldManager],
+) -> Result<(), Failure> {
+    let path = object_path(cluster, Applied::StatefulSet, &set.name);
+    let same = async || {
+        let found = find(cluster, &set.name, Duration::ZERO).await?;
+        Ok(found.filter(|it| current_set(it).uid == set.uid))
+    };
+    let given = |it: &Value| replicas_given_back(it, owners);
+    let failure =
+        |error: &kube::Error| cluster.failure(error, "patch", "statefulsets.apps", &set.name);
+    let replace = async |_| replace_owners(cluster, &path, same, given, failure).await;
+    retry_while_unavailable(AWAY, replace).await.map(drop)
 }
 
 /// Somebody else has deleted the set, and may have made another of its name.
