@@ -23,8 +23,6 @@ const FOUR: &str = "  replicas: 4\n";
 enum Made {
     /// By `kubectl apply --server-side`.
     Applied,
-    /// By `kubectl apply`.
-    AppliedByClient,
     /// By `kubectl apply --server-side`, and by Helm.
     Shared,
     /// By `kubectl scale`.
@@ -52,9 +50,7 @@ enum End {
 async fn who_owned_the_replicas_owns_them_after_a_grade() {
     let rows = [
         (Made::Applied, End::Done),
-        (Made::AppliedByClient, End::Done),
         (Made::Shared, End::Done),
-        (Made::Scaled, End::Done),
         (Made::Autoscaled, End::Done),
         (Made::Unowned, End::Done),
         (Made::Applied, End::Killed),
@@ -95,14 +91,13 @@ async fn without_the_permission_nothing_is_said() {
 
 async fn make(lab: &Lab, made: Made) {
     let text = read(STANDING);
-    let (service, set) = text.split_once("\n---\n").unwrap();
+    let (service, _) = text.split_once("\n---\n").unwrap();
     lab.create(service, "live").await;
     let applied = async |manager, replicas| {
         lab.apply_server_side(manager, replicas, "").await.unwrap();
     };
     match made {
         Made::Applied => applied("kubectl", THREE).await,
-        Made::AppliedByClient => lab.create(set, "kubectl-client-side-apply").await,
         Made::Shared => {
             applied("kubectl", THREE).await;
             applied("helm", THREE).await;

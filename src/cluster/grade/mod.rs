@@ -518,7 +518,9 @@ async fn finish_first(
         }),
     };
     let Some(restored) = finished? else { return Ok(None) };
-    let Some(first) = restored.left.first() else { return Ok(Some(restored.stays)) };
+    let Some(first) = restored.left.first() else {
+        return Ok(Some([restored.stays, restored.notes].concat()));
+    };
     let what = format!("an earlier grade left something that could not be put back: {first}");
     Err(Failure::new(
         "not_restored",

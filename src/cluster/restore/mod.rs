@@ -285,7 +285,7 @@ impl Restorer<'_> {
         outcome.left.extend(claims);
         outcome.left.extend(canaries);
         // Last: until then the set tells a successor who asked for its replicas.
-        if is_as_asked {
+        if is_as_asked && outcome.left.is_empty() {
             outcome.notes.extend(self.give_replicas_back(&set, point).await);
         }
     }

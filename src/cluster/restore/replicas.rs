@@ -77,7 +77,7 @@ impl Restorer<'_> {
         let is_silent = [failure_id::FORBIDDEN, failure_id::NOT_FOUND].contains(&failure.id);
         (!is_silent).then(|| {
             format!(
-                "the field manager of spec.replicas of {} is stsgrade still, so that `kubectl \
+                "the field manager of spec.replicas of {} may be stsgrade still, so that `kubectl \
                 apply --server-side` may tell a conflict: {failure}",
                 set.name
             )

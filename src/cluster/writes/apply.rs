@@ -308,7 +308,9 @@ pub(crate) async fn replace_owners(
         .await
         {
             Ok(_) => return Ok(Some(object)),
-            Err(kube::Error::Api(status)) if status.is_conflict() && tries_left > 0 => {}
+            Err(kube::Error::Api(status)) if status.is_conflict() && tries_left > 0 => {
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
             Err(error) => return Err(failure(&error)),
         }
     }

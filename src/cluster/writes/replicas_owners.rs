@@ -50,10 +50,19 @@ impl FieldManager {
             && (self.operation == "Apply" || entry.api_version == self.api_version)
     }
 
-    /// Whether the API server can read an entry of it. One that it cannot makes it leave all of them
-    /// as they are, without a word.
+    /// Whether the API server can read an entry of it. For one that it cannot, some versions take all
+    /// of them away, or leave all as they are, without a word.
     fn is_readable(&self) -> bool {
-        matches!(self.operation.as_str(), "Apply" | "Update") && !self.api_version.is_empty()
+        let is_name = |part: &str| {
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
+        };
+        let is_version = match self.api_version.split_once('/') {
+            Some((group, version)) => is_name(group) && is_name(version),
+            None => is_name(&self.api_version),
+        };
+        let is_time = self.time.is_empty() || self.time.parse::<jiff::Timestamp>().is_ok();
+        matches!(self.operation.as_str(), "Apply" | "Update") && is_version && is_time
     }
 
     /// An entry that owns the replicas alone.
@@ -212,6 +221,9 @@ mod tests {
         for text in [
             r#"[{}, {"manager": "x", "operation": "Own", "apiVersion": "apps/v1"}]"#,
             r#"[{"manager": "x", "operation": "Update"}]"#,
+            r#"[{"manager": "x", "operation": "Update", "apiVersion": "a/b/c"}]"#,
+            r#"[{"manager": "x", "operation": "Update", "apiVersion": "/v1"}]"#,
+            r#"[{"manager": "x", "operation": "Update", "apiVersion": "apps/v1", "time": "now"}]"#,
         ] {
             let status = entry("x", "Update", "status", &json!({"f:status": {}}));
             let given = replicas_given_back(&graded(std::slice::from_ref(&status)), &forged(text));
