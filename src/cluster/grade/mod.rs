@@ -309,9 +309,9 @@ impl<'a> Grade<'a> {
         }
         let named =
             request.statefulset.as_deref().or_else(|| only_set(request.submission.as_ref()));
-        let mut standing = journal.with(FirstLists::of);
+        let mut first_lists = journal.with(FirstLists::of);
         let result = &self.applied.result;
-        standing.add(
+        first_lists.add(
             result
                 .created
                 .iter()
@@ -319,7 +319,7 @@ impl<'a> Grade<'a> {
                 .filter(|(kind, _)| *kind == Applied::StatefulSet)
                 .map(|(_, it)| it),
         );
-        let subject = subject(cluster, allowed, standing, named).await?;
+        let subject = subject(cluster, allowed, first_lists, named).await?;
         journal.push(What::Subject(subject.clone()));
         if subject.stateful_set.is_none() {
             return Ok(TourEnd {

@@ -137,7 +137,7 @@ pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespac
     Ok(Namespace { made: Some(uid), has_our_level: !trust })
 }
 
-/// Looks, before anything is applied, whether an object of the submission stands and is being
+/// Looks, before anything is applied, whether an object of the submission exists and is being
 /// deleted.
 ///
 /// # Errors
@@ -148,8 +148,8 @@ pub(crate) async fn none_is_terminating(
 ) -> Result<(), Failure> {
     let mut found = vec![];
     for manifest in &submission.objects {
-        let standing = standing(cluster, manifest).await?;
-        if standing.is_some_and(|it| it.pointer("/metadata/deletionTimestamp").is_some()) {
+        let existing = get_existing(cluster, manifest).await?;
+        if existing.is_some_and(|it| it.pointer("/metadata/deletionTimestamp").is_some()) {
             found.push(Terminating {
                 kind: manifest.kind.names().0.to_lowercase(),
                 name: manifest.name.clone(),
@@ -160,8 +160,8 @@ pub(crate) async fn none_is_terminating(
     if found.is_empty() { Ok(()) } else { Err(terminating::failure(cluster, &found)) }
 }
 
-/// The object as it stands, if it does.
-async fn standing(cluster: &Cluster, manifest: &Manifest) -> Result<Option<Value>, Failure> {
+/// The manifest's object as the cluster has it, if it does.
+async fn get_existing(cluster: &Cluster, manifest: &Manifest) -> Result<Option<Value>, Failure> {
     let path = object_path(cluster, manifest.kind, &manifest.name);
     match send(cluster, Method::GET, &path, "", None).await {
         Ok((_, object)) => Ok(Some(object)),
@@ -273,7 +273,7 @@ async fn replace_fields(
             .failure(error, "patch", manifest.kind.names().2, &manifest.name)
             .because(manifest.place.to_string())
     };
-    replace_owners(cluster, &path, async || standing(cluster, manifest).await, owners, failure)
+    replace_owners(cluster, &path, async || get_existing(cluster, manifest).await, owners, failure)
         .await
 }
 

@@ -23,12 +23,12 @@ pub(super) async fn refused(
 ) -> Failure {
     let (kind, _, _) = manifest.kind.names();
     let name = sanitize(&manifest.name);
-    let standing = send(cluster, Method::GET, path, "", None)
+    let existing = send(cluster, Method::GET, path, "", None)
         .await
         .map(|(_, it)| it)
         .ok()
         .filter(|_| status.code == 422);
-    let fields = standing
+    let fields = existing
         .as_ref()
         .map(|it| unchangeable(manifest.kind, &manifest.value, it))
         .unwrap_or_default();
@@ -54,7 +54,7 @@ pub(super) async fn refused(
             ""
         };
         // A set that takes its claims along must leave its pods behind instead.
-        let takes_claims = standing
+        let takes_claims = existing
             .as_ref()
             .and_then(|it| it.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenDeleted"))
             .is_some_and(|it| it == "Delete");
@@ -118,10 +118,10 @@ fn refused_field(status: &Status) -> String {
     quoted.and_then(|(_, rest)| rest.split('"').next()).unwrap_or_default().to_owned()
 }
 
-/// The fields that differ and cannot be changed on a standing object.
-fn unchangeable(kind: Applied, wanted: &Value, standing: &Value) -> Vec<String> {
+/// The fields that differ and cannot be changed on an object that exists.
+fn unchangeable(kind: Applied, wanted: &Value, existing: &Value) -> Vec<String> {
     let differs = |pointer: &str| {
-        wanted.pointer(pointer).is_some_and(|it| standing.pointer(pointer) != Some(it))
+        wanted.pointer(pointer).is_some_and(|it| existing.pointer(pointer) != Some(it))
     };
     let named = |pointers: &[&str]| -> Vec<String> {
         pointers
@@ -134,7 +134,7 @@ fn unchangeable(kind: Applied, wanted: &Value, standing: &Value) -> Vec<String> 
         Applied::StatefulSet => {
             let mut fields =
                 named(&["/spec/serviceName", "/spec/podManagementPolicy", "/spec/selector"]);
-            fields.extend(claim_templates(wanted, standing));
+            fields.extend(claim_templates(wanted, existing));
             fields
         }
         Applied::Deployment => named(&["/spec/selector"]),
@@ -151,26 +151,26 @@ fn unchangeable(kind: Applied, wanted: &Value, standing: &Value) -> Vec<String> 
 
 /// What differs between the templates of claims; the server adds fields, so only what is asked for
 /// counts.
-fn claim_templates(wanted: &Value, standing: &Value) -> Vec<String> {
+fn claim_templates(wanted: &Value, existing: &Value) -> Vec<String> {
     let templates = |it: &Value| {
         it.pointer("/spec/volumeClaimTemplates")
             .and_then(Value::as_array)
             .cloned()
             .unwrap_or_default()
     };
-    let (wanted, standing) = (templates(wanted), templates(standing));
+    let (wanted, existing) = (templates(wanted), templates(existing));
     let name = |it: &Value| {
         it.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned()
     };
-    if wanted.iter().map(name).ne(standing.iter().map(name)) {
+    if wanted.iter().map(name).ne(existing.iter().map(name)) {
         return vec!["spec.volumeClaimTemplates".to_owned()];
     }
     let fields = ["/spec/accessModes", "/spec/storageClassName", "/spec/resources"];
-    let pairs = wanted.iter().zip(&standing);
+    let pairs = wanted.iter().zip(&existing);
     pairs
-        .flat_map(|(wanted, standing)| {
+        .flat_map(|(wanted, existing)| {
             let differing = fields.into_iter().filter(|it| {
-                wanted.pointer(it).is_some_and(|field| standing.pointer(it) != Some(field))
+                wanted.pointer(it).is_some_and(|field| existing.pointer(it) != Some(field))
             });
             differing
                 .map(|it| {
@@ -198,11 +198,11 @@ mod tests {
             json!({"spec": {"serviceName": service, "replicas": 3, "volumeClaimTemplates": [
                 {"metadata": {"name": template}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}}]}})
         };
-        let mut standing = set("web", "1Gi", "data");
+        let mut existing = set("web", "1Gi", "data");
         // The server's own additions are no changes.
-        standing["spec"]["podManagementPolicy"] = json!("OrderedReady");
-        standing["spec"]["volumeClaimTemplates"][0]["spec"]["volumeMode"] = json!("Filesystem");
-        let differ = |wanted| unchangeable(Applied::StatefulSet, &wanted, &standing);
+        existing["spec"]["podManagementPolicy"] = json!("OrderedReady");
+        existing["spec"]["volumeClaimTemplates"][0]["spec"]["volumeMode"] = json!("Filesystem");
+        let differ = |wanted| unchangeable(Applied::StatefulSet, &wanted, &existing);
         assert_eq!(differ(set("web", "1Gi", "data")), Vec::<String>::new());
         assert_eq!(differ(set("db", "1Gi", "data")), ["spec.serviceName"]);
         assert_eq!(
