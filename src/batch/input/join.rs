@@ -9,17 +9,17 @@ use crate::batch::{
     roster::Student,
 };
 
-/// A hand-in as the roster is compared with it.
-pub(super) struct Claim {
+/// What a roster is compared with of a hand-in, besides its owner's names.
+pub(super) struct HandInEntries {
     /// The names at the top of its files.
-    pub(super) entries: Vec<String>,
+    pub(super) names: Vec<String>,
     /// A platform tells its owners apart.
     pub(super) is_of_platform: bool,
 }
 
-impl Claim {
+impl HandInEntries {
     fn shown(&self) -> String {
-        self.entries.join(", ")
+        self.names.join(", ")
     }
 }
 
@@ -44,11 +44,11 @@ enum Whose {
 }
 
 /// Says whose each hand-in is.
-pub(super) fn join(class: &mut Class, students: &[Student], claims: &[Claim]) {
+pub(super) fn join(class: &mut Class, students: &[Student], entries: &[HandInEntries]) {
     let people = people(&class.hand_ins);
     let names: Vec<BTreeSet<String>> = students.iter().map(names_of).collect();
     let whose: Vec<Whose> =
-        people.iter().map(|it| whose(it, students, &names, &claims[it.hand_in])).collect();
+        people.iter().map(|it| whose(it, students, &names, &entries[it.hand_in])).collect();
     let mut handed_in: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (person, whose) in whose.iter().enumerate() {
         for student in whose.students() {
@@ -64,10 +64,10 @@ pub(super) fn join(class: &mut Class, students: &[Student], claims: &[Claim]) {
             continue;
         };
         let shown: Vec<String> =
-            found.iter().map(|it| claims[people[*it].hand_in].shown()).collect();
+            found.iter().map(|it| entries[people[*it].hand_in].shown()).collect();
         let is_named = |it: &&usize| matches!(whose[**it], Whose::Named(_));
         let named: Vec<usize> = found.iter().filter(is_named).copied().collect();
-        let of_platform = named.iter().filter(|it| claims[people[**it].hand_in].is_of_platform);
+        let of_platform = named.iter().filter(|it| entries[people[**it].hand_in].is_of_platform);
         if of_platform.count() > 1 {
             // The platform says that these are of several people.
             is_told.extend(named);
@@ -83,7 +83,7 @@ pub(super) fn join(class: &mut Class, students: &[Student], claims: &[Claim]) {
         }
     }
     for (at, (person, whose)) in people.iter().zip(whose).enumerate() {
-        let entry = claims[person.hand_in].shown();
+        let shown = entries[person.hand_in].shown();
         match whose {
             _ if is_told.contains(&at) => {}
             Whose::Sure(owners) => belongs(class, person, &owners, students),
@@ -93,13 +93,13 @@ pub(super) fn join(class: &mut Class, students: &[Student], claims: &[Claim]) {
                 let owners: Vec<String> =
                     owners.map(|it| format!("{} (id {})", it.name, it.id)).collect();
                 class.note(&format!(
-                    "{entry} may be of {}: name its file in the roster",
+                    "{shown} may be of {}: name its file in the roster",
                     owners.join(" or of ")
                 ));
             }
             Whose::Nobody => {
                 let who = person.member.map(|_| format!(" ({})", person.name)).unwrap_or_default();
-                class.note(&format!("{entry}{who} is of nobody in the roster"));
+                class.note(&format!("{shown}{who} is of nobody in the roster"));
             }
         }
     }
@@ -132,13 +132,13 @@ fn whose(
     person: &Person,
     students: &[Student],
     names: &[BTreeSet<String>],
-    claim: &Claim,
+    entries: &HandInEntries,
 ) -> Whose {
     let all = |is_own: &dyn Fn(usize) -> bool| -> Vec<usize> {
         (0..students.len()).filter(|it| is_own(*it)).collect()
     };
     let by_file = all(&|it| match &students[it].file {
-        Some(file) => person.member.is_none() && holds(&claim.entries, file),
+        Some(file) => person.member.is_none() && holds(&entries.names, file),
         None => false,
     });
     if !by_file.is_empty() {

@@ -28,7 +28,7 @@ use crate::{
 
 use gradescope::Submitted;
 use group::Group;
-use join::Claim;
+use join::HandInEntries;
 use names::Owner;
 
 /// So many names stand in a note.
@@ -62,12 +62,12 @@ impl Class {
         name_clones(&mut groups);
         class.tell_twins(&groups);
         let mut taken = BTreeSet::new();
-        let mut claims = vec![];
+        let mut entries = vec![];
         for group in groups {
-            claims.push(class.add(group, &submitted, &mut taken));
+            entries.push(class.add(group, &submitted, &mut taken));
         }
         if let Some(students) = roster {
-            join::join(&mut class, students, &claims);
+            join::join(&mut class, students, &entries);
             class.add_namespaces(students, &mut taken);
         }
         Ok(class)
@@ -157,7 +157,7 @@ impl Class {
         mut group: Group,
         submitted: &BTreeMap<String, Submitted>,
         taken: &mut BTreeSet<String>,
-    ) -> Claim {
+    ) -> HandInEntries {
         let submitted = group.entries.first().and_then(|it| submitted.get(it));
         if let Some(first) = submitted.and_then(|it| it.submitters.first()) {
             let (key, name) = (first.key.clone(), first.name.clone());
@@ -181,7 +181,7 @@ impl Class {
         }
         self.hand_ins.push(hand_in);
         let is_of_platform = group.owner.platform != Platform::Other;
-        Claim { entries: group.entries.into_iter().collect(), is_of_platform }
+        HandInEntries { names: group.entries.into_iter().collect(), is_of_platform }
     }
 
     fn has_hand_in_of(&self, student: &Student) -> bool {
