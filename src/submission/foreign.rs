@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::console::{sanitize::sanitize, suggest::nearest};
-use crate::submission::{Applied, files};
+use crate::submission::{AppliedKind, files};
 
 /// What a file or document is, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -199,7 +199,7 @@ pub(crate) fn meant(version: &str, kind: &str) -> Option<(&'static str, &'static
     if group.contains('.') || OTHER_KINDS.contains(&kind) {
         return None;
     }
-    let applied = Applied::ALL.map(|it| (it.names().0, it.names().1));
+    let applied = AppliedKind::ALL.map(|it| (it.names().0, it.names().1));
     let all = || applied.into_iter().chain([("Namespace", "v1")]);
     let near = nearest(kind, all().map(|(name, _)| name))?;
     let distance =
@@ -278,7 +278,7 @@ fn not_applied(kind: &str, name: &str) -> Refused {
         _ => format!(
             "Take it out of the submission, or, where the pods need it, {by_yourself}. Applied \
             are: {}.",
-            Applied::ALL.map(|it| it.names().0).join(", ")
+            AppliedKind::ALL.map(|it| it.names().0).join(", ")
         ),
     };
     let why = "this grader applies no objects of this kind".to_owned();

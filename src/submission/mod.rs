@@ -26,7 +26,7 @@ use crate::submission::{
 
 /// The kinds that are applied, in the order in which they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Applied {
+pub enum AppliedKind {
     /// `v1` ConfigMap.
     ConfigMap,
     /// `v1` Secret.
@@ -47,7 +47,7 @@ pub enum Applied {
     Pod,
 }
 
-impl Applied {
+impl AppliedKind {
     /// Every kind, in order.
     pub const ALL: [Self; 9] = [
         Self::ConfigMap,
@@ -86,7 +86,7 @@ impl Applied {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// Its kind.
-    pub kind: Applied,
+    pub kind: AppliedKind,
     /// `metadata.name`.
     pub name: String,
     /// All of it, with the target namespace set.
@@ -231,7 +231,10 @@ impl Submission {
 
     /// The names of the StatefulSets in it.
     pub fn statefulsets(&self) -> impl Iterator<Item = &str> {
-        self.objects.iter().filter(|it| it.kind == Applied::StatefulSet).map(|it| it.name.as_str())
+        self.objects
+            .iter()
+            .filter(|it| it.kind == AppliedKind::StatefulSet)
+            .map(|it| it.name.as_str())
     }
 }
 

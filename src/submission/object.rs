@@ -10,7 +10,7 @@ use crate::{
     console::sanitize::sanitize,
     remedy::manifest::{Path, PathStep, keys},
     submission::{
-        Applied, Manifest, Place, SubmissionError,
+        AppliedKind, Manifest, Place, SubmissionError,
         error::BAD_NAME,
         foreign::{self, Refused},
         texts,
@@ -77,7 +77,7 @@ impl Context<'_> {
                 lacks: BAD_NAME,
             });
         }
-        if kind == Applied::StatefulSet {
+        if kind == AppliedKind::StatefulSet {
             self.not_too_many_replicas(&it, &value)?;
         }
         self.take_into_target(&mut value)?;
@@ -135,7 +135,7 @@ impl Context<'_> {
     }
 
     /// Its kind, if that is one that is applied.
-    fn applied_kind(&self, it: &Identity, value: &Value) -> Result<Applied, SubmissionError> {
+    fn applied_kind(&self, it: &Identity, value: &Value) -> Result<AppliedKind, SubmissionError> {
         let refused = foreign::kind(&it.version, &it.kind, &it.name, value);
         if let Some(Refused { field, why, next, is_misspelt }) = refused {
             return Err(SubmissionError::Kind {
@@ -148,7 +148,7 @@ impl Context<'_> {
                 is_misspelt,
             });
         }
-        let known = Applied::ALL.into_iter().find(|kind| kind.names().0 == it.kind);
+        let known = AppliedKind::ALL.into_iter().find(|kind| kind.names().0 == it.kind);
         known.ok_or_else(|| self.lacks("a kind that is applied"))
     }
 

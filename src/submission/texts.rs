@@ -13,7 +13,7 @@ use crate::{
     },
     recording::ManifestText,
     remedy::manifest::{Document, Edit, Path as FieldPath, PathStep, keys},
-    submission::{Applied, Manifest, Place, Submission, decode},
+    submission::{AppliedKind, Manifest, Place, Submission, decode},
 };
 
 /// A longer object is no lab's: its lines are not kept.
@@ -106,7 +106,7 @@ fn whole_object(all: &str, line: usize) -> Option<(usize, String)> {
     if !["kind", "apiVersion"].iter().any(|it| document.has(&keys(it))) {
         return None;
     }
-    let kinds = [Applied::Pod, Applied::StatefulSet];
+    let kinds = [AppliedKind::Pod, AppliedKind::StatefulSet];
     let paths = kinds.iter().flat_map(|it| secret_paths(*it, &document)).collect();
     Some((first, masked(document, paths)?))
 }
@@ -154,7 +154,7 @@ fn mask(text: &str) -> String {
 }
 
 /// The paths of the values that may be secret.
-fn secret_paths(kind: Applied, document: &Document) -> Vec<FieldPath> {
+fn secret_paths(kind: AppliedKind, document: &Document) -> Vec<FieldPath> {
     let mut paths = vec![];
     let mut all_of = |map: &FieldPath, is_kept: &dyn Fn(&str) -> bool| {
         for key in document.keys_of(map).into_iter().filter(|it| !is_kept(it)) {
@@ -184,8 +184,8 @@ fn secret_paths(kind: Applied, document: &Document) -> Vec<FieldPath> {
 }
 
 /// Where an object of a kind has the spec of its pods.
-fn pod_path(kind: Applied) -> FieldPath {
-    if kind == Applied::Pod { keys("spec") } else { keys("spec.template.spec") }
+fn pod_path(kind: AppliedKind) -> FieldPath {
+    if kind == AppliedKind::Pod { keys("spec") } else { keys("spec.template.spec") }
 }
 
 #[cfg(test)]

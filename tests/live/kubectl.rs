@@ -7,7 +7,7 @@ use http::{Method, Request};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::core::Status;
 use serde_json::{Value, json};
-use stsgrade::submission::{Applied, Manifest, Submission};
+use stsgrade::submission::{AppliedKind, Manifest, Submission};
 
 use crate::{
     lab::{Lab, Ran},
@@ -46,7 +46,7 @@ impl Lab {
         let text = read(STANDING);
         let (_, set) = text.split_once("\n---\n").unwrap();
         let set = set.replace("  replicas: 3\n", replicas);
-        let sets = collection(&self.namespace, Applied::StatefulSet);
+        let sets = collection(&self.namespace, AppliedKind::StatefulSet);
         let request = Request::patch(format!("{sets}/web?fieldManager={manager}{query}"))
             .header(http::header::CONTENT_TYPE, "application/apply-patch+yaml");
         match self.client.request::<StatefulSet>(request.body(set.into_bytes()).unwrap()).await {
@@ -88,7 +88,7 @@ impl Lab {
         };
         if matches!(
             manifest.kind,
-            Applied::Pod | Applied::PersistentVolumeClaim | Applied::ServiceAccount
+            AppliedKind::Pod | AppliedKind::PersistentVolumeClaim | AppliedKind::ServiceAccount
         ) {
             // Their specs hold what the cluster added, and a patch keeps it.
             let patch = "application/strategic-merge-patch+json";
@@ -195,9 +195,11 @@ impl Lab {
             other => other,
         };
         let is_it =
-            |it: &Applied| it.names().0.eq_ignore_ascii_case(short) || it.names().2 == short;
-        let kind =
-            Applied::ALL.into_iter().find(is_it).unwrap_or_else(|| panic!("kubectl delete {word}"));
+            |it: &AppliedKind| it.names().0.eq_ignore_ascii_case(short) || it.names().2 == short;
+        let kind = AppliedKind::ALL
+            .into_iter()
+            .find(is_it)
+            .unwrap_or_else(|| panic!("kubectl delete {word}"));
         collection(&self.namespace, kind)
     }
 
@@ -218,7 +220,7 @@ impl Lab {
     }
 }
 
-fn collection(namespace: &str, kind: Applied) -> String {
+fn collection(namespace: &str, kind: AppliedKind) -> String {
     let (_, version, plural) = kind.names();
     let group = if version.contains('/') { "apis" } else { "api" };
     format!("/{group}/{version}/namespaces/{namespace}/{plural}")

@@ -54,7 +54,7 @@ use crate::cluster::{
 };
 use crate::{
     console::sanitize::sanitize,
-    submission::{Applied, Submission},
+    submission::{AppliedKind, Submission},
 };
 
 /// How long the watches may take to show what was applied: connections may break meanwhile.
@@ -316,7 +316,7 @@ impl<'a> Grade<'a> {
                 .created
                 .iter()
                 .chain(&result.configured)
-                .filter(|(kind, _)| *kind == Applied::StatefulSet)
+                .filter(|(kind, _)| *kind == AppliedKind::StatefulSet)
                 .map(|(_, it)| it),
         );
         let subject = subject(cluster, allowed, first_lists, named).await?;

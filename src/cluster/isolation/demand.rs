@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     plan::EXTRA_PODS,
-    submission::{Applied, Manifest, Submission},
+    submission::{AppliedKind, Manifest, Submission},
 };
 
 /// The most pods that one hand-in gets.
@@ -194,10 +194,12 @@ impl Demand {
         let spec = &manifest.value["spec"];
         let replicas = spec["replicas"].as_u64().unwrap_or(1);
         let pods = match manifest.kind {
-            Applied::StatefulSet => replicas.saturating_add(u64::from(EXTRA_PODS.unsigned_abs())),
+            AppliedKind::StatefulSet => {
+                replicas.saturating_add(u64::from(EXTRA_PODS.unsigned_abs()))
+            }
             // A rollout has the old ones and the new ones.
-            Applied::Deployment => replicas.saturating_mul(2).saturating_add(1),
-            Applied::Pod => 1,
+            AppliedKind::Deployment => replicas.saturating_mul(2).saturating_add(1),
+            AppliedKind::Pod => 1,
             _ => 0,
         };
         self.objects += 1;
@@ -206,10 +208,10 @@ impl Demand {
             self.add_claims(pods, &claim["spec"]);
         }
         match manifest.kind {
-            Applied::PersistentVolumeClaim => self.add_claims(1, spec),
-            Applied::Service => self.services += 1,
-            Applied::ConfigMap => self.config_maps += 1,
-            Applied::Secret => self.secrets += 1,
+            AppliedKind::PersistentVolumeClaim => self.add_claims(1, spec),
+            AppliedKind::Service => self.services += 1,
+            AppliedKind::ConfigMap => self.config_maps += 1,
+            AppliedKind::Secret => self.secrets += 1,
             _ => {}
         }
         if let Some(pod) = pod_spec(manifest) {
@@ -275,8 +277,10 @@ impl Demand {
 
 pub(super) fn pod_spec(manifest: &Manifest) -> Option<&Value> {
     match manifest.kind {
-        Applied::Pod => manifest.value.get("spec"),
-        Applied::StatefulSet | Applied::Deployment => manifest.value.pointer("/spec/template/spec"),
+        AppliedKind::Pod => manifest.value.get("spec"),
+        AppliedKind::StatefulSet | AppliedKind::Deployment => {
+            manifest.value.pointer("/spec/template/spec")
+        }
         _ => None,
     }
 }

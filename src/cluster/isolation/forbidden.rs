@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::demand::{Demand, containers, list, pod_spec};
 use crate::{
     console::sanitize::sanitize,
-    submission::{Applied, Manifest, Place, Submission},
+    submission::{AppliedKind, Manifest, Place, Submission},
 };
 
 /// Volumes that the node itself mounts or fetches: it reaches what pods must not, and some can be
@@ -63,7 +63,7 @@ pub fn not_allowed(submission: &Submission) -> Option<NotAllowed> {
 fn forbidden(manifest: &Manifest) -> Option<(String, &'static str)> {
     let spec = &manifest.value["spec"];
     match manifest.kind {
-        Applied::Service => {
+        AppliedKind::Service => {
             let kind = spec["type"].as_str().unwrap_or_default();
             if matches!(kind, "NodePort" | "LoadBalancer") {
                 return Some((format!("type {kind}, which opens a port of the cluster"), "type"));
@@ -72,10 +72,10 @@ fn forbidden(manifest: &Manifest) -> Option<(String, &'static str)> {
                 return Some(("externalIPs, which take others' traffic".to_owned(), "externalIPs"));
             }
         }
-        Applied::Secret if manifest.value["type"] == "kubernetes.io/service-account-token" => {
+        AppliedKind::Secret if manifest.value["type"] == "kubernetes.io/service-account-token" => {
             return Some(("a service account's token".to_owned(), "type"));
         }
-        Applied::PersistentVolumeClaim => return named_volume(spec),
+        AppliedKind::PersistentVolumeClaim => return named_volume(spec),
         _ => {}
     }
     for claim in list(&spec["volumeClaimTemplates"]) {

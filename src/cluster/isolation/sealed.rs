@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::demand::pod_spec;
-use crate::submission::{Applied, Submission};
+use crate::submission::{AppliedKind, Submission};
 
 /// The submission as it is applied to a namespace of its own: its objects are in that namespace, no
 /// pod gets a token of a service account, and nothing keeps an object from being deleted.
@@ -22,9 +22,9 @@ pub(super) fn sealed(submission: &Submission, namespace: &str) -> Submission {
             make_deletable(fields_at(claim, "/metadata"));
         }
         let mounts_token = match manifest.kind {
-            Applied::ServiceAccount => manifest.value.as_object_mut(),
-            Applied::Pod => fields_at(&mut manifest.value, "/spec"),
-            Applied::StatefulSet | Applied::Deployment => {
+            AppliedKind::ServiceAccount => manifest.value.as_object_mut(),
+            AppliedKind::Pod => fields_at(&mut manifest.value, "/spec"),
+            AppliedKind::StatefulSet | AppliedKind::Deployment => {
                 fields_at(&mut manifest.value, "/spec/template/spec")
             }
             _ => None,

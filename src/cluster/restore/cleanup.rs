@@ -25,7 +25,7 @@ use crate::cluster::{
 };
 use crate::{
     console::sanitize::sanitize,
-    submission::{Applied, Submission},
+    submission::{AppliedKind, Submission},
 };
 
 /// Between two looks at what is still going.
@@ -50,7 +50,7 @@ pub(crate) struct AppliedObjects {
 
 impl AppliedObjects {
     pub(crate) fn of(submission: &Submission, namespace: Namespace) -> Self {
-        let sets = submission.objects.iter().filter(|it| it.kind == Applied::StatefulSet);
+        let sets = submission.objects.iter().filter(|it| it.kind == AppliedKind::StatefulSet);
         let sets = sets.map(|set| {
             let list = set.value.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
             let names = list
@@ -73,7 +73,8 @@ impl AppliedObjects {
         if self.namespace.is_some() {
             return vec![format!("namespace/{}", cluster.namespace)];
         }
-        let name = |kind: Applied, name: &str| format!("{}/{name}", kind.names().0.to_lowercase());
+        let name =
+            |kind: AppliedKind, name: &str| format!("{}/{name}", kind.names().0.to_lowercase());
         if self.result == ApplyResult::default() {
             return submission.objects.iter().map(|it| name(it.kind, &it.name)).collect();
         }

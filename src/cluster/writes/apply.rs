@@ -16,7 +16,7 @@ use crate::cluster::{
 };
 use crate::{
     console::sanitize::sanitize,
-    submission::{Applied, Manifest, Submission},
+    submission::{AppliedKind, Manifest, Submission},
 };
 
 /// How long a new namespace may take to get its default service account.
@@ -31,9 +31,9 @@ const LOOK_PAUSE: Duration = Duration::from_millis(200);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApplyResult {
     /// The objects that did not exist before.
-    pub created: Vec<(Applied, Reference)>,
+    pub created: Vec<(AppliedKind, Reference)>,
     /// The objects that stood already.
-    pub configured: Vec<(Applied, Reference)>,
+    pub configured: Vec<(AppliedKind, Reference)>,
     /// What the API server answered of those that are watched: the version at which the watch shows
     /// what was applied.
     pub answered: Vec<(Kind, Version)>,
@@ -43,13 +43,13 @@ impl ApplyResult {
     /// Whether the set of that name did not exist before.
     #[must_use]
     pub fn has_created_set(&self, name: &str) -> bool {
-        self.created.iter().any(|(kind, it)| *kind == Applied::StatefulSet && it.name == name)
+        self.created.iter().any(|(kind, it)| *kind == AppliedKind::StatefulSet && it.name == name)
     }
 
     /// In words: `service/web created, statefulset/web configured`.
     #[must_use]
     pub fn words(&self) -> String {
-        let say = |done: &[(Applied, Reference)], what: &str| -> Vec<String> {
+        let say = |done: &[(AppliedKind, Reference)], what: &str| -> Vec<String> {
             done.iter()
                 .map(|(kind, it)| format!("{}/{} {what}", kind.names().0.to_lowercase(), it.name))
                 .collect()
@@ -338,12 +338,12 @@ async fn await_service_account(cluster: &Cluster) -> Result<(), Failure> {
 }
 
 /// The watch that shows an applied object.
-const fn watched(kind: Applied) -> Option<Kind> {
+const fn watched(kind: AppliedKind) -> Option<Kind> {
     match kind {
-        Applied::StatefulSet => Some(Kind::StatefulSet),
-        Applied::Service => Some(Kind::Service),
-        Applied::PersistentVolumeClaim => Some(Kind::PersistentVolumeClaim),
-        Applied::Pod => Some(Kind::Pod),
+        AppliedKind::StatefulSet => Some(Kind::StatefulSet),
+        AppliedKind::Service => Some(Kind::Service),
+        AppliedKind::PersistentVolumeClaim => Some(Kind::PersistentVolumeClaim),
+        AppliedKind::Pod => Some(Kind::Pod),
         _ => None,
     }
 }
@@ -457,7 +457,7 @@ async fn create_or_merge(
 }
 
 /// The path of an object in the cluster's namespace.
-pub(crate) fn object_path(cluster: &Cluster, kind: Applied, name: &str) -> String {
+pub(crate) fn object_path(cluster: &Cluster, kind: AppliedKind, name: &str) -> String {
     let (_, version, plural) = kind.names();
     let group = if version.contains('/') { "apis" } else { "api" };
     format!("/{group}/{version}/namespaces/{}/{plural}/{name}", cluster.namespace)

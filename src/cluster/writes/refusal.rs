@@ -11,7 +11,7 @@ use crate::cluster::{
 };
 use crate::{
     console::sanitize::sanitize,
-    submission::{Applied, Manifest},
+    submission::{AppliedKind, Manifest},
 };
 
 /// What the API server refuses about a manifest, in words for its author.
@@ -48,7 +48,7 @@ pub(super) async fn refused(
         } else {
             fields.join(", ")
         };
-        let keeps = if manifest.kind == Applied::StatefulSet {
+        let keeps = if manifest.kind == AppliedKind::StatefulSet {
             " (the PVCs and their data stay)"
         } else {
             ""
@@ -119,7 +119,7 @@ fn refused_field(status: &Status) -> String {
 }
 
 /// The fields that differ and cannot be changed on an object that exists.
-fn unchangeable(kind: Applied, wanted: &Value, existing: &Value) -> Vec<String> {
+fn unchangeable(kind: AppliedKind, wanted: &Value, existing: &Value) -> Vec<String> {
     let differs = |pointer: &str| {
         wanted.pointer(pointer).is_some_and(|it| existing.pointer(pointer) != Some(it))
     };
@@ -131,15 +131,15 @@ fn unchangeable(kind: Applied, wanted: &Value, existing: &Value) -> Vec<String> 
             .collect()
     };
     match kind {
-        Applied::StatefulSet => {
+        AppliedKind::StatefulSet => {
             let mut fields =
                 named(&["/spec/serviceName", "/spec/podManagementPolicy", "/spec/selector"]);
             fields.extend(claim_templates(wanted, existing));
             fields
         }
-        Applied::Deployment => named(&["/spec/selector"]),
-        Applied::Service => named(&["/spec/clusterIP"]),
-        Applied::PersistentVolumeClaim => named(&[
+        AppliedKind::Deployment => named(&["/spec/selector"]),
+        AppliedKind::Service => named(&["/spec/clusterIP"]),
+        AppliedKind::PersistentVolumeClaim => named(&[
             "/spec/storageClassName",
             "/spec/accessModes",
             "/spec/volumeName",
@@ -189,7 +189,7 @@ fn claim_templates(wanted: &Value, existing: &Value) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::{Applied, unchangeable};
+    use super::{AppliedKind, unchangeable};
 
     /// Catches a 422 whose words name eight fields that were not changed and not the one that was.
     #[test]
@@ -202,7 +202,7 @@ mod tests {
         // The server's own additions are no changes.
         existing["spec"]["podManagementPolicy"] = json!("OrderedReady");
         existing["spec"]["volumeClaimTemplates"][0]["spec"]["volumeMode"] = json!("Filesystem");
-        let differ = |wanted| unchangeable(Applied::StatefulSet, &wanted, &existing);
+        let differ = |wanted| unchangeable(AppliedKind::StatefulSet, &wanted, &existing);
         assert_eq!(differ(set("web", "1Gi", "data")), Vec::<String>::new());
         assert_eq!(differ(set("db", "1Gi", "data")), ["spec.serviceName"]);
         assert_eq!(

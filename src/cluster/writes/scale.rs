@@ -18,7 +18,7 @@ use crate::cluster::{
         replicas_owners::{FieldManager, is_of_a_grade, others, replicas_given_back},
     },
 };
-use crate::{console::sanitize::sanitize, submission::Applied};
+use crate::{console::sanitize::sanitize, submission::AppliedKind};
 
 const RESOURCE: &str = "statefulsets.apps/scale";
 
@@ -160,7 +160,7 @@ pub(crate) async fn give_back(
     set: &Reference,
     owners: &[FieldManager],
 ) -> Result<(), Failure> {
-    let path = object_path(cluster, Applied::StatefulSet, &set.name);
+    let path = object_path(cluster, AppliedKind::StatefulSet, &set.name);
     let same = async || {
         let found = find(cluster, &set.name, Duration::ZERO).await?;
         Ok(found.filter(|it| current_set(it).uid == set.uid))
