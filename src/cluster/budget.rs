@@ -7,10 +7,10 @@ use checks::model::observation::object::{Container, Probe, StatefulSetSpec};
 /// What a pod of the set may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepBudget {
-    /// To go: its grace period.
+    /// For one pod to stop: its grace period.
     grace: Duration,
-    /// To come: starting, probes, `minReadySeconds`.
-    scale_up: Duration,
+    /// For one pod to become available: its start, its probes, `minReadySeconds`.
+    start: Duration,
 }
 
 /// For what no pod explains: a busy API server, a slow node.
@@ -44,13 +44,13 @@ impl StepBudget {
         let probes: i64 = pod.all_containers().map(probing).max().unwrap_or(0);
         // The controller was seen to take up to twice minReadySeconds before the next pod.
         let ready = 2 * i64::from(spec.min_ready_seconds);
-        Self { grace, scale_up: START + seconds(probes.saturating_add(ready)) }
+        Self { grace, start: START + seconds(probes.saturating_add(ready)) }
     }
 
     /// For so many pods to come, one after the other.
     #[must_use]
     pub fn scale_up(self, pods: i32) -> Duration {
-        BASE + self.scale_up * count(pods)
+        BASE + self.start * count(pods)
     }
 
     /// For the first settling: images may have to be pulled.
@@ -68,7 +68,7 @@ impl StepBudget {
     /// For one pod to go and its successor to come.
     #[must_use]
     pub fn replace(self) -> Duration {
-        self.scale_down(1) + self.scale_up
+        self.scale_down(1) + self.start
     }
 
     /// How long so many removals take where no app obeys SIGTERM.
