@@ -65,8 +65,8 @@ pub enum StepResult {
     /// As hoped.
     Done,
     /// The cluster lacks something for the pods, whatever it is: a quota's room, a full node's, a
-    /// volume, a policy's leave.
-    NoRoom,
+    /// volume, a policy's leave. Also where nobody knows what it is.
+    ClusterLacksSomething,
     /// A pod does not come up, so that nothing can be added any more; removing still works.
     Broken,
     /// Nothing more can be shown: interrupted, refused, somebody else's change, a pod that does not
@@ -151,7 +151,7 @@ fn after_scale_up(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
     let n = facts.replicas;
     match ended {
         _ if facts.deletes_claims => down(n),
-        StepResult::NoRoom => without_more_pods(n),
+        StepResult::ClusterLacksSomething => without_more_pods(n),
         StepResult::Done if facts.creation_witnessed => down(n),
         _ => down(0),
     }
@@ -266,8 +266,8 @@ mod tests {
     }
 
     #[test]
-    fn no_room_beyond_n() {
-        let ended = StepResult::NoRoom;
+    fn the_cluster_has_nothing_for_pods_beyond_n() {
+        let ended = StepResult::ClusterLacksSomething;
         check(
             &WITNESSED,
             "scaleup:5",
@@ -318,13 +318,18 @@ mod tests {
     #[test]
     fn a_set_that_never_settles_is_not_touched() {
         check(&STOOD, "observe", StepResult::Broken, "observe");
-        check(&WITNESSED, "observe", StepResult::NoRoom, "observe");
+        check(&WITNESSED, "observe", StepResult::ClusterLacksSomething, "observe");
     }
 
     #[test]
     fn a_broken_replacement_leaves_only_the_way_down() {
         check(&WITNESSED, "replace:1", StepResult::Broken, "observe inspect replace:1 scaledown:0");
-        check(&STOOD, "replace:1", StepResult::NoRoom, "observe inspect replace:1 scaledown:0");
+        check(
+            &STOOD,
+            "replace:1",
+            StepResult::ClusterLacksSomething,
+            "observe inspect replace:1 scaledown:0",
+        );
     }
 
     #[test]
@@ -355,7 +360,7 @@ mod tests {
         check(
             &DELETES,
             "scaleup:5",
-            StepResult::NoRoom,
+            StepResult::ClusterLacksSomething,
             "observe inspect replace:1 scaleup:5 scaledown:3",
         );
         check(

@@ -10,6 +10,7 @@ pub(crate) mod diagnose;
 pub mod in_cluster;
 pub mod permissions;
 pub mod rbac;
+mod step_end;
 mod subject;
 pub mod suggest_namespace;
 pub(crate) mod tour;
@@ -38,8 +39,9 @@ use crate::cluster::{
         baseline::set_names,
         diagnose::LogReader,
         permissions::{Allowed, permissions},
+        step_end::TourEnd,
         subject::{FirstLists, subject},
-        tour::{Tour, TourEnd},
+        tour::Tour,
     },
     inspect::Inspector,
     restore::{
@@ -124,9 +126,9 @@ impl<'a> Grade<'a> {
             Err(failure) => (failure, applied, None),
             Ok((mut grade, allowed)) => {
                 match grade.until_the_end(&allowed, request, announce).await {
-                    Ok(outcome) => {
-                        grade.catch_up(&outcome).await;
-                        grade.end(outcome);
+                    Ok(tour_end) => {
+                        grade.catch_up(&tour_end).await;
+                        grade.end(tour_end);
                         return Ok(grade);
                     }
                     Err(failure) => grade.give_up(failure),
@@ -300,8 +302,8 @@ impl<'a> Grade<'a> {
             none_is_terminating(cluster, submission).await?;
             self.take_lease(submission).await?;
             self.apply(submission).await?;
-            if let Some(outcome) = self.await_shown(request).await {
-                return Ok(outcome);
+            if let Some(tour_end) = self.await_shown(request).await {
+                return Ok(tour_end);
             }
             if let Some(lease) = self.lease.as_ref().filter(|_| self.cleanup) {
                 lease.announce_removals(&self.applied.removals(cluster, submission)).await?;
@@ -330,7 +332,7 @@ impl<'a> Grade<'a> {
         let set = journal.with(set_names);
         nothing_terminating(cluster, journal, &[set], self.interrupt).await?;
         match AssertUnwindSafe(self.tour(&subject, request, announce)).catch_unwind().await {
-            Ok(outcome) => outcome,
+            Ok(tour_end) => tour_end,
             // Restoring and reporting go on with what was seen.
             Err(_) => Ok(TourEnd {
                 why: Why::Obstacle,
@@ -359,7 +361,8 @@ impl<'a> Grade<'a> {
     }
 
     /// Waits until the watches show every applied object as the API server answered it: what they
-    /// show before is not the submission. The outcome, where that did not come.
+    /// show before is not the submission. Why the tour ends before it begins, where that did not
+    /// come.
     async fn await_shown(&self, request: &GradeRequest) -> Option<TourEnd> {
         let _shown =
             self.journal.awaits("the watches to show what was applied", APPLIED_SHOWN_WITHIN);
@@ -416,15 +419,15 @@ impl<'a> Grade<'a> {
             inspector.open();
             Ok(())
         };
-        let outcome = tokio::select! {
-            outcome = tour.run(created, prepare) => outcome,
+        let tour_end = tokio::select! {
+            tour_end = tour.run(created, prepare) => tour_end,
             _ = inspector.attend() => Ok(TourEnd::default()),
             _ = names.attend() => Ok(TourEnd::default()),
             _ = log_reader.attend() => Ok(TourEnd::default()),
             loss = keep_once_taken(lease) => Ok(TourEnd { why: Why::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
         };
         self.marked = Some(inspector.marked());
-        outcome
+        tour_end
     }
 
     /// Takes the Lease, before anything is applied.
@@ -453,8 +456,8 @@ impl<'a> Grade<'a> {
 
     /// Lets the watches tell what has happened until now: what they have not told by the end is not
     /// judged.
-    async fn catch_up(&self, outcome: &TourEnd) {
-        if outcome.why == Why::Interrupted {
+    async fn catch_up(&self, tour_end: &TourEnd) {
+        if tour_end.why == Why::Interrupted {
             return;
         }
         let _shown = self.journal.awaits("the watches to catch up", CAUGHT_UP_WITHIN);
@@ -471,12 +474,12 @@ impl<'a> Grade<'a> {
         self.end(TourEnd { why: Why::Obstacle, detail: Some(failure.what.clone()) });
     }
 
-    fn end(&mut self, outcome: TourEnd) {
+    fn end(&mut self, tour_end: TourEnd) {
         let (cluster, journal) = (self.cluster, self.journal);
-        self.why = outcome.why;
+        self.why = tour_end.why;
         journal.push(What::End(End {
-            why: outcome.why,
-            detail: outcome.detail,
+            why: tour_end.why,
+            detail: tour_end.detail,
             requests: cluster.own_requests(),
             watch_events: cluster.watch_events(),
             wall_ms: u64::try_from(journal.started().elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use checks::model::{
-    Effect, Fault, Obstacle, Timeline, WaitStatus, What,
+    Effect, Fault, Timeline, WaitStatus, What,
     evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
     observation::{Asked, Phase, Step, StepName, Why},
 };
@@ -18,11 +18,11 @@ use tokio::sync::watch;
 use crate::cluster::{
     Cluster, Failure, Journal, WaitResult,
     budget::StepBudget,
-    client::failure_id,
     dns::NameQuestions,
     grade::{
         baseline::{Baseline, facts},
         diagnose::LogReader,
+        step_end::{StepEnd, TourEnd},
         visit::Visit,
     },
     inspect::Inspector,
@@ -67,39 +67,6 @@ pub(crate) struct Tour<'a> {
     pub(crate) lease: watch::Receiver<Option<OwnLease>>,
 }
 
-/// Why a tour ended, for the recording's last line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TourEnd {
-    pub(crate) why: Why,
-    pub(crate) detail: Option<String>,
-}
-
-/// How a step of the tour ended.
-pub(super) enum StepEnd {
-    Done,
-    Stuck(Obstacle),
-    TimedOut(String),
-    /// The API server refused what was asked.
-    Refused(String),
-    /// Somebody else changed the set.
-    Interfered(String),
-    Interrupted,
-    /// The time of the whole grade is over (`--timeout`).
-    GradeTimeIsOver(String),
-}
-
-impl StepEnd {
-    /// What a write of the tour failed with.
-    pub(super) fn of(failure: &Failure) -> Self {
-        let by_somebody = [failure_id::SCALED, failure_id::SET_GONE, failure_id::CONFLICT];
-        if by_somebody.contains(&failure.id) {
-            Self::Interfered(failure.to_string())
-        } else {
-            Self::Refused(failure.to_string())
-        }
-    }
-}
-
 impl Tour<'_> {
     /// Performs the plan; `prepare` is called once, before anything is changed.
     ///
@@ -113,7 +80,7 @@ impl Tour<'_> {
         created: bool,
         prepare: impl AsyncFnOnce() -> Result<(), Failure>,
     ) -> Result<TourEnd, Failure> {
-        let mut outcome = TourEnd::default();
+        let mut tour_end = TourEnd::default();
         let mut prepare = Some(prepare);
         if created
             && self.appears().await
@@ -121,7 +88,7 @@ impl Tour<'_> {
         {
             prepare().await?;
         }
-        let mut performed = vec![self.observe(&mut outcome).await];
+        let mut performed = vec![self.observe(&mut tour_end).await];
         if performed.iter().all(|it| it.ended == StepResult::Done)
             && let Some(prepare) = prepare
         {
@@ -130,27 +97,27 @@ impl Tour<'_> {
         let Some((facts, baseline)) =
             self.journal.with(|timeline| Some((facts(timeline)?, Baseline::of(timeline)?)))
         else {
-            return Ok(outcome);
+            return Ok(tour_end);
         };
         self.names.open();
         let visit = Visit { tour: self, baseline, scalings: Mutex::default() };
         while let Some(step) = plan::next(&facts, &performed) {
             let ended = match step {
                 PlannedStep::Observe => StepResult::Over,
-                PlannedStep::Inspect => visit.inspect(&mut outcome).await,
-                PlannedStep::Replace { ordinal } => visit.replace(ordinal, &mut outcome).await,
-                PlannedStep::Scale { name, to } => visit.scale(name, to, &mut outcome).await,
+                PlannedStep::Inspect => visit.inspect(&mut tour_end).await,
+                PlannedStep::Replace { ordinal } => visit.replace(ordinal, &mut tour_end).await,
+                PlannedStep::Scale { name, to } => visit.scale(name, to, &mut tour_end).await,
             };
             performed.push(Performed { step, ended });
         }
-        if outcome.why != Why::Interrupted && outcome.why != Why::Timeout {
+        if tour_end.why != Why::Interrupted && tour_end.why != Why::Timeout {
             self.last_looks(
-                &mut outcome,
+                &mut tour_end,
                 performed.last().is_some_and(|it| it.ended == StepResult::Done),
             )
             .await;
         }
-        Ok(outcome)
+        Ok(tour_end)
     }
 
     /// Waits for the watch to show the set that was applied.
@@ -167,7 +134,7 @@ impl Tour<'_> {
 
     /// What is still to be read, asked or shown when the last step is over; `is_up` says that it
     /// brought what it was to bring.
-    async fn last_looks(&self, outcome: &mut TourEnd, is_up: bool) {
+    async fn last_looks(&self, tour_end: &mut TourEnd, is_up: bool) {
         let looks = async {
             self.all_inspected().await;
             let asked = async {
@@ -186,20 +153,12 @@ impl Tour<'_> {
             waiting
         };
         let waiting = self.unless_interrupted(work).await.unwrap_or(StepEnd::Interrupted);
-        let (why, detail) = match waiting {
-            StepEnd::Done => return,
-            StepEnd::Stuck(obstacle) => (Why::Obstacle, Some(obstacle.why)),
-            StepEnd::TimedOut(awaited) => (Why::Obstacle, Some(awaited)),
-            StepEnd::GradeTimeIsOver(awaited) => (Why::Timeout, Some(awaited)),
-            StepEnd::Refused(why) | StepEnd::Interfered(why) => (Why::Obstacle, Some(why)),
-            StepEnd::Interrupted => (Why::Interrupted, None),
-        };
-        if outcome.why == Why::Complete || why != Why::Obstacle {
-            *outcome = TourEnd { why, detail };
+        if let Some(cause) = waiting.cause() {
+            tour_end.note(cause);
         }
     }
 
-    async fn observe(&self, outcome: &mut TourEnd) -> Performed {
+    async fn observe(&self, tour_end: &mut TourEnd) -> Performed {
         self.begin(StepName::Observe, None);
         let budget = self.journal.with(|timeline| {
             timeline.set().map_or(Duration::from_secs(60), |set| {
@@ -209,7 +168,7 @@ impl Tour<'_> {
         let waiting = self.wait_until_up(budget, Timeline::settled_or_awaited).await;
         Performed {
             step: PlannedStep::Observe,
-            ended: self.end(StepName::Observe, waiting, outcome).await,
+            ended: self.end(StepName::Observe, waiting, tour_end).await,
         }
     }
 
@@ -286,12 +245,12 @@ impl Tour<'_> {
         budget: Duration,
         ask: impl Fn(&Timeline) -> WaitStatus,
     ) -> StepEnd {
-        let may_stay_up = |timeline: &Timeline| matches!(timeline.stays_up(), WaitStatus::Going(_));
+        let not_up_yet = |timeline: &Timeline| matches!(timeline.stays_up(), WaitStatus::Going(_));
         let is_shown_or_stays_up = |timeline: &Timeline| {
-            if may_stay_up(timeline) { ask(timeline) } else { WaitStatus::Done }
+            if not_up_yet(timeline) { ask(timeline) } else { WaitStatus::Done }
         };
         match self.wait(budget, &ask).await {
-            StepEnd::TimedOut(_) if self.journal.with(may_stay_up) => {
+            StepEnd::TimedOut(_) if self.journal.with(not_up_yet) => {
                 match self.wait(STAYING, is_shown_or_stays_up).await {
                     StepEnd::Done => self.wait(budget, ask).await,
                     other => other,
@@ -306,36 +265,27 @@ impl Tour<'_> {
         &self,
         name: StepName,
         waiting: StepEnd,
-        outcome: &mut TourEnd,
+        tour_end: &mut TourEnd,
     ) -> StepResult {
         let interfered = matches!(waiting, StepEnd::Interfered(_));
-        let (phase, answer, why) = match waiting {
-            StepEnd::Done => {
-                self.journal.push(What::Step(Step::new(name, Phase::Done)));
-                return StepResult::Done;
-            }
-            StepEnd::Stuck(obstacle) => (Phase::Stuck, Some(obstacle.why), Why::Obstacle),
-            StepEnd::TimedOut(awaited) => (Phase::TimedOut, Some(awaited), Why::Obstacle),
-            StepEnd::GradeTimeIsOver(awaited) => (Phase::TimedOut, Some(awaited), Why::Timeout),
-            StepEnd::Refused(why) | StepEnd::Interfered(why) => {
-                (Phase::Refused, Some(why), Why::Obstacle)
-            }
-            StepEnd::Interrupted => (Phase::Interrupted, None, Why::Interrupted),
+        let phase = waiting.phase();
+        let Some(cause) = waiting.cause() else {
+            self.journal.push(What::Step(Step::new(name, phase)));
+            return StepResult::Done;
         };
-        let was_awaited = matches!(phase, Phase::Stuck | Phase::TimedOut);
         if phase == Phase::TimedOut {
             // Before the step's end, because the end is where the obstacle is named.
             self.log_reader.explain().await;
         }
         self.journal.push(What::Step(Step {
-            answer: answer.clone(),
+            answer: cause.detail.clone(),
             interfered,
             ..Step::new(name, phase)
         }));
-        if outcome.why == Why::Complete || why != Why::Obstacle {
-            *outcome = TourEnd { why, detail: answer };
-        }
-        if !was_awaited || why == Why::Timeout || name == StepName::ScaleDown {
+        let was_awaited = matches!(phase, Phase::Stuck | Phase::TimedOut);
+        let is_over = !was_awaited || cause.why == Why::Timeout || name == StepName::ScaleDown;
+        tour_end.note(cause);
+        if is_over {
             return StepResult::Over;
         }
         let obstacle = self
@@ -345,28 +295,7 @@ impl Tour<'_> {
             Some((Effect::StopsTour, _)) => StepResult::Over,
             Some((_, Fault::Submission)) => StepResult::Broken,
             // Whatever the cluster lacks, in whatever words.
-            _ => StepResult::NoRoom,
+            _ => StepResult::ClusterLacksSomething,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use checks::model::observation::Reference;
-
-    use super::StepEnd;
-    use crate::cluster::{Failure, Tried, writes::scale};
-
-    /// Catches an autoscaler at work that is told as a refusal of the API server, whose remedy is
-    /// to ask for a permission.
-    #[test]
-    fn what_somebody_else_did_is_no_refusal() {
-        let status = |code| kube::core::Status { code, ..Default::default() };
-        let of_code = |code| Failure::of_status(&status(code), &Tried::default());
-        let scaled = scale::changed(&Reference::default(), 3, 4);
-        for failure in [scaled, of_code(409)] {
-            assert!(matches!(StepEnd::of(&failure), StepEnd::Interfered(_)), "{failure}");
-        }
-        assert!(matches!(StepEnd::of(&of_code(403)), StepEnd::Refused(_)));
     }
 }

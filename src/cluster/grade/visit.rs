@@ -26,7 +26,8 @@ use crate::cluster::{
     exec::mounts::{ClaimView, reference},
     grade::{
         baseline::{AskedReplicas, Baseline, claims_gone, someone_else},
-        tour::{StepEnd, Tour, TourEnd},
+        step_end::{StepEnd, TourEnd},
+        tour::Tour,
     },
     restore::canaries::remove_canaries,
     writes::{delete::by_uid, scale, terminating::claim_being_deleted},
@@ -51,7 +52,7 @@ pub(super) struct Visit<'t> {
 }
 
 impl Visit<'_> {
-    pub(super) async fn inspect(&self, outcome: &mut TourEnd) -> StepResult {
+    pub(super) async fn inspect(&self, tour_end: &mut TourEnd) -> StepResult {
         let tour = self.tour;
         tour.begin(StepName::Inspect, None);
         let work = async {
@@ -63,10 +64,10 @@ impl Visit<'_> {
             Some(()) => StepEnd::Done,
             None => StepEnd::Interrupted,
         };
-        tour.end(StepName::Inspect, waiting, outcome).await
+        tour.end(StepName::Inspect, waiting, tour_end).await
     }
 
-    pub(super) async fn replace(&self, ordinal: i32, outcome: &mut TourEnd) -> StepResult {
+    pub(super) async fn replace(&self, ordinal: i32, tour_end: &mut TourEnd) -> StepResult {
         let tour = self.tour;
         let name = StepName::Replace;
         let Some((old, budget)) = tour.journal.with(|timeline| {
@@ -77,7 +78,7 @@ impl Visit<'_> {
         }) else {
             tour.begin(name, None);
             let why = "the pod is gone already: somebody else removed it".to_owned();
-            return tour.end(name, StepEnd::Interfered(why), outcome).await;
+            return tour.end(name, StepEnd::Interfered(why), tour_end).await;
         };
         tour.names.replacing(ordinal, &old.uid);
         tour.begin(name, Some(Asked::Delete(old.clone())));
@@ -92,10 +93,15 @@ impl Visit<'_> {
                 self.wait_until_up(budget, |timeline| timeline.succeeded(&old.uid)).await
             }
         };
-        tour.end(name, waiting, outcome).await
+        tour.end(name, waiting, tour_end).await
     }
 
-    pub(super) async fn scale(&self, name: StepName, to: i32, outcome: &mut TourEnd) -> StepResult {
+    pub(super) async fn scale(
+        &self,
+        name: StepName,
+        to: i32,
+        tour_end: &mut TourEnd,
+    ) -> StepResult {
         let tour = self.tour;
         let (now, budget) = tour.journal.with(|timeline| {
             let now = timeline.set().map_or(1, |set| set.spec.asked());
@@ -112,7 +118,7 @@ impl Visit<'_> {
             }
         };
         if tour.unless_interrupted(before).await.is_none() {
-            *outcome = TourEnd { why: Why::Interrupted, detail: None };
+            *tour_end = TourEnd { why: Why::Interrupted, detail: None };
             return StepResult::Over;
         }
         tour.begin(name, Some(Asked::Replicas(to)));
@@ -134,9 +140,13 @@ impl Visit<'_> {
             }
             Some(Ok(version)) => (self.wait_up(&budget, now, to, &version).await, false),
         };
-        let ended = tour.end(name, waiting, outcome).await;
+        let ended = tour.end(name, waiting, tour_end).await;
         // A policy may refuse the number itself: the tour has a way without more pods.
-        if is_refused && name == StepName::ScaleUp { StepResult::NoRoom } else { ended }
+        if is_refused && name == StepName::ScaleUp {
+            StepResult::ClusterLacksSomething
+        } else {
+            ended
+        }
     }
 
     async fn wait_down(
