@@ -3,7 +3,7 @@
 pub mod budget;
 pub mod client;
 mod dns;
-mod exec;
+pub(crate) mod exec;
 pub mod grade;
 mod inspect;
 pub mod interrupt;

@@ -183,7 +183,7 @@ pub(super) fn find(
     losses.sort_by_key(|it| order(&it.cause));
     let mut edited = Edited::nothing(objects, timeline);
     let mut causes: Vec<Cause> = vec![];
-    for Grouped { key, mut cause, obstacle } in losses {
+    for Grouped { key, mut cause, obstacle, .. } in losses {
         let who = obstacle.map(|it| it.who.as_str()).filter(|it| timeline.is_pod(it));
         let loss = Loss { id: cause.id, obstacle, objects, knows_programs };
         Lesson { timeline, who, names, loss }.teach(&mut cause, &mut edited);
@@ -208,14 +208,19 @@ struct Grouped<'v> {
     key: Key,
     cause: Cause,
     obstacle: Option<&'v Obstacle>,
+    /// Of whom the explanation tells the same, besides the obstacle's own.
+    others: Vec<&'v str>,
 }
 
-impl Grouped<'_> {
-    /// Whether the obstacle's object is told already.
-    fn has_pod(&self, obstacle: &Obstacle) -> bool {
-        let told = format!(" So it is with {}.", sanitize(&obstacle.who));
-        self.obstacle.is_some_and(|it| it.who == obstacle.who)
-            || self.cause.explanation.contains(&told)
+impl<'v> Grouped<'v> {
+    /// Tells whom else the same stands in the way of, unless it is told already.
+    fn add_who(&mut self, who: &'v str) {
+        let is_first = self.obstacle.is_some_and(|it| it.who == who);
+        if is_first || self.others.contains(&who) {
+            return;
+        }
+        self.others.push(who);
+        self.cause.explanation.push_str(&format!(" So it is with {}.", sanitize(who)));
     }
 }
 
@@ -237,14 +242,14 @@ fn grouped<'v>(
         let (key, cause) = cause(timeline, check, decisive, row.outcome);
         let known = found.iter().position(|it| it.key == key && it.cause.fault == cause.fault);
         let place = known.unwrap_or_else(|| {
-            found.push(Grouped { key, cause, obstacle });
+            found.push(Grouped { key, cause, obstacle, others: vec![] });
             found.len() - 1
         });
-        let one_more = obstacle.filter(|it| !found[place].has_pod(it));
-        let cause = &mut found[place].cause;
-        if let Some(obstacle) = one_more {
-            cause.explanation.push_str(&format!(" So it is with {}.", sanitize(&obstacle.who)));
+        let grouped = &mut found[place];
+        if let Some(obstacle) = obstacle {
+            grouped.add_who(&obstacle.who);
         }
+        let cause = &mut grouped.cause;
         see_more(cause, row);
         cause.tests.push(check.test);
         cause.points += Points::whole(check.points);

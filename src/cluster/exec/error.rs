@@ -2,12 +2,17 @@
 
 use thiserror::Error;
 
+/// What a recording says of a container whose image has no shell. A report looks for these words.
+pub(crate) const NO_SHELL: &str = "there is no shell in the image";
+/// What a recording says of a user who may not run commands in pods. A report looks for these words.
+pub(crate) const NO_PERMISSION: &str = "no permission to run commands in pods";
+
 /// Why a command could not be run, or what it said was not received. The text of each is what a
 /// recording keeps and a report shows.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum ExecError {
     /// The image has no shell.
-    #[error("there is no shell in the image")]
+    #[error("{NO_SHELL}")]
     NoShell,
     /// The command took longer than this many seconds.
     #[error("not done within {0} s")]
@@ -16,10 +21,7 @@ pub(crate) enum ExecError {
     #[error("the container or the connection ended before the command did")]
     CutOff,
     /// The user may not run commands in pods.
-    #[error(
-        "no permission to run commands in pods (get on pods/exec, from Kubernetes 1.35 on also \
-        create)"
-    )]
+    #[error("{NO_PERMISSION} (get on pods/exec, from Kubernetes 1.35 on also create)")]
     Forbidden,
     /// The pod no longer exists.
     #[error("the pod is gone")]

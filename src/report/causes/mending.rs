@@ -1,7 +1,7 @@
 //! How a cause is mended: the lines to change, what to do, and how to see it.
 
 use checks::{
-    mistakes::{self, Renewal, WHEN_SCALED_DELETE},
+    mistakes::{self, Renewal, WHEN_SCALED_DELETE, WRONG_SERVICE_NAME},
     model::{Effect, Fault, Timeline, diagnosis},
 };
 
@@ -152,7 +152,7 @@ impl Lesson<'_> {
         }
         let first = cause.tests.first().copied().unwrap_or_default();
         // What it names does not answer, before the change or after it.
-        let is_misnamed = cause.id == "wrong_service_name";
+        let is_misnamed = cause.id == WRONG_SERVICE_NAME.id;
         let service = self.names.service.clone().filter(|_| !is_misnamed);
         let names = Names { service, ..self.names.clone() };
         let ends = self.ending_container();

@@ -1,7 +1,7 @@
 //! Obstacles in words that a student knows: what stands above a cause, and what to do where the
 //! lines below it show one way.
 
-use checks::mistakes;
+use checks::mistakes::{self, NO_FS_GROUP};
 
 use crate::{
     remedy::{
@@ -98,7 +98,7 @@ pub(super) fn with_change(id: &str) -> Option<&'static str> {
             "An init container must end before the others start. The lines below take it out. If \
             the pod needs it, let its command end instead, or move it to `containers`."
         }
-        "no_fs_group" => {
+        id if id == NO_FS_GROUP.id => {
             "The container does not run as root, and its volume belongs to root. With the lines \
             below the volume belongs to a group that every container of the pod is in."
         }

@@ -10,6 +10,7 @@ use checks::{
 };
 
 use crate::{
+    cluster::exec::error::{NO_PERMISSION, NO_SHELL},
     console::sanitize::{clip, clip_middle, sanitize},
     report::{
         Points,
@@ -20,14 +21,10 @@ use crate::{
 /// Characters of one line of a container's log.
 const LOG_LINE: usize = 300;
 
-/// What a recording says of a container whose image has no shell.
-const NO_SHELL: &str = "there is no shell in the image";
 const NO_SHELL_TITLE: &str =
     "the image has no shell, by which the grader reads files and asks names";
 const NO_SHELL_REMEDY: &str = "Grade again with an image that has a shell: `--probe-image` lets a \
     container of it look into each pod. The pods stay as they are.";
-/// What a recording says of a user who may not run commands in pods.
-const NO_PERMISSION: &str = "no permission to run commands in pods";
 const NO_EXEC_TITLE: &str = "the grader may not run commands in pods (pods/exec)";
 const NO_EXEC_REMEDY: &str = "Whoever runs the cluster can permit it: the first command prints the \
     Role, for `kubectl apply -f -` and a RoleBinding. Then grade again.";
