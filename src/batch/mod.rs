@@ -12,3 +12,4 @@ pub mod results;
 pub mod resume;
 pub mod roster;
 pub mod share;
+mod whose;

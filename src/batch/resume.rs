@@ -6,6 +6,7 @@ use crate::batch::{
     handin::{HandIn, HandInId, Member},
     results::HandInResult,
     roster::Student,
+    whose::{KnownStudent, Told, whose},
 };
 
 /// Gives each hand-in the id of its own result, where it has one, and an id that no result has to
@@ -90,10 +91,12 @@ pub fn with_students<'a>(
     results: impl Iterator<Item = &'a HandInResult>,
     students: &[Student],
 ) -> Vec<HandInResult> {
+    let known = KnownStudent::all(students);
     let mut changed = vec![];
     for result in results {
-        let known = students.iter().find(|it| result.owner.student.as_deref() == Some(&*it.id));
-        let Some(student) = known.or_else(|| only_one_of(students, result)) else { continue };
+        let same = students.iter().find(|it| result.owner.student.as_deref() == Some(&*it.id));
+        let found = same.or_else(|| only_one_of(&known, result).map(|it| &students[it]));
+        let Some(student) = found else { continue };
         let mut new = result.clone();
         new.owner.belongs_to(student);
         if new != *result {
@@ -103,45 +106,15 @@ pub fn with_students<'a>(
     changed
 }
 
-/// The student whose a result is; `None` where it may be of two.
-fn only_one_of<'a>(students: &'a [Student], result: &HandInResult) -> Option<&'a Student> {
-    for is_own in [is_of_id, is_of_file, is_of_name] {
-        let mut own = students.iter().filter(|it| is_own(it, result));
-        if let Some(student) = own.next() {
-            return own.next().is_none().then_some(student);
-        }
+/// The place of the student whose a result is; `None` where it may be of two.
+fn only_one_of(known: &[KnownStudent<'_>], result: &HandInResult) -> Option<usize> {
+    let Member { key, name, .. } = &result.owner;
+    // Of a file, a result keeps the name only where that is the key.
+    let told = Told { key, name, stems: vec![key.as_str()], are_all_stems: false };
+    match whose(known, &told)?.1.as_slice() {
+        [one] => Some(*one),
+        _ => None,
     }
-    None
-}
-
-fn is_of_id(student: &Student, result: &HandInResult) -> bool {
-    [&result.owner.key, &result.owner.name].iter().any(|it| it.eq_ignore_ascii_case(&student.id))
-}
-
-fn is_of_file(student: &Student, result: &HandInResult) -> bool {
-    let ends = |rest: &str| rest.is_empty() || rest.starts_with('.');
-    student.file.as_deref().and_then(|it| it.strip_prefix(&*result.owner.key)).is_some_and(ends)
-}
-
-/// By the words of the name in any order, or run together as Canvas writes them.
-fn is_of_name(student: &Student, result: &HandInResult) -> bool {
-    let (mut own, mut others) = (words(&student.name), words(&result.owner.name));
-    let as_written = own.concat();
-    let last = usize::from(!own.is_empty());
-    own.rotate_right(last);
-    if [as_written, own.concat()].contains(&others.concat()) {
-        return !others.is_empty();
-    }
-    own.sort();
-    others.sort();
-    own == others
-}
-
-/// The words of a name, in lowercase and without accents.
-fn words(name: &str) -> Vec<String> {
-    let plain = deunicode::deunicode(name).to_lowercase();
-    let words = plain.split(|it: char| !it.is_ascii_alphanumeric());
-    words.filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Class;
 use crate::batch::{
     handin::{Content, HandIn, Member},
-    input::names,
+    input::names::stem,
     roster::Student,
+    whose::{self, FoundBy, KnownStudent, Told},
 };
 
 /// What a roster is compared with of a hand-in, besides its owner's names.
@@ -46,9 +47,9 @@ enum Whose {
 /// Says whose each hand-in is.
 pub(super) fn join(class: &mut Class, students: &[Student], entries: &[HandInEntries]) {
     let people = people(&class.hand_ins);
-    let names: Vec<BTreeSet<String>> = students.iter().map(names_of).collect();
+    let known = KnownStudent::all(students);
     let whose: Vec<Whose> =
-        people.iter().map(|it| whose(it, students, &names, &entries[it.hand_in])).collect();
+        people.iter().map(|it| whose(it, &known, &entries[it.hand_in])).collect();
     let mut handed_in: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (person, whose) in whose.iter().enumerate() {
         for student in whose.students() {
@@ -128,32 +129,24 @@ fn people(hand_ins: &[HandIn]) -> Vec<Person> {
     people
 }
 
-fn whose(
-    person: &Person,
-    students: &[Student],
-    names: &[BTreeSet<String>],
-    entries: &HandInEntries,
-) -> Whose {
-    let all = |is_own: &dyn Fn(usize) -> bool| -> Vec<usize> {
-        (0..students.len()).filter(|it| is_own(*it)).collect()
+fn whose(person: &Person, students: &[KnownStudent<'_>], entries: &HandInEntries) -> Whose {
+    // The files are of the first one, in whose name they were handed in.
+    let is_first = person.member.is_none();
+    let names = entries.names.iter().filter(|_| is_first);
+    let told = Told {
+        key: &person.key,
+        name: &person.name,
+        stems: names.map(|it| stem(it)).collect(),
+        are_all_stems: true,
     };
-    let by_file = all(&|it| match &students[it].file {
-        Some(file) => person.member.is_none() && holds(&entries.names, file),
-        None => false,
-    });
-    if !by_file.is_empty() {
-        return Whose::Sure(by_file);
-    }
-    let others = |it: usize| students[it].file.is_none() && students[it].namespace.is_none();
-    let by_id = all(&|it| others(it) && is_of(&students[it], person));
-    let name = letters(&person.name);
-    let by_name = all(&|it| others(it) && names[it].contains(&name));
-    match (by_id.as_slice(), by_name.as_slice()) {
-        ([_], _) => Whose::Sure(by_id),
-        ([], []) => Whose::Nobody,
-        ([], [one]) => Whose::Named(*one),
-        ([], _) => Whose::OneOf(by_name),
-        _ => Whose::OneOf(by_id),
+    match whose::whose(students, &told) {
+        None => Whose::Nobody,
+        Some((FoundBy::File, owners)) => Whose::Sure(owners),
+        Some((found_by, owners)) => match (found_by, owners.as_slice()) {
+            (FoundBy::Name, [one]) => Whose::Named(*one),
+            (_, [_]) => Whose::Sure(owners),
+            _ => Whose::OneOf(owners),
+        },
     }
 }
 
@@ -207,37 +200,4 @@ pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
         .map(|it| format!("namespace {} is of nobody in the roster", it.owner.name))
         .collect();
     strangers.iter().for_each(|it| class.note(it));
-}
-
-/// Whether one of these names at the top is that of a file.
-fn holds(entries: &[String], file: &str) -> bool {
-    entries.iter().any(|it| names::stem(it) == names::stem(file))
-}
-
-/// Whether somebody is a student by the platform's key, the id or the e-mail address.
-fn is_of(student: &Student, person: &Person) -> bool {
-    let known = [&student.id, &student.email];
-    let known = known.into_iter().filter(|it| !it.is_empty());
-    let told = [&person.key, &person.name];
-    known.into_iter().any(|known| told.iter().any(|it| it.eq_ignore_ascii_case(known)))
-}
-
-/// How a student's name may stand in the name of a hand-in, letters and digits only: as it is
-/// written, and with its words in another turn, because platforms write the family name first.
-/// Empty where it has none.
-fn names_of(student: &Student) -> BTreeSet<String> {
-    let mut words: Vec<&str> = student.name.split([' ', ',']).filter(|it| !it.is_empty()).collect();
-    let mut names = BTreeSet::new();
-    for _ in 0..words.len() {
-        names.insert(letters(&words.concat()));
-        words.rotate_right(1);
-    }
-    names.remove("");
-    names
-}
-
-/// Its letters and digits, in lowercase and without accents.
-fn letters(name: &str) -> String {
-    let plain = deunicode::deunicode(name).to_lowercase();
-    plain.chars().filter(char::is_ascii_alphanumeric).collect()
 }

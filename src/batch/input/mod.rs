@@ -7,7 +7,7 @@ mod files;
 mod gradescope;
 mod group;
 mod join;
-mod names;
+pub(super) mod names;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -67,7 +67,7 @@ pub(super) fn is_of_the_lab(name: &str) -> bool {
 }
 
 /// A name without the endings of manifests and archives.
-pub(super) fn stem(name: &str) -> &str {
+pub(in crate::batch) fn stem(name: &str) -> &str {
     const ENDINGS: [&str; 7] = [".yaml", ".yml", ".json", ".zip", ".tar.gz", ".tgz", ".tar"];
     let is_end = |end: &&&str| {
         name.len() > end.len()

@@ -1,0 +1,150 @@
+//! Whose something is that was handed in, as a roster says: the rules for hand-ins and for results.
+
+use std::collections::BTreeSet;
+
+use crate::batch::{input::names::stem, roster::Student};
+
+/// A student of the roster, and how the name may be written elsewhere.
+pub(super) struct KnownStudent<'s> {
+    student: &'s Student,
+    /// Letters and digits only: as it is written, and with its words in another turn, because
+    /// platforms write the family name first, and some run the words together.
+    turned: BTreeSet<String>,
+    /// Its words, sorted.
+    words: Vec<String>,
+}
+
+/// What is known of somebody who handed something in.
+pub(super) struct Told<'t> {
+    /// What the platform knows them by.
+    pub(super) key: &'t str,
+    /// The name that the platform tells.
+    pub(super) name: &'t str,
+    /// The names of what they handed in, without their endings.
+    pub(super) stems: Vec<&'t str>,
+    /// All such names are known: who handed in another file, or works in a namespace, is somebody
+    /// else.
+    pub(super) are_all_stems: bool,
+}
+
+/// By what an owner was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FoundBy {
+    /// The file that the roster names.
+    File,
+    /// The id or the e-mail address.
+    Id,
+    /// The name.
+    Name,
+}
+
+impl<'s> KnownStudent<'s> {
+    /// All students of a roster, in its order.
+    pub(super) fn all(students: &'s [Student]) -> Vec<Self> {
+        students.iter().map(Self::of).collect()
+    }
+
+    fn of(student: &'s Student) -> Self {
+        let mut words: Vec<&str> =
+            student.name.split([' ', ',']).filter(|it| !it.is_empty()).collect();
+        let mut turned = BTreeSet::new();
+        for _ in 0..words.len() {
+            turned.insert(letters(&words.concat()));
+            words.rotate_right(1);
+        }
+        turned.remove("");
+        Self { student, turned, words: sorted_words(&student.name) }
+    }
+
+    fn has_file(&self, told: &Told<'_>) -> bool {
+        self.student.file.as_deref().is_some_and(|it| told.stems.contains(&stem(it)))
+    }
+
+    fn has_id(&self, told: &Told<'_>) -> bool {
+        let own = [&self.student.id, &self.student.email];
+        let mut own = own.into_iter().filter(|it| !it.is_empty());
+        own.any(|own| [told.key, told.name].iter().any(|it| it.eq_ignore_ascii_case(own)))
+    }
+}
+
+/// Whether something is a student's.
+type Rule<'r> = &'r dyn Fn(&KnownStudent<'_>) -> bool;
+
+/// The places of the students whose something may be, by the surest rule that finds any; `None`
+/// where it is of nobody.
+pub(super) fn whose(
+    students: &[KnownStudent<'_>],
+    told: &Told<'_>,
+) -> Option<(FoundBy, Vec<usize>)> {
+    let (name, words) = (letters(told.name), sorted_words(told.name));
+    let is_free = |it: &KnownStudent<'_>| {
+        !told.are_all_stems || (it.student.file.is_none() && it.student.namespace.is_none())
+    };
+    let rules: [(FoundBy, Rule<'_>); 4] = [
+        (FoundBy::File, &|it| it.has_file(told)),
+        (FoundBy::Id, &|it| is_free(it) && it.has_id(told)),
+        (FoundBy::Name, &|it| is_free(it) && it.turned.contains(&name)),
+        (FoundBy::Name, &|it| is_free(it) && !words.is_empty() && it.words == words),
+    ];
+    for (found_by, is_own) in rules {
+        let own: Vec<usize> = (0..students.len()).filter(|it| is_own(&students[*it])).collect();
+        if !own.is_empty() {
+            return Some((found_by, own));
+        }
+    }
+    None
+}
+
+/// Its letters and digits, in lowercase and without accents.
+fn letters(name: &str) -> String {
+    let plain = deunicode::deunicode(name).to_lowercase();
+    plain.chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
+/// Its words, in lowercase, without accents, and sorted.
+fn sorted_words(name: &str) -> Vec<String> {
+    let plain = deunicode::deunicode(name).to_lowercase();
+    let words = plain.split(|it: char| !it.is_ascii_alphanumeric());
+    let mut words: Vec<String> = words.filter(|it| !it.is_empty()).map(str::to_owned).collect();
+    words.sort();
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        FoundBy::{File, Id, Name},
+        KnownStudent, Told, whose,
+    };
+    use crate::batch::roster::Student;
+
+    /// Catches a surer rule that a weaker one outvotes, and a student who is taken by the id though
+    /// another file of theirs is known.
+    #[test]
+    fn the_surest_rule_decides() {
+        let student = |id: &str, name: &str| Student {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            ..Student::default()
+        };
+        let students = [
+            student("55", "Anna Maria Bo"),
+            Student { file: Some("55.tar.gz".to_owned()), ..student("s2", "Cy Dee") },
+            student("s3", "Maria Anna Bo"),
+            Student { email: "eve@school".to_owned(), ..student("s4", "Eve Lynn Roe") },
+        ];
+        let known = KnownStudent::all(&students);
+        let found = |key, name, stems: &[&'static str], are_all_stems| {
+            whose(&known, &Told { key, name, stems: stems.to_vec(), are_all_stems })
+        };
+        assert_eq!(found("55", "55", &["55"], true), Some((File, vec![1])));
+        assert_eq!(found("55", "55", &[], true), Some((Id, vec![0])));
+        assert_eq!(found("7", "anna maria bo", &["7"], true), Some((Name, vec![0])));
+        assert_eq!(found("7", "Bo, Maria Anna", &["7"], true), Some((Name, vec![2])));
+        assert_eq!(found("7", "Lynn Eve Roe", &["7"], true), Some((Name, vec![3])));
+        assert_eq!(found("EVE@school", "", &[], true), Some((Id, vec![3])));
+        assert_eq!(found("s2", "Cy Dee", &["other"], true), None);
+        assert_eq!(found("s2", "Cy Dee", &["s2"], false), Some((Id, vec![1])));
+        assert_eq!(found("", "", &[""], false), None);
+    }
+}
