@@ -98,14 +98,15 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Where a field of it stands (`spec.template.spec.containers[0].name`): the line of its key, or
-    /// of the deepest field above it that has one.
+    /// Where a field that the API server tells stands (`spec.template.spec.containers[0].name`): the
+    /// line of its key, or of the deepest field above it that has one. It is looked for in the text,
+    /// because the server often leaves out which item of a list it means.
     #[must_use]
-    pub fn place_of(&self, field: &str) -> Place {
+    pub fn place_of_told(&self, field: &str) -> Place {
         let start = self.place.line.saturating_sub(1);
         let lines: Vec<&str> = self.text.lines().collect();
         let own = lines.get(start..).unwrap_or_default();
-        let end = own.iter().skip(1).position(|it| it.starts_with("---"));
+        let end = own.iter().skip(1).position(|it| is_document_end(it));
         let own = &own[..end.map_or(own.len(), |it| it + 1)];
         let mut found = None;
         for segment in field.split('.') {
@@ -121,6 +122,11 @@ impl Manifest {
             |at| Place { line: start + at + 1, ..self.place.clone() },
         )
     }
+}
+
+/// Whether a line ends a document of YAML, or begins the next one.
+fn is_document_end(line: &str) -> bool {
+    ["---", "..."].iter().any(|it| line.starts_with(it))
 }
 
 /// Whether a line of block style begins with this key.

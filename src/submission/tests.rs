@@ -350,11 +350,19 @@ fn a_field_is_found_in_its_own_document() {
             super::Context { place: &place, text: &text.into(), target: "lab", within: vec![] };
         context.add_to(value, &mut objects).unwrap();
     }
-    let lines: Vec<usize> = objects.iter().map(|it| it.place_of("spec.ports").line).collect();
+    let lines: Vec<usize> = objects.iter().map(|it| it.place_of_told("spec.ports").line).collect();
     assert_eq!(lines, [5, 12]);
-    let spec = objects[0].place_of("spec").line;
-    assert_eq!(objects[0].place_of("spec.nothing").line, spec, "of what is not there its parent");
-    assert_eq!(objects[0].place_of("nothing").line, objects[0].place.line);
+    let spec = objects[0].place_of_told("spec").line;
+    assert_eq!(
+        objects[0].place_of_told("spec.nothing").line,
+        spec,
+        "of what is not there its parent"
+    );
+    assert_eq!(objects[0].place_of_told("nothing").line, objects[0].place.line);
+    let ended = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n...\n\
+                 apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {}\n";
+    let objects = read(&[("lab.yaml", ended)]).unwrap().objects;
+    assert_eq!(objects[0].place_of_told("spec").line, objects[0].place.line);
 }
 
 /// Catches a field that is looked for by its last name alone: `name` stands in every object.
@@ -365,7 +373,7 @@ fn a_field_is_found_by_its_path() {
         spec:\n      containers:\n      - name: one\n        image: a\n      - image: b\n        \
         name: two\n        volumeMounts:\n        - mountPath: /a\n          name: data\n";
     let objects = read(&[("lab.yaml", text)]).unwrap().objects;
-    let line = |field: &str| objects[1].place_of(field).line;
+    let line = |field: &str| objects[1].place_of_told(field).line;
     assert_eq!(line("spec.template.spec.containers[0].name"), 13);
     assert_eq!(line("spec.template.spec.containers[1].image"), 15);
     assert_eq!(line("spec.template.spec.containers[1].volumeMounts[0].name"), 19);

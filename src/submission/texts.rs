@@ -13,7 +13,7 @@ use crate::{
     },
     recording::ManifestText,
     remedy::manifest::{Document, Edit, Path as FieldPath, PathStep, keys},
-    submission::{AppliedKind, Manifest, Place, Submission, decode},
+    submission::{AppliedKind, Manifest, Place, Submission, decode, is_document_end},
 };
 
 /// A longer object is no lab's: its lines are not kept.
@@ -66,11 +66,11 @@ pub fn file_name(file: &Path) -> Option<String> {
 /// The document that a line of a text belongs to, where it can be read, and the line that it begins
 /// with, from 1.
 pub(super) fn document_around(text: &str, line: usize) -> Option<(usize, Document)> {
-    let is_end = |line: &str| ["---", "..."].iter().any(|it| line.starts_with(it));
     let lines: Vec<&str> = text.lines().collect();
     let at = line.checked_sub(1).filter(|it| *it < lines.len())?;
-    let first = lines[..at].iter().rposition(|it| is_end(it)).map_or(0, |it| it + 1);
-    let own: Vec<&str> = lines[first..].iter().take_while(|it| !is_end(it)).copied().collect();
+    let first = lines[..at].iter().rposition(|it| is_document_end(it)).map_or(0, |it| it + 1);
+    let own: Vec<&str> =
+        lines[first..].iter().take_while(|it| !is_document_end(it)).copied().collect();
     Some((first + 1, Document::read(&(own.join("\n") + "\n"))?))
 }
 
@@ -113,8 +113,7 @@ fn whole_object(all: &str, line: usize) -> Option<(usize, String)> {
 
 fn text(manifest: &Manifest) -> Option<String> {
     let lines = manifest.text.lines().skip(manifest.place.line.checked_sub(1)?);
-    let is_end = |line: &str| ["---", "..."].iter().any(|it| line.starts_with(it));
-    let own: Vec<String> = lines.take_while(|it| !is_end(it)).map(str::to_owned).collect();
+    let own: Vec<String> = lines.take_while(|it| !is_document_end(it)).map(str::to_owned).collect();
     let text = own.join("\n") + "\n";
     if text.len() > MAX_OBJECT_BYTES {
         return None;

@@ -51,7 +51,7 @@ pub fn not_allowed(submission: &Submission) -> Option<NotAllowed> {
         if let Some((what, field)) = forbidden(manifest) {
             let (kind, name) = (manifest.kind.names().0, sanitize(&manifest.name));
             let what = format!("{kind} {name} asks for {}", sanitize(&what));
-            return Some(NotAllowed { what, place: manifest.place_of(field) });
+            return Some(NotAllowed { what, place: manifest.place_of_told(field) });
         }
     }
     let excess = Demand::of(submission).excess()?;

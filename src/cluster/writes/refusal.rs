@@ -73,7 +73,7 @@ pub(super) async fn refused(
         .at(manifest.place.clone(), &fields.join(", "));
     }
     if let Some(told) = server_words::read(&status.message) {
-        let place = manifest.place_of(&told.field);
+        let place = manifest.place_of_told(&told.field);
         return Failure::new(
             failure_id::REFUSED_MANIFEST,
             format!("{kind} {name}: {}", sanitize(&told.why)),
@@ -86,7 +86,7 @@ pub(super) async fn refused(
     let mut fields = status.details.iter().flat_map(|it| &it.causes);
     let known = fields.find_map(|it| server_words::read_cause(&it.field, &it.message));
     let field = known.as_ref().map_or_else(|| refused_field(status), |it| it.field.clone());
-    let place = manifest.place_of(&field);
+    let place = manifest.place_of_told(&field);
     let (what, next) = match known {
         Some(told) => (format!("{kind} {name}: {}", sanitize(&told.why)), sanitize(&told.next)),
         None => (
