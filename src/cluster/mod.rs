@@ -1,4 +1,4 @@
-//! The cluster: everything that is async, and everything that knows kube.
+//! The cluster: everything that knows kube, and most of what is async.
 
 pub mod budget;
 pub mod client;
