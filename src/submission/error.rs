@@ -4,7 +4,10 @@ use std::io;
 
 use checks::model::MOST_REPLICAS;
 
-use crate::submission::{Place, files::MOST_FILES};
+use crate::submission::{
+    Place,
+    files::{LARGEST_FILE_BYTES, MOST_FILES},
+};
 
 /// What is missing where a name cannot be one.
 pub(super) const BAD_NAME: &str = "a metadata.name of lowercase letters, digits, - and .";
@@ -21,7 +24,7 @@ pub enum SubmissionError {
         source: io::Error,
     },
     /// A file is larger than any manifest.
-    #[error("{file} is larger than 1 MiB, which no manifest is")]
+    #[error("{file} is larger than {} MiB, which no manifest is", LARGEST_FILE_BYTES >> 20)]
     TooLarge {
         /// Which.
         file: String,

@@ -10,7 +10,7 @@ use crate::{console::sanitize::sanitize, submission::SubmissionError};
 
 /// What errors call the standard input.
 pub(super) const STDIN: &str = "standard input";
-/// No manifest is larger, in bytes.
+/// No manifest that is taken is larger, in bytes.
 pub(super) const LARGEST_FILE_BYTES: u64 = 1 << 20;
 /// No directory of manifests holds more.
 pub(super) const MOST_FILES: usize = 200;

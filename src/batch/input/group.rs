@@ -17,7 +17,7 @@ use crate::{
     report::Problem,
 };
 
-/// No manifest is larger, in bytes.
+/// A manifest of a hand-in is not read beyond this, in bytes; `submission` takes less.
 const MAX_FILE_BYTES: u64 = 8 << 20;
 /// What tells who handed in what is not larger, in bytes.
 pub(super) const MAX_METADATA_BYTES: u64 = 64 << 20;
