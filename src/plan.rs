@@ -105,7 +105,7 @@ pub fn next(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
     }
 }
 
-/// The most steps that are still ahead on the normal path, for announcing the worst case.
+/// All steps of the tour, if each succeeds: for announcing the worst case.
 #[must_use]
 pub fn normal_path(facts: &SetFacts) -> Vec<PlannedStep> {
     let mut performed: Vec<Performed> = vec![];

@@ -9,7 +9,7 @@ use quick_xml::events::Event;
 use serde_json::Value;
 use stsgrade::report::{Format, Report};
 
-use crate::platforms::assert_follows_its_platform;
+use crate::platform_schemas::assert_follows_its_platform;
 
 /// Fails where the document is not well-formed; `report` is what it must tell of, where it was
 /// judged.

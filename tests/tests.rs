@@ -13,7 +13,7 @@ mod followed;
 mod formats;
 mod hostile;
 mod lengths;
-mod platforms;
+mod platform_schemas;
 #[path = "live/printed.rs"]
 mod printed;
 mod report;

@@ -1,5 +1,6 @@
 //! The structure of the sources: which group may import which, what `lib.rs` promises, line lengths
-//! and file lengths.
+//! and file lengths. `step_walls` of `.ci/run` looks for some of the same by its own means, and at
+//! what the checks depend on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

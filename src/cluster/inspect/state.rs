@@ -55,7 +55,8 @@ pub(super) struct InspectionState {
     pub(super) marked: BTreeSet<String>,
     /// The longest that identity content took to appear after a container's start.
     pub(super) delay: Duration,
-    /// That is not known by the containers' own clocks of all first lives.
+    /// `delay` is an estimate for at least one first life: its container's own clock was not known,
+    /// or nothing was seen to appear.
     pub(super) is_rough: bool,
     /// By pod UID and claim: when its container was started, by the clock that times the claim's
     /// files, in nanoseconds.

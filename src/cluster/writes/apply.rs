@@ -373,7 +373,7 @@ impl Mode {
     }
 }
 
-/// Whether it is new, its UID and its version.
+/// Applies one object; returns whether it is new, its UID and its version.
 async fn apply_one(
     cluster: &Cluster,
     manifest: &Manifest,
