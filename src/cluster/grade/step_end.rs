@@ -1,11 +1,14 @@
 //! How a step of the tour ends, and why the tour does.
 
 use checks::model::{
-    Obstacle,
+    Effect, Fault, Obstacle, Timeline, WaitStatus,
     observation::{Phase, Why},
 };
 
-use crate::cluster::{Failure, client::failure_id};
+use crate::{
+    cluster::{Failure, client::failure_id},
+    plan::StepResult,
+};
 
 /// Why a tour ended, for the recording's last line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +73,30 @@ impl TourEnd {
         if self.why == Why::Complete || cause.why != Why::Obstacle {
             *self = cause;
         }
+    }
+}
+
+/// What the plan makes of a step whose pods did not come, once its end is in the timeline.
+/// `known_before`: how many obstacles were noted before the end was.
+pub(super) fn result_of(timeline: &Timeline, known_before: usize) -> StepResult {
+    match obstacle_of_step(timeline, known_before) {
+        Some(Obstacle { effect: Effect::StopsTour, .. }) => StepResult::Over,
+        Some(Obstacle { fault: Fault::Submission, .. }) => StepResult::Broken,
+        // Whatever the cluster lacks, in whatever words.
+        _ => StepResult::ClusterLacksSomething,
+    }
+}
+
+/// The obstacle that the end of a step tells; where it was noted before, what keeps the set now from
+/// where it was asked to go. The last one of all may be of an earlier step, or of a pod that has come
+/// up since.
+fn obstacle_of_step(timeline: &Timeline, known_before: usize) -> Option<Obstacle> {
+    if let Some(found) = timeline.obstacles().get(known_before..).and_then(<[_]>::last) {
+        return Some(found.clone());
+    }
+    match timeline.settled_or_awaited() {
+        WaitStatus::Stuck(obstacle) => Some(obstacle),
+        _ => None,
     }
 }
 

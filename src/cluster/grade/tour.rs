@@ -9,7 +9,7 @@ use std::{
 };
 
 use checks::model::{
-    Effect, Fault, Timeline, WaitStatus, What,
+    Timeline, WaitStatus, What,
     evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
     observation::{Asked, Phase, Step, StepName, Why},
 };
@@ -22,7 +22,7 @@ use crate::cluster::{
     grade::{
         baseline::{Baseline, facts},
         diagnose::LogReader,
-        step_end::{StepEnd, TourEnd},
+        step_end::{StepEnd, TourEnd, result_of},
         visit::Visit,
     },
     inspect::Inspector,
@@ -277,6 +277,7 @@ impl Tour<'_> {
             // Before the step's end, because the end is where the obstacle is named.
             self.log_reader.explain().await;
         }
+        let known = self.journal.with(|timeline| timeline.obstacles().len());
         self.journal.push(What::Step(Step {
             answer: cause.detail.clone(),
             interfered,
@@ -288,14 +289,6 @@ impl Tour<'_> {
         if is_over {
             return StepResult::Over;
         }
-        let obstacle = self
-            .journal
-            .with(|timeline| timeline.obstacles().last().map(|it| (it.effect, it.fault)));
-        match obstacle {
-            Some((Effect::StopsTour, _)) => StepResult::Over,
-            Some((_, Fault::Submission)) => StepResult::Broken,
-            // Whatever the cluster lacks, in whatever words.
-            _ => StepResult::ClusterLacksSomething,
-        }
+        self.journal.with(|timeline| result_of(timeline, known))
     }
 }
