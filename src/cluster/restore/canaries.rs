@@ -59,7 +59,7 @@ impl Restorer<'_> {
     ///
     /// A pod that the submission itself keeps from coming up keeps its files: `stays` tells,
     /// because restoring again could do no more.
-    pub(super) async fn canaries(
+    pub(super) async fn remove_all_canaries(
         &self,
         point: &RestorePoint,
         replicas: i32,
@@ -87,7 +87,10 @@ impl Restorer<'_> {
             }
         };
         let pods = (start..start.saturating_add(replicas)).filter(ours).map(async |ordinal| {
-            (ordinal, self.canaries_of(point, ordinal, start, budget(ordinal - start + 1)).await)
+            (
+                ordinal,
+                self.remove_canaries_of(point, ordinal, start, budget(ordinal - start + 1)).await,
+            )
         });
         let mut left = vec![];
         for (ordinal, outcome) in join_all(pods).await {
@@ -118,7 +121,7 @@ impl Restorer<'_> {
 
     /// Removes our files from the claims of one pod, once it is Ready; what is left of them, or
     /// whose fault it is that the pod does not come up, if anybody knows.
-    async fn canaries_of(
+    async fn remove_canaries_of(
         &self,
         point: &RestorePoint,
         ordinal: i32,

@@ -35,7 +35,7 @@ const SIBLINGS: usize = 5;
 impl Restorer<'_> {
     /// Waits until the pods beyond are gone, and deletes the claims that the grade caused, with those
     /// that `last` gives then; what is left of them.
-    pub(super) async fn claims(
+    pub(super) async fn delete_caused_claims(
         &self,
         replicas: i32,
         caused: &[Reference],

@@ -48,8 +48,9 @@ const EXEC_TIMEOUT: Duration = Duration::from_secs(15);
 pub struct Restored {
     /// What is left, a line each; empty when everything is as it was found.
     pub left: Vec<String>,
-    /// What can only go once the submission is mended: files on the volumes of a pod that does not
-    /// come up.
+    /// What restoring again would not put back either, a line each: files on PVCs that cannot be
+    /// reached now, replicas and PVCs that may be somebody else's, all of a Lease that cannot be
+    /// right, what an interrupted clean-up left.
     pub stays: Vec<String>,
     /// What is otherwise than it was found, and no more to be put back.
     pub notes: Vec<String>,
@@ -278,8 +279,8 @@ impl Restorer<'_> {
             }
         };
         let (claims, canaries) = tokio::join!(
-            self.claims(replicas, &caused, last),
-            self.canaries(point, replicas, &mut outcome.stays)
+            self.delete_caused_claims(replicas, &caused, last),
+            self.remove_all_canaries(point, replicas, &mut outcome.stays)
         );
         outcome.stays.extend(stays);
         outcome.left.extend(claims);
