@@ -1,6 +1,7 @@
 //! The words about a report that several formats share, on one line or as lines of text.
 
-use checks::model::{Fault, Outcome, Seq};
+pub(super) use checks::model::line_of;
+use checks::model::{Fault, Outcome};
 
 use crate::{
     recording::signature::Signed,
@@ -99,11 +100,6 @@ pub(super) fn digests(report: &Report) -> String {
         Some(rubric) => format!("{digest}, rubric {}", rubric.digest),
         None => digest,
     }
-}
-
-/// The line of an observation in the recording's file, of which the header is the first.
-pub(super) const fn line_of(seq: Seq) -> u64 {
-    seq.saturating_add(1)
 }
 
 /// Whether the judged recording can be trusted; nothing of one's own grade.

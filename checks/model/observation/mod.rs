@@ -18,6 +18,13 @@ use crate::model::observation::object::Object;
 /// Position of a line in the recording, dense from 1 (the header has none).
 pub type Seq = u64;
 
+/// The line of an observation in the recording's file, as reports tell it: counted from 1, and the
+/// header is the first.
+#[must_use]
+pub const fn line_of(seq: Seq) -> u64 {
+    seq.saturating_add(1)
+}
+
 /// One line of the recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {

@@ -1,7 +1,7 @@
 //! What is not shown: why that is so, and the next thing to try.
 
 use crate::model::{
-    observation::Seq,
+    observation::{Seq, line_of},
     timeline::{
         Timeline,
         lives::{PodLife, Scale},
@@ -92,7 +92,8 @@ impl Timeline {
         let Some(last) = those().next_back() else { return nobody.to_owned() };
         if last.when.by < changed {
             return format!(
-                "what decides the order of the pods was changed after that (line {changed})"
+                "what decides the order of the pods was changed after that (line {})",
+                line_of(changed)
             );
         }
         let enough = |scale: &&Scale| (scale.to - scale.from).abs() >= 2;
@@ -112,7 +113,7 @@ impl Timeline {
                 format!(
                     "the replicas were changed again (line {}) before the change from {from} to \
                     {to} was done",
-                    episode.until
+                    line_of(episode.until)
                 )
             }
             Some(episode) => format!(
@@ -150,12 +151,16 @@ impl Timeline {
         let retention = self.changed(Part::Retention);
         if last > 0 && last < retention {
             return Some(format!(
-                "the retention policy of the PVCs was changed after that (line {retention})"
+                "the retention policy of the PVCs was changed after that (line {})",
+                line_of(retention)
             ));
         }
         let template = self.changed(Part::Template);
         let outdated = pods.any(|pod| !self.is_current(pod));
-        let line = if template > 0 { format!(" (line {template})") } else { String::new() };
+        let line = match template {
+            0 => String::new(),
+            _ => format!(" (line {})", line_of(template)),
+        };
         outdated.then(|| {
             format!(
                 "the template was changed after that{line}, and pods of an \
@@ -208,6 +213,12 @@ mod tests {
         told.unwrap_or_default()
     }
 
+    /// The line of the recording's file that comes next, as an editor counts it: the header is the
+    /// first.
+    fn next_line(history: &History) -> usize {
+        1 + history.lines.len() + 1
+    }
+
     fn standing() -> History {
         let mut history = History::new().service();
         history.revision = "one".to_owned();
@@ -232,11 +243,15 @@ mod tests {
             why(&one, "ordered_scale_down"),
             "one pod alone shows no order: the set went from 4 to 3 replicas"
         );
-        let hasty = standing().scale(5).up(3).scale(3).down(3).end();
-        assert!(
-            why(&hasty, "ordered_scale_up").starts_with("the replicas were changed again (line "),
-            "{}",
-            why(&hasty, "ordered_scale_up")
+        let begun = standing().scale(5).up(3);
+        let line = next_line(&begun);
+        let hasty = begun.scale(3).down(3).end();
+        assert_eq!(
+            why(&hasty, "ordered_scale_up"),
+            format!(
+                "the replicas were changed again (line {line}) before the change from 3 to 5 was \
+                done"
+            )
         );
         let cut = standing().scale(5).up(3).end();
         assert_eq!(
@@ -260,12 +275,26 @@ mod tests {
             .scale(5)
             .up(3)
             .up(4);
+        let line = next_line(&done);
+        let mut order = done.clone();
+        order.spec.min_ready_seconds = 1;
+        let order = order.set(ObjectChange::Modified).end();
+        for check in ["ordered_scale_up", "ordered_scale_down"] {
+            assert_eq!(
+                why(&order, check),
+                format!("what decides the order of the pods was changed after that (line {line})"),
+                "{check}"
+            );
+        }
         let changed = done.set_unobserved().observed_as("two").rolled(5).inspect().end();
         for check in ["identity_persistence", "pvc_retention", "pvc_reuse"] {
-            let why = why(&changed, check);
-            assert!(
-                why.starts_with("the template was changed after that (line "),
-                "{check}: {why}"
+            assert_eq!(
+                why(&changed, check),
+                format!(
+                    "the template was changed after that (line {line}), and pods of an earlier \
+                    template show nothing of this one"
+                ),
+                "{check}"
             );
         }
         let mut policy = standing().scale(1).down(2).down(1).scale(3).up(1).up(2);
@@ -274,14 +303,14 @@ mod tests {
                 when_scaled: "Retain".to_owned(),
                 ..Default::default()
             });
+        let line = next_line(&policy);
         let policy = policy.set(ObjectChange::Modified).end();
-        assert!(
-            why(&policy, "pvc_retention")
-                .starts_with("the retention policy of the PVCs was changed after that (line ")
-        );
-        assert!(
-            why(&policy, "pvc_reuse")
-                .starts_with("the retention policy of the PVCs was changed after that (line ")
-        );
+        for check in ["pvc_retention", "pvc_reuse"] {
+            assert_eq!(
+                why(&policy, check),
+                format!("the retention policy of the PVCs was changed after that (line {line})"),
+                "{check}"
+            );
+        }
     }
 }
