@@ -31,10 +31,8 @@ fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     let mut is_shown = false;
     for scale_down in timeline.scale_downs() {
-        let pairs = scale_down.deletion_pairs();
-        // A scale-down of one pod has no pair, and shows no order.
-        is_shown |= scale_down.is_complete && !pairs.is_empty();
-        for (upper, lower) in pairs {
+        is_shown |= timeline.shows_order(&scale_down);
+        for (upper, lower) in scale_down.deletion_pairs() {
             let (standing, cites) = timeline.gone_before_next(&scale_down, upper, lower);
             verdict
                 .push(

@@ -29,9 +29,9 @@ fn judge(timeline: &Timeline) -> Verdict {
     timeline.judge_policy(&mut verdict);
     let mut is_shown = false;
     for scale_up in
-        timeline.scale_ups().filter(|it| it.scale.from >= 1 && it.scale.to - it.scale.from >= 2)
+        timeline.scale_ups().filter(|it| it.scale.from >= 1 && !it.scale.moves_one_pod())
     {
-        is_shown |= scale_up.is_complete && timeline.stood_up(&scale_up);
+        is_shown |= timeline.shows_order(&scale_up);
         timeline.judge_scale_up(&mut verdict, &scale_up);
     }
     if !is_shown {

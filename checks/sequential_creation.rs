@@ -31,8 +31,10 @@ fn judge(timeline: &Timeline) -> Verdict {
     let mut verdict = Verdict::default();
     timeline.judge_policy(&mut verdict);
     let mut is_shown = false;
-    for scale_up in timeline.scale_ups().filter(|it| it.scale.from == 0 && it.scale.to >= 2) {
-        is_shown |= scale_up.is_complete;
+    for scale_up in
+        timeline.scale_ups().filter(|it| it.scale.from == 0 && !it.scale.moves_one_pod())
+    {
+        is_shown |= timeline.shows_order(&scale_up);
         timeline.judge_scale_up(&mut verdict, &scale_up);
     }
     if !is_shown {

@@ -2,6 +2,7 @@
 
 use crate::model::{
     observation::{Seq, line_of},
+    rules::order::one_pod_alone,
     timeline::{
         Timeline,
         lives::{PodLife, Scale},
@@ -88,28 +89,22 @@ impl Timeline {
     ) -> String {
         let Some(set) = self.set() else { return nobody.to_owned() };
         let changed = self.changed(Part::Order);
-        let those = || set.scales.iter().filter(|scale| is_one(scale));
-        let Some(last) = those().next_back() else { return nobody.to_owned() };
+        let last = set.scales.iter().rfind(|scale| is_one(scale));
+        let Some(last) = last else { return nobody.to_owned() };
         if last.when.by < changed {
             return format!(
                 "what decides the order of the pods was changed after that (line {})",
                 line_of(changed)
             );
         }
-        let enough = |scale: &&Scale| (scale.to - scale.from).abs() >= 2;
-        if least == Least::TwoPods && !those().any(|scale| enough(&scale)) {
-            return format!(
-                "one pod alone shows no order: the set went from {} to {} replicas",
-                last.from, last.to
-            );
+        let mut episodes = self.episodes();
+        episodes.retain(|episode| is_one(&episode.scale));
+        if least == Least::TwoPods && episodes.iter().all(|it| it.scale.moves_one_pod()) {
+            return one_pod_alone(last);
         }
-        let cut = self
-            .episodes()
-            .into_iter()
-            .rfind(|episode| is_one(&episode.scale) && !episode.is_complete);
-        match cut {
+        match episodes.iter().rfind(|episode| !episode.is_complete) {
             Some(episode) if episode.until < Seq::MAX => {
-                let Scale { from, to, .. } = episode.scale;
+                let Scale { from, to, .. } = &episode.scale;
                 format!(
                     "the replicas were changed again (line {}) before the change from {from} to \
                     {to} was done",
@@ -120,7 +115,14 @@ impl Timeline {
                 "the recording ended before the change from {} to {} was done",
                 episode.scale.from, episode.scale.to
             ),
-            None => nobody.to_owned(),
+            None if least == Least::OnePod => nobody.to_owned(),
+            None => {
+                let mut of_several =
+                    episodes.iter().rev().filter(|episode| !episode.scale.moves_one_pod());
+                of_several
+                    .find_map(|episode| self.why_no_order(episode))
+                    .unwrap_or_else(|| nobody.to_owned())
+            }
         }
     }
 
@@ -257,6 +259,21 @@ mod tests {
         assert_eq!(
             why(&cut, "ordered_scale_up"),
             "the recording ended before the change from 3 to 5 was done"
+        );
+    }
+
+    /// Catches "nobody scaled the set down" of a set that was scaled down.
+    #[test]
+    fn why_a_change_that_was_done_shows_no_order_is_said() {
+        let evicted = standing().scale(1).deletion_requested(2).evicted(1).deletion_requested(1);
+        assert_eq!(
+            why(&evicted.deleted(2).deleted(1).end(), "ordered_scale_down"),
+            "evicted pods show no order: web-1"
+        );
+        let before = standing().deletion_requested(1).deletion_requested(2).scale(1);
+        assert_eq!(
+            why(&before.deleted(2).deleted(1).end(), "ordered_scale_down"),
+            "no two pods were seen to be deleted by the change from 3 to 1 replicas"
         );
     }
 

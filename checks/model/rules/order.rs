@@ -63,19 +63,56 @@ impl Timeline {
         }
     }
 
-    /// Whether none of the pods that stood when a scale-up began is in a crash loop whose every run
-    /// ends at once. Such a pod is Ready until the kubelet has heard of the end, and by that moment
-    /// the controller goes on or not: that is a matter of chance, and shows no order.
-    pub(crate) fn stood_up(&self, scale_up: &Episode<'_>) -> bool {
-        let Some(first) = scale_up.pods.first() else { return false };
+    /// Whether a change of replicas shows in which order pods come or go: it was seen from its
+    /// beginning to its end, and nothing speaks against it.
+    pub(crate) fn shows_order(&self, episode: &Episode<'_>) -> bool {
+        episode.is_complete && self.why_no_order(episode).is_none()
+    }
+
+    /// Why a complete change of replicas shows no order all the same; `None` where it shows one.
+    pub(crate) fn why_no_order(&self, complete: &Episode<'_>) -> Option<String> {
+        let scale = &complete.scale;
+        if scale.to > scale.from {
+            if scale.moves_one_pod() {
+                return Some(one_pod_alone(scale));
+            }
+            let crashing = self.crashing_below(complete)?;
+            return Some(format!(
+                "{} was in a crash loop when the pods above it were added",
+                crashing.name()
+            ));
+        }
+        // A pod that an earlier change left may make a pair with the one that this change moves.
+        if !complete.deletion_pairs().is_empty() {
+            return None;
+        }
+        if scale.moves_one_pod() {
+            return Some(one_pod_alone(scale));
+        }
+        let evicted = complete.pods.iter().filter(|pod| pod.is_evicted);
+        let evicted: Vec<&str> = evicted.map(|pod| pod.name()).collect();
+        if evicted.is_empty() {
+            return Some(format!(
+                "no two pods were seen to be deleted by the change from {} to {} replicas",
+                scale.from, scale.to
+            ));
+        }
+        Some(format!("evicted pods show no order: {}", evicted.join(", ")))
+    }
+
+    /// Of the pods that stood when a scale-up began, one in a crash loop whose every run ends at
+    /// once. Such a pod is Ready until the kubelet has heard of the end, and by that moment the
+    /// controller goes on or not: that is a matter of chance, and shows no order.
+    fn crashing_below<'t>(&'t self, scale_up: &Episode<'t>) -> Option<&'t PodLife> {
+        let first = scale_up.pods.first()?;
         let over = scale_up.pods.iter().filter_map(|it| it.ready).map(|it| it.by).max();
         let crashed = |pod: &PodLife| {
             let is_in_it = pod.first_own_end().is_some_and(|end| over.is_none_or(|it| end <= it));
             is_in_it && pod.ends_at_once() && self.crash_of(pod).is_some()
         };
-        let stood = (self.start()..first.ordinal)
+        let mut stood = (self.start()..first.ordinal)
             .filter_map(|ordinal| added_before(self.lane(ordinal), first.added.by).last());
-        !stood.into_iter().any(crashed)
+        stood.find(|pod| crashed(pod))
     }
 
     /// The pod that had to be Ready before `next`, by the first of these that there is: the pod
@@ -242,6 +279,14 @@ impl Timeline {
     fn time_between(&self, one: When, other: When) -> String {
         span(self.known_at(one).abs_diff(self.known_at(other)))
     }
+}
+
+/// Why a change of one pod shows no order.
+pub(crate) fn one_pod_alone(scale: &Scale) -> String {
+    format!(
+        "one pod alone shows no order: the set went from {} to {} replicas",
+        scale.from, scale.to
+    )
 }
 
 /// A span in nanoseconds, as a report writes it.

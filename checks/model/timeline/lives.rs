@@ -78,6 +78,13 @@ pub struct Scale {
     pub version: Version,
 }
 
+impl Scale {
+    /// Whether it adds or removes one pod alone, which shows no order.
+    pub(crate) const fn moves_one_pod(&self) -> bool {
+        self.from.abs_diff(self.to) < 2
+    }
+}
+
 /// One pod UID's life.
 #[derive(Clone, Debug)]
 pub struct PodLife {
