@@ -59,8 +59,19 @@ fn judge(timeline: &Timeline) -> Verdict {
 mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
+        Standing,
         testing::history::History,
     };
+
+    /// Why the first criterion that could not be seen could not.
+    fn unseen(history: &History) -> String {
+        let verdict = history.verdict("ordered_scale_down");
+        let told = verdict.criteria.into_iter().find_map(|it| match it.standing {
+            Standing::Unseen { why, .. } => Some(why),
+            _ => None,
+        });
+        told.unwrap_or_default()
+    }
 
     #[test]
     fn highest_first_passes() {
@@ -123,11 +134,28 @@ mod tests {
     #[test]
     fn a_pod_asked_to_go_around_the_change_may_have_been_asked_by_somebody_else() {
         let around = History::created().pods_gap(|it| it.scale(1).deletion_requested(1));
-        around.deleted(1).down(2).end().assert("ordered_scale_down", Inconclusive, &[]);
+        let around = around.deleted(1).down(2).end();
+        around.assert("ordered_scale_down", Inconclusive, &[]);
+        // The watch tells surely that web-2 went later.
+        assert_eq!(
+            unseen(&around),
+            "whether the deletion of web-1 was requested before or after the replicas changed \
+            cannot be seen"
+        );
         let after = History::created()
             .scale(1)
             .pod(0, crate::model::observation::ObjectChange::Modified, |_| {})
             .pods_gap(|it| it.deletion_requested(1));
         after.deleted(1).down(2).end().assert("ordered_scale_down", Fail, &[]);
+        let between = History::created()
+            .scale(1)
+            .deletion_requested(2)
+            .pods_gap(|it| it.deleted(2).deletion_requested(1));
+        let between = between.deleted(1).end();
+        between.assert("ordered_scale_down", Inconclusive, &[]);
+        assert_eq!(
+            unseen(&between),
+            "the watch on pods has a gap between web-2 going away and the request to delete web-1"
+        );
     }
 }

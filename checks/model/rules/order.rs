@@ -249,17 +249,16 @@ impl Timeline {
         let Some(asked) = lower.deletion_requested else {
             return (Standing::unseen(format!("{second} was not seen Terminating")), vec![]);
         };
-        let mut truth = upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked));
-        // A request that may have come before the scale-down, or after it, may be somebody else's:
-        // a wrong order then proves nothing.
-        if truth == Truth::No && !scale_down.surely_spans(asked) {
-            truth = Truth::Unknown;
-        }
-        let standing = match truth {
+        let standing = match upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked)) {
             Truth::Yes => Standing::Met,
             Truth::Unknown => Standing::unseen(format!(
                 "the watch on pods has a gap between {first} going away and the request to delete \
                 {second}"
+            )),
+            // It may be somebody else's request: a wrong order then proves nothing.
+            Truth::No if !scale_down.surely_spans(asked) => Standing::unseen(format!(
+                "whether the deletion of {second} was requested before or after the replicas \
+                changed cannot be seen"
             )),
             Truth::No => Standing::broken(
                 format!("{first} is gone before {second} is Terminating"),
