@@ -1,15 +1,13 @@
 //! Episodes: one change of `spec.replicas` and the pods that it moved.
 //!
-//! Pods and the set come on different watches, so an episode is never a window of line numbers: its
-//! pods are matched per ordinal, by their place in the ordinal's lane.
+//! Pods and the set come on different watches, so the lines between two changes do not tell which
+//! pods a change moved: those are found per ordinal, by their place in the ordinal's lane. Lines
+//! only bound what may be the doing of a change ([`Episode::from`], [`Episode::until`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    observation::{
-        Asked, Seq,
-        when::{Truth, When},
-    },
+    observation::{Asked, Seq, when::When},
     timeline::{
         MOST_REPLICAS, Timeline,
         lives::{PodLife, Scale},
@@ -243,52 +241,11 @@ impl Timeline {
     }
 }
 
-impl<'t> Episode<'t> {
-    /// In a scale-down, the pairs `(upper, lower)` of pods by which its order is judged: the upper
-    /// pod had to be gone when the deletion of the lower one was requested.
-    ///
-    /// The lower one is each pod whose deletion may be this change's doing, except one that was
-    /// evicted: that tells nothing of the order in which its set deletes pods. The upper one is not
-    /// always the next ordinal: it is the nearest pod above that was still there at the request;
-    /// where none is known to have been there, the nearest that may have been, or else the nearest
-    /// of all. A scale-down of one pod has no pair.
-    #[must_use]
-    pub fn deletion_pairs(&self) -> Vec<(&'t PodLife, &'t PodLife)> {
-        let mut found = vec![];
-        for (place, lower) in self.pods.iter().enumerate() {
-            let Some(asked) = lower.deletion_requested else { continue };
-            if lower.is_evicted
-                || asked.by <= self.from
-                || asked.after.is_some_and(|after| after >= self.until)
-            {
-                continue;
-            }
-            found.extend(nearest_above(&self.pods[..place], asked).map(|upper| (upper, *lower)));
-        }
-        found
-    }
-
+impl Episode<'_> {
     /// Whether something surely happened after this change and before the next.
     pub(crate) fn surely_spans(&self, what: When) -> bool {
         what.after.is_some_and(|after| after >= self.from) && what.by < self.until
     }
-}
-
-/// The nearest pod above that was still there when a deletion was requested; else the nearest that
-/// may have been; else the nearest of all. `above` is sorted by falling ordinal.
-fn nearest_above<'t>(above: &[&'t PodLife], asked: When) -> Option<&'t PodLife> {
-    let (mut unknown, mut gone) = (None, None);
-    for upper in above.iter().rev() {
-        if upper.added.by >= asked.by {
-            continue;
-        }
-        match upper.deleted.map_or(Truth::No, |deleted| deleted.precedes(asked)) {
-            Truth::No => return Some(upper),
-            Truth::Unknown => _ = unknown.get_or_insert(*upper),
-            Truth::Yes => _ = gone.get_or_insert(*upper),
-        }
-    }
-    unknown.or(gone)
 }
 
 /// A pod of an ordinal, and the next one of it that counts.
