@@ -45,9 +45,8 @@ fn judge(timeline: &Timeline) -> Verdict {
     }
     let mut is_shown = false;
     let mut rounds = vec![];
-    let changed = timeline.changed(Part::Retention);
     for scale_down in
-        timeline.scale_downs().filter(|scale_down| scale_down.scale.when.by >= changed)
+        timeline.scale_downs().filter(|it| timeline.is_since(it.scale.when.by, Part::Retention))
     {
         for pod in
             scale_down.pods.iter().filter(|pod| pod.deleted.is_some() && timeline.is_current(pod))

@@ -58,7 +58,6 @@ fn judge(timeline: &Timeline) -> Verdict {
 /// Claims that were handed to the pods that went, to be deleted with them: nobody can come back to
 /// these, whether they are gone already or a finalizer keeps them for a while.
 fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
-    let changed = timeline.changed(Part::Retention);
     for scale_down in timeline.scale_downs().filter(|scale_down| scale_down.is_complete) {
         for pod in &scale_down.pods {
             for (_, name) in pod.claims() {
@@ -70,7 +69,7 @@ fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
                     continue;
                 };
                 // What became of claims under an earlier retention policy says nothing of this one.
-                if asked.by <= changed {
+                if !timeline.is_since(asked.by, Part::Retention) {
                     continue;
                 }
                 verdict

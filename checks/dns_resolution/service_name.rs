@@ -44,8 +44,8 @@ impl<'t> ServiceAnswers<'t> {
     /// The answers since the template last changed: what an earlier one lacks of pods of an earlier
     /// template says nothing.
     fn of_this_template(&self) -> impl DoubleEndedIterator<Item = &'t Recorded<Lookup>> {
-        let changed = self.timeline.changed(Part::Template);
-        self.asked.iter().copied().filter(move |it| it.seq > changed)
+        let all = self.asked.iter().copied();
+        all.filter(move |it| self.timeline.is_since(it.seq, Part::Template))
     }
 
     /// The last answer that lacks an ordinal whose pod every DNS server had to know by then.

@@ -51,8 +51,8 @@ impl Timeline {
         &'t self,
         key: &str,
     ) -> impl DoubleEndedIterator<Item = &'t Recorded<Lookup>> + use<'t> {
-        let changed = self.changed(Part::Service);
-        self.lookups.of(key).filter(move |it| it.what.unasked.is_none() && it.seq > changed)
+        let all = self.lookups.of(key);
+        all.filter(move |it| it.what.unasked.is_none() && self.is_since(it.seq, Part::Service))
     }
 
     /// The line at which a life's name gave that life's addresses and no other.

@@ -88,13 +88,12 @@ impl Timeline {
         nobody: &str,
     ) -> String {
         let Some(set) = self.set() else { return nobody.to_owned() };
-        let changed = self.changed(Part::Order);
         let last = set.scales.iter().rfind(|scale| is_one(scale));
         let Some(last) = last else { return nobody.to_owned() };
-        if last.when.by < changed {
+        if !self.is_since(last.when.by, Part::Order) {
             return format!(
                 "what decides the order of the pods was changed after that (line {})",
-                line_of(changed)
+                line_of(self.changed(Part::Order))
             );
         }
         let mut episodes = self.episodes();
@@ -150,11 +149,10 @@ impl Timeline {
         mut pods: impl Iterator<Item = &'t PodLife>,
         last: Seq,
     ) -> Option<String> {
-        let retention = self.changed(Part::Retention);
-        if last > 0 && last < retention {
+        if last > 0 && !self.is_since(last, Part::Retention) {
             return Some(format!(
                 "the retention policy of the PVCs was changed after that (line {})",
-                line_of(retention)
+                line_of(self.changed(Part::Retention))
             ));
         }
         let template = self.changed(Part::Template);

@@ -40,10 +40,9 @@ impl Timeline {
     #[must_use]
     pub fn episodes(&self) -> Vec<Episode<'_>> {
         let Some(set) = self.set() else { return vec![] };
-        let changed = self.changed(Part::Order);
         let changes = self.changes_by_ordinal();
         let all = set.scales.iter().enumerate();
-        all.filter(|(_, scale)| scale.when.by >= changed)
+        all.filter(|(_, scale)| self.is_since(scale.when.by, Part::Order))
             .map(|(index, scale)| {
                 if scale.to > scale.from {
                     self.scale_up(&changes, index, scale.clone())

@@ -1,12 +1,13 @@
 //! Relevance: which observations speak of the submission as it stands now.
 //!
-//! This is the one place that decides it; checks, waits and settled periods all ask here. A
-//! submission changes in parts, and what was seen counts unless the part that it depends on has
-//! changed since:
+//! This is the one place that decides it; checks, waits and settled periods all ask here
+//! ([`Timeline::is_since`]). A submission changes in parts, and what was seen counts unless the
+//! part that it depends on has changed since:
 //!
 //! | evidence | counts when |
 //! |---|---|
-//! | files, canaries, mounts and names of a pod, settled periods | the pod is of the present template ([`Timeline::is_current`]) |
+//! | files, canaries, mounts and names of a pod | the pod is of the present template ([`Timeline::is_current`]) |
+//! | settled periods | all their pods are, and they lasted beyond the last change of the template and of the order ([`Timeline::is_of_now`]) |
 //! | a pod and its successor | both are, and neither the template nor the retention policy changed between them |
 //! | the order in which pods come and go | `ordinals`, `podManagementPolicy` and `minReadySeconds` are as they were ([`Part::Order`]) |
 //! | claims that stay when pods are removed | the pod is of the present template, and the retention policy is as it was ([`Part::Retention`]) |
@@ -72,6 +73,13 @@ impl Timeline {
         when.map_or(0, |when| when.by)
     }
 
+    /// Whether a line is not before the last change of a part. What the line of the change itself
+    /// tells counts: one line of the set may change the replicas, too.
+    #[must_use]
+    pub fn is_since(&self, line: Seq, part: Part) -> bool {
+        line >= self.changed(part)
+    }
+
     /// The line of the last change of any part, from which on everything is looked at anew.
     #[must_use]
     pub fn since(&self) -> Seq {
@@ -89,14 +97,13 @@ impl Timeline {
     #[must_use]
     pub fn is_current(&self, pod: &PodLife) -> bool {
         let Some(set) = self.set() else { return false };
-        let changed = set.changes.template;
+        let is_since = |when: When| self.is_since(when.by, Part::Template);
         if set.leaves_alone(pod.ordinal) {
-            return changed
-                .is_none_or(|when| pod.deleted.is_none_or(|deleted| deleted.by > when.by));
+            return pod.deleted.is_none_or(is_since);
         }
         match &set.revision {
             Some(present) => pod.revision() == Some(present),
-            None => changed.is_none_or(|when| pod.added.by > when.by),
+            None => is_since(pod.added),
         }
     }
 
@@ -121,16 +128,16 @@ impl Timeline {
     ///
     /// `between` are the ordinal's pods from the first to the second.
     pub(crate) fn are_comparable(&self, between: &[PodLife]) -> bool {
-        let changed = self.changed(Part::Retention);
         let Some(old) = between.first() else { return false };
-        old.deleted.is_none_or(|deleted| deleted.by > changed)
+        old.deleted.is_none_or(|deleted| self.is_since(deleted.by, Part::Retention))
             && between.iter().all(|pod| self.is_current(pod))
     }
 
     /// Whether a settled period shows the submission as it stands: it lasted beyond the last
     /// change, and all its pods are current.
     ///
-    /// A period that ends with the very line of a change shows what was before it.
+    /// A period that ends with the very line of a change shows what was before it, so
+    /// [`Timeline::is_since`] does not tell.
     pub(crate) fn is_of_now(&self, period: &SettledPeriod) -> bool {
         let changed = self.changed(Part::Template).max(self.changed(Part::Order));
         let is_current = |uid: &str| self.pod_life(uid).is_some_and(|pod| self.is_current(pod));
@@ -145,7 +152,7 @@ impl Timeline {
     /// In a grade, as many as were asked for when the tour began to change that; who changes it
     /// later is an obstacle, and changes no submission. Of somebody who scales by hand, it is the
     /// least number that stood settled and is enough for the lab; where there was none, what is
-    /// asked for now.
+    /// asked for now; where that is 0, what was asked for last before.
     #[must_use]
     pub fn replicas(&self) -> i32 {
         let Some(set) = self.set() else { return 0 };
