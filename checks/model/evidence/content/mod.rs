@@ -23,8 +23,11 @@
 //!
 //! The question is: *would a fresh start have written what is there now?* The first lives of the
 //! other pods, and of the pods that only the tour asked for, show what a fresh start writes.
-//! ([`original`])
 //!
+//! The cases, in the order in which they are asked ([`original`]):
+//!
+//! - **Untouched.** A file whose modification time is older than the new start, and the same as
+//!   before, was not written by it. It is the original, whatever is in it.
 //! - **Kept.** What is there holds a value that no fresh start would write again: the old time, the
 //!   old UID, a random word that only this pod had. The original is there, under whatever name and
 //!   in whatever order. The name of the volume is no such value: each start on it can write that.
@@ -32,16 +35,13 @@
 //!   counter says 2 where each fresh start says 1, or there are two lines where a fresh start has
 //!   one. The original is there. Among numbers that each start writes anew (a load, a random
 //!   number), a counter is one only with a name in front of it. ([`counting`])
-//! - **Written anew.** What is there is as a fresh start writes it, with new values where the first
-//!   one's were. The original is gone.
-//! - **Nothing to tell by.** A file that holds only the name reads the same after every start,
-//!   written anew or not. It is as it was, and claim and volume decide.
-//! - **Untouched.** A file whose modification time is older than the new start, and the same as
-//!   before, was not written by it. It is the original, whatever is in it.
-//!
 //! - **The same minute.** A time without seconds reads the same when a pod is replaced within that
 //!   minute. Written again and the same, it proves nothing, and the test is undecided: the letter
 //!   would come by the luck of the second. The tour waits until the minute is over.
+//! - **Nothing to tell by.** A file that holds only the name reads the same after every start,
+//!   written anew or not. It is as it was, and claim and volume decide.
+//! - **Written anew.** What is there is as a fresh start writes it, with new values where the first
+//!   one's were. The original is gone.
 //!
 //! # A value beside a new date
 //!

@@ -153,8 +153,8 @@ impl<'t> Contents<'t> {
         others.flat_map(|it| &it.pod_files.sealed).flat_map(|it| blocks(&it.file.blocks))
     }
 
-    /// The others' first lives, those on claims that were made while the grader watched before any
-    /// other.
+    /// The first lives of the other pods, which show what a fresh start writes: those that were
+    /// surely the first on their claims; where there is none of these, all.
     fn fresh(&self, ordinal: i32) -> Vec<&Page<'t>> {
         let others: Vec<&Page<'t>> =
             self.pages.iter().filter(|it| it.pod_files.pod.ordinal != ordinal).collect();
@@ -222,14 +222,18 @@ pub(super) struct Comparison<'c, 't> {
 }
 
 impl<'t> Comparison<'_, 't> {
+    /// What became of one file: the first case that holds, in the order of the module
+    /// [`content`](crate::model::evidence::content).
     fn fate(&self, file: &Words<'t>) -> Fate {
         let now = self.after.at(&file.text);
         let rewritten = now
             .and_then(|it| was_rewritten(file.text.mtime, it.text.mtime, self.after.pod_files.pod));
         let is_same = now.is_some_and(|it| is_same_text(&file.text, &it.text));
+        // Untouched.
         if is_same && rewritten == Some(false) {
             return Fate::Kept;
         }
+        // Kept, or went on.
         let lasting = self.lasting(file, now);
         let kept = self.kept(&lasting, now);
         let is_anew = now.is_some_and(|now| self.is_written_anew(file, now, &lasting, &kept));
@@ -252,21 +256,29 @@ impl<'t> Comparison<'_, 't> {
                 file.text.path
             ));
         }
+        // The same minute.
         if is_same && rewritten == Some(true) && file.tells_only_the_minute() {
             return Fate::Unseen(format!(
                 "{} was written again within the minute that it tells",
                 file.text.path
             ));
         }
+        // Nothing to tell by.
         if is_same
             || lasting.is_empty() && now.is_some_and(|it| holds_all_lines(&file.text, &it.text))
         {
             return Fate::Same { rewritten };
         }
-        self.deleted(file, now, &lasting)
+        self.gone_unless_hidden(file, now, &lasting)
     }
 
-    fn deleted(&self, file: &Words<'t>, now: Option<&Words<'t>>, lasting: &[&Token<'t>]) -> Fate {
+    /// Written anew, or not there any more, unless something may hide the original.
+    fn gone_unless_hidden(
+        &self,
+        file: &Words<'t>,
+        now: Option<&Words<'t>>,
+        lasting: &[&Token<'t>],
+    ) -> Fate {
         let path = file.text.path.to_owned();
         if let Some(why) = self.hides_something(now) {
             return Fate::Unseen(why);
@@ -361,7 +373,7 @@ impl<'t> Comparison<'_, 't> {
     /// Whether no other pod wrote this word.
     pub(super) fn is_own_value(&self, token: &Token<'t>) -> bool {
         let seen = self.contents.values.get(token.text);
-        seen.is_none_or(|it| *it == Seen::Once(self.ordinal()))
+        seen.is_none_or(|it| *it == Seen::ByOne(self.ordinal()))
     }
 
     /// The words that every fresh start writes to the file, such as a time at which something was

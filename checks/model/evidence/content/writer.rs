@@ -39,8 +39,8 @@ pub struct Contents<'t> {
 /// Which ordinals have something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    Once(i32),
-    Often,
+    ByOne(i32),
+    BySeveral,
 }
 
 /// A pod's files, word for word.
@@ -224,7 +224,7 @@ impl<'t> Contents<'t> {
     /// Whether a file of a page tells which pod wrote it.
     pub(crate) fn tells(&self, page: &Page<'t>, file: &Words<'t>) -> bool {
         let ordinal = page.pod_files.pod.ordinal;
-        let is_own = |seen: Option<&Seen>| seen.is_none_or(|it| *it == Seen::Once(ordinal));
+        let is_own = |seen: Option<&Seen>| seen.is_none_or(|it| *it == Seen::ByOne(ordinal));
         let by_path =
             || self.known.names(&file.path, ordinal) && is_own(self.paths.get(file.text.path));
         let by_line = |line: &Vec<Token<'_>>| {
@@ -313,8 +313,8 @@ impl<'t> Contents<'t> {
 
 fn count_ordinal<K: Ord>(seen: &mut BTreeMap<K, Seen>, what: K, ordinal: i32) {
     seen.entry(what)
-        .and_modify(|it| *it = if *it == Seen::Once(ordinal) { *it } else { Seen::Often })
-        .or_insert(Seen::Once(ordinal));
+        .and_modify(|it| *it = if *it == Seen::ByOne(ordinal) { *it } else { Seen::BySeveral })
+        .or_insert(Seen::ByOne(ordinal));
 }
 
 /// Whether a word is one that chance may have made, and hardly twice.
