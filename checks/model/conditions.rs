@@ -106,7 +106,7 @@ impl Timeline {
     pub fn scaled_up(&self, replicas: i32) -> WaitStatus {
         let start = self.start();
         let what =
-            (start..start.saturating_add(replicas)).find_map(|ordinal| self.lacking(ordinal));
+            (start..start.saturating_add(replicas)).find_map(|ordinal| self.awaited_of(ordinal));
         self.unless_stuck(what)
     }
 

@@ -179,8 +179,8 @@ impl<'t> OrdinalFacts<'t> {
     }
 
     /// Whether a container is meant to stay up.
-    pub(crate) fn is_lasting(&self, container: &str) -> bool {
-        self.pod.is_some_and(|pod| pod.is_lasting(container))
+    pub(crate) fn is_long_running(&self, container: &str) -> bool {
+        self.pod.is_some_and(|pod| pod.is_long_running(container))
     }
 
     /// The newest warning about the pod that `is` it.

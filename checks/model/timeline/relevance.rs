@@ -174,7 +174,7 @@ impl Timeline {
             let enough =
                 self.settled_periods().iter().filter(|period| period.replicas >= LEAST_REPLICAS);
             enough
-                .filter(|period| self.is_of_now(period) && self.lasts(period))
+                .filter(|period| self.is_of_now(period) && self.stayed_up(period))
                 .map(|period| period.replicas)
                 .min()
         })

@@ -128,7 +128,7 @@ impl PodLife {
     /// Takes in what a line tells of the pod's containers.
     pub(crate) fn take_runs(&mut self, now: &Circumstances) {
         let Self { pod, runs, .. } = self;
-        for status in lasting(pod) {
+        for status in long_running(pod) {
             let place =
                 runs.iter().position(|it| it.container == status.name).unwrap_or_else(|| {
                     runs.push(Runs { container: status.name.clone(), ..Runs::default() });
@@ -185,7 +185,7 @@ impl PodLife {
 
     /// How much longer its containers must run to outlast their own runs that ended, and those of
     /// such length, by container; without those of which nothing lacks.
-    pub(super) fn lacking(
+    pub(super) fn times_to_be_up(
         &self,
         moment: Moment,
         others: &BTreeMap<&str, u64>,
@@ -201,8 +201,8 @@ impl PodLife {
     /// Whether a container is meant to stay up: native sidecars are, other init containers are to
     /// end.
     #[must_use]
-    pub fn is_lasting(&self, container: &str) -> bool {
-        lasting(&self.pod).any(|it| it.name == container)
+    pub fn is_long_running(&self, container: &str) -> bool {
+        long_running(&self.pod).any(|it| it.name == container)
     }
 
     /// Whether a container of it does not run now, and was started again before.
@@ -226,7 +226,7 @@ impl PodLife {
 
 /// The statuses of the containers that are meant to stay up: native sidecars among them, other init
 /// containers not.
-pub(super) fn lasting(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+pub(super) fn long_running(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let sidecars = pod
         .spec
         .iter()

@@ -45,7 +45,7 @@ impl Timeline {
     pub fn settled(&self) -> Option<&SettledPeriod> {
         let replicas = self.replicas();
         self.settled_periods().iter().find(|period| {
-            period.replicas == replicas && self.is_of_now(period) && self.lasts(period)
+            period.replicas == replicas && self.is_of_now(period) && self.stayed_up(period)
         })
     }
 
@@ -73,7 +73,7 @@ impl Timeline {
     }
 
     /// What an ordinal still lacks to be Ready, in words.
-    pub(crate) fn lacking(&self, ordinal: i32) -> Option<String> {
+    pub(crate) fn awaited_of(&self, ordinal: i32) -> Option<String> {
         let name = self.pod_name(ordinal);
         match self.live(ordinal) {
             None => Some(format!("{name} to be created")),
@@ -98,7 +98,7 @@ impl Timeline {
         }
         let start = self.start();
         let end = start.saturating_add(replicas);
-        if let Some(what) = (start..end).find_map(|ordinal| self.lacking(ordinal)) {
+        if let Some(what) = (start..end).find_map(|ordinal| self.awaited_of(ordinal)) {
             return Some(what);
         }
         if let Some(extra) = self.owned().find(|it| !(start..end).contains(&it.ordinal)) {

@@ -7,7 +7,7 @@ use crate::model::{
     },
     timeline::{
         lives::{PodLife, condition_true},
-        runs::lasting,
+        runs::long_running,
     },
 };
 
@@ -55,7 +55,7 @@ fn has_stopped(pod: &Pod) -> bool {
         |it: &ContainerStatus| it.state.waiting.is_some() && it.last_state.terminated.is_some();
     let failed =
         |it: &ContainerStatus| it.state.terminated.as_ref().is_some_and(|end| end.exit_code != 0);
-    lasting(pod).any(|it| it.state.terminated.is_some())
+    long_running(pod).any(|it| it.state.terminated.is_some())
         || pod.status.all_containers().any(|it| waits_again(it) || failed(it))
 }
 

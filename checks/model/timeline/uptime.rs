@@ -162,17 +162,17 @@ impl Timeline {
     ///
     /// What the submission asks for may be told by which periods lasted, so it is not asked here:
     /// those ordinals count that were asked for in the period.
-    pub(crate) fn lasts(&self, period: &SettledPeriod) -> bool {
+    pub(crate) fn stayed_up(&self, period: &SettledPeriod) -> bool {
         let asked = self.start()..self.start().saturating_add(period.replicas);
         let stays = |pod: &PodLife| {
             pod.last_own_end().is_none_or(|ended| ended <= period.from) || self.is_up(pod)
         };
-        let lasts = |pod: &PodLife| {
+        let stayed_up = |pod: &PodLife| {
             stays(pod)
                 && self.crash_where(pod, || asked.clone()).is_none()
                 && self.outlasts_where(pod, &asked)
         };
-        period.pods.iter().all(|(_, uid)| self.pod_life(uid).is_some_and(lasts))
+        period.pods.iter().all(|(_, uid)| self.pod_life(uid).is_some_and(stayed_up))
     }
 
     /// When the next container will have outlasted what ended before, in nanoseconds since the
@@ -187,8 +187,8 @@ impl Timeline {
             *known = longest.max(*known);
         }
         let pods = self.owned().filter(|pod| pod.deletion_requested.is_none());
-        let soonest = pods.flat_map(|pod| pod.lacking(self.moment(pod), &others)).min();
-        soonest.map(|lacks| self.now.saturating_add(lacks))
+        let soonest = pods.flat_map(|pod| pod.times_to_be_up(self.moment(pod), &others)).min();
+        soonest.map(|time| self.now.saturating_add(time))
     }
 
     /// Time has passed without a line.

@@ -201,7 +201,7 @@ fn has_ended(pod: &PodLife, container: &ContainerStatus) -> bool {
         .state
         .terminated
         .as_ref()
-        .is_some_and(|it| it.exit_code != 0 || pod.is_lasting(&container.name));
+        .is_some_and(|it| it.exit_code != 0 || pod.is_long_running(&container.name));
     ended || container.restart_count > 0 && container.state.waiting.is_some()
 }
 

@@ -42,7 +42,7 @@ fn missing_configuration(facts: &OrdinalFacts<'_>) -> Option<Match> {
         {
             let why = format!("{}: {}", waiting.reason, waiting.message);
             let found = matched(why, [pod.added.by]);
-            return Some(found.lacking(missing::object(&waiting.message)));
+            return Some(found.with_missing(missing::object(&waiting.message)));
         }
     }
     None
@@ -55,7 +55,7 @@ fn missing_program(facts: &OrdinalFacts<'_>) -> Option<Match> {
         let message = start_errors(status).find(|it| has_any(it, &NO_PROGRAM));
         if let Some(message) = message {
             let found = matched(message, [pod.added.by]).in_container(&status.name);
-            return Some(found.lacking(missing::program(message)));
+            return Some(found.with_missing(missing::program(message)));
         }
     }
     None
@@ -91,7 +91,7 @@ fn missing_mount_source(facts: &OrdinalFacts<'_>) -> Option<Match> {
             && lacks_it(message)
     })?;
     let found = matched(format!("{reason}: {message}"), [seq, pod.added.by]);
-    Some(found.lacking(missing::object(message)))
+    Some(found.with_missing(missing::object(message)))
 }
 
 /// Whether the template itself describes the volume that a message is about: what is behind a claim
@@ -227,7 +227,7 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (status, ended) = facts.crashing().find(|(it, ended)| {
         let is_killed_by_node =
             ended.reason == "OOMKilled" && memory_of(facts, &it.name) == Memory::Node;
-        let is_done = !facts.is_lasting(&it.name) && ended.exit_code == 0;
+        let is_done = !facts.is_long_running(&it.name) && ended.exit_code == 0;
         !is_killed_by_node && !is_done && will_not_recover(facts, it)
     })?;
     let evidence = pod

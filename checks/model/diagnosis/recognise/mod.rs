@@ -67,7 +67,7 @@ impl Match {
     }
 
     /// The same, with what is missing.
-    fn lacking(self, missing: Option<Missing>) -> Self {
+    fn with_missing(self, missing: Option<Missing>) -> Self {
         Self { missing, ..self }
     }
 }

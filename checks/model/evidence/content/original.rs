@@ -234,9 +234,9 @@ impl<'t> Comparison<'_, 't> {
             return Fate::Kept;
         }
         // Kept, or went on.
-        let lasting = self.lasting(file, now);
-        let kept = self.kept(&lasting, now);
-        let is_anew = now.is_some_and(|now| self.is_written_anew(file, now, &lasting, &kept));
+        let unrepeatable = self.unrepeatable_words(file, now);
+        let kept = self.kept(&unrepeatable, now);
+        let is_anew = now.is_some_and(|now| self.is_written_anew(file, now, &unrepeatable, &kept));
         let by_words = self.proof_by_words(file, &kept, is_anew);
         let by_counter = now.map(|now| self.went_on(file, now, is_anew));
         let proof = by_words.max(by_counter).unwrap_or(Proof::None);
@@ -244,7 +244,7 @@ impl<'t> Comparison<'_, 't> {
             return Fate::Kept;
         }
         if let Some(now) = now
-            && lasting.is_empty()
+            && unrepeatable.is_empty()
             && self.grew(file, now)
         {
             return Fate::Kept;
@@ -265,11 +265,12 @@ impl<'t> Comparison<'_, 't> {
         }
         // Nothing to tell by.
         if is_same
-            || lasting.is_empty() && now.is_some_and(|it| holds_all_lines(&file.text, &it.text))
+            || unrepeatable.is_empty()
+                && now.is_some_and(|it| holds_all_lines(&file.text, &it.text))
         {
             return Fate::Same { rewritten };
         }
-        self.gone_unless_hidden(file, now, &lasting)
+        self.gone_unless_hidden(file, now, &unrepeatable)
     }
 
     /// Written anew, or not there any more, unless something may hide the original.
@@ -277,7 +278,7 @@ impl<'t> Comparison<'_, 't> {
         &self,
         file: &Words<'t>,
         now: Option<&Words<'t>>,
-        lasting: &[&Token<'t>],
+        unrepeatable: &[&Token<'t>],
     ) -> Fate {
         let path = file.text.path.to_owned();
         if let Some(why) = self.hides_something(now) {
@@ -287,8 +288,9 @@ impl<'t> Comparison<'_, 't> {
             return Fate::Gone { path, before: file.text.content.to_owned(), after: None };
         };
         // With nothing to compare with, only what each start writes anew tells that it did.
-        let is_certain =
-            lasting.iter().any(|it| it.kind == Kind::Time || matches!(it.kind, Kind::Known(_)));
+        let is_certain = unrepeatable
+            .iter()
+            .any(|it| it.kind == Kind::Time || matches!(it.kind, Kind::Known(_)));
         let is_alone =
             !self.contents.pages.iter().any(|it| {
                 it.pod_files.pod.ordinal != self.ordinal() && it.file(&file.key).is_some()
@@ -328,7 +330,7 @@ impl<'t> Comparison<'_, 't> {
 
     /// The words of a file that no fresh start would write again: exact times, what names one life,
     /// and what chance made.
-    pub(super) fn lasting<'f>(
+    pub(super) fn unrepeatable_words<'f>(
         &self,
         file: &'f Words<'t>,
         now: Option<&Words<'t>>,

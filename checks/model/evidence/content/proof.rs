@@ -38,7 +38,7 @@ impl<'t> Comparison<'_, 't> {
         &self,
         file: &Words<'t>,
         now: &Words<'t>,
-        lasting: &[&Token<'t>],
+        unrepeatable: &[&Token<'t>],
         kept: &[&Token<'t>],
     ) -> bool {
         if kept.iter().any(|it| self.is_time_of_old_start(file, it)) {
@@ -46,7 +46,7 @@ impl<'t> Comparison<'_, 't> {
         }
         let kept: BTreeSet<&str> = kept.iter().map(|it| it.text).collect();
         let mut lost: Vec<Kind> = vec![];
-        for token in lasting.iter().filter(|it| !kept.contains(it.text)) {
+        for token in unrepeatable.iter().filter(|it| !kept.contains(it.text)) {
             if !lost.contains(&token.kind) {
                 lost.push(token.kind);
             }
@@ -144,9 +144,9 @@ impl<'t> Comparison<'_, 't> {
     /// The words of which it has to be asked whether the pod's surroundings give them.
     pub(super) fn in_doubt(&self, file: &Words<'t>) -> Vec<String> {
         let now = self.after.at(&file.text);
-        let lasting = self.lasting(file, now);
-        let kept = self.kept(&lasting, now);
-        if !now.is_some_and(|now| self.is_written_anew(file, now, &lasting, &kept)) {
+        let unrepeatable = self.unrepeatable_words(file, now);
+        let kept = self.kept(&unrepeatable, now);
+        if !now.is_some_and(|now| self.is_written_anew(file, now, &unrepeatable, &kept)) {
             return vec![];
         }
         // A number that follows the ordinal in few pods may not do so in more.
