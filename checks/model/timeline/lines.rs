@@ -34,12 +34,12 @@ pub struct LineFact {
 }
 
 /// The lines that are asked for, and what was found for them.
-struct Wanted<'l> {
+struct FactSearch<'l> {
     lines: &'l BTreeSet<Seq>,
     found: BTreeMap<Seq, LineFact>,
 }
 
-impl Wanted<'_> {
+impl FactSearch<'_> {
     /// The first fact that is found for a line stays.
     fn add(&mut self, seq: Seq, owner: LineOwner, name: &str, what: &'static str) {
         if self.lines.contains(&seq) {
@@ -90,47 +90,47 @@ impl Timeline {
     /// What each of these lines tells, as far as it is about the graded set.
     #[must_use]
     pub fn line_facts(&self, lines: &BTreeSet<Seq>) -> BTreeMap<Seq, LineFact> {
-        let mut wanted = Wanted { lines, found: BTreeMap::new() };
+        let mut search = FactSearch { lines, found: BTreeMap::new() };
         for (_, lane) in self.lanes() {
             for pod in lane {
-                wanted.pod(pod);
+                search.pod(pod);
             }
         }
         for claim in self.claims.values().flatten() {
-            wanted.claim(claim);
+            search.claim(claim);
         }
         for read in self.reads.iter() {
             let owner = LineOwner::Pod(read.what.pod.uid.clone());
-            wanted.add(read.seq, owner, &read.what.pod.name, "had its files read");
+            search.add(read.seq, owner, &read.what.pod.name, "had its files read");
         }
         for canary in self.canaries.iter() {
             let wrote = canary.what.wrote.is_some();
             let what = if wrote { "got a test file" } else { "was searched for test files" };
             let owner = LineOwner::Pod(canary.what.pod.uid.clone());
-            wanted.add(canary.seq, owner, &canary.what.pod.name, what);
+            search.add(canary.seq, owner, &canary.what.pod.name, what);
         }
         for lookup in self.lookups.iter() {
             let (owner, name) = match &lookup.what.of {
                 Some(of) => (LineOwner::Pod(of.uid.clone()), of.name.as_str()),
                 None => (LineOwner::Set, lookup.what.service.as_str()),
             };
-            wanted.add(lookup.seq, owner, name, "was looked up in DNS");
+            search.add(lookup.seq, owner, name, "was looked up in DNS");
         }
         for service in self.services.values().flatten() {
             let name = format!("Service {}", service.service.metadata.name);
             let added = if service.added.after.is_none() { "was there" } else { "was added" };
-            wanted.add(service.added.by, LineOwner::Set, &name, added);
-            wanted.add_when(service.changed, || LineOwner::Set, &name, "had its spec changed");
+            search.add(service.added.by, LineOwner::Set, &name, added);
+            search.add_when(service.changed, || LineOwner::Set, &name, "had its spec changed");
         }
         if let Some(set) = self.set() {
             let added = if set.added.after.is_none() { "was there" } else { "was added" };
-            wanted.add(set.added.by, LineOwner::Set, &set.name, added);
+            search.add(set.added.by, LineOwner::Set, &set.name, added);
             for scale in &set.scales {
-                wanted.add(scale.when.by, LineOwner::Set, &set.name, "had its replicas changed");
+                search.add(scale.when.by, LineOwner::Set, &set.name, "had its replicas changed");
             }
-            wanted.add(set.changed.by, LineOwner::Set, &set.name, "had its spec changed");
+            search.add(set.changed.by, LineOwner::Set, &set.name, "had its spec changed");
         }
-        wanted.found
+        search.found
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the time of writing explains: renderings of the moments at which a file may have been
 //! written.
 
-use crate::model::evidence::content::lexer::Token;
+use crate::model::evidence::content::lexer::TextToken;
 use crate::model::timeline::lives::PodLife;
 
 const DAY: i64 = 86_400;
@@ -15,14 +15,14 @@ const SLACK: i64 = 2;
 /// The moments at which a file may have been written, in seconds since the epoch by the node's
 /// clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Moments {
+pub(crate) struct WriteMoments {
     /// The start of the pod's first container.
     pub(crate) start: Option<i64>,
     /// The file's modification time.
     pub(crate) mtime: Option<i64>,
 }
 
-impl Moments {
+impl WriteMoments {
     pub(crate) fn of(pod: &PodLife, mtime: Option<i64>) -> Self {
         Self { start: pod.earliest_start(), mtime }
     }
@@ -47,7 +47,7 @@ pub(crate) enum WrittenTime {
 }
 
 /// The moment that a word tells which is a time by its form.
-pub(crate) fn written_time(token: &Token<'_>) -> WrittenTime {
+pub(crate) fn written_time(token: &TextToken<'_>) -> WrittenTime {
     let text = token.text;
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let whole = digits == text.len() || text.as_bytes().get(digits) == Some(&b'.');
@@ -107,7 +107,7 @@ impl WrittenTime {
     /// Whether a start at these moments may write it: then that it is there tells nothing.
     ///
     /// Where the moments are not known, an exact time is taken for one that no later start writes.
-    pub(crate) fn is_written_by(self, moments: Moments) -> bool {
+    pub(crate) fn is_written_by(self, moments: WriteMoments) -> bool {
         match (self, moments.window()) {
             (Self::Date, _) => true,
             (Self::Epoch(seconds), Some((first, last))) => (first..=last).contains(&seconds),
@@ -150,7 +150,7 @@ pub(crate) enum Explained {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Written<'t> {
     pub(crate) digits: &'t str,
-    pub(crate) moments: Moments,
+    pub(crate) moments: WriteMoments,
 }
 
 /// Fewer pods than this may by chance start at moments that follow their ordinals.
@@ -239,7 +239,7 @@ fn advances(numbers: &[Written<'_>]) -> bool {
     if values.len() < numbers.len() || values.iter().any(|it| *it < LEAST) {
         return false;
     }
-    let by = |moment: fn(&Moments) -> Option<i64>, scale: i64| {
+    let by = |moment: fn(&WriteMoments) -> Option<i64>, scale: i64| {
         let ages: Option<Vec<i64>> = numbers
             .iter()
             .zip(&values)
@@ -259,9 +259,9 @@ mod tests {
     use super::{
         super::{
             known::PodWords,
-            lexer::{self, Kind, Token},
+            lexer::{self, TextToken, TokenKind},
         },
-        Explained, Moments, Written, WrittenTime, explains, written_time,
+        Explained, WriteMoments, Written, WrittenTime, explains, written_time,
     };
 
     fn only(text: &str) -> WrittenTime {
@@ -287,7 +287,7 @@ mod tests {
         for text in ["2026-11-23", "23.11.2026"] {
             assert_eq!(only(text), WrittenTime::Date);
         }
-        let year = Token { text: "2026", kind: Kind::Time };
+        let year = TextToken { text: "2026", kind: TokenKind::Time };
         assert_eq!(written_time(&year), WrittenTime::Date);
         for text in ["1795412173", "1795412173.5", "1795412173123", "1795412173123456789"] {
             assert_eq!(only(text), WrittenTime::Epoch(1_795_412_173), "{text}");
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn what_a_later_start_may_write_again() {
-        let at = |seconds: i64| Moments { start: Some(1_795_412_160 + seconds), mtime: None };
+        let at = |seconds: i64| WriteMoments { start: Some(1_795_412_160 + seconds), mtime: None };
         // 1795412160 is 05:36:00.
         assert!(only("05:36:13").is_written_by(at(13)));
         assert!(only("2026-11-23T06:36:13+01:00").is_written_by(at(13)));
@@ -304,15 +304,15 @@ mod tests {
         assert!(only("05:36").is_written_by(at(40)));
         assert!(!only("05:36").is_written_by(at(70)));
         assert!(!only("1795412173").is_written_by(at(40)));
-        assert!(!only("05:36:13").is_written_by(Moments::default()));
-        assert!(only("05:36").is_written_by(Moments::default()));
+        assert!(!only("05:36:13").is_written_by(WriteMoments::default()));
+        assert!(only("05:36").is_written_by(WriteMoments::default()));
     }
 
     /// Numbers with the seconds after 05:36:00 at which the containers started.
     fn numbers<'t>(all: &[(&'t str, i64)]) -> Explained {
         let written = |(digits, seconds): &(&'t str, i64)| {
             let start = Some(1_795_412_160 + seconds);
-            Written { digits, moments: Moments { start, mtime: start } }
+            Written { digits, moments: WriteMoments { start, mtime: start } }
         };
         explains(&all.iter().map(written).collect::<Vec<_>>())
     }

@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 
 use crate::model::evidence::content::{
-    clock::{Explained, Moments, Written, explains},
-    lexer::{Kind, Token},
+    clock::{Explained, WriteMoments, Written, explains},
+    lexer::{TextToken, TokenKind},
 };
 
 /// A line of a file, and the line of the same shape that is there after a new start.
 pub(crate) struct SameLineLater<'l, 't> {
     /// Such lines of fresh starts.
-    pub(crate) fresh: &'l [&'l [Token<'t>]],
-    pub(crate) before: &'l [Token<'t>],
-    pub(crate) after: &'l [Token<'t>],
+    pub(crate) fresh: &'l [&'l [TextToken<'t>]],
+    pub(crate) before: &'l [TextToken<'t>],
+    pub(crate) after: &'l [TextToken<'t>],
     /// When each of the two may have been written.
-    pub(crate) moments: [Moments; 2],
+    pub(crate) moments: [WriteMoments; 2],
 }
 
 impl SameLineLater<'_, '_> {
@@ -46,8 +46,9 @@ impl SameLineLater<'_, '_> {
 
     fn changed_figures(&self) -> impl Iterator<Item = usize> + '_ {
         let differs = |place: &usize| self.before[*place].text != self.after[*place].text;
-        let is_figure =
-            |place: &usize| matches!(self.before[*place].kind, Kind::Number | Kind::Decimal);
+        let is_figure = |place: &usize| {
+            matches!(self.before[*place].kind, TokenKind::Number | TokenKind::Decimal)
+        };
         (0..self.before.len().min(self.after.len())).filter(differs).filter(is_figure)
     }
 
@@ -89,7 +90,7 @@ impl SameLineLater<'_, '_> {
     fn has_name(&self, place: usize) -> bool {
         let name = place.checked_sub(1).map(|it| (self.before[it], self.after[it]));
         name.is_some_and(|(before, after)| {
-            before.kind == Kind::Word && !before.is_random() && before.text == after.text
+            before.kind == TokenKind::Word && !before.is_random() && before.text == after.text
         })
     }
 
@@ -117,7 +118,7 @@ impl SameLineLater<'_, '_> {
 
     fn word(&self, place: usize) -> Option<&str> {
         let token = self.after.get(place)?;
-        (token.kind == Kind::Word).then_some(token.text)
+        (token.kind == TokenKind::Word).then_some(token.text)
     }
 }
 
@@ -256,7 +257,7 @@ fn replaced_as_a_word(text: &str, variable: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{SameLineLater, lists_a_folder};
-    use crate::model::evidence::content::{clock::Moments, known::PodWords, lexer::lex};
+    use crate::model::evidence::content::{clock::WriteMoments, known::PodWords, lexer::lex};
 
     #[test]
     fn a_count_of_files_is_recognised() {
@@ -280,7 +281,7 @@ mod tests {
         let is_count = |line: &str, script: &str| {
             let after = lex(line, &words);
             let place = after.iter().position(|it| it.number().is_some()).unwrap();
-            let moments = [Moments::default(); 2];
+            let moments = [WriteMoments::default(); 2];
             let line = SameLineLater { fresh: &[], before: &after, after: &after, moments };
             line.is_count_of_files(place, script)
         };

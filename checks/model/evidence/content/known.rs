@@ -10,7 +10,7 @@ const LEAST_DIGITS: usize = 6;
 
 /// What a known word is to its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum What {
+pub(crate) enum Meaning {
     /// Its name, or a digest of it: every life of the ordinal has it.
     Name,
     /// A UID or an address of one life.
@@ -23,7 +23,7 @@ pub(crate) enum What {
 /// A known word: what it is, and the ordinals that it names.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    pub(crate) what: What,
+    pub(crate) meaning: Meaning,
     pub(crate) ordinals: BTreeSet<i32>,
 }
 
@@ -51,7 +51,7 @@ impl PodWords {
                 known.add_life(ordinal, pod);
                 for (_, claim) in pod.claims() {
                     for life in timeline.claim(&claim) {
-                        known.add_uid(life.uid(), ordinal, What::Claim);
+                        known.add_uid(life.uid(), ordinal, Meaning::Claim);
                     }
                 }
                 if name != pod.name() {
@@ -64,50 +64,50 @@ impl PodWords {
     }
 
     fn add_life(&mut self, ordinal: i32, pod: &PodLife) {
-        self.add_uid(pod.uid(), ordinal, What::Life);
+        self.add_uid(pod.uid(), ordinal, Meaning::Life);
         for address in &pod.addresses {
-            self.add(address, ordinal, What::Life);
+            self.add(address, ordinal, Meaning::Life);
         }
     }
 
-    fn add_uid(&mut self, uid: &str, ordinal: i32, what: What) {
-        self.add(uid, ordinal, what);
+    fn add_uid(&mut self, uid: &str, ordinal: i32, meaning: Meaning) {
+        self.add(uid, ordinal, meaning);
         if uid.len() == 36 {
-            self.add(&uid.replace('-', ""), ordinal, what);
+            self.add(&uid.replace('-', ""), ordinal, meaning);
         }
     }
 
     fn add_name(&mut self, ordinal: i32, name: &str) {
-        self.add(name, ordinal, What::Name);
-        self.add(&name.replace('-', "_"), ordinal, What::Name);
+        self.add(name, ordinal, Meaning::Name);
+        self.add(&name.replace('-', "_"), ordinal, Meaning::Name);
         // What `hostname | md5sum` reads ends with a line feed.
         for text in [name.to_owned(), format!("{name}\n")] {
             for digits in digest::all(&text) {
-                let entry = self.entry(self.digests.get(&digits).copied(), ordinal, What::Name);
+                let entry = self.entry(self.digests.get(&digits).copied(), ordinal, Meaning::Name);
                 self.digests.insert(digits, entry);
             }
-            self.add(&digest::cksum(&text).to_string(), ordinal, What::Name);
-            self.add(&digest::digits(&text), ordinal, What::Name);
+            self.add(&digest::cksum(&text).to_string(), ordinal, Meaning::Name);
+            self.add(&digest::digits(&text), ordinal, Meaning::Name);
             let encoded = digest::base64(&text);
-            let entry = self.entry(self.exact.get(&encoded).copied(), ordinal, What::Name);
+            let entry = self.entry(self.exact.get(&encoded).copied(), ordinal, Meaning::Name);
             self.note_length(&encoded);
             self.exact.insert(encoded, entry);
         }
     }
 
-    fn add(&mut self, word: &str, ordinal: i32, what: What) {
+    fn add(&mut self, word: &str, ordinal: i32, meaning: Meaning) {
         if word.is_empty() {
             return;
         }
         let word = word.to_ascii_lowercase();
-        let entry = self.entry(self.words.get(&word).copied(), ordinal, what);
+        let entry = self.entry(self.words.get(&word).copied(), ordinal, meaning);
         self.note_length(&word);
         self.words.insert(word, entry);
     }
 
-    fn entry(&mut self, there: Option<usize>, ordinal: i32, what: What) -> usize {
+    fn entry(&mut self, there: Option<usize>, ordinal: i32, meaning: Meaning) -> usize {
         let place = there.unwrap_or_else(|| {
-            self.entries.push(Entry { what, ordinals: BTreeSet::new() });
+            self.entries.push(Entry { meaning, ordinals: BTreeSet::new() });
             self.entries.len() - 1
         });
         self.entries[place].ordinals.insert(ordinal);

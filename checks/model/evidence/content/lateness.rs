@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    evidence::content::writer::{Contents, Words},
+    evidence::content::writer::{Contents, FileWords},
     observation::{File, Read, SECOND},
     timeline::{
         Timeline,
@@ -26,7 +26,8 @@ impl Timeline {
         let contents = Contents::of(self);
         let mut read_at = None;
         for page in contents.pages.iter().filter(|it| it.pod_files.pod.is_alive()) {
-            let is_one = |it: &&Words<'_>| it.tells_only_the_minute() && contents.tells(page, it);
+            let is_one =
+                |it: &&FileWords<'_>| it.tells_only_the_minute() && contents.tells(page, it);
             let Some(file) = page.files.iter().find(is_one) else { continue };
             let mut reads = self.readings(page.pod_files.pod.uid());
             let first = reads.find(|it| it.what.files.iter().any(|it| it.path == file.text.path));

@@ -4,14 +4,14 @@ use crate::model::evidence::content::known::PodWords;
 
 /// A word of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Token<'t> {
+pub(crate) struct TextToken<'t> {
     pub(crate) text: &'t str,
-    pub(crate) kind: Kind,
+    pub(crate) kind: TokenKind,
 }
 
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     /// It names a pod: its place among the known words.
     Known(usize),
     /// By its form a date or a time.
@@ -24,16 +24,16 @@ pub(crate) enum Kind {
     Word,
 }
 
-impl Token<'_> {
+impl TextToken<'_> {
     /// Its value, where it is a number.
     pub(crate) fn number(&self) -> Option<i64> {
-        (self.kind == Kind::Number).then(|| self.text.parse().ok()).flatten()
+        (self.kind == TokenKind::Number).then(|| self.text.parse().ok()).flatten()
     }
 
     /// Whether a word looks as if chance had made it: digits among letters, or capitals in the
     /// middle.
     pub(crate) fn is_random(&self) -> bool {
-        if self.kind != Kind::Word || self.text.len() < 6 {
+        if self.kind != TokenKind::Word || self.text.len() < 6 {
             return false;
         }
         let bytes = self.text.as_bytes();
@@ -48,9 +48,9 @@ impl Token<'_> {
 }
 
 /// The words of a line; what stands between them is left out.
-pub(crate) fn lex<'t>(line: &'t str, known: &PodWords) -> Vec<Token<'t>> {
+pub(crate) fn lex<'t>(line: &'t str, known: &PodWords) -> Vec<TextToken<'t>> {
     let bytes = line.as_bytes();
-    let mut tokens: Vec<Token<'t>> = vec![];
+    let mut tokens: Vec<TextToken<'t>> = vec![];
     let mut at = 0;
     while at < bytes.len() {
         let next = line[at..].chars().next().unwrap_or(' ');
@@ -59,39 +59,39 @@ pub(crate) fn lex<'t>(line: &'t str, known: &PodWords) -> Vec<Token<'t>> {
             continue;
         }
         if let Some((length, place)) = known.at_start(&line[at..]) {
-            tokens.push(Token { text: &line[at..at + length], kind: Kind::Known(place) });
+            tokens.push(TextToken { text: &line[at..at + length], kind: TokenKind::Known(place) });
             at += length;
             continue;
         }
         let (length, kind) = word_at(line, at);
         let text = &line[at..at + length];
-        let kind = known.digest(text).map_or(kind, Kind::Known);
-        tokens.push(Token { text, kind });
+        let kind = known.digest(text).map_or(kind, TokenKind::Known);
+        tokens.push(TextToken { text, kind });
         at += length;
     }
     mark_dates(&mut tokens);
     tokens
 }
 
-fn word_at(line: &str, at: usize) -> (usize, Kind) {
+fn word_at(line: &str, at: usize) -> (usize, TokenKind) {
     let bytes = line.as_bytes();
     let rest = &bytes[at..];
     // What stands behind a colon is a part of something longer: a hardware address.
     let is_part = at >= 2 && bytes[at - 1] == b':' && bytes[at - 2].is_ascii_hexdigit();
     if rest[0].is_ascii_digit() && !is_part {
         if let Some(length) = time_at(rest) {
-            return (length, Kind::Time);
+            return (length, TokenKind::Time);
         }
         if let Some(length) = decimal_at(bytes, at) {
-            return (length, Kind::Decimal);
+            return (length, TokenKind::Decimal);
         }
     }
     if is_uuid(rest) {
-        return (36, Kind::Word);
+        return (36, TokenKind::Word);
     }
     let length = line[at..].find(|it: char| !it.is_alphanumeric()).unwrap_or(rest.len());
     let is_number = rest[..length].iter().all(u8::is_ascii_digit) && length <= 18;
-    (length, if is_number { Kind::Number } else { Kind::Word })
+    (length, if is_number { TokenKind::Number } else { TokenKind::Word })
 }
 
 /// Digits, a point and digits; a version or an address of more parts is none.
@@ -245,37 +245,38 @@ fn number(digits: &[u8]) -> i64 {
 
 /// Marks dates in words: the day stands beside the month, the year not far behind: `Mon Nov 23
 /// 03:54:11 UTC 2026`.
-fn mark_dates(tokens: &mut [Token<'_>]) {
+fn mark_dates(tokens: &mut [TextToken<'_>]) {
     const MONTHS: [&str; 12] =
         ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     for place in 0..tokens.len() {
-        if tokens[place].kind != Kind::Word || !begins_with(tokens[place].text, &MONTHS) {
+        if tokens[place].kind != TokenKind::Word || !begins_with(tokens[place].text, &MONTHS) {
             continue;
         }
         let beside = [place.wrapping_sub(1), place + 1];
-        let is_day = |it: &Token<'_>| it.number().is_some_and(|number| (1..=31).contains(&number));
+        let is_day =
+            |it: &TextToken<'_>| it.number().is_some_and(|number| (1..=31).contains(&number));
         let Some(day) = beside.into_iter().find(|it| tokens.get(*it).is_some_and(is_day)) else {
             continue;
         };
         let start = day.min(place);
-        tokens[place].kind = Kind::Time;
-        tokens[day].kind = Kind::Time;
+        tokens[place].kind = TokenKind::Time;
+        tokens[day].kind = TokenKind::Time;
         if let Some(name) = start.checked_sub(1).filter(|it| begins_with(tokens[*it].text, &DAYS)) {
-            tokens[name].kind = Kind::Time;
+            tokens[name].kind = TokenKind::Time;
         }
         for later in tokens.iter_mut().skip(place).take(6) {
             if later.text.len() == 4 && later.number().is_some_and(|it| (1970..2100).contains(&it))
             {
-                later.kind = Kind::Time;
+                later.kind = TokenKind::Time;
                 break;
             }
         }
     }
     for place in 1..tokens.len() {
         let half = ["am", "pm"].iter().any(|it| tokens[place].text.eq_ignore_ascii_case(it));
-        if half && tokens[place - 1].kind == Kind::Time {
-            tokens[place].kind = Kind::Time;
+        if half && tokens[place - 1].kind == TokenKind::Time {
+            tokens[place].kind = TokenKind::Time;
         }
     }
 }
@@ -289,9 +290,9 @@ fn begins_with(word: &str, names: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, PodWords, lex};
+    use super::{PodWords, TokenKind, lex};
 
-    fn of_kind(line: &str, kind: Kind) -> Vec<&str> {
+    fn of_kind(line: &str, kind: TokenKind) -> Vec<&str> {
         lex(line, &PodWords::default())
             .into_iter()
             .filter(|it| it.kind == kind)
@@ -318,26 +319,27 @@ mod tests {
             "23.11.2026 5:36 pm",
             "12:30:59.1",
         ] {
-            let others = [of_kind(line, Kind::Number), of_kind(line, Kind::Decimal)].concat();
+            let others =
+                [of_kind(line, TokenKind::Number), of_kind(line, TokenKind::Decimal)].concat();
             assert_eq!(others, ["0000"; 0].to_vec(), "{line}");
-            assert!(!of_kind(line, Kind::Time).is_empty(), "{line}");
+            assert!(!of_kind(line, TokenKind::Time).is_empty(), "{line}");
         }
     }
 
     #[test]
     fn numbers_are_not_times() {
-        assert_eq!(of_kind("server-id=101 at 12:00:01", Kind::Number), ["101"]);
-        assert_eq!(of_kind("10.88.1.5", Kind::Number), ["10", "88", "1", "5"]);
-        assert_eq!(of_kind("version 1.0", Kind::Decimal), ["1.0"]);
-        assert_eq!(of_kind("May 1000 pods", Kind::Number), ["1000"]);
-        assert_eq!(of_kind("073608", Kind::Number), ["073608"]);
+        assert_eq!(of_kind("server-id=101 at 12:00:01", TokenKind::Number), ["101"]);
+        assert_eq!(of_kind("10.88.1.5", TokenKind::Number), ["10", "88", "1", "5"]);
+        assert_eq!(of_kind("version 1.0", TokenKind::Decimal), ["1.0"]);
+        assert_eq!(of_kind("May 1000 pods", TokenKind::Number), ["1000"]);
+        assert_eq!(of_kind("073608", TokenKind::Number), ["073608"]);
         assert_eq!(
             of_kind(
                 "{\"starts\":1,\"id\": \"6ba7b810-9dad-11d1-80b4-00c04fd430c8\"}",
-                Kind::Number
+                TokenKind::Number
             ),
             ["1"]
         );
-        assert_eq!(of_kind("02:42:ac:11:00:02", Kind::Time), [""; 0]);
+        assert_eq!(of_kind("02:42:ac:11:00:02", TokenKind::Time), [""; 0]);
     }
 }

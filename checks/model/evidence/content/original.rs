@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::evidence::content::{
     Sealed, Text,
-    clock::{Moments, written_time},
-    known::{Entry, What},
-    lexer::{Kind, Token},
+    clock::{WriteMoments, written_time},
+    known::{Entry, Meaning},
+    lexer::{TextToken, TokenKind},
     proof::Proof,
-    writer::{Contents, Page, Seen, Words, is_chance},
+    writer::{Contents, FileWords, Page, Seen, is_chance},
 };
 use crate::model::{
     observation::{Diagnosis, Given},
@@ -71,7 +71,7 @@ impl<'t> Contents<'t> {
         &self,
         last: &Page<'t>,
         after: &Page<'t>,
-        mut compare: impl FnMut(Comparison<'_, 't>, &Words<'t>),
+        mut compare: impl FnMut(Comparison<'_, 't>, &FileWords<'t>),
     ) {
         let first = self.timeline.first_portrait(last.pod_files.pod).map(|it| self.page(it));
         for file in last.files.iter().filter(|it| self.tells(last, it)) {
@@ -166,8 +166,12 @@ impl<'t> Contents<'t> {
         if surely.is_empty() { others } else { surely }
     }
 
-    fn entry(&self, token: &Token<'_>) -> Option<&Entry> {
-        if let Kind::Known(place) = token.kind { Some(self.known.entry_at(place)) } else { None }
+    fn entry(&self, token: &TextToken<'_>) -> Option<&Entry> {
+        if let TokenKind::Known(place) = token.kind {
+            Some(self.known.entry_at(place))
+        } else {
+            None
+        }
     }
 }
 
@@ -208,7 +212,7 @@ impl Timeline {
 
 impl<'t> Page<'t> {
     /// The file at the same place.
-    pub(super) fn at(&self, text: &Text<'_>) -> Option<&Words<'t>> {
+    pub(super) fn at(&self, text: &Text<'_>) -> Option<&FileWords<'t>> {
         self.files.iter().find(|it| it.text.path == text.path && it.text.claim == text.claim)
     }
 }
@@ -224,7 +228,7 @@ pub(super) struct Comparison<'c, 't> {
 impl<'t> Comparison<'_, 't> {
     /// What became of one file: the first case that holds, in the order of the module
     /// [`content`](crate::model::evidence::content).
-    fn fate(&self, file: &Words<'t>) -> Fate {
+    fn fate(&self, file: &FileWords<'t>) -> Fate {
         let now = self.after.at(&file.text);
         let rewritten = now
             .and_then(|it| was_rewritten(file.text.mtime, it.text.mtime, self.after.pod_files.pod));
@@ -276,9 +280,9 @@ impl<'t> Comparison<'_, 't> {
     /// Written anew, or not there any more, unless something may hide the original.
     fn gone_unless_hidden(
         &self,
-        file: &Words<'t>,
-        now: Option<&Words<'t>>,
-        unrepeatable: &[&Token<'t>],
+        file: &FileWords<'t>,
+        now: Option<&FileWords<'t>>,
+        unrepeatable: &[&TextToken<'t>],
     ) -> Fate {
         let path = file.text.path.to_owned();
         if let Some(why) = self.hides_something(now) {
@@ -290,7 +294,7 @@ impl<'t> Comparison<'_, 't> {
         // With nothing to compare with, only what each start writes anew tells that it did.
         let is_certain = unrepeatable
             .iter()
-            .any(|it| it.kind == Kind::Time || matches!(it.kind, Kind::Known(_)));
+            .any(|it| it.kind == TokenKind::Time || matches!(it.kind, TokenKind::Known(_)));
         let is_alone =
             !self.contents.pages.iter().any(|it| {
                 it.pod_files.pod.ordinal != self.ordinal() && it.file(&file.key).is_some()
@@ -308,7 +312,7 @@ impl<'t> Comparison<'_, 't> {
     }
 
     /// Why the original may be where nobody could see it.
-    fn hides_something(&self, now: Option<&Words<'t>>) -> Option<String> {
+    fn hides_something(&self, now: Option<&FileWords<'t>>) -> Option<String> {
         if let Some(now) = now.filter(|it| it.text.cut) {
             return Some(format!("{} is too large to be read whole", now.text.path));
         }
@@ -332,30 +336,30 @@ impl<'t> Comparison<'_, 't> {
     /// and what chance made.
     pub(super) fn unrepeatable_words<'f>(
         &self,
-        file: &'f Words<'t>,
-        now: Option<&Words<'t>>,
-    ) -> Vec<&'f Token<'t>> {
+        file: &'f FileWords<'t>,
+        now: Option<&FileWords<'t>>,
+    ) -> Vec<&'f TextToken<'t>> {
         // A time from before the new start is that of an earlier writer.
         let start = self.after.pod_files.pod.earliest_start();
         let mtime =
             now.and_then(|it| it.text.mtime).filter(|it| start.is_none_or(|start| *it >= start));
-        let moments = Moments { start, mtime };
-        let old = Moments::of(self.before.pod_files.pod, file.text.mtime);
+        let moments = WriteMoments { start, mtime };
+        let old = WriteMoments::of(self.before.pod_files.pod, file.text.mtime);
         let everywhere = self.words_of_every_start(file);
-        let lasts = |token: &&Token<'t>| match token.kind {
-            Kind::Time => {
+        let lasts = |token: &&TextToken<'t>| match token.kind {
+            TokenKind::Time => {
                 let time = written_time(token);
                 let is_one = !is_hour_and_minute(token) && !everywhere.contains(token.text)
                     || time.is_written_by(old);
                 is_one && !time.is_written_by(moments)
             }
-            Kind::Known(_) => self.names_old_life(token),
+            TokenKind::Known(_) => self.names_old_life(token),
             _ => self.is_only_here(file, token),
         };
         file.tokens().filter(lasts).collect()
     }
 
-    fn names_old_life(&self, token: &Token<'_>) -> bool {
+    fn names_old_life(&self, token: &TextToken<'_>) -> bool {
         let Some(entry) = self.contents.entry(token) else { return false };
         let new = self.after.pod_files.pod;
         let is_new = |word: &str| {
@@ -363,27 +367,27 @@ impl<'t> Comparison<'_, 't> {
                 || word.replace('-', "").eq_ignore_ascii_case(token.text)
         };
         let names_new = is_new(new.uid()) || new.addresses.iter().any(|it| is_new(it));
-        entry.what == What::Life && entry.ordinals.contains(&self.ordinal()) && !names_new
+        entry.meaning == Meaning::Life && entry.ordinals.contains(&self.ordinal()) && !names_new
     }
 
-    fn is_only_here(&self, file: &Words<'t>, token: &Token<'t>) -> bool {
+    fn is_only_here(&self, file: &FileWords<'t>, token: &TextToken<'t>) -> bool {
         let follows =
             || token.number().is_some_and(|it| self.contents.follows(file, self.ordinal(), it));
         is_chance(token) && self.is_own_value(token) && !follows()
     }
 
     /// Whether no other pod wrote this word.
-    pub(super) fn is_own_value(&self, token: &Token<'t>) -> bool {
+    pub(super) fn is_own_value(&self, token: &TextToken<'t>) -> bool {
         let seen = self.contents.values.get(token.text);
         seen.is_none_or(|it| *it == Seen::ByOne(self.ordinal()))
     }
 
     /// The words that every fresh start writes to the file, such as a time at which something was
     /// built.
-    fn words_of_every_start(&self, file: &Words<'t>) -> BTreeSet<&'t str> {
+    fn words_of_every_start(&self, file: &FileWords<'t>) -> BTreeSet<&'t str> {
         let mut common: Option<BTreeSet<&'t str>> = None;
         for page in self.contents.fresh(self.ordinal()) {
-            let words = page.file(&file.key).into_iter().flat_map(Words::tokens);
+            let words = page.file(&file.key).into_iter().flat_map(FileWords::tokens);
             let mut words: BTreeSet<&'t str> = words.map(|it| it.text).collect();
             if let Some(earlier) = common {
                 words.retain(|it| earlier.contains(it));
@@ -397,9 +401,9 @@ impl<'t> Comparison<'_, 't> {
     /// before.
     pub(super) fn kept<'f>(
         &self,
-        words: &[&'f Token<'t>],
-        now: Option<&Words<'t>>,
-    ) -> Vec<&'f Token<'t>> {
+        words: &[&'f TextToken<'t>],
+        now: Option<&FileWords<'t>>,
+    ) -> Vec<&'f TextToken<'t>> {
         if words.is_empty() {
             return vec![];
         }
@@ -425,18 +429,18 @@ impl<'t> Comparison<'_, 't> {
     }
 
     /// Whether its content stands in a file that is new, and that no fresh start makes.
-    fn was_moved(&self, file: &Words<'t>) -> bool {
+    fn was_moved(&self, file: &FileWords<'t>) -> bool {
         let content = file.text.content;
         let is_made_fresh = |key: &str| self.contents.pages.iter().any(|it| it.file(key).is_some());
         let is_new =
-            |it: &&Words<'t>| self.before.at(&it.text).is_none() && !is_made_fresh(&it.key);
+            |it: &&FileWords<'t>| self.before.at(&it.text).is_none() && !is_made_fresh(&it.key);
         !content.trim().is_empty()
             && self.after.files.iter().filter(is_new).any(|it| it.text.content.contains(content))
     }
 
     /// The lines of what fresh starts wrote to a file, by their shape.
-    pub(super) fn fresh_lines(&self, key: &str) -> BTreeMap<Vec<String>, Vec<&[Token<'t>]>> {
-        let mut lines: BTreeMap<Vec<String>, Vec<&[Token<'t>]>> = BTreeMap::new();
+    pub(super) fn fresh_lines(&self, key: &str) -> BTreeMap<Vec<String>, Vec<&[TextToken<'t>]>> {
+        let mut lines: BTreeMap<Vec<String>, Vec<&[TextToken<'t>]>> = BTreeMap::new();
         for page in self.contents.fresh(self.ordinal()) {
             for line in page.file(key).into_iter().flat_map(|it| &it.lines) {
                 lines
@@ -451,9 +455,9 @@ impl<'t> Comparison<'_, 't> {
     /// The lines of a file by their shape; `None` where several have one shape.
     pub(super) fn lines_by_shape<'f>(
         &self,
-        file: &'f Words<'t>,
-    ) -> BTreeMap<Vec<String>, Option<&'f [Token<'t>]>> {
-        let mut lines: BTreeMap<Vec<String>, Option<&'f [Token<'t>]>> = BTreeMap::new();
+        file: &'f FileWords<'t>,
+    ) -> BTreeMap<Vec<String>, Option<&'f [TextToken<'t>]>> {
+        let mut lines: BTreeMap<Vec<String>, Option<&'f [TextToken<'t>]>> = BTreeMap::new();
         for line in &file.lines {
             let shape = self.contents.known.shape(line, self.ordinal());
             lines.entry(shape).and_modify(|it| *it = None).or_insert(Some(line));
@@ -462,7 +466,7 @@ impl<'t> Comparison<'_, 't> {
     }
 
     /// Whether there is more than any fresh start writes, with all that was there among it.
-    fn grew(&self, file: &Words<'t>, now: &Words<'t>) -> bool {
+    fn grew(&self, file: &FileWords<'t>, now: &FileWords<'t>) -> bool {
         let (before, after) = (self.flat(file, self.ordinal()), self.flat(now, self.ordinal()));
         let mut rest = after.iter();
         let is_within =
@@ -488,18 +492,18 @@ impl<'t> Comparison<'_, 't> {
         lengths.len() <= 1 && lengths.iter().all(|it| after.len() > *it) && is_steady()
     }
 
-    fn flat(&self, file: &Words<'t>, ordinal: i32) -> Vec<String> {
+    fn flat(&self, file: &FileWords<'t>, ordinal: i32) -> Vec<String> {
         file.lines.iter().flat_map(|line| self.contents.known.shape(line, ordinal)).collect()
     }
 }
 
 /// Whether a word may be hours and minutes, or any other two numbers: a device's `0:42`.
-fn is_hour_and_minute(token: &Token<'_>) -> bool {
+fn is_hour_and_minute(token: &TextToken<'_>) -> bool {
     token.text.len() <= "23:59".len()
 }
 
 /// How often each of these words is in a file.
-fn counts<'t>(file: &Words<'t>, wanted: &BTreeSet<&str>) -> BTreeMap<&'t str, usize> {
+fn counts<'t>(file: &FileWords<'t>, wanted: &BTreeSet<&str>) -> BTreeMap<&'t str, usize> {
     let mut counts = BTreeMap::new();
     for token in file.tokens().filter(|it| wanted.contains(it.text)) {
         *counts.entry(token.text).or_default() += 1;

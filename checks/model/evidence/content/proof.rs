@@ -8,11 +8,11 @@ use std::{
 use crate::model::{
     PodLife,
     evidence::content::{
-        clock::{Moments, written_time},
+        clock::{WriteMoments, written_time},
         counting::{SameLineLater, lists_a_folder},
-        lexer::{Kind, Token},
+        lexer::{TextToken, TokenKind},
         original::{Comparison, was_rewritten},
-        writer::{Page, Words, is_chance},
+        writer::{FileWords, Page, is_chance},
     },
     observation::Given,
 };
@@ -36,16 +36,16 @@ impl<'t> Comparison<'_, 't> {
     /// time of the old start is left: then a start has written the file anew.
     pub(super) fn is_written_anew(
         &self,
-        file: &Words<'t>,
-        now: &Words<'t>,
-        unrepeatable: &[&Token<'t>],
-        kept: &[&Token<'t>],
+        file: &FileWords<'t>,
+        now: &FileWords<'t>,
+        unrepeatable: &[&TextToken<'t>],
+        kept: &[&TextToken<'t>],
     ) -> bool {
         if kept.iter().any(|it| self.is_time_of_old_start(file, it)) {
             return false;
         }
         let kept: BTreeSet<&str> = kept.iter().map(|it| it.text).collect();
-        let mut lost: Vec<Kind> = vec![];
+        let mut lost: Vec<TokenKind> = vec![];
         for token in unrepeatable.iter().filter(|it| !kept.contains(it.text)) {
             if !lost.contains(&token.kind) {
                 lost.push(token.kind);
@@ -55,10 +55,10 @@ impl<'t> Comparison<'_, 't> {
             return false;
         }
         let earlier: BTreeSet<&str> = file.tokens().map(|it| it.text).collect();
-        let start = Moments::of(self.after.pod_files.pod, now.text.mtime);
+        let start = WriteMoments::of(self.after.pod_files.pod, now.text.mtime);
         for token in now.tokens() {
             let is_new_value =
-                is_chance(token) || token.kind == Kind::Time && may_be_of(token, start);
+                is_chance(token) || token.kind == TokenKind::Time && may_be_of(token, start);
             if is_new_value && lost.contains(&token.kind) && !earlier.contains(token.text) {
                 return true;
             }
@@ -66,16 +66,16 @@ impl<'t> Comparison<'_, 't> {
         false
     }
 
-    fn is_time_of_old_start(&self, file: &Words<'t>, token: &Token<'_>) -> bool {
-        let old = Moments::of(self.before.pod_files.pod, file.text.mtime);
-        token.kind == Kind::Time && written_time(token).is_written_by(old)
+    fn is_time_of_old_start(&self, file: &FileWords<'t>, token: &TextToken<'_>) -> bool {
+        let old = WriteMoments::of(self.before.pod_files.pod, file.text.mtime);
+        token.kind == TokenKind::Time && written_time(token).is_written_by(old)
     }
 
     /// What it proves that words are there still; `None` where none is.
     pub(super) fn proof_by_words(
         &self,
-        file: &Words<'t>,
-        kept: &[&Token<'t>],
+        file: &FileWords<'t>,
+        kept: &[&TextToken<'t>],
         is_anew: bool,
     ) -> Option<Proof> {
         if !is_anew || kept.is_empty() {
@@ -95,8 +95,13 @@ impl<'t> Comparison<'_, 't> {
     /// What it proves that a word is there still, in a file that was written anew: a value that only
     /// this pod has may come from the pod's surroundings, as the inode of its volume or a line of a
     /// ConfigMap does.
-    fn proof(&self, file: &Words<'t>, token: &Token<'t>, untouched: &BTreeSet<&str>) -> Proof {
-        if matches!(token.kind, Kind::Known(_)) {
+    fn proof(
+        &self,
+        file: &FileWords<'t>,
+        token: &TextToken<'t>,
+        untouched: &BTreeSet<&str>,
+    ) -> Proof {
+        if matches!(token.kind, TokenKind::Known(_)) {
             return Proof::Sure;
         }
         if self.stands_in_the_template(token) {
@@ -111,7 +116,7 @@ impl<'t> Comparison<'_, 't> {
         if untouched.contains(token.text) {
             return Proof::Sure;
         }
-        let is_number = matches!(token.kind, Kind::Number | Kind::Decimal);
+        let is_number = matches!(token.kind, TokenKind::Number | TokenKind::Decimal);
         match given {
             Some(_) if self.is_near_others(file, token) => Proof::None,
             None if !is_number => Proof::Sure,
@@ -121,7 +126,7 @@ impl<'t> Comparison<'_, 't> {
     }
 
     /// Whether the numbers of all fresh starts at its place are near it: random ones would not be.
-    fn is_near_others(&self, file: &Words<'t>, token: &Token<'t>) -> bool {
+    fn is_near_others(&self, file: &FileWords<'t>, token: &TextToken<'t>) -> bool {
         const HUNDREDTHS: u64 = 5;
         let Some(own) = token.number() else { return false };
         let fresh = self.fresh_lines(&file.key);
@@ -142,7 +147,7 @@ impl<'t> Comparison<'_, 't> {
     }
 
     /// The words of which it has to be asked whether the pod's surroundings give them.
-    pub(super) fn in_doubt(&self, file: &Words<'t>) -> Vec<String> {
+    pub(super) fn in_doubt(&self, file: &FileWords<'t>) -> Vec<String> {
         let now = self.after.at(&file.text);
         let unrepeatable = self.unrepeatable_words(file, now);
         let kept = self.kept(&unrepeatable, now);
@@ -150,37 +155,43 @@ impl<'t> Comparison<'_, 't> {
             return vec![];
         }
         // A number that follows the ordinal in few pods may not do so in more.
-        let is_own_number =
-            |it: &&Token<'t>| it.kind == Kind::Number && is_chance(it) && self.is_own_value(it);
-        let numbers: Vec<&Token<'t>> = file.tokens().filter(is_own_number).collect();
+        let is_own_number = |it: &&TextToken<'t>| {
+            it.kind == TokenKind::Number && is_chance(it) && self.is_own_value(it)
+        };
+        let numbers: Vec<&TextToken<'t>> = file.tokens().filter(is_own_number).collect();
         let numbers = self.kept(&numbers, now);
-        let is_in_doubt = |it: &&&Token<'t>| !matches!(it.kind, Kind::Known(_));
+        let is_in_doubt = |it: &&&TextToken<'t>| !matches!(it.kind, TokenKind::Known(_));
         kept.iter().chain(&numbers).filter(is_in_doubt).map(|it| it.text.to_owned()).collect()
     }
 
-    fn stands_in_the_template(&self, token: &Token<'_>) -> bool {
+    fn stands_in_the_template(&self, token: &TextToken<'_>) -> bool {
         self.contents.timeline.scripts().any(|it| it.contains(token.text))
     }
 
     /// What stands in files that nobody wrote since.
     fn words_of_untouched_files(&self) -> BTreeSet<&'t str> {
         let new = self.after.pod_files.pod;
-        let is_untouched = |file: &&Words<'t>| {
+        let is_untouched = |file: &&FileWords<'t>| {
             let before = self.before.at(&file.text).and_then(|it| it.text.mtime);
             was_rewritten(before, file.text.mtime, new) == Some(false)
         };
         let untouched = self.after.files.iter().filter(is_untouched);
-        untouched.flat_map(Words::tokens).map(|it| it.text).collect()
+        untouched.flat_map(FileWords::tokens).map(|it| it.text).collect()
     }
 
     /// What it proves that a number which is the same at every fresh start has grown, and nothing
     /// else has changed but what changes anyway.
-    pub(super) fn went_on(&self, file: &Words<'t>, now: &Words<'t>, is_anew: bool) -> Proof {
+    pub(super) fn went_on(
+        &self,
+        file: &FileWords<'t>,
+        now: &FileWords<'t>,
+        is_anew: bool,
+    ) -> Proof {
         let (before, after) = (self.lines_by_shape(file), self.lines_by_shape(now));
         let fresh = self.fresh_lines(&file.key);
         let moments = [
-            Moments::of(self.before.pod_files.pod, file.text.mtime),
-            Moments::of(self.after.pod_files.pod, now.text.mtime),
+            WriteMoments::of(self.before.pod_files.pod, file.text.mtime),
+            WriteMoments::of(self.after.pod_files.pod, now.text.mtime),
         ];
         let mut best = Proof::None;
         let mut examined = 0;
@@ -213,7 +224,7 @@ impl<'t> Comparison<'_, 't> {
     /// or the files that lie there.
     fn counted(
         &self,
-        file: &Words<'t>,
+        file: &FileWords<'t>,
         shape: &[String],
         line: &SameLineLater<'_, 't>,
         place: usize,
@@ -242,7 +253,7 @@ impl<'t> Comparison<'_, 't> {
     /// Whether a number is the same after some start of some pod: then it does not count starts.
     fn stays_at_a_start(
         &self,
-        file: &Words<'t>,
+        file: &FileWords<'t>,
         shape: &[String],
         place: usize,
         lives: &[Page<'t>],
@@ -273,13 +284,13 @@ impl<'t> Comparison<'_, 't> {
     /// The number at a place of the first line of this shape, in a file of the pod of an ordinal.
     fn number_at(
         &self,
-        file: &Words<'t>,
+        file: &FileWords<'t>,
         ordinal: i32,
         shape: &[String],
         place: usize,
     ) -> Option<i64> {
         let is_of_shape =
-            |line: &&Vec<Token<'t>>| self.contents.known.shape(line, ordinal) == *shape;
+            |line: &&Vec<TextToken<'t>>| self.contents.known.shape(line, ordinal) == *shape;
         file.lines.iter().find(is_of_shape)?.get(place)?.number()
     }
 
@@ -290,7 +301,7 @@ impl<'t> Comparison<'_, 't> {
 }
 
 /// Whether a start may have written a time: any that is exact, or one to the minute that fits it.
-fn may_be_of(token: &Token<'_>, start: Moments) -> bool {
+fn may_be_of(token: &TextToken<'_>, start: WriteMoments) -> bool {
     let time = written_time(token);
     time.is_exact() || time.is_to_the_minute() && time.is_written_by(start)
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::evidence::content::{
     PodFiles, Text,
-    clock::{Explained, Moments, Written, WrittenTime, explains, written_time},
-    known::{PodWords, What},
-    lexer::{Kind, Token, lex},
+    clock::{Explained, WriteMoments, Written, WrittenTime, explains, written_time},
+    known::{Meaning, PodWords},
+    lexer::{TextToken, TokenKind, lex},
 };
 use crate::model::{
     observation::Seq,
@@ -47,17 +47,17 @@ pub(crate) enum Seen {
 #[derive(Clone, Debug)]
 pub(crate) struct Page<'t> {
     pub(crate) pod_files: PodFiles<'t>,
-    pub(crate) files: Vec<Words<'t>>,
+    pub(crate) files: Vec<FileWords<'t>>,
 }
 
 /// A file, word for word.
 #[derive(Clone, Debug)]
-pub(crate) struct Words<'t> {
+pub(crate) struct FileWords<'t> {
     pub(crate) text: Text<'t>,
     /// The same for the files of all pods that play the same part.
     pub(crate) key: String,
-    pub(crate) path: Vec<Token<'t>>,
-    pub(crate) lines: Vec<Vec<Token<'t>>>,
+    pub(crate) path: Vec<TextToken<'t>>,
+    pub(crate) lines: Vec<Vec<TextToken<'t>>>,
 }
 
 /// A place at which all pods wrote a number that follows the ordinal.
@@ -222,12 +222,12 @@ impl<'t> Contents<'t> {
     }
 
     /// Whether a file of a page tells which pod wrote it.
-    pub(crate) fn tells(&self, page: &Page<'t>, file: &Words<'t>) -> bool {
+    pub(crate) fn tells(&self, page: &Page<'t>, file: &FileWords<'t>) -> bool {
         let ordinal = page.pod_files.pod.ordinal;
         let is_own = |seen: Option<&Seen>| seen.is_none_or(|it| *it == Seen::ByOne(ordinal));
         let by_path =
             || self.known.names(&file.path, ordinal) && is_own(self.paths.get(file.text.path));
-        let by_line = |line: &Vec<Token<'_>>| {
+        let by_line = |line: &Vec<TextToken<'_>>| {
             let place = (self.known.form(&file.path), self.known.form(line));
             self.known.names(line, ordinal) && is_own(self.lines.get(&place))
         };
@@ -252,7 +252,7 @@ impl<'t> Contents<'t> {
         Some(entries().all(|it| it.ordinals.contains(&ordinal)))
     }
 
-    fn number_tells(&self, page: &Page<'t>, file: &Words<'t>, unsure: bool) -> bool {
+    fn number_tells(&self, page: &Page<'t>, file: &FileWords<'t>, unsure: bool) -> bool {
         let ordinal = i64::from(page.pod_files.pod.ordinal);
         let is_there = |place: &NumberPosition| {
             place.key == file.key && place.number(file) == Some(place.base + place.step * ordinal)
@@ -261,7 +261,7 @@ impl<'t> Contents<'t> {
     }
 
     /// Whether a number is one that follows the ordinal.
-    pub(crate) fn follows(&self, file: &Words<'_>, ordinal: i32, number: i64) -> bool {
+    pub(crate) fn follows(&self, file: &FileWords<'_>, ordinal: i32, number: i64) -> bool {
         self.places.iter().any(|place| {
             place.key == file.key && number == place.base + place.step * i64::from(ordinal)
         })
@@ -278,10 +278,10 @@ impl<'t> Contents<'t> {
         let [first, _, ..] = pages.as_slice() else { return vec![] };
         let mut places = vec![];
         for file in &first.files {
-            let rows: Vec<(&Page<'t>, &Words<'t>)> =
+            let rows: Vec<(&Page<'t>, &FileWords<'t>)> =
                 pages.iter().filter_map(|it| Some((*it, it.file(&file.key)?))).collect();
             let is_small =
-                |(_, file): &(&Page<'_>, &Words<'_>)| file.text.content.len() <= NUMBERS_UP_TO;
+                |(_, file): &(&Page<'_>, &FileWords<'_>)| file.text.content.len() <= NUMBERS_UP_TO;
             if rows.len() < pages.len() || !rows.iter().all(is_small) {
                 continue;
             }
@@ -318,20 +318,20 @@ fn count_ordinal<K: Ord>(seen: &mut BTreeMap<K, Seen>, what: K, ordinal: i32) {
 }
 
 /// Whether a word is one that chance may have made, and hardly twice.
-pub(crate) fn is_chance(token: &Token<'_>) -> bool {
+pub(crate) fn is_chance(token: &TextToken<'_>) -> bool {
     match token.kind {
-        Kind::Number => token.text.len() >= 5,
-        Kind::Decimal => token.text.len() >= 6,
+        TokenKind::Number => token.text.len() >= 5,
+        TokenKind::Decimal => token.text.len() >= 6,
         _ => token.is_random(),
     }
 }
 
 impl<'t> Page<'t> {
     fn of(pod_files: PodFiles<'t>, known: &PodWords) -> Self {
-        let mut files: Vec<Words<'t>> = pod_files
+        let mut files: Vec<FileWords<'t>> = pod_files
             .texts
             .iter()
-            .map(|text| Words::of(*text, pod_files.pod.ordinal, known))
+            .map(|text| FileWords::of(*text, pod_files.pod.ordinal, known))
             .collect();
         let own_name = pod_files.pod.name();
         let mut times: BTreeMap<String, usize> = BTreeMap::new();
@@ -348,12 +348,12 @@ impl<'t> Page<'t> {
         Self { pod_files, files }
     }
 
-    pub(crate) fn file(&self, key: &str) -> Option<&Words<'t>> {
+    pub(crate) fn file(&self, key: &str) -> Option<&FileWords<'t>> {
         self.files.iter().find(|it| it.key == key)
     }
 }
 
-impl<'t> Words<'t> {
+impl<'t> FileWords<'t> {
     fn of(text: Text<'t>, ordinal: i32, known: &PodWords) -> Self {
         let path = lex(text.path, known);
         let lines = text
@@ -368,26 +368,26 @@ impl<'t> Words<'t> {
     }
 
     /// Every word of its path and content.
-    pub(crate) fn tokens(&self) -> impl Iterator<Item = &Token<'t>> {
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &TextToken<'t>> {
         self.path.iter().chain(self.lines.iter().flatten())
     }
 
     /// Whether it tells times, and none to the second: a new start within the minute writes them
     /// again.
     pub(crate) fn tells_only_the_minute(&self) -> bool {
-        let times = || self.tokens().filter(|it| it.kind == Kind::Time).map(written_time);
+        let times = || self.tokens().filter(|it| it.kind == TokenKind::Time).map(written_time);
         times().any(WrittenTime::is_to_the_minute) && !times().any(WrittenTime::is_exact)
     }
 }
 
 impl PodWords {
     /// Whether one of these words names a pod of this ordinal.
-    fn names(&self, tokens: &[Token<'_>], ordinal: i32) -> bool {
+    fn names(&self, tokens: &[TextToken<'_>], ordinal: i32) -> bool {
         let names = |place| {
             let entry = self.entry_at(place);
-            entry.what != What::Claim && entry.ordinals.contains(&ordinal)
+            entry.meaning != Meaning::Claim && entry.ordinals.contains(&ordinal)
         };
-        tokens.iter().any(|it| matches!(it.kind, Kind::Known(place) if names(place)))
+        tokens.iter().any(|it| matches!(it.kind, TokenKind::Known(place) if names(place)))
     }
 
     /// A known word, if the whole text is one.
@@ -400,14 +400,14 @@ impl PodWords {
 
     /// A line with times, numbers and what chance may have made taken out, and the names of pods
     /// left in.
-    fn form(&self, tokens: &[Token<'_>]) -> String {
+    fn form(&self, tokens: &[TextToken<'_>]) -> String {
         let words: Vec<String> = tokens.iter().map(masked).collect();
         words.join(" ")
     }
 
     /// The same, with what names the writer itself taken out as well.
-    pub(crate) fn shape(&self, tokens: &[Token<'_>], ordinal: i32) -> Vec<String> {
-        let is_own = |token: &Token<'_>| matches!(token.kind, Kind::Known(place) if self.entry_at(place).ordinals.contains(&ordinal));
+    pub(crate) fn shape(&self, tokens: &[TextToken<'_>], ordinal: i32) -> Vec<String> {
+        let is_own = |token: &TextToken<'_>| matches!(token.kind, TokenKind::Known(place) if self.entry_at(place).ordinals.contains(&ordinal));
         tokens
             .iter()
             .map(|it| if is_own(it) { "\u{1}own".to_owned() } else { masked(it) })
@@ -415,31 +415,34 @@ impl PodWords {
     }
 }
 
-fn masked(token: &Token<'_>) -> String {
+fn masked(token: &TextToken<'_>) -> String {
     match token.kind {
-        Kind::Known(_) => token.text.to_ascii_lowercase(),
+        TokenKind::Known(_) => token.text.to_ascii_lowercase(),
         // Seconds since the epoch, or a large number.
-        Kind::Time if token.text.bytes().all(|it| it.is_ascii_digit()) => "\u{1}number".to_owned(),
-        Kind::Time => "\u{1}time".to_owned(),
-        Kind::Number | Kind::Decimal => "\u{1}number".to_owned(),
-        Kind::Word if token.is_random() => "\u{1}chance".to_owned(),
-        Kind::Word => token.text.replace(|it: char| it.is_ascii_digit(), "#"),
+        TokenKind::Time if token.text.bytes().all(|it| it.is_ascii_digit()) => {
+            "\u{1}number".to_owned()
+        }
+        TokenKind::Time => "\u{1}time".to_owned(),
+        TokenKind::Number | TokenKind::Decimal => "\u{1}number".to_owned(),
+        TokenKind::Word if token.is_random() => "\u{1}chance".to_owned(),
+        TokenKind::Word => token.text.replace(|it: char| it.is_ascii_digit(), "#"),
     }
 }
 
 /// The same line of all pods, or the path of the file.
 struct SameLine<'r, 't> {
-    rows: &'r [(&'r Page<'t>, &'r Words<'t>)],
+    rows: &'r [(&'r Page<'t>, &'r FileWords<'t>)],
     line: Option<usize>,
 }
 
 impl<'r, 't> SameLine<'r, 't> {
-    fn words(&self, file: &'r Words<'t>) -> &'r [Token<'t>] {
+    fn words(&self, file: &'r FileWords<'t>) -> &'r [TextToken<'t>] {
         self.line.map_or(file.path.as_slice(), |line| file.lines[line].as_slice())
     }
 
     fn places(&self, key: &str) -> Vec<NumberPosition> {
-        let lines: Vec<&[Token<'t>]> = self.rows.iter().map(|(_, file)| self.words(file)).collect();
+        let lines: Vec<&[TextToken<'t>]> =
+            self.rows.iter().map(|(_, file)| self.words(file)).collect();
         let length = lines[0].len();
         if lines.iter().any(|it| it.len() != length) {
             return vec![];
@@ -447,13 +450,13 @@ impl<'r, 't> SameLine<'r, 't> {
         let mut places = vec![];
         let mut noise = 0;
         for word in 0..length {
-            let column: Vec<Token<'t>> = lines.iter().map(|it| it[word]).collect();
+            let column: Vec<TextToken<'t>> = lines.iter().map(|it| it[word]).collect();
             if column.iter().all(|it| it.text == column[0].text)
-                || column.iter().all(|it| it.kind == Kind::Time)
+                || column.iter().all(|it| it.kind == TokenKind::Time)
             {
                 continue;
             }
-            noise += usize::from(column.iter().any(|it| it.kind == Kind::Decimal));
+            noise += usize::from(column.iter().any(|it| it.kind == TokenKind::Decimal));
             for (part, digits) in numbers(&column).into_iter().enumerate() {
                 if digits.iter().all(|it| *it == digits[0]) {
                     continue;
@@ -496,7 +499,7 @@ impl<'r, 't> SameLine<'r, 't> {
             return None;
         }
         let written = self.rows.iter().zip(digits).map(|((page, file), digits)| {
-            let moments = Moments::of(page.pod_files.pod, file.text.mtime);
+            let moments = WriteMoments::of(page.pod_files.pod, file.text.mtime);
             Written { digits, moments }
         });
         Some((base, step, explains(&written.collect::<Vec<_>>())))
@@ -505,15 +508,15 @@ impl<'r, 't> SameLine<'r, 't> {
 
 /// The numbers in words that are alike but for their digits: for each number, its digits in each
 /// word.
-fn numbers<'t>(column: &[Token<'t>]) -> Vec<Vec<&'t str>> {
-    if column.iter().any(|it| !matches!(it.kind, Kind::Number | Kind::Word)) {
+fn numbers<'t>(column: &[TextToken<'t>]) -> Vec<Vec<&'t str>> {
+    if column.iter().any(|it| !matches!(it.kind, TokenKind::Number | TokenKind::Word)) {
         return vec![];
     }
-    let parts_without = |word: &Token<'t>, is_between: fn(char) -> bool| {
+    let parts_without = |word: &TextToken<'t>, is_between: fn(char) -> bool| {
         word.text.split(is_between).filter(|part| !part.is_empty()).collect::<Vec<_>>()
     };
-    let letters = |word: &Token<'t>| parts_without(word, |c| c.is_ascii_digit());
-    let digits = |word: &Token<'t>| parts_without(word, |c| !c.is_ascii_digit());
+    let letters = |word: &TextToken<'t>| parts_without(word, |c| c.is_ascii_digit());
+    let digits = |word: &TextToken<'t>| parts_without(word, |c| !c.is_ascii_digit());
     let (first, parts) = (letters(&column[0]), digits(&column[0]).len());
     let all: Vec<Vec<&'t str>> = column.iter().map(digits).collect();
     let is_alike =
@@ -525,7 +528,7 @@ fn numbers<'t>(column: &[Token<'t>]) -> Vec<Vec<&'t str>> {
 }
 
 impl NumberPosition {
-    fn number(&self, file: &Words<'_>) -> Option<i64> {
+    fn number(&self, file: &FileWords<'_>) -> Option<i64> {
         let words = match self.line {
             None => file.path.as_slice(),
             Some(line) => file.lines.get(line)?.as_slice(),
@@ -536,9 +539,9 @@ impl NumberPosition {
 
     /// Whether the number is the same in every line of the file that is written in the same form. A
     /// pod keeps its ordinal, and a load or a counter does not stay.
-    fn is_constant_in(&self, file: &Words<'_>) -> bool {
+    fn is_constant_in(&self, file: &FileWords<'_>) -> bool {
         let Some(own) = self.line.and_then(|line| file.lines.get(line)) else { return true };
-        let form = |line: &[Token<'_>]| line.iter().map(masked).collect::<Vec<String>>();
+        let form = |line: &[TextToken<'_>]| line.iter().map(masked).collect::<Vec<String>>();
         let own_form = form(own);
         let own_number = self.number(file);
         (0..file.lines.len()).all(|line| {
