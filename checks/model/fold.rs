@@ -250,9 +250,9 @@ impl Timeline {
         let owner = controller(&it.metadata.owner_references)
             .filter(|owner| owner.kind == "StatefulSet")
             .map_or("", |owner| &owner.uid);
-        match self.pod_index.get(&uid).map(|home| home.set == owner) {
+        match self.pod_index.get(&uid).map(|position| position.set == owner) {
             Some(true) => {}
-            Some(false) => self.rehome(&uid, owner),
+            Some(false) => self.change_owner(&uid, owner),
             None => self.insert_pod(owner, PodLife::begin(when, &it)),
         }
         self.clock = self.clock.max(latest_stamp(&it).unwrap_or(0));
@@ -267,12 +267,12 @@ impl Timeline {
     /// no set owns.
     fn insert_pod(&mut self, owner: &str, fresh: PodLife) {
         let (uid, ordinal) = (fresh.uid().to_owned(), fresh.ordinal);
-        let mut home = PodPosition { set: owner.to_owned(), ordinal, index: 0 };
+        let mut position = PodPosition { set: owner.to_owned(), ordinal, index: 0 };
         if owner.is_empty() {
             self.unowned_pods.insert(uid.clone(), fresh);
         } else {
             let lane = self.lanes.entry(owner.to_owned()).or_default().entry(ordinal).or_default();
-            home.index = lane.len();
+            position.index = lane.len();
             // Two pods of one name never stand at once: the earlier one went unseen.
             let before = lane.last_mut().map(|before| {
                 before.go(fresh.added);
@@ -283,17 +283,18 @@ impl Timeline {
                 self.note_standing(&before);
             }
         }
-        self.pod_index.insert(uid, home);
+        self.pod_index.insert(uid, position);
     }
 
     /// Updates the index of existing pods after a line about a pod of a set.
     fn note_standing(&mut self, uid: &str) {
-        let Some(home) = self.pod_index.get(uid).filter(|home| !home.set.is_empty()) else {
+        let Some(position) = self.pod_index.get(uid).filter(|position| !position.set.is_empty())
+        else {
             return;
         };
         let Some(life) = self.pod_life(uid) else { return };
         let (set, entry, is_alive) =
-            (home.set.clone(), (life.ordinal, life.added.by, uid.to_owned()), life.is_alive());
+            (position.set.clone(), (life.ordinal, life.added.by, uid.to_owned()), life.is_alive());
         let standing = self.standing.entry(set).or_default();
         if is_alive {
             standing.insert(entry);
@@ -302,43 +303,45 @@ impl Timeline {
         }
     }
 
-    fn rehome(&mut self, uid: &str, owner: &str) {
-        let Some(home) = self.pod_index.get_mut(uid) else { return };
-        let taken = if home.set.is_empty() {
+    /// Moves a pod that has got another owner, or lost its own, to where that one's pods are kept.
+    fn change_owner(&mut self, uid: &str, owner: &str) {
+        let Some(position) = self.pod_index.get_mut(uid) else { return };
+        let taken = if position.set.is_empty() {
             self.unowned_pods.remove(uid)
         } else {
-            self.lanes.get_mut(&home.set).and_then(|lanes| lanes.get_mut(&home.ordinal)).and_then(
-                |lane| {
-                    let place = lane[..lane.len().min(home.index + 1)]
+            self.lanes
+                .get_mut(&position.set)
+                .and_then(|lanes| lanes.get_mut(&position.ordinal))
+                .and_then(|lane| {
+                    let place = lane[..lane.len().min(position.index + 1)]
                         .iter()
                         .rposition(|it| it.uid() == uid)?;
                     Some(lane.remove(place))
-                },
-            )
+                })
         };
         let Some(mut life) = taken else { return };
-        if let Some(standing) = self.standing.get_mut(&home.set) {
+        if let Some(standing) = self.standing.get_mut(&position.set) {
             standing.remove(&(life.ordinal, life.added.by, uid.to_owned()));
         }
-        owner.clone_into(&mut home.set);
+        owner.clone_into(&mut position.set);
         life.adopted = true;
         if owner.is_empty() {
             self.unowned_pods.insert(uid.to_owned(), life);
         } else {
             let lane =
                 self.lanes.entry(owner.to_owned()).or_default().entry(life.ordinal).or_default();
-            home.index = lane.len();
+            position.index = lane.len();
             lane.push(life);
         }
     }
 
     fn pod_life_mut(&mut self, uid: &str) -> Option<&mut PodLife> {
-        let home = self.pod_index.get(uid)?;
-        if home.set.is_empty() {
+        let position = self.pod_index.get(uid)?;
+        if position.set.is_empty() {
             return self.unowned_pods.get_mut(uid);
         }
-        let lane = self.lanes.get_mut(&home.set)?.get_mut(&home.ordinal)?;
-        let end = lane.len().min(home.index + 1);
+        let lane = self.lanes.get_mut(&position.set)?.get_mut(&position.ordinal)?;
+        let end = lane.len().min(position.index + 1);
         lane[..end].iter_mut().rev().find(|it| it.uid() == uid)
     }
 

@@ -203,12 +203,12 @@ impl Timeline {
     /// A pod life by its UID, whoever owns it.
     #[must_use]
     pub fn pod_life(&self, uid: &str) -> Option<&PodLife> {
-        let home = self.pod_index.get(uid)?;
-        if home.set.is_empty() {
+        let position = self.pod_index.get(uid)?;
+        if position.set.is_empty() {
             return self.unowned_pods.get(uid);
         }
-        let lane = self.lanes.get(&home.set)?.get(&home.ordinal)?;
-        lane[..lane.len().min(home.index + 1)].iter().rev().find(|it| it.uid() == uid)
+        let lane = self.lanes.get(&position.set)?.get(&position.ordinal)?;
+        lane[..lane.len().min(position.index + 1)].iter().rev().find(|it| it.uid() == uid)
     }
 
     /// Pods in the namespace that no StatefulSet owns, while they exist.

@@ -203,7 +203,7 @@ impl Timeline {
 
     /// What a pod's claims held by the first reading of each mount of a claim that found anything.
     #[must_use]
-    pub fn first_portrait<'t>(&'t self, pod: &'t PodLife) -> Option<PodFiles<'t>> {
+    pub fn first_pod_files<'t>(&'t self, pod: &'t PodLife) -> Option<PodFiles<'t>> {
         let mut first: BTreeMap<ClaimMount<'_>, &Recorded<Read>> = BTreeMap::new();
         for read in self.readings(pod.uid()) {
             let known = first.entry(mount_of(&read.what)).or_insert(read);

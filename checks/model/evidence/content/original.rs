@@ -73,7 +73,7 @@ impl<'t> Contents<'t> {
         after: &Page<'t>,
         mut compare: impl FnMut(Comparison<'_, 't>, &FileWords<'t>),
     ) {
-        let first = self.timeline.first_portrait(last.pod_files.pod).map(|it| self.page(it));
+        let first = self.timeline.first_pod_files(last.pod_files.pod).map(|it| self.page(it));
         for file in last.files.iter().filter(|it| self.tells(last, it)) {
             let comparison = Comparison { contents: self, before: last, after };
             compare(comparison, file);
@@ -482,7 +482,7 @@ impl<'t> Comparison<'_, 't> {
         }
         // Where a fresh start's file has no certain length, that it is longer tells nothing.
         let is_steady = || {
-            self.contents.timeline.first_portrait(self.before.pod_files.pod).is_none_or(|first| {
+            self.contents.timeline.first_pod_files(self.before.pod_files.pod).is_none_or(|first| {
                 let first = self.contents.page(first);
                 first
                     .file(&file.key)

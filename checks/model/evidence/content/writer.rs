@@ -305,7 +305,7 @@ impl<'t> Contents<'t> {
         let lives =
             timeline.lanes().flat_map(|(_, lane)| lane).filter(|pod| timeline.is_current(pod));
         let readings =
-            lives.flat_map(|pod| [timeline.first_portrait(pod), timeline.pod_files(pod)]);
+            lives.flat_map(|pod| [timeline.first_pod_files(pod), timeline.pod_files(pod)]);
         let counts = |it: &PodFiles<'_>| !shown.contains(it.reads.as_slice());
         readings.flatten().filter(counts).map(|it| self.page(it)).collect()
     }
@@ -489,8 +489,8 @@ impl<'r, 't> SameLine<'r, 't> {
     fn follow(&self, digits: &[&'t str]) -> Option<(i64, i64, Explained)> {
         let ordinal = |place: usize| i64::from(self.rows[place].0.pod_files.pod.ordinal);
         let values: Vec<i64> = digits.iter().map(|it| it.parse().ok()).collect::<Option<_>>()?;
-        let (scale_up, run) = (values[1].checked_sub(values[0])?, ordinal(1) - ordinal(0));
-        let step = Some(scale_up / run).filter(|step| scale_up % run == 0 && *step != 0)?;
+        let (rise, run) = (values[1].checked_sub(values[0])?, ordinal(1) - ordinal(0));
+        let step = Some(rise / run).filter(|step| rise % run == 0 && *step != 0)?;
         let base = values[0].checked_sub(step.checked_mul(ordinal(0))?)?;
         let is_on_it = |(place, value): (usize, &i64)| {
             step.checked_mul(ordinal(place)).and_then(|it| it.checked_add(base)) == Some(*value)
