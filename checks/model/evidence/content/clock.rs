@@ -5,10 +5,11 @@ use crate::model::evidence::content::lexer::TextToken;
 use crate::model::timeline::lives::PodLife;
 
 const DAY: i64 = 86_400;
-/// Time zones differ by quarters of an hour.
-const ZONE: i64 = 900;
-/// The westernmost and easternmost zones, in quarters of an hour.
+/// What local times add to UTC, in quarters of an hour, by which they differ: from the westernmost
+/// zone to the easternmost.
 const ZONES: std::ops::RangeInclusive<i64> = -48..=56;
+/// A quarter of an hour, in seconds.
+const ZONE_SECONDS: i64 = 900;
 /// By how many seconds clocks and file systems may differ.
 const SLACK: i64 = 2;
 
@@ -112,16 +113,8 @@ impl WrittenTime {
             (Self::Date, _) => true,
             (Self::Epoch(seconds), Some((first, last))) => (first..=last).contains(&seconds),
             (Self::OfDay { seconds, exact_to }, Some((first, last))) => {
-                [0, 1800].iter().any(|half| {
-                    (-12..=14).any(|zone| {
-                        is_within(
-                            seconds,
-                            exact_to,
-                            first + zone * 3600 + half,
-                            last + zone * 3600 + half,
-                        )
-                    })
-                })
+                let mut shifts = ZONES.map(|zone| zone * ZONE_SECONDS);
+                shifts.any(|shift| is_within(seconds, exact_to, first + shift, last + shift))
             }
             (Self::Epoch(_), None) => false,
             (Self::OfDay { exact_to, .. }, None) => exact_to > 1,
@@ -220,7 +213,9 @@ impl Rendering {
         let zones = if self.zoned { ZONES } else { 0..=0 };
         let fits = |it: &Written<'_>| it.digits.len() == self.digits;
         numbers.iter().all(fits)
-            && zones.into_iter().any(|zone| numbers.iter().all(|it| self.is_of(it, zone * ZONE)))
+            && zones
+                .into_iter()
+                .any(|zone| numbers.iter().all(|it| self.is_of(it, zone * ZONE_SECONDS)))
     }
 
     fn is_of(&self, number: &Written<'_>, shift: i64) -> bool {
@@ -300,6 +295,9 @@ mod tests {
         // 1795412160 is 05:36:00.
         assert!(only("05:36:13").is_written_by(at(13)));
         assert!(only("2026-11-23T06:36:13+01:00").is_written_by(at(13)));
+        // Of the zones that the clocks of Nepal, and of Chatham in its summer, show.
+        assert!(only("11:21:13").is_written_by(at(13)));
+        assert!(only("19:21:13").is_written_by(at(13)));
         assert!(!only("05:36:13").is_written_by(at(40)));
         assert!(only("05:36").is_written_by(at(40)));
         assert!(!only("05:36").is_written_by(at(70)));
