@@ -86,13 +86,8 @@ pub fn asked_grace(spec: &StatefulSetSpec) -> Duration {
 }
 
 fn probing(container: &Container) -> i64 {
-    let probe = |probe: &Probe| {
-        i64::from(probe.initial_delay_seconds)
-            + i64::from(probe.period_seconds.max(probe.timeout_seconds))
-                * i64::from(probe.failure_threshold.max(1))
-    };
-    container.startup_probe.as_ref().map_or(0, probe)
-        + container.readiness_probe.as_ref().map_or(0, probe)
+    container.startup_probe.as_ref().map_or(0, Probe::seconds_to_fail)
+        + container.readiness_probe.as_ref().map_or(0, Probe::seconds_to_fail)
 }
 
 fn seconds(seconds: i64) -> Duration {

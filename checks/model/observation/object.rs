@@ -615,6 +615,17 @@ impl PodSpec {
     }
 }
 
+impl Probe {
+    /// How long it takes to fail from the start of its container on, in seconds: each of its tries
+    /// takes the period, or its own time where that is longer.
+    #[must_use]
+    pub fn seconds_to_fail(&self) -> i64 {
+        let each = self.period_seconds.max(self.timeout_seconds).max(1);
+        i64::from(self.initial_delay_seconds)
+            + i64::from(each) * i64::from(self.failure_threshold.max(1))
+    }
+}
+
 impl Endpoint {
     /// Whether it takes traffic: an unknown readiness counts as ready, as `EndpointConditions` of
     /// the API says.

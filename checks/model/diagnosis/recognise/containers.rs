@@ -333,11 +333,7 @@ fn speaks_of_network(line: &str) -> bool {
 pub(crate) fn probe_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
     const EXTRA_SECONDS: u64 = 20;
     let pod = facts.pod?;
-    let time = |probe: &Probe| {
-        let seconds = i64::from(probe.initial_delay_seconds)
-            + i64::from(probe.period_seconds.max(1)) * i64::from(probe.failure_threshold.max(1));
-        u64::try_from(seconds).unwrap_or(0)
-    };
+    let time = |probe: &Probe| u64::try_from(probe.seconds_to_fail()).unwrap_or(0);
     let asked = |status: &ContainerStatus| {
         let container = pod.spec().containers.iter().find(|it| it.name == status.name)?;
         container.readiness_probe.as_ref().or(container.startup_probe.as_ref())?;

@@ -31,6 +31,11 @@ fn probes() {
         (0..30).fold(told_nothing, |history, _| history.pod(0, ObjectChange::Modified, |_| {}));
     waits(&told_nothing, "probe_fails", Submission);
     waits(&warned(told_nothing, "NodeNotReady", "Node is not ready"), "node_not_ready", Cluster);
+    // Each try may take ten seconds, and its time is not over.
+    let slow = || Some(Probe { timeout_seconds: 10, ..probe().unwrap_or_default() });
+    let slow = running(first_pod_of(|it| it.readiness_probe = slow()), |_| {});
+    let slow = (0..30).fold(slow, |history, _| history.pod(0, ObjectChange::Modified, |_| {}));
+    waits(&slow, "never_ready", Cluster);
     let killed = ended(first_pod_of(|it| it.liveness_probe = probe()), 2, exit(137));
     stops(
         &warned(
