@@ -7,6 +7,8 @@ use crate::model::timeline::{Timeline, lives::PodLife};
 
 /// The fewest digits of a digest that are taken for it.
 const LEAST_DIGITS: usize = 6;
+/// The length of a UID with its hyphens.
+const UID_CHARS: usize = 36;
 
 /// What a known word is to its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,24 +73,21 @@ impl PodWords {
     }
 
     fn add_uid(&mut self, uid: &str, ordinal: i32, meaning: Meaning) {
-        self.add(uid, ordinal, meaning);
-        if uid.len() == 36 {
-            self.add(&uid.replace('-', ""), ordinal, meaning);
+        for word in uid_words(uid) {
+            self.add(&word, ordinal, meaning);
         }
     }
 
     fn add_name(&mut self, ordinal: i32, name: &str) {
-        self.add(name, ordinal, Meaning::Name);
-        self.add(&name.replace('-', "_"), ordinal, Meaning::Name);
-        // What `hostname | md5sum` reads ends with a line feed.
-        for text in [name.to_owned(), format!("{name}\n")] {
-            for digits in digest::all(&text) {
-                let entry = self.entry(self.digests.get(&digits).copied(), ordinal, Meaning::Name);
-                self.digests.insert(digits, entry);
-            }
-            self.add(&digest::cksum(&text).to_string(), ordinal, Meaning::Name);
-            self.add(&digest::digits(&text), ordinal, Meaning::Name);
-            let encoded = digest::base64(&text);
+        let NameWords { plain, digests, encoded } = NameWords::of(name);
+        for word in plain {
+            self.add(&word, ordinal, Meaning::Name);
+        }
+        for digits in digests {
+            let entry = self.entry(self.digests.get(&digits).copied(), ordinal, Meaning::Name);
+            self.digests.insert(digits, entry);
+        }
+        for encoded in encoded {
             let entry = self.entry(self.exact.get(&encoded).copied(), ordinal, Meaning::Name);
             self.note_length(&encoded);
             self.exact.insert(encoded, entry);
@@ -160,18 +159,80 @@ impl PodWords {
     }
 }
 
-/// What to search files for that are not recorded as text: all that names one pod, in the usual
-/// renderings.
+/// A pod's name in its usual renderings.
+struct NameWords {
+    /// As it is or in digits, in letters of either case.
+    plain: Vec<String>,
+    /// In hexadecimal digits, of which the first ones are enough.
+    digests: Vec<String>,
+    /// Letter for letter.
+    encoded: Vec<String>,
+}
+
+impl NameWords {
+    fn of(name: &str) -> Self {
+        let mut words = Self {
+            plain: vec![name.to_owned(), name.replace('-', "_")],
+            digests: vec![],
+            encoded: vec![],
+        };
+        // What `hostname | md5sum` reads ends with a line feed.
+        for text in [name.to_owned(), format!("{name}\n")] {
+            words.plain.push(digest::cksum(&text).to_string());
+            words.plain.push(digest::digits(&text));
+            words.digests.extend(digest::all(&text));
+            words.encoded.push(digest::base64(&text));
+        }
+        words
+    }
+}
+
+/// A UID as it is, and without its hyphens.
+fn uid_words(uid: &str) -> Vec<String> {
+    let mut words = vec![uid.to_owned()];
+    if uid.len() == UID_CHARS {
+        words.push(uid.replace('-', ""));
+    }
+    words
+}
+
+/// What to search files for that are not recorded as text: all that names one pod, in the same
+/// renderings as in text. They are some twenty and its addresses.
 #[must_use]
 pub fn needles(pod: &PodLife) -> Vec<String> {
-    let name = pod.name();
-    let mut needles = vec![name.to_owned(), pod.uid().to_owned()];
+    let NameWords { plain, digests, encoded } = NameWords::of(pod.name());
+    let mut needles = [plain, uid_words(pod.uid()), digests, encoded].concat();
     needles.extend(pod.addresses.iter().cloned());
-    for text in [name.to_owned(), format!("{name}\n")] {
-        needles.extend(digest::all(&text));
-        needles.push(digest::cksum(&text).to_string());
-        needles.push(digest::base64(&text));
-    }
     needles.retain(|it| !it.is_empty());
     needles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PodWords, needles};
+    use crate::model::testing::history::History;
+
+    /// Catches a rendering that names a pod in a text, and is not searched for where there is none.
+    #[test]
+    fn all_that_names_a_pod_in_text_is_searched_for() {
+        let timeline = History::created().timeline();
+        let known = PodWords::of(&timeline);
+        let pod = &timeline.lane(1)[0];
+        let needles = needles(pod);
+        let words = known.words.keys().chain(known.exact.keys()).chain(known.digests.keys());
+        let own = words.filter(|word| {
+            known.exact_word(word).is_some_and(|place| known.entry_at(place).ordinals.contains(&1))
+        });
+        let mut found = 0;
+        for word in own {
+            let is_claim = timeline.claim("data-web-1").iter().any(|claim| claim.uid() == word);
+            assert!(is_claim || needles.contains(word), "{word}");
+            found += 1;
+        }
+        assert!(found > 10 && needles.len() < 30, "{found} {needles:?}");
+        let mut pod = pod.clone();
+        pod.pod.metadata.uid = "6c2d6d1a-619e-4033-9fd5-8ccb11f80e1c".to_owned();
+        let needles = super::needles(&pod);
+        assert!(needles.contains(&"6c2d6d1a619e40339fd58ccb11f80e1c".to_owned()), "{needles:?}");
+    }
 }
