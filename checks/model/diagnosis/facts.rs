@@ -16,7 +16,7 @@ use crate::model::{
 /// How long after its begin the start of a container, or the mount of its volumes, is told of at the
 /// latest, in nanoseconds: the kubelet reads a ConfigMap and a Secret when it begins, from a cache
 /// of its own, and tells of it when that is done.
-const START_TAKES: u64 = 5 * SECOND;
+const START_TAKES_NANOS: u64 = 5 * SECOND;
 
 /// The reasons of the Events of a claim whose volume is awaited: the volume controller's
 /// (`pkg/controller/volume/events/event.go` in Kubernetes) and those of
@@ -128,7 +128,7 @@ impl<'t> OrdinalFacts<'t> {
         match apply {
             None => Some(0),
             Some((step, end)) if self.stood_before(step) => {
-                self.timeline.line_at(end.at + START_TAKES)
+                self.timeline.line_at(end.at + START_TAKES_NANOS)
             }
             Some((_, end)) => Some(end.seq),
         }
@@ -155,7 +155,7 @@ impl<'t> OrdinalFacts<'t> {
         let (Some(end), Some(started)) = (&step.end, pod.started_at(container)) else {
             return false;
         };
-        self.stood_before(step) && started <= end.at + START_TAKES
+        self.stood_before(step) && started <= end.at + START_TAKES_NANOS
     }
 
     /// Containers that were started again and do not run now, with how they ended; when the time

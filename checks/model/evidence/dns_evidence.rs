@@ -19,10 +19,10 @@ use crate::model::{
 /// kubeadm).
 pub const SETTLES_WITHIN_SECONDS: u64 = 35;
 /// The same, in nanoseconds.
-const SETTLES_WITHIN: u64 = SETTLES_WITHIN_SECONDS * SECOND;
+const SETTLES_WITHIN_NANOS: u64 = SETTLES_WITHIN_SECONDS * SECOND;
 /// Nanoseconds by which a DNS server may know before us that the slices do not carry a pod any
 /// more.
-const AHEAD: u64 = 2 * SECOND;
+const AHEAD_NANOS: u64 = 2 * SECOND;
 
 impl Timeline {
     /// The answered questions for a pod's name in one of its lives, oldest first.
@@ -93,10 +93,11 @@ impl Timeline {
     pub(crate) fn had_its_time(&self, asked: &Recorded<Lookup>, life: &PodLife) -> bool {
         let stayed = life
             .deletion_requested
-            .is_none_or(|it| self.known_at(it) >= asked.at.saturating_add(AHEAD));
-        let lasts =
-            |span: &Carried| span.until.is_none_or(|until| until >= asked.at.saturating_add(AHEAD));
-        stayed && self.carried_before(asked, life, SETTLES_WITHIN).is_some_and(lasts)
+            .is_none_or(|it| self.known_at(it) >= asked.at.saturating_add(AHEAD_NANOS));
+        let lasts = |span: &Carried| {
+            span.until.is_none_or(|until| until >= asked.at.saturating_add(AHEAD_NANOS))
+        };
+        stayed && self.carried_before(asked, life, SETTLES_WITHIN_NANOS).is_some_and(lasts)
     }
 
     /// For how many seconds the slices had carried a pod when its name was asked, where they did.

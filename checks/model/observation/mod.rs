@@ -281,6 +281,9 @@ pub struct Read {
     pub error: Option<String>,
 }
 
+/// How many digits [`File::blocks`] holds of each digest.
+pub const BLOCK_DIGITS: usize = 8;
+
 /// One regular file on a claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -6,8 +6,8 @@ use crate::model::{
     observation::{
         Asked, Kind, ObjectChange, Seq, Step, StepName,
         object::{
-            ContainerState, Metadata, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec,
-            StatefulSet, StatefulSetSpec, StatefulSetStatus,
+            Metadata, PersistentVolumeClaim, Pod, PodSpec, Service, ServiceSpec, StatefulSet,
+            StatefulSetSpec, StatefulSetStatus,
         },
         version::Version,
         when::When,
@@ -159,22 +159,11 @@ impl PodLife {
     /// `None` where one was started again since.
     #[must_use]
     pub fn first_start(&self) -> Option<i64> {
-        let statuses = || self.pod.status.all_containers();
-        if statuses().any(|status| status.restart_count > 0) {
-            return None;
-        }
-        let started_at = |state: &ContainerState| {
-            let running = state.running.as_ref().and_then(|running| running.started_at.clone());
-            let ended = state.terminated.as_ref().and_then(|ended| ended.started_at.clone());
-            running.or(ended)
-        };
-        statuses()
-            .filter_map(|status| started_at(&status.state))
-            .filter_map(|stamp| stamp::epoch(&stamp))
-            .min()
+        let was_restarted = self.pod.status.all_containers().any(|it| it.restart_count > 0);
+        if was_restarted { None } else { self.earliest_start() }
     }
 
-    /// When the first of its containers that is still known of started, in seconds since the epoch
+    /// When the first run of its containers that is still known of started, in seconds since the epoch
     /// by the node's clock.
     pub(crate) fn earliest_start(&self) -> Option<i64> {
         let statuses = self.pod.status.all_containers();

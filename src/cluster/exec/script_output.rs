@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use checks::model::observation::{File, Token};
+use checks::model::observation::{BLOCK_DIGITS, File, Token};
 use sha2::{Digest as _, Sha256};
 
 use crate::{cluster::exec::records, recording::digest_text};
@@ -271,7 +271,7 @@ fn body(file: &mut File, bytes: &[u8]) {
             file.without = Some("binary".to_owned());
             file.blocks = kept
                 .chunks(BLOCK_BYTES)
-                .map(|it| digest(it)[DIGEST.len()..DIGEST.len() + 8].to_owned())
+                .map(|it| digest(it)[DIGEST.len()..DIGEST.len() + BLOCK_DIGITS].to_owned())
                 .collect();
         }
     }

@@ -4,14 +4,14 @@
 use crate::model::evidence::content::lexer::TextToken;
 use crate::model::timeline::lives::PodLife;
 
-const DAY: i64 = 86_400;
+const DAY_SECONDS: i64 = 86_400;
 /// What local times add to UTC, in quarters of an hour, by which they differ: from the westernmost
 /// zone to the easternmost.
 const ZONES: std::ops::RangeInclusive<i64> = -48..=56;
 /// A quarter of an hour, in seconds.
 const ZONE_SECONDS: i64 = 900;
 /// By how many seconds clocks and file systems may differ.
-const SLACK: i64 = 2;
+const CLOCK_SLACK_SECONDS: i64 = 2;
 
 /// The moments at which a file may have been written, in seconds since the epoch by the node's
 /// clock.
@@ -32,7 +32,7 @@ impl WriteMoments {
     fn window(self) -> Option<(i64, i64)> {
         let first = self.start.into_iter().chain(self.mtime).min()?;
         let last = self.start.into_iter().chain(self.mtime).max()?;
-        Some((first - SLACK, last + SLACK))
+        Some((first - CLOCK_SLACK_SECONDS, last + CLOCK_SLACK_SECONDS))
     }
 }
 
@@ -124,8 +124,8 @@ impl WrittenTime {
 
 /// Whether a time of day lies within a window of moments.
 fn is_within(seconds: i64, exact_to: i64, first: i64, last: i64) -> bool {
-    let into = (seconds - first).rem_euclid(DAY);
-    into <= last - first || DAY - into < exact_to
+    let into = (seconds - first).rem_euclid(DAY_SECONDS);
+    into <= last - first || DAY_SECONDS - into < exact_to
 }
 
 /// How sure it is that numbers follow the time, not the ordinal.
@@ -147,7 +147,7 @@ pub(crate) struct Written<'t> {
 }
 
 /// Fewer pods than this may by chance start at moments that follow their ordinals.
-const ENOUGH: usize = 4;
+const ENOUGH_PODS: usize = 4;
 
 /// Whether the time explains a number that each pod wrote at the same place.
 pub(crate) fn explains(numbers: &[Written<'_>]) -> Explained {
@@ -164,7 +164,7 @@ pub(crate) fn explains(numbers: &[Written<'_>]) -> Explained {
     if !RENDERINGS.iter().any(|it| it.explains(numbers)) && !advances(numbers) {
         return Explained::No;
     }
-    if numbers.len() < ENOUGH { Explained::Perhaps } else { Explained::Yes }
+    if numbers.len() < ENOUGH_PODS { Explained::Perhaps } else { Explained::Yes }
 }
 
 /// Six digits that read as hours, minutes and seconds.
@@ -203,7 +203,7 @@ const RENDERINGS: [Rendering; 7] = [
     Rendering { digits: 2, render: |t| t % 60, zoned: false },
     Rendering { digits: 2, render: |t| t / 60 % 60, zoned: true },
     Rendering { digits: 2, render: |t| t / 3600 % 24, zoned: true },
-    Rendering { digits: 5, render: |t| t % DAY, zoned: true },
+    Rendering { digits: 5, render: |t| t % DAY_SECONDS, zoned: true },
 ];
 
 impl Rendering {

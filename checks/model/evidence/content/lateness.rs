@@ -13,9 +13,10 @@ use crate::model::{
 };
 
 /// So long after a file was written, whatever it tells to the minute is over, in nanoseconds.
-const MINUTE: u64 = 60 * SECOND;
-/// By how many seconds a file's time may lie before the start that wrote it.
-const SLACK: i64 = 1;
+const MINUTE_NANOS: u64 = 60 * SECOND;
+/// By how many seconds a file's time may lie before the start that wrote it. Both are of one node's
+/// clock, so it is less than for times that a text tells.
+const BEFORE_START_SECONDS: i64 = 1;
 
 impl Timeline {
     /// When the minute is over that the pods' files tell, in nanoseconds since the recording began:
@@ -33,7 +34,7 @@ impl Timeline {
             let first = reads.find(|it| it.what.files.iter().any(|it| it.path == file.text.path));
             read_at = read_at.max(first.map(|it| it.at));
         }
-        read_at.map(|it| it + MINUTE)
+        read_at.map(|it| it + MINUTE_NANOS)
     }
 
     /// How long after its container's start a pod wrote what was not on its claim when that was
@@ -82,7 +83,7 @@ fn written_after(lane: &[PodLife], pod: &PodLife, read: &Recorded<Read>) -> u64 
     let written = read.what.files.iter().filter(has_text).filter_map(|it| it.mtime).min();
     let after = written.and_then(|written| {
         let starts = lane.iter().filter_map(PodLife::earliest_start);
-        let start = starts.filter(|it| *it <= written + SLACK).max()?;
+        let start = starts.filter(|it| *it <= written + BEFORE_START_SECONDS).max()?;
         u64::try_from((written - start).max(0) + 1).ok()
     });
     after.map_or_else(

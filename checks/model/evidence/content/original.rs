@@ -11,7 +11,7 @@ use crate::model::evidence::content::{
     writer::{Contents, FileWords, Page, Seen, is_chance},
 };
 use crate::model::{
-    observation::{Diagnosis, Given},
+    observation::{BLOCK_DIGITS, Diagnosis, Given},
     timeline::{Timeline, lives::PodLife},
 };
 
@@ -137,8 +137,8 @@ impl<'t> Contents<'t> {
             return Fate::Kept;
         }
         // Of few parts, each may have changed.
-        const ENOUGH: usize = 4;
-        if own.len() < ENOUGH || left.is_empty() || others.is_empty() {
+        const ENOUGH_BLOCKS: usize = 4;
+        if own.len() < ENOUGH_BLOCKS || left.is_empty() || others.is_empty() {
             return Fate::Unclear;
         }
         Fate::Gone {
@@ -545,12 +545,14 @@ fn holds_all_lines(before: &Text<'_>, after: &Text<'_>) -> bool {
 }
 
 fn blocks(digests: &str) -> impl Iterator<Item = &str> {
-    const DIGITS: usize = 8;
-    (0..digests.len() / DIGITS)
-        .filter_map(|place| digests.get(place * DIGITS..(place + 1) * DIGITS))
+    (0..digests.len() / BLOCK_DIGITS)
+        .filter_map(|place| digests.get(place * BLOCK_DIGITS..(place + 1) * BLOCK_DIGITS))
 }
 
 fn described(sealed: &Sealed<'_>) -> String {
+    /// Enough for a reader to compare two digests.
+    const SHOWN: usize = "sha256:".len() + 12;
     let digest = sealed.file.digest.as_deref().unwrap_or("");
-    format!("{} bytes that are no text, {}", sealed.file.size, digest.get(..19).unwrap_or(digest))
+    let shown = digest.get(..SHOWN).unwrap_or(digest);
+    format!("{} bytes that are no text, {shown}", sealed.file.size)
 }

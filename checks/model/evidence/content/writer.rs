@@ -319,9 +319,12 @@ fn count_ordinal<K: Ord>(seen: &mut BTreeMap<K, Seen>, what: K, ordinal: i32) {
 
 /// Whether a word is one that chance may have made, and hardly twice.
 pub(crate) fn is_chance(token: &TextToken<'_>) -> bool {
+    /// Shorter numbers may be the same by chance.
+    const LEAST_DIGITS: usize = 5;
     match token.kind {
-        TokenKind::Number => token.text.len() >= 5,
-        TokenKind::Decimal => token.text.len() >= 6,
+        TokenKind::Number => token.text.len() >= LEAST_DIGITS,
+        // With the point.
+        TokenKind::Decimal => token.text.len() > LEAST_DIGITS,
         _ => token.is_random(),
     }
 }
@@ -521,7 +524,9 @@ fn numbers<'t>(column: &[TextToken<'t>]) -> Vec<Vec<&'t str>> {
     let all: Vec<Vec<&'t str>> = column.iter().map(digits).collect();
     let is_alike =
         column.iter().all(|word| letters(word) == first) && all.iter().all(|it| it.len() == parts);
-    if !is_alike || column.iter().any(|it| it.text.len() > 64) {
+    /// No word with a number of a pod is longer, in bytes.
+    const MOST_BYTES: usize = 64;
+    if !is_alike || column.iter().any(|it| it.text.len() > MOST_BYTES) {
         return vec![];
     }
     (0..parts).map(|part| all.iter().map(|it| it[part]).collect()).collect()
