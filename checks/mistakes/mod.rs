@@ -1,4 +1,4 @@
-//! The catalogue of mistakes: the words in which reports, `explain` and lint say what went wrong.
+//! The catalogue of mistakes: the words in which reports, `list` and `explain` say what went wrong.
 
 mod catalogue;
 mod section;
@@ -45,7 +45,7 @@ pub enum Renewal {
     /// The changed fields of the StatefulSet cannot be changed; or pods of it are not Ready, which
     /// the controller does not replace (Kubernetes, "StatefulSets", "Forced rollback").
     Recreate,
-    /// Nor can the changed fields of its claims.
+    /// Fields of its claims change, too: delete the set and its claims.
     RecreateWithClaims,
     /// The changed fields of the Service cannot be changed.
     RecreateService,

@@ -1,6 +1,5 @@
 //! The words that checks share: observations, the timeline that they fold into, and verdicts.
 
-pub mod conditions;
 pub mod diagnosis;
 pub mod evidence;
 mod fold;
@@ -14,8 +13,8 @@ mod stamp;
 pub(crate) mod testing;
 mod timeline;
 pub mod verdict;
+pub mod waits;
 
-pub use crate::model::conditions::WaitStatus;
 pub use crate::model::observation::version::Version;
 pub use crate::model::observation::when::{Truth, When};
 pub use crate::model::observation::{Observation, Seq, What, line_of};
@@ -33,3 +32,4 @@ pub use crate::model::timeline::settled::SettledPeriod;
 pub use crate::model::timeline::states::{PodState, StateChange};
 pub use crate::model::timeline::{MOST_REPLICAS, Timeline};
 pub use crate::model::verdict::{Criterion, Outcome, Standing, Verdict};
+pub use crate::model::waits::WaitStatus;

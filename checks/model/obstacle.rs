@@ -10,7 +10,9 @@ use crate::{mistakes::Mistake, model::observation::Seq};
 pub enum Fault {
     /// The submission's: points are lost.
     Submission,
-    /// The cluster's, or nobody knows: points are undecided.
+    /// What costs no points: the cluster did it, or somebody who changed something or ended the
+    /// grade (Ctrl-C, `--timeout`); the set is too large to be graded; or nobody knows. Points are
+    /// undecided.
     Cluster,
 }
 
@@ -20,8 +22,9 @@ pub enum Effect {
     /// The set cannot get where it was asked to go. Steps with fewer pods can still be performed.
     #[default]
     Blocks,
-    /// A container ends again and again because of the template. Readiness that was seen for a
-    /// moment does not count.
+    /// A container ends again and again, and will at each start: because of the template, or of
+    /// what the cluster adds to a pod or ignores in it. Readiness that was seen for a moment does
+    /// not count.
     CrashLoop,
     /// No further step of the tour can show anything.
     StopsTour,

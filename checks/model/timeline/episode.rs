@@ -198,7 +198,7 @@ impl Timeline {
         let is_complete = !pods.is_empty()
             && pods.iter().all(|it| it.deleted.is_some_and(|deleted| deleted.by < next));
         for ordinal in self.ordinals_from(scale.to) {
-            // It existed before, or the watch shows the next change late.
+            // Pods first seen after the change: seen late, or added by a change not told yet.
             let unwanted = added_since(self.lane(ordinal), scale.when.by).iter();
             pods.extend(unwanted.take_while(|it| it.added.by < next));
         }

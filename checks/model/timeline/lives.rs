@@ -163,8 +163,8 @@ impl PodLife {
         if was_restarted { None } else { self.earliest_start() }
     }
 
-    /// When the first run of its containers that is still known of started, in seconds since the epoch
-    /// by the node's clock.
+    /// When the first run of its containers that is still known of started, in seconds since the
+    /// epoch by the node's clock.
     pub(crate) fn earliest_start(&self) -> Option<i64> {
         let statuses = self.pod.status.all_containers();
         let mut starts = vec![];

@@ -1,6 +1,6 @@
 //! The timeline: a fold over observations that keeps what happened to each object, and when.
 //!
-//! The judge, the driver's waits and every live view ask this one type. It is never stored: it is
+//! The judge, the tour's waits and every live view ask this one type. It is never stored: it is
 //! folded again from the recording.
 
 pub(crate) mod endpoints;
@@ -92,11 +92,11 @@ pub struct Timeline {
     /// When each line was written, by place.
     pub(crate) times: Vec<(Seq, u64)>,
     pub(crate) now: u64,
-    /// What was found out of it since the last line.
+    /// Cache of `least_settled()`, emptied by each line.
     pub(crate) least_settled: OnceLock<Option<i32>>,
 }
 
-/// A container that ends again and again by what stands in the template.
+/// A container that ends again and again: what has [`Effect::CrashLoop`](crate::model::Effect).
 #[derive(Debug)]
 pub(crate) struct CrashLoop {
     /// The line at which it was known.
@@ -322,7 +322,7 @@ impl Timeline {
         &self.watch_gaps
     }
 
-    /// The moments at which all that was asked for was Ready, in order.
+    /// The spans in which all that was asked for was Ready, in order.
     #[must_use]
     pub fn settled_periods(&self) -> &[SettledPeriod] {
         &self.settled_periods

@@ -17,7 +17,7 @@ pub(crate) enum Meaning {
     Name,
     /// A UID or an address of one life.
     Life,
-    /// The UID of a claim of its, which the volume is named after. Every start on that claim can
+    /// The UID of one of its claims, which the volume is named after. Every start on that claim can
     /// write it again, and it names no pod.
     Claim,
 }

@@ -1,4 +1,4 @@
-//! Conditions: what the tour waits for, and what a criterion says where nothing has shown it.
+//! Waits: what the tour waits for, and what a criterion says where nothing has shown it.
 //!
 //! Both are asked after each line, of the timeline alone, and both name what stands in the way.
 
