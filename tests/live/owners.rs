@@ -57,7 +57,7 @@ async fn who_owned_the_replicas_owns_them_after_a_grade() {
         (Made::Scaled, End::GradedAgain),
     ];
     let rows = rows.into_iter().enumerate().map(|(row, (made, end))| async move {
-        Lab::run(&format!("live-owners-{row}"), async |lab| {
+        Lab::round(format!("live-owners-{row}"), async |lab| {
             make(lab, made).await;
             let before = owned(lab).await;
             grade(lab, end).await;
@@ -66,10 +66,13 @@ async fn who_owned_the_replicas_owns_them_after_a_grade() {
             if let Made::Applied = made {
                 assert_eq!(lab.apply_server_side("kubectl", FOUR, "").await, Ok(Some(4)));
             }
+            Ok(())
         })
-        .await;
+        .await
     });
-    futures::stream::iter(rows).buffer_unordered(TOGETHER).collect::<Vec<()>>().await;
+    let rows = futures::stream::iter(rows).buffer_unordered(TOGETHER);
+    let wrong: Vec<String> = rows.filter_map(async |it| it.err()).collect().await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 /// Catches a grade that fails, or says something, because it may not change who owns what.
@@ -94,7 +97,7 @@ async fn make(lab: &Lab, made: Made) {
     let (service, _) = text.split_once("\n---\n").unwrap();
     lab.create(service, "live").await;
     let applied = async |manager, replicas| {
-        lab.apply_server_side(manager, replicas, "").await.unwrap();
+        lab.apply_server_side(manager, replicas, "&force=true").await.unwrap();
     };
     match made {
         Made::Applied => applied("kubectl", THREE).await,

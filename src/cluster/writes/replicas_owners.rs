@@ -1,9 +1,11 @@
 //! Who owns `spec.replicas` of a set, and giving it back.
 //!
-//! Whoever changes a field owns it from then on, and nobody else does. So a grade that scales a set
-//! and scales it back leaves the same replicas to another owner: the next `kubectl apply
-//! --server-side` with another number would tell a conflict, and one that leaves the field out would
-//! keep it. The API server takes `metadata.managedFields` as they are written, so the owners can be
+//! Whoever changes a field owns it from then on, and nobody else does; replicas of 0 are left out of
+//! a `Scale`, so that nobody owns them, and whoever scales a set of which nobody does is not noted
+//! (`ScaleHandler` in Kubernetes' `managedfields`; seen on 1.37). So a grade that scales a set and
+//! scales it back leaves the same replicas to another owner, or to none: the next `kubectl apply
+//! --server-side` with another number would tell a conflict, or one with somebody else not, and one
+//! that leaves the field out would keep it. The API server takes `metadata.managedFields` as they are written, so the owners can be
 //! put back as well. Source: "Server-Side Apply" in the Kubernetes documentation, "Field management".
 
 use serde::{Deserialize, Serialize};
@@ -95,9 +97,11 @@ pub(crate) fn others(set: &Value) -> Vec<FieldManager> {
 }
 
 /// The `managedFields` of a set in which `owners` own the replicas again, and whoever else does by
-/// now, but no grade; `None` where no grade does.
+/// now, but no grade; `None` where there is nothing to change: somebody else alone has taken them, or
+/// nobody ever owned them.
 pub(crate) fn replicas_given_back(set: &Value, owners: &[FieldManager]) -> Option<Vec<Value>> {
-    if !is_of_a_grade(set) {
+    let is_lost = !owners.is_empty() && !entries(set).is_empty() && others(set).is_empty();
+    if !is_of_a_grade(set) && !is_lost {
         return None;
     }
     // An entry of the scale subresource owns nothing else.
@@ -170,19 +174,23 @@ mod tests {
         ];
         for (before, during) in rows {
             let owners = others(&set(&before));
-            let given = replicas_given_back(&graded(&during), &owners).unwrap();
             let known = |it: &[Value]| {
                 let mut known: Vec<String> = it.iter().map(Value::to_string).collect();
                 known.retain(|it| !it.contains("f:status"));
                 known.sort();
                 known
             };
+            let given = replicas_given_back(&graded(&during), &owners).unwrap();
             assert_eq!(known(&given), known(&before));
             assert!(!is_of_a_grade(&set(&given)));
+            // After a scaling from 0 nobody owns them.
+            let given = replicas_given_back(&set(&during), &owners);
+            assert_eq!(given.map(|it| known(&it)), (!owners.is_empty()).then(|| known(&before)));
         }
     }
 
-    /// Catches a set that is written to though no grade scaled it, or somebody else did since.
+    /// Catches a set that is written to though somebody else has scaled it since, nobody ever owned
+    /// its replicas, or it holds no field managers at all.
     #[test]
     fn what_no_grade_owns_is_not_written() {
         let scaled = entry("kubectl", "Update", "scale", &replicas());
@@ -190,6 +198,8 @@ mod tests {
         for entries in [vec![scaled], vec![entry("stsgrade", "Apply", "", &replicas())], vec![]] {
             assert_eq!(replicas_given_back(&set(&entries), &owners), None);
         }
+        let status = entry("kube-controller-manager", "Update", "status", &json!({"f:status": {}}));
+        assert_eq!(replicas_given_back(&set(&[status]), &[]), None);
         assert_eq!(replicas_given_back(&json!({}), &owners), None);
     }
 

@@ -147,8 +147,8 @@ pub(crate) async fn ask(
 }
 
 /// Gives `spec.replicas` back to those who owned it before a grade asked for any, `owners`, so that
-/// every later `kubectl apply` is answered as it would have been without the grade. A set of which a
-/// grade does not own them is not written to.
+/// every later `kubectl apply` is answered as it would have been without the grade. A set that
+/// somebody else has scaled since is not written to.
 ///
 /// This needs `patch` on the set itself, which the Role of a grade without `-f` does not hold: it
 /// would let a grader change what the pods run. The `scale` subresource takes no `managedFields`.
