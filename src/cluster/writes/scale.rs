@@ -41,6 +41,14 @@ pub(crate) struct CurrentSet {
     pub(crate) owners: Vec<FieldManager>,
 }
 
+impl CurrentSet {
+    /// Whether nobody else is known to have asked for its replicas. Of 0 replicas, and of those that
+    /// follow, nobody is noted.
+    fn may_be_as_we_asked(&self) -> bool {
+        self.is_ours || self.owners.is_empty()
+    }
+}
+
 /// Looks at a set; `None` when there is none of that name.
 ///
 /// # Errors
@@ -125,7 +133,9 @@ pub(crate) async fn ask(
         Err(kube::Error::Api(status)) if status.code == 422 => {
             match look(cluster, &set.name, away).await? {
                 // The try whose answer was lost.
-                Some(it) if it.uid == set.uid && it.replicas == to && it.is_ours => Ok(it.version),
+                Some(it) if it.uid == set.uid && it.replicas == to && it.may_be_as_we_asked() => {
+                    Ok(it.version)
+                }
                 Some(it) if it.uid == set.uid && it.replicas != from => {
                     Err(changed(set, from, it.replicas))
                 }
@@ -212,5 +222,9 @@ mod tests {
         assert!(!current_set(&set("stsgrade", "status", "f:replicas")).is_ours);
         assert!(!current_set(&set("stsgrade", "scale", "f:template")).is_ours);
         assert!(!current_set(&json!({})).is_ours);
+        // Catches a lost answer to the scaling to 0 that is taken for somebody else's scaling.
+        assert!(current_set(&json!({})).may_be_as_we_asked());
+        assert!(current_set(&set("stsgrade", "scale", "f:replicas")).may_be_as_we_asked());
+        assert!(!current_set(&set("kubectl", "scale", "f:replicas")).may_be_as_we_asked());
     }
 }
