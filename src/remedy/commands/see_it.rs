@@ -143,7 +143,7 @@ impl NamedSet<'_> {
             Some(path) => self.exec(self.second(), &format!("grep -rl {own} {path}")),
             None => self.files_of(self.second()),
         };
-        Sight::of(vec![see], "the pod's own name, and no other pod's")
+        Sight::of(vec![see], "the pod's own name only; exit code 1 means that none is found")
     }
 
     fn dns(&self) -> Sight {

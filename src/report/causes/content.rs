@@ -81,7 +81,7 @@ fn mounted_over(spec: &StatefulSetSpec) -> Option<String> {
             if let Some(inner) = inner {
                 return Some(format!(
                     "The volume {} is mounted at {}, within the PVC's {}: what container {} \
-                    writes there is not on the PVC.",
+                    writes there is not on the PVC, and does not count.",
                     inner.name, inner.mount_path, claim.mount_path, container.name
                 ));
             }
