@@ -102,10 +102,19 @@ fn obstacle_of_step(timeline: &Timeline, known_before: usize) -> Option<Obstacle
 
 #[cfg(test)]
 mod tests {
-    use checks::model::observation::Reference;
+    use std::path::Path;
 
-    use super::StepEnd;
-    use crate::cluster::{Failure, Tried, writes::scale};
+    use checks::model::{
+        Timeline, What,
+        observation::{Phase, Reference, StepName},
+    };
+
+    use super::{StepEnd, result_of};
+    use crate::{
+        cluster::{Failure, Tried, writes::scale},
+        plan::StepResult,
+        recording::Reader,
+    };
 
     /// Catches an autoscaler at work that is told as a refusal of the API server, whose remedy is
     /// to ask for a permission.
@@ -118,5 +127,45 @@ mod tests {
             assert!(matches!(StepEnd::of(&failure), StepEnd::Interfered(_)), "{failure}");
         }
         assert!(matches!(StepEnd::of(&of_code(403)), StepEnd::Refused(_)));
+    }
+
+    /// How many obstacles a fixture's recording has noted where the step ends so for the first time,
+    /// and what the plan makes of the step.
+    fn result_at(fixture: &str, name: StepName, phase: Phase) -> (usize, StepResult) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(fixture);
+        let mut reader = Reader::open(&folder.join("recording.jsonl")).unwrap();
+        let mut timeline = Timeline::default();
+        while let Some(line) = reader.next().unwrap() {
+            let known = timeline.obstacles().len();
+            let is_end =
+                matches!(&line.what, What::Step(it) if (it.name, it.phase) == (name, phase));
+            timeline.push_owned(line);
+            if is_end {
+                return (timeline.obstacles().len(), result_of(&timeline, known));
+            }
+        }
+        panic!("{fixture}: no {name:?} ends so")
+    }
+
+    /// Catches a step that is told by the obstacle of an earlier one, and one whose own obstacle was
+    /// noted before its end.
+    #[test]
+    fn a_step_is_told_by_its_own_obstacle() {
+        use StepResult::{Broken, ClusterLacksSomething, Over};
+        let ends_later = "fail/container_ends/second_container_ends_after_ten_seconds";
+        for (fixture, name, phase, expected) in [
+            ("fail/container_ends/exits_at_start", StepName::Observe, Phase::Stuck, (1, Broken)),
+            ("pass/room_for_three", StepName::ScaleUp, Phase::Stuck, (1, ClusterLacksSomething)),
+            (
+                "inconclusive/still_terminating/finalizer_never_removed",
+                StepName::Replace,
+                Phase::TimedOut,
+                (1, Over),
+            ),
+            // Three pods ended again and again; none of them keeps the set from having none.
+            (ends_later, StepName::ScaleDown, Phase::Done, (3, ClusterLacksSomething)),
+        ] {
+            assert_eq!(result_at(fixture, name, phase), expected, "{fixture}");
+        }
     }
 }
