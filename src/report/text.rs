@@ -313,10 +313,9 @@ impl Page<'_> {
             Some(told) => format!("{told}. "),
             None => String::new(),
         };
-        // A report that was judged is not what `show` shows.
-        let more = if summary::origin(report).is_some() { "`-v`" } else { "`stsgrade show -v`" };
         writeln!(self.out)?;
-        self.wrapped("", &format!("{file}More: {more}, `stsgrade explain {test}`."), "")
+        let more = format!("{file}More: `stsgrade show -v`, `stsgrade explain {test}`.");
+        self.wrapped("", &more, "")
     }
 
     fn labelled(&mut self, label: &str, text: &str) -> io::Result<()> {
