@@ -73,6 +73,13 @@ pub enum Update {
 }
 
 impl Names {
+    /// Whether nothing of the submission stands any more, because the grade removed what it had
+    /// applied.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.cleanup && self.file.is_some()
+    }
+
     /// Of no submission: what stands in capitals is to be replaced.
     #[must_use]
     pub fn placeholders() -> Self {

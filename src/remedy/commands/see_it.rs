@@ -49,7 +49,7 @@ pub fn see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Sight {
 /// How to see that the claims of pods go with them, without losing any.
 #[must_use]
 pub fn see_retention(names: &Names) -> Sight {
-    let Some(set) = names.set.as_ref().filter(|_| !names.cleanup || names.file.is_none()) else {
+    let Some(set) = names.set.as_ref().filter(|_| !names.is_removed()) else {
         return Sight::default();
     };
     let field = "'{.spec.persistentVolumeClaimRetentionPolicy}'";
@@ -58,8 +58,7 @@ pub fn see_retention(names: &Names) -> Sight {
 }
 
 fn to_see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Sight {
-    if names.cleanup && names.file.is_some() {
-        // Nothing stands any more.
+    if names.is_removed() {
         return Sight::default();
     }
     let ns = &names.namespace;

@@ -110,19 +110,17 @@ impl Lesson<'_> {
     fn is_set_replaced(&self, cause: &Cause) -> bool {
         self.loss.obstacle.is_some()
             && self.names.set.is_some()
-            && !(self.names.cleanup && self.names.file.is_some())
+            && !self.names.is_removed()
             && !self.is_only_missing(cause)
             && diagnosis::renewal(cause.id) == Renewal::Recreate
     }
 
     /// Whether claims must be deleted that pods have written to. Where pods do not come up, none has.
     fn deletes_data(&self, cause: &Cause) -> bool {
-        let Names { claims, file, cleanup, .. } = self.names;
-        let is_removed = *cleanup && file.is_some();
         diagnosis::renewal(cause.id) == Renewal::RecreateWithClaims
             && self.loss.obstacle.is_none()
-            && !claims.is_empty()
-            && !is_removed
+            && !self.names.claims.is_empty()
+            && !self.names.is_removed()
     }
 
     /// The pod that is stuck. One that ends again and again does so in every pod that is made again,

@@ -186,18 +186,18 @@ fn nodes_that_the_template_names() {
     waits(&waiting(history, "ContainerCreating", ""), "never_ready", Cluster);
 }
 
+/// The first pod beyond those of the submission, Pending for this reason.
+fn no_node_for_the_fourth(reason: &str, message: &str) -> History {
+    let condition = not_scheduled(reason, message);
+    let scaled = History::created().scale(5).claim(3).add(3);
+    scaled.pod(3, ObjectChange::Modified, |pod| pod.status.conditions = vec![condition])
+}
+
 #[test]
 fn pods_beyond_what_was_submitted_are_not_waited_for() {
     let message = "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, \
         preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.";
-    let condition = not_scheduled("Unschedulable", message);
-    let history =
-        History::created()
-            .scale(5)
-            .claim(3)
-            .add(3)
-            .pod(3, ObjectChange::Modified, |pod| pod.status.conditions = vec![condition]);
-    stops(&history, "no_room_for_more", Cluster);
+    stops(&no_node_for_the_fourth("Unschedulable", message), "no_room_for_more", Cluster);
 }
 
 /// Catches a conflict of the scheduler's own that ends the scaling up, although it is over soon.
@@ -205,14 +205,7 @@ fn pods_beyond_what_was_submitted_are_not_waited_for() {
 fn an_error_of_the_scheduler_is_waited_for() {
     let message = "running PreBind plugin \"VolumeBinding\": Operation cannot be fulfilled on \
         persistentvolumeclaims \"data-web-3\": the object has been modified";
-    let condition = not_scheduled("SchedulerError", message);
-    let history =
-        History::created()
-            .scale(5)
-            .claim(3)
-            .add(3)
-            .pod(3, ObjectChange::Modified, |pod| pod.status.conditions = vec![condition]);
-    waits(&history, "not_scheduled", Cluster);
+    waits(&no_node_for_the_fourth("SchedulerError", message), "not_scheduled", Cluster);
 }
 
 #[test]
