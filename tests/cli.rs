@@ -605,12 +605,17 @@ fn a_misspelt_manifest_shows_its_own_line() {
         (
             "kind: StatefulSet\n",
             "",
-            "lab.yaml:6, kind:\n        apiVersion: apps/v1\n      \
+            "after lab.yaml:6, kind:\n        apiVersion: apps/v1\n      \
              + kind: StatefulSet\n",
+        ),
+        (
+            "apiVersion: v1\n",
+            "",
+            "before lab.yaml:1, apiVersion:\n      + apiVersion: v1\n        kind: Service\n",
         ),
         ("  name: db\n", "  labels: {a: b}\n", "lab.yaml:8 (the last of these lines):"),
     ] {
-        let text = service.to_owned() + &set.replacen(wrong, right, 1);
+        let text = (service.to_owned() + set).replacen(wrong, right, 1);
         let told = run(&["grade", "-f", "lab.yaml"], &[("lab.yaml", text.as_bytes())]);
         assert!(told.starts_with("exit 1\n") && told.contains(lines), "{told}");
     }

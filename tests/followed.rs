@@ -101,25 +101,33 @@ fn a_change_is_made_where_its_lines_stand() {
     let made = |place: &str, lines: &[&str]| {
         let lines: String = lines.iter().map(|it| format!("      {it}\n")).collect();
         let report = format!(
-            "1. one: costs 10 points (test 1)\n   Change    {FILE}:{place}:\n{lines}   \
+            "1. one: costs 10 points (test 1)\n   Change    {place}:\n{lines}   \
             Type      stsgrade grade\n"
         );
         Instructions::read(&report).unwrap().changes[0].made(TEXT)
     };
     let whole = |lines: &str| Ok(format!("{lines}\n"));
     let below = ["  a: 1", "- b: 2", "+ b: 7", "  c: 3", "  …", "- e: 5"];
-    assert_eq!(made("2, b", &below), whole("a: 1\nb: 7\n\nc: 3\nd: 4\na: 1"));
+    assert_eq!(made("lab3.yaml:2, b", &below), whole("a: 1\nb: 7\n\nc: 3\nd: 4\na: 1"));
     let named = ["  a: 1", "- b: 2", "+ b: 7", "  …  # below: e", "- e: 5"];
-    assert_eq!(made("2, b", &named), whole("a: 1\nb: 7\n\nc: 3\nd: 4\na: 1"));
+    assert_eq!(made("lab3.yaml:2, b", &named), whole("a: 1\nb: 7\n\nc: 3\nd: 4\na: 1"));
     let above = ["  a: 1", "  …", "+ x: 0"];
-    assert_eq!(made("5, x", &above), whole("a: 1\nb: 2\n\nc: 3\nd: 4\nx: 0\na: 1\ne: 5"));
+    assert_eq!(
+        made("after lab3.yaml:5, x", &above),
+        whole("a: 1\nb: 2\n\nc: 3\nd: 4\nx: 0\na: 1\ne: 5")
+    );
+    let first = ["+ x: 0", "  a: 1"];
+    let at_the_top = whole("x: 0\na: 1\nb: 2\n\nc: 3\nd: 4\na: 1\ne: 5");
+    assert_eq!(made("before lab3.yaml:1, x", &first), at_the_top);
     for (place, lines) in [
-        ("2, b", &["- b: 2", "- d: 4"][..]),
-        ("3, c", &["- b: 2"]),
-        ("4, c", &["  a: 1", "- c: 3"]),
-        ("2, b", &["- b: 2", "  …", "+ x: 0"]),
-        ("2, b", &["- b: 2", "  …", "  a: 1", "  d: 4"]),
-        ("9, x", &["- x: 0"]),
+        ("lab3.yaml:2, b", &["- b: 2", "- d: 4"][..]),
+        ("lab3.yaml:3, c", &["- b: 2"]),
+        ("lab3.yaml:4, c", &["  a: 1", "- c: 3"]),
+        ("lab3.yaml:2, b", &["- b: 2", "  …", "+ x: 0"]),
+        ("lab3.yaml:2, b", &["- b: 2", "  …", "  a: 1", "  d: 4"]),
+        ("lab3.yaml:9, x", &["- x: 0"]),
+        ("lab3.yaml:1, x", &["  a: 1", "+ x: 0"]),
+        ("after lab3.yaml:1, b", &["- b: 2"]),
     ] {
         assert!(made(place, lines).is_err(), "{lines:?}");
     }

@@ -2,6 +2,7 @@
 
 mod context;
 mod fields;
+mod place;
 
 use checks::model::observation::object::{Metadata, ServiceSpec, StatefulSetSpec};
 use serde::Serialize;
@@ -12,7 +13,7 @@ use crate::{
     recording::ManifestText,
     remedy::{
         change::{
-            context::{BELOW, indent, shown, with_gaps},
+            context::{indent, shown, with_gaps},
             fields::{Field, fields},
         },
         manifest::{self, Document, PathStep, words},
@@ -32,8 +33,8 @@ pub struct Change {
     /// The manifest's file, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// The line of the file that the change begins at; where lines are only added, the one that they
-    /// stand behind.
+    /// The line of the file that the change begins at; where a line is added first, the one that it
+    /// comes after, or the file's first one that it comes before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// The paths of the fields that change: `spec.template.spec.containers[0].command`.
@@ -131,9 +132,9 @@ pub fn of_text_beside(
     let all = lines(before.text(), after.text());
     let beside = before.lines_of(beside).filter(|_| !beside.is_empty());
     let first = all.iter().position(|it| it.sign != Sign::Same)?;
-    // A line that comes stands behind the one before it.
-    let behind = usize::from(all[first].sign == Sign::Added);
-    let line = (text.line + first).saturating_sub(behind);
+    // A line that comes stands after the one before it, or before the first.
+    let is_added = usize::from(all[first].sign == Sign::Added);
+    let line = (text.line + first).saturating_sub(is_added).max(1);
     let fields = fields(&all, before, after);
     let change = of_lines(object, all, &fields, beside, true)?;
     Some(Change {
@@ -292,51 +293,6 @@ fn as_in_the_file(line: &str) -> String {
 }
 
 impl Change {
-    /// Where it belongs: its file and line as far as they are known, or else the object, and the
-    /// fields.
-    #[must_use]
-    pub fn place(&self) -> String {
-        let fields = self.told_fields();
-        match (&self.file, self.line) {
-            (Some(file), Some(line)) if fields.is_empty() => {
-                format!("{file}:{line} ({})", self.object)
-            }
-            (Some(file), Some(line)) => format!("{file}:{line}, {fields}"),
-            (Some(file), None) => format!("{file}, at its end ({})", self.object),
-            (None, _) if self.is_new_document() => {
-                format!("{}, at the end of your file", self.object)
-            }
-            (None, _) if fields.is_empty() => self.object.clone(),
-            (None, _) => format!("{}, {fields}", self.object),
-        }
-    }
-
-    /// The fields that no line of the change names, as far as they can be read in a line or two.
-    fn told_fields(&self) -> String {
-        let named = self.lines.iter().filter_map(|it| Some(it.text.split_once(BELOW)?.1));
-        let is_named = |field: &&String| named.clone().any(|it| it == *field);
-        let untold: Vec<&String> = self.fields.iter().filter(|it| !is_named(it)).collect();
-        match &untold[..] {
-            [] => String::new(),
-            [one] => String::clone(one),
-            [one, two] => format!("{one} and {two}"),
-            [one, two, three] => format!("{one}, {two} and {three}"),
-            [one, more @ ..] => format!("{one} and {} fields more", more.len()),
-        }
-    }
-
-    /// Moves it, where another change of the same file is made above it before.
-    pub(super) fn move_below(&mut self, above: &Self) {
-        if self.file != above.file {
-            return;
-        }
-        let (Some(line), Some(first)) = (self.line.as_mut(), above.line) else { return };
-        let count = |sign| above.lines.iter().filter(|it| it.sign == sign).count();
-        if *line > first {
-            *line = (*line + count(Sign::Added)).saturating_sub(count(Sign::Removed));
-        }
-    }
-
     /// With texts that are safe to show.
     #[must_use]
     pub fn sanitized(mut self) -> Self {

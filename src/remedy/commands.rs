@@ -52,8 +52,10 @@ pub struct Names {
     pub written: Option<String>,
     /// The cluster's DNS domain, where it is known.
     pub domain: Option<String>,
-    /// The container that mounts the first claim, where the pod has others beside it.
+    /// The container that mounts the first claim.
     pub container: Option<String>,
+    /// The pod has others beside it, of which kubectl would choose one and say so.
+    pub has_other_containers: bool,
     /// The image of that container has an `nslookup`.
     pub has_nslookup: bool,
     /// The flags of the grade, as a shell takes them.

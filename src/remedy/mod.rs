@@ -62,8 +62,9 @@ pub fn names(timeline: &Timeline, namespace: &str, source: &Source) -> Names {
     let mount = |it: &'_ Container| it.volume_mounts.iter().find(is_own).cloned();
     let writer = containers.iter().find(|it| mount(it).is_some());
     names.mount_path = writer.and_then(mount).and_then(|it| harmless(&it.mount_path));
-    let has_others = containers.len() > 1;
-    names.container = writer.filter(|_| has_others).and_then(|it| harmless(&it.name));
+    names.container = writer.and_then(|it| harmless(&it.name));
+    names.has_other_containers =
+        containers.len() + set.spec.template.spec.init_containers.len() > 1;
     names.has_nslookup = writer.or(containers.first()).is_some_and(|it| has_nslookup(&it.image));
     let is_text = |it: &File| it.without.as_deref() != Some("binary");
     names.content = content(timeline, names.mount_path.as_deref(), is_text);

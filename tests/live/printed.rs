@@ -19,10 +19,18 @@ pub(crate) struct Instructions {
 /// Lines to change, as they are printed.
 #[derive(Clone)]
 pub(crate) struct PrintedChange {
-    /// The line of the file; none for what comes at its end.
-    line: Option<usize>,
+    place: Place,
     /// Signs and lines, as far as they are printed.
     pub(crate) lines: Vec<(char, String)>,
+}
+
+/// Where the first line that is taken out or put in belongs in the file. Lines count from 1.
+#[derive(Clone, Copy)]
+enum Place {
+    At(usize),
+    After(usize),
+    Before(usize),
+    End,
 }
 
 /// The sign of lines that stay and are not printed.
@@ -53,7 +61,7 @@ impl Instructions {
             if label == "Change" {
                 place.push_str(text);
                 if let Some(place) = place.strip_suffix(':') {
-                    changes.push(PrintedChange { line: line_of(place)?, lines: vec![] });
+                    changes.push(PrintedChange { place: read_place(place)?, lines: vec![] });
                 }
             }
             // What is typed then is for all changes down to here.
@@ -84,14 +92,21 @@ pub(crate) fn commands(report: &str) -> Result<Vec<String>, String> {
     if commands.is_empty() { Err("it says nothing to type".to_owned()) } else { Ok(commands) }
 }
 
-/// `lab3.yaml:12, spec.replicas`, or `lab3.yaml, at its end (Service web)`.
-fn line_of(place: &str) -> Result<Option<usize>, String> {
-    let behind = place.strip_prefix(FILE).ok_or_else(|| format!("no file: {place}"))?;
+/// `lab3.yaml:12, spec.replicas`, with `after ` or `before ` where a line comes first, or `lab3.yaml,
+/// at its end (Service web)`.
+fn read_place(told: &str) -> Result<Place, String> {
+    let sides: [(&str, fn(usize) -> Place); 3] =
+        [("after ", Place::After), ("before ", Place::Before), ("", Place::At)];
+    let (place, side) = sides
+        .iter()
+        .find_map(|(side, it)| Some((told.strip_prefix(side)?, it)))
+        .ok_or("no side")?;
+    let behind = place.strip_prefix(FILE).ok_or_else(|| format!("no file: {told}"))?;
     if behind.starts_with(", at its end (") {
-        return Ok(None);
+        return Ok(Place::End);
     }
     let number = behind.strip_prefix(':').and_then(|it| it.split([',', ' ']).next()?.parse().ok());
-    number.map(Some).ok_or_else(|| format!("no line: {place}"))
+    number.map(side).ok_or_else(|| format!("no line: {told}"))
 }
 
 /// At which of these places the file has a printed line: at the first that is not empty, or at any
@@ -118,14 +133,17 @@ impl PrintedChange {
     /// the other, but for empty ones, and anywhere further below behind a `…`.
     pub(crate) fn made(&self, text: &str) -> Result<String, String> {
         let mut all: Vec<String> = text.lines().map(|it| it.trim_end().to_owned()).collect();
-        let Some(line) = self.line else {
-            all.extend(self.lines.iter().map(|(_, it)| it.clone()));
-            return Ok(all.join("\n") + "\n");
-        };
         let is_changed = |(sign, _): &(char, String)| matches!(sign, '-' | '+');
         let first = self.lines.iter().position(is_changed).ok_or("no sign")?;
-        // Lines are numbered from 1. What is added stands behind its line.
-        let mut at = if self.lines[first].0 == '-' { line - 1 } else { line };
+        let (line, mut at) = match (self.place, self.lines[first].0) {
+            (Place::End, _) => {
+                all.extend(self.lines.iter().map(|(_, it)| it.clone()));
+                return Ok(all.join("\n") + "\n");
+            }
+            (Place::At(line), '-') | (Place::Before(line), '+') => (line, line - 1),
+            (Place::After(line), '+') => (line, line),
+            (_, sign) => return Err(format!("`{sign}` does not come where the place says")),
+        };
         if at > all.len() {
             return Err(format!("there is no line {line}"));
         }

@@ -229,8 +229,8 @@ impl NamedSet<'_> {
 
     /// Runs a command in the pod at this place: with `-c`, where kubectl would have to choose.
     fn exec(&self, place: i32, command: &str) -> String {
-        let container = self.names.container.as_ref().map(|it| format!(" -c {it}"));
-        let container = container.unwrap_or_default();
+        let named = self.names.container.as_ref().filter(|_| self.names.has_other_containers);
+        let container = named.map(|it| format!(" -c {it}")).unwrap_or_default();
         format!("kubectl exec {}{container} -n {} -- {command}", self.pod(place), self.ns)
     }
 

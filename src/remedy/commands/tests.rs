@@ -194,7 +194,9 @@ fn commands_run_where_they_can() {
     let container = Some("app".to_owned());
     let file = Some("/data/id".to_owned());
     let mount_path = Some("/data/".to_owned());
-    let own = Names { container, content: file.clone(), mount_path, ..names() };
+    let has_other_containers = true;
+    let content = file.clone();
+    let own = Names { container, has_other_containers, content, mount_path, ..names() };
     let all = ["kubectl exec web-1 -c app -n lab -- grep -r web- /data/"];
     assert_eq!(see(4, None, &own).commands, all);
     // What is no text stays out of a terminal.
@@ -246,6 +248,7 @@ fn commands_of_long_names_are_broken_where_a_shell_goes_on() {
         claims: (0..3).map(|it| format!("data-{LONG}-{it}")).collect(),
         content: Some("/usr/share/nginx/html/index.html".to_owned()),
         container: Some(LONG.to_owned()),
+        has_other_containers: true,
         ..names()
     };
     let by_hand = Names { file: None, ..long.clone() };

@@ -152,7 +152,9 @@ impl Lesson<'_> {
         // What it names does not answer, before the change or after it.
         let is_misnamed = cause.id == WRONG_SERVICE_NAME.id;
         let service = self.names.service.clone().filter(|_| !is_misnamed);
-        let names = Names { service, ..self.names.clone() };
+        let gets_another = edit::adds_an_init_container(cause.id, self.loss.objects, self.timeline);
+        let has_other_containers = self.names.has_other_containers || gets_another;
+        let names = Names { service, has_other_containers, ..self.names.clone() };
         let ends = self.ending_container();
         let stuck = stuck.map(|pod| Stuck { pod, ends: ends.as_deref() });
         commands::see(first, stuck.as_ref(), &names)
