@@ -195,9 +195,9 @@ impl Timeline {
             life.go(when);
         }
         if life.deleted.is_some() {
-            self.standing_sets.remove(&it.metadata.name);
+            self.alive_sets.remove(&it.metadata.name);
         } else {
-            self.standing_sets.insert(it.metadata.name);
+            self.alive_sets.insert(it.metadata.name);
         }
         if is_another {
             self.forget_crash_loops();
@@ -259,7 +259,7 @@ impl Timeline {
         if let Some(life) = self.pod_life_mut(&uid) {
             life.update(when, at, change, it);
         }
-        self.note_standing(&uid);
+        self.note_alive(&uid);
         self.note_crash_loop(&uid);
     }
 
@@ -280,14 +280,14 @@ impl Timeline {
             });
             lane.push(fresh);
             if let Some(before) = before {
-                self.note_standing(&before);
+                self.note_alive(&before);
             }
         }
         self.pod_index.insert(uid, position);
     }
 
     /// Updates the index of existing pods after a line about a pod of a set.
-    fn note_standing(&mut self, uid: &str) {
+    fn note_alive(&mut self, uid: &str) {
         let Some(position) = self.pod_index.get(uid).filter(|position| !position.set.is_empty())
         else {
             return;
@@ -295,11 +295,11 @@ impl Timeline {
         let Some(life) = self.pod_life(uid) else { return };
         let (set, entry, is_alive) =
             (position.set.clone(), (life.ordinal, life.added.by, uid.to_owned()), life.is_alive());
-        let standing = self.standing.entry(set).or_default();
+        let alive = self.alive.entry(set).or_default();
         if is_alive {
-            standing.insert(entry);
+            alive.insert(entry);
         } else {
-            standing.remove(&entry);
+            alive.remove(&entry);
         }
     }
 
@@ -320,8 +320,8 @@ impl Timeline {
                 })
         };
         let Some(mut life) = taken else { return };
-        if let Some(standing) = self.standing.get_mut(&position.set) {
-            standing.remove(&(life.ordinal, life.added.by, uid.to_owned()));
+        if let Some(alive) = self.alive.get_mut(&position.set) {
+            alive.remove(&(life.ordinal, life.added.by, uid.to_owned()));
         }
         owner.clone_into(&mut position.set);
         life.adopted = true;
@@ -426,7 +426,7 @@ impl Timeline {
                         life.miss(when);
                         life.go(when);
                     }
-                    self.note_standing(uid);
+                    self.note_alive(uid);
                 }
                 Kind::PersistentVolumeClaim => {
                     if let Some(life) = recent(self.claims.get_mut(name), |life| life.uid() == uid)
@@ -440,7 +440,7 @@ impl Timeline {
                     }
                     let newest = self.sets.get(name).and_then(|lives| lives.last());
                     if newest.is_some_and(|life| life.deleted.is_some()) {
-                        self.standing_sets.remove(name);
+                        self.alive_sets.remove(name);
                     }
                 }
                 Kind::Service => {

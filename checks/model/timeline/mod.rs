@@ -50,9 +50,9 @@ pub struct Timeline {
     pub(crate) unowned_pods: BTreeMap<String, PodLife>,
     pub(crate) pod_index: BTreeMap<String, PodPosition>,
     /// The pods that exist, by the owning set's UID: ordinal, first line and UID.
-    pub(crate) standing: BTreeMap<String, BTreeSet<(i32, Seq, String)>>,
+    pub(crate) alive: BTreeMap<String, BTreeSet<(i32, Seq, String)>>,
     /// The names of the sets that exist.
-    pub(crate) standing_sets: BTreeSet<String>,
+    pub(crate) alive_sets: BTreeSet<String>,
     pub(crate) claims: BTreeMap<String, Vec<ClaimLife>>,
     pub(crate) services: BTreeMap<String, Vec<ServiceLife>>,
     pub(crate) slices: BTreeMap<String, EndpointSlice>,
@@ -138,9 +138,9 @@ impl Timeline {
             }
             Some(_) => None,
             None => {
-                let mut standing = self.sets();
-                let first = standing.next()?;
-                standing.next().is_none().then_some(first)
+                let mut sets = self.sets();
+                let first = sets.next()?;
+                sets.next().is_none().then_some(first)
             }
         }
     }
@@ -154,7 +154,7 @@ impl Timeline {
 
     /// The StatefulSets that stand in the namespace.
     pub fn sets(&self) -> impl Iterator<Item = &SetLife> {
-        self.standing_sets.iter().filter_map(|name| self.sets.get(name)?.last())
+        self.alive_sets.iter().filter_map(|name| self.sets.get(name)?.last())
     }
 
     /// The first ordinal.
@@ -190,8 +190,8 @@ impl Timeline {
 
     /// The pods that the graded set owns now, by ordinal.
     pub fn owned(&self) -> impl Iterator<Item = &PodLife> {
-        let standing = self.set().and_then(|set| self.standing.get(&set.uid));
-        standing.into_iter().flatten().filter_map(|(_, _, uid)| self.pod_life(uid))
+        let alive = self.set().and_then(|set| self.alive.get(&set.uid));
+        alive.into_iter().flatten().filter_map(|(_, _, uid)| self.pod_life(uid))
     }
 
     /// The pod that stands for an ordinal now.
