@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use crate::model::{
     diagnosis::{self, Wait},
     observation::{
-        Canary, Diagnosis, End, Gap, Kind, ObjectChange, Observation, Phase, Seq, Step, StepName,
+        Canary, End, FailureFact, Gap, Kind, ObjectChange, Observation, Phase, Seq, Step, StepName,
         What, Why,
         object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
         when::When,
@@ -75,7 +75,7 @@ impl Timeline {
                     .map_or_else(|| Self::service_key(&lookup.service), |of| of.uid.clone());
                 self.lookups.push(&key, Recorded { seq, at, what: lookup });
             }
-            What::Diagnosis(diagnosis) => self.diagnosis(Recorded { seq, at, what: diagnosis }),
+            What::FailureFact(fact) => self.failure_fact(Recorded { seq, at, what: fact }),
             What::End(end) => {
                 self.note_settled(seq);
                 self.note_end(Recorded { seq, at, what: end });
@@ -114,20 +114,22 @@ impl Timeline {
         self.canaries.push(&noted.what.claim.clone(), noted);
     }
 
-    fn diagnosis(&mut self, noted: Recorded<Diagnosis>) {
+    fn failure_fact(&mut self, noted: Recorded<FailureFact>) {
         let pod = match &noted.what {
-            Diagnosis::Logs { pod, .. } | Diagnosis::Surroundings { pod, .. } => pod.uid.clone(),
-            Diagnosis::StorageClasses { classes } => {
+            FailureFact::Logs { pod, .. } | FailureFact::Surroundings { pod, .. } => {
+                pod.uid.clone()
+            }
+            FailureFact::StorageClasses { classes } => {
                 self.storage_classes = Some(classes.clone());
                 return;
             }
-            Diagnosis::ManifestRefused(refusal) => {
+            FailureFact::ManifestRefused(refusal) => {
                 self.refusal = Some(refusal.clone());
                 return;
             }
-            Diagnosis::Unavailable { .. } => String::new(),
+            FailureFact::Unavailable { .. } => String::new(),
         };
-        self.diagnoses.push(&pod, noted);
+        self.failure_facts.push(&pod, noted);
         self.note_crash_loop(&pod);
     }
 

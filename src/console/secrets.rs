@@ -7,7 +7,7 @@
 use checks::model::{
     What,
     observation::{
-        Diagnosis,
+        FailureFact,
         object::{ContainerStatus, Object, StatefulSet},
     },
 };
@@ -30,8 +30,8 @@ const MIN_KEY_LINE_BYTES: usize = 40;
 /// Files on claims are not touched: what the pods wrote there is what is graded.
 pub fn mask_observation(what: &mut What) {
     match what {
-        What::Diagnosis(Diagnosis::Logs { lines, .. }) => *lines = mask_lines(lines),
-        What::Diagnosis(Diagnosis::ManifestRefused(it)) => it.detail = mask_lines(&it.detail),
+        What::FailureFact(FailureFact::Logs { lines, .. }) => *lines = mask_lines(lines),
+        What::FailureFact(FailureFact::ManifestRefused(it)) => it.detail = mask_lines(&it.detail),
         What::Object(_, Object::Event(event)) => event.message = mask(&event.message),
         What::Object(_, Object::Pod(pod)) => {
             let status = &mut pod.status;

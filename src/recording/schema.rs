@@ -3,7 +3,7 @@
 use checks::model::{
     Seq,
     observation::{
-        Canary, Diagnosis, End, Gap, Lookup, ObjectChange, Read, Signature, Step, Subject,
+        Canary, End, FailureFact, Gap, Lookup, ObjectChange, Read, Signature, Step, Subject,
         object::Object,
     },
 };
@@ -44,7 +44,7 @@ enum Fact {
     Read(Read),
     Canary(Canary),
     Lookup(Lookup),
-    Diagnosis(Diagnosis),
+    Diagnosis(FailureFact),
     End(End),
     Signature(Signature),
     #[schemars(untagged)]

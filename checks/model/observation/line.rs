@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for Line {
                 Field::Read => held.put(What::Read(map.next_value()?))?,
                 Field::Canary => held.put(What::Canary(map.next_value()?))?,
                 Field::Lookup => held.put(What::Lookup(map.next_value()?))?,
-                Field::Diagnosis => held.put(What::Diagnosis(map.next_value()?))?,
+                Field::Diagnosis => held.put(What::FailureFact(map.next_value()?))?,
                 Field::End => held.put(What::End(map.next_value()?))?,
                 Field::Signature => held.put(What::Signature(map.next_value()?))?,
                 Field::Other => {
@@ -132,7 +132,7 @@ impl Serialize for Observation {
             What::Read(it) => line.serialize_field("read", it)?,
             What::Canary(it) => line.serialize_field("canary", it)?,
             What::Lookup(it) => line.serialize_field("lookup", it)?,
-            What::Diagnosis(it) => line.serialize_field("diagnosis", it)?,
+            What::FailureFact(it) => line.serialize_field("diagnosis", it)?,
             What::End(it) => line.serialize_field("end", it)?,
             What::Signature(it) => line.serialize_field("signature", it)?,
             What::Unknown => {}

@@ -55,7 +55,7 @@ pub enum What {
     /// A name was asked of the cluster's DNS.
     Lookup(Lookup),
     /// A fact that helps to attribute a failure.
-    Diagnosis(Diagnosis),
+    FailureFact(FailureFact),
     /// The judged part of the recording ends here.
     End(End),
     /// Who recorded what stands before it.
@@ -425,7 +425,7 @@ impl Lookup {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub enum Diagnosis {
+pub enum FailureFact {
     /// The last lines that a container wrote.
     #[serde(rename_all = "camelCase")]
     Logs {

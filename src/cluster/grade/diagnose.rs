@@ -9,7 +9,7 @@ use std::{
 
 use checks::model::{
     PodLife, Timeline, What,
-    observation::{Diagnosis, Reference, StorageClass, object::ContainerStatus},
+    observation::{FailureFact, Reference, StorageClass, object::ContainerStatus},
 };
 use k8s_openapi::api::{core::v1::Pod, storage};
 use kube::{
@@ -153,8 +153,8 @@ impl<'a> LogReader<'a> {
             ..LogParams::default()
         };
         let said = tokio::time::timeout(WITHIN, api.logs(&request.pod.name, &how)).await;
-        let diagnosis = match said {
-            Ok(Ok(text)) => Diagnosis::Logs {
+        let fact = match said {
+            Ok(Ok(text)) => FailureFact::Logs {
                 pod: request.pod.clone(),
                 container: request.container.clone(),
                 previous: request.previous,
@@ -163,35 +163,36 @@ impl<'a> LogReader<'a> {
             Ok(Err(error)) => unavailable(&request.pod.name, &error.to_string()),
             Err(_) => unavailable(&request.pod.name, "no answer in time"),
         };
-        self.journal.push(What::Diagnosis(diagnosis));
+        self.journal.push(What::FailureFact(fact));
     }
 
     async fn storage_classes(&self) {
         let api: Api<storage::v1::StorageClass> = Api::all(self.cluster.client.clone());
         let how = ListParams::default();
-        let diagnosis = match tokio::time::timeout(WITHIN, api.list(&how)).await {
+        let fact = match tokio::time::timeout(WITHIN, api.list(&how)).await {
             Ok(Ok(list)) => {
                 let is_default = |it: &storage::v1::StorageClass| {
                     DEFAULT_CLASS
                         .iter()
                         .any(|key| it.annotations().get(*key).is_some_and(|value| value == "true"))
                 };
-                Diagnosis::StorageClasses {
+                FailureFact::StorageClasses {
                     classes: list
                         .iter()
                         .map(|it| StorageClass { name: it.name_any(), is_default: is_default(it) })
                         .collect(),
                 }
             }
-            Ok(Err(error)) => {
-                Diagnosis::Unavailable { what: "StorageClasses".to_owned(), why: error.to_string() }
-            }
-            Err(_) => Diagnosis::Unavailable {
+            Ok(Err(error)) => FailureFact::Unavailable {
+                what: "StorageClasses".to_owned(),
+                why: error.to_string(),
+            },
+            Err(_) => FailureFact::Unavailable {
                 what: "StorageClasses".to_owned(),
                 why: "no answer in time".to_owned(),
             },
         };
-        self.journal.push(What::Diagnosis(diagnosis));
+        self.journal.push(What::FailureFact(fact));
     }
 }
 
@@ -205,8 +206,8 @@ fn has_ended(pod: &PodLife, container: &ContainerStatus) -> bool {
     ended || container.restart_count > 0 && container.state.waiting.is_some()
 }
 
-fn unavailable(pod: &str, why: &str) -> Diagnosis {
-    Diagnosis::Unavailable { what: format!("the log of {pod}"), why: why.to_owned() }
+fn unavailable(pod: &str, why: &str) -> FailureFact {
+    FailureFact::Unavailable { what: format!("the log of {pod}"), why: why.to_owned() }
 }
 
 fn lines(text: &str) -> Vec<String> {

@@ -22,7 +22,7 @@ use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
 
 use checks::model::{
     Timeline, What,
-    observation::{Diagnosis, End, Phase, Step, StepName, Subject, Why},
+    observation::{End, FailureFact, Phase, Step, StepName, Subject, Why},
 };
 use futures::FutureExt as _;
 use tokio::sync::watch;
@@ -470,7 +470,7 @@ impl<'a> Grade<'a> {
 
     /// Ends the recording with what the API server refused, which is all that is judged.
     fn refuse(&mut self, failure: &Failure) {
-        self.journal.push(What::Diagnosis(Diagnosis::ManifestRefused(failure.refusal())));
+        self.journal.push(What::FailureFact(FailureFact::ManifestRefused(failure.refusal())));
         self.end(TourEnd { why: Why::Obstacle, detail: Some(failure.what.clone()) });
     }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use crate::model::{
     Outcome, WaitStatus,
     observation::{
-        Diagnosis, End, ObjectChange, Phase, Reference, Step, StepName, What, Why,
+        End, FailureFact, ObjectChange, Phase, Reference, Step, StepName, What, Why,
         object::{
             Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object,
             ObjectReference, PersistentVolumeClaimSpec, Pod, Probe, Resources, Running, Terminated,
@@ -163,7 +163,7 @@ fn running(history: History, with: impl FnOnce(&mut ContainerStatus)) -> History
 fn log(history: History, lines: &[&str]) -> History {
     let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
     let lines = lines.iter().map(|it| (*it).to_owned()).collect();
-    history.push(What::Diagnosis(Diagnosis::Logs {
+    history.push(What::FailureFact(FailureFact::Logs {
         pod,
         container: "app".to_owned(),
         previous: false,

@@ -11,7 +11,7 @@ use crate::model::evidence::content::{
     writer::{Contents, FileWords, Page, Seen, is_chance},
 };
 use crate::model::{
-    observation::{BLOCK_DIGITS, Diagnosis, Given},
+    observation::{BLOCK_DIGITS, FailureFact, Given},
     timeline::{Timeline, lives::PodLife},
 };
 
@@ -195,8 +195,8 @@ impl Timeline {
     /// environment, files that are on no claim, the numbers of its file system. `None` where that
     /// was not asked.
     pub(super) fn given(&self, uid: &str, word: &str) -> Option<Given> {
-        self.diagnoses.of(uid).rev().find_map(|it| match &it.what {
-            Diagnosis::Surroundings { words, .. } => words.get(word).copied(),
+        self.failure_facts.of(uid).rev().find_map(|it| match &it.what {
+            FailureFact::Surroundings { words, .. } => words.get(word).copied(),
             _ => None,
         })
     }
