@@ -202,7 +202,7 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         observation::{
-            Canary, ObjectChange, Token, What,
+            CanaryFile, CanaryVisit, ObjectChange, What,
             object::{ClaimSource, Present, Volume},
         },
         testing::history::History,
@@ -268,10 +268,10 @@ mod tests {
     fn one_storage_behind_two_claims_fails() {
         let history = History::created();
         let foreign = history.lines.iter().find_map(|it| match &it.what {
-            What::Canary(Canary { wrote: Some(token), .. }) => Some(token.clone()),
+            What::Canary(CanaryVisit { wrote: Some(canary), .. }) => Some(canary.clone()),
             _ => None,
         });
-        let saw: Vec<Token> = foreign.into_iter().collect();
+        let saw: Vec<CanaryFile> = foreign.into_iter().collect();
         let mark = |file: &str, mark: &str| {
             std::collections::BTreeMap::from([(file.to_owned(), mark.to_owned())])
         };
@@ -280,7 +280,7 @@ mod tests {
             let looked = |claim: &str, it: &str| {
                 let marks =
                     if it.is_empty() { std::collections::BTreeMap::new() } else { mark(file, it) };
-                What::Canary(Canary {
+                What::Canary(CanaryVisit {
                     claim: claim.to_owned(),
                     saw: Some(saw.clone()),
                     marks,

@@ -259,7 +259,7 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         What,
-        observation::{Canary, object::PodSecurityContext},
+        observation::{CanaryVisit, object::PodSecurityContext},
         testing::history::{History, Writes},
     };
 
@@ -373,7 +373,7 @@ mod tests {
         let wrote = history.lines.iter().find_map(|it| {
             if let What::Canary(canary) = &it.what { canary.wrote.clone() } else { None }
         });
-        let seen = Canary {
+        let seen = CanaryVisit {
             claim: "data-web-1".to_owned(),
             saw: wrote.map(|it| vec![it]),
             ..Default::default()

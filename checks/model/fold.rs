@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use crate::model::{
     diagnosis::{self, Wait},
     observation::{
-        Canary, End, FailureFact, Gap, Kind, ObjectChange, Observation, Phase, Seq, Step, StepName,
-        What, Why,
+        CanaryVisit, End, FailureFact, Gap, Kind, ObjectChange, Observation, Phase, Seq, Step,
+        StepName, What, Why,
         object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
         when::When,
     },
@@ -102,11 +102,11 @@ impl Timeline {
         self.end = Some(end);
     }
 
-    fn canary(&mut self, noted: Recorded<Canary>) {
-        /// A token is random: more pods than a few that wrote the same one are no grader's.
+    fn canary(&mut self, noted: Recorded<CanaryVisit>) {
+        /// A canary is random: more pods than a few that wrote the same one are no grader's.
         const MOST_WRITERS: usize = 8;
-        if let Some(token) = &noted.what.wrote {
-            let writers = self.writers.entry(token.clone()).or_default();
+        if let Some(canary) = &noted.what.wrote {
+            let writers = self.writers.entry(canary.clone()).or_default();
             if writers.len() < MOST_WRITERS {
                 writers.insert((noted.what.pod.name.clone(), noted.what.claim.clone()));
             }

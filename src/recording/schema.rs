@@ -3,7 +3,7 @@
 use checks::model::{
     Seq,
     observation::{
-        Canary, End, FailureFact, Gap, Lookup, ObjectChange, Read, Signature, Step, Subject,
+        CanaryVisit, End, FailureFact, Gap, Lookup, ObjectChange, Read, Signature, Step, Subject,
         object::Object,
     },
 };
@@ -42,7 +42,7 @@ enum Fact {
     Gap(Gap),
     Step(Step),
     Read(Read),
-    Canary(Canary),
+    Canary(CanaryVisit),
     Lookup(Lookup),
     Diagnosis(FailureFact),
     End(End),

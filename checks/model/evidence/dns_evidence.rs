@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{
     diagnosis,
-    observation::{File, Lookup, Read, SECOND, Seq, Token},
+    observation::{CanaryFile, File, Lookup, Read, SECOND, Seq},
     timeline::{
         Timeline,
         endpoints::{Carried, Namesake},
@@ -140,14 +140,14 @@ impl Timeline {
         let mut unclear = None;
         let mut asked = BTreeSet::new();
         for seen in self.canaries.of(claim) {
-            for token in seen.what.saw.iter().flatten() {
+            for canary in seen.what.saw.iter().flatten() {
                 let Some((pod, other)) =
-                    self.writer_of(token, pod, claim).filter(|(_, other)| asked.insert(*other))
+                    self.writer_of(canary, pod, claim).filter(|(_, other)| asked.insert(*other))
                 else {
                     continue;
                 };
                 let foreign = Foreign { seq: seen.seq, pod, is_shared: true };
-                match self.is_shared(token, other, claim) {
+                match self.is_shared(canary, other, claim) {
                     Some(true) => return Some(foreign),
                     Some(false) => {}
                     None => unclear = unclear.or(Some(Foreign { is_shared: false, ..foreign })),
@@ -157,20 +157,20 @@ impl Timeline {
         unclear
     }
 
-    fn writer_of(&self, token: &Token, pod: &str, claim: &str) -> Option<(&str, &str)> {
+    fn writer_of(&self, canary: &CanaryFile, pod: &str, claim: &str) -> Option<(&str, &str)> {
         let wrote =
-            self.writers.get(token)?.iter().find(|(writer, on)| writer != pod && on != claim);
+            self.writers.get(canary)?.iter().find(|(writer, on)| writer != pod && on != claim);
         wrote.map(|(writer, on)| (writer.as_str(), on.as_str()))
     }
 
     /// Whether a canary that is on two claims is one file; `None` where it may be a copy.
     ///
     /// A file has one inode and one time of change wherever it is looked at; a copy has its own.
-    fn is_shared(&self, token: &Token, one: &str, other: &str) -> Option<bool> {
+    fn is_shared(&self, canary: &CanaryFile, one: &str, other: &str) -> Option<bool> {
         let marks = |claim: &str| -> Vec<&str> {
             self.canaries
                 .of(claim)
-                .filter_map(|it| it.what.marks.get(&token.file).map(String::as_str))
+                .filter_map(|it| it.what.marks.get(&canary.file).map(String::as_str))
                 .collect()
         };
         let (one_marks, other_marks) = (marks(one), marks(other));

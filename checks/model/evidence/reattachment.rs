@@ -10,7 +10,7 @@ use crate::model::{
         content::{Contents, Fate},
         rewriting::Rewriting,
     },
-    observation::{Canary, Seq, object::Volume, when::When},
+    observation::{CanaryVisit, Seq, object::Volume, when::When},
     timeline::{
         Timeline,
         lives::{ClaimLife, PodLife, Recorded},
@@ -306,7 +306,7 @@ impl Timeline {
 
     fn canary_back(
         &self,
-        wrote: &Recorded<Canary>,
+        wrote: &Recorded<CanaryVisit>,
         new: &PodLife,
         claim: &str,
     ) -> (Standing, Option<Seq>) {
@@ -327,7 +327,7 @@ impl Timeline {
             .what
             .wrote
             .iter()
-            .all(|token| seen.what.saw.iter().flatten().any(|it| it == token));
+            .all(|canary| seen.what.saw.iter().flatten().any(|it| it == canary));
         let standing = if back {
             Standing::Met
         } else {

@@ -51,7 +51,7 @@ pub enum What {
     /// Files were read from one claim of one pod.
     Read(Read),
     /// A canary was written or looked for.
-    Canary(Canary),
+    Canary(CanaryVisit),
     /// A name was asked of the cluster's DNS.
     Lookup(Lookup),
     /// A fact that helps to attribute a failure.
@@ -320,17 +320,17 @@ pub struct File {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default)]
-pub struct Canary {
+pub struct CanaryVisit {
     /// Through which pod.
     pub pod: Reference,
     /// On which claim.
     pub claim: String,
     /// The canary that was written, if one was.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wrote: Option<Token>,
+    pub wrote: Option<CanaryFile>,
     /// All the canaries that were seen on the claim, when they were looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub saw: Option<Vec<Token>>,
+    pub saw: Option<Vec<CanaryFile>>,
     /// By canary's file name: its inode and when that was last changed, where the image can tell. A
     /// copy has others.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -344,11 +344,12 @@ pub struct Canary {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
-pub struct Token {
+pub struct CanaryFile {
     /// The file's name.
     pub file: String,
     /// Its content.
-    pub token: String,
+    #[serde(rename = "token")]
+    pub content: String,
 }
 
 /// One question to the cluster's DNS server and its answer.

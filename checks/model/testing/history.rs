@@ -7,8 +7,8 @@ use crate::{
     model::{
         Observation, Outcome, Seq, Timeline, Verdict, What,
         observation::{
-            Canary, End, File, Gap, Kind, Lookup, ObjectChange, Phase, Read, Reference, Step,
-            StepName, Subject, Token,
+            CanaryFile, CanaryVisit, End, File, Gap, Kind, Lookup, ObjectChange, Phase, Read,
+            Reference, Step, StepName, Subject,
             object::{
                 ClaimSource, Condition, Container, ContainerState, ContainerStatus, Endpoint,
                 EndpointSlice, Metadata, Object, ObjectReference, OwnerReference,
@@ -35,7 +35,7 @@ pub(crate) struct History {
     pods: BTreeMap<i32, Pod>,
     claims: BTreeMap<String, PersistentVolumeClaim>,
     files: BTreeMap<String, String>,
-    canaries: BTreeMap<String, Vec<Token>>,
+    canaries: BTreeMap<String, Vec<CanaryFile>>,
     starts: BTreeMap<i32, u32>,
     generation: i64,
     /// The newest generation that the controller has seen.
@@ -558,18 +558,23 @@ impl History {
         }
         let pod = self.reference(ordinal);
         let saw = self.canaries.get(&claim).cloned().unwrap_or_default();
-        let token = Token {
+        let canary = CanaryFile {
             file: format!(".stsgrade-{}", pod.uid),
-            token: format!("{} {}", pod.name, pod.uid),
+            content: format!("{} {}", pod.name, pod.uid),
         };
-        self.canaries.entry(claim.clone()).or_default().push(token.clone());
-        let history = self.push(What::Canary(Canary {
+        self.canaries.entry(claim.clone()).or_default().push(canary.clone());
+        let history = self.push(What::Canary(CanaryVisit {
             pod: pod.clone(),
             claim: claim.clone(),
             saw: Some(saw),
             ..Default::default()
         }));
-        history.push(What::Canary(Canary { pod, claim, wrote: Some(token), ..Default::default() }))
+        history.push(What::Canary(CanaryVisit {
+            pod,
+            claim,
+            wrote: Some(canary),
+            ..Default::default()
+        }))
     }
 
     pub(crate) fn lookup(self, ordinal: i32) -> Self {

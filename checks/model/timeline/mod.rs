@@ -23,8 +23,8 @@ use std::{
 
 use crate::model::{
     observation::{
-        Asked, Canary, End, FailureFact, Kind, Lookup, Read, Refusal, Seq, StorageClass, Subject,
-        Token,
+        Asked, CanaryFile, CanaryVisit, End, FailureFact, Kind, Lookup, Read, Refusal, Seq,
+        StorageClass, Subject,
         object::{EndpointSlice, Event},
     },
     obstacle::Obstacle,
@@ -65,9 +65,9 @@ pub struct Timeline {
     /// By the pod's UID.
     pub(crate) reads: Keyed<Read>,
     /// By the claim's name.
-    pub(crate) canaries: Keyed<Canary>,
+    pub(crate) canaries: Keyed<CanaryVisit>,
     /// Who wrote a canary: some pods' names, each with the claim.
-    pub(crate) writers: BTreeMap<Token, BTreeSet<(String, String)>>,
+    pub(crate) writers: BTreeMap<CanaryFile, BTreeSet<(String, String)>>,
     /// By the pod's UID, or by [`Timeline::service_key`].
     pub(crate) lookups: Keyed<Lookup>,
     /// By the pod's UID; others by the empty name.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use checks::model::observation::{BLOCK_DIGITS, File, Token};
+use checks::model::observation::{BLOCK_DIGITS, CanaryFile, File};
 use sha2::{Digest as _, Sha256};
 
 use crate::{cluster::exec::records, recording::digest_text};
@@ -66,7 +66,7 @@ pub(crate) struct MountFiles {
     /// All files were searched for what names pods.
     pub(crate) searched: bool,
     /// The canaries that were there.
-    pub(crate) canaries: Vec<Token>,
+    pub(crate) canaries: Vec<CanaryFile>,
     /// By canary's file name: its inode and when that was last changed.
     pub(crate) marks: BTreeMap<String, String>,
     /// Whether our own canary was written; the error says why not.
@@ -152,12 +152,12 @@ impl MountFiles {
             ("without", Some(file)) => file.without = Some(text),
             ("body", Some(file)) => body(file, value),
             ("canary", _) if is_canary(&text) => {
-                self.canaries.push(Token { file: text, token: String::new() })
+                self.canaries.push(CanaryFile { file: text, content: String::new() })
             }
             ("token", _) => {
-                if let Some(canary) = self.canaries.last_mut().filter(|it| it.token.is_empty()) {
+                if let Some(canary) = self.canaries.last_mut().filter(|it| it.content.is_empty()) {
                     // The script ends the lines that it reads.
-                    canary.token = text.trim_end_matches('\n').chars().take(300).collect();
+                    canary.content = text.trim_end_matches('\n').chars().take(300).collect();
                 }
             }
             ("mark", _) => {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use checks::model::{
     What,
-    observation::{Canary, Read, Reference, Token},
+    observation::{CanaryFile, CanaryVisit, Read, Reference},
 };
 
 use crate::cluster::inspect::{DnsAccess, ENOUGH_ASKING_PODS, Inspector, Job, age::ReadTiming};
@@ -195,15 +195,18 @@ impl Inspector<'_> {
     }
 
     /// The canary to write on a claim: one for each claim and pod name, ever.
-    fn ask(&self, pod: &Reference, mount: &ClaimView) -> Option<Token> {
+    fn ask(&self, pod: &Reference, mount: &ClaimView) -> Option<CanaryFile> {
         if !self.writes
             || !mount.is_first
             || !self.state().canaries_tried.insert((mount.claim.clone(), pod.name.clone()))
         {
             return None;
         }
-        let (file, token) = (random_word().ok()?, random_word().ok()?);
-        Some(Token { file: format!("{CANARY}{file}"), token: format!("{} {token}", pod.name) })
+        let (file, word) = (random_word().ok()?, random_word().ok()?);
+        Some(CanaryFile {
+            file: format!("{CANARY}{file}"),
+            content: format!("{} {word}", pod.name),
+        })
     }
 
     async fn run(
@@ -211,7 +214,7 @@ impl Inspector<'_> {
         pod: &str,
         container: &str,
         mounts: &[ClaimView],
-        asked: &[Option<Token>],
+        asked: &[Option<CanaryFile>],
         files: u32,
     ) -> Result<InspectOutput, ExecError> {
         let word = random_word()?;
@@ -229,7 +232,7 @@ impl Inspector<'_> {
                 mount.path.clone(),
                 MAX_DEPTH.to_owned(),
                 canary.file,
-                canary.token,
+                canary.content,
                 named,
             ]);
             arguments.extend(first);
@@ -338,7 +341,7 @@ impl Inspector<'_> {
         }
     }
 
-    fn canary(&self, job: &Job, mount: &ClaimView, found: &MountFiles) -> Canary {
+    fn canary(&self, job: &Job, mount: &ClaimView, found: &MountFiles) -> CanaryVisit {
         let marks = found.marks.clone();
         let (wrote, error) = match &found.written {
             Some(Ok(file)) => {
@@ -348,7 +351,7 @@ impl Inspector<'_> {
             Some(Err(why)) => (None, Some(why.clone())),
             None => (None, None),
         };
-        Canary {
+        CanaryVisit {
             pod: job.pod.clone(),
             claim: mount.claim.clone(),
             wrote,
@@ -377,11 +380,11 @@ impl Inspector<'_> {
         for mount in mounts {
             let error = Some(why.to_string());
             if mount.is_first {
-                self.journal.push(What::Canary(Canary {
+                self.journal.push(What::Canary(CanaryVisit {
                     pod: job.pod.clone(),
                     claim: mount.claim.clone(),
                     error: error.clone(),
-                    ..Canary::default()
+                    ..CanaryVisit::default()
                 }));
             }
             self.journal.push(What::Read(Read {

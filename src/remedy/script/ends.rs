@@ -1,6 +1,6 @@
 //! Scripts that end, though a container is to keep running.
 
-use crate::remedy::script::{Token, commands, tokens};
+use crate::remedy::script::{ShellToken, commands, tokens};
 
 /// For how long a container sleeps that has nothing else to do, in seconds.
 const LONG_SLEEP: &str = "1000000";
@@ -43,9 +43,9 @@ pub fn keep_running(script: &str, exit_code: i32) -> Option<String> {
 /// The last command is `sleep` with a short time, perhaps with a `wait` for it.
 fn sleep_longer(script: &str) -> Option<String> {
     let tokens = tokens(script)?;
-    let all: Vec<Vec<Token<'_>>> = commands(&tokens).filter(|it| !it.is_empty()).collect();
+    let all: Vec<Vec<ShellToken<'_>>> = commands(&tokens).filter(|it| !it.is_empty()).collect();
     let last = all.iter().rev().find(|it| it[0].text != "wait")?;
-    let words: &[Token<'_>] = if last[0].text == "exec" { &last[1..] } else { last };
+    let words: &[ShellToken<'_>] = if last[0].text == "exec" { &last[1..] } else { last };
     let [name, time] = words else { return None };
     (name.text == "sleep" && is_short(time.text)).then(|| {
         let mut edited = script.to_owned();
@@ -57,7 +57,7 @@ fn sleep_longer(script: &str) -> Option<String> {
 /// Whether the last command is a `sleep` that lasts: something else ends the script.
 fn is_lasting(script: &str) -> bool {
     let Some(tokens) = tokens(script) else { return false };
-    let all: Vec<Vec<Token<'_>>> = commands(&tokens).filter(|it| !it.is_empty()).collect();
+    let all: Vec<Vec<ShellToken<'_>>> = commands(&tokens).filter(|it| !it.is_empty()).collect();
     let last = all.iter().rev().find(|it| it[0].text != "wait");
     last.is_some_and(|it| {
         let sleep = it.iter().position(|word| word.text == "sleep");
@@ -82,8 +82,8 @@ pub const fn long_sleep() -> &'static str {
 fn without_exit(script: &str, exit_code: i32) -> Option<(String, bool)> {
     let tokens = tokens(script)?;
     let code = exit_code.to_string();
-    let all: Vec<Vec<Token<'_>>> = commands(&tokens).filter(|it| !it.is_empty()).collect();
-    let is_exit = |it: &[Token<'_>]| match it {
+    let all: Vec<Vec<ShellToken<'_>>> = commands(&tokens).filter(|it| !it.is_empty()).collect();
+    let is_exit = |it: &[ShellToken<'_>]| match it {
         [exit, status] => exit.text == "exit" && status.text == code,
         _ => false,
     };
@@ -100,7 +100,7 @@ fn without_exit(script: &str, exit_code: i32) -> Option<(String, bool)> {
 fn in_the_foreground(script: &str) -> Option<String> {
     let tokens = tokens(script)?;
     let last = commands(&tokens).filter(|it| !it.is_empty()).last()?;
-    let words: &[Token<'_>] = if last[0].text == "exec" { last.get(1..)? } else { &last };
+    let words: &[ShellToken<'_>] = if last[0].text == "exec" { last.get(1..)? } else { &last };
     let [name] = words else { return None };
     (name.text.rsplit('/').next() == Some("nginx")).then(|| {
         let mut edited = script.to_owned();

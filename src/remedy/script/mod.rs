@@ -8,14 +8,14 @@ pub mod ends;
 
 /// One word or operator of a script, by its place in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Token<'s> {
-    kind: Kind,
+struct ShellToken<'s> {
+    kind: ShellTokenKind,
     text: &'s str,
     at: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ShellTokenKind {
     Word,
     /// `>` or `>|`, of standard output.
     Write,
@@ -60,10 +60,11 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
     let tokens = tokens(script)?;
     let mut edits: Vec<(usize, String)> = vec![];
     for (place, token) in tokens.iter().enumerate() {
-        let Some(target) = tokens.get(place + 1).filter(|it| it.kind == Kind::Word) else {
+        let Some(target) = tokens.get(place + 1).filter(|it| it.kind == ShellTokenKind::Word)
+        else {
             continue;
         };
-        if token.kind != Kind::Write || !is_below(target.text, folders, &tokens) {
+        if token.kind != ShellTokenKind::Write || !is_below(target.text, folders, &tokens) {
             continue;
         }
         if is_tested(&before(&tokens[..place]), target.text) {
@@ -94,17 +95,18 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
 
 /// What decides whether the command behind these tokens is run: without each `if` that ends before
 /// it and lets the script go on.
-fn before<'s>(tokens: &[Token<'s>]) -> Vec<Token<'s>> {
-    let mut kept: Vec<Token<'s>> = vec![];
+fn before<'s>(tokens: &[ShellToken<'s>]) -> Vec<ShellToken<'s>> {
+    let mut kept: Vec<ShellToken<'s>> = vec![];
     let mut open: Vec<usize> = vec![];
     for token in tokens {
-        let is_first =
-            kept.last().is_none_or(|it| it.kind == Kind::End || BEFORE_COMMAND.contains(&it.text));
+        let is_first = kept
+            .last()
+            .is_none_or(|it| it.kind == ShellTokenKind::End || BEFORE_COMMAND.contains(&it.text));
         match token.text {
             "if" if is_first => open.push(kept.len()),
             "fi" if is_first => {
                 let start = open.pop().unwrap_or(0);
-                let ends = |it: &Token<'_>| matches!(it.text, "exit" | "exec");
+                let ends = |it: &ShellToken<'_>| matches!(it.text, "exit" | "exec");
                 if !kept[start..].iter().any(ends) {
                     kept.truncate(start);
                     continue;
@@ -129,8 +131,8 @@ pub fn written_folder(script: &str, mounted: &[&str]) -> Option<String> {
     let tokens = tokens(script)?;
     let mut folders = vec![];
     for pair in tokens.windows(2) {
-        let is_write = pair[0].kind == Kind::Write || pair[0].text == ">>";
-        if !is_write || pair[1].kind != Kind::Word {
+        let is_write = pair[0].kind == ShellTokenKind::Write || pair[0].text == ">>";
+        if !is_write || pair[1].kind != ShellTokenKind::Word {
             continue;
         }
         let path = pair[1].text.trim_matches(['"', '\'']);
@@ -146,7 +148,7 @@ pub fn written_folder(script: &str, mounted: &[&str]) -> Option<String> {
 }
 
 /// Whether one of these commands tests a file: `[ -f FILE ]`.
-fn is_tested(tokens: &[Token<'_>], file: &str) -> bool {
+fn is_tested(tokens: &[ShellToken<'_>], file: &str) -> bool {
     commands(tokens).any(|command| {
         let (name, arguments) = command.split_first().map_or(("", &[][..]), |it| (it.0.text, it.1));
         matches!(name, "[" | "[[" | "test") && arguments.iter().any(|it| it.text == file)
@@ -171,7 +173,7 @@ fn writes(script: &str, folders: &[&str]) -> Vec<(usize, String)> {
     let Some(tokens) = tokens(script) else { return vec![] };
     let mut edits = vec![];
     for pair in tokens.windows(2) {
-        if pair[0].kind == Kind::Write && is_below(pair[1].text, folders, &tokens) {
+        if pair[0].kind == ShellTokenKind::Write && is_below(pair[1].text, folders, &tokens) {
             edits.push((pair[0].at, ">".to_owned()));
         }
     }
@@ -206,11 +208,11 @@ pub fn remove_nothing(script: &str, folders: &[&str]) -> Option<String> {
 }
 
 /// Where commands that remove what lies below one of `folders` begin and end.
-fn removals(tokens: &[Token<'_>], folders: &[&str]) -> Vec<(usize, usize)> {
+fn removals(tokens: &[ShellToken<'_>], folders: &[&str]) -> Vec<(usize, usize)> {
     let mut found = vec![];
     for command in commands(tokens) {
         let (Some(first), Some(last)) = (command.first(), command.last()) else { continue };
-        let is_below_them = |it: &Token<'_>| is_below(it.text, folders, tokens);
+        let is_below_them = |it: &ShellToken<'_>| is_below(it.text, folders, tokens);
         if matches!(first.text, "rm" | "rmdir" | "find") && command.iter().any(is_below_them) {
             found.push((first.at, last.at + last.text.len()));
         }
@@ -219,10 +221,10 @@ fn removals(tokens: &[Token<'_>], folders: &[&str]) -> Vec<(usize, usize)> {
 }
 
 /// The words that stand whole in quotes, without them, and where each begins.
-fn quotes<'s>(tokens: &[Token<'s>]) -> Vec<(usize, &'s str)> {
-    let within = |it: &Token<'s>, quote| it.text.strip_prefix(quote)?.strip_suffix(quote);
+fn quotes<'s>(tokens: &[ShellToken<'s>]) -> Vec<(usize, &'s str)> {
+    let within = |it: &ShellToken<'s>, quote| it.text.strip_prefix(quote)?.strip_suffix(quote);
     let mut found = vec![];
-    for token in tokens.iter().filter(|it| it.kind == Kind::Word) {
+    for token in tokens.iter().filter(|it| it.kind == ShellTokenKind::Word) {
         let inner = within(token, '\'').or_else(|| within(token, '"'));
         found.extend(inner.map(|it| (token.at + 1, it)));
     }
@@ -236,7 +238,7 @@ pub fn make_missing_folders(script: &str) -> Option<String> {
     let mut edits = vec![];
     for command in commands(&tokens) {
         let Some(name) = command.first().filter(|it| it.text == "mkdir") else { continue };
-        let has_flag = |it: &Token<'_>| it.text.starts_with('-') && it.text.contains('p');
+        let has_flag = |it: &ShellToken<'_>| it.text.starts_with('-') && it.text.contains('p');
         if !command.iter().any(has_flag) {
             edits.push((name.at + name.text.len(), " -p".to_owned()));
         }
@@ -258,7 +260,7 @@ fn insert(script: &str, mut edits: Vec<(usize, String)>) -> Option<String> {
 }
 
 /// Whether a word names something below one of the folders, also where the script has changed to it.
-fn is_below(word: &str, folders: &[&str], tokens: &[Token<'_>]) -> bool {
+fn is_below(word: &str, folders: &[&str], tokens: &[ShellToken<'_>]) -> bool {
     let path = word.trim_matches(['"', '\'']);
     let below = |path: &str, folder: &str| {
         let rest = path.strip_prefix(folder.trim_end_matches('/'));
@@ -267,22 +269,25 @@ fn is_below(word: &str, folders: &[&str], tokens: &[Token<'_>]) -> bool {
     if path.starts_with('/') {
         return folders.iter().any(|it| below(path, it));
     }
-    let is_there = |pair: &[Token<'_>]| {
+    let is_there = |pair: &[ShellToken<'_>]| {
         pair[0].text == "cd" && folders.iter().any(|it| below(pair[1].text, it))
     };
     !path.starts_with(['$', '&', '-']) && tokens.windows(2).any(is_there)
 }
 
 /// The simple commands, without their redirections.
-fn commands<'t, 's>(tokens: &'t [Token<'s>]) -> impl Iterator<Item = Vec<Token<'s>>> + 't {
-    tokens.split(|it| it.kind == Kind::End).map(|part| {
+fn commands<'t, 's>(
+    tokens: &'t [ShellToken<'s>],
+) -> impl Iterator<Item = Vec<ShellToken<'s>>> + 't {
+    tokens.split(|it| it.kind == ShellTokenKind::End).map(|part| {
         let mut words = vec![];
         let mut is_target = false;
         for token in part {
             match token.kind {
-                Kind::Word if is_target => is_target = false,
-                Kind::Word if words.is_empty() && BEFORE_COMMAND.contains(&token.text) => {}
-                Kind::Word => words.push(*token),
+                ShellTokenKind::Word if is_target => is_target = false,
+                ShellTokenKind::Word
+                    if words.is_empty() && BEFORE_COMMAND.contains(&token.text) => {}
+                ShellTokenKind::Word => words.push(*token),
                 _ => is_target = true,
             }
         }
@@ -291,8 +296,11 @@ fn commands<'t, 's>(tokens: &'t [Token<'s>]) -> impl Iterator<Item = Vec<Token<'
 }
 
 /// Where the command begins that the redirection at `place` belongs to.
-fn command_start(tokens: &[Token<'_>], place: usize) -> Option<usize> {
-    let begin = tokens[..place].iter().rposition(|it| it.kind == Kind::End).map_or(0, |it| it + 1);
+fn command_start(tokens: &[ShellToken<'_>], place: usize) -> Option<usize> {
+    let begin = tokens[..place]
+        .iter()
+        .rposition(|it| it.kind == ShellTokenKind::End)
+        .map_or(0, |it| it + 1);
     let mut first = begin;
     while BEFORE_COMMAND.contains(&tokens.get(first)?.text) && tokens[first].text != "{" {
         first += 1;
@@ -321,16 +329,16 @@ fn command_start(tokens: &[Token<'_>], place: usize) -> Option<usize> {
 }
 
 /// Where the loop begins whose `do` is at `place`.
-fn loop_start(tokens: &[Token<'_>], place: usize) -> Option<usize> {
+fn loop_start(tokens: &[ShellToken<'_>], place: usize) -> Option<usize> {
     let begin =
         tokens[..place].iter().rposition(|it| matches!(it.text, "for" | "while" | "until"))?;
     Some(tokens[begin].at)
 }
 
 /// The words and operators of a script; `None` where it cannot be cut for certain.
-fn tokens(script: &str) -> Option<Vec<Token<'_>>> {
+fn tokens(script: &str) -> Option<Vec<ShellToken<'_>>> {
     let bytes = script.as_bytes();
-    let mut tokens: Vec<Token<'_>> = vec![];
+    let mut tokens: Vec<ShellToken<'_>> = vec![];
     let mut at = 0;
     while at < bytes.len() {
         let (kind, length) = match bytes[at] {
@@ -346,22 +354,22 @@ fn tokens(script: &str) -> Option<Vec<Token<'_>>> {
                 at += script[at..].find('\n').unwrap_or(script.len() - at);
                 continue;
             }
-            b'\n' | b';' => (Kind::End, 1),
-            b'&' if bytes.get(at + 1) == Some(&b'>') => (Kind::Redirect, 2),
+            b'\n' | b';' => (ShellTokenKind::End, 1),
+            b'&' if bytes.get(at + 1) == Some(&b'>') => (ShellTokenKind::Redirect, 2),
             b'&' | b'|' => {
                 let is_double = bytes.get(at + 1) == Some(&bytes[at]);
-                (Kind::End, if is_double { 2 } else { 1 })
+                (ShellTokenKind::End, if is_double { 2 } else { 1 })
             }
             // What follows is not a command: here-documents end at a line of their own.
             b'<' if script[at..].starts_with("<<") => return None,
-            b'<' => (Kind::Redirect, 1),
+            b'<' => (ShellTokenKind::Redirect, 1),
             b'>' if script[at..].starts_with(">>") || script[at..].starts_with(">&") => {
-                (Kind::Redirect, 2)
+                (ShellTokenKind::Redirect, 2)
             }
-            b'>' if bytes.get(at + 1) == Some(&b'|') => (Kind::Write, 2),
-            b'>' => (Kind::Write, 1),
-            b'(' | b')' => (Kind::Word, 1),
-            _ => (Kind::Word, word(&script[at..])?),
+            b'>' if bytes.get(at + 1) == Some(&b'|') => (ShellTokenKind::Write, 2),
+            b'>' => (ShellTokenKind::Write, 1),
+            b'(' | b')' => (ShellTokenKind::Word, 1),
+            _ => (ShellTokenKind::Word, word(&script[at..])?),
         };
         let text = &script[at..at + length];
         // `2>` redirects another stream than the output.
@@ -369,17 +377,20 @@ fn tokens(script: &str) -> Option<Vec<Token<'_>>> {
         if is_stream && bytes.get(at + 1).is_some_and(|it| matches!(it, b'>' | b'<')) {
             let rest = &script[at + 1..];
             let sign = rest.bytes().take_while(|it| matches!(it, b'>' | b'<' | b'&')).count();
-            let kind =
-                if text == "1" && rest[..sign] == *">" { Kind::Write } else { Kind::Redirect };
-            tokens.push(Token { kind, text: &script[at..at + 1 + sign], at });
+            let kind = if text == "1" && rest[..sign] == *">" {
+                ShellTokenKind::Write
+            } else {
+                ShellTokenKind::Redirect
+            };
+            tokens.push(ShellToken { kind, text: &script[at..at + 1 + sign], at });
             at += 1 + sign;
             continue;
         }
-        tokens.push(Token { kind, text, at });
+        tokens.push(ShellToken { kind, text, at });
         at += length;
         // A group's end and begin end commands, too: `( a; b )`.
         if text == "(" {
-            tokens.push(Token { kind: Kind::End, text: "", at });
+            tokens.push(ShellToken { kind: ShellTokenKind::End, text: "", at });
         }
     }
     Some(tokens)

@@ -176,7 +176,7 @@ fn canaries_are_written_and_found() {
         let seen: Vec<_> = again.mounts[0]
             .canaries
             .iter()
-            .map(|it| (it.file.as_str(), it.token.as_str()))
+            .map(|it| (it.file.as_str(), it.content.as_str()))
             .collect();
         assert_eq!(seen, [(NAME, "web-1/token")], "{shell:?}");
         assert_eq!(

@@ -3,7 +3,8 @@
 use crate::model::testing::property::cluster::{Cluster, Command, Mutation, Tour};
 use crate::model::{
     observation::{
-        Asked, Canary, Lookup, ObjectChange, Phase, Reference, Step, StepName, What, object::Pod,
+        Asked, CanaryVisit, Lookup, ObjectChange, Phase, Reference, Step, StepName, What,
+        object::Pod,
     },
     testing::history::History,
 };
@@ -188,7 +189,7 @@ impl Cluster<'_> {
         for claim in ["data-web-0", "data-web-1"] {
             let marks =
                 wrote.iter().map(|it| (it.file.clone(), "12 10:00:00.1".to_owned())).collect();
-            let canary = Canary {
+            let canary = CanaryVisit {
                 claim: claim.to_owned(),
                 saw: Some(wrote.iter().cloned().collect()),
                 marks,
