@@ -20,8 +20,8 @@ impl<'t> Episode<'t> {
         for (place, lower) in self.pods.iter().enumerate() {
             let Some(asked) = lower.deletion_requested else { continue };
             if lower.is_evicted
-                || asked.by <= self.from
-                || asked.after.is_some_and(|after| after >= self.until)
+                || asked.by <= self.first_line
+                || asked.after.is_some_and(|after| after >= self.next_change)
             {
                 continue;
             }

@@ -102,12 +102,12 @@ impl Timeline {
             return one_pod_alone(last);
         }
         match episodes.iter().rfind(|episode| !episode.is_complete) {
-            Some(episode) if episode.until < Seq::MAX => {
+            Some(episode) if episode.next_change < Seq::MAX => {
                 let Scale { from, to, .. } = &episode.scale;
                 format!(
                     "the replicas were changed again (line {}) before the change from {from} to \
                     {to} was done",
-                    line_of(episode.until)
+                    line_of(episode.next_change)
                 )
             }
             Some(episode) => format!(

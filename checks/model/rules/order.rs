@@ -33,11 +33,11 @@ impl Timeline {
         let is_broken = |standing: &Standing| matches!(standing, Standing::Broken { .. });
         let mut found = vec![];
         for scale_up in self.scale_ups() {
-            for next in &scale_up.pods {
-                let Some(from) = self.below(&scale_up, next) else { continue };
-                if is_broken(&self.ready_before_next(&scale_up, from, next).0) {
-                    let when = next.added;
-                    found.push(OutOfOrder { waited_for: from, too_early: next, when });
+            for upper in &scale_up.pods {
+                let Some(lower) = self.below(&scale_up, upper) else { continue };
+                if is_broken(&self.ready_before_next(&scale_up, lower, upper).0) {
+                    let when = upper.added;
+                    found.push(OutOfOrder { waited_for: lower, too_early: upper, when });
                 }
             }
         }
@@ -55,10 +55,10 @@ impl Timeline {
     /// Adds the criteria of one scale-up: the pod below the first one, and each pod after it, is
     /// Ready before the next is added.
     pub(crate) fn judge_scale_up(&self, verdict: &mut Verdict, scale_up: &Episode<'_>) {
-        for next in &scale_up.pods {
-            let Some(from) = self.below(scale_up, next) else { continue };
-            let (standing, cites) = self.ready_before_next(scale_up, from, next);
-            let text = self.asked_of_pair(scale_up, from, next);
+        for upper in &scale_up.pods {
+            let Some(lower) = self.below(scale_up, upper) else { continue };
+            let (standing, cites) = self.ready_before_next(scale_up, lower, upper);
+            let text = self.asked_of_pair(scale_up, lower, upper);
             verdict.push("ready_before_next", text, standing, cites).because(self.policy_mistake());
         }
     }
@@ -115,19 +115,19 @@ impl Timeline {
         stood.find(|pod| crashed(pod))
     }
 
-    /// The pod that had to be Ready before `next`, by the first of these that there is: the pod
+    /// The pod that had to be Ready before `upper`, by the first of these that there is: the pod
     /// below it that the same scale-up added before, the pod below it that stood when it was added,
     /// or the pod below it that the same scale-up added after it.
-    fn below<'t>(&'t self, scale_up: &Episode<'t>, next: &PodLife) -> Option<&'t PodLife> {
-        let added = scale_up.pods.iter().find(|it| it.ordinal == next.ordinal - 1).copied();
+    fn below<'t>(&'t self, scale_up: &Episode<'t>, upper: &PodLife) -> Option<&'t PodLife> {
+        let added = scale_up.pods.iter().find(|it| it.ordinal == upper.ordinal - 1).copied();
         // Use the pod watch, not the set watch: the set's update can arrive after the pod's, and
         // the scale-up then holds a later pod than the one it added.
         let stood = || {
-            added_before(self.lane(next.ordinal - 1), next.added.by)
+            added_before(self.lane(upper.ordinal - 1), upper.added.by)
                 .last()
-                .filter(|it| it.deleted.is_none_or(|deleted| deleted.by > next.added.by))
+                .filter(|it| it.deleted.is_none_or(|deleted| deleted.by > upper.added.by))
         };
-        added.filter(|it| it.added.by < next.added.by).or_else(stood).or(added)
+        added.filter(|it| it.added.by < upper.added.by).or_else(stood).or(added)
     }
 
     /// Adds the criterion of checks 2 and 7 that the set asks for the order at all: by it, a set
@@ -159,42 +159,42 @@ impl Timeline {
         }
     }
 
-    /// Whether an ordinal was Ready, in any pod life since its first addition `from`, before `next`
-    /// was added; with the line that shows it.
-    pub(crate) fn was_ready_before(&self, from: &PodLife, next: &PodLife) -> (Truth, Seq) {
+    /// Whether an ordinal was Ready, in any pod life since its first addition `lower`, before
+    /// `upper` was added; with the line that shows it.
+    pub(crate) fn was_ready_before(&self, lower: &PodLife, upper: &PodLife) -> (Truth, Seq) {
         let (mut unknown, mut not) = (None, None);
-        for life in added_since(self.lane(from.ordinal), from.added.by) {
+        for life in added_since(self.lane(lower.ordinal), lower.added.by) {
             let in_a_gap = life.unwatched.map(|gap| When { by: Seq::MAX, ..gap });
             if let Some(ready) = life.ready.or(in_a_gap) {
-                let seen = ready.by.min(next.added.by);
-                match ready.precedes(next.added) {
+                let seen = ready.by.min(upper.added.by);
+                match ready.precedes(upper.added) {
                     Truth::Yes => return (Truth::Yes, seen),
                     Truth::Unknown => _ = unknown.get_or_insert(seen),
                     Truth::No => _ = not.get_or_insert(seen),
                 }
             }
-            // Those after the first one that came later than `next` were Ready later, too.
-            if life.added.by > next.added.by {
+            // Those after the first one that came later than `upper` were Ready later, too.
+            if life.added.by > upper.added.by {
                 break;
             }
         }
         match unknown {
             Some(seen) => (Truth::Unknown, seen),
-            None => (Self::unless_hidden(from, next), not.unwrap_or(from.added.by)),
+            None => (Self::unless_hidden(lower, upper), not.unwrap_or(lower.added.by)),
         }
     }
 
-    /// What is known where no pod of the ordinal was seen Ready before `next`: that none was, or,
-    /// where `next` was found by the list after a gap, nothing, because an earlier pod below it may
-    /// have come and gone in that.
-    fn unless_hidden(from: &PodLife, next: &PodLife) -> Truth {
-        let watched = next.added.after.is_some_and(|after| after + 1 == next.added.by);
-        if !watched && from.added.by > next.added.by { Truth::Unknown } else { Truth::No }
+    /// What is known where no pod of the ordinal was seen Ready before `upper`: that none was, or,
+    /// where `upper` was found by the list after a gap, nothing, because an earlier pod below it
+    /// may have come and gone in that.
+    fn unless_hidden(lower: &PodLife, upper: &PodLife) -> Truth {
+        let watched = upper.added.after.is_some_and(|after| after + 1 == upper.added.by);
+        if !watched && lower.added.by > upper.added.by { Truth::Unknown } else { Truth::No }
     }
 
-    /// What a scale-up asks of two pods. A tour holds several: of those that begin with pods it says
-    /// which one it is.
-    fn asked_of_pair(&self, scale_up: &Episode<'_>, from: &PodLife, next: &PodLife) -> String {
+    /// What a scale-up asks of two pods. A tour holds several: of those that begin with pods it
+    /// says which one it is.
+    fn asked_of_pair(&self, scale_up: &Episode<'_>, lower: &PodLife, upper: &PodLife) -> String {
         let scale = &scale_up.scale;
         let is_alike = |it: &Scale| (it.from, it.to) == (scale.from, scale.to);
         let all = self.set().map_or(&[][..], |set| &set.scales);
@@ -204,19 +204,19 @@ impl Timeline {
             (_, false) => format!(" (scaled from {} to {})", scale.from, scale.to),
             (_, true) => format!(" (scaled from {} to {} again)", scale.from, scale.to),
         };
-        format!("{} is Ready before {} is added{which}", from.name(), next.name())
+        format!("{} is Ready before {} is added{which}", lower.name(), upper.name())
     }
 
-    /// How a pod and its successor in a scale-up stand: the former Ready before the latter is
+    /// How two neighbours of a scale-up stand: the lower one is Ready before the upper one is
     /// added.
     fn ready_before_next(
         &self,
         scale_up: &Episode<'_>,
-        from: &PodLife,
-        next: &PodLife,
+        lower: &PodLife,
+        upper: &PodLife,
     ) -> (Standing, [Seq; 2]) {
-        let (truth, seen) = self.was_ready_before(from, next);
-        let (first, second) = (from.name(), next.name());
+        let (truth, seen) = self.was_ready_before(lower, upper);
+        let (first, second) = (lower.name(), upper.name());
         let standing = match truth {
             Truth::Yes => Standing::Met,
             Truth::Unknown => Standing::unseen(format!(
@@ -224,17 +224,17 @@ impl Timeline {
                 added"
             )),
             Truth::No => Standing::broken(
-                self.asked_of_pair(scale_up, from, next),
-                match from.ready {
+                self.asked_of_pair(scale_up, lower, upper),
+                match lower.ready {
                     Some(ready) => format!(
                         "{second} was added {} before {first} was Ready",
-                        self.time_between(ready, next.added)
+                        self.time_between(ready, upper.added)
                     ),
                     None => format!("{second} was added, and {first} was not Ready"),
                 },
             ),
         };
-        (standing, [seen, next.added.by])
+        (standing, [seen, upper.added.by])
     }
 
     /// How two pods of a scale-down stand: the deletion of the lower one is requested only when the

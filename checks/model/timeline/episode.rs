@@ -2,7 +2,8 @@
 //!
 //! Pods and the set come on different watches, so the lines between two changes do not tell which
 //! pods a change moved: those are found per ordinal, by their place in the ordinal's lane. Lines
-//! only bound what may be the doing of a change ([`Episode::from`], [`Episode::until`]).
+//! only bound what may be the doing of a change ([`Episode::first_line`],
+//! [`Episode::next_change`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,9 +31,9 @@ pub struct Episode<'t> {
     /// Every pod that it was to move was moved, and seen to be, before the next change.
     pub is_complete: bool,
     /// The line since which what happens may be its doing.
-    pub from: Seq,
+    pub first_line: Seq,
     /// The line of the next change, which supersedes it.
-    pub until: Seq,
+    pub next_change: Seq,
 }
 
 impl Timeline {
@@ -140,7 +141,7 @@ impl Timeline {
         let is_complete = scale.to <= MOST_PODS
             && pods.len() == ordinals.len()
             && pods.iter().all(|first| self.was_ready_by(first, next));
-        Episode { scale, pods, is_complete, from: self.asked_at(index), until: next }
+        Episode { scale, pods, is_complete, first_line: self.asked_at(index), next_change: next }
     }
 
     /// The pod that the scale-up at `index` adds for an ordinal.
@@ -188,7 +189,7 @@ impl Timeline {
     /// An ordinal's part in a scale-down is the pod life that stood when the change came; where the
     /// set's line or the pods' were late, one that had just gone, or had yet to be seen.
     fn scale_down(&self, changes: &ChangesByOrdinal, index: usize, scale: Scale) -> Episode<'_> {
-        let from = self.asked_at(index);
+        let first_line = self.asked_at(index);
         let next = self.next_change(index).unwrap_or(Seq::MAX);
         let mut pods: Vec<&PodLife> = vec![];
         for ordinal in self.ordinals_from(scale.to) {
@@ -203,7 +204,7 @@ impl Timeline {
             pods.extend(unwanted.take_while(|it| it.added.by < next));
         }
         pods.sort_by_key(|it| std::cmp::Reverse(it.ordinal));
-        Episode { scale, pods, is_complete, from, until: next }
+        Episode { scale, pods, is_complete, first_line, next_change: next }
     }
 
     /// The pod of an ordinal that a scale-down is to remove: the one that stood when the change
@@ -243,7 +244,7 @@ impl Timeline {
 impl Episode<'_> {
     /// Whether something surely happened after this change and before the next.
     pub(crate) fn surely_spans(&self, what: When) -> bool {
-        what.after.is_some_and(|after| after >= self.from) && what.by < self.until
+        what.after.is_some_and(|after| after >= self.first_line) && what.by < self.next_change
     }
 }
 

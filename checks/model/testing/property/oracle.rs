@@ -117,7 +117,7 @@ impl Oracle<'_> {
         self.tests[test].broken = true;
     }
 
-    /// Tests 2 and 7: was each pod's predecessor Ready before it was added?
+    /// Tests 2 and 7: was the pod below each one Ready before that was added?
     fn additions(&mut self) {
         for addition in &self.cluster.additions {
             let scaling = self.cluster.scalings[addition.scaling];
