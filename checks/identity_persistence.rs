@@ -30,7 +30,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     let contents = Contents::of(timeline);
     for (old, new) in readable_replacements(timeline) {
         let mut round = Verdict::default();
-        timeline.judge_return(
+        timeline.judge_successor(
             &mut round,
             &contents,
             (old, new),

@@ -65,7 +65,7 @@ fn judge(timeline: &Timeline) -> Verdict {
                 continue;
             };
             judge_volume(timeline, &mut verdict, pod, life, &mut volumes);
-            judge_canaries(timeline, &mut verdict, pod, claim, life.added.by);
+            judge_foreign_canary(timeline, &mut verdict, pod, claim, life.added.by);
         }
     }
     verdict
@@ -167,7 +167,7 @@ fn judge_volume<'t>(
 }
 
 /// No other pod's canary may be visible on the claim.
-fn judge_canaries(
+fn judge_foreign_canary(
     timeline: &Timeline,
     verdict: &mut Verdict,
     pod: &PodLife,

@@ -31,7 +31,7 @@ fn judge(timeline: &Timeline) -> Verdict {
     let contents = Contents::of(timeline);
     for (old, new) in timeline.returns() {
         let mut round = Verdict::default();
-        timeline.judge_return(
+        timeline.judge_successor(
             &mut round,
             &contents,
             (old, new),

@@ -43,10 +43,11 @@ impl Timeline {
         Some(meanwhile.rfind(|life| life.added.by <= seq).unwrap_or(first))
     }
 
-    /// Adds the criteria of a pod that `new` is the return of: that it came back, in the words of
-    /// `text`, and if so, to the same claims with the original content. `next` is the next thing to
-    /// try where it did not.
-    pub(crate) fn judge_return<'t>(
+    /// Adds the criteria of a pod that came back: `old` went, `new` came.
+    ///
+    /// They are that it came back, in the words of `text`, and if so, to the same claims with the
+    /// original content. `next` is the next thing to try where it did not.
+    pub(crate) fn judge_successor<'t>(
         &'t self,
         verdict: &mut Verdict,
         contents: &Contents<'t>,
@@ -252,7 +253,7 @@ impl Timeline {
         let is_unclear = fates.contains(&Fate::Unclear)
             && fates.iter().all(|it| matches!(it, Fate::Unclear | Fate::Same { .. }));
         if fates.is_empty() || is_unclear {
-            return self.judge_canaries(verdict, old, new, before.hidden() > 0, &cites);
+            return self.judge_own_canary(verdict, old, new, before.hidden() > 0, &cites);
         }
         let rewriting = Rewriting { timeline: self, contents };
         let standing = rewriting.with_lateness(standing_of(&fates), old, new);
@@ -264,7 +265,7 @@ impl Timeline {
 
     /// Where no file tells who wrote it, the grader's own file tells whether the volume is the
     /// same.
-    fn judge_canaries(
+    fn judge_own_canary(
         &self,
         verdict: &mut Verdict,
         old: &PodLife,
