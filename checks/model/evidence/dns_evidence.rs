@@ -1,10 +1,8 @@
-//! Names: what the cluster's DNS answered, and whose canaries stand where.
-
-use std::collections::BTreeSet;
+//! Names: what the cluster's DNS answered.
 
 use crate::model::{
     diagnosis,
-    observation::{CanaryFile, File, Lookup, Read, SECOND, Seq},
+    observation::{Lookup, SECOND, Seq},
     timeline::{
         Timeline,
         endpoints::{Carried, Namesake},
@@ -66,7 +64,7 @@ impl Timeline {
             let is_own = |address: &String| life.addresses.contains(address);
             !addresses.is_empty()
                 && addresses.iter().all(is_own)
-                && !self.endpoints.is_shared(service, life.name(), lookup.seq)
+                && !self.endpoints.is_host_name_shared(service, life.name(), lookup.seq)
                 && self.agrees(service, life)
         };
         self.lookups_of(life.uid()).find(is_right).map(|lookup| lookup.seq)
@@ -134,94 +132,4 @@ impl Timeline {
         let why = trouble.unwrap_or("nobody asked the cluster's DNS");
         Standing::unseen(format!("the name could not be asked: {why}"))
     }
-
-    /// What a canary on the pod's claim tells that another pod wrote on another claim.
-    pub(crate) fn foreign_canary(&self, pod: &str, claim: &str) -> Option<Foreign<'_>> {
-        let mut unclear = None;
-        let mut asked = BTreeSet::new();
-        for seen in self.canaries.of(claim) {
-            for canary in seen.what.saw.iter().flatten() {
-                let Some((pod, other)) =
-                    self.writer_of(canary, pod, claim).filter(|(_, other)| asked.insert(*other))
-                else {
-                    continue;
-                };
-                let foreign = Foreign { seq: seen.seq, pod, is_shared: true };
-                match self.is_shared(canary, other, claim) {
-                    Some(true) => return Some(foreign),
-                    Some(false) => {}
-                    None => unclear = unclear.or(Some(Foreign { is_shared: false, ..foreign })),
-                }
-            }
-        }
-        unclear
-    }
-
-    fn writer_of(&self, canary: &CanaryFile, pod: &str, claim: &str) -> Option<(&str, &str)> {
-        let wrote =
-            self.writers.get(canary)?.iter().find(|(writer, on)| writer != pod && on != claim);
-        wrote.map(|(writer, on)| (writer.as_str(), on.as_str()))
-    }
-
-    /// Whether a canary that is on two claims is one file; `None` where it may be a copy.
-    ///
-    /// A file has one inode and one time of change wherever it is looked at; a copy has its own.
-    fn is_shared(&self, canary: &CanaryFile, one: &str, other: &str) -> Option<bool> {
-        let marks = |claim: &str| -> Vec<&str> {
-            self.canaries
-                .of(claim)
-                .filter_map(|it| it.what.marks.get(&canary.file).map(String::as_str))
-                .collect()
-        };
-        let (one_marks, other_marks) = (marks(one), marks(other));
-        if one_marks.iter().any(|it| other_marks.contains(it)) {
-            return Some(true);
-        }
-        let inode = |mark: &&str| mark.split(' ').next().map(str::to_owned);
-        if !one_marks.is_empty() && !other_marks.is_empty() {
-            let others: Vec<_> = other_marks.iter().map(inode).collect();
-            return if one_marks.iter().any(|it| others.contains(&inode(it))) {
-                None
-            } else {
-                Some(false)
-            };
-        }
-        self.show_the_same_files(one, other).then_some(true)
-    }
-
-    /// Whether all that was read on one claim was on the other at a later reading, as it was or
-    /// with more behind it.
-    fn show_the_same_files(&self, one: &str, other: &str) -> bool {
-        let is_of = |read: &Recorded<Read>, claim: &str| {
-            read.what.claim == claim && read.what.error.is_none()
-        };
-        for earlier in self.reads.iter().filter(|it| is_of(it, one)) {
-            let files = &earlier.what.files;
-            let has_all = |later: &Read| files.iter().all(|file| has_file(later, file));
-            let mut later = self.reads.iter().filter(|it| is_of(it, other) && it.seq > earlier.seq);
-            if files.iter().any(|it| it.size > 0) && later.any(|it| has_all(&it.what)) {
-                return true;
-            }
-        }
-        false
-    }
-}
-
-/// A canary on a claim that is not its own.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Foreign<'t> {
-    /// The line at which it was seen.
-    pub(crate) seq: Seq,
-    /// The pod that it was written for.
-    pub(crate) pod: &'t str,
-    /// It is one file: both claims lie on one storage. Else an app may have copied it.
-    pub(crate) is_shared: bool,
-}
-
-fn has_file(read: &Read, file: &File) -> bool {
-    let starts_so = |it: &File| match (&it.content, &file.content) {
-        (Some(now), Some(before)) => now.starts_with(before.as_str()),
-        _ => it.digest == file.digest,
-    };
-    read.files.iter().any(|it| it.path == file.path && starts_so(it))
 }

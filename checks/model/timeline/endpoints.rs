@@ -189,7 +189,7 @@ impl Endpoints {
     }
 
     /// Whether a pod of another name had this host name among a Service's endpoints at a line.
-    pub(crate) fn is_shared(&self, service: &str, hostname: &str, line: Seq) -> bool {
+    pub(crate) fn is_host_name_shared(&self, service: &str, hostname: &str, line: Seq) -> bool {
         let Some(spans) = self.shared.get(&(service.to_owned(), hostname.to_owned())) else {
             return false;
         };
