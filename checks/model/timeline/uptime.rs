@@ -191,8 +191,8 @@ impl Timeline {
         soonest.map(|time| self.now.saturating_add(time))
     }
 
-    /// Time has passed without a line.
-    pub fn pass(&mut self, now: u64) {
+    /// Time has gone on to `now`, in nanoseconds since the recording began, without a line.
+    pub fn advance_to(&mut self, now: u64) {
         self.now = self.now.max(now);
         // What lasts long enough may have settled.
         self.least_settled = OnceLock::new();
@@ -313,9 +313,9 @@ mod tests {
     fn what_outlasts_is_up_without_a_further_line() {
         let mut timeline = with_init("Always");
         let next = timeline.next_up().unwrap_or_default();
-        timeline.pass(next - 1);
+        timeline.advance_to(next - 1);
         assert!(!timeline.is_settled());
-        timeline.pass(next);
+        timeline.advance_to(next);
         assert!(timeline.is_settled());
         assert_eq!(timeline.next_up(), None);
         // By the nodes' clock, where another container started later.

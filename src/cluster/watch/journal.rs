@@ -134,7 +134,7 @@ impl Journal {
         let mut state = self.state();
         // How long a container has run is asked as of now, not as of the last line.
         let now = self.now();
-        state.live.pass(now);
+        state.live.advance_to(now);
         ask(&state.live)
     }
 
