@@ -101,7 +101,7 @@ pub fn next(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
         PlannedStep::Scale { name: StepName::ScaleDown, to } => {
             after_scale_down(facts, performed, to)
         }
-        PlannedStep::Scale { .. } => after_restart(facts, performed),
+        PlannedStep::Scale { .. } => after_scale_back(facts, performed),
     }
 }
 
@@ -123,8 +123,8 @@ const fn down(to: i32) -> Option<PlannedStep> {
     Some(PlannedStep::Scale { name: StepName::ScaleDown, to })
 }
 
-const fn restart(to: i32) -> Option<PlannedStep> {
-    Some(PlannedStep::Scale { name: StepName::Restart, to })
+const fn back(to: i32) -> Option<PlannedStep> {
+    Some(PlannedStep::Scale { name: StepName::ScaleBack, to })
 }
 
 fn after_replace(facts: &SetFacts, ended: StepResult) -> Option<PlannedStep> {
@@ -163,18 +163,18 @@ fn after_scale_down(facts: &SetFacts, performed: &[Performed], to: i32) -> Optio
     let ended = |name| performed.iter().find(|it| it.step.name() == name).map(|it| it.ended);
     match ended(StepName::ScaleUp) {
         _ if !is_down => None,
-        None if ended(StepName::Replace) == Some(StepResult::Done) => restart(n),
+        None if ended(StepName::Replace) == Some(StepResult::Done) => back(n),
         // The replacement is broken, so would be whatever starts now.
         None => None,
-        Some(StepResult::Done) if to == n => restart(n + EXTRA_PODS),
+        Some(StepResult::Done) if to == n => back(n + EXTRA_PODS),
         // What did not come up beyond N would not now either.
         Some(_) if to == n => None,
-        Some(_) => restart(n),
+        Some(_) => back(n),
     }
 }
 
 /// Without room for more pods, the way from 1 shows no scale-up from 0: one more round does.
-fn after_restart(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
+fn after_scale_back(facts: &SetFacts, performed: &[Performed]) -> Option<PlannedStep> {
     let done = performed.last().is_some_and(|it| it.ended == StepResult::Done);
     let was_at_one_only = performed
         .iter()
@@ -234,7 +234,7 @@ mod tests {
             &STOOD,
             "",
             StepResult::Done,
-            "observe inspect replace:1 scaleup:5 scaledown:0 restart:3",
+            "observe inspect replace:1 scaleup:5 scaledown:0 scaleback:3",
         );
         assert_eq!(normal_path(&STOOD).len(), 6);
     }
@@ -245,7 +245,7 @@ mod tests {
             &WITNESSED,
             "",
             StepResult::Done,
-            "observe inspect replace:1 scaleup:5 scaledown:3 restart:5",
+            "observe inspect replace:1 scaleup:5 scaledown:3 scaleback:5",
         );
     }
 
@@ -255,13 +255,13 @@ mod tests {
             &SetFacts { start: 5, ..WITNESSED },
             "",
             StepResult::Done,
-            "observe inspect replace:6 scaleup:5 scaledown:3 restart:5",
+            "observe inspect replace:6 scaleup:5 scaledown:3 scaleback:5",
         );
         check(
             &SetFacts { replicas: 1, ..WITNESSED },
             "",
             StepResult::Done,
-            "observe inspect replace:0 scaleup:3 scaledown:1 restart:3",
+            "observe inspect replace:0 scaleup:3 scaledown:1 scaleback:3",
         );
     }
 
@@ -272,19 +272,19 @@ mod tests {
             &WITNESSED,
             "scaleup:5",
             ended,
-            "observe inspect replace:1 scaleup:5 scaledown:1 restart:3",
+            "observe inspect replace:1 scaleup:5 scaledown:1 scaleback:3",
         );
         check(
             &STOOD,
             "scaleup:5",
             ended,
-            "observe inspect replace:1 scaleup:5 scaledown:1 restart:3 scaledown:0 restart:3",
+            "observe inspect replace:1 scaleup:5 scaledown:1 scaleback:3 scaledown:0 scaleback:3",
         );
         check(
             &SetFacts { replicas: 2, ..WITNESSED },
             "scaleup:4",
             ended,
-            "observe inspect replace:1 scaleup:4 scaledown:0 restart:2",
+            "observe inspect replace:1 scaleup:4 scaledown:0 scaleback:2",
         );
     }
 
@@ -293,18 +293,18 @@ mod tests {
     fn volumes_by_hand_get_no_more_pods() {
         let by_hand = |facts: &SetFacts| SetFacts { volumes_by_hand: true, ..*facts };
         let done = StepResult::Done;
-        check(&by_hand(&WITNESSED), "", done, "observe inspect replace:1 scaledown:1 restart:3");
+        check(&by_hand(&WITNESSED), "", done, "observe inspect replace:1 scaledown:1 scaleback:3");
         check(
             &by_hand(&STOOD),
             "",
             done,
-            "observe inspect replace:1 scaledown:1 restart:3 scaledown:0 restart:3",
+            "observe inspect replace:1 scaledown:1 scaleback:3 scaledown:0 scaleback:3",
         );
         check(
             &SetFacts { replicas: 2, ..by_hand(&STOOD) },
             "",
             done,
-            "observe inspect replace:1 scaledown:0 restart:2",
+            "observe inspect replace:1 scaledown:0 scaleback:2",
         );
         check(&by_hand(&DELETES), "", done, "observe inspect replace:1");
         check(
@@ -338,7 +338,7 @@ mod tests {
             &WITNESSED,
             "scaleup:5",
             StepResult::Broken,
-            "observe inspect replace:1 scaleup:5 scaledown:0 restart:3",
+            "observe inspect replace:1 scaleup:5 scaledown:0 scaleback:3",
         );
     }
 
@@ -348,7 +348,7 @@ mod tests {
             &DELETES,
             "",
             StepResult::Done,
-            "observe inspect replace:1 scaleup:5 scaledown:3 restart:5",
+            "observe inspect replace:1 scaleup:5 scaledown:3 scaleback:5",
         );
         check(
             &SetFacts { claims_beyond: true, ..DELETES },
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn what_cannot_go_on_ends() {
-        for at in ["observe", "inspect", "replace:1", "scaleup:5", "scaledown:0", "restart:3"] {
+        for at in ["observe", "inspect", "replace:1", "scaleup:5", "scaledown:0", "scaleback:3"] {
             assert!(path(&STOOD, at, StepResult::Over).ends_with(at), "{at}");
         }
         check(
@@ -384,9 +384,9 @@ mod tests {
         );
         check(
             &STOOD,
-            "restart:3",
+            "scaleback:3",
             StepResult::Broken,
-            "observe inspect replace:1 scaleup:5 scaledown:0 restart:3",
+            "observe inspect replace:1 scaleup:5 scaledown:0 scaleback:3",
         );
     }
 }

@@ -16,7 +16,7 @@ pub const fn step(name: StepName) -> &'static str {
         StepName::Replace => "replace a pod",
         StepName::ScaleUp => "scale up",
         StepName::ScaleDown => "scale down",
-        StepName::Restart => "bring the pods back",
+        StepName::ScaleBack => "bring the pods back",
         StepName::Restore => "put everything back",
     }
 }

@@ -214,7 +214,8 @@ pub enum StepName {
     /// Remove pods.
     ScaleDown,
     /// Bring the removed pods back.
-    Restart,
+    #[serde(rename = "restart")]
+    ScaleBack,
     /// Put everything back as it was found.
     Restore,
 }

@@ -85,7 +85,7 @@ impl Cluster<'_> {
         };
         let back = if self.case.tour == Tour::Nothing { wanted } else { up };
         for (name, to) in
-            [(StepName::ScaleUp, up), (StepName::ScaleDown, down), (StepName::Restart, back)]
+            [(StepName::ScaleUp, up), (StepName::ScaleDown, down), (StepName::ScaleBack, back)]
         {
             if to != self.replicas {
                 self.asks(name, Asked::Replicas(to));
