@@ -68,7 +68,7 @@ fn shares<'s, 'a>(
     for question in questions {
         // A pod's own hosts file answers for its own name.
         let is_another = |asker: &Asker<'_>| {
-            asker.is_guess || question.of.as_ref().is_none_or(|pod| pod.uid != asker.pod.uid)
+            asker.is_guess || question.pod().is_none_or(|pod| pod.uid != asker.pod.uid)
         };
         let first = askers.iter().position(is_another).unwrap_or(0);
         by_asker.entry(first).or_default().push(question);
@@ -313,7 +313,7 @@ impl<'a> NameQuestions<'a> {
         });
         self.journal.push(What::Lookup(Lookup {
             name: question.name.clone(),
-            of: question.of.clone(),
+            of: question.pod().cloned(),
             service,
             ..lookup
         }));

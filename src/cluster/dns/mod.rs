@@ -27,7 +27,7 @@ use tokio::sync::watch;
 
 use crate::cluster::{
     Cluster, Journal,
-    dns::questions::{DnsState, NameState, Question},
+    dns::questions::{DnsState, NameOf, NameState, Question},
     exec::ephemeral::ProbeContainers,
     inspect::Inspector,
     watch::journal::nanoseconds,
@@ -213,10 +213,10 @@ impl<'a> NameQuestions<'a> {
             return;
         }
         match &question.of {
-            Some(of) => {
-                state.right.entry(question.ordinal).or_default().insert(of.uid.clone());
+            NameOf::Pod { pod, ordinal } => {
+                state.right.entry(*ordinal).or_default().insert(pod.uid.clone());
             }
-            None => state.service_right = state.service_right.max(question.ordinal),
+            NameOf::Service { pods } => state.service_right = state.service_right.max(*pods),
         }
     }
 

@@ -79,12 +79,18 @@ pub(crate) struct Resolver {
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
     pub(super) name: String,
-    /// Its pod, absent for the Service's own name.
-    pub(super) of: Option<Reference>,
-    /// Its pod's; for the Service's own name, how many pods it must give.
-    pub(super) ordinal: i32,
+    pub(super) of: NameOf,
     /// For each pod, the addresses of which the answer must hold one.
     pub(super) expected: Vec<Vec<String>>,
+}
+
+/// Whose name is asked.
+#[derive(Clone, Debug)]
+pub(super) enum NameOf {
+    /// A pod's.
+    Pod { pod: Reference, ordinal: i32 },
+    /// The Service's own, which must give so many pods.
+    Service { pods: i32 },
 }
 
 /// How a name stands.
@@ -101,16 +107,23 @@ impl Question {
     fn of_pod(pod: &PodLife, suffix: &str) -> Self {
         Self {
             name: format!("{}.{suffix}", pod.name()),
-            of: Some(reference(pod)),
-            ordinal: pod.ordinal,
+            of: NameOf::Pod { pod: reference(pod), ordinal: pod.ordinal },
             expected: vec![addresses(pod)],
+        }
+    }
+
+    /// The pod whose name it is; `None` for the Service's own name.
+    pub(super) const fn pod(&self) -> Option<&Reference> {
+        match &self.of {
+            NameOf::Pod { pod, .. } => Some(pod),
+            NameOf::Service { .. } => None,
         }
     }
 
     /// Whether an answer is right.
     pub(super) fn is_answered_by(&self, answer: &Answer) -> bool {
         let Answer::Addresses(given) = answer else { return false };
-        if self.of.is_none() {
+        if self.pod().is_none() {
             return self.expected.iter().all(|own| own.iter().any(|it| given.contains(it)));
         }
         // A Service may publish one of two IP families.
@@ -119,7 +132,7 @@ impl Question {
     }
 
     pub(super) fn key(&self) -> (String, String) {
-        (self.name.clone(), self.of.as_ref().map(|it| it.uid.clone()).unwrap_or_default())
+        (self.name.clone(), self.pod().map(|it| it.uid.clone()).unwrap_or_default())
     }
 }
 
@@ -202,7 +215,7 @@ impl DnsState {
         // A Service with an address of its own answers with that one.
         let is_headless = timeline.governing_service().is_none_or(ServiceLife::is_headless);
         let expected = if is_headless { all } else { vec![] };
-        let question = Question { name: suffix, of: None, ordinal: pods, expected };
+        let question = Question { name: suffix, of: NameOf::Service { pods }, expected };
         let state = if complete {
             self.state_of(&question, carries.then_some(latest), carries, now)
         } else {
