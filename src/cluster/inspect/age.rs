@@ -13,7 +13,7 @@ use std::time::Duration;
 use checks::model::PodLife;
 
 use crate::cluster::exec::{mounts::ClaimView, script_output::InspectOutput};
-use crate::cluster::inspect::state::{CONTENT_TIME, Job};
+use crate::cluster::inspect::state::{CONTENT_TIME, PodToRead};
 use crate::cluster::watch::journal::nanoseconds;
 
 /// How far a file's time may lag behind the clock: file systems take it from the last tick.
@@ -75,7 +75,7 @@ impl ReadTiming {
     }
 }
 
-impl Job {
+impl PodToRead {
     /// How long after the container's start the content was written, at most, and whether that is
     /// by its own clocks.
     ///
@@ -145,7 +145,7 @@ pub(crate) fn is_alone(pod: &PodLife) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use super::{Job, ReadSchedule, ReadTiming};
+    use super::{PodToRead, ReadSchedule, ReadTiming};
 
     const S: u64 = 1_000_000_000;
     const MS: i64 = 1_000_000;
@@ -176,9 +176,14 @@ mod tests {
 
     #[test]
     fn the_containers_clock_must_agree_with_the_nodes() {
-        let job = Job { witnessed: true, running_at: 10 * S, started: Some(100), ..Job::default() };
+        let to_read = PodToRead {
+            witnessed: true,
+            running_at: 10 * S,
+            started: Some(100),
+            ..PodToRead::default()
+        };
         let delay = |after, written| {
-            job.delay(
+            to_read.delay(
                 14 * S,
                 &ReadTiming { after: vec![after], written: vec![written], ..ReadTiming::default() },
             )

@@ -22,7 +22,7 @@ use checks::model::{PodLife, Timeline};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::sync::watch;
 
-pub(crate) use crate::cluster::inspect::state::Job;
+pub(crate) use crate::cluster::inspect::state::PodToRead;
 use crate::cluster::inspect::state::{InspectionState, Look, MARGIN, NextLook};
 use crate::cluster::{
     Cluster, Journal, exec::ephemeral::ProbeContainers, watch::journal::nanoseconds,
@@ -231,9 +231,9 @@ impl<'a> Inspector<'a> {
         loop {
             lines.mark_unchanged();
             changed.mark_unchanged();
-            let (jobs, next) = self.due();
-            for job in jobs {
-                running.push(self.inspect(job));
+            let (pods, next) = self.due();
+            for pod in pods {
+                running.push(self.inspect(pod));
             }
             tokio::select! {
                 _ = lines.changed() => (),
@@ -245,7 +245,7 @@ impl<'a> Inspector<'a> {
     }
 
     /// What to read now, and how long until more may be due.
-    fn due(&self) -> (Vec<Job>, Duration) {
+    fn due(&self) -> (Vec<PodToRead>, Duration) {
         let now = self.journal.now();
         let mut state = self.state();
         if !state.open {
@@ -254,31 +254,36 @@ impl<'a> Inspector<'a> {
         self.journal.with(|timeline| {
             state.renew(timeline.since());
             state.note_reported_starts(timeline, now);
-            let mut jobs = vec![];
+            let mut to_read = vec![];
             let mut next = Duration::MAX;
             for pod in timeline.owned().filter(|pod| pod.is_ready()) {
                 match state.next_look(pod, now) {
                     NextLook::Now(schedule) => {
-                        jobs.push(Job::of(timeline, pod, state.is_first_life(pod), schedule));
+                        to_read.push(PodToRead::of(
+                            timeline,
+                            pod,
+                            state.is_first_life(pod),
+                            schedule,
+                        ));
                     }
                     NextLook::At(at) => next = next.min(Duration::from_nanos(at - now)),
                     NextLook::NotNeeded => {}
                 }
             }
-            (jobs, next)
+            (to_read, next)
         })
     }
 
-    async fn inspect(&self, job: Job) {
+    async fn inspect(&self, to_read: PodToRead) {
         let began = self.journal.now();
-        let timing = self.read(&job).await;
+        let timing = self.read(&to_read).await;
         let look = Look {
             began_at: began,
             ended_at: self.journal.now(),
-            has_identity: self.journal.with(|timeline| timeline.has_identity(&job.pod.uid)),
+            has_identity: self.journal.with(|timeline| timeline.has_identity(&to_read.pod.uid)),
             timing,
         };
-        self.state().record_look(&job, &look, self.writes);
+        self.state().record_look(&to_read, &look, self.writes);
         self.changed.send_modify(|it| *it += 1);
     }
 

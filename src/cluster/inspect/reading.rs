@@ -8,7 +8,9 @@ use checks::model::{
     observation::{CanaryFile, CanaryVisit, Read, Reference},
 };
 
-use crate::cluster::inspect::{DnsAccess, ENOUGH_ASKING_PODS, Inspector, Job, age::ReadTiming};
+use crate::cluster::inspect::{
+    DnsAccess, ENOUGH_ASKING_PODS, Inspector, PodToRead, age::ReadTiming,
+};
 use crate::cluster::{
     exec::{
         ExecTarget,
@@ -35,42 +37,42 @@ const MAX_FILES_WHEN_SLOW: u32 = 40;
 
 impl Inspector<'_> {
     /// Reads all of a pod's claims.
-    pub(crate) async fn read(&self, job: &Job) -> ReadTiming {
-        let mut walk = MountWalk::new(job.mounted.clone(), self.probe.is_some());
+    pub(crate) async fn read(&self, to_read: &PodToRead) -> ReadTiming {
+        let mut walk = MountWalk::new(to_read.mounted.clone(), self.probe.is_some());
         let mut timing = ReadTiming::default();
-        if job.mounted.is_empty() {
-            self.look_around(job).await;
+        if to_read.mounted.is_empty() {
+            self.look_around(to_read).await;
         }
         while let Some((container, mounts)) = walk.next() {
             let began = self.journal.now();
-            let looked = self.look(job, &container, &mounts).await;
+            let looked = self.look(to_read, &container, &mounts).await;
             if !walk.finish(&container, &mounts, looked.as_ref().err()) {
                 continue;
             }
             match looked {
                 Err(why) => {
                     timing.failures += weight(&why);
-                    self.note_failure(job, &container, &mounts, &why, began);
+                    self.note_failure(to_read, &container, &mounts, &why, began);
                 }
                 Ok(mut output) => {
                     timing.failures += u32::from(!output.is_complete || output.is_search_lost);
                     let without_shell = walk.without_shell();
                     self.look_through_other_containers(
-                        job,
+                        to_read,
                         &container,
                         &mounts,
                         without_shell,
                         &mut output,
                     )
                     .await;
-                    self.record_output(&mut timing, job, &container, &mounts, output, began);
-                    self.search_surroundings(job, &container, &mounts).await;
+                    self.record_output(&mut timing, to_read, &container, &mounts, output, began);
+                    self.search_surroundings(to_read, &container, &mounts).await;
                 }
             }
         }
         let closed = walk.for_ephemeral();
         if let Some(probe) = self.probe.filter(|_| !closed.is_empty()) {
-            self.read_by_probe(probe, job, &closed, &mut timing).await;
+            self.read_by_probe(probe, to_read, &closed, &mut timing).await;
         }
         timing
     }
@@ -78,7 +80,7 @@ impl Inspector<'_> {
     /// Looks through the other containers at what one may not look at.
     async fn look_through_other_containers(
         &self,
-        job: &Job,
+        to_read: &PodToRead,
         container: &str,
         mounts: &[ClaimView],
         without_shell: &BTreeSet<String>,
@@ -92,9 +94,9 @@ impl Inspector<'_> {
                 if matches!(found.written, Some(Err(_))) {
                     self.state()
                         .canaries_tried
-                        .remove(&(mount.claim.clone(), job.pod.name.clone()));
+                        .remove(&(mount.claim.clone(), to_read.pod.name.clone()));
                 }
-                let looked = self.look(job, &other, std::slice::from_ref(&view)).await;
+                let looked = self.look(to_read, &other, std::slice::from_ref(&view)).await;
                 // What it cannot look at, either, stays as the first one told of it.
                 looked.into_iter().flat_map(|it| it.mounts).for_each(|it| found.add(it));
             }
@@ -105,20 +107,22 @@ impl Inspector<'_> {
     async fn read_by_probe(
         &self,
         probe: &ProbeContainers<'_>,
-        job: &Job,
+        to_read: &PodToRead,
         mounts: &[ClaimView],
         timing: &mut ReadTiming,
     ) {
         let began = self.journal.now();
-        let own = match probe.start(&job.pod, mounts).await {
+        let own = match probe.start(&to_read.pod, mounts).await {
             Ok(own) => own,
-            Err(why) => return self.note_failure(job, "", mounts, &why, began),
+            Err(why) => return self.note_failure(to_read, "", mounts, &why, began),
         };
-        match self.look(job, own.container(), mounts).await {
-            Ok(output) => self.record_output(timing, job, own.container(), mounts, output, began),
+        match self.look(to_read, own.container(), mounts).await {
+            Ok(output) => {
+                self.record_output(timing, to_read, own.container(), mounts, output, began)
+            }
             Err(why) => {
                 timing.failures += weight(&why);
-                self.note_failure(job, own.container(), mounts, &why, began);
+                self.note_failure(to_read, own.container(), mounts, &why, began);
             }
         }
         probe.stop(own).await;
@@ -127,15 +131,15 @@ impl Inspector<'_> {
     /// Looks at these views, at fewer files where the container is too slow for many.
     async fn look(
         &self,
-        job: &Job,
+        to_read: &PodToRead,
         container: &str,
         mounts: &[ClaimView],
     ) -> Result<InspectOutput, ExecError> {
-        let asked: Vec<_> = mounts.iter().map(|mount| self.ask(&job.pod, mount)).collect();
-        let looked = match self.run(&job.pod.name, container, mounts, &asked, MAX_FILES).await {
+        let asked: Vec<_> = mounts.iter().map(|mount| self.ask(&to_read.pod, mount)).collect();
+        let looked = match self.run(&to_read.pod.name, container, mounts, &asked, MAX_FILES).await {
             Err(ExecError::TimedOut(_)) => {
-                self.state().marked.insert(job.pod.name.clone());
-                self.run(&job.pod.name, container, mounts, &asked, MAX_FILES_WHEN_SLOW).await
+                self.state().marked.insert(to_read.pod.name.clone());
+                self.run(&to_read.pod.name, container, mounts, &asked, MAX_FILES_WHEN_SLOW).await
             }
             looked => looked,
         };
@@ -143,11 +147,11 @@ impl Inspector<'_> {
             // Nothing was written: another way may be.
             let mut state = self.state();
             for (mount, _) in mounts.iter().zip(&asked).filter(|(_, asked)| asked.is_some()) {
-                state.canaries_tried.remove(&(mount.claim.clone(), job.pod.name.clone()));
+                state.canaries_tried.remove(&(mount.claim.clone(), to_read.pod.name.clone()));
             }
         }
         let mut output = looked?;
-        self.search(job, container, mounts, &mut output).await;
+        self.search(to_read, container, mounts, &mut output).await;
         Ok(output)
     }
 
@@ -155,21 +159,22 @@ impl Inspector<'_> {
     /// pods.
     async fn search(
         &self,
-        job: &Job,
+        to_read: &PodToRead,
         container: &str,
         mounts: &[ClaimView],
         output: &mut InspectOutput,
     ) {
-        let is_done = |found: &MountFiles| !found.hides_something() || found.names(&job.needles);
-        if output.mounts.iter().all(is_done) || job.needles.is_empty() {
+        let is_done =
+            |found: &MountFiles| !found.hides_something() || found.names(&to_read.needles);
+        if output.mounts.iter().all(is_done) || to_read.needles.is_empty() {
             return;
         }
         let Ok(word) = random_word() else { return };
-        let words: Vec<String> = job.needles.iter().chain(&job.others).cloned().collect();
+        let words: Vec<String> = to_read.needles.iter().chain(&to_read.others).cloned().collect();
         let mut arguments = vec![word.clone(), script_output::pattern(&words)];
         arguments.extend(mounts.iter().map(|it| it.path.clone()));
         let command = script(script_output::SEARCH, arguments);
-        let target = ExecTarget { pod: &job.pod.name, container };
+        let target = ExecTarget { pod: &to_read.pod.name, container };
         let searched = exec(self.cluster, target, &command, READ_TIMEOUT).await;
         let found = searched.map(|it| script_output::parse(&it.stdout, &word));
         let Some(found) = found.ok().filter(|it| it.is_complete) else {
@@ -182,15 +187,15 @@ impl Inspector<'_> {
     }
 
     /// A pod without claims can still ask DNS.
-    async fn look_around(&self, job: &Job) {
-        let Some(container) = &job.any_container else { return };
+    async fn look_around(&self, to_read: &PodToRead) {
+        let Some(container) = &to_read.any_container else { return };
         if self.state().dns_accesses.len() >= ENOUGH_ASKING_PODS {
             return;
         }
         let began = self.journal.now();
-        match self.run(&job.pod.name, container, &[], &[], 0).await {
-            Ok(output) => self.record(job, container, &[], output, began),
-            Err(why) => self.note_failure(job, container, &[], &why, began),
+        match self.run(&to_read.pod.name, container, &[], &[], 0).await {
+            Ok(output) => self.record(to_read, container, &[], output, began),
+            Err(why) => self.note_failure(to_read, container, &[], &why, began),
         }
     }
 
@@ -256,7 +261,7 @@ impl Inspector<'_> {
     fn record_output(
         &self,
         timing: &mut ReadTiming,
-        job: &Job,
+        to_read: &PodToRead,
         container: &str,
         mounts: &[ClaimView],
         output: InspectOutput,
@@ -265,23 +270,23 @@ impl Inspector<'_> {
         // When the container was started is learnt with the canary: the same claim tells it at
         // later looks, too.
         let started = |mount: &ClaimView, told: Option<i64>| {
-            let key = (job.pod.uid.clone(), mount.claim.clone());
+            let key = (to_read.pod.uid.clone(), mount.claim.clone());
             let mut state = self.state();
             told.map(|it| *state.starts.entry(key.clone()).or_insert(it))
                 .or_else(|| state.starts.get(&key).copied())
         };
         timing.add(
-            job.is_alone && !container.starts_with(ephemeral::PREFIX),
+            to_read.is_alone && !container.starts_with(ephemeral::PREFIX),
             mounts,
             &output,
             started,
         );
-        self.record(job, container, mounts, output, began);
+        self.record(to_read, container, mounts, output, began);
     }
 
     fn record(
         &self,
-        job: &Job,
+        to_read: &PodToRead,
         container: &str,
         mounts: &[ClaimView],
         output: InspectOutput,
@@ -289,7 +294,7 @@ impl Inspector<'_> {
     ) {
         let (server, domain) = resolver(&output.resolver);
         self.remember(
-            &job.pod.uid,
+            &to_read.pod.uid,
             DnsAccess {
                 container: container.to_owned(),
                 tools: output.tools,
@@ -301,7 +306,7 @@ impl Inspector<'_> {
         let cut_off = (!output.is_complete).then(|| "the answer was cut off".to_owned());
         for (mount, found) in mounts.iter().zip(output.mounts) {
             if mount.is_first {
-                let canary = self.canary(job, mount, &found);
+                let canary = self.canary(to_read, mount, &found);
                 self.journal.push(What::Canary(canary));
             }
             let first: Vec<String> = found
@@ -318,7 +323,7 @@ impl Inspector<'_> {
                     .or_insert(first);
             }
             self.journal.push(What::Read(Read {
-                pod: job.pod.clone(),
+                pod: to_read.pod.clone(),
                 container: container.to_owned(),
                 claim: mount.claim.clone(),
                 mount_path: mount.path.clone(),
@@ -341,18 +346,18 @@ impl Inspector<'_> {
         }
     }
 
-    fn canary(&self, job: &Job, mount: &ClaimView, found: &MountFiles) -> CanaryVisit {
+    fn canary(&self, to_read: &PodToRead, mount: &ClaimView, found: &MountFiles) -> CanaryVisit {
         let marks = found.marks.clone();
         let (wrote, error) = match &found.written {
             Some(Ok(file)) => {
-                self.state().marked.insert(job.pod.name.clone());
+                self.state().marked.insert(to_read.pod.name.clone());
                 (found.canaries.iter().find(|it| it.file == *file).cloned(), None)
             }
             Some(Err(why)) => (None, Some(why.clone())),
             None => (None, None),
         };
         CanaryVisit {
-            pod: job.pod.clone(),
+            pod: to_read.pod.clone(),
             claim: mount.claim.clone(),
             wrote,
             saw: Some(found.canaries.clone()),
@@ -363,7 +368,7 @@ impl Inspector<'_> {
 
     fn note_failure(
         &self,
-        job: &Job,
+        to_read: &PodToRead,
         container: &str,
         mounts: &[ClaimView],
         why: &ExecError,
@@ -374,21 +379,21 @@ impl Inspector<'_> {
             state.trouble = Some(why.to_string());
             if why.may_have_run() {
                 // Nobody knows how far the script came.
-                state.marked.insert(job.pod.name.clone());
+                state.marked.insert(to_read.pod.name.clone());
             }
         }
         for mount in mounts {
             let error = Some(why.to_string());
             if mount.is_first {
                 self.journal.push(What::Canary(CanaryVisit {
-                    pod: job.pod.clone(),
+                    pod: to_read.pod.clone(),
                     claim: mount.claim.clone(),
                     error: error.clone(),
                     ..CanaryVisit::default()
                 }));
             }
             self.journal.push(What::Read(Read {
-                pod: job.pod.clone(),
+                pod: to_read.pod.clone(),
                 container: container.to_owned(),
                 claim: mount.claim.clone(),
                 mount_path: mount.path.clone(),

@@ -94,7 +94,7 @@ pub(super) enum NextLook {
 
 /// A pod to be read.
 #[derive(Default)]
-pub(crate) struct Job {
+pub(crate) struct PodToRead {
     pub(super) pod: Reference,
     pub(super) mounted: Vec<ClaimView>,
     pub(super) running_at: u64,
@@ -192,9 +192,9 @@ impl InspectionState {
     /// Notes what a look at a pod told, and when it is to be looked at again.
     ///
     /// `writes`: this is a tour, which is held up by looking on.
-    pub(super) fn record_look(&mut self, job: &Job, look: &Look, writes: bool) {
+    pub(super) fn record_look(&mut self, to_read: &PodToRead, look: &Look, writes: bool) {
         let patience = if self.found_nothing { CONTENT_TIME_AFTER_NOTHING } else { CONTENT_TIME };
-        let life = self.lives.entry(job.pod.uid.clone()).or_default();
+        let life = self.lives.entry(to_read.pod.uid.clone()).or_default();
         life.reading = false;
         life.reads += 1;
         life.seen |= look.timing.seen;
@@ -203,20 +203,25 @@ impl InspectionState {
         let again = if life.last_at.is_some() {
             None
         } else {
-            life.next_look(job, look, writes, job.ready_at.saturating_add(nanoseconds(patience)))
+            life.next_look(
+                to_read,
+                look,
+                writes,
+                to_read.ready_at.saturating_add(nanoseconds(patience)),
+            )
         };
         life.finished = again.is_none();
         life.again = again.unwrap_or(later);
-        if life.finished && job.first_life {
-            self.learn_from_first_life(job, look);
+        if life.finished && to_read.first_life {
+            self.learn_from_first_life(to_read, look);
         }
     }
 
     /// Takes over how long content took to appear on a first life, or that none came.
-    fn learn_from_first_life(&mut self, job: &Job, look: &Look) {
-        self.known_claims.extend(job.mounted.iter().map(|it| it.claim.clone()));
+    fn learn_from_first_life(&mut self, to_read: &PodToRead, look: &Look) {
+        self.known_claims.extend(to_read.mounted.iter().map(|it| it.claim.clone()));
         if look.has_identity {
-            let (delay, is_exact) = job.delay(look.ended_at, &look.timing);
+            let (delay, is_exact) = to_read.delay(look.ended_at, &look.timing);
             self.delay = self.delay.max(delay);
             self.is_rough |= !is_exact;
         } else {
@@ -229,7 +234,13 @@ impl InspectionState {
 impl Life {
     /// When to look again after this look; `None`: the pod is inspected. `patient_until`: for how
     /// long a first life is looked at for content.
-    fn next_look(&self, job: &Job, look: &Look, writes: bool, patient_until: u64) -> Option<u64> {
+    fn next_look(
+        &self,
+        to_read: &PodToRead,
+        look: &Look,
+        writes: bool,
+        patient_until: u64,
+    ) -> Option<u64> {
         let after = |pause: Duration| look.ended_at.saturating_add(nanoseconds(pause));
         if look.timing.failures > 0 && self.failures <= MAX_FAILURES {
             return Some(after(PAUSE_AFTER_FAILURE * self.failures));
@@ -237,8 +248,8 @@ impl Life {
         if !look.timing.seen {
             return None;
         }
-        let again = if !job.first_life {
-            job.schedule.again(look.began_at, look.ended_at, look.timing.age)
+        let again = if !to_read.first_life {
+            to_read.schedule.again(look.began_at, look.ended_at, look.timing.age)
         } else if !look.has_identity && look.ended_at < patient_until {
             Some(after(FIRST_LOOK_PAUSE * self.reads))
         } else {
@@ -248,12 +259,12 @@ impl Life {
             return again;
         }
         // Nothing is held up by looking on: what comes late counts until the pod has to go.
-        let is_fresh = look.ended_at < job.running_at.saturating_add(nanoseconds(FRESH));
+        let is_fresh = look.ended_at < to_read.running_at.saturating_add(nanoseconds(FRESH));
         again.or(Some(after(if is_fresh { PAUSE_WHILE_FRESH } else { PAUSE_AFTER_FRESH })))
     }
 }
 
-impl Job {
+impl PodToRead {
     pub(super) fn of(
         timeline: &Timeline,
         pod: &PodLife,

@@ -10,7 +10,7 @@ use checks::model::{
 
 use crate::cluster::{
     exec::{ExecTarget, exec, mounts::ClaimView, random_word, records, script},
-    inspect::{Inspector, Job},
+    inspect::{Inspector, PodToRead},
 };
 
 /// The script that looks for words outside of claims.
@@ -26,12 +26,12 @@ impl Inspector<'_> {
     /// them in the container that told of the files.
     pub(super) async fn search_surroundings(
         &self,
-        job: &Job,
+        to_read: &PodToRead,
         container: &str,
         mounts: &[ClaimView],
     ) {
         let mut words: Vec<String> =
-            self.journal.with(|it| it.words_in_doubt(&job.pod.uid)).into_iter().collect();
+            self.journal.with(|it| it.words_in_doubt(&to_read.pod.uid)).into_iter().collect();
         words.retain(|it| it.len() <= MAX_WORD_BYTES && !it.contains(char::is_whitespace));
         words.truncate(MAX_WORDS);
         if words.is_empty() {
@@ -40,12 +40,12 @@ impl Inspector<'_> {
         let Ok(word) = random_word() else { return };
         let paths: Vec<&str> = mounts.iter().map(|it| it.path.as_str()).collect();
         let command = script(SURROUNDINGS, arguments(&word, &words, &paths));
-        let target = ExecTarget { pod: &job.pod.name, container };
+        let target = ExecTarget { pod: &to_read.pod.name, container };
         // What is not told in time stays unknown.
         let Ok(output) = exec(self.cluster, target, &command, TIMEOUT).await else { return };
         let Some(words) = found(&output.stdout, &word, &words) else { return };
         self.journal.push(What::FailureFact(FailureFact::Surroundings {
-            pod: job.pod.clone(),
+            pod: to_read.pod.clone(),
             container: container.to_owned(),
             words,
         }));
@@ -59,8 +59,8 @@ fn arguments(word: &str, words: &[String], paths: &[&str]) -> Vec<String> {
     arguments
 }
 
-/// By word whether it was found, by the script's output. `None` where the script did not come to its
-/// end.
+/// By word whether it was found, by the script's output. `None` where the script did not come to
+/// its end.
 fn found(output: &[u8], word: &str, words: &[String]) -> Option<BTreeMap<String, Given>> {
     let told: Vec<(&str, &[u8])> = records(output, word);
     let has = |key: &str, word: &str| told.contains(&(key, word.as_bytes()));
