@@ -6,7 +6,7 @@ use checks::model::Timeline;
 
 use crate::cluster::{
     budget::{MAX_GRACE, StepBudget, asked_grace},
-    grade::baseline::facts,
+    grade::set_before::facts,
 };
 use crate::{plan, plan::PlannedStep};
 

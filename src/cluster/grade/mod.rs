@@ -5,11 +5,11 @@
 
 pub mod announce;
 mod autoscaler;
-pub(crate) mod baseline;
 pub(crate) mod diagnose;
 pub mod in_cluster;
 pub mod permissions;
 pub mod rbac;
+pub(crate) mod set_before;
 mod step_end;
 mod subject;
 pub mod suggest_namespace;
@@ -36,9 +36,9 @@ use crate::cluster::{
     grade::{
         announce::{announcement, reserve},
         autoscaler::{Autoscaled, autoscaled, no_autoscaler},
-        baseline::set_names,
         diagnose::LogReader,
         permissions::{Allowed, permissions},
+        set_before::set_names,
         step_end::TourEnd,
         subject::{FirstLists, subject},
         tour::Tour,

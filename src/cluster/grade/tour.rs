@@ -20,8 +20,8 @@ use crate::cluster::{
     budget::StepBudget,
     dns::NameQuestions,
     grade::{
-        baseline::{Baseline, facts},
         diagnose::LogReader,
+        set_before::{SetBefore, facts},
         step_end::{StepEnd, TourEnd, result_of},
         visit::Visit,
     },
@@ -94,13 +94,13 @@ impl Tour<'_> {
         {
             prepare().await?;
         }
-        let Some((facts, baseline)) =
-            self.journal.with(|timeline| Some((facts(timeline)?, Baseline::of(timeline)?)))
+        let Some((facts, set_before)) =
+            self.journal.with(|timeline| Some((facts(timeline)?, SetBefore::of(timeline)?)))
         else {
             return Ok(tour_end);
         };
         self.names.open();
-        let visit = Visit { tour: self, baseline, scalings: Mutex::default() };
+        let visit = Visit { tour: self, set_before, scalings: Mutex::default() };
         while let Some(step) = plan::next(&facts, &performed) {
             let ended = match step {
                 PlannedStep::Observe => StepResult::Over,

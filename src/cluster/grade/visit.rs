@@ -25,7 +25,7 @@ use crate::cluster::{
     },
     exec::mounts::{ClaimView, reference},
     grade::{
-        baseline::{AskedReplicas, Baseline, claims_gone, someone_else},
+        set_before::{AskedReplicas, SetBefore, claims_gone, someone_else},
         step_end::{StepEnd, TourEnd},
         tour::Tour,
     },
@@ -46,7 +46,7 @@ const CLAIMS_GOING: Duration = Duration::from_secs(20);
 /// A tour from the moment on at which the set had settled.
 pub(super) struct Visit<'t> {
     pub(super) tour: &'t Tour<'t>,
-    pub(super) baseline: Baseline,
+    pub(super) set_before: SetBefore,
     /// The replicas that were asked for, in order.
     pub(super) scalings: Mutex<Vec<AskedReplicas>>,
 }
@@ -192,7 +192,7 @@ impl Visit<'_> {
     ) -> StepEnd {
         let somebody = |timeline: &Timeline| {
             let scalings = self.scalings.lock().unwrap_or_else(PoisonError::into_inner);
-            someone_else(timeline, &self.baseline, &scalings)
+            someone_else(timeline, &self.set_before, &scalings)
         };
         let done_or_changed = |timeline: &Timeline| {
             if somebody(timeline).is_some() { WaitStatus::Done } else { ask(timeline) }
@@ -276,7 +276,7 @@ impl Visit<'_> {
     /// Asks for replicas, and gives the set's version from then on. The Lease says what is asked
     /// for before the set does.
     async fn ask_replicas(&self, replicas: i32) -> Result<Version, StepEnd> {
-        let (cluster, set, away) = (self.tour.cluster, &self.baseline.set, self.tour.left(AWAY));
+        let (cluster, set, away) = (self.tour.cluster, &self.set_before.set, self.tour.left(AWAY));
         let lease = self.tour.lease.borrow().clone();
         let Some((lease, point)) = lease.and_then(|it| it.point().map(|point| (it, point))) else {
             return Err(StepEnd::Refused("there is no restore point".to_owned()));
@@ -309,7 +309,7 @@ impl Visit<'_> {
             WaitStatus::Done if !self.tour.positions.has_reached(Kind::StatefulSet, version) => {
                 WaitStatus::Going(format!(
                     "the watch to show the new replicas of {}",
-                    self.baseline.set.name
+                    self.set_before.set.name
                 ))
             }
             other => other,
@@ -320,7 +320,7 @@ impl Visit<'_> {
     /// that.
     async fn unstall(&self, from: i32, to: i32) {
         let tour = self.tour;
-        if to <= from || !self.baseline.deletes_claims {
+        if to <= from || !self.set_before.deletes_claims {
             return;
         }
         let first = tour.journal.with(Timeline::start).saturating_add(from);
@@ -341,7 +341,7 @@ impl Visit<'_> {
                 // If this fails, the wait that follows names what is missing.
                 let _ = api
                     .patch_metadata(
-                        &self.baseline.set.name,
+                        &self.set_before.set.name,
                         &PatchParams::default(),
                         &Patch::Merge(touch),
                     )

@@ -7,7 +7,7 @@ use crate::plan::{EXTRA_PODS, SetFacts};
 
 /// The set as it was when the tour began to change it.
 #[derive(Clone, Debug)]
-pub(crate) struct Baseline {
+pub(crate) struct SetBefore {
     pub(crate) set: Reference,
     /// The line of its last change other than of replicas.
     changed: u64,
@@ -20,7 +20,7 @@ pub(crate) struct Baseline {
     pub(crate) deletes_claims: bool,
 }
 
-impl Baseline {
+impl SetBefore {
     pub(crate) fn of(timeline: &Timeline) -> Option<Self> {
         let set = timeline.set()?;
         Some(Self {
@@ -118,7 +118,7 @@ pub(crate) struct AskedReplicas {
 /// not by when it is told.
 pub(crate) fn someone_else(
     timeline: &Timeline,
-    before: &Baseline,
+    before: &SetBefore,
     asked: &[AskedReplicas],
 ) -> Option<String> {
     let Some(set) = timeline.set().filter(|set| set.uid == before.set.uid && set.deleted.is_none())
@@ -153,7 +153,7 @@ pub(crate) fn someone_else(
 mod tests {
     use checks::model::{Observation, Timeline, Version};
 
-    use super::{AskedReplicas, Baseline, someone_else};
+    use super::{AskedReplicas, SetBefore, someone_else};
 
     fn set(seq: u64, change: &str, version: u64, replicas: i32) -> String {
         format!(
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_late_line_is_no_foreign_change() {
         let listed = set(1, "listed", 9, 3);
-        let before = Baseline::of(&timeline_of(std::slice::from_ref(&listed))).unwrap();
+        let before = SetBefore::of(&timeline_of(std::slice::from_ref(&listed))).unwrap();
         let asked: Vec<AskedReplicas> = [(5, "98"), (0, "101"), (3, "120")]
             .map(|(to, version)| AskedReplicas { to, version: Version::of(version) })
             .into();
