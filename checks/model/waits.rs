@@ -87,7 +87,7 @@ impl Timeline {
 
     /// The pod that took over from the pod life `old` (a UID) is Ready.
     #[must_use]
-    pub fn succeeded(&self, old: &str) -> WaitStatus {
+    pub fn awaits_successor(&self, old: &str) -> WaitStatus {
         let Some(before) = self.pod_life(old) else {
             return WaitStatus::Going("the pod that is to be replaced".to_owned());
         };
@@ -103,7 +103,7 @@ impl Timeline {
 
     /// All pods of the ordinals below `start + replicas` are Ready, as `spec.replicas` asks.
     #[must_use]
-    pub fn scaled_up(&self, replicas: i32) -> WaitStatus {
+    pub fn awaits_scale_up(&self, replicas: i32) -> WaitStatus {
         let start = self.start();
         let what =
             (start..start.saturating_add(replicas)).find_map(|ordinal| self.awaited_of(ordinal));
@@ -112,7 +112,7 @@ impl Timeline {
 
     /// All pods that stand are up, and have outlasted whatever is known to end.
     #[must_use]
-    pub fn stays_up(&self) -> WaitStatus {
+    pub fn awaits_staying_up(&self) -> WaitStatus {
         let is_not_up = |pod: &&PodLife| {
             pod.deletion_requested.is_none()
                 && (pod.is_ready() || pod.last_own_end().is_some())
@@ -124,7 +124,7 @@ impl Timeline {
 
     /// No pod of the ordinals from `start + replicas` on is left.
     #[must_use]
-    pub fn scaled_down(&self, replicas: i32) -> WaitStatus {
+    pub fn awaits_scale_down(&self, replicas: i32) -> WaitStatus {
         let end = self.start().saturating_add(replicas);
         match self.owned().filter(|it| it.ordinal >= end).last() {
             None => WaitStatus::Done,

@@ -111,7 +111,7 @@ impl<'a> NameQuestions<'a> {
 
     /// Waits until every name was asked once, as far as it may be: a name that is asked while its
     /// pod goes is remembered as missing.
-    pub(crate) async fn first_answers(&self, within: Duration) {
+    pub(crate) async fn wait_for_first_answers(&self, within: Duration) {
         self.wait(within, |dns, question, state| {
             matches!(state, NameState::Settled) || dns.tries.contains_key(&question.key())
         })
@@ -119,7 +119,7 @@ impl<'a> NameQuestions<'a> {
     }
 
     /// Waits until every name is answered rightly or has had its time.
-    pub(crate) async fn finished(&self, within: Duration) {
+    pub(crate) async fn wait_until_finished(&self, within: Duration) {
         self.wait(within, |_, _, state| matches!(state, NameState::Settled)).await;
     }
 

@@ -136,20 +136,24 @@ impl Tour<'_> {
     /// brought what it was to bring.
     async fn last_looks(&self, tour_end: &mut TourEnd, is_up: bool) {
         let looks = async {
-            self.all_inspected().await;
+            self.wait_for_inspections().await;
             let asked = async {
                 let _shown = self.journal.awaits("DNS to learn the new address", FORGETTING);
-                self.names.finished(self.left(FORGETTING)).await;
+                self.names.wait_until_finished(self.left(FORGETTING)).await;
             };
             tokio::join!(asked, self.inspector.look_again(self.left(LAST_LOOK_TIME)));
         };
         let staying = async {
-            if is_up { self.wait(STAYING, Timeline::stays_up).await } else { StepEnd::Done }
+            if is_up {
+                self.wait(STAYING, Timeline::awaits_staying_up).await
+            } else {
+                StepEnd::Done
+            }
         };
         let work = async {
             let (waiting, ()) = tokio::join!(staying, looks);
             // What was started again meanwhile is read now.
-            self.all_inspected().await;
+            self.wait_for_inspections().await;
             waiting
         };
         let waiting = self.unless_interrupted(work).await.unwrap_or(StepEnd::Interrupted);
@@ -180,18 +184,18 @@ impl Tour<'_> {
         }
     }
 
-    pub(super) async fn all_inspected(&self) {
+    pub(super) async fn wait_for_inspections(&self) {
         let pods: Vec<String> = self
             .journal
             .with(|timeline| timeline.owned().map(|pod| pod.uid().to_owned()).collect());
-        self.inspector.finished(&pods, self.left(INSPECTING)).await;
+        self.inspector.wait_until_finished(&pods, self.left(INSPECTING)).await;
     }
 
     /// Waits until the minute is over that a pod's file tells, for a minute at most.
     ///
     /// A pod that is replaced within it writes the same again, and whether its file was kept could
     /// not be told.
-    pub(super) async fn told_minute_ended(&self) {
+    pub(super) async fn wait_for_told_minute(&self) {
         let Some(ends) = self.journal.with(Timeline::told_minute_ends) else { return };
         let left = self.left(Duration::from_nanos(ends.saturating_sub(self.journal.now())));
         let _shown = self.journal.awaits("the minute to end that a file tells", left);
@@ -245,7 +249,8 @@ impl Tour<'_> {
         budget: Duration,
         ask: impl Fn(&Timeline) -> WaitStatus,
     ) -> StepEnd {
-        let not_up_yet = |timeline: &Timeline| matches!(timeline.stays_up(), WaitStatus::Going(_));
+        let not_up_yet =
+            |timeline: &Timeline| matches!(timeline.awaits_staying_up(), WaitStatus::Going(_));
         let is_shown_or_stays_up = |timeline: &Timeline| {
             if not_up_yet(timeline) { ask(timeline) } else { WaitStatus::Done }
         };

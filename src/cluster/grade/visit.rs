@@ -56,9 +56,9 @@ impl Visit<'_> {
         let tour = self.tour;
         tour.begin(StepName::Inspect, None);
         let work = async {
-            tour.all_inspected().await;
-            tour.names.first_answers(tour.left(FIRST_ANSWERS)).await;
-            tour.told_minute_ended().await;
+            tour.wait_for_inspections().await;
+            tour.names.wait_for_first_answers(tour.left(FIRST_ANSWERS)).await;
+            tour.wait_for_told_minute().await;
         };
         let waiting = match tour.unless_interrupted(work).await {
             Some(()) => StepEnd::Done,
@@ -90,7 +90,7 @@ impl Visit<'_> {
             None => StepEnd::Interrupted,
             Some(Err(end)) => end,
             Some(Ok(())) => {
-                self.wait_until_up(budget, |timeline| timeline.succeeded(&old.uid)).await
+                self.wait_until_up(budget, |timeline| timeline.awaits_successor(&old.uid)).await
             }
         };
         tour.end(name, waiting, tour_end).await
@@ -111,7 +111,7 @@ impl Visit<'_> {
         let before = async {
             if to < now {
                 // What is about to go must have been read.
-                tour.all_inspected().await;
+                tour.wait_for_inspections().await;
             }
             if to == 0 && tour.journal.with(|timeline| timeline.obstacle().is_some()) {
                 self.clean().await;
@@ -156,7 +156,7 @@ impl Visit<'_> {
         to: i32,
         version: &Version,
     ) -> StepEnd {
-        let gone = |timeline: &Timeline| self.shown(version, timeline.scaled_down(to));
+        let gone = |timeline: &Timeline| self.shown(version, timeline.awaits_scale_down(to));
         match self.wait(budget.scale_down(now - to), gone).await {
             // Claims that are deleted with their pods go in a moment, unless a finalizer holds
             // them. Waiting for longer shows no more.
@@ -167,7 +167,7 @@ impl Visit<'_> {
 
     async fn wait_up(&self, budget: &StepBudget, now: i32, to: i32, version: &Version) -> StepEnd {
         self.unstall(now, to).await;
-        let up = |timeline: &Timeline| self.shown(version, timeline.scaled_up(to));
+        let up = |timeline: &Timeline| self.shown(version, timeline.awaits_scale_up(to));
         self.wait_until_up(budget.scale_up(to - now), up).await
     }
 

@@ -128,7 +128,7 @@ impl<'a> Inspector<'a> {
     }
 
     /// Waits until these pods (by UID) are inspected, as far as they are Ready.
-    pub(crate) async fn finished(&self, pods: &[String], within: Duration) {
+    pub(crate) async fn wait_until_finished(&self, pods: &[String], within: Duration) {
         let mut changed = self.changed.subscribe();
         let mut lines = self.journal.lines();
         let wait = async {
@@ -174,7 +174,7 @@ impl<'a> Inspector<'a> {
         }
         self.changed.send_modify(|it| *it += 1);
         let pods: Vec<String> = unread.into_iter().map(|(uid, _)| uid).collect();
-        self.finished(&pods, within).await;
+        self.wait_until_finished(&pods, within).await;
     }
 
     /// Looks once more at the claims on which nothing was found that tells who wrote it.
@@ -203,8 +203,11 @@ impl<'a> Inspector<'a> {
             }
             self.changed.send_modify(|it| *it += 1);
             let pods: Vec<String> = blank.into_iter().map(|(uid, _)| uid).collect();
-            self.finished(&pods, until.saturating_duration_since(tokio::time::Instant::now()))
-                .await;
+            self.wait_until_finished(
+                &pods,
+                until.saturating_duration_since(tokio::time::Instant::now()),
+            )
+            .await;
             waited_for = Some(delay);
         }
     }

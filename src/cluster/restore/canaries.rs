@@ -131,7 +131,7 @@ impl Restorer<'_> {
         let ready = |timeline: &Timeline| match timeline.live(ordinal).filter(|pod| pod.is_ready())
         {
             Some(_) => WaitStatus::Done,
-            None => match timeline.scaled_up(ordinal - start + 1) {
+            None => match timeline.awaits_scale_up(ordinal - start + 1) {
                 WaitStatus::Done => WaitStatus::Going("a pod".to_owned()),
                 other => other,
             },

@@ -51,7 +51,7 @@ impl Restorer<'_> {
         let Some(budget) = budget else { return vec![] };
         let budget = budget.scale_down(i32::try_from(beyond).unwrap_or(i32::MAX));
         if let WaitResult::TimedOut { awaited } =
-            self.journal.wait(budget, |timeline| timeline.scaled_down(replicas)).await
+            self.journal.wait(budget, |timeline| timeline.awaits_scale_down(replicas)).await
         {
             return vec![format!("waited in vain for {awaited}")];
         }
@@ -376,8 +376,8 @@ mod tests {
         assert!(!is_first(None, Some(100)) && !is_first(Some(100), None));
     }
 
-    /// Catches a student's file that counts as written at the start, because `tar x` or `cp -p` kept
-    /// its old time.
+    /// Catches a student's file that counts as written at the start, because `tar x` or `cp -p`
+    /// kept its old time.
     #[test]
     fn a_file_with_an_old_time_came_when_it_changed() {
         assert_eq!(listed("100 250 ./old notes.txt"), Some((250, "./old notes.txt")));

@@ -39,7 +39,7 @@ impl Restorer<'_> {
         let Some(budget) = budget else { return found.clone() };
         if self.scale_back(set, found, 0).await.is_ok() {
             self.journal
-                .wait(budget.scale_down(found.replicas), |timeline| timeline.scaled_down(0))
+                .wait(budget.scale_down(found.replicas), |timeline| timeline.awaits_scale_down(0))
                 .await;
         }
         match scale::look(self.cluster, &set.name, BACK).await {
