@@ -43,8 +43,8 @@ impl Timeline {
         }
     }
 
-    /// What stands in the way of everything that nothing has shown; where no obstacle was noted,
-    /// and there is no set that can be graded, that.
+    /// The obstacle of what nothing has shown: the one to blame, or that there is no set that can be
+    /// graded.
     pub(crate) fn blocking(&self) -> Option<Obstacle> {
         if let Some(blamed) = self.blamed() {
             return Some(blamed.clone());
@@ -62,7 +62,7 @@ impl Timeline {
             |it: &Obstacle| it.ordinal.is_some_and(|ordinal| !self.ordinals().contains(&ordinal));
         let own = self.obstacles().iter().find(|it| it.fault == Fault::Submission);
         own.or_else(|| self.obstacles().iter().find(|it| !is_beyond(it)))
-            .or_else(|| self.obstacle())
+            .or_else(|| self.first_obstacle())
     }
 
     /// How the coming back of a pod stands; `None` where it had to go before it was up, which shows
@@ -132,8 +132,8 @@ impl Timeline {
         }
     }
 
-    /// The crash loop of a pod that is not up.
-    fn in_the_way(&self) -> Option<Obstacle> {
+    /// The crash loop of a pod of the set that is not up.
+    fn crash_loop_of_a_pod(&self) -> Option<Obstacle> {
         self.owned()
             .filter(|pod| pod.deletion_requested.is_none() && !self.is_up(pod))
             .find_map(|pod| self.crash_of(pod))
@@ -144,7 +144,7 @@ impl Timeline {
         match what {
             None => WaitStatus::Done,
             Some(what) => diagnosis::find(self, Wait::GoesOn)
-                .or_else(|| self.in_the_way())
+                .or_else(|| self.crash_loop_of_a_pod())
                 .map_or(WaitStatus::Going(what), WaitStatus::Stuck),
         }
     }

@@ -370,7 +370,7 @@ impl Timeline {
 
     /// What stood in the way first, if anything did.
     #[must_use]
-    pub fn obstacle(&self) -> Option<&Obstacle> {
+    pub fn first_obstacle(&self) -> Option<&Obstacle> {
         self.obstacles.first()
     }
 

@@ -113,7 +113,7 @@ impl Visit<'_> {
                 // What is about to go must have been read.
                 tour.wait_for_inspections().await;
             }
-            if to == 0 && tour.journal.with(|timeline| timeline.obstacle().is_some()) {
+            if to == 0 && tour.journal.with(|timeline| timeline.first_obstacle().is_some()) {
                 self.clean().await;
             }
         };

@@ -72,7 +72,7 @@ impl Restorer<'_> {
         };
         let start = self.journal.with(Timeline::start);
         // A set that this grade has seen fail will hardly come up now.
-        let failed = self.journal.judged(|timeline| timeline.obstacle().map(|it| it.fault));
+        let failed = self.journal.judged(|timeline| timeline.first_obstacle().map(|it| it.fault));
         let ours = |ordinal: &i32| {
             self.marked
                 .as_ref()

@@ -68,7 +68,7 @@ fn a_set_that_asks_for_no_pods_blocks_every_test() {
     history.spec.replicas = Some(0);
     let asked = history.service().set(ObjectChange::Added).subject().end();
     assert_eq!(
-        (asked.letters().as_str(), asked.timeline().obstacle().map(|it| it.id)),
+        (asked.letters().as_str(), asked.timeline().first_obstacle().map(|it| it.id)),
         ("FFFFFFFFFF", Some("zero_replicas"))
     );
 }

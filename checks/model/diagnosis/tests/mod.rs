@@ -64,7 +64,7 @@ fn at_once(history: &History) -> Option<(&'static str, Fault)> {
 fn in_the_end(history: &History) -> Option<(&'static str, Fault)> {
     let ended =
         history.clone().step(StepName::Observe).step_ended(StepName::Observe, Phase::TimedOut);
-    ended.timeline().obstacle().map(|it| (it.id, it.fault))
+    ended.timeline().first_obstacle().map(|it| (it.id, it.fault))
 }
 
 #[track_caller]
@@ -227,5 +227,5 @@ fn listed_last(mut history: History) -> History {
 fn words(history: &History) -> String {
     let ended =
         history.clone().step(StepName::Observe).step_ended(StepName::Observe, Phase::TimedOut);
-    ended.timeline().obstacle().map_or_else(String::new, |it| it.why.clone())
+    ended.timeline().first_obstacle().map_or_else(String::new, |it| it.why.clone())
 }
