@@ -15,7 +15,7 @@ use crate::model::{
     stamp,
     timeline::{
         relevance::Changes,
-        runs::{Circumstances, Runs},
+        runs::{Circumstances, ContainerRuns},
         states::StateChange,
     },
 };
@@ -112,7 +112,7 @@ pub struct PodLife {
     /// When it went away.
     pub deleted: Option<When>,
     /// The runs of the containers that are meant to stay up.
-    pub(crate) runs: Vec<Runs>,
+    pub(crate) runs: Vec<ContainerRuns>,
     /// When it was last told of.
     pub last_seen: When,
     /// When its containers were first seen running, in nanoseconds since the recording began.

@@ -21,7 +21,7 @@ const MARGIN_NANOS: u64 = 2 * SECOND;
 
 /// What is known of the runs of one container that is meant to stay up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Runs {
+pub(crate) struct ContainerRuns {
     container: String,
     /// How many of its runs are known to have ended.
     over: i32,
@@ -32,9 +32,8 @@ pub(crate) struct Runs {
     /// The last such line.
     pub(crate) last_own_end: Option<Seq>,
     /// The run that was last told of as running.
-    run: Option<Run>,
-    /// It runs.
-    runs: bool,
+    present: Option<Run>,
+    is_running: bool,
     /// Which start of it was told of last, the restart count, and when that was first told, in
     /// nanoseconds since the recording began.
     newest: Option<(i32, u64)>,
@@ -64,7 +63,7 @@ pub(crate) struct Circumstances {
     pub(crate) is_removed: bool,
 }
 
-impl Runs {
+impl ContainerRuns {
     /// Takes in what a line tells of the container.
     pub(super) fn update(&mut self, status: &ContainerStatus, now: &Circumstances) {
         if self.newest.is_none_or(|(number, _)| number != status.restart_count) {
@@ -75,31 +74,31 @@ impl Runs {
                 continue;
             }
             self.over = number + 1;
-            let run = self.run.filter(|it| it.number == number);
+            let run = self.present.filter(|it| it.number == number);
             let lasted = length(ended)
                 .unwrap_or_else(|| run.map_or(0, |it| now.at.saturating_sub(it.seen_at)));
             if is_own_doing(ended, now) {
-                self.run = None;
+                self.present = None;
                 if lasted < RECOVERED_NANOS {
                     self.longest = Some(self.longest.unwrap_or(0).max(lasted));
                     self.first_own_end.get_or_insert(now.seq);
                     self.last_own_end = Some(now.seq);
                 }
-            } else if let Some(run) = self.run.as_mut().filter(|it| it.number == number) {
+            } else if let Some(run) = self.present.as_mut().filter(|it| it.number == number) {
                 run.lasted = Some(lasted);
             }
         }
         // Once the pod has been asked to go, that it does not run says nothing more.
         if !now.is_leaving {
-            self.runs = status.state.running.is_some();
+            self.is_running = status.state.running.is_some();
         }
         let number = status.restart_count;
         if let Some(running) = &status.state.running
-            && self.run.is_none_or(|run| run.number != number)
+            && self.present.is_none_or(|run| run.number != number)
         {
             // How the one before ended was not told, or is forgotten.
             self.over = self.over.max(number);
-            self.run = Some(Run {
+            self.present = Some(Run {
                 number,
                 started: running.started_at.as_deref().and_then(stamp::epoch),
                 seen_at: now.at,
@@ -110,7 +109,7 @@ impl Runs {
 
     /// For how long the present run has lasted, at least, in nanoseconds.
     pub(super) fn lasted(&self, moment: Moment) -> u64 {
-        let Some(run) = self.run else { return 0 };
+        let Some(run) = self.present else { return 0 };
         let by_clock = moment.clock.zip(run.started);
         let by_clock = by_clock.map_or(0, |(now, started)| seconds(now - started));
         run.lasted.unwrap_or(0).max(moment.at.saturating_sub(run.seen_at)).max(by_clock)
@@ -131,7 +130,10 @@ impl PodLife {
         for status in long_running(pod) {
             let place =
                 runs.iter().position(|it| it.container == status.name).unwrap_or_else(|| {
-                    runs.push(Runs { container: status.name.clone(), ..Runs::default() });
+                    runs.push(ContainerRuns {
+                        container: status.name.clone(),
+                        ..ContainerRuns::default()
+                    });
                     runs.len() - 1
                 });
             runs[place].update(status, now);
@@ -171,7 +173,7 @@ impl PodLife {
     ///
     /// Of a pod that was asked to go, whether that was so then.
     pub(crate) fn is_up(&self, moment: Moment) -> bool {
-        self.runs.iter().all(|it| it.runs && it.lacks(moment, None) == 0)
+        self.runs.iter().all(|it| it.is_running && it.lacks(moment, None) == 0)
     }
 
     /// Whether a container of it, where it has one of that name, has outlasted a run of that
@@ -180,11 +182,11 @@ impl PodLife {
         self.runs
             .iter()
             .filter(|it| it.container == container)
-            .all(|it| it.runs && it.lacks(moment, Some(run)) == 0)
+            .all(|it| it.is_running && it.lacks(moment, Some(run)) == 0)
     }
 
-    /// How much longer its containers must run to outlast their own runs that ended, and those of
-    /// such length, by container; without those of which nothing lacks.
+    /// For each container that has yet to outlast a run that ended, its own or the longest in
+    /// `others`, how much longer it must run, in nanoseconds.
     pub(super) fn times_to_be_up(
         &self,
         moment: Moment,
@@ -193,7 +195,7 @@ impl PodLife {
         let lacks = self
             .runs
             .iter()
-            .filter(|it| it.runs)
+            .filter(|it| it.is_running)
             .map(move |it| it.lacks(moment, others.get(it.container.as_str()).copied()));
         lacks.filter(|it| *it > 0)
     }
@@ -214,7 +216,7 @@ impl PodLife {
 
     /// What keeps it from being up although it runs, in words.
     pub(crate) fn why_not_up(&self, moment: Moment) -> Option<String> {
-        let it = self.runs.iter().find(|it| it.runs && it.lacks(moment, None) > 0)?;
+        let it = self.runs.iter().find(|it| it.is_running && it.lacks(moment, None) > 0)?;
         let (longest, lasted) = (it.longest.unwrap_or(0) / SECOND, it.lasted(moment) / SECOND);
         Some(format!(
             "container {} ended after {longest} s, and has run for {lasted} s since it was \
