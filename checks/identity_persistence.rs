@@ -65,8 +65,8 @@ fn readable_replacements(timeline: &Timeline) -> Vec<(&PodLife, &PodLife)> {
 #[cfg(test)]
 mod tests {
     use crate::model::{
+        Fact,
         Outcome::{Fail, Inconclusive, Pass},
-        What,
         observation::{File, ObjectChange, object::Running},
         testing::history::{History, Writes},
     };
@@ -125,7 +125,7 @@ mod tests {
             );
             history = history.inspect_one(ordinal);
             for line in &mut history.lines {
-                if let What::Read(read) = &mut line.what
+                if let Fact::Read(read) = &mut line.what
                     && read.pod.name == format!("web-{ordinal}")
                 {
                     let second = written[usize::try_from(ordinal).unwrap_or(0)];
@@ -161,7 +161,7 @@ mod tests {
     fn only_the_file_that_was_lost_tells_when_it_was_written_over() {
         let mut history = rewritten(20, [0, 21, 22]);
         for (beat, line) in history.lines.iter_mut().enumerate() {
-            if let What::Read(read) = &mut line.what {
+            if let Fact::Read(read) = &mut line.what {
                 read.files.push(File {
                     path: "heartbeat".to_owned(),
                     content: Some(format!("beat {beat}\n")),
@@ -235,7 +235,7 @@ mod tests {
         history.writes = |_, _, _| None;
         let mut wiped = history.create().inspect().down(1).up(1).inspect_one(1).end();
         for line in wiped.lines.iter_mut().rev().take(5) {
-            if let crate::model::What::Canary(canary) = &mut line.what {
+            if let crate::model::Fact::Canary(canary) = &mut line.what {
                 canary.saw.iter_mut().for_each(Vec::clear);
             }
         }
@@ -280,13 +280,13 @@ mod tests {
             .lines
             .iter_mut()
             .rev()
-            .find_map(|it| if let What::Read(read) = &mut it.what { Some(read) } else { None });
+            .find_map(|it| if let Fact::Read(read) = &mut it.what { Some(read) } else { None });
         last.into_iter().for_each(binary);
         after.assert("identity_persistence", Inconclusive, &[]);
         // The canary tells, where there is one.
         let mut before = replaced(|ordinal, _, _| Some(format!("web-{ordinal}")));
         for line in &mut before.lines {
-            if let What::Read(read) = &mut line.what {
+            if let Fact::Read(read) = &mut line.what {
                 binary(read);
             }
         }
@@ -294,8 +294,8 @@ mod tests {
         before
             .lines
             .iter_mut()
-            .filter(|it| matches!(it.what, What::Canary(_)))
-            .for_each(|it| it.what = What::Unknown);
+            .filter(|it| matches!(it.what, Fact::Canary(_)))
+            .for_each(|it| it.what = Fact::Unknown);
         before.assert("identity_persistence", Inconclusive, &[]);
     }
 }

@@ -202,7 +202,7 @@ mod tests {
     use crate::model::{
         Outcome::{Fail, Inconclusive, Pass},
         observation::{
-            CanaryFile, CanaryVisit, ObjectChange, What,
+            CanaryFile, CanaryVisit, Fact, ObjectChange,
             object::{ClaimSource, Present, Volume},
         },
         testing::history::History,
@@ -268,7 +268,7 @@ mod tests {
     fn one_storage_behind_two_claims_fails() {
         let history = History::created();
         let foreign = history.lines.iter().find_map(|it| match &it.what {
-            What::Canary(CanaryVisit { wrote: Some(canary), .. }) => Some(canary.clone()),
+            Fact::Canary(CanaryVisit { wrote: Some(canary), .. }) => Some(canary.clone()),
             _ => None,
         });
         let saw: Vec<CanaryFile> = foreign.into_iter().collect();
@@ -280,7 +280,7 @@ mod tests {
             let looked = |claim: &str, it: &str| {
                 let marks =
                     if it.is_empty() { std::collections::BTreeMap::new() } else { mark(file, it) };
-                What::Canary(CanaryVisit {
+                Fact::Canary(CanaryVisit {
                     claim: claim.to_owned(),
                     saw: Some(saw.clone()),
                     marks,

@@ -257,8 +257,8 @@ fn found_nothing(
 #[cfg(test)]
 mod tests {
     use crate::model::{
+        Fact,
         Outcome::{Fail, Inconclusive, Pass},
-        What,
         observation::{CanaryVisit, object::PodSecurityContext},
         testing::history::{History, Writes},
     };
@@ -332,7 +332,7 @@ mod tests {
             history.spec.template.spec.security_context = context;
             let mut history = history.create().inspect().end();
             for line in &mut history.lines {
-                if let What::Canary(canary) = &mut line.what {
+                if let Fact::Canary(canary) = &mut line.what {
                     canary.wrote = None;
                     canary.error = Some("Permission denied".to_owned());
                 }
@@ -357,7 +357,7 @@ mod tests {
     fn what_is_no_text_is_unseen() {
         let mut history = wrote(|_, _, _| Some("hello".to_owned()));
         for line in &mut history.lines {
-            if let What::Read(read) = &mut line.what {
+            if let Fact::Read(read) = &mut line.what {
                 read.files
                     .iter_mut()
                     .for_each(|it| (it.content, it.without) = (None, Some("binary".to_owned())));
@@ -371,14 +371,14 @@ mod tests {
         let mut history = wrote(|_, _, _| Some("web-0 web-1 web-2\n".to_owned()));
         history.lines.pop();
         let wrote = history.lines.iter().find_map(|it| {
-            if let What::Canary(canary) = &it.what { canary.wrote.clone() } else { None }
+            if let Fact::Canary(canary) = &it.what { canary.wrote.clone() } else { None }
         });
         let seen = CanaryVisit {
             claim: "data-web-1".to_owned(),
             saw: wrote.map(|it| vec![it]),
             ..Default::default()
         };
-        history.push(What::Canary(seen)).end().assert(
+        history.push(Fact::Canary(seen)).end().assert(
             "storage_content",
             Fail,
             &["same_content", "shared_storage", "same_content"],

@@ -1,8 +1,8 @@
 use super::Lookup;
 use crate::model::{
-    Fault,
+    Fact, Fault,
     Outcome::{Fail, Inconclusive, Pass},
-    What, diagnosis,
+    diagnosis,
     observation::{
         Gap, Kind, ObjectChange,
         object::{Endpoint, Object, ObjectReference, PodIp},
@@ -100,7 +100,7 @@ fn asked_after(seconds: u64, with: impl FnOnce(&mut Lookup)) -> History {
     let carried = up
         .lines
         .iter()
-        .find(|it| matches!(it.what, What::Object(_, Object::EndpointSlice(_))))
+        .find(|it| matches!(it.what, Fact::Object(_, Object::EndpointSlice(_))))
         .map_or(0, |it| it.at);
     up.lookup_with(1, |it| {
         it.began = carried + seconds * 1_000_000_000;
@@ -144,7 +144,7 @@ fn a_wrong_answer_about_a_pod_that_the_slices_do_not_carry_does_not_count() {
         last_sure: None,
         vanished: vec![],
     };
-    let hole = asked_after(60, nothing).push(What::Gap(gap));
+    let hole = asked_after(60, nothing).push(Fact::Gap(gap));
     hole.end().assert("dns_resolution", Inconclusive, &[]);
 }
 
@@ -153,7 +153,7 @@ fn an_answer_that_the_slices_do_not_agree_with_shows_nothing() {
     // The container's own tool tells the right address, but the Service has no endpoint of this
     // pod.
     let up = History::new().create().slice();
-    let Some(What::Object(_, Object::EndpointSlice(slice))) =
+    let Some(Fact::Object(_, Object::EndpointSlice(slice))) =
         up.lines.last().map(|it| it.what.clone())
     else {
         panic!("no slice")
@@ -190,7 +190,7 @@ fn a_name_that_the_slices_give_to_another_pod_too_fails_whatever_is_answered() {
             target_ref: Some(target),
             ..Default::default()
         };
-        let Some(What::Object(_, Object::EndpointSlice(slice))) =
+        let Some(Fact::Object(_, Object::EndpointSlice(slice))) =
             history.clone().slice().lines.last().map(|it| it.what.clone())
         else {
             panic!("no slice")
@@ -267,7 +267,7 @@ fn the_service_s_own_name_must_give_all_addresses() {
     let asked = |with: &dyn Fn(&mut Lookup)| {
         let mut history = History::created();
         for line in &mut history.lines {
-            if let What::Lookup(lookup) = &mut line.what
+            if let Fact::Lookup(lookup) = &mut line.what
                 && lookup.of.is_none()
             {
                 lookup.began = line.at + 60_000_000_000;

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use crate::model::{
     diagnosis::{self, Wait},
     observation::{
-        CanaryVisit, End, FailureFact, Gap, Kind, ObjectChange, Observation, Phase, Seq, Step,
-        StepName, What, Why,
+        CanaryVisit, End, EndReason, Fact, FailureFact, Gap, Kind, ObjectChange, Observation,
+        Phase, Seq, Step, StepName,
         object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
         when::When,
     },
@@ -51,36 +51,36 @@ impl Timeline {
         self.times.push((seq, at));
         self.least_settled = OnceLock::new();
         match what {
-            What::Subject(subject) => {
+            Fact::Subject(subject) => {
                 self.choose(seq, subject);
                 self.note_settled(seq);
             }
-            What::Object(change, object) => {
+            Fact::Object(change, object) => {
                 self.object(seq, at, change, object);
                 self.note_settled(seq);
             }
-            What::Gap(gap) => self.gap(seq, &gap),
-            What::Step(step) => {
+            Fact::Gap(gap) => self.gap(seq, &gap),
+            Fact::Step(step) => {
                 self.step(Recorded { seq, at, what: step });
                 self.note_settled(seq);
             }
-            What::Read(read) => {
+            Fact::Read(read) => {
                 self.reads.push(&read.pod.uid.clone(), Recorded { seq, at, what: read })
             }
-            What::Canary(canary) => self.canary(Recorded { seq, at, what: canary }),
-            What::Lookup(lookup) => {
+            Fact::Canary(canary) => self.canary(Recorded { seq, at, what: canary }),
+            Fact::Lookup(lookup) => {
                 let key = lookup
                     .of
                     .as_ref()
                     .map_or_else(|| Self::service_key(&lookup.service), |of| of.uid.clone());
                 self.lookups.push(&key, Recorded { seq, at, what: lookup });
             }
-            What::FailureFact(fact) => self.failure_fact(Recorded { seq, at, what: fact }),
-            What::End(end) => {
+            Fact::Failure(fact) => self.failure_fact(Recorded { seq, at, what: fact }),
+            Fact::End(end) => {
                 self.note_settled(seq);
                 self.note_end(Recorded { seq, at, what: end });
             }
-            What::Signature(_) | What::Unknown => {}
+            Fact::Signature(_) | Fact::Unknown => {}
         }
     }
 
@@ -92,7 +92,7 @@ impl Timeline {
         let is_cleaned_up =
             is_by_hand && self.set().is_some_and(|set| set.deletion_requested.is_some());
         if self.obstacles.is_empty() && !is_cleaned_up && !self.is_settled() {
-            let wait = if end.what.why == Why::Timeout { Wait::IsOver } else { Wait::GoesOn };
+            let wait = if end.what.why == EndReason::Timeout { Wait::IsOver } else { Wait::GoesOn };
             self.obstacles.extend(diagnosis::find(self, wait));
         }
         // After what was awaited then, which says more.

@@ -17,7 +17,7 @@ pub mod waits;
 
 pub use crate::model::observation::version::Version;
 pub use crate::model::observation::when::{Truth, When};
-pub use crate::model::observation::{Observation, Seq, What, line_of};
+pub use crate::model::observation::{Fact, Observation, Seq, line_of};
 pub use crate::model::obstacle::{Effect, Fault, Missing, MissingObject, Obstacle};
 pub(crate) use crate::model::rules::not_shown::Wanted;
 pub use crate::model::rules::order::OutOfOrder;

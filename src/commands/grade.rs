@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use checks::model::What;
+use checks::model::Fact;
 
 use crate::commands::{
     outputs::Outputs,
@@ -187,7 +187,7 @@ async fn report(
     progress: &Progress,
 ) -> Exit {
     if let Some(key) = Key::from_environment() {
-        journal.push(What::Signature(key.sign(&journal.digest())));
+        journal.push(Fact::Signature(key.sign(&journal.digest())));
     }
     journal.flush();
     let source = Source { flags: flags(args), ..Source::of(header, journal.digest()) };

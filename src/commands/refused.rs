@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use checks::model::{
-    What,
-    observation::{End, FailureFact, Why},
+    Fact,
+    observation::{End, EndReason, FailureFact},
 };
 
 use crate::{
@@ -22,9 +22,9 @@ pub(super) fn keep(failure: &Failure, namespace: &str, asked: AskedOptions, save
     let path = save.map_or_else(|| state_file(&header), |it| Ok(it.to_owned()));
     let Ok(Ok(writer)) = path.map(|it| Writer::create(&it, &header)) else { return };
     let journal = Journal::start(writer);
-    journal.push(What::FailureFact(FailureFact::ManifestRefused(failure.refusal())));
-    journal.push(What::End(End {
-        why: Why::Obstacle,
+    journal.push(Fact::Failure(FailureFact::ManifestRefused(failure.refusal())));
+    journal.push(Fact::End(End {
+        why: EndReason::Obstacle,
         detail: Some(failure.what.clone()),
         ..End::default()
     }));

@@ -249,7 +249,7 @@ fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use checks::model::{
-        Observation, Timeline, What,
+        Fact, Observation, Timeline,
         observation::{Asked, Phase, Step, StepName},
     };
 
@@ -266,7 +266,7 @@ mod tests {
     ) {
         let answer = answer.map(str::to_owned);
         let step = Step { asked, answer, ..Step::new(StepName::ScaleUp, phase) };
-        timeline.push(&Observation { seq, at: seq * 1_100_000_000, what: What::Step(step) });
+        timeline.push(&Observation { seq, at: seq * 1_100_000_000, what: Fact::Step(step) });
     }
 
     /// Catches minutes of silence, and a line for each look.

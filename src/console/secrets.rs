@@ -5,7 +5,7 @@
 //! form alone: one of another form is not masked.
 
 use checks::model::{
-    What,
+    Fact,
     observation::{
         FailureFact,
         object::{ContainerStatus, Object, StatefulSet},
@@ -28,12 +28,12 @@ const MIN_KEY_LINE_BYTES: usize = 40;
 /// and answers to probes. The commands of a template are masked, too: they may hold a password.
 ///
 /// Files on claims are not touched: what the pods wrote there is what is graded.
-pub fn mask_observation(what: &mut What) {
+pub fn mask_observation(what: &mut Fact) {
     match what {
-        What::FailureFact(FailureFact::Logs { lines, .. }) => *lines = mask_lines(lines),
-        What::FailureFact(FailureFact::ManifestRefused(it)) => it.detail = mask_lines(&it.detail),
-        What::Object(_, Object::Event(event)) => event.message = mask(&event.message),
-        What::Object(_, Object::Pod(pod)) => {
+        Fact::Failure(FailureFact::Logs { lines, .. }) => *lines = mask_lines(lines),
+        Fact::Failure(FailureFact::ManifestRefused(it)) => it.detail = mask_lines(&it.detail),
+        Fact::Object(_, Object::Event(event)) => event.message = mask(&event.message),
+        Fact::Object(_, Object::Pod(pod)) => {
             let status = &mut pod.status;
             status
                 .init_container_statuses
@@ -41,7 +41,7 @@ pub fn mask_observation(what: &mut What) {
                 .chain(&mut status.container_statuses)
                 .for_each(mask_status);
         }
-        What::Object(_, Object::StatefulSet(StatefulSet { spec: Some(spec), .. })) => {
+        Fact::Object(_, Object::StatefulSet(StatefulSet { spec: Some(spec), .. })) => {
             let pod = &mut spec.template.spec;
             for container in pod.all_containers_mut() {
                 let words = container.command.iter_mut().chain(&mut container.args);
@@ -241,7 +241,7 @@ fn mask_addresses(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use checks::model::{
-        What,
+        Fact,
         observation::{
             ObjectChange,
             object::{Container, Object, StatefulSet},
@@ -329,7 +329,7 @@ mod tests {
             command: vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()],
             ..Container::default()
         }];
-        let mut what = What::Object(ObjectChange::Added, Object::StatefulSet(set));
+        let mut what = Fact::Object(ObjectChange::Added, Object::StatefulSet(set));
         mask_observation(&mut what);
         let said = format!("{what:?}");
         assert!(!said.contains("hunter2") && said.contains("hostname > /data/id"), "{said}");

@@ -1,7 +1,7 @@
 //! What recordings of earlier minor versions say only in words, as the fields that say it now.
 
 use checks::model::{
-    What,
+    Fact,
     observation::{Step, StepName},
 };
 
@@ -9,8 +9,8 @@ use checks::model::{
 const TELLS_IN_FIELDS: u32 = 2;
 
 /// Fills in the fields that a recording of this minor version lacks.
-pub(super) fn upgrade(minor: u32, what: &mut What) {
-    if let What::Step(step) = what
+pub(super) fn upgrade(minor: u32, what: &mut Fact) {
+    if let Fact::Step(step) = what
         && minor < TELLS_IN_FIELDS
     {
         upgrade_step(step);
@@ -33,7 +33,7 @@ fn upgrade_step(step: &mut Step) {
 #[cfg(test)]
 mod tests {
     use checks::model::{
-        What,
+        Fact,
         observation::{Phase, Step, StepName},
     };
 
@@ -41,10 +41,10 @@ mod tests {
 
     fn upgraded(minor: u32, name: StepName, answer: &str) -> (bool, Option<String>) {
         let step = Step { answer: Some(answer.to_owned()), ..Step::new(name, Phase::Refused) };
-        let mut what = What::Step(step);
+        let mut what = Fact::Step(step);
         upgrade(minor, &mut what);
         match what {
-            What::Step(step) => (step.interfered, step.pod_security),
+            Fact::Step(step) => (step.interfered, step.pod_security),
             _ => (false, None),
         }
     }

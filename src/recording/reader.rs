@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use checks::model::{Observation, Seq, Timeline, What, observation::Signature};
+use checks::model::{Fact, Observation, Seq, Timeline, observation::Signature};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -261,7 +261,7 @@ impl Reader {
             return None;
         }
         match serde_json::from_slice::<Observation>(&self.line).ok()?.what {
-            What::Signature(signature) => Some(signature),
+            Fact::Signature(signature) => Some(signature),
             _ => None,
         }
     }
@@ -318,8 +318,8 @@ impl Reader {
         self.hash_line();
         earlier::upgrade(self.header.minor, &mut observation.what);
         match observation.what {
-            What::Unknown => self.unknown += 1,
-            What::End(_) => self.ended = true,
+            Fact::Unknown => self.unknown += 1,
+            Fact::End(_) => self.ended = true,
             _ => {}
         }
         Ok(Some(observation))
@@ -328,14 +328,14 @@ impl Reader {
     fn parse(&self) -> Result<Observation, String> {
         let is_newer = self.header.minor > MINOR;
         match serde_json::from_slice::<Observation>(&self.line) {
-            Ok(Observation { what: What::Unknown, .. }) if !is_newer => {
+            Ok(Observation { what: Fact::Unknown, .. }) if !is_newer => {
                 Err("it holds no observation that this version knows".to_owned())
             }
             Ok(observation) => Ok(observation),
             // A newer minor version may also say new things of what is known.
             Err(error) => match serde_json::from_slice::<LinePosition>(&self.line) {
                 Ok(LinePosition { seq, at }) if is_newer => {
-                    Ok(Observation { seq, at, what: What::Unknown })
+                    Ok(Observation { seq, at, what: Fact::Unknown })
                 }
                 _ => Err(words(&error)),
             },

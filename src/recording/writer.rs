@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-use checks::model::{Observation, What};
+use checks::model::{Fact, Observation};
 use sha2::{Digest, Sha256};
 
 use crate::recording::{Header, MAX_RECORDING_BYTES, digest_text};
@@ -81,7 +81,7 @@ impl Writer {
     /// grader loses no evidence, and whoever reads along sees it.
     pub fn push(&mut self, observation: &Observation) {
         self.line_of(observation);
-        self.ended |= matches!(observation.what, What::End(_));
+        self.ended |= matches!(observation.what, Fact::End(_));
         self.flush();
     }
 

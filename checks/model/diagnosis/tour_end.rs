@@ -5,7 +5,7 @@ use crate::model::{
     obstacle::{Fault, Obstacle},
 };
 use crate::model::{
-    observation::{End, Seq, Step, Why},
+    observation::{End, EndReason, Seq, Step},
     timeline::Timeline,
 };
 
@@ -54,21 +54,21 @@ pub(crate) fn refused(timeline: &Timeline, seq: Seq, step: &Step) -> Obstacle {
 pub(crate) fn obstacle_of(timeline: &Timeline, seq: Seq, end: &End) -> Option<Obstacle> {
     let awaited = end.detail.as_ref().map(|it| format!(", waiting for {it}")).unwrap_or_default();
     match end.why {
-        Why::Interrupted => Some(obstacle(
+        EndReason::Interrupted => Some(obstacle(
             timeline,
             "interrupted",
             "the grade was interrupted".to_owned(),
             INTERRUPTED,
             vec![seq],
         )),
-        Why::Timeout => Some(obstacle(
+        EndReason::Timeout => Some(obstacle(
             timeline,
             "out_of_time",
             format!("the time that `--timeout` gives was over{awaited}"),
             TOO_SHORT,
             vec![seq],
         )),
-        Why::Complete | Why::Obstacle => None,
+        EndReason::Complete | EndReason::Obstacle => None,
     }
 }
 

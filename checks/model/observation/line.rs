@@ -11,7 +11,7 @@ use serde::{
     ser::SerializeStruct as _,
 };
 
-use crate::model::observation::{ObjectChange, Observation, What, object::Object};
+use crate::model::observation::{Fact, ObjectChange, Observation, object::Object};
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
@@ -58,15 +58,15 @@ impl<'de> Visitor<'de> for Line {
                 Field::At => at = Some(map.next_value()?),
                 Field::Change => held.change = Some(map.next_value()?),
                 Field::Object => held.object(map.next_value()?)?,
-                Field::Subject => held.put(What::Subject(map.next_value()?))?,
-                Field::Gap => held.put(What::Gap(map.next_value()?))?,
-                Field::Step => held.put(What::Step(map.next_value()?))?,
-                Field::Read => held.put(What::Read(map.next_value()?))?,
-                Field::Canary => held.put(What::Canary(map.next_value()?))?,
-                Field::Lookup => held.put(What::Lookup(map.next_value()?))?,
-                Field::Diagnosis => held.put(What::FailureFact(map.next_value()?))?,
-                Field::End => held.put(What::End(map.next_value()?))?,
-                Field::Signature => held.put(What::Signature(map.next_value()?))?,
+                Field::Subject => held.put(Fact::Subject(map.next_value()?))?,
+                Field::Gap => held.put(Fact::Gap(map.next_value()?))?,
+                Field::Step => held.put(Fact::Step(map.next_value()?))?,
+                Field::Read => held.put(Fact::Read(map.next_value()?))?,
+                Field::Canary => held.put(Fact::Canary(map.next_value()?))?,
+                Field::Lookup => held.put(Fact::Lookup(map.next_value()?))?,
+                Field::Diagnosis => held.put(Fact::Failure(map.next_value()?))?,
+                Field::End => held.put(Fact::End(map.next_value()?))?,
+                Field::Signature => held.put(Fact::Signature(map.next_value()?))?,
                 Field::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -85,11 +85,11 @@ struct PartialLine {
     change: Option<ObjectChange>,
     /// An object that came before its change.
     object: Option<Object>,
-    what: Option<What>,
+    what: Option<Fact>,
 }
 
 impl PartialLine {
-    fn put<E: Error>(&mut self, what: What) -> Result<(), E> {
+    fn put<E: Error>(&mut self, what: Fact) -> Result<(), E> {
         if self.what.is_some() || self.object.is_some() {
             return Err(E::custom("a line holds one observation, this one holds several"));
         }
@@ -99,7 +99,7 @@ impl PartialLine {
 
     fn object<E: Error>(&mut self, object: Object) -> Result<(), E> {
         if let Some(change) = self.change.take() {
-            return self.put(What::Object(change, object));
+            return self.put(Fact::Object(change, object));
         }
         if self.what.is_some() || self.object.replace(object).is_some() {
             return Err(E::custom("a line holds one observation, this one holds several"));
@@ -107,10 +107,10 @@ impl PartialLine {
         Ok(())
     }
 
-    fn what<E: Error>(self) -> Result<What, E> {
+    fn what<E: Error>(self) -> Result<Fact, E> {
         match (self.what, self.change, self.object) {
-            (what, None, None) => Ok(what.unwrap_or(What::Unknown)),
-            (None, Some(change), Some(object)) => Ok(What::Object(change, object)),
+            (what, None, None) => Ok(what.unwrap_or(Fact::Unknown)),
+            (None, Some(change), Some(object)) => Ok(Fact::Object(change, object)),
             _ => Err(E::custom("an object needs both `change` and `object`")),
         }
     }
@@ -122,20 +122,20 @@ impl Serialize for Observation {
         line.serialize_field("seq", &self.seq)?;
         line.serialize_field("at", &self.at)?;
         match &self.what {
-            What::Subject(it) => line.serialize_field("subject", it)?,
-            What::Object(change, it) => {
+            Fact::Subject(it) => line.serialize_field("subject", it)?,
+            Fact::Object(change, it) => {
                 line.serialize_field("change", change)?;
                 line.serialize_field("object", it)?;
             }
-            What::Gap(it) => line.serialize_field("gap", it)?,
-            What::Step(it) => line.serialize_field("step", it)?,
-            What::Read(it) => line.serialize_field("read", it)?,
-            What::Canary(it) => line.serialize_field("canary", it)?,
-            What::Lookup(it) => line.serialize_field("lookup", it)?,
-            What::FailureFact(it) => line.serialize_field("diagnosis", it)?,
-            What::End(it) => line.serialize_field("end", it)?,
-            What::Signature(it) => line.serialize_field("signature", it)?,
-            What::Unknown => {}
+            Fact::Gap(it) => line.serialize_field("gap", it)?,
+            Fact::Step(it) => line.serialize_field("step", it)?,
+            Fact::Read(it) => line.serialize_field("read", it)?,
+            Fact::Canary(it) => line.serialize_field("canary", it)?,
+            Fact::Lookup(it) => line.serialize_field("lookup", it)?,
+            Fact::Failure(it) => line.serialize_field("diagnosis", it)?,
+            Fact::End(it) => line.serialize_field("end", it)?,
+            Fact::Signature(it) => line.serialize_field("signature", it)?,
+            Fact::Unknown => {}
         }
         line.end()
     }

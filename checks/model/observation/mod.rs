@@ -33,13 +33,13 @@ pub struct Observation {
     /// Monotonic nanoseconds since the recording began.
     pub at: u64,
     /// The fact.
-    pub what: What,
+    pub what: Fact,
 }
 
 /// The fact that a line holds.
 #[expect(clippy::large_enum_variant, reason = "one line is held at a time")]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum Fact {
     /// Which StatefulSet is graded, or that there is none.
     Subject(Subject),
     /// An object as a list or a watch showed it.
@@ -55,7 +55,7 @@ pub enum What {
     /// A name was asked of the cluster's DNS.
     Lookup(Lookup),
     /// A fact that helps to attribute a failure.
-    FailureFact(FailureFact),
+    Failure(FailureFact),
     /// The judged part of the recording ends here.
     End(End),
     /// Who recorded what stands before it.
@@ -526,7 +526,7 @@ pub struct StorageClass {
 #[serde(rename_all = "camelCase", default)]
 pub struct End {
     /// Why.
-    pub why: Why,
+    pub why: EndReason,
     /// More on it, for the report.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -542,7 +542,7 @@ pub struct End {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub enum Why {
+pub enum EndReason {
     /// All that was planned was done.
     #[default]
     Complete,

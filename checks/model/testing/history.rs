@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     CHECKS, judge,
     model::{
-        Observation, Outcome, Seq, Timeline, Verdict, What,
+        Fact, Observation, Outcome, Seq, Timeline, Verdict,
         observation::{
             CanaryFile, CanaryVisit, End, File, Gap, Kind, Lookup, ObjectChange, Phase, Read,
             Reference, Step, StepName, Subject,
@@ -112,7 +112,7 @@ impl History {
         history.scale(3).down(4).down(3).scale(5).up(3).up(4).inspect_one(3).inspect_one(4).end()
     }
 
-    pub(crate) fn push(mut self, what: What) -> Self {
+    pub(crate) fn push(mut self, what: Fact) -> Self {
         let seq = self.lines.len() as Seq + 1;
         self.lines.push(Observation { seq, at: seq * 1_000_000_000, what });
         self
@@ -120,7 +120,7 @@ impl History {
 
     pub(crate) fn subject(self) -> Self {
         let stateful_set = Some(Reference { name: SET.to_owned(), uid: "set".to_owned() });
-        self.push(What::Subject(Subject {
+        self.push(Fact::Subject(Subject {
             namespace: "lab".to_owned(),
             stateful_set,
             others: vec![],
@@ -146,7 +146,7 @@ impl History {
             spec: Some(spec),
         };
         change(&mut service);
-        self.push(What::Object(ObjectChange::Added, Object::Service(service)))
+        self.push(Fact::Object(ObjectChange::Added, Object::Service(service)))
     }
 
     /// The set's line, with a status that is about this very generation.
@@ -179,7 +179,7 @@ impl History {
         let mut set = StatefulSet { metadata, spec: Some(self.spec.clone()), ..Default::default() };
         set.status.observed_generation = self.observed;
         set.status.update_revision.clone_from(&self.revision);
-        self.push(What::Object(change, Object::StatefulSet(set)))
+        self.push(Fact::Object(change, Object::StatefulSet(set)))
     }
 
     /// A rolling update: each pod is replaced, highest ordinal first.
@@ -194,7 +194,7 @@ impl History {
     /// The Service is changed in place: it is a good one, but for what `change` does.
     pub(crate) fn service_changed(mut self, change: impl FnOnce(&mut Service)) -> Self {
         self = self.service_with(change);
-        if let Some(What::Object(change, _)) = self.lines.last_mut().map(|it| &mut it.what) {
+        if let Some(Fact::Object(change, _)) = self.lines.last_mut().map(|it| &mut it.what) {
             *change = ObjectChange::Modified;
         }
         self
@@ -203,11 +203,11 @@ impl History {
     /// The Service goes as it was last seen.
     pub(crate) fn service_gone(self) -> Self {
         let service = self.lines.iter().rev().find_map(|it| match &it.what {
-            What::Object(_, Object::Service(service)) => Some(service.clone()),
+            Fact::Object(_, Object::Service(service)) => Some(service.clone()),
             _ => None,
         });
         let Some(service) = service else { panic!("no Service") };
-        self.push(What::Object(ObjectChange::Deleted, Object::Service(service)))
+        self.push(Fact::Object(ObjectChange::Deleted, Object::Service(service)))
     }
 
     pub(crate) fn scale(mut self, replicas: i32) -> Self {
@@ -216,7 +216,7 @@ impl History {
     }
 
     pub(crate) fn step(self, name: StepName) -> Self {
-        self.push(What::Step(Step::new(name, Phase::Begin)))
+        self.push(Fact::Step(Step::new(name, Phase::Begin)))
     }
 
     pub(crate) fn done(self, name: StepName) -> Self {
@@ -224,7 +224,7 @@ impl History {
     }
 
     pub(crate) fn step_ended(self, name: StepName, phase: Phase) -> Self {
-        self.push(What::Step(Step::new(name, phase)))
+        self.push(Fact::Step(Step::new(name, phase)))
     }
 
     /// The claim, the pod's addition and its becoming Ready.
@@ -254,7 +254,7 @@ impl History {
             status: PersistentVolumeClaimStatus { phase: "Bound".to_owned(), ..Default::default() },
         };
         self.claims.insert(name, claim.clone());
-        self.push(What::Object(ObjectChange::Added, Object::PersistentVolumeClaim(claim)))
+        self.push(Fact::Object(ObjectChange::Added, Object::PersistentVolumeClaim(claim)))
     }
 
     /// A claim changes, or goes.
@@ -273,7 +273,7 @@ impl History {
             self.files.remove(&name);
             self.canaries.remove(&name);
         }
-        self.push(What::Object(change, Object::PersistentVolumeClaim(claim)))
+        self.push(Fact::Object(change, Object::PersistentVolumeClaim(claim)))
     }
 
     pub(crate) fn add(self, ordinal: i32) -> Self {
@@ -319,7 +319,7 @@ impl History {
         };
         with(&mut pod);
         self.pods.insert(ordinal, pod.clone());
-        self.push(What::Object(change, Object::Pod(pod)))
+        self.push(Fact::Object(change, Object::Pod(pod)))
     }
 
     fn labels(&self) -> BTreeMap<String, String> {
@@ -343,7 +343,7 @@ impl History {
         if change == ObjectChange::Deleted {
             self.pods.remove(&ordinal);
         }
-        self.push(What::Object(change, Object::Pod(pod)))
+        self.push(Fact::Object(change, Object::Pod(pod)))
     }
 
     /// Its container starts, writes what it writes, and the pod is Ready.
@@ -380,7 +380,7 @@ impl History {
             self.files.insert(claim, text);
         }
         let mut history = self.claim(ordinal);
-        if let Some(What::Object(change, Object::PersistentVolumeClaim(_))) =
+        if let Some(Fact::Object(change, Object::PersistentVolumeClaim(_))) =
             history.lines.last_mut().map(|it| &mut it.what)
         {
             *change = ObjectChange::Listed;
@@ -472,7 +472,7 @@ impl History {
 
     /// A second passes.
     pub(crate) fn tick(self) -> Self {
-        self.push(What::Unknown)
+        self.push(Fact::Unknown)
     }
 
     /// The stream of pods breaks: what happens in `hidden` is not seen, but for the list after it.
@@ -480,15 +480,15 @@ impl History {
         let last_sure = self
             .lines
             .iter()
-            .rfind(|it| matches!(&it.what, What::Object(_, Object::Pod(_))))
+            .rfind(|it| matches!(&it.what, Fact::Object(_, Object::Pod(_))))
             .map(|it| it.seq);
         let known: Vec<String> = self.pods.values().map(|it| it.metadata.uid.clone()).collect();
         let before = self.lines.clone();
         self = hidden(self);
         // Lines of other kinds are seen all the same.
-        let others: Vec<What> = self.lines[before.len()..]
+        let others: Vec<Fact> = self.lines[before.len()..]
             .iter()
-            .filter(|it| !matches!(&it.what, What::Object(_, Object::Pod(_))))
+            .filter(|it| !matches!(&it.what, Fact::Object(_, Object::Pod(_))))
             .map(|it| it.what.clone())
             .collect();
         self.lines = before;
@@ -498,14 +498,14 @@ impl History {
             .collect();
         let listed: Vec<Pod> = self.pods.values().cloned().collect();
         let mut history = others.into_iter().fold(self, Self::push);
-        history = history.push(What::Gap(Gap {
+        history = history.push(Fact::Gap(Gap {
             kind: Kind::Pod,
             reason: "410 Gone".to_owned(),
             last_sure,
             vanished,
         }));
         listed.into_iter().fold(history, |history, pod| {
-            history.push(What::Object(ObjectChange::Listed, Object::Pod(pod)))
+            history.push(Fact::Object(ObjectChange::Listed, Object::Pod(pod)))
         })
     }
 
@@ -514,7 +514,7 @@ impl History {
         let ordinals: Vec<i32> = self.pods.keys().copied().collect();
         let history = ordinals.into_iter().fold(self, Self::inspect_one).slice();
         let addresses = history.pods.values().map(|it| it.status.pod_ip.clone()).collect();
-        history.push(What::Lookup(Lookup {
+        history.push(Fact::Lookup(Lookup {
             name: "web.lab.svc.cluster.local.".to_owned(),
             service: SET.to_owned(),
             addresses,
@@ -548,7 +548,7 @@ impl History {
             .into_iter()
             .collect();
         let pod = self.reference(ordinal);
-        self.push(What::Read(Read { pod, claim, files, ..Default::default() }))
+        self.push(Fact::Read(Read { pod, claim, files, ..Default::default() }))
     }
 
     pub(crate) fn canary(mut self, ordinal: i32) -> Self {
@@ -563,13 +563,13 @@ impl History {
             content: format!("{} {}", pod.name, pod.uid),
         };
         self.canaries.entry(claim.clone()).or_default().push(canary.clone());
-        let history = self.push(What::Canary(CanaryVisit {
+        let history = self.push(Fact::Canary(CanaryVisit {
             pod: pod.clone(),
             claim: claim.clone(),
             saw: Some(saw),
             ..Default::default()
         }));
-        history.push(What::Canary(CanaryVisit {
+        history.push(Fact::Canary(CanaryVisit {
             pod,
             claim,
             wrote: Some(canary),
@@ -612,14 +612,14 @@ impl History {
             labels,
             ..Default::default()
         };
-        let now = What::Object(
+        let now = Fact::Object(
             ObjectChange::Modified,
             Object::EndpointSlice(EndpointSlice { metadata, endpoints, ..Default::default() }),
         );
         let last = self
             .lines
             .iter()
-            .rfind(|it| matches!(&it.what, What::Object(_, Object::EndpointSlice(_))));
+            .rfind(|it| matches!(&it.what, Fact::Object(_, Object::EndpointSlice(_))));
         if last.is_some_and(|it| it.what == now) { self } else { self.push(now) }
     }
 
@@ -644,11 +644,11 @@ impl History {
         };
         lookup.began = (self.lines.len() as u64 + 1) * 1_000_000_000;
         with(&mut lookup);
-        self.push(What::Lookup(lookup))
+        self.push(Fact::Lookup(lookup))
     }
 
     pub(crate) fn end(self) -> Self {
-        self.push(What::End(End::default()))
+        self.push(Fact::End(End::default()))
     }
 
     pub(crate) fn timeline(&self) -> Timeline {

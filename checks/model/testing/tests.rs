@@ -3,7 +3,7 @@
 
 use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
-    observation::{ObjectChange, Phase, StepName, Subject, What},
+    observation::{Fact, ObjectChange, Phase, StepName, Subject},
     testing::history::{History, deleting_when_scaled},
 };
 
@@ -57,7 +57,7 @@ fn nothing_done_fails_everything() {
             stateful_set: None,
             others: others.iter().map(|it| (*it).to_owned()).collect(),
         };
-        History::new().push(What::Subject(subject)).end()
+        History::new().push(Fact::Subject(subject)).end()
     };
     assert_eq!(nothing(&[]).letters(), "FFFFFFFFFF");
     assert_eq!(nothing(&["Deployment web"]).letters(), "FFFFFFFFFF");

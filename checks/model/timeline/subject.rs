@@ -76,7 +76,7 @@ impl Timeline {
 mod tests {
     use crate::model::{
         observation::{
-            ObjectChange, Reference, Subject, What,
+            Fact, ObjectChange, Reference, Subject,
             object::{Metadata, Object, StatefulSet, StatefulSetSpec},
         },
         testing::history::History,
@@ -86,7 +86,7 @@ mod tests {
         let metadata =
             Metadata { name: name.to_owned(), uid: format!("uid-{name}"), ..Default::default() };
         let spec = Some(StatefulSetSpec { replicas: Some(replicas), ..Default::default() });
-        history.push(What::Object(
+        history.push(Fact::Object(
             change,
             Object::StatefulSet(StatefulSet { metadata, spec, ..Default::default() }),
         ))
@@ -94,7 +94,7 @@ mod tests {
 
     fn chosen(history: History, name: &str) -> History {
         let stateful_set = Some(Reference { name: name.to_owned(), uid: format!("uid-{name}") });
-        history.push(What::Subject(Subject { stateful_set, ..Default::default() }))
+        history.push(Fact::Subject(Subject { stateful_set, ..Default::default() }))
     }
 
     fn moves(history: &History, named: Option<&str>) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use checks::model::{
-    What,
+    Fact,
     observation::{Lookup, Reference},
 };
 
@@ -311,7 +311,7 @@ impl<'a> NameQuestions<'a> {
         let service = self.journal.with(|timeline| {
             timeline.set().map(|set| set.spec.service_name.clone()).unwrap_or_default()
         });
-        self.journal.push(What::Lookup(Lookup {
+        self.journal.push(Fact::Lookup(Lookup {
             name: question.name.clone(),
             of: question.pod().cloned(),
             service,

@@ -270,7 +270,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use checks::model::{
-        Observation, Timeline, What,
+        Fact, Observation, Timeline,
         observation::{ObjectChange, object::Object},
     };
 
@@ -282,7 +282,7 @@ mod tests {
         let timeline = Timeline::of(&[Observation {
             seq: 1,
             at: 1,
-            what: What::Object(ObjectChange::Listed, Object::Pod(pod)),
+            what: Fact::Object(ObjectChange::Listed, Object::Pod(pod)),
         }]);
         timeline.unowned_pods().flat_map(ClaimView::of).collect()
     }

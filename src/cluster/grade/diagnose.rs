@@ -8,7 +8,7 @@ use std::{
 };
 
 use checks::model::{
-    PodLife, Timeline, What,
+    Fact, PodLife, Timeline,
     observation::{FailureFact, Reference, StorageClass, object::ContainerStatus},
 };
 use k8s_openapi::api::{core::v1::Pod, storage};
@@ -163,7 +163,7 @@ impl<'a> LogReader<'a> {
             Ok(Err(error)) => unavailable(&request.pod.name, &error.to_string()),
             Err(_) => unavailable(&request.pod.name, "no answer in time"),
         };
-        self.journal.push(What::FailureFact(fact));
+        self.journal.push(Fact::Failure(fact));
     }
 
     async fn storage_classes(&self) {
@@ -192,7 +192,7 @@ impl<'a> LogReader<'a> {
                 why: "no answer in time".to_owned(),
             },
         };
-        self.journal.push(What::FailureFact(fact));
+        self.journal.push(Fact::Failure(fact));
     }
 }
 

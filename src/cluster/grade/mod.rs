@@ -21,8 +21,8 @@ pub use crate::cluster::grade::announce::Announcement;
 use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
 
 use checks::model::{
-    Timeline, What,
-    observation::{End, FailureFact, Phase, Step, StepName, Subject, Why},
+    Fact, Timeline,
+    observation::{End, EndReason, FailureFact, Phase, Step, StepName, Subject},
 };
 use futures::FutureExt as _;
 use tokio::sync::watch;
@@ -98,7 +98,7 @@ pub struct Grade<'a> {
     /// What `-f` made.
     applied: AppliedObjects,
     cleanup: bool,
-    why: Why,
+    why: EndReason,
     probe_image: Option<String>,
 }
 
@@ -192,7 +192,7 @@ impl<'a> Grade<'a> {
             finished_first,
             applied,
             cleanup,
-            why: Why::Complete,
+            why: EndReason::Complete,
             probe_image: request.probe_image.clone(),
         };
         Ok((grade, allowed))
@@ -206,7 +206,7 @@ impl<'a> Grade<'a> {
 
     /// Why the judged part ended.
     #[must_use]
-    pub const fn why(&self) -> Why {
+    pub const fn why(&self) -> EndReason {
         self.why
     }
 
@@ -322,10 +322,10 @@ impl<'a> Grade<'a> {
                 .map(|(_, it)| it),
         );
         let subject = subject(cluster, allowed, first_lists, named).await?;
-        journal.push(What::Subject(subject.clone()));
+        journal.push(Fact::Subject(subject.clone()));
         if subject.stateful_set.is_none() {
             return Ok(TourEnd {
-                why: Why::Obstacle,
+                why: EndReason::Obstacle,
                 detail: Some("the namespace holds no StatefulSet".to_owned()),
             });
         }
@@ -335,14 +335,14 @@ impl<'a> Grade<'a> {
             Ok(tour_end) => tour_end,
             // Restoring and reporting go on with what was seen.
             Err(_) => Ok(TourEnd {
-                why: Why::Obstacle,
+                why: EndReason::Obstacle,
                 detail: Some("stsgrade itself failed; please report this as a bug".to_owned()),
             }),
         }
     }
 
     async fn apply(&mut self, submission: &Submission) -> Result<(), Failure> {
-        self.journal.push(What::Step(Step::new(StepName::Apply, Phase::Begin)));
+        self.journal.push(Fact::Step(Step::new(StepName::Apply, Phase::Begin)));
         let outcome = apply(self.cluster, submission, &mut self.applied.result).await;
         let end = match &outcome {
             Ok(()) => Step {
@@ -356,7 +356,7 @@ impl<'a> Grade<'a> {
                 ..Step::new(StepName::Apply, Phase::Refused)
             },
         };
-        self.journal.push(What::Step(end));
+        self.journal.push(Fact::Step(end));
         outcome
     }
 
@@ -372,9 +372,9 @@ impl<'a> Grade<'a> {
         tokio::select! {
             reached = self.recorder.positions().reached(&self.applied.result.answered, within) => {
                 let why = format!("the watches did not show what was applied within {} s", within.as_secs());
-                (!reached).then_some(TourEnd { why: Why::Obstacle, detail: Some(why) })
+                (!reached).then_some(TourEnd { why: EndReason::Obstacle, detail: Some(why) })
             }
-            () = self.interrupt.first() => Some(TourEnd { why: Why::Interrupted, detail: None }),
+            () = self.interrupt.first() => Some(TourEnd { why: EndReason::Interrupted, detail: None }),
         }
     }
 
@@ -424,7 +424,7 @@ impl<'a> Grade<'a> {
             _ = inspector.attend() => Ok(TourEnd::default()),
             _ = names.attend() => Ok(TourEnd::default()),
             _ = log_reader.attend() => Ok(TourEnd::default()),
-            loss = keep_once_taken(lease) => Ok(TourEnd { why: Why::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
+            loss = keep_once_taken(lease) => Ok(TourEnd { why: EndReason::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
         };
         self.marked = Some(inspector.marked());
         tour_end
@@ -457,7 +457,7 @@ impl<'a> Grade<'a> {
     /// Lets the watches tell what has happened until now: what they have not told by the end is not
     /// judged.
     async fn catch_up(&self, tour_end: &TourEnd) {
-        if tour_end.why == Why::Interrupted {
+        if tour_end.why == EndReason::Interrupted {
             return;
         }
         let _shown = self.journal.awaits("the watches to catch up", CAUGHT_UP_WITHIN);
@@ -470,14 +470,14 @@ impl<'a> Grade<'a> {
 
     /// Ends the recording with what the API server refused, which is all that is judged.
     fn refuse(&mut self, failure: &Failure) {
-        self.journal.push(What::FailureFact(FailureFact::ManifestRefused(failure.refusal())));
-        self.end(TourEnd { why: Why::Obstacle, detail: Some(failure.what.clone()) });
+        self.journal.push(Fact::Failure(FailureFact::ManifestRefused(failure.refusal())));
+        self.end(TourEnd { why: EndReason::Obstacle, detail: Some(failure.what.clone()) });
     }
 
     fn end(&mut self, tour_end: TourEnd) {
         let (cluster, journal) = (self.cluster, self.journal);
         self.why = tour_end.why;
-        journal.push(What::End(End {
+        journal.push(Fact::End(End {
             why: tour_end.why,
             detail: tour_end.detail,
             requests: cluster.own_requests(),

@@ -2,7 +2,7 @@
 
 use checks::model::{
     Effect, Fault, Obstacle, Timeline, WaitStatus,
-    observation::{Phase, Why},
+    observation::{EndReason, Phase},
 };
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 /// Why a tour ended, for the recording's last line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TourEnd {
-    pub(crate) why: Why,
+    pub(crate) why: EndReason,
     pub(crate) detail: Option<String>,
 }
 
@@ -57,11 +57,11 @@ impl StepEnd {
     pub(super) fn cause(self) -> Option<TourEnd> {
         let (why, detail) = match self {
             Self::Done => return None,
-            Self::Stuck(obstacle) => (Why::Obstacle, Some(obstacle.why)),
-            Self::TimedOut(awaited) => (Why::Obstacle, Some(awaited)),
-            Self::Refused(why) | Self::Interfered(why) => (Why::Obstacle, Some(why)),
-            Self::GradeTimeIsOver(awaited) => (Why::Timeout, Some(awaited)),
-            Self::Interrupted => (Why::Interrupted, None),
+            Self::Stuck(obstacle) => (EndReason::Obstacle, Some(obstacle.why)),
+            Self::TimedOut(awaited) => (EndReason::Obstacle, Some(awaited)),
+            Self::Refused(why) | Self::Interfered(why) => (EndReason::Obstacle, Some(why)),
+            Self::GradeTimeIsOver(awaited) => (EndReason::Timeout, Some(awaited)),
+            Self::Interrupted => (EndReason::Interrupted, None),
         };
         Some(TourEnd { why, detail })
     }
@@ -70,7 +70,7 @@ impl StepEnd {
 impl TourEnd {
     /// Notes what ended a step: the first obstacle counts, but the end of the whole grade more.
     pub(super) fn note(&mut self, cause: Self) {
-        if self.why == Why::Complete || cause.why != Why::Obstacle {
+        if self.why == EndReason::Complete || cause.why != EndReason::Obstacle {
             *self = cause;
         }
     }
@@ -105,7 +105,7 @@ mod tests {
     use std::path::Path;
 
     use checks::model::{
-        Timeline, What,
+        Fact, Timeline,
         observation::{Phase, Reference, StepName},
     };
 
@@ -138,7 +138,7 @@ mod tests {
         while let Some(line) = reader.next().unwrap() {
             let known = timeline.obstacles().len();
             let is_end =
-                matches!(&line.what, What::Step(it) if (it.name, it.phase) == (name, phase));
+                matches!(&line.what, Fact::Step(it) if (it.name, it.phase) == (name, phase));
             timeline.push_owned(line);
             if is_end {
                 return (timeline.obstacles().len(), result_of(&timeline, known));
@@ -147,8 +147,8 @@ mod tests {
         panic!("{fixture}: no {name:?} ends so")
     }
 
-    /// Catches a step that is told by the obstacle of an earlier one, and one whose own obstacle was
-    /// noted before its end.
+    /// Catches a step that is told by the obstacle of an earlier one, and one whose own obstacle
+    /// was noted before its end.
     #[test]
     fn a_step_is_told_by_its_own_obstacle() {
         use StepResult::{Broken, ClusterLacksSomething, Over};

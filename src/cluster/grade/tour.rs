@@ -9,9 +9,9 @@ use std::{
 };
 
 use checks::model::{
-    Timeline, WaitStatus, What,
+    Fact, Timeline, WaitStatus,
     evidence::dns_evidence::SETTLES_WITHIN_SECONDS,
-    observation::{Asked, Phase, Step, StepName, Why},
+    observation::{Asked, EndReason, Phase, Step, StepName},
 };
 use tokio::sync::watch;
 
@@ -110,7 +110,7 @@ impl Tour<'_> {
             };
             performed.push(Performed { step, ended });
         }
-        if tour_end.why != Why::Interrupted && tour_end.why != Why::Timeout {
+        if tour_end.why != EndReason::Interrupted && tour_end.why != EndReason::Timeout {
             self.last_looks(
                 &mut tour_end,
                 performed.last().is_some_and(|it| it.ended == StepResult::Done),
@@ -203,7 +203,7 @@ impl Tour<'_> {
     }
 
     pub(super) fn begin(&self, name: StepName, asked: Option<Asked>) {
-        self.journal.push(What::Step(Step { asked, ..Step::new(name, Phase::Begin) }));
+        self.journal.push(Fact::Step(Step { asked, ..Step::new(name, Phase::Begin) }));
     }
 
     /// A budget, but no more than is left of the whole time.
@@ -275,7 +275,7 @@ impl Tour<'_> {
         let interfered = matches!(waiting, StepEnd::Interfered(_));
         let phase = waiting.phase();
         let Some(cause) = waiting.cause() else {
-            self.journal.push(What::Step(Step::new(name, phase)));
+            self.journal.push(Fact::Step(Step::new(name, phase)));
             return StepResult::Done;
         };
         if phase == Phase::TimedOut {
@@ -283,13 +283,14 @@ impl Tour<'_> {
             self.log_reader.explain().await;
         }
         let known = self.journal.with(|timeline| timeline.obstacles().len());
-        self.journal.push(What::Step(Step {
+        self.journal.push(Fact::Step(Step {
             answer: cause.detail.clone(),
             interfered,
             ..Step::new(name, phase)
         }));
         let was_awaited = matches!(phase, Phase::Stuck | Phase::TimedOut);
-        let is_over = !was_awaited || cause.why == Why::Timeout || name == StepName::ScaleDown;
+        let is_over =
+            !was_awaited || cause.why == EndReason::Timeout || name == StepName::ScaleDown;
         tour_end.note(cause);
         if is_over {
             return StepResult::Over;

@@ -7,7 +7,7 @@ use std::{
 
 use checks::model::{
     Timeline, Version, WaitStatus,
-    observation::{Asked, Kind, Reference, StepName, Why},
+    observation::{Asked, EndReason, Kind, Reference, StepName},
 };
 use k8s_openapi::api::{apps::v1::StatefulSet, core::v1::Pod};
 use kube::{
@@ -118,7 +118,7 @@ impl Visit<'_> {
             }
         };
         if tour.unless_interrupted(before).await.is_none() {
-            *tour_end = TourEnd { why: Why::Interrupted, detail: None };
+            *tour_end = TourEnd { why: EndReason::Interrupted, detail: None };
             return StepResult::Over;
         }
         tour.begin(name, Some(Asked::Replicas(to)));

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use checks::model::{
-    What,
+    Fact,
     observation::{CanaryFile, CanaryVisit, Read, Reference},
 };
 
@@ -307,7 +307,7 @@ impl Inspector<'_> {
         for (mount, found) in mounts.iter().zip(output.mounts) {
             if mount.is_first {
                 let canary = self.canary(to_read, mount, &found);
-                self.journal.push(What::Canary(canary));
+                self.journal.push(Fact::Canary(canary));
             }
             let first: Vec<String> = found
                 .files
@@ -322,7 +322,7 @@ impl Inspector<'_> {
                     .entry((mount.claim.clone(), mount.path.clone()))
                     .or_insert(first);
             }
-            self.journal.push(What::Read(Read {
+            self.journal.push(Fact::Read(Read {
                 pod: to_read.pod.clone(),
                 container: container.to_owned(),
                 claim: mount.claim.clone(),
@@ -385,14 +385,14 @@ impl Inspector<'_> {
         for mount in mounts {
             let error = Some(why.to_string());
             if mount.is_first {
-                self.journal.push(What::Canary(CanaryVisit {
+                self.journal.push(Fact::Canary(CanaryVisit {
                     pod: to_read.pod.clone(),
                     claim: mount.claim.clone(),
                     error: error.clone(),
                     ..CanaryVisit::default()
                 }));
             }
-            self.journal.push(What::Read(Read {
+            self.journal.push(Fact::Read(Read {
                 pod: to_read.pod.clone(),
                 container: container.to_owned(),
                 claim: mount.claim.clone(),

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use checks::model::{
-    What,
+    Fact,
     observation::{FailureFact, Given},
 };
 
@@ -44,7 +44,7 @@ impl Inspector<'_> {
         // What is not told in time stays unknown.
         let Ok(output) = exec(self.cluster, target, &command, TIMEOUT).await else { return };
         let Some(words) = found(&output.stdout, &word, &words) else { return };
-        self.journal.push(What::FailureFact(FailureFact::Surroundings {
+        self.journal.push(Fact::Failure(FailureFact::Surroundings {
             pod: to_read.pod.clone(),
             container: container.to_owned(),
             words,

@@ -9,8 +9,8 @@ use std::{
 };
 
 use checks::model::{
-    What,
-    observation::{End, Subject, Why},
+    Fact,
+    observation::{End, EndReason, Subject},
 };
 
 use crate::{
@@ -73,7 +73,7 @@ pub async fn record(
     let is_unnamed = journal.with(|timeline| timeline.namespace().is_empty());
     if is_unnamed {
         let nothing = Subject { namespace: cluster.namespace.clone(), ..Subject::default() };
-        journal.push(What::Subject(nothing));
+        journal.push(Fact::Subject(nothing));
         if let Some(name) = statefulset {
             let seen: Vec<String> =
                 journal.with(|timeline| timeline.known_sets().map(str::to_owned).collect());
@@ -85,8 +85,8 @@ pub async fn record(
     if blind.is_some() {
         return Ok(PassiveRun { lines: *journal.lines().borrow(), watch_events, took, blind });
     }
-    let lines = journal.push(What::End(End {
-        why: Why::Complete,
+    let lines = journal.push(Fact::End(End {
+        why: EndReason::Complete,
         detail: None,
         requests: cluster.requests.total(),
         watch_events,
@@ -123,7 +123,7 @@ async fn follow_subject(
     loop {
         lines.mark_unchanged();
         if let Some(set) = journal.with(|timeline| timeline.work_moves_to(statefulset)) {
-            journal.push(What::Subject(Subject {
+            journal.push(Fact::Subject(Subject {
                 namespace: cluster.namespace.clone(),
                 stateful_set: Some(set),
                 others: vec![],

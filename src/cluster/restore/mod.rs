@@ -21,7 +21,7 @@ pub(crate) mod restore_point;
 use std::{collections::BTreeSet, time::Duration};
 
 use checks::model::{
-    MOST_REPLICAS, Timeline, WaitStatus, What,
+    Fact, MOST_REPLICAS, Timeline, WaitStatus,
     observation::{Phase, Reference, Step, StepName},
 };
 
@@ -135,7 +135,7 @@ async fn put_back(
             stateful_set: Some(Reference { name: point.set.clone(), uid: point.uid.clone() }),
             others: vec![],
         };
-        journal.push(What::Subject(subject));
+        journal.push(Fact::Subject(subject));
         // The image is the caller's: the one of a Lease might be anybody's.
         let probe = probe_image.map(|image| ProbeContainers::new(cluster, image));
         Restorer {
@@ -240,7 +240,7 @@ impl Restorer<'_> {
     }
 
     fn step(&self, phase: Phase, answer: Option<String>) {
-        self.journal.push(What::Step(Step { answer, ..Step::new(StepName::Restore, phase) }));
+        self.journal.push(Fact::Step(Step { answer, ..Step::new(StepName::Restore, phase) }));
     }
 
     /// Puts the replicas back, and then removes claims and canaries.

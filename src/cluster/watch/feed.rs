@@ -6,7 +6,7 @@ use std::{
 };
 
 use checks::model::{
-    Seq, What,
+    Fact, Seq,
     observation::{Gap, Kind, ObjectChange, object::Object},
 };
 use futures::{FutureExt as _, StreamExt as _};
@@ -231,7 +231,7 @@ impl Feed {
         };
         trouble.refusals = 0;
         let vanished = self.last_seen.vanished(&list.objects);
-        self.journal.push(What::Gap(Gap {
+        self.journal.push(Fact::Gap(Gap {
             kind: self.kind,
             reason: reason.to_owned(),
             last_sure: self.last,
@@ -253,7 +253,7 @@ impl Feed {
 
     fn write(&mut self, change: ObjectChange, object: Object) {
         if let Some(object) = self.last_seen.what_is_new(change, object) {
-            self.last = Some(self.journal.push(What::Object(change, object)));
+            self.last = Some(self.journal.push(Fact::Object(change, object)));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use checks::model::{Observation, Obstacle, Seq, Timeline, WaitStatus, What};
+use checks::model::{Fact, Observation, Obstacle, Seq, Timeline, WaitStatus};
 use tokio::sync::watch;
 
 use crate::{
@@ -105,7 +105,7 @@ impl Journal {
     }
 
     /// Writes down one observation, as of now, and gives its number.
-    pub fn push(&self, mut what: What) -> Seq {
+    pub fn push(&self, mut what: Fact) -> Seq {
         mask_observation(&mut what);
         let seq = {
             let mut state = self.state();
@@ -115,7 +115,7 @@ impl Journal {
             state.writer.push(&observation);
             state.judged.push(&observation);
             let seq = observation.seq;
-            if !matches!(observation.what, What::End(_)) {
+            if !matches!(observation.what, Fact::End(_)) {
                 state.live.push_owned(observation);
             }
             seq

@@ -15,7 +15,7 @@ pub(crate) mod position;
 use std::time::{Duration, Instant};
 
 use checks::model::{
-    What,
+    Fact,
     observation::{FailureFact, Kind},
 };
 use futures::future::join_all;
@@ -128,7 +128,7 @@ fn go_without(
         return Err(failure);
     }
     let why = failure.detail.first().cloned().unwrap_or(failure.what);
-    journal.push(What::FailureFact(FailureFact::Unavailable {
+    journal.push(Fact::Failure(FailureFact::Unavailable {
         what: list_watch::resource(kind).to_owned(),
         why,
     }));

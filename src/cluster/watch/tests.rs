@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use checks::model::{
-    Observation, Version, What,
+    Fact, Observation, Version,
     observation::{Kind, ObjectChange, object::Object},
 };
 use futures::{StreamExt as _, stream};
@@ -98,7 +98,7 @@ impl Server {
     }
 
     /// Runs until a line says what `until` looks for, stops, and gives all lines.
-    async fn lines(&self, until: fn(&What) -> bool) -> Vec<What> {
+    async fn lines(&self, until: fn(&Fact) -> bool) -> Vec<Fact> {
         let (journal, recorder) = self.start().await;
         let mut pushed = journal.lines();
         let seen = async {
@@ -111,7 +111,7 @@ impl Server {
         self.recorded()
     }
 
-    fn recorded(&self) -> Vec<What> {
+    fn recorded(&self) -> Vec<Fact> {
         let mut reader =
             Reader::from(Box::new(Cursor::new(self.file.lock().unwrap().clone())), "test").unwrap();
         let mut lines = vec![];
@@ -181,12 +181,12 @@ fn status(code: u16, reason: &str, message: &str) -> String {
 }
 
 /// The lines in short: `Listed web-0 Running`, `gap after 1 without uid-web-0`.
-fn short(lines: &[What]) -> Vec<String> {
-    let line = |what: &What| match what {
-        What::Object(change, Object::Pod(pod)) => {
+fn short(lines: &[Fact]) -> Vec<String> {
+    let line = |what: &Fact| match what {
+        Fact::Object(change, Object::Pod(pod)) => {
             format!("{change:?} {} {}", pod.metadata.name, pod.status.phase)
         }
-        What::Gap(gap) => {
+        Fact::Gap(gap) => {
             format!("gap after {:?} without {:?}: {}", gap.last_sure, gap.vanished, gap.reason)
         }
         other => format!("{other:?}"),
@@ -194,8 +194,8 @@ fn short(lines: &[What]) -> Vec<String> {
     lines.iter().map(line).collect()
 }
 
-fn is(what: &What, change: ObjectChange, name: &str) -> bool {
-    matches!(what, What::Object(it, object) if *it == change && object.metadata().name == name && object.kind() == Kind::Pod)
+fn is(what: &Fact, change: ObjectChange, name: &str) -> bool {
+    matches!(what, Fact::Object(it, object) if *it == change && object.metadata().name == name && object.kind() == Kind::Pod)
 }
 
 /// Catches a deletion that is lost when the server has forgotten the position, by either way of

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use checks::model::{PodLife, What, diagnosis::lacks_room};
+use checks::model::{Fact, PodLife, diagnosis::lacks_room};
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -227,7 +227,7 @@ impl Grader<'_> {
         journal: &Journal,
     ) -> Attempt<HandInResult> {
         if let Some(key) = Key::from_environment() {
-            journal.push(What::Signature(key.sign(&journal.digest())));
+            journal.push(Fact::Signature(key.sign(&journal.digest())));
         }
         journal.flush();
         let source = Source::of(header, journal.digest());
@@ -339,8 +339,8 @@ fn other_version() -> Failure {
     )
 }
 
-/// The result of a hand-in; one that loses points, and names another namespace than the one in which
-/// it was graded, is for a person to look at.
+/// The result of a hand-in; one that loses points, and names another namespace than the one in
+/// which it was graded, is for a person to look at.
 fn held_where_misplaced(hand_in: &HandIn, own: &str, result: HandInResult) -> HandInResult {
     if result.points >= result.possible {
         return result;

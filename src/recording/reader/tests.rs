@@ -4,7 +4,7 @@ use std::{
 };
 
 use checks::model::{
-    Observation, What,
+    Fact, Observation,
     observation::{End, Gap, Kind, Subject},
 };
 
@@ -58,12 +58,12 @@ fn header() -> Header {
     }
 }
 
-fn subject() -> What {
-    What::Subject(Subject { namespace: "lab".to_owned(), ..Subject::default() })
+fn subject() -> Fact {
+    Fact::Subject(Subject { namespace: "lab".to_owned(), ..Subject::default() })
 }
 
-fn gap() -> What {
-    What::Gap(Gap {
+fn gap() -> Fact {
+    Fact::Gap(Gap {
         kind: Kind::Pod,
         reason: "expired".to_owned(),
         last_sure: None,
@@ -72,7 +72,7 @@ fn gap() -> What {
 }
 
 /// Writes these facts; gives the file and the writer's own digest.
-fn write(disk: &Disk, facts: impl IntoIterator<Item = What>) -> (String, Option<String>) {
+fn write(disk: &Disk, facts: impl IntoIterator<Item = Fact>) -> (String, Option<String>) {
     let mut writer = Writer::to(Box::new(disk.clone()), &header());
     for (seq, what) in (1..).zip(facts) {
         writer.push(&Observation { seq, at: seq * 10, what });
@@ -80,7 +80,7 @@ fn write(disk: &Disk, facts: impl IntoIterator<Item = What>) -> (String, Option<
     (writer.digest(), writer.trouble())
 }
 
-fn recording(facts: impl IntoIterator<Item = What>) -> (String, String) {
+fn recording(facts: impl IntoIterator<Item = Fact>) -> (String, String) {
     let disk = Disk::new(usize::MAX);
     let (digest, _) = write(&disk, facts);
     (disk.text(), digest)
@@ -97,7 +97,7 @@ fn error(text: impl Into<Vec<u8>>) -> String {
 /// Catches a digest that the live grade and the judge compute over different bytes.
 #[test]
 fn writer_and_reader_agree_on_the_digest() {
-    let (text, digest) = recording([subject(), gap(), What::End(End::default())]);
+    let (text, digest) = recording([subject(), gap(), Fact::End(End::default())]);
     let folded = read(text).unwrap();
     assert_eq!(folded.digest, digest);
     assert!(!folded.torn);
@@ -117,7 +117,7 @@ fn by_zstd(text: &str) -> Vec<u8> {
 /// Catches a compressed recording of which only the first part is read, and another digest.
 #[test]
 fn what_was_compressed_is_read_whole() {
-    let (text, digest) = recording([subject(), gap(), What::End(End::default())]);
+    let (text, digest) = recording([subject(), gap(), Fact::End(End::default())]);
     for compress in [by_gzip, by_zstd] {
         for middle in [0, 7, text.len() / 2] {
             let (first, second) = text.split_at(middle);
@@ -130,7 +130,7 @@ fn what_was_compressed_is_read_whole() {
 /// Catches a panic, and a file that was cut off and is taken for a whole one.
 #[test]
 fn what_was_compressed_and_is_damaged_is_an_error_or_torn() {
-    let (text, digest) = recording([subject(), gap(), What::End(End::default())]);
+    let (text, digest) = recording([subject(), gap(), Fact::End(End::default())]);
     for compress in [by_gzip, by_zstd] {
         let whole = compress(&text);
         for cut in 0..whole.len() {
@@ -150,7 +150,7 @@ fn what_was_compressed_and_is_damaged_is_an_error_or_torn() {
 /// broken.
 #[test]
 fn what_follows_the_end_is_kept_and_not_judged() {
-    let facts = || [subject(), What::End(End::default())];
+    let facts = || [subject(), Fact::End(End::default())];
     let (short, digest) = recording(facts());
     let (long, same) = recording(facts().into_iter().chain([gap()]));
     assert!(long.len() > short.len());
@@ -163,7 +163,7 @@ fn what_follows_the_end_is_kept_and_not_judged() {
 /// Catches a killed grade's recording being refused, or being taken for a whole one.
 #[test]
 fn a_recording_that_was_cut_off_is_read_and_torn() {
-    let (text, _) = recording([subject(), gap(), What::End(End::default())]);
+    let (text, _) = recording([subject(), gap(), Fact::End(End::default())]);
     let (first_two, _) = recording([subject(), gap()]);
     for cut in first_two.len()..text.len() - 1 {
         let folded = read(&text[..cut]).unwrap();
@@ -180,7 +180,7 @@ fn a_recording_that_was_cut_off_is_read_and_torn() {
 
 #[test]
 fn errors_name_the_file_and_the_line() {
-    let (text, _) = recording([subject(), gap(), What::End(End::default())]);
+    let (text, _) = recording([subject(), gap(), Fact::End(End::default())]);
     let lines: Vec<&str> = text.lines().collect();
     let with = |number: usize, line: &str| {
         let mut lines = lines.clone();
@@ -263,7 +263,7 @@ fn a_recording_without_end_is_refused() {
 /// Catches a newer tool's recording being refused for what this one need not know.
 #[test]
 fn a_newer_minor_version_is_read_and_the_unknown_counted() {
-    let (text, _) = recording([subject(), gap(), What::End(End::default())]);
+    let (text, _) = recording([subject(), gap(), Fact::End(End::default())]);
     let newer = text
         .replace(&format!("\"minor\":{MINOR}"), "\"minor\":3")
         .replace("\"kind\":\"Pod\"", "\"kind\":\"Comet\"")

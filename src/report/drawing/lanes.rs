@@ -54,7 +54,7 @@ pub struct Bar {
     /// Its states, in order: at least one.
     pub segments: Vec<Segment>,
     /// All that is known of it.
-    pub facts: Vec<Fact>,
+    pub facts: Vec<LabelledValue>,
     /// It was there before the recording began.
     pub from_before: bool,
     /// It was still there at the end.
@@ -145,7 +145,7 @@ impl From<PodState> for BarState {
 
 /// A fact about a bar.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact {
+pub struct LabelledValue {
     /// Which.
     pub label: &'static str,
     /// What.
@@ -292,8 +292,8 @@ impl Builder<'_> {
             title: format!("{} {what}, drawn as one", lives.len()),
             segments: vec![segment],
             facts: vec![
-                Fact { label: "Lives", value: lives.len().to_string() },
-                Fact { label: "Between", value: between },
+                LabelledValue { label: "Lives", value: lives.len().to_string() },
+                LabelledValue { label: "Between", value: between },
             ],
             from_before: false,
             to_the_end: false,
@@ -313,7 +313,7 @@ impl Builder<'_> {
         if segments.is_empty() {
             segments.push(Segment { state: BarState::Pending, from: begin, until: end });
         }
-        let fact = |label, value: String| Fact { label, value };
+        let fact = |label, value: String| LabelledValue { label, value };
         let mut facts = vec![fact("Added", self.moment(Some(pod.added)))];
         let running = pod.states().iter().find(|it| it.state == PodState::Running);
         let running = running.map(|it| at_line(it.at, it.seq));
@@ -355,7 +355,7 @@ impl Builder<'_> {
             place += 1;
             it.from < it.until || place == last + 1
         });
-        let fact = |label, value: String| Fact { label, value };
+        let fact = |label, value: String| LabelledValue { label, value };
         let mut facts = vec![fact("Added", self.moment(Some(claim.added)))];
         let bound = claim.bound.map_or_else(|| "never".to_owned(), |it| self.moment(Some(it)));
         facts.push(fact("Bound", bound));

@@ -25,7 +25,7 @@ use crate::{
 
 pub use crate::report::drawing::{
     cited::{Arrow, Cite, MAX_CITES_PER_CRITERION, shown_criteria},
-    lanes::{Bar, BarState, Fact, Lane, LaneKind, Segment},
+    lanes::{Bar, BarState, LabelledValue, Lane, LaneKind, Segment},
 };
 
 /// The most steps and changes of `spec.replicas` that are drawn, of each.

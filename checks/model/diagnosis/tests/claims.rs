@@ -121,7 +121,7 @@ fn a_claim_that_nobody_makes() {
 fn claims_that_name_their_volume() {
     let named = |phase: &str, change: ObjectChange| {
         let mut history = History::new().service().set(ObjectChange::Added).subject().claim(0);
-        if let Some(What::Object(told, Object::PersistentVolumeClaim(claim))) =
+        if let Some(Fact::Object(told, Object::PersistentVolumeClaim(claim))) =
             history.lines.last_mut().map(|it| &mut it.what)
         {
             *told = change;

@@ -9,13 +9,13 @@ fn why_a_tour_ended_is_beside_what_it_left_undecided() {
         assert_eq!(verdict.outcome(), crate::model::Outcome::Inconclusive, "{verdict:?}");
         verdict.blocked_by().map(|it| (it.id, it.why.clone()))
     };
-    let ended = |why: Why, detail: Option<&str>| {
+    let ended = |why: EndReason, detail: Option<&str>| {
         let end = End { why, detail: detail.map(str::to_owned), ..End::default() };
-        History::created().step(StepName::Inspect).done(StepName::Inspect).push(What::End(end))
+        History::created().step(StepName::Inspect).done(StepName::Inspect).push(Fact::End(end))
     };
-    assert_eq!(told(&ended(Why::Complete, None)), None);
-    assert_eq!(told(&ended(Why::Interrupted, None)).map(|it| it.0), Some("interrupted"));
-    let (id, why) = told(&ended(Why::Timeout, Some("web-4 to be Ready"))).unwrap_or_default();
+    assert_eq!(told(&ended(EndReason::Complete, None)), None);
+    assert_eq!(told(&ended(EndReason::Interrupted, None)).map(|it| it.0), Some("interrupted"));
+    let (id, why) = told(&ended(EndReason::Timeout, Some("web-4 to be Ready"))).unwrap_or_default();
     assert!(
         id == "out_of_time" && why.contains("--timeout") && why.contains("web-4 to be Ready"),
         "{id}: {why}"
@@ -26,7 +26,7 @@ fn why_a_tour_ended_is_beside_what_it_left_undecided() {
         interfered: true,
         ..Step::new(StepName::ScaleUp, Phase::Refused)
     };
-    let foreign = History::created().scale(5).step(StepName::ScaleUp).push(What::Step(step)).end();
+    let foreign = History::created().scale(5).step(StepName::ScaleUp).push(Fact::Step(step)).end();
     assert_eq!(told(&foreign), Some(("somebody_else", scaled.to_owned())));
 }
 
@@ -40,7 +40,7 @@ fn a_broken_pod_of_an_earlier_template() {
     // Until the controller has looked at the new template, it may be about to replace the pod.
     waits(&history.clone().set_unobserved(), "outdated_pod", Cluster);
     let mut history = history.set(ObjectChange::Modified);
-    if let Some(What::Object(_, Object::StatefulSet(set))) =
+    if let Some(Fact::Object(_, Object::StatefulSet(set))) =
         history.lines.last_mut().map(|it| &mut it.what)
     {
         set.status.update_revision = "web-2".to_owned();

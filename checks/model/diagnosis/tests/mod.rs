@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use crate::model::{
     Outcome, WaitStatus,
     observation::{
-        End, FailureFact, ObjectChange, Phase, Reference, Step, StepName, What, Why,
+        End, EndReason, Fact, FailureFact, ObjectChange, Phase, Reference, Step, StepName,
         object::{
             Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object,
             ObjectReference, PersistentVolumeClaimSpec, Pod, Probe, Resources, Running, Terminated,
@@ -96,7 +96,7 @@ fn event(
         r#type: r#type.to_owned(),
         ..Default::default()
     };
-    history.push(What::Object(ObjectChange::Added, Object::Event(event)))
+    history.push(Fact::Object(ObjectChange::Added, Object::Event(event)))
 }
 
 fn warned(history: History, reason: &str, message: &str) -> History {
@@ -163,7 +163,7 @@ fn running(history: History, with: impl FnOnce(&mut ContainerStatus)) -> History
 fn log(history: History, lines: &[&str]) -> History {
     let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
     let lines = lines.iter().map(|it| (*it).to_owned()).collect();
-    history.push(What::FailureFact(FailureFact::Logs {
+    history.push(Fact::Failure(FailureFact::Logs {
         pod,
         container: "app".to_owned(),
         previous: false,
@@ -217,7 +217,7 @@ fn pending_of(history: History, class: Option<&str>, modes: &[&str], message: &s
 
 /// The same, but its last line comes from a list.
 fn listed_last(mut history: History) -> History {
-    if let Some(What::Object(change, _)) = history.lines.last_mut().map(|it| &mut it.what) {
+    if let Some(Fact::Object(change, _)) = history.lines.last_mut().map(|it| &mut it.what) {
         *change = ObjectChange::Listed;
     }
     history

@@ -12,7 +12,7 @@ fn a_level_that_the_grader_set_is_told_as_such() {
     let applied = |level: Option<&str>| {
         let mut history =
             History::new().step(StepName::Apply).step_ended(StepName::Apply, Phase::Done);
-        if let Some(What::Step(step)) = history.lines.last_mut().map(|it| &mut it.what) {
+        if let Some(Fact::Step(step)) = history.lines.last_mut().map(|it| &mut it.what) {
             step.pod_security = level.map(str::to_owned);
         }
         event(
@@ -184,7 +184,7 @@ fn a_template_that_the_controller_cannot_give_to_standing_pods() {
     let mut history = History::created();
     history.spec.min_ready_seconds = 1;
     let mut history = history.set(ObjectChange::Modified);
-    if let Some(What::Object(_, Object::StatefulSet(set))) =
+    if let Some(Fact::Object(_, Object::StatefulSet(set))) =
         history.lines.last_mut().map(|it| &mut it.what)
     {
         set.status.observed_generation -= 1;

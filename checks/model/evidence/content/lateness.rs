@@ -127,7 +127,7 @@ mod tests {
         history = history.tick().read(1).read(2);
         for line in history.lines.iter_mut().rev().take(2) {
             line.at += 7_200_000_000_000;
-            if let crate::model::What::Read(read) = &mut line.what {
+            if let crate::model::Fact::Read(read) = &mut line.what {
                 read.began = line.at;
             }
         }

@@ -5,7 +5,7 @@ mod beside_a_new_date;
 
 use crate::model::{
     observation::{
-        File, Read, What,
+        Fact, File, Read,
         object::{Object, Running},
     },
     testing::history::History,
@@ -87,14 +87,14 @@ fn toured(
     let mut history = History::toured();
     let mut lives: Vec<(i32, String)> = vec![];
     for line in &mut history.lines {
-        if let What::Object(_, Object::PersistentVolumeClaim(claim)) = &mut line.what {
+        if let Fact::Object(_, Object::PersistentVolumeClaim(claim)) = &mut line.what {
             claim.metadata.uid = claim_uid(ordinal_of(&claim.metadata.name));
         }
         let (name, uid) = match &line.what {
-            What::Object(_, Object::Pod(pod)) => {
+            Fact::Object(_, Object::Pod(pod)) => {
                 (pod.metadata.name.clone(), pod.metadata.uid.clone())
             }
-            What::Read(read) => (read.pod.name.clone(), read.pod.uid.clone()),
+            Fact::Read(read) => (read.pod.name.clone(), read.pod.uid.clone()),
             _ => continue,
         };
         let ordinal = ordinal_of(&name);
@@ -105,13 +105,13 @@ fn toured(
             lives.iter().filter(|(it, _)| *it == ordinal).position(|(_, it)| *it == uid).unwrap();
         let start = Start { ordinal, life, at: starts(ordinal, life), first: starts(ordinal, 0) };
         match &mut line.what {
-            What::Object(_, Object::Pod(pod)) => {
+            Fact::Object(_, Object::Pod(pod)) => {
                 let started_at = Some(format!("2026-11-23T{}Z", clock(start.at)));
                 for status in &mut pod.status.container_statuses {
                     status.state.running = Some(Running { started_at: started_at.clone() });
                 }
             }
-            What::Read(read) => fill(read, &files(start), |path| mtime(start, path)),
+            Fact::Read(read) => fill(read, &files(start), |path| mtime(start, path)),
             _ => {}
         }
     }
@@ -659,7 +659,7 @@ fn binary(bytes: impl Fn(Start) -> File) -> History {
     let mut history = toured(usual, |_| vec![], |_, _| None);
     let mut lives: Vec<(i32, String)> = vec![];
     for line in &mut history.lines {
-        let What::Read(read) = &mut line.what else { continue };
+        let Fact::Read(read) = &mut line.what else { continue };
         let ordinal = ordinal_of(&read.pod.name);
         lives.push((ordinal, read.pod.uid.clone()));
         let life = lives.iter().filter(|(it, _)| *it == ordinal).count() - 1;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::testing::property::{Case, Chance, Cluster};
 use crate::model::{
-    Observation, Seq, What,
+    Fact, Observation, Seq,
     observation::{Gap, Kind, ObjectChange, object::Object},
 };
 
@@ -71,7 +71,7 @@ impl Delivery {
         }
         let mut open: Option<(usize, usize)> = None;
         for (place, line) in truth.iter().enumerate().skip(cluster.cut) {
-            let barrier = cluster.barriers.contains(&place) || matches!(line.what, What::End(_));
+            let barrier = cluster.barriers.contains(&place) || matches!(line.what, Fact::End(_));
             // A gap does not outlast what somebody waited for: it is listed again by then.
             if let (Some((kind, ..)), Some((first, last))) =
                 (swallowed, open.filter(|_| barrier || swallowed.is_some_and(|it| place >= it.2)))
@@ -126,7 +126,7 @@ fn swallowed(
 
 fn kind_of(line: &Observation) -> Option<Kind> {
     match &line.what {
-        What::Object(_, object) => Some(object.kind()),
+        Fact::Object(_, object) => Some(object.kind()),
         _ => None,
     }
 }
@@ -140,11 +140,11 @@ const fn stream_of_kind(kind: Kind) -> usize {
     }
 }
 
-fn stream_of(what: &What) -> usize {
+fn stream_of(what: &Fact) -> usize {
     match what {
-        What::Object(_, object) => stream_of_kind(object.kind()),
-        What::Read(_) | What::Canary(_) => 4,
-        What::Lookup(_) => 5,
+        Fact::Object(_, object) => stream_of_kind(object.kind()),
+        Fact::Read(_) | Fact::Canary(_) => 4,
+        Fact::Lookup(_) => 5,
         _ => GRADER,
     }
 }
@@ -180,8 +180,8 @@ impl Sender<'_> {
         }
     }
 
-    fn send(&mut self, mut what: What) -> Seq {
-        if let What::Object(_, Object::Pod(pod)) = &mut what {
+    fn send(&mut self, mut what: Fact) -> Seq {
+        if let Fact::Object(_, Object::Pod(pod)) = &mut what {
             let known = self.specs.get(&pod.metadata.uid);
             if self.terse && known == pod.spec.as_ref() {
                 pod.spec = None;
@@ -197,7 +197,7 @@ impl Sender<'_> {
     /// A lookup began as long before its line as it truly did.
     fn keep_distance(&mut self, place: usize, seq: Seq) {
         let truly = self.truth[place].at;
-        if let Some(What::Lookup(lookup)) = self.out.lines.last_mut().map(|it| &mut it.what) {
+        if let Some(Fact::Lookup(lookup)) = self.out.lines.last_mut().map(|it| &mut it.what) {
             lookup.began = (lookup.began + seq * 1_000_000_000).saturating_sub(truly);
         }
     }
@@ -206,10 +206,10 @@ impl Sender<'_> {
         let mut standing = BTreeMap::new();
         for line in &self.truth[..until] {
             match &line.what {
-                What::Object(ObjectChange::Deleted, object) if object.kind() == kind => {
+                Fact::Object(ObjectChange::Deleted, object) if object.kind() == kind => {
                     standing.remove(&object.metadata().name);
                 }
-                What::Object(_, object) if object.kind() == kind => {
+                Fact::Object(_, object) if object.kind() == kind => {
                     standing.insert(object.metadata().name.clone(), object.clone());
                 }
                 _ => {}
@@ -229,7 +229,7 @@ impl Sender<'_> {
         while !kinds.is_empty() {
             let kind = kinds.swap_remove(self.chance.below(kinds.len()));
             for object in self.standing(kind, cut).into_values() {
-                self.send(What::Object(ObjectChange::Listed, object));
+                self.send(Fact::Object(ObjectChange::Listed, object));
             }
         }
     }
@@ -240,7 +240,7 @@ impl Sender<'_> {
         let last_sure = sent.clone().map(|it| it.seq).next_back();
         let mut known: BTreeMap<String, ()> = BTreeMap::new();
         for line in sent {
-            if let What::Object(change, object) = &line.what {
+            if let Fact::Object(change, object) = &line.what {
                 let uid = object.metadata().uid.clone();
                 if *change == ObjectChange::Deleted {
                     known.remove(&uid)
@@ -255,9 +255,9 @@ impl Sender<'_> {
             .filter(|uid| standing.values().all(|it| it.metadata().uid != *uid))
             .collect();
         let line =
-            self.send(What::Gap(Gap { kind, reason: "410 Gone".to_owned(), last_sure, vanished }));
+            self.send(Fact::Gap(Gap { kind, reason: "410 Gone".to_owned(), last_sure, vanished }));
         for object in standing.into_values() {
-            self.send(What::Object(ObjectChange::Listed, object));
+            self.send(Fact::Object(ObjectChange::Listed, object));
         }
         let listed = self.out.lines.len() as Seq;
         self.out.gap =

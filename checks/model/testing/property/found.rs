@@ -4,14 +4,14 @@ use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
     Standing,
     observation::{
-        Asked, Gap, Kind, ObjectChange, Phase, Step, StepName, What,
+        Asked, Fact, Gap, Kind, ObjectChange, Phase, Step, StepName,
         object::{OwnerReference, Pod},
     },
     testing::history::History,
 };
 
 fn asks(history: History, name: StepName, replicas: i32) -> History {
-    history.push(What::Step(Step {
+    history.push(Fact::Step(Step {
         asked: Some(Asked::Replicas(replicas)),
         ..Step::new(name, Phase::Begin)
     }))
@@ -201,11 +201,11 @@ fn a_wrong_address_after_any_replacement_counts() {
 #[test]
 fn the_old_pod_may_have_been_on_the_second_claim_already() {
     let mut history = History::created().scale(4).up(3).inspect_one(3).scale(3).down(3);
-    let last_sure = history.lines.iter().rfind(|it| matches!(&it.what, What::Object(_, object) if object.metadata().name == "data-web-3")).map(|it| it.seq);
+    let last_sure = history.lines.iter().rfind(|it| matches!(&it.what, Fact::Object(_, object) if object.metadata().name == "data-web-3")).map(|it| it.seq);
     // A claim that goes and comes in a gap, and a pod that comes and goes meanwhile.
     history = history.scale(4).add(3).ready(3).scale(3).down(3);
     let deleted = history.clone().claim_line(3, ObjectChange::Deleted, |_| {}).claim(3);
-    let Some(What::Object(_, claim)) = deleted.lines.last().map(|it| it.what.clone()) else {
+    let Some(Fact::Object(_, claim)) = deleted.lines.last().map(|it| it.what.clone()) else {
         panic!("no claim")
     };
     let gap = Gap {
@@ -215,8 +215,8 @@ fn the_old_pod_may_have_been_on_the_second_claim_already() {
         vanished: vec!["claim-7".to_owned()],
     };
     let history = history
-        .push(What::Gap(gap))
-        .push(What::Object(ObjectChange::Listed, claim))
+        .push(Fact::Gap(gap))
+        .push(Fact::Object(ObjectChange::Listed, claim))
         .scale(4)
         .add(3)
         .ready(3)

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use crate::{
     CHECKS, judge,
     model::{
-        Observation, Outcome, Standing, Timeline, What,
+        Fact, Observation, Outcome, Standing, Timeline,
         observation::{Kind, ObjectChange, object::Object},
     },
 };
@@ -277,7 +277,7 @@ fn short(lines: &[Observation]) -> String {
     for line in lines {
         let _ = write!(told, "{:4} ", line.seq);
         let _ = match &line.what {
-            What::Object(change, object) => {
+            Fact::Object(change, object) => {
                 let sign = match change {
                     ObjectChange::Listed => '=',
                     ObjectChange::Added => '+',
@@ -315,26 +315,26 @@ fn short(lines: &[Observation]) -> String {
                     metadata.uid
                 )
             }
-            What::Gap(gap) => writeln!(
+            Fact::Gap(gap) => writeln!(
                 told,
                 "GAP {:?} after {:?}, vanished {:?}",
                 gap.kind, gap.last_sure, gap.vanished
             ),
-            What::Read(it) => writeln!(
+            Fact::Read(it) => writeln!(
                 told,
                 "read {} {}: {:?}",
                 it.pod.name,
                 it.pod.uid,
                 it.files.first().and_then(|it| it.content.as_deref())
             ),
-            What::Canary(it) => writeln!(
+            Fact::Canary(it) => writeln!(
                 told,
                 "canary {} {} {}",
                 it.pod.name,
                 it.pod.uid,
                 if it.wrote.is_some() { "wrote" } else { "saw" }
             ),
-            What::Lookup(it) => writeln!(
+            Fact::Lookup(it) => writeln!(
                 told,
                 "lookup {} {:?}: {:?} {:?}",
                 it.name,

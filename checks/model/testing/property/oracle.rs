@@ -4,7 +4,7 @@
 
 use crate::model::testing::property::{Case, Cluster, Delivery, Mutation, delivery::Hole};
 use crate::model::{
-    Outcome, Seq, What,
+    Fact, Outcome, Seq,
     observation::{
         Kind, ObjectChange,
         object::{Object, Pod},
@@ -304,7 +304,7 @@ impl Oracle<'_> {
         let name = format!("data-web-{}", life.ordinal);
         let made =
             self.cluster.lines()[..life.added].iter().rev().find_map(|line| match &line.what {
-                What::Object(ObjectChange::Added, Object::PersistentVolumeClaim(it))
+                Fact::Object(ObjectChange::Added, Object::PersistentVolumeClaim(it))
                     if it.metadata.name == name =>
                 {
                     Some(it.metadata.uid.as_str())
@@ -312,10 +312,10 @@ impl Oracle<'_> {
                 _ => None,
             });
         let told = |uid: &str| {
-            let about = |line: &&crate::model::Observation| matches!(&line.what, What::Object(_, object) if object.metadata().uid == uid);
+            let about = |line: &&crate::model::Observation| matches!(&line.what, Fact::Object(_, object) if object.metadata().uid == uid);
             let lines = || self.delivery.lines.iter().filter(about);
             let deleted = lines()
-                .find(|line| matches!(line.what, What::Object(ObjectChange::Deleted, _)))
+                .find(|line| matches!(line.what, Fact::Object(ObjectChange::Deleted, _)))
                 .map_or(Seq::MAX, |line| line.seq);
             (lines().next().map_or(Seq::MAX, |line| line.seq), deleted)
         };
@@ -376,7 +376,7 @@ impl Oracle<'_> {
     fn is_in_sight(&self, ordinal: i32, before: usize) -> bool {
         let lives = self.cluster.lives.iter().enumerate();
         let name = format!("data-web-{ordinal}");
-        let claim = |line: &crate::model::Observation| matches!(&line.what, What::Object(_, Object::PersistentVolumeClaim(it)) if it.metadata.name == name);
+        let claim = |line: &crate::model::Observation| matches!(&line.what, Fact::Object(_, Object::PersistentVolumeClaim(it)) if it.metadata.name == name);
         let places =
             self.cluster.lines()[..before].iter().enumerate().filter(|(_, line)| claim(line));
         lives
@@ -493,7 +493,7 @@ impl Oracle<'_> {
 
     fn pod_lines(&self) -> impl Iterator<Item = (Seq, &Pod)> {
         self.delivery.lines.iter().filter_map(|it| match &it.what {
-            What::Object(_, Object::Pod(pod)) => Some((it.seq, pod)),
+            Fact::Object(_, Object::Pod(pod)) => Some((it.seq, pod)),
             _ => None,
         })
     }

@@ -1,7 +1,7 @@
 use crate::model::{
     Outcome::{Fail, Inconclusive, Pass},
     observation::{
-        Asked, ObjectChange, Phase, Step, StepName, What,
+        Asked, Fact, ObjectChange, Phase, Step, StepName,
         object::{
             Metadata, Object, OwnerReference, PersistentVolumeClaim, Pod, RetentionPolicy,
             RollingUpdate, StatefulSet, StatefulSetSpec,
@@ -24,7 +24,7 @@ fn standing() -> History {
 }
 
 fn asks(history: History, name: StepName, replicas: i32) -> History {
-    history.push(What::Step(Step {
+    history.push(Fact::Step(Step {
         asked: Some(Asked::Replicas(replicas)),
         ..Step::new(name, Phase::Begin)
     }))
@@ -289,7 +289,7 @@ fn a_leftover_s_settled_period_is_not_the_submission_s() {
     };
     leftover.status.observed_generation = 1;
     let mut history =
-        History::new().push(What::Object(ObjectChange::Listed, Object::StatefulSet(leftover)));
+        History::new().push(Fact::Object(ObjectChange::Listed, Object::StatefulSet(leftover)));
     for ordinal in 0..3 {
         history = history.add_as(ordinal, ObjectChange::Listed, |pod| {
             pod.metadata.name = format!("old-{ordinal}");

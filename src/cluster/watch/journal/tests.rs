@@ -8,7 +8,7 @@ use std::{
 };
 
 use checks::model::{
-    Timeline, WaitStatus, What,
+    Fact, Timeline, WaitStatus,
     observation::{End, Phase, Step, StepName, Subject},
 };
 
@@ -19,8 +19,8 @@ fn journal() -> Journal {
     Journal::unkept(&Header::now("v1", "lab", AskedOptions::default()))
 }
 
-fn subject(namespace: &str) -> What {
-    What::Subject(Subject { namespace: namespace.to_owned(), ..Subject::default() })
+fn subject(namespace: &str) -> Fact {
+    Fact::Subject(Subject { namespace: namespace.to_owned(), ..Subject::default() })
 }
 
 fn is_named(namespace: &'static str) -> impl Fn(&Timeline) -> WaitStatus {
@@ -96,7 +96,7 @@ async fn the_display_hears_what_is_awaited_and_that_it_is_over() {
 async fn after_the_end_only_the_live_timeline_goes_on() {
     let journal = journal();
     journal.push(subject("a"));
-    journal.push(What::End(End::default()));
+    journal.push(Fact::End(End::default()));
     let digest = journal.digest();
     journal.push(subject("b"));
     assert_eq!(journal.wait(LONG, is_named("b")).await, WaitResult::Done);
@@ -108,7 +108,7 @@ async fn after_the_end_only_the_live_timeline_goes_on() {
 #[test]
 fn numbers_are_dense_when_many_write_at_once() {
     let journal = journal();
-    let step = || What::Step(Step::new(StepName::Observe, Phase::Begin));
+    let step = || Fact::Step(Step::new(StepName::Observe, Phase::Begin));
     let mut seqs: Vec<u64> = thread::scope(|scope| {
         let writers: Vec<_> = (0..4)
             .map(|_| scope.spawn(|| (0..500).map(|_| journal.push(step())).collect::<Vec<_>>()))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{BASE, Files, Start, clock, date, letters, one, toured, usual};
 use crate::model::{
-    Observation, What,
+    Fact, Observation,
     observation::{FailureFact, Given, object::Object},
     testing::history::History,
 };
@@ -14,7 +14,7 @@ fn rewritten(script: &str, files: impl Fn(Start) -> Files) -> History {
     let mut history =
         toured(usual, files, |it, path| Some(if path == "guarded" { it.first } else { it.at }));
     for line in &mut history.lines {
-        if let What::Object(_, Object::StatefulSet(set)) = &mut line.what
+        if let Fact::Object(_, Object::StatefulSet(set)) = &mut line.what
             && let Some(spec) = &mut set.spec
         {
             spec.template.spec.containers[0].args = vec![script.to_owned()];
@@ -28,11 +28,11 @@ fn asked(mut history: History, given: Given, words: impl Fn(i32) -> String) -> H
     let mut lines: Vec<Observation> = vec![];
     for line in &history.lines {
         lines.push(line.clone());
-        let What::Read(read) = &line.what else { continue };
+        let Fact::Read(read) = &line.what else { continue };
         let pod = read.pod.clone();
         let words = BTreeMap::from([(words(super::ordinal_of(&pod.name)), given)]);
         let what = FailureFact::Surroundings { pod, container: "app".to_owned(), words };
-        lines.push(Observation { what: What::FailureFact(what), ..line.clone() });
+        lines.push(Observation { what: Fact::Failure(what), ..line.clone() });
     }
     for (place, line) in lines.iter_mut().enumerate() {
         line.seq = place as u64 + 1;

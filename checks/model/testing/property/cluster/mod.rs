@@ -11,7 +11,7 @@ mod people;
 use crate::model::testing::property::{Case, Chance, Command, Mutation, Start, Tour};
 use crate::model::{
     observation::{
-        ObjectChange, What,
+        Fact, ObjectChange,
         object::{Object, OwnerReference},
     },
     testing::history::{History, Writes},
@@ -363,7 +363,7 @@ impl<'c> Cluster<'c> {
                 }
             })
         });
-        if let Some(What::Object(_, Object::Pod(pod))) = self.lines().last().map(|it| &it.what) {
+        if let Some(Fact::Object(_, Object::Pod(pod))) = self.lines().last().map(|it| &it.what) {
             let uid = pod.metadata.uid.clone();
             self.lives[life].uid = uid;
         }
@@ -391,7 +391,7 @@ impl<'c> Cluster<'c> {
             let writes = self.writes;
             self.history.iter_mut().for_each(|it| it.writes = writes);
             self.lives[life].text = self.texts[&ordinal];
-            if let Some(What::Object(_, Object::Pod(pod))) = self.lines().last().map(|it| &it.what)
+            if let Some(Fact::Object(_, Object::Pod(pod))) = self.lines().last().map(|it| &it.what)
             {
                 let address = pod.status.pod_ip.clone();
                 self.lives[life].address = address;

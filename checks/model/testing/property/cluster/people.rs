@@ -3,7 +3,7 @@
 use crate::model::testing::property::cluster::{Cluster, Command, Mutation, Tour};
 use crate::model::{
     observation::{
-        Asked, CanaryVisit, Lookup, ObjectChange, Phase, Reference, Step, StepName, What,
+        Asked, CanaryVisit, Fact, Lookup, ObjectChange, Phase, Reference, Step, StepName,
         object::Pod,
     },
     testing::history::History,
@@ -115,7 +115,7 @@ impl Cluster<'_> {
             return;
         }
         self.act(|it| {
-            it.push(What::Step(Step { asked: Some(asked), ..Step::new(name, Phase::Begin) }))
+            it.push(Fact::Step(Step { asked: Some(asked), ..Step::new(name, Phase::Begin) }))
         });
     }
 
@@ -182,7 +182,7 @@ impl Cluster<'_> {
 
     fn see_a_stranger(&mut self) {
         let wrote = self.lines().iter().find_map(|it| match &it.what {
-            What::Canary(canary) if canary.claim == "data-web-0" => canary.wrote.clone(),
+            Fact::Canary(canary) if canary.claim == "data-web-0" => canary.wrote.clone(),
             _ => None,
         });
         // One file has one inode on both claims.
@@ -195,7 +195,7 @@ impl Cluster<'_> {
                 marks,
                 ..Default::default()
             };
-            self.act(|it| it.push(What::Canary(canary)));
+            self.act(|it| it.push(Fact::Canary(canary)));
         }
     }
 
@@ -226,7 +226,7 @@ impl Cluster<'_> {
             self.act(|it| {
                 let it = it.slice();
                 lookup.began = (it.lines.len() as u64 + 1) * 1_000_000_000 + BEYOND_ANY_CACHE;
-                it.push(What::Lookup(lookup))
+                it.push(Fact::Lookup(lookup))
             });
         }
     }
