@@ -160,7 +160,7 @@ pub(crate) fn find(timeline: &Timeline, wait: Wait) -> Option<Obstacle> {
     if let Some(deleted) = set_deleted(timeline) {
         return Some(deleted);
     }
-    let wanted = set.spec.asked();
+    let wanted = set.spec.replicas_or_one();
     if wanted == 0 && timeline.replicas() == 0 {
         return Some(zero_replicas(set));
     }

@@ -568,7 +568,7 @@ pub const DEFAULT_GRACE_SECONDS: i64 = 30;
 impl StatefulSetSpec {
     /// How many pods are asked for. The API server fills in 1 where it is not said.
     #[must_use]
-    pub fn asked(&self) -> i32 {
+    pub fn replicas_or_one(&self) -> i32 {
         self.replicas.unwrap_or(1)
     }
 }

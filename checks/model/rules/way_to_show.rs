@@ -32,7 +32,7 @@ impl Timeline {
                 "apply the StatefulSet again, and wait until all pods are Ready".to_owned(),
             ];
         };
-        let replicas = set.spec.asked();
+        let replicas = set.spec.replicas_or_one();
         let mut way = Way { open: open.to_vec(), replicas, actions: vec![] };
         let top = self.replicas().max(LEAST_REPLICAS);
         if way.lacks(ShownBy::ReadyPods) {

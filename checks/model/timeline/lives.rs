@@ -452,7 +452,7 @@ impl SetLife {
 
     pub(crate) fn begin(when: When, change: ObjectChange, it: &StatefulSet) -> Self {
         let spec = it.spec.clone().unwrap_or_default();
-        let replicas = spec.asked();
+        let replicas = spec.replicas_or_one();
         let version = Version::of(&it.metadata.resource_version);
         let scales = if change == ObjectChange::Added {
             vec![Scale { from: 0, to: replicas, when, version }]
@@ -503,7 +503,7 @@ impl SetLife {
 
     /// Whether anything in the spec differs from before.
     fn take_spec(&mut self, when: When, spec: StatefulSetSpec, version: &str) -> bool {
-        let (from, to) = (self.spec.asked(), spec.asked());
+        let (from, to) = (self.spec.replicas_or_one(), spec.replicas_or_one());
         self.spec.replicas = spec.replicas;
         if from != to {
             self.scales.push(Scale { from, to, when, version: Version::of(version) });

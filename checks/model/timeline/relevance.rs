@@ -156,7 +156,7 @@ impl Timeline {
     #[must_use]
     pub fn replicas(&self) -> i32 {
         let Some(set) = self.set() else { return 0 };
-        let now = set.spec.asked();
+        let now = set.spec.replicas_or_one();
         if !self.steps().is_empty() {
             return self.tour_began().map_or(now, |line| set.replicas_before(line));
         }

@@ -25,7 +25,7 @@ impl SettledPeriod {
         Self {
             from,
             until: None,
-            replicas: timeline.set().map_or(0, |set| set.spec.asked()),
+            replicas: timeline.set().map_or(0, |set| set.spec.replicas_or_one()),
             set: timeline.set().map_or_else(String::new, |set| set.uid.clone()),
             pods: timeline.owned().map(|it| (it.name().to_owned(), it.uid().to_owned())).collect(),
         }
@@ -92,7 +92,7 @@ impl Timeline {
         if set.deletion_requested.is_some() {
             return Some(format!("{} is being deleted", set.name));
         }
-        let replicas = set.spec.asked();
+        let replicas = set.spec.replicas_or_one();
         if replicas == 0 {
             return Some(format!("{} has 0 replicas", set.name));
         }

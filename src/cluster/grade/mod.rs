@@ -547,7 +547,7 @@ fn restore_point(timeline: &Timeline) -> RestorePoint {
     timeline.set().map_or_else(RestorePoint::default, |set| RestorePoint {
         set: set.name.clone(),
         uid: set.uid.clone(),
-        replicas: set.spec.asked(),
+        replicas: set.spec.replicas_or_one(),
         claims,
         ..RestorePoint::default()
     })

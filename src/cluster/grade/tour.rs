@@ -166,7 +166,7 @@ impl Tour<'_> {
         self.begin(StepName::Observe, None);
         let budget = self.journal.with(|timeline| {
             timeline.set().map_or(Duration::from_secs(60), |set| {
-                StepBudget::within(&set.spec, self.timeout).settle(set.spec.asked())
+                StepBudget::within(&set.spec, self.timeout).settle(set.spec.replicas_or_one())
             })
         });
         let waiting = self.wait_until_up(budget, Timeline::settled_or_awaited).await;

@@ -104,7 +104,7 @@ impl Visit<'_> {
     ) -> StepResult {
         let tour = self.tour;
         let (now, budget) = tour.journal.with(|timeline| {
-            let now = timeline.set().map_or(1, |set| set.spec.asked());
+            let now = timeline.set().map_or(1, |set| set.spec.replicas_or_one());
             (now, timeline.set().map(|set| StepBudget::within(&set.spec, tour.timeout)))
         });
         let Some(budget) = budget else { return StepResult::Over };

@@ -323,7 +323,7 @@ impl Restorer<'_> {
     /// pod would ever come.
     async fn await_shown(&self, replicas: i32) {
         let shown = |timeline: &Timeline| match timeline.set() {
-            Some(set) if set.spec.asked() != replicas => {
+            Some(set) if set.spec.replicas_or_one() != replicas => {
                 WaitStatus::Going("the replicas as found".to_owned())
             }
             _ => WaitStatus::Done,
@@ -334,11 +334,12 @@ impl Restorer<'_> {
     /// What still differs, when there is no time to do anything about it.
     fn outstanding(&self, timeline: &Timeline, point: &RestorePoint) -> BTreeSet<String> {
         let mut left = BTreeSet::new();
-        if let Some(set) = timeline.set().filter(|set| set.spec.asked() != point.replicas) {
+        if let Some(set) = timeline.set().filter(|set| set.spec.replicas_or_one() != point.replicas)
+        {
             left.insert(format!(
                 "{} has {} replicas, not {}",
                 set.name,
-                set.spec.asked(),
+                set.spec.replicas_or_one(),
                 point.replicas
             ));
         }
