@@ -18,7 +18,7 @@ pub(crate) const CHECK: Check = Check {
     read: &[Section::IdentityPersistence],
     points: 10,
     criteria: &["came_back", "same_claim", "original_content", "canary"],
-    shown_by: ShownBy::DeletedPod,
+    shown_by: ShownBy::Replacement,
     judge,
 };
 

@@ -19,7 +19,7 @@ pub(crate) const CHECK: Check = Check {
     read: &[Section::ExistingPvcs],
     points: 10,
     criteria: &["came_back", "claim_there", "same_claim", "original_content", "canary"],
-    shown_by: ShownBy::ReturnOfPods,
+    shown_by: ShownBy::Return,
     judge,
 };
 

@@ -20,7 +20,7 @@ pub(crate) const CHECK: Check = Check {
     read: &[Section::OrderedCreation],
     points: 10,
     criteria: &["rise_from_nothing", "ordered_ready", "ready_before_next"],
-    shown_by: ShownBy::StartFromNone,
+    shown_by: ShownBy::ScaleUpFromNone,
     judge,
 };
 

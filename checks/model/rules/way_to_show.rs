@@ -12,15 +12,15 @@ pub enum ShownBy {
     /// All pods are Ready and have written their files.
     ReadyPods,
     /// All pods are created again, while there is none.
-    StartFromNone,
+    ScaleUpFromNone,
     /// A pod is deleted, and its replacement is Ready.
-    DeletedPod,
+    Replacement,
     /// Two more pods are created.
     ScaleUp,
     /// All pods but the first are removed.
     ScaleDown,
     /// Pods that were removed by scaling down are created again.
-    ReturnOfPods,
+    Return,
 }
 
 impl Timeline {
@@ -41,27 +41,27 @@ impl Timeline {
             }
             way.actions.push(Action::WaitForFiles);
         }
-        if way.replicas >= 1 && way.lacks(ShownBy::DeletedPod) {
+        if way.replicas >= 1 && way.lacks(ShownBy::Replacement) {
             way.delete(self.start() + i32::from(way.replicas > 1));
         }
         if way.replicas < LEAST_REPLICAS {
             way.up(top.max(way.replicas + 2));
         }
-        if way.lacks(ShownBy::StartFromNone) {
+        if way.lacks(ShownBy::ScaleUpFromNone) {
             way.down(0);
             way.up(top);
         }
-        if way.lacks(ShownBy::ScaleDown) || way.lacks(ShownBy::ReturnOfPods) {
+        if way.lacks(ShownBy::ScaleDown) || way.lacks(ShownBy::Return) {
             way.down(1);
         }
-        let needs_more = way.lacks(ShownBy::ScaleUp) || way.lacks(ShownBy::ReturnOfPods);
+        let needs_more = way.lacks(ShownBy::ScaleUp) || way.lacks(ShownBy::Return);
         if way.replicas < top && (needs_more || way.replicas == 1) {
             way.up(top);
         }
         if way.lacks(ShownBy::ScaleUp) {
             way.up(way.replicas + 2);
         }
-        if way.lacks(ShownBy::DeletedPod) {
+        if way.lacks(ShownBy::Replacement) {
             way.delete(self.start() + 1);
         }
         way.actions.iter().map(|action| action.told(set)).collect()
@@ -118,7 +118,7 @@ impl Way {
     }
 
     fn delete(&mut self, ordinal: i32) {
-        self.open.retain(|it| *it != ShownBy::DeletedPod);
+        self.open.retain(|it| *it != ShownBy::Replacement);
         self.actions.push(Action::Delete(ordinal));
     }
 
@@ -127,9 +127,9 @@ impl Way {
         let has_scaled_down = self.actions.iter().any(|it| matches!(it, Action::ScaleDown(_)));
         let from = self.replicas;
         self.open.retain(|it| match it {
-            ShownBy::StartFromNone => from > 0,
+            ShownBy::ScaleUpFromNone => from > 0,
             ShownBy::ScaleUp => from == 0 || to - from < 2,
-            ShownBy::ReturnOfPods => !has_scaled_down,
+            ShownBy::Return => !has_scaled_down,
             _ => true,
         });
         self.actions.push(Action::ScaleUp(to));
@@ -172,15 +172,15 @@ mod tests {
             all pods are Ready"
         );
         assert_eq!(
-            way(standing(), &[ShownBy::ScaleUp, ShownBy::ScaleDown, ShownBy::ReturnOfPods]),
+            way(standing(), &[ShownBy::ScaleUp, ShownBy::ScaleDown, ShownBy::Return]),
             format!("scale web to 1, and wait until the others are gone; scale web to 3, {up}")
         );
         assert_eq!(
-            way(standing(), &[ShownBy::StartFromNone, ShownBy::ReturnOfPods]),
+            way(standing(), &[ShownBy::ScaleUpFromNone, ShownBy::Return]),
             format!("scale web to 0, and wait until all pods are gone; scale web to 3, {up}")
         );
         assert_eq!(
-            way(standing(), &[ShownBy::StartFromNone, ShownBy::DeletedPod, ShownBy::ScaleUp]),
+            way(standing(), &[ShownBy::ScaleUpFromNone, ShownBy::Replacement, ShownBy::ScaleUp]),
             format!(
                 "delete pod web-1, and wait until it is Ready again; scale web to 0, and wait \
                 until all pods are gone; scale web to 3, {up}; scale web to 5, {up}"
@@ -189,7 +189,7 @@ mod tests {
         // Everything is scaled away: the way begins with the way up.
         let nothing = standing().scale(0).down(2).down(1).down(0);
         assert_eq!(
-            way(nothing, &[ShownBy::StartFromNone, ShownBy::DeletedPod]),
+            way(nothing, &[ShownBy::ScaleUpFromNone, ShownBy::Replacement]),
             format!("scale web to 3, {up}; delete pod web-1, and wait until it is Ready again")
         );
     }
