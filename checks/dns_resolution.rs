@@ -48,7 +48,7 @@ fn judge(timeline: &Timeline) -> Verdict {
         );
         return verdict;
     }
-    let Some(service) = governing_service(timeline, &mut verdict) else { return verdict };
+    let Some(service) = judge_governing_service(timeline, &mut verdict) else { return verdict };
     let name = &service.service.metadata.name;
     for ordinal in timeline.ordinals() {
         judge_name(timeline, &mut verdict, name, ordinal);
@@ -59,7 +59,10 @@ fn judge(timeline: &Timeline) -> Verdict {
 }
 
 /// The Service that `serviceName` names, where it is headless and selects the pods.
-fn governing_service<'t>(timeline: &'t Timeline, verdict: &mut Verdict) -> Option<&'t ServiceLife> {
+fn judge_governing_service<'t>(
+    timeline: &'t Timeline,
+    verdict: &mut Verdict,
+) -> Option<&'t ServiceLife> {
     let set = timeline.set()?;
     let text = "serviceName names an existing headless Service";
     let named = timeline.governing_service();
@@ -260,11 +263,11 @@ fn wrong_answer(timeline: &Timeline, service: &str, lives: &[PodLife]) -> Option
         return Some(Finding { standing, cites: vec![life.added.by, it.seq], mistake });
     }
     let (life, it) = asked().next()?;
-    Some(Finding::of(too_early(timeline, life, it), vec![life.added.by, it.seq]))
+    Some(Finding::of(why_not_counted(timeline, life, it), vec![life.added.by, it.seq]))
 }
 
 /// Why an answer that is not right does not count.
-fn too_early(timeline: &Timeline, life: &PodLife, asked: &Recorded<Lookup>) -> Standing {
+fn why_not_counted(timeline: &Timeline, life: &PodLife, asked: &Recorded<Lookup>) -> Standing {
     let said = answer(&asked.what);
     if is_trouble(&asked.what) {
         return Standing::unseen(said);

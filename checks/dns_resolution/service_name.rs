@@ -81,7 +81,7 @@ pub(super) fn judge_service_name(
         let expected = format!("{} gives {}", wrong.what.name, answers.wanted());
         (Standing::broken(expected, answer(&wrong.what)), Some(wrong))
     } else if let Some(last) = answers.of_this_template().next_back() {
-        (service_asked_too_early(&last.what), Some(last))
+        (why_not_counted(&last.what), Some(last))
     } else {
         (timeline.standing_unasked(), None)
     };
@@ -89,7 +89,7 @@ pub(super) fn judge_service_name(
 }
 
 /// Why an answer about the Service's name that is not right does not count.
-fn service_asked_too_early(lookup: &Lookup) -> Standing {
+fn why_not_counted(lookup: &Lookup) -> Standing {
     let said = answer(lookup);
     if is_trouble(lookup) {
         return Standing::unseen(said);
