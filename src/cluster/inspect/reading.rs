@@ -135,7 +135,8 @@ impl Inspector<'_> {
         container: &str,
         mounts: &[ClaimView],
     ) -> Result<InspectOutput, ExecError> {
-        let asked: Vec<_> = mounts.iter().map(|mount| self.ask(&to_read.pod, mount)).collect();
+        let asked: Vec<_> =
+            mounts.iter().map(|mount| self.take_canary_to_write(&to_read.pod, mount)).collect();
         let looked = match self.run(&to_read.pod.name, container, mounts, &asked, MAX_FILES).await {
             Err(ExecError::TimedOut(_)) => {
                 self.state().marked.insert(to_read.pod.name.clone());
@@ -199,8 +200,9 @@ impl Inspector<'_> {
         }
     }
 
-    /// The canary to write on a claim: one for each claim and pod name, ever.
-    fn ask(&self, pod: &Reference, mount: &ClaimView) -> Option<CanaryFile> {
+    /// The canary to write on a claim, which is noted as tried: one for each claim and pod name,
+    /// ever.
+    fn take_canary_to_write(&self, pod: &Reference, mount: &ClaimView) -> Option<CanaryFile> {
         if !self.writes
             || !mount.is_first
             || !self.state().canaries_tried.insert((mount.claim.clone(), pod.name.clone()))

@@ -63,14 +63,14 @@ impl Restorer<'_> {
 
     /// The claims that are surely the grade's own: the set has made them because the grade asked
     /// for more pods, and nobody has changed the set since, nor, as far as can be seen, written on
-    /// them. `judged` gets the UIDs of all that were looked at.
+    /// them. `looked_at` gets the UIDs of these and of all others that were looked at.
     ///
     /// The set goes on making claims meanwhile, so they are looked for until there is no other.
     pub(super) async fn own_claims(
         &self,
         point: &RestorePoint,
         found: &CurrentSet,
-        judged: &mut BTreeSet<String>,
+        looked_at: &mut BTreeSet<String>,
         stays: &mut Vec<String>,
     ) -> Vec<Reference> {
         let mut own = vec![];
@@ -78,8 +78,8 @@ impl Restorer<'_> {
             return own;
         }
         let known = if self.is_successor { self.known_files(point).await } else { BTreeSet::new() };
-        while let Some(claim) = self.not_judged(point, judged) {
-            judged.insert(claim.uid.clone());
+        while let Some(claim) = self.next_not_looked_at(point, looked_at) {
+            looked_at.insert(claim.uid.clone());
             let created =
                 self.journal.with(|timeline| created(timeline, &claim)).unwrap_or(i64::MAX);
             let why = if !point.has_caused(found, created) {
@@ -105,12 +105,12 @@ impl Restorer<'_> {
         &self,
         point: &RestorePoint,
         found: &CurrentSet,
-        judged: &mut BTreeSet<String>,
+        looked_at: &mut BTreeSet<String>,
         stays: &mut Vec<String>,
     ) -> Vec<Reference> {
         let mut own = vec![];
-        while let Some(claim) = self.not_judged(point, judged) {
-            judged.insert(claim.uid.clone());
+        while let Some(claim) = self.next_not_looked_at(point, looked_at) {
+            looked_at.insert(claim.uid.clone());
             let (created, has_run) = self.journal.with(|timeline| {
                 let mounts =
                     |pod: &PodLife| pod.claims().iter().any(|(_, name)| *name == claim.name);
@@ -130,9 +130,13 @@ impl Restorer<'_> {
     }
 
     /// A claim of [`Restorer::possible_claims`] that was not looked at yet.
-    fn not_judged(&self, point: &RestorePoint, judged: &BTreeSet<String>) -> Option<Reference> {
+    fn next_not_looked_at(
+        &self,
+        point: &RestorePoint,
+        looked_at: &BTreeSet<String>,
+    ) -> Option<Reference> {
         let possible = self.journal.with(|timeline| self.possible_claims(timeline, point));
-        possible.into_iter().find(|claim| !judged.contains(&claim.uid))
+        possible.into_iter().find(|claim| !looked_at.contains(&claim.uid))
     }
 
     /// The names of the files that pods of the set had on their claims while the grade lived,

@@ -122,7 +122,7 @@ pub(super) async fn find(cluster: &Cluster) -> Result<Option<ExistingLease>, Fai
         .get_opt(LEASE)
         .await
         .map_err(|error| cluster.failure(&error, "get", RESOURCE, LEASE))?;
-    Ok(lease.map(|lease| found(&lease)))
+    Ok(lease.map(|lease| read_lease(&lease)))
 }
 
 /// The Lease that a dead grader left, if one did; with `force`, also a live one's.
@@ -168,7 +168,7 @@ pub(crate) async fn find_left(
     }
 }
 
-pub(super) fn found(lease: &Lease) -> ExistingLease {
+pub(super) fn read_lease(lease: &Lease) -> ExistingLease {
     let spec = lease.spec.clone().unwrap_or_default();
     let annotation = |name| lease.metadata.annotations.as_ref().and_then(|it| it.get(name));
     let seconds =

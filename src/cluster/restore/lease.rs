@@ -32,7 +32,7 @@ use crate::cluster::{
     },
     exec::random_word,
     restore::{
-        existing_lease::{ExistingLease, find, found},
+        existing_lease::{ExistingLease, find, read_lease},
         process_lock,
         process_lock::ProcessLock,
         restore_point::RestorePoint,
@@ -149,7 +149,7 @@ pub(crate) async fn acquire(
     let create = async |again| {
         let sent = lease_term::now();
         match api(cluster).create(&PostParams::default(), &lease).await {
-            Ok(lease) => Ok(Ok((found(&lease), sent))),
+            Ok(lease) => Ok(Ok((read_lease(&lease), sent))),
             Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
                 match find(cluster).await? {
                     // The try whose answer was lost.
@@ -178,7 +178,7 @@ impl OwnLease {
         point: Option<RestorePoint>,
         sent: Duration,
     ) -> Self {
-        found(lease).to_own(cluster, id, alive, point, sent)
+        read_lease(lease).to_own(cluster, id, alive, point, sent)
     }
 
     /// When it was created, by the API server's clock.

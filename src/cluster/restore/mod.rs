@@ -256,10 +256,10 @@ impl Restorer<'_> {
             return;
         };
         let is_as_asked = point.is_as_asked(found.replicas);
-        let mut judged = BTreeSet::new();
+        let mut looked_at = BTreeSet::new();
         let (replicas, caused) = if is_as_asked {
             // Before the pods go: what is on the claims can be seen only while they run.
-            let caused = self.own_claims(point, &found, &mut judged, &mut outcome.stays).await;
+            let caused = self.own_claims(point, &found, &mut looked_at, &mut outcome.stays).await;
             // The decisive write first: all else can be done later, or by hand.
             if let Err(failure) = self.put_replicas_back(&set, &found, point.replicas).await {
                 return self.give_up(point, &failure, outcome);
@@ -273,7 +273,7 @@ impl Restorer<'_> {
         let mut stays = vec![];
         let last = || {
             if is_as_asked && point.asked.is_some() {
-                self.last_claims(point, &found, &mut judged, &mut stays)
+                self.last_claims(point, &found, &mut looked_at, &mut stays)
             } else {
                 vec![]
             }
