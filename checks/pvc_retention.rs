@@ -5,7 +5,8 @@ use crate::{
     Check,
     mistakes::Section,
     model::{
-        ClaimLife, Episode, Part, PodLife, Seq, ShownBy, Standing, Timeline, Verdict, Wanted, When,
+        ClaimLife, Episode, PodLife, Seq, ShownBy, Standing, SubmissionPart, Timeline, Verdict,
+        Wanted, When,
     },
 };
 
@@ -45,8 +46,9 @@ fn judge(timeline: &Timeline) -> Verdict {
     }
     let mut is_shown = false;
     let mut rounds = vec![];
-    for scale_down in
-        timeline.scale_downs().filter(|it| timeline.is_since(it.scale.when.by, Part::Retention))
+    for scale_down in timeline
+        .scale_downs()
+        .filter(|it| timeline.is_since(it.scale.when.by, SubmissionPart::Retention))
     {
         for pod in
             scale_down.pods.iter().filter(|pod| pod.deleted.is_some() && timeline.is_current(pod))

@@ -4,7 +4,9 @@ use crate::mistakes;
 use crate::{
     Check,
     mistakes::Section,
-    model::{Part, ShownBy, Standing, Timeline, Verdict, Wanted, evidence::content::Contents},
+    model::{
+        ShownBy, Standing, SubmissionPart, Timeline, Verdict, Wanted, evidence::content::Contents,
+    },
 };
 
 pub(crate) const CHECK: Check = Check {
@@ -69,7 +71,7 @@ fn judge_lost(timeline: &Timeline, verdict: &mut Verdict) {
                     continue;
                 };
                 // What became of claims under an earlier retention policy says nothing of this one.
-                if !timeline.is_since(asked.by, Part::Retention) {
+                if !timeline.is_since(asked.by, SubmissionPart::Retention) {
                     continue;
                 }
                 verdict

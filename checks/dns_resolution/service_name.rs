@@ -2,7 +2,7 @@
 
 use crate::dns_resolution::{LONGER, answer, is_trouble};
 use crate::model::{
-    Part, PodLife, Recorded, ServiceLife, Standing, Timeline, Verdict,
+    PodLife, Recorded, ServiceLife, Standing, SubmissionPart, Timeline, Verdict,
     evidence::dns_evidence::SETTLES_WITHIN_SECONDS, observation::Lookup,
 };
 
@@ -45,7 +45,7 @@ impl<'t> ServiceAnswers<'t> {
     /// template says nothing.
     fn of_this_template(&self) -> impl DoubleEndedIterator<Item = &'t Recorded<Lookup>> {
         let all = self.asked.iter().copied();
-        all.filter(move |it| self.timeline.is_since(it.seq, Part::Template))
+        all.filter(move |it| self.timeline.is_since(it.seq, SubmissionPart::Template))
     }
 
     /// The last answer that lacks an ordinal whose pod every DNS server had to know by then.

@@ -27,7 +27,7 @@ pub use crate::model::timeline::lines::{LineFact, LineOwner};
 pub use crate::model::timeline::lives::{
     ClaimLife, PodLife, Recorded, Scale, ServiceLife, SetLife, StepLife, WatchGap,
 };
-pub use crate::model::timeline::relevance::Part;
+pub use crate::model::timeline::relevance::SubmissionPart;
 pub use crate::model::timeline::settled::SettledPeriod;
 pub use crate::model::timeline::states::{PodState, StateChange};
 pub use crate::model::timeline::{MOST_REPLICAS, Timeline};

@@ -334,8 +334,8 @@ pub(super) fn seen_earlier(causes: &[Cause], place: usize) -> bool {
 /// Adds what a test found, where it is not told yet.
 fn see_more(cause: &mut Cause, row: &CheckResult) {
     let decisive = row.criteria.iter().filter(|it| it.outcome == row.outcome);
-    for part in decisive.filter(|it| it.standing == StandingName::Broken) {
-        let Some(actual) = &part.actual else { continue };
+    for criterion in decisive.filter(|it| it.standing == StandingName::Broken) {
+        let Some(actual) = &criterion.actual else { continue };
         let is_told = cause.seen.iter().any(|it| it.actual == *actual);
         // One finding of each test says more than two of the first.
         let is_of_told_test = cause.seen.iter().any(|it| it.test == row.test);
@@ -344,8 +344,8 @@ fn see_more(cause: &mut Cause, row: &CheckResult) {
         }
         cause.seen.push(Seen {
             test: row.test,
-            asked: part.text.clone(),
-            expected: part.expected.clone().filter(|it| *it != part.text),
+            asked: criterion.text.clone(),
+            expected: criterion.expected.clone().filter(|it| *it != criterion.text),
             actual: actual.clone(),
         });
     }

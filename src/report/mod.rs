@@ -375,7 +375,7 @@ pub struct CriterionResult {
     /// The observations that show it, by their `seq` in the recording. Each stands one line further
     /// down than that: the header is the first line.
     pub evidence: Vec<Seq>,
-    /// What this part alone makes of the check.
+    /// What this criterion alone makes of the check.
     #[serde(skip)]
     pub outcome: Outcome,
 }
@@ -491,7 +491,7 @@ fn row(timeline: &Timeline, check: &checks::Check, verdict: &Verdict) -> CheckRe
         possible,
         undecided: if outcome == Outcome::Inconclusive { possible } else { Points::ZERO },
         blocked_by: verdict.blocked_by().map(blocked_by),
-        criteria: verdict.criteria.iter().map(part).collect(),
+        criteria: verdict.criteria.iter().map(criterion_result).collect(),
         shown: shown(timeline, verdict),
         cause: None,
     }
@@ -526,7 +526,7 @@ fn blocked_by(obstacle: &Obstacle) -> BlockedBy {
     }
 }
 
-fn part(criterion: &Criterion) -> CriterionResult {
+fn criterion_result(criterion: &Criterion) -> CriterionResult {
     let (standing, expected, actual) = match &criterion.standing {
         Standing::Met => (StandingName::Met, None, None),
         Standing::Broken { expected, actual } => {

@@ -274,22 +274,22 @@ impl Page<'_> {
         if let Some(check) = CHECKS.iter().find(|it| it.id == row.id) {
             self.labelled("Asked", check.asked)?;
         }
-        row.criteria.iter().try_for_each(|part| self.criterion(part))
+        row.criteria.iter().try_for_each(|it| self.criterion(it))
     }
 
-    fn criterion(&mut self, part: &CriterionResult) -> io::Result<()> {
-        let standing = match part.standing {
+    fn criterion(&mut self, criterion: &CriterionResult) -> io::Result<()> {
+        let standing = match criterion.standing {
             StandingName::Met => "Met",
             StandingName::Broken => "Broken",
             StandingName::Blocked => "Blocked",
             StandingName::Unseen => "Unseen",
             StandingName::NotShown => "Not shown",
         };
-        self.labelled(standing, &format!("{}{}", part.text, lines(&part.evidence)))?;
-        if let Some(expected) = part.expected.as_ref().filter(|it| **it != part.text) {
+        self.labelled(standing, &format!("{}{}", criterion.text, lines(&criterion.evidence)))?;
+        if let Some(expected) = criterion.expected.as_ref().filter(|it| **it != criterion.text) {
             self.labelled("", &format!("expected: {expected}"))?;
         }
-        match &part.actual {
+        match &criterion.actual {
             Some(actual) => self.labelled("", &format!("seen: {actual}")),
             None => Ok(()),
         }
@@ -376,8 +376,9 @@ pub(super) fn details(report: &Report, row: &CheckResult) -> String {
     }
     let cause = row.cause.and_then(|place| Some((place + 1, report.causes.get(place)?)));
     let text = plain(|page| {
-        for part in row.criteria.iter().filter(|it| it.outcome == row.outcome).take(MAX_PARTS) {
-            page.criterion(part)?;
+        for criterion in row.criteria.iter().filter(|it| it.outcome == row.outcome).take(MAX_PARTS)
+        {
+            page.criterion(criterion)?;
         }
         match cause {
             Some((number, cause)) if cause.tests.first() == Some(&row.test) => {

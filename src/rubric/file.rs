@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use crate::{
     recording::digest_text,
-    rubric::{CheckRule, Detail, Part, Points, Rubric, UndecidedWorth},
+    rubric::{CheckRule, Detail, Points, Rubric, RulePart, UndecidedWorth},
 };
 
 /// The most points that a rubric may give for one thing.
@@ -160,7 +160,7 @@ fn rule(
     }
     if entry.criteria.is_empty() {
         if entry.partial {
-            rule.parts = vec![Part { criterion: None, points: rule.points, is_partial: true }];
+            rule.parts = vec![RulePart { criterion: None, points: rule.points, is_partial: true }];
         }
         return Ok(rule);
     }
@@ -171,7 +171,7 @@ fn rule(
     for (name, CriterionEntry(criterion)) in &entry.criteria {
         let names = check.criteria.iter().chain([&STAYS_UP]).copied();
         let place = known(text, name, "criterion", names.clone())?;
-        rule.parts.push(Part {
+        rule.parts.push(RulePart {
             criterion: names.clone().nth(place),
             points: criterion.points.0,
             is_partial: criterion.partial,

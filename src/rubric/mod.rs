@@ -73,12 +73,12 @@ pub struct CheckRule {
     /// The submission passes only when this check does.
     pub is_required: bool,
     /// What its points are for. Empty: for passing as a whole.
-    pub parts: Vec<Part>,
+    pub parts: Vec<RulePart>,
 }
 
 /// Points for some of a check's criteria.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct RulePart {
     /// The criterion; all criteria of the check where it is none.
     pub criterion: Option<&'static str>,
     /// Points for meeting it for all pods.
@@ -221,7 +221,7 @@ impl CheckRule {
         outcome: Outcome,
         criteria: &[CriterionOutcome<'_>],
     ) -> (BigRational, BigRational) {
-        let whole = [Part { criterion: None, points: self.points, is_partial: false }];
+        let whole = [RulePart { criterion: None, points: self.points, is_partial: false }];
         let parts = if self.parts.is_empty() { &whole[..] } else { &self.parts };
         let (mut won, mut undecided) = (exact(Points::ZERO), exact(Points::ZERO));
         for part in parts {
@@ -248,7 +248,7 @@ struct Share {
     undecided: BigRational,
 }
 
-impl Part {
+impl RulePart {
     fn share(&self, check: Outcome, criteria: &[CriterionOutcome<'_>]) -> Share {
         let mine: Vec<Outcome> = criteria
             .iter()

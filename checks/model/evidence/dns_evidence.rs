@@ -7,7 +7,7 @@ use crate::model::{
         Timeline,
         endpoints::{Carried, Namesake},
         lives::{PodLife, Recorded},
-        relevance::Part,
+        relevance::SubmissionPart,
     },
     verdict::Standing,
 };
@@ -50,7 +50,9 @@ impl Timeline {
         key: &str,
     ) -> impl DoubleEndedIterator<Item = &'t Recorded<Lookup>> + use<'t> {
         let all = self.lookups.of(key);
-        all.filter(move |it| it.what.unasked.is_none() && self.is_since(it.seq, Part::Service))
+        all.filter(move |it| {
+            it.what.unasked.is_none() && self.is_since(it.seq, SubmissionPart::Service)
+        })
     }
 
     /// The line at which a life's name gave that life's addresses and no other.

@@ -6,7 +6,7 @@ use crate::model::{
     timeline::{
         Timeline,
         lives::{PodLife, Scale},
-        relevance::Part,
+        relevance::SubmissionPart,
     },
     verdict::Standing,
 };
@@ -90,10 +90,10 @@ impl Timeline {
         let Some(set) = self.set() else { return nobody.to_owned() };
         let last = set.scales.iter().rfind(|scale| is_one(scale));
         let Some(last) = last else { return nobody.to_owned() };
-        if !self.is_since(last.when.by, Part::Order) {
+        if !self.is_since(last.when.by, SubmissionPart::Order) {
             return format!(
                 "what decides the order of the pods was changed after that (line {})",
-                line_of(self.changed(Part::Order))
+                line_of(self.changed(SubmissionPart::Order))
             );
         }
         let mut episodes = self.episodes();
@@ -149,13 +149,13 @@ impl Timeline {
         mut pods: impl Iterator<Item = &'t PodLife>,
         last: Seq,
     ) -> Option<String> {
-        if last > 0 && !self.is_since(last, Part::Retention) {
+        if last > 0 && !self.is_since(last, SubmissionPart::Retention) {
             return Some(format!(
                 "the retention policy of the PVCs was changed after that (line {})",
-                line_of(self.changed(Part::Retention))
+                line_of(self.changed(SubmissionPart::Retention))
             ));
         }
-        let template = self.changed(Part::Template);
+        let template = self.changed(SubmissionPart::Template);
         let outdated = pods.any(|pod| !self.is_current(pod));
         let line = match template {
             0 => String::new(),

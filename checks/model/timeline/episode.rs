@@ -12,7 +12,7 @@ use crate::model::{
     timeline::{
         MOST_REPLICAS, Timeline,
         lives::{PodLife, Scale},
-        relevance::Part,
+        relevance::SubmissionPart,
     },
 };
 
@@ -43,7 +43,7 @@ impl Timeline {
         let Some(set) = self.set() else { return vec![] };
         let changes = self.changes_by_ordinal();
         let all = set.scales.iter().enumerate();
-        all.filter(|(_, scale)| self.is_since(scale.when.by, Part::Order))
+        all.filter(|(_, scale)| self.is_since(scale.when.by, SubmissionPart::Order))
             .map(|(index, scale)| {
                 if scale.to > scale.from {
                     self.scale_up(&changes, index, scale.clone())

@@ -9,9 +9,9 @@
 //! | files, canaries, mounts and names of a pod | the pod is of the present template ([`Timeline::is_current`]) |
 //! | settled periods | all their pods are, and they lasted beyond the last change of the template and of the order ([`Timeline::is_of_now`]) |
 //! | a pod and its successor | both are, and neither the template nor the retention policy changed between them |
-//! | the order in which pods come and go | `ordinals`, `podManagementPolicy` and `minReadySeconds` are as they were ([`Part::Order`]) |
-//! | claims that stay when pods are removed | the pod is of the present template, and the retention policy is as it was ([`Part::Retention`]) |
-//! | answers of the DNS server for a pod's name | the pod is of the present template, and the governing Service is as it was ([`Part::Service`]) |
+//! | the order in which pods come and go | `ordinals`, `podManagementPolicy` and `minReadySeconds` are as they were ([`SubmissionPart::Order`]) |
+//! | claims that stay when pods are removed | the pod is of the present template, and the retention policy is as it was ([`SubmissionPart::Retention`]) |
+//! | answers of the DNS server for a pod's name | the pod is of the present template, and the governing Service is as it was ([`SubmissionPart::Service`]) |
 //! | its answers for the Service's name | the pods have the present template's labels, and the Service is as it was |
 //!
 //! The template counts whole, with what is not recorded of it: by a digest that the recorder adds,
@@ -33,7 +33,7 @@ use crate::model::{
 
 /// A part of the submission on which evidence depends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum SubmissionPart {
     /// The pods: the template, and what names pods and claims.
     Template,
     /// What decides the order of pods.
@@ -47,11 +47,11 @@ pub enum Part {
 /// When the parts of a set last changed after it was first seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// [`Part::Template`].
+    /// [`SubmissionPart::Template`].
     pub template: Option<When>,
-    /// [`Part::Order`].
+    /// [`SubmissionPart::Order`].
     pub order: Option<When>,
-    /// [`Part::Retention`].
+    /// [`SubmissionPart::Retention`].
     pub retention: Option<When>,
 }
 
@@ -60,13 +60,13 @@ impl Timeline {
     ///
     /// For the Service, its creation is a change: what was asked before tells nothing of it.
     #[must_use]
-    pub fn changed(&self, part: Part) -> Seq {
+    pub fn changed(&self, part: SubmissionPart) -> Seq {
         let Some(set) = self.set() else { return 0 };
         let when = match part {
-            Part::Template => set.changes.template,
-            Part::Order => set.changes.order,
-            Part::Retention => set.changes.retention,
-            Part::Service => {
+            SubmissionPart::Template => set.changes.template,
+            SubmissionPart::Order => set.changes.order,
+            SubmissionPart::Retention => set.changes.retention,
+            SubmissionPart::Service => {
                 self.governing_service().map(|service| service.changed.unwrap_or(service.added))
             }
         };
@@ -76,7 +76,7 @@ impl Timeline {
     /// Whether a line is not before the last change of a part. What the line of the change itself
     /// tells counts: one line of the set may change the replicas, too.
     #[must_use]
-    pub fn is_since(&self, line: Seq, part: Part) -> bool {
+    pub fn is_since(&self, line: Seq, part: SubmissionPart) -> bool {
         line >= self.changed(part)
     }
 
@@ -97,7 +97,7 @@ impl Timeline {
     #[must_use]
     pub fn is_current(&self, pod: &PodLife) -> bool {
         let Some(set) = self.set() else { return false };
-        let is_since = |when: When| self.is_since(when.by, Part::Template);
+        let is_since = |when: When| self.is_since(when.by, SubmissionPart::Template);
         if set.leaves_alone(pod.ordinal) {
             return pod.deleted.is_none_or(is_since);
         }
@@ -129,7 +129,7 @@ impl Timeline {
     /// `between` are the ordinal's pods from the first to the second.
     pub(crate) fn are_comparable(&self, between: &[PodLife]) -> bool {
         let Some(old) = between.first() else { return false };
-        old.deleted.is_none_or(|deleted| self.is_since(deleted.by, Part::Retention))
+        old.deleted.is_none_or(|deleted| self.is_since(deleted.by, SubmissionPart::Retention))
             && between.iter().all(|pod| self.is_current(pod))
     }
 
@@ -139,7 +139,8 @@ impl Timeline {
     /// A period that ends with the very line of a change shows what was before it, so
     /// [`Timeline::is_since`] does not tell.
     pub(crate) fn is_of_now(&self, period: &SettledPeriod) -> bool {
-        let changed = self.changed(Part::Template).max(self.changed(Part::Order));
+        let changed =
+            self.changed(SubmissionPart::Template).max(self.changed(SubmissionPart::Order));
         let is_current = |uid: &str| self.pod_life(uid).is_some_and(|pod| self.is_current(pod));
         let is_the_sets = self.set().is_some_and(|set| set.uid == period.set);
         is_the_sets

@@ -1,6 +1,8 @@
 //! What is known of the set when it has settled, and whether somebody else changes it afterwards.
 
-use checks::model::{ClaimLife, Part, Timeline, Version, WaitStatus, observation::Reference};
+use checks::model::{
+    ClaimLife, SubmissionPart, Timeline, Version, WaitStatus, observation::Reference,
+};
 
 use crate::cluster::{watch::PROVISIONER, writes::terminating::SetNames};
 use crate::plan::{EXTRA_PODS, SetFacts};
@@ -38,7 +40,7 @@ pub(crate) fn facts(timeline: &Timeline) -> Option<SetFacts> {
     let set = timeline.set()?;
     let replicas = timeline.replicas();
     let start = timeline.start();
-    let witnessed = timeline.changed(Part::Order) == 0
+    let witnessed = timeline.changed(SubmissionPart::Order) == 0
         && set.scales.first().is_some_and(|it| it.from == 0 && it.when == set.added);
     let adopted = timeline
         .lanes()
