@@ -68,14 +68,14 @@ pub fn shown_criteria(check: &CheckResult) -> (Vec<&CriterionResult>, usize) {
 
 /// The lines that shown findings cite, as far as it is known which bars they belong to.
 #[derive(Default)]
-pub(super) struct Evidence {
+pub(super) struct CitedLines {
     pub(super) cites: Vec<Cite>,
     facts: BTreeMap<Seq, LineFact>,
     cited: BTreeSet<String>,
     bars: BTreeMap<String, String>,
 }
 
-impl Evidence {
+impl CitedLines {
     pub(super) fn of(timeline: &Timeline, report: &Report) -> Self {
         let mut tests: BTreeMap<Seq, Vec<u8>> = BTreeMap::new();
         for check in &report.checks {

@@ -7,7 +7,7 @@ use checks::model::{ClaimLife, PodLife, PodState, Seq, Timeline, When};
 use crate::{
     console::sanitize::clip,
     report::{
-        drawing::{MAX_NAME_CHARS, cited::Evidence, time},
+        drawing::{MAX_NAME_CHARS, cited::CitedLines, time},
         summary::line_of,
     },
 };
@@ -153,7 +153,11 @@ pub struct LabelledValue {
 }
 
 /// The lanes of the graded set, and how many ordinals are left out.
-pub(super) fn of(timeline: &Timeline, evidence: &mut Evidence, length: u64) -> (Vec<Lane>, usize) {
+pub(super) fn of(
+    timeline: &Timeline,
+    evidence: &mut CitedLines,
+    length: u64,
+) -> (Vec<Lane>, usize) {
     let mut ordinals: BTreeSet<i32> = timeline.ordinals().collect();
     ordinals.extend(timeline.lanes().map(|(ordinal, _)| ordinal));
     let all = ordinals.len();
@@ -204,7 +208,7 @@ fn claims(timeline: &Timeline, ordinals: &BTreeSet<i32>) -> BTreeMap<i32, Vec<St
 
 struct Builder<'t> {
     timeline: &'t Timeline,
-    evidence: &'t mut Evidence,
+    evidence: &'t mut CitedLines,
     length: u64,
     /// Where a lane has more than `parts` bars or a bar more than `parts` states, those within one
     /// stretch of this length are merged, in nanoseconds.

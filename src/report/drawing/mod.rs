@@ -118,7 +118,7 @@ impl Drawing {
         let nothing = Timeline::default();
         let timeline = if is_withheld { &nothing } else { timeline };
         let length = timeline.now().max(1);
-        let mut evidence = cited::Evidence::of(timeline, report);
+        let mut evidence = cited::CitedLines::of(timeline, report);
         let (lanes, ordinals_left_out) = lanes::of(timeline, &mut evidence, length);
         let (steps, scales, gaps) =
             (steps(timeline, length), scales(timeline), gaps(timeline, length));
@@ -150,7 +150,7 @@ impl Drawing {
     pub fn so_far(timeline: &Timeline) -> Self {
         let length = timeline.now().max(1);
         let (lanes, ordinals_left_out) =
-            lanes::of(timeline, &mut cited::Evidence::default(), length);
+            lanes::of(timeline, &mut cited::CitedLines::default(), length);
         Self {
             origin: None,
             title: set_title(timeline.set().map(|set| set.name.as_str())),

@@ -26,11 +26,11 @@ impl Timeline {
     pub fn told_minute_ends(&self) -> Option<u64> {
         let contents = Contents::of(self);
         let mut read_at = None;
-        for page in contents.pages.iter().filter(|it| it.pod_files.pod.is_alive()) {
+        for lexed in contents.first_lives.iter().filter(|it| it.pod_files.pod.is_alive()) {
             let is_one =
-                |it: &&FileWords<'_>| it.tells_only_the_minute() && contents.tells(page, it);
-            let Some(file) = page.files.iter().find(is_one) else { continue };
-            let mut reads = self.readings(page.pod_files.pod.uid());
+                |it: &&FileWords<'_>| it.tells_only_the_minute() && contents.tells(lexed, it);
+            let Some(file) = lexed.files.iter().find(is_one) else { continue };
+            let mut reads = self.readings(lexed.pod_files.pod.uid());
             let first = reads.find(|it| it.what.files.iter().any(|it| it.path == file.text.path));
             read_at = read_at.max(first.map(|it| it.at));
         }

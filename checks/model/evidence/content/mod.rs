@@ -242,7 +242,7 @@ impl Timeline {
         let Some(own) = self.pod_files(pod) else { return false };
         let is_blank = own.texts.iter().all(|it| it.content.trim().is_empty());
         let contents = Contents::beside(self, own);
-        contents.pages.len() == 1 && !is_blank || contents.writer(pod.ordinal).is_known()
+        contents.first_lives.len() == 1 && !is_blank || contents.writer(pod.ordinal).is_known()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::model::evidence::content::{
     known::{Entry, Meaning},
     lexer::{TextToken, TokenKind},
     proof::Proof,
-    writer::{Contents, FileWords, Page, Seen, is_chance},
+    writer::{Contents, FileWords, HeldBy, LexedFiles, is_chance},
 };
 use crate::model::{
     observation::{BLOCK_DIGITS, FailureFact, Given},
@@ -49,7 +49,7 @@ impl<'t> Contents<'t> {
     /// of the old one told counts as well.
     #[must_use]
     pub fn fates(&self, old: &'t PodLife, new: &'t PodLife) -> Vec<Fate> {
-        let Some((last, after)) = self.last_pages(old, new) else { return vec![] };
+        let Some((last, after)) = self.last_lives(old, new) else { return vec![] };
         let mut fates = vec![];
         self.compare_files(&last, &after, |comparison, file| fates.push(comparison.fate(file)));
         for sealed in &last.pod_files.sealed {
@@ -60,28 +60,32 @@ impl<'t> Contents<'t> {
         fates
     }
 
-    fn last_pages(&self, old: &'t PodLife, new: &'t PodLife) -> Option<(Page<'t>, Page<'t>)> {
+    fn last_lives(
+        &self,
+        old: &'t PodLife,
+        new: &'t PodLife,
+    ) -> Option<(LexedFiles<'t>, LexedFiles<'t>)> {
         let (last, after) = (self.timeline.pod_files(old)?, self.timeline.pod_files(new)?);
-        Some((self.page(last), self.page(after)))
+        Some((self.lexed(last), self.lexed(after)))
     }
 
     /// Compares each file that told the pod, as it was last, and as it was at first where that
     /// differs.
     fn compare_files(
         &self,
-        last: &Page<'t>,
-        after: &Page<'t>,
+        last: &LexedFiles<'t>,
+        after: &LexedFiles<'t>,
         mut compare: impl FnMut(Comparison<'_, 't>, &FileWords<'t>),
     ) {
-        let first = self.timeline.first_pod_files(last.pod_files.pod).map(|it| self.page(it));
+        let first = self.timeline.first_pod_files(last.pod_files.pod).map(|it| self.lexed(it));
         for file in last.files.iter().filter(|it| self.tells(last, it)) {
             let comparison = Comparison { contents: self, before: last, after };
             compare(comparison, file);
-            let earlier = first.as_ref().and_then(|page| Some((page, page.at(&file.text)?)));
-            if let Some((page, earlier)) =
+            let earlier = first.as_ref().and_then(|lexed| Some((lexed, lexed.at(&file.text)?)));
+            if let Some((lexed, earlier)) =
                 earlier.filter(|(_, it)| it.text.content != file.text.content)
             {
-                compare(Comparison { before: page, ..comparison }, earlier);
+                compare(Comparison { before: lexed, ..comparison }, earlier);
             }
         }
     }
@@ -90,7 +94,7 @@ impl<'t> Contents<'t> {
     /// may have given again.
     fn words_in_doubt(&self, old: &'t PodLife, new: &'t PodLife) -> BTreeSet<String> {
         let mut words = BTreeSet::new();
-        if let Some((last, after)) = self.last_pages(old, new) {
+        if let Some((last, after)) = self.last_lives(old, new) {
             self.compare_files(&last, &after, |comparison, file| {
                 words.extend(comparison.in_doubt(file));
             });
@@ -99,7 +103,12 @@ impl<'t> Contents<'t> {
     }
 
     /// A binary file: by its digest, and by the digests of its parts.
-    fn fate_of_sealed(&self, before: &Page<'t>, sealed: &Sealed<'t>, after: &Page<'t>) -> Fate {
+    fn fate_of_sealed(
+        &self,
+        before: &LexedFiles<'t>,
+        sealed: &Sealed<'t>,
+        after: &LexedFiles<'t>,
+    ) -> Fate {
         let is_it = |it: &&Sealed<'_>| it.claim == sealed.claim && it.file.path == sealed.file.path;
         let Some(now) = after.pod_files.sealed.iter().find(is_it) else {
             let is_text = after
@@ -149,16 +158,16 @@ impl<'t> Contents<'t> {
     }
 
     fn blocks_of_others(&self, ordinal: i32) -> impl Iterator<Item = &str> {
-        let others = self.pages.iter().filter(move |it| it.pod_files.pod.ordinal != ordinal);
+        let others = self.first_lives.iter().filter(move |it| it.pod_files.pod.ordinal != ordinal);
         others.flat_map(|it| &it.pod_files.sealed).flat_map(|it| blocks(&it.file.blocks))
     }
 
     /// The first lives of the other pods, which show what a fresh start writes: those that were
     /// surely the first on their claims; where there is none of these, all.
-    fn fresh(&self, ordinal: i32) -> Vec<&Page<'t>> {
-        let others: Vec<&Page<'t>> =
-            self.pages.iter().filter(|it| it.pod_files.pod.ordinal != ordinal).collect();
-        let surely: Vec<&Page<'t>> = others
+    fn fresh(&self, ordinal: i32) -> Vec<&LexedFiles<'t>> {
+        let others: Vec<&LexedFiles<'t>> =
+            self.first_lives.iter().filter(|it| it.pod_files.pod.ordinal != ordinal).collect();
+        let surely: Vec<&LexedFiles<'t>> = others
             .iter()
             .copied()
             .filter(|it| self.timeline.is_first_on_its_claims(it.pod_files.pod))
@@ -210,7 +219,7 @@ impl Timeline {
     }
 }
 
-impl<'t> Page<'t> {
+impl<'t> LexedFiles<'t> {
     /// The file at the same place.
     pub(super) fn at(&self, text: &Text<'_>) -> Option<&FileWords<'t>> {
         self.files.iter().find(|it| it.text.path == text.path && it.text.claim == text.claim)
@@ -221,8 +230,8 @@ impl<'t> Page<'t> {
 #[derive(Clone, Copy)]
 pub(super) struct Comparison<'c, 't> {
     pub(super) contents: &'c Contents<'t>,
-    pub(super) before: &'c Page<'t>,
-    pub(super) after: &'c Page<'t>,
+    pub(super) before: &'c LexedFiles<'t>,
+    pub(super) after: &'c LexedFiles<'t>,
 }
 
 impl<'t> Comparison<'_, 't> {
@@ -296,7 +305,7 @@ impl<'t> Comparison<'_, 't> {
             .iter()
             .any(|it| it.kind == TokenKind::Time || matches!(it.kind, TokenKind::Known(_)));
         let is_alone =
-            !self.contents.pages.iter().any(|it| {
+            !self.contents.first_lives.iter().any(|it| {
                 it.pod_files.pod.ordinal != self.ordinal() && it.file(&file.key).is_some()
             });
         if is_alone && !is_certain && self.contents.tells(self.after, now) {
@@ -379,15 +388,15 @@ impl<'t> Comparison<'_, 't> {
     /// Whether no other pod wrote this word.
     pub(super) fn is_own_value(&self, token: &TextToken<'t>) -> bool {
         let seen = self.contents.values.get(token.text);
-        seen.is_none_or(|it| *it == Seen::ByOne(self.ordinal()))
+        seen.is_none_or(|it| *it == HeldBy::One(self.ordinal()))
     }
 
     /// The words that every fresh start writes to the file, such as a time at which something was
     /// built.
     fn words_of_every_start(&self, file: &FileWords<'t>) -> BTreeSet<&'t str> {
         let mut common: Option<BTreeSet<&'t str>> = None;
-        for page in self.contents.fresh(self.ordinal()) {
-            let words = page.file(&file.key).into_iter().flat_map(FileWords::tokens);
+        for lexed in self.contents.fresh(self.ordinal()) {
+            let words = lexed.file(&file.key).into_iter().flat_map(FileWords::tokens);
             let mut words: BTreeSet<&'t str> = words.map(|it| it.text).collect();
             if let Some(earlier) = common {
                 words.retain(|it| earlier.contains(it));
@@ -431,7 +440,8 @@ impl<'t> Comparison<'_, 't> {
     /// Whether its content stands in a file that is new, and that no fresh start makes.
     fn was_moved(&self, file: &FileWords<'t>) -> bool {
         let content = file.text.content;
-        let is_made_fresh = |key: &str| self.contents.pages.iter().any(|it| it.file(key).is_some());
+        let is_made_fresh =
+            |key: &str| self.contents.first_lives.iter().any(|it| it.file(key).is_some());
         let is_new =
             |it: &&FileWords<'t>| self.before.at(&it.text).is_none() && !is_made_fresh(&it.key);
         !content.trim().is_empty()
@@ -441,10 +451,10 @@ impl<'t> Comparison<'_, 't> {
     /// The lines of what fresh starts wrote to a file, by their shape.
     pub(super) fn fresh_lines(&self, key: &str) -> BTreeMap<Vec<String>, Vec<&[TextToken<'t>]>> {
         let mut lines: BTreeMap<Vec<String>, Vec<&[TextToken<'t>]>> = BTreeMap::new();
-        for page in self.contents.fresh(self.ordinal()) {
-            for line in page.file(key).into_iter().flat_map(|it| &it.lines) {
+        for lexed in self.contents.fresh(self.ordinal()) {
+            for line in lexed.file(key).into_iter().flat_map(|it| &it.lines) {
                 lines
-                    .entry(self.contents.known.shape(line, page.pod_files.pod.ordinal))
+                    .entry(self.contents.known.shape(line, lexed.pod_files.pod.ordinal))
                     .or_default()
                     .push(line);
             }
@@ -475,15 +485,15 @@ impl<'t> Comparison<'_, 't> {
             return false;
         }
         let mut lengths = BTreeSet::new();
-        for page in self.contents.fresh(self.ordinal()) {
+        for lexed in self.contents.fresh(self.ordinal()) {
             lengths.extend(
-                page.file(&file.key).map(|it| self.flat(it, page.pod_files.pod.ordinal).len()),
+                lexed.file(&file.key).map(|it| self.flat(it, lexed.pod_files.pod.ordinal).len()),
             );
         }
         // Where a fresh start's file has no certain length, that it is longer tells nothing.
         let is_steady = || {
             self.contents.timeline.first_pod_files(self.before.pod_files.pod).is_none_or(|first| {
-                let first = self.contents.page(first);
+                let first = self.contents.lexed(first);
                 first
                     .file(&file.key)
                     .is_none_or(|it| self.flat(it, self.ordinal()).len() == before.len())

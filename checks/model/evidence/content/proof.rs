@@ -12,7 +12,7 @@ use crate::model::{
         counting::{SameLineLater, lists_a_folder},
         lexer::{TextToken, TokenKind},
         original::{Comparison, was_rewritten},
-        writer::{FileWords, Page, is_chance},
+        writer::{FileWords, LexedFiles, is_chance},
     },
     observation::Given,
 };
@@ -228,7 +228,7 @@ impl<'t> Comparison<'_, 't> {
         shape: &[String],
         line: &SameLineLater<'_, 't>,
         place: usize,
-        lives: &[Page<'t>],
+        lives: &[LexedFiles<'t>],
     ) -> Proof {
         if self.stays_at_a_start(file, shape, place, lives) {
             return Proof::None;
@@ -256,13 +256,13 @@ impl<'t> Comparison<'_, 't> {
         file: &FileWords<'t>,
         shape: &[String],
         place: usize,
-        lives: &[Page<'t>],
+        lives: &[LexedFiles<'t>],
     ) -> bool {
         // Of each ordinal, the file and its number as they were read last.
         let mut last: BTreeMap<i32, (&str, i64)> = BTreeMap::new();
-        for page in lives {
-            let Some(now) = page.file(&file.key) else { continue };
-            let pod = page.pod_files.pod;
+        for lexed in lives {
+            let Some(now) = lexed.file(&file.key) else { continue };
+            let pod = lexed.pod_files.pod;
             let Some(number) = self.number_at(now, pod.ordinal, shape, place) else { continue };
             // A new claim counts from the start again.
             if self.has_a_new_claim(pod) {

@@ -25,27 +25,27 @@ pub struct Contents<'t> {
     pub(crate) timeline: &'t Timeline,
     pub(crate) known: PodWords,
     /// What each ordinal's first life held.
-    pub(crate) pages: Vec<Page<'t>>,
+    pub(crate) first_lives: Vec<LexedFiles<'t>>,
     /// By path and line, times and numbers aside: who has it. The same words in another file are
     /// another line: a list of all members beside a file that holds only the own name.
-    lines: BTreeMap<(String, String), Seen>,
-    paths: BTreeMap<&'t str, Seen>,
+    lines: BTreeMap<(String, String), HeldBy>,
+    paths: BTreeMap<&'t str, HeldBy>,
     /// Words that chance may have made: who has them.
-    pub(crate) values: BTreeMap<&'t str, Seen>,
+    pub(crate) values: BTreeMap<&'t str, HeldBy>,
     /// Where all pods wrote a number that follows the ordinal.
     places: Vec<NumberPosition>,
 }
 
-/// Which ordinals have something.
+/// Whose files hold something, by ordinal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
-    ByOne(i32),
-    BySeveral,
+pub(crate) enum HeldBy {
+    One(i32),
+    Several,
 }
 
 /// A pod's files, word for word.
 #[derive(Clone, Debug)]
-pub(crate) struct Page<'t> {
+pub(crate) struct LexedFiles<'t> {
     pub(crate) pod_files: PodFiles<'t>,
     pub(crate) files: Vec<FileWords<'t>>,
 }
@@ -112,12 +112,12 @@ impl<'t> Contents<'t> {
 
     fn new(timeline: &'t Timeline, all_pod_files: Vec<PodFiles<'t>>) -> Self {
         let known = PodWords::of(timeline);
-        let pages: Vec<Page<'t>> =
-            all_pod_files.into_iter().map(|it| Page::of(it, &known)).collect();
+        let first_lives: Vec<LexedFiles<'t>> =
+            all_pod_files.into_iter().map(|it| LexedFiles::of(it, &known)).collect();
         let mut contents = Self {
             timeline,
             known,
-            pages,
+            first_lives,
             lines: BTreeMap::new(),
             paths: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -129,9 +129,9 @@ impl<'t> Contents<'t> {
     }
 
     fn note_who_has_what(&mut self) {
-        for page in &self.pages {
-            let ordinal = page.pod_files.pod.ordinal;
-            for file in &page.files {
+        for lexed in &self.first_lives {
+            let ordinal = lexed.pod_files.pod.ordinal;
+            for file in &lexed.files {
                 count_ordinal(&mut self.paths, file.text.path, ordinal);
                 for line in &file.lines {
                     let place = (self.known.form(&file.path), self.known.form(line));
@@ -145,71 +145,72 @@ impl<'t> Contents<'t> {
     }
 
     /// What each life of the present template held at last, those of an ordinal in their order.
-    pub(crate) fn all_lives(&self) -> Vec<Page<'t>> {
+    pub(crate) fn all_lives(&self) -> Vec<LexedFiles<'t>> {
         let timeline = self.timeline;
         let lives =
             timeline.lanes().flat_map(|(_, lane)| lane).filter(|pod| timeline.is_current(pod));
-        lives.filter_map(|pod| Some(self.page(timeline.pod_files(pod)?))).collect()
+        lives.filter_map(|pod| Some(self.lexed(timeline.pod_files(pod)?))).collect()
     }
 
-    pub(crate) fn page(&self, pod_files: PodFiles<'t>) -> Page<'t> {
-        Page::of(pod_files, &self.known)
+    pub(crate) fn lexed(&self, pod_files: PodFiles<'t>) -> LexedFiles<'t> {
+        LexedFiles::of(pod_files, &self.known)
     }
 
     /// What an ordinal's first life held.
     #[must_use]
     pub fn pod_files(&self, ordinal: i32) -> Option<&PodFiles<'t>> {
-        self.pages.iter().map(|it| &it.pod_files).find(|it| it.pod.ordinal == ordinal)
+        self.first_lives.iter().map(|it| &it.pod_files).find(|it| it.pod.ordinal == ordinal)
     }
 
     /// The pods whose files were read, as their ordinals' first lives.
     pub fn read_pods(&self) -> impl Iterator<Item = &'t PodLife> {
-        self.pages.iter().map(|it| it.pod_files.pod)
+        self.first_lives.iter().map(|it| it.pod_files.pod)
     }
 
     /// Whether all pods hold the same files with the same content.
     #[must_use]
     pub fn are_alike(&self) -> bool {
-        let texts = |page: &Page<'t>| {
-            page.pod_files.texts.iter().map(|it| (it.path, it.content)).collect::<BTreeSet<_>>()
+        let texts = |lexed: &LexedFiles<'t>| {
+            lexed.pod_files.texts.iter().map(|it| (it.path, it.content)).collect::<BTreeSet<_>>()
         };
-        let Some(first) = self.pages.first().map(texts) else { return false };
-        self.pages.len() > 1 && self.pages.iter().all(|it| texts(it) == first)
+        let Some(first) = self.first_lives.first().map(texts) else { return false };
+        self.first_lives.len() > 1 && self.first_lives.iter().all(|it| texts(it) == first)
     }
 
     /// What another pod wrote at a path, if it wrote something else.
     #[must_use]
     pub fn other_text(&self, ordinal: i32, text: &Text<'_>) -> Option<(&str, &Text<'t>)> {
-        let mut others = self.pages.iter().filter(|it| it.pod_files.pod.ordinal != ordinal);
-        others.find_map(|page| {
-            let other = page
+        let mut others = self.first_lives.iter().filter(|it| it.pod_files.pod.ordinal != ordinal);
+        others.find_map(|lexed| {
+            let other = lexed
                 .pod_files
                 .texts
                 .iter()
                 .find(|it| it.path == text.path && it.content != text.content)?;
-            Some((page.pod_files.pod.name(), other))
+            Some((lexed.pod_files.pod.name(), other))
         })
     }
 
     /// What an ordinal's first life tells of the writer of its files.
     #[must_use]
     pub fn writer(&self, ordinal: i32) -> Writer {
-        let Some(page) = self.pages.iter().find(|it| it.pod_files.pod.ordinal == ordinal) else {
+        let Some(lexed) = self.first_lives.iter().find(|it| it.pod_files.pod.ordinal == ordinal)
+        else {
             return Writer::Unknown;
         };
         let mut unsure = None;
-        for file in &page.files {
-            if self.tells(page, file) {
+        for file in &lexed.files {
+            if self.tells(lexed, file) {
                 return Writer::Known;
             }
-            if self.number_tells(page, file, true) {
+            if self.number_tells(lexed, file, true) {
                 unsure = Some(
                     "a number in it follows the ordinal, but so do the times at which the pods \
                     started, or other numbers hide it",
                 );
             }
         }
-        for sealed in &page.pod_files.sealed {
+        for sealed in &lexed.pod_files.sealed {
             match self.search_tells(ordinal, &sealed.file.holds) {
                 Some(true) => return Writer::Known,
                 Some(false) => {
@@ -221,10 +222,10 @@ impl<'t> Contents<'t> {
         unsure.map_or(Writer::Unknown, Writer::Unsure)
     }
 
-    /// Whether a file of a page tells which pod wrote it.
-    pub(crate) fn tells(&self, page: &Page<'t>, file: &FileWords<'t>) -> bool {
-        let ordinal = page.pod_files.pod.ordinal;
-        let is_own = |seen: Option<&Seen>| seen.is_none_or(|it| *it == Seen::ByOne(ordinal));
+    /// Whether a file of a pod tells which pod wrote it.
+    pub(crate) fn tells(&self, lexed: &LexedFiles<'t>, file: &FileWords<'t>) -> bool {
+        let ordinal = lexed.pod_files.pod.ordinal;
+        let is_own = |seen: Option<&HeldBy>| seen.is_none_or(|it| *it == HeldBy::One(ordinal));
         let by_path =
             || self.known.names(&file.path, ordinal) && is_own(self.paths.get(file.text.path));
         let by_line = |line: &Vec<TextToken<'_>>| {
@@ -233,7 +234,7 @@ impl<'t> Contents<'t> {
         };
         by_path()
             || file.lines.iter().any(by_line)
-            || self.number_tells(page, file, false)
+            || self.number_tells(lexed, file, false)
             || self.search_tells(ordinal, file.text.holds) == Some(true)
     }
 
@@ -252,8 +253,8 @@ impl<'t> Contents<'t> {
         Some(entries().all(|it| it.ordinals.contains(&ordinal)))
     }
 
-    fn number_tells(&self, page: &Page<'t>, file: &FileWords<'t>, unsure: bool) -> bool {
-        let ordinal = i64::from(page.pod_files.pod.ordinal);
+    fn number_tells(&self, lexed: &LexedFiles<'t>, file: &FileWords<'t>, unsure: bool) -> bool {
+        let ordinal = i64::from(lexed.pod_files.pod.ordinal);
         let is_there = |place: &NumberPosition| {
             place.key == file.key && place.number(file) == Some(place.base + place.step * ordinal)
         };
@@ -271,18 +272,19 @@ impl<'t> Contents<'t> {
     /// reading.
     fn find_places(&self) -> Vec<NumberPosition> {
         let asked = self.timeline.ordinals();
-        let must = |page: &&Page<'_>| {
-            asked.contains(&page.pod_files.pod.ordinal) || !page.files.is_empty()
+        let must = |lexed: &&LexedFiles<'_>| {
+            asked.contains(&lexed.pod_files.pod.ordinal) || !lexed.files.is_empty()
         };
-        let pages: Vec<&Page<'t>> = self.pages.iter().filter(must).collect();
-        let [first, _, ..] = pages.as_slice() else { return vec![] };
+        let lexed: Vec<&LexedFiles<'t>> = self.first_lives.iter().filter(must).collect();
+        let [first, _, ..] = lexed.as_slice() else { return vec![] };
         let mut places = vec![];
         for file in &first.files {
-            let rows: Vec<(&Page<'t>, &FileWords<'t>)> =
-                pages.iter().filter_map(|it| Some((*it, it.file(&file.key)?))).collect();
-            let is_small =
-                |(_, file): &(&Page<'_>, &FileWords<'_>)| file.text.content.len() <= NUMBERS_UP_TO;
-            if rows.len() < pages.len() || !rows.iter().all(is_small) {
+            let rows: Vec<(&LexedFiles<'t>, &FileWords<'t>)> =
+                lexed.iter().filter_map(|it| Some((*it, it.file(&file.key)?))).collect();
+            let is_small = |(_, file): &(&LexedFiles<'_>, &FileWords<'_>)| {
+                file.text.content.len() <= NUMBERS_UP_TO
+            };
+            if rows.len() < lexed.len() || !rows.iter().all(is_small) {
                 continue;
             }
             let lines = rows.iter().map(|(_, it)| it.lines.len()).min().unwrap_or(0);
@@ -291,30 +293,30 @@ impl<'t> Contents<'t> {
             }
         }
         if !places.is_empty() {
-            let later = self.later_pages();
-            places.retain(|place| later.iter().all(|page| place.is_same_in(page)));
+            let later = self.later_lives();
+            places.retain(|place| later.iter().all(|lexed| place.is_same_in(lexed)));
         }
         places
     }
 
     /// What every other reading of the pods' first and later lives told.
-    fn later_pages(&self) -> Vec<Page<'t>> {
+    fn later_lives(&self) -> Vec<LexedFiles<'t>> {
         let timeline = self.timeline;
         let shown: BTreeSet<&[Seq]> =
-            self.pages.iter().map(|it| it.pod_files.reads.as_slice()).collect();
+            self.first_lives.iter().map(|it| it.pod_files.reads.as_slice()).collect();
         let lives =
             timeline.lanes().flat_map(|(_, lane)| lane).filter(|pod| timeline.is_current(pod));
         let readings =
             lives.flat_map(|pod| [timeline.first_pod_files(pod), timeline.pod_files(pod)]);
         let counts = |it: &PodFiles<'_>| !shown.contains(it.reads.as_slice());
-        readings.flatten().filter(counts).map(|it| self.page(it)).collect()
+        readings.flatten().filter(counts).map(|it| self.lexed(it)).collect()
     }
 }
 
-fn count_ordinal<K: Ord>(seen: &mut BTreeMap<K, Seen>, what: K, ordinal: i32) {
+fn count_ordinal<K: Ord>(seen: &mut BTreeMap<K, HeldBy>, what: K, ordinal: i32) {
     seen.entry(what)
-        .and_modify(|it| *it = if *it == Seen::ByOne(ordinal) { *it } else { Seen::BySeveral })
-        .or_insert(Seen::ByOne(ordinal));
+        .and_modify(|it| *it = if *it == HeldBy::One(ordinal) { *it } else { HeldBy::Several })
+        .or_insert(HeldBy::One(ordinal));
 }
 
 /// Whether a word is one that chance may have made, and hardly twice.
@@ -329,7 +331,7 @@ pub(crate) fn is_chance(token: &TextToken<'_>) -> bool {
     }
 }
 
-impl<'t> Page<'t> {
+impl<'t> LexedFiles<'t> {
     fn of(pod_files: PodFiles<'t>, known: &PodWords) -> Self {
         let mut files: Vec<FileWords<'t>> = pod_files
             .texts
@@ -434,7 +436,7 @@ fn masked(token: &TextToken<'_>) -> String {
 
 /// The same line of all pods, or the path of the file.
 struct SameLine<'r, 't> {
-    rows: &'r [(&'r Page<'t>, &'r FileWords<'t>)],
+    rows: &'r [(&'r LexedFiles<'t>, &'r FileWords<'t>)],
     line: Option<usize>,
 }
 
@@ -501,8 +503,8 @@ impl<'r, 't> SameLine<'r, 't> {
         if !values.iter().enumerate().all(is_on_it) || values.len() == 2 && step.abs() != 1 {
             return None;
         }
-        let written = self.rows.iter().zip(digits).map(|((page, file), digits)| {
-            let moments = WriteMoments::of(page.pod_files.pod, file.text.mtime);
+        let written = self.rows.iter().zip(digits).map(|((lexed, file), digits)| {
+            let moments = WriteMoments::of(lexed.pod_files.pod, file.text.mtime);
             Written { digits, moments }
         });
         Some((base, step, explains(&written.collect::<Vec<_>>())))
@@ -557,9 +559,9 @@ impl NumberPosition {
 
     /// Whether the number is there at another reading of a pod as well, as far as the file still
     /// has such a place.
-    fn is_same_in(&self, page: &Page<'_>) -> bool {
-        let Some(file) = page.file(&self.key) else { return true };
-        let wanted = self.base + self.step * i64::from(page.pod_files.pod.ordinal);
+    fn is_same_in(&self, lexed: &LexedFiles<'_>) -> bool {
+        let Some(file) = lexed.file(&self.key) else { return true };
+        let wanted = self.base + self.step * i64::from(lexed.pod_files.pod.ordinal);
         let Some(line) = self.line else { return self.number(file) == Some(wanted) };
         // The line may stand elsewhere now.
         let at = |line: usize| Self { line: Some(line), ..self.clone() }.number(file);
