@@ -12,7 +12,12 @@ use serde_json::{Value, json};
 
 use crate::cluster::{
     Cluster, Failure, Tried,
-    writes::{field_owners, refusal::refused, terminating, terminating::Terminating},
+    writes::{
+        field_owners::{self, MANAGER},
+        refusal::refused,
+        terminating,
+        terminating::Terminating,
+    },
 };
 use crate::{
     console::sanitize::sanitize,
@@ -119,7 +124,7 @@ pub async fn ensure_namespace(cluster: &Cluster, trust: bool) -> Result<Namespac
     let uid = match send(
         cluster,
         Method::POST,
-        "/api/v1/namespaces?fieldManager=stsgrade",
+        &format!("/api/v1/namespaces?fieldManager={MANAGER}"),
         "application/json",
         Some(&namespace),
     )
@@ -301,7 +306,7 @@ pub(crate) async fn replace_owners(
         match send(
             cluster,
             Method::PATCH,
-            &format!("{path}?fieldManager={}", field_owners::MANAGER),
+            &format!("{path}?fieldManager={MANAGER}"),
             "application/merge-patch+json",
             Some(&patch),
         )
@@ -357,11 +362,9 @@ enum Mode {
 
 impl Mode {
     /// The query of a request in this mode.
-    const fn query(self) -> &'static str {
-        match self {
-            Self::DryRun => "fieldManager=stsgrade&fieldValidation=Strict&dryRun=All",
-            Self::ForGood => "fieldManager=stsgrade&fieldValidation=Strict",
-        }
+    fn query(self) -> String {
+        let dry_run = if self == Self::DryRun { "&dryRun=All" } else { "" };
+        format!("fieldManager={MANAGER}&fieldValidation=Strict{dry_run}")
     }
 
     /// Whether an error of a dry run says nothing of the manifest: what it needs may be applied

@@ -3,7 +3,10 @@
 use http::Method;
 use serde_json::Value;
 
-use crate::cluster::{Cluster, Failure, writes::apply::send};
+use crate::cluster::{
+    Cluster, Failure,
+    writes::{apply::send, field_owners::MANAGER},
+};
 
 /// Creates an object, where its `apiVersion`, `kind` and namespace say; what stands then.
 ///
@@ -20,7 +23,7 @@ pub(crate) async fn create_object(cluster: &Cluster, object: &Value) -> Result<V
         "" => String::new(),
         namespace => format!("/namespaces/{namespace}"),
     };
-    let path = format!("{root}{place}/{plural}?fieldManager=stsgrade");
+    let path = format!("{root}{place}/{plural}?fieldManager={MANAGER}");
     let sent = send(cluster, Method::POST, &path, "application/json", Some(object)).await;
     sent.map(|(_, made)| made)
         .map_err(|error| cluster.failure(&error, "create", &resource, text("/metadata/name")))

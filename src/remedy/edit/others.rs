@@ -2,6 +2,7 @@
 
 use checks::model::{
     MissingObject, Timeline,
+    lab::LEAST_REPLICAS,
     observation::object::{Container, StatefulSetSpec, VolumeMount},
 };
 use serde_json::{Value, json};
@@ -160,8 +161,8 @@ pub(super) fn into_a_set(timeline: &Timeline, objects: &[Object<'_>]) -> Vec<Cha
         Edit::Remove(keys("spec.progressDeadlineSeconds")),
     ];
     let replicas = document.scalar(&keys("spec.replicas")).and_then(|it| it.parse::<u32>().ok());
-    if replicas.is_none_or(|it| it < 3) {
-        edits.push(Edit::Set(keys("spec.replicas"), 3.into()));
+    if replicas.is_none_or(|it| it < LEAST_REPLICAS.unsigned_abs()) {
+        edits.push(Edit::Set(keys("spec.replicas"), LEAST_REPLICAS.into()));
     }
     edits.extend(storage(document));
     let Some(edited) = edited(document, &edits) else { return vec![] };

@@ -5,6 +5,7 @@
 
 use std::path::Path as FilePath;
 
+use checks::model::lab::LEAST_REPLICAS;
 use serde_json::Value;
 
 use crate::{
@@ -88,7 +89,11 @@ pub fn number_wanted(refusal: &RefusedLine<'_>, objects: &[ManifestText]) -> Opt
     if is_number || !["int", "uint"].iter().any(|it| wanted.starts_with(it)) {
         return None;
     }
-    let asked = if field == REPLICAS { ": the lab asks for 3" } else { "" };
+    let asked = if field == REPLICAS {
+        format!(": the lab asks for {LEAST_REPLICAS}")
+    } else {
+        String::new()
+    };
     Some(format!("A whole number belongs there, in digits and without quotation marks{asked}."))
 }
 
@@ -176,7 +181,7 @@ fn edits(refusal: &RefusedLine<'_>, document: &Document) -> Option<Vec<Edit>> {
         return Some(vec![Edit::Set(keys("spec.clusterIP"), "None".into())]);
     }
     if words.contains(&format!("{REPLICAS}: Invalid value: ")) {
-        return Some(vec![Edit::Set(keys(REPLICAS), 3.into())]);
+        return Some(vec![Edit::Set(keys(REPLICAS), LEAST_REPLICAS.into())]);
     }
     if let Some(mount) = text::mounts(words, document, &keys("spec.template.spec")) {
         return Some(vec![mount]);
@@ -221,7 +226,7 @@ fn as_other_type(found: &str, path: &Path, document: &Document) -> Option<Vec<Ed
         "string" => {
             let is_replicas = *path == keys(REPLICAS);
             let number = text.trim().parse::<i64>().ok();
-            Value::from(number.or(is_replicas.then_some(3))?)
+            Value::from(number.or(is_replicas.then_some(i64::from(LEAST_REPLICAS)))?)
         }
         _ => Value::from(text),
     };

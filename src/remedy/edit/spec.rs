@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use checks::model::{
-    Timeline,
+    Timeline, lab,
     observation::object::{
         CUT, Container, DEFAULT_GRACE_SECONDS, Metadata, PersistentVolumeClaim,
         PersistentVolumeClaimSpec, PodSpec, Resources, ServiceSpec, StatefulSetSpec, Volume,
@@ -26,7 +26,7 @@ const OWNER_FILE: &str = "owner";
 
 /// Asks for as many pods as the lab does.
 pub(super) fn enough_replicas(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    spec.replicas = Some(3);
+    spec.replicas = Some(lab::LEAST_REPLICAS);
 }
 
 /// Takes the policy out: the default is the one that is meant.
@@ -324,8 +324,7 @@ fn enlarge(claim: &mut PersistentVolumeClaimSpec) {
 
 /// Whether it is less than the lab asks for.
 pub(super) fn is_small(storage: &str) -> bool {
-    const ENOUGH_BYTES: u128 = 50 << 20;
-    quantity::bytes(storage).is_some_and(|it| it < ENOUGH_BYTES)
+    quantity::bytes(storage).is_some_and(|it| it < lab::LEAST_STORAGE_BYTES)
 }
 
 fn each_template(spec: &mut StatefulSetSpec, edit: impl Fn(&mut PersistentVolumeClaimSpec)) {
