@@ -114,7 +114,7 @@ impl Timeline {
         for (index, scale) in self.set().into_iter().flat_map(|set| &set.scales).enumerate() {
             let change = ChangeAt { index, line: scale.when.by };
             for nth in scale.from.min(scale.to).max(0)..scale.from.max(scale.to).min(MOST_PODS) {
-                changes.entry(self.start().saturating_add(nth)).or_default().push(change);
+                changes.entry(self.nth_ordinal(nth)).or_default().push(change);
             }
         }
         changes
@@ -130,8 +130,7 @@ impl Timeline {
     /// An adopted pod is none, nor one that takes the place of a pod that stood when the change
     /// came.
     fn scale_up(&self, changes: &ChangesByOrdinal, index: usize, scale: Scale) -> Episode<'_> {
-        let ordinals = self.ordinals_from(scale.from.min(MOST_PODS)).start
-            ..self.ordinals_from(scale.to.min(MOST_PODS)).start;
+        let ordinals = self.nth_ordinal(scale.from)..self.nth_ordinal(scale.to);
         let now = scale.when.by;
         let mut pods: Vec<&PodLife> = vec![];
         for ordinal in ordinals.clone() {
@@ -152,13 +151,13 @@ impl Timeline {
         ordinal: i32,
         now: Seq,
     ) -> Option<&PodLife> {
-        let after = change_before(changes, index, ordinal);
-        let before = change_after(changes, index, ordinal);
+        let since = change_before(changes, index, ordinal);
+        let until = change_after(changes, index, ordinal);
         for pod in left_after(self.lane(ordinal), now) {
-            if pod.added.by >= before {
+            if pod.added.by >= until {
                 return None;
             }
-            let is_earlier = pod.adopted || pod.added.after.is_none() || pod.added.by <= after;
+            let is_earlier = pod.adopted || pod.added.after.is_none() || pod.added.by <= since;
             if !is_earlier {
                 return Some(pod);
             }
@@ -237,7 +236,12 @@ impl Timeline {
 
     /// The ordinals above the first `replicas` ones, as far as they are looked into.
     fn ordinals_from(&self, replicas: i32) -> std::ops::Range<i32> {
-        self.start().saturating_add(replicas.max(0))..self.start().saturating_add(MOST_PODS)
+        self.nth_ordinal(replicas)..self.nth_ordinal(MOST_PODS)
+    }
+
+    /// The ordinal that comes after `nth` others, as far as they are looked into.
+    fn nth_ordinal(&self, nth: i32) -> i32 {
+        self.start().saturating_add(nth.clamp(0, MOST_PODS))
     }
 }
 

@@ -501,7 +501,7 @@ impl SetLife {
         self.take_revision(when);
     }
 
-    /// Whether anything in the spec differs from before.
+    /// Takes in a spec; whether anything in it differs from before.
     fn take_spec(&mut self, when: When, spec: StatefulSetSpec, version: &str) -> bool {
         let (from, to) = (self.spec.replicas_or_one(), spec.replicas_or_one());
         self.spec.replicas = spec.replicas;
