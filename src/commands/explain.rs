@@ -15,7 +15,9 @@ use crate::{
         terminal::{TermStyle, Tone},
     },
     exit::Exit,
-    remedy::commands::{Mending, Names, Sight, Stuck, UNKNOWN_FILE, dry_run, mend, see},
+    remedy::commands::{
+        CommandFacts, Mending, Sight, Stuck, UNKNOWN_FILE, commands_after_changes, dry_run, see,
+    },
     report::{obstacle_title, text::change},
 };
 
@@ -116,7 +118,7 @@ impl Page {
         self.part("Asked", check.asked);
         self.part("Why", check.why);
         self.part("To pass", check.remedy);
-        self.sight(&see(check.test, None, &Names::placeholders()));
+        self.sight(&see(check.test, None, &CommandFacts::placeholders()));
         self.read_again(check.read);
         self.part("Rule", &format!("checks/{}.rs", check.id));
         self.out
@@ -133,7 +135,10 @@ impl Page {
                 self.line(&line);
             }
         }
-        self.commands("Type", &mend(&[Mending::of(mistake.id)], &Names::placeholders()));
+        self.commands(
+            "Type",
+            &commands_after_changes(&[Mending::of(mistake.id)], &CommandFacts::placeholders()),
+        );
         self.read_again(mistake.read);
         self.out
     }
@@ -153,18 +158,18 @@ impl Page {
         };
         self.part("What", whose);
         self.part("To do", remedy);
-        let names = Names::placeholders();
+        let facts = CommandFacts::placeholders();
         if fault == Fault::Submission {
             self.part("Lines", "The report of a grade with `-f` shows those of your own file.");
-            self.commands("Type", &mend(&[Mending::of(id)], &names));
+            self.commands("Type", &commands_after_changes(&[Mending::of(id)], &facts));
         }
         if OF_THE_MANIFEST.iter().any(|it| it.0 == id) {
-            self.commands("See it", &[dry_run(&names, UNKNOWN_FILE)]);
+            self.commands("See it", &[dry_run(&facts, UNKNOWN_FILE)]);
             return self.out;
         }
         let ends = (diagnosis::effect(id) == Effect::CrashLoop).then_some("CONTAINER");
         let stuck = Stuck { pod: "POD", ends };
-        self.sight(&see(CHECKS[0].test, Some(&stuck), &names));
+        self.sight(&see(CHECKS[0].test, Some(&stuck), &facts));
         self.out
     }
 

@@ -17,9 +17,9 @@ use crate::remedy::flags::Flags;
 
 pub use crate::remedy::commands::see_it::{Sight, Stuck, see, see_retention};
 
-/// The names that commands are made of.
+/// What commands are made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Names {
+pub struct CommandFacts {
     /// The namespace.
     pub namespace: String,
     /// The StatefulSet, where there is one.
@@ -48,7 +48,7 @@ pub struct Names {
     pub mount_path: Option<String>,
     /// A text file that a pod wrote there, by its whole path.
     pub content: Option<String>,
-    /// The same, or one that is no text.
+    /// As `content`, or a file that is no text.
     pub written: Option<String>,
     /// The cluster's DNS domain, where it is known.
     pub domain: Option<String>,
@@ -74,7 +74,7 @@ pub enum Update {
     OnDelete,
 }
 
-impl Names {
+impl CommandFacts {
     /// Whether nothing of the submission stands any more, because the grade removed what it had
     /// applied.
     #[must_use]
@@ -103,8 +103,8 @@ const CHANGES_NO_POD: [&Mistake; 5] =
 /// What stands in a command for a file whose name is not known.
 pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
 
-fn renewal(id: &str, names: &Names) -> Renewal {
-    if id == NO_SERVICE.id && names.service.is_none() {
+fn renewal(id: &str, facts: &CommandFacts) -> Renewal {
+    if id == NO_SERVICE.id && facts.service.is_none() {
         // Then `serviceName` is missing as well, which cannot be added in place.
         return Renewal::Recreate;
     }
@@ -133,68 +133,68 @@ impl<'m> Mending<'m> {
 /// What `grade -f` applied is applied by it again: `kubectl apply` would not know which fields it
 /// may take out (Kubernetes, "Server-Side Apply", "Field management").
 #[must_use]
-pub fn mend(causes: &[Mending<'_>], names: &Names) -> Vec<String> {
-    names.flags.aimed(to_grade_again(causes, names))
+pub fn commands_after_changes(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
+    facts.flags.aimed(to_grade_again(causes, facts))
 }
 
-fn to_grade_again(causes: &[Mending<'_>], names: &Names) -> Vec<String> {
-    if let Some(file) = names.file.as_ref().filter(|_| names.cleanup) {
-        return vec![grade(names, file)];
+fn to_grade_again(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
+    if let Some(file) = facts.file.as_ref().filter(|_| facts.cleanup) {
+        return vec![grade(facts, file)];
     }
-    let ns = &names.namespace;
+    let ns = &facts.namespace;
     let needs = |wanted: Renewal| {
-        causes.iter().any(|it| it.waiting.is_none() && renewal(it.id, names) == wanted)
+        causes.iter().any(|it| it.waiting.is_none() && renewal(it.id, facts) == wanted)
     };
     let needs_new_claims = needs(Renewal::RecreateWithClaims);
     // Pods that stay as they are would never get the change.
     let needs_new_pods = causes.iter().any(|it| {
         it.waiting.is_none()
-            && renewal(it.id, names) == Renewal::Apply
+            && renewal(it.id, facts) == Renewal::Apply
             && CHANGES_NO_POD.iter().all(|mistake| mistake.id != it.id)
     });
-    let keeps_pods = names.update != Update::Rolling && needs_new_pods;
+    let keeps_pods = facts.update != Update::Rolling && needs_new_pods;
     let is_set_deleted = needs(Renewal::Recreate) || needs_new_claims || keeps_pods;
     let mut commands = vec![];
-    if let Some(set) = &names.set {
+    if let Some(set) = &facts.set {
         if is_set_deleted {
-            commands.extend(delete_set(set, names));
+            commands.extend(delete_set(set, facts));
         }
         if needs(Renewal::RecreateService) {
-            let service = names.service.as_deref().unwrap_or(set);
+            let service = facts.service.as_deref().unwrap_or(set);
             commands.push(format!("kubectl delete service {service} -n {ns}"));
         }
     }
     if causes.iter().any(|it| it.id == "no_stateful_set_but_others") {
-        commands.extend(names.workloads.iter().map(|it| format!("kubectl delete {it} -n {ns}")));
+        commands.extend(facts.workloads.iter().map(|it| format!("kubectl delete {it} -n {ns}")));
     }
-    if needs_new_claims && !names.claims.is_empty() {
-        commands.push(format!("kubectl delete pvc -n {ns} {}", names.claims.join(" ")));
+    if needs_new_claims && !facts.claims.is_empty() {
+        commands.push(format!("kubectl delete pvc -n {ns} {}", facts.claims.join(" ")));
     }
     // The controller replaces no pod that is not Ready. Where the set goes, its pods do.
     let waiting = causes.iter().filter_map(|it| it.waiting).filter(|_| !is_set_deleted);
     let new_pods = waiting.map(|it| format!("kubectl delete pod {it} -n {ns}"));
-    if let Some(file) = &names.file {
+    if let Some(file) = &facts.file {
         commands.extend(new_pods);
-        commands.push(grade(names, file));
+        commands.push(grade(facts, file));
         return commands;
     }
     commands.push(format!("kubectl apply -n {ns} -f {UNKNOWN_FILE}"));
     commands.extend(new_pods);
-    commands.push(ready(names, names.replicas.max(LEAST_REPLICAS)));
-    commands.push(grade_again(names));
+    commands.push(ready(facts, facts.replicas.max(LEAST_REPLICAS)));
+    commands.push(grade_again(facts));
     commands
 }
 
 /// Waits until all pods of the set are as it asks, `replicas` of them, and Ready.
 ///
 /// `kubectl rollout status` tells of no set with `OnDelete`.
-fn ready(names: &Names, replicas: i32) -> String {
+fn ready(facts: &CommandFacts, replicas: i32) -> String {
     const LONGEST: &str = "--timeout=5m";
-    let ns = &names.namespace;
-    let Some(set) = &names.set else {
+    let ns = &facts.namespace;
+    let Some(set) = &facts.set else {
         return format!("kubectl rollout status sts -n {ns} {LONGEST}");
     };
-    match names.update {
+    match facts.update {
         Update::OnDelete => format!(
             "kubectl wait sts/{set} -n {ns} --for=jsonpath='{{.status.readyReplicas}}'={replicas} \
             {LONGEST}"
@@ -207,42 +207,42 @@ fn ready(names: &Names, replicas: i32) -> String {
 
 /// Grades a manifest again.
 #[must_use]
-pub fn grade(names: &Names, file: &str) -> String {
-    let cleanup = if names.cleanup { " --cleanup" } else { "" };
-    let (cluster, subject) = (names.flags.cluster(), names.flags.subject());
-    format!("stsgrade grade -n {}{cluster} -f {file}{subject}{cleanup}", names.namespace)
+pub fn grade(facts: &CommandFacts, file: &str) -> String {
+    let cleanup = if facts.cleanup { " --cleanup" } else { "" };
+    let (cluster, subject) = (facts.flags.cluster(), facts.flags.subject());
+    format!("stsgrade grade -n {}{cluster} -f {file}{subject}{cleanup}", facts.namespace)
 }
 
 /// Has the API server look at a manifest, and applies nothing.
 #[must_use]
-pub fn dry_run(names: &Names, file: &str) -> String {
-    let cluster = names.flags.cluster();
-    format!("kubectl{cluster} apply -n {} --dry-run=server -f {file}", names.namespace)
+pub fn dry_run(facts: &CommandFacts, file: &str) -> String {
+    let cluster = facts.flags.cluster();
+    format!("kubectl{cluster} apply -n {} --dry-run=server -f {file}", facts.namespace)
 }
 
 /// Grades what stands in the namespace again, or the manifest where there is one.
 #[must_use]
-pub fn grade_again(names: &Names) -> String {
-    match &names.file {
-        Some(file) => grade(names, file),
+pub fn grade_again(facts: &CommandFacts) -> String {
+    match &facts.file {
+        Some(file) => grade(facts, file),
         None => {
-            let (cluster, subject) = (names.flags.cluster(), names.flags.subject());
-            format!("stsgrade grade -n {}{cluster}{subject}", names.namespace)
+            let (cluster, subject) = (facts.flags.cluster(), facts.flags.subject());
+            format!("stsgrade grade -n {}{cluster}{subject}", facts.namespace)
         }
     }
 }
 
 /// Deletes the set and its pods, and keeps the claims.
-fn delete_set(set: &str, names: &Names) -> Vec<String> {
-    let ns = &names.namespace;
-    if !names.claims_go_with_the_set {
+fn delete_set(set: &str, facts: &CommandFacts) -> Vec<String> {
+    let ns = &facts.namespace;
+    if !facts.claims_go_with_the_set {
         return vec![format!("kubectl delete sts {set} -n {ns} --cascade=foreground")];
     }
     // Without their owner the claims stay, and the pods, too. A new set takes pods over and does
     // not replace those that are not Ready.
     let mut commands = vec![format!("kubectl delete sts {set} -n {ns} --cascade=orphan")];
-    if !names.pods.is_empty() {
-        commands.push(format!("kubectl delete pods -n {ns} {}", names.pods.join(" ")));
+    if !facts.pods.is_empty() {
+        commands.push(format!("kubectl delete pods -n {ns} {}", facts.pods.join(" ")));
     }
     commands
 }

@@ -20,58 +20,58 @@ use checks::model::{
 };
 
 use crate::{
-    remedy::commands::{Names, Update},
+    remedy::commands::{CommandFacts, Update},
     report::Source,
 };
 
-/// The names of a graded submission, as far as they are harmless in a shell.
+/// What commands about a graded submission are made of, as far as it is harmless in a shell.
 #[must_use]
-pub fn names(timeline: &Timeline, namespace: &str, source: &Source) -> Names {
-    let mut names = Names {
+pub fn command_facts(timeline: &Timeline, namespace: &str, source: &Source) -> CommandFacts {
+    let mut facts = CommandFacts {
         namespace: harmless(namespace).unwrap_or_else(|| "NAMESPACE".to_owned()),
         file: as_flags(&source.files),
         cleanup: source.cleanup,
         replicas: timeline.replicas(),
         start: timeline.start(),
         flags: source.flags.typed(),
-        ..Names::default()
+        ..CommandFacts::default()
     };
     let Some(set) = timeline.set() else {
-        names.workloads = timeline.other_workloads().iter().filter_map(|it| workload(it)).collect();
-        return names;
+        facts.workloads = timeline.other_workloads().iter().filter_map(|it| workload(it)).collect();
+        return facts;
     };
-    names.set = harmless(&set.name);
-    names.service = harmless(&set.spec.service_name);
-    names.claims = timeline
+    facts.set = harmless(&set.name);
+    facts.service = harmless(&set.spec.service_name);
+    facts.claims = timeline
         .ordinals()
         .flat_map(|ordinal| timeline.claim_names(ordinal))
         .filter(|it| timeline.claim(it).last().is_some_and(|life| life.deleted.is_none()))
         .filter_map(|it| harmless(&it))
         .collect();
-    names.pods = timeline
+    facts.pods = timeline
         .ordinals()
         .filter_map(|ordinal| harmless(timeline.live(ordinal)?.name()))
         .collect();
     let policy = set.spec.persistent_volume_claim_retention_policy.as_ref();
-    names.claims_go_with_the_set = policy.is_some_and(|it| it.when_deleted == "Delete");
-    names.update = update(&set.spec.update_strategy);
+    facts.claims_go_with_the_set = policy.is_some_and(|it| it.when_deleted == "Delete");
+    facts.update = update(&set.spec.update_strategy);
     let templates = &set.spec.volume_claim_templates;
     let is_own =
         |it: &&VolumeMount| templates.iter().any(|template| template.metadata.name == it.name);
     let containers = &set.spec.template.spec.containers;
     let mount = |it: &'_ Container| it.volume_mounts.iter().find(is_own).cloned();
     let writer = containers.iter().find(|it| mount(it).is_some());
-    names.mount_path = writer.and_then(mount).and_then(|it| harmless(&it.mount_path));
-    names.container = writer.and_then(|it| harmless(&it.name));
-    names.has_other_containers =
+    facts.mount_path = writer.and_then(mount).and_then(|it| harmless(&it.mount_path));
+    facts.container = writer.and_then(|it| harmless(&it.name));
+    facts.has_other_containers =
         containers.len() + set.spec.template.spec.init_containers.len() > 1;
-    names.has_nslookup = writer.or(containers.first()).is_some_and(|it| has_nslookup(&it.image));
+    facts.has_nslookup = writer.or(containers.first()).is_some_and(|it| has_nslookup(&it.image));
     let is_text = |it: &File| it.without.as_deref() != Some("binary");
-    names.content = content(timeline, names.mount_path.as_deref(), is_text);
-    names.written =
-        names.content.clone().or(content(timeline, names.mount_path.as_deref(), |_| true));
-    names.domain = timeline.asked_names().find_map(domain).and_then(|it| harmless(&it));
-    names
+    facts.content = content(timeline, facts.mount_path.as_deref(), is_text);
+    facts.written =
+        facts.content.clone().or(content(timeline, facts.mount_path.as_deref(), |_| true));
+    facts.domain = timeline.asked_names().find_map(domain).and_then(|it| harmless(&it));
+    facts
 }
 
 fn update(strategy: &UpdateStrategy) -> Update {

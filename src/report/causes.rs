@@ -19,13 +19,13 @@ use crate::console::sanitize::sanitize;
 use crate::remedy::{
     change::Change,
     commands,
-    commands::{Mending, Names, Sight},
+    commands::{CommandFacts, Mending, Sight},
     edit,
     edit::{Edited, Loss},
 };
 use crate::report::{
     CheckResult, Points, Source, StandingName,
-    causes::{mending::Lesson, words::cause},
+    causes::{mending::LossWriter, words::cause},
     schema::FaultName,
 };
 
@@ -164,7 +164,7 @@ pub(super) fn find(
     timeline: &Timeline,
     verdicts: &[Verdict; checks::COUNT],
     rows: &mut [CheckResult],
-    names: &Names,
+    facts: &CommandFacts,
     source: &Source,
 ) -> Vec<Cause> {
     let objects = source.objects.as_slice();
@@ -186,20 +186,20 @@ pub(super) fn find(
     for Grouped { key, mut cause, obstacle, .. } in losses {
         let who = obstacle.map(|it| it.who.as_str()).filter(|it| timeline.is_pod(it));
         let loss = Loss { id: cause.id, obstacle, objects, knows_programs };
-        Lesson { timeline, who, names, loss }.teach(&mut cause, &mut edited);
+        LossWriter { timeline, who, facts, loss }.complete(&mut cause, &mut edited);
         if cause.fault == Some(Fault::Cluster) && !timeline.is_by_hand() {
             // Lost points are told before those that are undecided.
             let is_graded_again = causes.iter().any(|it| it.fault == Some(Fault::Submission));
             if is_graded_again && matches!(key, Key::NotShown(_)) {
                 cause.remedy = NEXT_GRADE.to_owned();
             } else {
-                obstacles::decide(&mut cause, &key, who, names);
+                obstacles::decide(&mut cause, &key, who, facts);
             }
         }
         causes.push(cause);
     }
     arrange(&mut causes, rows);
-    share(&mut causes, names);
+    share(&mut causes, facts);
     causes
 }
 
@@ -258,13 +258,13 @@ fn grouped<'v>(
 }
 
 /// One grade comes after all changes: each change is told once, and what they need is typed once.
-fn share(causes: &mut [Cause], names: &Names) {
+fn share(causes: &mut [Cause], facts: &CommandFacts) {
     tell_once(causes);
     let is_own = |it: &Cause| it.fault == Some(Fault::Submission);
     let own = causes.iter().filter(|it| is_own(it));
     let mending: Vec<Mending<'_>> =
         own.map(|it| Mending { id: it.id, waiting: it.waiting.as_deref() }).collect();
-    let commands = commands::mend(&mending, names);
+    let commands = commands::commands_after_changes(&mending, facts);
     for cause in causes.iter_mut().filter(|it| is_own(it)) {
         cause.commands.clone_from(&commands);
     }

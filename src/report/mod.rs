@@ -432,8 +432,8 @@ impl Report {
         let namespace =
             if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
         let own = if source.is_isolated { LAB_NAMESPACE } else { namespace };
-        let names = remedy::names(timeline, own, source);
-        let causes = causes::find(timeline, verdicts, &mut rows, &names, source);
+        let facts = remedy::command_facts(timeline, own, source);
+        let causes = causes::find(timeline, verdicts, &mut rows, &facts, source);
         let sum = |outcome: Option<Outcome>| {
             rows.iter()
                 .filter(|row| outcome.is_none_or(|it| it == row.outcome))
@@ -469,7 +469,7 @@ impl Report {
                 wall_ms: end.what.wall_ms,
             }),
             slow: slow::slow_stop_note(timeline),
-            grade_again: (!timeline.is_by_hand()).then(|| remedy::commands::grade_again(&names)),
+            grade_again: (!timeline.is_by_hand()).then(|| remedy::commands::grade_again(&facts)),
         }
     }
 

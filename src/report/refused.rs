@@ -10,9 +10,8 @@ use crate::{
     LAB_NAMESPACE,
     remedy::{
         change::{Change, Line, Sign},
-        commands,
+        command_facts, commands,
         edit::{refusal, refusal::RefusedLine},
-        names,
     },
     report::{
         Problem, Report, Source,
@@ -44,7 +43,7 @@ impl Report {
         let timeline = Timeline::default();
         let mut report = Self::new(source, &timeline, &verdicts);
         let own = if source.is_isolated { LAB_NAMESPACE } else { &source.namespace };
-        let names = names(&timeline, own, source);
+        let facts = command_facts(&timeline, own, source);
         let place = place(problem);
         for cause in &mut report.causes {
             cause.title = format!("the manifest cannot be applied ({who})");
@@ -58,9 +57,9 @@ impl Report {
                 .or_else(|| look_at(problem, source))
                 .or_else(|| refused_field(problem, source));
             cause.changes = change.into_iter().map(Change::sanitized).collect();
-            let file = names.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
-            cause.commands = vec![commands::grade(&names, file)];
-            cause.see = vec![commands::dry_run(&names, file)];
+            let file = facts.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
+            cause.commands = vec![commands::grade(&facts, file)];
+            cause.see = vec![commands::dry_run(&facts, file)];
             cause.right = Some("a line for each object, and no error");
         }
         report

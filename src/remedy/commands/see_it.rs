@@ -2,7 +2,7 @@
 
 use checks::CHECKS;
 
-use crate::remedy::commands::{Names, ready};
+use crate::remedy::commands::{CommandFacts, ready};
 
 /// An image with an `nslookup`, as the lab uses it.
 const DNS_IMAGE: &str = "busybox:1.36";
@@ -41,27 +41,27 @@ impl Sight {
 
 /// How to see a loss of this test.
 #[must_use]
-pub fn see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Sight {
-    let Sight { commands, right } = to_see(test, who, names);
-    Sight { commands: names.flags.aimed(commands), right }
+pub fn see(test: u8, who: Option<&Stuck<'_>>, facts: &CommandFacts) -> Sight {
+    let Sight { commands, right } = to_see(test, who, facts);
+    Sight { commands: facts.flags.aimed(commands), right }
 }
 
 /// How to see that the claims of pods go with them, without losing any.
 #[must_use]
-pub fn see_retention(names: &Names) -> Sight {
-    let Some(set) = names.set.as_ref().filter(|_| !names.is_removed()) else {
+pub fn see_retention(facts: &CommandFacts) -> Sight {
+    let Some(set) = facts.set.as_ref().filter(|_| !facts.is_removed()) else {
         return Sight::default();
     };
     let field = "'{.spec.persistentVolumeClaimRetentionPolicy}'";
-    let get = format!("kubectl get sts {set} -n {} -o jsonpath={field}", names.namespace);
-    Sight::of(names.flags.aimed(vec![get]), "`whenScaled` is Retain, or nothing is printed")
+    let get = format!("kubectl get sts {set} -n {} -o jsonpath={field}", facts.namespace);
+    Sight::of(facts.flags.aimed(vec![get]), "`whenScaled` is Retain, or nothing is printed")
 }
 
-fn to_see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Sight {
-    if names.is_removed() {
+fn to_see(test: u8, who: Option<&Stuck<'_>>, facts: &CommandFacts) -> Sight {
+    if facts.is_removed() {
         return Sight::default();
     }
-    let ns = &names.namespace;
+    let ns = &facts.namespace;
     match who {
         Some(Stuck { pod, ends: Some(container) }) => {
             let logs = format!("kubectl logs {pod} -c {container} -n {ns} --previous");
@@ -76,21 +76,21 @@ fn to_see(test: u8, who: Option<&Stuck<'_>>, names: &Names) -> Sight {
         }
         None => {}
     }
-    let Some(set) = &names.set else {
+    let Some(set) = &facts.set else {
         let get = format!("kubectl get statefulsets,pods -n {ns}");
         return Sight::of(vec![get], "a StatefulSet whose pods are all ready");
     };
     let Some(place) = CHECKS.iter().position(|it| it.test == test) else {
         return Sight::default();
     };
-    NamedSet::SIGHTS[place](&NamedSet { set, ns, names })
+    NamedSet::SIGHTS[place](&NamedSet { set, ns, facts })
 }
 
 /// The set as it stands in the cluster.
 struct NamedSet<'n> {
     set: &'n str,
     ns: &'n str,
-    names: &'n Names,
+    facts: &'n CommandFacts,
 }
 
 impl NamedSet<'_> {
@@ -131,7 +131,7 @@ impl NamedSet<'_> {
     }
 
     fn content(&self) -> Sight {
-        let Names { mount_path, written, content, .. } = self.names;
+        let CommandFacts { mount_path, written, content, .. } = self.facts;
         let own = self.pod(self.second());
         let see = match mount_path {
             // In all files: the one that names the pod may be one that the remedy makes.
@@ -146,17 +146,17 @@ impl NamedSet<'_> {
     }
 
     fn dns(&self) -> Sight {
-        let Self { ns, names, .. } = self;
-        let Some(service) = &names.service else {
+        let Self { ns, facts, .. } = self;
+        let Some(service) = &facts.service else {
             let get = format!("kubectl get services,endpointslices -n {ns}");
             let right = "a Service with CLUSTER-IP None, and the pods' addresses as ENDPOINTS";
             return Sight::of(vec![get], right);
         };
         // In full: the nslookup of busybox appends no domain to a name with dots.
-        let domain = names.domain.as_deref().unwrap_or(DOMAIN);
+        let domain = facts.domain.as_deref().unwrap_or(DOMAIN);
         let pod = self.pod(self.second());
         let lookup = format!("nslookup {pod}.{service}.{ns}.svc.{domain}");
-        let ask = if names.has_nslookup {
+        let ask = if facts.has_nslookup {
             self.exec(0, &lookup)
         } else {
             let run = format!("kubectl run dns-test -n {ns} --image={DNS_IMAGE}");
@@ -210,11 +210,11 @@ impl NamedSet<'_> {
 
     /// The pod at this place, from 0.
     fn pod(&self, place: i32) -> String {
-        format!("{}-{}", self.set, self.names.start.saturating_add(place))
+        format!("{}-{}", self.set, self.facts.start.saturating_add(place))
     }
 
     fn own(&self) -> i32 {
-        self.names.replicas.max(1)
+        self.facts.replicas.max(1)
     }
 
     /// The place of the second pod, or of the only one.
@@ -229,7 +229,7 @@ impl NamedSet<'_> {
 
     /// Runs a command in the pod at this place: with `-c`, where kubectl would have to choose.
     fn exec(&self, place: i32, command: &str) -> String {
-        let named = self.names.container.as_ref().filter(|_| self.names.has_other_containers);
+        let named = self.facts.container.as_ref().filter(|_| self.facts.has_other_containers);
         let container = named.map(|it| format!(" -c {it}")).unwrap_or_default();
         format!("kubectl exec {}{container} -n {} -- {command}", self.pod(place), self.ns)
     }
@@ -249,7 +249,7 @@ impl NamedSet<'_> {
     }
 
     fn ready(&self, replicas: i32) -> String {
-        ready(self.names, replicas)
+        ready(self.facts, replicas)
     }
 
     /// When each pod was created: where one waits for the other, by their own times to get Ready.
@@ -267,7 +267,7 @@ impl NamedSet<'_> {
 
     /// What the pod at this place has on its claim.
     fn files_of(&self, place: i32) -> String {
-        let what = match (&self.names.content, &self.names.mount_path) {
+        let what = match (&self.facts.content, &self.facts.mount_path) {
             (Some(file), _) => format!("cat {file}"),
             (None, Some(path)) => format!("ls -la {path}"),
             (None, None) => "ls -la".to_owned(),

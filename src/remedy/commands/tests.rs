@@ -3,20 +3,23 @@ use checks::{mistakes::MISTAKES, model::diagnosis};
 use crate::{
     console::terminal::{TermStyle, WIDTH},
     remedy::{
-        commands::{Mending, Names, Stuck, Update, dry_run, mend, see, see_retention},
+        commands::{
+            CommandFacts, Mending, Stuck, Update, commands_after_changes, dry_run, see,
+            see_retention,
+        },
         flags::Flags,
     },
 };
 
-fn names() -> Names {
-    Names {
+fn facts() -> CommandFacts {
+    CommandFacts {
         namespace: "lab".to_owned(),
         set: Some("web".to_owned()),
         service: Some("web".to_owned()),
         replicas: 3,
         claims: vec!["data-web-0".to_owned(), "data-web-1".to_owned()],
         file: Some("lab3.yaml".to_owned()),
-        ..Names::default()
+        ..CommandFacts::default()
     }
 }
 
@@ -25,13 +28,13 @@ fn names() -> Names {
 fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
     let ends = Stuck { pod: "web-1", ends: Some("app") };
     assert_eq!(
-        see(6, Some(&ends), &names()).commands,
+        see(6, Some(&ends), &facts()).commands,
         ["kubectl logs web-1 -c app -n lab --previous"]
     );
     let waits = Mending { id: "config_error", waiting: Some("web-0") };
-    let by_hand = Names { file: None, ..names() };
+    let by_hand = CommandFacts { file: None, ..facts() };
     assert_eq!(
-        mend(&[waits], &by_hand),
+        commands_after_changes(&[waits], &by_hand),
         [
             "kubectl apply -n lab -f YOUR-FILE.yaml",
             "kubectl delete pod web-0 -n lab",
@@ -40,7 +43,7 @@ fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
         ]
     );
     assert_eq!(
-        mend(&[waits, Mending::of("parallel")], &names()),
+        commands_after_changes(&[waits, Mending::of("parallel")], &facts()),
         [
             "kubectl delete sts web -n lab --cascade=foreground",
             "stsgrade grade -n lab -f lab3.yaml",
@@ -52,9 +55,9 @@ fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
 #[test]
 fn what_cannot_be_changed_is_deleted_first() {
     assert_eq!(
-        mend(
+        commands_after_changes(
             &[Mending::of("no_service"), Mending::of("too_small"), Mending::of("parallel")],
-            &names()
+            &facts()
         ),
         [
             "kubectl delete sts web -n lab --cascade=foreground",
@@ -63,31 +66,31 @@ fn what_cannot_be_changed_is_deleted_first() {
         ]
     );
     assert_eq!(
-        mend(&[Mending::of("selector_mismatch")], &names()),
+        commands_after_changes(&[Mending::of("selector_mismatch")], &facts()),
         ["stsgrade grade -n lab -f lab3.yaml"]
     );
-    let claims_go = Names {
+    let claims_go = CommandFacts {
         claims_go_with_the_set: true,
         pods: vec!["web-0".to_owned(), "web-1".to_owned()],
-        ..names()
+        ..facts()
     };
     assert_eq!(
-        mend(&[Mending::of("probe_fails")], &claims_go),
+        commands_after_changes(&[Mending::of("probe_fails")], &claims_go),
         [
             "kubectl delete sts web -n lab --cascade=orphan",
             "kubectl delete pods -n lab web-0 web-1",
             "stsgrade grade -n lab -f lab3.yaml",
         ]
     );
-    let removed = Names { cleanup: true, ..names() };
+    let removed = CommandFacts { cleanup: true, ..facts() };
     assert_eq!(
-        mend(&[Mending::of("too_small")], &removed),
+        commands_after_changes(&[Mending::of("too_small")], &removed),
         ["stsgrade grade -n lab -f lab3.yaml --cleanup"]
     );
     assert!(see(8, None, &removed).commands.is_empty());
-    let applied_by_hand = Names { file: None, ..names() };
+    let applied_by_hand = CommandFacts { file: None, ..facts() };
     assert_eq!(
-        mend(&[Mending::of("service_not_headless")], &applied_by_hand),
+        commands_after_changes(&[Mending::of("service_not_headless")], &applied_by_hand),
         [
             "kubectl delete service web -n lab",
             "kubectl apply -n lab -f YOUR-FILE.yaml",
@@ -101,14 +104,20 @@ fn what_cannot_be_changed_is_deleted_first() {
 /// pods that never get the change.
 #[test]
 fn what_is_applied_is_waited_for() {
-    let by_hand = |update| Names { file: None, update, ..names() };
+    let by_hand = |update| CommandFacts { file: None, update, ..facts() };
     let [apply, grade] = ["kubectl apply -n lab -f YOUR-FILE.yaml", "stsgrade grade -n lab"];
     let rollout = "kubectl rollout status sts/web -n lab --timeout=5m";
     let same_content = [Mending::of("same_content")];
-    assert_eq!(mend(&same_content, &by_hand(Update::Rolling)), [apply, rollout, grade]);
+    assert_eq!(
+        commands_after_changes(&same_content, &by_hand(Update::Rolling)),
+        [apply, rollout, grade]
+    );
     let delete = "kubectl delete sts web -n lab --cascade=foreground";
     let partitioned = by_hand(Update::Partitioned);
-    assert_eq!(mend(&same_content, &partitioned), [delete, apply, rollout, grade]);
+    assert_eq!(
+        commands_after_changes(&same_content, &partitioned),
+        [delete, apply, rollout, grade]
+    );
     let ready = |count: i32| {
         format!(
             "kubectl wait sts/web -n lab --for=jsonpath='{{.status.readyReplicas}}'={count} \
@@ -116,18 +125,18 @@ fn what_is_applied_is_waited_for() {
         )
     };
     let on_delete = by_hand(Update::OnDelete);
-    let mended = mend(&same_content, &on_delete);
+    let mended = commands_after_changes(&same_content, &on_delete);
     assert_eq!(mended, [delete, apply, &ready(3), grade]);
-    let one = Names { replicas: 1, ..on_delete.clone() };
-    let more = mend(&[Mending::of("too_few_replicas")], &one);
+    let one = CommandFacts { replicas: 1, ..on_delete.clone() };
+    let more = commands_after_changes(&[Mending::of("too_few_replicas")], &one);
     assert_eq!(more, [apply, &ready(3), grade], "no pod has to be made anew");
     assert_eq!(see(6, None, &on_delete).commands[2], ready(3));
     assert!(see(7, None, &on_delete).commands.contains(&ready(5)));
-    let no_set = Names { set: None, ..by_hand(Update::Rolling) };
-    let new = mend(&[Mending::of("no_stateful_set")], &no_set);
+    let no_set = CommandFacts { set: None, ..by_hand(Update::Rolling) };
+    let new = commands_after_changes(&[Mending::of("no_stateful_set")], &no_set);
     assert_eq!(new, [apply, "kubectl rollout status sts -n lab --timeout=5m", grade]);
     // `grade -f` applies, and waits itself.
-    let with_file = mend(&same_content, &names());
+    let with_file = commands_after_changes(&same_content, &facts());
     assert_eq!(with_file, ["stsgrade grade -n lab -f lab3.yaml"]);
 }
 
@@ -146,17 +155,17 @@ fn each_test_is_seen_by_what_it_is_about() {
         (10, "exec web-2"),
     ];
     for (test, what) in sights {
-        let commands = see(test, None, &names()).commands;
+        let commands = see(test, None, &facts()).commands;
         assert!(commands.iter().any(|it| it.contains(what)), "{test}: {commands:?}");
     }
-    assert_eq!(see(1, None, &names()).commands, ["kubectl get pods -n lab"]);
+    assert_eq!(see(1, None, &facts()).commands, ["kubectl get pods -n lab"]);
 }
 
 /// Catches "see it" commands that leave the set at another number of replicas.
 #[test]
 fn what_is_scaled_is_scaled_back() {
     for test in 1..=10 {
-        let scaled: Vec<String> = see(test, None, &names())
+        let scaled: Vec<String> = see(test, None, &facts())
             .commands
             .into_iter()
             .filter(|it| it.starts_with("kubectl scale"))
@@ -170,8 +179,8 @@ fn what_is_scaled_is_scaled_back() {
 fn a_set_that_deletes_claims_is_not_scaled_to_be_seen() {
     let get = "kubectl get sts web -n lab -o \
         jsonpath='{.spec.persistentVolumeClaimRetentionPolicy}'";
-    assert_eq!(see_retention(&names()).commands, [get]);
-    let removed = Names { cleanup: true, ..names() };
+    assert_eq!(see_retention(&facts()).commands, [get]);
+    let removed = CommandFacts { cleanup: true, ..facts() };
     assert!(see_retention(&removed).commands.is_empty());
 }
 
@@ -179,7 +188,7 @@ fn a_set_that_deletes_claims_is_not_scaled_to_be_seen() {
 #[test]
 fn a_pod_that_must_go_is_waited_for() {
     for test in [6, 8, 9, 10] {
-        let one = see(test, None, &Names { replicas: 1, ..names() }).commands;
+        let one = see(test, None, &CommandFacts { replicas: 1, ..facts() }).commands;
         assert!(!one.iter().any(|it| it.contains("web-1")), "{one:?}");
         let waits = one.iter().position(|it| it.starts_with("kubectl wait pod/web-0"));
         let fewer = one.iter().position(|it| it.ends_with("--replicas=0"));
@@ -196,11 +205,11 @@ fn commands_run_where_they_can() {
     let mount_path = Some("/data/".to_owned());
     let has_other_containers = true;
     let content = file.clone();
-    let own = Names { container, has_other_containers, content, mount_path, ..names() };
+    let own = CommandFacts { container, has_other_containers, content, mount_path, ..facts() };
     let all = ["kubectl exec web-1 -c app -n lab -- grep -r web- /data/"];
     assert_eq!(see(4, None, &own).commands, all);
     // What is no text stays out of a terminal.
-    let random = Names { content: None, written: file, ..own.clone() };
+    let random = CommandFacts { content: None, written: file, ..own.clone() };
     let names = ["kubectl exec web-1 -c app -n lab -- grep -rl web-1 /data/"];
     assert_eq!(see(4, None, &random).commands, names);
     let name = "nslookup web-1.web.lab.svc.cluster.local";
@@ -210,7 +219,7 @@ fn commands_run_where_they_can() {
             "kubectl run dns-test -n lab --image=busybox:1.36 --rm -it --restart=Never -- {name}"
         )]
     );
-    let busybox = Names { has_nslookup: true, ..own };
+    let busybox = CommandFacts { has_nslookup: true, ..own };
     let own_pod = [format!("kubectl exec web-0 -c app -n lab -- {name}")];
     assert_eq!(see(5, None, &busybox).commands, own_pod);
 }
@@ -225,23 +234,23 @@ fn commands_have_the_flags_of_the_grade() {
         probe_image: Some("tools:1".to_owned()),
         ..Flags::default()
     };
-    let names = Names { flags, ..names() };
+    let facts = CommandFacts { flags, ..facts() };
     assert_eq!(
-        mend(&[Mending::of("parallel")], &names),
+        commands_after_changes(&[Mending::of("parallel")], &facts),
         [
             "kubectl --context two delete sts web -n lab --cascade=foreground",
             "stsgrade grade -n lab --context two -f lab3.yaml --statefulset web --probe-image tools:1",
         ]
     );
-    assert_eq!(see(1, None, &names).commands, ["kubectl --context two get pods -n lab"]);
-    assert!(dry_run(&names, "a.yaml").starts_with("kubectl --context two apply "));
+    assert_eq!(see(1, None, &facts).commands, ["kubectl --context two get pods -n lab"]);
+    assert!(dry_run(&facts, "a.yaml").starts_with("kubectl --context two apply "));
 }
 
 /// Catches a command that is longer than a terminal's line, of whatever names it is made.
 #[test]
 fn commands_of_long_names_are_broken_where_a_shell_goes_on() {
     const LONG: &str = "a-name-of-forty-characters-in-total-here";
-    let long = Names {
+    let long = CommandFacts {
         namespace: LONG.to_owned(),
         set: Some(LONG.to_owned()),
         service: Some(LONG.to_owned()),
@@ -249,11 +258,12 @@ fn commands_of_long_names_are_broken_where_a_shell_goes_on() {
         content: Some("/usr/share/nginx/html/index.html".to_owned()),
         container: Some(LONG.to_owned()),
         has_other_containers: true,
-        ..names()
+        ..facts()
     };
-    let by_hand = Names { file: None, ..long.clone() };
+    let by_hand = CommandFacts { file: None, ..long.clone() };
     let ids = MISTAKES.iter().map(|it| it.id).chain(diagnosis::obstacles().map(|(id, ..)| id));
-    let mut commands: Vec<String> = ids.flat_map(|id| mend(&[Mending::of(id)], &by_hand)).collect();
+    let mut commands: Vec<String> =
+        ids.flat_map(|id| commands_after_changes(&[Mending::of(id)], &by_hand)).collect();
     commands.extend((1..=10).flat_map(|test| see(test, None, &long).commands));
     let margin = " ".repeat(13);
     let mut broken = 0;

@@ -5,7 +5,7 @@ use checks::model::observation::object::{Container, StatefulSetSpec};
 use crate::remedy::edit::Loss;
 
 /// Corrects the images that the words about the pull name; all, where they name none.
-pub(super) fn known(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
+pub(super) fn correct_misspelt(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
     let is_named = |it: &Container| loss.why().contains(&format!("{}\"", it.image));
     let names_any = spec.template.spec.all_containers().any(is_named);
     let all = spec.template.spec.all_containers_mut();
@@ -37,7 +37,7 @@ mod tests {
         observation::object::{Container, StatefulSetSpec},
     };
 
-    use super::{correct, known};
+    use super::{correct, correct_misspelt};
     use crate::remedy::edit::Loss;
 
     /// Catches an image that is pulled, and is changed beside the one that is not.
@@ -54,7 +54,7 @@ mod tests {
             objects: &[],
             knows_programs: true,
         };
-        known(&loss, &mut spec);
+        correct_misspelt(&loss, &mut spec);
         let images: Vec<&str> =
             spec.template.spec.all_containers().map(|it| it.image.as_str()).collect();
         assert_eq!(images, ["busybox:1.36", "nginx:1.25"]);

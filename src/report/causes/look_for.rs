@@ -10,7 +10,7 @@ use crate::{
     console::sanitize::{clip, sanitize},
     remedy::{
         change::Change,
-        commands::Names,
+        commands::CommandFacts,
         edit::{self, Loss},
         script::ends,
     },
@@ -26,13 +26,13 @@ const WITH_ALL: &str = "  # with all lines indented under it";
 
 /// Tells the lines to look for, where nothing better is known: neither a change nor the lines of the
 /// student's own file.
-pub(super) fn tell(cause: &mut Cause, timeline: &Timeline, loss: &Loss<'_>, names: &Names) {
+pub(super) fn tell(cause: &mut Cause, timeline: &Timeline, loss: &Loss<'_>, facts: &CommandFacts) {
     let is_changed = !cause.changes_alone.iter().all(Change::is_to_look_at);
     if is_changed || edit::manifest_of_set(loss.objects, timeline).is_some() {
         return;
     }
     let known = if cause.id == NAME_OF_TWO_PODS.id {
-        names_of_another(&cause.seen, names.service.as_deref())
+        names_of_another(&cause.seen, facts.service.as_deref())
     } else {
         example(loss)
     };

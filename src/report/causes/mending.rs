@@ -8,7 +8,7 @@ use checks::{
 use crate::{
     remedy::{
         change::{Change, Sign},
-        commands::{self, Names, Sight, Stuck},
+        commands::{self, CommandFacts, Sight, Stuck},
         edit::{self, Edited, Loss},
         harmless,
     },
@@ -30,18 +30,20 @@ const KEEPS_FILES: &str = "`[ -f FILE ] ||` in the lines below keeps a file that
     tests 6 and 10 ask for.";
 
 /// A loss, and what decides how it is mended.
-pub(super) struct Lesson<'l> {
+pub(super) struct LossWriter<'l> {
     pub(super) timeline: &'l Timeline,
     /// The pod that the loss is about, where it is about one.
     pub(super) who: Option<&'l str>,
-    pub(super) names: &'l Names,
+    pub(super) facts: &'l CommandFacts,
     pub(super) loss: Loss<'l>,
 }
 
-impl Lesson<'_> {
-    /// Adds to a cause what the template says about it, and, where it is the submission's, what to
-    /// change and how to see it. `edited`: the manifest after the changes of earlier causes.
-    pub(super) fn teach(&self, cause: &mut Cause, edited: &mut Edited) {
+impl LossWriter<'_> {
+    /// Completes a cause: what to change, what to do, and how to see it.
+    ///
+    /// What the template says about it is told of every cause, the rest where it is the
+    /// submission's. `edited`: the manifest after the changes of earlier causes.
+    pub(super) fn complete(&self, cause: &mut Cause, edited: &mut Edited) {
         cause.lab = mistakes::find(cause.id).and_then(|it| it.lab);
         self.explain_content(cause);
         if cause.fault != Some(Fault::Submission) {
@@ -67,19 +69,19 @@ impl Lesson<'_> {
 
     /// The student's own lines, or else lines such as those to look for.
     fn change(&self, cause: &mut Cause, edited: &mut Edited) {
-        let Self { timeline, names, loss, .. } = self;
+        let Self { timeline, facts, loss, .. } = self;
         let sanitized = |changes: Vec<Change>| changes.into_iter().map(Change::sanitized).collect();
         let alone = Edited::nothing(loss.objects, timeline).mend(loss, timeline);
         cause.changes_alone = sanitized(alone);
         cause.changes = sanitized(edited.mend(loss, timeline));
         if changes_lines(cause) {
             cause.example = None;
-        } else if let Some(file) = &names.written
+        } else if let Some(file) = &facts.written
             && let Some(mistake) = mistakes::find(cause.id)
         {
             cause.example = Example::of_own_file(mistake, file).or(cause.example.take());
         }
-        look_for::tell(cause, timeline, loss, names);
+        look_for::tell(cause, timeline, loss, facts);
     }
 
     fn remedy(&self, cause: &Cause) -> String {
@@ -109,8 +111,8 @@ impl Lesson<'_> {
     /// Whether the set must be deleted because of the pods alone.
     fn is_set_replaced(&self, cause: &Cause) -> bool {
         self.loss.obstacle.is_some()
-            && self.names.set.is_some()
-            && !self.names.is_removed()
+            && self.facts.set.is_some()
+            && !self.facts.is_removed()
             && !self.is_only_missing(cause)
             && diagnosis::renewal(cause.id) == Renewal::Recreate
     }
@@ -119,8 +121,8 @@ impl Lesson<'_> {
     fn deletes_data(&self, cause: &Cause) -> bool {
         diagnosis::renewal(cause.id) == Renewal::RecreateWithClaims
             && self.loss.obstacle.is_none()
-            && !self.names.claims.is_empty()
-            && !self.names.is_removed()
+            && !self.facts.claims.is_empty()
+            && !self.facts.is_removed()
     }
 
     /// The pod that is stuck. One that ends again and again does so in every pod that is made again,
@@ -146,18 +148,18 @@ impl Lesson<'_> {
     fn sight(&self, cause: &Cause, stuck: Option<&str>) -> Sight {
         if cause.id == WHEN_SCALED_DELETE.id {
             // To scale it down would delete the student's data.
-            return commands::see_retention(self.names);
+            return commands::see_retention(self.facts);
         }
         let first = cause.tests.first().copied().unwrap_or_default();
         // What it names does not answer, before the change or after it.
         let is_misnamed = cause.id == WRONG_SERVICE_NAME.id;
-        let service = self.names.service.clone().filter(|_| !is_misnamed);
+        let service = self.facts.service.clone().filter(|_| !is_misnamed);
         let gets_another = edit::adds_an_init_container(cause.id, self.loss.objects, self.timeline);
-        let has_other_containers = self.names.has_other_containers || gets_another;
-        let names = Names { service, has_other_containers, ..self.names.clone() };
+        let has_other_containers = self.facts.has_other_containers || gets_another;
+        let facts = CommandFacts { service, has_other_containers, ..self.facts.clone() };
         let ends = self.ending_container();
         let stuck = stuck.map(|pod| Stuck { pod, ends: ends.as_deref() });
-        commands::see(first, stuck.as_ref(), &names)
+        commands::see(first, stuck.as_ref(), &facts)
     }
 }
 

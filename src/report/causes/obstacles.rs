@@ -5,7 +5,7 @@ use checks::mistakes::{self, NO_FS_GROUP};
 
 use crate::{
     remedy::{
-        commands::{self, Names, Sight},
+        commands::{self, CommandFacts, Sight},
         harmless,
     },
     report::causes::{Cause, Key},
@@ -111,39 +111,39 @@ pub(super) fn with_change(id: &str) -> Option<&'static str> {
 }
 
 /// What to type about an obstacle that is not the submission's fault, and how to see it.
-fn commands_about(id: &str, pod: &str, names: &Names) -> (Vec<String>, Sight) {
-    let ns = &names.namespace;
+fn commands_about(id: &str, pod: &str, facts: &CommandFacts) -> (Vec<String>, Sight) {
+    let ns = &facts.namespace;
     let replace = matches!(id, "outdated_pod" | "name_taken")
         .then(|| format!("kubectl delete pod {pod} -n {ns}"));
-    let commands = replace.into_iter().chain([commands::grade_again(names)]).collect();
+    let commands = replace.into_iter().chain([commands::grade_again(facts)]).collect();
     let stuck = commands::Stuck { pod, ends: None };
-    (names.flags.aimed(commands), commands::see(1, Some(&stuck), names))
+    (facts.flags.aimed(commands), commands::see(1, Some(&stuck), facts))
 }
 
 /// Adds what to type where the points are undecided.
-pub(super) fn decide(cause: &mut Cause, key: &Key, who: Option<&str>, names: &Names) {
-    let again = commands::grade_again(names);
-    let ns = &names.namespace;
+pub(super) fn decide(cause: &mut Cause, key: &Key, who: Option<&str>, facts: &CommandFacts) {
+    let again = commands::grade_again(facts);
+    let ns = &facts.namespace;
     match (key, who.and_then(harmless)) {
         (Key::Obstacle("dns_denied", _), _) => {
             cause.commands = vec![again];
             let see = format!("kubectl describe networkpolicies -n {ns}");
-            cause.see = names.flags.aimed(vec![see]);
+            cause.see = facts.flags.aimed(vec![see]);
             cause.right =
                 Some("no policy that selects the pods and keeps them from the DNS server");
         }
-        (Key::NoShell, _) if names.flags.probe_image.is_none() => {
+        (Key::NoShell, _) if facts.flags.probe_image.is_none() => {
             cause.commands = vec![format!("{again} --probe-image {PROBE_IMAGE}")];
         }
         (Key::NoExec, _) => {
             cause.commands = {
-                let file = names.file.as_ref().filter(|it| !it.contains(" -f "));
+                let file = facts.file.as_ref().filter(|it| !it.contains(" -f "));
                 let file = file.map(|it| format!(" -f {it}")).unwrap_or_default();
                 vec![format!("stsgrade rbac -n {ns}{file}"), again]
             }
         }
         (Key::Obstacle(id, _), Some(pod)) => {
-            let (commands, sight) = commands_about(id, &pod, names);
+            let (commands, sight) = commands_about(id, &pod, facts);
             cause.commands = commands;
             cause.show(sight);
         }
