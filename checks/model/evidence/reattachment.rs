@@ -363,10 +363,10 @@ fn standing_of(fates: &[Fate]) -> Standing {
     if let Some(why) = unseen {
         return Standing::unseen(why);
     }
-    let deleted = fates.iter().find_map(|it| {
+    let gone = fates.iter().find_map(|it| {
         if let Fate::Gone { path, before, after } = it { Some((path, before, after)) } else { None }
     });
-    let Some((path, before, after)) = deleted else { return Standing::Met };
+    let Some((path, before, after)) = gone else { return Standing::Met };
     if fates.contains(&Fate::Same { rewritten: None }) {
         return Standing::unseen(format!(
             "{path} was written anew; another file reads as before, but when it was written is \

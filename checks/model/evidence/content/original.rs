@@ -454,7 +454,11 @@ impl<'t> Comparison<'_, 't> {
         for lexed in self.contents.fresh(self.ordinal()) {
             for line in lexed.file(key).into_iter().flat_map(|it| &it.lines) {
                 lines
-                    .entry(self.contents.known.shape(line, lexed.pod_files.pod.ordinal))
+                    .entry(
+                        self.contents
+                            .known
+                            .masked_line_without_own_name(line, lexed.pod_files.pod.ordinal),
+                    )
                     .or_default()
                     .push(line);
             }
@@ -469,7 +473,7 @@ impl<'t> Comparison<'_, 't> {
     ) -> BTreeMap<Vec<String>, Option<&'f [TextToken<'t>]>> {
         let mut lines: BTreeMap<Vec<String>, Option<&'f [TextToken<'t>]>> = BTreeMap::new();
         for line in &file.lines {
-            let shape = self.contents.known.shape(line, self.ordinal());
+            let shape = self.contents.known.masked_line_without_own_name(line, self.ordinal());
             lines.entry(shape).and_modify(|it| *it = None).or_insert(Some(line));
         }
         lines
@@ -503,7 +507,10 @@ impl<'t> Comparison<'_, 't> {
     }
 
     fn flat(&self, file: &FileWords<'t>, ordinal: i32) -> Vec<String> {
-        file.lines.iter().flat_map(|line| self.contents.known.shape(line, ordinal)).collect()
+        file.lines
+            .iter()
+            .flat_map(|line| self.contents.known.masked_line_without_own_name(line, ordinal))
+            .collect()
     }
 }
 

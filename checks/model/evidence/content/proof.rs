@@ -135,7 +135,8 @@ impl<'t> Comparison<'_, 't> {
         };
         for line in &file.lines {
             let Some(place) = line.iter().position(|it| it.text == token.text) else { continue };
-            let others = fresh.get(&self.contents.known.shape(line, self.ordinal()));
+            let others =
+                fresh.get(&self.contents.known.masked_line_without_own_name(line, self.ordinal()));
             let others = others.map_or(&[][..], Vec::as_slice);
             let numbers: Vec<i64> =
                 others.iter().filter_map(|line| line.get(place)?.number()).collect();
@@ -201,7 +202,7 @@ impl<'t> Comparison<'_, 't> {
             let Some((before, after)) = pair else { continue };
             let fresh = fresh.get(shape).map_or(&[][..], Vec::as_slice);
             let line = SameLineLater { fresh, before, after, moments };
-            let places = line.counted_on();
+            let places = line.places_that_went_on();
             if places.is_empty() {
                 continue;
             }
@@ -289,8 +290,9 @@ impl<'t> Comparison<'_, 't> {
         shape: &[String],
         place: usize,
     ) -> Option<i64> {
-        let is_of_shape =
-            |line: &&Vec<TextToken<'t>>| self.contents.known.shape(line, ordinal) == *shape;
+        let is_of_shape = |line: &&Vec<TextToken<'t>>| {
+            self.contents.known.masked_line_without_own_name(line, ordinal) == *shape
+        };
         file.lines.iter().find(is_of_shape)?.get(place)?.number()
     }
 

@@ -134,7 +134,7 @@ impl<'t> Contents<'t> {
             for file in &lexed.files {
                 count_ordinal(&mut self.paths, file.text.path, ordinal);
                 for line in &file.lines {
-                    let place = (self.known.form(&file.path), self.known.form(line));
+                    let place = (self.known.masked_line(&file.path), self.known.masked_line(line));
                     count_ordinal(&mut self.lines, place, ordinal);
                 }
                 for token in file.tokens().filter(|it| is_chance(it)) {
@@ -229,7 +229,7 @@ impl<'t> Contents<'t> {
         let by_path =
             || self.known.names(&file.path, ordinal) && is_own(self.paths.get(file.text.path));
         let by_line = |line: &Vec<TextToken<'_>>| {
-            let place = (self.known.form(&file.path), self.known.form(line));
+            let place = (self.known.masked_line(&file.path), self.known.masked_line(line));
             self.known.names(line, ordinal) && is_own(self.lines.get(&place))
         };
         by_path()
@@ -367,7 +367,7 @@ impl<'t> FileWords<'t> {
             .map(|line| lex(line, known))
             .filter(|it| !it.is_empty())
             .collect();
-        let key = known.shape(&path, ordinal).join(" ");
+        let key = known.masked_line_without_own_name(&path, ordinal).join(" ");
         let key = if key.is_empty() { text.path.to_owned() } else { key };
         Self { text, key, path, lines }
     }
@@ -405,13 +405,17 @@ impl PodWords {
 
     /// A line with times, numbers and what chance may have made taken out, and the names of pods
     /// left in.
-    fn form(&self, tokens: &[TextToken<'_>]) -> String {
+    fn masked_line(&self, tokens: &[TextToken<'_>]) -> String {
         let words: Vec<String> = tokens.iter().map(masked).collect();
         words.join(" ")
     }
 
     /// The same, with what names the writer itself taken out as well.
-    pub(crate) fn shape(&self, tokens: &[TextToken<'_>], ordinal: i32) -> Vec<String> {
+    pub(crate) fn masked_line_without_own_name(
+        &self,
+        tokens: &[TextToken<'_>],
+        ordinal: i32,
+    ) -> Vec<String> {
         let is_own = |token: &TextToken<'_>| matches!(token.kind, TokenKind::Known(place) if self.entry_at(place).ordinals.contains(&ordinal));
         tokens
             .iter()
