@@ -1,4 +1,5 @@
-//! The terminal: its width and colours, progress lines, and text that cannot harm it.
+//! Not the command line, but what is shown: the terminal's width and colours, progress lines, the
+//! words for a tour's steps, and text that cannot harm it.
 
 mod live_lines;
 pub(crate) mod names;
