@@ -95,7 +95,8 @@ pub(crate) fn commands(report: &str) -> Result<Vec<String>, String> {
 /// `lab3.yaml:12, spec.replicas`, with `after ` or `before ` where a line comes first, or `lab3.yaml,
 /// at its end (Service web)`.
 fn read_place(told: &str) -> Result<Place, String> {
-    let sides: [(&str, fn(usize) -> Place); 3] =
+    type PlaceAt = fn(usize) -> Place;
+    let sides: [(&str, PlaceAt); 3] =
         [("after ", Place::After), ("before ", Place::Before), ("", Place::At)];
     let (place, side) = sides
         .iter()
