@@ -317,8 +317,8 @@ fn name_of_two_pods(lookup: &Lookup, lives: &[PodLife]) -> Option<&'static Mista
     (given.iter().any(is_own) && !given.iter().all(is_own)).then_some(&mistakes::NAME_OF_TWO_PODS)
 }
 
-/// After a replacement that became Ready, the name must give a later life's address: never anything
-/// else, and once at least.
+/// After a replacement that became Ready, one answer must give a later life's address. Of several
+/// replacements, one whose name was answered wrongly decides.
 fn judge_after_replacement(timeline: &Timeline, verdict: &mut Verdict, service: &str) {
     let asked = timeline.replacements().into_iter().filter(|(old, new)| {
         timeline.is_back(new) && timeline.lookups_of(old.uid()).next().is_some()

@@ -27,7 +27,7 @@ use crate::{
     model::{ShownBy, Timeline, Verdict},
 };
 
-/// One success criterion of the lab (its section 3.3), as a value.
+/// One of the lab's ten tests (its section 3.3), as a value.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
     /// Stable name.

@@ -147,7 +147,7 @@ fn judge_volume<'t>(
     volumes: &mut BTreeMap<&'t str, String>,
 ) {
     let (claim, volume) = (life.name(), life.volume());
-    let standing = if volume.is_empty() {
+    let standing = if volume.is_empty() || life.bound.is_none() {
         timeline.blocked_or_not_shown("wait until the PVC is Bound")
     } else if let Some(other) = volumes.get(volume) {
         Standing::broken(
@@ -203,7 +203,7 @@ mod tests {
         Outcome::{Fail, Inconclusive, Pass},
         observation::{
             CanaryFile, CanaryVisit, Fact, ObjectChange,
-            object::{ClaimSource, Present, Volume},
+            object::{ClaimSource, Object, Present, Volume},
         },
         testing::history::History,
     };
@@ -252,6 +252,18 @@ mod tests {
         }
         let history = history.end();
         history.assert("persistent_storage", Fail, &["too_small"]);
+    }
+
+    /// Catches a PVC that was made for a certain volume, which is not there, and counts as Bound.
+    #[test]
+    fn a_claim_that_waits_for_its_volume_is_not_bound() {
+        let mut history = History::created().end();
+        for line in &mut history.lines {
+            if let Fact::Object(_, Object::PersistentVolumeClaim(claim)) = &mut line.what {
+                claim.status.phase = "Pending".to_owned();
+            }
+        }
+        history.assert("persistent_storage", Inconclusive, &[]);
     }
 
     /// Catches "50M is less" of 10Mi.

@@ -16,7 +16,7 @@ use crate::model::{
 pub enum Outcome {
     /// Every criterion is met.
     Pass,
-    /// Something could not be seen, through no fault of the submission.
+    /// Something was not shown or could not be seen, or the cluster stood in the way.
     Inconclusive,
     /// The submission does not do it.
     Fail,

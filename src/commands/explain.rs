@@ -85,7 +85,8 @@ fn unknown(asked: &str, topic: &str) -> String {
         .filter(|(alike, _)| *alike >= ALIKE)
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-    let mut out = format!("error: there is no check and no mistake named {:?}\n", clip(asked, 60));
+    let mut out =
+        format!("error: there is no check, mistake or obstacle named {:?}\n", clip(asked, 60));
     if near.is_empty() {
         out.push_str("next:  `stsgrade list` names them all.\n");
     } else {

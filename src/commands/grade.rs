@@ -221,7 +221,7 @@ async fn end_early(
     signal: Signal,
     path: &Path,
 ) -> Exit {
-    progress.say("interrupted: putting everything back (once more to stop at once)");
+    progress.say("interrupted: putting everything back (Ctrl-C again stops at once)");
     let whole = put_back(args, cluster, graded, journal, progress).await;
     progress.say(&format!(
         "what was recorded until then: stsgrade judge {}",

@@ -95,7 +95,8 @@ impl<'a> Outputs<'a> {
         fail(failure)
     }
 
-    /// Grades a manifest 0 that is wrong in itself; says of anything else why nothing was graded.
+    /// Gives 0 points to a manifest that is wrong in itself; of anything else it says why nothing was
+    /// graded.
     pub(super) fn fail_or_refuse(&mut self, failure: &Failure, source: &Source) -> Exit {
         if !failure.is_in_the_manifest() {
             return self.fail(failure);

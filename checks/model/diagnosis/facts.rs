@@ -266,8 +266,8 @@ impl<'t> OrdinalFacts<'t> {
         others.filter(|it| !it.spec().node_name.is_empty()).count()
     }
 
-    /// For how many seconds a pod that has been asked to go has stopped, and how many it may take
-    /// by its own spec.
+    /// For how many seconds a pod that has been asked to go has been stopping, and how many its own
+    /// spec allows.
     pub(crate) fn stopping_for(&self) -> Option<(u64, u64)> {
         let pod = self.leaving?;
         let so_far = self.timeline.seconds_since(pod.deletion_requested?);

@@ -88,7 +88,7 @@ use Effect::{CrashLoop, StopsTour};
 use Fault::{Cluster, Submission};
 use rows::ROWS;
 
-/// The ids of the table, for documentation and tests.
+/// The rows of the table, for documentation and tests: id, whose fault it is, and what to do.
 pub fn rows() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
     ROWS.iter().map(|row| (row.id, row.fault, row.remedy))
 }

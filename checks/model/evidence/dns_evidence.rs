@@ -82,7 +82,7 @@ impl Timeline {
     /// changed.
     pub(crate) fn namesake(&self, service: &str, pod: &str) -> Option<&Namesake> {
         const LOOKED_AT: usize = 16;
-        let since = self.since();
+        let since = self.last_change();
         let newest = self.endpoints.namesakes(service, pod).iter().rev().take(LOOKED_AT);
         newest.into_iter().find(|it| it.until.is_none_or(|until| until >= since))
     }

@@ -419,7 +419,8 @@ fn differing(before: &str, after: &str) -> (String, String) {
     }
 }
 
-/// Whether something may have happened before a line, because a gap of its kind was open then.
+/// Whether something happened before a line, or may have, because a gap of its kind was open
+/// then.
 fn may_precede(when: When, line: Seq) -> bool {
     when.after.is_none_or(|after| after < line)
 }

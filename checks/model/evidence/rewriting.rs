@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// What the files of a pod and of its successor tell of it.
+/// What is asked about files that were written over.
 pub(crate) struct Rewriting<'c, 't> {
     pub(crate) timeline: &'t Timeline,
     pub(crate) contents: &'c Contents<'t>,

@@ -465,7 +465,7 @@ objects! {
     PersistentVolumeClaimSpec {
         /// Access modes.
         access_modes: Vec<String>,
-        /// The volume that it is bound to.
+        /// Its volume once it is Bound; before that only what it was created with.
         volume_name: String,
         /// `None`: the default class; empty: none.
         storage_class_name: Option<String>,
@@ -605,7 +605,7 @@ impl PodSpec {
     pub fn user_of(&self, container: &str) -> Option<i64> {
         let its_own = self.all_containers().find(|it| it.name == container);
         let its_own = its_own.and_then(|it| it.security_context.as_ref()?.run_as_user);
-        its_own.or(self.security_context.as_ref()?.run_as_user)
+        its_own.or_else(|| self.security_context.as_ref()?.run_as_user)
     }
 
     /// How long a pod may take to stop, in seconds.

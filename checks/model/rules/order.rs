@@ -32,7 +32,7 @@ impl Timeline {
     pub fn out_of_order(&self) -> Vec<OutOfOrder<'_>> {
         let is_broken = |standing: &Standing| matches!(standing, Standing::Broken { .. });
         let mut found = vec![];
-        for scale_up in self.scale_ups() {
+        for scale_up in self.scale_ups().filter(|it| !it.scale.moves_one_pod()) {
             for upper in &scale_up.pods {
                 let Some(lower) = self.below(&scale_up, upper) else { continue };
                 if is_broken(&self.ready_before_next(&scale_up, lower, upper).0) {

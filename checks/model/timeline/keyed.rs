@@ -80,7 +80,7 @@ impl Events {
         oldest.map(|line| self.forget(line));
     }
 
-    /// The newest Event, unless a line repeats the one before.
+    /// The Event that this line told; `None` where a later line has told it again.
     pub(crate) fn at(&self, line: Seq) -> Option<&Heard> {
         self.heard.get(&line)
     }

@@ -280,7 +280,7 @@ impl ClaimLife {
         self.deleted.get_or_insert(when);
     }
 
-    /// Name of the volume that it is bound to; empty while it is not.
+    /// `spec.volumeName`: its volume once it is Bound; before that only what it was created with.
     #[must_use]
     pub fn volume(&self) -> &str {
         self.claim.spec.as_ref().map_or("", |spec| &spec.volume_name)

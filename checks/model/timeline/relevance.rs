@@ -82,11 +82,9 @@ impl Timeline {
 
     /// The line of the last change of any part, from which on everything is looked at anew.
     #[must_use]
-    pub fn since(&self) -> Seq {
+    pub fn last_change(&self) -> Seq {
         let Some(set) = self.set() else { return 0 };
-        let service =
-            self.governing_service().and_then(|service| service.changed).map_or(0, |when| when.by);
-        set.changed.by.max(service)
+        set.changed.by.max(self.changed(SubmissionPart::Service))
     }
 
     /// Whether a pod of the graded set is of the template as it stands now, or one that the update

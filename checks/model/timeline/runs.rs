@@ -207,7 +207,7 @@ impl PodLife {
         long_running(&self.pod).any(|it| it.name == container)
     }
 
-    /// Whether a container of it does not run now, and was started again before.
+    /// Whether a container of it does not run now, and was started again at least twice.
     pub(crate) fn may_be_in_a_crash_loop(&self) -> bool {
         let statuses = self.pod.status.all_containers();
         self.deletion_requested.is_none()

@@ -90,11 +90,11 @@ impl Timeline {
             return Some("a StatefulSet".to_owned());
         };
         if set.deletion_requested.is_some() {
-            return Some(format!("{} is being deleted", set.name));
+            return Some(format!("the deletion of {} to end", set.name));
         }
         let replicas = set.spec.replicas_or_one();
         if replicas == 0 {
-            return Some(format!("{} has 0 replicas", set.name));
+            return Some(format!("{} to ask for a pod (it has 0 replicas)", set.name));
         }
         let start = self.start();
         let end = start.saturating_add(replicas);

@@ -17,7 +17,7 @@ use crate::model::{
     verdict::Standing,
 };
 
-/// How a pod's containers fare at a moment.
+/// A moment at which it is asked how a pod's containers fare.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     /// In nanoseconds since the recording began.

@@ -196,7 +196,7 @@ impl<'a> NameQuestions<'a> {
     /// stands.
     fn refreshed(&self, timeline: &Timeline, now: u64) -> Vec<(Question, NameState)> {
         let mut state = self.state();
-        state.renew(timeline.since());
+        state.renew(timeline.last_change());
         state.note_carried(timeline, now);
         state.questions(timeline, &self.cluster.namespace, self.each_life, now)
     }

@@ -255,7 +255,7 @@ impl<'a> Inspector<'a> {
             return (vec![], Duration::MAX);
         }
         self.journal.with(|timeline| {
-            state.renew(timeline.since());
+            state.renew(timeline.last_change());
             state.note_reported_starts(timeline, now);
             let mut to_read = vec![];
             let mut next = Duration::MAX;

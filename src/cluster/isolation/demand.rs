@@ -304,6 +304,9 @@ fn quantity_of(value: &Value, parts: u128) -> u128 {
     match text.strip_suffix('m') {
         // It is thousandths already.
         Some(millis) if parts == 1000 => quantity::bytes(millis).unwrap_or(0),
+        None if parts == 1000 && text.contains('.') => {
+            quantity::bytes(&format!("{text}k")).unwrap_or(0)
+        }
         _ => quantity::bytes(&text).unwrap_or(0).saturating_mul(parts),
     }
 }

@@ -156,6 +156,8 @@ fn all_that_a_hand_in_asks_for_together_is_bounded() {
     // As many as a hand-in may have of what names no resources at all.
     let plain = set(58, "").replace("{memory: 2Gi, cpu: 1500m}", "{}");
     assert_eq!(not_allowed(&read(&plain)), None);
+    // A tenth of a CPU each, and not a whole one.
+    assert_eq!(not_allowed(&read(&set(40, "").replace("2Gi, cpu: 1500m", "1Mi, cpu: 0.1"))), None);
 }
 
 /// Catches a container before the others, or beside them, that no room is left for, and one that

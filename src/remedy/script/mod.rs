@@ -210,14 +210,34 @@ pub fn remove_nothing(script: &str, folders: &[&str]) -> Option<String> {
 /// Where commands that remove what lies below one of `folders` begin and end.
 fn removals(tokens: &[ShellToken<'_>], folders: &[&str]) -> Vec<(usize, usize)> {
     let mut found = vec![];
-    for command in commands(tokens) {
+    let all: Vec<_> = commands(tokens).collect();
+    for (place, command) in all.iter().enumerate() {
         let (Some(first), Some(last)) = (command.first(), command.last()) else { continue };
         let is_below_them = |it: &ShellToken<'_>| is_below(it.text, folders, tokens);
-        if matches!(first.text, "rm" | "rmdir" | "find") && command.iter().any(is_below_them) {
+        let removes = match first.text {
+            "rm" | "rmdir" => true,
+            // Alone it only lists what it finds.
+            "find" => {
+                let next = all.get(place + 1).filter(|it| it.first().is_some_and(is_xargs));
+                command.iter().chain(next.into_iter().flatten()).any(deletes)
+            }
+            _ => false,
+        };
+        if removes && command.iter().any(is_below_them) {
             found.push((first.at, last.at + last.text.len()));
         }
     }
     found
+}
+
+fn is_xargs(it: &ShellToken<'_>) -> bool {
+    it.text == "xargs"
+}
+
+/// Whether a word of `find` or of `xargs` makes it delete what is found.
+fn deletes(it: &ShellToken<'_>) -> bool {
+    let program = it.text.rsplit('/').next();
+    it.text == "-delete" || matches!(program, Some("rm" | "rmdir" | "unlink"))
 }
 
 /// The words that stand whole in quotes, without them, and where each begins.
@@ -576,6 +596,14 @@ mod tests {
             remove_nothing("trap 'rm -f /data/id; exit 0' TERM; sleep 9", DATA).as_deref(),
             Some("trap ':; exit 0' TERM; sleep 9")
         );
+        for (script, mended) in [
+            ("find /data -type f | wc -l; sleep 9", None),
+            ("find /data -type f -delete; sleep 9", Some(":; sleep 9")),
+            ("find /data -type f -exec /bin/rm {} +; sleep 9", Some(":; sleep 9")),
+            ("find /data -type f | xargs rm -f; sleep 9", Some(": | xargs rm -f; sleep 9")),
+        ] {
+            assert_eq!(remove_nothing(script, DATA).as_deref(), mended, "{script}");
+        }
     }
 
     /// Catches a panic at a word of which only a part is quoted, and a command within another.

@@ -47,6 +47,12 @@ fn a_pod_without_a_group_may_not_write_to_what_belongs_to_root() {
             Some(ContainerSecurityContext { run_as_user: Some(0) });
     };
     stops(&ends(of_container, DENIED[0]), "container_ends", Submission);
+    // Only the container says who it is.
+    let alone = |pod: &mut PodSpec| {
+        pod.containers[0].security_context =
+            Some(ContainerSecurityContext { run_as_user: Some(1000) });
+    };
+    stops(&ends(alone, DENIED[0]), "no_fs_group", Submission);
 }
 
 /// Catches a right submission that loses its points to the cluster's storage.

@@ -246,11 +246,24 @@ fn number(digits: &[u8]) -> i64 {
 /// Marks dates in words: the day stands beside the month, the year not far behind: `Mon Nov 23
 /// 03:54:11 UTC 2026`.
 fn mark_dates(tokens: &mut [TextToken<'_>]) {
-    const MONTHS: [&str; 12] =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    const MONTHS: [&str; 12] = [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ];
+    const DAYS: [&str; 7] =
+        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
     for place in 0..tokens.len() {
-        if tokens[place].kind != TokenKind::Word || !begins_with(tokens[place].text, &MONTHS) {
+        if tokens[place].kind != TokenKind::Word || !abbreviates(tokens[place].text, &MONTHS) {
             continue;
         }
         let beside = [place.wrapping_sub(1), place + 1];
@@ -262,7 +275,7 @@ fn mark_dates(tokens: &mut [TextToken<'_>]) {
         let start = day.min(place);
         tokens[place].kind = TokenKind::Time;
         tokens[day].kind = TokenKind::Time;
-        if let Some(name) = start.checked_sub(1).filter(|it| begins_with(tokens[*it].text, &DAYS)) {
+        if let Some(name) = start.checked_sub(1).filter(|it| abbreviates(tokens[*it].text, &DAYS)) {
             tokens[name].kind = TokenKind::Time;
         }
         for later in tokens.iter_mut().skip(place).take(6) {
@@ -281,11 +294,10 @@ fn mark_dates(tokens: &mut [TextToken<'_>]) {
     }
 }
 
-fn begins_with(word: &str, names: &[&str]) -> bool {
-    let start = word.get(..3).map(str::to_ascii_lowercase);
-    word.len() <= 9
-        && word.bytes().all(|it| it.is_ascii_alphabetic())
-        && start.is_some_and(|it| names.contains(&it.as_str()))
+/// Whether a word is one of these names, or its first three letters or more.
+fn abbreviates(word: &str, names: &[&str]) -> bool {
+    let word = word.to_ascii_lowercase();
+    word.len() >= 3 && names.iter().any(|it| it.starts_with(&word))
 }
 
 #[cfg(test)]
@@ -318,6 +330,8 @@ mod tests {
             "11/23/2026",
             "23.11.2026 5:36 pm",
             "12:30:59.1",
+            "23 November 2026",
+            "sept 3",
         ] {
             let others =
                 [of_kind(line, TokenKind::Number), of_kind(line, TokenKind::Decimal)].concat();
@@ -331,6 +345,9 @@ mod tests {
         assert_eq!(of_kind("server-id=101 at 12:00:01", TokenKind::Number), ["101"]);
         assert_eq!(of_kind("10.88.1.5", TokenKind::Number), ["10", "88", "1", "5"]);
         assert_eq!(of_kind("version 1.0", TokenKind::Decimal), ["1.0"]);
+        for line in ["marker 1", "mark 2", "second 3", "decoy 1", "Monitor 2 Mayor 3"] {
+            assert_eq!(of_kind(line, TokenKind::Time), [""; 0], "{line}");
+        }
         assert_eq!(of_kind("May 1000 pods", TokenKind::Number), ["1000"]);
         assert_eq!(of_kind("073608", TokenKind::Number), ["073608"]);
         assert_eq!(

@@ -4,7 +4,7 @@ use crate::model::{
         Asked, Fact, ObjectChange, Phase, Step, StepName,
         object::{
             Metadata, Object, OwnerReference, PersistentVolumeClaim, Pod, RetentionPolicy,
-            RollingUpdate, StatefulSet, StatefulSetSpec,
+            RollingUpdate, Service, StatefulSet, StatefulSetSpec,
         },
     },
     testing::history::{History, Writes},
@@ -199,6 +199,18 @@ fn going_back_to_an_earlier_template_does_not_bring_its_pods_back() {
         Pass,
         &[],
     );
+}
+
+/// Catches a name that is asked no more, because the Service of before had been asked for it.
+#[test]
+fn a_service_that_is_made_again_is_a_change() {
+    let stood = standing().subject();
+    let deleted = stood.clone().service_gone();
+    let line = deleted.lines.last().unwrap().seq;
+    let another = |it: &mut Service| it.metadata.uid = "another".to_owned();
+    let made = deleted.service_with(another).timeline();
+    assert!(stood.timeline().last_change() < line);
+    assert!(made.last_change() > line, "{} of {line}", made.last_change());
 }
 
 #[test]
