@@ -74,7 +74,15 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         if !is_meant(&script[start..token.at]) {
             continue;
         }
-        edits.push((start, format!("[ -f {} ] || ", target.text)));
+        let guard = format!("[ -f {} ] || ", target.text);
+        let above = tokens[..place].iter().rfind(|it| it.at < start);
+        if above.is_some_and(|it| it.text == "&&") {
+            // What stands behind `||` would be run, too, where what stands before `&&` fails.
+            edits.push((start, format!("{{ {guard}")));
+            edits.push((end_of_command(&tokens, place), "; }".to_owned()));
+        } else {
+            edits.push((start, guard));
+        }
     }
     for command in commands(&tokens) {
         let Some((name, arguments)) = command.split_first() else { continue };
@@ -315,6 +323,12 @@ fn commands<'t, 's>(
     })
 }
 
+/// Where the command ends that the redirection at `place` belongs to.
+fn end_of_command(tokens: &[ShellToken<'_>], place: usize) -> usize {
+    let rest = tokens[place..].iter().take_while(|it| it.kind != ShellTokenKind::End);
+    rest.last().map_or(0, |it| it.at + it.text.len())
+}
+
 /// Where the command begins that the redirection at `place` belongs to.
 fn command_start(tokens: &[ShellToken<'_>], place: usize) -> Option<usize> {
     let begin = tokens[..place]
@@ -511,7 +525,11 @@ mod tests {
         keeps("hostname | tee /data/id", Some("hostname | tee -a /data/id"));
         keeps("date | sed s/a/b/ > /data/d", Some("[ -f /data/d ] || date | sed s/a/b/ > /data/d"));
         keeps("cp /etc/hostname /data/id", Some("cp -n /etc/hostname /data/id"));
-        keeps("cd /data && hostname > id", Some("cd /data && [ -f id ] || hostname > id"));
+        keeps("cd /data && hostname > id", Some("cd /data && { [ -f id ] || hostname > id; }"));
+        keeps(
+            "a=$(get) && date > /data/d 2>&1 || exit 1",
+            Some("a=$(get) && { [ -f /data/d ] || date > /data/d 2>&1; } || exit 1"),
+        );
         keeps(
             "echo \"$(date; echo ')')\" > /data/d",
             Some("[ -f /data/d ] || echo \"$(date; echo ')')\" > /data/d"),
