@@ -91,6 +91,7 @@ fn judge_ordinal(
         Writer::Unsure(why) => {
             (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
         }
+        Writer::Unknown if contents.names_an_earlier_life(ordinal) => (Standing::Met, None),
         Writer::Unknown => match looked_too_early(timeline, pod_files, ordinal) {
             Some(why) => (Standing::unseen(format!("{name}'s PVC holds no file yet: {why}")), None),
             None => found_nothing(contents, pod_files, &name),

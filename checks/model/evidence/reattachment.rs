@@ -255,12 +255,44 @@ impl Timeline {
         if fates.is_empty() || is_unclear {
             return self.judge_own_canary(verdict, old, new, before.hidden() > 0, &cites);
         }
+        let is_same = |it: &Fate| matches!(it, Fate::Same { rewritten: Some(true) });
+        if fates.iter().all(is_same)
+            && let Some(lost) = contents.written_anew_beside(old, new)
+        {
+            let mistake = &mistakes::OVERWRITTEN_AT_START;
+            verdict.push(id, text, standing_of(&[lost]), cites).because(mistake);
+            return;
+        }
         let rewriting = Rewriting { timeline: self, contents };
         let standing = rewriting.with_lateness(standing_of(&fates), old, new);
         let is_missing = fates.iter().all(|it| matches!(it, Fate::Gone { after: None, .. }));
-        let mistake =
-            if is_missing { &mistakes::WIPED_AT_START } else { rewriting.mistake(old, new) };
+        let mistake = if is_missing || self.is_canary_lost(old, new) {
+            &mistakes::WIPED_AT_START
+        } else {
+            rewriting.mistake(old, new)
+        };
         verdict.push(id, text, standing, cites).because(mistake);
+    }
+
+    /// Whether the grader's own file of before was looked for on a claim, and was not there.
+    fn is_canary_lost(&self, old: &PodLife, new: &PodLife) -> bool {
+        old.claims().iter().any(|(_, claim)| {
+            let wrote = self.canary_of(old, new, claim);
+            let back = wrote.map(|it| self.canary_back(it, new, claim).0);
+            matches!(back, Some(Standing::Broken { .. }))
+        })
+    }
+
+    /// The last canary that was written on a claim in the old pod, or else before the new one.
+    fn canary_of(
+        &self,
+        old: &PodLife,
+        new: &PodLife,
+        claim: &str,
+    ) -> Option<&Recorded<CanaryVisit>> {
+        let written = || self.canaries.of(claim).filter(|it| it.what.wrote.is_some());
+        let own = written().rfind(|it| it.what.pod.uid == old.uid());
+        own.or_else(|| written().rfind(|it| it.seq < new.added.by))
     }
 
     /// Where no file tells who wrote it, the grader's own file tells whether the volume is the
@@ -274,16 +306,7 @@ impl Timeline {
         cites: &[Seq],
     ) {
         for (_, claim) in old.claims() {
-            let wrote = self
-                .canaries
-                .of(&claim)
-                .rfind(|it| it.what.pod.uid == old.uid() && it.what.wrote.is_some());
-            let earlier = || {
-                self.canaries
-                    .of(&claim)
-                    .rfind(|it| it.what.wrote.is_some() && it.seq < new.added.by)
-            };
-            let Some(wrote) = wrote.or_else(earlier) else {
+            let Some(wrote) = self.canary_of(old, new, &claim) else {
                 let why = if hidden {
                     "no file of it could be read as text, and no canary could be written"
                 } else {
@@ -329,11 +352,8 @@ impl Timeline {
             .wrote
             .iter()
             .all(|canary| seen.what.saw.iter().flatten().any(|it| it == canary));
-        let standing = if back {
-            Standing::Met
-        } else {
-            Standing::broken(canary_stays(claim), "it is not there any more")
-        };
+        let standing =
+            if back { Standing::Met } else { Standing::broken(canary_stays(claim), NOT_THERE) };
         (standing, Some(seen.seq))
     }
 }
@@ -347,6 +367,9 @@ fn last_shown(pod: &PodLife) -> Seq {
 fn same_as_before(claim: &str) -> String {
     format!("PVC {claim}, the same as before")
 }
+
+/// What is seen where it is not.
+const NOT_THERE: &str = "it is not there any more";
 
 /// What is asked of the grader's own file.
 fn canary_stays(claim: &str) -> String {

@@ -60,13 +60,39 @@ impl<'t> Rewriting<'_, 't> {
         runs(&["rm"]) && runs(&["[", "[[", "test"])
     }
 
+    /// Whether the template's own commands write a file only where it is not there, and it was written
+    /// anew all the same: something else has removed it, such as a hook.
+    fn writes_only_what_is_missing(&self, old: &'t PodLife, new: &'t PodLife) -> bool {
+        let Some(set) = self.timeline.set() else { return false };
+        let pod = &set.spec.template.spec;
+        let mounts: Vec<&str> = pod
+            .all_containers()
+            .flat_map(|it| &it.volume_mounts)
+            .map(|it| it.mount_path.as_str())
+            .collect();
+        let count = |wanted: &dyn Fn(&str, &str) -> bool| {
+            let scripts = self.timeline.scripts();
+            let words = scripts.map(|it| it.split_whitespace().collect::<Vec<_>>());
+            words.map(|it| it.windows(2).filter(|it| wanted(it[0], it[1])).count()).sum::<usize>()
+        };
+        let is_guarded = |file: String| {
+            let guards = count(&|word, next| matches!(word, "-f" | "-e" | "-s") && next == file);
+            let writes = count(&|word, next| word == ">" && next.trim_end_matches(';') == file);
+            guards > 0 && writes <= guards
+        };
+        self.contents.fates(old, new).iter().any(|it| {
+            let Fate::Gone { path, after: Some(_), .. } = it else { return false };
+            mounts.iter().any(|mount| is_guarded(format!("{}/{path}", mount.trim_end_matches('/'))))
+        })
+    }
+
     /// Why a file was written over, as a mistake: what was last written before the new pod's
     /// containers started was so when the old one's stopped.
     ///
     /// Both times are whole seconds, so what happened within one of them is told by what other
     /// pods' files say.
     pub(crate) fn mistake(&self, old: &'t PodLife, new: &'t PodLife) -> &'static Mistake {
-        if self.removes_before_it_writes() {
+        if self.removes_before_it_writes() || self.writes_only_what_is_missing(old, new) {
             return &mistakes::WIPED_AT_START;
         }
         let pairs = || self.timeline.replacements().into_iter().chain(self.timeline.returns());

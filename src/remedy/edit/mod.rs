@@ -6,6 +6,7 @@
 //! obstacle is one table ([`table`]).
 
 mod difference;
+mod hooks;
 mod image;
 mod keep_running;
 mod others;

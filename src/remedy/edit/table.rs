@@ -5,7 +5,7 @@ use checks::model::{Timeline, observation::object::StatefulSetSpec};
 use crate::remedy::{
     change::Change,
     edit::{
-        Loss, Object, image, keep_running, others, program,
+        Loss, Object, hooks, image, keep_running, others, program,
         spec::{self, ServiceFault},
         text::{self, SetText},
     },
@@ -59,7 +59,7 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("earlier_content", &[Unknown("the manifest is right already")]),
     ("overwritten_at_start", &[Set(spec::kept_at_start)]),
     ("overwritten_at_stop", &[Set(spec::appended_at_stop)]),
-    ("wiped_at_start", &[Set(spec::nothing_removed)]),
+    ("wiped_at_start", &[Set(spec::nothing_removed), Text(hooks::nothing_removed)]),
     ("image_name_invalid", &[Set(image::correct_misspelt)]),
     ("image_missing", &[Set(image::correct_misspelt)]),
     ("image_never_pulled", &[Text(text::pulled_image)]),

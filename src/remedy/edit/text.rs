@@ -9,9 +9,9 @@ use crate::remedy::{
 
 /// The set's own document, and where its containers stand.
 pub(super) struct SetText<'d> {
-    document: &'d Document,
+    pub(super) document: &'d Document,
     pod: Path,
-    containers: Vec<Path>,
+    pub(super) containers: Vec<Path>,
 }
 
 impl<'d> SetText<'d> {

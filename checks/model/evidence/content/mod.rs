@@ -16,6 +16,9 @@
 //!   times of writing follow the ordinal by accident. A number that renders the moment of writing,
 //!   or grows exactly as the time does, tells when and not who; counters, loads and random numbers
 //!   do not follow the ordinal in all pods. ([`clock`])
+//! - **An earlier life.** The address or the UID of a pod that was replaced before anybody looked is
+//!   known to nobody. Pods on new claims show whether a start writes its own there.
+//!   ([`earlier_life`])
 //! - **Where chance cannot be excluded, nothing is said.** With few pods or many unexplained
 //!   numbers a coincidence is possible: the test is then undecided, not failed.
 //!
@@ -59,9 +62,10 @@
 //! - **A counter** is proof where it counts starts: from 0 or 1, and on at each start of each pod.
 //!   As many as there are files is not, where the template's commands count them.
 //!
-//! Only files that tell who wrote them are asked, because the lab asks for the original of those.
-//! Where no file tells, the grader's own file (the canary) decides for the whole claim: one mistake
-//! costs one test.
+//! Files that tell who wrote them are asked, because the lab asks for the original of those. Where
+//! they read the same after every start, and were written again, the files beside them are asked,
+//! too: the name in one file and the date in another are one content ([`untold`]). Where no file
+//! tells, the grader's own file (the canary) decides for the whole claim: one mistake costs one test.
 //!
 //! # The canary
 //!
@@ -73,6 +77,7 @@
 mod clock;
 mod counting;
 mod digest;
+mod earlier_life;
 mod known;
 mod lateness;
 mod lexer;
@@ -80,6 +85,7 @@ mod original;
 mod proof;
 #[cfg(test)]
 mod tests;
+mod untold;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -60,7 +60,7 @@ impl<'t> Contents<'t> {
         fates
     }
 
-    fn last_lives(
+    pub(super) fn last_lives(
         &self,
         old: &'t PodLife,
         new: &'t PodLife,
@@ -211,7 +211,7 @@ impl Timeline {
     }
 
     /// Whether a pod was the first one ever on each of its claims.
-    fn is_first_on_its_claims(&self, pod: &PodLife) -> bool {
+    pub(super) fn is_first_on_its_claims(&self, pod: &PodLife) -> bool {
         let is_first =
             |claim: &str| self.claim(claim).last().is_some_and(|it| it.added.after.is_some());
         pod.claims().iter().all(|(_, claim)| is_first(claim))
@@ -237,7 +237,7 @@ pub(super) struct Comparison<'c, 't> {
 impl<'t> Comparison<'_, 't> {
     /// What became of one file: the first case that holds, in the order of the module
     /// [`content`](crate::model::evidence::content).
-    fn fate(&self, file: &FileWords<'t>) -> Fate {
+    pub(super) fn fate(&self, file: &FileWords<'t>) -> Fate {
         let now = self.after.at(&file.text);
         let rewritten = now
             .and_then(|it| was_rewritten(file.text.mtime, it.text.mtime, self.after.pod_files.pod));

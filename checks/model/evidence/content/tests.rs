@@ -253,8 +253,29 @@ fn rewriting_what_a_fresh_start_writes_too_passes() {
     written("PPP", |it| one("id", format!("{}\n", it.name())));
     written("PPP", |it| one("id", format!("server-id={}\n", 100 + it.ordinal)));
     written("PPP", |it| one("id", format!("{} version 1.0\n", it.name())));
-    // A file that tells nobody may change: it is no identity.
-    written("PPP", |it| vec![("id".to_owned(), it.name()), ("heartbeat".to_owned(), date(it.at))]);
+}
+
+/// Catches the lab's own mistake in two files, the name in one and the date in the other; and a
+/// submission that is accused of a heartbeat, or although it kept something.
+#[test]
+fn the_files_beside_one_that_reads_the_same_are_asked() {
+    let plain = |it: Start| vec![("id".to_owned(), it.name()), ("beside".to_owned(), date(it.at))];
+    written("PFF", plain);
+    let times = |id: fn(Start) -> Option<i64>, beside: fn(Start) -> Option<i64>| {
+        move |it: Start, path: &str| if path == "id" { id(it) } else { beside(it) }
+    };
+    let at_start = |it: Start| Some(it.at);
+    for (why, id, beside) in [
+        ("a heartbeat", at_start as fn(Start) -> _, (|it| Some(it.at + 5)) as fn(Start) -> _),
+        ("the name was left alone", |it| Some(it.first), at_start),
+        ("nobody knows when they were written", |_| None, |_| None),
+    ] {
+        assert_eq!(letters(&toured(usual, plain, times(id, beside))), "PPP", "{why}");
+    }
+    // A third file was kept.
+    let three = |it: Start| [plain(it), vec![("kept".to_owned(), date(it.first))]].concat();
+    let left = |it: Start, path: &str| Some(if path == "kept" { it.first } else { it.at });
+    assert_eq!(letters(&toured(usual, three, left)), "PPP");
 }
 
 /// Catches that what every start on a claim can write again is taken for something that was kept:

@@ -405,7 +405,7 @@ impl PodWords {
 
     /// A line with times, numbers and what chance may have made taken out, and the names of pods
     /// left in.
-    fn masked_line(&self, tokens: &[TextToken<'_>]) -> String {
+    pub(crate) fn masked_line(&self, tokens: &[TextToken<'_>]) -> String {
         let words: Vec<String> = tokens.iter().map(masked).collect();
         words.join(" ")
     }

@@ -1,0 +1,58 @@
+//! The files that tell no pod, beside one that does and reads the same after every start.
+
+use crate::model::{
+    evidence::content::{
+        PodFiles,
+        original::{Comparison, Fate},
+        writer::Contents,
+    },
+    timeline::lives::PodLife,
+};
+
+/// So many seconds after the container's start, what a start writes is written.
+const AT_ONCE_SECONDS: i64 = 2;
+/// By how many seconds a file's time may lie before the start that wrote it: it is of the same clock,
+/// in whole seconds.
+const BEFORE_START_SECONDS: i64 = 1;
+
+impl<'t> Contents<'t> {
+    /// A file that tells no pod, and that the new start wrote anew with other values, where nothing
+    /// on the pod's claims was kept.
+    ///
+    /// `None` where something was kept or may have been, and where it is written at other times than
+    /// at a start: a heartbeat is new all the time.
+    #[must_use]
+    pub fn written_anew_beside(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Fate> {
+        let (last, after) = self.last_lives(old, new)?;
+        let has_hidden = |it: &PodFiles<'_>| !it.sealed.is_empty() || it.left_out > 0;
+        if has_hidden(&last.pod_files) || has_hidden(&after.pod_files) {
+            return None;
+        }
+        let comparison = Comparison { contents: self, before: &last, after: &after };
+        let mut lost = None;
+        for file in last.files.iter().filter(|it| !self.tells(&last, it)) {
+            match comparison.fate(file) {
+                Fate::Same { .. } => {}
+                fate @ Fate::Gone { after: Some(_), .. } if self.is_of_starts(&file.key) => {
+                    lost = lost.or(Some(fate));
+                }
+                _ => return None,
+            }
+        }
+        lost
+    }
+
+    /// Whether a file was written at a start in each life that has it.
+    fn is_of_starts(&self, key: &str) -> bool {
+        let lives = self.all_lives();
+        let mut all = lives.iter().filter_map(|lexed| Some((lexed, lexed.file(key)?)));
+        all.all(|(lexed, file)| {
+            let (Some(mtime), Some(start)) =
+                (file.text.mtime, lexed.pod_files.pod.earliest_start())
+            else {
+                return false;
+            };
+            (start - BEFORE_START_SECONDS..=start + AT_ONCE_SECONDS).contains(&mtime)
+        })
+    }
+}

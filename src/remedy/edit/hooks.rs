@@ -1,0 +1,47 @@
+//! Edits of what a container's hooks run, which is not recorded.
+
+use crate::remedy::{
+    edit::{
+        Loss,
+        text::{SetText, with},
+    },
+    manifest::{Document, Edit, Path, PathStep},
+    script,
+};
+
+/// Takes out what removes files from the volumes, and with it a hook that does nothing else.
+pub(super) fn nothing_removed(_: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
+    let mut edits = vec![];
+    for container in &set.containers {
+        let folders = mounted(set.document, container);
+        for hook in ["preStop", "postStart"] {
+            let hook = with(container, &format!("lifecycle.{hook}"));
+            edits.extend(edit(set.document, &hook, &folders));
+        }
+    }
+    edits
+}
+
+fn mounted<'d>(document: &'d Document, container: &Path) -> Vec<&'d str> {
+    let mounts = with(container, "volumeMounts");
+    let paths = (0..document.count(&mounts))
+        .map(|place| [mounts.clone(), vec![PathStep::Item(place)]].concat());
+    paths.filter_map(|it| document.scalar(&with(&it, "mountPath"))).collect()
+}
+
+fn edit(document: &Document, hook: &Path, folders: &[&str]) -> Option<Edit> {
+    let command = with(hook, "exec.command");
+    let words = document.texts(&command);
+    // A program with its arguments, or a shell with a script.
+    if script::remove_nothing(&words.join(" "), folders).is_some_and(|it| it == ":") {
+        return Some(Edit::Remove(hook.clone()));
+    }
+    let (place, new) = words
+        .iter()
+        .enumerate()
+        .find_map(|(place, word)| Some((place, script::remove_nothing(word, folders)?)))?;
+    if new == ":" {
+        return Some(Edit::Remove(hook.clone()));
+    }
+    Some(Edit::Set([command, vec![PathStep::Item(place)]].concat(), new.into()))
+}
