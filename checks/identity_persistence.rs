@@ -67,7 +67,10 @@ mod tests {
     use crate::model::{
         Fact,
         Outcome::{Fail, Inconclusive, Pass},
-        observation::{File, ObjectChange, object::Running},
+        observation::{
+            File, ObjectChange,
+            object::{Object, Running},
+        },
         testing::history::{History, Writes},
     };
 
@@ -153,6 +156,32 @@ mod tests {
             Fail,
             &["overwritten_at_stop", "overwritten_at_start"],
         );
+    }
+
+    /// Catches a second container that writes over the file while the pod runs, told as one that
+    /// writes when it is told to stop.
+    #[test]
+    fn what_is_written_before_the_stop_was_not_written_because_of_it() {
+        let stopped_at = |written: i64| {
+            let mut history = rewritten(20, [0, written, written]);
+            for line in &mut history.lines {
+                let Fact::Object(_, Object::Pod(pod)) = &mut line.what else { continue };
+                // Asked to at 05:36:18.
+                if let Some(stamp) = &mut pod.metadata.deletion_timestamp {
+                    "2026-11-23T05:36:48Z".clone_into(stamp);
+                }
+                for status in &mut pod.status.container_statuses {
+                    let running = status.state.running.get_or_insert_default();
+                    running.started_at.get_or_insert("2026-11-23T05:36:10Z".to_owned());
+                }
+            }
+            history
+        };
+        stopped_at(19).assert("identity_persistence", Fail, &["overwritten_at_stop"]);
+        let ran = stopped_at(15);
+        ran.assert("identity_persistence", Fail, &["overwritten_at_start"]);
+        let told = format!("{:?}", ran.verdict("identity_persistence"));
+        assert!(told.contains("(written 5 s after the container's start)"), "{told}");
     }
 
     /// Catches a file that tells nobody, written until the old pod's stop, by which the start's

@@ -4,6 +4,7 @@ use crate::{
     mistakes::{self, Mistake},
     model::{
         evidence::content::{Contents, Fate},
+        stamp,
         timeline::{Timeline, lives::PodLife},
         verdict::Standing,
     },
@@ -103,18 +104,47 @@ impl<'t> Rewriting<'_, 't> {
             Some(after) => after < 0,
             None => false,
         };
+        // What any pod writes while it runs is not written because it stops.
+        let while_it_runs =
+            |old, new| self.written(old, new).is_some_and(|it| it.by_the_old_one_while_it_ran);
+        let at_stop = at_stop && !pairs().any(|(old, new)| while_it_runs(old, new));
         if at_stop { &mistakes::OVERWRITTEN_AT_STOP } else { &mistakes::OVERWRITTEN_AT_START }
     }
 
-    /// How many seconds after the first start of the new pod's containers the first of those files was
-    /// written that told the old pod, and of which nothing was kept.
     fn written_after_start(&self, old: &'t PodLife, new: &'t PodLife) -> Option<i64> {
+        Some(self.written(old, new)?.seconds)
+    }
+
+    /// When the first of those files was written that told the old pod, and of which nothing was
+    /// kept.
+    fn written(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Written> {
         let (after, started) = (self.timeline.pod_files(new)?, new.first_start()?);
         let fates = self.contents.fates(old, new);
         let is_lost = |path: &str| {
             fates.iter().any(|it| matches!(it, Fate::Gone { path: lost, .. } if lost == path))
         };
         let times = after.texts.iter().filter(|it| is_lost(it.path)).filter_map(|it| it.mtime);
-        times.map(|mtime| mtime.saturating_sub(started)).min()
+        let written = times.min()?;
+        let ran = written < started && stop_asked(old).is_some_and(|it| written < it);
+        let by_the_old_one = old.first_start().filter(|_| ran);
+        Some(Written {
+            seconds: written.saturating_sub(by_the_old_one.unwrap_or(started)),
+            by_the_old_one_while_it_ran: by_the_old_one.is_some(),
+        })
     }
+}
+
+/// When a file was written over.
+struct Written {
+    /// How many seconds after the first start of the new pod's containers, or of the old one's.
+    seconds: i64,
+    /// By the old pod, before it was asked to stop.
+    by_the_old_one_while_it_ran: bool,
+}
+
+/// When a pod was asked to stop, in seconds since the epoch: its `deletionTimestamp` is that time and
+/// its grace period (Kubernetes, "Pod Lifecycle", "Termination of Pods").
+fn stop_asked(pod: &PodLife) -> Option<i64> {
+    let end = stamp::epoch(pod.pod.metadata.deletion_timestamp.as_deref()?)?;
+    end.checked_sub(pod.spec().grace_seconds())
 }
