@@ -72,6 +72,7 @@ fn judge_governing_service<'t>(
             None => no_such_service(timeline, set),
             Some(service) => not_headless(service, advice.is_some()),
         };
+        let advice = advice.or_else(|| named.filter(|it| it.is_alias()).map(no_alias));
         let cites = named.map(|it| it.added.by).into_iter().chain([set.changed.by]);
         verdict.push("governing_service", text, standing, cites).because(mistake).advise(advice);
         return None;
@@ -117,26 +118,49 @@ fn no_such_service(timeline: &Timeline, set: &SetLife) -> (Standing, &'static Mi
     (Standing::broken("a headless Service by the name in spec.serviceName", actual), mistake)
 }
 
-/// The named Service has a cluster IP. `has_another`: a headless Service that selects the pods
+/// The named Service has a cluster IP, or is an alias. `has_another`: a headless Service that selects the pods
 /// stands beside it.
 fn not_headless(service: &ServiceLife, has_another: bool) -> (Standing, &'static Mistake) {
     let name = &service.service.metadata.name;
-    let actual = format!("Service {name} has the cluster IP {}", service.spec().cluster_ip);
+    let actual = if service.is_alias() {
+        format!("Service {name} is of type ExternalName: its name is an alias")
+    } else {
+        format!("Service {name} has the cluster IP {}", service.spec().cluster_ip)
+    };
     if has_another {
         let actual = format!("{actual}, and the headless Service that selects the pods is another");
         let expected = "a headless Service by the name in spec.serviceName";
         return (Standing::broken(expected, actual), &mistakes::WRONG_SERVICE_NAME);
     }
-    let actual = format!(
-        "{actual} (its pods' names resolve all the same, but constraint 3.2 asks for a headless \
-        one)"
-    );
+    let actual = if service.is_alias() {
+        format!("{actual}, and it has no endpoints, so the pods get no DNS names")
+    } else {
+        format!(
+            "{actual} (its pods' names resolve all the same, but constraint 3.2 asks for a \
+            headless one)"
+        )
+    };
     (Standing::broken("clusterIP: None", actual), &mistakes::SERVICE_NOT_HEADLESS)
 }
 
 /// Whether a Service selects the pods that the set's template describes.
 fn selects(service: &ServiceLife, set: &SetLife) -> bool {
     service.spec().selects(&set.spec.template.metadata.labels)
+}
+
+/// What to do where the Service that should have the pods as endpoints can have none (Kubernetes,
+/// "Service", "type: ExternalName").
+fn no_alias(service: &ServiceLife) -> Advice {
+    let name = &service.service.metadata.name;
+    let spec = |line| format!("kind: Service\nmetadata:\n  name: {name}\nspec:\n  {line}");
+    Advice {
+        remedy:
+            "Take out `type: ExternalName`, and set `clusterIP: None`. Delete the Service, and \
+            apply it again."
+                .to_owned(),
+        before: spec("type: ExternalName"),
+        after: spec("clusterIP: None"),
+    }
 }
 
 /// What to do where another Service stands that would do as it is.

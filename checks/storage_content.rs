@@ -9,6 +9,7 @@ use crate::{
         evidence::{
             content::{Contents, PodFiles, Text, Writer},
             reattachment::{MAX_OF_TWO_CHARS, excerpt, excerpt_of},
+            unreadable::unreadable,
         },
         observation::{SECOND, object::Container},
     },
@@ -219,10 +220,9 @@ fn found_nothing(
     name: &str,
 ) -> (Standing, Option<&'static Mistake>) {
     if pod_files.hidden() > 0 {
-        let why = format!(
-            "no text tells who wrote it, and {} files could not be read as text",
-            pod_files.hidden()
-        );
+        let paths = pod_files.sealed.iter().map(|it| it.file.path.as_str());
+        let why = unreadable(pod_files.hidden(), paths, None);
+        let why = format!("no text tells who wrote it, and {why}");
         return (Standing::unseen(why), None);
     }
     let expected = told(name);

@@ -69,8 +69,35 @@ fn what_is_applied_by_hand_is_waited_for() {
         let is_wait = wait.starts_with("kubectl rollout status sts") && wait.contains("--timeout=");
         assert!(is_wait && grade.starts_with("stsgrade grade "), "{page}");
         applied += usize::from(told.iter().any(|it| it.contains("kubectl apply ")));
+        let (names_none, is_told) =
+            (page.contains("YOUR-FILE.yaml"), page.contains("YOUR-FILE.yaml is your manifest"));
+        assert_eq!(names_none, is_told, "{page}");
+        let is_torn = page.lines().any(|it| it.contains(": costs ") && it.ends_with(" to"));
+        assert!(!is_torn, "{page}");
+        let has_no_set = page.contains("1. there is no StatefulSet:");
+        let words: Vec<&str> = page.split_whitespace().collect();
+        let tells_why = words.join(" ").contains("`kubectl apply` refused your file");
+        assert_eq!(has_no_set, tells_why, "{page}");
     }
     assert!(applied > 50, "{applied}");
+}
+
+/// Catches a look at what is all right before the change, and words of a program that wrote none.
+#[test]
+fn what_is_told_is_so() {
+    let (mut silent, mut services) = (0, 0);
+    for case in cases().0.iter().filter(|it| matches!(it.kind, Kind::Fail(_))) {
+        let page = printed(case);
+        if page.contains("1. the Service is not headless") {
+            assert!(page.contains("kubectl get services,endpointslices "), "{page}");
+            services += 1;
+        }
+        if page.contains(": the container ends:") && !page.contains("Its words") {
+            assert!(!page.contains("wrote last"), "{page}");
+            silent += 1;
+        }
+    }
+    assert!(silent > 0 && services > 0, "{silent} and {services}");
 }
 
 /// Catches a reader that finds a line wherever it stands: then a report whose `…` is missing would

@@ -73,6 +73,19 @@ fn the_service_must_exist_be_headless_and_select_the_pods() {
         service.spec.iter_mut().for_each(|it| it.cluster_ip = "10.96.1.1".to_owned())
     })
     .assert("dns_resolution", Fail, &["service_not_headless"]);
+    let alias = set_with(|service| {
+        service.spec.iter_mut().for_each(|it| {
+            it.cluster_ip.clear();
+            it.r#type = "ExternalName".to_owned();
+        });
+    });
+    alias.assert("dns_resolution", Fail, &["service_not_headless"]);
+    // Catches a cluster IP that is told of a Service that has none.
+    let told = &alias.verdict("dns_resolution").criteria[0];
+    let seen = format!("{:?}", told.standing);
+    assert!(seen.contains("is of type ExternalName") && !seen.contains("cluster IP"), "{seen}");
+    let remedy = told.advice.as_ref().map(|it| it.remedy.as_str()).unwrap_or_default();
+    assert!(remedy.contains("Take out `type: ExternalName`"), "{remedy}");
     set_with(|service| service.spec.iter_mut().for_each(|it| it.selector.clear())).assert(
         "dns_resolution",
         Fail,

@@ -62,14 +62,14 @@ pub static WRONG_SERVICE_NAME: Mistake = Mistake {
     after: "spec:\n  serviceName: web",
 };
 
-/// The Service has a cluster IP.
+/// The Service has a cluster IP, or is an alias.
 pub static SERVICE_NOT_HEADLESS: Mistake = Mistake {
     id: "service_not_headless",
     read: &[Section::HeadlessService],
     renewal: Renewal::RecreateService,
-    title: "the Service has a cluster IP",
-    explanation: "The Service is not headless: its own name gives one virtual address instead \
-            of the pods' addresses. The lab asks for a headless Service.",
+    title: "the Service is not headless",
+    explanation: "A headless Service's own name gives the pods' addresses. That of any other gives \
+            one virtual address, or an alias. The lab asks for a headless Service.",
     lab: None,
     remedy: "Set `clusterIP: None`. The field cannot be changed in place: delete the Service \
             and apply it again.",

@@ -165,7 +165,7 @@ impl Page {
             self.commands("Type", &commands_after_changes(&[Mending::of(id)], &facts));
         }
         if OF_THE_MANIFEST.iter().any(|it| it.0 == id) {
-            self.commands("See it", &[dry_run(&facts, UNKNOWN_FILE)]);
+            self.sight(&dry_run(&facts, UNKNOWN_FILE));
             return self.out;
         }
         let ends = (diagnosis::effect(id) == Effect::CrashLoop).then_some("CONTAINER");

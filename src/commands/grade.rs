@@ -114,6 +114,13 @@ async fn grade(
         let then = if args.cleanup { ", and to remove it in the end" } else { "" };
         let (what, ns) = (submission.contents(), sanitize(&cluster.namespace));
         progress.say(&format!("about to apply {what} to namespace {ns}{then}"));
+        if let Some(other) = submission.left_namespace() {
+            progress.say(&format!(
+                "note: the file names namespace {}; a grade applies it to {ns} (`kubectl apply -n \
+                {ns}` refuses that)",
+                sanitize(other)
+            ));
+        }
         if let Some(other) = isolation::named_namespace(submission, &cluster.namespace) {
             progress.say(&format!(
                 "note: a pod's template names the namespace {} in a DNS name; it is graded in {}",

@@ -145,6 +145,15 @@ const KEPT: char = '\u{a0}';
 const NO_BLANK: char = '\u{2060}';
 const BROKEN: &str = "\u{2060} ";
 
+/// A part of a text at whose blanks [`TermStyle::wrap`] breaks no line, where a line has room for it.
+#[must_use]
+pub fn unbroken(part: &str, room: usize) -> String {
+    if part.chars().count() > room {
+        return part.to_owned();
+    }
+    part.replace(' ', &KEPT.to_string())
+}
+
 /// The text with each word that is longer than a line as pieces that are not, as far as it is a path.
 fn with_breaks_in_paths(text: &str, room: usize) -> String {
     let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();

@@ -100,6 +100,10 @@ impl CommandFacts {
 /// What mends them is no part of a pod: no pod has to be made anew.
 const CHANGES_NO_POD: [&Mistake; 5] =
     [&NO_SERVICE, &SELECTOR_MISMATCH, &NAME_OF_TWO_PODS, &TOO_FEW_REPLICAS, &WHEN_SCALED_DELETE];
+/// The namespace may have been made for the grade and be gone, and kubectl takes no object of another
+/// one.
+const DRY_RUN_IS_RIGHT: &str = "a line for each object, and no error; one that is about the \
+    namespace tells nothing of the file";
 /// What stands in a command for a file whose name is not known.
 pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
 
@@ -214,10 +218,16 @@ pub fn grade(facts: &CommandFacts, file: &str) -> String {
 }
 
 /// Has the API server look at a manifest, and applies nothing.
+///
+/// On the server's side: else kubectl warns of each object that a grade applied (Kubernetes,
+/// "Server-Side Apply").
 #[must_use]
-pub fn dry_run(facts: &CommandFacts, file: &str) -> String {
-    let cluster = facts.flags.cluster();
-    format!("kubectl{cluster} apply -n {} --dry-run=server -f {file}", facts.namespace)
+pub fn dry_run(facts: &CommandFacts, file: &str) -> Sight {
+    let (cluster, ns) = (facts.flags.cluster(), &facts.namespace);
+    let apply = format!(
+        "kubectl{cluster} apply -n {ns} --server-side --force-conflicts --dry-run=server -f {file}"
+    );
+    Sight::of(vec![apply], DRY_RUN_IS_RIGHT)
 }
 
 /// Grades what stands in the namespace again, or the manifest where there is one.

@@ -1,5 +1,6 @@
 //! Why points are missing: losses that have one cause are named once.
 
+mod container_ends;
 mod content;
 mod look_for;
 mod mending;
@@ -11,6 +12,7 @@ pub(super) use words::sentence;
 
 use checks::{
     CHECKS,
+    mistakes::WHEN_SCALED_DELETE,
     model::{Criterion, Fault, Obstacle, Outcome, Standing, Timeline, Verdict},
 };
 use serde::Serialize;
@@ -83,15 +85,20 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// Whether the explanation says more than the findings that are told before it.
+    /// Whether the explanation says more than the title and the findings that are told before it.
     #[must_use]
     pub fn explains_more(&self) -> bool {
-        let is_it =
-            |actual: &str| actual == self.explanation || sentence(actual) == self.explanation;
-        !self.seen.iter().any(|it| is_it(&it.actual))
+        let is_it = |told: &str| told == self.explanation || sentence(told) == self.explanation;
+        !is_it(&self.title) && !self.seen.iter().any(|it| is_it(&it.actual))
     }
 
-    fn show(&mut self, sight: Sight) {
+    /// Whether a grade shows it that comes after the changes of other causes, and nothing else does.
+    #[must_use]
+    pub fn is_of_next_grade(&self) -> bool {
+        self.remedy == NEXT_GRADE || self.remedy == NEXT_GRADE_FROM_NONE
+    }
+
+    pub(super) fn show(&mut self, sight: Sight) {
         self.see = sight.commands;
         self.right = sight.right;
     }
@@ -127,7 +134,13 @@ pub struct Example {
 pub(super) const MORE_MAY_SHOW: &str = "More may show after that.";
 
 /// What to do about what a grade could not show beside what is to be mended.
-const NEXT_GRADE: &str = "Mend what stands above: the grade after that can show it.";
+pub(super) const NEXT_GRADE: &str = "Nothing here: the grade after the changes above can show it.";
+/// The same where that was a set that a grade does not scale to 0.
+const NEXT_GRADE_FROM_NONE: &str = "Nothing here: the grade did not scale the set to 0, which \
+    would delete its PVCs. After the changes above it can.";
+
+/// The check that asks for a set which comes up from no pod.
+const CREATION: &str = "sequential_creation";
 
 /// How many findings of a cause are told in full.
 const MAX_SEEN: usize = 2;
@@ -191,7 +204,13 @@ pub(super) fn find(
             // Lost points are told before those that are undecided.
             let is_graded_again = causes.iter().any(|it| it.fault == Some(Fault::Submission));
             if is_graded_again && matches!(key, Key::NotShown(_)) {
-                cause.remedy = NEXT_GRADE.to_owned();
+                let loses_claims = causes.iter().any(|it| it.id == WHEN_SCALED_DELETE.id);
+                let next = if loses_claims && cause.id == CREATION {
+                    NEXT_GRADE_FROM_NONE
+                } else {
+                    NEXT_GRADE
+                };
+                cause.remedy = next.to_owned();
             } else {
                 obstacles::decide(&mut cause, &key, who, facts);
             }

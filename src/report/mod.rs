@@ -18,6 +18,7 @@ mod identity;
 mod json;
 mod junit;
 mod markdown;
+mod newest_lines;
 mod prairielearn;
 mod problem;
 mod refused;

@@ -59,8 +59,7 @@ impl Report {
             cause.changes = change.into_iter().map(Change::sanitized).collect();
             let file = facts.file.as_deref().unwrap_or(commands::UNKNOWN_FILE);
             cause.commands = vec![commands::grade(&facts, file)];
-            cause.see = vec![commands::dry_run(&facts, file)];
-            cause.right = Some("a line for each object, and no error");
+            cause.show(commands::dry_run(&facts, file));
         }
         report
     }

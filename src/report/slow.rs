@@ -35,7 +35,7 @@ pub(super) fn slow_stop_note(timeline: &Timeline) -> Option<String> {
             "{} took its whole grace period of {grace} s to stop: its first process ignores \
              SIGTERM, as `sh -c` and `sleep` do. Start a server with `exec` (`exec nginx -g \
              'daemon off;'`), or begin the script with `trap 'exit 0' TERM` and end it with \
-             `sleep 1000000 & wait`; then each stop takes a moment in place of {grace} s.",
+             `sleep 1000000 & wait`; then each pod stops at once, not after {grace} s.",
             sanitize(&name)
         )
     })

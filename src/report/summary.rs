@@ -31,14 +31,19 @@ pub(super) fn title(row: &CheckResult) -> String {
     format!("Test {}: {}", row.test, row.title)
 }
 
-/// Which file the commands to type mean, and who applies it, where lines of it change.
+/// Which file the commands to type mean, where it is not named, and who applies it, where lines of
+/// it change.
 pub(super) fn file_of_commands(report: &Report) -> Option<&'static str> {
+    let names_none = |it: &Cause| {
+        let mut typed = it.commands.iter().chain(&it.see).chain([&it.remedy]);
+        typed.any(|line| line.contains(UNKNOWN_FILE))
+    };
+    if report.causes.iter().any(names_none) {
+        return Some("YOUR-FILE.yaml is your manifest");
+    }
     let has_lines = |it: &&Cause| !it.changes.is_empty() || it.example.is_some();
     let mut changed = report.causes.iter().filter(has_lines);
     let commands = &changed.next()?.commands;
-    if commands.iter().any(|it| it.contains(UNKNOWN_FILE)) {
-        return Some("YOUR-FILE.yaml is your manifest");
-    }
     let is_grade = |it: &String| it.starts_with("stsgrade grade ") && it.contains(" -f ");
     commands.iter().any(is_grade).then_some("`grade -f` applies the file")
 }
@@ -67,11 +72,16 @@ pub(super) fn remedy<'a>(report: &'a Report, row: &CheckResult) -> Option<&'a st
 /// What decides the points that are open by this fault: the numbers of the causes that tell it.
 pub(super) fn to_decide(report: &Report, fault: Option<Fault>) -> Option<String> {
     let aim = if fault.is_some() { "To decide them" } else { "To show the rest" };
+    let is_open = |it: &Cause| it.fault == fault && !it.remedy.is_empty();
+    // Then it is the changes of those that cost points that decide it.
+    let takes_changes = report.causes.iter().any(|it| is_open(it) && it.is_of_next_grade());
+    let is_meant = |it: &Cause| {
+        let is_changed = takes_changes && it.fault == Some(Fault::Submission);
+        is_changed || is_open(it) && !it.is_of_next_grade()
+    };
     let numbered = report.causes.iter().zip(1..);
-    let numbers: Vec<u8> = numbered
-        .filter(|(cause, _)| cause.fault == fault && !cause.remedy.is_empty())
-        .map(|(_, number)| number)
-        .collect();
+    let numbers: Vec<u8> =
+        numbered.filter(|(cause, _)| is_meant(cause)).map(|(_, number)| number).collect();
     let under = text::numbers(&numbers);
     (!under.is_empty()).then(|| format!("{aim}, do what stands under {under}."))
 }
@@ -112,4 +122,33 @@ pub(super) fn origin(report: &Report) -> Option<String> {
         Signed::Unchecked => "its signature was not checked: STSGRADE_KEY is not set",
     };
     Some(format!("Judged from a recording's file: {signed}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::Fault;
+
+    use crate::report::{Problem, Report, Source, causes::NEXT_GRADE, summary::to_decide};
+
+    /// Catches a student who is sent to a cause that sends back, and one who reads it twice.
+    #[test]
+    fn what_the_next_grade_decides_is_done_under_what_costs_points() {
+        let problem = Problem::new("unreadable_manifest", "no YAML", "Correct it.");
+        let mut report = Report::refused(&problem, &Source::default());
+        let mut open = report.causes[0].clone();
+        open.fault = Some(Fault::Cluster);
+        open.title = "nobody scaled it from 0".to_owned();
+        open.explanation = "Nobody scaled it from 0.".to_owned();
+        open.remedy = NEXT_GRADE.to_owned();
+        assert!(!open.explains_more());
+        report.causes.push(open.clone());
+        let told = to_decide(&report, Some(Fault::Cluster));
+        assert_eq!(told.as_deref(), Some("To decide them, do what stands under 1."));
+        open.remedy = "Grade again.".to_owned();
+        open.explanation = "The set stood before.".to_owned();
+        assert!(open.explains_more());
+        report.causes.push(open);
+        let told = to_decide(&report, Some(Fault::Cluster));
+        assert_eq!(told.as_deref(), Some("To decide them, do what stands under 1 and 3."));
+    }
 }

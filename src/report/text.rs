@@ -10,12 +10,13 @@ use checks::{
 
 use crate::console::{
     sanitize,
-    terminal::{TermStyle, Tone},
+    terminal::{TermStyle, Tone, unbroken},
 };
 use crate::remedy::change::{Change, Sign};
 use crate::report::{
     Cause, CheckResult, CriterionResult, Points, Problem, Report, RunResult, StandingName, View,
     causes::{seen_earlier, typed_later},
+    newest_lines::newest,
     summary,
 };
 
@@ -46,7 +47,7 @@ fn not_graded(problem: &Problem, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write(report: &Report, view: &View<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page { look: view.style, out };
+    let mut page = Page { look: view.style, out, is_verbose: view.verbose };
     page.score(report)?;
     page.marks(report)?;
     page.shown(report)?;
@@ -72,6 +73,8 @@ fn write(report: &Report, view: &View<'_>, out: &mut dyn Write) -> io::Result<()
 struct Page<'o> {
     look: TermStyle,
     out: &'o mut dyn Write,
+    /// All is told (`-v`).
+    is_verbose: bool,
 }
 
 impl Page<'_> {
@@ -171,8 +174,9 @@ impl Page<'_> {
     fn heading(&mut self, report: &Report, number: usize, cause: &Cause) -> io::Result<()> {
         let noun = if cause.tests.len() == 1 { "test" } else { "tests" };
         let costs = summary::costs(report, cause);
-        let tests = numbers(&cause.tests);
-        let heading = format!("{}: {costs} ({noun} {tests})", cause.title);
+        let tests = format!("({noun} {})", numbers(&cause.tests));
+        let room = self.look.width.saturating_sub(INDENT.len());
+        let heading = format!("{}: {costs} {}", cause.title, unbroken(&tests, room));
         for line in self.look.wrap(&format!("{number}. "), &heading, INDENT) {
             writeln!(self.out, "{}", self.look.paint(Tone::Strong, &line))?;
         }
@@ -202,10 +206,7 @@ impl Page<'_> {
         if cause.explains_more() {
             self.labelled("Why", &cause.explanation)?;
         }
-        for (place, line) in cause.log.iter().enumerate() {
-            let label = if place == 0 { "Its words" } else { "" };
-            self.labelled(label, &format!("| {line}"))?;
-        }
+        self.log(&cause.log)?;
         if let Some(note) = cause.lab {
             self.labelled("The lab", note)?;
         }
@@ -235,6 +236,25 @@ impl Page<'_> {
         match cause.right {
             Some(right) => self.labelled("Right is", right),
             None => Ok(()),
+        }
+    }
+
+    /// A container's last lines: all of them with `-v`, else the newest.
+    fn log(&mut self, log: &[String]) -> io::Result<()> {
+        let room = self.look.width.saturating_sub(LABEL_COLUMNS + INDENT.len() + "| ".len());
+        let (lines, more) = if self.is_verbose {
+            (log.iter().map(String::as_str).collect(), 0)
+        } else {
+            newest(log, room)
+        };
+        for (place, line) in lines.iter().enumerate() {
+            let label = if place == 0 { "Its words" } else { "" };
+            self.labelled(label, &format!("| {line}"))?;
+        }
+        match more {
+            0 => Ok(()),
+            1 => self.labelled("", "(`-v` shows 1 more line)"),
+            _ => self.labelled("", &format!("(`-v` shows {more} more lines)")),
         }
     }
 
@@ -409,7 +429,7 @@ pub(super) fn overview(report: &Report) -> String {
 fn plain(write: impl Fn(&mut Page<'_>) -> io::Result<()>) -> String {
     let mut out = vec![];
     // Writing to a vector cannot fail.
-    let _ = write(&mut Page { look: TermStyle::PLAIN, out: &mut out });
+    let _ = write(&mut Page { look: TermStyle::PLAIN, out: &mut out, is_verbose: false });
     // The first line keeps its indentation: those below it have the same.
     String::from_utf8(out).unwrap_or_default().trim_start_matches('\n').trim_end().to_owned()
 }

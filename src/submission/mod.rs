@@ -95,6 +95,9 @@ pub struct Manifest {
     pub place: Place,
     /// The text of its file.
     pub text: Arc<str>,
+    /// Its own namespace, where it is another than the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_namespace: Option<String>,
 }
 
 impl Manifest {
@@ -233,6 +236,12 @@ impl Submission {
     fn nothing(names: impl Iterator<Item = String>) -> SubmissionError {
         let files: Vec<String> = names.map(|it| sanitize(&it)).collect();
         SubmissionError::Nothing { files: files.join(", ") }
+    }
+
+    /// A namespace other than the target that an object of it names, and that it is taken out of.
+    #[must_use]
+    pub fn left_namespace(&self) -> Option<&str> {
+        self.objects.iter().find_map(|it| it.left_namespace.as_deref())
     }
 
     /// The names of the StatefulSets in it.

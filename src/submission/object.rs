@@ -82,7 +82,8 @@ impl Context<'_> {
         }
         self.take_into_target(&mut value)?;
         let (place, text) = (self.place.clone(), self.text.clone());
-        objects.push(Manifest { kind, name: it.name, value, place, text });
+        let left_namespace = Some(it.namespace).filter(|it| it != self.target);
+        objects.push(Manifest { kind, name: it.name, value, place, text, left_namespace });
         Ok(())
     }
 

@@ -66,6 +66,9 @@ fn only_the_target_and_the_lab_s_own_namespace_are_taken() {
         let read = read(&[("a.yaml", &text)]).unwrap();
         assert_eq!(read.objects.len(), 1);
         assert_eq!(read.objects[0].value["metadata"]["namespace"], "target");
+        // Catches an object that is silently moved.
+        let left = Some(namespace).filter(|it| *it != "target");
+        assert_eq!(read.left_namespace(), left);
     }
     let elsewhere = object("v1", "Service", "s", "  namespace: kube-system\n");
     assert_eq!(

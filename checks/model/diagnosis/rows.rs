@@ -160,9 +160,9 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         renewal: Some(Renewal::Recreate),
         decides: AtOnce,
         recognise: recognise::container_ends,
-        remedy: "Mend the command by what it wrote last, and let it end in a program that keeps \
-            running. It must also work on a volume that is not empty any more: `mkdir -p`, `[ -f \
-            file ] ||`.",
+        remedy: "Mend the command by what it wrote last, if it wrote anything, and let it end in a \
+            program that keeps running. If it writes to a volume, it must also work when that is \
+            not empty any more: `mkdir -p`, `[ -f file ] ||`.",
         effect: CrashLoop,
         ..DEFAULT_ROW
     },

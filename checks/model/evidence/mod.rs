@@ -5,3 +5,4 @@ pub mod content;
 pub mod dns_evidence;
 pub(crate) mod reattachment;
 pub(crate) mod rewriting;
+pub mod unreadable;

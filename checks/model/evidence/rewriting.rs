@@ -71,15 +71,13 @@ impl<'t> Rewriting<'_, 't> {
             .flat_map(|it| &it.volume_mounts)
             .map(|it| it.mount_path.as_str())
             .collect();
-        let count = |wanted: &dyn Fn(&str, &str) -> bool| {
-            let scripts = self.timeline.scripts();
-            let words = scripts.map(|it| it.split_whitespace().collect::<Vec<_>>());
-            words.map(|it| it.windows(2).filter(|it| wanted(it[0], it[1])).count()).sum::<usize>()
-        };
         let is_guarded = |file: String| {
-            let guards = count(&|word, next| matches!(word, "-f" | "-e" | "-s") && next == file);
-            let writes = count(&|word, next| word == ">" && next.trim_end_matches(';') == file);
-            guards > 0 && writes <= guards
+            let tests = ["-f", "-e", "-s"].map(|it| format!("{it} {file}"));
+            let write = format!(" > {file}");
+            let lines = || self.timeline.scripts().flat_map(str::lines);
+            let is_tested = |line: &str| tests.iter().any(|it| line.contains(it.as_str()));
+            let mut writes = lines().filter(|it| it.contains(&write));
+            lines().any(is_tested) && writes.all(is_tested)
         };
         self.contents.fates(old, new).iter().any(|it| {
             let Fate::Gone { path, after: Some(_), .. } = it else { return false };

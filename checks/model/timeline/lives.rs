@@ -313,6 +313,12 @@ impl ServiceLife {
     pub fn is_headless(&self) -> bool {
         self.spec().cluster_ip == "None"
     }
+
+    /// Whether its name is an alias of another one (`type: ExternalName`): it has no endpoints.
+    #[must_use]
+    pub fn is_alias(&self) -> bool {
+        self.spec().r#type == "ExternalName"
+    }
 }
 
 /// A span in which some changes of one kind may have been missed.

@@ -10,7 +10,8 @@ const DNS_IMAGE: &str = "busybox:1.36";
 const DOMAIN: &str = "cluster.local";
 
 /// What is right of pods that are listed with their ages.
-const IN_ORDER: &str = "each pod is created some seconds after the one before it";
+const IN_ORDER: &str = "the times rise from pod to pod; two pods that start fast may share a second, \
+    as all do with Parallel";
 /// What is right of a file that is read twice.
 const KEPT: &str = "the lines from before are still there";
 
@@ -34,7 +35,7 @@ pub struct Sight {
 }
 
 impl Sight {
-    fn of(commands: Vec<String>, right: &'static str) -> Self {
+    pub(super) fn of(commands: Vec<String>, right: &'static str) -> Self {
         Self { commands, right: Some(right) }
     }
 }
@@ -67,12 +68,12 @@ fn to_see(test: u8, who: Option<&Stuck<'_>>, facts: &CommandFacts) -> Sight {
             let logs = format!("kubectl logs {pod} -c {container} -n {ns} --previous");
             return Sight::of(
                 vec![logs],
-                "an error that there is no earlier container: this one stays up",
+                "the error `previous terminated container … not found`: this one stays up",
             );
         }
         Some(Stuck { pod, ends: None }) => {
-            let commands = vec![format!("kubectl describe pod {pod} -n {ns}")];
-            return Sight { commands, right: None };
+            let describe = format!("kubectl describe pod {pod} -n {ns}");
+            return Sight::of(vec![describe], "`Ready` is True under Conditions");
         }
         None => {}
     }

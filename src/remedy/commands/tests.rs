@@ -27,10 +27,14 @@ fn facts() -> CommandFacts {
 #[test]
 fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
     let ends = Stuck { pod: "web-1", ends: Some("app") };
-    assert_eq!(
-        see(6, Some(&ends), &facts()).commands,
-        ["kubectl logs web-1 -c app -n lab --previous"]
+    let logs = see(6, Some(&ends), &facts());
+    assert_eq!(logs.commands, ["kubectl logs web-1 -c app -n lab --previous"]);
+    // As kubectl says it.
+    assert!(
+        logs.right.is_some_and(|it| it.contains("`previous terminated container … not found`"))
     );
+    let stuck = Stuck { ends: None, ..ends };
+    assert_eq!(see(6, Some(&stuck), &facts()).right, Some("`Ready` is True under Conditions"));
     let waits = Mending { id: "config_error", waiting: Some("web-0") };
     let by_hand = CommandFacts { file: None, ..facts() };
     assert_eq!(
@@ -161,6 +165,15 @@ fn each_test_is_seen_by_what_it_is_about() {
     assert_eq!(see(1, None, &facts()).commands, ["kubectl get pods -n lab"]);
 }
 
+/// Catches a student of pods that are Ready at once who waits for times that are seconds apart.
+#[test]
+fn times_of_pods_may_be_one_second_apart_or_none() {
+    for test in [2, 7] {
+        let right = see(test, None, &facts()).right.unwrap();
+        assert!(right.contains("may share a second") && !right.contains("some seconds"), "{right}");
+    }
+}
+
 /// Catches "see it" commands that leave the set at another number of replicas.
 #[test]
 fn what_is_scaled_is_scaled_back() {
@@ -243,7 +256,8 @@ fn commands_have_the_flags_of_the_grade() {
         ]
     );
     assert_eq!(see(1, None, &facts).commands, ["kubectl --context two get pods -n lab"]);
-    assert!(dry_run(&facts, "a.yaml").starts_with("kubectl --context two apply "));
+    let dry_run = dry_run(&facts, "a.yaml").commands;
+    assert!(dry_run[0].starts_with("kubectl --context two apply "), "{dry_run:?}");
 }
 
 /// Catches a command that is longer than a terminal's line, of whatever names it is made.

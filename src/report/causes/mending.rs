@@ -1,7 +1,7 @@
 //! How a cause is mended: the lines to change, what to do, and how to see it.
 
 use checks::{
-    mistakes::{self, Renewal, WHEN_SCALED_DELETE, WRONG_SERVICE_NAME},
+    mistakes::{self, Renewal, SERVICE_NOT_HEADLESS, WHEN_SCALED_DELETE, WRONG_SERVICE_NAME},
     model::{Effect, Fault, Timeline, diagnosis},
 };
 
@@ -12,7 +12,7 @@ use crate::{
         edit::{self, Edited, Loss},
         harmless,
     },
-    report::causes::{Cause, Example, MORE_MAY_SHOW, content, look_for, obstacles},
+    report::causes::{Cause, Example, MORE_MAY_SHOW, container_ends, content, look_for, obstacles},
 };
 
 /// What to do where the line that names the pod stands in an init container.
@@ -91,8 +91,9 @@ impl LossWriter<'_> {
             format!("{words} {MORE_MAY_SHOW}")
         } else if edit::adds_an_init_container(cause.id, objects, self.timeline) {
             IN_AN_INIT_CONTAINER.to_owned()
-        } else if obstacle.is_some() {
-            format!("{} {MORE_MAY_SHOW}", cause.remedy)
+        } else if let Some(obstacle) = obstacle {
+            let ends = container_ends::remedy(obstacle, self.timeline);
+            format!("{} {MORE_MAY_SHOW}", ends.as_ref().unwrap_or(&cause.remedy))
         } else {
             cause.remedy.clone()
         };
@@ -104,6 +105,10 @@ impl LossWriter<'_> {
         ];
         for (_, note) in notes.iter().filter(|(is_told, _)| *is_told) {
             remedy = format!("{remedy} {note}");
+        }
+        if cause.id == "no_stateful_set" && self.facts.file.is_none() {
+            let grade = commands::grade(self.facts, commands::UNKNOWN_FILE);
+            remedy = format!("{remedy} If `kubectl apply` refused your file, `{grade}` says why.");
         }
         remedy
     }
@@ -151,9 +156,10 @@ impl LossWriter<'_> {
             return commands::see_retention(self.facts);
         }
         let first = cause.tests.first().copied().unwrap_or_default();
-        // What it names does not answer, before the change or after it.
-        let is_misnamed = cause.id == WRONG_SERVICE_NAME.id;
-        let service = self.facts.service.clone().filter(|_| !is_misnamed);
+        // Of one that is misnamed no name answers, before the change or after it; of one that is not
+        // headless the pods' names do.
+        let is_other = [WRONG_SERVICE_NAME.id, SERVICE_NOT_HEADLESS.id].contains(&cause.id);
+        let service = self.facts.service.clone().filter(|_| !is_other);
         let gets_another = edit::adds_an_init_container(cause.id, self.loss.objects, self.timeline);
         let has_other_containers = self.facts.has_other_containers || gets_another;
         let facts = CommandFacts { service, has_other_containers, ..self.facts.clone() };

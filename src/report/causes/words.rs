@@ -5,7 +5,7 @@ use checks::{
     mistakes::{Mistake, OVERWRITTEN_AT_START, OVERWRITTEN_AT_STOP, WIPED_AT_START},
     model::{
         Criterion, Fault, Missing, MissingObject, Obstacle, Outcome, Standing, Timeline,
-        verdict::AGAIN,
+        evidence::unreadable::NO_TEXT, verdict::AGAIN,
     },
 };
 
@@ -28,6 +28,8 @@ const NO_SHELL_REMEDY: &str = "Grade again with an image that has a shell: `--pr
 const NO_EXEC_TITLE: &str = "the grader may not run commands in pods (pods/exec)";
 const NO_EXEC_REMEDY: &str = "Whoever runs the cluster can permit it: the first command prints the \
     Role, for `kubectl apply -f -` and a RoleBinding. Then grade again.";
+const NO_TEXT_REMEDY: &str = "The grader reads text only, and what it looks for may be in such a \
+    file. Let the pod keep what it writes first in a text file of its own, and grade again.";
 
 /// What one loss is, beside others: what makes it the same, and its cause, without tests or points.
 pub(super) fn cause(
@@ -57,6 +59,9 @@ pub(super) fn cause(
         }
         (Standing::Unseen { why, .. }, _) if why.contains(NO_PERMISSION) => {
             (Key::NoExec, Cause::of_no_exec(check.id, fault, NO_EXEC_TITLE, NO_EXEC_REMEDY))
+        }
+        (Standing::Unseen { why, .. }, _) if why.contains(NO_TEXT) => {
+            (Key::Unseen(why.clone()), Cause::of_words(check.id, fault, why, NO_TEXT_REMEDY))
         }
         (Standing::Unseen { why, remedy }, _) => {
             (Key::Unseen(why.clone()), Cause::of_words(check.id, fault, why, remedy))

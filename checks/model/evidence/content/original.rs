@@ -11,6 +11,7 @@ use crate::model::evidence::content::{
     writer::{Contents, FileWords, HeldBy, LexedFiles, is_chance},
 };
 use crate::model::{
+    evidence::unreadable::unreadable,
     observation::{BLOCK_DIGITS, FailureFact, Given},
     timeline::{Timeline, lives::PodLife},
 };
@@ -331,10 +332,10 @@ impl<'t> Comparison<'_, 't> {
                 .iter()
                 .any(|other| other.claim == it.claim && other.file.path == it.file.path)
         };
-        let unread = new.sealed.iter().filter(|it| !was_there(it)).count() as u64
-            + new.left_out.saturating_sub(old.left_out);
-        (unread > 0)
-            .then(|| format!("{unread} files of {} could not be read as text", new.pod.name()))
+        let unread: Vec<_> = new.sealed.iter().filter(|it| !was_there(it)).collect();
+        let count = unread.len() as u64 + new.left_out.saturating_sub(old.left_out);
+        let paths = unread.iter().map(|it| it.file.path.as_str());
+        (count > 0).then(|| unreadable(count, paths, Some(new.pod.name())))
     }
 
     pub(super) fn ordinal(&self) -> i32 {
