@@ -267,7 +267,7 @@ impl Timeline {
 
     /// Puts a pod that was not seen before at the end of its ordinal's lane, or among the pods that
     /// no set owns.
-    fn insert_pod(&mut self, owner: &str, fresh: PodLife) {
+    fn insert_pod(&mut self, owner: &str, mut fresh: PodLife) {
         let (uid, ordinal) = (fresh.uid().to_owned(), fresh.ordinal);
         let mut position = PodPosition { set: owner.to_owned(), ordinal, index: 0 };
         if owner.is_empty() {
@@ -280,10 +280,13 @@ impl Timeline {
                 before.go(fresh.added);
                 before.uid().to_owned()
             });
-            lane.push(fresh);
             if let Some(before) = before {
                 self.note_alive(&before);
+                if let Some(before) = self.pod_life(&before) {
+                    fresh.ended_before = self.left_by(before, &fresh);
+                }
             }
+            self.lanes.entry(owner.to_owned()).or_default().entry(ordinal).or_default().push(fresh);
         }
         self.pod_index.insert(uid, position);
     }

@@ -241,7 +241,10 @@ fn a_pod_that_had_to_go_before_it_stayed_up_shows_nothing() {
     let again =
         ends_after(History::created().down(1).up(1).inspect_one(1), 1, 5, 0..1).runs(1, 1, 100);
     let deleted = again.down(1).up(1).inspect_one(1);
-    assert_eq!(deleted.end().letters(), "PPPPPPIIII");
+    // What it left open, its successor must show.
+    assert_eq!(deleted.clone().end().letters(), "PPPPPIIIII");
+    let later = (0..8).fold(deleted, |history, _| history.tick());
+    assert_eq!(later.end().letters(), "PPPPPPIIII");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Lives: what the timeline keeps of each object from its beginning to its end.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use crate::model::{
     observation::{
@@ -113,6 +113,9 @@ pub struct PodLife {
     pub deleted: Option<When>,
     /// The runs of the containers that are meant to stay up.
     pub(crate) runs: Vec<ContainerRuns>,
+    /// What ended by its own doing in the pods of the same template that the ordinal had before,
+    /// and was not up again when they had to go: the longest runs, in nanoseconds, by container.
+    pub(crate) ended_before: BTreeMap<String, u64>,
     /// When it was last told of.
     pub last_seen: When,
     /// When its containers were first seen running, in nanoseconds since the recording began.
@@ -361,6 +364,7 @@ impl PodLife {
             is_evicted: false,
             deleted: None,
             runs: vec![],
+            ended_before: BTreeMap::new(),
             last_seen: when,
             running_at: None,
             addresses: vec![],

@@ -27,6 +27,8 @@ pub(crate) struct ContainerRuns {
     over: i32,
     /// The longest run that ended by its own doing, in nanoseconds; `None` where none did.
     longest: Option<u64>,
+    /// The same, of the pods that the ordinal had before: see [`PodLife::ended_before`].
+    before: Option<u64>,
     /// The first line that shows a run that ended by its own doing.
     first_own_end: Option<Seq>,
     /// The last such line.
@@ -118,26 +120,47 @@ impl ContainerRuns {
     /// How much longer the present run must last, in nanoseconds, to outlast what ended by its own
     /// doing, and what others did.
     fn lacks(&self, moment: Moment, others: Option<u64>) -> u64 {
-        let Some(longest) = self.longest.max(others) else { return 0 };
+        let Some(longest) = self.longest.max(self.before).max(others) else { return 0 };
         (longest + MARGIN_NANOS).saturating_sub(self.lasted(moment))
+    }
+
+    /// The longest run that ended by its own doing, in this pod or before it, and that no run has
+    /// outlasted, in nanoseconds.
+    fn not_outlasted(&self, moment: Moment) -> Option<u64> {
+        let is_up = self.is_running && self.lacks(moment, None) == 0;
+        self.longest.max(self.before).filter(|_| !is_up)
     }
 }
 
 impl PodLife {
     /// Takes in what a line tells of the pod's containers.
     pub(crate) fn take_runs(&mut self, now: &Circumstances) {
-        let Self { pod, runs, .. } = self;
+        let Self { pod, runs, ended_before, .. } = self;
         for status in long_running(pod) {
             let place =
                 runs.iter().position(|it| it.container == status.name).unwrap_or_else(|| {
                     runs.push(ContainerRuns {
                         container: status.name.clone(),
+                        before: ended_before.get(&status.name).copied(),
                         ..ContainerRuns::default()
                     });
                     runs.len() - 1
                 });
             runs[place].update(status, now);
         }
+    }
+
+    /// The longest runs that ended by their own doing and that no run has outlasted at this moment,
+    /// in this pod or before it, in nanoseconds, by container.
+    pub(super) fn not_outlasted(&self, moment: Moment) -> BTreeMap<String, u64> {
+        let mut known = self.ended_before.clone();
+        for it in &self.runs {
+            match it.not_outlasted(moment) {
+                Some(longest) => known.insert(it.container.clone(), longest),
+                None => known.remove(&it.container),
+            };
+        }
+        known
     }
 
     /// The last line that shows a container of the pod that ended by its own doing.
@@ -217,12 +240,19 @@ impl PodLife {
     /// What keeps it from being up although it runs, in words.
     pub(crate) fn why_not_up(&self, moment: Moment) -> Option<String> {
         let it = self.runs.iter().find(|it| it.is_running && it.lacks(moment, None) > 0)?;
-        let (longest, lasted) = (it.longest.unwrap_or(0) / SECOND, it.lasted(moment) / SECOND);
-        Some(format!(
-            "container {} ended after {longest} s, and has run for {lasted} s since it was \
-            started again",
-            it.container
-        ))
+        let lasted = it.lasted(moment) / SECOND;
+        let ended =
+            |longest: u64| format!("container {} ended after {} s", it.container, longest / SECOND);
+        Some(match it.before.filter(|before| it.longest.is_none_or(|own| own < *before)) {
+            Some(before) => format!(
+                "{} in the pod of that name before, and has run for {lasted} s in this one",
+                ended(before)
+            ),
+            None => format!(
+                "{}, and has run for {lasted} s since it was started again",
+                ended(it.longest.unwrap_or(0))
+            ),
+        })
     }
 }
 
