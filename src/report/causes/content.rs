@@ -8,7 +8,10 @@ use checks::{
 use crate::{
     console::sanitize::sanitize,
     recording::ManifestText,
-    remedy::manifest::{Document, Path, PathStep, keys},
+    remedy::{
+        manifest::{Document, Path, PathStep, keys},
+        script,
+    },
 };
 
 /// The variable that a container runtime sets to the pod's name.
@@ -23,9 +26,11 @@ pub(super) fn reason(
     let is_of = |it: &&Mistake| it.id == id;
     [&NOTHING_WRITTEN, &SAME_CONTENT, &TELLS_NO_POD].into_iter().find(is_of)?;
     let reason = substituted(spec)
+        .or_else(|| quoted(spec))
         .or_else(|| manifest.and_then(|it| own_variable(spec, it)))
         .or_else(|| mounted_over(spec))
-        .or_else(|| mounted_elsewhere(spec));
+        .or_else(|| mounted_elsewhere(spec))
+        .or_else(|| written_beside(spec));
     reason.map(|it| sanitize(&it))
 }
 
@@ -38,6 +43,29 @@ fn substituted(spec: &StatefulSetSpec) -> Option<String> {
         variable is `$HOSTNAME`, and the command is `$(hostname)`.",
         found.name
     ))
+}
+
+/// The name in single quotes, which a shell writes as it stands.
+fn quoted(spec: &StatefulSetSpec) -> Option<String> {
+    const NAMES: [&str; 3] = ["$HOSTNAME", "${HOSTNAME}", "$(hostname)"];
+    for container in containers(spec) {
+        let program = program(container);
+        let parts: Vec<&str> = program.split('\'').collect();
+        for pair in parts.chunks_exact(2) {
+            let [before, inside] = pair else { continue };
+            let is_written =
+                ["echo", "printf", "-n", "-e"].iter().any(|it| before.trim_end().ends_with(it));
+            let name = NAMES.iter().find(|it| inside.contains(**it));
+            if let Some(name) = name.filter(|_| is_written) {
+                return Some(format!(
+                    "Container {} writes `{name}` in single quotes, in which a shell replaces \
+                    nothing: double quotes are needed.",
+                    container.name
+                ));
+            }
+        }
+    }
+    None
 }
 
 /// `env` that sets the variable by which the script means the pod's name.
@@ -113,6 +141,27 @@ fn mounted_elsewhere(spec: &StatefulSetSpec) -> Option<String> {
     None
 }
 
+/// A container that mounts the claim, and writes elsewhere.
+fn written_beside(spec: &StatefulSetSpec) -> Option<String> {
+    for container in containers(spec) {
+        let mounts = &container.volume_mounts;
+        let Some(claim) = mounts.iter().find(|it| is_own(spec, it)) else { continue };
+        let folders: Vec<&str> = mounts.iter().map(|it| it.mount_path.as_str()).collect();
+        let program = program(container);
+        if writes_below(&program, &claim.mount_path) {
+            continue;
+        }
+        if let Some(folder) = script::written_folder(&program, &folders) {
+            return Some(format!(
+                "Container {} writes to {folder}, where no volume is mounted: its PVC is mounted at \
+                {}.",
+                container.name, claim.mount_path
+            ));
+        }
+    }
+    None
+}
+
 fn containers(spec: &StatefulSetSpec) -> impl Iterator<Item = &Container> {
     spec.template.spec.init_containers.iter().chain(&spec.template.spec.containers)
 }
@@ -181,6 +230,17 @@ mod tests {
     fn the_template_tells_why_the_content_names_nobody() {
         let data = ("data", "/data");
         tells(serde_json::json!([writer("echo $(HOSTNAME) > /data/id", &[data])]), "`$(HOSTNAME)`");
+        tells(
+            serde_json::json!([writer("echo 'I am $HOSTNAME' > /data/id", &[data])]),
+            "`$HOSTNAME`",
+        );
+        for fine in ["echo \"I am '$HOSTNAME'\" > /data/id", "trap 'echo $HOSTNAME' TERM"] {
+            assert_eq!(of(serde_json::json!([writer(fine, &[data])])), None, "{fine}");
+        }
+        tells(
+            serde_json::json!([writer("hostname > /usr/share/nginx/html/id", &[data])]),
+            "writes to /usr/share/nginx/html, where no volume is mounted: its PVC is mounted at /data",
+        );
         let inner = [data, ("tmp", "/data/in")];
         tells(
             serde_json::json!([writer("hostname > /data/in/id", &inner)]),
