@@ -118,8 +118,8 @@ fn no_such_service(timeline: &Timeline, set: &SetLife) -> (Standing, &'static Mi
     (Standing::broken("a headless Service by the name in spec.serviceName", actual), mistake)
 }
 
-/// The named Service has a cluster IP, or is an alias. `has_another`: a headless Service that selects the pods
-/// stands beside it.
+/// The named Service has a cluster IP, or is an alias. `has_another`: a headless Service that
+/// selects the pods stands beside it.
 fn not_headless(service: &ServiceLife, has_another: bool) -> (Standing, &'static Mistake) {
     let name = &service.service.metadata.name;
     let actual = if service.is_alias() {

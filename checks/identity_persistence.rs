@@ -165,10 +165,13 @@ mod tests {
         let stopped_at = |written: i64| {
             let mut history = rewritten(20, [0, written, written]);
             for line in &mut history.lines {
-                let Fact::Object(_, Object::Pod(pod)) = &mut line.what else { continue };
+                let Fact::Object(change, Object::Pod(pod)) = &mut line.what else { continue };
                 // Asked to at 05:36:18.
+                let is_last = *change == ObjectChange::Deleted;
                 if let Some(stamp) = &mut pod.metadata.deletion_timestamp {
-                    "2026-11-23T05:36:48Z".clone_into(stamp);
+                    let end = if is_last { "2026-11-23T05:36:18Z" } else { "2026-11-23T05:36:48Z" };
+                    end.clone_into(stamp);
+                    pod.metadata.deletion_grace_period_seconds = Some(if is_last { 0 } else { 30 });
                 }
                 for status in &mut pod.status.container_statuses {
                     let running = status.state.running.get_or_insert_default();
@@ -181,7 +184,10 @@ mod tests {
         let ran = stopped_at(15);
         ran.assert("identity_persistence", Fail, &["overwritten_at_start"]);
         let told = format!("{:?}", ran.verdict("identity_persistence"));
-        assert!(told.contains("(written 5 s after the container's start)"), "{told}");
+        assert!(
+            told.contains("(written 5 s after the container's start in the pod before)"),
+            "{told}"
+        );
     }
 
     /// Catches a file that tells nobody, written until the old pod's stop, by which the start's

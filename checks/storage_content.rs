@@ -7,7 +7,7 @@ use crate::{
     model::{
         PodLife, Seq, ShownBy, Standing, Timeline, Verdict,
         evidence::{
-            content::{Contents, PodFiles, Text, Writer},
+            content::{Contents, EarlierLife, PodFiles, Text, Writer},
             reattachment::{MAX_OF_TWO_CHARS, excerpt, excerpt_of},
             unreadable::unreadable,
         },
@@ -92,7 +92,14 @@ fn judge_ordinal(
         Writer::Unsure(why) => {
             (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
         }
-        Writer::Unknown if contents.names_an_earlier_life(ordinal) => (Standing::Met, None),
+        Writer::Unknown if contents.earlier_life(ordinal) == EarlierLife::Named => {
+            (Standing::Met, None)
+        }
+        Writer::Unknown if contents.earlier_life(ordinal) == EarlierLife::Perhaps => {
+            let why = "it holds an address or a UID that no pod has now, and no pod on a new PVC shows \
+                what a start writes";
+            (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
+        }
         Writer::Unknown => match looked_too_early(timeline, pod_files, ordinal) {
             Some(why) => (Standing::unseen(format!("{name}'s PVC holds no file yet: {why}")), None),
             None => found_nothing(contents, pod_files, &name),

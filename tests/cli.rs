@@ -609,6 +609,11 @@ fn a_misspelt_manifest_shows_its_own_line() {
              + kind: StatefulSet\n",
         ),
         (
+            "apiVersion: apps/v1\n",
+            "",
+            "before lab.yaml:6, apiVersion:\n      + apiVersion: apps/v1\n        kind: StatefulSet\n",
+        ),
+        (
             "apiVersion: v1\n",
             "",
             "before lab.yaml:1, apiVersion:\n      + apiVersion: v1\n        kind: Service\n",

@@ -34,7 +34,7 @@ pub struct Change {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// The line of the file that the change begins at; where a line is added first, the one that it
-    /// comes after, or the file's first one that it comes before.
+    /// comes after, or the one that it comes before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// The paths of the fields that change: `spec.template.spec.containers[0].command`.
@@ -132,11 +132,12 @@ pub fn of_text_beside(
     let all = lines(before.text(), after.text());
     let beside = before.lines_of(beside).filter(|_| !beside.is_empty());
     let first = all.iter().position(|it| it.sign != Sign::Same)?;
-    // A line that comes stands after the one before it, or before the first.
-    let is_added = usize::from(all[first].sign == Sign::Added);
-    let line = (text.line + first).saturating_sub(is_added).max(1);
     let fields = fields(&all, before, after);
+    let is_added = all[first].sign == Sign::Added;
     let change = of_lines(object, all, &fields, beside, true)?;
+    // A line that comes stands after the one that is printed before it, or before the next one.
+    let is_after = is_added && change.lines.first().is_some_and(|it| it.sign != Sign::Added);
+    let line = (text.line + first).saturating_sub(usize::from(is_after)).max(1);
     Some(Change {
         file: Some(text.file.clone()),
         line: Some(line),

@@ -429,7 +429,8 @@ pub(super) fn overview(report: &Report) -> String {
 fn plain(write: impl Fn(&mut Page<'_>) -> io::Result<()>) -> String {
     let mut out = vec![];
     // Writing to a vector cannot fail.
-    let _ = write(&mut Page { look: TermStyle::PLAIN, out: &mut out, is_verbose: false });
+    // What it becomes a part of has no `-v`.
+    let _ = write(&mut Page { look: TermStyle::PLAIN, out: &mut out, is_verbose: true });
     // The first line keeps its indentation: those below it have the same.
     String::from_utf8(out).unwrap_or_default().trim_start_matches('\n').trim_end().to_owned()
 }

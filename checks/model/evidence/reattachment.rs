@@ -259,7 +259,9 @@ impl Timeline {
         if fates.iter().all(is_same)
             && let Some(lost) = contents.written_anew_beside(old, new)
         {
-            let mistake = &mistakes::OVERWRITTEN_AT_START;
+            let is_wiped = self.is_canary_lost(old, new);
+            let mistake =
+                if is_wiped { &mistakes::WIPED_AT_START } else { &mistakes::OVERWRITTEN_AT_START };
             verdict.push(id, text, standing_of(&[lost]), cites).because(mistake);
             return;
         }

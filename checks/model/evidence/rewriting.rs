@@ -4,11 +4,18 @@ use crate::{
     mistakes::{self, Mistake},
     model::{
         evidence::content::{Contents, Fate},
-        stamp,
-        timeline::{Timeline, lives::PodLife},
+        timeline::{
+            Timeline,
+            lives::{PodLife, SetLife},
+        },
         verdict::Standing,
     },
 };
+
+/// So many seconds after the container's start, what a start writes is written.
+pub(crate) const AT_ONCE_SECONDS: i64 = 2;
+/// So many other pods tell when files are written.
+const MOST_PAIRS: usize = 32;
 
 /// What is asked about files that were written over.
 pub(crate) struct Rewriting<'c, 't> {
@@ -25,13 +32,11 @@ impl<'t> Rewriting<'_, 't> {
         old: &'t PodLife,
         new: &'t PodLife,
     ) -> Standing {
-        const AT_ONCE_SECONDS: i64 = 2;
-        let late = self.written_after_start(old, new).filter(|it| *it > AT_ONCE_SECONDS);
+        let late = self.written(old, new).filter(|it| it.seconds > AT_ONCE_SECONDS);
         match (standing, late) {
-            (Standing::Broken { expected, actual }, Some(seconds)) => Standing::Broken {
-                expected,
-                actual: format!("{actual} (written {seconds} s after the container's start)"),
-            },
+            (Standing::Broken { expected, actual }, Some(late)) => {
+                Standing::Broken { expected, actual: format!("{actual} (written {})", late.told()) }
+            }
             (standing, _) => standing,
         }
     }
@@ -40,10 +45,8 @@ impl<'t> Rewriting<'_, 't> {
     /// then it is the removing that lost the content.
     fn removes_before_it_writes(&self) -> bool {
         let Some(set) = self.timeline.set() else { return false };
-        let pod = &set.spec.template.spec;
-        let mounts = pod.all_containers().flat_map(|it| &it.volume_mounts);
-        let folders: Vec<&str> = mounts.map(|it| it.mount_path.as_str()).collect();
-        let is_mounted = |word: &&str| folders.iter().any(|it| word.starts_with(it));
+        let folders = mount_paths(set);
+        let is_mounted = |word: &&str| folders.iter().any(|it| is_within(word, it));
         // What a trap does stands in quotes.
         let scripts: Vec<String> =
             self.timeline.scripts().map(|it| it.replace(['\'', '"'], " ")).collect();
@@ -65,23 +68,24 @@ impl<'t> Rewriting<'_, 't> {
     /// anew all the same: something else has removed it, such as a hook.
     fn writes_only_what_is_missing(&self, old: &'t PodLife, new: &'t PodLife) -> bool {
         let Some(set) = self.timeline.set() else { return false };
-        let pod = &set.spec.template.spec;
-        let mounts: Vec<&str> = pod
-            .all_containers()
-            .flat_map(|it| &it.volume_mounts)
-            .map(|it| it.mount_path.as_str())
+        let mounts = mount_paths(set);
+        let scripts: Vec<String> = self
+            .timeline
+            .scripts()
+            .map(|it| it.replace(['"', '\''], "").replace("> ", ">"))
             .collect();
         let is_guarded = |file: String| {
-            let tests = ["-f", "-e", "-s"].map(|it| format!("{it} {file}"));
-            let write = format!(" > {file}");
-            let lines = || self.timeline.scripts().flat_map(str::lines);
-            let is_tested = |line: &str| tests.iter().any(|it| line.contains(it.as_str()));
-            let mut writes = lines().filter(|it| it.contains(&write));
-            lines().any(is_tested) && writes.all(is_tested)
+            let tests = ["-f", "-e", "-s"].map(|it| format!("{it} {file} "));
+            let is_tested = |line: &&str| tests.iter().any(|it| line.contains(it.as_str()));
+            let write = format!(">{file}");
+            let mut writes =
+                scripts.iter().flat_map(|it| it.lines()).filter(|it| it.contains(&write));
+            let first = writes.next();
+            first.is_some_and(|it| is_tested(&it)) && writes.all(|it| is_tested(&it))
         };
         self.contents.fates(old, new).iter().any(|it| {
             let Fate::Gone { path, after: Some(_), .. } = it else { return false };
-            mounts.iter().any(|mount| is_guarded(format!("{}/{path}", mount.trim_end_matches('/'))))
+            mounts.iter().any(|mount| is_guarded(format!("{mount}/{path}")))
         })
     }
 
@@ -94,7 +98,10 @@ impl<'t> Rewriting<'_, 't> {
         if self.removes_before_it_writes() || self.writes_only_what_is_missing(old, new) {
             return &mistakes::WIPED_AT_START;
         }
-        let pairs = || self.timeline.replacements().into_iter().chain(self.timeline.returns());
+        let pairs = || {
+            let all = self.timeline.replacements().into_iter().chain(self.timeline.returns());
+            all.take(MOST_PAIRS)
+        };
         let is_before =
             |old, new| self.written_after_start(old, new).is_some_and(|after| after < 0);
         let at_stop = match self.written_after_start(old, new) {
@@ -123,7 +130,7 @@ impl<'t> Rewriting<'_, 't> {
         };
         let times = after.texts.iter().filter(|it| is_lost(it.path)).filter_map(|it| it.mtime);
         let written = times.min()?;
-        let ran = written < started && stop_asked(old).is_some_and(|it| written < it);
+        let ran = written < started && old.deletion_asked_at.is_some_and(|it| written < it);
         let by_the_old_one = old.first_start().filter(|_| ran);
         Some(Written {
             seconds: written.saturating_sub(by_the_old_one.unwrap_or(started)),
@@ -140,9 +147,19 @@ struct Written {
     by_the_old_one_while_it_ran: bool,
 }
 
-/// When a pod was asked to stop, in seconds since the epoch: its `deletionTimestamp` is that time and
-/// its grace period (Kubernetes, "Pod Lifecycle", "Termination of Pods").
-fn stop_asked(pod: &PodLife) -> Option<i64> {
-    let end = stamp::epoch(pod.pod.metadata.deletion_timestamp.as_deref()?)?;
-    end.checked_sub(pod.spec().grace_seconds())
+impl Written {
+    fn told(&self) -> String {
+        let whose = if self.by_the_old_one_while_it_ran { " in the pod before" } else { "" };
+        format!("{} s after the container's start{whose}", self.seconds)
+    }
+}
+
+fn mount_paths(set: &SetLife) -> Vec<&str> {
+    let mounts = set.spec.template.spec.all_containers().flat_map(|it| &it.volume_mounts);
+    mounts.map(|it| it.mount_path.trim_end_matches('/')).collect()
+}
+
+/// Whether a path is a folder, or lies in it.
+fn is_within(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|it| it.is_empty() || it.starts_with('/'))
 }

@@ -50,11 +50,22 @@ impl Timeline {
     /// What a pod that is gone leaves to the next one of its ordinal: the longest runs that ended by
     /// their own doing and that no run has outlasted, in nanoseconds, by container.
     pub(crate) fn left_by(&self, gone: &PodLife, next: &PodLife) -> BTreeMap<String, u64> {
-        if gone.revision() == next.revision() {
-            gone.not_outlasted(self.moment(gone))
-        } else {
-            BTreeMap::new()
+        if gone.revision() != next.revision() {
+            return BTreeMap::new();
         }
+        // What ends when the pod is asked to go may end by that, where two clocks differ.
+        let asked = gone.deletion_requested.map_or(u64::MAX, |it| it.by);
+        let has_ended = gone.first_own_end().is_some_and(|it| it < asked);
+        let mut left = gone.not_outlasted(self.moment(gone));
+        if !has_ended {
+            left.retain(|name, longest| {
+                let before = gone.ended_before.get(name);
+                *longest = before.copied().unwrap_or_default();
+                before.is_some()
+            });
+        }
+        left.retain(|name, _| next.spec().all_containers().any(|it| it.name == *name));
+        left
     }
 
     /// What keeps a pod from being up although its containers run, in words.

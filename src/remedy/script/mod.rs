@@ -75,7 +75,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
             continue;
         }
         let guard = format!("[ -f {} ] || ", target.text);
-        let above = tokens[..place].iter().rfind(|it| it.at < start);
+        let above = tokens[..place].iter().rfind(|it| it.at < start && !it.text.trim().is_empty());
         if above.is_some_and(|it| it.text == "&&") {
             // What stands behind `||` would be run, too, where what stands before `&&` fails.
             edits.push((start, format!("{{ {guard}")));
@@ -222,16 +222,17 @@ fn removals(tokens: &[ShellToken<'_>], folders: &[&str]) -> Vec<(usize, usize)> 
     for (place, command) in all.iter().enumerate() {
         let (Some(first), Some(last)) = (command.first(), command.last()) else { continue };
         let is_below_them = |it: &ShellToken<'_>| is_below(it.text, folders, tokens);
-        let removes = match first.text {
-            "rm" | "rmdir" => true,
+        let next = all.get(place + 1).filter(|it| it.first().is_some_and(is_xargs));
+        let xargs = next.filter(|it| it.iter().any(deletes)).and_then(|it| it.last());
+        let last = match first.text {
+            "rm" | "rmdir" => Some(last),
             // Alone it only lists what it finds.
-            "find" => {
-                let next = all.get(place + 1).filter(|it| it.first().is_some_and(is_xargs));
-                command.iter().chain(next.into_iter().flatten()).any(deletes)
-            }
-            _ => false,
+            "find" => xargs.or(Some(last).filter(|_| command.iter().any(deletes))),
+            _ => None,
         };
-        if removes && command.iter().any(is_below_them) {
+        if let Some(last) = last
+            && command.iter().any(is_below_them)
+        {
             found.push((first.at, last.at + last.text.len()));
         }
     }
@@ -325,7 +326,8 @@ fn commands<'t, 's>(
 
 /// Where the command ends that the redirection at `place` belongs to.
 fn end_of_command(tokens: &[ShellToken<'_>], place: usize) -> usize {
-    let rest = tokens[place..].iter().take_while(|it| it.kind != ShellTokenKind::End);
+    let is_within = |it: &&ShellToken<'_>| it.kind != ShellTokenKind::End && it.text != ")";
+    let rest = tokens[place..].iter().take_while(is_within);
     rest.last().map_or(0, |it| it.at + it.text.len())
 }
 
@@ -526,6 +528,8 @@ mod tests {
         keeps("date | sed s/a/b/ > /data/d", Some("[ -f /data/d ] || date | sed s/a/b/ > /data/d"));
         keeps("cp /etc/hostname /data/id", Some("cp -n /etc/hostname /data/id"));
         keeps("cd /data && hostname > id", Some("cd /data && { [ -f id ] || hostname > id; }"));
+        keeps("(cd /data && date > id)", Some("(cd /data && { [ -f id ] || date > id; })"));
+        keeps("cd /data &&\n date > id", Some("cd /data &&\n { [ -f id ] || date > id; }"));
         keeps(
             "a=$(get) && date > /data/d 2>&1 || exit 1",
             Some("a=$(get) && { [ -f /data/d ] || date > /data/d 2>&1; } || exit 1"),
@@ -618,7 +622,7 @@ mod tests {
             ("find /data -type f | wc -l; sleep 9", None),
             ("find /data -type f -delete; sleep 9", Some(":; sleep 9")),
             ("find /data -type f -exec /bin/rm {} +; sleep 9", Some(":; sleep 9")),
-            ("find /data -type f | xargs rm -f; sleep 9", Some(": | xargs rm -f; sleep 9")),
+            ("find /data -type f | xargs rm -f; sleep 9", Some(":; sleep 9")),
         ] {
             assert_eq!(remove_nothing(script, DATA).as_deref(), mended, "{script}");
         }

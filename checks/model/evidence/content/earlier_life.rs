@@ -14,35 +14,69 @@ const MOST_BYTES: usize = 4096;
 /// Of more addresses and UIDs in a file, nobody knows which one is the writer's.
 const MOST_WORDS: usize = 16;
 
+/// So many pods on new claims show what a start writes.
+const MOST_PODS: usize = 8;
+
+/// What a pod's files tell of an earlier life of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EarlierLife {
+    /// They name one: they read as the files of a pod on new claims do, with an address or UID that
+    /// no pod has any more, and no other pod's file holds, in the place of that pod's own.
+    Named,
+    /// They hold such an address or UID, and no pod on new claims shows what a start writes.
+    Perhaps,
+    /// They name none.
+    None,
+}
+
 impl<'t> Contents<'t> {
-    /// Whether what an ordinal's first life held names an earlier life of its pod: it reads as the
-    /// file of a pod on new claims does, with an address or UID that no pod has any more, and no
-    /// other file holds, in the place of that pod's own.
+    /// What the first life of an ordinal that was seen tells of those before it.
     #[must_use]
-    pub fn names_an_earlier_life(&self, ordinal: i32) -> bool {
-        let Some(lexed) = self.first_lives.iter().find(|it| it.pod_files.pod.ordinal == ordinal)
-        else {
-            return false;
-        };
-        if self.timeline.is_first_on_its_claims(lexed.pod_files.pod) {
-            return false;
+    pub fn earlier_life(&self, ordinal: i32) -> EarlierLife {
+        let is_own = |it: &&LexedFiles<'t>| it.pod_files.pod.ordinal == ordinal;
+        let Some(page) = self.first_lives.iter().find(is_own) else { return EarlierLife::None };
+        if self.timeline.is_first_on_its_claims(page.pod_files.pod) {
+            return EarlierLife::None;
+        }
+        let mut unknown: Vec<(&FileWords<'t>, BTreeSet<&'t str>)> = vec![];
+        for file in page.files.iter().filter(|it| it.text.content.len() <= MOST_BYTES) {
+            let words = self.words_of_nobody(page, file);
+            if !words.is_empty() {
+                unknown.push((file, words));
+            }
+        }
+        if unknown.is_empty() {
+            return EarlierLife::None;
         }
         let on_new_claims = |it: &&LexedFiles<'t>| {
             let pod = it.pod_files.pod;
             pod.ordinal != ordinal && self.timeline.is_first_on_its_claims(pod)
         };
-        self.first_lives.iter().filter(on_new_claims).any(|fresh| self.is_alike(lexed, fresh))
+        let mut fresh = self.first_lives.iter().filter(on_new_claims).take(MOST_PODS).peekable();
+        if fresh.peek().is_none() {
+            return EarlierLife::Perhaps;
+        }
+        if fresh.any(|it| self.is_alike(&unknown, it)) {
+            EarlierLife::Named
+        } else {
+            EarlierLife::None
+        }
     }
 
-    fn is_alike(&self, lexed: &LexedFiles<'t>, fresh: &LexedFiles<'t>) -> bool {
-        for theirs in &fresh.files {
-            let Some(own) = lexed.file(&theirs.key) else { continue };
-            if own.text.content.len() > MOST_BYTES || theirs.text.content.len() > MOST_BYTES {
+    fn is_alike(
+        &self,
+        unknown: &[(&FileWords<'t>, BTreeSet<&'t str>)],
+        fresh: &LexedFiles<'t>,
+    ) -> bool {
+        for (own, words) in unknown {
+            let Some(theirs) = fresh.file(&own.key) else { continue };
+            if theirs.text.content.len() > MOST_BYTES {
                 continue;
             }
-            let unknown = self.words_of_nobody(lexed, own);
-            for life in theirs.tokens().filter(|it| self.is_of_its_life(fresh, it)) {
-                if unknown.iter().any(|word| self.would_be(own, word, theirs, life.text)) {
+            let lives = theirs.tokens().filter(|it| self.is_of_its_life(fresh, it));
+            let lives: BTreeSet<&str> = lives.map(|it| it.text).take(MOST_WORDS).collect();
+            for life in lives {
+                if words.iter().any(|word| self.would_be(own, word, theirs, life)) {
                     return true;
                 }
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    evidence::content::writer::{Contents, FileWords},
+    evidence::content::writer::Contents,
     observation::{File, Read, SECOND},
     timeline::{
         Timeline,
@@ -27,9 +27,13 @@ impl Timeline {
         let contents = Contents::of(self);
         let mut read_at = None;
         for lexed in contents.first_lives.iter().filter(|it| it.pod_files.pod.is_alive()) {
-            let is_one =
-                |it: &&FileWords<'_>| it.tells_only_the_minute() && contents.tells(lexed, it);
-            let Some(file) = lexed.files.iter().find(is_one) else { continue };
+            let Some(file) = lexed
+                .files
+                .iter()
+                .find(|it| it.tells_only_the_minute() && contents.tells(lexed, it))
+            else {
+                continue;
+            };
             let mut reads = self.readings(lexed.pod_files.pod.uid());
             let first = reads.find(|it| it.what.files.iter().any(|it| it.path == file.text.path));
             read_at = read_at.max(first.map(|it| it.at));

@@ -77,7 +77,11 @@ fn word_at(line: &str, at: usize) -> (usize, TokenKind) {
     let bytes = line.as_bytes();
     let rest = &bytes[at..];
     // What stands behind a colon is a part of something longer: a hardware address.
-    let is_part = at >= 2 && bytes[at - 1] == b':' && bytes[at - 2].is_ascii_hexdigit();
+    let is_part = line[..at].strip_suffix(':').is_some_and(|before| {
+        let group = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
+        (1..=4).contains(&group)
+            && before.bytes().rev().take(group).all(|it| it.is_ascii_hexdigit())
+    });
     if rest[0].is_ascii_digit() && !is_part {
         if let Some(length) = time_at(rest) {
             return (length, TokenKind::Time);
@@ -331,6 +335,8 @@ mod tests {
             "23.11.2026 5:36 pm",
             "12:30:59.1",
             "23 November 2026",
+            "Date:2026-11-23T03:54:11Z",
+            "started:2026-11-23T03:54:11Z",
             "sept 3",
         ] {
             let others =

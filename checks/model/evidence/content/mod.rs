@@ -91,6 +91,7 @@ mod writer;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::model::evidence::content::{
+    earlier_life::EarlierLife,
     known::needles,
     original::Fate,
     writer::{Contents, Writer},

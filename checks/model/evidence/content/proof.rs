@@ -1,9 +1,6 @@
 //! What speaks for the original where a start has written the file anew.
 
-use std::{
-    cell::OnceCell,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     PodLife,
@@ -196,7 +193,6 @@ impl<'t> Comparison<'_, 't> {
         ];
         let mut best = Proof::None;
         let mut examined = 0;
-        let all_lives = OnceCell::new();
         for (shape, line) in &before {
             let pair = (*line).zip(after.get(shape).copied().flatten());
             let Some((before, after)) = pair else { continue };
@@ -213,7 +209,7 @@ impl<'t> Comparison<'_, 't> {
             if examined > MAX_LINES_EXAMINED {
                 return best.max(Proof::Unsure);
             }
-            let lives = all_lives.get_or_init(|| self.contents.all_lives());
+            let lives = self.contents.all_lives();
             for place in places {
                 best = best.max(self.counted(file, shape, &line, place, lives));
             }

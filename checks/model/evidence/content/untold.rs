@@ -1,16 +1,18 @@
 //! The files that tell no pod, beside one that does and reads the same after every start.
 
 use crate::model::{
-    evidence::content::{
-        PodFiles,
-        original::{Comparison, Fate},
-        writer::Contents,
+    evidence::{
+        content::{
+            PodFiles,
+            lexer::TokenKind,
+            original::{Comparison, Fate},
+            writer::{Contents, FileWords, LexedFiles},
+        },
+        rewriting::AT_ONCE_SECONDS,
     },
     timeline::lives::PodLife,
 };
 
-/// So many seconds after the container's start, what a start writes is written.
-const AT_ONCE_SECONDS: i64 = 2;
 /// By how many seconds a file's time may lie before the start that wrote it: it is of the same clock,
 /// in whole seconds.
 const BEFORE_START_SECONDS: i64 = 1;
@@ -33,7 +35,11 @@ impl<'t> Contents<'t> {
         for file in last.files.iter().filter(|it| !self.tells(&last, it)) {
             match comparison.fate(file) {
                 Fate::Same { .. } => {}
-                fate @ Fate::Gone { after: Some(_), .. } if self.is_of_starts(&file.key) => {
+                fate @ Fate::Gone { after: Some(_), .. }
+                    if self.is_of_starts(&file.key)
+                        && !self.is_written_in_a_loop(file.text.path)
+                        && comparison.tells_a_time_or_a_word(file, &after) =>
+                {
                     lost = lost.or(Some(fate));
                 }
                 _ => return None,
@@ -42,10 +48,19 @@ impl<'t> Contents<'t> {
         lost
     }
 
+    /// Whether the template's own commands name a file in a loop, in which a heartbeat is written.
+    fn is_written_in_a_loop(&self, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let mut scripts = self.timeline.scripts();
+        scripts.any(|script| {
+            let within = |word: &str| script.split_once(word).is_some_and(|it| it.1.contains(name));
+            within("while ") || within("until ")
+        })
+    }
+
     /// Whether a file was written at a start in each life that has it.
     fn is_of_starts(&self, key: &str) -> bool {
-        let lives = self.all_lives();
-        let mut all = lives.iter().filter_map(|lexed| Some((lexed, lexed.file(key)?)));
+        let mut all = self.all_lives().iter().filter_map(|lexed| Some((lexed, lexed.file(key)?)));
         all.all(|(lexed, file)| {
             let (Some(mtime), Some(start)) =
                 (file.text.mtime, lexed.pod_files.pod.earliest_start())
@@ -54,5 +69,14 @@ impl<'t> Contents<'t> {
             };
             (start - BEFORE_START_SECONDS..=start + AT_ONCE_SECONDS).contains(&mtime)
         })
+    }
+}
+
+impl<'t> Comparison<'_, 't> {
+    /// Whether what no fresh start would write again in a file is more than numbers: a load, or the
+    /// size of a disk, is nobody's content.
+    fn tells_a_time_or_a_word(&self, file: &FileWords<'t>, after: &LexedFiles<'t>) -> bool {
+        let words = self.unrepeatable_words(file, after.at(&file.text));
+        words.iter().any(|it| !matches!(it.kind, TokenKind::Number | TokenKind::Decimal))
     }
 }

@@ -1,6 +1,9 @@
 //! Who wrote it: what tells one pod's files from all others'.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use crate::model::evidence::content::{
     PodFiles, Text,
@@ -26,6 +29,8 @@ pub struct Contents<'t> {
     pub(crate) known: PodWords,
     /// What each ordinal's first life held.
     pub(crate) first_lives: Vec<LexedFiles<'t>>,
+    /// What each life held at last, once that is asked.
+    all_lives: OnceCell<Vec<LexedFiles<'t>>>,
     /// By path and line, times and numbers aside: who has it. The same words in another file are
     /// another line: a list of all members beside a file that holds only the own name.
     lines: BTreeMap<(String, String), HeldBy>,
@@ -118,6 +123,7 @@ impl<'t> Contents<'t> {
             timeline,
             known,
             first_lives,
+            all_lives: OnceCell::new(),
             lines: BTreeMap::new(),
             paths: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -145,7 +151,11 @@ impl<'t> Contents<'t> {
     }
 
     /// What each life of the present template held at last, those of an ordinal in their order.
-    pub(crate) fn all_lives(&self) -> Vec<LexedFiles<'t>> {
+    pub(crate) fn all_lives(&self) -> &[LexedFiles<'t>] {
+        self.all_lives.get_or_init(|| self.lexed_lives())
+    }
+
+    fn lexed_lives(&self) -> Vec<LexedFiles<'t>> {
         let timeline = self.timeline;
         let lives =
             timeline.lanes().flat_map(|(_, lane)| lane).filter(|pod| timeline.is_current(pod));
