@@ -111,7 +111,10 @@ mod tests {
     /// Each start writes anew; the container starts and the file is written at these seconds of
     /// 05:36 on 2026-11-23.
     fn rewritten(started: u32, written: [i64; 3]) -> History {
-        let mut history = History::new();
+        rewritten_by(History::new(), started, written)
+    }
+
+    fn rewritten_by(mut history: History, started: u32, written: [i64; 3]) -> History {
         history.writes =
             |ordinal, _, start| Some(format!("web-{ordinal} at 04:{ordinal:02}:{start:02}\n"));
         history = history.create().inspect();
@@ -156,6 +159,23 @@ mod tests {
             Fail,
             &["overwritten_at_stop", "overwritten_at_start"],
         );
+    }
+
+    /// Catches a change that guards what is written, and leaves the command that removes it.
+    #[test]
+    fn what_a_command_removes_is_not_told_as_written_over() {
+        for (command, mistake) in [
+            ("rm -rf DIR/*; date | tee DIR/id", "wiped_at_start"),
+            ("rm -f DIR/lock; date > DIR/id", "overwritten_at_start"),
+        ] {
+            let mut history = History::new();
+            let container = &mut history.spec.template.spec.containers[0];
+            let folder = container.volume_mounts[0].mount_path.clone();
+            container.command =
+                vec!["sh".to_owned(), "-c".to_owned(), command.replace("DIR", &folder)];
+            let history = rewritten_by(history, 20, [0, 20, 20]);
+            history.assert("identity_persistence", Fail, &[mistake]);
+        }
     }
 
     /// Catches a second container that writes over the file while the pod runs, told as one that

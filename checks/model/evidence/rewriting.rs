@@ -41,12 +41,11 @@ impl<'t> Rewriting<'_, 't> {
         }
     }
 
-    /// Whether the template's own commands remove what is mounted, and write only where nothing is:
-    /// then it is the removing that lost the content.
+    /// Whether the template's own commands remove all that is mounted, or some of it and write only
+    /// where nothing is: then it is the removing that lost the content.
     fn removes_before_it_writes(&self) -> bool {
         let Some(set) = self.timeline.set() else { return false };
         let folders = mount_paths(set);
-        let is_mounted = |word: &&str| folders.iter().any(|it| is_within(word, it));
         // What a trap does stands in quotes.
         let scripts: Vec<String> =
             self.timeline.scripts().map(|it| it.replace(['\'', '"'], " ")).collect();
@@ -55,13 +54,21 @@ impl<'t> Rewriting<'_, 't> {
         for command in scripts.iter().flat_map(|it| it.split(is_end)) {
             commands.push(command.split_whitespace().collect());
         }
-        let runs = |names: &[&str]| {
+        let runs = |names: &[&str], is_meant: &dyn Fn(&str) -> bool| {
             commands.iter().any(|words| {
                 let name = words.iter().position(|it| names.contains(it));
-                name.is_some_and(|at| words[at..].iter().any(&is_mounted))
+                name.is_some_and(|at| words[at..].iter().any(|it| is_meant(it)))
             })
         };
-        runs(&["rm"]) && runs(&["[", "[[", "test"])
+        // All that is on the volume.
+        let is_all = |word: &str| {
+            folders
+                .iter()
+                .any(|it| word.strip_prefix(it).is_some_and(|it| matches!(it, "" | "/" | "/*")))
+        };
+        let is_mounted = |word: &str| folders.iter().any(|it| is_within(word, it));
+        runs(&["rm"], &is_all)
+            || runs(&["rm"], &is_mounted) && runs(&["[", "[[", "test"], &is_mounted)
     }
 
     /// Whether the template's own commands write a file only where it is not there, and it was written
