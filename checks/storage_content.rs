@@ -92,17 +92,19 @@ fn judge_ordinal(
         Writer::Unsure(why) => {
             (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
         }
-        Writer::Unknown if contents.earlier_life(ordinal) == EarlierLife::Named => {
-            (Standing::Met, None)
-        }
-        Writer::Unknown if contents.earlier_life(ordinal) == EarlierLife::Perhaps => {
-            let why = "it holds an address or a UID that no pod has now, and no pod on a new PVC shows \
-                what a start writes";
-            (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
-        }
-        Writer::Unknown => match looked_too_early(timeline, pod_files, ordinal) {
-            Some(why) => (Standing::unseen(format!("{name}'s PVC holds no file yet: {why}")), None),
-            None => found_nothing(contents, pod_files, &name),
+        Writer::Unknown => match contents.earlier_life(ordinal) {
+            EarlierLife::Named => (Standing::Met, None),
+            EarlierLife::Perhaps => {
+                let why = "it holds an address or a UID that no pod has now, and no pod on a new PVC \
+                    shows what a start writes";
+                (Standing::unseen(format!("whether {name} wrote it cannot be told: {why}")), None)
+            }
+            EarlierLife::None => match looked_too_early(timeline, pod_files, ordinal) {
+                Some(why) => {
+                    (Standing::unseen(format!("{name}'s PVC holds no file yet: {why}")), None)
+                }
+                None => found_nothing(contents, pod_files, &name),
+            },
         },
     };
     let tells_nothing = [&mistakes::SAME_CONTENT, &mistakes::TELLS_NO_POD];

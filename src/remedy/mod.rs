@@ -63,8 +63,7 @@ pub fn command_facts(timeline: &Timeline, namespace: &str, source: &Source) -> C
     let writer = containers.iter().find(|it| mount(it).is_some());
     facts.mount_path = writer.and_then(mount).and_then(|it| harmless(&it.mount_path));
     facts.container = writer.and_then(|it| harmless(&it.name));
-    facts.has_other_containers =
-        containers.len() + set.spec.template.spec.init_containers.len() > 1;
+    facts.has_other_containers = set.spec.template.spec.all_containers().count() > 1;
     facts.has_nslookup = writer.or(containers.first()).is_some_and(|it| has_nslookup(&it.image));
     let is_text = |it: &File| it.without.as_deref() != Some("binary");
     facts.content = content(timeline, facts.mount_path.as_deref(), is_text);

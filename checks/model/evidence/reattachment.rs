@@ -241,11 +241,16 @@ impl Timeline {
         let text = format!("the content that {} had before is still there", new.name());
         let id = "original_content";
         let Some(before) = self.pod_files(old) else {
-            verdict.push(id, text, unreadable(self, old, "before"), []);
+            verdict.push(id, text, standing_of_unread(self, old, "before"), []);
             return;
         };
         let Some(after) = self.pod_files(new) else {
-            verdict.push(id, text, unreadable(self, new, "after it came back"), before.reads);
+            verdict.push(
+                id,
+                text,
+                standing_of_unread(self, new, "after it came back"),
+                before.reads,
+            );
             return;
         };
         let cites: Vec<Seq> = before.reads.iter().chain(&after.reads).copied().collect();
@@ -455,7 +460,7 @@ fn is_found_later(claim: &ClaimLife, pod: &PodLife) -> bool {
     pod.deleted.is_some_and(|deleted| deleted.by < claim.added.by)
 }
 
-fn unreadable(timeline: &Timeline, pod: &PodLife, when: &str) -> Standing {
+fn standing_of_unread(timeline: &Timeline, pod: &PodLife, when: &str) -> Standing {
     if let Some(crash) = timeline.crash_of(pod) {
         return Standing::Blocked(crash.clone());
     }

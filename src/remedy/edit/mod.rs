@@ -97,7 +97,7 @@ pub fn written(objects: &[ManifestText], timeline: &Timeline) -> Option<Stateful
 pub fn has_programs(objects: &[ManifestText], timeline: &Timeline) -> bool {
     let is_known = |spec: StatefulSetSpec| {
         let pod = spec.template.spec;
-        let mut all = pod.init_containers.iter().chain(&pod.containers);
+        let mut all = pod.all_containers();
         all.any(|it| !it.command.is_empty() || !it.args.is_empty())
     };
     manifest_of_set(objects, timeline).is_some() || written(objects, timeline).is_some_and(is_known)

@@ -45,7 +45,6 @@ fn may_find_files(name: &str, timeline: &Timeline) -> bool {
         let mut words = it.command.iter().chain(&it.args);
         words.any(|word| GUARDS.iter().any(|guard| word.contains(guard)))
     };
-    let pod = &set.spec.template.spec;
-    let mut all = pod.init_containers.iter().chain(&pod.containers);
+    let mut all = set.spec.template.spec.all_containers();
     all.any(|it| it.name == name && has_claim(it) && !minds(it))
 }

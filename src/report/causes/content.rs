@@ -163,7 +163,7 @@ fn written_beside(spec: &StatefulSetSpec) -> Option<String> {
 }
 
 fn containers(spec: &StatefulSetSpec) -> impl Iterator<Item = &Container> {
-    spec.template.spec.init_containers.iter().chain(&spec.template.spec.containers)
+    spec.template.spec.all_containers()
 }
 
 /// All that a container runs.

@@ -13,7 +13,6 @@ use crate::model::evidence::content::{
 const MOST_BYTES: usize = 4096;
 /// Of more addresses and UIDs in a file, nobody knows which one is the writer's.
 const MOST_WORDS: usize = 16;
-
 /// So many pods on new claims show what a start writes.
 const MOST_PODS: usize = 8;
 
@@ -33,14 +32,13 @@ impl<'t> Contents<'t> {
     /// What the first life of an ordinal that was seen tells of those before it.
     #[must_use]
     pub fn earlier_life(&self, ordinal: i32) -> EarlierLife {
-        let is_own = |it: &&LexedFiles<'t>| it.pod_files.pod.ordinal == ordinal;
-        let Some(page) = self.first_lives.iter().find(is_own) else { return EarlierLife::None };
-        if self.timeline.is_first_on_its_claims(page.pod_files.pod) {
+        let Some(own) = self.first_life(ordinal) else { return EarlierLife::None };
+        if self.timeline.is_first_on_its_claims(own.pod_files.pod) {
             return EarlierLife::None;
         }
         let mut unknown: Vec<(&FileWords<'t>, BTreeSet<&'t str>)> = vec![];
-        for file in page.files.iter().filter(|it| it.text.content.len() <= MOST_BYTES) {
-            let words = self.words_of_nobody(page, file);
+        for file in own.files.iter().filter(|it| it.text.content.len() <= MOST_BYTES) {
+            let words = self.words_of_nobody(own, file);
             if !words.is_empty() {
                 unknown.push((file, words));
             }

@@ -16,7 +16,7 @@ use crate::model::{
 const MINUTE_NANOS: u64 = 60 * SECOND;
 /// By how many seconds a file's time may lie before the start that wrote it. Both are of one node's
 /// clock, so it is less than for times that a text tells.
-const BEFORE_START_SECONDS: i64 = 1;
+pub(super) const BEFORE_START_SECONDS: i64 = 1;
 
 impl Timeline {
     /// When the minute is over that the pods' files tell, in nanoseconds since the recording began:

@@ -78,7 +78,7 @@ fn word_at(line: &str, at: usize) -> (usize, TokenKind) {
     let rest = &bytes[at..];
     // What stands behind a colon is a part of something longer: a hardware address.
     let is_part = line[..at].strip_suffix(':').is_some_and(|before| {
-        let group = before.bytes().rev().take_while(u8::is_ascii_alphanumeric).count();
+        let group = before.bytes().rev().take(5).take_while(u8::is_ascii_alphanumeric).count();
         (1..=4).contains(&group)
             && before.bytes().rev().take(group).all(|it| it.is_ascii_hexdigit())
     });
@@ -300,8 +300,9 @@ fn mark_dates(tokens: &mut [TextToken<'_>]) {
 
 /// Whether a word is one of these names, or its first three letters or more.
 fn abbreviates(word: &str, names: &[&str]) -> bool {
-    let word = word.to_ascii_lowercase();
-    word.len() >= 3 && names.iter().any(|it| it.starts_with(&word))
+    let begins_with_it =
+        |it: &&str| it.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
+    word.len() >= 3 && names.iter().any(begins_with_it)
 }
 
 #[cfg(test)]

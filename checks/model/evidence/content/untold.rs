@@ -4,6 +4,7 @@ use crate::model::{
     evidence::{
         content::{
             PodFiles,
+            lateness::BEFORE_START_SECONDS,
             lexer::TokenKind,
             original::{Comparison, Fate},
             writer::{Contents, FileWords, LexedFiles},
@@ -12,10 +13,6 @@ use crate::model::{
     },
     timeline::lives::PodLife,
 };
-
-/// By how many seconds a file's time may lie before the start that wrote it: it is of the same clock,
-/// in whole seconds.
-const BEFORE_START_SECONDS: i64 = 1;
 
 impl<'t> Contents<'t> {
     /// A file that tells no pod, and that the new start wrote anew with other values, where nothing

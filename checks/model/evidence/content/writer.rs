@@ -169,7 +169,11 @@ impl<'t> Contents<'t> {
     /// What an ordinal's first life held.
     #[must_use]
     pub fn pod_files(&self, ordinal: i32) -> Option<&PodFiles<'t>> {
-        self.first_lives.iter().map(|it| &it.pod_files).find(|it| it.pod.ordinal == ordinal)
+        self.first_life(ordinal).map(|it| &it.pod_files)
+    }
+
+    pub(crate) fn first_life(&self, ordinal: i32) -> Option<&LexedFiles<'t>> {
+        self.first_lives.iter().find(|it| it.pod_files.pod.ordinal == ordinal)
     }
 
     /// The pods whose files were read, as their ordinals' first lives.
@@ -204,8 +208,7 @@ impl<'t> Contents<'t> {
     /// What an ordinal's first life tells of the writer of its files.
     #[must_use]
     pub fn writer(&self, ordinal: i32) -> Writer {
-        let Some(lexed) = self.first_lives.iter().find(|it| it.pod_files.pod.ordinal == ordinal)
-        else {
+        let Some(lexed) = self.first_life(ordinal) else {
             return Writer::Unknown;
         };
         let mut unsure = None;
