@@ -14,12 +14,14 @@ pub(super) fn newest(log: &[String], room: usize) -> (Vec<&str>, usize) {
     if all <= MOST_ROWS {
         return (log.iter().map(String::as_str).collect(), 0);
     }
-    let mut told: Vec<&str> = vec![];
+    let (mut told, mut shapes): (Vec<&str>, Vec<String>) = (vec![], vec![]);
     let mut used = 0;
     for line in log.iter().rev() {
-        if told.iter().any(|it| without_numbers(it) == without_numbers(line)) {
+        let shape = without_numbers(line);
+        if shapes.contains(&shape) {
             continue;
         }
+        shapes.push(shape);
         used += rows(line);
         if used > MOST_ROWS && !told.is_empty() {
             break;

@@ -270,8 +270,13 @@ impl Timeline {
             verdict.push(id, text, standing_of(&[lost]), cites).because(mistake);
             return;
         }
+        let standing = standing_of(&fates);
+        if !matches!(standing, Standing::Broken { .. }) {
+            verdict.push(id, text, standing, cites);
+            return;
+        }
         let rewriting = Rewriting { timeline: self, contents };
-        let standing = rewriting.with_lateness(standing_of(&fates), old, new);
+        let standing = rewriting.with_lateness(standing, old, new);
         let is_missing = fates.iter().all(|it| matches!(it, Fate::Gone { after: None, .. }));
         let mistake = if is_missing || self.is_canary_lost(old, new) {
             &mistakes::WIPED_AT_START

@@ -85,10 +85,9 @@ impl<'t> Rewriting<'_, 't> {
             let tests = ["-f", "-e", "-s"].map(|it| format!("{it} {file} "));
             let is_tested = |line: &&str| tests.iter().any(|it| line.contains(it.as_str()));
             let write = format!(">{file}");
-            let mut writes =
-                scripts.iter().flat_map(|it| it.lines()).filter(|it| it.contains(&write));
-            let first = writes.next();
-            first.is_some_and(|it| is_tested(&it)) && writes.all(|it| is_tested(&it))
+            let lines = scripts.iter().flat_map(|it| it.lines());
+            let writes: Vec<&str> = lines.filter(|it| it.contains(&write)).collect();
+            !writes.is_empty() && writes.iter().all(is_tested)
         };
         self.contents.fates(old, new).iter().any(|it| {
             let Fate::Gone { path, after: Some(_), .. } = it else { return false };
@@ -109,22 +108,20 @@ impl<'t> Rewriting<'_, 't> {
             let all = self.timeline.replacements().into_iter().chain(self.timeline.returns());
             all.take(MOST_PAIRS)
         };
-        let is_before =
-            |old, new| self.written_after_start(old, new).is_some_and(|after| after < 0);
-        let at_stop = match self.written_after_start(old, new) {
-            Some(0) => pairs().any(|(old, new)| is_before(old, new)),
+        let any_was = |is_so: fn(&Written) -> bool| {
+            pairs().any(|(old, new)| self.written(old, new).is_some_and(|it| is_so(&it)))
+        };
+        let at_stop = match self.written(old, new).map(|it| it.seconds) {
+            Some(0) => any_was(|it| it.seconds < 0),
             Some(after) => after < 0,
             None => false,
         };
         // What any pod writes while it runs is not written because it stops.
-        let while_it_runs =
-            |old, new| self.written(old, new).is_some_and(|it| it.by_the_old_one_while_it_ran);
-        let at_stop = at_stop && !pairs().any(|(old, new)| while_it_runs(old, new));
-        if at_stop { &mistakes::OVERWRITTEN_AT_STOP } else { &mistakes::OVERWRITTEN_AT_START }
-    }
-
-    fn written_after_start(&self, old: &'t PodLife, new: &'t PodLife) -> Option<i64> {
-        Some(self.written(old, new)?.seconds)
+        if at_stop && !any_was(|it| it.by_the_old_one_while_it_ran) {
+            &mistakes::OVERWRITTEN_AT_STOP
+        } else {
+            &mistakes::OVERWRITTEN_AT_START
+        }
     }
 
     /// When the first of those files was written that told the old pod, and of which nothing was

@@ -2,6 +2,24 @@
 
 use crate::remedy::change::{Change, Sign, context::BELOW};
 
+/// Where a changed line comes, beside the line that is named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    On,
+    After,
+    Before,
+}
+
+impl Side {
+    const fn told(self) -> &'static str {
+        match self {
+            Self::On => "",
+            Self::After => "after ",
+            Self::Before => "before ",
+        }
+    }
+}
+
 impl Change {
     /// Where it belongs: its file and line as far as they are known, or else the object, and the
     /// fields.
@@ -10,9 +28,9 @@ impl Change {
         let fields = self.told_fields();
         match (&self.file, self.line) {
             (Some(file), Some(line)) if fields.is_empty() => {
-                format!("{}{file}:{line} ({})", self.side(), self.object)
+                format!("{}{file}:{line} ({})", self.side().told(), self.object)
             }
-            (Some(file), Some(line)) => format!("{}{file}:{line}, {fields}", self.side()),
+            (Some(file), Some(line)) => format!("{}{file}:{line}, {fields}", self.side().told()),
             (Some(file), None) => format!("{file}, at its end ({})", self.object),
             (None, _) if self.is_new_document() => {
                 format!("{}, at the end of your file", self.object)
@@ -22,13 +40,13 @@ impl Change {
         }
     }
 
-    /// On which side of the line in the file the first changed line comes, where it is not the line.
-    fn side(&self) -> &'static str {
+    /// On which side of its line in the file the first changed line comes.
+    fn side(&self) -> Side {
         let signs = || self.lines.iter().map(|it| it.sign);
         if signs().find(|it| matches!(it, Sign::Removed | Sign::Added)) != Some(Sign::Added) {
-            return "";
+            return Side::On;
         }
-        if signs().next() == Some(Sign::Added) { "before " } else { "after " }
+        if signs().next() == Some(Sign::Added) { Side::Before } else { Side::After }
     }
 
     /// The fields that no line of the change names, as far as they can be read in a line or two.
@@ -51,6 +69,8 @@ impl Change {
             return;
         }
         let (Some(line), Some(first)) = (self.line.as_mut(), above.line) else { return };
+        // What comes before its line moves that line, too.
+        let first = if above.side() == Side::Before { first.saturating_sub(1) } else { first };
         let count = |sign| above.lines.iter().filter(|it| it.sign == sign).count();
         if *line > first {
             *line = (*line + count(Sign::Added)).saturating_sub(count(Sign::Removed));

@@ -65,6 +65,19 @@ fn the_end_of_a_gap_is_shown_where_a_line_comes_behind_it() {
     assert_eq!(change.place(), "a.yaml:12, spec.template.volumes");
 }
 
+/// Catches a second change at the line that the first one comes before, told as if it had not moved.
+#[test]
+fn what_comes_before_a_line_moves_it() {
+    let text = ManifestText { file: "a.yaml".to_owned(), line: 5, ..ManifestText::default() };
+    let read = |text: &str| Document::read(text).unwrap();
+    let of = |before: &str, after: &str| of_text(&text, &read(before), &read(after)).unwrap();
+    let first = of("kind: A\n", "version: 1\nkind: A\n");
+    assert_eq!(first.place(), "before a.yaml:5, version");
+    let mut second = of("kind: A\n", "kind: B\n");
+    second.move_below(&first);
+    assert_eq!(second.place(), "a.yaml:6, kind");
+}
+
 /// Catches the path of a field that leads to another one.
 #[test]
 fn a_change_says_in_which_field_it_is() {
