@@ -205,6 +205,16 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         ..DEFAULT_ROW
     },
     ObstacleRow {
+        id: "probe_unanswered",
+        fault: Cluster,
+        decides: AfterStepTime,
+        recognise: recognise::probe_unanswered,
+        remedy: "A probe got no answer in its time (`timeoutSeconds`, 1 s if it is not written). \
+            Either the node is busy, or what the probe asks takes longer. Write `timeoutSeconds: \
+            10` for the probe, or take it out, for the lab asks for none, and grade again.",
+        ..DEFAULT_ROW
+    },
+    ObstacleRow {
         id: "probe_fails",
         fault: Submission,
         renewal: Some(Renewal::Recreate),

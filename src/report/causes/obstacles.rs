@@ -39,6 +39,7 @@ const TITLES: &[(&str, &str)] = &[
     ("node_named", "`nodeName` names a node that does not take the pod"),
     ("evicted", "the cluster removed the pod"),
     ("node_not_ready", "the pod's node is not Ready"),
+    ("probe_unanswered", "a probe gets no answer in its time"),
     ("probe_fails", "the readiness probe fails"),
     ("init_never_ends", "the init container does not end"),
     ("claim_differs", "the PVC is not the one that the template asks for"),

@@ -1,11 +1,12 @@
-//! What the containers of a pod show: configuration, memory, probes, and commands that end or do
-//! not.
+//! What the containers of a pod show: configuration, memory, and commands that end or do not.
 
-use crate::model::diagnosis::recognise::{has_any, is_creating, matched, missing};
+use crate::model::diagnosis::recognise::{
+    has_any, is_creating, matched, missing,
+    probes::{probe_doubt, probe_unanswered},
+};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
-    observation::object::{ContainerStatus, Probe},
-    timeline::lives::PodLife,
+    observation::object::ContainerStatus,
 };
 
 /// Messages of the kubelet whose own caches may be behind: that passes.
@@ -161,60 +162,6 @@ pub(crate) fn node_out_of_memory(facts: &OrdinalFacts<'_>) -> Option<Match> {
     killed_for_memory(facts, Memory::Node)
 }
 
-/// Whether a container has a probe on whose failure the kubelet ends it.
-fn may_be_ended_by_a_probe(pod: &PodLife, container: &str) -> bool {
-    pod.spec().containers.iter().any(|it| {
-        it.name == container && (it.liveness_probe.is_some() || it.startup_probe.is_some())
-    })
-}
-
-/// Exit statuses of a container that SIGKILL or SIGTERM ended.
-const ENDED_BY_SIGNAL: [i32; 2] = [137, 143];
-
-/// Whether a container that the kubelet told to stop may end so: by the signal, or with 0, where it
-/// handles SIGTERM.
-fn may_follow_a_stop(exit_code: i32) -> bool {
-    exit_code == 0 || ENDED_BY_SIGNAL.contains(&exit_code)
-}
-
-/// The kubelet ends the container, not its own command: it says so, or a signal ended it while the
-/// probe failed.
-///
-/// A container that ends by itself fails its probe, too, for the moment.
-pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const LEAST_RESTARTS: i32 = 2;
-    let pod = facts.pod?;
-    let (status, ended) = facts.crashing().find(|(it, _)| {
-        it.restart_count >= LEAST_RESTARTS && may_be_ended_by_a_probe(pod, &it.name)
-    })?;
-    let for_it = |message: &str| {
-        message.starts_with(&format!("Container {} failed ", status.name))
-            && has_any(message, &["liveness probe", "startup probe"])
-    };
-    let killed = facts
-        .timeline
-        .words(pod.uid())
-        .filter(|(_, it)| it.reason == "Killing" && for_it(&it.message))
-        .last();
-    let failed = facts.warning(|reason, message| {
-        reason == "Unhealthy" && has_any(message, &["liveness", "startup"])
-    });
-    let said = match (&killed, &failed) {
-        (None, Some((_, _, message))) if ENDED_BY_SIGNAL.contains(&ended.exit_code) => message,
-        (Some(_), Some((_, _, message))) => message,
-        (Some((_, event)), None) => event.message.as_str(),
-        (None, _) => return None,
-    };
-    // A command that failed without a word leaves nothing after the colon.
-    let said = said.trim_end().trim_end_matches(':');
-    let why = format!(
-        "container {} was ended {} times by the kubelet: {said}",
-        status.name, status.restart_count
-    );
-    let evidence = killed.iter().map(|(seq, _)| *seq).chain(failed.iter().map(|(seq, ..)| *seq));
-    Some(matched(why, evidence).in_container(&status.name))
-}
-
 /// A container ends again and again by its own doing, and one more start will not help (see
 /// [`will_not_recover`]).
 ///
@@ -230,6 +177,9 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         let is_done = !facts.is_long_running(&it.name) && ended.exit_code == 0;
         !is_killed_by_node && !is_done && will_not_recover(facts, it)
     })?;
+    if probe_unanswered(facts).is_some() {
+        return None;
+    }
     let evidence = pod
         .last_own_end()
         .into_iter()
@@ -237,10 +187,9 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         .collect();
     let signal =
         if ended.signal > 0 { format!(", signal {}", ended.signal) } else { String::new() };
-    // A busy node loses its Events, and with them the kubelet's word of a probe that failed.
-    let may_fail_a_probe =
-        may_be_ended_by_a_probe(pod, &status.name) && may_follow_a_stop(ended.exit_code);
-    let doubt = if may_fail_a_probe { probe_doubt(pod) } else { String::new() };
+    let doubt = probe_doubt(pod, &status.name, ended.exit_code);
+    let may_fail_a_probe = doubt.is_some();
+    let doubt = doubt.unwrap_or_default();
     let why = format!(
         "container {} ends (exit status {}{signal}), started {} times{doubt}",
         status.name,
@@ -249,15 +198,6 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
     );
     let (container, exit_code) = (Some(status.name.clone()), Some(ended.exit_code));
     Some(Match { why, container, exit_code, may_fail_a_probe, missing: None, evidence })
-}
-
-/// That the kubelet may have ended the container for its probe.
-fn probe_doubt(pod: &PodLife) -> String {
-    format!(
-        "; or its liveness or startup probe fails, and the kubelet ends it: `kubectl describe \
-        pod {}` tells",
-        pod.name()
-    )
 }
 
 /// Whether one more start of a container that ends will not help: the time is over, or it was
@@ -326,41 +266,6 @@ fn speaks_of_network(line: &str) -> bool {
         "no route",
     ];
     has_any(line, &WORDS)
-}
-
-/// A probe that had its fair time: what the readiness and the startup probe ask for themselves, and
-/// some more.
-pub(crate) fn probe_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    const EXTRA_SECONDS: u64 = 20;
-    let pod = facts.pod?;
-    let time = |probe: &Probe| u64::try_from(probe.seconds_to_fail()).unwrap_or(0);
-    let asked = |status: &ContainerStatus| {
-        let container = pod.spec().containers.iter().find(|it| it.name == status.name)?;
-        container.readiness_probe.as_ref().or(container.startup_probe.as_ref())?;
-        Some(
-            container.readiness_probe.iter().chain(&container.startup_probe).map(time).sum::<u64>(),
-        )
-    };
-    let unready = pod
-        .pod
-        .status
-        .container_statuses
-        .iter()
-        .filter(|it| it.state.running.is_some() && !it.ready);
-    let (status, asked) = unready.filter_map(|it| Some((it, asked(it)?))).next()?;
-    if facts.running_for() < asked + EXTRA_SECONDS {
-        return None;
-    }
-    // The kubelet's events may be lost where the node is busy: they tell why, not that.
-    let event = facts.warning(|reason, _| reason == "Unhealthy");
-    let message = event
-        .as_ref()
-        .map_or("its probe has not succeeded in all its time", |(_, _, message)| message);
-    let why = format!("container {} runs but is not Ready: {message}", status.name);
-    Some(
-        matched(why, event.iter().map(|(seq, _, _)| *seq).chain([pod.added.by]))
-            .in_container(&status.name),
-    )
 }
 
 /// An init container that has run for a minute and does not end; a sidecar is none. One whose last

@@ -7,6 +7,7 @@ mod containers;
 mod images;
 mod missing;
 mod nodes;
+mod probes;
 mod refusals;
 mod scheduling;
 mod unwritable;
@@ -19,14 +20,16 @@ pub(crate) use crate::model::diagnosis::recognise::claims::{
     no_default_class, volume_lost, volume_missing, volume_not_mounted, wrong_access_mode,
 };
 pub(crate) use crate::model::diagnosis::recognise::containers::{
-    config_error, container_ends, init_never_ends, liveness_fails, node_out_of_memory,
-    out_of_memory, probe_fails,
+    config_error, container_ends, init_never_ends, node_out_of_memory, out_of_memory,
 };
 pub(crate) use crate::model::diagnosis::recognise::images::{
     image_missing, image_name_invalid, image_never_pulled, image_unreachable,
 };
 pub(crate) use crate::model::diagnosis::recognise::nodes::{
     evicted, node_not_ready, storage_limit,
+};
+pub(crate) use crate::model::diagnosis::recognise::probes::{
+    liveness_fails, probe_fails, probe_unanswered,
 };
 pub(crate) use crate::model::diagnosis::recognise::refusals::{
     level_restricted, name_taken, pod_refused, pod_security, policy, quota, webhook_down,

@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use crate::model::{
     Outcome, WaitStatus,
     observation::{
-        End, EndReason, Fact, FailureFact, ObjectChange, Phase, Reference, Step, StepName,
+        End, EndReason, Fact, FailureFact, ObjectChange, Phase, Read, Reference, SECOND, Step,
+        StepName,
         object::{
             Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object,
             ObjectReference, PersistentVolumeClaimSpec, Pod, Probe, Resources, Running, Terminated,

@@ -109,3 +109,69 @@ fn probes_that_end_their_container() {
         );
     }
 }
+
+/// The grader reads the pod's volume in the container, in this time.
+fn read_in(history: History, took: u64) -> History {
+    let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
+    let at = (history.lines.len() as u64 + 1) * SECOND;
+    history.push(Fact::Read(Read {
+        pod,
+        container: "app".to_owned(),
+        began: at - took,
+        ..Default::default()
+    }))
+}
+
+/// Catches points that a busy node costs: the command of a probe that it starts late.
+#[test]
+fn probes_without_an_answer() {
+    const QUICK: u64 = SECOND / 5;
+    let probe = |timeout_seconds| {
+        Some(Probe {
+            period_seconds: 1,
+            failure_threshold: 2,
+            timeout_seconds,
+            ..Default::default()
+        })
+    };
+    let killed = |history, words: &str| {
+        let words = format!("Liveness probe failed: {words}");
+        warned(ended(history, 2, exit(137)), "Unhealthy", &words)
+    };
+    let first = |seconds| first_pod_of(|it| it.liveness_probe = probe(seconds));
+    let late = "command timed out: \"test -f /data/id\" timed out after 1s";
+    for words in [
+        late,
+        "Get \"http://10.88.0.24:80/\": context deadline exceeded (Client.Timeout exceeded while \
+        awaiting headers)",
+        "dial tcp 10.88.0.24:8080: i/o timeout",
+        "timeout: failed to connect service \"10.88.0.24:90\" within 1s: context deadline exceeded",
+    ] {
+        waits(&killed(first(1), words), "probe_unanswered", Cluster);
+    }
+    // The grader's own commands were late, too; or one of them was.
+    waits(&killed(read_in(first(1), 3 * SECOND), late), "probe_unanswered", Cluster);
+    let once = read_in(read_in(first(1), QUICK), 3 * SECOND);
+    waits(&killed(once, late), "probe_unanswered", Cluster);
+    // They were not; the probe has all the time that a node needs; or it had an answer.
+    stops(&killed(read_in(first(1), QUICK), late), "liveness_fails", Submission);
+    stops(&killed(first(10), late), "liveness_fails", Submission);
+    stops(&killed(first(1), "cat: /data/id: No such file"), "liveness_fails", Submission);
+
+    // The kubelet's words are lost. A node that was late with the grader's commands may have ended
+    // it; without them, the container's own end is what is known.
+    let lost = |history| ended(history, 4, exit(0));
+    waits(&lost(read_in(first(1), 3 * SECOND)), "probe_unanswered", Cluster);
+    stops(&lost(read_in(first(1), QUICK)), "container_ends", Submission);
+    stops(&lost(read_in(first(10), 3 * SECOND)), "container_ends", Submission);
+    let by_itself = ended(read_in(first(1), 3 * SECOND), 4, exit(1));
+    stops(&by_itself, "container_ends", Submission);
+
+    let unready = |history: History| {
+        let words = format!("Readiness probe failed: {late}");
+        (0..30).fold(running(history, |_| {}), |it, _| warned(it, "Unhealthy", &words))
+    };
+    let first = || first_pod_of(|it| it.readiness_probe = probe(1));
+    waits(&unready(first()), "probe_unanswered", Cluster);
+    waits(&unready(read_in(first(), QUICK)), "probe_fails", Submission);
+}

@@ -1,0 +1,234 @@
+//! What the probes of a pod show: containers that the kubelet ends, and pods that are never Ready.
+//!
+//! A probe that gets no answer in its time may be at fault itself, or the node: a busy one starts
+//! the probe's command late. The node is measured by the grader's own commands in the set's pods.
+
+use crate::model::diagnosis::recognise::{has_any, matched};
+use crate::model::{
+    diagnosis::{Match, facts::OrdinalFacts},
+    observation::{
+        SECOND, Seq,
+        object::{Container, ContainerStatus, Probe},
+    },
+    timeline::lives::PodLife,
+};
+
+/// Words of the kubelet for a probe that got no answer in its time: of a command
+/// (`ErrCommandTimedOut` in `k8s.io/cri-client`), of HTTP, of TCP and of gRPC.
+const NO_ANSWER: [&str; 4] = ["timed out", "deadline exceeded", "i/o timeout", "timeout: "];
+
+/// Exit statuses of a container that SIGKILL or SIGTERM ended.
+const ENDED_BY_SIGNAL: [i32; 2] = [137, 143];
+
+/// Restarts after which a probe that fails is no chance any more.
+const LEAST_RESTARTS: i32 = 2;
+
+/// A container that the kubelet ended for its probe.
+struct Ended<'t> {
+    status: &'t ContainerStatus,
+    /// The kubelet's words.
+    said: &'t str,
+    evidence: Vec<Seq>,
+}
+
+/// The kubelet ends the container, not its own command.
+pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let found = ended_by_a_probe(facts)?;
+    (!found.may_be_the_nodes(facts)).then(|| found.matched())
+}
+
+/// A probe gets no answer in time, and the node may be the cause: the kubelet ends the container
+/// for it, or may have ended it, or the pod is never Ready.
+pub(crate) fn probe_unanswered(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    if let Some(found) = ended_by_a_probe(facts) {
+        return found.may_be_the_nodes(facts).then(|| found.matched());
+    }
+    if let Some(found) = may_have_been_ended_late(facts) {
+        return Some(found);
+    }
+    let found = unready(facts)?;
+    found.may_be_the_nodes(facts).then(|| found.matched())
+}
+
+/// A probe that had its fair time: what the readiness and the startup probe ask for themselves, and
+/// some more.
+pub(crate) fn probe_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let found = unready(facts)?;
+    (!found.may_be_the_nodes(facts)).then(|| found.matched())
+}
+
+/// That the kubelet may have ended this container of the pod, which ended with this status, for its
+/// probe, in words. A busy node loses its Events, and with them the kubelet's word of it.
+pub(super) fn probe_doubt(pod: &PodLife, name: &str, exit_code: i32) -> Option<String> {
+    may_be_ended_by_a_probe(pod, name, exit_code).then(|| {
+        format!(
+            "; or its liveness or startup probe fails, and the kubelet ends it: `kubectl describe \
+            pod {}` tells",
+            pod.name()
+        )
+    })
+}
+
+/// Whether a container that ended with this status may have been ended for its probe.
+fn may_be_ended_by_a_probe(pod: &PodLife, name: &str, exit_code: i32) -> bool {
+    // By the signal, or with 0, where it handles SIGTERM.
+    let may_follow_a_stop = exit_code == 0 || ENDED_BY_SIGNAL.contains(&exit_code);
+    may_follow_a_stop && probes_that_end(pod, name).next().is_some()
+}
+
+fn container<'t>(pod: &'t PodLife, name: &str) -> Option<&'t Container> {
+    pod.spec().containers.iter().find(|it| it.name == name)
+}
+
+/// The probes on whose failure the kubelet ends a container.
+fn probes_that_end<'t>(pod: &'t PodLife, name: &str) -> impl Iterator<Item = &'t Probe> {
+    let container = container(pod, name).into_iter();
+    container.flat_map(|it| it.liveness_probe.iter().chain(&it.startup_probe))
+}
+
+/// The container that the kubelet ended for its probe: it says so, or a signal ended it while the
+/// probe failed.
+///
+/// A container that ends by itself fails its probe, too, for the moment.
+fn ended_by_a_probe<'t>(facts: &OrdinalFacts<'t>) -> Option<Ended<'t>> {
+    let pod = facts.pod?;
+    let (status, ended) = facts.crashing().find(|(it, _)| {
+        it.restart_count >= LEAST_RESTARTS && probes_that_end(pod, &it.name).next().is_some()
+    })?;
+    let for_it = |message: &str| {
+        message.starts_with(&format!("Container {} failed ", status.name))
+            && has_any(message, &["liveness probe", "startup probe"])
+    };
+    let killed = facts
+        .timeline
+        .words(pod.uid())
+        .filter(|(_, it)| it.reason == "Killing" && for_it(&it.message))
+        .last();
+    let is_of_it = |reason: &str, message: &str| {
+        reason == "Unhealthy" && has_any(message, &["liveness", "startup"])
+    };
+    // A container that a busy node ended once may end by itself from then on.
+    let unanswered =
+        facts.warning(|reason, message| is_of_it(reason, message) && has_any(message, &NO_ANSWER));
+    let failed = unanswered.or_else(|| facts.warning(is_of_it));
+    let said = match (&killed, &failed) {
+        (None, Some((_, _, message))) if ENDED_BY_SIGNAL.contains(&ended.exit_code) => message,
+        (Some(_), Some((_, _, message))) => message,
+        (Some((_, event)), None) => event.message.as_str(),
+        (None, _) => return None,
+    };
+    // A command that failed without a word leaves nothing after the colon.
+    let said = said.trim_end().trim_end_matches(':');
+    let evidence = killed.iter().map(|(seq, _)| *seq).chain(failed.iter().map(|(seq, ..)| *seq));
+    Some(Ended { status, said, evidence: evidence.collect() })
+}
+
+impl Ended<'_> {
+    fn may_be_the_nodes(&self, facts: &OrdinalFacts<'_>) -> bool {
+        let pod = facts.pod.into_iter();
+        pod.flat_map(|pod| probes_that_end(pod, &self.status.name))
+            .any(|probe| may_be_the_nodes(facts, probe, self.said))
+    }
+
+    fn matched(self) -> Match {
+        let Self { status, said, evidence } = self;
+        let (name, times) = (&status.name, status.restart_count);
+        let why = format!("container {name} was ended {times} times by the kubelet: {said}");
+        matched(why, evidence).in_container(name)
+    }
+}
+
+/// A container that the kubelet may have ended for its probe, without a word of it, on a node that
+/// was late with the grader's own commands, too.
+fn may_have_been_ended_late(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let pod = facts.pod?;
+    let (status, ended) = facts.crashing().find(|(it, ended)| {
+        it.restart_count >= LEAST_RESTARTS
+            && may_be_ended_by_a_probe(pod, &it.name, ended.exit_code)
+            && probes_that_end(pod, &it.name).any(|it| node_answers_in(facts, it) == Some(false))
+    })?;
+    let why = format!(
+        "container {} was started {} times (it ended with exit status {}), and the kubelet may \
+        have ended it for its probe: the node was busy, and commands of the grader in the set's \
+        pods, too, took longer than the probe may",
+        status.name,
+        status.restart_count + 1,
+        ended.exit_code
+    );
+    Some(matched(why, pod.last_own_end()).in_container(&status.name))
+}
+
+/// A container that runs and is not Ready, though its probe had its time.
+struct Unready<'t> {
+    status: &'t ContainerStatus,
+    /// Its readiness probe, or the startup probe where it has no other.
+    probe: &'t Probe,
+    /// The kubelet's last words of that.
+    said: Option<&'t str>,
+    evidence: Vec<Seq>,
+}
+
+fn unready<'t>(facts: &OrdinalFacts<'t>) -> Option<Unready<'t>> {
+    const EXTRA_SECONDS: u64 = 20;
+    let pod = facts.pod?;
+    let time = |probe: &Probe| u64::try_from(probe.seconds_to_fail()).unwrap_or(0);
+    let asked = |status: &'t ContainerStatus| {
+        let container = container(pod, &status.name)?;
+        let probes = container.readiness_probe.iter().chain(&container.startup_probe);
+        Some((status, probes.clone().next()?, probes.map(time).sum::<u64>()))
+    };
+    let statuses = pod.pod.status.container_statuses.iter();
+    let mut unready = statuses.filter(|it| it.state.running.is_some() && !it.ready);
+    let (status, probe, asked) = unready.find_map(asked)?;
+    if facts.running_for() < asked + EXTRA_SECONDS {
+        return None;
+    }
+    // The kubelet's events may be lost where the node is busy: they tell why, not that.
+    let said = facts.warning(|reason, _| reason == "Unhealthy");
+    let evidence = said.iter().map(|(seq, ..)| *seq).chain([pod.added.by]).collect();
+    Some(Unready { status, probe, said: said.map(|(_, _, message)| message), evidence })
+}
+
+impl Unready<'_> {
+    fn may_be_the_nodes(&self, facts: &OrdinalFacts<'_>) -> bool {
+        self.said.is_some_and(|it| may_be_the_nodes(facts, self.probe, it))
+    }
+
+    fn matched(self) -> Match {
+        let Self { status, said, evidence, .. } = self;
+        let said = said.unwrap_or("its probe has not succeeded in all its time");
+        let why = format!("container {} runs but is not Ready: {said}", status.name);
+        matched(why, evidence).in_container(&status.name)
+    }
+}
+
+/// Whether a probe that failed with these words of the kubelet may have failed by the node: it got
+/// no answer in its time, and the node was not shown to answer in that.
+fn may_be_the_nodes(facts: &OrdinalFacts<'_>, probe: &Probe, said: &str) -> bool {
+    has_any(said, &NO_ANSWER) && node_answers_in(facts, probe) != Some(true)
+}
+
+/// Whether the nodes of the set answer in the time that a probe may take, by the grader's own
+/// commands in the set's pods; `None` where there were none.
+fn node_answers_in(facts: &OrdinalFacts<'_>, probe: &Probe) -> Option<bool> {
+    /// A probe that takes as long as this is no node's matter, in seconds.
+    const LONG: i32 = 10;
+    if probe.timeout_seconds >= LONG {
+        return Some(true);
+    }
+    let allowed = u64::try_from(probe.timeout_seconds.max(1)).unwrap_or(1) * SECOND;
+    let lives = facts.timeline.lanes().flat_map(|(_, lane)| lane);
+    let took = lives
+        .flat_map(|it| facts.timeline.reads_of(it.uid()))
+        .map(|it| (it.at.saturating_sub(it.what.began), it.what.error.is_none()));
+    let mut is_shown = None;
+    for (took, has_ended_well) in took {
+        if took > allowed {
+            return Some(false);
+        }
+        if has_ended_well {
+            is_shown = Some(true);
+        }
+    }
+    is_shown
+}
