@@ -81,6 +81,7 @@ mod earlier_life;
 mod known;
 mod lateness;
 mod lexer;
+mod loops;
 mod original;
 mod proof;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::model::{
             PodFiles,
             lateness::BEFORE_START_SECONDS,
             lexer::TokenKind,
+            loops::{has_word, repeated_parts},
             original::{Comparison, Fate},
             writer::{Contents, FileWords, LexedFiles},
         },
@@ -48,11 +49,8 @@ impl<'t> Contents<'t> {
     /// Whether the template's own commands name a file in a loop, in which a heartbeat is written.
     fn is_written_in_a_loop(&self, path: &str) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
-        let mut scripts = self.timeline.scripts();
-        scripts.any(|script| {
-            let within = |word: &str| script.split_once(word).is_some_and(|it| it.1.contains(name));
-            within("while ") || within("until ")
-        })
+        let mut naming = self.timeline.scripts().filter(|it| it.contains(name));
+        naming.any(|script| repeated_parts(script).any(|it| has_word(it, name)))
     }
 
     /// Whether a file was written at a start in each life that has it.

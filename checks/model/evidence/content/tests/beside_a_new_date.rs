@@ -168,3 +168,27 @@ fn a_count_of_files_is_no_counter_of_starts() {
         |it: Start| beside(it, &format!("found {}", i64::from(!it.is_first() && it.ordinal < 3)));
     assert_eq!(letters(&rewritten("", stays)), "PFF");
 }
+
+/// Catches a lost date that counts as a heartbeat because the script waits in a loop before it, and
+/// a heartbeat that counts as lost.
+#[test]
+fn a_date_behind_a_loop_is_no_heartbeat() {
+    let files = |it: Start| {
+        vec![("name".to_owned(), it.name()), ("date".to_owned(), format!("{}\n", date(it.at)))]
+    };
+    let waits = "until nslookup x; do sleep 1; done; hostname > /data/name; date > /data/date";
+    for script in [
+        waits,
+        "date > /data/date; while true; do cat /data/update-date; sleep 5; done",
+        "for i in 1 2; do while ! nslookup x; do sleep 1; done; done; date > /data/date",
+    ] {
+        assert_eq!(letters(&rewritten(script, files)), "PFF", "{script}");
+    }
+    for script in [
+        "while true; do for i in 1 2; do sleep 1; done; date > /data/date; done",
+        "while true; do date; sleep 5; done > /data/date",
+        "sh -c 'while true; do date > /data/date; sleep 5; done' & sleep inf",
+    ] {
+        assert_eq!(letters(&rewritten(script, files)), "PPP", "{script}");
+    }
+}
