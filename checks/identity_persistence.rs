@@ -69,7 +69,7 @@ mod tests {
         Outcome::{Fail, Inconclusive, Pass},
         observation::{
             File, ObjectChange,
-            object::{Object, Running},
+            object::{Object, Present, Running, Volume, VolumeMount},
         },
         testing::history::{History, Writes},
     };
@@ -176,6 +176,27 @@ mod tests {
             let history = rewritten_by(history, 20, [0, 20, 20]);
             history.assert("identity_persistence", Fail, &[mistake]);
         }
+    }
+
+    /// Catches that what lies on a folder of the pod's own, which goes with the pod, counts as
+    /// removed from its claim.
+    #[test]
+    fn what_a_command_removes_elsewhere_is_not_what_was_lost() {
+        let mut history = History::new();
+        let pod = &mut history.spec.template.spec;
+        pod.volumes.push(Volume {
+            name: "scratch".to_owned(),
+            empty_dir: Some(Present {}),
+            ..Default::default()
+        });
+        pod.containers[0].volume_mounts.push(VolumeMount {
+            name: "scratch".to_owned(),
+            mount_path: "/tmp".to_owned(),
+            ..Default::default()
+        });
+        pod.containers[0].args = vec!["rm -rf /tmp/*; date > /data/id".to_owned()];
+        let history = rewritten_by(history, 20, [0, 20, 20]);
+        history.assert("identity_persistence", Fail, &["overwritten_at_start"]);
     }
 
     /// Catches a second container that writes over the file while the pod runs, told as one that

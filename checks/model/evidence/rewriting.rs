@@ -4,10 +4,7 @@ use crate::{
     mistakes::{self, Mistake},
     model::{
         evidence::content::{Contents, Fate},
-        timeline::{
-            Timeline,
-            lives::{PodLife, SetLife},
-        },
+        timeline::{Timeline, lives::PodLife},
         verdict::Standing,
     },
 };
@@ -41,11 +38,10 @@ impl<'t> Rewriting<'_, 't> {
         }
     }
 
-    /// Whether the template's own commands remove all that is mounted, or some of it and write only
-    /// where nothing is: then it is the removing that lost the content.
-    fn removes_before_it_writes(&self) -> bool {
-        let Some(set) = self.timeline.set() else { return false };
-        let folders = mount_paths(set);
+    /// Whether the template's own commands remove all that is on a claim of a pod, or some of it and
+    /// write only where nothing is: then it is the removing that lost the content.
+    fn commands_remove_it(&self, pod: &PodLife) -> bool {
+        let folders = claim_mounts(pod);
         // What a trap does stands in quotes.
         let scripts: Vec<String> =
             self.timeline.scripts().map(|it| it.replace(['\'', '"'], " ")).collect();
@@ -74,8 +70,7 @@ impl<'t> Rewriting<'_, 't> {
     /// Whether the template's own commands write a file only where it is not there, and it was written
     /// anew all the same: something else has removed it, such as a hook.
     fn writes_only_what_is_missing(&self, old: &'t PodLife, new: &'t PodLife) -> bool {
-        let Some(set) = self.timeline.set() else { return false };
-        let mounts = mount_paths(set);
+        let mounts = claim_mounts(old);
         let scripts: Vec<String> = self
             .timeline
             .scripts()
@@ -101,7 +96,7 @@ impl<'t> Rewriting<'_, 't> {
     /// Both times are whole seconds, so what happened within one of them is told by what other
     /// pods' files say.
     pub(crate) fn mistake(&self, old: &'t PodLife, new: &'t PodLife) -> &'static Mistake {
-        if self.removes_before_it_writes() || self.writes_only_what_is_missing(old, new) {
+        if self.commands_remove_it(old) || self.writes_only_what_is_missing(old, new) {
             return &mistakes::WIPED_AT_START;
         }
         let pairs = || {
@@ -158,9 +153,12 @@ impl Written {
     }
 }
 
-fn mount_paths(set: &SetLife) -> Vec<&str> {
-    let mounts = set.spec.template.spec.all_containers().flat_map(|it| &it.volume_mounts);
-    mounts.map(|it| it.mount_path.trim_end_matches('/')).collect()
+/// Where a pod's containers mount its claims.
+fn claim_mounts(pod: &PodLife) -> Vec<&str> {
+    let claims = pod.claims();
+    let mounts = pod.spec().all_containers().flat_map(|it| &it.volume_mounts);
+    let on_claims = mounts.filter(|it| claims.iter().any(|(volume, _)| *volume == it.name));
+    on_claims.map(|it| it.mount_path.trim_end_matches('/')).collect()
 }
 
 /// Whether a path is a folder, or lies in it.
