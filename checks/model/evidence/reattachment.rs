@@ -43,6 +43,13 @@ impl Timeline {
         Some(meanwhile.rfind(|life| life.added.by <= seq).unwrap_or(first))
     }
 
+    /// The same, as far as it is known: a claim outlives the pod that mounts it, so the claim of the
+    /// pod's last moment is that of its first.
+    pub(crate) fn mounted_claim(&self, pod: &PodLife, name: &str) -> Option<&ClaimLife> {
+        let last = pod.deletion_requested.map_or_else(|| self.last(), |when| when.by);
+        self.claim_of(pod, name, last)
+    }
+
     /// Adds the criteria of a pod that came back: `old` went, `new` came.
     ///
     /// They are that it came back, in the words of `text`, and if so, to the same claims with the
@@ -105,11 +112,8 @@ impl Timeline {
         new: &PodLife,
         claim: &str,
     ) -> bool {
-        // A claim outlives the pod that mounts it, so the claim of its last moment is that of its
-        // first.
-        let last = new.deletion_requested.map_or_else(|| self.last(), |when| when.by);
         let first = self.claim_of(old, claim, last_shown(old));
-        let second = self.claim_of(new, claim, last);
+        let second = self.mounted_claim(new, claim);
         let is_mounted = new.claims().iter().any(|(_, it)| it == claim);
         let standing = match (first, second) {
             _ if !is_mounted => Standing::broken(

@@ -211,12 +211,20 @@ impl Timeline {
         })
     }
 
-    /// Whether a pod was the first one ever on each of its claims.
+    /// Whether a pod was the first one of its ordinal on each of its claims, all of which were seen
+    /// to be made: what it wrote is what a fresh start writes.
     pub(super) fn is_first_on_its_claims(&self, pod: &PodLife) -> bool {
-        let is_first =
-            |claim: &str| self.claim(claim).last().is_some_and(|it| it.added.after.is_some());
-        pod.claims().iter().all(|(_, claim)| is_first(claim))
-            && self.lane(pod.ordinal).first().is_some_and(|it| it.uid() == pod.uid())
+        let lane = self.lane(pod.ordinal);
+        let before = || lane.iter().take_while(|it| it.uid() != pod.uid());
+        pod.claims().iter().all(|(_, claim)| {
+            let Some(own) = self.mounted_claim(pod, claim) else { return false };
+            let was_on_it = |earlier: &PodLife| {
+                let is_mounted = earlier.claims().iter().any(|(_, it)| it == claim);
+                is_mounted
+                    && self.mounted_claim(earlier, claim).is_none_or(|it| it.uid() == own.uid())
+            };
+            own.added.after.is_some() && !before().any(was_on_it)
+        })
     }
 }
 

@@ -4,8 +4,9 @@
 mod beside_a_new_date;
 
 use crate::model::{
+    Outcome,
     observation::{
-        Fact, File, Read,
+        Fact, File, ObjectChange, Read,
         object::{Object, Running},
     },
     testing::history::History,
@@ -738,4 +739,28 @@ fn a_long_line_of_names_tells_its_pod() {
     let line = |it: Start| format!("{} ", it.name()).repeat(2700);
     let files = |it: Start| (0..8).map(|file| (format!("f{file}"), line(it))).collect();
     assert_eq!(letters(&toured(usual, files, |_, _| None)), "PPP");
+}
+
+/// Catches a pod that counts as the first one on its claim because that was made anew after it.
+#[test]
+fn a_pod_is_the_first_on_the_claim_that_it_used() {
+    let mut history = History::new();
+    // web-1 has the address of a life before the recording began.
+    history.writes = |ordinal, _, start| {
+        let is_earlier = ordinal == 1 && start == 1;
+        Some(format!("10.88.{}.{} is me\n", if is_earlier { 7 } else { start }, ordinal + 10))
+    };
+    let history = history.listed(1).service().set(ObjectChange::Added).subject().up(0).up(2);
+    let history = history.inspect();
+    history.clone().end().assert("storage_content", Outcome::Pass, &[]);
+    let remade = history.down(1).claim_line(1, ObjectChange::Deleted, |_| {}).up(1).inspect_one(1);
+    remade.end().assert("storage_content", Outcome::Pass, &[]);
+    // The first one is known, too, where an earlier pod was on an earlier claim.
+    let history = History::new().create().down(1).claim_line(1, ObjectChange::Deleted, |_| {});
+    let timeline = history.up(1).inspect().end().timeline();
+    let first = timeline.lane(1).iter().map(|it| timeline.is_first_on_its_claims(it));
+    assert_eq!(first.collect::<Vec<_>>(), [true, true]);
+    let timeline = History::new().create().down(1).up(1).end().timeline();
+    let first = timeline.lane(1).iter().map(|it| timeline.is_first_on_its_claims(it));
+    assert_eq!(first.collect::<Vec<_>>(), [true, false]);
 }
