@@ -165,10 +165,29 @@ const COUNT: char = '\u{1}';
 /// Whether a command counts what lies in a folder: `ls | wc -l`.
 pub(crate) fn lists_a_folder(script: &str) -> bool {
     let plain = script.replace(['\'', '"'], " ");
-    plain.split(['\n', ';', '&', '(', ')', '`']).any(|pipeline| {
-        let mut commands = pipeline.split('|').filter_map(|it| it.split_whitespace().next());
-        commands.any(|it| ["ls", "find"].contains(&it)) && commands.any(|it| it == "wc")
-    })
+    // What stands around each parenthesis that is open.
+    let mut around = vec![];
+    let mut inner = String::new();
+    for next in plain.chars() {
+        match next {
+            '(' => around.push(std::mem::take(&mut inner)),
+            ')' | '`' | '\n' | ';' | '&' => {
+                if is_count_of_a_folder(&inner) {
+                    return true;
+                }
+                inner = if next == ')' { around.pop().unwrap_or_default() } else { String::new() };
+            }
+            _ => inner.push(next),
+        }
+    }
+    around.push(inner);
+    around.iter().any(|it| is_count_of_a_folder(it))
+}
+
+/// Whether a pipeline counts what lies in a folder.
+fn is_count_of_a_folder(pipeline: &str) -> bool {
+    let mut commands = pipeline.split('|').filter_map(|it| it.split_whitespace().next());
+    commands.any(|it| ["ls", "find"].contains(&it)) && commands.any(|it| it == "wc")
 }
 
 /// A script with a mark in the place of each count of files: of `$(ls | wc -l)`, and of variables
@@ -190,7 +209,7 @@ fn with_substitutions_marked(script: &str) -> String {
     while let Some(Substitution { at, opening, closing }) = Substitution::first_of(rest) {
         let begin = at + opening.len();
         let inner = &rest[begin..];
-        let end = inner.find(closing).unwrap_or(inner.len());
+        let end = end_of_substitution(inner, closing);
         if lists_a_folder(&inner[..end]) {
             marked.push_str(&rest[..at]);
             marked.push(COUNT);
@@ -201,6 +220,22 @@ fn with_substitutions_marked(script: &str) -> String {
     }
     marked.push_str(rest);
     marked
+}
+
+/// Where the command ends whose output the shell puts in its place; those within it end before.
+fn end_of_substitution(inner: &str, closing: char) -> usize {
+    let mut open = 0_usize;
+    for (at, next) in inner.char_indices() {
+        match next {
+            _ if next == closing && open == 0 => return at,
+            // A backquote ends it, whatever stands within.
+            _ if closing == '`' => {}
+            '(' => open += 1,
+            ')' => open -= 1,
+            _ => {}
+        }
+    }
+    inner.len()
 }
 
 /// Where a command stands whose output the shell puts in its place.
@@ -265,11 +300,19 @@ mod tests {
             "n=$(ls /data | wc -l)",
             "echo \"found `find . -type f | grep -v tmp | wc -l` files\"",
             "cd /data\nls -A|wc -l > count",
+            "n=$(ls \"$(pwd)\" | wc -l)",
+            "find $(dirname \"$(realpath $f)\"; echo /data) | wc -l",
         ] {
             assert!(lists_a_folder(script), "{script}");
         }
-        for script in ["wc -l < log", "ls; wc -l log", "cat log | wc -l", "n=$((n + 1))", "ls | tr"]
-        {
+        for script in [
+            "wc -l < log",
+            "ls; wc -l log",
+            "cat log | wc -l",
+            "n=$((n + 1))",
+            "ls | tr",
+            "ls $(wc x)",
+        ] {
             assert!(!lists_a_folder(script), "{script}");
         }
     }
@@ -290,6 +333,9 @@ mod tests {
             "n=$(ls | wc -l); echo \"found $n files\"",
             "n=\"`find . | wc -l`\"\necho \"found: ${n}\" > id",
             "x=$(date); n=$(ls | wc -l); echo there are now $n files",
+            "n=$(ls \"$(pwd)\" | wc -l); echo \"found $n files\"",
+            "echo \"found $(expr $(ls | wc -l) + 1) files\"",
+            "x=`echo \")(\"`; echo \"found $(ls | wc -l) files\"",
         ] {
             assert_eq!(is_count("found 2 files", script), Some(true), "{script}");
         }
