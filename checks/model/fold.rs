@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use crate::model::{
     diagnosis::{self, Wait},
     observation::{
-        CanaryVisit, End, EndReason, Fact, FailureFact, Gap, Kind, ObjectChange, Observation,
-        Phase, Seq, Step, StepName,
+        CanaryVisit, Diagnosis, End, EndReason, Fact, Gap, Kind, ObjectChange, Observation, Phase,
+        Seq, Step, StepName,
         object::{Object, OwnerReference, PersistentVolumeClaim, Pod, Service, StatefulSet},
         when::When,
     },
@@ -75,7 +75,7 @@ impl Timeline {
                     .map_or_else(|| Self::service_key(&lookup.service), |of| of.uid.clone());
                 self.lookups.push(&key, Recorded { seq, at, what: lookup });
             }
-            Fact::Failure(fact) => self.failure_fact(Recorded { seq, at, what: fact }),
+            Fact::Diagnosis(fact) => self.diagnosis(Recorded { seq, at, what: fact }),
             Fact::End(end) => {
                 self.note_settled(seq);
                 self.note_end(Recorded { seq, at, what: end });
@@ -114,22 +114,20 @@ impl Timeline {
         self.canaries.push(&noted.what.claim.clone(), noted);
     }
 
-    fn failure_fact(&mut self, noted: Recorded<FailureFact>) {
+    fn diagnosis(&mut self, noted: Recorded<Diagnosis>) {
         let pod = match &noted.what {
-            FailureFact::Logs { pod, .. } | FailureFact::Surroundings { pod, .. } => {
-                pod.uid.clone()
-            }
-            FailureFact::StorageClasses { classes } => {
+            Diagnosis::Logs { pod, .. } | Diagnosis::Surroundings { pod, .. } => pod.uid.clone(),
+            Diagnosis::StorageClasses { classes } => {
                 self.storage_classes = Some(classes.clone());
                 return;
             }
-            FailureFact::ManifestRefused(refusal) => {
+            Diagnosis::ManifestRefused(refusal) => {
                 self.refusal = Some(refusal.clone());
                 return;
             }
-            FailureFact::Unavailable { .. } => String::new(),
+            Diagnosis::Unavailable { .. } => String::new(),
         };
-        self.failure_facts.push(&pod, noted);
+        self.diagnoses.push(&pod, noted);
         self.note_crash_loop(&pod);
     }
 

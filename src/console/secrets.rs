@@ -7,7 +7,7 @@
 use checks::model::{
     Fact,
     observation::{
-        FailureFact,
+        Diagnosis,
         object::{ContainerStatus, Object, StatefulSet},
     },
 };
@@ -30,8 +30,8 @@ const MIN_KEY_LINE_BYTES: usize = 40;
 /// Files on claims are not touched: what the pods wrote there is what is graded.
 pub fn mask_observation(what: &mut Fact) {
     match what {
-        Fact::Failure(FailureFact::Logs { lines, .. }) => *lines = mask_lines(lines),
-        Fact::Failure(FailureFact::ManifestRefused(it)) => it.detail = mask_lines(&it.detail),
+        Fact::Diagnosis(Diagnosis::Logs { lines, .. }) => *lines = mask_lines(lines),
+        Fact::Diagnosis(Diagnosis::ManifestRefused(it)) => it.detail = mask_lines(&it.detail),
         Fact::Object(_, Object::Event(event)) => event.message = mask(&event.message),
         Fact::Object(_, Object::Pod(pod)) => {
             let status = &mut pod.status;

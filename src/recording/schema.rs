@@ -3,7 +3,7 @@
 use checks::model::{
     Seq,
     observation::{
-        CanaryVisit, End, FailureFact, Gap, Lookup, ObjectChange, Read, Signature, Step, Subject,
+        CanaryVisit, Diagnosis, End, Gap, Lookup, ObjectChange, Read, Signature, Step, Subject,
         object::Object,
     },
 };
@@ -44,7 +44,7 @@ enum Fact {
     Read(Read),
     Canary(CanaryVisit),
     Lookup(Lookup),
-    Diagnosis(FailureFact),
+    Diagnosis(Diagnosis),
     End(End),
     Signature(Signature),
     #[schemars(untagged)]

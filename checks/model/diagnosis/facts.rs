@@ -3,7 +3,7 @@
 use crate::model::{
     diagnosis::Wait,
     observation::{
-        FailureFact, SECOND, Seq, StepName,
+        Diagnosis, SECOND, Seq, StepName,
         object::{ContainerStatus, PersistentVolumeClaim, Terminated},
     },
     stamp::epoch,
@@ -324,8 +324,8 @@ impl<'t> OrdinalFacts<'t> {
         container: &str,
     ) -> impl DoubleEndedIterator<Item = (Seq, &'t [String])> {
         let uid = self.pod.map_or("", PodLife::uid);
-        self.timeline.failure_facts.of(uid).filter_map(move |it| match &it.what {
-            FailureFact::Logs { lines, container: of, .. } if of == container => {
+        self.timeline.diagnoses.of(uid).filter_map(move |it| match &it.what {
+            Diagnosis::Logs { lines, container: of, .. } if of == container => {
                 Some((it.seq, lines.as_slice()))
             }
             _ => None,

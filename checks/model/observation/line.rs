@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for Line {
                 Field::Read => held.put(Fact::Read(map.next_value()?))?,
                 Field::Canary => held.put(Fact::Canary(map.next_value()?))?,
                 Field::Lookup => held.put(Fact::Lookup(map.next_value()?))?,
-                Field::Diagnosis => held.put(Fact::Failure(map.next_value()?))?,
+                Field::Diagnosis => held.put(Fact::Diagnosis(map.next_value()?))?,
                 Field::End => held.put(Fact::End(map.next_value()?))?,
                 Field::Signature => held.put(Fact::Signature(map.next_value()?))?,
                 Field::Other => {
@@ -132,7 +132,7 @@ impl Serialize for Observation {
             Fact::Read(it) => line.serialize_field("read", it)?,
             Fact::Canary(it) => line.serialize_field("canary", it)?,
             Fact::Lookup(it) => line.serialize_field("lookup", it)?,
-            Fact::Failure(it) => line.serialize_field("diagnosis", it)?,
+            Fact::Diagnosis(it) => line.serialize_field("diagnosis", it)?,
             Fact::End(it) => line.serialize_field("end", it)?,
             Fact::Signature(it) => line.serialize_field("signature", it)?,
             Fact::Unknown => {}

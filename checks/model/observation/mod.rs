@@ -54,8 +54,8 @@ pub enum Fact {
     Canary(CanaryVisit),
     /// A name was asked of the cluster's DNS.
     Lookup(Lookup),
-    /// A fact that helps to attribute a failure.
-    Failure(FailureFact),
+    /// What the grader asked for beside the watches.
+    Diagnosis(Diagnosis),
     /// The judged part of the recording ends here.
     End(End),
     /// Who recorded what stands before it.
@@ -423,11 +423,12 @@ impl Lookup {
     }
 }
 
-/// Facts that attribute a failure, fetched when something is stuck.
+/// What the grader asked for beside the watches, such as why something is stuck, and what it could
+/// not ask.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub enum FailureFact {
+pub enum Diagnosis {
     /// The last lines that a container wrote.
     #[serde(rename_all = "camelCase")]
     Logs {

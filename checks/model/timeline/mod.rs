@@ -23,7 +23,7 @@ use std::{
 
 use crate::model::{
     observation::{
-        Asked, CanaryFile, CanaryVisit, End, FailureFact, Kind, Lookup, Read, Refusal, Seq,
+        Asked, CanaryFile, CanaryVisit, Diagnosis, End, Kind, Lookup, Read, Refusal, Seq,
         StorageClass, Subject,
         object::{EndpointSlice, Event},
     },
@@ -71,7 +71,7 @@ pub struct Timeline {
     /// By the pod's UID, or by [`Timeline::service_key`].
     pub(crate) lookups: Keyed<Lookup>,
     /// By the pod's UID; others by the empty name.
-    pub(crate) failure_facts: Keyed<FailureFact>,
+    pub(crate) diagnoses: Keyed<Diagnosis>,
     pub(crate) storage_classes: Option<Vec<StorageClass>>,
     pub(crate) steps: Vec<StepLife>,
     /// What the grader asked for, in order.

@@ -9,7 +9,7 @@ use std::{
 
 use checks::model::{
     Fact, PodLife, Timeline,
-    observation::{FailureFact, Reference, StorageClass, object::ContainerStatus},
+    observation::{Diagnosis, Reference, StorageClass, object::ContainerStatus},
 };
 use k8s_openapi::api::{core::v1::Pod, storage};
 use kube::{
@@ -154,7 +154,7 @@ impl<'a> LogReader<'a> {
         };
         let said = tokio::time::timeout(WITHIN, api.logs(&request.pod.name, &how)).await;
         let fact = match said {
-            Ok(Ok(text)) => FailureFact::Logs {
+            Ok(Ok(text)) => Diagnosis::Logs {
                 pod: request.pod.clone(),
                 container: request.container.clone(),
                 previous: request.previous,
@@ -163,7 +163,7 @@ impl<'a> LogReader<'a> {
             Ok(Err(error)) => unavailable(&request.pod.name, &error.to_string()),
             Err(_) => unavailable(&request.pod.name, "no answer in time"),
         };
-        self.journal.push(Fact::Failure(fact));
+        self.journal.push(Fact::Diagnosis(fact));
     }
 
     async fn storage_classes(&self) {
@@ -176,23 +176,22 @@ impl<'a> LogReader<'a> {
                         .iter()
                         .any(|key| it.annotations().get(*key).is_some_and(|value| value == "true"))
                 };
-                FailureFact::StorageClasses {
+                Diagnosis::StorageClasses {
                     classes: list
                         .iter()
                         .map(|it| StorageClass { name: it.name_any(), is_default: is_default(it) })
                         .collect(),
                 }
             }
-            Ok(Err(error)) => FailureFact::Unavailable {
-                what: "StorageClasses".to_owned(),
-                why: error.to_string(),
-            },
-            Err(_) => FailureFact::Unavailable {
+            Ok(Err(error)) => {
+                Diagnosis::Unavailable { what: "StorageClasses".to_owned(), why: error.to_string() }
+            }
+            Err(_) => Diagnosis::Unavailable {
                 what: "StorageClasses".to_owned(),
                 why: "no answer in time".to_owned(),
             },
         };
-        self.journal.push(Fact::Failure(fact));
+        self.journal.push(Fact::Diagnosis(fact));
     }
 }
 
@@ -206,8 +205,8 @@ fn has_ended(pod: &PodLife, container: &ContainerStatus) -> bool {
     ended || container.restart_count > 0 && container.state.waiting.is_some()
 }
 
-fn unavailable(pod: &str, why: &str) -> FailureFact {
-    FailureFact::Unavailable { what: format!("the log of {pod}"), why: why.to_owned() }
+fn unavailable(pod: &str, why: &str) -> Diagnosis {
+    Diagnosis::Unavailable { what: format!("the log of {pod}"), why: why.to_owned() }
 }
 
 fn lines(text: &str) -> Vec<String> {

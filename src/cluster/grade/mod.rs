@@ -22,7 +22,7 @@ use std::{collections::BTreeSet, panic::AssertUnwindSafe, time::Duration};
 
 use checks::model::{
     Fact, Timeline,
-    observation::{End, EndReason, FailureFact, Phase, Step, StepName, Subject},
+    observation::{Diagnosis, End, EndReason, Phase, Step, StepName, Subject},
 };
 use futures::FutureExt as _;
 use tokio::sync::watch;
@@ -470,7 +470,7 @@ impl<'a> Grade<'a> {
 
     /// Ends the recording with what the API server refused, which is all that is judged.
     fn refuse(&mut self, failure: &Failure) {
-        self.journal.push(Fact::Failure(FailureFact::ManifestRefused(failure.refusal())));
+        self.journal.push(Fact::Diagnosis(Diagnosis::ManifestRefused(failure.refusal())));
         self.end(TourEnd { why: EndReason::Obstacle, detail: Some(failure.what.clone()) });
     }
 

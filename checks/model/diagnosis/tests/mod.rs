@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use crate::model::{
     Outcome, WaitStatus,
     observation::{
-        End, EndReason, Fact, FailureFact, ObjectChange, Phase, Read, Reference, SECOND, Step,
+        Diagnosis, End, EndReason, Fact, ObjectChange, Phase, Read, Reference, SECOND, Step,
         StepName,
         object::{
             Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object,
@@ -164,7 +164,7 @@ fn running(history: History, with: impl FnOnce(&mut ContainerStatus)) -> History
 fn log(history: History, lines: &[&str]) -> History {
     let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
     let lines = lines.iter().map(|it| (*it).to_owned()).collect();
-    history.push(Fact::Failure(FailureFact::Logs {
+    history.push(Fact::Diagnosis(Diagnosis::Logs {
         pod,
         container: "app".to_owned(),
         previous: false,

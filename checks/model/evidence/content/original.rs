@@ -12,7 +12,7 @@ use crate::model::evidence::content::{
 };
 use crate::model::{
     evidence::unreadable::unreadable,
-    observation::{BLOCK_DIGITS, FailureFact, Given},
+    observation::{BLOCK_DIGITS, Diagnosis, Given},
     timeline::{Timeline, lives::PodLife},
 };
 
@@ -205,8 +205,8 @@ impl Timeline {
     /// environment, files that are on no claim, the numbers of its file system. `None` where that
     /// was not asked.
     pub(super) fn given(&self, uid: &str, word: &str) -> Option<Given> {
-        self.failure_facts.of(uid).rev().find_map(|it| match &it.what {
-            FailureFact::Surroundings { words, .. } => words.get(word).copied(),
+        self.diagnoses.of(uid).rev().find_map(|it| match &it.what {
+            Diagnosis::Surroundings { words, .. } => words.get(word).copied(),
             _ => None,
         })
     }
