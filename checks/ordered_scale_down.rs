@@ -21,8 +21,9 @@ pub(crate) const CHECK: Check = Check {
 };
 
 /// Passes when, in every scale-down, the deletion of a pod is requested only after the pod above it
-/// is gone, and one scale-down of at least two pods was seen from its beginning to its end. When
-/// the lower pod itself is gone does not matter.
+/// is gone, and one scale-down with such a pair of pods was seen from its beginning to its end. A
+/// pod that an earlier change left may be one of the pair. When the lower pod itself is gone does
+/// not matter.
 ///
 /// `podManagementPolicy` is not judged by itself, unlike in tests 2 and 7: with `Parallel` the
 /// controller requests all deletions at once, which every scale-down of two pods shows, and where
