@@ -284,6 +284,8 @@ pub struct Read {
 
 /// How many digits [`File::blocks`] holds of each digest.
 pub const BLOCK_DIGITS: usize = 8;
+/// Why there is no content of a file that was not read for want of room, in [`File::without`].
+pub const LEFT_OUT: &str = "left out";
 
 /// One regular file on a claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

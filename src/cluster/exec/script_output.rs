@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use checks::model::observation::{BLOCK_DIGITS, CanaryFile, File};
+use checks::model::observation::{BLOCK_DIGITS, CanaryFile, File, LEFT_OUT};
 use sha2::{Digest as _, Sha256};
 
 use crate::{cluster::exec::records, recording::digest_text};
@@ -19,8 +19,6 @@ pub(crate) const MAX_FILE_BYTES: usize = 16 << 10;
 
 /// Why there is no content of a file that may not be read.
 const UNREADABLE: &str = "unreadable";
-/// Why there is no content of a file that was not read for want of room.
-const LEFT_OUT: &str = "left out";
 /// A binary file is compared in blocks of this size.
 const BLOCK_BYTES: usize = 64;
 

@@ -98,7 +98,7 @@ pub use crate::model::evidence::content::{
     writer::{Contents, Writer},
 };
 use crate::model::{
-    observation::{File, Read, Seq},
+    observation::{File, LEFT_OUT, Read, Seq},
     timeline::{
         Timeline,
         lives::{PodLife, Recorded},
@@ -320,7 +320,7 @@ impl<'t> PodFiles<'t> {
     /// How many files there are of which not all could be seen.
     #[must_use]
     pub fn hidden(&self) -> u64 {
-        let is_left_out = |it: &&Sealed<'_>| it.file.without.as_deref() == Some("left out");
+        let is_left_out = |it: &&Sealed<'_>| it.file.without.as_deref() == Some(LEFT_OUT);
         let sealed = self.sealed.iter().filter(|it| !is_left_out(it)).count() as u64;
         let cut = self.texts.iter().filter(|it| it.cut).count() as u64;
         // What was searched and held nothing would tell nobody, however much of it there is.
