@@ -176,11 +176,13 @@ fn is_time_of_day(digits: &str) -> bool {
         && part(4).is_some_and(|it| it < 60)
 }
 
-/// Ids count from a number that a person would choose; a time of day does so once in a hundred
-/// seconds.
+/// Whether ids count from a hundred that a person would choose, or from a little above it. A time of
+/// day does so too, in the first seconds of each minute.
 fn has_round_base(numbers: &[Written<'_>]) -> bool {
+    /// So far above a hundred the lowest id may be.
+    const ABOVE: i64 = 20;
     let lowest = numbers.iter().filter_map(|it| it.digits.parse::<i64>().ok()).min().unwrap_or(0);
-    lowest % 100 < 20
+    lowest % 100 < ABOVE
 }
 
 /// A part of the time of day, as `date` prints it.
