@@ -9,6 +9,7 @@ use crate::model::{
         facts::OrdinalFacts,
         recognise::{
             images::waits_for_image,
+            refusals::violations_by_choice,
             scheduling::{Chosen, chosen_reasons},
         },
     },
@@ -81,12 +82,9 @@ fn given_placement(facts: &OrdinalFacts<'_>, template: &PodSpec) -> Option<Strin
 /// A container that the words of a refusal name, where they name none of the template's.
 fn refused_container(facts: &OrdinalFacts<'_>, template: &PodSpec) -> Option<String> {
     let (message, _) = facts.failed_create()?;
-    let (_, violations) = message.split_once("violates PodSecurity")?;
-    let (_, details) = violations.split_once("\": ")?;
     let mut named = vec![];
-    for detail in details.split("), ") {
-        let is_of_choice = !detail.contains("must set ") || detail.contains("must not ");
-        if let Some((_, who)) = detail.split_once("(container").filter(|_| is_of_choice) {
+    for violation in violations_by_choice(message)? {
+        if let Some((_, who)) = violation.split_once("(container") {
             let who = who.split_once(" must not ").map_or(who, |(who, _)| who);
             // The names stand in quotes.
             named.extend(who.split('"').skip(1).step_by(2));

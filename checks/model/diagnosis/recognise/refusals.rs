@@ -110,8 +110,8 @@ fn refusal<'t>(facts: &OrdinalFacts<'t>) -> Option<(&'t str, Seq)> {
 fn is_chosen(facts: &OrdinalFacts<'_>, message: &str) -> bool {
     // Objects that the template names, and what no API server takes.
     const NAMED: [&str; 4] = ["is invalid", "serviceaccount \"", "priorityclass", "runtimeclass"];
-    if let Some((_, violations)) = message.split_once("violates PodSecurity") {
-        return violates_by_choice(violations);
+    if let Some(violations) = violations_by_choice(message) {
+        return !violations.is_empty();
     }
     if let Some(chosen) = exceeds_limit_range_by_choice(facts, message) {
         return chosen;
@@ -121,14 +121,16 @@ fn is_chosen(facts: &OrdinalFacts<'_>, message: &str) -> bool {
         && has_any(message, &NAMED)
 }
 
-/// Of Pod Security's words: whether anything but what a plain pod leaves out is refused.
+/// Of Pod Security's words: what it refuses beside what a plain pod leaves out; `None` where they
+/// are not Pod Security's.
 ///
 /// A plain pod "must set" what the level `restricted` asks; all other violations are of something
-/// that stands in the template.
-fn violates_by_choice(violations: &str) -> bool {
+/// that stands in the pod's spec. Where no detail is told, that is one of these.
+pub(super) fn violations_by_choice(message: &str) -> Option<Vec<&str>> {
+    let (_, violations) = message.split_once("violates PodSecurity")?;
     let details = violations.split_once("\": ").map_or("", |(_, details)| details);
-    details.is_empty()
-        || details.split("), ").any(|it| !it.contains("must set ") || it.contains("must not "))
+    let is_of_choice = |it: &&str| !it.contains("must set ") || it.contains("must not ");
+    Some(details.split("), ").filter(is_of_choice).collect())
 }
 
 /// Of a LimitRange's words: whether the submission chose what is outside; `None` where they are not
