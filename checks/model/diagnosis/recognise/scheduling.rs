@@ -82,15 +82,15 @@ pub(super) enum Chosen<'m> {
 
 /// The reasons of a message that stand in the pod's own spec.
 pub(super) fn chosen_reasons(message: &str) -> Vec<Chosen<'_>> {
-    let mut found = vec![];
-    for reason in reasons(message) {
-        if has_any(reason, &CHOSEN) {
-            found.push(Chosen::Rule);
-        } else if is_too_large(message, reason) {
-            found.push(Chosen::Size(reason.rsplit(' ').next().unwrap_or(reason)));
-        }
+    reasons(message).into_iter().filter_map(|it| chosen(message, it)).collect()
+}
+
+/// What in the pod's own spec a reason of a message is about, where it is.
+fn chosen<'m>(message: &str, reason: &'m str) -> Option<Chosen<'m>> {
+    if has_any(reason, &CHOSEN) {
+        return Some(Chosen::Rule);
     }
-    found
+    is_too_large(message, reason).then(|| Chosen::Size(reason.rsplit(' ').next().unwrap_or(reason)))
 }
 
 /// Whether each reason is known, asked for or that a node is reserved, and some reason is asked for.
@@ -107,7 +107,7 @@ fn are_all(
 pub(crate) fn placement_impossible(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod.filter(|_| facts.is_the_submissions())?;
     let message = facts.unschedulable()?;
-    let is_chosen = |reason: &str| has_any(reason, &CHOSEN) || is_too_large(message, reason);
+    let is_chosen = |reason: &str| chosen(message, reason).is_some();
     are_all(&reasons(message), |_| false, is_chosen)
         .then(|| matched(spoken(message), [pod.added.by]))
 }
@@ -117,7 +117,7 @@ pub(crate) fn host_port(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod.filter(|_| facts.is_the_submissions())?;
     let message = facts.unschedulable()?;
     let reasons = reasons(message);
-    let is_chosen = |reason: &str| has_any(reason, &CHOSEN) || is_too_large(message, reason);
+    let is_chosen = |reason: &str| chosen(message, reason).is_some();
     let is_port = |reason: &str| has_any(reason, &[PORT]);
     let nodes: usize = reasons
         .iter()
