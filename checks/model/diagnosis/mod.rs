@@ -5,14 +5,14 @@
 //! and either recognises its case or not; the first that does names the obstacle. Where no row is
 //! sure, the cluster is to blame: a wrong Fail is worse than another run.
 
-mod denied;
+mod dns_denied;
 mod facts;
 mod recognise;
 mod rows;
 mod tour_end;
 
 use crate::mistakes::{self, Mistake, Renewal};
-pub(crate) use crate::model::diagnosis::denied::dns_denied;
+pub(crate) use crate::model::diagnosis::dns_denied::dns_denied;
 use crate::model::diagnosis::facts::OrdinalFacts;
 pub use crate::model::diagnosis::recognise::lacks_room;
 pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of, refused};
@@ -96,7 +96,7 @@ pub fn rows() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
 /// All obstacles that a report may name, for documentation and tests: id, whose fault it is, and what
 /// to do.
 pub fn obstacles() -> impl Iterator<Item = (&'static str, Fault, &'static str)> {
-    rows().chain(OF_THE_SET).chain(denied::OF_THE_NAMES).chain(tour_end::OF_THE_TOUR)
+    rows().chain(OF_THE_SET).chain(dns_denied::OF_THE_NAMES).chain(tour_end::OF_THE_TOUR)
 }
 
 /// The obstacles of the set itself, which no row finds because there is no pod to look at: id, whose
@@ -145,7 +145,7 @@ pub fn effect(id: &str) -> Effect {
 /// again, so that to grade again cannot help.
 #[must_use]
 pub fn comes_again(id: &str) -> bool {
-    id == denied::DNS_DENIED || ROWS.iter().any(|it| it.id == id && it.comes_again)
+    id == dns_denied::DNS_DENIED || ROWS.iter().any(|it| it.id == id && it.comes_again)
 }
 
 impl ObstacleRow {

@@ -17,7 +17,7 @@ use crate::model::{
 pub(crate) fn fs_group_ignored(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let group = pod.spec().fs_group()?;
-    let (found, claim) = denied(facts)?;
+    let (found, claim) = write_denied(facts)?;
     let canaries = || facts.timeline.canaries.iter();
     if canaries().any(|it| it.what.wrote.is_some() && it.what.claim == claim) {
         return None;
@@ -33,14 +33,14 @@ pub(crate) fn fs_group_ignored(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// and the pod does not ask for volumes of its own group.
 pub(crate) fn no_fs_group(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod.filter(|it| it.spec().fs_group().is_none())?;
-    let (found, _) = denied(facts)?;
+    let (found, _) = write_denied(facts)?;
     // Where the image says which user it is, nobody knows.
     let user = pod.spec().user_of(found.container.as_deref()?)?;
     (user != 0).then_some(found)
 }
 
 /// A container that ends with words of a path of a claim that it may not use, and that claim.
-fn denied(facts: &OrdinalFacts<'_>) -> Option<(Match, String)> {
+fn write_denied(facts: &OrdinalFacts<'_>) -> Option<(Match, String)> {
     let found = container_ends(facts)?;
     let name = found.container.as_deref()?;
     let log = facts.log(name);
