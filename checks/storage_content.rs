@@ -6,6 +6,7 @@ use crate::{
     mistakes::Section,
     model::{
         PodLife, Seq, ShownBy, Standing, Timeline, Verdict,
+        diagnosis::speaks_of_denial,
         evidence::{
             content::{Contents, EarlierLife, PodFiles, Text, Writer},
             reattachment::{MAX_OF_TWO_CHARS, excerpt, excerpt_of},
@@ -136,7 +137,7 @@ fn may_not_write(timeline: &Timeline, contents: &Contents<'_>, pod: &PodLife) ->
         return None;
     }
     let (seen, error) = canaries().find_map(|it| {
-        let error = it.what.error.as_deref().filter(|it| it.contains("ermission denied"))?;
+        let error = it.what.error.as_deref().filter(|it| speaks_of_denial(it))?;
         Some((it.seq, error))
     })?;
     let (spec, name) = (pod.spec(), pod.name());

@@ -15,6 +15,7 @@ use crate::mistakes::{self, Mistake, Renewal};
 pub(crate) use crate::model::diagnosis::dns_denied::dns_denied;
 use crate::model::diagnosis::facts::OrdinalFacts;
 pub use crate::model::diagnosis::recognise::lacks_room;
+pub(crate) use crate::model::diagnosis::recognise::speaks_of_denial;
 pub(crate) use crate::model::diagnosis::tour_end::{obstacle_of, refused};
 use crate::model::{
     observation::Seq,

@@ -39,7 +39,9 @@ pub(crate) use crate::model::diagnosis::recognise::scheduling::{
     host_port, host_port_taken, no_room, no_room_for_more, node_named, not_scheduled,
     placement_impossible, preempted,
 };
-pub(crate) use crate::model::diagnosis::recognise::unwritable::{fs_group_ignored, no_fs_group};
+pub(crate) use crate::model::diagnosis::recognise::unwritable::{
+    fs_group_ignored, no_fs_group, speaks_of_denial,
+};
 
 use crate::model::{
     diagnosis::{Match, blames_the_submission, facts::OrdinalFacts},

@@ -6,7 +6,11 @@
 //! provisioners do not.
 
 use crate::model::{
-    diagnosis::{Match, facts::OrdinalFacts, recognise::containers::container_ends},
+    diagnosis::{
+        Match,
+        facts::OrdinalFacts,
+        recognise::{containers::container_ends, has_any},
+    },
     observation::object::VolumeMount,
 };
 
@@ -58,11 +62,9 @@ fn write_denied(facts: &OrdinalFacts<'_>) -> Option<(Match, String)> {
     Some((Match { why, ..found }, claim.clone()))
 }
 
-fn speaks_of_denial(line: &str) -> bool {
-    let line = line.to_lowercase();
-    ["permission denied", "accessdenied", "access denied", "eacces"]
-        .iter()
-        .any(|it| line.contains(it))
+/// Whether a program says that it may not use a file.
+pub(crate) fn speaks_of_denial(line: &str) -> bool {
+    has_any(line, &["permission denied", "accessdenied", "access denied", "eacces"])
 }
 
 /// Whether a line names a folder, or what is in it: `/data` in `/data/id`, not in `/data2` or
