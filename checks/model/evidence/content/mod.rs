@@ -243,7 +243,8 @@ impl Timeline {
     }
 
     /// Whether a pod's files already tell who wrote them, as far as can be said beside what other
-    /// pods have shown so far.
+    /// pods have shown so far. Where none has shown anything, any text of its own counts: what it
+    /// tells is known only beside theirs.
     #[must_use]
     pub fn has_identity(&self, uid: &str) -> bool {
         let Some(pod) = self.pod_life(uid) else { return false };
