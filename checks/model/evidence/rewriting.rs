@@ -9,9 +9,9 @@ use crate::{
     },
 };
 
-/// So many seconds after the container's start, what a start writes is written.
+/// A start has written its files within so many seconds.
 pub(crate) const AT_ONCE_SECONDS: i64 = 2;
-/// So many other pods tell when files are written.
+/// At most so many pairs of pods are compared.
 const MOST_PAIRS: usize = 32;
 
 /// What is asked about files that were written over.
