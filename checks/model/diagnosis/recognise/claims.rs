@@ -195,7 +195,6 @@ pub(crate) fn claim_missing(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// The claim is not Bound for any other reason. One that waits for its pod to be scheduled is left
 /// out.
 pub(crate) fn claim_pending(facts: &OrdinalFacts<'_>) -> Option<Match> {
-    // A claim that waits for its pod to be scheduled is not what the pod waits for.
     const NORMAL: [&str; 2] = ["waiting for first consumer", "to be scheduled"];
     pending(facts, |it| {
         let told = if it.said.is_empty() { "nothing is said of why" } else { &it.said };
