@@ -83,8 +83,8 @@ impl<'t> Contents<'t> {
     }
 
     fn is_of_its_life(&self, lexed: &LexedFiles<'t>, token: &TextToken<'t>) -> bool {
-        let TokenKind::Known(place) = token.kind else { return false };
-        let entry = self.known.entry_at(place);
+        let TokenKind::Known(index) = token.kind else { return false };
+        let entry = self.known.entry_at(index);
         entry.meaning == Meaning::Life && entry.ordinals.contains(&lexed.pod_files.pod.ordinal)
     }
 

@@ -105,12 +105,12 @@ impl PodWords {
     }
 
     fn entry(&mut self, there: Option<usize>, ordinal: i32, meaning: Meaning) -> usize {
-        let place = there.unwrap_or_else(|| {
+        let index = there.unwrap_or_else(|| {
             self.entries.push(Entry { meaning, ordinals: BTreeSet::new() });
             self.entries.len() - 1
         });
-        self.entries[place].ordinals.insert(ordinal);
-        place
+        self.entries[index].ordinals.insert(ordinal);
+        index
     }
 
     fn note_length(&mut self, word: &str) {
@@ -120,8 +120,8 @@ impl PodWords {
     }
 
     /// A known word.
-    pub(crate) fn entry_at(&self, place: usize) -> &Entry {
-        &self.entries[place]
+    pub(crate) fn entry_at(&self, index: usize) -> &Entry {
+        &self.entries[index]
     }
 
     /// The longest known word at the beginning of a text, with nothing behind it that would make it
@@ -138,7 +138,7 @@ impl PodWords {
             // `web-1` is not in `web-10`, nor 10.0.0.1 in 10.0.0.12.
             let ends = bytes.get(length).is_none_or(|next| !next.is_ascii_alphanumeric());
             if lengths >> length.min(127) & 1 == 1 && ends {
-                found = self.find(&text[..length]).map(|place| (length, place)).or(found);
+                found = self.find(&text[..length]).map(|index| (length, index)).or(found);
             }
         }
         found
@@ -221,7 +221,7 @@ mod tests {
         let needles = needles(pod);
         let words = known.words.keys().chain(known.exact.keys()).chain(known.digests.keys());
         let own = words.filter(|word| {
-            known.exact_word(word).is_some_and(|place| known.entry_at(place).ordinals.contains(&1))
+            known.exact_word(word).is_some_and(|index| known.entry_at(index).ordinals.contains(&1))
         });
         let mut found = 0;
         for word in own {

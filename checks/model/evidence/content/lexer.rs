@@ -12,7 +12,7 @@ pub(crate) struct TextToken<'t> {
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
-    /// It names a pod: its place among the known words.
+    /// It names a pod: its index among the known words.
     Known(usize),
     /// By its form a date or a time.
     Time,
@@ -58,8 +58,8 @@ pub(crate) fn lex<'t>(line: &'t str, known: &PodWords) -> Vec<TextToken<'t>> {
             at += next.len_utf8();
             continue;
         }
-        if let Some((length, place)) = known.at_start(&line[at..]) {
-            tokens.push(TextToken { text: &line[at..at + length], kind: TokenKind::Known(place) });
+        if let Some((length, index)) = known.at_start(&line[at..]) {
+            tokens.push(TextToken { text: &line[at..at + length], kind: TokenKind::Known(index) });
             at += length;
             continue;
         }

@@ -177,8 +177,8 @@ impl<'t> Contents<'t> {
     }
 
     fn entry(&self, token: &TextToken<'_>) -> Option<&Entry> {
-        if let TokenKind::Known(place) = token.kind {
-            Some(self.known.entry_at(place))
+        if let TokenKind::Known(index) = token.kind {
+            Some(self.known.entry_at(index))
         } else {
             None
         }

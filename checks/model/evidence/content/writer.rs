@@ -38,7 +38,7 @@ pub struct Contents<'t> {
     /// Words that chance may have made: who has them.
     pub(crate) values: BTreeMap<&'t str, HeldBy>,
     /// Where all pods wrote a number that follows the ordinal.
-    places: Vec<NumberPosition>,
+    positions: Vec<NumberPosition>,
 }
 
 /// Whose files hold something, by ordinal.
@@ -65,7 +65,7 @@ pub(crate) struct FileWords<'t> {
     pub(crate) lines: Vec<Vec<TextToken<'t>>>,
 }
 
-/// A place at which all pods wrote a number that follows the ordinal.
+/// A position at which all pods wrote a number that follows the ordinal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NumberPosition {
     key: String,
@@ -127,10 +127,10 @@ impl<'t> Contents<'t> {
             lines: BTreeMap::new(),
             paths: BTreeMap::new(),
             values: BTreeMap::new(),
-            places: vec![],
+            positions: vec![],
         };
         contents.note_who_has_what();
-        contents.places = contents.find_places();
+        contents.positions = contents.find_positions();
         contents
     }
 
@@ -138,13 +138,13 @@ impl<'t> Contents<'t> {
         for lexed in &self.first_lives {
             let ordinal = lexed.pod_files.pod.ordinal;
             for file in &lexed.files {
-                count_ordinal(&mut self.paths, file.text.path, ordinal);
+                note_holder(&mut self.paths, file.text.path, ordinal);
                 for line in &file.lines {
-                    let place = (self.known.masked_line(&file.path), self.known.masked_line(line));
-                    count_ordinal(&mut self.lines, place, ordinal);
+                    let key = (self.known.masked_line(&file.path), self.known.masked_line(line));
+                    note_holder(&mut self.lines, key, ordinal);
                 }
                 for token in file.tokens().filter(|it| is_chance(it)) {
-                    count_ordinal(&mut self.values, token.text, ordinal);
+                    note_holder(&mut self.values, token.text, ordinal);
                 }
             }
         }
@@ -242,8 +242,8 @@ impl<'t> Contents<'t> {
         let by_path =
             || self.known.names(&file.path, ordinal) && is_own(self.paths.get(file.text.path));
         let by_line = |line: &Vec<TextToken<'_>>| {
-            let place = (self.known.masked_line(&file.path), self.known.masked_line(line));
-            self.known.names(line, ordinal) && is_own(self.lines.get(&place))
+            let key = (self.known.masked_line(&file.path), self.known.masked_line(line));
+            self.known.names(line, ordinal) && is_own(self.lines.get(&key))
         };
         by_path()
             || file.lines.iter().any(by_line)
@@ -268,29 +268,30 @@ impl<'t> Contents<'t> {
 
     fn number_tells(&self, lexed: &LexedFiles<'t>, file: &FileWords<'t>, unsure: bool) -> bool {
         let ordinal = i64::from(lexed.pod_files.pod.ordinal);
-        let is_there = |place: &NumberPosition| {
-            place.key == file.key && place.number(file) == Some(place.base + place.step * ordinal)
+        let is_there = |position: &NumberPosition| {
+            position.key == file.key
+                && position.number(file) == Some(position.base + position.step * ordinal)
         };
-        self.places.iter().any(|place| place.is_unsure == unsure && is_there(place))
+        self.positions.iter().any(|position| position.is_unsure == unsure && is_there(position))
     }
 
     /// Whether a number is one that follows the ordinal.
     pub(crate) fn follows(&self, file: &FileWords<'_>, ordinal: i32, number: i64) -> bool {
-        self.places.iter().any(|place| {
-            place.key == file.key && number == place.base + place.step * i64::from(ordinal)
+        self.positions.iter().any(|position| {
+            position.key == file.key && number == position.base + position.step * i64::from(ordinal)
         })
     }
 
-    /// The places at which all pods wrote a number that follows the ordinal, the same at every
+    /// The positions at which all pods wrote a number that follows the ordinal, the same at every
     /// reading.
-    fn find_places(&self) -> Vec<NumberPosition> {
+    fn find_positions(&self) -> Vec<NumberPosition> {
         let asked = self.timeline.ordinals();
         let must = |lexed: &&LexedFiles<'_>| {
             asked.contains(&lexed.pod_files.pod.ordinal) || !lexed.files.is_empty()
         };
         let lexed: Vec<&LexedFiles<'t>> = self.first_lives.iter().filter(must).collect();
         let [first, _, ..] = lexed.as_slice() else { return vec![] };
-        let mut places = vec![];
+        let mut positions = vec![];
         for file in &first.files {
             let rows: Vec<(&LexedFiles<'t>, &FileWords<'t>)> =
                 lexed.iter().filter_map(|it| Some((*it, it.file(&file.key)?))).collect();
@@ -302,14 +303,14 @@ impl<'t> Contents<'t> {
             }
             let lines = rows.iter().map(|(_, it)| it.lines.len()).min().unwrap_or(0);
             for line in std::iter::once(None).chain((0..lines).map(Some)) {
-                places.extend(SameLine { rows: &rows, line }.places(&file.key));
+                positions.extend(SameLine { rows: &rows, line }.positions(&file.key));
             }
         }
-        if !places.is_empty() {
+        if !positions.is_empty() {
             let later = self.later_lives();
-            places.retain(|place| later.iter().all(|lexed| place.is_same_in(lexed)));
+            positions.retain(|position| later.iter().all(|lexed| position.is_same_in(lexed)));
         }
-        places
+        positions
     }
 
     /// What every other reading of the pods' first and later lives told.
@@ -326,7 +327,7 @@ impl<'t> Contents<'t> {
     }
 }
 
-fn count_ordinal<K: Ord>(seen: &mut BTreeMap<K, HeldBy>, what: K, ordinal: i32) {
+fn note_holder<K: Ord>(seen: &mut BTreeMap<K, HeldBy>, what: K, ordinal: i32) {
     seen.entry(what)
         .and_modify(|it| *it = if *it == HeldBy::One(ordinal) { *it } else { HeldBy::Several })
         .or_insert(HeldBy::One(ordinal));
@@ -401,18 +402,18 @@ impl<'t> FileWords<'t> {
 impl PodWords {
     /// Whether one of these words names a pod of this ordinal.
     fn names(&self, tokens: &[TextToken<'_>], ordinal: i32) -> bool {
-        let names = |place| {
-            let entry = self.entry_at(place);
+        let names = |index| {
+            let entry = self.entry_at(index);
             entry.meaning != Meaning::Claim && entry.ordinals.contains(&ordinal)
         };
-        tokens.iter().any(|it| matches!(it.kind, TokenKind::Known(place) if names(place)))
+        tokens.iter().any(|it| matches!(it.kind, TokenKind::Known(index) if names(index)))
     }
 
     /// A known word, if the whole text is one.
     pub(crate) fn exact_word(&self, text: &str) -> Option<usize> {
         self.at_start(text)
             .filter(|(length, _)| *length == text.len())
-            .map(|(_, place)| place)
+            .map(|(_, index)| index)
             .or_else(|| self.digest(text))
     }
 
@@ -429,7 +430,7 @@ impl PodWords {
         tokens: &[TextToken<'_>],
         ordinal: i32,
     ) -> Vec<String> {
-        let is_own = |token: &TextToken<'_>| matches!(token.kind, TokenKind::Known(place) if self.entry_at(place).ordinals.contains(&ordinal));
+        let is_own = |token: &TextToken<'_>| matches!(token.kind, TokenKind::Known(index) if self.entry_at(index).ordinals.contains(&ordinal));
         tokens
             .iter()
             .map(|it| if is_own(it) { "\u{1}own".to_owned() } else { masked(it) })
@@ -462,14 +463,14 @@ impl<'r, 't> SameLine<'r, 't> {
         self.line.map_or(file.path.as_slice(), |line| file.lines[line].as_slice())
     }
 
-    fn places(&self, key: &str) -> Vec<NumberPosition> {
+    fn positions(&self, key: &str) -> Vec<NumberPosition> {
         let lines: Vec<&[TextToken<'t>]> =
             self.rows.iter().map(|(_, file)| self.words(file)).collect();
         let length = lines[0].len();
         if lines.iter().any(|it| it.len() != length) {
             return vec![];
         }
-        let mut places = vec![];
+        let mut positions = vec![];
         let mut noise = 0;
         for word in 0..length {
             let column: Vec<TextToken<'t>> = lines.iter().map(|it| it[word]).collect();
@@ -485,7 +486,7 @@ impl<'r, 't> SameLine<'r, 't> {
                 }
                 match self.follow(&digits) {
                     Some((_, _, Explained::Yes)) => {}
-                    Some((base, step, explained)) => places.push(NumberPosition {
+                    Some((base, step, explained)) => positions.push(NumberPosition {
                         key: key.to_owned(),
                         line: self.line,
                         word,
@@ -500,22 +501,23 @@ impl<'r, 't> SameLine<'r, 't> {
         }
         // Where other numbers differ for no known reason, few pods may agree by chance.
         if noise > 0 {
-            places.retain(|place| self.rows.iter().all(|(_, file)| place.is_constant_in(file)));
-            places.iter_mut().for_each(|it| it.is_unsure |= self.rows.len() < MANY_PODS);
+            positions
+                .retain(|position| self.rows.iter().all(|(_, file)| position.is_constant_in(file)));
+            positions.iter_mut().for_each(|it| it.is_unsure |= self.rows.len() < MANY_PODS);
         }
-        places
+        positions
     }
 
     /// The base and step by which numbers follow the ordinals, and whether the time explains them
     /// as well.
     fn follow(&self, digits: &[&'t str]) -> Option<(i64, i64, Explained)> {
-        let ordinal = |place: usize| i64::from(self.rows[place].0.pod_files.pod.ordinal);
+        let ordinal = |row: usize| i64::from(self.rows[row].0.pod_files.pod.ordinal);
         let values: Vec<i64> = digits.iter().map(|it| it.parse().ok()).collect::<Option<_>>()?;
         let (rise, run) = (values[1].checked_sub(values[0])?, ordinal(1) - ordinal(0));
         let step = Some(rise / run).filter(|step| rise % run == 0 && *step != 0)?;
         let base = values[0].checked_sub(step.checked_mul(ordinal(0))?)?;
-        let is_on_it = |(place, value): (usize, &i64)| {
-            step.checked_mul(ordinal(place)).and_then(|it| it.checked_add(base)) == Some(*value)
+        let is_on_it = |(row, value): (usize, &i64)| {
+            step.checked_mul(ordinal(row)).and_then(|it| it.checked_add(base)) == Some(*value)
         };
         if !values.iter().enumerate().all(is_on_it) || values.len() == 2 && step.abs() != 1 {
             return None;
@@ -575,7 +577,7 @@ impl NumberPosition {
     }
 
     /// Whether the number is there at another reading of a pod as well, as far as the file still
-    /// has such a place.
+    /// has such a position.
     fn is_same_in(&self, lexed: &LexedFiles<'_>) -> bool {
         let Some(file) = lexed.file(&self.key) else { return true };
         let wanted = self.base + self.step * i64::from(lexed.pod_files.pod.ordinal);
