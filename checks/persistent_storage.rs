@@ -183,8 +183,8 @@ fn judge_foreign_canary(
         )
     } else {
         Standing::unseen(format!(
-            "the file that the grader wrote on {stranger}'s PVC is on {claim} too: the storage \
-            is shared, or the app copies files between its pods"
+            "the grader's own file on {stranger}'s PVC is on {claim} too: the storage is shared, \
+            or the app copies files between its pods"
         ))
     };
     verdict

@@ -324,9 +324,10 @@ impl Timeline {
         for (_, claim) in old.claims() {
             let Some(wrote) = self.canary_of(old, new, &claim) else {
                 let why = if hidden {
-                    "no file of it could be read as text, and no canary could be written"
+                    "no file of it could be read as text, and the grader's own file could not be \
+                    written"
                 } else {
-                    "it held no content of its own, and no canary could be written"
+                    "it held no content of its own, and the grader's own file could not be written"
                 };
                 verdict.push(
                     "original_content",

@@ -105,7 +105,11 @@ impl Timeline {
         }
         for canary in self.canaries.iter() {
             let wrote = canary.what.wrote.is_some();
-            let what = if wrote { "got a test file" } else { "was searched for test files" };
+            let what = if wrote {
+                "got the grader's own file"
+            } else {
+                "was searched for the grader's own files"
+            };
             let owner = LineOwner::Pod(canary.what.pod.uid.clone());
             search.add(canary.seq, owner, &canary.what.pod.name, what);
         }
