@@ -1,5 +1,5 @@
 //! The age of a container: when a look at a later life counts, and how long content took to appear
-//! in a first one.
+//! on claims that had not been read yet.
 //!
 //! The watch shows a container as running up to a second late: the kubelet looks only so often, and
 //! says what it saw. Better are the clocks in the container: how long its first process has run,

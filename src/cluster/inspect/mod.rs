@@ -1,9 +1,9 @@
 //! Inspections: reading what lies on each pod's claims, and the canaries, beside the tour.
 //!
-//! The inspector watches the timeline and reads each life of each pod at the right time: on a first
-//! life until identity content is there, on later lives no sooner than that took, plus a second
-//! (see [`age`]). Nothing that fails here ends the grade: what could not be seen is written down as
-//! such.
+//! The inspector watches the timeline and reads each life of each pod at the right time: on claims
+//! that have not been read yet until identity content is there, on others no sooner than that took,
+//! plus a second (see [`age`]). Nothing that fails here ends the grade: what could not be seen is
+//! written down as such.
 
 mod age;
 mod reading;
@@ -265,7 +265,7 @@ impl<'a> Inspector<'a> {
                         to_read.push(PodToRead::of(
                             timeline,
                             pod,
-                            state.is_first_life(pod),
+                            state.has_unread_claims(pod),
                             schedule,
                         ));
                     }

@@ -16,13 +16,14 @@ use crate::cluster::{
     watch::journal::nanoseconds,
 };
 
-/// How long a first life is looked at again for content that is not there yet.
+/// How long unread claims are looked at again for content that is not there yet.
 pub(super) const CONTENT_TIME: Duration = Duration::from_secs(15);
-/// The same once one first life showed nothing in all that time.
+/// The same once a pod's unread claims showed nothing in all that time.
 const CONTENT_TIME_AFTER_NOTHING: Duration = Duration::from_secs(2);
-/// Between the first two looks at a first life; it grows by itself each time.
+/// Between the first two looks at unread claims; it grows by itself each time.
 const FIRST_LOOK_PAUSE: Duration = Duration::from_millis(700);
-/// What later lives get on top of the time that the content took to appear on the first.
+/// What a pod whose claims have been read gets on top of the time that content took to appear on
+/// unread ones.
 pub(super) const MARGIN: Duration = Duration::from_secs(1);
 /// How often a look is repeated that failed for a reason that may pass.
 const MAX_FAILURES: u32 = 6;
@@ -45,9 +46,9 @@ pub(super) struct InspectionState {
     pub(super) lives: BTreeMap<String, Life>,
     /// By claim and mount: the files of its first reading.
     pub(super) first_files: BTreeMap<(String, String), Vec<String>>,
-    /// The claims whose first life was read to its end.
+    /// The claims that have been read to their end.
     pub(super) known_claims: BTreeSet<String>,
-    /// A first life showed no identity content in all its time: others will not either.
+    /// Unread claims showed no identity content in all their time: others will not either.
     pub(super) found_nothing: bool,
     /// Claims and pod names for which a canary was tried.
     pub(super) canaries_tried: BTreeSet<(String, String)>,
@@ -55,8 +56,8 @@ pub(super) struct InspectionState {
     pub(super) marked: BTreeSet<String>,
     /// The longest that identity content took to appear after a container's start.
     pub(super) delay: Duration,
-    /// `delay` is an estimate for at least one first life: its container's own clock was not known,
-    /// or nothing was seen to appear.
+    /// `delay` is an estimate for the unread claims of at least one pod: its container's own clock
+    /// was not known, or nothing was seen to appear.
     pub(super) is_rough: bool,
     /// By pod UID and claim: when its container was started, by the clock that times the claim's
     /// files, in nanoseconds.
@@ -85,7 +86,7 @@ pub(super) struct Life {
 
 /// When a pod is to be looked at. Moments are nanoseconds of the journal's clock.
 pub(super) enum NextLook {
-    /// Now; when the look counts, if it is at a later life.
+    /// Now; when the look counts, if the pod has no unread claims.
     Now(ReadSchedule),
     At(u64),
     /// It is being read, or is inspected.
@@ -99,8 +100,9 @@ pub(crate) struct PodToRead {
     pub(super) mounted: Vec<ClaimView>,
     pub(super) running_at: u64,
     pub(super) ready_at: u64,
-    pub(super) first_life: bool,
-    /// When a look counts, if it is a later one.
+    /// None of its claims has been read to its end yet.
+    pub(super) has_unread_claims: bool,
+    /// When a look counts, if some have been.
     pub(super) schedule: ReadSchedule,
     /// It runs but one container.
     pub(super) is_alone: bool,
@@ -145,15 +147,15 @@ impl InspectionState {
         }
     }
 
-    /// Whether a pod is the first on its claims: none of them has been read to its end yet.
-    pub(super) fn is_first_life(&self, pod: &PodLife) -> bool {
+    /// Whether none of a pod's claims has been read to its end yet.
+    pub(super) fn has_unread_claims(&self, pod: &PodLife) -> bool {
         pod.claims().iter().all(|(_, claim)| !self.known_claims.contains(claim))
     }
 
     /// When a Ready pod is to be looked at. One that is to be looked at now counts as being read.
     pub(super) fn next_look(&mut self, pod: &PodLife, now: u64) -> NextLook {
         let schedule = self.schedule(pod, now);
-        let counts_from = if self.is_first_life(pod) { 0 } else { schedule.soonest() };
+        let counts_from = if self.has_unread_claims(pod) { 0 } else { schedule.soonest() };
         let life = self.lives.entry(pod.uid().to_owned()).or_default();
         if life.finished || life.reading {
             return NextLook::NotNeeded;
@@ -179,7 +181,7 @@ impl InspectionState {
         self.lives.entry(uid.to_owned()).or_default().last_at = Some(at);
     }
 
-    /// When a look at a later life of this pod counts.
+    /// When a look at this pod counts, if some of its claims have been read.
     pub(super) fn schedule(&self, pod: &PodLife, now: u64) -> ReadSchedule {
         let reported_at = self.reported_starts.get(pod.uid()).copied().filter(|_| !self.is_rough);
         ReadSchedule {
@@ -212,13 +214,13 @@ impl InspectionState {
         };
         life.finished = again.is_none();
         life.again = again.unwrap_or(later);
-        if life.finished && to_read.first_life {
-            self.learn_from_first_life(to_read, look);
+        if life.finished && to_read.has_unread_claims {
+            self.learn_delay(to_read, look);
         }
     }
 
-    /// Takes over how long content took to appear on a first life, or that none came.
-    fn learn_from_first_life(&mut self, to_read: &PodToRead, look: &Look) {
+    /// Takes over how long content took to appear on unread claims, or that none came.
+    fn learn_delay(&mut self, to_read: &PodToRead, look: &Look) {
         self.known_claims.extend(to_read.mounted.iter().map(|it| it.claim.clone()));
         if look.has_identity {
             let (delay, is_exact) = to_read.delay(look.ended_at, &look.timing);
@@ -233,7 +235,7 @@ impl InspectionState {
 
 impl Life {
     /// When to look again after this look; `None`: the pod is inspected. `patient_until`: for how
-    /// long a first life is looked at for content.
+    /// long unread claims are looked at for content.
     fn next_look(
         &self,
         to_read: &PodToRead,
@@ -248,7 +250,7 @@ impl Life {
         if !look.timing.seen {
             return None;
         }
-        let again = if !to_read.first_life {
+        let again = if !to_read.has_unread_claims {
             to_read.schedule.again(look.began_at, look.ended_at, look.timing.age)
         } else if !look.has_identity && look.ended_at < patient_until {
             Some(after(FIRST_LOOK_PAUSE * self.reads))
@@ -268,7 +270,7 @@ impl PodToRead {
     pub(super) fn of(
         timeline: &Timeline,
         pod: &PodLife,
-        first_life: bool,
+        has_unread_claims: bool,
         schedule: ReadSchedule,
     ) -> Self {
         let any_container =
@@ -278,7 +280,7 @@ impl PodToRead {
             mounted: ClaimView::of(pod),
             running_at: pod.running_at.unwrap_or(0),
             ready_at: pod.ready.map_or(0, |it| timeline.known_at(it)),
-            first_life,
+            has_unread_claims,
             schedule,
             is_alone: is_alone(pod),
             witnessed: pod.added.after.is_some(),
