@@ -33,7 +33,7 @@ impl<'t> Contents<'t> {
     #[must_use]
     pub fn earlier_life(&self, ordinal: i32) -> EarlierLife {
         let Some(own) = self.first_life(ordinal) else { return EarlierLife::None };
-        if self.timeline.is_first_on_its_claims(own.pod_files.pod) {
+        if self.is_first_on_its_claims(ordinal) {
             return EarlierLife::None;
         }
         let mut unknown: Vec<(&FileWords<'t>, BTreeSet<&'t str>)> = vec![];
@@ -47,8 +47,8 @@ impl<'t> Contents<'t> {
             return EarlierLife::None;
         }
         let on_new_claims = |it: &&LexedFiles<'t>| {
-            let pod = it.pod_files.pod;
-            pod.ordinal != ordinal && self.timeline.is_first_on_its_claims(pod)
+            let other = it.pod_files.pod.ordinal;
+            other != ordinal && self.is_first_on_its_claims(other)
         };
         let mut fresh = self.first_lives.iter().filter(on_new_claims).take(MOST_PODS).peekable();
         if fresh.peek().is_none() {

@@ -171,7 +171,7 @@ impl<'t> Contents<'t> {
         let surely: Vec<&LexedFiles<'t>> = others
             .iter()
             .copied()
-            .filter(|it| self.timeline.is_first_on_its_claims(it.pod_files.pod))
+            .filter(|it| self.is_first_on_its_claims(it.pod_files.pod.ordinal))
             .collect();
         if surely.is_empty() { others } else { surely }
     }

@@ -31,6 +31,8 @@ pub struct Contents<'t> {
     pub(crate) first_lives: Vec<LexedFiles<'t>>,
     /// What each life held at last, once that is asked.
     all_lives: OnceCell<Vec<LexedFiles<'t>>>,
+    /// The ordinals whose first life was the first on its claims, once that is asked.
+    first_on_claims: OnceCell<BTreeSet<i32>>,
     /// By path and line, times and numbers aside: who has it. The same words in another file are
     /// another line: a list of all members beside a file that holds only the own name.
     lines: BTreeMap<(String, String), HeldBy>,
@@ -124,6 +126,7 @@ impl<'t> Contents<'t> {
             known,
             first_lives,
             all_lives: OnceCell::new(),
+            first_on_claims: OnceCell::new(),
             lines: BTreeMap::new(),
             paths: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -153,6 +156,15 @@ impl<'t> Contents<'t> {
     /// What each life of the present template held at last, those of an ordinal in their order.
     pub(crate) fn all_lives(&self) -> &[LexedFiles<'t>] {
         self.all_lives.get_or_init(|| self.lexed_lives())
+    }
+
+    /// Whether an ordinal's first life was the first on its claims.
+    pub(crate) fn is_first_on_its_claims(&self, ordinal: i32) -> bool {
+        let find = || {
+            let first = self.read_pods().filter(|pod| self.timeline.is_first_on_its_claims(pod));
+            first.map(|pod| pod.ordinal).collect()
+        };
+        self.first_on_claims.get_or_init(find).contains(&ordinal)
     }
 
     fn lexed_lives(&self) -> Vec<LexedFiles<'t>> {
