@@ -2,7 +2,7 @@
 
 use checks::model::observation::object::{Container, StatefulSetSpec};
 
-use crate::remedy::edit::Loss;
+use crate::remedy::edit::{Loss, nearest};
 
 /// Corrects the images that the words about the pull name; all, where they name none.
 pub(super) fn correct_misspelt(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
@@ -16,11 +16,11 @@ pub(super) fn correct_misspelt(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
 fn correct(container: &mut Container) {
     const KNOWN: [&str; 9] =
         ["busybox", "nginx", "alpine", "httpd", "redis", "postgres", "mysql", "debian", "ubuntu"];
+    /// So many letters may be wrong.
     const MAX_DISTANCE: usize = 3;
     let image = container.image.to_ascii_lowercase();
     let (name, tag) = image.split_once(':').unwrap_or((image.as_str(), ""));
-    let near = KNOWN.iter().map(|it| (strsim::damerau_levenshtein(it, name), *it)).min();
-    let Some((_, known)) = near.filter(|(distance, _)| *distance <= MAX_DISTANCE) else { return };
+    let Some(known) = nearest(name, &KNOWN, MAX_DISTANCE) else { return };
     // Where the name is written right, the tag is wrong: without one it is the newest.
     let is_written_right = container.image.split(':').next() == Some(known);
     container.image = if tag.is_empty() || is_written_right {
@@ -58,6 +58,16 @@ mod tests {
         let images: Vec<&str> =
             spec.template.spec.all_containers().map(|it| it.image.as_str()).collect();
         assert_eq!(images, ["busybox:1.36", "nginx:1.25"]);
+    }
+
+    /// Catches an image of somebody's own, with a short name, for which another one is put.
+    #[test]
+    fn a_short_name_is_not_taken_for_another() {
+        for image in ["api:latest", "etcd:9.9", "web", "app:1"] {
+            let mut container = Container { image: image.to_owned(), ..Container::default() };
+            correct(&mut container);
+            assert_eq!(container.image, image);
+        }
     }
 
     /// Catches a tag that is lost with a misspelt name, and one that stays though it is wrong.

@@ -39,6 +39,15 @@ use crate::{
 /// The obstacle of a container whose program ends.
 const CONTAINER_ENDS: &str = "container_ends";
 
+/// The known name that a misspelt one means: the first with the fewest letters wrong. `None` where
+/// more than `most` letters are wrong, or more than half of them: a short name may be any other.
+fn nearest(name: &str, known: &[&'static str], most: usize) -> Option<&'static str> {
+    let most = most.min(name.chars().count() / 2);
+    let distances = known.iter().map(|it| (strsim::damerau_levenshtein(it, name), *it));
+    let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= most).then_some(nearest)
+}
+
 /// What cost points.
 #[derive(Clone, Copy, Debug)]
 pub struct Loss<'l> {

@@ -2,7 +2,7 @@
 
 use checks::model::{Missing, observation::object::StatefulSetSpec};
 
-use crate::remedy::edit::{Loss, keep_running::become_script};
+use crate::remedy::edit::{Loss, keep_running::become_script, nearest};
 
 /// Shells that small images lack. They have `sh`.
 const SHELLS: [&str; 5] = ["bash", "zsh", "ksh", "dash", "ash"];
@@ -33,18 +33,10 @@ pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
     } else if words == 1 && missing.contains(' ') {
         // A whole line in place of a program's name.
         become_script(container, missing.clone());
-    } else if let Some(near) = near(name) {
+    } else if let Some(near) = nearest(name, &KNOWN, MAX_DISTANCE) {
         near.clone_into(first);
     } else {
         container.command.clear();
         container.args.clear();
     }
-}
-
-fn near(name: &str) -> Option<&'static str> {
-    let distance = |it: &&str| strsim::damerau_levenshtein(it, name);
-    KNOWN
-        .into_iter()
-        .filter(|it| distance(it) <= MAX_DISTANCE.min(name.len() / 2))
-        .min_by_key(distance)
 }
