@@ -106,7 +106,7 @@ impl<'a> ProbeContainers<'a> {
         let found = api
             .list(&ListParams::default().fields(&format!("metadata.name={}", pod.name)))
             .await
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| self.failed(&error))?;
         let stands = found
             .items
             .into_iter()
@@ -131,16 +131,34 @@ impl<'a> ProbeContainers<'a> {
                 &Patch::Strategic(patch),
             )
             .await
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| self.failed(&error))?;
         let ephemeral = EphemeralContainer { pod: pod.clone(), container };
         let since = patched.metadata.resource_version.unwrap_or_default();
         self.until(&ephemeral, &since, START_TIMEOUT, runs).await.unwrap_or_else(|| {
-            Err(ExecError::Other(format!(
+            // Each try leaves a container behind.
+            Err(ExecError::NoProbe(format!(
                 "the probe image's container does not run after {} s",
                 START_TIMEOUT.as_secs()
             )))
         })?;
         Ok(ephemeral)
+    }
+
+    /// Why a container could not be added.
+    fn failed(&self, error: &kube::Error) -> ExecError {
+        let why = match error {
+            kube::Error::Api(status)
+                if status.code == 403 && !status.message.contains("PodSecurity") =>
+            {
+                "no permission to add a container to a pod (pods/ephemeralcontainers)".to_owned()
+            }
+            other => format!("no container could be added to the pod: {}", chain(other)),
+        };
+        if self.cluster.failure(error, "patch", "pods/ephemeralcontainers", "").may_pass() {
+            ExecError::Other(why)
+        } else {
+            ExecError::NoProbe(why)
+        }
     }
 
     fn pods(&self) -> Api<Seen> {
@@ -200,19 +218,6 @@ impl<'a> ProbeContainers<'a> {
     }
 }
 
-/// Why a container could not be added.
-fn failed(error: &kube::Error) -> ExecError {
-    let why = match error {
-        kube::Error::Api(status)
-            if status.code == 403 && !status.message.contains("PodSecurity") =>
-        {
-            "no permission to add a container to a pod (pods/ephemeralcontainers)".to_owned()
-        }
-        other => format!("no container could be added to the pod: {}", chain(other)),
-    };
-    ExecError::Other(why)
-}
-
 /// Whether it runs, or will not.
 fn runs(state: &ContainerState) -> Option<Result<(), ExecError>> {
     const FINAL: [&str; 6] = [
@@ -230,7 +235,7 @@ fn runs(state: &ContainerState) -> Option<Result<(), ExecError>> {
         let words: String = message.unwrap_or_default().chars().take(300).collect();
         let reason = reason.unwrap_or_default();
         let why = format!("the probe image's container does not run: {reason} {words}");
-        Some(Err(ExecError::Other(why.trim().to_owned())))
+        Some(Err(ExecError::NoProbe(why.trim().to_owned())))
     };
     if let Some(ended) = &state.terminated {
         return why(ended.reason.as_deref(), ended.message.as_deref());

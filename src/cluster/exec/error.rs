@@ -26,6 +26,9 @@ pub(crate) enum ExecError {
     /// The pod no longer exists.
     #[error("the pod is gone")]
     Gone,
+    /// No container of our own runs in the pod, and a further one would not either: why, in words.
+    #[error("{0}")]
+    NoProbe(String),
     /// Anything else, in words.
     #[error("{0}")]
     Other(String),
@@ -35,7 +38,7 @@ impl ExecError {
     /// Whether every further try fails in the same way. Other errors pass: a container that was
     /// started again, an API server that does not answer, a slow node.
     pub(crate) const fn is_permanent(&self) -> bool {
-        matches!(self, Self::NoShell | Self::Forbidden | Self::Gone)
+        matches!(self, Self::NoShell | Self::Forbidden | Self::Gone | Self::NoProbe(_))
     }
 
     /// Whether the command may have done its work, or part of it.

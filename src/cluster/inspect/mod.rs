@@ -294,3 +294,6 @@ impl<'a> Inspector<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

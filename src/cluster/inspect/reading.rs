@@ -41,7 +41,7 @@ impl Inspector<'_> {
         let mut walk = MountWalk::new(to_read.mounted.clone(), self.probe.is_some());
         let mut timing = ReadTiming::default();
         if to_read.mounted.is_empty() {
-            self.look_around(to_read).await;
+            self.look_around(to_read, &mut timing).await;
         }
         while let Some((container, mounts)) = walk.next() {
             let began = self.journal.now();
@@ -51,8 +51,7 @@ impl Inspector<'_> {
             }
             match looked {
                 Err(why) => {
-                    timing.failures += weight(&why);
-                    self.note_failure(to_read, &container, &mounts, &why, began);
+                    self.note_failure(&mut timing, to_read, &container, &mounts, &why, began)
                 }
                 Ok(mut output) => {
                     timing.failures += u32::from(!output.is_complete || output.is_search_lost);
@@ -114,15 +113,14 @@ impl Inspector<'_> {
         let began = self.journal.now();
         let own = match probe.start(&to_read.pod, mounts).await {
             Ok(own) => own,
-            Err(why) => return self.note_failure(to_read, "", mounts, &why, began),
+            Err(why) => return self.note_failure(timing, to_read, "", mounts, &why, began),
         };
         match self.look(to_read, own.container(), mounts).await {
             Ok(output) => {
                 self.record_output(timing, to_read, own.container(), mounts, output, began)
             }
             Err(why) => {
-                timing.failures += weight(&why);
-                self.note_failure(to_read, own.container(), mounts, &why, began);
+                self.note_failure(timing, to_read, own.container(), mounts, &why, began)
             }
         }
         probe.stop(own).await;
@@ -188,7 +186,7 @@ impl Inspector<'_> {
     }
 
     /// A pod without claims can still ask DNS.
-    async fn look_around(&self, to_read: &PodToRead) {
+    async fn look_around(&self, to_read: &PodToRead, timing: &mut ReadTiming) {
         let Some(container) = &to_read.any_container else { return };
         if self.state().dns_accesses.len() >= ENOUGH_ASKING_PODS {
             return;
@@ -196,7 +194,7 @@ impl Inspector<'_> {
         let began = self.journal.now();
         match self.run(&to_read.pod.name, container, &[], &[], 0).await {
             Ok(output) => self.record(to_read, container, &[], output, began),
-            Err(why) => self.note_failure(to_read, container, &[], &why, began),
+            Err(why) => self.note_failure(timing, to_read, container, &[], &why, began),
         }
     }
 
@@ -368,14 +366,17 @@ impl Inspector<'_> {
         }
     }
 
+    /// Writes down that a look failed, and counts it where another one may not.
     fn note_failure(
         &self,
+        timing: &mut ReadTiming,
         to_read: &PodToRead,
         container: &str,
         mounts: &[ClaimView],
         why: &ExecError,
         began: u64,
     ) {
+        timing.failures += weight(why);
         {
             let mut state = self.state();
             state.trouble = Some(why.to_string());

@@ -46,7 +46,8 @@ impl LeftFiles {
 
     /// Looking again tells nothing else.
     const fn is_final(&self) -> bool {
-        matches!(self.why, Some(ExecError::NoShell | ExecError::Forbidden))
+        use ExecError::{Forbidden, NoProbe, NoShell};
+        matches!(self.why, Some(NoShell | Forbidden | NoProbe(_)))
     }
 
     fn is_forbidden(&self) -> bool {
