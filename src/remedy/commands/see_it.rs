@@ -179,7 +179,16 @@ impl NamedSet<'_> {
     }
 
     fn scale_down(&self) -> Sight {
-        Sight::of(self.last_goes_and_comes_back(), "the last pod goes, and comes back")
+        // Of two that go, one waits for the other.
+        let commands = vec![
+            self.scale((self.own() - 2).max(0)),
+            self.by_deletion(),
+            self.last_is_gone(),
+            self.scale(self.own()),
+            self.ready(self.own()),
+        ];
+        let right = "only the last pod has a time, if you look at once; with Parallel two have one";
+        Sight::of(commands, right)
     }
 
     fn claims_after_scale_down(&self) -> Sight {
@@ -223,9 +232,9 @@ impl NamedSet<'_> {
         1.min(self.own() - 1)
     }
 
-    /// To how many it is scaled down.
+    /// To how many it is scaled down: one pod stays, where there are several.
     fn fewer(&self) -> i32 {
-        self.second()
+        i32::from(self.own() > 1)
     }
 
     /// Runs a command in the pod at this place: with `-c`, where kubectl would have to choose.
@@ -255,10 +264,17 @@ impl NamedSet<'_> {
 
     /// When each pod was created: where one waits for the other, by their own times to get Ready.
     fn by_age(&self) -> String {
-        format!(
-            "kubectl get pods -n {} -o custom-columns=POD:metadata.name,AT:metadata.creationTimestamp",
-            self.ns
-        )
+        self.pods_with("AT:metadata.creationTimestamp")
+    }
+
+    /// Which pods were asked to go. A status is not enough: of one whose containers have ended it is
+    /// Completed.
+    fn by_deletion(&self) -> String {
+        self.pods_with("DELETED:metadata.deletionTimestamp")
+    }
+
+    fn pods_with(&self, column: &str) -> String {
+        format!("kubectl get pods -n {} -o custom-columns=POD:metadata.name,{column}", self.ns)
     }
 
     fn last_is_gone(&self) -> String {

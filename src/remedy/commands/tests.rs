@@ -4,7 +4,7 @@ use crate::{
     console::terminal::{TermStyle, WIDTH},
     remedy::{
         commands::{
-            CommandFacts, Mending, Stuck, Update, commands_after_changes, dry_run, see,
+            CommandFacts, Mending, Sight, Stuck, Update, commands_after_changes, dry_run, see,
             see_retention,
         },
         flags::Flags,
@@ -171,6 +171,19 @@ fn times_of_pods_may_be_one_second_apart_or_none() {
     for test in [2, 7] {
         let right = see(test, None, &facts()).right.unwrap();
         assert!(right.contains("may share a second") && !right.contains("some seconds"), "{right}");
+    }
+}
+
+/// Catches a look at a set that is scaled down which is the same with Parallel: one pod goes only, or
+/// nobody looks while they go.
+#[test]
+fn that_pods_go_one_by_one_is_seen_while_two_go() {
+    for (replicas, fewer) in [(1, 0), (2, 0), (3, 1), (5, 3)] {
+        let Sight { commands, right } = see(8, None, &CommandFacts { replicas, ..facts() });
+        let scale = format!("kubectl scale sts web -n lab --replicas={fewer}");
+        assert_eq!(commands[0], scale);
+        assert!(commands[1].ends_with(",DELETED:metadata.deletionTimestamp"), "{commands:?}");
+        assert!(right.unwrap().contains("with Parallel two"));
     }
 }
 
