@@ -42,6 +42,8 @@ pub struct Gradebook<'a> {
     pub policy: LatePolicy,
     /// The name of the assignment, as the platform knows it.
     pub assignment: &'a str,
+    /// The points of all checks, where no result tells how many it could have had.
+    pub possible: Points,
 }
 
 impl Gradebook<'_> {
@@ -102,7 +104,7 @@ impl Gradebook<'_> {
         let text = |row: &[&str]| row.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
         // Nothing is possible in what is held: nobody has counted it yet.
         let possible = self.results.iter().map(|it| it.possible).filter(|it| *it > Points::ZERO);
-        let possible = possible.max().unwrap_or(Points::whole(100));
+        let possible = possible.max().unwrap_or(self.possible);
         let mut rows = vec![
             text(&["Student", "ID", "SIS User ID", "SIS Login ID", "Section", self.assignment]),
             text(&["    Points Possible", "", "", "", "", &possible.to_string()]),

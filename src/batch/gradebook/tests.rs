@@ -19,7 +19,8 @@ fn each_student_of_a_group_gets_the_points() {
     result.shared_with = vec![Member { due: Some(2000), ..member }];
     let results = result.of_each_student();
     let policy = LatePolicy { per_day: Points::whole(5), ..LatePolicy::default() };
-    let book = Gradebook { results: &results, missing: &[], policy, assignment: "Lab" };
+    let possible = Points::whole(100);
+    let book = Gradebook { results: &results, missing: &[], policy, assignment: "Lab", possible };
     let of_each: Vec<_> = rows(&book.general()).into_iter().skip(1).collect();
     let told = |row: &Vec<String>| [&row[0], &row[3], &row[9], &row[10]].map(String::clone);
     assert_eq!(told(&of_each[0]), ["1001", "a", "1", "75"]);
@@ -46,6 +47,7 @@ fn each_platform_gets_its_own_table() {
             ..LatePolicy::default()
         },
         assignment: "Lab (12)",
+        possible: Points::whole(100),
     };
     assert_eq!(rows(&book.canvas())[2][1], "", "a number that no Canvas gave");
     assert_eq!(rows(&book.moodle())[1][0], "", "a number that no Moodle gave");
@@ -106,7 +108,8 @@ fn each_platform_gets_its_own_table() {
     assert_eq!(moodle[3][9], "", "a student reads it");
 }
 
-/// Catches an assignment of no points in a class of which everything is held.
+/// Catches an assignment of no points, or of the lab's own points under another rubric, in a class of
+/// which everything is held.
 #[test]
 fn what_is_held_does_not_say_how_many_points_there_are() {
     let mut held = sample().remove(2);
@@ -117,6 +120,7 @@ fn what_is_held_does_not_say_how_many_points_there_are() {
         missing: &[],
         policy: LatePolicy::default(),
         assignment: "Lab",
+        possible: Points::whole(40),
     };
-    assert_eq!(rows(&book.canvas())[1][5], "100");
+    assert_eq!(rows(&book.canvas())[1][5], "40");
 }

@@ -20,6 +20,7 @@ fn the_page_shows_each_hand_in_and_lets_nothing_through() {
         missing: &[],
         policy: LatePolicy::default(),
         assignment: "Lab <3>",
+        possible: Points::whole(100),
     };
     let html = String::from_utf8(page(&book, &|path| path == "b/report.html")).unwrap();
     assert_eq!(html, String::from_utf8(page(&book, &|path| path == "b/report.html")).unwrap());
@@ -55,6 +56,7 @@ fn points_are_sorted_by_their_value() {
         missing: &[],
         policy: LatePolicy::default(),
         assignment: "Lab",
+        possible: Points::whole(100),
     };
     let html = String::from_utf8(page(&book, &|_| false)).unwrap();
     assert!(html.contains("data-key=\"950\">9.5 of 100<"), "{html}");

@@ -119,9 +119,7 @@ impl Inspector<'_> {
             Ok(output) => {
                 self.record_output(timing, to_read, own.container(), mounts, output, began)
             }
-            Err(why) => {
-                self.note_failure(timing, to_read, own.container(), mounts, &why, began)
-            }
+            Err(why) => self.note_failure(timing, to_read, own.container(), mounts, &why, began),
         }
         probe.stop(own).await;
     }

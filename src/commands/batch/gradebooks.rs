@@ -11,7 +11,7 @@ use crate::{
 /// Writes all of them.
 ///
 /// # Errors
-/// A file cannot be written.
+/// The kept rubric is none that this version reads. A file cannot be written.
 pub(super) fn write(
     folder: &Path,
     settings: &Settings,
@@ -25,6 +25,7 @@ pub(super) fn write(
         missing,
         policy: settings.policy(),
         assignment: settings.assignment(),
+        possible: settings.rubric()?.total(),
     };
     let index = overview::page(&gradebook, &|path| folder.join(path).is_file());
     for (name, bytes) in [
