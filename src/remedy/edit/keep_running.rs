@@ -10,7 +10,7 @@ use crate::{
             spec::{kept_if_it_changes, own_script},
         },
         script,
-        script::ends,
+        script::{ends, is_shell},
     },
 };
 
@@ -58,10 +58,10 @@ fn program(container: &mut Container, exit_code: i32) {
                 ends::long_sleep().clone_into(last);
             }
         }
-        [] if exit_code == 0 && matches!(name, "" | "sh" | "bash" | "ash") => {
+        [] if exit_code == 0 && (name.is_empty() || is_shell(name)) => {
             become_script(container, ends::idle());
         }
-        _ if exit_code == 0 && !matches!(name, "sh" | "bash" | "ash") => {
+        _ if exit_code == 0 && !is_shell(name) => {
             let line: Vec<String> = words.iter().map(|it| quoted(it)).collect();
             if let Some(kept) = ends::keep_running(&line.join(" "), exit_code) {
                 become_script(container, kept);
@@ -84,5 +84,29 @@ fn quoted(word: &str) -> String {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::observation::object::Container;
+
+    use super::{own_script, program};
+    use crate::remedy::script::ends;
+
+    /// Catches a shell that is one in one place and none in another.
+    #[test]
+    fn every_shell_is_one_everywhere() {
+        for shell in ["sh", "bash", "zsh", "ksh", "dash", "ash"] {
+            let running = |words: &[&str]| Container {
+                command: words.iter().map(|it| (*it).to_owned()).collect(),
+                ..Container::default()
+            };
+            let mut scripted = running(&[&format!("/bin/{shell}"), "-c", "date"]);
+            assert_eq!(own_script(&mut scripted).map(|it| it.as_str()), Some("date"), "{shell}");
+            let mut alone = running(&[shell]);
+            program(&mut alone, 0);
+            assert_eq!(alone.command[2], ends::idle(), "{shell}");
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use checks::model::{Missing, observation::object::StatefulSetSpec};
 
-use crate::remedy::edit::{Loss, keep_running::become_script, nearest};
+use crate::remedy::{
+    edit::{Loss, keep_running::become_script, nearest},
+    script::is_other_shell,
+};
 
-/// Shells that small images lack. They have `sh`.
-const SHELLS: [&str; 5] = ["bash", "zsh", "ksh", "dash", "ash"];
 /// What a misspelt name may mean.
 const KNOWN: [&str; 10] =
     ["sh", "sleep", "nginx", "hostname", "tail", "cat", "echo", "date", "httpd", "python3"];
@@ -28,7 +29,7 @@ pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
         return;
     }
     let (folder, name) = missing.rsplit_once('/').unwrap_or(("", missing));
-    if SHELLS.contains(&name) {
+    if is_other_shell(name) {
         *first = if folder.is_empty() { "sh".to_owned() } else { "/bin/sh".to_owned() };
     } else if words == 1 && missing.contains(' ') {
         // A whole line in place of a program's name.

@@ -403,8 +403,7 @@ pub(super) fn own_script(container: &mut Container) -> Option<&mut String> {
     let words: Vec<&String> = container.command.iter().chain(&container.args).collect();
     let shell = words.first()?.rsplit('/').next()?;
     let flag = words.get(1)?;
-    let is_shell = matches!(shell, "sh" | "bash" | "ash" | "dash");
-    if !(is_shell && flag.starts_with('-') && flag.ends_with('c')) {
+    if !(script::is_shell(shell) && flag.starts_with('-') && flag.ends_with('c')) {
         return None;
     }
     let count = container.command.len();

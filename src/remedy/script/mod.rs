@@ -32,6 +32,18 @@ const BEFORE_COMMAND: [&str; 10] =
 const CLOSING: [(&str, &str); 5] =
     [("}", "{"), (")", "("), ("done", "do"), ("fi", "if"), ("esac", "case")];
 
+/// Whether a program by this name, without its folder, is a shell.
+#[must_use]
+pub fn is_shell(name: &str) -> bool {
+    matches!(name, "sh" | "bash" | "zsh" | "ksh" | "dash" | "ash")
+}
+
+/// Whether a program by this name is a shell that small images lack. They have `sh`.
+#[must_use]
+pub fn is_other_shell(name: &str) -> bool {
+    is_shell(name) && name != "sh"
+}
+
 /// Writes a file below one of `folders` only where it is not there yet: `[ -f FILE ] ||` before
 /// each command that writes with `>`, `tee -a` for `tee`, `cp -n` for `cp`. `None` where nothing of
 /// this is found.

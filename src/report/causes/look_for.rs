@@ -12,7 +12,7 @@ use crate::{
         change::Change,
         commands::CommandFacts,
         edit::{self, Loss},
-        script::ends,
+        script::{ends, is_other_shell},
     },
     report::causes::{Cause, Example, Seen, words::made_folder},
 };
@@ -123,9 +123,8 @@ fn ends(obstacle: &Obstacle) -> Option<Example> {
 /// A shell that the image has in place of one that it lacks.
 fn other_program(program: &str, container: &StuckContainer) -> Option<Example> {
     let name = program.rsplit('/').next()?;
-    let is_shell = ["bash", "zsh", "ksh", "dash", "ash"].contains(&name);
     let told = format!("The first word of the command of container {}:", sanitize(&container.name));
-    is_shell.then(|| lines(&told, &format!("[{program}, …]"), "[sh, …]"))
+    is_other_shell(name).then(|| lines(&told, &format!("[{program}, …]"), "[sh, …]"))
 }
 
 /// A key that an object lacks.
