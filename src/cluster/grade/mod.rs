@@ -218,7 +218,7 @@ impl<'a> Grade<'a> {
                 // The Lease goes first, long before the last pod: it is neither renewed nor missed.
                 let restored = self.put_back(Some(lease)).await;
                 // It is gone, but where the namespace could not be deleted.
-                let _ = lease.release().await;
+                let _ = lease.delete().await;
                 restored
             }
             Some(lease) => self.put_back_with_lease(lease).await,
@@ -284,7 +284,7 @@ impl<'a> Grade<'a> {
     pub async fn release(self) {
         if let Some(lease) = &self.lease {
             // It goes with the namespace if this fails.
-            let _ = lease.release().await;
+            let _ = lease.delete().await;
         }
         self.recorder.stop().await;
         self.journal.flush();

@@ -291,21 +291,21 @@ impl OwnLease {
         retry_while_unavailable(AWAY, again).await.is_ok()
     }
 
-    /// Lets whoever comes next finish what is left.
-    ///
-    /// # Errors
-    /// The Lease is lost. The API server refuses, or cannot be reached.
-    pub(crate) async fn leave(&self) -> Result<(), Failure> {
-        let left = self.update(json!({}), json!({"holderIdentity": ""})).await;
-        self.0.cluster.requests.require_no_lease(&self.0.cluster.namespace);
-        left
-    }
-
-    /// Takes it away.
+    /// Empties its holder: whoever comes next finishes what is left.
     ///
     /// # Errors
     /// The Lease is lost. The API server refuses, or cannot be reached.
     pub(crate) async fn release(&self) -> Result<(), Failure> {
+        let released = self.update(json!({}), json!({"holderIdentity": ""})).await;
+        self.0.cluster.requests.require_no_lease(&self.0.cluster.namespace);
+        released
+    }
+
+    /// Deletes it.
+    ///
+    /// # Errors
+    /// The Lease is lost. The API server refuses, or cannot be reached.
+    pub(crate) async fn delete(&self) -> Result<(), Failure> {
         let _one = self.0.updating.lock().await;
         if let Some(loss) = self.loss() {
             return Err(lease_term::failure(&loss));
@@ -332,9 +332,9 @@ impl OwnLease {
                 Err(error) => Err(cluster.failure(&error, "delete", RESOURCE, LEASE)),
             }
         };
-        let released = retry_while_unavailable(AWAY, delete).await;
+        let deleted = retry_while_unavailable(AWAY, delete).await;
         cluster.requests.require_no_lease(&cluster.namespace);
-        released
+        deleted
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

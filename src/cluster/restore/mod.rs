@@ -94,7 +94,7 @@ pub(crate) async fn finish_found(
         Ok(restored) => restored,
         Err(failure) => {
             // It ends by itself if this fails.
-            let _ = lease.leave().await;
+            let _ = lease.release().await;
             return Err(failure);
         }
     };
@@ -156,12 +156,12 @@ async fn put_back(
     Ok(restored)
 }
 
-/// Takes the Lease away, or leaves it to whoever finishes the job.
+/// Deletes the Lease, or releases it for whoever finishes the job.
 pub(crate) async fn close(lease: &OwnLease, restored: &mut Restored) {
     if !restored.left.is_empty() {
         // It ends by itself if this fails.
-        let _ = lease.leave().await;
-    } else if let Err(failure) = lease.release().await {
+        let _ = lease.release().await;
+    } else if let Err(failure) = lease.delete().await {
         restored.left.push(format!("Lease {}: {failure}", lease_term::LEASE));
     }
 }
