@@ -56,6 +56,7 @@ pub(crate) struct Inspector<'a> {
     probe: Option<&'a ProbeContainers<'a>>,
     /// Whether canaries are written; a recording of somebody's own work changes nothing.
     writes: bool,
+    /// Where the journal is locked, too, this is locked after it.
     state: Mutex<InspectionState>,
     /// Counts what has changed in the state.
     changed: watch::Sender<u64>,
@@ -250,11 +251,11 @@ impl<'a> Inspector<'a> {
     /// What to read now, and how long until more may be due.
     fn due(&self) -> (Vec<PodToRead>, Duration) {
         let now = self.journal.now();
-        let mut state = self.state();
-        if !state.open {
-            return (vec![], Duration::MAX);
-        }
         self.journal.with(|timeline| {
+            let mut state = self.state();
+            if !state.open {
+                return (vec![], Duration::MAX);
+            }
             state.renew(timeline.last_change());
             state.note_reported_starts(timeline, now);
             let mut to_read = vec![];
