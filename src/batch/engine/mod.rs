@@ -4,7 +4,7 @@
 //! from what it signals ([`pace`]). What is done is handed to [`Work::keep`], which has it on disk
 //! when it returns. An item that met trouble of its site waits and is tried again after all others;
 //! its last result stays once [`MOST_TRIES`] are used up. A site that does not answer is left out
-//! and looked at again.
+//! and looked at again; what it was working on is tried after all others, too.
 
 mod pace;
 mod queue;
@@ -125,7 +125,7 @@ pub struct Status {
     pub running: usize,
     /// Not begun, or to be tried again.
     pub waiting: usize,
-    /// Of these: to be tried again.
+    /// Of these: tried before, and to be tried again.
     pub again: usize,
     /// How many may run at once now, on all sites that answer.
     pub limit: usize,
@@ -343,7 +343,8 @@ impl<I> Batch<'_, I> {
             Attempt::SiteDown(result) => {
                 entry.outages += 1;
                 if entry.outages < MOST_OUTAGES {
-                    self.queue.back(entry);
+                    // At once, but after all others: it may be the reason.
+                    self.queue.later(entry);
                 } else {
                     self.keep_undecided(work, &entry, result);
                 }

@@ -64,11 +64,6 @@ impl<I> Queue<I> {
         Some(self.later.swap_remove(next))
     }
 
-    /// It was none of its doing: it is the next again.
-    pub(super) fn back(&mut self, entry: Entry<I>) {
-        self.fresh_of(entry.site).push_front(entry);
-    }
-
     /// It is tried again once it is due, after all others.
     pub(super) fn later(&mut self, entry: Entry<I>) {
         self.later.push(entry);
@@ -93,9 +88,9 @@ impl<I> Queue<I> {
         self.shared.len() + self.pinned.iter().map(VecDeque::len).sum::<usize>() + self.later.len()
     }
 
-    /// How much of it was tried before.
+    /// How much of it was tried before: what was told to stop was not.
     pub(super) fn tried(&self) -> usize {
-        self.later.len()
+        self.later.iter().filter(|it| it.tries + it.outages > 0).count()
     }
 
     /// When each of those to be tried again may be.

@@ -277,3 +277,32 @@ async fn what_becomes_due_meanwhile_wakes_the_run() {
     assert_eq!(batch.wakes_at(&LIMITS, looked), Some(looked + SECOND));
     assert!(batch.next(&LIMITS, Instant::now()).is_some());
 }
+
+/// Catches an item that takes one site after the other down before anybody else has had a try, and a
+/// status that does not tell of it.
+#[tokio::test(start_paused = true)]
+async fn an_item_whose_site_went_down_comes_after_all_others() {
+    let mut simulated = Simulated::new(&[1]);
+    let now = Instant::now();
+    simulated.outage = Some((0, now + SECOND * 10, now + SECOND * 20));
+    let tasks = (0..3).map(|item| Task { item, site: None }).collect();
+    let again = RefCell::new(vec![]);
+    let watch = |status: &Status| again.borrow_mut().push(status.again);
+    let limits = Limits { jobs: 1, ..LIMITS };
+    assert_eq!(run(&simulated, tasks, 1, &limits, pending(), &watch).await, 0);
+    assert_eq!(simulated.kept_order(), [1, 2, 0]);
+    assert_eq!(again.borrow().iter().max(), Some(&1));
+}
+
+/// Catches a status that says of an item which was told to stop that it is tried again.
+#[tokio::test(start_paused = true)]
+async fn what_was_told_to_stop_was_not_tried() {
+    let simulated = Simulated::new(&[1]);
+    let sites = [Site::new(1)];
+    let queue = Queue::new(vec![Task { item: 0, site: None }], 1);
+    let mut batch = Batch { sites: &sites, queue, status: Status::default() };
+    let (site, entry) = batch.next(&LIMITS, Instant::now()).unwrap();
+    assert!(!batch.record_end(&simulated, site, entry, Attempt::Stopped));
+    let status = batch.current_status();
+    assert_eq!((status.waiting, status.again), (1, 0));
+}
