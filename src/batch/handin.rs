@@ -116,7 +116,7 @@ pub struct Member {
 
 impl Member {
     /// Takes over what the roster says of its student.
-    pub(super) fn belongs_to(&mut self, student: &Student) {
+    pub(super) fn take_roster_entry(&mut self, student: &Student) {
         self.name.clone_from(&student.name);
         self.student = Some(student.id.clone());
         self.email.clone_from(&student.email);

@@ -98,7 +98,7 @@ pub fn with_students<'a>(
         let found = same.or_else(|| only_one_of(&known, result).map(|it| &students[it]));
         let Some(student) = found else { continue };
         let mut new = result.clone();
-        new.owner.belongs_to(student);
+        new.owner.take_roster_entry(student);
         if new != *result {
             changed.push(new);
         }

@@ -150,7 +150,7 @@ impl Gauge<'_> {
     /// room for more: that the API server answers fast, it does before anything runs.
     pub fn signal(&self, signal: SiteSignal) {
         let mut pace = self.site.pace.borrow_mut();
-        let is_pressure = pace.means_full(signal);
+        let is_pressure = pace.record_signal(signal);
         if is_pressure && !self.has_cut.replace(true) {
             pace.cut(signal, self.began, Instant::now(), self.site.running());
         }
@@ -234,7 +234,7 @@ pub async fn run<W: Work>(
             }
             Some((site, answers, pause)) = looks.next(), if !looks.is_empty() => {
                 if answers {
-                    batch.is_back(site);
+                    batch.mark_up(site);
                 } else {
                     looks.push(look(work, site, (pause * 2).min(LOOK_AGAIN.1)));
                 }
@@ -365,7 +365,7 @@ impl<I> Batch<'_, I> {
     }
 
     /// A site answers again. What it can take is found anew.
-    fn is_back(&self, site: usize) {
+    fn mark_up(&self, site: usize) {
         self.sites[site].down.set(None);
         self.sites[site].pace.borrow_mut().restart();
     }

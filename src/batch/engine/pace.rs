@@ -84,16 +84,17 @@ impl Pace {
         self.limit as usize
     }
 
-    /// Whether the site has as much to do as it can, or more.
-    pub(super) fn means_full(&mut self, signal: SiteSignal) -> bool {
+    /// Takes note of a signal; whether the site has as much to do as it can, or more.
+    pub(super) fn record_signal(&mut self, signal: SiteSignal) -> bool {
         match signal {
-            SiteSignal::Ready(time) => self.is_slow(time),
+            SiteSignal::Ready(time) => self.record_ready_time(time),
             SiteSignal::Unschedulable | SiteSignal::TooManyRequests => true,
             SiteSignal::Latency(time) => time > SLOW_ANSWER,
         }
     }
 
-    fn is_slow(&mut self, time: Duration) -> bool {
+    /// Takes note of how long a pod took to get Ready; whether the site is slow.
+    fn record_ready_time(&mut self, time: Duration) -> bool {
         self.ready.push_back(time);
         if self.ready.len() > WINDOW {
             self.ready.pop_front();
@@ -140,7 +141,7 @@ mod tests {
     use super::{Pace, SiteSignal};
 
     fn ready(pace: &mut Pace, seconds: u64) -> bool {
-        pace.means_full(SiteSignal::Ready(Duration::from_secs(seconds)))
+        pace.record_signal(SiteSignal::Ready(Duration::from_secs(seconds)))
     }
 
     /// Catches one slow submission that slows the whole class, and a slow site that nobody notices.

@@ -155,12 +155,12 @@ fn belongs(class: &mut Class, person: &Person, owners: &[usize], students: &[Stu
     let hand_in = &mut class.hand_ins[person.hand_in];
     let Some((first, others)) = owners.split_first() else { return };
     match person.member {
-        None => hand_in.owner.belongs_to(&students[*first]),
-        Some(member) => hand_in.shared_with[member].belongs_to(&students[*first]),
+        None => hand_in.owner.take_roster_entry(&students[*first]),
+        Some(member) => hand_in.shared_with[member].take_roster_entry(&students[*first]),
     }
     for other in others {
         let mut member = Member { key: students[*other].id.clone(), ..Member::default() };
-        member.belongs_to(&students[*other]);
+        member.take_roster_entry(&students[*other]);
         hand_in.shared_with.push(member);
     }
 }
@@ -186,7 +186,7 @@ pub(super) fn join_namespaces(class: &mut Class, students: &[Student]) {
             continue;
         }
         for hand_in in &mut own {
-            hand_in.owner.belongs_to(student);
+            hand_in.owner.take_roster_entry(student);
         }
         if own.len() > 1 {
             let text = format!("{} has {} namespaces of this name", student.name, own.len());

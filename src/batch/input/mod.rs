@@ -201,7 +201,7 @@ impl Class {
             let (context, namespace) = (student.context.clone(), namespace.to_owned());
             let content = Content::Namespace { context, namespace };
             let mut hand_in = HandIn::new(id, &student.name, content);
-            hand_in.owner.belongs_to(student);
+            hand_in.owner.take_roster_entry(student);
             self.hand_ins.push(hand_in);
         }
     }

@@ -83,7 +83,7 @@ impl Visit<'_> {
         tour.names.replacing(ordinal, &old.uid);
         tour.begin(name, Some(Asked::Delete(old.clone())));
         let ask = async {
-            self.spares_claims(ordinal..ordinal + 1).await?;
+            self.refuse_if_claim_is_being_deleted(ordinal..ordinal + 1).await?;
             self.delete(&old).await
         };
         let waiting = match tour.unless_interrupted(ask).await {
@@ -125,7 +125,7 @@ impl Visit<'_> {
         let ask = async {
             if to < now {
                 let start = tour.journal.with(Timeline::start);
-                self.spares_claims(start.saturating_add(to)..i32::MAX).await?;
+                self.refuse_if_claim_is_being_deleted(start.saturating_add(to)..i32::MAX).await?;
             }
             self.ask_replicas(to).await
         };
@@ -229,9 +229,11 @@ impl Visit<'_> {
         }
     }
 
-    /// Whether the claims of these ordinals' pods outlive the pods: a claim that is being deleted
-    /// goes with its last pod.
-    async fn spares_claims(&self, ordinals: std::ops::Range<i32>) -> Result<(), StepEnd> {
+    /// Refuses where a claim of these ordinals' pods is being deleted: it goes with its last pod.
+    async fn refuse_if_claim_is_being_deleted(
+        &self,
+        ordinals: std::ops::Range<i32>,
+    ) -> Result<(), StepEnd> {
         let tour = self.tour;
         let pods: Vec<(String, Vec<String>)> = tour.journal.with(|timeline| {
             let going = timeline.owned().filter(|pod| ordinals.contains(&pod.ordinal));
