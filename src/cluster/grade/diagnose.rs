@@ -23,7 +23,7 @@ use crate::cluster::{Cluster, Journal, exec::mounts::reference};
 const LINES: i64 = 20;
 const WIDTH: usize = 300;
 /// One request's whole time: a diagnosis never holds the tour up for long.
-const WITHIN: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The annotations that mark the default class.
 const DEFAULT_CLASS: [&str; 2] = [
     "storageclass.kubernetes.io/is-default-class",
@@ -152,7 +152,7 @@ impl<'a> LogReader<'a> {
             limit_bytes: Some(64 << 10),
             ..LogParams::default()
         };
-        let said = tokio::time::timeout(WITHIN, api.logs(&request.pod.name, &how)).await;
+        let said = tokio::time::timeout(REQUEST_TIMEOUT, api.logs(&request.pod.name, &how)).await;
         let fact = match said {
             Ok(Ok(text)) => Diagnosis::Logs {
                 pod: request.pod.clone(),
@@ -169,7 +169,7 @@ impl<'a> LogReader<'a> {
     async fn storage_classes(&self) {
         let api: Api<storage::v1::StorageClass> = Api::all(self.cluster.client.clone());
         let how = ListParams::default();
-        let fact = match tokio::time::timeout(WITHIN, api.list(&how)).await {
+        let fact = match tokio::time::timeout(REQUEST_TIMEOUT, api.list(&how)).await {
             Ok(Ok(list)) => {
                 let is_default = |it: &storage::v1::StorageClass| {
                     DEFAULT_CLASS

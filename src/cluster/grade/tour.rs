@@ -37,18 +37,18 @@ use crate::{
 
 /// The longest that the tour waits for inspections before it removes what they read: those that
 /// fail for a reason that passes are given up before.
-const INSPECTING: Duration = Duration::from_secs(70);
+const INSPECTION_TIMEOUT: Duration = Duration::from_secs(70);
 /// The longest that the tour looks, at its end, for content that comes late.
 const LAST_LOOK_TIME: Duration = Duration::from_secs(60);
 /// The longest that the tour waits at its end for DNS servers to forget old answers.
-const FORGETTING: Duration = Duration::from_secs(SETTLES_WITHIN_SECONDS + 1);
+const DNS_FORGET_TIMEOUT: Duration = Duration::from_secs(SETTLES_WITHIN_SECONDS + 1);
 /// The longest that the tour waits for containers that have ended to stay up: at its end, and beyond
 /// the budget of a step in which pods come. Three runs of the same length, and the back-off between
 /// them, tell that a container ends again and again: enough for runs of a minute and a half. Where
 /// no container has ended, nothing is waited for.
-const STAYING: Duration = Duration::from_secs(300);
+const STAY_UP_TIMEOUT: Duration = Duration::from_secs(300);
 /// For the watch to show what was applied.
-const APPEARING: Duration = Duration::from_secs(10);
+const APPEAR_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// All that one tour needs.
 pub(crate) struct Tour<'a> {
@@ -129,7 +129,7 @@ impl Tour<'_> {
                 WaitStatus::Going("the StatefulSet".to_owned())
             }
         };
-        self.journal.wait_quietly(self.left(APPEARING), shown).await == WaitResult::Done
+        self.journal.wait_quietly(self.left(APPEAR_TIMEOUT), shown).await == WaitResult::Done
     }
 
     /// What is still to be read, asked or shown when the last step is over; `is_up` says that it
@@ -138,14 +138,15 @@ impl Tour<'_> {
         let looks = async {
             self.wait_for_inspections().await;
             let asked = async {
-                let _shown = self.journal.awaits("DNS to learn the new address", FORGETTING);
-                self.names.wait_until_finished(self.left(FORGETTING)).await;
+                let _shown =
+                    self.journal.awaits("DNS to learn the new address", DNS_FORGET_TIMEOUT);
+                self.names.wait_until_finished(self.left(DNS_FORGET_TIMEOUT)).await;
             };
             tokio::join!(asked, self.inspector.look_again(self.left(LAST_LOOK_TIME)));
         };
         let staying = async {
             if is_up {
-                self.wait(STAYING, Timeline::awaits_staying_up).await
+                self.wait(STAY_UP_TIMEOUT, Timeline::awaits_staying_up).await
             } else {
                 StepEnd::Done
             }
@@ -188,7 +189,7 @@ impl Tour<'_> {
         let pods: Vec<String> = self
             .journal
             .with(|timeline| timeline.owned().map(|pod| pod.uid().to_owned()).collect());
-        self.inspector.wait_until_finished(&pods, self.left(INSPECTING)).await;
+        self.inspector.wait_until_finished(&pods, self.left(INSPECTION_TIMEOUT)).await;
     }
 
     /// Waits until the minute is over that a pod's file tells, for a minute at most.
@@ -256,7 +257,7 @@ impl Tour<'_> {
         };
         match self.wait(budget, &ask).await {
             StepEnd::TimedOut(_) if self.journal.with(not_up_yet) => {
-                match self.wait(STAYING, is_shown_or_stays_up).await {
+                match self.wait(STAY_UP_TIMEOUT, is_shown_or_stays_up).await {
                     StepEnd::Done => self.wait(budget, ask).await,
                     other => other,
                 }

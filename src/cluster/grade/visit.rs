@@ -36,12 +36,12 @@ use crate::console::sanitize::sanitize;
 use crate::plan::StepResult;
 
 /// The longest that the tour waits for the first round of questions to the DNS server.
-const FIRST_ANSWERS: Duration = Duration::from_secs(4);
+const FIRST_ANSWERS_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long the controller may stand still before the set is touched, where claims go with the
 /// pods.
-const STALL: Duration = Duration::from_secs(5);
+const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// For claims to go, once their pods are gone.
-const CLAIMS_GOING: Duration = Duration::from_secs(20);
+const CLAIMS_GONE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A tour from the moment on at which the set had settled.
 pub(super) struct Visit<'t> {
@@ -57,7 +57,7 @@ impl Visit<'_> {
         tour.begin(StepName::Inspect, None);
         let work = async {
             tour.wait_for_inspections().await;
-            tour.names.wait_for_first_answers(tour.left(FIRST_ANSWERS)).await;
+            tour.names.wait_for_first_answers(tour.left(FIRST_ANSWERS_TIMEOUT)).await;
             tour.wait_for_told_minute().await;
         };
         let waiting = match tour.unless_interrupted(work).await {
@@ -160,7 +160,9 @@ impl Visit<'_> {
         match self.wait(budget.scale_down(now - to), gone).await {
             // Claims that are deleted with their pods go in a moment, unless a finalizer holds
             // them. Waiting for longer shows no more.
-            StepEnd::Done => self.wait(CLAIMS_GOING, |timeline| claims_gone(timeline, to)).await,
+            StepEnd::Done => {
+                self.wait(CLAIMS_GONE_TIMEOUT, |timeline| claims_gone(timeline, to)).await
+            }
             other => other,
         }
     }
@@ -333,7 +335,7 @@ impl Visit<'_> {
                 WaitStatus::Going("the first new pod".to_owned())
             }
         };
-        let waiting = tour.journal.wait_quietly(tour.left(STALL), started);
+        let waiting = tour.journal.wait_quietly(tour.left(STALL_TIMEOUT), started);
         let Some(waited) = tour.unless_interrupted(waiting).await else { return };
         if waited != WaitResult::Done {
             let api: Api<StatefulSet> =

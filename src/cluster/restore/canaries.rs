@@ -20,9 +20,9 @@ use crate::cluster::{
 };
 
 /// How long removing one pod's canaries is tried again.
-const REMOVING: Duration = Duration::from_secs(120);
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(120);
 /// Between two tries.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Canaries that are left in a pod, or may be.
 pub(crate) struct LeftFiles {
@@ -155,10 +155,10 @@ impl Restorer<'_> {
             // A connection that was reset, a pod that was replaced at that moment: nobody else will
             // do it.
             let is_final = left.iter().all(LeftFiles::is_final);
-            if is_final || began.elapsed() >= REMOVING || self.lease.loss().is_some() {
+            if is_final || began.elapsed() >= REMOVAL_TIMEOUT || self.lease.loss().is_some() {
                 return Ok(left);
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::{
 /// Between two looks at what is still going.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 /// For what no pod holds up.
-const BASE: Duration = Duration::from_secs(90);
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// What `-f` made, and all that a clean-up has to know besides.
 #[derive(Clone, Debug, Default)]
@@ -118,7 +118,7 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     let grace = journal.with(|timeline| {
         timeline.set().map_or(Duration::ZERO, |set| StepBudget::of(&set.spec).worst_removal(1))
     });
-    let deadline = Instant::now() + BASE + grace;
+    let deadline = Instant::now() + CLEANUP_TIMEOUT + grace;
     if let Some(uid) = &applied.namespace {
         let path = format!("/api/v1/namespaces/{}", cluster.namespace);
         return remove(cluster, &path, uid, deadline)

@@ -37,7 +37,7 @@ use crate::cluster::{
 use crate::{console::sanitize::sanitize, recording::Header};
 
 /// How long an API server may be away that is to put the replicas back: nobody else will do it.
-const BACK: Duration = Duration::from_secs(300);
+const PUT_BACK_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long is waited for the watch to show the replicas as restored.
 const REPLICAS_SHOWN_WITHIN: Duration = Duration::from_secs(5);
 /// How long one command may take that removes canaries, or lists what was written.
@@ -247,7 +247,7 @@ impl Restorer<'_> {
     async fn restore_all(&self, point: &RestorePoint, outcome: &mut RestoreOutcome) {
         let set = Reference { name: point.set.clone(), uid: point.uid.clone() };
         // The set as it is now: the watch may not have shown the newest change yet.
-        let found = match scale::look(self.cluster, &set.name, BACK).await {
+        let found = match scale::look(self.cluster, &set.name, PUT_BACK_TIMEOUT).await {
             Ok(found) => found.filter(|it| it.uid == set.uid && !it.is_going),
             Err(failure) => return self.give_up(point, &failure, outcome),
         };

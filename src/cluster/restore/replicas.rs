@@ -7,7 +7,7 @@ use crate::cluster::{
     budget::StepBudget,
     client::failure_id,
     restore::{
-        BACK, Restorer,
+        PUT_BACK_TIMEOUT, Restorer,
         restore_point::{RestorePoint, is_held_up, would_lose_a_claim},
     },
     writes::{scale, scale::CurrentSet},
@@ -42,7 +42,7 @@ impl Restorer<'_> {
                 .wait(budget.scale_down(found.replicas), |timeline| timeline.awaits_scale_down(0))
                 .await;
         }
-        match scale::look(self.cluster, &set.name, BACK).await {
+        match scale::look(self.cluster, &set.name, PUT_BACK_TIMEOUT).await {
             Ok(Some(now)) => now,
             _ => found.clone(),
         }
@@ -58,8 +58,8 @@ impl Restorer<'_> {
         if found.replicas == replicas {
             return Ok(());
         }
-        self.lease.asking(replicas, found, BACK).await?;
-        scale::ask(self.cluster, set, found.replicas, replicas, BACK).await?;
+        self.lease.asking(replicas, found, PUT_BACK_TIMEOUT).await?;
+        scale::ask(self.cluster, set, found.replicas, replicas, PUT_BACK_TIMEOUT).await?;
         self.lease.replicas_accepted().await;
         Ok(())
     }
