@@ -5,6 +5,7 @@
 
 pub mod announce;
 mod autoscaler;
+mod changing_steps;
 pub(crate) mod diagnose;
 pub mod in_cluster;
 pub mod permissions;
@@ -14,7 +15,6 @@ mod step_end;
 mod subject;
 pub mod suggest_namespace;
 pub(crate) mod tour;
-mod visit;
 
 pub use crate::cluster::grade::announce::Announcement;
 

@@ -20,10 +20,10 @@ use crate::cluster::{
     budget::StepBudget,
     dns::NameQuestions,
     grade::{
+        changing_steps::ChangingSteps,
         diagnose::LogReader,
         set_before::{SetBefore, facts},
         step_end::{StepEnd, TourEnd, result_of},
-        visit::Visit,
     },
     inspect::Inspector,
     interrupt::Interrupt,
@@ -100,13 +100,13 @@ impl Tour<'_> {
             return Ok(tour_end);
         };
         self.names.open();
-        let visit = Visit { tour: self, set_before, scalings: Mutex::default() };
+        let steps = ChangingSteps { tour: self, set_before, scalings: Mutex::default() };
         while let Some(step) = plan::next(&facts, &performed) {
             let ended = match step {
                 PlannedStep::Observe => StepResult::Over,
-                PlannedStep::Inspect => visit.inspect(&mut tour_end).await,
-                PlannedStep::Replace { ordinal } => visit.replace(ordinal, &mut tour_end).await,
-                PlannedStep::Scale { name, to } => visit.scale(name, to, &mut tour_end).await,
+                PlannedStep::Inspect => steps.inspect(&mut tour_end).await,
+                PlannedStep::Replace { ordinal } => steps.replace(ordinal, &mut tour_end).await,
+                PlannedStep::Scale { name, to } => steps.scale(name, to, &mut tour_end).await,
             };
             performed.push(Performed { step, ended });
         }

@@ -43,15 +43,15 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// For claims to go, once their pods are gone.
 const CLAIMS_GONE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A tour from the moment on at which the set had settled.
-pub(super) struct Visit<'t> {
+/// The steps of a tour that change the set.
+pub(super) struct ChangingSteps<'t> {
     pub(super) tour: &'t Tour<'t>,
     pub(super) set_before: SetBefore,
     /// The replicas that were asked for, in order.
     pub(super) scalings: Mutex<Vec<AskedReplicas>>,
 }
 
-impl Visit<'_> {
+impl ChangingSteps<'_> {
     pub(super) async fn inspect(&self, tour_end: &mut TourEnd) -> StepResult {
         let tour = self.tour;
         tour.begin(StepName::Inspect, None);
