@@ -421,9 +421,9 @@ impl<'a> Grade<'a> {
         };
         let tour_end = tokio::select! {
             tour_end = tour.run(created, prepare) => tour_end,
-            _ = inspector.attend() => Ok(TourEnd::default()),
-            _ = names.attend() => Ok(TourEnd::default()),
-            _ = log_reader.attend() => Ok(TourEnd::default()),
+            never = inspector.attend() => match never {},
+            never = names.attend() => match never {},
+            never = log_reader.attend() => match never {},
             loss = keep_once_taken(lease) => Ok(TourEnd { why: EndReason::Obstacle, detail: Some(lease_term::failure(&loss).to_string()) }),
         };
         self.marked = Some(inspector.marked());
