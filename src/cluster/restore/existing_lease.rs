@@ -50,7 +50,7 @@ pub(crate) struct ExistingLease {
 }
 
 impl ExistingLease {
-    /// What it left is put back.
+    /// Removes what this machine knows of its grader, once what that left is put back.
     pub(crate) fn forget(&self) {
         if let Some(id) = &self.grader {
             process_lock::forget(id);
