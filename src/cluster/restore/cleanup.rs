@@ -30,6 +30,10 @@ use crate::{
 
 /// Between two looks at what is still going.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
+/// The answer about an object that is gone.
+const GONE: &[u16] = &[404];
+/// The same of a namespace, which the RoleBinding goes with by which an account may read it.
+const NAMESPACE_GONE: &[u16] = &[403, 404];
 /// For what no pod holds up.
 const CLEANUP_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -121,7 +125,7 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     let deadline = Instant::now() + CLEANUP_TIMEOUT + grace;
     if let Some(uid) = &applied.namespace {
         let path = format!("/api/v1/namespaces/{}", cluster.namespace);
-        return remove(cluster, &path, uid, deadline)
+        return remove(cluster, &path, uid, NAMESPACE_GONE, deadline)
             .await
             .map(|it| it.of(&format!("namespace {}", sanitize(&cluster.namespace))))
             .into_iter()
@@ -130,7 +134,8 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     // Pods and what makes them first, what they use last; nothing of it waits for another.
     let objects = applied.result.created.iter().rev().map(async |(kind, it)| {
         let (word, ..) = kind.names();
-        let left = remove(cluster, &object_path(cluster, *kind, &it.name), &it.uid, deadline).await;
+        let path = object_path(cluster, *kind, &it.name);
+        let left = remove(cluster, &path, &it.uid, GONE, deadline).await;
         left.map(|left| left.of(&format!("{word} {}", sanitize(&it.name))))
     });
     let mut left: Vec<Left> = join_all(objects).await.into_iter().flatten().collect();
@@ -147,8 +152,15 @@ async fn remove_all(cluster: &Cluster, journal: &Journal, applied: &AppliedObjec
     left
 }
 
-/// Deletes the object of that UID and waits until it is gone; why it is not, if so.
-async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> Option<Left> {
+/// Deletes the object of that UID and waits until it is gone, which these codes say; why it is not,
+/// if so.
+async fn remove(
+    cluster: &Cluster,
+    path: &str,
+    uid: &str,
+    gone: &[u16],
+    deadline: Instant,
+) -> Option<Left> {
     // In the foreground: when the set is gone, its pods are.
     let how = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Foreground", "preconditions": {"uid": uid}});
     match send(cluster, Method::DELETE, path, "application/json", Some(&how)).await {
@@ -165,9 +177,49 @@ async fn remove(cluster: &Cluster, path: &str, uid: &str, deadline: Instant) -> 
                 tokio::time::sleep(LOOK_PAUSE).await;
             }
             Ok(_) => return None,
-            Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => return None,
+            Err(kube::Error::Api(status)) if gone.contains(&status.code) => return None,
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                let what =
+                    "it is asked to go, and this account may not get it to see whether it is";
+                return Some(Left::free(what.to_owned()));
+            }
             Err(_) => tokio::time::sleep(LOOK_PAUSE).await,
         }
     }
     Some(Left::going("it is asked to go", &last))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        time::{Duration, Instant},
+    };
+
+    use http::{Method, Request, Response};
+    use kube::{Client, client::Body};
+    use tower::service_fn;
+
+    use super::{GONE, NAMESPACE_GONE, remove};
+    use crate::cluster::Cluster;
+
+    /// Catches an object that a finalizer holds and that is said to be gone, because the account may
+    /// delete and not get; and a namespace whose RoleBinding went first, which is waited for.
+    #[tokio::test]
+    async fn what_may_not_be_read_is_not_gone_but_for_a_namespace() {
+        let service = service_fn(|request: Request<Body>| async move {
+            let code = if request.method() == Method::DELETE { 200 } else { 403 };
+            let status = serde_json::json!({"kind": "Status", "apiVersion": "v1", "metadata": {},
+                "status": "Failure", "message": "forbidden", "reason": "Forbidden", "code": code});
+            let body = Body::from(status.to_string().into_bytes());
+            Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap())
+        });
+        let cluster = Cluster::with(Client::new(service, "lab"), "lab");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let service = "/api/v1/namespaces/lab/services/web";
+        let left = remove(&cluster, service, "1", GONE, deadline).await;
+        assert!(left.unwrap().what.contains("may not get it"));
+        let namespace = "/api/v1/namespaces/lab";
+        assert_eq!(remove(&cluster, namespace, "1", NAMESPACE_GONE, deadline).await, None);
+    }
 }
