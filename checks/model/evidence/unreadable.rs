@@ -1,9 +1,37 @@
-//! Files that hold no text that a grader can read: what is said of them.
+//! Files that a grader cannot read, or that hold no text: what is said of them.
 
 use crate::model::evidence::reattachment::excerpt;
 
-/// What is said of each such file.
-pub const NO_TEXT: &str = "could not be read as text";
+/// What a recording says of a container whose image has no shell.
+pub const NO_SHELL: &str = "there is no shell in the image";
+/// What a recording says of a user who may not run commands in pods.
+pub const NO_PERMISSION: &str = "no permission to run commands in pods";
+/// What is said of each file that holds no text.
+const NO_TEXT: &str = "could not be read as text";
+
+/// Why what files hold was not seen, where somebody can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// The image has no shell to read them by.
+    NoShell,
+    /// The user may not run commands in pods.
+    NoPermission,
+    /// They hold no text.
+    NoText,
+}
+
+impl Unreadable {
+    /// The reason that these words give: a recording keeps no more than words.
+    #[must_use]
+    pub fn named_in(why: &str) -> Option<Self> {
+        let known = [
+            (NO_SHELL, Self::NoShell),
+            (NO_PERMISSION, Self::NoPermission),
+            (NO_TEXT, Self::NoText),
+        ];
+        known.into_iter().find(|(words, _)| why.contains(words)).map(|(_, it)| it)
+    }
+}
 
 /// `1 file of web-1 could not be read as text: log.gz`. `paths`: where those are that have one, below
 /// the mount. `pod`: whose they are, where that is not said already.
@@ -24,7 +52,7 @@ pub(crate) fn unreadable<'p>(
 
 #[cfg(test)]
 mod tests {
-    use super::unreadable;
+    use super::{Unreadable, unreadable};
 
     /// Catches "1 files", and a file that nobody can find because it is not named.
     #[test]
@@ -39,5 +67,9 @@ mod tests {
             "2 files could not be read as text, such as a.gz"
         );
         assert_eq!(unreadable(3, [].into_iter(), None), "3 files could not be read as text");
+        assert_eq!(
+            Unreadable::named_in(&unreadable(3, [].into_iter(), None)),
+            Some(Unreadable::NoText)
+        );
     }
 }

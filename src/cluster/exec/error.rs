@@ -1,11 +1,7 @@
 //! Why a command in a container gave no output.
 
+use checks::model::evidence::unreadable::{NO_PERMISSION, NO_SHELL};
 use thiserror::Error;
-
-/// What a recording says of a container whose image has no shell. A report looks for these words.
-pub(crate) const NO_SHELL: &str = "there is no shell in the image";
-/// What a recording says of a user who may not run commands in pods. A report looks for these words.
-pub(crate) const NO_PERMISSION: &str = "no permission to run commands in pods";
 
 /// Why a command could not be run, or what it said was not received. The text of each is what a
 /// recording keeps and a report shows.
@@ -44,5 +40,22 @@ impl ExecError {
     /// Whether the command may have done its work, or part of it.
     pub(crate) const fn may_have_run(&self) -> bool {
         matches!(self, Self::TimedOut(_) | Self::CutOff)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use checks::model::evidence::unreadable::Unreadable;
+
+    use super::ExecError;
+
+    /// Catches a report that does not say what to do, because a recording has other words than it
+    /// looks for.
+    #[test]
+    fn a_report_knows_these_words() {
+        let named = |error: ExecError| Unreadable::named_in(&error.to_string());
+        assert_eq!(named(ExecError::NoShell), Some(Unreadable::NoShell));
+        assert_eq!(named(ExecError::Forbidden), Some(Unreadable::NoPermission));
+        assert_eq!(named(ExecError::Gone), None);
     }
 }

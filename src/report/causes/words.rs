@@ -5,12 +5,11 @@ use checks::{
     mistakes::{Mistake, OVERWRITTEN_AT_START, OVERWRITTEN_AT_STOP, WIPED_AT_START},
     model::{
         Criterion, Fault, Missing, MissingObject, Obstacle, Outcome, Standing, Timeline,
-        evidence::unreadable::NO_TEXT, verdict::AGAIN,
+        evidence::unreadable::Unreadable, verdict::AGAIN,
     },
 };
 
 use crate::{
-    cluster::exec::error::{NO_PERMISSION, NO_SHELL},
     console::sanitize::{clip, clip_middle, sanitize},
     report::{
         Points,
@@ -54,18 +53,7 @@ pub(super) fn cause(
             let is_pod = timeline.is_pod(&obstacle.who);
             (Key::of_obstacle(obstacle, is_pod), Cause::of_obstacle(obstacle, fault))
         }
-        (Standing::Unseen { why, .. }, _) if why.contains(NO_SHELL) => {
-            (Key::NoShell, Cause::of_no_exec(check.id, fault, NO_SHELL_TITLE, NO_SHELL_REMEDY))
-        }
-        (Standing::Unseen { why, .. }, _) if why.contains(NO_PERMISSION) => {
-            (Key::NoExec, Cause::of_no_exec(check.id, fault, NO_EXEC_TITLE, NO_EXEC_REMEDY))
-        }
-        (Standing::Unseen { why, .. }, _) if why.contains(NO_TEXT) => {
-            (Key::Unseen(why.clone()), Cause::of_words(check.id, fault, why, NO_TEXT_REMEDY))
-        }
-        (Standing::Unseen { why, remedy }, _) => {
-            (Key::Unseen(why.clone()), Cause::of_words(check.id, fault, why, remedy))
-        }
+        (Standing::Unseen { why, remedy }, _) => unseen(check.id, fault, why, remedy),
         // Somebody who works by hand is told one way for all that is open.
         (Standing::NotShown { .. }, _) if timeline.is_by_hand() => {
             (Key::NotDone, Cause::of_what_is_open())
@@ -79,6 +67,22 @@ pub(super) fn cause(
             let remedy = check.remedy.to_owned();
             (Key::Check(check.id), Cause { title, remedy, ..Cause::of(check.id, Some(fault)) })
         }
+    }
+}
+
+/// What could not be seen, and what to do so that it can be.
+fn unseen(check: &'static str, fault: Fault, why: &str, remedy: &str) -> (Key, Cause) {
+    let of_words =
+        |remedy| (Key::Unseen(why.to_owned()), Cause::of_words(check, fault, why, remedy));
+    match Unreadable::named_in(why) {
+        Some(Unreadable::NoShell) => {
+            (Key::NoShell, Cause::of_no_exec(check, fault, NO_SHELL_TITLE, NO_SHELL_REMEDY))
+        }
+        Some(Unreadable::NoPermission) => {
+            (Key::NoExec, Cause::of_no_exec(check, fault, NO_EXEC_TITLE, NO_EXEC_REMEDY))
+        }
+        Some(Unreadable::NoText) => of_words(NO_TEXT_REMEDY),
+        None => of_words(remedy),
     }
 }
 
