@@ -66,6 +66,9 @@ pub struct Cause {
     /// The same where no other cause is told: changes of the manifest as it was handed in.
     #[serde(skip)]
     pub changes_alone: Vec<Change>,
+    /// Whether a grade shows it that comes after the changes of other causes, and nothing else does.
+    #[serde(skip)]
+    pub is_of_next_grade: bool,
     /// The pod that waits for an object which is not there, where nothing else must change.
     #[serde(skip)]
     pub waiting: Option<String>,
@@ -90,12 +93,6 @@ impl Cause {
     pub fn explains_more(&self) -> bool {
         let is_it = |told: &str| told == self.explanation || sentence(told) == self.explanation;
         !is_it(&self.title) && !self.seen.iter().any(|it| is_it(&it.actual))
-    }
-
-    /// Whether a grade shows it that comes after the changes of other causes, and nothing else does.
-    #[must_use]
-    pub fn is_of_next_grade(&self) -> bool {
-        self.remedy == NEXT_GRADE || self.remedy == NEXT_GRADE_FROM_NONE
     }
 
     pub(super) fn show(&mut self, sight: Sight) {
@@ -134,7 +131,7 @@ pub struct Example {
 pub(super) const MORE_MAY_SHOW: &str = "More may show after that.";
 
 /// What to do about what a grade could not show beside what is to be mended.
-pub(super) const NEXT_GRADE: &str = "Nothing here: the grade after the changes above can show it.";
+const NEXT_GRADE: &str = "Nothing here: the grade after the changes above can show it.";
 /// The same where that was a set that a grade does not scale to 0.
 const NEXT_GRADE_FROM_NONE: &str = "Nothing here: the grade did not scale the set to 0, which \
     would delete its PVCs. After the changes above it can.";
@@ -211,8 +208,9 @@ pub(super) fn find(
                     NEXT_GRADE
                 };
                 cause.remedy = next.to_owned();
+                cause.is_of_next_grade = true;
             } else {
-                obstacles::decide(&mut cause, &key, who, facts);
+                obstacles::add_commands_for_undecided(&mut cause, &key, who, facts);
             }
         }
         causes.push(cause);

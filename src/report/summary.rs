@@ -74,10 +74,10 @@ pub(super) fn to_decide(report: &Report, fault: Option<Fault>) -> Option<String>
     let aim = if fault.is_some() { "To decide them" } else { "To show the rest" };
     let is_open = |it: &Cause| it.fault == fault && !it.remedy.is_empty();
     // Then it is the changes of those that cost points that decide it.
-    let takes_changes = report.causes.iter().any(|it| is_open(it) && it.is_of_next_grade());
+    let takes_changes = report.causes.iter().any(|it| is_open(it) && it.is_of_next_grade);
     let is_meant = |it: &Cause| {
         let is_changed = takes_changes && it.fault == Some(Fault::Submission);
-        is_changed || is_open(it) && !it.is_of_next_grade()
+        is_changed || is_open(it) && !it.is_of_next_grade
     };
     let numbered = report.causes.iter().zip(1..);
     let numbers: Vec<u8> =
@@ -128,7 +128,7 @@ pub(super) fn origin(report: &Report) -> Option<String> {
 mod tests {
     use checks::model::Fault;
 
-    use crate::report::{Problem, Report, Source, causes::NEXT_GRADE, summary::to_decide};
+    use crate::report::{Problem, Report, Source, summary::to_decide};
 
     /// Catches a student who is sent to a cause that sends back, and one who reads it twice.
     #[test]
@@ -139,12 +139,12 @@ mod tests {
         open.fault = Some(Fault::Cluster);
         open.title = "nobody scaled it from 0".to_owned();
         open.explanation = "Nobody scaled it from 0.".to_owned();
-        open.remedy = NEXT_GRADE.to_owned();
+        open.is_of_next_grade = true;
         assert!(!open.explains_more());
         report.causes.push(open.clone());
         let told = to_decide(&report, Some(Fault::Cluster));
         assert_eq!(told.as_deref(), Some("To decide them, do what stands under 1."));
-        open.remedy = "Grade again.".to_owned();
+        open.is_of_next_grade = false;
         open.explanation = "The set stood before.".to_owned();
         assert!(open.explains_more());
         report.causes.push(open);

@@ -122,7 +122,12 @@ fn commands_about(id: &str, pod: &str, facts: &CommandFacts) -> (Vec<String>, Si
 }
 
 /// Adds what to type where the points are undecided.
-pub(super) fn decide(cause: &mut Cause, key: &Key, who: Option<&str>, facts: &CommandFacts) {
+pub(super) fn add_commands_for_undecided(
+    cause: &mut Cause,
+    key: &Key,
+    who: Option<&str>,
+    facts: &CommandFacts,
+) {
     let again = commands::grade_again(facts);
     let ns = &facts.namespace;
     match (key, who.and_then(harmless)) {

@@ -102,6 +102,7 @@ impl Cause {
             lab: None,
             changes: vec![],
             changes_alone: vec![],
+            is_of_next_grade: false,
             waiting: None,
             example: None,
             commands: vec![],
