@@ -19,8 +19,10 @@ use crate::{
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// So many bars show how the points are distributed.
+/// So many bars show how the points are distributed; one more shows who got all of them.
 const BINS: usize = 10;
+/// How many percent of the points one bar stands for.
+const BIN_PERCENT: usize = 100 / BINS;
 /// No more causes are shown of one test.
 const MAX_CAUSES_PER_TEST: usize = 4;
 /// No more names are shown of hand-ins that are alike.
@@ -184,12 +186,18 @@ fn row(
 fn bins(graded: &[&HandInResult]) -> Vec<Count> {
     let mut counts = [0; BINS + 1];
     for result in graded.iter().filter(|it| it.is_decided()) {
-        let all = result.possible.in_hundredths().max(1);
-        let share = result.points.in_hundredths().saturating_mul(10) / all;
-        counts[usize::try_from(share).unwrap_or(BINS).min(BINS)] += 1;
+        let all = u64::from(result.possible.in_hundredths().max(1));
+        let percent = u64::from(result.points.in_hundredths()) * 100 / all;
+        let bin = usize::try_from(percent).unwrap_or(100) / BIN_PERCENT;
+        counts[bin.min(BINS)] += 1;
     }
     let name = |at: usize| {
-        if at == BINS { "all".to_owned() } else { format!("{} to {} %", at * 10, at * 10 + 9) }
+        let from = at * BIN_PERCENT;
+        if at == BINS {
+            "all".to_owned()
+        } else {
+            format!("{from} to {} %", from + BIN_PERCENT - 1)
+        }
     };
     let bins = counts.iter().enumerate();
     bins.map(|(at, count)| Count { name: name(at), count: *count }).rev().collect()
