@@ -24,6 +24,10 @@ const MAX_NAMES: usize = 32;
 const MAX_ID_CHARS: usize = 40;
 /// So many bytes of a digest tell two hand-ins of one student apart.
 const DIGEST_BYTES: usize = 16;
+/// So many tell two names apart that give the same id: a suffix is to be short.
+const SUFFIX_BYTES: usize = 3;
+/// So many tell one manifest from another within a class.
+const LIKENESS_BYTES: usize = 8;
 
 /// The safe, unique name of a hand-in: lowercase letters, digits and hyphens, at most 40.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,7 +63,7 @@ impl HandInId {
         let mut number = 0_u32;
         while !taken.insert(id.clone()) {
             let digest = Sha256::digest(format!("{name}\n{number}"));
-            let suffix = format!("-{}", hexadecimal(&digest[..3]));
+            let suffix = format!("-{}", hexadecimal(&digest[..SUFFIX_BYTES]));
             let room = MAX_ID_CHARS - suffix.len();
             id = format!("{}{suffix}", base[..base.len().min(room)].trim_end_matches('-'));
             number += 1;
@@ -194,7 +198,7 @@ impl HandIn {
             }
             hash.update(text);
         }
-        hash.finalize().iter().take(8).map(|it| format!("{it:02x}")).collect()
+        hexadecimal(&hash.finalize()[..LIKENESS_BYTES])
     }
 }
 

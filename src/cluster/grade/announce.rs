@@ -10,6 +10,11 @@ use crate::cluster::{
 };
 use crate::{plan, plan::PlannedStep};
 
+/// For the pods that come: a few seconds each, as on a small cluster with the images at hand.
+const STARTS: Duration = Duration::from_secs(30);
+/// For restoring, besides the pods that stop.
+const RESTORE_RESERVE: Duration = Duration::from_secs(15);
+
 /// What the user is told before anything is changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announcement {
@@ -73,21 +78,19 @@ pub(super) fn announcement(
         changes.push(format!("scale {set} back from {now} to {}", facts.replicas));
     }
     changes.push("write a small file on each pod's volumes, and remove it at the end".to_owned());
-    // A few seconds for each pod that comes, as on a small cluster with the images at hand.
-    let rest = Duration::from_secs(30);
     let grace = asked_grace(spec);
-    let whole = grace * u32::try_from(removals.max(1)).unwrap_or(1) + rest;
+    let whole = grace * u32::try_from(removals.max(1)).unwrap_or(1) + STARTS;
     // One that needs more than it may ends the tour.
     let is_long = grace > MAX_GRACE && timeout.is_none_or(|it| it < whole);
     let budget = StepBudget::within(spec, timeout);
-    let worst = budget.worst_removal(if is_long { 1 } else { removals }) + rest;
+    let worst = budget.worst_removal(if is_long { 1 } else { removals }) + STARTS;
     let long_grace = is_long.then_some(LongGrace { grace, total: whole });
     Announcement { set, changes, worst, long_grace, finished_first }
 }
 
 /// How much of the whole time restoring may need; no more than half of it is kept for that.
 pub(super) fn reserve(timeline: &Timeline) -> Duration {
-    timeline.set().map_or(Duration::ZERO, |set| {
-        StepBudget::of(&set.spec).worst_removal(2) + Duration::from_secs(15)
-    })
+    timeline
+        .set()
+        .map_or(Duration::ZERO, |set| StepBudget::of(&set.spec).worst_removal(2) + RESTORE_RESERVE)
 }

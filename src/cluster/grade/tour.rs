@@ -47,6 +47,8 @@ const DNS_FORGET_TIMEOUT: Duration = Duration::from_secs(SETTLES_WITHIN_SECONDS 
 /// them, tell that a container ends again and again: enough for runs of a minute and a half. Where
 /// no container has ended, nothing is waited for.
 const STAY_UP_TIMEOUT: Duration = Duration::from_secs(300);
+/// For a set to settle that is not there yet, so that nothing is known of its pods.
+const NO_SET_TIMEOUT: Duration = Duration::from_secs(60);
 /// For the watch to show what was applied.
 const APPEAR_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -166,7 +168,7 @@ impl Tour<'_> {
     async fn observe(&self, tour_end: &mut TourEnd) -> Performed {
         self.begin(StepName::Observe, None);
         let budget = self.journal.with(|timeline| {
-            timeline.set().map_or(Duration::from_secs(60), |set| {
+            timeline.set().map_or(NO_SET_TIMEOUT, |set| {
                 StepBudget::within(&set.spec, self.timeout).settle(set.spec.replicas_or_one())
             })
         });

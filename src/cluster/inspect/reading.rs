@@ -30,6 +30,10 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_DEPTH: &str = "6";
 /// How many files of the first reading are asked for by name at the next.
 const MAX_NAMED_FILES: usize = 20;
+/// The longest path that is asked for by name: it is an argument of a command.
+const MAX_NAMED_BYTES: usize = 200;
+/// How much is told of what a shell said that told nothing else.
+const MAX_SAID_CHARS: usize = 200;
 /// How many files of a mount are read.
 const MAX_FILES: u32 = 400;
 /// The same, in a container that cannot read so many in time.
@@ -246,7 +250,7 @@ impl Inspector<'_> {
                 .await?;
         let parsed = script_output::parse(&output.stdout, &word);
         if parsed.mounts.is_empty() && !parsed.is_complete {
-            let said = output.stderr.trim().chars().take(200).collect::<String>();
+            let said = output.stderr.trim().chars().take(MAX_SAID_CHARS).collect::<String>();
             let why = format!(
                 "the shell in the image told nothing (exit status {:?}) {said}",
                 output.exit
@@ -310,7 +314,7 @@ impl Inspector<'_> {
             let first: Vec<String> = found
                 .files
                 .iter()
-                .filter(|it| it.size > 0 && it.path.len() <= 200)
+                .filter(|it| it.size > 0 && it.path.len() <= MAX_NAMED_BYTES)
                 .map(|it| it.path.clone())
                 .take(MAX_NAMED_FILES)
                 .collect();

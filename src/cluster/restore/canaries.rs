@@ -21,6 +21,8 @@ use crate::cluster::{
 
 /// How long removing one pod's canaries is tried again.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(120);
+/// For each pod to come up of a set that was seen to fail: it hardly will.
+const FAILED_POD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two tries.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
@@ -82,7 +84,7 @@ impl Restorer<'_> {
         // They come up one after the other.
         let budget = |count: i32| {
             if failed.is_some() {
-                Duration::from_secs(5) * count.unsigned_abs()
+                FAILED_POD_TIMEOUT * count.unsigned_abs()
             } else {
                 budget.scale_up(count)
             }

@@ -17,6 +17,10 @@ use crate::{
     },
 };
 
+/// Characters of a title.
+const MAX_TITLE: usize = 120;
+/// Characters of a name in a title.
+const MAX_NAME: usize = 80;
 /// Characters of one line of a container's log.
 const LOG_LINE: usize = 300;
 
@@ -114,7 +118,7 @@ impl Cause {
     /// One that is told in the words of what was seen.
     fn of_words(id: &'static str, fault: Fault, words: &str, remedy: &str) -> Self {
         Self {
-            title: clip_middle(words, 120),
+            title: clip_middle(words, MAX_TITLE),
             explanation: sentence(&sanitize(words)),
             remedy: remedy.to_owned(),
             ..Self::of(id, Some(fault))
@@ -215,9 +219,9 @@ const fn meaning(exit_code: i32) -> &'static str {
 /// What a pod lacks, and what to do about that.
 fn lacking(missing: &Missing) -> (String, String) {
     match missing {
-        Missing::Object(object) => (clip_middle(&lacking_object(object), 120), add(object)),
+        Missing::Object(object) => (clip_middle(&lacking_object(object), MAX_TITLE), add(object)),
         Missing::Program(program) => (
-            format!("the image has no program {}", clip_middle(program, 80)),
+            format!("the image has no program {}", clip_middle(program, MAX_NAME)),
             format!(
                 "Write a `command` that the image has, or take another image: {} is not in this \
                 one. Small images have `sh` as their only shell.",
@@ -287,7 +291,7 @@ fn title(obstacle: &Obstacle) -> String {
     let words = obstacles::title(obstacle.id).map(str::to_owned);
     let words = words.unwrap_or_else(|| obstacle.id.replace('_', " "));
     if obstacle.ordinal.is_some() {
-        format!("{}: {words}", clip_middle(&obstacle.who, 80))
+        format!("{}: {words}", clip_middle(&obstacle.who, MAX_NAME))
     } else {
         words
     }
