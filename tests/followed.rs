@@ -259,6 +259,11 @@ fn where_the_own_line_is_not_known_it_is_said_what_to_look_for() {
         ),
         ("/liveness", "livenessProbe:  # with all lines indented under it", "# taken out"),
         ("/never_pulls", "imagePullPolicy: Never", "# taken out"),
+        (
+            "/claim_of_another_cluster",
+            "volumeName: pvc-0b1f0a52-5d3a-4a57-9a0e-6a1c5e0d7b11",
+            "# taken out",
+        ),
         ("host_port/host_port", "hostPort: …", "# taken out"),
         ("/privileged", "privileged: true", "# taken out"),
         ("/impostor_hostname", "hostname: web-1\nsubdomain: web-peers", "# taken out"),

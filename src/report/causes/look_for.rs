@@ -34,7 +34,7 @@ pub(super) fn tell(cause: &mut Cause, timeline: &Timeline, loss: &Loss<'_>, fact
     let known = if cause.id == NAME_OF_TWO_PODS.id {
         names_of_another(&cause.seen, facts.service.as_deref())
     } else {
-        example(loss)
+        example(timeline, loss)
     };
     if known.is_some() {
         cause.example = known;
@@ -44,7 +44,7 @@ pub(super) fn tell(cause: &mut Cause, timeline: &Timeline, loss: &Loss<'_>, fact
 }
 
 /// The lines of an obstacle; `None` where nobody can say what they look like.
-fn example(loss: &Loss<'_>) -> Option<Example> {
+fn example(timeline: &Timeline, loss: &Loss<'_>) -> Option<Example> {
     let obstacle = loss.obstacle?;
     match loss.id {
         "container_ends" => ends(obstacle),
@@ -68,13 +68,21 @@ fn example(loss: &Loss<'_>) -> Option<Example> {
             taken_out("Below the `ports` of the container (… is a number):", "hostPort: …")
         }
         "volume_missing" => {
-            let (_, rest) = obstacle.why.split_once(" names volume ")?;
-            let volume = rest.split(' ').next()?;
+            let volume = missing_volume(timeline, obstacle.ordinal?)?;
             taken_out("In the `spec` of the PVC:", &format!("volumeName: {volume}"))
         }
         "pod_refused" | "pod_security" => forbidden(&obstacle.why),
         _ => None,
     }
+}
+
+/// The volume that a PVC of this ordinal was created with the name of, and did not get.
+fn missing_volume(timeline: &Timeline, ordinal: i32) -> Option<&str> {
+    timeline.claim_names(ordinal).iter().find_map(|name| {
+        let life = timeline.claim(name).last()?;
+        let spec = life.claim.spec.as_ref()?;
+        (life.names_its_volume && life.bound.is_none()).then_some(spec.volume_name.as_str())
+    })
 }
 
 /// The lines that give a pod of another workload the name of one of the set's.
