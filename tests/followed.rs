@@ -100,6 +100,22 @@ fn what_is_told_is_so() {
     assert!(silent > 0 && services > 0, "{silent} and {services}");
 }
 
+/// Catches a look at a file that stays as it is, where another one is lost, and a file on a terminal
+/// that is no text.
+#[test]
+fn what_is_seen_is_the_file_that_was_lost() {
+    for (name, command) in [
+        ("/date_in_a_file_of_its_own", "kubectl exec born-1 -n {} -- cat /data/born"),
+        ("/name_among_new_random_bytes", "kubectl exec shaker-1 -n {} -- ls -l /data/blob"),
+    ] {
+        let report = report_on(name);
+        let [cause] = &report.causes[..] else { panic!("{name}: {:?}", report.causes) };
+        let command = command.replace("{}", &report.namespace);
+        let [before, _, _, after] = &cause.see[..] else { panic!("{name}: {:?}", cause.see) };
+        assert_eq!([before, after], [&command; 2], "{name}");
+    }
+}
+
 /// Catches a reader that finds a line wherever it stands: then a report whose `…` is missing would
 /// pass. Of each printed change, whichever `…` is taken out, the lines are not found any more.
 #[test]

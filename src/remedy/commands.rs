@@ -13,7 +13,7 @@ use checks::{
     model::{diagnosis, lab::LEAST_REPLICAS},
 };
 
-use crate::remedy::flags::Flags;
+use crate::remedy::{flags::Flags, harmless};
 
 pub use crate::remedy::commands::see_it::{Sight, Stuck, see, see_retention};
 
@@ -50,6 +50,8 @@ pub struct CommandFacts {
     pub content: Option<String>,
     /// As `content`, or a file that is no text.
     pub written: Option<String>,
+    /// The file whose content was lost when its pod was replaced or came back.
+    pub lost: Option<LostFile>,
     /// The cluster's DNS domain, where it is known.
     pub domain: Option<String>,
     /// The container that mounts the first claim.
@@ -60,6 +62,19 @@ pub struct CommandFacts {
     pub has_nslookup: bool,
     /// The flags of the grade, as a shell takes them.
     pub flags: Flags,
+}
+
+/// A file whose content was lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LostFile {
+    /// The pod that had it. Each of the others has one of its own.
+    pub pod: String,
+    /// The container in which it was read.
+    pub container: Option<String>,
+    /// Its whole path in that container.
+    pub path: String,
+    /// It is a text.
+    pub is_text: bool,
 }
 
 /// `updateStrategy`, as far as it decides what to type.
@@ -80,6 +95,14 @@ impl CommandFacts {
     #[must_use]
     pub fn is_removed(&self) -> bool {
         self.cleanup && self.file.is_some()
+    }
+
+    /// A file that a pod wrote on the first claim, by its whole path: the one that was lost, where
+    /// that is known.
+    #[must_use]
+    pub fn lost_or_written(&self) -> Option<String> {
+        let lost = self.lost.as_ref().and_then(|it| harmless(&it.path));
+        lost.or_else(|| self.written.clone())
     }
 
     /// Of no submission: what stands in capitals is to be replaced.

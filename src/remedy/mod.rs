@@ -20,7 +20,7 @@ use checks::model::{
 };
 
 use crate::{
-    remedy::commands::{CommandFacts, Update},
+    remedy::commands::{CommandFacts, LostFile, Update},
     report::Source,
 };
 
@@ -65,12 +65,28 @@ pub fn command_facts(timeline: &Timeline, namespace: &str, source: &Source) -> C
     facts.container = writer.and_then(|it| harmless(&it.name));
     facts.has_other_containers = set.spec.template.spec.all_containers().count() > 1;
     facts.has_nslookup = writer.or(containers.first()).is_some_and(|it| has_nslookup(&it.image));
-    let is_text = |it: &File| it.without.as_deref() != Some("binary");
     facts.content = content(timeline, facts.mount_path.as_deref(), is_text);
     facts.written =
         facts.content.clone().or(content(timeline, facts.mount_path.as_deref(), |_| true));
     facts.domain = timeline.asked_names().find_map(domain).and_then(|it| harmless(&it));
     facts
+}
+
+/// The file whose content was lost when its pod was replaced or came back.
+#[must_use]
+pub fn lost_file(timeline: &Timeline) -> Option<LostFile> {
+    let (pod, read, file) = timeline.lost_file()?;
+    Some(LostFile {
+        pod: pod.name().to_owned(),
+        container: harmless(&read.container),
+        path: format!("{}/{}", read.mount_path.trim_end_matches('/'), file.path),
+        is_text: is_text(file),
+    })
+}
+
+/// Whether a terminal can show a file.
+fn is_text(file: &File) -> bool {
+    file.without.as_deref() != Some("binary")
 }
 
 fn update(strategy: &UpdateStrategy) -> Update {

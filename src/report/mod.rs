@@ -55,6 +55,9 @@ pub use crate::report::{
 };
 pub use crate::rubric::{Detail, Points};
 
+/// The checks that ask whether the content is the original one.
+const KEPT_CONTENT: [&str; 2] = ["identity_persistence", "pvc_reuse"];
+
 /// Formats of the report. A format is one variant here, one file in this folder, one line in
 /// [`render`] and its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -433,7 +436,11 @@ impl Report {
         let namespace =
             if timeline.namespace().is_empty() { &source.namespace } else { timeline.namespace() };
         let own = if source.is_isolated { LAB_NAMESPACE } else { namespace };
-        let facts = remedy::command_facts(timeline, own, source);
+        let mut facts = remedy::command_facts(timeline, own, source);
+        // Whoever kept all has no such file, and need not wait until it is looked for.
+        if rows.iter().any(|row| row.outcome == Outcome::Fail && KEPT_CONTENT.contains(&row.id)) {
+            facts.lost = remedy::lost_file(timeline);
+        }
         let causes = causes::find(timeline, verdicts, &mut rows, &facts, source);
         let sum = |outcome: Option<Outcome>| {
             rows.iter()

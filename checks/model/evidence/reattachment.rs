@@ -264,10 +264,7 @@ impl Timeline {
         if fates.is_empty() || is_unclear {
             return self.judge_own_canary(verdict, old, new, before.hidden() > 0, &cites);
         }
-        let is_same = |it: &Fate| matches!(it, Fate::Same { rewritten: Some(true) });
-        if fates.iter().all(is_same)
-            && let Some(lost) = contents.written_anew_beside(old, new)
-        {
+        if let Some(lost) = contents.written_anew_beside(&fates, old, new) {
             let is_wiped = self.is_canary_lost(old, new);
             let mistake =
                 if is_wiped { &mistakes::WIPED_AT_START } else { &mistakes::OVERWRITTEN_AT_START };

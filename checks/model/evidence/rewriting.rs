@@ -4,6 +4,7 @@ use crate::{
     mistakes::{self, Mistake},
     model::{
         evidence::content::{Contents, Fate},
+        observation::{File, Read},
         timeline::{Timeline, lives::PodLife},
         verdict::Standing,
     },
@@ -13,6 +14,31 @@ use crate::{
 pub(crate) const AT_ONCE_SECONDS: i64 = 2;
 /// At most so many pairs of pods are compared.
 const MOST_PAIRS: usize = 32;
+
+impl Timeline {
+    /// The first file whose content was lost when its pod was replaced or came back: the pod that
+    /// had it, a reading of that pod, and the file in it.
+    #[must_use]
+    pub fn lost_file(&self) -> Option<(&PodLife, &Read, &File)> {
+        let contents = Contents::of(self);
+        for (old, new) in self.replacements().into_iter().chain(self.returns()) {
+            let fates = contents.fates(old, new);
+            let beside = contents.written_anew_beside(&fates, old, new);
+            for fate in fates.iter().chain(&beside) {
+                let Fate::Gone { path: lost, .. } = fate else { continue };
+                let mut reads = self.reads_of(old.uid()).map(|it| &it.what);
+                let found = reads.find_map(|read| {
+                    let file = read.files.iter().find(|it| it.path == *lost)?;
+                    Some((old, read, file))
+                });
+                if found.is_some() {
+                    return found;
+                }
+            }
+        }
+        None
+    }
+}
 
 /// What is asked about files that were written over.
 pub(crate) struct Rewriting<'c, 't> {

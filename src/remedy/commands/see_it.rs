@@ -2,7 +2,10 @@
 
 use checks::CHECKS;
 
-use crate::remedy::commands::{CommandFacts, ready};
+use crate::remedy::{
+    commands::{CommandFacts, ready},
+    shell_word,
+};
 
 /// An image with an `nslookup`, as the lab uses it.
 const DNS_IMAGE: &str = "busybox:1.36";
@@ -14,6 +17,8 @@ const IN_ORDER: &str = "the times rise from pod to pod; two pods that start fast
     as all do with Parallel";
 /// What is right of a file that is read twice.
 const KEPT: &str = "the lines from before are still there";
+/// What is right of a file that no terminal can show, and that is looked at twice.
+const NOT_WRITTEN: &str = "the file is still there, with the time from before";
 
 /// A pod that is stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,9 +172,9 @@ impl NamedSet<'_> {
     }
 
     fn replaced_pod(&self) -> Sight {
-        let (pod, files) = (self.pod(self.second()), self.files_of(self.second()));
+        let (pod, (files, right)) = (self.pod(self.second()), self.kept_on(self.second()));
         let delete = format!("kubectl delete pod {pod} -n {}", self.ns);
-        Sight::of(vec![files.clone(), delete, self.ready(self.own()), files], KEPT)
+        Sight::of(vec![files.clone(), delete, self.ready(self.own()), files], right)
     }
 
     fn scale_up(&self) -> Sight {
@@ -204,9 +209,9 @@ impl NamedSet<'_> {
     }
 
     fn content_after_scale_down(&self) -> Sight {
-        let files = self.files_of(self.own() - 1);
+        let (files, right) = self.kept_on(self.own() - 1);
         let commands = [vec![files.clone()], self.last_goes_and_comes_back(), vec![files]].concat();
-        Sight::of(commands, KEPT)
+        Sight::of(commands, right)
     }
 
     fn last_goes_and_comes_back(&self) -> Vec<String> {
@@ -239,7 +244,11 @@ impl NamedSet<'_> {
 
     /// Runs a command in the pod at this place: with `-c`, where kubectl would have to choose.
     fn exec(&self, place: i32, command: &str) -> String {
-        let named = self.facts.container.as_ref().filter(|_| self.facts.has_other_containers);
+        self.exec_in(self.facts.container.as_ref(), place, command)
+    }
+
+    fn exec_in(&self, container: Option<&String>, place: i32, command: &str) -> String {
+        let named = container.filter(|_| self.facts.has_other_containers);
         let container = named.map(|it| format!(" -c {it}")).unwrap_or_default();
         format!("kubectl exec {}{container} -n {} -- {command}", self.pod(place), self.ns)
     }
@@ -280,6 +289,21 @@ impl NamedSet<'_> {
     fn last_is_gone(&self) -> String {
         let last = self.pod(self.own() - 1);
         format!("kubectl wait pod/{last} -n {} --for=delete --timeout=3m", self.ns)
+    }
+
+    /// What the pod at this place must keep, and what is right of it when it is printed twice: the
+    /// file whose content was lost, where that is known.
+    fn kept_on(&self, place: i32) -> (String, &'static str) {
+        let Some(lost) = &self.facts.lost else { return (self.files_of(place), KEPT) };
+        // It may be named after its pod.
+        let path = lost.path.replace(&lost.pod, &self.pod(place));
+        let Some(path) = shell_word(&path) else { return (self.files_of(place), KEPT) };
+        let container = lost.container.as_ref().or(self.facts.container.as_ref());
+        if lost.is_text {
+            (self.exec_in(container, place, &format!("cat {path}")), KEPT)
+        } else {
+            (self.exec_in(container, place, &format!("ls -l {path}")), NOT_WRITTEN)
+        }
     }
 
     /// What the pod at this place has on its claim.

@@ -76,10 +76,10 @@ impl LossWriter<'_> {
         cause.changes = sanitized(edited.mend(loss, timeline));
         if changes_lines(cause) {
             cause.example = None;
-        } else if let Some(file) = &facts.written
+        } else if let Some(file) = facts.lost_or_written()
             && let Some(mistake) = mistakes::find(cause.id)
         {
-            cause.example = Example::of_own_file(mistake, file).or(cause.example.take());
+            cause.example = Example::of_own_file(mistake, &file).or(cause.example.take());
         }
         look_for::tell(cause, timeline, loss, facts);
     }

@@ -17,12 +17,22 @@ use crate::model::{
 
 impl<'t> Contents<'t> {
     /// A file that tells no pod, and that the new start wrote anew with other values, where nothing
-    /// on the pod's claims was kept.
+    /// on the pod's claims was kept: the files that tell it, of which `fates` are told, read the
+    /// same and were written again.
     ///
     /// `None` where something was kept or may have been, and where it is written at other times than
     /// at a start: a heartbeat is new all the time.
     #[must_use]
-    pub fn written_anew_beside(&self, old: &'t PodLife, new: &'t PodLife) -> Option<Fate> {
+    pub fn written_anew_beside(
+        &self,
+        fates: &[Fate],
+        old: &'t PodLife,
+        new: &'t PodLife,
+    ) -> Option<Fate> {
+        let is_same = |it: &Fate| matches!(it, Fate::Same { rewritten: Some(true) });
+        if fates.is_empty() || !fates.iter().all(is_same) {
+            return None;
+        }
         let (last, after) = self.last_lives(old, new)?;
         let has_hidden = |it: &PodFiles<'_>| !it.sealed.is_empty() || it.left_out > 0;
         if has_hidden(&last.pod_files) || has_hidden(&after.pod_files) {
