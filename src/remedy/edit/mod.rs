@@ -22,7 +22,7 @@ use checks::{
     },
     model::{
         MissingObject, Obstacle, Timeline,
-        observation::object::{ServiceSpec, StatefulSetSpec},
+        observation::object::{Container, ServiceSpec, StatefulSetSpec},
         obstacle::StuckContainer,
     },
 };
@@ -110,6 +110,12 @@ pub fn has_programs(objects: &[ManifestText], timeline: &Timeline) -> bool {
         all.any(|it| !it.command.is_empty() || !it.args.is_empty())
     };
     manifest_of_set(objects, timeline).is_some() || written(objects, timeline).is_some_and(is_known)
+}
+
+/// The script of a container whose program is a shell; `None` where not all of it is recorded.
+#[must_use]
+pub fn script_of(container: &Container) -> Option<String> {
+    spec::own_script(&mut container.clone()).cloned()
 }
 
 /// The manifest as it is after the changes of the causes that are told before.

@@ -5,6 +5,7 @@
 //! certain (a here-document in the way, unbalanced quotes), no edit is made.
 
 pub mod ends;
+pub mod variables;
 
 /// One word or operator of a script, by its place in the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

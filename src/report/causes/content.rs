@@ -9,8 +9,10 @@ use crate::{
     console::sanitize::sanitize,
     recording::ManifestText,
     remedy::{
+        edit::script_of,
         manifest::{Document, Path, PathStep, keys},
         script,
+        script::variables,
     },
 };
 
@@ -25,12 +27,15 @@ pub(super) fn reason(
 ) -> Option<String> {
     let is_of = |it: &&Mistake| it.id == id;
     [&NOTHING_WRITTEN, &SAME_CONTENT, &TELLS_NO_POD].into_iter().find(is_of)?;
+    let manifest = manifest.and_then(|it| Document::read(&it.text));
     let reason = substituted(spec)
         .or_else(|| quoted(spec))
-        .or_else(|| manifest.and_then(|it| own_variable(spec, it)))
+        .or_else(|| manifest.as_ref().and_then(|it| own_variable(spec, it)))
+        .or_else(|| manifest.as_ref().and_then(|it| unset_variable(spec, it)))
         .or_else(|| mounted_over(spec))
         .or_else(|| mounted_elsewhere(spec))
-        .or_else(|| written_beside(spec));
+        .or_else(|| written_beside(spec))
+        .or_else(|| variable_to_look_at(spec, manifest.as_ref()));
     reason.map(|it| sanitize(&it))
 }
 
@@ -69,31 +74,96 @@ fn quoted(spec: &StatefulSetSpec) -> Option<String> {
 }
 
 /// `env` that sets the variable by which the script means the pod's name.
-fn own_variable(spec: &StatefulSetSpec, manifest: &ManifestText) -> Option<String> {
-    let document = Document::read(&manifest.text)?;
-    let below = |path: &Path, key: &str| [path.as_slice(), &keys(key)].concat();
-    let item = |list: &Path, place: usize| [list.as_slice(), &[PathStep::Item(place)]].concat();
-    for list in ["initContainers", "containers"] {
-        let list = below(&keys("spec.template.spec"), list);
-        for container in (0..document.count(&list)).map(|it| item(&list, it)) {
-            let env = below(&container, "env");
-            let mut variables = (0..document.count(&env)).map(|it| item(&env, it));
-            let is_set = variables.any(|it| {
-                document.scalar(&below(&it, "name")) == Some(HOST_NAME)
-                    && document.has(&below(&it, "value"))
-            });
-            let name = document.scalar(&below(&container, "name")).unwrap_or_default();
-            let is_used =
-                containers(spec).any(|it| it.name == name && program(it).contains("$HOSTNAME"));
-            if is_set && is_used {
-                return Some(format!(
-                    "The `env` of container {name} sets HOSTNAME to one value for all pods, so \
-                    `$HOSTNAME` is not the pod's name there: `$(hostname)` is."
-                ));
-            }
+fn own_variable(spec: &StatefulSetSpec, manifest: &Document) -> Option<String> {
+    for container in containers(spec) {
+        let Some(env) = Env::of(manifest, &container.name) else { continue };
+        let is_set = env.variables.iter().any(|it| it.name == HOST_NAME && it.has_value);
+        if is_set && program(container).contains("$HOSTNAME") {
+            return Some(format!(
+                "The `env` of container {} sets HOSTNAME to one value for all pods, so \
+                `$HOSTNAME` is not the pod's name there: `$(hostname)` is.",
+                container.name
+            ));
         }
     }
     None
+}
+
+/// A variable that is meant for the pod's name, and that the manifest does not set.
+fn unset_variable(spec: &StatefulSetSpec, manifest: &Document) -> Option<String> {
+    for (container, variable) in unset_variables(spec) {
+        let env = Env::of(manifest, &container.name);
+        if env.is_some_and(|it| !it.has(&variable) && !it.has_more) {
+            return Some(format!(
+                "Container {} uses `${variable}`, which nothing sets: it is empty. Write \
+                `$HOSTNAME` or `$(hostname)` for the pod's name.",
+                container.name
+            ));
+        }
+    }
+    None
+}
+
+/// The same, where it is not known whether something sets it.
+fn variable_to_look_at(spec: &StatefulSetSpec, manifest: Option<&Document>) -> Option<String> {
+    for (container, variable) in unset_variables(spec) {
+        let env = manifest.and_then(|it| Env::of(it, &container.name));
+        if !env.is_some_and(|it| it.has(&variable)) {
+            return Some(format!(
+                "Look at `${variable}` in the command of container {}: if neither `env` nor \
+                `envFrom` sets it, it is empty. The pod's name is `$HOSTNAME`, or `$(hostname)`.",
+                container.name
+            ));
+        }
+    }
+    None
+}
+
+/// The containers whose script uses a variable that it does not set, for the pod's name.
+fn unset_variables(spec: &StatefulSetSpec) -> impl Iterator<Item = (&Container, String)> {
+    containers(spec).filter_map(|it| {
+        let script = script_of(it)?;
+        Some((it, variables::unset_name(&script)?.to_owned()))
+    })
+}
+
+/// What a container's environment has, as a manifest sets it.
+struct Env<'d> {
+    variables: Vec<Variable<'d>>,
+    /// What a ConfigMap or a Secret holds comes to it.
+    has_more: bool,
+}
+
+struct Variable<'d> {
+    name: &'d str,
+    /// It has one value for all pods.
+    has_value: bool,
+}
+
+impl<'d> Env<'d> {
+    /// Of the container of that name.
+    fn of(document: &'d Document, container: &str) -> Option<Self> {
+        let below = |path: &Path, key: &str| [path.as_slice(), &keys(key)].concat();
+        let items = |list: Path| {
+            let count = document.count(&list);
+            (0..count).map(move |it| [list.as_slice(), &[PathStep::Item(it)]].concat())
+        };
+        let mut all = ["initContainers", "containers"]
+            .into_iter()
+            .flat_map(|list| items(below(&keys("spec.template.spec"), list)));
+        let own = all.find(|it| document.scalar(&below(it, "name")) == Some(container))?;
+        let variables = items(below(&own, "env")).filter_map(|it| {
+            let has_value = document.has(&below(&it, "value"));
+            Some(Variable { name: document.scalar(&below(&it, "name"))?, has_value })
+        });
+        let variables = variables.collect();
+        Some(Self { variables, has_more: document.has(&below(&own, "envFrom")) })
+    }
+
+    /// Whether a variable is set by its name.
+    fn has(&self, variable: &str) -> bool {
+        self.variables.iter().any(|it| it.name == variable)
+    }
 }
 
 /// What is written below a claim's folder, where another volume is mounted in it.
@@ -271,5 +341,31 @@ mod tests {
         };
         assert!(reason("echo $HOSTNAME > /data/id").is_some_and(|it| it.contains("`env`")));
         assert_eq!(reason("echo hello > /data/id"), None);
+    }
+
+    /// Catches a misspelt variable that is not named, one that is called unset though the manifest
+    /// sets it or may do so, and certainty where the manifest is not known.
+    #[test]
+    fn a_variable_that_nothing_sets_is_named() {
+        let text = |more: &str| {
+            let lines = format!(
+                "kind: StatefulSet\nspec:\n  template:\n    spec:\n      containers:\n      \
+                - name: app\n        env:\n        - name: POD_NAME\n          valueFrom: \
+                {{fieldRef: {{fieldPath: metadata.name}}}}\n{more}"
+            );
+            ManifestText { text: lines, ..ManifestText::default() }
+        };
+        let (known, more) = (text(""), text("        envFrom: [{configMapRef: {name: a}}]\n"));
+        let reason = |script: &str, manifest| {
+            let pod = serde_json::json!({"containers": [writer(script, &[("data", "/data")])]});
+            reason("same_content", &spec(&pod), manifest).unwrap_or_default()
+        };
+        let misspelt = "echo \"I am $HOST_NAME\" > /data/id";
+        assert!(reason(misspelt, Some(&known)).contains("uses `$HOST_NAME`, which nothing sets"));
+        for manifest in [Some(&more), None] {
+            let told = reason(misspelt, manifest);
+            assert!(told.starts_with("Look at `$HOST_NAME`"), "{told}");
+        }
+        assert_eq!(reason("echo $POD_NAME > /data/id", Some(&known)), "");
     }
 }
