@@ -220,6 +220,13 @@ const fn meaning(exit_code: i32) -> &'static str {
 fn lacking(missing: &Missing) -> (String, String) {
     match missing {
         Missing::Object(object) => (clip_middle(&lacking_object(object), MAX_TITLE), add(object)),
+        Missing::Program(line) if line.trim().contains(char::is_whitespace) => (
+            format!("a whole command is one word: {}", clip_middle(line, MAX_NAME)),
+            "Kubernetes takes each word of `command` and `args` as it stands, and the first one for \
+            the name of a program. Make the program, each flag and each argument a word of its own; \
+            a script behind `sh -c` is one word."
+                .to_owned(),
+        ),
         Missing::Program(program) => (
             format!("the image has no program {}", clip_middle(program, MAX_NAME)),
             format!(

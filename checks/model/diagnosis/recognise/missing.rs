@@ -12,8 +12,29 @@ pub(super) fn object(message: &str) -> Option<Missing> {
 /// $PATH`.
 pub(super) fn program(message: &str) -> Option<Missing> {
     let (_, rest) = message.split_once("exec: \"")?;
-    let (program, _) = rest.split_once("\": ")?;
-    Some(Missing::Program(program.to_owned()))
+    let (program, rest) = unquoted(rest)?;
+    rest.starts_with(": ").then_some(Missing::Program(program))
+}
+
+/// A text in double quotes as Go writes it (`strconv.Quote`), from behind the first one on, and what
+/// is behind the last.
+fn unquoted(text: &str) -> Option<(String, &str)> {
+    let mut inner = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return Some((inner, &text[at + 1..])),
+            '\\' => match chars.next()?.1 {
+                'n' => inner.push('\n'),
+                't' => inner.push('\t'),
+                it @ ('"' | '\\') => inner.push(it),
+                // Of what cannot be seen, such as `\u00ad`.
+                it => inner.extend(['\\', it]),
+            },
+            _ => inner.push(c),
+        }
+    }
+    None
 }
 
 fn key(message: &str) -> Option<MissingObject> {
@@ -78,5 +99,8 @@ mod tests {
         let message = "exec: \"bash\": executable file not found in $PATH: unknown";
         assert_eq!(program(message), Some(Missing::Program("bash".to_owned())));
         assert_eq!(program("exec format error"), None);
+        let line = r#"exec: "sh -c \"echo \\\"a\\\": b\"\n": stat sh -c: no such file"#;
+        let whole = "sh -c \"echo \\\"a\\\": b\"\n".to_owned();
+        assert_eq!(program(line), Some(Missing::Program(whole)));
     }
 }
