@@ -501,6 +501,9 @@ pub struct Show {
     /// The last grade's recording, which is the default.
     #[arg(long)]
     pub last: bool,
+    /// That of the last grade in this namespace.
+    #[arg(short, long, value_name = "NAME", conflicts_with = "recording")]
+    pub namespace: Option<String>,
     /// Which report.
     #[command(flatten)]
     pub reporting: Reporting,

@@ -477,6 +477,24 @@ fn show_prints_the_last_report() {
         told.contains("in namespace lab-1; what was begun after it came to no report"),
         "{told}"
     );
+    // Where several are graded, each has a last report.
+    let shown = |namespace: &str| {
+        let shown = stsgrade(&home).args(["show", "-n", namespace]).output().unwrap();
+        let [out, err] = [shown.stdout, shown.stderr].map(|it| String::from_utf8(it).unwrap());
+        (shown.status.code(), out, err)
+    };
+    let (status, out, err) = shown("lab-0");
+    assert_eq!(status, Some(1));
+    assert!(out.contains("in namespace lab-0"), "{out}");
+    assert!(err.contains("note: recorded from ") && err.contains("in namespace lab-0"), "{err}");
+    // What never came to its end is said, too.
+    let (_, _, err) = shown("lab-2");
+    assert!(err.starts_with("note: recorded from ") && err.contains("namespace lab-2"), "{err}");
+    let (status, out, err) = shown("elsewhere");
+    assert_eq!((status, out.as_str()), (Some(4), ""));
+    let listed = "There are: lab-2, lab-1, lab-0.";
+    assert!(err.contains("of namespace elsewhere is kept") && err.contains(listed), "{err}");
+    assert!(shown("lab-11").2.contains("Did you mean lab-1?"));
 }
 
 /// Catches a `show` that prints the grade before one whose manifest was refused before any cluster

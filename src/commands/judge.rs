@@ -6,11 +6,11 @@ use crate::commands::{fail, outputs::Outputs, run_files::RunFiles, tell};
 use crate::{
     cli::{Judge, Reporting, Show},
     cluster::{Failure, passive::never_appeared},
-    console::sanitize::sanitize,
+    console::{sanitize::sanitize, suggest::there_are},
     exit::Exit,
     recording,
     recording::{
-        Folded, ReadError, Reader, recordings,
+        Folded, Header, ReadError, Reader, recordings,
         signature::{Key, Signed},
     },
     report::{Origin, Report, RunResult, Source},
@@ -27,7 +27,7 @@ pub(super) fn run(args: &Judge) -> Exit {
 pub(super) fn show(args: &Show) -> Exit {
     let last = match &args.recording {
         Some(recording) => Ok(recording.clone()),
-        None => last_report(args.reporting.quiet),
+        None => last_report(args.namespace.as_deref(), args.reporting.quiet),
     };
     match last {
         Ok(recording) => judge(&recording, &args.reporting),
@@ -35,30 +35,66 @@ pub(super) fn show(args: &Show) -> Exit {
     }
 }
 
-/// The newest recording that came to its end, or the newest of all; says which it is.
-fn last_report(is_quiet: bool) -> Result<PathBuf, Failure> {
-    let all = recordings().map_err(|error| {
+/// The newest recording that came to its end, or the newest of all, of those in that namespace if one
+/// is named; says which it is.
+fn last_report(namespace: Option<&str>, is_quiet: bool) -> Result<PathBuf, Failure> {
+    let mut all = recordings().map_err(|error| {
         Failure::new(
             "no_recording",
             format!("there is no recording of an earlier grade: {error}"),
             "Grade first, or name a recording: `stsgrade show FILE`.",
         )
     })?;
-    let read = |path: &PathBuf| Reader::open(path).and_then(recording::fold).ok();
-    let recent = all.iter().take(MAX_LOOKED_AT).enumerate();
-    let ended = recent
-        .filter_map(|(place, path)| Some((place, path, read(path)?)))
-        .find(|(.., folded)| folded.timeline.end().is_some());
-    let Some((place, path, folded)) = ended else { return Ok(all[0].clone()) };
-    if !is_quiet {
+    if let Some(name) = namespace {
+        all = recordings_in(name, all)?;
+    }
+    // Where none came to its end, the newest one.
+    let (mut place, mut begun) = (0, header(&all[0]));
+    for (number, path) in all.iter().enumerate().take(MAX_LOOKED_AT) {
+        let Ok(folded) = Reader::open(path).and_then(recording::fold) else { continue };
+        if folded.timeline.end().is_some() {
+            (place, begun) = (number, Some(folded.header));
+            break;
+        }
+    }
+    if let Some(header) = begun.filter(|_| !is_quiet) {
         let skipped = if place > 0 { "; what was begun after it came to no report" } else { "" };
         tell(&format!(
             "note: recorded from {} on in namespace {}{skipped}\n",
-            sanitize(&folded.header.started_at),
-            sanitize(&folded.header.namespace)
+            sanitize(&header.started_at),
+            sanitize(&header.namespace)
         ));
     }
-    Ok(path.clone())
+    Ok(all.swap_remove(place))
+}
+
+/// Those of some recordings that are of this namespace.
+fn recordings_in(namespace: &str, all: Vec<PathBuf>) -> Result<Vec<PathBuf>, Failure> {
+    let (mut found, mut others) = (vec![], vec![]);
+    for path in all {
+        let Some(header) = header(&path) else { continue };
+        if header.namespace == namespace {
+            found.push(path);
+        } else if !others.contains(&header.namespace) {
+            others.push(header.namespace);
+        }
+    }
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let others: Vec<&str> = others.iter().map(String::as_str).collect();
+    let what = format!("no recording of namespace {} is kept", sanitize(namespace));
+    let next = if others.is_empty() {
+        "Grade it first: `stsgrade grade -n NAMESPACE`.".to_owned()
+    } else {
+        there_are(namespace, &others)
+    };
+    Err(Failure::new("no_recording", what, next))
+}
+
+/// The first line of a recording; `None` where it has none.
+fn header(recording: &Path) -> Option<Header> {
+    Some(Reader::open(recording).ok()?.header().clone())
 }
 
 fn judge(recording: &Path, reporting: &Reporting) -> Exit {
