@@ -51,6 +51,38 @@ fn changed(case: &Case) -> Result<(), String> {
         .map_err(|error| format!("{error}\n{told}\n{new}"))
 }
 
+/// Catches a change that breaks JSON, or has no line of it.
+#[test]
+fn what_is_handed_in_as_json_is_changed_as_json() {
+    let (mut wrong, mut changed) = (vec![], 0);
+    for case in cases().0.iter().filter(|it| matches!(it.kind, Kind::Fail(_))) {
+        let yaml = fs::read(case.folder.join("submission.yaml")).unwrap();
+        let read = Submission::of_files(&[(FILE.to_owned(), yaml)], "lab");
+        let Ok(submission) = read else { continue };
+        let all = submission.objects.iter().map(|it| serde_json::to_string_pretty(&it.value));
+        let text: String = all.map(|it| it.unwrap() + "\n---\n").collect();
+        let told = printed_of(folded(case), &text);
+        let Ok(read) = Instructions::read(&told) else { continue };
+        let mut new = text.clone();
+        for change in read.changes.iter().filter(|it| it.is_made()) {
+            match change.made(&new) {
+                Ok(made) => new = made,
+                Err(why) => wrong.push(format!("== {}\n{why}\n{told}", case.name)),
+            }
+            changed += 1;
+        }
+        if let Err(why) = Submission::of_files(&[(FILE.to_owned(), new.clone().into())], "lab") {
+            wrong.push(format!("== {}\n{why}\n{told}", case.name));
+        }
+        // What is put at the end is YAML.
+        let parts = new.split("---\n").filter(|it| it.starts_with('{'));
+        if !parts.into_iter().all(|it| serde_json::from_str::<serde_json::Value>(it).is_ok()) {
+            wrong.push(format!("== {}: no JSON\n{told}\n{new}", case.name));
+        }
+    }
+    assert!(wrong.is_empty() && changed > 50, "{changed}: {}", wrong.join("\n"));
+}
+
 /// Catches a grade that is told right behind `kubectl apply`, while pods are still replaced, and a
 /// wait without an end.
 #[test]

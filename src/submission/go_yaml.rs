@@ -319,8 +319,12 @@ fn float(text: &str) -> Option<Number> {
     if !is_mantissa || !exponent.is_none_or(is_exponent) {
         return None;
     }
-    let value: f64 = text.parse().ok()?;
-    // Go writes a whole number without a fraction, and only so a field of integers takes it.
+    number(text.parse().ok()?)
+}
+
+/// A float as Go writes it: a whole number without a fraction, and only so a field of integers takes
+/// it. `None` of what is no number.
+pub(super) fn number(value: f64) -> Option<Number> {
     if value.fract() == 0.0 && value.abs() < MAX_EXACT_INTEGER {
         return Some(Number::from(value as i64));
     }

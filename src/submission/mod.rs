@@ -7,6 +7,7 @@ mod files;
 pub(crate) mod foreign;
 pub(crate) mod go_yaml;
 mod object;
+mod stream;
 mod syntax;
 pub mod texts;
 
@@ -279,18 +280,7 @@ fn parse(file: &str, bytes: &[u8]) -> Result<Vec<(Place, Value)>, SubmissionErro
         .ok_or_else(|| SubmissionError::NotText { file: file.to_owned() })?;
     let text = text.as_ref();
     let place = |document: usize, line: usize| Place { file: file.to_owned(), document, line };
-    // What begins as JSON is JSON if it can be: YAML forbids the tabs that JSON may hold.
-    if text.trim_start().starts_with('{') {
-        let values: Result<Vec<Value>, _> =
-            serde_json::Deserializer::from_str(text).into_iter().collect();
-        if let Ok(values) = values {
-            return Ok((1..)
-                .zip(values)
-                .map(|(number, value)| (place(number, 0), value))
-                .collect());
-        }
-    }
-    match go_yaml::documents(text) {
+    match stream::documents(text) {
         Ok(documents) => {
             Ok(documents.into_iter().map(|it| (place(it.number, it.line), it.value)).collect())
         }

@@ -113,7 +113,10 @@ fn whole_object(all: &str, line: usize) -> Option<(usize, String)> {
 
 fn text(manifest: &Manifest) -> Option<String> {
     let lines = manifest.text.lines().skip(manifest.place.line.checked_sub(1)?);
-    let own: Vec<String> = lines.take_while(|it| !is_document_end(it)).map(str::to_owned).collect();
+    let lines = lines.take_while(|it| !is_document_end(it));
+    let is_json = manifest.text.trim_start().starts_with('{');
+    let own: Vec<String> =
+        lines.map(|it| if is_json { with_spaces(it) } else { it.to_owned() }).collect();
     let text = own.join("\n") + "\n";
     if text.len() > MAX_OBJECT_BYTES {
         return None;
@@ -124,6 +127,13 @@ fn text(manifest: &Manifest) -> Option<String> {
     }
     let paths = secret_paths(manifest.kind, &document);
     masked(document, paths)
+}
+
+/// A line of JSON with spaces in place of the tabs that indent it: a report shows it so.
+fn with_spaces(line: &str) -> String {
+    let inner = line.trim_start();
+    let indentation = &line[..line.len() - inner.len()];
+    indentation.replace('\t', "  ") + inner
 }
 
 /// The text of a document without what stands at these paths, and what else may be secret.

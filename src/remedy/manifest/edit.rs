@@ -1,6 +1,7 @@
 //! Edits of a document's text.
 
 use granit_parser::ScalarStyle;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use crate::remedy::manifest::{
@@ -39,14 +40,15 @@ impl Document {
         let (PathStep::Key(old), parents) = path.split_last()? else { return None };
         let entries = self.find(parents)?.entries();
         let key = &entries.iter().find(|it| it.key.text() == Some(old.as_str()))?.key;
-        Some(self.replaced(key.start, key.end, name))
+        let name = words::text(name, self.flow_style(), true);
+        Some(self.replaced(key.start, key.end, &name))
     }
 
     fn push(&self, path: &[PathStep], value: &Value) -> Option<String> {
         let Some(list) = self.find(path) else { return self.set(path, &json!([value])) };
         let NodeKind::List { is_flow, items } = &list.kind else { return None };
         if *is_flow {
-            return Some(self.put_in_flow(list, items.last(), &words::flow(value)));
+            return Some(self.put_in_flow(list, items.last(), &self.flow(value)));
         }
         let dash = self.dash(items.first()?)?;
         let lines = words::block(&json!([value]))?;
@@ -56,12 +58,22 @@ impl Document {
     fn insert(&self, map: &Node, key: &str, value: &Value) -> Option<String> {
         let NodeKind::Map { is_flow, entries } = &map.kind else { return None };
         if *is_flow {
-            let entry = words::flow(&json!({ key: value }));
+            let entry = self.flow(&json!({ key: value }));
             let inner = &entry[1..entry.len() - 1];
             return Some(self.put_in_flow(map, entries.last().map(|it| &it.value), inner));
         }
         let indent = self.column(entries.first()?.key.start);
         Some(self.put_below(map, &words::block(&json!({ key: value }))?, indent))
+    }
+
+    /// A value in one line. What is JSON stays so.
+    fn flow(&self, value: &Value) -> String {
+        words::flow(value, self.flow_style())
+    }
+
+    fn flow_style(&self) -> ScalarStyle {
+        let is_json = serde_json::from_str::<IgnoredAny>(&self.text).is_ok();
+        if is_json { ScalarStyle::DoubleQuoted } else { ScalarStyle::Plain }
     }
 
     fn put_in_flow(&self, node: &Node, last: Option<&Node>, what: &str) -> String {
@@ -97,7 +109,7 @@ impl Document {
                 Some(self.replaced(node.start, node.end, &new))
             }
             NodeKind::Map { is_flow: true, .. } | NodeKind::List { is_flow: true, .. } => {
-                Some(self.replaced(node.start, node.end, &words::flow(value)))
+                Some(self.replaced(node.start, node.end, &self.flow(value)))
             }
             _ => None,
         }

@@ -49,7 +49,8 @@ fn is_short(items: &[Value]) -> bool {
         Value::String(text) => !text.contains('\n'),
         it => !it.is_array() && !it.is_object(),
     };
-    items.iter().all(is_line) && flow(&Value::from(items)).chars().count() <= MAX_COLUMNS
+    items.iter().all(is_line)
+        && flow(&Value::from(items), ScalarStyle::Plain).chars().count() <= MAX_COLUMNS
 }
 
 fn arranged(fields: &serde_json::Map<String, Value>) -> Vec<(&String, &Value)> {
@@ -69,20 +70,20 @@ pub(crate) fn block(value: &Value) -> Option<String> {
     Some(text.trim_end().to_owned())
 }
 
-/// A value in one line.
-pub(crate) fn flow(value: &Value) -> String {
+/// A value in one line, with its texts in that style.
+pub(crate) fn flow(value: &Value, style: ScalarStyle) -> String {
     match value {
         Value::Object(fields) => {
             let entry = |(key, value): (&String, &Value)| {
-                format!("{}: {}", text(key, ScalarStyle::Plain, true), flow(value))
+                format!("{}: {}", text(key, style, true), flow(value, style))
             };
             let entries: Vec<String> = arranged(fields).into_iter().map(entry).collect();
             format!("{{{}}}", entries.join(", "))
         }
         Value::Array(items) => {
-            format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", "))
+            format!("[{}]", items.iter().map(|it| flow(it, style)).collect::<Vec<_>>().join(", "))
         }
-        Value::String(it) => text(it, ScalarStyle::Plain, true),
+        Value::String(it) => text(it, style, true),
         other => other.to_string(),
     }
 }
@@ -96,13 +97,13 @@ pub(crate) fn scalar(value: &Value, style: ScalarStyle, is_in_flow: bool) -> Opt
     }
 }
 
-fn text(text: &str, style: ScalarStyle, is_in_flow: bool) -> String {
+pub(super) fn text(text: &str, style: ScalarStyle, is_in_flow: bool) -> String {
     let is_line = !text.contains(['\n', '\r', '\t']);
     let is_open = is_in_flow && text.contains([',', '[', ']', '{', '}']);
-    let plain = serde_saphyr::to_string(&text).unwrap_or_default();
+    let plain = || serde_saphyr::to_string(&text).unwrap_or_default();
     if style == ScalarStyle::SingleQuoted && is_line {
         format!("'{}'", text.replace('\'', "''"))
-    } else if style == ScalarStyle::Plain && is_line && !is_open && plain.trim_end() == text {
+    } else if style == ScalarStyle::Plain && is_line && !is_open && plain().trim_end() == text {
         text.to_owned()
     } else {
         // What JSON quotes, YAML reads alike (YAML 1.2, 1.3).
