@@ -101,6 +101,23 @@ mod tests {
         );
     }
 
+    /// Catches a folder of the volume that the next pod does not mount, where what each start writes
+    /// there is the same.
+    #[test]
+    fn what_lies_in_the_folder_of_one_pod_life_is_not_there_any_more() {
+        let in_folder = |field: &str| {
+            let mut history = History::new().in_a_folder_of(field);
+            history.writes = |ordinal, _, _| Some(format!("web-{ordinal}\n"));
+            history.create().inspect().down(1).up(1).inspect_one(1).end()
+        };
+        in_folder("metadata.name").assert("identity_persistence", Pass, &[]);
+        let lost = in_folder("metadata.uid");
+        lost.assert("identity_persistence", Fail, &["folder_of_one_pod"]);
+        let told = format!("{:?}", lost.verdict("identity_persistence"));
+        assert!(told.contains("mounts another folder of the PVC"), "{told}");
+        in_folder("status.podIP").assert("identity_persistence", Fail, &["folder_of_one_pod"]);
+    }
+
     #[test]
     fn a_new_date_over_the_old_one_fails() {
         // The behaviour of the lab's Section 1 manifest.

@@ -22,6 +22,7 @@ pub static MISTAKES: &[&Mistake] = &[
     &WRONG_ACCESS_MODE,
     &WHEN_SCALED_DELETE,
     &NO_FS_GROUP,
+    &FOLDER_OF_ONE_POD,
     &NOTHING_WRITTEN,
     &SAME_CONTENT,
     &TELLS_NO_POD,
@@ -181,6 +182,24 @@ pub static EPHEMERAL_VOLUME: Mistake = Mistake {
     after: "  volumeClaimTemplates:\n  - metadata:\n      name: data\n    spec:\n      \
             accessModes: [ReadWriteOnce]\n      resources:\n        requests:\n          storage: \
             100Mi",
+};
+
+/// A `subPathExpr` that names another folder for each new pod.
+pub static FOLDER_OF_ONE_POD: Mistake = Mistake {
+    id: "folder_of_one_pod",
+    read: &[Section::IdentityPersistence, Section::ExistingPvcs],
+    renewal: Renewal::Apply,
+    title: "each new pod gets another folder of its PVC",
+    explanation: "`subPathExpr` names a folder of the volume after the pod's UID or address. A new \
+            pod of the same name has another one, so it mounts another folder, and does not see \
+            what the pod before it has written.",
+    lab: None,
+    remedy: "Take the variable in `subPathExpr` from `metadata.name`, which a new pod keeps, or take \
+            `subPathExpr` out.",
+    before: "        env:\n        - name: POD\n          valueFrom:\n            fieldRef:\n              \
+            fieldPath: metadata.uid",
+    after: "        env:\n        - name: POD\n          valueFrom:\n            fieldRef:\n              \
+            fieldPath: metadata.name",
 };
 
 /// No claim at all.

@@ -276,6 +276,10 @@ impl Timeline {
             verdict.push(id, text, standing, cites);
             return;
         }
+        if fates.iter().any(|it| matches!(it, Fate::InAnotherFolder { .. })) {
+            verdict.push(id, text, standing, cites).because(&mistakes::FOLDER_OF_ONE_POD);
+            return;
+        }
         let rewriting = Rewriting { timeline: self, contents };
         let standing = rewriting.with_lateness(standing, old, new);
         let is_missing = fates.iter().all(|it| matches!(it, Fate::Gone { after: None, .. }));
@@ -400,10 +404,18 @@ fn standing_of(fates: &[Fate]) -> Standing {
     if let Some(why) = unseen {
         return Standing::unseen(why);
     }
-    let gone = fates.iter().find_map(|it| {
-        if let Fate::Gone { path, before, after } = it { Some((path, before, after)) } else { None }
+    let gone = fates.iter().find_map(|it| match it {
+        Fate::Gone { path, before, after } => {
+            Some((path, before, after.as_ref(), format!("{path} is not there any more")))
+        }
+        Fate::InAnotherFolder { path, before } => {
+            let actual = "the new pod mounts another folder of the PVC (subPathExpr), and does not \
+                see it";
+            Some((path, before, None, actual.to_owned()))
+        }
+        _ => None,
     });
-    let Some((path, before, after)) = gone else { return Standing::Met };
+    let Some((path, before, after, missing)) = gone else { return Standing::Met };
     if fates.contains(&Fate::Same { rewritten: None }) {
         return Standing::unseen(format!(
             "{path} was written anew; another file reads as before, but when it was written is \
@@ -411,10 +423,7 @@ fn standing_of(fates: &[Fate]) -> Standing {
         ));
     }
     let Some(after) = after else {
-        return Standing::broken(
-            format!("{path}: {}", excerpt(before)),
-            format!("{path} is not there any more"),
-        );
+        return Standing::broken(format!("{path}: {}", excerpt(before)), missing);
     };
     let (before, after) = differing(before, after);
     let (before, after) = excerpts_of_two(&before, &after);

@@ -1,11 +1,12 @@
 //! What a line of the recording holds: our own small structs with Kubernetes' field names.
 //!
-//! The structs are an allowlist. A field that is not here is never recorded: no environment, no
-//! Secret, no annotation. They are read straight from the API server's answers, and written to the
+//! The structs are an allowlist. A field that is not here is never recorded: no value of a variable,
+//! no Secret, no annotation. They are read straight from the API server's answers, and written to the
 //! recording as they stand, so that redaction, size and a stable format are one thing.
 
 pub(crate) mod line;
 pub mod object;
+pub mod sub_path;
 pub(crate) mod version;
 pub mod when;
 

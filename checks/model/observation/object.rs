@@ -294,6 +294,9 @@ objects! {
         command: Vec<String>,
         /// The arguments of what it runs, in the template of a set only.
         args: Vec<String>,
+        /// The variables that `subPathExpr` of its own mounts uses, where they name a field of the
+        /// pod. No other is kept, and no value of any.
+        env: Vec<EnvVar>,
         /// `Always` makes an init container a sidecar.
         restart_policy: String,
         /// Mounts.
@@ -310,6 +313,26 @@ objects! {
         resources: Resources,
         /// As whom it runs.
         security_context: Option<ContainerSecurityContext>,
+    }
+
+    /// `env[]`. It has no field for a value: values are often secrets.
+    EnvVar {
+        /// Name.
+        name: String,
+        /// Where the value is from.
+        value_from: Option<EnvVarSource>,
+    }
+
+    /// `env[].valueFrom`.
+    EnvVarSource {
+        /// A field of the pod.
+        field_ref: Option<ObjectFieldSelector>,
+    }
+
+    /// `env[].valueFrom.fieldRef`.
+    ObjectFieldSelector {
+        /// Which field.
+        field_path: String,
     }
 
     /// A probe's timing, in seconds and counts.

@@ -11,10 +11,11 @@ use crate::{
             Reference, Step, StepName, Subject,
             object::{
                 ClaimSource, Condition, Container, ContainerState, ContainerStatus, Endpoint,
-                EndpointSlice, Metadata, Object, ObjectReference, OwnerReference,
-                PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, Pod,
-                PodIp, PodSpec, PodStatus, Resources, RetentionPolicy, Running, Service,
-                ServiceSpec, StatefulSet, StatefulSetSpec, Terminated, Volume, VolumeMount,
+                EndpointSlice, EnvVar, EnvVarSource, Metadata, Object, ObjectFieldSelector,
+                ObjectReference, OwnerReference, PersistentVolumeClaim, PersistentVolumeClaimSpec,
+                PersistentVolumeClaimStatus, Pod, PodIp, PodSpec, PodStatus, Resources,
+                RetentionPolicy, Running, Service, ServiceSpec, StatefulSet, StatefulSetSpec,
+                Terminated, Volume, VolumeMount,
             },
         },
     },
@@ -87,6 +88,16 @@ impl History {
             revision: String::new(),
             uids: 0,
         }
+    }
+
+    /// The claim is mounted by a folder that is named after a field of the pod.
+    pub(crate) fn in_a_folder_of(mut self, field: &str) -> Self {
+        let field_ref = Some(ObjectFieldSelector { field_path: field.to_owned() });
+        let container = &mut self.spec.template.spec.containers[0];
+        container.env =
+            vec![EnvVar { name: "POD".to_owned(), value_from: Some(EnvVarSource { field_ref }) }];
+        "all/$(POD)".clone_into(&mut container.volume_mounts[0].sub_path_expr);
+        self
     }
 
     /// A good submission of three, applied while the watches were open, read and asked for.
@@ -548,7 +559,15 @@ impl History {
             .into_iter()
             .collect();
         let pod = self.reference(ordinal);
-        self.push(Fact::Read(Read { pod, claim, files, ..Default::default() }))
+        let (container, mount_path) = ("app".to_owned(), "/data".to_owned());
+        self.push(Fact::Read(Read {
+            pod,
+            container,
+            claim,
+            mount_path,
+            files,
+            ..Default::default()
+        }))
     }
 
     pub(crate) fn canary(mut self, ordinal: i32) -> Self {

@@ -201,10 +201,11 @@ impl Inspector<'_> {
     }
 
     /// The canary to write on a claim, which is noted as tried: one for each claim and pod name,
-    /// ever.
+    /// ever. None is written where it could not be removed.
     fn take_canary_to_write(&self, pod: &Reference, mount: &ClaimView) -> Option<CanaryFile> {
         if !self.writes
             || !mount.is_first
+            || mount.is_of_pod_life
             || !self.state().canaries_tried.insert((mount.claim.clone(), pod.name.clone()))
         {
             return None;

@@ -94,6 +94,7 @@ fn remove_unasked(object: &mut Object) {
     // The template says what its pods run.
     if let Object::Pod(Pod { spec: Some(spec), .. }) = object {
         for container in spec.all_containers_mut() {
+            container.keep_sub_path_variables();
             container.command.clear();
             container.args.clear();
         }
@@ -104,6 +105,7 @@ fn remove_unasked(object: &mut Object) {
         spec.template.metadata.annotations.clear();
         let pod = &mut spec.template.spec;
         for container in pod.all_containers_mut() {
+            container.keep_sub_path_variables();
             cut_command(&mut container.command);
             cut_command(&mut container.args);
         }

@@ -236,7 +236,14 @@ mod tests {
     use super::{super::dedup::LastSeen, DigestedStatefulSet, Watched as _};
 
     fn recorded(known: &mut LastSeen, env: &str) -> StatefulSet {
-        let container = json!({"name": "app", "image": "busybox", "command": ["sleep"], "env": [{"name": "PASSWORD", "value": env}]});
+        let env = json!([
+            {"name": "PASSWORD", "value": env},
+            {"name": "POD", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}},
+            {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "hidden", "key": "k"}}},
+            {"name": "UNUSED", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+        ]);
+        let mounts = json!([{"name": "data", "mountPath": "/d", "subPathExpr": "$(POD)/$(KEY)/$(PASSWORD)"}]);
+        let container = json!({"name": "app", "image": "busybox", "command": ["sleep"], "env": env, "volumeMounts": mounts});
         let template =
             json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}});
         let told = json!({"metadata": {"name": "web", "uid": "u"}, "spec": {"replicas": 3, "template": template}});
@@ -250,7 +257,7 @@ mod tests {
     /// Catches a change of command or environment that leaves no trace, and one whose value could
     /// be found out.
     #[test]
-    fn a_template_leaves_a_digest_and_no_environment() {
+    fn a_template_leaves_a_digest_and_no_value_of_its_environment() {
         let (mut known, mut another) = (LastSeen::default(), LastSeen::default());
         let digest = |set: StatefulSet| set.spec.unwrap().template_digest;
         let first = digest(recorded(&mut known, "hunter2"));
@@ -267,6 +274,10 @@ mod tests {
             "of no use outside its recording"
         );
         let line = serde_json::to_string(&recorded(&mut known, "hunter2")).unwrap();
-        assert!(!line.contains("hunter2") && !line.contains("PASSWORD"), "{line}");
+        assert!(!line.contains("hunter2") && !line.contains("hidden"), "{line}");
+        // Only what a folder of the volume is named after.
+        let env =
+            r#""env":[{"name":"POD","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}}]"#;
+        assert!(line.contains(env) && line.matches(r#""env""#).count() == 1, "{line}");
     }
 }

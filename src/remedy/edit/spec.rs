@@ -65,6 +65,11 @@ pub(super) fn volumes_of_a_group(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     pod.security_context.get_or_insert_default().fs_group = Some(group);
 }
 
+/// A folder of the volume that a new pod of the name mounts again.
+pub(super) fn folder_of_the_name(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+    spec.template.spec.name_folders_after_the_pod();
+}
+
 /// Takes out what keeps a pod from some nodes, and what it asks of a node.
 pub(super) fn placed_anywhere(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
     let pod = &mut spec.template.spec;

@@ -53,6 +53,7 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("wrong_access_mode", &[Set(spec::one_node_at_once)]),
     ("when_scaled_delete", &[Set(spec::claims_retained)]),
     ("no_fs_group", &[Set(spec::volumes_of_a_group)]),
+    ("folder_of_one_pod", &[Set(spec::folder_of_the_name)]),
     ("nothing_written", &[Set(spec::owner_written)]),
     ("same_content", &[Set(spec::owner_written)]),
     ("tells_no_pod", &[Set(spec::owner_written)]),

@@ -6,7 +6,8 @@
 //! # Who wrote it (check 4)
 //!
 //! - **A name.** Content tells its pod when it holds the pod's name, UID or an address of it, or a
-//!   hash of the name, in a file or in a path. A line that another pod has as well, times and
+//!   hash of the name, in a file or in a path. A folder of the volume that a mount's `subPathExpr`
+//!   names after the pod is a part of the path. A line that another pod has as well, times and
 //!   numbers aside, tells nobody: a list of all members names no writer. ([`writer`], [`known`])
 //! - **A number that follows the ordinal.** A number tells its pod when all pods wrote one at the
 //!   same place of otherwise equal text, as `a + b × ordinal`, the pods that only the tour asked
@@ -29,6 +30,8 @@
 //!
 //! The cases, in the order in which they are asked ([`original`]):
 //!
+//! - **Another folder.** A `subPathExpr` with the pod's UID or address shows each new pod another
+//!   folder of the volume. Nobody sees what the pod before has written: the original is gone.
 //! - **Untouched.** A file whose modification time is older than the new start, and the same as
 //!   before, was not written by it. It is the original, whatever is in it.
 //! - **Kept.** What is there holds a value that no fresh start would write again: the old time, the
@@ -98,7 +101,7 @@ pub use crate::model::evidence::content::{
     writer::{Contents, Writer},
 };
 use crate::model::{
-    observation::{File, LEFT_OUT, Read, Seq},
+    observation::{File, LEFT_OUT, Read, Seq, sub_path::FolderOwner},
     timeline::{
         Timeline,
         lives::{PodLife, Recorded},
@@ -139,6 +142,8 @@ pub struct Text<'t> {
     pub mtime: Option<i64>,
     /// What names pods and was found in the whole of it.
     pub holds: &'t [String],
+    /// Whose folder of the volume it lies in.
+    pub folder: FolderOwner,
 }
 
 /// A file without text.
@@ -148,6 +153,8 @@ pub struct Sealed<'t> {
     pub claim: &'t str,
     /// What is known of it.
     pub file: &'t File,
+    /// Whose folder of the volume it lies in.
+    pub folder: FolderOwner,
 }
 
 impl Timeline {
@@ -277,10 +284,11 @@ impl<'t> PodFiles<'t> {
             pod_files.left_out += read.what.left_out;
             pod_files.searched &= read.what.searched;
             let claim = read.what.claim.as_str();
+            let folder = pod.spec().folder_owner(&read.what.container, &read.what.mount_path);
             for file in &read.what.files {
                 match text_of(claim, file) {
-                    Some(text) => pod_files.texts.push(text),
-                    None => pod_files.sealed.push(Sealed { claim, file }),
+                    Some(text) => pod_files.texts.push(Text { folder, ..text }),
+                    None => pod_files.sealed.push(Sealed { claim, file, folder }),
                 }
             }
             let empty = |path: &'t String| Text {
@@ -290,6 +298,7 @@ impl<'t> PodFiles<'t> {
                 cut: false,
                 mtime: None,
                 holds: &[],
+                folder,
             };
             pod_files.texts.extend(read.what.folders.iter().map(empty));
         }
@@ -342,5 +351,6 @@ fn text_of<'t>(claim: &'t str, file: &'t File) -> Option<Text<'t>> {
         cut: file.cut,
         mtime: file.mtime,
         holds: &file.holds,
+        folder: FolderOwner::Nobody,
     })
 }

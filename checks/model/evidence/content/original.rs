@@ -12,7 +12,7 @@ use crate::model::evidence::content::{
 };
 use crate::model::{
     evidence::unreadable::unreadable,
-    observation::{BLOCK_DIGITS, Diagnosis, Given},
+    observation::{BLOCK_DIGITS, Diagnosis, Given, sub_path::FolderOwner},
     timeline::{Timeline, lives::PodLife},
 };
 
@@ -37,6 +37,13 @@ pub enum Fate {
         /// What it says now; `None` where it is not there.
         after: Option<String>,
     },
+    /// It lies in a folder of the volume that only the pod before it mounted.
+    InAnotherFolder {
+        /// Where it was.
+        path: String,
+        /// What it said.
+        before: String,
+    },
     /// It could not be seen, and why.
     Unseen(String),
     /// It changed, and what it holds does not tell how.
@@ -54,7 +61,8 @@ impl<'t> Contents<'t> {
         let mut fates = vec![];
         self.compare_files(&last, &after, |comparison, file| fates.push(comparison.fate(file)));
         for sealed in &last.pod_files.sealed {
-            if self.search_tells(old.ordinal, &sealed.file.holds) == Some(true) {
+            let tells = || self.search_tells(old.ordinal, &sealed.file.holds) == Some(true);
+            if sealed.folder != FolderOwner::Nobody || tells() {
                 fates.push(self.fate_of_sealed(&last, sealed, &after));
             }
         }
@@ -110,6 +118,10 @@ impl<'t> Contents<'t> {
         sealed: &Sealed<'t>,
         after: &LexedFiles<'t>,
     ) -> Fate {
+        if sealed.folder == FolderOwner::PodLife {
+            let path = sealed.file.path.clone();
+            return Fate::InAnotherFolder { path, before: described(sealed) };
+        }
         let is_it = |it: &&Sealed<'_>| it.claim == sealed.claim && it.file.path == sealed.file.path;
         let Some(now) = after.pod_files.sealed.iter().find(is_it) else {
             let is_text = after
@@ -247,6 +259,10 @@ impl<'t> Comparison<'_, 't> {
     /// What became of one file: the first case that holds, in the order of the module
     /// [`content`](crate::model::evidence::content).
     pub(super) fn fate(&self, file: &FileWords<'t>) -> Fate {
+        if file.text.folder == FolderOwner::PodLife {
+            let (path, before) = (file.text.path.to_owned(), file.text.content.to_owned());
+            return Fate::InAnotherFolder { path, before };
+        }
         let now = self.after.at(&file.text);
         let rewritten = now
             .and_then(|it| was_rewritten(file.text.mtime, it.text.mtime, self.after.pod_files.pod));

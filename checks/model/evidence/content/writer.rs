@@ -12,7 +12,7 @@ use crate::model::evidence::content::{
     lexer::{TextToken, TokenKind, lex},
 };
 use crate::model::{
-    observation::Seq,
+    observation::{Seq, sub_path::FolderOwner},
     timeline::{Timeline, lives::PodLife},
 };
 
@@ -236,6 +236,9 @@ impl<'t> Contents<'t> {
             }
         }
         for sealed in &lexed.pod_files.sealed {
+            if sealed.folder != FolderOwner::Nobody {
+                return Writer::Known;
+            }
             match self.search_tells(ordinal, &sealed.file.holds) {
                 Some(true) => return Writer::Known,
                 Some(false) => {
@@ -257,7 +260,11 @@ impl<'t> Contents<'t> {
             let key = (self.known.masked_line(&file.path), self.known.masked_line(line));
             self.known.names(line, ordinal) && is_own(self.lines.get(&key))
         };
+        // A folder without a file is the kubelet's.
+        let by_folder =
+            || file.text.folder != FolderOwner::Nobody && !file.text.path.ends_with('/');
         by_path()
+            || by_folder()
             || file.lines.iter().any(by_line)
             || self.number_tells(lexed, file, false)
             || self.search_tells(ordinal, file.text.holds) == Some(true)
