@@ -3,7 +3,7 @@
 use crate::model::{
     diagnosis::Wait,
     observation::{
-        Diagnosis, SECOND, Seq, StepName,
+        Diagnosis, Phase, SECOND, Seq, StepName,
         object::{ContainerStatus, PersistentVolumeClaim, Terminated},
     },
     stamp::epoch,
@@ -93,6 +93,16 @@ impl<'t> OrdinalFacts<'t> {
     /// The line at which the submission had been applied, if the grader did that.
     fn applied(&self) -> Option<Seq> {
         self.apply_step()?.end.as_ref().map(|end| end.seq)
+    }
+
+    /// Whether the manifests that the grader applied hold an object: `pod/web-0`.
+    pub(crate) fn is_in_the_manifests(&self, object: &str) -> bool {
+        let end = self.apply_step().and_then(|step| step.end.as_ref());
+        let Some(end) = end.filter(|it| it.what.phase == Phase::Done) else { return false };
+        // `service/web created, pod/web-0 configured`.
+        let answer = end.what.answer.as_deref().unwrap_or_default();
+        let mut applied = answer.split(", ").filter_map(|it| it.split(' ').next());
+        applied.any(|it| it == object)
     }
 
     /// Whether the pod was there before the submission was applied.

@@ -282,7 +282,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         renewal: Some(Renewal::RecreateWithClaims),
         decides: AtOnce,
         recognise: recognise::class_missing,
-        remedy: "The volumeClaimTemplate names a StorageClass that does not exist. Leave \
+        remedy: "The PVC names a StorageClass that does not exist. Leave \
             `storageClassName` out to get the default one, or name one that `kubectl get \
             storageclass` lists.",
         ..DEFAULT_ROW

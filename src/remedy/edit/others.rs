@@ -61,6 +61,20 @@ pub(super) fn any_volume(_: &Loss<'_>, _: &Timeline, objects: &[Object<'_>]) -> 
     claims.filter_map(|it| changed(it, &edits)).collect()
 }
 
+/// Claims that stand in the manifest by themselves, and ask for the StorageClass that the loss is
+/// about.
+pub(super) fn default_class(loss: &Loss<'_>, _: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
+    let class = keys("spec.storageClassName");
+    let is_meant = |(_, document): &&Object<'_>| {
+        let named = document.scalar(&class);
+        // In quotes, as the obstacle has it.
+        named.is_some_and(|it| it.is_empty() || loss.why().contains(&format!("{it:?}")))
+    };
+    let edits = [Edit::Remove(class.clone())];
+    let claims = of_kind(objects, "PersistentVolumeClaim").filter(is_meant);
+    claims.filter_map(|it| changed(it, &edits)).collect()
+}
+
 /// Whatever has the name of a pod of the set.
 pub(super) fn own_names(_: &Loss<'_>, timeline: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
     let change = |object: &Object<'_>| {

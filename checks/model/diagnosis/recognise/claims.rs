@@ -21,7 +21,8 @@ fn pending(
 }
 
 /// A claim that stood before the set asked for it: a claim cannot be changed, so it says nothing of
-/// the template as it is now. While its volume is on the way, it may serve all the same.
+/// the template as it is now. While its volume is on the way, it may serve all the same. One that the
+/// submission itself holds is judged by what it asks for.
 pub(crate) fn claim_differs(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let pod = facts.pod?;
     let templates = &facts.timeline.set()?.spec.volume_claim_templates;
@@ -30,6 +31,9 @@ pub(crate) fn claim_differs(facts: &OrdinalFacts<'_>) -> Option<Match> {
             return None;
         }
         let name = &it.claim.metadata.name;
+        if facts.is_in_the_manifests(&format!("persistentvolumeclaim/{name}")) {
+            return None;
+        }
         let template =
             templates.iter().find(|template| *name == claim_name(template, pod.name()))?;
         let (wanted, claim) = (template.spec.as_ref()?, it.claim.spec.as_ref()?);

@@ -38,6 +38,25 @@ fn a_claim_of_an_earlier_template_is_to_be_deleted() {
     waits(&with_template(None, Some("standard"), once, full), "claim_pending", Cluster);
 }
 
+/// Catches a claim of the submission that is told as somebody else's.
+#[test]
+fn a_claim_that_the_submission_holds_is_its_own() {
+    let none = "no persistent volumes available for this claim and no storage class is set";
+    let pending = |answer: &str| {
+        let mut history = History::new();
+        history.spec.volume_claim_templates[0].spec = Some(PersistentVolumeClaimSpec {
+            access_modes: vec!["ReadWriteOnce".to_owned()],
+            ..Default::default()
+        });
+        let answer = Some(answer.to_owned());
+        let end = Step { answer, ..Step::new(StepName::Apply, Phase::Done) };
+        let applied = history.step(StepName::Apply).push(Fact::Step(end));
+        pending_of(applied, Some(""), &["ReadWriteOnce"], none)
+    };
+    stops(&pending("persistentvolumeclaim/data-web-0 created"), "class_none", Submission);
+    stops(&pending("persistentvolumeclaim/data-web-1 created"), "claim_differs", Cluster);
+}
+
 /// Catches a claim that is blamed while its volume is being made: on a slow cluster that lasts.
 #[test]
 fn a_claim_made_by_hand_may_still_get_its_volume() {
