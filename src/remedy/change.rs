@@ -158,6 +158,21 @@ pub fn new_document(object: String, file: Option<&str>, document: &Value) -> Cha
     )
 }
 
+/// A document that a file does not have any more; `None` where it is too long to be shown.
+#[must_use]
+pub fn document_taken_out(text: &ManifestText) -> Option<Change> {
+    let removed = |it: &str| Line { sign: Sign::Removed, text: it.to_owned() };
+    let lines: Vec<Line> = text.text.lines().map(removed).collect();
+    (lines.len() <= MAX_LINES).then(|| Change {
+        object: format!("{} {}", text.kind, text.name),
+        file: Some(text.file.clone()),
+        line: Some(text.line),
+        fields: vec![],
+        lines,
+        after: Some(String::new()),
+    })
+}
+
 /// A change that is a new document, as the last one of a file.
 #[must_use]
 pub fn at_the_end_of(file: Option<&str>, new: Change) -> Change {

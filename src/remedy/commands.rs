@@ -123,6 +123,8 @@ impl CommandFacts {
 /// What mends them is no part of a pod: no pod has to be made anew.
 const CHANGES_NO_POD: [&Mistake; 5] =
     [&NO_SERVICE, &SELECTOR_MISMATCH, &NAME_OF_TWO_PODS, &TOO_FEW_REPLICAS, &WHEN_SCALED_DELETE];
+/// A Pod of the manifest, which is not the set's, has the name of a pod of the set.
+pub const OWN_POD: &str = "name_taken_by_own_pod";
 /// What is right of a manifest that the API server only looks at.
 const DRY_RUN_IS_RIGHT: &str = "a line for the namespace and for each object, and no error";
 /// What stands in a command for a file whose name is not known.
@@ -141,7 +143,8 @@ fn renewal(id: &str, facts: &CommandFacts) -> Renewal {
 pub struct Mending<'m> {
     /// Its id.
     pub id: &'m str,
-    /// The pod that waits for an object which is not there, where nothing else must change.
+    /// The pod that waits for an object which is not there, where nothing else must change; or the
+    /// one that is to make room.
     pub waiting: Option<&'m str>,
 }
 
@@ -196,7 +199,8 @@ fn to_grade_again(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
         commands.push(format!("kubectl delete pvc -n {ns} {}", facts.claims.join(" ")));
     }
     // The controller replaces no pod that is not Ready. Where the set goes, its pods do.
-    let waiting = causes.iter().filter_map(|it| it.waiting).filter(|_| !is_set_deleted);
+    let stays = |it: &&Mending<'_>| !is_set_deleted || it.id == OWN_POD;
+    let waiting = causes.iter().filter(stays).filter_map(|it| it.waiting);
     let new_pods = waiting.map(|it| format!("kubectl delete pod {it} -n {ns}"));
     if let Some(file) = &facts.file {
         commands.extend(new_pods);

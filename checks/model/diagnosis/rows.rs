@@ -481,6 +481,18 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         ..DEFAULT_ROW
     },
     ObstacleRow {
+        id: "name_taken_by_own_pod",
+        fault: Submission,
+        renewal: Some(Renewal::Apply),
+        decides: AtOnce,
+        recognise: recognise::name_taken_by_own_pod,
+        remedy: "The manifest holds a Pod that has the name of a pod of the set, so the set cannot \
+            make its own. Take this Pod out of the file, and delete it: the set makes all of its \
+            pods itself.",
+        is_pods_own: true,
+        ..DEFAULT_ROW
+    },
+    ObstacleRow {
         id: "name_taken",
         fault: Cluster,
         decides: AtOnce,

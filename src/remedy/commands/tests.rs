@@ -55,6 +55,23 @@ fn a_stuck_pod_is_looked_at_and_replaced_by_its_name() {
     );
 }
 
+/// Catches a Pod that is taken out of the file and goes on standing in the set's way: it does not go
+/// with the set.
+#[test]
+fn a_pod_that_has_the_name_of_the_sets_is_deleted() {
+    let own = Mending { id: super::OWN_POD, waiting: Some("web-1") };
+    assert_eq!(
+        commands_after_changes(&[own, Mending::of("parallel")], &facts()),
+        [
+            "kubectl delete sts web -n lab --cascade=foreground",
+            "kubectl delete pod web-1 -n lab",
+            "stsgrade grade -n lab -f lab3.yaml",
+        ]
+    );
+    let alone = commands_after_changes(&[own], &facts());
+    assert_eq!(alone[0], "kubectl delete pod web-1 -n lab");
+}
+
 /// Catches a remedy that the API server refuses: an immutable field applied onto what stands.
 #[test]
 fn what_cannot_be_changed_is_deleted_first() {

@@ -75,6 +75,17 @@ pub(super) fn default_class(loss: &Loss<'_>, _: &Timeline, objects: &[Object<'_>
     claims.filter_map(|it| changed(it, &edits)).collect()
 }
 
+/// The Pod that has the name of a pod of the set.
+pub(super) fn own_pod_taken_out(
+    loss: &Loss<'_>,
+    _: &Timeline,
+    objects: &[Object<'_>],
+) -> Vec<Change> {
+    let who = loss.obstacle.map_or("", |it| it.who.as_str());
+    let own = find(objects, "Pod", who);
+    own.and_then(|(text, _)| change::document_taken_out(text)).into_iter().collect()
+}
+
 /// Whatever has the name of a pod of the set.
 pub(super) fn own_names(_: &Loss<'_>, timeline: &Timeline, objects: &[Object<'_>]) -> Vec<Change> {
     let change = |object: &Object<'_>| {

@@ -79,6 +79,7 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("placement_impossible", &[Set(spec::placed_anywhere), Text(text::no_spread_constraints)]),
     ("host_port", &[Text(text::no_host_ports)]),
     ("pod_security", &[Set(spec::claims_for_host_paths), Text(text::nothing_refused)]),
+    ("name_taken_by_own_pod", &[Others(others::own_pod_taken_out)]),
     ("pod_refused", &[Text(text::nothing_refused)]),
     ("no_stateful_set_but_others", &[NewSet(others::into_a_set)]),
     ("no_stateful_set", &[Unknown("nothing was handed in that could be changed")]),

@@ -52,7 +52,8 @@ impl LossWriter<'_> {
         self.change(cause, edited);
         cause.remedy = self.remedy(cause);
         let stuck = self.stuck_pod();
-        if self.is_only_missing(cause) {
+        // A Pod that is only taken out of the file stays in the cluster.
+        if self.is_only_missing(cause) || cause.id == commands::OWN_POD {
             cause.waiting.clone_from(&stuck);
         }
         cause.show(self.sight(cause, stuck.as_deref()));

@@ -65,6 +65,7 @@ const TITLES: &[(&str, &str)] = &[
     ("pod_refused", "the API server refuses the pod"),
     ("level_restricted", "the namespace allows no pods without a `securityContext`"),
     ("policy", "a policy of the cluster forbids the pod"),
+    ("name_taken_by_own_pod", "a Pod of the manifest has the name of a pod of the set"),
     ("name_taken", "a pod that is not the set's has this name"),
     ("still_stopping", "the pod takes long to stop"),
     ("still_terminating", "the pod was told to stop and is still there"),

@@ -32,7 +32,8 @@ pub(crate) use crate::model::diagnosis::recognise::probes::{
     liveness_fails, probe_fails, probe_unanswered,
 };
 pub(crate) use crate::model::diagnosis::recognise::refusals::{
-    level_restricted, name_taken, pod_refused, pod_security, policy, quota, webhook_down,
+    level_restricted, name_taken, name_taken_by_own_pod, pod_refused, pod_security, policy, quota,
+    webhook_down,
 };
 pub use crate::model::diagnosis::recognise::scheduling::lacks_room;
 pub(crate) use crate::model::diagnosis::recognise::scheduling::{

@@ -11,6 +11,7 @@ use crate::model::{
     lab,
     observation::Seq,
     quantity,
+    timeline::lives::PodLife,
 };
 
 /// A ResourceQuota of the namespace leaves no room for the pod or its claim.
@@ -38,6 +39,22 @@ pub(crate) fn webhook_down(facts: &OrdinalFacts<'_>) -> Option<Match> {
     Some(matched(message, [seq]))
 }
 
+/// A Pod that the submission itself holds has the name.
+pub(crate) fn name_taken_by_own_pod(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    let name = facts.name();
+    let taken = name_taken(facts)?;
+    let is_own = holder_of_the_name(facts)?.pod.metadata.owner_references.is_empty()
+        && facts.is_in_the_manifests(&format!("pod/{name}"));
+    let why = format!("the manifest has a Pod {name} of its own, which is not the set's");
+    is_own.then(|| matched(why, taken.evidence))
+}
+
+/// The pod that has the name of the set's pod, and is not the set's.
+fn holder_of_the_name<'t>(facts: &OrdinalFacts<'t>) -> Option<&'t PodLife> {
+    let name = facts.name();
+    facts.timeline.unowned_pods().find(|pod| pod.name() == name)
+}
+
 /// Another pod has the name, so the set cannot make its own; no Event tells that.
 pub(crate) fn name_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if facts.is_there() {
@@ -45,7 +62,7 @@ pub(crate) fn name_taken(facts: &OrdinalFacts<'_>) -> Option<Match> {
     }
     let set = facts.timeline.set()?;
     let name = facts.name();
-    let other = facts.timeline.unowned_pods().find(|pod| pod.name() == name)?;
+    let other = holder_of_the_name(facts)?;
     let labels = &other.pod.metadata.labels;
     let differs =
         set.spec.selector.match_labels.iter().find(|(key, value)| labels.get(*key) != Some(value));

@@ -18,8 +18,8 @@ use crate::model::{
         StepName,
         object::{
             Condition, Container, ContainerState, ContainerStatus, Event, Metadata, Object,
-            ObjectReference, PersistentVolumeClaimSpec, Pod, Probe, Resources, Running, Terminated,
-            Volume, Waiting,
+            ObjectReference, OwnerReference, PersistentVolumeClaimSpec, Pod, Probe, Resources,
+            Running, Terminated, Volume, Waiting,
         },
     },
     testing::history::History,

@@ -179,6 +179,37 @@ fn another_pod_has_the_name() {
     waits(&orphan, "name_taken", Cluster);
 }
 
+/// Catches a Pod of the submission that is told as somebody else's, and the other way round.
+#[test]
+fn a_pod_of_the_submission_has_the_name() {
+    let apply = |answer: &str, phase| {
+        let mut history = History::new();
+        history.spec.selector.match_labels.insert("app".to_owned(), "web".to_owned());
+        let answer = Some(answer.to_owned());
+        let end = Step { answer, ..Step::new(StepName::Apply, phase) };
+        let applied = history.step(StepName::Apply).service().set(ObjectChange::Added);
+        applied.subject().push(Fact::Step(end))
+    };
+    let strip = |pod: &mut Pod| {
+        pod.metadata.labels.clear();
+        pod.metadata.owner_references.clear();
+    };
+    let up = |history: History| history.up(0).add(1).pod(1, ObjectChange::Modified, strip);
+    let own = "service/web created, statefulset/web created, pod/web-1 created";
+    stops(&up(apply(own, Phase::Done)), "name_taken_by_own_pod", Submission);
+    let standing = "pod/web-1 configured";
+    stops(&up(apply(standing, Phase::Done)), "name_taken_by_own_pod", Submission);
+    let others = "statefulset/web created, pod/web-10 created, service/web-1 created";
+    stops(&up(apply(others, Phase::Done)), "name_taken", Cluster);
+    stops(&up(apply(own, Phase::Refused)), "name_taken", Cluster);
+    // A controller's pod that has the name by chance.
+    let replicas = up(apply(own, Phase::Done)).pod(1, ObjectChange::Modified, |pod| {
+        pod.metadata.owner_references =
+            vec![OwnerReference { controller: true, ..OwnerReference::default() }];
+    });
+    stops(&replicas, "name_taken", Cluster);
+}
+
 #[test]
 fn a_template_that_the_controller_cannot_give_to_standing_pods() {
     let mut history = History::created();
