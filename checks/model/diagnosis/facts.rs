@@ -323,6 +323,20 @@ impl<'t> OrdinalFacts<'t> {
             .map(|(seq, it)| (it.message.as_str(), seq))
     }
 
+    /// The line that tells that the controller cannot make the pod as the template has it.
+    pub(crate) fn failed_update(&self) -> Option<Seq> {
+        let set = self.timeline.set()?;
+        let words = format!("pod {} in ", self.pod?.name());
+        let is_about_it = |message: &str| {
+            // `Update Pod web-1 in StatefulSet web failed error: …`
+            let start = message.chars().take("update ".len() + words.len()).collect::<String>();
+            start.to_ascii_lowercase().ends_with(&words)
+        };
+        let mut told = self.timeline.warnings(&set.uid);
+        told.rfind(|(_, it)| it.reason == "FailedUpdate" && is_about_it(&it.message))
+            .map(|(seq, _)| seq)
+    }
+
     /// The last lines of a container, as they were last read.
     pub(crate) fn log(&self, container: &str) -> Vec<String> {
         self.logs(container).next_back().map(|(_, lines)| lines.to_vec()).unwrap_or_default()

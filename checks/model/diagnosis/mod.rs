@@ -172,6 +172,9 @@ pub(crate) fn find(timeline: &Timeline, wait: Wait) -> Option<Obstacle> {
     if stuck.is_empty() {
         return tour_end::update_failed(timeline, wait == Wait::IsOver);
     }
+    if let Some(own) = own_pod(timeline, wanted, wait) {
+        return Some(own);
+    }
     let facts = || stuck.iter().map(|ordinal| OrdinalFacts::of(timeline, *ordinal, wait));
     // A pod that is there and broken explains more than one that is not there yet.
     let of_pods = facts().filter(OrdinalFacts::is_there).find_map(|it| obstacle_of_ordinal(&it));
@@ -188,6 +191,21 @@ fn stuck_ordinals(timeline: &Timeline, wanted: i32) -> Vec<i32> {
     let is_to_go = |ordinal: &i32| !(start..end).contains(ordinal);
     let leaving = timeline.owned().map(|pod| pod.ordinal).filter(is_to_go);
     missing.chain(leaving).collect()
+}
+
+/// A pod that the submission itself holds and that the set took over: the set makes none after it,
+/// though this one may be Ready.
+fn own_pod(timeline: &Timeline, wanted: i32, wait: Wait) -> Option<Obstacle> {
+    let set = timeline.set()?;
+    if !timeline.warnings(&set.uid).any(|(_, it)| it.reason == "FailedUpdate") {
+        return None;
+    }
+    let start = timeline.start();
+    let taken_over = (start..start.saturating_add(wanted)).filter(|ordinal| {
+        let facts = OrdinalFacts::of(timeline, *ordinal, wait);
+        facts.failed_update().is_some() && recognise::name_taken_by_own_pod(&facts).is_some()
+    });
+    taken_over.take(1).find_map(|it| obstacle_of_ordinal(&OrdinalFacts::of(timeline, it, wait)))
 }
 
 fn zero_replicas(set: &SetLife) -> Obstacle {

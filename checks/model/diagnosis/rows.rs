@@ -16,6 +16,18 @@ use crate::model::{
 /// The table, from the top: the first row that recognises its case names the obstacle.
 pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
+        id: "name_taken_by_own_pod",
+        fault: Submission,
+        renewal: Some(Renewal::Apply),
+        decides: AtOnce,
+        recognise: recognise::name_taken_by_own_pod,
+        remedy: "The manifest holds a Pod that has the name of a pod of the set, so the set cannot \
+            make its own. Take this Pod out of the file, and delete it: the set makes all of its \
+            pods itself.",
+        is_pods_own: true,
+        ..DEFAULT_ROW
+    },
+    ObstacleRow {
         id: "outdated_pod",
         fault: Cluster,
         decides: AtOnce,
@@ -478,18 +490,6 @@ pub(super) const ROWS: &[ObstacleRow] = &[
             the lab asks for nothing special; its own words say why. If they name something that \
             your manifest can state, state it; else ask whoever runs the cluster, or grade in \
             another namespace.",
-        ..DEFAULT_ROW
-    },
-    ObstacleRow {
-        id: "name_taken_by_own_pod",
-        fault: Submission,
-        renewal: Some(Renewal::Apply),
-        decides: AtOnce,
-        recognise: recognise::name_taken_by_own_pod,
-        remedy: "The manifest holds a Pod that has the name of a pod of the set, so the set cannot \
-            make its own. Take this Pod out of the file, and delete it: the set makes all of its \
-            pods itself.",
-        is_pods_own: true,
         ..DEFAULT_ROW
     },
     ObstacleRow {

@@ -52,11 +52,23 @@ pub struct RefusedLine<'r> {
 #[must_use]
 pub fn change(refusal: &RefusedLine<'_>, objects: &[ManifestText]) -> Option<Change> {
     let text = object(refusal, objects)?;
+    // The set was faster, and has made its own pod of that name.
+    if refusal.words.contains("pod updates may not change fields") && is_pod_of_a_set(text, objects)
+    {
+        return change::document_taken_out(text);
+    }
     let document = Document::read(&text.text)?;
     let edited = edited(&document, &edits(refusal, &document)?)?;
     // What the pods' labels must agree with.
     let selector = if is_of_labels(refusal.words) { keys("spec.selector") } else { vec![] };
     change::of_text_beside(text, &document, &edited, &selector)
+}
+
+/// Whether a Pod has the name of a pod of a StatefulSet beside it.
+fn is_pod_of_a_set(pod: &ManifestText, objects: &[ManifestText]) -> bool {
+    let Some((set, ordinal)) = pod.name.rsplit_once('-') else { return false };
+    let has_set = objects.iter().any(|it| it.kind == "StatefulSet" && it.name == set);
+    pod.kind == "Pod" && has_set && ordinal.parse::<u32>().is_ok()
 }
 
 /// The lines of the field that a refusal names, or of what it stands in, where no change is known;
@@ -423,6 +435,28 @@ spec:
                 "+         app: web",
             ]
         );
+    }
+
+    /// Catches a Pod that holds the name of one that the set made before it, told as a field to take
+    /// out.
+    #[test]
+    fn a_pod_that_the_set_made_first_is_taken_out_whole() {
+        let object = |kind: &str, name: &str, line| ManifestText {
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            file: "lab3.yaml".to_owned(),
+            line,
+            text: format!("kind: {kind}\nmetadata:\n  name: {name}\nspec: {{}}\n"),
+        };
+        let words = "Pod \"web-0\" is invalid: spec: Forbidden: pod updates may not change fields \
+            other than `spec.containers[*].image`";
+        let refusal = RefusedLine { file: "lab3.yaml", line: 9, words };
+        let of_set = |set: &str| {
+            change(&refusal, &[object("StatefulSet", set, 1), object("Pod", "web-0", 6)])
+        };
+        let lines = of_set("web").unwrap().lines;
+        assert!(lines.len() == 4 && lines.iter().all(|it| it.sign == Sign::Removed), "{lines:?}");
+        assert_eq!(of_set("db"), None);
     }
 
     /// Catches a label with a blank of which no line is shown: the server names a field that there is

@@ -42,11 +42,21 @@ pub(crate) fn webhook_down(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// A Pod that the submission itself holds has the name.
 pub(crate) fn name_taken_by_own_pod(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let name = facts.name();
+    if !facts.is_in_the_manifests(&format!("pod/{name}")) {
+        return None;
+    }
+    let taken_over = facts.pod.filter(|it| it.adopted).map(|it| it.added.by);
+    if let Some(seq) = facts.failed_update().or(taken_over) {
+        let why = format!(
+            "the manifest has a Pod {name} of its own, which the set took over and cannot make what \
+            its template says"
+        );
+        return Some(matched(why, [seq]));
+    }
     let taken = name_taken(facts)?;
-    let is_own = holder_of_the_name(facts)?.pod.metadata.owner_references.is_empty()
-        && facts.is_in_the_manifests(&format!("pod/{name}"));
+    let is_nobodys = holder_of_the_name(facts)?.pod.metadata.owner_references.is_empty();
     let why = format!("the manifest has a Pod {name} of its own, which is not the set's");
-    is_own.then(|| matched(why, taken.evidence))
+    is_nobodys.then(|| matched(why, taken.evidence))
 }
 
 /// The pod that has the name of the set's pod, and is not the set's.

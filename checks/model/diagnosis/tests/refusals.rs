@@ -202,6 +202,15 @@ fn a_pod_of_the_submission_has_the_name() {
     let others = "statefulset/web created, pod/web-10 created, service/web-1 created";
     stops(&up(apply(others, Phase::Done)), "name_taken", Cluster);
     stops(&up(apply(own, Phase::Refused)), "name_taken", Cluster);
+    // One that the set takes over, as its labels are the template's, keeps it from making the next.
+    let taken_over = |answer| {
+        let message = "Update Pod web-1 in StatefulSet web failed error: Pod \"web-1\" is invalid: \
+            spec: Forbidden: pod updates may not change fields other than `image`";
+        let up = apply(answer, Phase::Done).up(0).up(1);
+        event(up, "StatefulSet", "set", "Warning", "FailedUpdate", message)
+    };
+    stops(&taken_over(own), "name_taken_by_own_pod", Submission);
+    waits(&taken_over(others), "never_ready", Cluster);
     // A controller's pod that has the name by chance.
     let replicas = up(apply(own, Phase::Done)).pod(1, ObjectChange::Modified, |pod| {
         pod.metadata.owner_references =
