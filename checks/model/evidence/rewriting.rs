@@ -3,7 +3,7 @@
 use crate::{
     mistakes::{self, Mistake},
     model::{
-        evidence::content::{Contents, Fate},
+        evidence::content::{Contents, Fate, MOST_PAIRS},
         observation::{File, Read},
         timeline::{Timeline, lives::PodLife},
         verdict::Standing,
@@ -12,8 +12,6 @@ use crate::{
 
 /// A start has written its files within so many seconds.
 pub(crate) const AT_ONCE_SECONDS: i64 = 2;
-/// At most so many pairs of pods are compared.
-const MOST_PAIRS: usize = 32;
 
 impl Timeline {
     /// The first file whose content was lost when its pod was replaced or came back: the pod that

@@ -43,7 +43,8 @@
 //!   number), a counter is one only with a name in front of it. ([`counting`])
 //! - **The same minute.** A time without seconds reads the same when a pod is replaced within that
 //!   minute. Written again and the same, it proves nothing, and the test is undecided: the letter
-//!   would come by the luck of the second. The tour waits until the minute is over.
+//!   would come by the luck of the second. The tour waits until the minute is over. Where another
+//!   pod is seen to have lost that file by a new start, this one lost it, too.
 //! - **Nothing to tell by.** A file that holds only the name reads the same after every start,
 //!   written anew or not. It is as it was, and claim and volume decide.
 //! - **Written anew.** What is there is as a fresh start writes it, with new values where the first
@@ -94,6 +95,7 @@ mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) use crate::model::evidence::content::original::MOST_PAIRS;
 pub use crate::model::evidence::content::{
     earlier_life::EarlierLife,
     known::needles,

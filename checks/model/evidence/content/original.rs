@@ -16,6 +16,9 @@ use crate::model::{
     timeline::{Timeline, lives::PodLife},
 };
 
+/// At most so many pairs of pods are compared to tell what all pods do.
+pub(crate) const MOST_PAIRS: usize = 32;
+
 /// What became of an original file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -109,6 +112,28 @@ impl<'t> Contents<'t> {
             });
         }
         words
+    }
+
+    /// The files that some pod is seen to have lost because its successor wrote them anew, by path:
+    /// each pod of the template does so.
+    fn written_anew(&self) -> &BTreeSet<String> {
+        self.written_anew.get_or_init(|| {
+            let mut paths = BTreeSet::new();
+            let all = self.timeline.replacements().into_iter().chain(self.timeline.returns());
+            let is_current = |it: &PodLife| self.timeline.is_current(it);
+            let pairs = all.filter(|(old, new)| is_current(old) && is_current(new));
+            for (old, new) in pairs.take(MOST_PAIRS) {
+                let Some((last, after)) = self.last_lives(old, new) else { continue };
+                self.compare_files(&last, &after, |comparison, file| {
+                    if let Some(Fate::Gone { path, after: Some(_), .. }) =
+                        comparison.fate_by_itself(file)
+                    {
+                        paths.insert(path);
+                    }
+                });
+            }
+            paths
+        })
     }
 
     /// A binary file: by its digest, and by the digests of its parts.
@@ -259,9 +284,24 @@ impl<'t> Comparison<'_, 't> {
     /// What became of one file: the first case that holds, in the order of the module
     /// [`content`](crate::model::evidence::content).
     pub(super) fn fate(&self, file: &FileWords<'t>) -> Fate {
+        if let Some(fate) = self.fate_by_itself(file) {
+            return fate;
+        }
+        let path = file.text.path;
+        if self.contents.written_anew().contains(path) {
+            let content = file.text.content.to_owned();
+            let (path, before) = (path.to_owned(), content.clone());
+            return Fate::Gone { path, before, after: Some(content) };
+        }
+        Fate::Unseen(format!("{path} was written again within the minute that it tells"))
+    }
+
+    /// The same, without what other pods show; `None` where the file was written again within the
+    /// minute that it tells.
+    fn fate_by_itself(&self, file: &FileWords<'t>) -> Option<Fate> {
         if file.text.folder == FolderOwner::PodLife {
             let (path, before) = (file.text.path.to_owned(), file.text.content.to_owned());
-            return Fate::InAnotherFolder { path, before };
+            return Some(Fate::InAnotherFolder { path, before });
         }
         let now = self.after.at(&file.text);
         let rewritten = now
@@ -269,7 +309,7 @@ impl<'t> Comparison<'_, 't> {
         let is_same = now.is_some_and(|it| is_same_text(&file.text, &it.text));
         // Untouched.
         if is_same && rewritten == Some(false) {
-            return Fate::Kept;
+            return Some(Fate::Kept);
         }
         // Kept, or went on.
         let unrepeatable = self.unrepeatable_words(file, now);
@@ -279,36 +319,33 @@ impl<'t> Comparison<'_, 't> {
         let by_counter = now.map(|now| self.went_on(file, now, is_anew));
         let proof = by_words.max(by_counter).unwrap_or(Proof::None);
         if proof == Proof::Sure || self.was_moved(file) {
-            return Fate::Kept;
+            return Some(Fate::Kept);
         }
         if let Some(now) = now
             && unrepeatable.is_empty()
             && self.grew(file, now)
         {
-            return Fate::Kept;
+            return Some(Fate::Kept);
         }
         if proof == Proof::Unsure {
-            return Fate::Unseen(format!(
+            return Some(Fate::Unseen(format!(
                 "{} was written anew at the start, and the value that is still in it may be one that \
                 every start writes",
                 file.text.path
-            ));
+            )));
         }
         // The same minute.
         if is_same && rewritten == Some(true) && file.tells_only_the_minute() {
-            return Fate::Unseen(format!(
-                "{} was written again within the minute that it tells",
-                file.text.path
-            ));
+            return None;
         }
         // Nothing to tell by.
         if is_same
             || unrepeatable.is_empty()
                 && now.is_some_and(|it| holds_all_lines(&file.text, &it.text))
         {
-            return Fate::Same { rewritten };
+            return Some(Fate::Same { rewritten });
         }
-        self.gone_unless_hidden(file, now, &unrepeatable)
+        Some(self.gone_unless_hidden(file, now, &unrepeatable))
     }
 
     /// Written anew, or not there any more, unless something may hide the original.

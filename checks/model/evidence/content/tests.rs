@@ -317,7 +317,12 @@ fn a_time_to_the_minute_tells_nothing_within_it() {
         let files = |it: Start| one("id", line(if rewrites { it } else { it.first() }));
         letters(&toured(starts, files, |it, _| Some(if rewrites { it.at } else { it.first })))
     };
+    // Where another pod shows that each start writes it, it was so within the minute, too.
+    fn mixed(ordinal: i32, life: usize) -> i64 {
+        if ordinal == 1 { apart(ordinal, life) } else { within(ordinal, life) }
+    }
     assert_eq!(letters_of(within, true), "PII");
+    assert_eq!(letters_of(mixed, true), "PFF");
     assert_eq!(letters_of(apart, true), "PFF");
     assert_eq!(letters_of(within, false), "PPP", "its time says that nobody wrote it since");
     assert_eq!(letters_of(apart, false), "PPP");
