@@ -425,6 +425,12 @@ fn standing_of(fates: &[Fate]) -> Standing {
     let Some(after) = after else {
         return Standing::broken(format!("{path}: {}", excerpt(before)), missing);
     };
+    if before == after {
+        return Standing::broken(
+            format!("{path}: {}, as the first start wrote it", excerpt(before)),
+            format!("{path}: the same, written again in that minute, as each start does"),
+        );
+    }
     let (before, after) = differing(before, after);
     let (before, after) = excerpts_of_two(&before, &after);
     Standing::broken(format!("{path}: {before}"), format!("{path}: {after}"))

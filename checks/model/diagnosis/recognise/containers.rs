@@ -2,7 +2,7 @@
 
 use crate::model::diagnosis::recognise::{
     has_any, is_creating, matched, missing,
-    probes::{probe_doubt, probe_unanswered},
+    probes::{may_be_ended_by_the_node, probe_doubt},
 };
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
@@ -177,7 +177,7 @@ pub(crate) fn container_ends(facts: &OrdinalFacts<'_>) -> Option<Match> {
         let is_done = !facts.is_long_running(&it.name) && ended.exit_code == 0;
         !is_killed_by_node && !is_done && will_not_recover(facts, it)
     })?;
-    if probe_unanswered(facts).is_some() {
+    if may_be_ended_by_the_node(facts, &status.name) {
         return None;
     }
     let evidence = pod

@@ -7,15 +7,11 @@ use crate::model::diagnosis::recognise::{has_any, matched};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
     observation::{
-        SECOND, Seq,
+        Read, SECOND, Seq,
         object::{Container, ContainerStatus, Probe},
     },
     timeline::lives::PodLife,
 };
-
-/// Words of the kubelet for a probe that got no answer in its time: of a command
-/// (`ErrCommandTimedOut` in `k8s.io/cri-client`), of HTTP, of TCP and of gRPC.
-const NO_ANSWER: [&str; 4] = ["timed out", "deadline exceeded", "i/o timeout", "timeout: "];
 
 /// Exit statuses of a container that SIGKILL or SIGTERM ended.
 const ENDED_BY_SIGNAL: [i32; 2] = [137, 143];
@@ -48,6 +44,15 @@ pub(crate) fn probe_unanswered(facts: &OrdinalFacts<'_>) -> Option<Match> {
     }
     let found = unready(facts)?;
     found.may_be_the_nodes(facts).then(|| found.matched())
+}
+
+/// The same, where it is this container that the kubelet ends, or may have ended.
+pub(super) fn may_be_ended_by_the_node(facts: &OrdinalFacts<'_>, container: &str) -> bool {
+    let of_it = |found: &Match| found.container.as_deref() == Some(container);
+    match ended_by_a_probe(facts) {
+        Some(found) => found.status.name == container && found.may_be_the_nodes(facts),
+        None => may_have_been_ended_late(facts).is_some_and(|it| of_it(&it)),
+    }
 }
 
 /// A probe that had its fair time: what the readiness and the startup probe ask for themselves, and
@@ -109,7 +114,7 @@ fn ended_by_a_probe<'t>(facts: &OrdinalFacts<'t>) -> Option<Ended<'t>> {
     };
     // A container that a busy node ended once may end by itself from then on.
     let unanswered =
-        facts.warning(|reason, message| is_of_it(reason, message) && has_any(message, &NO_ANSWER));
+        facts.warning(|reason, message| is_of_it(reason, message) && has_no_answer(message));
     let failed = unanswered.or_else(|| facts.warning(is_of_it));
     let said = match (&killed, &failed) {
         (None, Some((_, _, message))) if ENDED_BY_SIGNAL.contains(&ended.exit_code) => message,
@@ -125,9 +130,11 @@ fn ended_by_a_probe<'t>(facts: &OrdinalFacts<'t>) -> Option<Ended<'t>> {
 
 impl Ended<'_> {
     fn may_be_the_nodes(&self, facts: &OrdinalFacts<'_>) -> bool {
-        let pod = facts.pod.into_iter();
-        pod.flat_map(|pod| probes_that_end(pod, &self.status.name))
-            .any(|probe| may_be_the_nodes(facts, probe, self.said))
+        let container = facts.pod.and_then(|pod| container(pod, &self.status.name));
+        let Some(container) = container else { return false };
+        let is_startup = has_any(self.said, &["startup probe"]);
+        let probe = if is_startup { &container.startup_probe } else { &container.liveness_probe };
+        probe.as_ref().is_some_and(|it| may_be_the_nodes(facts, it, self.said))
     }
 
     fn matched(self) -> Match {
@@ -205,11 +212,24 @@ impl Unready<'_> {
 /// Whether a probe that failed with these words of the kubelet may have failed by the node: it got
 /// no answer in its time, and the node was not shown to answer in that.
 fn may_be_the_nodes(facts: &OrdinalFacts<'_>, probe: &Probe, said: &str) -> bool {
-    has_any(said, &NO_ANSWER) && node_answers_in(facts, probe) != Some(true)
+    has_no_answer(said) && node_answers_in(facts, probe) != Some(true)
+}
+
+/// Whether the kubelet says of a probe that it got no answer in its time: of a command
+/// (`ErrCommandTimedOut` in `k8s.io/cri-client`), of HTTP, of TCP and of gRPC (`pkg/probe` in
+/// Kubernetes). What a command itself printed is an answer.
+fn has_no_answer(said: &str) -> bool {
+    let Some((_, what)) = said.split_once(" probe failed: ") else { return false };
+    let ends_late = |words: [&str; 2]| words.iter().any(|it| what.contains(it));
+    what.starts_with("command timed out")
+        || what.starts_with("command \"") && what.contains("\" timed out")
+        || what.starts_with("Get \"") && ends_late(["deadline exceeded", "i/o timeout"])
+        || what.starts_with("dial tcp ") && what.contains("i/o timeout")
+        || what.starts_with("timeout: ")
 }
 
 /// Whether the nodes of the set answer in the time that a probe may take, by the grader's own
-/// commands in the set's pods; `None` where there were none.
+/// commands in the set's containers; `None` where there were none.
 fn node_answers_in(facts: &OrdinalFacts<'_>, probe: &Probe) -> Option<bool> {
     /// A probe that takes as long as this is no node's matter, in seconds.
     const LONG: i32 = 10;
@@ -217,16 +237,15 @@ fn node_answers_in(facts: &OrdinalFacts<'_>, probe: &Probe) -> Option<bool> {
         return Some(true);
     }
     let allowed = u64::try_from(probe.timeout_seconds.max(1)).unwrap_or(1) * SECOND;
-    let lives = facts.timeline.lanes().flat_map(|(_, lane)| lane);
-    let took = lives
-        .flat_map(|it| facts.timeline.reads_of(it.uid()))
-        .map(|it| (it.at.saturating_sub(it.what.began), it.what.error.is_none()));
     let mut is_shown = None;
-    for (took, has_ended_well) in took {
-        if took > allowed {
-            return Some(false);
-        }
-        if has_ended_well {
+    for pod in facts.timeline.lanes().flat_map(|(_, lane)| lane) {
+        // To make a container of the grader's own takes more time than a command in one that runs.
+        let is_of_the_pod = |it: &Read| container(pod, &it.container).is_some();
+        let reads = facts.timeline.reads_of(pod.uid());
+        for read in reads.filter(|it| it.what.error.is_none() && is_of_the_pod(&it.what)) {
+            if read.at.saturating_sub(read.what.began) > allowed {
+                return Some(false);
+            }
             is_shown = Some(true);
         }
     }

@@ -112,14 +112,14 @@ fn probes_that_end_their_container() {
 
 /// The grader reads the pod's volume in the container, in this time.
 fn read_in(history: History, took: u64) -> History {
+    read_by(history, took, "app", None)
+}
+
+fn read_by(history: History, took: u64, container: &str, error: Option<String>) -> History {
     let pod = Reference { name: "web-0".to_owned(), uid: "pod-2".to_owned() };
-    let at = (history.lines.len() as u64 + 1) * SECOND;
-    history.push(Fact::Read(Read {
-        pod,
-        container: "app".to_owned(),
-        began: at - took,
-        ..Default::default()
-    }))
+    let container = container.to_owned();
+    let began = (history.lines.len() as u64 + 1) * SECOND - took;
+    history.push(Fact::Read(Read { pod, container, began, error, ..Default::default() }))
 }
 
 /// Catches points that a busy node costs: the command of a probe that it starts late.
@@ -157,6 +157,29 @@ fn probes_without_an_answer() {
     stops(&killed(read_in(first(1), QUICK), late), "liveness_fails", Submission);
     stops(&killed(first(10), late), "liveness_fails", Submission);
     stops(&killed(first(1), "cat: /data/id: No such file"), "liveness_fails", Submission);
+    stops(&killed(first(1), "wget: download timed out"), "liveness_fails", Submission);
+    // A failed reading, or one by a container of the grader's own, measures no node.
+    let by = |container: &str, error: Option<&str>| {
+        read_by(first(1), 3 * SECOND, container, error.map(str::to_owned))
+    };
+    for read in [by("stsgrade-1", None), by("app", Some("no shell"))] {
+        stops(&ended(read, 4, exit(0)), "container_ends", Submission);
+    }
+    // Each probe by its own time.
+    let two = first_pod_of(|it| {
+        it.liveness_probe = probe(1);
+        it.startup_probe = probe(30);
+    });
+    let startup = warned(
+        ended(two, 2, exit(137)),
+        "Unhealthy",
+        "Startup probe failed: command timed out: \"sleep 99\" timed out after 30s",
+    );
+    stops(&startup, "liveness_fails", Submission);
+    // What ends beside a container that is not Ready for its probe.
+    let beside = first_pod_of(|it| it.readiness_probe = probe(1));
+    let words = format!("Readiness probe failed: {late}");
+    stops(&warned(ended(beside, 4, exit(1)), "Unhealthy", &words), "container_ends", Submission);
 
     // The kubelet's words are lost. A node that was late with the grader's commands may have ended
     // it; without them, the container's own end is what is known.

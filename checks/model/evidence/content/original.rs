@@ -114,25 +114,24 @@ impl<'t> Contents<'t> {
         words
     }
 
-    /// The files that some pod is seen to have lost because its successor wrote them anew, by path:
-    /// each pod of the template does so.
+    /// The files that some pod is seen to have lost because its successor wrote them anew, by
+    /// [`FileWords::key`]: each pod of the template does so.
     fn written_anew(&self) -> &BTreeSet<String> {
         self.written_anew.get_or_init(|| {
-            let mut paths = BTreeSet::new();
+            let mut keys = BTreeSet::new();
             let all = self.timeline.replacements().into_iter().chain(self.timeline.returns());
             let is_current = |it: &PodLife| self.timeline.is_current(it);
             let pairs = all.filter(|(old, new)| is_current(old) && is_current(new));
             for (old, new) in pairs.take(MOST_PAIRS) {
                 let Some((last, after)) = self.last_lives(old, new) else { continue };
                 self.compare_files(&last, &after, |comparison, file| {
-                    if let Some(Fate::Gone { path, after: Some(_), .. }) =
-                        comparison.fate_by_itself(file)
-                    {
-                        paths.insert(path);
+                    let fate = comparison.fate_by_itself(file);
+                    if matches!(fate, Some(Fate::Gone { after: Some(_), .. })) {
+                        keys.insert(file.key.clone());
                     }
                 });
             }
-            paths
+            keys
         })
     }
 
@@ -288,7 +287,7 @@ impl<'t> Comparison<'_, 't> {
             return fate;
         }
         let path = file.text.path;
-        if self.contents.written_anew().contains(path) {
+        if self.contents.written_anew().contains(&file.key) {
             let content = file.text.content.to_owned();
             let (path, before) = (path.to_owned(), content.clone());
             return Fate::Gone { path, before, after: Some(content) };

@@ -33,7 +33,7 @@ pub struct Contents<'t> {
     all_lives: OnceCell<Vec<LexedFiles<'t>>>,
     /// The ordinals whose first life was the first on its claims, once that is asked.
     first_on_claims: OnceCell<BTreeSet<i32>>,
-    /// The files that the pods write anew, by path, once that is asked.
+    /// The files that the pods write anew, by key, once that is asked.
     pub(super) written_anew: OnceCell<BTreeSet<String>>,
     /// By path and line, times and numbers aside: who has it. The same words in another file are
     /// another line: a list of all members beside a file that holds only the own name.
