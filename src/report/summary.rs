@@ -10,6 +10,10 @@ use crate::{
     rubric::UndecidedWorth,
 };
 
+/// What stands in place of a set's name where none was graded: there is none, or the manifest was
+/// refused before that was asked.
+pub(super) const NO_SET: &str = "no StatefulSet was graded";
+
 /// `80 of 100 points, 10 undecided`.
 pub(super) fn score(report: &Report) -> String {
     let score = report.score;

@@ -110,7 +110,7 @@ impl Page<'_> {
         let set = report
             .stateful_set
             .as_ref()
-            .map_or_else(|| "no StatefulSet".to_owned(), |name| format!("StatefulSet {name}"));
+            .map_or_else(|| summary::NO_SET.to_owned(), |name| format!("StatefulSet {name}"));
         self.wrapped("", &format!("{set} in namespace {}", report.namespace), "")?;
         match summary::origin(report) {
             Some(origin) => self.wrapped("", &origin, ""),

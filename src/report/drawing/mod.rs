@@ -186,7 +186,7 @@ pub fn time(at: u64) -> String {
 
 fn set_title(name: Option<&str>) -> String {
     name.map_or_else(
-        || "no StatefulSet".to_owned(),
+        || summary::NO_SET.to_owned(),
         |name| format!("StatefulSet {}", clip(name, MAX_NAME_CHARS)),
     )
 }
