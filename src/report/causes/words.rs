@@ -322,9 +322,10 @@ impl Example {
             id if id == WIPED_AT_START.id => Some(Self {
                 before: format!("rm … {}/…", file.rsplit_once('/')?.0),
                 after: "# this line is taken out".to_owned(),
-                told: "The line that removes what is there (… stands for the rest). A hook that does \
+                told:
+                    "The line that removes what is there (… stands for the rest). A hook that does \
                        nothing else goes with its `lifecycle:`:"
-                    .to_owned(),
+                        .to_owned(),
             }),
             _ => None,
         }

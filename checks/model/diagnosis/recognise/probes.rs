@@ -152,7 +152,7 @@ fn may_have_been_ended_late(facts: &OrdinalFacts<'_>) -> Option<Match> {
     let (status, ended) = facts.crashing().find(|(it, ended)| {
         it.restart_count >= LEAST_RESTARTS
             && may_be_ended_by_a_probe(pod, &it.name, ended.exit_code)
-            && probes_that_end(pod, &it.name).any(|it| node_answers_in(facts, it) == Some(false))
+            && probes_that_end(pod, &it.name).any(|it| NodeSpeed::of(facts, it).is_slow())
     })?;
     let why = format!(
         "container {} was started {} times (it ended with exit status {}), and the kubelet may \
@@ -210,9 +210,13 @@ impl Unready<'_> {
 }
 
 /// Whether a probe that failed with these words of the kubelet may have failed by the node: it got
-/// no answer in its time, and the node was not shown to answer in that.
+/// no answer in its time, and the node was not shown to answer in that; or the node never did.
+///
+/// A container that a busy node ended once may end by itself from then on, and of Events some are
+/// lost.
 fn may_be_the_nodes(facts: &OrdinalFacts<'_>, probe: &Probe, said: &str) -> bool {
-    has_no_answer(said) && node_answers_in(facts, probe) != Some(true)
+    let node = NodeSpeed::of(facts, probe);
+    node.is_slow() || has_no_answer(said) && !node.is_quick()
 }
 
 /// Whether the kubelet says of a probe that it got no answer in its time: of a command
@@ -228,26 +232,42 @@ fn has_no_answer(said: &str) -> bool {
         || what.starts_with("timeout: ")
 }
 
-/// Whether the nodes of the set answer in the time that a probe may take, by the grader's own
-/// commands in the set's containers; `None` where there were none.
-fn node_answers_in(facts: &OrdinalFacts<'_>, probe: &Probe) -> Option<bool> {
-    /// A probe that takes as long as this is no node's matter, in seconds.
-    const LONG: i32 = 10;
-    if probe.timeout_seconds >= LONG {
-        return Some(true);
-    }
-    let allowed = u64::try_from(probe.timeout_seconds.max(1)).unwrap_or(1) * SECOND;
-    let mut is_shown = None;
-    for pod in facts.timeline.lanes().flat_map(|(_, lane)| lane) {
-        // To make a container of the grader's own takes more time than a command in one that runs.
-        let is_of_the_pod = |it: &Read| container(pod, &it.container).is_some();
-        let reads = facts.timeline.reads_of(pod.uid());
-        for read in reads.filter(|it| it.what.error.is_none() && is_of_the_pod(&it.what)) {
-            if read.at.saturating_sub(read.what.began) > allowed {
-                return Some(false);
-            }
-            is_shown = Some(true);
+/// How the nodes of the set answer in the time that a probe may take, by the grader's own commands
+/// in the set's containers.
+#[derive(Default)]
+struct NodeSpeed {
+    in_time: usize,
+    late: usize,
+}
+
+impl NodeSpeed {
+    fn of(facts: &OrdinalFacts<'_>, probe: &Probe) -> Self {
+        /// A probe that takes as long as this is no node's matter, in seconds.
+        const LONG: i32 = 10;
+        if probe.timeout_seconds >= LONG {
+            return Self { in_time: 1, late: 0 };
         }
+        let allowed = u64::try_from(probe.timeout_seconds.max(1)).unwrap_or(1) * SECOND;
+        let mut speed = Self::default();
+        for pod in facts.timeline.lanes().flat_map(|(_, lane)| lane) {
+            // To make a container of the grader's own takes longer than a command in one that runs.
+            let is_of_the_pod = |it: &Read| container(pod, &it.container).is_some();
+            let reads = facts.timeline.reads_of(pod.uid());
+            for read in reads.filter(|it| it.what.error.is_none() && is_of_the_pod(&it.what)) {
+                let is_late = read.at.saturating_sub(read.what.began) > allowed;
+                *(if is_late { &mut speed.late } else { &mut speed.in_time }) += 1;
+            }
+        }
+        speed
     }
-    is_shown
+
+    /// All commands were answered in that time, and there were some.
+    const fn is_quick(&self) -> bool {
+        self.late == 0 && self.in_time > 0
+    }
+
+    /// None was.
+    const fn is_slow(&self) -> bool {
+        self.in_time == 0 && self.late > 0
+    }
 }

@@ -152,11 +152,15 @@ fn probes_without_an_answer() {
     // The grader's own commands were late, too; or one of them was.
     waits(&killed(read_in(first(1), 3 * SECOND), late), "probe_unanswered", Cluster);
     let once = read_in(read_in(first(1), QUICK), 3 * SECOND);
-    waits(&killed(once, late), "probe_unanswered", Cluster);
+    waits(&killed(once.clone(), late), "probe_unanswered", Cluster);
     // They were not; the probe has all the time that a node needs; or it had an answer.
     stops(&killed(read_in(first(1), QUICK), late), "liveness_fails", Submission);
     stops(&killed(first(10), late), "liveness_fails", Submission);
-    stops(&killed(first(1), "cat: /data/id: No such file"), "liveness_fails", Submission);
+    let missing = "cat: /data/id: No such file";
+    stops(&killed(first(1), missing), "liveness_fails", Submission);
+    stops(&killed(once.clone(), missing), "liveness_fails", Submission);
+    // A node that never had the time may have ended it first, and that word of it is lost.
+    waits(&killed(read_in(first(1), 3 * SECOND), missing), "probe_unanswered", Cluster);
     stops(&killed(first(1), "wget: download timed out"), "liveness_fails", Submission);
     // A failed reading, or one by a container of the grader's own, measures no node.
     let by = |container: &str, error: Option<&str>| {
