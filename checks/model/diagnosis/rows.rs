@@ -138,7 +138,8 @@ pub(super) const ROWS: &[ObstacleRow] = &[
         recognise: recognise::liveness_fails,
         remedy: "Kubernetes ends the container and starts it again because its liveness or startup \
             probe fails. Take the probe out, for the lab asks for none, or make it ask what the \
-            container really answers (path, port, command).",
+            container really answers (path, port, command) and give it the time for that \
+            (`timeoutSeconds`).",
         effect: CrashLoop,
         ..DEFAULT_ROW
     },

@@ -310,8 +310,8 @@ impl NamedSet<'_> {
     fn files_of(&self, place: i32) -> String {
         let what = match (&self.facts.content, &self.facts.mount_path) {
             (Some(file), _) => format!("cat {file}"),
-            (None, Some(path)) => format!("ls -la {path}"),
-            (None, None) => "ls -la".to_owned(),
+            (None, Some(path)) => format!("grep -r . {path}"),
+            (None, None) => "grep -r . .".to_owned(),
         };
         self.exec(place, &what)
     }

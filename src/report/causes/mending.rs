@@ -123,10 +123,10 @@ impl LossWriter<'_> {
             && diagnosis::renewal(cause.id) == Renewal::Recreate
     }
 
-    /// Whether claims must be deleted that pods have written to. Where pods do not come up, none has.
+    /// Whether claims must be deleted that pods have written to. Where no pod came up, none has.
     fn deletes_data(&self, cause: &Cause) -> bool {
         diagnosis::renewal(cause.id) == Renewal::RecreateWithClaims
-            && self.loss.obstacle.is_none()
+            && (self.loss.obstacle.is_none() || self.timeline.owned().any(|it| it.ready.is_some()))
             && !self.facts.claims.is_empty()
             && !self.facts.is_removed()
     }

@@ -94,7 +94,8 @@ pub(super) fn with_change(id: &str) -> Option<&'static str> {
         "liveness_fails" => {
             "Kubernetes ends the container because its liveness or startup probe fails. The lines \
             below take the probe out: the lab asks for none. One that asks what the container \
-            really answers (path, port, command) does as well."
+            really answers (path, port, command), with the time for that (`timeoutSeconds`), does \
+            as well."
         }
         "init_never_ends" => {
             "An init container must end before the others start. The lines below take it out. If \
