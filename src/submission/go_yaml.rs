@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value};
 use crate::submission::syntax;
 
 /// The most nodes of a document, those of aliases counted at each place where they stand.
-const MAX_NODES: usize = 200_000;
+pub(super) const MAX_NODES: usize = 200_000;
 /// How many collections may be nested.
 const MAX_DEPTH: usize = 64;
 

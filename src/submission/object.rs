@@ -194,14 +194,13 @@ impl Context<'_> {
 
     /// Where a field of the object stands, or the deepest field above it that is there.
     fn place_of(&self, field: &str) -> Place {
-        let line =
-            texts::document_around(self.text, self.place.line).and_then(|(first, document)| {
-                let fields = if field.is_empty() { vec![] } else { keys(field) };
-                let path = [self.within.as_slice(), &fields].concat();
-                let lengths = (0..=path.len()).rev();
-                let (line, _) = lengths.filter_map(|it| document.lines_of(&path[..it])).next()?;
-                Some(first + line - 1)
-            });
+        let line = texts::document_around(self.text, self.place).and_then(|(first, document)| {
+            let fields = if field.is_empty() { vec![] } else { keys(field) };
+            let path = [self.within.as_slice(), &fields].concat();
+            let lengths = (0..=path.len()).rev();
+            let (line, _) = lengths.filter_map(|it| document.lines_of(&path[..it])).next()?;
+            Some(first + line - 1)
+        });
         Place { line: line.unwrap_or(self.place.line), ..self.place.clone() }
     }
 

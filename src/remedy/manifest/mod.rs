@@ -5,6 +5,8 @@ mod edit;
 mod tree;
 pub(super) mod words;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::remedy::manifest::tree::Node;
@@ -118,6 +120,21 @@ impl Document {
     #[must_use]
     pub fn value(&self, path: &[PathStep]) -> Option<Value> {
         self.find(path)?.value()
+    }
+
+    /// Whether a mapping has a key twice: here the first one is found, and kubectl takes the last.
+    #[must_use]
+    pub fn has_a_key_twice(&self) -> bool {
+        let mut open = vec![&self.root];
+        while let Some(node) = open.pop() {
+            let mut keys = BTreeSet::new();
+            if node.entries().iter().filter_map(|it| it.key.text()).any(|it| !keys.insert(it)) {
+                return true;
+            }
+            open.extend(node.items());
+            open.extend(node.entries().iter().map(|it| &it.value));
+        }
+        false
     }
 
     /// All scalars with their paths, in the order of the text.
