@@ -125,8 +125,11 @@ const CHANGES_NO_POD: [&Mistake; 5] =
     [&NO_SERVICE, &SELECTOR_MISMATCH, &NAME_OF_TWO_PODS, &TOO_FEW_REPLICAS, &WHEN_SCALED_DELETE];
 /// A Pod of the manifest, which is not the set's, has the name of a pod of the set.
 pub const OWN_POD: &str = "name_taken_by_own_pod";
-/// What is right of a manifest that the API server only looks at.
-const DRY_RUN_IS_RIGHT: &str = "a line for the namespace and for each object, and no error";
+/// The namespace may have been made for the grade and be gone, and kubectl takes no object of another
+/// one. It is not made for this: nobody would take it away again, and the next grade would find it
+/// without the Pod Security level that it gives to one of its own.
+const DRY_RUN_IS_RIGHT: &str = "a line for each object, and no error; one that is about the \
+    namespace tells nothing of the file";
 /// What stands in a command for a file whose name is not known.
 pub const UNKNOWN_FILE: &str = "YOUR-FILE.yaml";
 
@@ -242,25 +245,17 @@ pub fn grade(facts: &CommandFacts, file: &str) -> String {
     format!("stsgrade grade -n {}{cluster} -f {file}{subject}{cleanup}", facts.namespace)
 }
 
-/// Has the API server look at a manifest, and applies nothing of it.
-///
-/// It looks at no object of a namespace that is not there, as one that was made for the grade alone,
-/// and kubectl takes no object of another namespace: so the namespace is made first, where it is
-/// missing.
+/// Has the API server look at a manifest, and changes nothing in the cluster.
 ///
 /// On the server's side: else kubectl warns of each object that a grade applied (Kubernetes,
 /// "Server-Side Apply").
 #[must_use]
 pub fn dry_run(facts: &CommandFacts, file: &str) -> Sight {
     let (cluster, ns) = (facts.flags.cluster(), &facts.namespace);
-    let make = format!(
-        "kubectl create namespace {ns} --dry-run=client -o yaml | kubectl{cluster} apply \
-        --server-side -f -"
-    );
     let apply = format!(
         "kubectl{cluster} apply -n {ns} --server-side --force-conflicts --dry-run=server -f {file}"
     );
-    Sight::of(vec![make, apply], DRY_RUN_IS_RIGHT)
+    Sight::of(vec![apply], DRY_RUN_IS_RIGHT)
 }
 
 /// Grades what stands in the namespace again, or the manifest where there is one.
