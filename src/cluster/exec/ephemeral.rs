@@ -28,6 +28,8 @@ pub(crate) const PREFIX: &str = "stsgrade-";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the kubelet may take to see that the container has ended.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+/// How it begins that a container does not come up.
+const NOT_RUNNING: &str = "the probe image's container does not run";
 /// Ends when a file appears in the pod's shared memory: the one place that is writable in every
 /// container.
 const WAIT: &str = r#"trap 'exit 0' TERM INT HUP
@@ -134,12 +136,17 @@ impl<'a> ProbeContainers<'a> {
             .map_err(|error| self.failed(&error))?;
         let ephemeral = EphemeralContainer { pod: pod.clone(), container };
         let since = patched.metadata.resource_version.unwrap_or_default();
-        self.until(&ephemeral, &since, START_TIMEOUT, runs).await.unwrap_or_else(|| {
-            // Each try leaves a container behind.
-            Err(ExecError::NoProbe(format!(
-                "the probe image's container does not run after {} s",
-                START_TIMEOUT.as_secs()
-            )))
+        // The kubelet pulls again by itself.
+        let mut failed_pull = String::new();
+        let says = |state: &ContainerState| {
+            failed_pull = pull_failure(state).unwrap_or(std::mem::take(&mut failed_pull));
+            runs(state)
+        };
+        let said = self.until(&ephemeral, &since, START_TIMEOUT, says).await;
+        said.unwrap_or_else(|| {
+            let seconds = START_TIMEOUT.as_secs();
+            let why = format!("{NOT_RUNNING} after {seconds} s {failed_pull}");
+            Err(ExecError::NoProbeYet(why.trim().to_owned()))
         })?;
         Ok(ephemeral)
     }
@@ -187,7 +194,7 @@ impl<'a> ProbeContainers<'a> {
         ephemeral: &EphemeralContainer,
         since: &str,
         within: Duration,
-        says: impl Fn(&ContainerState) -> Option<Result<(), ExecError>>,
+        mut says: impl FnMut(&ContainerState) -> Option<Result<(), ExecError>>,
     ) -> Option<Result<(), ExecError>> {
         let api = self.pods();
         let which = WatchParams::default().fields(&format!("metadata.name={}", ephemeral.pod.name));
@@ -220,32 +227,46 @@ impl<'a> ProbeContainers<'a> {
 
 /// Whether it runs, or will not.
 fn runs(state: &ContainerState) -> Option<Result<(), ExecError>> {
-    const FINAL: [&str; 6] = [
-        "ErrImagePull",
-        "ImagePullBackOff",
+    const FINAL: [&str; 4] = [
         "InvalidImageName",
         "ErrImageNeverPull",
         "CreateContainerConfigError",
         "CreateContainerError",
     ];
+    // The image has no shell, or its command cannot be run otherwise.
+    const NOT_STARTED: [&str; 2] = ["StartError", "ContainerCannotRun"];
     if state.running.is_some() {
         return Some(Ok(()));
     }
-    let why = |reason: Option<&str>, message: Option<&str>| {
-        let words: String = message.unwrap_or_default().chars().take(300).collect();
-        let reason = reason.unwrap_or_default();
-        let why = format!("the probe image's container does not run: {reason} {words}");
-        Some(Err(ExecError::NoProbe(why.trim().to_owned())))
-    };
     if let Some(ended) = &state.terminated {
-        return why(ended.reason.as_deref(), ended.message.as_deref());
+        let why =
+            format!("{NOT_RUNNING}: {}", told(ended.reason.as_deref(), ended.message.as_deref()));
+        let is_final = ended.reason.as_deref().is_some_and(|it| NOT_STARTED.contains(&it));
+        let error = if is_final { ExecError::NoProbe } else { ExecError::NoProbeYet };
+        return Some(Err(error(why)));
     }
     let waiting = state.waiting.as_ref()?;
-    waiting
-        .reason
-        .as_deref()
-        .filter(|it| FINAL.contains(it))
-        .and_then(|reason| why(Some(reason), waiting.message.as_deref()))
+    let is_final = waiting.reason.as_deref().is_some_and(|it| FINAL.contains(&it));
+    let why = || {
+        format!("{NOT_RUNNING}: {}", told(waiting.reason.as_deref(), waiting.message.as_deref()))
+    };
+    is_final.then(|| Err(ExecError::NoProbe(why())))
+}
+
+/// Why its image was not pulled so far.
+fn pull_failure(state: &ContainerState) -> Option<String> {
+    const PULLS: [&str; 2] = ["ErrImagePull", "ImagePullBackOff"];
+    let waiting = state.waiting.as_ref()?;
+    let is_one = waiting.reason.as_deref().is_some_and(|it| PULLS.contains(&it));
+    is_one.then(|| told(waiting.reason.as_deref(), waiting.message.as_deref()))
+}
+
+/// What the kubelet says of a container.
+fn told(reason: Option<&str>, message: Option<&str>) -> String {
+    const MOST_CHARACTERS: usize = 300;
+    let words = message.unwrap_or_default().chars().take(MOST_CHARACTERS);
+    let words: String = words.collect();
+    format!("{} {words}", reason.unwrap_or_default()).trim().to_owned()
 }
 
 /// The rights of the container that mounts the claims: what it may read and write, and no more.
@@ -263,8 +284,10 @@ fn rights(pod: &Seen, mounts: &[ClaimView]) -> Option<SecurityContext> {
 mod tests {
     use k8s_openapi::api::core::v1::ContainerState;
 
-    use super::runs;
+    use super::{pull_failure, runs};
+    use crate::cluster::exec::error::ExecError;
 
+    /// Catches a pull that failed once and counts as the last one.
     #[test]
     fn a_container_that_will_not_run_is_told_from_one_that_does_not_yet() {
         let state =
@@ -274,14 +297,17 @@ mod tests {
             runs(&state(serde_json::json!({"waiting": {"reason": "ContainerCreating"}}))),
             None
         );
-        assert!(
-            matches!(runs(&state(serde_json::json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}}))), Some(Err(why)) if why.to_string().ends_with("ErrImagePull not found"))
-        );
-        assert!(matches!(
-            runs(&state(
-                serde_json::json!({"terminated": {"exitCode": 128, "reason": "StartError"}})
-            )),
-            Some(Err(_))
-        ));
+        let pull =
+            state(serde_json::json!({"waiting": {"reason": "ErrImagePull", "message": "429"}}));
+        assert_eq!(runs(&pull), None);
+        assert_eq!(pull_failure(&pull).as_deref(), Some("ErrImagePull 429"));
+        let name = state(serde_json::json!({"waiting": {"reason": "InvalidImageName"}}));
+        let Some(Err(ExecError::NoProbe(why))) = runs(&name) else { panic!() };
+        assert!(why.ends_with(": InvalidImageName"), "{why}");
+        let ended = |reason: &str| {
+            runs(&state(serde_json::json!({"terminated": {"exitCode": 128, "reason": reason}})))
+        };
+        assert!(matches!(ended("StartError"), Some(Err(ExecError::NoProbe(_)))));
+        assert!(matches!(ended("OOMKilled"), Some(Err(ExecError::NoProbeYet(_)))));
     }
 }

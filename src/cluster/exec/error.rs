@@ -25,16 +25,23 @@ pub(crate) enum ExecError {
     /// No container of our own runs in the pod, and a further one would not either: why, in words.
     #[error("{0}")]
     NoProbe(String),
+    /// No container of our own came up in the time that it has: why, in words. A pull that failed
+    /// may succeed later, but each try takes long and leaves a container behind.
+    #[error("{0}")]
+    NoProbeYet(String),
     /// Anything else, in words.
     #[error("{0}")]
     Other(String),
 }
 
 impl ExecError {
-    /// Whether every further try fails in the same way. Other errors pass: a container that was
-    /// started again, an API server that does not answer, a slow node.
+    /// Whether every further try fails in the same way, as far as a grade can wait. Other errors
+    /// pass: a container that was started again, an API server that does not answer, a slow node.
     pub(crate) const fn is_permanent(&self) -> bool {
-        matches!(self, Self::NoShell | Self::Forbidden | Self::Gone | Self::NoProbe(_))
+        matches!(
+            self,
+            Self::NoShell | Self::Forbidden | Self::Gone | Self::NoProbe(_) | Self::NoProbeYet(_)
+        )
     }
 
     /// Whether the command may have done its work, or part of it.

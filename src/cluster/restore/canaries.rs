@@ -46,7 +46,7 @@ impl LeftFiles {
         }
     }
 
-    /// Looking again tells nothing else.
+    /// Looking again tells nothing else. An image that was not pulled in time may be soon.
     const fn is_final(&self) -> bool {
         use ExecError::{Forbidden, NoProbe, NoShell};
         matches!(self.why, Some(NoShell | Forbidden | NoProbe(_)))
@@ -220,4 +220,20 @@ async fn remove(
     Ok(left
         .map(|(_, file)| format!("{} in pod {}", String::from_utf8_lossy(file), pod.name))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LeftFiles;
+    use crate::cluster::exec::error::ExecError;
+
+    /// Catches canaries that stay because the probe image was not pulled at once.
+    #[test]
+    fn a_pull_that_failed_is_not_the_last_try() {
+        let left = |why: ExecError| LeftFiles { what: String::new(), why: Some(why) };
+        assert!(!left(ExecError::NoProbeYet("ErrImagePull".to_owned())).is_final());
+        assert!(left(ExecError::NoProbe("InvalidImageName".to_owned())).is_final());
+        assert!(left(ExecError::Forbidden).is_final());
+        assert!(!LeftFiles::named("a file".to_owned()).is_final());
+    }
 }
