@@ -71,10 +71,25 @@ pub struct LostFile {
     pub pod: String,
     /// The container in which it was read.
     pub container: Option<String>,
-    /// Its whole path in that container.
-    pub path: String,
+    /// Where that container mounts its volume.
+    pub folder: String,
+    /// Its path on the volume, which may hold the pod's name.
+    pub file: String,
     /// It is a text.
     pub is_text: bool,
+}
+
+impl LostFile {
+    /// Its whole path in the container.
+    #[must_use]
+    pub fn path(&self) -> String {
+        path_in(&self.folder, &self.file)
+    }
+}
+
+/// The whole path of a file in a folder.
+fn path_in(folder: &str, file: &str) -> String {
+    format!("{}/{file}", folder.trim_end_matches('/'))
 }
 
 /// `updateStrategy`, as far as it decides what to type.
@@ -101,7 +116,7 @@ impl CommandFacts {
     /// that is known.
     #[must_use]
     pub fn lost_or_written(&self) -> Option<String> {
-        let lost = self.lost.as_ref().and_then(|it| harmless(&it.path));
+        let lost = self.lost.as_ref().and_then(|it| harmless(&it.path()));
         lost.or_else(|| self.written.clone())
     }
 

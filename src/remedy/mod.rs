@@ -12,9 +12,9 @@ pub mod manifest;
 pub mod script;
 
 use checks::model::{
-    Timeline,
+    PodLife, Timeline,
     observation::{
-        File,
+        File, Read,
         object::{Container, UpdateStrategy, VolumeMount},
     },
 };
@@ -72,15 +72,37 @@ pub fn command_facts(timeline: &Timeline, namespace: &str, source: &Source) -> C
     facts
 }
 
-/// The file whose content was lost when its pod was replaced or came back.
+/// The file whose content was lost when its pod was replaced or came back. `None` where no container
+/// of the pod has it by a known path.
 #[must_use]
 pub fn lost_file(timeline: &Timeline) -> Option<LostFile> {
     let (pod, read, file) = timeline.lost_file()?;
+    let (container, folder) = place_in(pod, read)?;
     Some(LostFile {
         pod: pod.name().to_owned(),
-        container: harmless(&read.container),
-        path: format!("{}/{}", read.mount_path.trim_end_matches('/'), file.path),
+        container: harmless(container),
+        folder: folder.to_owned(),
+        file: file.path.clone(),
         is_text: is_text(file),
+    })
+}
+
+/// The container in which a claim was read, and where that mounts it; for a container of our own,
+/// which is gone, the one that mounts the same.
+fn place_in<'p>(pod: &'p PodLife, read: &'p Read) -> Option<(&'p str, &'p str)> {
+    let mut containers = pod.spec().all_containers();
+    if containers.any(|it| it.name == read.container) {
+        return Some((&read.container, &read.mount_path));
+    }
+    let claims = pod.claims();
+    let (volume, _) = claims.iter().find(|(_, claim)| *claim == read.claim)?;
+    // Of a volume that is mounted in part, ours holds more.
+    let is_it = |it: &&VolumeMount| {
+        it.name == *volume && it.sub_path.is_empty() && it.sub_path_expr.is_empty()
+    };
+    pod.spec().containers.iter().find_map(|container| {
+        let mount = container.volume_mounts.iter().find(is_it)?;
+        Some((container.name.as_str(), mount.mount_path.as_str()))
     })
 }
 
@@ -160,7 +182,47 @@ pub fn harmless(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{as_flags, shell_word};
+    use checks::model::{
+        Fact, Observation, Timeline,
+        observation::{ObjectChange, Read, object::Object},
+    };
+
+    use super::{as_flags, place_in, shell_word};
+
+    /// Catches a command that names a container which was added to read a claim, and its path.
+    #[test]
+    fn what_a_container_of_our_own_read_is_told_by_one_of_the_pod() {
+        let place = |mounts: serde_json::Value, container: &str| {
+            let pod = serde_json::json!({
+                "metadata": {"name": "web-0", "uid": "1"},
+                "spec": {
+                    "volumes": [
+                        {"name": "data", "persistentVolumeClaim": {"claimName": "data-web-0"}},
+                    ],
+                    "containers": [{"name": "side"}, {"name": "app", "volumeMounts": mounts}],
+                },
+            });
+            let pod = serde_json::from_value(pod).unwrap();
+            let timeline = Timeline::of(&[Observation {
+                seq: 1,
+                at: 1,
+                what: Fact::Object(ObjectChange::Listed, Object::Pod(pod)),
+            }]);
+            let read = Read {
+                container: container.to_owned(),
+                claim: "data-web-0".to_owned(),
+                mount_path: "/read".to_owned(),
+                ..Read::default()
+            };
+            let pod = timeline.unowned_pods().next().unwrap();
+            place_in(pod, &read).map(|(container, folder)| format!("{container} {folder}"))
+        };
+        let whole = serde_json::json!([{"name": "data", "mountPath": "/data"}]);
+        let part = serde_json::json!([{"name": "data", "mountPath": "/data", "subPath": "a"}]);
+        assert_eq!(place(whole.clone(), "stsgrade-1").as_deref(), Some("app /data"));
+        assert_eq!(place(whole, "side").as_deref(), Some("side /read"));
+        assert_eq!(place(part, "stsgrade-1"), None);
+    }
 
     /// Catches a path that cannot be pasted, and one that a shell or a terminal takes for more.
     #[test]

@@ -3,7 +3,7 @@
 use checks::CHECKS;
 
 use crate::remedy::{
-    commands::{CommandFacts, ready},
+    commands::{CommandFacts, path_in, ready},
     shell_word,
 };
 
@@ -296,8 +296,10 @@ impl NamedSet<'_> {
     fn kept_on(&self, place: i32) -> (String, &'static str) {
         let Some(lost) = &self.facts.lost else { return (self.files_of(place), KEPT) };
         // It may be named after its pod.
-        let path = lost.path.replace(&lost.pod, &self.pod(place));
-        let Some(path) = shell_word(&path) else { return (self.files_of(place), KEPT) };
+        let file = renamed(&lost.file, &lost.pod, &self.pod(place));
+        let Some(path) = shell_word(&path_in(&lost.folder, &file)) else {
+            return (self.files_of(place), KEPT);
+        };
         let container = lost.container.as_ref().or(self.facts.container.as_ref());
         if lost.is_text {
             (self.exec_in(container, place, &format!("cat {path}")), KEPT)
@@ -315,4 +317,21 @@ impl NamedSet<'_> {
         };
         self.exec(place, &what)
     }
+}
+
+/// A text with another name for a pod, wherever that is a word.
+fn renamed(text: &str, pod: &str, other: &str) -> String {
+    let mut renamed = String::new();
+    let mut copied = 0;
+    for (at, _) in text.match_indices(pod).filter(|_| !pod.is_empty()) {
+        let end = at + pod.len();
+        let is_word = !text[..at].ends_with(char::is_alphanumeric)
+            && !text[end..].starts_with(char::is_alphanumeric);
+        if is_word {
+            renamed.push_str(&text[copied..at]);
+            renamed.push_str(other);
+            copied = end;
+        }
+    }
+    renamed + &text[copied..]
 }

@@ -4,8 +4,8 @@ use crate::{
     console::terminal::{TermStyle, WIDTH},
     remedy::{
         commands::{
-            CommandFacts, Mending, Sight, Stuck, Update, commands_after_changes, dry_run, see,
-            see_retention,
+            CommandFacts, LostFile, Mending, Sight, Stuck, Update, commands_after_changes, dry_run,
+            see, see_retention,
         },
         flags::Flags,
     },
@@ -290,6 +290,26 @@ fn commands_have_the_flags_of_the_grade() {
     assert!(dry_run.iter().all(|it| it.starts_with("kubectl --context two apply ")), "{dry_run:?}");
     // Catches a namespace that is made only to look at a manifest, and stays.
     assert!(dry_run.iter().all(|it| it.contains(" --dry-run=server ")), "{dry_run:?}");
+}
+
+/// Catches a folder, or a part of a word, that is taken for the pod's name.
+#[test]
+fn a_lost_file_is_told_by_the_name_of_the_pod_that_is_replaced() {
+    let told = |pod: &str, folder: &str, file: &str| {
+        let lost = LostFile {
+            pod: pod.to_owned(),
+            folder: folder.to_owned(),
+            file: file.to_owned(),
+            is_text: true,
+            ..LostFile::default()
+        };
+        let set = pod.strip_suffix("-0").unwrap().to_owned();
+        let facts = CommandFacts { set: Some(set), lost: Some(lost), ..facts() };
+        see(6, None, &facts).commands[0].rsplit_once("cat ").unwrap().1.to_owned()
+    };
+    assert_eq!(told("a-0", "/data-0", "id"), "/data-0/id");
+    assert_eq!(told("a-0", "/a-0/", "data-0/a-0.txt"), "/a-0/data-0/a-1.txt");
+    assert_eq!(told("a-0", "/data", "a-01/log_a-0"), "/data/a-01/log_a-1");
 }
 
 /// Catches a command that is longer than a terminal's line, of whatever names it is made.
