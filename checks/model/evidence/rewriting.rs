@@ -21,6 +21,10 @@ impl Timeline {
         let contents = Contents::of(self);
         for (old, new) in self.replacements().into_iter().chain(self.returns()) {
             let fates = contents.fates(old, new);
+            // Then the pair is judged as one that kept its content.
+            if fates.contains(&Fate::Kept) {
+                continue;
+            }
             let beside = contents.written_anew_beside(&fates, old, new);
             for fate in fates.iter().chain(&beside) {
                 let Fate::Gone { path: lost, .. } = fate else { continue };

@@ -738,6 +738,29 @@ fn binary_files_are_told_by_what_a_search_finds() {
     assert_eq!(letters(&binary(|it| File { holds: vec![], ..file(it, it.first) })), "IPP");
 }
 
+/// Catches a file that is told as the lost one though its pod kept another, which is enough.
+#[test]
+fn the_lost_file_is_one_of_a_pod_that_kept_none() {
+    let tour = |keeps: fn(i32) -> bool| {
+        let of = move |it: Start| if keeps(it.ordinal) { it.first() } else { it };
+        let files = move |it: Start| {
+            let line = |it: Start| format!("{} {}\n", it.name(), it.chance());
+            [one("new", line(it)), one("old", line(of(it)))].concat()
+        };
+        let mtime =
+            move |it: Start, path: &str| Some(if path == "old" { of(it).at } else { it.at });
+        toured(usual, files, mtime)
+    };
+    let of_one = tour(|ordinal| ordinal == 1);
+    assert_eq!(letters(&of_one), "PPF");
+    let timeline = of_one.timeline();
+    let (pod, ..) = timeline.lost_file().unwrap();
+    assert_ne!(pod.name(), "web-1");
+    let all = tour(|_| true);
+    assert_eq!(letters(&all), "PPP");
+    assert!(all.timeline().lost_file().is_none());
+}
+
 #[test]
 fn a_long_line_of_names_tells_its_pod() {
     // 16 KiB in each of eight files: whether that is judged in a moment is measured by the bench.
