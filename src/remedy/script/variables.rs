@@ -82,6 +82,10 @@ const fn is_of_name(c: char) -> bool {
 fn is_set(script: &str, variable: &str) -> bool {
     script.match_indices(variable).any(|(at, _)| {
         let (before, behind) = (&script[..at], &script[at + variable.len()..]);
+        // `${NAME:=default}`, which `:` often stands before.
+        if before.ends_with("${") && (behind.starts_with(":=") || behind.starts_with('=')) {
+            return true;
+        }
         if before.ends_with(|c| is_of_name(c) || c == '$' || c == '{')
             || behind.starts_with(is_of_name)
         {
@@ -115,6 +119,9 @@ mod tests {
             ("hostname | while read -r name; do echo $name > /data/id; done", None),
             ("for host in a b; do echo $host; done", None),
             ("echo ${POD_NAME:-$(hostname)} ${HOST_NAME-x} > /data/id", None),
+            (": \"${NAME:=world}\"; echo $NAME > /data/id", None),
+            (": ${POD_NAME=$(hostname)}; echo $POD_NAME > /data/id", None),
+            ("echo ${NAME:-x} $NAME > /data/id", Some("NAME")),
             ("echo '$HOST_NAME' > /data/id", None),
             ("echo \\$HOST_NAME > /data/id # $POD_NAME", None),
             ("cat > /data/id <<'EOF'\n$HOST_NAME\nEOF\n", None),

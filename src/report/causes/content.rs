@@ -95,8 +95,9 @@ fn unset_variable(spec: &StatefulSetSpec, manifest: &Document) -> Option<String>
         let env = Env::of(manifest, &container.name);
         if env.is_some_and(|it| !it.has(&variable) && !it.has_more) {
             return Some(format!(
-                "Container {} uses `${variable}`, which nothing sets: it is empty. Write \
-                `$HOSTNAME` or `$(hostname)` for the pod's name.",
+                "Container {} uses `${variable}`, which neither its command nor its `env` sets: if \
+                its image does not set it, it is empty. Write `$HOSTNAME` or `$(hostname)` for the \
+                pod's name.",
                 container.name
             ));
         }
@@ -361,7 +362,10 @@ mod tests {
             reason("same_content", &spec(&pod), manifest).unwrap_or_default()
         };
         let misspelt = "echo \"I am $HOST_NAME\" > /data/id";
-        assert!(reason(misspelt, Some(&known)).contains("uses `$HOST_NAME`, which nothing sets"));
+        let told = reason(misspelt, Some(&known));
+        assert!(told.contains("uses `$HOST_NAME`, which neither"), "{told}");
+        // Catches certainty about what an image sets.
+        assert!(told.contains("if its image does not set it"), "{told}");
         for manifest in [Some(&more), None] {
             let told = reason(misspelt, manifest);
             assert!(told.starts_with("Look at `$HOST_NAME`"), "{told}");
