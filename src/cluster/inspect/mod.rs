@@ -266,7 +266,7 @@ impl<'a> Inspector<'a> {
                         to_read.push(PodToRead::of(
                             timeline,
                             pod,
-                            state.has_unread_claims(pod),
+                            state.has_only_unread_claims(pod),
                             schedule,
                         ));
                     }

@@ -100,8 +100,8 @@ pub(crate) struct PodToRead {
     pub(super) mounted: Vec<ClaimView>,
     pub(super) running_at: u64,
     pub(super) ready_at: u64,
-    /// None of its claims has been read to its end yet.
-    pub(super) has_unread_claims: bool,
+    /// None of its claims has been read to its end yet; so of a pod that has none.
+    pub(super) has_only_unread_claims: bool,
     /// When a look counts, if some have been.
     pub(super) schedule: ReadSchedule,
     /// It runs but one container.
@@ -147,15 +147,15 @@ impl InspectionState {
         }
     }
 
-    /// Whether none of a pod's claims has been read to its end yet.
-    pub(super) fn has_unread_claims(&self, pod: &PodLife) -> bool {
+    /// Whether none of a pod's claims has been read to its end yet; so of a pod that has none.
+    pub(super) fn has_only_unread_claims(&self, pod: &PodLife) -> bool {
         pod.claims().iter().all(|(_, claim)| !self.known_claims.contains(claim))
     }
 
     /// When a Ready pod is to be looked at. One that is to be looked at now counts as being read.
     pub(super) fn next_look(&mut self, pod: &PodLife, now: u64) -> NextLook {
         let schedule = self.schedule(pod, now);
-        let counts_from = if self.has_unread_claims(pod) { 0 } else { schedule.soonest() };
+        let counts_from = if self.has_only_unread_claims(pod) { 0 } else { schedule.soonest() };
         let life = self.lives.entry(pod.uid().to_owned()).or_default();
         if life.finished || life.reading {
             return NextLook::NotNeeded;
@@ -214,7 +214,7 @@ impl InspectionState {
         };
         life.finished = again.is_none();
         life.again = again.unwrap_or(later);
-        if life.finished && to_read.has_unread_claims {
+        if life.finished && to_read.has_only_unread_claims {
             self.learn_delay(to_read, look);
         }
     }
@@ -250,7 +250,7 @@ impl Life {
         if !look.timing.seen {
             return None;
         }
-        let again = if !to_read.has_unread_claims {
+        let again = if !to_read.has_only_unread_claims {
             to_read.schedule.again(look.began_at, look.ended_at, look.timing.age)
         } else if !look.has_identity && look.ended_at < patient_until {
             Some(after(FIRST_LOOK_PAUSE * self.reads))
@@ -270,7 +270,7 @@ impl PodToRead {
     pub(super) fn of(
         timeline: &Timeline,
         pod: &PodLife,
-        has_unread_claims: bool,
+        has_only_unread_claims: bool,
         schedule: ReadSchedule,
     ) -> Self {
         let any_container =
@@ -280,7 +280,7 @@ impl PodToRead {
             mounted: ClaimView::of(pod),
             running_at: pod.running_at.unwrap_or(0),
             ready_at: pod.ready.map_or(0, |it| timeline.known_at(it)),
-            has_unread_claims,
+            has_only_unread_claims,
             schedule,
             is_alone: is_alone(pod),
             witnessed: pod.added.after.is_some(),
