@@ -1,7 +1,7 @@
 //! What the rows of the table look at: one ordinal that is not where it should be.
 
 use crate::model::{
-    diagnosis::Wait,
+    diagnosis::{Wait, tour_end},
     observation::{
         Diagnosis, Phase, SECOND, Seq, StepName,
         object::{ContainerStatus, PersistentVolumeClaim, Terminated},
@@ -323,18 +323,20 @@ impl<'t> OrdinalFacts<'t> {
             .map(|(seq, it)| (it.message.as_str(), seq))
     }
 
-    /// The line that tells that the controller cannot make the pod as the template has it.
+    /// The line that tells that the controller cannot make the pod, which it took over, as the
+    /// template has it.
     pub(crate) fn failed_update(&self) -> Option<Seq> {
         let set = self.timeline.set()?;
-        let words = format!("pod {} in ", self.pod?.name());
-        let is_about_it = |message: &str| {
-            // `Update Pod web-1 in StatefulSet web failed error: …`
-            let start = message.chars().take("update ".len() + words.len()).collect::<String>();
-            start.to_ascii_lowercase().ends_with(&words)
-        };
+        let pod = self.pod?;
+        let is_told = |seq: Seq| pod.adopted || may_be_adopted_before(pod) && seq > pod.added.by;
         let mut told = self.timeline.warnings(&set.uid);
-        told.rfind(|(_, it)| it.reason == "FailedUpdate" && is_about_it(&it.message))
-            .map(|(seq, _)| seq)
+        told.rfind(|(seq, it)| {
+            it.reason == "FailedUpdate"
+                && is_update_of(&it.message, pod.name())
+                && (self.step_time_is_over || tour_end::is_final(&it.message))
+                && is_told(*seq)
+        })
+        .map(|(seq, _)| seq)
     }
 
     /// The last lines of a container, as they were last read.
@@ -371,4 +373,16 @@ impl<'t> OrdinalFacts<'t> {
         let since = self.pod.and_then(|pod| pod.running_at);
         since.map_or(0, |since| self.timeline.now().saturating_sub(since) / SECOND)
     }
+}
+
+/// Whether nobody watched how a pod came to be the set's.
+const fn may_be_adopted_before(pod: &PodLife) -> bool {
+    pod.added.after.is_none()
+}
+
+/// Whether a message of the set's controller is about the update of this pod:
+/// `Update Pod web-1 in StatefulSet web failed error: …`.
+pub(crate) fn is_update_of(message: &str, pod: &str) -> bool {
+    let words = format!("update pod {pod} in ");
+    message.get(..words.len()).is_some_and(|it| it.eq_ignore_ascii_case(&words))
 }

@@ -168,12 +168,12 @@ pub(crate) fn find(timeline: &Timeline, wait: Wait) -> Option<Obstacle> {
     if wanted > MOST_REPLICAS {
         return Some(too_many_replicas(set, wanted));
     }
+    if let Some(own) = own_pod(timeline, wanted, wait) {
+        return Some(own);
+    }
     let stuck = stuck_ordinals(timeline, wanted);
     if stuck.is_empty() {
         return tour_end::update_failed(timeline, wait == Wait::IsOver);
-    }
-    if let Some(own) = own_pod(timeline, wanted, wait) {
-        return Some(own);
     }
     let facts = || stuck.iter().map(|ordinal| OrdinalFacts::of(timeline, *ordinal, wait));
     // A pod that is there and broken explains more than one that is not there yet.
@@ -194,7 +194,7 @@ fn stuck_ordinals(timeline: &Timeline, wanted: i32) -> Vec<i32> {
 }
 
 /// A pod that the submission itself holds and that the set took over: the set makes none after it,
-/// though this one may be Ready.
+/// and cannot make it what its template says, though all pods may be Ready.
 fn own_pod(timeline: &Timeline, wanted: i32, wait: Wait) -> Option<Obstacle> {
     let set = timeline.set()?;
     if !timeline.warnings(&set.uid).any(|(_, it)| it.reason == "FailedUpdate") {

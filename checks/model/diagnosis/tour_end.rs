@@ -1,12 +1,12 @@
 //! Why a tour ended, where no pod is to blame: somebody's change, a refusal, the time.
 
 use crate::model::{
-    diagnosis::set_deleted,
+    diagnosis::{facts::is_update_of, set_deleted},
     obstacle::{Fault, Obstacle},
 };
 use crate::model::{
     observation::{End, EndReason, Seq, Step},
-    timeline::Timeline,
+    timeline::{Timeline, lives::PodLife},
 };
 
 /// What ends a tour without a pod to blame: id, whose fault it is, and what to do.
@@ -72,16 +72,27 @@ pub(crate) fn obstacle_of(timeline: &Timeline, seq: Seq, end: &End) -> Option<Ob
     }
 }
 
+/// Whether a failed update of a pod fails again at each further try.
+pub(super) fn is_final(message: &str) -> bool {
+    const FINAL: [&str; 2] = ["may not change fields", "is invalid"];
+    FINAL.iter().any(|it| message.contains(it))
+}
+
 /// The controller cannot make a pod as the template has it, though it stands and is Ready.
 pub(crate) fn update_failed(timeline: &Timeline, step_time_is_over: bool) -> Option<Obstacle> {
-    // What no further try changes.
-    const FINAL: [&str; 2] = ["may not change fields", "is invalid"];
     let set = timeline.set()?;
-    let told = timeline
-        .warnings(&set.uid)
-        .rfind(|(seq, it)| it.reason == "FailedUpdate" && *seq > set.changed.by)?;
+    // A pod that was made since is as the template has it.
+    let is_of_an_earlier_pod = |seq: Seq, message: &str| {
+        let later = |it: &PodLife| it.added.after.is_some_and(|after| after >= seq);
+        timeline.owned().any(|it| later(it) && is_update_of(message, it.name()))
+    };
+    let told = timeline.warnings(&set.uid).rfind(|(seq, it)| {
+        it.reason == "FailedUpdate"
+            && *seq > set.changed.by
+            && !is_of_an_earlier_pod(*seq, &it.message)
+    })?;
     let (seq, event) = told;
-    if !step_time_is_over && !FINAL.iter().any(|it| event.message.contains(it)) {
+    if !step_time_is_over && !is_final(&event.message) {
         return None;
     }
     Some(obstacle(timeline, "update_failed", event.message.clone(), UPDATE_FAILED, vec![seq]))

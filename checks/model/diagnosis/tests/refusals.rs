@@ -203,14 +203,43 @@ fn a_pod_of_the_submission_has_the_name() {
     stops(&up(apply(others, Phase::Done)), "name_taken", Cluster);
     stops(&up(apply(own, Phase::Refused)), "name_taken", Cluster);
     // One that the set takes over, as its labels are the template's, keeps it from making the next.
-    let taken_over = |answer| {
-        let message = "Update Pod web-1 in StatefulSet web failed error: Pod \"web-1\" is invalid: \
-            spec: Forbidden: pod updates may not change fields other than `image`";
-        let up = apply(answer, Phase::Done).up(0).up(1);
-        event(up, "StatefulSet", "set", "Warning", "FailedUpdate", message)
+    let taken_over = |answer, ordinal| {
+        let orphan = |pod: &mut Pod| {
+            pod.metadata.owner_references.clear();
+            pod.metadata.labels.remove("controller-revision-hash");
+        };
+        let adopt = |pod: &mut Pod| {
+            pod.metadata.owner_references = vec![OwnerReference {
+                kind: "StatefulSet".to_owned(),
+                uid: "set".to_owned(),
+                controller: true,
+                ..OwnerReference::default()
+            }];
+        };
+        let applied = apply(answer, Phase::Done).observed_as("web-1a");
+        let up = (0..ordinal)
+            .fold(applied, History::up)
+            .claim(ordinal)
+            .add_as(ordinal, ObjectChange::Added, orphan)
+            .pod(ordinal, ObjectChange::Modified, adopt)
+            .ready(ordinal);
+        let message = format!(
+            "Update Pod web-{ordinal} in StatefulSet web failed error: Pod \"web-{ordinal}\" is \
+            invalid: spec: Forbidden: pod updates may not change fields other than `image`"
+        );
+        event(up, "StatefulSet", "set", "Warning", "FailedUpdate", &message)
     };
-    stops(&taken_over(own), "name_taken_by_own_pod", Submission);
-    waits(&taken_over(others), "never_ready", Cluster);
+    stops(&taken_over(own, 1), "name_taken_by_own_pod", Submission);
+    waits(&taken_over(others, 1), "never_ready", Cluster);
+    // The last one, with which all pods are Ready.
+    let last = "statefulset/web created, pod/web-2 created";
+    stops(&taken_over(last, 2), "name_taken_by_own_pod", Submission);
+    stops(&taken_over(others, 2), "update_failed", Cluster);
+    // What the set makes in its place is as the template says.
+    let made_anew = taken_over(last, 2).down(2).up(2);
+    assert_eq!((at_once(&made_anew), in_the_end(&made_anew)), (None, None));
+    let waits_for_the_next = taken_over(own, 1).down(1).up(1);
+    waits(&waits_for_the_next, "never_ready", Cluster);
     // A controller's pod that has the name by chance.
     let replicas = up(apply(own, Phase::Done)).pod(1, ObjectChange::Modified, |pod| {
         pod.metadata.owner_references =
