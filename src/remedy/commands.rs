@@ -138,7 +138,8 @@ impl CommandFacts {
 /// What mends them is no part of a pod: no pod has to be made anew.
 const CHANGES_NO_POD: [&Mistake; 5] =
     [&NO_SERVICE, &SELECTOR_MISMATCH, &NAME_OF_TWO_PODS, &TOO_FEW_REPLICAS, &WHEN_SCALED_DELETE];
-/// A Pod of the manifest, which is not the set's, has the name of a pod of the set.
+/// A Pod of the manifest has the name of a pod of the set, and is not the set's, or was taken over by
+/// it.
 pub const OWN_POD: &str = "name_taken_by_own_pod";
 /// The namespace may have been made for the grade and be gone, and kubectl takes no object of another
 /// one. It is not made for this: nobody would take it away again, and the next grade would find it
@@ -219,7 +220,9 @@ fn to_grade_again(causes: &[Mending<'_>], facts: &CommandFacts) -> Vec<String> {
     // The controller replaces no pod that is not Ready. Where the set goes, its pods do.
     let stays = |it: &&Mending<'_>| !is_set_deleted || it.id == OWN_POD;
     let waiting = causes.iter().filter(stays).filter_map(|it| it.waiting);
-    let new_pods = waiting.map(|it| format!("kubectl delete pod {it} -n {ns}"));
+    // One that the set took over goes with it.
+    let may_be_gone = if is_set_deleted { " --ignore-not-found" } else { "" };
+    let new_pods = waiting.map(|it| format!("kubectl delete pod {it} -n {ns}{may_be_gone}"));
     if let Some(file) = &facts.file {
         commands.extend(new_pods);
         commands.push(grade(facts, file));
