@@ -322,14 +322,20 @@ impl Timeline {
         hidden: bool,
         cites: &[Seq],
     ) {
-        for (_, claim) in old.claims() {
+        for (volume, claim) in old.claims() {
             let Some(wrote) = self.canary_of(old, new, &claim) else {
-                let why = if hidden {
-                    "no file of it could be read as text, and the grader's own file could not be \
-                    written"
+                let held = if hidden {
+                    "no file of it could be read as text"
                 } else {
-                    "it held no content of its own, and the grader's own file could not be written"
+                    "it held no content of its own"
                 };
+                let own = if old.spec().may_leave_all_folders(&volume) {
+                    "the grader writes no file of its own to a folder that the next pod may not \
+                    mount (subPathExpr)"
+                } else {
+                    "the grader's own file could not be written"
+                };
+                let why = format!("{held}, and {own}");
                 verdict.push(
                     "original_content",
                     format!("what {} held on PVC {claim} is still there", old.name()),

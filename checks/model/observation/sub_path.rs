@@ -1,51 +1,99 @@
-//! Which folder of a volume a mount's `subPathExpr` names: one for each pod, or one for all.
+//! Which folder of a volume a mount's `subPathExpr` names: one for each pod, or one for all, and
+//! whether the next pod gets the same.
 
 use crate::model::observation::object::{Container, EnvVar, PodSpec, VolumeMount};
 
-/// Whose folder of a volume a mount shows, as far as its `subPathExpr` tells.
+/// What a mount's `subPathExpr` tells of the folder of the volume that the mount shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Folder {
+    /// Whether it is named after the pod.
+    pub names_pod: NamesPod,
+    /// Which folder the next pod of that name gets.
+    pub next: NextFolder,
+}
+
+/// Whether a folder is named after the pod: after its name, its UID or an address of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FolderOwner {
-    /// It is not named after a pod.
+pub enum NamesPod {
+    /// It is not.
     #[default]
-    Nobody,
-    /// It is named after the pod, and every pod of that name gets the same one.
-    Pod,
-    /// It is named after what only one life of the pod has: the next pod of that name gets another.
-    PodLife,
+    No,
+    /// It has a variable of which no more is known than that it is no field of the pod.
+    Unknown,
+    /// It is.
+    Yes,
+}
+
+/// Which folder of the volume the next pod of the same name gets by the same mount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NextFolder {
+    /// The same.
+    #[default]
+    Same,
+    /// Nobody knows: it has a variable of which no more is known than that it is no field of the
+    /// pod.
+    Unknown,
+    /// Another one, unless the pod keeps its address.
+    OfAddress,
+    /// Another one.
+    Another,
+}
+
+impl Folder {
+    /// Of a variable, or text, and another one beside it.
+    fn and(self, other: Self) -> Self {
+        Self { names_pod: self.names_pod.max(other.names_pod), next: self.next.max(other.next) }
+    }
+
+    /// Of a variable whose value is that of a field of the pod.
+    fn of_field(field: &str, is_host_network: bool) -> Self {
+        let of_pod = |next| Self { names_pod: NamesPod::Yes, next };
+        match field {
+            "metadata.name"
+            | "metadata.labels['statefulset.kubernetes.io/pod-name']"
+            | "metadata.labels['apps.kubernetes.io/pod-index']" => of_pod(NextFolder::Same),
+            "metadata.uid" => of_pod(NextFolder::Another),
+            // On the node's network it is the node's address.
+            "status.podIP" | "status.podIPs" if !is_host_network => of_pod(NextFolder::OfAddress),
+            _ => Self::default(),
+        }
+    }
+
+    /// Of a variable that is no field of the pod: it may be made of another one.
+    const UNKNOWN: Self = Self { names_pod: NamesPod::Unknown, next: NextFolder::Unknown };
 }
 
 impl PodSpec {
-    /// Whose folder of its volume is mounted at a path in a container.
+    /// The folder of its volume that is mounted at a path in a container.
     #[must_use]
-    pub fn folder_owner(&self, container: &str, mount_path: &str) -> FolderOwner {
+    pub fn folder(&self, container: &str, mount_path: &str) -> Folder {
         let container = self.all_containers().find(|it| it.name == container);
-        let owner = container.and_then(|container| {
+        let folder = container.and_then(|container| {
             let mount = container.volume_mounts.iter().find(|it| it.mount_path == mount_path)?;
-            Some(self.owner_of(container, mount))
+            Some(self.folder_of(container, mount))
         });
-        owner.unwrap_or_default()
+        folder.unwrap_or_default()
     }
 
-    fn owner_of(&self, container: &Container, mount: &VolumeMount) -> FolderOwner {
-        let variables = variables(&mount.sub_path_expr);
-        let fields = variables.filter_map(|name| container.field_of(name));
-        fields.map(|field| owner_by_field(field, self.host_network)).max().unwrap_or_default()
+    fn folder_of(&self, container: &Container, mount: &VolumeMount) -> Folder {
+        let of_variable = |name| {
+            let field = container.field_of(name);
+            field.map_or(Folder::UNKNOWN, |it| Folder::of_field(it, self.host_network))
+        };
+        variables(&mount.sub_path_expr).map(of_variable).fold(Folder::default(), Folder::and)
     }
-}
 
-fn owner_by_field(field: &str, is_host_network: bool) -> FolderOwner {
-    match field {
-        "metadata.name"
-        | "metadata.labels['statefulset.kubernetes.io/pod-name']"
-        | "metadata.labels['apps.kubernetes.io/pod-index']" => FolderOwner::Pod,
-        "metadata.uid" => FolderOwner::PodLife,
-        // On the node's network it is the node's address.
-        "status.podIP" | "status.podIPs" if !is_host_network => FolderOwner::PodLife,
-        _ => FolderOwner::Nobody,
+    /// Whether it mounts folders of a volume, and the next pod of the same name may mount none of
+    /// these.
+    #[must_use]
+    pub fn may_leave_all_folders(&self, volume: &str) -> bool {
+        let mounts = self.all_containers().flat_map(|container| {
+            let mounts = container.volume_mounts.iter().filter(|it| it.name == volume);
+            mounts.map(|it| self.folder_of(container, it).next)
+        });
+        mounts.min().is_some_and(|it| it != NextFolder::Same)
     }
-}
 
-impl PodSpec {
     /// Names the folders of volumes that are named after what only one life of the pod has after the
     /// pod's name.
     pub fn name_folders_after_the_pod(&mut self) {
@@ -54,7 +102,7 @@ impl PodSpec {
             for variable in &mut container.env {
                 let source = variable.value_from.as_mut().and_then(|it| it.field_ref.as_mut());
                 let Some(field) = source.map(|it| &mut it.field_path) else { continue };
-                if owner_by_field(field, is_host_network) == FolderOwner::PodLife {
+                if Folder::of_field(field, is_host_network).next != NextFolder::Same {
                     "metadata.name".clone_into(field);
                 }
             }
@@ -112,10 +160,8 @@ fn variables(expression: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FolderOwner, variables};
+    use super::{Container, EnvVar, NamesPod, NextFolder, PodSpec, VolumeMount, variables};
     use crate::model::observation::object::{EnvVarSource, ObjectFieldSelector};
-
-    use super::{Container, EnvVar, PodSpec, VolumeMount};
 
     fn from_field(name: &str, field: &str) -> EnvVar {
         let field_ref = Some(ObjectFieldSelector { field_path: field.to_owned() });
@@ -146,33 +192,51 @@ mod tests {
         assert_eq!(named("plain $ $POD ("), [""; 0]);
     }
 
-    /// Catches a folder of the node, or one with a fixed name, that passes for the pod's, and a
-    /// folder of one life that passes for one that stays.
+    /// Catches a folder of the node, or one with a fixed name, that passes for the pod's; a folder of
+    /// one life that passes for one that stays; and a variable made of others that passes for text.
     #[test]
     fn a_folder_is_whose_name_it_has() {
-        let owner = |expression: &str, field: &str| {
-            app(expression, vec![from_field("V", field)]).folder_owner("app", "/data")
+        let of = |expression: &str, field: &str| {
+            let pod =
+                app(expression, vec![from_field("V", field), from_field("UID", "metadata.uid")]);
+            let folder = pod.folder("app", "/data");
+            (folder.names_pod, folder.next)
         };
-        assert_eq!(owner("$(V)", "metadata.name"), FolderOwner::Pod);
-        assert_eq!(
-            owner("all/$(V)", "metadata.labels['apps.kubernetes.io/pod-index']"),
-            FolderOwner::Pod
-        );
-        assert_eq!(owner("$(V)", "metadata.uid"), FolderOwner::PodLife);
-        assert_eq!(owner("$(V)", "status.podIP"), FolderOwner::PodLife);
+        let of_the_pod = |next| (NamesPod::Yes, next);
+        let label = "metadata.labels['apps.kubernetes.io/pod-index']";
+        assert_eq!(of("$(V)", "metadata.name"), of_the_pod(NextFolder::Same));
+        assert_eq!(of("all/$(V)", label), of_the_pod(NextFolder::Same));
+        assert_eq!(of("$(V)", "metadata.uid"), of_the_pod(NextFolder::Another));
+        assert_eq!(of("$(V)/$(UID)", "metadata.name"), of_the_pod(NextFolder::Another));
+        assert_eq!(of("$(V)", "status.podIP"), of_the_pod(NextFolder::OfAddress));
+        assert_eq!(of("$(DIR)", "metadata.name"), (NamesPod::Unknown, NextFolder::Unknown));
+        assert_eq!(of("$(V)/$(DIR)", "metadata.name"), of_the_pod(NextFolder::Unknown));
         for (expression, field) in [
             ("$(V)", "spec.nodeName"),
             ("$(V)", "metadata.labels['app']"),
-            ("$(OTHER)", "metadata.name"),
             ("$$(V)", "metadata.name"),
             ("fixed", "metadata.name"),
         ] {
-            assert_eq!(owner(expression, field), FolderOwner::Nobody, "{expression} {field}");
+            assert_eq!(of(expression, field), (NamesPod::No, NextFolder::Same), "{expression}");
         }
         let mut on_the_node = app("$(V)", vec![from_field("V", "status.podIP")]);
         on_the_node.host_network = true;
-        assert_eq!(on_the_node.folder_owner("app", "/data"), FolderOwner::Nobody);
-        assert_eq!(on_the_node.folder_owner("app", "/"), FolderOwner::Nobody);
+        assert_eq!(on_the_node.folder("app", "/data"), Default::default());
+        assert_eq!(on_the_node.folder("app", "/"), Default::default());
+    }
+
+    /// Catches a volume that one container mounts whole, and that passes for one of which the next
+    /// pod sees nothing because another container mounts a folder of it.
+    #[test]
+    fn a_volume_is_left_where_no_mount_of_it_stays() {
+        let mut pod = app("$(V)", vec![from_field("V", "metadata.uid")]);
+        pod.containers[0].volume_mounts[0].name = "data".to_owned();
+        assert!(pod.may_leave_all_folders("data"));
+        assert!(!pod.may_leave_all_folders("other"));
+        let whole = VolumeMount { name: "data".to_owned(), ..VolumeMount::default() };
+        let volume_mounts = vec![whole];
+        pod.containers.push(Container { volume_mounts, ..Container::default() });
+        assert!(!pod.may_leave_all_folders("data"));
     }
 
     /// Catches a variable that is kept though nothing uses it, or though another one of its name

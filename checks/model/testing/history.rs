@@ -90,12 +90,13 @@ impl History {
         }
     }
 
-    /// The claim is mounted by a folder that is named after a field of the pod.
+    /// The claim is mounted by a folder that is named after a field of the pod; with an empty field,
+    /// after a variable of which nothing is known.
     pub(crate) fn in_a_folder_of(mut self, field: &str) -> Self {
         let field_ref = Some(ObjectFieldSelector { field_path: field.to_owned() });
         let container = &mut self.spec.template.spec.containers[0];
-        container.env =
-            vec![EnvVar { name: "POD".to_owned(), value_from: Some(EnvVarSource { field_ref }) }];
+        let value_from = (!field.is_empty()).then_some(EnvVarSource { field_ref });
+        container.env = vec![EnvVar { name: "POD".to_owned(), value_from }];
         "all/$(POD)".clone_into(&mut container.volume_mounts[0].sub_path_expr);
         self
     }

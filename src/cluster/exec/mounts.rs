@@ -8,7 +8,7 @@ use checks::model::{
     observation::{
         Reference,
         object::{ContainerStatus, VolumeMount},
-        sub_path::FolderOwner,
+        sub_path::NextFolder,
     },
 };
 
@@ -29,9 +29,9 @@ pub(crate) struct ClaimView {
     pub(crate) is_first: bool,
     /// Some container mounts more of the claim than its views show together.
     pub(crate) is_partial: bool,
-    /// It shows a folder that only this life of the pod mounts. What is written there cannot be
-    /// removed when the pod is gone.
-    pub(crate) is_of_pod_life: bool,
+    /// The chosen container shows a folder that the next pod may not mount. What is written there
+    /// could not be removed when the pod is gone.
+    pub(crate) may_be_left: bool,
 }
 
 /// One mount in one running container.
@@ -41,7 +41,7 @@ struct ContainerMount {
     path: String,
     /// The folder of the volume; empty: all of it.
     folder: String,
-    owner: FolderOwner,
+    next: NextFolder,
     read_only: bool,
 }
 
@@ -68,7 +68,7 @@ impl ClaimView {
                         container: container.name.clone(),
                         path: mount.mount_path.clone(),
                         folder,
-                        owner: spec.folder_owner(&container.name, &mount.mount_path),
+                        next: spec.folder(&container.name, &mount.mount_path).next,
                         read_only: mount.read_only,
                     });
                 }
@@ -99,7 +99,7 @@ impl ClaimView {
             path: String::new(),
             is_first: place == 0,
             is_partial,
-            is_of_pod_life: mounts.iter().any(|it| it.owner == FolderOwner::PodLife),
+            may_be_left: false,
             mounts,
         };
         views.into_iter().enumerate().map(view).collect()
@@ -134,11 +134,16 @@ impl ClaimView {
                 && Some(&mount.folder) == folder
                 && !without_shell.contains(&mount.container)
         });
-        others
-            .map(|mount| {
-                (mount.container.clone(), Self { path: mount.path.clone(), ..self.clone() })
-            })
-            .collect()
+        others.map(|mount| (mount.container.clone(), self.through(mount))).collect()
+    }
+
+    /// The same view through one of its mounts.
+    fn through(&self, mount: &ContainerMount) -> Self {
+        Self {
+            path: mount.path.clone(),
+            may_be_left: mount.next != NextFolder::Same,
+            ..self.clone()
+        }
     }
 }
 
@@ -219,11 +224,7 @@ pub(crate) fn choose(
                     .mounts
                     .first()
                     .is_some_and(|best| best.folder.is_empty() && !mount.folder.is_empty());
-            (mount.container == container).then(|| ClaimView {
-                path: mount.path,
-                is_partial,
-                ..it.clone()
-            })
+            (mount.container == container).then(|| ClaimView { is_partial, ..it.through(&mount) })
         })
         .collect();
     Some((container, together))
@@ -239,7 +240,7 @@ fn mounted_whole(closed: &[ClaimView]) -> Vec<ClaimView> {
             path: format!("/stsgrade/{place}"),
             is_first: true,
             is_partial: false,
-            is_of_pod_life: false,
+            may_be_left: false,
             ..it.clone()
         })
         .collect()

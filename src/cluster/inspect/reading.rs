@@ -205,7 +205,7 @@ impl Inspector<'_> {
     fn take_canary_to_write(&self, pod: &Reference, mount: &ClaimView) -> Option<CanaryFile> {
         if !self.writes
             || !mount.is_first
-            || mount.is_of_pod_life
+            || mount.may_be_left
             || !self.state().canaries_tried.insert((mount.claim.clone(), pod.name.clone()))
         {
             return None;

@@ -27,10 +27,11 @@ impl Timeline {
         let contents = Contents::of(self);
         let mut read_at = None;
         for lexed in contents.first_lives.iter().filter(|it| it.pod_files.pod.is_alive()) {
+            let way = contents.telling(lexed);
             let Some(file) = lexed
                 .files
                 .iter()
-                .find(|it| it.tells_only_the_minute() && contents.tells(lexed, it))
+                .find(|it| it.tells_only_the_minute() && contents.tells_so(lexed, it, way))
             else {
                 continue;
             };

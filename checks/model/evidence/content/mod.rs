@@ -30,8 +30,9 @@
 //!
 //! The cases, in the order in which they are asked ([`original`]):
 //!
-//! - **Another folder.** A `subPathExpr` with the pod's UID or address shows each new pod another
-//!   folder of the volume. Nobody sees what the pod before has written: the original is gone.
+//! - **Another folder.** A `subPathExpr` with the pod's UID, or with an address that it does not keep,
+//!   shows the new pod another folder of the volume. It does not see what the pod before it has
+//!   written: the original is gone.
 //! - **Untouched.** A file whose modification time is older than the new start, and the same as
 //!   before, was not written by it. It is the original, whatever is in it.
 //! - **Kept.** What is there holds a value that no fresh start would write again: the old time, the
@@ -66,7 +67,8 @@
 //! - **A counter** is proof where it counts starts: from 0 or 1, and on at each start of each pod.
 //!   As many as there are files is not, where the template's commands count them.
 //!
-//! Files that tell who wrote them are asked, because the lab asks for the original of those. Where
+//! Files that tell who wrote them are asked, because the lab asks for the original of those: by
+//! themselves, and only where none does, by the folder that `subPathExpr` names after the pod. Where
 //! they read the same after every start, and were written again, the files beside them are asked,
 //! too: the name in one file and the date in another are one content ([`untold`]). Where no file
 //! tells, the grader's own file (the canary) decides for the whole claim: one mistake costs one test.
@@ -103,7 +105,7 @@ pub use crate::model::evidence::content::{
     writer::{Contents, Writer},
 };
 use crate::model::{
-    observation::{File, LEFT_OUT, Read, Seq, sub_path::FolderOwner},
+    observation::{File, LEFT_OUT, Read, Seq, sub_path::Folder},
     timeline::{
         Timeline,
         lives::{PodLife, Recorded},
@@ -144,8 +146,8 @@ pub struct Text<'t> {
     pub mtime: Option<i64>,
     /// What names pods and was found in the whole of it.
     pub holds: &'t [String],
-    /// Whose folder of the volume it lies in.
-    pub folder: FolderOwner,
+    /// The folder of the volume that it lies in.
+    pub folder: Folder,
 }
 
 /// A file without text.
@@ -155,8 +157,8 @@ pub struct Sealed<'t> {
     pub claim: &'t str,
     /// What is known of it.
     pub file: &'t File,
-    /// Whose folder of the volume it lies in.
-    pub folder: FolderOwner,
+    /// The folder of the volume that it lies in.
+    pub folder: Folder,
 }
 
 impl Timeline {
@@ -286,7 +288,7 @@ impl<'t> PodFiles<'t> {
             pod_files.left_out += read.what.left_out;
             pod_files.searched &= read.what.searched;
             let claim = read.what.claim.as_str();
-            let folder = pod.spec().folder_owner(&read.what.container, &read.what.mount_path);
+            let folder = pod.spec().folder(&read.what.container, &read.what.mount_path);
             for file in &read.what.files {
                 match text_of(claim, file) {
                     Some(text) => pod_files.texts.push(Text { folder, ..text }),
@@ -353,6 +355,6 @@ fn text_of<'t>(claim: &'t str, file: &'t File) -> Option<Text<'t>> {
         cut: file.cut,
         mtime: file.mtime,
         holds: &file.holds,
-        folder: FolderOwner::Nobody,
+        folder: Folder::default(),
     })
 }

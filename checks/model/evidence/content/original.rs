@@ -8,11 +8,14 @@ use crate::model::evidence::content::{
     known::{Entry, Meaning},
     lexer::{TextToken, TokenKind},
     proof::Proof,
-    writer::{Contents, FileWords, HeldBy, LexedFiles, is_chance},
+    writer::{Contents, FileWords, HeldBy, LexedFiles, Telling, is_chance},
 };
 use crate::model::{
     evidence::unreadable::unreadable,
-    observation::{BLOCK_DIGITS, Diagnosis, Given, sub_path::FolderOwner},
+    observation::{
+        BLOCK_DIGITS, Diagnosis, Given,
+        sub_path::{Folder, NamesPod, NextFolder},
+    },
     timeline::{Timeline, lives::PodLife},
 };
 
@@ -62,10 +65,16 @@ impl<'t> Contents<'t> {
     pub fn fates(&self, old: &'t PodLife, new: &'t PodLife) -> Vec<Fate> {
         let Some((last, after)) = self.last_lives(old, new) else { return vec![] };
         let mut fates = vec![];
+        let way = self.telling(&last);
         self.compare_files(&last, &after, |comparison, file| fates.push(comparison.fate(file)));
         for sealed in &last.pod_files.sealed {
-            let tells = || self.search_tells(old.ordinal, &sealed.file.holds) == Some(true);
-            if sealed.folder != FolderOwner::Nobody || tells() {
+            let tells = match way {
+                Telling::ByItself => {
+                    self.search_tells(old.ordinal, &sealed.file.holds) == Some(true)
+                }
+                Telling::ByFolder => sealed.folder.names_pod == NamesPod::Yes,
+            };
+            if tells {
                 fates.push(self.fate_of_sealed(&last, sealed, &after));
             }
         }
@@ -90,7 +99,8 @@ impl<'t> Contents<'t> {
         mut compare: impl FnMut(Comparison<'_, 't>, &FileWords<'t>),
     ) {
         let first = self.timeline.first_pod_files(last.pod_files.pod).map(|it| self.lexed(it));
-        for file in last.files.iter().filter(|it| self.tells(last, it)) {
+        let way = self.telling(last);
+        for file in last.files.iter().filter(|it| self.tells_so(last, it, way)) {
             let comparison = Comparison { contents: self, before: last, after };
             compare(comparison, file);
             let earlier = first.as_ref().and_then(|lexed| Some((lexed, lexed.at(&file.text)?)));
@@ -142,7 +152,7 @@ impl<'t> Contents<'t> {
         sealed: &Sealed<'t>,
         after: &LexedFiles<'t>,
     ) -> Fate {
-        if sealed.folder == FolderOwner::PodLife {
+        if is_another(sealed.folder, before.pod_files.pod, after.pod_files.pod) {
             let path = sealed.file.path.clone();
             return Fate::InAnotherFolder { path, before: described(sealed) };
         }
@@ -298,7 +308,7 @@ impl<'t> Comparison<'_, 't> {
     /// The same, without what other pods show; `None` where the file was written again within the
     /// minute that it tells.
     fn fate_by_itself(&self, file: &FileWords<'t>) -> Option<Fate> {
-        if file.text.folder == FolderOwner::PodLife {
+        if is_another(file.text.folder, self.before.pod_files.pod, self.after.pod_files.pod) {
             let (path, before) = (file.text.path.to_owned(), file.text.content.to_owned());
             return Some(Fate::InAnotherFolder { path, before });
         }
@@ -572,6 +582,15 @@ impl<'t> Comparison<'_, 't> {
             .iter()
             .flat_map(|line| self.contents.known.masked_line_without_own_name(line, ordinal))
             .collect()
+    }
+}
+
+/// Whether the new pod mounts another folder of the volume than the old one.
+fn is_another(folder: Folder, old: &PodLife, new: &PodLife) -> bool {
+    match folder.next {
+        NextFolder::Same | NextFolder::Unknown => false,
+        NextFolder::OfAddress => !old.addresses.iter().any(|it| new.addresses.contains(it)),
+        NextFolder::Another => true,
     }
 }
 

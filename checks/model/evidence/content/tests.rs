@@ -2,6 +2,7 @@
 //! of it.
 
 mod beside_a_new_date;
+mod folders;
 
 use crate::model::{
     Outcome,
@@ -85,7 +86,16 @@ fn toured(
     files: impl Fn(Start) -> Files,
     mtime: impl Fn(Start, &str) -> Option<i64>,
 ) -> History {
-    let mut history = History::toured();
+    filled(History::toured(), starts, files, mtime)
+}
+
+/// A history whose pods hold these files.
+fn filled(
+    mut history: History,
+    starts: fn(i32, usize) -> i64,
+    files: impl Fn(Start) -> Files,
+    mtime: impl Fn(Start, &str) -> Option<i64>,
+) -> History {
     let mut lives: Vec<(i32, String)> = vec![];
     for line in &mut history.lines {
         if let Fact::Object(_, Object::PersistentVolumeClaim(claim)) = &mut line.what {

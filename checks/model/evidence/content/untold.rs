@@ -39,8 +39,9 @@ impl<'t> Contents<'t> {
             return None;
         }
         let comparison = Comparison { contents: self, before: &last, after: &after };
+        let way = self.telling(&last);
         let mut lost = None;
-        for file in last.files.iter().filter(|it| !self.tells(&last, it)) {
+        for file in last.files.iter().filter(|it| !self.tells_so(&last, it, way)) {
             match comparison.fate(file) {
                 Fate::Same { .. } => {}
                 fate @ Fate::Gone { after: Some(_), .. }

@@ -6,13 +6,13 @@ use std::{
 };
 
 use crate::model::evidence::content::{
-    PodFiles, Text,
+    PodFiles, Sealed, Text,
     clock::{Explained, WriteMoments, Written, WrittenTime, explains, written_time},
     known::{Meaning, PodWords},
     lexer::{TextToken, TokenKind, lex},
 };
 use crate::model::{
-    observation::{Seq, sub_path::FolderOwner},
+    observation::{Seq, sub_path::NamesPod},
     timeline::{Timeline, lives::PodLife},
 };
 
@@ -94,6 +94,15 @@ pub enum Writer {
     Unsure(&'static str),
     /// They do not.
     Unknown,
+}
+
+/// How files tell which pod wrote them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// By their words, their path below the mount, or a number.
+    ByItself,
+    /// By the folder of the volume that they lie in.
+    ByFolder,
 }
 
 impl Writer {
@@ -226,10 +235,15 @@ impl<'t> Contents<'t> {
         let Some(lexed) = self.first_life(ordinal) else {
             return Writer::Unknown;
         };
+        const MAY_NAME_IT: &str = "subPathExpr puts it into a folder of the volume that may be \
+            named after the pod: what its variable holds is not known";
         let mut unsure = None;
         for file in &lexed.files {
             if self.tells(lexed, file) {
                 return Writer::Known;
+            }
+            if file.is_in_folder_that(NamesPod::Unknown) {
+                unsure = Some(MAY_NAME_IT);
             }
             if self.number_tells(lexed, file, true) {
                 unsure = Some(
@@ -239,8 +253,10 @@ impl<'t> Contents<'t> {
             }
         }
         for sealed in &lexed.pod_files.sealed {
-            if sealed.folder != FolderOwner::Nobody {
-                return Writer::Known;
+            match sealed.folder.names_pod {
+                NamesPod::Yes => return Writer::Known,
+                NamesPod::Unknown => unsure = Some(MAY_NAME_IT),
+                NamesPod::No => {}
             }
             match self.search_tells(ordinal, &sealed.file.holds) {
                 Some(true) => return Writer::Known,
@@ -253,8 +269,35 @@ impl<'t> Contents<'t> {
         unsure.map_or(Writer::Unknown, Writer::Unsure)
     }
 
-    /// Whether a file of a pod tells which pod wrote it.
+    /// Whether a file of a pod tells which pod wrote it, by itself or by the folder that it lies in.
     pub(crate) fn tells(&self, lexed: &LexedFiles<'t>, file: &FileWords<'t>) -> bool {
+        file.is_in_folder_that(NamesPod::Yes) || self.tells_by_itself(lexed, file)
+    }
+
+    /// Which of a pod's files are to be the original: those that tell the pod by themselves; where
+    /// none does, those in a folder that is named after it.
+    pub(crate) fn telling(&self, lexed: &LexedFiles<'t>) -> Telling {
+        let ordinal = lexed.pod_files.pod.ordinal;
+        let tells = |it: &Sealed<'_>| self.search_tells(ordinal, &it.file.holds) == Some(true);
+        let is_by_itself = lexed.files.iter().any(|it| self.tells_by_itself(lexed, it))
+            || lexed.pod_files.sealed.iter().any(tells);
+        if is_by_itself { Telling::ByItself } else { Telling::ByFolder }
+    }
+
+    /// Whether a file of a pod tells which pod wrote it, in this way.
+    pub(crate) fn tells_so(
+        &self,
+        lexed: &LexedFiles<'t>,
+        file: &FileWords<'t>,
+        way: Telling,
+    ) -> bool {
+        match way {
+            Telling::ByItself => self.tells_by_itself(lexed, file),
+            Telling::ByFolder => file.is_in_folder_that(NamesPod::Yes),
+        }
+    }
+
+    fn tells_by_itself(&self, lexed: &LexedFiles<'t>, file: &FileWords<'t>) -> bool {
         let ordinal = lexed.pod_files.pod.ordinal;
         let is_own = |seen: Option<&HeldBy>| seen.is_none_or(|it| *it == HeldBy::One(ordinal));
         let by_path =
@@ -263,11 +306,7 @@ impl<'t> Contents<'t> {
             let key = (self.known.masked_line(&file.path), self.known.masked_line(line));
             self.known.names(line, ordinal) && is_own(self.lines.get(&key))
         };
-        // A folder without a file is the kubelet's.
-        let by_folder =
-            || file.text.folder != FolderOwner::Nobody && !file.text.path.ends_with('/');
         by_path()
-            || by_folder()
             || file.lines.iter().any(by_line)
             || self.number_tells(lexed, file, false)
             || self.search_tells(ordinal, file.text.holds) == Some(true)
@@ -395,6 +434,12 @@ impl<'t> LexedFiles<'t> {
 }
 
 impl<'t> FileWords<'t> {
+    /// Whether it lies in a folder of the volume that so names the pod. A folder without a file is
+    /// the kubelet's.
+    fn is_in_folder_that(&self, names_pod: NamesPod) -> bool {
+        self.text.folder.names_pod == names_pod && !self.text.path.ends_with('/')
+    }
+
     fn of(text: Text<'t>, ordinal: i32, known: &PodWords) -> Self {
         let path = lex(text.path, known);
         let lines = text

@@ -99,20 +99,34 @@ fn of_mounts(main: &str, other: &str) -> Vec<ClaimView> {
     ))
 }
 
-/// Catches a canary in a folder that nothing mounts any more when the pod is gone.
+/// Catches a canary in a folder that nothing mounts any more when the pod is gone, and none where the
+/// chosen container mounts the whole claim.
 #[test]
-fn a_folder_of_one_life_of_the_pod_is_known() {
-    let views = |field: &str| {
+fn a_folder_that_the_next_pod_may_not_mount_is_known() {
+    let views = |source: &str, other: &str| {
         mounted(&format!(
             r#"{{"metadata": {{"name": "web-0", "uid": "1"}},
             "spec": {{"volumes": [{{"name": "data", "persistentVolumeClaim": {{"claimName": "data-web-0"}}}}],
-                "containers": [{{"name": "web", "env": [{{"name": "POD", "valueFrom": {{"fieldRef": {{"fieldPath": "{field}"}}}}}}],
-                    "volumeMounts": [{{"name": "data", "mountPath": "/d", "subPathExpr": "$(POD)"}}]}}]}},
-            "status": {{"containerStatuses": [{{"name": "web", "state": {{"running": {{}}}}}}]}}}}"#
+                "containers": [{{"name": "web", "env": [{{"name": "POD"{source}}}],
+                    "volumeMounts": [{{"name": "data", "mountPath": "/d", "subPathExpr": "$(POD)"}}]}},
+                    {{"name": "all", "volumeMounts": [{other}]}}]}},
+            "status": {{"containerStatuses": [{{"name": "web", "state": {{"running": {{}}}}}}, {{"name": "all", "state": {{"running": {{}}}}}}]}}}}"#
         ))
     };
-    let is_of_life = |field| views(field).iter().any(|it| it.is_of_pod_life);
-    assert!(is_of_life("metadata.uid") && !is_of_life("metadata.name"));
+    let none = BTreeSet::new();
+    let may_be_left = |source: &str, other: &str, without_shell: &BTreeSet<String>| {
+        let (_, together) = choose(&views(source, other), without_shell).unwrap();
+        together[0].may_be_left
+    };
+    let field = |path| format!(r#", "valueFrom": {{"fieldRef": {{"fieldPath": "{path}"}}}}"#);
+    assert!(may_be_left(&field("metadata.uid"), "", &none));
+    assert!(may_be_left(&field("status.podIP"), "", &none));
+    assert!(may_be_left("", "", &none), "made of another variable");
+    assert!(!may_be_left(&field("metadata.name"), "", &none));
+    let whole = r#"{"name": "data", "mountPath": "/all"}"#;
+    assert!(!may_be_left(&field("metadata.uid"), whole, &none));
+    let all = BTreeSet::from(["all".to_owned()]);
+    assert!(may_be_left(&field("metadata.uid"), whole, &all), "it has no shell");
 }
 
 #[test]
