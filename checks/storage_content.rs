@@ -53,7 +53,7 @@ fn judge(timeline: &Timeline) -> Verdict {
 
 /// What is asked of a pod.
 fn told(name: &str) -> String {
-    format!("a file on {name}'s PVC tells, by its content or its path, that {name} wrote it")
+    format!("a file on {name}'s PVC tells that {name} wrote it")
 }
 
 fn judge_ordinal(

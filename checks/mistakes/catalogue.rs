@@ -419,7 +419,7 @@ pub static WIPED_AT_START: Mistake = Mistake {
     renewal: Renewal::Apply,
     title: "a command of the pod removed the files",
     explanation: "The volume came back, but what was on it is gone: the pod removes it at its \
-            start (`command`, `args`), or when it is told to stop (`preStop`).",
+            start, or when it stops (`preStop`).",
     lab: None,
     remedy: "Don't remove what an earlier start left: the PVC is to keep it.",
     before: "      rm -rf /data/* /data/.[!.]*",
