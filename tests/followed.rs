@@ -305,7 +305,6 @@ fn where_the_own_line_is_not_known_it_is_said_what_to_look_for() {
             "readinessProbe:  # with all lines indented under it",
             "# taken out",
         ),
-        ("/liveness", "livenessProbe:  # with all lines indented under it", "# taken out"),
         ("/never_pulls", "imagePullPolicy: Never", "# taken out"),
         (
             "/claim_of_another_cluster",

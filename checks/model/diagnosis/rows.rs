@@ -220,7 +220,7 @@ pub(super) const ROWS: &[ObstacleRow] = &[
     ObstacleRow {
         id: "probe_unanswered",
         fault: Cluster,
-        decides: AfterStepTime,
+        decides: AtOnce,
         recognise: recognise::probe_unanswered,
         remedy: "A probe got no answer in its time (`timeoutSeconds`, 1 s if it is not written). \
             Either the node is busy, or what the probe asks takes longer. Write `timeoutSeconds: \

@@ -36,13 +36,20 @@ pub(crate) fn liveness_fails(facts: &OrdinalFacts<'_>) -> Option<Match> {
 /// A probe gets no answer in time, and the node may be the cause: the kubelet ends the container
 /// for it, or may have ended it, or the pod is never Ready.
 pub(crate) fn probe_unanswered(facts: &OrdinalFacts<'_>) -> Option<Match> {
+    /// Restarts after which a node that is busy is not waited for any more: between two more lie
+    /// minutes.
+    const MOST_RESTARTS: i32 = 4;
+    let has_had_its_tries = facts.statuses().any(|it| it.restart_count >= MOST_RESTARTS);
+    if !facts.step_time_is_over && !has_had_its_tries {
+        return None;
+    }
     if let Some(found) = ended_by_a_probe(facts) {
         return found.may_be_the_nodes(facts).then(|| found.matched());
     }
     if let Some(found) = may_have_been_ended_late(facts) {
         return Some(found);
     }
-    let found = unready(facts)?;
+    let found = unready(facts).filter(|_| facts.step_time_is_over)?;
     found.may_be_the_nodes(facts).then(|| found.matched())
 }
 
@@ -210,13 +217,13 @@ impl Unready<'_> {
 }
 
 /// Whether a probe that failed with these words of the kubelet may have failed by the node: it got
-/// no answer in its time, and the node was not shown to answer in that; or the node never did.
+/// no answer in its time, and the grader's own commands were late, too; or all of them were.
 ///
 /// A container that a busy node ended once may end by itself from then on, and of Events some are
 /// lost.
 fn may_be_the_nodes(facts: &OrdinalFacts<'_>, probe: &Probe, said: &str) -> bool {
     let node = NodeSpeed::of(facts, probe);
-    node.is_slow() || has_no_answer(said) && !node.is_quick()
+    node.is_slow() || has_no_answer(said) && node.late > 0
 }
 
 /// Whether the kubelet says of a probe that it got no answer in its time: of a command
@@ -261,12 +268,7 @@ impl NodeSpeed {
         speed
     }
 
-    /// All commands were answered in that time, and there were some.
-    const fn is_quick(&self) -> bool {
-        self.late == 0 && self.in_time > 0
-    }
-
-    /// None was.
+    /// There were some, and none was answered in that time.
     const fn is_slow(&self) -> bool {
         self.in_time == 0 && self.late > 0
     }

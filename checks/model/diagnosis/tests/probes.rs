@@ -147,13 +147,18 @@ fn probes_without_an_answer() {
         "dial tcp 10.88.0.24:8080: i/o timeout",
         "timeout: failed to connect service \"10.88.0.24:90\" within 1s: context deadline exceeded",
     ] {
-        waits(&killed(first(1), words), "probe_unanswered", Cluster);
+        waits(&killed(read_in(first(1), 3 * SECOND), words), "probe_unanswered", Cluster);
     }
-    // The grader's own commands were late, too; or one of them was.
-    waits(&killed(read_in(first(1), 3 * SECOND), late), "probe_unanswered", Cluster);
+    // One of the grader's own commands was late.
     let once = read_in(read_in(first(1), QUICK), 3 * SECOND);
     waits(&killed(once.clone(), late), "probe_unanswered", Cluster);
-    // They were not; the probe has all the time that a node needs; or it had an answer.
+    // A node is not waited for through a long crash loop.
+    let looped = ended(read_in(first(1), 3 * SECOND), 4, exit(137));
+    let words = format!("Liveness probe failed: {late}");
+    stops(&warned(looped, "Unhealthy", &words), "probe_unanswered", Cluster);
+    // None was, or there was none; the probe has all the time that a node needs; or it had an
+    // answer.
+    stops(&killed(first(1), late), "liveness_fails", Submission);
     stops(&killed(read_in(first(1), QUICK), late), "liveness_fails", Submission);
     stops(&killed(first(10), late), "liveness_fails", Submission);
     let missing = "cat: /data/id: No such file";
@@ -188,7 +193,7 @@ fn probes_without_an_answer() {
     // The kubelet's words are lost. A node that was late with the grader's commands may have ended
     // it; without them, the container's own end is what is known.
     let lost = |history| ended(history, 4, exit(0));
-    waits(&lost(read_in(first(1), 3 * SECOND)), "probe_unanswered", Cluster);
+    stops(&lost(read_in(first(1), 3 * SECOND)), "probe_unanswered", Cluster);
     stops(&lost(read_in(first(1), QUICK)), "container_ends", Submission);
     stops(&lost(read_in(first(10), 3 * SECOND)), "container_ends", Submission);
     let by_itself = ended(read_in(first(1), 3 * SECOND), 4, exit(1));
@@ -199,6 +204,7 @@ fn probes_without_an_answer() {
         (0..30).fold(running(history, |_| {}), |it, _| warned(it, "Unhealthy", &words))
     };
     let first = || first_pod_of(|it| it.readiness_probe = probe(1));
-    waits(&unready(first()), "probe_unanswered", Cluster);
+    waits(&unready(read_in(first(), 3 * SECOND)), "probe_unanswered", Cluster);
+    waits(&unready(first()), "probe_fails", Submission);
     waits(&unready(read_in(first(), QUICK)), "probe_fails", Submission);
 }
