@@ -22,6 +22,8 @@ const MAX_OBJECT_BYTES: usize = 32 << 10;
 const MAX_OBJECTS: usize = 32;
 /// How many objects are named in a line.
 const SHOWN_OBJECTS: usize = 8;
+/// The most values of one object that are masked.
+const MAX_SECRETS: usize = 256;
 /// So many lines are shown before one that is wrong.
 pub(crate) const LINES_BEFORE: usize = 4;
 /// Keys whose names tell of a secret, and whose values do not.
@@ -98,7 +100,7 @@ pub fn lines_before(
     if let Some((line, text)) = whole_object(&all, place) {
         return Some(ManifestText { file: file?, line, text, ..ManifestText::default() });
     }
-    if stream::begins_with_json(&all) {
+    if stream::begins_with_json(&all) || may_hold_variables(&all) {
         return None;
     }
     let first = place.line.saturating_sub(LINES_BEFORE).max(1);
@@ -107,6 +109,16 @@ pub fn lines_before(
     let is_there = place.line > 0 && first + lines.len() == place.line + 1;
     let text = mask(&lines.join("\n"));
     Some(ManifestText { file: file.filter(|_| is_there)?, line: first, text, ..Default::default() })
+}
+
+/// Whether a text that cannot be read may hold the value of a variable, which no name tells.
+fn may_hold_variables(text: &str) -> bool {
+    ["value", "env"].iter().any(|key| {
+        text.match_indices(key).any(|(at, _)| {
+            let rest = text[at + key.len()..].trim_start_matches(['"', '\'']);
+            rest.trim_start_matches([' ', '\t']).starts_with(':')
+        })
+    })
 }
 
 /// The first line of the object that a place belongs to, and its text without what may be secret.
@@ -157,6 +169,10 @@ fn masked(mut document: Document) -> Option<String> {
         return None;
     }
     let paths = secret_paths(&document);
+    // Each costs a reading of the whole text.
+    if paths.len() > MAX_SECRETS {
+        return None;
+    }
     let count = document.text().lines().count();
     for path in paths {
         let lines = document.scalar(&path).map_or(1, |it| it.trim_end().lines().count().max(1));
@@ -192,6 +208,8 @@ fn secret_paths(document: &Document) -> Vec<FieldPath> {
         }
         add_secret_paths(document, &object, &mut paths);
     }
+    let scalars = document.scalars().into_iter();
+    paths.extend(scalars.map(|(path, _)| path).filter(|it| is_of_a_variable(it)));
     paths
 }
 
@@ -209,189 +227,32 @@ fn add_secret_paths(document: &Document, object: &[PathStep], paths: &mut Vec<Fi
     for template in POD_TEMPLATES {
         all_of(&below(&format!("{template}.metadata.annotations")), &|_| false);
     }
-    let specs = POD_TEMPLATES.map(|it| below(&format!("{it}.spec")));
-    for spec in [below("spec")].into_iter().chain(specs) {
-        for list in ["initContainers", "containers"] {
-            let list = [spec.as_slice(), &keys(list)].concat();
-            for container in 0..document.count(&list) {
-                let env = [list.as_slice(), &[PathStep::Item(container)], &keys("env")].concat();
-                for variable in 0..document.count(&env) {
-                    let item = [env.as_slice(), &[PathStep::Item(variable)]].concat();
-                    let value = [item, keys("value")].concat();
-                    if document.has(&value) {
-                        paths.push(value);
-                    }
-                }
-            }
+}
+
+/// Whether a path leads to what a variable of a container is set to, wherever that stands: the
+/// object may be one that is refused.
+fn is_of_a_variable(path: &[PathStep]) -> bool {
+    /// What names a variable, or where its value is from.
+    const NAMES: [&str; 8] = [
+        "name",
+        "key",
+        "fieldPath",
+        "apiVersion",
+        "resource",
+        "containerName",
+        "divisor",
+        "optional",
+    ];
+    let is_env = |it: &PathStep| matches!(it, PathStep::Key(key) if key == "env");
+    match path.last() {
+        Some(PathStep::Key(key)) if key == "value" => true,
+        Some(PathStep::Key(key)) => {
+            path[..path.len() - 1].iter().any(is_env) && !NAMES.contains(&key.as_str())
         }
+        Some(PathStep::Item(_) | PathStep::Named(_)) => path.iter().any(is_env),
+        None => false,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::lines_before;
-    use crate::submission::{Place, Submission};
-
-    const FILE: &str = "\
-# the lab
----
-apiVersion: v1
-kind: Secret
-metadata: {name: login}
-stringData:
-  user: hunter2
-  key: |
-    hunter2
-    hunter2
----
-# my set
-apiVersion: apps/v1
-kind: StatefulSet
-metadata:
-  name: web   # the name
-  annotations: {note: hunter2}
-spec:
-  template:
-    metadata:
-      annotations:
-        note: \"hunter2\"
-    spec:
-      containers:
-      - name: app
-        env:
-        - name: A
-          value: hunter2
-        - {name: B, value: 'hunter2'}
-        - name: C
-          valueFrom:
-            secretKeyRef: {name: login, key: user}
-        command: [sh, -c, \"PASSWORD=hunter2 app\"]
-";
-
-    /// Catches lines that are not those before the place, and a secret that is shown.
-    #[test]
-    fn the_lines_before_a_place_end_with_its_own() {
-        let read = |text: &str, line| {
-            let files = [("lab/a.yaml".to_owned(), text.as_bytes().to_vec())];
-            let place = Place { file: "lab/a.yaml".to_owned(), document: 0, line };
-            lines_before(&files, &place, |it| Some(it.file_name()?.display().to_string()))
-        };
-        let text = "a: 1\nb:\n  c: 1\n   d: 2\n";
-        let found = read(text, 4).unwrap();
-        assert_eq!((found.file.as_str(), found.line, found.text.as_str()), ("a.yaml", 1, text));
-        assert_eq!((read(text, 0), read(text, 5)), (None, None));
-        let found = read("1\n2\n3\n4\n5\n6\n7\n", 6).unwrap();
-        assert_eq!((found.line, found.text.as_str()), (2, "2\n3\n4\n5\n6\n"));
-        assert_eq!(read("kind: Secret\n  a: 1\n", 2), None);
-        assert_eq!(lines_before(&[], &Place::default(), |_| None), None);
-    }
-
-    /// Catches a secret in a recording, and lines that lose their numbers.
-    #[test]
-    fn the_text_is_kept_without_what_may_be_secret() {
-        let read = Submission::of_files(&[("lab3.yaml".to_owned(), FILE.into())], "lab").unwrap();
-        let texts = read.texts(|file| Some(file.display().to_string()));
-        let names: Vec<&str> = texts.iter().map(|it| it.name.as_str()).collect();
-        assert_eq!(names, ["login", "web"]);
-        for it in &texts {
-            assert!(!it.text.contains("hunter2"), "{}", it.text);
-            let own: Vec<&str> = FILE.lines().skip(it.line - 1).collect();
-            for (kept, line) in it.text.lines().zip(own) {
-                assert!(kept == line || kept.contains("***"), "{kept} for {line}");
-            }
-        }
-        assert!(texts[0].text.contains("  user: "), "{}", texts[0].text);
-        let kept = "            secretKeyRef: {name: login, key: user}\n";
-        assert!(texts[1].text.contains(kept), "{}", texts[1].text);
-    }
-
-    /// Catches a value of another object of JSON, or of the second of two equal keys, that is kept
-    /// with the lines of a refusal.
-    #[test]
-    fn of_json_only_the_own_object_is_kept_with_a_refusal() {
-        let set = |name: &str, env: &str| {
-            format!(
-                r#"{{"apiVersion":"apps/v1","kind":"{name}","metadata":{{"name":"web"}},"spec":{{"template":{{"spec":{{"containers":[{{"name":"app","env":[{env}]}}]}}}}}}}}"#
-            )
-        };
-        let secret = r#"{"name":"A","value":"hunter2"}"#;
-        let twice = r#"{"name":"A","value":"","value":"hunter2"}"#;
-        let job = r#"{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"a"},"spec":{"jobTemplate":{"spec":{"template":{"spec":{"containers":[{"env":[{"name":"A","value":"hunter2"}]}]}}}}}}"#;
-        let foo =
-            "{\n\t\"apiVersion\": \"v1\",\n\t\"kind\": \"Foo\", \"metadata\": {\"name\": \"a\"}\n}";
-        let list = |item: &str| {
-            format!(r#"{{"apiVersion":"v1","kind":"List","items":[{item},{{"kind":"Foo"}}]}}"#)
-        };
-        for (text, kept) in [
-            // Behind it, in its line, and before it.
-            (format!("{}\n{foo}\n", set("StatefulSet", secret)), Some((2, "Foo"))),
-            (format!("{} {foo}\n", set("StatefulSet", secret)), Some((1, "Foo"))),
-            (format!("{foo}\n{}\n", set("StatefulSet", secret)), Some((1, "Foo"))),
-            (set("Foo", secret), Some((1, "***"))),
-            (list(&set("StatefulSet", secret)), Some((1, "***"))),
-            (job.to_owned(), Some((1, "***"))),
-            (set("Foo", twice), None),
-            // YAML without a `---`, and what is neither.
-            (
-                format!("{}\napiVersion: v1\nkind: Foo\n", set("StatefulSet", secret)),
-                Some((2, "kind: Foo\n")),
-            ),
-            (format!("{}\na: b: c\n", set("StatefulSet", secret)), None),
-            (format!("{}\n{{}}\na: b\n", set("StatefulSet", secret)), None),
-        ] {
-            let files = [("lab3.json".to_owned(), text.clone().into_bytes())];
-            let place = Submission::of_files(&files, "lab").unwrap_err().place().unwrap();
-            let found = lines_before(&files, &place, |it| Some(it.display().to_string()));
-            assert_eq!(found.as_ref().map(|it| it.line), kept.map(|it| it.0), "{text}");
-            let Some(found) = found else { continue };
-            assert!(!found.text.contains("hunter2"), "{}", found.text);
-            assert!(kept.is_some_and(|it| found.text.contains(it.1)), "{}", found.text);
-        }
-    }
-
-    /// Catches a secret behind the first of two equal keys, of which Kubernetes takes the last, and
-    /// an object that has the text of another one in its line.
-    #[test]
-    fn of_two_equal_keys_and_two_objects_in_a_line_no_text_is_kept() {
-        let head = r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"},"#;
-        let kept = |text: &str| {
-            let files = [("lab3.json".to_owned(), text.into())];
-            Submission::of_files(&files, "lab").unwrap().texts(|it| Some(it.display().to_string()))
-        };
-        for twice in [
-            format!(r#"{head}"data":{{"a":"eA=="}},"data":{{"a":"hunter2="}}}}"#),
-            "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata:\n  a: eA==\n  a: hunter2=\n"
-                .to_owned(),
-        ] {
-            assert!(kept(&twice).is_empty(), "{twice}");
-        }
-        let pod = r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},"spec":{"containers":[{"name":"a","env":[{"name":"A","value":"hunter2"}]}]}}"#;
-        let both = kept(&format!(r#"{pod} {head}"data":{{"a":"hunter2="}}}}"#));
-        assert!(both.iter().all(|it| !it.text.contains("hunter2")), "{both:?}");
-        let names: Vec<&str> = both.iter().map(|it| it.kind.as_str()).collect();
-        assert_eq!(names, ["Pod"]);
-    }
-
-    /// Catches a text of YAML that loses its tabs because the file begins with JSON.
-    #[test]
-    fn only_json_loses_its_tabs() {
-        let text = "{\n\t\"apiVersion\": \"v1\", \"kind\": \"Service\", \"metadata\": {\"name\": \"a\"}}\n\
-            ---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: web}\nspec:\n  \
-            template:\n    spec:\n      containers:\n      - name: app\n        args:\n        - |\n          \
-            cat <<-E\n          \ta\n          E\n";
-        let files = [("lab3.yaml".to_owned(), text.into())];
-        let read = Submission::of_files(&files, "lab").unwrap();
-        let texts = read.texts(|it| Some(it.display().to_string()));
-        assert_eq!(texts.len(), 2, "{texts:?}");
-        assert!(texts[0].text.starts_with("{\n  \"apiVersion\""), "{}", texts[0].text);
-        assert!(texts[1].text.contains("\n          \ta\n"), "{}", texts[1].text);
-    }
-
-    /// Catches a text that is kept in part, as if it were whole.
-    #[test]
-    fn what_is_too_long_is_not_kept() {
-        let long = format!("{FILE}# {}\n", "x".repeat(40_000));
-        let read = Submission::of_files(&[("lab3.yaml".to_owned(), long.into())], "lab").unwrap();
-        assert_eq!(read.texts(|file| Some(file.display().to_string())).len(), 1);
-    }
-}
+mod tests;

@@ -283,6 +283,8 @@ pub struct Read {
     pub error: Option<String>,
 }
 
+/// How it begins what a recording says of a command that was not done in its time.
+pub const NOT_DONE: &str = "not done within";
 /// How many digits [`File::blocks`] holds of each digest.
 pub const BLOCK_DIGITS: usize = 8;
 /// Why there is no content of a file that was not read for want of room, in [`File::without`].

@@ -233,24 +233,28 @@ fn runs(state: &ContainerState) -> Option<Result<(), ExecError>> {
         "CreateContainerConfigError",
         "CreateContainerError",
     ];
-    // The image has no shell, or its command cannot be run otherwise.
-    const NOT_STARTED: [&str; 2] = ["StartError", "ContainerCannotRun"];
     if state.running.is_some() {
         return Some(Ok(()));
     }
     if let Some(ended) = &state.terminated {
         let why =
             format!("{NOT_RUNNING}: {}", told(ended.reason.as_deref(), ended.message.as_deref()));
-        let is_final = ended.reason.as_deref().is_some_and(|it| NOT_STARTED.contains(&it));
-        let error = if is_final { ExecError::NoProbe } else { ExecError::NoProbeYet };
-        return Some(Err(error(why)));
+        // Another try would leave another container in the pod.
+        return Some(Err(ExecError::NoProbe(why)));
     }
     let waiting = state.waiting.as_ref()?;
-    let is_final = waiting.reason.as_deref().is_some_and(|it| FINAL.contains(&it));
+    let is_final = waiting.reason.as_deref().is_some_and(|it| FINAL.contains(&it))
+        || waiting.message.as_deref().is_some_and(is_missing);
     let why = || {
         format!("{NOT_RUNNING}: {}", told(waiting.reason.as_deref(), waiting.message.as_deref()))
     };
     is_final.then(|| Err(ExecError::NoProbe(why())))
+}
+
+/// Whether the registry says that there is no such image.
+fn is_missing(message: &str) -> bool {
+    const WORDS: [&str; 3] = ["not found", "manifest unknown", "pull access denied"];
+    WORDS.iter().any(|it| message.contains(it))
 }
 
 /// Why its image was not pulled so far.
@@ -308,6 +312,10 @@ mod tests {
             runs(&state(serde_json::json!({"terminated": {"exitCode": 128, "reason": reason}})))
         };
         assert!(matches!(ended("StartError"), Some(Err(ExecError::NoProbe(_)))));
-        assert!(matches!(ended("OOMKilled"), Some(Err(ExecError::NoProbeYet(_)))));
+        assert!(matches!(ended("OOMKilled"), Some(Err(ExecError::NoProbe(_)))));
+        let missing = state(serde_json::json!({
+            "waiting": {"reason": "ErrImagePull", "message": "busybx:1.36: not found"}
+        }));
+        assert!(matches!(runs(&missing), Some(Err(ExecError::NoProbe(_)))));
     }
 }

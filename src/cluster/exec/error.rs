@@ -1,6 +1,9 @@
 //! Why a command in a container gave no output.
 
-use checks::model::evidence::unreadable::{NO_PERMISSION, NO_SHELL};
+use checks::model::{
+    evidence::unreadable::{NO_PERMISSION, NO_SHELL},
+    observation::NOT_DONE,
+};
 use thiserror::Error;
 
 /// Why a command could not be run, or what it said was not received. The text of each is what a
@@ -11,7 +14,7 @@ pub(crate) enum ExecError {
     #[error("{NO_SHELL}")]
     NoShell,
     /// The command took longer than this many seconds.
-    #[error("not done within {0} s")]
+    #[error("{NOT_DONE} {0} s")]
     TimedOut(u64),
     /// The connection or the container ended before the command did, as far as is known.
     #[error("the container or the connection ended before the command did")]

@@ -91,8 +91,8 @@ impl ClaimView {
         };
         let mut views: Vec<Vec<ContainerMount>> =
             views.into_iter().filter(|it| !it.is_empty()).collect();
-        // The canary is written where the first one is.
-        views.sort_by_key(|mounts| mounts[0].read_only);
+        // The canary is written where the first one is: best in a folder that the next pod gets, too.
+        views.sort_by_key(|mounts| (mounts[0].read_only, mounts[0].next != NextFolder::Same));
         let view = |(place, mounts): (usize, Vec<ContainerMount>)| Self {
             claim: claim.to_owned(),
             volume: volume.to_owned(),

@@ -313,7 +313,7 @@ impl NamedSet<'_> {
         let what = match (&self.facts.content, &self.facts.mount_path) {
             (Some(file), _) => format!("cat {file}"),
             (None, Some(path)) => format!("grep -r . {path}"),
-            (None, None) => "grep -r . .".to_owned(),
+            (None, None) => "ls -la".to_owned(),
         };
         self.exec(place, &what)
     }

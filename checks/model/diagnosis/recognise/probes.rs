@@ -7,7 +7,7 @@ use crate::model::diagnosis::recognise::{has_any, matched};
 use crate::model::{
     diagnosis::{Match, facts::OrdinalFacts},
     observation::{
-        Read, SECOND, Seq,
+        NOT_DONE, Read, SECOND, Seq,
         object::{Container, ContainerStatus, Probe},
     },
     timeline::lives::PodLife,
@@ -205,7 +205,8 @@ fn unready<'t>(facts: &OrdinalFacts<'t>) -> Option<Unready<'t>> {
 
 impl Unready<'_> {
     fn may_be_the_nodes(&self, facts: &OrdinalFacts<'_>) -> bool {
-        self.said.is_some_and(|it| may_be_the_nodes(facts, self.probe, it))
+        let is_late = || NodeSpeed::of(facts, self.probe).late > 0;
+        self.said.is_some_and(|it| has_no_answer(it) && is_late())
     }
 
     fn matched(self) -> Match {
@@ -258,9 +259,8 @@ impl NodeSpeed {
         let mut speed = Self::default();
         for pod in facts.timeline.lanes().flat_map(|(_, lane)| lane) {
             // To make a container of the grader's own takes longer than a command in one that runs.
-            let is_of_the_pod = |it: &Read| container(pod, &it.container).is_some();
-            let reads = facts.timeline.reads_of(pod.uid());
-            for read in reads.filter(|it| it.what.error.is_none() && is_of_the_pod(&it.what)) {
+            let is_one = |it: &Read| container(pod, &it.container).is_some() && is_short(it);
+            for read in facts.timeline.reads_of(pod.uid()).filter(|it| is_one(&it.what)) {
                 let is_late = read.at.saturating_sub(read.what.began) > allowed;
                 *(if is_late { &mut speed.late } else { &mut speed.in_time }) += 1;
             }
@@ -271,5 +271,15 @@ impl NodeSpeed {
     /// There were some, and none was answered in that time.
     const fn is_slow(&self) -> bool {
         self.in_time == 0 && self.late > 0
+    }
+}
+
+/// Whether a reading is as much work as a probe may be: few files, or none because it was not done
+/// in time.
+fn is_short(read: &Read) -> bool {
+    const MOST_FILES: usize = 20;
+    match &read.error {
+        Some(why) => why.starts_with(NOT_DONE),
+        None => !read.searched && read.left_out == 0 && read.files.len() <= MOST_FILES,
     }
 }

@@ -174,6 +174,7 @@ fn probes_without_an_answer() {
     for read in [by("stsgrade-1", None), by("app", Some("no shell"))] {
         stops(&ended(read, 4, exit(0)), "container_ends", Submission);
     }
+    waits(&killed(by("app", Some("not done within 10 s")), late), "probe_unanswered", Cluster);
     // Each probe by its own time.
     let two = first_pod_of(|it| {
         it.liveness_probe = probe(1);

@@ -136,7 +136,7 @@ fn each_folder_of_a_claim_is_a_view() {
     let (_, together) = choose(&left, &BTreeSet::new()).unwrap();
     let seen: Vec<_> =
         together.iter().map(|it| (it.path.as_str(), it.is_first, it.is_partial)).collect();
-    assert_eq!(seen, [("/log", true, false), ("/html", false, false)]);
+    assert_eq!(seen, [("/html", true, false), ("/log", false, false)], "nobody knows `$(POD)`");
     assert!(!left[0].is_same(&left[1]));
     let read_only = r#"{"name": "data", "mountPath": "/conf", "subPath": "conf", "readOnly": true}, {"name": "data", "mountPath": "/html", "subPath": "html"}"#;
     let (_, together) = choose(&of_mounts(read_only, ""), &BTreeSet::new()).unwrap();
