@@ -4,7 +4,7 @@ use checks::model::{Missing, observation::object::StatefulSetSpec};
 
 use crate::remedy::{
     edit::{Loss, keep_running::become_script, nearest},
-    script::{is_other_shell, is_shell},
+    script::{is_other_shell, runs_a_script},
 };
 
 /// What a misspelt name may mean.
@@ -47,8 +47,7 @@ pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
 fn shell_with_script(line: &str, follows: bool) -> Option<Vec<String>> {
     let (shell, rest) = line.trim().split_once(char::is_whitespace)?;
     let (flag, script) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
-    let name = shell.rsplit('/').next().unwrap_or(shell);
-    if !is_shell(name) || !flag.starts_with('-') || !flag.ends_with('c') {
+    if !runs_a_script(shell, flag) {
         return None;
     }
     let mut words = vec![shell.to_owned(), flag.to_owned()];

@@ -406,9 +406,7 @@ fn each_script(pod: &mut PodSpec, edit: impl Fn(&str, &[&str]) -> Option<String>
 /// of it is recorded.
 pub(super) fn own_script(container: &mut Container) -> Option<&mut String> {
     let words: Vec<&String> = container.command.iter().chain(&container.args).collect();
-    let shell = words.first()?.rsplit('/').next()?;
-    let flag = words.get(1)?;
-    if !(script::is_shell(shell) && flag.starts_with('-') && flag.ends_with('c')) {
+    if !script::runs_a_script(words.first()?, words.get(1)?) {
         return None;
     }
     let count = container.command.len();

@@ -39,6 +39,13 @@ pub fn is_shell(name: &str) -> bool {
     matches!(name, "sh" | "bash" | "zsh" | "ksh" | "dash" | "ash")
 }
 
+/// Whether a program with this first argument is a shell that runs the word behind it: `/bin/sh -ec`.
+#[must_use]
+pub fn runs_a_script(program: &str, flag: &str) -> bool {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    is_shell(name) && flag.starts_with('-') && flag.ends_with('c')
+}
+
 /// Whether a program by this name is a shell that small images lack. They have `sh`.
 #[must_use]
 pub fn is_other_shell(name: &str) -> bool {
