@@ -43,22 +43,22 @@ pub(crate) fn probe_unanswered(facts: &OrdinalFacts<'_>) -> Option<Match> {
     if !facts.step_time_is_over && !has_had_its_tries {
         return None;
     }
-    if let Some(found) = ended_by_a_probe(facts) {
-        return found.may_be_the_nodes(facts).then(|| found.matched());
-    }
-    if let Some(found) = may_have_been_ended_late(facts) {
+    if let Some(found) = ended_by_the_node(facts) {
         return Some(found);
     }
     let found = unready(facts).filter(|_| facts.step_time_is_over)?;
     found.may_be_the_nodes(facts).then(|| found.matched())
 }
 
-/// The same, where it is this container that the kubelet ends, or may have ended.
+/// Whether it is this container that the kubelet ends, or may have ended, because the node is busy.
 pub(super) fn may_be_ended_by_the_node(facts: &OrdinalFacts<'_>, container: &str) -> bool {
-    let of_it = |found: &Match| found.container.as_deref() == Some(container);
+    ended_by_the_node(facts).is_some_and(|it| it.container.as_deref() == Some(container))
+}
+
+fn ended_by_the_node(facts: &OrdinalFacts<'_>) -> Option<Match> {
     match ended_by_a_probe(facts) {
-        Some(found) => found.status.name == container && found.may_be_the_nodes(facts),
-        None => may_have_been_ended_late(facts).is_some_and(|it| of_it(&it)),
+        Some(found) => found.may_be_the_nodes(facts).then(|| found.matched()),
+        None => may_have_been_ended_late(facts),
     }
 }
 
@@ -240,8 +240,8 @@ fn has_no_answer(said: &str) -> bool {
         || what.starts_with("timeout: ")
 }
 
-/// How the nodes of the set answer in the time that a probe may take, by the grader's own commands
-/// in the set's containers.
+/// How many of the grader's own commands in the set's containers were answered in the time that a
+/// probe may take, and how many were not.
 #[derive(Default)]
 struct NodeSpeed {
     in_time: usize,
@@ -250,9 +250,9 @@ struct NodeSpeed {
 
 impl NodeSpeed {
     fn of(facts: &OrdinalFacts<'_>, probe: &Probe) -> Self {
-        /// A probe that takes as long as this is no node's matter, in seconds.
-        const LONG: i32 = 10;
-        if probe.timeout_seconds >= LONG {
+        /// A probe that may take so many seconds does not fail because a node is busy.
+        const ENOUGH_SECONDS: i32 = 10;
+        if probe.timeout_seconds >= ENOUGH_SECONDS {
             return Self { in_time: 1, late: 0 };
         }
         let allowed = u64::try_from(probe.timeout_seconds.max(1)).unwrap_or(1) * SECOND;
@@ -261,8 +261,11 @@ impl NodeSpeed {
             // To make a container of the grader's own takes longer than a command in one that runs.
             let is_one = |it: &Read| container(pod, &it.container).is_some() && is_short(it);
             for read in facts.timeline.reads_of(pod.uid()).filter(|it| is_one(&it.what)) {
-                let is_late = read.at.saturating_sub(read.what.began) > allowed;
-                *(if is_late { &mut speed.late } else { &mut speed.in_time }) += 1;
+                if read.at.saturating_sub(read.what.began) > allowed {
+                    speed.late += 1;
+                } else {
+                    speed.in_time += 1;
+                }
             }
         }
         speed
