@@ -324,7 +324,8 @@ fn announcement(it: &Announcement, timeout: Option<Duration>) -> Vec<String> {
         lines.extend(stays.iter().map(|it| format!("warning: {}", sanitize(it))));
     }
     lines.push(format!(
-        "grading StatefulSet {}, which will take at most about {} once it is settled:",
+        "grading StatefulSet {}, which takes at most about {} once it is settled, more on a busy \
+            cluster:",
         sanitize(&it.set),
         minutes(it.worst)
     ));
