@@ -158,9 +158,14 @@ pub fn new_document(object: String, file: Option<&str>, document: &Value) -> Cha
     )
 }
 
-/// A document that a file does not have any more; `None` where it is too long to be shown.
+/// A document that a file does not have any more; `None` where it is too long to be shown, and in a
+/// list of JSON, where a comma would have to go, too.
 #[must_use]
 pub fn document_taken_out(text: &ManifestText) -> Option<Change> {
+    let is_item_of_json = text.text.starts_with(' ') && text.text.trim_start().starts_with('{');
+    if is_item_of_json {
+        return None;
+    }
     let removed = |it: &str| Line { sign: Sign::Removed, text: it.to_owned() };
     let lines: Vec<Line> = text.text.lines().map(removed).collect();
     (lines.len() <= MAX_LINES).then(|| Change {

@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{console::sanitize::sanitize, recording::digest_text};
+use crate::{
+    console::sanitize::sanitize, recording::digest_text, remedy::manifest::Path as FieldPath,
+};
 
 pub use crate::submission::error::SubmissionError;
 use crate::submission::{
@@ -92,8 +94,11 @@ pub struct Manifest {
     pub name: String,
     /// All of it, with the target namespace set.
     pub value: Value,
-    /// Where it stands.
+    /// Where its document stands.
     pub place: Place,
+    /// Where in the document it stands: the path of a list's item.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: FieldPath,
     /// The text of its file.
     pub text: Arc<str>,
     /// Its own namespace, where it is another than the target.
@@ -107,11 +112,7 @@ impl Manifest {
     /// because the server often leaves out which item of a list it means.
     #[must_use]
     pub fn place_of_told(&self, field: &str) -> Place {
-        let start = self.place.line.saturating_sub(1);
-        let lines: Vec<&str> = self.text.lines().collect();
-        let own = lines.get(start..).unwrap_or_default();
-        let end = own.iter().skip(1).position(|it| is_document_end(it));
-        let own = &own[..end.map_or(own.len(), |it| it + 1)];
+        let (start, own) = self.own_lines();
         let mut found = None;
         for segment in field.split('.') {
             let (name, item) = segment.split_once('[').unwrap_or((segment, ""));
@@ -119,12 +120,29 @@ impl Manifest {
             let key = own.iter().skip(from).position(|line| has_key(line, name));
             let Some(at) = key.map(|it| from + it) else { break };
             let number = item.trim_end_matches(']').parse().ok();
-            found = Some(number.and_then(|it| list_item(own, at + 1, it)).unwrap_or(at));
+            found = Some(number.and_then(|it| list_item(&own, at + 1, it)).unwrap_or(at));
         }
         found.map_or_else(
             || self.place.clone(),
             |at| Place { line: start + at + 1, ..self.place.clone() },
         )
+    }
+
+    /// Its lines in its file, and the place of the first one, from 0.
+    fn own_lines(&self) -> (usize, Vec<&str>) {
+        let item = texts::document_around(&self.text, &self.place).and_then(|(line, document)| {
+            let (first, last) = document.lines_of(&self.within)?;
+            Some((line + first - 2, last + 1 - first))
+        });
+        if let Some((start, count)) = item {
+            return (start, self.text.lines().skip(start).take(count).collect());
+        }
+        let start = self.place.line.saturating_sub(1);
+        let mut own: Vec<&str> = self.text.lines().skip(start).collect();
+        if let Some(end) = own.iter().skip(1).position(|it| is_document_end(it)) {
+            own.truncate(end + 1);
+        }
+        (start, own)
     }
 }
 

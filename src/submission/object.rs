@@ -83,7 +83,8 @@ impl Context<'_> {
         self.take_into_target(&mut value)?;
         let (place, text) = (self.place.clone(), self.text.clone());
         let left_namespace = Some(it.namespace).filter(|it| it != self.target);
-        objects.push(Manifest { kind, name: it.name, value, place, text, left_namespace });
+        let within = self.within.clone();
+        objects.push(Manifest { kind, name: it.name, value, place, within, text, left_namespace });
         Ok(())
     }
 

@@ -49,13 +49,9 @@ impl Submission {
     pub fn texts(&self, named: impl Fn(&Path) -> Option<String>) -> Vec<ManifestText> {
         let of = |it: &Manifest| {
             let file = named(Path::new(&it.place.file))?;
-            Some(ManifestText {
-                kind: it.kind.names().0.to_owned(),
-                name: it.name.clone(),
-                file,
-                line: it.place.line,
-                text: text(it)?,
-            })
+            let (line, text) = text(it)?;
+            let (kind, name) = (it.kind.names().0.to_owned(), it.name.clone());
+            Some(ManifestText { kind, name, file, line, text })
         };
         self.objects.iter().take(MAX_OBJECTS).filter_map(of).collect()
     }
@@ -130,7 +126,8 @@ fn whole_object(all: &str, place: &Place) -> Option<(usize, String)> {
     Some((first, masked(document)?))
 }
 
-fn text(manifest: &Manifest) -> Option<String> {
+/// The first line of an object, and its text.
+fn text(manifest: &Manifest) -> Option<(usize, String)> {
     let before = manifest.place.line.checked_sub(1)?;
     let lines_before = manifest.text.split_inclusive('\n').take(before);
     let rest = manifest.text.get(lines_before.map(str::len).sum()..)?;
@@ -144,13 +141,17 @@ fn text(manifest: &Manifest) -> Option<String> {
     if text.len() > MAX_OBJECT_BYTES {
         return None;
     }
-    let document = Document::read(&text)?;
+    let whole = Document::read(&text)?;
+    let (line, document) = match manifest.within.as_slice() {
+        [] => (1, whole),
+        within => whole.part(within)?,
+    };
     if document.scalar(&keys("metadata.name")) != Some(manifest.name.as_str())
         || document.scalar(&keys("kind")).is_some_and(|it| it != manifest.kind.names().0)
     {
         return None;
     }
-    masked(document)
+    Some((before + line, masked(document)?))
 }
 
 /// JSON with spaces in place of the tabs that indent its lines: a report shows it so. No text of it

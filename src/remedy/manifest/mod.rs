@@ -7,12 +7,13 @@ pub(super) mod words;
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::remedy::manifest::tree::Node;
 
 /// One step of a path into a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PathStep {
     /// Of a mapping: its key.
     Key(String),
@@ -70,11 +71,11 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads a text that holds one document.
+    /// Reads a text that holds one document, or one item of a list, with its `-`.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
         let text = text.replace("\r\n", "\n");
-        let root = tree::read(&text)?;
+        let root = tree::read(&text)?.only_item();
         Some(Self { text, root })
     }
 
@@ -172,6 +173,28 @@ impl Document {
         };
         let line = |at: usize| self.text[..at].matches('\n').count() + 1;
         Some((line(key.unwrap_or(node.start)), line(node.end)))
+    }
+
+    /// What stands at a path as a document of its own, and its first line, from 1: an item of a list,
+    /// say. Its lines stay as they are. `None` where one of them holds something else, too.
+    #[must_use]
+    pub fn part(&self, path: &[PathStep]) -> Option<(usize, Self)> {
+        let node = self.find(path)?;
+        let begin = self.text[..node.start].rfind('\n').map_or(0, |it| it + 1);
+        let before = &self.text[begin..node.start];
+        let behind = self.text[node.end..].lines().next().unwrap_or_default();
+        let end = if node.is_flow() {
+            // What ends it is followed by the comma before the next one.
+            let is_alone = before.trim().is_empty() && !before.is_empty();
+            let has_lines = self.text[node.start..node.end].contains('\n');
+            (is_alone && has_lines).then_some(node.end)?
+        } else {
+            let is_alone = matches!(before.trim(), "" | "-");
+            let is_end = matches!(behind.trim_start().chars().next(), None | Some('#'));
+            (is_alone && is_end).then_some(node.end + behind.len())?
+        };
+        let first = self.text[..begin].matches('\n').count() + 1;
+        Some((first, Self::read(&format!("{}\n", &self.text[begin..end]))?))
     }
 
     /// The path of what holds these lines, both of them and all between, from 1. A text in a list

@@ -150,6 +150,14 @@ impl Open {
 }
 
 impl Node {
+    /// Of a list of block style that has one item, this; else the node itself.
+    pub(super) fn only_item(mut self) -> Self {
+        match &mut self.kind {
+            NodeKind::List { is_flow: false, items } if items.len() == 1 => items.remove(0),
+            _ => self,
+        }
+    }
+
     /// The text of a scalar.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.kind {

@@ -186,3 +186,78 @@ fn what_is_too_long_is_not_kept() {
     let read = Submission::of_files(&[("lab3.yaml".to_owned(), long.into())], "lab").unwrap();
     assert_eq!(read.texts(|file| Some(file.display().to_string())).len(), 1);
 }
+
+/// Catches an object of a list that has no lines, those of another item, or another's line numbers.
+#[test]
+fn an_item_of_a_list_has_its_own_lines() {
+    const YAML: &str = "\
+# mine
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Service
+  metadata: {name: web}
+  spec:
+    clusterIP: None  # headless
+# the set
+- apiVersion: apps/v1
+  kind: StatefulSet
+  metadata:
+    name: web
+  spec:
+    replicas: 3
+---
+apiVersion: v1
+kind: Service
+metadata: {name: other}
+";
+    const JSON: &str = r#"{
+  "apiVersion": "v1",
+  "kind": "List",
+  "items": [
+    {
+      "apiVersion": "v1",
+      "kind": "Service",
+      "metadata": {"name": "web"}
+    },
+    {
+      "apiVersion": "apps/v1",
+      "kind": "StatefulSet",
+      "metadata": {"name": "web", "annotations": {"note": "hunter2"}}
+    }, {
+      "apiVersion": "v1", "kind": "Service", "metadata": {"name": "beside"}
+    },
+    {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "in-a-line"}}
+  ]
+}
+"#;
+    let read = |file: &str| {
+        let files = [("lab3".to_owned(), file.into())];
+        Submission::of_files(&files, "lab").unwrap()
+    };
+    for (file, kept) in [
+        (YAML, vec![("Service web", 5), ("Service other", 18), ("StatefulSet web", 11)]),
+        (JSON, vec![("Service web", 5), ("StatefulSet web", 10)]),
+    ] {
+        let texts = read(file).texts(|it| Some(it.display().to_string()));
+        let found: Vec<_> =
+            texts.iter().map(|it| (format!("{} {}", it.kind, it.name), it.line)).collect();
+        let found: Vec<_> = found.iter().map(|(name, line)| (name.as_str(), *line)).collect();
+        assert_eq!(found, kept);
+        for it in &texts {
+            let own: Vec<&str> = file.lines().skip(it.line - 1).collect();
+            for (kept, line) in it.text.lines().zip(own) {
+                // The comma behind it is the list's.
+                let is_line = kept == line || format!("{kept},") == line || line == "    }, {";
+                assert!(is_line || kept.contains("***"), "{kept} for {line}");
+            }
+            assert!(!it.text.contains("hunter2"), "{}", it.text);
+        }
+    }
+    let line = |file: &str| {
+        // The set comes after the Services.
+        read(file).objects.last().map(|it| it.place_of_told("metadata.name").line)
+    };
+    assert_eq!((line(YAML), line(JSON)), (Some(14), Some(13)));
+}
