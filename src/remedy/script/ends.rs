@@ -156,6 +156,7 @@ mod tests {
         becomes("trap 'exit 0' TERM; sleep 1000000 & wait", 0, None);
         becomes("sleep 1000000; my-program", 7, None);
         becomes("cat <<EOF\na\nEOF\n", 0, None);
+        becomes("(date; sleep 60)", 0, Some("(date; sleep 1000000)"));
         becomes("date &", 0, Some("trap 'exit 0' TERM; date & sleep 1000000 & wait"));
     }
 

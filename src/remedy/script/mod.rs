@@ -33,6 +33,12 @@ const BEFORE_COMMAND: [&str; 10] =
 const CLOSING: [(&str, &str); 5] =
     [("}", "{"), (")", "("), ("done", "do"), ("fi", "if"), ("esac", "case")];
 
+/// Whether a word stands before a command and is no part of it. `)` does where it ends a pattern of
+/// `case`, and before the body of a function.
+fn is_before_command(token: &ShellToken<'_>) -> bool {
+    token.text == ")" || BEFORE_COMMAND.contains(&token.text)
+}
+
 /// Whether a program by this name, without its folder, is a shell.
 #[must_use]
 pub fn is_shell(name: &str) -> bool {
@@ -127,9 +133,8 @@ fn before<'s>(tokens: &[ShellToken<'s>]) -> Vec<ShellToken<'s>> {
     let mut kept: Vec<ShellToken<'s>> = vec![];
     let mut open: Vec<usize> = vec![];
     for token in tokens {
-        let is_first = kept
-            .last()
-            .is_none_or(|it| it.kind == ShellTokenKind::End || BEFORE_COMMAND.contains(&it.text));
+        let is_first =
+            kept.last().is_none_or(|it| it.kind == ShellTokenKind::End || is_before_command(it));
         match token.text {
             "if" if is_first => open.push(kept.len()),
             "fi" if is_first => {
@@ -334,8 +339,7 @@ fn commands<'t, 's>(
         for token in part {
             match token.kind {
                 ShellTokenKind::Word if is_target => is_target = false,
-                ShellTokenKind::Word
-                    if words.is_empty() && BEFORE_COMMAND.contains(&token.text) => {}
+                ShellTokenKind::Word if words.is_empty() && is_before_command(token) => {}
                 ShellTokenKind::Word => words.push(*token),
                 _ => is_target = true,
             }
@@ -346,7 +350,7 @@ fn commands<'t, 's>(
 
 /// Where the command ends that the redirection at `place` belongs to.
 fn end_of_command(tokens: &[ShellToken<'_>], place: usize) -> usize {
-    let is_within = |it: &&ShellToken<'_>| it.kind != ShellTokenKind::End && it.text != ")";
+    let is_within = |it: &&ShellToken<'_>| it.kind != ShellTokenKind::End;
     let rest = tokens[place..].iter().take_while(is_within);
     rest.last().map_or(0, |it| it.at + it.text.len())
 }
@@ -358,37 +362,42 @@ fn command_start(tokens: &[ShellToken<'_>], place: usize) -> Option<usize> {
         .rposition(|it| it.kind == ShellTokenKind::End)
         .map_or(0, |it| it + 1);
     let mut first = begin;
-    while BEFORE_COMMAND.contains(&tokens.get(first)?.text) && tokens[first].text != "{" {
+    // A redirection behind `)` is of all that it closes.
+    let closes = |at: usize| tokens[at].text == ")" && !tokens.get(at + 1).is_some_and(is_word);
+    while is_before_command(tokens.get(first)?) && !closes(first) {
         first += 1;
     }
-    // A pipe is one command for this purpose: what is written is all of it.
-    let before = begin.checked_sub(1).map(|it| tokens[it].text);
-    if before == Some("|") {
-        return command_start(tokens, begin - 1);
-    }
     let closing = CLOSING.iter().find(|(close, _)| tokens[first].text == *close);
-    let Some((close, open)) = closing else { return Some(tokens[first].at) };
-    // The whole that is closed here.
+    if let Some((close, open)) = closing {
+        first = opening(tokens, first, close, open)?;
+    }
+    // A pipe is one command for this purpose: what is written is all of it.
+    match first.checked_sub(1).filter(|it| tokens[*it].text == "|") {
+        Some(pipe) => command_start(tokens, pipe),
+        None => Some(tokens[first].at),
+    }
+}
+
+fn is_word(token: &ShellToken<'_>) -> bool {
+    token.kind == ShellTokenKind::Word
+}
+
+/// The place of the word that opens what is closed at `place`; of a loop, that of its first word.
+fn opening(tokens: &[ShellToken<'_>], place: usize, close: &str, open: &str) -> Option<usize> {
     let mut depth = 0_usize;
-    for (at, token) in tokens[..=first].iter().enumerate().rev() {
-        if token.text == *close {
+    for (at, token) in tokens[..=place].iter().enumerate().rev() {
+        if token.text == close {
             depth += 1;
-        } else if token.text == *open {
+        } else if token.text == open {
             depth -= 1;
             if depth == 0 {
-                let is_loop = *open == "do";
-                return if is_loop { loop_start(tokens, at) } else { Some(tokens[at].at) };
+                let mut above = tokens[..at].iter();
+                let first = above.rposition(|it| matches!(it.text, "for" | "while" | "until"));
+                return if open == "do" { first } else { Some(at) };
             }
         }
     }
     None
-}
-
-/// Where the loop begins whose `do` is at `place`.
-fn loop_start(tokens: &[ShellToken<'_>], place: usize) -> Option<usize> {
-    let begin =
-        tokens[..place].iter().rposition(|it| matches!(it.text, "for" | "while" | "until"))?;
-    Some(tokens[begin].at)
 }
 
 /// The words and operators of a script; `None` where it cannot be cut for certain.
@@ -442,11 +451,15 @@ fn tokens(script: &str) -> Option<Vec<ShellToken<'_>>> {
             at += 1 + sign;
             continue;
         }
+        // A group's begin and end end commands, too: `( a; b )`.
+        let end = |at| ShellToken { kind: ShellTokenKind::End, text: "", at };
+        if text == ")" {
+            tokens.push(end(at));
+        }
         tokens.push(ShellToken { kind, text, at });
         at += length;
-        // A group's end and begin end commands, too: `( a; b )`.
         if text == "(" {
-            tokens.push(ShellToken { kind: ShellTokenKind::End, text: "", at });
+            tokens.push(end(at));
         }
     }
     Some(tokens)
@@ -558,6 +571,26 @@ mod tests {
             "echo \"$(date; echo ')')\" > /data/d",
             Some("[ -f /data/d ] || echo \"$(date; echo ')')\" > /data/d"),
         );
+        keeps(
+            "(hostname; date) > /data/id",
+            Some("[ -f /data/id ] || (hostname; date) > /data/id"),
+        );
+        keeps(
+            "(date | sed s/a/b/) >/data/d; sleep 9",
+            Some("[ -f /data/d ] || (date | sed s/a/b/) >/data/d; sleep 9"),
+        );
+        keeps(
+            "date | while read -r it; do echo $it; done > /data/d",
+            Some("[ -f /data/d ] || date | while read -r it; do echo $it; done > /data/d"),
+        );
+        keeps(
+            "start() { date > /data/d; nginx; }; start",
+            Some("start() { [ -f /data/d ] || date > /data/d; nginx; }; start"),
+        );
+        keeps(
+            "case $1 in a|b) date > /data/d;; esac",
+            Some("case $1 in a|b) [ -f /data/d ] || date > /data/d;; esac"),
+        );
         for nothing in [
             "hostname >> /data/id",
             "hostname > /tmp/id",
@@ -643,6 +676,7 @@ mod tests {
             ("find /data -type f -delete; sleep 9", Some(":; sleep 9")),
             ("find /data -type f -exec /bin/rm {} +; sleep 9", Some(":; sleep 9")),
             ("find /data -type f | xargs rm -f; sleep 9", Some(":; sleep 9")),
+            ("(cd /tmp; rm -rf /data/*); exec nginx", Some("(cd /tmp; :); exec nginx")),
         ] {
             assert_eq!(remove_nothing(script, DATA).as_deref(), mended, "{script}");
         }
