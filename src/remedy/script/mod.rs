@@ -58,15 +58,15 @@ pub fn is_other_shell(name: &str) -> bool {
     is_shell(name) && name != "sh"
 }
 
-/// Writes a file below one of `folders` only where it is not there yet: `[ -f FILE ] ||` before
-/// each command that writes with `>`, `tee -a` for `tee`, `cp -n` for `cp`. `None` where nothing of
-/// this is found.
+/// Keeps what is in a file below one of `folders`: `[ -f FILE ] ||` before each command that writes
+/// with `>`, `cp -n` for `cp`, and `tee -a`, which appends, for `tee`. `None` where nothing of this
+/// is found.
 #[must_use]
 pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<String> {
     keep(script, folders, |_| true)
 }
 
-/// The same, where a command may write something else at the next start.
+/// The same, of those commands alone that may write something else at the next start.
 #[must_use]
 pub fn keep_what_changes(script: &str, folders: &[&str]) -> Option<String> {
     keep(script, folders, |command| !is_the_same_each_time(command))
@@ -82,6 +82,7 @@ fn is_the_same_each_time(command: &str) -> bool {
         && !words.contains(['$', '`', '|', ';', '&', '\n'])
 }
 
+/// `is_meant` is asked of each command whose output is written.
 fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Option<String> {
     let tokens = tokens(script)?;
     let mut edits: Vec<(usize, String)> = vec![];
@@ -112,15 +113,20 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
     }
     for command in commands(&tokens) {
         let Some((name, arguments)) = command.split_first() else { continue };
-        let flag = match name.text {
-            "tee" => " -a",
-            "cp" => " -n",
+        let (flag, target) = match name.text {
+            "tee" => (" -a", arguments.first()),
+            "cp" => (" -n", arguments.last()),
             _ => continue,
         };
         let is_kept =
             arguments.iter().any(|it| it.text.starts_with('-') && it.text.contains(&flag[2..]));
-        let target = if name.text == "tee" { arguments.first() } else { arguments.last() };
-        if !is_kept && target.is_some_and(|it| is_below(it.text, folders, &tokens)) {
+        let target = target.filter(|it| !is_kept && is_below(it.text, folders, &tokens));
+        let Some(target) = target else { continue };
+        let place = tokens.iter().position(|it| it == name)?;
+        // `tee` writes what comes through its pipe; what `cp` copies may be another file each time.
+        let start = command_start(&tokens, place)?;
+        let source = script[start..name.at].trim_end().trim_end_matches('|');
+        if is_meant(source) && !is_tested(&before(&tokens[..place]), target.text) {
             edits.push((name.at + name.text.len(), flag.to_owned()));
         }
     }
@@ -633,7 +639,13 @@ mod tests {
             Some("if [ -f /data/id ]; then sleep 5; :; fi\n[ -f /data/id ] || date > /data/id")
         );
         assert_eq!(keeps("if [ -f /data/id ]; then exec sleep 9; fi\ndate > /data/id"), None);
-        for same in ["hostname > /data/id", "echo \"Pod: $HOSTNAME\" > /data/id; nginx"] {
+        assert_eq!(keeps("date | tee /data/id").as_deref(), Some("date | tee -a /data/id"));
+        assert_eq!(keeps("cp /etc/x /data/id").as_deref(), Some("cp -n /etc/x /data/id"));
+        for same in [
+            "hostname > /data/id",
+            "echo \"Pod: $HOSTNAME\" > /data/id; nginx",
+            "ls; hostname | tee /data/id",
+        ] {
             assert_eq!(keeps(same), None, "{same}");
         }
     }
@@ -697,6 +709,8 @@ mod tests {
             "[ -f /data/id ] || hostname > /data/id",
             "if [ ! -e /data/id ]; then hostname > /data/id; fi",
             "test -s /data/id || hostname > /data/id",
+            "[ -f /data/id ] || cp /etc/hostname /data/id",
+            "if [ ! -e /data/id ]; then hostname | tee /data/id; fi",
         ] {
             assert_eq!(keep_what_is_there(script, DATA), None, "{script}");
         }
