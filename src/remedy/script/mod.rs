@@ -91,7 +91,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         else {
             continue;
         };
-        if token.kind != ShellTokenKind::Write || !is_below(target.text, folders, &tokens) {
+        if token.kind != ShellTokenKind::Write || !is_below(target, folders, &tokens) {
             continue;
         }
         if is_tested(&before(&tokens[..place]), target.text) {
@@ -120,7 +120,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         };
         let is_kept =
             arguments.iter().any(|it| it.text.starts_with('-') && it.text.contains(&flag[2..]));
-        let target = target.filter(|it| !is_kept && is_below(it.text, folders, &tokens));
+        let target = target.filter(|it| !is_kept && is_below(it, folders, &tokens));
         let Some(target) = target else { continue };
         let place = tokens.iter().position(|it| it == name)?;
         // `tee` writes what comes through its pipe; what `cp` copies may be another file each time.
@@ -174,15 +174,15 @@ pub fn written_folder(script: &str, mounted: &[&str]) -> Option<String> {
         if !is_write || pair[1].kind != ShellTokenKind::Word {
             continue;
         }
-        let path = pair[1].text.trim_matches(['"', '\'']);
+        let path = unquoted(pair[1].text);
         let is_plain = path.starts_with('/') && !path.contains(['$', '`', '*']);
         if let Some((folder, _)) = path.rsplit_once('/').filter(|_| is_plain)
-            && !is_below(path, mounted, &tokens)
+            && !is_path_below(path, mounted)
         {
             folders.push(folder);
         }
     }
-    let is_free = |it: &&str| !OF_THE_IMAGE.contains(it) && !is_below(it, &["/dev", "/proc"], &[]);
+    let is_free = |it: &&str| !OF_THE_IMAGE.contains(it) && !is_path_below(it, &["/dev", "/proc"]);
     folders.into_iter().find(is_free).map(str::to_owned)
 }
 
@@ -212,7 +212,7 @@ fn writes(script: &str, folders: &[&str]) -> Vec<(usize, String)> {
     let Some(tokens) = tokens(script) else { return vec![] };
     let mut edits = vec![];
     for pair in tokens.windows(2) {
-        if pair[0].kind == ShellTokenKind::Write && is_below(pair[1].text, folders, &tokens) {
+        if pair[0].kind == ShellTokenKind::Write && is_below(&pair[1], folders, &tokens) {
             edits.push((pair[0].at, ">".to_owned()));
         }
     }
@@ -252,7 +252,7 @@ fn removals(tokens: &[ShellToken<'_>], folders: &[&str]) -> Vec<(usize, usize)> 
     let all: Vec<_> = commands(tokens).collect();
     for (place, command) in all.iter().enumerate() {
         let (Some(first), Some(last)) = (command.first(), command.last()) else { continue };
-        let is_below_them = |it: &ShellToken<'_>| is_below(it.text, folders, tokens);
+        let is_below_them = |it: &ShellToken<'_>| is_below(it, folders, tokens);
         let next = all.get(place + 1).filter(|it| it.first().is_some_and(is_xargs));
         let xargs = next.filter(|it| it.iter().any(deletes)).and_then(|it| it.last());
         let last = match first.text {
@@ -262,7 +262,7 @@ fn removals(tokens: &[ShellToken<'_>], folders: &[&str]) -> Vec<(usize, usize)> 
             _ => None,
         };
         if let Some(last) = last
-            && command.iter().any(is_below_them)
+            && command[1..].iter().any(is_below_them)
         {
             found.push((first.at, last.at + last.text.len()));
         }
@@ -319,20 +319,52 @@ fn insert(script: &str, mut edits: Vec<(usize, String)>) -> Option<String> {
     Some(edited)
 }
 
-/// Whether a word names something below one of the folders, also where the script has changed to it.
-fn is_below(word: &str, folders: &[&str], tokens: &[ShellToken<'_>]) -> bool {
-    let path = word.trim_matches(['"', '\'']);
-    let below = |path: &str, folder: &str| {
+/// Whether a word of these tokens names something below one of the folders: by its whole path, or
+/// from the folder that the script has changed to.
+fn is_below(word: &ShellToken<'_>, folders: &[&str], tokens: &[ShellToken<'_>]) -> bool {
+    let path = unquoted(word.text);
+    if path.starts_with('/') {
+        return is_path_below(path, folders);
+    }
+    let is_relative = !path.starts_with(['$', '&', '-']);
+    is_relative && folder_at(word.at, tokens).is_some_and(|it| is_path_below(it, folders))
+}
+
+/// Whether a whole path is one of the folders, or lies in one.
+fn is_path_below(path: &str, folders: &[&str]) -> bool {
+    folders.iter().any(|folder| {
         let rest = path.strip_prefix(folder.trim_end_matches('/'));
         rest.is_some_and(|it| it.is_empty() || it.starts_with('/'))
-    };
-    if path.starts_with('/') {
-        return folders.iter().any(|it| below(path, it));
+    })
+}
+
+/// The folder that a script has last changed to by its whole path before it comes to `at`, and in
+/// which it still is, or below it. `None` where there is none, or nobody knows which.
+fn folder_at<'s>(at: usize, tokens: &[ShellToken<'s>]) -> Option<&'s str> {
+    let mut folder = None;
+    // A group's end brings back the folder of its begin.
+    let mut outside = vec![];
+    for pair in tokens.windows(2).take_while(|it| it[0].at < at) {
+        match pair[0].text {
+            "(" => outside.push(folder),
+            ")" => folder = outside.pop().unwrap_or(folder),
+            "cd" => {
+                let path = unquoted(pair[1].text);
+                let is_unknown = path.starts_with(['$', '`', '-', '~']) || path.contains("..");
+                if path.starts_with('/') {
+                    folder = Some(path);
+                } else if is_unknown || !is_word(&pair[1]) {
+                    folder = None;
+                }
+            }
+            _ => {}
+        }
     }
-    let is_there = |pair: &[ShellToken<'_>]| {
-        pair[0].text == "cd" && folders.iter().any(|it| below(pair[1].text, it))
-    };
-    !path.starts_with(['$', '&', '-']) && tokens.windows(2).any(is_there)
+    folder
+}
+
+fn unquoted(word: &str) -> &str {
+    word.trim_matches(['"', '\''])
 }
 
 /// The simple commands, without their redirections.
@@ -597,7 +629,16 @@ mod tests {
             "case $1 in a|b) date > /data/d;; esac",
             Some("case $1 in a|b) [ -f /data/d ] || date > /data/d;; esac"),
         );
+        keeps(
+            "cd \"/data\"; mkdir -p sub; (cd /tmp; ls); cd sub; date > id",
+            Some("cd \"/data\"; mkdir -p sub; (cd /tmp; ls); cd sub; [ -f id ] || date > id"),
+        );
         for nothing in [
+            "date > log; cd /data",
+            "cd /data; cd /tmp; date > id",
+            "(cd /data; ls); date > id",
+            "cd /data; cd ..; date > id",
+            "cd /data; cd; date > id",
             "hostname >> /data/id",
             "hostname > /tmp/id",
             "hostname > /database/id",
@@ -689,6 +730,8 @@ mod tests {
             ("find /data -type f -exec /bin/rm {} +; sleep 9", Some(":; sleep 9")),
             ("find /data -type f | xargs rm -f; sleep 9", Some(":; sleep 9")),
             ("(cd /tmp; rm -rf /data/*); exec nginx", Some("(cd /tmp; :); exec nginx")),
+            ("cd /data; rm -rf *; sleep 9", Some("cd /data; :; sleep 9")),
+            ("cd /data; rm -rf /tmp/x; sleep 9", None),
         ] {
             assert_eq!(remove_nothing(script, DATA).as_deref(), mended, "{script}");
         }
