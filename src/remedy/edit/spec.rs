@@ -131,7 +131,7 @@ pub(super) fn nothing_removed(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
 
 /// Keeps what each start would write anew, unless it is the same each time.
 pub(super) fn kept_if_it_changes(spec: &mut StatefulSetSpec) {
-    each_script(&mut spec.template.spec, script::keep_what_changes);
+    each_script(&mut spec.template.spec, script::guard_changing_writes);
 }
 
 pub(super) fn any_node(_: &Loss<'_>, spec: &mut StatefulSetSpec) {

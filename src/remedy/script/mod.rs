@@ -68,7 +68,7 @@ pub fn keep_what_is_there(script: &str, folders: &[&str]) -> Option<String> {
 
 /// The same, of those commands alone that may write something else at the next start.
 #[must_use]
-pub fn keep_what_changes(script: &str, folders: &[&str]) -> Option<String> {
+pub fn guard_changing_writes(script: &str, folders: &[&str]) -> Option<String> {
     keep(script, folders, |command| !is_the_same_each_time(command))
 }
 
@@ -94,7 +94,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         if token.kind != ShellTokenKind::Write || !is_below(target, folders, &tokens) {
             continue;
         }
-        if is_tested(&before(&tokens[..place]), target.text) {
+        if is_tested(&deciding_tokens(&tokens[..place]), target.text) {
             continue;
         }
         let start = command_start(&tokens, place)?;
@@ -126,7 +126,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
         // `tee` writes what comes through its pipe; what `cp` copies may be another file each time.
         let start = command_start(&tokens, place)?;
         let source = script[start..name.at].trim_end().trim_end_matches('|');
-        if is_meant(source) && !is_tested(&before(&tokens[..place]), target.text) {
+        if is_meant(source) && !is_tested(&deciding_tokens(&tokens[..place]), target.text) {
             edits.push((name.at + name.text.len(), flag.to_owned()));
         }
     }
@@ -135,7 +135,7 @@ fn keep(script: &str, folders: &[&str], is_meant: impl Fn(&str) -> bool) -> Opti
 
 /// What decides whether the command behind these tokens is run: without each `if` that ends before
 /// it and lets the script go on.
-fn before<'s>(tokens: &[ShellToken<'s>]) -> Vec<ShellToken<'s>> {
+fn deciding_tokens<'s>(tokens: &[ShellToken<'s>]) -> Vec<ShellToken<'s>> {
     let mut kept: Vec<ShellToken<'s>> = vec![];
     let mut open: Vec<usize> = vec![];
     for token in tokens {
@@ -560,7 +560,7 @@ fn substitution(text: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::{
-        append, keep_what_changes, keep_what_is_there, make_missing_folders, remove_nothing,
+        append, guard_changing_writes, keep_what_is_there, make_missing_folders, remove_nothing,
         written_folder,
     };
 
@@ -666,7 +666,7 @@ mod tests {
     /// a guard that nothing needs.
     #[test]
     fn what_differs_at_each_start_is_kept() {
-        let keeps = |script: &str| keep_what_changes(script, DATA);
+        let keeps = |script: &str| guard_changing_writes(script, DATA);
         assert_eq!(
             keeps(":\ndate > /data/started\n").as_deref(),
             Some(":\n[ -f /data/started ] || date > /data/started\n")
