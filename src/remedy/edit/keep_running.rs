@@ -55,7 +55,7 @@ fn program(container: &mut Container, exit_code: i32) {
         [time] if name == "sleep" && ends::is_short(time) => {
             let all = container.command.iter_mut().chain(&mut container.args);
             if let Some(last) = all.last() {
-                ends::long_sleep().clone_into(last);
+                ends::LONG_SLEEP.clone_into(last);
             }
         }
         [] if exit_code == 0 && (name.is_empty() || is_shell(name)) => {

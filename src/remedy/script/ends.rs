@@ -3,19 +3,22 @@
 use crate::remedy::script::{ShellToken, commands, tokens};
 
 /// For how long a container sleeps that has nothing else to do, in seconds.
-const LONG_SLEEP: &str = "1000000";
-/// A longer sleep is meant to last.
-const SHORT_SECONDS: u64 = 86_400;
+pub const LONG_SLEEP: &str = "1000000";
+/// A sleep of that many seconds is meant to last.
+const LEAST_LASTING_SECONDS: f64 = 86_400.0;
 /// Ends at once when the kubelet asks the container to stop: a shell that is the first process
 /// ignores that otherwise.
 const TRAP: &str = "trap 'exit 0' TERM";
-/// Keeps a script running, and lets its trap be heard.
-const KEEP_RUNNING: &str = "sleep 1000000 & wait";
 
 /// A script that keeps running and does nothing else.
 #[must_use]
 pub fn idle() -> String {
-    format!("{TRAP}; {KEEP_RUNNING}")
+    format!("{TRAP}; {}", long_wait())
+}
+
+/// Keeps a script running, and lets its trap be heard.
+fn long_wait() -> String {
+    format!("sleep {LONG_SLEEP} & wait")
 }
 
 /// Lets a script that ended with this status keep running; `None` where nothing in it tells why it
@@ -66,16 +69,14 @@ fn is_lasting(script: &str) -> bool {
     })
 }
 
-/// Whether a number of seconds is one that a container is not meant to sleep for.
+/// Whether what is given to `sleep` is a time that a container is not meant to sleep for: a number,
+/// perhaps with a fraction, of seconds (`s`), minutes (`m`), hours (`h`) or days (`d`).
 #[must_use]
 pub fn is_short(time: &str) -> bool {
-    time.trim_end_matches('s').parse::<u64>().is_ok_and(|it| it < SHORT_SECONDS)
-}
-
-/// The time in place of a short one.
-#[must_use]
-pub const fn long_sleep() -> &'static str {
-    LONG_SLEEP
+    const UNITS: [(char, f64); 4] = [('s', 1.0), ('m', 60.0), ('h', 3600.0), ('d', 86_400.0)];
+    let with_unit = |(unit, seconds): (char, f64)| Some((time.strip_suffix(unit)?, seconds));
+    let (number, seconds) = UNITS.into_iter().find_map(with_unit).unwrap_or((time, 1.0));
+    number.parse::<f64>().is_ok_and(|it| it * seconds < LEAST_LASTING_SECONDS)
 }
 
 /// Without each `exit` of that status, and whether the last command was one.
@@ -117,12 +118,12 @@ fn followed(script: &str) -> String {
     let trap = if script.contains("trap ") { String::new() } else { format!("{TRAP}{separator}") };
     // A command in the background ends with what would end two.
     let separator = if script.ends_with('&') && separator == "; " { " " } else { separator };
-    format!("{trap}{script}{separator}{KEEP_RUNNING}")
+    format!("{trap}{script}{separator}{}", long_wait())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::keep_running;
+    use super::{is_short, keep_running};
 
     #[track_caller]
     fn becomes(script: &str, exit_code: i32, expected: Option<&str>) {
@@ -158,6 +159,19 @@ mod tests {
         becomes("cat <<EOF\na\nEOF\n", 0, None);
         becomes("(date; sleep 60)", 0, Some("(date; sleep 1000000)"));
         becomes("date &", 0, Some("trap 'exit 0' TERM; date & sleep 1000000 & wait"));
+    }
+
+    /// Catches a time with a unit or a fraction that is taken for one that lasts.
+    #[test]
+    fn a_time_is_short_in_any_unit() {
+        for short in ["60", "25s", "1m", "10m", "0.5", "1.5h", "23h", "0.9d", "0"] {
+            assert!(is_short(short), "{short}");
+        }
+        for lasting in ["1000000", "86400", "24h", "1d", "365d", "infinity", "inf", "$TIME", "x"] {
+            assert!(!is_short(lasting), "{lasting}");
+        }
+        becomes("hostname > /data/id; sleep 1m", 0, Some("hostname > /data/id; sleep 1000000"));
+        becomes("date; sleep 30d", 0, None);
     }
 
     /// Catches an `exit` of another status, or one in quotes, taken for the one that was seen.
