@@ -6,10 +6,18 @@ use crate::remedy::edit::{Loss, nearest};
 
 /// Corrects the images that the words about the pull name; all, where they name none.
 pub(super) fn correct_misspelt(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    let is_named = |it: &Container| loss.why().contains(&format!("{}\"", it.image));
+    let is_named = |it: &Container| names(loss.why(), &it.image);
     let names_any = spec.template.spec.all_containers().any(is_named);
     let all = spec.template.spec.all_containers_mut();
     all.filter(|it| !names_any || is_named(it)).for_each(correct);
+}
+
+/// Whether the words about a pull name an image: as the manifest has it, or as the container runtime
+/// completes it.
+fn names(why: &str, image: &str) -> bool {
+    ["", "docker.io/", "docker.io/library/"].iter().any(|registry| {
+        ["", ":latest"].iter().any(|tag| why.contains(&format!("\"{registry}{image}{tag}\"")))
+    })
 }
 
 /// Puts the image that is meant in place of one that is misspelt; nothing where none is near.
@@ -40,24 +48,41 @@ mod tests {
     use super::{correct, correct_misspelt};
     use crate::remedy::edit::Loss;
 
-    /// Catches an image that is pulled, and is changed beside the one that is not.
+    /// Catches an image that is pulled, and is changed beside the one that is not, such as one whose
+    /// name ends in the same.
     #[test]
     fn only_the_image_that_is_not_pulled_is_corrected() {
         let container = |image: &str| Container { image: image.to_owned(), ..Container::default() };
-        let mut spec = StatefulSetSpec::default();
-        spec.template.spec.containers = vec![container("busybocks:1.36"), container("nginx:1.25")];
-        let why = "ErrImagePull: failed to pull \"docker.io/library/busybocks:1.36\": not found";
-        let obstacle = Obstacle::of_no_pod("image_missing", "web-0", why, "", vec![]);
-        let loss = Loss {
-            id: "image_missing",
-            obstacle: Some(&obstacle),
-            objects: &[],
-            knows_programs: true,
-        };
-        correct_misspelt(&loss, &mut spec);
-        let images: Vec<&str> =
-            spec.template.spec.all_containers().map(|it| it.image.as_str()).collect();
-        assert_eq!(images, ["busybox:1.36", "nginx:1.25"]);
+        for (why, images, corrected) in [
+            (
+                "failed to pull \"docker.io/library/busybocks:1.36\": not found",
+                ["busybocks:1.36", "nginx:1.25"],
+                ["busybox:1.36", "nginx:1.25"],
+            ),
+            (
+                "failed to pull and unpack image \"docker.io/library/ngnix:latest\": not found",
+                ["ngnix", "busybox:1.36"],
+                ["nginx", "busybox:1.36"],
+            ),
+            (
+                "Failed to pull image \"my/nginx:1.25\": not found",
+                ["my/nginx:1.25", "nginx:1.25"],
+                ["nginx:1.25", "nginx:1.25"],
+            ),
+        ] {
+            let mut spec = StatefulSetSpec::default();
+            spec.template.spec.containers = images.map(container).into();
+            let obstacle = Obstacle::of_no_pod("image_missing", "web-0", why, "", vec![]);
+            let loss = Loss {
+                id: "image_missing",
+                obstacle: Some(&obstacle),
+                objects: &[],
+                knows_programs: true,
+            };
+            correct_misspelt(&loss, &mut spec);
+            let all = spec.template.spec.all_containers();
+            assert_eq!(all.map(|it| it.image.as_str()).collect::<Vec<_>>(), corrected, "{why}");
+        }
     }
 
     /// Catches an image of somebody's own, with a short name, for which another one is put.
