@@ -12,7 +12,7 @@ use crate::remedy::{
     manifest::Edit,
 };
 
-/// One edit of a manifest.
+/// A way to make edits of a manifest.
 pub(super) enum Repair {
     /// Of the set's spec, as far as it is recorded.
     Set(fn(&Loss<'_>, &mut StatefulSetSpec)),
