@@ -267,7 +267,8 @@ pub static TOO_SMALL: Mistake = Mistake {
     read: &[Section::Constraints],
     renewal: Renewal::RecreateWithClaims,
     title: "less than 50Mi",
-    explanation: "The lab asks for at least 50Mi. A PVC keeps its size.",
+    explanation: "The lab asks for at least 50Mi. The size in a volumeClaimTemplate cannot be \
+            changed in place.",
     lab: None,
     remedy: "Request 50Mi or more.",
     before: "      resources:\n        requests:\n          storage: 10Mi",
