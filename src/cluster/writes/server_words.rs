@@ -4,7 +4,7 @@
 //! messages name Go's types. Its validation says for each field what is wrong (`field.Error` of
 //! `k8s.io/apimachinery`).
 
-use crate::remedy::fields::nearest;
+use crate::remedy::{edit::refusal::is_of_a_quantity, fields::nearest};
 
 /// What the server says is wrong with one field (`field.Error`), in plain words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,9 +154,7 @@ fn forbidden(field: &str, message: &str) -> Option<(String, String)> {
 
 /// `quantities must match the regular expression …`: the server does not say which.
 fn no_amount(message: &str) -> Option<FieldError> {
-    let is_it = message.contains("quantities must match the regular expression")
-        || message.contains("unable to parse quantity");
-    is_it.then(|| FieldError {
+    is_of_a_quantity(message).then(|| FieldError {
         field: String::new(),
         why: "an amount of storage, memory or CPU cannot be read".to_owned(),
         next: "Write a number and its unit without a blank: `100Mi`, `1Gi`, and `500m` for half a \

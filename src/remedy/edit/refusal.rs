@@ -168,6 +168,18 @@ fn with_line(document: &Document, line: &str, field: &str, below: usize) -> Opti
     Document::read(&(lines.join("\n") + "\n"))
 }
 
+/// Whether the API server says that it cannot read an amount of storage, memory or CPU, as
+/// Kubernetes' `resource.ParseQuantity` says it.
+#[must_use]
+pub fn is_of_a_quantity(words: &str) -> bool {
+    const WORDS: [&str; 3] = [
+        "quantities must match the regular expression",
+        "unable to parse quantity",
+        "unable to parse numeric part of quantity",
+    ];
+    WORDS.iter().any(|it| words.contains(it))
+}
+
 fn is_of_labels(words: &str) -> bool {
     words.contains("does not match template `labels`") || words.contains("spec.selector: Required")
 }
@@ -180,7 +192,7 @@ fn edits(refusal: &RefusedLine<'_>, document: &Document) -> Option<Vec<Edit>> {
     if let Some((found, field)) = wrong_type(words) {
         return as_other_type(found, &path(field), document);
     }
-    if words.contains("quantities must match the regular expression") {
+    if is_of_a_quantity(words) {
         return Some(quantities(document)).filter(|it| !it.is_empty());
     }
     if words.contains("a valid label must be") {
@@ -359,7 +371,10 @@ fn between<'w>(words: &'w str, before: &str, after: &str) -> Option<&'w str> {
 #[cfg(test)]
 mod tests {
     use super::{RefusedLine, change, number_wanted};
-    use crate::{recording::ManifestText, remedy::change::Sign};
+    use crate::{
+        recording::ManifestText,
+        remedy::change::{Line, Sign},
+    };
 
     const SET: &str = "\
 kind: StatefulSet
@@ -489,6 +504,27 @@ spec:
             assert!(told.unwrap_or_default().contains(expected.unwrap_or_default()));
             let change = change(&refusal, &objects).unwrap();
             assert!(change.lines.iter().any(|it| it.text == "  replicas: 3"), "{change:?}");
+        }
+    }
+
+    /// Catches an amount of which no line is shown, because the server says otherwise what is wrong
+    /// with it.
+    #[test]
+    fn an_amount_is_mended_whatever_is_said_of_it() {
+        for words in
+            ["unable to parse quantity's suffix", "unable to parse numeric part of quantity"]
+        {
+            let text = SET.replace("100MB", "100mi");
+            let objects = [ManifestText {
+                file: "lab3.yaml".to_owned(),
+                line: 1,
+                text,
+                ..Default::default()
+            }];
+            let refusal = RefusedLine { file: "lab3.yaml", line: 8, words };
+            let lines = change(&refusal, &objects).map(|it| it.lines).unwrap_or_default();
+            let is_new = |it: &Line| it.sign == Sign::Added && it.text.ends_with("storage: 100Mi");
+            assert!(lines.iter().any(is_new), "{words}: {lines:?}");
         }
     }
 
