@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 
 use crate::remedy::{
     change::{self, Change},
-    edit::{Loss, Object, edited, find, spec, text::with},
+    edit::{
+        Loss, Object, edited, find, spec,
+        text::{named_keys, with},
+    },
     manifest::{Document, Edit, Path, PathStep, keys},
 };
 
@@ -152,20 +155,9 @@ fn missing_object(loss: &Loss<'_>, set: &str, objects: &[Object<'_>]) -> Option<
 
 /// The keys of a ConfigMap or a Secret that the manifest's environment variables name.
 fn wanted_keys(document: &Document, kind: &str, name: &str) -> Option<Vec<String>> {
-    let source =
-        if kind == "Secret" { "valueFrom.secretKeyRef" } else { "valueFrom.configMapKeyRef" };
-    let mut found = vec![];
-    for list in ["initContainers", "containers"].map(|it| with(&keys("spec.template.spec"), it)) {
-        for container in 0..document.count(&list) {
-            let env = with(&[list.clone(), vec![PathStep::Item(container)]].concat(), "env");
-            for variable in 0..document.count(&env) {
-                let from = with(&[env.clone(), vec![PathStep::Item(variable)]].concat(), source);
-                if document.scalar(&with(&from, "name")) == Some(name) {
-                    found.extend(document.scalar(&with(&from, "key")).map(str::to_owned));
-                }
-            }
-        }
-    }
+    let named = named_keys(document, kind, name);
+    let mut found: Vec<String> =
+        named.iter().filter_map(|it| document.scalar(it)).map(str::to_owned).collect();
     found.dedup();
     Some(found).filter(|it| !it.is_empty())
 }

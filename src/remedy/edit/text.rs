@@ -198,24 +198,26 @@ pub(super) fn known_key(loss: &Loss<'_>, set: &SetText<'_>) -> Vec<Edit> {
     let Some(missing) = loss.missing_object() else { return vec![] };
     let Some(key) = missing.key.as_deref() else { return vec![] };
     let Some(near) = near_key(missing, key, loss) else { return vec![] };
-    let mut edits = vec![];
-    for env in set.containers.iter().map(|it| with(it, "env")) {
-        for place in 0..set.document.count(&env) {
-            let variable = [env.clone(), vec![PathStep::Item(place)]].concat();
-            let source = with(&variable, source(missing));
-            let is_it = set.document.scalar(&with(&source, "name")) == Some(&missing.name)
-                && set.document.scalar(&with(&source, "key")) == Some(key);
-            if is_it {
-                edits.push(Edit::Set(with(&source, "key"), near.clone().into()));
+    let named = named_keys(set.document, missing.kind, &missing.name).into_iter();
+    let is_it = |it: &Path| set.document.scalar(it) == Some(key);
+    named.filter(is_it).map(|it| Edit::Set(it, near.clone().into())).collect()
+}
+
+/// Where the set's environment variables name keys of a ConfigMap or a Secret.
+pub(super) fn named_keys(document: &Document, kind: &str, name: &str) -> Vec<Path> {
+    let source =
+        if kind == "Secret" { "valueFrom.secretKeyRef" } else { "valueFrom.configMapKeyRef" };
+    let mut found = vec![];
+    for container in containers(document, &keys("spec.template.spec")) {
+        let env = with(&container, "env");
+        for place in 0..document.count(&env) {
+            let source = with(&[env.clone(), vec![PathStep::Item(place)]].concat(), source);
+            if document.scalar(&with(&source, "name")) == Some(name) {
+                found.push(with(&source, "key"));
             }
         }
     }
-    edits
-}
-
-/// The field of an environment variable that names the object.
-fn source(missing: &MissingObject) -> &'static str {
-    if missing.kind == "Secret" { "valueFrom.secretKeyRef" } else { "valueFrom.configMapKeyRef" }
+    found
 }
 
 /// The nearest key that the object of the same name has in the manifest.
