@@ -134,9 +134,13 @@ fn shell_word(path: &str) -> Option<String> {
     // Within single quotes a shell takes all but these quotes as it is.
     let is_quotable = path.chars().all(|c| c.is_alphanumeric() || c.is_ascii_graphic() || c == ' ');
     harmless(path).or_else(|| {
-        (!path.is_empty() && !path.starts_with('-') && is_quotable)
-            .then(|| format!("'{}'", path.replace('\'', r"'\''")))
+        (!path.is_empty() && !path.starts_with('-') && is_quotable).then(|| quoted(path))
     })
+}
+
+/// A text in quotes within which a shell replaces nothing.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// `deployment web`, of `Deployment web`.

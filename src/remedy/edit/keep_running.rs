@@ -9,7 +9,7 @@ use crate::{
             Loss,
             spec::{kept_if_it_changes, own_script},
         },
-        script,
+        quoted, script,
         script::{ends, is_shell},
     },
 };
@@ -62,7 +62,7 @@ fn program(container: &mut Container, exit_code: i32) {
             become_script(container, ends::idle());
         }
         _ if exit_code == 0 && !is_shell(name) => {
-            let line: Vec<String> = words.iter().map(|it| quoted(it)).collect();
+            let line: Vec<String> = words.iter().map(|it| one_word(it)).collect();
             if let Some(kept) = ends::keep_running(&line.join(" "), exit_code) {
                 become_script(container, kept);
             }
@@ -77,14 +77,10 @@ pub(super) fn become_script(container: &mut Container, script: String) {
     container.args.clear();
 }
 
-/// A word as a shell takes it for one.
-fn quoted(word: &str) -> String {
+/// A word of a command as a shell takes it for one.
+fn one_word(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._/=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
+    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { quoted(word) }
 }
 
 #[cfg(test)]
