@@ -17,9 +17,7 @@ mod table;
 mod text;
 
 use checks::{
-    mistakes::{
-        NO_VOLUME, NOT_MOUNTED, NOTHING_WRITTEN, SAME_CONTENT, TELLS_NO_POD, WIPED_AT_START,
-    },
+    mistakes::{NO_VOLUME, NOT_MOUNTED, WIPED_AT_START},
     model::{
         MissingObject, Obstacle, Timeline,
         observation::object::{Container, ServiceSpec, StatefulSetSpec},
@@ -208,7 +206,7 @@ fn changes(
 /// container takes the line.
 #[must_use]
 pub fn adds_an_init_container(id: &str, objects: &[ManifestText], timeline: &Timeline) -> bool {
-    [&NOTHING_WRITTEN, &SAME_CONTENT, &TELLS_NO_POD].iter().any(|it| it.id == id)
+    table::repairs(id).iter().any(|it| matches!(it, Repair::OwnerWritten))
         && written(objects, timeline).is_some_and(|it| spec::needs_writer(&it))
 }
 
@@ -260,6 +258,7 @@ fn mended(
         match it {
             Repair::Service(fault) => return spec::service(*fault, timeline, before),
             Repair::Set(edit) => edit(loss, &mut after),
+            Repair::OwnerWritten => spec::owner_written(&mut after),
             _ => {}
         }
     }

@@ -366,7 +366,7 @@ pub(super) fn needs_writer(spec: &StatefulSetSpec) -> bool {
 
 /// Lets the container write its pod's name once, or an init container where the program is not a
 /// shell script.
-pub(super) fn owner_written(_: &Loss<'_>, spec: &mut StatefulSetSpec) {
+pub(super) fn owner_written(spec: &mut StatefulSetSpec) {
     let Some(Owner { place, mount, line }) = owner(spec) else { return };
     let pod = &mut spec.template.spec;
     let container = &mut pod.containers[place];

@@ -16,6 +16,8 @@ use crate::remedy::{
 pub(super) enum Repair {
     /// Of the set's spec, as far as it is recorded.
     Set(fn(&Loss<'_>, &mut StatefulSetSpec)),
+    /// Lets a container write its pod's name: [`spec::owner_written`].
+    OwnerWritten,
     /// Of the set's own text, where that is known.
     Text(fn(&Loss<'_>, &SetText<'_>) -> Vec<Edit>),
     /// Of the governing Service, and of the set's name for it.
@@ -28,7 +30,7 @@ pub(super) enum Repair {
     Unknown(#[expect(dead_code, reason = "it is for who reads the table")] &'static str),
 }
 
-use Repair::{NewSet, Others, Service, Set, Text, Unknown};
+use Repair::{NewSet, Others, OwnerWritten, Service, Set, Text, Unknown};
 
 /// The edits of each mistake, and of each obstacle that is the submission's fault. A test fails if
 /// one is missing.
@@ -54,9 +56,9 @@ const TABLE: &[(&str, &[Repair])] = &[
     ("when_scaled_delete", &[Set(spec::claims_retained)]),
     ("no_fs_group", &[Set(spec::volumes_of_a_group)]),
     ("folder_of_one_pod", &[Set(spec::folder_of_the_name)]),
-    ("nothing_written", &[Set(spec::owner_written)]),
-    ("same_content", &[Set(spec::owner_written)]),
-    ("tells_no_pod", &[Set(spec::owner_written)]),
+    ("nothing_written", &[OwnerWritten]),
+    ("same_content", &[OwnerWritten]),
+    ("tells_no_pod", &[OwnerWritten]),
     ("earlier_content", &[Unknown("the manifest is right already")]),
     ("overwritten_at_start", &[Set(spec::kept_at_start)]),
     ("overwritten_at_stop", &[Set(spec::appended_at_stop)]),
