@@ -17,7 +17,7 @@ use crate::{
 /// Edits the container that ends, where something in it tells why. What an earlier start has left
 /// must then last, too.
 pub(super) fn edit(loss: &Loss<'_>, spec: &mut StatefulSetSpec) {
-    // An own command would get a second one beside it.
+    // Where the command is not recorded, a second `command:` would be written.
     if !loss.knows_programs {
         return;
     }

@@ -137,16 +137,16 @@ impl Edited {
     pub fn mend(&mut self, loss: &Loss<'_>, timeline: &Timeline) -> Vec<Change> {
         let objects = self.objects.clone();
         let loss = Loss { objects: &objects, ..*loss };
-        let mut changes = changes(&loss, &mut self.spec, timeline);
-        for place in 0..changes.len() {
-            let (made, [change, ..]) = changes.split_at_mut(place) else { break };
+        let mut made: Vec<Change> = vec![];
+        for mut change in changes(&loss, &mut self.spec, timeline) {
             // They are made one after the other: each line is that of the file as it is by then.
-            for above in made {
+            for above in &made {
                 change.move_below(above);
             }
-            self.make(change);
+            self.make(&change);
+            made.push(change);
         }
-        changes
+        made
     }
 
     /// Takes over the text of a changed object. What stands below it in its file moves.

@@ -309,7 +309,7 @@ pub(super) fn written_folder(container: &Container) -> Option<String> {
     script::written_folder(own_script(&mut container)?, &mounted)
 }
 
-/// A limit that a small program does not reach. More than that it would take, too.
+/// A limit that a small program does not reach. A program that used that up would use up more.
 fn more_memory(container: &mut Container) {
     const ENOUGH_BYTES: u128 = 256 << 20;
     const ENOUGH: &str = "256Mi";
