@@ -2,6 +2,14 @@
 //!
 //! Whoever applies the change and types the commands, in order and with nothing else known, wins
 //! the points at the next grade.
+//!
+//! What the words mean:
+//! - A repair (`edit::table`) is a way to make edits. Each mistake and each obstacle has its own.
+//! - An [edit](manifest::Edit) sets, renames or takes out one value of a document.
+//! - Mended (`edit::spec`) is an object before and after, as far as it is recorded.
+//! - A [change](change::Change) is the lines of one object that go and come.
+//! - A [mending](commands::Mending) is what of a cause decides what is typed.
+//! - A [renewal](checks::mistakes::Renewal) is how the mended manifest gets into the cluster.
 
 pub mod change;
 pub mod commands;
@@ -96,7 +104,7 @@ fn place_in<'p>(pod: &'p PodLife, read: &'p Read) -> Option<(&'p str, &'p str)> 
     }
     let claims = pod.claims();
     let (volume, _) = claims.iter().find(|(_, claim)| *claim == read.claim)?;
-    // Of a volume that is mounted in part, ours holds more.
+    // Our container mounts the whole volume: a `subPath` mount is not the same.
     let is_it = |it: &&VolumeMount| {
         it.name == *volume && it.sub_path.is_empty() && it.sub_path_expr.is_empty()
     };
